@@ -1,28 +1,36 @@
 public import Primitives
 
-/// Writes the rows of one COPY in the server's binary format.
+/// The writer of one COPY's rows in the server's binary format. `PostgresConnection.copyIn` makes
+/// it, and calls `finish`.
 ///
-/// Call `row(columns:)`, then write exactly that many values in the table's order and types: the
-/// server reads an `int8` only from eight bytes. A wrong number of values is a bug and stops the
-/// process. A value that cannot be sent makes the complete COPY fail at the next row, with
-/// `invalidValue`.
+/// Call `row(columns:)`, then write exactly that many values in the order and types of the
+/// statement's columns: the server reads an `int8` only from eight bytes. A wrong number of values
+/// is a bug and stops the process. A value that is too long makes the complete COPY fail at the
+/// next row, with `invalidValue`.
 ///
 /// Text is sent unchanged: the server refuses a NUL in it, as a data error of its row. Nothing is
-/// allocated per row, and values that many rows share are encoded once (`CopyFields`).
+/// allocated per row, except when a long row makes the buffer grow. Values that many rows share are
+/// encoded once (`CopyFields`).
 public struct BinaryCopyWriter: ~Copyable {
     /// Takes a full buffer: normally the connection that runs the COPY.
     private let send: (RawSpan) throws(PostgresError) -> Void
+    /// The statement's first words, for errors.
     private let operation: String
+    /// The rows that are not sent yet.
     @usableFromInline var buffer: RowBuffer
+    /// The number of values that the present row still needs.
     @usableFromInline var valuesLeft = 0
+    /// The error about the first value that was too long; it is thrown at the next row.
     private var failure: PostgresError?
     /// The number of rows that were begun.
     public private(set) var rows = 0
 
-    /// The most bytes over which a store of one value of fixed size may write: a numeric is the
-    /// largest.
+    /// The most bytes that the stores of one value may write, with its length, unless it is a long
+    /// text or byte string. A numeric is the largest. Stores are of complete words, so they may
+    /// write more bytes than the value has.
     @usableFromInline static let valueBytesMax = 4 + NumericEncoding.bytesMax
 
+    /// `operation` names the COPY in errors. `send` gets each full buffer.
     public init(
         operation: String, send: @escaping (RawSpan) throws(PostgresError) -> Void
     ) {
@@ -34,23 +42,27 @@ public struct BinaryCopyWriter: ~Copyable {
         buffer.put(UInt64(0))
     }
 
-    /// Begins a row. Sends the previous rows when they fill a buffer.
+    /// Begins a row with this number of values. Sends the previous rows first, when they have
+    /// `copyFlushBytes`. Throws when a value of the previous row was too long.
     public mutating func row(columns: Int16) throws(PostgresError) {
         try endRow()
         if buffer.used >= PostgresLimits.copyFlushBytes { try flush() }
-        // Each value has its share of this room, and `take` refuses a value without one.
+        // Each value has `valueBytesMax` of this room. `take` stops the process at a value too
+        // many.
         valuesLeft = Int(columns)
         buffer.reserve(valuesLeft * Self.valueBytesMax + MemoryLayout<Int16>.size)
         buffer.put(columns)
         rows += 1
     }
 
+    /// Writes NULL.
     @inlinable @inline(__always)
     public mutating func null() {
         take()
         buffer.put(Int32(-1))
     }
 
+    /// Writes a boolean.
     @inlinable @inline(__always)
     public mutating func bool(_ value: Bool) {
         take()
@@ -58,6 +70,7 @@ public struct BinaryCopyWriter: ~Copyable {
         buffer.put(UInt8(value ? 1 : 0))
     }
 
+    /// Writes a smallint; the next two write an integer and a bigint.
     @inlinable @inline(__always)
     public mutating func int16(_ value: Int16) { fixed(value) }
     @inlinable @inline(__always)
@@ -65,15 +78,18 @@ public struct BinaryCopyWriter: ~Copyable {
     @inlinable @inline(__always)
     public mutating func int64(_ value: Int64) { fixed(value) }
 
+    /// Writes a text.
     public mutating func text(_ value: String) {
         var value = value
         value.withUTF8 { unsafe variable(UnsafeRawBufferPointer($0)) }
     }
 
+    /// Writes bytes unchanged, as a text or a bytea: both have the same binary form.
     public mutating func text(_ value: RawSpan) {
         unsafe value.withUnsafeBytes { unsafe variable($0) }
     }
 
+    /// Writes a bytea.
     public mutating func bytes(_ value: [UInt8]) {
         unsafe value.withUnsafeBytes { unsafe variable($0) }
     }
@@ -90,22 +106,24 @@ public struct BinaryCopyWriter: ~Copyable {
         fixed(value.postgresMicroseconds)
     }
 
-    /// Writes value × 10^-scale, without trailing zeros; scale within `NumericEncoding.scaleRange`.
+    /// Writes value × 10^-scale as a numeric, without trailing zeros; scale within
+    /// `NumericEncoding.scaleRange`.
     public mutating func numeric(_ value: Int128, scale: Int) {
         take()
-        // Safety: the value has its share of the row's room.
+        // Safety: the row has reserved `valueBytesMax` for the value.
         let target = unsafe buffer.start + buffer.used
         let count = unsafe NumericEncoding.write(value, scale: scale, to: target + 4)
         unsafe target.storeBytes(of: Int32(truncatingIfNeeded: count).bigEndian, as: Int32.self)
         buffer.used += 4 + count
     }
 
-    /// Writes the same on a faster path for 64 bits. It is fastest for scale 9, 8 and 0.
+    /// Writes the same numeric as `numeric`, on a faster path for 64 bits. It is fastest for the
+    /// scales of prices, of quantities and of whole numbers: 9, 8 and 0.
     public mutating func decimal(_ value: Int64, scale: Int) {
         decimal(value.magnitude, isNegative: value < 0, scale: scale)
     }
 
-    /// Writes a numeric without decimals, for numbers beyond `int8`.
+    /// Writes a whole number as a numeric, because it may be beyond a bigint.
     public mutating func unsigned(_ value: UInt64) {
         decimal(value, isNegative: false, scale: 0)
     }
@@ -113,8 +131,9 @@ public struct BinaryCopyWriter: ~Copyable {
     @inline(__always)
     private mutating func decimal(_ magnitude: UInt64, isNegative: Bool, scale: Int) {
         take()
-        // Safety: the value has its share of the row's room.
+        // Safety: the row has reserved `valueBytesMax` for the value.
         let target = unsafe buffer.start + buffer.used
+        // Each case has a constant scale, for which the compiler makes separate code.
         let count =
             switch scale {
             case 9:
@@ -135,8 +154,8 @@ public struct BinaryCopyWriter: ~Copyable {
         buffer.used &+= 4 &+ count
     }
 
-    /// Writes up to eight ASCII characters of a word, the first in the lowest byte. A byte that is
-    /// not printable ASCII becomes `?`.
+    /// Writes a text of up to eight ASCII characters, which are the bytes of a word, the first in
+    /// the lowest byte. A byte that is not printable ASCII becomes `?`.
     @inlinable @inline(__always)
     public mutating func packedText(_ word: UInt64) {
         take()
@@ -148,18 +167,18 @@ public struct BinaryCopyWriter: ~Copyable {
         buffer.used &-= 8 &- count
     }
 
-    /// Writes values that many rows share.
+    /// Writes values that many rows share, as many as the place has.
     @inlinable @inline(__always)
     public mutating func shared(_ place: CopyFields.Place, of fields: borrowing CopyFields) {
         precondition(valuesLeft >= place.fields, "more values than the row has columns")
         valuesLeft &-= place.fields
         buffer.reserve(place.count &+ CopyFields.stride &+ valuesLeft &* Self.valueBytesMax)
-        // Safety: the room is reserved, including a stride more than the values' length.
+        // Safety: room is reserved for the values and for the stride that `copy` may write beyond.
         unsafe fields.copy(place, to: buffer.start + buffer.used)
         buffer.used &+= place.count
     }
 
-    /// Sends the rest and the end mark.
+    /// Sends the remaining rows and the end mark. Throws when a value of the last row was too long.
     public mutating func finish() throws(PostgresError) {
         try endRow()
         buffer.reserve(MemoryLayout<Int16>.size)
@@ -169,6 +188,7 @@ public struct BinaryCopyWriter: ~Copyable {
 }
 
 extension BinaryCopyWriter {
+    /// Writes an integer of any size, with its size before it.
     @inlinable @inline(__always)
     mutating func fixed(_ value: some FixedWidthInteger & BitwiseCopyable) {
         take()
@@ -176,12 +196,15 @@ extension BinaryCopyWriter {
         buffer.put(value)
     }
 
+    /// Counts one value of the row. Every value begins with it.
     @inlinable @inline(__always)
     mutating func take() {
         precondition(valuesLeft > 0, "a value more than the row has columns")
         valuesLeft &-= 1
     }
 
+    /// Writes bytes of any number, with their number before them. Too many are left out, and make
+    /// the COPY fail at the next row.
     private mutating func variable(_ value: UnsafeRawBufferPointer) {
         take()
         guard value.count <= PostgresLimits.fieldBytesMax else { return refuse(value.count) }
@@ -189,6 +212,7 @@ extension BinaryCopyWriter {
         unsafe buffer.put(value, spare: valuesLeft * Self.valueBytesMax)
     }
 
+    /// Notes a value that is too long, if it is the first one.
     private mutating func refuse(_ count: Int) {
         failure =
             failure
@@ -209,6 +233,8 @@ extension BinaryCopyWriter {
             && (filled &+ 0x0101_0101_0101_0101) & highs == 0
     }
 
+    /// Returns the word with `?` for each byte that is not printable ASCII. Zero bytes end the
+    /// text.
     @usableFromInline @inline(never)
     static func printable(_ word: UInt64) -> UInt64 {
         var rest = word
@@ -224,11 +250,14 @@ extension BinaryCopyWriter {
         return characters
     }
 
+    /// Checks the present row before the next one: its number of values, and that none was too
+    /// long.
     private func endRow() throws(PostgresError) {
         if let failure { throw failure }
         precondition(valuesLeft == 0, "a row of \(operation) lacks \(valuesLeft) values")
     }
 
+    /// Sends the buffer, and empties it.
     private mutating func flush() throws(PostgresError) {
         try buffer.withBytes(send)
         buffer.used = 0

@@ -1,13 +1,16 @@
-/// Encoded values of a COPY that several rows share: the texts that a packet defines once and that
-/// each of its ticks refers to.
+/// Encoded values of a COPY that several rows share, such as the symbol of many ticks. They are
+/// encoded once; `BinaryCopyWriter.shared` copies them into each row.
 ///
-/// It is reused from packet to packet and then allocates nothing.
+/// It can be filled again after `removeAll`, and keeps its memory.
 public struct CopyFields: Sendable {
-    /// The place of adjacent values.
+    /// The place of one value, or of several that were added one after the other.
     @frozen
     public struct Place: Sendable, BitwiseCopyable {
+        /// The offset of the first byte.
         @usableFromInline let first: Int32
+        /// The number of bytes, with each value's length.
         @usableFromInline let bytes: Int32
+        /// The number of values.
         @usableFromInline let values: Int32
 
         init(start: Int, count: Int, fields: Int) {
@@ -34,10 +37,11 @@ public struct CopyFields: Sendable {
         }
     }
 
-    /// Short values are copied in one piece of this many bytes. As many bytes are kept after the
-    /// last value.
+    /// A place of at most this many bytes is copied by one load and one store of this size. So this
+    /// many unused bytes are kept after the last value.
     @usableFromInline static let stride = 32
 
+    /// All values, each with its length before it, and a stride of unused bytes.
     @usableFromInline var bytes: [UInt8] = []
 
     public init() { removeAll() }
@@ -50,6 +54,7 @@ public struct CopyFields: Sendable {
 
     // MARK: values
 
+    /// Adds bytes as a text.
     public mutating func text(_ value: RawSpan) -> Place {
         add(fields: 1) { bytes in
             bytes.append(bigEndian: Int32(clamping: value.byteCount))
@@ -57,6 +62,7 @@ public struct CopyFields: Sendable {
         }
     }
 
+    /// Adds a text.
     public mutating func text(_ value: String) -> Place {
         add(fields: 1) { bytes in
             bytes.append(bigEndian: Int32(clamping: value.utf8.count))
@@ -64,6 +70,7 @@ public struct CopyFields: Sendable {
         }
     }
 
+    /// Adds an integer.
     public mutating func int32(_ value: Int32) -> Place {
         add(fields: 1) { bytes in
             bytes.append(bigEndian: Int32(4))
@@ -71,6 +78,7 @@ public struct CopyFields: Sendable {
         }
     }
 
+    /// Adds a bigint.
     public mutating func int64(_ value: Int64) -> Place {
         add(fields: 1) { bytes in
             bytes.append(bigEndian: Int32(8))
@@ -78,7 +86,7 @@ public struct CopyFields: Sendable {
         }
     }
 
-    /// Calls `body` with the bytes of a text that was added.
+    /// Calls `body` with the bytes of a text that was added. `place` is of that one value.
     public func withText<Result>(_ place: Place, _ body: (RawSpan) -> Result) -> Result {
         precondition(place.fields == 1 && place.start + place.count <= used, "no place of these")
         // Safety: every byte is a valid `UInt8`.
@@ -88,8 +96,10 @@ public struct CopyFields: Sendable {
 
     // MARK: parts
 
+    /// The number of bytes of all values.
     private var used: Int { bytes.count - Self.stride }
 
+    /// Appends what `write` appends, before the stride of unused bytes.
     private mutating func add(fields: Int, _ write: (inout [UInt8]) -> Void) -> Place {
         let start = used
         bytes.removeLast(Self.stride)
@@ -99,8 +109,8 @@ public struct CopyFields: Sendable {
         return Place(start: start, count: end - start, fields: fields)
     }
 
-    /// Copies values. It writes up to a stride more than their length; the caller must have room
-    /// for that.
+    /// Copies values. It may write a stride of bytes where they have fewer; the caller must have
+    /// room for their length and a stride.
     @inlinable @inline(__always)
     func copy(_ place: Place, to target: UnsafeMutableRawPointer) {
         precondition(

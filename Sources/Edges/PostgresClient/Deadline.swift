@@ -1,8 +1,10 @@
-/// The end of one operation: every wait inside it is bounded by what is left.
+/// The time at which one operation of a session has to be over. Each wait inside of it takes at
+/// most what is left.
 struct Deadline: Sendable {
     /// A longer wait is treated as this one, so that sums of durations cannot overflow.
     static let longest = Duration.seconds(365 * 86_400)
 
+    /// The time that the operation had, for messages.
     let allowed: Duration
     private let end: ContinuousClock.Instant
 

@@ -1,14 +1,16 @@
-/// The server's binary form of `numeric`: groups of four decimal digits, the place of the first
-/// group, the sign, and the number of decimals to show. It is written as the server itself writes
-/// it: no groups of zeros at either end, no trailing zeros in the decimals.
+/// The server's binary form of `numeric`. It begins with four numbers of 16 bits: the number of
+/// groups, the *weight* (the power of 10,000 of the first group), the sign, and the number of
+/// decimals to show. Then come groups of four decimal digits. It is written as the server itself
+/// writes it: no groups of zeros at either end, no trailing zeros in the decimals.
 public enum NumericEncoding {
-    /// 10^38 is the largest power of ten below 2^127.
+    /// The scales of a value: 10^38 is the largest power of ten below 2^127.
     public static let scaleRange = 0...38
 
     /// The most bytes of a value: the four numbers before the digits, and 39 digits with a point at
     /// any place. Stores may write over all of it.
     @usableFromInline static let bytesMax = 48
 
+    /// The sign of a negative number; 0 is that of others.
     private static let negative: UInt64 = 0x4000
 
     /// Appends value × 10^-scale without trailing zeros, as `FixedPoint.text` writes it.
@@ -82,6 +84,7 @@ public enum NumericEncoding {
         return 8 + 2 * count
     }
 
+    /// Splits off the last `digits` digits, and fills them up to a group of four.
     @inline(__always)
     private static func split(_ magnitude: UInt64, _ digits: Int) -> (rest: UInt64, last: UInt32) {
         switch digits {
@@ -92,6 +95,7 @@ public enum NumericEncoding {
         }
     }
 
+    /// Returns the number of zero groups before the first other one. Each word has four groups.
     @inline(__always)
     private static func groupsOfZeros(_ head: UInt64, _ tail: UInt64) -> Int {
         head != 0 ? head.leadingZeroBitCount / 16 : 4 + tail.leadingZeroBitCount / 16

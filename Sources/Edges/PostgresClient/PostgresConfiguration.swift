@@ -3,6 +3,7 @@
 /// libpq parameters that are not set have libpq's own defaults: without a password it reads
 /// `~/.pgpass`, as every PostgreSQL program does.
 package struct PostgresConfiguration: Sendable {
+    /// The values of libpq's `sslmode` that the product supports.
     package enum SSLMode: String, Sendable, CaseIterable {
         case disable
         case prefer
@@ -18,13 +19,15 @@ package struct PostgresConfiguration: Sendable {
     package var sslMode: SSLMode = .prefer
     /// The path of the PEM file with the certificates that may sign the server's certificate.
     package var rootCertificate: String?
-    /// The name that `pg_stat_activity` shows: service, partition, epoch.
+    /// The name that `pg_stat_activity` shows: that of the service, and of its part.
     package var applicationName = "tapeline"
-    /// After these times the server gives up a statement, a wait for a lock, or an idle open
-    /// transaction. They end work that a dead or paused client left. The caller needs its own
-    /// deadlines as well, because a stopped server measures no time.
+    /// After this time the server ends a statement. This and the next two end work that a dead or
+    /// paused client has left. The caller needs its own deadlines as well, because a stopped server
+    /// measures no time.
     package var statementTimeout = Duration.seconds(60)
+    /// After this time the server ends a statement that waits for one lock.
     package var lockTimeout = Duration.seconds(10)
+    /// After this time the server ends a session that is idle in an open transaction.
     package var idleInTransactionTimeout = Duration.seconds(60)
     /// Further run-time settings of the session, such as `search_path`.
     package var settings: [(name: String, value: String)] = []

@@ -4,8 +4,8 @@ extension PostgresConnection {
     /// Throws when the server has ended the idle session: it was restarted, restored from a backup,
     /// or an administrator ended it. Never waits. Call it only between operations.
     ///
-    /// Without it, a client that rarely writes would notice this only with its next row.
-    /// Keepalives, not this call, notice a server that vanished without closing.
+    /// Without it, a client that rarely writes would notice this only with its next row. A server
+    /// that vanished without closing the connection is noticed by TCP keepalives, not by this call.
     package func checkAlive() throws(PostgresError) {
         try session.checkAlive("look at the session")
     }

@@ -3,9 +3,10 @@ internal import CPostgres
 extension PostgresConnection {
     /// Runs `COPY … FROM STDIN (FORMAT binary)` and returns how many rows the server accepted.
     ///
-    /// `body` writes the rows. If it throws, the COPY is aborted without a trace and its error is
-    /// thrown. The deadline covers everything, including `body`. The server reports an error in a
-    /// row only at the end, so it is thrown after `body`.
+    /// `body` writes the rows. If it throws, the COPY is aborted, none of its rows is stored, and
+    /// that error is thrown. Every wait ends at the deadline, also those in `body`. The server's
+    /// error about a row is read and thrown only after `body`. After an error the caller has to
+    /// roll back an open transaction.
     ///
     /// `opening` (BEGIN, a SAVEPOINT) is sent in the same message and runs first. This saves a
     /// round trip per transaction.
@@ -32,6 +33,7 @@ extension PostgresConnection {
         return try collect(operation, deadline).affectedRows
     }
 
+    /// Sends the statement, and returns when the server expects rows.
     private func begin(
         _ sql: String, _ operation: String, _ deadline: Deadline
     ) throws(PostgresError) {
@@ -56,8 +58,8 @@ extension PostgresConnection {
         throw failure
     }
 
-    /// Ends a COPY so that nothing of it remains and the session can continue. A session that does
-    /// not answer is closed. The caller throws the cause.
+    /// Ends a COPY after an error in `body`, so that the session can continue; the server stores
+    /// none of its rows. A session that does not answer within `abortWait` is closed.
     private func abort(_ operation: String) {
         guard session.isOpen else { return }
         let deadline = Deadline(after: PostgresLimits.abortWait)
@@ -71,7 +73,7 @@ extension PostgresConnection {
 }
 
 extension Session {
-    /// Queues and sends the bytes. None stay in libpq's buffer, so its size is bounded.
+    /// Sends bytes of rows. Returns when libpq's buffer is empty, so that its size is bounded.
     func putCopyData(
         _ bytes: RawSpan, _ operation: String, _ deadline: Deadline
     ) throws(PostgresError) {
@@ -85,6 +87,7 @@ extension Session {
             }
             guard queued >= 0 else { throw lost(operation) }
             try flush(operation, deadline)
+            // 0 means that libpq had no room for them, and has taken none.
             if queued > 0 { return }
         }
     }

@@ -21,6 +21,7 @@ package final class PostgresConnection {
             configuration, onWait: onWait, onNotice: onNotice, deadline: Deadline(after: timeout))
     }
 
+    /// Whether the session is open, as far as it is known here.
     package var isUsable: Bool { session.isOpen }
     /// Checks the socket without waiting. Returns false when the server has ended the idle session.
     var isAlive: Bool { session.isAlive }
@@ -30,6 +31,7 @@ package final class PostgresConnection {
     package var serverVersion: Int { session.serverVersion }
     /// The process id of the session's server process, as `pg_stat_activity` shows it.
     package var backendProcessID: Int32 { session.backendProcessID }
+    /// Host, port, database and user, for messages.
     package var peer: String { session.peer }
 
     /// Closes the session. Idempotent. The server rolls an open transaction back.
@@ -99,6 +101,8 @@ extension PostgresConnection {
         return all
     }
 
+    /// Returns the error in a failed result: the server's, or a lost connection when it has no
+    /// code.
     func error(in result: borrowing ResultHandle, _ operation: String) -> PostgresError {
         if let error = result.serverError {
             return .server(operation: operation, peer: peer, error)
@@ -114,6 +118,7 @@ extension PostgresConnection {
     }
 }
 
+/// Throws when a statement holds a NUL character.
 func refuseNUL(_ sql: String, _ operation: String) throws(PostgresError) {
     // A C string ends at the first NUL, so the rest of the statement would be cut off without
     // notice.

@@ -6,6 +6,7 @@ public struct ServerError: Equatable, Sendable {
     public var message: String
     public var detail: String?
     public var hint: String?
+    /// Where in the work the error arose; for a COPY with the number of the line.
     public var context: String?
     public var schema: String?
     public var table: String?
@@ -14,12 +15,14 @@ public struct ServerError: Equatable, Sendable {
     /// The place in the statement's text, in characters from 1.
     public var position: Int?
 
+    /// All other fields are `nil`.
     public init(sqlState: SQLState, severity: String = "ERROR", message: String) {
         self.sqlState = sqlState
         self.severity = severity
         self.message = message
     }
 
+    /// The way to handle it.
     public var category: PostgresErrorCategory {
         sqlState.category(constraint: constraint, table: table)
     }
@@ -36,6 +39,7 @@ public enum PostgresError: Error, Equatable, Sendable {
     case connectionLost(operation: String, peer: String, reason: String)
     /// Our own deadline passed; the connection is closed, the outcome unknown.
     case timeout(operation: String, peer: String, after: Duration)
+    /// The server refused the operation.
     case server(operation: String, peer: String, ServerError)
     /// A value that cannot be sent: a NUL in text, a field or a result beyond its limit.
     case invalidValue(operation: String, reason: String)
@@ -43,12 +47,14 @@ public enum PostgresError: Error, Equatable, Sendable {
     case unexpected(operation: String, peer: String, reason: String)
     /// The connection was used after `close`, or after an error that closed it.
     case closed(operation: String, peer: String)
-    /// The caller's own rule stops the work, for a reason unknown to the server.
+    /// The caller itself decided not to commit. This module never throws it; only the store-writer
+    /// does, for a batch whose bad rows cannot be set aside.
     case withheld(
         operation: String, peer: String, category: PostgresErrorCategory, reason: String)
 }
 
 extension PostgresError {
+    /// The way to handle it.
     public var category: PostgresErrorCategory {
         switch self {
         case .connect, .tlsFailed, .connectionLost, .timeout, .closed: .retryable
@@ -59,6 +65,7 @@ extension PostgresError {
         }
     }
 
+    /// Whether the same work can succeed later.
     public var isRetryable: Bool { category == .retryable }
 
     /// True when the same work may succeed in smaller pieces: a time ran out, or a limit of one
@@ -81,11 +88,13 @@ extension PostgresError {
         }
     }
 
+    /// The server's report; `nil` when the error is not the server's.
     public var serverError: ServerError? {
         guard case .server(_, _, let error) = self else { return nil }
         return error
     }
 
+    /// The server's code; `nil` when the error is not the server's.
     public var sqlState: SQLState? { serverError?.sqlState }
 }
 
@@ -121,6 +130,7 @@ extension PostgresError: CustomStringConvertible {
         }
     }
 
+    /// What to do about an error of the server.
     private var advice: String {
         switch category {
         case .retryable: "retry later"

@@ -1,22 +1,27 @@
 internal import CPostgres
 
-/// Statements that are sent together and answered together: one round trip. They are one
-/// transaction, unless they contain a BEGIN or run in a transaction.
+/// Statements that are sent together and answered together by `run`: one round trip. They are one
+/// transaction of their own, unless they contain a BEGIN or a transaction is open already.
 package struct PostgresPipeline {
     private(set) var statements: [BoundStatement] = []
+    /// The prepared statements among them, to check that they are of the same session.
     private(set) var prepared: [PreparedStatement] = []
+    /// The approximate size of all statements.
     package private(set) var byteCount = 0
 
     package init() {}
 
     package var count: Int { statements.count }
 
+    /// Appends a statement by its text. Throws when the pipeline is full, or when a value cannot be
+    /// sent.
     package mutating func append(
         _ sql: String, _ parameters: [PostgresValue] = []
     ) throws(PostgresError) {
         try append(BoundStatement(sql, parameters))
     }
 
+    /// Appends a prepared statement, likewise.
     package mutating func append(
         _ statement: PreparedStatement, _ parameters: [PostgresValue] = []
     ) throws(PostgresError) {
@@ -102,7 +107,7 @@ extension PostgresConnection {
         try session.flush(operation, deadline)
     }
 
-    /// Returns the next result, or the end of a statement's results.
+    /// Reads the next result, or the end of a statement's results, and notes it in `reading`.
     private func read(
         _ reading: inout PipelineReading, _ operation: String, _ deadline: Deadline
     ) throws(PostgresError) {
@@ -128,20 +133,27 @@ extension PostgresConnection {
 struct PipelineReading {
     private let operations: [String]
     private(set) var outcomes: [PipelineOutcome] = []
+    /// Whether the server has confirmed the end of the pipeline.
     private(set) var isSynchronised = false
+    /// Whether a result of the present statement was read, and not yet the end of its results.
     var isInStatement = false
+    /// The rows of the present statement so far.
     var rows = PostgresRows()
+    /// The first error of the present statement.
     var failure: PostgresError?
+    /// Whether the present statement did not run because an earlier one failed.
     private var isAborted = false
 
     init(operations: [String]) { self.operations = operations }
 
     var isComplete: Bool { isSynchronised }
 
+    /// The first words of the present statement.
     var operation: String {
         outcomes.count < operations.count ? operations[outcomes.count] : "pipeline"
     }
 
+    /// Notes that the present statement did not run.
     mutating func abort() {
         isAborted = true
         isInStatement = true

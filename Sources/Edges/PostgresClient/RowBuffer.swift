@@ -1,14 +1,18 @@
-/// The bytes of rows on their way to the server: big-endian stores with one check per row.
+/// The buffer of `BinaryCopyWriter`: the bytes of rows that are not sent yet. Numbers are stored in
+/// big-endian order, and their room is checked once per row.
 ///
-/// A COPY's buffer is reserved once. The caller that begins a row reserves the most that its fields
-/// of fixed size can take, and stores those without another check. A field of variable size
-/// reserves its own length in addition to the rest of the row.
+/// The caller that begins a row reserves the most that its values of fixed size can take, and
+/// stores those without another check. A value of variable size reserves its own length in addition
+/// to the rest of the row. The memory grows when a row needs more.
 // Safety: the memory belongs to this value alone, from init to deinit, and every store is inside
 // what `reserve` has made available.
 @safe @usableFromInline
 struct RowBuffer: ~Copyable {
+    /// The memory.
     @usableFromInline var start: UnsafeMutableRawPointer
+    /// The size of the memory, in bytes.
     @usableFromInline var capacity: Int
+    /// The number of bytes that are written.
     @usableFromInline var used = 0
 
     init(capacity: Int) {
@@ -26,6 +30,7 @@ struct RowBuffer: ~Copyable {
         if capacity &- used < count { grow(count) }
     }
 
+    /// Moves the bytes into larger memory with room for this many more.
     @usableFromInline @inline(never)
     mutating func grow(_ count: Int) {
         let larger = max(capacity * 2, used + count)
@@ -36,6 +41,7 @@ struct RowBuffer: ~Copyable {
         capacity = larger
     }
 
+    /// Appends a number. Its room must be reserved.
     @inlinable @inline(__always)
     mutating func put(_ value: some FixedWidthInteger & BitwiseCopyable) {
         unsafe start.storeBytes(of: value.bigEndian, toByteOffset: used, as: type(of: value))
@@ -51,6 +57,7 @@ struct RowBuffer: ~Copyable {
         used += bytes.count
     }
 
+    /// Calls `body` with all written bytes.
     func withBytes<Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Void
     ) throws(Failure) {

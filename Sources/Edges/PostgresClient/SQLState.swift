@@ -1,12 +1,13 @@
-/// A five-character code of the server: two of class, three of kind. Unknown codes are kept.
+/// A five-character code of the server: two characters of class, three of kind. A code without a
+/// name here is kept, too.
 public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     public let rawValue: String
 
     public init(rawValue: String) { self.rawValue = rawValue }
 
-    /// The functions of our own schema raise it when a higher epoch owns the position.
+    /// Functions of our own schema raise it when the position has a higher owner's epoch.
     public static let fenced = SQLState(rawValue: "TL001")
-    /// They raise it for a time for which no partition may be made.
+    /// Functions of our own schema raise it for a time for which no time partition may be made.
     public static let timeOutOfRange = SQLState(rawValue: "TL010")
     public static let uniqueViolation = SQLState(rawValue: "23505")
     public static let checkViolation = SQLState(rawValue: "23514")
@@ -24,6 +25,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let invalidBinary = SQLState(rawValue: "22P03")
     public static let badCopyFormat = SQLState(rawValue: "22P04")
 
+    /// The first two characters.
     public var errorClass: Substring { rawValue.prefix(2) }
     public var description: String { rawValue }
 }
@@ -39,7 +41,8 @@ public enum PostgresErrorCategory: String, Sendable, CaseIterable {
     /// Tables, columns, functions or permissions are not as expected: a person has to run the
     /// migration.
     case schema
-    /// A successor with a higher epoch owns the position: drop the work.
+    /// The position has a higher owner's epoch, by a new owner or by `accept_position`: drop the
+    /// work.
     case fenced
     /// The server refused our credentials.
     case authentication
@@ -48,8 +51,9 @@ public enum PostgresErrorCategory: String, Sendable, CaseIterable {
 }
 
 extension SQLState {
-    /// `constraint` and `table` come from the server. A row without a time partition has the code
-    /// of a violated check constraint, but with a table and no constraint.
+    /// Returns the way to handle an error with this code. `constraint` and `table` are those of the
+    /// server's report: a row without a time partition has the code of a violated check constraint,
+    /// with a table and no constraint.
     func category(constraint: String?, table: String?) -> PostgresErrorCategory {
         switch self {
         case .fenced: .fenced
@@ -66,6 +70,7 @@ extension SQLState {
         }
     }
 
+    /// By the code's class. Codes of other classes are fatal.
     private static let categories: [String: PostgresErrorCategory] = [
         // Connection exception, transaction rollback (serialization, deadlock), insufficient
         // resources (disk full, too many clients), object not in prerequisite state (locks),

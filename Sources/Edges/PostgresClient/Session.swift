@@ -1,24 +1,27 @@
 internal import CPostgres
 internal import Glibc
 
-/// The libpq handle. It is non-blocking, and every wait is a `poll` with a deadline.
+/// The libpq handle of one `PostgresConnection`. It is non-blocking, and every wait is a `poll`
+/// with a deadline.
 ///
 /// One thread uses it at a time. After a lost connection or a passed deadline the handle is closed,
-/// because it is unknown what is still on its way.
+/// because an answer may still arrive, and the next statement would read it as its own.
 // Safety: the pointer belongs to this object alone: made in init, finished in `close`, never handed
 // out.
 @safe
 final class Session {
     let peer: String
+    /// `nil` when closed.
     private var handle: OpaquePointer?
     /// Prepared statements by their text; bounded by `PostgresLimits.preparedMax`.
     var prepared: [String: PreparedStatement] = [:]
+    /// The number in the name of the last prepared statement.
     var preparedNumber = 0
     /// The identity by which a prepared statement recognises its session.
     let identity = Identity()
     /// The object that libpq calls until the handle is finished.
     private let notices: NoticeBox
-    /// Called before each slice of a wait.
+    /// Called before each slice of a wait, so that the owner's thread gives a sign of life.
     private let onWait: () -> Void
     private static let sliceMilliseconds: Int32 = 1_000
 
@@ -45,8 +48,8 @@ final class Session {
     }
 
     var isOpen: Bool { unsafe handle != nil && PQstatus(handle) == CONNECTION_OK }
-    /// Between operations a server sends nothing but a notice that it is ending. That notice and
-    /// the end of the connection may come separately: either is enough.
+    /// Whether the idle session still exists: false when anything can be read. Between operations a
+    /// server sends nothing but a notice that it is ending, and the end of the connection.
     var isAlive: Bool {
         guard isOpen else { return false }
         let descriptor = unsafe PQsocket(handle)
@@ -62,6 +65,7 @@ final class Session {
     var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
     var backendProcessID: Int32 { unsafe PQbackendPID(handle) }
 
+    /// Returns the open handle. Throws, and closes it, when the connection is lost.
     func require(_ operation: String) throws(PostgresError) -> OpaquePointer {
         guard let open = unsafe handle, isOpen else {
             close()
@@ -74,6 +78,7 @@ final class Session {
 // MARK: - Connecting
 
 extension Session {
+    /// Makes the handle and begins to connect.
     private func start(_ configuration: PostgresConfiguration) throws(PostgresError)
         -> OpaquePointer
     {
@@ -101,6 +106,7 @@ extension Session {
         return unsafe started
     }
 
+    /// Waits until the connection is established.
     private func connect(_ deadline: Deadline) throws(PostgresError) {
         guard let open = unsafe handle else { return }
         var waitFor = Int16(POLLOUT)
@@ -125,6 +131,7 @@ extension Session {
         }
     }
 
+    /// Closes the handle, and returns why connecting failed: the server's refusal if there is one.
     private func connectFailure(isInHandshake: Bool = false) -> PostgresError {
         let message = lastMessage
         close()
@@ -139,7 +146,8 @@ extension Session {
 // MARK: - Waiting
 
 extension Session {
-    /// Waits until the socket is ready for `events`, or has failed.
+    /// Waits until the socket is ready for `events`, or has failed. Returns the events of `poll`.
+    /// At the deadline, closes the handle and throws.
     @discardableResult
     func wait(
         for events: Int16, _ operation: String, _ deadline: Deadline
@@ -192,12 +200,14 @@ extension Session {
         return unsafe ResultHandle(result)
     }
 
+    /// Closes the handle, and returns the error for a lost connection with libpq's message.
     func lost(_ operation: String) -> PostgresError {
         let message = lastMessage
         close()
         return .connectionLost(operation: operation, peer: peer, reason: message)
     }
 
+    /// libpq's last message; empty when there is none.
     var lastMessage: String { unsafe text(PQerrorMessage(handle)) ?? "" }
 }
 

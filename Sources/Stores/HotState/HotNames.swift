@@ -1,13 +1,15 @@
 internal import Primitives
 
-/// Gives names small numbers: the same bytes have the same number for as long as the name is known.
+/// Small numbers for names, by which `HotValues` finds a name's value: the same bytes have the same
+/// number for as long as the name is known. Names are symbols, or a symbol with a series.
 ///
-/// It is bounded: when a new name finds no room, a name that was not used lately loses its number.
-/// The choice follows the clock algorithm: a hand goes round over the names. A number that was
-/// reused has another generation, so that a holder of the old number notices.
+/// It is bounded: when a new name finds no room, a name that was not used lately loses its number
+/// to it. The choice follows the clock algorithm: a *hand* goes round over the names, and takes the
+/// first one that was not used since its last visit. A number that was reused has another
+/// generation, so that a holder of the old place notices.
 struct HotNames {
-    /// The most steps of the hand before it takes the next name in any case. So a flood of new
-    /// names costs a bounded number of steps each.
+    /// The most steps of the hand before it takes the next name even if that was used. So each new
+    /// name costs a bounded number of steps.
     private static let stepsMax = 64
 
     /// A number and the generation in which it means the name.
@@ -15,9 +17,11 @@ struct HotNames {
         var index: Int32
         var generation: UInt32
 
+        /// The place of no name.
         static let none = Place(index: -1, generation: 0)
     }
 
+    /// The maximum number of names.
     let countMax: Int
     /// The number of names that lost their numbers.
     private(set) var evictions: UInt64 = 0
@@ -29,7 +33,9 @@ struct HotNames {
         var isUsed: Bool
     }
 
+    /// By number.
     private var entries: [Entry] = []
+    /// By number: the name's bytes.
     private var names: [[UInt8]] = []
     /// A hash table with open addressing: a number, or -1. Its size is a power of two, at least
     /// twice the number of names.
@@ -46,6 +52,7 @@ struct HotNames {
 
     var count: Int { entries.count }
 
+    /// Returns the bytes of a number's present name.
     func name(_ index: Int) -> [UInt8] { names[index] }
 
     /// Returns the present place of a number.
@@ -59,10 +66,10 @@ struct HotNames {
             && entries[Int(place.index)].generation == place.generation
     }
 
-    /// Protects the name from the hand for one round.
+    /// Notes that a name was used: the hand passes it once.
     mutating func use(_ place: Place) { entries[Int(place.index)].isUsed = true }
 
-    /// Returns the place of a name; `nil` when it is not known.
+    /// Returns the place of a name; `nil` when it is not known. `hash` is `Checksum.of` its bytes.
     func find(_ bytes: RawSpan, hash: UInt64) -> Place? {
         var slot = Int(truncatingIfNeeded: hash) & (table.count - 1)
         while table[slot] >= 0 {
@@ -73,7 +80,7 @@ struct HotNames {
         return nil
     }
 
-    /// Adds a name that `find` did not find.
+    /// Adds a name that `find` has not found, with its hash. Another name may lose its number.
     mutating func insert(_ name: [UInt8], hash: UInt64) -> Place {
         let index: Int
         if entries.count < countMax {
@@ -91,20 +98,21 @@ struct HotNames {
         return place(index)
     }
 
-    /// Puts a number into the hash table.
+    /// Enters a number into the hash table.
     private mutating func enter(_ index: Int) {
         var slot = Int(truncatingIfNeeded: entries[index].hash) & (table.count - 1)
         while table[slot] >= 0 { slot = (slot + 1) & (table.count - 1) }
         table[slot] = Int32(truncatingIfNeeded: index)
     }
 
+    /// Doubles the hash table.
     private mutating func grow() {
         table = Array(repeating: -1, count: table.count * 2)
         // The caller enters the last name, which it has just appended.
         for index in 0..<entries.count - 1 { enter(index) }
     }
 
-    /// Takes the number of a name that was not used lately, and returns it.
+    /// Takes its number from a name that was not used lately, and returns the number.
     private mutating func giveUpOne() -> Int {
         var steps = 0
         while entries[hand].isUsed, steps < Self.stepsMax {
@@ -120,7 +128,8 @@ struct HotNames {
         return index
     }
 
-    /// Removes an entry and closes the gap, so that no search ends too early.
+    /// Removes a number from the hash table, and moves later numbers into the free slot, so that no
+    /// search ends too early.
     private mutating func remove(_ index: Int) {
         let mask = table.count - 1
         var gap = Int(truncatingIfNeeded: entries[index].hash) & mask
@@ -128,7 +137,7 @@ struct HotNames {
         var next = (gap + 1) & mask
         while table[next] >= 0 {
             let home = Int(truncatingIfNeeded: entries[Int(table[next])].hash) & mask
-            // An entry may move into the gap if the gap is between the entry's home and its slot.
+            // A number may move into the free slot if that is between its home and its slot.
             if (next - home) & mask >= (next - gap) & mask {
                 table[gap] = table[next]
                 gap = next

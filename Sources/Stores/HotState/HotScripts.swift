@@ -1,25 +1,28 @@
 package import ValkeyClient
 
-/// The layout of the hot state in Valkey, and the scripts that write it: a hash per symbol and
-/// kind.
+/// The layout of the hot state in Valkey, and the Lua scripts that write it, one per kind: a hash
+/// per symbol and kind.
 ///
 ///     <namespace>:quote:<symbol>         bid bid_size ask ask_size bid_exchange ask_exchange …
 ///     <namespace>:trade:<symbol>         price size exchange …
 ///     <namespace>:bar:<symbol>:<series>  open high low close volume vwap trades …
 ///
-/// Each hash has `order`, its place on the tape: the server accepts a value only if it is not older
-/// than the stored one. One script call writes many keys, all of them declared. A cluster is not
-/// supported, because it would need all keys of a call on one node.
+/// Each hash has the field `order`, its value's place on the tape (`HotOrder`): the script writes a
+/// value only if it is not older than the stored one. So several writers may write the same key.
+/// One script call writes many keys, all of them declared in KEYS. A cluster is not supported,
+/// because it would need all keys of a call on one node.
 package enum HotScripts {
-    /// The most keys of a call. The server does nothing else meanwhile, for some 3 us per key.
+    /// The most keys of a call. The server does nothing else during a call, which takes some 3 µs
+    /// per key.
     static let keysMax = 256
-    /// The interval at which a key's life is sent again. Sending it with every value would cost the
-    /// server a quarter of its work.
+    /// The interval at which a key's life (its time to expiry) is sent again. Setting it with every
+    /// value would be a quarter of the server's work.
     static let renewalNanoseconds: Int64 = 1_000_000_000
     /// A script returns the number of keys that it wrote, plus this factor times the number of keys
     /// that it replaced because they were no hashes.
     static let replacedFactor: Int64 = 65_536
 
+    /// Returns the names of the fields of a kind, in the order of their values in a call.
     static func fields(_ kind: HotKind) -> [String] {
         switch kind {
         case .trade: ["price", "size", "exchange", "ts", "receive_ts", "source"]
@@ -36,13 +39,14 @@ package enum HotScripts {
         }
     }
 
-    /// Returns the number of words per key, in ARGV after the life of new keys: its order, its life
-    /// in milliseconds (empty when it was sent lately), then the values of its fields.
+    /// Returns the number of words in ARGV per key. They are: its order, its life in milliseconds
+    /// or an empty text (the life was sent lately), and the values of its fields. ARGV begins with
+    /// one more word: the life of a key that does not exist yet.
     static func wordsPerKey(_ kind: HotKind) -> Int { 2 + fields(kind).count }
 
-    /// Returns the script. It contains the names of the fields, so that they need not be sent.
-    /// Orders are compared as text, because Lua's numbers hold 53 bits only. A key of another type
-    /// must be ours, because of its name, and is made again.
+    /// Returns the script of a kind. It contains the names of the fields, so that a call need not
+    /// send them. Orders are compared as text of fixed length, because Lua's numbers hold 53 bits
+    /// only. A key of our name that is no hash is deleted and made again.
     static func text(_ kind: HotKind) -> String {
         let fields = fields(kind).enumerated()
             .map { "'\($0.element)', ARGV[at + \($0.offset + 3)]" }.joined(separator: ", ")
@@ -72,11 +76,12 @@ package enum HotScripts {
             """
     }
 
+    /// Valkey has refused a command of the connecting session.
     struct Refused: Error {
         let reason: String
     }
 
-    /// Loads the scripts into the server and returns their digests.
+    /// Loads the scripts into the server and returns their digests, by which calls name them.
     package static func load(on session: ValkeyConnection) throws -> [HotKind: [UInt8]] {
         var digests: [HotKind: [UInt8]] = [:]
         for kind in HotKind.allCases {

@@ -1,40 +1,45 @@
 internal import Primitives
 internal import ValkeyClient
 
-/// One session with Valkey. At most one round trip is in progress, and its thread never waits long.
+/// One session with Valkey, on the thread of `HotStateKeeper`. A *round trip* sends values, and the
+/// marker when it is due, and ends with their answers. At most one is in progress.
 final class HotSession {
     /// The outcome of a round trip.
     struct Settled {
-        /// The number of keys that were sent.
+        /// The number of keys that were sent, including those of refused calls.
         var keys = 0
-        /// The number of keys whose values were written. A newer value there stays.
+        /// The number of keys whose values were written. For the other keys Valkey has a newer
+        /// value, or their call was refused.
         var written = 0
         /// The number of keys that were replaced because they were no hashes.
         var replaced = 0
-        /// The marker was missing: the database was flushed.
+        /// Whether the marker was missing, so that Valkey was emptied.
         var isFlushed = false
         /// The first reason among the refused calls; `nil` when none was refused.
         var refusal: String?
     }
 
     private let connection: ValkeyConnection
-    /// The key of the marker, and its life in milliseconds as text.
+    /// The key of the marker.
     private let marker: [UInt8]
+    /// The marker's life in milliseconds, as text.
     private let life: [UInt8]
+    /// The commands of the present round trip.
     private var writing: HotWriting
     /// The values of the present round trip.
     private var batch = HotBatch()
     /// Whether the present round trip renews the marker.
     private var carriesMarker = false
+    /// The answers of the present round trip so far.
     private var replies: [ValkeyReply] = []
-    /// True when a round trip was begun and not settled. The connection does not show it: when the
-    /// server is quick, all answers have arrived before `begin` returns, and none is awaited any
-    /// more.
+    /// Whether a round trip was begun, and `advance` has not returned its outcome. The connection
+    /// does not show this: when the server is quick, all answers are there before `begin` returns.
     private(set) var isWaiting = false
 
-    /// Connects. Blocks for at most the configured time.
+    /// Connects, loads the scripts and sets the marker. Each step blocks for at most the configured
+    /// time.
     ///
-    /// `marker` is a key of this process. While it exists, the database was not flushed.
+    /// `marker` is a key of this process. While it exists, Valkey was not emptied.
     init(
         _ configuration: ValkeyConfiguration, namespace: String, marker: String,
         lifeMilliseconds: Int64
@@ -57,8 +62,9 @@ final class HotSession {
         writing = HotWriting(namespace: namespace, digests: try HotScripts.load(on: connection))
     }
 
-    /// Sends pending values, at most `keysMax`, and the marker when it is due. If anything is sent,
-    /// the caller must call `advance` until it settles.
+    /// Begins a round trip with at most `keysMax` pending values, and with the marker if
+    /// `withMarker`. `life` is how long a key lives after its value's receipt, in nanoseconds.
+    /// While `isWaiting`, the caller must call `advance`.
     func begin(
         _ table: inout HotTable, keysMax: Int, withMarker: Bool, now: MonotonicTime, life: Int64
     ) throws(ValkeyError) {
@@ -99,12 +105,14 @@ final class HotSession {
         return settled
     }
 
-    /// Returns the earliest times of the values that the last round trip wrote.
+    /// Returns the earliest times among the values under the keys of the last round trip. A value
+    /// that came while the round trip was in progress counts instead of the one that was sent.
     func oldest(in table: HotTable) -> (received: Timestamp, stored: Timestamp) {
         table.oldest(of: batch)
     }
 
-    /// Handles a round trip whose outcome is unknown: all of it is written again.
+    /// Makes all values of a round trip pending again, because the connection failed and the
+    /// outcome is unknown.
     func giveUp(_ table: inout HotTable) {
         guard !writing.calls.isEmpty else { return }
         for kind in HotKind.allCases { table.putBack(kind, batch.places(kind)[...]) }

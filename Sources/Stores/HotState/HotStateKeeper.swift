@@ -7,11 +7,13 @@ internal import TapeProtocol
 package import TapeTransport
 package import ValkeyClient
 
-/// Keeps the latest quote, trade and bars of every symbol in Valkey.
+/// The part of the writer that keeps the latest quote, trade and bars of every symbol in Valkey, on
+/// a thread of its own. Each writer does this for all partitions, owned or not.
 ///
-/// It has a separate reader from the tape's end, on a separate thread. It does not depend on the
-/// database, and losing Valkey loses nothing. While a round trip is in progress, new values are
-/// conflated to the latest per symbol; when its answer has come, the next one leaves immediately.
+/// It has separate readers, which begin at the end of the tape. It does not depend on the database,
+/// and a loss of Valkey's data loses nothing on the tape. While a round trip is in progress, new
+/// values replace older ones of the same key in memory. When its answers are there, the next one
+/// begins.
 ///
 /// A *value* is the latest record under one key. It is *pending* while it is not in Valkey. The
 /// *marker* is a key of this process: if it is missing, Valkey was emptied, and all values are
@@ -36,21 +38,23 @@ package final class HotStateKeeper {
     /// The name under which this part is listed in the readiness report.
     package static let part = "hot state"
 
+    /// The most events of one turn, so that Valkey has its turn, too.
     private static let eventsPerTurn = 256
     /// The longest wait when there is nothing to do. New messages end it immediately.
     private static let idle = Duration.milliseconds(20)
     /// The longest wait for an answer of Valkey, so that the readers have their turn.
     private static let answerWait = Duration.milliseconds(20)
+    /// The first and the longest wait after a failure of Valkey.
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(5)
-    /// Bounds how long the readers wait for their turn. It is far below the time after which they
-    /// make their consumers again.
+    /// The timeout for connecting, during which the readers have no turn. It is far below the time
+    /// after which they make their consumers again.
     private static let connectTimeout = Duration.seconds(1)
     /// The timeout of a round trip. An answer usually takes some milliseconds.
     private static let answerTimeout = Duration.seconds(2)
     /// The interval at which the marker is renewed and checked.
     private static let markerNanoseconds: Int64 = 500_000_000
-    /// The most keys of one round trip: far below what a pipeline may hold.
+    /// The most keys of one round trip: far below what a pipeline of `ValkeyConnection` may hold.
     private static let keysPerRoundTrip = 2_048
 
     private let settings: Settings
@@ -62,6 +66,7 @@ package final class HotStateKeeper {
     private let beat: ThreadBeat
     /// The key of the marker, with a random number of this process.
     private let marker: String
+    /// How long a key lives after its value's receipt.
     private let lifeNanoseconds: Int64
     private var metrics: HotMetrics
     private var table: HotTable
@@ -70,11 +75,11 @@ package final class HotStateKeeper {
     private var backoff = Backoff(
         first: HotStateKeeper.retryFirst, limit: HotStateKeeper.retryMax)
     private var random = SystemRandomNumberGenerator()
-    /// When the next attempt may be made, in monotonic nanoseconds.
+    /// When the next attempt after a failure may be made.
     private var retryAt = MonotonicTime.distantPast
-    /// When the marker is due, in monotonic nanoseconds.
+    /// When the marker is renewed and checked next.
     private var markerAt = MonotonicTime.distantPast
-    /// Whether the last attempt failed, or none was made so far.
+    /// Whether the last attempt to connect or write failed, or none was made so far.
     private var isTroubled = true
 
     init(
@@ -100,13 +105,13 @@ package final class HotStateKeeper {
         add(client.names.barStream)
     }
 
-    /// Adds a reader of a stream. It reads all partitions, so the number 0 means nothing here.
+    /// Adds a reader of a stream. It reads all partitions, so the partition 0 has no meaning here.
     private func add(_ stream: String) {
         _ = readers.add(TapeReaders.Input(partition: Partition(0), stream: stream, filters: []))
     }
 
-    /// Runs on the calling thread until shutdown is requested. Trouble is reported, never thrown,
-    /// because the rest of the service continues.
+    /// Runs on the calling thread until shutdown is requested. Returns before if the readers cannot
+    /// be made. A failure is reported, never thrown, because the rest of the service continues.
     package static func run(_ settings: Settings, client: TapeClient, context: ServiceContext) {
         let beat = context.threads.thread("hot-state")
         defer { beat.retire() }
@@ -129,7 +134,8 @@ package final class HotStateKeeper {
                 switch event {
                 case .delivery(let message): readers.handle(message, take)
                 case .reconnected: readers.reconnected()
-                // The writer's own threads end the process.
+                // A wake or an answer needs nothing here. When the connection is closed, the intake
+                // ends the process.
                 case .closed, .answer, .wake: continue
                 }
             }
@@ -141,7 +147,8 @@ package final class HotStateKeeper {
         session?.close()
     }
 
-    /// The time to wait for messages: none while Valkey needs something.
+    /// How long to wait for messages: not at all while an answer of Valkey is expected or values
+    /// can be sent.
     private var wait: Duration {
         guard let session else { return Self.idle }
         if session.isWaiting { return .zero }
@@ -166,7 +173,7 @@ package final class HotStateKeeper {
 // MARK: - Valkey
 
 extension HotStateKeeper {
-    /// Makes one step: waits for the due answer, or sends what is pending.
+    /// Makes one step: connects, waits for the answers of a round trip, or begins the next one.
     private func write() {
         let now = clock.monotonic()
         guard let session else {
@@ -213,7 +220,8 @@ extension HotStateKeeper {
         metrics.show(table)
     }
 
-    /// Handles values that Valkey refused. Lost scripts are loaded again.
+    /// Handles a refusal by Valkey. The refused values are pending again. Scripts that Valkey has
+    /// lost are loaded again.
     private func refused(_ refusal: String, _ session: HotSession) {
         let kind = HotFailure(refusal: refusal)
         let isFirst = !isTroubled
@@ -222,7 +230,7 @@ extension HotStateKeeper {
         beat.beat(before: Self.answerTimeout)
         do {
             try session.reloadScripts(namespace: client.names.namespace)
-            // The first time, the values can be sent again immediately.
+            // If all was well before, the values are sent again immediately, without the backoff.
             if isFirst { retryAt = .distantPast }
         } catch {
             session.close()
@@ -231,6 +239,7 @@ extension HotStateKeeper {
         }
     }
 
+    /// Opens a session, and makes all values pending.
     private func connect(_ now: MonotonicTime) {
         // The server's name has to be resolved first.
         beat.beat(before: ThreadWatch.systemTime)
@@ -246,14 +255,15 @@ extension HotStateKeeper {
         }
     }
 
-    /// Writes all values again whose keys have not expired, because Valkey may have lost all or
-    /// some of them. Newer values there stay.
+    /// Makes all values pending again whose keys have not expired, because Valkey may have lost
+    /// them. Newer values in Valkey stay.
     private func rebuild(_ reason: String) {
         table.repeatAll(heardAfter: clock.monotonic() - lifeNanoseconds)
         metrics.rebuilt()
         context.telemetry.emit(HotStateRebuilt(keys: table.pendingCount, reason: reason))
     }
 
+    /// Reports a failure to connect or to load scripts.
     private func failed(_ error: any Error) {
         switch error {
         case let error as ValkeyError: failed(error.hotFailure, "\(error)")

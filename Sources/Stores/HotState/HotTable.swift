@@ -3,16 +3,19 @@ package import Primitives
 internal import TapeCodec
 
 /// The latest trade, quote and bars of each symbol since the process began, and which of them are
-/// not in Valkey yet.
+/// not in Valkey yet. One thread uses it: that of `HotStateKeeper`.
 ///
-/// Nothing is allocated per tick: a packet's symbols are found by their bytes, once per packet, and
-/// each has fixed places. A *place* is a name's number in `HotNames` with the generation in which
-/// it is valid.
+/// Nothing is allocated per tick: a packet's symbols are found by their bytes, once per packet. A
+/// *place* is a name's number in `HotNames` with the generation in which it is valid; the trade,
+/// the quote and the bars of a name are found by it.
 package struct HotTable {
-    /// The number of bars for each symbol. Bars have separate names, `<symbol>:<series>`.
+    /// The mean number of series per symbol for which there is room. Bars have names of their own,
+    /// `<symbol>:<series>`.
     static let seriesPerSymbol = 4
 
+    /// The numbers of symbols, for trades and quotes.
     private(set) var symbols: HotNames
+    /// The numbers of `<symbol>:<series>`, for bars.
     private(set) var barNames: HotNames
     private(set) var trades = HotValues<Trade>()
     private(set) var quotes = HotValues<Quote>()
@@ -25,14 +28,15 @@ package struct HotTable {
     /// Room for `<symbol>:<series>`, reused for each bar.
     private var barName: [UInt8] = []
 
+    /// A symbol that the current packet defines.
     private struct Defined {
         /// The bytes of the name in the packet.
         var name: Range<Int>
         /// The definition in the packet.
         var message: MessageBounds
-        /// For bars: the source of the ticks.
+        /// For bars: the source of the ticks from which they were made.
         var source: SourceName?
-        /// Looked up by the first tick that needs it.
+        /// Its place, or `none` before the first record that needs it.
         var place = HotNames.Place.none
     }
 
@@ -41,10 +45,12 @@ package struct HotTable {
         barNames = HotNames(countMax: symbolsMax * Self.seriesPerSymbol)
     }
 
+    /// The number of names that lost their numbers.
     var evictions: UInt64 { symbols.evictions &+ barNames.evictions }
     var pendingCount: Int { trades.pendingCount + quotes.pendingCount + bars.pendingCount }
 
-    /// Takes the latest values of a packet.
+    /// Takes all trades, quotes and bars of a packet, in order, up to its first damage. `origin` is
+    /// the packet's place on the tape.
     package mutating func add(_ packet: RawSpan, _ origin: HotOrigin) {
         defined.removeAll()
         series.removeAll()
@@ -67,6 +73,8 @@ package struct HotTable {
         }
     }
 
+    /// Takes a bar. Its order has the window first, so that a late revision of an older window does
+    /// not replace a newer bar.
     private mutating func add(_ bar: Bar, _ packet: RawSpan, _ origin: HotOrigin) {
         guard let name = series[UInt32(bar.series)], !name.isEmpty,
             let symbol = symbol(bar.symbol, packet), let place = barPlace(symbol, name, packet)
@@ -75,8 +83,8 @@ package struct HotTable {
         origin.source = defined[bar.symbol]?.source ?? origin.source
         origin.order.window = bar.openTime.nanoseconds
         origin.order.number = bar.number
-        // A bar was not received from a provider, so its age is counted from its storing on the
-        // tape.
+        // A bar was not received from a provider. Its age is measured from its storing on the tape
+        // only.
         bars.put(bar, received: .undefined, origin, at: place)
     }
 
@@ -92,11 +100,12 @@ package struct HotTable {
         }
     }
 
-    /// Returns the place of a symbol; `nil` when the packet does not define it, or when its name is
-    /// no valid name.
+    /// Returns the place of a symbol by its index in the packet; `nil` when the packet does not
+    /// define it, or when its name is not valid.
     private mutating func symbol(_ index: UInt32, _ packet: RawSpan) -> HotNames.Place? {
         guard let known = defined[index] else { return nil }
-        // Another symbol of this packet may have taken its number.
+        // Looked up by an earlier record. Another symbol of this packet may have taken the number
+        // since.
         if symbols.isCurrent(known.place) {
             symbols.use(known.place)
             return known.place
@@ -112,8 +121,9 @@ package struct HotTable {
         return place
     }
 
-    /// Registers a symbol. Only here the bytes are read as text: malformed text is repaired as for
-    /// the tables, and text that is no name is skipped.
+    /// Returns the place of a symbol whose bytes are not known, and gives it a number. Only here
+    /// the bytes are read as text: malformed UTF-8 is repaired, as for the database, so the
+    /// repaired name may be known. `nil` when the text is no valid symbol.
     private mutating func newSymbol(
         _ message: MessageBounds, _ bytes: RawSpan, hash: UInt64, _ packet: RawSpan
     ) -> HotNames.Place? {
@@ -124,7 +134,7 @@ package struct HotTable {
         return known ?? symbols.insert(name, hash: nameHash)
     }
 
-    /// Returns the place of a symbol's series; `nil` when the series has no valid name.
+    /// Returns the place of a symbol's bars of one series; `nil` when the series has no valid name.
     private mutating func barPlace(
         _ symbol: HotNames.Place, _ series: Range<Int>, _ packet: RawSpan
     ) -> HotNames.Place? {
@@ -137,13 +147,15 @@ package struct HotTable {
             barNames.use(place)
             return place
         }
-        // A series' name contains no character that could end it or make two names equal.
+        // A valid series' name contains no colon, so different pairs have different names.
         guard SeriesName(packet.extracting(series).text) != nil else { return nil }
         return barNames.insert(barName, hash: hash)
     }
 
     // MARK: values that are not in Valkey yet
 
+    /// Takes at most `limit` pending values for one round trip, into an empty batch. Values that
+    /// were received before `alive` are dropped, because their keys would have expired.
     package mutating func take(
         atMost limit: Int, now: MonotonicTime, heardAfter alive: MonotonicTime,
         into batch: inout HotBatch
@@ -159,7 +171,7 @@ package struct HotTable {
             into: &batch.bars)
     }
 
-    /// Makes values pending again that could not be written.
+    /// Makes values of one kind pending again that could not be written.
     mutating func putBack(_ kind: HotKind, _ places: ArraySlice<HotNames.Place>) {
         switch kind {
         case .trade: trades.putBack(places, of: symbols)
@@ -168,15 +180,16 @@ package struct HotTable {
         }
     }
 
-    /// Makes all values pending again after Valkey has lost them.
+    /// Makes all values pending again that were received after `alive`.
     mutating func repeatAll(heardAfter alive: MonotonicTime) {
         trades.repeatAll(of: symbols, heardAfter: alive)
         quotes.repeatAll(of: symbols, heardAfter: alive)
         bars.repeatAll(of: barNames, heardAfter: alive)
     }
 
-    /// Returns the earliest time of receipt and the earliest time of storing among the new values
-    /// of a batch.
+    /// Returns the earliest time of receipt by a gateway, and the earliest time of storing on the
+    /// tape, among the values at a batch's places; undefined when there is none. Repeated values
+    /// are left out.
     func oldest(of batch: HotBatch) -> (received: Timestamp, stored: Timestamp) {
         var times = (received: Timestamp.undefined, stored: Timestamp.undefined)
         func add<Record>(_ values: HotValues<Record>, _ places: [HotNames.Place]) {
@@ -200,7 +213,7 @@ package enum HotKind: CaseIterable {
     case bar
 }
 
-/// The values of one round trip.
+/// The places of the values of one round trip.
 package struct HotBatch {
     var trades: [HotNames.Place] = []
     var quotes: [HotNames.Place] = []

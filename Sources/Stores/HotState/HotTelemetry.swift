@@ -1,10 +1,10 @@
 internal import Primitives
 internal import ServiceRuntime
 
-/// The metrics of the hot state, changed per round trip.
+/// The metrics of the hot state, changed per round trip. What each one shows is its help text
+/// below.
 struct HotMetrics {
     private let metrics: MetricRegistry
-    // What each one shows is its help text below.
     private let writes: Counter
     private let stale: Counter
     private let evictions: Counter
@@ -39,7 +39,7 @@ struct HotMetrics {
         fromTape = age("tape", help)
     }
 
-    /// Shows the state of the table.
+    /// Shows the numbers of pending values, of symbols and of evicted names.
     mutating func show(_ table: HotTable) {
         pending.set(Double(table.pendingCount))
         symbols.set(Double(table.symbols.count))
@@ -47,8 +47,8 @@ struct HotMetrics {
         evictionsCounted = table.evictions
     }
 
-    /// Counts the keys of a round trip. `count` of them were written; for the others Valkey had
-    /// newer values.
+    /// Counts the keys of a round trip. `count` of them were written. The others count as stale,
+    /// also those of calls that Valkey refused.
     func wrote(_ count: Int, of keys: Int) {
         writes.add(UInt64(max(0, count)))
         stale.add(UInt64(max(0, keys - count)))
@@ -56,8 +56,9 @@ struct HotMetrics {
 
     func rebuilt() { rebuilds.add() }
 
-    /// Notes the age of values. The wall clock may be behind that of another machine; the age is
-    /// then 0.
+    /// Notes the age at `now` of a value that a gateway received and the tape stored at these
+    /// times. An undefined time is left out. If this machine's clock is behind another one's, the
+    /// age is 0.
     func aged(received: Timestamp, stored: Timestamp, now: Timestamp) {
         if received.isDefined {
             fromReceipt.observe(max(0, Double(now.nanoseconds(since: received)) / 1e9))
@@ -68,13 +69,14 @@ struct HotMetrics {
     }
 }
 
-/// Why values could not be written.
+/// The kinds of failures of the hot state: values of a label.
 enum HotFailure: String, Sendable {
     case connect
     case authentication
     case timeout
+    /// The connection was lost.
     case lost
-    /// The answer is not Valkey's, or the settings cannot work.
+    /// The answer is not one of Valkey, the settings cannot work, or NATS refuses the readers.
     case unusable
     /// Valkey has reached its `maxmemory`.
     case memory
@@ -84,6 +86,7 @@ enum HotFailure: String, Sendable {
     case refused
 }
 
+/// Valkey could not be used, or refused values.
 struct HotStateFailed: TelemetryEvent {
     static let name = "writer.hot_state.failed"
     let kind: HotFailure
@@ -104,6 +107,7 @@ struct HotStateFailed: TelemetryEvent {
     }
 }
 
+/// Keys of the hot state's names had another type than a hash, and were made again.
 struct HotKeysReplaced: TelemetryEvent {
     static let name = "writer.hot_state.replaced"
     let count: Int
@@ -122,6 +126,7 @@ struct HotKeysReplaced: TelemetryEvent {
     }
 }
 
+/// All values became pending again, after a new session or after Valkey was emptied.
 struct HotStateRebuilt: TelemetryEvent {
     static let name = "writer.hot_state.rebuilt"
     let keys: Int

@@ -1,14 +1,17 @@
 package import MarketModel
 package import Primitives
 
-/// A value's place on the tape. An older value never replaces a newer one.
+/// A value's place on the tape, by which two values under one key are ordered: an older one never
+/// replaces a newer one. For trades and quotes only the stream and the sequence differ.
 package struct HotOrder: Hashable, Comparable {
     /// When the stream was created. A stream that was made again is newer, whatever its sequences.
     let streamCreated: Timestamp
-    /// For bars, the window's start; else 0. So a late revision of an older window is still older.
+    /// For bars, the window's start in nanoseconds since 1970; else 0. So a late revision of an
+    /// older window is still older.
     var window: Int64 = 0
-    /// For bars, the bar's number; else 0.
+    /// For bars, the bar's number, which orders bars with the same start; else 0.
     var number: Int64 = 0
+    /// The sequence of the packet in its stream.
     let sequence: UInt64
 
     package init(streamCreated: Timestamp, sequence: UInt64) {
@@ -31,9 +34,9 @@ package struct HotOrigin {
     var source: SourceName
     /// The packet's place on the tape.
     var order: HotOrder
-    /// When the packet was received, monotonic. A key's life begins here.
+    /// When this process received the packet. A key's life begins at this time.
     var receivedAt: MonotonicTime
-    /// When the tape stored it; undefined when unknown.
+    /// When the stream stored the packet; undefined when unknown.
     var stored: Timestamp
 
     package init(source: SourceName, order: HotOrder, receivedAt: MonotonicTime, stored: Timestamp)
@@ -45,31 +48,32 @@ package struct HotOrigin {
     }
 }
 
-/// The latest record of each name of one kind, in fixed places, and which of them are not in Valkey
-/// yet.
+/// The latest record of each name of one kind, by the name's number, and the queue of those that
+/// are not in Valkey yet.
 struct HotValues<Record> {
     struct Value {
         var record: Record
         var origin: HotOrigin
         /// When a gateway received it; undefined for bars.
         var receiveTime: Timestamp
-        /// The generation of its name. If the name's number is of another one by now, the value is
-        /// of an earlier name.
+        /// The generation of its place. If the name's number has another generation by now, the
+        /// value is of a name that lost the number.
         var generation: UInt32
         /// Whether it has to be written.
         var isPending = false
-        /// The value was written before and is written again because Valkey lost it. So it is not
-        /// used to measure how long new values take.
+        /// Whether `repeatAll` made it pending, so that it may have been in Valkey before. Such a
+        /// value is not used to measure how long new values take.
         var isRepeated = false
-        /// When the key's life has to be sent again, in monotonic nanoseconds.
+        /// When the key's life has to be sent again.
         var renewAt = MonotonicTime.distantPast
-        /// Whether it is sent with the value that was last taken.
+        /// Whether the key's life is sent with the value, as the last `take` decided.
         var sendsLife = true
     }
 
+    /// By the number of the name.
     private var values: [Value?] = []
-    /// The pending values in the order in which they came, each once. Entries that are not pending
-    /// any more were given up meanwhile.
+    /// The places of the pending values in the order in which they became pending. Entries whose
+    /// name has lost its number are no longer valid, and are skipped.
     private var queue: [HotNames.Place] = []
     /// The number of entries at the front of `queue` that were taken out.
     private var head = 0
@@ -87,7 +91,8 @@ struct HotValues<Record> {
         return value
     }
 
-    /// Keeps the newer of this value and the present one.
+    /// Keeps the newer of this record and the present one of the same name. `received` is when a
+    /// gateway received it.
     mutating func put(
         _ record: Record, received: Timestamp, _ origin: HotOrigin, at place: HotNames.Place
     ) {
@@ -115,20 +120,22 @@ struct HotValues<Record> {
     private mutating func enqueue(_ place: HotNames.Place) {
         values[Int(place.index)]?.isPending = true
         pendingCount += 1
+        // Each name has at most one valid entry, so more than half of the entries are not valid
+        // here.
         if queue.count - head > 2 * values.count + 64 { compact() }
         queue.append(place)
     }
 
-    /// Removes invalid entries. Names that come and go while Valkey is away leave them in the
-    /// queue.
+    /// Removes entries that are no longer valid. Many arise while Valkey is away and names lose
+    /// their numbers to others.
     private mutating func compact() {
         queue = queue[head...].filter { value($0)?.isPending ?? false }
         head = 0
     }
 
-    /// Takes up to `limit` pending places out. Places that were received before `alive` are
-    /// dropped, because their keys would have expired. Places whose name has lost its number are
-    /// dropped, too.
+    /// Takes the places of up to `limit` pending values from the queue. Values that were received
+    /// before `alive` are dropped, because their keys would have expired. Values whose name has
+    /// lost its number are dropped, too.
     mutating func take(
         atMost limit: Int, of names: HotNames, now: MonotonicTime, heardAfter alive: MonotonicTime,
         into taken: inout [HotNames.Place]
@@ -158,18 +165,19 @@ struct HotValues<Record> {
         }
     }
 
-    /// Makes values pending again that could not be written, unless a newer value is pending.
+    /// Makes the present values at these places pending again, after they could not be written.
     mutating func putBack(_ places: ArraySlice<HotNames.Place>, of names: HotNames) {
         for place in places {
             guard names.isCurrent(place), let value = value(place) else { continue }
-            // The key's life may not have been sent.
+            // The key's life may not have arrived, so the next write sends it.
             values[Int(place.index)]?.renewAt = .distantPast
             guard !value.isPending else { continue }
             enqueue(place)
         }
     }
 
-    /// Makes all values pending again whose keys have not expired.
+    /// Makes all values pending again that were received after `alive`, so that their keys would
+    /// not have expired.
     mutating func repeatAll(of names: HotNames, heardAfter alive: MonotonicTime) {
         for index in values.indices {
             let place = names.place(index)

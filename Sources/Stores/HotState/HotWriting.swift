@@ -2,19 +2,22 @@ internal import MarketModel
 package import Primitives
 package import ValkeyClient
 
-/// Turns a batch into script calls: one buffer, no separate text per value.
+/// The commands of one round trip: the script calls that write a batch. They are in one buffer,
+/// with no separate text per value.
 package struct HotWriting {
-    /// One script call, and the places of its kind that it writes.
+    /// One script call.
     struct Call {
         let kind: HotKind
+        /// The indices of its places among those of its kind in the batch.
         let range: Range<Int>
     }
 
+    /// The encoded commands.
     package private(set) var commands = ValkeyCommands()
     /// The calls in the order of the commands.
     private(set) var calls: [Call] = []
 
-    /// The heads of the three kinds.
+    /// The beginning of the calls of each kind.
     private let trade: KeyHead
     private let quote: KeyHead
     private let bar: KeyHead
@@ -40,12 +43,14 @@ package struct HotWriting {
         bar = KeyHead(.bar, "bar", namespace, digests)
     }
 
-    /// `lifeNanoseconds` is how long a key lives, counted from its value's receipt.
+    /// Replaces the commands by the calls for a batch. `lifeNanoseconds` is how long a key lives,
+    /// counted from its value's receipt.
     package mutating func write(
         _ batch: HotBatch, of table: HotTable, now: MonotonicTime, lifeNanoseconds: Int64
     ) {
         commands.removeAll()
         calls.removeAll(keepingCapacity: true)
+        /// Appends a key's order and its life, or an empty word when the life was sent lately.
         func append<Record>(_ value: HotValues<Record>.Value, to commands: inout ValkeyCommands) {
             let isBar = Record.self == Bar.self
             commands.append { $0.append(value.origin.order, withWindow: isBar) }
@@ -75,7 +80,8 @@ package struct HotWriting {
         }
     }
 
-    /// Renews the marker and asks whether it existed.
+    /// Appends the command that sets the marker with its life. Its answer is the old value: null if
+    /// the marker was missing.
     mutating func append(marker: [UInt8], life: [UInt8]) {
         commands.begin(words: 6)
         commands.append("SET")
@@ -86,8 +92,8 @@ package struct HotWriting {
         commands.append("GET")
     }
 
-    /// Writes a command for each `keysMax` places. Nothing is received between taking a batch and
-    /// writing it, so every place is still valid.
+    /// Writes a call for each `HotScripts.keysMax` places of one kind. No packet is taken between
+    /// taking a batch from the table and writing it, so every place still has its value.
     private mutating func write(
         _ kind: HotKind, _ head: KeyHead, _ places: [HotNames.Place], _ names: HotNames,
         _ life: Int64, _ values: (HotNames.Place, inout ValkeyCommands) -> Bool
@@ -174,7 +180,8 @@ extension ValkeyCommands {
 }
 
 extension [UInt8] {
-    /// Appends digits of fixed length, so that orders compare as text in the order of the numbers.
+    /// Appends an order as digits of fixed length, so that the script can compare orders as text.
+    /// Only those of bars have the window and the number.
     fileprivate mutating func append(_ order: HotOrder, withWindow: Bool) {
         append(digitsOf: UInt64(clamping: order.streamCreated.nanoseconds), padded: 20)
         if withWindow {
@@ -184,6 +191,8 @@ extension [UInt8] {
         append(digitsOf: order.sequence, padded: 20)
     }
 
+    /// Appends a signed number. Its sign bit is inverted, so that negative numbers come first as
+    /// text.
     private mutating func append(ascending value: Int64) {
         append(digitsOf: UInt64(bitPattern: value) ^ 1 << 63, padded: 20)
     }
@@ -199,6 +208,7 @@ extension [UInt8] {
         }
     }
 
+    /// Appends the letters of a word of a source's name, the first in the lowest byte.
     fileprivate mutating func append(lettersOf word: UInt64) {
         var rest = word
         while rest != 0 {
@@ -207,6 +217,7 @@ extension [UInt8] {
         }
     }
 
+    /// Appends a volume, on a faster path if it fits 64 bits.
     fileprivate mutating func append(volume: Int128) {
         guard let small = Int64(exactly: volume) else {
             append(contentsOf: FixedPoint.text(volume, decimals: Quantity.decimals).utf8)

@@ -1,9 +1,10 @@
-/// Records whether any key came twice in a batch. Rows with different keys need no sorting and
-/// counting in the server.
+/// The keys of a batch's rows of one table, kept only to see whether a key came twice. If none did,
+/// the merge need not sort and count rows with the same key (`Sink.Merge`).
 ///
-/// Keys are hashes of 64 bits: two keys with the same hash by chance cost time, but never lose a
-/// row.
+/// Keys are hashes of 64 bits. If two keys have the same hash by chance, the slower merge is used,
+/// and no row is lost.
 package struct MergeKeys: Sendable {
+    /// The first size of the hash table, a power of two as all its sizes.
     private static let slotsMin = 1_024
 
     /// False once a key came again.
@@ -14,16 +15,16 @@ package struct MergeKeys: Sendable {
 
     package init() {}
 
-    /// Notes the key of one more row.
+    /// Adds the key of one more row. After a key that came twice it does nothing.
     package mutating func insert(_ key: UInt64) {
         guard areUnique else { return }
         if (count + 1) * 2 > slots.count { grow() }
-        // 0 shares the place of 1, which also costs time only.
+        // 0 means an empty slot, so the key 0 counts as 1. If both occur, that costs time only.
         areUnique = put(max(key, 1))
         count += 1
     }
 
-    /// Adds a key. Returns false when it is there already.
+    /// Enters a key into the hash table. Returns false when it is there already.
     private mutating func put(_ key: UInt64) -> Bool {
         let mask = slots.count - 1
         var slot = Int(truncatingIfNeeded: key) & mask

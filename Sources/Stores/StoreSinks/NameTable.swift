@@ -1,10 +1,12 @@
 import PostgresClient
 
-/// The names of one of the tape's enumerations as column values: `gatewayLost` becomes
-/// gateway_lost, and a number that this version does not know becomes its digits. It is made once;
-/// a row copies from it.
+/// The names of one of the tape's enumerations as encoded column values: `gatewayLost` becomes
+/// gateway_lost, and a number that this version does not know becomes its digits. Each table is
+/// made once per process; a row copies its value.
 struct NameTable: Sendable {
+    /// The encoded names.
     let fields: CopyFields
+    /// By the raw number, the place of its name in `fields`.
     private let places: [CopyFields.Place]
 
     init<Kind: RawRepresentable>(_ type: Kind.Type) where Kind.RawValue == UInt8 {
@@ -13,8 +15,10 @@ struct NameTable: Sendable {
         self.fields = fields
     }
 
+    /// The place of a raw number's name.
     subscript(raw: UInt8) -> CopyFields.Place { places[Int(raw)] }
 
+    /// Returns the name of a raw number.
     static func name<Kind: RawRepresentable>(
         _ type: Kind.Type, _ raw: UInt8
     ) -> String where Kind.RawValue == UInt8 {
@@ -27,5 +31,6 @@ struct NameTable: Sendable {
 }
 
 extension BinaryCopyWriter {
+    /// Writes the name of a raw number.
     mutating func name(_ raw: UInt8, of table: NameTable) { shared(table[raw], of: table.fields) }
 }

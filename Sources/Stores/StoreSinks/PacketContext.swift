@@ -3,41 +3,47 @@ internal import PostgresClient
 internal import Primitives
 public import TapeCodec
 
-/// The data that the rows of a packet's ticks share: its header and its definitions, in the form in
-/// which a COPY sends them. They are encoded once per packet and copied into each of its rows.
+/// The data that the rows of one packet's records share: its header and its definitions, in the
+/// form in which a COPY sends them. They are encoded once per packet and copied into each of its
+/// rows.
 ///
-/// When it is used for one packet after another (`begin`) it allocates nothing.
+/// It is used for one packet after another (`begin`), and allocates only while a packet needs more
+/// memory than all packets before it.
 public struct PacketContext {
+    /// The header of the present packet.
     public private(set) var header: PacketHeader
 
-    /// The texts of the packet's definitions.
+    /// The encoded values to which all places below refer.
     var fields = CopyFields()
-    /// `source, partition, epoch`, with which all tick tables end, except for the ordinal.
+    /// The columns `source, partition, epoch`, which most tables have before the ordinal.
     private(set) var origin: CopyFields.Place
-    /// The definition for a tick without a symbol.
+    /// The definition for a record without a symbol.
     private(set) var nobody: Definition
-    /// The packet's symbols and series, by index.
+    /// The packet's symbols and series so far, by the index that the packet gives them.
     private var symbols = PacketTable<Definition>()
     private var names = PacketTable<Series>()
 
-    /// A symbol as columns.
+    /// A symbol's definition as encoded values.
     struct Definition: Sendable, BitwiseCopyable {
-        /// `nil`: no symbol, or all symbols.
+        /// `nil` for a record about no symbol, or about all symbols.
         var symbol: CopyFields.Place?
         var provider: CopyFields.Place
-        /// For bars: the source of the ticks.
+        /// For bars: the source of the ticks from which they were made. Otherwise an empty text.
         var source: CopyFields.Place
+        /// As in `SymbolDefinition`.
         var since: Timestamp = .undefined
-        /// The hash of the symbol's bytes.
+        /// The hash of the symbol's bytes, for `MergeKeys`.
         var hash: UInt64 = 0
     }
 
+    /// A series' definition, with its name as an encoded value.
     private struct Series: Sendable, BitwiseCopyable {
         var name: CopyFields.Place
         var widthNanoseconds: Int64
         var hash: UInt64
     }
 
+    /// Begins with this packet.
     public init(_ header: PacketHeader) {
         self.header = header
         origin = fields.text("")
@@ -45,7 +51,7 @@ public struct PacketContext {
         begin(header)
     }
 
-    /// Begins the next packet, of any source.
+    /// Begins the next packet, of any source, and forgets the definitions of the last one.
     public mutating func begin(_ header: PacketHeader) {
         self.header = header
         fields.removeAll()
@@ -60,27 +66,29 @@ public struct PacketContext {
 
     // MARK: what ticks refer to
 
-    /// Returns a symbol's definition; `nil` when the packet does not define it.
+    /// Returns a symbol's definition; `nil` when the packet has not defined it so far.
     @inline(__always)
     func definition(_ index: UInt32) -> Definition? { symbols[index] }
 
-    /// Returns the definition for a tick that may have no symbol; `nil` when it has one that the
-    /// packet does not define.
+    /// Returns the definition for a record that may have no symbol; `nil` when it has one that the
+    /// packet has not defined so far.
     func reference(_ index: UInt32) -> Definition? {
         index == TickHeader.noSymbol ? nobody : definition(index)
     }
 
+    /// Returns a series' name; `nil` when the packet has not defined it so far.
     @inline(__always)
     func seriesName(_ index: UInt16) -> CopyFields.Place? {
         names[UInt32(index)]?.name
     }
 
+    /// Returns the hash of a series' name; 0 when the packet has not defined it so far.
     func seriesHash(_ index: UInt16) -> UInt64 {
         names[UInt32(index)]?.hash ?? 0
     }
 
-    /// Returns the definition as a value, which is made again at each call; `nil` when it is not
-    /// defined.
+    /// Returns a symbol's definition as a value, which each call makes again; `nil` when the packet
+    /// has not defined it so far.
     public func symbol(_ index: UInt32) -> SymbolDefinition? {
         guard let known = definition(index), let place = known.symbol,
             let symbol = Symbol(fields.string(place))
@@ -100,7 +108,7 @@ public struct PacketContext {
 
     // MARK: definitions
 
-    /// Notes a definition of the packet; other messages have no effect.
+    /// Notes a definition of the packet. An invalid one, and any other message, has no effect.
     @usableFromInline
     mutating func define(_ message: MessageBounds, in packet: RawSpan) {
         if let parts = message.symbolParts(in: packet) {
@@ -114,7 +122,7 @@ public struct PacketContext {
         }
     }
 
-    /// Returns `nil` where the codec also finds no symbol.
+    /// Encodes a symbol's definition. Returns `nil` where `TapeCodec` finds no valid one either.
     private mutating func encode(_ parts: SymbolParts, _ packet: RawSpan) -> Definition? {
         guard !parts.symbol.isEmpty,
             let symbol = encode(
@@ -133,8 +141,9 @@ public struct PacketContext {
             hash: fields.withText(symbol) { Checksum.of($0) })
     }
 
-    /// Encodes a text. Nearly all texts are printable ASCII and are copied unchanged. Others go
-    /// through a `String`, which repairs malformed UTF-8.
+    /// Encodes a text; `nil` when it is too long or `isWell` is false. Nearly all texts are
+    /// printable ASCII and are copied unchanged, without the check. Others go through a `String`,
+    /// which repairs malformed UTF-8.
     private mutating func encode(
         _ part: Range<Int>, _ packet: RawSpan, bytesMax: Int, _ isWell: (String) -> Bool
     ) -> CopyFields.Place? {
@@ -147,7 +156,8 @@ public struct PacketContext {
 }
 
 extension CopyFields {
-    /// Encodes a name from its words: its text would need a `String` per packet.
+    /// Encodes a name from its three words of eight bytes: its text would need a `String` per
+    /// packet.
     mutating func text(_ name: SourceName) -> Place {
         var bytes = InlineArray<3, UInt64>(repeating: 0)
         bytes[0] = name.words.first.littleEndian
@@ -173,8 +183,9 @@ extension RawSpan {
 }
 
 extension PacketContext {
-    /// Calls `visit` with each tick of a packet and its ordinal. Ticks that are neither trade,
-    /// quote nor bar come as `.other`.
+    /// Calls `visit` with each record of the packet that `begin` has begun, and with its ordinal.
+    /// Records that are neither trade, quote nor bar come as `.other`. Definitions are noted on the
+    /// way. It ends at the first damage.
     ///
     /// It is inlined into its callers, because every row of the writer goes through it.
     @inlinable

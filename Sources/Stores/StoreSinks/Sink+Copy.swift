@@ -5,7 +5,7 @@ extension Sink {
         String(copy.split(whereSeparator: \.isWhitespace).dropFirst().first ?? "")
     }
 
-    /// The columns of a row, in order.
+    /// The names of the columns that a row has, in order.
     package var copyColumns: [String] {
         guard let open = copy.firstIndex(of: "("), let close = copy[open...].firstIndex(of: ")")
         else { return [] }

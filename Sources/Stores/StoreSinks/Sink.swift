@@ -2,36 +2,44 @@ package import PostgresClient
 package import Primitives
 package import TapeCodec
 
-/// One table of the store: which records of the tape it stores, and how a record becomes a row.
+/// One table of the database, as the writer fills it: which records of the tape it takes, and how a
+/// record becomes a row. The store-writer and `tapeline dlq replay` use it.
+///
+/// Each closure gets a record with its packet: `context` has the packet's header and definitions,
+/// `packet` its bytes, in which records other than trades, quotes and bars are read.
 ///
 /// A new table is one file with such a value, and its line in `SinkCatalogue`.
 package struct Sink: Sendable {
-    /// Writes a row. Returns false, and writes nothing, when the record does not belong to this
-    /// table or lacks something that a row needs (its symbol is not defined).
+    /// Writes a record as a row. Returns false, and writes nothing, when the record does not belong
+    /// to this table, is damaged, or refers to a symbol or series that its packet does not define.
     package typealias Write =
         @Sendable (
             _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
             _ ordinal: UInt64, _ row: inout BinaryCopyWriter
         ) throws(PostgresError) -> Bool
 
-    /// Returns the time of a record's row, by which its table is partitioned; `nil` when the record
-    /// does not belong to this table, or is damaged. An undefined time becomes
-    /// `Timestamp.storable`.
+    /// Returns the time of a record's row, by which its table is divided into days; `nil` when the
+    /// record does not belong to this table, or is damaged. It may be undefined: the row then has
+    /// its `Timestamp.storable`.
     package typealias Time =
         @Sendable (
             _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan
         ) -> Timestamp?
 
-    /// For tables whose rows come again in a later version. COPY cannot handle conflicts, so rows
-    /// go to a staging table, and from there the higher revision wins.
+    /// The second step for tables whose rows come again in a later version. COPY cannot handle
+    /// conflicts of keys. So it fills a staging table, and a merge moves the rows on: of two rows
+    /// with one key, the higher revision wins.
     package struct Merge: Sendable {
-        /// Creates the staging table, once per session. COMMIT empties it.
+        /// Creates the session's staging table, which each COMMIT empties.
         package let makeStaging: String
-        /// Moves the rows. Returns how many rows were inserted or changed.
+        /// Moves all rows of the staging table, of which several may have the same key. The server
+        /// reports how many rows were inserted or changed.
         package let statement: String
-        /// Moves rows of which no two have the same key, without sorting and counting them.
+        /// Moves rows of which no two have the same key. It is faster, because it need not choose
+        /// among rows with one key.
         package let statementForUnique: String
-        /// Returns the key's hash for a record that is a row: equal for two rows with the same key.
+        /// Returns the hash of the key of a record's row: equal for two rows with the same key.
+        /// Call it only for a record that `write` accepted.
         package let key: @Sendable (_ record: Record, _ context: borrowing PacketContext) -> UInt64
 
         /// Returns the statement to run for a batch with these keys.
@@ -41,18 +49,18 @@ package struct Sink: Sendable {
     }
 
     package let name: SinkName
-    /// The kind of packets that its records come in.
+    /// The kind of packets in which its records normally come.
     package let input: PacketKind
-    /// The `WireFormat.Template`s of its records. Each template belongs to one sink; `events` also
-    /// takes those that belong to none.
+    /// The `WireFormat.Template`s of its records: the numbers of their kinds on the tape. Each
+    /// belongs to one sink; `events` also takes those that belong to none.
     package let templates: [UInt16]
     /// `COPY … FROM STDIN (FORMAT binary)`, into the staging table if there is one.
     package let copy: String
-    /// `nil` when rows are only added.
+    /// The merge of the staging table; `nil` when COPY adds rows to the table itself.
     package let merge: Merge?
     /// Makes a row of a record.
     package let write: Write
-    /// Returns the time that `write` puts into `ts`. `copyColumns` has that column, or this returns
+    /// Returns the time that `write` puts into the column `ts`; for a table without that column,
     /// `nil` for all records.
     package let time: Time
 

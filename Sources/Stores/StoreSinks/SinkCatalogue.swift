@@ -1,22 +1,25 @@
 package import TapeCodec
 
-/// All tables of the store, and which of them are switched on.
+/// The tables of the database that are switched on (WRITER_SINKS), and the table of each record.
 package struct SinkCatalogue: Sendable {
+    /// All tables, switched on or off.
     package static let all: [Sink] = [
         .trades, .quotes, .depth, .options, .news, .fundamentals, .indicators, .providerBars,
         .gaps, .events, .bars, .lateTicks,
     ]
 
-    /// The sinks in the order in which a transaction writes them.
+    /// The sinks that are switched on, in the order in which a transaction writes them.
     package let sinks: [Sink]
-    /// By a template's low byte: the template, and the number of its sink in `all`. 0: none.
+    /// By a template's low byte: the template, or 0 when no sink has one there. The next array has
+    /// the index of its sink in `all`.
     private var templates = InlineArray<256, UInt16>(repeating: 0)
     private var owners = InlineArray<256, UInt8>(repeating: 0)
     /// By a sink's index in `all`: its index in `sinks`; `nil` when it is switched off.
     private var places: [Int?] = []
-    /// The index of `events` in `all`, which takes the templates of no other sink.
+    /// The index of `events` in `all`; it takes every template that no sink has.
     private let rest: Int
 
+    /// `names` are the tables that are switched on.
     package init(_ names: Set<SinkName> = Set(SinkName.allCases)) {
         let sinks = Self.all.filter { names.contains($0.name) }
         self.sinks = sinks
@@ -33,13 +36,13 @@ package struct SinkCatalogue: Sendable {
     }
 
     /// Returns the index in `sinks` of a record's table; `nil` when the record is damaged, or when
-    /// its table is switched off.
+    /// its table is switched off. Call it for records only: a definition would count as an event.
     package func index(of record: Record) -> Int? {
         guard let template = record.template else { return nil }
         return places[owner(template)]
     }
 
-    /// Returns the tick's table if that is switched off: the tick is then skipped.
+    /// Returns the record's table if that is switched off; else `nil`.
     package func switchedOff(_ record: Record) -> SinkName? {
         guard let template = record.template else { return nil }
         let owner = owner(template)

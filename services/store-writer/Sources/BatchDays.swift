@@ -2,8 +2,9 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// A UTC day of one table.
+/// A UTC day of one table, for which the table needs a time partition or chunk.
 struct TableDay: Hashable, Comparable, Sendable {
+    /// The length of a day.
     static let nanoseconds: Int64 = 86_400_000_000_000
 
     /// The table's index in the catalogue.
@@ -17,8 +18,7 @@ struct TableDay: Hashable, Comparable, Sendable {
 }
 
 extension WriteBatch {
-    /// Returns the days of the batch's rows. Most rows are of the same day as the row before, which
-    /// costs two comparisons.
+    /// Returns the days of the batch's rows, whether or not they exist in the database.
     func days(_ catalogue: SinkCatalogue) -> Set<TableDay> {
         var found: Set<TableDay> = []
         visitDays(catalogue) { _, day in found.insert(day) }
@@ -34,10 +34,12 @@ extension WriteBatch {
         return found
     }
 
-    /// Visits each day of each item at least once.
+    /// Visits each day of each item at least once. Most rows are of the same day as the row before
+    /// in their table, which costs two comparisons and no visit.
     private func visitDays(
         _ catalogue: SinkCatalogue, _ visit: (_ item: Int, TableDay) -> Void
     ) {
+        // By table, the day of its last row in this item, as a range of nanoseconds since 1970.
         var last = [Range<Int64>](repeating: 0..<0, count: catalogue.sinks.count)
         var lastItem = -1
         walk { item, context, record, _, packet in

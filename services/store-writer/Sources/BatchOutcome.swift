@@ -1,16 +1,17 @@
 import Primitives
 import StoreSinks
 
-/// The ticks of one packet, counted by what happened to them.
+/// The records of one packet, counted by what happened to them. Each record is in exactly one
+/// count.
 struct TickCount: Hashable, Sendable {
-    /// Ticks that became rows.
+    /// Records that became rows.
     var written: UInt64 = 0
-    /// Ticks of kinds whose table is switched off, or that have no table.
+    /// Records whose table is switched off (WRITER_SINKS), and records of dropped packets.
     var skipped: UInt64 = 0
-    /// Ticks of which no row can be made, or whose row the database refuses. Each is kept in a dead
-    /// letter.
+    /// Records of which no row can be made, or whose row the database refuses. They are kept in
+    /// dead letters.
     var deadLettered: UInt64 = 0
-    /// Ticks under ordinals that were stored before.
+    /// Records whose ordinals were stored before, with other records. They are left out.
     var givenTwice: UInt64 = 0
 
     static func + (left: TickCount, right: TickCount) -> TickCount {
@@ -23,15 +24,15 @@ struct TickCount: Hashable, Sendable {
 
 /// The result of writing the rows of a batch.
 struct BatchOutcome: Sendable {
-    /// Written rows by table.
+    /// The number of rows that COPY sent, by table. For a table with a merge it includes `ignored`.
     var rows: [SinkName: Int] = [:]
-    /// For tables in which the higher revision wins: rows that were stored already in the same or a
-    /// later revision.
+    /// For tables with a merge: the number of rows that changed nothing, because the table or the
+    /// batch has the same or a later revision.
     var ignored: [SinkName: Int] = [:]
-    /// Ticks of tables that are switched off.
+    /// The number of records whose table is switched off, by table.
     var skipped: [SinkName: UInt64] = [:]
     /// The counts of each item of the batch.
     var counts: [TickCount] = []
-    /// The earliest receive time among the ticks; undefined when there are none.
+    /// The earliest receive time among trades and quotes; undefined when there are none.
     var oldestReceiveTime = Timestamp.undefined
 }

@@ -5,17 +5,20 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// Writes the good rows of a batch that the database refuses as a whole. It tries ranges of a
-/// table's rows under savepoints of one transaction, until every bad row is found. A *piece* is a
-/// range of rows that is tried together. A *line* is a row's number within one COPY, from 1 on.
+/// The second way to write a batch: for one that the database refuses as a whole because of some
+/// rows. It tries ranges of a table's rows under savepoints of one transaction, until every bad row
+/// is found and all others are written.
+///
+/// A *piece* is a range of rows that is tried together. A row's *number* counts the records that a
+/// table takes in the batch, from 0. A *line* is the place of a row within one COPY, from 1.
 struct BatchSalvage {
     let database: PostgresConnection
     let catalogue: SinkCatalogue
     let timeout: Duration
-    /// Tables whose time partitions were made. A row that still has no partition there can have
-    /// none.
+    /// Tables whose days were made again for this batch. A row that still has no time partition
+    /// there can have none, and is a bad row.
     let madeTables: Set<String>
-    /// The maximum number of rows that are set aside. With more, the batch is not written.
+    /// The maximum number of records that become dead letters. With more, the batch is not written.
     let refusedMax: Int
 
     private static let mark = "SAVEPOINT piece"
@@ -25,7 +28,7 @@ struct BatchSalvage {
     /// Writes all good rows, and returns the refused ones with the counts.
     func write(_ batch: WriteBatch) throws(PostgresError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
-        // Constraints are checked at each row, instead of at COMMIT where the row is not known.
+        // Deferred constraints are checked with each statement: at COMMIT no piece would be known.
         try database.execute("SET CONSTRAINTS ALL IMMEDIATE", timeout: timeout)
         for index in catalogue.sinks.indices where work.present[index] {
             let rows = SinkRows(batch, catalogue, sink: index)
@@ -35,6 +38,7 @@ struct BatchSalvage {
         return work
     }
 
+    /// Writes one table's rows, piece by piece.
     private func write(
         _ rows: SinkRows, of batch: WriteBatch, sink index: Int, _ work: inout BatchWork
     ) throws(PostgresError) {
@@ -63,7 +67,7 @@ struct BatchSalvage {
         }
     }
 
-    /// Returns whether a row caused the error, and not the database or its schema.
+    /// Returns whether rows of the piece caused the error, and not the database or its schema.
     private func isFaultOfRows(_ error: PostgresError) -> Bool {
         switch error.category {
         case .data: true
@@ -80,7 +84,8 @@ struct BatchSalvage {
                 + "the table, or raise WRITER_DEAD_LETTERS_MAX; the last refusal: \(last)")
     }
 
-    /// Copies the rows of a range. For tables with a key it also makes their merged rows.
+    /// Copies the rows of a range. For a table with a merge, also merges them immediately and
+    /// empties the staging table, so that an error of the merge is one of this piece.
     private func copy(
         _ range: Range<Int>, _ rows: SinkRows, of batch: WriteBatch, sink index: Int,
         _ piece: inout Piece
@@ -105,16 +110,17 @@ struct BatchSalvage {
 
 /// One range of rows that is tried together.
 private struct Piece {
-    /// By line of the COPY: the row's number in the table's rows, and the item of the batch.
+    /// By line of the COPY: the row's number, and the index of its item in the batch.
     var lines: [(row: Int, item: Int)] = []
-    /// Ticks of which no row can be made.
+    /// Records of which no row can be made. They have no line.
     var undecodable: [(item: Int, ordinal: UInt64)] = []
-    /// The number of rows that COPY took.
+    /// The number of rows that COPY sent.
     var copied = 0
-    /// The number of merged rows; `nil` for tables to which rows are only added.
+    /// The number of rows that the merge inserted or changed; `nil` for tables without a merge.
     var merged: Int?
 
-    /// Returns the row in a line of the COPY; `nil` for no line or an impossible one.
+    /// Returns the number of the row in a line of the COPY; `nil` without a line, or for a line
+    /// that the COPY did not have.
     func row(ofLine line: Int?) -> Int? {
         guard let line, (1...max(1, lines.count)).contains(line), !lines.isEmpty else { return nil }
         return lines[line - 1].row
@@ -129,10 +135,10 @@ private struct Piece {
     }
 }
 
-/// The ticks of a batch that one sink takes, numbered.
+/// The records of a batch that one sink takes, numbered from 0.
 private struct SinkRows {
     let sink: Int
-    /// The number of each item's first row, and one more for the count of all rows.
+    /// The number of each item's first row; the last element is the count of all rows.
     private var starts: [Int] = [0]
 
     init(_ batch: WriteBatch, _ catalogue: SinkCatalogue, sink: Int) {
@@ -148,6 +154,7 @@ private struct SinkRows {
 
     var count: Int { starts[starts.count - 1] }
 
+    /// Visits the records of a range of numbers.
     func walk(
         _ range: Range<Int>, _ batch: WriteBatch, _ catalogue: SinkCatalogue,
         _ visit: (
@@ -167,7 +174,7 @@ private struct SinkRows {
         }
     }
 
-    /// Returns the dead letter for a row that was refused alone.
+    /// Returns the record of a row that was refused alone, with the database's reason.
     func refused(
         _ row: Int, _ batch: WriteBatch, _ catalogue: SinkCatalogue, _ error: PostgresError
     ) throws(PostgresError) -> RefusedTick? {

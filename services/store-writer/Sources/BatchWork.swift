@@ -6,20 +6,23 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// A tick of which no row can be made or stored, or the unreadable rest of a packet.
+/// A record of which no row can be made or stored, or the unreadable rest of a packet. `Store`
+/// makes a dead letter of it.
 struct RefusedTick: Sendable {
     /// The index of the item in the batch.
     let item: Int
-    /// The first ordinal, and the number of ticks from there on.
+    /// The ordinal of the record; of an unreadable rest, its first ordinal.
     let ordinal: UInt64
+    /// The number of records: 1, or those of an unreadable rest.
     var count: UInt64 = 1
-    /// The table; `nil` when the kind of the tick is not known.
+    /// The record's table; `nil` for an unreadable rest, whose kinds are not known.
     let sink: SinkName?
     let reason: DeadLetter.Reason
     let refusal: DeadLetter.Refusal
 }
 
-/// The work of a transaction on a batch before its COMMIT.
+/// The state of a batch between its first COPY and its COMMIT: what was sent, what was refused, and
+/// what has to be merged. `StoreTransaction` or `BatchSalvage` fills it.
 struct BatchWork: Sendable {
     /// The statement that merges a staging table's rows into its table.
     struct Merge: Sendable {
@@ -28,13 +31,15 @@ struct BatchWork: Sendable {
     }
 
     var outcome = BatchOutcome()
-    /// The ticks that become dead letters.
+    /// The records that become dead letters.
     var refused: [RefusedTick] = []
     /// The merges to run in one message with COMMIT.
     var merges: [Merge] = []
-    /// By table, whether it has rows in the batch. Tables without rows cost no round trip.
+    /// By the table's index in the catalogue, whether the batch has records of it. Other tables
+    /// cost no round trip.
     private(set) var present: [Bool]
-    /// By item: ticks that were visited and are not stored yet.
+    /// By item: the number of records that `walk` visits. It visits neither those after a damage
+    /// nor those whose ordinals were stored before.
     private var met: [UInt64]
 
     init(_ batch: WriteBatch, _ catalogue: SinkCatalogue) {
@@ -56,7 +61,7 @@ struct BatchWork: Sendable {
         }
     }
 
-    /// Refuses a tick whose sink takes its kind, but can make no row of it.
+    /// Notes a record whose sink takes its kind, but can make no row of it.
     mutating func refuse(_ item: Int, _ ordinal: UInt64, _ sink: SinkName) {
         refused.append(
             RefusedTick(
@@ -66,7 +71,8 @@ struct BatchWork: Sendable {
                         + "define what it refers to")))
     }
 
-    /// Completes the counts, so that every tick is in exactly one of them.
+    /// Completes the counts, so that each record is in exactly one of them. Call it once, after all
+    /// tables.
     mutating func close(_ batch: WriteBatch) {
         for (index, item) in batch.items.enumerated() {
             outcome.counts[index].givenTwice = item.givenTwice
@@ -76,7 +82,7 @@ struct BatchWork: Sendable {
         for tick in refused { outcome.counts[tick.item].deadLettered += tick.count }
     }
 
-    /// Refuses the ticks of a damaged packet that could not be read.
+    /// Notes the last `count` records of a damaged packet, which cannot be read.
     private mutating func refuseRest(_ index: Int, _ item: WriteBatch.Item, _ count: UInt64) {
         let error = item.message.withPayload { PacketReader.damage(of: $0, item.header)?.error }
         refused.append(
@@ -103,8 +109,8 @@ extension DeadLetter.Refusal {
 }
 
 extension ServerError {
-    /// The line in an error context such as "COPY trades, line 17, column price": 17. In every
-    /// language it is the first number after the table's name.
+    /// The line in an error's context: 17 in "COPY trades, line 17, column price". In every
+    /// language of the server it is the first number after the comma. `nil` when there is none.
     var copyLine: Int? {
         guard let context, let comma = context.firstIndex(of: ",") else { return nil }
         return Int(context[comma...].drop { !$0.isASCIIDigit }.prefix { $0.isASCIIDigit })
@@ -122,14 +128,15 @@ extension Character {
 }
 
 extension WriteBatch {
-    /// Calls `visit` with each tick that is not stored yet, in the order of the batch.
+    /// Calls `visit` with each record that is not stored yet, in the order of the batch, with the
+    /// index of its item, its packet's context and its packet's bytes.
     func walk<Failure: Error>(
         _ visit: (
             _ item: Int, borrowing PacketContext, Record, _ ordinal: UInt64, RawSpan
         ) throws(Failure) -> Void
     ) throws(Failure) {
         guard let first = items.first else { return }
-        // One context serves all packets, and allocates only for the first one.
+        // One context serves all packets, because it keeps its memory from packet to packet.
         var context = PacketContext(first.header)
         for index in items.indices {
             try items[index].walk(&context) { context, record, ordinal, packet throws(Failure) in
@@ -138,7 +145,7 @@ extension WriteBatch {
         }
     }
 
-    /// Does the same for one of its items.
+    /// Does the same for the records of one item.
     func walk<Failure: Error>(
         item index: Int,
         _ visit: (
@@ -151,7 +158,8 @@ extension WriteBatch {
 }
 
 extension WriteBatch.Item {
-    /// Visits the ticks. Records beyond the header's tick count have no ordinal and are left out.
+    /// Visits the records that are not stored yet. Records beyond the header's count have no
+    /// ordinal and are left out.
     fileprivate func walk<Failure: Error>(
         _ context: inout PacketContext,
         _ visit: (

@@ -1,5 +1,5 @@
-/// Finds the rows of a list that a database refuses, when it only reports whether a range of rows
-/// is good as a whole. It needs O(bad * log n) tries, or three per bad row if the hints are right.
+/// The search for the rows that a database refuses, when it only reports whether a range of rows is
+/// good as a whole. It needs O(bad * log n) tries, or three per bad row if the hints are right.
 ///
 /// Pure. The caller tries `next`, then calls `good` or `bad`. Ranges come in order. In the end each
 /// row is either part of a good range or found.
@@ -8,12 +8,12 @@ struct Bisection: Sendable {
     private(set) var next: Range<Int>?
     /// Rows that were refused alone, in order.
     private(set) var found: [Int] = []
-    /// The ranges after `next`, the nearest one last.
+    /// The undecided ranges after `next`; the one that follows it is the last element.
     private var rest: [Range<Int>] = []
-    /// The row of the last hint, which is tried alone. The rows before it should be good.
+    /// The row of the last hint. It is tried alone, after the rows before it, which should be good.
     private var hinted: Int?
-    /// Whether hints are used. After one wrong hint they are not, because wrong hints could cost a
-    /// try per row.
+    /// Whether hints are used. After one wrong hint none is used any more, because wrong hints
+    /// could cost a try per row.
     private var believesHints = true
 
     init(count: Int) { next = count > 0 ? 0..<count : nil }
@@ -25,8 +25,9 @@ struct Bisection: Sendable {
         advance()
     }
 
-    /// Splits the range. `hint` is the first bad row of the range according to the database. A row
-    /// outside of the range is ignored.
+    /// Notes that the range has a bad row. A range of one row is that row, and is decided. A longer
+    /// one is split. `hint` is its first bad row according to the database; a row outside of the
+    /// range is ignored.
     mutating func bad(hint: Int? = nil) {
         guard let range = next else { return }
         // This range is before the row that the hint named as the first bad one.
@@ -52,7 +53,7 @@ struct Bisection: Sendable {
     private mutating func push(_ range: Range<Int>) { if !range.isEmpty { rest.append(range) } }
 
     /// Moves to the next range. Where bad rows are dense, a long range is hardly ever good. Then it
-    /// is tried in pieces, a few times as long as the mean distance of bad rows so far.
+    /// is tried in pieces of four times the mean distance of bad rows so far.
     private mutating func advance() {
         next = rest.popLast()
         guard let range = next, found.count >= Self.denseMin else { return }

@@ -2,17 +2,20 @@ import TapeTransport
 import ServiceRuntime
 import StoreSinks
 
-/// Rows were set aside as dead letters, and the transaction was committed.
+/// Records became dead letters, and the transaction of their batch was committed.
 struct DeadLettersKept: TelemetryEvent {
     static let name = "writer.dead_letters.kept"
 
+    /// One event covers the letters of a batch with the same table and reason.
     struct Kind: Hashable {
         let sink: String
         let reason: DeadLetter.Reason
     }
 
     let kind: Kind
+    /// The number of records.
     let count: UInt64
+    /// The id of the first letter.
     let first: String
 
     var level: LogLevel { .error }
@@ -38,6 +41,7 @@ struct DeadLettersKept: TelemetryEvent {
 }
 
 extension WriterSettings {
+    /// Returns the output for dead letters, which all workers share.
     func deadLetterOutput(_ client: TapeClient, _ context: ServiceContext) -> DeadLetterOutput {
         DeadLetterOutput(
             client: client, context: context, folder: deadLetterFolder, bytesMax: deadLetterBytes,
@@ -46,7 +50,7 @@ extension WriterSettings {
 }
 
 extension DeadLetterOutput {
-    /// Reports letters whose transaction was committed.
+    /// Reports letters whose transaction was committed, one event per table and reason.
     func committed(_ letters: [DeadLetter]) {
         var kinds: [DeadLettersKept.Kind: (count: UInt64, first: String)] = [:]
         for letter in letters {

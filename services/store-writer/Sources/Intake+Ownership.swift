@@ -8,23 +8,24 @@ import TapeTransport
 
 // Which partitions this process owns, and from where they are read.
 extension Intake {
-    /// How often the positions of stopped readers are checked: a person may have accepted a new
-    /// position.
+    /// The interval at which the positions of stopped readers are checked in the database: a person
+    /// may have accepted another position (`tapeline position accept`).
     private static let checkNanoseconds: Int64 = 1_000_000_000
-    /// How long the loop runs without long waits after an order, to receive the answer soon.
+    /// How long the waits of the loop are short after an order, so that the worker's view is taken
+    /// soon.
     private static let busyNanoseconds: Int64 = 1_000_000_000
 
     // MARK: orders
 
-    /// Takes the membership's orders. Stops reading and writing while other members may have taken
-    /// the partitions.
+    /// Takes the membership's orders, and passes them on to the workers. Stops reading and writing
+    /// while the process is not steady, because other members may have taken its partitions.
     func followOrders() {
-        // This is read before the orders are taken. So a process that is steady again has already
-        // received the orders about partitions that it lost.
+        // The end of the steady time is read before the orders are taken. So a process that is
+        // steady again has received the orders about partitions that it lost, before it writes.
         let until = port.steadyUntilNow
         let now = clock.monotonic()
         let isSteady = now < until
-        // Orders without room wait at the port, which is bounded, too.
+        // If a worker has no room for orders, all orders wait in the port, which is bounded, too.
         if queues.all.allSatisfy(\.hasRoomForOrders) { port.take(into: &orders) }
         if !orders.isEmpty { busyUntil = now + Self.busyNanoseconds }
         for order in orders { carryOut(order) }
@@ -33,24 +34,25 @@ extension Intake {
         setSteady(isSteady)
     }
 
-    /// Notes an order, and passes it on to the partition's worker.
+    /// Carries out an order for the readers, and passes it on to the partition's worker.
     private func carryOut(_ order: OwnershipOrder) {
         let number = order.partition.number
         guard slots.indices.contains(number) else { return }
         switch order {
+        // An earlier tenure may still be known here: its packets must not be written in this one.
         case .take(_, let claim):
             forget(number)
             slots[number].tenure = claim.tenure
-        // Packets that were read already are left for the worker to write.
+        // The worker still writes the packets in its queue before it answers.
         case .release(_, let tenure) where slots[number].tenure == tenure: leave(number)
         case .drop(_, let tenure) where slots[number].tenure == tenure: forget(number)
-        // The order is of an earlier tenure. The worker answers it.
+        // The order is of an earlier tenure, so it changes nothing here. The worker answers it.
         case .release, .drop: break
         }
         queues.all[slots[number].worker].send(order)
     }
 
-    /// Stops reading a partition.
+    /// Stops reading a partition. Its packets stay in the queue.
     private func leave(_ number: Int) {
         for input in InputNumber.both(of: slots[number].partition) {
             close(input)
@@ -69,7 +71,7 @@ extension Intake {
         purge(number)
     }
 
-    /// Removes the partition's packets of other readings from its queue.
+    /// Removes the partition's packets from its queue, except those of the present reading.
     private func purge(_ number: Int) {
         queues.all[slots[number].worker].remove(
             inputs: InputNumber.both(of: slots[number].partition), otherThan: slots[number].reading)
@@ -83,8 +85,8 @@ extension Intake {
 
     // MARK: steadiness
 
-    /// Holds or releases all readers. A process that is not steady neither reads nor writes, but
-    /// forgets nothing.
+    /// Holds all readers when the process is not steady any more, and releases them when it is
+    /// again. Packets in the queues stay, because the process may still own its partitions.
     private func setSteady(_ steady: Bool) {
         guard steady != isSteady else { return }
         isSteady = steady
@@ -110,7 +112,8 @@ extension Intake {
         views.removeAll(keepingCapacity: true)
     }
 
-    /// Begins or ends to read a partition, as its worker's claim says.
+    /// Notes the positions in a view. Begins to read the partition when the view has a new reading,
+    /// and ends it when the view has none. A view of an earlier tenure is ignored.
     private func take(_ view: PartitionView) {
         let number = view.partition.number
         guard slots[number].tenure == view.tenure else { return }
@@ -128,7 +131,8 @@ extension Intake {
         for input in both { open(input) }
     }
 
-    /// Opens an input's reader at the position in the database.
+    /// Opens an input's reader at the position in the database. Closing it has ended its hold, so
+    /// it is held again where that is necessary.
     private func open(_ input: Int) {
         guard let stored = inputs[input].stored else { return }
         inputs[input].isOpen = true
@@ -136,7 +140,8 @@ extension Intake {
         if !isSteady || workers[slots[input / 2].worker].isHeld { readers.hold(input) }
     }
 
-    /// Lets workers check the database's positions of stopped readers, once a second.
+    /// Lets workers check in the database the positions of stopped readers, once a second. A reader
+    /// stops when the tape does not match its position, and waits for a person.
     func checkStoppedReaders() {
         let now = clock.monotonic()
         guard isSteady, now >= checkedAt + Self.checkNanoseconds else {

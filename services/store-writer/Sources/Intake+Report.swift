@@ -4,14 +4,18 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-// How the partitions and the queue are reported.
+// How the partitions and the queues are reported.
 extension Intake {
+    /// The interval of `reportState`.
     private static let reportNanoseconds: Int64 = 100_000_000
-    /// How long a queue may be above its low mark without a report. For a shorter time it has only
-    /// filled a batch.
+    /// How long a queue may be high before `QueueHigh` is sent. A shorter time is normal, because a
+    /// high queue makes its worker write a batch.
     private static let highNanoseconds: Int64 = 1_000_000_000
+    /// The shortest time between two `QueueDropped` of one worker.
     private static let droppedNanoseconds: Int64 = 1_000_000_000
 
+    /// Reports the state of inputs and queues, when it is due: readiness, the status page, metrics,
+    /// and the positions for gateways.
     func reportState() {
         let now = clock.monotonic()
         guard now >= reportedAt + Self.reportNanoseconds else { return }
@@ -40,7 +44,8 @@ extension Intake {
         for index in workers.indices { reportQueue(index, now) }
     }
 
-    /// Returns the position in the database, whatever the reader does.
+    /// Returns the position in the database, also while the reader is stopped or held; `nil` when
+    /// the input is not claimed. What was read and not committed does not count.
     private func reportedPosition(_ input: Int) -> ReaderPosition? {
         guard let stored = inputs[input].stored else { return nil }
         let place = InputNumber.place(input)
@@ -55,7 +60,8 @@ extension Intake {
             }, proof: stored.position.map { ReaderPosition.Proof($0) })
     }
 
-    /// Reports how many positions are not proven yet.
+    /// Reports how many readers have not proven their positions yet. A reader first compares the
+    /// packet at its position with the tape.
     private func reportReaders() {
         let count = inputs.indices.count {
             inputs[$0].isOpen && !readers.isReading($0) && readers.problem($0) == nil
@@ -65,6 +71,7 @@ extension Intake {
             count == 0 ? nil : "\(count) positions are being compared with the tape")
     }
 
+    /// Reports one worker's queue: gauges, dropped records, and whether it is high for long.
     private func reportQueue(_ index: Int, _ now: MonotonicTime) {
         let waiting = queues.all[index].waiting
         metrics.queue(waiting, queues.all[index].limits, thread: index)

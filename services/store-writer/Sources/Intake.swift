@@ -8,49 +8,60 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Reads the tape for all workers: one thread with the readers of every partition and the
-/// membership's port.
+/// The reader of the tape for all workers. It runs on one thread, which also takes the membership's
+/// orders about partitions from the port.
 ///
-///     readers (ticks and all that is derived of each partition) -> queue of the partition's worker
+///     two readers per partition (`SinkInput`) -> queue of the partition's worker
 ///
-/// It never waits for a worker and never queries the database. Workers report by their queues which
-/// partitions they have claimed, and from where to read them.
+/// It never waits for a worker and never queries the database. Workers report in their queues which
+/// partitions they have claimed, and from where to read them (`PartitionView`).
 final class Intake {
-    /// The size of one pull of a reader, in bytes. While readers are held, two pulls of each reader
-    /// are in memory. It is at least the largest packet that a publisher of ours makes.
+    /// The maximum size of one pull, which is a reader's request for packets, in bytes. A packet
+    /// above it would never come; a publisher's largest one has 132 KiB (`PacketLimits`). A reader
+    /// that is held keeps at most two pulls in memory.
     static let pullBytes = 160 * 1_024
+    /// The most events of one turn, so that many packets do not delay orders and reports.
     private static let eventsPerTurn = 64
+    /// The longest wait for an event in one turn.
     private static let waitMax = Duration.milliseconds(20)
-    /// The wait while a report of a worker, or room in a queue, is expected soon.
+    /// The wait while a view of a worker, or room in a queue, is expected soon: neither ends a wait
+    /// in the mailbox before its time.
     private static let waitBusy = Duration.milliseconds(1)
 
     let client: TapeClient
     let context: ServiceContext
     private let beat: ThreadBeat
     let queues: WorkerQueues
+    /// Brings this thread its packets, and wakes of other threads.
     let mailbox: TapeMailbox
     let port: OwnershipPort
+    /// Opened here, so that workers write only while the process is steady.
     let gate: SteadyGate
     let readers: TapeReaders
     let report: WriterReport
     let metrics: WriterMetrics
+    /// Sends the positions in the database to the gateways.
     let positions: PositionReporter
+    /// Shows how far the database is behind the tape.
     let lag: OwnLag
     let clock = SystemClock()
+    /// By the number of an input, which is also that of its reader (`InputNumber`).
     var inputs: [IntakeInput] = []
+    /// By the number of a partition.
     var slots: [IntakeSlot] = []
+    /// By the number of a worker.
     var workers: [IntakeWorker]
-    /// The orders taken from the port.
+    /// The orders taken from the port in this turn.
     var orders: [OwnershipOrder] = []
-    /// The views taken from the queues.
+    /// The views taken from the queues in this turn.
     var views: [PartitionView] = []
     /// Whether the process may act as an owner. Updated once per turn.
     var isSteady = false
-    /// When the last report was made, and stopped readers were last checked, monotonic.
+    /// When `reportState` last made its reports.
     var reportedAt = MonotonicTime.distantPast
+    /// When the positions of stopped readers were last checked.
     var checkedAt = MonotonicTime.distantPast
-    /// Until when answers of workers to orders are expected soon, so that waits are short;
-    /// monotonic.
+    /// Until when views of workers are expected soon, after an order, so that waits are short.
     var busyUntil = MonotonicTime.distantPast
     /// Why the service ends; `nil` while it may continue to read.
     private(set) var ending: ExitCode?
@@ -102,7 +113,9 @@ final class Intake {
 
     // MARK: the loop
 
-    /// Runs until `isOver`. Returns an exit code other than success when the service has to end.
+    /// Runs until `isOver`, which is true when all partitions are handed over, or when the writer
+    /// does not wait for that any longer. Returns another exit code than success when the service
+    /// has to end before.
     func run(until isOver: () -> Bool) -> ExitCode {
         var events: [TapeEvent] = []
         defer { beat.retire() }
@@ -125,7 +138,8 @@ final class Intake {
         return .success
     }
 
-    /// Closes the readers. Workers may write what they have as long as the process is steady.
+    /// Closes the readers. Workers may still write their packets until the steady time ends. The
+    /// gate is set for the last time here, because no later turn renews it.
     private func stopReading() {
         gate.open(until: isSteady ? port.steadyUntilNow : .distantPast)
         readers.close()
@@ -136,6 +150,7 @@ final class Intake {
             ? Self.waitBusy : Self.waitMax
     }
 
+    /// Handles the events of one turn, and empties the list.
     private func handle(_ events: inout [TapeEvent]) {
         defer { events.removeAll(keepingCapacity: true) }
         for event in events {
@@ -146,6 +161,7 @@ final class Intake {
                 context.telemetry.emit(ConnectionGone(reason: reason))
                 ending = .unavailable
                 return
+            // A wake only ends the wait. The intake publishes nothing, so no answer comes.
             case .answer, .wake: continue
             }
         }
@@ -153,7 +169,8 @@ final class Intake {
 
     // MARK: packets
 
-    /// Takes a packet of a reader, and offers it to the worker of its partition.
+    /// Takes a packet of a reader, and offers it to the worker of its partition. Packets of inputs
+    /// that are not open are left: the next reading begins at the position in the database.
     private func take(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
         let slot = slots[reader / 2]
         guard inputs[reader].isOpen, let reading = slot.reading,
@@ -165,7 +182,8 @@ final class Intake {
                 message: message), to: slot.worker)
     }
 
-    /// Offers a packet to a queue, and does what the queue's policy says when there is no room.
+    /// Offers a packet to a queue. Without room, the policy WRITER_OVERFLOW decides. The policy
+    /// `drop` also holds readers when too many dropped packets wait (`PacketQueue.droppedMax`).
     private func offer(_ packet: QueuedPacket, to index: Int) {
         let queue = queues.all[index]
         switch queue.offer(packet, now: clock.monotonic()) {
@@ -185,14 +203,15 @@ final class Intake {
         }
     }
 
-    /// Holds the readers of a worker's partitions until the queue's low mark.
+    /// Holds the readers of a worker's partitions until its queue is down at its low mark.
     private func hold(_ index: Int) {
         workers[index].isHeld = true
         for input in workers[index].inputs { readers.hold(input) }
     }
 
-    /// Offers packets without room again, and releases the readers of queues that have reached
-    /// their low mark.
+    /// For each queue that has reached its low mark: offers the packet that had no room again, and
+    /// releases the readers. A packet of an earlier reading is dropped, because it is read again.
+    /// While the process is not steady, all readers stay held.
     private func releaseLanes() {
         guard isSteady else { return }
         for index in workers.indices
@@ -206,8 +225,9 @@ final class Intake {
         }
     }
 
-    /// Lets the readers of a queue continue until it is held again. Each time another reader comes
-    /// first.
+    /// Releases the readers of a worker, reader by reader. When the packets that waited in a reader
+    /// fill the queue again, the rest stays held. The next release begins with the reader after
+    /// that one, so that all have their turn.
     func release(_ index: Int) {
         let count = workers[index].inputs.count
         for step in 0..<count {
@@ -219,41 +239,45 @@ final class Intake {
     }
 }
 
-/// One input of one partition. Its reader has the same number.
+/// The state of one input of one partition, for the intake's thread only. Its reader has the same
+/// number.
 struct IntakeInput {
-    /// The position as of its worker's last COMMIT; `nil` when it is not claimed in this tenure.
+    /// The position as of its worker's last COMMIT. `nil` when this process does not own the
+    /// partition, or its worker has not claimed it since the order.
     var stored: SinkPosition?
     /// Whether its reader is open at the position of the present reading.
     var isOpen = false
 }
 
-/// A partition in the view of the intake.
+/// The state of a partition in the intake. `WorkerSlot` is its state in its worker.
 struct IntakeSlot {
     let partition: Partition
     /// The number of its worker.
     let worker: Int
     /// The tenure of the last order to take it; `nil` when this process does not own it.
     var tenure: UInt64?
-    /// The number of its reading; `nil` while it is not claimed.
+    /// The number of its reading (`WorkerQueue`), as its worker gave it; `nil` while the partition
+    /// is not claimed, and so is not read.
     var reading: UInt64?
 }
 
-/// The readers of one worker's partitions.
+/// The state of one worker's queue in the intake, with the readers that fill it.
 struct IntakeWorker {
     let queue: WorkerQueue
-    /// The inputs of the worker's partitions, which are also their readers.
+    /// The inputs of the worker's partitions, owned or not. Readers have the same numbers.
     var inputs: [Int] = []
     /// Whether its readers are held until the queue's low mark.
     var isHeld = false
-    /// A packet that found no room. It is the first one to be offered again.
+    /// The packet that found no room, which is at most one, because it holds the readers. It is
+    /// offered before any other.
     var pending: QueuedPacket?
-    /// The reader that comes first when they are released.
+    /// The index in `inputs` of the reader that is released first.
     var next = 0
-    /// Whether it was reported that the queue has been above its low mark for a while.
+    /// Whether `QueueHigh` was sent and `QueueLow` was not sent since.
     var isHighReported = false
-    /// Rows dropped since the last event about it.
+    /// The number of records dropped since the last `QueueDropped`.
     var droppedUnreported: UInt64 = 0
-    /// When dropped rows may be reported next, monotonic.
+    /// When `QueueDropped` may be sent next: at most one a second.
     var droppedReportedAt = MonotonicTime.distantPast
 
     init(_ queue: WorkerQueue) { self.queue = queue }

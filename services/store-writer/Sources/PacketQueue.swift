@@ -1,39 +1,45 @@
 import Primitives
 
-/// An element that may wait in a queue.
+/// An element of a `PacketQueue`. `QueuedPacket` is the only one in the service; tests have smaller
+/// ones.
 protocol QueueItem {
-    /// The number of its ticks, each of which makes a row at most; 0 when it was dropped.
+    /// The number of its records, each of which makes at most one row; 0 when it was dropped.
     var rows: Int { get }
+    /// The size of its packet; 0 when it was dropped.
     var bytes: Int { get }
-    /// Returns the same without its rows, for when there is no room.
+    /// Returns what remains of the element when there is no room: its ordinals and its position.
     func dropped() -> Self
-    /// Joins a later dropped element into this one. Returns false when they cannot be joined.
+    /// Joins a later dropped element into this one. Returns false, and changes nothing, when they
+    /// cannot be joined.
     mutating func absorb(_ later: Self) -> Bool
-    /// Returns whether both are of one input, whose elements stay in the order of the tape.
+    /// Returns whether both are of one input. Elements of one input stay in the order of the tape.
     func isOfSameInput(as other: Self) -> Bool
 }
 
-/// How a packet is treated for which there is no room.
+/// What happens to a packet for which there is no room (WRITER_OVERFLOW).
 enum OverflowPolicy: String, CaseIterable, Sendable {
-    /// Nothing more is read for this queue until its low mark. The tape keeps the packets.
+    /// The packet waits in the intake, and nothing more is read for this queue until its low mark.
+    /// The tape keeps the other packets.
     case block
-    /// Its ticks become no rows. They are counted as skipped, and listed in `gaps`.
+    /// The packet's records become no rows. They are counted as skipped, and listed in `gaps`.
     case drop
-    /// The service ends.
+    /// The process ends, with the exit code `temporary`.
     case error
 }
 
-/// The marks of a queue, in percent of its bounds. The high one is passed before the low one.
+/// The marks of a queue, in percent of its limits. From the high mark on, the queue is high until
+/// it is down at the low mark.
 struct RowMarks: Hashable, Sendable {
     var highPercent = 80
     var lowPercent = 50
 }
 
-/// The packets that wait for one worker, in the order of their arrival, up to a bound in rows and
-/// one in bytes.
+/// The packets that wait for one worker, in the order of their arrival, with a maximum of rows and
+/// one of bytes. `WorkerQueue` guards it with a lock.
 ///
-/// Pure: its results tell the caller when to hold readers, wait or wake. The queue is `isHigh` from
-/// the moment that the high mark is passed, or an element found no room, until the low mark.
+/// Pure: the caller holds readers, waits and wakes according to the results. The queue is *high*
+/// from the moment at which the high mark is reached, or an element finds no room, until rows and
+/// bytes are down at the low mark.
 struct PacketQueue<Item: QueueItem> {
     /// The queue's maximum of rows and bytes, and its marks.
     struct Limits: Hashable, Sendable {
@@ -54,7 +60,7 @@ struct PacketQueue<Item: QueueItem> {
         var lowBytes: Int { bytes * marks.lowPercent / 100 }
     }
 
-    /// The mark that was passed: the queue became high, or is no longer.
+    /// The mark that was passed: `high` when the queue became high, `low` when it is no longer.
     enum Mark: String, Hashable, Sendable {
         case high
         case low
@@ -64,13 +70,13 @@ struct PacketQueue<Item: QueueItem> {
     enum Admission: Hashable, Sendable {
         /// It waits in the queue.
         case taken
-        /// Taken without its rows: only that it was dropped, and its place on the tape.
+        /// It was dropped: only its ordinals and its position wait in the queue.
         case dropped
-        /// Not taken: there is no room.
+        /// It is not in the queue, because there is no room. The caller keeps it, or ends.
         case refused
     }
 
-    /// The maximum size of a batch.
+    /// The maximum that one `take` removes.
     struct Portion: Hashable, Sendable {
         let rows: Int
         let bytes: Int
@@ -79,36 +85,39 @@ struct PacketQueue<Item: QueueItem> {
 
     private struct Entry {
         var item: Item
-        /// When it came, in monotonic nanoseconds.
+        /// When it came.
         let arrived: MonotonicTime
         /// Whether its rows were dropped.
         let isDropped: Bool
     }
 
-    /// The maximum number of dropped entries. Further ones are refused.
+    /// The maximum number of dropped entries. One more is refused, also with the policy to drop.
     static var droppedMax: Int { 256 }
 
     let limits: Limits
     private var entries: [Entry] = []
     /// The number of dropped entries.
     private var droppedEntries = 0
+    /// The rows of all entries.
     private(set) var rows = 0
+    /// The bytes of all entries.
     private(set) var bytes = 0
-    /// True from the high mark, or from the first element without room, until the low mark.
     private(set) var isHigh = false
-    /// Whether everything is dropped until the low mark, because an element was dropped.
+    /// Whether an element was dropped since the queue became high. Then all are dropped until the
+    /// low mark, so that one long gap arises instead of many short ones.
     private var isDropping = false
 
     init(_ limits: Limits) { self.limits = limits }
 
     var isEmpty: Bool { entries.isEmpty }
     var count: Int { entries.count }
-    /// When the oldest element came, in monotonic nanoseconds; `nil` when there is none.
+    /// When the oldest element came; `nil` when there is none.
     var oldest: MonotonicTime? { entries.first?.arrived }
 
     // MARK: adding
 
-    /// Adds an element. With `drops`, an element without room is dropped instead of refused.
+    /// Adds an element, which came at `now`. With `drops`, an element without room is dropped
+    /// instead of refused.
     mutating func offer(_ item: Item, drops: Bool, now: MonotonicTime) -> Admission {
         if isDropping || !hasRoom(for: item) {
             isHigh = true
@@ -122,19 +131,20 @@ struct PacketQueue<Item: QueueItem> {
         return .taken
     }
 
-    /// Returns whether there is room. An element larger than the queue is taken when nothing else
-    /// waits.
+    /// Returns whether there is room. An empty queue takes an element of any size, because that
+    /// element would never find room otherwise.
     private func hasRoom(for item: Item) -> Bool {
         entries.isEmpty
             || (item.rows <= limits.rows - rows && item.bytes <= limits.bytes - bytes)
     }
 
-    /// Adds an element without its rows. It is refused when there are too many of these.
+    /// Adds what remains of a dropped element, if possible by joining it to a dropped entry of its
+    /// input. It is refused when there are too many dropped entries.
     private mutating func drop(_ item: Item, _ now: MonotonicTime) -> Admission {
         let dropped = item.dropped()
-        // All entries after the first dropped one are dropped, too. The element joins the last
-        // dropped entry of its input. It must not join an earlier one, because positions would go
-        // back.
+        // Only the dropped entries at the end of the queue are considered. Among them the element
+        // joins the last one of its input. If it joined an earlier one, or one before an entry with
+        // rows, the position of its input would go back later.
         var index = entries.count - 1
         while index >= 0, entries[index].isDropped {
             if entries[index].item.absorb(dropped) { return .dropped }
@@ -151,7 +161,8 @@ struct PacketQueue<Item: QueueItem> {
     // MARK: removing
 
     /// Moves waiting elements in order to the end of `items`, up to the portion, and at least one
-    /// if there is any. Elements for which `isLeft` is true stay in the queue.
+    /// if there is any, even if it is larger. Elements for which `isLeft` is true stay in the
+    /// queue.
     mutating func take(
         _ portion: Portion, leaving isLeft: (Item) -> Bool = { _ in false },
         into items: inout [Item]
@@ -192,7 +203,7 @@ struct PacketQueue<Item: QueueItem> {
         endHighIfLow()
     }
 
-    /// Returns whether any such element waits.
+    /// Returns whether an element waits for which `isWanted` is true.
     func contains(where isWanted: (Item) -> Bool) -> Bool {
         entries.contains { isWanted($0.item) }
     }

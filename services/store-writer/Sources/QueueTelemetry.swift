@@ -1,7 +1,7 @@
 import Primitives
 import ServiceRuntime
 
-/// A queue has been above its low mark for a while: its worker is too slow.
+/// A queue has been high for a second: its worker is too slow. `thread` is the worker's number.
 struct QueueHigh: TelemetryEvent {
     static let name = "writer.queue.high"
     let thread: Int
@@ -25,6 +25,7 @@ struct QueueHigh: TelemetryEvent {
     }
 }
 
+/// A queue that `QueueHigh` reported is down at its low mark.
 struct QueueLow: TelemetryEvent {
     static let name = "writer.queue.low"
     let thread: Int
@@ -37,6 +38,8 @@ struct QueueLow: TelemetryEvent {
     }
 }
 
+/// Packets were dropped because a queue had no room (WRITER_OVERFLOW=drop): the number of their
+/// records since the last such event.
 struct QueueDropped: TelemetryEvent {
     static let name = "writer.queue.dropped"
     let thread: Int
@@ -51,6 +54,7 @@ struct QueueDropped: TelemetryEvent {
     }
 }
 
+/// A queue had no room, so the process ends (WRITER_OVERFLOW=error).
 struct QueueFull: TelemetryEvent {
     static let name = "writer.queue.full"
     let thread: Int
@@ -66,6 +70,7 @@ struct QueueFull: TelemetryEvent {
     }
 }
 
+/// A worker's life ended by a failure that no retry can remedy; the next one begins after `wait`.
 struct WorkerRestarted: TelemetryEvent {
     static let name = "writer.worker.restarted"
     let thread: Int
@@ -98,6 +103,7 @@ struct WorkerLeftBehind: TelemetryEvent {
     var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
 }
 
+/// The intake could not be made, for example because NATS is away.
 struct WriterThreadFailed: TelemetryEvent {
     static let name = "writer.thread.failed"
     let reason: String

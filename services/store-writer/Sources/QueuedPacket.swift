@@ -7,15 +7,16 @@ struct QueuedPacket: Sendable, QueueItem {
     enum Content: Sendable {
         /// The whole packet.
         case packet(PacketHeader, NatsMessage)
-        /// The packet was dropped, because there was no room.
+        /// Packets that were dropped, because there was no room: only their ordinals are left.
         case dropped(DroppedRun)
     }
 
     /// The number of its input: the ticks or the bars of a partition.
     let input: Int
-    /// The number of the partition's reading. Packets of an earlier reading are ignored.
+    /// The number of the partition's reading (`WorkerQueue`). Packets of an earlier reading are
+    /// ignored.
     let reading: UInt64
-    /// The reader's position after it, or after the last packet of the run.
+    /// The reader's position after the packet, or after the last packet of the run.
     private(set) var position: TapePosition
     private(set) var content: Content
 
@@ -57,9 +58,10 @@ struct QueuedPacket: Sendable, QueueItem {
     }
 }
 
-/// The ordinals of dropped packets of one input.
+/// The ordinals of dropped packets of one input, which follow each other on the tape.
 struct DroppedRun: Hashable, Sendable {
-    /// Consecutive ordinals of one source; none for a packet without ticks.
+    /// Consecutive ordinals of one source and epoch. A packet without records makes an empty piece,
+    /// which keeps the epoch.
     struct Piece: Hashable, Sendable {
         let source: SourceName
         let epoch: UInt64
@@ -69,8 +71,8 @@ struct DroppedRun: Hashable, Sendable {
         var nextOrdinal: UInt64 { firstOrdinal &+ UInt64(tickCount) }
     }
 
-    /// The maximum number of pieces of a run. Every change of the source begins another piece, so
-    /// this is a lot.
+    /// The maximum number of pieces of a run. A source needs another piece only after a change of
+    /// its epoch, missing ordinals, or ordinals that the tape gives out again: a run has few.
     static let piecesMax = 256
 
     private(set) var pieces: [Piece]
@@ -83,10 +85,11 @@ struct DroppedRun: Hashable, Sendable {
         ]
     }
 
-    /// The number of dropped ticks.
+    /// The number of dropped records.
     var tickCount: UInt64 { pieces.reduce(0) { $0 + UInt64($1.tickCount) } }
 
-    /// Appends a later run; returns false and appends nothing when there would be too many pieces.
+    /// Appends a later run of the same input. Returns false, and appends nothing, when there would
+    /// be too many pieces.
     mutating func append(_ later: DroppedRun) -> Bool {
         var joined = pieces
         for piece in later.pieces {

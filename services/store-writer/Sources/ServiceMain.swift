@@ -5,7 +5,7 @@ import TapeKeeping
 import TapeProtocol
 import TapeTransport
 
-/// The service, for the program that runs it.
+/// The service as a function. The program in `services/store-writer/Program` calls it.
 package enum Main {
     /// Runs the service until its end.
     package static func run() -> Never {
@@ -37,6 +37,7 @@ package enum Main {
                 "Writes its share of the partitions with four threads."),
         ], exitCodes: (ExitCode.ofServices + [.pending]).sorted { $0.rawValue < $1.rawValue })
 
+    /// Runs the writer, or `migrate` if that was given. Blocks until its end.
     static func run(_ context: ServiceContext) throws -> ExitCode {
         if context.configuration.subcommand == MigrateCommand.name {
             return try MigrateCommand(context: context).run()

@@ -1,12 +1,14 @@
 import MarketModel
 import Primitives
 
-/// Ordinals of one source that have no rows of their own.
+/// A range of ordinals of one source that have no rows. The writer notes it in the table `gaps`, in
+/// the transaction that advances the position. (A gap record of the tape is a row there, too, about
+/// a stretch of time: `GapSink`.)
 struct SinkGap: Hashable, Sendable {
     enum Reason: String, Sendable {
         /// They are missing on the tape itself.
         case hole
-        /// The tape gave out ordinals again that were stored before. Their new ticks were left out.
+        /// The tape gave out ordinals again that were stored before. The new records were left out.
         case givenTwice = "given_twice"
         /// The queue had no room for them, and its policy is to drop. They are counted as skipped.
         case dropped
@@ -18,7 +20,8 @@ struct SinkGap: Hashable, Sendable {
     /// The epoch of the packet that revealed the gap.
     let epoch: UInt64
 
-    /// Writes the gap. The database's numbers are signed.
+    /// Writes the gap in the form that `advance_positions` takes. The database has signed numbers,
+    /// so ordinals beyond `Int64` become its maximum.
     func write(into json: inout JSONWriter) {
         json.object { json in
             json.member("source", source.text)

@@ -4,7 +4,7 @@ import Primitives
 import TapeCodec
 import TapeProtocol
 
-/// One input of one partition, which is a row of the positions.
+/// One input of one partition: the key of a row of `sink_positions`.
 struct SinkPlace: Hashable, Sendable, Comparable {
     let input: SinkInput
     let partition: Partition
@@ -14,13 +14,14 @@ struct SinkPlace: Hashable, Sendable, Comparable {
     }
 }
 
-/// A claim of a place in the database.
+/// A request to become the owner of a row of `sink_positions`.
 struct SinkClaim: Sendable {
     let place: SinkPlace
-    /// The least epoch of the row after the claim.
+    /// The epoch that the row has at least after the claim: that of the membership's record.
     let epoch: UInt64
-    /// The epoch known from before a lost session: the claim is refused if another owner has
-    /// claimed the place since. `nil` for a new owner.
+    /// The row's epoch after the worker's last claim, for a repeated claim: it is refused if
+    /// another owner has claimed the row since. `nil` for the first claim of a tenure, which is
+    /// never refused.
     let knownEpoch: Int64?
 
     fileprivate func write(into json: inout JSONWriter) {
@@ -34,17 +35,18 @@ struct SinkClaim: Sendable {
     }
 }
 
-/// A row of the positions as stored.
+/// A row of `sink_positions`, as a claim or a query returned it.
 struct SinkRow: Sendable {
     let position: SinkPosition
-    /// Whether it is claimed; false when another owner has it and the claim was refused.
+    /// False when the claim was refused, because another owner has the row; true for a query.
     let isClaimed: Bool
 
     var place: SinkPlace { SinkPlace(input: position.input, partition: position.partition) }
 }
 
 extension SinkPosition {
-    /// Claims places in one round trip. Earlier owners are fenced from then on.
+    /// Claims rows in one round trip. Earlier owners are fenced from then on. Waits for a
+    /// transaction of an earlier owner that is just being committed.
     static func claim(
         _ claims: [SinkClaim], owner: String, on database: PostgresConnection, timeout: Duration
     ) throws -> [SinkRow] {
@@ -56,7 +58,7 @@ extension SinkPosition {
         return try rows(result, of: claims.map(\.place))
     }
 
-    /// Reads rows without claiming them. Places without a row are left out.
+    /// Reads rows without claiming them. Throws when one of the places has none.
     static func read(
         _ places: [SinkPlace], on database: PostgresConnection, timeout: Duration
     ) throws -> [SinkRow] {
@@ -87,7 +89,7 @@ extension SinkPosition {
         return try rows(result, of: places)
     }
 
-    /// The database gave no readable row for these places.
+    /// An error: the database has no row for some of these places, or one that cannot be read.
     struct Unreadable: Error, CustomStringConvertible {
         let places: String
 
@@ -134,7 +136,8 @@ extension SinkPosition {
         }
         let answer = { SinkRow(position: found, isClaimed: result[row, 2] == "t") }
         guard sequence > 0 else {
-            // It begins at the start of the tape, but after the first ordinals of its sources.
+            // No packet was stored yet, or a person has set the position to the start of the tape.
+            // Reading begins there. Ordinals of known sources must follow their `tapeOrdinal`.
             if !sources.isEmpty { found.position = .start(sources: ordinals) }
             return answer()
         }

@@ -3,11 +3,13 @@ import Primitives
 import TapeCodec
 
 extension SinkPosition {
-    /// Adds dropped packets to the account: they are counted as skipped, and listed in `gaps`.
+    /// Adds dropped packets to the counts: their records are counted as skipped, and their ordinals
+    /// are listed in `gaps`.
     mutating func add(_ run: DroppedRun) {
         for piece in run.pieces { add(piece) }
     }
 
+    /// Adds a piece as if it were a packet. Only ordinals that were not stored before are skipped.
     private mutating func add(_ piece: DroppedRun.Piece) {
         var header = PacketHeader(
             kind: input == .ticks ? .ticks : .bars, partition: partition, source: piece.source,

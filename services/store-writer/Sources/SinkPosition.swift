@@ -4,25 +4,28 @@ import Primitives
 import TapeCodec
 import TapeProtocol
 
-/// One of the two inputs of a partition.
+/// One of the two inputs of a partition. Each has a reader and a position of its own.
 enum SinkInput: String, Sendable, CaseIterable {
+    /// What gateways publish: ticks, gap records and events.
     case ticks
+    /// What operators publish: bars, late ticks and values.
     case bars
 }
 
-/// The position of one input of one partition, as it is or will be stored in the database.
+/// The position of one input of one partition, with counts and gaps: a row of `sink_positions`, as
+/// it is stored or will be with the next COMMIT.
 struct SinkPosition: Sendable {
     let input: SinkInput
     let partition: Partition
-    /// The owner's epoch, raised by each claim. A writer with a lower one is fenced.
+    /// The epoch of the row, raised by each claim. A writer with a lower one is fenced.
     var ownerEpoch: Int64
-    /// The position on the tape; `nil` when nothing was read yet.
+    /// The position on the tape; `nil` when nothing was stored yet.
     var position: TapePosition?
-    /// The total counts of each source's ordinals.
+    /// The counts of each source, from its first ordinal on.
     var sources: [SourceAccount] = []
-    /// The gaps since the position was last advanced.
+    /// The gaps since the position was last stored.
     var gaps: [SinkGap] = []
-    /// The last owner, as stored in the row.
+    /// The last owner of the row (`Store.owner`).
     var owner = ""
 
     /// What became of each ordinal of one source, from `firstOrdinal` to `lastOrdinal`.
@@ -31,26 +34,28 @@ struct SinkPosition: Sendable {
         var firstOrdinal: UInt64
         /// The last ordinal in the counts.
         var lastOrdinal: UInt64
-        /// Ticks that became rows, as in `TickCount`.
+        /// The number of records that became rows. This and the next two counts sum up those of
+        /// `TickCount`.
         var written: UInt64
         var skipped: UInt64
         var deadLettered: UInt64 = 0
-        /// The epoch of its last packet that was read; 0 when not known.
+        /// The epoch of its last stored packet; 0 when not known.
         var epoch: UInt64 = 0
-        /// The last ordinal on the tape at the position. It is below `lastOrdinal` while the tape
-        /// gives out ordinals again that were stored before.
+        /// Its last ordinal on the tape up to the position. It is below `lastOrdinal` while the
+        /// tape gives out ordinals again that were stored before: after a restore from a backup.
         var tapeOrdinal: UInt64
-        /// Ticks under ordinals that were stored before. They are left out.
+        /// The number of records whose ordinals were stored before. They are left out.
         var givenTwice: UInt64 = 0
     }
 
-    /// Returns a source's account; `nil` when it had no tick so far.
+    /// Returns a source's counts; `nil` when it had no record so far.
     func account(_ source: SourceName) -> SourceAccount? {
         sources.first { $0.source == source }
     }
 
-    /// Adds a packet to the account: its ticks, missing ordinals before it, and ordinals that were
-    /// stored before. The reader has proven that a hole is on the tape itself.
+    /// Adds a packet to the counts of its source, with the gaps that it reveals: ordinals that are
+    /// missing before it, and ordinals that were stored before. The reader has proven that missing
+    /// ordinals are missing on the tape itself.
     mutating func add(_ header: PacketHeader, _ count: TickCount) {
         let last = header.nextOrdinal &- 1
         guard let index = sources.firstIndex(where: { $0.source == header.source }) else {
@@ -76,7 +81,7 @@ struct SinkPosition: Sendable {
         sources[index].givenTwice += count.givenTwice
     }
 
-    /// Adds a gap of the ordinals `first` ..< `end`, if there are any.
+    /// Adds a gap of the ordinals `first` ..< `end`, if the range is not empty.
     private mutating func note(
         _ reason: SinkGap.Reason, _ header: PacketHeader, _ first: UInt64, _ end: UInt64
     ) {
@@ -87,7 +92,8 @@ struct SinkPosition: Sendable {
                 epoch: header.epoch))
     }
 
-    /// Writes the position in the form that `advance_positions` takes.
+    /// Writes the position in the form that `advance_positions` takes. Without a position on the
+    /// tape there is nothing to store.
     func write(into json: inout JSONWriter) {
         guard let position else { return }
         json.object { json in

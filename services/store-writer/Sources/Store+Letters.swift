@@ -7,7 +7,8 @@ import TapeCodec
 import TapeProtocol
 
 extension Store {
-    /// Returns a dead letter with everything that a person and a replay need.
+    /// Returns the dead letter of a refused record, with all that a person and `tapeline dlq
+    /// replay` need.
     func letter(_ tick: RefusedTick, of batch: WriteBatch) -> DeadLetter {
         let item = batch.items[tick.item]
         let isBars = item.header.kind == .bars
@@ -30,7 +31,8 @@ extension Store {
             notedAt: letters.now(), payload: payload)
     }
 
-    /// Returns a packet with this one tick. If it cannot be read, returns the original bytes.
+    /// Returns a packet with this one record and its definitions. If that is not possible, returns
+    /// the original packet's bytes from the damage on, or all of them when no damage is found.
     private func bytes(
         of tick: RefusedTick, _ packet: RawSpan, _ header: PacketHeader
     ) -> [UInt8] {
@@ -44,8 +46,9 @@ extension Store {
     }
 }
 
-/// The facts that one tick states about itself, as far as it can be read.
+/// The symbol and the time of a dead letter's record, for people, as far as it can be read.
 struct TickFacts {
+    /// Empty when there is none, or when it cannot be read.
     private(set) var symbol = ""
     private(set) var time = Timestamp.undefined
 
@@ -57,7 +60,7 @@ struct TickFacts {
                     read(record, context, packet, catalogue)
                 }
             } catch {
-                // The bytes are of a damaged packet, and nothing can be read from them.
+                // The bytes are the rest of a damaged packet, and begin with no header.
                 return
             }
         }

@@ -2,16 +2,19 @@ import PostgresClient
 import Primitives
 import StoreSinks
 
-// How partitions and chunks are made before their rows, outside of the rows' transaction. Making
-// one locks it with its indexes until COMMIT, and everything that writes to the table waits.
+// How days (time partitions, or chunks of TimescaleDB) are made before their rows, outside of the
+// rows' transaction. A transaction that makes a day locks it with its indexes until COMMIT. In the
+// rows' long transaction, others that write to the table would wait for all of it.
 extension Store {
-    /// The maximum number of partitions or chunks that one transaction makes.
+    /// The maximum number of days that one transaction makes, so that others wait only briefly.
     static let newDaysMax = 8
-    /// The number of days that a session remembers as made. Beyond, all are queried again.
+    /// The maximum number of days in `knownDays`. At the maximum all are forgotten, and the next
+    /// batch queries its days again.
     private static let knownDaysMax = 65_536
 
-    /// Returns the days of the batch's rows that have to be made first, by table and time. Days
-    /// that may have no partition are left out: their rows are refused row by row.
+    /// Returns the days of the batch's rows that have to be made first, in order of table and time.
+    /// It queries the database for days that are not in `knownDays`. Days for which the database
+    /// allows no partition are left out: it refuses their rows, which become dead letters.
     func missingDays(of batch: WriteBatch) throws(PostgresError) -> [TableDay] {
         let days = batch.days(catalogue).subtracting(knownDays)
         guard !days.isEmpty else { return [] }
@@ -55,7 +58,7 @@ extension Store {
         knownDays.formUnion(days)
     }
 
-    /// Makes all these days, in one transaction after the other.
+    /// Makes all these days, in as many transactions as necessary.
     func makeAll(_ days: [TableDay]) throws(PostgresError) {
         var rest = days[...]
         while !rest.isEmpty {
@@ -65,13 +68,14 @@ extension Store {
         }
     }
 
-    /// Returns the first of these days that one transaction makes.
+    /// Returns the first of these days, as many as one transaction makes: at most `newDaysMax`, of
+    /// one table.
     static func portion(_ days: ArraySlice<TableDay>) -> ArraySlice<TableDay> {
         days.prefix(newDaysMax).prefix { $0.sink == days.first?.sink }
     }
 
-    /// Makes a table's days again after it refused a row because of a missing partition. Retention
-    /// may have dropped a day that this session remembers as made.
+    /// Makes a table's missing days for a batch, after the table had no partition for one of its
+    /// rows. Retention may have dropped a day that is in `knownDays`.
     func makeAgain(_ table: String, for batch: WriteBatch) throws(PostgresError) {
         knownDays = knownDays.filter { catalogue.sinks[$0.sink].name.rawValue != table }
         try makeAll(try missingDays(of: batch))

@@ -7,31 +7,32 @@ import ServiceRuntime
 import StoreSinks
 import TapeCodec
 
-/// The database in the view of one writer thread: it claims positions, and writes batches together
-/// with the positions after them.
+/// The database for one worker, on the worker's thread: it claims positions, and writes batches
+/// together with the positions after them.
 ///
-/// Rows that the database refuses, or that cannot be made, become dead letters inside of `write`.
-/// Its errors are for the worker: an outage, a schema that does not fit, a fence.
+/// Records whose row the database refuses, or of which no row can be made, become dead letters
+/// inside of `write`. Errors are for the worker: the database is away, its schema does not fit,
+/// another writer has a position (a fence), or too much is refused (`PostgresError.withheld`).
 ///
-/// After a failure the session is closed and the batch in flight is forgotten. The positions in the
-/// database show what was written, and the tape has the rest.
+/// After an error the worker closes the session and forgets the batch, except after a fence. The
+/// positions in the database show what was written, and the tape has the rest.
 final class Store {
     static let connectTimeout = Duration.seconds(5)
-    /// Our own deadline for every wait on the server.
+    /// Our own deadline for each statement and each COPY.
     static let statementTimeout = Duration.seconds(30)
 
     private let settings: WriterSettings
-    /// A name that no other thread or process has. A row with it shows that this thread still owns
-    /// the position.
+    /// The name under which this object claims positions: host, process, worker and a random
+    /// number. No other has it, so a position with this owner is still this worker's. The next life
+    /// of the worker has another name.
     let owner: String
     let letters: DeadLetterOutput
     private let beat: ThreadBeat
-    /// By table, how many of its rows were set aside as dead letters since a row of it was last
-    /// stored.
+    /// By table, how many rows became dead letters since a row of the table was last stored.
     private var refusedInARow: [SinkName: Int] = [:]
     /// The connection; `nil` when there is none.
     private var session: PostgresConnection?
-    /// Days for which this session knows a partition or chunk, or knows that they can have none.
+    /// Days that need not be made: they have a time partition or chunk, or can have none.
     var knownDays: Set<TableDay> = []
 
     init(
@@ -47,8 +48,8 @@ final class Store {
     var catalogue: SinkCatalogue { settings.sinks }
     var isConnected: Bool { session?.isUsable ?? false }
 
-    /// Throws when the server has ended the session. A new session may show another state of the
-    /// database, restored from a backup.
+    /// Throws when the server has ended the session. Its end must be noticed soon, because the
+    /// database may have been restored from a backup, with other positions.
     func checkAlive() throws(PostgresError) { try session?.checkAlive() }
 
     /// Ends the session.
@@ -62,7 +63,7 @@ final class Store {
     func connect() throws {
         if isConnected { return }
         close()
-        // The database's host name is looked up first.
+        // The C library looks up the host's name first, without a deadline of ours.
         beat.beat(before: ThreadWatch.systemTime)
         let opened = try PostgresConnection(
             settings.postgres, timeout: Self.connectTimeout, onWait: { [beat] in beat.beat() })
@@ -81,28 +82,31 @@ final class Store {
         return session
     }
 
-    /// Claims positions for this thread. Returns a row for each of them.
+    /// Claims positions for this worker. Returns a row for each of them, claimed or refused.
     func claim(_ claims: [SinkClaim]) throws -> [SinkRow] {
         try SinkPosition.claim(
             claims, owner: owner, on: try required(), timeout: Self.statementTimeout)
     }
 
-    /// Returns the positions of these inputs and their owners.
+    /// Returns the positions of these inputs and their owners, without claiming them.
     func read(_ places: [SinkPlace]) throws -> [SinkRow] {
         try SinkPosition.read(places, on: try required(), timeout: Self.statementTimeout)
     }
 
-    /// Writes rows and positions in one transaction. `settle` turns the outcome of the rows into
-    /// positions, and may be called more than once. The positions are sent in one message with
-    /// COMMIT, so a writer that is paused while it writes holds no lock that a successor needs.
+    /// Writes rows and positions in one transaction. `settle` returns the positions after the batch
+    /// for the outcome of its rows. It may be called once per attempt, and the last call counts.
+    /// The positions are sent in one message with COMMIT, so a writer that is paused while it
+    /// writes holds no lock that a successor needs.
     func write(
         _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
     ) throws(PostgresError) -> BatchOutcome {
         let database = try required()
         // True once rows are written in parts, to find the rows that the database refuses.
         var isSalvaging = false
+        // The tables whose days were made again because of a row of this batch.
         var madeTables: Set<String> = []
-        // Each turn either makes the partitions of another table, or is one of the last two.
+        // The loop ends: after a failure it goes on at most once for each table, whose days are
+        // then made, and once to begin the salvage.
         while true {
             do throws(PostgresError) {
                 return try attempt(
@@ -131,7 +135,8 @@ final class Store {
                 + "aside: \(error)")
     }
 
-    /// Writes the batch in one transaction. With `salvaging`, refused rows are set aside.
+    /// Writes the batch in one transaction. With `salvaging`, rows that the database refuses become
+    /// dead letters; without, they make the attempt fail.
     private func attempt(
         _ batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
         _ madeTables: Set<String>, _ settle: (BatchOutcome) -> [SinkPosition]
@@ -139,8 +144,8 @@ final class Store {
         try database.execute("BEGIN", timeout: Self.statementTimeout)
         let work = try rows(of: batch, on: database, salvaging: salvaging, madeTables)
         let inARow = try refusedInARow(with: work, database.peer)
-        // Letters are stored before COMMIT. So every row that is counted as set aside is stored,
-        // whatever happens.
+        // Letters are stored before COMMIT. So every record that is counted as dead-lettered has
+        // its letter, whatever happens. After a failed COMMIT the same letter may come again.
         let made = work.refused.map { letter($0, of: batch) }
         if !made.isEmpty { try keepLetters(made, database.peer) }
         let outcome = try finish(work, settle(work.outcome), on: database)
@@ -149,7 +154,8 @@ final class Store {
         return outcome
     }
 
-    /// Sends the rows of a batch. Throws when too many are refused.
+    /// Sends the rows of a batch. Throws when too many records are refused: then the tape or the
+    /// table is at fault, and not single records.
     private func rows(
         of batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
         _ madeTables: Set<String>
@@ -177,8 +183,8 @@ final class Store {
         return work
     }
 
-    /// Throws when a table takes no rows at all any more, however small the batches are. The table
-    /// itself is then at fault, and setting aside all rows would never end.
+    /// Returns `refusedInARow` as it is after this batch. Throws when a table has taken none of its
+    /// last rows, over many small batches: the table is at fault, and would refuse all later rows.
     private func refusedInARow(
         with work: BatchWork, _ peer: String
     ) throws(PostgresError) -> [SinkName: Int] {
@@ -195,7 +201,7 @@ final class Store {
         return counts
     }
 
-    /// Stores dead letters.
+    /// Stores dead letters, in NATS or in files. Throws when neither accepts them.
     private func keepLetters(_ made: [DeadLetter], _ peer: String) throws(PostgresError) {
         // This publishes, or writes to a disk.
         beat.beat(before: ThreadWatch.systemTime)
@@ -208,7 +214,7 @@ final class Store {
         }
     }
 
-    /// Ends the transaction after a failure, or the session.
+    /// Rolls the transaction back after a failure. Closes the session when that is not possible.
     private func rollBack(_ database: PostgresConnection) {
         guard database.isUsable else {
             close()
@@ -224,7 +230,8 @@ final class Store {
         }
     }
 
-    /// Sends merges, positions and COMMIT together, and reads their answers together.
+    /// Sends the merges of staging tables, the positions and COMMIT in one message, and reads their
+    /// answers together. Returns the outcome with the numbers of ignored rows.
     private func finish(
         _ work: BatchWork, _ positions: [SinkPosition], on database: PostgresConnection
     ) throws(PostgresError) -> BatchOutcome {
@@ -241,7 +248,7 @@ final class Store {
         {
             switch answer {
             case .failed(let error): throw error
-            // It comes after one that failed, whose error was thrown.
+            // A statement that follows a failed one, whose error was thrown.
             case .aborted: continue
             case .rows(let rows):
                 guard number < work.merges.count else { continue }

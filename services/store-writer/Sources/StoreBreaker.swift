@@ -2,7 +2,8 @@ import Primitives
 import Synchronization
 import ServiceRuntime
 
-/// The circuit breaker of this process. All its workers share one database.
+/// The circuit breaker that all workers of this process share, because they share one database. Any
+/// worker may call it.
 final class StoreBreaker: Sendable {
     typealias Permission = CircuitBreaker.Permission
 
@@ -24,7 +25,7 @@ final class StoreBreaker: Sendable {
         gauge.set(0)
     }
 
-    /// Returns whether a worker may try.
+    /// Returns whether the calling worker may try.
     func permission(now: MonotonicTime) -> Permission { change { $0.machine.permission(now: now) } }
 
     /// Notes that a try succeeded.
@@ -35,6 +36,7 @@ final class StoreBreaker: Sendable {
         change { $0.machine.failed(now: now, using: &$0.random) }
     }
 
+    /// Changes the machine, and shows and reports its state when that is another one.
     private func change<Answer>(_ body: (inout Guarded) -> sending Answer) -> Answer {
         let (answer, before, after) = guarded.withLock { guarded in
             let before = guarded.machine.state

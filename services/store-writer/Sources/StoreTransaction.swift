@@ -5,13 +5,15 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// Writes the rows of one batch inside of one open transaction, table by table.
+/// The writer of one batch's rows inside of an open transaction, table by table. `Store` tries it
+/// first. `BatchSalvage` takes its place when the database refuses a row.
 struct StoreTransaction {
     let database: PostgresConnection
     let catalogue: SinkCatalogue
     let timeout: Duration
 
-    /// Copies all rows of each table in one COPY. Throws the server's error about any of them.
+    /// Copies all rows of each table in one COPY. Throws the server's error about any of them. The
+    /// rows of tables with a merge are then in their staging tables only.
     func copy(_ batch: WriteBatch) throws(PostgresError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
         for index in catalogue.sinks.indices where work.present[index] {
@@ -29,9 +31,10 @@ struct StoreTransaction {
         return work
     }
 
-    /// Copies rows into the staging table, which belongs to this session. Only `BatchWork.merges`
-    /// touches the table itself, in one message with COMMIT. So a writer that is paused in the
-    /// middle of a COPY holds no key that its successor has to write.
+    /// Copies rows into the staging table, which only this session sees. The merge that moves them
+    /// into the table itself is noted in `work`, and is sent in one message with COMMIT. So a
+    /// writer that is paused in the middle of a COPY holds no lock on a row that its successor has
+    /// to write.
     private func copyKeyed(
         _ batch: WriteBatch, sink index: Int, _ merge: Sink.Merge, _ work: inout BatchWork
     ) throws(PostgresError) {
@@ -46,8 +49,8 @@ struct StoreTransaction {
         work.merges.append(BatchWork.Merge(sink: sink.name, statement: merge.statement(keys)))
     }
 
-    /// Writes the rows of one table. Ticks of which no row can be made are refused. `written` is
-    /// called for each row.
+    /// Writes the rows of one table. Records of which no row can be made are noted as refused.
+    /// `written` is called with the record of each row.
     func write(
         _ batch: WriteBatch, sink index: Int, to row: inout BinaryCopyWriter,
         _ work: inout BatchWork, _ written: (Record, borrowing PacketContext) -> Void

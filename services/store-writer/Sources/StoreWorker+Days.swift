@@ -1,9 +1,9 @@
 import PostgresClient
 
-// How the days of a batch are made before its rows, a few at a time. A year of daily bars has
-// hundreds of days, and rows of today's ticks do not wait for all of them.
+// How the days of a batch (`TableDay`) are made before its rows, a few per write. A year of daily
+// bars needs hundreds of days, and the rows of today must not wait for all of them.
 extension StoreWorker {
-    /// Makes the next days for the waiting batch.
+    /// Makes the next of `daysToMake`, at most as many as one transaction makes.
     func makeSomeDays() throws(PostgresError) {
         let days = Store.portion(daysToMake[...])
         guard !days.isEmpty else { return }
@@ -11,8 +11,8 @@ extension StoreWorker {
         daysToMake.removeFirst(days.count)
     }
 
-    /// Makes the missing days of the batch if they are few. Otherwise the items with missing days
-    /// move to `waitingForDays`, and the rest of the batch stays.
+    /// Makes the missing days of the batch if they are few. Otherwise all packets of the inputs
+    /// with missing days move to `waitingForDays`, and the rest of the batch stays.
     func prepareDays() throws(PostgresError) {
         guard !batch.isEmpty else { return }
         let missing = try store.missingDays(of: batch)
@@ -25,7 +25,7 @@ extension StoreWorker {
         daysToMake = Set(daysToMake).union(missing).sorted()
     }
 
-    /// Removes inputs whose rows another owner writes, or that are read again.
+    /// Removes the packets of inputs whose rows another owner writes, or which are read again.
     func removeFromBatches(_ inputs: Set<Int>) {
         batch.remove(inputs: inputs)
         waitingForDays.remove(inputs: inputs)

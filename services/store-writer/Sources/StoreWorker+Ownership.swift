@@ -9,7 +9,7 @@ import TapeTransport
 
 // Which partitions the worker claims, and how it gives partitions up.
 extension StoreWorker {
-    /// Whether there are partitions to claim.
+    /// Whether there are partitions to claim: owned, and not claimed in this session.
     var hasTaken: Bool { assignment.slots.contains { $0.stage == .taken } }
 
     /// Returns the index of a partition's slot; `nil` when the partition is another worker's.
@@ -19,12 +19,12 @@ extension StoreWorker {
 
     func slot(ofInput input: Int) -> Int? { slot(InputNumber.place(input).partition) }
 
-    /// Returns the same if the partition is owned in this tenure.
+    /// Returns the index of a partition's slot, if this process owns the partition in this tenure.
     private func slot(_ partition: Partition, tenure: UInt64) -> Int? {
         slot(partition).flatMap { assignment.slots[$0].claim?.tenure == tenure ? $0 : nil }
     }
 
-    /// Shows a partition's view to the intake.
+    /// Shows a partition's view to the intake. `isOwn` is false when another writer owns it.
     func show(_ index: Int, isOwn: Bool = true) {
         if let view = assignment.slots[index].view(isOwn: isOwn) { queue.show(view) }
     }
@@ -46,21 +46,23 @@ extension StoreWorker {
 
     private func carryOutOrders() {
         guard !orders.isEmpty else { return }
-        // Dropped partitions are no longer ours to write.
+        // Dropped partitions have another owner already: their packets must not be drained.
         for case .drop(let partition, let tenure) in orders { drop(partition, tenure) }
         drain()
         for order in orders {
             switch order {
             case .take(let partition, let claim): take(partition, claim)
             case .release(let partition, let tenure): release(partition, tenure)
-            // A take may follow a drop of an earlier tenure, never the other way around.
+            // Drops were carried out above. Doing it again is harmless: a take that follows has
+            // another tenure.
             case .drop(let partition, let tenure): drop(partition, tenure)
             }
         }
         orders.removeAll(keepingCapacity: true)
     }
 
-    /// Writes the packets of the partitions that are given away, and all packets between them.
+    /// Writes the packets of the partitions that are released, with the packets of other partitions
+    /// between them. The intake has stopped reading these partitions before it passed the order on.
     private func drain() {
         var inputs: Set<Int> = []
         for case .release(let partition, let tenure) in orders {
@@ -70,8 +72,9 @@ extension StoreWorker {
         // Packets that wait for their days are left to the next owner.
         inputs.subtract(waitingForDays.inputs)
         guard !inputs.isEmpty else { return }
-        // This ends, because no more packets of them are read. A write that fails closes the
-        // session. If no write may be tried now, the rest stays on the tape.
+        // Each turn either writes some of the finite number of packets, or ends the loop: a failed
+        // write closes the session, and a turn without progress returns. Unwritten packets stay on
+        // the tape for the next owner.
         while isSteady, store.isConnected,
             queue.holdsPackets(of: inputs) || !batch.inputs.isDisjoint(with: inputs)
         {
@@ -85,15 +88,16 @@ extension StoreWorker {
         }
     }
 
-    /// Notes that this process owns the partition. It is claimed later in the turn.
+    /// Notes that this process owns the partition. `claimTaken` claims it later in this turn.
     private func take(_ partition: Partition, _ claim: Claim) {
         guard let index = slot(partition) else { return }
         forget(index)
         assignment.slots[index].take(claim, now: clock.monotonic())
     }
 
-    /// Gives a partition up. Its packets were written, or cannot be. Then the new owner reads them
-    /// from the tape.
+    /// Gives a partition up, after `drain`. Packets that could not be written are read from the
+    /// tape by the new owner. The answer is sent for an earlier tenure, too: the membership waits
+    /// for it.
     private func release(_ partition: Partition, _ tenure: UInt64) {
         if let index = slot(partition, tenure: tenure) { forget(index) }
         answer(.released(partition, tenure: tenure))
@@ -104,7 +108,7 @@ extension StoreWorker {
         if let index = slot(partition, tenure: tenure) { forget(index) }
     }
 
-    /// Forgets a partition whose rows another owner writes from now on.
+    /// Forgets a partition and its unwritten packets in the batches.
     private func forget(_ index: Int) {
         removeFromBatches(Set(assignment.slots[index].inputs))
         assignment.slots[index].forget()
@@ -123,11 +127,11 @@ extension StoreWorker {
 
     // MARK: claims
 
-    /// Claims all partitions that are taken and not claimed yet, in one round trip.
+    /// Claims all owned partitions that are not claimed in this session, in one round trip.
     ///
-    /// After a lost session these are all partitions, because that session may still be about to
-    /// commit. The claim waits for it or fences it. Reading alone could miss its rows and write
-    /// them a second time.
+    /// After a lost session these are all of them. The server may still be about to commit the lost
+    /// session's transaction; the claim waits for it or fences it. Without the claim, the worker
+    /// could read the old position and write those rows a second time.
     func claimTaken() {
         guard store.isConnected, hasTaken, isSteady, mayTry() else { return }
         let taken = assignment.slots.indices.filter { assignment.slots[$0].stage == .taken }
@@ -144,7 +148,8 @@ extension StoreWorker {
         }
     }
 
-    /// Returns the claims of a partition's inputs, with the epochs that this worker knows.
+    /// Returns the claims of a partition's inputs. Each has the epoch of the worker's last claim,
+    /// if there was one in this tenure.
     private func claims(of slot: WorkerSlot) -> [SinkClaim] {
         slot.inputs.map { input in
             SinkClaim(
@@ -153,7 +158,8 @@ extension StoreWorker {
         }
     }
 
-    /// Notes the result of a claim: the partition is held, or lost.
+    /// Notes the result of a claim. If another writer has one of its inputs, the partition is lost.
+    /// Otherwise a new reading of it begins.
     private func settle(_ index: Int, _ rows: [SinkRow]) {
         if let refused = rows.first(where: { !$0.isClaimed }) {
             lost(index, Self.reason(refused))
@@ -181,17 +187,20 @@ extension StoreWorker {
         "\(row.position.owner) claimed it at epoch \(row.position.ownerEpoch)"
     }
 
-    /// Handles a fenced batch. Some partition of it has a new owner, or a person has changed its
-    /// position. Finds out which, drops those, and keeps the rest.
+    /// Handles a batch that the database refused because of a higher epoch: a partition of it has a
+    /// new owner, or a person has accepted another position. Removes the packets of those
+    /// partitions from the batch, and keeps the rest.
     func dropFenced(_ error: PostgresError) {
         let inputs = batch.inputs
         checkPositions(inputs.sorted())
-        // No row explains the error, so writing the batch again would never end.
+        // No position has a higher epoch, so the same batch would be refused again and again. It is
+        // treated as a failure of the session.
         if store.isConnected, !batch.isEmpty, batch.inputs == inputs { failed(error) }
     }
 
-    /// Gives up the partition of each input that another writer owns. If a person accepted an
-    /// input's position, reads from the new position.
+    /// Reads the positions of these inputs from the database. A higher epoch than the known one has
+    /// two reasons. Another owner has claimed it: the partition is given up. Or the owner is still
+    /// this worker, because a person accepted another position: it is read from there.
     func checkPositions(_ inputs: [Int]) {
         guard !inputs.isEmpty, store.isConnected, isSteady else { return }
         do {
@@ -212,8 +221,8 @@ extension StoreWorker {
         }
     }
 
-    /// Reads a partition again. Packets that are not written yet are from the tape before the
-    /// change.
+    /// Claims a partition again whose position a person changed, and begins a new reading of it.
+    /// Unwritten packets are forgotten, because they follow the old position.
     private func accepted(_ index: Int, _ input: Int) {
         removeFromBatches(Set(assignment.slots[index].inputs))
         assignment.slots[index].sessionLost()

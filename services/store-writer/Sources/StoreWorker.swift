@@ -8,7 +8,8 @@ import ServiceRuntime
 import StoreSinks
 import TapeCodec
 
-/// One life of a worker: it writes the packets that wait in its queue to the database.
+/// One life of a worker, which writes the packets in its queue to the database. `WorkerLoop` makes
+/// it, and runs it on the worker's thread.
 ///
 ///     queue -> batch -> one transaction: rows, positions
 ///
@@ -18,27 +19,28 @@ import TapeCodec
 ///
 /// A *session* is one connection to the database. To *claim* is to enter this worker as the owner
 /// of positions in the database, which fences all earlier owners. A *try* is any use of the
-/// database that the circuit breaker has to permit. *Days* are the partitions of tables, one per
-/// UTC day.
+/// database that the circuit breaker has to permit. A *day* is the part of a table for one UTC day:
+/// a time partition, or a chunk of TimescaleDB.
 final class StoreWorker {
     /// The state that outlives a worker's life.
     struct Assignment {
         var slots: [WorkerSlot]
-        /// Answers for which the port had no room.
+        /// Answers to the membership for which the port had no room. They are sent again.
         var unsentAnswers: [OwnershipAnswer] = []
         /// The number of the last reading that was begun, over all partitions.
         var reading: UInt64 = 0
         /// Whether the last failure was that of a write. Then a successful claim does not prove
         /// that writes succeed again.
         var isWriteInDoubt = false
-        /// The maximum number of rows of a batch. It is halved when a transaction was too much for
-        /// the database, and grows by an eighth after a success. A packet is never split.
+        /// The maximum number of rows of the next batch. It is halved when a transaction was too
+        /// much for the database, and grows by an eighth after a success. A packet is never split,
+        /// so one packet may have more.
         var batchRowsMax = WriterSettings.batchRowsMax
 
         init(_ partitions: [Partition]) { slots = partitions.map { WorkerSlot($0) } }
     }
 
-    /// The environment that all workers share.
+    /// What all workers share, except for their queues.
     struct Parts: Sendable {
         let settings: WriterSettings
         let context: ServiceContext
@@ -55,12 +57,15 @@ final class StoreWorker {
         let reason: String
     }
 
+    /// The first wait after a failure; `retryMax` of the settings is the longest.
     static let retryFirst = Duration.milliseconds(100)
-    /// The longest wait for a person to run the migration.
+    /// The longest wait between two tries while the schema does not fit: a person has to run the
+    /// migration.
     static let schemaRetryMax = Duration.seconds(5)
-    /// How long a write is waited for as a proof, after a claim that followed a failed write.
+    /// How long the worker waits for a write after a failed one and a successful claim. Without a
+    /// row to write, the claim then counts as the proof that the database works.
     private static let proveNanoseconds: Int64 = 1_000_000_000
-    /// The wait when there is nothing to do.
+    /// The longest wait. A wake of the queue ends it before its time.
     private static let idle = Duration.milliseconds(250)
     /// The interval between checks of an idle session.
     private static let checkNanoseconds: Int64 = 1_000_000_000
@@ -75,30 +80,36 @@ final class StoreWorker {
     var assignment: Assignment
     /// The packets that are written next, in one transaction.
     var batch = WriteBatch()
-    /// Packets that wait until their days are made, and later packets of the same inputs, which
-    /// must not overtake them.
+    /// Packets that wait until their days are made, with all later packets of the same inputs:
+    /// those must not overtake them, because a position covers all packets before it.
     var waitingForDays = WriteBatch()
     /// The days that have to be made for `waitingForDays`.
     var daysToMake: [TableDay] = []
+    /// The orders taken from the queue in this turn.
     var orders: [OwnershipOrder] = []
     /// Why this life ends; `nil` while it may continue.
     var death: Death?
     var random = SystemRandomNumberGenerator()
+    /// The waits after failures of the database.
     var backoff: Backoff
+    /// The waits while the schema does not fit.
     var schemaBackoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.schemaRetryMax)
-    /// When to try to connect next, monotonic.
+    /// When to connect next, if there is no session.
     var connectAt: MonotonicTime
+    /// When the session was last checked.
     private var checkedAt = MonotonicTime.distantPast
-    /// Until when the breaker allows no try, monotonic.
+    /// Until when the breaker allows no try.
     private var waitUntil = MonotonicTime.distantPast
-    /// Whether the breaker has granted a try whose result is not reported yet.
+    /// Whether the breaker has permitted a try whose result is not reported yet. Several uses of
+    /// the database may belong to one try: connecting, the claim, a write.
     private var holdsPermission = false
-    /// While a write is in doubt, the next write proves the database. If there is none until this
-    /// time, monotonic, the claim is taken as proof. `nil` when no proof is waited for.
+    /// Until when a write is waited for as a proof (`proveNanoseconds`); `nil` when no proof is
+    /// waited for.
     private var proveUntil: MonotonicTime?
+    /// Room for the packets of one `takePackets`.
     private var packets: [QueuedPacket] = []
 
-    /// `begin` is the earliest time to connect, monotonic.
+    /// `begin` is the earliest time to connect: after a death, the next life waits a while.
     init(
         _ queue: WorkerQueue, _ assignment: Assignment, _ parts: Parts,
         _ beat: ThreadBeat, begin: MonotonicTime
@@ -124,7 +135,8 @@ final class StoreWorker {
 
     // MARK: the loop
 
-    /// Runs until `isOver`.
+    /// Runs until `isOver`, which is true when all partitions are handed over, or when the writer
+    /// does not wait for that any longer. Throws when this life has to end before.
     func run(until isOver: () -> Bool) throws(Death) {
         enter(.connecting)
         while !isOver() {
@@ -140,19 +152,19 @@ final class StoreWorker {
             if let death { throw death }
             queue.wait(timeout)
         }
-        // The packets at hand are written, so that the next owner has fewer to read again.
+        // One last batch is written, so that the next owner has less to read again.
         followOrders()
         if isSteady, store.isConnected { write() }
         store.close()
     }
 
-    /// Whether this process may act as an owner.
+    /// Whether this process may act as an owner at this moment.
     var isSteady: Bool { parts.gate.isOpen(now: clock.monotonic()) }
 
-    /// Reports what the worker does now.
+    /// Reports the worker's present activity to the status page.
     func enter(_ state: WorkerState) { parts.report.set(state, thread: number) }
 
-    /// How long the loop may wait for a wake.
+    /// How long the loop may wait for a wake, until the next thing that is due by time.
     private var timeout: Duration {
         let now = clock.monotonic()
         func until(_ time: MonotonicTime) -> Duration {
@@ -169,7 +181,8 @@ final class StoreWorker {
         return until(oldest + parts.settings.batchWaitNanoseconds)
     }
 
-    /// Whether a batch has to be written now.
+    /// Whether something has to be written now: the rest of a batch, packets that wait for their
+    /// days, or packets in the queue.
     private var isDue: Bool {
         guard store.isConnected, isSteady, clock.monotonic() >= waitUntil else {
             return false
@@ -177,8 +190,8 @@ final class StoreWorker {
         return !batch.isEmpty || !waitingForDays.isEmpty || isDue(queue.waiting)
     }
 
-    /// Returns whether the queue holds a full batch, or one that waited long enough. A high queue
-    /// counts as full.
+    /// Returns whether the queue holds enough packets for a batch, or one that has waited long
+    /// enough. A high queue holds enough, because its readers are held.
     private func isDue(_ waiting: WorkerQueue.Waiting) -> Bool {
         guard let oldest = waiting.oldest else { return false }
         return waiting.isHigh || waiting.rows >= parts.settings.batchRows
@@ -188,7 +201,8 @@ final class StoreWorker {
 
     // MARK: the database
 
-    /// Returns whether the breaker lets this worker try. The worker then has to report the result.
+    /// Returns whether the breaker lets this worker use the database. If it does, the worker has to
+    /// report the result by `concluded`: other workers may wait for it.
     func mayTry() -> Bool {
         if holdsPermission { return true }
         let now = clock.monotonic()
@@ -203,7 +217,7 @@ final class StoreWorker {
         }
     }
 
-    /// Checks the session, so that its end is noticed also without a row to write.
+    /// Checks the session once a second, so that its end is noticed also without a row to write.
     private func checkAliveIfDue() {
         let now = clock.monotonic()
         guard store.isConnected, now >= checkedAt + Self.checkNanoseconds
@@ -218,7 +232,7 @@ final class StoreWorker {
         }
     }
 
-    /// Connects when it is due. `claimTaken` then claims again what the lost session owned.
+    /// Connects when it is due. `claimTaken` then repeats the claims of the lost session.
     private func connectIfDue() {
         guard !store.isConnected, clock.monotonic() >= max(connectAt, waitUntil),
             mayTry()
@@ -227,8 +241,8 @@ final class StoreWorker {
         parts.report.isAlive(true, thread: number)
         do {
             try store.connect()
-            // If there are partitions to claim, connecting alone does not prove the database: the
-            // claim does.
+            // If partitions have to be claimed, the try goes on with the claim, whose result is
+            // reported. Connecting alone does not prove that the database works.
             if !isSteady || !hasTaken { succeeded(isWrite: false) }
             if !assignment.isWriteInDoubt { context.readiness.set(Self.readinessPart(number), nil) }
             context.telemetry.emit(StoreOpened(thread: number))
@@ -238,8 +252,8 @@ final class StoreWorker {
         }
     }
 
-    /// Notes that the database did what was requested. After a failed write, only a write ends the
-    /// doubt.
+    /// Notes that the database did what was requested. After a failed write, the try lasts until a
+    /// write succeeds, or until `endDoubt`.
     func succeeded(isWrite: Bool) {
         if !isWrite, assignment.isWriteInDoubt {
             proveUntil = clock.monotonic() + Self.proveNanoseconds
@@ -252,8 +266,8 @@ final class StoreWorker {
         concluded(isWell: true)
     }
 
-    /// Reports success when there is nothing left to do in the new session, because its partitions
-    /// were given away meanwhile. Other workers wait for this report.
+    /// Ends a try as successful when nothing is left to do in the new session, because its
+    /// partitions were given away meanwhile. Other workers may wait for this report.
     private func returnPermission() {
         guard holdsPermission, store.isConnected, !hasTaken, batch.isEmpty, waitingForDays.isEmpty,
             proveUntil == nil
@@ -261,7 +275,7 @@ final class StoreWorker {
         succeeded(isWrite: false)
     }
 
-    /// Reports the result of the try to the breaker, and returns the permission.
+    /// Reports the result of the try to the breaker, which ends the try.
     func concluded(isWell: Bool) {
         holdsPermission = false
         proveUntil = nil
@@ -272,20 +286,20 @@ final class StoreWorker {
         }
     }
 
-    /// Ends the doubt, when there was no row to write as a proof.
+    /// Ends the doubt after a failed write, when there was no row to write as a proof.
     private func endDoubt() {
         guard let proveUntil, clock.monotonic() >= proveUntil else { return }
         succeeded(isWrite: true)
     }
 
-    /// Takes the next packets to write from the queue into `batch`. Packets of earlier readings are
-    /// dropped.
+    /// Takes the next packets from the queue into `batch`, or into `waitingForDays`. Packets of
+    /// earlier readings are left out, because they are read again.
     private func takePackets() {
         let portion = WorkerQueue.Packets.Portion(
             rows: assignment.batchRowsMax, bytes: WriterSettings.batchBytesMax,
             items: WriterSettings.batchPacketsMax)
-        // Packets after waiting ones of the same input wait, too, up to a bound. Beyond, they stay
-        // in the queue.
+        // A packet of an input that waits for its days waits, too. When `waitingForDays` is full,
+        // the packet stays in the queue.
         let later = waitingForDays.inputs
         queue.take(portion, leaving: waitingForDays.isFull ? later : [], into: &packets)
         let now = clock.monotonic()
@@ -316,9 +330,11 @@ final class StoreWorker {
         packets.removeAll(keepingCapacity: true)
     }
 
-    /// Writes the batch. Afterwards it is empty, unless some of it has another owner by now. Items
-    /// with many missing days move to `waitingForDays`, and each call makes a few of these days.
-    /// Returns false when there was nothing to write, or the breaker permits no try.
+    /// Makes a few of `daysToMake`, and writes the batch in one transaction. Afterwards the batch
+    /// is empty. Only when an input of it has another owner by now, nothing is written, and the
+    /// other inputs stay in the batch for the next call. Inputs with many missing days move to
+    /// `waitingForDays` first. Returns false when there was nothing to write, or the breaker
+    /// permits no try; failures return true.
     @discardableResult
     func write() -> Bool {
         if batch.isEmpty { takeNext() }
@@ -343,13 +359,15 @@ final class StoreWorker {
                 failed(error)
                 return true
             }
+            // The database works, and has a newer owner for a position of the batch.
             concluded(isWell: true)
             dropFenced(error)
         }
         return true
     }
 
-    /// Fills the batch: with the packets whose days are made by now, or from the queue.
+    /// Fills the empty batch: with the packets that waited for their days, when all are made, else
+    /// from the queue.
     private func takeNext() {
         if !waitingForDays.isEmpty, daysToMake.isEmpty {
             swap(&batch, &waitingForDays)
@@ -380,7 +398,7 @@ final class StoreWorker {
         slot(ofInput: input).flatMap { assignment.slots[$0].stored(input) }
     }
 
-    /// Notes the positions that were committed, and shows them to the intake.
+    /// Notes the committed positions, by input, reports their gaps, and shows them to the intake.
     private func keepPositions(_ settled: [Int: SinkPosition]) {
         var touched: Set<Int> = []
         for (input, position) in settled.sorted(by: { $0.key < $1.key }) {
@@ -394,13 +412,15 @@ final class StoreWorker {
         for slot in touched { show(slot) }
     }
 
-    /// Closes the session, forgets unwritten packets, reports why, and waits before the next try.
-    /// Orders are taken meanwhile. A failure that no retry can remedy ends this life.
+    /// Closes the session, forgets unwritten packets, reports why, and sets when to connect again.
+    /// A failure that no retry can remedy ends this life.
     func failed(_ error: any Error) {
         let now = clock.monotonic()
         abandonSession()
         context.readiness.set(Self.readinessPart(number), "\(error)")
         context.telemetry.emit(StoreFailed(thread: number, reason: "\(error)"))
+        // Any other error is that a row of the positions cannot be read
+        // (`SinkPosition.Unreadable`).
         let category = (error as? PostgresError)?.category ?? .schema
         parts.report.failed("\(error)", thread: number)
         switch category {
@@ -410,25 +430,27 @@ final class StoreWorker {
             connectAt = .never
             death = Death(reason: "\(error)")
         case .schema:
-            // The server answers, and may take the work of other workers.
+            // For the breaker this is a success: the server answers, and may take the batches of
+            // other workers.
             concluded(isWell: true)
             enter(.waitingForSchema)
             connectAt = now.advanced(by: schemaBackoff.next(using: &random))
         case .retryable, .authentication, .fenced, .data, .missingPartition:
-            // An error that we raise ourselves, because there is no place for dead letters, is no
-            // fault of the database. It may take the work of other workers.
+            // A withheld batch, for whose dead letters there is no place, is no fault of the
+            // database, which may take the batches of other workers.
             concluded(isWell: isWithheld(error))
             enter(.connecting)
             connectAt = now.advanced(by: backoff.next(using: &random))
         }
     }
 
-    /// Returns whether the error is our own decision not to write, and not the database's.
+    /// Returns whether the writer itself decided not to commit (`Store`), and not the database.
     private func isWithheld(_ error: any Error) -> Bool {
         if case .withheld? = error as? PostgresError { true } else { false }
     }
 
-    /// Closes the session and forgets all packets. They are read again after the next claim.
+    /// Closes the session and forgets all packets of the worker: the batches and the queue. They
+    /// are read again after the next claim.
     private func abandonSession() {
         store.close()
         batch.removeAll()

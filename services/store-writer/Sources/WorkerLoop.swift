@@ -3,21 +3,25 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
-/// The thread of a worker. A *life* is the time of one `StoreWorker`, from its start to a failure
-/// that no retry can remedy. Then the next life begins.
+/// The loop of a worker's thread. It runs one `StoreWorker` after the other: each has a *life*,
+/// which ends with the service or with a failure that no retry can remedy. Then the next life
+/// begins.
 struct WorkerLoop: Sendable {
-    /// The wait before a dead worker begins again: far below the promised 200 ms.
+    /// The first wait before the next life, so that it begins within the promised 200 ms.
     private static let restartFirst = Duration.milliseconds(100)
+    /// The longest wait, when one life after the other ends soon.
     private static let restartMax = Duration.seconds(10)
     /// After a life of this length, the wait begins again at `restartFirst`, because the causes are
     /// not related.
     private static let lifeNanoseconds: Int64 = 60_000_000_000
 
     let queue: WorkerQueue
+    /// The partitions that this worker serves when this process owns them.
     let partitions: [Partition]
     let parts: StoreWorker.Parts
 
-    /// Runs until `isOver`.
+    /// Runs on the worker's thread until `isOver`. Partitions and answers outlive each life in the
+    /// assignment.
     func run(until isOver: () -> Bool) {
         let clock = SystemClock()
         let beat = parts.context.threads.thread(

@@ -4,15 +4,15 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// The last report of a worker about a partition, for the intake.
+/// The latest report of a worker about a partition, for the intake.
 struct PartitionView: Sendable {
     let partition: Partition
     /// The tenure of the order by which it was taken.
     let tenure: UInt64
-    /// Whether it is this process's; false when the database shows another owner.
+    /// Whether this process still owns it; false when the database shows another owner.
     let isOwn: Bool
-    /// The number of the reading that its claim in the database began; `nil` when the partition
-    /// must not be read, because it is not claimed.
+    /// The number of the reading that the last claim began; `nil` when the partition must not be
+    /// read, because it is not claimed in the present session of the database.
     let reading: UInt64?
     /// The positions of its inputs (ticks, then bars) in the database, as last committed; `nil`
     /// when it was not claimed in this tenure.
@@ -24,15 +24,17 @@ struct PartitionView: Sendable {
 ///
 /// The *intake* is the thread that reads the tape. A *worker* is a thread that writes to the
 /// database. An *input* is the ticks or the bars of a partition, by its number (`InputNumber`). A
-/// *reading* is the time in which a partition is read from one claim on; packets of an earlier
-/// reading are ignored. *Rows* of packets are their ticks: each one makes a row at most.
+/// *reading* is the time in which a partition is read from one claim on; its number is unique in
+/// the worker, and packets of an earlier reading are ignored. The *rows* of a packet are its
+/// records (`PacketHeader.tickCount`), because each one makes at most one row.
 ///
 /// Any thread may call it, and only `wait` blocks. It is bounded: packets by the queue's limits,
-/// orders by `ordersMax`, and views by the number of partitions, because only the latest of each is
-/// kept.
+/// orders by half of `ordersMax` and the capacity of the port, and views by the number of
+/// partitions, because only the latest of each is kept.
 final class WorkerQueue: Sendable {
     typealias Packets = PacketQueue<QueuedPacket>
-    /// Called when a mark is passed, on the thread that passed it, outside of the lock.
+    /// Called when the queue becomes high or is no longer high, on the thread whose call changed
+    /// that, outside of the lock.
     typealias OnMark = @Sendable (_ worker: Int, _ mark: Packets.Mark) -> Void
 
     /// The state of a queue at one moment.
@@ -40,25 +42,28 @@ final class WorkerQueue: Sendable {
         let packets: Int
         let rows: Int
         let bytes: Int
-        /// When the oldest packet came, in monotonic nanoseconds; `nil` when the queue is empty.
+        /// When the oldest packet came; `nil` when the queue is empty.
         let oldest: MonotonicTime?
         /// Whether the high mark was passed, and the low mark was not reached since.
         let isHigh: Bool
-        /// Since when it is high, monotonic; `nil` when it is not.
+        /// Since when it is high; `nil` when it is not.
         let highSince: MonotonicTime?
     }
 
-    /// From half of this number of waiting orders on, the intake takes no more orders from the
-    /// membership's port. One turn of the intake takes all orders that the port holds then.
+    /// While half of this number of orders wait, the intake takes no more from the membership's
+    /// port. The other half is room for one turn of the intake, which takes all that the port
+    /// holds: 256 orders with 32 partitions.
     static let ordersMax = 512
 
     private struct State {
         var packets: Packets
-        /// Since when the queue is high, monotonic; `nil` when it is not.
+        /// Since when the queue is high; `nil` when it is not.
         var highSince: MonotonicTime?
+        /// The orders that the worker has not taken yet.
         var orders: [OwnershipOrder] = []
         /// Inputs whose positions in the database the worker has to check.
         var inputsToCheck: [Int] = []
+        /// The views that the intake has not taken yet.
         var views: [Partition: PartitionView] = [:]
     }
 
@@ -66,7 +71,7 @@ final class WorkerQueue: Sendable {
     let number: Int
     let limits: Packets.Limits
     private let overflow: OverflowPolicy
-    /// The number of rows from which on the worker has something to do immediately.
+    /// The number of waiting rows at which the worker writes without waiting for more.
     private let batchRows: Int
     private let onMark: OnMark
     private let state: Mutex<State>
@@ -87,7 +92,7 @@ final class WorkerQueue: Sendable {
     }
 
     /// Changes the waiting packets, and calls `onMark` when that passes a mark. Returns the result
-    /// of `body`, whether the queue was empty, and the number of rows before and after.
+    /// of `body`, whether the queue was empty before, and the number of rows before and after.
     private func change<Result: Sendable>(
         _ body: (inout State) -> Result
     ) -> (result: Result, wasEmpty: Bool, before: Int, after: Int) {
@@ -107,7 +112,8 @@ final class WorkerQueue: Sendable {
 
     // MARK: the intake
 
-    /// Adds a packet, if the queue has room or its policy is to drop.
+    /// Adds a packet, if the queue has room. Without room it is dropped or refused, as the policy
+    /// says. `now` is when it came.
     func offer(_ packet: QueuedPacket, now: MonotonicTime) -> Packets.Admission {
         let drops = overflow == .drop
         let change = change { $0.packets.offer(packet, drops: drops, now: now) }
@@ -122,8 +128,8 @@ final class WorkerQueue: Sendable {
     /// Whether the intake may take more orders from the port.
     var hasRoomForOrders: Bool { state.withLock { $0.orders.count < Self.ordersMax / 2 } }
 
-    /// Sends an order. Call it only while `hasRoomForOrders`, and for no more orders than a port
-    /// holds.
+    /// Sends an order. Call it for one taking from the port at a time, and only if
+    /// `hasRoomForOrders` was true before that.
     func send(_ order: OwnershipOrder) {
         state.withLock { $0.orders.append(order) }
         wake()
@@ -137,7 +143,7 @@ final class WorkerQueue: Sendable {
         wake()
     }
 
-    /// Appends the views since the last call.
+    /// Appends the views since the last call, in any order.
     func takeViews(into views: inout [PartitionView]) {
         state.withLock { state in
             views.append(contentsOf: state.views.values)
@@ -145,7 +151,8 @@ final class WorkerQueue: Sendable {
         }
     }
 
-    /// Removes the packets of these inputs that are of another reading.
+    /// Removes the packets of these inputs that are of another reading than this one; with `nil`,
+    /// all packets of these inputs.
     func remove(inputs: [Int], otherThan reading: UInt64?) {
         _ = change { state in
             state.packets.remove { inputs.contains($0.input) && $0.reading != reading }
@@ -168,7 +175,7 @@ final class WorkerQueue: Sendable {
         }
     }
 
-    /// Returns the inputs to check, once.
+    /// Returns the inputs whose positions have to be checked, and forgets them.
     func takeInputsToCheck() -> [Int] {
         state.withLock { state in
             defer { state.inputsToCheck = [] }
@@ -176,7 +183,8 @@ final class WorkerQueue: Sendable {
         }
     }
 
-    /// Takes packets up to the portion. Packets of the inputs `kept` stay in the queue.
+    /// Takes packets up to the portion, and appends them. Packets of the inputs `kept` stay in the
+    /// queue.
     func take(
         _ portion: Packets.Portion, leaving kept: Set<Int>, into packets: inout [QueuedPacket]
     ) {
@@ -193,7 +201,8 @@ final class WorkerQueue: Sendable {
         state.withLock { $0.packets.contains { inputs.contains($0.input) } }
     }
 
-    /// Removes all packets. They will be read again.
+    /// Removes all packets, after the session with the database was lost. They are read again after
+    /// the next claim.
     func removeAll() { _ = change { $0.packets.remove { _ in true } } }
 
     /// Sends a view to the intake, in place of the partition's last one.

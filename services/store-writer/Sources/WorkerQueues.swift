@@ -5,14 +5,18 @@ import Primitives
 /// share of the capacity. A full queue delays only the partitions of its own worker.
 final class WorkerQueues: Sendable {
     struct Settings: Hashable, Sendable {
-        /// The maximum of all queues together.
+        /// The maximum of rows in all queues together.
         var rows: Int
+        /// The maximum of bytes in all queues together.
         var bytes: Int
+        /// What happens to a packet without room.
         var overflow: OverflowPolicy
+        /// When readers are held, and when they are released.
         var marks = RowMarks()
     }
 
     let settings: Settings
+    /// The queues by the number of their worker.
     let all: [WorkerQueue]
 
     /// `onMark` is called on the thread that passes a mark, and must not block.
@@ -28,6 +32,7 @@ final class WorkerQueues: Sendable {
         }
     }
 
+    /// Writes the queues' part of the status page.
     func write(into json: inout JSONWriter) {
         json.member("policy", settings.overflow.rawValue)
         json.member("capacity_rows", settings.rows)
@@ -52,7 +57,8 @@ final class WorkerQueues: Sendable {
     }
 }
 
-/// Readers and inputs have the same numbers: those of partition p are 2p and 2p + 1.
+/// The numbers of inputs, which are also those of their readers: partition p has 2p for its ticks
+/// and 2p + 1 for its bars.
 enum InputNumber {
     /// Returns the number of an input.
     static func of(_ place: SinkPlace) -> Int {
@@ -70,7 +76,7 @@ enum InputNumber {
         [partition.number * 2, partition.number * 2 + 1]
     }
 
-    /// Returns the name of an input for people.
+    /// Returns the name of an input for messages and the readiness report.
     static func name(_ number: Int) -> String {
         let place = place(number)
         return "\(place.input) of partition \(place.partition)"

@@ -2,8 +2,8 @@ import MarketModel
 import Membership
 import Primitives
 
-/// The state of a partition in its worker. An order of the membership makes this process the owner.
-/// A *claim* writes that into the database, so that earlier owners cannot write any more.
+/// The state of a partition in its worker. By an order of the membership this process becomes the
+/// owner. The worker then claims the partition in the database, which fences earlier owners.
 struct WorkerSlot {
     enum Stage {
         /// Not owned by this process. Next: `taken`.
@@ -11,7 +11,8 @@ struct WorkerSlot {
         /// Owned by this process, but not claimed in the present session of the database. Next:
         /// `held`, `idle`.
         case taken
-        /// Claimed: it is read and written. Next: `taken` when the session is lost, `idle`.
+        /// Claimed in the present session: it is read and written. Next: `taken` when the session
+        /// is lost or a person accepted another position, `idle`.
         case held
     }
 
@@ -19,15 +20,16 @@ struct WorkerSlot {
     /// The numbers of its inputs: ticks, then bars.
     let inputs: [Int]
     private(set) var stage = Stage.idle
-    /// The order by which this process owns it; `nil` when it does not.
+    /// The tenure and the epoch from the order by which this process owns it; `nil` when it does
+    /// not.
     private(set) var claim: Claim?
-    /// The positions of its inputs in the database, in the same order; `nil` when not claimed in
-    /// this tenure.
+    /// The positions of its inputs in the database, in the same order, as of the last COMMIT; `nil`
+    /// when not claimed in this tenure. They outlive a session.
     private(set) var stored: [SinkPosition?] = [nil, nil]
-    /// The number of the reading while it is held, else `nil`. Packets of another number were read
-    /// in an earlier session.
+    /// The number of the reading (`WorkerQueue`) while the partition is claimed, else `nil`.
+    /// Packets of another number were read before the last claim.
     private(set) var reading: UInt64?
-    /// When it was ordered; `nil` once its claim was reported.
+    /// When it was ordered, to measure the time until its first claim; `nil` after that claim.
     private(set) var takenAt: MonotonicTime?
 
     init(_ partition: Partition) {
@@ -54,8 +56,8 @@ struct WorkerSlot {
         takenAt = now
     }
 
-    /// Notes the claim in the database. The first time, returns how long it took since the order,
-    /// in nanoseconds.
+    /// Notes the claim in the database, which begins this reading. For the first claim of a tenure,
+    /// returns the nanoseconds since the order; `nil` for a repeated one.
     mutating func opened(reading: UInt64, now: MonotonicTime) -> Int64? {
         stage = .held
         self.reading = reading
@@ -63,8 +65,8 @@ struct WorkerSlot {
         return takenAt.map { now - $0 }
     }
 
-    /// Notes a lost session. The partition is claimed again in the next one. The stored positions
-    /// stay known.
+    /// Notes that the claim has to be repeated, after a lost session or a changed position. The
+    /// stored positions stay known, so that another owner's claim in between is recognised.
     mutating func sessionLost() {
         reading = nil
         if stage == .held { stage = .taken }
@@ -73,7 +75,7 @@ struct WorkerSlot {
     /// Notes that the process does not own the partition any more.
     mutating func forget() { self = WorkerSlot(partition) }
 
-    /// Returns the view for the intake; `nil` when the partition was never ordered.
+    /// Returns the view for the intake; `nil` when this process does not own the partition.
     func view(isOwn: Bool = true) -> PartitionView? {
         claim.map {
             PartitionView(

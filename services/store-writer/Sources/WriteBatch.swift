@@ -3,8 +3,9 @@ import NatsTransport
 import Primitives
 import TapeCodec
 
-/// Packets that are written in one transaction. The packets are kept unchanged. Their rows are made
-/// while they are copied to the server, so a retry costs only the copy.
+/// The packets that a worker writes in one transaction, in the order of the queue. They are kept as
+/// they came from the tape. Their rows are made while a COPY sends them, so the rows take no
+/// memory.
 struct WriteBatch {
     /// A packet of the batch.
     struct Item {
@@ -14,19 +15,22 @@ struct WriteBatch {
         let message: NatsMessage
         /// The reader's position after this packet.
         let position: TapePosition
-        /// The source's last ordinal that is stored already. Ticks of the packet up to it are left
-        /// out. It is normally below the packet's first ordinal.
+        /// The source's last ordinal that is stored already; 0 when there is none. Records of the
+        /// packet up to this ordinal are left out. Normally the packet's first ordinal is above it.
+        /// It is not when the tape gives out ordinals again, after a restore from a backup.
         var storedOrdinal: UInt64 = 0
 
-        /// The number of its ticks whose ordinals are stored already.
+        /// The number of its records whose ordinals are stored already.
         var givenTwice: UInt64 {
             guard storedOrdinal >= header.firstOrdinal else { return 0 }
             return min(UInt64(header.tickCount), storedOrdinal - header.firstOrdinal + 1)
         }
     }
 
-    /// Packets that the queue dropped. They have no rows, only a position after them.
+    /// Packets that the queue dropped. They have no rows; only their ordinals and the position
+    /// after them are written.
     struct Dropped {
+        /// The number of their input.
         let input: Int
         let run: DroppedRun
         let position: TapePosition
@@ -36,15 +40,17 @@ struct WriteBatch {
 
     private(set) var items: [Item] = []
     private(set) var dropped: [Dropped] = []
-    /// The ticks of all items, each of which makes a row at most, and their bytes.
+    /// The number of records of all items, each of which makes at most one row.
     private(set) var rows = 0
+    /// The bytes of all items.
     private(set) var bytes = 0
-    /// When the first packet came, monotonic.
+    /// When the first packet was added to the empty batch.
     private(set) var since = MonotonicTime.distantPast
 
     var isEmpty: Bool { items.isEmpty && dropped.isEmpty }
 
-    /// Whether it has to be written before more may be added.
+    /// Whether no more may be added. Only `waitingForDays` grows so far: a batch from the queue is
+    /// bounded by its portion.
     var isFull: Bool {
         rows >= WriterSettings.batchRowsMax || bytes >= WriterSettings.batchBytesMax
             || items.count >= WriterSettings.batchPacketsMax
@@ -53,6 +59,7 @@ struct WriteBatch {
     /// The inputs of all items and dropped packets.
     var inputs: Set<Int> { Set(items.map(\.input)).union(dropped.map(\.input)) }
 
+    /// Adds a packet.
     mutating func add(_ item: Item, now: MonotonicTime) {
         if isEmpty { since = now }
         items.append(item)
@@ -66,6 +73,7 @@ struct WriteBatch {
             Dropped(input: input, run: run, position: position, itemsBefore: items.count))
     }
 
+    /// Removes everything, and keeps the memory.
     mutating func removeAll() {
         items.removeAll(keepingCapacity: true)
         dropped.removeAll(keepingCapacity: true)
@@ -73,14 +81,14 @@ struct WriteBatch {
         bytes = 0
     }
 
-    /// Removes the packets of partitions that another writer owns now.
+    /// Removes all packets of these inputs.
     mutating func remove(inputs: Set<Int>) {
         let all = self
         removeAll()
         append(all) { !inputs.contains($0) }
     }
 
-    /// Moves the items of these inputs into another batch.
+    /// Removes all packets of these inputs, and returns them as a batch in the same order.
     mutating func split(off inputs: Set<Int>) -> WriteBatch {
         var taken = WriteBatch()
         taken.append(self) { inputs.contains($0) }
@@ -88,7 +96,8 @@ struct WriteBatch {
         return taken
     }
 
-    /// Appends another batch. The order within each input stays.
+    /// Appends the packets of another batch, in their order. `isWanted` selects them by their
+    /// input.
     mutating func append(_ later: WriteBatch, where isWanted: (Int) -> Bool = { _ in true }) {
         var left = later.dropped[...]
         func addDropped(before count: Int) {
@@ -105,8 +114,8 @@ struct WriteBatch {
         addDropped(before: later.items.count)
     }
 
-    /// Returns the position of each input after the batch, from those before it. `stored` returns
-    /// the present one; `nil` for an input that is not claimed.
+    /// Returns the position of each input after the batch, with its counts and gaps. `stored`
+    /// returns the position before it; `nil` for an input that is not claimed, which is left out.
     func advanced(
         by outcome: BatchOutcome, from stored: (Int) -> SinkPosition?
     ) -> [Int: SinkPosition] {

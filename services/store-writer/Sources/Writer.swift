@@ -7,24 +7,25 @@ import ServiceRuntime
 import Synchronization
 import TapeProtocol
 
-/// The complete writer: the intake that reads the tape, the workers that write, the membership that
-/// decides which partitions this process owns, and the hot state.
+/// The complete writer, which starts and ends its threads: the intake that reads the tape, the
+/// workers that write, the courier of dead letters, the hot state and the maintenance. The
+/// membership decides which partitions this process owns.
 struct Writer: Sendable {
-    /// Joins the group with the port of the intake.
+    /// Joins the group with the port of the intake. Tests join with a simulated membership.
     typealias Join = @Sendable ([OwnershipPort]) throws -> any WriterMembership
 
-    /// How long a stopping writer waits for its partitions to be handed over. After that the other
-    /// members claim the rest after the lease.
+    /// How long a stopping writer waits for its partitions to be handed over. The other members
+    /// take the rest when its lease has run out.
     private static let leaveTimeout = Duration.seconds(6)
-    /// How long it then waits for its threads. Both together are far below the service frame's own
-    /// deadline.
+    /// How long it then waits for its workers. Both together are below the 10 s that
+    /// `ServiceApplication` gives a service to stop.
     private static let endTimeout = Duration.seconds(2)
     /// How long it waits for the maintenance: enough for a session that is being opened, but not
     /// for a statement.
     private static let maintenanceTimeout: Duration = .milliseconds(500)
-    /// The capacity of the intake's mailbox.
+    /// The capacity of the intake's mailbox for events of other threads.
     private static let eventsMax = 16_384
-    /// How long one wait for the membership takes at most.
+    /// The interval at which a stopping writer checks whether the membership has left.
     private static let step = Duration.milliseconds(5)
 
     private let settings: WriterSettings
@@ -46,7 +47,8 @@ struct Writer: Sendable {
         self.join = join
     }
 
-    /// Runs until shutdown is requested, from outside or by a thread that cannot continue.
+    /// Runs until shutdown is requested, from outside or by a thread that cannot continue. Returns
+    /// the exit code of the first thread that failed.
     func run() throws -> ExitCode {
         let ending = Ending()
         var threads = Threads()
@@ -61,12 +63,13 @@ struct Writer: Sendable {
             if let hot = settings.hotState { threads.others.append(try startHotState(hot)) }
             threads.maintenance = try Maintenance.start(settings, context: context)
             membership = try join([port])
-            // From here on the threads report for themselves.
+            // From here on each thread reports its own readiness.
             context.readiness.set(ReadinessPart.tape, nil)
         } catch {
             context.shutdown.request("the writer could not be started")
             throw error
         }
+        // Each wait needs a deadline; an hour is any long one.
         while !context.shutdown.wait(timeout: .seconds(3_600)) {}
         if let membership { leave(membership, ending) }
         return ending.code
@@ -82,7 +85,8 @@ struct Writer: Sendable {
         var queues: WorkerQueues?
     }
 
-    /// Leaves the group. The threads run until all partitions are handed over.
+    /// Leaves the group, and sets `ending` to over when all partitions are handed over, when that
+    /// takes too long, or when a thread has failed. Until then the threads run.
     private func leave(_ membership: any WriterMembership, _ ending: Ending) {
         membership.leave()
         let deadline = context.clock.deadline(after: Self.leaveTimeout)
@@ -96,8 +100,8 @@ struct Writer: Sendable {
         membership.close()
     }
 
-    /// Ends the threads. A worker may be waiting for a database that does not answer. Its session
-    /// ends with the process, and its packets stay on the tape.
+    /// Waits for the threads, which end by `ending`. A worker that waits for a database without an
+    /// answer is left behind: its session ends with the process, and its packets stay on the tape.
     private func end(_ threads: Threads) {
         threads.intake?.join()
         for queue in threads.queues?.all ?? [] { queue.wake() }
@@ -112,7 +116,7 @@ struct Writer: Sendable {
         if !hasEnded { context.leaveThreadBehind() }
     }
 
-    /// When the threads have to end, and the first reason other than a request from outside.
+    /// The end of the threads: whether they have to end now, and the first failure of one of them.
     private final class Ending: Sendable {
         private struct State {
             var isOver = false
@@ -128,14 +132,14 @@ struct Writer: Sendable {
 
         func end() { state.withLock { $0.isOver = true } }
 
-        /// Notes why a thread ended. The first failure decides the exit code.
+        /// Notes with which code a thread ended. The first failure decides the process's exit code.
         func note(_ code: ExitCode) {
             state.withLock { if $0.code == .success { $0.code = code } }
             // If it is full, the end is already signalled.
             _ = threadEnds.send(())
         }
 
-        /// Waits until a thread ends, at most for `time`.
+        /// Waits until a thread notes its end, at most for `time`.
         func wait(_ time: Duration) {
             var received: [Void] = []
             _ = threadEnds.receive(into: &received, max: 1, timeout: time)
@@ -144,6 +148,8 @@ struct Writer: Sendable {
 
     // MARK: threads
 
+    /// Starts the intake and the workers, and notes them in `threads`, also when a later one fails.
+    /// Returns the port by which the membership orders what they do.
     private func start(_ ending: Ending, _ threads: inout Threads) throws -> OwnershipPort {
         let mailbox = TapeMailbox(capacity: Self.eventsMax)
         let port = OwnershipPort(partitions: (0..<settings.partitions).map { Partition($0) }) {

@@ -1,12 +1,13 @@
 import MembershipTransport
 
-/// The part of a group's member that the writer uses. It decides which partitions are this
-/// process's. Tests have their own.
+/// The part of this process's membership in its group that the writer uses to stop in order.
+/// `GroupMember` implements it; tests have simulated ones. Orders come another way:
+/// `OwnershipPort`.
 protocol WriterMembership: Sendable {
-    /// Asks to release every partition. None is given any more.
+    /// Orders the release of every partition, and accepts no other. Does not wait for it.
     func leave()
-    /// Whether nothing is held any more.
+    /// Whether this process owns nothing any more.
     var hasLeft: Bool { get }
-    /// Ends the membership, whatever is still held. Idempotent.
+    /// Ends the membership, whatever the process still owns. Idempotent.
     func close()
 }

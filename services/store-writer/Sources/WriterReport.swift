@@ -3,18 +3,23 @@ import Primitives
 import Synchronization
 import TapeCodec
 
-/// The present activity of a worker.
+/// The present activity of a worker, for the status page.
 enum WorkerState: String, Sendable {
+    /// It connects, or waits before it connects again.
     case connecting
+    /// It is connected, and waits for rows.
     case idle
     case writing
+    /// The circuit breaker permits no try.
     case waitingForBreaker = "waiting_for_breaker"
+    /// A person has to run the migration, or to mend a table.
     case waitingForSchema = "waiting_for_schema"
-    /// It died, and will soon be started again.
+    /// Its life ended by a failure that no retry can remedy; the next life begins soon.
     case dead
 }
 
-/// The last reports of the writer's threads, for the operations port's thread.
+/// The last reports of the writer's threads. The intake and the workers write them, and the
+/// operations port's thread reads them for the status page.
 final class WriterReport: Sendable {
     /// One input of one partition.
     struct Line: Sendable {
@@ -35,9 +40,11 @@ final class WriterReport: Sendable {
 
     private struct Worker {
         var state = WorkerState.connecting
+        /// False from a death until the next life connects.
         var isAlive = true
-        /// How often it died and began again.
+        /// The number of deaths.
         var restarts = 0
+        /// The last failure, also after a success; `nil` when there was none.
         var lastError: String?
     }
 
@@ -54,6 +61,7 @@ final class WriterReport: Sendable {
     /// Sets the queues to report on.
     func attach(_ queues: WorkerQueues) { state.withLock { $0.queues = queues } }
 
+    /// Replaces the lines of all inputs.
     func update(_ lines: [Line]) { state.withLock { $0.lines = lines } }
 
     func set(_ state: WorkerState, thread: Int) { change(thread) { $0.state = state } }

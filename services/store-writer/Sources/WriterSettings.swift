@@ -9,8 +9,9 @@ import ValkeyClient
 
 /// How a database that fails is tried again.
 struct StoreAttempts: Hashable, Sendable {
-    /// The longest wait of one worker. The breaker holds back all workers together.
+    /// The longest wait of one worker before it connects again.
     var retryMax: Duration
+    /// The breaker, which stops all workers together.
     var breaker: CircuitBreaker.Settings
 }
 
@@ -20,9 +21,9 @@ struct WriterSettings: Sendable {
     var partitions: Int
     /// The number of workers.
     var threads: Int
-    /// From this number of waiting rows on, a batch is written immediately.
+    /// The number of waiting rows at which a worker writes without waiting for more.
     var batchRows: Int
-    /// How long fewer rows wait for more.
+    /// How long the oldest packet waits for that number of rows.
     var batchWaitNanoseconds: Int64
     var queue: WorkerQueues.Settings
     var attempts: StoreAttempts
@@ -30,25 +31,26 @@ struct WriterSettings: Sendable {
     /// The settings of the hot state; `nil` when it is not kept.
     var hotState: HotStateKeeper.Settings?
     var namespace: String
-    /// The maximum number of refused rows in one batch. With more, nothing is set aside, because
-    /// the fault is not in single rows.
+    /// The maximum number of dead letters of one batch. With more, the batch is withheld, because
+    /// the fault is not in single records.
     var deadLettersMax: Int
-    /// Where letters wait while NATS takes none. With `nil` there is no such place, and then
-    /// nothing is written either.
+    /// The folder in which dead letters wait while NATS accepts none. With `nil`, a batch with dead
+    /// letters is withheld meanwhile.
     var deadLetterFolder: String?
-    /// The size of the letters' stream.
+    /// The maximum size of the stream of dead letters, if the writer makes it.
     var deadLetterBytes: Int64
-    /// How long rows are kept.
+    /// How long rows are kept, by table.
     var retention: RetentionPlan
-    /// The bytes that the database may take on its disk; `nil` when not configured.
+    /// The bytes that the database may take on its disk, for alerts; `nil` when not configured.
     var databaseBytes: Int?
-    /// The tables that are written.
+    /// The tables that are written (WRITER_SINKS).
     var sinks = SinkCatalogue()
 
-    /// The name with which the writer signs its positions in the database.
+    /// The writer's name in the key of its positions and gaps in the database, the column `sink`.
+    /// It is the same for all writers of a namespace, and not the name of a table.
     static let sink = Sink.owner
-    /// The maximum size of a batch, even when many packets wait. It bounds memory and the length of
-    /// a transaction.
+    /// The maximum size of a batch, in rows, bytes and packets, even when more wait. It bounds
+    /// memory and the length of a transaction.
     static let batchRowsMax = 20_000
     static let batchBytesMax = 8 * 1_024 * 1_024
     static let batchPacketsMax = 4_096
@@ -163,7 +165,8 @@ struct WriterSettings: Sendable {
         return nil
     }
 
-    /// A low mark that is not below the high one would never be reached, or always be.
+    /// Checks that the low mark is below the high one: otherwise a queue would be down at the low
+    /// mark as soon as it is high.
     static let marksRule = ConfigurationRule(
         reads: ["WRITER_QUEUE_HIGH", "WRITER_QUEUE_LOW"]
     ) { configuration in
@@ -178,7 +181,7 @@ struct WriterSettings: Sendable {
         try ValkeyConfiguration.check(host: $0.text("VALKEY_HOST"), named: "VALKEY_HOST")
     }
 
-    /// Returns the partitions that a thread serves when this process owns them.
+    /// Returns the partitions that a worker serves when this process owns them.
     func partitions(ofThread number: Int) -> [Partition] {
         stride(from: number, to: partitions, by: threads).map { Partition($0) }
     }
@@ -212,9 +215,9 @@ struct WriterSettings: Sendable {
         let databaseRoom = configuration.integer("WRITER_DATABASE_BYTES")
         databaseBytes = databaseRoom > 0 ? databaseRoom : nil
         postgres = Self.database(configuration)
-        // Bars that are merged are sorted and staged in memory: a batch of them has up to 8 MB.
-        // Late rows for a compressed day unpack the rows around them, however many these are.
-        // Without TimescaleDB the last setting has no effect.
+        // The server stages and sorts bars in memory: a batch has up to 8 MiB of packets. A late
+        // row for a compressed day makes TimescaleDB unpack the rows around it; 0 sets no limit to
+        // their number. Without TimescaleDB the last setting has no effect.
         postgres.settings = [
             ("search_path", namespace), ("work_mem", "32MB"), ("temp_buffers", "16MB"),
             ("timescaledb.max_tuples_decompressed_per_dml_transaction", "0"),

@@ -3,11 +3,11 @@ import Primitives
 import StoreSinks
 import ServiceRuntime
 
-/// The writer's counters, raised once per batch. Some have the names that dashboards of the
-/// predecessor query.
+/// The metrics of the writer; what each one counts is its help text below. Those of the queue
+/// change per packet, the others per batch. Some have the names that dashboards of the predecessor
+/// query.
 struct WriterMetrics: Sendable {
     let errors: Counter
-    /// Rows that were put into the queue.
     let submitted: Counter
     let dropped: Counter
     let restarts: Counter
@@ -67,8 +67,8 @@ struct WriterMetrics: Sendable {
             buckets: Histogram.latencySeconds)
     }
 
-    /// Transactions of a worker after a failed one. The share that succeeded shows whether trying
-    /// again helps.
+    /// The counters of a worker's transactions after a failed one. The share that succeeded shows
+    /// whether trying again helps.
     struct Retries: Sendable {
         let succeeded: Counter
         let failed: Counter
@@ -84,6 +84,7 @@ struct WriterMetrics: Sendable {
         }
     }
 
+    /// Counts a committed batch. `seconds` is the length of its transaction, `now` the wall clock.
     func written(
         _ batch: WriteBatch, _ outcome: BatchOutcome, seconds: Double, now: Timestamp
     ) {
@@ -101,7 +102,7 @@ struct WriterMetrics: Sendable {
         }
     }
 
-    /// Shows the number of partitions that this process owns.
+    /// Shows the number of partitions that this process owns, of those of one worker.
     func held(_ count: Int, thread: Int) {
         metrics.gauge(
             "mds_writer_partitions", "Partitions that are this writer's own, by thread.",
@@ -109,7 +110,7 @@ struct WriterMetrics: Sendable {
         ).set(Double(count))
     }
 
-    /// Shows the queue, which is bounded by rows and by bytes.
+    /// Shows what waits in a worker's queue, and how much may wait.
     func queue(_ waiting: WorkerQueue.Waiting, _ limits: WorkerQueue.Packets.Limits, thread: Int) {
         let labels = [("thread", String(thread))]
         func show(_ name: String, _ help: String, _ value: Int) {
@@ -121,11 +122,13 @@ struct WriterMetrics: Sendable {
         show("mds_coord_queue_capacity_bytes", "Bytes that may wait in the queue.", limits.bytes)
     }
 
+    /// Shows the number of workers that write or try to, and are not dead.
     func alive(_ workers: Int) {
         metrics.gauge("mds_coord_workers_alive", "Workers that write, or try to.")
             .set(Double(workers))
     }
 
+    /// Counts a mark that a queue has passed.
     func passed(_ mark: WorkerQueue.Packets.Mark) {
         metrics.counter(
             "mds_writer_queue_marks_total", "Times that a worker's queue passed a mark.",
@@ -134,6 +137,7 @@ struct WriterMetrics: Sendable {
     }
 }
 
+/// A worker has connected to the database.
 struct StoreOpened: TelemetryEvent {
     static let name = "writer.database.opened"
     let thread: Int
@@ -147,6 +151,7 @@ struct StoreOpened: TelemetryEvent {
     }
 }
 
+/// A worker has given up its session, because the database failed or the batch was withheld.
 struct StoreFailed: TelemetryEvent {
     static let name = "writer.database.failed"
     let thread: Int
@@ -162,6 +167,7 @@ struct StoreFailed: TelemetryEvent {
     }
 }
 
+/// The database shows another writer as the owner of a partition, so this process gives it up.
 struct PartitionFenced: TelemetryEvent {
     static let name = "writer.partition.fenced"
     let partition: Partition
@@ -179,6 +185,7 @@ struct PartitionFenced: TelemetryEvent {
     }
 }
 
+/// The process is not steady any more, and owns partitions.
 struct WriterPaused: TelemetryEvent {
     static let name = "writer.paused"
 
@@ -195,6 +202,7 @@ struct WriterPaused: TelemetryEvent {
     }
 }
 
+/// The writer ends before all its partitions were handed over.
 struct WriterLeftBehind: TelemetryEvent {
     static let name = "writer.left_behind"
 
@@ -204,6 +212,7 @@ struct WriterLeftBehind: TelemetryEvent {
     }
 }
 
+/// A person has accepted another position for an input (`tapeline position accept`).
 struct PositionAccepted: TelemetryEvent {
     static let name = "writer.position.accepted"
     let input: String
@@ -222,7 +231,7 @@ struct PositionAccepted: TelemetryEvent {
     }
 }
 
-/// A row of `gaps` was committed.
+/// A gap that the writer found was committed as a row of `gaps`.
 struct GapStored: TelemetryEvent {
     static let name = "writer.gap.stored"
     let input: String

@@ -3,7 +3,8 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a bar of the tape as a row of `bars`, through a staging table.
+/// The sink of `bars`: each version of a bar goes to a staging table, and the highest one of its
+/// window becomes or stays the row. A bar's revision is its ordinal.
 extension Sink {
     static let bars = Sink(
         .bars, input: .bars, templates: [WireFormat.Template.bar], copy: BarRow.copy,
@@ -24,7 +25,7 @@ private enum BarRow {
     static let columns: Int16 = 28
     private static let reasons = NameTable(BarReason.self)
 
-    /// Runs once per session. Every COMMIT empties the table.
+    /// Runs once per session. Every COMMIT empties the staging table.
     static let makeStaging = """
         CREATE TEMPORARY TABLE IF NOT EXISTS bars_staging (LIKE bars INCLUDING DEFAULTS) \
         ON COMMIT DELETE ROWS
@@ -32,8 +33,9 @@ private enum BarRow {
 
     static let copy = Sink.copy("bars_staging", columnNames)
 
-    /// Sorts by key, so that two writers never wait for each other in a circle. For each key it
-    /// takes the highest revision of the batch; the other versions are counted in `replaced`.
+    /// Moves rows of which several may have the same key. It takes the highest revision of each
+    /// key, and counts the other versions in `replaced`. It sorts by key, so that two writers lock
+    /// rows in the same order and cannot deadlock.
     static let upsert = """
         INSERT INTO bars (\(columnNames), replaced)
         SELECT DISTINCT ON (symbol, series, ts, number) \(columnNames),
@@ -43,14 +45,15 @@ private enum BarRow {
         \(conflict)
         """
 
-    /// Sorts in the order of the tape, which is also the same for all writers, and sorts by
-    /// integers.
+    /// Moves rows of which no two have the same key. It sorts by partition and ordinal, because
+    /// integers are sorted faster than keys. This order is the same for all writers, too.
     static let upsertOfUnique = """
         INSERT INTO bars (\(columnNames))
         SELECT \(columnNames) FROM bars_staging ORDER BY partition, ordinal
         \(conflict)
         """
 
+    /// Replaces a row by a higher revision, and counts the old version in `replaced`.
     private static let conflict = """
         ON CONFLICT (symbol, series, ts, number) DO UPDATE SET
             open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
@@ -112,6 +115,7 @@ private enum BarRow {
         row.timestamptz(bar.closeTime.storable)
         row.int64(bar.closeTime.nanoseconds)
         row.int64(Int64(bar.generation))
+        // The revision.
         row.int64(Int64(bitPattern: ordinal))
         row.name(bar.reason, of: reasons)
         row.bool(bar.flags.contains(.partial))
@@ -124,7 +128,8 @@ private enum BarRow {
 }
 
 extension PacketContext {
-    /// Returns the hash of the key of a bar's row, whose time has microseconds.
+    /// Returns the hash of the key of a bar's row: symbol, series, `ts` and number. The time counts
+    /// in microseconds, as the row has it.
     fileprivate func hash(of bar: Bar) -> UInt64 {
         let time = bar.openTime.storable.floored(toNanoseconds: 1_000).nanoseconds
         var hash = definition(bar.symbol)?.hash ?? 0

@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a change or a reset of a book as a row of `depth`.
+/// The sink of `depth`: a change or a reset of a book becomes a row.
 extension Sink {
     static let depth = Sink(
         .depth, templates: [WireFormat.Template.depthUpdate, WireFormat.Template.depthReset],

@@ -3,9 +3,9 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes every tick without a separate table as a row of `events`: the gateway's records about
-/// subscriptions, requests for repairs, and ticks that this version does not know, whose bytes are
-/// stored.
+/// The sink of `events`: every record without another table becomes a row. These are a gateway's
+/// records about subscriptions, requests for repairs, and records of kinds that this version does
+/// not know, whose bytes are stored.
 extension Sink {
     static let events = Sink(
         .events,
@@ -68,8 +68,8 @@ private enum EventRow {
         return true
     }
 
-    /// Writes a tick of a later version. It begins as every tick does, if a provider sent it. The
-    /// meaning of its symbol is unknown here.
+    /// Writes a record of an unknown kind with its bytes. Its kind may have no tick header, or may
+    /// mean another thing by its symbol: a symbol that is not defined is left out.
     private static func unknown(
         _ message: MessageBounds, _ context: borrowing PacketContext, _ packet: RawSpan,
         _ ordinal: UInt64, _ row: inout BinaryCopyWriter
@@ -86,7 +86,7 @@ private enum EventRow {
         row.tickTail(header, symbol, context, ordinal: ordinal)
     }
 
-    /// Returns the header. A tick without one is treated as received when its packet was sent.
+    /// Returns the tick header. A record without one counts as received when its packet was sent.
     private static func header(
         _ message: MessageBounds, _ context: borrowing PacketContext, _ packet: RawSpan
     ) -> TickHeader {
@@ -96,7 +96,7 @@ private enum EventRow {
                 receiveTime: context.header.sendTime)
     }
 
-    // MARK: for people
+    // MARK: the column detail, for people
 
     private static func detail(_ subscription: SubscriptionRecord) -> JSONWriter {
         var json = JSONWriter()
@@ -129,6 +129,6 @@ private enum EventRow {
 }
 
 extension PacketContext {
-    /// The name of the stream in the positions.
+    /// The name of the packet's input, as the writer's positions have it.
     fileprivate var input: String { header.kind == .bars ? "bars" : "ticks" }
 }

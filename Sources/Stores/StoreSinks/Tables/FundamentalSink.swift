@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a part of a document about a company as a row of `fundamentals`.
+/// The sink of `fundamentals`: a part of a document about a company becomes a row.
 extension Sink {
     static let fundamentals = Sink(
         .fundamentals, templates: [WireFormat.Template.fundamentalPart], copy: FundamentalRow.copy,

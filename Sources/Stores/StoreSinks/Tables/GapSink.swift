@@ -3,10 +3,11 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a gap record of the tape as a row of `gaps`. It has an ordinal, unlike the gaps that the
-/// writer itself notes there.
+/// The sink of `gaps`: a gap record of the tape becomes a row with an ordinal. Gaps that the writer
+/// itself notes in the table have no ordinal, and are written with the positions.
 extension Sink {
-    /// The owner in the rows of the tape's gaps and of the positions.
+    /// The value of the column `sink` in `gaps` and in the writer's positions: the reader of the
+    /// tape that the row is about. It is no table.
     package static let owner = "store"
 
     static let gaps = Sink(
@@ -61,7 +62,7 @@ private enum GapRow {
 }
 
 extension BinaryCopyWriter {
-    /// Writes an ordinal; 0 means none.
+    /// Writes an ordinal; NULL for 0, which means none.
     fileprivate mutating func ordinal(_ ordinal: UInt64) {
         ordinal == 0 ? null() : int64(Int64(bitPattern: ordinal))
     }

@@ -3,8 +3,8 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a value of an economic series, or one that operators computed, as a row of `indicators`.
-/// Computed values come with the bars and have one of their ordinals.
+/// The sink of `indicators`: a value of an economic series, or one that operators computed, becomes
+/// a row. Computed values come in the packets of bars, and are numbered with the bars.
 extension Sink {
     static let indicators = Sink(
         .indicators, templates: [WireFormat.Template.indicatorValue], copy: IndicatorRow.copy,

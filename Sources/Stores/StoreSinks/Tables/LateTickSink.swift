@@ -3,8 +3,9 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a tick that a series did not count as a row of `late_ticks`. It comes with the bars and
-/// has one of their ordinals.
+/// The sink of `late_ticks`: a tick that a series did not count becomes a row. It comes in the
+/// packets of bars, and is numbered with the bars; `of_source` and `of_ordinal` name the tick
+/// itself.
 extension Sink {
     static let lateTicks = Sink(
         .lateTicks, input: .bars, templates: [WireFormat.Template.lateTick],

@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a headline, or a provider's message to all its clients, as a row of `news`.
+/// The sink of `news`: a headline, or a provider's message to all its clients, becomes a row.
 extension Sink {
     static let news = Sink(
         .news, templates: [WireFormat.Template.newsHeadline, WireFormat.Template.newsBulletin],

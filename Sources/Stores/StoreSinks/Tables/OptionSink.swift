@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a provider's computations for an option as a row of `options`.
+/// The sink of `options`: a provider's computations for an option become a row.
 extension Sink {
     static let options = Sink(
         .options, templates: [WireFormat.Template.optionComputation], copy: OptionRow.copy,

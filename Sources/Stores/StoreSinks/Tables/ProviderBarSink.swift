@@ -3,7 +3,8 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a bar that a provider made as a row of `provider_bars`. Its event time is its close.
+/// The sink of `provider_bars`: a bar that a provider made becomes a row. Its event time is its
+/// close.
 extension Sink {
     static let providerBars = Sink(
         .providerBars, templates: [WireFormat.Template.providerBar], copy: ProviderBarRow.copy,

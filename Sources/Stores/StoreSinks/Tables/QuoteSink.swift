@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a quote of the tape as a row of `quotes`.
+/// The sink of `quotes`.
 extension Sink {
     static let quotes = Sink(
         .quotes, templates: [WireFormat.Template.quote], copy: QuoteRow.copy, write: QuoteRow.write)

@@ -3,7 +3,7 @@ import PostgresClient
 package import Primitives
 import TapeCodec
 
-// The columns that several tables have in common.
+// The columns that several tables have in common, and how a value of the tape becomes one.
 extension BinaryCopyWriter {
     /// Writes a price; NULL when it is undefined.
     @inline(__always)
@@ -17,14 +17,17 @@ extension BinaryCopyWriter {
         quantity.isDefined ? decimal(quantity.raw, scale: Quantity.decimals) : null()
     }
 
+    /// Writes a ratio; NULL when it is undefined.
     mutating func ratio(_ ratio: Ratio) {
         ratio.isDefined ? decimal(ratio.raw, scale: Ratio.decimals) : null()
     }
 
+    /// Writes a text of at most eight characters.
     @inline(__always)
     mutating func shortText(_ text: ShortText) { packedText(text.raw) }
 
-    /// Writes `ts`, `event_time_ns`, `symbol`, with which all tick tables begin.
+    /// Writes `ts`, `event_time_ns`, `symbol`, with which most tables begin. `ts` has microseconds,
+    /// and must not be NULL, because the table is divided into days by it.
     @inline(__always)
     mutating func tickHead(
         _ time: Timestamp, _ symbol: PacketContext.Definition, _ context: borrowing PacketContext
@@ -34,7 +37,7 @@ extension BinaryCopyWriter {
         if let place = symbol.symbol { shared(place, of: context.fields) } else { null() }
     }
 
-    /// Writes `flags` and all later columns, with which all tick tables end.
+    /// Writes the columns of `Sink.tail`, with which most tables end.
     @inline(__always)
     mutating func tickTail(
         _ header: TickHeader, _ symbol: PacketContext.Definition,
@@ -51,7 +54,8 @@ extension BinaryCopyWriter {
         int64(Int64(bitPattern: ordinal))
     }
 
-    /// Writes a time rounded down to microseconds, and then its exact nanoseconds.
+    /// Writes two columns: a time rounded down to microseconds, and its exact nanoseconds. Both are
+    /// NULL when it is undefined.
     mutating func exactTime(_ time: Timestamp) {
         guard time.isDefined else {
             null()
@@ -62,24 +66,27 @@ extension BinaryCopyWriter {
         int64(time.nanoseconds)
     }
 
+    /// Writes a text; NULL when it is empty.
     mutating func optionalText(_ text: String) { text.isEmpty ? null() : self.text(text) }
 }
 
 extension Sink {
-    /// The columns of `tickTail`.
+    /// The names of the columns that `tickTail` writes.
     static let tail = """
         flags, provider, provider_id, provider_time, time_resolution, receive_time, \
         receive_time_ns, source, partition, epoch, ordinal
         """
 
-    /// Returns the statement that copies rows into a table.
+    /// Returns the statement that copies rows into a table. `columns` are in the order of the
+    /// values.
     static func copy(_ table: String, _ columns: String) -> String {
         "COPY \(table) (\(columns)) FROM STDIN (FORMAT binary)"
     }
 }
 
 extension Sink {
-    /// Returns the time of nearly all ticks: the provider's, or the receive time when it gave none.
+    /// Returns the event time of a record: the provider's time, or the receive time when it gave
+    /// none. It is the `Sink.Time` of most tables.
     @Sendable static func eventTime(
         _ record: Record, _: borrowing PacketContext, _ packet: RawSpan
     ) -> Timestamp? {
@@ -93,7 +100,8 @@ extension Sink {
 }
 
 extension Timestamp {
-    /// The time itself, or 1970 when it is undefined, for tables that are partitioned by time.
+    /// The time itself, or the beginning of 1970 when it is undefined, for columns that must not be
+    /// NULL.
     @inline(__always)
     package var storable: Timestamp { isDefined ? self : Timestamp(nanoseconds: 0) }
 }

@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Writes a trade of the tape as a row of `trades`.
+/// The sink of `trades`: a new trade, a correction or a cancellation becomes a row.
 extension Sink {
     static let trades = Sink(
         .trades, templates: [WireFormat.Template.trade], copy: TradeRow.copy, write: TradeRow.write)

@@ -1,7 +1,7 @@
 import StoreSinks
 
-/// The types of the columns that the sinks fill, by their PostgreSQL names. Rows are sent in
-/// binary, so a value for another type is not converted, but refused or even misread.
+/// The types of the columns that the sinks fill, by the names that `format_type` gives them. Rows
+/// are sent in binary, so a value for another type is not converted, but refused or even misread.
 enum ColumnTypes {
     /// Returns the types by column. A column name has the same type in every table, except those in
     /// `differing`.

@@ -1,7 +1,8 @@
 import PostgresClient
 import Primitives
 
-/// The kind of the database, and whether it keeps what it has acknowledged.
+/// The kind of the database, and the settings that decide whether a COMMIT outlives a crash. The
+/// maintenance reads it every 30 s.
 struct DatabaseProfile: Equatable, Sendable {
     /// `plain`, `timescaledb-apache` or `timescaledb-community`.
     let mode: String
@@ -9,14 +10,17 @@ struct DatabaseProfile: Equatable, Sendable {
     /// TimescaleDB's version and edition; `nil` without TimescaleDB.
     let timescaleVersion: String?
     let license: String?
+    /// Whether the server is in recovery, and so takes no rows.
     let isStandby: Bool
+    /// The setting `fsync`, as text.
     let fsync: String
+    /// The setting `full_page_writes`, as text.
     let fullPageWrites: String
-    /// The setting for sessions of this user in this database.
+    /// The setting `synchronous_commit` for sessions of this user in this database, as text.
     let synchronousCommit: String
 
-    /// The broken promises of durability, each with the setting to change. Empty when a COMMIT
-    /// outlives a crash.
+    /// Why a COMMIT may not outlive a crash, each reason with the setting to change. Empty when it
+    /// does.
     var broken: [String] {
         var problems: [String] = []
         if fsync != "on" {

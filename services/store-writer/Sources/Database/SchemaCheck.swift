@@ -1,11 +1,11 @@
 import PostgresClient
 import StoreSinks
 
-/// Checks whether the tables are those that the sinks write. It runs once per session, before any
-/// row is tried.
+/// A check whether the tables have the columns that the sinks write. `Store` runs it once per
+/// session, before any row is written.
 ///
-/// A column that was dropped, renamed or changed would fail every row. This check reports it in one
-/// line that names the column, instead of refused batches.
+/// With a column that was dropped, renamed or changed, every row would be refused. This check
+/// reports it in one line that names the column.
 struct SchemaCheck {
     static let operation = "check schema"
 
@@ -39,9 +39,11 @@ struct SchemaCheck {
         }
     }
 
+    /// A column as the database has it.
     struct StoredColumn: Equatable {
+        /// The type's name by `format_type`.
         let type: String
-        /// Whether the column is NOT NULL and has no default.
+        /// Whether the column is NOT NULL and has no default, so that each row must have a value.
         let mustBeGiven: Bool
     }
 
@@ -54,8 +56,10 @@ struct SchemaCheck {
         ORDER BY c.relname, a.attnum
         """
 
-    /// Returns the first difference. Pure. `expecting` holds types by column; a column that is not
-    /// in it may have any type.
+    /// Returns the first difference between a sink and its table's columns by name, as the error
+    /// that a statement would raise; `nil` when there is none. `present` is `nil` when there is no
+    /// such table. `expecting` holds types by column; a column that is not in it may have any type.
+    /// Pure.
     static func difference(
         _ sink: Sink, _ present: [String: StoredColumn]?, expecting types: [String: String]
     ) -> ServerError? {

@@ -1,11 +1,13 @@
 import Primitives
 import Synchronization
 
-/// The last results of the maintenance, for the operations port's thread.
+/// The last results of the maintenance. Its thread writes them, and the operations port's thread
+/// reads them for the status page.
 final class DatabaseReport: Sendable {
     private struct State {
         var profile: DatabaseProfile?
-        /// When partitions were last made, by the wall clock; undefined before.
+        /// When the coming days were last made or found to exist, by the wall clock; undefined
+        /// before.
         var keptAt = Timestamp.undefined
         var sizes: [(table: String, bytes: Int64)] = []
         /// Why the last turn failed; `nil` when it did not.
@@ -29,8 +31,10 @@ final class DatabaseReport: Sendable {
         }
     }
 
+    /// Notes when the coming days were made.
     func kept(at time: Timestamp) { state.withLock { $0.keptAt = time } }
 
+    /// Stores the sizes of tables.
     func measured(_ sizes: [(table: String, bytes: Int64)]) {
         state.withLock { $0.sizes = sizes }
     }

@@ -2,11 +2,11 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 
-/// The thread that maintains the tables: it checks the database's kind and settings, makes coming
-/// partitions, and drops days that are too old.
+/// The thread that maintains the tables: it checks the database's kind and settings, makes the days
+/// of the next week (time partitions), and drops days that are too old.
 ///
 /// It opens a new session for each check, so that changed settings are seen. Its failures do not
-/// disturb the writing. They are reported, and tried again.
+/// disturb the writing. They are reported, and what failed is tried again.
 final class Maintenance {
     /// The time between two checks of the database.
     static let checkEvery = Duration.seconds(30)
@@ -14,10 +14,10 @@ final class Maintenance {
     static let keepEvery = Duration.seconds(3_600)
     /// The time between two measurements of the tables' sizes, which query every chunk.
     static let measureEvery = Duration.seconds(300)
-    /// The wait after a failure, growing up to `checkEvery`.
+    /// The first wait after a failure, growing up to `checkEvery`.
     private static let retryFirst = Duration.seconds(1)
-    /// The wait after a failure to drop a table's days, growing up to `keepEvery`. A query may read
-    /// those days for hours.
+    /// The first wait after a failure to drop a table's days, growing up to `keepEvery`: a query
+    /// may read those days for hours, and they cannot be dropped meanwhile.
     static let dropRetryFirst = Duration.seconds(120)
     private static let connectTimeout = Duration.seconds(5)
     /// The maximum number of days of one table that one turn drops. The rest waits for the next
@@ -37,9 +37,10 @@ final class Maintenance {
     private var measureAt: MonotonicTime?
     /// By table with a retention, when its days are dropped next.
     private var drops: [String: DropTurn] = [:]
+    /// As the constant; tests set shorter ones of this and of `checkEvery`.
     private let dropRetryFirst: Duration
 
-    /// When the retention of a table runs next.
+    /// The next turn of one table's retention.
     private struct DropTurn {
         var at: MonotonicTime
         var backoff: Backoff
@@ -73,7 +74,7 @@ final class Maintenance {
         backoff = Backoff(first: min(Self.retryFirst, checkEvery), limit: checkEvery)
     }
 
-    /// Starts the thread. The process does not wait long for its end. Dropping a day may take
+    /// Starts the thread. A stopping process does not wait long for it: dropping a day may take
     /// minutes, and the server rolls it back when the process has ended.
     static func start(
         _ settings: WriterSettings, context: ServiceContext
@@ -131,7 +132,7 @@ final class Maintenance {
         context.telemetry.emit(DurabilityChanged(broken: profile.broken))
     }
 
-    /// Makes the partitions of coming days, when it is due.
+    /// Makes the time partitions of coming days, when it is due.
     private func keep(_ keeping: StoreKeeping) throws(PostgresError) {
         if let keepAt, context.clock.monotonic() < keepAt { return }
         let made = try keeping.makePartitions()
@@ -160,7 +161,8 @@ final class Maintenance {
         let now = context.clock.monotonic()
         let due = retention.rules.filter { rule in drops[rule.table].map { now >= $0.at } ?? true }
         guard !due.isEmpty else { return }
-        // Another writer may be dropping days at present.
+        // Another writer may be dropping days at present. Then this one does nothing, and has its
+        // next turn as usual.
         let isOurs = try keeping.takeTurn()
         for rule in due {
             var turn =
@@ -182,7 +184,7 @@ final class Maintenance {
         }
     }
 
-    /// Drops the days of a table that are too old, the oldest first.
+    /// Drops the days of a table that are too old, the oldest first, until shutdown is requested.
     private func drop(_ rule: RetentionPlan.Rule, _ keeping: StoreKeeping) throws(PostgresError) {
         var turns = 0
         while turns < Self.dropsMax, !context.shutdown.wait(timeout: .zero) {

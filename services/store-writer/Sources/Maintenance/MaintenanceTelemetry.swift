@@ -1,5 +1,6 @@
 import ServiceRuntime
 
+/// The database's kind or settings were read for the first time, or have changed.
 struct DatabaseFound: TelemetryEvent {
     static let name = "writer.database.found"
     let profile: DatabaseProfile
@@ -14,6 +15,7 @@ struct DatabaseFound: TelemetryEvent {
     }
 }
 
+/// The list of settings by which a crash may lose a COMMIT has changed; it may be empty now.
 struct DurabilityChanged: TelemetryEvent {
     static let name = "writer.durability.changed"
     let broken: [String]
@@ -26,6 +28,7 @@ struct DurabilityChanged: TelemetryEvent {
     }
 }
 
+/// Time partitions of coming days were made.
 struct PartitionsMade: TelemetryEvent {
     static let name = "writer.partitions.made"
     let count: Int
@@ -41,6 +44,7 @@ struct PartitionsMade: TelemetryEvent {
     }
 }
 
+/// Retention has dropped a day of a table.
 struct DayDropped: TelemetryEvent {
     static let name = "writer.retention.dropped"
     let day: StoreKeeping.Dropped
@@ -65,6 +69,7 @@ struct DayDropped: TelemetryEvent {
     }
 }
 
+/// A check of the database, or a part of its maintenance, failed and is tried again.
 struct MaintenanceFailed: TelemetryEvent {
     static let name = "writer.maintenance.failed"
     let reason: String

@@ -13,14 +13,15 @@ struct RetentionPlan: Equatable, Sendable {
     let rules: [Rule]
 
     static let key = "WRITER_RETENTION"
+    /// A hundred years: more is a mistake.
     static let daysMax = 36_500
-    /// The tables that `time_tables()` knows.
+    /// The tables that are divided into days: those of `time_tables()` in the schema.
     static let tables = [
         "bars", "depth", "events", "fundamentals", "indicators", "late_ticks", "news", "options",
         "provider_bars", "quotes", "trades",
     ]
 
-    /// Returns the plan of a configuration that was checked.
+    /// Returns the plan of a configuration that the rule `retention` has checked.
     static func configured(_ configuration: Configuration) -> RetentionPlan {
         parse(configuration.list(key)).plan
     }
@@ -72,14 +73,15 @@ struct RetentionPlan: Equatable, Sendable {
 }
 
 extension ConfigurationRule {
+    /// Checks all items of WRITER_RETENTION.
     static let retention = ConfigurationRule { configuration in
         let problems = RetentionPlan.parse(configuration.list(RetentionPlan.key)).problems
         return problems.isEmpty
             ? nil : "\(RetentionPlan.key): \(problems.joined(separator: "; "))"
     }
 
-    /// Compression may not begin too early. Late ticks, a day's corrections and repairs rewrite the
-    /// last day or two, and each would have to unpack compressed rows.
+    /// Checks that compression does not begin too early. Late ticks, a day's corrections and
+    /// repairs write to the last day or two, and each would have to unpack compressed rows.
     static let compression = ConfigurationRule { configuration in
         let age = configuration.duration("WRITER_COMPRESS_AFTER")
         guard age > .zero, age < .seconds(2 * 86_400) else { return nil }

@@ -1,24 +1,27 @@
 import PostgresClient
 
-/// The regular work on the tables of time, through functions that the migrator owns. It uses one
-/// session and one thread.
+/// The regular work on tables that are divided into days, through functions of the schema that run
+/// with the migrator's rights. `Maintenance` makes one per session, and uses it on its thread.
 struct StoreKeeping {
     /// A day that was dropped.
     struct Dropped: Equatable, Sendable {
         let table: String
+        /// The name of the time partition or chunk.
         let name: String
         let rows: Int
     }
 
-    /// Partitions for so many coming days are made before their first row.
+    /// The number of coming days whose time partitions are made before their first row.
     static let daysAhead = 7
-    /// The rows of a day are counted before it is dropped, which takes as long as reading it.
+    /// The timeout for dropping a day. Its rows are counted first, which takes as long as reading
+    /// it.
     static let dropTimeout = Duration.seconds(3_600)
+    /// The timeout of every other statement.
     static let timeout = Duration.seconds(30)
 
     let database: PostgresConnection
 
-    /// Makes missing partitions, and returns how many there were.
+    /// Makes the missing time partitions of coming days, and returns how many were made.
     func makePartitions() throws(PostgresError) -> Int {
         let made = try database.execute(
             "SELECT make_coming_partitions($1::integer)", [.integer(Int64(Self.daysAhead))],
@@ -26,7 +29,7 @@ struct StoreKeeping {
         return Int(made.integer(0, 0) ?? 0)
     }
 
-    /// Returns the bytes of each table of time, and of the rest of the database, by name.
+    /// Returns the bytes of each table that is divided into days, and of the rest of the database.
     func sizes() throws(PostgresError) -> [(table: String, bytes: Int64)] {
         let found = try database.execute(
             "SELECT table_name, bytes FROM store_sizes()", timeout: Self.timeout)

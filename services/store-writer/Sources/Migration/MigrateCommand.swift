@@ -2,8 +2,8 @@ import PostgresClient
 import ServiceRuntime
 import TapeTransport
 
-/// The command `store-writer migrate`: makes or updates the schema with the migrator's rights, and
-/// grants the service its rights.
+/// The command `store-writer migrate`, which makes or updates the schema with the migrator's
+/// rights, and grants the services theirs.
 struct MigrateCommand {
     static let name = "migrate"
     static let dryRun = "--dry-run"
@@ -45,7 +45,7 @@ struct MigrateCommand {
         return .success
     }
 
-    /// Reports what a run would do. The exit code tells scripts whether there is anything to do.
+    /// Reports what a run would do. The exit code shows scripts whether there is anything to do.
     private func preview(_ migrator: Migrator, _ folder: MigrationFolder) throws -> ExitCode {
         let preview = try migrator.preview(folder)
         for file in preview.pending { context.telemetry.emit(MigrationPending(file: file)) }
@@ -55,6 +55,7 @@ struct MigrateCommand {
     }
 }
 
+/// A file is about to be applied.
 struct MigrationStep: TelemetryEvent {
     static let name = "migration.step"
     let file: String
@@ -63,6 +64,7 @@ struct MigrationStep: TelemetryEvent {
     var message: String { "applying \(file)" }
 }
 
+/// A migration has ended well, with the number of files that it applied.
 struct SchemaReady: TelemetryEvent {
     static let name = "migration.done"
     let schema: String
@@ -81,6 +83,7 @@ struct SchemaReady: TelemetryEvent {
     }
 }
 
+/// A dry run has found a file that is not applied yet.
 struct MigrationPending: TelemetryEvent {
     static let name = "migration.pending"
     let file: String
@@ -89,6 +92,7 @@ struct MigrationPending: TelemetryEvent {
     var message: String { "would apply \(file)" }
 }
 
+/// A dry run has ended well.
 struct MigrationPreviewed: TelemetryEvent {
     static let name = "migration.previewed"
     let schema: String

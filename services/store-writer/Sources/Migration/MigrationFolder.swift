@@ -1,12 +1,15 @@
 internal import Glibc
 
-/// Reads `migrations/*.sql` and `repeatable/*.sql` in a folder (`deploy/postgres`).
+/// The files `migrations/*.sql` and `repeatable/*.sql` of a folder (`deploy/postgres`), as read
+/// once.
 package struct MigrationFolder: Sendable {
-    /// A larger file or folder is not a set of migrations, but a wrong path.
+    /// The maximum size of a file. With a larger one, or more files, the path is a wrong one.
     package static let fileBytesMax = 1_024 * 1_024
     package static let filesMax = 1_000
 
+    /// The files that are applied once, in the order of their names.
     package let versioned: [MigrationFile]
+    /// The files that are applied by every run, in the order of their names.
     package let repeatable: [MigrationFile]
 
     package init(path: String) throws(MigrationError) {

@@ -1,6 +1,6 @@
 internal import Primitives
 
-/// A file of SQL statements.
+/// A file of a migration: SQL statements without BEGIN and COMMIT.
 package struct MigrationFile: Equatable, Sendable {
     package let name: String
     package let sql: String
@@ -16,7 +16,7 @@ package struct MigrationFile: Equatable, Sendable {
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
-    /// The number before the first `_` in `0001_what_it_does.sql`.
+    /// The number before the first `_` in `0001_what_it_does.sql`; `nil` for another shape of name.
     var version: Int? {
         guard name.hasSuffix(".sql") else { return nil }
         let parts = name.dropLast(4).split(separator: "_", maxSplits: 1)
@@ -40,8 +40,8 @@ package struct AppliedMigration: Equatable, Sendable {
     }
 }
 
-/// The steps that a database still needs: the missing versions, in order, then everything
-/// repeatable. Pure: it takes files and ledger, and gives steps or an error.
+/// The steps that a database still needs: the missing versions, in order, then all repeatable
+/// files. Pure: it is made of files and the ledger's lines, or throws when they do not match.
 package struct MigrationPlan: Equatable, Sendable {
     /// A file to apply once.
     package struct Step: Equatable, Sendable {

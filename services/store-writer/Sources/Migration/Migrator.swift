@@ -1,17 +1,20 @@
 package import PostgresClient
 internal import Primitives
 
-/// Brings one schema of a database to the version of this program.
+/// A run that brings one schema of a database to the version of this program.
 ///
 /// Any number of migrators may run at the same time. They take turns under an advisory lock, and
-/// the later ones find nothing to do. Each file is one transaction together with its line in the
-/// ledger. So a killed migrator leaves complete steps, and the next one continues from there.
+/// the later ones find nothing to do. The *ledger* is the table `schema_migrations`, with a line
+/// per applied version. Each file is one transaction together with its line. So a killed migrator
+/// leaves complete steps, and the next one continues from there.
 package struct Migrator {
-    /// The timeouts of a migration's session. It may work long, but waits for a lock only briefly,
-    /// because other sessions queue after it.
+    /// The timeout of a statement: a migration may rewrite large tables.
     package static let statementTimeout = Duration.seconds(3_600)
+    /// The timeout of a wait for a lock: of a table, or of another migrator. It is short, because
+    /// other sessions wait in the queue for a table's lock meanwhile.
     package static let lockTimeout = Duration.seconds(60)
 
+    /// The result of a run.
     package struct Report: Equatable, Sendable {
         /// Names of the applied files; empty when the schema was up to date.
         package var applied: [String] = []
@@ -19,14 +22,14 @@ package struct Migrator {
         package var version = 0
     }
 
-    /// Settings beyond the schema itself; `nil` leaves a setting unchanged.
+    /// Settings that repeatable files apply to the tables; `nil` leaves a setting unchanged.
     package struct Wishes: Equatable, Sendable {
         /// The age at which TimescaleDB's Community edition compresses; zero means never.
         package var compressAfter: Duration?
         /// Whether that edition keeps the view `bars_daily`.
         package var dailyBars: Bool?
-        /// Days by table. Younger rows cannot be dropped, and tables that are not named are never
-        /// dropped from.
+        /// Days by table, stored in the database as the permission to drop: younger rows, and rows
+        /// of tables that are not named, cannot be dropped.
         package var retention: [String: Int]?
 
         package init(
@@ -59,7 +62,7 @@ package struct Migrator {
     private let timeout: Duration
 
     /// `runtimeRole` gets the rights of the services, `readerRole` those to read. Both roles must
-    /// exist. `timeout` bounds each step, including the wait for other migrators.
+    /// exist. `timeout` bounds each step, in addition to the session's own timeouts (`configured`).
     package init(
         _ connection: PostgresConnection, schema: SchemaName, runtimeRole: String?,
         readerRole: String? = nil, wishes: Wishes = Wishes(),
@@ -122,6 +125,8 @@ extension Migrator {
         return report
     }
 
+    /// Makes the schema and the ledger if they are missing, and sets what the files read: the
+    /// search path, the roles and the wishes.
     private func prepare() throws(MigrationError) {
         // IF NOT EXISTS would need the right to make schemas, even where the schema exists.
         let found = try execute(
@@ -160,6 +165,7 @@ extension Migrator {
             """)
     }
 
+    /// Returns the applied versions in order.
     func ledger() throws(MigrationError) -> [AppliedMigration] {
         let lines = try execute(
             "read the ledger", "SELECT version, checksum FROM schema_migrations ORDER BY version")
@@ -173,6 +179,8 @@ extension Migrator {
         return applied
     }
 
+    /// Applies a file in one transaction. `version` is its line in the ledger; `nil` for a
+    /// repeatable file, which has none.
     private func transaction(
         _ file: MigrationFile, recordedAs version: Int?
     ) throws(MigrationError) {
@@ -199,6 +207,7 @@ extension Migrator {
         try execute(file.name, "COMMIT")
     }
 
+    /// Runs a statement. `step` names it in errors.
     @discardableResult
     func execute(
         _ step: String, _ sql: String, _ parameters: [PostgresValue] = []

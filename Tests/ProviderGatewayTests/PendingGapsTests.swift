@@ -42,6 +42,23 @@ struct PendingGapsTests {
         #expect(book.isEmpty && !book.watermarkMax(lane: 0).isDefined)
     }
 
+    @Test("what a lane lost is a gap of each of its symbols, also of one that is added later")
+    func lost() {
+        var book = book()
+        book.lost(lane: 0, from: time(50), to: time(90))
+        for symbol in [0, 1] {
+            #expect(book.due(lane: 0) == gap(symbol, 50, 90, .any, .dropped))
+            book.written(lane: 0)
+        }
+        book.lost(lane: 0, from: time(120), to: time(130))
+        #expect(book.due(lane: 0) == gap(0, 120, 130, .any, .dropped))
+        book.addSymbol(lane: 1)
+        #expect(book.due(lane: 1) == nil)
+        book.addSymbol(lane: 0)
+        for _ in 0..<2 { book.written(lane: 0) }
+        #expect(book.due(lane: 0) == gap(4, 50, 130, .any, .dropped))
+    }
+
     @Test("ticks left out become one gap per symbol and kind when it is closed")
     func leftOut() {
         var book = book()

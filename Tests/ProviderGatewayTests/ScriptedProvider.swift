@@ -33,6 +33,7 @@ final class ScriptedProvider: ProviderSource {
         let lastWords = Mutex<[ProviderRecord]>([])
         /// Whether providers do not end when they are asked to.
         let isHanging = Mutex(false)
+        let isUrgent = Mutex(true)
 
         var starts: [Began] { began.withLock { $0 } }
         var stops: Int { stopped.withLock { $0 } }
@@ -49,7 +50,7 @@ final class ScriptedProvider: ProviderSource {
     }
 
     let name: String
-    let isUrgent = true
+    var isUrgent: Bool { log.isUrgent.withLock { $0 } }
     private let log: Log
     private let channel = Mutex<ProviderChannel?>(nil)
 

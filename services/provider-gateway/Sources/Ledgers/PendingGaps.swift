@@ -42,6 +42,9 @@ struct PendingGaps {
         /// The earliest time that was left out and is in no packet yet; undefined when there is
         /// none.
         var watermarkMax = Timestamp.undefined
+        /// The time in which any symbol of the lane may lack ticks, because the lane lost packets;
+        /// `nil` when it lost none.
+        var lost: (from: Timestamp, to: Timestamp)?
     }
 
     /// The key of a due gap that later gaps of the same key extend.
@@ -80,6 +83,8 @@ struct PendingGaps {
     mutating func addSymbol(lane: Int) {
         laneOf.append(lane)
         open += [Open](repeating: Open(), count: Self.places)
+        guard let lost = lanes[lane].lost else { return }
+        noteLoss(symbol: laneOf.count - 1, from: lost.from, to: lost.to)
     }
 
     // MARK: new gaps
@@ -92,6 +97,20 @@ struct PendingGaps {
         guard limitsWatermark else { return }
         let lane = laneOf[gap.symbol]
         lanes[lane].watermarkMax = min(lanes[lane].watermarkMax, gap.from)
+    }
+
+    /// Adds gaps for a time in which any symbol of the lane may lack ticks. A symbol that is added
+    /// later gets one, too: a provider may learn its symbols from the data.
+    mutating func lost(lane: Int, from: Timestamp, to: Timestamp) {
+        let known = lanes[lane].lost ?? (from, to)
+        lanes[lane].lost = (min(known.from, from), max(known.to, to))
+        for symbol in laneOf.indices where laneOf[symbol] == lane {
+            noteLoss(symbol: symbol, from: from, to: to)
+        }
+    }
+
+    private mutating func noteLoss(symbol: Int, from: Timestamp, to: Timestamp) {
+        missed(Gap(symbol: symbol, kind: .any, from: from, to: to, reason: .dropped))
     }
 
     /// Makes a gap due, or extends the due gap of the same symbol, kind and reason.

@@ -13,18 +13,15 @@ extension SourceTenure {
     /// ticks, from the oldest time of these packets until now. The reason is `dropped`, so that no
     /// provider fills the gap: other ticks of the same time are on the tape and would come twice.
     func note(lossesOf traffic: SpoolTraffic) {
-        var since: [Int: Timestamp] = [:]
+        guard !traffic.losses.isEmpty else { return }
+        // A symbol may have no record in this tenure.
+        addPlaces()
+        let now = inflow.time.now()
         for loss in traffic.losses {
-            since[loss.lane] = min(since[loss.lane] ?? loss.from, loss.from)
+            ledgers.gaps.lost(lane: loss.lane, from: loss.from, to: now)
+            markBooksVoid(inLane: loss.lane, until: now)
         }
         traffic.forgetLosses()
-        let now = inflow.time.now()
-        for (symbol, place) in outflow.lanes.places.enumerated() {
-            guard let from = since[place.lane] else { continue }
-            ledgers.gaps.missed(
-                PendingGaps.Gap(symbol: symbol, kind: .any, from: from, to: now, reason: .dropped))
-        }
-        for lane in since.keys { markBooksVoid(inLane: lane, until: now) }
         writeGaps()
     }
 

@@ -121,6 +121,9 @@ extension SourceTenure {
         return addPlaces(upTo: symbol)
     }
 
+    /// Adds the places of all symbols in the source's list.
+    func addPlaces() { _ = addPlaces(upTo: DeliveredTicks.noSymbol - 1) }
+
     /// Adds the places of all numbers up to a new symbol's, and returns the last one. For
     /// `noSymbol` and for a number that is not in the list it returns the place of records without
     /// a symbol.

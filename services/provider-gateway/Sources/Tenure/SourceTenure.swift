@@ -71,6 +71,9 @@ final class SourceTenure {
         inflow = Inflow(parts, source)
         outflow = Outflow(source, packetsPerSecond: parts.settings.packetsPerSecond)
         ledgers = Ledgers(source)
+        // They were found while the source was being opened, whether this tenure uses the spool or
+        // not.
+        if let traffic = source.traffic { note(lossesOf: traffic) }
     }
 
     // MARK: the loop
@@ -136,8 +139,7 @@ final class SourceTenure {
     /// Sends what may leave now: ticks, and watermarks for readers of partitions without ticks.
     private func publish(isSteady: Bool) {
         send(isSteady: isSteady)
-        // Some may have been found while the source was being opened.
-        if let traffic = outflow.traffic, !traffic.losses.isEmpty { note(lossesOf: traffic) }
+        if let traffic = outflow.traffic { note(lossesOf: traffic) }
         guard isSteady else { return }
         outflow.publishIdle(inflow.watermark()) { watermarkMax(lane: $0) }
         outflow.publisher.timePassed()

@@ -120,4 +120,26 @@ struct SpoolLossTests {
         #expect(gap.reason == GapReason.dropped.rawValue && gap.kind == DataKind.any.rawValue)
         #expect(gap.from == time && gap.to > time)
     }
+
+    @Test("records that came after the last turn are given up, counted, and in the exit code")
+    func waiting() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "spoolleft")
+        let folder = try TemporaryFolder()
+        let log = ScriptedProvider.Log()
+        var gateway = try gateway(tape, folder, log)
+        gateway.settings.drainNanoseconds = 0
+        let (group, hasSent) = (gateway.group, TestGateway.Flag())
+        // On the gateway's own thread: it takes nothing between this and the end of the tenure.
+        gateway.onHeadroom = {
+            guard !hasSent.isSet, let channel = log.starts.first?.channel else { return }
+            hasSent.set(true)
+            var batch = [Self.trade(SystemClock().now()), Self.trade(SystemClock().now())]
+            _ = channel.send(&batch, floor: .undefined)
+            group.release()
+        }
+        let running = try gateway.start()
+        #expect(eventually { running.log.count(of: "gateway.drained") == 1 })
+        #expect(running.service.metric("mds_gateway_unpublished_ticks_total") == 2)
+        #expect(try running.stop() == .temporary)
+    }
 }

@@ -103,6 +103,8 @@ struct TestGateway {
     let group = TestGroup()
     /// Whether the tape reports that it is nearly full.
     let isLow = Flag()
+    /// Called on the gateway's thread when it asks for the room, ten times a second in a tenure.
+    var onHeadroom: @Sendable () -> Void = {}
 
     final class Flag: Sendable {
         private let value = Atomic(false)
@@ -132,11 +134,15 @@ struct TestGateway {
     /// Runs the gateway on a client that the test may close, which to the gateway is a kill.
     func standBy(_ client: TapeClient) throws -> RunningService {
         let (settings, report, membership, isLow) = (settings, report, group.membership, isLow)
+        let onHeadroom = onHeadroom
         return try service.start { context in
             defer { client.close() }
             return try Gateway.run(
-                settings, client: client, context: context, report: report,
-                membership: membership, headroom: { isLow.isSet ? .low : .ample })
+                settings, client: client, context: context, report: report, membership: membership
+            ) {
+                onHeadroom()
+                return isLow.isSet ? .low : .ample
+            }
         }
     }
 

@@ -91,8 +91,7 @@ final class SourceTenure {
         ledgers.stop(within: Self.recordTimeout)
         // Ticks that a disorderly end left go into the spool, too. The next tenure that opens the
         // spool decides about them.
-        guard let lost = keepInSpool() else { return end }
-        if case .released = end { return .released(left: lost) }
+        _ = keepInSpool()
         return end
     }
 

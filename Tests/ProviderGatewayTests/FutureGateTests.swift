@@ -92,6 +92,30 @@ struct FutureGateTests {
         #expect(gate.change(monotonic: 2 * second) == .provider(isAhead: false))
         #expect(!gate.isProviderAhead)
     }
+
+    @Test("the end of a burst is no recovery: the clock is stepped until a tick can be taken")
+    func silence() {
+        let gate = GateUnderTest(maxNanoseconds: second)
+        for time in [0, second] {
+            #expect(gate.refuses(later(3_600 * second), now: now, monotonic: time))
+        }
+        #expect(gate.change(monotonic: second) == .provider(isAhead: true))
+        #expect(gate.change(monotonic: 6 * second) == .over(ticks: 2))
+        #expect(gate.change(monotonic: 7 * second) == nil && gate.isProviderAhead)
+        #expect(gate.refuses(later(3_600 * second), now: now, monotonic: 60 * second))
+        #expect(gate.change(monotonic: 60 * second) == nil && gate.isProviderAhead)
+        #expect(!gate.refuses(now, now: now, monotonic: 61 * second))
+        #expect(gate.change(monotonic: 61 * second) == .provider(isAhead: false))
+    }
+
+    @Test("a single tick that is ahead is no step of the clock, whatever silence follows")
+    func stray() {
+        let gate = GateUnderTest(maxNanoseconds: second)
+        #expect(gate.refuses(later(3_600 * second), now: now, monotonic: 0))
+        #expect(gate.change(monotonic: second) == nil && !gate.isProviderAhead)
+        #expect(gate.change(monotonic: 5 * second) == .over(ticks: 1))
+        #expect(gate.change(monotonic: 6 * second) == nil && !gate.isProviderAhead)
+    }
 }
 
 @Suite("The clock of a source")

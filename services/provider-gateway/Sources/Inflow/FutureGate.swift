@@ -13,8 +13,7 @@ struct FutureGate {
     /// The largest lead of a provider's clock that is believed. Up to here the host's clock is
     /// assumed to be slow; beyond it a person has to check.
     static let differenceMax: Int64 = 60_000_000_000
-    /// When no tick could be taken for this long after one that was ahead, the provider's clock is
-    /// treated as stepped.
+    /// When all ticks of this long were ahead, the provider's clock is treated as stepped.
     static let steppedNanoseconds: Int64 = 1_000_000_000
 
     /// What a person has to know.
@@ -37,7 +36,7 @@ struct FutureGate {
     /// When the last tick was refused.
     private var refusedAt = MonotonicTime.distantPast
     /// When the first tick after the last one that could be taken was ahead; `nil` while there is
-    /// none, or after the end of a burst.
+    /// none. The end of a burst changes nothing: no tick came that could be taken.
     private var onlyAheadSince: MonotonicTime?
     /// Whether the provider's clock is treated as stepped. Meanwhile the watermark is held.
     private(set) var isProviderAhead = false
@@ -72,14 +71,14 @@ struct FutureGate {
     /// calls it ten times a second. `begun` is not returned here: `SourceTime` reports it with the
     /// first refused tick.
     mutating func change(monotonic: MonotonicTime) -> Change? {
-        let isAhead = onlyAheadSince.map { monotonic - $0 >= Self.steppedNanoseconds } ?? false
+        let isAhead = onlyAheadSince.map { refusedAt - $0 >= Self.steppedNanoseconds } ?? false
         if isAhead != isProviderAhead {
             isProviderAhead = isAhead
             return .provider(isAhead: isAhead)
         }
         guard refused > 0, monotonic - refusedAt >= Self.quietNanoseconds else { return nil }
         let ticks = refused
-        (refused, onlyAheadSince) = (0, nil)
+        refused = 0
         return .over(ticks: ticks)
     }
 }

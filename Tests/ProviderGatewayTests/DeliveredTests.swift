@@ -11,6 +11,39 @@ import Testing
 
 @testable import ProviderGateway
 
+@Suite("What providers report beside their ticks")
+struct DeliveredReportTests {
+    private func delivered(from channels: [ProviderChannel]) -> DeliveredTicks {
+        let providers: [(any ProviderSource, ProviderChannel)] = channels.map {
+            (ScriptedProvider("one", ScriptedProvider.Log()), $0)
+        }
+        return DeliveredTicks(providers, registry: InstrumentRegistry())
+    }
+
+    private static let endless = ProviderChannel.endlessFloor.nanoseconds
+
+    @Test(
+        "a source has ended when all providers have, and no endless floor lets its watermark rise",
+        arguments: [
+            ([7, 9], true), ([7, nil], true), ([nil, nil], true), ([7, endless], false),
+            ([endless, 7], false), ([nil, endless], false), ([endless, endless], false),
+        ] as [([Int64?], Bool)])
+    func ended(floors: [Int64?], hasEnded: Bool) {
+        let channels = floors.map { _ in ProviderChannel() }
+        for (channel, floor) in zip(channels, floors) {
+            var nothing: [ProviderRecord] = []
+            _ = channel.send(
+                &nothing, floor: floor.map { Timestamp(nanoseconds: $0) } ?? .undefined)
+            channel.finish()
+        }
+        var ticks = delivered(from: channels)
+        let isDue = ticks.peek() != nil
+        #expect(!isDue)
+        let after = ticks.hasEnded
+        #expect(after == hasEnded)
+    }
+}
+
 @Suite("Ticks that providers deliver")
 struct DeliveredTests {
     private static let shared = Result { try NatsServer() }

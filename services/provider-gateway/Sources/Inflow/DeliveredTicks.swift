@@ -283,10 +283,11 @@ struct DeliveredTicks {
         position == batch.count && routed.isEmpty && inlets.allSatisfy { $0.channel.isFinished }
     }
 
-    /// Whether all providers have ended, one at least with a finite floor. A recording ends so: its
-    /// watermark does not rise any more.
+    /// Whether all providers have ended, none of them with an endless floor. A recording ends so:
+    /// its watermark does not rise any more. A provider that has reported no floor lets it rise as
+    /// little as one with a finite floor.
     var hasEnded: Bool {
-        isFinished && inlets.contains { $0.floorAfter != ProviderChannel.endlessFloor }
+        isFinished && inlets.allSatisfy { $0.floorAfter != ProviderChannel.endlessFloor }
     }
 
     // MARK: instruments and routes

@@ -69,7 +69,7 @@ struct GatewayMetrics {
             "The newest watermark on the tape, in seconds since 1970.", labels: labels)
         ended = metrics.gauge(
             "mds_gateway_source_ended",
-            "1 when all of its providers have told all they have: its watermark stands for good.",
+            "1 when all providers have ended and the watermark does not rise any more, else 0.",
             labels: labels)
         ageAtAcknowledgement = metrics.histogram(
             "mds_gateway_packet_age_seconds",

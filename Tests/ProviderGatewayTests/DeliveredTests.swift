@@ -42,6 +42,17 @@ struct DeliveredReportTests {
         let after = ticks.hasEnded
         #expect(after == hasEnded)
     }
+
+    @Test("the report about a clock comes with its provider, each once")
+    func clocks() {
+        let channels = [ProviderChannel(), ProviderChannel()]
+        let ticks = delivered(from: channels)
+        channels[1].report(clockAhead: 5)
+        channels[0].report(clockAhead: 7)
+        let reports = [ticks.takeClockAhead(), ticks.takeClockAhead(), ticks.takeClockAhead()]
+        #expect(reports.map { $0?.provider } == [0, 1, nil])
+        #expect(reports.map { $0?.ahead } == [7, 5, nil])
+    }
 }
 
 @Suite("Ticks that providers deliver")

@@ -7,10 +7,12 @@ import Testing
 private final class GateUnderTest {
     private(set) var gate: FutureGate
 
-    init(maxNanoseconds: Int64) { gate = FutureGate(maxNanoseconds: maxNanoseconds) }
+    init(maxNanoseconds: Int64) {
+        gate = FutureGate(maxNanoseconds: maxNanoseconds, providers: 1)
+    }
 
     func refuses(_ stamp: Timestamp, now: Timestamp, monotonic: Int64) -> Bool {
-        gate.refuses(stamp, now: now, monotonic: .at(monotonic))
+        gate.refuses(stamp, of: 0, now: now, monotonic: .at(monotonic))
     }
 
     func change(monotonic: Int64) -> FutureGate.Change? { gate.change(monotonic: .at(monotonic)) }

@@ -28,7 +28,8 @@ private final class TimeUnderTest {
         service = try TestService(Main.description, [:])
         let clocks = clocks
         time = SourceTime(
-            try GatewaySettings(service.context.configuration), service.context.telemetry
+            try GatewaySettings(service.context.configuration), service.context.telemetry,
+            providers: 2
         ) { clocks.moment.withLock { $0 } }
         _ = time.now()
     }
@@ -60,16 +61,19 @@ private final class TimeUnderTest {
     }
 
     /// Passes a tick with a stamp of its provider. Returns whether it is refused.
-    func stamped(_ stamp: Timestamp, _ flags: TickFlags = []) -> Bool {
+    func stamped(_ stamp: Timestamp, _ flags: TickFlags = [], of provider: Int = 0) -> Bool {
         time.refuses(
-            TickHeader(symbol: 0, flags: flags, providerTime: stamp, receiveTime: now))
+            TickHeader(symbol: 0, flags: flags, providerTime: stamp, receiveTime: now),
+            of: provider)
     }
 
     func received(_ stamp: Timestamp) -> Bool {
-        time.refuses(TickHeader(symbol: 0, providerTime: .undefined, receiveTime: stamp))
+        time.refuses(TickHeader(symbol: 0, providerTime: .undefined, receiveTime: stamp), of: 0)
     }
 
-    func heard(ahead: Int64) { time.received(aheadNanoseconds: ahead) }
+    func heard(ahead: Int64, of provider: Int = 0) {
+        time.received(aheadNanoseconds: ahead, of: provider)
+    }
 
     func likelyTime(_ stamp: Timestamp) -> Timestamp {
         time.likelyTime(
@@ -170,6 +174,18 @@ struct SourceTimeTests {
         #expect(time.stamped(stamp.advanced(byNanoseconds: 2 * Self.second)))
         time.heard(ahead: Self.hour)
         #expect(time.stamped(stamp))
+    }
+
+    @Test("the known lead of one provider's clock allows no tick of another provider")
+    func leads() throws {
+        let time = try TimeUnderTest()
+        let stamp = time.now.advanced(byNanoseconds: 5 * Self.second)
+        time.heard(ahead: 4 * Self.second, of: 1)
+        #expect(time.stamped(stamp) && !time.stamped(stamp, of: 1))
+        time.heard(ahead: 0)
+        #expect(!time.stamped(stamp, of: 1))
+        time.heard(ahead: 0, of: 1)
+        #expect(time.stamped(stamp, of: 1))
     }
 
     @Test("a tick that is refused is missing when it came, or at its stamp while that may be right")

@@ -39,7 +39,7 @@ struct DeliveredTicks {
     private var passedBefore: PassedTick?
     private var inlets: [Inlet]
     /// The index of the inlet from which `batch` came.
-    private var present = 0
+    private(set) var present = 0
     /// The batch that is being taken.
     private var batch: [ProviderRecord] = []
     /// The index in `batch` of the record that is due.
@@ -154,11 +154,12 @@ struct DeliveredTicks {
         for inlet in inlets { inlet.channel.follow(clockOffset: clockOffset) }
     }
 
-    /// Returns how far a provider's clock is ahead by its latest report, in nanoseconds; `nil` when
-    /// no provider has reported since the last call. Each call returns one provider's report.
-    func takeClockAhead() -> Int64? {
-        for inlet in inlets {
-            if let ahead = inlet.channel.takeClockAhead() { return ahead }
+    /// Returns how far a provider's clock is ahead by its latest report, in nanoseconds, and the
+    /// provider's index; `nil` when no provider has reported since the last call. Each call returns
+    /// one provider's report.
+    func takeClockAhead() -> (provider: Int, ahead: Int64)? {
+        for (index, inlet) in inlets.enumerated() {
+            if let ahead = inlet.channel.takeClockAhead() { return (index, ahead) }
         }
         return nil
     }

@@ -28,9 +28,9 @@ struct FutureGate {
 
     /// How far ahead of the source's clock a tick may be stamped: `GATEWAY_FUTURE_MAX`.
     let maxNanoseconds: Int64
-    /// How far the provider's clock is known to be ahead, in nanoseconds; never negative. It is
-    /// added to the allowed lead.
-    private(set) var providerAhead: Int64 = 0
+    /// How far each provider's clock is known to be ahead, in nanoseconds; never negative. It is
+    /// added to the allowed lead of that provider's ticks. A provider is named by its index.
+    private var leads: [Int64]
     /// The number of ticks refused in the present burst.
     private(set) var refused: UInt64 = 0
     /// When the last tick was refused.
@@ -41,17 +41,26 @@ struct FutureGate {
     /// Whether the provider's clock is treated as stepped. Meanwhile the watermark is held.
     private(set) var isProviderAhead = false
 
-    init(maxNanoseconds: Int64) { self.maxNanoseconds = maxNanoseconds }
-
-    /// Takes how far the provider's clock is ahead. A clock that is slow, or too far ahead to be
-    /// believed, adds nothing to the allowed lead.
-    mutating func know(providerAhead ahead: Int64) {
-        providerAhead = (1...Self.differenceMax).contains(ahead) ? ahead : 0
+    init(maxNanoseconds: Int64, providers: Int) {
+        self.maxNanoseconds = maxNanoseconds
+        leads = [Int64](repeating: 0, count: providers)
     }
 
-    /// Returns whether a tick with this stamp is refused, and notes it. `now` is the source's time.
-    mutating func refuses(_ stamp: Timestamp, now: Timestamp, monotonic: MonotonicTime) -> Bool {
-        guard isAhead(stamp, now: now) else {
+    /// Takes how far a provider's clock is ahead. A clock that is slow, or too far ahead to be
+    /// believed, adds nothing to the allowed lead.
+    mutating func know(_ provider: Int, isAhead ahead: Int64) {
+        leads[provider] = (1...Self.differenceMax).contains(ahead) ? ahead : 0
+    }
+
+    /// Forgets the leads of all providers, because they were relative to another time.
+    mutating func forgetLeads() { for provider in leads.indices { leads[provider] = 0 } }
+
+    /// Returns whether a provider's tick with this stamp is refused, and notes it. `now` is the
+    /// source's time.
+    mutating func refuses(
+        _ stamp: Timestamp, of provider: Int, now: Timestamp, monotonic: MonotonicTime
+    ) -> Bool {
+        guard isAhead(stamp, of: provider, now: now) else {
             onlyAheadSince = nil
             return false
         }
@@ -61,10 +70,10 @@ struct FutureGate {
         return true
     }
 
-    /// Returns whether a stamp is ahead.
-    func isAhead(_ stamp: Timestamp, now: Timestamp) -> Bool {
+    /// Returns whether a provider's stamp is ahead.
+    func isAhead(_ stamp: Timestamp, of provider: Int, now: Timestamp) -> Bool {
         stamp
-            > now.advanced(byNanoseconds: providerAhead).advanced(byNanoseconds: maxNanoseconds)
+            > now.advanced(byNanoseconds: leads[provider]).advanced(byNanoseconds: maxNanoseconds)
     }
 
     /// Returns a change for a person, at most one per call; `nil` when there is none. `SourceTime`

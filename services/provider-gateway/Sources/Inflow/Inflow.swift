@@ -1,3 +1,4 @@
+import MarketModel
 import Primitives
 import ServiceRuntime
 
@@ -25,7 +26,8 @@ struct Inflow {
 
     init(_ parts: GatewayParts, _ source: OpenedSource) {
         ticks = source.resumption.ticks
-        time = SourceTime(parts.settings, parts.context.telemetry)
+        time = SourceTime(
+            parts.settings, parts.context.telemetry, providers: ticks.providers.count)
         isRecorded = ticks.isRecorded
         depth = DepthBooks(isRecorded: ticks.isRecorded)
         let places = source.lanes.places
@@ -43,6 +45,12 @@ struct Inflow {
     /// Returns the source's watermark: no live tick that is not taken yet is earlier. The caller
     /// lowers it for gaps and held quotes, with `SourceTenure.watermarkMax`.
     mutating func watermark() -> Timestamp { time.watermark(of: ticks) }
+
+    /// Returns whether a record of the batch that is being taken is refused, because it is too far
+    /// ahead for the tape. No record of a recording is.
+    mutating func refuses(_ header: TickHeader) -> Bool {
+        !isRecorded && time.refuses(header, of: ticks.present)
+    }
 
     /// Gives providers the gateway's clock for their stamps, and takes their reports of how far
     /// their own clocks are ahead.

@@ -18,15 +18,16 @@ struct SourceTime {
     /// 1 while the watermark is held.
     private let gauge: Gauge
 
-    /// `clocks` reads the host's clocks; tests pass their own.
+    /// `providers` is their number. `clocks` reads the host's clocks; tests pass their own.
     init(
-        _ settings: GatewaySettings, _ telemetry: TelemetryHub,
+        _ settings: GatewaySettings, _ telemetry: TelemetryHub, providers: Int,
         clocks: @escaping @Sendable () -> Moment = { SystemClock().moment() }
     ) {
         self.clocks = clocks
         source = settings.source
         self.telemetry = telemetry
-        gate = FutureGate(maxNanoseconds: settings.futureNanosecondsMax)
+        gate = FutureGate(
+            maxNanoseconds: settings.futureNanosecondsMax, providers: providers)
         gauge = telemetry.metrics.gauge(
             "mds_gateway_watermark_held",
             "1 while a step of the host's or the provider's clock holds the watermark, else 0.",
@@ -44,9 +45,9 @@ struct SourceTime {
         monotonic = present.monotonic
         let change = clock.read(wall: present.wall, monotonic: present.monotonic)
         if let change {
-            // The provider reported its lead relative to the time before the step. Its next report
-            // replaces the lead.
-            if case .followed = change { gate.know(providerAhead: 0) }
+            // Providers reported their leads relative to the time before the step. Their next
+            // reports replace the leads.
+            if case .followed = change { gate.forgetLeads() }
             telemetry.emit(
                 HostClockChanged(
                     source: source, change: change,
@@ -59,13 +60,14 @@ struct SourceTime {
     /// clocks are ahead.
     mutating func agree(with ticks: DeliveredTicks) {
         if let offset = clock.offsetNanoseconds { ticks.follow(clockOffset: offset) }
-        if let ahead = ticks.takeClockAhead() { received(aheadNanoseconds: ahead) }
+        guard let (provider, ahead) = ticks.takeClockAhead() else { return }
+        received(aheadNanoseconds: ahead, of: provider)
     }
 
     /// Takes a provider's report that its clock is `ahead` nanoseconds ahead.
-    mutating func received(aheadNanoseconds ahead: Int64) {
+    mutating func received(aheadNanoseconds ahead: Int64, of provider: Int) {
         clock.received(aheadNanoseconds: ahead)
-        gate.know(providerAhead: ahead)
+        gate.know(provider, isAhead: ahead)
     }
 
     /// Returns the watermark: no live tick that is not taken yet is earlier. It stays where it is
@@ -78,9 +80,9 @@ struct SourceTime {
         return present
     }
 
-    /// Returns whether the tick is refused, because it is too far ahead for the tape. Its stamp
-    /// also helps to decide whether a step of the host's clock is right.
-    mutating func refuses(_ header: TickHeader) -> Bool {
+    /// Returns whether a provider's tick is refused, because it is too far ahead for the tape. Its
+    /// stamp also helps to decide whether a step of the host's clock is right.
+    mutating func refuses(_ header: TickHeader, of provider: Int) -> Bool {
         let stamp = header.eventTime
         // A receive time, which the gateway itself stamps, shows nothing about this clock. A tick
         // of the past shows nothing about the present.
@@ -89,9 +91,10 @@ struct SourceTime {
         }
         // The clock was read at the beginning of a turn, and the process may have been stopped
         // since. So it is read again before a tick is refused.
-        if gate.isAhead(stamp, now: clock.now) { _ = now() }
+        if gate.isAhead(stamp, of: provider, now: clock.now) { _ = now() }
         let wasQuiet = gate.refused == 0
-        let isRefused = gate.refuses(stamp, now: clock.now, monotonic: monotonic)
+        let isRefused = gate.refuses(
+            stamp, of: provider, now: clock.now, monotonic: monotonic)
         if isRefused, wasQuiet {
             telemetry.emit(
                 FutureTicks(

@@ -17,7 +17,7 @@ extension SourceTenure {
             refuseUnknown(symbol)
             return true
         }
-        let isAhead = !inflow.isRecorded && inflow.time.refuses(header)
+        let isAhead = inflow.refuses(header)
         if case .depthReset = record {
             bookRestarted(symbol, at: isAhead ? now : header.eventTime)
             // This reset has a wrong time and is not appended. `writeReset` writes the owed one,

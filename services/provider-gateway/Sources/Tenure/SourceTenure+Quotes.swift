@@ -38,7 +38,7 @@ extension SourceTenure {
         guard case .tape(.quote(var quote)) = record, symbol < outflow.lanes.places.count else {
             preconditionFailure("only a quote of a known symbol is held")
         }
-        if !inflow.isRecorded, inflow.time.refuses(quote.header) {
+        if inflow.refuses(quote.header) {
             return keepAsDeadLetter(.quote(quote), symbol, now)
         }
         if inflow.held.quote(symbol) != nil { quote.header.flags.insert(.conflated) }

@@ -153,14 +153,14 @@ extension SourceTenure {
             .tape(.quote) where place.symbol == TickHeader.noSymbol:
             refuseUnknown(symbol)
         case .tape(.trade(var trade)):
-            guard inflow.isRecorded || !inflow.time.refuses(trade.header) else {
+            guard !inflow.refuses(trade.header) else {
                 keepAsDeadLetter(.trade(trade), symbol, now)
                 break
             }
             trade.header.symbol = place.symbol
             countReceived(outflow.publisher.append(trade, lane: place.lane))
         case .tape(.quote(var quote)):
-            guard inflow.isRecorded || !inflow.time.refuses(quote.header) else {
+            guard !inflow.refuses(quote.header) else {
                 keepAsDeadLetter(.quote(quote), symbol, now)
                 break
             }
@@ -183,9 +183,7 @@ extension SourceTenure {
         if case .subscription(let subscription) = record {
             // A recording has separate records for that: see `takeDefinition`.
             if !inflow.isRecorded { takeSubscription(subscription, symbol) }
-        } else if !inflow.isRecorded, record.kind != nil, let header = record.header,
-            inflow.time.refuses(header)
-        {
+        } else if record.kind != nil, let header = record.header, inflow.refuses(header) {
             keepAsDeadLetter(record, symbol, now)
             return true
         }

@@ -277,7 +277,8 @@ let package = Package(
         tests(
             of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(
-            of: "ProviderKit", uses: ["YAMLFile", "MarketModel", "Primitives"]),
+            of: "ProviderKit",
+            uses: ["ServiceRuntime", "YAMLFile", "MarketModel", "Primitives"]),
         tests(
             of: "IBKRProvider",
             uses: [

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ProviderKit
+import ServiceRuntime
 import Testing
 
 @Suite("The channel of a provider")
@@ -38,6 +39,28 @@ struct ProviderChannelTests {
         #expect(channel.receive(into: &records) == Timestamp(nanoseconds: 7))
         #expect(numbers(records) == Array(1...8))
         #expect(channel.count == 0 && !channel.isStirred)
+    }
+
+    @Test("the number of waiting records is never negative, however soon they are received")
+    func counted() throws {
+        let channel = ProviderChannel(recordsMax: 1_000)
+        let (rounds, one) = (300_000, trade(1))
+        let sender = try ServiceThread(name: "sender") {
+            for _ in 0..<rounds {
+                var batch = [one]
+                while case .full = channel.send(&batch, floor: .undefined) {}
+            }
+        }
+        var (received, least) = (0, 0)
+        var records: [ProviderRecord] = []
+        while received < rounds {
+            records.removeAll(keepingCapacity: true)
+            _ = channel.receive(into: &records)
+            least = min(least, channel.count)
+            received += records.count
+        }
+        sender.join()
+        #expect(least == 0 && channel.count == 0)
     }
 
     @Test("a full channel leaves the batch as it is, and takes it when there is room")

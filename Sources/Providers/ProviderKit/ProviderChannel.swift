@@ -31,8 +31,8 @@ public final class ProviderChannel: BoundedQueue {
     /// beyond it.
     public let recordsMax: Int
     private let state: Mutex<State>
-    /// The number of waiting records. It is outside of the lock, because the receiver asks for it
-    /// often and nearly always finds 0.
+    /// The number of waiting records, never negative. It can be read without the lock, because the
+    /// receiver asks for it often and nearly always finds 0.
     private let waiting = Atomic(0)
     /// Whether something was sent since the last `receive`.
     private let stirred = Atomic(false)
@@ -74,11 +74,12 @@ public final class ProviderChannel: BoundedQueue {
             if floor.isDefined {
                 state.floor = state.floor.isDefined ? max(state.floor, floor) : floor
             }
+            // Inside of the lock: otherwise the receiver could subtract the records before.
+            if count > 0 { waiting.add(count, ordering: .releasing) }
             return .sent
         }
         guard case .sent = outcome else { return outcome }
         batch.removeAll(keepingCapacity: true)
-        if count > 0 { waiting.add(count, ordering: .releasing) }
         stirred.store(true, ordering: .releasing)
         return .sent
     }

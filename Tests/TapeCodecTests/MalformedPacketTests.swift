@@ -69,18 +69,21 @@ import Testing
     }
 
     @Test(
-        "header fields that hold no value are refused",
+        "header fields that hold no value are refused, and the error names the field",
         arguments: [
-            (WireFormat.HeaderOffset.kind, 9, PacketError.Reason.badValue),
-            (WireFormat.HeaderOffset.partition + 1, 0xff, .badValue),
-            (WireFormat.HeaderOffset.source, 0x20, .badValue),
-            (WireFormat.HeaderOffset.source, 0, .badValue),
-            (0, 81, .notAPacket), (2, 2, .notAPacket), (4, 1, .foreignSchema),
-        ] as [(Int, UInt8, PacketError.Reason)])
-    func badHeader(offset: Int, value: UInt8, reason: PacketError.Reason) throws {
+            (WireFormat.HeaderOffset.kind, 0, 9, PacketError.Reason.badValue),
+            (WireFormat.HeaderOffset.partition, 1, 0xff, .badValue),
+            (WireFormat.HeaderOffset.source, 0, 0x20, .badValue),
+            (WireFormat.HeaderOffset.source, 0, 0, .badValue),
+            (WireFormat.HeaderOffset.epoch, 7, 0x80, .badValue),
+            (WireFormat.HeaderOffset.firstOrdinal, 7, 0x80, .badValue),
+            (0, 0, 81, .notAPacket), (2, 0, 2, .notAPacket), (4, 0, 1, .foreignSchema),
+        ] as [(Int, Int, UInt8, PacketError.Reason)])
+    func badHeader(field: Int, byte: Int, value: UInt8, reason: PacketError.Reason) throws {
         var bytes = try Samples.tickPacket().array
-        bytes[offset] = value
-        #expect(error(of: repaired(bytes))?.reason == reason)
+        bytes[field + byte] = value
+        let error = error(of: repaired(bytes))
+        #expect(error?.reason == reason && error?.offset == field)
     }
 
     @Test("an unknown tick is stepped over and counted, an unknown message stepped over")

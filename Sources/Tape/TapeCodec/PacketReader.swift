@@ -85,12 +85,15 @@ public enum PacketReader {
                 found: UInt64(packet.uint8(at: offset.kind)))
         }
         let partition = Int(packet.uint16(at: offset.partition))
-        guard partition < Partition.countRange.upperBound,
-            let source = packet.sourceName(at: offset.source)
-        else {
+        guard partition < Partition.countRange.upperBound else {
             throw PacketError(
                 .badValue, offset: offset.partition,
                 expected: UInt64(Partition.countRange.upperBound), found: UInt64(partition))
+        }
+        guard let source = packet.sourceName(at: offset.source) else {
+            throw PacketError(
+                .badValue, offset: offset.source, expected: 1,
+                found: packet.uint64(at: offset.source))
         }
         var header = PacketHeader(
             kind: kind, flags: PacketFlags(rawValue: packet.uint8(at: offset.flags)),
@@ -103,8 +106,11 @@ public enum PacketReader {
         // Ordinals count from 1. Epochs and ordinals have 63 bits, as integers of PostgreSQL do, so
         // the sum of an ordinal and a number of ticks cannot overflow. A marker without ticks may
         // have any ordinal.
-        guard header.epoch <= UInt64(Int64.max),
-            header.firstOrdinal <= UInt64(Int64.max) - UInt64(header.tickCount),
+        guard header.epoch <= UInt64(Int64.max) else {
+            throw PacketError(
+                .badValue, offset: offset.epoch, expected: UInt64(Int64.max), found: header.epoch)
+        }
+        guard header.firstOrdinal <= UInt64(Int64.max) - UInt64(header.tickCount),
             header.firstOrdinal > 0 || header.tickCount == 0
         else {
             throw PacketError(

@@ -109,6 +109,42 @@ import Testing
         #expect(appended > 100)
     }
 
+    @Test("a bar with the last two definitions that fit: a packet has none that readers ignore")
+    func manyDefinitions() throws {
+        var builder = PacketBuilder(kind: .bars, partition: Partition(0), source: .operator)
+        var appended = 0
+        for index in 0..<600 {
+            let name = String(index, radix: 36)
+            let symbol = builder.register(
+                SymbolDefinition(
+                    symbol: try Samples.symbol(name), provider: "", since: .undefined))
+            // The first two bars share a series, so the number of definitions is odd from then on.
+            let series = builder.register(
+                SeriesDefinition(
+                    name: try #require(SeriesName(String(max(1, index), radix: 36))),
+                    widthNanoseconds: 1))
+            let isShared = index == 1
+            let bar = try Samples.bar(symbol: symbol, series: isShared ? 0 : series)
+            guard builder.append(bar) else { break }
+            appended += 1
+        }
+        #expect(appended > 500 && builder.byteCount < PacketLimits.growthBytesMax)
+        let packet = builder.seal(Samples.seal).array
+        let named = packet.withRawSpan { bytes in
+            var walk = PacketWalk()
+            var named = 0
+            while let item = walk.next(in: bytes) {
+                guard case .bar(let bar) = item else { continue }
+                let isNamed =
+                    walk.symbol(bar.symbol, in: bytes) != nil
+                    && walk.series(bar.series, in: bytes) != nil
+                named += isNamed ? 1 : 0
+            }
+            return named
+        }
+        #expect(named == appended)
+    }
+
     @Test("the builder knows its oldest tick")
     func oldest() throws {
         var builder = PacketBuilder(

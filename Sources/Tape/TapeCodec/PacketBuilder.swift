@@ -69,7 +69,7 @@ public struct PacketBuilder: Sendable {
     @inlinable
     public var isFull: Bool {
         ticks >= PacketLimits.ticksMax || used >= PacketLimits.growthBytesMax
-            || definitions >= PacketLimits.definitionsMax
+            || definitions > PacketLimits.definitionsMax - PacketLimits.definitionsOfTickMax
     }
 
     // MARK: what ticks refer to

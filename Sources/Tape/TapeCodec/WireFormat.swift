@@ -143,6 +143,9 @@ public enum PacketLimits {
     public static let growthBytesMax = 128 * 1024
     /// Symbols and series that one packet may define.
     public static let definitionsMax = 1_024
+    /// Definitions that one tick may need: of its symbol and of its series. A packet without room
+    /// for so many takes no more ticks.
+    public static let definitionsOfTickMax = 2
     /// Room for the largest trade, quote or bar with all the definitions that it may need. Ticks
     /// with variable fields may be larger: they wait for a packet with enough room.
     public static let tickBytesMax = 4 * 1024

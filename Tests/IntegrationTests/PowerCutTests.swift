@@ -52,7 +52,8 @@ extension IntegrationTests {
             try disk.cut { pipeline.nats.kill() }
             try pipeline.nats.start()
             for role in [Pipeline.Role.writer, .worker(0), .worker(1)] {
-                #expect(try pipeline.service(role).waits(because: "put back"), "\(role)")
+                #expect(
+                    try pipeline.service(role).waits(because: "restored from a backup"), "\(role)")
             }
             let gateway = try pipeline.service(.gateway)
             for (before, after) in zip(synced, standing) {

@@ -199,7 +199,7 @@ struct RecoveryOnTapeTests {
         #expect(
             eventually {
                 second.reasons.contains {
-                    $0.contains("made anew") && $0.contains("`tapeline partition rebuild 0`")
+                    $0.contains("created again") && $0.contains("`tapeline partition rebuild 0`")
                 }
             }, "\(second.reasons)")
         #expect(try second.stop() == .success)

@@ -75,7 +75,8 @@ struct GatewayMemoryTests {
         json.object { gateway.report.write(into: &$0) }
         let shown = try JSONValue.parse(json.text)["rolled_back"]?.array ?? []
         #expect(shown.count == lost + TapeNames.tickStreams)
-        #expect(shown.allSatisfy { $0["reason"]?.string?.contains("put back") == true })
+        #expect(
+            shown.allSatisfy { $0["reason"]?.string?.contains("restored from a backup") == true })
         #expect(try second.stop() == .success)
     }
 

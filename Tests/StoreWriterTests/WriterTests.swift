@@ -307,7 +307,7 @@ struct WriterTests {
         try bench.tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
         let second = try bench.start()
         #expect(
-            eventually { second.reasons.contains { $0.contains("the stream was made anew") } },
+            eventually { second.reasons.contains { $0.contains("the stream was created again") } },
             "\(second.reasons)")
         #expect(
             eventually { second.reasons.allSatisfy { $0.hasPrefix("ticks of partition 0") } },

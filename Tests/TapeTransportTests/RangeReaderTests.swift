@@ -227,7 +227,7 @@ struct RangeReaderTests {
         if isMadeAgain { try rig.client.ensureTickStreams(bytesMax: 1 << 20) }
         let error = #expect(throws: TapeRangeError.self) { try bench.run { false } }
         let reason =
-            isMadeAgain ? "the stream was made anew" : "there is no stream MD_TICKS_0"
+            isMadeAgain ? "the stream was created again" : "there is no stream MD_TICKS_0"
         #expect(error?.description.contains(reason) == true)
     }
 }

@@ -112,7 +112,7 @@ struct AcceptTests {
         scene.zero.epoch = 2
         try AcceptBench.publish(&scene.zero, packets: 3)
         if kind == .restarted { try scene.restart() }
-        scene.expectStopped("the stream was made anew")
+        scene.expectStopped("the stream was created again")
         let accepted = try scene.bench.position("accept", "--yes", "--json", "--partition", "0")
         #expect(try accepted.json()["destroyed"]?.int == 5, "\(accepted.output)")
         try scene.expectRows(0, "1-50 56-70")
@@ -137,7 +137,7 @@ struct AcceptTests {
         if kind == .living { scene.zero.skip = 10 }
         try AcceptBench.publish(&scene.zero, packets: 8)
         if kind == .restarted { scene.writer = try scene.bench.startWriter() }
-        scene.expectStopped("the tape was put back")
+        scene.expectStopped("the tape was restored from a backup")
         let accepted = try scene.bench.position("accept", "--yes", "--json")
         #expect(try accepted.json()["destroyed"]?.int == 10, "\(accepted.output)")
         try scene.expectRows(0, "1-70 81-120")

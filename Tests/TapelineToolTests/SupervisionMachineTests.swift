@@ -216,7 +216,7 @@ struct SupervisionMachineTests {
         ]
         var test = MachineUnderTest(plans)
         _ = test.send(.begin)
-        _ = test.send(.waits(0, "not ready: the tape was put back"))
+        _ = test.send(.waits(0, "not ready: the tape was restored from a backup"))
         #expect(test.send(.timePassed, after: 4_999) == [])
         #expect(test.send(.timePassed, after: 1) == [.start(1)])
         _ = test.send(.works(1))

@@ -19,7 +19,7 @@ package enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .reconnected: "the connection was made anew"
+        case .reconnected: "the connection was lost and opened again"
         case .stalled: "nothing was heard from the consumer"
         case .missedDelivery(let expected, let found):
             "delivery \(found) came where \(expected) was due"
@@ -63,18 +63,19 @@ package enum ReaderProblem: Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .streamRecreated(let was, let new):
-            "the stream was made anew (\(new), the position is of \(was)): the tape was lost"
+            "the stream was created again (\(new), the position is of \(was)): the tape was lost"
         case .positionAboveEnd(let sequence, let last):
-            "the position \(sequence) is behind the tape's end \(last): the tape was put back"
+            "the position \(sequence) is after the tape's end \(last): "
+                + "the tape was restored from a backup"
         case .positionBelowStart(let sequence, let first):
             "the position \(sequence) was purged, the tape begins at \(first)"
         case .otherPacket(let sequence, let was, let new):
-            "another packet stands at \(sequence) (epoch \(new.epoch), ordinal "
+            "another packet is stored at \(sequence) (epoch \(new.epoch), ordinal "
                 + "\(new.firstOrdinal); it was epoch \(was.epoch), ordinal \(was.firstOrdinal)): "
-                + "the tape was put back"
+                + "the tape was restored from a backup"
         case .ordinalsGoBack(let sequence, let expected, let found):
             "at \(sequence) ordinal \(found) follows where \(expected) was due: "
-                + "the tape was written by two owners or put back"
+                + "the tape was written by two owners or restored from a backup"
         case .undecodable(let sequence, let error):
             "the packet at \(sequence) cannot be read: \(error)"
         }

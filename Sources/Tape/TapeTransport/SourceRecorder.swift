@@ -167,7 +167,9 @@ struct SourceRecordFailed: TelemetryEvent {
     let reason: String
 
     var level: LogLevel { .warning }
-    var message: String { "the source's record was not written; ticks go on, it is tried again" }
+    var message: String {
+        "the source's record was not written; ticks continue, and the write is tried again"
+    }
     var fields: [(String, LogValue)] {
         [("source", .text(source.text)), ("reason", .text(reason))]
     }
@@ -188,8 +190,8 @@ struct SourceRecordRefused: TelemetryEvent {
     var level: LogLevel { .error }
     var message: String {
         "the source's record cannot be read and is "
-            + "\(refusal.isNewer ? "left alone" : "written anew"); meanwhile only the tape and its "
-            + "readers know which ordinals were given out: \(refusal)"
+            + "\(refusal.isNewer ? "left as it is" : "written again"); meanwhile only the tape and "
+            + "its readers know which ordinals were given out: \(refusal)"
     }
     var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }

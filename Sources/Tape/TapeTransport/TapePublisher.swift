@@ -65,8 +65,8 @@ package final class TapePublisher {
     /// A stream is made only at a service's start. If it is missing later, a leader is being
     /// elected, or data were lost and a person should know.
     private static let noStream =
-        "no stream takes it at the moment; if the stream was deleted, restart this service: it "
-        + "makes it anew, without what it held"
+        "no stream accepts it at the moment; if the stream was deleted, restart this service, "
+        + "which creates the stream again without its old packets"
     private static let inProcess = "a write to the subject is in process"
 
     /// The most entries of `rolledBack`. Beyond it the oldest are dropped.

@@ -123,7 +123,7 @@ extension RecoverySituation {
         if reached > onTape {
             return .stop(
                 "the tape ends at bar \(onTape), but \(reached) were acknowledged: bars were lost "
-                    + "or put back; \(remedy)")
+                    + "or restored from a backup; \(remedy)")
         }
         let before = max(stored.head?.generation ?? 0, published?.generation ?? 0)
         if before > 0, before < generation { return newGeneration }

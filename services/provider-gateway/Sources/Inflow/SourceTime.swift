@@ -192,8 +192,8 @@ struct HostClockChanged: TelemetryEvent {
             "the host's clock has stepped: the watermark is held until the provider's own times "
                 + "say what time it is"
         case .kept:
-            "ticks go on as before the step of the host's clock, so it is not followed: set it "
-                + "right, or start the gateway anew if it is right"
+            "ticks continue as before the step of the host's clock, so it is not followed: set it "
+                + "right, or restart the gateway if it is right"
         case .followed: "ticks agree with the host's clock after its step: it is followed"
         case .returned: "the host's clock is back from its step"
         }

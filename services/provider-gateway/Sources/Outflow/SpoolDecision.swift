@@ -31,7 +31,7 @@ enum SpoolDecision: Equatable {
             return
         }
         guard !isHolderUnknown else {
-            self = .setAside(reason: "who was the owner then is not known")
+            self = .setAside(reason: "the gateway that spooled it is not known")
             return
         }
         guard partitions.values.reduce(0, { $0 + $1.ticks }) == ticks else {
@@ -41,7 +41,8 @@ enum SpoolDecision: Equatable {
         for (partition, standing) in partitions.sorted(by: { $0.key < $1.key }) {
             guard let first = standing.held.min() else {
                 guard standing.ticks > 0 else { continue }
-                self = .setAside(reason: "who was the owner of partition \(partition) is not known")
+                self = .setAside(
+                    reason: "the gateway that spooled partition \(partition) is not known")
                 return
             }
             // Epochs below the holder's first one belong to owners that ended before it began.

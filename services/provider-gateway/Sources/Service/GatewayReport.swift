@@ -195,7 +195,8 @@ final class GatewayReport: Sendable {
 
     private func write(_ loss: Loss, into json: inout JSONWriter) {
         json.object { json in
-            json.member("reason", "the tape was put back: it lost what it had acknowledged")
+            json.member(
+                "reason", "the tape was restored from a backup: it lost what it had acknowledged")
             json.member("subject", loss.found.subject)
             json.member("time", loss.time.description)
             json.member("first_lost", loss.found.lost?.lowerBound ?? 0)

@@ -41,7 +41,8 @@ struct GatewayMetrics {
         self.leftOut = Self.kinds.map(leftOut)
         refused = metrics.counter(
             "mds_gateway_refused_records_total",
-            "Records that no packet takes: a text of them is too long.", labels: labels)
+            "Records that were refused: a text is too long, or the instrument is not known.",
+            labels: labels)
         unrouted = metrics.counter(
             "mds_gateway_unrouted_records_total",
             "Records of a provider that did not feed the instrument.", labels: labels)

@@ -148,9 +148,9 @@ struct BooksVoid: TelemetryEvent {
     var message: String {
         let books = "rows of \(count) books were left out (the first is \(symbol)'s): "
         return asked == count
-            ? books + "they are void until the provider, which is asked for them anew, begins again"
-            : books + "\(count - asked) of them stay void until the provider resets them by "
-                + "itself, as it cannot be asked for a book anew"
+            ? books + "they were requested again, and are void until the provider resets them"
+            : books + "\(count - asked) of them cannot be requested again, and stay void until the "
+                + "provider resets them by itself"
     }
     var fields: [(String, LogValue)] {
         [

@@ -8,13 +8,12 @@ import Testing
     @Test("a burst leaves at once, then one packet per interval")
     func burst() {
         let budget = Spender(packetsPerSecond: 1_000)
-        #expect(budget.nextAt < .at(0))
         let start = MonotonicTime.at(5 * second)
         #expect((0..<60).count { _ in budget.take(now: start) } == 50)
-        #expect(budget.nextAt == start + second / 1_000)
-        #expect(!budget.take(now: budget.nextAt - 1))
-        #expect(budget.take(now: budget.nextAt))
-        #expect(!budget.take(now: start + second / 1_000))
+        let next = start + second / 1_000
+        #expect(!budget.take(now: next - 1))
+        #expect(budget.take(now: next))
+        #expect(!budget.take(now: next))
     }
 
     @Test("a long rest saves no more than one burst")
@@ -44,7 +43,6 @@ import Testing
             var taken = 0
             for _ in 0..<500 {
                 while budget.take(now: now) { taken += 1 }
-                #expect(budget.nextAt > now, "seed \(seed)")
                 now += Int64.random(in: 0...second / 100, using: &random)
             }
             let allowed = Int((Int128(now - start) * Int128(rate)) / Int128(second))
@@ -63,8 +61,6 @@ private final class Spender {
     private var budget: PacketBudget
 
     init(packetsPerSecond: Int) { budget = PacketBudget(packetsPerSecond: packetsPerSecond) }
-
-    var nextAt: MonotonicTime { budget.nextAt }
 
     func take(now: MonotonicTime) -> Bool { budget.take(now: now) }
 }

@@ -187,8 +187,6 @@ import Testing
         let tail = try #require(spool.tail(Partition(4)))
         #expect(tail.frames == 2)
         #expect(tail.ticks == 5)
-        #expect(tail.epoch == 1)
-        #expect(tail.nextOrdinal == 6)
         #expect(tail.oldestEventTime == packets[0].oldestEventTime)
         #expect(spool.tail(Partition(5)) == nil)
         #expect(try spool.peek()?.number == 1)

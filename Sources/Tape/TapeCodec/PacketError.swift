@@ -10,7 +10,6 @@ public struct PacketError: Error, Hashable, Sendable, CustomStringConvertible {
         case notAPacket = "the first message is no packet header"
         case foreignSchema = "the schema is not the tape's"
         case badValue = "a field holds no value of its type"
-        case undefinedSymbol = "a tick refers to a symbol that the packet does not define"
     }
 
     public let reason: Reason

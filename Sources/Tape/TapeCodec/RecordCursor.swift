@@ -52,10 +52,6 @@ public struct RecordCursor {
     @inlinable
     public init() { offset = WireFormat.HeaderOffset.end }
 
-    /// Begins at the offset of a message.
-    @usableFromInline
-    init(from offset: Int) { self.offset = offset }
-
     /// The offset of the next message. After damage it has no meaning.
     var place: Int { offset }
 

@@ -26,7 +26,4 @@ package struct PacketBudget: Sendable {
         emptyAt = start + nanosecondsPerPacket
         return true
     }
-
-    /// When the next packet may be sent; far in the past before the first one.
-    package var nextAt: MonotonicTime { emptyAt + nanosecondsPerPacket }
 }

@@ -18,12 +18,6 @@ struct SegmentCursor {
 
     init(at number: UInt64) { self.number = number }
 
-    /// Continues at this frame, earlier or later.
-    mutating func seek(to number: UInt64) {
-        self.number = number
-        reader = nil
-    }
-
     /// Closes the open segment.
     mutating func close() { reader = nil }
 

@@ -21,7 +21,6 @@ package enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         package init(rawValue: Int32) { self.rawValue = rawValue }
 
         static var current: SystemCode { SystemCode(rawValue: errno) }
-        static let exists = SystemCode(rawValue: EEXIST)
         static let isNotThere = SystemCode(rawValue: ENOENT)
 
         /// The disk is full, and not damaged.

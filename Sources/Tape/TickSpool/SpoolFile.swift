@@ -15,8 +15,6 @@ final class SpoolFile: SegmentBytes {
         case reading
         /// Reading and writing. The file is made when it does not exist.
         case writing
-        /// Reading and writing. The file is made, and must not exist.
-        case new
     }
 
     init(_ path: String, _ access: Access) throws(SpoolError) {
@@ -25,7 +23,6 @@ final class SpoolFile: SegmentBytes {
         switch access {
         case .reading: flags = O_RDONLY
         case .writing: flags = O_RDWR | O_CREAT
-        case .new: flags = O_RDWR | O_CREAT | O_EXCL
         }
         descriptor = unsafe open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw .failed("open", path) }

@@ -5,18 +5,12 @@ package import Primitives
 package struct SpoolTail: Hashable, Sendable {
     package internal(set) var frames = 0
     package internal(set) var ticks = 0
-    /// The epoch of the last frame.
-    package internal(set) var epoch: UInt64 = 0
-    /// The ordinal after the last frame.
-    package internal(set) var nextOrdinal: UInt64 = 0
     /// No tick in the frames has an earlier event time, so no watermark may be later.
     package internal(set) var oldestEventTime = Timestamp.undefined
 
     mutating func add(_ frame: FrameHeader) {
         frames += 1
         ticks += Int(frame.tickCount)
-        epoch = frame.epoch
-        nextOrdinal = frame.nextOrdinal
         oldestEventTime = min(oldestEventTime, frame.oldestEventTime)
     }
 

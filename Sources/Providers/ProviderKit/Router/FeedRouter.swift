@@ -311,7 +311,7 @@ package struct FeedRouter: Sendable {
         let at = max(
             now.wall.advanced(byNanoseconds: 2 * second),
             route.reached.advanced(byNanoseconds: second)
-        ).floored(to: second)
+        ).floored(toNanoseconds: second)
         if let pending = route.pending, pending.at.isDefined {
             recordSwitch(pending, &route, number, into: &work.records)
         }
@@ -327,14 +327,5 @@ package struct FeedRouter: Sendable {
         }
         route.beginSpan(rank, from: at)
         route.pending = InstrumentRoute.Pending(previous: previous, at: at, wasLost: wasLost)
-    }
-}
-
-extension Timestamp {
-    /// Returns the last multiple of `unit` nanoseconds that is not later.
-    fileprivate func floored(to unit: Int64) -> Timestamp {
-        guard isDefined else { return self }
-        let rest = nanoseconds % unit
-        return advanced(byNanoseconds: rest >= 0 ? -rest : -rest - unit)
     }
 }

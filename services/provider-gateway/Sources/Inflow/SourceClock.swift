@@ -56,8 +56,6 @@ struct SourceClock {
     /// `offset`, for the providers' channels.
     var offsetNanoseconds: Int64? { offset }
 
-    /// Whether the wall clock differs from this time by a step.
-    var isStepped: Bool { step != nil }
     /// Whether the right time is unknown, so that the watermark is held.
     var holdsWatermark: Bool { step.map { !$0.isKept } ?? false }
 

@@ -54,8 +54,6 @@ final class SpoolTraffic {
 
     /// Whether the packets of any stream go through the spool.
     var isActive: Bool { queues.contains { $0.isActive } }
-    /// Whether the last ticks found no room in the spool.
-    private(set) var isFull = false
     /// Lanes that lost packets because frames could not be read, and the time from which ticks may
     /// be missing there. `SourceTenure` records them as gaps.
     private(set) var losses: [(lane: Int, from: Timestamp)] = []
@@ -144,7 +142,6 @@ final class SpoolTraffic {
         }
         guard publisher.waitingTicks(lane: lane) > 0 else { return true }
         guard publisher.waitingBytes(lane: lane) <= spool.bytesFree, !isPaused else {
-            isFull = true
             return false
         }
         let packet = publisher.seal(
@@ -165,9 +162,9 @@ final class SpoolTraffic {
             switch try spool.append(packet) {
             case .appended(let number):
                 owner.metrics.spooled.add(UInt64(packet.header.tickCount))
-                (isUnsynced, isFull) = (true, false)
+                isUnsynced = true
                 return number
-            case .full: isFull = true
+            case .full: break
             }
         } catch {
             failed(error)

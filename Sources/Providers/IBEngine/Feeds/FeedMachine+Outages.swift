@@ -72,8 +72,9 @@ extension FeedMachine {
         self[route].rhythm.rest()
         let sure = max(entries[route.place].proven(slot, upTo: trusted), live.since)
         let number = entries[route.place].number
-        // The next outage begins here, so the borders of earlier ones end here.
-        fillEndedOutages(of: route.place, until: sure, in: &turn)
+        // The next outage begins here, so the borders of earlier ones of its kinds end here. Other
+        // feeds of the instrument still deliver, and `sure` says nothing about them.
+        fillEndedOutages(of: route.place, slot.kinds, until: sure, in: &turn)
         endQuotes(route, sure: sure, cause, in: &turn)
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
@@ -145,15 +146,19 @@ extension FeedMachine {
     }
 
     /// Gives the backfill the gaps that are due: all ticks of their borders have come. With a
-    /// `place`, it gets all gaps of that instrument, due or not. Then their borders end at `until`,
-    /// because another outage begins there, or the instrument ends.
+    /// `place`, it gets the gaps of that instrument of these `kinds` (`nil`: of all), due or not.
+    /// Then their borders end at `until`, because another outage begins there, or the instrument
+    /// ends.
     mutating func fillEndedOutages(
-        of place: Int? = nil, until: Timestamp = .undefined, in turn: inout Turn
+        of place: Int? = nil, _ kinds: KindSet? = nil, until: Timestamp = .undefined,
+        in turn: inout Turn
     ) {
         var index = 0
         while index < endedOutages.count {
             let ended = endedOutages[index]
-            let isDue = place.map { $0 == ended.place } ?? (turn.now.monotonic >= ended.due)
+            let isOfKinds = kinds?.contains(KindSet(ended.gap.kind)) ?? true
+            let isDue =
+                place.map { $0 == ended.place && isOfKinds } ?? (turn.now.monotonic >= ended.due)
             guard isDue else {
                 index += 1
                 continue

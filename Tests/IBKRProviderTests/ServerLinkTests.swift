@@ -238,4 +238,21 @@ struct SendBufferTests {
         buffer.removeAll()
         #expect(buffer.isEmpty && buffer.stuckSince == nil)
     }
+
+    @Test("A peer that always reads but never everything does not make it grow")
+    func neverEmpty() {
+        var buffer = SendBuffer()
+        var areIn = buffer.append([0], now: .at(0))
+        // Twice as many bytes as may wait.
+        let rounds = 2 * SendBuffer.bytesMax / 100
+        for round in 1...rounds {
+            let bytes = [UInt8](repeating: UInt8(round % 251), count: 100)
+            areIn = buffer.append(bytes, now: .at(0)) && areIn
+            buffer.noteSent(100, now: .at(0))
+        }
+        #expect(areIn && buffer.bytes.count < SendBuffer.bytesMax)
+        #expect(buffer.bytes.suffix(from: buffer.start) == [UInt8(rounds % 251)])
+        buffer.noteSent(1, now: .at(0))
+        #expect(buffer.isEmpty && buffer.stuckSince == nil)
+    }
 }

@@ -3,9 +3,10 @@ internal import Primitives
 /// The bytes that the socket has not accepted yet. `ServerLink` treats a server that accepts none
 /// of them for some time as lost.
 struct SendBuffer {
-    /// Room for some thousand requests. Pacing lets 45 leave per second.
+    /// The most bytes that wait: some thousand requests. Pacing lets 45 leave per second.
     static let bytesMax = 1 << 20
-    /// An empty buffer that has grown beyond this is freed.
+    /// An empty buffer that has grown beyond this is freed. Of any other one, so many sent bytes
+    /// are kept, or as many as wait.
     private static let keptBytesMax = 64 * 1_024
 
     /// The bytes that wait, after some that were sent.
@@ -33,9 +34,15 @@ struct SendBuffer {
         guard count > 0 else { return }
         start += count
         stuckSince = isEmpty ? nil : now
-        guard isEmpty else { return }
-        bytes.removeAll(keepingCapacity: bytes.capacity <= Self.keptBytesMax)
-        start = 0
+        if isEmpty {
+            bytes.removeAll(keepingCapacity: bytes.capacity <= Self.keptBytesMax)
+            start = 0
+        } else if start >= Self.keptBytesMax, start >= bytes.count - start {
+            // A peer may read for ever without reading everything. No more bytes are moved than
+            // were sent, so the moves cost little.
+            bytes.removeFirst(start)
+            start = 0
+        }
     }
 
     mutating func removeAll() {

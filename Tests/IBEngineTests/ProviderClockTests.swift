@@ -58,4 +58,24 @@ import Testing
         _ = clock.drained(Self.moment(63_000, step: 5 * second), delay: 0)
         #expect(clock.floor == Timestamp(nanoseconds: Self.start + 68 * second))
     }
+
+    @Test("Another step of the clock within the minute holds the floor for a minute of its own")
+    func secondStep() {
+        var clock = ProviderClock()
+        _ = clock.drained(Self.moment(0), delay: 0)
+        func drain(_ milliseconds: Int64, step: Int64) -> Bool {
+            clock.drained(Self.moment(milliseconds, step: step * second), delay: 0)
+        }
+        let areSteps = [
+            drain(1_000, step: 10), drain(2_000, step: 10), drain(60_000, step: 1_000),
+            drain(61_000, step: 1_000), drain(119_999, step: 1_000),
+        ]
+        #expect(areSteps == [true, false, true, false, false])
+        #expect(clock.floor == Timestamp(nanoseconds: Self.start))
+        // The second step is undone, and the first one is accepted after a minute.
+        _ = drain(120_000, step: 10)
+        #expect(clock.floor == Timestamp(nanoseconds: Self.start))
+        _ = drain(180_000, step: 10)
+        #expect(clock.floor == Timestamp(nanoseconds: Self.start + 190 * second))
+    }
 }

@@ -5,7 +5,8 @@ internal import MarketModel
 /// provider's clock: none of the later live records has an earlier event time.
 ///
 /// The wall clock is trusted as long as it advances like the monotonic one. After a step of more
-/// than a second the floor does not move for a minute, or until the step is undone.
+/// than a second the floor does not move for a minute, or until the step is undone. Another step
+/// within that minute begins another minute.
 struct ProviderClock: Sendable {
     private static let stepMax = EngineLimits.second
     private static let stepHold = 60 * EngineLimits.second
@@ -21,9 +22,15 @@ struct ProviderClock: Sendable {
     /// Wall clock minus monotonic clock when the wall clock was last trusted, in nanoseconds; `nil`
     /// before the first call of `drained`.
     private var anchor: Int64?
-    /// When the step of the wall clock was noticed, monotonic; `nil`: the wall clock is trusted,
-    /// and the floor moves.
-    private var heldSince: MonotonicTime?
+    /// The last step of the wall clock; `nil`: the wall clock is trusted, and the floor moves.
+    private var step: Step?
+
+    private struct Step {
+        /// When it was noticed, monotonic.
+        var since: MonotonicTime
+        /// Wall clock minus monotonic clock since then, in nanoseconds.
+        var difference: Int64
+    }
 
     /// Notes that the provider is asked for its time.
     mutating func ask(_ now: Moment) { asked = asked ?? now.wall }
@@ -63,19 +70,24 @@ struct ProviderClock: Sendable {
             .subtractingReportingOverflow(now.monotonic.nanoseconds)
         guard !isPast else { return false }
         let anchor = anchor ?? difference
-        let (drift, isFar) = difference.subtractingReportingOverflow(anchor)
-        if isFar || abs(drift) > Self.stepMax {
-            guard let since = heldSince else {
-                heldSince = now.monotonic
+        if Self.isStep(from: anchor, to: difference) {
+            guard let step, !Self.isStep(from: step.difference, to: difference) else {
+                self.step = Step(since: now.monotonic, difference: difference)
                 self.anchor = anchor
                 return true
             }
-            guard now.monotonic >= since + Self.stepHold else { return false }
+            guard now.monotonic >= step.since + Self.stepHold else { return false }
         }
-        heldSince = nil
+        step = nil
         self.anchor = difference
         let reached = min(aligned(now.wall).advanced(byNanoseconds: -delay), waiting)
         floor = floor.isDefined ? max(floor, reached) : reached
         return false
+    }
+
+    /// Returns whether the clocks differ by more or less than they may drift apart.
+    private static func isStep(from before: Int64, to after: Int64) -> Bool {
+        let (drift, isFar) = after.subtractingReportingOverflow(before)
+        return isFar || drift.magnitude > stepMax.magnitude
     }
 }

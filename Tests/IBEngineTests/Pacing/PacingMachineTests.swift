@@ -264,6 +264,30 @@ struct PacingMachineTests {
         #expect(machine.waiting == 2 && machine.taken(0) == [.currentTime, line(2)])
     }
 
+    @Test("a full queue takes every cancel, so that the line of its request becomes free")
+    func cancelsWhenFull() {
+        var limits = PacingLimits()
+        limits.queueMax = 1
+        limits.urgentExtraMax = 1
+        limits.lines = 2
+        var machine = PacingMachine(limits)
+        for id in Int32(1)...2 {
+            machine.ask([line(id)], .live)
+            #expect(machine.taken(0) == [line(id)])
+        }
+        machine.ask([line(3)], .live)
+        machine.ask([.currentTime], .urgent)
+        let cancels = (1...2).map { IBRequest.cancelMarketData(id: $0) }
+        machine.ask(cancels, .urgent)
+        let areTaken = [
+            machine.ask(.currentTime, .urgent, now: .at(0)),
+            machine.ask(line(4), .live, now: .at(0)),
+        ]
+        #expect(areTaken == [false, false])
+        #expect(machine.taken(1) == [.currentTime] + cancels + [line(3)])
+        #expect(machine.linesInUse(.marketData) == 1)
+    }
+
     @Test("a new connection has all lines, and the server's memory of history")
     func reset() {
         var machine = PacingMachine(PacingLimits())

@@ -42,7 +42,8 @@ package struct PacingLimits: Hashable, Sendable {
     /// The most requests that wait: eight for each instrument of a source. Further requests are
     /// refused, and their callers try again.
     package var queueMax = 32_768
-    /// The additional places that urgent requests have then.
+    /// The additional places that urgent requests have then. A cancel always has one
+    /// (`PacingMachine.ask`).
     package var urgentExtraMax = 4_096
     /// The most waiting requests that the status lists.
     package var planMax = 64

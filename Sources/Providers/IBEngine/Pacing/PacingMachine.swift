@@ -99,7 +99,9 @@ package struct PacingMachine: Sendable {
     /// Queues a request, which leaves when its turn comes. A cancel of a request that still waits
     /// here removes that request, and nothing is sent. `order`: the rank of its feed
     /// (`FeedRoute.order`), for requests that need a line. Returns false when the queue is full:
-    /// the request was not queued.
+    /// the request was not queued. The queue always takes a cancel: without it the server would
+    /// continue, and the line would not become free. There are at most as many cancels as requests
+    /// that have left and that have not ended.
     package mutating func ask(
         _ request: IBRequest, _ priority: Priority, order: Int = 0, now: MonotonicTime
     ) -> Bool {
@@ -109,7 +111,9 @@ package struct PacingMachine: Sendable {
             return true
         }
         let extra = priority == .urgent ? limits.urgentExtraMax : 0
-        guard entries.count < limits.queueMax + extra else { return false }
+        guard request.cancelled != nil || entries.count < limits.queueMax + extra else {
+            return false
+        }
         let ticket = upcoming
         upcoming += 1
         let use = request.historyUse

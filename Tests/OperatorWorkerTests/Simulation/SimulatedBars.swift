@@ -50,6 +50,8 @@ final class SimulatedLane: OutputLane {
     private var waiting: [NamedOutput] = []
     /// Small, so that an input's output is split.
     private let barsMax: Int
+    /// Whether no packet can hold a value.
+    var refusesValues = false
 
     init(_ tape: SimulatedBars, generation: UInt32, barsMax: Int) {
         self.tape = tape
@@ -97,6 +99,9 @@ final class SimulatedLane: OutputLane {
     }
 
     func append(_ value: IndicatorValue) -> AppendOutcome {
+        guard !refusesValues else {
+            return .refused(FieldTooLong(field: "name", bytes: 129, bytesMax: 128))
+        }
         guard !isFull else { return .full }
         let symbol = value.header.symbol
         waiting.append(

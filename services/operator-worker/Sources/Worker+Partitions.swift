@@ -45,7 +45,7 @@ extension Worker {
             slots[index].hasRead = true
             metrics.restored(nanoseconds: now - (slot.openedAt ?? now))
         case .leaving:
-            guard slot.core?.isEmpty ?? true, publisher.isIdle(lane: slot.lane) else { return }
+            guard slot.core?.mayLeave ?? true, publisher.isIdle(lane: slot.lane) else { return }
             beginAnew(index)
         case .idle, .looking, .finding, .releasing, .stopped: return
         }

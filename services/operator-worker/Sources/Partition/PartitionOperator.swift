@@ -184,6 +184,9 @@ struct PartitionOperator {
         }
     }
     /// Whether all computed output is in packets.
+    /// Whether a new line of output may replace this one, as soon as the lane is idle. What a
+    /// stopped partition then still has in its outbox fits into no packet.
+    var mayLeave: Bool { isEmpty || stopped != nil }
     var isEmpty: Bool { outbox.isEmpty }
     /// Whether output may be published: false while a new line of output is being prepared.
     var hasBegunLine: Bool { phase == .working }

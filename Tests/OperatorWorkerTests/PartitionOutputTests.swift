@@ -1,0 +1,126 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import ServiceTestSupport
+import StreamCore
+import TapeCodec
+import Testing
+
+@testable import OperatorWorker
+
+/// One `PartitionOperator` with a simulated lane. Its packets have trades of one symbol.
+private struct LineBench {
+    static let start: Int64 = 1_700_000_000_000_000_000
+
+    let bars = SimulatedBars()
+    let lane: SimulatedLane
+    var core: PartitionOperator
+    private var builder: PacketBuilder
+    private let symbol: UInt32
+    private var nextOrdinal: UInt64
+    private var sequence: UInt64 = 0
+
+    /// `publishFrom`: in a new line of output, that of `CheckpointInput`; `nil` for the first line.
+    init(publishFrom: Timestamp? = nil, firstOrdinal: UInt64 = 1) throws {
+        lane = SimulatedLane(bars, generation: 1, barsMax: 1_000)
+        lane.open()
+        let rule = BarRule(series: try BarSeriesSet(["1s"]))
+        let program = GraphProgram(
+            GraphDefinition(
+                name: "values",
+                nodes: [
+                    GraphNode(
+                        name: "bars", input: .ticks(.trade),
+                        operation: .bars(rule, calendar: nil)),
+                    GraphNode(
+                        name: "stats", input: .ticks(.trade),
+                        operation: .aggregate(
+                            AggregateRule(bars: rule, functions: [.count]), calendar: nil)),
+                ]))
+        var settings = try OperatorSettings(TestService.configuration(Main.description, [:]))
+        settings.program = program
+        let base = Base(end: nil, openingInput: nil, endsRequest: true)
+        core = PartitionOperator(
+            partition: Partition(0), settings: settings,
+            beginning: Beginning(
+                way: publishFrom == nil ? .start : .base(base), machine: GraphMachine(program),
+                input: CheckpointInput(
+                    position: nil, publishFrom: publishFrom, hasBegun: false)),
+            lane: lane)
+        core.stored()
+        builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try #require(SourceName("test")))
+        nextOrdinal = firstOrdinal
+        symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("A")), provider: "test",
+                since: Timestamp(nanoseconds: Self.start - RepairAgenda.dayNanoseconds)))
+    }
+
+    static func time(_ tenths: Int64) -> Timestamp {
+        Timestamp(nanoseconds: start + tenths * 100_000_000)
+    }
+
+    mutating func take(_ tenths: [Int64], watermark: Int64) {
+        for tenth in tenths {
+            let header = TickHeader(
+                symbol: symbol, providerTime: Self.time(tenth), receiveTime: Self.time(tenth))
+            let isIn = builder.append(
+                Trade(
+                    header: header, price: Price(raw: 1_000_000_000),
+                    size: Quantity(raw: 100_000_000)))
+            #expect(isIn)
+        }
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: nextOrdinal, watermark: Self.time(watermark),
+                sendTime: Self.time(watermark)))
+        nextOrdinal = packet.header.nextOrdinal
+        sequence += 1
+        let position = TapePosition(
+            streamCreated: Timestamp(nanoseconds: 77), sequence: sequence,
+            packet: packet.header.identity, sources: [])
+        packet.withBytes { core.take(packet.header, $0, at: position) }
+    }
+
+    /// Publishes what can be published.
+    mutating func publish() {
+        for _ in 0..<4 {
+            core.pump(lane, now: .at(0))
+            lane.arrive()
+            if let header = lane.acknowledge() { core.acknowledge(header) }
+        }
+    }
+
+    /// The published outputs, each by its kind and the tenth at which its window opens.
+    var published: [String] {
+        bars.packets.flatMap(\.outputs).map { output in
+            switch output {
+            case .bar(let bar, _, _):
+                let isPartial = bar.flags.contains(.partial)
+                return "\(isPartial ? "partial" : "bar") \(Self.tenth(bar.openTime))"
+            case .late(let late, _, _): return "late \(Self.tenth(late.openTime))"
+            case .value(let value, _): return "value \(Self.tenth(value.periodStart))"
+            }
+        }
+    }
+
+    private static func tenth(_ time: Timestamp) -> Int64 {
+        (time.nanoseconds - start) / 100_000_000
+    }
+}
+
+@Suite("The output of one partition in a lane")
+struct PartitionOutputTests {
+    @Test("A partition that stopped because no packet can hold a value may begin again")
+    func refused() throws {
+        var bench = try LineBench()
+        bench.lane.refusesValues = true
+        bench.take([0, 5], watermark: 100)
+        #expect(!bench.core.mayLeave)
+        bench.publish()
+        #expect(bench.core.stopped?.contains("cannot be published") == true)
+        #expect(bench.published == ["bar 0"] && bench.lane.isIdle)
+        #expect(!bench.core.isEmpty && bench.core.mayLeave)
+    }
+}

@@ -112,6 +112,29 @@ private struct LineBench {
 
 @Suite("The output of one partition in a lane")
 struct PartitionOutputTests {
+    @Test("A new line leaves out earlier values as it does bars, but not days and repairs")
+    func publishFrom() throws {
+        var bench = try LineBench(publishFrom: LineBench.time(20))
+        bench.take([0, 10, 20, 30], watermark: 100)
+        bench.publish()
+        #expect(bench.published == ["bar 20", "bar 30", "value 20", "value 30"])
+        #expect(bench.core.unpublished == 4)
+        var value = GraphValue(
+            symbol: TickHeader.noSymbol, name: "n", value: 1,
+            periodStart: LineBench.time(-864_000), periodEnd: LineBench.time(0),
+            reason: BarReason.closed.rawValue)
+        bench.core.output.values = [value]
+        bench.core.keepOutput(isHidden: false)
+        #expect(bench.core.isEmpty && bench.core.unpublished == 5)
+        bench.core.output.values = [value]
+        bench.core.keepOutput(isHidden: false, isRepair: true)
+        #expect(bench.core.outbox.count == 1)
+        value.isDay = true
+        bench.core.output.values = [value]
+        bench.core.keepOutput(isHidden: false)
+        #expect(bench.core.outbox.count == 2 && bench.core.unpublished == 5)
+    }
+
     @Test("A partition that stopped because no packet can hold a value may begin again")
     func refused() throws {
         var bench = try LineBench()

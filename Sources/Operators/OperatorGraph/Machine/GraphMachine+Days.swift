@@ -43,10 +43,11 @@ extension GraphMachine {
         let reason = day.isFirst ? BarReason.closed : .backfill
         let bar = day.bar
         for (name, price) in zip(plan.names, [bar.high, bar.low, bar.close]) {
-            values.append(
-                GraphValue(
-                    symbol: day.symbol, name: name, value: Int128(price.raw),
-                    periodStart: bar.openTime, periodEnd: bar.closeTime, reason: reason.rawValue))
+            var value = GraphValue(
+                symbol: day.symbol, name: name, value: Int128(price.raw),
+                periodStart: bar.openTime, periodEnd: bar.closeTime, reason: reason.rawValue)
+            value.isDay = true
+            values.append(value)
         }
     }
 

@@ -44,6 +44,8 @@ package struct GraphValue: Hashable, Sendable {
     package var periodEnd: Timestamp
     /// A raw `BarReason`.
     package var reason: UInt8
+    /// Whether it is a part of a provider's day.
+    package var isDay = false
 
     package init(
         symbol: UInt32, name: String, value: Int128, periodStart: Timestamp, periodEnd: Timestamp,

@@ -11,9 +11,9 @@ struct CheckpointInput: Hashable, Sendable {
 
     /// The last packet that was taken; `nil` when none was.
     var position: TapePosition?
-    /// Bars of windows that open before this time are not published. It is set for a new line of
-    /// output: the line before it has published them, or the tape does not hold their ticks from
-    /// the start. `noWatermark` excludes none. `nil` for the first line of output.
+    /// Bars and values of windows that open before this time are not published. It is set for a new
+    /// line of output: the line before it has published them, or the tape does not hold their ticks
+    /// from the start. `noWatermark` excludes none. `nil` for the first line of output.
     var publishFrom: Timestamp?
     /// Whether ticks were seen. Then the start of the tape is known.
     var hasBegun: Bool

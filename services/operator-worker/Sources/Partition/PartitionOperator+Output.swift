@@ -24,7 +24,7 @@ extension PartitionOperator {
         } else {
             for bar in output.bars { record(bar, isRepair: isRepair) }
             for late in output.late { record(late) }
-            for value in output.values { record(value) }
+            for value in output.values { record(value, isRepair: isRepair) }
             for value in values { record(value) }
         }
         output.removeAll()
@@ -66,7 +66,12 @@ extension PartitionOperator {
 
     /// Numbers a value of the graph. Its time is the end of its period, because no clock is read. A
     /// further version takes its ordinal as its revision, because ordinals rise.
-    private mutating func record(_ computed: GraphValue) {
+    private mutating func record(_ computed: GraphValue, isRepair: Bool) {
+        // As with bars. Days of providers are always past, and nodes over all partitions need them.
+        if !isRepair, !computed.isDay, let publishFrom, computed.periodStart < publishFrom {
+            unpublished += 1
+            return
+        }
         let isFirst = computed.reason == BarReason.closed.rawValue
         let value = IndicatorValue(
             header: TickHeader(

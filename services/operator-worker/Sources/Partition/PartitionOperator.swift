@@ -98,8 +98,8 @@ struct PartitionOperator {
     var packedWatermark: Timestamp
     /// The last input, with the tape's data about it.
     var position: TapePosition?
-    /// Bars of windows that open earlier are not published; `nil` when all are published. As in
-    /// `CheckpointInput`.
+    /// Bars and values of windows that open earlier are not published; `nil` when all are
+    /// published. As in `CheckpointInput`.
     private(set) var publishFrom: Timestamp?
     /// Whether ticks were seen, so that the start of the tape is known.
     private(set) var hasBegun: Bool

@@ -146,4 +146,32 @@ struct PartitionOutputTests {
         #expect(bench.published == ["bar 0"] && bench.lane.isIdle)
         #expect(!bench.core.isEmpty && bench.core.mayLeave)
     }
+
+    @Test("A partition that is handed over in a repair stores the days that remain")
+    func repair() throws {
+        var bench = try LineBench()
+        bench.take([0, 5], watermark: 40 * 864_000)
+        bench.publish()
+        let position = try #require(bench.core.position)
+        let range = DirtyRange(
+            symbol: 0, from: LineBench.start,
+            to: LineBench.start + 2 * RepairAgenda.dayNanoseconds,
+            reason: BarReason.repair.rawValue)
+        bench.core.requestRepair(RepairAgenda([range], at: position, isHidden: false))
+        // In the first day the state cannot be stored, so the hand-over waits for nothing.
+        bench.core.beginRepair()
+        bench.core.dropReading()
+        #expect(bench.core.isAtRest && !bench.core.isStorable)
+        bench.core.beginRepair()
+        let needsMore = bench.core.endFirstPass()
+        #expect(!needsMore)
+        _ = bench.core.finishRepair(published: [])
+        bench.publish()
+        bench.core.beginRepair()
+        #expect(!bench.core.isStorable)
+        bench.core.dropReading()
+        #expect(bench.core.isStorable && !bench.core.isAtRest)
+        let image = try bench.core.checkpoint(now: .at(1), isLast: true)
+        #expect(image?.sequence == position.sequence && bench.core.isAtRest)
+    }
 }

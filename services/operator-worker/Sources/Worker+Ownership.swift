@@ -83,9 +83,11 @@ extension Worker {
             guard isDone || now >= until else { continue }
             let nanoseconds = clock.monotonic() - since
             metrics.handedOver(nanoseconds: nanoseconds)
+            // A state that cannot be stored is not waited for.
+            let isComplete = isDone && slot.core?.isStorable ?? true
             context.telemetry.emit(
                 PartitionReleased(
-                    partition: slot.partition, isComplete: isDone, nanoseconds: nanoseconds))
+                    partition: slot.partition, isComplete: isComplete, nanoseconds: nanoseconds))
             close(index)
             unsentAnswers.append(.released(slot.partition, tenure: claim.tenure))
         }

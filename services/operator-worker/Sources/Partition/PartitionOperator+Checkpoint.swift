@@ -30,12 +30,15 @@ extension PartitionOperator {
         return phase != .working || !isDue(now: .distantPast, isLast: true)
     }
 
+    /// Whether the present state can be stored. If not, the next owner computes its end again. The
+    /// state after a packet is complete when the repair that the packet requested is done.
+    /// Between two days of a repair, the remaining days are stored with the state.
+    var isStorable: Bool {
+        stopped == nil && ledger.isPastPublished && repair?.isBetweenDays ?? true
+    }
+
     private func isDue(now: MonotonicTime, isLast: Bool) -> Bool {
-        // The state after a packet is complete when the repair that the packet requested is done.
-        // Between two days of a repair, the remaining days are stored with the state.
-        guard stopped == nil, ledger.isPastPublished, repair?.isBetweenDays ?? true else {
-            return false
-        }
+        guard isStorable else { return false }
         switch phase {
         case .building, .publishing, .published: return false
         case .keeping: return schedule.isBaseDue(now: now)

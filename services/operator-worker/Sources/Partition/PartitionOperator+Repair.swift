@@ -120,6 +120,10 @@ extension PartitionOperator {
         repair?.reading = GraphRepair(machine, ranges)
     }
 
+    /// Drops what was read for the first day. Then the repair is between two days again, and the
+    /// state can be stored with the remaining days.
+    mutating func dropReading() { repair?.reading = nil }
+
     /// Takes a packet of the first pass, which finds cancels and corrections.
     mutating func takeOfFirstPass(_ header: PacketHeader, _ packet: RawSpan) {
         repair?.reading?.note(header, packet)

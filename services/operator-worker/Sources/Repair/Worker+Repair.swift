@@ -223,6 +223,7 @@ extension Worker {
     /// Drops the repair when the partition leaves or begins again. Its next owner does it again.
     func dropRepair(_ index: Int) {
         if openQuestion?.slot == index { openQuestion = nil }
+        slots[index].core?.dropReading()
         guard let repairing, repairing.slot == index else { return }
         self.repairing = nil
         readers.close(repairing.reader)

@@ -126,6 +126,34 @@ import Testing
         #expect(run.partial == ["1s 20.0", "five 20.0", "n 20.5", "p 20.5"])
     }
 
+    @Test("nothing is missing before a subscription that began again once it was filled in")
+    func beginning() throws {
+        var run = try Run(try Self.nodes())
+        for (id, time) in [0.5, 1.5].enumerated() {
+            try run.tape.trade("A", at: time, id: UInt64(id + 1))
+        }
+        try run.tape.begin("A", since: 2.2)
+        for (id, time) in [2.5, 3.5].enumerated() {
+            try run.tape.trade("A", at: time, id: UInt64(id + 3))
+        }
+        try run.go(watermark: 8)
+        #expect(run.partial == ["1s 2.0", "five 0.0", "n 2.5", "p 0.5"])
+        try run.tape.gap("A", from: 1.6, to: 2.4, state: .filled)
+        try run.go(watermark: 9)
+        #expect(run.partial.isEmpty)
+        // The window by inactivity is still open when the time is filled in.
+        try run.tape.trade("A", at: 21.5, id: 5)
+        try run.tape.begin("A", since: 22.2)
+        try run.tape.trade("A", at: 22.5, id: 6)
+        try run.go(watermark: 23)
+        try run.tape.gap("A", from: 21.6, to: 22.4, state: .filled)
+        try run.go(watermark: 23)
+        try run.tape.trade("A", at: 23.5, id: 7)
+        try run.tape.trade("A", at: 30.5, id: 8)
+        try run.go(watermark: 60)
+        #expect(run.partial.isEmpty && run.bars["p 21.5"]?.trades == 3)
+    }
+
     @Test("a gap of a source is one of each symbol that it feeds")
     func ofSource() throws {
         var run = try begun()

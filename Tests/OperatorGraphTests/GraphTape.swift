@@ -28,6 +28,14 @@ struct GraphTape {
         return number
     }
 
+    /// Notes that the symbol's subscription began again.
+    mutating func begin(_ text: String, since seconds: Double) throws {
+        builder.redefine(
+            try symbol(text),
+            as: SymbolDefinition(
+                symbol: try #require(Symbol(text)), provider: "test", since: Self.time(seconds)))
+    }
+
     /// Returns a time in seconds from a fixed morning.
     static func time(_ seconds: Double) -> Timestamp {
         Timestamp(nanoseconds: 1_700_000_040_000_000_000 + Int64(seconds * 1_000_000_000))

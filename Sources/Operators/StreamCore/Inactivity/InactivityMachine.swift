@@ -77,7 +77,8 @@ public struct InactivityMachine: BarMaker {
     }
 
     /// Flags the windows partial in which ticks right before the new subscription may be missing.
-    /// The flag stays when later subscriptions follow, of which the tables know the last one only.
+    /// `add` flags windows that grow over its beginning later. Only a repair clears the flag, when
+    /// the ticks have been filled in.
     private mutating func restart(_ symbol: Int, at time: Int64) {
         for series in 0..<seriesCount {
             let key = symbol * seriesCount + series
@@ -94,13 +95,12 @@ public struct InactivityMachine: BarMaker {
         window.first - gap < time && time < window.end(gap: gap)
     }
 
-    /// Returns whether ticks of the window, or of the pauses around it, may be missing.
+    /// Returns whether ticks of the window, or of the pauses around it, may be missing. The flag of
+    /// the window itself says so of the beginnings of subscriptions.
     func isPartial(
         _ window: InactivityWindow, symbol: Int, gap: Int64, _ tables: PartitionTables
     ) -> Bool {
-        let since = tables.symbols.records[symbol].since.nanoseconds
-        return window.first - gap < tables.seenFrom(symbol)
-            || isMissing(window, since, gap: gap)
+        window.first - gap < tables.seenFrom(symbol)
             || tables.missing.touches(
                 UInt32(symbol), rule.field.kind, from: window.first - gap,
                 to: window.end(gap: gap))
@@ -179,10 +179,16 @@ public struct InactivityMachine: BarMaker {
             return .windowClosed
         }
         let before = keys[key].windows.count + keys[key].loose.count
+        let since = tables.symbols.records[symbol].since.nanoseconds
+        let wasMissing = keys[key].windows[range].contains { isMissing($0, since, gap: gap) }
         let index = keys[key].add(
             tick, joining: range, gap: gap, symbol: UInt32(symbol), series: UInt16(series),
             tables.sources)
         held += keys[key].windows.count + keys[key].loose.count - before
+        // The tables of a repair have the beginnings of all subscriptions that were not filled.
+        if !intake.isRepair, !wasMissing, isMissing(keys[key].windows[index], since, gap: gap) {
+            keys[key].windows[index].sums.flags.insert(.partial)
+        }
         let end = keys[key].windows[index].end(gap: gap)
         let isLate = end <= tables.closedThrough(symbol)
         if isLate { keys[key].windows[index].isLate = true }

@@ -112,6 +112,19 @@ private struct LineBench {
 
 @Suite("The output of one partition in a lane")
 struct PartitionOutputTests {
+    @Test("A window that opens at the first tick of a tape without its start is not whole")
+    func tapeStart() throws {
+        // The window of the first tick may lack ticks of the same time.
+        var first = try LineBench(firstOrdinal: 1_000)
+        first.take([0, 5, 12], watermark: 100)
+        first.publish()
+        #expect(first.published == ["partial 0", "bar 10", "value 0", "value 10"])
+        var later = try LineBench(publishFrom: SourceTable.noWatermark, firstOrdinal: 1_000)
+        later.take([0, 5, 12], watermark: 100)
+        later.publish()
+        #expect(later.published == ["bar 10", "value 10"] && later.core.unpublished == 2)
+    }
+
     @Test("A new line leaves out earlier values as it does bars, but not days and repairs")
     func publishFrom() throws {
         var bench = try LineBench(publishFrom: LineBench.time(20))

@@ -278,12 +278,15 @@ struct PartitionOperator {
             case .bar, .other, .control: continue
             }
         }
+        // Several ticks may have the same event time, and some of this one may have been removed.
+        // So the tape holds all ticks only after it.
+        let start = first.advanced(byNanoseconds: 1)
         guard first.isDefined else { return }
         hasBegun = true
         if let from = publishFrom {
-            publishFrom = max(from, first.advanced(byNanoseconds: 1))
+            publishFrom = max(from, start)
         } else {
-            machine.tapeStarts(at: first)
+            machine.tapeStarts(at: start)
         }
     }
 }

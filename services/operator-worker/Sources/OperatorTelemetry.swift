@@ -57,10 +57,12 @@ struct OperatorMetrics {
             "Time to read a part of the tape again and compute its bars from it.",
             buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800])
         published = metrics.gauge(
-            "mds_operator_bars_published", "Bars published since the start.")
+            "mds_operator_bars_published",
+            "Bars, late ticks and values published since the start.")
         suppressed = metrics.gauge(
             "mds_operator_bars_suppressed",
-            "Bars computed again after a start that stood on the tape already.")
+            "Bars, late ticks and values computed again after a start that were on the tape "
+                + "already.")
         openWindows = metrics.gauge("mds_operator_open_windows", "Windows that are not closed yet.")
         watermark = metrics.gauge(
             "mds_operator_watermark_timestamp_seconds",

@@ -39,7 +39,9 @@ struct IBKRMetrics: Sendable {
             ($0, gauge("mds_ibkr_feeds", "Feeds in that state.", ("state", $0.rawValue)))
         }
         failures = gauge("mds_ibkr_failed_attempts", "Attempts that failed since a success.")
-        outages = gauge("mds_ibkr_open_outages", "Feeds that an outage interrupts now.")
+        outages = gauge(
+            "mds_ibkr_open_outages",
+            "Open gaps: one per instrument and kind of data that an outage interrupts now.")
         backfills = gauge("mds_ibkr_waiting_backfills", "Gaps that wait to be filled.")
         pacing = gauge("mds_ibkr_paced_requests", "Requests that wait for their turn.")
         lines = gauge("mds_ibkr_used_lines", "Market data lines in use.")

@@ -105,7 +105,7 @@ struct RepairDelayed: TelemetryEvent {
     let reason: String
 
     var level: LogLevel { .warning }
-    var message: String { "the tape could not be asked how far it reaches back; trying again" }
+    var message: String { "the tape could not be read for a repair; trying again" }
     var fields: [(String, LogValue)] {
         [("partition", .integer(Int64(partition.number))), ("reason", .text(reason))]
     }

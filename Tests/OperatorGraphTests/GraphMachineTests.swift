@@ -141,6 +141,47 @@ struct GraphMachineTests {
         #expect(values.allSatisfy { $0.periodEnd == GraphTape.time(1) })
     }
 
+    /// Publishes one value more than the limit for each tick, the second one with a name that is
+    /// too long.
+    private struct Chatty: TickOperator {
+        init(settings: [GraphSetting]) throws(TickOperatorError) {}
+
+        mutating func take(
+            _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
+        ) -> Bool {
+            for number in 0...OperatorValue.perTickMax {
+                let letters = number == 1 ? OperatorValue.nameBytesMax + 1 : number + 1
+                values.append(
+                    OperatorValue(name: String(repeating: "x", count: letters), value: 1))
+            }
+            return true
+        }
+
+        func encode(into bytes: inout [UInt8]) {}
+        mutating func restore(_ bytes: RawSpan) throws(CheckpointError) {}
+    }
+
+    @Test("values of a custom operator beyond its limits are left out and counted")
+    func valuesLeftOut() throws {
+        var operators = TickOperators()
+        operators.register("chatty", Chatty.self)
+        var machine = try machine(
+            [
+                GraphNode(
+                    name: "c", input: .ticks(.trade),
+                    operation: .custom(name: "chatty", settings: [])),
+                try Nodes.bars("bars", .node(0), ["1s"]),
+            ], operators: operators)
+        var tape = try GraphTape()
+        try tape.trade(at: 0.1)
+        try tape.trade(at: 0.2)
+        tape.seal(watermark: 10)
+        let values = machine.run(tape.packets).values
+        #expect(values.count == 2 * (OperatorValue.perTickMax - 1))
+        #expect(values.allSatisfy { $0.name.utf8.count <= 2 + OperatorValue.nameBytesMax })
+        #expect(machine.valuesLeftOut == 4)
+    }
+
     @Test("aggregates of quotes: the middle, and the spread besides")
     func quoteAggregates() throws {
         let rule = AggregateRule(

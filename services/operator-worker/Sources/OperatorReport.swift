@@ -151,11 +151,11 @@ final class OperatorReport: Sendable {
             json.member("late", line.tally.late)
             json.member("revised", line.tally.revised)
             json.member("duplicates", line.tally.duplicates)
-            json.member("undecidable", line.tally.undecidable)
+            json.member("undecidable", line.tally.machine.undecidable)
             json.key("excluded")
             json.object { json in
                 for (reason, count) in ExcludedTicks.reasons {
-                    json.member(reason, line.tally.excluded[keyPath: count])
+                    json.member(reason, line.tally.machine.excluded[keyPath: count])
                 }
             }
             json.member("symbols_refused", line.symbolsRefused)

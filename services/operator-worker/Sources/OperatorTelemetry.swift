@@ -16,6 +16,9 @@ struct OperatorMetrics {
     private let revised: Counter
     private let duplicates: Counter
     private let undecidable: Counter
+    private let forgotten: Counter
+    private let settledEarly: Counter
+    private let valuesLeftOut: Counter
     /// In the order of `ExcludedTicks.reasons`.
     private let excluded: [Counter]
     private let repair: Histogram
@@ -51,6 +54,9 @@ struct OperatorMetrics {
         revised = Self.late(metrics, "revised")
         duplicates = Self.duplicates(metrics, "dropped")
         undecidable = Self.duplicates(metrics, "undecidable")
+        forgotten = Self.duplicates(metrics, "forgotten")
+        settledEarly = Self.settledEarly(metrics)
+        valuesLeftOut = Self.valuesLeftOut(metrics)
         excluded = ExcludedTicks.reasons.map { Self.excluded(metrics, $0.name) }
         repair = metrics.histogram(
             "mds_operator_repair_seconds",
@@ -114,7 +120,8 @@ struct OperatorMetrics {
         metrics.counter(
             "mds_operator_duplicate_ticks_total",
             "Ticks that a node of the graph left out and listed because they were there already, "
-                + "and ticks that passed it because they have no id to tell that by.",
+                + "ticks that passed it because they have no id to tell that by, and ticks that it "
+                + "forgot early, so that it does not find their duplicates.",
             labels: [("verdict", verdict)])
     }
 
@@ -123,6 +130,20 @@ struct OperatorMetrics {
             "mds_operator_ticks_excluded_total",
             "Ticks that a series left out, once per series, and per window where windows overlap.",
             labels: [("reason", reason)])
+    }
+
+    private static func settledEarly(_ metrics: MetricRegistry) -> Counter {
+        metrics.counter(
+            "mds_operator_bars_settled_early_total",
+            "Finer bars that a resampling node settled early, because it has no room for more that "
+                + "may still change.")
+    }
+
+    private static func valuesLeftOut(_ metrics: MetricRegistry) -> Counter {
+        metrics.counter(
+            "mds_operator_values_left_out_total",
+            "Values of custom operators that were left out: too many of one tick, or too long a "
+                + "name.")
     }
 
     private static func refused(_ metrics: MetricRegistry, _ what: String) -> Gauge {
@@ -205,9 +226,12 @@ extension OperatorMetrics {
         raise(listed, \.late)
         raise(revised, \.revised)
         raise(duplicates, \.duplicates)
-        raise(undecidable, \.undecidable)
+        raise(undecidable, \.machine.undecidable)
+        raise(forgotten, \.machine.forgotten)
+        raise(settledEarly, \.machine.settledEarly)
+        raise(valuesLeftOut, \.machine.valuesLeftOut)
         for (counter, reason) in zip(excluded, ExcludedTicks.reasons) {
-            raise(counter, (\PartitionTally.excluded).appending(path: reason.count))
+            raise(counter, (\PartitionTally.machine.excluded).appending(path: reason.count))
         }
         counted = tally
     }

@@ -40,10 +40,10 @@ package enum OperatorLimits {
 
 /// A value that a custom operator publishes.
 public struct OperatorValue: Hashable, Sendable {
-    /// The maximum number of values per tick. Further ones are left out.
+    /// The maximum number of values per tick. Further ones are left out and counted.
     public static let perTickMax = 16
-    /// The maximum length of a value's name in bytes. With the node's name in front it has to be a
-    /// valid name of an indicator.
+    /// The maximum length of a value's name in bytes, so that it fits on the tape with the node's
+    /// name in front. A value with a longer name is left out and counted.
     public static let nameBytesMax = 64
 
     public var name: String

@@ -93,6 +93,22 @@ package struct GraphMachine: Sendable {
         stages.deduplicators.reduce(0) { $0 &+ $1.undecidable }
     }
 
+    /// The number of ticks that deduplicators forgot early because there was no room, so that their
+    /// duplicates are not found. Part of the state.
+    package var forgotten: UInt64 {
+        stages.deduplicators.reduce(0) { $0 &+ $1.forgotten }
+    }
+
+    /// The number of finer bars that resampling machines settled early because of a limit, so that
+    /// later versions of them are not in the coarser bars. Part of the state.
+    package var settledEarly: UInt64 {
+        leaves.resamples.reduce(0) { $0 &+ $1.counters.settledEarly }
+    }
+
+    /// The number of values of custom operators that were left out because of the limits of
+    /// `OperatorValue`. Counted since this machine was made or restored.
+    package var valuesLeftOut: UInt64 { stages.valuesLeftOut }
+
     /// The least of the sources' watermarks; `noWatermark` when no source has one. All bars up to
     /// it are in the output. A source without a watermark has no bars, and is not waited for.
     package var watermark: Timestamp {

@@ -11,6 +11,9 @@ struct TickStages: Sendable {
     var evaluators: [ExpressionEvaluator]
     var operators: [any TickOperator]
     let branches: [BranchPlan]
+    /// Values of custom operators beyond the limits of `OperatorValue`. Counted since this value
+    /// was made: not part of the state.
+    private(set) var valuesLeftOut: UInt64 = 0
     private let nodeNames: [String]
     /// The names of the symbols by the machine's index. Only custom operators need them.
     private var symbols: [Symbol] = []
@@ -112,8 +115,8 @@ struct TickStages: Sendable {
         return false
     }
 
-    /// Gives a tick to a custom operator, and appends the operator's values to the output, up to
-    /// `OperatorValue.perTickMax`. Returns whether the operator lets the tick through.
+    /// Gives a tick to a custom operator, and appends the operator's values to the output, within
+    /// the limits of `OperatorValue`. Returns whether the operator lets the tick through.
     mutating func runOperator(
         _ stage: StagePlan, _ tick: GraphTick, _ output: inout GraphOutput
     ) -> Bool {
@@ -121,7 +124,13 @@ struct TickStages: Sendable {
         published.removeAll(keepingCapacity: true)
         let passes = operators[stage.index].take(
             tick, of: symbols[Int(header.symbol)], publishing: &published)
-        for one in published.prefix(OperatorValue.perTickMax) {
+        for (place, one) in published.enumerated() {
+            guard place < OperatorValue.perTickMax,
+                one.name.utf8.count <= OperatorValue.nameBytesMax
+            else {
+                valuesLeftOut &+= 1
+                continue
+            }
             output.values.append(
                 GraphValue(
                     symbol: header.symbol, name: "\(nodeNames[Int(stage.node)]).\(one.name)",

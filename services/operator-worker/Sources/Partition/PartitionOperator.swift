@@ -125,8 +125,7 @@ struct PartitionOperator {
     var counted = PartitionTally()
     /// The machine's counts when this owner began to publish. The `tally` subtracts them, because
     /// an earlier owner has counted them.
-    private(set) var undecidableBefore: UInt64 = 0
-    private(set) var excludedBefore: ExcludedTicks
+    private(set) var countedBefore: MachineTally
 
     /// Makes the partition with the state that recovery found, and registers its series with
     /// `lane`.
@@ -137,7 +136,7 @@ struct PartitionOperator {
         self.partition = partition
         self.settings = settings
         machine = beginning.machine
-        excludedBefore = machine.excluded
+        countedBefore = MachineTally(machine)
         universe = beginning.universe
         ledger = OutputLedger(after: beginning.output, published: beginning.published)
         packedChecksum = beginning.published?.checksum ?? 0
@@ -184,10 +183,10 @@ struct PartitionOperator {
         }
     }
     /// Whether all computed output is in packets.
+    var isEmpty: Bool { outbox.isEmpty }
     /// Whether a new line of output may replace this one, as soon as the lane is idle. What a
     /// stopped partition then still has in its outbox fits into no packet.
     var mayLeave: Bool { isEmpty || stopped != nil }
-    var isEmpty: Bool { outbox.isEmpty }
     /// Whether output may be published: false while a new line of output is being prepared.
     var hasBegunLine: Bool { phase == .working }
     /// Whether the next output is new: all output on the tape was computed again, or was in the
@@ -256,8 +255,7 @@ struct PartitionOperator {
         packedWatermark = max(packedWatermark, watermark)
         // The previous line may not have published all days from providers.
         machine.publishDaysAgain()
-        undecidableBefore = machine.undecidable
-        excludedBefore = machine.excluded
+        countedBefore = MachineTally(machine)
         phase = base?.next ?? .working
     }
 
@@ -278,11 +276,11 @@ struct PartitionOperator {
             case .bar, .other, .control: continue
             }
         }
+        guard first.isDefined else { return }
+        hasBegun = true
         // Several ticks may have the same event time, and some of this one may have been removed.
         // So the tape holds all ticks only after it.
         let start = first.advanced(byNanoseconds: 1)
-        guard first.isDefined else { return }
-        hasBegun = true
         if let from = publishFrom {
             publishFrom = max(from, start)
         } else {

@@ -12,10 +12,8 @@ struct PartitionTally: Sendable {
     var revised: UInt64 = 0
     /// Ticks that a deduplicating node listed, because an equal tick came before.
     var duplicates: UInt64 = 0
-    /// Ticks that passed such a node because they lack the id that it compares.
-    var undecidable: UInt64 = 0
-    /// Ticks that series excluded, by reason.
-    var excluded = ExcludedTicks()
+    /// The counts of the machine.
+    var machine = MachineTally()
 
     mutating func add(_ other: PartitionTally) {
         published &+= other.published
@@ -23,8 +21,48 @@ struct PartitionTally: Sendable {
         late &+= other.late
         revised &+= other.revised
         duplicates &+= other.duplicates
-        undecidable &+= other.undecidable
+        machine.add(other.machine)
+    }
+}
+
+/// The counts that a partition's machine keeps itself.
+struct MachineTally: Sendable {
+    /// Ticks that passed a deduplicating node because they lack the id that it compares.
+    var undecidable: UInt64 = 0
+    /// Ticks that such a node forgot early because it had no room.
+    var forgotten: UInt64 = 0
+    /// Finer bars that were settled early because of a limit.
+    var settledEarly: UInt64 = 0
+    /// Values of custom operators that were left out because of a limit.
+    var valuesLeftOut: UInt64 = 0
+    /// Ticks that series excluded, by reason.
+    var excluded = ExcludedTicks()
+
+    private static var counts: [WritableKeyPath<Self, UInt64>] {
+        [\.undecidable, \.forgotten, \.settledEarly, \.valuesLeftOut]
+    }
+
+    init() {}
+
+    init(_ machine: GraphMachine) {
+        undecidable = machine.undecidable
+        forgotten = machine.forgotten
+        settledEarly = machine.settledEarly
+        valuesLeftOut = machine.valuesLeftOut
+        excluded = machine.excluded
+    }
+
+    mutating func add(_ other: MachineTally) {
+        for count in Self.counts { self[keyPath: count] &+= other[keyPath: count] }
         excluded.add(other.excluded)
+    }
+
+    /// Returns the counts since an earlier state.
+    func since(_ before: MachineTally) -> MachineTally {
+        var rest = self
+        for count in Self.counts { rest[keyPath: count] &-= before[keyPath: count] }
+        rest.excluded = excluded.since(before.excluded)
+        return rest
     }
 }
 
@@ -34,8 +72,7 @@ extension PartitionOperator {
     var tally: PartitionTally {
         var tally = counted
         if case .building = phase { return tally }
-        tally.undecidable = machine.undecidable - undecidableBefore
-        tally.excluded = machine.excluded.since(excludedBefore)
+        tally.machine = MachineTally(machine).since(countedBefore)
         return tally
     }
 }

@@ -54,7 +54,6 @@ struct ErrorTests {
             .invalidValue(operation: "o", reason: "r"),
             .unexpected(operation: "o", peer: "p", reason: "r"),
             .closed(operation: "o", peer: "p"),
-            .withheld(operation: "o", peer: "p", category: .schema, reason: "a\nb"),
         ]
         for error in errors {
             let text = "\(error)"
@@ -65,16 +64,6 @@ struct ErrorTests {
         for category in PostgresErrorCategory.allCases {
             #expect(!category.rawValue.isEmpty)
         }
-    }
-
-    @Test(
-        "who holds work back says himself what is to be done",
-        arguments: PostgresErrorCategory.allCases)
-    func withheld(category: PostgresErrorCategory) {
-        let error = PostgresError.withheld(
-            operation: "o", peer: "p", category: category, reason: "r")
-        #expect(error.category == category)
-        #expect(!error.outcomeIsUnknown)
     }
 
     @Test("only an answer that never came leaves the outcome unknown")

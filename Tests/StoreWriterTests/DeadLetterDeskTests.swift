@@ -166,7 +166,7 @@ struct DeadLetterDeskTests {
         _ = try scene.psql("DROP FUNCTION make_time_partition(text, timestamptz)")
         scene.add(price: 1, at: StoreScene.time - day)
         let error = try #require(scene.failure(try scene.batch([scene.seal()])))
-        #expect(error.category == .schema && error.sqlState?.rawValue == "42883")
+        #expect(error.category == .schema && error.ofDatabase?.sqlState?.rawValue == "42883")
         #expect(try scene.letters().isEmpty)
     }
 }

@@ -221,7 +221,8 @@ struct PoisonTests {
                 .replacing("DROP TABLE trades", with: "DROP TABLE trades CASCADE"))
         let error = try #require(
             scene.failure(try scene.batch(scene.packets(prices(50, poison: [])))))
-        #expect(error.category == .schema && error.sqlState?.rawValue == code, "\(error)")
+        #expect(error.category == .schema, "\(error)")
+        #expect(error.ofDatabase?.sqlState?.rawValue == code, "\(error)")
         #expect(try scene.letters().isEmpty)
     }
 

@@ -124,7 +124,7 @@ struct SinkPositionTests {
         let database = try TestDatabase("position_none")
         try database.migrate()
         let writer = try database.connectWriter()
-        let error = #expect(throws: SinkPosition.Unreadable.self) {
+        let error = #expect(throws: StoreError.self) {
             try SinkPosition.read(
                 [SinkPlace(input: .ticks, partition: Partition(5))], on: writer, timeout: patience)
         }

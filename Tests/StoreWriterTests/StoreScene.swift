@@ -144,7 +144,7 @@ final class StoreScene {
     func write(_ packets: [[UInt8]]) throws -> BatchOutcome { try write(batch(packets)) }
 
     @discardableResult
-    func write(_ batch: WriteBatch) throws(PostgresError) -> BatchOutcome {
+    func write(_ batch: WriteBatch) throws(StoreError) -> BatchOutcome {
         var settled = stored
         let outcome = try store.write(batch) { outcome in
             settled = stored
@@ -159,8 +159,8 @@ final class StoreScene {
         return outcome
     }
 
-    func failure(_ batch: WriteBatch) -> PostgresError? {
-        do throws(PostgresError) {
+    func failure(_ batch: WriteBatch) -> StoreError? {
+        do throws(StoreError) {
             try write(batch)
             return nil
         } catch {

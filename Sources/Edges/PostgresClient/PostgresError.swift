@@ -47,10 +47,6 @@ public enum PostgresError: Error, Equatable, Sendable {
     case unexpected(operation: String, peer: String, reason: String)
     /// The connection was used after `close`, or after an error that closed it.
     case closed(operation: String, peer: String)
-    /// The caller itself decided not to commit. This module never throws it; only the store-writer
-    /// does, for a batch whose bad rows cannot be set aside.
-    case withheld(
-        operation: String, peer: String, category: PostgresErrorCategory, reason: String)
 }
 
 extension PostgresError {
@@ -61,7 +57,6 @@ extension PostgresError {
         case .server(_, _, let error): error.category
         case .invalidValue: .data
         case .unexpected: .fatal
-        case .withheld(_, _, let category, _): category
         }
     }
 
@@ -84,7 +79,7 @@ extension PostgresError {
         switch self {
         case .connectionLost, .timeout: true
         case .server(_, _, let error): error.sqlState.rawValue == "40003"
-        case .connect, .tlsFailed, .invalidValue, .unexpected, .closed, .withheld: false
+        case .connect, .tlsFailed, .invalidValue, .unexpected, .closed: false
         }
     }
 
@@ -125,8 +120,6 @@ extension PostgresError: CustomStringConvertible {
                 + "is no PostgreSQL"
         case .closed(let operation, let peer):
             "\(operation): the connection to PostgreSQL at \(peer) is closed: make a new one"
-        case .withheld(let operation, let peer, _, let reason):
-            "\(operation) at PostgreSQL \(peer) was held back: \(oneLine(reason))"
         }
     }
 
@@ -158,7 +151,7 @@ extension ServerError {
 }
 
 /// Joins the lines. Server and libpq messages have several lines with tabs; a log line has one.
-func oneLine(_ text: String) -> String {
+package func oneLine(_ text: String) -> String {
     text.split(whereSeparator: \.isNewline)
         .map { $0.drop(while: \.isWhitespace) }
         .filter { !$0.isEmpty }

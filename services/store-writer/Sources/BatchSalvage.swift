@@ -26,10 +26,10 @@ struct BatchSalvage {
     private static let back = "ROLLBACK TO SAVEPOINT piece"
 
     /// Writes all good rows, and returns the refused ones with the counts.
-    func write(_ batch: WriteBatch) throws(PostgresError) -> BatchWork {
+    func write(_ batch: WriteBatch) throws(StoreError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
         // Deferred constraints are checked with each statement: at COMMIT no piece would be known.
-        try database.execute("SET CONSTRAINTS ALL IMMEDIATE", timeout: timeout)
+        try execute("SET CONSTRAINTS ALL IMMEDIATE")
         for index in catalogue.sinks.indices where work.present[index] {
             let rows = SinkRows(batch, catalogue, sink: index)
             try write(rows, of: batch, sink: index, &work)
@@ -41,10 +41,10 @@ struct BatchSalvage {
     /// Writes one table's rows, piece by piece.
     private func write(
         _ rows: SinkRows, of batch: WriteBatch, sink index: Int, _ work: inout BatchWork
-    ) throws(PostgresError) {
+    ) throws(StoreError) {
         var search = Bisection(count: rows.count)
         while let range = search.next {
-            try database.execute(Self.mark, timeout: timeout)
+            try execute(Self.mark)
             var piece = Piece()
             do throws(PostgresError) {
                 try copy(range, rows, of: batch, sink: index, &piece)
@@ -52,18 +52,24 @@ struct BatchSalvage {
                 search.good()
                 piece.count(in: &work, catalogue.sinks[index].name)
             } catch {
-                guard isFaultOfRows(error) else { throw error }
-                try database.execute(Self.back, timeout: timeout)
+                guard isFaultOfRows(error) else { throw .database(error) }
+                try execute(Self.back)
                 let found = search.found.count
                 search.bad(hint: piece.row(ofLine: error.serverError?.copyLine))
                 guard search.found.count > found else { continue }
                 guard work.refused.count < refusedMax else {
                     throw Self.flood(refusedMax, error, database.peer)
                 }
-                if let tick = try rows.refused(range.lowerBound, batch, catalogue, error) {
+                if let tick = rows.refused(range.lowerBound, batch, catalogue, error) {
                     work.refused.append(tick)
                 }
             }
+        }
+    }
+
+    private func execute(_ statement: String) throws(StoreError) {
+        try StoreError.using { () throws(PostgresError) in
+            try database.execute(statement, timeout: timeout)
         }
     }
 
@@ -77,11 +83,13 @@ struct BatchSalvage {
     }
 
     /// Returns the error for a batch with too many bad rows.
-    static func flood(_ max: Int, _ last: PostgresError, _ peer: String) -> PostgresError {
+    private static func flood(_ max: Int, _ last: PostgresError, _ peer: String) -> StoreError {
         .withheld(
-            operation: "write rows", peer: peer, category: .schema,
-            reason: "more than \(max) rows of one batch are refused, so nothing is set aside: mend "
-                + "the table, or raise WRITER_DEAD_LETTERS_MAX; the last refusal: \(last)")
+            StoreError.Withheld(
+                operation: "write rows", peer: peer, remedy: .mendTable,
+                reason: "more than \(max) rows of one batch are refused, so nothing is set aside: "
+                    + "mend the table, or raise WRITER_DEAD_LETTERS_MAX; the last refusal: "
+                    + "\(last)"))
     }
 
     /// Copies the rows of a range. For a table with a merge, also merges them immediately and
@@ -155,17 +163,17 @@ private struct SinkRows {
     var count: Int { starts[starts.count - 1] }
 
     /// Visits the records of a range of numbers.
-    func walk(
+    func walk<Failure: Error>(
         _ range: Range<Int>, _ batch: WriteBatch, _ catalogue: SinkCatalogue,
         _ visit: (
             _ row: Int, _ item: Int, borrowing PacketContext, Record, _ ordinal: UInt64, RawSpan
-        ) throws(PostgresError) -> Void
-    ) throws(PostgresError) {
+        ) throws(Failure) -> Void
+    ) throws(Failure) {
         for item in batch.items.indices
         where starts[item] < range.upperBound && starts[item + 1] > range.lowerBound {
             var number = starts[item]
             try batch.walk(item: item) {
-                context, record, ordinal, packet throws(PostgresError) in
+                context, record, ordinal, packet throws(Failure) in
                 guard catalogue.index(of: record) == sink else { return }
                 defer { number += 1 }
                 guard range.contains(number) else { return }
@@ -177,10 +185,9 @@ private struct SinkRows {
     /// Returns the record of a row that was refused alone, with the database's reason.
     func refused(
         _ row: Int, _ batch: WriteBatch, _ catalogue: SinkCatalogue, _ error: PostgresError
-    ) throws(PostgresError) -> RefusedTick? {
+    ) -> RefusedTick? {
         var found: RefusedTick?
-        try walk(row..<row + 1, batch, catalogue) {
-            _, item, _, _, ordinal, _ throws(PostgresError) in
+        walk(row..<row + 1, batch, catalogue) { _, item, _, _, ordinal, _ in
             found = RefusedTick(
                 item: item, ordinal: ordinal, sink: catalogue.sinks[sink].name,
                 reason: error.category == .missingPartition ? .outOfRange : .data,

@@ -49,19 +49,21 @@ extension SinkPosition {
     /// transaction of an earlier owner that is just being committed.
     static func claim(
         _ claims: [SinkClaim], owner: String, on database: PostgresConnection, timeout: Duration
-    ) throws -> [SinkRow] {
+    ) throws(StoreError) -> [SinkRow] {
         var json = JSONWriter(capacity: 64 * claims.count)
         json.array { json in for claim in claims { claim.write(into: &json) } }
-        let result = try database.execute(
-            "SELECT \(columns) FROM claim_positions($1, $2::jsonb, $3)",
-            [.text(WriterSettings.sink), .text(json.text), .text(owner)], timeout: timeout)
+        let result = try StoreError.using { () throws(PostgresError) in
+            try database.execute(
+                "SELECT \(columns) FROM claim_positions($1, $2::jsonb, $3)",
+                [.text(WriterSettings.sink), .text(json.text), .text(owner)], timeout: timeout)
+        }
         return try rows(result, of: claims.map(\.place))
     }
 
     /// Reads rows without claiming them. Throws when one of the places has none.
     static func read(
         _ places: [SinkPlace], on database: PostgresConnection, timeout: Duration
-    ) throws -> [SinkRow] {
+    ) throws(StoreError) -> [SinkRow] {
         var json = JSONWriter(capacity: 64 * places.count)
         json.array { json in
             for place in places {
@@ -71,37 +73,11 @@ extension SinkPosition {
                 }
             }
         }
-        let result = try database.execute(
-            """
-            SELECT \(columns) FROM (
-                SELECT p.input, p.partition, true AS is_claimed, p.owner, p.owner_epoch,
-                    p.stream_created_ns, p.sequence, p.packet_epoch, p.packet_ordinal, p.packet_crc,
-                    coalesce((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.source)
-                        FROM sink_source_ordinals s
-                        WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
-                        '[]') AS sources
-                FROM sink_positions p
-                JOIN jsonb_to_recordset($2::jsonb) AS w(input text, partition integer)
-                    USING (input, partition)
-                WHERE p.sink = $1) AS standing
-            """,
-            [.text(WriterSettings.sink), .text(json.text)], timeout: timeout)
+        let result = try StoreError.using { () throws(PostgresError) in
+            try database.execute(
+                standing, [.text(WriterSettings.sink), .text(json.text)], timeout: timeout)
+        }
         return try rows(result, of: places)
-    }
-
-    /// An error: the database has no row for some of these places, or one that cannot be read.
-    struct Unreadable: Error, CustomStringConvertible {
-        let places: String
-
-        init(_ places: [SinkPlace]) {
-            self.places = places.sorted().map { "\($0.input) of partition \($0.partition)" }
-                .joined(separator: ", ")
-        }
-
-        var description: String {
-            "the positions of \(places) cannot be read from sink_positions: run "
-                + "'store-writer migrate'"
-        }
     }
 
     private static let columns = """
@@ -109,25 +85,44 @@ extension SinkPosition {
         packet_epoch, packet_ordinal, packet_crc, sources
         """
 
+    /// Selects the rows of $2, a JSON list of inputs and partitions.
+    private static let standing = """
+        SELECT \(columns) FROM (
+            SELECT p.input, p.partition, true AS is_claimed, p.owner, p.owner_epoch,
+                p.stream_created_ns, p.sequence, p.packet_epoch, p.packet_ordinal, p.packet_crc,
+                coalesce((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.source)
+                    FROM sink_source_ordinals s
+                    WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
+                    '[]') AS sources
+            FROM sink_positions p
+            JOIN jsonb_to_recordset($2::jsonb) AS w(input text, partition integer)
+                USING (input, partition)
+            WHERE p.sink = $1) AS standing
+        """
+
     /// Reads the rows of an answer. Throws when one of the places has none.
-    private static func rows(_ result: PostgresResult, of places: [SinkPlace]) throws -> [SinkRow] {
-        let rows = try (0..<result.rowCount).map { try row(result, $0, of: places) }
+    private static func rows(
+        _ result: PostgresResult, of places: [SinkPlace]
+    ) throws(StoreError) -> [SinkRow] {
+        let rows = try (0..<result.rowCount).map { number throws(StoreError) in
+            try row(result, number, of: places)
+        }
         let found = Set(rows.map(\.place))
         let missing = places.filter { !found.contains($0) }
-        guard missing.isEmpty else { throw Unreadable(missing) }
+        guard missing.isEmpty else { throw .unreadable(missing) }
         return rows
     }
 
     private static func row(
         _ result: PostgresResult, _ row: Int, of places: [SinkPlace]
-    ) throws -> SinkRow {
+    ) throws(StoreError) -> SinkRow {
         guard let input = result[row, 0].flatMap({ SinkInput(rawValue: $0) }),
             let number = result.integer(row, 1).flatMap({ Int(exactly: $0) }),
             (0..<Partition.countRange.upperBound).contains(number),
             let epoch = result.integer(row, 4),
             let sequence = result.integer(row, 6).flatMap({ UInt64(exactly: $0) })
-        else { throw Unreadable(places) }
-        let sources = try accounts(result[row, 10] ?? "[]")
+        else { throw .unreadable(places) }
+        let sources = try accounts(result[row, 10] ?? "[]", of: places)
         var found = SinkPosition(input: input, partition: Partition(number), ownerEpoch: epoch)
         found.sources = sources
         found.owner = result[row, 3] ?? ""
@@ -143,7 +138,7 @@ extension SinkPosition {
         }
         guard let created = result.integer(row, 5), let packetEpoch = result.integer(row, 7),
             let ordinal = result.integer(row, 8), let checksum = result.integer(row, 9)
-        else { throw Unreadable(places) }
+        else { throw .unreadable(places) }
         found.position = TapePosition(
             streamCreated: Timestamp(nanoseconds: created), sequence: sequence,
             packet: PacketIdentity(
@@ -153,8 +148,16 @@ extension SinkPosition {
         return answer()
     }
 
-    private static func accounts(_ text: String) throws -> [SourceAccount] {
-        try (JSONValue.parse(text).array ?? []).compactMap { entry in
+    private static func accounts(
+        _ text: String, of places: [SinkPlace]
+    ) throws(StoreError) -> [SourceAccount] {
+        let entries: JSONValue
+        do throws(JSONError) {
+            entries = try JSONValue.parse(text)
+        } catch {
+            throw .unreadable(places)
+        }
+        return (entries.array ?? []).compactMap { entry in
             guard let source = entry["source"]?.string.flatMap({ SourceName($0) }),
                 let first = entry["first_ordinal"]?.uint64,
                 let last = entry["last_ordinal"]?.uint64

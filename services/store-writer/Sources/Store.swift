@@ -12,7 +12,7 @@ import TapeCodec
 ///
 /// Records whose row the database refuses, or of which no row can be made, become dead letters
 /// inside of `write`. Errors are for the worker: the database is away, its schema does not fit,
-/// another writer has a position (a fence), or too much is refused (`PostgresError.withheld`).
+/// another writer has a position (a fence), or too much is refused (`StoreError.withheld`).
 ///
 /// After an error the worker closes the session and forgets the batch, except after a fence. The
 /// positions in the database show what was written, and the tape has the rest.
@@ -60,7 +60,7 @@ final class Store {
     }
 
     /// Connects, unless it is connected.
-    func connect() throws {
+    func connect() throws(PostgresError) {
         if isConnected { return }
         close()
         // The C library looks up the host's name first, without a deadline of ours.
@@ -83,14 +83,16 @@ final class Store {
     }
 
     /// Claims positions for this worker. Returns a row for each of them, claimed or refused.
-    func claim(_ claims: [SinkClaim]) throws -> [SinkRow] {
+    func claim(_ claims: [SinkClaim]) throws(StoreError) -> [SinkRow] {
         try SinkPosition.claim(
-            claims, owner: owner, on: try required(), timeout: Self.statementTimeout)
+            claims, owner: owner, on: try StoreError.using(required), timeout: Self.statementTimeout
+        )
     }
 
     /// Returns the positions of these inputs and their owners, without claiming them.
-    func read(_ places: [SinkPlace]) throws -> [SinkRow] {
-        try SinkPosition.read(places, on: try required(), timeout: Self.statementTimeout)
+    func read(_ places: [SinkPlace]) throws(StoreError) -> [SinkRow] {
+        try SinkPosition.read(
+            places, on: try StoreError.using(required), timeout: Self.statementTimeout)
     }
 
     /// Writes rows and positions in one transaction. `settle` returns the positions after the batch
@@ -99,8 +101,8 @@ final class Store {
     /// writes holds no lock that a successor needs.
     func write(
         _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
-    ) throws(PostgresError) -> BatchOutcome {
-        let database = try required()
+    ) throws(StoreError) -> BatchOutcome {
+        let database = try StoreError.using(required)
         // True once rows are written in parts, to find the rows that the database refuses.
         var isSalvaging = false
         // The tables whose days were made again because of a row of this batch.
@@ -108,14 +110,16 @@ final class Store {
         // The loop ends: after a failure it goes on at most once for each table, whose days are
         // then made, and once to begin the salvage.
         while true {
-            do throws(PostgresError) {
+            do throws(StoreError) {
                 return try attempt(
                     batch, on: database, salvaging: isSalvaging, madeTables, settle)
             } catch {
                 rollBack(database)
-                switch (error.category, error.serverError?.table) {
+                switch (error.category, error.ofDatabase?.serverError?.table) {
                 case (.missingPartition, let table?) where madeTables.insert(table).inserted:
-                    try makeAgain(table, for: batch)
+                    try StoreError.using { () throws(PostgresError) in
+                        try makeAgain(table, for: batch)
+                    }
                 case (.data, _) where !isSalvaging, (.missingPartition, _) where !isSalvaging:
                     isSalvaging = true
                 case (.data, _), (.missingPartition, _):
@@ -128,11 +132,12 @@ final class Store {
 
     /// Returns the error for a batch that is refused although each row alone is good, for example
     /// by a trigger at COMMIT.
-    private static func unattributable(_ error: PostgresError, _ peer: String) -> PostgresError {
+    private static func unattributable(_ error: StoreError, _ peer: String) -> StoreError {
         .withheld(
-            operation: "write rows", peer: peer, category: .schema,
-            reason: "the database refuses a batch and none of its rows alone, so nothing is set "
-                + "aside: \(error)")
+            StoreError.Withheld(
+                operation: "write rows", peer: peer, remedy: .mendTable,
+                reason: "the database refuses a batch and none of its rows alone, so nothing is "
+                    + "set aside: \(error)"))
     }
 
     /// Writes the batch in one transaction. With `salvaging`, rows that the database refuses become
@@ -140,15 +145,20 @@ final class Store {
     private func attempt(
         _ batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
         _ madeTables: Set<String>, _ settle: (BatchOutcome) -> [SinkPosition]
-    ) throws(PostgresError) -> BatchOutcome {
-        try database.execute("BEGIN", timeout: Self.statementTimeout)
+    ) throws(StoreError) -> BatchOutcome {
+        try StoreError.using { () throws(PostgresError) in
+            try database.execute("BEGIN", timeout: Self.statementTimeout)
+        }
         let work = try rows(of: batch, on: database, salvaging: salvaging, madeTables)
         let inARow = try refusedInARow(with: work, database.peer)
         // Letters are stored before COMMIT. So every record that is counted as dead-lettered has
         // its letter, whatever happens. After a failed COMMIT the same letter may come again.
         let made = work.refused.map { letter($0, of: batch) }
         if !made.isEmpty { try keepLetters(made, database.peer) }
-        let outcome = try finish(work, settle(work.outcome), on: database)
+        let positions = settle(work.outcome)
+        let outcome = try StoreError.using { () throws(PostgresError) in
+            try finish(work, positions, on: database)
+        }
         if !made.isEmpty { letters.committed(made) }
         refusedInARow = inARow
         return outcome
@@ -159,7 +169,7 @@ final class Store {
     private func rows(
         of batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
         _ madeTables: Set<String>
-    ) throws(PostgresError) -> BatchWork {
+    ) throws(StoreError) -> BatchWork {
         let refusedMax = settings.deadLettersMax
         let work: BatchWork
         if salvaging {
@@ -168,17 +178,17 @@ final class Store {
                 madeTables: madeTables, refusedMax: refusedMax
             ).write(batch)
         } else {
-            work = try StoreTransaction(
-                database: database, catalogue: catalogue, timeout: Self.statementTimeout
-            ).copy(batch)
+            let transaction = StoreTransaction(
+                database: database, catalogue: catalogue, timeout: Self.statementTimeout)
+            work = try StoreError.using { () throws(PostgresError) in try transaction.copy(batch) }
         }
         guard work.refused.count <= refusedMax else {
             throw .withheld(
-                operation: "write rows", peer: database.peer, category: .schema,
-                reason:
-                    "\(work.refused.count) ticks of one batch cannot be read or stored, so nothing "
-                    + "is set aside: look at what writes the tape, or raise "
-                    + "WRITER_DEAD_LETTERS_MAX")
+                StoreError.Withheld(
+                    operation: "write rows", peer: database.peer, remedy: .mendTable,
+                    reason: "\(work.refused.count) ticks of one batch cannot be read or stored, so "
+                        + "nothing is set aside: look at what writes the tape, or raise "
+                        + "WRITER_DEAD_LETTERS_MAX"))
         }
         return work
     }
@@ -187,30 +197,32 @@ final class Store {
     /// last rows, over many small batches: the table is at fault, and would refuse all later rows.
     private func refusedInARow(
         with work: BatchWork, _ peer: String
-    ) throws(PostgresError) -> [SinkName: Int] {
+    ) throws(StoreError) -> [SinkName: Int] {
         var counts = refusedInARow
         for case let sink? in work.refused.map(\.sink) { counts[sink, default: 0] += 1 }
         for (sink, rows) in work.outcome.rows where rows > 0 { counts[sink] = nil }
         if let (sink, count) = counts.first(where: { $0.value > settings.deadLettersMax }) {
             throw .withheld(
-                operation: "write rows", peer: peer, category: .schema,
-                reason: "\(count) rows of \(sink.rawValue) are refused and none between them is "
-                    + "taken, so no more are set aside: mend the table, or raise "
-                    + "WRITER_DEAD_LETTERS_MAX")
+                StoreError.Withheld(
+                    operation: "write rows", peer: peer, remedy: .mendTable,
+                    reason: "\(count) rows of \(sink.rawValue) are refused and none between them "
+                        + "is taken, so no more are set aside: mend the table, or raise "
+                        + "WRITER_DEAD_LETTERS_MAX"))
         }
         return counts
     }
 
     /// Stores dead letters, in NATS or in files. Throws when neither accepts them.
-    private func keepLetters(_ made: [DeadLetter], _ peer: String) throws(PostgresError) {
+    private func keepLetters(_ made: [DeadLetter], _ peer: String) throws(StoreError) {
         // This publishes, or writes to a disk.
         beat.beat(before: ThreadWatch.systemTime)
         do throws(DeadLetterOutput.Refused) {
             try letters.take(made)
         } catch {
             throw .withheld(
-                operation: "set rows aside", peer: peer, category: .retryable,
-                reason: error.description)
+                StoreError.Withheld(
+                    operation: "set rows aside", peer: peer, remedy: .waitForLetters,
+                    reason: error.description))
         }
     }
 

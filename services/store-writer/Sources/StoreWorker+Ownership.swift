@@ -135,7 +135,7 @@ extension StoreWorker {
     func claimTaken() {
         guard store.isConnected, hasTaken, isSteady, mayTry() else { return }
         let taken = assignment.slots.indices.filter { assignment.slots[$0].stage == .taken }
-        do {
+        do throws(StoreError) {
             let rows = try store.claim(taken.flatMap { claims(of: assignment.slots[$0]) })
             succeeded(isWrite: false)
             enter(.idle)
@@ -190,7 +190,7 @@ extension StoreWorker {
     /// Handles a batch that the database refused because of a higher epoch: a partition of it has a
     /// new owner, or a person has accepted another position. Removes the packets of those
     /// partitions from the batch, and keeps the rest.
-    func dropFenced(_ error: PostgresError) {
+    func dropFenced(_ error: StoreError) {
         let inputs = batch.inputs
         checkPositions(inputs.sorted())
         // No position has a higher epoch, so the same batch would be refused again and again. It is
@@ -203,7 +203,7 @@ extension StoreWorker {
     /// this worker, because a person accepted another position: it is read from there.
     func checkPositions(_ inputs: [Int]) {
         guard !inputs.isEmpty, store.isConnected, isSteady else { return }
-        do {
+        do throws(StoreError) {
             let rows = try store.read(inputs.map { InputNumber.place($0) })
             for row in rows {
                 guard let index = slot(row.place.partition),

@@ -228,7 +228,7 @@ final class StoreWorker {
         do throws(PostgresError) {
             try store.checkAlive()
         } catch {
-            failed(error)
+            failed(.database(error))
         }
     }
 
@@ -239,7 +239,7 @@ final class StoreWorker {
         else { return }
         enter(.connecting)
         parts.report.isAlive(true, thread: number)
-        do {
+        do throws(PostgresError) {
             try store.connect()
             // If partitions have to be claimed, the try goes on with the claim, whose result is
             // reported. Connecting alone does not prove that the database works.
@@ -248,7 +248,7 @@ final class StoreWorker {
             context.telemetry.emit(StoreOpened(thread: number))
             enter(.idle)
         } catch {
-            failed(error)
+            failed(.database(error))
         }
     }
 
@@ -342,9 +342,11 @@ final class StoreWorker {
         enter(.writing)
         defer { if store.isConnected { enter(.idle) } }
         let isRetry = assignment.isWriteInDoubt
-        do throws(PostgresError) {
-            try makeSomeDays()
-            try prepareDays()
+        do throws(StoreError) {
+            try StoreError.using { () throws(PostgresError) in
+                try makeSomeDays()
+                try prepareDays()
+            }
             if !batch.isEmpty { try writeBatch() }
             succeeded(isWrite: true)
             if isRetry { metrics.retries.succeeded.add() }
@@ -352,7 +354,7 @@ final class StoreWorker {
             metrics.errors.add()
             guard error.category == .fenced else {
                 if isRetry { metrics.retries.failed.add() }
-                if error.mayBeTooMuchAtOnce, !batch.isEmpty {
+                if error.ofDatabase?.mayBeTooMuchAtOnce == true, !batch.isEmpty {
                     assignment.batchRowsMax = max(1, min(assignment.batchRowsMax, batch.rows) / 2)
                 }
                 assignment.isWriteInDoubt = true
@@ -377,7 +379,7 @@ final class StoreWorker {
     }
 
     /// Writes the batch with the positions after it, and empties it.
-    private func writeBatch() throws(PostgresError) {
+    private func writeBatch() throws(StoreError) {
         let started = clock.monotonic()
         var settled: [Int: SinkPosition] = [:]
         let outcome = try store.write(batch) { outcome in
@@ -414,16 +416,13 @@ final class StoreWorker {
 
     /// Closes the session, forgets unwritten packets, reports why, and sets when to connect again.
     /// A failure that no retry can remedy ends this life.
-    func failed(_ error: any Error) {
+    func failed(_ error: StoreError) {
         let now = clock.monotonic()
         abandonSession()
         context.readiness.set(Self.readinessPart(number), "\(error)")
         context.telemetry.emit(StoreFailed(thread: number, reason: "\(error)"))
-        // Any other error is that a row of the positions cannot be read
-        // (`SinkPosition.Unreadable`).
-        let category = (error as? PostgresError)?.category ?? .schema
         parts.report.failed("\(error)", thread: number)
-        switch category {
+        switch error.category {
         case .fatal:
             concluded(isWell: false)
             // This life does not use the database any more.
@@ -438,15 +437,10 @@ final class StoreWorker {
         case .retryable, .authentication, .fenced, .data, .missingPartition:
             // A withheld batch, for whose dead letters there is no place, is no fault of the
             // database, which may take the batches of other workers.
-            concluded(isWell: isWithheld(error))
+            concluded(isWell: error.ofDatabase == nil)
             enter(.connecting)
             connectAt = now.advanced(by: backoff.next(using: &random))
         }
-    }
-
-    /// Returns whether the writer itself decided not to commit (`Store`), and not the database.
-    private func isWithheld(_ error: any Error) -> Bool {
-        if case .withheld? = error as? PostgresError { true } else { false }
     }
 
     /// Closes the session and forgets all packets of the worker: the batches and the queue. They

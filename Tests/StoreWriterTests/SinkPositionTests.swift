@@ -131,6 +131,39 @@ struct SinkPositionTests {
         #expect(error?.description.contains("migrate") == true)
     }
 
+    private let row = """
+        {"source":"a","first_ordinal":11,"last_ordinal":14,"written":3,"skipped":1,\
+        "dead_lettered":0,"epoch":9,"tape_ordinal":null,"given_twice":0}
+        """
+    private let place = SinkPlace(input: .ticks, partition: Partition(3))
+
+    @Test("a source whose tape ordinal is not known is on the tape where it is in the store")
+    func readable() throws {
+        let later = row.replacing("\"a\"", with: "\"b\"").replacing("null", with: "12")
+        let accounts = try SinkPosition.accounts("[\(row),\(later)]", of: place)
+        #expect(accounts.map(\.source.text) == ["a", "b"])
+        #expect(accounts.map(\.tapeOrdinal) == [14, 12])
+        #expect(accounts.allSatisfy { $0.firstOrdinal == 11 && $0.lastOrdinal == 14 })
+        #expect(accounts.allSatisfy { $0.written == 3 && $0.skipped == 1 && $0.epoch == 9 })
+        #expect(try SinkPosition.accounts("[]", of: place).isEmpty)
+    }
+
+    @Test(
+        "a source that cannot be read makes its position unreadable, so its counts stay",
+        arguments: [
+            ("\"a\"", "\"A B\""), ("11", "-11"), ("14", "\"14\""),
+            ("\"written\":3", "\"written\":null"),
+            ("\"skipped\":1,", ""), ("null", "-1"), ("}", ""),
+        ])
+    func unreadableSource(from: String, to: String) throws {
+        let bad = row.replacing(from, with: to)
+        #expect(bad != row)
+        #expect(throws: StoreError.self) {
+            try SinkPosition.accounts("[\(row),\(bad)]", of: place)
+        }
+        #expect(throws: StoreError.self) { try SinkPosition.accounts(row, of: place) }
+    }
+
     @Test("without a tape position nothing is told")
     func empty() {
         let position = SinkPosition(input: .ticks, partition: Partition(3), ownerEpoch: 1)

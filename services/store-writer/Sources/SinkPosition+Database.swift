@@ -122,8 +122,9 @@ extension SinkPosition {
             let epoch = result.integer(row, 4),
             let sequence = result.integer(row, 6).flatMap({ UInt64(exactly: $0) })
         else { throw .unreadable(places) }
-        let sources = try accounts(result[row, 10] ?? "[]", of: places)
-        var found = SinkPosition(input: input, partition: Partition(number), ownerEpoch: epoch)
+        let place = SinkPlace(input: input, partition: Partition(number))
+        let sources = try accounts(result[row, 10] ?? "[]", of: place)
+        var found = SinkPosition(input: input, partition: place.partition, ownerEpoch: epoch)
         found.sources = sources
         found.owner = result[row, 3] ?? ""
         let ordinals = sources.map {
@@ -148,27 +149,37 @@ extension SinkPosition {
         return answer()
     }
 
-    private static func accounts(
-        _ text: String, of places: [SinkPlace]
+    /// Reads the sources of a position. Throws when one of them cannot be read, because the next
+    /// COMMIT would replace its counts.
+    static func accounts(
+        _ text: String, of place: SinkPlace
     ) throws(StoreError) -> [SourceAccount] {
-        let entries: JSONValue
+        let entries: [JSONValue]?
         do throws(JSONError) {
-            entries = try JSONValue.parse(text)
+            entries = try JSONValue.parse(text).array
         } catch {
-            throw .unreadable(places)
+            throw .unreadable([place])
         }
-        return (entries.array ?? []).compactMap { entry in
-            guard let source = entry["source"]?.string.flatMap({ SourceName($0) }),
-                let first = entry["first_ordinal"]?.uint64,
-                let last = entry["last_ordinal"]?.uint64
-            else { return nil }
-            return SourceAccount(
-                source: source, firstOrdinal: first, lastOrdinal: last,
-                written: entry["written"]?.uint64 ?? 0, skipped: entry["skipped"]?.uint64 ?? 0,
-                deadLettered: entry["dead_lettered"]?.uint64 ?? 0,
-                epoch: entry["epoch"]?.uint64 ?? 0,
-                tapeOrdinal: entry["tape_ordinal"]?.uint64 ?? last,
-                givenTwice: entry["given_twice"]?.uint64 ?? 0)
-        }
+        let accounts = entries?.compactMap { SourceAccount($0) }
+        guard let accounts, accounts.count == entries?.count else { throw .unreadable([place]) }
+        return accounts
+    }
+}
+
+extension SinkPosition.SourceAccount {
+    /// Reads a row of `sink_source_ordinals`; `nil` when one of its values cannot be read.
+    fileprivate init?(_ row: JSONValue) {
+        guard let source = row["source"]?.string.flatMap({ SourceName($0) }),
+            let first = row["first_ordinal"]?.uint64, let last = row["last_ordinal"]?.uint64,
+            let written = row["written"]?.uint64, let skipped = row["skipped"]?.uint64,
+            let deadLettered = row["dead_lettered"]?.uint64, let epoch = row["epoch"]?.uint64,
+            let tapeOrdinal = row["tape_ordinal"], let givenTwice = row["given_twice"]?.uint64
+        else { return nil }
+        // Without an ordinal of its own, the tape is where the store is.
+        guard let tape = tapeOrdinal == .null ? last : tapeOrdinal.uint64 else { return nil }
+        self.init(
+            source: source, firstOrdinal: first, lastOrdinal: last, written: written,
+            skipped: skipped, deadLettered: deadLettered, epoch: epoch, tapeOrdinal: tape,
+            givenTwice: givenTwice)
     }
 }

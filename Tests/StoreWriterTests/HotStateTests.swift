@@ -133,6 +133,7 @@ struct HotStateTests {
         let bench = try WriterBench("writer_31")
         var source = try source(bench, ["A", "B", "C", "PROBE"])
         let running = try bench.start(valkey: server)
+        #expect(eventually { running.isReady }, "\(running.reasons)")
         try listens(bench, server, &source, 3, "PROBE")
         try publish(&source, 0, 1)
         #expect(eventually { price(bench, server, "A") == "1" })
@@ -157,7 +158,7 @@ struct HotStateTests {
         #expect(eventually { price(bench, server, "C") == "5" })
         #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
         // The database was not affected.
-        #expect(try bench.missing() == "0")
+        #expect(try eventually { try bench.missing() == "0" })
         #expect(try running.stop() == .success)
     }
 }

@@ -361,8 +361,9 @@ final class StoreWorker {
                 failed(error)
                 return true
             }
-            // The database works, and has a newer owner for a position of the batch.
-            concluded(isWell: true)
+            // The database works, and has a newer owner for a position of the batch. As after a
+            // claim, a doubt about writes stays until the next write, or until `endDoubt`.
+            succeeded(isWrite: false)
             dropFenced(error)
         }
         return true

@@ -1,0 +1,120 @@
+import MarketModel
+import Membership
+import MembershipTransport
+import NatsTransport
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+/// The worker of partition 0 on the test's own thread, with a real database. The test acts between
+/// the turns of its loop.
+private final class WorkerScene {
+    let bench: WriterBench
+    let service: TestService
+    let queue: WorkerQueue
+    let rival: PostgresConnection
+    private let port = OwnershipPort(partitions: [Partition(0)]) {}
+    private let parts: StoreWorker.Parts
+    private let beat: ThreadBeat
+    private var assignment: StoreWorker.Assignment
+    private var source: TestSource
+    private(set) var answers: [OwnershipAnswer] = []
+
+    init(_ name: String) throws {
+        bench = try WriterBench(name)
+        service = try TestService(
+            Main.description, bench.environment().merging(["WRITER_THREADS": "1"]) { $1 })
+        let context = service.context
+        let settings = WriterSettings(context.configuration)
+        let gate = SteadyGate(port)
+        port.steady(until: .never)
+        gate.open(until: .never)
+        parts = StoreWorker.Parts(
+            settings: settings, context: context, port: port, gate: gate,
+            breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
+            report: WriterReport(), metrics: WriterMetrics(context.telemetry.metrics),
+            letters: settings.deadLetterOutput(try bench.tape.connect(service), context))
+        beat = context.threads.thread("test")
+        queue = try #require(WorkerQueues(settings) { _, _ in }.all.first)
+        assignment = StoreWorker.Assignment([Partition(0)])
+        source = try bench.source(0)
+        rival = try bench.database.connectWriter()
+        queue.send(
+            .take(
+                Partition(0), Claim(tenure: 1, epoch: 1, previous: nil, wasReleased: false)))
+    }
+
+    /// Runs a life of the worker. It ends when `act`, which is called before each turn, returns
+    /// true, or with a failure that no retry can remedy.
+    func live(_ act: (StoreWorker) throws -> Bool) throws {
+        let clock = SystemClock()
+        let worker = StoreWorker(queue, assignment, parts, beat, begin: clock.monotonic())
+        let deadline = clock.deadline(after: patience)
+        let outcome = Result {
+            var failure: (any Error)?
+            try worker.run {
+                port.takeAnswers(into: &answers)
+                do {
+                    return try act(worker) || clock.monotonic() > deadline
+                } catch {
+                    failure = error
+                    return true
+                }
+            }
+            if let failure { throw failure }
+        }
+        assignment = worker.assignment
+        if case .failure(let error) = outcome, !(error is StoreWorker.Death) { throw error }
+        port.takeAnswers(into: &answers)
+    }
+
+    /// Brings the worker a packet of its present reading, as the intake does.
+    func bring(_ worker: StoreWorker) throws {
+        WriterBench.fill(&source, ticks: 4)
+        let packet = source.seal(watermark: .undefined)
+        let position = TapePosition(
+            streamCreated: Timestamp(nanoseconds: 77), sequence: packet.header.firstOrdinal,
+            packet: packet.header.identity, sources: [])
+        let item = QueuedPacket(
+            input: 0, reading: worker.assignment.reading, position: position,
+            header: packet.header,
+            message: try NatsMessage(subject: "x", payload: packet.bytes))
+        #expect(queue.offer(item, now: SystemClock().monotonic()) == .taken)
+    }
+
+    var reasons: [String] { service.context.readiness.health.reasons }
+    var hasLost: Bool { answers.contains { if case .lost = $0 { true } else { false } } }
+}
+
+@Suite("One worker of the writer, and its lives")
+struct WorkerLifeTests {
+    @Test("after a failed write, a fence that leaves nothing to write makes the worker ready again")
+    func readyAfterFence() throws {
+        let scene = try WorkerScene("worker_l1")
+        var isFenced = false
+        try scene.live { worker in
+            if scene.answers.count == 1, scene.reasons.isEmpty {
+                // As after a write without an answer.
+                worker.assignment.isWriteInDoubt = true
+                worker.failed(
+                    .database(.timeout(operation: "write", peer: "p", after: .seconds(1))))
+                #expect(scene.reasons.contains { $0.hasPrefix("database 0") })
+            } else if scene.answers.count == 2, !isFenced {
+                isFenced = true
+                try scene.rival.execute(
+                    "SELECT claim_position('store', 'ticks', 0, 9, 'other')", timeout: patience)
+                try scene.bring(worker)
+            }
+            return scene.hasLost && scene.reasons.isEmpty
+        }
+        #expect(scene.hasLost && scene.answers.count == 3)
+        #expect(scene.reasons.isEmpty)
+    }
+}

@@ -42,7 +42,7 @@ final class StoreScene {
         output = settings.deadLetterOutput(client, service.context)
         #expect(output.ensureStream() == nil)
         beat = service.context.threads.thread("test")
-        store = Store(settings, thread: 0, letters: output, beat: beat)
+        store = Store(settings, owner: Store.newOwner(thread: 0), letters: output, beat: beat)
         place = SinkPlace(input: input, partition: Partition(1))
         stored = SinkPosition(input: input, partition: Partition(1), ownerEpoch: 0)
         let source = input == .bars ? SourceName.operator : try #require(SourceName("test"))

@@ -43,7 +43,8 @@ private final class WorkerScene {
             letters: settings.deadLetterOutput(try bench.tape.connect(service), context))
         beat = context.threads.thread("test")
         queue = try #require(WorkerQueues(settings) { _, _ in }.all.first)
-        assignment = StoreWorker.Assignment([Partition(0)])
+        assignment = StoreWorker.Assignment(
+            [Partition(0)], owner: Store.newOwner(thread: 0))
         source = try bench.source(0)
         rival = try bench.database.connectWriter()
         queue.send(
@@ -116,5 +117,23 @@ struct WorkerLifeTests {
         }
         #expect(scene.hasLost && scene.answers.count == 3)
         #expect(scene.reasons.isEmpty)
+    }
+
+    @Test("a position that a person accepts between two lives is still the worker's own")
+    func acceptedBetweenLives() throws {
+        let scene = try WorkerScene("worker_l2")
+        try scene.live { worker in
+            if scene.answers.count == 1 {
+                worker.failed(.database(.unexpected(operation: "o", peer: "p", reason: "dies")))
+            }
+            return false
+        }
+        let unread = #"{"sequence":0,"sources":[]}"#
+        try scene.rival.execute(
+            "SELECT accept_position('store', 'ticks', 0, '\(unread)', '\(unread)', '[]')",
+            timeout: patience)
+        try scene.live { _ in scene.answers.count > 1 }
+        #expect(scene.answers.count == 2 && !scene.hasLost, "\(scene.answers)")
+        #expect(scene.service.metric("mds_writer_fenced_total") == nil)
     }
 }

@@ -25,7 +25,7 @@ struct SinkPosition: Sendable {
     var sources: [SourceAccount] = []
     /// The gaps since the position was last stored.
     var gaps: [SinkGap] = []
-    /// The last owner of the row (`Store.owner`).
+    /// The last owner of the row (`Store.newOwner`).
     var owner = ""
 
     /// What became of each ordinal of one source, from `firstOrdinal` to `lastOrdinal`.

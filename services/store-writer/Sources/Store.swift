@@ -22,9 +22,7 @@ final class Store {
     static let statementTimeout = Duration.seconds(30)
 
     private let settings: WriterSettings
-    /// The name under which this object claims positions: host, process, worker and a random
-    /// number. No other has it, so a position with this owner is still this worker's. The next life
-    /// of the worker has another name.
+    /// The name under which the worker claims positions (`newOwner`).
     let owner: String
     let letters: DeadLetterOutput
     private let beat: ThreadBeat
@@ -36,13 +34,19 @@ final class Store {
     var knownDays: Set<TableDay> = []
 
     init(
-        _ settings: WriterSettings, thread: Int, letters: DeadLetterOutput, beat: ThreadBeat
+        _ settings: WriterSettings, owner: String, letters: DeadLetterOutput, beat: ThreadBeat
     ) {
         self.beat = beat
         self.settings = settings
+        self.owner = owner
         self.letters = letters
+    }
+
+    /// Returns a name of a worker: host, process, worker and a random number. No other worker has
+    /// it, so a position with this owner is still this worker's.
+    static func newOwner(thread: Int) -> String {
         let instance = String(UInt32.random(in: .min ... .max), radix: 36)
-        owner = "\(hostName()) \(getpid()).\(thread) \(instance)"
+        return "\(hostName()) \(getpid()).\(thread) \(instance)"
     }
 
     var catalogue: SinkCatalogue { settings.sinks }

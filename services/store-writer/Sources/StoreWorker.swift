@@ -24,6 +24,9 @@ import TapeCodec
 final class StoreWorker {
     /// The state that outlives a worker's life.
     struct Assignment {
+        /// The name under which positions are claimed (`Store.newOwner`). Each life has the same one,
+        /// so that it knows the positions of the last life as its own.
+        let owner: String
         var slots: [WorkerSlot]
         /// Answers to the membership for which the port had no room. They are sent again.
         var unsentAnswers: [OwnershipAnswer] = []
@@ -37,7 +40,10 @@ final class StoreWorker {
         /// so one packet may have more.
         var batchRowsMax = WriterSettings.batchRowsMax
 
-        init(_ partitions: [Partition]) { slots = partitions.map { WorkerSlot($0) } }
+        init(_ partitions: [Partition], owner: String) {
+            self.owner = owner
+            slots = partitions.map { WorkerSlot($0) }
+        }
     }
 
     /// What all workers share, except for their queues.
@@ -123,7 +129,7 @@ final class StoreWorker {
             first: StoreWorker.retryFirst,
             limit: max(StoreWorker.retryFirst, parts.settings.attempts.retryMax))
         store = Store(
-            parts.settings, thread: queue.number, letters: parts.letters, beat: beat)
+            parts.settings, owner: assignment.owner, letters: parts.letters, beat: beat)
     }
 
     var number: Int { queue.number }

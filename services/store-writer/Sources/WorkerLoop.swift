@@ -29,7 +29,8 @@ struct WorkerLoop: Sendable {
         defer { beat.retire() }
         var random = SystemRandomNumberGenerator()
         var backoff = Backoff(first: Self.restartFirst, limit: Self.restartMax)
-        var assignment = StoreWorker.Assignment(partitions)
+        var assignment = StoreWorker.Assignment(
+            partitions, owner: Store.newOwner(thread: queue.number))
         var begin = clock.monotonic()
         while true {
             let worker = StoreWorker(queue, assignment, parts, beat, begin: begin)

@@ -1,5 +1,7 @@
 import Foundation
 import PostgresClient
+import ServiceRuntime
+import Synchronization
 import TestSupport
 import Testing
 
@@ -29,13 +31,15 @@ struct TestDatabase {
     }
 
     func connect(
-        _ user: String, searchPath: String? = nil
+        _ user: String, searchPath: String? = nil, lockTimeout: Duration = Migrator.lockTimeout
     ) throws -> PostgresConnection {
         var configuration = PostgresConfiguration(
             host: "127.0.0.1", port: server.port, database: name, user: user,
             password: PostgresServer.password)
         if let searchPath { configuration.settings = [("search_path", searchPath)] }
-        return try PostgresConnection(Migrator.configured(configuration), timeout: patience)
+        configuration = Migrator.configured(configuration)
+        configuration.lockTimeout = lockTimeout
+        return try PostgresConnection(configuration, timeout: patience)
     }
 
     /// Connects as the store writer does.
@@ -210,6 +214,40 @@ struct MigratorTests {
         }
         #expect(reports.flatMap(\.applied).sorted() == files)
         #expect(reports.allSatisfy { $0.version == files.count })
+    }
+
+    @Test("a migrator waits for another one for longer than for a table, then does the rest")
+    func waits() throws {
+        let database = try TestDatabase("migrate_waits")
+        let first = try database.connect(database.migrator)
+        try first.execute("SELECT pg_advisory_lock(\(Migrator.lockKey))", timeout: patience)
+        let shipped = try TestDatabase.shipped()
+        let outcome = Mutex<Result<Migrator.Report, any Error>?>(nil)
+        let second = try ServiceThread(name: "second") {
+            let result = Result {
+                let lockTimeout = Duration.milliseconds(500)
+                let connection = try database.connect(database.migrator, lockTimeout: lockTimeout)
+                let migrator = Migrator(
+                    connection, schema: database.schema, runtimeRole: database.writer,
+                    timeout: patience)
+                let report = try migrator.run(shipped)
+                let after = try connection.execute("SHOW lock_timeout", timeout: patience)
+                #expect(after.scalar == "500ms")
+                return report
+            }
+            outcome.withLock { $0 = result }
+        }
+        let waiting = """
+            SELECT count(*) FROM pg_locks
+            WHERE locktype = 'advisory' AND NOT granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND waitstart < clock_timestamp() - interval '1 second'
+            """
+        #expect(try eventually { try second.isFinished || database.psql(waiting) == "1" })
+        #expect(!second.isFinished)
+        first.close()
+        #expect(second.join(timeout: patience))
+        #expect(try outcome.withLock { $0 }?.get().applied == files)
     }
 
     @Test("a file that fails leaves nothing of itself, and says its line; a fixed one goes on")

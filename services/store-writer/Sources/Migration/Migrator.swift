@@ -10,8 +10,9 @@ internal import Primitives
 package struct Migrator {
     /// The timeout of a statement: a migration may rewrite large tables.
     package static let statementTimeout = Duration.seconds(3_600)
-    /// The timeout of a wait for a lock: of a table, or of another migrator. It is short, because
-    /// other sessions wait in the queue for a table's lock meanwhile.
+    /// The timeout of a wait for a lock of a table. It is short, because other sessions wait in the
+    /// queue for that lock meanwhile. Only migrators wait for another migrator, so they do it for as
+    /// long as a statement may take.
     package static let lockTimeout = Duration.seconds(60)
 
     /// The result of a run.
@@ -89,8 +90,11 @@ package struct Migrator {
     package func run(
         _ folder: MigrationFolder, onStep: (String) -> Void = { _ in }
     ) throws(MigrationError) -> Report {
+        // The timeout would also end the wait for a migrator that works longer.
+        try execute("lift the timeout of locks", "SET lock_timeout = 0")
         try execute("wait for other migrations", "SELECT pg_advisory_lock(\(Self.lockKey))")
         do {
+            try execute("restore the timeout of locks", "RESET lock_timeout")
             let report = try migrate(folder, onStep)
             try execute("unlock", "SELECT pg_advisory_unlock(\(Self.lockKey))")
             return report
@@ -102,7 +106,7 @@ package struct Migrator {
     }
 
     /// One lock serves all schemas of a database, because they share extensions and roles.
-    private static let lockKey = "hashtextextended('tapeline.migrate', 0)"
+    static let lockKey = "hashtextextended('tapeline.migrate', 0)"
 }
 
 // MARK: - Steps

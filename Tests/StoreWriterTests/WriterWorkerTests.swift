@@ -1,5 +1,6 @@
 import MarketModel
 import Membership
+import MembershipTransport
 import PostgresClient
 import Primitives
 import ServiceRuntime
@@ -281,5 +282,40 @@ struct WriterWorkerTests {
         #expect(workers.map { $0["state"]?.string } == ["idle", "dead"])
         #expect(workers.map { $0["restarts"]?.int } == [0, 1])
         #expect(workers.map { $0["last_error"]?.string } == [nil, "no way"])
+    }
+
+    @Test(
+        "a full port of orders finds room in a queue, whatever the number of partitions",
+        arguments: [1, 32, Partition.countRange.upperBound])
+    func orders(partitions: Int) {
+        let queue = Self.queue(partitions: partitions)
+        let port = OwnershipPort(partitions: (0..<partitions).map { Partition($0) }) {}
+        for _ in 1..<WorkerQueue.ordersWaitingMax { queue.send(Self.order) }
+        #expect(queue.hasRoomForOrders)
+        var orders: [OwnershipOrder] = []
+        while port.send(Self.order) {}
+        port.take(into: &orders)
+        for order in orders { queue.send(order) }
+        #expect(!queue.hasRoomForOrders)
+        orders.removeAll()
+        queue.takeOrders(into: &orders)
+        #expect(queue.hasRoomForOrders && orders.count == queue.ordersMax - 1)
+    }
+
+    @Test("more orders than one turn of the intake can bring are a bug")
+    func tooManyOrders() async {
+        await #expect(processExitsWith: .failure) {
+            let queue = WriterWorkerTests.queue(partitions: 1)
+            for _ in 0...queue.ordersMax { queue.send(WriterWorkerTests.order) }
+        }
+    }
+
+    private static let order = OwnershipOrder.drop(Partition(0), tenure: 1)
+
+    private static func queue(partitions: Int) -> WorkerQueue {
+        WorkerQueue(
+            0, limits: WorkerQueue.Packets.Limits(rows: 1, bytes: 1),
+            partitions: partitions, overflow: .block, batchRows: 1
+        ) { _, _ in }
     }
 }

@@ -25,10 +25,15 @@ package final class OwnershipPort: Sendable {
     /// take. A slower data plane gets the rest when it has caught up.
     private static let messagesPerPartition = 8
 
+    /// Returns the most orders, and the most answers, that wait in a port of this many partitions.
+    package static func capacity(partitions: Int) -> Int {
+        max(1, partitions) * messagesPerPartition
+    }
+
     /// `wake` is called after each order, on the membership's thread, and must not block.
     package init(partitions: [Partition], wake: @escaping @Sendable () -> Void) {
         self.partitions = Set(partitions)
-        let capacity = max(1, partitions.count) * Self.messagesPerPartition
+        let capacity = Self.capacity(partitions: partitions.count)
         orders = Mailbox(capacity: capacity)
         answers = Mailbox(capacity: capacity)
         self.wake = wake

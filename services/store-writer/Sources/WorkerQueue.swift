@@ -1,5 +1,6 @@
 import MarketModel
 import Membership
+import MembershipTransport
 import Primitives
 import ServiceRuntime
 import Synchronization
@@ -29,8 +30,8 @@ struct PartitionView: Sendable {
 /// records (`PacketHeader.tickCount`), because each one makes at most one row.
 ///
 /// Any thread may call it, and only `wait` blocks. It is bounded: packets by the queue's limits,
-/// orders by half of `ordersMax` and the capacity of the port, and views by the number of
-/// partitions, because only the latest of each is kept.
+/// orders by `ordersMax`, and views by the number of partitions, because only the latest of each is
+/// kept.
 final class WorkerQueue: Sendable {
     typealias Packets = PacketQueue<QueuedPacket>
     /// Called when the queue becomes high or is no longer high, on the thread whose call changed
@@ -50,10 +51,8 @@ final class WorkerQueue: Sendable {
         let highSince: MonotonicTime?
     }
 
-    /// While half of this number of orders wait, the intake takes no more from the membership's
-    /// port. The other half is room for one turn of the intake, which takes all that the port
-    /// holds: 256 orders with 32 partitions.
-    static let ordersMax = 512
+    /// While this number of orders wait, the intake takes no more from the membership's port.
+    static let ordersWaitingMax = 256
 
     private struct State {
         var packets: Packets
@@ -70,6 +69,9 @@ final class WorkerQueue: Sendable {
     /// The number of the worker, counted from 0.
     let number: Int
     let limits: Packets.Limits
+    /// The most orders that wait: `ordersWaitingMax`, and those of one turn of the intake, which
+    /// takes all that the port holds.
+    let ordersMax: Int
     private let overflow: OverflowPolicy
     /// The number of waiting rows at which the worker writes without waiting for more.
     private let batchRows: Int
@@ -80,11 +82,12 @@ final class WorkerQueue: Sendable {
     private let clock = SystemClock()
 
     init(
-        _ number: Int, limits: Packets.Limits, overflow: OverflowPolicy, batchRows: Int,
-        onMark: @escaping OnMark
+        _ number: Int, limits: Packets.Limits, partitions: Int, overflow: OverflowPolicy,
+        batchRows: Int, onMark: @escaping OnMark
     ) {
         self.number = number
         self.limits = limits
+        ordersMax = Self.ordersWaitingMax + OwnershipPort.capacity(partitions: partitions)
         self.overflow = overflow
         self.batchRows = batchRows
         self.onMark = onMark
@@ -126,12 +129,15 @@ final class WorkerQueue: Sendable {
     }
 
     /// Whether the intake may take more orders from the port.
-    var hasRoomForOrders: Bool { state.withLock { $0.orders.count < Self.ordersMax / 2 } }
+    var hasRoomForOrders: Bool { state.withLock { $0.orders.count < Self.ordersWaitingMax } }
 
     /// Sends an order. Call it for one taking from the port at a time, and only if
     /// `hasRoomForOrders` was true before that.
     func send(_ order: OwnershipOrder) {
-        state.withLock { $0.orders.append(order) }
+        state.withLock { state in
+            precondition(state.orders.count < ordersMax, "more than \(ordersMax) orders wait")
+            state.orders.append(order)
+        }
         wake()
     }
 

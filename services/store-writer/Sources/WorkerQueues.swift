@@ -27,8 +27,8 @@ final class WorkerQueues: Sendable {
             bytes: max(1, settings.queue.bytes / settings.threads), marks: settings.queue.marks)
         all = (0..<settings.threads).map { number in
             WorkerQueue(
-                number, limits: limits, overflow: settings.queue.overflow,
-                batchRows: settings.batchRows, onMark: onMark)
+                number, limits: limits, partitions: settings.partitions,
+                overflow: settings.queue.overflow, batchRows: settings.batchRows, onMark: onMark)
         }
     }
 

@@ -4,6 +4,22 @@ import ValkeyClient
 
 @testable import HotState
 
+@Suite("Outcomes of round trips")
+struct SettledTests {
+    @Test("keys of a refused call are not counted, so none of them is stale")
+    func refused() {
+        var settled = HotSession.Settled()
+        let answers: [(reply: ValkeyReply, keys: Int)] = [
+            (.integer(2), 3), (.error("OOM command not allowed"), 256), (.null, 1),
+            (.integer(HotScripts.replacedFactor * 4 + 5), 5),
+        ]
+        let carriedOut = answers.map { settled.add($0.reply, keys: $0.keys) }
+        #expect(carriedOut == [true, false, false, true])
+        #expect(settled.keys == 8 && settled.written == 7 && settled.replaced == 4)
+        #expect(settled.refusal == "OOM command not allowed")
+    }
+}
+
 @Suite("Round trips with a real Valkey")
 struct HotSessionTests {
     private let server: ValkeyServer
@@ -56,7 +72,7 @@ struct HotSessionTests {
         for number: Int64 in 1...50 {
             try tell(&table, number)
             let refused = try #require(try roundTrip(&table), "\(number) was never settled")
-            #expect(refused.refusal?.hasPrefix("OOM") == true)
+            #expect(refused.refusal?.hasPrefix("OOM") == true && refused.keys == 0)
             #expect(table.pendingCount == 1)
         }
         try server.cli("CONFIG", "SET", "maxmemory", "0")

@@ -6,10 +6,10 @@ internal import ValkeyClient
 final class HotSession {
     /// The outcome of a round trip.
     struct Settled {
-        /// The number of keys that were sent, including those of refused calls.
+        /// The number of keys in the calls that Valkey carried out.
         var keys = 0
-        /// The number of keys whose values were written. For the other keys Valkey has a newer
-        /// value, or their call was refused.
+        /// The number of these keys whose values were written. For the other keys Valkey has a
+        /// newer value.
         var written = 0
         /// The number of keys that were replaced because they were no hashes.
         var replaced = 0
@@ -17,6 +17,19 @@ final class HotSession {
         var isFlushed = false
         /// The first reason among the refused calls; `nil` when none was refused.
         var refusal: String?
+
+        /// Counts the answer to a call with this number of keys. Returns false when the call was
+        /// refused.
+        mutating func add(_ reply: ValkeyReply, keys count: Int) -> Bool {
+            guard case .integer(let outcome) = reply else {
+                refusal = refusal ?? reply.errorMessage ?? "a script answered no number"
+                return false
+            }
+            keys += count
+            written += Int(clamping: outcome % HotScripts.replacedFactor)
+            replaced += Int(clamping: outcome / HotScripts.replacedFactor)
+            return true
+        }
     }
 
     private let connection: ValkeyConnection
@@ -87,16 +100,9 @@ final class HotSession {
         guard connection.pendingReplies == 0 else { return nil }
         isWaiting = false
         var settled = Settled()
-        for (call, reply) in zip(writing.calls, replies) {
-            settled.keys += call.range.count
-            guard case .integer(let outcome) = reply else {
-                settled.refusal =
-                    settled.refusal ?? reply.errorMessage ?? "a script answered no number"
-                table.putBack(call.kind, batch.places(call.kind)[call.range])
-                continue
-            }
-            settled.written += Int(clamping: outcome % HotScripts.replacedFactor)
-            settled.replaced += Int(clamping: outcome / HotScripts.replacedFactor)
+        for (call, reply) in zip(writing.calls, replies)
+        where !settled.add(reply, keys: call.range.count) {
+            table.putBack(call.kind, batch.places(call.kind)[call.range])
         }
         if carriesMarker, let last = replies.last {
             if case .null = last { settled.isFlushed = true }

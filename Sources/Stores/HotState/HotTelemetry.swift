@@ -47,8 +47,8 @@ struct HotMetrics {
         evictionsCounted = table.evictions
     }
 
-    /// Counts the keys of a round trip. `count` of them were written. The others count as stale,
-    /// also those of calls that Valkey refused.
+    /// Counts the keys of a round trip, of calls that Valkey carried out. `count` of them were
+    /// written. The others are stale.
     func wrote(_ count: Int, of keys: Int) {
         writes.add(UInt64(max(0, count)))
         stale.add(UInt64(max(0, keys - count)))

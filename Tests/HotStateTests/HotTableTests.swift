@@ -18,11 +18,11 @@ struct HotTableTests {
 
     private func put(
         _ table: inout HotTable, _ trades: [(String, Int64)], sequence: UInt64,
-        receivedAt: MonotonicTime = .at(0)
+        receivedAt: MonotonicTime = .at(0), stored: Timestamp = .undefined
     ) throws {
         var packet = try SamplePacket()
         for (name, price) in trades { packet.trade(try packet.symbol(name), price) }
-        packet.add(to: &table, sequence: sequence, receivedAt: receivedAt)
+        packet.add(to: &table, sequence: sequence, receivedAt: receivedAt, stored: stored)
     }
 
     @Test("the last one stands, each name once, corrections are none")
@@ -119,7 +119,18 @@ struct HotTableTests {
         let batch = takeAll(&table, heardAfter: .at(150))
         #expect(prices(table, batch) == ["new": 2])
         // Repeated news must not be used to measure how long news takes.
-        #expect(!table.oldest(of: batch).received.isDefined)
+        #expect(!batch.oldest.received.isDefined)
+    }
+
+    @Test("the age of a round trip is that of the values it sends, not of those that come later")
+    func oldest() throws {
+        var table = HotTable(symbolsMax: 16)
+        try put(&table, [("A", 1)], sequence: 1, stored: Timestamp(nanoseconds: 100))
+        let batch = takeAll(&table)
+        try put(&table, [("A", 2)], sequence: 2, stored: Timestamp(nanoseconds: 200))
+        #expect(batch.oldest.stored == Timestamp(nanoseconds: 100))
+        #expect(batch.oldest.received == Timestamp(nanoseconds: 18))
+        #expect(takeAll(&table).oldest.stored == Timestamp(nanoseconds: 200))
     }
 
     @Test("at the bound the newest are kept; a name that gave way never gets another's value")

@@ -45,7 +45,7 @@ struct SamplePacket {
     /// Seals the packet and puts it into the table.
     mutating func add(
         to table: inout HotTable, sequence: UInt64, created: Int64 = 5,
-        receivedAt: MonotonicTime = .at(0)
+        receivedAt: MonotonicTime = .at(0), stored: Timestamp = .undefined
     ) {
         let packet = builder.seal(
             PacketBuilder.Seal(
@@ -54,7 +54,7 @@ struct SamplePacket {
             source: packet.header.source,
             order: HotOrder(
                 streamCreated: Timestamp(nanoseconds: created), sequence: sequence),
-            receivedAt: receivedAt, stored: .undefined)
+            receivedAt: receivedAt, stored: stored)
         packet.withBytes { table.add($0, origin) }
     }
 }

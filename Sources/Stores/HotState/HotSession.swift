@@ -111,11 +111,8 @@ final class HotSession {
         return settled
     }
 
-    /// Returns the earliest times among the values under the keys of the last round trip. A value
-    /// that came while the round trip was in progress counts instead of the one that was sent.
-    func oldest(in table: HotTable) -> (received: Timestamp, stored: Timestamp) {
-        table.oldest(of: batch)
-    }
+    /// The earliest times of the values of the last round trip.
+    var oldest: HotBatch.Times { batch.oldest }
 
     /// Makes all values of a round trip pending again, because the connection failed and the
     /// outcome is unknown.

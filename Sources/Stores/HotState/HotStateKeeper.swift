@@ -213,7 +213,7 @@ extension HotStateKeeper {
         if let refusal = settled.refusal {
             refused(refusal, session)
         } else {
-            let oldest = session.oldest(in: table)
+            let oldest = session.oldest
             metrics.aged(received: oldest.received, stored: oldest.stored, now: clock.now())
             recovered()
         }

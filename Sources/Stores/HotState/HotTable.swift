@@ -169,6 +169,8 @@ package struct HotTable {
         bars.take(
             atMost: limit - batch.count, of: barNames, now: now, heardAfter: alive,
             into: &batch.bars)
+        // Newer values may replace these before Valkey has stored them.
+        batch.oldest = oldest(of: batch)
     }
 
     /// Makes values of one kind pending again that could not be written.
@@ -187,11 +189,10 @@ package struct HotTable {
         bars.repeatAll(of: barNames, heardAfter: alive)
     }
 
-    /// Returns the earliest time of receipt by a gateway, and the earliest time of storing on the
-    /// tape, among the values at a batch's places; undefined when there is none. Repeated values
-    /// are left out.
-    func oldest(of batch: HotBatch) -> (received: Timestamp, stored: Timestamp) {
-        var times = (received: Timestamp.undefined, stored: Timestamp.undefined)
+    /// Returns the earliest times among the values at a batch's places. Repeated values are left
+    /// out.
+    private func oldest(of batch: HotBatch) -> HotBatch.Times {
+        var times = HotBatch.Times()
         func add<Record>(_ values: HotValues<Record>, _ places: [HotNames.Place]) {
             for place in places {
                 guard let value = values.value(place), !value.isRepeated else { continue }
@@ -215,9 +216,19 @@ package enum HotKind: CaseIterable {
 
 /// The places of the values of one round trip.
 package struct HotBatch {
+    /// Times of values; undefined when there is none.
+    struct Times {
+        /// When a gateway received it.
+        var received = Timestamp.undefined
+        /// When the tape stored it.
+        var stored = Timestamp.undefined
+    }
+
     var trades: [HotNames.Place] = []
     var quotes: [HotNames.Place] = []
     var bars: [HotNames.Place] = []
+    /// The earliest times among the values when they were taken. Repeated values are left out.
+    fileprivate(set) var oldest = Times()
 
     package init() {}
 

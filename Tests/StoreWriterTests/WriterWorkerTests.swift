@@ -256,6 +256,23 @@ struct WriterWorkerTests {
         #expect(try bench.missing() == "0")
     }
 
+    @Test("a stop waits for each thread up to a deadline, and leaves behind what has not ended")
+    func stopsWithoutThreads() throws {
+        let service = try TestService(Main.description, [:])
+        let release = ShutdownSignal()
+        defer { release.request("the test is over") }
+        func hanging() throws -> ServiceThread {
+            try ServiceThread(name: "hangs") { _ = release.wait(timeout: patience) }
+        }
+        let threads = WriterThreads(
+            intake: try hanging(), workers: [try hanging()], others: [try hanging()],
+            maintenance: try hanging())
+        threads.end(service.context, within: .milliseconds(1))
+        let left = [threads.intake, threads.maintenance] + threads.workers + threads.others
+        #expect(left.allSatisfy { $0?.isFinished == false })
+        #expect(service.log.contains("writer.worker.left_behind"))
+    }
+
     @Test("the status page has the queue and each worker's state")
     func status() throws {
         let environment = [

@@ -15,14 +15,9 @@ struct Writer: Sendable {
     typealias Join = @Sendable ([OwnershipPort]) throws -> any WriterMembership
 
     /// How long a stopping writer waits for its partitions to be handed over. The other members
-    /// take the rest when its lease has run out.
+    /// take the rest when its lease has run out. With the waits of `WriterThreads` it is below the
+    /// 10 s that `ServiceApplication` gives a service to stop.
     private static let leaveTimeout = Duration.seconds(6)
-    /// How long it then waits for its workers. Both together are below the 10 s that
-    /// `ServiceApplication` gives a service to stop.
-    private static let endTimeout = Duration.seconds(2)
-    /// How long it waits for the maintenance: enough for a session that is being opened, but not
-    /// for a statement.
-    private static let maintenanceTimeout: Duration = .milliseconds(500)
     /// The capacity of the intake's mailbox for events of other threads.
     private static let eventsMax = 16_384
     /// The interval at which a stopping writer checks whether the membership has left.
@@ -51,10 +46,10 @@ struct Writer: Sendable {
     /// the exit code of the first thread that failed.
     func run() throws -> ExitCode {
         let ending = Ending()
-        var threads = Threads()
+        var threads = WriterThreads()
         defer {
             ending.end()
-            end(threads)
+            threads.end(context)
         }
         var membership: (any WriterMembership)?
         do {
@@ -75,16 +70,6 @@ struct Writer: Sendable {
         return ending.code
     }
 
-    /// The threads that were started so far.
-    private struct Threads {
-        var intake: ServiceThread?
-        var workers: [ServiceThread] = []
-        /// The courier of dead letters, and the hot state.
-        var others: [ServiceThread] = []
-        var maintenance: ServiceThread?
-        var queues: WorkerQueues?
-    }
-
     /// Leaves the group, and sets `ending` to over when all partitions are handed over, when that
     /// takes too long, or when a thread has failed. Until then the threads run.
     private func leave(_ membership: any WriterMembership, _ ending: Ending) {
@@ -98,22 +83,6 @@ struct Writer: Sendable {
         }
         ending.end()
         membership.close()
-    }
-
-    /// Waits for the threads, which end by `ending`. A worker that waits for a database without an
-    /// answer is left behind: its session ends with the process, and its packets stay on the tape.
-    private func end(_ threads: Threads) {
-        threads.intake?.join()
-        for queue in threads.queues?.all ?? [] { queue.wake() }
-        let deadline = context.clock.deadline(after: Self.endTimeout)
-        for (number, thread) in threads.workers.enumerated()
-        where !thread.join(timeout: context.clock.remaining(until: deadline)) {
-            context.telemetry.emit(WorkerLeftBehind(thread: number))
-            context.leaveThreadBehind()
-        }
-        for thread in threads.others { thread.join() }
-        let hasEnded = threads.maintenance?.join(timeout: Self.maintenanceTimeout) ?? true
-        if !hasEnded { context.leaveThreadBehind() }
     }
 
     /// The end of the threads: whether they have to end now, and the first failure of one of them.
@@ -150,7 +119,9 @@ struct Writer: Sendable {
 
     /// Starts the intake and the workers, and notes them in `threads`, also when a later one fails.
     /// Returns the port by which the membership orders what they do.
-    private func start(_ ending: Ending, _ threads: inout Threads) throws -> OwnershipPort {
+    private func start(
+        _ ending: Ending, _ threads: inout WriterThreads
+    ) throws -> OwnershipPort {
         let mailbox = TapeMailbox(capacity: Self.eventsMax)
         let port = OwnershipPort(partitions: (0..<settings.partitions).map { Partition($0) }) {
             _ = mailbox.send(.wake)

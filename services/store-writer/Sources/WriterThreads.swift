@@ -1,0 +1,46 @@
+import Primitives
+import ServiceRuntime
+
+/// The threads of a writer, as far as they were started.
+struct WriterThreads {
+    /// How long they may take to end, all together.
+    private static let endTimeout = Duration.seconds(2)
+    /// How long the maintenance may take: enough for a session that is being opened, but not for a
+    /// statement.
+    private static let maintenanceTimeout: Duration = .milliseconds(500)
+
+    var intake: ServiceThread?
+    var workers: [ServiceThread] = []
+    /// The courier of dead letters, and the hot state.
+    var others: [ServiceThread] = []
+    var maintenance: ServiceThread?
+    var queues: WorkerQueues?
+
+    /// Waits for the threads after they were told to end. A thread that is in a call without an
+    /// answer is left behind. That loses nothing: a worker's session ends with the process, and its
+    /// packets stay on the tape.
+    func end(_ context: ServiceContext, within timeout: Duration = WriterThreads.endTimeout) {
+        let deadline = context.clock.deadline(after: timeout)
+        join(intake, until: deadline, context)
+        for queue in queues?.all ?? [] { queue.wake() }
+        for (number, thread) in workers.enumerated()
+        where !join(thread, until: deadline, context) {
+            context.telemetry.emit(WorkerLeftBehind(thread: number))
+        }
+        for thread in others { join(thread, until: deadline, context) }
+        join(
+            maintenance, until: context.clock.deadline(after: Self.maintenanceTimeout), context)
+    }
+
+    /// Returns false, and leaves the thread behind, if it has not ended at the deadline.
+    @discardableResult
+    private func join(
+        _ thread: ServiceThread?, until deadline: MonotonicTime, _ context: ServiceContext
+    ) -> Bool {
+        guard let thread, !thread.join(timeout: context.clock.remaining(until: deadline)) else {
+            return true
+        }
+        context.leaveThreadBehind()
+        return false
+    }
+}

@@ -141,6 +141,22 @@ struct DeadLetterFolderTests {
         #expect(try folder.fileCount() == 1)
     }
 
+    @Test("a file that another process has emptied meanwhile is no problem")
+    func shared() throws {
+        let place = try TemporaryFolder()
+        let (ours, theirs) = (folder(place), folder(place))
+        try ours.append(letters(1...1))
+        try ours.closeCurrent()
+        let file = try #require(try ours.closedFiles().first)
+        #expect(try ours.read(file)?.letters.count == 1)
+        try theirs.remove(file)
+        let gone = try ours.read(file)
+        #expect(gone == nil)
+        try ours.setAside(file)
+        try ours.remove(file)
+        #expect(try ours.closedFiles().isEmpty && ours.fileCount() == 0)
+    }
+
     @Test("files are bounded in size and number; then nothing more is taken, and nothing dropped")
     func rotation() throws {
         let place = try TemporaryFolder()

@@ -127,10 +127,13 @@ package struct DeadLetterFolder: Sendable {
 
     /// Makes later letters go to another file. Does nothing when there are no letters.
     package func closeCurrent() throws(DeadLetterFileError) {
-        guard let last = try numbers().last else { return }
+        // Without a letter there may be no folder for the lock.
+        if try numbers().isEmpty { return }
         let lock = try locked()
-        let file = try LetterFile(name(last), flags: O_RDWR)
-        if try Self.whole(file) > 0, try numbers().last == last {
+        // Under the lock no process closes or removes the last file.
+        if let last = try numbers().last,
+            try Self.whole(LetterFile(name(last), flags: O_RDWR)) > 0
+        {
             _ = try append([], toFile: last + 1, isNew: true)
         }
         _ = consume lock
@@ -144,11 +147,27 @@ package struct DeadLetterFolder: Sendable {
 
     /// Sets a file with unreadable lines aside, for a person to check. It is not removed.
     package func setAside(_ file: ClosedFile) throws(DeadLetterFileError) {
-        try LetterFiles.move(file.path, to: "\(file.path).damaged")
+        do throws(DeadLetterFileError) {
+            try LetterFiles.move(file.path, to: "\(file.path).damaged")
+        } catch .system(_, _, ENOENT) {
+            // Another process has done it meanwhile.
+            return
+        }
         try LetterFiles.syncFolder(path)
     }
 
     // MARK: reading
+
+    /// Reads a closed file; `nil` when another process has emptied it meanwhile.
+    package func read(
+        _ file: ClosedFile
+    ) throws(DeadLetterFileError) -> (letters: [DeadLetter], problems: [DeadLetterFileError])? {
+        do throws(DeadLetterFileError) {
+            return try Self.read(file.path)
+        } catch .system(_, _, ENOENT) {
+            return nil
+        }
+    }
 
     /// Reads the letters of a file, and the lines that are none.
     package static func read(

@@ -174,13 +174,13 @@ package final class DeadLetterOutput: Sendable {
     }
 
     /// Publishes the letters of one file and removes it. Returns why it is still there, or why it
-    /// was set aside; else `nil`.
+    /// was set aside; else `nil`, also when another process has done it.
     private func deliver(
         _ file: DeadLetterFolder.ClosedFile, of folder: DeadLetterFolder, _ beat: ThreadBeat
     ) throws(DeadLetterFileError) -> String? {
         // A write to a disk has no deadline of ours.
         beat.beat(before: ThreadWatch.systemTime)
-        let (letters, problems) = try DeadLetterFolder.read(file.path)
+        guard let (letters, problems) = try folder.read(file) else { return nil }
         let (left, reason) = publishMakingStream(letters, client.calling(beat).jetStream)
         guard left.isEmpty else { return reason }
         try files.withLock { _ throws(DeadLetterFileError) in

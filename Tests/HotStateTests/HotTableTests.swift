@@ -166,7 +166,7 @@ struct HotTableTests {
         for round in 0..<2_000 {
             try put(&table, (0..<20).map { ("N\(round)-\($0)", 1) }, sequence: UInt64(round))
         }
-        #expect(table.trades.waitingPlaces < 200)
+        #expect(table.trades.queue.count < 200)
         #expect(takeAll(&table).count == 16)
         #expect(table.pendingCount == 0)
     }

@@ -66,18 +66,6 @@ struct ErrorTests {
         }
     }
 
-    @Test("only an answer that never came leaves the outcome unknown")
-    func outcomes() {
-        #expect(PostgresError.timeout(operation: "", peer: "", after: .zero).outcomeIsUnknown)
-        #expect(PostgresError.connectionLost(operation: "", peer: "", reason: "").outcomeIsUnknown)
-        #expect(!PostgresError.connect(peer: "", reason: "").outcomeIsUnknown)
-        #expect(!PostgresError.closed(operation: "", peer: "").outcomeIsUnknown)
-        let unknown = ServerError(sqlState: SQLState(rawValue: "40003"), message: "")
-        #expect(PostgresError.server(operation: "", peer: "", unknown).outcomeIsUnknown)
-        let known = ServerError(sqlState: .adminShutdown, message: "")
-        #expect(!PostgresError.server(operation: "", peer: "", known).outcomeIsUnknown)
-    }
-
     @Test("what a server says in a failed start-up is read out of libpq's text")
     func startupMessages() {
         let text = """

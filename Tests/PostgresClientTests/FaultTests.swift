@@ -195,7 +195,6 @@ struct FaultTests {
                 continue
             }
             #expect(after == brief)
-            #expect(error?.outcomeIsUnknown == true)
             #expect(error?.isRetryable == true)
         }
         #expect(sessions.allSatisfy { !$0.isUsable })

@@ -220,21 +220,21 @@ struct SinkPositionTests {
         #expect(batch.isEmpty && !batch.isFull)
         let small = try item(tape, input: 0, ticks: 2)
         let large = try item(tape, input: 1, ticks: 1_000)
-        batch.add(small, now: .at(50))
-        batch.add(large, now: .at(60))
-        #expect(batch.since == .at(50) && batch.rows == 1_002 && batch.items.count == 2)
+        batch.add(small)
+        batch.add(large)
+        #expect(batch.rows == 1_002 && batch.items.count == 2)
         #expect(batch.bytes == Int(small.header.byteCount) + Int(large.header.byteCount))
         batch.remove(inputs: [0])
-        #expect(batch.rows == 1_000 && batch.items.map(\.input) == [1] && batch.since == .at(50))
+        #expect(batch.rows == 1_000 && batch.items.map(\.input) == [1])
         batch.remove(inputs: [1])
         #expect(batch.isEmpty && batch.rows == 0 && batch.bytes == 0)
-        for _ in 0..<20 { batch.add(large, now: .at(70)) }
-        #expect(batch.since == .at(70) && batch.isFull)
+        for _ in 0..<20 { batch.add(large) }
+        #expect(batch.isFull)
         batch.removeAll()
         let none = try item(tape, input: 2, ticks: 0)
         for _ in 0..<WriterSettings.batchPacketsMax {
             #expect(!batch.isFull)
-            batch.add(none, now: .at(80))
+            batch.add(none)
         }
         #expect(batch.isFull && batch.rows == 0)
     }

@@ -134,8 +134,7 @@ final class StoreScene {
                     position: TapePosition(
                         streamCreated: Timestamp(nanoseconds: 77), sequence: sequence,
                         packet: header.identity, sources: []),
-                    storedOrdinal: stored.account(header.source)?.lastOrdinal ?? 0),
-                now: .at(0))
+                    storedOrdinal: stored.account(header.source)?.lastOrdinal ?? 0))
         }
         return batch
     }

@@ -13,9 +13,6 @@ struct Deadline: Sendable {
         end = .now + allowed
     }
 
-    /// The time that is left; never negative.
-    var left: Duration { max(.zero, ContinuousClock.now.duration(to: end)) }
-
     /// The time that is left for `poll`, rounded up so that a wait never becomes a busy loop; `nil`
     /// when the time is over.
     var millisecondsLeft: Int32? {

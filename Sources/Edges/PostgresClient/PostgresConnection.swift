@@ -23,8 +23,6 @@ package final class PostgresConnection {
 
     /// Whether the session is open, as far as it is known here.
     package var isUsable: Bool { session.isOpen }
-    /// Checks the socket without waiting. Returns false when the server has ended the idle session.
-    var isAlive: Bool { session.isAlive }
     /// True between BEGIN and its end, even after a statement in between has failed.
     package var isInTransaction: Bool { session.isInTransaction }
     /// The server's version, 170012 for 17.12; 0 when closed.

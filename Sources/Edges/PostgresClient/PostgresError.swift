@@ -73,16 +73,6 @@ extension PostgresError {
         }
     }
 
-    /// True when a COMMIT in the operation may have taken effect although it failed. Only reading
-    /// the position shows it.
-    public var outcomeIsUnknown: Bool {
-        switch self {
-        case .connectionLost, .timeout: true
-        case .server(_, _, let error): error.sqlState.rawValue == "40003"
-        case .connect, .tlsFailed, .invalidValue, .unexpected, .closed: false
-        }
-    }
-
     /// The server's report; `nil` when the error is not the server's.
     public var serverError: ServerError? {
         guard case .server(_, _, let error) = self else { return nil }

@@ -48,15 +48,6 @@ final class Session {
     }
 
     var isOpen: Bool { unsafe handle != nil && PQstatus(handle) == CONNECTION_OK }
-    /// Whether the idle session still exists: false when anything can be read. Between operations a
-    /// server sends nothing but a notice that it is ending, and the end of the connection.
-    var isAlive: Bool {
-        guard isOpen else { return false }
-        let descriptor = unsafe PQsocket(handle)
-        guard descriptor >= 0 else { return false }
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return unsafe poll(&entry, 1, 0) == 0
-    }
     var isInTransaction: Bool {
         let state = unsafe PQtransactionStatus(handle)
         return state == PQTRANS_INTRANS || state == PQTRANS_INERROR

@@ -74,14 +74,11 @@ struct HotValues<Record> {
     private var values: [Value?] = []
     /// The places of the pending values in the order in which they became pending. Entries whose
     /// name has lost its number are no longer valid, and are skipped.
-    private var queue: [HotNames.Place] = []
+    private(set) var queue: [HotNames.Place] = []
     /// The number of entries at the front of `queue` that were taken out.
     private var head = 0
     /// The number of values that have to be written.
     private(set) var pendingCount = 0
-
-    /// The length of the queue, including entries that are no longer valid.
-    var waitingPlaces: Int { queue.count - head }
 
     /// Returns the value at a place; `nil` when there is none, or it is of an earlier name.
     func value(_ place: HotNames.Place) -> Value? {

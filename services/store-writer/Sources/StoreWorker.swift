@@ -308,7 +308,6 @@ final class StoreWorker {
         // the packet stays in the queue.
         let later = waitingForDays.inputs
         queue.take(portion, leaving: waitingForDays.isFull ? later : [], into: &packets)
-        let now = clock.monotonic()
         for packet in packets {
             guard let slot = slot(ofInput: packet.input),
                 assignment.slots[slot].reading == packet.reading
@@ -321,9 +320,9 @@ final class StoreWorker {
                     input: packet.input, header: header, message: message,
                     position: packet.position, storedOrdinal: stored ?? 0)
                 if later.contains(packet.input) {
-                    waitingForDays.add(item, now: now)
+                    waitingForDays.add(item)
                 } else {
-                    batch.add(item, now: now)
+                    batch.add(item)
                 }
             case .dropped(let run):
                 if later.contains(packet.input) {

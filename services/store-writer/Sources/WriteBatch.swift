@@ -1,6 +1,5 @@
 import MarketModel
 import NatsTransport
-import Primitives
 import TapeCodec
 
 /// The packets that a worker writes in one transaction, in the order of the queue. They are kept as
@@ -44,8 +43,6 @@ struct WriteBatch {
     private(set) var rows = 0
     /// The bytes of all items.
     private(set) var bytes = 0
-    /// When the first packet was added to the empty batch.
-    private(set) var since = MonotonicTime.distantPast
 
     var isEmpty: Bool { items.isEmpty && dropped.isEmpty }
 
@@ -60,8 +57,7 @@ struct WriteBatch {
     var inputs: Set<Int> { Set(items.map(\.input)).union(dropped.map(\.input)) }
 
     /// Adds a packet.
-    mutating func add(_ item: Item, now: MonotonicTime) {
-        if isEmpty { since = now }
+    mutating func add(_ item: Item) {
         items.append(item)
         rows += Int(item.header.tickCount)
         bytes += Int(item.header.byteCount)
@@ -109,7 +105,7 @@ struct WriteBatch {
         }
         for (index, item) in later.items.enumerated() {
             addDropped(before: index)
-            if isWanted(item.input) { add(item, now: later.since) }
+            if isWanted(item.input) { add(item) }
         }
         addDropped(before: later.items.count)
     }

@@ -24,8 +24,8 @@ import TapeCodec
 final class StoreWorker {
     /// The state that outlives a worker's life.
     struct Assignment {
-        /// The name under which positions are claimed (`Store.newOwner`). Each life has the same one,
-        /// so that it knows the positions of the last life as its own.
+        /// The name under which positions are claimed (`Store.newOwner`). Each life has the same
+        /// one, so that it knows the positions of the last life as its own.
         let owner: String
         var slots: [WorkerSlot]
         /// Answers to the membership for which the port had no room. They are sent again.

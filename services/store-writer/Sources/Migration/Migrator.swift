@@ -10,9 +10,9 @@ internal import Primitives
 package struct Migrator {
     /// The timeout of a statement: a migration may rewrite large tables.
     package static let statementTimeout = Duration.seconds(3_600)
-    /// The timeout of a wait for a lock of a table. It is short, because other sessions wait in the
-    /// queue for that lock meanwhile. Only migrators wait for another migrator, so they do it for as
-    /// long as a statement may take.
+    /// The timeout of a wait for a lock of a table. It is short, because other sessions wait in
+    /// the queue for that lock meanwhile. Only migrators wait for another migrator, so they do it
+    /// for as long as a statement may take.
     package static let lockTimeout = Duration.seconds(60)
 
     /// The result of a run.

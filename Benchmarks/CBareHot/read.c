@@ -70,7 +70,8 @@ static int write_trade(const char *name, size_t name_bytes, const char *body, co
     char key[600], values[6][40];
     const char *words[14] = {"HSET", key};
     size_t lengths[14] = {4};
-    lengths[1] = (size_t)snprintf(key, sizeof key, "md:trade:%.*s", (int)name_bytes, name);
+    lengths[1] = (size_t)snprintf(
+        key, sizeof key, "md:trade:%.*s:%.*s", (int)name_bytes, name, (int)strnlen(source, 24), source);
     size_t value_lengths[6];
     value_lengths[0] = (size_t)decimal(values[0], i64(body + 32), 9);
     value_lengths[1] = (size_t)decimal(values[1], i64(body + 40), 8);

@@ -43,7 +43,7 @@ final class HotStage {
             executable: ProductPrograms.path("CBareHot"),
             arguments: [
                 "watch", "\(valkey.port)", ValkeyServer.password,
-                "md:trade:\(TickPublisher.marker)", "price",
+                "md:trade:\(TickPublisher.marker):\(TickPublisher.source)", "price",
             ], environment: [:], logPath: folder.file("seen"), options: .endsWithParent)
         defer { watcher.stop(9) }
         try wait(for: folder.file("seen"), "watching", watcher)

@@ -10,6 +10,7 @@ import TapeTransport
 /// up.
 final class TickPublisher {
     static let marker = "MARK"
+    static let source = "bench"
     private static let partitions = 32
     /// Each subject is flushed once in this many steps. The subjects take turns.
     private static let turns = 10
@@ -37,7 +38,7 @@ final class TickPublisher {
     private(set) var acknowledged: [Int64: Int64] = [:]
 
     init(_ client: TapeClient, symbols count: Int) throws {
-        guard let source = SourceName("bench") else { throw Unusable("no name") }
+        guard let source = SourceName(Self.source) else { throw Unusable("no name") }
         client.notify(mailbox)
         publisher = try TapePublisher(client, mailbox: mailbox)
         waiting = Array(repeating: 0, count: Self.partitions)

@@ -91,7 +91,7 @@ struct GraphRun {
             for bar in output.bars {
                 if proves {
                     _ = ledger.record(
-                        bar, symbol: machine.symbols.symbol(at: bar.symbol),
+                        bar, of: machine.symbols.pair(at: bar.symbol),
                         series: machine.program.series[Int(bar.series)].name)
                 }
                 bars.append(bar)

@@ -12,7 +12,7 @@ struct BarRun {
 
     /// Copies into the table itself, as if no row ever came again.
     private static let plainCopy =
-        SinkCatalogue([.bars]).sinks[0].copy.replacing("bars_staging", with: "bars")
+        SinkCatalogue([.bars]).sinks[0].copy.replacing("bars_staging", with: "bars_short")
 
     let database: Stage.Database
     let perTransaction: Int
@@ -36,7 +36,7 @@ struct BarRun {
         var next: UInt64 = 1
         for _ in 0..<Self.turns {
             for way in Way.allCases {
-                try session.script("TRUNCATE bars", timeout: Stage.timeout)
+                try session.script("TRUNCATE bars_short", timeout: Stage.timeout)
                 var loads: [Load] = []
                 for _ in 0..<(Self.rowsPerTurn / perTransaction) {
                     let load = try Load(
@@ -75,9 +75,11 @@ struct BarRun {
         switch way {
         case .copy: try session.script("COMMIT", timeout: Stage.timeout)
         case .merge:
-            try session.script("\(merge.statement(keys)); COMMIT", timeout: Stage.timeout)
+            let statements = merge.statements(keys).joined(separator: ";")
+            try session.script("\(statements); COMMIT", timeout: Stage.timeout)
         case .mergeOfAny:
-            try session.script("\(merge.statement); COMMIT", timeout: Stage.timeout)
+            let statements = merge.statements.joined(separator: ";")
+            try session.script("\(statements); COMMIT", timeout: Stage.timeout)
         }
     }
 }

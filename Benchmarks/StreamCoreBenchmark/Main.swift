@@ -160,7 +160,7 @@ extension BarMachine {
     /// Defines one source that feeds this many symbols. Returns the source's index.
     mutating func define(_ symbols: Int, in tables: inout PartitionTables) throws -> Int {
         guard let name = SourceName("synthetic"),
-            let source = tables.source(name, firstSeen: .undefined)
+            let source = tables.source(name)
         else { throw StreamCoreBenchmark.Unusable() }
         addSource()
         for number in 0..<symbols {

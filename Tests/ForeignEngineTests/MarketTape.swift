@@ -109,7 +109,7 @@ struct MarketTape {
         let areBalanced = machine.machineCounters.allSatisfy(\.isBalanced)
         #expect(areBalanced)
         let names = (0..<machine.symbols.count).map {
-            Int(machine.symbols.symbol(at: UInt32($0)).text.dropFirst()) ?? -1
+            Int(machine.symbols.pair(at: UInt32($0)).symbol.text.dropFirst()) ?? -1
         }
         return (bars, names)
     }

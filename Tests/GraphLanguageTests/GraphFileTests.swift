@@ -29,6 +29,61 @@ struct GraphFileTests {
         #expect(nodes.map(\.input) == [.ticks(.trade), .node(0), .node(1)])
     }
 
+    @Test("sources may be grouped, and be silent for a time that the graph says")
+    func sources() throws {
+        let text =
+            "version: 1\nname: g\nsilent_after: 5s\nsources:\n"
+            + "  ibkr: {members: [ibkr-a, ibkr-b], time_resolution: 1s}\n"
+            + "  alpaca: {members: [alp-1]}\nnodes:\n  \(Self.bars)\n"
+            + "  w: {operator: breadth, scope: all, series: 1m, sources: [ibkr], "
+            + "measures: [advance_decline]}\n"
+        let graph = try GraphFolder.read(text)
+        #expect(graph.silentAfter == 5_000_000_000)
+        #expect(graph.groups.all.map(\.name.text) == ["ibkr", "alpaca"])
+        for (source, owner) in [("ibkr-b", "ibkr"), ("ibkr", "ibkr"), ("alp-2", "alp-2")] {
+            #expect(graph.groups.owner(of: try #require(SourceName(source))).text == owner)
+        }
+        guard case .breadth(let rule, _) = graph.nodes.last?.operation else {
+            Issue.record("the last node is not breadth")
+            return
+        }
+        #expect(rule.sources.map(\.text) == ["ibkr"])
+        let usual = try GraphFolder.read(Self.head + "  \(Self.bars)\n")
+        #expect(usual.silentAfter == GraphDefinition.silentAfterUsual)
+        #expect(usual.groups == SourceGroups())
+    }
+
+    @Test(
+        "mistakes in sources are reported",
+        arguments: [
+            ("sources: {ibkr: {}}", "write members or time_resolution"),
+            ("sources: {ibkr: {members: [a b]}}", "is no name of a source"),
+            ("sources: {a: {members: [x]}, b: {members: [x]}}", "of the group a already"),
+            ("sources: {a: {members: [x, x]}}", "is there twice"),
+            ("sources: {a: {members: [a, x]}}", "is a member in any case"),
+            ("sources: {a: {members: [x]}, x: {members: [y]}}", "of the group a already"),
+            ("sources: {x: {members: [y]}, a: {members: [x]}}", "is a group"),
+            ("sources: {manual: {members: [x]}}", "what Tapeline itself puts on the tape"),
+            ("sources: {universe: {members: [x]}}", "what Tapeline itself puts on the tape"),
+            ("sources: {a: {members: [operator]}}", "what Tapeline itself puts on the tape"),
+            ("silent_after: 1ms", "silent_after"),
+        ])
+    func wrongSources(line: String, problem: String) {
+        let found = GraphFolder.problems(
+            "version: 1\nname: g\n\(line)\nnodes:\n  \(Self.bars)\n")
+        #expect(found.count == 1 && found.first?.contains(problem) == true, "\(found)")
+    }
+
+    @Test("breadth of a member is refused with its group, because nothing would count")
+    func breadthOfMember() {
+        let found = GraphFolder.problems(
+            "version: 1\nname: g\nsources: {ibkr: {members: [ibkr-a, ibkr-b]}}\n"
+                + "nodes:\n  \(Self.bars)\n"
+                + "  w: {operator: breadth, scope: all, series: 1m, sources: [ibkr-b, other], "
+                + "measures: [advance_decline]}\n")
+        #expect(found.count == 1 && found.first?.contains("write ibkr") == true, "\(found)")
+    }
+
     @Test("a series is what its keys say")
     func series() throws {
         let nodes = try nodes(

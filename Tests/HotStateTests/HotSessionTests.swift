@@ -62,7 +62,7 @@ struct HotSessionTests {
             #expect(settled.keys == 1 && settled.written == 1 && !settled.isFlushed)
             #expect(table.pendingCount == 0 && !session.isWaiting)
         }
-        #expect(try server.cli("HGET", "x:trade:A", "price") == "500")
+        #expect(try server.cli("HGET", "x:trade:A:s", "price") == "500")
     }
 
     @Test("a flush and a refusal are seen in every round trip that meets them")

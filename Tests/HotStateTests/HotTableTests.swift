@@ -10,8 +10,11 @@ struct HotTableTests {
     private func prices(_ table: HotTable, _ batch: HotBatch) -> [String: Int64] {
         var found: [String: Int64] = [:]
         for place in batch.trades {
-            let name = String(decoding: table.symbols.name(Int(place.index)), as: UTF8.self)
-            found[name] = table.trades.value(place).map { $0.record.price.raw / 1_000_000_000 }
+            let name = table.pairs.name(Int(place.index))
+            let symbol = HotTable.symbol(in: name, ofBar: false)
+            found[String(decoding: symbol, as: UTF8.self)] = table.trades.value(place).map {
+                $0.record.price.raw / 1_000_000_000
+            }
         }
         return found
     }
@@ -53,11 +56,50 @@ struct HotTableTests {
                 packet.trade(try packet.symbol(name), round * 1_000 + Int64(number))
             }
             packet.add(to: &table, sequence: UInt64(round))
-            let found = takeAll(&table).trades.map { table.symbols.name(Int($0.index)) }
+            let found = takeAll(&table).trades.map { table.pairs.name(Int($0.index)) }
             // Compared by bytes: one name in two Unicode compositions is two symbols.
-            #expect(found == Sample.strangeSymbols.map { Array($0.utf8) })
+            #expect(found == Sample.strangeSymbols.map { Array("\($0):s".utf8) })
+            #expect(
+                found.map { Array(HotTable.symbol(in: $0, ofBar: false)) }
+                    == Sample.strangeSymbols.map { Array($0.utf8) })
         }
-        #expect(table.symbols.count == Sample.strangeSymbols.count)
+        #expect(table.pairs.count == Sample.strangeSymbols.count)
+    }
+
+    @Test("each source of a symbol has its own latest, and what names a source belongs to it")
+    func sources() throws {
+        var table = HotTable(symbolsMax: 100)
+        func names(_ batch: [HotNames.Place]) -> [String] {
+            batch.map { String(decoding: table.pairs.name(Int($0.index)), as: UTF8.self) }
+        }
+        for (number, source) in ["a", "b"].enumerated() {
+            var packet = try SamplePacket(source: source)
+            packet.trade(try packet.symbol("X"), Int64(number) + 1)
+            packet.add(to: &table, sequence: UInt64(number) + 1)
+        }
+        let first = takeAll(&table)
+        #expect(names(first.trades) == ["X:a", "X:b"])
+        #expect(first.trades.map { table.trades.value($0)?.origin.source.text } == ["a", "b"])
+        // One packet of a person: a trade of each source, and one of none in particular.
+        var packet = try SamplePacket(source: "manual")
+        packet.trade(try packet.symbol("X", source: "b"), 20)
+        packet.trade(try packet.symbol("X", source: "a"), 10)
+        packet.trade(try packet.symbol("X"), 30)
+        packet.add(to: &table, sequence: 3)
+        let second = takeAll(&table)
+        #expect(names(second.trades) == ["X:b", "X:a", "X:manual"])
+        #expect(
+            second.trades.map { (table.trades.value($0)?.record.price.raw ?? 0) / 1_000_000_000 }
+                == [20, 10, 30])
+        // Bars of two sources in one packet.
+        var bars = try SamplePacket(.bars, source: "operator")
+        for source in ["a", "b"] {
+            try bars.bar(try bars.symbol("X", source: source), "1m", open: 60, close: 1)
+        }
+        bars.add(to: &table, sequence: 1)
+        let found = takeAll(&table).bars.map { table.barNames.name(Int($0.index)) }
+        #expect(found == ["X:1m:a", "X:1m:b"].map { Array($0.utf8) })
+        #expect(found.allSatisfy { HotTable.symbol(in: $0, ofBar: true).elementsEqual("X".utf8) })
     }
 
     @Test("a revision of an older window does not hide the present one; a newer window wins")
@@ -85,7 +127,7 @@ struct HotTableTests {
         // Reading again from an older position changes nothing.
         try add(120, 5, sequence: 3)
         #expect(try #require(stands()) == (120, 4))
-        #expect(table.barNames.name(0) == Array("A:x:1m".utf8))
+        #expect(table.barNames.name(0) == Array("A:x:1m:feed".utf8))
         let value = table.bars.value(HotNames.Place(index: 0, generation: 1))
         #expect(value?.origin.source.text == "feed")
     }
@@ -138,7 +180,7 @@ struct HotTableTests {
         var table = HotTable(symbolsMax: 16)
         // A packet with more symbols than there is room for.
         try put(&table, (0..<40).map { ("P\($0)", $0) }, sequence: 1)
-        #expect(table.symbols.count == 16 && table.evictions == 24)
+        #expect(table.pairs.count == 16 && table.evictions == 24)
         for (name, price) in prices(table, takeAll(&table)) { #expect(name == "P\(price)") }
         // Symbols alternate in one packet, and each tick must find its own name again.
         var packet = try SamplePacket()

@@ -46,7 +46,7 @@ struct HotWritingTests {
             (5, 6, 1, "5"), (6, 6, 1, "6"), (7, 5, UInt64.max, "6"), (8, 60, 0, "8"),
         ] as [(Int64, Int64, UInt64, String)] {
             try write(price, created, sequence)
-            #expect(try server.cli("HGET", "x:trade:A", "price") == stands)
+            #expect(try server.cli("HGET", "x:trade:A:s", "price") == stands)
         }
     }
 
@@ -66,7 +66,8 @@ struct HotWritingTests {
         ] as [(Int64, Int64, UInt64, Int64)] {
             #expect(try write(open, close, sequence) == [.integer(taken)])
         }
-        #expect(try server.cli("HMGET", "x:bar:A:1m", "ts", "close", "source") == "120\n6\nfeed")
+        #expect(
+            try server.cli("HMGET", "x:bar:A:1m:feed", "ts", "close", "source") == "120\n6\nfeed")
     }
 
     @Test("every name that a symbol may have becomes a key of its own, with what it says")
@@ -83,12 +84,12 @@ struct HotWritingTests {
         #expect(try write(&table) == [.integer(count), .integer(count)])
         for (number, name) in Sample.strangeSymbols.enumerated() {
             let trade = try session.command([
-                "HMGET", .text("x:trade:\(name)"), "price", "size", "ts", "receive_ts", "source",
+                "HMGET", .text("x:trade:\(name):s"), "price", "size", "ts", "receive_ts", "source",
             ])
             let expected = ["\(number)", "2.5", "17", "18", "s"]
             #expect(trade == .array(expected.map { .string(Array($0.utf8)) }), "\(name)")
             let quote = try session.command([
-                "HMGET", .text("x:quote:\(name)"), "bid", "ask", "ask_size", "ts",
+                "HMGET", .text("x:quote:\(name):s"), "bid", "ask", "ask_size", "ts",
             ])
             let values = ["", "\(number)", "1", "18"]
             #expect(quote == .array(values.map { .string(Array($0.utf8)) }), "\(name)")
@@ -103,7 +104,7 @@ struct HotWritingTests {
         packet.add(to: &table, sequence: 1, receivedAt: .at(1_000_000_000))
         let replies = try write(&table, now: .at(101_000_000_000))
         #expect(replies == [.integer(256), .integer(256), .integer(88)])
-        let left = Int(try server.cli("PTTL", "x:trade:S599")) ?? 0
+        let left = Int(try server.cli("PTTL", "x:trade:S599:s")) ?? 0
         #expect((100_000...200_000).contains(left))
     }
 
@@ -115,36 +116,125 @@ struct HotWritingTests {
             packet.trade(try packet.symbol("A"), price)
             packet.add(to: &table, sequence: UInt64(price), receivedAt: now)
             #expect(try self.write(&table, now: now) == [.integer(1)])
-            return Int(try server.cli("PTTL", "x:trade:A")) ?? 0
+            return Int(try server.cli("PTTL", "x:trade:A:s")) ?? 0
         }
         #expect(try write(1, at: .at(0)) > 200_000)
-        try server.cli("PEXPIRE", "x:trade:A", "100000")
+        try server.cli("PEXPIRE", "x:trade:A:s", "100000")
         #expect(try write(2, at: .at(500_000_000)) <= 100_000)
         #expect(try write(3, at: .at(1_500_000_000)) > 200_000)
-        try server.cli("DEL", "x:trade:A")
+        try server.cli("DEL", "x:trade:A:s")
         #expect(try write(4, at: .at(1_600_000_000)) > 200_000)
-        #expect(try server.cli("HGET", "x:trade:A", "price") == "4")
+        #expect(try server.cli("HGET", "x:trade:A:s", "price") == "4")
         // A write that failed is repeated.
         var packet = try SamplePacket()
         packet.trade(try packet.symbol("A"), 5)
         packet.add(to: &table, sequence: 5, receivedAt: .at(1_700_000_000))
         table.putBack(.trade, takeAll(&table, now: .at(1_700_000_000)).trades[...])
-        try server.cli("PEXPIRE", "x:trade:A", "100000")
+        try server.cli("PEXPIRE", "x:trade:A:s", "100000")
         #expect(try self.write(&table, now: .at(1_800_000_000)) == [.integer(1)])
-        #expect(Int(try server.cli("PTTL", "x:trade:A")) ?? 0 > 200_000)
+        #expect(Int(try server.cli("PTTL", "x:trade:A:s")) ?? 0 > 200_000)
+    }
+
+    /// Returns the members of a symbol's set of sources.
+    private func sources(_ symbol: String) throws -> String {
+        try server.cli("ZRANGE", "x:sources:\(symbol)", "0", "-1")
+    }
+
+    private func add(
+        _ table: inout HotTable, _ source: String, sequence: UInt64, at received: MonotonicTime
+    ) throws {
+        var packet = try SamplePacket(source: source)
+        packet.trade(try packet.symbol("A:x"), Int64(sequence))
+        packet.add(to: &table, sequence: sequence, receivedAt: received)
+    }
+
+    @Test("a symbol's sources are those that have a key, each until its last key expires")
+    func sourcesOfASymbol() throws {
+        var table = HotTable(symbolsMax: 16)
+        // The value of the first source is 100 s old already.
+        try add(&table, "old", sequence: 1, at: .at(0))
+        try add(&table, "new", sequence: 2, at: .at(100_000_000_000))
+        var bars = try SamplePacket(.bars, source: "operator")
+        try bars.bar(try bars.symbol("A:x", source: "group"), "1m", open: 60, close: 1)
+        bars.add(to: &table, sequence: 1, receivedAt: .at(50_000_000_000))
+        #expect(try write(&table, now: .at(100_000_000_000)) == [.integer(2), .integer(1)])
+        #expect(try sources("A:x") == "old\ngroup\nnew")
+        for (source, key) in [
+            ("old", "x:trade:A:x:old"), ("new", "x:trade:A:x:new"),
+            ("group", "x:bar:A:x:1m:group"),
+        ] {
+            #expect(
+                try server.cli("ZSCORE", "x:sources:A:x", source)
+                    == server.cli("PEXPIRETIME", key), "\(source)")
+        }
+        // The set ends with the last of them.
+        let end = try server.cli("PEXPIRETIME", "x:trade:A:x:new")
+        #expect(try server.cli("PEXPIRETIME", "x:sources:A:x") == end)
+    }
+
+    @Test("a source without a key any more leaves the set when another one is renewed")
+    func sourcesThatLeft() throws {
+        var table = HotTable(symbolsMax: 16)
+        try add(&table, "gone", sequence: 1, at: .at(0))
+        try add(&table, "here", sequence: 2, at: .at(0))
+        _ = try write(&table)
+        let later = MonotonicTime.at(2_000_000_000)
+        // As if its life had passed.
+        try server.cli("ZADD", "x:sources:A:x", "1", "gone")
+        try add(&table, "here", sequence: 3, at: later)
+        _ = try write(&table, now: later)
+        #expect(try sources("A:x") == "here")
+        // It comes back with its next value.
+        try add(&table, "gone", sequence: 4, at: later)
+        _ = try write(&table, now: later)
+        #expect(try sources("A:x").split(separator: "\n").sorted() == ["gone", "here"])
+    }
+
+    @Test("a shorter life takes nothing from a set, and a refused value renews nothing")
+    func sourcesAndLives() throws {
+        var table = HotTable(symbolsMax: 16)
+        try add(&table, "s", sequence: 5, at: .at(0))
+        _ = try write(&table)
+        let end = try server.cli("PEXPIRETIME", "x:sources:A:x")
+        // Of the same source, a bar that was received long ago: its key lives shorter.
+        var bars = try SamplePacket(.bars, source: "operator")
+        try bars.bar(try bars.symbol("A:x", source: "s"), "1m", open: 60, close: 1)
+        bars.add(to: &table, sequence: 1, receivedAt: .at(-200_000_000_000))
+        var writing = HotWriting(namespace: "x", digests: digests)
+        let batch = takeAll(&table, heardAfter: .at(-300_000_000_000))
+        writing.write(batch, of: table, now: .at(0), lifeNanoseconds: life)
+        session.append(writing.commands)
+        #expect(try session.replies(count: 1) == [.integer(1)])
+        #expect(try server.cli("PEXPIRETIME", "x:sources:A:x") == end)
+        #expect(try server.cli("ZSCORE", "x:sources:A:x", "s") == end)
+        // Another writer, which is behind: what it has is refused.
+        var other = HotTable(symbolsMax: 16)
+        try add(&other, "s", sequence: 4, at: .at(0))
+        try server.cli("DEL", "x:sources:A:x")
+        #expect(try write(&other) == [.integer(0)])
+        #expect(try sources("A:x") == "")
+    }
+
+    @Test("a set of another type is made anew and counted")
+    func wrongTypeOfSources() throws {
+        try server.cli("SET", "x:sources:A:x", "not ours")
+        var table = HotTable(symbolsMax: 16)
+        try add(&table, "s", sequence: 1, at: .at(0))
+        #expect(try write(&table) == [.integer(1 + HotScripts.replacedFactor)])
+        #expect(try sources("A:x") == "s")
     }
 
     @Test("a key of another type is made anew and counted, the others are not disturbed")
     func wrongType() throws {
-        try server.cli("SET", "x:trade:S1", "not ours")
-        try server.cli("LPUSH", "x:trade:S2", "not ours")
+        try server.cli("SET", "x:trade:S1:s", "not ours")
+        try server.cli("LPUSH", "x:trade:S2:s", "not ours")
         var table = HotTable(symbolsMax: 16)
         var packet = try SamplePacket()
         for number in 0..<4 { packet.trade(try packet.symbol("S\(number)"), Int64(number)) }
         packet.add(to: &table, sequence: 1)
         #expect(try write(&table) == [.integer(4 + 2 * HotScripts.replacedFactor)])
         for number in 0..<4 {
-            #expect(try server.cli("HGET", "x:trade:S\(number)", "price") == "\(number)")
+            #expect(try server.cli("HGET", "x:trade:S\(number):s", "price") == "\(number)")
         }
     }
 
@@ -167,7 +257,7 @@ struct HotWritingTests {
         packet.add(to: &table, sequence: UInt64.max, created: .max)
         #expect(try write(&table) == [.integer(1)])
         #expect(
-            try server.cli("HMGET", "x:bar:A:1m", "open", "high", "volume", "trades", "ts")
+            try server.cli("HMGET", "x:bar:A:1m:operator", "open", "high", "volume", "trades", "ts")
                 == """
                 \(Price(raw: .min))
                 \(Price(raw: .max - 1))

@@ -64,7 +64,7 @@ struct KeeperBench {
 
     func price(_ symbol: String) -> String {
         do {
-            return try server.cli("HGET", "\(tape.names.namespace):trade:\(symbol)", "price")
+            return try server.cli("HGET", "\(tape.names.namespace):trade:\(symbol):test", "price")
         } catch {
             return "\(error)"
         }

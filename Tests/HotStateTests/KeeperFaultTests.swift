@@ -138,7 +138,7 @@ struct KeeperFaultTests {
         let running = try bench.start()
         var source = try bench.source(["PROBE", "A", "B"])
         try bench.listens(&source, running)
-        try server.cli("SET", "h6:trade:A", "somebody's")
+        try server.cli("SET", "h6:trade:A:test", "somebody's")
         try bench.publish(&source, [(1, 5), (2, 6)])
         #expect(eventually { bench.price("A") == "5" && bench.price("B") == "6" })
         #expect(

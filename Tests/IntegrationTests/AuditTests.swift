@@ -45,24 +45,24 @@ extension IntegrationTests {
                 noticed: ["bars_equal_sql"]),
             Damage(
                 name: "a vwap that is off by the last digit",
-                sql: "UPDATE bars SET vwap = vwap + 0.000000001 WHERE \(oneBar)",
+                sql: "UPDATE bars_short SET vwap = vwap + 0.000000001 WHERE \(oneBar)",
                 noticed: ["bars_equal_sql"]),
             Damage(
-                name: "a lost bar", sql: "DELETE FROM bars WHERE \(oneBar)",
+                name: "a lost bar", sql: "DELETE FROM bars_short WHERE \(oneBar)",
                 noticed: ["bars_stored", "trades_counted_once"]),
             Damage(
                 name: "a bar that took another's place, and none was there",
-                sql: "UPDATE bars SET replaced = replaced + 1 WHERE \(oneBar)",
+                sql: "UPDATE bars_short SET replaced = replaced + 1 WHERE \(oneBar)",
                 noticed: ["bars_stored"]),
             Damage(
                 name: "bars that are gone; that their series began later is none",
-                sql: "WITH later AS (UPDATE bars SET generation = generation + 1 "
-                    + "WHERE ts >= \(laterGeneration)) DELETE FROM bars "
+                sql: "WITH later AS (UPDATE bars_short SET generation = generation + 1 "
+                    + "WHERE ts >= \(laterGeneration)) DELETE FROM bars_short "
                     + "WHERE series = '1m' AND ts < \(laterGeneration)",
                 noticed: ["bars_stored"]),
             Damage(
                 name: "a bar of nothing",
-                sql: "UPDATE bars SET open_time_ns = open_time_ns - 86400000000000000, "
+                sql: "UPDATE bars_short SET open_time_ns = open_time_ns - 86400000000000000, "
                     + "close_time_ns = close_time_ns - 86400000000000000 WHERE \(oneBar)",
                 noticed: ["bars_equal_sql", "trades_counted_once"]),
             Damage(

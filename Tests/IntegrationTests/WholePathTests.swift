@@ -70,7 +70,8 @@ extension IntegrationTests {
                 #expect(rows.count == 14, "\(table)")
                 for row in rows {
                     let words = row.split(separator: "|", omittingEmptySubsequences: false)
-                    let key = "md:\(kind):\(words[0])\(kind == "bar" ? ":1s" : "")"
+                    let series = kind == "bar" ? ":1s" : ""
+                    let key = "md:\(kind):\(words[0])\(series):synthetic"
                     try expectHash(pipeline, key, fields, words.dropFirst().map(Self.canonical))
                 }
             }

@@ -24,12 +24,13 @@ struct MembershipMachineTests {
         var orders: [OwnershipOrder] = []
         var steadyUntil = MonotonicTime.distantPast
 
-        init(partitions: Int = 1) throws {
-            machine = MembershipMachine(
-                MembershipMachine.Settings(
-                    member: try #require(MemberName("a")), instance: 7, leaseNanoseconds: lease,
-                    partitions: partitions, rank: 0, since: Timestamp(nanoseconds: 5),
-                    release: "1"))
+        init(partitions: Int = 1, semantics: UInt64? = nil) throws {
+            var settings = MembershipMachine.Settings(
+                member: try #require(MemberName("a")), instance: 7, leaseNanoseconds: lease,
+                partitions: partitions, rank: 0, since: Timestamp(nanoseconds: 5),
+                release: "1")
+            settings.semantics = semantics
+            machine = MembershipMachine(settings)
         }
 
         mutating func handle(_ event: MembershipMachine.Event) {
@@ -108,6 +109,33 @@ struct MembershipMachineTests {
         }
         #expect(claim == Claim(tenure: 1, epoch: 1, previous: nil, wasReleased: true))
         #expect(rig.steadyUntil > rig.now && rig.steadyUntil <= rig.now + Self.lease)
+    }
+
+    /// Another member, and how many of two partitions an owner of rank 0 and semantics 6 keeps
+    /// beside it.
+    struct Rival: Sendable {
+        var rank: UInt64 = 0
+        var semantics: UInt64?
+        var keeps: Int
+    }
+
+    @Test(
+        "the highest rank gets the partitions, and of equal ranks the highest semantics",
+        arguments: [
+            Rival(keeps: 2), Rival(semantics: 5, keeps: 2), Rival(semantics: 6, keeps: 1),
+            Rival(semantics: 7, keeps: 0), Rival(rank: 1, keeps: 0),
+        ])
+    func precedence(rival: Rival) throws {
+        var rig = try Rig(partitions: 2, semantics: 6)
+        rig.begin()
+        #expect(rig.machine.held.count == 2)
+        var other = try rig.other(.ready, 1)
+        (other.rank, other.semantics) = (rival.rank, rival.semantics)
+        rig.handle(.heartbeat(other))
+        rig.pass(100)
+        let released = rig.orders.count { if case .release = $0 { true } else { false } }
+        #expect(released == 2 - rival.keeps)
+        #expect(rig.said.allSatisfy { $0.semantics == 6 })
     }
 
     @Test("after a pause nothing goes on before each record is written once more")

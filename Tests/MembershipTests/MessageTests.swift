@@ -91,6 +91,16 @@ struct MessageTests {
         #expect(try Self.heartbeat().leaseNanoseconds == nil)
     }
 
+    @Test("a heartbeat says by which rules its member makes output; one of an older version not")
+    func heartbeatSemantics() throws {
+        var heartbeat = try Self.heartbeat()
+        #expect(try MemberHeartbeat(json: heartbeat.json, member: heartbeat.member) == heartbeat)
+        heartbeat.semantics = 6
+        let text = String(decoding: heartbeat.json, as: UTF8.self)
+        #expect(text.hasSuffix(#""version":"0.1.0","semantics":6}"#))
+        #expect(try MemberHeartbeat(json: heartbeat.json, member: heartbeat.member) == heartbeat)
+    }
+
     @Test(
         "a heartbeat that makes no sense is none",
         arguments: [

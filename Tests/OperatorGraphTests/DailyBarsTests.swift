@@ -129,7 +129,8 @@ struct DailyBarsTests {
             var builder = PacketBuilder(kind: .bars, partition: Partition(0), source: .operator)
             let symbol = builder.register(
                 SymbolDefinition(
-                    symbol: try #require(Symbol("A")), provider: "", since: .undefined))
+                    symbol: try #require(Symbol("A")), provider: "", since: .undefined,
+                    source: SourceName("one")))
             let series = builder.register(
                 SeriesDefinition(
                     name: try #require(SeriesName("1s")), widthNanoseconds: Self.second))
@@ -203,7 +204,8 @@ struct DailyBarsTests {
             kind: .bars, partition: Partition(partition), source: .operator)
         let symbol = builder.register(
             SymbolDefinition(
-                symbol: try #require(Symbol("S\(partition)")), provider: "", since: .undefined))
+                symbol: try #require(Symbol("S\(partition)")), provider: "", since: .undefined,
+                source: SourceName("one")))
         let series = builder.register(
             SeriesDefinition(
                 name: try #require(SeriesName("1s")), widthNanoseconds: Self.second))

@@ -19,7 +19,7 @@ struct DirtyMarkTests {
         let start = GraphTape.time(0).nanoseconds
         return output.dirty.map {
             Mark(
-                symbol: machine.symbols.symbol(at: $0.symbol).text,
+                symbol: machine.symbols.pair(at: $0.symbol).symbol.text,
                 from: Double($0.from - start) / 1_000_000_000,
                 to: Double($0.to - start) / 1_000_000_000,
                 reason: BarReason(rawValue: $0.reason) ?? .closed)

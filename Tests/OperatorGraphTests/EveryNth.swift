@@ -16,7 +16,7 @@ struct EveryNth: TickOperator {
     }
 
     mutating func take(
-        _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
+        _ tick: GraphTick, of symbol: SourceSymbol, publishing values: inout [OperatorValue]
     ) -> Bool {
         let index = Int(tick.header.symbol)
         while seen.count <= index { seen.append(0) }

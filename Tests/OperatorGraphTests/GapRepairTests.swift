@@ -188,12 +188,12 @@ import Testing
         #expect(run.partial == ["5s 0.0"])
     }
 
-    @Test("an id is one of its source, and people may take back trades of any")
+    @Test("an id is one of its source or group, and people may take back trades of any")
     func sources() {
-        func trade(_ action: TradeAction, price: Int64 = 1) -> Trade {
+        func trade(_ action: TradeAction, price: Int64 = 1, of pair: UInt32 = 3) -> Trade {
             Trade(
                 header: TickHeader(
-                    symbol: 3, action: action.rawValue, providerTime: GraphTape.time(0),
+                    symbol: pair, action: action.rawValue, providerTime: GraphTape.time(0),
                     receiveTime: GraphTape.time(0), providerID: 9),
                 price: Price(raw: price), size: Quantity(raw: 1))
         }
@@ -201,7 +201,8 @@ import Testing
         var isNoted = changes.note(trade(.cancel), source: 1)
         #expect(isNoted)
         #expect(changes.change(of: trade(.new), source: 1) == .cancelled)
-        #expect(changes.change(of: trade(.new), source: 2) == nil)
+        #expect(changes.change(of: trade(.new), source: 2) == .cancelled, "a member of the group")
+        #expect(changes.change(of: trade(.new, of: 4), source: 1) == nil, "of another source")
         #expect(changes.change(of: trade(.new), source: nil) == nil)
         isNoted = changes.note(trade(.correction, price: 5), source: nil)
         #expect(isNoted)

@@ -22,20 +22,44 @@ struct GraphProgramTests {
             name: "plain", input: .ticks(.trade), operation: .bars(rule, calendar: nil))
     }
 
-    @Test("graphs without ids in a key have the hash that stands on tapes already")
-    func standingHashes() throws {
-        func hash(_ key: [TickField]?) throws -> UInt64 {
-            let first = key.map { Nodes.deduplicate("once", .ticks(.trade), key: $0) }
-            let bars = try Nodes.bars("bars", first == nil ? .ticks(.trade) : .node(0), ["1s"])
-            return GraphProgram(
-                GraphDefinition(name: "g", nodes: [first, bars].compactMap(\.self))
-            ).hash
-        }
-        #expect(try hash(nil) == 10_264_039_829_784_332_715)
-        #expect(try hash([.time, .price]) == 6_465_591_524_909_261_760)
-        // With `id` in the key, equal ticks without ids are treated otherwise than before, so the
-        // hash must differ from the earlier one.
-        #expect(try hash([.id, .time]) != 16_198_428_458_698_919_636)
+    /// A graph with its present hash, and with those by which earlier releases stored its output.
+    struct StandingHash: Sendable {
+        /// The key of the node that deduplicates; `nil` without such a node.
+        var key: [TickField]?
+        var present: UInt64
+        /// The hash by release 601135a, the first that is upgraded from.
+        var first: UInt64
+        /// The hash by the last text of semantics 5.
+        var last: UInt64
+    }
+
+    @Test(
+        "graphs have the hash that stands on tapes, also that of earlier releases",
+        arguments: [
+            StandingHash(
+                key: nil, present: 11_675_107_448_654_603_360,
+                first: 10_264_039_829_784_332_715, last: 10_264_039_829_784_332_715),
+            StandingHash(
+                key: [.time, .price], present: 2_797_689_421_466_049_431,
+                first: 6_465_591_524_909_261_760, last: 6_465_591_524_909_261_760),
+            StandingHash(
+                key: [.id], present: 3_537_480_643_057_676_979,
+                first: 3_856_211_270_549_973_817, last: 8_631_051_306_226_734_518),
+            StandingHash(
+                key: [.id, .time], present: 15_020_321_737_764_447_383,
+                first: 16_198_428_458_698_919_636, last: 1_118_399_463_323_504_302),
+            // The key of graphs/advanced.yaml.
+            StandingHash(
+                key: [.id, .time, .price, .size], present: 9_338_133_609_338_318_818,
+                first: 7_995_628_802_397_145_255, last: 11_906_166_547_671_086_932),
+        ])
+    func standingHashes(_ row: StandingHash) throws {
+        let first = row.key.map { Nodes.deduplicate("once", .ticks(.trade), key: $0) }
+        let bars = try Nodes.bars("bars", first == nil ? .ticks(.trade) : .node(0), ["1s"])
+        let program = GraphProgram(
+            GraphDefinition(name: "g", nodes: [first, bars].compactMap(\.self)))
+        #expect(program.hash == row.present)
+        #expect(Set(program.earlierHashes) == [row.first, row.last])
     }
 
     @Test("whatever decides output changes the hash, and nothing else does")

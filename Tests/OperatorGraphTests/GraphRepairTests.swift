@@ -83,7 +83,7 @@ struct GraphRepairTests {
         var published: [Key: [Int64]] = [:]
         for bar in bars {
             let key = Key(
-                series: bar.series, symbol: machine.symbols.symbol(at: bar.symbol).text,
+                series: bar.series, symbol: machine.symbols.pair(at: bar.symbol).symbol.text,
                 open: bar.openTime)
             published[key] =
                 bar.flags.contains(.withdrawn)

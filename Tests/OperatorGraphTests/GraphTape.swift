@@ -11,19 +11,23 @@ struct GraphTape {
     private var builder: PacketBuilder
     private var symbols: [String: UInt32] = [:]
     private var ordinal: UInt64 = 1
+    private let provider: String
     private(set) var packets: [SealedPacket] = []
 
-    init(_ source: SourceName) {
+    init(_ source: SourceName, provider: String = "test") {
+        self.provider = provider
         builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: source)
     }
 
-    init(_ source: String = "one") throws { self.init(try #require(SourceName(source))) }
+    init(_ source: String = "one", provider: String = "test") throws {
+        self.init(try #require(SourceName(source)), provider: provider)
+    }
 
     mutating func symbol(_ text: String) throws -> UInt32 {
         if let known = symbols[text] { return known }
         let symbol = try #require(Symbol(text))
         let number = builder.register(
-            SymbolDefinition(symbol: symbol, provider: "test", since: Timestamp(nanoseconds: 0)))
+            SymbolDefinition(symbol: symbol, provider: provider, since: Timestamp(nanoseconds: 0)))
         symbols[text] = number
         return number
     }
@@ -33,7 +37,7 @@ struct GraphTape {
         builder.redefine(
             try symbol(text),
             as: SymbolDefinition(
-                symbol: try #require(Symbol(text)), provider: "test", since: Self.time(seconds)))
+                symbol: try #require(Symbol(text)), provider: provider, since: Self.time(seconds)))
     }
 
     /// Returns a time in seconds from a fixed morning.
@@ -193,4 +197,9 @@ func machine(
 ) throws -> GraphMachine {
     GraphMachine(
         try GraphProgram(GraphDefinition(name: "test", nodes: nodes), operators: operators))
+}
+
+/// Returns a symbol of the source whose packets a `GraphTape` holds.
+func ofTest(_ text: String) throws -> SourceSymbol {
+    SourceSymbol(try #require(Symbol(text)), of: try #require(SourceName("one")))
 }

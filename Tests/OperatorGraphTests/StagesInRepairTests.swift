@@ -96,7 +96,7 @@ import Testing
         return Set(
             last.values.filter { !$0.flags.contains(.withdrawn) }.map {
                 Content(
-                    series: $0.series, symbol: machine.symbols.symbol(at: $0.symbol).text,
+                    series: $0.series, symbol: machine.symbols.pair(at: $0.symbol).symbol.text,
                     openTime: $0.openTime, prices: [$0.open, $0.high, $0.low, $0.close, $0.vwap],
                     counts: [$0.trades, UInt64($0.excluded.filter)])
             })
@@ -236,7 +236,7 @@ private struct Rising: TickOperator {
     init(settings: [GraphSetting]) throws(TickOperatorError) {}
 
     mutating func take(
-        _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
+        _ tick: GraphTick, of symbol: SourceSymbol, publishing values: inout [OperatorValue]
     ) -> Bool {
         guard case .trade(let trade) = tick else { return true }
         let index = Int(trade.header.symbol)

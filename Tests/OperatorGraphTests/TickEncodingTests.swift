@@ -55,14 +55,15 @@ struct TickEncodingTests {
     }
 
     @Test("a trade in MessagePack is what PyPI's msgpack 1.1.0 makes of the same values")
-    func messagePack() {
+    func messagePack() throws {
         var encoder = TickEncoder(.messagePack)
         let golden =
-            "8aa46b696e64a57472616465a673796d626f6ca44141504ca474696d65cf17979cfe362a0000"
+            "8ba46b696e64a57472616465a673796d626f6ca44141504ca6736f75726365a36f6e65a474696d65"
+            + "cf17979cfe362a0000"
             + "ac726563656976655f74696d65cf17979cfe362a03e8a2696407a5666c61677310a57072696365"
             + "d3ffffffff6afd0700a473697a65c0a865786368616e6765a34e5953aa636f6e646974696f6e73a0"
         for _ in 0..<2 {
-            let bytes = encoder.encode(.trade(trade), symbol: "AAPL")
+            let bytes = encoder.encode(.trade(trade), of: try ofTest("AAPL"))
             #expect(hex(bytes) == golden)
         }
     }
@@ -70,11 +71,12 @@ struct TickEncodingTests {
     @Test("JSON holds the same, and reads back")
     func json() throws {
         var encoder = TickEncoder(.json)
-        _ = encoder.encode(.trade(trade), symbol: "first")
+        _ = encoder.encode(.trade(trade), of: try ofTest("first"))
         let text = String(
-            decoding: encoder.encode(.trade(trade), symbol: "A\"B"), as: UTF8.self)
+            decoding: encoder.encode(.trade(trade), of: try ofTest("A\"B")), as: UTF8.self)
         #expect(
-            text == #"{"kind":"trade","symbol":"A\"B","time":1700000000000000000,"#
+            text == #"{"kind":"trade","symbol":"A\"B","source":"one","#
+                + #""time":1700000000000000000,"#
                 + #""receive_time":1700000000000001000,"id":7,"flags":16,"price":-2500000000,"#
                 + #""size":null,"exchange":"NYS","conditions":""}"#)
         let value = try JSONValue.parse(text)
@@ -82,7 +84,7 @@ struct TickEncodingTests {
         let quote = Quote(
             header: trade.header, bidPrice: Price(raw: 1), bidSize: Quantity(raw: 2),
             askPrice: Price(raw: 3), askSize: Quantity(raw: 4))
-        let other = encoder.encode(.quote(quote), symbol: "Q")
+        let other = encoder.encode(.quote(quote), of: try ofTest("Q"))
         #expect(String(decoding: other, as: UTF8.self).contains(#""bid":1,"bid_size":2,"ask":3"#))
     }
 
@@ -128,7 +130,7 @@ struct TickEncodingTests {
         )
         var state: [UInt8] = []
         machine.stages.operators[0].encode(into: &state)
-        #expect(state == encoder.encode(.trade(trade), symbol: "AAPL"))
+        #expect(state == encoder.encode(.trade(trade), of: try ofTest("AAPL")))
         #expect(try machine.restored().bytes == machine.bytes)
     }
 

@@ -54,7 +54,7 @@ struct BarsOnTape {
                         add(tick)
                     } else if let value = message.indicatorValue(in: bytes) {
                         _ = ledger.record(
-                            value, symbol: symbols[UInt64(value.header.symbol)]?.symbol)
+                            value, of: symbols[UInt64(value.header.symbol)]?.pair)
                         values.append(value)
                     }
                 case .trade, .quote, .malformed: problems.append("no bar")
@@ -72,7 +72,7 @@ struct BarsOnTape {
             problems.append("a bar without its definitions")
             return
         }
-        _ = ledger.record(bar, symbol: symbol.symbol, series: series.name)
+        _ = ledger.record(bar, of: symbol.pair, series: series.name)
         sources.insert(symbol.source?.text ?? "none")
         bars.append(PlainBar(symbol.symbol.text, series.name.text, bar))
         all.append(bar)
@@ -85,7 +85,7 @@ struct BarsOnTape {
             problems.append("a late tick without its definitions")
             return
         }
-        _ = ledger.record(tick, symbol: symbol.symbol, series: series.name)
+        _ = ledger.record(tick, of: symbol.pair, series: series.name)
         late.append(tick)
     }
 
@@ -97,4 +97,9 @@ struct BarsOnTape {
         }
         return newest
     }
+}
+
+extension SymbolDefinition {
+    /// The symbol and source of a packet of bars.
+    var pair: SourceSymbol { SourceSymbol(symbol, of: source ?? .operator) }
 }

@@ -23,7 +23,7 @@ struct HungThreadTests {
         init(settings: [GraphSetting]) throws(TickOperatorError) {}
 
         mutating func take(
-            _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
+            _ tick: GraphTick, of symbol: SourceSymbol, publishing values: inout [OperatorValue]
         ) -> Bool {
             guard Self.isStuck.load(ordering: .relaxed) else { return true }
             while !Self.release.wait(timeout: .seconds(3_600)) {}
@@ -39,7 +39,7 @@ struct HungThreadTests {
         init(settings: [GraphSetting]) throws(TickOperatorError) {}
 
         mutating func take(
-            _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
+            _ tick: GraphTick, of symbol: SourceSymbol, publishing values: inout [OperatorValue]
         ) -> Bool { true }
 
         func encode(into bytes: inout [UInt8]) {}

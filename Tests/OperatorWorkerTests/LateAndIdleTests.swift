@@ -87,7 +87,7 @@ struct LateAndIdleTests {
         let worker = try TestWorker(scene.tape, ["OPERATOR_SERIES": "1m"], takes: [0])
         let heard = Mutex<[String]>([])
         let listener = try scene.tape.client.connection.subscribe(
-            "li3.live.bar.1m.A", pendingMessagesMax: 1_024
+            "li3.live.bar.1m.A.test", pendingMessagesMax: 1_024
         ) { message in
             let text = message.withPayload { String(decoding: $0.array, as: UTF8.self) }
             heard.withLock { $0.append(text) }

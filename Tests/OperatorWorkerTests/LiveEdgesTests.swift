@@ -137,7 +137,7 @@ struct LiveEdgesTests {
         var scene = try RepairScene(TestTape(Self.shared.get(), namespace: "le1"))
         let heard = Mutex<[String]>([])
         let listener = try scene.tape.client.connection.subscribe(
-            "le1.live.node.few.A", pendingMessagesMax: 1_024
+            "le1.live.node.few.A.test", pendingMessagesMax: 1_024
         ) { message in
             let text = message.withPayload { String(decoding: $0.array, as: UTF8.self) }
             heard.withLock { $0.append(text) }

@@ -1,4 +1,5 @@
 import MarketModel
+import MembershipTransport
 import OperatorGraph
 import ServiceRuntime
 import ServiceTestSupport
@@ -55,6 +56,14 @@ struct OperatorSettingsTests {
             #expect(found.count { $0.hasPrefix(key) } == 1, "\(key): \(found)")
         }
         #expect(found.count == 4)
+    }
+
+    @Test("a worker's rank is its generation, which workers of earlier releases compare, too")
+    func rank() throws {
+        let configuration = try TestService.configuration(
+            Main.description, ["OPERATOR_GENERATION": "2"])
+        let found = try Main.membership(configuration, shares: 4, operationsPort: 1)
+        #expect(found.rank == 2 && found.semantics == UInt64(GraphProgram.semantics))
     }
 
     private static let graphs = "\(ServerPrograms.checkout)/services/operator-worker/graphs"

@@ -176,6 +176,48 @@ import Testing
         #expect(found.output == nil)
     }
 
+    @Test("output of an earlier release begins a new line, also where no head states that")
+    func earlierRelease() throws {
+        let claimed = CheckpointHead(epoch: 7, generation: 0, definition: 0, entries: [])
+        for earlier in program.earlierHashes {
+            // The head, and what the tape states where the head states nothing.
+            let known: [(head: CheckpointHead?, onTape: UInt64?)] = [
+                (try head(9, definition: earlier), nil), (nil, earlier), (claimed, earlier),
+            ]
+            for (head, onTape) in known {
+                var here = situation()
+                here.stored.head = head
+                #expect(here.needsDefinition == (onTape != nil))
+                here.published?.definition = onTape
+                #expect(here.needsInput && here.refusal == nil)
+                let found = try begins(here)
+                #expect(found.way == .base(Base(end: input, openingInput: nil, endsRequest: false)))
+                #expect(found.output == OutputLedger.End(ordinal: 10, checksum: 1_000))
+                here.isInputThere = false
+                #expect(stops(here)?.contains("partition rebuild 3") == true)
+            }
+        }
+    }
+
+    @Test("without a sign of an earlier release, output is computed again and compared")
+    func noEarlierRelease() throws {
+        let claimed = CheckpointHead(epoch: 7, generation: 0, definition: 0, entries: [])
+        let earlier = program.earlierHashes.first
+        let known: [(head: CheckpointHead?, onTape: UInt64?)] = [
+            (nil, nil), (nil, 8), (nil, 9), (claimed, 9), (try head(10), earlier),
+        ]
+        for (head, onTape) in known {
+            var here = situation()
+            here.stored.head = head
+            here.published?.definition = onTape
+            #expect(!here.needsInput)
+            #expect(try begins(here).way == .start)
+        }
+        // Markers alone are no output, and other generations are known by their number.
+        #expect(!situation(stands: nil).needsDefinition)
+        #expect(!situation(generation: 1).needsDefinition)
+    }
+
     @Test("a rebuild goes on behind the highest ordinal that anybody knows")
     func rebuild() throws {
         var here = situation(stands: 8)

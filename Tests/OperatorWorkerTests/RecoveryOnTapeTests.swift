@@ -55,6 +55,14 @@ struct RecoveryOnTapeTests {
             return last?.withBytes { PacketReader.outputState(of: $0) }?.input.sequence ?? 0
         }
 
+        /// Expects that the tape states these series as those of the last output.
+        func expectDefinition(of series: String) throws {
+            let settings = try OperatorSettings(
+                TestService.configuration(Main.description, ["OPERATOR_SERIES": series]))
+            let lookup = TapeLookup(tape.client, tape.client.jetStream)
+            #expect(try lookup.definition(of: Partition(0)) == settings.definition)
+        }
+
         func head() throws -> CheckpointHead {
             let entry = try #require(try bucket.get(keys.head))
             return try entry.value.withRawSpan { span throws(CheckpointError) in
@@ -214,6 +222,7 @@ struct RecoveryOnTapeTests {
         try run.publish(0..<100, to: first)
         #expect(try first.stop() == .success)
         let before = try BarsOnTape(run.tape, 0).bars
+        try run.expectDefinition(of: "1s,1m")
         let second = try run.worker(["OPERATOR_SERIES": "1s,5s", "OPERATOR_GENERATION": "2"])
         #expect(started(second, "base"))
         #expect(eventually { second.isReady }, "\(second.reasons)")
@@ -240,6 +249,7 @@ struct RecoveryOnTapeTests {
         let third = try run.worker(["OPERATOR_SERIES": "1s,5s", "OPERATOR_GENERATION": "2"])
         #expect(started(third, "checkpoint"))
         #expect(try third.stop() == .success)
+        try run.expectDefinition(of: "1s,5s")
     }
 
     private func request(_ run: Run) throws {

@@ -157,6 +157,33 @@ struct RefusedRepairTests {
         #expect(try found(bench).inputs.last?.sequence == 3)
     }
 
+    @Test("a refusal names a symbol of several sources, and none when it concerns several symbols")
+    func named() throws {
+        var tables = PartitionTables()
+        for name in ["one", "two"] {
+            let known = tables.source(try #require(SourceName(name)))
+            let source = try #require(known)
+            for symbol in ["A", "B"] {
+                let subscription = Subscription(
+                    symbol: try #require(Symbol(symbol)), provider: "test", since: .undefined)
+                _ = tables.define(subscription, source: source)
+            }
+        }
+        func refused(_ symbols: [UInt32]) throws -> RefusedRanges {
+            try #require(
+                RefusedRanges(
+                    .long, symbols.map { DirtyRange(symbol: $0, from: 0, to: 1, reason: 0) }))
+        }
+        // The first symbol has the indexes 0 and 2.
+        var own = try refused([0, 2, 0])
+        #expect(own.areOfOneSymbol(tables.symbols) && own.count == 3)
+        own.add(try refused([2]))
+        #expect(own.areOfOneSymbol(tables.symbols))
+        own.add(try refused([1]))
+        #expect(!own.areOfOneSymbol(tables.symbols))
+        #expect(try !refused([0, 3]).areOfOneSymbol(tables.symbols))
+    }
+
     @Test("between two days no state is kept with more ranges than it can hold")
     func bounded() throws {
         let day = RepairAgenda.dayNanoseconds

@@ -16,8 +16,11 @@ struct SourceWatchTests {
     private static let shared = Result { try NatsServer() }
     private static let second: Int64 = 1_000_000_000
 
-    /// Returns a partition whose sources have these watermarks, in seconds.
-    private func partition(_ marks: [(String, Int64)]) throws -> [SourceTable.Entry] {
+    /// Returns a partition whose sources have these watermarks, in seconds. The sources in `silent`
+    /// have sent nothing for so long that nobody waits for them.
+    private func partition(
+        _ marks: [(String, Int64)], silent: Set<String> = []
+    ) throws -> [GraphMachine.HeardSource] {
         var machine = GraphMachine(GraphProgram(.simple(try BarSeriesSet(["1s"]))))
         var output = GraphOutput()
         for (name, seconds) in marks {
@@ -29,7 +32,7 @@ struct SourceWatchTests {
             let isTaken = packet.withBytes { machine.take(packet.header, $0, into: &output) }
             #expect(isTaken)
         }
-        return machine.sources.entries
+        return machine.heardSources.map { ($0.entry, silent.contains($0.entry.name.text)) }
     }
 
     private func watch() -> SourceWatch {
@@ -48,8 +51,15 @@ struct SourceWatchTests {
         watch.update([try partition([("a", 1_060), ("b", 990)])], now: .at(60 * Self.second))
         let problem = try #require(watch.problem)
         #expect(problem.contains("source b, whose time has stood still since 1970-01-01T00:16:30"))
+        // Nothing waits for it any more, then in one partition again.
+        let marks = [("a", 1_061), ("b", 990)] as [(String, Int64)]
+        let left = try partition(marks, silent: ["b"])
+        watch.update([left, left], now: .at(61 * Self.second))
+        #expect(watch.problem == nil)
+        watch.update([left, try partition(marks)], now: .at(62 * Self.second))
+        #expect(watch.problem != nil)
         // The source is active again.
-        watch.update([try partition([("a", 1_061), ("b", 991)])], now: .at(61 * Self.second))
+        watch.update([try partition([("a", 1_062), ("b", 991)])], now: .at(63 * Self.second))
         #expect(watch.problem == nil)
     }
 

@@ -15,11 +15,14 @@ struct UniverseMachineTests {
 
     init() throws { program = try #require(UniverseProgram(Self.graph(), partitions: 2)) }
 
-    private static func graph(universe: [String] = []) throws -> GraphDefinition {
+    private static func graph(
+        universe: [String] = [], groups: [SourceGroups.Group] = []
+    ) throws -> GraphDefinition {
         let rule = BreadthRule(
             series: try #require(SeriesName("1s")), universe: universe.compactMap { Symbol($0) },
-            measures: [.advanceDecline])
+            measures: [.advanceDecline], sources: groups.map(\.name))
         var graph = GraphDefinition.simple(try BarSeriesSet(["1s", "1m"]))
+        graph.groups = SourceGroups(groups)
         graph.nodes.append(
             GraphNode(
                 name: "market", input: .ticks(.trade),
@@ -30,7 +33,8 @@ struct UniverseMachineTests {
     /// Returns a packet of one partition, with a one-second bar for each close.
     private func packet(
         _ partition: Int, _ closes: [String: Int64] = [:], at time: Int64,
-        until watermark: Int64, series: String = "1s", isLate: Bool = false
+        until watermark: Int64, series: String = "1s", source: String = "test",
+        isLate: Bool = false
     ) throws -> SealedPacket {
         var builder = PacketBuilder(
             kind: .bars, partition: Partition(partition), source: .operator)
@@ -40,7 +44,8 @@ struct UniverseMachineTests {
         for (symbol, close) in closes.sorted(by: { $0.key < $1.key }) {
             let number = builder.register(
                 SymbolDefinition(
-                    symbol: try #require(Symbol(symbol)), provider: "", since: .undefined))
+                    symbol: try #require(Symbol(symbol)), provider: "", since: .undefined,
+                    source: SourceName(source)))
             var bar = Bar(
                 symbol: number, series: index, openTime: Timestamp(nanoseconds: time),
                 closeTime: Timestamp(nanoseconds: time + Self.second))
@@ -107,6 +112,23 @@ struct UniverseMachineTests {
         #expect(machine.symbols == 2)
         #expect(values.allSatisfy { $0.header.symbol == TickHeader.noSymbol })
         #expect(values.allSatisfy { $0.header.eventTime == $0.periodEnd })
+    }
+
+    @Test("days from before a group was introduced count for it, under a member's name")
+    func grouped() throws {
+        let names = try ["ibkr", "ibkr-a"].map { try #require(SourceName($0)) }
+        let group = SourceGroups.Group(name: names[0], members: [names[1]])
+        let grouped = try #require(
+            UniverseProgram(try Self.graph(groups: [group]), partitions: 1))
+        var machine = UniverseMachine(grouped)
+        let (day, second) = (Self.day, Self.second)
+        let values = take(
+            [
+                try packet(0, ["A": 100], at: 0, until: second, source: "ibkr-a"),
+                try packet(0, ["A": 110], at: day, until: day + second, source: "ibkr"),
+            ], &machine)
+        #expect(advances(values) == [[0, 0, 0], [0, 1, 0]])
+        #expect(machine.symbols == 1)
     }
 
     @Test("restored between any two packets it goes on identically")

@@ -134,7 +134,7 @@ struct ValuesOnTape {
                     guard case .other(let message) = record,
                         let value = message.indicatorValue(in: bytes)
                     else { continue }
-                    _ = ledger.record(value, symbol: nil)
+                    _ = ledger.record(value, of: nil)
                     values.append(
                         Plain(
                             name: value.name, start: value.periodStart.nanoseconds,

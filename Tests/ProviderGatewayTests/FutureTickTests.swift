@@ -66,7 +66,7 @@ struct FutureTickTests {
                 }
                 #expect(output.late.isEmpty)
                 found += output.bars.map {
-                    (machine.symbols.symbol(at: $0.symbol).text, $0)
+                    (machine.symbols.pair(at: $0.symbol).symbol.text, $0)
                 }
                 output.removeAll()
             }

@@ -47,7 +47,7 @@ struct LiveTests {
             eventually {
                 listener.subjects.withLock { subjects in
                     ["trade.AAPL", "quote.AAPL", "trade.BRK%2EB", "quote.BRK%2EB"].allSatisfy {
-                        subjects["live1.live.\($0)", default: 0] > 20
+                        subjects["live1.live.\($0).synthetic", default: 0] > 20
                     }
                 }
             }, "\(listener.subjects.withLock { $0 })")

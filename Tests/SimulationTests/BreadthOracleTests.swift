@@ -63,7 +63,7 @@ private struct BreadthWorld {
     /// Per partition, the packets of its bars.
     private var tapes: [[SealedPacket]] = []
     private var bars: [BarKey: Bar] = [:]
-    private var told: [Symbol: [Int32: OracleBreadth.Day]] = [:]
+    private var told: [SourceSymbol: [Int32: OracleBreadth.Day]] = [:]
     private(set) var found: [BreadthPlace: OracleBreadth.Number] = [:]
     /// True if a source began when its partition had already come farther. Then it depends on the
     /// progress of the other partitions whether its first bars still count in a window. The oracle
@@ -88,6 +88,9 @@ private struct BreadthWorld {
                 name: "market", input: .ticks(.trade),
                 operation: .breadth(rule, calendar: calendar.name)))
         graph.calendars = [calendar]
+        // The market ends after a long silence. Sources that were not waited for then would have
+        // their bars behind time.
+        graph.silentAfter = 2 * SimulatedInput.silence
         definition = graph
         universe = UniverseMachine(
             try #require(UniverseProgram(graph, partitions: partitions)))
@@ -173,8 +176,10 @@ private struct BreadthWorld {
     /// Returns a symbol. No two partitions share one.
     private static func symbol(
         _ index: UInt32, of machine: GraphMachine, _ partition: Int
-    ) throws -> Symbol {
-        try #require(Symbol("\(partition)-\(machine.symbols.symbol(at: index))"))
+    ) throws -> SourceSymbol {
+        let pair = machine.symbols.pair(at: index)
+        return SourceSymbol(
+            try #require(Symbol("\(partition)-\(pair.symbol)")), of: pair.source)
     }
 
     private mutating func published(
@@ -191,7 +196,9 @@ private struct BreadthWorld {
                     symbol: symbol, series: rule.series, openTime: bar.openTime,
                     number: bar.number)] = bar
             bar.symbol = builder.register(
-                SymbolDefinition(symbol: symbol, provider: "", since: .undefined))
+                SymbolDefinition(
+                    symbol: symbol.symbol, provider: "", since: .undefined,
+                    source: symbol.source))
             bar.series = series
             let isIn = builder.append(bar)
             try #require(isIn)
@@ -214,7 +221,9 @@ private struct BreadthWorld {
                 told[symbol, default: [:]][session.day] = day
                 var builder = builder(partition)
                 let number = builder.register(
-                    SymbolDefinition(symbol: symbol, provider: "", since: .undefined))
+                    SymbolDefinition(
+                        symbol: symbol.symbol, provider: "", since: .undefined,
+                        source: symbol.source))
                 for (name, price) in [
                     ("high", day.high), ("low", day.low), ("close", day.close),
                 ] {

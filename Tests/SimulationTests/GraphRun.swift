@@ -86,14 +86,14 @@ struct GraphRun {
     private mutating func collect() {
         for bar in output.bars {
             let key = BarKey(
-                symbol: machine.symbols.symbol(at: bar.symbol),
+                symbol: machine.symbols.pair(at: bar.symbol),
                 series: machine.program.series[Int(bar.series)].name,
                 openTime: bar.openTime, number: bar.number)
             versions.append(Version(key: key, bar: bar))
         }
         for value in output.values {
             let key = ValueKey(
-                symbol: machine.symbols.symbol(at: value.symbol), name: value.name,
+                symbol: machine.symbols.pair(at: value.symbol), name: value.name,
                 periodStart: value.periodStart)
             values[key] = value.value
         }

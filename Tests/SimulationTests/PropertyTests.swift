@@ -81,7 +81,7 @@ struct TapeAccount: CustomStringConvertible {
     private(set) var excluded = 0
 
     init(_ packets: [SimulatedPacket]) {
-        for tick in LoggedTape.ticks(of: packets) {
+        for tick in LoggedTape.ticks(of: packets, SourceGroups()) {
             guard let trade = tick.trade, tick.id.source != .manual,
                 !tick.header.flags.contains(.backfilled)
             else { continue }

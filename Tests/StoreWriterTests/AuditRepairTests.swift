@@ -13,9 +13,25 @@ struct AuditRepairTests {
         INSERT INTO trades (ts, event_time_ns, symbol, price, size, action, flags, provider_id,
             receive_time, receive_time_ns, source, partition, epoch, ordinal)
         VALUES (to_timestamp(\(second)), \(second)::bigint * 1000000000, 'A', \(price), 1,
-            \(action), \(flags), \(id.map { "\($0)" } ?? "NULL"), to_timestamp(0), 0, 'test', 0, 1,
+            \(action), \(flags), \(id.map { "\($0)" } ?? "NULL"), to_timestamp(0), 5, 'test', 0, 1,
             \(ordinal));
         """
+    }
+
+    /// Returns the same row as one that a person put onto the tape for a source, at `received`.
+    private static func byHand(
+        _ trade: String, of source: String? = nil, received: Int = 9
+    ) -> String {
+        let row =
+            trade
+            .replacing("partition, epoch, ordinal)", with: "partition, epoch, ordinal, of_source)")
+            .replacing("5, 'test'", with: "\(received), 'manual'")
+        return "\(row.dropLast(2)), \(source.map { "'\($0)'" } ?? "NULL"));"
+    }
+
+    /// Returns the same row as one of another source.
+    private static func ofOther(_ row: String) -> String {
+        row.replacing("'test'", with: "'other'")
     }
 
     private static func late(_ of: Int, ordinal: Int) -> String {
@@ -36,8 +52,8 @@ struct AuditRepairTests {
         func price(_ value: Int?) -> String { value.map { "\($0)" } ?? "NULL" }
         let vwap = prices.isEmpty ? "NULL" : "round(\(sum)::numeric / \(prices.count), 9)"
         return """
-            INSERT INTO bars (symbol, series, ts, open, high, low, close, volume, vwap, notional,
-                trades, open_time_ns, close_time, close_time_ns, revision, reason, source,
+            INSERT INTO bars_short (symbol, series, ts, open, high, low, close, volume, vwap,
+                notional, trades, open_time_ns, close_time, close_time_ns, revision, reason, source,
                 partition, ordinal)
             VALUES ('A', '1m', to_timestamp(\(minute * 60)), \(price(prices.first)),
                 \(price(prices.max())), \(price(prices.min())), \(price(prices.last)),
@@ -64,6 +80,14 @@ struct AuditRepairTests {
     private static let correction = trade(6, second: 3, price: 25, id: 3, action: 1)
     private static let lateTrade = trade(7, second: 4, price: 90, id: 7)
     private static let backfill = trade(8, second: 0, price: 1, id: 8, flags: 4)
+    /// Trades and bars of another source of the symbol, with ids of its own.
+    private static let other = [
+        trade(1, second: 1, price: 11, id: 1), trade(2, second: 70, price: 6, id: 2),
+        bar(1, [6], ordinal: 12),
+    ].map(ofOther)
+    /// What a person filled in has no flag of the provider.
+    private static let filled = trade(1, second: 4, price: 40, id: 9)
+    private static let bustOfFirst = trade(1, second: 1, price: 10, id: 1, action: 2)
 
     private static let cases = [
         Case(
@@ -128,19 +152,101 @@ struct AuditRepairTests {
             name: "a series behind a filter is not one of all trades",
             rows: [
                 bar(0, [10, 20], ordinal: 1),
-                "UPDATE bars SET excluded_filter = 1 WHERE ts = to_timestamp(0);",
+                "UPDATE bars_short SET excluded_filter = 1 WHERE ts = to_timestamp(0);",
             ], isRight: true),
     ]
+
+    private static let casesByHand = [
+        Case(
+            name: "a tick of a person, in the bar of the source that it names",
+            rows: [
+                bar(0, [10, 30, 20, 40], ordinal: 3, reason: "backfill"),
+                ofOther(bar(0, [11], ordinal: 13)), byHand(filled, of: "test"),
+            ] + other, isRight: true),
+        Case(
+            name: "a tick of a person, in the bar of another source",
+            rows: [
+                bar(0, [10, 30, 20], ordinal: 3, reason: "backfill"),
+                ofOther(bar(0, [11, 40], ordinal: 13, reason: "backfill")),
+                byHand(filled, of: "test"),
+            ] + other, isRight: false),
+        Case(
+            name: "a tick of a person of an earlier release",
+            rows: [
+                bar(0, [10, 30, 20, 40], ordinal: 3, reason: "backfill"), byHand(filled),
+            ], isRight: true),
+        Case(
+            name: "a bust by a person of a trade of all sources",
+            rows: [bar(0, [30, 20], ordinal: 3, reason: "bust"), byHand(bustOfFirst)] + other,
+            isRight: true),
+        Case(
+            name: "a bust by a person of another source's trade",
+            rows: [
+                bar(0, [10, 30, 20], ordinal: 3, reason: "bust"),
+                byHand(bustOfFirst, of: "other"),
+            ] + other, isRight: true),
+        Case(
+            name: "a repair that forgot the bust by a person",
+            rows: [
+                bar(0, [10, 30, 20], ordinal: 3, reason: "bust"), byHand(bustOfFirst, of: "test"),
+            ], isRight: false),
+        Case(
+            name: "a person's correction after the source's",
+            rows: [
+                bar(0, [10, 30, 26], ordinal: 3, reason: "bust"), correction,
+                byHand(trade(1, second: 3, price: 26, id: 3, action: 1), of: "test"),
+            ], isRight: true),
+        Case(
+            name: "a person's correction before the source's",
+            rows: [
+                bar(0, [10, 30, 25], ordinal: 3, reason: "bust"), correction,
+                byHand(
+                    trade(1, second: 3, price: 26, id: 3, action: 1), of: "test", received: 1),
+            ], isRight: true),
+    ]
+
+    @Test("bars of a group have the ticks of its sources")
+    func groups() throws {
+        let database = try TestDatabase("audit_groups", mode: .plain)
+        try database.migrate()
+        try database.takeAllTimes()
+        let rows =
+            [
+                Self.bar(0, [10, 30, 40], ordinal: 1, reason: "backfill"),
+                Self.bar(1, [5], ordinal: 2),
+            ].map { $0.replacing("'test'", with: "'group'") } + [
+                Self.trade(1, second: 1, price: 10, id: 1),
+                Self.ofOther(Self.trade(1, second: 2, price: 30, id: 1)),
+                Self.byHand(Self.filled, of: "other"),
+                // A member's trade that another member takes back.
+                Self.trade(5, second: 5, price: 99, id: 50),
+                Self.ofOther(Self.trade(6, second: 5, price: 99, id: 50, action: 2)),
+                Self.trade(4, second: 70, price: 5, id: 4),
+            ]
+        try database.psql(rows.joined(separator: "\n"))
+        let groups = #"{"test":"group","other":"group"}"#
+        try database.server.psql(
+            "ALTER DATABASE \(database.name) SET tapeline.groups = '\(groups)'")
+        for name in ["bars_equal_sql", "trades_counted_once"] {
+            let found = try Audit.check(name, in: database)
+            #expect(found.contains("|t|"), "\(name): \(found)")
+        }
+        try database.server.psql("ALTER DATABASE \(database.name) RESET tapeline.groups")
+        for name in ["bars_equal_sql", "trades_counted_once"] {
+            let found = try Audit.check(name, in: database)
+            #expect(found.contains("|f|"), "\(name): \(found)")
+        }
+    }
 
     @Test("late ticks, busts, corrections and backfill")
     func mended() throws {
         let database = try TestDatabase("audit_mended", mode: .plain)
         try database.migrate()
         try database.takeAllTimes()
-        for one in Self.cases {
+        for one in Self.cases + Self.casesByHand {
             let rows = Self.plain + one.rows
             try database.psql(
-                "TRUNCATE trades, bars, late_ticks; " + rows.joined(separator: "\n"))
+                "TRUNCATE trades, bars_short, late_ticks; " + rows.joined(separator: "\n"))
             for name in ["bars_equal_sql", "trades_counted_once"] {
                 let found = try Audit.check(name, in: database)
                 let fields = found.split(separator: "|", omittingEmptySubsequences: false)

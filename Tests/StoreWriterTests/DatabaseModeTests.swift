@@ -129,15 +129,16 @@ struct DatabaseModeTests {
         try database.migrate()
         #expect(try jobs() == before)
         try database.psql(Self.oldBars)
-        try database.psql("SELECT public.compress_chunk(c) FROM public.show_chunks('bars') AS c")
+        try database.psql(
+            "SELECT public.compress_chunk(c) FROM public.show_chunks('bars_short') AS c")
         // Late rows are stored among compressed rows, too.
         let late = try database.connectWriter()
         let changed = try late.execute(
             """
-            INSERT INTO bars (symbol, series, ts, close, volume, notional, trades, open_time_ns,
-                close_time, close_time_ns, revision, source, partition, ordinal)
+            INSERT INTO bars_short AS bars (symbol, series, ts, close, volume, notional, trades,
+                open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal)
             VALUES ('A', '1m', '2024-03-05 00:07Z', 99, 1, 1, 1, 1, now(), 1, 1000, 's', 0, 1000)
-            ON CONFLICT (symbol, series, ts, number) DO UPDATE
+            ON CONFLICT (symbol, series, ts, number, source) DO UPDATE
             SET close = excluded.close, revision = excluded.revision
             WHERE excluded.revision > bars.revision
             """, timeout: patience
@@ -152,8 +153,8 @@ struct DatabaseModeTests {
     }
 
     private static let oldBars = """
-        INSERT INTO bars (symbol, series, ts, open, high, low, close, volume, notional, trades,
-            open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal)
+        INSERT INTO bars_short (symbol, series, ts, open, high, low, close, volume, notional,
+            trades, open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal)
         SELECT 'A', '1m', '2024-03-05Z'::timestamptz + n * interval '1 minute', 1, 1, 1, n, 1, 1, 1,
             1, now(), 1, n, 's', 0, n FROM generate_series(1, 20) AS n
         """
@@ -181,7 +182,7 @@ struct DatabaseModeTests {
         }
         let plain = try #require(contents[.plain])
         #expect(plain.contains { $0.hasPrefix("trades|") && !$0.hasPrefix("trades|0|") })
-        #expect(plain.contains { $0.hasPrefix("bars|11|") }, "\(plain)")
+        #expect(plain.contains { $0.hasPrefix("bars_short|11|") }, "\(plain)")
         for mode in DatabaseMode.here { #expect(contents[mode] == plain, "\(mode)") }
     }
 

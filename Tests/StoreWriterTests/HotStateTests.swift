@@ -41,7 +41,7 @@ struct HotStateTests {
     private func price(_ bench: WriterBench, _ server: ValkeyServer, _ symbol: String) -> String {
         do {
             return try server.cli(
-                "HGET", "\(bench.tape.names.namespace):trade:\(symbol)", "price")
+                "HGET", "\(bench.tape.names.namespace):trade:\(symbol):test", "price")
         } catch {
             return "\(error)"
         }
@@ -84,7 +84,7 @@ struct HotStateTests {
             try source.publish(watermark: Timestamp(nanoseconds: 0))
         }
         #expect(eventually { price(bench, server, "AAPL") == "40" })
-        let key = "\(bench.tape.names.namespace):quote:O'N \"x\""
+        let key = "\(bench.tape.names.namespace):quote:O'N \"x\":test"
         #expect(
             try eventually { try server.cli("HGET", key, "ask") == "20" })
         let fields = ["ts", "bid", "bid_size", "ask", "ask_size", "receive_ts", "source"]
@@ -119,9 +119,11 @@ struct HotStateTests {
             source.append(bar)
         }
         try source.publish(watermark: Timestamp(nanoseconds: 0))
-        let key = "\(bench.tape.names.namespace):bar:AAPL:1m"
+        let key = "\(bench.tape.names.namespace):bar:AAPL:1m:test"
         // A revision of an older window in the same packet does not hide the newer bar.
         #expect(try eventually { try server.cli("HGET", key, "ts") == "60" })
+        let sources = "\(bench.tape.names.namespace):sources:AAPL"
+        #expect(try server.cli("ZRANGE", sources, "0", "-1") == "test")
         #expect(
             try server.cli("HMGET", key, "open", "high", "volume", "trades", "partial", "source")
                 == "1.5\n\n123.45\n7\n1\ntest")

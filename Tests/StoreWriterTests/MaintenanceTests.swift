@@ -18,9 +18,11 @@ struct MaintenanceTests {
                 Main.description, ["WRITER_RETENTION": "trades=30d, bars=3650d,quotes=1d"]))
         #expect(
             settings.retention.rules.map { "\($0.table) \($0.days)" } == [
-                "bars 3650", "quotes 1", "trades 30",
+                "bars_long 3650", "bars_short 3650", "quotes 1", "trades 30",
             ])
-        #expect(settings.retention.daysByTable == ["bars": 3650, "quotes": 1, "trades": 30])
+        #expect(
+            settings.retention.daysByTable
+                == ["bars_long": 3650, "bars_short": 3650, "quotes": 1, "trades": 30])
         let none = WriterSettings(try TestService.configuration(Main.description, [:]))
         #expect(none.retention.rules.isEmpty)
     }
@@ -32,7 +34,7 @@ struct MaintenanceTests {
             ["WRITER_RETENTION": "trade=30d,quotes=12h,bars,trades=0d,depth=3d,depth=4d,news=-1d"])
         #expect(found.count == 1)
         for part in [
-            "WRITER_RETENTION: ", "\"trade\" is none of the tables", "(bars, depth,",
+            "WRITER_RETENTION: ", "\"trade\" is none of the tables", "(bars_long, bars_short,",
             "\"quotes=12h\" does not keep 1d to 36500d", "\"bars\" is not of the form table=30d",
             "\"trades=0d\" does", "depth is named twice", "\"news=-1d\" does",
         ] {
@@ -197,7 +199,7 @@ struct MaintenanceTests {
             upkeep.metric("mds_store_bytes{table=\"\(table)\"}") ?? 0
         }
         #expect(eventually { bytes("other") > 0 }, "\(upkeep.service.log.text)")
-        #expect(bytes("trades") > alone && bytes("bars") >= 0)
+        #expect(bytes("trades") > alone && bytes("bars_short") >= 0)
         #expect(upkeep.metric("mds_store_capacity_bytes") == 1_073_741_824)
         let told = try status(upkeep.report)["bytes"]
         #expect(told?["trades"]?.double == bytes("trades"))

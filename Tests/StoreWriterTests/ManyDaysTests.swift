@@ -82,10 +82,12 @@ struct ManyDaysTests {
             SELECT sum(n), max(n) FROM (SELECT count(*) AS n FROM (\(days(mode))) AS days
                 WHERE id NOT IN (SELECT id FROM made_before) GROUP BY made_by) AS made
             """)
-        // For a chunk the count may be lower, because it is per part of a transaction.
+        // Partitions of provider bars are months. For a chunk the count may be lower, because it is
+        // per part of a transaction.
         let most = made.split(separator: "|").compactMap { Int($0) }
         #expect(
-            most.first == Self.year && most.count == 2 && most[1] <= Store.newDaysMax, "\(made)")
+            most.count == 2 && (12...14).contains(most[0]) && most[1] <= Store.newDaysMax,
+            "\(made)")
         #expect(try bench.missing() == "0")
         // Rows of the other partitions were stored before the first bar of the year.
         #expect(
@@ -128,12 +130,12 @@ struct ManyDaysTests {
         try bench.database.migrate(wishes: Migrator.Wishes(compressAfter: .seconds(7 * 86_400)))
         try bench.database.psql(
             """
-            INSERT INTO bars (symbol, series, ts, close, volume, notional, trades, open_time_ns,
-                close_time, close_time_ns, revision, source, partition, ordinal)
+            INSERT INTO bars_short (symbol, series, ts, close, volume, notional, trades,
+                open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal)
             SELECT 'S' || s, '1s', to_timestamp(1700000000 + n), 1, 1, 1, 1, 1, now(), 1, 0, 's', 0,
                 s * 1000 + n
             FROM generate_series(1, 150) s, generate_series(1, 1000) n;
-            SELECT public.compress_chunk(c) FROM public.show_chunks('bars') AS c
+            SELECT public.compress_chunk(c) FROM public.show_chunks('bars_short') AS c
             """)
         var bars = TestSource(bench.tape, Partition(1), source: .operator, kind: .bars)
         let series = bars.register(

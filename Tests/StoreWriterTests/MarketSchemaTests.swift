@@ -39,8 +39,8 @@ struct MarketSchemaTests {
                 AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1
             """
         let views = [
-            "bar_trust", "candles", "candles_float", "latest_quotes", "latest_trades", "open_gaps",
-            "quotes", "symbols", "trades",
+            "bar_trust", "candles", "candles_float", "indicators_latest", "latest_quotes",
+            "latest_trades", "open_gaps", "quotes", "symbols", "trades", "trades_effective",
         ]
         #expect(
             try read(database, relations) == views.map { "\($0)|v|t" }.joined(separator: "\n"))
@@ -68,13 +68,13 @@ struct MarketSchemaTests {
         let database = try database("market_candles")
         try database.psql(
             """
-            SELECT make_time_partition('bars', '2026-03-02');
-            INSERT INTO bars (symbol, series, ts, open, high, low, close, volume, vwap, notional,
-                trades, open_time_ns, close_time, close_time_ns, revision, reason, partial,
-                mixed_providers, source, partition, ordinal, replaced)
+            SELECT make_time_partition('bars_short', '2026-03-02');
+            INSERT INTO bars_short (symbol, series, ts, open, high, low, close, volume, vwap,
+                notional, trades, open_time_ns, close_time, close_time_ns, revision, reason,
+                partial, mixed_providers, source, partition, ordinal, replaced, withdrawn)
             SELECT 'A', '1m', start + n * interval '1 min', price, price, price, price, volume,
                 price, 1, 1, 0, start + (n + 1) * interval '1 min', 0, n, 'closed', n = 1, n = 4,
-                's', 0, n, n
+                's', 0, n, n, n = 2
             FROM (VALUES (1, 1.000000001, 1), (2, NULL, 0), (3, NULL, 7), (4, 2, 1))
                 AS b (n, price, volume), (SELECT '2026-03-02'::timestamptz) AS day (start)
             """)

@@ -126,6 +126,13 @@ struct MigratorTests {
         #expect(try database.psql("SELECT count(*) FROM schema_migrations") == "\(files.count)")
     }
 
+    /// The chunks of tables with fewer rows.
+    private static let chunks = [
+        "bars_long": "365 days", "news": "30 days", "fundamentals": "30 days",
+        "events": "30 days", "provider_bars": "30 days", "options": "7 days",
+        "indicators": "7 days",
+    ]
+
     @Test("with TimescaleDB the tables by time are hypertables, without it they are partitioned")
     func hypertables() throws {
         let plain = try TestDatabase("migrate_plain")
@@ -143,15 +150,17 @@ struct MigratorTests {
         #expect(cut.split(separator: "\n").contains("trades"))
         #expect(
             try timescale.psql(found)
-                == cut.split(separator: "\n").map { "\($0)|1 day" }.joined(separator: "\n"))
+                == cut.split(separator: "\n").map { "\($0)|\(Self.chunks["\($0)"] ?? "1 day")" }
+                .joined(separator: "\n"))
         #expect(
             try plain.psql("SELECT DISTINCT shape FROM time_tables()") == "native")
         for database in [plain, timescale] {
             #expect(
                 try database.psql(
                     "SELECT indexname FROM pg_indexes WHERE schemaname = 'md' AND tablename IN "
-                        + "('bars', 'quotes', 'trades') ORDER BY 1")
-                    == "bars_pkey\nquotes_symbol_ts\ntrades_symbol_ts")
+                        + "('bars_short', 'quotes', 'trades') ORDER BY 1")
+                    == "bars_short_pkey\nbars_short_series_ts\nquotes_symbol_ts\ntrades_symbol_ts"
+            )
         }
     }
 

@@ -55,7 +55,8 @@ struct ReaderRoleTests {
         let reader = try database.connect(
             "\(database.name)_reader_ada", searchPath: database.schema.searchPath)
         for forbidden in [
-            "INSERT INTO quotes (ts, symbol) VALUES (now(), 'A')", "UPDATE bars SET close = 1",
+            "INSERT INTO quotes (ts, symbol) VALUES (now(), 'A')",
+            "UPDATE bars_short SET close = 1",
             "DELETE FROM trades", "TRUNCATE trades", "DROP TABLE trades", "DROP SCHEMA md CASCADE",
             "CREATE TABLE mine (i integer)", "ALTER TABLE trades ADD COLUMN i integer",
             "SELECT claim_position('store', 'ticks', 1, 1)",

@@ -124,6 +124,39 @@ struct RowTests {
         try running.stop()
     }
 
+    @Test("ticks of a person have the source that they name; those of a source have none")
+    func ofSource() throws {
+        let bench = try WriterBench("writer_of_source")
+        let gateway = try #require(SourceName("desk-1"))
+        for (source, named) in [
+            (gateway, gateway), (.manual, gateway), (.manual, nil),
+        ] as [(SourceName, SourceName?)] {
+            var packets = TestSource(bench.tape, Partition(named == nil ? 2 : 1), source: source)
+            _ = packets.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol("AAPL")), provider: "ib", since: .undefined,
+                    source: named))
+            let header = TickHeader(
+                symbol: 0, providerTime: Timestamp(nanoseconds: time),
+                receiveTime: Timestamp(nanoseconds: time))
+            packets.append(Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1)))
+            packets.append(
+                Quote(
+                    header: header, bidPrice: Price(raw: 1), bidSize: Quantity(raw: 1),
+                    askPrice: Price(raw: 1), askSize: Quantity(raw: 1)))
+            try packets.publish(watermark: Timestamp(nanoseconds: 0))
+        }
+        let running = try bench.start()
+        for table in ["trades", "quotes"] {
+            let rows = "SELECT source, partition, of_source FROM \(table) ORDER BY 1, 2"
+            #expect(
+                try eventually {
+                    try bench.database.psql(rows) == "desk-1|1|\nmanual|1|desk-1\nmanual|2|"
+                }, "\(table): \(running.reasons)")
+        }
+        try running.stop()
+    }
+
     @Test("quotes, with sides that are undefined")
     func quotes() throws {
         let bench = try WriterBench("writer_21")

@@ -49,8 +49,9 @@ struct SchemaCheckTests {
                 sql: "ALTER TABLE trades RENAME price TO cost", state: "42703",
                 message: "table trades has no column price, which should be numeric"),
             Change(
-                sql: "ALTER TABLE bars ALTER volume TYPE double precision", state: "42804",
-                message: "table bars, column volume: expected numeric, found double precision"),
+                sql: "ALTER TABLE bars_short ALTER volume TYPE double precision", state: "42804",
+                message: "table bars_short, column volume: expected numeric, "
+                    + "found double precision"),
             Change(
                 sql: "ALTER TABLE trades ALTER price TYPE numeric(10,2)", state: "42804",
                 message: "table trades, column price: expected numeric, found numeric(10,2)"),
@@ -65,7 +66,8 @@ struct SchemaCheckTests {
         try database.migrate()
         try database.psql(
             """
-            DROP VIEW IF EXISTS stored_ticks CASCADE; \(TestDatabase.withoutMarket); \(change.sql)
+            DROP VIEW IF EXISTS stored_ticks, bars, stored_bars CASCADE;
+            \(TestDatabase.withoutMarket); \(change.sql)
             """)
         let writer = try database.connectWriter()
         let error = #expect(throws: PostgresError.self) {

@@ -211,10 +211,10 @@ struct SchemaTests {
         func put(_ revision: Int64, _ close: Int128) throws -> Int {
             try writer.execute(
                 """
-                INSERT INTO bars (symbol, series, ts, close, volume, notional, trades, open_time_ns,
-                    close_time, close_time_ns, revision, source, partition, ordinal)
+                INSERT INTO bars_short AS bars (symbol, series, ts, close, volume, notional, trades,
+                    open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal)
                 VALUES ('A', '1m', $1, $2, 1, 1, 1, 0, $1, 0, $3, 'operator', 0, $3)
-                ON CONFLICT (symbol, series, ts, number) DO UPDATE
+                ON CONFLICT (symbol, series, ts, number, source) DO UPDATE
                 SET close = excluded.close, revision = excluded.revision
                 WHERE excluded.revision > bars.revision
                 """,
@@ -250,11 +250,11 @@ struct SchemaTests {
             try writer.execute(allowed, timeout: patience)
         }
         for forbidden in [
-            "DELETE FROM trades", "UPDATE trades SET price = 1", "TRUNCATE bars",
+            "DELETE FROM trades", "UPDATE trades SET price = 1", "TRUNCATE bars_short",
             "UPDATE sink_positions SET sequence = 0", "DELETE FROM sink_positions",
             "INSERT INTO sink_source_ordinals VALUES ('a', 'bars', 1, 's', 1, 1)",
-            "DROP TABLE bars", "CREATE TABLE mine (i int8)", "DELETE FROM schema_migrations",
-            "ALTER TABLE bars ADD COLUMN x int8",
+            "DROP TABLE bars_short", "CREATE TABLE mine (i int8)", "DELETE FROM schema_migrations",
+            "ALTER TABLE bars_short ADD COLUMN x int8",
         ] {
             let error = failure { () throws(PostgresError) in
                 try writer.execute(forbidden, timeout: patience)

@@ -1,7 +1,7 @@
 -- An hour of three symbols on 2026-03-02, and some minutes before now: what the questions of docs/data.md
 -- are asked of. Bars are made of the trades here as the operators make them.
 SELECT make_time_partition(t, ts)
-FROM unnest(ARRAY['trades', 'quotes', 'bars', 'events', 'late_ticks']) AS t,
+FROM unnest(ARRAY['trades', 'quotes', 'bars_short', 'events', 'late_ticks']) AS t,
     unnest(ARRAY['2026-03-02 12:00+00', now(), now() - interval '1 day']) AS ts;
 
 INSERT INTO trades (ts, event_time_ns, symbol, price, size, exchange, provider, provider_id,
@@ -23,7 +23,7 @@ SELECT ts - interval '0.4 s', event_time_ns - 400000000, symbol, price - 0.01 * 
 FROM trades WHERE ts < '2026-03-03';
 
 -- One bar a minute. Its cancelled trade is not in it: below.
-INSERT INTO bars (symbol, series, ts, open, high, low, close, volume, vwap, notional, trades,
+INSERT INTO bars_short (symbol, series, ts, open, high, low, close, volume, vwap, notional, trades,
     open_time_ns, close_time, close_time_ns, revision, reason, partial, source, partition, ordinal,
     replaced)
 SELECT symbol, '1m', minute, (array_agg(price ORDER BY ts))[1], max(price), min(price),
@@ -33,16 +33,16 @@ SELECT symbol, '1m', minute, (array_agg(price ORDER BY ts))[1], max(price), min(
     CASE WHEN symbol = 'AAPL' AND minute = '2026-03-02 14:40+00' THEN 'bust' ELSE 'closed' END,
     symbol = 'MSFT' AND minute BETWEEN '2026-03-02 14:51+00' AND '2026-03-02 14:54+00'
         OR minute = '2026-03-02 14:30+00',
-    'operator', min(partition), row_number() OVER (ORDER BY minute, symbol),
+    'test', min(partition), row_number() OVER (ORDER BY minute, symbol),
     CASE WHEN symbol = 'AAPL' AND minute = '2026-03-02 14:40+00' THEN 1 ELSE 0 END
 FROM (SELECT *, date_trunc('minute', ts) AS minute FROM trades) AS t
 WHERE ts < '2026-03-03' AND NOT (symbol = 'AAPL' AND ordinal = 630)
 GROUP BY symbol, minute;
 -- A withdrawn bar: all its trades were cancelled.
-INSERT INTO bars (symbol, series, ts, volume, notional, trades, open_time_ns, close_time,
-    close_time_ns, revision, reason, source, partition, ordinal, replaced)
+INSERT INTO bars_short (symbol, series, ts, volume, notional, trades, open_time_ns, close_time,
+    close_time_ns, revision, reason, source, partition, ordinal, replaced, withdrawn)
 VALUES ('SPY', '1m', '2026-03-02 15:31+00', 0, 0, 0, 0, '2026-03-02 15:32+00', 0, 999, 'bust',
-    'operator', 3, 999, 1);
+    'test', 3, 999, 1, true);
 
 INSERT INTO trades (ts, event_time_ns, symbol, price, size, action, provider, provider_id,
     receive_time, receive_time_ns, source, partition, epoch, ordinal)

@@ -4,14 +4,34 @@ import Testing
 
 @testable import StreamCore
 
+extension SourceGroups {
+    /// One group of the sources that tests let move a symbol between them.
+    static let ofTests = SourceGroups([
+        Group(
+            name: SourceName(literal: "all"),
+            members: [
+                "alpha", "beta", "gamma", "beta-2", "people", "ib", "other", "test", "manual",
+            ].map {
+                SourceName(literal: $0)
+            })
+    ])
+}
+
+extension SourceName {
+    fileprivate init(literal text: String) {
+        guard let name = SourceName(text) else { preconditionFailure("\(text) is no name") }
+        self = name
+    }
+}
+
 /// A machine with the tables of a partition for itself alone. It is fed packets as a shell would do
 /// it.
 @dynamicMemberLookup
 struct Alone<Machine: Sendable>: Sendable {
     var maker: Machine
-    var tables = PartitionTables()
+    var tables: PartitionTables
 
-    init(_ maker: Machine) { self.maker = maker }
+    init(_ maker: Machine) { self.init(maker, PartitionTables(.ofTests)) }
 
     init(_ maker: Machine, _ tables: PartitionTables) {
         self.maker = maker
@@ -37,10 +57,10 @@ struct Alone<Machine: Sendable>: Sendable {
     mutating func tapeStarts(at time: Timestamp) { tables.tapeStarts(at: time) }
 
     fileprivate mutating func source(
-        _ name: SourceName, firstSeen: Timestamp, _ add: (inout Machine) -> Void
+        _ name: SourceName, _ add: (inout Machine) -> Void
     ) -> Int? {
         let known = sources.entries.count
-        let index = tables.source(name, firstSeen: firstSeen)
+        let index = tables.source(name)
         if sources.entries.count > known { add(&maker) }
         return index
     }
@@ -67,7 +87,8 @@ struct Alone<Machine: Sendable>: Sendable {
         _ maker: (RawSpan, PartitionTables) throws(CheckpointError) -> Machine
     ) throws(CheckpointError) {
         let end = try StateEnvelope.end(ofPieceAt: 0, in: bytes)
-        tables = try PartitionTables(restoring: bytes.extracting(0..<end))
+        tables = try PartitionTables(
+            .ofTests, restoring: bytes.extracting(0..<end))
         self.maker = try maker(bytes.extracting(end..<bytes.byteCount), tables)
     }
 }
@@ -85,8 +106,8 @@ extension Alone where Machine: BarMaker {
         }
     }
 
-    mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
-        source(name, firstSeen: firstSeen) { $0.addSource() }
+    mutating func source(_ name: SourceName) -> Int? {
+        source(name) { $0.addSource() }
     }
 
     mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {
@@ -94,7 +115,7 @@ extension Alone where Machine: BarMaker {
     }
 
     mutating func newSource(_ text: String) throws -> Int {
-        let index = source(try sourceName(text), firstSeen: .undefined)
+        let index = source(try sourceName(text))
         return try #require(index)
     }
 
@@ -210,8 +231,8 @@ extension Alone<ResampleMachine> {
         }
     }
 
-    mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
-        source(name, firstSeen: firstSeen) { $0.addSource() }
+    mutating func source(_ name: SourceName) -> Int? {
+        source(name) { $0.addSource() }
     }
 
     mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {

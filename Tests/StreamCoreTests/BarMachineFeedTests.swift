@@ -104,7 +104,7 @@ import Testing
         for reversed in [false, true] {
             var run = try MachineRun(["1s"])
             let symbol = try symbolName("AAPL")
-            let names = try ["b", "a"].map { try sourceName($0) }
+            let names = try ["beta", "alpha"].map { try sourceName($0) }
             for name in reversed ? names.reversed() : names {
                 run.feed(.definition(try subscription(), source: name))
                 run.feed(
@@ -113,7 +113,8 @@ import Testing
                             header: TickHeader(
                                 symbol: 0, providerTime: Self.second(5),
                                 receiveTime: Self.second(5)),
-                            price: Price(raw: name.text == "a" ? 10 : 20), size: Quantity(raw: 1)),
+                            price: Price(raw: name.text == "alpha" ? 10 : 20),
+                            size: Quantity(raw: 1)),
                         symbol: symbol, source: name, ordinal: 7))
             }
             for name in names { run.feed(.watermark(name, Self.second(6))) }

@@ -71,7 +71,7 @@ private struct BreadthRun {
     mutating func run(restoring: Bool) throws {
         var symbols: [UInt32] = []
         for index in 0..<7 {
-            let number = machine.symbol(try symbolName("S\(index)"))
+            let number = machine.symbol(try ofTest("S\(index)"))
             symbols.append(try #require(number))
         }
         for symbol in symbols {
@@ -234,7 +234,7 @@ private struct BreadthRun {
     @Test("a ratio without decliners is undefined, and the share of none, too")
     func undefined() throws {
         var run = try BreadthRun(seed: 1)
-        let symbol = try #require(run.machine.symbol(try symbolName("A")))
+        let symbol = try #require(run.machine.symbol(try ofTest("A")))
         run.machine.warm(symbol, BreadthRun.daily(0, BreadthRun.bar(0, at: 0, [1, 9, 5])))
         run.machine.bar(BreadthRun.bar(symbol, at: BreadthRun.origin, [6, 10, 7]))
         let end = Timestamp(nanoseconds: BreadthRun.origin + BreadthRun.hour)
@@ -262,7 +262,7 @@ private struct BreadthRun {
         let calendar = try #require(SessionCalendar(name: "test", sessions: [session]))
         var machine = BreadthMachine(
             rule: run.rule, series: run.series, calendar: calendar, partitions: 1)
-        let symbol = try #require(machine.symbol(try symbolName("A")))
+        let symbol = try #require(machine.symbol(try ofTest("A")))
         machine.bar(BreadthRun.bar(symbol, at: BreadthRun.origin + BreadthRun.hour, [1, 2]))
         machine.bar(BreadthRun.bar(symbol, at: BreadthRun.origin + 2 * BreadthRun.hour, [1, 2]))
         #expect(machine.counters.outsideSession == 1)
@@ -275,8 +275,8 @@ private struct BreadthRun {
         rule.universe = [try symbolName("A")]
         var machine = BreadthMachine(
             rule: rule, series: try BreadthRun(seed: 1).series, calendar: nil, partitions: 1)
-        #expect(machine.symbol(try symbolName("A")) == 0)
-        #expect(machine.symbol(try symbolName("B")) == nil)
+        #expect(machine.symbol(try ofTest("A")) == 0)
+        #expect(machine.symbol(try ofTest("B")) == nil)
     }
 
     private struct Small {
@@ -293,7 +293,7 @@ private struct BreadthRun {
                 series: try BarSeries(
                     name: name, window: .tumbling(width: BreadthRun.hour), lateness: lateness),
                 calendar: nil, partitions: 1)
-            let number = machine.symbol(try symbolName("A"))
+            let number = machine.symbol(try ofTest("A"))
             symbol = try #require(number)
         }
 

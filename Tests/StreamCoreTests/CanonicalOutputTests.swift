@@ -26,7 +26,8 @@ struct CanonicalOutputTests {
     private func bytes(_ late: LateTickRecord, _ symbol: String = "A") throws -> [UInt8] {
         var bytes: [UInt8] = []
         late.appendCanonicalBytes(
-            symbol: try #require(Symbol(symbol)), series: try #require(SeriesName("1m")),
+            pair: SourceSymbol(try symbolName(symbol), of: try sourceName("ib")),
+            series: try #require(SeriesName("1m")),
             to: &bytes)
         return bytes
     }
@@ -59,29 +60,30 @@ struct CanonicalOutputTests {
     @Test(
         "bars, late ticks and values of the same symbol and time differ, and chain as output does")
     func kinds() throws {
-        let (symbol, series) = (try #require(Symbol("A")), try #require(SeriesName("1m")))
+        let symbol = SourceSymbol(try symbolName("A"), of: try sourceName("ib"))
+        let series = try #require(SeriesName("1m"))
         let value = IndicatorValue(
             header: trade.header, name: "n", value: 1, periodStart: time, periodEnd: time)
         var ledger = OutputLedger(published: nil)
         var checksums: Set<UInt64> = []
         let bar = Bar(symbol: 0, series: 0, openTime: time, closeTime: time)
-        #expect(ledger.record(bar, symbol: symbol, series: series) == .new(ordinal: 1))
+        #expect(ledger.record(bar, of: symbol, series: series) == .new(ordinal: 1))
         checksums.insert(ledger.checksum)
-        #expect(ledger.record(try late(), symbol: symbol, series: series) == .new(ordinal: 2))
+        #expect(ledger.record(try late(), of: symbol, series: series) == .new(ordinal: 2))
         checksums.insert(ledger.checksum)
-        #expect(ledger.record(value, symbol: symbol) == .new(ordinal: 3))
+        #expect(ledger.record(value, of: symbol) == .new(ordinal: 3))
         checksums.insert(ledger.checksum)
-        #expect(ledger.record(value, symbol: nil) == .new(ordinal: 4))
+        #expect(ledger.record(value, of: nil) == .new(ordinal: 4))
         checksums.insert(ledger.checksum)
         #expect(checksums.count == 4)
         // The repeated output is suppressed up to the end of what is stored, and proven there.
         var again = OutputLedger(published: ledger.computed)
-        #expect(again.record(bar, symbol: symbol, series: series) == .suppressed(ordinal: 1))
+        #expect(again.record(bar, of: symbol, series: series) == .suppressed(ordinal: 1))
         var other = try late()
         other.ordinal += 1
-        _ = again.record(other, symbol: symbol, series: series)
-        _ = again.record(value, symbol: symbol)
-        guard case .diverged(ordinal: 4, _, _) = again.record(value, symbol: nil) else {
+        _ = again.record(other, of: symbol, series: series)
+        _ = again.record(value, of: symbol)
+        guard case .diverged(ordinal: 4, _, _) = again.record(value, of: nil) else {
             Issue.record("another late tick was not noticed")
             return
         }

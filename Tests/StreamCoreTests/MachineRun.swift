@@ -33,13 +33,13 @@ struct MachineRun {
         case .definition(let subscription, let source):
             _ = machine.symbol(subscription, source: index(of: source))
         case .trade(var trade, let symbol, let source, let ordinal):
-            trade.header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+            trade.header.symbol = machine.symbols.indexes(of: symbol).first ?? BarMachine.noSymbol
             machine.trade(trade, source: index(of: source), ordinal: ordinal)
         case .quote(var quote, let symbol, let source, let ordinal):
-            quote.header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+            quote.header.symbol = machine.symbols.indexes(of: symbol).first ?? BarMachine.noSymbol
             machine.quote(quote, source: index(of: source), ordinal: ordinal)
         case .excluded(var header, let symbol, let source):
-            header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+            header.symbol = machine.symbols.indexes(of: symbol).first ?? BarMachine.noSymbol
             machine.exclude(header, source: index(of: source))
         case .watermark(let source, let time):
             machine.advance(source: index(of: source), watermark: time, into: &closed)
@@ -49,7 +49,7 @@ struct MachineRun {
     }
 
     private mutating func index(of source: SourceName) -> Int {
-        machine.source(source, firstSeen: .undefined) ?? BarMachine.noSource
+        machine.source(source) ?? BarMachine.noSource
     }
 
     /// Appends versions that a repair made.
@@ -59,7 +59,7 @@ struct MachineRun {
 
     func named(_ bar: Bar) -> NamedBar {
         NamedBar(
-            symbol: machine.symbols.symbol(at: bar.symbol).text,
+            symbol: machine.symbols.pair(at: bar.symbol).symbol.text,
             series: machine.series.all[Int(bar.series)].name.text, flags: bar.flags,
             reason: bar.reason,
             openTime: bar.openTime.nanoseconds, closeTime: bar.closeTime.nanoseconds,

@@ -22,3 +22,8 @@ func barSeries(_ texts: [String], lateness: Int64 = 0) throws -> BarSeriesSet {
             return try BarSeries(name: series.name, window: series.window, lateness: lateness)
         })
 }
+
+/// Returns a symbol of the source `test`.
+func ofTest(_ text: String) throws -> SourceSymbol {
+    SourceSymbol(try symbolName(text), of: try sourceName("test"))
+}

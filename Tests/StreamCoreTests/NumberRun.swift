@@ -26,13 +26,13 @@ struct MakerRun<Machine: BarMaker> {
         case .definition(let subscription, let source):
             _ = machine.symbol(subscription, source: index(of: source))
         case .trade(var trade, let symbol, let source, let ordinal):
-            trade.header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+            trade.header.symbol = machine.symbols.indexes(of: symbol).first ?? BarMachine.noSymbol
             machine.trade(trade, source: index(of: source), ordinal: ordinal)
         case .quote(var quote, let symbol, let source, let ordinal):
-            quote.header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+            quote.header.symbol = machine.symbols.indexes(of: symbol).first ?? BarMachine.noSymbol
             machine.quote(quote, source: index(of: source), ordinal: ordinal)
         case .excluded(var header, let symbol, let source):
-            header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+            header.symbol = machine.symbols.indexes(of: symbol).first ?? BarMachine.noSymbol
             machine.exclude(header, source: index(of: source))
         case .watermark(let source, let time):
             machine.advance(source: index(of: source), watermark: time, into: &closed)
@@ -44,14 +44,14 @@ struct MakerRun<Machine: BarMaker> {
     mutating func append(_ bars: [Bar]) { closed += bars }
 
     private mutating func index(of source: SourceName) -> Int {
-        machine.source(source, firstSeen: .undefined) ?? BarMachine.noSource
+        machine.source(source) ?? BarMachine.noSource
     }
 
     var named: [NumberedBar] { closed.map { named($0) } }
 
     func named(_ bar: Bar) -> NumberedBar {
         NumberedBar(
-            symbol: machine.symbols.symbol(at: bar.symbol).text,
+            symbol: machine.symbols.pair(at: bar.symbol).symbol.text,
             series: machine.rule.series.all[Int(bar.series)].name.text, number: bar.number,
             flags: bar.flags, openTime: bar.openTime.nanoseconds,
             closeTime: bar.closeTime.nanoseconds,

@@ -19,8 +19,8 @@ struct MakerTable<Machine: BarMaker> {
 
     init(_ machine: Alone<Machine>, since: Int64? = nil) throws {
         self.machine = machine
-        _ = self.machine.source(try sourceName("beta"), firstSeen: .undefined)
-        _ = self.machine.source(try sourceName("alpha"), firstSeen: .undefined)
+        _ = self.machine.source(try sourceName("beta"))
+        _ = self.machine.source(try sourceName("alpha"))
         try define(since: since)
     }
 

@@ -7,7 +7,7 @@ import Testing
 @Suite struct OutputLedgerTests {
     private struct Output {
         let bar: Bar
-        let symbol: Symbol
+        let pair: SourceSymbol
         let series: SeriesName
     }
 
@@ -16,7 +16,7 @@ import Testing
         run.feed(RandomTape(seed: seed).events)
         return run.closed.map { bar in
             Output(
-                bar: bar, symbol: run.machine.symbols.symbol(at: bar.symbol),
+                bar: bar, pair: run.machine.symbols.pair(at: bar.symbol),
                 series: run.machine.series.all[Int(bar.series)].name)
         }
     }
@@ -34,7 +34,7 @@ import Testing
             #expect(ordinal == UInt64(content.count) + OutputLedger.firstOrdinal)
             var bytes: [UInt8] = []
             output.bar.appendCanonicalBytes(
-                symbol: output.symbol, series: output.series, to: &bytes)
+                pair: output.pair, series: output.series, to: &bytes)
             content.append(bytes)
             checksums.append(checksum)
         }
@@ -47,7 +47,7 @@ import Testing
         var ledger = OutputLedger(published: tape.published)
         for output in outputs {
             guard tape.content.count < stop else { return true }
-            switch ledger.record(output.bar, symbol: output.symbol, series: output.series) {
+            switch ledger.record(output.bar, of: output.pair, series: output.series) {
             case .new(let ordinal):
                 tape.publish(output, ordinal: ordinal, checksum: ledger.checksum)
             case .suppressed(let ordinal): #expect(ordinal <= UInt64(tape.content.count))
@@ -85,12 +85,12 @@ import Testing
             var bar = outputs[changed].bar
             bar.volume += 1
             other[changed] = Output(
-                bar: bar, symbol: outputs[changed].symbol, series: outputs[changed].series)
+                bar: bar, pair: outputs[changed].pair, series: outputs[changed].series)
             var ledger = OutputLedger(published: tape.published)
             for index in 0..<12 {
                 let output = other[index]
                 let verdict = ledger.record(
-                    output.bar, symbol: output.symbol, series: output.series)
+                    output.bar, of: output.pair, series: output.series)
                 if index < 9 {
                     #expect(verdict == .suppressed(ordinal: UInt64(index + 1)))
                 } else if case .diverged(let ordinal, let expected, let found) = verdict {
@@ -127,7 +127,7 @@ import Testing
         #expect(good.nextOrdinal == 8 && !good.isPastPublished)
         for index in 7..<11 {
             let verdict = good.record(
-                outputs[index].bar, symbol: outputs[index].symbol, series: outputs[index].series)
+                outputs[index].bar, of: outputs[index].pair, series: outputs[index].series)
             let ordinal = UInt64(index + 1)
             #expect(
                 verdict == (index < 10 ? .suppressed(ordinal: ordinal) : .new(ordinal: ordinal)))
@@ -139,7 +139,7 @@ import Testing
             var bad = ledger(done: 10, published)
             #expect(!bad.isPastPublished)
             let verdict = bad.record(
-                outputs[10].bar, symbol: outputs[10].symbol, series: outputs[10].series)
+                outputs[10].bar, of: outputs[10].pair, series: outputs[10].series)
             guard case .diverged = verdict else {
                 Issue.record("\(String(describing: published)) gave \(verdict)")
                 continue
@@ -149,11 +149,11 @@ import Testing
 
     @Test("the canonical bytes depend on every field and on nothing else")
     func canonicalBytes() throws {
-        let symbol = try #require(Symbol("AAPL"))
+        let symbol = SourceSymbol(try symbolName("AAPL"), of: try sourceName("ib"))
         let series = try #require(SeriesName("1s"))
-        func bytes(_ bar: Bar, _ symbol: Symbol, _ series: SeriesName) -> [UInt8] {
+        func bytes(_ bar: Bar, _ pair: SourceSymbol, _ series: SeriesName) -> [UInt8] {
             var bytes: [UInt8] = []
-            bar.appendCanonicalBytes(symbol: symbol, series: series, to: &bytes)
+            bar.appendCanonicalBytes(pair: pair, series: series, to: &bytes)
             return bytes
         }
         let zero = Timestamp(nanoseconds: 0)
@@ -168,7 +168,7 @@ import Testing
             { $0.notional = 1 << 64 },
         ]
         let plain = bytes(bar, symbol, series)
-        #expect(plain.count == Bar.canonicalFixedBytes + 4 + 2)
+        #expect(plain.count == Bar.canonicalFixedBytes + 4 + 2 + 2)
         var seen: Set<[UInt8]> = [plain]
         for change in changes {
             var other = bar
@@ -179,12 +179,15 @@ import Testing
         elsewhere.symbol = 9
         elsewhere.series = 3
         #expect(bytes(elsewhere, symbol, series) == plain)
-        let longer = try #require(Symbol("AAPL1"))
+        let longer = SourceSymbol(try symbolName("AAPL1"), of: symbol.source)
+        let other = SourceSymbol(symbol.symbol, of: try sourceName("ic"))
+        #expect(bytes(bar, other, series) != plain)
         let shorter = try #require(SeriesName("s"))
         #expect(bytes(bar, longer, shorter) != plain)
     }
 
-    @Test("the canonical bytes are laid out as they were from the first day")
+    @Test(
+        "the canonical bytes are laid out as they were from the day on which they name the source")
     func golden() throws {
         var bar = Bar(
             symbol: 0, series: 0, openTime: Timestamp(nanoseconds: 0x0102),
@@ -195,14 +198,16 @@ import Testing
         bar.volume = -2
         var bytes: [UInt8] = []
         bar.appendCanonicalBytes(
-            symbol: try #require(Symbol("A")), series: try #require(SeriesName("1s")), to: &bytes)
+            pair: SourceSymbol(try symbolName("A"), of: try sourceName("ib")),
+            series: try #require(SeriesName("1s")), to: &bytes)
         let head: [UInt8] = [
-            1, 0, 0x41, 2, 0, 0x31, 0x73, 2, 0, 5, 0, 6, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 4, 3,
+            1, 0, 0x41, 2, 0, 0x69, 0x62, 2, 0, 0x31, 0x73, 2, 0, 5, 0, 6, 0, 0, 0, 2, 1, 0, 0, 0,
+            0, 0, 0, 4, 3,
         ]
         #expect(Array(bytes.prefix(head.count)) == head)
         let tail: [UInt8] =
             [0xfe] + [UInt8](repeating: 0xff, count: 15) + [UInt8](repeating: 0, count: 16)
         #expect(Array(bytes.suffix(32)) == tail)
-        #expect(bytes.withRawSpan { Checksum.of($0) } == 16_706_001_142_230_718_311)
+        #expect(bytes.withRawSpan { Checksum.of($0) } == 135_698_200_714_051_853)
     }
 }

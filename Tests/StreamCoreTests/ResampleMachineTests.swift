@@ -64,9 +64,9 @@ private struct ResampleRun {
     }
 
     private mutating func index(of source: SourceName) -> Int {
-        _ = fine.source(source, firstSeen: .undefined)
-        _ = direct.source(source, firstSeen: .undefined)
-        return coarse.source(source, firstSeen: .undefined) ?? BarMachine.noSource
+        _ = fine.source(source)
+        _ = direct.source(source)
+        return coarse.source(source) ?? BarMachine.noSource
     }
 
     mutating func feed(_ event: NaiveEvent) {
@@ -78,7 +78,7 @@ private struct ResampleRun {
             _ = direct.symbol(subscription, source: source)
             _ = coarse.symbol(subscription, source: source)
         case .trade(var trade, let symbol, let source, let ordinal):
-            trade.header.symbol = fine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+            trade.header.symbol = fine.symbols.indexes(of: symbol).first ?? BarMachine.noSymbol
             fine.trade(trade, source: index(of: source), ordinal: ordinal)
             direct.trade(trade, source: index(of: source), ordinal: ordinal)
         case .quote, .excluded: break
@@ -97,7 +97,7 @@ private struct ResampleRun {
         var order: [NumberedBar.Key: NumberedBar] = [:]
         for bar in bars {
             let named = NumberedBar(
-                symbol: fine.symbols.symbol(at: bar.symbol).text,
+                symbol: fine.symbols.pair(at: bar.symbol).symbol.text,
                 series: coarse.rule.series.all[Int(bar.series)].name.text, number: 0,
                 flags: bar.flags.subtracting(.mixedProviders),
                 openTime: bar.openTime.nanoseconds, closeTime: bar.closeTime.nanoseconds,
@@ -126,7 +126,7 @@ private struct ResampleRun {
                 _ = fineRepair.symbol(subscription, source: source)
                 _ = directRepair.symbol(subscription, source: source)
             case .trade(var trade, let symbol, let source, let ordinal):
-                trade.header.symbol = fine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+                trade.header.symbol = fine.symbols.indexes(of: symbol).first ?? BarMachine.noSymbol
                 fineRepair.trade(trade, source: index(of: source), ordinal: ordinal)
                 directRepair.trade(trade, source: index(of: source), ordinal: ordinal)
             }

@@ -17,7 +17,7 @@ import Testing
             machine = Alone<ResampleMachine>(
                 rule: ResampleRule(from: from.name, series: try BarSeriesSet([BarSeries("5s")])),
                 from: from, unsettledMax: unsettledMax)
-            _ = machine.source(try sourceName("alpha"), firstSeen: .undefined)
+            _ = machine.source(try sourceName("alpha"))
             #expect(machine.symbol(try subscription("A"), source: 0) == 0)
         }
 

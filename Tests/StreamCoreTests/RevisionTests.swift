@@ -340,7 +340,7 @@ import Testing
         run.trade(at: 5, 10)
         let versions = Self.repair(&run, [Self.range(run, 0, 10, .backfill)]) { second in
             second.trade(at: 5, 10)
-            let manual = second.machine.source(.manual, firstSeen: .undefined) ?? -1
+            let manual = second.machine.source(.manual) ?? -1
             _ = try? second.machine.symbol(subscription(provider: "people"), source: manual)
             let time = Timestamp(nanoseconds: 5 * SmallRun.unit)
             second.machine.trade(

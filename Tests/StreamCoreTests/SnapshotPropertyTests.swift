@@ -27,7 +27,7 @@ import Testing
                 for bar in bars.closed[before...] {
                     verdicts.append(
                         ledger.record(
-                            bar, symbol: bars.machine.symbols.symbol(at: bar.symbol),
+                            bar, of: bars.machine.symbols.pair(at: bar.symbol),
                             series: bars.machine.series.all[Int(bar.series)].name))
                 }
             }

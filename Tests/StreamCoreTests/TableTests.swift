@@ -63,24 +63,77 @@ import Testing
 }
 
 @Suite struct SourceTableTests {
-    @Test("sources keep their index and the time at which they were first seen")
+    @Test("sources keep their index")
     func index() throws {
         var table = SourceTable()
         let name = try sourceName("a")
-        let indices = [5, 9].map { table.index(of: name, firstSeen: Timestamp(nanoseconds: $0)) }
-        #expect(indices == [0, 0])
-        #expect(table.entries.map(\.firstSeen.nanoseconds) == [5])
+        #expect(table.index(of: name) == 0)
+        #expect(table.index(of: name) == 0)
         #expect(table.entries[0].watermark == SourceTable.noWatermark)
+    }
+
+    @Test("a source that has sent nothing for a while does not count for the least watermark")
+    func silence() throws {
+        let second: Int64 = 1_000_000_000
+        var table = SourceTable()
+        func least() -> Int64 { table.leastWatermark(silentAfter: 60 * second).nanoseconds }
+        for name in ["a", "b"] { _ = table.index(of: try sourceName(name)) }
+        #expect(least() == Int64.min)
+        table.advance(0, to: Timestamp(nanoseconds: 5))
+        #expect(least() == 5, "b has given no watermark, and is not waited for")
+        table.advance(1, to: Timestamp(nanoseconds: 9))
+        func send(_ source: Int, _ seconds: ClosedRange<Int64>) {
+            for time in seconds {
+                table.sent(source, at: Timestamp(nanoseconds: time * second))
+            }
+        }
+        send(0, 1...1)
+        send(1, 1...60)
+        #expect(least() == 5, "a was last heard 59 seconds ago")
+        send(1, 61...61)
+        #expect(least() == 9 && table.silences(after: 60 * second) == [true, false])
+        table.sent(0, at: Timestamp(nanoseconds: Int64.max))
+        #expect(least() == 9, "a time that no gateway can have is ignored")
+        send(0, 30...30)
+        #expect(least() == 5, "a is heard again, whatever its clock says")
+    }
+
+    @Test(
+        "clocks of gateways may differ, jump, and stand still while packets wait in a spool",
+        arguments: [0, 3_600, -3_600, 86_400 * 365 * 70] as [Int64])
+    func clocks(jump: Int64) throws {
+        let second: Int64 = 1_000_000_000
+        var table = SourceTable()
+        for name in ["a", "b"] { _ = table.index(of: try sourceName(name)) }
+        table.advance(0, to: Timestamp(nanoseconds: 5))
+        table.advance(1, to: Timestamp(nanoseconds: 9))
+        func least() -> Int64 { table.leastWatermark(silentAfter: 60 * second).nanoseconds }
+        let start: Int64 = 1_700_000_000
+        for time in start..<start + 100 {
+            table.sent(0, at: Timestamp(nanoseconds: time * second))
+            // The clock of b jumps after 50 seconds, and is set right after 75.
+            let ahead = (start + 50..<start + 75).contains(time) ? jump : 0
+            table.sent(1, at: Timestamp(nanoseconds: (time + ahead) * second))
+            #expect(least() == 5, "\(time - start)")
+        }
+        // The tape was away for an hour: the first packet after it says nothing about the other.
+        table.sent(1, at: Timestamp(nanoseconds: (start + 3_700) * second))
+        #expect(least() == 5)
+        // a has gone; b goes on.
+        for time in 3_701..<3_760 as Range<Int64> {
+            table.sent(1, at: Timestamp(nanoseconds: (start + time) * second))
+        }
+        #expect(least() == 9)
     }
 
     @Test("a full table refuses further sources and counts them")
     func limit() throws {
         var table = SourceTable()
         for number in 0..<StreamLimits.sourcesMax {
-            let index = table.index(of: try sourceName("s\(number)"), firstSeen: .undefined)
+            let index = table.index(of: try sourceName("s\(number)"))
             #expect(index == number)
         }
-        let more = table.index(of: try sourceName("more"), firstSeen: .undefined)
+        let more = table.index(of: try sourceName("more"))
         #expect(more == nil)
         #expect(table.refused == 1)
         let before = table.entries
@@ -105,7 +158,7 @@ import Testing
         let known = machine.symbol(try subscription("S7"), source: source)
         #expect(more == nil && known == 7)
         #expect(machine.symbols.refused == 1)
-        #expect(machine.symbols.symbol(at: 7).text == "S7")
+        #expect(machine.symbols.pair(at: 7).symbol.text == "S7")
         #expect(machine.symbols.source(of: 7) == source)
         #expect(machine.symbols.since(of: 7) == .undefined)
         #expect(machine.symbols.count == StreamLimits.symbolsMax)
@@ -130,7 +183,8 @@ import Testing
         var table = SymbolTable()
         let feeds = [0, 1].map { SymbolTable.Feed(source: $0, provider: 0) }
         for number in 0..<6 {
-            _ = table.insert(try subscription("S\(number)"), feed: feeds[number % 2])
+            _ = table.insert(
+                try ofTest("S\(number)"), try subscription("S\(number)"), feed: feeds[number % 2])
         }
         table.move(2, to: feeds[1], closedThrough: Timestamp(nanoseconds: 5))
         table.move(5, to: feeds[0], closedThrough: Timestamp(nanoseconds: 5))

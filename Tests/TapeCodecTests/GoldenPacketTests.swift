@@ -9,7 +9,7 @@ import Testing
         .deletingLastPathComponent().appendingPathComponent("Golden")
 
     static let names =
-        ["ticks", "bars", "marker", "watermark"] + TickSamples.packets.map(\.name)
+        ["ticks", "bars", "bars-lateness", "marker", "watermark"] + TickSamples.packets.map(\.name)
 
     static func file(_ name: String) -> URL { folder.appendingPathComponent("\(name).v1.hex") }
 
@@ -17,6 +17,7 @@ import Testing
         switch name {
         case "ticks": try Samples.tickPacket()
         case "bars": try Samples.barPacket()
+        case "bars-lateness": try Samples.barPacket(lateness: 2_000_000_000)
         case "marker": try Samples.markerPacket()
         case "watermark": try Samples.watermarkPacket()
         default: try #require(TickSamples.packets.first { $0.name == name }).make()

@@ -86,14 +86,15 @@ enum Samples {
             checksum: 20, generation: 21)
     }
 
-    static func barPacket() throws -> SealedPacket {
+    static func barPacket(lateness: Int64? = nil) throws -> SealedPacket {
         var builder = PacketBuilder(kind: .bars, partition: Partition(7), source: .operator)
         var apple = try definition("AAPL")
         apple.source = try source("synthetic")
         let symbol = builder.register(apple)
         let minute = builder.register(
             SeriesDefinition(
-                name: try #require(SeriesName("1m")), widthNanoseconds: 60_000_000_000))
+                name: try #require(SeriesName("1m")), widthNanoseconds: 60_000_000_000,
+                latenessNanoseconds: lateness))
         #expect(builder.append(try bar(symbol: symbol, series: minute)))
         return builder.seal(seal, output: try outputState())
     }

@@ -68,7 +68,10 @@ import Testing
             (WireFormat.Template.outputState, WireFormat.Block.outputState),
             (WireFormat.Template.sourceOrdinal, WireFormat.Block.sourceOrdinal),
             (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition),
-            (WireFormat.Template.seriesDefinition, WireFormat.Block.seriesDefinition),
+            (
+                WireFormat.Template.seriesDefinition,
+                WireFormat.Block.seriesDefinitionWithLateness
+            ),
         ]
         let templates = control + RecordKind.templates.map { ($0, $1.block) }
         for (template, block) in templates {
@@ -98,8 +101,9 @@ import Testing
                 "SymbolDefinition",
                 ExpectedFields.symbol(0, "AAPL", source: source))
         }
-        let series = message(
+        var series = message(
             "SeriesDefinition", ["index": "1", "widthNanoseconds": "60000000000", "name": "1m"])
+        if name == "bars-lateness" { series.fields["latenessNanoseconds"] = "2000000000" }
         switch name {
         case "ticks":
             messages += [
@@ -109,7 +113,7 @@ import Testing
                 message("Quote", ExpectedFields.quote(try Samples.quote(symbol: 1))),
                 message("Trade", ExpectedFields.trade(try Samples.trade(symbol: 1))),
             ]
-        case "bars":
+        case "bars", "bars-lateness":
             let state = try Samples.outputState()
             messages += [
                 apple(source: "synthetic"), series,

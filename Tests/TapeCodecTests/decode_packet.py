@@ -78,12 +78,14 @@ def decode(schema, packet):
         if known is None:
             messages.append({"message": f"unknown {template}", "fields": {}})
             continue
-        if block < int(known.get("blockLength")):
-            raise ValueError(f"{known.get('name')} has {block} bytes at {body}")
         fields = {}
         for field in known.findall("field"):
+            if version < int(field.get("sinceVersion", "0")):
+                continue
             start = body + int(field.get("offset"))
             width = schema.width(field.get("type"))
+            if start + width > body + block:
+                raise ValueError(f"{known.get('name')} has {block} bytes at {body}")
             fields[field.get("name")] = schema.value(
                 field.get("type"), packet[start : start + width])
         for field, content in zip(known.findall("data"), data, strict=True):
@@ -109,6 +111,8 @@ def tables(schema):
                 raise ValueError(f"{message.get('name')}.{field.get('name')} overlaps")
             end = offset + width
             note = field.get("description", "")
+            if field.get("sinceVersion"):
+                note = f"{note} since version {field.get('sinceVersion')}".strip()
             lines.append(f"| {offset} | {width} | {field.get('name')} | {kind} | {note} |")
         data = message.findall("data")
         if len(data) != template >> 8 & 0xF:

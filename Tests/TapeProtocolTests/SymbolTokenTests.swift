@@ -64,19 +64,58 @@ struct SymbolTokenTests {
         }
     }
 
-    @Test("subjects of the live fan-out name the namespace, the kind, the series and the symbol")
+    @Test("subjects of the live fan-out name the kind, the series, the symbol and the source")
     func subjects() throws {
         let names = try #require(TapeNames(namespace: "md", partitions: 32))
         let symbol = try #require(Symbol("BRK.B"))
         let series = try #require(SeriesName("1m"))
-        #expect(names.liveTrades(symbol) == "md.live.trade.BRK%2EB")
-        #expect(names.liveQuotes(symbol) == "md.live.quote.BRK%2EB")
-        #expect(names.liveBars(series, symbol) == "md.live.bar.1m.BRK%2EB")
-        #expect(names.liveTrades(of: nil) == "md.live.trade.*")
-        #expect(names.liveQuotes(of: symbol) == "md.live.quote.BRK%2EB")
-        #expect(names.liveTrades(of: symbol) == "md.live.trade.BRK%2EB")
-        #expect(names.liveQuotes(of: nil) == "md.live.quote.*")
-        #expect(names.liveBars(of: symbol) == "md.live.bar.*.BRK%2EB")
-        #expect(names.liveBars(of: nil) == "md.live.bar.*.*")
+        let source = try #require(SourceName("ibkr-a"))
+        #expect(names.liveTrades(symbol, source) == "md.live.trade.BRK%2EB.ibkr-a")
+        #expect(names.liveQuotes(symbol, source) == "md.live.quote.BRK%2EB.ibkr-a")
+        #expect(names.liveBars(series, symbol, source) == "md.live.bar.1m.BRK%2EB.ibkr-a")
+        #expect(
+            names.liveTicks(ofNode: "big", symbol, source) == "md.live.node.big.BRK%2EB.ibkr-a")
+        #expect(names.liveTrades(of: nil, nil) == "md.live.trade.*.*")
+        #expect(names.liveTrades(of: symbol, nil) == "md.live.trade.BRK%2EB.*")
+        #expect(names.liveTrades(of: nil, source) == "md.live.trade.*.ibkr-a")
+        #expect(names.liveQuotes(of: nil, nil) == "md.live.quote.*.*")
+        #expect(names.liveQuotes(of: symbol, source) == "md.live.quote.BRK%2EB.ibkr-a")
+        #expect(names.liveBars(of: nil, nil) == "md.live.bar.*.*.*")
+        #expect(names.liveBars(of: symbol, nil) == "md.live.bar.*.BRK%2EB.*")
+        #expect(names.liveBars(of: symbol, source) == "md.live.bar.*.BRK%2EB.ibkr-a")
+    }
+
+    /// NATS' rule for filters without `>`.
+    private func matches(_ subject: String, _ filter: String) -> Bool {
+        let (tokens, wanted) = (subject.split(separator: "."), filter.split(separator: "."))
+        return tokens.count == wanted.count
+            && zip(tokens, wanted).allSatisfy { $1 == "*" || $0 == $1 }
+    }
+
+    @Test("a value is heard once by those who ask for its symbol or its source, and by no others")
+    func valueFilters() throws {
+        let names = try #require(TapeNames(namespace: "md", partitions: 32))
+        let (a, b) = (try #require(Symbol("A.A")), try #require(Symbol("B")))
+        let (x, y) = (try #require(SourceName("x")), try #require(SourceName("y")))
+        for name in ["GDP", "stats.1m.mean", ".odd", "B"] {
+            for (symbol, source) in [(a, x), (a, y), (b, x), (b, y)] {
+                let subject = names.liveValues(name, symbol, source)
+                for wantedSymbol in [nil, a, b] {
+                    for wantedSource in [nil, x, y] where (wantedSymbol, wantedSource) != (nil, nil)
+                    {
+                        let heard = names.liveValues(of: wantedSymbol, wantedSource)
+                            .count { matches(subject, $0) }
+                        let isWanted =
+                            [nil, symbol].contains(wantedSymbol)
+                            && [nil, source].contains(wantedSource)
+                        #expect(heard == (isWanted ? 1 : 0), "\(subject)")
+                    }
+                }
+            }
+            // A value without a symbol belongs to none, and to no source of one.
+            let subject = names.liveValues(name, nil, x)
+            #expect(!names.liveValues(of: nil, x).contains { matches(subject, $0) })
+        }
+        #expect(names.liveValues(of: nil, nil) == ["md.live.value.>"])
     }
 }

@@ -113,8 +113,8 @@ struct DemoTests {
             [
                 "-q", "-h", "127.0.0.1", "-p", "\(port)", "-U", StackPlan.migrator,
                 "-d", StackPlan.database, "-c",
-                "UPDATE md.bars SET high = high + 1 "
-                    + "WHERE ctid IN (SELECT ctid FROM md.bars LIMIT 1)",
+                "UPDATE md.bars_short SET high = high + 1 "
+                    + "WHERE ctid IN (SELECT ctid FROM md.bars_short LIMIT 1)",
             ], environment: ["PGPASSFILE": "\(home)/secrets/pgpass"])
     }
 

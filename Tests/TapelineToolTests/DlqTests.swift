@@ -282,7 +282,7 @@ struct DlqTests {
     @Test("a bar goes through the merge: a later version that stands is left alone")
     func bars() throws {
         let bench = try AcceptBench("dlq_bars")
-        _ = try bench.query("ALTER TABLE bars ADD CONSTRAINT no_poison CHECK (close < 600)")
+        _ = try bench.query("ALTER TABLE bars_short ADD CONSTRAINT no_poison CHECK (close < 600)")
         var source = TestSource(bench.tape, Partition(0), source: .operator, kind: .bars)
         let symbol = source.register(
             SymbolDefinition(
@@ -312,7 +312,7 @@ struct DlqTests {
         let booked = "SELECT written, dead_lettered, replayed, missing FROM sink_audit"
         let before = try bench.query(booked)
         #expect(["2|2|0|0", "3|1|0|0"].contains(before))
-        _ = try bench.query("ALTER TABLE bars DROP CONSTRAINT no_poison")
+        _ = try bench.query("ALTER TABLE bars_short DROP CONSTRAINT no_poison")
         let scene = DlqTools(environment: bench.environment)
         let first = try scene.dlq("replay", "--all", "--json").json()
         #expect(first["stored"]?.int == 1)

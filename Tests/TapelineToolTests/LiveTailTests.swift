@@ -23,19 +23,28 @@ struct LiveTailTests {
         func subjects(_ arguments: [String]) throws -> [String] {
             LiveTail.subjects(try parse(["--live"] + arguments), names)
         }
-        #expect(try subjects([]) == ["md.live.trade.*", "md.live.quote.*", "md.live.bar.*.*"])
-        #expect(try subjects(["--bars"]) == ["md.live.bar.*.*"])
+        #expect(
+            try subjects([]) == ["md.live.trade.*.*", "md.live.quote.*.*", "md.live.bar.*.*.*"])
+        #expect(try subjects(["--bars"]) == ["md.live.bar.*.*.*"])
         #expect(try subjects(["--kind", "indicator"]) == ["md.live.value.>"])
         #expect(
             try subjects(["--kind", "trade", "--symbol", "BRK.B", "--symbol", "ES=F"])
-                == ["md.live.trade.BRK%2EB", "md.live.trade.ES%3DF"])
+                == ["md.live.trade.BRK%2EB.*", "md.live.trade.ES%3DF.*"])
+        #expect(
+            try subjects(["--kind", "trade", "--symbol", "BRK.B", "--source", "ibkr"])
+                == ["md.live.trade.BRK%2EB.ibkr"])
+        #expect(
+            try subjects(["--bars", "--source", "ibkr"]) == ["md.live.bar.*.*.ibkr"])
+        #expect(
+            try subjects(["--kind", "indicator", "--symbol", "A"])
+                == ["md.live.value.*.A.*", "md.live.value.*.*.A.*"])
     }
 
     @Test(
         "what means nothing live is refused",
         arguments: [
-            ["--from", "-1m"], ["--until", "now"], ["--partition", "1"], ["--source", "x"],
-            ["--control"], ["--kind", "news"], ["--kind", "late-tick"],
+            ["--from", "-1m"], ["--until", "now"], ["--partition", "1"], ["--control"],
+            ["--source", "X"], ["--kind", "news"], ["--kind", "late-tick"],
         ])
     func refused(arguments: [String]) {
         #expect(throws: ToolError.self) { try parse(["--live"] + arguments) }
@@ -165,11 +174,11 @@ struct LiveTailTests {
             while !talking.wait(timeout: .milliseconds(5)) {
                 let sent = Result {
                     try Array("no".utf8).withRawSpan { bytes throws(NatsError) in
-                        try connection.publish(bytes, to: "tlive2.live.trade.X")
+                        try connection.publish(bytes, to: "tlive2.live.trade.X.x")
                     }
                 }
                 if case .failure = sent { return }
-                if bench.errorsSoFar("strangers").contains("live.trade.X") {
+                if bench.errorsSoFar("strangers").contains("live.trade.X.x") {
                     shutdown.request("seen")
                 }
             }

@@ -35,6 +35,8 @@ import Testing
             ["export", "bars", long, "--from", "-1h"], ["export", "bars", "--from", "sometime"],
             ["export", "bars", "--from", "today", "--to", "yesterday"],
             ["export", "trades", "--series", "1m", "--from", "-1h"],
+            ["bars", "AAPL", "1m", "--source", "Ibkr"], ["gaps", "--source", ""],
+            ["export", "bars", "--from", "-1h", "--source", "a", "--source", "b"],
         ] {
             #expect(throws: ToolError.self, "\(wrong)") { try ToolCommand.parse(wrong) }
         }
@@ -132,16 +134,23 @@ import Testing
         try scene.postgres.psql(
             """
             SET search_path = md;
-            SELECT make_time_partition('bars', '2026-03-02'), make_time_partition('bars', now());
-            INSERT INTO bars (symbol, series, ts, open, high, low, close, volume, vwap, notional,
-                trades, open_time_ns, close_time, close_time_ns, revision, reason, partial, source,
+            SELECT make_time_partition('bars_short', '2026-03-02'),
+                make_time_partition('bars_short', now());
+            INSERT INTO bars_short (symbol, series, ts, open, high, low, close, volume, vwap,
+                notional, trades, open_time_ns, close_time, close_time_ns, revision, reason,
+                partial, source,
                 partition, ordinal, replaced)
             SELECT 'AAPL', '1m', start + n * interval '1 min', 180, 181.5, 179.25, 180.75, 1200,
                 180.123456789, 1, 31, 0, start, 0, n, 'late', n = 0, 's', 0, n, n
             FROM generate_series(0, 2) AS n,
                 (SELECT '2026-03-02 14:30+00'::timestamptz) AS day (start)
             UNION ALL SELECT 'AAPL', '5m', now(), 1, 1, 1, 1, 1, 1, 1, 1, 0, now(), 0, 9, 'closed',
-                false, 's', 0, 9, 0;
+                false, 's', 0, 9, 0
+            UNION ALL SELECT 'MSFT', '1m', start + n * interval '1 min', n, n, n, n, 1, n, 1, 1, 0,
+                start, 0, 100 + n, 'closed', false, CASE n WHEN 1 THEN 'ibkr' ELSE 's' END, 0,
+                100 + n, 0
+            FROM generate_series(1, 2) AS n,
+                (SELECT '2026-03-02 14:30+00'::timestamptz) AS day (start);
             INSERT INTO gaps (sink, input, partition, source, reason, symbol, kind, from_time,
                 to_time, state, receive_time, epoch, ordinal)
             VALUES ('store', 'ticks', 0, 's', 'disconnected', 'AAPL', 'trade',
@@ -152,11 +161,12 @@ import Testing
         let head = "OPEN   HIGH     LOW   CLOSE  VOLUME           VWAP  TRADES"
         let numbers = "180  181.5  179.25  180.75    1200  180.123456789      31"
         let wanted: [Substring] = [
-            "TIME                  \(head)  NOTE",
-            "2026-03-02T14:31:00Z   \(numbers)  version 2: late",
-            "2026-03-02T14:32:00Z   \(numbers)  version 3: late",
+            "TIME                  \(head)  SOURCE  NOTE",
+            "2026-03-02T14:31:00Z   \(numbers)  s       version 2: late",
+            "2026-03-02T14:32:00Z   \(numbers)  s       version 3: late",
         ]
         #expect(Array(table.dropFirst()) == wanted)
+        try sources(scene)
         let all = try scene.tell("bars", "AAPL", "1m", "--chart")
         #expect(all.contains("181.5 ┤"))
         #expect(all.contains("?: partial"))
@@ -178,8 +188,33 @@ import Testing
         try absent(scene)
     }
 
+    /// Bars of two sources: all of them, those of one, and what cannot be drawn.
+    private func sources(_ scene: Scene) throws {
+        func words(_ text: String) -> [[Substring]] {
+            text.split(separator: "\n").map { $0.split(separator: " ") }
+        }
+        let both = words(try scene.tell("bars", "MSFT", "1m"))
+        #expect(both.dropFirst(2).map(\.last) == ["ibkr", "s"])
+        let one = words(try scene.tell("bars", "MSFT", "1m", "--source", "ibkr"))
+        #expect(one[0].starts(with: ["MSFT", "1m", "from", "ibkr,", "1", "bar"]))
+        #expect(one.count == 3 && one[1].last == "NOTE" && !one[1].contains("SOURCE"))
+        #expect(one[2][1] == "1")
+        #expect(try scene.tell("bars", "MSFT", "1m", "--source", "s", "--chart").contains("┤"))
+        let exported = try scene.tell(
+            "export", "bars", "MSFT", "--source", "ibkr", "--from", "2026-03-02", "--to",
+            "2026-03-03")
+        #expect(exported.split(separator: "\r\n").count == 2, "\(exported)")
+        #expect(try scene.tell("gaps", "--source", "ibkr") == "nothing is missing")
+        #expect(try scene.tell("gaps", "--source", "s").contains("disconnected"))
+    }
+
     private func absent(_ scene: Scene) throws {
         for (words, told) in [
+            (["bars", "MSFT", "1m", "--chart"], "several sources (ibkr, s): name one"),
+            (
+                ["bars", "AAPL", "5m", "--source", "ibkr"],
+                "no bar of AAPL 5m from ibkr is stored: its sources are s"
+            ),
             (["bars", "AAPL", "1h"], "no bar of AAPL 1h is stored: its series are 5m"),
             (["bars", "NONE", "1m"], "no bar of NONE 1m is stored: of that symbol none"),
         ] {
@@ -208,9 +243,9 @@ import Testing
         let words = ["export", "bars", "--from", "2026-03-02", "-o", file]
         let program = try ProductPrograms.path("tapeline")
         #expect(
-            try run(program, words, environment: scene.environment) == "\(file): 4 rows")
+            try run(program, words, environment: scene.environment) == "\(file): 6 rows")
         #expect(
-            try String(contentsOfFile: file, encoding: .utf8).split(separator: "\r\n").count == 5)
+            try String(contentsOfFile: file, encoding: .utf8).split(separator: "\r\n").count == 7)
         for (words, told) in [
             (words, "is there already"),
             (

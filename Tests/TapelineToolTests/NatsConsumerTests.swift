@@ -127,8 +127,8 @@ struct NatsConsumerTests {
         for subject in ["md.live", "acme.live"] {
             let client = try shipped.client("consumer", inbox: subject)
             try client.settle()
-            try shipped.client("gateway").publish("\(subject).trade.AAPL", "heard")
-            #expect(client.heard("heard").contains("MSG \(subject).trade.AAPL"))
+            try shipped.client("gateway").publish("\(subject).trade.AAPL.ibkr", "heard")
+            #expect(client.heard("heard").contains("MSG \(subject).trade.AAPL.ibkr"))
         }
         for place in NatsPermissionTests.elsewhere + [
             "md.bars", "md.pos", "md.hb", "md.ask", "md.head", "md.wm", "$SRV", "$JS.API", "$SYS",
@@ -158,7 +158,7 @@ struct NatsConsumerTests {
         // Until the program listens, nobody hears a trade.
         #expect(
             try eventually {
-                try shipped.client("gateway").publish("md.live.trade.AAPL", "{\"price\":1}")
+                try shipped.client("gateway").publish("md.live.trade.AAPL.ibkr", "{\"price\":1}")
                 return !program.isRunning
             })
         guard program.waitUntilExit() != Self.absent else {
@@ -181,7 +181,8 @@ struct NatsConsumerTests {
     private static var refused: [String] {
         let subjects = [
             "md.ticks.0.synthetic", "md.ticks.0.manual", "md.bars.0", "md.all.universe",
-            "md.wm.0.synthetic", "md.live.trade.AAPL", "md.live.bar.1m.AAPL", "md.dlq.consumer",
+            "md.wm.0.synthetic", "md.live.trade.AAPL.ibkr", "md.live.bar.1m.AAPL.ibkr",
+            "md.dlq.consumer",
             "md.pos.writer", "md.hb.operator.a", "md.hb.consumer.a", "md.head.synthetic",
             "md.ask.positions", "md.ask.members", "$KV.md_owners.operator.7",
             "$KV.md_groups.group.consumer", "$SRV.PING", "_INBOX.x", "_INBOX_tool.x",

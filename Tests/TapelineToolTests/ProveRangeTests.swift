@@ -47,7 +47,7 @@ import Testing
 
         // A closed bar that was deleted is missing, even if no later bar of its symbol is stored.
         _ = try scene.bench.query(
-            "DELETE FROM bars WHERE symbol = 'AAPL' AND ts >= '2023-11-14 22:14:50Z'")
+            "DELETE FROM bars_short WHERE symbol = 'AAPL' AND ts >= '2023-11-14 22:14:50Z'")
         let gone = try scene.prove("AAPL")
         #expect(gone.code == .failure && gone.count("tape", "missing") == 10)
         #expect(gone.count("tables", "missing") == 10)
@@ -123,7 +123,8 @@ import Testing
 
         // The throttle's last report of a second is in no bar.
         _ = try scene.bench.query(
-            "UPDATE bars SET trades = trades + 1 WHERE series = '1s' AND ts = '2023-11-14 22:14Z'")
+            "UPDATE bars_short SET trades = trades + 1 "
+                + "WHERE series = '1s' AND ts = '2023-11-14 22:14Z'")
         let changed = try scene.prove()
         #expect(changed.code == .failure)
         #expect(changed.count("tables", "differing") == 1)

@@ -18,28 +18,28 @@ import Testing
         try expect(scene.prove("AAPL", "--series", "1m"), .success, equal: 2)
 
         let place = "symbol = 'AAPL' AND series = '1s' AND ts = '2023-11-14 22:13:50Z'"
-        _ = try scene.bench.query("UPDATE bars SET high = high + 0.000000001 WHERE \(place)")
+        _ = try scene.bench.query("UPDATE bars_short SET high = high + 0.000000001 WHERE \(place)")
         let changed = try scene.prove()
         expect(changed, .failure, equal: all - 1, differing: 1)
         let field = changed.json["tape"]?["bars"]?.array?.first?["fields"]?.array?.first
         #expect(field?["name"]?.string == "high")
-        _ = try scene.bench.query("UPDATE bars SET high = high - 0.000000001 WHERE \(place)")
+        _ = try scene.bench.query("UPDATE bars_short SET high = high - 0.000000001 WHERE \(place)")
         try expect(scene.prove(), .success, equal: all)
 
         _ = try scene.bench.query(
             """
             CREATE TABLE kept AS SELECT * FROM bars WHERE \(place);
-            DELETE FROM bars WHERE \(place)
+            DELETE FROM bars_short WHERE \(place)
             """)
         try expect(scene.prove(), .failure, equal: all - 1, missing: 1)
-        _ = try scene.bench.query("INSERT INTO bars SELECT * FROM kept")
+        _ = try scene.bench.query("INSERT INTO bars_short SELECT * FROM kept")
 
         _ = try scene.bench.query(
             """
             UPDATE kept SET ts = ts + interval '4 minutes',
                 open_time_ns = open_time_ns + 240000000000,
                 close_time_ns = close_time_ns + 240000000000;
-            INSERT INTO bars SELECT * FROM kept
+            INSERT INTO bars_short SELECT * FROM kept
             """)
         try expect(scene.prove(), .failure, equal: all, extra: 1)
     }
@@ -80,10 +80,10 @@ import Testing
         let listed = "(SELECT max(ordinal) FROM late_ticks)"
         _ = try scene.bench.query(
             "CREATE TABLE was AS SELECT revision FROM bars WHERE \(minute)")
-        _ = try scene.bench.query("UPDATE bars SET revision = \(listed) - 1 WHERE \(minute)")
+        _ = try scene.bench.query("UPDATE bars_short SET revision = \(listed) - 1 WHERE \(minute)")
         try expect(scene.prove(), .failure, equal: all - 1, differing: 1)
         _ = try scene.bench.query(
-            "UPDATE bars SET revision = (SELECT revision FROM was) WHERE \(minute)")
+            "UPDATE bars_short SET revision = (SELECT revision FROM was) WHERE \(minute)")
 
         // Without the cancel the trade is valid, and two bars lack it.
         _ = try scene.bench.query("DELETE FROM trades WHERE action <> 0")
@@ -96,7 +96,7 @@ import Testing
         let scene = try ProveBench.mended("unmended")
         _ = try scene.bench.query(
             """
-            UPDATE bars b SET reason = 'closed', trades = trades + 1,
+            UPDATE bars_short b SET reason = 'closed', trades = trades + 1,
                 open = t.price, high = t.price, volume = volume + t.size
             FROM trades t WHERE b.series = '1s' AND b.reason = 'bust' AND t.ordinal = 121
             """)

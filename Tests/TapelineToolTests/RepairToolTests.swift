@@ -36,6 +36,11 @@ struct RepairToolTests {
         let command = try RepairCommand.parse(["AAPL"] + times, now: Self.now)
         #expect(command.to == Self.now.advanced(byNanoseconds: -3_600_000_000_000))
         #expect(command.reason == .repair && command.waitSeconds == nil && !command.isDryRun)
+        #expect(command.source == nil)
+        #expect(
+            try RepairCommand.parse(
+                ["AAPL", "--source", "ibkr"] + times, now: Self.now
+            ).source?.text == "ibkr")
         let full = try RepairCommand.parse(
             [
                 "BRK.B", "--from", "2026-11-20T14:30:00Z", "--to", "2026-11-20T16:30:00+01:00",
@@ -46,11 +51,29 @@ struct RepairToolTests {
         #expect(full.to.nanoseconds - full.from.nanoseconds == 3_600_000_000_000)
         for wrong in [
             [], ["AAPL"], ["AAPL", "--from", "-1h"], ["AAPL", "--from", "-1h", "--to", "-2h"],
-            ["A", "B"] + times, ["A", "--reason", "late"] + times,
+            ["A", "B"] + times, ["A", "--source", "X"] + times, ["A", "--reason", "late"] + times,
             ["A", "--from", "seq:4", "--to", "now"], ["A", "--from", "-40d", "--to", "now"],
             ["A", "--note", String(repeating: "x", count: 600)] + times,
         ] {
             #expect(throws: ToolError.self) { try RepairCommand.parse(wrong, now: Self.now) }
+        }
+    }
+
+    /// Returns the sources that the packets of people name, packet by packet.
+    private func named(_ bench: TailBench, _ partition: Partition) throws -> [SourceName?] {
+        try bench.tape.tickPackets(partition).flatMap { packet in
+            packet.payload.withRawSpan { bytes in
+                var found: [SourceName?] = []
+                var walk = PacketWalk()
+                while let item = walk.next(in: bytes) {
+                    if case .control(let message) = item,
+                        let (_, definition) = message.symbolDefinition(in: bytes)
+                    {
+                        found.append(definition.source)
+                    }
+                }
+                return found
+            }
         }
     }
 
@@ -93,6 +116,14 @@ struct RepairToolTests {
         #expect(found[0].0.note == "n" && found[0].0.reason == BarReason.repair.rawValue)
         let standing = try bench.tape.tickPackets(partition)
         #expect(standing.allSatisfy { $0.header.source == .manual })
+        #expect(try named(bench, partition) == [nil])
+        #expect(json["source"] == nil)
+        let narrow = try run(
+            ["AAPL", "--source", "ibkr", "--yes", "--json"] + times, on: bench)
+        #expect(try JSONValue.parse(narrow.output)["source"]?.string == "ibkr")
+        #expect(try named(bench, partition) == [nil, SourceName("ibkr")])
+        let told = try run(["AAPL", "--dry-run"] + times, on: bench).output
+        #expect(told.hasPrefix("AAPL from all sources, "), "\(told)")
     }
 
     private static let times = ["--from", "2026-11-20T14:30:00Z", "--to", "2026-11-20T14:40:00Z"]

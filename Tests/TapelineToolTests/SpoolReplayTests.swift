@@ -185,6 +185,8 @@ struct SpoolReplayTests {
         #expect(items.map(\.ordinal) == [1, 2, 3, 4, 5])
         #expect(items.map(\.eventTime) == [5, 6, 7, 9, 10].map { Self.time($0) })
         #expect(items.allSatisfy { $0.isBackfilled && $0.symbol?.symbol.text == "AAPL" })
+        // They belong to the source whose spool it was.
+        #expect(items.allSatisfy { $0.symbol?.source?.text == "ib" })
         #expect(items.map(\.kind) == [.trade, .trade, .trade, .trade, .quote])
         // A second replay is safe.
         let second = try said { try scene.replay($0, ["--json"]) }
@@ -205,6 +207,7 @@ struct SpoolReplayTests {
         let scene = try Scene("spool_b")
         let client = try scene.bench.tape.connect()
         defer { client.close() }
+        let source = try #require(SourceName("ib"))
         // Two of the five, and one that is equal but was never marked.
         let survey = try #require(try SpoolSurvey.aside(scene.name, in: scene.folder.path))
         let reader = try SpoolReader(survey)
@@ -218,13 +221,33 @@ struct SpoolReplayTests {
                     if case .tick(let tick) = $0 { ticks.append(tick) }
                 }
             }
-            for tick in ticks { try publisher.append(tick, Partition(1)) }
+            for tick in ticks { try publisher.append(tick, of: source, Partition(1)) }
         }
         try publisher.drain()
         #expect(publisher.ticks == 2)
         let rest = try said { try scene.replay($0, ["--yes", "--json"]) }
         let json = try JSONValue.parse(rest.output)
         #expect(json["published"]?.int == 3 && json["replayed_before"]?.int == 2)
+    }
+
+    @Test("equal ticks that were replayed for another source are not this spool's")
+    func otherSource() throws {
+        let scene = try Scene("spool_other")
+        let client = try scene.bench.tape.connect()
+        defer { client.close() }
+        let publisher = try ManualPublisher(client, [Partition(1)], ShutdownSignal())
+        try publisher.open()
+        let definition = SymbolDefinition(
+            symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined)
+        for (name, number) in [("other", 5), ("ib", 6)] as [(String, Int64)] {
+            let tick = ReplayTick(
+                ordinal: 1, symbol: definition, content: .trade(TailBench.trade(0, number)))
+            try publisher.append(tick, of: try #require(SourceName(name)), Partition(1))
+        }
+        try publisher.drain()
+        let said = try said { try scene.replay($0, ["--yes", "--json"]) }
+        let json = try JSONValue.parse(said.output)
+        #expect(json["published"]?.int == 4 && json["replayed_before"]?.int == 1)
     }
 
     @Test("an earlier replay cannot go on once another one has begun")
@@ -244,7 +267,7 @@ struct SpoolReplayTests {
             symbol: SymbolDefinition(
                 symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined),
             content: .trade(TailBench.trade(0, 1)))
-        try first.append(tick, Partition(1))
+        try first.append(tick, of: try #require(SourceName("ib")), Partition(1))
         let error = try #require(throws: ToolError.self) { try first.drain() }
         #expect(error.description.contains("somebody else publishes under the source 'manual'"))
     }

@@ -8,7 +8,7 @@ import Testing
 /// Returns a plan in its own folder, with free ports and fresh secrets.
 func testPlan(
     _ folder: TemporaryFolder, settings: [String] = [], withServices: Bool = true,
-    withSimulator: Bool = false
+    withSimulator: Bool = false, further: [StackSource] = []
 ) throws -> StackPlan {
     let checkout = Checkout(root: ServerPrograms.checkout, programs: folder.file("bin"))
     let home = try testHome(folder.path)
@@ -16,9 +16,11 @@ func testPlan(
     var chosen = StackSettings()
     for text in settings { try chosen.add(text) }
     return StackPlan(
-        checkout: checkout, home: home, ports: try StackPorts.open(home),
-        secrets: try StackSecrets.open(home), settings: chosen, withServices: withServices,
-        withSimulator: withSimulator)
+        checkout: checkout, home: home,
+        ports: try StackPorts.open(home, gatewaysOf: further.map(\.name)),
+        secrets: try StackSecrets.open(home), settings: chosen,
+        sources: [StackSource(chosen, isSimulated: withSimulator)] + further,
+        withServices: withServices, withSimulator: withSimulator)
 }
 
 @Suite("StackPlan")
@@ -145,6 +147,35 @@ struct StackPlanTests {
             gateway["IBKR_HOST"]
                 == (settings.contains("IBKR_HOST=tws.example") ? "tws.example" : nil))
         #expect(plan.units.allSatisfy { $0.name != "ibkr-simulator" })
+    }
+
+    @Test("a further source has a gateway with a name, a port and settings of its own")
+    func furtherSource() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(
+            folder,
+            settings: ["SYNTHETIC_RATE=7", "GATEWAY_LIVE=false", "LOG_LEVEL=debug"],
+            further: [try stackSource(["SIMULATOR_SEED=9", "IBKR_CLIENT_ID=4"], isSimulated: true)])
+        let gateways = plan.units.filter { $0.name.hasPrefix("provider-gateway") }
+        #expect(gateways.map(\.name) == ["provider-gateway", "provider-gateway-ibkr"])
+        try #require(gateways.count == 2)
+        let (first, second) = (gateways[0].environment, gateways[1].environment)
+        #expect(first["GATEWAY_SOURCE"] == "synthetic" && second["GATEWAY_SOURCE"] == "ibkr")
+        #expect(second["GATEWAY_PROVIDER"] == "ibkr")
+        #expect(second["MDS_MEMBER"] == "provider-gateway-ibkr")
+        // What a person sets for one source is not for the other. The rest is for both.
+        #expect(first["SYNTHETIC_RATE"] == "7" && first["GATEWAY_LIVE"] == "false")
+        #expect(second["SYNTHETIC_RATE"] == nil && second["GATEWAY_LIVE"] == nil)
+        #expect(second["IBKR_CLIENT_ID"] == "4" && first["IBKR_PORT"] == nil)
+        #expect(second["IBKR_PORT"] == "\(plan.ports[.simulator])")
+        #expect([first, second].allSatisfy { $0["LOG_LEVEL"] == "debug" })
+        for key in ["OPS_PORT", "GATEWAY_DEAD_LETTERS", "MDS_MEMBER"] {
+            #expect(first[key] != second[key], "\(key)")
+        }
+        #expect(gateways[0].logPath != gateways[1].logPath)
+        #expect(second["OPS_PORT"] == "\(plan.ports[gateway: "ibkr"])")
+        // It keeps its port.
+        #expect(try testPlan(folder).ports[gateway: "ibkr"] == plan.ports[gateway: "ibkr"])
     }
 
     @Test("paths with blanks and quotes reach NATS and Valkey as they are")

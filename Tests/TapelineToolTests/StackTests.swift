@@ -282,6 +282,59 @@ struct StackTests {
         #expect(eventually { Leftovers(home: test.home, state: nil).isEmpty })
     }
 
+    @Test("ticks of another source get into no stack, unless that source is added beside the other")
+    func otherSource() throws {
+        let test = try StackUnderTest()
+        var first = Stack.UpOptions()
+        try first.settings.add("SYNTHETIC_RATE=7")
+        #expect(try test.stack.up(first, shutdown: ShutdownSignal()) == .success)
+        #expect(try test.stack.down() == .success)
+
+        var other = Stack.UpOptions()
+        try other.settings.add("GATEWAY_PROVIDER=replay")
+        let refusal = #expect(throws: ToolError.self) {
+            try test.stack.up(other, shutdown: ShutdownSignal())
+        }
+        #expect(
+            refusal?.description
+                == "the stack default has ticks of synthetic, not of replay: nothing was changed. "
+                + "Go on with 'tapeline up --set SYNTHETIC_RATE=7'; use another stack (--name "
+                + "NAME), or add the source beside it (--add-source)")
+        #expect(try test.state().alive.isEmpty)
+
+        other.addsSource = true
+        #expect(try test.stack.up(other, shutdown: ShutdownSignal()) == .success)
+        let state = try test.state()
+        let gateways = state.alive.filter { $0.name.hasPrefix("provider-gateway") }
+        #expect(gateways.map(\.name) == ["provider-gateway", "provider-gateway-replay"])
+        #expect(Set(gateways.compactMap(\.operationsPort)).count == 2)
+        // The first source has the settings with which it came.
+        let environment = try String(
+            contentsOfFile: "/proc/\(try #require(gateways[0].process).id)/environ",
+            encoding: .utf8)
+        #expect(environment.contains("SYNTHETIC_RATE=7"))
+        _ = try test.printed()
+        // Both belong to the stack that is up.
+        other.addsSource = false
+        for options in [first, other, .init()] {
+            #expect(try test.stack.up(options, shutdown: ShutdownSignal()) == .success)
+            #expect(try test.printed().hasPrefix("the stack default is already up\n"))
+        }
+        var third = Stack.UpOptions()
+        third.withSimulator = true
+        try FileManager.default.copyItem(
+            atPath: "/bin/true", toPath: test.folder.file("bin/ibkr-simulator"))
+        let running = #expect(throws: ToolError.self) {
+            try test.stack.up(third, shutdown: ShutdownSignal())
+        }
+        #expect(running?.description.contains("--add-source") == true, "\(running as Any)")
+        // And both come up again.
+        #expect(try test.stack.down() == .success)
+        #expect(try test.stack.up(first, shutdown: ShutdownSignal()) == .success)
+        #expect(
+            try test.state().alive.count { $0.name.hasPrefix("provider-gateway") } == 2)
+    }
+
     @Test("a simulated broker that is missing, or cannot start, is named in one line")
     func failedSimulator() throws {
         let test = try StackUnderTest()

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import TapeCodec
 import TapeProtocol
 import Testing
 
@@ -103,7 +104,11 @@ struct TailTextTests {
     func streams() throws {
         #expect(try selections([]).map(\.stream) == (0..<4).map { "MD_TICKS_\($0)" })
         #expect(try selections([]).first?.filters == ["md.ticks.*.*"])
-        #expect(try selections(["--source", "ib"]).last?.filters == ["md.ticks.*.ib"])
+        // What a person puts on the tape may concern the source, too.
+        #expect(
+            try selections(["--source", "ib"]).last?.filters
+                == ["md.ticks.*.ib", "md.ticks.*.manual"])
+        #expect(try selections(["--source", "manual"]).last?.filters == ["md.ticks.*.manual"])
         // AAPL belongs to partition 7, and so to stream 3.
         let symbol = [TailCommand.Selection(stream: "MD_TICKS_3", filters: ["md.ticks.7.*"])]
         #expect(try selections(["--symbol", "AAPL"]) == symbol)
@@ -137,6 +142,101 @@ struct TailTextTests {
             try selections(["--symbol", "AAPL", "--partition", "8"])
         }
         #expect(throws: ToolError.self) { try selections(["--partition", "32"]) }
+    }
+
+    /// Returns symbol and source of what a tail with these arguments shows of a packet.
+    private func shown(_ arguments: [String], of packet: SealedPacket) throws -> [String] {
+        let command = try TailCommand.parse(arguments, now: now)
+        let printer = TailPrinter(format: .json)
+        var output = OutputBuffer(descriptor: -1, capacity: 4_096)
+        var (walk, tick) = (TailPacket(), TailTick())
+        walk.begin(packet.header, sequence: 1)
+        packet.withBytes { bytes in
+            walk.walk(bytes, wanted: Set(command.symbols), command, &tick) { tick in
+                printer.line(tick, &output)
+            }
+        }
+        return try String(decoding: output.bytes, as: UTF8.self).split(separator: "\n").map {
+            let json = try JSONValue.parse(String($0))
+            let source = json["of_source"]?.string ?? json["source"]?.string ?? ""
+            return "\(json["symbol"]?.string ?? "-") \(source)"
+        }
+    }
+
+    private func definition(_ symbol: String, _ source: String?) throws -> SymbolDefinition {
+        SymbolDefinition(
+            symbol: try #require(Symbol(symbol)), provider: "made", since: .undefined,
+            source: source.flatMap { SourceName($0) })
+    }
+
+    private func sealed(_ builder: inout PacketBuilder) -> SealedPacket {
+        builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: .undefined))
+    }
+
+    @Test("a source is its packets, what is made of its ticks, and what a person did for it")
+    func sources() throws {
+        // A person's ticks of two sources, one of no source in particular, one without a symbol.
+        var manual = PacketBuilder(kind: .ticks, partition: Partition(0), source: .manual)
+        for (symbol, source) in [("A", "x"), ("A", "y"), ("B", nil)] {
+            let index = manual.register(try definition(symbol, source))
+            let isIn = manual.append(TailBench.trade(index, 1))
+            #expect(isIn)
+        }
+        let general = IndicatorValue(
+            header: TickHeader(
+                symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: now),
+            name: "GDP", value: 1, periodStart: now, periodEnd: now)
+        _ = manual.append(general)
+        let person = sealed(&manual)
+        #expect(try shown([], of: person) == ["A x", "A y", "B manual", "- manual"])
+        #expect(try shown(["--source", "x"], of: person) == ["A x", "B manual", "- manual"])
+        #expect(try shown(["--source", "x", "--symbol", "A"], of: person) == ["A x"])
+        #expect(try shown(["--source", "manual"], of: person).count == 4)
+        #expect(try shown(["--symbol", "A"], of: person) == ["A x", "A y"])
+
+        // Bars and values of two sources, and a value of none.
+        var bars = PacketBuilder(kind: .bars, partition: Partition(0), source: .operator)
+        let series = bars.register(
+            SeriesDefinition(name: try #require(SeriesName("1m")), widthNanoseconds: 1))
+        for source in ["x", "y"] {
+            let index = bars.register(try definition("A", source))
+            let isIn = bars.append(
+                Bar(symbol: index, series: series, openTime: now, closeTime: now))
+            #expect(isIn)
+            var value = general
+            value.header.symbol = index
+            _ = bars.append(value)
+        }
+        _ = bars.append(general)
+        let made = sealed(&bars)
+        #expect(try shown(["--bars"], of: made).count == 5)
+        #expect(try shown(["--bars", "--source", "y"], of: made) == ["A y", "A y"])
+        #expect(try shown(["--bars", "--source", "operator"], of: made).count == 5)
+
+        var own = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try #require(SourceName("x")))
+        let index = own.register(try definition("A", nil))
+        let isIn = own.append(TailBench.trade(index, 1))
+        #expect(isIn)
+        let ticks = sealed(&own)
+        #expect(try shown(["--source", "x"], of: ticks) == ["A x"])
+        #expect(try shown(["--source", "y"], of: ticks).isEmpty)
+    }
+
+    @Test("a bar's line and columns name its source")
+    func barSource() throws {
+        var tick = TailTick()
+        tick.kind = .record(.bar)
+        tick.symbol = "A"
+        tick.fields = []
+        tick.fields.add("series", "1m")
+        tick.fields.add("of_source", "ibkr")
+        let line = written { TailPrinter(format: .table).line(tick, &$0) }
+        #expect(line.contains("1m ibkr"), "\(line)")
+        let csv = written { TailPrinter(format: .csv).line(tick, &$0) }
+        #expect(csv.contains(",1m,ibkr,"), "\(csv)")
     }
 
     // MARK: writing

@@ -262,6 +262,11 @@ struct WatchTests {
         #expect(group["lag_ticks"]?.int == 2)
         #expect(json["streams"]?.array?.count == 5)
         #expect(json["gaps_unknown"]?.string?.contains("POSTGRES_HOST") == true)
+        let other = try JSONValue.parse(
+            watch(bench, ["--once", "--json", "--source", "other"]).output)
+        #expect(other["sources"]?.array?.isEmpty == true)
+        let own = try JSONValue.parse(watch(bench, ["--once", "--json", "--source", "ib"]).output)
+        #expect(own["sources"]?.array?.count == 1)
         let text = try watch(bench, ["--once"])
         #expect(text.code == .success)
         #expect(text.output.hasPrefix("tapeline watch  127.0.0.1:"))

@@ -1,6 +1,11 @@
 -- The checks of audit.sql about bars. audit.sql includes this file and describes how checks are
 -- written.
 
+-- Bars belong to a source, or to a group of sources: then tapeline.groups names the group of each.
+-- Ticks that a person put onto the tape (source manual) belong to the source that they name. Where
+-- they name none, as in earlier releases, they belong to all sources of their symbol. They count as
+-- backfilled. A cancel or correction is one of the trades of its source, or of all members of its
+-- group. A person's is one of the source's trades, too. The last correction to be received counts.
 -- The order within a window is (event time, source, ordinal). A trade counts if it is new, has a
 -- price and a size, and is not a snapshot (1). In integers of 1e-9 and 1e-8, price times size is
 -- exact. div() cuts towards zero, so twice the dividend plus the divisor, divided by twice the
@@ -34,18 +39,29 @@ WITH bounds AS (
     SELECT b.* FROM bars b, bounds
     WHERE number = 0 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
         AND close_time_ns <= to_ns
+), groups AS (
+    -- The bars of these sources name their group.
+    SELECT key AS source, value AS group_name
+    FROM jsonb_each_text(nullif(current_setting('tapeline.groups', true), '')::jsonb)
+), pairs AS (
+    SELECT DISTINCT symbol, source AS bar_source FROM bar_rows
 ), corrections AS MATERIALIZED (
-    -- A record more than a day after the range matters only if a bar was repaired.
-    SELECT symbol, source, provider_id, action, price, size, partition, ordinal
-    FROM trades
-    WHERE ts >= :'from'::timestamptz AND ts < :'after'::timestamptz
-        AND action <> 0 AND provider_id IS NOT NULL
-    UNION ALL
-    SELECT symbol, source, provider_id, action, price, size, partition, ordinal
-    FROM trades
-    WHERE NOT (ts >= :'from'::timestamptz AND ts < :'after'::timestamptz)
-        AND action <> 0 AND provider_id IS NOT NULL
-        AND EXISTS (SELECT FROM bar_rows WHERE reason NOT IN ('closed', 'late'))
+    SELECT c.symbol, coalesce(p.bar_source, g.group_name, c.of_source, c.source) AS bar_source,
+        c.source = 'manual' AS is_by_hand, c.provider_id, c.action, c.price, c.size, c.partition, c.ordinal,
+        c.receive_time_ns
+    FROM (
+        -- A record more than a day after the range matters only if a bar was repaired.
+        SELECT * FROM trades
+        WHERE ts >= :'from'::timestamptz AND ts < :'after'::timestamptz
+            AND action <> 0 AND provider_id IS NOT NULL
+        UNION ALL
+        SELECT * FROM trades
+        WHERE NOT (ts >= :'from'::timestamptz AND ts < :'after'::timestamptz)
+            AND action <> 0 AND provider_id IS NOT NULL
+            AND EXISTS (SELECT FROM bar_rows WHERE reason NOT IN ('closed', 'late'))
+    ) AS c
+    LEFT JOIN groups g ON g.source = coalesce(c.of_source, c.source)
+    LEFT JOIN pairs p ON p.symbol = c.symbol AND c.source = 'manual' AND c.of_source IS NULL
 ), graph AS (
     SELECT key AS series, value AS nodes
     FROM jsonb_each(nullif(current_setting('tapeline.graph', true), '')::jsonb)
@@ -74,12 +90,14 @@ WITH bounds AS (
     SELECT DISTINCT series, close_time_ns - open_time_ns AS width
     FROM bar_rows JOIN plain_series USING (series)
 ), taken_back AS (
-    SELECT DISTINCT symbol, source, provider_id FROM corrections WHERE action = 2
+    SELECT DISTINCT symbol, bar_source, is_by_hand, provider_id FROM corrections WHERE action = 2
 ), corrected AS (
-    SELECT DISTINCT ON (symbol, source, provider_id) symbol, source, provider_id, price, size
+    SELECT DISTINCT ON (symbol, bar_source, is_by_hand, provider_id) symbol, bar_source,
+        is_by_hand, provider_id, price, size, receive_time_ns
     FROM corrections
     WHERE action = 1
-    ORDER BY symbol, source, provider_id, partition, ordinal DESC
+    ORDER BY symbol, bar_source, is_by_hand, provider_id, receive_time_ns DESC, partition,
+        ordinal DESC
 ), late AS (
     SELECT source, partition, ordinal, series, min(listed) AS listed
     FROM late_rows
@@ -88,19 +106,39 @@ WITH bounds AS (
 ), told AS MATERIALIZED (
     -- Each trade once, before it counts for several series. place is its position among all of
     -- them.
-    SELECT t.symbol, t.event_time_ns, t.source, t.partition, t.ordinal, t.price, t.size,
-        coalesce(c.price, t.price) AS mended_price, coalesce(c.size, t.size) AS mended_size,
-        t.price * 1e9 * (t.size * 1e8) AS notional,
-        coalesce(c.price, t.price) * 1e9 * (coalesce(c.size, t.size) * 1e8) AS mended_notional,
-        t.flags & 4 = 0 AS is_live, x.provider_id IS NULL AS is_mended,
-        row_number() OVER (ORDER BY t.event_time_ns, t.source COLLATE "C", t.ordinal) AS place
-    FROM trades t
-    LEFT JOIN taken_back x USING (symbol, source, provider_id)
-    LEFT JOIN corrected c USING (symbol, source, provider_id)
-    WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
-        AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
+    SELECT *, price * 1e9 * (size * 1e8) AS notional,
+        mended_price * 1e9 * (mended_size * 1e8) AS mended_notional,
+        row_number() OVER (ORDER BY event_time_ns, source COLLATE "C", ordinal) AS place
+    FROM (
+        SELECT t.symbol, t.event_time_ns, t.source, t.partition, t.ordinal, t.price, t.size,
+            t.bar_source,
+            coalesce(CASE WHEN m.receive_time_ns > c.receive_time_ns THEN m.price ELSE c.price END,
+                m.price, t.price) AS mended_price,
+            coalesce(CASE WHEN m.receive_time_ns > c.receive_time_ns THEN m.size ELSE c.size END,
+                m.size, t.size) AS mended_size,
+            t.flags & 4 = 0 AND NOT t.is_by_hand AS is_live,
+            x.provider_id IS NULL AND y.provider_id IS NULL AS is_mended
+        FROM (
+            SELECT t.*, coalesce(p.bar_source, g.group_name, t.of_source, t.source) AS bar_source,
+                t.source = 'manual' AS is_by_hand
+            FROM trades t
+            LEFT JOIN groups g ON g.source = coalesce(t.of_source, t.source)
+            LEFT JOIN pairs p ON p.symbol = t.symbol AND t.source = 'manual'
+                AND t.of_source IS NULL
+            WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
+                AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
+        ) AS t
+        LEFT JOIN taken_back x ON (x.symbol, x.bar_source, x.is_by_hand, x.provider_id)
+            = (t.symbol, t.bar_source, t.is_by_hand, t.provider_id)
+        LEFT JOIN taken_back y ON y.is_by_hand
+            AND (y.symbol, y.bar_source, y.provider_id) = (t.symbol, t.bar_source, t.provider_id)
+        LEFT JOIN corrected c ON (c.symbol, c.bar_source, c.is_by_hand, c.provider_id)
+            = (t.symbol, t.bar_source, t.is_by_hand, t.provider_id)
+        LEFT JOIN corrected m ON m.is_by_hand
+            AND (m.symbol, m.bar_source, m.provider_id) = (t.symbol, t.bar_source, t.provider_id)
+    ) AS t
 ), judged AS (
-    SELECT t.symbol, t.place, s.series, s.width,
+    SELECT t.symbol, t.bar_source, t.place, s.series, s.width,
         t.event_time_ns - (t.event_time_ns % s.width + s.width) % s.width AS open_time_ns,
         t.price, t.size, t.mended_price, t.mended_size, t.notional, t.mended_notional, l.listed,
         t.is_live AND l.listed IS NULL AS is_plain, t.is_mended
@@ -114,28 +152,30 @@ WITH bounds AS (
         AND t.event_time_ns - (t.event_time_ns % s.width + s.width) % s.width >= from_ns
         AND t.event_time_ns - (t.event_time_ns % s.width + s.width) % s.width <= to_ns - s.width
 ), touched AS MATERIALIZED (
-    SELECT DISTINCT j.series, j.width, j.symbol, j.open_time_ns, b.revision
+    SELECT DISTINCT j.series, j.width, j.symbol, j.bar_source, j.open_time_ns, b.revision
     FROM judged j LEFT JOIN bar_rows b
-        ON (b.symbol, b.series, b.open_time_ns) = (j.symbol, j.series, j.open_time_ns)
+        ON (b.symbol, b.source, b.series, b.open_time_ns)
+            = (j.symbol, j.bar_source, j.series, j.open_time_ns)
     WHERE NOT j.is_plain OR NOT j.is_mended OR j.mended_price <> j.price
         OR j.mended_size <> j.size
 ), counted AS (
-    SELECT false AS is_repaired, series, width, symbol, open_time_ns, place, price, size, notional
+    SELECT false AS is_repaired, series, width, symbol, bar_source, open_time_ns, place, price, size,
+        notional
     FROM judged
     WHERE is_plain
     UNION ALL
-    SELECT true, series, width, symbol, open_time_ns, place, mended_price, mended_size,
+    SELECT true, series, width, symbol, bar_source, open_time_ns, place, mended_price, mended_size,
         mended_notional
-    FROM judged JOIN touched USING (series, width, symbol, open_time_ns)
+    FROM judged JOIN touched USING (series, width, symbol, bar_source, open_time_ns)
     WHERE is_mended AND (listed IS NULL OR listed < revision)
 ), computed AS MATERIALIZED (
-    SELECT is_repaired, series, width, symbol, open_time_ns, min(place) AS first_place,
+    SELECT is_repaired, series, width, symbol, bar_source, open_time_ns, min(place) AS first_place,
         max(price) AS high, min(price) AS low, max(place) AS last_place, sum(size) AS volume,
         count(*) AS trades, sum(notional) AS notional
     FROM counted
-    GROUP BY 1, 2, 3, 4, 5
+    GROUP BY 1, 2, 3, 4, 5, 6
 ), expected AS (
-    SELECT is_repaired, c.series, c.symbol, c.open_time_ns, c.width, high, low, volume, trades,
+    SELECT is_repaired, c.series, c.symbol, c.bar_source, c.open_time_ns, c.width, high, low, volume, trades,
         CASE WHEN is_repaired THEN f.mended_price ELSE f.price END AS open,
         CASE WHEN is_repaired THEN l.mended_price ELSE l.price END AS close,
         c.notional * 1e-17 AS notional,
@@ -149,8 +189,8 @@ WITH bounds AS (
     -- (withdrawn, or filled) needs no computation.
     SELECT b.*, t.symbol IS NOT NULL AS is_touched
     FROM bar_rows b JOIN plain_series USING (series)
-    LEFT JOIN touched t ON (t.symbol, t.series, t.open_time_ns, t.width)
-        = (b.symbol, b.series, b.open_time_ns, b.close_time_ns - b.open_time_ns)
+    LEFT JOIN touched t ON (t.symbol, t.bar_source, t.series, t.open_time_ns, t.width)
+        = (b.symbol, b.source, b.series, b.open_time_ns, b.close_time_ns - b.open_time_ns)
     WHERE b.trades > 0 AND ts >= coalesce(
         (SELECT max(until) FROM retired_rows WHERE table_name = 'trades'), '-infinity')
 ), versions AS (
@@ -161,7 +201,7 @@ WITH bounds AS (
     UNION ALL
     SELECT *, true FROM stored WHERE is_touched
 ), compared AS MATERIALIZED (
-    SELECT b.symbol, b.series, b.ts, e.trades IS NOT NULL AS is_computed,
+    SELECT b.symbol, b.source, b.series, b.ts, e.trades IS NOT NULL AS is_computed,
         concat_ws(', ',
             CASE WHEN b.open IS DISTINCT FROM e.open
                 THEN format('open %s not %s', b.open, e.open) END,
@@ -183,19 +223,21 @@ WITH bounds AS (
                     OR extract(epoch FROM b.close_time) * 1000000000 <> b.close_time_ns
                 THEN 'rounded times that are not the exact ones' END) AS difference
     FROM versions b
-    FULL JOIN expected e ON (e.symbol, e.series, e.open_time_ns, e.width, e.is_repaired)
-        = (b.symbol, b.series, b.open_time_ns, b.close_time_ns - b.open_time_ns, b.is_repaired)
+    FULL JOIN expected e
+        ON (e.symbol, e.bar_source, e.series, e.open_time_ns, e.width, e.is_repaired)
+        = (b.symbol, b.source, b.series, b.open_time_ns, b.close_time_ns - b.open_time_ns,
+            b.is_repaired)
 ), judgement AS (
-    SELECT DISTINCT ON (symbol, series, ts) *
+    SELECT DISTINCT ON (symbol, source, series, ts) *
     FROM compared
     WHERE symbol IS NOT NULL
-    ORDER BY symbol, series, ts, (is_computed AND difference = '') DESC, is_computed DESC
+    ORDER BY symbol, source, series, ts, (is_computed AND difference = '') DESC, is_computed DESC
 ), faults AS (
-    SELECT format('%s %s %s: %s', symbol, series, ts,
+    SELECT format('%s of %s %s %s: %s', symbol, source, series, ts,
         CASE WHEN is_computed THEN difference ELSE 'no trades' END) AS fault
     FROM judgement
     WHERE difference <> ''
-    ORDER BY ts, symbol, series
+    ORDER BY ts, symbol, source, series
     LIMIT 5
 )
 SELECT count(*)::numeric AS expected, (count(*) FILTER (WHERE difference = ''))::numeric AS found,
@@ -232,23 +274,40 @@ WITH bounds AS (
     SELECT b.* FROM bars b, bounds
     WHERE number = 0 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
         AND close_time_ns <= to_ns
+), groups AS (
+    -- The bars of these sources name their group.
+    SELECT key AS source, value AS group_name
+    FROM jsonb_each_text(nullif(current_setting('tapeline.groups', true), '')::jsonb)
+), pairs AS (
+    SELECT DISTINCT symbol, source AS bar_source FROM bar_rows
 ), corrections AS MATERIALIZED (
-    -- A record more than a day after the range matters only if a bar was repaired.
-    SELECT symbol, source, provider_id, action, price, size, partition, ordinal
-    FROM trades
-    WHERE ts >= :'from'::timestamptz AND ts < :'after'::timestamptz
-        AND action <> 0 AND provider_id IS NOT NULL
-    UNION ALL
-    SELECT symbol, source, provider_id, action, price, size, partition, ordinal
-    FROM trades
-    WHERE NOT (ts >= :'from'::timestamptz AND ts < :'after'::timestamptz)
-        AND action <> 0 AND provider_id IS NOT NULL
-        AND EXISTS (SELECT FROM bar_rows WHERE reason NOT IN ('closed', 'late'))
+    SELECT c.symbol, coalesce(p.bar_source, g.group_name, c.of_source, c.source) AS bar_source,
+        c.source = 'manual' AS is_by_hand, c.provider_id, c.action, c.price, c.size, c.partition, c.ordinal,
+        c.receive_time_ns
+    FROM (
+        -- A record more than a day after the range matters only if a bar was repaired.
+        SELECT * FROM trades
+        WHERE ts >= :'from'::timestamptz AND ts < :'after'::timestamptz
+            AND action <> 0 AND provider_id IS NOT NULL
+        UNION ALL
+        SELECT * FROM trades
+        WHERE NOT (ts >= :'from'::timestamptz AND ts < :'after'::timestamptz)
+            AND action <> 0 AND provider_id IS NOT NULL
+            AND EXISTS (SELECT FROM bar_rows WHERE reason NOT IN ('closed', 'late'))
+    ) AS c
+    LEFT JOIN groups g ON g.source = coalesce(c.of_source, c.source)
+    LEFT JOIN pairs p ON p.symbol = c.symbol AND c.source = 'manual' AND c.of_source IS NULL
 ), kept AS (
     -- Before this time retention has dropped trades or bars.
     SELECT coalesce(max(extract(epoch FROM until) * 1000000000)::bigint, -9223372036854775808) AS ns
     FROM retired_rows
-    WHERE table_name IN ('trades', 'bars')
+    WHERE table_name IN ('trades', 'bars_short', 'bars_long')
+), kept_series AS (
+    -- Before this time retention has dropped the bars of the series alone.
+    SELECT substr(table_name, 6) AS series, max(extract(epoch FROM until) * 1000000000)::bigint AS ns
+    FROM retired_rows
+    WHERE table_name LIKE 'bars.%'
+    GROUP BY table_name
 ), graph AS (
     SELECT key AS series, value AS nodes
     FROM jsonb_each(nullif(current_setting('tapeline.graph', true), '')::jsonb)
@@ -283,38 +342,53 @@ WITH bounds AS (
         AND ts < :'after'::timestamptz
     GROUP BY 1, 2, 3, 4
 ), closed AS MATERIALIZED (
-    SELECT source, partition, series, width,
-        CASE WHEN first_generation > min(first_generation) OVER whole THEN first_ns END AS begun_ns,
+    SELECT source AS bar_source, partition, series, width,
+        greatest(CASE WHEN first_generation > min(first_generation) OVER whole THEN first_ns END,
+            kept_series.ns) AS begun_ns,
         CASE WHEN last_generation < max(last_generation) OVER whole THEN last_ns
             ELSE max(last_ns) OVER whole END AS until_ns
-    FROM made
+    FROM made LEFT JOIN kept_series USING (series)
     WINDOW whole AS (PARTITION BY source, partition)
 ), taken_back AS (
-    SELECT DISTINCT symbol, source, provider_id FROM corrections WHERE action = 2
+    SELECT DISTINCT symbol, bar_source, is_by_hand, provider_id FROM corrections WHERE action = 2
 ), late AS (
     SELECT source, partition, ordinal, series, min(listed) AS listed
     FROM late_rows
     WHERE kind = 'trade'
     GROUP BY 1, 2, 3, 4
 ), stored AS (
-    SELECT series, symbol, open_time_ns, sum(trades) AS trades, max(revision) AS revision,
+    SELECT series, symbol, source AS bar_source, open_time_ns, sum(trades) AS trades, max(revision) AS revision,
         bool_or(reason NOT IN ('closed', 'late')) AS is_repaired
     FROM bar_rows JOIN plain_series USING (series)
     WHERE open_time_ns >= (SELECT ns FROM kept)
-    GROUP BY 1, 2, 3
+    GROUP BY 1, 2, 3, 4
 ), windows AS (
-    SELECT t.series, t.symbol, t.open_time_ns,
+    SELECT t.series, t.symbol, t.bar_source, t.open_time_ns,
         count(*) FILTER (WHERE is_plain) AS trades,
         count(*) FILTER (WHERE is_mended AND (listed IS NULL OR listed < b.revision)) AS mended
     FROM (
-        SELECT series, t.symbol, t.event_time_ns - (t.event_time_ns % width + width) % width
-                AS open_time_ns,
-            l.listed, t.flags & 4 = 0 AND l.listed IS NULL AS is_plain,
-            x.provider_id IS NULL AS is_mended
-        FROM trades t JOIN closed USING (source, partition) CROSS JOIN bounds
-        LEFT JOIN taken_back x USING (symbol, source, provider_id)
-        LEFT JOIN late l USING (source, partition, ordinal, series)
-        LEFT JOIN left_out d USING (source, partition, ordinal, series)
+        SELECT closed.series, t.symbol, t.bar_source,
+            t.event_time_ns - (t.event_time_ns % width + width) % width AS open_time_ns,
+            l.listed, t.flags & 4 = 0 AND NOT t.is_by_hand AND l.listed IS NULL AS is_plain,
+            x.provider_id IS NULL AND y.provider_id IS NULL AS is_mended
+        FROM (
+            SELECT t.*, coalesce(p.bar_source, g.group_name, t.of_source, t.source) AS bar_source,
+                t.source = 'manual' AS is_by_hand
+            FROM trades t
+            LEFT JOIN groups g ON g.source = coalesce(t.of_source, t.source)
+            LEFT JOIN pairs p ON p.symbol = t.symbol AND t.source = 'manual'
+                AND t.of_source IS NULL
+        ) AS t
+        JOIN closed ON (closed.bar_source, closed.partition) = (t.bar_source, t.partition)
+        CROSS JOIN bounds
+        LEFT JOIN taken_back x ON (x.symbol, x.bar_source, x.is_by_hand, x.provider_id)
+            = (t.symbol, t.bar_source, t.is_by_hand, t.provider_id)
+        LEFT JOIN taken_back y ON y.is_by_hand
+            AND (y.symbol, y.bar_source, y.provider_id) = (t.symbol, t.bar_source, t.provider_id)
+        LEFT JOIN late l ON (l.source, l.partition, l.ordinal, l.series)
+            = (t.source, t.partition, t.ordinal, closed.series)
+        LEFT JOIN left_out d ON (d.source, d.partition, d.ordinal, d.series)
+            = (t.source, t.partition, t.ordinal, closed.series)
         WHERE action = 0 AND flags & 1 = 0 AND price IS NOT NULL AND size >= 0
             AND d.ordinal IS NULL
             AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
@@ -326,22 +400,22 @@ WITH bounds AS (
             AND t.event_time_ns - (t.event_time_ns % width + width) % width
                 >= (SELECT ns FROM kept)
     ) AS t
-    LEFT JOIN stored b USING (series, symbol, open_time_ns)
-    GROUP BY 1, 2, 3
+    LEFT JOIN stored b USING (series, symbol, bar_source, open_time_ns)
+    GROUP BY 1, 2, 3, 4
 ), compared AS (
-    SELECT series, symbol, open_time_ns,
+    SELECT series, symbol, bar_source, open_time_ns,
         -- A window whose trades were all cancelled while it was open makes no bar.
         CASE WHEN coalesce(is_repaired, false) OR coalesce(stored.trades, 0) = mended
             THEN coalesce(mended, 0)
             ELSE coalesce(windows.trades, 0) END AS expected,
         coalesce(stored.trades, 0) AS found
-    FROM windows FULL JOIN stored USING (series, symbol, open_time_ns)
+    FROM windows FULL JOIN stored USING (series, symbol, bar_source, open_time_ns)
 ), faults AS (
-    SELECT format('%s %s %s: %s of %s trades', symbol, series,
+    SELECT format('%s of %s %s %s: %s of %s trades', symbol, bar_source, series,
         to_timestamp(open_time_ns / 1000000000), found, expected) AS fault
     FROM compared
     WHERE expected <> found
-    ORDER BY open_time_ns, symbol, series
+    ORDER BY open_time_ns, symbol, bar_source, series
     LIMIT 5
 )
 SELECT coalesce(sum(expected), 0)::numeric AS expected, coalesce(sum(found), 0)::numeric AS found,

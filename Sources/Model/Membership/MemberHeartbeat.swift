@@ -15,8 +15,11 @@ package struct MemberHeartbeat: Equatable, Sendable {
     /// Chosen at random by each process. It distinguishes two processes with the same name.
     package var instance: UInt64
     package var state: MemberState
-    /// Only ready members of the highest rank get partitions.
+    /// Only ready members of the highest rank get partitions, as in `MemberPrecedence`.
     package var rank: UInt64
+    /// Which rules the member's release makes output by; `nil` from a member that does not report
+    /// it.
+    package var semantics: UInt64?
     /// Wall clock: when this instance started.
     package var since: Timestamp
     /// The number of this heartbeat, counted per instance.
@@ -64,6 +67,7 @@ package struct MemberHeartbeat: Equatable, Sendable {
             json.member("version", release)
             if !revision.isEmpty { json.member("revision", revision) }
             if let leaseNanoseconds { json.member("lease_ns", leaseNanoseconds) }
+            if let semantics { json.member("semantics", semantics) }
         }
         return json.bytes
     }
@@ -95,7 +99,10 @@ package struct MemberHeartbeat: Equatable, Sendable {
             // Whoever builds the program chooses it, and nothing depends on it.
             revision: revision.utf8.count <= Self.releaseBytesMax ? revision : "",
             leaseNanoseconds: lease)
+        semantics = json["semantics"]?.uint64
     }
+
+    var precedence: MemberPrecedence { MemberPrecedence(rank: rank, semantics: semantics) }
 
     private static let nonsense = VersionedJSON.Refusal.damaged("it is no heartbeat")
 }

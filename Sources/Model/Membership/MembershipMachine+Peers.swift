@@ -221,11 +221,13 @@ extension MembershipMachine {
 
     /// The heartbeat that would be sent now, without its new number.
     var heartbeat: MemberHeartbeat {
-        MemberHeartbeat(
+        var heartbeat = MemberHeartbeat(
             member: settings.member, instance: settings.instance, state: state,
             rank: settings.rank, since: settings.since, sequence: sequence,
             records: recordsToReport, held: held, release: settings.release,
             revision: settings.revision, leaseNanoseconds: lease)
+        heartbeat.semantics = settings.semantics
+        return heartbeat
     }
 
     /// The last write to the bucket that this process knows, for heartbeats. 0 once after the

@@ -37,7 +37,7 @@ extension MembershipMachine {
     /// A member that may get partitions.
     private struct Candidate {
         /// `nil` for an owner that is known only from a record.
-        var rank: UInt64?
+        var precedence: MemberPrecedence?
         /// Whether it accepts a partition now. Until then its partitions stay where they are.
         var isReady: Bool
     }
@@ -48,14 +48,18 @@ extension MembershipMachine {
     private func candidates() -> [MemberName: Candidate] {
         var found: [MemberName: Candidate] = [:]
         if phase == .active || phase == .resuming, !wantsLeave, !isAside {
-            found[settings.member] = Candidate(rank: settings.rank, isReady: phase == .active)
+            found[settings.member] = Candidate(
+                precedence: MemberPrecedence(
+                    rank: settings.rank, semantics: settings.semantics),
+                isReady: phase == .active)
         }
         for (key, peer) in peers where peer.active == .ready || peer.active == .resuming {
             guard peer.state != .gone, !isDead(key) else { continue }
             let isReady = peer.state == .ready && peer.activeLink == links
             let known = found[key.name]
+            let precedence = peer.heartbeat.precedence
             found[key.name] = Candidate(
-                rank: max(known?.rank ?? 0, peer.heartbeat.rank),
+                precedence: max(known?.precedence ?? precedence, precedence),
                 isReady: isReady || known?.isReady ?? false)
         }
         for slot in slots {
@@ -64,10 +68,10 @@ extension MembershipMachine {
                 peers[PeerKey(name: record.owner, instance: record.instance)] == nil,
                 !isDeadOwner(record, of: slot)
             else { continue }
-            found[record.owner] = Candidate(rank: nil, isReady: false)
+            found[record.owner] = Candidate(precedence: nil, isReady: false)
         }
-        let highest = found.values.compactMap(\.rank).max()
-        return found.filter { $0.value.rank == nil || $0.value.rank == highest }
+        let highest = found.values.compactMap(\.precedence).max()
+        return found.filter { $0.value.precedence == nil || $0.value.precedence == highest }
     }
 
     /// Brings what this process owns in line with the assignment: it claims partitions, hands them

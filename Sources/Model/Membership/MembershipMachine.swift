@@ -28,8 +28,10 @@ package struct MembershipMachine: Sendable {
         package var leaseNanoseconds: Int64
         /// The partitions 0..<partitions are shared out.
         package var partitions: Int
-        /// Only members of the highest rank get partitions.
+        /// Only members of the highest rank get partitions, as in `MemberPrecedence`.
         package var rank: UInt64
+        /// Which rules this release makes output by; `nil` where that decides nothing.
+        package var semantics: UInt64?
         /// Wall clock: when this process started.
         package var since: Timestamp
         /// The release of the service.

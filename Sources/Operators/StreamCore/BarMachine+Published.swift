@@ -8,11 +8,13 @@ extension BarMachine {
     /// Returns which bars on the tape `absorb` has to know. `repaired` is the repair machine after
     /// it took all ticks. For a series with `fill` these are all bars in the stretches around the
     /// dirty ranges, which fill windows there or decide what fills them. For the other series these
-    /// are the bars of windows in which nothing sets a price any more: they have to be withdrawn.
+    /// are the bars of windows in which nothing sets a price any more, and in requested ranges all
+    /// bars for whose windows no tick came: they have to be withdrawn.
     public func publishedRanges(
         _ repaired: BarMachine, _ ranges: [DirtyRange], _ tables: PartitionTables
     ) -> [PublishedRange] {
         let dirty = RepairRanges(ranges)
+        let requested = RepairRanges(requested: ranges)
         var needs: [PublishedRange] = []
         for symbol in dirty.symbols where Int(symbol) < tables.symbols.count {
             for series in 0..<seriesCount {
@@ -21,7 +23,9 @@ extension BarMachine {
                 if fills.maxima[series] > 0 {
                     stretches = fillStretches(key, ranges, tables).map(\.bounds)
                 } else if key < repaired.windows.heads.count {
-                    stretches = windowsInDoubt(key, repaired, dirty, tables)
+                    stretches =
+                        windowsInDoubt(key, repaired, dirty, tables)
+                        + unmade(key, repaired, requested)
                 } else {
                     stretches = []
                 }
@@ -53,6 +57,60 @@ extension BarMachine {
             slot = Int(window.older)
         }
         return found.reversed()
+    }
+
+    /// Returns the time of a key's requested windows for which the repair has no tick. Where
+    /// windows overlap, other windows do not tell which ones are not made: there it is all of the
+    /// time.
+    private func unmade(
+        _ key: Int, _ repaired: BarMachine, _ requested: RepairRanges
+    ) -> [WindowShape.Bounds] {
+        let (symbol, shape) = (UInt32(key / seriesCount), shapes[key % seriesCount])
+        let stretches = requested.of(symbol)
+        guard !stretches.isEmpty, !repaired.repairRefused.contains(symbol) else { return [] }
+        let made = shape.isOverlapping ? [] : repaired.windowsWithPrice(key)
+        return stretches.flatMap {
+            shape.extent(from: $0.from, to: $0.to).gaps(between: made)
+        }
+    }
+
+    /// Returns the windows of a key in which a tick sets a price, in order.
+    private func windowsWithPrice(_ key: Int) -> [WindowShape.Bounds] {
+        var found: [WindowShape.Bounds] = []
+        var slot = Int(windows.heads[key])
+        while slot != 0 {
+            let window = windows.slots[slot]
+            if window.trades > 0 { found.append(window.bounds) }
+            slot = Int(window.older)
+        }
+        return found.reversed()
+    }
+
+    /// Withdraws a key's bars on the tape in requested ranges for whose windows the repair has no
+    /// tick. `known` are its bars. The state of the machine does not know such bars: an earlier
+    /// release made them of another source's ticks. The key's versions in `closed` begin at
+    /// `first`; they may withdraw bars already.
+    mutating func withdrawUnmade(
+        _ known: [Bar], _ repaired: BarMachine, _ requested: RepairRanges, from first: Int,
+        into closed: inout [Bar]
+    ) {
+        guard withdraws, let one = known.first, !repaired.repairRefused.contains(one.symbol) else {
+            return
+        }
+        let key = Int(one.symbol) * seriesCount + Int(one.series)
+        // The machine's own windows are those of the repair by now, or still open.
+        var kept = Set(
+            (repaired.windowsWithPrice(key) + windowsWithPrice(key)).map(\.start))
+        for bar in closed[first...] where bar.flags.contains(.withdrawn) {
+            kept.insert(bar.openTime.nanoseconds)
+        }
+        for bar in known where !kept.contains(bar.openTime.nanoseconds) {
+            let reason = requested.reason(
+                bar.symbol, from: bar.openTime.nanoseconds, to: bar.closeTime.nanoseconds)
+            guard let reason else { continue }
+            account.series[Int(bar.series)].repairs += 1
+            closed.append(PublishedBar(bar).withdrawal(reason: reason))
+        }
     }
 
     /// Returns whether the window takes no ticks any more, because its lateness is over.

@@ -36,6 +36,8 @@ extension BarMachine {
     /// if it had a bar, and is not published otherwise. Open windows are replaced. `its` are the
     /// tables of the repair machine: they decide which windows are partial.
     ///
+    /// In requested ranges, bars on the tape for whose windows no tick came are withdrawn, too.
+    ///
     /// A window for which the repair machine had no room is not in it: its bar on the tape stays.
     ///
     /// `published` holds the bars of `publishedRanges` as they are on the tape, by this machine's
@@ -49,6 +51,7 @@ extension BarMachine {
     ) {
         let known = published.map { PublishedWindows($0) }
         let all = ranges
+        let requested = RepairRanges(requested: ranges)
         let ranges = RepairRanges(ranges)
         let start = closed.count
         for symbol in ranges.symbols where Int(symbol) < tables.symbols.count {
@@ -56,6 +59,7 @@ extension BarMachine {
                 let key = Int(symbol) * seriesCount + series
                 guard key < repaired.windows.heads.count else { continue }
                 markMissing(key, ranges, its)
+                let first = closed.count
                 var slot = Int(repaired.windows.heads[key])
                 while slot != 0 {
                     let window = repaired.windows.slots[slot]
@@ -65,8 +69,12 @@ extension BarMachine {
                     slot = Int(window.older)
                 }
                 windows.refresh(key)
-                if let known, fills.maxima[series] > 0 {
+                guard let known else { continue }
+                if fills.maxima[series] > 0 {
                     refill(key, repaired, all, known, tables, into: &closed)
+                } else {
+                    withdrawUnmade(
+                        known.bars(symbol, series), repaired, requested, from: first, into: &closed)
                 }
             }
         }

@@ -2,8 +2,8 @@ public import MarketModel
 internal import Primitives
 
 extension Bar {
-    /// The length in bytes without the two names.
-    static let canonicalFixedBytes = 132
+    /// The length in bytes without the three names.
+    static let canonicalFixedBytes = 134
 
     /// Appends the content of this bar as bytes that never depend on a process: names instead of
     /// indexes, every field, little endian. Send time, epoch and packet borders are not in them.
@@ -11,9 +11,10 @@ extension Bar {
     /// The running checksum of a partition's output is chained over these bytes and is stored on
     /// the tape. So their layout may never change.
     public func appendCanonicalBytes(
-        symbol: Symbol, series: SeriesName, to bytes: inout [UInt8]
+        pair: SourceSymbol, series: SeriesName, to bytes: inout [UInt8]
     ) {
-        bytes.append(text: symbol.text)
+        bytes.append(text: pair.symbol.text)
+        bytes.append(text: pair.source.text)
         bytes.append(text: series.text)
         bytes.append(integer: UInt16(flags.rawValue))
         bytes.append(integer: UInt16(reason))

@@ -8,11 +8,12 @@ internal import Primitives
 extension LateTickRecord {
     /// Appends the content of the late tick, with names instead of indexes.
     public func appendCanonicalBytes(
-        symbol: Symbol, series: SeriesName, to bytes: inout [UInt8]
+        pair: SourceSymbol, series: SeriesName, to bytes: inout [UInt8]
     ) {
         bytes.append(text: "")
         bytes.append(integer: UInt16(1))
-        bytes.append(text: symbol.text)
+        bytes.append(text: pair.symbol.text)
+        bytes.append(text: pair.source.text)
         bytes.append(text: series.text)
         bytes.append(text: source.text)
         bytes.append(integer: ordinal)
@@ -31,11 +32,12 @@ extension LateTickRecord {
 }
 
 extension IndicatorValue {
-    /// Appends the value's bytes. `symbol` is `nil` for a value that belongs to no single symbol.
-    public func appendCanonicalBytes(symbol: Symbol?, to bytes: inout [UInt8]) {
+    /// Appends the value's bytes. `pair` is `nil` for a value that belongs to no single symbol.
+    public func appendCanonicalBytes(pair: SourceSymbol?, to bytes: inout [UInt8]) {
         bytes.append(text: "")
         bytes.append(integer: UInt16(2))
-        bytes.append(text: symbol?.text ?? "")
+        bytes.append(text: pair?.symbol.text ?? "")
+        bytes.append(text: pair?.source.text ?? "")
         bytes.append(text: name)
         bytes.append(text: unit)
         header.appendCanonicalBytes(to: &bytes)

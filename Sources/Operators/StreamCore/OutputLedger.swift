@@ -57,7 +57,8 @@ public struct OutputLedger: Sendable {
         checksum = done?.checksum ?? 0
         let published = published ?? End(ordinal: Self.firstOrdinal - 1, checksum: 0)
         self.published = published
-        bytes.reserveCapacity(Bar.canonicalFixedBytes + Symbol.utf8CountMax)
+        bytes.reserveCapacity(
+            Bar.canonicalFixedBytes + Symbol.utf8CountMax + SourceName.utf8CountMax)
         // If the tape ends where the checkpoint does, no later output can be compared. If the tape
         // ends earlier, it was restored from a backup. So both cases are decided now.
         if let done, done.ordinal >= published.ordinal, done != published {
@@ -81,20 +82,22 @@ public struct OutputLedger: Sendable {
     }
 
     /// Numbers the next output of the partition. Its generation must be set already.
-    public mutating func record(_ bar: Bar, symbol: Symbol, series: SeriesName) -> Verdict {
-        record { bar.appendCanonicalBytes(symbol: symbol, series: series, to: &$0) }
+    public mutating func record(
+        _ bar: Bar, of pair: SourceSymbol, series: SeriesName
+    ) -> Verdict {
+        record { bar.appendCanonicalBytes(pair: pair, series: series, to: &$0) }
     }
 
     /// Numbers a late tick, as `record` does for a bar.
     public mutating func record(
-        _ late: LateTickRecord, symbol: Symbol, series: SeriesName
+        _ late: LateTickRecord, of pair: SourceSymbol, series: SeriesName
     ) -> Verdict {
-        record { late.appendCanonicalBytes(symbol: symbol, series: series, to: &$0) }
+        record { late.appendCanonicalBytes(pair: pair, series: series, to: &$0) }
     }
 
-    /// Numbers an indicator value. `symbol` is `nil` when the value belongs to no single symbol.
-    public mutating func record(_ value: IndicatorValue, symbol: Symbol?) -> Verdict {
-        record { value.appendCanonicalBytes(symbol: symbol, to: &$0) }
+    /// Numbers an indicator value. `pair` is `nil` when the value belongs to no single symbol.
+    public mutating func record(_ value: IndicatorValue, of pair: SourceSymbol?) -> Verdict {
+        record { value.appendCanonicalBytes(pair: pair, to: &$0) }
     }
 
     /// Numbers the output whose canonical bytes `append` appends.

@@ -1,3 +1,5 @@
+internal import MarketModel
+
 /// Stretches of time by symbol, to be queried by window and by tick: dirty ranges, or the extents
 /// of which a repair machine keeps ticks. A query walks over the stretches of one symbol only.
 public struct RepairRanges: Sendable {
@@ -43,6 +45,12 @@ public struct RepairRanges: Sendable {
                 one.reason = 0
                 return one
             })
+    }
+
+    /// Keeps the ranges that were requested, by a person as a rule. Their bars are made right from
+    /// scratch: what is on the tape there and the repair does not make is withdrawn.
+    init(requested ranges: [DirtyRange]) {
+        self.init(ranges.filter { $0.reason == BarReason.repair.rawValue })
     }
 
     /// Appends the ranges of one symbol, cut where the greatest reason changes.

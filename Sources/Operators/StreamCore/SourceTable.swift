@@ -6,8 +6,10 @@ public import Primitives
 public struct SourceTable: Sendable {
     public struct Entry: Hashable, Sendable {
         public let name: SourceName
-        /// The send time of this source's first packet. No bar depends on it.
-        public let firstSeen: Timestamp
+        /// The send time of its last packet; `noWatermark` before the first.
+        public internal(set) var lastSent: Timestamp
+        /// The partition's clock at its last packet, in nanoseconds.
+        public internal(set) var lastHeard: Int64
         /// The last watermark, which never goes backwards; `noWatermark` until the source has given
         /// one.
         public internal(set) var watermark: Timestamp
@@ -25,7 +27,7 @@ public struct SourceTable: Sendable {
 
     /// Returns the index of a source, which is given out when it first appears; `nil` when the
     /// table is full.
-    public mutating func index(of name: SourceName, firstSeen: Timestamp) -> Int? {
+    public mutating func index(of name: SourceName) -> Int? {
         if let known = entries.firstIndex(where: { $0.name == name }) { return known }
         guard entries.count < StreamLimits.sourcesMax else {
             refused += 1
@@ -33,7 +35,8 @@ public struct SourceTable: Sendable {
         }
         entries.append(
             Entry(
-                name: name, firstSeen: firstSeen, watermark: Self.noWatermark, regressions: 0))
+                name: name, lastSent: Self.noWatermark, lastHeard: clock,
+                watermark: Self.noWatermark, regressions: 0))
         return entries.count - 1
     }
 
@@ -42,6 +45,51 @@ public struct SourceTable: Sendable {
         guard entries.indices.contains(source), watermark.isDefined else { return }
         if watermark < entries[source].watermark { entries[source].regressions += 1 }
         entries[source].watermark = max(entries[source].watermark, watermark)
+    }
+
+    // MARK: silence
+
+    /// The longest time by which one packet moves the clock. Each source sends a packet a second.
+    /// So a sender whose time jumps, and one whose packets waited in its spool, move the clock no
+    /// further than this.
+    static let clockStepMax: Int64 = 2_000_000_000
+
+    /// The greatest time of the clock that a checkpoint may have: more than a century.
+    static let clockMax = Int64.max / 2
+
+    /// The partition's clock in nanoseconds, which begins at 0 and never goes back. Each packet
+    /// moves it: it reads at least what it read at the sender's last packet, and the time between
+    /// the two on the sender's own clock. So it needs no two clocks that agree.
+    private var clock: Int64 { entries.reduce(0) { max($0, $1.lastHeard) } }
+
+    /// Notes that a source sent a packet at this time. A time that no gateway can have is ignored.
+    mutating func sent(_ source: Int, at time: Timestamp) {
+        guard entries.indices.contains(source), time.isUsable else { return }
+        let last = entries[source].lastSent
+        entries[source].lastSent = time
+        let step =
+            last.isUsable
+            ? min(max(0, time.nanoseconds - last.nanoseconds), Self.clockStepMax) : 0
+        entries[source].lastHeard = max(clock, entries[source].lastHeard &+ step)
+    }
+
+    /// Returns for each source whether it is silent: the clock has moved on by `silentAfter`
+    /// nanoseconds since its last packet.
+    public func silences(after silentAfter: Int64) -> [Bool] {
+        let clock = clock
+        return entries.map { clock - $0.lastHeard >= silentAfter }
+    }
+
+    /// The least watermark of the sources that are not silent. A source that has given no watermark
+    /// has no bars, and does not count. Returns `noWatermark` when no source counts.
+    func leastWatermark(silentAfter: Int64) -> Timestamp {
+        let clock = clock
+        var least = Timestamp.undefined
+        for entry in entries
+        where entry.watermark != Self.noWatermark && clock - entry.lastHeard < silentAfter {
+            least = min(least, entry.watermark)
+        }
+        return least.isDefined ? least : Self.noWatermark
     }
 
     /// Returns whether a tick of the source `left` comes before one of `right` with the same event

@@ -1,8 +1,9 @@
 /// The bounds of one partition's machines. Each limit states what happens when it is reached. Spans
 /// and times are in nanoseconds.
 public enum StreamLimits {
-    /// Symbols of one partition. At the limit a new symbol gets no index: its ticks are in no bar,
-    /// and are counted as `BarCounters.unknownSymbol`.
+    /// Symbols of one partition, counted once for each of their sources (or groups). At the limit
+    /// a new one gets no index: its ticks are in no bar, and are counted as
+    /// `BarCounters.unknownSymbol`.
     public static let symbolsMax = 65_536
 
     /// Sources of one partition. At the limit a new source gets no index, and `GraphMachine.take`

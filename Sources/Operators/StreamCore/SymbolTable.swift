@@ -16,8 +16,9 @@ public struct Subscription: Hashable, Sendable {
     }
 }
 
-/// The symbols of one partition, numbered in order of their first appearance on the tape. The
-/// *index* of a symbol is this number; ticks and bars carry it instead of the symbol.
+/// The symbols of one partition, each of one source or group, numbered in order of their first
+/// appearance on the tape. The *index* of a symbol is this number; ticks and bars carry it instead
+/// of the symbol. A symbol that two sources send has two indexes.
 public struct SymbolTable: Sendable {
     /// Where a symbol's ticks come from: a source and, within it, a provider, as one number.
     @frozen
@@ -50,23 +51,24 @@ public struct SymbolTable: Sendable {
 
     /// The data of a symbol that are needed when a window opens or closes, and not for every tick.
     struct Record: Sendable {
-        let symbol: Symbol
+        let pair: SourceSymbol
         /// When the present subscription began.
         var since: Timestamp
         /// When the first subscription began. A window that begins earlier was not seen completely.
         let firstSince: Timestamp
-        /// The time up to which earlier sources of the symbol closed windows. Windows that end here
-        /// or before stay closed, wherever the present source's watermark is.
+        /// The time up to which earlier members of the group closed windows. Windows that end here
+        /// or before stay closed, wherever the present member's watermark is.
         var closedThrough: Timestamp
     }
 
-    /// By symbol, the feed that it has now.
+    /// By number, the feed that the symbol has now.
     @usableFromInline var feeds: [Feed] = []
     private(set) var records: [Record] = []
     /// The symbols of each source, in ascending order.
     private(set) var symbolsBySource: [[UInt32]] = []
-    /// Looked up and never walked over: its order differs between processes.
-    private var indexes: [Symbol: UInt32] = [:]
+    /// By symbol, its numbers in ascending order. Looked up and never walked over: its order
+    /// differs between processes.
+    private var indexes: [Symbol: [UInt32]] = [:]
     /// By number, the names of providers. A feed holds the number.
     private(set) var providers: [String] = []
     /// Definitions of symbols for which there was no room. Each packet that holds such a symbol
@@ -75,15 +77,22 @@ public struct SymbolTable: Sendable {
 
     public var count: Int { records.count }
 
-    public func symbol(at index: UInt32) -> Symbol { records[Int(index)].symbol }
+    public func pair(at index: UInt32) -> SourceSymbol { records[Int(index)].pair }
 
-    /// Returns the source that feeds the symbol now.
+    /// Returns the source that feeds the symbol now: a member, if a group owns the symbol.
     public func source(of index: UInt32) -> Int { feeds[Int(index)].source }
 
-    /// By symbol, the source that feeds it now.
+    /// By number, the source that feeds the symbol now.
     public var sources: [Int] { feeds.map(\.source) }
 
-    /// Returns whether the symbol is known and this source feeds it.
+    /// Returns the name of the provider that feeds the symbol now; `nil` when the table has no room
+    /// for the name.
+    public func provider(of index: UInt32) -> String? {
+        let number = feeds[Int(index)].provider
+        return number < providers.count ? providers[number] : nil
+    }
+
+    /// Returns whether the number is known and this source feeds its symbol.
     @inlinable @inline(__always)
     public func isFed(_ index: UInt32, by source: Int) -> Bool {
         index < feeds.count && feeds[Int(index)].source == source
@@ -96,8 +105,13 @@ public struct SymbolTable: Sendable {
         return since == SourceTable.noWatermark ? .undefined : since
     }
 
-    /// Returns the index of a symbol; `nil` when it is not known.
-    public func index(of symbol: Symbol) -> UInt32? { indexes[symbol] }
+    /// Returns the index of a symbol of a source or group; `nil` when it is not known.
+    public func index(of pair: SourceSymbol) -> UInt32? {
+        indexes[pair.symbol]?.first { records[Int($0)].pair.source == pair.source }
+    }
+
+    /// Returns the indexes of a symbol of all sources, in ascending order.
+    public func indexes(of symbol: Symbol) -> [UInt32] { indexes[symbol] ?? [] }
 
     /// Returns the number of a provider, which it gets when it first appears. All providers beyond
     /// the limit, and those with too long a name, share one number.
@@ -111,14 +125,16 @@ public struct SymbolTable: Sendable {
     }
 
     /// Adds a symbol and returns its index; `nil` when the table is full.
-    mutating func insert(_ subscription: Subscription, feed: Feed) -> UInt32? {
+    mutating func insert(
+        _ pair: SourceSymbol, _ subscription: Subscription, feed: Feed
+    ) -> UInt32? {
         guard records.count < StreamLimits.symbolsMax else {
             refused += 1
             return nil
         }
         let since = subscription.since.isDefined ? subscription.since : SourceTable.noWatermark
         let record = Record(
-            symbol: subscription.symbol, since: since, firstSince: since,
+            pair: pair, since: since, firstSince: since,
             closedThrough: SourceTable.noWatermark)
         return append(record, feed: feed) ? UInt32(records.count - 1) : nil
     }
@@ -126,7 +142,8 @@ public struct SymbolTable: Sendable {
     /// Appends a restored symbol; returns false when the symbol is there already.
     mutating func append(_ record: Record, feed: Feed) -> Bool {
         let index = UInt32(records.count)
-        guard indexes.updateValue(index, forKey: record.symbol) == nil else { return false }
+        guard self.index(of: record.pair) == nil else { return false }
+        indexes[record.pair.symbol, default: []].append(index)
         feeds.append(feed)
         records.append(record)
         attach(index, to: feed.source)
@@ -154,8 +171,8 @@ public struct SymbolTable: Sendable {
         records[Int(index)].since = since
     }
 
-    /// Lets another source or provider feed the symbol. `closedThrough` is the earlier source's
-    /// watermark: windows that it closed stay closed.
+    /// Lets another member of its group, or another provider, feed the symbol. `closedThrough` is
+    /// the earlier member's watermark: windows that it closed stay closed.
     mutating func move(_ index: UInt32, to feed: Feed, closedThrough: Timestamp) {
         let before = feeds[Int(index)]
         feeds[Int(index)] = feed

@@ -7,6 +7,19 @@ struct WindowShape: Sendable {
         var end: Int64
 
         func overlaps(from: Int64, to: Int64) -> Bool { start < to && end > from }
+
+        /// Returns the parts of this time that are in none of the windows, which are in order and
+        /// do not overlap.
+        func gaps(between windows: [Bounds]) -> [Bounds] {
+            var gaps: [Bounds] = []
+            var from = start
+            for window in windows where window.overlaps(from: from, to: end) {
+                if window.start > from { gaps.append(Bounds(start: from, end: window.start)) }
+                from = window.end
+            }
+            if from < end { gaps.append(Bounds(start: from, end: end)) }
+            return gaps
+        }
     }
 
     private enum Kind: Sendable {

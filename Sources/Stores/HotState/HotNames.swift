@@ -80,7 +80,19 @@ struct HotNames {
         return nil
     }
 
-    /// Adds a name that `find` has not found, with its hash. Another name may lose its number.
+    /// Returns the place of a name and protects it from the hand; `nil` when it is not known.
+    mutating func used(_ name: [UInt8]) -> Place? {
+        guard let place = name.withRawSpan({ find($0, hash: Checksum.of($0)) }) else { return nil }
+        use(place)
+        return place
+    }
+
+    /// Returns the place of a name, which is added if it is not known.
+    mutating func add(_ name: [UInt8]) -> Place {
+        used(name) ?? insert(name, hash: name.withRawSpan { Checksum.of($0) })
+    }
+
+    /// Adds a name that `find` did not find.
     mutating func insert(_ name: [UInt8], hash: UInt64) -> Place {
         let index: Int
         if entries.count < countMax {

@@ -1,16 +1,21 @@
 package import ValkeyClient
 
-/// The layout of the hot state in Valkey, and the Lua scripts that write it, one per kind: a hash
-/// per symbol and kind.
+/// The layout of the hot state in Valkey, and the scripts that write it: a hash per symbol, source
+/// and kind, and a sorted set of each symbol's sources.
 ///
-///     <namespace>:quote:<symbol>         bid bid_size ask ask_size bid_exchange ask_exchange …
-///     <namespace>:trade:<symbol>         price size exchange …
-///     <namespace>:bar:<symbol>:<series>  open high low close volume vwap trades …
+///     <namespace>:quote:<symbol>:<source>         bid bid_size ask ask_size bid_exchange …
+///     <namespace>:trade:<symbol>:<source>         price size exchange …
+///     <namespace>:bar:<symbol>:<series>:<source>  open high low close volume vwap trades …
+///     <namespace>:sources:<symbol>                the sources, by the expiry of their last key
 ///
-/// Each hash has the field `order`, its value's place on the tape (`HotOrder`): the script writes a
-/// value only if it is not older than the stored one. So several writers may write the same key.
-/// One script call writes many keys, all of them declared in KEYS. A cluster is not supported,
-/// because it would need all keys of a call on one node.
+/// Each hash has `order`, its place on the tape: the server accepts a value only if it is not older
+/// than the stored one. One script call writes many keys, all of them declared. A cluster is not
+/// supported, because it would need all keys of a call on one node.
+///
+/// The set of sources is renewed whenever the life of a hash is sent. A source's score is the Unix
+/// time in milliseconds at which its last hash of the symbol expires, and each renewal removes the
+/// sources whose time is over. The set itself expires with its last source. So a source is there as
+/// long as one of its hashes, although members of a set have no life of their own.
 package enum HotScripts {
     /// The most keys of a call. The server does nothing else during a call, which takes some 3 µs
     /// per key.
@@ -39,23 +44,26 @@ package enum HotScripts {
         }
     }
 
-    /// Returns the number of words in ARGV per key. They are: its order, its life in milliseconds
-    /// or an empty text (the life was sent lately), and the values of its fields. ARGV begins with
-    /// one more word: the life of a key that does not exist yet.
+    /// Returns the number of words per hash, in ARGV after the life of new hashes and the number of
+    /// hashes: its order, its life in milliseconds (empty when it was sent lately), then the values
+    /// of its fields. The last of them is the source.
     static func wordsPerKey(_ kind: HotKind) -> Int { 2 + fields(kind).count }
 
-    /// Returns the script of a kind. It contains the names of the fields, so that a call need not
-    /// send them. Orders are compared as text of fixed length, because Lua's numbers hold 53 bits
-    /// only. A key of our name that is no hash is deleted and made again.
+    /// Returns the script. It contains the names of the fields, so that they need not be sent. In
+    /// KEYS, the sets of sources follow the hashes, one for each hash whose life is sent. Orders
+    /// are compared as text, because Lua's numbers hold 53 bits only. A key of another type must be
+    /// ours, because of its name, and is made again.
     static func text(_ kind: HotKind) -> String {
         let fields = fields(kind).enumerated()
             .map { "'\($0.element)', ARGV[at + \($0.offset + 3)]" }.joined(separator: ", ")
         return """
             local call, pcall = redis.call, redis.pcall
-            local written, replaced = 0, 0
-            for i = 1, #KEYS do
-              local key, at = KEYS[i], (i - 1) * \(wordsPerKey(kind)) + 1
+            local words, hashes = \(wordsPerKey(kind)), tonumber(ARGV[2])
+            local written, replaced, set = 0, 0, hashes
+            for i = 1, hashes do
+              local key, at = KEYS[i], (i - 1) * words + 2
               local order, life = pcall('HGET', key, 'order'), ARGV[at + 2]
+              if life ~= '' then set = set + 1 end
               if type(order) == 'table' then
                 if string.sub(order.err, 1, 9) ~= 'WRONGTYPE' then return order end
                 call('DEL', key)
@@ -66,6 +74,20 @@ package enum HotScripts {
                 call('HSET', key, 'order', ARGV[at + 1], \(fields))
                 if life ~= '' then
                   call('PEXPIRE', key, life)
+                  local sources, source = KEYS[set], ARGV[at + words]
+                  local ends = call('PEXPIRETIME', key)
+                  local known = pcall('ZADD', sources, 'GT', ends, source)
+                  if type(known) == 'table' then
+                    if string.sub(known.err, 1, 9) ~= 'WRONGTYPE' then return known end
+                    call('DEL', sources)
+                    call('ZADD', sources, ends, source)
+                    replaced = replaced + 1
+                  end
+                  local now = string.format('(%.0f', ends - life)
+                  call('ZREMRANGEBYSCORE', sources, '-inf', now)
+                  if call('PEXPIRETIME', sources) < ends then
+                    call('PEXPIREAT', sources, ends)
+                  end
                 elseif not order then
                   call('PEXPIRE', key, ARGV[1])
                 end

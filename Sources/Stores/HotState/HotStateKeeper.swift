@@ -7,8 +7,7 @@ internal import TapeProtocol
 package import TapeTransport
 package import ValkeyClient
 
-/// The part of the writer that keeps the latest quote, trade and bars of every symbol in Valkey, on
-/// a thread of its own. Each writer does this for all partitions, owned or not.
+/// Keeps the latest quote, trade and bars of every symbol and source in Valkey.
 ///
 /// It has separate readers, which begin at the end of the tape. It does not depend on the database,
 /// and a loss of Valkey's data loses nothing on the tape. While a round trip is in progress, new
@@ -21,7 +20,8 @@ package import ValkeyClient
 package final class HotStateKeeper {
     package struct Settings: Sendable {
         package var valkey: ValkeyConfiguration
-        /// The most symbols in memory. Beyond it, those without recent values are dropped.
+        /// The most symbols of sources in memory. Beyond it, those without recent values are
+        /// dropped.
         package var symbolsMax: Int
         /// The time after which a key without new values expires.
         package var life: Duration
@@ -320,7 +320,8 @@ extension HotFailure {
         switch self {
         case .memory: "\(reason): give Valkey more maxmemory"
         case .refused:
-            "\(reason): the user needs the rights +@scripting +@hash +@keyspace +@string"
+            "\(reason): the user needs the rights +@scripting +@hash +@sortedset "
+                + "+@keyspace +@string"
         case .connect, .authentication, .timeout, .lost, .unusable, .scripts: reason
         }
     }

@@ -2,20 +2,22 @@ internal import MarketModel
 package import Primitives
 internal import TapeCodec
 
-/// The latest trade, quote and bars of each symbol since the process began, and which of them are
-/// not in Valkey yet. One thread uses it: that of `HotStateKeeper`.
+/// The latest trade, quote and bars of each symbol and source since the process began, and which of
+/// them are not in Valkey yet.
 ///
 /// Nothing is allocated per tick: a packet's symbols are found by their bytes, once per packet. A
 /// *place* is a name's number in `HotNames` with the generation in which it is valid; the trade,
 /// the quote and the bars of a name are found by it.
 package struct HotTable {
-    /// The mean number of series per symbol for which there is room. Bars have names of their own,
-    /// `<symbol>:<series>`.
+    /// The number of bars for each symbol of a source.
     static let seriesPerSymbol = 4
+    /// Separates the parts of a name. A source and a series have none, so the parts are found from
+    /// the end.
+    private static let colon = UInt8(ascii: ":")
 
-    /// The numbers of symbols, for trades and quotes.
-    private(set) var symbols: HotNames
-    /// The numbers of `<symbol>:<series>`, for bars.
+    /// The names of trades and quotes: `<symbol>:<source>`.
+    private(set) var pairs: HotNames
+    /// The names of bars: `<symbol>:<series>:<source>`.
     private(set) var barNames: HotNames
     private(set) var trades = HotValues<Trade>()
     private(set) var quotes = HotValues<Quote>()
@@ -25,8 +27,8 @@ package struct HotTable {
     private var defined = PacketTable<Defined>()
     /// The bytes of the series' names in the current packet, by index.
     private var series = PacketTable<Range<Int>>()
-    /// Room for `<symbol>:<series>`, reused for each bar.
-    private var barName: [UInt8] = []
+    /// Room for a name that is looked up, reused.
+    private var name: [UInt8] = []
 
     /// A symbol that the current packet defines.
     private struct Defined {
@@ -34,19 +36,18 @@ package struct HotTable {
         var name: Range<Int>
         /// The definition in the packet.
         var message: MessageBounds
-        /// For bars: the source of the ticks from which they were made.
-        var source: SourceName?
-        /// Its place, or `none` before the first record that needs it.
+        /// The source to which the records belong: the definition's, or the packet's.
+        var source: SourceName
+        /// The place of the pair. Looked up by the first tick that needs it.
         var place = HotNames.Place.none
     }
 
     package init(symbolsMax: Int) {
-        symbols = HotNames(countMax: symbolsMax)
+        pairs = HotNames(countMax: symbolsMax)
         barNames = HotNames(countMax: symbolsMax * Self.seriesPerSymbol)
     }
 
-    /// The number of names that lost their numbers.
-    var evictions: UInt64 { symbols.evictions &+ barNames.evictions }
+    var evictions: UInt64 { pairs.evictions &+ barNames.evictions }
     var pendingCount: Int { trades.pendingCount + quotes.pendingCount + bars.pendingCount }
 
     /// Takes all trades, quotes and bars of a packet, in order, up to its first damage. `origin` is
@@ -54,20 +55,24 @@ package struct HotTable {
     package mutating func add(_ packet: RawSpan, _ origin: HotOrigin) {
         defined.removeAll()
         series.removeAll()
+        var origin = origin
+        let packetSource = origin.source
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
             switch record {
             case .trade(let trade):
                 // A correction or a cancellation is not the latest trade.
                 guard trade.header.action == TradeAction.new.rawValue,
-                    let place = symbol(trade.header.symbol, packet)
+                    let (place, source) = pair(trade.header.symbol, packet)
                 else { continue }
+                origin.source = source
                 trades.put(trade, received: trade.header.receiveTime, origin, at: place)
             case .quote(let quote):
-                guard let place = symbol(quote.header.symbol, packet) else { continue }
+                guard let (place, source) = pair(quote.header.symbol, packet) else { continue }
+                origin.source = source
                 quotes.put(quote, received: quote.header.receiveTime, origin, at: place)
             case .bar(let bar): add(bar, packet, origin)
-            case .other(let message): define(message, packet)
+            case .other(let message): define(message, packet, of: packetSource)
             case .malformed: return
             }
         }
@@ -76,11 +81,11 @@ package struct HotTable {
     /// Takes a bar. Its order has the window first, so that a late revision of an older window does
     /// not replace a newer bar.
     private mutating func add(_ bar: Bar, _ packet: RawSpan, _ origin: HotOrigin) {
-        guard let name = series[UInt32(bar.series)], !name.isEmpty,
-            let symbol = symbol(bar.symbol, packet), let place = barPlace(symbol, name, packet)
+        guard let series = series[UInt32(bar.series)], !series.isEmpty,
+            let known = defined[bar.symbol], let place = place(of: known, series, packet)
         else { return }
         var origin = origin
-        origin.source = defined[bar.symbol]?.source ?? origin.source
+        origin.source = known.source
         origin.order.window = bar.openTime.nanoseconds
         origin.order.number = bar.number
         // A bar was not received from a provider. Its age is measured from its storing on the tape
@@ -91,65 +96,88 @@ package struct HotTable {
     // MARK: names
 
     /// Notes a definition of the current packet.
-    private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {
+    private mutating func define(
+        _ message: MessageBounds, _ packet: RawSpan, of source: SourceName
+    ) {
         if let place = message.symbolPlace(in: packet) {
             defined[place.index] = Defined(
-                name: place.name, message: message, source: place.source)
+                name: place.name, message: message, source: place.source ?? source)
         } else if let place = message.seriesPlace(in: packet) {
             series[place.index] = place.name
         }
     }
 
-    /// Returns the place of a symbol by its index in the packet; `nil` when the packet does not
-    /// define it, or when its name is not valid.
-    private mutating func symbol(_ index: UInt32, _ packet: RawSpan) -> HotNames.Place? {
+    /// Returns the place of a symbol's ticks, and their source; `nil` when the packet does not
+    /// define the symbol, or when its name is no valid name.
+    private mutating func pair(
+        _ index: UInt32, _ packet: RawSpan
+    ) -> (place: HotNames.Place, source: SourceName)? {
         guard let known = defined[index] else { return nil }
-        // Looked up by an earlier record. Another symbol of this packet may have taken the number
-        // since.
-        if symbols.isCurrent(known.place) {
-            symbols.use(known.place)
-            return known.place
+        // Another pair of this packet may have taken its number.
+        if pairs.isCurrent(known.place) {
+            pairs.use(known.place)
+            return (known.place, known.source)
         }
-        let bytes = packet.extracting(known.name)
-        let hash = Checksum.of(bytes)
-        guard
-            let place = symbols.find(bytes, hash: hash)
-                ?? newSymbol(known.message, bytes, hash: hash, packet)
-        else { return nil }
-        symbols.use(place)
+        spell(known, nil, packet)
+        if let place = pairs.used(name) {
+            defined[index]?.place = place
+            return (place, known.source)
+        }
+        guard spellAsText(known, nil, packet) else { return nil }
+        let place = pairs.add(name)
         defined[index]?.place = place
-        return place
+        return (place, known.source)
     }
 
-    /// Returns the place of a symbol whose bytes are not known, and gives it a number. Only here
-    /// the bytes are read as text: malformed UTF-8 is repaired, as for the database, so the
-    /// repaired name may be known. `nil` when the text is no valid symbol.
-    private mutating func newSymbol(
-        _ message: MessageBounds, _ bytes: RawSpan, hash: UInt64, _ packet: RawSpan
+    /// Returns the place of a symbol's bars of a series; `nil` when a name is no valid name.
+    private mutating func place(
+        of known: Defined, _ series: Range<Int>, _ packet: RawSpan
     ) -> HotNames.Place? {
-        guard let definition = message.symbolDefinition(in: packet)?.definition else { return nil }
-        let name = Array(definition.symbol.text.utf8)
-        let nameHash = name.withRawSpan { Checksum.of($0) }
-        let known = name.withRawSpan { symbols.find($0, hash: nameHash) }
-        return known ?? symbols.insert(name, hash: nameHash)
+        spell(known, series, packet)
+        if let place = barNames.used(name) { return place }
+        guard SeriesName(packet.extracting(series).text) != nil,
+            spellAsText(known, series, packet)
+        else { return nil }
+        return barNames.add(name)
     }
 
-    /// Returns the place of a symbol's bars of one series; `nil` when the series has no valid name.
-    private mutating func barPlace(
-        _ symbol: HotNames.Place, _ series: Range<Int>, _ packet: RawSpan
-    ) -> HotNames.Place? {
-        barName.removeAll(keepingCapacity: true)
-        barName.append(contentsOf: symbols.name(Int(symbol.index)))
-        barName.append(UInt8(ascii: ":"))
-        for offset in series { barName.append(packet.uint8(at: offset)) }
-        let hash = barName.withRawSpan { Checksum.of($0) }
-        if let place = barName.withRawSpan({ barNames.find($0, hash: hash) }) {
-            barNames.use(place)
-            return place
+    /// Makes a name of the bytes of the packet.
+    private mutating func spell(_ known: Defined, _ series: Range<Int>?, _ packet: RawSpan) {
+        name.removeAll(keepingCapacity: true)
+        for offset in known.name { name.append(packet.uint8(at: offset)) }
+        end(known, series, packet)
+    }
+
+    /// Makes a new name. Only here the symbol's bytes are read as text: malformed text is repaired
+    /// as for the tables. Returns false for text that is no symbol.
+    private mutating func spellAsText(
+        _ known: Defined, _ series: Range<Int>?, _ packet: RawSpan
+    ) -> Bool {
+        guard let definition = known.message.symbolDefinition(in: packet)?.definition else {
+            return false
         }
-        // A valid series' name contains no colon, so different pairs have different names.
-        guard SeriesName(packet.extracting(series).text) != nil else { return nil }
-        return barNames.insert(barName, hash: hash)
+        name.removeAll(keepingCapacity: true)
+        name.append(contentsOf: definition.symbol.text.utf8)
+        end(known, series, packet)
+        return true
+    }
+
+    private mutating func end(_ known: Defined, _ series: Range<Int>?, _ packet: RawSpan) {
+        if let series {
+            name.append(Self.colon)
+            for offset in series { name.append(packet.uint8(at: offset)) }
+        }
+        name.append(Self.colon)
+        name.append(known.source)
+    }
+
+    /// Returns the symbol of a name.
+    static func symbol(in name: [UInt8], ofBar isBar: Bool) -> ArraySlice<UInt8> {
+        var symbol = name[...]
+        for _ in 0..<(isBar ? 2 : 1) {
+            symbol = symbol.prefix(upTo: symbol.lastIndex(of: colon) ?? symbol.startIndex)
+        }
+        return symbol
     }
 
     // MARK: values that are not in Valkey yet
@@ -161,10 +189,10 @@ package struct HotTable {
         into batch: inout HotBatch
     ) {
         trades.take(
-            atMost: limit - batch.count, of: symbols, now: now, heardAfter: alive,
+            atMost: limit - batch.count, of: pairs, now: now, heardAfter: alive,
             into: &batch.trades)
         quotes.take(
-            atMost: limit - batch.count, of: symbols, now: now, heardAfter: alive,
+            atMost: limit - batch.count, of: pairs, now: now, heardAfter: alive,
             into: &batch.quotes)
         bars.take(
             atMost: limit - batch.count, of: barNames, now: now, heardAfter: alive,
@@ -176,16 +204,16 @@ package struct HotTable {
     /// Makes values of one kind pending again that could not be written.
     mutating func putBack(_ kind: HotKind, _ places: ArraySlice<HotNames.Place>) {
         switch kind {
-        case .trade: trades.putBack(places, of: symbols)
-        case .quote: quotes.putBack(places, of: symbols)
+        case .trade: trades.putBack(places, of: pairs)
+        case .quote: quotes.putBack(places, of: pairs)
         case .bar: bars.putBack(places, of: barNames)
         }
     }
 
     /// Makes all values pending again that were received after `alive`.
     mutating func repeatAll(heardAfter alive: MonotonicTime) {
-        trades.repeatAll(of: symbols, heardAfter: alive)
-        quotes.repeatAll(of: symbols, heardAfter: alive)
+        trades.repeatAll(of: pairs, heardAfter: alive)
+        quotes.repeatAll(of: pairs, heardAfter: alive)
         bars.repeatAll(of: barNames, heardAfter: alive)
     }
 
@@ -207,7 +235,7 @@ package struct HotTable {
     }
 }
 
-/// The kinds of keys: one hash in Valkey per symbol and kind.
+/// The kinds of keys: one hash in Valkey per symbol, source and kind.
 package enum HotKind: CaseIterable {
     case trade
     case quote

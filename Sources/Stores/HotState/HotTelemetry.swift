@@ -28,7 +28,8 @@ struct HotMetrics {
             "mds_hot_state_rebuilds_total", "Times that all that is known was written again.")
         pending = metrics.gauge(
             "mds_hot_state_pending", "Keys with news that Valkey has not got yet.")
-        symbols = metrics.gauge("mds_hot_state_symbols", "Symbols that are kept in memory.")
+        symbols = metrics.gauge(
+            "mds_hot_state_symbols", "Symbols of sources that are kept in memory.")
         func age(_ origin: String, _ help: String) -> Histogram {
             metrics.histogram(
                 "mds_hot_state_age_seconds", help, buckets: Histogram.latencySeconds,
@@ -42,7 +43,7 @@ struct HotMetrics {
     /// Shows the numbers of pending values, of symbols and of evicted names.
     mutating func show(_ table: HotTable) {
         pending.set(Double(table.pendingCount))
-        symbols.set(Double(table.symbols.count))
+        symbols.set(Double(table.pairs.count))
         evictions.add(table.evictions &- evictionsCounted)
         evictionsCounted = table.evictions
     }

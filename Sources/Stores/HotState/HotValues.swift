@@ -88,8 +88,12 @@ struct HotValues<Record> {
         return value
     }
 
-    /// Keeps the newer of this record and the present one of the same name. `received` is when a
-    /// gateway received it.
+    /// Returns whether the life of the key is sent with the value that was last taken.
+    func sendsLife(_ place: HotNames.Place) -> Bool {
+        values[Int(place.index)]?.sendsLife ?? false
+    }
+
+    /// Keeps the newer of this value and the present one.
     mutating func put(
         _ record: Record, received: Timestamp, _ origin: HotOrigin, at place: HotNames.Place
     ) {

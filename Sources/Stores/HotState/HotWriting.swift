@@ -21,9 +21,12 @@ package struct HotWriting {
     private let trade: KeyHead
     private let quote: KeyHead
     private let bar: KeyHead
+    /// The beginning of the keys of the sets of sources.
+    private let sources: [UInt8]
 
     /// The beginning of all keys of a kind, and the script that writes them.
     private struct KeyHead {
+        let kind: HotKind
         let prefix: [UInt8]
         /// The server's name of the script.
         let digest: [UInt8]
@@ -31,6 +34,7 @@ package struct HotWriting {
         let words: Int
 
         init(_ kind: HotKind, _ name: String, _ namespace: String, _ digests: [HotKind: [UInt8]]) {
+            self.kind = kind
             prefix = Array("\(namespace):\(name):".utf8)
             digest = digests[kind] ?? []
             words = HotScripts.wordsPerKey(kind)
@@ -41,6 +45,7 @@ package struct HotWriting {
         trade = KeyHead(.trade, "trade", namespace, digests)
         quote = KeyHead(.quote, "quote", namespace, digests)
         bar = KeyHead(.bar, "bar", namespace, digests)
+        sources = Array("\(namespace):sources:".utf8)
     }
 
     /// Replaces the commands by the calls for a batch. `lifeNanoseconds` is how long a key lives,
@@ -50,34 +55,10 @@ package struct HotWriting {
     ) {
         commands.removeAll()
         calls.removeAll(keepingCapacity: true)
-        /// Appends a key's order and its life, or an empty word when the life was sent lately.
-        func append<Record>(_ value: HotValues<Record>.Value, to commands: inout ValkeyCommands) {
-            let isBar = Record.self == Bar.self
-            commands.append { $0.append(value.origin.order, withWindow: isBar) }
-            guard value.sendsLife else { return commands.append([]) }
-            // The life is rounded up to at least a millisecond; the server would refuse 0.
-            let left = lifeNanoseconds - (now - value.origin.receivedAt)
-            commands.append(max(1, (left + 999_999) / 1_000_000))
-        }
-        let life = lifeNanoseconds / 1_000_000
-        write(.trade, trade, batch.trades, table.symbols, life) { place, commands in
-            guard let value = table.trades.value(place) else { return false }
-            append(value, to: &commands)
-            commands.append(fieldsOf: value)
-            return true
-        }
-        write(.quote, quote, batch.quotes, table.symbols, life) { place, commands in
-            guard let value = table.quotes.value(place) else { return false }
-            append(value, to: &commands)
-            commands.append(fieldsOf: value)
-            return true
-        }
-        write(.bar, bar, batch.bars, table.barNames, life) { place, commands in
-            guard let value = table.bars.value(place) else { return false }
-            append(value, to: &commands)
-            commands.append(fieldsOf: value)
-            return true
-        }
+        let moment = Moment(now: now, lifeNanoseconds: lifeNanoseconds)
+        write(trade, batch.trades, table.pairs, table.trades, moment) { $1.append(fieldsOf: $0) }
+        write(quote, batch.quotes, table.pairs, table.quotes, moment) { $1.append(fieldsOf: $0) }
+        write(bar, batch.bars, table.barNames, table.bars, moment) { $1.append(fieldsOf: $0) }
     }
 
     /// Appends the command that sets the marker with its life. Its answer is the old value: null if
@@ -92,28 +73,61 @@ package struct HotWriting {
         commands.append("GET")
     }
 
-    /// Writes a call for each `HotScripts.keysMax` places of one kind. No packet is taken between
-    /// taking a batch from the table and writing it, so every place still has its value.
-    private mutating func write(
-        _ kind: HotKind, _ head: KeyHead, _ places: [HotNames.Place], _ names: HotNames,
-        _ life: Int64, _ values: (HotNames.Place, inout ValkeyCommands) -> Bool
+    /// When a batch is written.
+    private struct Moment {
+        let now: MonotonicTime
+        /// How long a key lives, counted from its value's receipt.
+        let lifeNanoseconds: Int64
+
+        /// Returns the rest of a key's life, rounded up to at least a millisecond; the server would
+        /// refuse 0.
+        func left(of origin: HotOrigin) -> Int64 {
+            max(1, (lifeNanoseconds - (now - origin.receivedAt) + 999_999) / 1_000_000)
+        }
+    }
+
+    /// Writes a command for each `keysMax` places. Nothing is received between taking a batch and
+    /// writing it, so every place is still valid.
+    private mutating func write<Record>(
+        _ head: KeyHead, _ places: [HotNames.Place], _ names: HotNames,
+        _ values: HotValues<Record>, _ moment: Moment,
+        _ fields: (HotValues<Record>.Value, inout ValkeyCommands) -> Void
     ) {
+        let isBar = head.kind == .bar
+        let sources = sources
         var start = 0
         while start < places.count {
             let range = start..<min(places.count, start + HotScripts.keysMax)
-            commands.begin(words: 4 + range.count * (1 + head.words))
+            let renewed = range.count { values.sendsLife(places[$0]) }
+            commands.begin(words: 5 + range.count * (1 + head.words) + renewed)
             commands.append("EVALSHA")
             commands.append(head.digest)
-            commands.append(Int64(range.count))
+            commands.append(Int64(range.count + renewed))
             for index in range {
                 commands.append(head.prefix, names.name(Int(places[index].index)))
             }
-            commands.append(life)
-            for index in range {
-                let isThere = values(places[index], &commands)
-                precondition(isThere, "a place lost its value between taking and writing")
+            for index in range where values.sendsLife(places[index]) {
+                let name = names.name(Int(places[index].index))
+                commands.append {
+                    $0.append(contentsOf: sources)
+                    $0.append(contentsOf: HotTable.symbol(in: name, ofBar: isBar))
+                }
             }
-            calls.append(Call(kind: kind, range: range))
+            commands.append(moment.lifeNanoseconds / 1_000_000)
+            commands.append(Int64(range.count))
+            for index in range {
+                guard let value = values.value(places[index]) else {
+                    preconditionFailure("a place lost its value between taking and writing")
+                }
+                commands.append { $0.append(value.origin.order, withWindow: isBar) }
+                if value.sendsLife {
+                    commands.append(moment.left(of: value.origin))
+                } else {
+                    commands.append([])
+                }
+                fields(value, &commands)
+            }
+            calls.append(Call(kind: head.kind, range: range))
             start = range.upperBound
         }
     }
@@ -135,13 +149,7 @@ extension ValkeyCommands {
     fileprivate mutating func append(_ text: ShortText) { append { $0.append(text) } }
     fileprivate mutating func append(_ time: Timestamp) { append(time.nanoseconds) }
 
-    fileprivate mutating func append(_ source: SourceName) {
-        append {
-            $0.append(lettersOf: source.words.first)
-            $0.append(lettersOf: source.words.second)
-            $0.append(lettersOf: source.words.third)
-        }
-    }
+    fileprivate mutating func append(_ source: SourceName) { append { $0.append(source) } }
 
     fileprivate mutating func append(fieldsOf value: HotValues<Trade>.Value) {
         append(value.record.price)
@@ -208,8 +216,13 @@ extension [UInt8] {
         }
     }
 
-    /// Appends the letters of a word of a source's name, the first in the lowest byte.
-    fileprivate mutating func append(lettersOf word: UInt64) {
+    mutating func append(_ source: SourceName) {
+        append(lettersOf: source.words.first)
+        append(lettersOf: source.words.second)
+        append(lettersOf: source.words.third)
+    }
+
+    private mutating func append(lettersOf word: UInt64) {
         var rest = word
         while rest != 0 {
             append(UInt8(truncatingIfNeeded: rest))

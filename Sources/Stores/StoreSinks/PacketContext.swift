@@ -28,18 +28,24 @@ public struct PacketContext {
         /// `nil` for a record about no symbol, or about all symbols.
         var symbol: CopyFields.Place?
         var provider: CopyFields.Place
-        /// For bars: the source of the ticks from which they were made. Otherwise an empty text.
+        /// For bars: the source of the ticks from which they were made. For a person's ticks: the
+        /// source to which they belong. Otherwise an empty text.
         var source: CopyFields.Place
         /// As in `SymbolDefinition`.
         var since: Timestamp = .undefined
-        /// The hash of the symbol's bytes, for `MergeKeys`.
+        /// The hashes of the symbol's and of the source's bytes, for `MergeKeys`.
         var hash: UInt64 = 0
+        var sourceHash: UInt64 = 0
+        /// Whether it is of a person's ticks (`manual`), and names their source.
+        var isByHand = false
     }
 
     /// A series' definition, with its name as an encoded value.
     private struct Series: Sendable, BitwiseCopyable {
         var name: CopyFields.Place
         var widthNanoseconds: Int64
+        /// `nil`: the definition does not say it.
+        var latenessNanoseconds: Int64?
         var hash: UInt64
     }
 
@@ -87,6 +93,12 @@ public struct PacketContext {
         names[UInt32(index)]?.hash ?? 0
     }
 
+    /// Returns how long after its end a window of the series takes ticks; `nil` when it is not
+    /// known.
+    func latenessNanoseconds(_ index: UInt16) -> Int64? {
+        names[UInt32(index)]?.latenessNanoseconds
+    }
+
     /// Returns a symbol's definition as a value, which each call makes again; `nil` when the packet
     /// has not defined it so far.
     public func symbol(_ index: UInt32) -> SymbolDefinition? {
@@ -118,6 +130,7 @@ public struct PacketContext {
             guard let name = SeriesName(packet.extracting(parts.name).text) else { return }
             names[parts.index] = Series(
                 name: fields.text(name.text), widthNanoseconds: parts.widthNanoseconds,
+                latenessNanoseconds: parts.latenessNanoseconds,
                 hash: Checksum.of(packet.extracting(parts.name)))
         }
     }
@@ -138,7 +151,9 @@ public struct PacketContext {
         }
         return Definition(
             symbol: symbol, provider: provider, source: source, since: parts.since,
-            hash: fields.withText(symbol) { Checksum.of($0) })
+            hash: fields.withText(symbol) { Checksum.of($0) },
+            sourceHash: fields.withText(source) { Checksum.of($0) },
+            isByHand: header.source == .manual && !parts.source.isEmpty)
     }
 
     /// Encodes a text; `nil` when it is too long or `isWell` is false. Nearly all texts are

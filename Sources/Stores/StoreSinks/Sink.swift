@@ -32,23 +32,27 @@ package struct Sink: Sendable {
     package struct Merge: Sendable {
         /// Creates the session's staging table, which each COMMIT empties.
         package let makeStaging: String
-        /// Moves all rows of the staging table, of which several may have the same key. The server
-        /// reports how many rows were inserted or changed.
-        package let statement: String
-        /// Moves rows of which no two have the same key. It is faster, because it need not choose
-        /// among rows with one key.
-        package let statementForUnique: String
+        /// Move all rows of the staging table, of which several may have the same key: one
+        /// statement for each of the sink's tables. The server reports how many rows were inserted
+        /// or changed.
+        package let statements: [String]
+        /// Move rows of which no two have the same key. They are faster, because they need not
+        /// choose among rows with one key.
+        package let statementsForUnique: [String]
         /// Returns the hash of the key of a record's row: equal for two rows with the same key.
         /// Call it only for a record that `write` accepted.
         package let key: @Sendable (_ record: Record, _ context: borrowing PacketContext) -> UInt64
 
-        /// Returns the statement to run for a batch with these keys.
-        package func statement(_ keys: MergeKeys) -> String {
-            keys.areUnique ? statementForUnique : statement
+        /// Returns the statements to run for a batch with these keys.
+        package func statements(_ keys: MergeKeys) -> [String] {
+            keys.areUnique ? statementsForUnique : statements
         }
     }
 
     package let name: SinkName
+    /// The tables that get its rows: the one of its name, or for bars those of short and of long
+    /// windows.
+    package let tables: [String]
     /// The kind of packets in which its records normally come.
     package let input: PacketKind
     /// The `WireFormat.Template`s of its records: the numbers of their kinds on the tape. Each
@@ -65,10 +69,12 @@ package struct Sink: Sendable {
     package let time: Time
 
     init(
-        _ name: SinkName, input: PacketKind = .ticks, templates: [UInt16], copy: String,
-        merge: Merge? = nil, time: @escaping Time = Sink.eventTime, write: @escaping Write
+        _ name: SinkName, tables: [String]? = nil, input: PacketKind = .ticks,
+        templates: [UInt16], copy: String, merge: Merge? = nil,
+        time: @escaping Time = Sink.eventTime, write: @escaping Write
     ) {
         self.name = name
+        self.tables = tables ?? [name.rawValue]
         self.input = input
         self.templates = templates
         self.copy = copy
@@ -78,7 +84,7 @@ package struct Sink: Sendable {
     }
 }
 
-/// A table of the store, by its name in the database and in WRITER_SINKS.
+/// A table of the store, by its name in the database and in WRITER_SINKS. `bars` is a view on two.
 package enum SinkName: String, CaseIterable, Sendable {
     case trades
     case quotes

@@ -10,6 +10,9 @@ package struct SinkCatalogue: Sendable {
 
     /// The sinks that are switched on, in the order in which a transaction writes them.
     package let sinks: [Sink]
+    /// Their tables. A sink's first table has the sink's index; further tables follow after those
+    /// of all sinks.
+    package let tables: [String]
     /// By a template's low byte: the template, or 0 when no sink has one there. The next array has
     /// the index of its sink in `all`.
     private var templates = InlineArray<256, UInt16>(repeating: 0)
@@ -23,6 +26,7 @@ package struct SinkCatalogue: Sendable {
     package init(_ names: Set<SinkName> = Set(SinkName.allCases)) {
         let sinks = Self.all.filter { names.contains($0.name) }
         self.sinks = sinks
+        tables = sinks.compactMap(\.tables.first) + sinks.flatMap { $0.tables.dropFirst() }
         rest = Self.all.firstIndex { $0.name == .events } ?? 0
         for (owner, sink) in Self.all.enumerated() {
             places.append(sinks.firstIndex { $0.name == sink.name })
@@ -40,6 +44,14 @@ package struct SinkCatalogue: Sendable {
     package func index(of record: Record) -> Int? {
         guard let template = record.template else { return nil }
         return places[owner(template)]
+    }
+
+    /// Returns the index in `tables` of the table for a record of this sink.
+    package func table(
+        _ sink: Int, of record: Record, _ context: borrowing PacketContext, _ series: SeriesTables
+    ) -> Int {
+        // Bars are the one sink with a second table.
+        sinks[sink].tables.count > 1 && series.isLong(record, context) ? tables.count - 1 : sink
     }
 
     /// Returns the record's table if that is switched off; else `nil`.

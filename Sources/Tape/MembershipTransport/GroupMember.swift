@@ -22,6 +22,9 @@ package final class GroupMember: Sendable {
         package var partitions: Int
         /// Only ready members of the highest rank get partitions.
         package var rank: UInt64
+        /// Which rules this release makes output by: among ready members of the highest rank, only
+        /// those with the highest number get partitions. `nil` where that decides nothing.
+        package var semantics: UInt64?
 
         package init(
             group: GroupName, member: MemberName, lease: Duration = .milliseconds(500),
@@ -63,12 +66,13 @@ package final class GroupMember: Sendable {
                 && all.allSatisfy { $0.number < settings.partitions },
             "each partition of a group belongs to one port")
         self.settings = settings
-        let machine = MembershipMachine(
-            MembershipMachine.Settings(
-                member: settings.member, instance: UInt64.random(in: 1...UInt64.max),
-                leaseNanoseconds: settings.lease.clampedNanoseconds,
-                partitions: settings.partitions, rank: settings.rank, since: context.clock.now(),
-                release: context.service.version, revision: context.service.revision))
+        var own = MembershipMachine.Settings(
+            member: settings.member, instance: UInt64.random(in: 1...UInt64.max),
+            leaseNanoseconds: settings.lease.clampedNanoseconds,
+            partitions: settings.partitions, rank: settings.rank, since: context.clock.now(),
+            release: context.service.version, revision: context.service.revision)
+        own.semantics = settings.semantics
+        let machine = MembershipMachine(own)
         let shared = MemberShared(settings, tape, context, machine)
         self.shared = shared
         for port in ports {
@@ -126,6 +130,7 @@ package final class GroupMember: Sendable {
         json.member("instance", InstanceText.of(view.instance))
         json.member("state", view.state.rawValue)
         json.member("rank", settings.rank)
+        if let semantics = settings.semantics { json.member("semantics", semantics) }
         json.member("leaseSeconds", Double(settings.lease.clampedNanoseconds) / 1e9)
         json.member("connected", shared.isConnected)
         json.member("held", array: { json in for each in view.held { json.value(each.number) } })
@@ -137,6 +142,7 @@ package final class GroupMember: Sendable {
                         json.member("member", other.member.text)
                         json.member("state", other.state.rawValue)
                         json.member("rank", other.rank)
+                        if let semantics = other.semantics { json.member("semantics", semantics) }
                         json.member("since", other.since.description)
                         json.member("held", other.held.count)
                         json.member("version", other.release)

@@ -107,9 +107,12 @@ public struct SeriesDefinition: Hashable, Sendable {
     public var name: SeriesName
     /// The width of a window; 0 for series that are not based on time.
     public var widthNanoseconds: Int64
+    /// How long after its end a window still takes ticks; `nil` when the writer did not state it.
+    public var latenessNanoseconds: Int64?
 
-    public init(name: SeriesName, widthNanoseconds: Int64) {
+    public init(name: SeriesName, widthNanoseconds: Int64, latenessNanoseconds: Int64? = nil) {
         self.name = name
         self.widthNanoseconds = widthNanoseconds
+        self.latenessNanoseconds = latenessNanoseconds
     }
 }

@@ -33,7 +33,8 @@ extension MessageBounds {
             let name = SeriesName(packet.extracting(variable(0, in: packet)).text)
         else { return nil }
         let definition = SeriesDefinition(
-            name: name, widthNanoseconds: packet.int64(at: body + 8))
+            name: name, widthNanoseconds: packet.int64(at: body + 8),
+            latenessNanoseconds: seriesLateness(in: packet))
         return (packet.uint32(at: body), definition)
     }
 
@@ -57,7 +58,15 @@ extension MessageBounds {
         }
         return SeriesParts(
             index: packet.uint32(at: body), widthNanoseconds: packet.int64(at: body + 8),
-            name: variable(0, in: packet))
+            latenessNanoseconds: seriesLateness(in: packet), name: variable(0, in: packet))
+    }
+
+    /// Returns a series' lateness; `nil` when the message is of version 1, or states a negative
+    /// one.
+    private func seriesLateness(in packet: RawSpan) -> Int64? {
+        guard blockLength >= WireFormat.Block.seriesDefinitionWithLateness else { return nil }
+        let lateness = packet.int64(at: body + 16)
+        return lateness >= 0 ? lateness : nil
     }
 
     /// Returns the epoch's marker.
@@ -117,6 +126,8 @@ public struct SymbolParts: Sendable {
 public struct SeriesParts: Sendable {
     public let index: UInt32
     public let widthNanoseconds: Int64
+    /// How long after its end a window still takes ticks; `nil` when it is not stated.
+    public let latenessNanoseconds: Int64?
     public let name: Range<Int>
 }
 

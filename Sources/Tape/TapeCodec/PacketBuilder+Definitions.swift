@@ -7,25 +7,34 @@ extension PacketBuilder {
     static func message(of definition: SymbolDefinition) -> [UInt8] {
         definitionMessage(
             WireFormat.Template.symbolDefinition, block: WireFormat.Block.symbolDefinition,
-            value: definition.since.nanoseconds,
+            values: [definition.since.nanoseconds],
             texts: [definition.symbol.text, definition.provider, definition.source?.text ?? ""])
     }
 
+    /// The lateness is a field of version 2. Without it the message is one of version 1.
     static func message(of definition: SeriesDefinition) -> [UInt8] {
-        definitionMessage(
-            WireFormat.Template.seriesDefinition, block: WireFormat.Block.seriesDefinition,
-            value: definition.widthNanoseconds, texts: [definition.name.text])
+        let template = WireFormat.Template.seriesDefinition
+        guard let lateness = definition.latenessNanoseconds else {
+            return definitionMessage(
+                template, block: WireFormat.Block.seriesDefinition,
+                values: [definition.widthNanoseconds], texts: [definition.name.text])
+        }
+        return definitionMessage(
+            template, block: WireFormat.Block.seriesDefinitionWithLateness, version: 2,
+            values: [definition.widthNanoseconds, lateness], texts: [definition.name.text])
     }
 
     /// Encodes a definition of a symbol or a series. Both have the same shape: index, 4 unused
-    /// bytes, one number, texts. The index is 0 here, and is written when the message is copied.
+    /// bytes, numbers, texts. The index is 0 here, and is written when the message is copied.
     private static func definitionMessage(
-        _ template: UInt16, block: Int, value: Int64, texts: [String]
+        _ template: UInt16, block: Int, version: UInt16 = WireFormat.version, values: [Int64],
+        texts: [String]
     ) -> [UInt8] {
         var message: [UInt8] = []
-        message.appendLittleEndian(WireFormat.messageHeader(template, block: block))
+        message.appendLittleEndian(
+            WireFormat.messageHeader(template, block: block, version: version))
         message.appendLittleEndian(UInt64(0))
-        message.appendLittleEndian(value)
+        for value in values { message.appendLittleEndian(value) }
         for text in texts {
             message.appendLittleEndian(UInt32(text.utf8.count))
             message.append(contentsOf: text.utf8)

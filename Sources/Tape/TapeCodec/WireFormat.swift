@@ -15,6 +15,9 @@
 public enum WireFormat {
     /// The number of the schema, by which a packet of the tape is recognised.
     public static let schemaID: UInt16 = 0x7a9e
+    /// The version of all messages that hold only fields of the first version. A message with a
+    /// later field has that field's version, so that a reader of the schema knows whether it is
+    /// there.
     public static let version: UInt16 = 1
 
     /// The size of a message header: blockLength, templateId, schemaId, version, 16 bits each,
@@ -28,7 +31,9 @@ public enum WireFormat {
 
     /// Returns the four fields of the header as one word, as the wire has them.
     @inlinable @inline(__always)
-    static func messageHeader(_ template: UInt16, block: Int) -> UInt64 {
+    static func messageHeader(
+        _ template: UInt16, block: Int, version: UInt16 = version
+    ) -> UInt64 {
         UInt64(UInt16(truncatingIfNeeded: block)) | UInt64(template) << 16
             | UInt64(schemaID) << 32 | UInt64(version) << 48
     }
@@ -71,6 +76,8 @@ public enum WireFormat {
         public static let sourceOrdinal = 40
         public static let symbolDefinition = 16
         public static let seriesDefinition = 16
+        /// The block with the field of version 2.
+        public static let seriesDefinitionWithLateness = 24
         public static let trade = 64
         public static let quote = 80
         public static let bar = 136

@@ -50,6 +50,9 @@ package struct TapeNames: Hashable, Sendable {
     /// A filter of the source's ticks in all partitions.
     package func ticks(_ source: SourceName) -> String { "\(namespace).ticks.*.\(source)" }
 
+    /// A filter of the ticks of all sources in all partitions.
+    package var allTicks: String { "\(namespace).ticks.*.*" }
+
     /// Returns the subject of a partition's bars.
     package func bars(_ partition: Partition) -> String { "\(namespace).bars.\(partition)" }
 

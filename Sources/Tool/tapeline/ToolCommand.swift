@@ -102,7 +102,7 @@ enum ToolCommand: Equatable, Sendable {
         try options.read()
         let up = Stack.UpOptions(
             settings: options.settings, withServices: options.withServices,
-            withSimulator: options.withSimulator)
+            withSimulator: options.withSimulator, addsSource: options.addsSource)
         switch word {
         case "version", "--version": return .version
         case "up": return .up(options.target, up)
@@ -124,6 +124,7 @@ private struct ToolOptions {
     var settings = StackSettings()
     var withServices = true
     var withSimulator = false
+    var addsSource = false
     var asJSON = false
     var demo = Stack.DemoOptions()
 
@@ -142,6 +143,7 @@ private struct ToolOptions {
         "--set": ["demo", "up", "supervise"],
         "--servers-only": ["up", "supervise"],
         "--simulator": ["up", "supervise"],
+        "--add-source": ["up"],
         "--json": ["status"],
         "--seconds": ["demo"],
         "--keep": ["demo"],
@@ -172,6 +174,9 @@ private struct ToolOptions {
         case "--simulator":
             try refuse(option, attached)
             withSimulator = true
+        case "--add-source":
+            try refuse(option, attached)
+            addsSource = true
         case "--seconds": demo.seconds = try seconds(value(option, attached))
         case "--keep":
             try refuse(option, attached)

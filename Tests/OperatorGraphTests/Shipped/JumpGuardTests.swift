@@ -15,7 +15,7 @@ struct JumpGuardTests {
     private func verdicts(
         _ prices: [Int64], _ machine: inout JumpGuard
     ) throws -> (passes: [Bool], told: [Int128]) {
-        let symbol = try #require(Symbol("A"))
+        let symbol = try ofTest("A")
         var told: [OperatorValue] = []
         let passes = prices.map { price in
             let trade = Trade(

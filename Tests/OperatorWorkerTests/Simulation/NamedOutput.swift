@@ -1,30 +1,31 @@
 import MarketModel
 import Primitives
+import StreamCore
 import TapeCodec
 
 @testable import OperatorWorker
 
 /// One output without the indexes that only its packet explains.
 enum NamedOutput: Hashable {
-    case bar(Bar, Symbol, SeriesName)
-    case late(LateTickRecord, Symbol, SeriesName)
-    case value(IndicatorValue, Symbol?)
+    case bar(Bar, SourceSymbol, SeriesName)
+    case late(LateTickRecord, SourceSymbol, SeriesName)
+    case value(IndicatorValue, SourceSymbol?)
 
-    init(_ bar: Bar, _ symbol: Symbol, _ series: SeriesName) {
+    init(_ bar: Bar, _ symbol: SourceSymbol, _ series: SeriesName) {
         var plain = bar
         plain.symbol = 0
         plain.series = 0
         self = .bar(plain, symbol, series)
     }
 
-    init(_ late: LateTickRecord, _ symbol: Symbol, _ series: SeriesName) {
+    init(_ late: LateTickRecord, _ symbol: SourceSymbol, _ series: SeriesName) {
         var plain = late
         plain.header.symbol = 0
         plain.series = 0
         self = .late(plain, symbol, series)
     }
 
-    init(_ value: IndicatorValue, _ symbol: Symbol?) {
+    init(_ value: IndicatorValue, _ symbol: SourceSymbol?) {
         var plain = value
         plain.header.symbol = 0
         self = .value(plain, symbol)
@@ -40,12 +41,13 @@ extension SimulatedBars.Packet {
     /// Returns its bytes on a tape, for reading back.
     func sealed() -> SealedPacket {
         var builder = PacketBuilder(kind: .bars, partition: Partition(0), source: .operator)
-        var symbols: [Symbol: UInt32] = [:]
+        var symbols: [SourceSymbol: UInt32] = [:]
         var series: [SeriesName: UInt16] = [:]
-        func index(_ symbol: Symbol) -> UInt32 {
+        func index(_ symbol: SourceSymbol) -> UInt32 {
             if let known = symbols[symbol] { return known }
             let made = builder.register(
-                SymbolDefinition(symbol: symbol, provider: "", since: .undefined))
+                SymbolDefinition(
+                    symbol: symbol.symbol, provider: "", since: .undefined, source: symbol.source))
             symbols[symbol] = made
             return made
         }

@@ -45,7 +45,7 @@ final class SimulatedLane: OutputLane {
     private var isStored = false
     private let tape: SimulatedBars
     private let generation: UInt32
-    private var symbols: [Symbol] = []
+    private var symbols: [SourceSymbol] = []
     private var series: [SeriesName] = []
     private var waiting: [NamedOutput] = []
     /// Small, so that an input's output is split.
@@ -76,7 +76,7 @@ final class SimulatedLane: OutputLane {
     }
 
     func register(_ definition: SymbolDefinition) -> UInt32 {
-        symbols.append(definition.symbol)
+        symbols.append(definition.pair)
         return UInt32(symbols.count - 1)
     }
 

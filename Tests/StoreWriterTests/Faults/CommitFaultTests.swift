@@ -128,7 +128,7 @@ struct CommitFaultTests {
     @Test("paused with bars on their way, it does not hold up its successor")
     func pausedWithBars() throws {
         var faults = try FaultBench("pause_bars")
-        try slowDown("bars", faults)
+        try slowDown("bars_short", faults)
         let paused = try WriterProcess(faults.bench, member: "paused")
         try faults.publishBars()
         try #require(try faults.waits("wait_event = 'PgSleep'"))

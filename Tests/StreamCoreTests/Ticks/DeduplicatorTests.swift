@@ -54,7 +54,7 @@ struct DeduplicatorTests {
             var naive = Naive(rule: rule)
             for (index, trade) in tape(seed: seed, count: 3_000).enumerated() {
                 let expected = naive.isNew(trade)
-                let found = machine.isNew(trade)
+                let found = machine.isNew(trade, of: 0)
                 #expect(found == expected, "seed \(seed), tick \(index)")
                 if machine.remembered != naive.remembered.count { break }
             }
@@ -78,9 +78,9 @@ struct DeduplicatorTests {
                 let together = Array(trades[start..<start + 60])
                 let places = TickPlaces(bits: random.next() | random.next())
                 let new = other.newOnes(
-                    of: together, at: TickPlaces(bits: places.bits & (1 << 60 - 1)))
+                    of: together, at: TickPlaces(bits: places.bits & (1 << 60 - 1)), of: 0)
                 for (place, trade) in together.enumerated() where places.contains(place) {
-                    let isNew = one.isNew(trade)
+                    let isNew = one.isNew(trade, of: 0)
                     #expect(new.contains(place) == isNew, "seed \(seed), tick \(start + place)")
                 }
             }
@@ -126,7 +126,7 @@ struct DeduplicatorTests {
                 straight.encode(into: &again)
                 #expect(again == bytes, "seed \(seed), tick \(index)")
             }
-            let (one, other) = (straight.isNew(trade), broken.isNew(trade))
+            let (one, other) = (straight.isNew(trade, of: 0), broken.isNew(trade, of: 0))
             #expect(one == other, "seed \(seed), tick \(index)")
         }
     }
@@ -135,10 +135,49 @@ struct DeduplicatorTests {
     func edge() {
         var machine = Deduplicator(DeduplicateRule(key: [.id], timeToLive: 100))
         let verdicts = [1_000, 1_099, 1_100].map {
-            machine.isNew(TickSamples.trade(id: 1, received: $0))
+            machine.isNew(TickSamples.trade(id: 1, received: $0), of: 0)
         }
         #expect(verdicts == [true, false, true])
         #expect(machine.duplicates == 1)
+    }
+
+    @Test("a source that sends old ticks is judged by its own time")
+    func ownClocks() throws {
+        let rule = DeduplicateRule(key: [.price], timeToLive: 100)
+        var machine = Deduplicator(rule)
+        func isNew(_ symbol: UInt32, _ received: Int64, of owner: Int) -> Bool {
+            machine.isNew(TickSamples.trade(symbol: symbol, received: received), of: owner)
+        }
+        #expect(isNew(0, 9_000, of: 0))
+        // Equal prices of different moments: at the time of the other source, all of one moment.
+        #expect([1_000, 1_099, 1_200].map { isNew(1, $0, of: 1) } == [true, false, true])
+        // A source that has gone on does not make the other one forget.
+        #expect(isNew(0, 9_050, of: 0) == false)
+        #expect(isNew(2, 90_000, of: 1) && isNew(0, 9_099, of: 0) == false)
+        #expect(machine.remembered == 2)
+        var bytes: [UInt8] = []
+        machine.encode(into: &bytes)
+        let restored = try bytes.withRawSpan { span throws(CheckpointError) in
+            try Deduplicator(rule, restoring: span)
+        }
+        var again: [UInt8] = []
+        restored.encode(into: &again)
+        #expect(again == bytes && restored.remembered == 2)
+    }
+
+    @Test("of several sources the one that has the most forgets first")
+    func sharedRoom() {
+        var machine = Deduplicator(
+            DeduplicateRule(key: [.id], timeToLive: 1_000_000, entriesMax: 4))
+        func isNew(_ id: UInt64, of owner: Int) -> Bool {
+            machine.isNew(
+                TickSamples.trade(symbol: UInt32(owner), id: id, received: 1_000), of: owner)
+        }
+        #expect(isNew(1, of: 0))
+        for id in UInt64(1)...4 { #expect(isNew(id, of: 1)) }
+        #expect(machine.remembered == 4 && machine.forgotten == 1)
+        #expect(isNew(1, of: 0) == false, "the small one keeps its tick")
+        #expect(isNew(4, of: 1) == false && isNew(1, of: 1))
     }
 
     @Test("by id, ticks without one are no duplicates, and none is remembered")
@@ -146,15 +185,15 @@ struct DeduplicatorTests {
         var machine = Deduplicator(DeduplicateRule(key: [.id, .price], timeToLive: 100))
         var seen = TickSightings(machine.rule)
         let equal = TickSamples.trade(price: 7, id: 0, received: 1_000)
-        #expect((0..<3).allSatisfy { _ in machine.isNew(equal) })
+        #expect((0..<3).allSatisfy { _ in machine.isNew(equal, of: 0) })
         #expect(machine.undecidable == 3 && machine.duplicates == 0 && machine.remembered == 0)
         let quote = TickSamples.quote(bid: 3, ask: 4)
-        #expect(machine.isNew(quote) && machine.isNew(quote))
+        #expect(machine.isNew(quote, of: 0) && machine.isNew(quote, of: 0))
         seen.note(equal)
         #expect(!seen.contains(equal))
         // A key without ids treats equal ticks as duplicates, as the graph demands.
         var drops = Deduplicator(DeduplicateRule(key: [.price], timeToLive: 100))
-        #expect((0..<3).map { _ in drops.isNew(equal) } == [true, false, false])
+        #expect((0..<3).map { _ in drops.isNew(equal, of: 0) } == [true, false, false])
         #expect(drops.undecidable == 0)
     }
 
@@ -162,10 +201,10 @@ struct DeduplicatorTests {
     func quotes() {
         var machine = Deduplicator(DeduplicateRule(key: [.bid, .ask], timeToLive: 100))
         let verdicts = [
-            machine.isNew(TickSamples.quote(bid: 3, ask: 4)),
-            machine.isNew(TickSamples.quote(bid: 4, ask: 3)),
-            machine.isNew(TickSamples.quote(bid: 3, ask: 4)),
-            machine.isNew(TickSamples.quote(symbol: 1, bid: 3, ask: 4)),
+            machine.isNew(TickSamples.quote(bid: 3, ask: 4), of: 0),
+            machine.isNew(TickSamples.quote(bid: 4, ask: 3), of: 0),
+            machine.isNew(TickSamples.quote(bid: 3, ask: 4), of: 0),
+            machine.isNew(TickSamples.quote(symbol: 1, bid: 3, ask: 4), of: 0),
         ]
         #expect(verdicts == [true, true, false, true])
     }
@@ -174,7 +213,7 @@ struct DeduplicatorTests {
     func damaged(offset: Int) {
         let rule = DeduplicateRule(key: [.id], timeToLive: 100)
         var machine = Deduplicator(rule)
-        _ = machine.isNew(TickSamples.trade(id: 1, received: 1_000))
+        _ = machine.isNew(TickSamples.trade(id: 1, received: 1_000), of: 0)
         var bytes: [UInt8] = []
         machine.encode(into: &bytes)
         bytes[offset] ^= 1

@@ -27,7 +27,10 @@ struct LiveEncoderTests {
     func ticks() throws {
         var packets = try LivePackets()
         let found = try messages(packets.ticks("BRK.B"))
-        #expect(found.map(\.subject) == ["md.live.trade.BRK%2EB", "md.live.quote.BRK%2EB"])
+        #expect(
+            found.map(\.subject) == [
+                "md.live.trade.BRK%2EB.synthetic", "md.live.quote.BRK%2EB.synthetic",
+            ])
         let time = "2023-11-14T22:13:20.123456789Z"
         #expect(
             found[0].json == """
@@ -52,7 +55,7 @@ struct LiveEncoderTests {
     func bars() throws {
         var packets = try LivePackets()
         let found = try messages(packets.bar("ES=F"))
-        #expect(found.map(\.subject) == ["md.live.bar.1m.ES%3DF"])
+        #expect(found.map(\.subject) == ["md.live.bar.1m.ES%3DF.synthetic"])
         for part in [
             "\"series\":\"1m\"", "\"close_time\":\"2023-11-14T22:14:20.123456789Z\"",
             "\"open\":\"0.000000001\"", "\"volume\":\"0\"", "\"revision\":1",
@@ -65,13 +68,32 @@ struct LiveEncoderTests {
         #expect(!found[0].json.contains("high"))
     }
 
+    @Test("two sources of one symbol have subjects of their own, also within one packet")
+    func twoSources() throws {
+        var packets = try LivePackets()
+        let sources = try ["ibkr", "synthetic"].map { try #require(SourceName($0)) }
+        let bars = try messages(packets.bars("AAPL", sources))
+        #expect(
+            bars.map(\.subject)
+                == ["md.live.bar.1m.AAPL.ibkr", "md.live.bar.1m.AAPL.synthetic"])
+        for (bar, source) in zip(bars, sources) {
+            #expect(bar.json.contains("\"of_source\":\"\(source)\""), "\(bar.json)")
+        }
+        // What a person puts on the tape can name the source to which it belongs.
+        let manual = try messages(packets.ticks("AAPL", of: .manual, belongingTo: sources[0]))
+        #expect(
+            manual.map(\.subject) == ["md.live.trade.AAPL.ibkr", "md.live.quote.AAPL.ibkr"])
+        #expect(manual[0].json.contains("\"of_source\":\"ibkr\",\"source\":\"manual\""))
+    }
+
     @Test("a value is told under its node, with its symbol if it has one")
     func values() throws {
         var packets = try LivePackets()
         let found = try messages(packets.values("BRK.B"))
         #expect(
             found.map(\.subject) == [
-                "md.live.value.stats.1m%2Emean.BRK%2EB", "md.live.value.market.above_average_50",
+                "md.live.value.stats.1m%2Emean.BRK%2EB.synthetic",
+                "md.live.value.market.above_average_50",
             ])
         let time = "2023-11-14T22:13:20.123456789Z"
         #expect(
@@ -85,8 +107,9 @@ struct LiveEncoderTests {
                 "source":"operator","partition":1,"ordinal":2,"epoch":3}
                 """)
         #expect(found[0].json.contains("\"symbol\":\"BRK.B\""))
-        #expect(names.liveValues("GDP", nil) == "md.live.value.GDP")
-        #expect(names.liveValues(".x", nil) == "md.live.value.%2Ex")
+        #expect(found[0].json.contains("\"of_source\":\"synthetic\",\"source\":\"operator\""))
+        #expect(names.liveValues("GDP", nil, .operator) == "md.live.value.GDP")
+        #expect(names.liveValues(".x", nil, .operator) == "md.live.value.%2Ex")
     }
 
     @Test("markers and ticks of other kinds are no messages")
@@ -119,7 +142,10 @@ struct LiveEncoderTests {
             try packet.withBytes { bytes throws(PacketError) in
                 try encoder.encode(bytes) { _, subject, _ in subjects.append(subject) }
             }
-            #expect(subjects == ["md.live.trade.S\(number)", "md.live.quote.S\(number)"])
+            #expect(
+                subjects == [
+                    "md.live.trade.S\(number).synthetic", "md.live.quote.S\(number).synthetic",
+                ])
         }
     }
 }

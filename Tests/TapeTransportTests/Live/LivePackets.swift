@@ -23,11 +23,15 @@ struct LivePackets {
     }
 
     /// Seals a trade and a quote.
-    mutating func ticks(_ symbol: String) throws -> SealedPacket {
-        var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
+    mutating func ticks(
+        _ symbol: String, of packetSource: SourceName? = nil, belongingTo named: SourceName? = nil
+    ) throws -> SealedPacket {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(1), source: packetSource ?? source)
         let index = builder.register(
             SymbolDefinition(
-                symbol: try #require(Symbol(symbol)), provider: "made-up", since: Self.time))
+                symbol: try #require(Symbol(symbol)), provider: "made-up", since: Self.time,
+                source: named))
         var header = TickHeader(
             symbol: index, flags: [.conflated], providerTime: Self.time, receiveTime: Self.time,
             providerID: 7)
@@ -45,23 +49,28 @@ struct LivePackets {
         return seal(&builder)
     }
 
-    mutating func bar(_ symbol: String) throws -> SealedPacket {
+    mutating func bar(_ symbol: String) throws -> SealedPacket { try bars(symbol, [source]) }
+
+    /// Seals a bar of each source.
+    mutating func bars(_ symbol: String, _ sources: [SourceName]) throws -> SealedPacket {
         var builder = PacketBuilder(kind: .bars, partition: Partition(1), source: .operator)
-        let index = builder.register(
-            SymbolDefinition(
-                symbol: try #require(Symbol(symbol)), provider: "", since: Self.time,
-                source: source))
         let series = builder.register(
             SeriesDefinition(
                 name: try #require(SeriesName("1m")), widthNanoseconds: 60_000_000_000))
-        var bar = Bar(
-            symbol: index, series: series, openTime: Self.time,
-            closeTime: Self.time.advanced(byNanoseconds: 60_000_000_000))
-        bar.flags = [.final, .partial]
-        bar.open = Price(raw: 1)
-        bar.notional = Int128.max
-        let isIn = builder.append(bar)
-        try #require(isIn)
+        for source in sources {
+            let index = builder.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol(symbol)), provider: "", since: Self.time,
+                    source: source))
+            var bar = Bar(
+                symbol: index, series: series, openTime: Self.time,
+                closeTime: Self.time.advanced(byNanoseconds: 60_000_000_000))
+            bar.flags = [.final, .partial]
+            bar.open = Price(raw: 1)
+            bar.notional = Int128.max
+            let isIn = builder.append(bar)
+            try #require(isIn)
+        }
         return seal(&builder)
     }
 
@@ -70,7 +79,8 @@ struct LivePackets {
         var builder = PacketBuilder(kind: .bars, partition: Partition(1), source: .operator)
         let index = builder.register(
             SymbolDefinition(
-                symbol: try #require(Symbol(symbol)), provider: "", since: Self.time))
+                symbol: try #require(Symbol(symbol)), provider: "", since: Self.time,
+                source: source))
         for (index, name) in [
             (index, "stats.1m.mean"), (TickHeader.noSymbol, "market.above_average_50"),
         ] {

@@ -84,6 +84,7 @@ struct LivePublisherTests {
                 messages.last?["notional"] as? String
                     == "1701411834604692317316.87303715884105727")
             #expect(own.last?["series"] as? [String] == ["1m"])
+            #expect(own.allSatisfy { $0["source"] as? String == "synthetic" })
         }
         live.close()
     }

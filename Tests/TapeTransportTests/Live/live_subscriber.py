@@ -1,5 +1,5 @@
 """A subscriber of the live fan-out in another language, on a bare socket: nothing of ours, and no
-library. Prints one line of JSON per message: kind, series, symbol of the subject, message.
+library. Prints one line of JSON per message: kind, series, symbol, source of the subject, message.
 
     live_subscriber.py HOST PORT SUBJECT COUNT
 """
@@ -23,11 +23,11 @@ while seen < count:
         print("ready", flush=True)
     elif line[0] == b"MSG":
         subject, payload = line[1].decode(), stream.read(int(line[-1]) + 2)[:-2]
-        namespace, live, kind, *series, token = subject.split(".")
+        namespace, live, kind, *series, token, source = subject.split(".")
         symbol = unquote(token)
         if quote(symbol, safe="").replace(".", "%2E") != token:
             sys.exit(f"{subject}: not the token that Python makes of {symbol}")
-        found = {"kind": kind, "series": series, "symbol": symbol}
+        found = {"kind": kind, "series": series, "symbol": symbol, "source": source}
         # Decimals are texts, so the reader decides how to represent them.
         found["message"] = json.loads(payload)
         print(json.dumps(found), flush=True)

@@ -1,6 +1,6 @@
 -- The time-partitioned tables in their three shapes (native partitions, hypertables of either
 -- edition of TimescaleDB), and the changes to them that a writer may request although it does not
--- own them. All partitions are days of UTC.
+-- own them. A partition is a day of UTC, of some tables a week, a month or a year (partition_span).
 
 -- Returns the time-partitioned tables and their shape: 'native', 'hypertable', or 'whole' (not
 -- partitioned).
@@ -20,8 +20,9 @@ BEGIN
         WHEN c.relname::text = ANY (hypertables) THEN 'hypertable' ELSE 'whole' END
     FROM pg_class c
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-        AND c.relname = ANY (ARRAY['trades', 'quotes', 'bars', 'depth', 'options', 'news',
-            'fundamentals', 'indicators', 'provider_bars', 'events', 'late_ticks']);
+        AND c.relname = ANY (ARRAY['trades', 'quotes', 'bars_short', 'bars_long', 'depth',
+            'options', 'news', 'fundamentals', 'indicators', 'provider_bars', 'events',
+            'late_ticks']);
 END
 $$;
 
@@ -65,6 +66,22 @@ AS $$
     ORDER BY 2
 $$;
 
+-- Returns the span of UTC that a new partition of a native table takes at most: a day, for tables
+-- with fewer rows a week or a month, and for long bars a year. The first day of 1970, which holds
+-- ticks without a time, is alone. Chunks of hypertables have the same lengths, but begin elsewhere.
+CREATE OR REPLACE FUNCTION partition_span(p_table text, p_ts timestamptz)
+RETURNS TABLE (from_ts timestamptz, to_ts timestamptz)
+LANGUAGE sql STABLE
+AS $$
+    SELECT date_trunc(unit, p_ts, 'UTC'),
+        (date_trunc(unit, p_ts AT TIME ZONE 'UTC') + ('1 ' || unit)::interval) AT TIME ZONE 'UTC'
+    FROM (SELECT CASE WHEN p_ts < '1970-01-02 00:00+00' THEN 'day'
+        WHEN p_table = 'bars_long' THEN 'year'
+        WHEN p_table IN ('news', 'fundamentals', 'events', 'provider_bars') THEN 'month'
+        WHEN p_table IN ('options', 'indicators') THEN 'week'
+        ELSE 'day' END AS unit) AS span
+$$;
+
 -- Returns whether p_ts may have a partition: from 1990 to two years from now, and the first day of
 -- 1970, which holds ticks without a time.
 CREATE OR REPLACE FUNCTION may_have_partition(p_ts timestamptz) RETURNS boolean
@@ -89,8 +106,8 @@ BEGIN
 END
 $$;
 
--- Returns the bytes on disk of each time-partitioned table, with its indexes. `other` is the rest
--- of the database. If a table is being altered, the function waits for it, but not for long.
+-- Returns the bytes on disk of each time-partitioned table, with its indexes, and of bars_before, as
+-- long as it has bars of an earlier release. `other` is the rest of the database. If a table is being altered, the function waits for it, but not for long.
 CREATE OR REPLACE FUNCTION store_sizes() RETURNS TABLE (table_name text, bytes bigint)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET lock_timeout = '2s'
 AS $$
@@ -99,7 +116,14 @@ DECLARE
     shape text;
     total bigint := 0;
 BEGIN
-    FOR table_name, shape IN SELECT t.table_name, t.shape FROM time_tables() t ORDER BY 1 LOOP
+    FOR table_name, shape IN
+        SELECT t.table_name, t.shape FROM time_tables() t
+        UNION ALL
+        SELECT c.relname::text, CASE WHEN c.relkind = 'p' THEN 'native'
+            WHEN EXISTS (SELECT FROM time_chunks('bars_before')) THEN 'hypertable' ELSE 'whole' END
+        FROM pg_class c WHERE c.oid = to_regclass('bars_before')
+        ORDER BY 1
+    LOOP
         place := to_regclass(format('%I.%I', current_schema(), table_name));
         IF shape = 'hypertable' THEN
             EXECUTE format('SELECT %I.hypertable_size($1)', timescale_schema()) INTO bytes
@@ -148,6 +172,36 @@ BEGIN
 END
 $$;
 
+-- Tells the planner which series a new, empty partition or chunk of bars cannot have: those that
+-- are known to be in the other table. So a query of one series has only its own table in its plan.
+-- Raises 55P03 if the partition is in use.
+CREATE OR REPLACE FUNCTION tell_series_apart(p_table text, p_relation regclass) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '500ms'
+AS $$
+DECLARE
+    -- The planner looks at no longer lists.
+    series_max CONSTANT integer := 100;
+    others     text[];
+BEGIN
+    IF p_table NOT IN ('bars_short', 'bars_long') THEN
+        RETURN;
+    END IF;
+    SELECT array_agg(s.series ORDER BY s.series) INTO others
+    FROM (SELECT series FROM bar_series WHERE is_long = (p_table = 'bars_short')
+        ORDER BY series LIMIT series_max) AS s;
+    IF others IS NULL OR obj_description(p_relation, 'pg_class') = others::text THEN
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM pg_constraint
+        WHERE conrelid = p_relation AND conname = 'series_of_other_table') THEN
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT series_of_other_table', p_relation);
+    END IF;
+    EXECUTE format('ALTER TABLE %s ADD CONSTRAINT series_of_other_table
+        CHECK (series <> ALL (%L::text[]))', p_relation, others);
+    EXECUTE format('COMMENT ON TABLE %s IS %L', p_relation, others::text);
+END
+$$;
+
 -- Makes the chunk of a hypertable for p_ts, in the one way that both editions of TimescaleDB have:
 -- it inserts a row and removes it again, in one transaction. If that row is refused, nothing is
 -- made, and the first real row makes the chunk.
@@ -173,12 +227,14 @@ BEGIN
     EXECUTE format('INSERT INTO %I (%s) VALUES (%s) RETURNING tableoid::regclass, ctid', p_table,
         columns, fillers) INTO chunk, place;
     EXECUTE format('DELETE FROM %s WHERE ctid = %L', chunk, place);
+    PERFORM tell_series_apart(p_table, chunk);
 EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception THEN
     NULL;
 END
 $$;
 
--- Makes the partition for the day of p_ts if it is missing. Any number of writers may call it at
+-- Makes the partition for p_ts if it is missing: the span of partition_span, as far as other
+-- partitions leave it free. Any number of writers may call it at
 -- the same time while others write: they take turns under a separate lock, and the table is locked
 -- only in a mode that blocks no reader and no writer. Call it in a separate transaction, so that
 -- others wait only as long as it takes.
@@ -193,8 +249,8 @@ AS $$
 DECLARE
     partitions_max CONSTANT integer := 20000;
     shape_found    text;
-    from_day       timestamptz;
-    day_name       text;
+    free           record;
+    part_name      text;
 BEGIN
     SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = p_table;
     IF shape_found IS NULL THEN
@@ -212,37 +268,47 @@ BEGIN
     IF shape_found <> 'native' THEN
         RETURN;
     END IF;
-    from_day := date_trunc('day', p_ts, 'UTC');
-    day_name := p_table || '_p' || to_char(from_day AT TIME ZONE 'UTC', 'YYYYMMDD');
     PERFORM pg_advisory_xact_lock(hashtextextended(
         format('tapeline.partitions.%s.%s', current_schema(), p_table), 0));
     IF EXISTS (SELECT FROM time_partitions(p_table) p
-        WHERE p.from_ts <= from_day AND p.to_ts > from_day) THEN
+        WHERE p.from_ts <= p_ts AND p.to_ts > p_ts) THEN
         RETURN;
     END IF;
     IF (SELECT count(*) FROM time_partitions(p_table)) >= partitions_max THEN
         RAISE EXCEPTION '% has % partitions already', p_table, partitions_max
             USING ERRCODE = 'TL012', HINT = 'Set a retention for it.';
     END IF;
-    IF to_regclass(format('%I.%I', current_schema(), day_name)) IS NOT NULL THEN
-        RAISE EXCEPTION '% stands beside % and is no partition of it', day_name, p_table
+    SELECT greatest(s.from_ts, max(p.to_ts) FILTER (WHERE p.to_ts <= p_ts)) AS from_ts,
+        least(s.to_ts, min(p.from_ts) FILTER (WHERE p.from_ts > p_ts)) AS to_ts
+    INTO free
+    FROM partition_span(p_table, p_ts) s LEFT JOIN time_partitions(p_table) p ON true
+    GROUP BY s.from_ts, s.to_ts;
+    part_name := p_table || '_p' || to_char(free.from_ts AT TIME ZONE 'UTC', 'YYYYMMDD');
+    IF to_regclass(format('%I.%I', current_schema(), part_name)) IS NOT NULL THEN
+        RAISE EXCEPTION '% stands beside % and is no partition of it', part_name, p_table
             USING ERRCODE = '42P07', HINT = 'Attach it, or rename it.';
     END IF;
     -- CREATE TABLE ... PARTITION OF would lock the table exclusively; attaching does not.
-    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', day_name, p_table);
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part_name, p_table);
+    PERFORM tell_series_apart(p_table, part_name::regclass);
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', p_table,
-        day_name, from_day, from_day + interval '24 hours');
+        part_name, free.from_ts, free.to_ts);
 END
 $$;
 
--- Makes the days from yesterday to p_days from today of all native tables. Returns how many of them
--- were missing.
+-- Makes the partitions from yesterday to p_days from today of the native tables that are written:
+-- trades and quotes, and those that have had rows lately. Others get theirs with their first row.
+-- Returns how many were missing.
 CREATE OR REPLACE FUNCTION make_coming_partitions(p_days integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 DECLARE
     today CONSTANT timestamptz := date_trunc('day', now(), 'UTC');
+    -- Also long enough for what is written once a week.
+    written_within CONSTANT interval := '15 days';
     wanted         record;
+    coming         record;
+    is_used        boolean;
     made           integer := 0;
 BEGIN
     IF p_days IS NULL OR p_days NOT BETWEEN 0 AND 366 THEN
@@ -252,178 +318,31 @@ BEGIN
     -- One caller at a time: a caller that waited here finds the days that exist.
     PERFORM pg_advisory_xact_lock(hashtextextended(
         format('tapeline.partitions.%s', current_schema()), 0));
-    FOR wanted IN
-        SELECT t.table_name, today + n * interval '24 hours' AS day
-        FROM time_tables() t CROSS JOIN generate_series(-1, p_days) n
-        WHERE t.shape = 'native' AND NOT EXISTS (
-            SELECT FROM time_partitions(t.table_name) p
-            WHERE p.from_ts <= today + n * interval '24 hours'
-                AND p.to_ts > today + n * interval '24 hours')
-        ORDER BY 1, 2
-    LOOP
-        PERFORM make_time_partition(wanted.table_name, wanted.day);
-        made := made + 1;
+    FOR wanted IN SELECT t.table_name FROM time_tables() t WHERE t.shape = 'native' ORDER BY 1 LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE ts >= $1)', wanted.table_name)
+            INTO is_used USING today - written_within;
+        CONTINUE WHEN NOT is_used AND wanted.table_name NOT IN ('trades', 'quotes');
+        FOR n IN -1..p_days LOOP
+            CONTINUE WHEN EXISTS (SELECT FROM time_partitions(wanted.table_name) p
+                WHERE p.from_ts <= today + n * interval '24 hours'
+                    AND p.to_ts > today + n * interval '24 hours');
+            PERFORM make_time_partition(wanted.table_name, today + n * interval '24 hours');
+            made := made + 1;
+        END LOOP;
+        -- Series may have come since these were made. A partition that is being read is left to the
+        -- next turn: no session queues after this one for longer than half a second.
+        FOR coming IN SELECT p.name::regclass AS relation FROM time_partitions(wanted.table_name) p
+            WHERE p.from_ts > now() AND wanted.table_name IN ('bars_short', 'bars_long')
+        LOOP
+            EXECUTE format('SELECT EXISTS (SELECT FROM %s)', coming.relation) INTO is_used;
+            CONTINUE WHEN is_used;
+            BEGIN
+                PERFORM tell_series_apart(wanted.table_name, coming.relation);
+            EXCEPTION WHEN lock_not_available THEN
+                NULL;
+            END;
+        END LOOP;
     END LOOP;
     RETURN made;
 END
-$$;
-
--- Records in retired_rows what is to be dropped. p_going is a statement that returns its input,
--- source, partition, ordinal and replaced.
-CREATE OR REPLACE FUNCTION note_retired(p_table text, p_going text, p_until timestamptz)
-RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT
-AS $$
-DECLARE
-    noted bigint;
-BEGIN
-    EXECUTE format($sql$
-        WITH going AS (%s), counted AS (
-            SELECT input, source, partition, count(*) AS rows, sum(replaced) AS replaced,
-                max(ordinal) AS last_ordinal
-            FROM going GROUP BY input, source, partition
-        ), kept AS (
-            INSERT INTO retired_rows AS r (table_name, input, source, partition, rows, replaced,
-                last_ordinal, until)
-            SELECT %L, input, source, partition, rows, replaced, last_ordinal, %L FROM counted
-            ON CONFLICT (table_name, input, source, partition) DO UPDATE
-            SET rows = r.rows + excluded.rows, replaced = r.replaced + excluded.replaced,
-                last_ordinal = greatest(r.last_ordinal, excluded.last_ordinal),
-                until = greatest(r.until, excluded.until), retired_at = clock_timestamp()
-        )
-        SELECT coalesce(sum(rows), 0) FROM counted $sql$,
-        p_going, p_table, p_until) INTO noted;
-    RETURN noted;
-END
-$$;
-
--- Tests whether a partition of a table, or a chunk (then p_parent is NULL), could be dropped now.
--- Raises 55P03 if it stays in use. Holds no lock afterwards, because a failed block releases its
--- locks.
-CREATE OR REPLACE FUNCTION try_to_drop(p_parent regclass, p_day regclass) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '500ms'
-AS $$
-BEGIN
-    IF p_parent IS NOT NULL THEN
-        EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', p_parent);
-    END IF;
-    EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', p_day);
-    RAISE EXCEPTION 'it can be dropped' USING ERRCODE = 'TL013';
-EXCEPTION WHEN SQLSTATE 'TL013' THEN
-    NULL;
-END
-$$;
-
--- Drops the days of a table that ended at least p_keep ago, oldest first and at most p_most of
--- them. Returns them with the number of their rows. It keeps at least what the migrator has written
--- to retention_least. A table without a row there is left alone (42501). The first day of 1970
--- holds ticks without a time, of which it deletes rows that were received so long ago.
---
--- A day is counted before it is dropped, and dropping needs an exclusive lock for a moment. If the
--- lock is not available within half a second (55P03), the day is left to the next call, so that no
--- writer waits long. The lock is tested before the counting, which may take minutes, and released
--- after the test.
-CREATE OR REPLACE FUNCTION apply_retention(
-    p_table text, p_keep interval, p_most integer DEFAULT 1000
-) RETURNS TABLE (dropped text, from_ts timestamptz, to_ts timestamptz, row_count bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '500ms'
-AS $$
-DECLARE
-    before      timestamptz;
-    shape_found text;
-    kept_least  interval;
-    day         record;
-    -- The stream of the ordinals, and the number of replaced bars.
-    noted CONSTANT text := CASE p_table
-        WHEN 'bars' THEN '''bars'' AS input, replaced'
-        WHEN 'late_ticks' THEN '''bars'' AS input, 0 AS replaced'
-        WHEN 'events' THEN 'input, 0 AS replaced'
-        WHEN 'indicators' THEN 'indicator_input(source) AS input, 0 AS replaced'
-        ELSE '''ticks'' AS input, 0 AS replaced' END;
-BEGIN
-    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = p_table;
-    IF shape_found IS NULL THEN
-        RAISE EXCEPTION '% is no table that is cut by time', coalesce(p_table, 'NULL')
-            USING ERRCODE = 'TL011';
-    END IF;
-    SELECT r.least_kept INTO kept_least FROM retention_least r WHERE r.table_name = p_table;
-    IF kept_least IS NULL THEN
-        RAISE EXCEPTION 'rows of % are kept for ever: no retention was set by the migrator', p_table
-            USING ERRCODE = '42501',
-                HINT = 'Set WRITER_RETENTION and run: store-writer migrate';
-    END IF;
-    IF p_keep IS NULL OR now() - p_keep > now() - kept_least THEN
-        RAISE EXCEPTION 'rows of % are kept for % at least, not for %', p_table, kept_least, p_keep
-            USING ERRCODE = '22023',
-                HINT = 'Set WRITER_RETENTION and run: store-writer migrate';
-    END IF;
-    before := now() - p_keep;
-    -- A different lock than that for making days, which would otherwise wait while complete days
-    -- are counted.
-    PERFORM pg_advisory_xact_lock(hashtextextended(
-        format('tapeline.retention.%s.%s', current_schema(), p_table), 0));
-    FOR day IN
-        SELECT * FROM retention_days(p_table, shape_found) d
-        WHERE d.to_ts <= before AND d.from_ts >= '1970-01-02 00:00+00'
-        ORDER BY d.from_ts LIMIT p_most
-    LOOP
-        PERFORM try_to_drop(CASE shape_found WHEN 'native' THEN p_table::regclass END, day.relation);
-        -- Rows that come now would be dropped without being counted.
-        EXECUTE format('LOCK TABLE %s IN SHARE MODE', day.relation);
-        dropped := day.relation::text;
-        from_ts := day.from_ts;
-        to_ts := day.to_ts;
-        row_count := note_retired(p_table,
-            format('SELECT %s, source, partition, ordinal FROM %s', noted, day.relation),
-            day.to_ts);
-        IF shape_found = 'native' THEN
-            EXECUTE format('DROP TABLE %s', day.relation);
-        ELSE
-            EXECUTE format('SELECT count(*) FROM %I.drop_chunks(%L::regclass, %L::timestamptz,
-                %L::timestamptz)', timescale_schema(), p_table, day.to_ts, day.from_ts);
-        END IF;
-        RETURN NEXT;
-    END LOOP;
-    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = p_table::regclass
-        AND attname = 'receive_time' AND NOT attisdropped) THEN
-        -- Includes compressed rows, however many.
-        PERFORM set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
-            WHERE shape_found = 'hypertable';
-        row_count := note_retired(p_table,
-            format('DELETE FROM %I WHERE ts < ''1970-01-02 00:00+00'' AND receive_time < %L
-                RETURNING %s, source, partition, ordinal', p_table, before, noted),
-            '1970-01-01 00:00+00');
-        IF row_count > 0 THEN
-            UPDATE retired_rows r SET received_until = greatest(r.received_until, before)
-            WHERE r.table_name = p_table;
-            dropped := p_table || ' without a time';
-            from_ts := '1970-01-01 00:00+00';
-            to_ts := '1970-01-02 00:00+00';
-            RETURN NEXT;
-        END IF;
-    END IF;
-END
-$$;
-
--- Returns whether retention has dropped the rows of that time. A row of that time must not be
--- stored any more, or dropped data would come back. Without a time, the time of receipt applies.
-CREATE OR REPLACE FUNCTION is_retired(p_table text, p_ts timestamptz, p_received timestamptz)
-RETURNS boolean
-LANGUAGE sql STABLE SET search_path FROM CURRENT
-AS $$
-    SELECT coalesce(CASE WHEN p_ts < '1970-01-02 00:00+00' THEN p_received < max(r.received_until)
-        ELSE p_ts < max(r.until) END, false)
-    FROM retired_rows r WHERE r.table_name = p_table
-$$;
-
--- Returns the partitions or chunks of a time-partitioned table.
-CREATE OR REPLACE FUNCTION retention_days(p_table text, p_shape text)
-RETURNS TABLE (relation regclass, from_ts timestamptz, to_ts timestamptz)
-LANGUAGE sql STABLE SET search_path FROM CURRENT
-AS $$
-    SELECT format('%I.%I', current_schema(), p.name)::regclass, p.from_ts, p.to_ts
-    FROM time_partitions(p_table) p
-    WHERE p_shape = 'native'
-    UNION ALL
-    SELECT c.relation, c.from_ts, c.to_ts FROM time_chunks(p_table) c WHERE p_shape = 'hypertable'
 $$;

@@ -35,23 +35,26 @@ BEGIN
         EXECUTE format('CREATE SCHEMA %I', market);
     END IF;
 
-    -- A bar without prices whose trades count only for the volume (odd lots) is kept. A withdrawn
-    -- bar, whose trades are all cancelled, is not.
+    -- Bars that stand: a withdrawn bar, whose trades are all cancelled, is not here. A bar without
+    -- prices whose trades count only for the volume (odd lots) is.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.candles AS
 SELECT symbol, series, ts, close_time, open, high, low, close, volume, vwap, trades,
     NOT partial AS is_whole, mixed_providers AS is_mixed, replaced + 1 AS version, reason, notional,
-    excluded, number, source
+    excluded, number, source, filled AS is_filled,
+    now() >= greatest(close_time, known_at) + lateness_ns / 1000 * interval '1 us' AS is_final, known_at
 FROM bars
-WHERE NOT (open IS NULL AND volume = 0)
+WHERE NOT withdrawn
 $sql$, market);
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.candles_float AS
 SELECT symbol, series, ts, close_time, open::float8, high::float8, low::float8, close::float8,
     volume::float8, vwap::float8, trades, NOT partial AS is_whole, mixed_providers AS is_mixed,
-    replaced + 1 AS version, reason, notional::float8, excluded, number, source
+    replaced + 1 AS version, reason, notional::float8, excluded, number, source,
+    filled AS is_filled,
+    now() >= greatest(close_time, known_at) + lateness_ns / 1000 * interval '1 us' AS is_final, known_at
 FROM bars
-WHERE NOT (open IS NULL AND volume = 0)
+WHERE NOT withdrawn
 $sql$, market);
 
     EXECUTE format($sql$
@@ -59,15 +62,63 @@ CREATE OR REPLACE VIEW %I.trades AS
 SELECT ts, symbol, price, size, exchange, conditions,
     CASE action WHEN 0 THEN 'new' WHEN 1 THEN 'correction' ELSE 'cancel' END AS action,
     flags & 64 = 0 AS is_reported, flags & 4 <> 0 AS is_backfilled, flags & 8 <> 0 AS is_delayed,
-    flags & 16 <> 0 AS is_out_of_session, provider, provider_id, source, receive_time, event_time_ns
+    flags & 16 <> 0 AS is_out_of_session, provider, provider_id, source, receive_time, event_time_ns,
+    of_source
 FROM trades
 $sql$, market);
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.quotes AS
 SELECT ts, symbol, bid_price, bid_size, ask_price, ask_size, bid_exchange, ask_exchange,
     flags & 4 <> 0 AS is_backfilled, flags & 8 <> 0 AS is_delayed, provider, source, receive_time,
-    event_time_ns
+    event_time_ns, of_source
 FROM quotes
+$sql$, market);
+
+    -- A cancel or correction has the symbol, time, source and id of its trade, or comes from a person
+    -- (manual): for all sources of the symbol, or for the one that it names. A name that is no source
+    -- of ticks is that of a group. Of a person and the source, the later one counts. Snapshots (1) and
+    -- trades without price or size do not count.
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %I.trades_effective AS
+SELECT t.ts, t.symbol, coalesce(c.price, t.price) AS price, coalesce(c.size, t.size) AS size,
+    t.exchange, t.conditions, c.ordinal IS NOT NULL AS is_corrected,
+    t.flags & 64 = 0 AS is_reported, t.flags & 4 <> 0 AS is_backfilled,
+    t.flags & 8 <> 0 AS is_delayed, t.flags & 16 <> 0 AS is_out_of_session, t.provider,
+    t.provider_id, t.source, t.receive_time, t.event_time_ns, t.of_source
+FROM trades t
+LEFT JOIN LATERAL (
+    SELECT c.price, c.size, c.ordinal FROM trades c
+    WHERE c.symbol = t.symbol AND c.ts = t.ts AND c.action = 1
+        AND c.event_time_ns = t.event_time_ns AND c.provider_id = t.provider_id
+        AND c.source IN (t.source, 'manual') AND (c.of_source IS NULL
+            OR c.of_source = coalesce(t.of_source, t.source) OR c.of_source NOT IN
+                (SELECT o.source FROM sink_source_ordinals o WHERE o.input = 'ticks'))
+    ORDER BY c.receive_time_ns DESC, c.epoch DESC, c.ordinal DESC LIMIT 1
+) AS c ON true
+WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0 AND NOT EXISTS (
+    SELECT FROM trades x
+    WHERE x.symbol = t.symbol AND x.ts = t.ts AND x.action = 2
+        AND x.event_time_ns = t.event_time_ns AND x.provider_id = t.provider_id
+        AND x.source IN (t.source, 'manual') AND (x.of_source IS NULL
+            OR x.of_source = coalesce(t.of_source, t.source) OR x.of_source NOT IN
+                (SELECT o.source FROM sink_source_ordinals o WHERE o.input = 'ticks')))
+$sql$, market);
+    -- The highest revision of each value, unless that says that the value is void. Operators of earlier
+    -- releases did not say of which source a value is (NULL); the first revision that does replaces it.
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %I.indicators_latest AS
+SELECT name, symbol, of_source, period_start, period_end, value, unit, ts, revision, provider, source
+FROM (
+    SELECT DISTINCT ON (name, symbol, coalesce(of_source, ''), source, period_start,
+        period_start_ns, period_end_ns, CASE WHEN period_start IS NULL THEN ts END) *,
+        bool_or(of_source <> '') OVER (PARTITION BY name, symbol, source, period_start,
+            period_start_ns, period_end_ns, CASE WHEN period_start IS NULL THEN ts END) AS is_named
+    FROM indicators
+    ORDER BY name, symbol, coalesce(of_source, ''), source, period_start, period_start_ns,
+        period_end_ns, CASE WHEN period_start IS NULL THEN ts END, revision DESC, epoch DESC,
+        ordinal DESC
+) AS latest
+WHERE value IS NOT NULL AND NOT (of_source IS NULL AND is_named IS TRUE)
 $sql$, market);
 
     -- One symbol after the other by the index, then the newest row of each. A scan would read a
@@ -155,29 +206,39 @@ CROSS JOIN LATERAL (
 ) AS last
 $sql$, market);
 
-    -- Gaps are looked up only for incomplete bars.
+    -- Gaps are looked up only for incomplete bars: those of the bar's source, or of all sources if its
+    -- source is a group of them.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %1$I.bar_trust AS
 SELECT b.symbol, b.series, b.ts, b.number, b.close_time, NOT b.partial AS is_whole,
     b.mixed_providers AS is_mixed, b.replaced + 1 AS version, b.reason, b.missing, b.gaps,
     (SELECT min(e.ts) FROM events e WHERE b.partial AND e.name = 'subscription'
-        AND e.symbol = b.symbol AND e.ts >= b.ts AND e.ts < b.close_time) AS subscribed_at,
+        AND e.symbol = b.symbol AND e.ts >= b.ts AND e.ts < b.close_time
+        AND (b.is_group OR e.source = b.source)) AS subscribed_at,
     (SELECT count(*) FROM late_ticks l WHERE l.symbol = b.symbol AND l.series = b.series
-        AND l.ts >= b.ts AND l.ts < b.close_time AND l.reason <> 'duplicate') AS late_ticks,
+        AND l.ts >= b.ts AND l.ts < b.close_time AND l.reason <> 'duplicate'
+        AND (b.is_group OR l.of_source = b.source)) AS late_ticks,
     b.excluded, b.partial
-        AND NOT EXISTS (SELECT FROM trades t WHERE t.symbol = b.symbol AND t.ts < b.ts)
-        AND NOT EXISTS (SELECT FROM quotes q WHERE q.symbol = b.symbol AND q.ts < b.ts)
-        AS is_beginning
+        AND NOT EXISTS (SELECT FROM trades t WHERE t.symbol = b.symbol AND t.ts < b.ts
+            AND (b.is_group OR t.source = b.source))
+        AND NOT EXISTS (SELECT FROM quotes q WHERE q.symbol = b.symbol AND q.ts < b.ts
+            AND (b.is_group OR q.source = b.source))
+        AS is_beginning, b.source
 FROM (
-    SELECT b.*, coalesce(sum(least(coalesce(g.to_time, b.close_time), b.close_time)
-            - greatest(g.from_time, b.ts)) FILTER (WHERE g.from_time IS NOT NULL),
-            interval '0') AS missing,
-        array_agg(DISTINCT g.kind || ' ' || g.state || ': ' || g.reason)
-            FILTER (WHERE g.reason IS NOT NULL) AS gaps
+    SELECT b.*, g.missing, g.gaps, b.source NOT IN
+        (SELECT o.source FROM sink_source_ordinals o WHERE o.input = 'ticks') AS is_group
     FROM bars b
-    LEFT JOIN %1$I.open_gaps g ON b.partial AND g.symbol = b.symbol AND g.kind = 'trade'
-        AND g.from_time < b.close_time AND (g.to_time IS NULL OR g.to_time > b.ts)
-    GROUP BY b.symbol, b.series, b.ts, b.number
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(least(coalesce(g.to_time, b.close_time), b.close_time)
+                - greatest(g.from_time, b.ts)), interval '0') AS missing,
+            array_agg(DISTINCT g.kind || ' ' || g.state || ': ' || g.reason)
+                FILTER (WHERE g.reason IS NOT NULL) AS gaps
+        FROM %1$I.open_gaps g
+        WHERE b.partial AND g.symbol = b.symbol AND g.kind = 'trade' AND g.from_time < b.close_time
+            AND (g.to_time IS NULL OR g.to_time > b.ts)
+            AND (g.source = b.source OR b.source NOT IN
+                (SELECT o.source FROM sink_source_ordinals o WHERE o.input = 'ticks'))
+    ) AS g
 ) AS b
 $sql$, market);
 
@@ -185,15 +246,17 @@ $sql$, market);
     EXECUTE format($sql$
 CREATE OR REPLACE FUNCTION %1$I.quality(day date, wanted_series text DEFAULT '1m')
 RETURNS TABLE (symbol text, bars bigint, whole bigint, partial bigint, mixed bigint, revised bigint,
-    withdrawn bigint, trades numeric, excluded numeric, late_ticks bigint, missing interval)
+    withdrawn bigint, trades numeric, excluded numeric, late_ticks bigint, missing interval,
+    source text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT b.symbol, count(*), count(*) FILTER (WHERE NOT b.partial),
         count(*) FILTER (WHERE b.partial), count(*) FILTER (WHERE b.mixed_providers),
         count(*) FILTER (WHERE b.replaced > 0),
-        count(*) FILTER (WHERE b.open IS NULL AND b.volume = 0), sum(b.trades), sum(b.excluded),
+        count(*) FILTER (WHERE b.withdrawn), sum(b.trades), sum(b.excluded),
         (SELECT count(*) FROM late_ticks l
             WHERE l.symbol = b.symbol AND l.series = wanted_series AND l.reason <> 'duplicate'
+                AND (bool_and(b.is_group) OR l.of_source = b.source)
                 AND l.ts >= day::timestamp AT TIME ZONE 'UTC'
                 AND l.ts < (day + 1)::timestamp AT TIME ZONE 'UTC'),
         (SELECT coalesce(sum(
@@ -201,12 +264,16 @@ BEGIN ATOMIC
                     - greatest(g.from_time, day::timestamp AT TIME ZONE 'UTC')), interval '0')
             FROM %1$I.open_gaps g
             WHERE g.symbol = b.symbol AND g.kind = 'trade'
+                AND (bool_and(b.is_group) OR g.source = b.source)
                 AND g.from_time < (day + 1)::timestamp AT TIME ZONE 'UTC'
-                AND (g.to_time IS NULL OR g.to_time > day::timestamp AT TIME ZONE 'UTC'))
-    FROM bars b
+                AND (g.to_time IS NULL OR g.to_time > day::timestamp AT TIME ZONE 'UTC')),
+        b.source
+    FROM (SELECT *, source NOT IN
+            (SELECT o.source FROM sink_source_ordinals o WHERE o.input = 'ticks') AS is_group
+        FROM bars) AS b
     WHERE b.series = wanted_series AND b.ts >= day::timestamp AT TIME ZONE 'UTC'
         AND b.ts < (day + 1)::timestamp AT TIME ZONE 'UTC'
-    GROUP BY b.symbol ORDER BY b.symbol;
+    GROUP BY b.symbol, b.source ORDER BY b.symbol, b.source;
 END
 $sql$, market);
 
@@ -217,6 +284,10 @@ SELECT * FROM candles WHERE symbol = 'AAPL' AND series = '1m' AND ts >= now() - 
 SELECT ts, close FROM candles_float WHERE symbol = 'AAPL' AND series = '1m' ORDER BY ts$$],
         ['VIEW trades', $$every trade, correction and cancel as it came.
 SELECT * FROM trades WHERE symbol = 'AAPL' AND ts >= now() - interval '1 minute' ORDER BY ts$$],
+        ['VIEW trades_effective', $$trades as they count now: without cancelled ones, corrections applied.
+SELECT sum(size) FROM trades_effective WHERE symbol = 'AAPL' AND ts >= now() - interval '1 minute'$$],
+        ['VIEW indicators_latest', $$values in their last revision, without those that were withdrawn.
+SELECT period_start, value FROM indicators_latest WHERE name = 'stats.q10s.mean' AND symbol = 'AAPL'$$],
         ['VIEW quotes', $$every change of the best bid and offer as it came.
 SELECT * FROM quotes WHERE symbol = 'AAPL' AND ts >= now() - interval '1 minute' ORDER BY ts$$],
         ['VIEW latest_trades', $$the last trade of each symbol of the last seven days.
@@ -229,7 +300,7 @@ SELECT * FROM symbols ORDER BY symbol$$],
 SELECT * FROM open_gaps WHERE symbol = 'AAPL'$$],
         ['VIEW bar_trust', $$why a bar is not whole, and what else is to be known of it.
 SELECT * FROM bar_trust WHERE symbol = 'AAPL' AND series = '1m' AND NOT is_whole$$],
-        ['FUNCTION quality(date, text)', $$a day (of UTC) of one series, a row per symbol.
+        ['FUNCTION quality(date, text)', $$a day (of UTC) of one series, a row per symbol and source.
 SELECT * FROM quality(current_date)$$],
         ['COLUMN candles.ts', 'open time: the window is [ts, close_time)'],
         ['COLUMN candles.open', 'NULL: all its trades count for the volume alone'],
@@ -238,8 +309,14 @@ SELECT * FROM quality(current_date)$$],
         ['COLUMN candles.version', '1: as it was closed; every later version counts one more'],
         ['COLUMN candles.reason', 'of this version: closed, late, bust, gap, backfill or repair'],
         ['COLUMN candles.notional', 'sum of price times size: divide sums of it for a vwap of many bars'],
+        ['COLUMN candles.source', 'whose ticks it is made of: two sources of a symbol have a bar each'],
+        ['COLUMN candles.is_filled', 'true: no trade; the prices are the close before it'],
+        ['COLUMN candles.is_final', 'an estimate. true: too old for late ticks; NULL: the lateness is not known'],
+        ['COLUMN candles.known_at', 'when this version was published; NULL: not known'],
         ['COLUMN candles.number', '0 for time bars; counts for the others'],
         ['COLUMN trades.action', 'new, correction or cancel; these two name a trade by event time and provider_id'],
+        ['COLUMN trades.of_source', 'of a tick of the source manual: to which source it belongs, where it is said'],
+        ['COLUMN quotes.of_source', 'of a tick of the source manual: to which source it belongs, where it is said'],
         ['COLUMN trades.is_reported', 'false: it makes no last price by the rules of the market'],
         ['COLUMN open_gaps.symbol', 'NULL: all symbols of the source in one partition'],
         ['COLUMN open_gaps.kind', 'trade, quote, depth, ...; other: kinds besides trades and quotes'],
@@ -247,8 +324,8 @@ SELECT * FROM quality(current_date)$$],
         ['COLUMN bar_trust.missing', 'how much of its time lies in gaps of trades'],
         ['COLUMN bar_trust.gaps', 'kind, state and reason of these'],
         ['COLUMN bar_trust.subscribed_at', 'a subscription began within the bar'],
-        ['COLUMN bar_trust.is_beginning', 'no tick of the symbol from before it is stored'],
-        ['COLUMN bar_trust.late_ticks', 'came behind the lateness: listed, and not in the bar']
+        ['COLUMN bar_trust.is_beginning', 'no tick of the symbol and source from before it is stored'],
+        ['COLUMN bar_trust.late_ticks', 'came after the lateness: listed, and not in the bar']
     ] LOOP
         EXECUTE format('COMMENT ON %s %I.%s IS %L', split_part(comment[1], ' ', 1), market,
             substr(comment[1], strpos(comment[1], ' ') + 1), comment[2]);

@@ -15,7 +15,11 @@ BEGIN
         begin_replay(text, text, integer, text, bigint),
         note_replayed(text, text, integer, text),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
-        missing_stretches(tstzrange, boolean) FROM PUBLIC;
+        missing_stretches(tstzrange, boolean), make_bars_view(boolean),
+        note_series(text[], boolean[]), bars_to_move(),
+        pairs_to_move(timestamptz, timestamptz),
+        move_bars(timestamptz, timestamptz, text[], text[]),
+        drop_moved(timestamptz, timestamptz), end_moving() FROM PUBLIC;
     IF runtime_role IS NULL THEN
         RETURN;
     END IF;
@@ -33,7 +37,11 @@ BEGIN
         'GRANT INSERT (sink, input, partition, source, reason, detail, symbol, kind, from_time,
             from_time_ns, to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal,
             receive_time, epoch, ordinal) ON gaps TO %I', runtime_role);
-    EXECUTE format('GRANT INSERT, UPDATE ON bars TO %I', runtime_role);
+    EXECUTE format('GRANT INSERT, UPDATE ON bars_short, bars_long TO %I', runtime_role);
+    -- Only move_bars takes rows away from it.
+    IF to_regclass('bars_before') IS NOT NULL THEN
+        EXECUTE format('REVOKE INSERT, UPDATE ON bars_before FROM %I', runtime_role);
+    END IF;
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION indicator_input(text),
             missing_step(tstzmultirange, tstzrange, boolean),
@@ -43,6 +51,9 @@ BEGIN
             advance_positions(text, jsonb),
             accept_position(text, text, integer, jsonb, jsonb, jsonb),
             begin_replay(text, text, integer, text, bigint),
-            note_replayed(text, text, integer, text) TO %I', runtime_role);
+            note_replayed(text, text, integer, text), note_series(text[], boolean[]),
+            bars_to_move(), pairs_to_move(timestamptz, timestamptz),
+            move_bars(timestamptz, timestamptz, text[], text[]),
+            drop_moved(timestamptz, timestamptz), end_moving() TO %I', runtime_role);
 END
 $$;

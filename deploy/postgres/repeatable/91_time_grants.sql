@@ -9,6 +9,8 @@ BEGIN
         is_retired(text, timestamptz, timestamptz), make_time_partition(text, timestamptz), make_coming_partitions(integer),
         note_retired(text, text, timestamptz), retention_days(text, text),
         try_to_drop(regclass, regclass), time_chunks(text), make_chunk(text, timestamptz),
+        partition_span(text, timestamptz),
+        drop_days_of_series(text, timestamptz, integer), tell_series_apart(text, regclass),
         apply_retention(text, interval, integer) FROM PUBLIC;
     IF runtime_role IS NULL THEN
         RETURN;
@@ -16,7 +18,7 @@ BEGIN
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(), store_sizes(),
             time_partitions(text), may_have_partition(timestamptz),
-            missing_partitions(text, bigint[]), time_chunks(text),
+            missing_partitions(text, bigint[]), time_chunks(text), retention_days(text, text),
             is_retired(text, timestamptz, timestamptz), make_time_partition(text, timestamptz),
             make_coming_partitions(integer), apply_retention(text, interval, integer) TO %I',
         runtime_role);

@@ -1,4 +1,4 @@
--- Makes the coming days, so that the first row finds its partition.
+-- Makes the coming partitions of tables that are written, so that their rows find them.
 SELECT make_coming_partitions(7);
 
 -- Compression, which only TimescaleDB's Community edition has. A job of the server compresses each
@@ -27,7 +27,8 @@ BEGIN
         CONTINUE WHEN wanted::interval = interval '0';
         -- The rows of a symbol are together, in the order of time. A unique key must be within both
         -- column lists.
-        SELECT string_agg(attname, ', ') FILTER (WHERE attname IN ('symbol', 'series')),
+        SELECT string_agg(attname, ', ') FILTER (WHERE attname IN ('symbol', 'series', 'name')
+                OR attname = 'source' AND cut.table_name IN ('bars_short', 'bars_long')),
             'ts' || coalesce(', ' || max(attname) FILTER (WHERE attname = 'number'), '')
         INTO segments, orders
         FROM pg_attribute
@@ -66,20 +67,22 @@ BEGIN
     IF to_regclass('bars_daily') IS NOT NULL THEN
         RETURN;
     END IF;
-    -- The series of a minute is the finest one that covers the day without a gap.
+    -- The series of a minute is the finest one that covers the day without a gap. Bars without prices
+    -- (withdrawn, or of trades that count for the volume alone) open and close no day.
     EXECUTE format($sql$
         CREATE MATERIALIZED VIEW bars_daily
         WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
-        SELECT symbol, %1$I.time_bucket(interval '1 day', ts) AS ts, %1$I.first(open, ts) AS open,
-            max(high) AS high, min(low) AS low, %1$I.last(close, ts) AS close,
+        SELECT symbol, source, %1$I.time_bucket(interval '1 day', ts) AS ts,
+            %1$I.first(open, ts) FILTER (WHERE open IS NOT NULL) AS open, max(high) AS high,
+            min(low) AS low, %1$I.last(close, ts) FILTER (WHERE close IS NOT NULL) AS close,
             sum(volume) AS volume, sum(notional) AS notional, sum(trades) AS trades
-        FROM bars WHERE series = '1m' AND number = 0
-        GROUP BY 1, 2 WITH NO DATA $sql$, hyper);
+        FROM bars_short WHERE series = '1m' AND number = 0
+        GROUP BY 1, 2, 3 WITH NO DATA $sql$, hyper);
     EXECUTE format('SELECT %I.add_continuous_aggregate_policy(''bars_daily'',
         start_offset => interval ''3 days'', end_offset => interval ''1 hour'',
         schedule_interval => interval ''1 hour'')', hyper);
     COMMENT ON VIEW bars_daily IS
-        'days of UTC from the 1m bars: a convenience, never a source of truth';
+        'days of UTC from the 1m bars of each source: a convenience, never a source of truth';
     IF nullif(current_setting('tapeline.runtime_role', true), '') IS NOT NULL THEN
         EXECUTE format('GRANT SELECT ON bars_daily TO %I',
             current_setting('tapeline.runtime_role'));

@@ -26,8 +26,8 @@ final class OperatorReport: Sendable {
         let symbols: Int
         let openWindows: Int
         let watermark: Timestamp
-        /// The sources with their watermarks.
-        let sources: [SourceTable.Entry]
+        /// The sources with their watermarks, and whether each is silent.
+        let sources: [GraphMachine.HeardSource]
         /// The ordinal of the last computed output; 0 for none.
         let outputOrdinal: UInt64
         let tally: PartitionTally
@@ -67,7 +67,7 @@ final class OperatorReport: Sendable {
             symbols = core?.universe?.symbols ?? core?.machine.symbols.count ?? 0
             openWindows = core?.universe?.openWindows ?? core?.machine.openWindows ?? 0
             watermark = core?.watermark ?? SourceTable.noWatermark
-            sources = core?.machine.sources.entries ?? []
+            sources = core?.machine.heardSources ?? []
             outputOrdinal = (core?.ledger.nextOrdinal ?? 1) - 1
             tally = core?.tally ?? PartitionTally()
             counters = core?.machine.counters
@@ -186,6 +186,7 @@ final class OperatorReport: Sendable {
             json.member("withdrawals", line.repairOmissions.withdrawals)
             json.member("changes", line.repairOmissions.changes)
             json.member("places", line.repairOmissions.unplaced)
+            json.member("ticks", line.repairOmissions.unassigned)
         }
     }
 }

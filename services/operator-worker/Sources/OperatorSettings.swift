@@ -44,7 +44,7 @@ struct OperatorSettings: Sendable {
                 "Number of the bars' definition; raise it when the series change."),
             ConfigurationKey(
                 "OPERATOR_LIVE", .flag, default: "true", group: "Operator",
-                "Whether bars are told live over core NATS, one subject per symbol."),
+                "Whether bars are told live over core NATS, one subject per symbol and source."),
         ]
 
     /// Returns the rule that checks the graph or the series, so that their problems are reported

@@ -72,16 +72,19 @@ public enum Main {
         return worker.run(as: member)
     }
 
-    /// Returns the settings of the membership. Only workers of the highest generation (`rank`) get
-    /// partitions. `shares` is the number of partitions, with the share over all of them.
-    private static func membership(
+    /// Returns the settings of the membership. Only workers of the highest generation get
+    /// partitions, and of these only those whose release makes the newest output. The rank is the
+    /// generation alone, because workers of earlier releases compare it, too. `shares` is the
+    /// number of partitions, with the share over all of them.
+    static func membership(
         _ configuration: Configuration, shares: Int, operationsPort: UInt16
     ) throws -> GroupMember.Settings {
-        try GroupMember.Settings(
-            configuration, group: .operators,
-            partitions: shares,
+        var settings = try GroupMember.Settings(
+            configuration, group: .operators, partitions: shares,
             rank: UInt64(configuration.integer("OPERATOR_GENERATION")),
             operationsPort: operationsPort)
+        settings.semantics = UInt64(GraphProgram.semantics)
+        return settings
     }
 }
 

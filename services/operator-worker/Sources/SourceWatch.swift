@@ -1,10 +1,12 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import ServiceRuntime
 import StreamCore
 
 /// Watches how far each source of the tape has come in this worker's partitions, and which one has
-/// stopped while others continue. Values over all partitions wait for such a source.
+/// stopped while others continue. Values over all partitions wait for such a source until it is
+/// silent (`silent_after` of the graph).
 struct SourceWatch {
     /// What is known of one source.
     struct Entry: Sendable {
@@ -16,6 +18,8 @@ struct SourceWatch {
         /// Whether `greatest` has not risen for the patience, while that of another source is later
         /// and rises.
         var standsStill = false
+        /// Whether it is silent in each of the partitions, so that nothing waits for it.
+        var isSilent = true
     }
 
     private(set) var entries: [SourceName: Entry] = [:]
@@ -30,16 +34,17 @@ struct SourceWatch {
     }
 
     /// Takes the sources of each owned partition, as its machine knows them.
-    mutating func update(_ partitions: [[SourceTable.Entry]], now: MonotonicTime) {
+    mutating func update(_ partitions: [[GraphMachine.HeardSource]], now: MonotonicTime) {
         var present: [SourceName: Entry] = [:]
         for sources in partitions {
-            for source in sources where source.watermark != SourceTable.noWatermark {
+            for (source, isSilent) in sources where source.watermark != SourceTable.noWatermark {
                 var entry =
                     present[source.name]
                     ?? Entry(
                         least: source.watermark, greatest: source.watermark, movedAt: now)
                 entry.least = min(entry.least, source.watermark)
                 entry.greatest = max(entry.greatest, source.watermark)
+                entry.isSilent = entry.isSilent && isSilent
                 present[source.name] = entry
             }
         }
@@ -80,7 +85,7 @@ struct SourceWatch {
     /// A text that names the sources for which values over all partitions wait; `nil` when there
     /// are none.
     var problem: String? {
-        let still = sorted.filter(\.value.standsStill)
+        let still = sorted.filter { $0.value.standsStill && !$0.value.isSilent }
         guard let first = still.first else { return nil }
         let more = still.count > 1 ? " and \(still.count - 1) more" : ""
         return "they wait for source \(first.key)\(more), whose time has stood still since "
@@ -96,6 +101,7 @@ struct SourceWatch {
                         json.member("source", name.text)
                         json.member("watermark", entry.least.description)
                         json.member("stands_still", entry.standsStill)
+                        json.member("silent", entry.isSilent)
                     }
                 }
             })

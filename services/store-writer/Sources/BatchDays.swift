@@ -2,34 +2,48 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// A UTC day of one table, for which the table needs a time partition or chunk.
+/// A UTC day of one table, for which the table needs a time partition or chunk. The partition may
+/// be longer.
 struct TableDay: Hashable, Comparable, Sendable {
     /// The length of a day.
     static let nanoseconds: Int64 = 86_400_000_000_000
 
-    /// The table's index in the catalogue.
-    let sink: Int
+    /// The table's index in the catalogue's tables.
+    let table: Int
     /// The day as days since 1970.
     let number: Int64
 
     static func < (left: TableDay, right: TableDay) -> Bool {
-        (left.sink, left.number) < (right.sink, right.number)
+        (left.table, left.number) < (right.table, right.number)
     }
 }
 
 extension WriteBatch {
     /// Returns the days of the batch's rows, whether or not they exist in the database.
-    func days(_ catalogue: SinkCatalogue) -> Set<TableDay> {
+    func days(_ catalogue: SinkCatalogue, _ series: SeriesTables) -> Set<TableDay> {
         var found: Set<TableDay> = []
-        visitDays(catalogue) { _, day in found.insert(day) }
+        visitDays(catalogue, series) { _, day in found.insert(day) }
         return found
     }
 
     /// Returns the inputs that have rows on one of these days.
-    func inputs(on days: Set<TableDay>, _ catalogue: SinkCatalogue) -> Set<Int> {
+    func inputs(
+        on days: Set<TableDay>, _ catalogue: SinkCatalogue, _ series: SeriesTables
+    ) -> Set<Int> {
         var found: Set<Int> = []
-        visitDays(catalogue) { item, day in
+        visitDays(catalogue, series) { item, day in
             if days.contains(day) { found.insert(items[item].input) }
+        }
+        return found
+    }
+
+    /// Returns the series of its bars that are not known yet.
+    func unknownSeries(_ series: SeriesTables) -> Set<SeriesTables.Candidate> {
+        var found: Set<SeriesTables.Candidate> = []
+        for index in items.indices where items[index].header.kind == .bars {
+            walk(item: index) { context, record, _, _ in
+                if let candidate = series.unknown(record, context) { found.insert(candidate) }
+            }
         }
         return found
     }
@@ -37,24 +51,26 @@ extension WriteBatch {
     /// Visits each day of each item at least once. Most rows are of the same day as the row before
     /// in their table, which costs two comparisons and no visit.
     private func visitDays(
-        _ catalogue: SinkCatalogue, _ visit: (_ item: Int, TableDay) -> Void
+        _ catalogue: SinkCatalogue, _ series: SeriesTables,
+        _ visit: (_ item: Int, TableDay) -> Void
     ) {
         // By table, the day of its last row in this item, as a range of nanoseconds since 1970.
-        var last = [Range<Int64>](repeating: 0..<0, count: catalogue.sinks.count)
+        var last = [Range<Int64>](repeating: 0..<0, count: catalogue.tables.count)
         var lastItem = -1
         walk { item, context, record, _, packet in
             if item != lastItem {
-                for sink in last.indices { last[sink] = 0..<0 }
+                for table in last.indices { last[table] = 0..<0 }
                 lastItem = item
             }
             guard let sink = catalogue.index(of: record),
-                let time = catalogue.sinks[sink].time(record, context, packet)?.storable,
-                !last[sink].contains(time.nanoseconds)
+                let time = catalogue.sinks[sink].time(record, context, packet)?.storable
             else { return }
+            let table = catalogue.table(sink, of: record, context, series)
+            if last[table].contains(time.nanoseconds) { return }
             let start = time.floored(toNanoseconds: TableDay.nanoseconds).nanoseconds
             let (end, isTooLate) = start.addingReportingOverflow(TableDay.nanoseconds)
-            last[sink] = start..<(isTooLate ? .max : end)
-            visit(item, TableDay(sink: sink, number: start / TableDay.nanoseconds))
+            last[table] = start..<(isTooLate ? .max : end)
+            visit(item, TableDay(table: table, number: start / TableDay.nanoseconds))
         }
     }
 }

@@ -111,7 +111,11 @@ struct BatchSalvage {
             }
         }
         guard let merge = sink.merge else { return }
-        piece.merged = try database.execute(merge.statement, timeout: timeout).affectedRows
+        var merged = 0
+        for statement in merge.statements {
+            merged += try database.execute(statement, timeout: timeout).affectedRows
+        }
+        piece.merged = merged
         try database.execute("DELETE FROM \(sink.copyTarget)", timeout: timeout)
     }
 }

@@ -24,7 +24,7 @@ struct RefusedTick: Sendable {
 /// The state of a batch between its first COPY and its COMMIT: what was sent, what was refused, and
 /// what has to be merged. `StoreTransaction` or `BatchSalvage` fills it.
 struct BatchWork: Sendable {
-    /// The statement that merges a staging table's rows into its table.
+    /// A statement that merges a staging table's rows into a table.
     struct Merge: Sendable {
         let sink: SinkName
         let statement: String

@@ -16,22 +16,23 @@ extension Store {
     /// It queries the database for days that are not in `knownDays`. Days for which the database
     /// allows no partition are left out: it refuses their rows, which become dead letters.
     func missingDays(of batch: WriteBatch) throws(PostgresError) -> [TableDay] {
-        let days = batch.days(catalogue).subtracting(knownDays)
+        try noteSeries(of: batch)
+        let days = batch.days(catalogue, series).subtracting(knownDays)
         guard !days.isEmpty else { return [] }
         let database = try required()
         var missing: [TableDay] = []
-        for (sink, days) in Dictionary(grouping: days, by: \.sink) {
+        for (table, days) in Dictionary(grouping: days, by: \.table) {
             let found = try database.execute(
                 """
                 SELECT (extract(epoch FROM day) / 86400)::bigint
                 FROM missing_partitions($1, $2) AS day
                 """,
                 [
-                    .text(catalogue.sinks[sink].name.rawValue),
+                    .text(catalogue.tables[table]),
                     .integerArray(days.map(\.number).sorted()),
                 ], timeout: Self.statementTimeout)
             missing += (0..<found.rowCount).compactMap { row in
-                found.integer(row, 0).map { TableDay(sink: sink, number: $0) }
+                found.integer(row, 0).map { TableDay(table: table, number: $0) }
             }
         }
         if knownDays.count + days.count > Self.knownDaysMax { knownDays.removeAll() }
@@ -39,11 +40,22 @@ extension Store {
         return missing.sorted()
     }
 
+    /// Has the database decide in which table the bars of new series are, before their days are
+    /// made: a partition that is made then tells the planner which series it cannot have.
+    private func noteSeries(of batch: WriteBatch) throws(PostgresError) {
+        let unknown = batch.unknownSeries(series)
+        guard !unknown.isEmpty else { return }
+        series.take(
+            try required().execute(
+                SeriesTables.noting, SeriesTables.parameters(unknown),
+                timeout: Self.statementTimeout))
+    }
+
     /// Makes days of one table in a separate transaction, at most `newDaysMax`.
     func makeDays(_ days: ArraySlice<TableDay>) throws(PostgresError) {
-        guard let sink = days.first?.sink else { return }
+        guard let table = days.first?.table else { return }
         precondition(
-            days.count <= Self.newDaysMax && days.allSatisfy { $0.sink == sink },
+            days.count <= Self.newDaysMax && days.allSatisfy { $0.table == table },
             "a transaction makes a few days of one table")
         try required().execute(
             """
@@ -52,7 +64,7 @@ extension Store {
             FROM unnest($2) AS day
             """,
             [
-                .text(catalogue.sinks[sink].name.rawValue),
+                .text(catalogue.tables[table]),
                 .integerArray(days.map(\.number)),
             ], timeout: Self.statementTimeout)
         knownDays.formUnion(days)
@@ -71,13 +83,13 @@ extension Store {
     /// Returns the first of these days, as many as one transaction makes: at most `newDaysMax`, of
     /// one table.
     static func portion(_ days: ArraySlice<TableDay>) -> ArraySlice<TableDay> {
-        days.prefix(newDaysMax).prefix { $0.sink == days.first?.sink }
+        days.prefix(newDaysMax).prefix { $0.table == days.first?.table }
     }
 
     /// Makes a table's missing days for a batch, after the table had no partition for one of its
     /// rows. Retention may have dropped a day that is in `knownDays`.
     func makeAgain(_ table: String, for batch: WriteBatch) throws(PostgresError) {
-        knownDays = knownDays.filter { catalogue.sinks[$0.sink].name.rawValue != table }
+        knownDays = knownDays.filter { catalogue.tables[$0.table] != table }
         try makeAll(try missingDays(of: batch))
     }
 }

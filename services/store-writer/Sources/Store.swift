@@ -32,6 +32,8 @@ final class Store {
     private var session: PostgresConnection?
     /// Days that need not be made: they have a time partition or chunk, or can have none.
     var knownDays: Set<TableDay> = []
+    /// The tables of the series that this session knows.
+    var series = SeriesTables()
 
     init(
         _ settings: WriterSettings, owner: String, letters: DeadLetterOutput, beat: ThreadBeat
@@ -61,6 +63,7 @@ final class Store {
         session?.close()
         session = nil
         knownDays.removeAll()
+        series = SeriesTables()
     }
 
     /// Connects, unless it is connected.
@@ -260,6 +263,7 @@ final class Store {
             [.text(WriterSettings.sink), .text(json.text)])
         try last.append("COMMIT")
         var outcome = work.outcome
+        for merge in work.merges { outcome.ignored[merge.sink] = outcome.rows[merge.sink] }
         for (number, answer) in try database.run(last, timeout: Self.statementTimeout).enumerated()
         {
             switch answer {
@@ -268,8 +272,7 @@ final class Store {
             case .aborted: continue
             case .rows(let rows):
                 guard number < work.merges.count else { continue }
-                let name = work.merges[number].sink
-                outcome.ignored[name] = outcome.rows[name, default: 0] - rows.affectedRows
+                outcome.ignored[work.merges[number].sink, default: 0] -= rows.affectedRows
             }
         }
         return outcome

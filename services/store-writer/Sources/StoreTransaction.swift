@@ -46,7 +46,9 @@ struct StoreTransaction {
             }
         }
         work.outcome.rows[sink.name] = rows
-        work.merges.append(BatchWork.Merge(sink: sink.name, statement: merge.statement(keys)))
+        work.merges += merge.statements(keys).map {
+            BatchWork.Merge(sink: sink.name, statement: $0)
+        }
     }
 
     /// Writes the rows of one table. Records of which no row can be made are noted as refused.

@@ -20,7 +20,7 @@ extension StoreWorker {
         guard missing.count > Store.newDaysMax, !waitingForDays.isFull else {
             return try store.makeAll(missing)
         }
-        let inputs = batch.inputs(on: Set(missing), store.catalogue)
+        let inputs = batch.inputs(on: Set(missing), store.catalogue, store.series)
         waitingForDays.append(batch.split(off: inputs))
         daysToMake = Set(daysToMake).union(missing).sorted()
     }

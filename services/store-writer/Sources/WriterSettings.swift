@@ -121,7 +121,7 @@ struct WriterSettings: Sendable {
                 "Folder of the schema's migrations; only 'store-writer migrate' reads it."),
             ConfigurationKey(
                 "WRITER_RETENTION", .list, group: "Writer",
-                "How long rows are kept, such as trades=30d,quotes=7d; others for ever."),
+                "How long rows are kept, as trades=30d,bars=9d,bars.1s=7d; others for ever."),
             ConfigurationKey(
                 "WRITER_COMPRESS_AFTER", .duration(.zero...Duration.seconds(3_650 * 86_400)),
                 default: "7d", group: "Writer",
@@ -141,7 +141,7 @@ struct WriterSettings: Sendable {
                 "Keep the latest quote, trade and bars of each symbol in Valkey."),
             ConfigurationKey(
                 "WRITER_HOT_SYMBOLS", .integer(16...1_048_576), default: "65536", group: "Writer",
-                "Symbols of the hot state in memory; beyond it those without news give way."),
+                "Symbols in memory, one for each source; beyond it those without news give way."),
             ConfigurationKey(
                 "WRITER_HOT_TTL", .duration(.seconds(10)...Duration.seconds(7 * 86_400)),
                 default: "5m", group: "Writer",

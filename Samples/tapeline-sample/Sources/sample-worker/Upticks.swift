@@ -20,7 +20,7 @@ struct Upticks: TickOperator {
     }
 
     mutating func take(
-        _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
+        _ tick: GraphTick, of symbol: SourceSymbol, publishing values: inout [OperatorValue]
     ) -> Bool {
         guard case .trade(let trade) = tick, trade.price.isDefined else { return true }
         let index = Int(trade.header.symbol)

@@ -1,6 +1,7 @@
 package import MarketModel
 package import Primitives
 package import TapeCodec
+package import StreamCore
 
 /// The contents of a partition's tape of bars, read packet by packet: the last version of every
 /// bar, and every listed tick.
@@ -8,7 +9,7 @@ package struct PublishedOutput: Sendable {
     /// A tick that a series, or a deduplicating node, did not count.
     package struct Listed: Hashable, Sendable {
         package var id: LoggedTick.ID
-        package var symbol: Symbol
+        package var symbol: SourceSymbol
         package var openTime: Timestamp
     }
 
@@ -26,19 +27,19 @@ package struct PublishedOutput: Sendable {
         while let item = walk.next(in: packet) {
             switch item {
             case .bar(let bar):
-                guard let symbol = walk.symbol(bar.symbol, in: packet),
+                guard let symbol = walk.pair(bar.symbol, in: packet),
                     let series = walk.series(bar.series, in: packet)
                 else {
                     unreadable += 1
                     continue
                 }
                 let key = BarKey(
-                    symbol: symbol.symbol, series: series.name, openTime: bar.openTime,
+                    symbol: symbol, series: series.name, openTime: bar.openTime,
                     number: bar.number)
                 bars[key] = bar.plain
             case .other(let message):
                 guard let tick = message.lateTick(in: packet) else { continue }
-                guard let symbol = walk.symbol(tick.header.symbol, in: packet),
+                guard let symbol = walk.pair(tick.header.symbol, in: packet),
                     let series = walk.series(tick.series, in: packet)
                 else {
                     unreadable += 1
@@ -47,11 +48,19 @@ package struct PublishedOutput: Sendable {
                 late[series.name, default: []].append(
                     Listed(
                         id: LoggedTick.ID(source: tick.source, ordinal: tick.ordinal),
-                        symbol: symbol.symbol, openTime: tick.openTime))
+                        symbol: symbol, openTime: tick.openTime))
             case .trade, .quote: unreadable += 1
             case .control: continue
             }
         }
         if walk.damage != nil { unreadable += 1 }
+    }
+}
+
+extension PacketWalk {
+    /// Returns the symbol and source of a packet of bars.
+    fileprivate mutating func pair(_ index: UInt32, in packet: RawSpan) -> SourceSymbol? {
+        guard let found = symbol(index, in: packet), let source = found.source else { return nil }
+        return SourceSymbol(found.symbol, of: source)
     }
 }

@@ -26,7 +26,7 @@ package struct TapeEquation: Sendable {
         from packets: [SimulatedPacket],
         mayRepeat: Bool = false
     ) {
-        ledger = TickLedger(packets)
+        ledger = TickLedger(packets, definition.groups)
         self.mayRepeat = mayRepeat
         if output.unreadable > 0 { problems.append("\(output.unreadable) records are unreadable") }
         for node in definition.nodes {

@@ -45,7 +45,7 @@ struct StageWay {
 /// The ticks of a tape, each with the packet that holds it.
 struct TickLedger: Sendable {
     struct Window: Hashable, Sendable {
-        let symbol: Symbol
+        let symbol: SourceSymbol
         let start: Int64
     }
 
@@ -62,13 +62,13 @@ struct TickLedger: Sendable {
     private var repairs: [(range: OracleRepair, place: Int)] = []
     /// After each packet, the highest watermark of any source.
     private var watermarks: [Int64] = []
-    private var known: Set<Symbol> = []
+    private var known: Set<SourceSymbol> = []
 
-    init(_ packets: [SimulatedPacket]) {
+    init(_ packets: [SimulatedPacket], _ groups: SourceGroups) {
         var ticks: [(tick: LoggedTick, place: Int)] = []
         var place = -1
         var watermark = Int64.min
-        for event in LoggedTape(packets).events {
+        for event in LoggedTape(packets, groups).events {
             switch event {
             case .packet: place += 1
             case .definition(let definition, let source):
@@ -77,14 +77,14 @@ struct TickLedger: Sendable {
                 ticks.append((tick, place))
                 guard tick.header.action != TradeAction.new.rawValue else { continue }
                 let time = tick.header.eventTime
-                mark(tick.symbol, .trade, time, time.advanced(byNanoseconds: 1), place)
-            case .gap(let gap, let symbol):
+                mark(LoggedScope(tick.symbol), .trade, time, time.advanced(byNanoseconds: 1), place)
+            case .gap(let gap, let scope):
                 guard gap.state != GapState.filling.rawValue else { continue }
                 mark(
-                    symbol, DataKind(rawValue: gap.kind) ?? .any, gap.from,
+                    scope, DataKind(rawValue: gap.kind) ?? .any, gap.from,
                     gap.to.isDefined ? gap.to : gap.header.eventTime, place)
-            case .repair(let request, let symbol):
-                mark(symbol, .any, request.from, request.to, place)
+            case .repair(let request, let scope):
+                mark(scope, .any, request.from, request.to, place)
             case .watermark(let told, let source):
                 if source != .manual, told.isDefined {
                     watermark = max(watermark, told.nanoseconds)
@@ -99,13 +99,15 @@ struct TickLedger: Sendable {
     }
 
     private mutating func mark(
-        _ symbol: Symbol?, _ kind: DataKind, _ from: Timestamp, _ to: Timestamp, _ place: Int
+        _ scope: LoggedScope, _ kind: DataKind, _ from: Timestamp, _ to: Timestamp, _ place: Int
     ) {
-        guard from.isDefined, to.isDefined, from < to, symbol.map(known.contains) ?? true else {
+        guard from.isDefined, to.isDefined, from < to,
+            scope.symbol == nil || known.contains(where: { scope.holds($0) })
+        else {
             return
         }
         let range = OracleRepair(
-            symbol: symbol, kind: kind, from: from.nanoseconds, to: to.nanoseconds)
+            scope: scope, kind: kind, from: from.nanoseconds, to: to.nanoseconds)
         repairs.append((range, place))
     }
 

@@ -91,7 +91,18 @@ package struct SimulatedGraphs {
                     name: "quotes", input: .ticks(.quote),
                     operation: .bars(rule, calendar: nil)))
         }
-        return GraphDefinition(name: "any", nodes: nodes, calendars: [calendar])
+        return GraphDefinition(
+            name: "any", nodes: nodes, calendars: [calendar], groups: groups(using: &random))
+    }
+
+    /// Returns no groups, one of all sources, or one of some: a market has at most three.
+    private static func groups(using random: inout SeededRandom) -> SourceGroups {
+        let members = Int.random(in: 1...3, using: &random)
+        guard members > 1, let name = SourceName("group") else { return SourceGroups() }
+        return SourceGroups([
+            SourceGroups.Group(
+                name: name, members: (0..<members).compactMap { SourceName("src\($0)") })
+        ])
     }
 
     private static let lot = Quantity(raw: 10_000_000_000)

@@ -198,7 +198,8 @@ struct MarketMaking {
         let since = Timestamp(nanoseconds: now)
         let holder = sources.indices.first { $0 != index && sources[$0].feeds(Symbol("SHARED")) }
         if let holder, let symbol = Symbol("SHARED"), Bool.random(using: &random) {
-            sources[holder].drop(symbol)
+            // Otherwise both feed it from now on.
+            if Int.random(in: 0..<3, using: &random) > 0 { sources[holder].drop(symbol) }
             sources[index].feed(symbol, provider: "p", since: since)
             missing.removeAll { $0.symbol == symbol }
             tie(symbol, index, using: &random)

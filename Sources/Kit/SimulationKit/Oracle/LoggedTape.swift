@@ -1,6 +1,7 @@
 package import MarketModel
 internal import Primitives
 internal import TapeCodec
+package import StreamCore
 
 /// A trade or quote of the tape, with everything that decides which window it belongs to.
 package struct LoggedTick: Hashable, Sendable {
@@ -15,7 +16,7 @@ package struct LoggedTick: Hashable, Sendable {
     }
 
     package var id: ID
-    package var symbol: Symbol
+    package var symbol: SourceSymbol
     /// The provider that fed the symbol when the tick came.
     package var provider: String
     package var header: TickHeader
@@ -35,26 +36,55 @@ package struct LoggedTick: Hashable, Sendable {
 /// The contents of packets, in order.
 enum LoggedEvent {
     case packet(SourceName, sendTime: Timestamp)
-    case definition(SymbolDefinition, SourceName)
+    case definition(LoggedDefinition, SourceName)
     case tick(LoggedTick)
-    case gap(GapRecord, Symbol?)
-    case repair(RepairRequest, Symbol?)
+    case gap(GapRecord, LoggedScope)
+    case repair(RepairRequest, LoggedScope)
     /// The end of a packet.
     case watermark(Timestamp, SourceName)
+}
+
+/// A definition, with the source or group that owns the symbol.
+struct LoggedDefinition {
+    let symbol: SourceSymbol
+    let since: Timestamp
+}
+
+/// The symbols that a record concerns. What is `nil` is not restricted.
+struct LoggedScope {
+    let symbol: Symbol?
+    let source: SourceName?
+
+    init(symbol: Symbol?, source: SourceName?) {
+        self.symbol = symbol
+        self.source = source
+    }
+
+    init(_ pair: SourceSymbol) { self.init(symbol: pair.symbol, source: pair.source) }
+
+    func holds(_ pair: SourceSymbol) -> Bool {
+        symbol.map { $0 == pair.symbol } ?? true && source.map { $0 == pair.source } ?? true
+    }
 }
 
 /// The packets of a tape as a list of events. They are read once, with no state but the indexes of
 /// the present packet.
 package struct LoggedTape {
     private(set) var events: [LoggedEvent] = []
+    private let groups: SourceGroups
+    /// By symbol, the source or group that had it first. It owns the ticks of `manual`.
+    private var firstOwners: [Symbol: SourceName] = [:]
 
-    init(_ packets: [SimulatedPacket]) {
+    init(_ packets: [SimulatedPacket], _ groups: SourceGroups) {
+        self.groups = groups
         for packet in packets { packet.bytes.withRawSpan { read(packet.header, $0) } }
     }
 
     /// Returns all trades and quotes, in order.
-    package static func ticks(of packets: [SimulatedPacket]) -> [LoggedTick] {
-        LoggedTape(packets).events.compactMap {
+    package static func ticks(
+        of packets: [SimulatedPacket], _ groups: SourceGroups
+    ) -> [LoggedTick] {
+        LoggedTape(packets, groups).events.compactMap {
             if case .tick(let tick) = $0 { tick } else { nil }
         }
     }
@@ -71,16 +101,23 @@ package struct LoggedTape {
                 add(id, walk.symbol(quote.header.symbol, in: packet), quote.header, quote: quote)
             case .other(let message):
                 if let gap = message.gapRecord(in: packet) {
-                    events.append(.gap(gap, walk.symbol(gap.header.symbol, in: packet)?.symbol))
+                    let definition = walk.symbol(gap.header.symbol, in: packet)
+                    events.append(.gap(gap, scope(definition, header)))
                 } else if let request = message.repairRequest(in: packet) {
-                    let symbol = walk.symbol(request.header.symbol, in: packet)?.symbol
-                    events.append(.repair(request, symbol))
+                    let definition = walk.symbol(request.header.symbol, in: packet)
+                    events.append(.repair(request, scope(definition, header)))
                 }
             case .control(let message):
                 guard let definition = message.symbolDefinition(in: packet)?.definition else {
                     continue
                 }
-                events.append(.definition(definition, header.source))
+                if header.source != .manual, firstOwners[definition.symbol] == nil {
+                    firstOwners[definition.symbol] = groups.owner(of: header.source)
+                }
+                let symbol = SourceSymbol(definition.symbol, of: groups.owner(of: header.source))
+                events.append(
+                    .definition(
+                        LoggedDefinition(symbol: symbol, since: definition.since), header.source))
             case .bar: continue
             }
         }
@@ -91,11 +128,24 @@ package struct LoggedTape {
         _ id: LoggedTick.ID, _ definition: SymbolDefinition?, _ header: TickHeader,
         trade: Trade? = nil, quote: Quote? = nil
     ) {
-        guard let definition else { return }
+        guard let definition, let owner = owner(of: definition, id.source) else { return }
         events.append(
             .tick(
                 LoggedTick(
-                    id: id, symbol: definition.symbol, provider: definition.provider,
+                    id: id, symbol: SourceSymbol(definition.symbol, of: owner),
+                    provider: definition.provider,
                     header: header, trade: trade, quote: quote)))
+    }
+
+    private func owner(of definition: SymbolDefinition, _ source: SourceName) -> SourceName? {
+        guard source == .manual else { return groups.owner(of: source) }
+        return definition.source.map { groups.owner(of: $0) } ?? firstOwners[definition.symbol]
+    }
+
+    /// Returns what a record concerns. A person's record concerns all sources, unless it names one.
+    private func scope(_ definition: SymbolDefinition?, _ header: PacketHeader) -> LoggedScope {
+        guard let definition else { return LoggedScope(symbol: nil, source: nil) }
+        let named = header.source == .manual ? definition.source : header.source
+        return LoggedScope(symbol: definition.symbol, source: named.map { groups.owner(of: $0) })
     }
 }

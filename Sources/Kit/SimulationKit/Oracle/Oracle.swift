@@ -22,7 +22,7 @@ package struct Oracle {
         of definition: GraphDefinition, over packets: [SimulatedPacket]
     ) -> OracleResult {
         var oracle = Oracle(definition)
-        for event in LoggedTape(packets).events { oracle.take(event) }
+        for event in LoggedTape(packets, definition.groups).events { oracle.take(event) }
         return oracle.result()
     }
 
@@ -65,16 +65,16 @@ package struct Oracle {
         case .definition(let definition, let source):
             if source != .manual { define(definition, source) }
         case .tick(let tick): take(tick)
-        case .gap(let gap, let symbol): mark(gap, symbol)
-        case .repair(let request, let symbol):
-            mark(symbol, .any, from: request.from, to: request.to)
+        case .gap(let gap, let scope): mark(gap, scope)
+        case .repair(let request, let scope):
+            mark(scope, .any, from: request.from, to: request.to)
         case .watermark(let watermark, let source):
             if source != .manual { clock.advance(source, to: watermark) }
             repair()
         }
     }
 
-    private mutating func define(_ definition: SymbolDefinition, _ source: SourceName) {
+    private mutating func define(_ definition: LoggedDefinition, _ source: SourceName) {
         missing.define(definition)
         guard clock.define(definition, source) else { return }
         for index in leaves.indices {
@@ -87,7 +87,7 @@ package struct Oracle {
         standing.append(tick)
         if tick.header.action != TradeAction.new.rawValue {
             mark(
-                tick.symbol, .trade, from: tick.header.eventTime,
+                LoggedScope(tick.symbol), .trade, from: tick.header.eventTime,
                 to: tick.header.eventTime.advanced(byNanoseconds: 1))
         }
         guard tick.id.source != .manual, !tick.header.flags.contains(.backfilled) else { return }
@@ -108,27 +108,27 @@ package struct Oracle {
 
     // MARK: repair
 
-    private mutating func mark(_ gap: GapRecord, _ symbol: Symbol?) {
+    private mutating func mark(_ gap: GapRecord, _ scope: LoggedScope) {
         guard gap.state != GapState.filling.rawValue, let kind = DataKind(rawValue: gap.kind)
         else { return }
         // A gap without an end is known up to its record.
         let to = gap.to.isDefined ? gap.to : gap.header.eventTime
-        mark(symbol, kind, from: gap.from, to: to)
+        mark(scope, kind, from: gap.from, to: to)
         missing.note(
             OracleMissing.Record(
-                symbol: symbol, kind: kind, from: gap.from.nanoseconds, to: to.nanoseconds,
+                scope: scope, kind: kind, from: gap.from.nanoseconds, to: to.nanoseconds,
                 isFilled: gap.state == GapState.filled.rawValue))
     }
 
     private mutating func mark(
-        _ symbol: Symbol?, _ kind: DataKind, from: Timestamp, to: Timestamp
+        _ scope: LoggedScope, _ kind: DataKind, from: Timestamp, to: Timestamp
     ) {
-        guard from.isDefined, to.isDefined, from < to, symbol.map(clock.knows) ?? true else {
+        guard from.isDefined, to.isDefined, from < to, clock.knows(scope) else {
             return
         }
         dirty.append(
             OracleRepair(
-                symbol: symbol, kind: kind, from: from.nanoseconds, to: to.nanoseconds))
+                scope: scope, kind: kind, from: from.nanoseconds, to: to.nanoseconds))
     }
 
     /// Repairs after the packet that requested it. In the windows that overlap, every tick on the
@@ -181,15 +181,15 @@ package struct Oracle {
     }
 }
 
-/// A stretch of the time of one symbol, or of all symbols, that has to be computed again.
+/// A stretch of the time of some symbols that has to be computed again.
 struct OracleRepair {
-    let symbol: Symbol?
+    let scope: LoggedScope
     let kind: DataKind
     let from: Int64
     let to: Int64
 
-    func touches(_ window: OracleWindow, of symbol: Symbol) -> Bool {
-        (self.symbol == nil || self.symbol == symbol) && window.start < to && window.end > from
+    func touches(_ window: OracleWindow, of symbol: SourceSymbol) -> Bool {
+        scope.holds(symbol) && window.start < to && window.end > from
     }
 
     struct Mended {
@@ -204,8 +204,10 @@ struct OracleRepair {
             guard tick.header.action == TradeAction.new.rawValue, let trade = tick.trade else {
                 return Mended(tick: tick, isCancelled: false)
             }
+            // The members of a group share the ids of trades. People may change trades of a source.
             let about = changes.filter {
-                $0.symbol == tick.symbol && $0.id.source == tick.id.source
+                $0.symbol == tick.symbol
+                    && ($0.id.source == .manual || tick.id.source != .manual)
                     && $0.header.providerID == tick.header.providerID
                     && tick.header.providerID != 0
             }

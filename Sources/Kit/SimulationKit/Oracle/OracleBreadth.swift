@@ -33,18 +33,19 @@ package struct OracleBreadth {
 
     private let rule: BreadthRule
     /// By symbol, the bars in order, each with the day of its session.
-    private var bars: [Symbol: [(day: Int32, bar: Bar)]] = [:]
+    private var bars: [SourceSymbol: [(day: Int32, bar: Bar)]] = [:]
     /// By symbol and day, the days that a provider gave before the first bar.
-    private let told: [Symbol: [Int32: Day]]
+    private let told: [SourceSymbol: [Int32: Day]]
 
     package init(
         _ rule: BreadthRule, _ calendar: SessionCalendar, bars all: [BarKey: Bar],
-        told: [Symbol: [Int32: Day]]
+        told: [SourceSymbol: [Int32: Day]]
     ) {
         self.rule = rule
         self.told = told
         for (key, bar) in all where key.series == rule.series && bar.trades > 0 {
-            guard rule.universe.isEmpty || rule.universe.contains(key.symbol),
+            guard rule.universe.isEmpty || rule.universe.contains(key.symbol.symbol),
+                rule.sources.isEmpty || rule.sources.contains(key.symbol.source),
                 !bar.flags.contains(.withdrawn), let day = Self.day(calendar, bar)
             else { continue }
             bars[key.symbol, default: []].append((day, bar))

@@ -1,22 +1,23 @@
 internal import MarketModel
 internal import Primitives
 internal import TapeCodec
+internal import StreamCore
 
 /// Which source feeds each symbol, and the time that is reached for it.
 struct OracleClock {
     private var watermarks: [SourceName: Int64] = [:]
-    private var feeds: [Symbol: SourceName] = [:]
+    private var feeds: [SourceSymbol: SourceName] = [:]
     /// The time up to which earlier sources of the symbol closed windows.
-    private var closed: [Symbol: Int64] = [:]
+    private var closed: [SourceSymbol: Int64] = [:]
     /// The time that was reached at the last watermark of a source that feeds the symbol. A window
     /// with ticks stays open until then, even if another source begins to feed the symbol in
     /// between.
-    private var told: [Symbol: Int64] = [:]
-    private var firstSince: [Symbol: Int64] = [:]
-    private var lastSince: [Symbol: Int64] = [:]
+    private var told: [SourceSymbol: Int64] = [:]
+    private var firstSince: [SourceSymbol: Int64] = [:]
+    private var lastSince: [SourceSymbol: Int64] = [:]
 
     /// Notes a definition. Returns whether the subscription began again.
-    mutating func define(_ definition: SymbolDefinition, _ source: SourceName) -> Bool {
+    mutating func define(_ definition: LoggedDefinition, _ source: SourceName) -> Bool {
         let symbol = definition.symbol
         let before = feeds.updateValue(source, forKey: symbol)
         if let before, before != source {
@@ -35,22 +36,24 @@ struct OracleClock {
         for (symbol, feed) in feeds where feed == source { told[symbol] = reached(symbol) }
     }
 
-    func knows(_ symbol: Symbol) -> Bool { feeds[symbol] != nil }
+    func knows(_ scope: LoggedScope) -> Bool {
+        scope.symbol == nil || feeds.keys.contains { scope.holds($0) }
+    }
 
     /// Returns the time that is reached for the symbol.
-    func reached(_ symbol: Symbol) -> Int64 {
+    func reached(_ symbol: SourceSymbol) -> Int64 {
         let own = feeds[symbol].flatMap { watermarks[$0] } ?? Int64.min
         return max(own, closed[symbol] ?? Int64.min)
     }
 
     /// Returns whether a window takes no more ticks. `isThere` states that it has some, or may have
     /// had.
-    func isOver(_ end: Int64, _ symbol: Symbol, isThere: Bool) -> Bool {
+    func isOver(_ end: Int64, _ symbol: SourceSymbol, isThere: Bool) -> Bool {
         end <= (isThere ? told[symbol] ?? Int64.min : reached(symbol))
     }
 
     /// Returns whether a window that begins at `start` was not seen from its start.
-    func isCut(_ start: Int64, _ symbol: Symbol) -> Bool {
+    func isCut(_ start: Int64, _ symbol: SourceSymbol) -> Bool {
         start < firstSince[symbol] ?? Int64.min
     }
 }

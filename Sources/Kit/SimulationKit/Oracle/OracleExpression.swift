@@ -48,7 +48,7 @@ struct OracleExpression {
                 truths.append(text.utf8.contains(code))
             case .hasFlag(let flags): truths.append(tick.header.flags.contains(flags))
             case .symbolIsIn(let list):
-                truths.append(expression.symbolLists[list].contains(tick.symbol))
+                truths.append(expression.symbolLists[list].contains(tick.symbol.symbol))
             case .and, .or, .not: combine(instruction, &truths)
             }
         }

@@ -6,7 +6,7 @@ internal import StreamCore
 /// when all bars are known, because only settled windows are filled.
 struct OracleFill {
     let series: BarSeries
-    let symbol: Symbol
+    let symbol: SourceSymbol
     let calendar: SessionCalendar?
     /// The exclusions of windows that have no bar, by their starts.
     let excluded: [Int64: Bar.Excluded]

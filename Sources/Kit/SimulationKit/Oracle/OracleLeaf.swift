@@ -8,9 +8,9 @@ struct OracleLeaf {
     let series: BarSeries
     let rule: BarRule
     let calendar: SessionCalendar?
-    private var windows: [Symbol: [OracleWindow: Content]] = [:]
+    private var windows: [SourceSymbol: [OracleWindow: Content]] = [:]
     /// The ticks of windows that end with a tick.
-    private var ordered: [Symbol: [OracleEntry]] = [:]
+    private var ordered: [SourceSymbol: [OracleEntry]] = [:]
     /// The runs of windows that end with a pause.
     private var pauses: OraclePauses?
     /// The functions of a node that publishes numbers instead of bars.
@@ -85,13 +85,13 @@ struct OracleLeaf {
     }
 
     private func isOver(
-        _ window: OracleWindow, lateness: Int64, _ symbol: Symbol, _ clock: OracleClock
+        _ window: OracleWindow, lateness: Int64, _ symbol: SourceSymbol, _ clock: OracleClock
     ) -> Bool {
         clock.isOver(window.end + lateness, symbol, isThere: windows[symbol]?[window] != nil)
     }
 
     /// Notes a new subscription. A window that is already published stays as it is.
-    mutating func restart(_ symbol: Symbol, since: Int64, _ clock: OracleClock) {
+    mutating func restart(_ symbol: SourceSymbol, since: Int64, _ clock: OracleClock) {
         for window in OracleWindow.all(of: since, series.window, calendar)
         where window.start < since && !isOver(window, lateness: 0, symbol, clock) {
             windows[symbol, default: [:]][window, default: Content()].isRestarted = true
@@ -106,7 +106,7 @@ struct OracleLeaf {
         _ all: [OracleRepair], _ mended: [OracleRepair.Mended], _ missing: OracleMissing
     ) {
         let ranges = all.filter { $0.kind == .any || $0.kind == kind }
-        var fresh: [Symbol: [OracleWindow: [OracleEntry]]] = [:]
+        var fresh: [SourceSymbol: [OracleWindow: [OracleEntry]]] = [:]
         for one in mended {
             guard let part = OracleShare.part(of: one.tick, rule, isRepair: true) else { continue }
             for window in OracleWindow.all(of: one.tick.time, series.window, calendar)
@@ -181,12 +181,12 @@ struct OracleLeaf {
         }
     }
 
-    private func key(_ symbol: Symbol, _ bar: Bar) -> BarKey {
+    private func key(_ symbol: SourceSymbol, _ bar: Bar) -> BarKey {
         BarKey(symbol: symbol, series: series.name, openTime: bar.openTime, number: 0)
     }
 
     private func bar(
-        of content: Content, _ window: OracleWindow, _ symbol: Symbol, _ clock: OracleClock,
+        of content: Content, _ window: OracleWindow, _ symbol: SourceSymbol, _ clock: OracleClock,
         _ missing: OracleMissing
     ) -> Bar? {
         var bar = OracleFold.bar(of: content.entries, from: window.start, to: window.end)
@@ -199,8 +199,8 @@ struct OracleLeaf {
     }
 
     /// Returns the finer bars from which coarser ones are made, by symbol and in no order.
-    func fine(_ clock: OracleClock, _ missing: OracleMissing) -> [Symbol: [Bar]] {
-        var fine: [Symbol: [Bar]] = [:]
+    func fine(_ clock: OracleClock, _ missing: OracleMissing) -> [SourceSymbol: [Bar]] {
+        var fine: [SourceSymbol: [Bar]] = [:]
         for (symbol, windows) in windows {
             fine[symbol] = windows.compactMap { bar(of: $1, $0, symbol, clock, missing) }
         }

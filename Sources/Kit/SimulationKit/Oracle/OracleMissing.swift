@@ -1,25 +1,26 @@
 internal import MarketModel
 internal import Primitives
 internal import TapeCodec
+internal import StreamCore
 
 /// The missing data, as a person would look them up: for each moment, the last record about it.
 struct OracleMissing {
     struct Record {
-        let symbol: Symbol?
+        let scope: LoggedScope
         let kind: DataKind
         let from: Int64
         let to: Int64
         let isFilled: Bool
 
-        func isAbout(_ symbol: Symbol, _ kind: DataKind) -> Bool {
-            (self.symbol == nil || self.symbol == symbol)
+        func isAbout(_ symbol: SourceSymbol, _ kind: DataKind) -> Bool {
+            scope.holds(symbol)
                 && (self.kind == .any || self.kind == kind)
         }
     }
 
     /// The start of a subscription.
     private struct Start {
-        let symbol: Symbol
+        let symbol: SourceSymbol
         let time: Int64
         /// The number of records on the tape before it.
         let recordsBefore: Int
@@ -30,7 +31,7 @@ struct OracleMissing {
 
     mutating func note(_ record: Record) { records.append(record) }
 
-    mutating func define(_ definition: SymbolDefinition) {
+    mutating func define(_ definition: LoggedDefinition) {
         let time = definition.since
         let last = starts.last { $0.symbol == definition.symbol }?.time ?? Int64.min
         guard time.isDefined, time.nanoseconds > last else { return }
@@ -39,7 +40,7 @@ struct OracleMissing {
                 symbol: definition.symbol, time: time.nanoseconds, recordsBefore: records.count))
     }
 
-    func hasGap(_ symbol: Symbol, _ kind: DataKind, in window: OracleWindow) -> Bool {
+    func hasGap(_ symbol: SourceSymbol, _ kind: DataKind, in window: OracleWindow) -> Bool {
         let about = records.filter { $0.isAbout(symbol, kind) }
         let edges = about.flatMap { [$0.from, $0.to] }
         let moments =
@@ -52,7 +53,7 @@ struct OracleMissing {
 
     /// Returns whether a subscription began inside the window, and the time before it was not
     /// filled later.
-    func hasStart(_ symbol: Symbol, _ kind: DataKind, in window: OracleWindow) -> Bool {
+    func hasStart(_ symbol: SourceSymbol, _ kind: DataKind, in window: OracleWindow) -> Bool {
         starts.contains { start in
             start.symbol == symbol && window.start < start.time && start.time < window.end
                 && !records[start.recordsBefore...].contains {

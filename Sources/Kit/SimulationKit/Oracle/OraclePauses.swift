@@ -7,7 +7,7 @@ internal import StreamCore
 struct OraclePauses {
     let gap: Int64
     let lateness: Int64
-    private(set) var taken: [Symbol: [OracleEntry]] = [:]
+    private(set) var taken: [SourceSymbol: [OracleEntry]] = [:]
 
     init(gap: Int64, lateness: Int64) {
         self.gap = gap
@@ -36,7 +36,7 @@ struct OraclePauses {
     private func start(of run: [OracleEntry]) -> Int64 { run.first?.tick.time ?? 0 }
     private func end(of run: [OracleEntry]) -> Int64 { (run.last?.tick.time ?? 0) + gap }
 
-    private func runs(of symbol: Symbol) -> [[OracleEntry]] {
+    private func runs(of symbol: SourceSymbol) -> [[OracleEntry]] {
         var runs: [[OracleEntry]] = []
         for entry in (taken[symbol] ?? []).sorted(by: { LoggedTick.isBefore($0.tick, $1.tick) }) {
             if let last = runs.last, entry.tick.time < end(of: last) {
@@ -49,7 +49,7 @@ struct OraclePauses {
     }
 
     /// Returns the last version of each bar, without counts of exclusions.
-    func bars(_ clock: OracleClock) -> [(symbol: Symbol, bar: Bar)] {
+    func bars(_ clock: OracleClock) -> [(symbol: SourceSymbol, bar: Bar)] {
         taken.keys.flatMap { symbol in
             runs(of: symbol).compactMap { run in
                 guard var bar = OracleFold.bar(of: run, from: start(of: run), to: end(of: run))

@@ -1,14 +1,15 @@
 package import MarketModel
 package import Primitives
+package import StreamCore
 
 /// The key that identifies one bar.
 package struct BarKey: Hashable, Sendable {
-    package var symbol: Symbol
+    package var symbol: SourceSymbol
     package var series: SeriesName
     package var openTime: Timestamp
     package var number: Int64
 
-    package init(symbol: Symbol, series: SeriesName, openTime: Timestamp, number: Int64) {
+    package init(symbol: SourceSymbol, series: SeriesName, openTime: Timestamp, number: Int64) {
         self.symbol = symbol
         self.series = series
         self.openTime = openTime
@@ -18,11 +19,11 @@ package struct BarKey: Hashable, Sendable {
 
 /// The key that identifies one number of a window.
 package struct ValueKey: Hashable, Sendable {
-    package var symbol: Symbol
+    package var symbol: SourceSymbol
     package var name: String
     package var periodStart: Timestamp
 
-    package init(symbol: Symbol, name: String, periodStart: Timestamp) {
+    package init(symbol: SourceSymbol, name: String, periodStart: Timestamp) {
         self.symbol = symbol
         self.name = name
         self.periodStart = periodStart

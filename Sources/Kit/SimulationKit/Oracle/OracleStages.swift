@@ -15,15 +15,22 @@ struct OracleStages {
 
     private let nodes: [GraphNode]
     private var seen: [Int: [Seen]] = [:]
-    /// By node: the latest receive time.
-    private var clocks: [Int: Int64] = [:]
-    private var counted: [Int: [Symbol?: Counted]] = [:]
+    /// By node and source or group: the latest receive time.
+    private var clocks: [Int: [SourceName: Int64]] = [:]
+    private var counted: [Int: [Counter: Counted]] = [:]
     private(set) var duplicates: [SeriesName: [LoggedTick.ID]] = [:]
 
     private struct Seen {
-        let symbol: Symbol
+        let symbol: SourceSymbol
         let key: [Int128?]
         let time: Int64
+    }
+
+    /// What a throttle counts together: a symbol of a source or group, or all symbols of one.
+    private struct Counter: Hashable {
+        let source: SourceName
+        /// `nil` for all symbols.
+        let symbol: Symbol?
     }
 
     /// Ticks that passed in a stretch of time.
@@ -85,12 +92,13 @@ struct OracleStages {
         return .passes(branch: nil)
     }
 
-    /// Returns the node's time: receive times do not go back for a node.
+    /// Returns the time of a tick's source or group in a node: receive times do not go back there.
     private mutating func now(_ node: Int, _ tick: LoggedTick) -> Int64 {
+        let source = tick.symbol.source
         let time = max(
-            clocks[node] ?? Int64.min,
+            clocks[node]?[source] ?? Int64.min,
             tick.header.receiveTime.isDefined ? tick.header.receiveTime.nanoseconds : Int64.min)
-        clocks[node] = time
+        clocks[node, default: [:]][source] = time
         return time
     }
 
@@ -99,7 +107,8 @@ struct OracleStages {
         _ tick: LoggedTick, _ index: Int, _ rule: ThrottleRule
     ) -> Verdict {
         let time = now(index, tick)
-        let key = rule.scope == .symbol ? tick.symbol : nil
+        let key = Counter(
+            source: tick.symbol.source, symbol: rule.scope == .symbol ? tick.symbol.symbol : nil)
         let number = time / rule.per - (time % rule.per < 0 ? 1 : 0)
         var counted = counted[index]?[key] ?? Counted(start: number, ticks: 0)
         if counted.start != number { counted = Counted(start: number, ticks: 0) }

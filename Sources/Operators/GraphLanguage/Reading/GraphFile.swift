@@ -28,6 +28,8 @@ struct GraphReader {
     /// The coarsest time resolution of the sources, with the source that has it; `nil` when none is
     /// given.
     var resolution: (nanoseconds: Int64, source: String)?
+    /// The groups of sources, in the order of the file.
+    var groups: [SourceGroups.Group] = []
     /// The nodes that are built so far, and the series by name with the node that makes them.
     var nodes: [BuiltNode] = []
     var series: [String: (node: Int, series: BarSeries)] = [:]
@@ -45,13 +47,16 @@ struct GraphReader {
 
     mutating func definition() -> GraphDefinition? {
         guard let root = ProblemList.load(path, files, &problems) else { return nil }
-        let known = ["version", "name", "sources", "calendars", "conditions", "nodes"]
+        let known = [
+            "version", "name", "silent_after", "sources", "calendars", "conditions", "nodes",
+        ]
         guard let fields = Fields(root, of: "the graph", known: known, &problems) else {
             return nil
         }
         _ = problems.integer(
             fields.required("version", of: "the graph", as: "1", &problems), "version", in: 1...1)
         let name = name(fields)
+        let silentAfter = silentAfter(fields["silent_after"])
         readSources(fields["sources"])
         readFiles(fields)
         guard let node = fields.required("nodes", of: "the graph", as: "...", &problems) else {
@@ -64,7 +69,8 @@ struct GraphReader {
         checkUse(drafts)
         guard problems.isEmpty, let name else { return nil }
         return GraphDefinition(
-            name: name, nodes: nodes.map(\.node), calendars: calendars.compactMap(\.value))
+            name: name, nodes: nodes.map(\.node), calendars: calendars.compactMap(\.value),
+            groups: SourceGroups(groups), silentAfter: silentAfter)
     }
 
     private mutating func name(_ fields: Fields) -> String? {
@@ -73,29 +79,6 @@ struct GraphReader {
             checkName(name, at: node.position, of: "a graph")
         else { return nil }
         return name
-    }
-
-    /// Reads a mapping such as `sources: {ibkr: {time_resolution: 1s}}`.
-    private mutating func readSources(_ node: YAMLNode?) {
-        guard let node else { return }
-        guard let sources = node.mapping else {
-            problems.add(
-                node.position, "sources is \(node.kind): write 'ibkr: {time_resolution: 1s}'")
-            return
-        }
-        for entry in sources {
-            let owner = "source \(Shown.text(entry.key))"
-            guard
-                let fields = Fields(
-                    entry.value, of: owner, known: ["time_resolution"], &problems)
-            else { continue }
-            let resolution = problems.duration(
-                fields.required("time_resolution", of: owner, as: "1s", &problems),
-                "\(owner): time_resolution", in: 1...86_400_000_000_000)
-            if let resolution, resolution > self.resolution?.nanoseconds ?? 0 {
-                self.resolution = (resolution, entry.key)
-            }
-        }
     }
 
     /// Reports nodes and files that are not used, and a graph that publishes nothing.

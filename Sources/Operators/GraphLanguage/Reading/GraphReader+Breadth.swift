@@ -11,6 +11,7 @@ extension GraphReader {
             "\(draft.owner): scope", [("all", true)])
         let universe = universe(draft)
         let measures = measures(draft)
+        let sources = sources(draft)
         var warmsUp = false
         if let node = draft.fields["warm_up"] {
             warmsUp =
@@ -30,7 +31,8 @@ extension GraphReader {
         else { return nil }
         return .breadth(
             BreadthRule(
-                series: name, universe: universe, measures: measures, warmsUp: warmsUp),
+                series: name, universe: universe, measures: measures, sources: sources,
+                warmsUp: warmsUp),
             calendar: calendar)
     }
 
@@ -59,6 +61,27 @@ extension GraphReader {
             symbols.append(symbol)
         }
         return symbols
+    }
+
+    /// Reads the sources and groups that count. Without the key the list is empty, which means all.
+    private mutating func sources(_ draft: NodeDraft) -> [SourceName] {
+        guard let node = draft.fields["sources"] else { return [] }
+        let what = "\(draft.owner): sources"
+        let items = problems.list(node, what, as: "[ibkr]") ?? []
+        return items.prefix(StreamLimits.sourcesMax).compactMap { item in
+            guard let text = problems.text(item, what) else { return nil }
+            guard let source = SourceName(text) else {
+                problems.add(item.position, "\(what): \(Shown.text(text)) is no name of a source")
+                return nil
+            }
+            if let group = groups.first(where: { $0.members.contains(source) }) {
+                problems.add(
+                    item.position,
+                    "\(what): \(Shown.text(text)) is a member of the group \(group.name), under "
+                        + "whose name its bars are: write \(group.name)")
+            }
+            return source
+        }
     }
 
     private mutating func measures(_ draft: NodeDraft) -> [BreadthMeasure] {

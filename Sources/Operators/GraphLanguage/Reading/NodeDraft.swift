@@ -43,7 +43,8 @@ enum OperatorName: String, CaseIterable {
         case .bars: ["price", "conditions", "odd_lots", "calendar", "series"]
         case .aggregate: ["price", "conditions", "odd_lots", "calendar", "functions", "series"]
         case .resample: ["from", "series"]
-        case .breadth: ["scope", "series", "universe", "measures", "warm_up", "calendar"]
+        case .breadth:
+            ["scope", "series", "universe", "measures", "sources", "warm_up", "calendar"]
         }
     }
 

@@ -1,4 +1,3 @@
-package import MarketModel
 package import StreamCore
 
 /// An operator that takes ticks as bytes instead of records, for existing code that expects bytes.
@@ -35,9 +34,9 @@ package struct EncodedOperator<Wrapped: EncodedTickOperator>: TickOperator {
     package var warmUp: Int64 { wrapped.warmUp }
 
     package mutating func take(
-        _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
+        _ tick: GraphTick, of symbol: SourceSymbol, publishing values: inout [OperatorValue]
     ) -> Bool {
-        wrapped.take(encoder.encode(tick, symbol: symbol.text), publishing: &values)
+        wrapped.take(encoder.encode(tick, of: symbol), publishing: &values)
     }
 
     package func encode(into bytes: inout [UInt8]) { wrapped.encode(into: &bytes) }

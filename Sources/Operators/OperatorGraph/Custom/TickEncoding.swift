@@ -1,5 +1,6 @@
 internal import MarketModel
 internal import Primitives
+internal import StreamCore
 
 /// How a tick is encoded for an operator that takes bytes: one map with the names of `TickField`.
 ///
@@ -25,19 +26,22 @@ struct TickEncoder: Sendable {
         case undefined
     }
 
-    mutating func encode(_ tick: GraphTick, symbol: String) -> [UInt8] {
-        let members = Self.members(of: tick, symbol: symbol)
+    mutating func encode(_ tick: GraphTick, of symbol: SourceSymbol) -> [UInt8] {
+        let members = Self.members(of: tick, symbol)
         switch encoding {
         case .json: return inJSON(members)
         case .messagePack: return inMessagePack(members)
         }
     }
 
-    private static func members(of tick: GraphTick, symbol: String) -> [(String, Value)] {
+    private static func members(
+        of tick: GraphTick, _ symbol: SourceSymbol
+    ) -> [(String, Value)] {
         let header = tick.header
         var members: [(String, Value)] = [
-            ("symbol", .text(symbol)), ("time", value(header.eventTime)),
-            ("receive_time", value(header.receiveTime)), ("id", .id(header.providerID)),
+            ("symbol", .text(symbol.symbol.text)), ("source", .text(symbol.source.text)),
+            ("time", value(header.eventTime)), ("receive_time", value(header.receiveTime)),
+            ("id", .id(header.providerID)),
             ("flags", .id(UInt64(header.flags.rawValue))),
         ]
         switch tick {

@@ -1,4 +1,3 @@
-public import MarketModel
 public import StreamCore
 
 /// A node that is written in code: it lets ticks through or keeps them back, and may publish
@@ -17,9 +16,10 @@ public protocol TickOperator: Sendable {
     /// stated.
     var warmUp: Int64 { get }
 
-    /// Takes a tick. Returns whether it passes. Values are published under `<node>.<name>`.
+    /// Takes a tick of a symbol of one source. The number in its header stands for both. Returns
+    /// whether the tick passes. Values are published under `<node>.<name>`.
     mutating func take(
-        _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
+        _ tick: GraphTick, of symbol: SourceSymbol, publishing values: inout [OperatorValue]
     ) -> Bool
 
     /// Appends everything that decides its later results. The same state gives the same bytes.

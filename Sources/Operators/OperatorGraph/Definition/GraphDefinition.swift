@@ -8,12 +8,25 @@ package struct GraphDefinition: Hashable, Sendable {
     package var nodes: [GraphNode]
     /// The calendars that nodes use, by name.
     package var calendars: [SessionCalendar]
+    /// The sources that are one source to bars.
+    package var groups: SourceGroups
+    /// How long a source may send no packet, in nanoseconds, before nothing that is made of several
+    /// sources waits for it.
+    package var silentAfter: Int64
 
+    /// A minute: a gateway that lives sends a packet at least each second.
+    package static let silentAfterUsual: Int64 = 60_000_000_000
+    package static let silentAfterRange: ClosedRange<Int64> = 5_000_000_000...86_400_000_000_000
     package static let nodesMax = 64
     package static let nameBytesMax = 32
 
-    package init(name: String, nodes: [GraphNode], calendars: [SessionCalendar] = []) {
+    package init(
+        name: String, nodes: [GraphNode], calendars: [SessionCalendar] = [],
+        groups: SourceGroups = SourceGroups(), silentAfter: Int64 = Self.silentAfterUsual
+    ) {
+        self.silentAfter = silentAfter
         self.name = name
+        self.groups = groups
         self.nodes = nodes
         self.calendars = calendars
     }

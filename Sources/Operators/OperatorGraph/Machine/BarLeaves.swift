@@ -14,12 +14,13 @@ struct BarLeaves: Sendable {
     var inactivity: [InactivityMachine] = []
     /// The resampling machines, in the order of their plans. A machine comes after its origin.
     var resamples: [ResampleMachine] = []
-    var tables = PartitionTables()
+    var tables: PartitionTables
 
     /// Makes a value without any machines, for the other initialisers to fill.
     private init(empty plan: GraphPlan) {
         plans = plan.leaves
         resamplePlans = plan.resamples
+        tables = PartitionTables(plan.groups)
     }
 
     init(_ plan: GraphPlan) {
@@ -78,7 +79,7 @@ struct BarLeaves: Sendable {
     ) throws(CheckpointError) {
         self.init(empty: plan)
         var pieces = pieces
-        tables = try PartitionTables(restoring: bytes.extracting(pieces.removeFirst()))
+        tables = try PartitionTables(plan.groups, restoring: bytes.extracting(pieces.removeFirst()))
         for (plan, piece) in zip(plans, pieces) {
             let state = bytes.extracting(piece)
             let (rule, calendar) = (plan.rule, plan.calendar)
@@ -135,10 +136,10 @@ struct BarLeaves: Sendable {
     // MARK: definitions
 
     /// Returns the index of a packet's source, and adds the source if it is new; `nil` when there
-    /// are too many. `firstSeen` is used for a new source only.
-    mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
+    /// are too many.
+    mutating func source(_ name: SourceName) -> Int? {
         let known = tables.sources.entries.count
-        let index = tables.source(name, firstSeen: firstSeen)
+        let index = tables.source(name)
         guard tables.sources.entries.count > known else { return index }
         for slot in time.indices { time[slot].addSource() }
         for slot in number.indices { number[slot].addSource() }

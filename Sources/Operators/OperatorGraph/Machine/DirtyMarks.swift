@@ -8,9 +8,9 @@ internal import TapeCodec
 /// A cancel or a correction is a trade with an `action`, and carries the event time of the trade
 /// that it cancels or corrects. A gap and a repair request carry their stretch of time.
 struct DirtyMarks {
-    let symbols: SymbolTable
+    let tables: PartitionTables
     /// The packet's source; `nil` for the source `manual`, whose records concern symbols of all
-    /// sources.
+    /// sources, unless a definition names one.
     let source: Int?
     /// Whether the graph makes bars of trades, or of quotes.
     let hasTrades: Bool
@@ -18,8 +18,8 @@ struct DirtyMarks {
     /// What gap records state about missing ticks, in their order.
     private(set) var missing: [MissingChange] = []
 
-    init(symbols: SymbolTable, source: Int?, plan: GraphPlan) {
-        self.symbols = symbols
+    init(_ tables: PartitionTables, source: Int?, plan: GraphPlan) {
+        self.tables = tables
         self.source = source
         hasTrades = !plan.trades.leaves.isEmpty
         hasQuotes = !plan.quotes.leaves.isEmpty
@@ -37,7 +37,7 @@ struct DirtyMarks {
         while let item = walk.next(in: packet) {
             switch item {
             case .trade(let trade) where trade.header.action != 0:
-                mark(trade, symbol(trade.header, &walk, packet), into: &dirty)
+                mark(trade, symbols(trade.header, &walk, packet), into: &dirty)
             case .other(let message):
                 if let gap = message.gapRecord(in: packet) {
                     mark(gap, concerned(gap.header, &walk, packet), into: &dirty)
@@ -49,12 +49,12 @@ struct DirtyMarks {
         }
     }
 
-    private func mark(_ trade: Trade, _ symbol: UInt32?, into dirty: inout [DirtyRange]) {
-        guard hasTrades, let symbol else { return }
+    private func mark(_ trade: Trade, _ symbols: [UInt32], into dirty: inout [DirtyRange]) {
+        guard hasTrades else { return }
         let time = trade.header.eventTime.nanoseconds
         let (end, overflow) = time.addingReportingOverflow(1)
         guard !overflow else { return }
-        mark(symbol, time, end, .bust, .trade, into: &dirty)
+        for symbol in symbols { mark(symbol, time, end, .bust, .trade, into: &dirty) }
     }
 
     private func mark(
@@ -93,10 +93,10 @@ struct DirtyMarks {
         _ header: TickHeader, _ walk: inout PacketWalk, _ packet: RawSpan
     ) -> [UInt32] {
         guard header.symbol == TickHeader.noSymbol else {
-            return symbol(header, &walk, packet).map { [$0] } ?? []
+            return symbols(header, &walk, packet)
         }
-        return (0..<UInt32(symbols.count)).filter {
-            source == nil || symbols.source(of: $0) == source
+        return (0..<UInt32(tables.symbols.count)).filter {
+            source == nil || tables.symbols.source(of: $0) == source
         }
     }
 
@@ -112,12 +112,14 @@ struct DirtyMarks {
             DirtyRange(symbol: symbol, from: from, to: to, reason: reason.rawValue, kind: kind))
     }
 
-    /// Finds a known symbol by its name; `nil` when there is none. The packet's definitions are not
-    /// applied, so that no symbol is taken away from the source that feeds it.
-    private func symbol(
+    /// Returns the symbols that a record names and that are known. The packet's definitions are not
+    /// applied, so that no symbol is taken away from the member of its group that feeds it.
+    private func symbols(
         _ header: TickHeader, _ walk: inout PacketWalk, _ packet: RawSpan
-    ) -> UInt32? {
-        walk.symbol(header.symbol, in: packet).flatMap { symbols.index(of: $0.symbol) }
+    ) -> [UInt32] {
+        walk.symbol(header.symbol, in: packet).map {
+            tables.indexes(of: $0.symbol, named: $0.source, source: source)
+        } ?? []
     }
 }
 
@@ -125,7 +127,7 @@ extension GraphMachine {
     /// Appends a packet's dirty ranges to the output, and applies its gap records to the tables.
     /// `source` is `nil` for the source `manual`.
     mutating func markPacket(_ packet: RawSpan, source: Int?, into output: inout GraphOutput) {
-        var marks = DirtyMarks(symbols: symbols, source: source, plan: program.plan)
+        var marks = DirtyMarks(leaves.tables, source: source, plan: program.plan)
         marks.find(in: packet, into: &output.dirty)
         note(marks.missing)
     }

@@ -9,18 +9,18 @@ extension GraphMachine {
     /// The number of days from providers for which there was no room.
     package var daysRefused: UInt64 { histories.reduce(0) { $0 &+ $1.refused } }
 
-    /// Takes the days of a packet for symbols that are known here, by their names: any source may
-    /// have requested them from its provider.
-    mutating func takeDays(in packet: RawSpan) {
-        let symbols = symbols
+    /// Takes the days of a packet. `source` is `nil` for `manual`.
+    mutating func takeDays(in packet: RawSpan, source: Int?) {
+        let tables = leaves.tables
         var walk = PacketWalk()
         while let item = walk.next(in: packet) {
             guard case .other(let message) = item, let bar = message.providerBar(in: packet),
-                let name = walk.symbol(bar.header.symbol, in: packet)?.symbol,
-                let symbol = symbols.index(of: name)
+                let found = walk.symbol(bar.header.symbol, in: packet)
             else { continue }
-            for index in histories.indices {
-                histories[index].take(bar, symbol: symbol, named: name)
+            for symbol in tables.indexes(of: found.symbol, named: found.source, source: source) {
+                for index in histories.indices {
+                    histories[index].take(bar, symbol: symbol, named: found.symbol)
+                }
             }
         }
     }

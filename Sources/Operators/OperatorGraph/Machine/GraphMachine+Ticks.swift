@@ -56,7 +56,7 @@ extension GraphMachine {
         }
         definitions.note(message, in: packet, source: source, symbol: change.index)
         name(index, change.index)
-        if change.isNew { stages.define(change.index, definition.symbol) }
+        if change.isNew { stages.define(change.index, symbols.pair(at: change.index)) }
     }
 
     /// Sets the machine's symbol for `index` from here on in the packet.
@@ -116,7 +116,7 @@ extension GraphMachine {
         take(&run, source, trades, root: roots.0, &output)
         swap(&run, &emptyRun)
         if hasMarks { markPacket(packet, source: source, into: &output) }
-        if hasDays, !histories.isEmpty { takeDays(in: packet) }
+        if hasDays, !histories.isEmpty { takeDays(in: packet, source: source) }
     }
 
     /// Returns the machine's index for a symbol number of the present packet.

@@ -53,7 +53,7 @@ package struct GraphMachine: Sendable {
         self.stages = stages
         emptyRun = TradeRun(max: program.plan.trades.runMax)
         for index in 0..<UInt32(symbols.count) {
-            self.stages.define(index, symbols.symbol(at: index))
+            self.stages.define(index, symbols.pair(at: index))
         }
     }
 
@@ -71,6 +71,15 @@ package struct GraphMachine: Sendable {
     }
 
     package var sources: SourceTable { leaves.tables.sources }
+
+    /// A source, and whether it is silent: what is made of several sources does not wait for it.
+    package typealias HeardSource = (entry: SourceTable.Entry, isSilent: Bool)
+
+    package var heardSources: [HeardSource] {
+        let silences = sources.silences(after: program.definition.silentAfter)
+        return zip(sources.entries, silences).map { ($0, $1) }
+    }
+
     package var symbols: SymbolTable { leaves.tables.symbols }
     package var openWindows: Int { leaves.openWindows }
     /// The account (`BarCounters`) of the first leaf, with the series of all other leaves appended.
@@ -109,12 +118,9 @@ package struct GraphMachine: Sendable {
     /// `OperatorValue`. Counted since this machine was made or restored.
     package var valuesLeftOut: UInt64 { stages.valuesLeftOut }
 
-    /// The least of the sources' watermarks; `noWatermark` when no source has one. All bars up to
-    /// it are in the output. A source without a watermark has no bars, and is not waited for.
-    package var watermark: Timestamp {
-        sources.entries.map(\.watermark).filter { $0 != SourceTable.noWatermark }.min()
-            ?? SourceTable.noWatermark
-    }
+    /// The time up to which all bars are in the output, but for those of silent sources;
+    /// `noWatermark` before the first watermark.
+    package var watermark: Timestamp { leaves.tables.completeThrough }
 
     /// Notes the time before which the tape holds no ticks. Windows that begin earlier are partial.
     package mutating func tapeStarts(at time: Timestamp) { leaves.tables.tapeStarts(at: time) }
@@ -125,17 +131,16 @@ package struct GraphMachine: Sendable {
         _ header: PacketHeader, _ packet: RawSpan, into output: inout GraphOutput
     ) -> Bool {
         // The source `manual` has people's requests and ticks. Its ticks count as fetched, so only
-        // repairs use them. It has no watermark, and its definitions must not take a symbol away
-        // from the source that feeds it.
+        // repairs use them. It has no watermark and no bars of its own.
         guard header.source != .manual else {
             markPacket(packet, source: nil, into: &output)
             if !histories.isEmpty {
-                takeDays(in: packet)
+                takeDays(in: packet, source: nil)
                 publishDays(into: &output)
             }
             return true
         }
-        guard let source = leaves.source(header.source, firstSeen: header.sendTime) else {
+        guard let source = leaves.source(header.source) else {
             return false
         }
         if header.kind == .ticks {
@@ -148,6 +153,8 @@ package struct GraphMachine: Sendable {
         }
         if !histories.isEmpty { publishDays(into: &output) }
         advance(source, to: header.watermark, into: &output)
+        leaves.tables.sent(source, at: header.sendTime)
+        leaves.tables.complete(silentAfter: program.definition.silentAfter)
         return true
     }
 

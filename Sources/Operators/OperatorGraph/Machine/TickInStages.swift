@@ -7,8 +7,9 @@ protocol TickInStages {
     var header: TickHeader { get }
     /// The tick as custom operators and live readers get it.
     var graphTick: GraphTick { get }
-    /// Returns whether the deduplicator sees the tick for the first time.
-    func isNew(for deduplicator: inout Deduplicator) -> Bool
+    /// Returns whether the deduplicator sees the tick for the first time. `owner` is the number of
+    /// the source or group that owns the tick's symbol.
+    func isNew(for deduplicator: inout Deduplicator, of owner: Int) -> Bool
     /// Returns whether the tick meets a condition.
     func meets(_ condition: ExpressionEvaluator) -> Bool
     /// Returns the entry that lists the tick as a duplicate.
@@ -28,7 +29,9 @@ struct TradeInStages: TickInStages {
     var header: TickHeader { trade.header }
     var graphTick: GraphTick { .trade(trade) }
 
-    func isNew(for deduplicator: inout Deduplicator) -> Bool { deduplicator.isNew(trade) }
+    func isNew(for deduplicator: inout Deduplicator, of owner: Int) -> Bool {
+        deduplicator.isNew(trade, of: owner)
+    }
     func meets(_ condition: ExpressionEvaluator) -> Bool { condition.isMet(by: trade) }
 
     func duplicate(series: UInt16) -> LateTick {
@@ -47,7 +50,9 @@ struct QuoteInStages: TickInStages {
     var header: TickHeader { quote.header }
     var graphTick: GraphTick { .quote(quote) }
 
-    func isNew(for deduplicator: inout Deduplicator) -> Bool { deduplicator.isNew(quote) }
+    func isNew(for deduplicator: inout Deduplicator, of owner: Int) -> Bool {
+        deduplicator.isNew(quote, of: owner)
+    }
     func meets(_ condition: ExpressionEvaluator) -> Bool { condition.isMet(by: quote) }
 
     func duplicate(series: UInt16) -> LateTick {

@@ -34,10 +34,13 @@ extension TickStages {
     ) -> TickPlaces {
         switch stage.kind {
         case .deduplicate:
-            let new = deduplicators[stage.index].newOnes(of: run.trades, at: here)
+            let owner = owner(of: here, run)
+            let new = deduplicators[stage.index].newOnes(of: run.trades, at: here, of: owner)
             list(here.subtracting(new), of: stage, &run, source, &output)
             return new
-        case .throttle: return throttles[stage.index].passing(run.trades, at: here)
+        case .throttle:
+            let owner = owner(of: here, run)
+            return throttles[stage.index].passing(run.trades, at: here, of: owner)
         case .filter: return meeting(stage.index, here, run)
         case .route: return route(stage, here, &run)
         case .custom:
@@ -47,6 +50,12 @@ extension TickStages {
             }
             return passing
         }
+    }
+
+    /// Returns the owner of some trades of a run, at least one. All are of one packet, so of one
+    /// source.
+    private func owner(of places: TickPlaces, _ run: TradeRun) -> Int {
+        owner(of: run.trades[places.bits.trailingZeroBitCount].header.symbol)
     }
 
     /// Marks duplicates of an earlier deduplicator as lost at the stage's outputs, too.

@@ -15,8 +15,13 @@ struct TickStages: Sendable {
     /// was made: not part of the state.
     private(set) var valuesLeftOut: UInt64 = 0
     private let nodeNames: [String]
-    /// The names of the symbols by the machine's index. Only custom operators need them.
-    private var symbols: [Symbol] = []
+    /// The symbols by the machine's index. Only custom operators need them.
+    private var symbols: [SourceSymbol] = []
+    /// The sources and groups that own symbols, in the order in which they first owned one. So the
+    /// number of an owner, its index here, follows from the symbols.
+    private(set) var owners: [SourceName] = []
+    /// By symbol, the number of its owner.
+    private var ownerOf: [Int] = []
     /// The values of a custom operator for the present tick; empty between ticks.
     private var published: [OperatorValue] = []
 
@@ -38,11 +43,19 @@ struct TickStages: Sendable {
         var lost: UInt64 = 0
     }
 
-    /// Notes the name of a symbol. Has to be called for every symbol, in order of their indexes.
-    mutating func define(_ index: UInt32, _ symbol: Symbol) {
-        if index == symbols.count { symbols.append(symbol) }
-        for place in evaluators.indices { evaluators[place].define(index, symbol) }
+    /// Notes a symbol. Has to be called for every symbol, in order of their indexes.
+    mutating func define(_ index: UInt32, _ symbol: SourceSymbol) {
+        if index == symbols.count {
+            symbols.append(symbol)
+            if !owners.contains(symbol.source) { owners.append(symbol.source) }
+            ownerOf.append(owners.firstIndex(of: symbol.source) ?? 0)
+        }
+        for place in evaluators.indices { evaluators[place].define(index, symbol.symbol) }
     }
+
+    /// Returns the number of the owner of a symbol that was noted.
+    @inline(__always)
+    func owner(of symbol: UInt32) -> Int { ownerOf[Int(symbol)] }
 
     /// Sends a tick through the stages, from the point `root`. Duplicates, values and live ticks go
     /// to `output`.
@@ -84,8 +97,9 @@ struct TickStages: Sendable {
     ) -> Bool {
         switch stage.kind {
         case .deduplicate:
+            let owner = owner(of: tick.header.symbol)
             if tick.twins >> UInt64(stage.index) & 1 == 0,
-                tick.isNew(for: &deduplicators[stage.index])
+                tick.isNew(for: &deduplicators[stage.index], of: owner)
             {
                 return true
             }
@@ -94,7 +108,9 @@ struct TickStages: Sendable {
                 output.late.append(tick.duplicate(series: stage.series))
             }
             return false
-        case .throttle: return throttles[stage.index].passes(tick.header)
+        case .throttle:
+            let owner = owner(of: tick.header.symbol)
+            return throttles[stage.index].passes(tick.header, of: owner)
         case .filter: return tick.meets(evaluators[stage.index])
         case .route: return route(stage, tick, &way)
         case .custom: return runOperator(stage, tick.graphTick, &output)

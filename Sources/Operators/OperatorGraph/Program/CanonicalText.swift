@@ -8,14 +8,34 @@ struct CanonicalText {
     private(set) var text: String
 
     /// Raised with every change after which the same definition and tape give other output.
-    static let semantics = 5
+    static let semantics = 6
+    /// The ways of writing of the releases from which an upgrade is supported.
+    static let earlier = [
+        Writing(semantics: 5), Writing(semantics: 5, namesDeduplicationByID: false),
+    ]
 
-    init(_ definition: GraphDefinition) {
-        text = "graph \(Self.semantics)"
+    private let writing: Writing
+
+    /// The way in which one release writes the text.
+    struct Writing {
+        var semantics = CanonicalText.semantics
+        /// Whether deduplication by id has a word of its own.
+        var namesDeduplicationByID = true
+    }
+
+    /// `writing` differs for the text of an earlier release.
+    init(_ definition: GraphDefinition, as writing: Writing = Writing()) {
+        self.writing = writing
+        text = "graph \(writing.semantics)"
         for node in definition.nodes {
             add("node", node.name)
             add(node.input)
             add(node.operation)
+        }
+        if writing.semantics >= 6 { add("silent after \(definition.silentAfter)") }
+        for group in definition.groups.all {
+            add("group", group.name.text)
+            for member in group.members { add(member.text) }
         }
         for calendar in definition.calendars {
             add("calendar", calendar.name)
@@ -42,8 +62,9 @@ struct CanonicalText {
         switch operation {
         case .deduplicate(let rule):
             // Deduplication by id used to treat ticks without an id as duplicates, and made other
-            // bars. So it has another word.
-            let kind = rule.asksForID ? "deduplicate by id" : "deduplicate"
+            // bars. So it got another word, which the first texts of semantics 5 do not have.
+            let isNamed = rule.asksForID && writing.namesDeduplicationByID
+            let kind = isNamed ? "deduplicate by id" : "deduplicate"
             add("\(kind) \(rule.timeToLive) \(rule.entriesMax)")
             for field in rule.key { add(field.rawValue) }
         case .throttle(let rule): add("throttle \(rule.count) \(rule.per) \(rule.scope.rawValue)")
@@ -138,6 +159,8 @@ struct CanonicalText {
         add("breadth", rule.series.text, calendar ?? "")
         if rule.warmsUp { add("warm up") }
         for symbol in rule.universe { add(symbol.text) }
+        if !rule.sources.isEmpty { add("sources") }
+        for source in rule.sources { add(source.text) }
         for measure in rule.measures {
             switch measure {
             case .advanceDecline: add("advance decline")

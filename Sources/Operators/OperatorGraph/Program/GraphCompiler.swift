@@ -14,6 +14,7 @@ struct GraphCompiler {
 
     init(_ definition: GraphDefinition) {
         self.definition = definition
+        plan.groups = definition.groups
         kinds = definition.nodes.map { _ in nil }
         findPoints()
         for index in definition.nodes.indices { compile(index) }

@@ -20,6 +20,8 @@ struct GraphPlan: Sendable {
     var leaves: [LeafPlan] = []
     var resamples: [ResamplePlan] = []
     var histories: [HistoryPlan] = []
+    /// The sources that are one source to bars.
+    var groups = SourceGroups()
 }
 
 extension GraphPlan {

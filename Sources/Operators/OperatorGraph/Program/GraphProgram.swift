@@ -9,7 +9,12 @@ package struct GraphProgram: Sendable {
     package let series: [PublishedSeries]
     /// A hash of everything that decides the output. Other definitions have other hashes.
     package let hash: UInt64
+    /// The hashes that earlier releases gave this definition, whose output was another. A partition
+    /// with such output begins a new line of output by itself.
+    package let earlierHashes: [UInt64]
     let plan: GraphPlan
+    /// Raised by each release that makes other output of the same graph and tape.
+    package static let semantics = CanonicalText.semantics
     /// The custom operators before the first tick.
     let operators: [any TickOperator]
 
@@ -47,6 +52,9 @@ package struct GraphProgram: Sendable {
         series = compiler.series
         plan = compiler.plan
         hash = Checksum.of(CanonicalText(definition).text)
+        earlierHashes = CanonicalText.earlier.map {
+            Checksum.of(CanonicalText(definition, as: $0).text)
+        }
     }
 
     /// The name of the program in messages.

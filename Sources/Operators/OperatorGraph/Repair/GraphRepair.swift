@@ -18,6 +18,9 @@ package struct GraphRepair: Sendable {
     package let plan: RepairPlan
     /// Cancels and corrections that could not be noted, or carry no id to find the trade by.
     package private(set) var unusedChanges: UInt64 = 0
+    /// Ticks of `manual` in the time of the repair that were left out: several sources have their
+    /// symbol, and it is not known to which of them they belong.
+    package private(set) var unassigned: UInt64 = 0
     /// Ticks that the machines were given.
     package private(set) var taken: UInt64 = 0
 
@@ -30,6 +33,8 @@ package struct GraphRepair: Sendable {
     /// By symbol number in the present packet, the machine's index; `noSymbol` for an unknown one.
     private var packetSymbols: [UInt32] = []
     private var definitions = DefinitionMemory()
+    /// The symbols as the partition knows them.
+    private let known: SymbolTable
     private var changes = TradeChanges()
     private var missing: MissingReading
     /// The ticks of the first pass, for as long as they are few.
@@ -48,6 +53,7 @@ package struct GraphRepair: Sendable {
         guard let plan = machine.repairPlan(ranges) else { return nil }
         self.plan = plan
         program = machine.program
+        known = machine.symbols
         leaves = machine.leaves.repairLeaves(for: plan.machineRanges)
         extents = machine.leaves.plans.indices.map { leaf in
             RepairRanges(
@@ -81,22 +87,28 @@ package struct GraphRepair: Sendable {
         while let item = walk.next(in: packet) {
             switch item {
             case .trade(var trade):
+                if source == nil { noteUnassigned(trade.header, packet, &walk) }
+                let named = trade.header.symbol
                 own(&trade.header, source)
-                if isTaken, trade.header.action != 0, !changes.note(trade, source: source) {
-                    unusedChanges &+= 1
+                if isTaken, trade.header.action != 0 {
+                    let owners =
+                        source == nil
+                        ? meant(named, packet, &walk) : [trade.header.symbol]
+                    note(trade, of: owners, source: source)
                 }
                 if isTaken { stages.note(.trade(trade), source: source) }
                 if isTaken, isWanted(trade.header) {
                     kept.keep(.trade(trade), walk.ordinal, source: source)
                 }
             case .quote(var quote):
+                if source == nil { noteUnassigned(quote.header, packet, &walk) }
                 own(&quote.header, source)
                 if isTaken { stages.note(.quote(quote), source: source) }
                 if isTaken, isWanted(quote.header) {
                     kept.keep(.quote(quote), walk.ordinal, source: source)
                 }
             case .other(let message):
-                if isTaken { note(message, packet, source) }
+                if isTaken { note(message, packet, &walk, source) }
             case .control(let message):
                 guard let move = define(message, packet, source) else { continue }
                 missing.define(move)
@@ -107,12 +119,51 @@ package struct GraphRepair: Sendable {
         }
     }
 
+    /// Returns the symbols that a record of `manual` concerns: those of all sources, unless its
+    /// definition names one.
+    private func meant(
+        _ symbol: UInt32, _ packet: RawSpan, _ walk: inout PacketWalk
+    ) -> [UInt32] {
+        walk.symbol(symbol, in: packet).map {
+            leaves.tables.indexes(of: $0.symbol, named: $0.source, source: nil)
+        } ?? []
+    }
+
+    /// Notes a cancel or a correction for each of these symbols.
+    private mutating func note(_ trade: Trade, of symbols: [UInt32], source: Int?) {
+        var change = trade
+        var isNoted = !symbols.isEmpty
+        for symbol in symbols {
+            change.header.symbol = symbol
+            isNoted = changes.note(change, source: source) && isNoted
+        }
+        if !isNoted { unusedChanges &+= 1 }
+    }
+
+    /// Counts a tick of `manual` that is left out, if a source of its symbol is repaired here. The
+    /// header is the packet's.
+    private mutating func noteUnassigned(
+        _ header: TickHeader, _ packet: RawSpan, _ walk: inout PacketWalk
+    ) {
+        guard header.action == 0, interned(header.symbol) >= symbols.count,
+            header.eventTime >= plan.windowsFrom, header.eventTime < plan.to,
+            meant(header.symbol, packet, &walk).contains(where: { plan.symbols.contains($0) })
+        else { return }
+        unassigned &+= 1
+    }
+
     /// Notes a gap record; other messages do not matter here.
-    private mutating func note(_ message: MessageBounds, _ packet: RawSpan, _ source: Int?) {
+    private mutating func note(
+        _ message: MessageBounds, _ packet: RawSpan, _ walk: inout PacketWalk, _ source: Int?
+    ) {
         guard let gap = message.gapRecord(in: packet) else { return }
-        let symbol = gap.header.symbol
-        missing.take(
-            gap, of: symbol == TickHeader.noSymbol ? nil : interned(symbol), source: source)
+        guard gap.header.symbol != TickHeader.noSymbol else {
+            return missing.take(gap, ofAllOf: source)
+        }
+        guard let definition = walk.symbol(gap.header.symbol, in: packet) else { return }
+        let concerned = leaves.tables.indexes(
+            of: definition.symbol, named: definition.source, source: source)
+        for symbol in concerned { missing.take(gap, of: symbol) }
     }
 
     /// Returns whether a tick has to be kept for the second pass.
@@ -126,7 +177,7 @@ package struct GraphRepair: Sendable {
     /// sources than the limit allows.
     private mutating func source(of header: PacketHeader) -> (source: Int?, isTaken: Bool) {
         guard header.source != .manual else { return (nil, true) }
-        let source = leaves.source(header.source, firstSeen: header.sendTime)
+        let source = leaves.source(header.source)
         return (source, source != nil)
     }
 
@@ -153,8 +204,9 @@ package struct GraphRepair: Sendable {
 
     // MARK: definitions
 
-    /// Finds a symbol by its name, so that no symbol is taken away from its source. Returns `nil`
-    /// when its source does not change here.
+    /// Finds a symbol by its name, so that no symbol is taken away from the member of its group
+    /// that feeds it. Returns `nil` when that one does not change here. A tick of `manual` belongs
+    /// to the source that its definition names (`assigned`).
     private mutating func define(
         _ message: MessageBounds, _ packet: RawSpan, _ source: Int?
     ) -> KeptTicks.Move? {
@@ -166,7 +218,9 @@ package struct GraphRepair: Sendable {
         guard let (index, definition) = message.symbolDefinition(in: packet),
             index < PacketLimits.definitionsMax
         else { return nil }
-        let symbol = symbols.index(of: definition.symbol) ?? BarMachine.noSymbol
+        let meant = leaves.tables.indexes(
+            of: definition.symbol, named: definition.source, source: source)
+        let symbol = assigned(meant, definition) ?? BarMachine.noSymbol
         name(index, symbol)
         guard symbol < symbols.count else { return nil }
         definitions.note(message, in: packet, source: memory, symbol: symbol)
@@ -176,6 +230,15 @@ package struct GraphRepair: Sendable {
             subscription: Subscription(
                 symbol: definition.symbol, provider: definition.provider, since: definition.since),
             source: source)
+    }
+
+    /// Returns the symbol to which the ticks after a definition belong; `nil` when that is not
+    /// known. A definition of `manual` may mean several: earlier releases named no source. Then
+    /// the ticks belong to the only one whose provider is the same.
+    private func assigned(_ meant: [UInt32], _ definition: SymbolDefinition) -> UInt32? {
+        guard meant.count > 1 else { return meant.first }
+        let same = meant.filter { known.provider(of: $0) == definition.provider }
+        return same.count == 1 ? same[0] : nil
     }
 
     /// The number that stands for the source `manual`.

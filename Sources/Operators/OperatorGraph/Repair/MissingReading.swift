@@ -46,15 +46,17 @@ struct MissingReading: Sendable {
         }
     }
 
-    /// Applies a gap record. `named` is `nil` when the record concerns all symbols of its source.
-    /// `source` is `nil` for `manual`, whose records concern the symbols of all sources.
-    mutating func take(_ gap: GapRecord, of named: UInt32?, source: Int?) {
+    /// Applies a gap record of one symbol.
+    mutating func take(_ gap: GapRecord, of symbol: UInt32) {
+        guard let meaning = GapMeaning(gap), symbol < isOfRepair.count, isOfRepair[Int(symbol)]
+        else { return }
+        stretches.apply(meaning.change(of: symbol))
+    }
+
+    /// Applies a gap record that concerns all symbols of its source. `source` is `nil` for
+    /// `manual`, whose records concern the symbols of all sources.
+    mutating func take(_ gap: GapRecord, ofAllOf source: Int?) {
         guard let meaning = GapMeaning(gap) else { return }
-        if let named {
-            guard named < isOfRepair.count, isOfRepair[Int(named)] else { return }
-            stretches.apply(meaning.change(of: named))
-            return
-        }
         for symbol in symbols where source == nil || feedOf[Int(symbol)] == source {
             stretches.apply(meaning.change(of: symbol))
         }

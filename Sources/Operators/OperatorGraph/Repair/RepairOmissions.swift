@@ -10,6 +10,8 @@ package struct RepairOmissions: Hashable, Sendable {
     package var changes: UInt64 = 0
     /// Fetched ticks that were judged at their place on the tape instead of at their event time.
     package var unplaced: UInt64 = 0
+    /// Ticks of people that may belong to several sources, and were left out.
+    package var unassigned: UInt64 = 0
 
     package init() {}
 
@@ -22,6 +24,7 @@ package struct RepairOmissions: Hashable, Sendable {
         more.withdrawals &-= min(withdrawals, before.withdrawals)
         more.changes &-= min(changes, before.changes)
         more.unplaced &-= min(unplaced, before.unplaced)
+        more.unassigned &-= min(unassigned, before.unassigned)
         return more
     }
 
@@ -30,11 +33,12 @@ package struct RepairOmissions: Hashable, Sendable {
         withdrawals &+= other.withdrawals
         changes &+= other.changes
         unplaced &+= other.unplaced
+        unassigned &+= other.unassigned
     }
 }
 
 extension GraphMachine {
-    /// The omissions of all repairs that it absorbed. `changes` and `unplaced` belong to each
+    /// The omissions of all repairs that it absorbed. The last three belong to each
     /// `GraphRepair`.
     package var repairOmissions: RepairOmissions {
         var omissions = RepairOmissions()

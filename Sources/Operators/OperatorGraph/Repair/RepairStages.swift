@@ -27,6 +27,16 @@ struct RepairStages: Sendable {
         var way = TickStages.Way(passed: 0)
     }
 
+    /// The fetched ticks of one source or group. As in the stages, each one has a clock of its own.
+    private struct Queue: Sendable {
+        /// The indexes of its fetched ticks, in the order of their times.
+        var order: [Int] = []
+        /// How many of `order` are judged.
+        var judged = 0
+        /// The latest time of its ticks that came at their time.
+        var clock = Int64.min
+    }
+
     /// Fetched ticks for which there was no room.
     private(set) var unplaced: UInt64 = 0
     private var stages: TickStages
@@ -45,14 +55,10 @@ struct RepairStages: Sendable {
     /// The fetched ticks in the order of the tape.
     private var fetched: [Fetched] = []
     private let max: Int
-    /// The indexes of the fetched ticks, in the order of their times.
-    private var order: [Int] = []
-    /// How many of `order` are judged.
-    private var judged = 0
+    /// By owner of symbols, as the stages number them: its fetched ticks.
+    private var queues: [Queue] = []
     /// How many fetched ticks came again in the second pass.
     private var answered = 0
-    /// The latest time of the ticks that came at their time.
-    private var clock = Int64.min
     /// Receives the output of stages, which is not published in a repair.
     private var unseen = GraphOutput()
 
@@ -68,8 +74,9 @@ struct RepairStages: Sendable {
         self.symbols = plan.mixesSymbols ? nil : Set(symbols)
         self.max = max
         for index in 0..<UInt32(machine.symbols.count) {
-            stages.define(index, machine.symbols.symbol(at: index))
+            stages.define(index, machine.symbols.pair(at: index))
         }
+        queues = stages.owners.map { _ in Queue() }
     }
 
     /// Returns whether the tick has to go through the stages.
@@ -113,7 +120,11 @@ struct RepairStages: Sendable {
             fetched[place].tick = change(tick, fetched[place].source)
         }
         sightings = []
-        order = fetched.indices.sorted { (fetched[$0].time, $0) < (fetched[$1].time, $1) }
+        let order = fetched.indices.sorted { (fetched[$0].time, $0) < (fetched[$1].time, $1) }
+        for place in order {
+            guard let header = fetched[place].tick.header else { continue }
+            queues[stages.owner(of: header.symbol)].order.append(place)
+        }
     }
 
     // MARK: the second pass
@@ -124,26 +135,30 @@ struct RepairStages: Sendable {
             return TickStages.Way(passed: UInt64.max)
         }
         guard remembers else { return run(tick, twins: 0) }
+        let owner = stages.owner(of: header.symbol)
         guard header.flags.contains(.backfilled) else {
             let time = header.stageTime
-            if time.isDefined { clock = Swift.max(clock, time.nanoseconds) }
-            judge(before: clock)
+            if time.isDefined {
+                queues[owner].clock = Swift.max(queues[owner].clock, time.nanoseconds)
+            }
+            judge(queues[owner].clock, of: owner)
             return run(tick, twins: 0)
         }
         guard answered < fetched.count else { return run(tick, twins: 0) }
-        // All ticks with an earlier time are on the tape before the fetched tick.
+        // All of its owner's ticks with an earlier time are on the tape before the fetched tick.
         let place = answered
         answered += 1
         let end = fetched[place].time.addingReportingOverflow(1)
-        judge(before: end.overflow ? Int64.max : end.partialValue)
+        judge(end.overflow ? Int64.max : end.partialValue, of: owner)
         return fetched[place].way
     }
 
-    /// Judges the fetched ticks before this time.
-    private mutating func judge(before time: Int64) {
-        while judged < order.count, fetched[order[judged]].time < time {
-            let place = order[judged]
-            judged += 1
+    /// Judges an owner's fetched ticks before `end`.
+    private mutating func judge(_ end: Int64, of owner: Int) {
+        while queues[owner].judged < queues[owner].order.count {
+            let place = queues[owner].order[queues[owner].judged]
+            guard fetched[place].time < end else { return }
+            queues[owner].judged += 1
             fetched[place].way = run(fetched[place].tick, twins: fetched[place].twins)
         }
     }

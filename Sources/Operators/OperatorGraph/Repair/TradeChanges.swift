@@ -1,8 +1,9 @@
 internal import MarketModel
 
 /// The trades that were cancelled or corrected later, by the provider's id. A change concerns
-/// trades of its own source, because ids are unique within it. A change of the source `manual` may
-/// concern a trade of any source.
+/// trades of its own source or group, because ids are unique within it: the members of a group are
+/// parts of one feed, and share its ids. A change of the source `manual` is noted for each source
+/// that it may concern.
 struct TradeChanges: Sendable {
     enum Change: Hashable, Sendable {
         /// The trade does not count.
@@ -20,9 +21,10 @@ struct TradeChanges: Sendable {
     }
 
     private struct Key: Hashable, Sendable {
+        /// The symbol of one source or group.
         var symbol: UInt32
-        /// The source; `nil` for `manual`.
-        var source: Int?
+        /// Whether it came from `manual`.
+        var isOfPeople: Bool
         var id: UInt64
     }
 
@@ -43,7 +45,8 @@ struct TradeChanges: Sendable {
     /// Notes a change. It replaces an earlier change of the same trade. Returns false when there is
     /// no room, or no id.
     mutating func note(_ trade: Trade, source: Int?) -> Bool {
-        let key = Key(symbol: trade.header.symbol, source: source, id: trade.header.providerID)
+        let key = Key(
+            symbol: trade.header.symbol, isOfPeople: source == nil, id: trade.header.providerID)
         guard key.id != 0, trade.header.symbol != TickHeader.noSymbol,
             byTrade.count < Self.changesMax || byTrade[key] != nil
         else { return false }
@@ -62,14 +65,15 @@ struct TradeChanges: Sendable {
         return true
     }
 
-    /// Returns the last change of a trade, from its own source or from `manual`.
+    /// Returns the last change of a trade, from its own source or group or from `manual`.
     func change(of trade: Trade, source: Int?) -> Change? {
         guard trade.header.providerID != 0, !byTrade.isEmpty else { return nil }
-        var key = Key(symbol: trade.header.symbol, source: nil, id: trade.header.providerID)
+        var key = Key(
+            symbol: trade.header.symbol, isOfPeople: true, id: trade.header.providerID)
         // Of the two changes the later one counts.
         let ofPeople = byTrade[key]
-        guard let source else { return ofPeople?.change }
-        key.source = source
+        guard source != nil else { return ofPeople?.change }
+        key.isOfPeople = false
         guard let own = byTrade[key] else { return ofPeople?.change }
         guard let ofPeople, ofPeople.number > own.number else { return own.change }
         return ofPeople.change

@@ -146,9 +146,13 @@ package struct UniverseMachine: Sendable {
             while packetSymbols.count < (Int(index) + 1) * nodes.count {
                 packetSymbols.append(nil)
             }
+            let symbol = definition.source.map {
+                SourceSymbol(definition.symbol, of: program.groups.owner(of: $0))
+            }
             for node in nodes.indices {
-                packetSymbols[Int(index) * nodes.count + node] = state.symbol(
-                    definition.symbol, machine: node)
+                packetSymbols[Int(index) * nodes.count + node] = symbol.flatMap {
+                    state.symbol($0, machine: node)
+                }
             }
         } else if let (index, definition) = message.seriesDefinition(in: packet) {
             guard index < PacketLimits.definitionsMax else { return }

@@ -12,6 +12,8 @@ package struct UniverseProgram: Sendable {
     }
 
     package let nodes: [Node]
+    /// The groups of sources. Bars from before a group was introduced have its members' names.
+    let groups: SourceGroups
     /// The number of partitions of the tape. Each is waited for.
     package let partitions: Int
 
@@ -33,6 +35,7 @@ package struct UniverseProgram: Sendable {
                 name: node.name, rule: rule, series: bars,
                 calendar: definition.calendars.first { $0.name == calendar })
         }
+        groups = definition.groups
         self.partitions = partitions
         if nodes.isEmpty { return nil }
     }

@@ -2,10 +2,10 @@ internal import MarketModel
 internal import Primitives
 
 extension BreadthMachine {
-    /// Version 2. Another layout needs another version with a separate golden file, and a new value
-    /// of `CanonicalText.semantics`, which changes the hash of every graph. So older states are
-    /// never read.
-    static let envelope = StateEnvelope("TLBR", version: 2)
+    /// Version 3: a symbol belongs to a source. Another layout needs another version with a
+    /// separate golden file, and a new value of `CanonicalText.semantics`, which changes the hash
+    /// of every graph. So older states are never read.
+    static let envelope = StateEnvelope("TLBR", version: 3)
 
     /// Restores the machine whose `encode` wrote these bytes, for the same rule, series, calendar
     /// and number of partitions.
@@ -44,7 +44,8 @@ extension BreadthMachine {
         counters.encode(into: &bytes)
         bytes.append(integer: UInt32(symbols.count))
         for (name, symbol) in zip(names, symbols) {
-            bytes.append(text: name.text)
+            bytes.append(text: name.symbol.text)
+            bytes.append(text: name.source.text)
             symbol.encode(into: &bytes)
         }
         bytes.append(integer: UInt32(windows.count))
@@ -56,13 +57,14 @@ extension BreadthMachine {
         _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
         let count = try reader.count(
-            of: .symbol, max: BreadthRule.universeMax, bytesEach: 18 + BreadthDay.encodedBytes,
+            of: .symbol, max: BreadthRule.universeMax, bytesEach: 20 + BreadthDay.encodedBytes,
             in: bytes)
         for index in 0..<count {
             let text = try reader.text(of: .symbol, max: Symbol.utf8CountMax, in: bytes)
-            guard let name = Symbol(text), symbol(name) == UInt32(index) else {
-                throw reader.malformed(.symbol)
-            }
+            let owner = try reader.text(of: .symbol, max: SourceName.utf8CountMax, in: bytes)
+            guard let name = Symbol(text), let source = SourceName(owner),
+                symbol(SourceSymbol(name, of: source)) == UInt32(index)
+            else { throw reader.malformed(.symbol) }
             symbols[index] = try BreadthSymbol(&reader, bytes, rule)
         }
     }

@@ -39,9 +39,9 @@ public struct BreadthMachine: Sendable {
     /// watermark is the common one.
     var watermarks: [Int64]
     /// By number, the symbol.
-    var names: [Symbol] = []
+    var names: [SourceSymbol] = []
     /// Looked up and never walked over: its order differs between processes.
-    var indexes: [Symbol: UInt32] = [:]
+    var indexes: [SourceSymbol: UInt32] = [:]
     /// The symbols that count; empty when all do.
     let universe: Set<Symbol>
     /// By number, the symbol's days and bars.
@@ -73,9 +73,11 @@ public struct BreadthMachine: Sendable {
 
     /// Returns the number for a symbol's bars, which the caller keeps; `nil` when the symbol is not
     /// in the universe, or there are too many.
-    public mutating func symbol(_ symbol: Symbol) -> UInt32? {
+    public mutating func symbol(_ symbol: SourceSymbol) -> UInt32? {
         if let known = indexes[symbol] { return known }
-        guard universe.isEmpty || universe.contains(symbol) else { return nil }
+        guard universe.isEmpty || universe.contains(symbol.symbol),
+            rule.sources.isEmpty || rule.sources.contains(symbol.source)
+        else { return nil }
         guard symbols.count < BreadthRule.universeMax else {
             counters.refusedSymbols += 1
             return nil

@@ -72,7 +72,7 @@ public struct UniverseState: Sendable {
     public var symbols: Int { machines.map(\.symbolCount).max() ?? 0 }
 
     /// Returns the machine's number for a symbol; `nil` when the symbol does not count there.
-    public mutating func symbol(_ symbol: Symbol, machine: Int) -> UInt32? {
+    public mutating func symbol(_ symbol: SourceSymbol, machine: Int) -> UInt32? {
         machines[machine].symbol(symbol)
     }
 

@@ -9,7 +9,8 @@ extension SourceTable {
         bytes.append(integer: UInt32(entries.count))
         for entry in entries {
             bytes.append(text: entry.name.text)
-            bytes.append(integer: entry.firstSeen.nanoseconds)
+            bytes.append(integer: entry.lastSent.nanoseconds)
+            bytes.append(integer: entry.lastHeard)
             bytes.append(integer: entry.watermark.nanoseconds)
             bytes.append(integer: entry.regressions)
         }
@@ -18,16 +19,21 @@ extension SourceTable {
     init(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
         let refused = try reader.tally(in: bytes)
         let count = try reader.count(
-            of: .source, max: StreamLimits.sourcesMax, bytesEach: 26, in: bytes)
+            of: .source, max: StreamLimits.sourcesMax, bytesEach: 34, in: bytes)
         var entries: [Entry] = []
         for _ in 0..<count {
             let text = try reader.text(of: .source, max: SourceName.utf8CountMax, in: bytes)
             guard let name = SourceName(text) else { throw reader.malformed(.source) }
             let entry = Entry(
-                name: name, firstSeen: Timestamp(nanoseconds: try reader.int64(in: bytes)),
+                name: name, lastSent: Timestamp(nanoseconds: try reader.int64(in: bytes)),
+                lastHeard: try reader.int64(in: bytes),
                 watermark: Timestamp(nanoseconds: try reader.int64(in: bytes)),
                 regressions: try reader.tally(in: bytes))
-            guard entry.watermark.isDefined else { throw reader.malformed(.source) }
+            guard entry.watermark.isDefined, entry.lastSent.isDefined,
+                (0...Self.clockMax).contains(entry.lastHeard)
+            else {
+                throw reader.malformed(.source)
+            }
             entries.append(entry)
         }
         guard Set(entries.map(\.name)).count == count else { throw reader.malformed(.source) }
@@ -49,14 +55,14 @@ extension SymbolTable {
             bytes.append(integer: record.since.nanoseconds)
             bytes.append(integer: record.firstSince.nanoseconds)
             bytes.append(integer: record.closedThrough.nanoseconds)
-            bytes.append(text: record.symbol.text)
+            bytes.append(text: record.pair.symbol.text)
         }
     }
 
-    /// Restores the table whose `encode` wrote these bytes. `sourceCount` is the number of sources
-    /// in the same tables.
+    /// Restores the table whose `encode` wrote these bytes. `owners` has, for each source in the
+    /// same tables, its group or the source itself.
     init(
-        _ reader: inout StateReader, _ bytes: RawSpan, sourceCount: Int
+        _ reader: inout StateReader, _ bytes: RawSpan, owners: [SourceName]
     ) throws(CheckpointError) {
         self.init()
         let providerCount = try reader.count(
@@ -77,10 +83,11 @@ extension SymbolTable {
             let closedThrough = Timestamp(nanoseconds: try reader.int64(in: bytes))
             let text = try reader.text(of: .symbol, max: Symbol.utf8CountMax, in: bytes)
             guard let symbol = Symbol(text), firstSince <= since, since.isDefined,
-                closedThrough.isDefined, isKnown(feed, sourceCount: sourceCount), feed != .foreign
+                closedThrough.isDefined, isKnown(feed, sourceCount: owners.count), feed != .foreign
             else { throw reader.malformed(.symbol) }
             let record = Record(
-                symbol: symbol, since: since, firstSince: firstSince, closedThrough: closedThrough)
+                pair: SourceSymbol(symbol, of: owners[feed.source]), since: since,
+                firstSince: firstSince, closedThrough: closedThrough)
             guard append(record, feed: feed) else { throw reader.malformed(.symbol) }
         }
     }

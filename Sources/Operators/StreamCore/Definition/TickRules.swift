@@ -9,7 +9,8 @@ public import MarketModel
 public struct DeduplicateRule: Hashable, Sendable {
     /// Two ticks of one symbol with the same values here are the same tick. Never empty.
     public var key: [TickField]
-    /// How long a tick is remembered, in nanoseconds of the receive time on the tape.
+    /// How long a tick is remembered, in nanoseconds of the receive times of its source or group
+    /// on the tape.
     public var timeToLive: Int64
     /// Remembered ticks of one partition. Beyond, the oldest is forgotten, and counted.
     public var entriesMax: Int
@@ -31,11 +32,11 @@ public struct DeduplicateRule: Hashable, Sendable {
 }
 
 /// The rule of a stage that lets so many ticks through per span of time, by the receive times on
-/// the tape.
+/// the tape. Each source or group is judged by itself.
 public struct ThrottleRule: Hashable, Sendable {
     public enum Scope: String, CaseIterable, Hashable, Sendable {
         case symbol
-        /// All symbols of the partition together.
+        /// All symbols of a source or group in the partition together.
         case partition
     }
 
@@ -132,20 +133,25 @@ public struct BreadthRule: Hashable, Sendable {
     /// The symbols to measure. Empty means every symbol that has bars.
     public var universe: [Symbol]
     public var measures: [BreadthMeasure]
+    /// The sources and groups whose symbols count. Empty means all.
+    public var sources: [SourceName]
     /// Whether days from a provider count as well, where the graph's own bars do not cover them.
     public var warmsUp: Bool
 
-    /// Symbols that one node measures. A symbol beyond is refused and counted.
+    /// Symbols that one node measures, each counted once for each of its sources. One beyond is
+    /// refused and counted.
     public static let universeMax = 16_384
     /// The greatest number of days that a measure looks back.
     public static let daysMax = 400
 
     public init(
-        series: SeriesName, universe: [Symbol], measures: [BreadthMeasure], warmsUp: Bool = false
+        series: SeriesName, universe: [Symbol], measures: [BreadthMeasure],
+        sources: [SourceName] = [], warmsUp: Bool = false
     ) {
         self.series = series
         self.universe = universe
         self.measures = measures
+        self.sources = sources
         self.warmsUp = warmsUp
     }
 }

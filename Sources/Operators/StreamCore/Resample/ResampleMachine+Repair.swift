@@ -40,7 +40,8 @@ extension ResampleMachine {
     /// of the repair machine: they decide which windows are partial.
     ///
     /// `published` holds the bars of `publishedRanges` as they are on the tape, by the machine's
-    /// own series indexes. A removed window is withdrawn only if it had a bar.
+    /// own series indexes. A removed window is withdrawn only if it had a bar. In requested ranges,
+    /// bars on the tape without a finer bar are withdrawn, too.
     public mutating func absorb(
         _ repaired: ResampleMachine, by its: PartitionTables, _ ranges: [DirtyRange],
         published: [Bar]? = nil, _ tables: PartitionTables, into closed: inout [Bar]
@@ -48,6 +49,7 @@ extension ResampleMachine {
         let known = PublishedWindows(published ?? [])
         let start = closed.count
         let dirty = DirtyTime(ranges, of: self)
+        let requested = RepairRanges(requested: ranges)
         for symbol in dirty.ranges.symbols where Int(symbol) < held.count {
             guard !repaired.repairRefused.contains(symbol) else {
                 counters.repairsRefused += 1
@@ -56,10 +58,13 @@ extension ResampleMachine {
             let found = repaired.held[Int(symbol)]
             var replaced: [DirtyRange] = []
             for index in series.indices {
+                let first = closed.count
                 for window in windows(Int(symbol), index, found, dirty) {
                     replaced.append(window)
                     replace(window, index, found, by: its, known, tables, into: &closed)
                 }
+                withdrawUnmade(
+                    known.bars(symbol, index), found, requested, from: first, into: &closed)
             }
             exchange(Int(symbol), found, replaced)
             // The finer bars changed, so the time at which the next one is settled has to be found
@@ -154,6 +159,31 @@ extension ResampleMachine {
         }
     }
 
+    /// Withdraws a symbol's bars of a series on the tape in requested ranges for whose windows the
+    /// repair has no finer bar, as `BarMachine.withdrawUnmade` does. `known` are these bars. The
+    /// versions of the symbol and series in `closed` begin at `first`.
+    private mutating func withdrawUnmade(
+        _ known: [Bar], _ found: ResampleSymbol, _ requested: RepairRanges, from first: Int,
+        into closed: inout [Bar]
+    ) {
+        guard let one = known.first else { return }
+        var kept: Set<Int64> = []
+        for window in held[Int(one.symbol)].windows[Int(one.series)] where window.isOnTape {
+            kept.insert(window.start)
+        }
+        for bar in closed[first...] where bar.flags.contains(.withdrawn) {
+            kept.insert(bar.openTime.nanoseconds)
+        }
+        for bar in known where !kept.contains(bar.openTime.nanoseconds) {
+            let (from, to) = (bar.openTime.nanoseconds, bar.closeTime.nanoseconds)
+            guard let reason = requested.reason(bar.symbol, from: from, to: to),
+                !found.hasPrice(in: ResampleWindow(start: from, end: to))
+            else { continue }
+            counters.repairs += 1
+            closed.append(PublishedBar(bar).withdrawal(reason: reason))
+        }
+    }
+
     /// Replaces the finer bars that are not settled, in the windows that were replaced.
     private mutating func exchange(
         _ symbol: Int, _ found: ResampleSymbol, _ replaced: [DirtyRange]
@@ -189,20 +219,24 @@ extension ResampleMachine {
     // MARK: bars to read back for a repair
 
     /// Returns which bars on the tape `absorb` has to know: those of removed windows in which
-    /// nothing sets a price any more.
+    /// nothing sets a price any more, and in requested ranges those without a finer bar.
     public func publishedRanges(
         _ repaired: ResampleMachine, _ ranges: [DirtyRange]
     ) -> [PublishedRange] {
         let dirty = DirtyTime(ranges, of: self)
+        let requested = ranges.filter { $0.reason == BarReason.repair.rawValue }
         var needs: [PublishedRange] = []
         for symbol in dirty.ranges.symbols
         where Int(symbol) < held.count && !repaired.repairRefused.contains(symbol) {
             let found = repaired.held[Int(symbol)]
             for index in series.indices {
+                for range in requested where range.symbol == symbol {
+                    needs += unmade(range, index, found)
+                }
                 for one in windows(Int(symbol), index, found, dirty) {
                     let window = ResampleWindow(start: one.from, end: one.to)
                     guard !held[Int(symbol)].place(of: one.from, series: index).isThere,
-                        !found.fine(in: window).contains(where: { $0.trades > 0 })
+                        !found.hasPrice(in: window)
                     else { continue }
                     needs.append(
                         PublishedRange(
@@ -212,6 +246,25 @@ extension ResampleMachine {
             }
         }
         return needs
+    }
+
+    /// Returns the time of a requested range for which the repair has no finer bar. Where windows
+    /// overlap, other windows do not tell which ones are not made: there it is all of the time.
+    private func unmade(
+        _ range: DirtyRange, _ index: Int, _ found: ResampleSymbol
+    ) -> [PublishedRange] {
+        let (from, to) = extent(of: range)
+        var made: [WindowShape.Bounds] = []
+        if case .tumbling = series[index].window {
+            made = found.windows[index].filter { found.hasPrice(in: $0) }.map {
+                WindowShape.Bounds(start: $0.start, end: $0.end)
+            }
+        }
+        return WindowShape.Bounds(start: from, end: to).gaps(between: made).map {
+            PublishedRange(
+                symbol: range.symbol, series: UInt16(truncatingIfNeeded: index), from: $0.start,
+                to: $0.end)
+        }
     }
 
     /// Notes symbols of which not all finer bars could be made. Their windows stay as they are.

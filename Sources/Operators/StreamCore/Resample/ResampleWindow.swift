@@ -102,6 +102,12 @@ struct ResampleSymbol: Sendable {
 
 extension ResampleSymbol {
     func fine(in window: ResampleWindow) -> ArraySlice<Bar> { unsettled.fine(in: window) }
+
+    /// Returns whether a finer bar sets a price of the window. For the symbol of a repair machine,
+    /// which settles none.
+    func hasPrice(in window: ResampleWindow) -> Bool {
+        fine(in: window).contains { $0.trades > 0 }
+    }
 }
 
 extension [Bar] {

@@ -16,8 +16,14 @@ public struct PartitionTables: Sendable {
     /// Gaps that make windows partial; in the tables of a repair also the beginnings of
     /// subscriptions, of which live machines learn by `Change.restart`.
     public var missing = MissingStretches()
+    /// The time up to which the bars of all sources are complete, but for those that were silent;
+    /// `noWatermark` before the first watermark. It never goes backwards: what a source brings
+    /// after a silence is late for whatever uses the bars of several sources.
+    public private(set) var completeThrough = SourceTable.noWatermark
+    /// The sources that are one source to bars.
+    public let groups: SourceGroups
 
-    public init() {}
+    public init(_ groups: SourceGroups = SourceGroups()) { self.groups = groups }
 
     /// The changes that one definition made to the tables.
     public struct Change: Sendable {
@@ -25,7 +31,7 @@ public struct PartitionTables: Sendable {
         public let index: UInt32
         /// Whether the symbol was not known before.
         public internal(set) var isNew = false
-        /// Another source feeds the symbol from now on.
+        /// Another member of its group feeds the symbol from now on.
         var isMoved = false
         /// Another source, or another provider of the same source, feeds the symbol from now on.
         var isSwitch = false
@@ -39,23 +45,32 @@ public struct PartitionTables: Sendable {
         tapeStart = time.isDefined ? time : SourceTable.noWatermark
     }
 
-    /// Returns the index of a packet's source; `nil` when there are too many. `firstSeen` is used
-    /// only when the source first appears. The caller then has to call `addSource` on the machines.
-    public mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
-        sources.index(of: name, firstSeen: firstSeen)
+    /// Returns the index of a packet's source; `nil` when there are too many. When a source first
+    /// appears, the caller has to call `addSource` on the machines.
+    public mutating func source(_ name: SourceName) -> Int? { sources.index(of: name) }
+
+    /// Notes that a source sent a packet at this time.
+    public mutating func sent(_ source: Int, at time: Timestamp) { sources.sent(source, at: time) }
+
+    /// Moves `completeThrough` to the least watermark of the sources that are not silent.
+    public mutating func complete(silentAfter: Int64) {
+        completeThrough = max(
+            completeThrough, sources.leastWatermark(silentAfter: silentAfter))
     }
 
-    /// Notes which source feeds a symbol; returns `nil` when the table is full. The caller passes
-    /// the change to the machines with `apply`.
+    /// Notes that a source feeds a symbol, which belongs to this source or to its group; returns
+    /// `nil` when the table is full. The caller passes the change to the machines with `apply`.
     ///
-    /// When another source than before feeds the symbol, its watermark closes the windows from its
-    /// next `advance` on. Closed windows stay closed.
+    /// When another member of the group than before feeds the symbol, its watermark closes the
+    /// windows from its next `advance` on. Closed windows stay closed.
     public mutating func define(_ subscription: Subscription, source: Int) -> Change? {
         guard sources.entries.indices.contains(source) else { return nil }
         let feed = SymbolTable.Feed(
             source: source, provider: symbols.providerIndex(subscription.provider))
-        guard let index = symbols.index(of: subscription.symbol) else {
-            return symbols.insert(subscription, feed: feed).map { Change(index: $0, isNew: true) }
+        let pair = pair(subscription.symbol, source: source)
+        guard let index = symbols.index(of: pair) else {
+            return symbols.insert(pair, subscription, feed: feed)
+                .map { Change(index: $0, isNew: true) }
         }
         var change = Change(index: index)
         let before = symbols.feeds[Int(index)]
@@ -73,13 +88,31 @@ public struct PartitionTables: Sendable {
         return change
     }
 
+    private func pair(_ symbol: Symbol, source: Int) -> SourceSymbol {
+        SourceSymbol(symbol, of: groups.owner(of: sources.entries[source].name))
+    }
+
+    /// Returns the indexes of the symbols that a definition means, in ascending order: one for a
+    /// packet of a source. `source` is `nil` for `manual`, the source of people's records: they
+    /// mean the symbol of the source or group that the definition names, or else of all sources.
+    public func indexes(
+        of symbol: Symbol, named: SourceName?, source: Int?
+    ) -> [UInt32] {
+        if let source {
+            return symbols.index(of: pair(symbol, source: source)).map { [$0] } ?? []
+        }
+        guard let named else { return symbols.indexes(of: symbol) }
+        return symbols.index(of: SourceSymbol(symbol, of: groups.owner(of: named)))
+            .map { [$0] } ?? []
+    }
+
     /// Sets a source's watermark. One below the last is counted and changes nothing.
     public mutating func advance(_ source: Int, to watermark: Timestamp) {
         sources.advance(source, to: watermark)
     }
 
-    /// Returns the time up to which the symbol's windows are closed, by the watermarks of its
-    /// present and earlier sources.
+    /// Returns the time up to which the symbol's windows are closed, by the watermark of its
+    /// source, or by those of the present and earlier members of its group.
     func closedThrough(_ symbol: Int) -> Int64 {
         closedThrough(symbol, by: sources.entries[symbols.feeds[symbol].source].watermark)
     }
@@ -107,26 +140,34 @@ public struct PartitionTables: Sendable {
 }
 
 extension PartitionTables {
-    /// Version 1. Another layout needs another version, whose golden file is added to the existing
-    /// ones.
-    static let envelope = StateEnvelope("TLPT", version: 1)
+    /// Version 2: a symbol belongs to a source. Another layout needs another version, whose golden
+    /// file is added to the existing ones.
+    static let envelope = StateEnvelope("TLPT", version: 2)
 
     /// Appends the tables without `missing`, which is encoded separately.
     public func encode(into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         bytes.append(integer: tapeStart.nanoseconds)
+        bytes.append(integer: completeThrough.nanoseconds)
         sources.encode(into: &bytes)
         symbols.encode(into: &bytes)
         Self.envelope.seal(&bytes, from: start)
     }
 
-    /// Restores the tables whose `encode` wrote these bytes.
-    public init(restoring bytes: RawSpan) throws(CheckpointError) {
+    /// Restores the tables whose `encode` wrote these bytes, for the same groups.
+    public init(
+        _ groups: SourceGroups, restoring bytes: RawSpan
+    ) throws(CheckpointError) {
+        self.groups = groups
         var reader = try Self.envelope.open(bytes)
         tapeStart = Timestamp(nanoseconds: try reader.int64(in: bytes))
-        guard tapeStart.isDefined else { throw reader.malformed(.header) }
+        completeThrough = Timestamp(nanoseconds: try reader.int64(in: bytes))
+        guard tapeStart.isDefined, completeThrough.isDefined else {
+            throw reader.malformed(.header)
+        }
         sources = try SourceTable(&reader, bytes)
-        symbols = try SymbolTable(&reader, bytes, sourceCount: sources.entries.count)
+        let owners = sources.entries.map { groups.owner(of: $0.name) }
+        symbols = try SymbolTable(&reader, bytes, owners: owners)
         try reader.finish()
     }
 }

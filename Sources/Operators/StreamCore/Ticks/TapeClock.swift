@@ -1,8 +1,9 @@
 public import MarketModel
 public import Primitives
 
-/// The clock of throttles and times to live: the latest time of a tick on the tape so far. So it
-/// never goes back where the receive times of two sources overlap.
+/// The clock of one source or group in a throttle or a deduplicator: the latest time of its ticks
+/// on the tape so far. So it never goes back where the receive times of two members of a group
+/// overlap.
 struct TapeClock: Hashable, Sendable {
     private(set) var now = Int64.min
 

@@ -3,14 +3,15 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// The sink of `bars`: each version of a bar goes to a staging table, and the highest one of its
-/// window becomes or stays the row. A bar's revision is its ordinal.
+/// The sink of `bars_short` and `bars_long`: each version of a bar goes to a staging table, and the
+/// highest one of its window becomes or stays the row. A bar's revision is its ordinal.
 extension Sink {
     static let bars = Sink(
-        .bars, input: .bars, templates: [WireFormat.Template.bar], copy: BarRow.copy,
+        .bars, tables: BarRow.tables, input: .bars, templates: [WireFormat.Template.bar],
+        copy: BarRow.copy,
         merge: Merge(
-            makeStaging: BarRow.makeStaging, statement: BarRow.upsert,
-            statementForUnique: BarRow.upsertOfUnique,
+            makeStaging: BarRow.makeStaging, statements: BarRow.tables.map(BarRow.upsert),
+            statementsForUnique: BarRow.tables.map(BarRow.upsertOfUnique),
             key: BarRow.key),
         time: BarRow.time, write: BarRow.write)
 }
@@ -20,42 +21,58 @@ private enum BarRow {
         symbol, series, ts, number, open, high, low, close, volume, vwap, notional, trades, \
         excluded, excluded_condition, excluded_odd_lot, excluded_filter, excluded_undefined, \
         open_time_ns, close_time, close_time_ns, generation, revision, reason, partial, \
-        mixed_providers, source, partition, ordinal
+        mixed_providers, source, partition, ordinal, withdrawn, filled, lateness_ns, known_at
         """
-    static let columns: Int16 = 28
+    static let columns: Int16 = 32
+    /// The columns that identify a bar. Its versions share them.
+    private static let keyNames = "symbol, series, ts, number, source"
+    private static let short = "bars_short"
+    private static let long = "bars_long"
+    /// The table of short windows comes first.
+    static let tables = [short, long]
     private static let reasons = NameTable(BarReason.self)
 
     /// Runs once per session. Every COMMIT empties the staging table.
     static let makeStaging = """
-        CREATE TEMPORARY TABLE IF NOT EXISTS bars_staging (LIKE bars INCLUDING DEFAULTS) \
+        CREATE TEMPORARY TABLE IF NOT EXISTS bars_staging (LIKE \(short) INCLUDING DEFAULTS) \
         ON COMMIT DELETE ROWS
         """
 
     static let copy = Sink.copy("bars_staging", columnNames)
 
+    /// Which rows of the staging table belong to a table. The writer notes each series before its
+    /// first row, so the table of a series is the same for all writers.
+    private static func isOf(_ table: String) -> String {
+        "series \(table == long ? "" : "NOT ")IN (SELECT series FROM bar_series WHERE is_long)"
+    }
+
     /// Moves rows of which several may have the same key. It takes the highest revision of each
     /// key, and counts the other versions in `replaced`. It sorts by key, so that two writers lock
     /// rows in the same order and cannot deadlock.
-    static let upsert = """
-        INSERT INTO bars (\(columnNames), replaced)
-        SELECT DISTINCT ON (symbol, series, ts, number) \(columnNames),
-            count(*) OVER (PARTITION BY symbol, series, ts, number) - 1
-        FROM bars_staging
-        ORDER BY symbol, series, ts, number, revision DESC
+    static func upsert(_ table: String) -> String {
+        """
+        INSERT INTO \(table) AS bars (\(columnNames), replaced)
+        SELECT DISTINCT ON (\(keyNames)) \(columnNames),
+            count(*) OVER (PARTITION BY \(keyNames)) - 1
+        FROM bars_staging WHERE \(isOf(table))
+        ORDER BY \(keyNames), revision DESC
         \(conflict)
         """
+    }
 
     /// Moves rows of which no two have the same key. It sorts by partition and ordinal, because
     /// integers are sorted faster than keys. This order is the same for all writers, too.
-    static let upsertOfUnique = """
-        INSERT INTO bars (\(columnNames))
-        SELECT \(columnNames) FROM bars_staging ORDER BY partition, ordinal
+    static func upsertOfUnique(_ table: String) -> String {
+        """
+        INSERT INTO \(table) AS bars (\(columnNames))
+        SELECT \(columnNames) FROM bars_staging WHERE \(isOf(table)) ORDER BY partition, ordinal
         \(conflict)
         """
+    }
 
     /// Replaces a row by a higher revision, and counts the old version in `replaced`.
     private static let conflict = """
-        ON CONFLICT (symbol, series, ts, number) DO UPDATE SET
+        ON CONFLICT (\(keyNames)) DO UPDATE SET
             open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
             volume = excluded.volume, vwap = excluded.vwap, notional = excluded.notional,
             trades = excluded.trades, excluded = excluded.excluded,
@@ -66,8 +83,9 @@ private enum BarRow {
             open_time_ns = excluded.open_time_ns, close_time = excluded.close_time,
             close_time_ns = excluded.close_time_ns, generation = excluded.generation,
             revision = excluded.revision, reason = excluded.reason, partial = excluded.partial,
-            mixed_providers = excluded.mixed_providers, source = excluded.source,
-            partition = excluded.partition, ordinal = excluded.ordinal,
+            mixed_providers = excluded.mixed_providers, partition = excluded.partition,
+            ordinal = excluded.ordinal, withdrawn = excluded.withdrawn, filled = excluded.filled,
+            lateness_ns = excluded.lateness_ns, known_at = excluded.known_at,
             replaced = bars.replaced + excluded.replaced + 1
         WHERE excluded.revision > bars.revision
         """
@@ -123,16 +141,26 @@ private enum BarRow {
         row.shared(symbol.source, of: context.fields)
         row.int32(Int32(context.header.partition.number))
         row.int64(Int64(bitPattern: ordinal))
+        row.bool(bar.flags.contains(.withdrawn))
+        row.bool(bar.flags.contains(.filled))
+        if let lateness = context.latenessNanoseconds(bar.series) {
+            row.int64(lateness)
+        } else {
+            row.null()
+        }
+        row.timestamptz(context.header.sendTime)
         return true
     }
 }
 
 extension PacketContext {
-    /// Returns the hash of the key of a bar's row: symbol, series, `ts` and number. The time counts
-    /// in microseconds, as the row has it.
+    /// Returns the hash of the key of a bar's row: symbol, source, series, `ts` and number. The
+    /// time counts in microseconds, as the row has it.
     fileprivate func hash(of bar: Bar) -> UInt64 {
         let time = bar.openTime.storable.floored(toNanoseconds: 1_000).nanoseconds
-        var hash = definition(bar.symbol)?.hash ?? 0
+        let pair = definition(bar.symbol)
+        var hash = pair?.hash ?? 0
+        hash = SeededRandom.mixed(hash) ^ (pair?.sourceHash ?? 0)
         hash = SeededRandom.mixed(hash) ^ seriesHash(bar.series)
         hash = SeededRandom.mixed(hash) ^ UInt64(bitPattern: time)
         hash = SeededRandom.mixed(hash) ^ UInt64(bitPattern: bar.number)

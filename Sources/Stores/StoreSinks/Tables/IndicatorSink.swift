@@ -16,9 +16,9 @@ private enum IndicatorRow {
         "indicators",
         """
         ts, event_time_ns, symbol, name, unit, value, period_start, period_start_ns, period_end, \
-        period_end_ns, revision, \(Sink.tail)
+        period_end_ns, revision, of_source, \(Sink.tail)
         """)
-    private static let columns: Int16 = 22
+    private static let columns: Int16 = 23
     private static let decimals = 9
 
     @Sendable static func write(
@@ -38,6 +38,8 @@ private enum IndicatorRow {
         row.exactTime(indicator.periodStart)
         row.exactTime(indicator.periodEnd)
         row.int64(Int64(indicator.revision))
+        // Of a computed value: whose ticks it is made of.
+        row.shared(symbol.source, of: context.fields)
         row.tickTail(indicator.header, symbol, context, ordinal: ordinal)
         return true
     }

@@ -14,9 +14,9 @@ private enum QuoteRow {
         "quotes",
         """
         ts, event_time_ns, symbol, bid_price, bid_size, ask_price, ask_size, bid_exchange, \
-        ask_exchange, \(Sink.tail)
+        ask_exchange, \(Sink.tail), of_source
         """)
-    private static let columns: Int16 = 20
+    private static let columns: Int16 = 21
 
     @Sendable static func write(
         _ record: Record, _ context: borrowing PacketContext, _: RawSpan, _ ordinal: UInt64,
@@ -34,6 +34,7 @@ private enum QuoteRow {
         row.shortText(quote.bidExchange)
         row.shortText(quote.askExchange)
         row.tickTail(quote.header, symbol, context, ordinal: ordinal)
+        row.owner(symbol, context)
         return true
     }
 }

@@ -12,8 +12,11 @@ extension Sink {
 private enum TradeRow {
     static let copy = Sink.copy(
         "trades",
-        "ts, event_time_ns, symbol, price, size, exchange, conditions, action, \(Sink.tail)")
-    private static let columns: Int16 = 19
+        """
+        ts, event_time_ns, symbol, price, size, exchange, conditions, action, \(Sink.tail), \
+        of_source
+        """)
+    private static let columns: Int16 = 20
 
     @Sendable static func write(
         _ record: Record, _ context: borrowing PacketContext, _: RawSpan, _ ordinal: UInt64,
@@ -30,6 +33,7 @@ private enum TradeRow {
         row.shortText(trade.conditions)
         row.int16(Int16(trade.header.action))
         row.tickTail(trade.header, symbol, context, ordinal: ordinal)
+        row.owner(symbol, context)
         return true
     }
 }

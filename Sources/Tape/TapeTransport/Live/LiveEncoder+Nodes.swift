@@ -20,7 +20,8 @@ extension LiveEncoder {
                 json.member("source", tick.source.text)
                 json.member("partition", tick.partition.number)
             }
-            publish(.node, names.liveNode(tick.node, tick.symbol), json.bytes)
+            let subject = names.liveTicks(ofNode: tick.node, tick.symbol, tick.source)
+            publish(.node, subject, json.bytes)
         }
     }
 
@@ -38,11 +39,5 @@ extension LiveEncoder {
         begin(&json, .quote, tick.symbol, quote.header.eventTime)
         values(of: quote, into: &json)
         origin(quote.header, into: &json)
-    }
-}
-
-extension TapeNames {
-    func liveNode(_ node: String, _ symbol: Symbol) -> String {
-        "\(namespace).live.node.\(node).\(SymbolToken.encode(symbol))"
     }
 }

@@ -28,7 +28,10 @@ extension LiveEncoder {
             if value.periodEnd.isDefined { json.member("period_end", time: value.periodEnd) }
             json.member("revision", UInt64(value.revision))
             Self.origin(value.header, into: &json)
-            if let symbol, !symbol.provider.isEmpty { json.member("provider", symbol.provider) }
+            if let symbol {
+                if !symbol.provider.isEmpty { json.member("provider", symbol.provider) }
+                Self.ofSource(symbol, into: &json)
+            }
             Self.place(&json, packet, ordinal)
         }
         return true

@@ -7,7 +7,8 @@ import TapeProtocol
 ///
 /// One thread owns it. Subjects are kept from packet to packet, so that a symbol is encoded once.
 struct LiveEncoder {
-    /// The most symbols whose subjects are kept. At the next one all are dropped and made again.
+    /// The most symbols of sources whose subjects are kept. At the next one all are dropped and
+    /// made again.
     static let symbolsMax = 65_536
 
     /// The kind of a message.
@@ -21,16 +22,26 @@ struct LiveEncoder {
         case indicator
     }
 
-    /// A symbol of the current packet with its subjects.
-    private struct Entry {
-        let definition: SymbolDefinition
+    /// A symbol of a source, or of a group of sources.
+    private struct Pair: Hashable {
+        let symbol: Symbol
+        let source: SourceName
+    }
+
+    private struct Subjects {
         let trades: String
         let quotes: String
     }
 
+    /// A definition of the current packet with its source and its subjects.
+    private struct Entry {
+        let definition: SymbolDefinition
+        let source: SourceName
+        let subjects: Subjects
+    }
+
     let names: TapeNames
-    /// The subjects of a symbol's trades and quotes.
-    private var known: [Symbol: (trades: String, quotes: String)] = [:]
+    private var known: [Pair: Subjects] = [:]
     /// The definitions of the current packet, by index.
     private var symbols = PacketTable<Entry>()
     var json = JSONWriter(capacity: 1_024)
@@ -51,30 +62,32 @@ struct LiveEncoder {
             case .trade(let trade):
                 if let entry = symbols[trade.header.symbol] {
                     write(trade, entry.definition, header, walk.ordinal)
-                    publish(.trade, entry.trades, json.bytes)
+                    publish(.trade, entry.subjects.trades, json.bytes)
                 }
             case .quote(let quote):
                 if let entry = symbols[quote.header.symbol] {
                     write(quote, entry.definition, header, walk.ordinal)
-                    publish(.quote, entry.quotes, json.bytes)
+                    publish(.quote, entry.subjects.quotes, json.bytes)
                 }
             case .bar(let bar):
                 if let entry = symbols[bar.symbol],
                     let series = walk.series(bar.series, in: packet)
                 {
                     write(bar, entry.definition, series, header, walk.ordinal)
-                    let subject = names.liveBars(series.name, entry.definition.symbol)
+                    let subject = names.liveBars(
+                        series.name, entry.definition.symbol, entry.source)
                     publish(.bar, subject, json.bytes)
                 }
             case .other(let message):
                 if let value = message.indicatorValue(in: packet) {
-                    let symbol = symbols[value.header.symbol]?.definition
-                    if write(value, symbol, header, walk.ordinal) {
-                        let subject = names.liveValues(value.name, symbol?.symbol)
+                    let entry = symbols[value.header.symbol]
+                    if write(value, entry?.definition, header, walk.ordinal) {
+                        let subject = names.liveValues(
+                            value.name, entry?.definition.symbol, entry?.source ?? header.source)
                         publish(.indicator, subject, json.bytes)
                     }
                 }
-            case .control(let message): define(message, in: packet)
+            case .control(let message): define(message, in: packet, of: header.source)
             }
         }
         if let damage = walk.damage { throw damage }
@@ -83,19 +96,24 @@ struct LiveEncoder {
     // MARK: definitions
 
     /// Takes a definition of a symbol; other control messages are skipped.
-    private mutating func define(_ message: MessageBounds, in packet: RawSpan) {
+    private mutating func define(
+        _ message: MessageBounds, in packet: RawSpan, of source: SourceName
+    ) {
         guard let (index, definition) = message.symbolDefinition(in: packet) else { return }
-        let subjects = subjects(definition.symbol)
+        let source = definition.source ?? source
         symbols[index] = Entry(
-            definition: definition, trades: subjects.trades, quotes: subjects.quotes)
+            definition: definition, source: source,
+            subjects: subjects(Pair(symbol: definition.symbol, source: source)))
     }
 
-    /// Returns the symbol's subjects, made once.
-    private mutating func subjects(_ symbol: Symbol) -> (trades: String, quotes: String) {
-        if let known = known[symbol] { return known }
+    /// Returns the pair's subjects, made once.
+    private mutating func subjects(_ pair: Pair) -> Subjects {
+        if let known = known[pair] { return known }
         if known.count >= Self.symbolsMax { known.removeAll(keepingCapacity: true) }
-        let made = (trades: names.liveTrades(symbol), quotes: names.liveQuotes(symbol))
-        known[symbol] = made
+        let made = Subjects(
+            trades: names.liveTrades(pair.symbol, pair.source),
+            quotes: names.liveQuotes(pair.symbol, pair.source))
+        known[pair] = made
         return made
     }
 
@@ -145,7 +163,7 @@ struct LiveEncoder {
             json.member("generation", bar.generation)
             json.member("reason", BarReason(rawValue: bar.reason).map { "\($0)" } ?? "unknown")
             json.member("flags", names: bar.flags.names)
-            if let source = symbol.source { json.member("of_source", source.text) }
+            Self.ofSource(symbol, into: &json)
             // The bar of an open window is not on the tape and has no revision.
             if isFinal {
                 Self.place(&json, packet, ordinal)
@@ -196,7 +214,13 @@ struct LiveEncoder {
     ) {
         origin(header, into: &json)
         if !symbol.provider.isEmpty { json.member("provider", symbol.provider) }
+        ofSource(symbol, into: &json)
         place(&json, packet, ordinal)
+    }
+
+    /// Writes the source to which the record belongs, where it is not the packet's.
+    static func ofSource(_ symbol: SymbolDefinition, into json: inout JSONWriter) {
+        if let source = symbol.source { json.member("of_source", source.text) }
     }
 
     /// Writes where the record is on the tape.

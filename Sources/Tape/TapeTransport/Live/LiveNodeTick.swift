@@ -10,7 +10,7 @@ package struct LiveNodeTick: Sendable {
     /// The name of the node.
     package let node: String
     package let symbol: Symbol
-    /// The source that feeds the symbol.
+    /// The source whose tick it is, or the group of that source.
     package let source: SourceName
     package let partition: Partition
     package let tick: Tick

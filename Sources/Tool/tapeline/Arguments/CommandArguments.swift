@@ -1,3 +1,4 @@
+import MarketModel
 import Primitives
 
 /// The arguments after a command's word, sorted into words, options with a value, and flags. The
@@ -75,6 +76,15 @@ struct CommandArguments {
     func integer(_ option: String, in range: ClosedRange<Int>) throws(ToolError) -> Int? {
         guard let text = try one(option) else { return nil }
         return try Self.integer(text, option, in: range)
+    }
+
+    /// Returns the source of `--source`, to which the command is limited. `nil` means all sources.
+    func source() throws(ToolError) -> SourceName? {
+        guard let text = try one("--source") else { return nil }
+        guard let source = SourceName(text) else {
+            throw .usage("'\(text.prefix(40))' is no source: a-z, 0-9 and -, at most 24")
+        }
+        return source
     }
 
     static func integer(

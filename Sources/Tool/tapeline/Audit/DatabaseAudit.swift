@@ -13,6 +13,26 @@ struct DatabaseAudit {
     private let terminal: Terminal
     private let asJSON: Bool
 
+    /// What the checks have to know of the graph, as JSON.
+    struct Graph: Equatable {
+        /// The nodes before each series that remove duplicates.
+        let nodes: String
+        /// The group of each source that is a member of one.
+        let groups: String
+
+        init(_ definition: GraphDefinition) {
+            nodes = definition.auditSetting
+            groups = definition.auditGroups
+        }
+
+        /// The statements that tell the session. `SET` takes no parameters.
+        var settings: [String] {
+            [("tapeline.graph", nodes), ("tapeline.groups", groups)].map { name, value in
+                "SET \(name) = '\(value.replacing("'", with: "''"))'"
+            }
+        }
+    }
+
     init(_ connection: PostgresConnection, _ terminal: Terminal, asJSON: Bool) {
         self.connection = connection
         self.terminal = terminal
@@ -32,25 +52,22 @@ struct DatabaseAudit {
         return own
     }
 
-    /// Returns, as JSON, the nodes before each series. `nil` if the environment names no graph.
-    static func graph(_ environment: [String: String]) throws(ToolError) -> String? {
+    /// Returns what the checks have to know of the graph. `nil` if the environment names none.
+    static func graph(_ environment: [String: String]) throws(ToolError) -> Graph? {
         guard environment[ProofGraph.graphKey]?.isEmpty == false else { return nil }
-        return try ProofGraph.find(environment).definition.auditSetting
+        return Graph(try ProofGraph.find(environment).definition)
     }
 
     func add(
-        _ script: AuditScript, graph: String?, _ scope: AuditScope, to report: inout AuditReport
+        _ script: AuditScript, graph: Graph?, _ scope: AuditScope, to report: inout AuditReport
     ) throws {
         report.scope = scope
         report.notChecked += script.checks.filter {
             $0.reads != .range && !scope.includes($0.reads)
         }
         .map(\.name)
-        if let graph {
-            // `SET` takes no parameters.
-            _ = try connection.execute(
-                "SET tapeline.graph = '\(graph.replacing("'", with: "''"))'",
-                timeout: Self.settingTimeout)
+        for setting in graph?.settings ?? [] {
+            _ = try connection.execute(setting, timeout: Self.settingTimeout)
         }
         let checks = script.checks.filter { scope.includes($0.reads) }
         let slices = try slices(scope)
@@ -97,10 +114,9 @@ struct DatabaseAudit {
                 """
                 SELECT (extract(epoch FROM from_ts) * 1000000)::bigint,
                     (extract(epoch FROM to_ts) * 1000000)::bigint
-                FROM time_tables() AS t
+                FROM unnest(ARRAY['trades', 'bars_short', 'bars_before']) AS t (table_name)
                 CROSS JOIN LATERAL (SELECT from_ts, to_ts FROM time_partitions(t.table_name)
                     UNION ALL SELECT from_ts, to_ts FROM time_chunks(t.table_name)) AS part
-                WHERE t.table_name IN ('trades', 'bars')
                 """, timeout: Self.checkTimeout)
             func time(_ row: Int, _ column: Int) -> Timestamp? {
                 found.integer(row, column).flatMap { micros in

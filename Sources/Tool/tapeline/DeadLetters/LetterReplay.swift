@@ -72,6 +72,7 @@ struct LetterReplay {
     let isDryRun: Bool
     private let catalogue = SinkCatalogue()
     private var prepared: Set<SinkName> = []
+    private var series = SeriesTables()
 
     init(_ database: PostgresConnection, isDryRun: Bool) throws(PostgresError) {
         self.database = database
@@ -112,10 +113,11 @@ struct LetterReplay {
         }
     }
 
-    private func attempt(
+    private mutating func attempt(
         _ letter: DeadLetter, _ sink: Sink, _ index: Int, makesPartition: Bool
     ) throws(PostgresError) -> Fate {
         try database.execute("BEGIN", timeout: Self.timeout)
+        try noteSeries(of: letter)
         if makesPartition, let reason = try makePartition(letter, index) {
             return try end(.refused(reason))
         }
@@ -128,7 +130,11 @@ struct LetterReplay {
         try database.copyIn(sink.replayCopy, timeout: Self.timeout) { row throws(PostgresError) in
             try catalogue.write(letter, sink: index, to: &row)
         }
-        let made = try database.execute(sink.replayInsert, timeout: Self.timeout).affectedRows
+        if sink.name == .bars, try isStoredBefore() { return try end(.present) }
+        var made = 0
+        for statement in sink.replayInserts {
+            made += try database.execute(statement, timeout: Self.timeout).affectedRows
+        }
         guard made > 0 else { return try end(.present) }
         try database.execute(
             "SELECT note_replayed($1, $2, $3::integer, $4)", Self.place(letter),
@@ -155,11 +161,27 @@ struct LetterReplay {
     private func isRetired(
         _ letter: DeadLetter, _ sink: Sink, _ index: Int
     ) throws(PostgresError) -> Bool {
-        guard let times = catalogue.times(letter, sink: index) else { return false }
+        guard let times = catalogue.times(letter, sink: index, series) else { return false }
         return try database.execute(
             "SELECT is_retired($1, $2, $3)",
-            [.text(sink.name.rawValue), .timestamp(times.row), .timestamp(times.received)],
+            [.text(times.table), .timestamp(times.row), .timestamp(times.received)],
             timeout: Self.timeout
+        ).scalar == "t"
+    }
+
+    /// Returns whether the bar in the staging table is stored in the same or a later version among
+    /// those of an earlier release. The view shows a row of today before one of these, whatever its
+    /// version.
+    private func isStoredBefore() throws(PostgresError) -> Bool {
+        let isThere = try database.execute(
+            "SELECT to_regclass('bars_before') IS NOT NULL", timeout: Self.timeout)
+        guard isThere.scalar == "t" else { return false }
+        return try database.execute(
+            """
+            SELECT EXISTS (SELECT FROM bars_staging s
+                JOIN bars_before b USING (symbol, series, ts, number, source)
+                WHERE b.revision >= s.revision)
+            """, timeout: Self.timeout
         ).scalar == "t"
     }
 
@@ -183,17 +205,28 @@ struct LetterReplay {
         prepared.insert(sink.name)
     }
 
+    /// Has the database decide in which table the bar of a letter is, as the writer does. The
+    /// decision is part of the transaction.
+    private mutating func noteSeries(of letter: DeadLetter) throws(PostgresError) {
+        series = SeriesTables()
+        let unknown = catalogue.unknownSeries(letter, series)
+        guard !unknown.isEmpty else { return }
+        series.take(
+            try database.execute(
+                SeriesTables.noting, SeriesTables.parameters(unknown), timeout: Self.timeout))
+    }
+
     /// Makes the partition for the row. Returns why it cannot be made, or `nil` on success.
     private func makePartition(
         _ letter: DeadLetter, _ index: Int
     ) throws(PostgresError) -> String? {
-        guard let time = catalogue.times(letter, sink: index)?.row else {
+        guard let times = catalogue.times(letter, sink: index, series) else {
             return "no time is known of it"
         }
         do throws(PostgresError) {
             try database.execute(
                 "SELECT make_time_partition($1, $2)",
-                [.text(letter.sink), .timestamp(time)], timeout: Self.timeout)
+                [.text(times.table), .timestamp(times.row)], timeout: Self.timeout)
             return nil
         } catch  where [.data, .schema].contains(error.category) {
             return "\(error)"
@@ -216,11 +249,13 @@ extension Sink {
         "COPY \(staging) (\(columnList)) FROM STDIN (FORMAT binary)"
     }
 
-    fileprivate var replayInsert: String {
-        merge?.statement ?? """
+    fileprivate var replayInserts: [String] {
+        merge?.statements ?? [
+            """
             INSERT INTO \(name.rawValue) (\(columnList)) SELECT \(columnList) FROM \(staging) s
             WHERE \(sameSymbol.map(isNotThere).joined(separator: " AND "))
             """
+        ]
     }
 
     private var columnList: String { copyColumns.joined(separator: ", ") }
@@ -261,20 +296,36 @@ extension SinkCatalogue {
         }
     }
 
-    /// Returns the time of the letter's row and the time the tick was received. `nil` if the table
-    /// is not partitioned by time.
+    /// Returns the series of a letter's bar, if its table is not known yet.
+    fileprivate func unknownSeries(
+        _ letter: DeadLetter, _ series: SeriesTables
+    ) -> Set<SeriesTables.Candidate> {
+        letter.payload.withRawSpan { packet in
+            var found: Set<SeriesTables.Candidate> = []
+            guard let header = Self.header(of: packet) else { return found }
+            var context = PacketContext(header)
+            context.walk(packet) { context, record, _ in
+                if let candidate = series.unknown(record, context) { found.insert(candidate) }
+            }
+            return found
+        }
+    }
+
+    /// Returns the table and the time of the letter's row, and the time the tick was received.
+    /// `nil` if the table is not partitioned by time.
     fileprivate func times(
-        _ letter: DeadLetter, sink: Int
-    ) -> (row: Timestamp, received: Timestamp)? {
+        _ letter: DeadLetter, sink: Int, _ series: SeriesTables
+    ) -> (table: String, row: Timestamp, received: Timestamp)? {
         letter.payload.withRawSpan { packet in
             guard let header = Self.header(of: packet) else { return nil }
-            var times: (row: Timestamp, received: Timestamp)?
+            var times: (table: String, row: Timestamp, received: Timestamp)?
             var context = PacketContext(header)
             context.walk(packet) { context, record, _ in
                 guard index(of: record) == sink else { return }
                 guard let time = sinks[sink].time(record, context, packet) else { return }
                 let received = Self.receiveTime(of: record, packet) ?? header.sendTime
-                times = (time.storable, received.storable)
+                let table = tables[table(sink, of: record, context, series)]
+                times = (table, time.storable, received.storable)
             }
             return times
         }

@@ -29,7 +29,8 @@ struct DemoRun {
         self.plan = plan
         self.begin = begin
         simulator = SimulatorPlan(ports: access.ports, settings: plan.settings)
-        hot = HotView(access.valkey, namespace: access.names.namespace)
+        hot = HotView(
+            access.valkey, namespace: access.names.namespace, source: DemoPlan.source)
         screen = DemoScreen(stack.terminal, isLive: stack.terminal.isInteractive)
     }
 

@@ -3,7 +3,7 @@ import Primitives
 import ServiceRuntime
 import ValkeyClient
 
-/// Reads from Valkey the state of the symbols that the demo shows.
+/// Reads from Valkey the state of the symbols of one source.
 final class HotView {
     struct Row: Sendable {
         let symbol: String
@@ -18,10 +18,12 @@ final class HotView {
     private let configuration: ValkeyConfiguration
     private var session: ValkeyConnection?
     private let namespace: String
+    private let source: String
 
-    init(_ configuration: ValkeyConfiguration, namespace: String) {
+    init(_ configuration: ValkeyConfiguration, namespace: String, source: String) {
         self.configuration = configuration
         self.namespace = namespace
+        self.source = source
     }
 
     /// Returns a row per symbol. The rows have no values while Valkey does not answer.
@@ -30,12 +32,15 @@ final class HotView {
             let session = try connected()
             for symbol in symbols {
                 session.append([
-                    "HMGET", .text("\(namespace):trade:\(symbol)"), "price", "receive_ts",
+                    "HMGET", .text("\(namespace):trade:\(symbol):\(source)"), "price",
+                    "receive_ts",
                 ])
-                session.append(["HMGET", .text("\(namespace):quote:\(symbol)"), "bid", "ask"])
                 session.append([
-                    "HMGET", .text("\(namespace):bar:\(symbol):\(series)"), "open", "high", "low",
-                    "close", "volume",
+                    "HMGET", .text("\(namespace):quote:\(symbol):\(source)"), "bid", "ask",
+                ])
+                session.append([
+                    "HMGET", .text("\(namespace):bar:\(symbol):\(series):\(source)"), "open",
+                    "high", "low", "close", "volume",
                 ])
             }
             let replies = try session.replies(count: symbols.count * 3)

@@ -15,10 +15,11 @@ extension HelpPage {
         ).with(
             [
                 HelpTopic.Option("--last N", "so many (30)"),
-                HelpTopic.Option("--chart", "draw candles"),
+                source,
+                HelpTopic.Option("--chart", "draw candles, of one source"),
                 HelpTopic.Option("--json", "an object per line, numbers exact"),
             ] + place,
-            examples: ["tapeline bars AAPL 1m --last 60 --chart"]),
+            examples: ["tapeline bars AAPL 1m --last 60 --source ibkr --chart"]),
         HelpTopic(
             "gaps", .bars,
             [
@@ -33,9 +34,10 @@ extension HelpPage {
         ).with(
             [
                 HelpTopic.Option("--last N", "the newest ones (100)"),
+                source,
                 HelpTopic.Option("--json", "an object per line"),
             ] + place,
-            examples: ["tapeline gaps", "tapeline gaps AAPL --json"]),
+            examples: ["tapeline gaps", "tapeline gaps AAPL --source ibkr --json"]),
         HelpTopic(
             "export", .bars,
             [
@@ -51,12 +53,13 @@ extension HelpPage {
             [
                 HelpTopic.Option("--to TIME", "not longer than that (now)"),
                 HelpTopic.Option("--series S,...", "bars: only these"),
+                source,
                 HelpTopic.Option(
                     "-o FILE", "a file that is not there yet; none or -: standard output"),
             ] + place,
             examples: [
                 "tapeline export bars AAPL SPY --series 1m --from today -o bars.csv",
-                "tapeline export trades AAPL --from -10m | head",
+                "tapeline export trades AAPL --source ibkr --from -10m | head",
             ]),
         HelpTopic(
             "prove", .bars,
@@ -93,6 +96,8 @@ extension HelpPage {
         ).with(
             [
                 HelpTopic.Option(
+                    "--source NAME", "only the bars of this source, not those of all sources"),
+                HelpTopic.Option(
                     "--reason repair|bust|gap|backfill, --note TEXT",
                     "what the new versions say about why"),
                 HelpTopic.Option(
@@ -101,7 +106,10 @@ extension HelpPage {
                 HelpTopic.Option("--dry-run", "say what would be asked for"),
                 yes, json,
             ] + place,
-            examples: ["tapeline repair AAPL --from -2h --to -1h --note \"late feed\" --wait"]),
+            examples: [
+                "tapeline repair AAPL --from -2h --to -1h --note \"late feed\" --wait",
+                "tapeline repair AAPL --source ibkr --from -2h --to -1h",
+            ]),
         HelpTopic(
             "dlq", .bars,
             [

@@ -39,7 +39,8 @@ extension HelpPage {
                     [
                         "check the configuration of all services; start NATS, PostgreSQL with",
                         "TimescaleDB, Valkey and the services; wait until all of them work, and",
-                        "leave them running",
+                        "leave them running. A stack whose ticks are of another provider or",
+                        "source is not started: made-up ticks never get among real ones",
                     ]
                 )
             ]
@@ -52,12 +53,17 @@ extension HelpPage {
                     "instruments it has the 15 ETFs of the shipped list; other symbols",
                     "are named by --set SIMULATOR_SYMBOLS=AAPL,MSFT"),
                 HelpTopic.Option(
+                    "--add-source",
+                    "a further gateway, whose source, provider and settings are those given",
+                    "here, beside those that the stack has: they start with their settings"),
+                HelpTopic.Option(
                     "--servers-only", "without the services, to run one of them by hand"),
                 name, home,
             ],
             examples: [
                 "tapeline up --set SYNTHETIC_RATE=5000",
                 "tapeline up --name tws --set GATEWAY_PROVIDER=ibkr --set IBKR_HOST=192.0.2.7",
+                "tapeline up --simulator --add-source",
             ]),
         HelpTopic(
             "down", .stack, [("down", ["stop exactly what 'up' started; the data stay"])]

@@ -8,6 +8,9 @@ extension HelpPage {
         "--json", "for programs: one object. Decimals are texts with all their digits;",
         "times are given as ISO text and as nanoseconds")
     static let yes = HelpTopic.Option("--yes", "do not ask")
+    static let source = HelpTopic.Option(
+        "--source NAME", "only this source, not all of them: of bars the group's name where the",
+        "graph has groups, of ticks and gaps the member's")
 
     static let tapeTopics = [
         setup,
@@ -18,9 +21,14 @@ extension HelpPage {
             [
                 HelpTopic.Option("--interval N", "seconds from look to look, 1 if not given"),
                 HelpTopic.Option("--once", "one look (two, for the rates), then it ends"),
+                HelpTopic.Option(
+                    "--source NAME",
+                    "the ticks of this source, and how far groups are behind them"),
                 json,
             ] + place,
-            examples: ["tapeline watch", "tapeline watch --once --json"]),
+            examples: [
+                "tapeline watch", "tapeline watch --source ibkr", "tapeline watch --once --json",
+            ]),
         HelpTopic(
             "members", .tape,
             [("members", ["groups, their members, and who owns which partition since when"])]
@@ -165,7 +173,10 @@ extension HelpPage {
                 "over all partitions"),
             HelpTopic.Option(
                 "--kind K", "only this kind (trade, quote, bar, ...); may be repeated"),
-            HelpTopic.Option("--source NAME", "only this source"),
+            HelpTopic.Option(
+                "--source NAME",
+                "only this source: its ticks, and the bars, late ticks and values",
+                "made of them; --live, too"),
             HelpTopic.Option(
                 "--bars", "what is derived (bars, late ticks, values) instead of ticks"),
             HelpTopic.Option(
@@ -187,6 +198,6 @@ extension HelpPage {
         examples: [
             "tapeline tail --symbol BRK.B --from -10m",
             "tapeline tail --bars --json --from beginning --until now > bars.ndjson",
-            "tapeline tail --live --bars --symbol AAPL",
+            "tapeline tail --live --bars --symbol AAPL --source ibkr",
         ])
 }

@@ -7,6 +7,8 @@ struct BarsCommand: Equatable, Sendable {
     var target = TapeTarget()
     let symbol: Symbol
     let series: SeriesName
+    /// `nil` means all sources.
+    var source: SourceName?
     var last = 30
     var asChart = false
     var asJSON = false
@@ -16,7 +18,9 @@ struct BarsCommand: Equatable, Sendable {
     static func parse(_ arguments: [String]) throws(ToolError) -> BarsCommand {
         let arguments = try CommandArguments(
             "bars", arguments,
-            .init(values: TapeTarget.options.union(["--last"]), flags: ["--chart", "--json"]))
+            .init(
+                values: TapeTarget.options.union(["--last", "--source"]),
+                flags: ["--chart", "--json"]))
         try arguments.requireWords(2, "a symbol and a series, as in 'tapeline bars AAPL 1m'")
         guard let symbol = Symbol(arguments.words[0]) else {
             throw .usage("'\(arguments.words[0].prefix(64))' is no symbol")
@@ -26,6 +30,7 @@ struct BarsCommand: Equatable, Sendable {
         }
         var command = BarsCommand(
             target: try TapeTarget(arguments), symbol: symbol, series: series)
+        command.source = try arguments.source()
         command.last = try arguments.integer("--last", in: lastRange) ?? command.last
         command.asChart = arguments.has("--chart")
         command.asJSON = arguments.has("--json")
@@ -43,19 +48,26 @@ struct BarsCommand: Equatable, Sendable {
         }
         let columns = [
             MarketSession.shown("c.ts"), "open", "high", "low", "close", "volume", "vwap", "trades",
-            "version", "reason", "is_whole", "is_mixed",
+            "version", "reason", "is_whole", "is_mixed", "source",
         ]
         let candles = try newest(columns.joined(separator: ", "), market).map(Candle.init)
         guard !candles.isEmpty else { throw try nothing(market) }
+        let sources = Set(candles.map(\.source)).sorted()
+        if asChart, sources.count > 1 {
+            throw .usage(
+                "these are bars of several sources (\(sources.joined(separator: ", "))): name one "
+                    + "with --source")
+        }
         let count = candles.count == 1 ? "1 bar" : "\(candles.count) bars"
-        let title = "\(symbol) \(series), \(count) of \(deployment.title)"
+        let named = source.map { " from \($0)" } ?? ""
+        let title = "\(symbol) \(series)\(named), \(count) of \(deployment.title)"
         let lines =
             asChart
             ? CandleChart(
                 candles, columns: terminal.columns, rows: terminal.rows,
                 isColored: terminal.isInteractive
             ).lines
-            : Candle.table(candles)
+            : Candle.table(candles, withSource: source == nil)
         for line in [title] + lines { terminal.line(line) }
         return .success
     }
@@ -67,25 +79,36 @@ struct BarsCommand: Equatable, Sendable {
         try market.rows(
             """
             SELECT \(columns) FROM (
-                SELECT * FROM candles WHERE symbol = $1 AND series = $2
-                ORDER BY ts DESC, number DESC LIMIT $3
-            ) AS c ORDER BY c.ts, c.number
-            """, [.text(symbol.text), .text(series.text), .integer(Int64(last))])
+                SELECT * FROM candles
+                WHERE symbol = $1 AND series = $2 AND ($4::text IS NULL OR source = $4)
+                ORDER BY ts DESC, number DESC, source DESC LIMIT $3
+            ) AS c ORDER BY c.ts, c.number, c.source
+            """,
+            [
+                .text(symbol.text), .text(series.text), .integer(Int64(last)),
+                source.map { PostgresValue.text($0.text) } ?? .null,
+            ])
     }
 
     /// Returns an error that says what bars there are instead.
     private func nothing(_ market: borrowing MarketSession) throws(ToolError) -> ToolError {
-        let present = try market.rows(
+        let rows = try market.rows(
             """
-            SELECT DISTINCT series FROM candles
-            WHERE symbol = $1 AND ts > now() - interval '7 days' ORDER BY 1
-            """, [.text(symbol.text)]
-        ).compactMap { $0[0] }
-        let there =
-            present.isEmpty
-            ? "of that symbol none of the last seven days either; 'tapeline psql -c \"TABLE "
-                + "symbols\"' lists those that came"
-            : "its series are \(present.joined(separator: ", "))"
-        return .refused("no bar of \(symbol) \(series) is stored: \(there)")
+            SELECT DISTINCT series, source FROM candles
+            WHERE symbol = $1 AND ts > now() - interval '7 days' ORDER BY 1, 2
+            """, [.text(symbol.text)])
+        let own = rows.filter { source == nil || $0[1] == source?.text }
+        let named = source.map { " from \($0)" } ?? ""
+        let what = "no bar of \(symbol) \(series)\(named) is stored"
+        if !own.isEmpty { return .refused("\(what): its series are \(Self.list(own, 0))") }
+        if !rows.isEmpty { return .refused("\(what): its sources are \(Self.list(rows, 1))") }
+        return .refused(
+            "\(what): of that symbol none of the last seven days either; 'tapeline psql -c \"TABLE "
+                + "symbols\"' lists those that came")
+    }
+
+    /// Returns the different texts of a column.
+    private static func list(_ rows: [[String?]], _ column: Int) -> String {
+        Set(rows.compactMap { $0[column] }).sorted().joined(separator: ", ")
     }
 }

@@ -12,6 +12,7 @@ struct Candle: Equatable, Sendable {
     var reason = ""
     var isWhole = true
     var isMixed = false
+    var source = ""
 
     init() {}
 
@@ -26,6 +27,7 @@ struct Candle: Equatable, Sendable {
         reason = row[9] ?? "-"
         isWhole = row[10] == "t"
         isMixed = row[11] == "t"
+        source = row[12] ?? "-"
     }
 
     /// Remarks that a person must know before trusting the numbers.
@@ -37,13 +39,14 @@ struct Candle: Equatable, Sendable {
         return notes.joined(separator: ", ")
     }
 
-    static func table(_ candles: [Candle]) -> [String] {
-        let head = ["TIME", "OPEN", "HIGH", "LOW", "CLOSE", "VOLUME", "VWAP", "TRADES", "NOTE"]
+    static func table(_ candles: [Candle], withSource: Bool) -> [String] {
+        let numbers = ["OPEN", "HIGH", "LOW", "CLOSE", "VOLUME", "VWAP", "TRADES"]
+        let head = ["TIME"] + numbers + (withSource ? ["SOURCE"] : []) + ["NOTE"]
         let rows = candles.map { candle in
             [
                 candle.time, candle.open ?? "-", candle.high ?? "-", candle.low ?? "-",
-                candle.close ?? "-", candle.volume, candle.vwap ?? "-", candle.trades, candle.note,
-            ]
+                candle.close ?? "-", candle.volume, candle.vwap ?? "-", candle.trades,
+            ] + (withSource ? [candle.source] : []) + [candle.note]
         }
         return TextTable.lines([head] + rows, numbers: Set(1...7)).map(\.trimmed)
     }

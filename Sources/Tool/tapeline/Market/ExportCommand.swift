@@ -8,13 +8,15 @@ struct ExportCommand: Equatable, Sendable {
 
         var view: String { self == .bars ? "candles" : rawValue }
         /// The sort columns after time and symbol, so that an export has a fixed order of rows.
-        var order: String { self == .bars ? "series, number" : "event_time_ns" }
+        var order: String { self == .bars ? "series, number, source" : "event_time_ns, source" }
     }
 
     var target = TapeTarget()
     let kind: Kind
     var symbols: [Symbol] = []
     var series: [SeriesName] = []
+    /// `nil` means all sources.
+    var source: SourceName?
     let from: Timestamp
     let to: Timestamp
     /// `nil` means standard output.
@@ -27,7 +29,7 @@ struct ExportCommand: Equatable, Sendable {
             "export", arguments,
             .init(
                 values: TapeTarget.options.union([
-                    "--from", "--to", "--series", "-o", "--output",
+                    "--from", "--to", "--series", "--source", "-o", "--output",
                 ])))
         guard let word = arguments.words.first, let kind = Kind(rawValue: word) else {
             let kinds = Kind.allCases.map(\.rawValue).joined(separator: ", ")
@@ -54,6 +56,7 @@ struct ExportCommand: Equatable, Sendable {
         guard kind == .bars || command.series.isEmpty else {
             throw .usage("--series is about bars, not about \(kind.rawValue)")
         }
+        command.source = try arguments.source()
         let long = try arguments.one("--output")
         let output = try arguments.one("-o") ?? long
         command.output = output == "-" ? nil : output

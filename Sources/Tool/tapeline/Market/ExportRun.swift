@@ -86,18 +86,25 @@ struct ExportRun {
     }
 
     private var query: String {
-        let symbols = command.symbols.isEmpty ? "" : " AND symbol = ANY ($3)"
-        let series = command.series.isEmpty ? "" : " AND series = ANY ($\(parameters.count))"
+        let wanted = criteria.enumerated()
+            .map { " AND \($0.element.column) = ANY ($\($0.offset + 3))" }.joined()
         return """
-            SELECT * FROM \(command.kind.view) WHERE ts >= $1 AND ts < $2\(symbols)\(series)
+            SELECT * FROM \(command.kind.view) WHERE ts >= $1 AND ts < $2\(wanted)
             ORDER BY ts, symbol, \(command.kind.order)
             """
     }
 
     private var parameters: [PostgresValue] {
-        var values: [PostgresValue] = [.timestamp(command.from), .timestamp(command.to)]
-        if !command.symbols.isEmpty { values.append(.textArray(command.symbols.map(\.text))) }
-        if !command.series.isEmpty { values.append(.textArray(command.series.map(\.text))) }
-        return values
+        [.timestamp(command.from), .timestamp(command.to)]
+            + criteria.map { .textArray($0.values) }
+    }
+
+    /// The columns that have to have one of some values.
+    private var criteria: [(column: String, values: [String])] {
+        let all: [(column: String, values: [String])] = [
+            ("symbol", command.symbols.map(\.text)), ("series", command.series.map(\.text)),
+            ("source", command.source.map { [$0.text] } ?? []),
+        ]
+        return all.filter { !$0.values.isEmpty }
     }
 }

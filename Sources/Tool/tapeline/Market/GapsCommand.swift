@@ -6,6 +6,8 @@ import ServiceRuntime
 struct GapsCommand: Equatable, Sendable {
     var target = TapeTarget()
     var symbols: [Symbol] = []
+    /// `nil` means all sources.
+    var source: SourceName?
     var last = 100
     var asJSON = false
 
@@ -14,7 +16,7 @@ struct GapsCommand: Equatable, Sendable {
     static func parse(_ arguments: [String]) throws(ToolError) -> GapsCommand {
         let arguments = try CommandArguments(
             "gaps", arguments,
-            .init(values: TapeTarget.options.union(["--last"]), flags: ["--json"]))
+            .init(values: TapeTarget.options.union(["--last", "--source"]), flags: ["--json"]))
         var command = GapsCommand(target: try TapeTarget(arguments))
         for word in arguments.words {
             guard let symbol = Symbol(word) else {
@@ -22,6 +24,7 @@ struct GapsCommand: Equatable, Sendable {
             }
             command.symbols.append(symbol)
         }
+        command.source = try arguments.source()
         command.last = try arguments.integer("--last", in: lastRange) ?? command.last
         command.asJSON = arguments.has("--json")
         return command
@@ -58,9 +61,14 @@ struct GapsCommand: Equatable, Sendable {
             """
             SELECT \(columns) FROM (
                 SELECT * FROM open_gaps
-                WHERE cardinality($1::text[]) = 0 OR symbol = ANY ($1::text[]) OR symbol IS NULL
+                WHERE (cardinality($1::text[]) = 0 OR symbol = ANY ($1::text[]) OR symbol IS NULL)
+                    AND ($3::text IS NULL OR source = $3)
                 ORDER BY from_time DESC, symbol, kind LIMIT $2
             ) AS g ORDER BY from_time, symbol, kind
-            """, [.textArray(symbols.map(\.text)), .integer(Int64(last))])
+            """,
+            [
+                .textArray(symbols.map(\.text)), .integer(Int64(last)),
+                source.map { PostgresValue.text($0.text) } ?? .null,
+            ])
     }
 }

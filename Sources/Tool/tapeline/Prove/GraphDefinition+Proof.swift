@@ -85,6 +85,17 @@ extension GraphDefinition {
         return json.text
     }
 
+    /// The audit's setting in SQL: the group of each source that is a member of one.
+    var auditGroups: String {
+        var json = JSONWriter()
+        json.object { json in
+            for group in groups.all {
+                for member in group.members { json.member(member.text, group.name.text) }
+            }
+        }
+        return json.text
+    }
+
     /// Returns the nodes that a tick passes on its way into a series, the last one first.
     func stages(before name: SeriesName) -> [GraphNode] {
         let origin = made(name).last ?? name

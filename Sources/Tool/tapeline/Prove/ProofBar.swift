@@ -1,16 +1,17 @@
 import MarketModel
 import Primitives
+import StreamCore
 
 /// Identifies one stored bar.
 struct ProofKey: Hashable, Sendable, Comparable, CustomStringConvertible {
-    var symbol: Symbol
+    var symbol: SourceSymbol
     var series: SeriesName
     var openTime: Int64
     var number: Int64
 
     static func < (left: ProofKey, right: ProofKey) -> Bool {
         if left.symbol != right.symbol {
-            return left.symbol.text.utf8.lexicographicallyPrecedes(right.symbol.text.utf8)
+            return left.symbol < right.symbol
         }
         return (left.series, left.openTime, left.number)
             < (right.series, right.openTime, right.number)

@@ -1,6 +1,7 @@
 import MarketModel
 import PostgresClient
 import Primitives
+import StreamCore
 
 /// The stored bars and their ticks. One session, used by one thread.
 struct ProofDatabase {
@@ -43,7 +44,8 @@ struct ProofDatabase {
         let query = """
             SELECT series, open_time_ns, number, open, high, low, close, vwap, volume, notional,
                 trades, excluded_condition, excluded_odd_lot, excluded_filter,
-                excluded_undefined, close_time_ns, revision, reason, partial, mixed_providers
+                excluded_undefined, close_time_ns, revision, reason, partial, mixed_providers,
+                source
             FROM bars WHERE symbol = $5 AND series = ANY ($6) AND ts >= $1 AND ts <= $2
                 AND open_time_ns >= $3 AND open_time_ns < $4
             """
@@ -55,7 +57,8 @@ struct ProofDatabase {
 
     private static func bar(_ rows: PostgresRows, _ row: Int, _ symbol: Symbol) -> StoredBar? {
         guard let series = rows.text(row, 0).flatMap({ SeriesName($0) }),
-            let openTime = rows.integer(row, 1), let closeTime = rows.integer(row, 15)
+            let openTime = rows.integer(row, 1), let closeTime = rows.integer(row, 15),
+            let source = rows.text(row, 20).flatMap({ SourceName($0) })
         else { return nil }
         var bar = Bar(
             symbol: 0, series: 0, openTime: Timestamp(nanoseconds: openTime),
@@ -77,7 +80,9 @@ struct ProofDatabase {
         bar.reason = reason(rows.text(row, 17))
         if rows.bool(row, 18) == true { bar.flags.insert(.partial) }
         if rows.bool(row, 19) == true { bar.flags.insert(.mixedProviders) }
-        let key = ProofKey(symbol: symbol, series: series, openTime: openTime, number: bar.number)
+        let key = ProofKey(
+            symbol: SourceSymbol(symbol, of: source), series: series, openTime: openTime,
+            number: bar.number)
         return StoredBar(
             key: key, bar: bar, revision: UInt64(clamping: rows.integer(row, 16) ?? 0))
     }
@@ -133,7 +138,8 @@ struct ProofDatabase {
     /// Reads the ticks with event time in [from, to) that a series listed as late, or a node as
     /// duplicates.
     func lateTicks(
-        _ symbol: Symbol, _ from: Int64, _ to: Int64, into records: inout ProofRecords
+        _ symbol: Symbol, _ groups: SourceGroups, _ from: Int64, _ to: Int64,
+        into records: inout ProofRecords
     ) throws(ToolError) {
         let query = """
             SELECT series, of_source, of_ordinal, open_time_ns, ordinal FROM late_ticks
@@ -150,15 +156,15 @@ struct ProofDatabase {
             records.add(
                 ProofRecords.Late(openTime: openTime, output: UInt64(bitPattern: output)),
                 of: ProofRecords.Place(source: source, ordinal: UInt64(bitPattern: ordinal)),
-                symbol,
-                series: series)
+                SourceSymbol(symbol, of: groups.owner(of: source)), series: series)
         }
     }
 
     // MARK: ticks
 
     private static let tail = """
-        flags, provider, provider_id, provider_time IS NOT NULL, receive_time_ns, source, ordinal
+        flags, provider, provider_id, provider_time IS NOT NULL, receive_time_ns, source, ordinal,
+        of_source
         """
 
     private static func changes(_ isTrades: Bool) -> String {
@@ -168,8 +174,8 @@ struct ProofDatabase {
     /// Reads ticks in order of arrival, page by page. `onlyChanges` selects those that cause
     /// windows to be computed again.
     func ticks(
-        _ symbol: Symbol, _ kind: DataKind, _ from: Int64, _ to: Int64, onlyChanges: Bool = false,
-        _ take: (ProofTick) throws(ToolError) -> Void
+        _ symbol: Symbol, _ groups: SourceGroups, _ kind: DataKind, _ from: Int64, _ to: Int64,
+        onlyChanges: Bool = false, _ take: (ProofTick) throws(ToolError) -> Void
     ) throws(ToolError) {
         let isTrades = kind == .trade
         let columns =
@@ -193,7 +199,7 @@ struct ProofDatabase {
         while true {
             let rows = try rows(query, Self.bounds(from, to) + [.text(symbol.text)] + last)
             for row in 0..<rows.rowCount {
-                guard let tick = Self.tick(rows, row, symbol, isTrades) else { continue }
+                guard let tick = Self.tick(rows, row, symbol, groups, isTrades) else { continue }
                 try take(tick)
             }
             guard rows.rowCount == Self.page else { return }
@@ -206,7 +212,7 @@ struct ProofDatabase {
     }
 
     private static func tick(
-        _ rows: PostgresRows, _ row: Int, _ symbol: Symbol, _ isTrade: Bool
+        _ rows: PostgresRows, _ row: Int, _ symbol: Symbol, _ groups: SourceGroups, _ isTrade: Bool
     ) -> ProofTick? {
         guard let time = rows.integer(row, 0), let received = rows.integer(row, 12),
             let source = rows.text(row, 13).flatMap({ SourceName($0) }),
@@ -218,8 +224,11 @@ struct ProofDatabase {
             providerTime: rows.bool(row, 11) == true ? Timestamp(nanoseconds: time) : .undefined,
             receiveTime: Timestamp(nanoseconds: received),
             providerID: rows.numeric(row, 10, scale: 0).flatMap { UInt64(exactly: $0) } ?? 0)
+        // Set for a tick of the source `manual` that names the source to which it belongs.
+        let named = rows.text(row, 15).flatMap { SourceName($0) }
         var tick = ProofTick(
-            symbol: symbol, provider: rows.text(row, 9) ?? "", source: source,
+            symbol: SourceSymbol(symbol, of: groups.owner(of: named ?? source)),
+            provider: rows.text(row, 9) ?? "", source: source,
             ordinal: UInt64(bitPattern: ordinal))
         let first = ShortText(rows.text(row, 3) ?? "") ?? .empty
         let second = ShortText(rows.text(row, 4) ?? "") ?? .empty

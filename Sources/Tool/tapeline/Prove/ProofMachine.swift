@@ -8,7 +8,7 @@ import TapeCodec
 struct ProofMachine {
     /// The bars in scope.
     struct Scope: Sendable {
-        /// Empty means all symbols.
+        /// Symbols of any source. Empty means all symbols.
         var symbols: Set<Symbol> = []
         var series: Set<SeriesName>
         var from: Int64
@@ -16,7 +16,7 @@ struct ProofMachine {
 
         func holds(_ key: ProofKey) -> Bool {
             key.openTime >= from && key.openTime < to && series.contains(key.series)
-                && (symbols.isEmpty || symbols.contains(key.symbol))
+                && (symbols.isEmpty || symbols.contains(key.symbol.symbol))
         }
     }
 
@@ -37,10 +37,15 @@ struct ProofMachine {
 
     /// Bars of this symbol that close no later than this are published, because its feed has passed
     /// them. `nil` if nothing fed it.
-    func watermark(of symbol: Symbol) -> Timestamp? {
+    func watermark(of symbol: SourceSymbol) -> Timestamp? {
         guard let index = machine.symbols.index(of: symbol) else { return nil }
         let (source, sources) = (machine.symbols.source(of: index), machine.sources.entries)
         return sources.indices.contains(source) ? sources[source].watermark : nil
+    }
+
+    /// The sources or groups that fed this symbol.
+    func sources(of symbol: Symbol) -> [SourceSymbol] {
+        machine.symbols.indexes(of: symbol).map { machine.symbols.pair(at: $0) }
     }
 
     mutating func tapeStarts(at time: Timestamp) { machine.tapeStarts(at: time) }
@@ -70,7 +75,7 @@ struct ProofMachine {
     private mutating func collect() {
         for bar in output.bars {
             let key = ProofKey(
-                symbol: machine.symbols.symbol(at: bar.symbol),
+                symbol: machine.symbols.pair(at: bar.symbol),
                 series: machine.program.series[Int(bar.series)].name,
                 openTime: bar.openTime.nanoseconds, number: bar.number)
             if scope.holds(key) { bars[key] = bar }

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ServiceRuntime
+import StreamCore
 
 /// The result of a proof, as text for a person and as JSON for a program.
 struct ProofReport {
@@ -119,7 +120,8 @@ struct ProofReport {
     private static func write(_ difference: ProofDifference, into json: inout JSONWriter) {
         json.object { json in
             json.member("kind", difference.kind.rawValue)
-            json.member("symbol", difference.key.symbol.text)
+            json.member("symbol", difference.key.symbol.symbol.text)
+            json.member("source", difference.key.symbol.source.text)
             json.member("series", difference.key.series.text)
             json.member(
                 "open_time", Timestamp(nanoseconds: difference.key.openTime).description)

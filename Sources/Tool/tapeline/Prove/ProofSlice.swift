@@ -29,7 +29,7 @@ struct ProofSlice {
     private(set) var stored: [ProofKey: StoredBar] = [:]
     private var records = ProofRecords()
     /// How far the tape has come, per symbol. Bars that close no later must be stored.
-    private var reached: [Symbol: Int64] = [:]
+    private var reached: [SourceSymbol: Int64] = [:]
     private(set) var ticks = 0
     private var closedByFeed: [ProofDatabase.Feed: Int64] = [:]
 
@@ -68,11 +68,12 @@ struct ProofSlice {
     mutating func load(_ database: ProofDatabase) throws(ToolError) {
         for symbol in symbols {
             for bar in try database.bars(symbol, series, from, to) { stored[bar.key] = bar }
-            try database.lateTicks(symbol, since, until, into: &records)
+            try database.lateTicks(symbol, definition.groups, since, until, into: &records)
             var noted = records
             for kind in kinds {
-                try database.ticks(symbol, kind, since, until, onlyChanges: true) {
-                    tick throws(ToolError) in
+                try database.ticks(
+                    symbol, definition.groups, kind, since, until, onlyChanges: true
+                ) { tick throws(ToolError) in
                     noted.note(tick)
                 }
             }
@@ -122,10 +123,11 @@ struct ProofSlice {
     ) throws(ToolError) {
         for symbol in symbols {
             var recount = ProofRecount(self, scope: scope, symbols: [symbol])
-            var feed: ProofDatabase.Feed?
+            var owners: Set<SourceSymbol> = []
             for kind in kinds {
-                try database.ticks(symbol, kind, since, until) { tick throws(ToolError) in
-                    if tick.source != .manual { feed = ProofDatabase.Feed(tick.source, partition) }
+                try database.ticks(symbol, definition.groups, kind, since, until) {
+                    tick throws(ToolError) in
+                    owners.insert(tick.symbol)
                     try recount.take(tick, records)
                 }
             }
@@ -133,19 +135,26 @@ struct ProofSlice {
             ticks += recount.ticks
             // A bar may still be open unless a later bar is stored. No index covers a bar's source,
             // so this is asked once and not per symbol.
-            let closed = try feed.map { feed throws(ToolError) in
-                if let known = closedByFeed[feed] { return known }
-                let found = try database.closed(feed, from, until)
-                closedByFeed[feed] = found
-                return found
+            var over: [SourceSymbol: Int64] = [:]
+            for owner in owners {
+                let closed = try closed(database, ProofDatabase.Feed(owner.source, partition))
+                over[owner] = max(closed, reached[owner] ?? Int64.min)
             }
-            let reached = max(closed ?? Int64.max, reached[symbol] ?? Int64.min)
             comparison.compare(
-                stored.values.filter { $0.key.symbol == symbol },
+                stored.values.filter { $0.key.symbol.symbol == symbol },
                 with: chosen(computed.live, computed.mended),
                 ProofComparison.Rule(looksAtFlags: false, keptBack: keptBack)
-            ) { due($0, $1) <= reached }
+            ) { due($0, $1) <= over[$0.symbol] ?? Int64.max }
         }
+    }
+
+    private mutating func closed(
+        _ database: ProofDatabase, _ feed: ProofDatabase.Feed
+    ) throws(ToolError) -> Int64 {
+        if let known = closedByFeed[feed] { return known }
+        let found = try database.closed(feed, from, until)
+        closedByFeed[feed] = found
+        return found
     }
 
     // MARK: from the tape
@@ -160,14 +169,18 @@ struct ProofSlice {
         let ending = try tape.read(from: since) { header, bytes throws(ToolError) in
             try machine.take(header, bytes)
             guard machine.watermark >= end else { return true }
-            // A source that is behind may not have delivered yet.
-            return !fed.allSatisfy { machine.watermark(of: $0) != nil }
+            // A source that is behind, or silent, may not have delivered yet.
+            return !fed.union(symbols.flatMap { machine.sources(of: $0) }).allSatisfy { pair in
+                machine.watermark(of: pair).map { $0 >= end } ?? false
+            }
         }
         guard ending == .whole else { return ending }
         // If bars are stored but none of their ticks is, the tape was purged.
         guard machine.ticks > 0 || stored.isEmpty else { return .cut }
         ticks += machine.ticks
-        for symbol in symbols { reached[symbol] = machine.watermark(of: symbol)?.nanoseconds }
+        for symbol in symbols.flatMap({ machine.sources(of: $0) }) {
+            reached[symbol] = machine.watermark(of: symbol)?.nanoseconds
+        }
         var mended: [ProofKey: Bar] = [:]
         if needsMending {
             guard try mend(tape, into: &mended) == .whole else { return .interrupted }
@@ -188,9 +201,9 @@ struct ProofSlice {
         _ tape: ProofTape, into mended: inout [ProofKey: Bar]
     ) throws(ToolError) -> ProofTape.Ending {
         var recount = ProofRecount(self, scope: scope, symbols: Set(symbols))
-        let (since, until, records) = (since, until, records)
+        let (since, until, records, groups) = (since, until, records, definition.groups)
         let ending = try tape.read(from: since) { header, bytes throws(ToolError) in
-            try ProofTape.ticks(header, bytes) { tick throws(ToolError) in
+            try ProofTape.ticks(header, bytes, groups) { tick throws(ToolError) in
                 guard tick.time >= since, tick.time < until else { return }
                 try recount.take(tick, records)
             }
@@ -242,7 +255,7 @@ struct ProofRecount {
     }
 
     mutating func take(_ tick: ProofTick, _ records: ProofRecords) throws(ToolError) {
-        guard symbols.contains(tick.symbol) else { return }
+        guard symbols.contains(tick.symbol.symbol) else { return }
         ticks += 1
         for index in live.indices {
             // The live computation ignores what a person puts on the tape.

@@ -2,6 +2,7 @@ import MarketModel
 import NatsTransport
 import Primitives
 import ServiceRuntime
+import StreamCore
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -80,7 +81,7 @@ struct ProofTape {
 
     /// Passes the trades and quotes of a packet to `take`, with symbols and sources resolved.
     static func ticks(
-        _ header: PacketHeader, _ packet: RawSpan,
+        _ header: PacketHeader, _ packet: RawSpan, _ groups: SourceGroups,
         _ take: (ProofTick) throws(ToolError) -> Void
     ) throws(ToolError) {
         var walk = PacketWalk(header)
@@ -88,12 +89,12 @@ struct ProofTape {
             switch item {
             case .trade(let trade):
                 let symbol = walk.symbol(trade.header.symbol, in: packet)
-                guard var found = tick(symbol, header, walk.ordinal) else { continue }
+                guard var found = tick(symbol, header, walk.ordinal, groups) else { continue }
                 found.trade = trade
                 try take(found)
             case .quote(let quote):
                 let symbol = walk.symbol(quote.header.symbol, in: packet)
-                guard var found = tick(symbol, header, walk.ordinal) else { continue }
+                guard var found = tick(symbol, header, walk.ordinal, groups) else { continue }
                 found.quote = quote
                 try take(found)
             case .bar, .other, .control: continue
@@ -102,11 +103,14 @@ struct ProofTape {
     }
 
     private static func tick(
-        _ symbol: SymbolDefinition?, _ header: PacketHeader, _ ordinal: UInt64
+        _ symbol: SymbolDefinition?, _ header: PacketHeader, _ ordinal: UInt64,
+        _ groups: SourceGroups
     ) -> ProofTick? {
         symbol.map {
-            ProofTick(
-                symbol: $0.symbol, provider: $0.provider, source: header.source, ordinal: ordinal)
+            let owner = groups.owner(of: $0.source ?? header.source)
+            return ProofTick(
+                symbol: SourceSymbol($0.symbol, of: owner), provider: $0.provider,
+                source: header.source, ordinal: ordinal)
         }
     }
 }

@@ -1,11 +1,15 @@
 import MarketModel
 import Primitives
+import StreamCore
 import TapeCodec
 
 /// A tick from a table or the tape, with everything that decides its window.
 struct ProofTick: Sendable {
-    var symbol: Symbol
+    /// The symbol of the source or group whose bars it belongs to; of `manual` for a person's
+    /// record that names no source.
+    var symbol: SourceSymbol
     var provider: String
+    /// The source that published it, which may be `manual`.
     var source: SourceName
     var ordinal: UInt64
     var trade: Trade?
@@ -29,19 +33,27 @@ struct ProofRecords: Sendable {
     }
 
     private struct Subject: Hashable {
-        let symbol: Symbol
-        let source: SourceName
+        /// Of a source or group. The members of a group share the ids of trades.
+        let symbol: SourceSymbol
+        /// Whether the change came from `manual`.
+        let isOfPeople: Bool
         let id: UInt64
     }
 
     /// Returns the latest change of a trade.
     private func change(of tick: ProofTick, id: UInt64) -> Trade? {
-        let own = changes[Subject(symbol: tick.symbol, source: tick.source, id: id)]
-        // A person may cancel a trade of any source.
-        let ofPeople = changes[Subject(symbol: tick.symbol, source: .manual, id: id)]
-        guard let own else { return ofPeople }
-        guard let ofPeople, ofPeople.header.receiveTime > own.header.receiveTime else { return own }
-        return ofPeople
+        guard !changes.isEmpty else { return nil }
+        var last =
+            tick.source == .manual
+            ? nil : changes[Subject(symbol: tick.symbol, isOfPeople: false, id: id)]
+        // A person may cancel a trade of one source, or of any.
+        for symbol in [tick.symbol, tick.symbol.ofAnySource] {
+            let change = changes[Subject(symbol: symbol, isOfPeople: true, id: id)]
+            guard let change else { continue }
+            if let own = last, change.header.receiveTime <= own.header.receiveTime { continue }
+            last = change
+        }
+        return last
     }
 
     /// The names under which a tick may be listed that a series did not count.
@@ -53,7 +65,7 @@ struct ProofRecords: Sendable {
     }
 
     private struct Listing: Hashable {
-        let symbol: Symbol
+        let symbol: SourceSymbol
         let name: SeriesName
     }
 
@@ -62,12 +74,12 @@ struct ProofRecords: Sendable {
     private var listings: Set<Listing> = []
     private var changes: [Subject: Trade] = [:]
     /// Event times of ticks that caused their windows to be computed again.
-    private(set) var dirty: [Symbol: [Int64]] = [:]
+    private(set) var dirty: [SourceSymbol: [Int64]] = [:]
 
     static let max = 1_000_000
     private(set) var count = 0
 
-    mutating func add(_ late: Late, of place: Place, _ symbol: Symbol, series: SeriesName) {
+    mutating func add(_ late: Late, of place: Place, _ symbol: SourceSymbol, series: SeriesName) {
         self.late[series, default: [:]][place] = late
         listings.insert(Listing(symbol: symbol, name: series))
         count += 1
@@ -81,12 +93,16 @@ struct ProofRecords: Sendable {
         count += 1
         dirty[tick.symbol, default: []].append(tick.time)
         guard isChange, header.providerID != 0, let trade = tick.trade else { return }
-        changes[Subject(symbol: tick.symbol, source: tick.source, id: header.providerID)] = trade
+        let subject = Subject(
+            symbol: tick.symbol, isOfPeople: tick.source == .manual, id: header.providerID)
+        changes[subject] = trade
     }
 
     /// Returns whether the window was, or should have been, computed again.
     func isDirty(_ key: ProofKey, until end: Int64) -> Bool {
-        dirty[key.symbol]?.contains { $0 >= key.openTime && $0 < end } ?? false
+        [key.symbol, key.symbol.ofAnySource].contains {
+            dirty[$0]?.contains { $0 >= key.openTime && $0 < end } ?? false
+        }
     }
 
     /// Returns the tick as the operator took it when it came. A tick that the series did not count
@@ -141,9 +157,14 @@ struct ProofRecords: Sendable {
         return nil
     }
 
-    private func isListed(_ symbol: Symbol, _ name: SeriesName) -> Bool {
+    private func isListed(_ symbol: SourceSymbol, _ name: SeriesName) -> Bool {
         listings.contains(Listing(symbol: symbol, name: name))
     }
+}
+
+extension SourceSymbol {
+    /// The symbol as in a person's record that names no source.
+    fileprivate var ofAnySource: SourceSymbol { SourceSymbol(symbol, of: .manual) }
 }
 
 extension ProofTick {
@@ -185,16 +206,14 @@ struct ProofPackets {
     private var lanes: [Lane] = []
     private var open: Int?
 
-    /// The source under which a person's ticks are computed, because a graph ignores those of
-    /// `manual`.
-    private static let person = SourceName("manual0")
-
     var sources: [SourceName] { lanes.map(\.source) }
 
     mutating func add(
         _ tick: ProofTick, to machine: inout ProofMachine
     ) throws(ToolError) {
-        let index = lane(of: tick.source)
+        // A graph ignores ticks of `manual`, so a person's tick comes as one of its source's, from
+        // another provider.
+        let index = lane(of: tick.source == .manual ? tick.symbol.source : tick.source)
         let isNext = lanes[index].next == tick.ordinal && !lanes[index].builder.isFull
         if open != index || !isNext {
             try flush(to: &machine)
@@ -218,8 +237,7 @@ struct ProofPackets {
         lanes[index].spare = packet
     }
 
-    private mutating func lane(of source: SourceName) -> Int {
-        let name = source == .manual ? Self.person ?? source : source
+    private mutating func lane(of name: SourceName) -> Int {
         if let known = lanes.firstIndex(where: { $0.source == name }) { return known }
         lanes.append(
             Lane(
@@ -231,11 +249,13 @@ struct ProofPackets {
 
 extension ProofPackets.Lane {
     fileprivate mutating func append(_ tick: ProofTick) {
-        let feed = ProofPackets.Feed(symbol: tick.symbol, provider: tick.provider)
+        let provider = tick.source == .manual ? "\(tick.provider) by hand" : tick.provider
+        let feed = ProofPackets.Feed(symbol: tick.symbol.symbol, provider: provider)
         let index =
             symbols[feed]
             ?? builder.register(
-                SymbolDefinition(symbol: tick.symbol, provider: tick.provider, since: .undefined))
+                SymbolDefinition(
+                    symbol: tick.symbol.symbol, provider: provider, since: .undefined))
         symbols[feed] = index
         if var trade = tick.trade {
             trade.header.symbol = index

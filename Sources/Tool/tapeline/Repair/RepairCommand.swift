@@ -11,6 +11,8 @@ struct RepairCommand: Equatable, Sendable {
 
     let target: TapeTarget
     let symbol: Symbol
+    /// `nil` means all sources of the symbol.
+    let source: SourceName?
     /// The range of event times is [from, to).
     let from: Timestamp
     let to: Timestamp
@@ -29,7 +31,7 @@ struct RepairCommand: Equatable, Sendable {
             "repair", arguments,
             .init(
                 values: TapeTarget.options.union([
-                    "--from", "--to", "--note", "--reason", "--timeout",
+                    "--from", "--to", "--source", "--note", "--reason", "--timeout",
                 ]),
                 flags: ["--dry-run", "--json", "--wait", "--yes"]))
         try arguments.requireWords(1, "one symbol")
@@ -54,8 +56,9 @@ struct RepairCommand: Equatable, Sendable {
         }
         let seconds = try arguments.integer("--timeout", in: timeoutRange)
         return RepairCommand(
-            target: try TapeTarget(arguments), symbol: symbol, from: from, to: to,
-            reason: try reason(arguments), note: note, isDryRun: arguments.has("--dry-run"),
+            target: try TapeTarget(arguments), symbol: symbol, source: try arguments.source(),
+            from: from, to: to, reason: try reason(arguments), note: note,
+            isDryRun: arguments.has("--dry-run"),
             waitSeconds: arguments.has("--wait") ? seconds ?? timeoutDefault : nil,
             isConfirmed: arguments.has("--yes"), asJSON: arguments.has("--json"))
     }

@@ -76,6 +76,7 @@ struct RepairOutcome: Equatable, Sendable {
         var json = JSONWriter()
         json.object { json in
             json.member("symbol", command.symbol.text)
+            if let source = command.source { json.member("source", source.text) }
             json.member("partition", partition.number)
             json.member("from", "\(command.from)")
             json.member("from_ns", command.from.nanoseconds)

@@ -42,7 +42,8 @@ struct RepairRun {
 
     private func explanation(_ partition: Partition) -> [String] {
         [
-            "\(command.symbol), \(command.from) to \(command.to), partition \(partition):",
+            "\(command.symbol) from \(command.source?.text ?? "all sources"), "
+                + "\(command.from) to \(command.to), partition \(partition):",
             "  its operator reads that part of the tape again and publishes what its windows give",
             "  as new versions of their bars, with the reason '\(command.reason)'. What came late,",
             "  was taken back, corrected or filled in meanwhile counts in them.",
@@ -58,7 +59,7 @@ struct RepairRun {
         defer { watch?.close() }
         let publisher = try ManualPublisher(client, [partition], shutdown)
         try publisher.open()
-        try publisher.append(request(), of: command.symbol, partition)
+        try publisher.append(request(), of: command.symbol, command.source, partition)
         try publisher.drain()
         let sequence = publisher.lastSequence(partition)
         asked = sequence

@@ -52,7 +52,9 @@ final class RepairWatch {
         while let item = walk.next(in: packet) {
             switch item {
             case .bar(let bar):
-                guard walk.symbol(bar.symbol, in: packet)?.symbol == command.symbol,
+                guard let symbol = walk.symbol(bar.symbol, in: packet),
+                    symbol.symbol == command.symbol,
+                    command.source == nil || command.source == symbol.source,
                     bar.reason == command.reason.rawValue, bar.openTime < command.to,
                     bar.closeTime > command.from
                 else { continue }

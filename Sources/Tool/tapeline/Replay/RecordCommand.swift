@@ -37,7 +37,7 @@ struct RecordCommand: Equatable, Sendable {
         guard to <= now else { throw .usage("--to lies ahead: what is not there cannot be kept") }
         return RecordCommand(
             target: try TapeTarget(arguments),
-            source: try ReplayTimes.source(arguments.one("--source")), from: from, to: to,
+            source: try arguments.source(), from: from, to: to,
             symbols: try ReplayTimes.symbols(arguments.all("--symbols")), output: output,
             asJSON: arguments.has("--json"))
     }
@@ -55,14 +55,6 @@ enum ReplayTimes {
         case .time(let time): return time
         case .sequence: throw .usage("\(option) wants a time, not a place on the tape")
         }
-    }
-
-    static func source(_ text: String?) throws(ToolError) -> SourceName? {
-        guard let text else { return nil }
-        guard let source = SourceName(text) else {
-            throw .usage("--source wants a source's name, not '\(text.prefix(40))'")
-        }
-        return source
     }
 
     static func symbols(_ lists: [String]) throws(ToolError) -> [Symbol] {

@@ -53,7 +53,7 @@ struct ReplayCommand: Equatable, Sendable {
         }
         return ReplayCommand(
             target: try TapeTarget(arguments), input: input,
-            source: try ReplayTimes.source(arguments.one("--source")), namespace: namespace,
+            source: try arguments.source(), namespace: namespace,
             partitions: try arguments.integer("--partitions", in: Partition.countRange),
             symbols: try ReplayTimes.symbols(arguments.all("--symbols")),
             speed: speed, movesToNow: shift == "now", prints: arguments.has("--print"),

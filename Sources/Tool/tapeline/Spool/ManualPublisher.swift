@@ -14,9 +14,15 @@ final class ManualPublisher {
     static let stallTimeout: Duration = .seconds(30)
     private static let turn: Duration = .milliseconds(5)
 
+    /// A symbol of a source. `nil` means all its sources.
+    private struct Pair: Hashable {
+        let symbol: Symbol
+        let source: SourceName?
+    }
+
     private struct Lane {
         let lane: Int
-        var symbols: [Symbol: UInt32] = [:]
+        var symbols: [Pair: UInt32] = [:]
     }
 
     private let mailbox = TapeMailbox(capacity: 256)
@@ -59,10 +65,12 @@ final class ManualPublisher {
         }
     }
 
-    /// Appends a tick. Blocks while the partition's packet is full.
-    func append(_ tick: ReplayTick, _ partition: Partition) throws {
+    /// Appends a tick that belongs to a source. Blocks while the partition's packet is full.
+    func append(_ tick: ReplayTick, of source: SourceName, _ partition: Partition) throws {
         guard let lane = lanes[partition] else { return }
-        let index = symbol(tick.symbol, partition, lane)
+        var definition = tick.symbol
+        definition?.source = source
+        let index = symbol(definition, partition, lane)
         try append(
             tick.content.changed {
                 $0.symbol = index
@@ -70,12 +78,16 @@ final class ManualPublisher {
             }, lane)
     }
 
-    /// Appends a person's request to the operators.
-    func append(_ request: RepairRequest, of symbol: Symbol, _ partition: Partition) throws {
+    /// Appends a person's request to the operators. Without a source it concerns all sources of the
+    /// symbol.
+    func append(
+        _ request: RepairRequest, of symbol: Symbol, _ source: SourceName?, _ partition: Partition
+    ) throws {
         guard let lane = lanes[partition] else { return }
         var request = request
         request.header.symbol = self.symbol(
-            SymbolDefinition(symbol: symbol, provider: "", since: .undefined), partition, lane)
+            SymbolDefinition(symbol: symbol, provider: "", since: .undefined, source: source),
+            partition, lane)
         try append(.repair(request), lane)
     }
 
@@ -122,9 +134,10 @@ final class ManualPublisher {
         _ definition: SymbolDefinition?, _ partition: Partition, _ lane: Lane
     ) -> UInt32 {
         guard let definition else { return TickHeader.noSymbol }
-        if let known = lane.symbols[definition.symbol] { return known }
+        let pair = Pair(symbol: definition.symbol, source: definition.source)
+        if let known = lane.symbols[pair] { return known }
         let index = publisher.register(definition, lane: lane.lane)
-        lanes[partition]?.symbols[definition.symbol] = index
+        lanes[partition]?.symbols[pair] = index
         return index
     }
 

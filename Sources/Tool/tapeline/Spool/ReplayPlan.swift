@@ -11,7 +11,8 @@ struct ReplayPlan {
     private(set) var gaps = GapMap()
     /// Per partition and epoch, the ordinal after the last one on the tape.
     private var standing: [PartitionEpoch: UInt64] = [:]
-    /// The fingerprints of ticks already on the tape under the source `manual`, with their counts.
+    /// The fingerprints of this source's ticks already on the tape under the source `manual`, with
+    /// their counts.
     private var replayed: [Int: Int] = [:]
 
     private struct PartitionEpoch: Hashable {
@@ -40,7 +41,9 @@ struct ReplayPlan {
     mutating func take(_ header: PacketHeader, _ bytes: RawSpan) {
         if header.source == .manual {
             ReplayPacket.walk(bytes, from: header.firstOrdinal) { item in
-                if case .tick(let tick) = item, tick.isBackfilled {
+                if case .tick(let tick) = item, tick.isBackfilled,
+                    (tick.symbol?.source ?? source) == source
+                {
                     replayed[tick.fingerprint, default: 0] += 1
                 }
             }

@@ -70,7 +70,7 @@ struct SpoolReplay {
         plan = try look(spool, source, client, shutdown)
         counts = ReplayCounts()
         try pass(spool, &plan, &counts, shutdown) { tick, partition in
-            try publisher.append(tick, partition)
+            try publisher.append(tick, of: source, partition)
         }
         try publisher.drain()
         counts.published = publisher.ticks

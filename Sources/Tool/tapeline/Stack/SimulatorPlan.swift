@@ -37,10 +37,11 @@ struct SimulatorPlan: Equatable, Sendable {
             address: "\(StackPlan.loopback):\(ports[.simulator]), commands at \(control)")
     }
 
-    var gatewayEnvironment: [String: String] {
+    /// The settings of a gateway that is fed by it.
+    static func gatewayEnvironment(_ ports: StackPorts) -> [String: String] {
         [
             "IBKR_HOST": StackPlan.loopback, "IBKR_PORT": "\(ports[.simulator])",
-            "IBKR_LINES": "\(Self.lines)", "IBKR_TICK_LINES": "\(Self.lines)",
+            "IBKR_LINES": "\(lines)", "IBKR_TICK_LINES": "\(lines)",
         ]
     }
 

@@ -47,7 +47,7 @@ extension Stack {
         let plan = StackPlan(
             checkout: checkout, home: home, ports: try StackPorts.present(home),
             secrets: try StackSecrets.open(home),
-            settings: StackSettings(), withServices: false,
+            settings: StackSettings(), sources: [], withServices: false,
             withSimulator: state.units.contains { $0.name == SimulatorPlan.program })
         return Dictionary(
             plan.units.filter { $0.kind == .server }.map { ($0.name, $0) },
@@ -57,7 +57,7 @@ extension Stack {
     /// Returns the providers that its gateways report. A gateway that does not answer contributes
     /// none.
     func providers(_ state: StackState) -> [ProviderView] {
-        let gateways = state.alive.filter { $0.name == "provider-gateway" }
+        let gateways = state.alive.filter { $0.name.hasPrefix(StackPlan.gateway) }
         return gateways.compactMap(\.operationsPort).flatMap { port in
             OperationsPage.status(port, timeout: Self.timeout).map(ProviderView.all) ?? []
         }

@@ -96,13 +96,14 @@ struct StatusTable {
     }
 
     var lines: [String] {
+        let width = max(18, rows.map(\.unit.name.count).max() ?? 0)
         let head =
-            "\("PROCESS".padded(to: 18)) \("STATE".padded(to: 11)) "
+            "\("PROCESS".padded(to: width)) \("STATE".padded(to: 11)) "
             + "\("PID".padded(to: 8)) \("RESTARTS".padded(to: 8)) WHERE"
         return [head]
             + rows.map { row in
                 let id = row.unit.process.map { "\($0.id)" } ?? "-"
-                return "\(row.unit.name.padded(to: 18)) \(row.state.padded(to: 11)) "
+                return "\(row.unit.name.padded(to: width)) \(row.state.padded(to: 11)) "
                     + "\(id.padded(to: 8)) \("\(row.unit.restarts)".padded(to: 8)) \(row.detail)"
             }
     }

@@ -15,15 +15,12 @@ extension Stack {
         guard let identity = ProcessIdentity.current else {
             throw .damaged(path: "/proc/self/stat", problem: "it has no start time")
         }
-        let plan = StackPlan(
-            checkout: checkout, home: home, ports: try StackPorts.present(home),
-            secrets: try StackSecrets.open(home),
-            settings: options.settings, withServices: options.withServices,
-            withSimulator: options.withSimulator)
+        let plan = try plan(options, StackSources.read(home), ports: StackPorts.present(home))
         let logger = Logger(service: "tapeline", level: .info, format: .text(color: false))
         let supervisor = Supervisor(
-            plan.units, home: home, arguments: options.arguments, identity: identity,
-            logger: logger, shutdown: shutdown)
+            plan.units, home: home,
+            arguments: options.arguments + plan.sources.flatMap(\.arguments),
+            identity: identity, logger: logger, shutdown: shutdown)
         return supervisor.run() == nil ? .success : .failure
     }
 }

@@ -9,6 +9,8 @@ extension Stack {
         var withServices = true
         /// True to start `ibkr-simulator` as the source of ticks.
         var withSimulator = false
+        /// True to add the source to those that the stack has.
+        var addsSource = false
     }
 
     /// Space for the servers' own files and the first data.
@@ -30,7 +32,11 @@ extension Stack {
             guard let known, known.isSupervised else {
                 return try start(options, after: known, shutdown)
             }
-            let missing = options.arguments(missingFrom: known.arguments)
+            var missing = options.arguments(missingFrom: known.arguments)
+            if options.addsSource || !missing.isEmpty {
+                let isNew = try sources(with: options).all.count > StackSources.read(home).all.count
+                if isNew, options.addsSource { missing.append("--add-source") }
+            }
             guard missing.isEmpty else {
                 throw .refused(
                     "the stack \(home.name) is already up without "
@@ -57,9 +63,13 @@ extension Stack {
             throw .diskNearlyFull(
                 path: home.path, freeMegabytes: free, neededMegabytes: Stack.freeMegabytesMin)
         }
-        let plan = try plan(options)
+        let sources = try sources(with: options)
+        let further = sources.of(namespace: options.settings.namespace).dropFirst().map(\.name)
+        let plan = try plan(
+            options, sources, ports: StackPorts.open(home, gatewaysOf: further))
         try checkConfigurations(of: plan)
         try writeFiles(of: plan)
+        try sources.write(home)
         terminal.line("starting the stack \(home.name)")
         let begin = SystemClock().monotonic()
         let supervisor = try startSupervisor(options)
@@ -86,7 +96,9 @@ extension Stack {
         var problems: [String] = []
         var checked: Set<String> = []
         for unit in plan.units where unit.kind == .service {
-            guard checked.insert(unit.executable).inserted else { continue }
+            // The workers have the same configuration. Each gateway has its own.
+            let source = unit.environment["GATEWAY_SOURCE"] ?? ""
+            guard checked.insert("\(unit.executable) \(source)").inserted else { continue }
             problems += try ConfigurationCheck(unit, logPath: home.log("configuration")).problems()
         }
         guard !problems.isEmpty else { return }
@@ -111,11 +123,28 @@ extension Stack {
         return table
     }
 
-    private func plan(_ options: UpOptions) throws(ToolError) -> StackPlan {
-        StackPlan(
-            checkout: checkout, home: home, ports: try StackPorts.open(home),
-            secrets: try StackSecrets.open(home), settings: options.settings,
-            withServices: options.withServices, withSimulator: options.withSimulator)
+    /// Returns the stack's sources together with the one that is asked for. Throws if the stack has
+    /// ticks of others and that one is not to be added. A stack without services has no gateway.
+    private func sources(with options: UpOptions) throws(ToolError) -> StackSources {
+        var sources = home.hasData ? try StackSources.read(home) : StackSources()
+        guard options.withServices else { return sources }
+        let wanted = StackSource(options.settings, isSimulated: options.withSimulator)
+        if home.hasData, sources.all.isEmpty, !options.addsSource {
+            try StackSources.refuse(wanted, besideThoseOf: home)
+        }
+        try sources.take(wanted, adding: options.addsSource, to: home)
+        return sources
+    }
+
+    func plan(
+        _ options: UpOptions, _ sources: StackSources, ports: StackPorts
+    ) throws(ToolError) -> StackPlan {
+        let present =
+            options.withServices ? sources.of(namespace: options.settings.namespace) : []
+        return StackPlan(
+            checkout: checkout, home: home, ports: ports, secrets: try StackSecrets.open(home),
+            settings: options.settings, sources: present, withServices: options.withServices,
+            withSimulator: options.withSimulator || present.contains(where: \.isSimulated))
     }
 
     private func writeFiles(of plan: StackPlan) throws(ToolError) {
@@ -200,14 +229,15 @@ extension Stack.UpOptions {
 
     /// Refuses contradicting options. Otherwise they would only show as ticks that do not come.
     func check() throws(ToolError) {
+        guard !addsSource || withServices else {
+            throw .usage("--add-source starts a gateway, and --servers-only starts none")
+        }
         let simulated = settings.values.first { $0.key.hasPrefix("SIMULATOR_") }
         if !withSimulator, let key = simulated?.key {
             throw .usage("\(key) is for a stack with --simulator")
         }
-        let provider = settings.provider.split(separator: ",")
-        if withSimulator, settings["GATEWAY_PROVIDER"] != nil,
-            !provider.contains(Substring(SimulatorPlan.provider))
-        {
+        let providers = settings["GATEWAY_PROVIDER"]?.split(separator: ",")
+        if withSimulator, providers?.contains(Substring(SimulatorPlan.provider)) == false {
             throw .usage("with --simulator the provider is \(SimulatorPlan.provider)")
         }
     }

@@ -35,6 +35,8 @@ struct StackHome: Equatable, Sendable {
     var logs: String { "\(path)/logs" }
     var ports: String { "\(path)/ports.json" }
     var state: String { "\(path)/state.json" }
+    /// The sources whose ticks the stack has, if it has data.
+    var sources: String { "\(path)/sources.json" }
     /// The lock that a command holds while it changes the stack.
     var commandLock: String { "\(path)/command.lock" }
     /// The lock that the supervisor holds as long as it lives.
@@ -61,6 +63,13 @@ struct StackHome: Equatable, Sendable {
 
     func secret(_ name: String) -> String { "\(secrets)/\(name)" }
     func log(_ unit: String) -> String { "\(logs)/\(unit).log" }
+
+    /// True if there is a tape or a database, whatever is in it.
+    var hasData: Bool {
+        [natsStore, postgresData].contains { folder in
+            FileSystem.names(in: folder).contains { $0 != "." && $0 != ".." }
+        }
+    }
 
     func makeFolders() throws(ToolError) {
         try FileSystem.makeFolder(path)

@@ -6,7 +6,8 @@ struct StackPlan: Equatable, Sendable {
     static let databasePrograms = [
         "initdb", "not-root", "pg_isready", "postgres", "psql", "valkey-cli", "valkey-server",
     ]
-    static let servicePrograms = ["provider-gateway", "operator-worker", "store-writer"]
+    static let gateway = "provider-gateway"
+    static let servicePrograms = [gateway, "operator-worker", "store-writer"]
     static let loopback = "127.0.0.1"
     static let database = "tapeline"
     static let migrator = "tapeline_migrator"
@@ -25,6 +26,8 @@ struct StackPlan: Equatable, Sendable {
     let ports: StackPorts
     let secrets: StackSecrets
     let settings: StackSettings
+    /// The sources that have a gateway.
+    let sources: [StackSource]
     /// False for only the servers, when the services are started by hand.
     var withServices = true
     /// True if a simulated broker, as one of the processes, supplies the ticks.
@@ -44,7 +47,7 @@ struct StackPlan: Equatable, Sendable {
     // MARK: servers
 
     private var servers: [UnitPlan] {
-        let simulator = SimulatorPlan(ports: ports, settings: settings)
+        let simulator = SimulatorPlan(ports: ports, settings: simulatorSettings)
         return [nats, valkey]
             + (withSimulator ? [simulator.unit(checkout: checkout, home: home)] : [])
             + [clusterJob, postgres, setupJob, databaseJob]
@@ -188,36 +191,43 @@ struct StackPlan: Equatable, Sendable {
     // MARK: services
 
     private var services: [UnitPlan] {
-        [
-            migrateJob,
-            service(
-                "provider-gateway", "provider-gateway", .gateway,
-                gatewayEnvironment, for: .gateway),
-            service(
-                "operator-worker-a", "operator-worker", .operatorA,
-                nats("operator", .natsOperator), for: .operators),
-            service(
-                "operator-worker-b", "operator-worker", .operatorB,
-                nats("operator", .natsOperator), for: .operators),
-            service("store-writer", "store-writer", .writer, writerEnvironment, for: .writer),
+        let gateways = sources.enumerated().map { gateway($1, isFirst: $0 == 0) }
+        let operators = nats("operator", .natsOperator)
+            .merging(settings.environment(for: .operators)) { $1 }
+        let writer = writerEnvironment.merging(settings.environment(for: .writer)) { $1 }
+        return [migrateJob] + gateways + [
+            service("operator-worker-a", "operator-worker", ports[.operatorA], operators),
+            service("operator-worker-b", "operator-worker", ports[.operatorB], operators),
+            service("store-writer", "store-writer", ports[.writer], writer),
         ]
     }
 
-    private var gatewayEnvironment: [String: String] {
-        let provider = withSimulator ? SimulatorPlan.provider : settings.provider
+    /// The gateway of a source. That of the stack's first source has no name of its own.
+    private func gateway(_ source: StackSource, isFirst: Bool) -> UnitPlan {
+        let own = isFirst ? "" : "-\(source.name)"
         var environment = nats("gateway", .natsGateway)
-        environment["GATEWAY_PROVIDER"] = provider
-        environment["GATEWAY_SOURCE"] = settings.source(of: provider)
+        environment["GATEWAY_PROVIDER"] = source.provider
+        environment["GATEWAY_SOURCE"] = source.name
+        // Each source has a folder in it.
         environment["GATEWAY_SPOOL"] = home.spool
-        environment["GATEWAY_DEAD_LETTERS"] = "\(home.deadLetters)/gateway"
-        if withSimulator {
-            let simulator = SimulatorPlan(ports: ports, settings: settings)
-            environment.merge(simulator.gatewayEnvironment) { $1 }
+        environment["GATEWAY_DEAD_LETTERS"] = "\(home.deadLetters)/gateway\(own)"
+        if source.isSimulated {
+            environment.merge(SimulatorPlan.gatewayEnvironment(ports)) { $1 }
         }
-        if provider.split(separator: ",").contains("ibkr") {
+        if source.provider.split(separator: ",").contains(Substring(SimulatorPlan.provider)) {
             environment["GATEWAY_INSTRUMENTS"] = checkout.instruments("benchmarks")
         }
-        return environment
+        for settings in [settings.limited(to: [.all]), source.settings] {
+            environment.merge(settings.environment(for: .gateway)) { $1 }
+        }
+        return service(
+            StackPlan.gateway + own, StackPlan.gateway,
+            isFirst ? ports[.gateway] : ports[gateway: source.name], environment)
+    }
+
+    /// The settings of the one simulated broker, from all sources that it feeds.
+    private var simulatorSettings: StackSettings {
+        sources.reduce(settings) { $0.merging($1.settings) }
     }
 
     private var migrateJob: UnitPlan {
@@ -234,21 +244,19 @@ struct StackPlan: Equatable, Sendable {
     }
 
     private func service(
-        _ name: String, _ program: String, _ port: StackPorts.Name,
-        _ environment: [String: String], for receiver: StackSettings.Receiver
+        _ name: String, _ program: String, _ port: UInt16, _ environment: [String: String]
     ) -> UnitPlan {
-        let number = ports[port]
         let own = [
-            "OPS_ADDRESS": StackPlan.loopback, "OPS_PORT": "\(number)", "LOG_FORMAT": "json",
+            "OPS_ADDRESS": StackPlan.loopback, "OPS_PORT": "\(port)", "LOG_FORMAT": "json",
             "MDS_MEMBER": name,
         ]
         return UnitPlan(
             name: name, kind: .service, stage: 4, executable: checkout.program(program),
-            environment: environment.merging(own) { $1 }
-                .merging(settings.environment(for: receiver)) { $1 },
-            check: .http(port: number, path: "/readyz"), stopGrace: .seconds(12),
-            logPath: home.log(name), address: "http://\(address(port))/status",
-            operationsPort: number)
+            // What a person has set is in `environment` and counts.
+            environment: own.merging(environment) { $1 },
+            check: .http(port: port, path: "/readyz"), stopGrace: .seconds(12),
+            logPath: home.log(name), address: "http://\(StackPlan.loopback):\(port)/status",
+            operationsPort: port)
     }
 
     private func nats(_ user: String, _ secret: StackSecrets.Name) -> [String: String] {

@@ -13,21 +13,40 @@ struct StackPorts: Equatable, Sendable {
     /// port while a server restarts.
     static let range: ClosedRange<UInt16> = 20_000...29_999
 
+    private static let gatewaysName = "gateways"
+
     private var numbers: [Name: UInt16]
+    /// The ports of further gateways, by their source.
+    private var gateways: [String: UInt16]
 
     subscript(name: Name) -> UInt16 { numbers[name] ?? 0 }
 
-    init(_ numbers: [Name: UInt16]) { self.numbers = numbers }
+    /// Returns the port of a further gateway.
+    subscript(gateway source: String) -> UInt16 { gateways[source] ?? 0 }
+
+    init(_ numbers: [Name: UInt16], gateways: [String: UInt16] = [:]) {
+        self.numbers = numbers
+        self.gateways = gateways
+    }
+
+    private var all: [UInt16] { Array(numbers.values) + Array(gateways.values) }
 
     /// Returns the ports of the file if all of them are free. Otherwise chooses new ones and writes
-    /// them to the file.
-    static func open(_ home: StackHome) throws(ToolError) -> StackPorts {
-        if let known = try read(home), Name.allCases.allSatisfy({ isFree(known[$0]) }) {
-            return known
+    /// them to the file. `sources` are those that have a further gateway.
+    static func open(
+        _ home: StackHome, gatewaysOf sources: [String] = []
+    ) throws(ToolError) -> StackPorts {
+        let known = try read(home)
+        var ports = known ?? StackPorts([:])
+        if !ports.all.allSatisfy(isFree) { ports = StackPorts([:]) }
+        for name in Name.allCases where ports.numbers[name] == nil {
+            ports.numbers[name] = try ports.another()
         }
-        let chosen = try choose()
-        try FileSystem.write(chosen.json, to: home.ports)
-        return chosen
+        for source in sources where ports.gateways[source] == nil {
+            ports.gateways[source] = try ports.another()
+        }
+        if ports != known { try FileSystem.write(ports.json, to: home.ports) }
+        return ports
     }
 
     /// Returns `nil` before the first start, or if the file is damaged. It is then replaced.
@@ -53,32 +72,44 @@ struct StackPorts: Equatable, Sendable {
             else { return nil }
             numbers[name] = number
         }
-        return Set(numbers.values).count == Name.allCases.count ? StackPorts(numbers) : nil
+        var gateways: [String: UInt16] = [:]
+        for member in document[gatewaysName]?.members ?? [] {
+            guard let number = member.value.int.flatMap(UInt16.init(exactly:)),
+                range.contains(number)
+            else { return nil }
+            gateways[member.key] = number
+        }
+        let ports = StackPorts(numbers, gateways: gateways)
+        return Set(ports.all).count == ports.all.count ? ports : nil
     }
 
     var json: [UInt8] {
         var writer = JSONWriter()
         writer.object { writer in
             for name in Name.allCases { writer.member(name.rawValue, self[name]) }
+            guard !gateways.isEmpty else { return }
+            writer.member(
+                Self.gatewaysName,
+                object: { writer in
+                    for (source, port) in gateways.sorted(by: { $0.key < $1.key }) {
+                        writer.member(source, port)
+                    }
+                })
         }
         return writer.bytes + Array("\n".utf8)
     }
 
-    private static func choose() throws(ToolError) -> StackPorts {
+    /// Returns a free port that is none of these.
+    private func another() throws(ToolError) -> UInt16 {
         var random = SystemRandomNumberGenerator()
-        var candidate = UInt16.random(in: range, using: &random)
-        var numbers: [Name: UInt16] = [:]
-        var names = Name.allCases[...]
-        for _ in range {
-            guard let name = names.first else { break }
-            if isFree(candidate) {
-                numbers[name] = candidate
-                names.removeFirst()
-            }
-            candidate = candidate == range.upperBound ? range.lowerBound : candidate + 1
+        var candidate = UInt16.random(in: Self.range, using: &random)
+        let taken = Set(all)
+        for _ in Self.range {
+            if !taken.contains(candidate), Self.isFree(candidate) { return candidate }
+            candidate =
+                candidate == Self.range.upperBound ? Self.range.lowerBound : candidate + 1
         }
-        guard names.isEmpty else { throw .noFreePort }
-        return StackPorts(numbers)
+        throw .noFreePort
     }
 
     /// Returns whether a server could listen on the port now. Remains of old connections are

@@ -61,13 +61,20 @@ struct StackSettings: Equatable, Sendable {
         receivers.first { key.hasPrefix($0.prefix) }?.receiver
     }
 
-    /// The provider of ticks, as in `GATEWAY_PROVIDER`.
-    var provider: String { self["GATEWAY_PROVIDER"] ?? "synthetic" }
+    /// Returns these settings with others, which count where both have a key.
+    func merging(_ others: StackSettings) -> StackSettings {
+        var merged = self
+        merged.values.removeAll { others[$0.key] != nil }
+        merged.values += others.values
+        return merged
+    }
 
-    /// Returns the default source name of a provider: the provider's name, or that of the first of
-    /// several.
-    func source(of provider: String) -> String {
-        if let source = self["GATEWAY_SOURCE"] { return source }
-        return provider.split(separator: ",").first.map(String.init) ?? provider
+    /// Returns the settings that these receivers get.
+    func limited(to receivers: Set<Receiver>) -> StackSettings {
+        var limited = StackSettings()
+        limited.values = values.filter { entry in
+            StackSettings.receiver(of: entry.key).map { receivers.contains($0) } ?? false
+        }
+        return limited
     }
 }

@@ -19,8 +19,6 @@ final class LiveTail {
     private let command: TailCommand
     private let terminal: Terminal
     private let printer: TailPrinter
-    /// The symbols to show. Empty means all.
-    private let wanted: Set<String>
     private let mailbox = Mailbox<NatsMessage>(capacity: LiveTail.messagesMax)
     private let tooMany = Tally()
     private var output: OutputBuffer
@@ -37,7 +35,6 @@ final class LiveTail {
         self.command = command
         self.terminal = terminal
         printer = TailPrinter(format: command.format)
-        wanted = Set(command.symbols.map(\.text))
         self.output = OutputBuffer(descriptor: output)
     }
 
@@ -60,19 +57,21 @@ final class LiveTail {
         return ending(shutdown)
     }
 
-    /// Returns one subject per kind and symbol. Without symbols it covers all of them.
+    /// Returns the subjects per kind and symbol. Without symbols they cover all of them.
     static func subjects(_ command: TailCommand, _ names: TapeNames) -> [String] {
         let all: [RecordKind] = [.trade, .quote, .bar]
         let symbols: [Symbol?] = command.symbols.isEmpty ? [nil] : command.symbols
-        // The symbol is not always at the same position in the subject of a value.
-        let values = command.liveKinds.contains(.record(.indicator)) ? [names.liveValues] : []
+        let source = command.source
+        let values =
+            command.liveKinds.contains(.record(.indicator))
+            ? symbols.flatMap { names.liveValues(of: $0, source) } : []
         return values
             + all.filter { command.liveKinds.contains(.record($0)) }.flatMap { kind in
                 symbols.map { symbol in
                     switch kind {
-                    case .trade: names.liveTrades(of: symbol)
-                    case .quote: names.liveQuotes(of: symbol)
-                    default: names.liveBars(of: symbol)
+                    case .trade: names.liveTrades(of: symbol, source)
+                    case .quote: names.liveQuotes(of: symbol, source)
+                    default: names.liveBars(of: symbol, source)
                     }
                 }
             }
@@ -114,7 +113,6 @@ final class LiveTail {
             }
             return
         }
-        if !wanted.isEmpty, !wanted.contains(tick.symbol) { return }
         ticks += 1
         if command.format == .json {
             output.text(text)

@@ -12,6 +12,7 @@ struct TailCommand: Equatable, Sendable {
     var partitions: [Partition] = []
     /// Empty means all ticks.
     var kinds: Set<TickKind> = []
+    /// `nil` means all sources. For bars it may be a group of sources.
     var source: SourceName?
     var wantsBars = false
     /// True to read only what is derived over all partitions.
@@ -32,8 +33,8 @@ struct TailCommand: Equatable, Sendable {
         ]),
         flags: ["--bars", "--control", "--follow", "--json", "--csv", "--live"])
 
-    /// Options without meaning beside `--live`, which starts now and selects by symbol.
-    private static let notLive = ["--partition", "--source", "--from", "--until"]
+    /// Options without meaning beside `--live`, which starts now and selects by symbol and source.
+    private static let notLive = ["--partition", "--from", "--until"]
     private static let liveAll: Set<TickKind> = [
         .record(.trade), .record(.quote), .record(.bar),
     ]
@@ -58,12 +59,7 @@ struct TailCommand: Equatable, Sendable {
                 Partition(try CommandArguments.integer(text, "--partition", in: range)))
         }
         for text in arguments.all("--kind") { command.kinds.insert(try kind(text)) }
-        if let text = try arguments.one("--source") {
-            guard let source = SourceName(text) else {
-                throw .usage("'\(text.prefix(40))' is no source: a-z, 0-9 and -, at most 24")
-            }
-            command.source = source
-        }
+        command.source = try arguments.source()
         if command.source == .universe { command.wantsUniverse = true }
         command.wantsBars = arguments.has("--bars")
         if command.wantsBars, let kind = command.kinds.first(where: { !$0.isDerived }) {
@@ -84,7 +80,8 @@ struct TailCommand: Equatable, Sendable {
     private mutating func readLive(_ arguments: CommandArguments) throws(ToolError) {
         isLive = true
         for option in Self.notLive where !arguments.all(option).isEmpty {
-            throw .usage("--live tells from now on, by symbol: \(option) means nothing there")
+            throw .usage(
+                "--live tells from now on, by symbol and source: \(option) means nothing there")
         }
         guard !arguments.has("--control"),
             kinds.isSubset(of: Self.liveAll.union([.record(.indicator)]))
@@ -186,12 +183,13 @@ struct TailCommand: Equatable, Sendable {
         if let wanted {
             let own = wanted.filter { names.streamIndex(of: $0) == index }.sorted()
             guard !own.isEmpty else { return nil }
-            filters = own.map { partition in
-                source.map { names.ticks(partition, $0) } ?? names.ticks(partition)
+            filters = own.flatMap { partition in
+                tickSources.map { $0.map { names.ticks(partition, $0) } }
+                    ?? [names.ticks(partition)]
             }
         } else {
             guard index < names.partitions else { return nil }
-            filters = ["\(names.namespace).ticks.*.\(source?.text ?? "*")"]
+            filters = tickSources.map { $0.map { names.ticks($0) } } ?? [names.allTicks]
         }
         if wantsControl {
             filters.append(
@@ -199,6 +197,12 @@ struct TailCommand: Equatable, Sendable {
                     ?? names.watermarks(stream: index))
         }
         return Selection(stream: names.tickStream(index), filters: filters)
+    }
+
+    /// The sources whose packets can hold what is asked for: a person's records concern all
+    /// sources, or name theirs. `nil` means all.
+    private var tickSources: [SourceName]? {
+        source.map { $0 == .manual ? [$0] : [$0, .manual] }
     }
 
     private func barSelection(_ names: TapeNames, _ wanted: Set<Partition>?) -> Selection {

@@ -10,7 +10,7 @@ struct TailPacket {
         watermark: .undefined, sendTime: .undefined)
     private var sequence: UInt64 = 0
     private var walk = PacketWalk()
-    /// For each symbol index, whether the symbol is selected.
+    /// For each symbol index, whether the symbol and its source are selected.
     private var isWanted = PacketTable<Bool>()
 
     mutating func begin(_ header: PacketHeader, sequence: UInt64) {
@@ -51,8 +51,12 @@ struct TailPacket {
                 start(&tick, kind, walk.ordinal)
                 set(&tick, message, kind, index, bytes)
             case .control(let message):
-                if !wanted.isEmpty, let (index, symbol) = message.symbolDefinition(in: bytes) {
-                    isWanted[index] = wanted.contains(symbol.symbol)
+                if !wanted.isEmpty || command.source != nil,
+                    let (index, symbol) = message.symbolDefinition(in: bytes)
+                {
+                    isWanted[index] =
+                        (wanted.isEmpty || wanted.contains(symbol.symbol))
+                        && isOf(command.source, symbol)
                 }
                 continue
             }
@@ -77,8 +81,16 @@ struct TailPacket {
         _ command: borrowing TailCommand
     ) -> Bool {
         guard command.kinds.isEmpty || command.kinds.contains(kind) else { return false }
-        if wanted.isEmpty { return true }
+        if wanted.isEmpty, command.source == nil { return true }
+        if symbol == TickHeader.noSymbol { return wanted.isEmpty && isOf(command.source, nil) }
         return isWanted[symbol] ?? false
+    }
+
+    /// Returns whether a record belongs to the source: by its packet, or by the definition of its
+    /// symbol. A person's record that names no source concerns all of them.
+    private func isOf(_ source: SourceName?, _ symbol: SymbolDefinition?) -> Bool {
+        guard let source, header.source != source else { return true }
+        return symbol?.source.map { $0 == source } ?? (header.source == .manual)
     }
 
     private mutating func set(

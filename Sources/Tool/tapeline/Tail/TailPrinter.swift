@@ -13,7 +13,8 @@ struct TailPrinter {
     /// The values with CSV columns of their own. All others are JSON in the column `other`.
     static let csvColumns = [
         "price", "size", "exchange", "conditions", "bid", "bid_size", "bid_exchange", "ask",
-        "ask_size", "ask_exchange", "series", "close_time", "open", "high", "low", "close",
+        "ask_size", "ask_exchange", "series", "of_source", "close_time", "open", "high", "low",
+        "close",
         "volume", "vwap", "trades", "reason", "flags", "receive_time", "time_resolution",
         "provider", "provider_id",
     ]
@@ -239,6 +240,7 @@ struct TailPrinter {
         value("conditions", of: tick, "  ", &output)
         value("action", of: tick, "  ", &output)
         value("flags", of: tick, "  ", &output)
+        value("of_source", of: tick, "  of ", &output)
     }
 
     private func quoteValues(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
@@ -250,10 +252,12 @@ struct TailPrinter {
         value("ask_size", of: tick, " x ", &output)
         value("ask_exchange", of: tick, " ", &output)
         value("flags", of: tick, "  ", &output)
+        value("of_source", of: tick, "  of ", &output)
     }
 
     private func barValues(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
         value("series", of: tick, "", &output)
+        value("of_source", of: tick, " ", &output)
         value("open", of: tick, "  ", &output)
         value("high", of: tick, " ", &output)
         value("low", of: tick, " ", &output)

@@ -30,7 +30,12 @@ extension TailTick {
     /// Adds the values that every tick has after its own.
     private mutating func addTail(_ header: TickHeader, _ symbol: SymbolDefinition?) {
         fields.add(header)
-        if let symbol { fields.add("provider", symbol.provider) }
+        guard let symbol else { return }
+        fields.add("provider", symbol.provider)
+        // A late tick has the source of the tick itself, which may be one of a group.
+        if let source = symbol.source, !fields.contains(where: { $0.name == "of_source" }) {
+            fields.add("of_source", source.text)
+        }
     }
 
     mutating func set(_ marker: EpochMarker, _ header: PacketHeader) {

@@ -1,9 +1,13 @@
+import MarketModel
+
 /// `tapeline watch`: the complete deployment on one screen.
 struct WatchCommand: Equatable, Sendable {
     static let intervalRange = 1...3_600
 
     var target = TapeTarget()
     var interval: Duration = .seconds(1)
+    /// Only this source's ticks are shown, and how far groups are behind them. `nil` means all.
+    var source: SourceName?
     var isOnce = false
     var asJSON = false
 
@@ -11,11 +15,13 @@ struct WatchCommand: Equatable, Sendable {
         let arguments = try CommandArguments(
             "watch", arguments,
             .init(
-                values: TapeTarget.options.union(["--interval"]), flags: ["--once", "--json"]))
+                values: TapeTarget.options.union(["--interval", "--source"]),
+                flags: ["--once", "--json"]))
         try arguments.requireWords(0, "options only")
         let seconds = try arguments.integer("--interval", in: intervalRange) ?? 1
         return WatchCommand(
             target: try TapeTarget(arguments), interval: .seconds(seconds),
-            isOnce: arguments.has("--once"), asJSON: arguments.has("--json"))
+            source: try arguments.source(), isOnce: arguments.has("--once"),
+            asJSON: arguments.has("--json"))
     }
 }

@@ -21,7 +21,8 @@ struct WatchRun {
         while !shutdown.isRequested {
             let started = SystemClock().monotonic()
             do throws(ToolError) {
-                let sample = try feed.sample()
+                var sample = try feed.sample()
+                if let source = command.source { sample.ticks.removeAll { $0.source != source } }
                 let view = WatchView(title: title, sample, before: before)
                 // The first sample has no rates.
                 if before != nil || !(command.isOnce || command.asJSON) {

@@ -147,6 +147,9 @@ struct CheckpointResponder {
         for sentence in damage + found.stored.damage {
             telemetry.emit(CheckpointDamaged(partition: partition, reason: sentence))
         }
+        if found.needsDefinition {
+            found.published?.definition = try tape.definition(of: partition)
+        }
         if found.needsInput {
             found.streamCreated = try tape.created(inputOf: partition)
             found.isInputThere = try tape.holds(found.published?.input, of: partition)

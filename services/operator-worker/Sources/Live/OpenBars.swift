@@ -26,7 +26,9 @@ struct OpenBars {
         var builder = PacketBuilder(kind: .bars, partition: partition, source: .operator)
         series = program.series.map {
             builder.register(
-                SeriesDefinition(name: $0.name, widthNanoseconds: $0.widthNanoseconds))
+                SeriesDefinition(
+                    name: $0.name, widthNanoseconds: $0.widthNanoseconds,
+                    latenessNanoseconds: $0.latenessNanoseconds))
         }
         self.builder = builder
     }
@@ -64,10 +66,10 @@ struct OpenBars {
     private mutating func symbol(_ index: UInt32, _ machine: GraphMachine) -> UInt32 {
         while symbols.count <= index { symbols.append(nil) }
         if let known = symbols[Int(index)] { return known }
+        let pair = machine.symbols.pair(at: index)
         let number = builder.register(
             SymbolDefinition(
-                symbol: machine.symbols.symbol(at: index), provider: "", since: .undefined,
-                source: machine.sources.entries[machine.symbols.source(of: index)].name))
+                symbol: pair.symbol, provider: "", since: .undefined, source: pair.source))
         symbols[Int(index)] = number
         return number
     }

@@ -59,16 +59,15 @@ extension Worker {
 extension PartitionOperator {
     /// Returns a node's tick with names instead of indexes.
     fileprivate func named(_ tick: LiveTick, node: String) -> LiveNodeTick {
-        let symbol = tick.tick.header.symbol
+        let pair = machine.symbols.pair(at: tick.tick.header.symbol)
         let content: LiveNodeTick.Tick =
             switch tick.tick {
             case .trade(let trade): .trade(trade)
             case .quote(let quote): .quote(quote)
             }
         return LiveNodeTick(
-            node: node, symbol: machine.symbols.symbol(at: symbol),
-            source: machine.sources.entries[machine.symbols.source(of: symbol)].name,
-            partition: partition, tick: content)
+            node: node, symbol: pair.symbol, source: pair.source, partition: partition,
+            tick: content)
     }
 }
 

@@ -38,7 +38,7 @@ extension PartitionOperator {
             return
         }
         counted.revised += value.revision > 0 ? 1 : 0
-        keep(.value(value), ledger.record(value, symbol: nil))
+        keep(.value(value), ledger.record(value, of: nil))
     }
 
     private mutating func record(_ closed: Bar, isRepair: Bool) {
@@ -51,7 +51,7 @@ extension PartitionOperator {
         bar.generation = settings.generation
         counted.revised += !isRepair && bar.reason == BarReason.late.rawValue ? 1 : 0
         let verdict = ledger.record(
-            bar, symbol: machine.symbols.symbol(at: bar.symbol), series: name(ofSeries: bar.series))
+            bar, of: machine.symbols.pair(at: bar.symbol), series: name(ofSeries: bar.series))
         keep(.bar(bar), verdict)
     }
 
@@ -59,7 +59,7 @@ extension PartitionOperator {
         if tick.reason == .duplicate { counted.duplicates += 1 } else { counted.late += 1 }
         let late = tick.record(source: machine.sources.entries[tick.source].name)
         let verdict = ledger.record(
-            late, symbol: machine.symbols.symbol(at: late.header.symbol),
+            late, of: machine.symbols.pair(at: late.header.symbol),
             series: name(ofSeries: late.series))
         keep(.late(late), verdict)
     }
@@ -82,18 +82,20 @@ extension PartitionOperator {
             revision: isFirst ? 0 : UInt32(clamping: ledger.nextOrdinal))
         let symbol =
             computed.symbol == TickHeader.noSymbol
-            ? nil : machine.symbols.symbol(at: computed.symbol)
-        keep(.value(value), ledger.record(value, symbol: symbol))
+            ? nil : machine.symbols.pair(at: computed.symbol)
+        keep(.value(value), ledger.record(value, of: symbol))
     }
 
     /// Numbers the value that states a refused repair, in place of the repair's output. `sequence`
-    /// is that of the packet that requested the repair.
+    /// is that of the packet that requested the repair. If the repair is of one symbol, the value
+    /// belongs to it, and to its first source when it has several.
     mutating func record(_ ranges: RefusedRanges, sequence: UInt64) {
-        let symbol = ranges.isOfOneSymbol ? ranges.symbol : TickHeader.noSymbol
+        let symbol =
+            ranges.areOfOneSymbol(machine.symbols) ? ranges.symbol : TickHeader.noSymbol
         let value = RefusedRepair(ranges, sequence: sequence).value(
             symbol: symbol, revision: UInt32(clamping: ledger.nextOrdinal))
-        let known = symbol == TickHeader.noSymbol ? nil : machine.symbols.symbol(at: symbol)
-        keep(.value(value), ledger.record(value, symbol: known))
+        let known = symbol == TickHeader.noSymbol ? nil : machine.symbols.pair(at: symbol)
+        keep(.value(value), ledger.record(value, of: known))
     }
 
     private func name(ofSeries index: UInt16) -> SeriesName {
@@ -139,7 +141,8 @@ extension PartitionOperator {
         guard lane.isReady, let complete else { return }
         let hasBars = lane.waitingTicks > 0
         guard hasBars || mustPublishEmpty(complete, now: now) else { return }
-        // A packet's watermark promises that all bars up to it are published.
+        // A packet's watermark promises that all bars up to it are published, but for those that a
+        // silent source may bring yet.
         if outbox.isEmpty, !hasRepair { packedWatermark = max(packedWatermark, watermark) }
         counted.published += UInt64(lane.waitingTicks)
         publishedPosition = complete.sequence
@@ -237,11 +240,10 @@ extension PartitionOperator {
     private mutating func laneSymbol(_ symbol: UInt32, _ lane: some OutputLane) -> UInt32 {
         while laneSymbols.count <= symbol { laneSymbols.append(nil) }
         if let known = laneSymbols[Int(symbol)] { return known }
-        let source = machine.sources.entries[machine.symbols.source(of: symbol)].name
+        let pair = machine.symbols.pair(at: symbol)
         let number = lane.register(
             SymbolDefinition(
-                symbol: machine.symbols.symbol(at: symbol), provider: "",
-                since: .undefined, source: source))
+                symbol: pair.symbol, provider: "", since: .undefined, source: pair.source))
         laneSymbols[Int(symbol)] = number
         return number
     }

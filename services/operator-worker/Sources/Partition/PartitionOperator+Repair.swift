@@ -150,6 +150,7 @@ extension PartitionOperator {
         outcome.leftOut = machine.repairOmissions.since(before)
         outcome.leftOut.changes = reading.unusedChanges
         outcome.leftOut.unplaced = reading.unplaced
+        outcome.leftOut.unassigned = reading.unassigned
         outcome.bars = output.bars.count
         keepOutput(isHidden: isHidden, isRepair: true)
         endRepairDay()

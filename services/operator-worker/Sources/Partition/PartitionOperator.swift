@@ -161,7 +161,9 @@ struct PartitionOperator {
             ? []
             : settings.program.series.map {
                 lane.register(
-                    SeriesDefinition(name: $0.name, widthNanoseconds: $0.widthNanoseconds))
+                    SeriesDefinition(
+                        name: $0.name, widthNanoseconds: $0.widthNanoseconds,
+                        latenessNanoseconds: $0.latenessNanoseconds))
             }
         if case .base(let base) = beginning.way {
             self.base = base
@@ -193,7 +195,8 @@ struct PartitionOperator {
     /// restored state.
     var isCaughtUp: Bool { phase == .working && ledger.isPastPublished }
 
-    /// The least of its sources' watermarks. All bars up to it are computed.
+    /// The least watermark of its sources, without those that are silent. It never goes back. All
+    /// bars up to it are computed, but for those that a silent source may bring yet.
     var watermark: Timestamp { universe?.watermark ?? machine.watermark }
 
     // MARK: input

@@ -15,6 +15,9 @@ struct PublishedEnd: Hashable, Sendable {
     var input: TapePosition
     /// The time up to which all bars are published.
     var watermark: Timestamp
+    /// The definition that made this output; `nil` when the tape does not state it any more. It is
+    /// looked up only if `RecoverySituation.needsDefinition`.
+    var definition: UInt64?
 
     /// The same for an `OutputLedger`; `nil` when there is no output.
     var end: OutputLedger.End? {

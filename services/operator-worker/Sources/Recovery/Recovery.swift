@@ -10,9 +10,10 @@ import TapeProtocol
 /// the lane is opened, and then by `recovery`.
 ///
 /// A *line of output* is the output of one definition and generation, in order. A new line begins
-/// after the old one when the generation rises, or when a person requests a rebuild. A *definition*
-/// is here the hash of the graph that makes the bars. The *lane* is the worker's own writer of the
-/// partition's bars: before it is open, another worker may still publish.
+/// after the old one when the generation rises, when this release makes other output of the same
+/// graph than an earlier one, or when a person requests a rebuild. A *definition* is here the hash
+/// of the graph that makes the bars. The *lane* is the worker's own writer of the partition's bars:
+/// before it is open, another worker may still publish.
 struct RecoverySituation: Sendable {
     var partition: Partition
     /// The worker's own definition and generation.
@@ -72,7 +73,7 @@ extension RecoverySituation {
                     + "(OPERATOR_GENERATION)")
         }
         if let head = stored.head, head.generation == generation, head.definition != definition,
-            !isRebuildRequested
+            !isOfEarlierRelease, !isRebuildRequested
         {
             return .stop(
                 "its bars are made by another definition than this worker's: start with the "
@@ -82,10 +83,27 @@ extension RecoverySituation {
         return nil
     }
 
+    /// Whether an earlier release made the existing output, of the same graph. The head states the
+    /// definition. The tape states it where there is no such head.
+    private var isOfEarlierRelease: Bool {
+        guard let head = stored.head, head.isStated else {
+            guard published?.generation == generation, let made = published?.definition
+            else { return false }
+            return program.earlierHashes.contains(made)
+        }
+        return head.generation == generation && program.earlierHashes.contains(head.definition)
+    }
+
+    /// Whether the tape has to be searched for the definition of the existing output: the head is
+    /// missing, damaged or only claimed.
+    var needsDefinition: Bool {
+        stored.head?.isStated != true && published?.generation == generation
+    }
+
     /// Whether a new line of output will begin. That needs to know whether the tape still holds the
     /// input of the existing output.
     var needsInput: Bool {
-        isRebuildRequested
+        isRebuildRequested || isOfEarlierRelease
             || max(stored.head?.generation ?? 0, published?.generation ?? 0) < generation
     }
 
@@ -126,7 +144,7 @@ extension RecoverySituation {
                     + "or restored from a backup; \(remedy)")
         }
         let before = max(stored.head?.generation ?? 0, published?.generation ?? 0)
-        if before > 0, before < generation { return newGeneration }
+        if before > 0, before < generation || isOfEarlierRelease { return newGeneration }
         guard let candidate = stored.candidate else {
             return .begin(
                 Beginning(
@@ -169,8 +187,8 @@ extension RecoverySituation {
 
     // MARK: new lines of output
 
-    /// A line after the output of the older generation. Its state is built from the start of the
-    /// tape.
+    /// A line after the output of the older generation or release. Its state is built from the
+    /// start of the tape.
     private var newGeneration: Recovery {
         guard let published else { return base(output: nil, Base(endsRequest: false)) }
         guard isInputThere else {
@@ -213,6 +231,11 @@ extension RecoverySituation {
                     position: nil, publishFrom: publishFrom ?? SourceTable.noWatermark,
                     hasBegun: false)))
     }
+}
+
+extension CheckpointHead {
+    /// Whether it states a generation and a definition. A head that was only claimed does not.
+    fileprivate var isStated: Bool { generation > 0 }
 }
 
 extension TapePosition {

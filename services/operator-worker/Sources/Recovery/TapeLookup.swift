@@ -48,6 +48,34 @@ struct TapeLookup {
         return (published, marker?.generation)
     }
 
+    /// Returns the definition that made the partition's last output: its epoch's marker states it.
+    /// `nil` when that marker is not on the tape any more. Epochs rise along a subject, so a binary
+    /// search finds the marker.
+    func definition(of partition: Partition) throws -> UInt64? {
+        let names = client.names
+        let (stream, subject) = (names.barStream, names.output(partition))
+        guard let content = try client.lastContent(stream: stream, subject: subject) else {
+            return nil
+        }
+        var first = content
+        var (low, high) = (1 as UInt64, content.last.sequence - 1)
+        while low <= high {
+            let middle = low + (high - low) / 2
+            guard
+                let message = try jetStream.firstMessage(
+                    stream: stream, from: middle, subject: subject)
+            else { return nil }
+            let packet = try StoredPacket(message)
+            if packet.header.epoch < content.header.epoch {
+                low = packet.last.sequence + 1
+            } else {
+                first = packet
+                high = middle - 1
+            }
+        }
+        return first.marker?.definition
+    }
+
     /// Returns when the stream of the partition's input was created; `nil` when there is no stream.
     func created(inputOf partition: Partition) throws -> Timestamp? {
         try jetStream.streamInfo(client.names.inputStream(partition))?.created

@@ -32,8 +32,8 @@ struct PublishedBars: Sendable {
         let series: UInt16
     }
 
-    /// The ranges of time in which bars are needed. Only looked up, because the order of a
-    /// dictionary is random.
+    /// The ranges of time in which bars are needed, in order and apart from each other. Only looked
+    /// up, because the order of a dictionary is random.
     private let needs: [SymbolSeries: [PublishedRange]]
     /// The earliest time of the ranges. A bar is published after its window, so all of the bars
     /// were published at this time or later.
@@ -57,11 +57,25 @@ struct PublishedBars: Sendable {
         }
         self.needs = Dictionary(grouping: needs) {
             SymbolSeries(symbol: $0.symbol, series: $0.series)
-        }
+        }.mapValues(Self.joined)
         self.from = Timestamp(nanoseconds: from)
         symbols = machine.symbols
         series = machine.program.series
         self.lastOrdinal = lastOrdinal
+    }
+
+    /// Returns the ranges of one symbol and series in order. Those that touch are joined, so that
+    /// the one that holds a bar is found quickly among many.
+    private static func joined(_ ranges: [PublishedRange]) -> [PublishedRange] {
+        var joined: [PublishedRange] = []
+        for range in ranges.sorted(by: { $0.from < $1.from }) {
+            if let last = joined.last, range.from <= last.to {
+                joined[joined.count - 1].to = max(last.to, range.to)
+            } else {
+                joined.append(range)
+            }
+        }
+        return joined
     }
 
     /// Takes the next packet of the partition's bars.
@@ -78,7 +92,9 @@ struct PublishedBars: Sendable {
                 keep(bar, symbol, series)
             case .control(let message):
                 if let (index, definition) = message.symbolDefinition(in: packet) {
-                    symbolOf[index] = symbols.index(of: definition.symbol)
+                    symbolOf[index] = definition.source.flatMap {
+                        symbols.index(of: SourceSymbol(definition.symbol, of: $0))
+                    }
                 } else if let (index, definition) = message.seriesDefinition(in: packet) {
                     seriesOf[index] = series(definition.name)
                 }
@@ -94,9 +110,7 @@ struct PublishedBars: Sendable {
     /// Keeps a bar that overlaps a needed range, in place of its earlier version.
     private mutating func keep(_ found: Bar, _ symbol: UInt32, _ series: UInt16) {
         guard let wanted = needs[SymbolSeries(symbol: symbol, series: series)],
-            wanted.contains(where: {
-                found.openTime.nanoseconds < $0.to && found.closeTime.nanoseconds > $0.from
-            })
+            Self.overlaps(found, wanted)
         else { return }
         let key = Key(
             symbol: symbol, series: series, openTime: found.openTime, number: found.number)
@@ -108,6 +122,21 @@ struct PublishedBars: Sendable {
         bar.symbol = symbol
         bar.series = series
         newest[key] = bar
+    }
+
+    /// Returns whether the bar overlaps one of the ranges, by a binary search for the first range
+    /// that ends after the bar begins.
+    private static func overlaps(_ bar: Bar, _ ranges: [PublishedRange]) -> Bool {
+        var (low, high) = (0, ranges.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ranges[middle].to > bar.openTime.nanoseconds {
+                high = middle
+            } else {
+                low = middle + 1
+            }
+        }
+        return low < ranges.count && ranges[low].from < bar.closeTime.nanoseconds
     }
 
     /// The last version of each bar in the order of keys, without withdrawn bars.

@@ -12,15 +12,20 @@ struct RefusedRanges: Hashable, Sendable {
     private(set) var count = 0
     /// The symbol of the first range.
     private(set) var symbol: UInt32
-    /// Whether all ranges have that symbol.
-    private(set) var isOfOneSymbol = true
+    /// The symbols of the ranges, each once and in their order: one for each source of a symbol.
+    /// Empty when there are more than `symbolsMax`.
+    private(set) var symbols: [UInt32]
     /// The earliest and the latest time of all ranges, in nanoseconds since 1970.
     private(set) var from: Int64
     private(set) var to: Int64
 
+    /// The maximum number of sources of one symbol for which a refusal names the symbol.
+    static let symbolsMax = 64
+
     init(_ reason: RepairRefusal, _ first: DirtyRange) {
         self.reason = reason
         (symbol, from, to) = (first.symbol, first.from, first.to)
+        symbols = [first.symbol]
         add(first)
     }
 
@@ -33,16 +38,29 @@ struct RefusedRanges: Hashable, Sendable {
 
     mutating func add(_ range: DirtyRange) {
         count += 1
-        isOfOneSymbol = isOfOneSymbol && range.symbol == symbol
+        add(range.symbol)
         from = min(from, range.from)
         to = max(to, range.to)
     }
 
     mutating func add(_ others: RefusedRanges) {
         count += others.count
-        isOfOneSymbol = isOfOneSymbol && others.isOfOneSymbol && others.symbol == symbol
+        if others.symbols.isEmpty { symbols = [] }
+        for symbol in others.symbols { add(symbol) }
         from = min(from, others.from)
         to = max(to, others.to)
+    }
+
+    private mutating func add(_ symbol: UInt32) {
+        guard !symbols.isEmpty, !symbols.contains(symbol) else { return }
+        symbols.append(symbol)
+        if symbols.count > Self.symbolsMax { symbols = [] }
+    }
+
+    /// Returns whether all ranges are of one symbol, whatever its sources.
+    func areOfOneSymbol(_ table: SymbolTable) -> Bool {
+        let name = table.pair(at: symbol).symbol
+        return !symbols.isEmpty && symbols.allSatisfy { table.pair(at: $0).symbol == name }
     }
 }
 

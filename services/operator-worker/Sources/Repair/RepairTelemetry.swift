@@ -27,6 +27,7 @@ struct RepairDone: TelemetryEvent {
         let parts = [
             ("windows", outcome.leftOut.windows), ("withdrawals", outcome.leftOut.withdrawals),
             ("changes", outcome.leftOut.changes), ("places", outcome.leftOut.unplaced),
+            ("ticks", outcome.leftOut.unassigned),
         ]
         return parts.filter { $0.1 > 0 }.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
     }
@@ -51,6 +52,7 @@ struct RepairDone: TelemetryEvent {
         metrics.leftOut("withdrawals").add(outcome.leftOut.withdrawals)
         metrics.leftOut("changes").add(outcome.leftOut.changes)
         metrics.leftOut("places").add(outcome.leftOut.unplaced)
+        metrics.leftOut("ticks").add(outcome.leftOut.unassigned)
     }
 }
 

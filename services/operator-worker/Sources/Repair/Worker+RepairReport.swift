@@ -53,6 +53,6 @@ extension Worker {
         guard let symbols = slots[index].core?.machine.symbols, symbol < symbols.count else {
             return ""
         }
-        return symbols.symbol(at: symbol).text
+        return symbols.pair(at: symbol).description
     }
 }

@@ -22,7 +22,7 @@ enum ColumnTypes {
             "timestamp with time zone",
             [
                 "ts", "provider_time", "receive_time", "open_time", "close_time", "from_time",
-                "to_time", "period_start", "period_end",
+                "to_time", "period_start", "period_end", "known_at",
             ]
         ),
         (
@@ -34,6 +34,7 @@ enum ColumnTypes {
                 "excluded_undefined", "generation", "revision", "lost_first_ordinal",
                 "lost_last_ordinal", "position", "part", "parts", "document_bytes",
                 "period_start_ns", "period_end_ns", "provider_time_ns", "of_ordinal",
+                "lateness_ns",
             ]
         ),
         (
@@ -58,7 +59,7 @@ enum ColumnTypes {
         ("smallint", ["action", "time_resolution", "book_flags", "bar_flags"]),
         ("integer", ["flags", "partition", "template"]),
         ("bytea", ["content", "payload"]),
-        ("boolean", ["partial", "mixed_providers"]),
+        ("boolean", ["partial", "mixed_providers", "withdrawn", "filled"]),
     ]
 
     private static let differing: [String: [String: String]] = ["events": ["detail": "jsonb"]]

@@ -21,7 +21,7 @@ struct SchemaCheck {
     func run(_ sinks: [Sink]) throws(PostgresError) {
         var present: [String: [String: StoredColumn]] = [:]
         let columns = try database.execute(
-            Self.query, [.textArray(sinks.map(\.name.rawValue))], timeout: timeout)
+            Self.query, [.textArray(sinks.flatMap(\.tables))], timeout: timeout)
         for row in 0..<columns.rowCount {
             guard let table = columns[row, 0], let name = columns[row, 1],
                 let type = columns[row, 2]
@@ -29,9 +29,9 @@ struct SchemaCheck {
             present[table, default: [:]][name] = StoredColumn(
                 type: type, mustBeGiven: columns[row, 3] == "t")
         }
-        for sink in sinks {
+        for (sink, table) in sinks.flatMap({ sink in sink.tables.map { (sink, $0) } }) {
             if let difference = Self.difference(
-                sink, present[sink.name.rawValue], expecting: ColumnTypes.of(sink.name))
+                sink, table, present[table], expecting: ColumnTypes.of(sink.name))
             {
                 throw .server(
                     operation: Self.operation, peer: database.peer, difference)
@@ -56,14 +56,14 @@ struct SchemaCheck {
         ORDER BY c.relname, a.attnum
         """
 
-    /// Returns the first difference between a sink and its table's columns by name, as the error
-    /// that a statement would raise; `nil` when there is none. `present` is `nil` when there is no
-    /// such table. `expecting` holds types by column; a column that is not in it may have any type.
-    /// Pure.
+    /// Returns the first difference between one of the sink's tables and the columns that it has,
+    /// by name, as the error that a statement would raise; `nil` when there is none. `present` is
+    /// `nil` when there is no such table. `expecting` holds types by column; a column that is not
+    /// in it may have any type. Pure.
     static func difference(
-        _ sink: Sink, _ present: [String: StoredColumn]?, expecting types: [String: String]
+        _ sink: Sink, _ table: String, _ present: [String: StoredColumn]?,
+        expecting types: [String: String]
     ) -> ServerError? {
-        let table = sink.name.rawValue
         guard let present else {
             return ServerError(sqlState: .undefinedTable, message: "table \(table) is missing")
         }

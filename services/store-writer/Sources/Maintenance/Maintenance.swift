@@ -26,8 +26,8 @@ final class Maintenance {
 
     private let postgres: PostgresConfiguration
     private let retention: RetentionPlan
-    private let context: ServiceContext
-    private let report: DatabaseReport
+    let context: ServiceContext
+    let report: DatabaseReport
     private let checkEvery: Duration
     private var backoff: Backoff
     private var random = SystemRandomNumberGenerator()
@@ -39,6 +39,8 @@ final class Maintenance {
     private var drops: [String: DropTurn] = [:]
     /// As the constant; tests set shorter ones of this and of `checkEvery`.
     private let dropRetryFirst: Duration
+    /// How far the moving of old bars is.
+    var moving = Moving()
 
     /// The next turn of one table's retention.
     private struct DropTurn {
@@ -95,7 +97,7 @@ final class Maintenance {
             do throws(PostgresError) {
                 try turn(beat)
                 backoff.reset()
-                wait = checkEvery
+                wait = moving.hasMore ? .zero : checkEvery
             } catch {
                 report.failed("\(error)")
                 context.telemetry.emit(MaintenanceFailed(reason: "\(error)"))
@@ -116,9 +118,12 @@ final class Maintenance {
         try keep(keeping)
         try applyRetention(keeping)
         try measure(keeping)
+        try moveBars(database, beat)
         // A successful check does not clear the problem of a table whose retention waits for its
         // next try.
-        if let problem = drops.values.compactMap(\.problem).min() { report.failed(problem) }
+        if let problem = (drops.values.map(\.problem) + [moving.problem]).compactMap(\.self).min() {
+            report.failed(problem)
+        }
     }
 
     /// Reports the database's kind and settings when they have changed.

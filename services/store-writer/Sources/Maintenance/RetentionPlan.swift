@@ -1,9 +1,12 @@
+import MarketModel
 import ServiceRuntime
+import StoreSinks
 
-/// How long rows are kept, by table: `trades=30d,quotes=7d`. Tables that are not named are kept for
-/// ever.
+/// How long rows are kept, by table: `trades=30d,quotes=7d`. `bars` means both tables of bars, and
+/// `bars.1s` the bars of one series. What is not named is kept for ever.
 struct RetentionPlan: Equatable, Sendable {
     struct Rule: Equatable, Sendable {
+        /// A table, or `bars.` and a series.
         let table: String
         /// How many days of rows are kept.
         let days: Int
@@ -17,7 +20,8 @@ struct RetentionPlan: Equatable, Sendable {
     static let daysMax = 36_500
     /// The tables that are divided into days: those of `time_tables()` in the schema.
     static let tables = [
-        "bars", "depth", "events", "fundamentals", "indicators", "late_ticks", "news", "options",
+        "bars_long", "bars_short", "depth", "events", "fundamentals", "indicators",
+        "late_ticks", "news", "options",
         "provider_bars", "quotes", "trades",
     ]
 
@@ -33,9 +37,13 @@ struct RetentionPlan: Equatable, Sendable {
     /// Parses the items. Returns every problem, each as a separate clause.
     static func parse(_ items: [String]) -> (plan: RetentionPlan, problems: [String]) {
         var rules: [String: Rule] = [:]
+        var ofAllBars: Rule?
         var problems: [String] = []
         for item in items {
             switch rule(item) {
+            case .success(let rule) where rule.table == bars:
+                if ofAllBars != nil { problems.append("\(bars) is named twice") }
+                ofAllBars = rule
             case .success(let rule):
                 if rules.updateValue(rule, forKey: rule.table) != nil {
                     problems.append("\(rule.table) is named twice")
@@ -43,7 +51,19 @@ struct RetentionPlan: Equatable, Sendable {
             case .failure(let problem): problems.append(problem.text)
             }
         }
+        if let days = ofAllBars?.days {
+            for table in barTables where rules[table] == nil {
+                rules[table] = Rule(table: table, days: days)
+            }
+        }
         return (RetentionPlan(rules: rules.values.sorted { $0.table < $1.table }), problems)
+    }
+
+    private static let bars = SinkName.bars.rawValue
+    private static let barTables = ["bars_long", "bars_short"]
+
+    private static func isSeries(_ table: String) -> Bool {
+        table.hasPrefix("\(bars).") && SeriesName(String(table.dropFirst(bars.count + 1))) != nil
     }
 
     private struct Problem: Error {
@@ -56,11 +76,11 @@ struct RetentionPlan: Equatable, Sendable {
             return .failure(Problem(text: "\"\(item)\" is not of the form table=30d"))
         }
         let table = String(parts[0])
-        guard tables.contains(table) else {
+        guard tables.contains(table) || table == bars || isSeries(table) else {
             return .failure(
                 Problem(
                     text: "\"\(table)\" is none of the tables that are cut by time "
-                        + "(\(tables.joined(separator: ", ")))"))
+                        + "(\(tables.joined(separator: ", "))), nor \(bars), nor \(bars).SERIES"))
         }
         guard parts[1].hasSuffix("d"), parts[1].utf8.dropLast().allSatisfy({ 48...57 ~= $0 }),
             let days = Int(parts[1].dropLast()), 1...daysMax ~= days

@@ -102,6 +102,20 @@ import Testing
         #expect(try fixture.jetStream.growStream(endless, to: 1_500) == endless)
     }
 
+    @Test("a stream that was changed is as old as before, also after restarts of its server")
+    func age() throws {
+        let fixture = try Fixture()
+        let made = try #require(try fixture.jetStream.streamInfo("S")).created
+        try fixture.server.restart()
+        let changed = try JetStream(fixture.server.connect()).createOrExtendStream(
+            StreamConfiguration(name: "S", subjects: ["s.>", "t.1"]))
+        #expect(changed.created == made)
+        try fixture.server.restart()
+        let again = try JetStream(fixture.server.connect()).streamInfo("S")
+        #expect(again?.created == made)
+        #expect(again?.configuration.subjects.count == 2)
+    }
+
     @Test("a message id that comes twice is a duplicate")
     func duplicate() throws {
         let fixture = try Fixture()

@@ -42,22 +42,35 @@ extension JetStream {
             "limit the consumers of stream \(wanted.name)")
     }
 
-    /// Changes some fields. All others are sent unchanged, including those that this client does
-    /// not know, because an update removes a field that it leaves out.
+    /// Changes a field. All others are sent unchanged, including those that this client does not
+    /// know, because an update removes a field that it leaves out.
+    ///
+    /// The update also notes when the stream was made, if that is not noted. A server that was
+    /// restarted since then writes the time of its restart in place of it, and reports that after
+    /// the next restart (fixed after nats-server 2.12.8). Readers would stop, because such a stream
+    /// looks like one that was made again.
     private func change(
         _ field: String, to value: JSONValue, of stream: String, _ operation: String
     ) throws(JetStreamError) -> StreamInfo {
         let path = "STREAM.INFO.\(stream)"
         // No error code is 0, so no refusal is treated as "absent".
         let found = try parsed(call(path, [], operation, absentCode: 0), operation)
+        var metadata = found["config"]?["metadata"]?.members ?? []
+        if let created = found["created"], !metadata.contains(where: { $0.key == StreamInfo.made })
+        {
+            metadata.append(JSONValue.Member(key: StreamInfo.made, value: created))
+        }
         var body = JSONWriter()
         body.object { json in
-            for member in found["config"]?.members ?? [] where member.key != field {
+            for member in found["config"]?.members ?? []
+            where member.key != field && member.key != "metadata" {
                 json.key(member.key)
                 json.value(member.value)
             }
             json.key(field)
             json.value(value)
+            json.key("metadata")
+            json.value(.object(metadata))
         }
         let answer = try call("STREAM.UPDATE.\(stream)", body.bytes, operation, absentCode: 0)
         return try parsed(StreamInfo(try parsed(answer, operation)), operation)

@@ -3,7 +3,8 @@ package import Primitives
 /// A stream as the server describes it.
 package struct StreamInfo: Equatable, Sendable {
     package let configuration: StreamConfiguration
-    /// When the stream was made. A stream that was deleted and made again has another time.
+    /// When the stream was made. A stream that was deleted and made again has another time. What
+    /// the stream's metadata note counts, because the server may forget it (`JetStream.change`).
     package let created: Timestamp
     /// For an empty stream: one above `lastSequence`, or 0.
     package let firstSequence: UInt64
@@ -11,15 +12,18 @@ package struct StreamInfo: Equatable, Sendable {
     package let messages: UInt64
     package let bytes: UInt64
 
+    /// The member of the metadata that notes when the stream was made.
+    static let made = "created"
+
     init?(_ answer: JSONValue) {
         guard let configuration = StreamConfiguration(answer["config"]),
-            let created = answer["created"]?.string.flatMap(ISOTime.parse),
+            let reported = answer["created"]?.string.flatMap(ISOTime.parse),
             let state = answer["state"], let firstSequence = state["first_seq"]?.uint64,
             let lastSequence = state["last_seq"]?.uint64,
             let messages = state["messages"]?.uint64, let bytes = state["bytes"]?.uint64
         else { return nil }
         self.configuration = configuration
-        self.created = created
+        created = configuration.metadata[Self.made].flatMap(ISOTime.parse) ?? reported
         self.firstSequence = firstSequence
         self.lastSequence = lastSequence
         self.messages = messages

@@ -22,8 +22,8 @@ package struct StreamSetup: Equatable, Sendable {
 }
 
 extension JetStream {
-    /// Makes the stream, or gives the existing one the subjects, the room and the limit of
-    /// consumers that it lacks. Any other difference throws `.differs`.
+    /// Makes the stream, or gives the existing one the subjects and the room that it lacks, and
+    /// with them the limit of consumers. Any other difference throws `.differs`.
     package func setUpStream(
         _ configuration: StreamConfiguration
     ) throws(JetStreamError) -> StreamSetup {
@@ -45,8 +45,11 @@ extension JetStream {
         var outcome = StreamSetup.Outcome.left
         var present = extended.configuration.maxBytes
         do throws(JetStreamError) {
-            let limited = try limitConsumers(extended, as: wanted)
-            present = try growStream(limited, to: room).configuration.maxBytes
+            var grown = try growStream(extended, to: room)
+            present = grown.configuration.maxBytes
+            // Not alone: after any change the release before this one takes the stream for a new
+            // one (`JetStream.change`), and could not be gone back to.
+            if grown != there { grown = try limitConsumers(grown, as: wanted) }
             if added > 0 || present != before.maxBytes {
                 outcome = .enlarged(from: before.maxBytes, subjects: added)
             }

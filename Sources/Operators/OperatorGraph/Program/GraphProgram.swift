@@ -51,10 +51,12 @@ package struct GraphProgram: Sendable {
         self.operators = operators
         series = compiler.series
         plan = compiler.plan
-        hash = Checksum.of(CanonicalText(definition).text)
-        earlierHashes = CanonicalText.earlier.map {
+        let hash = Checksum.of(CanonicalText(definition).text)
+        self.hash = hash
+        let earlier = CanonicalText.earlier.map {
             Checksum.of(CanonicalText(definition, as: $0).text)
         }
+        earlierHashes = earlier + [ReplacedDefinitions.shipped[hash]].compactMap(\.self)
     }
 
     /// The name of the program in messages.

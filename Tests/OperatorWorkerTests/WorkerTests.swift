@@ -96,6 +96,7 @@ struct WorkerTests {
             eventually { running.service.metric("mds_operator_bars_published") == Double(bars) })
         let lines = try #require(try value(worker.report)["partitions"]?.array)
         #expect(lines.count == 4 && lines.allSatisfy { $0["problem"] == .null })
+        #expect(lines.allSatisfy { $0["made_anew"]?.bool == false })
         #expect(lines.compactMap { $0["output_ordinal"]?.uint64 }.reduce(0, +) == UInt64(bars))
         #expect(lines.allSatisfy { $0["sources"]?.array?.first?["source"]?.string == "test" })
         // It publishes the same over NATS.

@@ -23,6 +23,8 @@ final class OperatorReport: Sendable {
         let input: TapePosition?
         /// Why it makes no bars at the moment; `nil` while it works.
         let problem: String?
+        /// Whether its bars are being made anew, which ends by itself.
+        let isMadeAnew: Bool
         let symbols: Int
         let openWindows: Int
         let watermark: Timestamp
@@ -64,6 +66,7 @@ final class OperatorReport: Sendable {
             self.epoch = epoch
             self.input = input
             self.problem = problem
+            isMadeAnew = core.map { $0.stopped == nil && !$0.hasBegunLine } ?? false
             symbols = core?.universe?.symbols ?? core?.machine.symbols.count ?? 0
             openWindows = core?.universe?.openWindows ?? core?.machine.openWindows ?? 0
             watermark = core?.watermark ?? SourceTable.noWatermark
@@ -113,6 +116,7 @@ final class OperatorReport: Sendable {
             if let previous = line.previous { json.value(previous.text) } else { json.null() }
             json.key("problem")
             if let problem = line.problem { json.value(problem) } else { json.null() }
+            json.member("made_anew", line.isMadeAnew)
             json.member("input_sequence", line.input?.sequence ?? 0)
             json.member(
                 "sources",
@@ -125,17 +129,7 @@ final class OperatorReport: Sendable {
                     }
                 })
             json.member("recovery", line.way)
-            json.key("checkpoint")
-            if let checkpoint = line.checkpoint {
-                json.object { json in
-                    json.member("number", checkpoint.number)
-                    json.member("age_seconds", line.checkpointAge ?? 0)
-                    json.member("input_sequence", checkpoint.sequence)
-                    json.member("bytes", checkpoint.byteCount)
-                }
-            } else {
-                json.null()
-            }
+            writeCheckpoint(line, into: &json)
             json.member("output_ordinal", line.outputOrdinal)
             json.member("published", line.tally.published)
             json.member("suppressed", line.tally.suppressed)
@@ -161,6 +155,17 @@ final class OperatorReport: Sendable {
             json.member("symbols_refused", line.symbolsRefused)
             json.member("days_refused", line.daysRefused)
             writeRepair(line, into: &json)
+        }
+    }
+
+    private func writeCheckpoint(_ line: Line, into json: inout JSONWriter) {
+        json.key("checkpoint")
+        guard let checkpoint = line.checkpoint else { return json.null() }
+        json.object { json in
+            json.member("number", checkpoint.number)
+            json.member("age_seconds", line.checkpointAge ?? 0)
+            json.member("input_sequence", checkpoint.sequence)
+            json.member("bytes", checkpoint.byteCount)
         }
     }
 

@@ -54,6 +54,17 @@ extension Stack {
             uniquingKeysWith: { first, _ in first })
     }
 
+    /// Returns whether a worker makes bars anew.
+    func makesBarsAnew(_ state: StackState) -> Bool {
+        let workers = state.alive.filter { $0.name.hasPrefix(StackPlan.worker) }
+        return workers.compactMap(\.operationsPort).contains { port in
+            let page = OperationsPage.status(port, timeout: Self.timeout)
+            return page?["operator"]?["partitions"]?.array?.contains {
+                $0["made_anew"]?.bool == true
+            } ?? false
+        }
+    }
+
     /// Returns the providers that its gateways report. A gateway that does not answer contributes
     /// none.
     func providers(_ state: StackState) -> [ProviderView] {

@@ -109,16 +109,22 @@ extension Stack {
 
     /// Waits until the services are settled. A service that was ready may find at its first read of
     /// the tape that it cannot continue. Others become ready, and their feeds deliver, after a
-    /// moment.
+    /// moment. After an upgrade, workers may first read the whole tape.
     private func settled(
         _ state: StackState, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> StatusTable {
-        let deadline = SystemClock().deadline(after: Stack.settleTimeout)
+        var deadline = SystemClock().deadline(after: Stack.settleTimeout)
+        let last = SystemClock().deadline(after: Stack.upTimeout)
+        var isTold = false
         var table = try table(state)
         while !table.works, SystemClock().remaining(until: deadline) > .zero,
             !shutdown.wait(timeout: Stack.settleEvery)
         {
             table = try self.table(state)
+            guard !table.works, makesBarsAnew(state) else { continue }
+            if !isTold { terminal.line("workers make bars anew from the tape: waiting for them") }
+            isTold = true
+            deadline = min(last, SystemClock().deadline(after: Stack.settleTimeout))
         }
         return table
     }

@@ -7,7 +7,8 @@ struct StackPlan: Equatable, Sendable {
         "initdb", "not-root", "pg_isready", "postgres", "psql", "valkey-cli", "valkey-server",
     ]
     static let gateway = "provider-gateway"
-    static let servicePrograms = [gateway, "operator-worker", "store-writer"]
+    static let worker = "operator-worker"
+    static let servicePrograms = [gateway, worker, "store-writer"]
     static let loopback = "127.0.0.1"
     static let database = "tapeline"
     static let migrator = "tapeline_migrator"
@@ -196,8 +197,8 @@ struct StackPlan: Equatable, Sendable {
             .merging(settings.environment(for: .operators)) { $1 }
         let writer = writerEnvironment.merging(settings.environment(for: .writer)) { $1 }
         return [migrateJob] + gateways + [
-            service("operator-worker-a", "operator-worker", ports[.operatorA], operators),
-            service("operator-worker-b", "operator-worker", ports[.operatorB], operators),
+            service("\(Self.worker)-a", Self.worker, ports[.operatorA], operators),
+            service("\(Self.worker)-b", Self.worker, ports[.operatorB], operators),
             service("store-writer", "store-writer", ports[.writer], writer),
         ]
     }

@@ -124,6 +124,9 @@ struct StackSourcesTests {
             let error = #expect(throws: ToolError.self) { try StackSources.read(home) }
             #expect(error?.exitCode == .dataError, "\(text)")
         }
+        try FileSystem.write(Array("{\"v\":2,\"sources\":[]}".utf8), to: home.sources)
+        let newer = #expect(throws: ToolError.self) { try StackSources.read(home) }
+        #expect(newer?.description.contains("a newer release wrote it") == true)
     }
 
     @Test("a stack without tape and database has no ticks of anybody")

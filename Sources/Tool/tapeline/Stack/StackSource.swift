@@ -83,6 +83,9 @@ struct StackSources: Equatable, Sendable {
     /// The most sources of a stack.
     static let countMax = 16
 
+    /// The version of the file, by the rule of `VersionedJSON`.
+    private static let version = 1
+
     private(set) var all: [StackSource] = []
 
     init(_ all: [StackSource] = []) { self.all = all }
@@ -146,19 +149,24 @@ struct StackSources: Equatable, Sendable {
     /// Returns none before the first start.
     static func read(_ home: StackHome) throws(ToolError) -> StackSources {
         guard let bytes = try FileSystem.read(home.sources) else { return StackSources() }
-        guard let entries = parsedJSON(bytes)?["sources"]?.array else { throw damaged(home) }
-        let sources = entries.compactMap { StackSource($0) }
-        guard sources.count == entries.count else { throw damaged(home) }
-        return StackSources(sources)
-    }
-
-    private static func damaged(_ home: StackHome) -> ToolError {
-        .damaged(path: home.sources, problem: "no sources of a stack")
+        do throws(VersionedJSON.Refusal) {
+            let entries = try VersionedJSON.read(bytes, upTo: version)["sources"]?.array
+            let sources = entries?.compactMap { StackSource($0) }
+            guard let sources, sources.count == entries?.count else {
+                throw .damaged("no sources of a stack")
+            }
+            return StackSources(sources)
+        } catch {
+            // What a newer release noted is not to be removed.
+            throw error.isNewer
+                ? .refused("\(home.sources): \(error)")
+                : .damaged(path: home.sources, problem: "\(error)")
+        }
     }
 
     func write(_ home: StackHome) throws(ToolError) {
         var writer = JSONWriter()
-        writer.object { writer in
+        writer.object(version: Self.version) { writer in
             writer.member(
                 "sources",
                 array: { writer in for source in all { source.write(into: &writer) } })

@@ -2,7 +2,7 @@
 # .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build demo up down status test soak sample bench coverage format lint clean
-.PHONY: images cluster-up cluster-down cluster-test autoscale-test sbom
+.PHONY: images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
@@ -59,6 +59,10 @@ cluster-test: ## Scale a compose cluster under load, kill and stop its parts, au
 
 autoscale-test: ## Have a compose cluster scale its workers by the lag under ten times the ticks, audit every row
 	@deploy/compose/autoscale-test.py
+
+upgrade-test: programs servers ## Upgrade a local stack from the release before, and go back; ten minutes
+	@deploy/local/previous.sh
+	@deploy/local/upgrade-test.py
 
 images: ## Pin the images of others to the digests of their versions (asks their registries; deploy/images.env)
 	@deploy/images.py --digests

@@ -1,0 +1,430 @@
+#!/usr/bin/env python3
+"""Upgrades a local stack from the release before this one, as docs/upgrade.md says, and goes back.
+
+    deploy/local/upgrade-test.py [--programs FOLDER] [--minutes N] [--days N] [--keep]
+
+The programs of the release before (deploy/local/previous.sh builds them) make a stack with 30 days of
+bars, two sources that feed the same symbols, checkpoints, Valkey keys, and a spool whose gateway was
+killed. The programs of this checkout take it over and repair it. Then the release before gets it back, and
+this one takes it over once more. The commands are those of docs/upgrade.md.
+
+The stack is in .local/upgrade, which is removed first, and last unless --keep is given. It takes ten
+minutes. Exit code 0: every step held. 1: one did not.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+HOME = CHECKOUT / ".local/upgrade"
+STACK = HOME / ".local/stack/default"
+DAY_SECONDS = 86_400
+PAST = "SPY"
+SYMBOLS = ("AAPL", "MSFT", PAST)
+SERIES = "15s,1m,1h"
+SETTINGS = {"OPERATOR_SERIES": SERIES}
+# A market of the past, then one of the present. Both are of the source synthetic.
+PRESENT = {"SYNTHETIC_SYMBOLS": ",".join(SYMBOLS), "SYNTHETIC_RATE": "40"}
+OTHER = {"GATEWAY_SOURCE": "other", "SYNTHETIC_SYMBOLS": ",".join(SYMBOLS), "SYNTHETIC_RATE": "25",
+         "SYNTHETIC_SEED": "7", "SYNTHETIC_MISSED": "lost"}
+MIGRATOR = "tapeline_migrator"
+
+
+class Failure(Exception):
+    """A step that failed, with one line for the person."""
+
+
+class Report:
+    def __init__(self):
+        self.start = time.monotonic()
+
+    def step(self, title):
+        print(f"\n[{time.monotonic() - self.start:6.1f} s] {title}", flush=True)
+
+    def line(self, text):
+        print(f"  {text}", flush=True)
+
+
+report = Report()
+
+
+def eventually(what, condition, seconds=120.0, step=0.5):
+    """Waits until the condition is true."""
+    begin = time.monotonic()
+    found = None
+    while time.monotonic() - begin < seconds:
+        try:
+            found = condition()
+            if found is True:
+                return
+        except (OSError, ValueError, KeyError, Failure) as failure:
+            found = failure
+        time.sleep(step)
+    raise Failure(f"not within {seconds:.0f} s: {what} ({found})")
+
+
+def expect(holds, text):
+    if not holds:
+        raise Failure(text)
+
+
+class Release:
+    """The programs of one release, and what comes with them."""
+
+    def __init__(self, name, root, programs):
+        self.name, self.root = name, pathlib.Path(root)
+        self.programs = pathlib.Path(programs).resolve()
+        # The release before has one audit, of all rows.
+        self.audit_all = ()
+
+    def take_over(self):
+        """What `git checkout` does: the files of this release come with its programs."""
+        for name in ("deploy", "services"):
+            link = HOME / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(self.root / name)
+
+    def tool(self, *arguments, check=True, seconds=600, **environment):
+        done = subprocess.run(
+            [self.programs / "tapeline", *arguments], cwd=HOME, text=True, timeout=seconds,
+            env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if check and done.returncode != 0:
+            raise Failure(f"'tapeline {' '.join(arguments)}' of {self.name} ended with "
+                          f"{done.returncode}:\n{done.stdout}")
+        return done
+
+    def command(self, *arguments, settings=None):
+        """A command of docs/upgrade.md, shown as a person types it."""
+        words = [*arguments, *(f"--set={key}={value}" for key, value in (settings or {}).items())]
+        report.line(f"$ tapeline {' '.join(words)}")
+        return self.tool(*words, "--home", str(HOME))
+
+    def json(self, *arguments, check=True):
+        return json.loads(self.tool(*arguments, "--home", str(HOME), "--json", check=check).stdout)
+
+
+# --- the stack
+
+
+def ports():
+    return json.loads((STACK / "ports.json").read_text())
+
+
+def query(sql, user=MIGRATOR):
+    done = subprocess.run(
+        [HOME / ".local/servers/database/bin/psql", "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1",
+         "-h", "127.0.0.1", "-p", str(ports()["postgres"]), "-U", user, "-d", "tapeline"],
+        text=True, input=f"SET search_path = md, pg_temp;\n{sql}", timeout=600,
+        env={**os.environ, "PGPASSFILE": str(STACK / "secrets/pgpass")},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode != 0:
+        raise Failure(f"{sql[:80]}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def number(sql):
+    return int(query(sql) or 0)
+
+
+def query_time():
+    return time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime())
+
+
+def status(name):
+    """The page /status of a service."""
+    with urllib.request.urlopen(
+            f"http://127.0.0.1:{ports()[name]}/status", timeout=5) as answer:
+        return json.load(answer)
+
+
+def cache(*words, user=()):
+    """The answer of Valkey, to the only user of the release before or to a named one of this one."""
+    secret = "valkey-reader" if user else "valkey"
+    return subprocess.run(
+        [HOME / ".local/servers/database/bin/valkey-cli", "-p", str(ports()["valkey"]), *user, *words],
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env={**os.environ, "REDISCLI_AUTH": (STACK / "secrets" / secret).read_text()}).stdout.split()
+
+
+def unit(name):
+    """The process number of a unit of the stack."""
+    units = json.loads((STACK / "state.json").read_text())["units"]
+    return next(each["process"]["id"] for each in units if each["name"] == name)
+
+
+class OtherGateway:
+    """The gateway of the second source, started by hand: the release before knew no other way."""
+
+    def __init__(self, release):
+        known = ports()
+        self.port = known["simulator"]
+        self.log = open(HOME / "other.log", "ab")
+        self.process = subprocess.Popen(
+            [release.programs / "provider-gateway"], stdout=self.log, stderr=self.log, cwd=HOME,
+            env={"PATH": os.environ["PATH"], "NATS_URL": f"nats://127.0.0.1:{known['nats']}",
+                 "NATS_USER": "gateway", "NATS_PASSWORD_FILE": str(STACK / "secrets/nats-gateway"),
+                 "GATEWAY_PROVIDER": "synthetic", "GATEWAY_SPOOL": str(STACK / "spool"),
+                 "GATEWAY_DEAD_LETTERS": str(STACK / "dead-letters/gateway-other"),
+                 "OPS_ADDRESS": "127.0.0.1", "OPS_PORT": str(self.port), "LOG_FORMAT": "json",
+                 "MDS_MEMBER": "provider-gateway-other", **OTHER})
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def heads(release):
+    """The last acknowledged ordinal of each lane of ticks."""
+    found = {}
+    for partition in release.json("tape", "--no-rate")["partitions"]:
+        for source in partition["sources"]:
+            found[partition["partition"], source["source"]] = source["last_ordinal"]
+    return found
+
+
+# --- the fixture
+
+
+def past(old, days):
+    report.step(f"The release before makes {days} days of ticks and bars")
+    ticks = days * DAY_SECONDS
+    settings = {**SETTINGS, "SYNTHETIC_SYMBOLS": PAST, "SYNTHETIC_RATE": "1",
+                "SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": str(ticks)}
+    old.command("up", settings=settings)
+    eventually("all ticks are rows", lambda: number(
+        "SELECT sum(written) FROM sink_source_ordinals WHERE input = 'ticks'") >= ticks, 900)
+    eventually("their bars are rows", lambda: number(
+        "SELECT sum(trades) FROM bars WHERE series = '15s'") >= number(
+            "SELECT count(*) FROM trades") - 20, 900)
+    report.line(query("SELECT format('%s trades, %s bars over %s days', (SELECT count(*) FROM trades),"
+                      " count(*), count(DISTINCT ts::date)) FROM bars"))
+    old.command("down")
+
+
+def two_sources(old, minutes):
+    report.step(f"Two sources feed the same symbols for {minutes} minutes")
+    old.command("up", settings={**SETTINGS, **PRESENT})
+    other = OtherGateway(old)
+    begin = time.monotonic()
+    eventually("ticks of both are rows", lambda: number(
+        "SELECT count(DISTINCT source) FROM trades WHERE ts > now() - interval '1 minute'") == 2)
+    time.sleep(max(0.0, 60 * minutes - (time.monotonic() - begin)))
+    since = time.strftime("%Y-%m-%d", time.gmtime(time.time() - DAY_SECONDS))
+    eventually("bars hold ticks of both", lambda: len(query(MIXED.format(since)).splitlines()) > 2)
+    report.line("NATS stops answering for 4 s; the gateway of the second source spools and is killed")
+    nats = unit("nats-server")
+    os.kill(nats, signal.SIGSTOP)
+    time.sleep(4)
+    other.kill()
+    os.kill(nats, signal.SIGCONT)
+    spooled = sum(path.stat().st_size for path in (STACK / "spool/other").rglob("*"))
+    report.line(f"spool of the second source: {spooled} bytes")
+    eventually("the first source goes on", lambda: number(
+        "SELECT count(*) FROM trades WHERE source = 'synthetic' AND ts > now() - interval '2 seconds'")
+        > 0)
+
+
+# The bars that hold ticks of two sources: they count more trades than their own source has.
+MIXED = """
+    SELECT symbol, series, to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
+    FROM bars b WHERE series IN ('15s', '1m') AND ts >= '{0}' AND trades > (SELECT count(*) FROM trades t
+        WHERE t.symbol = b.symbol AND t.source = b.source AND t.ts >= b.ts AND t.ts < b.close_time)"""
+
+
+def before(old, begin):
+    """What the release before has, at the moment of the upgrade."""
+    report.step("What there is before the upgrade")
+    found = {
+        "heads": heads(old),
+        "spooled": sum(each["ticks"] for each in old.json("spool", "list")["spools"]
+                       if each["source"] == "other"),
+        "mixed_from": begin,
+        "mixed": query(MIXED.format(begin)).splitlines(),
+    }
+    keys = cache("keys", "md:bar:*")
+    expect(found["spooled"] > 0, "the killed gateway left no spool")
+    expect(keys, "there are no bars in Valkey")
+    expect(found["mixed"], "there is no bar with ticks of two sources")
+    old.command("down")
+    found["mixed_to"] = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(time.time() + 60))
+    report.line(f"{sum(found['heads'].values())} ticks on the tape, {found['spooled']} in a spool, "
+                f"{len(found['mixed'])} bars of two sources, {len(keys)} bars in Valkey")
+    return found
+
+
+# --- the upgrade
+
+
+def upgrade(new):
+    report.step("The upgrade, by the commands of docs/upgrade.md")
+    report.line("(git checkout, make build)")
+    new.take_over()
+    new.command("up", settings={**SETTINGS, **PRESENT})
+    new.command("down")
+    new.command("up", "--add-source", settings={**SETTINGS, **OTHER})
+
+
+def nothing_stopped():
+    """Every partition is owned and none has stopped."""
+    pages = [status(name)["operator"] for name in ("operatorA", "operatorB")]
+    owned = [each for page in pages for each in page["partitions"]]
+    problems = [f"{each['partition']}: {each['problem']}" for each in owned if each["problem"]]
+    return not problems and len(owned) == 32 or f"{len(owned)} of 32 partitions owned; {problems[:3]}"
+
+
+def after(new, known):
+    report.step("What the new release has made of it")
+    eventually("all partitions are owned and work", nothing_stopped)
+    now = heads(new)
+    lost = {lane: last for lane, last in known["heads"].items() if now.get(lane, 0) < last}
+    expect(not lost, f"acknowledged ticks are missing: {lost}")
+    other = sum(last for (_, source), last in now.items() if source == "other")
+    held = sum(last for (_, source), last in known["heads"].items() if source == "other")
+    expect(other >= held + known["spooled"], f"of the spool {other - held} ticks are on the tape")
+    left = [each for each in new.json("spool", "list")["spools"] if each["ticks"]]
+    expect(not left, f"ticks are still in spools: {left}")
+    eventually("old bars are in the new tables", lambda: number(
+        "SELECT count(*) FROM pg_class WHERE relname = 'bars_before'") == 0, 600)
+    eventually("bars of each source", lambda: number(
+        "SELECT count(DISTINCT source) FROM bars WHERE series = '15s' "
+        "AND ts > now() - interval '1 minute'") == 2)
+    eventually("both sources are in Valkey", lambda: set(cache(
+        "zrange", f"md:sources:{PAST}", "0", "-1", user=("--user", "reader")))
+        == {"synthetic", "other"})
+    holds = new.tool("position", "verify", "--home", str(HOME)).stdout.strip()
+    report.line(f"{sum(now.values())} ticks on the tape; {holds}")
+
+
+def wrong(new, known):
+    """Returns the bars that `prove` names, of the time in which two sources were one bar."""
+    found = new.tool(
+        "prove", *SYMBOLS, "--from", known["mixed_from"], "--to", known["mixed_to"], "--series",
+        "15s,1m", "--json", "--home", str(HOME), check=False, OPERATOR_SERIES=SERIES)
+    report.line(f"$ tapeline prove ... ends with {found.returncode}")
+    page = json.loads(found.stdout)
+    return {(each["symbol"], each["source"], each["series"], each["open_time"])
+            for side in ("tables", "tape") for each in page[side]["bars"]}
+
+
+def audit(release):
+    found = release.tool("audit", *release.audit_all, "--home", str(HOME), check=False)
+    report.line(f"$ tapeline audit ends with {found.returncode}: {found.stdout.splitlines()[-1]}")
+    return found.returncode == 0
+
+
+def verdict(new, known):
+    """`audit` and `prove` name the bars that hold ticks of two sources, and are green after repairs."""
+    report.step("audit and prove, and the repairs that they call for")
+    time_of_last = known["mixed_to"]
+    eventually("the mixed hours are over", lambda: query("SELECT min(last) > "
+               f"'{time_of_last}'::timestamptz FROM (SELECT max(ts) AS last FROM bars "
+               "WHERE series = '1m' AND ts > now() - interval '1 hour' GROUP BY symbol, source) b") == "t",
+               180)
+    named = wrong(new, known)
+    mixed = {tuple(line.split("|")) for line in known["mixed"]}
+    unnamed = mixed - {(symbol, series, begin[:19]) for symbol, _, series, begin in named}
+    expect(mixed and not unnamed, f"prove does not name these mixed bars: {unnamed}")
+    report.line(f"{len(mixed)} bars held ticks of two sources; prove names {len(named)}")
+    expect(not audit(new), "the audit does not see that bars hold ticks of two sources")
+    for symbol in SYMBOLS:
+        new.command("repair", symbol, "--from", known["mixed_from"], "--to", known["mixed_to"], "--wait",
+                    "--yes")
+    eventually("the repaired bars are rows", lambda: not wrong(new, known), 60, 2)
+    expect(audit(new), "the audit fails after the repairs")
+
+
+# --- the way back
+
+
+def way_back(old, new):
+    report.step("The way back, by the commands of docs/upgrade.md")
+    new.command("down")
+    new.command("up", "--servers-only")
+    page = (CHECKOUT / "docs/upgrade.md").read_text()
+    section = page[page.index("### The way back from bars by source"):]
+    query(re.search(r"```sql\n(.*?)```", section, re.S).group(1))
+    new.command("down")
+    old.take_over()
+    old.command("up", settings={**SETTINGS, **PRESENT, "OPERATOR_GENERATION": "2"})
+    eventually("the release before stores bars", lambda: number(
+        "SELECT count(*) FROM bars WHERE generation = 2 AND series = '15s'") > 3)
+    report.line(old.tool("position", "verify", "--home", str(HOME)).stdout.strip())
+    old.command("down")
+    report.step("Forward again")
+    new.take_over()
+    new.command("up", settings={**SETTINGS, **PRESENT, "OPERATOR_GENERATION": "3"})
+    eventually("all partitions are owned and work", nothing_stopped)
+    eventually("this release stores bars", lambda: number(
+        "SELECT count(DISTINCT source) FROM bars WHERE generation = 3 AND series = '15s'") == 2)
+    new.command("down")
+
+
+def read_known():
+    known = json.loads((HOME / "known.json").read_text())
+    return {**known, "heads": {(p, s): last for p, s, last in known["heads"]}}
+
+
+def clean():
+    for name in ("deploy", "services"):
+        (HOME / name).unlink(missing_ok=True)
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+def make(old, options):
+    clean()
+    (HOME / ".local").mkdir(parents=True)
+    (HOME / ".local/servers").symlink_to(CHECKOUT / ".local/servers")
+    old.take_over()
+    past(old, options.days)
+    begin = query_time()
+    two_sources(old, options.minutes)
+    known = before(old, begin)
+    (HOME / "known.json").write_text(json.dumps(
+        {**known, "heads": [[*lane, last] for lane, last in known["heads"].items()]}))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--programs", default=str(CHECKOUT / ".build/release"))
+    parser.add_argument("--minutes", type=float, default=2.5)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--steps", default="make,upgrade,after,verdict,back", help=argparse.SUPPRESS)
+    parser.add_argument("--keep", action="store_true")
+    options = parser.parse_args()
+    commit = (CHECKOUT / "deploy/local/previous.release").read_text().split()[-1]
+    kept = pathlib.Path(os.environ.get("TAPELINE_PREVIOUS", CHECKOUT / ".local/previous")) / commit
+    old = Release("the release before", kept, kept / ".build/release")
+    new = Release("this release", CHECKOUT, options.programs)
+    new.audit_all = ("--all",)
+    for release in (old, new):
+        if not (release.programs / "tapeline").exists():
+            print(f"upgrade-test: {release.programs / 'tapeline'} is not there: run deploy/local/"
+                  f"{'previous.sh' if release is old else 'build.sh'}", file=sys.stderr)
+            return 1
+    steps = {
+        "make": lambda: make(old, options), "upgrade": lambda: upgrade(new),
+        "after": lambda: after(new, read_known()), "verdict": lambda: verdict(new, read_known()),
+        "back": lambda: way_back(old, new)}
+    try:
+        for name in options.steps.split(","):
+            steps[name]()
+    except Failure as failure:
+        print(f"✘ {failure}\n  the stack is left as it is: {HOME}", file=sys.stderr)
+        return 1
+    if not options.keep:
+        clean()
+    print("\nthe upgrade and the way back hold")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

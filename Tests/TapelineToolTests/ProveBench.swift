@@ -154,14 +154,15 @@ struct ProveBench {
     /// Runs `tapeline prove …` like the program.
     func prove(_ arguments: String...) throws -> Outcome { try prove(arguments) }
 
-    func prove(_ arguments: [String]) throws -> Outcome {
+    /// `asked` is when the command is given: in seconds after the first trade.
+    func prove(_ arguments: [String], asked: Int64 = 600) throws -> Outcome {
         let path = folder.file("\(UUID().uuidString).out")
         let output = unsafe open(path, O_CREAT | O_WRONLY, 0o600)
         defer { close(output) }
         let command = try ProveCommand.parse(
             [
                 "--from", "2023-11-14T22:13:00Z", "--to", "2023-11-14T22:20:00Z", "--json",
-            ] + arguments, now: Timestamp(nanoseconds: Self.start))
+            ] + arguments, now: Timestamp(nanoseconds: Self.start + asked * Self.second))
         let run = ProveRun(command: command, terminal: Terminal(output: output, errors: output))
         let deployment = try Deployment.find(
             TapeTarget(), environment: bench.environment, executable: "/x")

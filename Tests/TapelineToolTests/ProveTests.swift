@@ -32,6 +32,8 @@ import Testing
             DELETE FROM bars_short WHERE \(place)
             """)
         try expect(scene.prove(), .failure, equal: all - 1, missing: 1)
+        // Five seconds after its end it may still be on its way to the table.
+        try expect(scene.prove([], asked: 36), .success, equal: all - 1)
         _ = try scene.bench.query("INSERT INTO bars_short SELECT * FROM kept")
 
         _ = try scene.bench.query(

@@ -18,6 +18,8 @@ struct ProofSlice {
     let since: Int64
     /// Ticks after `to` may belong to bars that open before it. They are read up to this time.
     let until: Int64
+    /// A bar that ends later may not be stored yet, on a stack that is running.
+    var storedBy = Int64.max
     /// Series whose bars end by ticks.
     private let numbered: Set<SeriesName>
     private let lateness: [SeriesName: Int64]
@@ -144,7 +146,7 @@ struct ProofSlice {
                 stored.values.filter { $0.key.symbol.symbol == symbol },
                 with: chosen(computed.live, computed.mended),
                 ProofComparison.Rule(looksAtFlags: false, keptBack: keptBack)
-            ) { due($0, $1) <= over[$0.symbol] ?? Int64.max }
+            ) { due($0, $1) <= min(over[$0.symbol] ?? Int64.max, storedBy) }
         }
     }
 
@@ -190,7 +192,8 @@ struct ProofSlice {
             Array(stored.values), with: chosen(live, mended),
             ProofComparison.Rule(looksAtFlags: true)
         ) { key, bar in
-            live[key] != nil || due(key, bar) <= reached[key.symbol] ?? Int64.min
+            let due = due(key, bar)
+            return due <= storedBy && (live[key] != nil || due <= reached[key.symbol] ?? Int64.min)
         }
         return ending
     }

@@ -11,6 +11,8 @@ struct ProveCommand: Equatable, Sendable {
     /// Bars that open in [from, to).
     var from: Timestamp
     var to: Timestamp
+    /// When the command was given.
+    var asked: Timestamp
     var asJSON = false
     /// True to use only the stored trades and quotes.
     var skipsTape = false
@@ -25,7 +27,8 @@ struct ProveCommand: Equatable, Sendable {
             throw .usage("'tapeline prove' wants --from: a time, or a distance such as -1h")
         }
         var command = ProveCommand(
-            target: try TapeTarget(given), from: from, to: try time("--to", given, now) ?? now)
+            target: try TapeTarget(given), from: from, to: try time("--to", given, now) ?? now,
+            asked: now)
         guard command.from < command.to else {
             throw .usage("--from \(command.from) is not before --to \(command.to)")
         }

@@ -14,6 +14,8 @@ struct ProveRun {
 
     private static let hour: Int64 = 3_600_000_000_000
     private static let day: Int64 = 24 * hour
+    /// How long a bar that is over may be on its way to the table.
+    private static let storing: Int64 = 10_000_000_000
 
     func run(
         _ deployment: Deployment, _ program: GraphProgram, shutdown: ShutdownSignal
@@ -35,6 +37,7 @@ struct ProveRun {
                 var slice = ProofSlice(
                     program, series: series.map(\.name), symbols: grouped[partition] ?? [],
                     partition, range, until: until)
+                slice.storedBy = command.asked.nanoseconds - Self.storing
                 try slice.load(database)
                 if let client {
                     let tape = ProofTape(

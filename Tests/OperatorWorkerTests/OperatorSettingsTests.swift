@@ -89,14 +89,12 @@ struct OperatorSettingsTests {
         #expect(found.allSatisfy { $0.hasPrefix("OPERATOR_GRAPH: \(path):3:") }, "\(found)")
     }
 
-    @Test("a graph may use the custom operators of this program, and names the key it is from")
+    @Test("a graph may use the custom operators of this program")
     func custom() throws {
         let settings = try OperatorSettings(
             TestService.configuration(
                 Main.description, ["OPERATOR_GRAPH": "\(Self.graphs)/advanced.yaml"]))
-        #expect(settings.definitionKey == "OPERATOR_GRAPH")
-        let series = try OperatorSettings(TestService.configuration(Main.description, [:]))
-        #expect(series.definitionKey == "OPERATOR_SERIES")
+        #expect(settings.program.definition.name == "advanced")
     }
 
     @Test(

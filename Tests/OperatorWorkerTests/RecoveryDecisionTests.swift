@@ -126,9 +126,7 @@ import Testing
         var here = situation()
         here.stored.head = try head(10, definition: 8)
         #expect(stops(here)?.contains("raise OPERATOR_GENERATION above 2") == true)
-        #expect(stops(here)?.contains("(OPERATOR_SERIES)") == true)
-        here.definitionKey = "OPERATOR_GRAPH"
-        #expect(stops(here)?.contains("(OPERATOR_GRAPH)") == true)
+        #expect(stops(here)?.contains("(OPERATOR_GRAPH or OPERATOR_SERIES)") == true)
         for place in 0..<3 {
             var newer = situation()
             switch place {

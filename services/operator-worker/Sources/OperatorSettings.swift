@@ -11,8 +11,6 @@ import YAMLFile
 struct OperatorSettings: Sendable {
     /// The graph that is computed.
     var program: GraphProgram
-    /// The configuration key that names the graph, for messages.
-    var definitionKey: String
     /// The maximum size of the stream of bars, if it is made here.
     var streamBytesMax: Int64
     /// How long the service may take to hand all partitions over when it stops. In this time it
@@ -56,21 +54,19 @@ struct OperatorSettings: Sendable {
     init(
         _ configuration: Configuration, operators: TickOperators = .ofThisProgram
     ) throws(SettingsError) {
-        (program, definitionKey) = try Self.program(configuration, operators)
+        program = try Self.program(configuration, operators)
         generation = UInt32(clamping: configuration.integer("OPERATOR_GENERATION"))
         isLive = configuration.flag("OPERATOR_LIVE")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
     }
 
-    /// Returns the graph of `OPERATOR_GRAPH`, or else that of `OPERATOR_SERIES`, and the key that
-    /// names it.
+    /// Returns the graph of `OPERATOR_GRAPH`, or else that of `OPERATOR_SERIES`.
     private static func program(
         _ configuration: Configuration, _ operators: TickOperators
-    ) throws(SettingsError) -> (GraphProgram, key: String) {
+    ) throws(SettingsError) -> GraphProgram {
         if let path = configuration.optionalText("OPERATOR_GRAPH") {
             do throws(GraphProblems) {
-                let program = try GraphProgram.read(path, operators, ConfigurationFiles.read)
-                return (program, "OPERATOR_GRAPH")
+                return try GraphProgram.read(path, operators, ConfigurationFiles.read)
             } catch {
                 throw SettingsError(
                     error.lines.map { "OPERATOR_GRAPH: \($0)" }.joined(separator: "\n"))
@@ -78,7 +74,7 @@ struct OperatorSettings: Sendable {
         }
         do throws(StreamCoreError) {
             let series = try BarSeriesSet(configuration.list("OPERATOR_SERIES"))
-            return (GraphProgram(.simple(series)), "OPERATOR_SERIES")
+            return GraphProgram(.simple(series))
         } catch {
             throw SettingsError("OPERATOR_SERIES: \(error)")
         }

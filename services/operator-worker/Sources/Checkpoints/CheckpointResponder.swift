@@ -105,8 +105,7 @@ struct CheckpointResponder {
     private func blank(_ partition: Partition) -> RecoverySituation {
         var situation = RecoverySituation(
             partition: partition, definition: settings.definition,
-            generation: settings.generation, program: settings.program,
-            definitionKey: settings.definitionKey)
+            generation: settings.generation, program: settings.program)
         if partition == client.names.universe {
             situation.universe = settings.universe(of: client.names)
         }

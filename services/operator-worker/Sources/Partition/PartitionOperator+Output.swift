@@ -111,8 +111,7 @@ extension PartitionOperator {
         case .suppressed: counted.suppressed += 1
         case .diverged(let ordinal, let expected, let found):
             stopped = RecoverySituation.divergence(
-                at: ordinal, expected: expected, found: found, partition,
-                definitionKey: settings.definitionKey)
+                at: ordinal, expected: expected, found: found, partition)
         }
     }
 

@@ -22,8 +22,9 @@ struct RecoverySituation: Sendable {
     var program: GraphProgram
     /// The program of the share over all partitions; `nil` for other shares.
     var universe: UniverseProgram?
-    /// The configuration key that names the graph, for messages.
-    var definitionKey = "OPERATOR_SERIES"
+    /// The configuration keys that name the graph, for messages. The bars may be made by the other
+    /// one than this worker's.
+    static let definitionKeys = "OPERATOR_GRAPH or OPERATOR_SERIES"
 
     /// What the bucket of checkpoints holds.
     var stored = StoredCheckpoints()
@@ -77,8 +78,8 @@ extension RecoverySituation {
         {
             return .stop(
                 "its bars are made by another definition than this worker's: start with the "
-                    + "settings that made them (\(definitionKey)), or raise OPERATOR_GENERATION "
-                    + "above \(generation)")
+                    + "settings that made them (\(Self.definitionKeys)), or raise "
+                    + "OPERATOR_GENERATION above \(generation)")
         }
         return nil
     }
@@ -158,8 +159,7 @@ extension RecoverySituation {
             return .stop(
                 Self.divergence(
                     at: onTape, expected: published?.checksum ?? 0,
-                    found: candidate.output?.checksum ?? 0, partition,
-                    definitionKey: definitionKey))
+                    found: candidate.output?.checksum ?? 0, partition))
         }
         return .begin(
             Beginning(
@@ -169,12 +169,11 @@ extension RecoverySituation {
 
     /// Returns the reason to stop when output was computed again with another result.
     static func divergence(
-        at ordinal: UInt64, expected: UInt64, found: UInt64, _ partition: Partition,
-        definitionKey: String
+        at ordinal: UInt64, expected: UInt64, found: UInt64, _ partition: Partition
     ) -> String {
         "the bars computed from the tape differ from those that stand on it at output \(ordinal) "
             + "(checksum \(expected) there, \(found) here): start with the settings that made "
-            + "them (\(definitionKey)), or go on behind them with "
+            + "them (\(definitionKeys)), or continue after them with "
             + "`tapeline partition rebuild \(partition)`"
     }
 

@@ -52,6 +52,26 @@ struct DirtyMarkTests {
             ])
     }
 
+    @Test(
+        "a person's change marks the moment of its trade, one of a gateway none", arguments: 0..<2)
+    func changes(which: Int) throws {
+        var machine = try Self.machines()[which]
+        var tape = try GraphTape()
+        try tape.trade("A", at: 1.5)
+        try tape.change("A", .cancel, "one", 1, at: 1.5)
+        tape.seal(watermark: 2)
+        var people = GraphTape(.manual, of: SourceName("one"))
+        try people.change("A", .cancel, "one", 1, at: 1.5)
+        try people.change("NONE", .cancel, "one", 1, at: 1.5)
+        people.seal(watermark: 0)
+        let live = machine.run(tape.packets)
+        #expect(live.dirty.isEmpty)
+        let output = machine.run(people.packets)
+        #expect(
+            marks(machine, output) == [Mark(symbol: "A", from: 1.5, to: 1.500000001, reason: .bust)]
+        )
+    }
+
     @Test("gaps of trades, by their state", arguments: 0..<2)
     func gaps(which: Int) throws {
         var machine = try Self.machines()[which]

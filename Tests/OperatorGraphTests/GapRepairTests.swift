@@ -200,14 +200,15 @@ import Testing
         var changes = TradeChanges()
         var isNoted = changes.note(trade(.cancel), source: 1)
         #expect(isNoted)
-        #expect(changes.change(of: trade(.new), source: 1) == .cancelled)
-        #expect(changes.change(of: trade(.new), source: 2) == .cancelled, "a member of the group")
-        #expect(changes.change(of: trade(.new, of: 4), source: 1) == nil, "of another source")
-        #expect(changes.change(of: trade(.new), source: nil) == nil)
+        #expect(changes.change(of: trade(.new), 1, source: 1) == .cancelled)
+        #expect(
+            changes.change(of: trade(.new), 1, source: 2) == .cancelled, "a member of the group")
+        #expect(changes.change(of: trade(.new, of: 4), 1, source: 1) == nil, "of another source")
+        #expect(changes.change(of: trade(.new), 1, source: nil) == nil)
         isNoted = changes.note(trade(.correction, price: 5), source: nil)
         #expect(isNoted)
         for source in [1, 2, nil] {
-            guard case .corrected(let values) = changes.change(of: trade(.new), source: source)
+            guard case .corrected(let values) = changes.change(of: trade(.new), 1, source: source)
             else {
                 Issue.record("the later change holds for \(String(describing: source))")
                 continue
@@ -216,6 +217,6 @@ import Testing
         }
         isNoted = changes.note(trade(.cancel), source: 1)
         #expect(isNoted)
-        #expect(changes.change(of: trade(.new), source: 1) == .cancelled)
+        #expect(changes.change(of: trade(.new), 1, source: 1) == .cancelled)
     }
 }

@@ -12,10 +12,13 @@ struct GraphTape {
     private var symbols: [String: UInt32] = [:]
     private var ordinal: UInt64 = 1
     private let provider: String
+    /// The source that a person's records concern; `nil` for all sources.
+    private let concerned: SourceName?
     private(set) var packets: [SealedPacket] = []
 
-    init(_ source: SourceName, provider: String = "test") {
+    init(_ source: SourceName, provider: String = "test", of concerned: SourceName? = nil) {
         self.provider = provider
+        self.concerned = concerned
         builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: source)
     }
 
@@ -27,7 +30,9 @@ struct GraphTape {
         if let known = symbols[text] { return known }
         let symbol = try #require(Symbol(text))
         let number = builder.register(
-            SymbolDefinition(symbol: symbol, provider: provider, since: Timestamp(nanoseconds: 0)))
+            SymbolDefinition(
+                symbol: symbol, provider: provider, since: Timestamp(nanoseconds: 0),
+                source: concerned))
         symbols[text] = number
         return number
     }
@@ -101,6 +106,24 @@ struct GraphTape {
             RepairRequest(
                 header: header, from: Self.time(from), to: Self.time(to), reason: reason,
                 requester: "test"))
+        #expect(outcome == .appended)
+    }
+
+    /// Appends a person's change of a trade.
+    mutating func change(
+        _ symbol: String, _ action: TradeChangeAction, _ source: String, _ ordinal: UInt64,
+        at seconds: Double, values: (price: Double, size: Double)? = nil
+    ) throws {
+        var change = TradeChange(
+            header: TickHeader(
+                symbol: try self.symbol(symbol), providerTime: Self.time(seconds),
+                receiveTime: Self.time(seconds + 60)),
+            source: try #require(SourceName(source)), ordinal: ordinal, change: action)
+        if let values {
+            change.price = Price(raw: Int64(values.price * 1_000_000_000))
+            change.size = Quantity(raw: Int64(values.size * 100_000_000))
+        }
+        let outcome = builder.append(change)
         #expect(outcome == .appended)
     }
 

@@ -64,6 +64,21 @@ struct AuditRepairTests {
             """
     }
 
+    /// Returns a person's record about the trade with this ordinal.
+    private static func change(
+        _ of: Int, second: Int, _ change: String, price: Int? = nil, ordinal: Int
+    ) -> String {
+        let values = price.map { "\($0), 1" } ?? "NULL, NULL"
+        return """
+            INSERT INTO trade_changes (ts, event_time_ns, symbol, of_source, of_ordinal, change,
+                price, size, requester, note, receive_time, receive_time_ns, source, partition,
+                epoch, ordinal)
+            VALUES (to_timestamp(\(second)), \(second)::bigint * 1000000000, 'A', 'test', \(of),
+                '\(change)', \(values), 'me', 'why', to_timestamp(0), 9, 'manual', 0, 1,
+                \(ordinal));
+            """
+    }
+
     private struct Case {
         let name: String
         let rows: [String]
@@ -238,15 +253,58 @@ struct AuditRepairTests {
         }
     }
 
-    @Test("late ticks, busts, corrections and backfill")
+    private static let casesByAddress = [
+        Case(
+            name: "a trade that a person cancelled",
+            rows: [
+                bar(0, [10, 20], ordinal: 3, reason: "bust"),
+                change(2, second: 2, "cancel", ordinal: 1),
+            ], isRight: true),
+        Case(
+            name: "a trade that a person cancelled is still in the bar",
+            rows: [
+                bar(0, [10, 30, 20], ordinal: 3, reason: "bust"),
+                change(2, second: 2, "cancel", ordinal: 1),
+            ], isRight: false),
+        Case(
+            name: "a trade that is restored",
+            rows: [
+                bar(0, [10, 30, 20], ordinal: 4, reason: "bust"),
+                change(2, second: 2, "cancel", ordinal: 1),
+                change(2, second: 2, "restore", ordinal: 2),
+            ], isRight: true),
+        Case(
+            name: "a trade that is restored is not in the bar",
+            rows: [
+                bar(0, [10, 20], ordinal: 4, reason: "bust"),
+                change(2, second: 2, "cancel", ordinal: 1),
+                change(2, second: 2, "restore", ordinal: 2),
+            ], isRight: false),
+        Case(
+            name: "a trade that a person corrected after the provider cancelled it",
+            rows: [
+                bar(0, [10, 40, 20], ordinal: 4, reason: "bust"), bust,
+                change(2, second: 2, "correct", price: 40, ordinal: 1),
+            ], isRight: true),
+        Case(
+            name: "a change of a trade with another time, and one that says nothing",
+            rows: [
+                bar(0, [10, 30, 20], ordinal: 4, reason: "bust"),
+                change(2, second: 3, "cancel", ordinal: 1),
+                change(1, second: 1, "correct", ordinal: 2), change(1, second: 1, "9", ordinal: 3),
+            ], isRight: true),
+    ]
+
+    @Test("late ticks, busts, corrections and backfill, and changes of single trades")
     func mended() throws {
         let database = try TestDatabase("audit_mended", mode: .plain)
         try database.migrate()
         try database.takeAllTimes()
-        for one in Self.cases + Self.casesByHand {
+        for one in Self.cases + Self.casesByHand + Self.casesByAddress {
             let rows = Self.plain + one.rows
             try database.psql(
-                "TRUNCATE trades, bars_short, late_ticks; " + rows.joined(separator: "\n"))
+                "TRUNCATE trades, bars_short, late_ticks, trade_changes; "
+                    + rows.joined(separator: "\n"))
             for name in ["bars_equal_sql", "trades_counted_once"] {
                 let found = try Audit.check(name, in: database)
                 let fields = found.split(separator: "|", omittingEmptySubsequences: false)

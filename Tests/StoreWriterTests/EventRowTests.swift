@@ -104,6 +104,39 @@ struct EventRowTests {
         try running.stop()
     }
 
+    @Test("what a person did to a trade, with the trade's address")
+    func tradeChanges() throws {
+        let rows = try SinkBench("writer_tc")
+        var source = try rows.source()
+        var change = TradeChange(
+            header: Row.header(1), source: try #require(SourceName("ibkr")), ordinal: 141,
+            change: .correct, values: (Price(raw: -5), Quantity(raw: 7)))
+        change.requester = "me@desk"
+        change.note = "it's wrong"
+        source.append { $0.append(change) == .appended }
+        change = TradeChange(
+            header: Row.header(0), source: .manual, ordinal: 2, change: .cancel)
+        change.change = 77
+        source.append { $0.append(change) == .appended }
+        try source.publish(watermark: watermark)
+        let running = try rows.bench.start()
+        try rows.expect(
+            "trade_changes",
+            """
+            \(Row.head), of_source, of_ordinal, change, \(Row.raw("price", 9)),
+            \(Row.raw("size", 8)), requester, note, \(Row.tail)
+            """,
+            [
+                Row.head(Row.header(1)) + ["ibkr", "141", "correct", "-5", "7", "me@desk"]
+                    + ["it's wrong"] + Row.tail(Row.header(1), 1),
+                Row.head(Row.header(0)) + ["manual", "2", "77", "NULL", "NULL", "", ""]
+                    + Row.tail(Row.header(0), 2),
+            ])
+        #expect(try rows.bench.missing() == "0")
+        #expect(try Audit.check("ticks_stored_once", in: rows.bench.database).hasSuffix("|t|"))
+        try running.stop()
+    }
+
     @Test(
         "of a table that is switched off nothing is written; its ticks are counted, and no others")
     func switchedOff() throws {

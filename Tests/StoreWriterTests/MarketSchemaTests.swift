@@ -40,7 +40,8 @@ struct MarketSchemaTests {
             """
         let views = [
             "bar_trust", "candles", "candles_float", "indicators_latest", "latest_quotes",
-            "latest_trades", "open_gaps", "quotes", "symbols", "trades", "trades_effective",
+            "latest_trades", "open_gaps", "quotes", "symbols", "trade_changes", "trades",
+            "trades_effective",
         ]
         #expect(
             try read(database, relations) == views.map { "\($0)|v|t" }.joined(separator: "\n"))

@@ -182,6 +182,14 @@ enum ExpectedFields {
                 "note": "cancelled at 16:20",
             ]
             return ("RepairRequest", apple + fields)
+        case "trade-change":
+            let change = try TickSamples.tradeChange()
+            let fields = [
+                "source": "ibkr", "ordinal": "141", "price": text(change.price),
+                "size": text(change.size), "change": "correct", "requester": "alice@desk",
+                "note": "typed 10 times too much",
+            ]
+            return ("TradeChange", apple + fields)
         default:
             Issue.record("nobody said what the golden packet \(name) holds")
             return ("", [:])

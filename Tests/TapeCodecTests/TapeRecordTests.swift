@@ -45,7 +45,7 @@ struct RecordScript {
 
     /// Returns one record of each kind, in the order of the cases.
     mutating func all() throws -> [TapeRecord] {
-        [.trade(trade()), .quote(quote())] + (try ticks()) + documents() + feeds()
+        [.trade(trade()), .quote(quote())] + (try ticks()) + documents() + (try feeds())
             + (try derived())
     }
 
@@ -87,7 +87,7 @@ struct RecordScript {
         return [.indicator(value), .news(news), .bulletin(bulletin), .fundamental(part)]
     }
 
-    private mutating func feeds() -> [TapeRecord] {
+    private mutating func feeds() throws -> [TapeRecord] {
         var subscription = SubscriptionRecord(
             header: header(), action: .start, kind: .any, mode: .unknown,
             provider: text(SubscriptionRecord.providerBytesMax),
@@ -104,7 +104,13 @@ struct RecordScript {
             requester: text(RepairRequest.requesterBytesMax),
             note: text(RepairRequest.noteBytesMax))
         repair.reason = byte()
-        return [.subscription(subscription), .gap(gap), .repair(repair)]
+        var change = TradeChange(
+            header: header(), source: try Samples.source("changed"), ordinal: word(),
+            change: .restore, values: (Price(raw: time().nanoseconds), Quantity(raw: 7)))
+        change.change = byte()
+        change.requester = text(TradeChange.requesterBytesMax)
+        change.note = text(TradeChange.noteBytesMax)
+        return [.subscription(subscription), .gap(gap), .repair(repair), .tradeChange(change)]
     }
 
     private mutating func derived() throws -> [TapeRecord] {
@@ -231,7 +237,7 @@ struct RecordScript {
         #expect(
             try script.all().map(\.kind) == [
                 .trade, .quote, .depth, .depth, .providerBar, .optionComputation, .indicator,
-                .news, .news, .fundamental, nil, nil, nil, nil, nil,
+                .news, .news, .fundamental, nil, nil, nil, nil, nil, nil,
             ])
     }
 }

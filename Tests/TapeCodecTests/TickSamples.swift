@@ -94,6 +94,15 @@ enum TickSamples {
             note: "cancelled at 16:20")
     }
 
+    static func tradeChange() throws -> TradeChange {
+        var change = TradeChange(
+            header: header(), source: try Samples.source("ibkr"), ordinal: 141, change: .correct,
+            values: (Price(raw: 231_250_000_000), Quantity(raw: 10_000_000_000)))
+        change.requester = "alice@desk"
+        change.note = "typed 10 times too much"
+        return change
+    }
+
     static func lateTrade(series: UInt16) throws -> LateTickRecord {
         LateTickRecord(
             try Samples.trade(symbol: apple), source: try Samples.source("synthetic"),
@@ -118,6 +127,7 @@ enum TickSamples {
         ("subscription", { try packet { appended($0.append(subscriptionRecord())) } }),
         ("gap", { try packet { appended($0.append(gapRecord())) } }),
         ("repair", { try packet { appended($0.append(repairRequest())) } }),
+        ("trade-change", { try packet { appended($0.append(try tradeChange())) } }),
         ("late", { try latePacket() }),
     ]
 

@@ -16,6 +16,7 @@ struct UnpackedTicks: Hashable {
     var subscriptions: [SubscriptionRecord] = []
     var gaps: [GapRecord] = []
     var repairs: [RepairRequest] = []
+    var changes: [TradeChange] = []
     var late: [LateTickRecord] = []
     var headers: [TickHeader] = []
 
@@ -42,6 +43,7 @@ struct UnpackedTicks: Hashable {
         subscriptions += list(message.subscriptionRecord(in: packet))
         gaps += list(message.gapRecord(in: packet))
         repairs += list(message.repairRequest(in: packet))
+        changes += list(message.tradeChange(in: packet))
         late += list(message.lateTick(in: packet))
         headers += list(message.tickHeader(in: packet))
     }
@@ -72,6 +74,7 @@ struct UnpackedTicks: Hashable {
             try unpacked("subscription").subscriptions == [TickSamples.subscriptionRecord()])
         #expect(try unpacked("gap").gaps == [TickSamples.gapRecord()])
         #expect(try unpacked("repair").repairs == [TickSamples.repairRequest()])
+        #expect(try unpacked("trade-change").changes == [TickSamples.tradeChange()])
         #expect(
             try unpacked("late").late == [
                 TickSamples.lateTrade(series: 1), TickSamples.lateQuote(series: 1),
@@ -87,7 +90,7 @@ struct UnpackedTicks: Hashable {
                 ticks.depth.count, ticks.resets.count, ticks.bars.count, ticks.options.count,
                 ticks.news.count, ticks.bulletins.count, ticks.documents.count,
                 ticks.indicators.count, ticks.subscriptions.count, ticks.gaps.count,
-                ticks.repairs.count, ticks.late.count,
+                ticks.repairs.count, ticks.changes.count, ticks.late.count,
             ]
             #expect(kinds.reduce(0, +) == ticks.count, "\(name)")
         }
@@ -109,11 +112,11 @@ struct UnpackedTicks: Hashable {
         #expect(builder.byteCount == before && builder.tickCount == 1)
     }
 
-    @Test("a text at each limit is taken, one byte more refused", arguments: 0..<15)
+    @Test("a text at each limit is taken, one byte more refused", arguments: 0..<17)
     func limits(field: Int) throws {
         for surplus in [0, 1] {
             var builder = try TickSamples.builder()
-            let outcome = append(field, surplus: surplus, to: &builder)
+            let outcome = try append(field, surplus: surplus, to: &builder)
             guard surplus == 1 else {
                 #expect(outcome == .appended)
                 let packet = builder.seal(Samples.seal).array
@@ -131,12 +134,12 @@ struct UnpackedTicks: Hashable {
 
     private func append(
         _ field: Int, surplus: Int, to builder: inout PacketBuilder
-    ) -> AppendOutcome {
+    ) throws -> AppendOutcome {
         func text(_ bytesMax: Int) -> String { String(repeating: "a", count: bytesMax + surplus) }
         var (news, bulletin) = (TickSamples.newsHeadline(), TickSamples.newsBulletin())
         var (part, indicator) = (TickSamples.fundamentalPart(), TickSamples.indicatorValue())
         var (subscription, gap) = (TickSamples.subscriptionRecord(), TickSamples.gapRecord())
-        var repair = TickSamples.repairRequest()
+        var (repair, change) = (TickSamples.repairRequest(), try TickSamples.tradeChange())
         switch field {
         case 0: news.provider = text(NewsHeadline.providerBytesMax)
         case 1: news.article = text(NewsHeadline.articleBytesMax)
@@ -152,7 +155,9 @@ struct UnpackedTicks: Hashable {
         case 11: subscription.reason = text(SubscriptionRecord.reasonBytesMax)
         case 12: gap.detail = text(GapRecord.detailBytesMax)
         case 13: repair.requester = text(RepairRequest.requesterBytesMax)
-        default: repair.note = text(RepairRequest.noteBytesMax)
+        case 14: repair.note = text(RepairRequest.noteBytesMax)
+        case 15: change.requester = text(TradeChange.requesterBytesMax)
+        default: change.note = text(TradeChange.noteBytesMax)
         }
         return switch field {
         case 0...3: builder.append(news)
@@ -161,7 +166,8 @@ struct UnpackedTicks: Hashable {
         case 8, 9: builder.append(indicator)
         case 10, 11: builder.append(subscription)
         case 12: builder.append(gap)
-        default: builder.append(repair)
+        case 13, 14: builder.append(repair)
+        default: builder.append(change)
         }
     }
 

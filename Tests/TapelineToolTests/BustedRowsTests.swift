@@ -28,7 +28,7 @@ import Testing
         """
 
     /// One symbol with four trades in a second, at 100, 101, 102 and so on.
-    private struct Scene {
+    struct Scene {
         let bench: AcceptBench
         let worker: ServerProcess
         let writer: RunningService
@@ -66,10 +66,12 @@ import Testing
                 providerID: id ?? UInt64(place) + 1)
         }
 
-        mutating func trade(_ place: Int64, _ action: TradeAction = .new, price: Int64? = nil) {
+        mutating func trade(
+            _ place: Int64, _ action: TradeAction = .new, price: Int64? = nil, id: UInt64? = nil
+        ) {
             source.append(
                 Trade(
-                    header: header(place, action),
+                    header: header(place, action, id: id),
                     price: Price(raw: (price ?? 100 + place) * second),
                     size: Quantity(raw: 100_000_000)))
         }
@@ -170,7 +172,7 @@ import Testing
     }
 
     /// Waits until nothing is left to do, and expects that all checks pass.
-    private func settle(_ scene: Scene) throws {
+    func settle(_ scene: Scene) throws {
         #expect(scene.worker.stop() == 0, "\(scene.worker.log.suffix(800))")
         try scene.writer.stop()
         try scene.bench.expectCleanAudit()

@@ -6,6 +6,7 @@
 -- they name none, as in earlier releases, they belong to all sources of their symbol. They count as
 -- backfilled. A cancel or correction is one of the trades of its source, or of all members of its
 -- group. A person's is one of the source's trades, too. The last correction to be received counts.
+-- What a person says of a single trade by its address (trade_changes) counts before all of them.
 -- The order within a window is (event time, source, ordinal). A trade counts if it is new, has a
 -- price and a size, and is not a snapshot (1). In integers of 1e-9 and 1e-8, price times size is
 -- exact. div() cuts towards zero, so twice the dividend plus the divisor, divided by twice the
@@ -83,6 +84,8 @@ WITH bounds AS (
             SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
             WHERE (action <> 0 OR flags & 1 = 1)
                 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz)
+            + (SELECT count(*) FROM trade_changes_standing WHERE change = 'cancel'
+                AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz)
         AND series NOT IN (SELECT series FROM graph WHERE nodes = 'null')
         AND (series IN (SELECT series FROM graph)
             OR NOT EXISTS (SELECT FROM late_rows WHERE reason = 'duplicate'))
@@ -112,12 +115,13 @@ WITH bounds AS (
     FROM (
         SELECT t.symbol, t.event_time_ns, t.source, t.partition, t.ordinal, t.price, t.size,
             t.bar_source,
-            coalesce(CASE WHEN m.receive_time_ns > c.receive_time_ns THEN m.price ELSE c.price END,
-                m.price, t.price) AS mended_price,
-            coalesce(CASE WHEN m.receive_time_ns > c.receive_time_ns THEN m.size ELSE c.size END,
-                m.size, t.size) AS mended_size,
+            coalesce(h.price, CASE WHEN m.receive_time_ns > c.receive_time_ns THEN m.price
+                ELSE c.price END, m.price, t.price) AS mended_price,
+            coalesce(h.size, CASE WHEN m.receive_time_ns > c.receive_time_ns THEN m.size
+                ELSE c.size END, m.size, t.size) AS mended_size,
             t.flags & 4 = 0 AND NOT t.is_by_hand AS is_live,
-            x.provider_id IS NULL AND y.provider_id IS NULL AS is_mended
+            coalesce(h.change = 'correct', x.provider_id IS NULL AND y.provider_id IS NULL)
+                AS is_mended
         FROM (
             SELECT t.*, coalesce(p.bar_source, g.group_name, t.of_source, t.source) AS bar_source,
                 t.source = 'manual' AS is_by_hand
@@ -128,6 +132,9 @@ WITH bounds AS (
             WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
                 AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
         ) AS t
+        LEFT JOIN trade_changes_standing h
+            ON (h.of_source, h.partition, h.of_ordinal) = (t.source, t.partition, t.ordinal)
+                AND (h.symbol, h.event_time_ns) = (t.symbol, t.event_time_ns)
         LEFT JOIN taken_back x ON (x.symbol, x.bar_source, x.is_by_hand, x.provider_id)
             = (t.symbol, t.bar_source, t.is_by_hand, t.provider_id)
         LEFT JOIN taken_back y ON y.is_by_hand
@@ -329,6 +336,8 @@ WITH bounds AS (
             SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
             WHERE (action <> 0 OR flags & 1 = 1)
                 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz)
+            + (SELECT count(*) FROM trade_changes_standing WHERE change = 'cancel'
+                AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz)
         AND series NOT IN (SELECT series FROM graph WHERE nodes = 'null')
         AND (series IN (SELECT series FROM graph)
             OR NOT EXISTS (SELECT FROM late_rows WHERE reason = 'duplicate'))
@@ -370,7 +379,8 @@ WITH bounds AS (
         SELECT closed.series, t.symbol, t.bar_source,
             t.event_time_ns - (t.event_time_ns % width + width) % width AS open_time_ns,
             l.listed, t.flags & 4 = 0 AND NOT t.is_by_hand AND l.listed IS NULL AS is_plain,
-            x.provider_id IS NULL AND y.provider_id IS NULL AS is_mended
+            coalesce(h.change = 'correct', x.provider_id IS NULL AND y.provider_id IS NULL)
+                AS is_mended
         FROM (
             SELECT t.*, coalesce(p.bar_source, g.group_name, t.of_source, t.source) AS bar_source,
                 t.source = 'manual' AS is_by_hand
@@ -381,6 +391,9 @@ WITH bounds AS (
         ) AS t
         JOIN closed ON (closed.bar_source, closed.partition) = (t.bar_source, t.partition)
         CROSS JOIN bounds
+        LEFT JOIN trade_changes_standing h
+            ON (h.of_source, h.partition, h.of_ordinal) = (t.source, t.partition, t.ordinal)
+                AND (h.symbol, h.event_time_ns) = (t.symbol, t.event_time_ns)
         LEFT JOIN taken_back x ON (x.symbol, x.bar_source, x.is_by_hand, x.provider_id)
             = (t.symbol, t.bar_source, t.is_by_hand, t.provider_id)
         LEFT JOIN taken_back y ON y.is_by_hand
@@ -389,7 +402,7 @@ WITH bounds AS (
             = (t.source, t.partition, t.ordinal, closed.series)
         LEFT JOIN left_out d ON (d.source, d.partition, d.ordinal, d.series)
             = (t.source, t.partition, t.ordinal, closed.series)
-        WHERE action = 0 AND flags & 1 = 0 AND price IS NOT NULL AND size >= 0
+        WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
             AND d.ordinal IS NULL
             AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
             AND t.event_time_ns - (t.event_time_ns % width + width) % width >= from_ns

@@ -18,6 +18,7 @@ public enum TapeRecord: Hashable, Sendable {
     case subscription(SubscriptionRecord)
     case gap(GapRecord)
     case repair(RepairRequest)
+    case tradeChange(TradeChange)
     // Derived records.
     case bar(Bar)
     case lateTick(LateTickRecord)
@@ -40,6 +41,7 @@ extension TapeRecord {
         case .subscription(let record): record.header
         case .gap(let gap): gap.header
         case .repair(let request): request.header
+        case .tradeChange(let change): change.header
         case .bar: nil
         case .lateTick(let late): late.header
         }
@@ -63,7 +65,7 @@ extension TapeRecord {
         case .indicator: .indicator
         case .news, .bulletin: .news
         case .fundamental: .fundamental
-        case .subscription, .gap, .repair, .bar, .lateTick: nil
+        case .subscription, .gap, .repair, .tradeChange, .bar, .lateTick: nil
         }
     }
 
@@ -73,7 +75,7 @@ extension TapeRecord {
         case .bar(let bar): bar.series
         case .lateTick(let late): late.series
         case .trade, .quote, .depth, .depthReset, .providerBar, .option, .indicator, .news,
-            .bulletin, .fundamental, .subscription, .gap, .repair:
+            .bulletin, .fundamental, .subscription, .gap, .repair, .tradeChange:
             nil
         }
     }
@@ -94,6 +96,7 @@ extension TapeRecord {
         case .subscription(let record): .subscription(record.changed(change))
         case .gap(let gap): .gap(gap.changed(change))
         case .repair(let request): .repair(request.changed(change))
+        case .tradeChange(let record): .tradeChange(record.changed(change))
         case .bar: self
         case .lateTick(let late): .lateTick(late.changed(change))
         }
@@ -115,6 +118,7 @@ extension TapeRecord {
         case .subscription(let record): record.list(into: &fields)
         case .gap(let gap): gap.list(into: &fields)
         case .repair(let request): request.list(into: &fields)
+        case .tradeChange(let change): change.list(into: &fields)
         case .bar(let bar): bar.list(into: &fields, context)
         case .lateTick(let late): late.list(into: &fields, context)
         }

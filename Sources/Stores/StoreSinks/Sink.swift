@@ -98,4 +98,5 @@ package enum SinkName: String, CaseIterable, Sendable {
     case events
     case bars
     case lateTicks = "late_ticks"
+    case tradeChanges = "trade_changes"
 }

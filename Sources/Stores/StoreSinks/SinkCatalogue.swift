@@ -5,7 +5,7 @@ package struct SinkCatalogue: Sendable {
     /// All tables, switched on or off.
     package static let all: [Sink] = [
         .trades, .quotes, .depth, .options, .news, .fundamentals, .indicators, .providerBars,
-        .gaps, .events, .bars, .lateTicks,
+        .gaps, .events, .bars, .lateTicks, .tradeChanges,
     ]
 
     /// The sinks that are switched on, in the order in which a transaction writes them.

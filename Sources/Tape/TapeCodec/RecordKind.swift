@@ -4,6 +4,7 @@ public import MarketModel
 /// the codec decides by kind is in this file.
 public enum RecordKind: String, CaseIterable, Sendable {
     case trade, quote, depth, news, bulletin, fundamental, indicator, subscription, gap, repair
+    case tradeChange = "trade-change"
     case depthReset = "depth-reset"
     case providerBar = "provider-bar"
     case option
@@ -29,6 +30,7 @@ public enum RecordKind: String, CaseIterable, Sendable {
         case WireFormat.Template.subscriptionRecord: self = .subscription
         case WireFormat.Template.gapRecord: self = .gap
         case WireFormat.Template.repairRequest: self = .repair
+        case WireFormat.Template.tradeChange: self = .tradeChange
         case WireFormat.Template.bar: self = .bar
         case WireFormat.Template.lateTick: self = .lateTick
         default: return nil
@@ -51,6 +53,7 @@ public enum RecordKind: String, CaseIterable, Sendable {
         case .subscription: WireFormat.Block.subscriptionRecord
         case .gap: WireFormat.Block.gapRecord
         case .repair: WireFormat.Block.repairRequest
+        case .tradeChange: WireFormat.Block.tradeChange
         case .bar: WireFormat.Block.bar
         case .lateTick: WireFormat.Block.lateTick
         }
@@ -62,7 +65,7 @@ public enum RecordKind: String, CaseIterable, Sendable {
         case .bar: 4
         case .lateTick: 128
         case .trade, .quote, .depth, .depthReset, .providerBar, .option, .news, .bulletin,
-            .fundamental, .indicator, .subscription, .gap, .repair:
+            .fundamental, .indicator, .subscription, .gap, .repair, .tradeChange:
             nil
         }
     }
@@ -86,6 +89,7 @@ extension TapeRecord {
             case .subscription: message.subscriptionRecord(in: packet).map(Self.subscription)
             case .gap: message.gapRecord(in: packet).map(Self.gap)
             case .repair: message.repairRequest(in: packet).map(Self.repair)
+            case .tradeChange: message.tradeChange(in: packet).map(Self.tradeChange)
             case .lateTick: message.lateTick(in: packet).map(Self.lateTick)
             case .trade, .quote, .bar, nil: nil
             }
@@ -111,6 +115,7 @@ extension PacketBuilder {
         case .subscription(let record): append(record)
         case .gap(let gap): append(gap)
         case .repair(let request): append(request)
+        case .tradeChange(let change): append(change)
         case .bar(let bar): append(bar) ? .appended : .full
         case .lateTick(let late): append(late) ? .appended : .full
         }

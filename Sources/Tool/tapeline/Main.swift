@@ -77,6 +77,9 @@ enum Main {
         case .repair(let command):
             return try RepairRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
+        case .trade(let command):
+            return try TradeRun(command: command, terminal: terminal)
+                .run(deployment(command.target), shutdown: signals())
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
         case .record, .replay: return try recording(command, terminal)

@@ -52,6 +52,9 @@ FROM gaps WHERE ordinal IS NOT NULL
 UNION ALL
 SELECT input, source, partition, ordinal, ts, receive_time FROM events
 UNION ALL
+-- Not partitioned by time, either. Its rows have the time of the trade that they concern.
+SELECT 'ticks', source, partition, ordinal, receive_time, receive_time FROM trade_changes
+UNION ALL
 SELECT 'bars', source, partition, ordinal, ts, receive_time FROM late_ticks;
 
 -- The same from the rows themselves: every ordinal once, none missing in between. It reads the
@@ -62,6 +65,20 @@ SELECT source, partition, count(*) AS rows, count(DISTINCT ordinal) AS ordinals,
 FROM stored_ordinals
 WHERE input = 'ticks'
 GROUP BY source, partition;
+
+-- What people's records say of each trade now: the last one counts, and after a restore none does.
+-- As in the operators, a record that does not say what can be done counts as none. A trade with
+-- another symbol or time at the address is another one.
+CREATE OR REPLACE VIEW trade_changes_standing AS
+SELECT of_source, partition, of_ordinal, symbol, event_time_ns, ts, change, price, size, ordinal
+FROM (
+    SELECT DISTINCT ON (of_source, partition, of_ordinal, symbol, event_time_ns) *
+    FROM trade_changes
+    WHERE source = 'manual' AND (change IN ('cancel', 'restore')
+        OR change = 'correct' AND price IS NOT NULL AND size >= 0)
+    ORDER BY of_source, partition, of_ordinal, symbol, event_time_ns, epoch DESC, ordinal DESC
+) AS last
+WHERE change <> 'restore';
 
 -- Documents assembled from their parts. `complete` is true if all parts are there and have the
 -- right length. If a part came twice, the later one is used.

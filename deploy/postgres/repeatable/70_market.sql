@@ -63,7 +63,7 @@ SELECT ts, symbol, price, size, exchange, conditions,
     CASE action WHEN 0 THEN 'new' WHEN 1 THEN 'correction' ELSE 'cancel' END AS action,
     flags & 64 = 0 AS is_reported, flags & 4 <> 0 AS is_backfilled, flags & 8 <> 0 AS is_delayed,
     flags & 16 <> 0 AS is_out_of_session, provider, provider_id, source, receive_time, event_time_ns,
-    of_source
+    of_source, format('%%s/%%s/%%s', source, partition, ordinal) AS tick_id
 FROM trades
 $sql$, market);
     EXECUTE format($sql$
@@ -76,32 +76,53 @@ $sql$, market);
 
     -- A cancel or correction has the symbol, time, source and id of its trade, or comes from a person
     -- (manual): for all sources of the symbol, or for the one that it names. A name that is no source
-    -- of ticks is that of a group. Of a person and the source, the later one counts. Snapshots (1) and
-    -- trades without price or size do not count.
+    -- of ticks is that of a group. Of a person and the source, the later one counts. Before all of them
+    -- counts what a person says of this very trade by its address (h). Snapshots (1) and trades without
+    -- price or size do not count.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.trades_effective AS
-SELECT t.ts, t.symbol, coalesce(c.price, t.price) AS price, coalesce(c.size, t.size) AS size,
-    t.exchange, t.conditions, c.ordinal IS NOT NULL AS is_corrected,
+SELECT t.ts, t.symbol, coalesce(h.price, c.price, t.price) AS price,
+    coalesce(h.size, c.size, t.size) AS size, t.exchange, t.conditions,
+    coalesce(h.ordinal, c.ordinal) IS NOT NULL AS is_corrected,
     t.flags & 64 = 0 AS is_reported, t.flags & 4 <> 0 AS is_backfilled,
     t.flags & 8 <> 0 AS is_delayed, t.flags & 16 <> 0 AS is_out_of_session, t.provider,
-    t.provider_id, t.source, t.receive_time, t.event_time_ns, t.of_source
+    t.provider_id, t.source, t.receive_time, t.event_time_ns, t.of_source,
+    format('%%s/%%s/%%s', t.source, t.partition, t.ordinal) AS tick_id
 FROM trades t
+LEFT JOIN trade_changes_standing h
+    ON (h.of_source, h.partition, h.of_ordinal) = (t.source, t.partition, t.ordinal)
+        AND (h.symbol, h.event_time_ns) = (t.symbol, t.event_time_ns)
 LEFT JOIN LATERAL (
     SELECT c.price, c.size, c.ordinal FROM trades c
-    WHERE c.symbol = t.symbol AND c.ts = t.ts AND c.action = 1
+    WHERE h.change IS NULL AND c.symbol = t.symbol AND c.ts = t.ts AND c.action = 1
         AND c.event_time_ns = t.event_time_ns AND c.provider_id = t.provider_id
         AND c.source IN (t.source, 'manual') AND (c.of_source IS NULL
             OR c.of_source = coalesce(t.of_source, t.source) OR c.of_source NOT IN
                 (SELECT o.source FROM sink_source_ordinals o WHERE o.input = 'ticks'))
     ORDER BY c.receive_time_ns DESC, c.epoch DESC, c.ordinal DESC LIMIT 1
 ) AS c ON true
-WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0 AND NOT EXISTS (
+WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
+    AND h.change IS DISTINCT FROM 'cancel' AND NOT EXISTS (
     SELECT FROM trades x
-    WHERE x.symbol = t.symbol AND x.ts = t.ts AND x.action = 2
+    WHERE h.change IS NULL AND x.symbol = t.symbol AND x.ts = t.ts AND x.action = 2
         AND x.event_time_ns = t.event_time_ns AND x.provider_id = t.provider_id
         AND x.source IN (t.source, 'manual') AND (x.of_source IS NULL
             OR x.of_source = coalesce(t.of_source, t.source) OR x.of_source NOT IN
                 (SELECT o.source FROM sink_source_ordinals o WHERE o.input = 'ticks')))
+$sql$, market);
+    -- Every record of a person about a trade. One is in force if it is the last about its trade and
+    -- takes nothing back.
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %I.trade_changes AS
+SELECT c.ts, c.symbol, format('%%s/%%s/%%s', c.of_source, c.partition, c.of_ordinal) AS tick_id,
+    c.change, c.price, c.size, c.requester AS changed_by, c.note, c.receive_time AS changed_at,
+    EXISTS (SELECT FROM trade_changes_standing s
+        WHERE (s.of_source, s.partition, s.of_ordinal, s.symbol, s.event_time_ns, s.ordinal)
+            = (c.of_source, c.partition, c.of_ordinal, c.symbol, c.event_time_ns, c.ordinal))
+        AS is_in_force,
+    c.of_source, c.event_time_ns
+FROM trade_changes c
+WHERE c.source = 'manual'
 $sql$, market);
     -- The highest revision of each value, unless that says that the value is void. Operators of earlier
     -- releases did not say of which source a value is (NULL); the first revision that does replaces it.
@@ -133,7 +154,8 @@ WITH RECURSIVE known AS (
         ORDER BY t.symbol LIMIT 1)
     FROM known WHERE known.symbol IS NOT NULL
 )
-SELECT known.symbol, t.ts, t.price, t.size, t.exchange, t.conditions, t.provider, t.source
+SELECT known.symbol, t.ts, t.price, t.size, t.exchange, t.conditions, t.provider, t.source,
+    format('%%s/%%s/%%s', t.source, t.partition, t.ordinal) AS tick_id
 FROM known
 CROSS JOIN LATERAL (
     SELECT * FROM trades t
@@ -286,6 +308,8 @@ SELECT ts, close FROM candles_float WHERE symbol = 'AAPL' AND series = '1m' ORDE
 SELECT * FROM trades WHERE symbol = 'AAPL' AND ts >= now() - interval '1 minute' ORDER BY ts$$],
         ['VIEW trades_effective', $$trades as they count now: without cancelled ones, corrections applied.
 SELECT sum(size) FROM trades_effective WHERE symbol = 'AAPL' AND ts >= now() - interval '1 minute'$$],
+        ['VIEW trade_changes', $$who cancelled, corrected or restored single trades, when and why.
+SELECT * FROM trade_changes ORDER BY changed_at DESC$$],
         ['VIEW indicators_latest', $$values in their last revision, without those that were withdrawn.
 SELECT period_start, value FROM indicators_latest WHERE name = 'stats.q10s.mean' AND symbol = 'AAPL'$$],
         ['VIEW quotes', $$every change of the best bid and offer as it came.
@@ -317,6 +341,10 @@ SELECT * FROM quality(current_date)$$],
         ['COLUMN trades.action', 'new, correction or cancel; these two name a trade by event time and provider_id'],
         ['COLUMN trades.of_source', 'of a tick of the source manual: to which source it belongs, where it is said'],
         ['COLUMN quotes.of_source', 'of a tick of the source manual: to which source it belongs, where it is said'],
+        ['COLUMN trades.tick_id', 'its address on the tape, for tapeline trade: source/partition/ordinal'],
+        ['COLUMN trade_changes.ts', 'event time of the trade'],
+        ['COLUMN trade_changes.tick_id', 'the address of the trade'],
+        ['COLUMN trade_changes.is_in_force', 'false: a later one about this trade counts, or it took another back'],
         ['COLUMN trades.is_reported', 'false: it makes no last price by the rules of the market'],
         ['COLUMN open_gaps.symbol', 'NULL: all symbols of the source in one partition'],
         ['COLUMN open_gaps.kind', 'trade, quote, depth, ...; other: kinds besides trades and quotes'],

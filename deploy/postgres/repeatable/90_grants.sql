@@ -31,7 +31,7 @@ BEGIN
         runtime_role);
     EXECUTE format(
         'GRANT INSERT ON trades, quotes, depth, options, news, fundamentals, indicators,
-            provider_bars, events, late_ticks TO %I', runtime_role);
+            provider_bars, events, late_ticks, trade_changes TO %I', runtime_role);
     -- Only the columns for the tape's own gap records, not those by which ordinals leave the books.
     EXECUTE format(
         'GRANT INSERT (sink, input, partition, source, reason, detail, symbol, kind, from_time,

@@ -68,6 +68,7 @@ struct TickLedger: Sendable {
         var ticks: [(tick: LoggedTick, place: Int)] = []
         var place = -1
         var watermark = Int64.min
+        var changes: [OracleChange] = []
         for event in LoggedTape(packets, groups).events {
             switch event {
             case .packet: place += 1
@@ -85,6 +86,10 @@ struct TickLedger: Sendable {
                     gap.to.isDefined ? gap.to : gap.header.eventTime, place)
             case .repair(let request, let scope):
                 mark(scope, .any, request.from, request.to, place)
+            case .change(let change, let scope):
+                changes.append(OracleChange(change: change, scope: scope))
+                let time = change.header.eventTime
+                mark(scope, .trade, time, time.advanced(byNanoseconds: 1), place)
             case .watermark(let told, let source):
                 if source != .manual, told.isDefined {
                     watermark = max(watermark, told.nanoseconds)
@@ -92,7 +97,7 @@ struct TickLedger: Sendable {
                 watermarks.append(watermark)
             }
         }
-        let mended = OracleRepair.mended(ticks.map(\.tick))
+        let mended = OracleRepair.mended(ticks.map(\.tick), changes)
         entries = zip(ticks, mended).map {
             Entry(tick: $0.tick, mended: $1.tick, isCancelled: $1.isCancelled, place: $0.place)
         }

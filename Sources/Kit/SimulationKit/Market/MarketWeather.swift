@@ -46,6 +46,8 @@ package struct MarketWeather: Sendable {
     package var gaps = 0
     /// Repair requests of a person.
     package var repairs = 0
+    /// Single trades that a person cancels, corrects or restores.
+    package var changes = 0
 
     package init() {}
 
@@ -64,6 +66,7 @@ package struct MarketWeather: Sendable {
         busts = 40
         gaps = 40
         repairs = 30
+        changes = 80
         for chance in Self.repairChances where Int.random(in: 0..<3, using: &random) == 0 {
             self[keyPath: chance] = 0
         }
@@ -77,6 +80,6 @@ package struct MarketWeather: Sendable {
     }
 
     private static var repairChances: [WritableKeyPath<MarketWeather, Int>] {
-        [\.busts, \.gaps, \.repairs]
+        [\.busts, \.gaps, \.repairs, \.changes]
     }
 }

@@ -34,6 +34,8 @@ struct MarketMaking {
     private var now = SimulatedInput.start
     /// Trades on the tape that may be cancelled or corrected, the newest last.
     private var standing: [Standing] = []
+    /// Trades that a person may change, the newest last: also late, repeated and cancelled ones.
+    private var addressed: [Addressed] = []
     /// Ticks that a source has left out and may still deliver.
     private var missing: [Missing] = []
     private var nextID: UInt64 = 1
@@ -41,6 +43,13 @@ struct MarketMaking {
     struct Standing {
         let source: Int
         let symbol: Symbol
+        let trade: Trade
+    }
+
+    struct Addressed {
+        let source: Int
+        let symbol: Symbol
+        let ordinal: UInt64
         let trade: Trade
     }
 
@@ -88,6 +97,7 @@ struct MarketMaking {
         if !missing.isEmpty, Int.random(in: 0..<3, using: &random) == 0 { fillGap(&random) }
         seal(index)
         if happens(weather.repairs, &random) { request(using: &random) }
+        if happens(weather.changes, &random) { change(using: &random) }
     }
 
     func happens(_ chance: Int, _ random: inout SeededRandom) -> Bool {
@@ -123,6 +133,7 @@ struct MarketMaking {
         guard let symbol = sources[index].randomSymbol(using: &random) else { return }
         now += Int64.random(in: 0...weather.pace, using: &random)
         if happens(weather.repeats, &random), let last = sources[index].lastTick {
+            if case .trade(let trade) = last.tick { address(trade, last.symbol, index) }
             sources[index].append(last)
             return
         }
@@ -137,6 +148,7 @@ struct MarketMaking {
             missing[gap].trades.append(trade)
             return
         }
+        address(trade, symbol, index)
         sources[index].append(.trade(trade), symbol)
         standing.append(Standing(source: index, symbol: symbol, trade: trade))
         if standing.count > 40 { standing.removeFirst(20) }
@@ -277,6 +289,7 @@ struct MarketMaking {
         for var trade in filled.trades {
             trade.header.flags.insert(.backfilled)
             trade.header.receiveTime = Timestamp(nanoseconds: now)
+            address(trade, filled.symbol, filled.source)
             sources[filled.source].append(.trade(trade), filled.symbol)
         }
         var to = max(filled.to, now)
@@ -301,6 +314,49 @@ struct MarketMaking {
             reason: .repair, requester: "simulation")
         person.feed(symbol, provider: "", since: .undefined)
         person.append(.repair(request), symbol)
+        tape.store(person.seal(isIdle: false, watermark: nil, sendTime: now))
+        manual = person
+    }
+
+    // MARK: changes of people
+
+    /// Notes a trade that is about to be appended.
+    private mutating func address(_ trade: Trade, _ symbol: Symbol, _ index: Int) {
+        guard sources[index].feeds(symbol) else { return }
+        addressed.append(
+            Addressed(
+                source: index, symbol: symbol, ordinal: sources[index].ordinal, trade: trade))
+        if addressed.count > 60 { addressed.removeFirst(20) }
+    }
+
+    /// Cancels, corrects or restores a trade, whatever was done to it before. One trade is often
+    /// changed more than once. Now and then there is no such trade, or the change is none.
+    private mutating func change(using random: inout SeededRandom) {
+        let recent = addressed.suffix(Bool.random(using: &random) ? 5 : 60)
+        guard let one = recent.randomElement(using: &random), var person = manual else { return }
+        let action = TradeChangeAction.allCases.randomElement(using: &random) ?? .cancel
+        var change = TradeChange(
+            header: TickHeader(
+                symbol: 0, providerTime: one.trade.header.eventTime,
+                receiveTime: Timestamp(nanoseconds: now)),
+            source: sources[one.source].name, ordinal: one.ordinal, change: action)
+        if action == .correct {
+            change.price = Price(raw: Int64.random(in: 1...80, using: &random) * 125_000_000)
+            change.size = Quantity(raw: Int64.random(in: 1...9, using: &random) * 10_000_000_000)
+        }
+        if happens(100, &random) {
+            let mistake = Int.random(in: 0..<4, using: &random)
+            if mistake == 0 { change.ordinal += 1 }
+            if mistake == 1 { change.change = 9 }
+            if mistake == 2 { change.size = Quantity(raw: -1) }
+            if mistake == 3 {
+                change.header.providerTime = change.header.providerTime.advanced(byNanoseconds: 1)
+            }
+        }
+        person.feed(
+            one.symbol, provider: "", since: .undefined,
+            of: happens(200, &random) ? nil : sources[one.source].name)
+        person.append(.change(change), one.symbol)
         tape.store(person.seal(isIdle: false, watermark: nil, sendTime: now))
         manual = person
     }

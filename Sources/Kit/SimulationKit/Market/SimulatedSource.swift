@@ -9,8 +9,10 @@ struct SimulatedSource {
         case quote(Quote)
         case gap(GapRecord)
         case repair(RepairRequest)
+        case change(TradeChange)
     }
 
+    let name: SourceName
     private var ticks: PacketBuilder
     private var watermarks: PacketBuilder
     private var nextOrdinal: UInt64 = 1
@@ -22,6 +24,7 @@ struct SimulatedSource {
     private(set) var lastTick: (tick: Tick, symbol: Symbol)?
 
     init(_ name: SourceName, symbols: [Symbol]) {
+        self.name = name
         ticks = PacketBuilder(kind: .ticks, partition: Partition(0), source: name)
         watermarks = PacketBuilder(kind: .watermark, partition: Partition(0), source: name)
         for symbol in symbols {
@@ -31,6 +34,8 @@ struct SimulatedSource {
 
     var symbolNames: [Symbol] { fed.map(\.symbol) }
     var hasTicks: Bool { ticks.tickCount > 0 }
+    /// The ordinal of the next tick.
+    var ordinal: UInt64 { nextOrdinal + UInt64(ticks.tickCount) }
 
     func feeds(_ symbol: Symbol?) -> Bool { fed.contains { $0.symbol == symbol } }
 
@@ -38,12 +43,16 @@ struct SimulatedSource {
         fed.randomElement(using: &random)?.symbol
     }
 
-    /// Feeds a symbol from the next tick on. A `provider` of `nil` keeps the present one.
-    mutating func feed(_ symbol: Symbol, provider: String?, since: Timestamp) {
+    /// Feeds a symbol from the next tick on. A `provider` of `nil` keeps the present one. `source`
+    /// is the source that a person's record concerns.
+    mutating func feed(
+        _ symbol: Symbol, provider: String?, since: Timestamp, of source: SourceName? = nil
+    ) {
         let known = fed.firstIndex { $0.symbol == symbol }
         let provider = provider ?? known.map { fed[$0].provider } ?? "p"
         let index = ticks.register(
-            SymbolDefinition(symbol: symbol, provider: provider, since: since))
+            SymbolDefinition(
+                symbol: symbol, provider: provider, since: since, source: source))
         if let known {
             fed[known] = (symbol, provider, index)
         } else {
@@ -77,6 +86,9 @@ struct SimulatedSource {
         case .repair(var request):
             request.header.symbol = index
             _ = ticks.append(request)
+        case .change(var change):
+            change.header.symbol = index
+            _ = ticks.append(change)
         }
     }
 

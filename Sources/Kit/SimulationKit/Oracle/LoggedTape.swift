@@ -40,6 +40,7 @@ enum LoggedEvent {
     case tick(LoggedTick)
     case gap(GapRecord, LoggedScope)
     case repair(RepairRequest, LoggedScope)
+    case change(TradeChange, LoggedScope)
     /// The end of a packet.
     case watermark(Timestamp, SourceName)
 }
@@ -106,6 +107,9 @@ package struct LoggedTape {
                 } else if let request = message.repairRequest(in: packet) {
                     let definition = walk.symbol(request.header.symbol, in: packet)
                     events.append(.repair(request, scope(definition, header)))
+                } else if let change = message.tradeChange(in: packet) {
+                    let definition = walk.symbol(change.header.symbol, in: packet)
+                    events.append(.change(change, scope(definition, header)))
                 }
             case .control(let message):
                 guard let definition = message.symbolDefinition(in: packet)?.definition else {

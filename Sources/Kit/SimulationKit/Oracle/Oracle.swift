@@ -16,6 +16,8 @@ package struct Oracle {
     /// All ticks on the tape so far, for repairs.
     private var standing: [LoggedTick] = []
     private var dirty: [OracleRepair] = []
+    /// People's changes of single trades so far, in order.
+    private var changes: [OracleChange] = []
     private var missing = OracleMissing()
 
     package static func result(
@@ -68,6 +70,11 @@ package struct Oracle {
         case .gap(let gap, let scope): mark(gap, scope)
         case .repair(let request, let scope):
             mark(scope, .any, from: request.from, to: request.to)
+        case .change(let change, let scope):
+            changes.append(OracleChange(change: change, scope: scope))
+            mark(
+                scope, .trade, from: change.header.eventTime,
+                to: change.header.eventTime.advanced(byNanoseconds: 1))
         case .watermark(let watermark, let source):
             if source != .manual { clock.advance(source, to: watermark) }
             repair()
@@ -135,7 +142,7 @@ package struct Oracle {
     /// tape counts, whenever it came, except for cancelled ones.
     private mutating func repair() {
         guard !dirty.isEmpty else { return }
-        let mended = OracleRepair.mended(standing)
+        let mended = OracleRepair.mended(standing, changes)
         for index in leaves.indices {
             let input = definition.nodes[leaves[index].node].input
             let own = mended.filter { stages.isOf(input, $0.tick) }
@@ -198,11 +205,20 @@ struct OracleRepair {
     }
 
     /// Returns the ticks as if every correction had come with its trade.
-    static func mended(_ standing: [LoggedTick]) -> [Mended] {
+    static func mended(_ standing: [LoggedTick], _ byPeople: [OracleChange]) -> [Mended] {
         let changes = standing.filter { $0.header.action != TradeAction.new.rawValue }
         return standing.map { tick in
-            guard tick.header.action == TradeAction.new.rawValue, let trade = tick.trade else {
+            guard tick.header.action == TradeAction.new.rawValue, tick.trade != nil else {
                 return Mended(tick: tick, isCancelled: false)
+            }
+            var mended = tick
+            // What a person says of this very trade comes first, unless it was taken back.
+            if let last = byPeople.last(where: { $0.concerns(tick) }), !last.isRestoring {
+                if !last.isCancelling {
+                    mended.trade?.price = last.change.price
+                    mended.trade?.size = last.change.size
+                }
+                return Mended(tick: mended, isCancelled: last.isCancelling)
             }
             // The members of a group share the ids of trades. People may change trades of a source.
             let about = changes.filter {
@@ -214,14 +230,35 @@ struct OracleRepair {
             guard let last = about.last, let change = last.trade else {
                 return Mended(tick: tick, isCancelled: false)
             }
-            var mended = tick
             mended.trade?.price = change.price
             mended.trade?.size = change.size
             mended.trade?.exchange = change.exchange
             mended.trade?.conditions = change.conditions
-            _ = trade
             return Mended(
                 tick: mended, isCancelled: last.header.action == TradeAction.cancel.rawValue)
         }
+    }
+}
+
+/// A person's change of one trade.
+struct OracleChange {
+    let change: TradeChange
+    let scope: LoggedScope
+
+    /// Whether it says what to do at all.
+    var isUsable: Bool {
+        switch TradeChangeAction(rawValue: change.change) {
+        case .cancel, .restore: true
+        case .correct: change.price.isDefined && change.size.isDefined && change.size.raw >= 0
+        case nil: false
+        }
+    }
+
+    var isCancelling: Bool { change.change == TradeChangeAction.cancel.rawValue }
+    var isRestoring: Bool { change.change == TradeChangeAction.restore.rawValue }
+
+    func concerns(_ tick: LoggedTick) -> Bool {
+        isUsable && tick.id == LoggedTick.ID(source: change.source, ordinal: change.ordinal)
+            && tick.header.eventTime == change.header.eventTime && scope.holds(tick.symbol)
     }
 }

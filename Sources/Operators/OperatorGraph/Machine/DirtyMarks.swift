@@ -6,7 +6,8 @@ internal import TapeCodec
 /// Finds the records of a packet because of which windows have to be computed again.
 ///
 /// A cancel or a correction is a trade with an `action`, and carries the event time of the trade
-/// that it cancels or corrects. A gap and a repair request carry their stretch of time.
+/// that it cancels or corrects. A person's change of one trade has the time of that trade, too. A
+/// gap and a repair request carry their stretch of time.
 struct DirtyMarks {
     let tables: PartitionTables
     /// The packet's source; `nil` for the source `manual`, whose records concern symbols of all
@@ -29,6 +30,7 @@ struct DirtyMarks {
     static func isRecord(_ message: MessageBounds) -> Bool {
         message.template == WireFormat.Template.gapRecord
             || message.template == WireFormat.Template.repairRequest
+            || message.template == WireFormat.Template.tradeChange
     }
 
     /// Appends the dirty ranges of a packet's records, in their order.
@@ -37,21 +39,26 @@ struct DirtyMarks {
         while let item = walk.next(in: packet) {
             switch item {
             case .trade(let trade) where trade.header.action != 0:
-                mark(trade, symbols(trade.header, &walk, packet), into: &dirty)
+                mark(trade.header, symbols(trade.header, &walk, packet), into: &dirty)
             case .other(let message):
                 if let gap = message.gapRecord(in: packet) {
                     mark(gap, concerned(gap.header, &walk, packet), into: &dirty)
                 } else if let request = message.repairRequest(in: packet) {
                     mark(request, concerned(request.header, &walk, packet), into: &dirty)
+                } else if source == nil, let change = message.tradeChange(in: packet) {
+                    mark(change.header, symbols(change.header, &walk, packet), into: &dirty)
                 }
             case .trade, .quote, .bar, .control: continue
             }
         }
     }
 
-    private func mark(_ trade: Trade, _ symbols: [UInt32], into dirty: inout [DirtyRange]) {
+    /// Marks the moment of a trade that is changed.
+    private func mark(
+        _ header: TickHeader, _ symbols: [UInt32], into dirty: inout [DirtyRange]
+    ) {
         guard hasTrades else { return }
-        let time = trade.header.eventTime.nanoseconds
+        let time = header.eventTime.nanoseconds
         let (end, overflow) = time.addingReportingOverflow(1)
         guard !overflow else { return }
         for symbol in symbols { mark(symbol, time, end, .bust, .trade, into: &dirty) }

@@ -11,7 +11,8 @@ struct TradeWalk: TradeReader {
     private(set) var definition: MessageBounds?
     /// Whether a record of the packet so far may make time dirty (`DirtyMarks`).
     var hasMarks: Bool { actions != 0 }
-    /// The actions of all trades so far, joined by OR, and the highest bit for gaps and requests.
+    /// The actions of all trades so far, joined by OR, and the highest bit for records that are
+    /// no trades.
     private var actions: UInt8 = 0
     private var cursor = RecordCursor()
     private var ordinal: UInt64

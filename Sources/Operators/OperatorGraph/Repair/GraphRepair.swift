@@ -13,10 +13,11 @@ package import TapeCodec
 /// A *fetched* tick is one with the flag `backfilled`: a provider delivered it later from its
 /// history. `manual` is the source of people's requests; its ticks are treated as fetched. A source
 /// is its index in the machine's tables, and `nil` stands for `manual`. A *move* is a definition by
-/// which a source begins to feed a symbol. A *change* is a cancelled or corrected trade.
+/// which a source begins to feed a symbol. A *change* cancels or corrects a trade, or takes a
+/// person's change back.
 package struct GraphRepair: Sendable {
     package let plan: RepairPlan
-    /// Cancels and corrections that could not be noted, or carry no id to find the trade by.
+    /// Changes that could not be noted, or that do not say which trade they concern, and how.
     package private(set) var unusedChanges: UInt64 = 0
     /// Ticks of `manual` in the time of the repair that were left out: several sources have their
     /// symbol, and it is not known to which of them they belong.
@@ -96,14 +97,14 @@ package struct GraphRepair: Sendable {
                         ? meant(named, packet, &walk) : [trade.header.symbol]
                     note(trade, of: owners, source: source)
                 }
-                if isTaken { stages.note(.trade(trade), source: source) }
+                if isTaken { stages.note(.trade(trade), walk.ordinal, source: source) }
                 if isTaken, isWanted(trade.header) {
                     kept.keep(.trade(trade), walk.ordinal, source: source)
                 }
             case .quote(var quote):
                 if source == nil { noteUnassigned(quote.header, packet, &walk) }
                 own(&quote.header, source)
-                if isTaken { stages.note(.quote(quote), source: source) }
+                if isTaken { stages.note(.quote(quote), walk.ordinal, source: source) }
                 if isTaken, isWanted(quote.header) {
                     kept.keep(.quote(quote), walk.ordinal, source: source)
                 }
@@ -152,10 +153,27 @@ package struct GraphRepair: Sendable {
         unassigned &+= 1
     }
 
-    /// Notes a gap record; other messages do not matter here.
+    /// Notes a person's change of one trade, for the symbol of each source that it may concern. A
+    /// trade of `manual` may belong to several.
+    private mutating func note(
+        _ change: TradeChange, _ packet: RawSpan, _ walk: inout PacketWalk
+    ) {
+        let symbols = meant(change.header.symbol, packet, &walk)
+        let source = leaves.tables.sources.entries.firstIndex { $0.name == change.source }
+        var isNoted = !symbols.isEmpty && (source != nil || change.source == .manual)
+        for symbol in symbols where isNoted {
+            isNoted = changes.note(change, of: symbol, source: source)
+        }
+        if !isNoted { unusedChanges &+= 1 }
+    }
+
+    /// Notes a gap record or a person's change; other messages do not matter here.
     private mutating func note(
         _ message: MessageBounds, _ packet: RawSpan, _ walk: inout PacketWalk, _ source: Int?
     ) {
+        if source == nil, let change = message.tradeChange(in: packet) {
+            return note(change, packet, &walk)
+        }
         guard let gap = message.gapRecord(in: packet) else { return }
         guard gap.header.symbol != TickHeader.noSymbol else {
             return missing.take(gap, ofAllOf: source)
@@ -186,7 +204,7 @@ package struct GraphRepair: Sendable {
     package mutating func endFirstPass() -> Bool {
         leaves.tables.missing = missing.stretches
         let changes = self.changes
-        stages.endNotes { changes.applied(to: $0, source: $1) }
+        stages.endNotes { changes.applied(to: $0, $1, source: $2) }
         guard !kept.isTooMuch else { return true }
         let all = kept
         kept = KeptTicks(max: 0)
@@ -323,7 +341,9 @@ package struct GraphRepair: Sendable {
         let feed = symbols.source(of: found.header.symbol)
         let source = pass.source ?? feed
         guard source == feed else { return }
-        let change = found.header.action == 0 ? changes.change(of: found, source: pass.source) : nil
+        let change =
+            found.header.action == 0
+            ? changes.change(of: found, ordinal, source: pass.source) : nil
         var trade = found
         if case .corrected(let values) = change { trade.take(values) }
         let way = stages.way(of: .trade(trade))

@@ -17,6 +17,7 @@ struct RepairStages: Sendable {
 
     private struct Fetched: Sendable, BitwiseCopyable {
         var tick: KeptTicks.Step
+        let ordinal: UInt64
         /// The source; `nil` for `manual`.
         let source: Int?
         /// Its event time, by which it is judged.
@@ -89,7 +90,7 @@ struct RepairStages: Sendable {
 
     /// Notes a tick. Has to be called for every tick in the order of the tape. `source` is `nil`
     /// for `manual`.
-    mutating func note(_ tick: KeptTicks.Step, source: Int?) {
+    mutating func note(_ tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?) {
         guard remembers, let header = tick.header, isJudged(header), header.symbol < feedOf.count,
             (source ?? feedOf[Int(header.symbol)]) == feedOf[Int(header.symbol)],
             tick.isTrade ? plan.trades.isUsed : plan.quotes.isUsed
@@ -100,7 +101,9 @@ struct RepairStages: Sendable {
                 return
             }
             fetched.append(
-                Fetched(tick: tick, source: source, time: header.stageTime.nanoseconds))
+                Fetched(
+                    tick: tick, ordinal: ordinal, source: source,
+                    time: header.stageTime.nanoseconds))
         } else if symbols?.contains(header.symbol) ?? true {
             for place in sightings.indices where takesTrades[place] == tick.isTrade {
                 sightings[place].note(tick)
@@ -110,14 +113,16 @@ struct RepairStages: Sendable {
 
     /// Ends the first pass. Has to be called between the passes. `change` returns a tick as it was
     /// corrected later.
-    mutating func endNotes(_ change: (KeptTicks.Step, _ source: Int?) -> KeptTicks.Step) {
+    mutating func endNotes(
+        _ change: (KeptTicks.Step, _ ordinal: UInt64, _ source: Int?) -> KeptTicks.Step
+    ) {
         for place in fetched.indices {
             let tick = fetched[place].tick
             for (bit, seen) in sightings.enumerated()
             where takesTrades[bit] == tick.isTrade && seen.contains(tick) {
                 fetched[place].twins |= 1 << UInt64(bit)
             }
-            fetched[place].tick = change(tick, fetched[place].source)
+            fetched[place].tick = change(tick, fetched[place].ordinal, fetched[place].source)
         }
         sightings = []
         let order = fetched.indices.sorted { (fetched[$0].time, $0) < (fetched[$1].time, $1) }

@@ -1,9 +1,15 @@
 internal import MarketModel
+internal import Primitives
 
-/// The trades that were cancelled or corrected later, by the provider's id. A change concerns
-/// trades of its own source or group, because ids are unique within it: the members of a group are
-/// parts of one feed, and share its ids. A change of the source `manual` is noted for each source
-/// that it may concern.
+/// The trades that were cancelled or corrected later.
+///
+/// A record of a provider names its trade by the provider's id. It concerns trades of its own
+/// source or group, because ids are unique within it: the members of a group are parts of one feed,
+/// and share its ids. Such a record of the source `manual` is noted for each source that it may
+/// concern.
+///
+/// A person's `TradeChange` names its trade by source and ordinal. It counts before all others,
+/// until a person takes it back.
 struct TradeChanges: Sendable {
     enum Change: Hashable, Sendable {
         /// The trade does not count.
@@ -28,6 +34,21 @@ struct TradeChanges: Sendable {
         var id: UInt64
     }
 
+    /// One trade of the tape. After a restore from a backup an ordinal may be given twice: then the
+    /// time tells the two apart.
+    private struct Place: Hashable, Sendable {
+        var symbol: UInt32
+        var eventTime: Timestamp
+        /// The source that published it; `nil` for `manual`.
+        var source: Int?
+        var ordinal: UInt64
+    }
+
+    private enum Addressed: Sendable {
+        case cancelled
+        case corrected(Price, Quantity)
+    }
+
     private struct Noted: Sendable {
         var change: Change
         /// The number of the change, which counts up.
@@ -37,8 +58,9 @@ struct TradeChanges: Sendable {
     /// The maximum number of changes. Further ones are not noted, but counted.
     static let changesMax = 1_048_576
 
-    /// Looked up and never walked over.
+    /// Both are looked up and never walked over.
     private var byTrade: [Key: Noted] = [:]
+    private var byPlace: [Place: Addressed] = [:]
     /// The number of the last change.
     private var noted = 0
 
@@ -48,7 +70,7 @@ struct TradeChanges: Sendable {
         let key = Key(
             symbol: trade.header.symbol, isOfPeople: source == nil, id: trade.header.providerID)
         guard key.id != 0, trade.header.symbol != TickHeader.noSymbol,
-            byTrade.count < Self.changesMax || byTrade[key] != nil
+            hasRoom || byTrade[key] != nil
         else { return false }
         let change: Change
         switch TradeAction(rawValue: trade.header.action) {
@@ -65,8 +87,56 @@ struct TradeChanges: Sendable {
         return true
     }
 
-    /// Returns the last change of a trade, from its own source or group or from `manual`.
-    func change(of trade: Trade, source: Int?) -> Change? {
+    private var hasRoom: Bool { byTrade.count + byPlace.count < Self.changesMax }
+
+    /// Notes a person's change of the trade with this symbol and source; `nil` is `manual`. It
+    /// replaces the last one of the same trade. Returns false when there is no room, or when the
+    /// change says nothing that can be done.
+    mutating func note(_ change: TradeChange, of symbol: UInt32, source: Int?) -> Bool {
+        let place = Place(
+            symbol: symbol, eventTime: change.header.eventTime, source: source,
+            ordinal: change.ordinal)
+        let addressed: Addressed
+        switch TradeChangeAction(rawValue: change.change) {
+        case .cancel: addressed = .cancelled
+        case .correct:
+            guard change.price.isDefined, change.size.isDefined, change.size.raw >= 0 else {
+                return false
+            }
+            addressed = .corrected(change.price, change.size)
+        case .restore:
+            byPlace[place] = nil
+            return true
+        case nil: return false
+        }
+        guard hasRoom || byPlace[place] != nil else { return false }
+        byPlace[place] = addressed
+        return true
+    }
+
+    /// Returns the change that counts for a trade: a person's of this very trade, else the last one
+    /// by id, from its own source or group or from `manual`.
+    func change(of trade: Trade, _ ordinal: UInt64, source: Int?) -> Change? {
+        addressed(trade, ordinal, source) ?? changeByID(of: trade, source)
+    }
+
+    private func addressed(_ trade: Trade, _ ordinal: UInt64, _ source: Int?) -> Change? {
+        guard !byPlace.isEmpty else { return nil }
+        let place = Place(
+            symbol: trade.header.symbol, eventTime: trade.header.eventTime, source: source,
+            ordinal: ordinal)
+        switch byPlace[place] {
+        case .cancelled: return .cancelled
+        case .corrected(let price, let size):
+            return .corrected(
+                Values(
+                    price: price, size: size, exchange: trade.exchange,
+                    conditions: trade.conditions))
+        case nil: return nil
+        }
+    }
+
+    private func changeByID(of trade: Trade, _ source: Int?) -> Change? {
         guard trade.header.providerID != 0, !byTrade.isEmpty else { return nil }
         var key = Key(
             symbol: trade.header.symbol, isOfPeople: true, id: trade.header.providerID)
@@ -82,9 +152,11 @@ struct TradeChanges: Sendable {
 
 extension TradeChanges {
     /// Returns a tick as it was corrected later.
-    func applied(to tick: KeptTicks.Step, source: Int?) -> KeptTicks.Step {
+    func applied(
+        to tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?
+    ) -> KeptTicks.Step {
         guard case .trade(var trade) = tick,
-            case .corrected(let values) = change(of: trade, source: source)
+            case .corrected(let values) = change(of: trade, ordinal, source: source)
         else { return tick }
         trade.take(values)
         return .trade(trade)

@@ -111,6 +111,32 @@ extension HelpPage {
                 "tapeline repair AAPL --source ibkr --from -2h --to -1h",
             ]),
         HelpTopic(
+            "trade", .bars,
+            [
+                (
+                    "trade cancel|correct|restore SOURCE/PARTITION/ORDINAL --note TEXT",
+                    [
+                        "have one trade count no more, with another price or size, or again as it",
+                        "came. 'tapeline tail' and the column tick_id show addresses. Shows the",
+                        "trade and its bars first; who, why and when are kept (view trade_changes)",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--price P, --size S", "of a correction; one not given stays"),
+                HelpTopic.Option(
+                    "--wait", "until the new versions are stored, --timeout seconds at most:",
+                    "0 done, 1 refused with the reason, 75 not yet"),
+                HelpTopic.Option("--dry-run", "show the trade and its bars"),
+                yes, json,
+            ] + place,
+            examples: [
+                "tapeline trade cancel ibkr/3/1042 --note \"busted by NASDAQ\" --wait",
+                "tapeline trade correct ibkr/3/1042 --price 231.25 --note \"typed wrong\"",
+                "tapeline trade restore ibkr/3/1042 --note \"it was the other one\"",
+            ]),
+        HelpTopic(
             "dlq", .bars,
             [
                 (

@@ -71,6 +71,7 @@ struct ProofSlice {
         for symbol in symbols {
             for bar in try database.bars(symbol, series, from, to) { stored[bar.key] = bar }
             try database.lateTicks(symbol, definition.groups, since, until, into: &records)
+            try database.tradeChanges(symbol, definition.groups, since, until, into: &records)
             var noted = records
             for kind in kinds {
                 try database.ticks(

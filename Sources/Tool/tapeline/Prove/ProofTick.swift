@@ -32,6 +32,14 @@ struct ProofRecords: Sendable {
         var output: UInt64
     }
 
+    /// What a person's records say of one trade now.
+    enum PersonalChange: Sendable {
+        /// All of it was taken back.
+        case none
+        case cancel
+        case correct(Price, Quantity)
+    }
+
     private struct Subject: Hashable {
         /// Of a source or group. The members of a group share the ids of trades.
         let symbol: SourceSymbol
@@ -73,6 +81,8 @@ struct ProofRecords: Sendable {
     /// Symbols and names that have late ticks at all, including duplicates.
     private var listings: Set<Listing> = []
     private var changes: [Subject: Trade] = [:]
+    /// By people, who name a trade by its place.
+    private var personal: [Place: (change: PersonalChange, time: Int64)] = [:]
     /// Event times of ticks that caused their windows to be computed again.
     private(set) var dirty: [SourceSymbol: [Int64]] = [:]
 
@@ -96,6 +106,16 @@ struct ProofRecords: Sendable {
         let subject = Subject(
             symbol: tick.symbol, isOfPeople: tick.source == .manual, id: header.providerID)
         changes[subject] = trade
+    }
+
+    /// Records what a person's records say of the trade with this place and time.
+    mutating func note(
+        _ change: PersonalChange, of place: Place, _ symbol: SourceSymbol, _ time: Int64
+    ) {
+        count += 1
+        dirty[symbol, default: []].append(time)
+        if case .none = change { return }
+        personal[place] = (change, time)
     }
 
     /// Returns whether the window was, or should have been, computed again.
@@ -126,8 +146,15 @@ struct ProofRecords: Sendable {
         var mended = tick
         mended.trade?.header.flags.remove(.backfilled)
         mended.quote?.header.flags.remove(.backfilled)
-        guard let header = tick.header, header.action == TradeAction.new.rawValue,
-            header.providerID != 0, let change = change(of: tick, id: header.providerID)
+        guard let header = tick.header, header.action == TradeAction.new.rawValue else {
+            return mended
+        }
+        let place = Place(source: tick.source, ordinal: tick.ordinal)
+        if let person = personal[place], person.time == tick.time {
+            mended.trade?.take(person.change)
+            return mended
+        }
+        guard header.providerID != 0, let change = change(of: tick, id: header.providerID)
         else { return mended }
         if change.header.action == TradeAction.cancel.rawValue {
             mended.trade?.header.action = change.header.action
@@ -159,6 +186,16 @@ struct ProofRecords: Sendable {
 
     private func isListed(_ symbol: SourceSymbol, _ name: SeriesName) -> Bool {
         listings.contains(Listing(symbol: symbol, name: name))
+    }
+}
+
+extension Trade {
+    fileprivate mutating func take(_ change: ProofRecords.PersonalChange) {
+        switch change {
+        case .none: break
+        case .cancel: header.action = TradeAction.cancel.rawValue
+        case .correct(let price, let size): (self.price, self.size) = (price, size)
+        }
     }
 }
 

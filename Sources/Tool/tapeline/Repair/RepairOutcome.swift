@@ -88,9 +88,13 @@ struct RepairOutcome: Equatable, Sendable {
             json.member("bars", bars)
             json.member(
                 "refused",
-                array: { json in for refusal in refusals { Self.write(refusal, into: &json) } })
+                array: { json in writeRefusals(into: &json) })
         }
         return String(decoding: json.bytes, as: UTF8.self)
+    }
+
+    func writeRefusals(into json: inout JSONWriter) {
+        for refusal in refusals { Self.write(refusal, into: &json) }
     }
 
     private static func write(_ refusal: RefusedRepair, into json: inout JSONWriter) {

@@ -1,4 +1,3 @@
-internal import Glibc
 import MarketModel
 import Primitives
 import ServiceRuntime
@@ -55,7 +54,10 @@ struct RepairRun {
         _ partition: Partition, _ client: TapeClient, _ shutdown: ShutdownSignal,
         asked: inout UInt64?
     ) throws -> ExitCode {
-        let watch = try command.waitSeconds.map { _ in try RepairWatch(command, partition, client) }
+        let subject = RepairWatch.Subject(
+            symbol: command.symbol, source: command.source, from: command.from, to: command.to,
+            reason: command.reason)
+        let watch = try command.waitSeconds.map { _ in try RepairWatch(subject, partition, client) }
         defer { watch?.close() }
         let publisher = try ManualPublisher(client, [partition], shutdown)
         try publisher.open()
@@ -75,12 +77,11 @@ struct RepairRun {
     }
 
     private func request() -> RepairRequest {
-        let requester = unsafe getenv("USER").map { unsafe String(cString: $0) } ?? ""
-        return RepairRequest(
+        RepairRequest(
             header: TickHeader(
                 symbol: 0, providerTime: .undefined, receiveTime: SystemClock().now()),
             from: command.from, to: command.to, reason: command.reason,
-            requester: requester.utf8.count <= RepairRequest.requesterBytesMax ? requester : "",
+            requester: Requester.name(bytesMax: RepairRequest.requesterBytesMax),
             note: command.note)
     }
 

@@ -10,20 +10,44 @@ import TapeTransport
 final class RepairWatch {
     /// A request has at most one refusal per day.
     private static let refusalsMax = 64
+    /// The versions that are kept; further ones are only counted.
+    private static let versionsMax = 64
 
-    private let command: RepairCommand
+    /// The bars whose new versions are counted.
+    struct Subject {
+        let symbol: Symbol
+        /// `nil` means all sources of the symbol.
+        let source: SourceName?
+        /// The range of event times is [from, to).
+        let from: Timestamp
+        let to: Timestamp
+        let reason: BarReason
+    }
+
+    /// A new version of a bar.
+    struct Version: Equatable {
+        let series: SeriesName
+        let source: SourceName
+        let openTime: Timestamp
+        let revision: UInt64
+        let trades: UInt64
+        let isWithdrawn: Bool
+    }
+
+    private let subject: Subject
     private let reader: RangeReader
     private let clock = SystemClock()
     /// The number of versions of bars in the range whose reason is the request's.
     private(set) var bars = 0
+    private(set) var versions: [Version] = []
     /// The refusals of the request. Packets are read only once the request's sequence is known.
     private(set) var refusals: [RefusedRepair] = []
     private var sequence: UInt64 = 0
     /// The input sequence up to which all output is published.
     private var reached: UInt64 = 0
 
-    init(_ command: RepairCommand, _ partition: Partition, _ client: TapeClient) throws {
-        self.command = command
+    init(_ subject: Subject, _ partition: Partition, _ client: TapeClient) throws {
+        self.subject = subject
         reader = try RangeReader(client, group: "repair")
         let names = client.names
         let bars = TapeReaders.Input(
@@ -42,23 +66,34 @@ final class RepairWatch {
         while reached < sequence {
             guard clock.remaining(until: deadline) > .zero else { return false }
             if shutdown.isRequested { throw ToolError.refused("interrupted; the request stays") }
-            try reader.receive(timeout: turn) { $0.message.withPayload { take($0) } }
+            try reader.receive(timeout: turn) { packet in
+                let header = try packet.header.get()
+                packet.message.withPayload { take(header, $0) }
+            }
         }
         return true
     }
 
-    private func take(_ packet: RawSpan) {
-        var walk = PacketWalk()
+    private func take(_ header: PacketHeader, _ packet: RawSpan) {
+        var walk = PacketWalk(header)
         while let item = walk.next(in: packet) {
             switch item {
             case .bar(let bar):
                 guard let symbol = walk.symbol(bar.symbol, in: packet),
-                    symbol.symbol == command.symbol,
-                    command.source == nil || command.source == symbol.source,
-                    bar.reason == command.reason.rawValue, bar.openTime < command.to,
-                    bar.closeTime > command.from
+                    symbol.symbol == subject.symbol,
+                    subject.source == nil || subject.source == symbol.source,
+                    bar.reason == subject.reason.rawValue, bar.openTime < subject.to,
+                    bar.closeTime > subject.from
                 else { continue }
                 bars += 1
+                guard versions.count < Self.versionsMax, let source = symbol.source,
+                    let series = walk.series(bar.series, in: packet)
+                else { continue }
+                versions.append(
+                    Version(
+                        series: series.name, source: source, openTime: bar.openTime,
+                        revision: walk.ordinal, trades: bar.trades,
+                        isWithdrawn: bar.flags.contains(.withdrawn)))
             case .other(let message):
                 guard let value = message.indicatorValue(in: packet),
                     let refusal = RefusedRepair(value)

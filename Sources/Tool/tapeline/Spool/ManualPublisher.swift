@@ -91,6 +91,18 @@ final class ManualPublisher {
         try append(.repair(request), lane)
     }
 
+    /// Appends a person's change of a trade that belongs to this source.
+    func append(
+        _ change: TradeChange, of symbol: Symbol, _ source: SourceName?, _ partition: Partition
+    ) throws {
+        guard let lane = lanes[partition] else { return }
+        var change = change
+        change.header.symbol = self.symbol(
+            SymbolDefinition(symbol: symbol, provider: "", since: .undefined, source: source),
+            partition, lane)
+        try append(.tradeChange(change), lane)
+    }
+
     private func append(_ record: TapeRecord, _ lane: Lane) throws {
         var mark = (ticks: ticks, deadline: clock.deadline(after: Self.stallTimeout))
         while true {

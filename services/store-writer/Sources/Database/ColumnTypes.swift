@@ -44,7 +44,7 @@ enum ColumnTypes {
                 "bid_exchange", "ask_exchange", "reason", "sink", "input", "detail", "kind",
                 "state", "operation", "side", "market_maker", "computed_from", "basis",
                 "publisher", "article", "body", "extra", "bulletin_kind", "report", "name",
-                "unit", "made_of", "of_source",
+                "unit", "made_of", "of_source", "change", "requester", "note",
             ]
         ),
         (

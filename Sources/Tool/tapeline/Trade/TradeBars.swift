@@ -1,0 +1,72 @@
+import MarketModel
+import PostgresClient
+import Primitives
+
+/// A stored bar that holds the time of a trade.
+struct TradeBar: Equatable {
+    let series: String
+    let source: String
+    let from: String
+    let to: String
+    let version: String
+    let trades: String
+}
+
+/// What the database knows of a trade and of its bars.
+struct TradeTables: ~Copyable {
+    private let session: MarketSession
+
+    init(_ deployment: Deployment) throws(ToolError) {
+        session = try MarketSession(deployment)
+    }
+
+    /// Returns what the provider's records say of a trade that no person has changed.
+    func word(of found: TradeOnTape) throws(ToolError) -> TradeOnTape.ProviderWord {
+        // Rows of `trades_effective` with a person's change do not show what the provider said.
+        guard found.change == nil else { return .nothing }
+        let time = found.trade.header.eventTime
+        let rows = try session.rows(
+            """
+            SELECT e.price::text, e.size::text, e.is_corrected
+            FROM trades t LEFT JOIN trades_effective e
+                ON (e.symbol, e.ts, e.tick_id) = (t.symbol, t.ts, t.tick_id)
+            WHERE t.symbol = $1 AND t.ts = $2 AND t.tick_id = $3
+            """,
+            [.text(found.symbol.text), .timestamp(time), .text("\(found.address)")])
+        // The writer may not have stored it yet.
+        guard let row = rows.first else { return .nothing }
+        guard row[2] != nil else { return .cancelled }
+        guard row[2] == "t", let price = row[0], let size = row[1] else { return .nothing }
+        do throws(FixedPoint.ParseError) {
+            return .corrected(try Price(price), try Quantity(size))
+        } catch {
+            throw .unreadable("the stored trade \(found.address) has the price \(price)")
+        }
+    }
+
+    /// Returns the bars of a trade, those of short windows first. A source of bars that has no
+    /// trade near is a group of sources, whose bars may hold the trade, too.
+    func bars(of found: TradeOnTape) throws(ToolError) -> [TradeBar] {
+        let rows = try session.rows(
+            """
+            SELECT series, source, ts, close_time, version, trades FROM candles
+            WHERE symbol = $1 AND ts <= $2 AND close_time > $2
+                AND ts > $2::timestamptz - interval '40 days'
+                AND ($3 = '' OR source = $3 OR source NOT IN (
+                    SELECT t.source FROM trades t WHERE t.symbol = $1
+                        AND t.ts BETWEEN $2::timestamptz - interval '1 day'
+                            AND $2::timestamptz + interval '1 day'))
+            ORDER BY close_time - ts, series, source, number
+            """,
+            [
+                .text(found.symbol.text), .timestamp(found.trade.header.eventTime),
+                .text(found.owner?.text ?? ""),
+            ])
+        return rows.map { row in
+            let cells = row.map { $0 ?? "-" }
+            return TradeBar(
+                series: cells[0], source: cells[1], from: cells[2], to: cells[3],
+                version: cells[4], trades: cells[5])
+        }
+    }
+}

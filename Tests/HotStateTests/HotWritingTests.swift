@@ -70,6 +70,33 @@ struct HotWritingTests {
             try server.cli("HMGET", "x:bar:A:1m:feed", "ts", "close", "source") == "120\n6\nfeed")
     }
 
+    @Test("a provider's bars have a key by data and length, and an older one replaces nothing")
+    func providerBars() throws {
+        func write(_ sequence: UInt64, _ add: (inout SamplePacket, UInt32) -> Void) throws {
+            var table = HotTable(symbolsMax: 16)
+            var packet = try SamplePacket(source: "feed")
+            add(&packet, try packet.symbol("A:x"))
+            packet.add(to: &table, sequence: sequence)
+            #expect(try self.write(&table).allSatisfy { $0.errorMessage == nil })
+        }
+        try write(1) { packet, symbol in
+            packet.providerBar(symbol, open: 60, close: 1)
+            packet.providerBar(symbol, open: 60, close: 2, kind: .midpoint)
+            packet.providerBar(symbol, open: 0, seconds: 86_400, close: 3)
+        }
+        try write(2) { $0.providerBar($1, open: 55, close: 9) }
+        try write(3) { $0.providerBar($1, open: 60, close: 4) }
+        let fields = ["close", "open", "volume", "trades", "ts", "close_ts", "receive_ts"]
+        let key = "x:providerbar:A:x:trades-5s:feed"
+        #expect(
+            try server.cli(["HMGET", key] + fields + ["unfinished", "source"])
+                == "4\n\n\n7\n60000000000\n65000000000\n65000000001\n0\nfeed")
+        for (name, close) in [("midpoint-5s", "2"), ("trades-1d", "3")] {
+            #expect(try server.cli("HGET", "x:providerbar:A:x:\(name):feed", "close") == close)
+        }
+        #expect(try server.cli("ZRANGE", "x:sources:A:x", "0", "-1") == "feed")
+    }
+
     @Test("every name that a symbol may have becomes a key of its own, with what it says")
     func names() throws {
         var table = HotTable(symbolsMax: 100)

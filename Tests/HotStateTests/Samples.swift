@@ -42,6 +42,22 @@ struct SamplePacket {
         #expect(isIn)
     }
 
+    mutating func providerBar(
+        _ symbol: UInt32, open: Int64, seconds: Int64 = 5, close: Int64,
+        kind: ProviderBarKind = .trades
+    ) {
+        let start = Timestamp(nanoseconds: open * 1_000_000_000)
+        let end = start.advanced(byNanoseconds: seconds * 1_000_000_000)
+        var bar = ProviderBar(
+            header: TickHeader(
+                symbol: symbol, providerTime: end, receiveTime: end.advanced(byNanoseconds: 1)),
+            openTime: start, closeTime: end, kind: kind)
+        bar.close = Price(raw: close * 1_000_000_000)
+        bar.trades = 7
+        let isIn = builder.append(bar)
+        #expect(isIn)
+    }
+
     /// Seals the packet and puts it into the table.
     mutating func add(
         to table: inout HotTable, sequence: UInt64, created: Int64 = 5,

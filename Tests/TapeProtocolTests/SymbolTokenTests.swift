@@ -75,6 +75,9 @@ struct SymbolTokenTests {
         #expect(names.liveBars(series, symbol, source) == "md.live.bar.1m.BRK%2EB.ibkr-a")
         #expect(
             names.liveTicks(ofNode: "big", symbol, source) == "md.live.node.big.BRK%2EB.ibkr-a")
+        #expect(
+            names.liveProviderBars(symbol, source) == "md.live.provider-bar.BRK%2EB.ibkr-a")
+        #expect(names.liveProviderBars(of: symbol, nil) == "md.live.provider-bar.BRK%2EB.*")
         #expect(names.liveTrades(of: nil, nil) == "md.live.trade.*.*")
         #expect(names.liveTrades(of: symbol, nil) == "md.live.trade.BRK%2EB.*")
         #expect(names.liveTrades(of: nil, source) == "md.live.trade.*.ibkr-a")

@@ -24,7 +24,10 @@ struct LiveTailTests {
             LiveTail.subjects(try parse(["--live"] + arguments), names)
         }
         #expect(
-            try subjects([]) == ["md.live.trade.*.*", "md.live.quote.*.*", "md.live.bar.*.*.*"])
+            try subjects([]) == [
+                "md.live.trade.*.*", "md.live.quote.*.*", "md.live.provider-bar.*.*",
+                "md.live.bar.*.*.*",
+            ])
         #expect(try subjects(["--bars"]) == ["md.live.bar.*.*.*"])
         #expect(try subjects(["--kind", "indicator"]) == ["md.live.value.>"])
         #expect(

@@ -83,6 +83,7 @@ struct NatsPermissionTests {
         ("operator", "md.live.trade.AAPL.ibkr", "{}", false),
         ("gateway", "md.live.trade.AAPL.ibkr", "{}", true),
         ("gateway", "md.live.quote.AAPL.ibkr", "{}", true),
+        ("gateway", "md.live.provider-bar.AAPL.ibkr", "{}", true),
         ("gateway", "md.live.value.GDP.US.fred", "{}", true),
         ("gateway", "md.live.bar.1m.AAPL.ibkr", "{}", false),
         ("operator", "$JS.API.STREAM.UPDATE.MD_TICKS_0", "{}", false),

@@ -6,6 +6,7 @@ package import ValkeyClient
 ///     <namespace>:quote:<symbol>:<source>         bid bid_size ask ask_size bid_exchange …
 ///     <namespace>:trade:<symbol>:<source>         price size exchange …
 ///     <namespace>:bar:<symbol>:<series>:<source>  open high low close volume vwap trades …
+///     <namespace>:providerbar:<symbol>:<data>-<length>:<source>  open high low close volume …
 ///     <namespace>:sources:<symbol>                the sources, by the expiry of their last key
 ///
 /// Each hash has `order`, its place on the tape: the server accepts a value only if it is not older
@@ -40,6 +41,11 @@ package enum HotScripts {
             [
                 "open", "high", "low", "close", "volume", "vwap", "trades", "ts", "close_ts",
                 "partial", "source",
+            ]
+        case .providerBar:
+            [
+                "open", "high", "low", "close", "volume", "vwap", "trades", "ts", "close_ts",
+                "receive_ts", "unfinished", "source",
             ]
         }
     }

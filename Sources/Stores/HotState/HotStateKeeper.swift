@@ -7,7 +7,7 @@ internal import TapeProtocol
 package import TapeTransport
 package import ValkeyClient
 
-/// Keeps the latest quote, trade and bars of every symbol and source in Valkey.
+/// Keeps the latest quote, trade, bars and provider's bars of every symbol and source in Valkey.
 ///
 /// It has separate readers, which begin at the end of the tape. It does not depend on the database,
 /// and a loss of Valkey's data loses nothing on the tape. While a round trip is in progress, new

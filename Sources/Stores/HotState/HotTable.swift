@@ -2,8 +2,8 @@ internal import MarketModel
 package import Primitives
 internal import TapeCodec
 
-/// The latest trade, quote and bars of each symbol and source since the process began, and which of
-/// them are not in Valkey yet.
+/// The latest trade, quote, bars and provider's bars of each symbol and source since the process
+/// began, and which of them are not in Valkey yet.
 ///
 /// Nothing is allocated per tick: a packet's symbols are found by their bytes, once per packet. A
 /// *place* is a name's number in `HotNames` with the generation in which it is valid; the trade,
@@ -17,11 +17,13 @@ package struct HotTable {
 
     /// The names of trades and quotes: `<symbol>:<source>`.
     private(set) var pairs: HotNames
-    /// The names of bars: `<symbol>:<series>:<source>`.
+    /// The names of bars: `<symbol>:<series>:<source>`. The series of a provider's bars is its data
+    /// and length, as in `trades-5s`.
     private(set) var barNames: HotNames
     private(set) var trades = HotValues<Trade>()
     private(set) var quotes = HotValues<Quote>()
     private(set) var bars = HotValues<Bar>()
+    private(set) var providerBars = HotValues<ProviderBar>()
 
     /// The symbols that the current packet defines, by index.
     private var defined = PacketTable<Defined>()
@@ -48,10 +50,12 @@ package struct HotTable {
     }
 
     var evictions: UInt64 { pairs.evictions &+ barNames.evictions }
-    var pendingCount: Int { trades.pendingCount + quotes.pendingCount + bars.pendingCount }
+    var pendingCount: Int {
+        trades.pendingCount + quotes.pendingCount + bars.pendingCount + providerBars.pendingCount
+    }
 
-    /// Takes all trades, quotes and bars of a packet, in order, up to its first damage. `origin` is
-    /// the packet's place on the tape.
+    /// Takes all trades, quotes, bars and provider's bars of a packet, in order, up to its first
+    /// damage. `origin` is the packet's place on the tape.
     package mutating func add(_ packet: RawSpan, _ origin: HotOrigin) {
         defined.removeAll()
         series.removeAll()
@@ -72,7 +76,12 @@ package struct HotTable {
                 origin.source = source
                 quotes.put(quote, received: quote.header.receiveTime, origin, at: place)
             case .bar(let bar): add(bar, packet, origin)
-            case .other(let message): define(message, packet, of: packetSource)
+            case .other(let message):
+                if let bar = message.providerBar(in: packet) {
+                    add(bar, packet, origin)
+                } else {
+                    define(message, packet, of: packetSource)
+                }
             case .malformed: return
             }
         }
@@ -91,6 +100,18 @@ package struct HotTable {
         // A bar was not received from a provider. Its age is measured from its storing on the tape
         // only.
         bars.put(bar, received: .undefined, origin, at: place)
+    }
+
+    /// Takes a provider's bar, in the order of bars. One that was fetched later may be older than
+    /// what Valkey holds, and its order says so.
+    private mutating func add(_ bar: ProviderBar, _ packet: RawSpan, _ origin: HotOrigin) {
+        guard bar.openTime.isDefined, bar.closeTime.isDefined,
+            let known = defined[bar.header.symbol], let place = place(of: known, bar, packet)
+        else { return }
+        var origin = origin
+        origin.source = known.source
+        origin.order.window = bar.openTime.nanoseconds
+        providerBars.put(bar, received: bar.header.receiveTime, origin, at: place)
     }
 
     // MARK: names
@@ -139,6 +160,31 @@ package struct HotTable {
             spellAsText(known, series, packet)
         else { return nil }
         return barNames.add(name)
+    }
+
+    /// Returns the place of a symbol's provider's bars of the same data and length; `nil` when the
+    /// symbol is no valid name.
+    private mutating func place(
+        of known: Defined, _ bar: ProviderBar, _ packet: RawSpan
+    ) -> HotNames.Place? {
+        name.removeAll(keepingCapacity: true)
+        for offset in known.name { name.append(packet.uint8(at: offset)) }
+        end(known, bar)
+        if let place = barNames.used(name) { return place }
+        guard let symbol = known.message.symbolDefinition(in: packet)?.definition.symbol else {
+            return nil
+        }
+        name.removeAll(keepingCapacity: true)
+        name.append(contentsOf: symbol.text.utf8)
+        end(known, bar)
+        return barNames.add(name)
+    }
+
+    private mutating func end(_ known: Defined, _ bar: ProviderBar) {
+        name.append(Self.colon)
+        name.append(seriesOf: bar)
+        name.append(Self.colon)
+        name.append(known.source)
     }
 
     /// Makes a name of the bytes of the packet.
@@ -197,6 +243,9 @@ package struct HotTable {
         bars.take(
             atMost: limit - batch.count, of: barNames, now: now, heardAfter: alive,
             into: &batch.bars)
+        providerBars.take(
+            atMost: limit - batch.count, of: barNames, now: now, heardAfter: alive,
+            into: &batch.providerBars)
         // Newer values may replace these before Valkey has stored them.
         batch.oldest = oldest(of: batch)
     }
@@ -207,6 +256,7 @@ package struct HotTable {
         case .trade: trades.putBack(places, of: pairs)
         case .quote: quotes.putBack(places, of: pairs)
         case .bar: bars.putBack(places, of: barNames)
+        case .providerBar: providerBars.putBack(places, of: barNames)
         }
     }
 
@@ -215,6 +265,7 @@ package struct HotTable {
         trades.repeatAll(of: pairs, heardAfter: alive)
         quotes.repeatAll(of: pairs, heardAfter: alive)
         bars.repeatAll(of: barNames, heardAfter: alive)
+        providerBars.repeatAll(of: barNames, heardAfter: alive)
     }
 
     /// Returns the earliest times among the values at a batch's places. Repeated values are left
@@ -231,6 +282,7 @@ package struct HotTable {
         add(trades, batch.trades)
         add(quotes, batch.quotes)
         add(bars, batch.bars)
+        add(providerBars, batch.providerBars)
         return times
     }
 }
@@ -240,6 +292,47 @@ package enum HotKind: CaseIterable {
     case trade
     case quote
     case bar
+    case providerBar
+
+    /// Whether its keys have a series, and their values a window, by which they are ordered.
+    var isOfWindows: Bool { self == .bar || self == .providerBar }
+}
+
+extension [UInt8] {
+    /// The lengths of the units by which a length of bars is written, in nanoseconds.
+    private static let units: [(nanoseconds: Int64, letters: String)] = [
+        (86_400_000_000_000, "d"), (3_600_000_000_000, "h"), (60_000_000_000, "m"),
+        (1_000_000_000, "s"), (1, "ns"),
+    ]
+
+    /// Appends the series of a provider's bar: its data and its length in the largest unit that
+    /// divides it, as in `trades-5s`.
+    fileprivate mutating func append(seriesOf bar: ProviderBar) {
+        append(contentsOf: (ProviderBarKind(rawValue: bar.kind) ?? .unknown).letters.utf8)
+        append(UInt8(ascii: "-"))
+        let length = bar.closeTime.nanoseconds(since: bar.openTime)
+        for unit in Self.units where length % unit.nanoseconds == 0 {
+            append(decimal: length / unit.nanoseconds, decimals: 0)
+            append(contentsOf: unit.letters.utf8)
+            return
+        }
+    }
+}
+
+extension ProviderBarKind {
+    /// The name in keys.
+    fileprivate var letters: String {
+        switch self {
+        case .unknown: "unknown"
+        case .trades: "trades"
+        case .midpoint: "midpoint"
+        case .bid: "bid"
+        case .ask: "ask"
+        case .bidAsk: "bid_ask"
+        case .historicalVolatility: "historical_volatility"
+        case .impliedVolatility: "implied_volatility"
+        }
+    }
 }
 
 /// The places of the values of one round trip.
@@ -255,18 +348,20 @@ package struct HotBatch {
     var trades: [HotNames.Place] = []
     var quotes: [HotNames.Place] = []
     var bars: [HotNames.Place] = []
+    var providerBars: [HotNames.Place] = []
     /// The earliest times among the values when they were taken. Repeated values are left out.
     fileprivate(set) var oldest = Times()
 
     package init() {}
 
-    package var count: Int { trades.count + quotes.count + bars.count }
+    package var count: Int { trades.count + quotes.count + bars.count + providerBars.count }
 
     func places(_ kind: HotKind) -> [HotNames.Place] {
         switch kind {
         case .trade: trades
         case .quote: quotes
         case .bar: bars
+        case .providerBar: providerBars
         }
     }
 
@@ -274,5 +369,6 @@ package struct HotBatch {
         trades.removeAll(keepingCapacity: true)
         quotes.removeAll(keepingCapacity: true)
         bars.removeAll(keepingCapacity: true)
+        providerBars.removeAll(keepingCapacity: true)
     }
 }

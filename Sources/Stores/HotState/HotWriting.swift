@@ -21,6 +21,7 @@ package struct HotWriting {
     private let trade: KeyHead
     private let quote: KeyHead
     private let bar: KeyHead
+    private let providerBar: KeyHead
     /// The beginning of the keys of the sets of sources.
     private let sources: [UInt8]
 
@@ -45,6 +46,7 @@ package struct HotWriting {
         trade = KeyHead(.trade, "trade", namespace, digests)
         quote = KeyHead(.quote, "quote", namespace, digests)
         bar = KeyHead(.bar, "bar", namespace, digests)
+        providerBar = KeyHead(.providerBar, "providerbar", namespace, digests)
         sources = Array("\(namespace):sources:".utf8)
     }
 
@@ -59,6 +61,9 @@ package struct HotWriting {
         write(trade, batch.trades, table.pairs, table.trades, moment) { $1.append(fieldsOf: $0) }
         write(quote, batch.quotes, table.pairs, table.quotes, moment) { $1.append(fieldsOf: $0) }
         write(bar, batch.bars, table.barNames, table.bars, moment) { $1.append(fieldsOf: $0) }
+        write(providerBar, batch.providerBars, table.barNames, table.providerBars, moment) {
+            $1.append(fieldsOf: $0)
+        }
     }
 
     /// Appends the command that sets the marker with its life. Its answer is the old value: null if
@@ -93,7 +98,7 @@ package struct HotWriting {
         _ values: HotValues<Record>, _ moment: Moment,
         _ fields: (HotValues<Record>.Value, inout ValkeyCommands) -> Void
     ) {
-        let isBar = head.kind == .bar
+        let isBar = head.kind.isOfWindows
         let sources = sources
         var start = 0
         while start < places.count {
@@ -187,9 +192,31 @@ extension ValkeyCommands {
     }
 }
 
+extension ValkeyCommands {
+    fileprivate mutating func append(fieldsOf value: HotValues<ProviderBar>.Value) {
+        let bar = value.record
+        append(bar.open)
+        append(bar.high)
+        append(bar.low)
+        append(bar.close)
+        append { if bar.volume != ProviderBar.undefinedVolume { $0.append(volume: bar.volume) } }
+        append(bar.vwap)
+        append {
+            if bar.trades != ProviderBar.undefinedCount {
+                $0.append(decimal: bar.trades, decimals: 0)
+            }
+        }
+        append(bar.openTime)
+        append(bar.closeTime)
+        append(bar.header.receiveTime)
+        append { $0.append(UInt8(ascii: bar.flags.contains(.inProgress) ? "1" : "0")) }
+        append(value.origin.source)
+    }
+}
+
 extension [UInt8] {
     /// Appends an order as digits of fixed length, so that the script can compare orders as text.
-    /// Only those of bars have the window and the number.
+    /// Only those of bars, also of a provider's, have the window and the number.
     fileprivate mutating func append(_ order: HotOrder, withWindow: Bool) {
         append(digitsOf: UInt64(clamping: order.streamCreated.nanoseconds), padded: 20)
         if withWindow {

@@ -11,6 +11,10 @@ extension TapeNames {
         "\(namespace).live.quote.\(Self.pair(symbol, source))"
     }
 
+    package func liveProviderBars(_ symbol: Symbol, _ source: SourceName) -> String {
+        "\(namespace).live.provider-bar.\(Self.pair(symbol, source))"
+    }
+
     package func liveBars(
         _ series: SeriesName, _ symbol: Symbol, _ source: SourceName
     ) -> String {
@@ -42,6 +46,10 @@ extension TapeNames {
 
     package func liveQuotes(of symbol: Symbol?, _ source: SourceName?) -> String {
         "\(namespace).live.quote.\(Self.pair(symbol, source))"
+    }
+
+    package func liveProviderBars(of symbol: Symbol?, _ source: SourceName?) -> String {
+        "\(namespace).live.provider-bar.\(Self.pair(symbol, source))"
     }
 
     /// A filter of the bars of all series.

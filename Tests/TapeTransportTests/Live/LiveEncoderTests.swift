@@ -68,6 +68,24 @@ struct LiveEncoderTests {
         #expect(!found[0].json.contains("high"))
     }
 
+    @Test("a provider's bar has its window and its values, and says that it is unfinished")
+    func providerBar() throws {
+        var packets = try LivePackets()
+        let found = try messages(packets.providerBar("BRK.B"))
+        #expect(found.map(\.subject) == ["md.live.provider-bar.BRK%2EB.synthetic"])
+        let (start, end) = ("2023-11-14T22:13:20.123456789Z", "2023-11-14T22:13:25.123456789Z")
+        #expect(
+            found[0].json == """
+                {"v":1,"kind":"provider-bar","symbol":"BRK.B","time":"\(end)",\
+                "time_ns":1700000005123456789,"what":"trades","open_time":"\(start)",\
+                "open_time_ns":1700000000123456789,"close_time":"\(end)",\
+                "close_time_ns":1700000005123456789,"open":"2","high":"4","low":"1",\
+                "close":"3","volume":"2.5","trades":7,"unfinished":true,\
+                "receive_time":"\(end)","receive_time_ns":1700000005123456789,\
+                "provider":"made-up","source":"synthetic","partition":1,"ordinal":1,"epoch":3}
+                """)
+    }
+
     @Test("two sources of one symbol have subjects of their own, also within one packet")
     func twoSources() throws {
         var packets = try LivePackets()

@@ -49,6 +49,26 @@ struct LivePackets {
         return seal(&builder)
     }
 
+    /// Seals a provider's bar without a VWAP.
+    mutating func providerBar(_ symbol: String) throws -> SealedPacket {
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
+        let index = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol(symbol)), provider: "made-up", since: Self.time))
+        let end = Self.time.advanced(byNanoseconds: 5_000_000_000)
+        var bar = ProviderBar(
+            header: TickHeader(symbol: index, providerTime: end, receiveTime: end),
+            openTime: Self.time, closeTime: end, kind: .trades)
+        (bar.open, bar.high) = (Price(raw: 2_000_000_000), Price(raw: 4_000_000_000))
+        (bar.low, bar.close) = (Price(raw: 1_000_000_000), Price(raw: 3_000_000_000))
+        bar.volume = 250_000_000
+        bar.trades = 7
+        bar.flags = .inProgress
+        let isIn = builder.append(bar)
+        try #require(isIn)
+        return seal(&builder)
+    }
+
     mutating func bar(_ symbol: String) throws -> SealedPacket { try bars(symbol, [source]) }
 
     /// Seals a bar of each source.

@@ -3,7 +3,8 @@ import Primitives
 import TapeCodec
 import TapeProtocol
 
-/// Converts a packet's trades, quotes and bars into one message each: a subject and JSON.
+/// Converts a packet's trades, quotes, bars and provider's bars into one message each: a subject
+/// and JSON.
 ///
 /// One thread owns it. Subjects are kept from packet to packet, so that a symbol is encoded once.
 struct LiveEncoder {
@@ -16,7 +17,8 @@ struct LiveEncoder {
         case trade
         case quote
         case bar
-        /// A trade or a quote that a node of a graph passed on.
+        case providerBar = "provider-bar"
+        /// A trade, a quote or a provider's bar that a node of a graph passed on.
         case node
         /// A number that a graph computed, or that a provider sent.
         case indicator
@@ -31,6 +33,7 @@ struct LiveEncoder {
     private struct Subjects {
         let trades: String
         let quotes: String
+        let providerBars: String
     }
 
     /// A definition of the current packet with its source and its subjects.
@@ -79,7 +82,11 @@ struct LiveEncoder {
                     publish(.bar, subject, json.bytes)
                 }
             case .other(let message):
-                if let value = message.indicatorValue(in: packet) {
+                if let bar = message.providerBar(in: packet) {
+                    guard let entry = symbols[bar.header.symbol] else { continue }
+                    write(bar, entry.definition, header, walk.ordinal)
+                    publish(.providerBar, entry.subjects.providerBars, json.bytes)
+                } else if let value = message.indicatorValue(in: packet) {
                     let entry = symbols[value.header.symbol]
                     if write(value, entry?.definition, header, walk.ordinal) {
                         let subject = names.liveValues(
@@ -112,7 +119,8 @@ struct LiveEncoder {
         if known.count >= Self.symbolsMax { known.removeAll(keepingCapacity: true) }
         let made = Subjects(
             trades: names.liveTrades(pair.symbol, pair.source),
-            quotes: names.liveQuotes(pair.symbol, pair.source))
+            quotes: names.liveQuotes(pair.symbol, pair.source),
+            providerBars: names.liveProviderBars(pair.symbol, pair.source))
         known[pair] = made
         return made
     }
@@ -136,6 +144,16 @@ struct LiveEncoder {
             Self.begin(&json, .quote, symbol.symbol, quote.header.eventTime)
             Self.values(of: quote, into: &json)
             Self.end(&json, quote.header, symbol, packet, ordinal)
+        }
+    }
+
+    private mutating func write(
+        _ bar: ProviderBar, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64
+    ) {
+        json.object(version: LivePublisher.version) { json in
+            Self.begin(&json, .providerBar, symbol.symbol, bar.closeTime)
+            Self.values(of: bar, into: &json)
+            Self.end(&json, bar.header, symbol, packet, ordinal)
         }
     }
 
@@ -199,6 +217,22 @@ struct LiveEncoder {
         json.member("ask", quote.askPrice)
         json.member("ask_size", quote.askSize)
         json.member("ask_exchange", quote.askExchange)
+    }
+
+    static func values(of bar: ProviderBar, into json: inout JSONWriter) {
+        json.member("what", ProviderBarKind(rawValue: bar.kind).map { "\($0)" } ?? "unknown")
+        if bar.openTime.isDefined { json.member("open_time", time: bar.openTime) }
+        if bar.closeTime.isDefined { json.member("close_time", time: bar.closeTime) }
+        json.member("open", bar.open)
+        json.member("high", bar.high)
+        json.member("low", bar.low)
+        json.member("close", bar.close)
+        if bar.volume != ProviderBar.undefinedVolume {
+            json.member("volume", decimal: bar.volume, decimals: Quantity.decimals)
+        }
+        json.member("vwap", bar.vwap)
+        if bar.trades != ProviderBar.undefinedCount { json.member("trades", bar.trades) }
+        if bar.flags.contains(.inProgress) { json.member("unfinished", true) }
     }
 
     /// Writes when a tick came and from which provider.

@@ -5,8 +5,8 @@ internal import Synchronization
 package import TapeCodec
 package import TapeProtocol
 
-/// Sends the trades, quotes and bars of packets to live subscribers: core NATS, best effort, JSON,
-/// one subject per symbol and source.
+/// Sends the trades, quotes, bars and provider's bars of packets to live subscribers: core NATS,
+/// best effort, JSON, one subject per symbol and source.
 ///
 /// Offered packets wait in a bounded queue for a thread that has a separate connection. When the
 /// queue is full, and while there is no link, packets are dropped and counted. The tape still has

@@ -59,7 +59,7 @@ final class LiveTail {
 
     /// Returns the subjects per kind and symbol. Without symbols they cover all of them.
     static func subjects(_ command: TailCommand, _ names: TapeNames) -> [String] {
-        let all: [RecordKind] = [.trade, .quote, .bar]
+        let all: [RecordKind] = [.trade, .quote, .providerBar, .bar]
         let symbols: [Symbol?] = command.symbols.isEmpty ? [nil] : command.symbols
         let source = command.source
         let values =
@@ -71,6 +71,7 @@ final class LiveTail {
                     switch kind {
                     case .trade: names.liveTrades(of: symbol, source)
                     case .quote: names.liveQuotes(of: symbol, source)
+                    case .providerBar: names.liveProviderBars(of: symbol, source)
                     default: names.liveBars(of: symbol, source)
                     }
                 }

@@ -36,7 +36,7 @@ struct TailCommand: Equatable, Sendable {
     /// Options without meaning beside `--live`, which starts now and selects by symbol and source.
     private static let notLive = ["--partition", "--from", "--until"]
     private static let liveAll: Set<TickKind> = [
-        .record(.trade), .record(.quote), .record(.bar),
+        .record(.trade), .record(.quote), .record(.providerBar), .record(.bar),
     ]
 
     static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> TailCommand {
@@ -86,7 +86,8 @@ struct TailCommand: Equatable, Sendable {
         guard !arguments.has("--control"),
             kinds.isSubset(of: Self.liveAll.union([.record(.indicator)]))
         else {
-            throw .usage("--live tells trades, quotes, bars and, when asked for, indicators")
+            throw .usage(
+                "--live tells trades, quotes, provider bars, bars and, when asked for, indicators")
         }
     }
 

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("The graphs that are shipped")
 struct ShippedGraphTests {
-    private static let names = ["simple", "production", "advanced"]
+    private static let names = ["simple", "production", "advanced", "broker-bars"]
 
     private func read(_ name: String) throws -> GraphDefinition {
         let path = GraphFolder.graphs.appendingPathComponent("\(name).yaml").path

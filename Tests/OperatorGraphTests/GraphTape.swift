@@ -84,6 +84,33 @@ struct GraphTape {
         #expect(isIn)
     }
 
+    /// Appends a provider's bar of `length` seconds that begins at `start`. The prices are open,
+    /// high, low and close.
+    mutating func providerBar(
+        _ symbol: String = "AAPL", at start: Double, length: Double = 5, received: Double? = nil,
+        _ prices: (Double, Double, Double, Double), volume: Double? = 10, vwap: Double? = 100,
+        count: Int64? = 4, kind: ProviderBarKind = .trades, flags: TickFlags = [],
+        isUnfinished: Bool = false
+    ) throws {
+        func price(_ value: Double) -> Price {
+            Price(raw: Int64((value * 1_000_000_000).rounded()))
+        }
+        var bar = ProviderBar(
+            header: TickHeader(
+                symbol: try self.symbol(symbol), flags: flags,
+                providerTime: Self.time(start + length),
+                receiveTime: Self.time(received ?? start + length)),
+            openTime: Self.time(start), closeTime: Self.time(start + length), kind: kind)
+        (bar.open, bar.high) = (price(prices.0), price(prices.1))
+        (bar.low, bar.close) = (price(prices.2), price(prices.3))
+        if let vwap { bar.vwap = price(vwap) }
+        if let volume { bar.volume = Int128(volume * 100_000_000) }
+        if let count { bar.trades = count }
+        if isUnfinished { bar.flags = .inProgress }
+        let isIn = builder.append(bar)
+        #expect(isIn)
+    }
+
     mutating func gap(
         _ symbol: String?, from: Double, to: Double, state: GapState, kind: DataKind = .trade
     ) throws {
@@ -208,6 +235,22 @@ enum Nodes {
             operation: .resample(
                 ResampleRule(
                     from: try #require(SeriesName(from)), series: try BarSeriesSet(series))))
+    }
+
+    /// A node that makes bars of a provider's bars of 5 s.
+    static func ofProvider(
+        _ name: String, _ input: GraphInput, _ series: [BarSeries], length: String = "5s",
+        of data: ProviderBarKind = .trades
+    ) throws -> GraphNode {
+        let width = try #require(BarSeries.width(length))
+        let bars = try BarSeries(
+            name: try #require(SeriesName(length)), window: .tumbling(width: width),
+            lateness: series.map(\.lateness).max())
+        return GraphNode(
+            name: name, input: input,
+            operation: .resample(
+                ResampleRule(
+                    ProviderBarChoice(bars, of: data), series: try BarSeriesSet(series))))
     }
 
     static func expression(_ instructions: TickExpression.Instruction...) -> TickExpression {

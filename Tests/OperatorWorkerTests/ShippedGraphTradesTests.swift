@@ -92,7 +92,9 @@ struct ShippedGraphTradesTests {
         let names = try Self.names.get()
         #expect(Set(names).isSuperset(of: ["simple.yaml", "production.yaml", "advanced.yaml"]))
         // The series that take other ticks than these.
-        let others: Set<String> = ["mid1m", "q10s", "fut1h", "fut1d", "block1m"]
+        let others: Set<String> = [
+            "mid1m", "q10s", "fut1h", "fut1d", "block1m", "broker-1m", "broker-1h",
+        ]
         for name in names {
             let program = try GraphProgram.read(
                 "\(Self.folder)/\(name)", .ofThisProgram, ConfigurationFiles.read)

@@ -18,6 +18,8 @@ import Testing
         case pauses
         /// Bars made from bars, and indicator values of windows.
         case derived
+        /// Bars made from a provider's bars.
+        case providerBars
     }
 
     @Test(
@@ -43,6 +45,11 @@ import Testing
             case .derived:
                 definition = try SimulatedGraphs.derived(using: &random)
                 // Finer bars do not name their source.
+                weather.switches = 0
+                weather.restarts = 0
+            case .providerBars:
+                definition = try SimulatedGraphs.providerBars(using: &random)
+                weather.providerBars = 600
                 weather.switches = 0
                 weather.restarts = 0
             }

@@ -30,15 +30,26 @@ import Testing
         #expect(tally.repairs > 100 && tally.filled > 100, "\(tally)")
     }
 
+    @Test("behind repairs, bars of a provider's bars are those of all bars on the tape")
+    func providerBars() throws {
+        let tally = try compare(hasMoves: false, providerBars: 600) {
+            try SimulatedGraphs.providerBars(isPlain: true, using: &$0)
+        }
+        guard SimulationSeeds.all.count > 1 else { return }
+        #expect(tally.repairs > 100 && tally.partial > 50, "\(tally)")
+    }
+
     /// `hasMoves`: symbols change their sources and providers.
     private func compare(
-        hasMoves: Bool = true, _ draw: (inout SeededRandom) throws -> GraphDefinition
+        hasMoves: Bool = true, providerBars: Int = 0,
+        _ draw: (inout SeededRandom) throws -> GraphDefinition
     ) throws -> Tally {
         var tally = Tally()
         for seed in SimulationSeeds.all {
             var random = SeededRandom(seed: seed)
             var weather = MarketWeather(using: &random, withRepairs: true)
             if !hasMoves { (weather.switches, weather.restarts) = (0, 0) }
+            weather.providerBars = providerBars
             let market = SimulatedInput(weather, using: &random)
             let definition = try draw(&random)
             let run = try GraphRun(definition, market.packets, mends: true)

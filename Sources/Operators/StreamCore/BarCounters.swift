@@ -62,7 +62,8 @@ public struct BarCounters: Hashable, Sendable {
         public internal(set) var notionalSaturated: UInt64 = 0
     }
 
-    init(seriesCount: Int) {
+    /// Makes an account of no ticks.
+    public init(seriesCount: Int) {
         series = [Series](repeating: Series(), count: seriesCount)
     }
 

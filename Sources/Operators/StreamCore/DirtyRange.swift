@@ -9,7 +9,7 @@ public struct DirtyRange: Hashable, Sendable {
     public var to: Int64
     /// The raw `BarReason` that the new versions of the bars will carry.
     public var reason: UInt8
-    /// The kind of ticks it concerns: `.trade`, `.quote`, or `.any` for both.
+    /// The kind of ticks it concerns: `.trade`, `.quote`, `.providerBar`, or `.any` for all.
     public var kind: DataKind
 
     public init(

@@ -8,11 +8,12 @@ public struct LateTick: Hashable, Sendable {
     public typealias Reason = LateTickReason
 
     /// The tick; its symbol is an index into the tables of the partition. For a quote it holds the
-    /// bid, and the exchange of the ask as conditions, as `LateTickRecord` does.
+    /// bid, and the exchange of the ask as conditions, as `LateTickRecord` does; for a provider's
+    /// bar its close and volume.
     public var trade: Trade
-    /// The kind of the tick: trade or quote.
+    /// The kind of the tick: trade, quote or provider's bar.
     public var kind: DataKind
-    /// The ask of a quote; undefined for trades.
+    /// The ask of a quote; undefined for all others.
     public var askPrice: Price
     public var askSize: Quantity
     /// The index of the tick's source in the tables.
@@ -54,6 +55,19 @@ public struct LateTick: Hashable, Sendable {
         kind = .quote
         askPrice = quote.askPrice
         askSize = quote.askSize
+    }
+
+    /// A volume beyond the range of a size is undefined here; the tape has the bar.
+    public init(
+        _ bar: ProviderBar, source: Int, ordinal: UInt64, series: UInt16, openTime: Timestamp,
+        closeTime: Timestamp, reason: Reason
+    ) {
+        let size = Int64(exactly: bar.volume).map { Quantity(raw: $0) }
+        self.init(
+            Trade(header: bar.header, price: bar.close, size: size ?? .undefined),
+            source: source, ordinal: ordinal, series: series, openTime: openTime,
+            closeTime: closeTime, reason: reason)
+        kind = .providerBar
     }
 
     /// Returns the record for the tape. `source` is the name of the tick's source. Symbol and

@@ -5,7 +5,8 @@ public import MarketModel
 public struct MissingChange: Hashable, Sendable {
     /// The machine's index of the symbol.
     public var symbol: UInt32
-    /// The kind of ticks: `.any`, `.trade` or `.quote`. Nothing is remembered for other kinds.
+    /// The kind of ticks: `.any`, `.trade`, `.quote` or `.providerBar`. Nothing is remembered for
+    /// other kinds.
     public var kind: DataKind
     /// The range [from, to) of event times, in nanoseconds since 1970.
     public var from: Int64
@@ -51,6 +52,10 @@ public struct MissingStretches: Hashable, Sendable {
     struct OfSymbol: Hashable, Sendable {
         var trades = Missing()
         var quotes = Missing()
+        /// Empty unless `holdsProviderBars`.
+        var providerBars = Missing()
+
+        var isEmpty: Bool { trades.isEmpty && quotes.isEmpty && providerBars.isEmpty }
     }
 
     /// Looked up by symbol; walked over only in the order of the symbols.
@@ -58,6 +63,8 @@ public struct MissingStretches: Hashable, Sendable {
     /// The maximum number of gaps per symbol and kind, and of beginnings as well. Beyond it the two
     /// oldest gaps are joined, and the time between them is treated as missing, too.
     public var max: Int
+    /// Whether missing bars of a provider are remembered, too: the graph takes such bars.
+    public var holdsProviderBars = false
 
     public init(max: Int = StreamLimits.missingStretchesMax) { self.max = max }
 
@@ -66,10 +73,11 @@ public struct MissingStretches: Hashable, Sendable {
     var symbols: [UInt32] { bySymbol.keys.sorted() }
 
     /// Returns whether ticks of this kind in [from, to) are missing, so that a window over that
-    /// time is partial. `kind` is `.trade` or `.quote`.
+    /// time is partial. `kind` is `.trade`, `.quote` or `.providerBar`.
     func touches(_ symbol: UInt32, _ kind: DataKind, from: Int64, to: Int64) -> Bool {
         guard !bySymbol.isEmpty, let all = bySymbol[symbol] else { return false }
-        let missing = kind == .quote ? all.quotes : all.trades
+        let missing =
+            kind == .quote ? all.quotes : kind == .providerBar ? all.providerBars : all.trades
         return missing.touches(from: from, to: to)
     }
 
@@ -77,6 +85,7 @@ public struct MissingStretches: Hashable, Sendable {
     public mutating func apply(_ change: MissingChange) {
         guard change.from < change.to else { return }
         let (stretch, max) = (Stretch(from: change.from, to: change.to), max)
+        let holdsBars = holdsProviderBars
         update(change.symbol) { all in
             if change.kind == .trade || change.kind == .any {
                 all.trades.apply(stretch, isFilled: change.isFilled, max: max)
@@ -84,15 +93,19 @@ public struct MissingStretches: Hashable, Sendable {
             if change.kind == .quote || change.kind == .any {
                 all.quotes.apply(stretch, isFilled: change.isFilled, max: max)
             }
+            if holdsBars, change.kind == .providerBar || change.kind == .any {
+                all.providerBars.apply(stretch, isFilled: change.isFilled, max: max)
+            }
         }
     }
 
-    /// Notes that a subscription began at `time`. Ticks of both kinds before it are missing.
+    /// Notes that a subscription began at `time`. Ticks of all kinds before it are missing.
     public mutating func start(_ symbol: UInt32, at time: Int64) {
-        let max = max
+        let (max, holdsBars) = (max, holdsProviderBars)
         update(symbol) { all in
             all.trades.start(time, max: max)
             all.quotes.start(time, max: max)
+            if holdsBars { all.providerBars.start(time, max: max) }
         }
     }
 
@@ -102,13 +115,14 @@ public struct MissingStretches: Hashable, Sendable {
         update(symbol) { all in
             all.trades.forget(before: time)
             all.quotes.forget(before: time)
+            all.providerBars.forget(before: time)
         }
     }
 
     private mutating func update(_ symbol: UInt32, _ change: (inout OfSymbol) -> Void) {
         var all = bySymbol[symbol] ?? OfSymbol()
         change(&all)
-        bySymbol[symbol] = all.trades.isEmpty && all.quotes.isEmpty ? nil : all
+        bySymbol[symbol] = all.isEmpty ? nil : all
     }
 
     /// Sets the missing ticks of a symbol, when they are restored from a checkpoint.

@@ -220,6 +220,41 @@ package struct SimulatedGraphs {
             ])
     }
 
+    /// Returns bars of a provider's bars, beside bars of trades. With `isPlain` they are of one
+    /// series and without nodes before it, as the oracle's repairs need it.
+    package static func providerBars(
+        isPlain: Bool = false, using random: inout SeededRandom
+    ) throws -> GraphDefinition {
+        let minute = try BarSeries(
+            name: name("p30s"), window: .tumbling(width: 30 * second),
+            lateness: lateness(using: &random))
+        let moving = try BarSeries(
+            name: name("p20s10s"), window: .sliding(width: 20 * second, hop: 10 * second),
+            lateness: lateness(using: &random))
+        let series = isPlain ? [minute] : [minute, moving]
+        let bars = try BarSeries(
+            name: name("5s"), window: .tumbling(width: 5 * second),
+            lateness: series.map(\.lateness).max())
+        var nodes = GraphDefinition.simple(try BarSeriesSet(["1s"])).nodes
+        var input = GraphInput.ticks(.providerBar)
+        let stages: [GraphOperation] = [
+            .throttle(ThrottleRule(count: 2, per: 2 * second)),
+            .deduplicate(DeduplicateRule(key: [.start], timeToLive: 9 * second)),
+        ]
+        for stage in stages where !isPlain && Bool.random(using: &random) {
+            nodes.append(
+                GraphNode(name: "n\(nodes.count)", input: input, operation: stage))
+            input = .node(nodes.count - 1)
+        }
+        nodes.append(
+            GraphNode(
+                name: "provided", input: input,
+                operation: .resample(
+                    ResampleRule(
+                        ProviderBarChoice(bars, of: .trades), series: try BarSeriesSet(series)))))
+        return GraphDefinition(name: "provided", nodes: nodes)
+    }
+
     // MARK: parts
 
     private static func stage(using random: inout SeededRandom) throws -> GraphOperation {

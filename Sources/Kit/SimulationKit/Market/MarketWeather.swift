@@ -40,6 +40,10 @@ package struct MarketWeather: Sendable {
     /// Subscriptions that begin again.
     package var restarts = 15
 
+    /// Steps at which a provider's bars come, of which some come twice, again with other values,
+    /// late, or are unfinished, impossible or of another length.
+    package var providerBars = 0
+
     /// Trades that are cancelled or corrected.
     package var busts = 0
     /// Ticks that a source leaves out. A gap record and, later, backfill follow.

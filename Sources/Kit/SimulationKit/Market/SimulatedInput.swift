@@ -31,7 +31,7 @@ struct MarketMaking {
     let weather: MarketWeather
     var sources: [SimulatedSource]
     private var manual: SimulatedSource?
-    private var now = SimulatedInput.start
+    private(set) var now = SimulatedInput.start
     /// Trades on the tape that may be cancelled or corrected, the newest last.
     private var standing: [Standing] = []
     /// Trades that a person may change, the newest last: also late, repeated and cancelled ones.
@@ -92,6 +92,7 @@ struct MarketMaking {
         for _ in 0..<Int.random(in: 1...weather.ticksPerPacketMax, using: &random) {
             addTick(to: index, using: &random)
         }
+        if happens(weather.providerBars, &random) { addProviderBars(to: index, using: &random) }
         if happens(weather.busts, &random) { bust(index, using: &random) }
         if happens(weather.gaps, &random) { openGap(index, using: &random) }
         if !missing.isEmpty, Int.random(in: 0..<3, using: &random) == 0 { fillGap(&random) }
@@ -261,7 +262,8 @@ struct MarketMaking {
         else { return }
         // The gap is noticed after its start, and some of it is never filled.
         let early = now - Int64.random(in: 0...4_000_000_000, using: &random)
-        let kind = Self.gapKinds.randomElement(using: &random) ?? .trade
+        let kinds = weather.providerBars > 0 ? Self.gapKinds + [.providerBar] : Self.gapKinds
+        let kind = kinds.randomElement(using: &random) ?? .trade
         let state: GapState = happens(300, &random) ? .abandoned : .open
         sources[index].append(.gap(gap(from: early, to: nil, state: state, kind: kind)), symbol)
         let from = Bool.random(using: &random) ? early : now
@@ -294,7 +296,11 @@ struct MarketMaking {
         }
         var to = max(filled.to, now)
         if happens(300, &random) { to = filled.from + (to - filled.from) / 2 }
-        let kind = happens(200, &random) ? DataKind.any : .trade
+        if weather.providerBars > 0 {
+            fillProviderBars(filled.source, filled.symbol, from: filled.from, to: to, &random)
+        }
+        let usual: DataKind = weather.providerBars > 0 ? .providerBar : .trade
+        let kind = happens(200, &random) ? DataKind.any : usual
         sources[filled.source].append(
             .gap(gap(from: filled.from, to: to, state: .filled, kind: kind)), filled.symbol)
     }

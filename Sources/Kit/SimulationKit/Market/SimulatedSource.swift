@@ -7,6 +7,7 @@ struct SimulatedSource {
     enum Tick {
         case trade(Trade)
         case quote(Quote)
+        case providerBar(ProviderBar)
         case gap(GapRecord)
         case repair(RepairRequest)
         case change(TradeChange)
@@ -80,6 +81,9 @@ struct SimulatedSource {
             quote.header.symbol = index
             _ = ticks.append(quote)
             lastTick = (tick, symbol)
+        case .providerBar(var bar):
+            bar.header.symbol = index
+            _ = ticks.append(bar)
         case .gap(var gap):
             gap.header.symbol = index
             _ = ticks.append(gap)

@@ -3,7 +3,8 @@ internal import Primitives
 internal import TapeCodec
 package import StreamCore
 
-/// A trade or quote of the tape, with everything that decides which window it belongs to.
+/// A trade, quote or provider's bar of the tape, with everything that decides which window it
+/// belongs to.
 package struct LoggedTick: Hashable, Sendable {
     package struct ID: Hashable, Sendable {
         package var source: SourceName
@@ -22,6 +23,9 @@ package struct LoggedTick: Hashable, Sendable {
     package var header: TickHeader
     package var trade: Trade?
     package var quote: Quote?
+    package var providerBar: ProviderBar?
+
+    var kind: DataKind { trade != nil ? .trade : quote != nil ? .quote : .providerBar }
 
     package var time: Int64 { header.eventTime.nanoseconds }
 
@@ -86,7 +90,7 @@ package struct LoggedTape {
         of packets: [SimulatedPacket], _ groups: SourceGroups
     ) -> [LoggedTick] {
         LoggedTape(packets, groups).events.compactMap {
-            if case .tick(let tick) = $0 { tick } else { nil }
+            if case .tick(let tick) = $0, tick.providerBar == nil { tick } else { nil }
         }
     }
 
@@ -97,9 +101,13 @@ package struct LoggedTape {
             let id = LoggedTick.ID(source: header.source, ordinal: walk.ordinal)
             switch item {
             case .trade(let trade):
-                add(id, walk.symbol(trade.header.symbol, in: packet), trade.header, trade: trade)
+                add(id, walk.symbol(trade.header.symbol, in: packet), trade.header) {
+                    $0.trade = trade
+                }
             case .quote(let quote):
-                add(id, walk.symbol(quote.header.symbol, in: packet), quote.header, quote: quote)
+                add(id, walk.symbol(quote.header.symbol, in: packet), quote.header) {
+                    $0.quote = quote
+                }
             case .other(let message):
                 if let gap = message.gapRecord(in: packet) {
                     let definition = walk.symbol(gap.header.symbol, in: packet)
@@ -110,6 +118,10 @@ package struct LoggedTape {
                 } else if let change = message.tradeChange(in: packet) {
                     let definition = walk.symbol(change.header.symbol, in: packet)
                     events.append(.change(change, scope(definition, header)))
+                } else if let bar = message.providerBar(in: packet) {
+                    add(id, walk.symbol(bar.header.symbol, in: packet), bar.header) {
+                        $0.providerBar = bar
+                    }
                 }
             case .control(let message):
                 guard let definition = message.symbolDefinition(in: packet)?.definition else {
@@ -130,15 +142,14 @@ package struct LoggedTape {
 
     private mutating func add(
         _ id: LoggedTick.ID, _ definition: SymbolDefinition?, _ header: TickHeader,
-        trade: Trade? = nil, quote: Quote? = nil
+        _ setContent: (inout LoggedTick) -> Void
     ) {
         guard let definition, let owner = owner(of: definition, id.source) else { return }
-        events.append(
-            .tick(
-                LoggedTick(
-                    id: id, symbol: SourceSymbol(definition.symbol, of: owner),
-                    provider: definition.provider,
-                    header: header, trade: trade, quote: quote)))
+        var tick = LoggedTick(
+            id: id, symbol: SourceSymbol(definition.symbol, of: owner),
+            provider: definition.provider, header: header)
+        setContent(&tick)
+        events.append(.tick(tick))
     }
 
     private func owner(of definition: SymbolDefinition, _ source: SourceName) -> SourceName? {

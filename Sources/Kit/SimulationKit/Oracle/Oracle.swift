@@ -13,6 +13,7 @@ package struct Oracle {
     private var clock = OracleClock()
     private var stages: OracleStages
     private var leaves: [OracleLeaf]
+    private var providerBars: [OracleProviderBars]
     /// All ticks on the tape so far, for repairs.
     private var standing: [LoggedTick] = []
     private var dirty: [OracleRepair] = []
@@ -32,6 +33,9 @@ package struct Oracle {
         self.definition = definition
         stages = OracleStages(definition)
         leaves = definition.nodes.enumerated().flatMap { Self.leaves(of: $1, $0, definition) }
+        providerBars = definition.nodes.enumerated().flatMap { index, node in
+            OracleProviderBars.all(of: node, index)
+        }
     }
 
     private static func leaves(
@@ -98,10 +102,11 @@ package struct Oracle {
                 to: tick.header.eventTime.advanced(byNanoseconds: 1))
         }
         guard tick.id.source != .manual, !tick.header.flags.contains(.backfilled) else { return }
-        // Stages only judge new ticks.
+        // Stages only judge new ticks and finished bars.
         let isNew =
             tick.header.action == TradeAction.new.rawValue
             && !tick.header.flags.contains(.snapshot)
+            && tick.providerBar?.flags.contains(.inProgress) != true
         let verdicts = isNew ? stages.take(tick) : []
         for index in leaves.indices {
             let input = definition.nodes[leaves[index].node].input
@@ -110,6 +115,12 @@ package struct Oracle {
                 ? stages.verdict(of: input, tick, verdicts)
                 : stages.isOf(input, tick) ? .comes : .doesNotConcern
             leaves[index].take(tick, verdict, clock)
+        }
+        for index in providerBars.indices where isNew {
+            let input = definition.nodes[providerBars[index].node].input
+            if stages.verdict(of: input, tick, verdicts) == .comes {
+                providerBars[index].take(tick, clock)
+            }
         }
     }
 
@@ -148,6 +159,9 @@ package struct Oracle {
             let own = mended.filter { stages.isOf(input, $0.tick) }
             leaves[index].repair(dirty, own, missing)
         }
+        for index in providerBars.indices {
+            providerBars[index].repair(dirty, standing, missing)
+        }
         dirty = []
     }
 
@@ -164,6 +178,7 @@ package struct Oracle {
             }
         }
         resample(into: &result)
+        for bars in providerBars { bars.fold(clock, missing, into: &result) }
         for (name, ids) in stages.duplicates { result.late[name] = ids }
         return result
     }
@@ -171,7 +186,7 @@ package struct Oracle {
     /// Makes bars of bars for nodes whose input makes bars of ticks.
     private func resample(into result: inout OracleResult) {
         for node in definition.nodes {
-            guard case .resample(let rule) = node.operation,
+            guard case .resample(let rule) = node.operation, rule.provider == nil,
                 let leaf = leaves.first(where: { $0.series.name == rule.from })
             else { continue }
             for (symbol, fine) in leaf.fine(clock, missing) {

@@ -20,6 +20,24 @@ struct OracleExpression {
         case .time: tick.header.eventTime.isDefined ? Int128(tick.time) : nil
         case .receiveTime:
             tick.header.receiveTime.isDefined ? Int128(tick.header.receiveTime.nanoseconds) : nil
+        case .start: tick.providerBar.map { Int128($0.openTime.nanoseconds) }
+        case .length:
+            tick.providerBar.map {
+                Int128($0.closeTime.nanoseconds) - Int128($0.openTime.nanoseconds)
+            }
+        case .open: price(tick.providerBar?.open)
+        case .high: price(tick.providerBar?.high)
+        case .low: price(tick.providerBar?.low)
+        case .close: price(tick.providerBar?.close)
+        case .vwap: price(tick.providerBar?.vwap)
+        case .volume:
+            tick.providerBar.flatMap {
+                $0.volume == ProviderBar.undefinedVolume ? nil : $0.volume * 10
+            }
+        case .count:
+            tick.providerBar.flatMap {
+                $0.trades == ProviderBar.undefinedCount ? nil : Int128($0.trades) * 1_000_000_000
+            }
         }
     }
 

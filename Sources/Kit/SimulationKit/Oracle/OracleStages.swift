@@ -77,7 +77,11 @@ struct OracleStages {
     ) -> Verdict {
         // Only ids distinguish two trades of one moment, price and size.
         if rule.key.contains(.id), tick.header.providerID == 0 { return .passes(branch: nil) }
-        let key = rule.key.map { OracleExpression.value(of: $0, tick) }
+        var key = rule.key.map { OracleExpression.value(of: $0, tick) }
+        if let bar = tick.providerBar {
+            // Bars of other lengths or data are never the same.
+            key += [Int128(bar.kind), OracleExpression.value(of: .length, tick)]
+        }
         let time = now(index, tick)
         let isThere = (seen[index] ?? []).contains {
             $0.symbol == tick.symbol && $0.key == key && time < $0.time + rule.timeToLive
@@ -129,7 +133,7 @@ struct OracleStages {
     ) -> OracleLeaf.Verdict {
         switch input {
         case .ticks(let kind):
-            return (kind == .trade) == (tick.trade != nil) ? .comes : .doesNotConcern
+            return kind == tick.kind ? .comes : .doesNotConcern
         case .node(let node):
             return Self.comes(verdicts[node], nodes[node], nil) {
                 comes(nodes[node].input, tick, verdicts)
@@ -156,7 +160,7 @@ struct OracleStages {
     /// Returns whether ticks of this kind may reach an input. For repairs of graphs without stages.
     func isOf(_ input: GraphInput, _ tick: LoggedTick) -> Bool {
         switch input {
-        case .ticks(let kind): (kind == .trade) == (tick.trade != nil)
+        case .ticks(let kind): kind == tick.kind
         case .node(let node), .branch(let node, _): isOf(nodes[node].input, tick)
         }
     }

@@ -20,8 +20,10 @@ package struct GraphDrawing {
                 "calendar \(calendar.name): \(sessions.count) sessions, \(first.day) to \(last.day)"
             )
         }
-        for (input, name) in [(GraphInput.ticks(.trade), "trades"), (.ticks(.quote), "quotes")] {
-            let users = definition.nodes.indices.filter { definition.nodes[$0].input == input }
+        for (name, kind) in DataKind.inputs {
+            let users = definition.nodes.indices.filter {
+                definition.nodes[$0].input == .ticks(kind)
+            }
             guard !users.isEmpty else { continue }
             lines.append(name)
             for user in users { add(user, depth: 1, label: nil, to: &lines) }
@@ -58,8 +60,8 @@ package struct GraphDrawing {
 
     package var mermaid: String {
         var lines = ["flowchart LR"]
-        for (kind, name) in [(GraphInput.ticks(.trade), "trades"), (.ticks(.quote), "quotes")]
-        where definition.nodes.contains(where: { $0.input == kind }) {
+        for (name, kind) in DataKind.inputs
+        where definition.nodes.contains(where: { $0.input == .ticks(kind) }) {
             lines.append("    \(name)([\(name)])")
         }
         for (index, node) in definition.nodes.enumerated() {
@@ -75,7 +77,8 @@ package struct GraphDrawing {
 
     private func edge(to index: Int) -> String {
         switch definition.nodes[index].input {
-        case .ticks(let kind): "\(kind == .quote ? "quotes" : "trades") --> n\(index)"
+        case .ticks(let kind):
+            "\(DataKind.inputs.first { $0.kind == kind }?.name ?? "?") --> n\(index)"
         case .node(let from): "n\(from) --> n\(index)"
         case .branch(let from, let branch):
             "n\(from) -- \"\(Self.escaped(branchName(from, branch)))\" --> n\(index)"

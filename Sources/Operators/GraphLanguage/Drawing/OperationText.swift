@@ -23,7 +23,10 @@ extension GraphOperation {
         case .aggregate(let rule, let calendar):
             let functions = rule.functions.map(\.rawValue).joined(separator: ", ")
             return "\(functions) of \(rule.bars.summary(calendar))"
-        case .resample(let rule): return "bars from the bars \(rule.from)"
+        case .resample(let rule):
+            guard let provider = rule.provider else { return "bars from the bars \(rule.from)" }
+            let data = ProviderBarChoice.choices.first { $0.data == provider.data }?.name ?? "?"
+            return "bars from the provider's bars of \(rule.from), of \(data)"
         case .breadth(let rule, let calendar):
             let universe = rule.universe.isEmpty ? "all symbols" : "\(rule.universe.count) symbols"
             return "breadth of \(universe) by the bars \(rule.series)"

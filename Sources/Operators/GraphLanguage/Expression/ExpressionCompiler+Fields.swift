@@ -17,19 +17,16 @@ extension ExpressionCompiler {
         guard let flag = Self.flagsOfTrades.first(where: { $0.name == word.text })?.flag else {
             return nil
         }
-        guard kind != .quote else { throw ofOthers(word) }
+        guard kind == .trade else { throw ofOthers(word, .trade) }
         return flag
     }
 
-    private func ofOthers(_ word: ExpressionToken) -> ExpressionProblem {
-        let (theirs, ours) = kind == .quote ? ("trades", "quotes") : ("quotes", "trades")
-        return ExpressionProblem(
-            word.offset, "\(word.text) is a field of \(theirs), and these are \(ours)")
+    private func ofOthers(_ word: ExpressionToken, _ owner: DataKind) -> ExpressionProblem {
+        ExpressionProblem(
+            word.offset, "\(word.text) is a field of \(owner.shown), and these are \(kind.shown)")
     }
 
-    private func allows(_ field: TickField) -> Bool {
-        kind == .quote ? field.isOfQuotes : field.isOfTrades
-    }
+    private func allows(_ field: TickField) -> Bool { field.isOf(kind) }
 
     mutating func word() throws(ExpressionProblem) -> ExpressionValue {
         let first = token
@@ -40,14 +37,17 @@ extension ExpressionCompiler {
             return .truth
         }
         guard let field = TickField(rawValue: first.text) else { throw unknown(first) }
-        guard allows(field) else { throw ofOthers(first) }
+        guard allows(field) else {
+            throw ofOthers(first, DataKind.inputs.first { field.isOf($0.kind) }?.kind ?? .trade)
+        }
         if field.isText { return .text(field) }
         try emit(.field(field), 1, at: first.offset)
-        return field == .time || field == .receiveTime ? .time : .number
+        if field == .length { return .duration }
+        return [.time, .receiveTime, .start].contains(field) ? .time : .number
     }
 
     private func unknown(_ word: ExpressionToken) -> ExpressionProblem {
-        let flags = kind == .quote ? Self.flags : Self.flags + Self.flagsOfTrades
+        let flags = kind == .trade ? Self.flags + Self.flagsOfTrades : Self.flags
         let known =
             TickField.allCases.filter(allows).map(\.rawValue) + flags.map(\.name) + ["symbol"]
         let advice =

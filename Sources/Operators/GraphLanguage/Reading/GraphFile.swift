@@ -90,7 +90,9 @@ struct GraphReader {
                 draft.position,
                 "\(draft.owner): nobody takes its ticks: name it as an input, or remove it")
         }
-        let publishes = drafts.contains { $0.operation == .bars || $0.operation == .aggregate }
+        let publishes =
+            drafts.contains { $0.operation == .bars || $0.operation == .aggregate }
+            || GraphDefinition(name: "", nodes: nodes.map(\.node)).makesBars
         if !publishes, problems.isEmpty {
             problems.add(nil, "no node makes bars or aggregates: nothing would be published")
         }

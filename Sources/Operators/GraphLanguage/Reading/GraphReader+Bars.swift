@@ -148,15 +148,22 @@ extension GraphReader {
         }
     }
 
-    mutating func resample(_ draft: NodeDraft) -> GraphOperation? {
-        let node = draft.fields.required("from", of: draft.owner, as: "1m", &problems)
+    /// Reads a node that makes bars of bars: of a provider's bars when `kind` says so.
+    mutating func resample(_ draft: NodeDraft, _ kind: DataKind?) -> GraphOperation? {
+        let isOfProvider = kind == .providerBar
+        let node = draft.fields.required(
+            "from", of: draft.owner, as: isOfProvider ? "5s" : "1m", &problems)
         let series = series(draft)
+        let data = data(draft, isOfProvider: isOfProvider)
         guard let node, let name = problems.text(node, "\(draft.owner): from"), let series,
             let set = set(series, draft)
         else { return nil }
-        guard let from = source(name, node.position, draft) else { return nil }
+        let found =
+            isOfProvider
+            ? providerBars(name, node.position, draft, set) : source(name, node.position, draft)
+        guard let from = found else { return nil }
         for (one, position) in series.all {
-            if let problem = Self.mismatch(one, from) {
+            if let problem = Self.mismatch(one, from, mayBeEqual: isOfProvider) {
                 problems.add(position, "\(draft.owner): series \(one.name) \(problem)")
             }
             if one.fill != .none {
@@ -166,7 +173,43 @@ extension GraphReader {
                         + "are filled: remove fill, or make it of ticks in a bars node")
             }
         }
-        return .resample(ResampleRule(from: from.name, series: set))
+        guard isOfProvider else {
+            return .resample(ResampleRule(from: from.name, series: set))
+        }
+        return data.map { .resample(ResampleRule(ProviderBarChoice(from, of: $0), series: set)) }
+    }
+
+    /// Reads the data of which a provider made its bars.
+    private mutating func data(_ draft: NodeDraft, isOfProvider: Bool) -> ProviderBarKind? {
+        guard let node = draft.fields["of"] else { return .trades }
+        if !isOfProvider {
+            problems.add(
+                node.position,
+                "\(draft.owner): of is for provider bars: 'from' names the bars here")
+        }
+        return problems.choice(
+            node, "\(draft.owner): of", ProviderBarChoice.choices.map { ($0.name, $0.data) })
+    }
+
+    /// Returns the windows of a provider's bars. They may come late for as long as one of the
+    /// series takes them.
+    private mutating func providerBars(
+        _ length: String, _ position: YAMLPosition, _ draft: NodeDraft, _ set: BarSeriesSet
+    ) -> BarSeries? {
+        let lateness = set.all.map(\.lateness).max() ?? 0
+        guard let name = SeriesName(length), let width = BarSeries.width(length) else {
+            problems.add(
+                position,
+                "\(draft.owner): from: \(Shown.text(length)) is no length of a provider's bars: "
+                    + "write it as 5s or 1m")
+            return nil
+        }
+        do throws(StreamCoreError) {
+            return try BarSeries(name: name, window: .tumbling(width: width), lateness: lateness)
+        } catch {
+            problems.add(position, "\(draft.owner): from: \(error)")
+            return nil
+        }
     }
 
     /// Returns the series of the input node from which others are made.
@@ -194,12 +237,14 @@ extension GraphReader {
         return found
     }
 
-    private static func mismatch(_ series: BarSeries, _ from: BarSeries) -> String? {
+    private static func mismatch(
+        _ series: BarSeries, _ from: BarSeries, mayBeEqual: Bool
+    ) -> String? {
         let part = from.widthNanoseconds
         let width = series.widthNanoseconds
         switch series.window {
         case .tumbling:
-            guard width % part == 0, width > part else {
+            guard width % part == 0, width > part || mayBeEqual else {
                 return "is no multiple of \(from.name): choose another width"
             }
         case .sliding(_, let hop):

@@ -85,7 +85,7 @@ extension GraphReader {
                     + "\(GraphDefinition.nameBytesMax - 1) of a-z, 0-9, - and _")
             return false
         }
-        guard name != "trades", name != "quotes" else {
+        guard !DataKind.inputs.contains(where: { $0.name == name }) else {
             problems.add(position, "\(name) are what the tape holds: choose another name")
             return false
         }
@@ -110,16 +110,15 @@ extension GraphReader {
             let text = problems.text(node, "\(draft.owner): input")
         else { return }
         draft.sourcePosition = node.position
-        switch text {
-        case "trades": draft.source = .ticks(.trade)
-        case "quotes": draft.source = .ticks(.quote)
-        default:
-            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-            if parts.count == 2 {
-                draft.source = .branch(node: String(parts[0]), branch: String(parts[1]))
-            } else {
-                draft.source = .node(text)
-            }
+        if let input = DataKind.inputs.first(where: { $0.name == text }) {
+            draft.source = .ticks(input.kind)
+            return
+        }
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        if parts.count == 2 {
+            draft.source = .branch(node: String(parts[0]), branch: String(parts[1]))
+        } else {
+            draft.source = .node(text)
         }
     }
 
@@ -133,12 +132,13 @@ extension GraphReader {
             guard let feeder = byName[name] else {
                 // A node that exists but is wrong was already reported.
                 if !names.contains(name) {
-                    let near = NearestName.of(name, in: names + ["trades", "quotes"])
+                    let near = NearestName.of(
+                        name, in: names + DataKind.inputs.map(\.name))
                     problems.add(
                         place,
                         "\(owner): input \(Shown.text(name)) is no node: "
                             + (near.map { "did you mean \($0)?" }
-                                ?? "write trades, quotes or the name of a node"))
+                                ?? "write trades, quotes, provider_bars or the name of a node"))
                 }
                 drafts[index].source = nil
                 continue
@@ -168,9 +168,8 @@ extension GraphReader {
         case .bars, .resample:
             return draft.operation == .resample
                 ? nil : "\(draft.operation.rawValue) takes ticks, and \(feeder.name) makes bars"
-        case .deduplicate, .filter, .throttle, .custom:
-            return draft.operation == .resample
-                ? "resample takes bars, and \(feeder.name) passes ticks" : nil
+        // Which ticks these nodes pass is known when they are built.
+        case .deduplicate, .filter, .throttle, .custom: return nil
         }
     }
 

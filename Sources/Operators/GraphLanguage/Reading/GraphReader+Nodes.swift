@@ -27,13 +27,15 @@ extension GraphReader {
         switch draft.source {
         case nil: return nil
         case .ticks(let kind)?:
-            if draft.operation.takesTicks { return (.ticks(kind), .ticks(kind)) }
-            problems.add(
-                draft.sourcePosition,
-                "\(draft.owner): resample takes bars: write the name of a node that makes some")
+            if draft.operation.takes(kind) { return (.ticks(kind), .ticks(kind)) }
+            let advice =
+                kind == .providerBar
+                ? Self.providerBarAdvice(draft)
+                : "resample takes bars: write provider_bars, or the name of a node that makes some"
+            problems.add(draft.sourcePosition, "\(draft.owner): \(advice)")
             return nil
         case .node(let name)?:
-            guard let index = index(name) else { return nil }
+            guard let index = index(name), isTaken(nodes[index], draft) else { return nil }
             return (.node(index), nodes[index].flow)
         case .branch(let name, let branch)?:
             guard let index = index(name) else { return nil }
@@ -44,9 +46,31 @@ extension GraphReader {
                         + nodes[index].branches.joined(separator: ", "))
                 return nil
             }
+            guard isTaken(nodes[index], draft) else { return nil }
             return (.branch(node: index, branch: place), nodes[index].flow)
         case .series(let name)?: return resolve(series: name, draft)
         }
+    }
+
+    /// Reports a node that passes ticks which the draft's operator does not take.
+    private mutating func isTaken(_ feeder: BuiltNode, _ draft: NodeDraft) -> Bool {
+        guard case .ticks(let kind) = feeder.flow, !draft.operation.takes(kind) else {
+            return true
+        }
+        let advice =
+            kind == .providerBar
+            ? Self.providerBarAdvice(draft)
+            : "resample takes bars, and \(feeder.node.name) passes ticks"
+        problems.add(draft.sourcePosition, "\(draft.owner): \(advice)")
+        return false
+    }
+
+    /// What to do with a provider's bars, which the draft's operator does not take.
+    private static func providerBarAdvice(_ draft: NodeDraft) -> String {
+        draft.operation == .custom
+            ? "custom code takes trades and quotes, not provider bars: write filter or throttle"
+            : "\(draft.operation.rawValue) takes ticks, and provider bars are bars: "
+                + "write 'operator: resample, from: 5s'"
     }
 
     private func index(_ name: String) -> Int? { nodes.firstIndex { $0.node.name == name } }
@@ -87,18 +111,26 @@ extension GraphReader {
 
     private mutating func register(_ set: BarSeriesSet, of draft: NodeDraft, isBars: Bool) {
         let position = draft.fields["series"]?.position ?? draft.position
+        let isOfProvider: Bool =
+            if case .resample(let rule)? = nodes.last?.node.operation {
+                rule.provider != nil
+            } else { false }
         for one in set.all {
-            claim(one.name.text, at: position, draft)
+            claim(
+                one.name.text, at: position, draft,
+                example: isOfProvider ? ", such as broker-\(one.name)" : "")
             if isBars { series[one.name.text] = (nodes.count - 1, one) }
         }
     }
 
-    private mutating func claim(_ name: String, at position: YAMLPosition, _ draft: NodeDraft) {
+    private mutating func claim(
+        _ name: String, at position: YAMLPosition, _ draft: NodeDraft, example: String = ""
+    ) {
         if let other = seriesNames.updateValue(position, forKey: name) {
             problems.add(
                 position,
                 "\(draft.owner): the name \(name) is taken in line \(other.line): give the "
-                    + "series a name of its own")
+                    + "series a name of its own\(example)")
         }
     }
 

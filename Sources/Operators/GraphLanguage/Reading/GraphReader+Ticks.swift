@@ -23,7 +23,7 @@ extension GraphReader {
         case .custom: return (custom(draft), passed, [])
         case .bars: return (bars(draft, kind), .bars, [])
         case .aggregate: return (aggregate(draft, kind), .values, [])
-        case .resample: return (resample(draft), .bars, [])
+        case .resample: return (resample(draft, kind), .bars, [])
         case .breadth: return (breadth(draft), .values, [])
         }
     }
@@ -48,9 +48,7 @@ extension GraphReader {
         let example = "[id, time]"
         let node = draft.fields.required("key", of: draft.owner, as: example, &problems)
         let items = problems.list(node, "\(draft.owner): key", as: example)
-        let allowed = TickField.allCases.filter { field in
-            kind.map { $0 == .quote ? field.isOfQuotes : field.isOfTrades } ?? true
-        }
+        let allowed = TickField.allCases.filter { field in kind.map { field.isOf($0) } ?? true }
         var key: [TickField] = []
         for item in items ?? [] {
             guard
@@ -63,6 +61,10 @@ extension GraphReader {
             key.append(field)
         }
         let equal = draft.fields["equal_ticks"]
+        if kind == .providerBar {
+            checkKey(key, ofBars: node, equal, draft)
+            return key
+        }
         let drops = problems.choice(equal, "\(draft.owner): equal_ticks", [("drop", true)]) == true
         if let node, !key.isEmpty, key.count == items?.count, !key.contains(.id), !drops {
             problems.add(
@@ -77,6 +79,23 @@ extension GraphReader {
                     + "is no duplicate")
         }
         return key
+    }
+
+    /// Checks the key for a provider's bars: it has to tell bars of different times apart.
+    private mutating func checkKey(
+        _ key: [TickField], ofBars node: YAMLNode?, _ equal: YAMLNode?, _ draft: NodeDraft
+    ) {
+        if let node, !key.isEmpty, !key.contains(.start), !key.contains(.time) {
+            problems.add(
+                node.position,
+                "\(draft.owner): key: without start bars of different times that are equal count "
+                    + "once: name start")
+        }
+        if let equal {
+            problems.add(
+                equal.position,
+                "\(draft.owner): equal_ticks is for trades and quotes: remove it")
+        }
     }
 
     private mutating func throttle(_ draft: NodeDraft) -> ThrottleRule? {

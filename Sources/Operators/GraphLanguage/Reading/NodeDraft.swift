@@ -12,11 +12,22 @@ enum Flow: Hashable {
     /// The output in words, for messages.
     var shown: String {
         switch self {
-        case .ticks(.quote): "quotes"
-        case .ticks: "trades"
+        case .ticks(let kind): kind.shown
         case .bars: "bars"
         case .values: "values"
         }
+    }
+}
+
+extension DataKind {
+    /// The inputs of a graph by their names in the file.
+    static let inputs: [(name: String, kind: DataKind)] = [
+        ("trades", .trade), ("quotes", .quote), ("provider_bars", .providerBar),
+    ]
+
+    /// The records in words, for messages.
+    var shown: String {
+        self == .quote ? "quotes" : self == .providerBar ? "provider bars" : "trades"
     }
 }
 
@@ -42,14 +53,21 @@ enum OperatorName: String, CaseIterable {
         case .custom: ["code", "settings", "live"]
         case .bars: ["price", "conditions", "odd_lots", "calendar", "series"]
         case .aggregate: ["price", "conditions", "odd_lots", "calendar", "functions", "series"]
-        case .resample: ["from", "series"]
+        case .resample: ["from", "of", "series"]
         case .breadth:
             ["scope", "series", "universe", "measures", "sources", "warm_up", "calendar"]
         }
     }
 
-    /// Whether its input are ticks; otherwise it takes bars.
-    var takesTicks: Bool { self != .resample && self != .breadth }
+    /// Whether it takes records of this kind, from the tape or from a node that passes them.
+    func takes(_ kind: DataKind) -> Bool {
+        switch self {
+        case .deduplicate, .filter, .throttle, .route: true
+        case .custom, .bars, .aggregate: kind != .providerBar
+        case .resample: kind == .providerBar
+        case .breadth: false
+        }
+    }
 
     /// Whether ticks leave the node. Such a node is useless if no other node takes them.
     var passesTicks: Bool {

@@ -64,16 +64,18 @@ package struct GraphNode: Hashable, Sendable {
 
 /// The input of a node.
 package enum GraphInput: Hashable, Sendable {
-    /// `trade` or `quote`, directly from the tape.
+    /// `.trade`, `.quote` or `.providerBar`, directly from the tape.
     case ticks(DataKind)
-    /// The output of the node with this index: ticks that it lets through, or its bars.
+    /// The output of the node with this index: ticks or a provider's bars that it lets through, or
+    /// bars that it makes.
     case node(Int)
     /// The ticks of one branch of a route.
     case branch(node: Int, branch: Int)
 }
 
 /// What a node does. The first five take ticks and let some of them through; `bars` and `aggregate`
-/// make windows of ticks, and `resample` makes them of bars.
+/// make windows of ticks, and `resample` makes them of bars. A provider's bars are ticks to the
+/// first four, and bars to `resample`.
 package enum GraphOperation: Hashable, Sendable {
     case deduplicate(DeduplicateRule)
     case throttle(ThrottleRule)

@@ -4,7 +4,8 @@ internal import StreamCore
 
 /// The machines of a graph that make bars, and the tables of the partition, which all of them use.
 /// A *leaf* is a machine that makes bars of ticks. It is named by the index of its plan, and its
-/// *slot* is its index among the machines of its type. A *resampling* machine makes bars of bars.
+/// *slot* is its index among the machines of its type. A *resampling* machine makes bars of bars:
+/// those of another machine, or a provider's.
 struct BarLeaves: Sendable {
     let plans: [LeafPlan]
     let resamplePlans: [ResamplePlan]
@@ -21,6 +22,7 @@ struct BarLeaves: Sendable {
         plans = plan.leaves
         resamplePlans = plan.resamples
         tables = PartitionTables(plan.groups)
+        tables.missing.holdsProviderBars = plan.providerBars.isUsed
     }
 
     init(_ plan: GraphPlan) {
@@ -42,11 +44,12 @@ struct BarLeaves: Sendable {
         for slot in resamples.indices { resamples[slot].kind = kind(ofResample: slot) }
     }
 
-    /// Returns the kind of ticks of which a resampling machine's bars are made in the end.
+    /// Returns the kind of records of which a resampling machine's bars are made in the end.
     func kind(ofResample slot: Int) -> DataKind {
         switch resamplePlans[slot].origin {
         case .leaf(let leaf): plans[leaf].kind
         case .resample(let origin): kind(ofResample: origin)
+        case .provider: .providerBar
         }
     }
 

@@ -13,9 +13,10 @@ struct DirtyMarks {
     /// The packet's source; `nil` for the source `manual`, whose records concern symbols of all
     /// sources, unless a definition names one.
     let source: Int?
-    /// Whether the graph makes bars of trades, or of quotes.
+    /// Whether the graph makes bars of trades, of quotes, or of a provider's bars.
     let hasTrades: Bool
     let hasQuotes: Bool
+    let hasProviderBars: Bool
     /// What gap records state about missing ticks, in their order.
     private(set) var missing: [MissingChange] = []
 
@@ -24,6 +25,7 @@ struct DirtyMarks {
         self.source = source
         hasTrades = !plan.trades.leaves.isEmpty
         hasQuotes = !plan.quotes.leaves.isEmpty
+        hasProviderBars = !plan.providerBars.leaves.isEmpty
     }
 
     /// Returns whether the message is a record that may make time dirty.
@@ -84,7 +86,8 @@ struct DirtyMarks {
             switch meaning.kind {
             case .trade: hasTrades
             case .quote: hasQuotes
-            default: hasTrades || hasQuotes
+            case .providerBar: hasProviderBars
+            default: hasTrades || hasQuotes || hasProviderBars
             }
         guard isUsed else { return }
         for symbol in symbols {

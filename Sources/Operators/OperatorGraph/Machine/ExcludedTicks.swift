@@ -56,10 +56,10 @@ package struct ExcludedTicks: Hashable, Sendable {
 }
 
 extension GraphMachine {
-    /// The exclusions in the accounts of all machines. They are part of the state, so they pass
-    /// from owner to owner. Ticks in open windows by time are not included yet.
+    /// The exclusions in the accounts of all machines. Those of ticks are part of the state, so
+    /// they pass from owner to owner. Ticks in open windows by time are not included yet.
     package var excluded: ExcludedTicks {
-        var excluded = ExcludedTicks()
+        var excluded = excludedProviderBars
         for (leaf, plan) in leaves.plans.enumerated() {
             // Several leaves may make the numbers of one node's series. The first one counts for
             // all.

@@ -38,7 +38,8 @@ extension GraphMachine {
         var leaves = try BarLeaves(plan, restoring: bytes, rest.prefix(machines))
         rest = rest.dropFirst(machines)
         leaves.tables.missing = try MissingStretches(
-            restoring: bytes.extracting(rest.removeFirst()), symbols: leaves.tables.symbols.count)
+            restoring: bytes.extracting(rest.removeFirst()), symbols: leaves.tables.symbols.count,
+            holdsProviderBars: plan.providerBars.isUsed)
         var stages = TickStages(program)
         for (index, rule) in plan.deduplicates.enumerated() {
             let piece = rest.removeFirst()

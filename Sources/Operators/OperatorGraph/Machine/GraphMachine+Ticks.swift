@@ -108,7 +108,11 @@ extension GraphMachine {
                     continue
                 }
                 hasMarks = hasMarks || DirtyMarks.isRecord(message)
-                hasDays = hasDays || message.template == WireFormat.Template.providerBar
+                if message.template == WireFormat.Template.providerBar {
+                    hasDays = true
+                    take(&run, source, trades, root: roots.0, &output)
+                    takeProviderBar(message, packet, source, ordinal, &output)
+                }
                 ordinal &+= 1
             case .malformed: hasMarks = false
             }
@@ -121,7 +125,7 @@ extension GraphMachine {
 
     /// Returns the machine's index for a symbol number of the present packet.
     @inline(__always)
-    private func interned(_ index: UInt32) -> UInt32 {
+    func interned(_ index: UInt32) -> UInt32 {
         index < packetSymbols.count ? packetSymbols[Int(index)] : BarMachine.noSymbol
     }
 
@@ -160,7 +164,7 @@ extension GraphMachine {
     /// Returns whether stages judge the tick: it is a new tick of the source that feeds its symbol.
     /// The machines themselves exclude all others.
     @inline(__always)
-    private func isJudged(_ header: TickHeader, _ source: Int) -> Bool {
+    func isJudged(_ header: TickHeader, _ source: Int) -> Bool {
         header.isForStages(inRepair: false)
             && leaves.tables.symbols.isFed(header.symbol, by: source)
     }

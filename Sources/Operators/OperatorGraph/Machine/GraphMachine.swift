@@ -29,6 +29,9 @@ package struct GraphMachine: Sendable {
     /// The past days of this partition's symbols, one history for each node over all partitions
     /// that uses a provider's days.
     var histories: [DailyHistory]
+    /// A provider's bars that series excluded, by reason. Counted since this machine was made or
+    /// restored.
+    var excludedProviderBars = ExcludedTicks()
     /// The late ticks that a machine has just listed, before they move to the output.
     private var listed: [LateTick] = []
 
@@ -83,7 +86,9 @@ package struct GraphMachine: Sendable {
     package var symbols: SymbolTable { leaves.tables.symbols }
     package var openWindows: Int { leaves.openWindows }
     /// The account (`BarCounters`) of the first leaf, with the series of all other leaves appended.
+    /// Empty without a leaf: the graph takes only a provider's bars.
     package var counters: BarCounters {
+        guard !leaves.plans.isEmpty else { return BarCounters(seriesCount: 0) }
         var counters = leaves.counters(of: 0)
         for leaf in leaves.plans.indices.dropFirst() {
             counters.append(seriesOf: leaves.counters(of: leaf))

@@ -74,13 +74,27 @@ public enum GraphTick: Hashable, Sendable {
     }
 }
 
-/// A tick that a node let through to live readers.
+/// A tick or a provider's bar that a node let through to live readers.
 package struct LiveTick: Hashable, Sendable {
+    package enum Record: Hashable, Sendable {
+        case trade(Trade)
+        case quote(Quote)
+        case providerBar(ProviderBar)
+
+        package var header: TickHeader {
+            switch self {
+            case .trade(let trade): trade.header
+            case .quote(let quote): quote.header
+            case .providerBar(let bar): bar.header
+            }
+        }
+    }
+
     /// The node's index in the definition.
     package var node: Int
-    package var tick: GraphTick
+    package var tick: Record
 
-    package init(node: Int, tick: GraphTick) {
+    package init(node: Int, tick: Record) {
         self.node = node
         self.tick = tick
     }

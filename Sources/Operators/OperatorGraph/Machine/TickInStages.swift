@@ -1,12 +1,14 @@
 internal import MarketModel
 internal import StreamCore
 
-/// A trade or a quote on its way through the stages. Trades and quotes have separate types, so that
-/// the loop over the stages contains no test for the kind.
+/// A trade, a quote or a provider's bar on its way through the stages. Each kind has a separate
+/// type, so that the loop over the stages contains no test for the kind.
 protocol TickInStages {
     var header: TickHeader { get }
-    /// The tick as custom operators and live readers get it.
-    var graphTick: GraphTick { get }
+    /// The tick as custom operators get it; `nil` for a provider's bar, which they do not take.
+    var graphTick: GraphTick? { get }
+    /// The tick as live readers get it.
+    var liveRecord: LiveTick.Record { get }
     /// Returns whether the deduplicator sees the tick for the first time. `owner` is the number of
     /// the source or group that owns the tick's symbol.
     func isNew(for deduplicator: inout Deduplicator, of owner: Int) -> Bool
@@ -27,7 +29,8 @@ struct TradeInStages: TickInStages {
     var twins: UInt64 = 0
 
     var header: TickHeader { trade.header }
-    var graphTick: GraphTick { .trade(trade) }
+    var graphTick: GraphTick? { .trade(trade) }
+    var liveRecord: LiveTick.Record { .trade(trade) }
 
     func isNew(for deduplicator: inout Deduplicator, of owner: Int) -> Bool {
         deduplicator.isNew(trade, of: owner)
@@ -48,7 +51,8 @@ struct QuoteInStages: TickInStages {
     var twins: UInt64 = 0
 
     var header: TickHeader { quote.header }
-    var graphTick: GraphTick { .quote(quote) }
+    var graphTick: GraphTick? { .quote(quote) }
+    var liveRecord: LiveTick.Record { .quote(quote) }
 
     func isNew(for deduplicator: inout Deduplicator, of owner: Int) -> Bool {
         deduplicator.isNew(quote, of: owner)
@@ -59,6 +63,36 @@ struct QuoteInStages: TickInStages {
         LateTick(
             quote, source: source, ordinal: ordinal, series: series,
             openTime: header.eventTime, closeTime: header.eventTime, reason: .duplicate)
+    }
+}
+
+struct ProviderBarInStages: TickInStages {
+    let bar: ProviderBar
+    let source: Int
+    let ordinal: UInt64
+    var twins: UInt64 = 0
+
+    var header: TickHeader { bar.header }
+    var graphTick: GraphTick? { nil }
+    var liveRecord: LiveTick.Record { .providerBar(bar) }
+
+    func isNew(for deduplicator: inout Deduplicator, of owner: Int) -> Bool {
+        deduplicator.isNew(bar, of: owner)
+    }
+    func meets(_ condition: ExpressionEvaluator) -> Bool { condition.isMet(by: bar) }
+
+    func duplicate(series: UInt16) -> LateTick {
+        LateTick(
+            bar, source: source, ordinal: ordinal, series: series, openTime: bar.openTime,
+            closeTime: bar.closeTime, reason: .duplicate)
+    }
+}
+
+extension ProviderBar {
+    /// Returns whether the stages judge the bar. An unfinished one bypasses them, so that it does
+    /// not stand for the finished one.
+    func isForStages(inRepair: Bool) -> Bool {
+        header.isForStages(inRepair: inRepair) && !flags.contains(.inProgress)
     }
 }
 

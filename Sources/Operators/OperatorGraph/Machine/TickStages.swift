@@ -74,7 +74,7 @@ struct TickStages: Sendable {
             guard judge(stage, tick, &way, &output) else { continue }
             way.passed |= stage.output
             if stage.isLive {
-                output.live.append(LiveTick(node: Int(stage.node), tick: tick.graphTick))
+                output.live.append(LiveTick(node: Int(stage.node), tick: tick.liveRecord))
             }
         }
         return way
@@ -113,7 +113,7 @@ struct TickStages: Sendable {
             return throttles[stage.index].passes(tick.header, of: owner)
         case .filter: return tick.meets(evaluators[stage.index])
         case .route: return route(stage, tick, &way)
-        case .custom: return runOperator(stage, tick.graphTick, &output)
+        case .custom: return tick.graphTick.map { runOperator(stage, $0, &output) } ?? true
         }
     }
 

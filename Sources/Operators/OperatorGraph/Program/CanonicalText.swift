@@ -83,6 +83,11 @@ struct CanonicalText {
             for function in rule.functions { add(function.rawValue) }
         case .resample(let rule):
             add("resample", rule.from.text)
+            if let provider = rule.provider {
+                add("provider bars \(provider.data.rawValue)")
+                add(provider.bars.window)
+                add("late \(provider.bars.lateness)")
+            }
             add(rule.series)
         case .breadth(let rule, let calendar): add(rule, calendar)
         }

@@ -24,12 +24,8 @@ struct GraphCompiler {
     private mutating func findPoints() {
         for (index, node) in definition.nodes.enumerated() {
             kinds[index] = kind(of: node)
-            switch kinds[index] {
-            case .trade where !plan.trades.points.contains(node.input):
-                plan.trades.points.append(node.input)
-            case .quote where !plan.quotes.points.contains(node.input):
-                plan.quotes.points.append(node.input)
-            default: continue
+            plan.update(kinds[index]) {
+                if !$0.points.contains(node.input) { $0.points.append(node.input) }
             }
         }
     }
@@ -37,7 +33,9 @@ struct GraphCompiler {
     /// Returns the kind of ticks that a node takes; `nil` when it takes bars.
     private func kind(of node: GraphNode) -> DataKind? {
         switch node.operation {
-        case .resample, .breadth: return nil
+        case .resample(let rule) where rule.provider == nil: return nil
+        case .resample: return .providerBar
+        case .breadth: return nil
         case .deduplicate, .throttle, .filter, .route, .custom, .bars, .aggregate: break
         }
         switch node.input {
@@ -86,7 +84,7 @@ struct GraphCompiler {
     // MARK: stages
 
     private func ticks(of node: Int) -> TickPlan {
-        kinds[node] == .quote ? plan.quotes : plan.trades
+        plan.ticks(of: kinds[node])
     }
 
     private func stage(_ index: Int, _ kind: StagePlan.Kind, _ place: Int) -> StagePlan {
@@ -98,11 +96,7 @@ struct GraphCompiler {
     }
 
     private mutating func add(_ stage: StagePlan, of node: Int) {
-        switch kinds[node] {
-        case .trade: plan.trades.stages.append(stage)
-        case .quote: plan.quotes.stages.append(stage)
-        default: break
-        }
+        plan.update(kinds[node]) { $0.stages.append(stage) }
     }
 
     private mutating func add(_ branches: [RouteBranch], of node: Int) {
@@ -182,11 +176,7 @@ struct GraphCompiler {
         let input = LeafInput(
             leaf: plan.leaves.count - 1,
             input: ticks.bit(of: definition.nodes[leaf.node].input), weight: weight)
-        switch kinds[leaf.node] {
-        case .trade: plan.trades.leaves.append(input)
-        case .quote: plan.quotes.leaves.append(input)
-        default: break
-        }
+        plan.update(kinds[leaf.node]) { $0.leaves.append(input) }
     }
 
     /// Divides series among the kinds of machines that make them. Returns the series' indexes.
@@ -211,12 +201,30 @@ struct GraphCompiler {
     private mutating func add(_ rule: ResampleRule, of node: Int) {
         let first = series.count
         series.append(contentsOf: rule.series.all.map { PublishedSeries($0) })
+        if let provider = rule.provider {
+            plan.providerBars.leaves.append(
+                LeafInput(
+                    leaf: plan.resamples.count,
+                    input: plan.providerBars.bit(of: definition.nodes[node].input),
+                    weight: .asItIs))
+            add(rule, of: node, from: (.provider, provider.bars, 0), first: first)
+            return
+        }
         guard case .node(let input) = definition.nodes[node].input,
-            let (origin, fine, place) = origin(of: rule.from, in: input)
+            let origin = origin(of: rule.from, in: input)
         else { return }
+        add(rule, of: node, from: origin, first: first)
+    }
+
+    /// Adds a resampling machine, whose series begin at `first` among the published ones.
+    private mutating func add(
+        _ rule: ResampleRule, of node: Int,
+        from: (origin: ResamplePlan.Origin, fine: BarSeries, place: Int), first: Int
+    ) {
         plan.resamples.append(
             ResamplePlan(
-                node: node, rule: rule, origin: origin, fineSeries: UInt16(place), fine: fine,
+                node: node, rule: rule, origin: from.origin, fineSeries: UInt16(from.place),
+                fine: from.fine,
                 series: rule.series.all.indices.map { UInt16(truncatingIfNeeded: first + $0) }))
     }
 

@@ -8,7 +8,7 @@ extension GraphPlan {
     /// stages have the right state. A stage after another needs the ticks that the other let
     /// through, so their times add up.
     func warmUp(_ operators: [any TickOperator]) -> Int64 {
-        max(warmUp(trades, operators), warmUp(quotes, operators))
+        [trades, quotes, providerBars].map { warmUp($0, operators) }.max() ?? 0
     }
 
     private func warmUp(_ plan: TickPlan, _ operators: [any TickOperator]) -> Int64 {

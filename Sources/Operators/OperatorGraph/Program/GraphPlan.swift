@@ -6,10 +6,13 @@ internal import StreamCore
 /// which some node takes ticks.
 ///
 /// Every point is one bit of 64. A stage tests the bit of its input and sets that of its output.
-/// Trades and quotes have separate bits.
+/// Trades, quotes and a provider's bars have separate bits.
 struct GraphPlan: Sendable {
     var trades = TickPlan()
     var quotes = TickPlan()
+    /// The stages for a provider's bars. They end in resampling machines, which stand in the place
+    /// of leaves: `LeafInput.leaf` is the index among `resamples`.
+    var providerBars = TickPlan()
     /// The rules by kind of stage; a stage's `index` leads to its rule.
     var deduplicates: [DeduplicateRule] = []
     var throttles: [ThrottleRule] = []
@@ -137,18 +140,34 @@ struct LeafPlan: Sendable {
     }
 }
 
+extension GraphPlan {
+    /// Returns the plan for records of a kind: `.trade`, `.quote` or `.providerBar`.
+    func ticks(of kind: DataKind?) -> TickPlan {
+        kind == .quote ? quotes : kind == .providerBar ? providerBars : trades
+    }
+
+    /// Changes the plan for records of a kind; `nil` and other kinds change nothing.
+    mutating func update(_ kind: DataKind?, _ change: (inout TickPlan) -> Void) {
+        if kind == .trade { change(&trades) }
+        if kind == .quote { change(&quotes) }
+        if kind == .providerBar { change(&providerBars) }
+    }
+}
+
 /// One machine that makes bars from bars.
 struct ResamplePlan: Sendable {
     /// Where the finer bars come from.
     enum Origin: Hashable, Sendable {
         case leaf(Int)
         case resample(Int)
+        /// They are a provider's bars, from the tape or a stage.
+        case provider
     }
 
     var node: Int
     var rule: ResampleRule
     var origin: Origin
-    /// The index of the finer series in its origin.
+    /// The index of the finer series in its origin; 0 for a provider's bars.
     var fineSeries: UInt16
     /// The finer series.
     var fine: BarSeries

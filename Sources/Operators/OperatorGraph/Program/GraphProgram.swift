@@ -46,7 +46,8 @@ package struct GraphProgram: Sendable {
         _ definition: GraphDefinition, _ compiler: GraphCompiler, _ operators: [any TickOperator]
     ) {
         precondition(
-            !compiler.plan.leaves.isEmpty, "the graph \(definition.name) makes no bars")
+            !compiler.plan.leaves.isEmpty || !compiler.plan.providerBars.leaves.isEmpty,
+            "the graph \(definition.name) makes no bars")
         self.definition = definition
         self.operators = operators
         series = compiler.series
@@ -65,17 +66,20 @@ package struct GraphProgram: Sendable {
     /// Whether trades go directly into the windows of one machine, and nothing else is computed.
     var isPlain: Bool {
         guard plan.leaves.count == 1, let input = plan.trades.leaves.first else { return false }
-        return plan.trades.stages.isEmpty && !plan.quotes.isUsed && plan.histories.isEmpty
-            && plan.leaves[0].maker == .time && input.weight == .asItIs
+        return plan.trades.stages.isEmpty && !plan.quotes.isUsed
+            && !plan.providerBars.isUsed && plan.histories.isEmpty && plan.leaves[0].maker == .time
+            && input.weight == .asItIs
     }
 }
 
 extension GraphDefinition {
-    /// Whether the graph has a node that makes bars or aggregates of ticks. A program needs one.
+    /// Whether the graph has a node that makes bars or aggregates of ticks, or bars of a provider's
+    /// bars. A program needs one.
     package var makesBars: Bool {
         nodes.contains {
             switch $0.operation {
             case .bars, .aggregate: true
+            case .resample(let rule): rule.provider != nil
             default: false
             }
         }

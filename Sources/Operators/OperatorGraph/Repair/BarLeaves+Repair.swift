@@ -79,6 +79,8 @@ extension BarLeaves {
                 copy.resamples[origin].absorb(
                     made.resamples[origin], by: made.tables, ranges.fine[slot], tables, into: &fine)
                 made.resamples[slot].refuse(made.resamples[origin].repairRefused)
+            // The repair machine was given the provider's bars.
+            case .provider: continue
             }
             for bar in fine where bar.series == plan.fineSeries {
                 made.resamples[slot].bar(bar, made.tables)
@@ -121,6 +123,7 @@ struct MachineRanges: Sendable {
             switch leaves.resamplePlans[slot].origin {
             case .leaf(let leaf): byLeaf[leaf] += fine[slot]
             case .resample(let origin): needed[origin] += fine[slot]
+            case .provider: continue
             }
         }
     }

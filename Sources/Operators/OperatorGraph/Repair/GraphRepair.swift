@@ -31,6 +31,8 @@ package struct GraphRepair: Sendable {
     private var stages: RepairStages
     /// By leaf, the time whose ticks it needs.
     private let extents: [RepairRanges]
+    /// By resampling machine of a provider's bars, the time whose bars it needs; empty for others.
+    private let extentsOfBars: [RepairRanges]
     /// By symbol number in the present packet, the machine's index; `noSymbol` for an unknown one.
     private var packetSymbols: [UInt32] = []
     private var definitions = DefinitionMemory()
@@ -64,11 +66,14 @@ package struct GraphRepair: Sendable {
                     return whole
                 })
         }
+        extentsOfBars = plan.machineRanges.fine.map { RepairRanges(extents: $0) }
         missing = MissingReading(machine, plan)
         stages = RepairStages(machine, symbols: plan.symbols)
         kept = KeptTicks(max: max)
         let ticks = program.plan
-        keepsAll = !ticks.trades.stages.isEmpty || !ticks.quotes.stages.isEmpty
+        keepsAll = [ticks.trades, ticks.quotes, ticks.providerBars].contains {
+            !$0.stages.isEmpty
+        }
     }
 
     private var symbols: SymbolTable { leaves.tables.symbols }
@@ -109,7 +114,13 @@ package struct GraphRepair: Sendable {
                     kept.keep(.quote(quote), walk.ordinal, source: source)
                 }
             case .other(let message):
-                if isTaken { note(message, packet, &walk, source) }
+                if isTaken, program.plan.providerBars.isUsed,
+                    let bar = message.providerBar(in: packet)
+                {
+                    note(bar, walk.ordinal, source)
+                } else if isTaken {
+                    note(message, packet, &walk, source)
+                }
             case .control(let message):
                 guard let move = define(message, packet, source) else { continue }
                 missing.define(move)
@@ -214,6 +225,7 @@ package struct GraphRepair: Sendable {
             switch one.step {
             case .trade(let trade): take(trade, one.ordinal, pass)
             case .quote(let quote): take(quote, one.ordinal, pass)
+            case .providerBar(let bar): take(bar, pass)
             case .move(let place): apply(all.moves[place])
             }
         }
@@ -307,7 +319,13 @@ package struct GraphRepair: Sendable {
                 take(quote, walk.ordinal, pass)
             case .control(let message):
                 if let move = define(message, packet, source) { apply(move) }
-            case .bar, .other: continue
+            case .other(let message):
+                guard pass.providerBars.isUsed, var bar = message.providerBar(in: packet) else {
+                    continue
+                }
+                own(&bar.header, source)
+                take(bar, pass)
+            case .bar: continue
             }
         }
     }
@@ -323,6 +341,7 @@ package struct GraphRepair: Sendable {
     private struct Pass {
         let trades: TickPlan
         let quotes: TickPlan
+        let providerBars: TickPlan
         /// The packet's source; `nil` for `manual`, whose ticks are treated as ticks of the source
         /// that feeds the symbol.
         var source: Int?
@@ -330,6 +349,7 @@ package struct GraphRepair: Sendable {
         init(_ plan: GraphPlan, source: Int?) {
             trades = plan.trades
             quotes = plan.quotes
+            providerBars = plan.providerBars
             self.source = source
         }
     }
@@ -373,6 +393,34 @@ package struct GraphRepair: Sendable {
             } else if way.lost & leaf.input == 0 {
                 leaves.exclude(leaf.leaf, quote.header, source: source)
             }
+        }
+    }
+
+    /// Notes a provider's bar in the first pass.
+    private mutating func note(_ found: ProviderBar, _ ordinal: UInt64, _ source: Int?) {
+        var bar = found
+        own(&bar.header, source)
+        stages.note(.providerBar(bar), ordinal, source: source)
+        let (symbol, start) = (bar.header.symbol, bar.openTime.nanoseconds)
+        guard !kept.isTooMuch,
+            keepsAll || extentsOfBars.contains(where: { $0.holds(symbol, start) })
+        else { return }
+        kept.keep(.providerBar(bar), ordinal, source: source)
+    }
+
+    /// Gives a provider's bar to the machines that it reaches.
+    private mutating func take(_ bar: ProviderBar, _ pass: Pass) {
+        guard pass.providerBars.isUsed, bar.header.symbol < symbols.count else { return }
+        let feed = symbols.source(of: bar.header.symbol)
+        let source = pass.source ?? feed
+        guard source == feed else { return }
+        let way = stages.way(of: .providerBar(bar))
+        for input in pass.providerBars.leaves
+        where way.passed & input.input != 0
+            && extentsOfBars[input.leaf].holds(bar.header.symbol, bar.openTime.nanoseconds)
+        {
+            leaves.repair(input.leaf, bar, source: source)
+            taken &+= 1
         }
     }
 

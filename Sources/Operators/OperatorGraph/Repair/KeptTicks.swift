@@ -4,7 +4,7 @@ internal import StreamCore
 /// The ticks of a repair's first pass, in the order of the second one. If they are few, the tape
 /// need not be read again.
 struct KeptTicks: Sendable {
-    /// The maximum number of steps: 27 MB. A worker repairs one partition at a time.
+    /// The maximum number of steps: 42 MB. A worker repairs one partition at a time.
     static let stepsMax = 262_144
 
     /// A point from which on a packet's source feeds a symbol.
@@ -14,10 +14,11 @@ struct KeptTicks: Sendable {
         let source: Int
     }
 
-    /// What happens next: a tick comes, or a source begins to feed a symbol.
+    /// What happens next: a tick or a provider's bar comes, or a source begins to feed a symbol.
     enum Step: Sendable, BitwiseCopyable {
         case trade(Trade)
         case quote(Quote)
+        case providerBar(ProviderBar)
         /// The index among the moves.
         case move(Int)
     }

@@ -37,6 +37,13 @@ package struct RepairPlan: Sendable {
                 to = max(to, extent.to)
             }
         }
+        for (slot, plan) in leaves.resamplePlans.enumerated() where plan.origin == .provider {
+            for range in machineRanges.fine[slot] {
+                from = min(from, range.from)
+                // The event time of a provider's bar is its end.
+                to = max(to, range.to + 1)
+            }
+        }
         if from > to {
             // No machine has windows of that kind of ticks.
             from = ranges.map(\.from).min() ?? 0

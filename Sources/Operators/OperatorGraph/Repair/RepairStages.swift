@@ -11,7 +11,7 @@ internal import StreamCore
 /// *way* says which places of the graph it reached. A fetched tick's *twin* is the same tick that
 /// also came at its time. To *judge* a fetched tick is to run it through the stages.
 struct RepairStages: Sendable {
-    /// The maximum number of fetched ticks: 75 MB. Further ones are judged at their place on the
+    /// The maximum number of fetched ticks: 92 MB. Further ones are judged at their place on the
     /// tape, and counted.
     static let fetchedMax = 524_288
 
@@ -46,8 +46,8 @@ struct RepairStages: Sendable {
     private let remembers: Bool
     /// By deduplicator, the ticks that came at their time. Emptied after the first pass.
     private var sightings: [TickSightings]
-    /// By deduplicator, whether it takes trades; otherwise it takes quotes.
-    private let takesTrades: [Bool]
+    /// By deduplicator, the kind of records that it takes.
+    private let kinds: [DataKind]
     /// By symbol, in the first pass: the source that feeds it. Fetched ticks of `manual` count as
     /// its ticks.
     private var feedOf: [Int]
@@ -68,8 +68,10 @@ struct RepairStages: Sendable {
         stages = TickStages(machine.program)
         remembers = plan.remembers
         sightings = plan.deduplicates.map { TickSightings($0) }
-        takesTrades = plan.deduplicates.indices.map { [plan] index in
-            plan.trades.stages.contains { $0.kind == .deduplicate && $0.index == index }
+        kinds = plan.deduplicates.indices.map { [plan] index in
+            [.trade, .quote].first {
+                plan.ticks(of: $0).stages.contains { $0.kind == .deduplicate && $0.index == index }
+            } ?? .providerBar
         }
         feedOf = machine.symbols.sources
         self.symbols = plan.mixesSymbols ? nil : Set(symbols)
@@ -81,7 +83,10 @@ struct RepairStages: Sendable {
     }
 
     /// Returns whether the tick has to go through the stages.
-    private func isJudged(_ header: TickHeader) -> Bool { header.isForStages(inRepair: true) }
+    private func isJudged(_ tick: KeptTicks.Step) -> Bool {
+        if case .providerBar(let bar) = tick { return bar.isForStages(inRepair: true) }
+        return tick.header?.isForStages(inRepair: true) ?? false
+    }
 
     // MARK: the first pass
 
@@ -91,9 +96,9 @@ struct RepairStages: Sendable {
     /// Notes a tick. Has to be called for every tick in the order of the tape. `source` is `nil`
     /// for `manual`.
     mutating func note(_ tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?) {
-        guard remembers, let header = tick.header, isJudged(header), header.symbol < feedOf.count,
+        guard remembers, let header = tick.header, isJudged(tick), header.symbol < feedOf.count,
             (source ?? feedOf[Int(header.symbol)]) == feedOf[Int(header.symbol)],
-            tick.isTrade ? plan.trades.isUsed : plan.quotes.isUsed
+            plan.ticks(of: tick.kind).isUsed
         else { return }
         if header.flags.contains(.backfilled) {
             guard fetched.count < max else {
@@ -105,7 +110,7 @@ struct RepairStages: Sendable {
                     tick: tick, ordinal: ordinal, source: source,
                     time: header.stageTime.nanoseconds))
         } else if symbols?.contains(header.symbol) ?? true {
-            for place in sightings.indices where takesTrades[place] == tick.isTrade {
+            for place in sightings.indices where kinds[place] == tick.kind {
                 sightings[place].note(tick)
             }
         }
@@ -119,7 +124,7 @@ struct RepairStages: Sendable {
         for place in fetched.indices {
             let tick = fetched[place].tick
             for (bit, seen) in sightings.enumerated()
-            where takesTrades[bit] == tick.isTrade && seen.contains(tick) {
+            where kinds[bit] == tick.kind && seen.contains(tick) {
                 fetched[place].twins |= 1 << UInt64(bit)
             }
             fetched[place].tick = change(tick, fetched[place].ordinal, fetched[place].source)
@@ -136,7 +141,7 @@ struct RepairStages: Sendable {
 
     /// Returns how far a tick of its symbol's source comes. Has to be called in the same order.
     mutating func way(of tick: KeptTicks.Step) -> TickStages.Way {
-        guard let header = tick.header, isJudged(header) else {
+        guard let header = tick.header, isJudged(tick) else {
             return TickStages.Way(passed: UInt64.max)
         }
         guard remembers else { return run(tick, twins: 0) }
@@ -181,20 +186,32 @@ struct RepairStages: Sendable {
                 plan.quotes.stages,
                 QuoteInStages(quote: quote, source: 0, ordinal: 0, twins: twins),
                 root: plan.quotes.bit(of: .ticks(.quote)), into: &unseen)
+        case .providerBar(let bar):
+            return stages.run(
+                plan.providerBars.stages,
+                ProviderBarInStages(bar: bar, source: 0, ordinal: 0, twins: twins),
+                root: plan.providerBars.bit(of: .ticks(.providerBar)), into: &unseen)
         case .move: return TickStages.Way(passed: 0)
         }
     }
 }
 
 extension KeptTicks.Step {
-    fileprivate var isTrade: Bool {
-        if case .trade = self { true } else { false }
+    /// The kind of record; `nil` for a move.
+    fileprivate var kind: DataKind? {
+        switch self {
+        case .trade: .trade
+        case .quote: .quote
+        case .providerBar: .providerBar
+        case .move: nil
+        }
     }
 
     fileprivate var header: TickHeader? {
         switch self {
         case .trade(let trade): trade.header
         case .quote(let quote): quote.header
+        case .providerBar(let bar): bar.header
         case .move: nil
         }
     }
@@ -205,6 +222,7 @@ extension TickSightings {
         switch tick {
         case .trade(let trade): note(trade)
         case .quote(let quote): note(quote)
+        case .providerBar(let bar): note(bar)
         case .move: break
         }
     }
@@ -213,6 +231,7 @@ extension TickSightings {
         switch tick {
         case .trade(let trade): contains(trade)
         case .quote(let quote): contains(quote)
+        case .providerBar(let bar): contains(bar)
         case .move: false
         }
     }

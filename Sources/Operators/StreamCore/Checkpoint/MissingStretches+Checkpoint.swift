@@ -2,28 +2,37 @@ internal import MarketModel
 internal import Primitives
 
 extension MissingStretches {
-    /// Version 1. Another layout needs another version.
+    /// Version 1, of graphs that take trades and quotes only. Another layout needs another version.
     static let envelope = StateEnvelope("TLMS", version: 1)
+    /// Version 2 has the missing bars of a provider after each symbol's quotes.
+    static let envelopeWithBars = StateEnvelope("TLMS", version: 2)
+
+    private var envelope: StateEnvelope {
+        holdsProviderBars ? Self.envelopeWithBars : Self.envelope
+    }
 
     /// Appends the state. The same state gives the same bytes.
     public func encode(into bytes: inout [UInt8]) {
-        let start = Self.envelope.begin(&bytes)
+        let start = envelope.begin(&bytes)
         bytes.append(integer: UInt32(bySymbol.count))
         for symbol in symbols {
             let all = bySymbol[symbol] ?? OfSymbol()
             bytes.append(integer: symbol)
             all.trades.encode(into: &bytes)
             all.quotes.encode(into: &bytes)
+            if holdsProviderBars { all.providerBars.encode(into: &bytes) }
         }
-        Self.envelope.seal(&bytes, from: start)
+        envelope.seal(&bytes, from: start)
     }
 
-    /// Restores the gaps of a partition with so many symbols.
+    /// Restores the gaps of a partition with so many symbols. `holdsProviderBars` is that of the
+    /// graph whose state it is.
     public init(
-        restoring bytes: RawSpan, symbols symbolCount: Int
+        restoring bytes: RawSpan, symbols symbolCount: Int, holdsProviderBars: Bool = false
     ) throws(CheckpointError) {
         self.init()
-        var reader = try Self.envelope.open(bytes)
+        self.holdsProviderBars = holdsProviderBars
+        var reader = try envelope.open(bytes)
         let count = try reader.count(
             of: .gap, max: symbolCount, bytesEach: 20, in: bytes)
         var last = -1
@@ -33,10 +42,11 @@ extension MissingStretches {
                 throw reader.malformed(.gap)
             }
             last = Int(symbol)
-            let all = OfSymbol(
+            var all = OfSymbol(
                 trades: try Missing(&reader, bytes, max: max),
                 quotes: try Missing(&reader, bytes, max: max))
-            guard !all.trades.isEmpty || !all.quotes.isEmpty else { throw reader.malformed(.gap) }
+            if holdsProviderBars { all.providerBars = try Missing(&reader, bytes, max: max) }
+            guard !all.isEmpty else { throw reader.malformed(.gap) }
             set(symbol, all)
         }
         try reader.finish()

@@ -1,3 +1,5 @@
+public import MarketModel
+
 /// A value of a tick that a rule may use: the key of a deduplicator, or an expression. The raw
 /// value is its name in graphs.
 public enum TickField: String, CaseIterable, Hashable, Sendable {
@@ -13,7 +15,19 @@ public enum TickField: String, CaseIterable, Hashable, Sendable {
     case askSize = "ask_size"
     case bidExchange = "bid_exchange"
     case askExchange = "ask_exchange"
-    // Fields of both.
+    // Fields of a provider's bars, whose event time is their end.
+    /// The start of its window.
+    case start
+    /// The length of its window.
+    case length
+    case open
+    case high
+    case low
+    case close
+    case volume
+    case vwap
+    case count
+    // Fields of all.
     /// The provider's number of the tick; 0 when it gives none.
     case id
     /// The event time.
@@ -36,8 +50,23 @@ public enum TickField: String, CaseIterable, Hashable, Sendable {
 
     public var isOfQuotes: Bool {
         switch self {
-        case .price, .size, .exchange, .conditions: false
-        default: true
+        case .bid, .ask, .bidSize, .askSize, .bidExchange, .askExchange, .id, .time, .receiveTime:
+            true
+        default: false
         }
+    }
+
+    public var isOfProviderBars: Bool {
+        switch self {
+        case .start, .length, .open, .high, .low, .close, .volume, .vwap, .count, .id, .time,
+            .receiveTime:
+            true
+        default: false
+        }
+    }
+
+    /// Whether records of this kind have the field.
+    public func isOf(_ kind: DataKind) -> Bool {
+        kind == .quote ? isOfQuotes : kind == .providerBar ? isOfProviderBars : isOfTrades
     }
 }

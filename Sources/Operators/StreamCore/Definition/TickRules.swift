@@ -6,6 +6,8 @@ public import MarketModel
 /// With `id` in the key, a tick to which the provider gave no id passes. Two different trades may
 /// have the same time, price and size, so the other values cannot tell whether it is a duplicate.
 /// Without `id` in the key, only the first of several equal ticks passes.
+///
+/// A provider's bar may be equal only to one of the same length and kind of data, whatever the key.
 public struct DeduplicateRule: Hashable, Sendable {
     /// Two ticks of one symbol with the same values here are the same tick. Never empty.
     public var key: [TickField]
@@ -97,8 +99,10 @@ public struct AggregateRule: Hashable, Sendable {
 /// The rule of a node that makes bars from bars: each bar of `series` is made of the bars of `from`
 /// in its window.
 public struct ResampleRule: Hashable, Sendable {
-    /// A tumbling series of the input node.
+    /// A tumbling series of the input node; for a provider's bars their length, such as `5s`.
     public var from: SeriesName
+    /// Which of a provider's bars come in; `nil` when bars of the graph do.
+    public var provider: ProviderBarChoice?
     /// Tumbling or sliding. Their widths and hops are multiples of the width of `from`, and at most
     /// `ratioMax` of its windows go into one.
     public var series: BarSeriesSet
@@ -109,6 +113,32 @@ public struct ResampleRule: Hashable, Sendable {
     public init(from: SeriesName, series: BarSeriesSet) {
         self.from = from
         self.series = series
+    }
+
+    /// Makes a rule for a provider's bars.
+    public init(_ provider: ProviderBarChoice, series: BarSeriesSet) {
+        self.init(from: provider.bars.name, series: series)
+        self.provider = provider
+    }
+}
+
+/// Which of a provider's bars a node takes. A symbol may have bars of several lengths, and of
+/// several kinds of data.
+public struct ProviderBarChoice: Hashable, Sendable {
+    /// Their windows, one after the other from midnight UTC on, under the name of the length. The
+    /// lateness is how long after its end a bar may still come, or come again with other values.
+    public var bars: BarSeries
+    /// The data of which the provider made them.
+    public var data: ProviderBarKind
+
+    /// The data of which a graph takes bars, by their names there.
+    public static let choices: [(name: String, data: ProviderBarKind)] = [
+        ("trades", .trades), ("midpoint", .midpoint), ("bid", .bid), ("ask", .ask),
+    ]
+
+    public init(_ bars: BarSeries, of data: ProviderBarKind) {
+        self.bars = bars
+        self.data = data
     }
 }
 

@@ -7,7 +7,8 @@ public struct ResampleCounters: Hashable, Sendable {
     public internal(set) var received: UInt64 = 0
     /// Bars that went into windows, and filled bars, which change nothing.
     public internal(set) var counted: UInt64 = 0
-    /// Bars of no known symbol, or that match no window of the finer series.
+    /// Bars of no known symbol, or that match no window of the finer series. Of a provider's bars
+    /// those that begin at no multiple of their length.
     public internal(set) var unknownSymbol: UInt64 = 0
     /// Versions that came after their bar was settled, or after all of their windows were removed.
     public internal(set) var late: UInt64 = 0
@@ -45,7 +46,8 @@ public struct ResampleMachine: Sendable {
     public let rule: ResampleRule
     /// The series whose bars come in.
     public let from: BarSeries
-    /// The kind of ticks from which the finer bars are made.
+    /// The kind of ticks from which the finer bars are made; `.providerBar` when they are a
+    /// provider's.
     public var kind = DataKind.trade
     public internal(set) var counters = ResampleCounters()
     /// By symbol, its windows and its finer bars that are not settled.
@@ -128,6 +130,16 @@ public struct ResampleMachine: Sendable {
     public mutating func bar(
         _ bar: Bar, before: Timestamp? = nil, _ tables: PartitionTables
     ) {
+        var missed: [MissedWindow] = []
+        take(bar, before: before, tables, missing: &missed)
+    }
+
+    /// Does the same, and appends the windows that did not take the bar, because it came too late
+    /// for them.
+    mutating func take(
+        _ bar: Bar, before: Timestamp?, _ tables: PartitionTables,
+        missing missed: inout [MissedWindow]
+    ) {
         counters.received += 1
         // A filled bar repeats an earlier close. The bar of its window was already taken when it
         // closed.
@@ -146,9 +158,10 @@ public struct ResampleMachine: Sendable {
         }
         let through =
             before.map { tables.closedThrough(symbol, by: $0) } ?? tables.closedThrough(symbol)
-        guard bar.closeTime.nanoseconds > held[symbol].settledThrough,
-            meet(bar, symbol, through: through, tables)
-        else {
+        guard bar.closeTime.nanoseconds > held[symbol].settledThrough else {
+            return countLate(bar, &missed)
+        }
+        guard meet(bar, symbol, through: through, tables, &missed) else {
             counters.late += 1
             return
         }
@@ -165,7 +178,8 @@ public struct ResampleMachine: Sendable {
 
     /// Makes the windows due that hold the bar; returns false when all of them are removed.
     private mutating func meet(
-        _ bar: Bar, _ symbol: Int, through: Int64, _ tables: PartitionTables
+        _ bar: Bar, _ symbol: Int, through: Int64, _ tables: PartitionTables,
+        _ missed: inout [MissedWindow]
     ) -> Bool {
         var isHeld = false
         for index in series.indices {
@@ -173,7 +187,10 @@ public struct ResampleMachine: Sendable {
                 guard
                     let place = window(
                         start, symbol: symbol, series: index, through: through, tables)
-                else { continue }
+                else {
+                    missed.note(index, start)
+                    continue
+                }
                 isHeld = true
                 held[symbol].windows[index][place].isDue = true
                 held[symbol].windows[index][place].isChanged = true
@@ -189,6 +206,21 @@ public struct ResampleMachine: Sendable {
             changed.append(UInt32(symbol))
         }
         return isHeld
+    }
+
+    /// Counts a bar that came too late for all series.
+    private mutating func countLate(_ bar: Bar, _ missed: inout [MissedWindow]) {
+        counters.late += 1
+        for index in series.indices {
+            let starts = series[index].window.starts(holding: bar.openTime.nanoseconds)
+            for start in starts { missed.note(index, start) }
+        }
+    }
+
+    /// Counts a bar as received that came too late for all series.
+    mutating func noteLate(_ bar: Bar, _ missed: inout [MissedWindow]) {
+        counters.received += 1
+        countLate(bar, &missed)
     }
 
     /// Returns the index of a window, which it opens if that is missing; `nil` when its lateness is

@@ -66,6 +66,11 @@ public struct Deduplicator: Sendable {
             || remember(TickDigest(quote, by: rule.key), at: quote.header, of: owner)
     }
 
+    public mutating func isNew(_ bar: ProviderBar, of owner: Int) -> Bool {
+        passesWithoutID(bar.header)
+            || remember(TickDigest(bar, by: rule.key), at: bar.header, of: owner)
+    }
+
     /// Checks several trades of one owner in order, those at `places`, and returns the places of
     /// the new ones.
     ///

@@ -44,6 +44,11 @@ public struct ExpressionEvaluator: Sendable {
             text: { ShortText(raw: $0.isOfQuotes ? $0.bits(of: quote) : 0) })
     }
 
+    /// Returns the same for a provider's bar, which has no texts.
+    public func isMet(by bar: ProviderBar) -> Bool {
+        run(bar.header, number: { $0.number(of: bar) }, text: { _ in ShortText(raw: 0) })
+    }
+
     @inline(__always)
     private func run(
         _ header: TickHeader, number: (TickField) -> Int128, text: (TickField) -> ShortText
@@ -202,6 +207,31 @@ extension TickField {
         }
     }
 
+    fileprivate func number(of bar: ProviderBar) -> Int128 {
+        switch self {
+        case .start: bar.openTime.number
+        case .length:
+            bar.openTime.isDefined && bar.closeTime.isDefined
+                ? Int128(bar.closeTime.nanoseconds) - Int128(bar.openTime.nanoseconds)
+                : ExpressionStack.undefined
+        case .open: bar.open.number
+        case .high: bar.high.number
+        case .low: bar.low.number
+        case .close: bar.close.number
+        case .volume:
+            bar.volume == ProviderBar.undefinedVolume
+                ? ExpressionStack.undefined : bar.volume.inBillionths
+        case .vwap: bar.vwap.number
+        case .count:
+            bar.trades == ProviderBar.undefinedCount
+                ? ExpressionStack.undefined : Int128(bar.trades) * 1_000_000_000
+        case .id, .time, .receiveTime: number(of: bar.header)
+        case .price, .size, .exchange, .conditions, .bid, .ask, .bidSize, .askSize, .bidExchange,
+            .askExchange:
+            ExpressionStack.undefined
+        }
+    }
+
     private func number(of header: TickHeader) -> Int128 {
         switch self {
         case .id: Int128(header.providerID) * 1_000_000_000
@@ -209,6 +239,14 @@ extension TickField {
         case .receiveTime: header.receiveTime.number
         default: ExpressionStack.undefined
         }
+    }
+}
+
+extension Int128 {
+    /// An amount in 1e-8 as a number in 1e-9; undefined beyond the range.
+    fileprivate var inBillionths: Int128 {
+        let (number, overflow) = multipliedReportingOverflow(by: 10)
+        return overflow ? ExpressionStack.undefined : number
     }
 }
 

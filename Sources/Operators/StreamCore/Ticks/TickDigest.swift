@@ -30,6 +30,17 @@ struct TickDigest: Hashable, Sendable, BitwiseCopyable {
         for field in key { add(field.bits(of: quote)) }
     }
 
+    /// Bars of other lengths, and of other kinds of data, always differ.
+    init(_ bar: ProviderBar, by key: [TickField]) {
+        self.init(symbol: bar.header.symbol)
+        add(UInt64(bar.kind))
+        add(TickField.length.bits(of: bar))
+        for field in key {
+            add(field.bits(of: bar))
+            if field == .volume { add(UInt64(truncatingIfNeeded: bar.volume >> 64)) }
+        }
+    }
+
     /// Mixes in a value. The order of the values matters: a bid of 3 and an ask of 4 differ from a
     /// bid of 4 and an ask of 3.
     @inline(__always)
@@ -62,6 +73,23 @@ extension TickField {
         case .bidExchange: quote.bidExchange.raw
         case .askExchange: quote.askExchange.raw
         default: bits(of: quote.header)
+        }
+    }
+
+    /// Returns the field's bits in a provider's bar; of the volume the lower half.
+    func bits(of bar: ProviderBar) -> UInt64 {
+        switch self {
+        case .start: UInt64(bitPattern: bar.openTime.nanoseconds)
+        case .length:
+            UInt64(bitPattern: bar.closeTime.nanoseconds &- bar.openTime.nanoseconds)
+        case .open: UInt64(bitPattern: bar.open.raw)
+        case .high: UInt64(bitPattern: bar.high.raw)
+        case .low: UInt64(bitPattern: bar.low.raw)
+        case .close: UInt64(bitPattern: bar.close.raw)
+        case .volume: UInt64(truncatingIfNeeded: bar.volume)
+        case .vwap: UInt64(bitPattern: bar.vwap.raw)
+        case .count: UInt64(bitPattern: bar.trades)
+        default: bits(of: bar.header)
         }
     }
 

@@ -23,6 +23,10 @@ public struct TickSightings: Sendable {
         note(TickDigest(quote, by: rule.key), quote.header)
     }
 
+    public mutating func note(_ bar: ProviderBar) {
+        note(TickDigest(bar, by: rule.key), bar.header)
+    }
+
     /// Returns whether an equal tick was noted whose time is less than the time to live before or
     /// after the time of this one (`stageTime`).
     public func contains(_ trade: Trade) -> Bool {
@@ -31,6 +35,10 @@ public struct TickSightings: Sendable {
 
     public func contains(_ quote: Quote) -> Bool {
         contains(TickDigest(quote, by: rule.key), quote.header)
+    }
+
+    public func contains(_ bar: ProviderBar) -> Bool {
+        contains(TickDigest(bar, by: rule.key), bar.header)
     }
 
     /// Returns whether the tick has the id that the rule needs.

@@ -15,6 +15,7 @@ extension LiveEncoder {
                 switch tick.tick {
                 case .trade(let trade): Self.write(trade, of: tick, into: &json)
                 case .quote(let quote): Self.write(quote, of: tick, into: &json)
+                case .providerBar(let bar): Self.write(bar, of: tick, into: &json)
                 }
                 json.member("node", tick.node)
                 json.member("source", tick.source.text)
@@ -39,5 +40,13 @@ extension LiveEncoder {
         begin(&json, .quote, tick.symbol, quote.header.eventTime)
         values(of: quote, into: &json)
         origin(quote.header, into: &json)
+    }
+
+    private static func write(
+        _ bar: ProviderBar, of tick: LiveNodeTick, into json: inout JSONWriter
+    ) {
+        begin(&json, .providerBar, tick.symbol, bar.closeTime)
+        values(of: bar, into: &json)
+        origin(bar.header, into: &json)
     }
 }

@@ -5,6 +5,7 @@ package struct LiveNodeTick: Sendable {
     package enum Tick: Sendable {
         case trade(Trade)
         case quote(Quote)
+        case providerBar(ProviderBar)
     }
 
     /// The name of the node.

@@ -39,7 +39,7 @@ extension GraphDefinition {
     /// for this one, too.
     func made(_ name: SeriesName) -> [SeriesName] {
         for node in nodes {
-            guard case .resample(let rule) = node.operation,
+            guard case .resample(let rule) = node.operation, rule.provider == nil,
                 rule.series.all.contains(where: { $0.name == name })
             else { continue }
             return [name] + made(rule.from)
@@ -63,14 +63,23 @@ extension GraphDefinition {
         }
     }
 
+    /// Returns whether the bars of a series are made of a provider's bars in the end.
+    func isOfProviderBars(_ name: SeriesName) -> Bool {
+        let origin = made(name).last ?? name
+        guard case .resample? = nodes.first(where: { $0.makes(origin) })?.operation else {
+            return false
+        }
+        return true
+    }
+
     /// The audit's setting in SQL, per series: the nodes before it that remove duplicates, or null
-    /// when other nodes also keep ticks back.
+    /// when other nodes also keep ticks back, or the bars are not made of trades.
     var auditSetting: String {
         var json = JSONWriter()
         json.object { json in
             for series in allSeries {
                 let name = series.name
-                guard !keepsBack(name) else {
+                guard !keepsBack(name), !isOfProviderBars(name) else {
                     json.key(name.text)
                     json.null()
                     continue
@@ -96,6 +105,14 @@ extension GraphDefinition {
         return json.text
     }
 
+    /// The kinds of records of which bars are made, or may be.
+    var kinds: [DataKind] {
+        [.trade]
+            + [.quote, .providerBar].filter { kind in
+                nodes.contains { $0.input == .ticks(kind) }
+            }
+    }
+
     /// Returns the nodes that a tick passes on its way into a series, the last one first.
     func stages(before name: SeriesName) -> [GraphNode] {
         let origin = made(name).last ?? name
@@ -111,8 +128,13 @@ extension GraphDefinition {
 
 extension GraphNode {
     fileprivate func makes(_ name: SeriesName) -> Bool {
-        guard case .bars(let rule, _) = operation else { return false }
-        return rule.series.all.contains { $0.name == name }
+        switch operation {
+        case .bars(let rule, _): return rule.series.all.contains { $0.name == name }
+        case .resample(let rule) where rule.provider != nil:
+            return rule.series.all.contains { $0.name == name }
+        case .resample, .deduplicate, .throttle, .filter, .route, .custom, .aggregate, .breadth:
+            return false
+        }
     }
 }
 

@@ -29,6 +29,8 @@ struct ProofDatabase {
                 AND event_time_ns < $4
             UNION SELECT symbol FROM quotes WHERE ts >= $1 AND ts <= $2 AND event_time_ns >= $3
                 AND event_time_ns < $4
+            UNION SELECT symbol FROM provider_bars WHERE ts >= $1 AND ts <= $2
+                AND open_time_ns >= $3 AND open_time_ns < $4
             ORDER BY 1 LIMIT \(Self.symbolsMax + 1)
             """
         let rows = try rows(query, Self.bounds(from, to))
@@ -135,7 +137,7 @@ struct ProofDatabase {
         return rows.integer(0, 1) ?? Int64.min
     }
 
-    /// Reads the ticks with event time in [from, to) that a series listed as late, or a node as
+    /// Reads the ticks with event time in [from, to] that a series listed as late, or a node as
     /// duplicates.
     func lateTicks(
         _ symbol: Symbol, _ groups: SourceGroups, _ from: Int64, _ to: Int64,
@@ -144,7 +146,7 @@ struct ProofDatabase {
         let query = """
             SELECT series, of_source, of_ordinal, open_time_ns, ordinal FROM late_ticks
             WHERE symbol = $5 AND ts >= $1 AND ts <= $2 AND event_time_ns >= $3
-                AND event_time_ns < $4 LIMIT \(ProofRecords.max)
+                AND event_time_ns <= $4 LIMIT \(ProofRecords.max)
             """
         let rows = try rows(query, Self.bounds(from, to) + [.text(symbol.text)])
         for row in 0..<rows.rowCount {
@@ -194,12 +196,37 @@ struct ProofDatabase {
     // MARK: ticks
 
     private static let tail = """
-        flags, provider, provider_id, provider_time IS NOT NULL, receive_time_ns, source, ordinal,
-        of_source
+        flags, provider, provider_id, provider_time IS NOT NULL, receive_time_ns, source, ordinal
         """
 
-    private static func changes(_ isTrades: Bool) -> String {
-        "AND (flags & \(TickFlags.backfilled.rawValue) <> 0\(isTrades ? " OR action <> 0" : ""))"
+    private static func changes(_ kind: DataKind) -> String {
+        let orChanged = kind == .trade ? " OR action <> 0" : ""
+        return "AND (flags & \(TickFlags.backfilled.rawValue) <> 0\(orChanged))"
+    }
+
+    /// Returns the table of a kind, and its columns. The first one is the time by which ticks
+    /// belong to windows.
+    private static func table(_ kind: DataKind) -> (name: String, time: String, columns: String) {
+        switch kind {
+        case .quote:
+            (
+                "quotes", "event_time_ns",
+                """
+                bid_price, bid_size, bid_exchange, ask_exchange, ask_price, ask_size,
+                0::smallint
+                """
+            )
+        case .providerBar:
+            (
+                "provider_bars", "open_time_ns",
+                "open, high, made_of, bar_flags::text, low, close, 0::smallint"
+            )
+        default:
+            (
+                "trades", "event_time_ns",
+                "price, size, exchange, conditions, NULL::numeric, NULL::numeric, action"
+            )
+        }
     }
 
     /// Reads ticks in order of arrival, page by page. `onlyChanges` selects those that cause
@@ -208,21 +235,14 @@ struct ProofDatabase {
         _ symbol: Symbol, _ groups: SourceGroups, _ kind: DataKind, _ from: Int64, _ to: Int64,
         onlyChanges: Bool = false, _ take: (ProofTick) throws(ToolError) -> Void
     ) throws(ToolError) {
-        let isTrades = kind == .trade
-        let columns =
-            isTrades
-            ? """
-            event_time_ns, price, size, exchange, conditions, NULL::numeric, NULL::numeric,
-            action
-            """
-            : """
-            event_time_ns, bid_price, bid_size, bid_exchange, ask_exchange, ask_price, ask_size,
-            0::smallint
-            """
+        let table = Self.table(kind)
+        let more =
+            kind == .providerBar
+            ? "NULL::text, vwap, volume, trades, event_time_ns" : "of_source"
         let query = """
-            SELECT \(columns), \(Self.tail) FROM \(isTrades ? "trades" : "quotes")
-            WHERE symbol = $5 AND ts >= $1 AND ts <= $2 AND event_time_ns >= $3
-                AND event_time_ns < $4 \(onlyChanges ? Self.changes(isTrades) : "")
+            SELECT \(table.time), \(table.columns), \(Self.tail), \(more) FROM \(table.name)
+            WHERE symbol = $5 AND ts >= $1 AND ts <= $2 AND \(table.time) >= $3
+                AND \(table.time) < $4 \(onlyChanges ? Self.changes(kind) : "")
                 AND (receive_time_ns, source, ordinal) > ($6, $7, $8)
             ORDER BY receive_time_ns, source, ordinal LIMIT \(Self.page)
             """
@@ -230,7 +250,7 @@ struct ProofDatabase {
         while true {
             let rows = try rows(query, Self.bounds(from, to) + [.text(symbol.text)] + last)
             for row in 0..<rows.rowCount {
-                guard let tick = Self.tick(rows, row, symbol, groups, isTrades) else { continue }
+                guard let tick = Self.tick(rows, row, symbol, groups, kind) else { continue }
                 try take(tick)
             }
             guard rows.rowCount == Self.page else { return }
@@ -243,16 +263,18 @@ struct ProofDatabase {
     }
 
     private static func tick(
-        _ rows: PostgresRows, _ row: Int, _ symbol: Symbol, _ groups: SourceGroups, _ isTrade: Bool
+        _ rows: PostgresRows, _ row: Int, _ symbol: Symbol, _ groups: SourceGroups, _ kind: DataKind
     ) -> ProofTick? {
         guard let time = rows.integer(row, 0), let received = rows.integer(row, 12),
             let source = rows.text(row, 13).flatMap({ SourceName($0) }),
             let ordinal = rows.integer(row, 14)
         else { return nil }
+        // The event time of a provider's bar is its end.
+        let event = kind == .providerBar ? rows.integer(row, 19) ?? time : time
         let header = TickHeader(
             symbol: 0, flags: TickFlags(rawValue: UInt16(clamping: rows.integer(row, 8) ?? 0)),
             action: UInt8(clamping: rows.integer(row, 7) ?? 0),
-            providerTime: rows.bool(row, 11) == true ? Timestamp(nanoseconds: time) : .undefined,
+            providerTime: rows.bool(row, 11) == true ? Timestamp(nanoseconds: event) : .undefined,
             receiveTime: Timestamp(nanoseconds: received),
             providerID: rows.numeric(row, 10, scale: 0).flatMap { UInt64(exactly: $0) } ?? 0)
         // Set for a tick of the source `manual` that names the source to which it belongs.
@@ -263,17 +285,42 @@ struct ProofDatabase {
             ordinal: UInt64(bitPattern: ordinal))
         let first = ShortText(rows.text(row, 3) ?? "") ?? .empty
         let second = ShortText(rows.text(row, 4) ?? "") ?? .empty
-        if isTrade {
-            tick.trade = Trade(
-                header: header, price: price(rows, row, 1), size: size(rows, row, 2),
-                exchange: first, conditions: second)
-        } else {
+        switch kind {
+        case .providerBar: tick.providerBar = providerBar(rows, row, header, from: time, to: event)
+        case .quote:
             tick.quote = Quote(
                 header: header, bidPrice: price(rows, row, 1), bidSize: size(rows, row, 2),
                 askPrice: price(rows, row, 5), askSize: size(rows, row, 6), bidExchange: first,
                 askExchange: second)
+        default:
+            tick.trade = Trade(
+                header: header, price: price(rows, row, 1), size: size(rows, row, 2),
+                exchange: first, conditions: second)
         }
         return tick
+    }
+
+    /// Reads a row of `provider_bars`, which has its data and flags in the places of texts.
+    private static func providerBar(
+        _ rows: PostgresRows, _ row: Int, _ header: TickHeader, from: Int64, to: Int64
+    ) -> ProviderBar {
+        let kind = rows.text(row, 3).flatMap { text in
+            ProviderBarChoice.choices.first { $0.name == text }?.data
+        }
+        var bar = ProviderBar(
+            header: header, openTime: Timestamp(nanoseconds: from),
+            closeTime: Timestamp(nanoseconds: to), kind: kind ?? .unknown)
+        bar.flags = ProviderBarFlags(
+            rawValue: rows.text(row, 4).flatMap { UInt8($0) } ?? 0)
+        bar.open = price(rows, row, 1)
+        bar.high = price(rows, row, 2)
+        bar.low = price(rows, row, 5)
+        bar.close = price(rows, row, 6)
+        bar.vwap = price(rows, row, 16)
+        bar.volume =
+            rows.numeric(row, 17, scale: Quantity.decimals) ?? ProviderBar.undefinedVolume
+        bar.trades = rows.integer(row, 18) ?? ProviderBar.undefinedCount
+        return bar
     }
 
     private static func size(_ rows: PostgresRows, _ row: Int, _ column: Int) -> Quantity {

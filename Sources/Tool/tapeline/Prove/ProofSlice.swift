@@ -62,9 +62,7 @@ struct ProofSlice {
             symbols: Set(symbols), series: Set(series), from: from, to: to)
     }
 
-    private var kinds: [DataKind] {
-        definition.nodes.contains { $0.input == .ticks(.quote) } ? [.trade, .quote] : [.trade]
-    }
+    private var kinds: [DataKind] { definition.kinds }
 
     /// Loads the stored bars and the records about their ticks.
     mutating func load(_ database: ProofDatabase) throws(ToolError) {

@@ -79,7 +79,8 @@ struct ProofTape {
 
     // MARK: single ticks
 
-    /// Passes the trades and quotes of a packet to `take`, with symbols and sources resolved.
+    /// Passes the trades, quotes and provider's bars of a packet to `take`, with symbols and
+    /// sources resolved.
     static func ticks(
         _ header: PacketHeader, _ packet: RawSpan, _ groups: SourceGroups,
         _ take: (ProofTick) throws(ToolError) -> Void
@@ -97,7 +98,14 @@ struct ProofTape {
                 guard var found = tick(symbol, header, walk.ordinal, groups) else { continue }
                 found.quote = quote
                 try take(found)
-            case .bar, .other, .control: continue
+            case .other(let message):
+                guard let bar = message.providerBar(in: packet),
+                    var found = tick(
+                        walk.symbol(bar.header.symbol, in: packet), header, walk.ordinal, groups)
+                else { continue }
+                found.providerBar = bar
+                try take(found)
+            case .bar, .control: continue
             }
         }
     }

@@ -14,9 +14,13 @@ struct ProofTick: Sendable {
     var ordinal: UInt64
     var trade: Trade?
     var quote: Quote?
+    var providerBar: ProviderBar?
 
-    var header: TickHeader? { trade?.header ?? quote?.header }
-    var time: Int64 { header?.eventTime.nanoseconds ?? 0 }
+    var header: TickHeader? { trade?.header ?? quote?.header ?? providerBar?.header }
+    /// The time that decides in which windows it is: of a provider's bar its start.
+    var time: Int64 {
+        (providerBar?.openTime ?? header?.eventTime)?.nanoseconds ?? 0
+    }
 }
 
 /// Later records about ticks: cancels, corrections, and listings as late.
@@ -146,6 +150,7 @@ struct ProofRecords: Sendable {
         var mended = tick
         mended.trade?.header.flags.remove(.backfilled)
         mended.quote?.header.flags.remove(.backfilled)
+        mended.providerBar?.header.flags.remove(.backfilled)
         guard let header = tick.header, header.action == TradeAction.new.rawValue else {
             return mended
         }
@@ -210,6 +215,7 @@ extension ProofTick {
         var tick = self
         tick.trade?.header.flags.insert(.backfilled)
         tick.quote?.header.flags.insert(.backfilled)
+        tick.providerBar?.header.flags.insert(.backfilled)
         return tick
     }
 
@@ -220,6 +226,12 @@ extension ProofTick {
         var tick = self
         tick.trade?.header.providerTime = longAgo
         tick.quote?.header.providerTime = longAgo
+        if let bar = tick.providerBar {
+            let length = bar.closeTime.nanoseconds(since: bar.openTime)
+            tick.providerBar?.openTime = longAgo
+            tick.providerBar?.closeTime = longAgo.advanced(byNanoseconds: length)
+            tick.providerBar?.header.providerTime = longAgo.advanced(byNanoseconds: length)
+        }
         return tick
     }
 }
@@ -300,6 +312,9 @@ extension ProofPackets.Lane {
         } else if var quote = tick.quote {
             quote.header.symbol = index
             _ = builder.append(quote)
+        } else if var bar = tick.providerBar {
+            bar.header.symbol = index
+            _ = builder.append(bar)
         }
     }
 }

@@ -64,6 +64,7 @@ extension PartitionOperator {
             switch tick.tick {
             case .trade(let trade): .trade(trade)
             case .quote(let quote): .quote(quote)
+            case .providerBar(let bar): .providerBar(bar)
             }
         return LiveNodeTick(
             node: node, symbol: pair.symbol, source: pair.source, partition: partition,

@@ -297,7 +297,7 @@ let package = Package(
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(
-            of: "IBEngine", uses: ["IBProtocol", "MarketModel", "Primitives"]),
+            of: "IBEngine", uses: ["IBProtocol", "IBSimulator", "MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",
             uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport", "SpoolFixture"]),

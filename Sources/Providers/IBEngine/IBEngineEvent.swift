@@ -16,6 +16,8 @@ package enum IBEngineEvent: Hashable, Sendable {
     case outageBegun(instrument: UInt32, FeedKind, reason: String)
     /// A feed delivers again after an outage.
     case outageEnded(instrument: UInt32, FeedKind)
+    /// The sizes of an instrument's trades are in lots, or are in shares again.
+    case sizes(instrument: UInt32, SizeUnit)
     /// How far the provider's clock is certainly ahead of ours, in nanoseconds (late, if negative;
     /// 0: both may agree). It comes with every answer to a question for the time.
     case clockDifference(Int64)

@@ -35,6 +35,8 @@ package struct FeedStatus: Hashable, Sendable {
 package struct InstrumentStatus: Hashable, Sendable {
     package var instrument: UInt32
     package var symbol: String
+    /// The unit of the sizes of its trades.
+    package var sizes: SizeUnit
     package var feeds: [FeedStatus]
 }
 

@@ -15,6 +15,8 @@ package enum ControlCommand: Equatable, Sendable {
     case nightlyReset(seconds: Int64)
     /// `nil` means all symbols.
     case competing(String?, Bool)
+    /// Live sizes come in lots, and the volume of the day in shares.
+    case lots(String?, Bool)
     case refuseClientID(Bool)
     case pacingError(Int)
     case late(Int)
@@ -37,6 +39,7 @@ package enum ControlCommand: Equatable, Sendable {
         "close | close-after BYTES | half-frame | byte-at-a-time on|off | stall SECONDS | "
         + "garbage BYTES | notice CODE TEXT | lost | restored keep|lose | "
         + "farm market|history down|up | nightly-reset [SECONDS] | competing SYMBOL|all on|off | "
+        + "lots SYMBOL|all on|off | "
         + "refuse-client-id on|off | pacing-error [N] | late N | duplicate N | reorder N | "
         + "halt-depth | reset-depth | bulletin TEXT | rate N | stop SYMBOL | start SYMBOL | "
         + "permission SYMBOL live|delayed|delayed-anyway|none | truth on|off | status | quit | "
@@ -89,6 +92,7 @@ package enum ControlCommand: Equatable, Sendable {
         case ("truth", 1): return isOn.map { .truth($0) }
         case ("competing", 2):
             return isOn.map { .competing(rest[0] == "all" ? nil : rest[0], $0) }
+        case ("lots", 2): return isOn.map { .lots(rest[0] == "all" ? nil : rest[0], $0) }
         case ("restored", 1):
             return ["keep": true, "lose": false][rest[0]].map { .restored(keeps: $0) }
         case ("farm", 2):

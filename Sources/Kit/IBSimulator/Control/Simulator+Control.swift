@@ -18,6 +18,7 @@ extension Simulator {
             return nil
         case .competing(let symbol, let isOn):
             return change(symbol) { $0.isCompeting[$1] = isOn }
+        case .lots(let symbol, let isOn): return change(symbol) { $0.isInLots[$1] = isOn }
         case .silent(let symbol, let isSilent):
             return change(symbol) { $0.isSilent[$1] = isSilent }
         case .permission(let symbol, let permission):

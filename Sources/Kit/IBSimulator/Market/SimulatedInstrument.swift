@@ -53,6 +53,8 @@ package struct SimulatedInstrument: Equatable, Sendable {
     /// In steps.
     package var basePrice: Int64
     package var sizeDecimals = 0
+    /// Live sizes are sent in lots.
+    var countsLots = false
 
     package init(conID: Int32, symbol: String, basePrice: Int64) {
         self.conID = conID
@@ -86,7 +88,8 @@ package struct SimulatedInstrument: Equatable, Sendable {
 
     /// Formats a size. Old versions counted stocks in hundreds; fractions came with version 163.
     func sizeText(_ units: Int64, version: Int32, isPast: Bool) -> String {
-        if securityType == "STK", version < (isPast ? 175 : 159) { return String(units / 100) }
+        let isInLots = version < (isPast ? 175 : 159) || !isPast && countsLots
+        if securityType == "STK", isInLots { return String(units / 100) }
         guard version < 163, sizeDecimals > 0 else { return sizeText(units) }
         return FixedPoint.text(units, decimals: sizeDecimals).split(separator: ".").first
             .map(String.init) ?? "0"

@@ -45,7 +45,7 @@ struct Level1Feed: Sendable {
     // MARK: the first ticks
 
     mutating func begin(_ world: World, _ writer: MessageWriter) -> [ServerMessage] {
-        let quoted = world.market.instruments[instrument]
+        let quoted = world.quoted(instrument)
         let past = world.now.advanced(byNanoseconds: isDelayed ? -delayedNanoseconds : 0)
         let quote = world.market.quote(of: instrument, before: past)
         var messages = [
@@ -162,7 +162,9 @@ struct Level1Feed: Sendable {
         turnover += Int128(trade.price) * Int128(trade.size)
         trades += 1
         let milliseconds = time.nanoseconds / 1_000_000
-        let total = quoted.sizeText(volume, version: writer.serverVersion, isPast: false)
+        var counted = quoted
+        counted.countsLots = false
+        let total = counted.sizeText(volume, version: writer.serverVersion, isPast: false)
         let line = [
             texts.price, texts.size, String(milliseconds), total,
             quoted.averageText(turnover, volume), trade.exchange == 0 ? "true" : "false",

@@ -27,7 +27,7 @@ extension SimulatorSession {
     private mutating func happenedAtLevel1(
         _ event: MarketEvent, isDelayed: Bool, _ world: World
     ) {
-        let instrument = world.market.instruments[event.instrument]
+        let instrument = world.quoted(event.instrument)
         for place in level1.indices
         where level1[place].instrument == event.instrument
             && level1[place].isDelayed == isDelayed && !level1[place].isNewsAlone
@@ -92,7 +92,7 @@ extension SimulatorSession {
     private func message(
         _ feed: TickByTickFeed, _ event: MarketEvent, _ world: World
     ) -> ServerMessage? {
-        let instrument = world.market.instruments[event.instrument]
+        let instrument = world.quoted(event.instrument)
         switch (event.kind, feed.kind) {
         case (.trade(let trade), .allLast):
             return writer.tickByTickTrade(
@@ -116,7 +116,7 @@ extension SimulatorSession {
     }
 
     private mutating func bookMoved(_ event: MarketEvent, _ bits: UInt64, _ world: World) {
-        let instrument = world.market.instruments[event.instrument]
+        let instrument = world.quoted(event.instrument)
         let level = world.market.level(of: event.instrument, at: event.second, nanosecond: 0)
         for place in depth.indices where depth[place].instrument == event.instrument {
             var isTold = depth[place].isToldOfCompetition

@@ -7,6 +7,9 @@ struct Conditions: Sendable {
     var isSilent: [Bool]
     /// Per instrument: another session has its data.
     var isCompeting: [Bool]
+    /// Per instrument: live sizes are sent in lots, and the volume of the day in shares, as by a
+    /// switch of TWS.
+    var isInLots: [Bool]
     /// 1100: no data, although the sockets stay open.
     var isServerLost = false
     var isMarketFarmDown = false
@@ -17,6 +20,7 @@ struct Conditions: Sendable {
         permissions = instruments.map(\.permission)
         isSilent = instruments.map { _ in false }
         isCompeting = instruments.map { _ in false }
+        isInLots = instruments.map { _ in false }
     }
 
     func isDark(_ instrument: Int) -> Bool {
@@ -39,6 +43,13 @@ struct World {
     let clientIDs: [Int32]
     let bulletins: [Bulletin]
     let now: Timestamp
+
+    /// Returns an instrument with the unit in which its live sizes are sent now.
+    func quoted(_ place: Int) -> SimulatedInstrument {
+        var instrument = market.instruments[place]
+        instrument.countsLots = conditions.isInLots[place]
+        return instrument
+    }
 
     var second: Int64 { now.nanoseconds / 1_000_000_000 }
 

@@ -32,6 +32,9 @@ package enum FeedKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// It brings an instrument's trades, or the volume of its day.
+    var hasPrints: Bool { self == .marketData || self == .trades }
+
     /// Returns the grain of the feed's times: their resolution in nanoseconds; 1: they are exact. A
     /// time with a larger grain is the beginning of its second or millisecond, so a gap has to
     /// begin at such a beginning too.

@@ -30,8 +30,9 @@ extension FeedMachine {
 }
 
 extension InstrumentEntry {
-    /// Takes over the contract details of its earlier entry, which has the same contract.
+    /// Takes over what is known of the contract from its earlier entry, which has the same one.
     mutating func takeDetails(of old: InstrumentEntry) {
+        units.take(over: old.units)
         guard old.details == .settled else { return }
         details = .settled
         (detailsDue, contract) = (old.detailsDue, old.contract)

@@ -132,6 +132,7 @@ extension FeedMachine {
         entries.filter(\.isActive).map { entry in
             InstrumentStatus(
                 instrument: entry.number, symbol: entry.instrument.symbol.text,
+                sizes: entry.units.unit,
                 feeds: entry.slots.map { slot in
                     var state = slot.phase.state
                     var reason = slot.reason

@@ -124,6 +124,7 @@ extension FeedMachine {
     private mutating func assemble(_ message: IBMessage, _ route: FeedRoute, in turn: inout Turn) {
         if case .tickSize(let tick) = message, tick.type == TickType.volume {
             entries[route.place].note(volume: tick.size, turn.now.monotonic)
+            witness(volume: tick.size, route, in: &turn)
         }
         // The subscript is not used here and below: with optional chaining it costs an allocation.
         let event = entries[route.place].slots[route.slot].assembler?.take(
@@ -220,6 +221,7 @@ extension FeedMachine {
         // report it again.
         if !trade.header.flags.contains(.snapshot) {
             entries[route.place].trades.add(.trade(trade), turn.now)
+            witness(trade, route)
         }
         self[route].delivered(trade)
         turn.put(.trade(trade))
@@ -250,7 +252,7 @@ extension FeedMachine {
 
     /// Returns whether the server reports live sizes of this contract in lots of 100 shares.
     @inline(__always)
-    private func countsLots(_ route: FeedRoute, in turn: Turn) -> Bool {
+    func countsLots(_ route: FeedRoute, in turn: Turn) -> Bool {
         !ServerVersion.hasLiveShares(turn.version) && entries[route.place].contract.isStockInLots
     }
 

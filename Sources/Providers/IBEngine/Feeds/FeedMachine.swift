@@ -304,6 +304,7 @@ struct FeedMachine: Sendable {
         let old = self[route].phase.state
         apply(event, route, turn.now)
         let state = self[route].phase.state
+        if old != state, self[route].feed.hasPrints { entries[route.place].units.begin() }
         if old != state || self[route].reason != reason {
             let number = entries[route.place].number
             turn.report(.feed(instrument: number, self[route].feed, state, reason: reason))

@@ -254,6 +254,8 @@ struct InstrumentEntry: Sendable {
     /// Level 1's volume of the day (undefined: none came), and when it last changed, monotonic.
     var volume = Quantity.undefined
     var volumeGrew = MonotonicTime.distantPast
+    /// Whether the sizes of its trades are in shares.
+    var units = UnitWitness()
     /// Whether level 1 or the tick-by-tick feed delivers trades.
     var handOver = TradeHandOver()
     /// When the tick-by-tick feed took the quotes over from a level 1 that delivered, as far as was

@@ -86,6 +86,8 @@ final class ConnectionReport: Sendable {
                 IBKROutage(symbol: symbol(instrument), feed: feed.rawValue, reason: reason))
         case .outageEnded(let instrument, let feed):
             telemetry.emit(IBKROutage(symbol: symbol(instrument), feed: feed.rawValue, reason: nil))
+        case .sizes(let instrument, let unit):
+            telemetry.emit(IBKRSizes(symbol: symbol(instrument), unit: unit))
         case .skipped(let id, let fault): telemetry.emit(IBKRSkipped(id: id, fault: fault))
         case .numbers(let instrument, let count):
             telemetry.emit(IBKRNumbers(symbol: instrument.map(symbol), count: count))

@@ -161,6 +161,34 @@ struct IBKRNumbers: TelemetryEvent {
     }
 }
 
+/// The sizes of an instrument's trades are in lots, or are in shares again.
+struct IBKRSizes: TelemetryEvent {
+    static let name = "ibkr.sizes"
+    let symbol: String
+    let unit: SizeUnit
+
+    var level: LogLevel { unit.isLots ? .error : .info }
+    var message: String {
+        guard case .lots(let lot) = unit else { return "\(symbol): sizes are in shares again" }
+        return "\(symbol): sizes are in lots of about \(lot) shares, by the volume of the day: "
+            + "switch 'Send market data in lots for US stocks' off in TWS"
+    }
+    var fields: [(String, LogValue)] {
+        [("symbol", .text(symbol)), ("unit", .text(unit.label ?? "unknown"))]
+    }
+}
+
+extension SizeUnit {
+    /// The unit as logs and the status page name it; `nil`: it is not known.
+    var label: String? {
+        switch self {
+        case .unknown: nil
+        case .shares: "shares"
+        case .lots(let lot): "lots of \(lot)"
+        }
+    }
+}
+
 /// A problem that no counter shows.
 struct IBKRTrouble: TelemetryEvent {
     static let name = "ibkr.trouble"

@@ -18,6 +18,7 @@ struct IBKRMetrics: Sendable {
     private let pacing: Gauge
     private let lines: Gauge
     private let inSession: Gauge
+    private let inLots: Gauge
     private let clock: Gauge
     private let counts: EngineCounts
 
@@ -47,6 +48,8 @@ struct IBKRMetrics: Sendable {
         lines = gauge("mds_ibkr_used_lines", "Market data lines in use.")
         inSession = gauge(
             "mds_ibkr_instruments_in_session", "Instruments of which data should come now.")
+        inLots = gauge(
+            "mds_ibkr_instruments_in_lots", "Instruments whose sizes are in lots, not in shares.")
         clock = gauge("mds_ibkr_clock_difference_seconds", "TWS's clock less this host's.")
         counts = EngineCounts(metrics, labels)
         metrics.countReading(
@@ -72,6 +75,7 @@ struct IBKRMetrics: Sendable {
         // An unknown count is different from 0: a source that was never connected does not know the
         // trading hours.
         if let count { inSession.set(Double(count)) } else { inSession.remove() }
+        inLots.set(Double(status.instruments.count { $0.sizes.isLots }))
         clock.set(Double(status.clockDifference) / 1e9)
         counts.show(status.counters)
     }
@@ -80,7 +84,7 @@ struct IBKRMetrics: Sendable {
     func remove() {
         for (_, gauge) in states { gauge.remove() }
         for (_, gauge) in feeds { gauge.remove() }
-        for gauge in [failures, outages, backfills, pacing, lines, inSession, clock] {
+        for gauge in [failures, outages, backfills, pacing, lines, inSession, inLots, clock] {
             gauge.remove()
         }
         counts.restart()

@@ -36,6 +36,8 @@ struct IBKRStatusPage {
         for instrument in (troubled + others).prefix(Self.instrumentsMax) {
             json.object { json in
                 json.member("symbol", instrument.symbol)
+                json.key("sizes")
+                if let unit = instrument.sizes.label { json.value(unit) } else { json.null() }
                 json.member(
                     "feeds",
                     array: { json in
@@ -79,7 +81,8 @@ struct IBKRStatusPage {
 
 extension InstrumentStatus {
     fileprivate var isTroubled: Bool {
-        feeds.contains { feed in
+        if sizes.isLots { return true }
+        return feeds.contains { feed in
             switch feed.state {
             case .waiting, .asked, .live, .done: false
             case .interrupted, .waitingForLines, .down, .refused: true

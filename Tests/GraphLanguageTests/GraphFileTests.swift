@@ -158,7 +158,10 @@ struct GraphFileTests {
             "h: {operator: resample, input: b, from: 1m, series: [1h]}",
             "s: {operator: aggregate, input: quotes, functions: [mean, spread], series: [10s]}",
             "w: {operator: breadth, scope: all, series: 1m, warm_up: provider, "
-                + "measures: [advance_decline, {above_average: 50}]}")
+                + "measures: [advance_decline, {above_average: 50}]}",
+            "l: {operator: bars, input: trades, odd_lots: {below: lot}, series: [3s]}",
+            "m: {operator: bars, input: trades, odd_lots: {rule: exclude, below: lot}, "
+                + "series: [4s]}")
         guard case .bars(let rule, _) = nodes[0].operation,
             case .bars(let other, _) = nodes[1].operation,
             case .aggregate(let stats, _) = nodes[3].operation
@@ -167,19 +170,23 @@ struct GraphFileTests {
             return
         }
         #expect(rule.conditions?.name == "us-stocks")
-        #expect(rule.oddLots == .volumeOnly(below: Quantity(raw: 10_000_000_000)))
-        #expect(other.oddLots == .exclude(below: Quantity(raw: 50_000_000)))
+        #expect(rule.oddLots == .volumeOnly(below: .size(Quantity(raw: 10_000_000_000))))
+        #expect(other.oddLots == .exclude(below: .size(Quantity(raw: 50_000_000))))
+        let ofLots = nodes[4...5].compactMap { node -> OddLotRule? in
+            if case .bars(let rule, _) = node.operation { rule.oddLots } else { nil }
+        }
+        #expect(ofLots == [.volumeOnly(below: .lot), .exclude(below: .lot)])
         #expect(stats.bars.field == .middle)
         #expect(stats.functions == [.mean, .spread])
         let minute = try #require(SeriesName("1m"))
         #expect(
-            nodes[4].operation
+            nodes[6].operation
                 == .breadth(
                     BreadthRule(
                         series: minute, universe: [],
                         measures: [.advanceDecline, .aboveAverage(days: 50)], warmsUp: true),
                     calendar: nil))
-        #expect(nodes[4].input == .node(0))
+        #expect(nodes[6].input == .node(0))
     }
 
     @Test(

@@ -144,6 +144,23 @@ struct FaultTests {
         #expect(bench.codes() == ["2105", "10187"])
     }
 
+    @Test("live sizes come in lots on command, and the volume of the day in shares")
+    func lots() {
+        var bench = Bench()
+        bench.subscribe(5, "SPY")
+        #expect(bench.order("lots SPY on") == "ok")
+        bench.wait(seconds: 20)
+        let sizes = bench.frames().filter { $0[0] == "2" && ["5", "8"].contains($0[3]) }
+        let volume = sizes.last { $0[3] == "8" }.flatMap { Int($0[4]) } ?? 0
+        let lots = sizes.filter { $0[3] == "5" }.compactMap { Int($0[4]) }.reduce(0, +)
+        // Odd lots and unreported trades are in the volume alone.
+        #expect(lots > 50 && volume > 100 * lots && volume < 140 * lots, "\(volume), \(lots)")
+        #expect(bench.order("lots all off") == "ok")
+        bench.wait(seconds: 5)
+        #expect(bench.frames().contains { $0[0] == "2" && $0[3] == "5" && $0[4] == "100" })
+        #expect(bench.order("lots NOBODY on").hasPrefix("error: no instrument"))
+    }
+
     @Test("a nightly reset closes everybody and lets nobody in for its time")
     func nightlyReset() {
         var bench = streaming()

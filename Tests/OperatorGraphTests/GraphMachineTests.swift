@@ -204,7 +204,7 @@ struct GraphMachineTests {
     @Test("odd lots that a rule leaves out are in no aggregate")
     func oddLots() throws {
         var bars = BarRule(series: try BarSeriesSet(["1s"]))
-        bars.oddLots = .exclude(below: Quantity(raw: 10_000_000_000))
+        bars.oddLots = .exclude(below: .size(Quantity(raw: 10_000_000_000)))
         let rule = AggregateRule(bars: bars, functions: [.count, .mean])
         var machine = try machine([
             GraphNode(

@@ -71,6 +71,7 @@ struct GraphProgramTests {
                 name: "x",
                 sessions: [SessionCalendar.Session(open: 0, close: 1_001, day: 19_700_101)]))
         let rules = try #require(ConditionRules(name: "c", [("Z", .volume)]))
+        let nine = OddLotLimit.size(Quantity(raw: 9))
         let hashes = [
             try hash { _ in },
             try hash { $0.nodes[0] = Nodes.deduplicate("once", .ticks(.trade), timeToLive: 5) },
@@ -81,8 +82,10 @@ struct GraphProgramTests {
                 $0.nodes[2] = Nodes.throttle("slow", .node(1), count: 4, per: 1_000_000_000)
             },
             try hash {
-                $0.nodes[4] = try self.bars { $0.oddLots = .exclude(below: Quantity(raw: 9)) }
+                $0.nodes[4] = try self.bars { $0.oddLots = .exclude(below: nine) }
             },
+            try hash { $0.nodes[4] = try self.bars { $0.oddLots = .exclude(below: .lot) } },
+            try hash { $0.nodes[4] = try self.bars { $0.oddLots = .volumeOnly(below: .lot) } },
             try hash { $0.nodes[4] = try self.bars { $0.conditions = rules } },
             try hash {
                 $0.nodes[4] = try self.bars {

@@ -45,6 +45,21 @@ struct GraphTape {
                 symbol: try #require(Symbol(text)), provider: provider, since: Self.time(seconds)))
     }
 
+    /// States the symbol's round lot from the next tick on, in shares; `nil`: none.
+    mutating func state(
+        _ text: String = "AAPL", lot: Int64?, from seconds: Double? = nil, before: Int64 = 100
+    ) throws {
+        var definition = SymbolDefinition(
+            symbol: try #require(Symbol(text)), provider: provider,
+            since: Timestamp(nanoseconds: 0))
+        if let lot {
+            definition.lot = RoundLot(
+                Quantity(raw: lot * 100_000_000), from: seconds.map(Self.time) ?? .undefined,
+                before: Quantity(raw: before * 100_000_000))
+        }
+        builder.redefine(try symbol(text), as: definition)
+    }
+
     /// Returns a time in seconds from a fixed morning.
     static func time(_ seconds: Double) -> Timestamp {
         Timestamp(nanoseconds: 1_700_000_040_000_000_000 + Int64(seconds * 1_000_000_000))

@@ -13,7 +13,7 @@ struct RepairRemainderTests {
     /// volume.
     private func nodes() throws -> [GraphNode] {
         var rule = BarRule(series: try BarSeriesSet(["1s"]))
-        rule.oddLots = .volumeOnly(below: Quantity(raw: 1_000_000_000))
+        rule.oddLots = .volumeOnly(below: .size(Quantity(raw: 1_000_000_000)))
         return [
             GraphNode(
                 name: "fine", input: .ticks(.trade), operation: .bars(rule, calendar: nil)),

@@ -3,6 +3,8 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
 import TapeTransport
 import TestSupport
 import Testing
@@ -113,6 +115,72 @@ struct InstrumentListTests {
         #expect(eventually { log.follows.count == 2 })
         #expect(log.follows.last == .init(begun: [2, 0], ended: [2]))
         #expect(log.starts.count == 1 && log.stops == 0)
+        #expect(try running.stop() == .success)
+    }
+
+    /// Returns the lots in the definitions of the source's packets of trades, in order.
+    private func lots(_ tape: TestTape) throws -> [RoundLot?] {
+        try (0..<tape.names.partitions).flatMap { partition in
+            try tape.tickPackets(Partition(partition)).flatMap { packet in
+                packet.payload.withRawSpan { bytes in
+                    var found: [RoundLot?] = []
+                    var walk = PacketWalk(packet.header)
+                    while let item = walk.next(in: bytes) {
+                        guard case .trade(let trade) = item else { continue }
+                        found.append(walk.symbol(trade.header.symbol, in: bytes)?.lot)
+                    }
+                    return found
+                }
+            }
+        }
+    }
+
+    @Test("the lot of the list is in the definitions, and another one from the next tick on")
+    func lots() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "lots")
+        let log = ScriptedProvider.Log()
+        let path = try folder.write(list("{symbol: SPY, lot: 40}"), to: "a.yaml")
+        let gateway = try TestGateway(
+            tape,
+            [
+                "GATEWAY_PROVIDER": "scripted", "GATEWAY_SOURCE": "feed",
+                "GATEWAY_INSTRUMENTS": path,
+            ], providers: [ScriptedProvider.kind("scripted", log)])
+        let running = try gateway.start()
+        #expect(eventually { log.starts.count == 1 })
+        let (order, channel) = try #require(log.starts.first.map { ($0.order, $0.channel) })
+        func send() {
+            let now = SystemClock().now()
+            let header = TickHeader(symbol: 0, providerTime: now, receiveTime: now)
+            let price = Price(raw: 1_000_000_000)
+            let trade = Trade(header: header, price: price, size: Quantity(raw: 100_000_000))
+            var batch: [ProviderRecord] = [.tape(.trade(trade))]
+            guard case .sent = channel.send(&batch, floor: now) else {
+                Issue.record("the channel takes nothing")
+                return
+            }
+        }
+        send()
+        #expect(try eventually { try lots(tape).count == 1 })
+        let texts = [
+            "{symbol: SPY, lot: 10, lot_from: 2026-05-01, lot_before: 40}", "SPY",
+        ]
+        for (index, text) in texts.enumerated() {
+            _ = try folder.write(list(text), to: "a.yaml")
+            let old = order.registry.instrument(0)?.lot
+            #expect(gateway.service.context.shutdown.hangUp())
+            #expect(eventually { order.registry.instrument(0)?.lot != old })
+            send()
+            #expect(try eventually { try lots(tape).count == index + 2 })
+        }
+        let shares = { (number: Int64) in Quantity(raw: number * 100_000_000) }
+        let day = try #require(ISOTime.parse("2026-05-01T00:00:00Z"))
+        #expect(
+            try lots(tape) == [
+                RoundLot(shares(40)), RoundLot(shares(10), from: day, before: shares(40)), nil,
+            ])
+        // The provider was not asked for anything again.
+        #expect(log.follows.isEmpty && log.starts.count == 1)
         #expect(try running.stop() == .success)
     }
 

@@ -31,6 +31,22 @@ struct InstrumentBookTests {
         #expect(back.begun == [0] && back.ended.isEmpty && book.count == 4)
     }
 
+    @Test("another lot begins nothing again, and only changes the definition")
+    func lots() throws {
+        var first = try instrument("A")
+        let book = InstrumentRegistry([first, try instrument("B")])
+        first.lot = RoundLot(Quantity(raw: 4_000_000_000))
+        let change = book.follow([first, try instrument("B")])
+        #expect(change.redefined == [0] && change.begun.isEmpty && change.ended.isEmpty)
+        #expect(!change.isEmpty && book.instrument(0)?.lot == first.lot)
+        #expect(book.follow([first, try instrument("B")]).isEmpty)
+        // With other feeds it begins again, and its definition has the lot.
+        first.feeds = .trades
+        first.lot = nil
+        let again = book.follow([first, try instrument("B")])
+        #expect(again.begun == [0] && again.ended == [0] && again.redefined.isEmpty)
+    }
+
     @Test("one that is named twice is there once, as it was named first")
     func twice() throws {
         let book = InstrumentRegistry([try instrument("A"), try instrument("A", .trades)])

@@ -227,7 +227,7 @@ import Testing
     @Test("trades below a round lot count as the rule says", arguments: [false, true])
     func oddLots(isExcluded: Bool) throws {
         var rule = BarRule(series: try barSeries(["1s"]))
-        let lot = Quantity(raw: 100)
+        let lot = OddLotLimit.size(Quantity(raw: 100))
         rule.oddLots = isExcluded ? .exclude(below: lot) : .volumeOnly(below: lot)
         var run = try SmallRun(rule: rule)
         run.trade(at: 1, 5, size: 100)

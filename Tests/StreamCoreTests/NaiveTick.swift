@@ -59,11 +59,11 @@ struct NaiveTick {
             effects = effects.filter { found.effect.contains($0) }
         }
         var reason = "condition"
-        if case .volumeOnly(let below) = rule.oddLots, trade.size < below {
+        if case .volumeOnly(.size(let below)) = rule.oddLots, trade.size < below {
             effects = effects.filter { $0 == .volume }
             reason = "oddLot"
         }
-        if case .exclude(let below) = rule.oddLots, trade.size < below {
+        if case .exclude(.size(let below)) = rule.oddLots, trade.size < below {
             effects = []
             reason = "oddLot"
         }

@@ -42,7 +42,7 @@ struct RandomRule {
                     ("E", .range), ("F", [.last, .volume]),
                 ])
         }
-        let odd = Quantity(raw: 20_000_000)
+        let odd = OddLotLimit.size(Quantity(raw: 20_000_000))
         rule.oddLots =
             [.count, .volumeOnly(below: odd), .exclude(below: odd)]
             .randomElement(using: &random) ?? .count

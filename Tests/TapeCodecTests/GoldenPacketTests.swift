@@ -9,13 +9,15 @@ import Testing
         .deletingLastPathComponent().appendingPathComponent("Golden")
 
     static let names =
-        ["ticks", "bars", "bars-lateness", "marker", "watermark"] + TickSamples.packets.map(\.name)
+        ["ticks", "ticks-lot", "bars", "bars-lateness", "marker", "watermark"]
+        + TickSamples.packets.map(\.name)
 
     static func file(_ name: String) -> URL { folder.appendingPathComponent("\(name).v1.hex") }
 
     static func packet(_ name: String) throws -> SealedPacket {
         switch name {
         case "ticks": try Samples.tickPacket()
+        case "ticks-lot": try Samples.tickPacket(lot: try Samples.lot())
         case "bars": try Samples.barPacket()
         case "bars-lateness": try Samples.barPacket(lateness: 2_000_000_000)
         case "marker": try Samples.markerPacket()

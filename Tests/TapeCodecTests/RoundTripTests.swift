@@ -19,6 +19,21 @@ import Testing
         #expect(records.quotes == [try Samples.quote(symbol: 1)])
     }
 
+    @Test("a symbol's lot comes back; one that is no number above 0 is none")
+    func lots() throws {
+        let lot = try Samples.lot()
+        let packet = try Samples.tickPacket(lot: lot)
+        #expect(Unpacked(packet.array).symbols[1]?.lot == lot)
+        #expect(Unpacked(packet.array).symbols[0]?.lot == nil)
+        let time = lot.from
+        #expect(lot.size(at: time).raw == 4_000_000_000)
+        #expect(lot.size(at: time.advanced(byNanoseconds: -1)).raw == 1_000_000_000)
+        #expect(RoundLot(Quantity(raw: 7))?.size(at: .undefined).raw == 7)
+        for bad in [Int64.min, -1, 0, Int64.max].map({ Quantity(raw: $0) }) {
+            #expect(RoundLot(bad) == nil && RoundLot(lot.size, from: time, before: bad) == nil)
+        }
+    }
+
     @Test("a bar packet carries bar, series, source and the state of its input")
     func bars() throws {
         let packet = try Samples.barPacket()

@@ -63,10 +63,21 @@ enum Samples {
 
     static func source(_ text: String) throws -> SourceName { try #require(SourceName(text)) }
 
-    static func tickPacket() throws -> SealedPacket {
+    /// 40 shares from 2026-05-01 on, 10 before.
+    static func lot() throws -> RoundLot {
+        try #require(
+            RoundLot(
+                Quantity(raw: 4_000_000_000),
+                from: Timestamp(nanoseconds: 1_777_593_600_000_000_000),
+                before: Quantity(raw: 1_000_000_000)))
+    }
+
+    static func tickPacket(lot: RoundLot? = nil) throws -> SealedPacket {
         var builder = PacketBuilder(
             kind: .ticks, partition: Partition(7), source: try source("synthetic"))
-        let apple = builder.register(try definition("AAPL"))
+        var first = try definition("AAPL")
+        first.lot = lot
+        let apple = builder.register(first)
         let emoji = builder.register(try definition("😀 BRK.B"))
         #expect(builder.append(try trade(symbol: emoji)))
         #expect(builder.append(try quote(symbol: apple)))

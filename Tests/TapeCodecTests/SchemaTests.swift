@@ -67,7 +67,7 @@ import Testing
             (WireFormat.Template.epochMarker, WireFormat.Block.epochMarker),
             (WireFormat.Template.outputState, WireFormat.Block.outputState),
             (WireFormat.Template.sourceOrdinal, WireFormat.Block.sourceOrdinal),
-            (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition),
+            (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinitionWithLot),
             (
                 WireFormat.Template.seriesDefinition,
                 WireFormat.Block.seriesDefinitionWithLateness
@@ -105,11 +105,19 @@ import Testing
             "SeriesDefinition", ["index": "1", "widthNanoseconds": "60000000000", "name": "1m"])
         if name == "bars-lateness" { series.fields["latenessNanoseconds"] = "2000000000" }
         switch name {
-        case "ticks":
+        case "ticks", "ticks-lot":
+            var second = message("SymbolDefinition", ExpectedFields.symbol(1, "AAPL"))
+            if name == "ticks-lot" {
+                let stated = [
+                    ("lot", "4000000000"), ("lotFrom", "1777593600000000000"),
+                    ("lotBefore", "1000000000"),
+                ]
+                for (key, value) in stated { second.fields[key] = value }
+            }
             messages += [
                 message("SymbolDefinition", ExpectedFields.symbol(0, "😀 BRK.B")),
                 message("Trade", ExpectedFields.trade(try Samples.trade(symbol: 0))),
-                message("SymbolDefinition", ExpectedFields.symbol(1, "AAPL")),
+                second,
                 message("Quote", ExpectedFields.quote(try Samples.quote(symbol: 1))),
                 message("Trade", ExpectedFields.trade(try Samples.trade(symbol: 1))),
             ]

@@ -17,7 +17,7 @@ struct DefinitionMemory: Sendable {
     }
 
     /// Longer definitions are not remembered. Hardly any is longer.
-    private static let bytesMax = 64
+    private static let bytesMax = 88
     private static let wordsMax = bytesMax / 8 + 1
     /// How far from its first place in the table a symbol may be stored. Beyond, it is not
     /// remembered.
@@ -112,11 +112,13 @@ struct DefinitionMemory: Sendable {
             byteCount = message.end - first
             // A longer block is of a newer version, whose further fields are not known here.
             guard message.template == WireFormat.Template.symbolDefinition,
-                message.blockLength == WireFormat.Block.symbolDefinition,
+                message.blockLength == WireFormat.Block.symbolDefinition
+                    || message.blockLength == WireFormat.Block.symbolDefinitionWithLot,
                 byteCount >= 8, byteCount <= DefinitionMemory.bytesMax
             else { return nil }
             self.source = UInt32(truncatingIfNeeded: source)
             var hash = UInt64(byteCount) << 32 | UInt64(self.source)
+            hash |= UInt64(message.blockLength) << 48
             for index in 0..<(byteCount + 7) / 8 {
                 let offset = min(index * 8, byteCount - 8)
                 hash = (hash ^ packet.uint64(at: first + offset)) &* 0x9e37_79b9_7f4a_7c15

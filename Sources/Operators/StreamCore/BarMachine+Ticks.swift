@@ -147,7 +147,8 @@ extension BarMachine {
             windows.slots[slot].settleTie(input, sources: tables.sources)
             first += 1
         }
-        let (effect, exclusion) = quote == nil ? rule.effect(of: rest.trade) : (.all, .condition)
+        let (effect, exclusion) =
+            quote == nil ? rule.effect(of: rest.trade, tables.symbols) : (.all, .condition)
         place(
             Placed(
                 input: input, trade: rest.trade, quote: quote, effect: effect,

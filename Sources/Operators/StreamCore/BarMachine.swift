@@ -41,8 +41,9 @@ public struct BarMachine: BarMaker {
     @usableFromInline var receivedTrades: UInt64 = 0
     @usableFromInline let seriesCount: Int
     @usableFromInline let isOfTrades: Bool
-    /// The size in 1e-8 from which on a trade skips the rule for odd lots; 0 without such a rule.
-    @usableFromInline let roundLot: Int64
+    /// The size in 1e-8 from which on a trade skips the rule for odd lots: 0 without such a rule,
+    /// `nil` where each symbol has its own.
+    @usableFromInline let roundLot: Int64?
     /// All bits when trades with conditions have to be checked by a table; 0 when not.
     @usableFromInline let conditionsMask: UInt64
     /// Late ticks since the last call of `takeLateTicks`.

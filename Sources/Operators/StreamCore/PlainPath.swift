@@ -56,7 +56,11 @@ extension BarMachine {
             seriesCount = machine.seriesCount
             // No plain tick is as large as this lot. So all ticks of the other kind go to the slow
             // path, which skips them.
-            roundLot = machine.isOfTrades == ofTrades ? machine.roundLot : Int64.max
+            // Where each symbol has its lot, trades below the largest lot go there, too: so the hot
+            // path needs no lot of a symbol.
+            roundLot =
+                machine.isOfTrades == ofTrades
+                ? machine.roundLot ?? tables.symbols.largestLot : Int64.max
             conditionsMask = machine.conditionsMask
             isOpen = roundLot == 0 && conditionsMask == 0
             feeds = tables.symbols.feeds

@@ -8,11 +8,14 @@ public struct Subscription: Hashable, Sendable {
     /// When the subscription began; undefined when not known. Then only the start of the tape makes
     /// a bar partial.
     public var since: Timestamp
+    /// The symbol's round lot; `nil` when the definition states none.
+    public var lot: RoundLot?
 
-    public init(symbol: Symbol, provider: String, since: Timestamp) {
+    public init(symbol: Symbol, provider: String, since: Timestamp, lot: RoundLot? = nil) {
         self.symbol = symbol
         self.provider = provider
         self.since = since
+        self.lot = lot
     }
 }
 
@@ -63,6 +66,11 @@ public struct SymbolTable: Sendable {
 
     /// By number, the feed that the symbol has now.
     @usableFromInline var feeds: [Feed] = []
+    /// By number, the lot of the last definition; `nil`, and beyond the end: it states none. Every
+    /// packet defines its symbols, so a checkpoint needs no lots.
+    private var lots: [RoundLot?] = []
+    /// No symbol has had a larger lot, in 1e-8.
+    @usableFromInline private(set) var largestLot = RoundLot.usual.raw
     private(set) var records: [Record] = []
     /// The symbols of each source, in ascending order.
     private(set) var symbolsBySource: [[UInt32]] = []
@@ -103,6 +111,20 @@ public struct SymbolTable: Sendable {
     public func since(of index: UInt32) -> Timestamp {
         let since = records[Int(index)].since
         return since == SourceTable.noWatermark ? .undefined : since
+    }
+
+    /// Returns the round lot of a symbol for a trade of this time.
+    func lot(of index: UInt32, at time: Timestamp) -> Quantity {
+        guard index < lots.count, let lot = lots[Int(index)] else { return RoundLot.usual }
+        return lot.size(at: time)
+    }
+
+    /// Sets the lot that the last definition of a symbol states; `nil`: it states none.
+    mutating func setLot(_ lot: RoundLot?, of index: UInt32) {
+        guard index < records.count, lot != nil || index < lots.count else { return }
+        while lots.count <= index { lots.append(nil) }
+        lots[Int(index)] = lot
+        if let lot { largestLot = max(largestLot, lot.size.raw, lot.before.raw) }
     }
 
     /// Returns the index of a symbol of a source or group; `nil` when it is not known.

@@ -22,24 +22,37 @@ extension TradeEffect {
 
 extension BarRule {
     /// Returns what a trade may change, and the reason under which it is counted when it sets no
-    /// price.
-    func effect(of trade: Trade) -> (effect: TradeEffect, exclusion: ExclusionReason) {
+    /// price. Its symbol is an index into `symbols`.
+    func effect(
+        of trade: Trade, _ symbols: SymbolTable
+    ) -> (effect: TradeEffect, exclusion: ExclusionReason) {
         let allowed = conditions?.effect(of: trade.conditions) ?? .all
         switch oddLots {
-        case .volumeOnly(let below) where trade.size < below:
+        case .volumeOnly(let below) where below.isAbove(trade, symbols):
             return (allowed.intersection(.volume), .oddLot)
-        case .exclude(let below) where trade.size < below: return ([], .oddLot)
+        case .exclude(let below) where below.isAbove(trade, symbols): return ([], .oddLot)
         case .count, .volumeOnly, .exclude: return (allowed, .condition)
         }
     }
 
     /// The size in 1e-8 from which on a trade skips the rule for odd lots; 0 when there is no such
-    /// rule.
-    var roundLot: Int64 {
+    /// rule, `nil` when it is the largest lot of all symbols.
+    var roundLot: Int64? {
         guard field == .trade else { return 0 }
         switch oddLots {
         case .count: return 0
-        case .volumeOnly(let below), .exclude(let below): return max(0, below.raw)
+        case .volumeOnly(.size(let below)), .exclude(.size(let below)): return max(0, below.raw)
+        case .volumeOnly(.lot), .exclude(.lot): return nil
+        }
+    }
+}
+
+extension OddLotLimit {
+    /// Returns whether a trade is an odd lot. Its symbol is an index into `symbols`.
+    public func isAbove(_ trade: Trade, _ symbols: SymbolTable) -> Bool {
+        switch self {
+        case .size(let size): trade.size < size
+        case .lot: trade.size < symbols.lot(of: trade.header.symbol, at: trade.header.eventTime)
         }
     }
 }

@@ -22,11 +22,15 @@ public final class InstrumentRegistry: Sendable {
         /// Instruments to end: those that are no longer wanted, and changed ones, which are in both
         /// lists.
         public var ended: [UInt32] = []
+        /// Instruments with another round lot and nothing else: only their definitions change.
+        public var redefined: [UInt32] = []
         /// The instruments for which there was no free number: `ProviderLimits.instrumentsMax` is
         /// reached.
         public var refused: [Symbol] = []
 
-        public var isEmpty: Bool { begun.isEmpty && ended.isEmpty && refused.isEmpty }
+        public var isEmpty: Bool {
+            begun.isEmpty && ended.isEmpty && redefined.isEmpty && refused.isEmpty
+        }
     }
 
     private let entries: Mutex<Entries>
@@ -93,8 +97,14 @@ public final class InstrumentRegistry: Sendable {
                 let place = Int(number)
                 guard !isNamed[place] else { continue }
                 isNamed[place] = true
-                let isSame = entries.instruments[place] == instrument
-                if entries.isWanted[place], isSame { continue }
+                var known = entries.instruments[place]
+                let hasOtherLot = known.lot != instrument.lot
+                known.lot = instrument.lot
+                if entries.isWanted[place], known == instrument {
+                    entries.instruments[place] = known
+                    if hasOtherLot { change.redefined.append(number) }
+                    continue
+                }
                 if entries.isWanted[place] { change.ended.append(number) }
                 entries.instruments[place] = instrument
                 entries.isWanted[place] = true

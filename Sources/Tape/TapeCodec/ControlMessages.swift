@@ -90,15 +90,21 @@ public struct SymbolDefinition: Hashable, Sendable {
     /// The source of the ticks, in packets of bars. In packets of ticks it is `nil`, because the
     /// header has it.
     public var source: SourceName?
+    /// The symbol's round lot; `nil` when the writer did not state it: `RoundLot.usual` is valid.
+    public var lot: RoundLot?
 
     /// The most bytes of `provider`. A longer one is a bug of the caller of the builder.
     public static let providerBytesMax = 64
 
-    public init(symbol: Symbol, provider: String, since: Timestamp, source: SourceName? = nil) {
+    public init(
+        symbol: Symbol, provider: String, since: Timestamp, source: SourceName? = nil,
+        lot: RoundLot? = nil
+    ) {
         self.symbol = symbol
         self.provider = provider
         self.since = since
         self.source = source
+        self.lot = lot
     }
 }
 

@@ -1,4 +1,4 @@
-internal import MarketModel
+public import MarketModel
 public import Primitives
 
 // Reads the messages without an ordinal: definitions, markers, output states. Each function returns
@@ -21,7 +21,7 @@ extension MessageBounds {
         let definition = SymbolDefinition(
             symbol: symbol, provider: provider,
             since: Timestamp(nanoseconds: packet.int64(at: body + 8)),
-            source: SourceName(source))
+            source: SourceName(source), lot: lot(in: packet))
         return (packet.uint32(at: body), definition)
     }
 
@@ -48,7 +48,16 @@ extension MessageBounds {
             index: packet.uint32(at: body),
             since: Timestamp(nanoseconds: packet.int64(at: body + 8)),
             symbol: variable(0, in: packet), provider: variable(1, in: packet),
-            source: variable(2, in: packet))
+            source: variable(2, in: packet), lot: lot(in: packet))
+    }
+
+    /// Returns a symbol's lot; `nil` when the message is of version 1, or states none above 0.
+    private func lot(in packet: RawSpan) -> RoundLot? {
+        guard blockLength >= WireFormat.Block.symbolDefinitionWithLot else { return nil }
+        return RoundLot(
+            Quantity(raw: packet.int64(at: body + 16)),
+            from: Timestamp(nanoseconds: packet.int64(at: body + 24)),
+            before: Quantity(raw: packet.int64(at: body + 32)))
     }
 
     /// Returns where the parts of a series' definition are, in the same way.
@@ -120,6 +129,8 @@ public struct SymbolParts: Sendable {
     public let symbol: Range<Int>
     public let provider: Range<Int>
     public let source: Range<Int>
+    /// The round lot; `nil` when it is not stated.
+    public let lot: RoundLot?
 }
 
 /// The places of the parts of a series' definition in its packet.

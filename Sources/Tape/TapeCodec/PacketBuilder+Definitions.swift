@@ -4,11 +4,18 @@ internal import Primitives
 // A definition is encoded once, when it is registered, and copied into every packet that needs it.
 // Only its index differs.
 extension PacketBuilder {
+    /// The lot is a part of version 2. Without it the message is one of version 1.
     static func message(of definition: SymbolDefinition) -> [UInt8] {
-        definitionMessage(
-            WireFormat.Template.symbolDefinition, block: WireFormat.Block.symbolDefinition,
-            values: [definition.since.nanoseconds],
-            texts: [definition.symbol.text, definition.provider, definition.source?.text ?? ""])
+        let template = WireFormat.Template.symbolDefinition
+        let texts = [definition.symbol.text, definition.provider, definition.source?.text ?? ""]
+        let since = definition.since.nanoseconds
+        guard let lot = definition.lot else {
+            return definitionMessage(
+                template, block: WireFormat.Block.symbolDefinition, values: [since], texts: texts)
+        }
+        return definitionMessage(
+            template, block: WireFormat.Block.symbolDefinitionWithLot, version: 2,
+            values: [since, lot.size.raw, lot.from.nanoseconds, lot.before.raw], texts: texts)
     }
 
     /// The lateness is a field of version 2. Without it the message is one of version 1.

@@ -75,6 +75,8 @@ public enum WireFormat {
         public static let outputState = 56
         public static let sourceOrdinal = 40
         public static let symbolDefinition = 16
+        /// The block with the fields of version 2.
+        public static let symbolDefinitionWithLot = 40
         public static let seriesDefinition = 16
         /// The block with the field of version 2.
         public static let seriesDefinitionWithLateness = 24

@@ -152,6 +152,42 @@ struct InstrumentFileTests {
         #expect(InstrumentListing.json(all).contains("\"depth_exchange\":\"ARCA\""))
     }
 
+    @Test("a lot is stated with its date and the lot before, or is a mistake with its place")
+    func lots() throws {
+        let shares = { (number: Int64) in Quantity(raw: number * 100_000_000) }
+        #expect(try one("SPY").lot == nil)
+        #expect(try one("{symbol: SPY, lot: 40}").lot == RoundLot(shares(40)))
+        let day = try #require(ISOTime.parse("2026-05-01T00:00:00Z"))
+        #expect(
+            try one("{symbol: X, lot: 40, lot_from: 2026-05-01}").lot
+                == RoundLot(shares(40), from: day, before: shares(100)))
+        let exact = day.advanced(byNanoseconds: 14_400_000_000_000)
+        #expect(
+            try one("{symbol: X, lot: 10, lot_from: '2026-05-01T04:00:00Z', lot_before: 40}").lot
+                == RoundLot(shares(10), from: exact, before: shares(40)))
+        for (text, problem) in [
+            ("lot: 0", "lot: \"0\" is no whole number"), ("lot: 0.5", "lot: \"0.5\" is no whole"),
+            ("lot: forty", "lot: \"forty\" is no whole number from 1 to 1000000"),
+            ("lot: 40, lot_from: May", "lot_from: \"May\" is no date"),
+            ("lot: 40, lot_from: 2026-02-30", "is no date"),
+            ("lot_from: 2026-05-01", "lot_from is of a lot"),
+            ("lot: 40, lot_before: 100", "lot_before ends at lot_from"),
+        ] {
+            let found = problems(["a.yaml": list("  - {symbol: X, \(text)}")])
+            #expect(found.count == 1 && found[0].hasPrefix("a.yaml:4:"), "\(found)")
+            #expect(found.first?.contains(problem) == true, "\(found)")
+        }
+        let lists = [
+            "a.yaml": list("  - {symbol: X, lot: 40, lot_from: 2026-05-01}"),
+            "b.yaml": list("  - X"), "c.yaml": list("  - {symbol: X, lot: 10}"),
+        ]
+        let all = try read(lists, ["b.yaml", "a.yaml"])
+        #expect(all[0].lot?.size == shares(40))
+        #expect(InstrumentListing.text(all).contains("lot:40"))
+        #expect(InstrumentListing.json(all).contains("\"lot\":\"40"))
+        #expect(problems(lists, ["a.yaml", "c.yaml"])[0].contains("has another lot in a.yaml:4:5"))
+    }
+
     @Test("all that is wrong is told at once, with its place")
     func wrong() throws {
         let text = """

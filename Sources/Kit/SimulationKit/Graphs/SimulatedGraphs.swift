@@ -72,9 +72,10 @@ package struct SimulatedGraphs {
         for node in 0..<Int.random(in: 1...2, using: &random) {
             var rule = BarRule(series: try series("t\(node)x", using: &random))
             if Bool.random(using: &random) { rule.conditions = try conditions() }
+            let limit = Self.limit(using: &random)
             rule.oddLots =
                 [
-                    .count, .volumeOnly(below: lot), .exclude(below: lot),
+                    .count, .volumeOnly(below: limit), .exclude(below: limit),
                 ].randomElement(using: &random) ?? .count
             nodes.append(
                 GraphNode(
@@ -105,7 +106,10 @@ package struct SimulatedGraphs {
         ])
     }
 
-    private static let lot = Quantity(raw: 10_000_000_000)
+    /// Returns what an odd lot is below: 100 shares, or the symbol's lot.
+    private static func limit(using random: inout SeededRandom) -> OddLotLimit {
+        Bool.random(using: &random) ? .lot : .size(Quantity(raw: 10_000_000_000))
+    }
 
     private static func series(
         _ prefix: String, using random: inout SeededRandom
@@ -137,13 +141,14 @@ package struct SimulatedGraphs {
         if windows.isEmpty { windows = [("ticks2", .ticks(2))] }
         let series = try windows.map { try BarSeries(name: name($0.0), window: $0.1) }
         var rule = BarRule(series: try BarSeriesSet(series))
+        let limit = Self.limit(using: &random)
         switch Int.random(in: 0..<3, using: &random) {
         case 0: rule.conditions = try conditions()
-        case 1: rule.oddLots = .volumeOnly(below: lot)
+        case 1: rule.oddLots = .volumeOnly(below: limit)
         default:
             rule.conditions = try conditions()
             rule.oddLots =
-                Bool.random(using: &random) ? .volumeOnly(below: lot) : .exclude(below: lot)
+                Bool.random(using: &random) ? .volumeOnly(below: limit) : .exclude(below: limit)
         }
         let hasCalendar = Bool.random(using: &random)
         return GraphDefinition(

@@ -44,6 +44,10 @@ package struct MarketWeather: Sendable {
     /// late, or are unfinished, impossible or of another length.
     package var providerBars = 0
 
+    /// Changes of a symbol's round lot, without a new subscription. Before the first one, the
+    /// definitions of a symbol state no lot.
+    package var lots = 0
+
     /// Trades that are cancelled or corrected.
     package var busts = 0
     /// Ticks that a source leaves out. A gap record and, later, backfill follow.
@@ -66,6 +70,7 @@ package struct MarketWeather: Sendable {
         for chance in Self.chances where Bool.random(using: &random) {
             self[keyPath: chance] = 0
         }
+        if Bool.random(using: &random) { lots = 80 }
         guard withRepairs else { return }
         busts = 40
         gaps = 40

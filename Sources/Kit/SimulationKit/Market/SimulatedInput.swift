@@ -85,6 +85,7 @@ struct MarketMaking {
         now += Int64.random(in: 1...weather.pace, using: &random)
         if happens(weather.switches, &random) { moveSymbol(to: index, using: &random) }
         if happens(weather.restarts, &random) { restart(index, using: &random) }
+        if happens(weather.lots, &random) { changeLot(index, using: &random) }
         if happens(weather.idle, &random) {
             seal(index, isIdle: true)
             return
@@ -236,6 +237,22 @@ struct MarketMaking {
     private mutating func restart(_ index: Int, using random: inout SeededRandom) {
         guard let symbol = sources[index].randomSymbol(using: &random) else { return }
         sources[index].feed(symbol, provider: nil, since: Timestamp(nanoseconds: now))
+    }
+
+    /// States another lot, which becomes valid about now, was always valid, or states none.
+    private mutating func changeLot(_ index: Int, using random: inout SeededRandom) {
+        guard let symbol = sources[index].randomSymbol(using: &random) else { return }
+        let shares: [Int64] = [1, 10, 40, 100, 300]
+        func any() -> Quantity {
+            Quantity(raw: (shares.randomElement(using: &random) ?? 1) * 100_000_000)
+        }
+        let from = Int64.random(in: -3_000_000_000...3_000_000_000, using: &random)
+        let time = Timestamp(nanoseconds: now + from)
+        let lot = RoundLot(any(), from: time, before: any())
+        let isAlways = Int.random(in: 0..<4, using: &random) == 0
+        let always = RoundLot(any())
+        let isNone = Int.random(in: 0..<5, using: &random) == 0
+        sources[index].setLot(isNone ? nil : isAlways ? always : lot, of: symbol)
     }
 
     // MARK: corrections and gaps

@@ -20,7 +20,7 @@ struct SimulatedSource {
     private var nextWatermark: UInt64 = 1
     /// The last watermark. It never goes back.
     private var watermark = Int64.min
-    private var fed: [(symbol: Symbol, provider: String, index: UInt32)] = []
+    private var fed: [(definition: SymbolDefinition, index: UInt32)] = []
     /// The last trade or quote, with its symbol.
     private(set) var lastTick: (tick: Tick, symbol: Symbol)?
 
@@ -33,15 +33,15 @@ struct SimulatedSource {
         }
     }
 
-    var symbolNames: [Symbol] { fed.map(\.symbol) }
+    var symbolNames: [Symbol] { fed.map(\.definition.symbol) }
     var hasTicks: Bool { ticks.tickCount > 0 }
     /// The ordinal of the next tick.
     var ordinal: UInt64 { nextOrdinal + UInt64(ticks.tickCount) }
 
-    func feeds(_ symbol: Symbol?) -> Bool { fed.contains { $0.symbol == symbol } }
+    func feeds(_ symbol: Symbol?) -> Bool { fed.contains { $0.definition.symbol == symbol } }
 
     func randomSymbol(using random: inout SeededRandom) -> Symbol? {
-        fed.randomElement(using: &random)?.symbol
+        fed.randomElement(using: &random)?.definition.symbol
     }
 
     /// Feeds a symbol from the next tick on. A `provider` of `nil` keeps the present one. `source`
@@ -49,27 +49,41 @@ struct SimulatedSource {
     mutating func feed(
         _ symbol: Symbol, provider: String?, since: Timestamp, of source: SourceName? = nil
     ) {
-        let known = fed.firstIndex { $0.symbol == symbol }
-        let provider = provider ?? known.map { fed[$0].provider } ?? "p"
-        let index = ticks.register(
+        let known = fed.first { $0.definition.symbol == symbol }?.definition
+        define(
             SymbolDefinition(
-                symbol: symbol, provider: provider, since: since, source: source))
-        if let known {
-            fed[known] = (symbol, provider, index)
+                symbol: symbol, provider: provider ?? known?.provider ?? "p", since: since,
+                source: source, lot: known?.lot))
+    }
+
+    /// States another lot of a symbol from the next tick on; `nil`: none.
+    mutating func setLot(_ lot: RoundLot?, of symbol: Symbol) {
+        guard var definition = fed.first(where: { $0.definition.symbol == symbol })?.definition
+        else { return }
+        definition.lot = lot
+        define(definition)
+    }
+
+    private mutating func define(_ definition: SymbolDefinition) {
+        let index = ticks.register(definition)
+        if let known = fed.firstIndex(where: { $0.definition.symbol == definition.symbol }) {
+            fed[known] = (definition, index)
         } else {
-            fed.append((symbol, provider, index))
+            fed.append((definition, index))
         }
     }
 
     mutating func drop(_ symbol: Symbol) {
-        fed.removeAll { $0.symbol == symbol }
+        fed.removeAll { $0.definition.symbol == symbol }
         if lastTick?.symbol == symbol { lastTick = nil }
     }
 
     mutating func append(_ last: (tick: Tick, symbol: Symbol)) { append(last.tick, last.symbol) }
 
     mutating func append(_ tick: Tick, _ symbol: Symbol) {
-        guard let index = fed.first(where: { $0.symbol == symbol })?.index else { return }
+        guard let index = fed.first(where: { $0.definition.symbol == symbol })?.index else {
+            return
+        }
         switch tick {
         case .trade(var trade):
             trade.header.symbol = index

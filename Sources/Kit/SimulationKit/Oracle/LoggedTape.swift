@@ -24,6 +24,8 @@ package struct LoggedTick: Hashable, Sendable {
     package var trade: Trade?
     package var quote: Quote?
     package var providerBar: ProviderBar?
+    /// The symbol's round lot at its time, in 1e-8, by the definition in its packet.
+    package var lot: Int64
 
     var kind: DataKind { trade != nil ? .trade : quote != nil ? .quote : .providerBar }
 
@@ -145,9 +147,15 @@ package struct LoggedTape {
         _ setContent: (inout LoggedTick) -> Void
     ) {
         guard let definition, let owner = owner(of: definition, id.source) else { return }
+        // Without a statement it is 100.
+        var lot: Int64 = 10_000_000_000
+        if let stated = definition.lot {
+            let isBefore = stated.from.nanoseconds != Int64.max && header.eventTime < stated.from
+            lot = isBefore ? stated.before.raw : stated.size.raw
+        }
         var tick = LoggedTick(
             id: id, symbol: SourceSymbol(definition.symbol, of: owner),
-            provider: definition.provider, header: header)
+            provider: definition.provider, header: header, lot: lot)
         setContent(&tick)
         events.append(.tick(tick))
     }

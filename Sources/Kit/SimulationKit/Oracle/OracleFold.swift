@@ -24,12 +24,12 @@ struct OracleShare {
         guard tick.header.eventTime.isDefined, abs(tick.time / day) < 106_000 else {
             return .undefined
         }
-        if let trade = tick.trade { return part(of: trade, rule) }
+        if let trade = tick.trade { return part(of: trade, rule, lot: tick.lot) }
         if let quote = tick.quote { return part(of: quote, rule.field) }
         return nil
     }
 
-    private static func part(of trade: Trade, _ rule: BarRule) -> Part {
+    private static func part(of trade: Trade, _ rule: BarRule, lot: Int64) -> Part {
         guard trade.price.isDefined, trade.size.isDefined, trade.size.raw >= 0 else {
             return .undefined
         }
@@ -40,9 +40,12 @@ struct OracleShare {
             range = range && listed.effect.contains(.range)
             volume = volume && listed.effect.contains(.volume)
         }
+        func isOdd(_ limit: OddLotLimit) -> Bool {
+            if case .size(let size) = limit { trade.size < size } else { trade.size.raw < lot }
+        }
         switch rule.oddLots {
-        case .exclude(let below) where trade.size < below: return .oddLot(volume: false)
-        case .volumeOnly(let below) where trade.size < below: return .oddLot(volume: volume)
+        case .exclude(let below) where isOdd(below): return .oddLot(volume: false)
+        case .volumeOnly(let below) where isOdd(below): return .oddLot(volume: volume)
         default: break
         }
         guard last || range else { return .condition(volume: volume) }

@@ -10,6 +10,8 @@ public struct Instrument: Hashable, Sendable {
     /// The providers that deliver it, by priority; empty: any provider of the source, in the
     /// source's order.
     public var providers: [String]
+    /// The round lot; `nil` when it is not known. It is no part of what a provider is asked for.
+    public var lot: RoundLot?
 
     public init(symbol: Symbol, contract: Contract, feeds: Feeds, providers: [String] = []) {
         self.symbol = symbol

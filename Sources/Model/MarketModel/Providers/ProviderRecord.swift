@@ -18,11 +18,14 @@ public struct FeedDefinition: Hashable, Sendable {
     public var instrument: UInt32
     public var provider: String
     public var since: Timestamp
+    /// The round lot that was stated; `nil`: none was.
+    public var lot: RoundLot?
 
-    public init(instrument: UInt32, provider: String, since: Timestamp) {
+    public init(instrument: UInt32, provider: String, since: Timestamp, lot: RoundLot? = nil) {
         self.instrument = instrument
         self.provider = provider
         self.since = since
+        self.lot = lot
     }
 }
 

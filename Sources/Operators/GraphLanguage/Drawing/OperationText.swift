@@ -61,12 +61,20 @@ extension BarRule {
         if let conditions { parts.append("conditions \(conditions.name)") }
         switch oddLots {
         case .count: break
-        case .volumeOnly(let below):
-            parts.append("volume alone of sizes below \(amount(below.raw))")
-        case .exclude(let below): parts.append("without sizes below \(amount(below.raw))")
+        case .volumeOnly(let below): parts.append("volume alone of sizes below \(below.summary)")
+        case .exclude(let below): parts.append("without sizes below \(below.summary)")
         }
         if let calendar { parts.append("calendar \(calendar)") }
         return parts.joined(separator: ", ")
+    }
+}
+
+extension OddLotLimit {
+    fileprivate var summary: String {
+        switch self {
+        case .size(let size): amount(size.raw)
+        case .lot: "the symbol's lot"
+        }
     }
 }
 

@@ -75,7 +75,7 @@ extension GraphReader {
         return use(conditions: name, at: node.position)
     }
 
-    /// Reads `volume-only`, or `{rule: exclude, below: 10}`.
+    /// Reads `volume-only`, `{rule: exclude, below: 10}` or `{below: lot}`.
     private mutating func oddLots(_ draft: NodeDraft, _ kind: DataKind?) -> OddLotRule? {
         guard let node = draft.fields["odd_lots"] else { return nil }
         let owner = "\(draft.owner): odd_lots"
@@ -83,15 +83,19 @@ extension GraphReader {
             problems.add(node.position, "\(draft.owner): quotes are no odd lots: remove odd_lots")
         }
         var rule: YAMLNode? = node
-        var below = Quantity(raw: 10_000_000_000)
+        var below = OddLotLimit.size(RoundLot.usual)
         if node.scalar == nil {
             guard let fields = Fields(node, of: owner, known: ["rule", "below"], &problems) else {
                 return nil
             }
-            rule = fields.required("rule", of: owner, as: "volume-only", &problems)
-            if let amount = problems.amount(fields["below"], "\(owner): below") {
-                below = Quantity(raw: amount)
+            let isOfSymbol = fields["below"]?.scalar?.text == "lot"
+            if isOfSymbol {
+                below = .lot
+            } else if let amount = problems.amount(fields["below"], "\(owner): below") {
+                below = .size(Quantity(raw: amount))
             }
+            if isOfSymbol, fields["rule"] == nil { return .volumeOnly(below: below) }
+            rule = fields.required("rule", of: owner, as: "volume-only", &problems)
         }
         return problems.choice(
             rule, owner,

@@ -84,8 +84,8 @@ extension BarLeaves {
     private mutating func weighOne(_ leaf: Int, _ trade: Trade, source: Int, ordinal: UInt64) {
         if trade.size.isDefined, trade.size.raw >= 0 {
             switch plans[leaf].oddLots {
-            case .exclude(let below) where trade.size < below,
-                .volumeOnly(let below) where trade.size < below:
+            case .exclude(let below) where below.isAbove(trade, tables.symbols),
+                .volumeOnly(let below) where below.isAbove(trade, tables.symbols):
                 return exclude(leaf, trade.header, source: source)
             default: break
             }

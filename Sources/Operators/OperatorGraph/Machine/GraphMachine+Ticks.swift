@@ -50,7 +50,8 @@ extension GraphMachine {
             index < PacketLimits.definitionsMax
         else { return }
         let subscription = Subscription(
-            symbol: definition.symbol, provider: definition.provider, since: definition.since)
+            symbol: definition.symbol, provider: definition.provider, since: definition.since,
+            lot: definition.lot)
         guard let change = leaves.define(subscription, source: source) else {
             return name(index, BarMachine.noSymbol)
         }

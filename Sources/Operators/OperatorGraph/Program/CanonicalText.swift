@@ -129,8 +129,10 @@ struct CanonicalText {
         add("bars of \(rule.field.rawValue)", calendar ?? "")
         switch rule.oddLots {
         case .count: add("odd lots count")
-        case .volumeOnly(let below): add("odd lots volume \(below.raw)")
-        case .exclude(let below): add("odd lots out \(below.raw)")
+        case .volumeOnly(.size(let below)): add("odd lots volume \(below.raw)")
+        case .volumeOnly(.lot): add("odd lots volume lot")
+        case .exclude(.size(let below)): add("odd lots out \(below.raw)")
+        case .exclude(.lot): add("odd lots out lot")
         }
         if let conditions = rule.conditions {
             add("conditions", conditions.name)

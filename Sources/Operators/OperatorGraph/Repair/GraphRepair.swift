@@ -123,8 +123,10 @@ package struct GraphRepair: Sendable {
                 }
             case .control(let message):
                 guard let move = define(message, packet, source) else { continue }
-                missing.define(move)
-                stages.feed(move.symbol, from: move.source)
+                if let source = move.source {
+                    missing.define(move, source: source)
+                    stages.feed(move.symbol, from: source)
+                }
                 kept.keep(move)
             case .bar: continue
             }
@@ -254,11 +256,11 @@ package struct GraphRepair: Sendable {
         name(index, symbol)
         guard symbol < symbols.count else { return nil }
         definitions.note(message, in: packet, source: memory, symbol: symbol)
-        guard let source else { return nil }
         return KeptTicks.Move(
             symbol: symbol,
             subscription: Subscription(
-                symbol: definition.symbol, provider: definition.provider, since: definition.since),
+                symbol: definition.symbol, provider: definition.provider, since: definition.since,
+                lot: definition.lot),
             source: source)
     }
 
@@ -283,7 +285,10 @@ package struct GraphRepair: Sendable {
 
     /// Lets a packet's source feed the symbols that it defines, as when the packet was new.
     private mutating func apply(_ move: KeptTicks.Move) {
-        _ = leaves.define(move.subscription, source: move.source)
+        guard let source = move.source else {
+            return leaves.tables.setLot(move.subscription.lot, of: move.symbol)
+        }
+        _ = leaves.define(move.subscription, source: source)
     }
 
     /// Replaces the symbol by the machines' index. Ticks of the source `manual` are marked as

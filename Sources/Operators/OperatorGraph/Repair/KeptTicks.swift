@@ -7,11 +7,12 @@ struct KeptTicks: Sendable {
     /// The maximum number of steps: 42 MB. A worker repairs one partition at a time.
     static let stepsMax = 262_144
 
-    /// A point from which on a packet's source feeds a symbol.
+    /// A point from which on a packet's source feeds a symbol. With `manual` (`nil`), which feeds
+    /// none, only the lot of the definition is valid from there on.
     struct Move: Sendable {
         let symbol: UInt32
         let subscription: Subscription
-        let source: Int
+        let source: Int?
     }
 
     /// What happens next: a tick or a provider's bar comes, or a source begins to feed a symbol.

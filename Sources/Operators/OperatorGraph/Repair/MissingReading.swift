@@ -35,9 +35,9 @@ struct MissingReading: Sendable {
 
     /// Notes a definition. A subscription that is younger than the earlier ones began again, as in
     /// a machine.
-    mutating func define(_ move: KeptTicks.Move) {
+    mutating func define(_ move: KeptTicks.Move, source: Int) {
         let symbol = Int(move.symbol)
-        feedOf[symbol] = move.source
+        feedOf[symbol] = source
         let time = move.subscription.since
         guard isOfRepair[symbol], time.isDefined, time.nanoseconds > since[symbol] else { return }
         since[symbol] = time.nanoseconds

@@ -15,14 +15,22 @@ public enum InputField: UInt8, Hashable, Sendable {
     public var kind: DataKind { self == .trade ? .trade : .quote }
 }
 
-/// The treatment of trades below a round lot, whose size the rule names.
+/// The treatment of odd lots, which are trades below a size.
 public enum OddLotRule: Hashable, Sendable {
     /// They count as other trades do.
     case count
     /// They add to volume and VWAP, and to nothing else.
-    case volumeOnly(below: Quantity)
+    case volumeOnly(below: OddLotLimit)
     /// They are left out, and counted as that.
-    case exclude(below: Quantity)
+    case exclude(below: OddLotLimit)
+}
+
+/// The size below which a trade is an odd lot.
+public enum OddLotLimit: Hashable, Sendable {
+    /// The same for all symbols.
+    case size(Quantity)
+    /// The symbol's round lot at the time of the trade, by the definition in the trade's packet.
+    case lot
 }
 
 /// The rule by which one node of a graph makes its series of bars from ticks.

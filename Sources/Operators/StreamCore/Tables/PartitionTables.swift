@@ -64,6 +64,18 @@ public struct PartitionTables: Sendable {
     /// When another member of the group than before feeds the symbol, its watermark closes the
     /// windows from its next `advance` on. Closed windows stay closed.
     public mutating func define(_ subscription: Subscription, source: Int) -> Change? {
+        let change = feed(subscription, source: source)
+        if let change { symbols.setLot(subscription.lot, of: change.index) }
+        return change
+    }
+
+    /// Sets the lot of a symbol from here on: that of a definition by which nobody begins to feed
+    /// the symbol. `nil`: it states none.
+    public mutating func setLot(_ lot: RoundLot?, of symbol: UInt32) {
+        symbols.setLot(lot, of: symbol)
+    }
+
+    private mutating func feed(_ subscription: Subscription, source: Int) -> Change? {
         guard sources.entries.indices.contains(source) else { return nil }
         let feed = SymbolTable.Feed(
             source: source, provider: symbols.providerIndex(subscription.provider))

@@ -43,12 +43,14 @@ struct TickInput: Hashable, Sendable {
 extension BarRule {
     /// Returns the input for a new trade with a price and a size, by the rules for conditions and
     /// odd lots.
-    func input(_ trade: Trade, ordinal: UInt64, feed: SymbolTable.Feed) -> TickInput {
+    func input(
+        _ trade: Trade, ordinal: UInt64, feed: SymbolTable.Feed, _ symbols: SymbolTable
+    ) -> TickInput {
         var input = TickInput(
             time: trade.header.eventTime.nanoseconds, ordinal: ordinal, price: trade.price.raw,
             size: trade.size.raw, feed: feed, effect: .all)
         guard !isPlain else { return input }
-        let (effect, exclusion) = effect(of: trade)
+        let (effect, exclusion) = effect(of: trade, symbols)
         input.effect = effect
         if !effect.setsPrice { input.note = exclusion == .oddLot ? .oddLot : .condition }
         return input

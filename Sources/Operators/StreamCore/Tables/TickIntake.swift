@@ -43,7 +43,7 @@ struct TickIntake: Sendable {
         guard let feed = begin(trade.header, source: source, tables) else { return .nothing }
         guard trade.header.isNew else { return exclude(trade.header, feed, .filter) }
         guard trade.isComplete else { return exclude(trade.header, feed, .undefined) }
-        return .tick(rule.input(trade, ordinal: ordinal, feed: feed))
+        return .tick(rule.input(trade, ordinal: ordinal, feed: feed, tables.symbols))
     }
 
     /// Classifies and counts a quote.

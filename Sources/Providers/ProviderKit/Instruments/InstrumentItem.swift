@@ -1,4 +1,5 @@
 internal import MarketModel
+internal import Primitives
 internal import YAMLFile
 
 /// Reads one item of a list of instruments: a symbol alone, or a mapping. Mistakes go into the
@@ -37,11 +38,45 @@ enum InstrumentItem {
         var instrument = Instrument(
             symbol: symbol, contract: contract, feeds: feeds,
             providers: words.providers(fields["providers"], &list) ?? defaults.providers)
+        instrument.lot = lot(fields, reader.owner, &list)
         instrument.depthExchange =
             words.text(fields["depth_exchange"], "depth_exchange", &list) ?? ""
         checkDepth(
             instrument, reader.owner, at: fields["feeds"]?.position ?? node.position, &list)
         return instrument
+    }
+
+    /// Reads the round lot: `lot: 40`, with the time from which on it is valid and the lot before.
+    private static func lot(
+        _ fields: Fields, _ owner: String, _ list: inout ProblemList
+    ) -> RoundLot? {
+        let most = Int64(1_000_000)
+        let size = list.integer(fields["lot"], "\(owner): lot", in: 1...most)
+        let before = list.integer(fields["lot_before"], "\(owner): lot_before", in: 1...most)
+        var from = Timestamp.undefined
+        if let node = fields["lot_from"], let text = list.text(node, "\(owner): lot_from") {
+            // A date means its first moment in UTC.
+            if let time = ISOTime.parse(text) ?? ISOTime.parse(text + "T00:00:00Z") {
+                from = time
+            } else {
+                list.add(
+                    node.position,
+                    "\(owner): lot_from: \(Shown.text(text)) is no date: write it like 2026-05-01")
+            }
+        }
+        for key in ["lot_from", "lot_before"] where fields["lot"] == nil {
+            guard let node = fields[key] else { continue }
+            list.add(node.position, "\(owner): \(key) is of a lot: write it, as 'lot: 40'")
+        }
+        if let node = fields["lot_before"], fields["lot_from"] == nil {
+            list.add(
+                node.position, "\(owner): lot_before ends at lot_from: write that, as 2026-05-01")
+        }
+        return size.flatMap { size in
+            RoundLot(
+                Quantity(shares: size), from: from,
+                before: before.map { Quantity(shares: $0) } ?? RoundLot.usual)
+        }
     }
 
     /// Names that are given as an exchange but only route orders, and so have no book.
@@ -67,6 +102,7 @@ enum InstrumentItem {
         [
             "symbol", "security", "provider_symbol", "exchange", "primary_exchange", "currency",
             "local_symbol", "trading_class", "provider_id", "depth_exchange", "feeds", "providers",
+            "lot", "lot_from", "lot_before",
         ] + ContractReader.derivativeKeys
 
     /// The remedies for keys that other programs use in place of ours.
@@ -97,4 +133,9 @@ enum InstrumentItem {
         }
         return symbol
     }
+}
+
+extension Quantity {
+    /// Makes a quantity of whole shares. The caller keeps them below 10^10.
+    fileprivate init(shares: Int64) { self.init(raw: shares * 100_000_000) }
 }

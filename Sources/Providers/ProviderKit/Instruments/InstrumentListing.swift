@@ -43,6 +43,7 @@ package enum InstrumentListing {
             contract.expiry, strike, contract.right?.rawValue ?? "", contract.currency,
             contract.exchange, contract.primaryExchange, id,
             depth.isEmpty ? "" : "depth:\(depth)",
+            instrument.lot.map { "lot:\($0.size)" } ?? "",
         ]
         return parts.filter { !$0.isEmpty }.joined(separator: " ")
     }
@@ -76,6 +77,13 @@ package enum InstrumentListing {
             json.member("security", contract.security.rawValue)
             for (key, text) in texts where !text.isEmpty { json.member(key, text) }
             if contract.providerID != 0 { json.member("provider_id", contract.providerID) }
+            if let lot = instrument.lot {
+                json.member("lot", lot.size.description)
+                if lot.from.isDefined {
+                    json.member("lot_from", lot.from.description)
+                    json.member("lot_before", lot.before.description)
+                }
+            }
             json.member(
                 "feeds",
                 array: { json in

@@ -134,8 +134,8 @@ struct InstrumentReader {
     }
 
     /// Adds an instrument. One that several files list gets the feeds of all of them. Its contract
-    /// has to be the same in all of them. Its providers and its exchange of depth may be left out
-    /// in some of them.
+    /// has to be the same in all of them. Its providers, its exchange of depth and its lot may be
+    /// left out in some of them.
     private mutating func add(
         _ instrument: Instrument, at position: YAMLPosition, _ list: inout ProblemList
     ) {
@@ -181,6 +181,13 @@ struct InstrumentReader {
                 return
             }
             found[number].instrument.depthExchange = depthExchange
+        }
+        if let lot = instrument.lot {
+            guard other.instrument.lot == nil || other.instrument.lot == lot else {
+                list.add(position, "\(name) has another lot in \(place): write the same in both")
+                return
+            }
+            found[number].instrument.lot = lot
         }
         if hasProviders { found[number].instrument.providers = instrument.providers }
         found[number].instrument.feeds.formUnion(instrument.feeds)

@@ -66,3 +66,10 @@ extension Timestamp {
         isDefined && nanoseconds != Int64.min ? advanced(byNanoseconds: shift) : self
     }
 }
+
+extension RoundLot {
+    /// Returns the lot that becomes valid so much later.
+    func moved(byNanoseconds shift: Int64) -> RoundLot? {
+        RoundLot(size, from: from.moved(byNanoseconds: shift), before: before)
+    }
+}

@@ -108,7 +108,8 @@ struct ReplayPass {
                 .definition(
                     FeedDefinition(
                         instrument: number, provider: definition.provider,
-                        since: definition.since.moved(byNanoseconds: shift))))
+                        since: definition.since.moved(byNanoseconds: shift),
+                        lot: definition.lot?.moved(byNanoseconds: shift))))
         }
         return number
     }

@@ -47,6 +47,20 @@ extension GraphDefinition {
         return [name]
     }
 
+    /// Whether what a series counts depends on the lots of symbols, which only the tape states.
+    func needsLots(_ name: SeriesName) -> Bool {
+        let made = Set(made(name))
+        return nodes.contains { node in
+            guard case .bars(let rule, _) = node.operation,
+                rule.series.all.contains(where: { made.contains($0.name) })
+            else { return false }
+            switch rule.oddLots {
+            case .volumeOnly(.lot), .exclude(.lot): return true
+            case .count, .volumeOnly(.size), .exclude(.size): return false
+            }
+        }
+    }
+
     /// Returns the nodes before a series that remove duplicates, by the names under which these are
     /// listed.
     func deduplicates(before name: SeriesName) -> [SeriesName] {

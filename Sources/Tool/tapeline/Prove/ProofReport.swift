@@ -11,6 +11,8 @@ struct ProofReport {
     var ticks = 0
     var nanoseconds: Int64 = 0
     var isInterrupted = false
+    /// Series that were not proven from the tables.
+    var onLots: [SeriesName] = []
     /// Partitions and times that are no longer on the tape.
     private(set) var cuts: [(partition: Partition, from: Int64, to: Int64)] = []
 
@@ -47,6 +49,11 @@ struct ProofReport {
         }
         terminal.line("from the tables: \(Self.summary(tables))")
         if readsTape { terminal.line("from the tape:   \(Self.summary(tape))") }
+        if !onLots.isEmpty {
+            let names = onLots.map(\.text).joined(separator: ", ")
+            terminal.line(
+                "not from the tables: \(names): what an odd lot is, only the tape says")
+        }
         for cut in cuts {
             terminal.line(
                 "partition \(cut.partition): the tape does not hold "

@@ -25,6 +25,8 @@ struct ProofSlice {
     private let lateness: [SeriesName: Int64]
     /// Series after nodes that keep ticks back.
     private let keptBack: Set<SeriesName>
+    /// Series that the tables cannot prove, because they have no lots.
+    private let onLots: Set<SeriesName>
 
     private static let day: Int64 = 86_400_000_000_000
 
@@ -49,6 +51,7 @@ struct ProofSlice {
             program.definition.allSeries.map { ($0.name, $0.lateness) }
         ) { first, _ in first }
         keptBack = Set(series.filter { program.definition.keepsBack($0) })
+        onLots = Set(series.filter { program.definition.needsLots($0) })
         from = range.lowerBound
         since = from - program.definition.memory
         to = range.upperBound
@@ -142,8 +145,12 @@ struct ProofSlice {
                 over[owner] = max(closed, reached[owner] ?? Int64.min)
             }
             comparison.compare(
-                stored.values.filter { $0.key.symbol.symbol == symbol },
-                with: chosen(computed.live, computed.mended),
+                stored.values.filter {
+                    $0.key.symbol.symbol == symbol && !onLots.contains($0.key.series)
+                },
+                with: chosen(computed.live, computed.mended).filter {
+                    !onLots.contains($0.key.series)
+                },
                 ProofComparison.Rule(looksAtFlags: false, keptBack: keptBack)
             ) { due($0, $1) <= min(over[$0.symbol] ?? Int64.max, storedBy) }
         }

@@ -118,7 +118,7 @@ struct ProofTape {
             let owner = groups.owner(of: $0.source ?? header.source)
             return ProofTick(
                 symbol: SourceSymbol($0.symbol, of: owner), provider: $0.provider,
-                source: header.source, ordinal: ordinal)
+                source: header.source, ordinal: ordinal, lot: $0.lot)
         }
     }
 }

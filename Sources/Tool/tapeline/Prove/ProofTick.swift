@@ -12,6 +12,8 @@ struct ProofTick: Sendable {
     /// The source that published it, which may be `manual`.
     var source: SourceName
     var ordinal: UInt64
+    /// The round lot that its packet states. The tables do not have it.
+    var lot: RoundLot?
     var trade: Trade?
     var quote: Quote?
     var providerBar: ProviderBar?
@@ -241,6 +243,7 @@ struct ProofPackets {
     fileprivate struct Feed: Hashable {
         let symbol: Symbol
         let provider: String
+        let lot: RoundLot?
     }
 
     fileprivate struct Lane {
@@ -299,12 +302,14 @@ struct ProofPackets {
 extension ProofPackets.Lane {
     fileprivate mutating func append(_ tick: ProofTick) {
         let provider = tick.source == .manual ? "\(tick.provider) by hand" : tick.provider
-        let feed = ProofPackets.Feed(symbol: tick.symbol.symbol, provider: provider)
+        let feed = ProofPackets.Feed(
+            symbol: tick.symbol.symbol, provider: provider, lot: tick.lot)
         let index =
             symbols[feed]
             ?? builder.register(
                 SymbolDefinition(
-                    symbol: tick.symbol.symbol, provider: provider, since: .undefined))
+                    symbol: tick.symbol.symbol, provider: provider, since: .undefined,
+                    lot: tick.lot))
         symbols[feed] = index
         if var trade = tick.trade {
             trade.header.symbol = index

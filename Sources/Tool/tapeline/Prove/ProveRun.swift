@@ -27,6 +27,7 @@ struct ProveRun {
         let client = command.skipsTape ? nil : try deployment.openTape()
         defer { client?.close() }
         var report = ProofReport(readsTape: client != nil)
+        report.onLots = series.map(\.name).filter { program.definition.needsLots($0) }
         let clock = SystemClock()
         let began = clock.monotonic()
         for range in slices(series) {

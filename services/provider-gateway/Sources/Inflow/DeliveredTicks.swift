@@ -295,6 +295,8 @@ struct DeliveredTicks {
 
     /// Gives the providers the instruments to begin and to end after a change of the list.
     mutating func follow(_ change: InstrumentRegistry.Change) {
+        // Another lot does not concern providers.
+        guard !change.begun.isEmpty || !change.ended.isEmpty else { return }
         guard router != nil else {
             order(0, begun: change.begun, ended: change.ended)
             return
@@ -358,6 +360,11 @@ struct DeliveredTicks {
     /// Returns the symbol of a number, or `nil` when no instrument has it.
     func symbol(_ number: Int) -> Symbol? {
         UInt32(exactly: number).flatMap { registry.instrument($0)?.symbol }
+    }
+
+    /// Returns the round lot of a symbol, as the list has it now.
+    func lot(_ number: Int) -> RoundLot? {
+        UInt32(exactly: number).flatMap { registry.instrument($0)?.lot }
     }
 
     /// Returns the number of a symbol, or `nil` when it is in no list.

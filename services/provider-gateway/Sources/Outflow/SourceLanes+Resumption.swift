@@ -66,8 +66,8 @@ extension SourceLanes {
             for number in 0..<registry.count {
                 guard let symbol = ticks.symbol(number) else { continue }
                 let feeder = ticks.feeder(number)
-                _ = add(symbol, provider: feeder)
-                subscribed(number, symbol, by: feeder, since: resumption.since)
+                _ = add(symbol, provider: feeder, lot: ticks.lot(number))
+                subscribed(number, by: feeder, since: resumption.since)
             }
         }
         var gaps = PendingGaps(laneOf: places.map(\.lane), laneCount: tickLanes.count)
@@ -171,22 +171,34 @@ extension SourceLanes {
     /// Adds the place of the next symbol number in the source's list, and returns its lane. Its
     /// definition names the provider, but not since when it delivers the symbol: `subscribed` adds
     /// that.
-    mutating func add(_ symbol: Symbol, provider: String) -> Int {
+    mutating func add(_ symbol: Symbol, provider: String, lot: RoundLot?) -> Int {
         // When symbols can be added, every partition has a lane: see `Delivery.partitions`.
         let lane = laneOf[names.partition(of: symbol)] ?? tickLanes[0]
-        let definition = SymbolDefinition(symbol: symbol, provider: provider, since: .undefined)
+        let definition = SymbolDefinition(
+            symbol: symbol, provider: provider, since: .undefined, lot: lot)
+        definitions.append(definition)
         places.append(Place(lane: lane, symbol: publisher.register(definition, lane: lane)))
         return lane
     }
 
     /// Changes the symbol's definition: `provider` has delivered it since `since`. It is valid from
     /// the symbol's next record on. `number` is the symbol's number in the source's list.
-    mutating func subscribed(_ number: Int, _ symbol: Symbol, by provider: String, since: Timestamp)
-    {
+    mutating func subscribed(_ number: Int, by provider: String, since: Timestamp) {
         places[number].isSubscribed = true
-        publisher.redefine(
-            places[number].symbol,
-            as: SymbolDefinition(symbol: symbol, provider: provider, since: since),
-            lane: places[number].lane)
+        definitions[number].provider = provider
+        definitions[number].since = since
+        redefine(number)
+    }
+
+    /// Changes the lot in the symbol's definition, in the same way.
+    mutating func setLot(_ lot: RoundLot?, _ number: Int) {
+        guard definitions[number].lot != lot else { return }
+        definitions[number].lot = lot
+        redefine(number)
+    }
+
+    private func redefine(_ number: Int) {
+        let place = places[number]
+        publisher.redefine(place.symbol, as: definitions[number], lane: place.lane)
     }
 }

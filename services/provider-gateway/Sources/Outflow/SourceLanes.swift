@@ -22,6 +22,8 @@ struct SourceLanes {
 
     /// The places of the symbols, by the instrument's number in the source's list. `add` fills it.
     var places: [Place] = []
+    /// The definitions of these symbols.
+    var definitions: [SymbolDefinition] = []
     /// The tick lanes. They are the publisher's first ones, so they are numbered from 0.
     private(set) var tickLanes: [Int] = []
     /// Per stream, the lane of its watermarks and the tick lanes that they cover.

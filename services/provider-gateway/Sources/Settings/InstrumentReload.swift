@@ -104,6 +104,7 @@ struct InstrumentsTaken: TelemetryEvent {
             ("source", .text(source.text)), ("instruments", .integer(Int64(wanted))),
             ("begun", .integer(Int64(change.begun.count))),
             ("ended", .integer(Int64(change.ended.count))),
+            ("redefined", .integer(Int64(change.redefined.count))),
         ]
     }
 

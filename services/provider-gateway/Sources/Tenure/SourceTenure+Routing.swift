@@ -9,6 +9,10 @@ extension SourceTenure {
     func route() {
         let change = parts.newInstruments()
         if let change { inflow.ticks.follow(change) }
+        for number in (change?.redefined ?? []) + (change?.begun ?? [])
+        where number < outflow.lanes.places.count {
+            outflow.lanes.setLot(inflow.ticks.lot(Int(number)), Int(number))
+        }
         let switches = inflow.ticks.switchProviders()
         if change != nil || !switches.isEmpty { parts.report.show(feeders: inflow.ticks.feeders) }
         if let first = switches.first {

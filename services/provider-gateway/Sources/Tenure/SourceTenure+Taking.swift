@@ -133,8 +133,9 @@ extension SourceTenure {
         {
             // The definition does not have yet since when the provider delivers the symbol. The
             // symbol's subscription, a later record, adds that.
+            let number = outflow.lanes.places.count
             let lane = outflow.lanes.add(
-                name, provider: inflow.ticks.feeder(outflow.lanes.places.count))
+                name, provider: inflow.ticks.feeder(number), lot: inflow.ticks.lot(number))
             ledgers.gaps.addSymbol(lane: lane)
             inflow.addSymbol(lane: lane)
         }
@@ -235,19 +236,17 @@ extension SourceTenure {
             action == .switchProvider
                 || action == .start && !outflow.lanes.places[symbol].isSubscribed
         else { return }
-        guard let name = inflow.ticks.symbol(symbol) else { return }
         outflow.lanes.subscribed(
-            symbol, name, by: subscription.provider, since: subscription.header.receiveTime)
+            symbol, by: subscription.provider, since: subscription.header.receiveTime)
     }
 
     /// Updates the symbol's definition. Only a recording sends such records: it names the provider
-    /// that was recorded.
+    /// and the lot that were recorded.
     private func takeDefinition(_ definition: FeedDefinition, _ symbol: Int) {
         place(of: symbol)
-        guard symbol < outflow.lanes.places.count, let name = inflow.ticks.symbol(symbol) else {
-            return
-        }
-        outflow.lanes.subscribed(symbol, name, by: definition.provider, since: definition.since)
+        guard symbol < outflow.lanes.places.count else { return }
+        outflow.lanes.setLot(definition.lot, symbol)
+        outflow.lanes.subscribed(symbol, by: definition.provider, since: definition.since)
     }
 
     /// Refuses a record of an unknown instrument, or one that lacks the instrument it needs.

@@ -19,7 +19,7 @@ struct SourceWatchTests {
     /// Returns a partition whose sources have these watermarks, in seconds. The sources in `silent`
     /// have sent nothing for so long that nobody waits for them.
     private func partition(
-        _ marks: [(String, Int64)], silent: Set<String> = []
+        _ marks: [(String, Int64)], silent: Set<String> = [], retired: Set<String> = []
     ) throws -> [GraphMachine.HeardSource] {
         var machine = GraphMachine(GraphProgram(.simple(try BarSeriesSet(["1s"]))))
         var output = GraphOutput()
@@ -32,7 +32,54 @@ struct SourceWatchTests {
             let isTaken = packet.withBytes { machine.take(packet.header, $0, into: &output) }
             #expect(isTaken)
         }
+        for name in retired {
+            let packet = try Self.retirement(of: name)
+            let isTaken = packet.withBytes { machine.take(packet.header, $0, into: &output) }
+            #expect(isTaken)
+        }
         return machine.heardSources.map { ($0.entry, silent.contains($0.entry.name.text)) }
+    }
+
+    private static func retirement(of name: String) throws -> SealedPacket {
+        var builder = PacketBuilder(
+            kind: .watermark, partition: Partition(0), source: try #require(SourceName(name)))
+        return builder.seal(
+            PacketBuilder.Seal(
+                epoch: 2, firstOrdinal: 2, watermark: Timestamp(nanoseconds: Int64.min),
+                sendTime: Timestamp(nanoseconds: 5)),
+            marker: EpochMarker(startOrdinal: 2, previousEpoch: 1, previousSequence: 1),
+            flags: .retirement)
+    }
+
+    @Test("a retired source has no watermark to watch, and its metric says that it is retired")
+    func retired() throws {
+        let metrics = MetricRegistry()
+        var watch = SourceWatch(metrics, patienceNanoseconds: 60 * Self.second)
+        let name = try #require(SourceName("b"))
+        func update(_ second: Int64, _ retired: Set<String>...) throws {
+            let marks = [("a", 1_000 + second), ("b", 990)] as [(String, Int64)]
+            watch.update(
+                try retired.map { try partition(marks, retired: $0) },
+                now: .at(second * Self.second))
+        }
+        try update(0, [], [])
+        try update(200, [], [])
+        #expect(watch.problem != nil)
+        // In one of two partitions it is waited for yet.
+        try update(201, ["b"], [])
+        #expect(watch.problem != nil)
+        #expect(page(metrics).contains("seconds{source=\"b\"} 990"))
+        try update(202, ["b"], ["b"])
+        #expect(watch.problem == nil && watch.entries[name]?.isRetired == true)
+        #expect(!page(metrics).contains("seconds{source=\"b\"}"))
+        #expect(page(metrics).contains("mds_operator_source_retired{source=\"b\"} 1"))
+        try update(203, [], [])
+        #expect(page(metrics).contains("seconds{source=\"b\"} 990"))
+        #expect(!page(metrics).contains("retired{source"))
+    }
+
+    private func page(_ metrics: MetricRegistry) -> String {
+        String(decoding: metrics.render(), as: UTF8.self)
     }
 
     private func watch() -> SourceWatch {

@@ -166,7 +166,7 @@ import Testing
             StreamLimits.symbolsMax * symbol
             + StreamLimits.openWindowsMax * WindowState.encodedBytes
             + StreamLimits.lateTicksMax * LateTick.encodedBytes
-            + StreamLimits.sourcesMax * (26 + SourceName.utf8CountMax)
+            + StreamLimits.sourcesKnownMax * (42 + SourceName.utf8CountMax)
             + StreamLimits.providersMax * (2 + StreamLimits.providerBytesMax)
             + StreamLimits.seriesMax * (10 + SeriesName.utf8CountMax + 56)
             + CheckpointLimits.inputBytesMax + 1_024

@@ -142,6 +142,113 @@ import Testing
     }
 }
 
+/// Sources that a person retired.
+@Suite("Retired sources") struct RetiredSourceTests {
+    private static let second: Int64 = 1_000_000_000
+
+    private func table(_ names: [String]) throws -> SourceTable {
+        var table = SourceTable()
+        for (index, name) in names.enumerated() {
+            _ = table.index(of: try sourceName(name))
+            table.advance(index, to: Timestamp(nanoseconds: Int64(index + 1)))
+        }
+        return table
+    }
+
+    private func least(_ table: SourceTable) -> Int64 {
+        table.leastWatermark(silentAfter: 60 * Self.second).nanoseconds
+    }
+
+    @Test("nothing waits for a retired source until a packet of a higher epoch comes")
+    func epochs() throws {
+        var table = try table(["a", "b"])
+        #expect(least(table) == 1)
+        table.retire(0, epoch: 7)
+        #expect(least(table) == 2 && table.entries[0].isRetired)
+        for epoch in [1, 6, 7] as [UInt64] {
+            let isTaken = table.heard(0, epoch: epoch)
+            #expect(isTaken && table.entries[0].isRetired, "\(epoch)")
+        }
+        // An earlier retirement that comes later changes nothing.
+        table.retire(0, epoch: 3)
+        _ = table.heard(0, epoch: 5)
+        #expect(table.entries[0].isRetired)
+        let isTaken = table.heard(0, epoch: 8)
+        #expect(isTaken && !table.entries[0].isRetired && least(table) == 1)
+        // When all are retired, none counts.
+        for source in 0..<2 { table.retire(source, epoch: 0) }
+        #expect(least(table) == SourceTable.noWatermark.nanoseconds)
+        table.retire(2, epoch: 1)
+        let isUnknownTaken = table.heard(2, epoch: 1)
+        #expect(isUnknownTaken)
+    }
+
+    @Test("a retired source leaves its place to another one, and needs one to return")
+    func places() throws {
+        var table = try table((0..<StreamLimits.sourcesMax).map { "s\($0)" })
+        #expect(table.index(of: try sourceName("more")) == nil)
+        table.retire(3, epoch: 2)
+        #expect(table.index(of: try sourceName("more")) == StreamLimits.sourcesMax)
+        #expect(table.index(of: try sourceName("again")) == nil)
+        #expect(table.refused == 2)
+        let isBack = table.heard(3, epoch: 3)
+        #expect(!isBack && table.entries[3].isRetired && table.refused == 3)
+        table.retire(4, epoch: 2)
+        let isBackNow = table.heard(3, epoch: 3)
+        #expect(isBackNow && !table.entries[3].isRetired)
+    }
+
+    @Test("all names that were ever there have a limit, too")
+    func known() throws {
+        var table = SourceTable()
+        for number in 0..<StreamLimits.sourcesKnownMax {
+            let index = table.index(of: try sourceName("s\(number)"))
+            #expect(index == number)
+            table.retire(number, epoch: 1)
+        }
+        #expect(table.index(of: try sourceName("more")) == nil)
+        #expect(table.index(of: try sourceName("s7")) == 7)
+    }
+
+    @Test("a checkpoint keeps retirements; without any it has the bytes of the version before")
+    func checkpoint() throws {
+        var tables = PartitionTables()
+        for name in ["a", "b"] {
+            let source = try #require(tables.source(try sourceName(name)))
+            tables.advance(source, to: Timestamp(nanoseconds: 5))
+        }
+        #expect(bytes(tables)[4] == 2)
+        tables.retire(1, epoch: 9)
+        let kept = bytes(tables)
+        #expect(kept[4] == 3)
+        let restored = try kept.withRawSpan { span throws(CheckpointError) in
+            try PartitionTables(SourceGroups(), restoring: span)
+        }
+        #expect(restored.sources.entries == tables.sources.entries)
+        #expect(bytes(restored) == kept)
+        // The version says that a source is retired: others are damaged.
+        let epoch = kept.count - 8
+        for index in kept.indices where kept[index] == 9 && index < epoch {
+            var damaged = kept
+            damaged[index] = 0
+            let sealed = Fuzzing.sealed(damaged)
+            #expect(throws: CheckpointError.self) {
+                try sealed.withRawSpan { span throws(CheckpointError) in
+                    try PartitionTables(SourceGroups(), restoring: span)
+                }
+            }
+        }
+        let isBack = tables.heard(1, epoch: 10)
+        #expect(isBack && bytes(tables)[4] == 2)
+    }
+
+    private func bytes(_ tables: PartitionTables) -> [UInt8] {
+        var bytes: [UInt8] = []
+        tables.encode(into: &bytes)
+        return bytes
+    }
+}
+
 @Suite struct SymbolTableTests {
     @Test("a full table refuses further symbols, and their trades are counted")
     func limit() throws {

@@ -23,8 +23,13 @@ enum ExpectedFields {
             "firstOrdinal": String(header.firstOrdinal), "watermark": text(header.watermark),
             "sendTime": text(header.sendTime), "partition": header.partition.description,
             "kind": "\(header.kind)", "source": header.source.text,
-            "flags": header.flags.contains(.epochMarker) ? "epochMarker" : "",
+            "flags": flags(header.flags),
         ]
+    }
+
+    private static func flags(_ flags: PacketFlags) -> String {
+        [(PacketFlags.epochMarker, "epochMarker"), (.retirement, "retirement")]
+            .filter { flags.contains($0.0) }.map(\.1).joined(separator: "|")
     }
 
     static func symbol(_ index: Int, _ symbol: String, source: String = "") -> Fields {

@@ -9,7 +9,10 @@ import Testing
         .deletingLastPathComponent().appendingPathComponent("Golden")
 
     static let names =
-        ["ticks", "ticks-lot", "bars", "bars-lateness", "marker", "watermark"]
+        [
+            "ticks", "ticks-lot", "bars", "bars-lateness", "marker", "watermark", "retirement",
+            "states",
+        ]
         + TickSamples.packets.map(\.name)
 
     static func file(_ name: String) -> URL { folder.appendingPathComponent("\(name).v1.hex") }
@@ -22,6 +25,8 @@ import Testing
         case "bars-lateness": try Samples.barPacket(lateness: 2_000_000_000)
         case "marker": try Samples.markerPacket()
         case "watermark": try Samples.watermarkPacket()
+        case "states": try Samples.statesPacket()
+        case "retirement": try Samples.retirementPacket()
         default: try #require(TickSamples.packets.first { $0.name == name }).make()
         }
     }

@@ -45,6 +45,14 @@ import Testing
         #expect(state == (try Samples.outputState()))
     }
 
+    @Test("a bar packet says which sources do not count everywhere")
+    func states() throws {
+        let packet = try Samples.statesPacket()
+        let state = packet.array.withRawSpan { PacketReader.outputState(of: $0) }
+        #expect(state?.states == (try Samples.states()))
+        #expect(state?.input == (try Samples.outputState()).input)
+    }
+
     @Test("an epoch marker says where the epoch starts and uses up no ordinal")
     func marker() throws {
         let packet = try Samples.markerPacket()
@@ -56,6 +64,18 @@ import Testing
                     startOrdinal: 1_000_001, previousEpoch: 6, previousSequence: 88, definition: 99,
                     generation: 2)
             ])
+    }
+
+    @Test("only a watermark packet with the flag retires its source, and uses up no ordinal")
+    func retirement() throws {
+        let packet = try Samples.retirementPacket()
+        #expect(packet.header.flags == [.epochMarker, .retirement])
+        #expect(packet.header.retiresSource)
+        #expect(packet.header.nextOrdinal == packet.header.firstOrdinal)
+        #expect(try !Samples.watermarkPacket().header.retiresSource)
+        var other = packet.header
+        other.kind = .ticks
+        #expect(!other.retiresSource)
     }
 
     @Test("a watermark packet uses up its counter")

@@ -110,6 +110,27 @@ enum Samples {
         return builder.seal(seal, output: try outputState())
     }
 
+    static func states() throws -> [SourceState] {
+        [
+            SourceState(
+                source: try source("ibkr-delayed"), presence: .silent, kind: .delayed,
+                since: Timestamp(nanoseconds: 22)),
+            SourceState(
+                source: try source("old"), presence: .retired, kind: .real,
+                since: Timestamp(nanoseconds: 23)),
+            SourceState(
+                source: try source("synthetic"), presence: .present, kind: .madeUp,
+                since: .undefined),
+        ]
+    }
+
+    static func statesPacket() throws -> SealedPacket {
+        var builder = PacketBuilder(kind: .bars, partition: Partition(7), source: .operator)
+        var output = try outputState()
+        output.states = try states()
+        return builder.seal(seal, output: output)
+    }
+
     static func markerPacket() throws -> SealedPacket {
         var builder = PacketBuilder(
             kind: .ticks, partition: Partition(31), source: try source("synthetic"))
@@ -124,6 +145,15 @@ enum Samples {
         var builder = PacketBuilder(
             kind: .watermark, partition: Partition(3), source: try source("synthetic"))
         return builder.seal(seal)
+    }
+
+    static func retirementPacket() throws -> SealedPacket {
+        var builder = PacketBuilder(
+            kind: .watermark, partition: Partition(3), source: try source("synthetic"))
+        return builder.seal(
+            seal,
+            marker: EpochMarker(startOrdinal: 1_000_001, previousEpoch: 6, previousSequence: 88),
+            flags: .retirement)
     }
 }
 

@@ -68,6 +68,7 @@ import Testing
             (WireFormat.Template.outputState, WireFormat.Block.outputState),
             (WireFormat.Template.sourceOrdinal, WireFormat.Block.sourceOrdinal),
             (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinitionWithLot),
+            (WireFormat.Template.sourceState, WireFormat.Block.sourceState),
             (
                 WireFormat.Template.seriesDefinition,
                 WireFormat.Block.seriesDefinitionWithLateness
@@ -92,6 +93,30 @@ import Testing
     }
 
     // MARK: what was put in
+
+    private func marker(definition: Int, generation: Int) -> Message {
+        message(
+            "EpochMarker",
+            [
+                "startOrdinal": "1000001", "previousEpoch": "6", "previousSequence": "88",
+                "definition": "\(definition)", "generation": "\(generation)",
+            ])
+    }
+
+    private func states() throws -> [Message] {
+        let output = try Samples.outputState()
+        let states = [
+            ("22", "ibkr-delayed", "silent", "delayed"), ("23", "old", "retired", "real"),
+            ("undefined", "synthetic", "present", "madeUp"),
+        ]
+        return [message("OutputState", ExpectedFields.output(output))]
+            + output.input.sources.map { message("SourceOrdinal", ExpectedFields.source($0)) }
+            + states.map {
+                message(
+                    "SourceState",
+                    ["since": $0.0, "source": $0.1, "presence": $0.2, "kind": $0.3])
+            }
+    }
 
     private func expected(_ name: String) throws -> [Message] {
         let packet = try GoldenPacketTests.packet(name)
@@ -131,14 +156,10 @@ import Testing
             messages += state.input.sources.map {
                 message("SourceOrdinal", ExpectedFields.source($0))
             }
-        case "marker":
-            messages.append(
-                message(
-                    "EpochMarker",
-                    [
-                        "startOrdinal": "1000001", "previousEpoch": "6", "previousSequence": "88",
-                        "definition": "99", "generation": "2",
-                    ]))
+        case "marker": messages.append(marker(definition: 99, generation: 2))
+        case "states": messages += try states()
+        case "retirement":
+            messages.append(marker(definition: 0, generation: 0))
         case "watermark": break
         case "late":
             messages += [

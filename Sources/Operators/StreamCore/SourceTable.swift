@@ -16,6 +16,12 @@ public struct SourceTable: Sendable {
         /// How often the source gave a watermark below its last one. Such a watermark changes
         /// nothing.
         public internal(set) var regressions: UInt64
+        /// The epoch in which the source was retired; 0 while it is not.
+        var retiredEpoch: UInt64 = 0
+
+        /// Whether the source was retired. Until it sends a packet of a higher epoch, it counts for
+        /// nothing that is derived from several sources.
+        public var isRetired: Bool { retiredEpoch > 0 }
     }
 
     /// The watermark of a source that has given none: a time before all usable times.
@@ -25,11 +31,11 @@ public struct SourceTable: Sendable {
     /// Packets of sources for which there was no room.
     public private(set) var refused: UInt64 = 0
 
-    /// Returns the index of a source, which is given out when it first appears; `nil` when the
-    /// table is full.
+    /// Returns the index of a source, which is given out when it first appears; `nil` when there is
+    /// no room. Retired sources take no room from others, but their names do.
     public mutating func index(of name: SourceName) -> Int? {
         if let known = entries.firstIndex(where: { $0.name == name }) { return known }
-        guard entries.count < StreamLimits.sourcesMax else {
+        guard hasRoom, entries.count < StreamLimits.sourcesKnownMax else {
             refused += 1
             return nil
         }
@@ -39,6 +45,36 @@ public struct SourceTable: Sendable {
                 watermark: Self.noWatermark, regressions: 0))
         return entries.count - 1
     }
+
+    /// Whether one more source may be there that is not retired.
+    private var hasRoom: Bool {
+        entries.count < StreamLimits.sourcesMax
+            || entries.count(where: { !$0.isRetired }) < StreamLimits.sourcesMax
+    }
+
+    // MARK: retirement
+
+    /// Retires a source in this epoch.
+    mutating func retire(_ source: Int, epoch: UInt64) {
+        guard entries.indices.contains(source) else { return }
+        entries[source].retiredEpoch = max(entries[source].retiredEpoch, epoch, 1)
+    }
+
+    /// Notes the epoch of a packet that retires nothing: one above that of the source's retirement
+    /// takes the retirement back. Returns false when there is no room for the source any more.
+    mutating func heard(_ source: Int, epoch: UInt64) -> Bool {
+        guard entries.indices.contains(source), entries[source].isRetired,
+            epoch > entries[source].retiredEpoch
+        else { return true }
+        guard hasRoom else {
+            refused += 1
+            return false
+        }
+        entries[source].retiredEpoch = 0
+        return true
+    }
+
+    // MARK: watermarks
 
     /// Sets the watermark of a source, given as its index. An undefined one changes nothing.
     mutating func advance(_ source: Int, to watermark: Timestamp) {
@@ -80,13 +116,16 @@ public struct SourceTable: Sendable {
         return entries.map { clock - $0.lastHeard >= silentAfter }
     }
 
-    /// The least watermark of the sources that are not silent. A source that has given no watermark
-    /// has no bars, and does not count. Returns `noWatermark` when no source counts.
+    /// The least watermark of the sources that are neither silent nor retired. A source that has
+    /// given no watermark has no bars, and does not count. Returns `noWatermark` when no source
+    /// counts.
     func leastWatermark(silentAfter: Int64) -> Timestamp {
         let clock = clock
         var least = Timestamp.undefined
         for entry in entries
-        where entry.watermark != Self.noWatermark && clock - entry.lastHeard < silentAfter {
+        where entry.watermark != Self.noWatermark && !entry.isRetired
+            && clock - entry.lastHeard < silentAfter
+        {
             least = min(least, entry.watermark)
         }
         return least.isDefined ? least : Self.noWatermark

@@ -6,9 +6,13 @@ public enum StreamLimits {
     /// `BarCounters.unknownSymbol`.
     public static let symbolsMax = 65_536
 
-    /// Sources of one partition. At the limit a new source gets no index, and `GraphMachine.take`
-    /// refuses its packets.
+    /// Sources of one partition that are not retired. At the limit a new source gets no index, and
+    /// `GraphMachine.take` refuses its packets, as it does those of a source that returns.
     public static let sourcesMax = 1_024
+
+    /// Sources of one partition, with the retired ones, whose numbers and ordinals stay known. At
+    /// the limit the same happens to a new source.
+    public static let sourcesKnownMax = 4_096
 
     /// Provider names that are told apart. All further ones are treated as one provider, so a bar
     /// that mixes two of these is not flagged.

@@ -37,7 +37,7 @@ public struct SymbolTable: Sendable {
         init(raw: UInt32) { self.raw = raw }
 
         /// The feed of a window that has no trade yet. No source has the index 65,535, because
-        /// `StreamLimits.sourcesMax` is lower.
+        /// `StreamLimits.sourcesKnownMax` is lower.
         @inlinable @inline(__always)
         static var none: Feed { Feed(raw: UInt32.max) }
 

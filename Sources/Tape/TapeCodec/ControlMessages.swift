@@ -72,11 +72,17 @@ public struct OutputState: Hashable, Sendable {
     public var checksum: UInt64
     /// The generation of the graph.
     public var generation: UInt32
+    /// The sources and groups that do not count everywhere. They are for nodes over all partitions,
+    /// and no part of the output.
+    public var states: [SourceState]
 
-    public init(input: TapePosition, checksum: UInt64, generation: UInt32) {
+    public init(
+        input: TapePosition, checksum: UInt64, generation: UInt32, states: [SourceState] = []
+    ) {
         self.input = input
         self.checksum = checksum
         self.generation = generation
+        self.states = states
     }
 }
 

@@ -89,7 +89,7 @@ extension MessageBounds {
             definition: packet.uint64(at: body + 16), generation: packet.uint32(at: body + 24))
     }
 
-    /// Returns the output state without the ordinals of its sources, which are separate messages.
+    /// Returns the output state without what it says of its sources, which are separate messages.
     /// `PacketReader.outputState` joins them.
     public func outputState(in packet: RawSpan) -> OutputState? {
         guard isA(WireFormat.Template.outputState, WireFormat.Block.outputState) else {
@@ -115,6 +115,18 @@ extension MessageBounds {
         return SourceOrdinal(
             source: source, epoch: packet.uint64(at: body + 24),
             lastOrdinal: packet.uint64(at: body + 32))
+    }
+
+    /// Returns the state of one source.
+    public func sourceState(in packet: RawSpan) -> SourceState? {
+        guard isA(WireFormat.Template.sourceState, WireFormat.Block.sourceState),
+            let source = packet.sourceName(at: body + 8),
+            let presence = SourceState.Presence(rawValue: packet.uint8(at: body + 32)),
+            let kind = SourceKind(number: packet.uint8(at: body + 33))
+        else { return nil }
+        return SourceState(
+            source: source, presence: presence, kind: kind,
+            since: Timestamp(nanoseconds: packet.int64(at: body)))
     }
 
     private func isA(_ wanted: UInt16, _ block: Int) -> Bool {
@@ -154,18 +166,21 @@ extension PacketReader {
         return nil
     }
 
-    /// Returns the output state of a packet of bars, with the ordinals of its sources; `nil` when
-    /// the packet has none.
+    /// Returns the output state of a packet of bars, with the ordinals and states of its sources;
+    /// `nil` when the packet has none.
     public static func outputState(of packet: RawSpan) -> OutputState? {
         var found: OutputState?
         var sources: [SourceOrdinal] = []
+        var states: [SourceState] = []
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
             guard case .other(let message) = record else { continue }
             if let state = message.outputState(in: packet) { found = state }
             if let source = message.sourceOrdinal(in: packet) { sources.append(source) }
+            if let state = message.sourceState(in: packet) { states.append(state) }
         }
         found?.input.sources = sources
+        found?.states = states
         return found
     }
 }

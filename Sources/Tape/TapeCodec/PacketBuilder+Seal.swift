@@ -24,16 +24,18 @@ extension PacketBuilder {
 
     /// Closes the packet, returns it, and empties the builder for the next one. A packet without
     /// ticks is sealed, too. `output` is the state of a packet of bars, `marker` that of the packet
-    /// that opens an epoch. `recycled` is an acknowledged packet, whose buffer becomes the
-    /// builder's. So a subject needs two buffers: one is in flight while the other one is filled.
+    /// that opens an epoch, and `flags` its further flags. `recycled` is an acknowledged packet,
+    /// whose buffer becomes the builder's. So a subject needs two buffers: one is in flight while
+    /// the other one is filled.
     public mutating func seal(
         _ seal: Seal, output: OutputState? = nil, marker: EpochMarker? = nil,
-        recycling recycled: consuming SealedPacket? = nil
+        flags: PacketFlags = [], recycling recycled: consuming SealedPacket? = nil
     ) -> SealedPacket {
         if let output { put(output) }
         if let marker { put(marker) }
         var header = PacketHeader(
-            kind: kind, flags: marker == nil ? [] : .epochMarker, partition: partition,
+            kind: kind, flags: marker == nil ? flags : flags.union(.epochMarker),
+            partition: partition,
             source: source, epoch: seal.epoch, firstOrdinal: seal.firstOrdinal,
             watermark: seal.watermark, sendTime: seal.sendTime)
         header.tickCount = UInt32(tickCount)
@@ -61,6 +63,8 @@ extension PacketBuilder {
             output.input.sources.count
             * (WireFormat.messageHeaderBytes + WireFormat.Block.sourceOrdinal)
             + WireFormat.messageHeaderBytes + WireFormat.Block.outputState
+            + output.states.count
+            * (WireFormat.messageHeaderBytes + WireFormat.Block.sourceState)
         // The buffer's room is for ticks, and the number of sources has no limit here.
         if used + needed > bytes.count {
             bytes.append(contentsOf: repeatElement(0, count: used + needed - bytes.count))
@@ -82,6 +86,15 @@ extension PacketBuilder {
                 unsafe buffer.put(source.source, at: body)
                 unsafe buffer.put(source.epoch, at: body + 24)
                 unsafe buffer.put(source.lastOrdinal, at: body + 32)
+            }
+        }
+        for state in output.states {
+            let body = begin(WireFormat.Template.sourceState, block: WireFormat.Block.sourceState)
+            unsafe bytes.withUnsafeMutableBytes { buffer in
+                unsafe buffer.put(state.since.nanoseconds, at: body)
+                unsafe buffer.put(state.source, at: body + 8)
+                let rest = UInt64(state.presence.rawValue) | UInt64(state.kind.number) << 8
+                unsafe buffer.put(rest, at: body + 32)
             }
         }
     }

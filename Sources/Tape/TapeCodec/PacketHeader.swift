@@ -22,6 +22,9 @@ public struct PacketFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     /// The first packet of an epoch. It carries an `EpochMarker`. Its only tick is a `GapRecord`,
     /// if the tape has lost ordinals before it.
     public static let epochMarker = PacketFlags(rawValue: 1 << 0)
+    /// The source has retired. On a watermark packet that opens an epoch: nothing waits for the
+    /// source any more, until it sends a packet of a higher epoch without this flag.
+    public static let retirement = PacketFlags(rawValue: 1 << 1)
 }
 
 /// The fields that distinguish one packet of a subject from every other packet.
@@ -76,6 +79,9 @@ public struct PacketHeader: Hashable, Sendable {
         byteCount = 0
         checksum = 0
     }
+
+    /// Whether the packet retires its source.
+    public var retiresSource: Bool { kind == .watermark && flags.contains(.retirement) }
 
     public var identity: PacketIdentity {
         PacketIdentity(epoch: epoch, firstOrdinal: firstOrdinal, checksum: checksum)

@@ -46,6 +46,7 @@ public enum WireFormat {
         public static let sourceOrdinal: UInt16 = 0x0004
         public static let symbolDefinition: UInt16 = 0x0305
         public static let seriesDefinition: UInt16 = 0x0106
+        public static let sourceState: UInt16 = 0x0007
 
         // The hot records. The template of each other kind is in the folder `Records`, with its
         // reader and writer.
@@ -80,6 +81,7 @@ public enum WireFormat {
         public static let seriesDefinition = 16
         /// The block with the field of version 2.
         public static let seriesDefinitionWithLateness = 24
+        public static let sourceState = 40
         public static let trade = 64
         public static let quote = 80
         public static let bar = 136
@@ -93,6 +95,7 @@ public enum WireFormat {
             case Template.sourceOrdinal: sourceOrdinal
             case Template.symbolDefinition: symbolDefinition
             case Template.seriesDefinition: seriesDefinition
+            case Template.sourceState: sourceState
             default: RecordKind(template: template)?.block ?? 0
             }
         }

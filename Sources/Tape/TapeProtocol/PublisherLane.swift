@@ -37,7 +37,8 @@ package struct PublisherLane: Sendable {
     /// at least `ordinalFloor`. They only rise.
     private var epochFloor: UInt64
     private var ordinalFloor: UInt64 = 1
-    private let marking: Marking
+    /// What its markers have.
+    package let marking: Marking
     /// Increases with every publish, so that an answer to an older attempt can be recognised.
     package private(set) var attempt: UInt64 = 0
     /// The number of failures in a row, which determines the next wait.
@@ -71,14 +72,18 @@ package struct PublisherLane: Sendable {
     }
 
     /// The fields of an operator's markers: the hash of its graph, and the generation. Both are 0
-    /// for a source.
+    /// for a source. `flags` are those of the markers' packets, beside `epochMarker`.
     package struct Marking: Sendable {
         package var definition: UInt64
         package var generation: UInt32
+        package var flags: PacketFlags
 
-        package init(definition: UInt64 = 0, generation: UInt32 = 0) {
+        package init(
+            definition: UInt64 = 0, generation: UInt32 = 0, flags: PacketFlags = []
+        ) {
             self.definition = definition
             self.generation = generation
+            self.flags = flags
         }
     }
 

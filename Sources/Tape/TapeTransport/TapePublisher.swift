@@ -468,7 +468,8 @@ package final class TapePublisher {
         let monotonic = clock.monotonic()
         lanes[lane].publishedAt = monotonic
         lanes[lane].machine.publishMarker(
-            markers.seal(seal, marker: marker), now: monotonic, into: &effects)
+            markers.seal(seal, marker: marker, flags: lanes[lane].machine.marking.flags),
+            now: monotonic, into: &effects)
     }
 
     /// Returns the gap record of ordinals that the tape has lost. The lost ticks are not older than

@@ -70,6 +70,9 @@ enum Main {
                 deployment(command.target), shutdown: signals(), terminal)
         case .members(let command):
             return try command.run(deployment(command.target), terminal)
+        case .source(let command):
+            return try SourceRun(command: command, terminal: terminal)
+                .run(deployment(command.target), shutdown: signals())
         case .watch(let command):
             return try WatchRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())

@@ -18,12 +18,15 @@ struct SourceWatch {
         /// Whether `greatest` has not risen for the patience, while that of another source is later
         /// and rises.
         var standsStill = false
-        /// Whether it is silent in each of the partitions, so that nothing waits for it.
+        /// Whether it is silent or retired in each of the partitions, so that nothing waits for it.
         var isSilent = true
+        /// Whether it is retired in each of the partitions. Then it has no metric of its watermark.
+        var isRetired = true
     }
 
     private(set) var entries: [SourceName: Entry] = [:]
     private var gauges: [SourceName: Gauge] = [:]
+    private var retiredGauges: [SourceName: Gauge] = [:]
     private let metrics: MetricRegistry
     /// The patience: how long a source may send nothing before it counts as stopped.
     private let patienceNanoseconds: Int64
@@ -44,7 +47,8 @@ struct SourceWatch {
                         least: source.watermark, greatest: source.watermark, movedAt: now)
                 entry.least = min(entry.least, source.watermark)
                 entry.greatest = max(entry.greatest, source.watermark)
-                entry.isSilent = entry.isSilent && isSilent
+                entry.isSilent = entry.isSilent && (isSilent || source.isRetired)
+                entry.isRetired = entry.isRetired && source.isRetired
                 present[source.name] = entry
             }
         }
@@ -54,10 +58,12 @@ struct SourceWatch {
             guard let before = entries[name], entry.greatest <= before.greatest else { continue }
             present[name]?.movedAt = before.movedAt
         }
-        let moving = present.values.filter { now - $0.movedAt < patienceNanoseconds }
+        let moving = present.values.filter {
+            !$0.isRetired && now - $0.movedAt < patienceNanoseconds
+        }
         for (name, entry) in present {
             present[name]?.standsStill =
-                now - entry.movedAt >= patienceNanoseconds
+                !entry.isRetired && now - entry.movedAt >= patienceNanoseconds
                 && moving.contains { $0.greatest > entry.greatest }
         }
         entries = present
@@ -65,8 +71,22 @@ struct SourceWatch {
     }
 
     private mutating func show() {
-        for (name, gauge) in gauges where entries[name] == nil { gauge.remove() }
-        for (name, entry) in entries {
+        let retired = entries.filter(\.value.isRetired)
+        for (name, gauge) in gauges where entries[name] == nil || retired[name] != nil {
+            gauge.remove()
+        }
+        for (name, gauge) in retiredGauges where retired[name] == nil { gauge.remove() }
+        for name in retired.keys {
+            let gauge =
+                retiredGauges[name]
+                ?? metrics.gauge(
+                    "mds_operator_source_retired",
+                    "1 while a source is retired in all of the worker's partitions.",
+                    labels: [("source", name.text)])
+            gauge.set(1)
+            retiredGauges[name] = gauge
+        }
+        for (name, entry) in entries where !entry.isRetired {
             let gauge =
                 gauges[name]
                 ?? metrics.gauge(
@@ -102,6 +122,7 @@ struct SourceWatch {
                         json.member("watermark", entry.least.description)
                         json.member("stands_still", entry.standsStill)
                         json.member("silent", entry.isSilent)
+                        json.member("retired", entry.isRetired)
                     }
                 }
             })

@@ -167,7 +167,11 @@ package struct LoggedTape {
 
     /// Returns what a record concerns. A person's record concerns all sources, unless it names one.
     private func scope(_ definition: SymbolDefinition?, _ header: PacketHeader) -> LoggedScope {
-        guard let definition else { return LoggedScope(symbol: nil, source: nil) }
+        // A record of a source without a symbol concerns all symbols of that source.
+        guard let definition else {
+            let owner = header.source == .manual ? nil : groups.owner(of: header.source)
+            return LoggedScope(symbol: nil, source: owner)
+        }
         let named = header.source == .manual ? definition.source : header.source
         return LoggedScope(symbol: definition.symbol, source: named.map { groups.owner(of: $0) })
     }

@@ -83,6 +83,13 @@ package struct GraphMachine: Sendable {
         return zip(sources.entries, silences).map { ($0, $1) }
     }
 
+    /// The sources and groups that do not count everywhere; empty when the graph has no node over
+    /// several sources.
+    package var sourceStates: [SourceState] {
+        guard program.definition.isOverAllPartitions else { return [] }
+        return leaves.tables.sourceStates(silentAfter: program.definition.silentAfter)
+    }
+
     package var symbols: SymbolTable { leaves.tables.symbols }
     package var openWindows: Int { leaves.openWindows }
     /// The account (`BarCounters`) of the first leaf, with the series of all other leaves appended.
@@ -123,8 +130,8 @@ package struct GraphMachine: Sendable {
     /// `OperatorValue`. Counted since this machine was made or restored.
     package var valuesLeftOut: UInt64 { stages.valuesLeftOut }
 
-    /// The time up to which all bars are in the output, but for those of silent sources;
-    /// `noWatermark` before the first watermark.
+    /// The time up to which all bars are in the output, but for those of silent and retired
+    /// sources; `noWatermark` before the first watermark.
     package var watermark: Timestamp { leaves.tables.completeThrough }
 
     /// Notes the time before which the tape holds no ticks. Windows that begin earlier are partial.
@@ -145,9 +152,14 @@ package struct GraphMachine: Sendable {
             }
             return true
         }
-        guard let source = leaves.source(header.source) else {
-            return false
+        // A source without a number needs none to be retired.
+        guard let source = leaves.source(header.source) else { return header.retiresSource }
+        guard !header.retiresSource else {
+            leaves.tables.retire(source, epoch: header.epoch)
+            leaves.tables.complete(silentAfter: program.definition.silentAfter)
+            return true
         }
+        guard leaves.tables.heard(source, epoch: header.epoch) else { return false }
         if header.kind == .ticks {
             received &+= UInt64(header.tickCount)
             if program.isPlain {

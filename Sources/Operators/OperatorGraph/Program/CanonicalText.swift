@@ -11,7 +11,8 @@ struct CanonicalText {
     static let semantics = 6
     /// The ways of writing of the releases from which an upgrade is supported.
     static let earlier = [
-        Writing(semantics: 5), Writing(semantics: 5, namesDeduplicationByID: false),
+        Writing(choosesSources: false), Writing(semantics: 5, choosesSources: false),
+        Writing(semantics: 5, namesDeduplicationByID: false, choosesSources: false),
     ]
 
     private let writing: Writing
@@ -21,6 +22,8 @@ struct CanonicalText {
         var semantics = CanonicalText.semantics
         /// Whether deduplication by id has a word of its own.
         var namesDeduplicationByID = true
+        /// Whether a node over several sources chooses them where the graph names none.
+        var choosesSources = true
     }
 
     /// `writing` differs for the text of an earlier release.
@@ -166,6 +169,7 @@ struct CanonicalText {
         add("breadth", rule.series.text, calendar ?? "")
         if rule.warmsUp { add("warm up") }
         for symbol in rule.universe { add(symbol.text) }
+        if writing.choosesSources { add("sources that count") }
         if !rule.sources.isEmpty { add("sources") }
         for source in rule.sources { add(source.text) }
         for measure in rule.measures {

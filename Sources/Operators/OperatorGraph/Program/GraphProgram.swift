@@ -54,9 +54,10 @@ package struct GraphProgram: Sendable {
         plan = compiler.plan
         let hash = Checksum.of(CanonicalText(definition).text)
         self.hash = hash
+        // The present text of most graphs is also an earlier one.
         let earlier = CanonicalText.earlier.map {
             Checksum.of(CanonicalText(definition, as: $0).text)
-        }
+        }.filter { $0 != hash }
         earlierHashes = earlier + [ReplacedDefinitions.shipped[hash]].compactMap(\.self)
     }
 
@@ -73,6 +74,11 @@ package struct GraphProgram: Sendable {
 }
 
 extension GraphDefinition {
+    /// Whether the graph has a node over all partitions, and so over several sources.
+    package var isOverAllPartitions: Bool {
+        nodes.contains { if case .breadth = $0.operation { true } else { false } }
+    }
+
     /// Whether the graph has a node that makes bars or aggregates of ticks, or bars of a provider's
     /// bars. A program needs one.
     package var makesBars: Bool {

@@ -64,6 +64,11 @@ package struct UniverseMachine: Sendable {
         _ header: PacketHeader, _ packet: RawSpan, into output: inout [IndicatorValue]
     ) {
         guard header.kind == .bars, header.partition.number < program.partitions else { return }
+        // A marker says nothing of sources. What other packets say comes before their bars: it
+        // decides which bars open a window.
+        if !header.flags.contains(.epochMarker) {
+            state.note(Self.states(in: packet), of: header.partition.number)
+        }
         takeBars(packet, of: header.partition.number)
         guard state.receive(header.watermark, of: header.partition.number) else { return }
         for node in program.nodes.indices {
@@ -89,6 +94,17 @@ package struct UniverseMachine: Sendable {
         count.name += ".symbols"
         count.value = Int128(value.symbols) * 1_000_000_000
         output.append(count)
+    }
+
+    private static func states(in packet: RawSpan) -> [SourceState] {
+        var states: [SourceState] = []
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            guard case .other(let message) = record, let state = message.sourceState(in: packet)
+            else { continue }
+            states.append(state)
+        }
+        return states
     }
 
     private mutating func takeBars(_ packet: RawSpan, of partition: Int) {

@@ -51,6 +51,8 @@ public struct BreadthMachine: Sendable {
     /// Windows that end here or before are settled: their values do not change any more.
     var settledThrough = Int64.min
     public internal(set) var counters = BreadthCounters()
+    /// The sources that count. `UniverseState` sets it; it is no part of the checkpoint.
+    var choice = SourceChoice()
 
     /// `series` is the one that the rule names.
     public init(
@@ -68,6 +70,8 @@ public struct BreadthMachine: Sendable {
         Timestamp(nanoseconds: watermarks.reduce(Int64.max) { min($0, $1) })
     }
     public var symbolCount: Int { symbols.count }
+    /// The sources and groups of its symbols.
+    var sources: Set<SourceName> { Set(names.map(\.source)) }
     /// Windows that are open, or may still be revised.
     public var openWindows: Int { windows.count }
 
@@ -128,7 +132,8 @@ public struct BreadthMachine: Sendable {
         // A filled bar repeats the bar before it, and changes no value.
         guard !bar.flags.contains(.filled) else { return }
         symbols[Int(bar.symbol)].put(found)
-        mark(openTime, width, reason: bar.reason, opens: isThere)
+        let counts = found.closeTime <= choice.end(of: names[Int(bar.symbol)].source)
+        mark(openTime, width, reason: bar.reason, opens: isThere && counts)
     }
 
     /// Makes all windows due that are not settled: their values may have changed.
@@ -174,7 +179,8 @@ public struct BreadthMachine: Sendable {
         else { return }
         let due = windows.indices.filter { windows[$0].closeTime <= least && windows[$0].isDue }
         if !due.isEmpty {
-            var then = BreadthPast(symbols)
+            let ends = choice.isPlain ? [] : names.map { choice.end(of: $0.source) }
+            var then = BreadthPast(symbols, ends: ends)
             for index in due { publish(index, &then, into: &values) }
         }
         settle(least)
@@ -238,9 +244,12 @@ private struct BreadthPast {
     private var symbols: [BreadthSymbol]
     /// By symbol, the index of the first bar in `unsettled` that is not applied yet.
     private var next: [Int]
+    /// By symbol, the end of the last window in which it counts; empty when all count.
+    private let ends: [Int64]
 
-    init(_ symbols: [BreadthSymbol]) {
+    init(_ symbols: [BreadthSymbol], ends: [Int64]) {
         self.symbols = symbols
+        self.ends = ends
         next = Array(repeating: 0, count: symbols.count)
     }
 
@@ -252,7 +261,9 @@ private struct BreadthPast {
         var tallies = Array(repeating: BreadthTally(), count: rule.measures.count)
         for number in symbols.indices {
             symbols[number].apply(through: window.closeTime, from: &next[number], rule)
-            guard symbols[number].today.day == day else { continue }
+            guard symbols[number].today.day == day,
+                ends.isEmpty || window.closeTime <= ends[number]
+            else { continue }
             for index in tallies.indices {
                 guard let mark = symbols[number].marks[index] else { continue }
                 tallies[index].add(symbols[number].today, mark: mark, rule.measures[index])

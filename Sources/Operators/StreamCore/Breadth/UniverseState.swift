@@ -39,10 +39,14 @@ public struct UniverseState: Sendable {
     private var waitingBars: UInt64 = 0
     /// By partition: the day whose parts are coming in; `nil` when none is.
     private var days: [DayInParts?]
+    /// By partition, what its bars last said of sources.
+    private var states: [[SourceState]]
     /// The values that a machine has just published, before they get their revisions.
     private var values: [BreadthValue] = []
 
     private static let envelope = StateEnvelope("UNIV", version: 2)
+    /// Version 3: partitions say something of sources. It is written only when one does.
+    private static let envelopeOfStates = StateEnvelope("UNIV", version: 3)
 
     /// `machines` have one partition each, because their only clock is the common one.
     public init(
@@ -51,6 +55,7 @@ public struct UniverseState: Sendable {
     ) {
         self.waitingBarsMax = waitingBarsMax
         days = Array(repeating: nil, count: partitions)
+        states = Array(repeating: [], count: partitions)
         clocks = PartitionClocks(partitions: partitions)
         self.machines = machines
         versions = machines.map { _ in BreadthVersions() }
@@ -73,7 +78,28 @@ public struct UniverseState: Sendable {
 
     /// Returns the machine's number for a symbol; `nil` when the symbol does not count there.
     public mutating func symbol(_ symbol: SourceSymbol, machine: Int) -> UInt32? {
-        machines[machine].symbol(symbol)
+        let known = machines[machine].symbolCount
+        let number = machines[machine].symbol(symbol)
+        if machines[machine].symbolCount > known { choose(machine) }
+        return number
+    }
+
+    /// Notes what a packet of a partition's bars says of sources.
+    public mutating func note(_ said: [SourceState], of partition: Int) {
+        guard states.indices.contains(partition), states[partition] != said else { return }
+        states[partition] = said
+        for machine in machines.indices { choose(machine) }
+    }
+
+    /// Chooses the sources that count in a machine.
+    private mutating func choose(_ machine: Int) {
+        guard states.contains(where: { !$0.isEmpty }) else {
+            machines[machine].choice = SourceChoice()
+            return
+        }
+        machines[machine].choice = SourceChoice(
+            states, among: machines[machine].sources,
+            isNamed: !machines[machine].rule.sources.isEmpty)
     }
 
     /// Takes one version of a bar of the machine's series. Its symbol is the machine's number.
@@ -134,7 +160,10 @@ public struct UniverseState: Sendable {
     // MARK: as bytes
 
     public func encode(into bytes: inout [UInt8]) {
-        let start = Self.envelope.begin(&bytes)
+        let hasStates = states.contains { !$0.isEmpty }
+        let envelope = hasStates ? Self.envelopeOfStates : Self.envelope
+        let start = envelope.begin(&bytes)
+        if hasStates { for said in states { Self.encode(said, into: &bytes) } }
         clocks.encode(into: &bytes)
         bytes.append(integer: waitingBars)
         for day in days { Self.encode(day, into: &bytes) }
@@ -145,14 +174,21 @@ public struct UniverseState: Sendable {
             bytes.append(integer: UInt32(state.count))
             bytes.append(contentsOf: state)
         }
-        Self.envelope.seal(&bytes, from: start)
+        envelope.seal(&bytes, from: start)
     }
 
     /// Restores the state whose `encode` wrote these bytes. `blank` is a new state for the same
     /// graph and number of partitions.
     public init(_ blank: UniverseState, restoring bytes: RawSpan) throws(CheckpointError) {
         self = blank
-        var reader = try Self.envelope.open(bytes)
+        let hasStates = Self.envelopeOfStates.begins(bytes)
+        var reader = try (hasStates ? Self.envelopeOfStates : Self.envelope).open(bytes)
+        if hasStates {
+            for index in states.indices { states[index] = try Self.states(&reader, bytes) }
+            guard states.contains(where: { !$0.isEmpty }) else {
+                throw reader.malformed(.source)
+            }
+        }
         clocks = try PartitionClocks(&reader, bytes, partitions: clocks.watermarks.count)
         waitingBars = try reader.tally(in: bytes)
         for index in days.indices {
@@ -170,6 +206,37 @@ public struct UniverseState: Sendable {
                 restoring: bytes.extracting(start..<start + count))
         }
         try reader.finish()
+        for machine in machines.indices { choose(machine) }
+    }
+
+    private static func encode(_ states: [SourceState], into bytes: inout [UInt8]) {
+        bytes.append(integer: UInt32(states.count))
+        for state in states {
+            bytes.append(text: state.source.text)
+            bytes.append(integer: state.since.nanoseconds)
+            bytes.append(
+                integer: UInt16(state.presence.rawValue) | UInt16(state.kind.number) << 8)
+        }
+    }
+
+    private static func states(
+        _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) -> [SourceState] {
+        let count = try reader.count(
+            of: .source, max: StreamLimits.sourcesKnownMax, bytesEach: 12, in: bytes)
+        var states: [SourceState] = []
+        for _ in 0..<count {
+            let text = try reader.text(of: .source, max: SourceName.utf8CountMax, in: bytes)
+            let since = Timestamp(nanoseconds: try reader.int64(in: bytes))
+            let both = try reader.uint16(in: bytes)
+            guard let source = SourceName(text),
+                let presence = SourceState.Presence(rawValue: UInt8(truncatingIfNeeded: both)),
+                let kind = SourceKind(number: UInt8(truncatingIfNeeded: both >> 8))
+            else { throw reader.malformed(.source) }
+            states.append(
+                SourceState(source: source, presence: presence, kind: kind, since: since))
+        }
+        return states
     }
 
     private static func encode(_ day: DayInParts?, into bytes: inout [UInt8]) {

@@ -44,6 +44,12 @@ struct StateEnvelope {
         bytes.append(integer: checksum)
     }
 
+    /// Returns whether the bytes begin with a header of this magic and version.
+    func begins(_ bytes: RawSpan) -> Bool {
+        bytes.byteCount >= Self.bytes && bytes.uint32(at: 0) == magic
+            && bytes.uint16(at: 4) == version
+    }
+
     /// Checks the piece that begins at `start`, and returns a reader of its body. With `isLast` no
     /// bytes may follow the piece.
     func open(

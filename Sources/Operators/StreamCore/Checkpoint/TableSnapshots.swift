@@ -4,7 +4,11 @@ internal import Primitives
 // The tables of sources and symbols as bytes. They are in the envelope of `PartitionTables`.
 
 extension SourceTable {
-    func encode(into bytes: inout [UInt8]) {
+    /// Whether any source is retired.
+    var hasRetired: Bool { entries.contains { $0.isRetired } }
+
+    /// Appends the table: `withRetired` with the epochs of retirements.
+    func encode(withRetired: Bool, into bytes: inout [UInt8]) {
         bytes.append(integer: refused)
         bytes.append(integer: UInt32(entries.count))
         for entry in entries {
@@ -13,13 +17,17 @@ extension SourceTable {
             bytes.append(integer: entry.lastHeard)
             bytes.append(integer: entry.watermark.nanoseconds)
             bytes.append(integer: entry.regressions)
+            if withRetired { bytes.append(integer: entry.retiredEpoch) }
         }
     }
 
-    init(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
+    init(
+        _ reader: inout StateReader, _ bytes: RawSpan, withRetired: Bool
+    ) throws(CheckpointError) {
         let refused = try reader.tally(in: bytes)
         let count = try reader.count(
-            of: .source, max: StreamLimits.sourcesMax, bytesEach: 34, in: bytes)
+            of: .source, max: StreamLimits.sourcesKnownMax, bytesEach: withRetired ? 42 : 34,
+            in: bytes)
         var entries: [Entry] = []
         for _ in 0..<count {
             let text = try reader.text(of: .source, max: SourceName.utf8CountMax, in: bytes)
@@ -28,7 +36,8 @@ extension SourceTable {
                 name: name, lastSent: Timestamp(nanoseconds: try reader.int64(in: bytes)),
                 lastHeard: try reader.int64(in: bytes),
                 watermark: Timestamp(nanoseconds: try reader.int64(in: bytes)),
-                regressions: try reader.tally(in: bytes))
+                regressions: try reader.tally(in: bytes),
+                retiredEpoch: withRetired ? try reader.uint64(in: bytes) : 0)
             guard entry.watermark.isDefined, entry.lastSent.isDefined,
                 (0...Self.clockMax).contains(entry.lastHeard)
             else {
@@ -36,8 +45,11 @@ extension SourceTable {
             }
             entries.append(entry)
         }
-        guard Set(entries.map(\.name)).count == count else { throw reader.malformed(.source) }
         self.init(entries: entries, refused: refused)
+        // A table without retired sources has the earlier version.
+        guard Set(entries.map(\.name)).count == count, hasRetired == withRetired,
+            entries.count(where: { !$0.isRetired }) <= StreamLimits.sourcesMax
+        else { throw reader.malformed(.source) }
     }
 }
 

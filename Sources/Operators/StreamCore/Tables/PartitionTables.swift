@@ -16,9 +16,9 @@ public struct PartitionTables: Sendable {
     /// Gaps that make windows partial; in the tables of a repair also the beginnings of
     /// subscriptions, of which live machines learn by `Change.restart`.
     public var missing = MissingStretches()
-    /// The time up to which the bars of all sources are complete, but for those that were silent;
-    /// `noWatermark` before the first watermark. It never goes backwards: what a source brings
-    /// after a silence is late for whatever uses the bars of several sources.
+    /// The time up to which the bars of all sources are complete, but for those that were silent or
+    /// retired; `noWatermark` before the first watermark. It never goes backwards: what a source
+    /// brings after that is late for whatever uses the bars of several sources.
     public private(set) var completeThrough = SourceTable.noWatermark
     /// The sources that are one source to bars.
     public let groups: SourceGroups
@@ -49,13 +49,48 @@ public struct PartitionTables: Sendable {
     /// appears, the caller has to call `addSource` on the machines.
     public mutating func source(_ name: SourceName) -> Int? { sources.index(of: name) }
 
+    /// Retires a source in this epoch.
+    public mutating func retire(_ source: Int, epoch: UInt64) {
+        sources.retire(source, epoch: epoch)
+    }
+
+    /// Notes the epoch of a source's packet, which may take its retirement back. Returns false when
+    /// there is no room for the source any more.
+    public mutating func heard(_ source: Int, epoch: UInt64) -> Bool {
+        sources.heard(source, epoch: epoch)
+    }
+
     /// Notes that a source sent a packet at this time.
     public mutating func sent(_ source: Int, at time: Timestamp) { sources.sent(source, at: time) }
 
-    /// Moves `completeThrough` to the least watermark of the sources that are not silent.
+    /// Moves `completeThrough` to the least watermark of the sources that are neither silent nor
+    /// retired.
     public mutating func complete(silentAfter: Int64) {
         completeThrough = max(
             completeThrough, sources.leastWatermark(silentAfter: silentAfter))
+    }
+
+    /// Returns the sources and groups that do not count everywhere, in order of their names: those
+    /// that are silent or retired, and those whose ticks are delayed or made up.
+    public func sourceStates(silentAfter: Int64) -> [SourceState] {
+        let silences = sources.silences(after: silentAfter)
+        let isMadeUp = symbols.providers.map { SourceKind.isMadeUp(provider: $0) }
+        var states: [SourceName: SourceState] = [:]
+        for (index, entry) in sources.entries.enumerated() {
+            let isFedWithMadeUp = symbols(of: index).contains { symbol in
+                let provider = symbols.feeds[Int(symbol)].provider
+                return provider < isMadeUp.count && isMadeUp[provider]
+            }
+            let presence: SourceState.Presence =
+                entry.isRetired ? .retired : silences[index] ? .silent : .present
+            let owner = groups.owner(of: entry.name)
+            let state = SourceState(
+                source: owner, presence: presence,
+                kind: isFedWithMadeUp ? .madeUp : entry.name.isDelayed ? .delayed : .real,
+                since: presence == .present ? .undefined : entry.watermark)
+            states[owner] = states[owner].map { $0.joined(with: state) } ?? state
+        }
+        return states.values.filter { !$0.isUsual }.sorted { $0.source < $1.source }
     }
 
     /// Notes that a source feeds a symbol, which belongs to this source or to its group; returns
@@ -155,15 +190,20 @@ extension PartitionTables {
     /// Version 2: a symbol belongs to a source. Another layout needs another version, whose golden
     /// file is added to the existing ones.
     static let envelope = StateEnvelope("TLPT", version: 2)
+    /// Version 3: sources may be retired. It is written only while one is, so that the release
+    /// before reads all other checkpoints.
+    static let envelopeOfRetired = StateEnvelope("TLPT", version: 3)
 
     /// Appends the tables without `missing`, which is encoded separately.
     public func encode(into bytes: inout [UInt8]) {
-        let start = Self.envelope.begin(&bytes)
+        let hasRetired = sources.hasRetired
+        let envelope = hasRetired ? Self.envelopeOfRetired : Self.envelope
+        let start = envelope.begin(&bytes)
         bytes.append(integer: tapeStart.nanoseconds)
         bytes.append(integer: completeThrough.nanoseconds)
-        sources.encode(into: &bytes)
+        sources.encode(withRetired: hasRetired, into: &bytes)
         symbols.encode(into: &bytes)
-        Self.envelope.seal(&bytes, from: start)
+        envelope.seal(&bytes, from: start)
     }
 
     /// Restores the tables whose `encode` wrote these bytes, for the same groups.
@@ -171,13 +211,14 @@ extension PartitionTables {
         _ groups: SourceGroups, restoring bytes: RawSpan
     ) throws(CheckpointError) {
         self.groups = groups
-        var reader = try Self.envelope.open(bytes)
+        let hasRetired = Self.envelopeOfRetired.begins(bytes)
+        var reader = try (hasRetired ? Self.envelopeOfRetired : Self.envelope).open(bytes)
         tapeStart = Timestamp(nanoseconds: try reader.int64(in: bytes))
         completeThrough = Timestamp(nanoseconds: try reader.int64(in: bytes))
         guard tapeStart.isDefined, completeThrough.isDefined else {
             throw reader.malformed(.header)
         }
-        sources = try SourceTable(&reader, bytes)
+        sources = try SourceTable(&reader, bytes, withRetired: hasRetired)
         let owners = sources.entries.map { groups.owner(of: $0.name) }
         symbols = try SymbolTable(&reader, bytes, owners: owners)
         try reader.finish()

@@ -178,7 +178,7 @@ public struct Deduplicator: Sendable {
         duplicates = try reader.tally(in: bytes)
         forgotten = try reader.tally(in: bytes)
         let count = try reader.count(
-            of: .tick, max: StreamLimits.sourcesMax, bytesEach: Self.ownerBytes, in: bytes)
+            of: .tick, max: StreamLimits.sourcesKnownMax, bytesEach: Self.ownerBytes, in: bytes)
         for _ in 0..<count {
             let owner = try Self.owner(&reader, bytes, max: entriesMax - remembered)
             remembered += owner.memory.count

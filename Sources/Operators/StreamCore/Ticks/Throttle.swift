@@ -102,7 +102,7 @@ public struct Throttle: Sendable {
         var reader = try Self.envelope.open(bytes)
         kept = try reader.tally(in: bytes)
         let owners = try reader.count(
-            of: .tick, max: StreamLimits.sourcesMax, bytesEach: Self.clockBytes, in: bytes)
+            of: .tick, max: StreamLimits.sourcesKnownMax, bytesEach: Self.clockBytes, in: bytes)
         for _ in 0..<owners { clocks.append(TapeClock(at: try reader.int64(in: bytes))) }
         let latest = clocks.map(\.now).max() ?? Int64.min
         let count = try reader.count(

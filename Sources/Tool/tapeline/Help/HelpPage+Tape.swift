@@ -33,6 +33,29 @@ extension HelpPage {
             "members", .tape,
             [("members", ["groups, their members, and who owns which partition since when"])]
         ).with([json] + place, examples: ["tapeline members"]),
+        HelpTopic(
+            "source", .tape,
+            [
+                (
+                    "source list",
+                    [
+                        "the sources of the tape: provider, kind (real, delayed, made up), alive,",
+                        "silent or retired, last packet, partitions and gateways",
+                    ]
+                ),
+                (
+                    "source retire NAME",
+                    [
+                        "a source that does not come back: nothing waits for it any more, and no",
+                        "alert reports it; refused while a gateway of it lives",
+                    ]
+                ),
+                (
+                    "source resume NAME",
+                    ["take that back; the next gateway of the source does the same"]
+                ),
+            ]
+        ).with([json] + place, examples: ["tapeline source list", "tapeline source retire old"]),
         tail,
         HelpTopic(
             "tape", .tape,

@@ -160,7 +160,8 @@ extension PartitionOperator {
         lane.publish(
             watermark: packedWatermark,
             output: OutputState(
-                input: input, checksum: packedChecksum, generation: settings.generation))
+                input: input, checksum: packedChecksum, generation: settings.generation,
+                states: machine.sourceStates))
     }
 
     /// Returns whether a packet without bars is due: once a second if the watermark has risen, so

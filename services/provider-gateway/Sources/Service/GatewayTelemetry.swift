@@ -121,6 +121,24 @@ struct GatewayStarted: TelemetryEvent {
     func count(in metrics: MetricRegistry) {}
 }
 
+/// Reports that the source was retired, and that this gateway takes that back.
+struct SourceReturned: TelemetryEvent {
+    static let name = "gateway.source_returned"
+    let source: SourceName
+    let retired: Timestamp
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "source \(source) was retired; this gateway takes that back, and what is derived from "
+            + "several sources waits for it again: stop the gateway if it should stay retired"
+    }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("retired", .text(retired.description))]
+    }
+
+    func count(in metrics: MetricRegistry) {}
+}
+
 /// Reports that the tape, a record or a provider could not be read or started; it is tried again.
 struct SourceNotRead: TelemetryEvent {
     static let name = "gateway.not_resumed"

@@ -254,14 +254,24 @@ struct SourceOpening {
         guard recorder == nil, now >= retryAt else { return }
         do {
             if parts.readers.answeredBy == nil { try parts.readers.ask() }
+            let standing = try SourceStanding(parts.client, of: parts.settings.source)
             let recorder = try SourceRecorder(parts.client, source: parts.settings.source)
             lanes.raise(to: recorder.found)
+            take(standing)
             self.recorder = recorder
         } catch let error as TapeError where !error.isRetryable {
             throw error
         } catch {
             notRead(error, now)
         }
+    }
+
+    /// Takes back that the source was retired: all epochs are above that of its retirement.
+    private func take(_ standing: SourceStanding) {
+        guard let retired = standing.retirement else { return }
+        lanes.raise(aboveEpoch: retired.epoch)
+        parts.context.telemetry.emit(
+            SourceReturned(source: parts.settings.source, retired: retired.time))
     }
 
     /// Reports that a reading failed, and has it repeated after `retryNanoseconds`.

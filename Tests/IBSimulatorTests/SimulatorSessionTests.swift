@@ -160,6 +160,12 @@ struct SimulatorSessionTests {
         let seconds = frames.filter { $0[0] == "46" && $0[3] == "88" }.compactMap { Int64($0[4]) }
         #expect(!seconds.isEmpty)
         #expect(seconds.allSatisfy { $0 <= 1_767_623_400 - 897 })
+        #expect(bench.order("shift SPY live") == "ok")
+        bench.wait(seconds: 3)
+        let live = bench.frames()
+        #expect(live.contains { $0[0] == "58" && $0[2] == "2" && $0[3] == "1" })
+        #expect(live.contains { $0[0] == "1" && $0[3] == "1" })
+        #expect(!live.contains { $0[0] == "1" && $0[3] == "66" })
         #expect(bench.order("permission SPY none") == "ok")
         bench.subscribe(3, "SPY")
         bench.askTicks(4, "SPY", kind: "Last")

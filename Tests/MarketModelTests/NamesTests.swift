@@ -72,4 +72,16 @@ import Testing
             }
         }
     }
+
+    @Test("The source of delayed data is named after the other one")
+    func delayed() {
+        for (name, isDelayed) in [
+            ("ibkr-delayed", true), ("a-delayed", true), ("sixteen-letters-delayed", true),
+            ("ibkr", false), ("delayed", false), ("ibkr-delayed-2", false), ("xdelayed", false),
+        ] {
+            #expect(SourceName(name)?.isDelayed == isDelayed, "\(name)")
+        }
+        #expect(SourceName("ibkr")?.delayed == SourceName("ibkr-delayed"))
+        #expect(SourceName("a23456789012345678")?.delayed == nil)
+    }
 }

@@ -172,7 +172,8 @@ struct FutureLetterTests {
                         symbol: 7, providerTime: time.advanced(byNanoseconds: 3_600_000_000_000),
                         receiveTime: time.advanced(byNanoseconds: received), providerID: id),
                     price: Price(raw: price), size: Quantity(raw: 1))),
-            symbol: try #require(Symbol("AAPL")), provider: "synthetic", partition: Partition(1),
+            source: try #require(SourceName("synthetic")), symbol: try #require(Symbol("AAPL")),
+            provider: "synthetic", partition: Partition(1),
             epoch: 3, noted: time,
             aheadNanoseconds: 3_600_000_000_000)
     }

@@ -99,7 +99,7 @@ struct GatewaySettingsTests {
         arguments: [
             ("GATEWAY_SOURCE", "Desk"), ("GATEWAY_SOURCE", "a_b"), ("GATEWAY_SOURCE", "a.b"),
             ("GATEWAY_SOURCE", "operator"), ("GATEWAY_SOURCE", "universe"),
-            ("GATEWAY_SOURCE", "manual"),
+            ("GATEWAY_SOURCE", "manual"), ("GATEWAY_SOURCE", "ibkr-delayed"),
             ("GATEWAY_SOURCE", "much-too-long-for-the-wire"), ("GATEWAY_PROVIDER", "nobody"),
             ("GATEWAY_PACKETS_PER_SECOND", "0"), ("GATEWAY_PACKETS_PER_SECOND", "1000001"),
             ("SYNTHETIC_SEED", "-1"), ("SYNTHETIC_SEED", "9223372036854775808"),

@@ -30,6 +30,30 @@ public struct SourceName: Hashable, Sendable, BitwiseCopyable {
         return Partition(number)
     }
 
+    /// The end of the name of a source of delayed data.
+    public static let delayedSuffix = "-delayed"
+
+    /// Whether it is the source of the delayed data of another one: a gateway opens it beside its
+    /// own source. No setting may give a source such a name.
+    public var isDelayed: Bool {
+        // The last eight characters, the first of them in the highest byte.
+        var end: UInt64 = 0
+        for word in [words.first, words.second, words.third] {
+            var rest = word
+            while rest != 0 {
+                end = end << 8 | rest & 0xff
+                rest >>= 8
+            }
+        }
+        return end == Self.delayedEnd
+    }
+
+    /// `delayedSuffix` in this order.
+    private static let delayedEnd: UInt64 = 0x2d64_656c_6179_6564
+
+    /// The source of the delayed data of this one; `nil` when its name would be too long.
+    public var delayed: SourceName? { SourceName(text + Self.delayedSuffix) }
+
     /// The bytes in order, little endian, padded with zeros.
     public let words: Words
 

@@ -24,11 +24,3 @@ public enum SourceKind: String, CaseIterable, Sendable {
         }
     }
 }
-
-extension SourceName {
-    /// The end of the name of a source whose ticks are delayed.
-    public static let delayedSuffix = "-delayed"
-
-    /// Whether its name says that its ticks are delayed.
-    public var isDelayed: Bool { text.hasSuffix(Self.delayedSuffix) }
-}

@@ -49,6 +49,10 @@ package enum EngineLimits {
     /// How late delayed trades are at most, including the time on their way: 15 minutes are usual,
     /// some exchanges have 20.
     static let delayedLag = 1_210 * second
+    /// How often live data are asked for again while delayed ones come in their place.
+    static let liveLook = 900 * second
+    /// The rank of such a question among requests that need a line: after those of all feeds.
+    static let liveLookOrder = 1_000_000
     /// How long the provider may call data delayed that should be live. Then the feed is refused.
     static let liveWait = 60 * second
     /// The shortest time between two events about numbers that the tape's scale cannot hold.

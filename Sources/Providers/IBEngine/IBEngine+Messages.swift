@@ -48,6 +48,9 @@ struct LinkState: Sendable {
     var numbersReportedAt = MonotonicTime.distantPast
     /// When the platform lost the vendor, monotonic; `nil` while it has its vendor.
     var vendorLostSince: MonotonicTime?
+    /// The kind of data that the server was last asked for: 1 live, 3 delayed; `nil`: the server
+    /// may have forgotten it. A connection begins with live data.
+    var dataMode: Int32? = 1
     /// Farms of market data that are down.
     var farms = FarmWatch()
     /// Farms of history that are down.
@@ -212,19 +215,22 @@ extension IBEngine {
         turn.isFarmDown = link.farms.isAnyDown
         holdHistory()
         turn.counters.connections &+= 1
-        requestDelayedMode()
         _ = turn.pacing.ask(.currentTime, .urgent, now: turn.now.monotonic)
         askBulletins()
         feeds.nextScan = turn.now.monotonic
         feeds.scan(in: &turn)
     }
 
-    /// Asks the server for delayed data where live ones are not permitted (type 3), if the source
-    /// records them. It has to leave before the requests for data, and again after waiting requests
-    /// were dropped.
-    mutating func requestDelayedMode() {
-        guard settings.isDelayed else { return }
-        _ = turn.pacing.ask(.marketDataType(3), .urgent, now: turn.now.monotonic)
+    /// Asks for live or for delayed data, if the request that follows needs another kind than the
+    /// last one. The server applies it to the later requests of the connection. It leaves with its
+    /// request, so that none comes in between, and counts as a message.
+    private mutating func sendMode(for request: IBRequest) {
+        guard case .marketData(let id, _, _) = request else { return }
+        let mode: Int32 = feeds.asksForDelayed(id) ? 3 : 1
+        guard mode != link.dataMode else { return }
+        link.dataMode = mode
+        turn.pacing.sentBeside(now: turn.now.monotonic)
+        sendNow(.marketDataType(mode))
     }
 
     /// Does what every call of the engine ends with: sends the requests that may leave now, and
@@ -234,9 +240,14 @@ extension IBEngine {
             requestBackfills()
             requests.removeAll(keepingCapacity: true)
             turn.pacing.take(now: turn.now.monotonic, into: &requests)
+            // Requests for delayed data leave last, so that the kind changes twice at most.
+            let late = requests.filter { $0.number.map { feeds.asksForDelayed($0) } ?? false }
+            if !late.isEmpty { requests.removeAll { late.contains($0) } }
+            requests += late
             for request in requests {
+                sendMode(for: request)
                 guard send(request) else { continue }
-                feeds.sent(request, turn.now, isDelayed: settings.isDelayed)
+                feeds.sent(request, turn.now)
                 if let id = request.number { turn.backfill.sent(id, now: turn.now.monotonic) }
             }
         }

@@ -88,7 +88,7 @@ extension IBEngine {
         feeds.doubtRefusals(turn.now)
         turn.backfill.disconnected(now: turn.now.monotonic)
         turn.pacing.reset()
-        requestDelayedMode()
+        link.dataMode = nil
         holdHistory()
         askBulletins()
     }
@@ -162,14 +162,14 @@ extension IBEngine {
     package var status: IBStatus {
         var counters = turn.counters
         counters.add(wire.decoder?.counters)
-        counters.outagesBegun = turn.outages.begun
-        counters.outagesEnded = turn.outages.ended
+        counters.outagesBegun = turn.outages.begun &+ turn.delayedOutages.begun
+        counters.outagesEnded = turn.outages.ended &+ turn.delayedOutages.ended
         return IBStatus(
             state: state, reason: session.reason, since: stateSince,
             nextAttempt: session.phase == .waiting ? session.nextAttempt : nil,
             failures: session.failures, serverVersion: wire.decoder?.version,
             instruments: feeds.status(in: turn), linesUsed: turn.pacing.linesInUse(.marketData),
-            openOutages: turn.outages.open.count,
+            openOutages: turn.outages.open.count + turn.delayedOutages.open.count,
             waitingBackfills: turn.backfill.waiting + feeds.endedOutages.count + inheritedGaps.count
                 + feeds.headlines.outages.count,
             pacing: turn.pacing.plan, clockDifference: turn.clock.offset,

@@ -2,6 +2,17 @@ internal import IBProtocol
 package import MarketModel
 package import Primitives
 
+/// Whether delayed data are taken. They have a source of their own, so that live data never wait
+/// for them.
+package enum DelayedData: String, Hashable, Sendable, CaseIterable {
+    /// Live data alone. What comes delayed is left out.
+    case never = "false"
+    /// Live data, and delayed ones of instruments whose live data the provider refuses.
+    case automatic = "auto"
+    /// No live data are asked for.
+    case always = "true"
+}
+
 /// The settings of one engine.
 package struct IBEngineSettings: Hashable, Sendable {
     /// The provider's name, as on the tape.
@@ -9,9 +20,8 @@ package struct IBEngineSettings: Hashable, Sendable {
     /// The number by which the server tells its clients apart. Two clients cannot be connected with
     /// the same one.
     package var clientID: Int32
-    /// The source records delayed data where the account may not see live ones. Their records are
-    /// marked as delayed.
-    package var isDelayed = false
+    /// Whether delayed data are taken where the account may not see live ones.
+    package var delayed = DelayedData.never
     /// How many subscriptions to market data, and how many to ticks tick by tick, the account may
     /// have at a time.
     package var lines = 100
@@ -67,6 +77,9 @@ package struct IBEngine: Sendable {
         /// No live record after `records` has an earlier event time; undefined: that is not known
         /// of any time.
         package var floor = Timestamp.undefined
+        /// For the source of delayed data: the same as `records` and `floor`.
+        package var delayedRecords: [ProviderRecord] = []
+        package var delayedFloor = Timestamp.undefined
         /// `nil`: the connection stays as it is.
         package var wish: Wish?
         /// For logs and metrics.
@@ -162,7 +175,7 @@ package struct IBEngine: Sendable {
         }
         for (number, _, reached) in begun where reached.isDefined {
             guard let place = feeds.place(of: number) else { continue }
-            for kind in feeds.kinds(at: place) {
+            for kind in feeds.liveKinds(at: place, in: &turn) {
                 var from = feeds.outageStart(of: kind, at: place, reached: reached, in: turn)
                 // What is missing before the end of a recorded gap belongs to that gap.
                 let end = ends[GapKey(instrument: number, kind: kind)] ?? from
@@ -198,7 +211,7 @@ package struct IBEngine: Sendable {
             gap.instrument, gap.kind, from: gap.from, reason: gap.reason, isRecorded: true,
             in: &turn)
         // No feed delivers this kind any more, so nothing else would ever end the gap.
-        if !feeds.kinds(at: place).contains(gap.kind) {
+        if settings.delayed == .always || !feeds.kinds(at: place).contains(gap.kind) {
             feeds.endOutage(place, gap.kind, to: turn.now.wall, .unwanted, in: &turn)
         }
     }
@@ -353,12 +366,14 @@ package struct IBEngine: Sendable {
     /// for its time.
     private mutating func moveFloor() {
         let isStep = turn.clock.drained(
-            turn.now, delay: feeds.delayMax, waiting: feeds.earliestHeldTrade)
+            turn.now, delay: feeds.delayMax, waiting: feeds.earliestHeldTrade(isDelayed: false))
         if isStep {
             turn.report(.clockStep)
             if turn.isReady { sendNow(.currentTime) }
         }
         turn.out.floor = turn.clock.floor
+        turn.moveDelayedFloor(
+            lag: feeds.delayedLag, waiting: feeds.earliestHeldTrade(isDelayed: true))
     }
 
     /// Asks the caller to close the connection, for this reason. What still comes on it is ignored.

@@ -25,6 +25,8 @@ package struct FeedStatus: Hashable, Sendable {
 
     package var feed: FeedKind
     package var state: State
+    /// Its data come delayed, and go into the source of delayed data.
+    package var isDelayed = false
     /// Empty when there is no reason.
     package var reason: String
     /// When it is tried again, monotonic; `never`: no time is set.

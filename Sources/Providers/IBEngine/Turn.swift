@@ -23,6 +23,10 @@ struct Turn: Sendable {
     var ids = RequestIDs()
     /// The open gaps.
     var outages = OutageStore()
+    /// The same of the source of delayed data.
+    var delayedOutages = OutageStore()
+    /// The floor of that source; undefined: nothing is known yet.
+    private(set) var delayedFloor = Timestamp.undefined
     /// The floor, and the difference of the provider's clock from ours.
     var clock = ProviderClock()
     var counters = EngineCounters()
@@ -71,6 +75,13 @@ struct Turn: Sendable {
     @inline(__always)
     mutating func put(_ record: TapeRecord) { out.records.append(record) }
 
+    /// Adds a record to the source of delayed data, or to that of live ones.
+    @inline(__always)
+    mutating func put(_ record: TapeRecord, isDelayed: Bool) {
+        guard isDelayed else { return put(record) }
+        out.delayedRecords.append(record)
+    }
+
     @inline(__always)
     mutating func put(_ record: ProviderRecord) { out.records.append(record) }
 
@@ -78,9 +89,31 @@ struct Turn: Sendable {
     mutating func report(_ event: IBEngineEvent) { out.report(event) }
 
     /// Adds a gap record with this state. `detail`: for people.
-    mutating func putGap(_ gap: OpenGap, _ state: GapState, _ detail: String = "") {
-        put(.gap(gap.record(state, detail: detail, now: now.wall)))
+    mutating func putGap(
+        _ gap: OpenGap, _ state: GapState, _ detail: String = "", isDelayed: Bool = false
+    ) {
+        put(.gap(gap.record(state, detail: detail, now: now.wall)), isDelayed: isDelayed)
     }
+
+    /// The open gaps of one of the two sources.
+    subscript(outagesOfDelayed isDelayed: Bool) -> OutageStore {
+        _read { yield isDelayed ? delayedOutages : outages }
+        _modify {
+            if isDelayed { yield &delayedOutages } else { yield &outages }
+        }
+    }
+
+    /// Moves the floor of delayed data: it is `lag` nanoseconds before that of live ones.
+    /// `waiting`: the event time of the earliest delayed trade that is still to be delivered.
+    mutating func moveDelayedFloor(lag: Int64, waiting: Timestamp) {
+        guard clock.floor.isDefined else { return }
+        let reached = min(clock.floor.advanced(byNanoseconds: -lag), waiting)
+        delayedFloor = delayedFloor.isDefined ? max(delayedFloor, reached) : reached
+        out.delayedFloor = delayedFloor
+    }
+
+    /// Returns the floor of one of the two sources.
+    func floor(isDelayed: Bool) -> Timestamp { isDelayed ? delayedFloor : clock.floor }
 
     /// Returns the header of a record that the engine itself creates.
     func header(_ instrument: UInt32) -> TickHeader {
@@ -94,8 +127,9 @@ struct Turn: Sendable {
     /// vendor, or a farm of definitions, it reports that of contracts that exist.
     var isBelievedOfContracts: Bool { isHealthy && knowsContracts }
 
-    /// Gaps are filled from history. Delayed data have no history that could be compared.
-    var canBackfill: Bool { settings.canBackfill && !settings.isDelayed }
+    /// Gaps of live data are filled from history. Those of delayed data are not: there is no
+    /// history that they could be compared with.
+    var canBackfill: Bool { settings.canBackfill }
 }
 
 /// Where a feed is kept in a `FeedMachine`: the index of its instrument's entry, and the index of

@@ -46,9 +46,10 @@ final class ConnectionLoop {
     private var buffer = [UInt8](repeating: 0, count: ConnectionLoop.readBytes)
     /// For `poll`: the wake event, then the socket.
     private var polls: [pollfd]
-    /// The floor that the channel last got; undefined: none.
-    private var sentFloor = Timestamp.undefined
-    /// When the channel was full at the last try, monotonic; `nil` while it accepts records.
+    /// What the two channels have got.
+    private var handed = HandedOver()
+    /// When one of the channels was full at the last try, monotonic; `nil` while both accept
+    /// records.
     private var fullSince: MonotonicTime?
     /// The zones that the engine requested. Their rules cover so much of the future that reading
     /// them once a day is enough.
@@ -62,12 +63,22 @@ final class ConnectionLoop {
     /// This turn is the last one.
     private var isOver = false
 
+    private struct HandedOver {
+        /// The last floors; undefined: none.
+        var floor = Timestamp.undefined
+        var delayedFloor = Timestamp.undefined
+        /// The engine has what the source of delayed data has on the tape.
+        var isDelayedContinued = false
+    }
+
     /// Everything that the thread is given.
     struct Parts: Sendable {
         let settings: IBKRSettings
         let order: ProviderOrder
         /// The way of records to the gateway's thread.
         let channel: ProviderChannel
+        /// The same of delayed data.
+        let delayed: DelayedOutlet
         let inbox: OrderInbox
         let report: ConnectionReport
     }
@@ -89,6 +100,7 @@ final class ConnectionLoop {
         while !isOver { turn() }
         handOverRest()
         link.close()
+        parts.delayed.end()
         parts.report.ended()
     }
 
@@ -122,6 +134,7 @@ final class ConnectionLoop {
             // Cleared first, so that an order that comes meanwhile wakes the thread again.
             parts.inbox.wake.clear()
             followOrders()
+            continueDelayed()
         }
         let now = moment()
         if let change = link.advance(isWritable: ready.isWritable, now: now.monotonic) {
@@ -244,7 +257,10 @@ final class ConnectionLoop {
     private func report(_ now: Moment) {
         for event in out.events {
             if case .zoneWanted(let name) = event { want(zone: name, now) }
-            if case .clockDifference(let ahead) = event { parts.channel.report(clockAhead: ahead) }
+            if case .clockDifference(let ahead) = event {
+                parts.channel.report(clockAhead: ahead)
+                parts.delayed.channel?.report(clockAhead: ahead)
+            }
             parts.report.report(event)
         }
         out.events.removeAll(keepingCapacity: true)
@@ -309,33 +325,73 @@ final class ConnectionLoop {
         if let change { apply(change, now) }
     }
 
-    /// Hands the records and the floor over to the gateway. When the channel is full, records stay
-    /// here and bytes stay in the socket, so TWS waits.
+    /// Hands the records and the floors over to the gateway. When a channel is full, its records
+    /// stay here and bytes stay in the socket, so TWS waits.
     private func handOver(_ now: Moment) {
-        guard !out.records.isEmpty || isNew(out.floor) else { return }
+        let isFull = handOverLive()
+        let isDelayedFull = handOverDelayed()
+        // The time since the last try is counted, and counting begins again.
+        if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
+        fullSince = isFull || isDelayedFull ? now.monotonic : nil
+    }
+
+    /// Hands live data over. Returns true when the channel is full.
+    private func handOverLive() -> Bool {
+        guard !out.records.isEmpty || isNew(out.floor, handed.floor) else { return false }
         let tally = RecordTally(out.records)
         switch parts.channel.send(&out.records, floor: out.floor) {
         case .sent:
-            sentFloor = out.floor
+            handed.floor = out.floor
             tally.add(to: parts.report.metrics.received)
-            if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
-            fullSince = nil
-        case .full:
-            // The time since the last try is counted, and counting begins again.
-            if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
-            fullSince = now.monotonic
+            return false
+        case .full: return true
         case .closed:
             // The receiver has closed the channel. The next owner finds on the tape what is missing
             // there.
             out.records.removeAll(keepingCapacity: true)
             isOver = true
+            return false
         }
     }
 
-    /// Hands over the last records. While the channel is full it is tried again, until the receiver
+    /// Hands delayed data over. They wait here until their source is open. Returns true when as
+    /// many wait as the channel takes.
+    private func handOverDelayed() -> Bool {
+        if !out.delayedRecords.isEmpty { parts.delayed.need() }
+        guard let channel = parts.delayed.channel else {
+            return out.delayedRecords.count >= parts.channel.recordsMax
+        }
+        guard handed.isDelayedContinued,
+            !out.delayedRecords.isEmpty || isNew(out.delayedFloor, handed.delayedFloor)
+        else { return false }
+        let tally = RecordTally(out.delayedRecords)
+        switch channel.send(&out.delayedRecords, floor: out.delayedFloor) {
+        case .sent:
+            handed.delayedFloor = out.delayedFloor
+            tally.add(to: parts.report.metrics.received)
+            return false
+        case .full: return true
+        case .closed:
+            // Its source has ended here, and so does this provider in a moment.
+            out.delayedRecords.removeAll(keepingCapacity: true)
+            return false
+        }
+    }
+
+    /// Gives the engine what the source of delayed data has on the tape, once that is open.
+    private func continueDelayed() {
+        guard !handed.isDelayedContinued, let order = parts.delayed.order else { return }
+        handed.isDelayedContinued = true
+        let reached = order.reached.enumerated().map { (UInt32($0.offset), $0.element) }
+        engine.continueDelayed(reached: reached, gaps: order.gaps, moment(), into: &out)
+    }
+
+    /// Hands over the last records. While a channel is full it is tried again, until the receiver
     /// closes it, because the receiver no longer waits.
     private func handOverRest() {
-        while !out.records.isEmpty {
+        continueDelayed()
+        if parts.delayed.channel == nil { out.delayedRecords.removeAll() }
+        while !out.records.isEmpty || !out.delayedRecords.isEmpty {
             handOver(moment())
             guard fullSince != nil else { continue }
             _ = poll(nil, 0, Int32(Self.fullNanoseconds / 1_000_000))
@@ -343,7 +399,7 @@ final class ConnectionLoop {
     }
 
     /// Returns whether the channel has not got this floor yet.
-    private func isNew(_ floor: Timestamp) -> Bool {
-        floor.isDefined && (!sentFloor.isDefined || floor > sentFloor)
+    private func isNew(_ floor: Timestamp, _ sent: Timestamp) -> Bool {
+        floor.isDefined && (!sent.isDefined || floor > sent)
     }
 }

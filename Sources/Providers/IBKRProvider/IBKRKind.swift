@@ -8,7 +8,13 @@ private let usual = IBEngineSettings(seed: 0)
 
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=ibkr`.
-    package static let interactiveBrokers = ProviderKind(
+    package static let interactiveBrokers: ProviderKind = {
+        var kind = interactiveBrokersKind
+        kind.takesDelayed = { $0.text("IBKR_DELAYED") != DelayedData.never.rawValue }
+        return kind
+    }()
+
+    private static let interactiveBrokersKind = ProviderKind(
         name: IBKRProvider.providerName,
         keys: [
             ConfigurationKey(
@@ -25,8 +31,8 @@ extension ProviderKind {
                 "IBKR_CONNECT_TIMEOUT", .duration(.milliseconds(100)...Duration.seconds(60)),
                 default: "5s", group: group, "How long an attempt to connect may take."),
             ConfigurationKey(
-                "IBKR_DELAYED", .flag, default: "\(usual.isDelayed)", group: group,
-                "Whether delayed data are taken where the account may not see live ones."),
+                "IBKR_DELAYED", .choice(["auto", "true", "false"]), default: "auto", group: group,
+                "Delayed data where the account may not see live ones; true: delayed ones alone."),
             ConfigurationKey(
                 "IBKR_LINES", .integer(1...10_000), default: "\(usual.lines)", group: group,
                 "Market data lines of the account; instruments beyond wait for one."),

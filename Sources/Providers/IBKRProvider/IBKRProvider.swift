@@ -29,6 +29,7 @@ package final class IBKRProvider: ProviderSource {
     private let threads: ThreadWatch
     /// The orders to the connection's thread.
     private let inbox: OrderInbox
+    private let outlet: DelayedOutlet
     /// `nil` before `start`.
     private let running = Mutex<Running?>(nil)
 
@@ -38,12 +39,16 @@ package final class IBKRProvider: ProviderSource {
         telemetry = context.telemetry
         threads = context.threads
         inbox = try OrderInbox()
+        outlet = DelayedOutlet(wake: inbox.wake)
     }
+
+    package var delayed: (any DelayedProvider)? { outlet }
 
     package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
         let report = ConnectionReport(order, telemetry, full: FullTime())
         let parts = ConnectionLoop.Parts(
-            settings: settings, order: order, channel: channel, inbox: inbox, report: report)
+            settings: settings, order: order, channel: channel, delayed: outlet, inbox: inbox,
+            report: report)
         let thread = try ServiceThread(name: "ibkr") { [threads] in
             let beat = threads.thread("ibkr")
             defer { beat.retire() }

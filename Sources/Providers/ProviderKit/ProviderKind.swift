@@ -43,6 +43,9 @@ public struct ProviderKind: Sendable {
     /// is the only one of its source, its instruments do not change while it runs, and its gaps are
     /// not filled. `nil`: the provider gets a list, or learns its instruments from the data.
     public var instruments: Instruments?
+    /// Returns whether its settings ask for delayed data, which need a source of their own; `nil`:
+    /// it has none.
+    public var takesDelayed: (@Sendable (Configuration) -> Bool)?
     /// Makes a provider for one tenure, or for one attempt to start it. The provider connects to
     /// nothing before `start`.
     public var make: @Sendable (Context) throws -> any ProviderSource

@@ -59,10 +59,23 @@ public protocol ProviderSource: AnyObject, Sendable {
 
     /// Writes its present state as members of its object in `/status`. Any thread may call it.
     func write(into json: inout JSONWriter)
+
+    /// Its delayed data, which go into a source of their own; `nil`: it has none.
+    var delayed: (any DelayedProvider)? { get }
+}
+
+/// The delayed data of a provider: a provider of their own source, with its own channel and floor.
+/// The gateway starts it beside the provider that it belongs to, once it is needed, and stops it
+/// together with that one. `start` opens no connection.
+public protocol DelayedProvider: ProviderSource {
+    /// Whether delayed data have come. They wait for `start`.
+    var isNeeded: Bool { get }
 }
 
 extension ProviderSource {
     public var isRecorded: Bool { false }
+
+    public var delayed: (any DelayedProvider)? { nil }
 
     public var resumption: ProviderResumption? { nil }
 

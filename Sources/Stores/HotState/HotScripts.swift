@@ -31,16 +31,16 @@ package enum HotScripts {
     /// Returns the names of the fields of a kind, in the order of their values in a call.
     static func fields(_ kind: HotKind) -> [String] {
         switch kind {
-        case .trade: ["price", "size", "exchange", "ts", "receive_ts", "source"]
+        case .trade: ["price", "size", "exchange", "ts", "receive_ts", "delayed", "source"]
         case .quote:
             [
                 "bid", "bid_size", "ask", "ask_size", "bid_exchange", "ask_exchange", "ts",
-                "receive_ts", "source",
+                "receive_ts", "delayed", "source",
             ]
         case .bar:
             [
                 "open", "high", "low", "close", "volume", "vwap", "trades", "ts", "close_ts",
-                "partial", "source",
+                "partial", "delayed", "source",
             ]
         case .providerBar:
             [

@@ -151,6 +151,10 @@ extension ValkeyCommands {
         }
     }
 
+    fileprivate mutating func append(whetherDelayed source: SourceName) {
+        append { $0.append(UInt8(ascii: source.isDelayed ? "1" : "0")) }
+    }
+
     fileprivate mutating func append(_ text: ShortText) { append { $0.append(text) } }
     fileprivate mutating func append(_ time: Timestamp) { append(time.nanoseconds) }
 
@@ -162,6 +166,7 @@ extension ValkeyCommands {
         append(value.record.exchange)
         append(value.record.header.eventTime)
         append(value.record.header.receiveTime)
+        append(whetherDelayed: value.origin.source)
         append(value.origin.source)
     }
 
@@ -174,6 +179,7 @@ extension ValkeyCommands {
         append(value.record.askExchange)
         append(value.record.header.eventTime)
         append(value.record.header.receiveTime)
+        append(whetherDelayed: value.origin.source)
         append(value.origin.source)
     }
 
@@ -188,6 +194,7 @@ extension ValkeyCommands {
         append(value.record.openTime)
         append(value.record.closeTime)
         append { $0.append(UInt8(ascii: value.record.flags.contains(.partial) ? "1" : "0")) }
+        append(whetherDelayed: value.origin.source)
         append(value.origin.source)
     }
 }

@@ -56,7 +56,8 @@ package final class SourceRecorder: Sendable {
         }
         found = stored.record
         let (shared, telemetry) = (shared, client.telemetry)
-        telemetry.metrics.watch(shared.waiting, as: "source-records")
+        let suffix = source.isDelayed ? SourceName.delayedSuffix : ""
+        telemetry.metrics.watch(shared.waiting, as: "source-records\(suffix)")
         thread = try ServiceThread(name: "source-record") { [stored] in
             let beat = client.threads.thread("source-record", within: ThreadWatch.callLimit)
             defer { beat.retire() }

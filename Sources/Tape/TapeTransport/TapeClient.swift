@@ -185,6 +185,8 @@ package final class TapeClient: Sendable {
 package enum ReadinessPart {
     package static let nats = "nats"
     package static let tape = "tape"
+    /// The tape of a gateway's source of delayed data.
+    package static let delayed = "delayed"
 }
 
 /// Turns events of the connection into telemetry, readiness and events of the mailboxes.

@@ -118,6 +118,8 @@ extension SimulatedServer {
         let hasTwin = subscriptions.values.contains {
             // A request that was on its way when all were forgotten is made a second time.
             $0.kind == kind && $0.instrument == instrument && $0.made > forgotAt + second
+                // Whether live data come again is asked beside delayed ones.
+                && !$0.isDelayed
         }
         if hasTwin {
             complaints.append("\(symbol) is subscribed to twice")
@@ -129,9 +131,12 @@ extension SimulatedServer {
             subscription.wantsVolume = ticks.contains("233")
             subscription.wantsReports = subscription.wantsVolume && ticks.contains("375")
             subscription.wantsData = !ticks.contains("mdoff")
-            if words.isDelayed, !wantsDelayed {
+            if words.isDelayed || withoutLive.contains(instrument), !wantsDelayed {
                 return send(words.notice(id, 354, "Not subscribed"), now)
             }
+            subscription.isDelayed = withoutLive.contains(instrument)
+        } else if withoutLive.contains(instrument) {
+            return send(words.notice(id, 10_189, "No market data permissions"), now)
         }
         subscription.needsBook = kind == .depth || kind == .smartDepth
         subscriptions[id] = subscription
@@ -155,7 +160,9 @@ extension SimulatedServer {
 
     /// Begins level 1 with its mode and the present state.
     private mutating func begin(_ id: Int32, _ instrument: Int, _ now: Int64) {
-        send(words.mode(id), now)
+        let isDelayed = subscriptions[id]?.isDelayed == true
+        send(isDelayed ? words.mode(id, isDelayed: true) : words.mode(id), now)
+        guard !isDelayed else { return }
         guard hasData, subscriptions[id]?.wantsData == true,
             let last = trades.last(where: { $0.instrument == instrument })
         else { return }

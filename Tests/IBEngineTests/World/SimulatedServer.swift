@@ -16,6 +16,8 @@ struct SimulatedServer {
         var needsBook = false
         /// It delivers nothing, without a notice.
         var isDead = false
+        /// Its data come delayed, although other instruments' come live.
+        var isDelayed = false
         /// It delivers nothing until then.
         var pausedUntil: Int64 = 0
     }
@@ -44,6 +46,8 @@ struct SimulatedServer {
     var isIntroduced = false
     var wantsBulletins = false
     var wantsDelayed = false
+    /// Instruments whose live data the account may not see.
+    var withoutLive: Set<Int> = []
     /// When the subscriptions were lost.
     var forgotAt = Int64.min / 2
     /// The platform has lost its vendor.
@@ -165,6 +169,7 @@ struct SimulatedServer {
     ) {
         if subscription.wantsNews, trade.isNews { send(words.news(id, trade), now) }
         guard subscription.wantsData else { return }
+        guard !subscription.isDelayed else { return send(delayed(id, trade, now), now) }
         send(words.bid(id, trade), now)
         if words.isDelayed { return send(words.last(id, trade), now) }
         send(
@@ -173,6 +178,17 @@ struct SimulatedServer {
                 : subscription.wantsVolume ? words.volume(id, trade) : words.last(id, trade), now)
         send(words.dayVolume(id, trade), now)
         send(words.computation(id, trade), now)
+    }
+
+    /// How long delayed data come after their time.
+    static let delay = 900 * second
+
+    /// The messages of a delayed trade that happened this long ago.
+    func delayed(_ id: Int32, _ trade: WorldTrade, _ now: Int64) -> [UInt8] {
+        var words = words
+        words.isDelayed = true
+        let time = ["46", "6", "\(id)", "88", "\((now - Self.delay) / second)"]
+        return words.bid(id, trade) + ServerMessages.frame(time) + words.last(id, trade)
     }
 
     mutating func barEnded(_ bar: WorldTrade, _ now: Int64) {

@@ -35,6 +35,14 @@ struct Verdict {
     }
 
     var isDelayed = false
+    /// What is checked is the source of delayed data.
+    var isOfDelayed = false
+    /// The ticks of the source of delayed data, and its subscriptions in order: true for a start.
+    var delayedTicks: [TickHeader] = []
+    var delayedStarts: [UInt32: [Bool]] = [:]
+    /// The same of the source of live data.
+    var liveStarts: [UInt32: [Bool]] = [:]
+    var delayedFloor = Timestamp.undefined
     /// How many pieces a server reports as one in a size.
     var lot = 1
     var floor = Timestamp.undefined
@@ -69,8 +77,9 @@ struct Verdict {
     var numbers: [[UInt64?]] = []
 
     mutating func take(_ output: inout IBEngine.Output, _ now: Int64) {
-        for record in output.records { take(record) }
-        output.records = []
+        takeDelayed(output)
+        for record in isOfDelayed ? output.delayedRecords : output.records { take(record) }
+        (output.records, output.delayedRecords) = ([], [])
         for news in output.events {
             if case .state(let state, _) = news { sessionStates.insert(state) }
             if case .unsendable(let what) = news { problems.append("unsendable: \(what)") }
@@ -80,10 +89,44 @@ struct Verdict {
         }
         if output.eventsLost > 0 { problems.append("news were lost") }
         output.events = []
-        guard output.floor.isDefined else { return }
-        if floor.isDefined, output.floor < floor { problems.append("the floor went back") }
-        if output.floor.nanoseconds > now { problems.append("the floor is ahead") }
-        floor = output.floor
+        let next = isOfDelayed ? output.delayedFloor : output.floor
+        guard next.isDefined else { return }
+        if floor.isDefined, next < floor { problems.append("the floor went back") }
+        if next.nanoseconds > now { problems.append("the floor is ahead") }
+        floor = next
+    }
+
+    /// Checks that the two sources have nothing in common.
+    private mutating func takeDelayed(_ output: IBEngine.Output) {
+        for case .tape(let record) in output.records {
+            if record.header?.flags.contains(.delayed) == true {
+                problems.append("a delayed record is in the live source")
+            }
+            note(record, in: \.liveStarts)
+        }
+        for case .tape(let record) in output.delayedRecords {
+            note(record, in: \.delayedStarts)
+            guard let header = record.header, record.kind != nil else { continue }
+            delayedTicks.append(header)
+            if !isOfDelayed, !header.flags.contains(.delayed) {
+                problems.append("a live record is in the delayed source")
+            }
+        }
+        guard output.delayedFloor.isDefined else { return }
+        if delayedFloor.isDefined, output.delayedFloor < delayedFloor {
+            problems.append("the delayed floor went back")
+        }
+        delayedFloor = output.delayedFloor
+    }
+
+    private mutating func note(
+        _ record: TapeRecord, in starts: WritableKeyPath<Verdict, [UInt32: [Bool]]>
+    ) {
+        guard case .subscription(let subscription) = record,
+            subscription.kind == DataKind.quote.rawValue
+        else { return }
+        let isStart = subscription.action == SubscriptionAction.start.rawValue
+        self[keyPath: starts][subscription.header.symbol, default: []].append(isStart)
     }
 
     private mutating func take(_ told: ProviderRecord) {

@@ -33,7 +33,8 @@ struct World {
 
     init(
         seed: UInt64, feeds: [Instrument.Feeds], canBackfill: Bool, version: Int = 176,
-        isDelayed: Bool = false, isEntitled: Bool = false, rerouted: Set<Int> = []
+        isDelayed: Bool = false, isEntitled: Bool = false, rerouted: Set<Int> = [],
+        delayed: DelayedData? = nil
     ) {
         random = SeededRandom(seed: seed)
         // Delayed data are requested. Data that the account may see live come live all the same.
@@ -47,7 +48,8 @@ struct World {
         settings.tickByTickLines = 6
         settings.canBackfill = canBackfill
         self.canBackfill = canBackfill
-        settings.isDelayed = isDelayed
+        settings.delayed = delayed ?? (isDelayed ? .always : .never)
+        verdict.isOfDelayed = settings.delayed == .always
         engine = IBEngine(settings)
         verdict.isDelayed = comesDelayed
         verdict.lot = version < 159 ? 100 : 1

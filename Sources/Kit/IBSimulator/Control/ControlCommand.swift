@@ -28,6 +28,8 @@ package enum ControlCommand: Equatable, Sendable {
     case rate(Int)
     case silent(String, Bool)
     case permission(String, SimulatedInstrument.Permission)
+    /// The open subscriptions go on with the other kind of data, and message 58 says so.
+    case shift(String, isDelayed: Bool)
     /// While this is off, messages are sent without being logged.
     case truth(Bool)
     case status
@@ -42,7 +44,8 @@ package enum ControlCommand: Equatable, Sendable {
         + "lots SYMBOL|all on|off | "
         + "refuse-client-id on|off | pacing-error [N] | late N | duplicate N | reorder N | "
         + "halt-depth | reset-depth | bulletin TEXT | rate N | stop SYMBOL | start SYMBOL | "
-        + "permission SYMBOL live|delayed|delayed-anyway|none | truth on|off | status | quit | "
+        + "permission SYMBOL live|delayed|delayed-anyway|none | "
+        + "shift SYMBOL live|delayed | truth on|off | status | quit | "
         + "crash"
 
     /// Returns `nil` if the line is not understood.
@@ -105,6 +108,10 @@ package enum ControlCommand: Equatable, Sendable {
         case ("permission", 2):
             return SimulatedInstrument.Permission(rawValue: rest[1]).map {
                 .permission(rest[0], $0)
+            }
+        case ("shift", 2):
+            return ["live": false, "delayed": true][rest[1]].map {
+                .shift(rest[0], isDelayed: $0)
             }
         case ("notice", 2...):
             return Int32(rest[0]).map {

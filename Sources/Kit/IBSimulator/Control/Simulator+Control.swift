@@ -23,6 +23,7 @@ extension Simulator {
             return change(symbol) { $0.isSilent[$1] = isSilent }
         case .permission(let symbol, let permission):
             return change(symbol) { $0.permissions[$1] = permission }
+        case .shift(let symbol, let isDelayed): return shift(symbol, isDelayed: isDelayed, now)
         case .refuseClientID(let isOn):
             conditions.refusesClientIDs = isOn
             return nil
@@ -69,6 +70,21 @@ extension Simulator {
         }
         guard !places.isEmpty else { return "error: no instrument is called '\(symbol ?? "")'" }
         for place in places { body(&conditions, place) }
+        return nil
+    }
+
+    /// Grants live data of a symbol, or withdraws them, also in the subscriptions that are open.
+    private mutating func shift(_ symbol: String, isDelayed: Bool, _ now: Timestamp) -> String? {
+        if let error = change(symbol, { $0.permissions[$1] = isDelayed ? .delayed : .live }) {
+            return error
+        }
+        let world = world(now)
+        eachSession { session in
+            for place in world.market.instruments.indices
+            where world.market.instruments[place].symbol == symbol {
+                session.shift(place, isDelayed: isDelayed, world)
+            }
+        }
         return nil
     }
 

@@ -122,6 +122,18 @@ extension SimulatorSession {
         }
     }
 
+    /// Lets the open subscriptions of an instrument go on with the other kind of data.
+    mutating func shift(_ instrument: Int, isDelayed: Bool, _ world: World) {
+        for place in level1.indices
+        where level1[place].instrument == instrument && level1[place].isDelayed != isDelayed {
+            level1[place] = Level1Feed(
+                request: level1[place].request, instrument: instrument, isDelayed: isDelayed,
+                genericTicks: level1[place].genericTicks)
+            guard !world.conditions.isDark(instrument), !level1[place].isNewsAlone else { continue }
+            for message in level1[place].begin(world, writer) { send(message, of: instrument) }
+        }
+    }
+
     private func isLive(_ index: Int, _ world: World) -> Bool {
         world.conditions.permissions[index] == .live
     }

@@ -9,9 +9,10 @@ extension FeedMachine {
     mutating func ask(_ route: FeedRoute, number: Int32? = nil, in turn: inout Turn) {
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        // The server has no delayed data tick by tick.
-        guard !(turn.settings.isDelayed && slot.feed.lines == .tickByTick) else {
-            let reason = "there are no delayed ticks one by one"
+        // The server has delayed data of level 1 only.
+        guard turn.settings.delayed != .always || slot.feed == .marketData || slot.feed.isDocument
+        else {
+            let reason = "it only comes live, and IBKR_DELAYED=true asks for nothing live"
             return handle(.ended(.refused, until: .never), route, reason, in: &turn)
         }
         let id = number ?? turn.ids.next()
@@ -37,10 +38,10 @@ extension FeedMachine {
         handle(.asked(request: id, until: until), route, "", in: &turn)
     }
 
-    /// Notes that a request has left. Its answers may come from now on. `isDelayed`: the source is
-    /// set to record delayed data.
-    mutating func sent(_ request: IBRequest, _ now: Moment, isDelayed: Bool) {
-        guard let id = request.number, let route = routes[id] else { return }
+    /// Notes that a request has left. Its answers may come from now on.
+    mutating func sent(_ request: IBRequest, _ now: Moment) {
+        guard let id = request.number else { return }
+        guard let route = routes[id] else { return lookSent(id, now) }
         let entry = entries[route.place]
         apply(.sent, route, now)
         self[route].lastTick = now.monotonic
@@ -49,9 +50,8 @@ extension FeedMachine {
             self[route].mode = .live
             return
         }
-        // In a source of delayed data the provider reports the mode per instrument. After an
-        // earlier subscription it is known already.
-        if !isDelayed { self[route].mode = .live }
+        // Until the provider reports something else, what comes is what was asked for.
+        self[route].mode = slotMode(route)
         let hasVolume = wanted.genericTicks.contains(GenericTicks.realTimeVolume)
         let source: MarketDataAssembler.TradeSource = hasVolume ? .realTimeVolume : .last
         self[route].assembler = MarketDataAssembler(
@@ -74,7 +74,9 @@ extension FeedMachine {
         let feeds = entry.instrument.feeds
         switch slot.feed {
         case .marketData:
-            let ticks = GenericTicks(entry.contract.kind, feeds)[slot.valuesLeftOut]
+            // What stands in for trades tick by tick has the values of level 1.
+            let wanted = slot.isStandIn ? feeds.union(.level1) : feeds
+            let ticks = GenericTicks(entry.contract.kind, wanted)[slot.valuesLeftOut]
             return .marketData(id: id, contract, MarketDataRequest(genericTicks: ticks))
         case .trades:
             let kind: TickByTickKind = feeds.contains(.allTrades) ? .allLast : .last
@@ -121,6 +123,7 @@ extension FeedMachine {
     /// already, or cannot be reached.
     mutating func drop(_ route: FeedRoute, cancels: Bool, _ reason: String, in turn: inout Turn) {
         deliverHeldTrades(route, in: &turn)
+        endLook(route, cancels: cancels, in: &turn)
         let slot = self[route]
         if let request = slot.phase.request {
             routes[request] = nil
@@ -137,8 +140,10 @@ extension FeedMachine {
     }
 
     /// Ends the feed's request and makes a new one immediately, which gets the line of the old one.
+    /// `toDelayed`: for which of the two sources the new one is; `nil`: the same as before.
     mutating func restart(
-        _ route: FeedRoute, _ reason: String, cancels: Bool = true, in turn: inout Turn
+        _ route: FeedRoute, _ reason: String, cancels: Bool = true, toDelayed: Bool? = nil,
+        in turn: inout Turn
     ) {
         turn.counters.resubscriptions &+= 1
         let number = turn.ids.next()
@@ -147,6 +152,7 @@ extension FeedMachine {
         }
         drop(route, cancels: cancels, reason, in: &turn)
         handle(.ended(.waiting, until: turn.now.monotonic), route, reason, in: &turn)
+        if let toDelayed { move(route, toDelayed: toDelayed, reason, in: &turn) }
         nextScan = min(nextScan, turn.now.monotonic)
         if turn.isReady { ask(route, number: number, in: &turn) }
     }
@@ -183,7 +189,7 @@ extension FeedMachine {
             let record = SubscriptionRecord(
                 header: turn.header(number), action: action, kind: kind, mode: slot.mode,
                 provider: turn.settings.provider, reason: reason.cutToReason)
-            turn.put(.subscription(record))
+            turn.put(.subscription(record), isDelayed: slot.isOfDelayed)
         }
     }
 }

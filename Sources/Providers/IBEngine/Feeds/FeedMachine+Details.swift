@@ -146,9 +146,10 @@ extension FeedMachine {
         }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        if let hours = entry.busyHours, hours.covers(turn.now.wall) {
-            guard let opened = hours.opened(at: turn.now.wall) else { return }
-            guard turn.now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
+        let wall = turn.now.wall.advanced(byNanoseconds: slot.isOfDelayed ? -delayedLag : 0)
+        if let hours = entry.busyHours, hours.covers(wall) {
+            guard let opened = hours.opened(at: wall) else { return }
+            guard wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
         } else {
             // Its hours are not known. It is expected to trade while others of its venue do.
             let lastOfVenue = venues[entry.venue].last

@@ -12,6 +12,8 @@ extension FeedMachine {
         guard let level1 = entries[route.place].level1 else { return }
         let other = entries[route.place].slots[level1]
         if kinds.contains(.trade) { entries[route.place].handOver.takeOver() }
+        // Delayed data belong to another source, so nothing changes there.
+        guard !other.isOfDelayed else { return }
         if kinds.contains(.quote), other.kinds.contains(.quote), other.isDelivering {
             entries[route.place].quotesTakenOver = turn.now.wall
         }
@@ -132,9 +134,9 @@ extension FeedMachine {
     /// those before it may have come tick by tick.
     mutating func giveBackToLevel1(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
         let entry = entries[route.place]
-        guard entry.slots[route.slot].feed.lines == .tickByTick, let level1 = entry.level1 else {
-            return
-        }
+        guard entry.slots[route.slot].feed.lines == .tickByTick, let level1 = entry.level1,
+            !entry.slots[level1].isOfDelayed
+        else { return }
         let slot = entry.slots[level1]
         let kinds = entry.slots[route.slot].kinds
             .intersection(slot.feed.kinds(of: entry.instrument))

@@ -10,15 +10,16 @@ extension FeedMachine {
             refusedDetails(place, notice, in: &turn)
             return true
         }
-        guard let route = routes[notice.request] else { return false }
+        guard let route = routes[notice.request] else { return tookLook(notice, in: &turn) }
         let reason = notice.reason
+        if takeDelayed(notice, route, reason, in: &turn) { return true }
         switch notice.meaning {
         case .depthReset, .depthHalted: bookEmptied(route, notice, in: &turn)
         case .nothingToCancel, .historyCancelled: break
         case .partlyNotSubscribed: remark(route, reason, needsTick: false, in: &turn)
         case .subscriptionMissing: remark(route, reason, needsTick: true, in: &turn)
         case .delayedDataFollow:
-            if !turn.settings.isDelayed { refuseDelayed(route, in: &turn) }
+            if turn.settings.delayed == .never { refuseDelayed(route, in: &turn) }
         case .tooManyLines(let limit):
             turn.pacing.refusedLine(id: notice.request, limit, now: turn.now.monotonic)
             // The feed soon goes back into the queue for lines: pacing tries now and then whether
@@ -129,7 +130,7 @@ extension FeedMachine {
     /// outage, and ends the request. `wait`: the time until the next request, in nanoseconds;
     /// `nil`: longer with each failure. `cancels`: the server does not know yet that the request
     /// ends.
-    private mutating func refuse(
+    mutating func refuse(
         _ route: FeedRoute, _ pause: FeedPhase.Pause, _ reason: String, wait: Int64? = nil,
         cancels: Bool = false, in turn: inout Turn
     ) {
@@ -181,14 +182,13 @@ extension FeedMachine {
 
     /// Gives up a feed of which only delayed data come, which this source does not record.
     mutating func refuseDelayed(_ route: FeedRoute, in turn: inout Turn) {
-        let reason = "not subscribed; delayed data: a source with IBKR_DELAYED=true"
+        let reason = "not subscribed; delayed data: IBKR_DELAYED=auto"
         refuse(route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, in: &turn)
     }
 
     /// Handles the provider's report whether a subscription's data are live or delayed.
     mutating func took(_ mode: FeedMode, _ route: FeedRoute, in turn: inout Turn) {
-        let isDelayed = mode == .delayed || mode == .delayedFrozen
-        if isDelayed, !turn.settings.isDelayed {
+        if mode.isDelayed, turn.settings.delayed == .never {
             return awaitLive(route, mode, in: &turn)
         }
         let slot = self[route]
@@ -201,11 +201,15 @@ extension FeedMachine {
             if case .interrupted = slot.phase { resume(route, in: &turn) }
             return
         }
+        if turn.settings.delayed == .automatic, slot.feed == .marketData,
+            slot.isOfDelayed != mode.isDelayed
+        {
+            return change(route, to: mode, in: &turn)
+        }
         if slot.phase.live != nil {
             reportSubscription(route, .stop, "the provider changes the mode", in: &turn)
         }
         self[route].mode = mode
-        if isDelayed { mayBeDelayed = true }
         if slot.phase.live != nil {
             reportSubscription(route, .start, "the provider changes the mode", in: &turn)
         }

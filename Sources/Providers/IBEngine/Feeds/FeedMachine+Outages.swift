@@ -18,7 +18,9 @@ extension FeedMachine {
             let header = turn.header(entries[route.place].number)
             turn.put(.depthReset(DepthReset(header: header, reason: .disconnected)))
         }
+        if self[route].isOfDelayed { settleDelayed(route, in: &turn) }
         resume(route, in: &turn)
+        if !self[route].isOfDelayed { settleDelayed(route, in: &turn) }
     }
 
     /// Makes a feed live, and ends the outages of all kinds that it delivers. The subscription is a
@@ -43,7 +45,11 @@ extension FeedMachine {
                 end = max(end, second)
             }
             if kind == .trade { end = slot.delayedEnd(end) }
-            endOutage(route.place, kind, to: end, .now, in: &turn)
+            if slot.isOfDelayed {
+                endDelayed(route.place, kind, to: end, Self.notFilled, in: &turn)
+            } else {
+                endOutage(route.place, kind, to: end, .now, in: &turn)
+            }
         }
         if wasOut {
             turn.report(.outageEnded(instrument: entries[route.place].number, slot.feed))
@@ -74,8 +80,10 @@ extension FeedMachine {
         let number = entries[route.place].number
         // The next outage begins here, so the borders of earlier ones of its kinds end here. Other
         // feeds of the instrument still deliver, and `sure` says nothing about them.
-        fillEndedOutages(of: route.place, slot.kinds, until: sure, in: &turn)
-        endQuotes(route, sure: sure, cause, in: &turn)
+        if !slot.isOfDelayed {
+            fillEndedOutages(of: route.place, slot.kinds, until: sure, in: &turn)
+            endQuotes(route, sure: sure, cause, in: &turn)
+        }
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
             let known = grain > 1 ? turn.clock.aligned(sure) : sure
@@ -87,11 +95,11 @@ extension FeedMachine {
                     slot.outageStart(of: kind, trusted: known),
                     slot.began(kind).floored(toNanoseconds: grain))
             if slot.feed == .trades { from = min(from, handedOver(route.place, in: turn)) }
-            let record = turn.outages.begin(
+            let record = turn[outagesOfDelayed: slot.isOfDelayed].begin(
                 number, kind, from: from, reason: cause.reason, detail: cause.text,
                 now: turn.now.wall)
-            if let record { turn.put(.gap(record)) }
-            if let border = InstrumentEntry.borderTicks(of: kind) {
+            if let record { turn.put(.gap(record), isDelayed: slot.isOfDelayed) }
+            if !slot.isOfDelayed, let border = InstrumentEntry.borderTicks(of: kind) {
                 entries[route.place][keyPath: border].freeze()
             }
         }

@@ -7,7 +7,7 @@ extension FeedMachine {
     /// Handles a message that answers `request`. Returns false when no feed has such a request.
     @inline(__always)
     mutating func take(_ message: IBMessage, of request: Int32, in turn: inout Turn) -> Bool {
-        guard let route = routes[request] else { return false }
+        guard let route = routes[request] else { return tookLook(message, request, in: &turn) }
         switch message {
         case .marketDataType(_, let mode):
             took(mode, route, in: &turn)
@@ -130,6 +130,11 @@ extension FeedMachine {
         let event = entries[route.place].slots[route.slot].assembler?.take(
             message, at: turn.now.wall)
         guard let event else { return }
+        if event.isDelayed, !self[route].isDelayed {
+            // The provider's report about it has not come, or is wrong: each value shows it.
+            took(.delayed, route, in: &turn)
+            guard !self[route].awaitsLive(in: turn) else { return }
+        }
         let kinds = self[route].kinds
         switch event {
         case .none: break
@@ -142,11 +147,11 @@ extension FeedMachine {
             // have gaps, only where `computations` are wanted.
             let feeds = entries[route.place].instrument.feeds
             guard !feeds.isDisjoint(with: [.computations, .level1]) else { return }
-            turn.put(.option(option))
+            turn.put(.option(option), isDelayed: self[route].isOfDelayed)
         case .indicator(var value):
             guard kinds.contains(.indicator) else { return }
             if isInLots(message, route, in: turn) { value.value = value.value.inLots }
-            turn.put(.indicator(value))
+            turn.put(.indicator(value), isDelayed: self[route].isOfDelayed)
         }
         if entries[route.place].slots[route.slot].assembler?.holdsTrades == true {
             deliverDueTrades(route, in: &turn)
@@ -156,10 +161,11 @@ extension FeedMachine {
     /// Delivers a trade of level 1, unless the tick-by-tick feed delivers trades of its time.
     @inline(__always)
     private mutating func deliver(level1 trade: Trade, _ route: FeedRoute, in turn: inout Turn) {
+        let isDelayed = self[route].isOfDelayed
         guard self[route].kinds.contains(.trade),
-            entries[route.place].handOver.isLevel1(tradeAt: trade.header.eventTime)
+            isDelayed || entries[route.place].handOver.isLevel1(tradeAt: trade.header.eventTime)
         else { return }
-        deliver(trade.withoutTime(below: turn.clock.floor), route, in: &turn)
+        deliver(trade.withoutTime(below: turn.floor(isDelayed: isDelayed)), route, in: &turn)
     }
 
     // MARK: trades that are held back, as they may still be marked as unreported
@@ -195,10 +201,11 @@ extension FeedMachine {
         if !feedsHoldingTrades.isEmpty { feedsHoldingTrades.removeAll { $0 == route } }
     }
 
-    /// The event time of the earliest held trade, which the floor must not pass; undefined: none is
-    /// held.
-    var earliestHeldTrade: Timestamp {
+    /// Returns the event time of the earliest held trade of one of the two sources, which the floor
+    /// must not pass; undefined: none is held.
+    func earliestHeldTrade(isDelayed: Bool) -> Timestamp {
         feedsHoldingTrades.reduce(.undefined) { earliest, route in
+            guard self[route].isOfDelayed == isDelayed else { return earliest }
             let waiting = self[route].assembler?.earliestHeldTrade
             return min(earliest, waiting ?? .undefined)
         }
@@ -217,14 +224,15 @@ extension FeedMachine {
         var trade = trade
         if countsLots(route, in: turn) { trade.size = trade.size.inLots }
         note(trade.header, in: &turn)
+        let isDelayed = self[route].isOfDelayed
         // A snapshot is the state at the start of a subscription and no event, so history does not
         // report it again.
-        if !trade.header.flags.contains(.snapshot) {
+        if !isDelayed, !trade.header.flags.contains(.snapshot) {
             entries[route.place].trades.add(.trade(trade), turn.now)
             witness(trade, route)
         }
         self[route].delivered(trade)
-        turn.put(.trade(trade))
+        turn.put(.trade(trade), isDelayed: isDelayed)
     }
 
     @inline(__always)
@@ -234,11 +242,12 @@ extension FeedMachine {
             (quote.bidSize, quote.askSize) = (quote.bidSize.inLots, quote.askSize.inLots)
         }
         note(quote.header, in: &turn)
-        if !quote.header.flags.contains(.snapshot) {
+        let isDelayed = self[route].isOfDelayed
+        if !isDelayed, !quote.header.flags.contains(.snapshot) {
             entries[route.place].quotes.add(.quote(quote), turn.now)
         }
         self[route].delivered(at: quote.header.eventTime)
-        turn.put(.quote(quote))
+        turn.put(.quote(quote), isDelayed: isDelayed)
     }
 
     private mutating func deliver(_ bar: ProviderBar, _ route: FeedRoute, in turn: inout Turn) {

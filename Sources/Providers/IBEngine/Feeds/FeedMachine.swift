@@ -45,9 +45,11 @@ struct FeedMachine: Sendable {
     /// Subscriptions that hold trades back for a part of a second, until it is known whether the
     /// exchange reports them (`PrintQueue`).
     var feedsHoldingTrades: [FeedRoute] = []
-    /// True if the source is set to record delayed data, and the server has not reported all of its
-    /// subscriptions with trades as live. Then the floor has to stay far in the past.
-    var mayBeDelayed = false
+    /// The feed whose live data a request asks about, by the request's number.
+    var looks: [Int32: FeedRoute] = [:]
+    /// How late delayed trades are at most, in nanoseconds: as they show it, and the longest usual
+    /// delay as long as they have shown nothing.
+    var delayedLag = EngineLimits.delayedLag
     /// The rules of time zones, by the names that contract details give them.
     var zones: [String: ZoneRules] = [:]
     /// The recorded headlines, and the outages of news that headlines of the past will fill.
@@ -100,7 +102,9 @@ struct FeedMachine: Sendable {
         in turn: inout Turn
     ) {
         guard placesByNumber[number] == nil, number != TickHeader.noSymbol else { return }
-        var entry = InstrumentEntry(number, instrument, venue: 0, patience: turn.silentAfter)
+        var entry = InstrumentEntry(
+            number, instrument, venue: 0, patience: turn.silentAfter,
+            delayed: turn.settings.delayed)
         entry.venue = venueNumber(of: entry.contract)
         if let old { entry.takeDetails(of: old) }
         let place: Int
@@ -114,7 +118,6 @@ struct FeedMachine: Sendable {
         placesByNumber[number] = place
         stampedFeeds += entry.feeds(of: .stamped)
         barFeeds += entry.feeds(of: .bars)
-        mayBeDelayed = turn.settings.isDelayed && (mayBeDelayed || entry.mayBeDelayed)
         nextScan = min(nextScan, turn.now.monotonic)
         reportState(place, in: &turn)
     }
@@ -130,6 +133,7 @@ struct FeedMachine: Sendable {
         for kind in KindSet.everything where !kept.contains(KindSet(kind)) {
             endOutage(place, kind, to: turn.now.wall, .unwanted, in: &turn)
         }
+        endDelayed(place, "the instrument is no longer wanted", in: &turn)
         // An answer would go to this place, which another instrument may get soon.
         for id in detailsRequests.keys.sorted() where detailsRequests[id] == place {
             detailsRequests[id] = nil
@@ -196,11 +200,6 @@ struct FeedMachine: Sendable {
     func outageStart(of kind: DataKind, at place: Int, reached: Timestamp, in turn: Turn)
         -> Timestamp
     {
-        // Delayed trades are recorded with their own times, so the last ones may be this much
-        // older than `reached`.
-        if turn.settings.isDelayed, kind == .trade, entries[place].mayBeDelayed {
-            return reached.advanced(byNanoseconds: -EngineLimits.delayedLag)
-        }
         let grain = entries[place].slots.filter { $0.kinds.contains(KindSet(kind)) }
             .reduce(1) { max($0, $1.feed.grain(of: kind)) }
         guard grain > 1 else { return reached }
@@ -216,7 +215,7 @@ struct FeedMachine: Sendable {
         guard turn.now.monotonic >= nextScan else { return }
         nextScan = turn.later(by: EngineLimits.scanInterval)
         deliverDueTrades(in: &turn)
-        mayBeDelayed = turn.settings.isDelayed && entries.contains(where: \.mayBeDelayed)
+        measureDelayedLag()
         fillEndedOutages(in: &turn)
         guard turn.isReady else { return }
         scanSuspects(in: &turn)
@@ -244,6 +243,8 @@ struct FeedMachine: Sendable {
             } else if self[route].awaitsLive(in: turn) {
                 // Delayed data come in place of live ones, and are left out until the deadline.
                 if turn.now.monotonic >= asked.until { refuseDelayed(route, in: &turn) }
+            } else if turn.now.monotonic >= self[route].look.priceDue {
+                turnToDelayed(route, in: &turn)
             } else if turn.isHealthy, isSettled(route, asked, in: turn) {
                 // Without its vendor, a platform accepts requests and delivers nothing.
                 start(route, in: &turn)
@@ -254,7 +255,9 @@ struct FeedMachine: Sendable {
                 // level 1 delivers the same data.
                 giveBackToLevel1(route, "it waits for a line", in: &turn)
             }
-        case .live: watch(route, in: &turn)
+        case .live:
+            watch(route, in: &turn)
+            lookForLive(route, in: &turn)
         case .interrupted(_, let outage):
             if self[route].awaitsLive(in: turn) {
                 if turn.now.monotonic >= outage.until { refuseDelayed(route, in: &turn) }
@@ -278,10 +281,9 @@ struct FeedMachine: Sendable {
     /// Returns whether any feed has an outage with this kind of cause.
     func hasOutage(_ kind: OutageCause.Kind) -> Bool { outageCounts[kind.rawValue] > 0 }
 
-    /// How late ticks of the slowest wanted feed may come by their event times, in nanoseconds. The
-    /// floor stays this much before the present time.
+    /// How late live ticks of the slowest wanted feed may come by their event times, in
+    /// nanoseconds. The floor stays this much before the present time.
     var delayMax: Int64 {
-        if mayBeDelayed { return EngineLimits.delayedLag }
         if barFeeds > 0 { return EngineLimits.barLag }
         return stampedFeeds > 0 ? EngineLimits.stampedLag : EngineLimits.transit
     }

@@ -81,6 +81,13 @@ struct FeedSlot: Sendable {
     var ticksSinceSilence = 0
     /// Whether the data are live or delayed, as the provider reports it.
     var mode = FeedMode.unknown
+    /// Its records belong to the source of delayed data, and its request asks for those.
+    var isOfDelayed = false
+    /// Level 1 only: it is not wanted itself, and stands in for tick-by-tick feeds while the
+    /// provider refuses them, because delayed data do not come tick by tick.
+    var isStandIn = false
+    /// The question whether its data come live again.
+    var look = LiveLook()
     /// The provider's time of the latest delayed trade; undefined: none has come with a time. And
     /// how long after its time the last one came, in nanoseconds.
     var lastDelayed = Timestamp.undefined
@@ -127,11 +134,11 @@ struct FeedSlot: Sendable {
     var isRefused: Bool { phase.state == .refused }
 
     /// Its trades are reported long after their time.
-    var isDelayed: Bool { mode == .delayed || mode == .delayedFrozen }
+    var isDelayed: Bool { mode.isDelayed }
 
-    /// Returns whether what comes is left out, because the provider calls it delayed and this
-    /// source wants live data.
-    func awaitsLive(in turn: Turn) -> Bool { isDelayed && !turn.settings.isDelayed }
+    /// Returns whether what comes is left out, because the provider calls it delayed and no delayed
+    /// data are wanted.
+    func awaitsLive(in turn: Turn) -> Bool { isDelayed && turn.settings.delayed == .never }
 
     /// Returns the time since which this feed delivers the kind; undefined: it does not deliver.
     func began(_ kind: DataKind) -> Timestamp {
@@ -147,17 +154,23 @@ struct FeedSlot: Sendable {
     @inline(__always)
     mutating func delivered(_ trade: Trade) {
         lastTrade = Self.later(lastTrade, trade.header.eventTime)
+        look.priceDue = .never
         if trade.header.flags.contains(.delayed) { delivered(delayed: trade.header) }
     }
 
     /// Notes the event time of another record that goes to the tape.
     @inline(__always)
-    mutating func delivered(at time: Timestamp) { lastOther = Self.later(lastOther, time) }
+    mutating func delivered(at time: Timestamp) {
+        lastOther = Self.later(lastOther, time)
+        look.priceDue = .never
+    }
 
     private mutating func delivered(delayed header: TickHeader) {
         guard header.providerTime.isDefined, !header.flags.contains(.snapshot) else { return }
         lastDelayed = Self.later(lastDelayed, header.providerTime)
-        tradeLag = max(0, header.receiveTime.nanoseconds(since: header.providerTime))
+        tradeLag = min(
+            max(0, header.receiveTime.nanoseconds(since: header.providerTime)),
+            EngineLimits.delayedLag)
     }
 
     private static func later(_ left: Timestamp, _ right: Timestamp) -> Timestamp {
@@ -263,8 +276,14 @@ struct InstrumentEntry: Sendable {
     var quotesTakenOver: Timestamp?
     /// The state that the router last got; `nil`: it got none.
     var reportedState: FeedState.State?
+    /// Until when an earlier process recorded its delayed data; undefined: it did not, or it is
+    /// settled what became of them.
+    var delayedReached = Timestamp.undefined
 
-    init(_ number: UInt32, _ instrument: Instrument, venue: Int, patience: Int64) {
+    init(
+        _ number: UInt32, _ instrument: Instrument, venue: Int, patience: Int64,
+        delayed: DelayedData = .never
+    ) {
         self.number = number
         self.instrument = instrument
         self.venue = venue
@@ -272,16 +291,7 @@ struct InstrumentEntry: Sendable {
         slots = FeedKind.needed(instrument.feeds).map {
             FeedSlot($0, kinds: $0.kinds(of: instrument), patience: patience)
         }
-    }
-
-    /// Whether some of its trades may be delayed: level 1 delivers trades, and the provider has not
-    /// reported that they are live. Only a source of delayed data uses it.
-    var mayBeDelayed: Bool {
-        isActive
-            && slots.contains {
-                $0.feed == .marketData && $0.kinds.contains(.trade) && $0.mode != .live
-                    && !$0.isRefused
-            }
+        prepareDelayed(delayed, patience: patience)
     }
 
     /// Returns how many of its feeds are late in this way.
@@ -350,7 +360,7 @@ struct InstrumentEntry: Sendable {
         var isAnyLive = false
         var isAnyDown = false
         var isAllRefused = true
-        for slot in slots where !slot.feed.isDocument {
+        for slot in slots where !slot.feed.isDocument && !slot.isDelayedInPlaceOfLive {
             switch slot.phase.state {
             case .live: isAnyLive = true
             case .interrupted, .down, .waitingForLines: isAnyDown = true

@@ -164,6 +164,9 @@ package struct PacingMachine: Sendable {
         }
     }
 
+    /// Counts a message that leaves with a request and did not wait here.
+    package mutating func sentBeside(now: MonotonicTime) { noteMessage(now: now) }
+
     /// Notes that a request has ended without a cancel: history was answered or refused, or a
     /// subscription was refused or has ended. If it holds a line, the line is free.
     package mutating func answered(id: Int32, now: MonotonicTime) {
@@ -240,10 +243,7 @@ package struct PacingMachine: Sendable {
 
     /// Counts a request that leaves against all limits. A cancel frees what its request held.
     private mutating func note(_ entry: Entry, now: MonotonicTime) {
-        sentTimes.append(now)
-        if sentTimes.count > 2 * limits.messagesPerSecond {
-            sentTimes.removeFirst(sentTimes.count - limits.messagesPerSecond)
-        }
+        noteMessage(now: now)
         if let id = entry.request.cancelled {
             _ = history.answered(id)
             _ = lines.release(id)
@@ -258,6 +258,13 @@ package struct PacingMachine: Sendable {
             hold(id, .marketData, now: now)
             history.noteBars(now: now)
         case .none, .history: break
+        }
+    }
+
+    private mutating func noteMessage(now: MonotonicTime) {
+        sentTimes.append(now)
+        if sentTimes.count > 2 * limits.messagesPerSecond {
+            sentTimes.removeFirst(sentTimes.count - limits.messagesPerSecond)
         }
     }
 

@@ -45,6 +45,7 @@ struct IBKRStatusPage {
                             json.object { json in
                                 json.member("feed", feed.feed.rawValue)
                                 json.member("state", feed.state.rawValue)
+                                json.member("delayed", feed.isDelayed)
                                 json.member("reason", feed.reason)
                                 write("until", feed.until, into: &json)
                             }

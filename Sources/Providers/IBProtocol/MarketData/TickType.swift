@@ -31,6 +31,9 @@ package enum TickType {
         type == bid || type == ask || type == last || (delayedBid...delayedLast).contains(type)
     }
 
+    /// Returns whether this is a live price: bid, ask or last.
+    package static func isLive(_ type: Int32) -> Bool { type == bid || type == ask || type == last }
+
     @inline(__always)
     static func isLast(_ type: Int32) -> Bool { type == last || type == delayedLast }
 

@@ -248,13 +248,16 @@ struct LiveEncoder {
     ) {
         origin(header, into: &json)
         if !symbol.provider.isEmpty { json.member("provider", symbol.provider) }
+        if packet.source.isDelayed { json.member("delayed", true) }
         ofSource(symbol, into: &json)
         place(&json, packet, ordinal)
     }
 
     /// Writes the source to which the record belongs, where it is not the packet's.
     static func ofSource(_ symbol: SymbolDefinition, into json: inout JSONWriter) {
-        if let source = symbol.source { json.member("of_source", source.text) }
+        guard let source = symbol.source else { return }
+        if source.isDelayed { json.member("delayed", true) }
+        json.member("of_source", source.text)
     }
 
     /// Writes where the record is on the tape.

@@ -67,7 +67,10 @@ struct ProviderTable {
         guard !feeds.isEmpty else { return [] }
         let symbols = feeds.keys.sorted()
         let shown = symbols.prefix(Self.feedsMax).map { symbol in
-            "\(symbol) (\((feeds[symbol] ?? []).map(\.feed).joined(separator: ", ")))"
+            let names = (feeds[symbol] ?? []).map {
+                $0.isDelayed ? "\($0.feed) \(ProviderView.delayed)" : $0.feed
+            }
+            return "\(symbol) (\(names.joined(separator: ", ")))"
         }
         let rest = symbols.count > shown.count ? ", and \(symbols.count - shown.count) more" : ""
         return ["  delivers: \(shown.joined(separator: ", "))\(rest)"]
@@ -138,6 +141,7 @@ struct ProviderTable {
                     json.object { json in
                         json.member("symbol", feed.symbol)
                         json.member("feed", feed.feed)
+                        json.member("delayed", feed.isDelayed)
                     }
                 }
             })

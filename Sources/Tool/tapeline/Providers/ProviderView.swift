@@ -9,8 +9,13 @@ struct ProviderView: Equatable, Sendable {
         let reason: String
         /// The time of the next attempt. `nil` if it is not known or nothing is waited for.
         let until: String?
+        /// Its data come delayed, in a source of their own.
+        var isDelayed = false
 
         var isLive: Bool { state == "live" || state == "done" }
+
+        /// The state for people.
+        var title: String { isDelayed && state == "live" ? ProviderView.delayed : state }
     }
 
     /// A request that the broker's limits hold back.
@@ -77,9 +82,13 @@ struct ProviderView: Equatable, Sendable {
         return (instrument["feeds"]?.array ?? []).map {
             Feed(
                 symbol: symbol, feed: $0["feed"]?.string ?? "", state: $0["state"]?.string ?? "",
-                reason: $0["reason"]?.string ?? "", until: $0["until"]?.string)
+                reason: $0["reason"]?.string ?? "", until: $0["until"]?.string,
+                isDelayed: $0["delayed"]?.bool ?? false)
         }
     }
+
+    /// The state of a feed that delivers delayed data.
+    static let delayed = "delayed 15 min"
 
     private static func remarks(_ said: JSONValue) -> [Remark] {
         (said.members ?? []).compactMap { member in
@@ -107,7 +116,7 @@ struct ProviderView: Equatable, Sendable {
 
     /// The number of feeds in each state, those that deliver first.
     var feedCounts: [(state: String, count: Int)] {
-        let counts = Dictionary(grouping: feeds, by: \.state).mapValues(\.count)
+        let counts = Dictionary(grouping: feeds, by: \.title).mapValues(\.count)
         return counts.map { (state: $0.key, count: $0.value) }.sorted {
             ($0.state == "live" ? 0 : 1, $0.state) < ($1.state == "live" ? 0 : 1, $1.state)
         }

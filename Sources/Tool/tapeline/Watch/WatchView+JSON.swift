@@ -39,6 +39,7 @@ extension WatchView {
     private func write(_ source: Source, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("name", source.name)
+            if source.isDelayed { writer.member("delayed", true) }
             writer.member("partitions", source.partitions)
             writer.member("last_ordinals", source.ordinals)
             writer.member("epoch", source.epoch)

@@ -17,6 +17,9 @@ struct WatchView: Sendable {
         var perSecond: Double?
         /// `nil` if not known.
         var gaps: UInt64?
+
+        /// Its data come delayed, beside those of another source.
+        var isDelayed: Bool { SourceName(name)?.isDelayed ?? false }
     }
 
     struct Group: Equatable, Sendable {
@@ -128,6 +131,7 @@ struct WatchView: Sendable {
                     source.partitions == 0 ? "all" : "\(source.partitions)",
                     source.gaps.map { "\($0)" } ?? "-")
             } + (sources.isEmpty ? ["  nothing stands on the tape yet"] : [])
+            + sources.filter(\.isDelayed).map { "  \($0.name): \(ProviderView.delayed)" }
     }
 
     private static func sourceLine(

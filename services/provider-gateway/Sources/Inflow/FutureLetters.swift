@@ -17,6 +17,7 @@ final class FutureLetters: Sendable {
     /// A refused tick with its symbol and provider.
     struct Refused: Sendable {
         let record: TapeRecord
+        let source: SourceName
         let symbol: Symbol
         let provider: String
         /// The partition of its symbol, and this gateway's epoch there.
@@ -145,7 +146,7 @@ final class FutureLetters: Sendable {
             refused.record.header.map {
                 ($0.providerID, $0.eventTime)
             } ?? (0, .undefined)
-        let (id, payload) = Self.packet(refused, source: source)
+        let (id, payload) = Self.packet(refused)
         let ahead = Duration.nanoseconds(refused.aheadNanoseconds)
         return DeadLetter(
             service: output.service, namespace: output.names.namespace, owner: "gateway",
@@ -154,7 +155,8 @@ final class FutureLetters: Sendable {
                 message: "stamped \(ahead) ahead of the gateway's clock, which is more than "
                     + "GATEWAY_FUTURE_MAX; it never was on the tape"),
             place: DeadLetter.Place(
-                input: DeadLetter.Place.provider, partition: refused.partition, source: source,
+                input: DeadLetter.Place.provider, partition: refused.partition,
+                source: refused.source,
                 epoch: providerID == 0 ? refused.epoch : 0, ordinal: id,
                 stream: "", streamCreated: .undefined, sequence: 0),
             symbol: refused.symbol.text, eventTime: eventTime, notedAt: refused.noted,
@@ -165,10 +167,9 @@ final class FutureLetters: Sendable {
     /// data is the number, so that a tick that is refused again makes no second letter. Without a
     /// provider's id two ticks may have identical data, so the receive time is part of the
     /// checksum.
-    private static func packet(
-        _ refused: Refused, source: SourceName
-    ) -> (id: UInt64, bytes: [UInt8]) {
-        var builder = PacketBuilder(kind: .ticks, partition: refused.partition, source: source)
+    private static func packet(_ refused: Refused) -> (id: UInt64, bytes: [UInt8]) {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: refused.partition, source: refused.source)
         let symbol = builder.register(
             SymbolDefinition(symbol: refused.symbol, provider: refused.provider, since: .undefined))
         let record = refused.record.changed { $0.symbol = symbol }

@@ -43,7 +43,8 @@ final class GapRecorder: Sendable {
             throw TapeError.jetStream(error)
         }
         let (shared, telemetry) = (shared, client.telemetry)
-        telemetry.metrics.watch(shared.waiting, as: "gap-records")
+        let suffix = source.isDelayed ? SourceName.delayedSuffix : ""
+        telemetry.metrics.watch(shared.waiting, as: "gap-records\(suffix)")
         thread = try ServiceThread(name: "source-gaps") { [store] in
             let beat = client.threads.thread("source-gaps", within: ThreadWatch.callLimit)
             defer { beat.retire() }

@@ -57,6 +57,8 @@ final class RetriedProvider: ProviderSource {
 
     private var provider: (any ProviderSource)? { state.withLock { $0.provider } }
 
+    var delayed: (any DelayedProvider)? { provider?.delayed }
+
     var isUrgent: Bool { provider?.isUrgent ?? !isRecorded }
 
     // MARK: as a provider

@@ -19,6 +19,7 @@ final class Gateway {
     private static let waitMax = Duration.milliseconds(100)
 
     private let parts: GatewayParts
+    private let ownership: SourceOwnership
     private let clock = SystemClock()
     /// The number of ticks that the tenures of this process could not put onto the tape. With any,
     /// the service ends with `ExitCode.temporary`.
@@ -42,11 +43,13 @@ final class Gateway {
             InstrumentReload(settings.source, $0, context.telemetry)
         }
         if let instruments { context.shutdown.onHangup { instruments.ask() } }
+        let ownership = SourceOwnership(membership, shutdown: context.shutdown)
         let gateway = Gateway(
+            ownership,
             GatewayParts(
                 settings: settings, beat: beat, client: client.calling(beat), context: context,
                 report: report,
-                ownership: SourceOwnership(membership, shutdown: context.shutdown),
+                ownership: ownership,
                 readers: ReaderAnswers(listener),
                 metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source),
                 live: live,
@@ -55,12 +58,14 @@ final class Gateway {
         return try gateway.run()
     }
 
-    private init(_ parts: GatewayParts) { self.parts = parts }
+    private init(_ ownership: SourceOwnership, _ parts: GatewayParts) {
+        self.ownership = ownership
+        self.parts = parts
+    }
 
     /// The main loop. While the gateway stands by, it asks readers for their positions and applies
     /// new lists of instruments, so that a tenure can begin at any time.
     private func run() throws -> ExitCode {
-        let ownership = parts.ownership
         standsBy()
         while true {
             parts.beat.beat()
@@ -86,22 +91,23 @@ final class Gateway {
         switch end {
         case .released(let left):
             unpublished += left
-            parts.ownership.end(.released)
+            ownership.end(.released)
         case .dropped:
             parts.context.telemetry.emit(SourceDropped(source: parts.settings.source))
             parts.beat.beat(before: ThreadWatch.systemTime)
             parts.spool?.lose(reason: "the group gave the source to another gateway")
-            parts.ownership.end(.dropped)
+            ownership.end(.dropped)
         case .fenced(let epoch):
             parts.context.telemetry.emit(
                 SourceTakenOver(source: parts.settings.source, epoch: epoch))
             parts.beat.beat(before: ThreadWatch.systemTime)
             parts.spool?.lose(reason: "another gateway followed epoch \(epoch)")
-            parts.ownership.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
+            ownership.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
         case .endedByPolicy:
-            parts.ownership.end(.released)
+            ownership.end(.released)
             return .failure
         case .connectionGone(let reason): return connectionGone(reason)
+        case .failed(let error): throw error
         }
         standsBy()
         return nil
@@ -115,7 +121,7 @@ final class Gateway {
 
     /// Reports that this gateway stands by.
     private func standsBy() {
-        parts.context.readiness.set(ReadinessPart.tape, nil)
+        parts.show(trouble: nil)
         parts.report.update(GatewayReport.Progress(role: .standby))
         parts.context.telemetry.emit(GatewayStandsBy(source: parts.settings.source))
     }

@@ -1,5 +1,6 @@
-import TapeTransport
+import MarketModel
 import ServiceRuntime
+import TapeTransport
 
 /// The parts that all tenures of one gateway share.
 struct GatewayParts {
@@ -10,7 +11,7 @@ struct GatewayParts {
     let client: TapeClient
     let context: ServiceContext
     let report: GatewayReport
-    let ownership: SourceOwnership
+    let ownership: any TenureOwnership
     let readers: ReaderAnswers
     let metrics: GatewayMetrics
     /// Publishes acknowledged ticks to live listeners; `nil` when that is switched off.
@@ -23,4 +24,10 @@ struct GatewayParts {
     let instruments: InstrumentReload?
     /// Returns how much room the tape has left for this source's streams.
     let headroom: @Sendable () -> HeadroomLevel.Level
+
+    /// Shows why the source is not ready; `nil`: it is.
+    func show(trouble: String?) {
+        let part = settings.source.isDelayed ? ReadinessPart.delayed : ReadinessPart.tape
+        context.readiness.set(part, trouble)
+    }
 }

@@ -62,6 +62,8 @@ final class GatewayReport: Sendable {
     private let providers = Mutex<[any ProviderSource]>([])
     private let feeders = Mutex<[(symbol: Symbol, provider: String)]>([])
     private let heads = Mutex<HeadReporter?>(nil)
+    /// The report of the source of delayed data; `nil` while it is not open.
+    private let delayed = Mutex<GatewayReport?>(nil)
     private let clock = SystemClock()
 
     init(_ settings: GatewaySettings) { self.settings = settings }
@@ -71,6 +73,9 @@ final class GatewayReport: Sendable {
 
     /// Sets the providers of the present tenure, whose state `/status` shows.
     func show(_ present: [any ProviderSource]) { providers.withLock { $0 = present } }
+
+    /// Sets the report of the source of delayed data; `nil`: it is not open.
+    func show(delayed report: GatewayReport?) { delayed.withLock { $0 = report } }
 
     /// Sets the provider of each symbol; empty when there is only one provider.
     func show(feeders present: [(symbol: Symbol, provider: String)]) {
@@ -140,6 +145,9 @@ final class GatewayReport: Sendable {
         json.member(
             "rolled_back",
             array: { json in for loss in losses { write(loss, into: &json) } })
+        if let delayed = delayed.withLock({ $0 }) {
+            json.member("delayed", object: { delayed.write(into: &$0) })
+        }
     }
 
     private func write(_ record: SourceRecorder.Status, into json: inout JSONWriter) {

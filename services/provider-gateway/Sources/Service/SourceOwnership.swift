@@ -5,13 +5,30 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
+/// The orders that a tenure follows. The thread of the tenure calls it.
+protocol TenureOwnership: AnyObject {
+    /// Why the connection was closed for good; `nil` while it was not.
+    var connectionEnd: String? { get }
+    /// Through which the group says until when this gateway may act as the owner.
+    var port: OwnershipPort { get }
+    /// Returns how the tenure is to end, or `nil` when it continues. Call it every turn.
+    func endRequest() -> SourceOwnership.EndRequest?
+    /// Reports the epoch that is open.
+    func opened(epoch: UInt64)
+}
+
+extension TenureOwnership {
+    /// Returns whether this gateway may act as the owner at this moment.
+    func isSteady(now: MonotonicTime) -> Bool { port.isSteady(now: now) }
+}
+
 /// The orders of the source's group to this gateway. One thread owns it.
 ///
 /// A tenure: `claim` is set when the source was given to this gateway; `begin` starts the tenure,
 /// `endRequest` returns how it is to end, and `end` reports that it has ended and how.
-final class SourceOwnership {
+final class SourceOwnership: TenureOwnership {
     /// How a tenure is to end.
-    enum EndRequest {
+    enum EndRequest: Sendable {
         /// End in order: ticks that were taken go onto the tape first.
         case release
         /// End immediately: another gateway owns the source already.
@@ -87,16 +104,13 @@ final class SourceOwnership {
         return claim
     }
 
-    /// Reports the epoch that is open.
     func opened(epoch: UInt64) {
         guard let present else { return }
         answer(.opened(SourceMembership.partition, tenure: present.tenure, epoch: epoch))
     }
 
-    /// Returns whether this gateway may act as the owner at this moment.
-    func isSteady(now: MonotonicTime) -> Bool { membership.port.isSteady(now: now) }
+    var port: OwnershipPort { membership.port }
 
-    /// Returns how the tenure is to end, or `nil` when it continues. Call it every turn.
     func endRequest() -> EndRequest? {
         _ = membership.control.receive(into: &events, max: Self.eventsPerTurn, timeout: .zero)
         followOrders()

@@ -17,11 +17,22 @@ struct Delivery: Sendable {
     var routing = FeedRouter.Settings()
     /// When a provider that cannot be started is tried again.
     var retries = RetriedProvider.Waits()
+    /// The end of the names of its queues in metrics.
+    var queueSuffix = ""
 
     /// Whether gaps are filled. A recording keeps the gaps that it has, and nothing is added to it.
     /// A provider whose ticks follow from its settings makes missed ticks again, or they are
     /// missing for good.
     var fillsGaps: Bool { !kinds.contains { $0.isRecorded || $0.instruments != nil } }
+
+    /// Returns the delivery of the delayed data of a provider, which are a source of their own.
+    func delayed(of provider: any DelayedProvider) -> Delivery {
+        var delivery = Delivery(
+            kinds: [ProviderKind(name: provider.name) { _ in provider }],
+            channelRecords: channelRecords, stopTimeout: stopTimeout, registry: registry)
+        delivery.queueSuffix = SourceName.delayedSuffix
+        return delivery
+    }
 
     /// Returns the partitions in which the source can have ticks. With lists these are all, as
     /// lists may add any symbol at any time.
@@ -72,7 +83,7 @@ struct Delivery: Sendable {
                     kinds.count > 1
                     ? RetriedProvider(kind, context, retries) : try kind.make(context)
                 let channel = ProviderChannel(recordsMax: channelRecords)
-                context.telemetry.metrics.watch(channel, as: "provider.\(kind.name)")
+                context.telemetry.metrics.watch(channel, as: "provider.\(kind.name)\(queueSuffix)")
                 started.append((provider, channel))
                 var own = order
                 own.instruments = numbers

@@ -37,6 +37,9 @@ struct GatewaySettings: Sendable {
     /// How long taken ticks may take to get onto the tape when the service stops.
     var drainNanoseconds: Int64 = 7_000_000_000
 
+    /// The source of its delayed data; `nil`: it is one itself, or its name would be too long.
+    var delayedSource: SourceName? { source.isDelayed ? nil : source.delayed }
+
     static func keys(_ providers: [ProviderKind]) -> [ConfigurationKey] {
         keys + providers.flatMap(\.keys)
     }
@@ -111,6 +114,9 @@ struct GatewaySettings: Sendable {
         [
             .of(reads: ["GATEWAY_SOURCE", "GATEWAY_PROVIDER"]) { _ = try source($0) },
             .of(reads: ["GATEWAY_PROVIDER"]) { _ = try named($0, providers) },
+            .of(reads: ["GATEWAY_SOURCE", "GATEWAY_PROVIDER"]) {
+                try checkDelayed($0, providers)
+            },
             .of { try checkInstruments($0, providers) },
         ] + providers.flatMap { GatewayProviders.rules(of: $0) }
     }
@@ -150,10 +156,15 @@ struct GatewaySettings: Sendable {
         keep = configuration.duration("GATEWAY_KEEP")
     }
 
-    private static func source(_ configuration: Configuration) throws(SettingsError) -> SourceName {
-        // With several providers the source has the name of the first one.
+    /// Returns the name that the settings give the source, as text. With several providers it is
+    /// that of the first one.
+    private static func sourceText(_ configuration: Configuration) -> String {
         let provider = configuration.list("GATEWAY_PROVIDER").first ?? "synthetic"
-        let name = configuration.optionalText("GATEWAY_SOURCE") ?? provider
+        return configuration.optionalText("GATEWAY_SOURCE") ?? provider
+    }
+
+    private static func source(_ configuration: Configuration) throws(SettingsError) -> SourceName {
+        let name = sourceText(configuration)
         guard let source = SourceName(name) else {
             throw SettingsError(
                 configuration.optionalText("GATEWAY_SOURCE") == nil
@@ -166,7 +177,30 @@ struct GatewaySettings: Sendable {
                 "GATEWAY_SOURCE: \(name) is the name of what Tapeline itself puts on the tape "
                     + "(operator, universe, manual); choose another one")
         }
+        guard !source.isDelayed else {
+            throw SettingsError(
+                "GATEWAY_SOURCE: \(name) ends with \(SourceName.delayedSuffix), which names the "
+                    + "delayed data of another source; choose another one")
+        }
         return source
+    }
+
+    /// Checks that the source of delayed data can have a name, if the settings ask for those.
+    private static func checkDelayed(
+        _ configuration: Configuration, _ kinds: [ProviderKind]
+    ) throws(SettingsError) {
+        let names = configuration.list("GATEWAY_PROVIDER")
+        // Other rules report a name that is none.
+        guard let source = SourceName(sourceText(configuration)), source.delayed == nil,
+            let kind = kinds.first(where: {
+                names.contains($0.name) && $0.takesDelayed?(configuration) ?? false
+            })
+        else { return }
+        let most = SourceName.utf8CountMax - SourceName.delayedSuffix.utf8.count
+        throw SettingsError(
+            "GATEWAY_SOURCE: \(source) is too long for its source of delayed data "
+                + "(\(source)\(SourceName.delayedSuffix)): \(most) characters at most, or no "
+                + "delayed data of \(kind.name)")
     }
 
     static func named(

@@ -10,6 +10,8 @@ import TickSpool
 /// A source that is open on all of its subjects: no other gateway adds ticks to it any more, and
 /// its providers run and continue after the last ticks on the tape. `SourceTenure` takes it over.
 struct OpenedSource {
+    /// The ownership that the group gave to this gateway.
+    let claim: Claim
     /// Receives the tape's answers for the publisher.
     let mailbox: TapeMailbox
     let publisher: TapePublisher
@@ -82,7 +84,9 @@ struct SourceOpening {
         self.parts = parts
         self.claim = claim
         publisher = try TapePublisher(parts.client, mailbox: mailbox)
-        mailbox.show(in: parts.context.telemetry.metrics, as: "publisher")
+        mailbox.show(
+            in: parts.context.telemetry.metrics,
+            as: "publisher\(parts.settings.delivery.queueSuffix)")
         if let live = parts.live {
             publisher.onAcknowledged = { packet, _ in live.offer(packet) }
         }
@@ -92,7 +96,7 @@ struct SourceOpening {
     /// Runs until the source is open, or this gateway is not to own it any more. Throws what no
     /// retry can help, which ends the service.
     mutating func run() throws -> Outcome {
-        parts.context.readiness.set(ReadinessPart.tape, "the tape is being opened")
+        parts.show(trouble: "the tape is being opened")
         parts.report.update(GatewayReport.Progress(role: .opening))
         while true {
             parts.beat.beat()
@@ -112,7 +116,7 @@ struct SourceOpening {
             // A full tape does not accept a marker either. That reason is more useful than "being
             // opened".
             if let trouble = publisher.trouble {
-                parts.context.readiness.set(ReadinessPart.tape, trouble)
+                parts.show(trouble: trouble)
             }
         }
     }
@@ -127,11 +131,15 @@ struct SourceOpening {
             parts.ownership.opened(epoch: lanes.highestEpoch)
         }
         guard hasReplayed(), hasRecovered(), let resumption = resumed() else { return nil }
-        parts.context.readiness.set(ReadinessPart.tape, nil)
+        parts.show(trouble: nil)
         parts.context.telemetry.emit(
             GatewayStarted(source: parts.settings.source, nextTick: resumption.ticks.handedOut))
+        // The source of delayed data opens the same epoch.
+        var claim = claim
+        claim.epoch = lanes.highestEpoch
         return OpenedSource(
-            mailbox: mailbox, publisher: publisher, lanes: lanes, resumption: resumption,
+            claim: claim, mailbox: mailbox, publisher: publisher, lanes: lanes,
+            resumption: resumption,
             recorder: recorder, traffic: traffic, gaps: tracker)
     }
 
@@ -189,9 +197,7 @@ struct SourceOpening {
             self.recovery = nil
             defer { self.recovery = recovery }
             guard try isThrough(&recovery, until: now + Self.recoveryNanoseconds) else {
-                parts.context.readiness.set(
-                    ReadinessPart.tape,
-                    "the tape is read for gaps: \(recovery.packets) packets so far")
+                parts.show(trouble: "the tape is read for gaps: \(recovery.packets) packets so far")
                 return false
             }
             take(recovery, recorder)
@@ -277,7 +283,7 @@ struct SourceOpening {
     /// Reports that a reading failed, and has it repeated after `retryNanoseconds`.
     private mutating func notRead(_ error: any Error, _ now: MonotonicTime) {
         retryAt = now + Self.retryNanoseconds
-        parts.context.readiness.set(ReadinessPart.tape, "\(error)")
+        parts.show(trouble: "\(error)")
         parts.context.telemetry.emit(
             SourceNotRead(source: parts.settings.source, reason: "\(error)"))
     }

@@ -280,7 +280,8 @@ extension SourceTenure {
         }
         parts.letters.refuse(
             FutureLetters.Refused(
-                record: record, symbol: name, provider: inflow.ticks.provider,
+                record: record, source: parts.settings.source, symbol: name,
+                provider: inflow.ticks.provider,
                 partition: outflow.publisher.partition(lane: lane),
                 epoch: outflow.publisher.epoch(lane: lane),
                 noted: now, aheadNanoseconds: header.eventTime.nanoseconds(since: now)))

@@ -7,7 +7,7 @@ import TapeTransport
 import TickSpool
 
 /// How a tenure of this gateway ended.
-enum TenureEnd {
+enum TenureEnd: Sendable {
     /// The source was given back in order. `left` records are neither on the tape nor in the spool.
     case released(left: Int)
     /// The group reported that this tenure does not own the source any more: the group has given
@@ -19,6 +19,8 @@ enum TenureEnd {
     case connectionGone(String)
     /// The source is pressed, and the policy `error` requires the service to end.
     case endedByPolicy
+    /// The source of delayed data has failed in a way that no retry can help.
+    case failed(any Error)
 }
 
 /// One tenure of the source, from the moment when it is open: takes the ticks of the providers,
@@ -60,6 +62,8 @@ final class SourceTenure {
     /// Brings the tape's answers to this thread.
     private let mailbox: TapeMailbox
     private var events: [TapeEvent] = []
+    /// The source of the delayed data of a provider; `nil`: it would have no name.
+    private let delayed: DelayedTenure?
     /// The orderly end of the providers; `nil` until it has begun.
     private var providerStop: ProviderStop?
     /// When the periodic work was done last; `distantPast` before the first time.
@@ -71,6 +75,7 @@ final class SourceTenure {
         inflow = Inflow(parts, source)
         outflow = Outflow(source, packetsPerSecond: parts.settings.packetsPerSecond)
         ledgers = Ledgers(source)
+        delayed = DelayedTenure(parts, source.claim, inflow.ticks.providers)
         // They were found while the source was being opened, whether this tenure uses the spool or
         // not.
         if let traffic = source.traffic { note(lossesOf: traffic) }
@@ -83,6 +88,7 @@ final class SourceTenure {
         parts.report.show(inflow.ticks.providers)
         parts.report.show(feeders: inflow.ticks.feeders)
         let end = work()
+        let left = delayed?.end() ?? 0
         // Each of these calls has a deadline, except those to the spool's disk.
         parts.beat.beat(before: ThreadWatch.systemTime)
         parts.report.show([])
@@ -92,6 +98,7 @@ final class SourceTenure {
         // Ticks that a disorderly end left go into the spool, too. The next tenure that opens the
         // spool decides about them.
         _ = keepInSpool()
+        if case .released(let own) = end { return .released(left: own + left) }
         return end
     }
 
@@ -200,6 +207,7 @@ final class SourceTenure {
     /// `nil` when it continues.
     private func handle() -> TenureEnd? {
         defer { events.removeAll(keepingCapacity: true) }
+        if let ending = delayed?.ending { return ending }
         for event in events {
             if case .answer(let message) = event { outflow.publisher.handle(message) }
         }
@@ -230,6 +238,7 @@ final class SourceTenure {
             inflow.ticks.providers, within: parts.settings.delivery.stopTimeout)
         // Whether the providers may still have records.
         var isTaking = true
+        delayed?.release()
         ledgers.gaps.close()
         var hasPublishedLast = false
         while clock.monotonic() < deadline {
@@ -326,7 +335,7 @@ final class SourceTenure {
         ledgers.tracker?.storeIfDue(now: now)
         parts.metrics.waiting(longestPacketBytes: outflow.longestPacketBytes)
         parts.metrics.source(hasEnded: inflow.ticks.hasEnded)
-        parts.context.readiness.set(ReadinessPart.tape, outflow.publisher.trouble)
+        parts.show(trouble: outflow.publisher.trouble)
         parts.report.update(
             GatewayReport.Progress(
                 role: .active, generated: inflow.ticks.handedOut,

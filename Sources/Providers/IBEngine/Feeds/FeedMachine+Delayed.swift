@@ -1,0 +1,478 @@
+internal import IBProtocol
+package import MarketModel
+package import Primitives
+
+/// The question whether the data of a feed that delivers delayed ones may be seen live again. It is
+/// a second request for the same contract, which the provider answers with live data or a refusal.
+struct LiveLook: Hashable, Sendable {
+    /// The number of the request; `nil`: none is open.
+    var request: Int32?
+    /// When an open request is given up, monotonic; `never`: it has not left.
+    var until = MonotonicTime.never
+    /// When the next one is made, monotonic; `never`: the data do not come delayed.
+    var due = MonotonicTime.never
+    /// Until when a price has to come of a subscription of which a part was refused, monotonic;
+    /// `never`: nothing was refused, or a price has come.
+    var priceDue = MonotonicTime.never
+    /// From when on level 1 may stand in again for tick-by-tick feeds, monotonic.
+    var standsInFrom = MonotonicTime.distantPast
+}
+
+extension FeedMode {
+    var isDelayed: Bool { self == .delayed || self == .delayedFrozen }
+}
+
+extension MarketDataEvent {
+    /// The value is marked as delayed.
+    var isDelayed: Bool {
+        switch self {
+        case .none: false
+        case .quote(let quote): quote.header.flags.contains(.delayed)
+        case .trade(let trade): trade.header.flags.contains(.delayed)
+        case .option(let option): option.header.flags.contains(.delayed)
+        case .indicator(let value): value.header.flags.contains(.delayed)
+        }
+    }
+}
+
+extension InstrumentEntry {
+    /// Adds what delayed data need. Only level 1 comes delayed, so it has to stand in where ticks
+    /// are wanted tick by tick alone. With `always`, nothing is asked for live.
+    mutating func prepareDelayed(_ delayed: DelayedData, patience: Int64) {
+        guard delayed != .never else { return }
+        if level1 == nil, slots.contains(where: { $0.feed.lines == .tickByTick }) {
+            var standIn = FeedSlot(.marketData, kinds: [], patience: patience)
+            standIn.isStandIn = true
+            standIn.phase = .idle(FeedPhase.Idle(until: .never))
+            slots.append(standIn)
+        }
+        guard delayed == .always else { return }
+        for slot in slots.indices { slots[slot].isOfDelayed = true }
+        guard let level1, slots[level1].isStandIn else { return }
+        slots[level1].kinds = standInKinds
+        slots[level1].phase = .idle(FeedPhase.Idle())
+    }
+
+    /// The kinds that level 1 delivers in place of tick-by-tick feeds.
+    var standInKinds: KindSet {
+        slots.filter { $0.feed.lines == .tickByTick }
+            .reduce(into: KindSet()) { $0.formUnion($1.kinds) }.intersection([.trade, .quote])
+    }
+}
+
+extension FeedSlot {
+    /// Delayed data come in place of live ones that are wanted. For the router, which chooses the
+    /// provider of live data, this provider refuses them.
+    var isDelayedInPlaceOfLive: Bool { isOfDelayed ? look.due != .never : isStandIn }
+}
+
+// Level 1 between live and delayed data. Each of the two has a source of its own. A feed that
+// changes ends in one source and begins in the other. What the account may not see is no gap.
+extension FeedMachine {
+    /// The detail of gaps of delayed data.
+    static let notFilled = "delayed data are not filled in"
+
+    /// Returns whether a request asks for delayed data.
+    func asksForDelayed(_ request: Int32) -> Bool {
+        routes[request].map { self[$0].isOfDelayed } ?? false
+    }
+
+    /// The mode of data that come before the provider has reported one.
+    func slotMode(_ route: FeedRoute) -> FeedMode { self[route].isOfDelayed ? .delayed : .live }
+
+    // MARK: from live to delayed
+
+    /// Handles a notice that live data, or delayed ones, are refused. Returns false when it is
+    /// handled like any other notice.
+    mutating func takeDelayed(
+        _ notice: IBNotice, _ route: FeedRoute, _ reason: String, in turn: inout Turn
+    ) -> Bool {
+        guard turn.settings.delayed == .automatic else { return false }
+        let slot = self[route]
+        guard slot.feed == .marketData else { return standIn(for: route, notice, in: &turn) }
+        switch notice.meaning {
+        case .notSubscribed where slot.isOfDelayed:
+            // There are no delayed data either.
+            refuse(route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
+            move(route, toDelayed: false, reason, in: &turn)
+            endDelayed(route.place, reason, in: &turn)
+        case .notSubscribed, .subscriptionMissing:
+            guard !slot.isOfDelayed else { return false }
+            // After the second of these the request is still there.
+            let isOpen = notice.meaning == .subscriptionMissing
+            restart(route, reason, cancels: isOpen, toDelayed: true, in: &turn)
+        case .delayedDataFollow: took(.delayed, route, in: &turn)
+        case .partlyNotSubscribed where !slot.isOfDelayed:
+            self[route].look.priceDue = turn.later(by: EngineLimits.settling)
+            return false
+        case .connectionLost, .connectionRestored, .platformDisconnected, .portChanged, .farm,
+            .pacingViolation, .clientIDInUse, .noSuchContract, .invalidRequest, .duplicateRequest,
+            .nothingToCancel, .partlyNotSubscribed, .tooManyLines, .competingSession, .depthReset,
+            .depthHalted, .depthUnsupported, .historyCancelled, .historyEmpty,
+            .historyNotPermitted, .historyRefused, .tickByTickRefused, .realTimeBarsRefused,
+            .realTimeBarsEnded, .noFundamentals, .unknown:
+            return false
+        }
+        return true
+    }
+
+    /// Handles the refusal of a tick-by-tick feed whose instrument delivers delayed data. Where
+    /// level 1 is not wanted itself, it stands in with those from now on. Returns false when it
+    /// is another notice, or live data come.
+    private mutating func standIn(
+        for route: FeedRoute, _ notice: IBNotice, in turn: inout Turn
+    ) -> Bool {
+        guard self[route].feed.lines == .tickByTick, let level1 = entries[route.place].level1,
+            notice.meaning == .notSubscribed || notice.meaning == .tickByTickRefused
+        else { return false }
+        let reason = notice.reason
+        let other = FeedRoute(place: route.place, slot: level1)
+        if self[other].isStandIn, !self[other].isOfDelayed,
+            turn.now.monotonic >= self[other].look.standsInFrom
+        {
+            move(other, toDelayed: true, reason, in: &turn)
+            handle(.ended(.waiting, until: turn.now.monotonic), other, reason, in: &turn)
+            nextScan = min(nextScan, turn.now.monotonic)
+        }
+        guard self[other].isOfDelayed else { return false }
+        refuse(route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
+        closeLive(route.place, in: &turn)
+        return true
+    }
+
+    /// Handles the provider's report that a subscription goes on with the other kind of data.
+    mutating func change(_ route: FeedRoute, to mode: FeedMode, in turn: inout Turn) {
+        let reason = mode.isDelayed ? "delayed data come" : "live data come"
+        if self[route].isStandIn, !mode.isDelayed {
+            return endStandIn(route, reason, in: &turn)
+        }
+        move(route, toDelayed: mode.isDelayed, reason, to: mode, in: &turn)
+        if mode.isDelayed {
+            if self[route].phase.live != nil { settleDelayed(route, in: &turn) }
+        } else {
+            wentLive(route, in: &turn)
+        }
+    }
+
+    /// Lets level 1 belong to the other source. If its subscription continues, it ends in one
+    /// source and begins in the other. An open gap in the source that it leaves is given up.
+    /// `mode`: the provider's report; `nil`: it has not reported any.
+    mutating func move(
+        _ route: FeedRoute, toDelayed: Bool, _ reason: String, to mode: FeedMode? = nil,
+        in turn: inout Turn
+    ) {
+        guard self[route].isOfDelayed != toDelayed else { return }
+        deliverHeldTrades(route, in: &turn)
+        let isLive = self[route].phase.live != nil
+        if isLive { reportSubscription(route, .stop, reason, in: &turn) }
+        let entry = entries[route.place]
+        if toDelayed {
+            self[route].kinds = entry.level1Kinds(isStandIn: self[route].isStandIn)
+            closeLive(route.place, in: &turn)
+        } else {
+            endDelayed(route.place, reason, in: &turn)
+            self[route].kinds = entry.level1Kinds(isStandIn: self[route].isStandIn)
+                .subtracting(entry.kindsTickByTick)
+        }
+        self[route].isOfDelayed = toDelayed
+        self[route].mode = mode ?? slotMode(route)
+        self[route].look.due =
+            toDelayed && turn.settings.delayed == .automatic
+            ? turn.later(by: EngineLimits.liveLook) : .never
+        self[route].look.priceDue = .never
+        self[route].regained = Regained()
+        self[route].forgetTimes()
+        if isLive { reportSubscription(route, .start, reason, in: &turn) }
+        reportState(route.place, in: &turn)
+    }
+
+    /// Gives up the open gaps of live data that the account may not see: no feed that delivers
+    /// live, or waits to, will end them.
+    private mutating func closeLive(_ place: Int, in turn: inout Turn) {
+        for kind in entries[place].level1Kinds(isStandIn: true).union(
+            entries[place].level1Kinds(isStandIn: false)
+        ).kinds where !entries[place].kindsTickByTick.contains(KindSet(kind)) {
+            guard
+                let gap = turn.outages.end(entries[place].number, kind, to: turn.now.wall)
+            else { continue }
+            turn.putGap(gap, .open)
+            turn.putGap(gap, .abandoned, "the account may not see live data")
+        }
+    }
+
+    // MARK: from delayed to live
+
+    /// Asks whether live data may be seen, every `EngineLimits.liveLook`, and gives up a question
+    /// without an answer.
+    mutating func lookForLive(_ route: FeedRoute, in turn: inout Turn) {
+        let look = self[route].look
+        if turn.now.monotonic >= look.priceDue, self[route].phase.live != nil {
+            return turnToDelayed(route, in: &turn)
+        }
+        if look.request != nil {
+            if turn.now.monotonic >= look.until { endLook(route, cancels: true, in: &turn) }
+            return
+        }
+        guard turn.now.monotonic >= look.due, turn.isHealthy, !turn.isFarmDown else { return }
+        self[route].look.due = turn.later(by: EngineLimits.liveLook)
+        var contract = entries[route.place].contract
+        if let reroute = self[route].reroute {
+            contract = Contract()
+            (contract.id, contract.exchange) = (reroute.contract, reroute.exchange)
+        }
+        let id = turn.ids.next()
+        let request = IBRequest.marketData(id: id, contract, MarketDataRequest(genericTicks: []))
+        let order = EngineLimits.liveLookOrder + route.order
+        guard turn.pacing.ask(request, .live, order: order, now: turn.now.monotonic) else { return }
+        looks[id] = route
+        self[route].look.request = id
+        self[route].look.until = .never
+    }
+
+    /// Turns to delayed data, because a part of the live ones was refused and no price has come.
+    mutating func turnToDelayed(_ route: FeedRoute, in turn: inout Turn) {
+        let reason = self[route].remark.isEmpty ? "no live price came" : self[route].remark
+        restart(route, reason, cancels: true, toDelayed: true, in: &turn)
+    }
+
+    /// Notes that a question has left.
+    mutating func lookSent(_ request: Int32, _ now: Moment) {
+        guard let route = looks[request] else { return }
+        self[route].look.until = now.monotonic + EngineLimits.settling
+    }
+
+    /// Ends an open question. `cancels`: the server is asked to end its request.
+    mutating func endLook(_ route: FeedRoute, cancels: Bool, in turn: inout Turn) {
+        guard let request = self[route].look.request else { return }
+        looks[request] = nil
+        self[route].look.request = nil
+        if cancels, turn.isReady {
+            _ = turn.pacing.ask(
+                .cancelMarketData(id: request), .urgent, now: turn.now.monotonic)
+        } else {
+            turn.pacing.withdraw(id: request)
+            turn.pacing.answered(id: request, now: turn.now.monotonic)
+        }
+    }
+
+    /// Handles a notice about a question: a refusal. Returns false when it is about none.
+    mutating func tookLook(_ notice: IBNotice, in turn: inout Turn) -> Bool {
+        guard let route = looks[notice.request] else { return false }
+        if case .tooManyLines(let limit) = notice.meaning {
+            turn.pacing.refusedLine(id: notice.request, limit, now: turn.now.monotonic)
+        }
+        // Where the data come delayed instead, the request is still there.
+        endLook(route, cancels: notice.meaning.outlook == .fine, in: &turn)
+        return true
+    }
+
+    /// Handles a message that answers a question. Returns false when it answers none.
+    mutating func tookLook(
+        _ message: IBMessage, _ request: Int32, in turn: inout Turn
+    ) -> Bool {
+        guard let route = looks[request] else { return false }
+        var isLive = false
+        if case .tickPrice(let tick) = message { isLive = TickType.isLive(tick.type) }
+        if case .marketDataType(_, let mode) = message {
+            isLive = !mode.isDelayed
+            if !isLive { endLook(route, cancels: true, in: &turn) }
+        }
+        guard isLive else { return true }
+        endLook(route, cancels: true, in: &turn)
+        let reason = "live data may be seen"
+        guard !self[route].isStandIn else {
+            endStandIn(route, reason, in: &turn)
+            return true
+        }
+        // The subscription is made anew, as it was asked for before the refusal.
+        restart(route, reason, cancels: true, toDelayed: false, in: &turn)
+        wentLive(route, in: &turn)
+        return true
+    }
+
+    /// Lets the other feeds of the instrument be requested again: the account sees live data.
+    private mutating func wentLive(_ route: FeedRoute, in turn: inout Turn) {
+        settleDelayed(route, in: &turn)
+        for index in entries[route.place].slots.indices where index != route.slot {
+            let other = FeedRoute(place: route.place, slot: index)
+            guard !self[other].feed.isDocument, case .idle(let idle) = self[other].phase,
+                !idle.hasNoContract
+            else { continue }
+            self[other].failures = 0
+            apply(.postponed(until: turn.now.monotonic), other, turn.now)
+        }
+        nextScan = min(nextScan, turn.now.monotonic)
+    }
+
+    /// Ends what stood in for tick-by-tick feeds, and lets these be requested again.
+    private mutating func endStandIn(
+        _ route: FeedRoute, _ reason: String, in turn: inout Turn
+    ) {
+        drop(route, cancels: true, reason, in: &turn)
+        handle(.ended(.waiting, until: .never), route, "", in: &turn)
+        move(route, toDelayed: false, reason, in: &turn)
+        // If these feeds are refused for another reason, it does not begin again at once.
+        self[route].look.standsInFrom = turn.later(by: EngineLimits.liveLook)
+        wentLive(route, in: &turn)
+    }
+
+    // MARK: what an earlier process left
+
+    /// Takes over what an earlier process recorded of delayed data: until when (`reached`), and the
+    /// gaps that it left.
+    mutating func continueDelayed(
+        reached: [(UInt32, Timestamp)], gaps: [OpenGap], in turn: inout Turn
+    ) {
+        for gap in gaps {
+            let place = place(of: gap.instrument)
+            guard let place, !gap.to.isDefined, entries[place].level1 != nil else {
+                turn.putGap(gap, .abandoned, Self.notFilled, isDelayed: true)
+                continue
+            }
+            turn.delayedOutages.begin(
+                gap.instrument, gap.kind, from: gap.from, reason: gap.reason, detail: "",
+                now: turn.now.wall)
+        }
+        for (number, time) in reached where time.isDefined {
+            if let place = place(of: number) { entries[place].delayedReached = time }
+        }
+        for place in entries.indices where entries[place].isActive {
+            if entries[place].isLive || turn.settings.delayed == .never {
+                endDelayed(place, "no delayed data come", in: &turn)
+            }
+            guard let level1 = entries[place].level1 else { continue }
+            let route = FeedRoute(place: place, slot: level1)
+            guard let live = self[route].phase.live else { continue }
+            settleDelayed(route, in: &turn)
+            guard self[route].isDelivering, self[route].isOfDelayed else { continue }
+            for kind in self[route].kinds.kinds {
+                let end = kind == .trade ? self[route].delayedEnd(live.since) : live.since
+                endDelayed(place, kind, to: end, Self.notFilled, in: &turn)
+            }
+        }
+    }
+
+    /// Decides what became of the delayed data of an earlier process, now that it is known whether
+    /// live or delayed ones come. Delayed ones are missing in between. Where live ones come, the
+    /// delayed ones have ended.
+    mutating func settleDelayed(_ route: FeedRoute, in turn: inout Turn) {
+        let entry = entries[route.place]
+        let reached = entry.delayedReached
+        guard self[route].feed == .marketData || self[route].feed.lines == .tickByTick else {
+            return
+        }
+        guard self[route].isOfDelayed else {
+            let isLive = entry.level1 == route.slot || entry.isLive
+            if isLive { endDelayed(route.place, "live data come", in: &turn) }
+            return
+        }
+        entries[route.place].delayedReached = .undefined
+        guard reached.isDefined else { return }
+        for kind in self[route].kinds.kinds {
+            // Delayed trades have their own times, so the last ones are this much older.
+            let lag = kind == .trade ? delayedLag : 0
+            let record = turn.delayedOutages.begin(
+                entry.number, kind, from: reached.advanced(byNanoseconds: -lag),
+                reason: .gatewayLost, detail: "the gateway was not there", now: turn.now.wall)
+            if let record { turn.put(.gap(record), isDelayed: true) }
+        }
+    }
+
+    /// Ends an open gap of delayed data, which is not filled in.
+    mutating func endDelayed(
+        _ place: Int, _ kind: DataKind, to: Timestamp, _ detail: String, in turn: inout Turn
+    ) {
+        guard let gap = turn.delayedOutages.end(entries[place].number, kind, to: to) else { return }
+        turn.putGap(gap, .open, isDelayed: true)
+        turn.putGap(gap, .abandoned, detail, isDelayed: true)
+    }
+
+    /// Ends what the source of delayed data has open of an instrument: its gaps, and the
+    /// subscriptions of an earlier process.
+    mutating func endDelayed(_ place: Int, _ reason: String, in turn: inout Turn) {
+        for kind in KindSet.everything {
+            endDelayed(place, kind, to: turn.now.wall, Self.notFilled, in: &turn)
+        }
+        let entry = entries[place]
+        guard entry.delayedReached.isDefined else { return }
+        entries[place].delayedReached = .undefined
+        turn.put(
+            .subscription(
+                SubscriptionRecord(
+                    header: turn.header(entry.number), action: .stop, kind: .any, mode: .delayed,
+                    provider: turn.settings.provider, reason: reason.cutToReason)),
+            isDelayed: true)
+    }
+
+    /// Returns the kinds of live data of an instrument that may be missing since an earlier process
+    /// recorded them. Where delayed data are wanted instead, the live ones end.
+    mutating func liveKinds(at place: Int, in turn: inout Turn) -> [DataKind] {
+        guard turn.settings.delayed == .always else { return kinds(at: place) }
+        turn.put(
+            .subscription(
+                SubscriptionRecord(
+                    header: turn.header(entries[place].number), action: .stop, kind: .any,
+                    mode: .live, provider: turn.settings.provider,
+                    reason: "IBKR_DELAYED=true asks for nothing live")))
+        return []
+    }
+
+    // MARK: time
+
+    /// Finds how late delayed trades come: of each venue the latest, and the longest usual delay
+    /// for a venue of which none has come. Without any feed of delayed data it stays as it was.
+    mutating func measureDelayedLag() {
+        var lags: [Int: Int64] = [:]
+        for entry in entries where entry.isActive {
+            for slot in entry.slots where slot.isOfDelayed && slot.phase.request != nil {
+                let known = slot.lastDelayed.isDefined ? slot.tradeLag : 0
+                lags[entry.venue] = max(lags[entry.venue] ?? 0, known)
+            }
+        }
+        guard !lags.isEmpty else { return }
+        delayedLag = lags.values.map { $0 > 0 ? $0 : EngineLimits.delayedLag }.max() ?? delayedLag
+    }
+}
+
+extension InstrumentEntry {
+    /// The kinds that level 1 delivers when nothing comes tick by tick.
+    func level1Kinds(isStandIn: Bool) -> KindSet {
+        isStandIn ? standInKinds : FeedKind.marketData.kinds(of: instrument)
+    }
+
+    /// Its trades and quotes come live. Delayed data of level 1 may come beside live ones that come
+    /// tick by tick; then it is not.
+    var isLive: Bool {
+        !slots.contains { $0.feed == .marketData && $0.isOfDelayed }
+            && slots.contains {
+                $0.isDelivering && ($0.feed == .marketData || $0.feed.lines == .tickByTick)
+            }
+    }
+
+    /// The kinds that come tick by tick at present.
+    var kindsTickByTick: KindSet {
+        slots.filter { $0.feed.lines == .tickByTick && $0.isDelivering }
+            .reduce(into: KindSet()) { $0.formUnion($1.kinds) }
+    }
+}
+
+extension FeedSlot {
+    /// Forgets the times of what was delivered to the other source.
+    mutating func forgetTimes() {
+        (lastTrade, lastOther, lastDelayed) = (.undefined, .undefined, .undefined)
+        tradeLag = 0
+    }
+}
+
+extension IBEngine {
+    /// Takes over what the source of delayed data has on the tape, once that source is open:
+    /// `reached` is, per instrument, the time up to which it was recorded, as in `follow`.
+    package mutating func continueDelayed(
+        reached: [(UInt32, Timestamp)], gaps: [OpenGap], _ now: Moment, into out: inout Output
+    ) {
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
+        feeds.continueDelayed(reached: reached, gaps: gaps, in: &turn)
+        sendAndReport()
+    }
+}

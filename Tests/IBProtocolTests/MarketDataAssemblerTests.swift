@@ -325,6 +325,24 @@ struct MarketDataAssemblerTests {
         #expect(flags.count == 6 && flags.allSatisfy { $0.contains(.delayed) })
     }
 
+    @Test(
+        "after a change between live and delayed no old price is in a quote",
+        arguments: [("1", "3", "1", "66"), ("3", "1", "66", "1")])
+    func changedMode(_ before: String, _ after: String, _ oldBid: String, _ newBid: String)
+        throws
+    {
+        let oldAsk = oldBid == "1" ? "2" : "67"
+        let (events, _) = try Self.events([
+            "58|1|7|\(before)", "1|6|7|\(oldBid)|150.2|3|0", "1|6|7|\(oldAsk)|150.3|5|0",
+            "58|1|7|\(after)", "1|6|7|\(newBid)|151.2|4|0",
+        ])
+        let quotes = Self.quotes(events)
+        #expect(quotes.count == 3)
+        #expect(quotes[1].askPrice.isDefined && !quotes[2].askPrice.isDefined)
+        #expect(quotes[2].bidSize == size("4"))
+        #expect(quotes[2].header.flags.contains(.delayed) == (after == "3"))
+    }
+
     @Test("other values become indicators under a name, exact in 1e-9")
     func indicators() throws {
         let (events, assembler) = try Self.events([

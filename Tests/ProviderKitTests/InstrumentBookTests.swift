@@ -40,11 +40,13 @@ struct InstrumentBookTests {
         #expect(change.redefined == [0] && change.begun.isEmpty && change.ended.isEmpty)
         #expect(!change.isEmpty && book.instrument(0)?.lot == first.lot)
         #expect(book.follow([first, try instrument("B")]).isEmpty)
+        #expect(book.lotChanges == 1)
         // With other feeds it begins again, and its definition has the lot.
         first.feeds = .trades
         first.lot = nil
         let again = book.follow([first, try instrument("B")])
         #expect(again.begun == [0] && again.ended == [0] && again.redefined.isEmpty)
+        #expect(book.lotChanges == 2)
     }
 
     @Test("one that is named twice is there once, as it was named first")

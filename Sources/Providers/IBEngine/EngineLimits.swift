@@ -49,6 +49,8 @@ package enum EngineLimits {
     /// How late delayed trades are at most, including the time on their way: 15 minutes are usual,
     /// some exchanges have 20.
     static let delayedLag = 1_210 * second
+    /// The largest lag of delayed trades counts for so long, and at most twice as long.
+    static let lagSpan = 60 * second
     /// How often live data are asked for again while delayed ones come in their place.
     static let liveLook = 900 * second
     /// The rank of such a question among requests that need a line: after those of all feeds.

@@ -2,8 +2,8 @@ internal import IBProtocol
 package import MarketModel
 package import Primitives
 
-/// Whether delayed data are taken. They have a source of their own, so that live data never wait
-/// for them.
+/// Whether delayed data are taken. They have a source of their own, so that the floor of live data
+/// does not wait for their times.
 package enum DelayedData: String, Hashable, Sendable, CaseIterable {
     /// Live data alone. What comes delayed is left out.
     case never = "false"

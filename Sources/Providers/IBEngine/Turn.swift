@@ -103,11 +103,14 @@ struct Turn: Sendable {
         }
     }
 
-    /// Moves the floor of delayed data: it is `lag` nanoseconds before that of live ones.
+    /// Moves the floor of delayed data: it is `lag` nanoseconds before that of live ones. The lag is
+    /// measured by our clock, and includes the difference by which the provider's is ahead.
     /// `waiting`: the event time of the earliest delayed trade that is still to be delivered.
     mutating func moveDelayedFloor(lag: Int64, waiting: Timestamp) {
         guard clock.floor.isDefined else { return }
-        let reached = min(clock.floor.advanced(byNanoseconds: -lag), waiting)
+        let reached = min(
+            clock.floor.advanced(byNanoseconds: -lag)
+                .advanced(byNanoseconds: -max(0, clock.offset)), waiting)
         delayedFloor = delayedFloor.isDefined ? max(delayedFloor, reached) : reached
         out.delayedFloor = delayedFloor
     }

@@ -389,9 +389,10 @@ final class ConnectionLoop {
     /// Hands over the last records. While a channel is full it is tried again, until the receiver
     /// closes it, because the receiver no longer waits.
     private func handOverRest() {
-        continueDelayed()
         if parts.delayed.channel == nil { out.delayedRecords.removeAll() }
         while !out.records.isEmpty || !out.delayedRecords.isEmpty {
+            // The source may be opened meanwhile. Without this its records would never leave.
+            continueDelayed()
             handOver(moment())
             guard fullSince != nil else { continue }
             _ = poll(nil, 0, Int32(Self.fullNanoseconds / 1_000_000))

@@ -8,13 +8,7 @@ private let usual = IBEngineSettings(seed: 0)
 
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=ibkr`.
-    package static let interactiveBrokers: ProviderKind = {
-        var kind = interactiveBrokersKind
-        kind.takesDelayed = { $0.text("IBKR_DELAYED") != DelayedData.never.rawValue }
-        return kind
-    }()
-
-    private static let interactiveBrokersKind = ProviderKind(
+    package static let interactiveBrokers = ProviderKind(
         name: IBKRProvider.providerName,
         keys: [
             ConfigurationKey(
@@ -31,8 +25,8 @@ extension ProviderKind {
                 "IBKR_CONNECT_TIMEOUT", .duration(.milliseconds(100)...Duration.seconds(60)),
                 default: "5s", group: group, "How long an attempt to connect may take."),
             ConfigurationKey(
-                "IBKR_DELAYED", .choice(["auto", "true", "false"]), default: "auto", group: group,
-                "Delayed data where the account may not see live ones; true: delayed ones alone."),
+                "IBKR_DELAYED", .choice(["auto", "true", "false"]), default: "false", group: group,
+                "auto: delayed data where live ones may not be seen; true: delayed ones alone."),
             ConfigurationKey(
                 "IBKR_LINES", .integer(1...10_000), default: "\(usual.lines)", group: group,
                 "Market data lines of the account; instruments beyond wait for one."),
@@ -81,4 +75,5 @@ extension ProviderKind {
     ) { context in
         try IBKRProvider(context)
     }
+    .takingDelayed { $0.text("IBKR_DELAYED") != DelayedData.never.rawValue }
 }

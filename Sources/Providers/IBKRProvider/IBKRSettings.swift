@@ -36,7 +36,7 @@ struct IBKRSettings: Sendable {
         engine = IBEngineSettings(
             provider: IBKRProvider.providerName,
             clientID: Int32(clamping: configuration.integer("IBKR_CLIENT_ID")), seed: seed)
-        engine.delayed = DelayedData(rawValue: configuration.text("IBKR_DELAYED")) ?? .automatic
+        engine.delayed = DelayedData(rawValue: configuration.text("IBKR_DELAYED")) ?? .never
         engine.lines = configuration.integer("IBKR_LINES")
         engine.tickByTickLines = configuration.integer("IBKR_TICK_LINES")
         engine.silentAfter = configuration.duration("IBKR_SILENT_AFTER")

@@ -34,6 +34,7 @@ public final class InstrumentRegistry: Sendable {
     }
 
     private let entries: Mutex<Entries>
+    private let lots = Atomic(0)
 
     public init(_ instruments: [Instrument] = []) {
         entries = Mutex(Entries())
@@ -42,6 +43,9 @@ public final class InstrumentRegistry: Sendable {
 
     /// The number of instruments with a number, wanted or not.
     public var count: Int { entries.withLock { $0.instruments.count } }
+
+    /// How often a new list has changed round lots. Reading it takes no lock.
+    public var lotChanges: Int { lots.load(ordering: .acquiring) }
 
     /// Returns the instrument of a number; `nil` when the number was not given out.
     public func instrument(_ number: UInt32) -> Instrument? {
@@ -80,6 +84,7 @@ public final class InstrumentRegistry: Sendable {
         entries.withLock { entries in
             var change = Change()
             var isNamed = [Bool](repeating: false, count: entries.instruments.count)
+            var changesLots = false
             for instrument in instruments {
                 guard let number = entries.numbers[instrument.symbol] else {
                     guard entries.instruments.count < ProviderLimits.instrumentsMax else {
@@ -100,6 +105,7 @@ public final class InstrumentRegistry: Sendable {
                 var known = entries.instruments[place]
                 let hasOtherLot = known.lot != instrument.lot
                 known.lot = instrument.lot
+                if hasOtherLot { changesLots = true }
                 if entries.isWanted[place], known == instrument {
                     entries.instruments[place] = known
                     if hasOtherLot { change.redefined.append(number) }
@@ -114,6 +120,7 @@ public final class InstrumentRegistry: Sendable {
                 entries.isWanted[place] = false
                 change.ended.append(UInt32(place))
             }
+            if changesLots { lots.wrappingAdd(1, ordering: .releasing) }
             return change
         }
     }

@@ -68,4 +68,13 @@ public struct ProviderKind: Sendable {
         self.instruments = instruments
         self.make = make
     }
+
+    /// Returns the same kind with a question for `takesDelayed`.
+    package func takingDelayed(
+        _ question: @escaping @Sendable (Configuration) -> Bool
+    ) -> ProviderKind {
+        var kind = self
+        kind.takesDelayed = question
+        return kind
+    }
 }

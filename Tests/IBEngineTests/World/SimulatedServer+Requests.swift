@@ -132,7 +132,13 @@ extension SimulatedServer {
             subscription.wantsReports = subscription.wantsVolume && ticks.contains("375")
             subscription.wantsData = !ticks.contains("mdoff")
             if words.isDelayed || withoutLive.contains(instrument), !wantsDelayed {
-                return send(words.notice(id, 354, "Not subscribed"), now)
+                guard keepsRefused else {
+                    return send(words.notice(id, 354, "Not subscribed"), now)
+                }
+                (subscription.wantsNews, subscription.wantsData) = (false, false)
+                subscription.isDelayed = true
+                subscriptions[id] = subscription
+                return send(words.notice(id, 10_089, "Requires additional subscription"), now)
             }
             subscription.isDelayed = withoutLive.contains(instrument)
         } else if withoutLive.contains(instrument) {

@@ -48,6 +48,8 @@ struct SimulatedServer {
     var wantsDelayed = false
     /// Instruments whose live data the account may not see.
     var withoutLive: Set<Int> = []
+    /// It keeps the requests for these live data when it refuses them (10089).
+    var keepsRefused = false
     /// When the subscriptions were lost.
     var forgotAt = Int64.min / 2
     /// The platform has lost its vendor.

@@ -43,6 +43,7 @@ struct Verdict {
     /// The same of the source of live data.
     var liveStarts: [UInt32: [Bool]] = [:]
     var delayedFloor = Timestamp.undefined
+    var delayedGaps: [GapRecord] = []
     /// How many pieces a server reports as one in a size.
     var lot = 1
     var floor = Timestamp.undefined
@@ -78,7 +79,8 @@ struct Verdict {
 
     mutating func take(_ output: inout IBEngine.Output, _ now: Int64) {
         takeDelayed(output)
-        for record in isOfDelayed ? output.delayedRecords : output.records { take(record) }
+        for record in output.records { take(record) }
+        if isOfDelayed { for record in output.delayedRecords { take(record) } }
         (output.records, output.delayedRecords) = ([], [])
         for news in output.events {
             if case .state(let state, _) = news { sessionStates.insert(state) }
@@ -106,10 +108,14 @@ struct Verdict {
         }
         for case .tape(let record) in output.delayedRecords {
             note(record, in: \.delayedStarts)
+            if case .gap(let gap) = record { delayedGaps.append(gap) }
             guard let header = record.header, record.kind != nil else { continue }
             delayedTicks.append(header)
             if !isOfDelayed, !header.flags.contains(.delayed) {
                 problems.append("a live record is in the delayed source")
+            }
+            if delayedFloor.isDefined, header.eventTime < delayedFloor {
+                problems.append("a delayed record at \(header.eventTime) is below its floor")
             }
         }
         guard output.delayedFloor.isDefined else { return }

@@ -135,6 +135,7 @@ extension FeedMachine {
             }
         }
         self[route].assembler = nil
+        self[route].look.priceDue = .never
         self[route].remark = ""
         if slot.phase.live != nil { reportSubscription(route, .stop, reason, in: &turn) }
     }

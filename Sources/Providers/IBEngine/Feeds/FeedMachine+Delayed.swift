@@ -1,6 +1,6 @@
 internal import IBProtocol
-package import MarketModel
-package import Primitives
+internal import MarketModel
+internal import Primitives
 
 /// The question whether the data of a feed that delivers delayed ones may be seen live again. It is
 /// a second request for the same contract, which the provider answers with live data or a refusal.
@@ -14,6 +14,9 @@ struct LiveLook: Hashable, Sendable {
     /// Until when a price has to come of a subscription of which a part was refused, monotonic;
     /// `never`: nothing was refused, or a price has come.
     var priceDue = MonotonicTime.never
+    /// Before this, a delayed value may have been on its way when the provider reported live data,
+    /// monotonic. It is left out.
+    var delayedFrom = MonotonicTime.distantPast
     /// From when on level 1 may stand in again for tick-by-tick feeds, monotonic.
     var standsInFrom = MonotonicTime.distantPast
 }
@@ -22,16 +25,20 @@ extension FeedMode {
     var isDelayed: Bool { self == .delayed || self == .delayedFrozen }
 }
 
-extension MarketDataEvent {
-    /// The value is marked as delayed.
+extension IBMessage {
+    /// It is a value of level 1 of a type that only delayed data have.
     var isDelayed: Bool {
-        switch self {
-        case .none: false
-        case .quote(let quote): quote.header.flags.contains(.delayed)
-        case .trade(let trade): trade.header.flags.contains(.delayed)
-        case .option(let option): option.header.flags.contains(.delayed)
-        case .indicator(let value): value.header.flags.contains(.delayed)
-        }
+        if case .tickPrice(let tick) = self { return TickType.isDelayed(tick.type) }
+        if case .tickSize(let tick) = self { return TickType.isDelayed(tick.type) }
+        if case .tickGeneric(let tick) = self { return TickType.isDelayed(tick.type) }
+        if case .tickOption(let tick) = self { return TickType.isDelayed(tick.type) }
+        return false
+    }
+
+    /// It is a live price. -1 and 0 mean that there is none.
+    var isLivePrice: Bool {
+        guard case .tickPrice(let tick) = self else { return false }
+        return TickType.isLive(tick.type) && tick.price.isDefined && tick.price.raw > 0
     }
 }
 
@@ -100,10 +107,14 @@ extension FeedMachine {
             guard !slot.isOfDelayed else { return false }
             // After the second of these the request is still there.
             let isOpen = notice.meaning == .subscriptionMissing
+            holdLive(route, reason, in: &turn)
             restart(route, reason, cancels: isOpen, toDelayed: true, in: &turn)
         case .delayedDataFollow: took(.delayed, route, in: &turn)
         case .partlyNotSubscribed where !slot.isOfDelayed:
-            self[route].look.priceDue = turn.later(by: EngineLimits.settling)
+            // Of a subscription that delivers, only the part that was refused is missing.
+            if case .asked = slot.phase {
+                self[route].look.priceDue = turn.later(by: EngineLimits.settling)
+            }
             return false
         case .connectionLost, .connectionRestored, .platformDisconnected, .portChanged, .farm,
             .pacingViolation, .clientIDInUse, .noSuchContract, .invalidRequest, .duplicateRequest,
@@ -136,7 +147,6 @@ extension FeedMachine {
         }
         guard self[other].isOfDelayed else { return false }
         refuse(route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
-        closeLive(route.place, in: &turn)
         return true
     }
 
@@ -146,16 +156,26 @@ extension FeedMachine {
         if self[route].isStandIn, !mode.isDelayed {
             return endStandIn(route, reason, in: &turn)
         }
+        var holdsLive = false
+        if mode.isDelayed { holdsLive = holdLive(route, reason, in: &turn) }
         move(route, toDelayed: mode.isDelayed, reason, to: mode, in: &turn)
+        if holdsLive {
+            // The outage is one of live data only.
+            turn.report(
+                .outageEnded(instrument: entries[route.place].number, self[route].feed))
+            handle(.delivers(isSuspected: false), route, reason, in: &turn)
+        }
         if mode.isDelayed {
             if self[route].phase.live != nil { settleDelayed(route, in: &turn) }
         } else {
+            if self[route].isDelivering { resume(route, in: &turn) }
             wentLive(route, in: &turn)
         }
     }
 
     /// Lets level 1 belong to the other source. If its subscription continues, it ends in one
-    /// source and begins in the other. An open gap in the source that it leaves is given up.
+    /// source and begins in the other. Open gaps of delayed data are given up; those of live data
+    /// stay open until it is known whether the refusal passes.
     /// `mode`: the provider's report; `nil`: it has not reported any.
     mutating func move(
         _ route: FeedRoute, toDelayed: Bool, _ reason: String, to mode: FeedMode? = nil,
@@ -168,7 +188,6 @@ extension FeedMachine {
         let entry = entries[route.place]
         if toDelayed {
             self[route].kinds = entry.level1Kinds(isStandIn: self[route].isStandIn)
-            closeLive(route.place, in: &turn)
         } else {
             endDelayed(route.place, reason, in: &turn)
             self[route].kinds = entry.level1Kinds(isStandIn: self[route].isStandIn)
@@ -186,12 +205,29 @@ extension FeedMachine {
         reportState(route.place, in: &turn)
     }
 
-    /// Gives up the open gaps of live data that the account may not see: no feed that delivers
-    /// live, or waits to, will end them.
+    /// Begins a gap of live data where these have come, and are refused from now on. The refusal
+    /// may pass: the gap ends when live data come again, or with `closeLive`. Returns false when no
+    /// feed delivered that could be interrupted.
+    @discardableResult
+    private mutating func holdLive(
+        _ route: FeedRoute, _ reason: String, in turn: inout Turn
+    ) -> Bool {
+        let slot = self[route]
+        guard slot.isDelivering, !slot.isOfDelayed,
+            slot.lastTrade.isDefined || slot.lastOther.isDefined
+        else { return false }
+        interrupt(route, OutageCause(.refusal, reason), in: &turn)
+        return true
+    }
+
+    /// Gives up the open gaps of live data, which were refused once more: the account may not see
+    /// them. A tick-by-tick feed that was not refused ends its own gaps.
     private mutating func closeLive(_ place: Int, in turn: inout Turn) {
+        let others = entries[place].slots.filter { $0.feed.lines == .tickByTick && !$0.isRefused }
+            .reduce(into: KindSet()) { $0.formUnion($1.kinds) }
         for kind in entries[place].level1Kinds(isStandIn: true).union(
             entries[place].level1Kinds(isStandIn: false)
-        ).kinds where !entries[place].kindsTickByTick.contains(KindSet(kind)) {
+        ).kinds where !others.contains(KindSet(kind)) {
             guard
                 let gap = turn.outages.end(entries[place].number, kind, to: turn.now.wall)
             else { continue }
@@ -261,8 +297,14 @@ extension FeedMachine {
         if case .tooManyLines(let limit) = notice.meaning {
             turn.pacing.refusedLine(id: notice.request, limit, now: turn.now.monotonic)
         }
-        // Where the data come delayed instead, the request is still there.
-        endLook(route, cancels: notice.meaning.outlook == .fine, in: &turn)
+        // Only a permanent refusal, and one for want of a line, has ended the request.
+        var isOpen = notice.meaning.outlook != .permanent
+        if case .tooManyLines = notice.meaning { isOpen = false }
+        endLook(route, cancels: isOpen, in: &turn)
+        let isRefused =
+            notice.meaning == .notSubscribed || notice.meaning == .subscriptionMissing
+            || notice.meaning == .delayedDataFollow
+        if isRefused { closeLive(route.place, in: &turn) }
         return true
     }
 
@@ -275,7 +317,10 @@ extension FeedMachine {
         if case .tickPrice(let tick) = message { isLive = TickType.isLive(tick.type) }
         if case .marketDataType(_, let mode) = message {
             isLive = !mode.isDelayed
-            if !isLive { endLook(route, cancels: true, in: &turn) }
+            if !isLive {
+                endLook(route, cancels: true, in: &turn)
+                closeLive(route.place, in: &turn)
+            }
         }
         guard isLive else { return true }
         endLook(route, cancels: true, in: &turn)
@@ -316,107 +361,6 @@ extension FeedMachine {
         wentLive(route, in: &turn)
     }
 
-    // MARK: what an earlier process left
-
-    /// Takes over what an earlier process recorded of delayed data: until when (`reached`), and the
-    /// gaps that it left.
-    mutating func continueDelayed(
-        reached: [(UInt32, Timestamp)], gaps: [OpenGap], in turn: inout Turn
-    ) {
-        for gap in gaps {
-            let place = place(of: gap.instrument)
-            guard let place, !gap.to.isDefined, entries[place].level1 != nil else {
-                turn.putGap(gap, .abandoned, Self.notFilled, isDelayed: true)
-                continue
-            }
-            turn.delayedOutages.begin(
-                gap.instrument, gap.kind, from: gap.from, reason: gap.reason, detail: "",
-                now: turn.now.wall)
-        }
-        for (number, time) in reached where time.isDefined {
-            if let place = place(of: number) { entries[place].delayedReached = time }
-        }
-        for place in entries.indices where entries[place].isActive {
-            if entries[place].isLive || turn.settings.delayed == .never {
-                endDelayed(place, "no delayed data come", in: &turn)
-            }
-            guard let level1 = entries[place].level1 else { continue }
-            let route = FeedRoute(place: place, slot: level1)
-            guard let live = self[route].phase.live else { continue }
-            settleDelayed(route, in: &turn)
-            guard self[route].isDelivering, self[route].isOfDelayed else { continue }
-            for kind in self[route].kinds.kinds {
-                let end = kind == .trade ? self[route].delayedEnd(live.since) : live.since
-                endDelayed(place, kind, to: end, Self.notFilled, in: &turn)
-            }
-        }
-    }
-
-    /// Decides what became of the delayed data of an earlier process, now that it is known whether
-    /// live or delayed ones come. Delayed ones are missing in between. Where live ones come, the
-    /// delayed ones have ended.
-    mutating func settleDelayed(_ route: FeedRoute, in turn: inout Turn) {
-        let entry = entries[route.place]
-        let reached = entry.delayedReached
-        guard self[route].feed == .marketData || self[route].feed.lines == .tickByTick else {
-            return
-        }
-        guard self[route].isOfDelayed else {
-            let isLive = entry.level1 == route.slot || entry.isLive
-            if isLive { endDelayed(route.place, "live data come", in: &turn) }
-            return
-        }
-        entries[route.place].delayedReached = .undefined
-        guard reached.isDefined else { return }
-        for kind in self[route].kinds.kinds {
-            // Delayed trades have their own times, so the last ones are this much older.
-            let lag = kind == .trade ? delayedLag : 0
-            let record = turn.delayedOutages.begin(
-                entry.number, kind, from: reached.advanced(byNanoseconds: -lag),
-                reason: .gatewayLost, detail: "the gateway was not there", now: turn.now.wall)
-            if let record { turn.put(.gap(record), isDelayed: true) }
-        }
-    }
-
-    /// Ends an open gap of delayed data, which is not filled in.
-    mutating func endDelayed(
-        _ place: Int, _ kind: DataKind, to: Timestamp, _ detail: String, in turn: inout Turn
-    ) {
-        guard let gap = turn.delayedOutages.end(entries[place].number, kind, to: to) else { return }
-        turn.putGap(gap, .open, isDelayed: true)
-        turn.putGap(gap, .abandoned, detail, isDelayed: true)
-    }
-
-    /// Ends what the source of delayed data has open of an instrument: its gaps, and the
-    /// subscriptions of an earlier process.
-    mutating func endDelayed(_ place: Int, _ reason: String, in turn: inout Turn) {
-        for kind in KindSet.everything {
-            endDelayed(place, kind, to: turn.now.wall, Self.notFilled, in: &turn)
-        }
-        let entry = entries[place]
-        guard entry.delayedReached.isDefined else { return }
-        entries[place].delayedReached = .undefined
-        turn.put(
-            .subscription(
-                SubscriptionRecord(
-                    header: turn.header(entry.number), action: .stop, kind: .any, mode: .delayed,
-                    provider: turn.settings.provider, reason: reason.cutToReason)),
-            isDelayed: true)
-    }
-
-    /// Returns the kinds of live data of an instrument that may be missing since an earlier process
-    /// recorded them. Where delayed data are wanted instead, the live ones end.
-    mutating func liveKinds(at place: Int, in turn: inout Turn) -> [DataKind] {
-        guard turn.settings.delayed == .always else { return kinds(at: place) }
-        turn.put(
-            .subscription(
-                SubscriptionRecord(
-                    header: turn.header(entries[place].number), action: .stop, kind: .any,
-                    mode: .live, provider: turn.settings.provider,
-                    reason: "IBKR_DELAYED=true asks for nothing live")))
-        return []
-    }
-
     // MARK: time
 
     /// Finds how late delayed trades come: of each venue the latest, and the longest usual delay
@@ -425,7 +369,7 @@ extension FeedMachine {
         var lags: [Int: Int64] = [:]
         for entry in entries where entry.isActive {
             for slot in entry.slots where slot.isOfDelayed && slot.phase.request != nil {
-                let known = slot.lastDelayed.isDefined ? slot.tradeLag : 0
+                let known = slot.lastDelayed.isDefined ? slot.tradeLag.largest : 0
                 lags[entry.venue] = max(lags[entry.venue] ?? 0, known)
             }
         }
@@ -460,19 +404,6 @@ extension FeedSlot {
     /// Forgets the times of what was delivered to the other source.
     mutating func forgetTimes() {
         (lastTrade, lastOther, lastDelayed) = (.undefined, .undefined, .undefined)
-        tradeLag = 0
-    }
-}
-
-extension IBEngine {
-    /// Takes over what the source of delayed data has on the tape, once that source is open:
-    /// `reached` is, per instrument, the time up to which it was recorded, as in `follow`.
-    package mutating func continueDelayed(
-        reached: [(UInt32, Timestamp)], gaps: [OpenGap], _ now: Moment, into out: inout Output
-    ) {
-        turn.begin(now, &out)
-        defer { turn.end(&out) }
-        feeds.continueDelayed(reached: reached, gaps: gaps, in: &turn)
-        sendAndReport()
+        tradeLag = RecentLag()
     }
 }

@@ -195,6 +195,9 @@ extension FeedMachine {
         _ = self[route].assembler?.take(
             .marketDataType(request: slot.phase.request ?? 0, mode), at: turn.now.wall)
         guard slot.mode != mode else { return }
+        if slot.isDelayed, !mode.isDelayed {
+            self[route].look.delayedFrom = turn.later(by: EngineLimits.straggling)
+        }
         if slot.awaitsLive(in: turn) {
             self[route].mode = mode
             apply(.postponed(until: .never), route, turn.now)

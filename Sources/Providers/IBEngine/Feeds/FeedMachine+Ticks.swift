@@ -126,15 +126,20 @@ extension FeedMachine {
             entries[route.place].note(volume: tick.size, turn.now.monotonic)
             witness(volume: tick.size, route, in: &turn)
         }
-        // The subscript is not used here and below: with optional chaining it costs an allocation.
-        let event = entries[route.place].slots[route.slot].assembler?.take(
-            message, at: turn.now.wall)
-        guard let event else { return }
-        if event.isDelayed, !self[route].isDelayed {
+        if message.isDelayed, !self[route].isDelayed {
+            // It was on its way when the provider reported live data.
+            guard turn.now.monotonic >= self[route].look.delayedFrom else { return }
             // The provider's report about it has not come, or is wrong: each value shows it.
             took(.delayed, route, in: &turn)
             guard !self[route].awaitsLive(in: turn) else { return }
         }
+        if self[route].look.priceDue != .never, message.isLivePrice {
+            self[route].look.priceDue = .never
+        }
+        // The subscript is not used here and below: with optional chaining it costs an allocation.
+        let event = entries[route.place].slots[route.slot].assembler?.take(
+            message, at: turn.now.wall)
+        guard let event else { return }
         let kinds = self[route].kinds
         switch event {
         case .none: break
@@ -223,7 +228,7 @@ extension FeedMachine {
     private mutating func deliver(_ trade: Trade, _ route: FeedRoute, in turn: inout Turn) {
         var trade = trade
         if countsLots(route, in: turn) { trade.size = trade.size.inLots }
-        note(trade.header, in: &turn)
+        note(trade.header, route, in: &turn)
         let isDelayed = self[route].isOfDelayed
         // A snapshot is the state at the start of a subscription and no event, so history does not
         // report it again.
@@ -241,7 +246,7 @@ extension FeedMachine {
         if countsLots(route, in: turn) {
             (quote.bidSize, quote.askSize) = (quote.bidSize.inLots, quote.askSize.inLots)
         }
-        note(quote.header, in: &turn)
+        note(quote.header, route, in: &turn)
         let isDelayed = self[route].isOfDelayed
         if !isDelayed, !quote.header.flags.contains(.snapshot) {
             entries[route.place].quotes.add(.quote(quote), turn.now)
@@ -253,7 +258,7 @@ extension FeedMachine {
     private mutating func deliver(_ bar: ProviderBar, _ route: FeedRoute, in turn: inout Turn) {
         var bar = bar
         if countsLots(route, in: turn) { bar.volume = bar.volume.inLots }
-        note(bar.header, in: &turn)
+        note(bar.header, route, in: &turn)
         entries[route.place].bars.add(.bar(open: bar.openTime), turn.now)
         self[route].delivered(at: bar.header.eventTime)
         turn.put(.providerBar(bar))
@@ -265,12 +270,11 @@ extension FeedMachine {
         !ServerVersion.hasLiveShares(turn.version) && entries[route.place].contract.isStockInLots
     }
 
-    /// Counts a live record that is older than the floor. It is recorded all the same.
+    /// Counts a record that is older than the floor of its source. It is recorded all the same.
     @inline(__always)
-    private func note(_ header: TickHeader, in turn: inout Turn) {
-        let floor = turn.clock.floor
-        guard floor.isDefined, header.eventTime < floor,
-            header.flags.isDisjoint(with: [.delayed, .backfilled])
+    private func note(_ header: TickHeader, _ route: FeedRoute, in turn: inout Turn) {
+        let floor = turn.floor(isDelayed: self[route].isOfDelayed)
+        guard floor.isDefined, header.eventTime < floor, !header.flags.contains(.backfilled)
         else { return }
         turn.counters.lateRecords &+= 1
     }

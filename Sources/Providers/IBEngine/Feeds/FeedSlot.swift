@@ -50,6 +50,29 @@ struct Regained: Sendable {
     var tradesSince = Timestamp.undefined
 }
 
+/// How long after their times delayed trades came, in nanoseconds.
+struct RecentLag: Hashable, Sendable {
+    /// Of the last trade; 0: none has come.
+    private(set) var last: Int64 = 0
+    /// The largest of the present span of time, and of the one before.
+    private var present: Int64 = 0
+    private var before: Int64 = 0
+    /// When the present span began, by our wall clock.
+    private var since = Timestamp.undefined
+
+    /// The largest of the last one or two spans.
+    var largest: Int64 { max(present, before) }
+
+    mutating func add(_ lag: Int64, at time: Timestamp) {
+        last = lag
+        let isOver =
+            !since.isDefined || time < since
+            || time.nanoseconds(since: since) >= EngineLimits.lagSpan
+        if isOver { (before, present, since) = (present, 0, time) }
+        present = max(present, lag)
+    }
+}
+
 /// One feed of one instrument, with its request and what has come of it.
 struct FeedSlot: Sendable {
     let feed: FeedKind
@@ -89,9 +112,9 @@ struct FeedSlot: Sendable {
     /// The question whether its data come live again.
     var look = LiveLook()
     /// The provider's time of the latest delayed trade; undefined: none has come with a time. And
-    /// how long after its time the last one came, in nanoseconds.
+    /// how long after their times the recent ones came.
     var lastDelayed = Timestamp.undefined
-    var tradeLag: Int64 = 0
+    var tradeLag = RecentLag()
     /// Level 1 only: makes ticks of the single values of its request; `nil`: no request has left.
     var assembler: MarketDataAssembler?
     /// Level 1 only: how often its further values were refused. It is requested with fewer each
@@ -168,9 +191,8 @@ struct FeedSlot: Sendable {
     private mutating func delivered(delayed header: TickHeader) {
         guard header.providerTime.isDefined, !header.flags.contains(.snapshot) else { return }
         lastDelayed = Self.later(lastDelayed, header.providerTime)
-        tradeLag = min(
-            max(0, header.receiveTime.nanoseconds(since: header.providerTime)),
-            EngineLimits.delayedLag)
+        let lag = max(0, header.receiveTime.nanoseconds(since: header.providerTime))
+        tradeLag.add(min(lag, EngineLimits.delayedLag), at: header.receiveTime)
     }
 
     private static func later(_ left: Timestamp, _ right: Timestamp) -> Timestamp {
@@ -193,7 +215,7 @@ struct FeedSlot: Sendable {
         guard isDelayed, lastDelayed.isDefined else { return time }
         return max(
             lastDelayed.advanced(byNanoseconds: 1),
-            time.advanced(byNanoseconds: 2 * EngineLimits.second - tradeLag))
+            time.advanced(byNanoseconds: 2 * EngineLimits.second - tradeLag.last))
     }
 
     /// Returns the event time from which data of this kind may be missing, if everything that was

@@ -163,7 +163,13 @@ package struct MarketDataAssembler: Sendable {
 
     private mutating func took(_ mode: FeedMode) {
         guard mode != self.mode else { return }
+        let (wasKnown, wasDelayed) = (self.mode != .unknown, isDelayed)
         self.mode = mode
+        if wasKnown, wasDelayed != isDelayed {
+            // What was known is of another time.
+            (bid, ask, last) = (Side(), Side(), Side())
+            (bidExchange, askExchange, lastExchange) = (.empty, .empty, .empty)
+        }
         (timeOrder, lastTradeTime, hasVolume, lastMadeFromPrice) = (
             .unknown, .undefined, false, nil
         )

@@ -21,6 +21,8 @@ struct Inflow {
     /// The part of `ticks.unrouted` (records that a provider sent while another one was the feeder)
     /// that is in the metrics already.
     var unroutedCounted: UInt64 = 0
+    /// The changes of round lots in the registry that the definitions follow already; -1: none.
+    var lotChanges = -1
     /// Whether the policy `error` has decided that the service ends, because there is little room.
     var policyEndsService = false
 

@@ -13,14 +13,13 @@ import TapeTransport
 ///
 /// It has lanes, a watermark, gaps and a record of its own, so it is a `SourceOpening` and a
 /// `SourceTenure` once more, on a thread of its own. It is opened when the provider has delayed
-/// data, and in each later tenure, because the bars that are open there wait for its watermark.
+/// data, and in each later tenure, because the bars that are open there wait for its watermark. A
+/// retired one is opened only when the provider has delayed data again.
 final class DelayedTenure {
     /// How often the thread checks whether the source is needed, or has to end.
     private static let checkInterval = Duration.milliseconds(100)
     /// The time between two attempts to find out whether the source is on the tape.
     private static let retryNanoseconds: Int64 = 500_000_000
-    /// How much longer than the live source it may take to end.
-    private static let endTimeout = Duration.seconds(3)
 
     /// What its thread works with.
     private struct Parts: Sendable {
@@ -95,12 +94,26 @@ final class DelayedTenure {
     /// first.
     func release() { ownership.end(.release) }
 
-    /// Waits until the source has ended. Without `release` it ends immediately. Returns the number
-    /// of its records that are neither on the tape nor in the spool.
-    func end() -> Int {
-        ownership.end(.drop)
-        _ = thread?.join(timeout: Self.endTimeout)
-        guard case .released(let left) = outcome.end else { return 0 }
+    /// Ends the source immediately, also after `release`.
+    func drop() { ownership.end(.drop) }
+
+    /// Waits until the source has ended, as one of the two has ordered, for `time` at most. Returns
+    /// false when it has not.
+    func join(within time: Duration, _ beat: ThreadBeat) -> Bool {
+        guard let thread else { return true }
+        let clock = SystemClock()
+        let deadline = clock.deadline(after: time)
+        while !thread.join(timeout: Self.checkInterval) {
+            beat.beat()
+            guard clock.monotonic() < deadline else { return false }
+        }
+        return true
+    }
+
+    /// The number of its records that are neither on the tape nor in the spool. While it has not
+    /// ended that is unknown, and 1 stands for at least one.
+    var left: Int {
+        guard case .released(let left) = outcome.end else { return outcome.end == nil ? 1 : 0 }
         return left
     }
 
@@ -146,15 +159,10 @@ final class DelayedTenure {
         return nil
     }
 
-    /// Returns whether an earlier tenure opened the source.
+    /// Returns whether an earlier tenure opened the source, and nobody has retired it since.
     private static func hasHistory(_ source: SourceName, _ client: TapeClient) throws -> Bool {
-        for stream in 0..<TapeNames.tickStreams {
-            let last = try client.lastContent(
-                stream: client.names.tickStream(stream),
-                subject: client.names.watermarks(stream: stream, source))
-            if last != nil { return true }
-        }
-        return false
+        let standing = try SourceStanding(client, of: source)
+        return standing.isKnown && !standing.isRetired
     }
 
     /// Opens the source and works on it until its end.
@@ -194,6 +202,20 @@ final class DelayedTenure {
     }
 }
 
+/// Reports that the source of delayed data did not end in time with its tenure.
+struct DelayedSourceLate: TelemetryEvent {
+    static let name = "gateway.delayed_late"
+    let source: SourceName
+    let time: Duration
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "the source of delayed data of \(source) did not end within \(time): what is not on the "
+            + "tape by now may be missing; the next gateway tells of a gap from the last tick on"
+    }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+}
+
 /// The orders to the source of delayed data, which come from the tenure of the live one.
 final class DelayedOwnership: TenureOwnership, Sendable {
     let port: OwnershipPort
@@ -211,9 +233,9 @@ final class DelayedOwnership: TenureOwnership, Sendable {
     /// The epoch of both sources is that of the live one.
     func opened(epoch: UInt64) {}
 
-    /// Sets how the source is to end. The first call decides.
+    /// Sets how the source is to end. `drop` is valid after `release`, too.
     func end(_ how: SourceOwnership.EndRequest) {
-        request.withLock { $0 = $0 ?? how }
+        request.withLock { if $0 != .drop { $0 = how } }
         _ = wake.send(true)
     }
 

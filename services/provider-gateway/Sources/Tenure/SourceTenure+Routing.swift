@@ -13,6 +13,7 @@ extension SourceTenure {
         where number < outflow.lanes.places.count {
             outflow.lanes.setLot(inflow.ticks.lot(Int(number)), Int(number))
         }
+        followLots()
         let switches = inflow.ticks.switchProviders()
         if change != nil || !switches.isEmpty { parts.report.show(feeders: inflow.ticks.feeders) }
         if let first = switches.first {
@@ -25,6 +26,18 @@ extension SourceTenure {
         if unrouted > inflow.unroutedCounted {
             parts.metrics.unrouted.add(unrouted - inflow.unroutedCounted)
             inflow.unroutedCounted = unrouted
+        }
+    }
+
+    /// Follows changes of round lots in the source of delayed data. The lists are read by the
+    /// source of live data, and the registry is that of both.
+    private func followLots() {
+        guard parts.settings.source.isDelayed, parts.instruments == nil else { return }
+        let changes = parts.settings.delivery.registry.lotChanges
+        guard changes != inflow.lotChanges else { return }
+        inflow.lotChanges = changes
+        for number in outflow.lanes.places.indices {
+            outflow.lanes.setLot(inflow.ticks.lot(number), number)
         }
     }
 }

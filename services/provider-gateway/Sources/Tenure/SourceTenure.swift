@@ -50,6 +50,8 @@ final class SourceTenure {
     private static let gapNanoseconds: Int64 = 5_000_000_000
     /// How long the last writes of the source's record and of its ledgers may take at the end.
     private static let recordTimeout = Duration.seconds(2)
+    /// How much later than this source the one of delayed data may end in order.
+    private static let joinGrace = Duration.milliseconds(500)
 
     let parts: GatewayParts
     let clock = SystemClock()
@@ -66,6 +68,8 @@ final class SourceTenure {
     private let delayed: DelayedTenure?
     /// The orderly end of the providers; `nil` until it has begun.
     private var providerStop: ProviderStop?
+    /// When the draining is given up; `distantPast` until it has begun.
+    private var drainDeadline = MonotonicTime.distantPast
     /// When the periodic work was done last; `distantPast` before the first time.
     private var reportedAt = MonotonicTime.distantPast
 
@@ -88,7 +92,10 @@ final class SourceTenure {
         parts.report.show(inflow.ticks.providers)
         parts.report.show(feeders: inflow.ticks.feeders)
         let end = work()
-        let left = delayed?.end() ?? 0
+        var isReleased = false
+        if case .released = end { isReleased = true }
+        // It ends while the providers are stopped, which have its data, too.
+        if !isReleased { delayed?.drop() }
         // Each of these calls has a deadline, except those to the spool's disk.
         parts.beat.beat(before: ThreadWatch.systemTime)
         parts.report.show([])
@@ -98,8 +105,22 @@ final class SourceTenure {
         // Ticks that a disorderly end left go into the spool, too. The next tenure that opens the
         // spool decides about them.
         _ = keepInSpool()
-        if case .released(let own) = end { return .released(left: own + left) }
+        joinDelayed(isReleased: isReleased)
+        if case .released(let own) = end { return .released(left: own + (delayed?.left ?? 0)) }
         return end
+    }
+
+    /// Waits for the end of the source of delayed data: after an orderly end for what is left of
+    /// the time for draining, and for its last writes.
+    private func joinDelayed(isReleased: Bool) {
+        guard let delayed else { return }
+        parts.beat.beat()
+        let left = Duration.nanoseconds(max(0, drainDeadline - clock.monotonic()))
+        let ending = isReleased ? left + Self.joinGrace : parts.settings.delivery.stopTimeout
+        let time = ending + Self.recordTimeout
+        guard !delayed.join(within: time, parts.beat) else { return }
+        parts.context.telemetry.emit(
+            DelayedSourceLate(source: parts.settings.source, time: time))
     }
 
     /// The main loop. Gap records, owed resets and held quotes go first: they are older than the
@@ -233,7 +254,7 @@ final class SourceTenure {
     /// the tape, and then publishes the last watermark, at which a successor's gap begins. It gives
     /// up after `drainNanoseconds`, so that a service that stops ends in time.
     private func drain() -> TenureEnd {
-        let deadline = clock.monotonic() + parts.settings.drainNanoseconds
+        drainDeadline = clock.monotonic() + parts.settings.drainNanoseconds
         providerStop = ProviderStop(
             inflow.ticks.providers, within: parts.settings.delivery.stopTimeout)
         // Whether the providers may still have records.
@@ -241,7 +262,7 @@ final class SourceTenure {
         delayed?.release()
         ledgers.gaps.close()
         var hasPublishedLast = false
-        while clock.monotonic() < deadline {
+        while clock.monotonic() < drainDeadline {
             parts.beat.beat()
             if case .drop? = parts.ownership.endRequest() { return .dropped }
             writeGaps()

@@ -104,8 +104,8 @@ private struct UnitStage {
 
 @Suite("What the engine says of the unit of sizes") struct UnitFeedTests {
     @Test(
-        "Sizes in lots are told once, by level 1 and one by one, and their end",
-        arguments: [[.level1], [.level1, .trades], [.level1, .allTrades]] as [Instrument.Feeds])
+        "Sizes in lots are told once, where trades come tick by tick, and their end",
+        arguments: [[.level1, .trades], [.level1, .allTrades]] as [Instrument.Feeds])
     func lots(_ feeds: Instrument.Feeds) {
         var stage = UnitStage(feeds: [feeds, feeds], rate: 20)
         stage.order("lots QQQ on")
@@ -125,21 +125,30 @@ private struct UnitStage {
         #expect(stage.sizes(0) == .shares && stage.sizes(1) == .shares)
     }
 
+    @Test("Trades of level 1 may be a sample of all, so they show nothing, lots or not")
+    func level1() {
+        var stage = UnitStage(feeds: [.level1, .level1], rate: 20)
+        stage.order("lots QQQ on")
+        stage.run(seconds: 300)
+        #expect(stage.trades > 500)
+        #expect(stage.reports.isEmpty && stage.sizes(0) == .unknown && stage.sizes(1) == .unknown)
+    }
+
     @Test("A stretch that a new connection breaks begins again")
     func broken() {
-        var stage = UnitStage(feeds: [.level1, .level1], rate: 20)
+        var stage = UnitStage(feeds: [[.level1, .trades], [.level1, .trades]], rate: 20)
         stage.order("lots all on")
         stage.run(seconds: 55)
         stage.drop()
         let cut = stage.now
-        stage.run(seconds: 90)
+        stage.run(seconds: 120)
         #expect(Set(stage.reports.map(\.0)) == [0, 1] && stage.reports.count == 2)
         #expect(stage.reports.allSatisfy { $0.at.nanoseconds(since: cut) >= 60 * second })
     }
 
     @Test("An hour of a clean feed is silent")
     func clean() {
-        var stage = UnitStage(feeds: [.level1, [.level1, .trades]], rate: 6)
+        var stage = UnitStage(feeds: [[.level1, .allTrades], [.level1, .trades]], rate: 6)
         stage.run(seconds: 3_600)
         #expect(stage.trades > 5_000)
         #expect(stage.reports.isEmpty && stage.sizes(0) == .shares && stage.sizes(1) == .shares)
@@ -147,7 +156,7 @@ private struct UnitStage {
 
     @Test("Old servers, which count stocks in lots, are understood")
     func oldServer() throws {
-        var world = World(seed: 3, feeds: [.level1], canBackfill: false, version: 158)
+        var world = World(seed: 3, feeds: [[.level1, .trades]], canBackfill: false, version: 158)
         world.start()
         for _ in 0..<3_000 { world.step(100_000_000) }
         #expect(world.engine.status.instruments.allSatisfy { !$0.sizes.isLots })

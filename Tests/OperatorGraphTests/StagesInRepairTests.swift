@@ -183,6 +183,46 @@ import Testing
         }
     }
 
+    struct Correction: Sendable {
+        /// Prices of trades of one moment.
+        let prices: [Double]
+        let ordinal: UInt64
+        let to: Double
+        /// What the bar holds in the end.
+        let bar: [Double]
+    }
+
+    @Test(
+        "duplicates are judged as they came, whatever they are corrected to later",
+        arguments: [
+            Correction(prices: [100, 100], ordinal: 1, to: 200, bar: [200]),
+            Correction(prices: [100, 100], ordinal: 2, to: 300, bar: [100]),
+            Correction(prices: [100, 101], ordinal: 2, to: 100, bar: [100, 100]),
+        ], [0, KeptTicks.stepsMax])
+    func corrected(_ row: Correction, keeping: Int) throws {
+        var machine = try OperatorGraphTests.machine([
+            Nodes.deduplicate("once", .ticks(.trade), key: [.price, .time]),
+            try Nodes.bars("bars", .node(0)),
+        ])
+        var tape = try GraphTape()
+        for price in row.prices { try tape.trade("A", at: 1.5, price: price) }
+        tape.seal(watermark: 5)
+        var people = GraphTape(.manual, of: SourceName("one"))
+        try people.change("A", .correct, "one", row.ordinal, at: 1.5, values: (row.to, 1))
+        people.seal(watermark: 0)
+        let packets = tape.packets + people.packets
+        let live = machine.run(packets).bars
+        let bars = try repaired(
+            &machine, from: 1, to: 2, packets, live: live, keeping: keeping)
+        let bar = try #require(bars.last)
+        #expect(bar.trades == UInt64(row.bar.count))
+        #expect(
+            [bar.open, bar.close]
+                == [row.bar.first, row.bar.last].compactMap(\.self).map {
+                    Price(raw: Int64($0 * 1_000_000_000))
+                })
+    }
+
     @Test("stages behind each other are warmed by what the one before let through")
     func warmUp() throws {
         let machine = try machine()

@@ -46,6 +46,28 @@ import Testing
         }
     }
 
+    @Test("the duplicate of a trade that a person cancelled stays left out")
+    func duplicates() throws {
+        let one = try #require(SourceName("ibkr"))
+        var duplicate = try tick("ibkr", from: one, at: 7)
+        duplicate.ordinal = 2
+        let once = try #require(SeriesName("once"))
+        let lists = ProofRecords.Lists(
+            series: [try #require(SeriesName("1s"))], deduplicates: [once])
+        for isCancelled in [false, true] {
+            var records = ProofRecords()
+            records.add(
+                ProofRecords.Late(openTime: 5, output: 1),
+                of: ProofRecords.Place(source: one, ordinal: 2), duplicate.symbol, series: once)
+            if isCancelled {
+                records.note(
+                    .cancel, of: ProofRecords.Place(source: one, ordinal: 1), duplicate.symbol, 5)
+            }
+            let mended = records.mended(duplicate, lists, [:])
+            #expect(mended.header?.flags.contains(.backfilled) == isCancelled)
+        }
+    }
+
     @Test("of the changes by a source and by people the later one counts")
     func later() throws {
         let one = try #require(SourceName("ibkr"))

@@ -250,6 +250,38 @@ struct SpoolReplayTests {
         #expect(json["published"]?.int == 4 && json["replayed_before"]?.int == 1)
     }
 
+    @Test("each tick that is put on the tape states the lot that it came with")
+    func lots() throws {
+        let scene = try Scene("spool_lots")
+        let client = try scene.bench.tape.connect()
+        defer { client.close() }
+        let publisher = try ManualPublisher(client, [Partition(1)], ShutdownSignal())
+        try publisher.open()
+        let source = try #require(SourceName("ib"))
+        var definition = SymbolDefinition(
+            symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined)
+        let (forty, ten) = (Quantity(raw: 4_000_000_000), Quantity(raw: 1_000_000_000))
+        let lots = [nil, RoundLot(forty), RoundLot(ten), RoundLot(ten), RoundLot(forty)]
+        for (number, lot) in lots.enumerated() {
+            definition.lot = lot
+            let tick = ReplayTick(
+                ordinal: 1, symbol: definition,
+                content: .trade(TailBench.trade(0, Int64(number) + 1)))
+            try publisher.append(tick, of: source, Partition(1))
+        }
+        try publisher.drain()
+        var found: [RoundLot?] = []
+        for packet in try scene.bench.tape.tickPackets(Partition(1))
+        where packet.header.source == .manual {
+            packet.payload.withRawSpan { bytes in
+                ReplayPacket.walk(bytes, from: packet.header.firstOrdinal) {
+                    if case .tick(let tick) = $0 { found.append(tick.symbol?.lot) }
+                }
+            }
+        }
+        #expect(found == lots)
+    }
+
     @Test("an earlier replay cannot go on once another one has begun")
     func fenced() throws {
         let scene = try Scene("spool_c")

@@ -4,6 +4,7 @@ import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
+import TapeTransport
 import TestSupport
 import Testing
 
@@ -44,12 +45,13 @@ import Testing
         }
     }
 
-    private func found() throws -> TradeOnTape {
+    private func found(id: UInt64 = 0) throws -> TradeOnTape {
         let time = Timestamp(nanoseconds: 1_800_000_000_000_000_000)
         return TradeOnTape(
             address: try #require(TickAddress(Self.place)),
             trade: Trade(
-                header: TickHeader(symbol: 0, providerTime: time, receiveTime: time),
+                header: TickHeader(
+                    symbol: 0, providerTime: time, receiveTime: time, providerID: id),
                 price: try Price("10"), size: try Quantity("100")),
             symbol: try #require(Symbol("AAPL")), owner: SourceName("ibkr"))
     }
@@ -107,6 +109,25 @@ import Testing
         #expect(try refusal(found, ["cancel"]).isEmpty)
         let more = try record(found, "correct", "--size", "3")
         #expect(more.price.raw == 12_000_000_000 && more.size.raw == 300_000_000)
+    }
+}
+
+extension TradeToolTests {
+    @Test("without a database both values are wanted of a trade that its provider may have changed")
+    func unknown() throws {
+        var found = try found(id: 7)
+        found.provider = .unknown
+        #expect(try refusal(found, ["correct", "--price", "12"]).contains("--price and --size"))
+        #expect(try refusal(found, ["correct", "--size", "12"]).contains("--price and --size"))
+        #expect(try refusal(found, ["correct", "--price", "12", "--size", "1"]).isEmpty)
+        #expect(try refusal(found, ["cancel"]).isEmpty)
+        #expect(try refusal(found, ["restore"]).contains("nothing to take back"))
+        found.change = try record(found, "correct", "--price", "12", "--size", "1")
+        #expect(try refusal(found, ["correct", "--price", "13"]).isEmpty)
+        // Nothing on the tape can be about a trade without an id.
+        found = try self.found()
+        found.provider = .unknown
+        #expect(try refusal(found, ["correct", "--price", "12"]).isEmpty)
     }
 }
 
@@ -203,7 +224,31 @@ import Testing
             return found == wanted
         }
         #expect(isThere, "\(found)")
+        // As if the tape had taken it back, and the writer had not stored that yet.
+        #expect(try word(of: places[2], takenBack: true, scene.bench).contains("try again"))
+        #expect(try word(of: places[2], takenBack: false, scene.bench).isEmpty)
+        #expect(try word(of: named, takenBack: false, scene.bench).isEmpty)
         try BustedRowsTests().settle(scene)
+    }
+
+    /// Returns why the tables do not tell what the provider said of a trade; empty: they do.
+    private func word(
+        of place: String, takenBack: Bool, _ bench: AcceptBench
+    ) throws -> String {
+        let deployment = try Deployment.find(
+            TapeTarget(), environment: bench.environment, executable: "/x")
+        let client = try deployment.openTape()
+        defer { client.close() }
+        var found = try TradeLookup(
+            client: client, address: try #require(TickAddress(place)), shutdown: ShutdownSignal()
+        ).trade()
+        if takenBack { found.change = nil }
+        do throws(ToolError) {
+            _ = try TradeTables(deployment).word(of: found)
+            return ""
+        } catch {
+            return "\(error)"
+        }
     }
 
     private func revision(_ scene: BustedRowsTests.Scene) throws -> Int {

@@ -70,9 +70,6 @@ enum Main {
                 deployment(command.target), shutdown: signals(), terminal)
         case .members(let command):
             return try command.run(deployment(command.target), terminal)
-        case .source(let command):
-            return try SourceRun(command: command, terminal: terminal)
-                .run(deployment(command.target), shutdown: signals())
         case .watch(let command):
             return try WatchRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
@@ -80,9 +77,8 @@ enum Main {
         case .repair(let command):
             return try RepairRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
-        case .trade(let command):
-            return try TradeRun(command: command, terminal: terminal)
-                .run(deployment(command.target), shutdown: signals())
+        case .trade(let command): return try trade(command, terminal)
+        case .source(let command): return try source(command, terminal)
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
         case .record, .replay: return try recording(command, terminal)
@@ -120,6 +116,20 @@ enum Main {
     }
 
     /// Runs a command that shows the market data of any database, or of a local stack.
+    private static func source(
+        _ command: SourceCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try SourceRun(command: command, terminal: terminal)
+            .run(deployment(command.target), shutdown: signals())
+    }
+
+    private static func trade(
+        _ command: TradeCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try TradeRun(command: command, terminal: terminal)
+            .run(deployment(command.target), shutdown: signals())
+    }
+
     private static func reading(
         _ command: ToolCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {

@@ -44,6 +44,24 @@ struct TradeInStages: TickInStages {
     }
 }
 
+/// A trade in a repair. Deduplicators see it as it came, all other stages as it was corrected
+/// later.
+struct RepairedTradeInStages: TickInStages {
+    let inStages: TradeInStages
+    let original: Trade
+
+    var header: TickHeader { inStages.header }
+    var graphTick: GraphTick? { inStages.graphTick }
+    var liveRecord: LiveTick.Record { inStages.liveRecord }
+    var twins: UInt64 { inStages.twins }
+
+    func isNew(for deduplicator: inout Deduplicator, of owner: Int) -> Bool {
+        deduplicator.isNew(original, of: owner)
+    }
+    func meets(_ condition: ExpressionEvaluator) -> Bool { inStages.meets(condition) }
+    func duplicate(series: UInt16) -> LateTick { inStages.duplicate(series: series) }
+}
+
 struct QuoteInStages: TickInStages {
     let quote: Quote
     let source: Int

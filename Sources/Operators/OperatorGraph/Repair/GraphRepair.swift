@@ -216,8 +216,7 @@ package struct GraphRepair: Sendable {
     /// false, the ticks were few enough to be kept, and everything is computed.
     package mutating func endFirstPass() -> Bool {
         leaves.tables.missing = missing.stretches
-        let changes = self.changes
-        stages.endNotes { changes.applied(to: $0, $1, source: $2) }
+        stages.endNotes(changes)
         guard !kept.isTooMuch else { return true }
         let all = kept
         kept = KeptTicks(max: 0)
@@ -227,7 +226,7 @@ package struct GraphRepair: Sendable {
             switch one.step {
             case .trade(let trade): take(trade, one.ordinal, pass)
             case .quote(let quote): take(quote, one.ordinal, pass)
-            case .providerBar(let bar): take(bar, pass)
+            case .providerBar(let bar): take(bar, one.ordinal, pass)
             case .move(let place): apply(all.moves[place])
             }
         }
@@ -329,7 +328,7 @@ package struct GraphRepair: Sendable {
                     continue
                 }
                 own(&bar.header, source)
-                take(bar, pass)
+                take(bar, walk.ordinal, pass)
             case .bar: continue
             }
         }
@@ -371,7 +370,7 @@ package struct GraphRepair: Sendable {
             ? changes.change(of: found, ordinal, source: pass.source) : nil
         var trade = found
         if case .corrected(let values) = change { trade.take(values) }
-        let way = stages.way(of: .trade(trade))
+        let way = stages.way(of: .trade(found), ordinal, source: pass.source)
         for leaf in pass.trades.leaves where holds(leaf.leaf, trade.header) {
             if way.passed & leaf.input != 0, change != .cancelled {
                 leaves.trade(leaf, trade, source: source, ordinal: ordinal)
@@ -390,7 +389,7 @@ package struct GraphRepair: Sendable {
         let feed = symbols.source(of: quote.header.symbol)
         let source = pass.source ?? feed
         guard source == feed else { return }
-        let way = stages.way(of: .quote(quote))
+        let way = stages.way(of: .quote(quote), ordinal, source: pass.source)
         for leaf in pass.quotes.leaves where holds(leaf.leaf, quote.header) {
             if way.passed & leaf.input != 0 {
                 leaves.quote(leaf, quote, source: source, ordinal: ordinal)
@@ -414,12 +413,12 @@ package struct GraphRepair: Sendable {
     }
 
     /// Gives a provider's bar to the machines that it reaches.
-    private mutating func take(_ bar: ProviderBar, _ pass: Pass) {
+    private mutating func take(_ bar: ProviderBar, _ ordinal: UInt64, _ pass: Pass) {
         guard pass.providerBars.isUsed, bar.header.symbol < symbols.count else { return }
         let feed = symbols.source(of: bar.header.symbol)
         let source = pass.source ?? feed
         guard source == feed else { return }
-        let way = stages.way(of: .providerBar(bar))
+        let way = stages.way(of: .providerBar(bar), ordinal, source: pass.source)
         for input in pass.providerBars.leaves
         where way.passed & input.input != 0
             && extentsOfBars[input.leaf].holds(bar.header.symbol, bar.openTime.nanoseconds)

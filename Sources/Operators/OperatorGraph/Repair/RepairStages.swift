@@ -10,13 +10,16 @@ internal import StreamCore
 /// A *stage* is a node that lets ticks pass or not: a filter, a throttle, a deduplicator. A tick's
 /// *way* says which places of the graph it reached. A fetched tick's *twin* is the same tick that
 /// also came at its time. To *judge* a fetched tick is to run it through the stages.
+///
+/// Deduplicators see a trade as it came, so a correction makes no repetition count that was left
+/// out. All other stages see it as it was corrected later.
 struct RepairStages: Sendable {
     /// The maximum number of fetched ticks: 92 MB. Further ones are judged at their place on the
     /// tape, and counted.
     static let fetchedMax = 524_288
 
     private struct Fetched: Sendable, BitwiseCopyable {
-        var tick: KeptTicks.Step
+        let tick: KeptTicks.Step
         let ordinal: UInt64
         /// The source; `nil` for `manual`.
         let source: Int?
@@ -56,6 +59,8 @@ struct RepairStages: Sendable {
     /// The fetched ticks in the order of the tape.
     private var fetched: [Fetched] = []
     private let max: Int
+    /// Which trades were corrected later. It is known in the second pass.
+    private var changes = TradeChanges()
     /// By owner of symbols, as the stages number them: its fetched ticks.
     private var queues: [Queue] = []
     /// How many fetched ticks came again in the second pass.
@@ -116,18 +121,15 @@ struct RepairStages: Sendable {
         }
     }
 
-    /// Ends the first pass. Has to be called between the passes. `change` returns a tick as it was
-    /// corrected later.
-    mutating func endNotes(
-        _ change: (KeptTicks.Step, _ ordinal: UInt64, _ source: Int?) -> KeptTicks.Step
-    ) {
+    /// Ends the first pass. Has to be called between the passes.
+    mutating func endNotes(_ changes: TradeChanges) {
+        self.changes = changes
         for place in fetched.indices {
             let tick = fetched[place].tick
             for (bit, seen) in sightings.enumerated()
             where kinds[bit] == tick.kind && seen.contains(tick) {
                 fetched[place].twins |= 1 << UInt64(bit)
             }
-            fetched[place].tick = change(tick, fetched[place].ordinal, fetched[place].source)
         }
         sightings = []
         let order = fetched.indices.sorted { (fetched[$0].time, $0) < (fetched[$1].time, $1) }
@@ -139,12 +141,17 @@ struct RepairStages: Sendable {
 
     // MARK: the second pass
 
-    /// Returns how far a tick of its symbol's source comes. Has to be called in the same order.
-    mutating func way(of tick: KeptTicks.Step) -> TickStages.Way {
+    /// Returns how far a tick of its symbol's source comes. It is given as it came. Has to be
+    /// called in the same order.
+    mutating func way(
+        of tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?
+    ) -> TickStages.Way {
         guard let header = tick.header, isJudged(tick) else {
             return TickStages.Way(passed: UInt64.max)
         }
-        guard remembers else { return run(tick, twins: 0) }
+        let found = Fetched(
+            tick: tick, ordinal: ordinal, source: source, time: header.stageTime.nanoseconds)
+        guard remembers else { return run(found) }
         let owner = stages.owner(of: header.symbol)
         guard header.flags.contains(.backfilled) else {
             let time = header.stageTime
@@ -152,9 +159,9 @@ struct RepairStages: Sendable {
                 queues[owner].clock = Swift.max(queues[owner].clock, time.nanoseconds)
             }
             judge(queues[owner].clock, of: owner)
-            return run(tick, twins: 0)
+            return run(found)
         }
-        guard answered < fetched.count else { return run(tick, twins: 0) }
+        guard answered < fetched.count else { return run(found) }
         // All of its owner's ticks with an earlier time are on the tape before the fetched tick.
         let place = answered
         answered += 1
@@ -169,27 +176,31 @@ struct RepairStages: Sendable {
             let place = queues[owner].order[queues[owner].judged]
             guard fetched[place].time < end else { return }
             queues[owner].judged += 1
-            fetched[place].way = run(fetched[place].tick, twins: fetched[place].twins)
+            fetched[place].way = run(fetched[place])
         }
     }
 
-    private mutating func run(_ tick: KeptTicks.Step, twins: UInt64) -> TickStages.Way {
+    private mutating func run(_ one: Fetched) -> TickStages.Way {
         defer { unseen.removeAll() }
-        switch tick {
+        switch one.tick {
         case .trade(let trade):
+            let corrected = changes.corrected(trade, one.ordinal, source: one.source)
             return stages.run(
                 plan.trades.stages,
-                TradeInStages(trade: trade, source: 0, ordinal: 0, twins: twins),
+                RepairedTradeInStages(
+                    inStages: TradeInStages(
+                        trade: corrected, source: 0, ordinal: 0, twins: one.twins),
+                    original: trade),
                 root: plan.trades.bit(of: .ticks(.trade)), into: &unseen)
         case .quote(let quote):
             return stages.run(
                 plan.quotes.stages,
-                QuoteInStages(quote: quote, source: 0, ordinal: 0, twins: twins),
+                QuoteInStages(quote: quote, source: 0, ordinal: 0, twins: one.twins),
                 root: plan.quotes.bit(of: .ticks(.quote)), into: &unseen)
         case .providerBar(let bar):
             return stages.run(
                 plan.providerBars.stages,
-                ProviderBarInStages(bar: bar, source: 0, ordinal: 0, twins: twins),
+                ProviderBarInStages(bar: bar, source: 0, ordinal: 0, twins: one.twins),
                 root: plan.providerBars.bit(of: .ticks(.providerBar)), into: &unseen)
         case .move: return TickStages.Way(passed: 0)
         }

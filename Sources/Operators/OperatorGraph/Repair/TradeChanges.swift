@@ -151,15 +151,14 @@ struct TradeChanges: Sendable {
 }
 
 extension TradeChanges {
-    /// Returns a tick as it was corrected later.
-    func applied(
-        to tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?
-    ) -> KeptTicks.Step {
-        guard case .trade(var trade) = tick,
-            case .corrected(let values) = change(of: trade, ordinal, source: source)
-        else { return tick }
-        trade.take(values)
-        return .trade(trade)
+    /// Returns a trade as it was corrected later.
+    func corrected(_ trade: Trade, _ ordinal: UInt64, source: Int?) -> Trade {
+        guard case .corrected(let values) = change(of: trade, ordinal, source: source) else {
+            return trade
+        }
+        var corrected = trade
+        corrected.take(values)
+        return corrected
     }
 }
 

@@ -1,16 +1,14 @@
-internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
 // The unit of sizes: what the witness of an instrument gets, and what it reports.
 extension FeedMachine {
-    /// Lets the witness of units count a trade. The last price and size stand for several trades,
-    /// and delayed trades are older than the volume, so they prove nothing.
+    /// Lets the witness of units count a trade that came tick by tick. Those of level 1 prove
+    /// nothing: the last price and size stand for several trades, and `RTVolume` may leave most
+    /// trades out, which looks like lots. Delayed trades are older than the volume.
     @inline(__always)
     mutating func witness(_ trade: Trade, _ route: FeedRoute) {
-        // The subscript is not used here: with optional chaining it costs an allocation.
-        let source = entries[route.place].slots[route.slot].assembler?.trades
-        if source == .last || trade.header.flags.contains(.delayed) {
+        if !trade.header.flags.isDisjoint(with: [.delayed, .conflated]) {
             entries[route.place].units.begin()
         } else {
             entries[route.place].units.traded(trade.size)

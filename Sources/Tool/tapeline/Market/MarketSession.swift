@@ -4,7 +4,7 @@ import TapeProtocol
 /// A database session that reads the market views (`70_market.sql`).
 struct MarketSession: ~Copyable {
     private let connection: PostgresConnection
-    private let namespace: String
+    let namespace: String
     private let timeout: Duration
 
     init(

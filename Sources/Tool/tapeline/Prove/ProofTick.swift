@@ -184,7 +184,10 @@ struct ProofRecords: Sendable {
         }
         // A new computation finds duplicates again. It may miss the duplicate of a tick that came
         // late and was set aside, if the time is a part of what makes two ticks equal.
-        guard lists.series.contains(where: { isListed(tick.symbol, $0) }) else { return nil }
+        // It also misses the duplicate of a trade that a person cancelled or corrected.
+        guard
+            !personal.isEmpty || lists.series.contains(where: { isListed(tick.symbol, $0) })
+        else { return nil }
         for name in lists.deduplicates {
             if let found = late[name]?[place] { return (name, found, true) }
         }

@@ -20,9 +20,15 @@ final class ManualPublisher {
         let source: SourceName?
     }
 
+    private struct Registered {
+        let number: UInt32
+        /// What the number means from its next tick on.
+        let definition: SymbolDefinition
+    }
+
     private struct Lane {
         let lane: Int
-        var symbols: [Pair: UInt32] = [:]
+        var symbols: [Pair: Registered] = [:]
     }
 
     private let mailbox = TapeMailbox(capacity: 256)
@@ -142,15 +148,23 @@ final class ManualPublisher {
         }
     }
 
+    /// Returns the number of a symbol. A definition that differs from the last one, for example in
+    /// the lot, is stated before the next tick, so that each tick keeps its own.
     private func symbol(
         _ definition: SymbolDefinition?, _ partition: Partition, _ lane: Lane
     ) -> UInt32 {
         guard let definition else { return TickHeader.noSymbol }
         let pair = Pair(symbol: definition.symbol, source: definition.source)
-        if let known = lane.symbols[pair] { return known }
-        let index = publisher.register(definition, lane: lane.lane)
-        lanes[partition]?.symbols[pair] = index
-        return index
+        let number: UInt32
+        if let known = lane.symbols[pair] {
+            if known.definition == definition { return known.number }
+            number = known.number
+            publisher.redefine(number, as: definition, lane: lane.lane)
+        } else {
+            number = publisher.register(definition, lane: lane.lane)
+        }
+        lanes[partition]?.symbols[pair] = Registered(number: number, definition: definition)
+        return number
     }
 
     private func pump() throws {

@@ -20,14 +20,18 @@ struct TradeTables: ~Copyable {
         session = try MarketSession(deployment)
     }
 
-    /// Returns what the provider's records say of a trade that no person has changed.
+    /// Returns what the provider's records say of a trade that no person has changed. Refuses while
+    /// the tables still apply a change that the tape took back.
     func word(of found: TradeOnTape) throws(ToolError) -> TradeOnTape.ProviderWord {
         // Rows of `trades_effective` with a person's change do not show what the provider said.
         guard found.change == nil else { return .nothing }
         let time = found.trade.header.eventTime
         let rows = try session.rows(
             """
-            SELECT e.price::text, e.size::text, e.is_corrected
+            SELECT e.price::text, e.size::text, e.is_corrected, EXISTS (
+                SELECT FROM trade_changes c WHERE c.is_in_force
+                    AND (c.symbol, c.tick_id, c.event_time_ns)
+                        = (t.symbol, t.tick_id, t.event_time_ns))
             FROM trades t LEFT JOIN trades_effective e
                 ON (e.symbol, e.ts, e.tick_id) = (t.symbol, t.ts, t.tick_id)
             WHERE t.symbol = $1 AND t.ts = $2 AND t.tick_id = $3
@@ -35,6 +39,10 @@ struct TradeTables: ~Copyable {
             [.text(found.symbol.text), .timestamp(time), .text("\(found.address)")])
         // The writer may not have stored it yet.
         guard let row = rows.first else { return .nothing }
+        guard row[3] != "t" else {
+            throw .refused(
+                "the tables do not have the last change of \(found.address) yet: try again")
+        }
         guard row[2] != nil else { return .cancelled }
         guard row[2] == "t", let price = row[0], let size = row[1] else { return .nothing }
         do throws(FixedPoint.ParseError) {
@@ -45,13 +53,22 @@ struct TradeTables: ~Copyable {
     }
 
     /// Returns the bars of a trade, those of short windows first. A source of bars that has no
-    /// trade near is a group of sources, whose bars may hold the trade, too.
+    /// trade near is a group of sources, whose bars may hold the trade, too. Only bars that began
+    /// within a day before the trade are looked for, and within 40 days where windows are long.
     func bars(of found: TradeOnTape) throws(ToolError) -> [TradeBar] {
+        let long = try session.rows(
+            "SELECT series FROM \"\(session.namespace)\".bar_series WHERE is_long")
         let rows = try session.rows(
             """
-            SELECT series, source, ts, close_time, version, trades FROM candles
-            WHERE symbol = $1 AND ts <= $2 AND close_time > $2
-                AND ts > $2::timestamptz - interval '40 days'
+            SELECT series, source, ts, close_time, version, trades FROM (
+                SELECT series, source, ts, close_time, version, trades, number FROM candles
+                WHERE symbol = $1 AND ts > $2::timestamptz - interval '1 day' AND ts <= $2
+                UNION ALL
+                SELECT series, source, ts, close_time, version, trades, number FROM candles
+                WHERE symbol = $1 AND series = ANY ($4::text[])
+                    AND ts > $2::timestamptz - interval '40 days'
+                    AND ts <= $2::timestamptz - interval '1 day') AS near
+            WHERE close_time > $2
                 AND ($3 = '' OR source = $3 OR source NOT IN (
                     SELECT t.source FROM trades t WHERE t.symbol = $1
                         AND t.ts BETWEEN $2::timestamptz - interval '1 day'
@@ -61,6 +78,7 @@ struct TradeTables: ~Copyable {
             [
                 .text(found.symbol.text), .timestamp(found.trade.header.eventTime),
                 .text(found.owner?.text ?? ""),
+                .textArray(long.compactMap { $0[0] }),
             ])
         return rows.map { row in
             let cells = row.map { $0 ?? "-" }

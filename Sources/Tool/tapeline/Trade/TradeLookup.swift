@@ -1,6 +1,7 @@
 import MarketModel
 import NatsTransport
 import Primitives
+import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -11,6 +12,7 @@ struct TradeLookup {
 
     let client: TapeClient
     let address: TickAddress
+    let shutdown: ShutdownSignal
 
     private var stream: String { client.names.tickStream(of: address.partition) }
     private var subject: String { client.names.ticks(address.partition, address.source) }
@@ -124,6 +126,9 @@ struct TradeLookup {
         try reader.open(input, from: .sequence(sequence), to: .stored)
         var last: TradeChange?
         while !reader.isOver {
+            if shutdown.isRequested {
+                throw ToolError.refused("interrupted; nothing was changed")
+            }
             try reader.receive(timeout: Self.turn) { packet in
                 packet.message.withPayload { bytes in
                     var walk = PacketWalk()

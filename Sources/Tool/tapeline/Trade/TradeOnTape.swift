@@ -17,6 +17,8 @@ struct TradeOnTape {
 
     enum ProviderWord: Equatable, Sendable {
         case nothing
+        /// Not known: no database is named.
+        case unknown
         case cancelled
         case corrected(Price, Quantity)
     }
@@ -31,7 +33,7 @@ struct TradeOnTape {
         switch (change, provider) {
         case (let change?, _) where change.change == TradeChangeAction.cancel.rawValue: nil
         case (let change?, _): Values(price: change.price, size: change.size)
-        case (nil, .nothing): Values(price: trade.price, size: trade.size)
+        case (nil, .nothing), (nil, .unknown): Values(price: trade.price, size: trade.size)
         case (nil, .cancelled): nil
         case (nil, .corrected(let price, let size)): Values(price: price, size: size)
         }
@@ -55,12 +57,17 @@ struct TradeOnTape {
         case .restore:
             guard change != nil else {
                 throw .refused(
-                    provider == .nothing
+                    provider == .nothing || provider == .unknown
                         ? "\(address) was not changed: there is nothing to take back"
                         : "\(address) was changed by its provider, and only people's changes can "
                             + "be taken back: 'tapeline trade correct' sets its values")
             }
         case .correct:
+            guard isWordKnown || command.price != nil && command.size != nil else {
+                throw .refused(
+                    "without a database (POSTGRES_HOST) it is not known what the provider said of "
+                        + "\(address): give --price and --size")
+            }
             let before = present ?? Values(price: trade.price, size: trade.size)
             let values = Values(
                 price: command.price ?? before.price, size: command.size ?? before.size)
@@ -72,6 +79,11 @@ struct TradeOnTape {
             (record.price, record.size) = (values.price, values.size)
         }
         return record
+    }
+
+    /// Whether the values are known that a correction keeps. A provider changes trades by their id.
+    private var isWordKnown: Bool {
+        provider != .unknown || change != nil || trade.header.providerID == 0
     }
 
     private var alreadyCancelled: ToolError {
@@ -93,7 +105,7 @@ struct TradeOnTape {
     private var said: [String] {
         var lines: [String] = []
         switch provider {
-        case .nothing: break
+        case .nothing, .unknown: break
         case .cancelled: lines.append("  cancelled by its provider")
         case .corrected(let price, let size):
             lines.append("  corrected by its provider: \(size) at \(price)")

@@ -7,8 +7,14 @@ struct TradeReport {
     let command: TradeCommand
     let found: TradeOnTape
     let record: TradeChange
-    /// `nil` when no database is named.
-    let bars: [TradeBar]?
+    let bars: Bars
+
+    enum Bars {
+        /// No database is named.
+        case notAsked
+        case failed(String)
+        case found([TradeBar])
+    }
 
     /// The new versions that a change may make.
     var subject: RepairWatch.Subject {
@@ -31,8 +37,12 @@ struct TradeReport {
         if command.action == .correct {
             lines.append("  will count as \(record.size) at \(record.price)")
         }
-        guard let bars else {
+        let bars: [TradeBar]
+        switch self.bars {
+        case .notAsked:
             return lines + ["its bars are not shown: no database is named (POSTGRES_HOST)"]
+        case .failed(let why): return lines + ["its bars are not shown: \(why)"]
+        case .found(let found): bars = found
         }
         guard !bars.isEmpty else {
             return lines + ["no bar with its time is stored; an open one changes, too"]
@@ -68,7 +78,12 @@ struct TradeReport {
             json.member("requester", record.requester)
             json.member("note", record.note)
             json.member(
-                "bars", array: { json in for bar in bars ?? [] { Self.write(bar, into: &json) } })
+                "bars",
+                array: { json in
+                    guard case .found(let bars) = self.bars else { return }
+                    for bar in bars { Self.write(bar, into: &json) }
+                })
+            if case .failed(let why) = bars { json.member("bars_problem", why) }
             json.member("state", outcome.state.rawValue)
             if let sequence = outcome.sequence { json.member("sequence", sequence) }
             json.member(

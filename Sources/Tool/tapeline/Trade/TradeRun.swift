@@ -34,13 +34,10 @@ struct TradeRun {
         _ deployment: Deployment, _ client: TapeClient, _ shutdown: ShutdownSignal,
         asked: inout UInt64?
     ) throws -> ExitCode {
-        var found = try TradeLookup(client: client, address: command.address).trade()
-        var bars: [TradeBar]?
-        if deployment.postgres != nil {
-            let tables = try TradeTables(deployment)
-            found.provider = try tables.word(of: found)
-            bars = try tables.bars(of: found)
-        }
+        var found = try TradeLookup(
+            client: client, address: command.address, shutdown: shutdown
+        ).trade()
+        let bars = try look(up: &found, deployment)
         let record = try found.record(
             for: command, requester: Requester.name(bytesMax: TradeChange.requesterBytesMax),
             now: SystemClock().now())
@@ -71,6 +68,24 @@ struct TradeRun {
         let outcome = RepairOutcome(
             of: sequence, isOver: isOver, bars: watch.bars, refusals: watch.refusals)
         return finish(report, outcome, watch.versions)
+    }
+
+    /// Asks the database, if one is named, what the provider said of the trade, and for its bars.
+    private func look(
+        up found: inout TradeOnTape, _ deployment: Deployment
+    ) throws(ToolError) -> TradeReport.Bars {
+        guard deployment.postgres != nil else {
+            found.provider = .unknown
+            return .notAsked
+        }
+        let tables = try TradeTables(deployment)
+        found.provider = try tables.word(of: found)
+        do throws(ToolError) {
+            return .found(try tables.bars(of: found))
+        } catch {
+            // The change does not need them.
+            return .failed("\(error)")
+        }
     }
 
     private func finish(

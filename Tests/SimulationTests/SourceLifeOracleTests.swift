@@ -9,7 +9,8 @@ import Testing
 /// Sources of one partition that fall silent, come back, are retired and resumed, at random moments
 /// and in any order, with gateways that ended but whose packets come later. The time that is
 /// derived from all of them is compared with a separate calculation over the list of packets. The
-/// machine is restored from its bytes at random places. To run one world: `SIMULATION_SEED=7`.
+/// machine is restored from its bytes at random places. In some worlds one source has delayed data,
+/// and nodes over several sources name sources or none. To run one world: `SIMULATION_SEED=7`.
 @Suite("The life of sources and the oracle") struct SourceLifeOracleTests {
     @Test("the derived time waits for exactly those sources that are neither silent nor retired")
     func life() throws {
@@ -20,7 +21,7 @@ import Testing
         }
         guard SimulationSeeds.all.count > 1 else { return }
         #expect(seen.silences > 100 && seen.retirements > 100 && seen.returns > 100, "\(seen)")
-        #expect(seen.lateReturns > 10, "\(seen)")
+        #expect(seen.lateReturns > 10 && seen.ahead > 100, "\(seen)")
     }
 }
 
@@ -32,6 +33,8 @@ private struct SourceLifeWorld {
         var returns = 0
         /// Returns of a source below the time that was reached without it.
         var lateReturns = 0
+        /// Packets at which a delayed source that is left out would have held the time back.
+        var ahead = 0
     }
 
     /// A packet of the tape, as the oracle keeps it.
@@ -46,12 +49,17 @@ private struct SourceLifeWorld {
     private static let second: Int64 = 1_000_000_000
     private static let silentAfter = 5 * second
     private static let start = 1_700_000_000 * second
+    private static let delay = 900 * second
 
     private let seed: UInt64
     private var random: SeededRandom
     private let names: [SourceName]
+    /// Whether all nodes over several sources leave the delayed source out by name.
+    private let leavesOutDelayed: Bool
     private let program: GraphProgram
     private var log: [Entry] = []
+    /// By source, the greatest watermark in the log; `Int64.min` while it has given none.
+    private var told: [Int64]
     /// The partition's clock after each packet of the log.
     private var clock: [Int64] = []
     /// By source: its epoch, its clock's lead, its watermark, and until which step it is quiet.
@@ -64,7 +72,11 @@ private struct SourceLifeWorld {
         self.seed = seed
         random = SeededRandom(seed: seed)
         let count = Int.random(in: 2...4, using: &random)
-        names = try (0..<count).map { try #require(SourceName("s\($0)")) }
+        let hasDelayed = Bool.random(using: &random)
+        names = try (0..<count).map { number in
+            let isDelayed = hasDelayed && number == count - 1
+            return try #require(SourceName(isDelayed ? "s0-delayed" : "s\(number)"))
+        }
         var leads: [Int64] = []
         for _ in 0..<count {
             leads.append(Int64.random(in: -3_600...3_600, using: &random) * Self.second)
@@ -73,8 +85,22 @@ private struct SourceLifeWorld {
         epochs = Array(repeating: 1, count: count)
         watermarks = Array(repeating: Self.start, count: count)
         quietUntil = Array(repeating: 0, count: count)
-        var graph = GraphDefinition.simple(try BarSeriesSet(["1s"]))
+        told = Array(repeating: Int64.min, count: count)
+        let series = try BarSeriesSet(["1s"])
+        var graph = GraphDefinition.simple(series)
         graph.silentAfter = Self.silentAfter
+        let choices: [[[String]]] = [[], [["s0"]], [["s0"], ["s0-delayed"]], [["s0"], []]]
+        let choice = Int.random(in: choices.indices, using: &random)
+        leavesOutDelayed = choice == 1
+        for (number, sources) in choices[choice].enumerated() {
+            let rule = BreadthRule(
+                series: series.all[0].name, universe: [], measures: [.advanceDecline],
+                sources: sources.compactMap { SourceName($0) })
+            graph.nodes.append(
+                GraphNode(
+                    name: "market\(number)", input: .ticks(.trade),
+                    operation: .breadth(rule, calendar: nil)))
+        }
         program = GraphProgram(graph)
     }
 
@@ -97,6 +123,8 @@ private struct SourceLifeWorld {
                     seen.returns += 1
                     if watermarks[source] < reached { seen.lateReturns += 1 }
                 }
+                let least = self.least
+                if there.contains(where: { told[$0] < least }) { seen.ahead += 1 }
                 reached = max(reached, least)
                 guard isTaken, machine.watermark.nanoseconds == reached,
                     whole.watermark == machine.watermark
@@ -152,6 +180,7 @@ private struct SourceLifeWorld {
         guard step >= quietUntil[source] else { return nil }
         if quietUntil[source] > 0, step == quietUntil[source] { epochs[source] += 1 }
         watermarks[source] = now - Int64.random(in: 0...2, using: &random) * Self.second
+        if names[source].isDelayed { watermarks[source] -= Self.delay }
         return packet(
             source, epoch: epochs[source], watermark: watermarks[source], sent: now + leads[source])
     }
@@ -179,6 +208,7 @@ private struct SourceLifeWorld {
         let before = log.lastIndex { $0.source == source && !$0.isRetirement }
         let present = clock.last ?? 0
         log.append(entry)
+        told[source] = max(told[source], entry.watermark)
         guard !entry.isRetirement, let before else {
             clock.append(present)
             return
@@ -205,12 +235,16 @@ private struct SourceLifeWorld {
 
     private func absent(_ source: Int) -> Bool { isSilent(source) || isRetired(source) }
 
-    /// The least of the last watermarks of the sources that are there.
+    /// The sources that are there and have given a watermark.
+    private var there: [Int] {
+        names.indices.filter { !absent($0) && told[$0] > Int64.min }
+    }
+
+    /// The least of the last watermarks of the sources that are there. The delayed one counts where
+    /// it is not left out, and where it is alone.
     private var least: Int64 {
-        let there = names.indices.filter { !absent($0) }
-        let times = there.compactMap { source in
-            log.filter { $0.source == source }.map(\.watermark).max()
-        }
-        return times.filter { $0 > Int64.min }.min() ?? Int64.min
+        let present = there
+        let awaited = present.filter { !(leavesOutDelayed && names[$0].isDelayed) }
+        return (awaited.isEmpty ? present : awaited).map { told[$0] }.min() ?? Int64.min
     }
 }

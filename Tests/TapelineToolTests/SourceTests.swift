@@ -106,6 +106,7 @@ struct SourceTests {
     func refused() throws {
         let bench = try TailBench(try TailPeers.nats.get(), namespace: "source_c")
         try publish(bench, "live")
+        try publish(bench, "live-delayed")
         let description = ServiceDescription(
             name: "member", version: "1.2.3", revision: "abc12", summary: "Is a member.",
             keys: ConfigurationKey.tape, rules: [.tape])
@@ -120,9 +121,14 @@ struct SourceTests {
             ports: [port])
         defer { member.close() }
         #expect(eventually { member.held.count == 1 })
-        #expect(reason { try said(bench, ["retire", "live"]) }?.contains("(gate-1)") == true)
-        #expect(try headers(bench, "live").allSatisfy { $0?.retiresSource == false })
-        #expect(try said(bench, ["list"]).output.contains("gate-1 (ready)"))
+        // The gateway of the live source opens that of its delayed data, too.
+        for name in ["live", "live-delayed"] {
+            #expect(reason { try said(bench, ["retire", name]) }?.contains("(gate-1)") == true)
+            #expect(try headers(bench, name).allSatisfy { $0?.retiresSource == false })
+        }
+        let lines = try said(bench, ["list"]).output.split(separator: "\n").dropFirst()
+        #expect(lines.count == 2)
+        #expect(lines.allSatisfy { $0.contains("gate-1 (ready)") }, "\(lines)")
         #expect(reason { try said(bench, ["retire", "x"]) }?.contains("put nothing") == true)
     }
 

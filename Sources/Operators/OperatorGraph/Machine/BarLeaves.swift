@@ -21,7 +21,7 @@ struct BarLeaves: Sendable {
     private init(empty plan: GraphPlan) {
         plans = plan.leaves
         resamplePlans = plan.resamples
-        tables = PartitionTables(plan.groups)
+        tables = PartitionTables(plan.groups, awaitedBy: plan.breadths)
         tables.missing.holdsProviderBars = plan.providerBars.isUsed
     }
 
@@ -82,7 +82,9 @@ struct BarLeaves: Sendable {
     ) throws(CheckpointError) {
         self.init(empty: plan)
         var pieces = pieces
-        tables = try PartitionTables(plan.groups, restoring: bytes.extracting(pieces.removeFirst()))
+        tables = try PartitionTables(
+            plan.groups, awaitedBy: plan.breadths,
+            restoring: bytes.extracting(pieces.removeFirst()))
         for (plan, piece) in zip(plans, pieces) {
             let state = bytes.extracting(piece)
             let (rule, calendar) = (plan.rule, plan.calendar)

@@ -130,8 +130,8 @@ package struct GraphMachine: Sendable {
     /// `OperatorValue`. Counted since this machine was made or restored.
     package var valuesLeftOut: UInt64 { stages.valuesLeftOut }
 
-    /// The time up to which all bars are in the output, but for those of silent and retired
-    /// sources; `noWatermark` before the first watermark.
+    /// The time up to which all bars are in the output, but for those of sources that are silent,
+    /// retired or not awaited; `noWatermark` before the first watermark.
     package var watermark: Timestamp { leaves.tables.completeThrough }
 
     /// Notes the time before which the tape holds no ticks. Windows that begin earlier are partial.

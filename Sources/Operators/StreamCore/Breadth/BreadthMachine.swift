@@ -71,7 +71,7 @@ public struct BreadthMachine: Sendable {
     }
     public var symbolCount: Int { symbols.count }
     /// The sources and groups of its symbols.
-    var sources: Set<SourceName> { Set(names.map(\.source)) }
+    private(set) var sources: Set<SourceName> = []
     /// Windows that are open, or may still be revised.
     public var openWindows: Int { windows.count }
 
@@ -88,6 +88,7 @@ public struct BreadthMachine: Sendable {
         }
         let index = UInt32(symbols.count)
         names.append(symbol)
+        sources.insert(symbol.source)
         indexes[symbol] = index
         symbols.append(BreadthSymbol(measures: rule.measures.count))
         return index

@@ -78,9 +78,9 @@ public struct UniverseState: Sendable {
 
     /// Returns the machine's number for a symbol; `nil` when the symbol does not count there.
     public mutating func symbol(_ symbol: SourceSymbol, machine: Int) -> UInt32? {
-        let known = machines[machine].symbolCount
+        let known = machines[machine].sources.count
         let number = machines[machine].symbol(symbol)
-        if machines[machine].symbolCount > known { choose(machine) }
+        if machines[machine].sources.count > known { choose(machine) }
         return number
     }
 

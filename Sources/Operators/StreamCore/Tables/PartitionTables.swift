@@ -16,14 +16,19 @@ public struct PartitionTables: Sendable {
     /// Gaps that make windows partial; in the tables of a repair also the beginnings of
     /// subscriptions, of which live machines learn by `Change.restart`.
     public var missing = MissingStretches()
-    /// The time up to which the bars of all sources are complete, but for those that were silent or
-    /// retired; `noWatermark` before the first watermark. It never goes backwards: what a source
-    /// brings after that is late for whatever uses the bars of several sources.
+    /// The time up to which the bars of all sources are complete, but for those that were silent,
+    /// retired or not awaited; `noWatermark` before the first watermark. It never goes backwards:
+    /// what a source brings after that is late for whatever uses the bars of several sources.
     public private(set) var completeThrough = SourceTable.noWatermark
     /// The sources that are one source to bars.
     public let groups: SourceGroups
 
-    public init(_ groups: SourceGroups = SourceGroups()) { self.groups = groups }
+    /// `rules` are those of all nodes over several sources. They decide for which sources
+    /// `completeThrough` waits.
+    public init(_ groups: SourceGroups = SourceGroups(), awaitedBy rules: [BreadthRule] = []) {
+        self.groups = groups
+        sources.awaited = AwaitedSources(rules, groups)
+    }
 
     /// The changes that one definition made to the tables.
     public struct Change: Sendable {
@@ -63,8 +68,8 @@ public struct PartitionTables: Sendable {
     /// Notes that a source sent a packet at this time.
     public mutating func sent(_ source: Int, at time: Timestamp) { sources.sent(source, at: time) }
 
-    /// Moves `completeThrough` to the least watermark of the sources that are neither silent nor
-    /// retired.
+    /// Moves `completeThrough` to the least watermark of the awaited sources that are neither
+    /// silent nor retired.
     public mutating func complete(silentAfter: Int64) {
         completeThrough = max(
             completeThrough, sources.leastWatermark(silentAfter: silentAfter))
@@ -206,9 +211,9 @@ extension PartitionTables {
         envelope.seal(&bytes, from: start)
     }
 
-    /// Restores the tables whose `encode` wrote these bytes, for the same groups.
+    /// Restores the tables whose `encode` wrote these bytes, for the same groups and rules.
     public init(
-        _ groups: SourceGroups, restoring bytes: RawSpan
+        _ groups: SourceGroups, awaitedBy rules: [BreadthRule] = [], restoring bytes: RawSpan
     ) throws(CheckpointError) {
         self.groups = groups
         let hasRetired = Self.envelopeOfRetired.begins(bytes)
@@ -219,6 +224,7 @@ extension PartitionTables {
             throw reader.malformed(.header)
         }
         sources = try SourceTable(&reader, bytes, withRetired: hasRetired)
+        sources.awaited = AwaitedSources(rules, groups)
         let owners = sources.entries.map { groups.owner(of: $0.name) }
         symbols = try SymbolTable(&reader, bytes, owners: owners)
         try reader.finish()

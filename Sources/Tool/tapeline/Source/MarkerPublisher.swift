@@ -44,14 +44,12 @@ final class MarkerPublisher {
 
     /// Returns when all markers are on the tape.
     func publish() throws {
+        let complaint = client.complaint
         for (lane, last) in lanes { publisher.open(lane: lane, behind: last) }
         let deadline = clock.deadline(after: Self.timeout)
         while !lanes.allSatisfy({ publisher.isReady(lane: $0.lane) }) {
-            guard clock.remaining(until: deadline) > .zero else {
-                throw ToolError.unreachable(
-                    "the tape took nothing for \(Self.timeout.shown): "
-                        + "\(publisher.trouble ?? "no answer"); run it again later")
-            }
+            try refuseWithoutRight(after: complaint)
+            guard clock.remaining(until: deadline) > .zero else { throw late }
             guard !shutdown.isRequested else {
                 throw ToolError.refused("interrupted; run it again, it completes what is there")
             }
@@ -69,9 +67,34 @@ final class MarkerPublisher {
             publisher.rolledBack.removeAll(keepingCapacity: true)
             guard !lanes.contains(where: { publisher.isFenced(lane: $0.lane) }) else {
                 throw ToolError.refused(
-                    "a gateway opened the source meanwhile: it is not retired; stop the gateway "
-                        + "and run it again")
+                    "another process opened the source meanwhile, so this is not completed: run "
+                        + "it again (to retire the source, stop its gateway before)")
             }
         }
+    }
+
+    /// Throws when the server has refused a request for want of a right, to which it sends no
+    /// answer. `before` is what it said last before the markers were sent.
+    private func refuseWithoutRight(after before: String?) throws {
+        guard let complaint = client.complaint, complaint != before,
+            complaint.contains("ermission")
+        else { return }
+        throw ToolError.refused(
+            "NATS does not let this user mark sources (\(complaint)): let NATS load "
+                + "deploy/nats/server.conf of this release, and name the user 'tool' by NATS_USER "
+                + "and NATS_PASSWORD or NATS_PASSWORD_FILE; then run it again")
+    }
+
+    /// The error of markers that are not all on the tape in time.
+    private var late: ToolError {
+        let taken = lanes.count { publisher.isReady(lane: $0.lane) }
+        let trouble = publisher.trouble ?? "no answer"
+        guard taken > 0 else {
+            return .unreachable(
+                "the tape took nothing for \(Self.timeout.shown): \(trouble); run it again later")
+        }
+        return .unreachable(
+            "the tape took \(taken) of \(lanes.count) markers in \(Self.timeout.shown): "
+                + "\(trouble); this is not completed: run it again, it completes what is there")
     }
 }

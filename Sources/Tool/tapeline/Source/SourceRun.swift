@@ -70,7 +70,7 @@ struct SourceRun {
                     + "those that have")
         }
         let directory = try GroupDirectory(client)
-        let group = GroupName.source(source)
+        let group = source.gatewayGroup
         return Look(
             source: source, standing: standing,
             gateways: directory.members.filter { $0.group == group }

@@ -38,6 +38,15 @@ struct SurveyedSource: Equatable, Sendable {
     }
 }
 
+extension SourceName {
+    /// The group of the gateways that open the source. Those of the live source also open that of
+    /// its delayed data, under the same epochs.
+    var gatewayGroup: GroupName {
+        let live = isDelayed ? SourceName(String(text.dropLast(Self.delayedSuffix.count))) : nil
+        return .source(live ?? self)
+    }
+}
+
 /// Looks at all sources of a tape.
 struct SourceSurvey {
     /// The most partitions of a source whose last packets are read for the names of its providers.
@@ -94,7 +103,7 @@ struct SourceSurvey {
             name: name, providers: providers.sorted(), partitions: partitions,
             lasts: standing.lasts.map { $0?.header.sendTime ?? .undefined },
             retired: standing.isRetired ? standing.retirement?.time ?? .undefined : .undefined,
-            gateways: members.filter { $0.group == .source(name) }.map {
+            gateways: members.filter { $0.group == name.gatewayGroup }.map {
                 "\($0.heartbeat.member) (\($0.heartbeat.state.rawValue))"
             })
     }

@@ -130,7 +130,8 @@ struct SourceReturned: TelemetryEvent {
     var level: LogLevel { .warning }
     var message: String {
         "source \(source) was retired; this gateway takes that back, and what is derived from "
-            + "several sources waits for it again: stop the gateway if it should stay retired"
+            + "several sources waits for it again: to retire it, stop the gateway, then 'tapeline "
+            + "source retire \(source)'"
     }
     var fields: [(String, LogValue)] {
         [("source", .text(source.text)), ("retired", .text(retired.description))]

@@ -3,6 +3,7 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
+import TapeProtocol
 import TapeTransport
 import TestSupport
 import Testing
@@ -24,7 +25,7 @@ struct GatewaySettingsTests {
         #expect(settings.synthetic?.market.seed == 1 && settings.synthetic?.market.rate == 1_000)
         #expect(settings.synthetic?.market.symbols.count == 14)
         #expect(settings.synthetic?.backlogNanoseconds == 0)
-        #expect(settings.packetsPerSecond == 400)
+        #expect(settings.pace == PacketPace.Settings(aim: .quick, packetsPerSecond: 2_000))
         #expect(settings.streamBytesMax == 1 << 30)
     }
 
@@ -81,17 +82,25 @@ struct GatewaySettingsTests {
                 Main.description,
                 [
                     "GATEWAY_SOURCE": "desk-2", "GATEWAY_PACKETS_PER_SECOND": "77",
+                    "GATEWAY_LATENCY": "frugal",
                     "SYNTHETIC_SEED": "9223372036854775807", "SYNTHETIC_SYMBOLS": "BTC/USD, ^GSPC",
                     "SYNTHETIC_RATE": "1000000", "SYNTHETIC_TICKS": "12", "SYNTHETIC_PACE": "full",
                     "SYNTHETIC_BACKLOG": "2m", "MDS_STREAM_BYTES": "64MiB",
                 ]))
         #expect(settings.source.text == "desk-2")
-        #expect(settings.packetsPerSecond == 77)
+        #expect(settings.pace == PacketPace.Settings(aim: .frugal, packetsPerSecond: 77))
         #expect(settings.synthetic?.market.seed == UInt64(Int64.max))
         #expect(settings.synthetic?.market.symbols.map(\.text) == ["BTC/USD", "^GSPC"])
         #expect(settings.synthetic?.pace == .full && settings.synthetic?.total == 12)
         #expect(settings.synthetic?.backlogNanoseconds == 120_000_000_000)
         #expect(settings.streamBytesMax == 64 << 20)
+    }
+
+    @Test("the aim may also be a time")
+    func aim() throws {
+        let settings = try GatewaySettings(
+            TestService.configuration(Main.description, ["GATEWAY_LATENCY": "30ms"]))
+        #expect(settings.pace.aim == .collect(30_000_000))
     }
 
     @Test(
@@ -101,6 +110,7 @@ struct GatewaySettingsTests {
             ("GATEWAY_SOURCE", "operator"), ("GATEWAY_SOURCE", "universe"),
             ("GATEWAY_SOURCE", "manual"), ("GATEWAY_SOURCE", "ibkr-delayed"),
             ("GATEWAY_SOURCE", "much-too-long-for-the-wire"), ("GATEWAY_PROVIDER", "nobody"),
+            ("GATEWAY_LATENCY", "fast"), ("GATEWAY_LATENCY", "2s"), ("GATEWAY_LATENCY", "0ms"),
             ("GATEWAY_PACKETS_PER_SECOND", "0"), ("GATEWAY_PACKETS_PER_SECOND", "1000001"),
             ("SYNTHETIC_SEED", "-1"), ("SYNTHETIC_SEED", "9223372036854775808"),
             ("SYNTHETIC_RATE", "0"), ("SYNTHETIC_RATE", "1000001"), ("SYNTHETIC_RATE", "ten"),

@@ -160,7 +160,7 @@ import Testing
         let fixture = Fixture(["--check-config"], environment: ["WRTER_ROWS": "1"])
         #expect(
             fixture.printed() == """
-                the configuration of store-writer is valid: 13 keys, 1 of them set
+                the configuration of store-writer is valid: 14 keys, 1 of them set
                 warning: WRTER_ROWS (environment) is not known: is it WRITER_ROWS?
 
                 """)

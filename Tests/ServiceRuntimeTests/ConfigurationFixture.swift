@@ -14,6 +14,9 @@ struct ConfigurationFixture {
             "How long a batch waits."),
         ConfigurationKey("WRITER_SPOOL", .byteCount(0...(1 << 40)), default: "64MiB", "Spool."),
         ConfigurationKey("WRITER_MODE", .choice(["copy", "insert"]), default: "copy", "How."),
+        ConfigurationKey(
+            "WRITER_AIM", .durationOr(["soon", "late"], .milliseconds(1)...(.seconds(1))),
+            default: "soon", "An aim."),
         ConfigurationKey("WRITER_TABLES", .list, default: "bars,trades", "Tables."),
         ConfigurationKey("WRITER_PEER", .url(["http", "https"]), group: "Peer", "A peer."),
         ConfigurationKey("NATS_URL", .urls(["nats", "tls"]), required: true, "NATS servers."),

@@ -18,6 +18,14 @@ import Testing
         #expect(try load("WRITER_WAIT", text).duration("WRITER_WAIT") == value)
     }
 
+    @Test("a word or a duration")
+    func durationOrWord() throws {
+        #expect(try load("WRITER_AIM", "late").durationOrWord("WRITER_AIM") == .word("late"))
+        #expect(
+            try load("WRITER_AIM", "30ms").durationOrWord("WRITER_AIM")
+                == .duration(.milliseconds(30)))
+    }
+
     @Test(
         "numbers of bytes",
         arguments: [
@@ -80,6 +88,12 @@ import Testing
             ("WRITER_SHARE", $0, "must be a number from 0.0 to 1.0")
         }
         + ["2", "maybe", "truth"].map { ("WRITER_DRY", $0, "must be true or false") }
+        + ["Soon", "2s", "5", "0ms"].map {
+            (
+                "WRITER_AIM", $0,
+                "must be soon, late or a duration with its unit (250ms, 5s) from 1ms to 1s"
+            )
+        }
         + ["Copy", "copy "].map { ("WRITER_MODE", $0, "must be copy or insert") }
         + ["a,", ",", "a,,b"].map {
             (

@@ -50,6 +50,21 @@ public struct Configuration: Sendable {
 
     public func duration(_ name: String) -> Duration { present(name, optionalDuration(name)) }
 
+    /// The value of a `.durationOr`.
+    public enum DurationOrWord: Equatable, Sendable {
+        case duration(Duration)
+        case word(String)
+    }
+
+    /// Returns the duration or the word of a `.durationOr`.
+    public func durationOrWord(_ name: String) -> DurationOrWord {
+        switch present(name, entry(name).value) {
+        case .duration(let duration): .duration(duration)
+        case .text(let word): .word(word)
+        case .integer, .real, .flag, .list, .secret: wrongKind(name, "a duration or a word")
+        }
+    }
+
     /// Sorted, each once.
 
     // MARK: values that may be absent

@@ -23,6 +23,9 @@ extension ConfigurationKey.Kind {
         case .flag: return Self.flag(text).map { .flag($0) }
         case .duration(let range):
             return Self.within(range, DurationText.parse(text)).map { .duration($0) }
+        case .durationOr(let words, let range):
+            if words.contains(text) { return .text(text) }
+            return Self.within(range, DurationText.parse(text)).map { .duration($0) }
         case .byteCount(let range):
             return Self.within(range, ByteCountText.parse(text)).map { .integer($0) }
         case .choice(let options): return options.contains(text) ? .text(text) : nil
@@ -48,6 +51,10 @@ extension ConfigurationKey.Kind {
         case .flag: Expectation("must be true or false")
         case .duration:
             Expectation("must be a duration with its unit (250ms, 5s, 2m, 1h) from \(range ?? "")")
+        case .durationOr(let words, _):
+            Expectation(
+                "must be \(words.joined(separator: ", ")) or a duration with its unit (250ms, 5s) "
+                    + "from \(range ?? "")")
         case .byteCount:
             Expectation("must be a number of bytes (4096, 64KiB, 8MiB, 1GiB) from \(range ?? "")")
         case .choice(let options): Expectation("must be \(Self.alternatives(options))")
@@ -65,7 +72,7 @@ extension ConfigurationKey.Kind {
         switch self {
         case .integer(let range): "\(range.lowerBound) to \(range.upperBound)"
         case .real(let range): "\(range.lowerBound) to \(range.upperBound)"
-        case .duration(let range):
+        case .duration(let range), .durationOr(_, let range):
             "\(DurationText.text(range.lowerBound)) to \(DurationText.text(range.upperBound))"
         case .byteCount(let range):
             "\(ByteCountText.text(range.lowerBound)) to \(ByteCountText.text(range.upperBound))"
@@ -80,6 +87,7 @@ extension ConfigurationKey.Kind {
         case .integer, .real: "NUMBER"
         case .flag: "[true|false]"
         case .duration: "DURATION"
+        case .durationOr(let words, _): words.joined(separator: "|") + "|DURATION"
         case .byteCount: "BYTES"
         case .choice(let options): options.joined(separator: "|")
         case .list: "ITEM,..."

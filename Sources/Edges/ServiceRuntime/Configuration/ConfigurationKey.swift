@@ -65,6 +65,8 @@ extension ConfigurationKey {
         case flag
         /// `250ms`, `5s`, `2m`, `1h`
         case duration(ClosedRange<Duration>)
+        /// One of these words, or a duration.
+        case durationOr([String], ClosedRange<Duration>)
         /// `4096`, `64KiB`, `1GiB`
         case byteCount(ClosedRange<Int>)
         case choice([String])

@@ -192,7 +192,8 @@ struct ConfigurationLoader {
             if ConfigurationKey.Kind.carriesUser(text) {
                 return "\(name) must not carry a user or password: they have keys of their own"
             }
-        case .text, .name, .integer, .real, .flag, .duration, .byteCount, .choice, .list:
+        case .text, .name, .integer, .real, .flag, .duration, .durationOr, .byteCount, .choice,
+            .list:
             break
         }
         return "\(name) is \"\(PrintableText.text(text))\": \(expected)"

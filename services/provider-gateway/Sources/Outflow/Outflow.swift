@@ -21,22 +21,23 @@ struct Outflow {
     /// The way through the spool; `nil` when no spool is configured, or all providers can wait.
     let traffic: SpoolTraffic?
     private let watermarks: IdleWatermarks
-    /// Limits the packets per second. Without budget a packet waits and grows.
-    private var budget: PacketBudget
-    /// The index in `tickLanes` of the lane that is sent first.
-    private var firstLane = 0
+    /// Decides when a lane's packet leaves. Until then it waits and grows.
+    private var pace: PacketPace
+    /// The lanes whose packets leave in this turn. Empty between turns.
+    private var chosen: [Int] = []
     /// When collected ticks were put into the spool last.
     private var spooledAt = MonotonicTime.distantPast
     /// The time since which the gateway may not publish, because its group did not hear it for a
     /// lease and another gateway may own the source; `nil` when it may.
     private var pausedSince: MonotonicTime?
 
-    init(_ source: OpenedSource, packetsPerSecond: Int) {
+    init(_ source: OpenedSource, _ settings: PacketPace.Settings) {
         publisher = source.publisher
         lanes = source.lanes
         traffic = source.resumption.isUrgent ? source.traffic : nil
         watermarks = IdleWatermarks(source.lanes)
-        budget = PacketBudget(packetsPerSecond: packetsPerSecond)
+        // The tick lanes are the publisher's first ones, so their numbers are also the pace's.
+        pace = PacketPace(settings, streams: source.lanes.watermarkLanes.map(\.tickLanes))
     }
 
     /// Sets whether the gateway may publish (`isSteady`: its group has heard it in the last lease).
@@ -72,24 +73,50 @@ struct Outflow {
 
     // MARK: packets
 
-    /// Publishes the collected ticks of each lane that has no packet in flight and is not spooled.
-    /// It begins with the lane at which the budget was spent last time, so that all lanes get their
-    /// share.
-    mutating func publishTicks(now: MonotonicTime, watermark: (_ lane: Int) -> Timestamp) {
-        let tickLanes = lanes.tickLanes
-        for offset in tickLanes.indices {
-            let lane = tickLanes[(firstLane + offset) % tickLanes.count]
-            guard publisher.isReady(lane: lane), publisher.waitingTicks(lane: lane) > 0,
-                !isSpooled(lane: lane)
-            else { continue }
-            guard budget.take(now: now) else {
-                firstLane = (firstLane + offset) % tickLanes.count
-                return
-            }
-            // All ticks of the lane that were taken are in this packet or before it. So only gaps
-            // and held quotes hold its watermark back.
-            publisher.publish(lane: lane, watermark: watermark(lane))
+    /// How long the gateway's thread may wait for the next turn.
+    var turn: Duration { .nanoseconds(pace.turnNanoseconds) }
+
+    /// Publishes the collected ticks of the lanes that are due, have no packet in flight and are
+    /// not spooled. With `isUrgent` ticks wait for no others.
+    mutating func publishTicks(
+        now: MonotonicTime, isUrgent: Bool = false, watermark: (_ lane: Int) -> Timestamp
+    ) {
+        let (publisher, traffic) = (publisher, traffic)
+        pace.choose(now: now, isUrgent: isUrgent, into: &chosen) { lane in
+            let hasTicks = publisher.waitingTicks(lane: lane) > 0
+            return PacketPace.LaneState(
+                hasTicks: hasTicks && !(traffic?.isActive(lane: lane) ?? false),
+                isFull: publisher.isFull(lane: lane), isReady: publisher.isReady(lane: lane),
+                busySince: publisher.busySince(lane: lane))
         }
+        // All ticks of a lane that were taken are in this packet or before it. So only gaps and
+        // held quotes hold its watermark back.
+        for lane in chosen { publisher.publish(lane: lane, watermark: watermark(lane)) }
+        chosen.removeAll(keepingCapacity: true)
+    }
+
+    /// Returns whether the lane has ticks that may be published now.
+    func isPublishable(lane: Int) -> Bool {
+        publisher.isReady(lane: lane) && publisher.waitingTicks(lane: lane) > 0
+            && !isSpooled(lane: lane)
+    }
+
+    /// Publishes the collected ticks of a publishable lane in the middle of a turn, so that a
+    /// record finds room. Returns false when the packets per second are spent.
+    mutating func publishNow(lane: Int, now: MonotonicTime, watermark: Timestamp) -> Bool {
+        guard pace.chooseNow(lane: lane, now: now) else { return false }
+        publisher.publish(lane: lane, watermark: watermark)
+        return true
+    }
+
+    /// Notes an acknowledgement. Later packets wait as long as the time that it took permits.
+    /// Returns how many nanoseconds ago the packet's first tick came; `nil` for a packet of the
+    /// spool, a marker and a watermark.
+    mutating func acknowledged(
+        _ packet: TapePublisher.Acknowledged, now: MonotonicTime
+    ) -> Int64? {
+        traffic?.acknowledged(packet)
+        return pace.acknowledged(lane: packet.lane, now: now)
     }
 
     /// Publishes the watermarks that are due for readers of partitions without ticks. `provider` is

@@ -22,6 +22,7 @@ struct GatewayMetrics {
     private let takeOverGaps: Counter
     private let droppedGaps: Counter
     private let ageAtAcknowledgement: Histogram
+    private let tickAge: Histogram
 
     init(_ metrics: MetricRegistry, source: SourceName) {
         let labels = [("source", source.text)]
@@ -76,13 +77,22 @@ struct GatewayMetrics {
             "mds_gateway_packet_age_seconds",
             "From the sealing of a packet to the tape's acknowledgement, retries included.",
             buckets: Histogram.latencySeconds, labels: labels)
+        tickAge = metrics.histogram(
+            "mds_gateway_tick_age_seconds",
+            "From the receipt of a packet's first tick to the tape's acknowledgement.",
+            buckets: Histogram.latencySeconds, labels: labels)
     }
 
     func waiting(longestPacketBytes bytes: Int) { packetBytes.set(Double(bytes)) }
 
     func source(hasEnded: Bool) { ended.set(hasEnded ? 1 : 0) }
 
-    func acknowledged(_ packet: TapePublisher.Acknowledged, now: Timestamp) {
+    /// Counts an acknowledged packet, whose first tick came `tickNanoseconds` ago; `nil` when that
+    /// is not known.
+    func acknowledged(
+        _ packet: TapePublisher.Acknowledged, tickNanoseconds: Int64?, now: Timestamp
+    ) {
+        if let tickNanoseconds { tickAge.observe(Double(tickNanoseconds) / 1e9) }
         let age = now.nanoseconds(since: packet.header.sendTime)
         ageAtAcknowledgement.observe(Double(age) / 1e9)
         let seconds = Double(packet.header.watermark.nanoseconds) / 1e9

@@ -15,8 +15,8 @@ struct GatewaySettings: Sendable {
     var synthetic: SyntheticTicks.Settings?
     /// The files with lists of instruments; `nil` when there are none.
     var instrumentLists: InstrumentLists?
-    /// The most packets per second. Above it packets grow instead.
-    var packetsPerSecond: Int
+    /// When packets leave, and how many per second at most.
+    var pace: PacketPace.Settings
     /// The most bytes of each stream of the tape.
     var streamBytesMax: Int64
     /// The least age of what may be purged.
@@ -57,8 +57,13 @@ struct GatewaySettings: Sendable {
                 "GATEWAY_PROVIDER", .list, default: "synthetic", group: "Gateway",
                 "Where the ticks come from: synthetic, or providers in order of priority."),
             ConfigurationKey(
-                "GATEWAY_PACKETS_PER_SECOND", .integer(1...1_000_000), default: "400",
-                group: "Gateway",
+                "GATEWAY_LATENCY",
+                .durationOr(["quick", "frugal"], .milliseconds(1)...Duration.seconds(1)),
+                default: "quick", group: "Gateway",
+                "Aim from receipt to acknowledgement: quick, frugal (100ms, few packets), a time."),
+            ConfigurationKey(
+                "GATEWAY_PACKETS_PER_SECOND", .integer(1...1_000_000),
+                default: "\(PacketPace.Settings().packetsPerSecond)", group: "Gateway",
                 "Packets per second at most; above it packets grow instead."),
             ConfigurationKey(
                 "GATEWAY_KEEP", .duration(.zero...Duration.seconds(30 * 86_400)), default: "10m",
@@ -142,7 +147,9 @@ struct GatewaySettings: Sendable {
         let letters = configuration.optionalText("GATEWAY_DEAD_LETTERS") ?? ""
         deadLetterFolder = letters.isEmpty ? nil : letters
         deadLetterBytes = Int64(configuration.integer("GATEWAY_DEAD_LETTERS_BYTES"))
-        packetsPerSecond = configuration.integer("GATEWAY_PACKETS_PER_SECOND")
+        pace = PacketPace.Settings(
+            aim: Self.aim(configuration),
+            packetsPerSecond: configuration.integer("GATEWAY_PACKETS_PER_SECOND"))
         isLive = configuration.flag("GATEWAY_LIVE")
         let folder = configuration.optionalText("GATEWAY_SPOOL") ?? ""
         spoolFolder = folder.isEmpty ? nil : folder
@@ -154,6 +161,13 @@ struct GatewaySettings: Sendable {
         spoolBytesMax = configuration.integer("GATEWAY_SPOOL_BYTES")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
         keep = configuration.duration("GATEWAY_KEEP")
+    }
+
+    private static func aim(_ configuration: Configuration) -> PacketPace.Aim {
+        switch configuration.durationOrWord("GATEWAY_LATENCY") {
+        case .duration(let duration): .collect(duration.clampedNanoseconds)
+        case .word(let word): word == "frugal" ? .frugal : .quick
+        }
     }
 
     /// Returns the name that the settings give the source, as text. With several providers it is

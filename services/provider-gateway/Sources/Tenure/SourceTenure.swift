@@ -38,11 +38,11 @@ final class SourceTenure {
     /// The longest wait for an answer while the provider is blocked. It bounds how late orders of
     /// the group, shutdown and timeouts are noticed.
     private static let blockedWaitMax = Duration.milliseconds(20)
-    /// The longest wait for an answer otherwise. A new tick does not wake the thread, so this is
-    /// the most that waiting adds to a tick's latency.
-    private static let waitMax = Duration.milliseconds(1)
-    /// The longest wait for an answer while the source is drained. It is longer than `waitMax`,
-    /// because few ticks come then.
+    /// The longest wait for an answer while records are left that no turn has taken yet.
+    /// Otherwise it is `Outflow.turn`: a new tick does not wake the thread, so that is the most
+    /// that waiting adds to a tick's latency.
+    private static let busyWaitMax = Duration.milliseconds(1)
+    /// The longest wait for an answer while the source is drained. Few ticks come then.
     private static let drainWaitMax = Duration.milliseconds(5)
     /// How often the periodic work of `reportState` is done.
     private static let reportNanoseconds: Int64 = 100_000_000
@@ -77,7 +77,7 @@ final class SourceTenure {
         self.parts = parts
         mailbox = source.mailbox
         inflow = Inflow(parts, source)
-        outflow = Outflow(source, packetsPerSecond: parts.settings.packetsPerSecond)
+        outflow = Outflow(source, parts.settings.pace)
         ledgers = Ledgers(source)
         delayed = DelayedTenure(parts, source.claim, inflow.ticks.providers)
         // They were found while the source was being opened, whether this tenure uses the spool or
@@ -144,10 +144,15 @@ final class SourceTenure {
             publish(isSteady: isSteady())
             reportState()
             _ = mailbox.receive(
-                into: &events, max: Self.eventsPerTurn,
-                timeout: blocked ? Self.blockedWaitMax : Self.waitMax)
+                into: &events, max: Self.eventsPerTurn, timeout: wait(blocked: blocked))
             if let ending = handle() { return ending }
         }
+    }
+
+    /// Returns how long a turn may wait for an answer.
+    private func wait(blocked: Bool) -> Duration {
+        if blocked { return Self.blockedWaitMax }
+        return inflow.ticks.hasNext ? Self.busyWaitMax : outflow.turn
     }
 
     /// Returns whether the gateway may publish now. It may not while its group has not heard it for
@@ -172,18 +177,20 @@ final class SourceTenure {
         outflow.publisher.timePassed()
     }
 
-    /// Sends the collected ticks of the lanes, through the spool or directly. With `spoolsAll` it
-    /// puts them into the spool now, instead of collecting more for a packet.
-    private func send(isSteady: Bool, spoolsAll: Bool = false) {
+    /// Sends the collected ticks of the lanes, through the spool or directly. With `isUrgent` it
+    /// does so now, instead of collecting more for a packet.
+    private func send(isSteady: Bool, isUrgent: Bool = false) {
         let now = clock.monotonic()
         let watermark = inflow.watermark()
         // Calls to a disk have no deadline of ours.
         if outflow.isSpooling { parts.beat.beat(before: ThreadWatch.systemTime) }
-        outflow.spool(now: now, isSteady: isSteady, spoolsAll: spoolsAll) {
+        outflow.spool(now: now, isSteady: isSteady, spoolsAll: isUrgent) {
             min(watermark, watermarkMax(lane: $0))
         }
         if isSteady {
-            outflow.publishTicks(now: now) { min(watermark, watermarkMax(lane: $0)) }
+            outflow.publishTicks(now: now, isUrgent: isUrgent) {
+                min(watermark, watermarkMax(lane: $0))
+            }
         }
     }
 
@@ -211,17 +218,23 @@ final class SourceTenure {
         }
     }
 
-    /// Returns whether the lane's next packet has room for a tick. If it is full, its ticks are
-    /// moved into the spool first, if that is possible.
+    /// Returns whether the lane's next packet has room for a tick. If it is full, it leaves first,
+    /// if that is possible.
     func ensureRoom(lane: Int) -> Bool {
         !outflow.publisher.isFull(lane: lane) || makeRoom(lane: lane)
     }
 
-    /// Moves the ticks of a lane into the spool. Returns false when that has no room, or is not
-    /// used: no spool is configured, or all providers can wait.
+    /// Sends the ticks of a lane if they may leave now, or else moves them into the spool. Returns
+    /// false when that has no room, or is not used: no spool is configured, or all providers can
+    /// wait.
     func makeRoom(lane: Int) -> Bool {
-        outflow.makeRoom(
-            lane: lane, watermark: min(inflow.watermark(), watermarkMax(lane: lane)))
+        let watermark = min(inflow.watermark(), watermarkMax(lane: lane))
+        if outflow.isPublishable(lane: lane), isSteady(),
+            outflow.publishNow(lane: lane, now: clock.monotonic(), watermark: watermark)
+        {
+            return true
+        }
+        return outflow.makeRoom(lane: lane, watermark: watermark)
     }
 
     /// Handles the tape's answers that the turn received. Returns how the tenure has ended, or
@@ -235,9 +248,10 @@ final class SourceTenure {
         if let reason = parts.ownership.connectionEnd { return .connectionGone(reason) }
         parts.report.add(outflow.publisher.rolledBack, now: clock.now())
         outflow.publisher.rolledBack.removeAll()
+        let now = clock.monotonic()
         for packet in outflow.publisher.acknowledged {
-            parts.metrics.acknowledged(packet, now: clock.now())
-            outflow.traffic?.acknowledged(packet)
+            let age = outflow.acknowledged(packet, now: now)
+            parts.metrics.acknowledged(packet, tickNanoseconds: age, now: clock.now())
         }
         outflow.publisher.acknowledged.removeAll(keepingCapacity: true)
         // Lanes of watermarks are checked, too: a market that has ended publishes nothing else.
@@ -271,7 +285,7 @@ final class SourceTenure {
             releaseQuotes(all: true)
             if inflow.policyEndsService { return .endedByPolicy }
             let isSteady = isSteady()
-            send(isSteady: isSteady, spoolsAll: true)
+            send(isSteady: isSteady, isUrgent: true)
             if isSteady {
                 if !hasPublishedLast, !isTaking, isEmptied {
                     hasPublishedLast = true

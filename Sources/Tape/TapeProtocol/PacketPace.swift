@@ -1,0 +1,284 @@
+package import Primitives
+
+/// Decides when the ticks that a source collects in its lanes leave as packets. A packet costs a
+/// durable write, whatever it holds, so there is a choice between early packets and few packets.
+/// The aim (`GATEWAY_LATENCY`) is a time from a tick's receipt to its acknowledgement:
+///
+/// - *quick*: a tick leaves in the next turn, as long as a stream has no more packets than cycles
+///   of `cycleNanoseconds` through its lanes need. With more ticks, its lanes take turns in such
+///   cycles, however late the answers come: with more packets they would come later still.
+/// - *collecting*: a lane's first tick waits as long as the aim permits, and others join it.
+///
+/// `StreamWindow` limits the packets in flight, so that a slow disk has larger packets instead of a
+/// queue, and `packetsPerSecond` those of the source. A packet that takes no more ticks gains
+/// nothing by waiting, so only that last limit holds it.
+///
+/// Pure: times are parameters. `Outflow` calls it once per turn and per acknowledgement. A lane is
+/// named by its number, from 0.
+package struct PacketPace: Sendable {
+    package enum Aim: Hashable, Sendable {
+        case quick
+        /// The longest time from receipt to acknowledgement, in nanoseconds.
+        case collect(Int64)
+
+        /// Few packets.
+        package static let frugal = Aim.collect(100_000_000)
+    }
+
+    package struct Settings: Hashable, Sendable {
+        package var aim: Aim
+        /// The most packets per second of the source.
+        package var packetsPerSecond: Int
+
+        package init(aim: Aim = .quick, packetsPerSecond: Int = 2_000) {
+            self.aim = aim
+            self.packetsPerSecond = packetsPerSecond
+        }
+    }
+
+    /// What the owner knows of a lane.
+    package struct LaneState: Sendable {
+        /// Whether ticks wait for the lane's next packet.
+        package var hasTicks: Bool
+        /// Whether that packet takes no more ticks.
+        package var isFull: Bool
+        /// Whether a packet may be published.
+        package var isReady: Bool
+        /// Since when no packet may be published; `nil` when one may.
+        package var busySince: MonotonicTime?
+
+        package init(hasTicks: Bool, isFull: Bool, isReady: Bool, busySince: MonotonicTime?) {
+            self.hasTicks = hasTicks
+            self.isFull = isFull
+            self.isReady = isReady
+            self.busySince = busySince
+        }
+    }
+
+    /// The time of a cycle through a stream's lanes, for the aim `quick`.
+    private static let cycleNanoseconds: Int64 = 20_000_000
+    /// A lane that has been busy for longer does not count as in flight: its packet may be in
+    /// trouble that the others do not have.
+    private static let countedNanosecondsMax: Int64 = 500_000_000
+    /// The limits of a turn.
+    private static let turnNanosecondsMin: Int64 = 1_000_000
+    private static let turnNanosecondsMax: Int64 = 5_000_000
+
+    private struct Lane {
+        let stream: Int
+        /// Since when ticks wait for the next packet; `nil` while none do.
+        var waitingSince: MonotonicTime?
+        /// When the packet in flight was sent; `nil` after its answer. Then when its first tick
+        /// came, and when it was due.
+        var sentAt: MonotonicTime?
+        var cameAt = MonotonicTime.distantPast
+        var dueAt = MonotonicTime.distantPast
+    }
+
+    private struct Stream {
+        let lanes: [Int]
+        /// The index in `lanes` of the lane that is considered first.
+        var first = 0
+        var window: StreamWindow
+        var response = ResponseTime()
+        /// How long a tick waits for others; 0 with the aim `quick`.
+        var hold: Int64 = 0
+        /// The packets of the cycles. Only the aim `quick` is bound to them.
+        var budget: PacketBudget
+    }
+
+    private let aim: Aim
+    /// How long the owner may wait between two turns for something to happen.
+    package let turnNanoseconds: Int64
+    private var lanes: [Lane]
+    private var streams: [Stream]
+    /// The index of the stream that is considered first, and how many of its packets have left
+    /// since it is.
+    private var firstStream = 0
+    private var leftOfFirst = 0
+    /// The source's packets per second.
+    private var budget: PacketBudget
+
+    /// `streams` holds the lanes of each stream; together they are the numbers from 0 on.
+    package init(_ settings: Settings, streams laneNumbers: [[Int]]) {
+        aim = settings.aim
+        switch settings.aim {
+        case .quick: turnNanoseconds = Self.turnNanosecondsMin
+        case .collect(let nanoseconds):
+            turnNanoseconds = max(
+                Self.turnNanosecondsMin, min(Self.turnNanosecondsMax, nanoseconds / 20))
+        }
+        budget = PacketBudget(packetsPerSecond: settings.packetsPerSecond)
+        lanes = Array(repeating: Lane(stream: 0), count: laneNumbers.joined().count)
+        streams = []
+        for numbers in laneNumbers where !numbers.isEmpty {
+            for lane in numbers { lanes[lane] = Lane(stream: streams.count) }
+            streams.append(
+                Stream(
+                    lanes: numbers, window: StreamWindow(lanes: numbers.count),
+                    budget: PacketBudget(
+                        nanosecondsPerPacket: Self.cycleNanoseconds / Int64(numbers.count),
+                        burst: Int64(numbers.count))))
+            setHold(streams.count - 1)
+        }
+    }
+
+    // MARK: packets
+
+    /// Puts the lanes whose packets leave now into `chosen`: the owner publishes them all. With
+    /// `isUrgent` the aim lets nothing wait, because the source ends.
+    package mutating func choose(
+        now: MonotonicTime, isUrgent: Bool = false, into chosen: inout [Int],
+        _ state: (_ lane: Int) -> LaneState
+    ) {
+        chosen.removeAll(keepingCapacity: true)
+        let first = firstStream
+        for offset in streams.indices {
+            let stream = (first + offset) % streams.count
+            let before = chosen.count
+            let isSpent = !choose(stream, now, isUrgent, into: &chosen, state)
+            if stream == firstStream { leftOfFirst += chosen.count - before }
+            guard isSpent else { continue }
+            return beginNextTurn(at: stream, leaving: chosen.count - before)
+        }
+    }
+
+    /// Notes the stream with which the next turn begins, because the packets per second are spent.
+    /// A stream stays first until each of its lanes could have left, so that all lanes of the
+    /// source get equal shares.
+    private mutating func beginNextTurn(at stream: Int, leaving count: Int) {
+        if stream != firstStream { (firstStream, leftOfFirst) = (stream, count) }
+        guard leftOfFirst >= streams[stream].lanes.count else { return }
+        (firstStream, leftOfFirst) = ((stream + 1) % streams.count, 0)
+    }
+
+    /// Chooses lanes of one stream. Returns false when the source's packets per second are spent.
+    /// The first lane that has to wait for others is the first one in the next turn.
+    private mutating func choose(
+        _ stream: Int, _ now: MonotonicTime, _ isUrgent: Bool, into chosen: inout [Int],
+        _ state: (_ lane: Int) -> LaneState
+    ) -> Bool {
+        let numbers = streams[stream].lanes
+        var inFlight = noteState(numbers, now, state)
+        let first = streams[stream].first
+        var firstDelayed: Int?
+        for offset in numbers.indices {
+            let place = (first + offset) % numbers.count
+            let lane = numbers[place]
+            let present = state(lane)
+            guard present.isReady, present.hasTicks else { continue }
+            let isForced = isUrgent || present.isFull
+            if !isForced {
+                guard now >= dueAt(lane, now) else { continue }
+                guard hasTurn(stream, inFlight: inFlight, now) else {
+                    firstDelayed = firstDelayed ?? place
+                    continue
+                }
+            }
+            guard budget.take(now: now) else {
+                streams[stream].first = firstDelayed ?? place
+                return false
+            }
+            if !isForced { _ = streams[stream].budget.take(now: now) }
+            leaves(lane, now)
+            chosen.append(lane)
+            inFlight += 1
+        }
+        streams[stream].first = firstDelayed ?? first
+        return true
+    }
+
+    /// Lets the packet of a ready lane leave in the middle of a turn, because it has no room for a
+    /// record. Returns false when the source's packets per second are spent.
+    package mutating func chooseNow(lane: Int, now: MonotonicTime) -> Bool {
+        guard budget.take(now: now) else { return false }
+        leaves(lane, now)
+        return true
+    }
+
+    /// Notes since when ticks wait, and returns how many lanes are in flight.
+    private mutating func noteState(
+        _ numbers: [Int], _ now: MonotonicTime, _ state: (_ lane: Int) -> LaneState
+    ) -> Int {
+        var inFlight = 0
+        for lane in numbers {
+            let present = state(lane)
+            if !present.hasTicks {
+                lanes[lane].waitingSince = nil
+            } else if lanes[lane].waitingSince == nil {
+                lanes[lane].waitingSince = now
+            }
+            if let since = present.busySince, now - since < Self.countedNanosecondsMax {
+                inFlight += 1
+            }
+        }
+        return inFlight
+    }
+
+    /// Returns when the lane's first tick has waited as long as the aim lets it.
+    private func dueAt(_ lane: Int, _ now: MonotonicTime) -> MonotonicTime {
+        (lanes[lane].waitingSince ?? now) + streams[lanes[lane].stream].hold
+    }
+
+    /// Returns whether the stream takes one more packet that could still grow.
+    private mutating func hasTurn(_ stream: Int, inFlight: Int, _ now: MonotonicTime) -> Bool {
+        guard inFlight < streams[stream].window.size else {
+            streams[stream].window.delayed()
+            return false
+        }
+        switch aim {
+        case .quick: return streams[stream].budget.hasPacket(now: now)
+        case .collect: return true
+        }
+    }
+
+    private mutating func leaves(_ lane: Int, _ now: MonotonicTime) {
+        lanes[lane].cameAt = lanes[lane].waitingSince ?? now
+        lanes[lane].dueAt = min(now, dueAt(lane, now))
+        lanes[lane].sentAt = now
+        lanes[lane].waitingSince = nil
+    }
+
+    // MARK: answers
+
+    /// Notes the acknowledgement of the lane's packet. Returns how many nanoseconds ago its first
+    /// tick came; `nil`, and nothing is noted, for a packet that left otherwise.
+    @discardableResult
+    package mutating func acknowledged(lane: Int, now: MonotonicTime) -> Int64? {
+        guard lanes.indices.contains(lane), let sentAt = lanes[lane].sentAt else { return nil }
+        lanes[lane].sentAt = nil
+        let stream = lanes[lane].stream
+        streams[stream].window.answered(after: now - sentAt, now: now)
+        streams[stream].response.note(now - lanes[lane].dueAt)
+        setHold(stream)
+        return now - lanes[lane].cameAt
+    }
+
+    /// Computes how long ticks wait so that the acknowledgement comes within the aim. They wait for
+    /// half of the aim in any case: on a disk for which the aim is too short, more packets would
+    /// only make the answers later.
+    private mutating func setHold(_ stream: Int) {
+        guard case .collect(let aim) = aim else { return }
+        streams[stream].hold = max(
+            aim - streams[stream].response.bound - turnNanoseconds, aim / 2)
+    }
+}
+
+/// An estimate of how long an answer takes, and a bound that few answers exceed: the mean and four
+/// mean deviations, both moving.
+private struct ResponseTime {
+    /// A longer time counts as this one, so that one answer after an outage does not matter for
+    /// long.
+    private static let nanosecondsMax: Int64 = 1_000_000_000
+
+    private var mean: Int64 = 0
+    private var deviation: Int64 = 0
+
+    var bound: Int64 { mean + 4 * deviation }
+
+    mutating func note(_ nanoseconds: Int64) {
+        let nanoseconds = min(max(0, nanoseconds), Self.nanosecondsMax)
+        deviation += (abs(nanoseconds - mean) - deviation) / 4
+        mean += (nanoseconds - mean) / 8
+    }
+}

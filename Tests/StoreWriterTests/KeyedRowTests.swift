@@ -50,7 +50,7 @@ struct KeyedRowTests {
         let settings = [
             "WRITER_BATCH_ROWS": "5000", "WRITER_BATCH_WAIT": "1s", "WRITER_QUEUE_ROWS": "50000",
         ]
-        var running = try bench.start(settings)
+        var running = try bench.start(settings, isEarly: false)
         let shown = """
             SELECT count(*), count(*) FILTER (WHERE open = 2e-9), sum(replaced), max(revision)
             FROM bars
@@ -60,7 +60,7 @@ struct KeyedRowTests {
         #expect(try running.stop() == .success)
         // All bars once more, as after a rebuild: none is new, and one occurs twice.
         try publish((0..<Self.bars).map { bar($0, 3, .closed) } + [bar(5, 3, .closed)], &source)
-        running = try bench.start(settings)
+        running = try bench.start(settings, isEarly: false)
         #expect(
             try eventually { try bench.database.psql(shown) == "1200|0|1261|2461" })
         #expect(try bench.database.psql("SELECT count(*) FROM bars WHERE open = 3e-9") == "1200")

@@ -93,14 +93,15 @@ struct WriterBench {
         return environment
     }
 
-    /// Starts a writer. Without a membership from the test it takes all partitions.
+    /// Starts a writer. Without a membership from the test it takes all partitions. With
+    /// `isEarly` false it writes no batch early.
     func start(
         _ changes: [String: String] = [:], valkey: ValkeyServer? = nil, client: TapeClient? = nil,
-        membership: (any WriterMembership)? = nil
+        isEarly: Bool = true, membership: (any WriterMembership)? = nil
     ) throws -> RunningService {
         let all = Array(0..<tape.names.partitions)
         let membership = membership ?? HandMembership(records, takes: all)
-        return try start(changes, valkey: valkey, client: client) { ports in
+        return try start(changes, valkey: valkey, client: client, isEarly: isEarly) { ports in
             (membership as? HandMembership)?.join(ports)
             return membership
         }
@@ -108,13 +109,14 @@ struct WriterBench {
 
     func start(
         _ changes: [String: String] = [:], valkey: ValkeyServer? = nil, client: TapeClient? = nil,
-        join: @escaping Writer.Join
+        isEarly: Bool = true, join: @escaping Writer.Join
     ) throws -> RunningService {
         let service = try TestService(
             Main.description, environment(valkey: valkey).merging(changes) { $1 })
-        let settings = WriterSettings(service.context.configuration)
+        var settings = WriterSettings(service.context.configuration)
+        settings.batches.mayBeEarly = isEarly
         let client = try client ?? tape.connect(service)
-        return try service.start { context in
+        return try service.start { [settings] context in
             defer { client.close() }
             return try Writer(
                 settings, client: client, context: context, report: WriterReport(), join: join

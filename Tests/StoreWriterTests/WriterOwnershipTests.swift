@@ -213,7 +213,8 @@ struct WriterOwnershipTests {
         var sources = try sources(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let running = try bench.start(
-            ["WRITER_BATCH_WAIT": "60s", "WRITER_BATCH_ROWS": "20000"], membership: member)
+            ["WRITER_BATCH_WAIT": "60s", "WRITER_BATCH_ROWS": "20000"], isEarly: false,
+            membership: member)
         try publish(&sources, packets: 4)
         #expect(
             eventually {

@@ -20,8 +20,8 @@ struct WriterSettingsTests {
         #expect(settings.partitions == 32)
         #expect(
             settings.partitions(ofThread: 1).map(\.number) == Array(stride(from: 1, to: 32, by: 4)))
-        #expect(settings.threads == 4 && settings.batchRows == 200)
-        #expect(settings.batchWaitNanoseconds == 250_000_000)
+        #expect(settings.threads == 4 && settings.batches.rows == 200)
+        #expect(settings.batches.waitNanoseconds == 250_000_000)
         #expect(
             settings.queue == WorkerQueues.Settings(rows: 5_000, bytes: 8_388_608, overflow: .block)
         )
@@ -50,7 +50,7 @@ struct WriterSettingsTests {
         // More threads than partitions would have nothing to do.
         #expect(settings.threads == 2)
         #expect(settings.partitions(ofThread: 1).map(\.number) == [1])
-        #expect(settings.batchRows == 7 && settings.batchWaitNanoseconds == 2_000_000_000)
+        #expect(settings.batches.rows == 7 && settings.batches.waitNanoseconds == 2_000_000_000)
         #expect(
             settings.queue
                 == WorkerQueues.Settings(

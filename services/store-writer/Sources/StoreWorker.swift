@@ -53,6 +53,7 @@ final class StoreWorker {
         let port: OwnershipPort
         let gate: SteadyGate
         let breaker: StoreBreaker
+        let early: EarlyTurns
         let report: WriterReport
         let metrics: WriterMetrics
         let letters: DeadLetterOutput
@@ -77,6 +78,8 @@ final class StoreWorker {
     private static let checkNanoseconds: Int64 = 1_000_000_000
     /// The wait when answers have to be sent again.
     private static let soon = Duration.milliseconds(20)
+    /// The wait while another worker has the early turn.
+    private static let earlyNanoseconds: Int64 = 5_000_000
 
     let queue: WorkerQueue
     let parts: Parts
@@ -151,7 +154,7 @@ final class StoreWorker {
             checkAliveIfDue()
             connectIfDue()
             claimTaken()
-            if isDue { write() }
+            writeIfDue()
             endDoubt()
             returnPermission()
             checkPositions(queue.takeInputsToCheck())
@@ -184,7 +187,28 @@ final class StoreWorker {
         let waiting = queue.waiting
         guard let oldest = waiting.oldest else { return Self.idle }
         if isDue(waiting) { return .zero }
-        return until(oldest + parts.settings.batchWaitNanoseconds)
+        let latest = oldest + parts.settings.batches.waitNanoseconds
+        guard mayBeEarly else { return until(latest) }
+        let early = parts.early.beginning(of: number) ?? now + Self.earlyNanoseconds
+        return until(min(latest, early))
+    }
+
+    /// Writes what is due, or what waits, if this worker has the early turn.
+    private func writeIfDue() {
+        if isDue {
+            write()
+        } else if mayBeEarly, store.isConnected, isSteady, clock.monotonic() >= waitUntil,
+            queue.waiting.oldest != nil, parts.early.take(number, now: clock.monotonic())
+        {
+            write()
+            parts.early.end(number, now: clock.monotonic())
+        }
+    }
+
+    /// Whether small batches may be written before their time. After a failed write they may not,
+    /// so that no more is tried than before.
+    private var mayBeEarly: Bool {
+        parts.settings.batches.mayBeEarly && !assignment.isWriteInDoubt
     }
 
     /// Whether something has to be written now: the rest of a batch, packets that wait for their
@@ -200,9 +224,9 @@ final class StoreWorker {
     /// enough. A high queue holds enough, because its readers are held.
     private func isDue(_ waiting: WorkerQueue.Waiting) -> Bool {
         guard let oldest = waiting.oldest else { return false }
-        return waiting.isHigh || waiting.rows >= parts.settings.batchRows
+        return waiting.isHigh || waiting.rows >= parts.settings.batches.rows
             || waiting.packets >= WriterSettings.batchPacketsMax
-            || clock.monotonic() >= oldest + parts.settings.batchWaitNanoseconds
+            || clock.monotonic() >= oldest + parts.settings.batches.waitNanoseconds
     }
 
     // MARK: the database

@@ -28,7 +28,7 @@ final class WorkerQueues: Sendable {
         all = (0..<settings.threads).map { number in
             WorkerQueue(
                 number, limits: limits, partitions: settings.partitions,
-                overflow: settings.queue.overflow, batchRows: settings.batchRows, onMark: onMark)
+                overflow: settings.queue.overflow, batchRows: settings.batches.rows, onMark: onMark)
         }
     }
 

@@ -21,10 +21,8 @@ struct WriterSettings: Sendable {
     var partitions: Int
     /// The number of workers.
     var threads: Int
-    /// The number of waiting rows at which a worker writes without waiting for more.
-    var batchRows: Int
-    /// How long the oldest packet waits for that number of rows.
-    var batchWaitNanoseconds: Int64
+    /// When a worker writes what waits in its queue.
+    var batches: Batches
     var queue: WorkerQueues.Settings
     var attempts: StoreAttempts
     var postgres: PostgresConfiguration
@@ -55,6 +53,15 @@ struct WriterSettings: Sendable {
     static let batchBytesMax = 8 * 1_024 * 1_024
     static let batchPacketsMax = 4_096
 
+    struct Batches: Hashable, Sendable {
+        /// The number of waiting rows at which a worker writes without waiting for more.
+        var rows: Int
+        /// How long the oldest packet waits for that number of rows at most.
+        var waitNanoseconds: Int64
+        /// Whether one worker at a time may write fewer rows earlier (`EarlyTurn`).
+        var mayBeEarly = true
+    }
+
     static let keys: [ConfigurationKey] =
         ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.membership
         + ConfigurationKey.postgres
@@ -70,7 +77,8 @@ struct WriterSettings: Sendable {
                 "Rows that wait before a worker writes; when it is behind, it takes up to 20,000."),
             ConfigurationKey(
                 "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
-                default: "250ms", group: "Writer", "How long fewer rows wait for others."),
+                default: "250ms", group: "Writer",
+                "How long fewer rows wait at most; one idle worker at a time writes them earlier."),
             ConfigurationKey(
                 "WRITER_QUEUE_ROWS", .integer(1...1_000_000), default: "5000", group: "Writer",
                 "Rows that wait for the workers at most, shared out evenly among them."),
@@ -189,8 +197,9 @@ struct WriterSettings: Sendable {
     init(_ configuration: Configuration) {
         partitions = configuration.integer("MDS_PARTITIONS")
         threads = min(configuration.integer("WRITER_THREADS"), partitions)
-        batchRows = configuration.integer("WRITER_BATCH_ROWS")
-        batchWaitNanoseconds = configuration.duration("WRITER_BATCH_WAIT").clampedNanoseconds
+        batches = Batches(
+            rows: configuration.integer("WRITER_BATCH_ROWS"),
+            waitNanoseconds: configuration.duration("WRITER_BATCH_WAIT").clampedNanoseconds)
         queue = WorkerQueues.Settings(
             rows: configuration.integer("WRITER_QUEUE_ROWS"),
             bytes: configuration.integer("WRITER_QUEUE_BYTES"),

@@ -55,6 +55,8 @@ extension SegmentChain {
         var damagedFrames: UInt64 = 0
         /// The bytes at the end of the last segment: an incomplete frame whose writer ended.
         var tornBytes = 0
+        /// The paths of segments whose frames are all below the first wanted one.
+        var passed: [String] = []
     }
 
     /// Reads the headers of all frames from the number `first` on and hands each to `body`. Packets
@@ -67,7 +69,10 @@ extension SegmentChain {
         for (index, segment) in files.enumerated() {
             let following = index + 1 < files.endIndex ? files[index + 1].first : nil
             // All frames of this segment are below `first`, so it is not read.
-            if let following, following <= first { continue }
+            if let following, following <= first {
+                survey.passed.append(segment.path)
+                continue
+            }
             let file: SpoolFile
             do throws(SpoolError) {
                 file = try SpoolFile(segment.path, .reading)

@@ -247,6 +247,9 @@ package final class Spool {
             found.ticks += UInt64(frame.tickCount)
             tails[frame.partition, default: SpoolTail()].add(frame)
         }
+        // The mark may be ahead of the removal of segments. One that stayed would count as unread
+        // after the mark is lost, with a hole where later segments were removed.
+        for path in survey.passed { try SpoolFiles.remove(path) }
         opening.frames = found.frames
         opening.ticks = found.ticks
         opening.tornBytes = survey.tornBytes

@@ -103,8 +103,8 @@ struct Turn: Sendable {
         }
     }
 
-    /// Moves the floor of delayed data: it is `lag` nanoseconds before that of live ones. The lag is
-    /// measured by our clock, and includes the difference by which the provider's is ahead.
+    /// Moves the floor of delayed data: it is `lag` nanoseconds before that of live ones. The lag
+    /// is measured by our clock, and includes the difference by which the provider's is ahead.
     /// `waiting`: the event time of the earliest delayed trade that is still to be delivered.
     mutating func moveDelayedFloor(lag: Int64, waiting: Timestamp) {
         guard clock.floor.isDefined else { return }

@@ -115,15 +115,7 @@ extension SimulatedServer {
         }
         let isElsewhere = kind != .depth && fields[contract + 7] == "ISLAND"
         if isElsewhere { complaints.append("\(symbol) is asked for at the exchange of its depth") }
-        let hasTwin = subscriptions.values.contains {
-            // A request that was on its way when all were forgotten is made a second time.
-            $0.kind == kind && $0.instrument == instrument && $0.made > forgotAt + second
-                // Whether live data come again is asked beside delayed ones.
-                && !$0.isDelayed
-        }
-        if hasTwin {
-            complaints.append("\(symbol) is subscribed to twice")
-        }
+        if hasTwin(kind, instrument) { complaints.append("\(symbol) is subscribed to twice") }
         var subscription = Subscription(kind: kind, instrument: instrument, made: now)
         if kind == .level1 {
             let ticks = fields[16].split(separator: ",")
@@ -148,6 +140,15 @@ extension SimulatedServer {
         subscriptions[id] = subscription
         guard kind != .level1 else { return begin(id, instrument, now) }
         if subscription.needsBook, hasData { sendBook(id, now) }
+    }
+
+    private func hasTwin(_ kind: Kind, _ instrument: Int) -> Bool {
+        subscriptions.values.contains {
+            // A request that was on its way when all were forgotten is made a second time.
+            $0.kind == kind && $0.instrument == instrument && $0.made > forgotAt + second
+                // Whether live data come again is asked beside delayed ones.
+                && !$0.isDelayed
+        }
     }
 
     private static func kind(_ fields: [String]) -> Kind {

@@ -75,8 +75,8 @@ struct UnitWitness: Sendable {
     /// Takes over what the witness of the same contract has shown.
     mutating func take(over earlier: UnitWitness) { unit = earlier.unit }
 
-    /// Notes a trade. All trades have to come here, or `begin` be called: a tenth of them looks like
-    /// lots of ten shares.
+    /// Notes a trade. All trades have to come here, or `begin` be called: a tenth of them looks
+    /// like lots of ten shares.
     @inline(__always)
     mutating func traded(_ size: Quantity) {
         guard volume.isDefined else { return }

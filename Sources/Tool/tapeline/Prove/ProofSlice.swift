@@ -23,8 +23,6 @@ struct ProofSlice {
     /// Series whose bars end by ticks.
     private let numbered: Set<SeriesName>
     private let lateness: [SeriesName: Int64]
-    /// Series after nodes that keep ticks back.
-    private let keptBack: Set<SeriesName>
     /// Series that the tables cannot prove, because they have no lots.
     private let onLots: Set<SeriesName>
 
@@ -50,7 +48,6 @@ struct ProofSlice {
         lateness = Dictionary(
             program.definition.allSeries.map { ($0.name, $0.lateness) }
         ) { first, _ in first }
-        keptBack = Set(series.filter { program.definition.keepsBack($0) })
         onLots = Set(series.filter { program.definition.needsLots($0) })
         from = range.lowerBound
         since = from - program.definition.memory
@@ -59,6 +56,9 @@ struct ProofSlice {
     }
 
     private var definition: GraphDefinition { program.definition }
+
+    /// Series after nodes that keep ticks back.
+    private var keptBack: Set<SeriesName> { Set(series.filter(definition.keepsBack)) }
 
     private var scope: ProofMachine.Scope {
         ProofMachine.Scope(

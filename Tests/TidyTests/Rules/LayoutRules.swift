@@ -1,4 +1,6 @@
-let layoutRules: [Rule] = [readmeRule, serviceRule, folderRule, testTargetRule]
+import Foundation
+
+let layoutRules: [Rule] = [readmeRule, serviceRule, folderRule, testTargetRule, scriptRule]
 
 /// Returns the files of each module by its folder.
 private func sourceFolders(_ repository: Repository) -> [String: [SourceFile]] {
@@ -128,5 +130,23 @@ private let testTargetRule = Rule(
             let isTarget =
                 package.text.contains("of: \"\(module)\"") || package.text.contains("\"\(folder)\"")
             return isTarget ? nil : Violation("Package.swift", 1, "Tests/\(folder) is no target.")
+        }
+    })
+
+private let scriptRule = Rule(
+    name: "a script with an interpreter line can be run",
+    fix: "chmod +x, or remove its first line",
+    broken: [["deploy/none.py": "#!/usr/bin/env python3\n"]],
+    kept: [
+        [
+            "deploy/local/servers.sh": "#!/usr/bin/env bash\n",
+            "deploy/none.sh": "# read by others with '.'\n",
+        ]
+    ],
+    check: { repository in
+        repository.files.compactMap { file in
+            let path = "\(Repository.root)/\(file.path)"
+            return !file.text.hasPrefix("#!") || FileManager.default.isExecutableFile(atPath: path)
+                ? nil : Violation(file.path, 1, "it is not executable.")
         }
     })

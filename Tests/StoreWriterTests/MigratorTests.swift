@@ -308,6 +308,20 @@ struct MigratorTests {
         #expect(cause.sqlState == .insufficientPrivilege)
     }
 
+    @Test("a table of somebody else in the schema stops no migration")
+    func foreign() throws {
+        let database = try TestDatabase("migrate_foreign", mode: .plain)
+        try database.psql("CREATE SCHEMA md AUTHORIZATION \(database.migrator)")
+        try database.psql("CREATE TABLE md.mine (n int)")
+        try database.migrate()
+        #expect(
+            try database.psql(
+                """
+                SELECT has_table_privilege('\(database.writer)', 'trades', 'SELECT')
+                    AND NOT has_table_privilege('\(database.writer)', 'mine', 'SELECT')
+                """) == "t")
+    }
+
     @Test("a dry run says what is left to do, and changes nothing", arguments: DatabaseMode.here)
     func dryRun(mode: DatabaseMode) throws {
         let database = try TestDatabase("migrate_dry", mode: mode)

@@ -2,12 +2,31 @@
 -- never move a position except by the functions. Ticks are never updated; bars are, when a higher
 -- revision comes. The role's name comes from the setting `tapeline.runtime_role`, which the
 -- migrator sets from its configuration. Without it nothing is granted. The role must exist.
+
+-- Both schemas, as the tool uses the runtime role outside of a local stack. Not ON ALL TABLES: a
+-- table of somebody else in the schema would stop the migration.
+CREATE OR REPLACE FUNCTION grant_reading(role_name text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    schemas text[] := ARRAY[current_schema()::text, current_schema() || '_market'];
+BEGIN
+    EXECUTE (SELECT format('GRANT USAGE ON SCHEMA %s TO %I',
+            string_agg(quote_ident(name_of), ', '), role_name)
+        FROM unnest(schemas) AS name_of);
+    EXECUTE (SELECT format('GRANT SELECT ON %s TO %I',
+            string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid), role_name)
+        FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = ANY (schemas) AND c.relkind IN ('r', 'p', 'v', 'm')
+            AND pg_has_role(c.relowner, 'USAGE'));
+END
+$$;
+
 DO $$
 DECLARE
     runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');
-    schema_name  text := current_schema();
 BEGIN
-    REVOKE ALL ON FUNCTION claim_position(text, text, integer, bigint, text),
+    REVOKE ALL ON FUNCTION grant_reading(text),
+        claim_position(text, text, integer, bigint, text),
         claim_positions(text, jsonb, text),
         advance_positions(text, jsonb),
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
@@ -23,12 +42,7 @@ BEGIN
     IF runtime_role IS NULL THEN
         RETURN;
     END IF;
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, runtime_role);
-    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name, runtime_role);
-    -- For commands of the tool, which uses this role outside of a local stack.
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name || '_market', runtime_role);
-    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name || '_market',
-        runtime_role);
+    PERFORM grant_reading(runtime_role);
     EXECUTE format(
         'GRANT INSERT ON trades, quotes, depth, options, news, fundamentals, indicators,
             provider_bars, events, late_ticks, trade_changes TO %I', runtime_role);

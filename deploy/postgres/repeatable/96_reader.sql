@@ -4,18 +4,13 @@
 DO $$
 DECLARE
     reader_role text := nullif(current_setting('tapeline.reader_role', true), '');
-    schema_name text := current_schema();
 BEGIN
     IF reader_role IS NULL THEN
         RETURN;
     END IF;
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, reader_role);
-    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name, reader_role);
+    PERFORM grant_reading(reader_role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
         missing_stretches(tstzrange, boolean) TO %I', reader_role);
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name || '_market', reader_role);
-    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name || '_market',
-        reader_role);
 END
 $$;

@@ -68,7 +68,7 @@ enum TicksRun {
     private static func prepared(_ ground: Ground, _ hasIndex: Bool) throws -> Database {
         let database = try ground.database()
         if !hasIndex {
-            try database.psql("DROP INDEX trades_symbol_ts; DROP INDEX quotes_symbol_ts")
+            try database.psql("DROP INDEX trade_rows_symbol_ts; DROP INDEX quote_rows_symbol_ts")
         }
         return database
     }
@@ -103,7 +103,7 @@ enum TicksRun {
             let files = (
                 database.ground.file("trades-\(number)"), database.ground.file("quotes-\(number)")
             )
-            for (table, file) in [("trades", files.0), ("quotes", files.1)] {
+            for (table, file) in [("trade_rows", files.0), ("quote_rows", files.1)] {
                 // psql writes the files, because the server may not write to this folder.
                 try database.ground.postgres.psql(
                     "\\copy (SELECT * FROM md.\(table) OFFSET \(number * half) LIMIT \(half)) "
@@ -122,8 +122,8 @@ enum TicksRun {
         for (trades, quotes) in files {
             script += """
                 BEGIN;
-                \\copy trades FROM '\(trades)' (FORMAT binary)
-                \\copy quotes FROM '\(quotes)' (FORMAT binary)
+                \\copy trade_rows FROM '\(trades)' (FORMAT binary)
+                \\copy quote_rows FROM '\(quotes)' (FORMAT binary)
                 COMMIT;
 
                 """

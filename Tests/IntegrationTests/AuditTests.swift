@@ -24,7 +24,7 @@ extension IntegrationTests {
 
         private static let damages = [
             Damage(
-                name: "a lost trade", sql: "DELETE FROM trades WHERE \(oneTrade)",
+                name: "a lost trade", sql: "DELETE FROM trade_rows WHERE \(oneTrade)",
                 noticed: [
                     "ticks_stored_once", "rows_as_booked", "bars_equal_sql", "trades_counted_once",
                 ]),
@@ -41,7 +41,7 @@ extension IntegrationTests {
                 noticed: ["ticks_stored_once", "rows_as_booked"]),
             Damage(
                 name: "another price",
-                sql: "UPDATE trades SET price = price + 1000 WHERE \(oneTrade)",
+                sql: "UPDATE trade_rows SET price = price + 1000 WHERE \(oneTrade)",
                 noticed: ["bars_equal_sql"]),
             Damage(
                 name: "a vwap that is off by the last digit",

@@ -50,11 +50,11 @@ struct AuditRangeTests {
         for (ordinal, time) in [
             (30, "2026-03-10 23:59Z"), (31, "2026-03-02 12:00Z"), (32, "1970-01-01Z"),
         ] {
-            try database.psql("UPDATE trades SET ts = '\(time)' WHERE ordinal = \(ordinal)")
+            try database.psql("UPDATE trade_rows SET ts = '\(time)' WHERE ordinal = \(ordinal)")
         }
         #expect(try check(database) == "21|21|t|")
         // Backfilled: its event time is on that day, but it was received on another one.
-        try database.psql("UPDATE trades SET ts = '2026-03-11 12:00Z' WHERE ordinal = 70")
+        try database.psql("UPDATE trade_rows SET ts = '2026-03-11 12:00Z' WHERE ordinal = 70")
         #expect(try check(database) == "22|22|t|")
     }
 

@@ -303,7 +303,7 @@ struct AuditRepairTests {
         for one in Self.cases + Self.casesByHand + Self.casesByAddress {
             let rows = Self.plain + one.rows
             try database.psql(
-                "TRUNCATE trades, bars_short, late_ticks, trade_changes; "
+                "TRUNCATE trade_rows, bars_short, late_ticks, trade_changes; "
                     + rows.joined(separator: "\n"))
             for name in ["bars_equal_sql", "trades_counted_once"] {
                 let found = try Audit.check(name, in: database)

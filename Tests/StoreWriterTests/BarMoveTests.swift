@@ -270,7 +270,7 @@ struct BarMoveTests {
             try database.psql(
                 """
                 SELECT DISTINCT b.shape = t.shape FROM time_tables() b, time_tables() t
-                WHERE b.table_name LIKE 'bars%' AND t.table_name = 'trades'
+                WHERE b.table_name LIKE 'bars%' AND t.table_name = 'trade_rows'
                 """) == "t")
     }
 

@@ -134,7 +134,7 @@ struct CopyBytesTests {
             let columns = try #require(sink.copy.split(separator: "(").dropFirst().first)
             let list = columns.prefix { $0 != ")" }
             let path = folder.file(sink.name.rawValue)
-            let table = "\(database.schema.quoted).\(sink.name.rawValue)"
+            let table = "\(database.schema.quoted).\(sink.tables[0])"
             try database.server.psql(
                 "\\copy (SELECT \(list) FROM \(table) ORDER BY ordinal) TO '\(path)' "
                     + "(FORMAT binary)",

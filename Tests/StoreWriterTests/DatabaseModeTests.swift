@@ -51,14 +51,16 @@ struct DatabaseModeTests {
         try database.psql("SELECT make_time_partition('trades', now())")
         try database.insertTrades(3, from: "now()")
         // The tables that hold the rows: partitions or chunks.
-        let part = try database.psql("SELECT DISTINCT tableoid::regclass FROM trades")
+        let part = try database.psql("SELECT DISTINCT tableoid::regclass FROM trade_rows")
         let writer = try database.connectWriter()
         for forbidden in [
-            "CREATE TABLE mine (i integer)", "DROP TABLE trades", "DROP TABLE \(part)",
-            "ALTER TABLE trades ADD COLUMN i integer", "ALTER TABLE trades RENAME TO others",
-            "ALTER TABLE \(part) ADD COLUMN i integer", "TRUNCATE trades", "TRUNCATE \(part)",
+            "CREATE TABLE mine (i integer)", "DROP TABLE trade_rows", "DROP VIEW trades",
+            "DROP TABLE \(part)",
+            "ALTER TABLE trade_rows ADD COLUMN i integer",
+            "ALTER TABLE trade_rows RENAME TO others",
+            "ALTER TABLE \(part) ADD COLUMN i integer", "TRUNCATE trade_rows", "TRUNCATE \(part)",
             "UPDATE trades SET price = 2", "UPDATE \(part) SET price = 2", "DELETE FROM trades",
-            "DELETE FROM \(part)", "CREATE INDEX mine ON trades (ordinal)",
+            "DELETE FROM \(part)", "CREATE INDEX mine ON trade_rows (ordinal)",
             "INSERT INTO retired_rows VALUES ('trades', 'ticks', 's', 0, 1, 0, 1, now())",
             "DELETE FROM retired_rows", "SELECT note_retired('trades', 'SELECT 1', now())",
             "DROP FUNCTION store_mode()", "DROP SCHEMA md CASCADE",
@@ -81,14 +83,15 @@ struct DatabaseModeTests {
         let writer = try database.connect(database.writer)
         try writer.script(
             """
-            CREATE TEMP TABLE trades (ts timestamptz); CREATE TEMP TABLE retired_rows (i int);
+            CREATE TEMP TABLE trade_rows (ts timestamptz); CREATE TEMP TABLE retired_rows (i int);
             CREATE FUNCTION pg_temp.time_tables() RETURNS TABLE (table_name text, shape text)
             LANGUAGE sql AS $$ SELECT 'sink_positions', 'native' $$;
             SET search_path TO pg_temp, public
             """, timeout: patience)
         try writer.execute(
             "SELECT md.make_time_partition('trades', '2005-06-07Z')", timeout: patience)
-        #expect(try database.psql("SELECT to_regclass('md.trades_p20050607') IS NOT NULL") == "t")
+        #expect(
+            try database.psql("SELECT to_regclass('md.trade_rows_p20050607') IS NOT NULL") == "t")
         let error = #expect(throws: PostgresError.self) {
             try writer.execute(
                 "SELECT md.make_time_partition('sink_positions', now())", timeout: patience)
@@ -181,7 +184,7 @@ struct DatabaseModeTests {
             contents[mode] = try checksums(bench.database)
         }
         let plain = try #require(contents[.plain])
-        #expect(plain.contains { $0.hasPrefix("trades|") && !$0.hasPrefix("trades|0|") })
+        #expect(plain.contains { $0.hasPrefix("trade_rows|") && !$0.hasPrefix("trade_rows|0|") })
         #expect(plain.contains { $0.hasPrefix("bars_short|11|") }, "\(plain)")
         for mode in DatabaseMode.here { #expect(contents[mode] == plain, "\(mode)") }
     }

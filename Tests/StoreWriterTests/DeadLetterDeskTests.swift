@@ -14,7 +14,7 @@ import Testing
 @Suite("Where dead letters go when something is away")
 struct DeadLetterDeskTests {
     private func poison(_ scene: StoreScene) throws {
-        _ = try scene.psql("ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (price <> 666)")
+        _ = try scene.psql("ALTER TABLE trade_rows ADD CONSTRAINT no_poison CHECK (price <> 666)")
     }
 
     @Test("NATS is away: into a file, and from there onto the stream when it is back")
@@ -157,7 +157,7 @@ struct DeadLetterDeskTests {
         #expect(
             try scene.psql("SELECT written, dead_lettered FROM sink_source_ordinals") == "4|2")
         #expect(
-            try scene.psql("SELECT count(*) FROM trades_p20231113") == "1", "the day before")
+            try scene.psql("SELECT count(*) FROM trade_rows_p20231113") == "1", "the day before")
     }
 
     @Test("without the function that makes them it is a schema that does not fit")

@@ -48,6 +48,6 @@ struct LockTableTests {
             ["-h", "127.0.0.1", "-p", "\(server.port)", "-U", PostgresServer.user, "--schema-only"]
                 + ["-d", database.name],
             environment: ["PGPASSWORD": PostgresServer.password])
-        #expect(dump.contains("CREATE TABLE md.trades "))
+        #expect(dump.contains("CREATE TABLE md.trade_rows "))
     }
 }

@@ -55,7 +55,7 @@ struct MaintenanceTests {
     func tables() throws {
         let database = try TestDatabase("keeping_tables", mode: .plain)
         try database.migrate()
-        let cut = try database.psql("SELECT table_name FROM time_tables() ORDER BY 1")
+        let cut = try database.psql("SELECT known_as(table_name) FROM time_tables() ORDER BY 1")
             .split(separator: "\n").map(String.init)
         #expect(Set(cut).isSubset(of: RetentionPlan.tables), "\(cut)")
         #expect(RetentionPlan.tables == RetentionPlan.tables.sorted())
@@ -194,7 +194,7 @@ struct MaintenanceTests {
 
     /// The days of a table count, as partitions or as chunks.
     private func expectSizes(_ upkeep: Upkeep, _ database: TestDatabase) throws {
-        let alone = try Double(database.psql("SELECT pg_total_relation_size('trades')")) ?? 0
+        let alone = try Double(database.psql("SELECT pg_total_relation_size('trade_rows')")) ?? 0
         func bytes(_ table: String) -> Double {
             upkeep.metric("mds_store_bytes{table=\"\(table)\"}") ?? 0
         }

@@ -93,7 +93,7 @@ struct ManyDaysTests {
         #expect(
             try bench.database.psql(
                 """
-                SELECT count(*) > 0 FROM trades WHERE partition IN (2, 3) AND xmin::text::bigint
+                SELECT count(*) > 0 FROM trade_rows WHERE partition IN (2, 3) AND xmin::text::bigint
                     < (SELECT min(xmin::text::bigint) FROM provider_bars)
                 """) == "t")
     }
@@ -111,7 +111,7 @@ struct ManyDaysTests {
                 END IF;
                 RETURN NULL;
             END $$;
-            CREATE TRIGGER slow AFTER INSERT ON trades REFERENCING NEW TABLE AS came
+            CREATE TRIGGER slow AFTER INSERT ON trade_rows REFERENCING NEW TABLE AS came
                 FOR EACH STATEMENT EXECUTE FUNCTION slow()
             """)
         try publishTicks(bench, 0, packets: 60)

@@ -154,7 +154,7 @@ struct MarketSchemaTests {
             FROM generate_series(0, 59999) AS n
             UNION ALL
             SELECT now() - interval '8 days', 0, 'GONE', 1, 1, 0, now(), 0, 's', 0, 1, 60000;
-            ANALYZE trades
+            ANALYZE trade_rows
             """)
         #expect(
             try read(database, "SELECT symbol, price FROM latest_trades ORDER BY symbol")

@@ -20,26 +20,28 @@ struct PoisonTests {
         /// The statement that makes the database refuse the price 666.
         var sql: String {
             switch self {
-            case .constraint: "ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (price <> 666)"
+            case .constraint: "ALTER TABLE trade_rows ADD CONSTRAINT no_poison CHECK (price <> 666)"
             case .outOfRange:
                 """
-                \(TestDatabase.withoutMarket);
-                ALTER TABLE trades ALTER COLUMN price TYPE numeric(11, 9)
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    new.price := new.price::numeric(11, 9); RETURN new; END $$;
+                CREATE TRIGGER no_poison BEFORE INSERT ON trade_rows
+                    FOR EACH ROW EXECUTE FUNCTION refuse()
                 """
             case .trigger:
                 """
                 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                     IF new.price = 666 THEN RAISE EXCEPTION 'poison'; END IF; RETURN new; END $$;
-                CREATE TRIGGER no_poison BEFORE INSERT ON trades
+                CREATE TRIGGER no_poison BEFORE INSERT ON trade_rows
                     FOR EACH ROW EXECUTE FUNCTION refuse()
                 """
             case .uniqueIndex:
-                "CREATE UNIQUE INDEX no_poison ON trades_p20231114 ((1)) WHERE price >= 665"
+                "CREATE UNIQUE INDEX no_poison ON trade_rows_p20231114 ((1)) WHERE price >= 665"
             case .deferred:
                 """
                 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                     IF new.price = 666 THEN RAISE EXCEPTION 'poison'; END IF; RETURN new; END $$;
-                CREATE CONSTRAINT TRIGGER no_poison AFTER INSERT ON trades
+                CREATE CONSTRAINT TRIGGER no_poison AFTER INSERT ON trade_rows
                     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()
                 """
             }
@@ -181,7 +183,7 @@ struct PoisonTests {
         #expect(try scene.psql("SELECT count(*) FROM trades") == "0")
         #expect(try scene.books() == "")
         #expect(scene.store.isConnected)
-        _ = try scene.psql("ALTER TABLE trades DROP CONSTRAINT no_poison")
+        _ = try scene.psql("ALTER TABLE trade_rows DROP CONSTRAINT no_poison")
         try scene.write(batch)
         #expect(try scene.books() == "1|500|500|0|0|0|0")
     }
@@ -200,7 +202,7 @@ struct PoisonTests {
         #expect(error.category == .schema && "\(error)".contains("12 rows of trades"), "\(error)")
         #expect(try scene.letters().count == 18)
         #expect(try scene.books() == "1|19|1|18|0|0|0")
-        _ = try scene.psql("ALTER TABLE trades DROP CONSTRAINT no_poison")
+        _ = try scene.psql("ALTER TABLE trade_rows DROP CONSTRAINT no_poison")
         try scene.write(batch)
         #expect(try scene.books() == "1|23|5|18|0|0|0")
     }
@@ -208,17 +210,18 @@ struct PoisonTests {
     @Test(
         "a table that does not fit makes no letters",
         arguments: [
-            ("DROP TABLE trades", "42P01"), ("ALTER TABLE trades DROP COLUMN size", "42703"),
-            ("ALTER TABLE trades ALTER COLUMN epoch TYPE integer", "22P03"),
-            ("ALTER TABLE trades ALTER COLUMN price TYPE double precision", "22P03"),
-            ("REVOKE INSERT ON trades FROM PUBLIC, {writer}", "42501"),
+            ("DROP TABLE trade_rows", "42P01"),
+            ("ALTER TABLE trade_rows DROP COLUMN size", "42703"),
+            ("ALTER TABLE trade_rows ALTER COLUMN epoch TYPE integer", "22P03"),
+            ("ALTER TABLE trade_rows ALTER COLUMN price TYPE double precision", "22P03"),
+            ("REVOKE INSERT ON trade_rows FROM PUBLIC, {writer}", "42501"),
         ])
     func schema(change: String, code: String) throws {
         let scene = try StoreScene("writer_ps\(code.lowercased())\(change.count)")
         _ = try scene.psql(
             "\(TestDatabase.withoutMarket); "
                 + change.replacing("{writer}", with: scene.bench.database.writer)
-                .replacing("DROP TABLE trades", with: "DROP TABLE trades CASCADE"))
+                .replacing("DROP TABLE trade_rows", with: "DROP TABLE trade_rows CASCADE"))
         let error = try #require(
             scene.failure(try scene.batch(scene.packets(prices(50, poison: [])))))
         #expect(error.category == .schema, "\(error)")

@@ -57,8 +57,9 @@ struct ReaderRoleTests {
         for forbidden in [
             "INSERT INTO quotes (ts, symbol) VALUES (now(), 'A')",
             "UPDATE bars_short SET close = 1",
-            "DELETE FROM trades", "TRUNCATE trades", "DROP TABLE trades", "DROP SCHEMA md CASCADE",
-            "CREATE TABLE mine (i integer)", "ALTER TABLE trades ADD COLUMN i integer",
+            "DELETE FROM trades", "TRUNCATE trade_rows", "DROP TABLE trade_rows",
+            "DROP SCHEMA md CASCADE",
+            "CREATE TABLE mine (i integer)", "ALTER TABLE trade_rows ADD COLUMN i integer",
             "SELECT claim_position('store', 'ticks', 1, 1)",
             "SELECT make_time_partition('trades', now())", "SELECT make_coming_partitions(7)",
             "SELECT apply_retention('trades', interval '1 day', 1)",

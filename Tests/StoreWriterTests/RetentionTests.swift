@@ -184,7 +184,7 @@ struct RetentionTests {
     func locked() throws {
         let database = try prepared("retention_locked", .plain)
         let reader = try database.connectWriter()
-        try reader.script("BEGIN; LOCK TABLE trades IN ACCESS SHARE MODE", timeout: patience)
+        try reader.script("BEGIN; LOCK TABLE trade_rows IN ACCESS SHARE MODE", timeout: patience)
         let error = #expect(throws: PostgresError.self) {
             try apply(database, "'trades', '30 days'")
         }

@@ -40,25 +40,25 @@ struct SchemaCheckTests {
         "each difference is one line that names table, column, expected and found",
         arguments: [
             Change(
-                sql: "ALTER TABLE trades RENAME TO elsewhere", state: "42P01",
-                message: "table trades is missing"),
+                sql: "ALTER TABLE trade_rows RENAME TO elsewhere", state: "42P01",
+                message: "table trade_rows is missing"),
             Change(
-                sql: "ALTER TABLE quotes DROP COLUMN bid_size", state: "42703",
-                message: "table quotes has no column bid_size, which should be numeric"),
+                sql: "ALTER TABLE quote_rows DROP COLUMN bid_size", state: "42703",
+                message: "table quote_rows has no column bid_size, which should be numeric"),
             Change(
-                sql: "ALTER TABLE trades RENAME price TO cost", state: "42703",
-                message: "table trades has no column price, which should be numeric"),
+                sql: "ALTER TABLE trade_rows RENAME price TO cost", state: "42703",
+                message: "table trade_rows has no column price, which should be numeric"),
             Change(
                 sql: "ALTER TABLE bars_short ALTER volume TYPE double precision", state: "42804",
                 message: "table bars_short, column volume: expected numeric, "
                     + "found double precision"),
             Change(
-                sql: "ALTER TABLE trades ALTER price TYPE numeric(10,2)", state: "42804",
-                message: "table trades, column price: expected numeric, found numeric(10,2)"),
+                sql: "ALTER TABLE trade_rows ALTER price TYPE numeric(10,2)", state: "42804",
+                message: "table trade_rows, column price: expected numeric, found numeric(10,2)"),
             Change(
-                sql: "ALTER TABLE trades ADD COLUMN desk text NOT NULL", state: "42804",
-                message: "table trades, column desk: expected none, found one that must be given "
-                    + "and that this version does not know"),
+                sql: "ALTER TABLE trade_rows ADD COLUMN desk text NOT NULL", state: "42804",
+                message: "table trade_rows, column desk: expected none, found one that must be "
+                    + "given and that this version does not know"),
         ])
     func differences(change: Change) throws {
         let number = change.sql.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffffff }
@@ -86,8 +86,8 @@ struct SchemaCheckTests {
         try database.migrate()
         try database.psql(
             """
-            ALTER TABLE trades ADD COLUMN note text;
-            ALTER TABLE trades ADD COLUMN stored_at timestamptz NOT NULL DEFAULT now()
+            ALTER TABLE trade_rows ADD COLUMN note text;
+            ALTER TABLE trade_rows ADD COLUMN stored_at timestamptz NOT NULL DEFAULT now()
             """)
         let writer = try database.connectWriter()
         try SchemaCheck(writer, timeout: patience).run(SinkCatalogue.all)
@@ -99,17 +99,16 @@ struct SchemaCheckTests {
         var source = try bench.source(0)
         WriterBench.fill(&source, ticks: 20)
         try source.publish(watermark: .undefined)
-        try bench.database.psql(
-            "\(TestDatabase.withoutMarket); ALTER TABLE trades ALTER price TYPE numeric(10,2)")
+        try bench.database.psql("ALTER TABLE trade_rows ADD COLUMN desk text NOT NULL")
         let running = try bench.start()
         #expect(
             eventually {
                 running.reasons.contains {
-                    $0.contains("table trades, column price: expected numeric, found numeric(10,2)")
+                    $0.contains("table trade_rows, column desk: expected none, found one that must")
                 }
             }, "\(running.reasons)")
         #expect(try bench.database.psql("SELECT count(*) FROM sink_positions") == "0")
-        try bench.database.psql("ALTER TABLE trades ALTER price TYPE numeric")
+        try bench.database.psql("ALTER TABLE trade_rows DROP COLUMN desk")
         #expect(bench.isComplete([20]), "\(bench.shown)")
         #expect(try running.stop() == .success)
         #expect(try bench.missing() == "0")

@@ -36,13 +36,15 @@ struct TimePartitionTests {
         }
         try writer.execute(row, timeout: patience)
         #expect(
-            try database.psql("SELECT tableoid::regclass FROM trades") == "trades_p20010203")
+            try database.psql("SELECT tableoid::regclass FROM trade_rows")
+                == "trade_rows_p20010203")
         // Like its neighbours: the same index, and nothing more.
         #expect(
             try database.psql(
                 """
-                SELECT count(*), count(DISTINCT regexp_replace(indexdef, 'trades_\\w+', '', 'g'))
-                FROM pg_indexes WHERE tablename IN ('trades_p20010203', 'trades_p19700101')
+                SELECT count(*),
+                    count(DISTINCT regexp_replace(indexdef, 'trade_rows_\\w+', '', 'g'))
+                FROM pg_indexes WHERE tablename IN ('trade_rows_p20010203', 'trade_rows_p19700101')
                 """) == "2|1")
     }
 
@@ -140,14 +142,14 @@ struct TimePartitionTests {
         #expect(
             try database.psql(
                 "SELECT count(*) FROM time_tables() t, time_partitions(t.table_name) "
-                    + "WHERE table_name NOT IN ('trades', 'quotes', 'events') "
+                    + "WHERE table_name NOT IN ('trade_rows', 'quote_rows', 'events') "
                     + "AND from_ts > '1970-01-01Z'") == "0")
         #expect(try make(9) == 0)
         for days in ["-1", "367", "NULL"] {
             #expect(
                 state(writer, "SELECT make_coming_partitions(\(days))").state?.rawValue == "22023")
         }
-        try database.psql("CREATE TABLE trades_p20040506 ()")
+        try database.psql("CREATE TABLE trade_rows_p20040506 ()")
         #expect(
             state(writer, "SELECT make_time_partition('trades', '2004-05-06Z')").state
                 == .duplicateTable)
@@ -234,7 +236,7 @@ struct TimePartitionTests {
         try database.psql("DELETE FROM trades WHERE NOT isfinite(ts)")
         try database.migrate()
         #expect(
-            try database.psql("SELECT tableoid::regclass, count(*) FROM trades GROUP BY 1")
+            try database.psql("SELECT tableoid::regclass, count(*) FROM trades_before GROUP BY 1")
                 == "trades_before_partitions|5")
         // A tick without a time has a partition.
         try database.psql("SELECT make_time_partition('trades', '1970-01-01Z')")
@@ -310,11 +312,12 @@ struct TimePartitionTests {
         #expect(try database.psql(sums) == before)
         #expect(
             try database.psql(
-                "SELECT tableoid::regclass, count(*) FROM trades GROUP BY 1 ORDER BY 1")
+                "SELECT tableoid::regclass, count(*) FROM trades_before GROUP BY 1 ORDER BY 1")
                 == "trades_before_partitions|1000\ntrades_p19700101|7")
         #expect(
             try database.psql(
-                "SELECT from_ts, to_ts FROM time_partitions('trades') WHERE name LIKE '%before%'")
+                "SELECT from_ts, to_ts FROM time_partitions('trades_before') "
+                    + "WHERE name LIKE '%before%'")
                 == "2024-03-05 00:00:00+00|2024-03-07 00:00:00+00")
         #expect(
             try database.psql("SELECT has_table_privilege('partition_reader', 'trades', 'SELECT')")

@@ -43,7 +43,7 @@ struct UndecodableTests {
     @Test("the same beside a row that the database refuses")
     func damagedAndRefused() throws {
         let scene = try StoreScene("writer_ud2")
-        _ = try scene.psql("ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (price <> 666)")
+        _ = try scene.psql("ALTER TABLE trade_rows ADD CONSTRAINT no_poison CHECK (price <> 666)")
         let outcome = try scene.write(
             scene.packets([1, 666, 1]) + [torn(scene)] + scene.packets([2, 3]))
         #expect(outcome.counts.map(\.deadLettered) == [1, 4, 0])

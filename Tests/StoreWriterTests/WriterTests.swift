@@ -189,13 +189,13 @@ struct WriterTests {
     @Test("a schema that is not there: not ready, and it starts when it is")
     func noSchema() throws {
         let bench = try WriterBench("writer_7")
-        try bench.database.psql("ALTER TABLE trades RENAME TO elsewhere")
+        try bench.database.psql("ALTER TABLE trade_rows RENAME TO elsewhere")
         var sources = try sources(bench)
         let running = try bench.start()
         try publish(&sources, packets: 2)
-        #expect(eventually { running.reasons.contains { $0.contains("trades") } })
+        #expect(eventually { running.reasons.contains { $0.contains("trade_rows") } })
         #expect(!running.hasEnded)
-        try bench.database.psql("ALTER TABLE elsewhere RENAME TO trades")
+        try bench.database.psql("ALTER TABLE elsewhere RENAME TO trade_rows")
         #expect(bench.isComplete([50, 50, 50, 50]))
         #expect(try running.stop() == .success)
         #expect(try bench.missing() == "0")
@@ -216,13 +216,13 @@ struct WriterTests {
             """
             CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 RAISE EXCEPTION 'not now' USING ERRCODE = 'serialization_failure'; END $$;
-            CREATE TRIGGER later BEFORE INSERT ON trades
+            CREATE TRIGGER later BEFORE INSERT ON trade_rows
                 FOR EACH STATEMENT EXECUTE FUNCTION later()
             """)
         try publish(&sources, packets: 2)
         #expect(eventually { retries("failed") ?? 0 > 0 }, "\(running.log)")
         #expect(retries("succeeded") == 0)
-        try bench.database.psql("DROP TRIGGER later ON trades")
+        try bench.database.psql("DROP TRIGGER later ON trade_rows")
         #expect(bench.isComplete([100, 100, 100, 100]))
         #expect(eventually { retries("succeeded") ?? 0 > 0 })
         #expect(try running.stop() == .success)

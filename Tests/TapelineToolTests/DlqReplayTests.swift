@@ -89,7 +89,7 @@ struct DlqReplayTests {
 
     private func setAside(_ name: String) throws -> (bench: AcceptBench, tools: DlqTools) {
         let bench = try AcceptBench(name)
-        _ = try bench.query("ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (price < 600)")
+        _ = try bench.query("ALTER TABLE trade_rows ADD CONSTRAINT no_poison CHECK (price < 600)")
         var source = try bench.source(0)
         for (price, day) in [(1, 0), (666, 5)] as [(Int64, Int64)] {
             let time = Timestamp(
@@ -108,7 +108,8 @@ struct DlqReplayTests {
         #expect(try writer.stop() == .success)
         _ = try bench.query(
             """
-            ALTER TABLE trades DROP CONSTRAINT no_poison; DROP TABLE IF EXISTS trades_p20231119
+            ALTER TABLE trade_rows DROP CONSTRAINT no_poison;
+            DROP TABLE IF EXISTS trade_rows_p20231119
             """)
         return (bench, DlqTools(environment: bench.environment))
     }

@@ -108,7 +108,7 @@ struct DlqTests {
             bench = try AcceptBench("dlq_\(name)")
             folder = try TemporaryFolder("dlq")
             _ = try bench.query(
-                "ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (price < 6 OR price > 10)")
+                "ALTER TABLE trade_rows ADD CONSTRAINT no_poison CHECK (price < 6 OR price > 10)")
             var source = try bench.source(0)
             writer = try bench.startWriter()
             for ordinal in 1...50 as ClosedRange<Int64> {
@@ -143,7 +143,9 @@ struct DlqTests {
             try DlqTools(environment: bench.environment).dlq(words)
         }
 
-        func mend() throws { _ = try bench.query("ALTER TABLE trades DROP CONSTRAINT no_poison") }
+        func mend() throws {
+            _ = try bench.query("ALTER TABLE trade_rows DROP CONSTRAINT no_poison")
+        }
     }
 
     @Test("listed, shown, replayed once however often it is tried, and dropped")

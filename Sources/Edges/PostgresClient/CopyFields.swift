@@ -70,6 +70,14 @@ public struct CopyFields: Sendable {
         }
     }
 
+    /// Adds a smallint.
+    public mutating func int16(_ value: Int16) -> Place {
+        add(fields: 1) { bytes in
+            bytes.append(bigEndian: Int32(2))
+            bytes.append(bigEndian: value)
+        }
+    }
+
     /// Adds an integer.
     public mutating func int32(_ value: Int32) -> Place {
         add(fields: 1) { bytes in

@@ -17,6 +17,8 @@ public struct PacketContext {
     var fields = CopyFields()
     /// The columns `source, partition, epoch`, which most tables have before the ordinal.
     private(set) var origin: CopyFields.Place
+    /// The same columns of a narrow row.
+    private(set) var narrowOrigin: CopyFields.Place
     /// The definition for a record without a symbol.
     private(set) var nobody: Definition
     /// The packet's symbols and series so far, by the index that the packet gives them.
@@ -53,6 +55,7 @@ public struct PacketContext {
     public init(_ header: PacketHeader) {
         self.header = header
         origin = fields.text("")
+        narrowOrigin = origin
         nobody = Definition(symbol: nil, provider: origin, source: origin)
         begin(header)
     }
@@ -68,6 +71,11 @@ public struct PacketContext {
         origin = fields.text(header.source)
         origin = origin + fields.int32(Int32(header.partition.number))
         origin = origin + fields.int64(Int64(bitPattern: header.epoch))
+        narrowOrigin = fields.text(header.source)
+        // Partitions are below `Partition.countRange.upperBound`, which `PacketReader` checks.
+        let partition = Int16(truncatingIfNeeded: header.partition.number)
+        narrowOrigin = narrowOrigin + fields.int16(partition)
+        narrowOrigin = narrowOrigin + fields.int64(Int64(bitPattern: header.epoch))
     }
 
     // MARK: what ticks refer to

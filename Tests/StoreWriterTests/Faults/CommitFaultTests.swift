@@ -16,9 +16,9 @@ struct CommitFaultTests {
         try faults.publish()
         try #require(faults.isComplete())
         let rival = try faults.rival()
-        try rival.script("BEGIN; LOCK TABLE quotes", timeout: patience)
+        try rival.script("BEGIN; LOCK TABLE quote_rows", timeout: patience)
         try faults.publish()
-        try #require(try faults.waits("wait_event_type = 'Lock' AND query LIKE '%COPY quotes%'"))
+        try #require(try faults.waits("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
         killed.kill()
         rival.close()
         try faults.expectAudit(try WriterProcess(faults.bench))
@@ -112,7 +112,7 @@ struct CommitFaultTests {
     @Test("paused in the middle of a COPY, it does not hold up its successor")
     func pausedInCopy() throws {
         var faults = try FaultBench("pause_copy")
-        try slowDown("trades", faults)
+        try slowDown("trade_rows", faults)
         let paused = try WriterProcess(faults.bench, member: "paused")
         try faults.publish()
         #expect(

@@ -2,6 +2,23 @@
 -- edition of TimescaleDB), and the changes to them that a writer may request although it does not
 -- own them. A partition is a day of UTC, of some tables a week, a month or a year (partition_span).
 
+-- Trades and quotes are views. The functions here take their names, and the names of the tables with
+-- their rows. Returns the name of the table.
+CREATE OR REPLACE FUNCTION rows_of(p_table text) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT CASE p_table WHEN 'trades' THEN 'trade_rows' WHEN 'quotes' THEN 'quote_rows'
+        ELSE p_table END
+$$;
+
+-- Returns the name that people use for a table.
+CREATE OR REPLACE FUNCTION known_as(p_table text) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT CASE p_table WHEN 'trade_rows' THEN 'trades' WHEN 'quote_rows' THEN 'quotes'
+        ELSE p_table END
+$$;
+
 -- Returns the time-partitioned tables and their shape: 'native', 'hypertable', or 'whole' (not
 -- partitioned).
 CREATE OR REPLACE FUNCTION time_tables() RETURNS TABLE (table_name text, shape text)
@@ -20,7 +37,7 @@ BEGIN
         WHEN c.relname::text = ANY (hypertables) THEN 'hypertable' ELSE 'whole' END
     FROM pg_class c
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-        AND c.relname = ANY (ARRAY['trades', 'quotes', 'bars_short', 'bars_long', 'depth',
+        AND c.relname = ANY (ARRAY['trade_rows', 'quote_rows', 'bars_short', 'bars_long', 'depth',
             'options', 'news', 'fundamentals', 'indicators', 'provider_bars', 'events',
             'late_ticks']);
 END
@@ -62,7 +79,7 @@ AS $$
     JOIN pg_class c ON c.oid = i.inhrelid
     CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid),
         'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') AS borders
-    WHERE i.inhparent = to_regclass(format('%I.%I', current_schema(), p_table))
+    WHERE i.inhparent = to_regclass(format('%I.%I', current_schema(), rows_of(p_table)))
     ORDER BY 2
 $$;
 
@@ -101,13 +118,24 @@ BEGIN
         RETURN QUERY EXECUTE
             'SELECT format(''%I.%I'', chunk_schema, chunk_name)::regclass, range_start, range_end
             FROM timescaledb_information.chunks
-            WHERE hypertable_schema = current_schema() AND hypertable_name = $1' USING p_table;
+            WHERE hypertable_schema = current_schema() AND hypertable_name = $1'
+            USING rows_of(p_table);
     END IF;
 END
 $$;
 
--- Returns the bytes on disk of each time-partitioned table, with its indexes, and of bars_before, as
--- long as it has bars of an earlier release. `other` is the rest of the database. If a table is being altered, the function waits for it, but not for long.
+-- Returns the shape of a table with rows of an earlier release, as time_tables does.
+CREATE OR REPLACE FUNCTION shape_before(p_table text) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT CASE WHEN c.relkind = 'p' THEN 'native'
+        WHEN EXISTS (SELECT FROM time_chunks(p_table)) THEN 'hypertable' ELSE 'whole' END
+    FROM pg_class c WHERE c.oid = to_regclass(p_table)
+$$;
+
+-- Returns the bytes on disk of each time-partitioned table, with its indexes, and of those with rows
+-- of an earlier release (bars_before, trades_before, quotes_before). `other` is the rest of the
+-- database. If a table is being altered, the function waits for it, but not for long.
 CREATE OR REPLACE FUNCTION store_sizes() RETURNS TABLE (table_name text, bytes bigint)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET lock_timeout = '2s'
 AS $$
@@ -119,9 +147,9 @@ BEGIN
     FOR table_name, shape IN
         SELECT t.table_name, t.shape FROM time_tables() t
         UNION ALL
-        SELECT c.relname::text, CASE WHEN c.relkind = 'p' THEN 'native'
-            WHEN EXISTS (SELECT FROM time_chunks('bars_before')) THEN 'hypertable' ELSE 'whole' END
-        FROM pg_class c WHERE c.oid = to_regclass('bars_before')
+        SELECT b.name, shape_before(b.name)
+        FROM unnest(ARRAY['bars_before', 'trades_before', 'quotes_before']) AS b (name)
+        WHERE to_regclass(b.name) IS NOT NULL
         ORDER BY 1
     LOOP
         place := to_regclass(format('%I.%I', current_schema(), table_name));
@@ -135,6 +163,7 @@ BEGIN
             bytes := pg_total_relation_size(place);
         END IF;
         bytes := coalesce(bytes, 0);
+        table_name := known_as(table_name);
         total := total + bytes;
         RETURN NEXT;
     END LOOP;
@@ -153,7 +182,7 @@ AS $$
 DECLARE
     shape_found text;
 BEGIN
-    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = p_table;
+    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = rows_of(p_table);
     IF coalesce(shape_found, 'whole') = 'whole' THEN
         RETURN;
     END IF;
@@ -248,11 +277,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 DECLARE
     partitions_max CONSTANT integer := 20000;
+    place CONSTANT text := rows_of(p_table);
     shape_found    text;
     free           record;
     part_name      text;
 BEGIN
-    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = p_table;
+    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = place;
     IF shape_found IS NULL THEN
         RAISE EXCEPTION '% is no table that is cut by time', coalesce(p_table, 'NULL')
             USING ERRCODE = 'TL011';
@@ -263,35 +293,35 @@ BEGIN
                 HINT = 'From 1990 to two years from now; without a time: the first day of 1970.';
     END IF;
     IF shape_found = 'hypertable' THEN
-        PERFORM make_chunk(p_table, p_ts);
+        PERFORM make_chunk(place, p_ts);
     END IF;
     IF shape_found <> 'native' THEN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended(
-        format('tapeline.partitions.%s.%s', current_schema(), p_table), 0));
-    IF EXISTS (SELECT FROM time_partitions(p_table) p
+        format('tapeline.partitions.%s.%s', current_schema(), place), 0));
+    IF EXISTS (SELECT FROM time_partitions(place) p
         WHERE p.from_ts <= p_ts AND p.to_ts > p_ts) THEN
         RETURN;
     END IF;
-    IF (SELECT count(*) FROM time_partitions(p_table)) >= partitions_max THEN
-        RAISE EXCEPTION '% has % partitions already', p_table, partitions_max
+    IF (SELECT count(*) FROM time_partitions(place)) >= partitions_max THEN
+        RAISE EXCEPTION '% has % partitions already', place, partitions_max
             USING ERRCODE = 'TL012', HINT = 'Set a retention for it.';
     END IF;
     SELECT greatest(s.from_ts, max(p.to_ts) FILTER (WHERE p.to_ts <= p_ts)) AS from_ts,
         least(s.to_ts, min(p.from_ts) FILTER (WHERE p.from_ts > p_ts)) AS to_ts
     INTO free
-    FROM partition_span(p_table, p_ts) s LEFT JOIN time_partitions(p_table) p ON true
+    FROM partition_span(place, p_ts) s LEFT JOIN time_partitions(place) p ON true
     GROUP BY s.from_ts, s.to_ts;
-    part_name := p_table || '_p' || to_char(free.from_ts AT TIME ZONE 'UTC', 'YYYYMMDD');
+    part_name := place || '_p' || to_char(free.from_ts AT TIME ZONE 'UTC', 'YYYYMMDD');
     IF to_regclass(format('%I.%I', current_schema(), part_name)) IS NOT NULL THEN
-        RAISE EXCEPTION '% stands beside % and is no partition of it', part_name, p_table
+        RAISE EXCEPTION '% stands beside % and is no partition of it', part_name, place
             USING ERRCODE = '42P07', HINT = 'Attach it, or rename it.';
     END IF;
     -- CREATE TABLE ... PARTITION OF would lock the table exclusively; attaching does not.
-    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part_name, p_table);
-    PERFORM tell_series_apart(p_table, part_name::regclass);
-    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', p_table,
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part_name, place);
+    PERFORM tell_series_apart(place, part_name::regclass);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', place,
         part_name, free.from_ts, free.to_ts);
 END
 $$;
@@ -321,7 +351,7 @@ BEGIN
     FOR wanted IN SELECT t.table_name FROM time_tables() t WHERE t.shape = 'native' ORDER BY 1 LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE ts >= $1)', wanted.table_name)
             INTO is_used USING today - written_within;
-        CONTINUE WHEN NOT is_used AND wanted.table_name NOT IN ('trades', 'quotes');
+        CONTINUE WHEN NOT is_used AND wanted.table_name NOT IN ('trade_rows', 'quote_rows');
         FOR n IN -1..p_days LOOP
             CONTINUE WHEN EXISTS (SELECT FROM time_partitions(wanted.table_name) p
                 WHERE p.from_ts <= today + n * interval '24 hours'

@@ -65,6 +65,7 @@ DECLARE
     shape_found text;
     kept_least  interval;
     day         record;
+    place       regclass;
     -- The stream of the ordinals, and the number of replaced bars.
     noted CONSTANT text := CASE p_table
         WHEN 'bars_short' THEN '''bars'' AS input, replaced'
@@ -74,7 +75,7 @@ DECLARE
         WHEN 'indicators' THEN 'indicator_input(source) AS input, 0 AS replaced'
         ELSE '''ticks'' AS input, 0 AS replaced' END;
 BEGIN
-    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = p_table;
+    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = rows_of(p_table);
     IF shape_found IS NULL AND coalesce(p_table NOT LIKE 'bars.%', true) THEN
         RAISE EXCEPTION '% is no table that is cut by time', coalesce(p_table, 'NULL')
             USING ERRCODE = 'TL011';
@@ -100,11 +101,14 @@ BEGIN
         RETURN;
     END IF;
     FOR day IN
-        SELECT * FROM retention_days(p_table, shape_found) d
+        -- Of trades and quotes also the rows of an earlier release.
+        SELECT p.place, p.shape, d.* FROM (VALUES (rows_of(p_table), shape_found),
+            (p_table || '_before', shape_before(p_table || '_before'))) AS p (place, shape)
+        CROSS JOIN LATERAL retention_days(p.place, p.shape) d
         WHERE d.to_ts <= before AND d.from_ts >= '1970-01-02 00:00+00'
         ORDER BY d.from_ts LIMIT p_most
     LOOP
-        PERFORM try_to_drop(CASE shape_found WHEN 'native' THEN p_table::regclass END, day.relation);
+        PERFORM try_to_drop(CASE day.shape WHEN 'native' THEN day.place::regclass END, day.relation);
         -- Rows that come now would be dropped without being counted.
         EXECUTE format('LOCK TABLE %s IN SHARE MODE', day.relation);
         dropped := day.relation::text;
@@ -113,22 +117,24 @@ BEGIN
         row_count := note_retired(p_table,
             format('SELECT %s, source, partition, ordinal FROM %s', noted, day.relation),
             day.to_ts);
-        IF shape_found = 'native' THEN
+        IF day.shape = 'native' THEN
             EXECUTE format('DROP TABLE %s', day.relation);
         ELSE
             EXECUTE format('SELECT count(*) FROM %I.drop_chunks(%L::regclass, %L::timestamptz,
-                %L::timestamptz)', timescale_schema(), p_table, day.to_ts, day.from_ts);
+                %L::timestamptz)', timescale_schema(), day.place, day.to_ts, day.from_ts);
         END IF;
         RETURN NEXT;
     END LOOP;
-    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = p_table::regclass
-        AND attname = 'receive_time' AND NOT attisdropped) THEN
+    FOR place IN SELECT a.attrelid::regclass FROM pg_attribute a
+        WHERE a.attrelid IN (to_regclass(rows_of(p_table)), to_regclass(p_table || '_before'))
+            AND a.attname = 'receive_time' AND NOT a.attisdropped
+    LOOP
         -- Includes compressed rows, however many.
         PERFORM set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
             WHERE shape_found = 'hypertable';
         row_count := note_retired(p_table,
-            format('DELETE FROM %I WHERE ts < ''1970-01-02 00:00+00'' AND receive_time < %L
-                RETURNING %s, source, partition, ordinal', p_table, before, noted),
+            format('DELETE FROM %s WHERE ts < ''1970-01-02 00:00+00'' AND receive_time < %L
+                RETURNING %s, source, partition, ordinal', place, before, noted),
             '1970-01-01 00:00+00');
         IF row_count > 0 THEN
             UPDATE retired_rows r SET received_until = greatest(r.received_until, before)
@@ -138,7 +144,7 @@ BEGIN
             to_ts := '1970-01-02 00:00+00';
             RETURN NEXT;
         END IF;
-    END IF;
+    END LOOP;
 END
 $$;
 
@@ -183,7 +189,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
     SELECT coalesce(CASE WHEN p_ts < '1970-01-02 00:00+00' THEN p_received < max(r.received_until)
         ELSE p_ts < max(r.until) END, false)
-    FROM retired_rows r WHERE r.table_name = p_table
+    FROM retired_rows r WHERE r.table_name = known_as(p_table)
 $$;
 
 -- Returns the partitions or chunks of a time-partitioned table.

@@ -24,6 +24,7 @@ $$;
 DO $$
 DECLARE
     runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');
+    before record;
 BEGIN
     REVOKE ALL ON FUNCTION grant_reading(text),
         claim_position(text, text, integer, bigint, text),
@@ -34,7 +35,8 @@ BEGIN
         begin_replay(text, text, integer, text, bigint),
         note_replayed(text, text, integer, text),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
-        missing_stretches(tstzrange, boolean), make_bars_view(boolean),
+        missing_stretches(tstzrange, boolean), make_bars_view(boolean), make_tick_views(),
+        store_trade(), store_quote(), rest_ns(bigint), low_bits(integer),
         note_series(text[], boolean[]), bars_to_move(),
         pairs_to_move(timestamptz, timestamptz),
         move_bars(timestamptz, timestamptz, text[], text[]),
@@ -44,20 +46,23 @@ BEGIN
     END IF;
     PERFORM grant_reading(runtime_role);
     EXECUTE format(
-        'GRANT INSERT ON trades, quotes, depth, options, news, fundamentals, indicators,
-            provider_bars, events, late_ticks, trade_changes TO %I', runtime_role);
+        'GRANT INSERT ON trades, quotes, trade_rows, quote_rows, depth, options, news,
+            fundamentals, indicators, provider_bars, events, late_ticks, trade_changes TO %I', runtime_role);
     -- Only the columns for the tape's own gap records, not those by which ordinals leave the books.
     EXECUTE format(
         'GRANT INSERT (sink, input, partition, source, reason, detail, symbol, kind, from_time,
             from_time_ns, to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal,
             receive_time, epoch, ordinal) ON gaps TO %I', runtime_role);
     EXECUTE format('GRANT INSERT, UPDATE ON bars_short, bars_long TO %I', runtime_role);
-    -- Only move_bars takes rows away from it.
-    IF to_regclass('bars_before') IS NOT NULL THEN
-        EXECUTE format('REVOKE INSERT, UPDATE ON bars_before FROM %I', runtime_role);
-    END IF;
+    -- Only move_bars and retention take rows away from these.
+    FOR before IN SELECT to_regclass(t.name) AS place
+        FROM unnest(ARRAY['bars_before', 'trades_before', 'quotes_before']) AS t (name)
+        WHERE to_regclass(t.name) IS NOT NULL
+    LOOP
+        EXECUTE format('REVOKE INSERT, UPDATE ON %s FROM %I', before.place, runtime_role);
+    END LOOP;
     EXECUTE format(
-        'GRANT EXECUTE ON FUNCTION indicator_input(text),
+        'GRANT EXECUTE ON FUNCTION indicator_input(text), rest_ns(bigint), low_bits(integer),
             missing_step(tstzmultirange, tstzrange, boolean),
             missing_stretches(tstzrange, boolean),
             claim_position(text, text, integer, bigint, text),

@@ -3,20 +3,22 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// The sink of `quotes`.
+/// The sink of `quotes`, which is a view; its rows are in `quote_rows`.
 extension Sink {
     static let quotes = Sink(
-        .quotes, templates: [WireFormat.Template.quote], copy: QuoteRow.copy, write: QuoteRow.write)
+        .quotes, tables: [QuoteRow.table], templates: [WireFormat.Template.quote],
+        copy: QuoteRow.copy, write: QuoteRow.write)
 }
 
 private enum QuoteRow {
+    static let table = "quote_rows"
     static let copy = Sink.copy(
-        "quotes",
+        table,
         """
-        ts, event_time_ns, symbol, bid_price, bid_size, ask_price, ask_size, bid_exchange, \
-        ask_exchange, \(Sink.tail), of_source
+        \(Sink.narrowHead), bid_price, bid_size, ask_price, ask_size, bid_exchange, \
+        ask_exchange, \(Sink.narrowTail)
         """)
-    private static let columns: Int16 = 21
+    private static let columns: Int16 = 20
 
     @Sendable static func write(
         _ record: Record, _ context: borrowing PacketContext, _: RawSpan, _ ordinal: UInt64,
@@ -26,15 +28,14 @@ private enum QuoteRow {
             let symbol = context.definition(quote.header.symbol)
         else { return false }
         try row.row(columns: columns)
-        row.tickHead(quote.header.eventTime, symbol, context)
+        row.narrowHead(quote.header, symbol, context)
         row.price(quote.bidPrice)
         row.quantity(quote.bidSize)
         row.price(quote.askPrice)
         row.quantity(quote.askSize)
         row.shortText(quote.bidExchange)
         row.shortText(quote.askExchange)
-        row.tickTail(quote.header, symbol, context, ordinal: ordinal)
-        row.owner(symbol, context)
+        row.narrowTail(quote.header, symbol, context, ordinal: ordinal)
         return true
     }
 }

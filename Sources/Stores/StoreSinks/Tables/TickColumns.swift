@@ -54,14 +54,6 @@ extension BinaryCopyWriter {
         int64(Int64(bitPattern: ordinal))
     }
 
-    /// Writes `of_source`: the source that a person's tick (`manual`) names; NULL for all others.
-    @inline(__always)
-    mutating func owner(
-        _ symbol: PacketContext.Definition, _ context: borrowing PacketContext
-    ) {
-        if symbol.isByHand { shared(symbol.source, of: context.fields) } else { null() }
-    }
-
     /// Writes two columns: a time rounded down to microseconds, and its exact nanoseconds. Both are
     /// NULL when it is undefined.
     mutating func exactTime(_ time: Timestamp) {

@@ -241,7 +241,7 @@ extension Sink {
     fileprivate var replayStaging: String {
         merge?.makeStaging ?? """
             CREATE TEMPORARY TABLE IF NOT EXISTS \(staging) ON COMMIT DELETE ROWS AS \
-            SELECT \(columnList) FROM \(name.rawValue) WITH NO DATA
+            SELECT \(columnList) FROM \(copyTarget) WITH NO DATA
             """
     }
 
@@ -252,7 +252,7 @@ extension Sink {
     fileprivate var replayInserts: [String] {
         merge?.statements ?? [
             """
-            INSERT INTO \(name.rawValue) (\(columnList)) SELECT \(columnList) FROM \(staging) s
+            INSERT INTO \(copyTarget) (\(columnList)) SELECT \(columnList) FROM \(staging) s
             WHERE \(sameSymbol.map(isNotThere).joined(separator: " AND "))
             """
         ]

@@ -62,5 +62,12 @@ enum ColumnTypes {
         ("boolean", ["partial", "mixed_providers", "withdrawn", "filled"]),
     ]
 
-    private static let differing: [String: [String: String]] = ["events": ["detail": "jsonb"]]
+    private static let narrow = [
+        "ts_rest_ns": "smallint", "receive_rest_ns": "smallint", "flags": "smallint",
+        "partition": "smallint",
+    ]
+
+    private static let differing: [String: [String: String]] = [
+        "events": ["detail": "jsonb"], "trades": narrow, "quotes": narrow,
+    ]
 }

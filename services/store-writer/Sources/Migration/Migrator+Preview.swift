@@ -56,7 +56,7 @@ extension Migrator {
                 "look for hypertables",
                 """
                 SELECT FROM timescaledb_information.hypertables
-                WHERE hypertable_schema = $1 AND hypertable_name = 'trades'
+                WHERE hypertable_schema = $1 AND hypertable_name = 'depth'
                 """, [.text(schema.text)])
             if hypertable.rowCount == 0 { return "plain" }
         }

@@ -43,7 +43,8 @@ public struct SourceTable: Sendable {
     }
 
     /// Returns the index of a source, which is given out when it first appears; `nil` when there is
-    /// no room. Retired sources take no room from others, but their names do.
+    /// no room. Retired sources take no room from others, but their names do. One that returns has
+    /// its index, and so may be there beyond `sourcesMax`.
     public mutating func index(of name: SourceName) -> Int? {
         if let known = entries.firstIndex(where: { $0.name == name }) { return known }
         guard hasRoom, entries.count < StreamLimits.sourcesKnownMax else {
@@ -73,17 +74,10 @@ public struct SourceTable: Sendable {
     }
 
     /// Notes the epoch of a packet that retires nothing: one above that of the source's retirement
-    /// takes the retirement back. Returns false when there is no room for the source any more.
-    mutating func heard(_ source: Int, epoch: UInt64) -> Bool {
-        guard entries.indices.contains(source), entries[source].isRetired,
-            epoch > entries[source].retiredEpoch
-        else { return true }
-        guard hasRoom else {
-            refused += 1
-            return false
-        }
+    /// takes the retirement back.
+    mutating func heard(_ source: Int, epoch: UInt64) {
+        guard entries.indices.contains(source), epoch > entries[source].retiredEpoch else { return }
         entries[source].retiredEpoch = 0
-        return true
     }
 
     // MARK: watermarks

@@ -7,9 +7,9 @@ public enum StreamLimits {
     public static let symbolsMax = 65_536
 
     /// Sources of one partition that are not retired. At the limit a new source gets no index, and
-    /// `GraphMachine.take` refuses its packets, as it does those of a retired source that returns.
-    /// The worker then stops the partition, and says why: bars without these ticks would be wrong
-    /// and nobody would know. A person retires sources or takes the new one away.
+    /// `GraphMachine.take` refuses its packets. The worker then stops the partition, and says why:
+    /// bars without these ticks would be wrong and nobody would know. A retired source that returns
+    /// is taken also beyond the limit, because its index is given out already.
     public static let sourcesMax = 1_024
 
     /// Sources of one partition, with the retired ones, whose numbers and ordinals stay known. At

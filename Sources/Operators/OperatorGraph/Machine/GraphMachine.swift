@@ -159,7 +159,7 @@ package struct GraphMachine: Sendable {
             leaves.tables.complete(silentAfter: program.definition.silentAfter)
             return true
         }
-        guard leaves.tables.heard(source, epoch: header.epoch) else { return false }
+        leaves.tables.heard(source, epoch: header.epoch)
         if header.kind == .ticks {
             received &+= UInt64(header.tickCount)
             if program.isPlain {

@@ -47,9 +47,9 @@ extension SourceTable {
         }
         self.init(entries: entries, refused: refused)
         // A table without retired sources has the earlier version.
-        guard Set(entries.map(\.name)).count == count, hasRetired == withRetired,
-            entries.count(where: { !$0.isRetired }) <= StreamLimits.sourcesMax
-        else { throw reader.malformed(.source) }
+        guard Set(entries.map(\.name)).count == count, hasRetired == withRetired else {
+            throw reader.malformed(.source)
+        }
     }
 }
 

@@ -59,9 +59,8 @@ public struct PartitionTables: Sendable {
         sources.retire(source, epoch: epoch)
     }
 
-    /// Notes the epoch of a source's packet, which may take its retirement back. Returns false when
-    /// there is no room for the source any more.
-    public mutating func heard(_ source: Int, epoch: UInt64) -> Bool {
+    /// Notes the epoch of a source's packet, which may take its retirement back.
+    public mutating func heard(_ source: Int, epoch: UInt64) {
         sources.heard(source, epoch: epoch)
     }
 

@@ -60,6 +60,38 @@ struct CheckpointInputTests {
         #expect(read(input.bytes) == nil)
     }
 
+    @Test("version 2 has what the previous line took of each source")
+    func earlier() throws {
+        var input = try input()
+        var earlier = EarlierSources([
+            SourceOrdinal(source: try #require(SourceName("b")), epoch: 1, lastOrdinal: 6),
+            SourceOrdinal(source: try #require(SourceName("a")), epoch: 1, lastOrdinal: 4),
+        ])
+        let header = PacketHeader(
+            kind: .ticks, partition: Partition(0), source: try #require(SourceName("b")), epoch: 2,
+            firstOrdinal: 7, watermark: Timestamp(nanoseconds: 9), sendTime: .undefined)
+        var packet = header
+        packet.tickCount = 1
+        let none: [UInt8] = []
+        none.withRawSpan { earlier.take(packet, $0) }
+        input.earlier = earlier
+        #expect(read(input.bytes) == input)
+        let rest = try self.input().bytes.dropFirst(12)
+        #expect(
+            input.bytes == [
+                2, 0, 7, 0, 255, 255, 255, 255, 255, 255, 255, 255, 2, 0, 0, 0,
+                4, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 127, 1, 0x61,
+                6, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 0x62,
+            ] + rest)
+        for count in input.bytes.indices { #expect(read(Array(input.bytes.prefix(count))) == nil) }
+        #expect(read(input.bytes + [0]) == nil)
+        var other = input.bytes
+        other[33] = 0x63
+        #expect(read(other) == nil, "out of order")
+        input.position = nil
+        #expect(read(input.bytes) == input)
+    }
+
     @Test("version 1 has the bytes that it always had")
     func golden() throws {
         #expect(
@@ -96,6 +128,8 @@ struct CheckpointInputTests {
 
     @Test("all sources that a partition can have fit into a checkpoint")
     func limit() {
-        #expect(12 + 44 + 1_024 * (17 + SourceName.utf8CountMax) <= 64 * 1_024)
+        let sources = StreamLimits.sourcesMax * (17 + SourceName.utf8CountMax)
+        let pending = RepairAgenda.pendingMax * 22
+        #expect(12 + 44 + 2 * (4 + sources) + pending <= CheckpointLimits.inputBytesMax)
     }
 }

@@ -6,8 +6,9 @@ import TapeCodec
 /// The end of the input that a checkpoint's state includes. `OperatorCheckpoint` carries it as
 /// bytes.
 struct CheckpointInput: Hashable, Sendable {
-    /// The version of the bytes.
+    /// The version of the bytes. Version 2 has `earlier`, and is written only with it.
     static let version: UInt16 = 1
+    static let versionWithEarlier: UInt16 = 2
 
     /// The last packet that was taken; `nil` when none was.
     var position: TapePosition?
@@ -20,6 +21,9 @@ struct CheckpointInput: Hashable, Sendable {
     /// The ranges that the packet at `position` made dirty and that are not yet computed again;
     /// mostly empty.
     var pending: [DirtyRange] = []
+    /// In a line that began without the input of the previous one, what that one took of each
+    /// source; `nil` in others.
+    var earlier: EarlierSources?
 
     // MARK: as bytes
 
@@ -35,8 +39,8 @@ struct CheckpointInput: Hashable, Sendable {
     private static let kindsFlag: UInt16 = 16
     private static let rangeBytes = 21
 
-    /// The bytes, little endian: version, flags, `publishFrom`; then the position; then its
-    /// sources; then the pending ranges, each with its kind if any kind is not `.any`.
+    /// The bytes, little endian: version, flags, `publishFrom`, `earlier`; then the position; then
+    /// its sources; then the pending ranges, each with its kind if any kind is not `.any`.
     var bytes: [UInt8] {
         var bytes: [UInt8] = []
         var flags: UInt16 = 0
@@ -47,9 +51,10 @@ struct CheckpointInput: Hashable, Sendable {
             flags |= Self.pendingFlag
             if hasKinds { flags |= Self.kindsFlag }
         }
-        bytes.put(Self.version)
+        bytes.put(earlier == nil ? Self.version : Self.versionWithEarlier)
         bytes.put(flags)
         bytes.put(publishFrom?.nanoseconds ?? 0)
+        earlier?.put(into: &bytes)
         guard let position else { return bytes }
         bytes.put(position.streamCreated.nanoseconds)
         bytes.put(position.sequence)
@@ -60,9 +65,7 @@ struct CheckpointInput: Hashable, Sendable {
         for source in position.sources {
             bytes.put(source.epoch)
             bytes.put(source.lastOrdinal)
-            let name = Array(source.source.text.utf8)
-            bytes.append(UInt8(name.count))
-            bytes.append(contentsOf: name)
+            bytes.put(source.source)
         }
         putPending(into: &bytes)
         return bytes
@@ -85,19 +88,20 @@ struct CheckpointInput: Hashable, Sendable {
 
     init(
         position: TapePosition?, publishFrom: Timestamp?, hasBegun: Bool,
-        pending: [DirtyRange] = []
+        pending: [DirtyRange] = [], earlier: EarlierSources? = nil
     ) {
         self.position = position
         self.publishFrom = publishFrom
         self.hasBegun = hasBegun
         self.pending = pending
+        self.earlier = earlier
     }
 
     /// Reads what `bytes` wrote; `nil` when it cannot have written these bytes.
     init?(_ bytes: RawSpan) {
-        guard bytes.byteCount >= Self.headBytes, bytes.uint16(at: 0) == Self.version else {
-            return nil
-        }
+        guard bytes.byteCount >= Self.headBytes,
+            [Self.version, Self.versionWithEarlier].contains(bytes.uint16(at: 0))
+        else { return nil }
         let flags = bytes.uint16(at: 2)
         let from = bytes.int64(at: 4)
         let hasFrom = flags & Self.publishFlag != 0
@@ -109,13 +113,18 @@ struct CheckpointInput: Hashable, Sendable {
         else { return nil }
         publishFrom = hasFrom ? Timestamp(nanoseconds: from) : nil
         hasBegun = flags & Self.begunFlag != 0
+        var start = Self.headBytes
+        if bytes.uint16(at: 0) == Self.versionWithEarlier {
+            guard let found = EarlierSources(bytes, at: &start) else { return nil }
+            earlier = found
+        }
         guard flags & Self.positionFlag != 0 else {
-            guard bytes.byteCount == Self.headBytes, flags & Self.pendingFlag == 0 else {
+            guard bytes.byteCount == start, flags & Self.pendingFlag == 0 else {
                 return nil
             }
             return
         }
-        guard let (position, end) = Self.position(bytes) else { return nil }
+        guard let (position, end) = Self.position(bytes, at: start) else { return nil }
         self.position = position
         guard flags & Self.pendingFlag != 0 else {
             if end != bytes.byteCount { return nil }
@@ -150,26 +159,25 @@ struct CheckpointInput: Hashable, Sendable {
         return ranges.allSatisfy { $0.from < $0.to } ? ranges : nil
     }
 
-    private static func position(_ bytes: RawSpan) -> (TapePosition, end: Int)? {
-        var offset = headBytes + positionBytes
+    private static func position(
+        _ bytes: RawSpan, at start: Int
+    ) -> (TapePosition, end: Int)? {
+        var offset = start + positionBytes
         guard bytes.byteCount >= offset else { return nil }
         var position = TapePosition(
-            streamCreated: Timestamp(nanoseconds: bytes.int64(at: headBytes)),
-            sequence: bytes.uint64(at: headBytes + 8),
+            streamCreated: Timestamp(nanoseconds: bytes.int64(at: start)),
+            sequence: bytes.uint64(at: start + 8),
             packet: PacketIdentity(
-                epoch: bytes.uint64(at: headBytes + 16),
-                firstOrdinal: bytes.uint64(at: headBytes + 24),
-                checksum: bytes.uint64(at: headBytes + 32)),
+                epoch: bytes.uint64(at: start + 16),
+                firstOrdinal: bytes.uint64(at: start + 24),
+                checksum: bytes.uint64(at: start + 32)),
             sources: [])
-        let count = Int(bytes.uint32(at: headBytes + 40))
+        let count = Int(bytes.uint32(at: start + 40))
         guard count <= (bytes.byteCount - offset) / sourceBytesMin else { return nil }
         for _ in 0..<count {
             guard bytes.byteCount - offset >= sourceBytesMin else { return nil }
-            let start = offset + sourceBytesMin
-            let end = start + Int(bytes.uint8(at: offset + 16))
-            guard end <= bytes.byteCount,
-                let name = SourceName(bytes.extracting(start..<end).text),
-                // Readers rely on names in order, each once.
+            // Readers rely on names in order, each once.
+            guard let (name, end) = bytes.source(at: offset + 16),
                 position.sources.last.map({ $0.source < name }) ?? true
             else { return nil }
             position.sources.append(
@@ -179,13 +187,5 @@ struct CheckpointInput: Hashable, Sendable {
             offset = end
         }
         return (position, offset)
-    }
-}
-
-extension [UInt8] {
-    fileprivate mutating func put(_ value: some FixedWidthInteger) {
-        for index in 0..<value.bitWidth / 8 {
-            append(UInt8(truncatingIfNeeded: value >> (8 * index)))
-        }
     }
 }

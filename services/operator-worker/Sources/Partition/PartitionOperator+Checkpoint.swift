@@ -52,7 +52,7 @@ extension PartitionOperator {
             output: ledger.computed,
             input: CheckpointInput(
                 position: position, publishFrom: publishFrom, hasBegun: hasBegun,
-                pending: repair?.pending ?? []
+                pending: repair?.pending ?? [], earlier: earlier
             ).bytes)
         var image = CheckpointImage(
             definition: settings.definition, generation: settings.generation,

@@ -41,9 +41,19 @@ extension PartitionOperator {
         keep(.value(value), ledger.record(value, of: nil))
     }
 
+    /// Returns the time from which on windows of a symbol are published; `nil` when all are. It is
+    /// earlier than that of the partition where the previous line had published less of the
+    /// symbol's source.
+    private func publishFrom(of symbol: UInt32) -> Timestamp? {
+        guard let publishFrom, let earlier, symbol < machine.symbols.count,
+            let own = earlier.publishFrom(machine.symbols.pair(at: symbol).source)
+        else { return publishFrom }
+        return min(publishFrom, own)
+    }
+
     private mutating func record(_ closed: Bar, isRepair: Bool) {
         // A repair makes new versions of older bars, too, which the previous line published.
-        if !isRepair, let publishFrom, closed.openTime < publishFrom {
+        if !isRepair, let from = publishFrom(of: closed.symbol), closed.openTime < from {
             unpublished += 1
             return
         }
@@ -68,7 +78,9 @@ extension PartitionOperator {
     /// further version takes its ordinal as its revision, because ordinals rise.
     private mutating func record(_ computed: GraphValue, isRepair: Bool) {
         // As with bars. Days of providers are always past, and nodes over all partitions need them.
-        if !isRepair, !computed.isDay, let publishFrom, computed.periodStart < publishFrom {
+        if !isRepair, !computed.isDay, let from = publishFrom(of: computed.symbol),
+            computed.periodStart < from
+        {
             unpublished += 1
             return
         }

@@ -101,6 +101,8 @@ struct PartitionOperator {
     /// Bars and values of windows that open earlier are not published; `nil` when all are
     /// published. As in `CheckpointInput`.
     private(set) var publishFrom: Timestamp?
+    /// As in `CheckpointInput`.
+    private(set) var earlier: EarlierSources?
     /// Whether ticks were seen, so that the start of the tape is known.
     private(set) var hasBegun: Bool
     /// The new line of output with which this owner began; `nil` when it began in another way.
@@ -143,6 +145,7 @@ struct PartitionOperator {
         acknowledged = beginning.published?.ordinal ?? 0
         position = beginning.input.position
         publishFrom = beginning.input.publishFrom
+        earlier = beginning.input.earlier
         hasBegun = beginning.input.hasBegun
         schedule = CheckpointSchedule(behind: position)
         complete = position
@@ -216,6 +219,7 @@ struct PartitionOperator {
             stopped = "more sources feed this partition than the limit allows"
             return
         }
+        earlier?.take(header, packet)
         // The packet that ends the building is also a part of it: its output is dropped.
         var isBuilding = false
         if case .building(let end) = phase {
@@ -270,16 +274,7 @@ struct PartitionOperator {
             hasBegun = true
             return
         }
-        var first = Timestamp.undefined
-        var walk = PacketWalk(header)
-        while let item = walk.next(in: packet) {
-            switch item {
-            case .trade(let trade): first = min(first, trade.header.eventTime)
-            case .quote(let quote): first = min(first, quote.header.eventTime)
-            case .bar, .other, .control: continue
-            }
-        }
-        guard first.isDefined else { return }
+        guard let first = header.firstTime(in: packet) else { return }
         hasBegun = true
         // Several ticks may have the same event time, and some of this one may have been removed.
         // So the tape holds all ticks only after it.

@@ -214,13 +214,15 @@ extension RecoverySituation {
             return base(
                 output: output,
                 Base(end: nil, openingInput: start, endsRequest: true),
-                publishFrom: published?.watermark)
+                publishFrom: published?.watermark,
+                earlier: published.map { EarlierSources($0.input.sources) })
         }
         return base(output: output, Base(end: end, openingInput: end, endsRequest: true))
     }
 
     private func base(
-        output: OutputLedger.End?, _ base: Base, publishFrom: Timestamp? = nil
+        output: OutputLedger.End?, _ base: Base, publishFrom: Timestamp? = nil,
+        earlier: EarlierSources? = nil
     ) -> Recovery {
         .begin(
             Beginning(
@@ -228,7 +230,7 @@ extension RecoverySituation {
                 published: output,
                 input: CheckpointInput(
                     position: nil, publishFrom: publishFrom ?? SourceTable.noWatermark,
-                    hasBegun: false)))
+                    hasBegun: false, earlier: earlier)))
     }
 }
 

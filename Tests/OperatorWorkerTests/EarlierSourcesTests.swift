@@ -1,0 +1,217 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import ServiceTestSupport
+import StreamCore
+import TapeCodec
+import TapeProtocol
+import Testing
+
+@testable import OperatorWorker
+
+/// A partition whose tape of ticks was lost after some packets, and that a person rebuilds.
+private struct LostTape {
+    private static let start: Int64 = 1_700_000_000_000_000_000
+
+    let bars = SimulatedBars()
+    private let settings: OperatorSettings
+    private var lane: SimulatedLane
+    private var core: PartitionOperator
+    private var builders: [String: PacketBuilder] = [:]
+    private var ordinals: [String: UInt64] = [:]
+    private var sources: [SourceOrdinal] = []
+    private var sequence: UInt64 = 0
+    private var created: Int64 = 77
+
+    init() throws {
+        var settings = try OperatorSettings(TestService.configuration(Main.description, [:]))
+        var definition = GraphDefinition.simple(try BarSeriesSet(["1s"]))
+        definition.silentAfter = 5_000_000_000
+        settings.program = GraphProgram(definition)
+        self.settings = settings
+        lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
+        lane.open()
+        core = PartitionOperator(
+            partition: Partition(0), settings: settings,
+            beginning: Beginning(
+                way: .start, machine: GraphMachine(settings.program),
+                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
+            lane: lane)
+    }
+
+    private static func time(_ second: Int64) -> Timestamp {
+        Timestamp(nanoseconds: start + second * 1_000_000_000)
+    }
+
+    /// Takes a packet with a trade at each of these seconds, and publishes.
+    mutating func take(
+        _ source: String, _ seconds: [Int64], watermark: Int64, sent: Int64
+    ) throws {
+        let name = try #require(SourceName(source))
+        var builder =
+            builders.removeValue(forKey: source)
+            ?? PacketBuilder(kind: .ticks, partition: Partition(0), source: name)
+        let symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("A")), provider: "test", since: Self.time(-1_000)))
+        for second in seconds {
+            let header = TickHeader(
+                symbol: symbol, providerTime: Self.time(second), receiveTime: Self.time(sent))
+            let isIn = builder.append(
+                Trade(
+                    header: header, price: Price(raw: 1_000_000_000),
+                    size: Quantity(raw: 100_000_000)))
+            #expect(isIn)
+        }
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: ordinals[source] ?? 1, watermark: Self.time(watermark),
+                sendTime: Self.time(sent)))
+        builders[source] = builder
+        ordinals[source] = packet.header.nextOrdinal
+        sequence += 1
+        sources.removeAll { $0.source == name }
+        sources.append(
+            SourceOrdinal(source: name, epoch: 1, lastOrdinal: packet.header.nextOrdinal - 1))
+        sources.sort { $0.source < $1.source }
+        let position = TapePosition(
+            streamCreated: Timestamp(nanoseconds: created), sequence: sequence,
+            packet: packet.header.identity, sources: sources)
+        packet.withBytes { core.take(packet.header, $0, at: position) }
+        publish()
+    }
+
+    private mutating func publish() {
+        for _ in 0..<4 {
+            core.pump(lane, now: .at(10_000_000_000 * Int64(sequence)))
+            lane.arrive()
+            if let header = lane.acknowledge() { core.acknowledge(header) }
+        }
+    }
+
+    /// Loses the tape of ticks, and begins a rebuild.
+    mutating func rebuild() throws {
+        created += 1
+        sequence = 0
+        sources = []
+        lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
+        lane.open()
+        var situation = RecoverySituation(
+            partition: Partition(0), definition: settings.definition,
+            generation: settings.generation, program: settings.program)
+        situation.published = bars.published
+        situation.laneOrdinal = lane.nextOrdinal - 1
+        situation.laneEpoch = lane.epoch
+        situation.isRebuildRequested = true
+        situation.streamCreated = Timestamp(nanoseconds: created)
+        guard case .begin(let beginning) = situation.recovery else {
+            Issue.record("\(situation.recovery)")
+            return
+        }
+        core = PartitionOperator(
+            partition: Partition(0), settings: settings, beginning: beginning, lane: lane)
+        publish()
+        core.stored()
+    }
+
+    /// Goes on with another owner, from a checkpoint.
+    mutating func restart() throws {
+        guard let image = try core.checkpoint(now: .at(Int64.max / 2), isLast: true) else {
+            Issue.record("no checkpoint")
+            return
+        }
+        lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
+        lane.open()
+        let program = settings.program
+        let (checkpoint, machine) = try image.bytes.withRawSpan { span throws(CheckpointError) in
+            try OperatorCheckpoint.restore(span) { span throws(CheckpointError) in
+                try GraphMachine(program, restoring: span)
+            }
+        }
+        let beginning = Beginning(
+            way: .checkpoint, machine: machine, output: checkpoint.output,
+            published: bars.published?.end, publishedInput: bars.published?.input,
+            input: try #require(checkpoint.input.withRawSpan { CheckpointInput($0) }))
+        core = PartitionOperator(
+            partition: Partition(0), settings: settings, beginning: beginning, lane: lane)
+    }
+
+    /// The seconds at which the published bars of a source begin, in order.
+    func published(_ source: String) -> [Int64] {
+        bars.packets.flatMap(\.outputs).compactMap { output in
+            guard case .bar(let bar, let symbol, _) = output, symbol.source.text == source else {
+                return nil
+            }
+            return (bar.openTime.nanoseconds - Self.start) / 1_000_000_000
+        }
+    }
+}
+
+@Suite("A rebuild without its input") struct EarlierSourcesTests {
+    /// Two sources, of which `b` fell silent at 2 while `a` went on to 20. Then the tape was lost.
+    private func lost() throws -> LostTape {
+        var tape = try LostTape()
+        try tape.take("b", [1, 2], watermark: 2, sent: 1)
+        for second in 1...20 as ClosedRange<Int64> {
+            try tape.take("a", [second], watermark: second, sent: second)
+        }
+        #expect(tape.published("b") == [1])
+        #expect(tape.published("a") == Array(1...19))
+        try tape.rebuild()
+        return tape
+    }
+
+    @Test("the bars of a source that was silent are published from its first new packet on")
+    func silent() throws {
+        for restarts in [false, true] {
+            var tape = try lost()
+            try tape.take("a", [21], watermark: 21, sent: 21)
+            try tape.take("a", [22, 23], watermark: 23, sent: 22)
+            if restarts { try tape.restart() }
+            // What its gateway had on disk. Windows up to its first watermark may be published, or
+            // lack ticks.
+            try tape.take("b", [1, 5, 6], watermark: 6, sent: 23)
+            if restarts { try tape.restart() }
+            try tape.take("b", [6, 7, 8], watermark: 9, sent: 24)
+            #expect(tape.published("b") == [1, 6, 7, 8], "\(restarts)")
+            try tape.take("a", [24], watermark: 24, sent: 24)
+            #expect(tape.published("a") == Array(1...19) + [22, 23], "\(restarts)")
+        }
+    }
+
+    @Test("all bars of a source that the line before never heard of are published")
+    func new() throws {
+        var tape = try lost()
+        try tape.take("a", [21], watermark: 21, sent: 21)
+        try tape.take("c", [3, 4], watermark: 5, sent: 22)
+        #expect(tape.published("c") == [3, 4])
+    }
+
+    @Test("packets that the line before took, markers and watermarks decide nothing")
+    func old() throws {
+        let name = try #require(SourceName("a"))
+        var earlier = EarlierSources([SourceOrdinal(source: name, epoch: 1, lastOrdinal: 6)])
+        var header = PacketHeader(
+            kind: .ticks, partition: Partition(0), source: name, epoch: 1, firstOrdinal: 3,
+            watermark: Timestamp(nanoseconds: 8), sendTime: .undefined)
+        func take() {
+            let none: [UInt8] = []
+            none.withRawSpan { earlier.take(header, $0) }
+        }
+        header.tickCount = 4
+        take()
+        header.firstOrdinal = 7
+        header.watermark = SourceTable.noWatermark
+        take()
+        (header.watermark, header.kind) = (Timestamp(nanoseconds: 8), .watermark)
+        take()
+        #expect(earlier.publishFrom(name) == nil)
+        header.kind = .ticks
+        take()
+        #expect(earlier.publishFrom(name)?.nanoseconds == 8)
+        header.firstOrdinal = 11
+        header.watermark = Timestamp(nanoseconds: 9)
+        take()
+        #expect(earlier.publishFrom(name)?.nanoseconds == 8)
+    }
+}

@@ -58,6 +58,7 @@ import Testing
         "the same of whole graphs with repairs, and every tick is counted, excluded or listed",
         arguments: RecoveryWorld.Kind.allCases.filter(\.hasGraph))
     func graphs(kind: RecoveryWorld.Kind) throws {
+        var life = SimulatedLife()
         var ways: [String: Int] = [:]
         var (repairs, dropped, resumed) = (0, 0, 0)
         var (windows, repaired, listed) = (0, 0, 0)
@@ -68,6 +69,7 @@ import Testing
             world.audit()
             let equation = world.expectEquation()
             ways.merge(world.tape.ways, uniquingKeysWith: +)
+            life += world.tape.ticks.life
             repairs += world.tape.repairs
             dropped += world.tape.droppedRepairs
             resumed += world.tape.resumedRepairs
@@ -80,6 +82,12 @@ import Testing
         #expect((ways["start"] ?? 0) > 50 && (ways["checkpoint"] ?? 0) > 200, "\(ways)")
         #expect(repairs > 300 && dropped > 20, "\(repairs) repairs, \(dropped) dropped")
         #expect(resumed > 0, "\(resumed) begun between two days of a repair")
+        if kind.hasLife {
+            #expect(life.silences > 100 && life.retirements > 100 && life.returns > 100, "\(life)")
+            #expect(
+                life.repairsOfSilent > 15 && life.repairsOfRetired > 30
+                    && life.repairsOfReturned > 50, "\(life)")
+        }
         #expect(windows > 5_000 && repaired > 300 && listed > 100, "\(windows) windows")
     }
 }

@@ -20,6 +20,8 @@ import Testing
         case derived
         /// Bars made from a provider's bars.
         case providerBars
+        /// As `whole`, of sources that fall silent, are retired, and come back.
+        case lives
     }
 
     @Test(
@@ -28,11 +30,11 @@ import Testing
     func bars(kind: Kind) throws {
         for seed in SimulationSeeds.all {
             var random = SeededRandom(seed: seed)
-            var weather = MarketWeather(using: &random)
+            var weather = MarketWeather(using: &random, withLife: kind == .lives)
             let definition: GraphDefinition
             switch kind {
             case .timeBars: definition = try SimulatedGraphs.timeBars(using: &random)
-            case .whole: definition = try SimulatedGraphs.any(using: &random)
+            case .whole, .lives: definition = try SimulatedGraphs.any(using: &random)
             case .numberBars:
                 definition = try SimulatedGraphs.numberBars(using: &random)
                 // The beginnings of subscriptions are between ticks here, and not at times.

@@ -13,6 +13,7 @@ import Testing
         var withdrawn = 0
         var partial = 0
         var filled = 0
+        var life = SimulatedLife()
     }
 
     @Test("behind repairs, the last versions are those of the mended ticks")
@@ -39,18 +40,31 @@ import Testing
         #expect(tally.repairs > 100 && tally.partial > 50, "\(tally)")
     }
 
+    @Test("behind repairs of sources that are silent, retired or back, the same is true")
+    func lives() throws {
+        let tally = try compare(hasLife: true) { try SimulatedGraphs.timeBars(using: &$0) }
+        guard SimulationSeeds.all.count > 1 else { return }
+        #expect(tally.repairs > 100 && tally.partial > 100, "\(tally)")
+        let life = tally.life
+        #expect(
+            life.repairsOfSilent > 20 && life.repairsOfRetired > 30 && life.repairsOfReturned > 100,
+            "\(life)")
+    }
+
     /// `hasMoves`: symbols change their sources and providers.
     private func compare(
-        hasMoves: Bool = true, providerBars: Int = 0,
+        hasMoves: Bool = true, providerBars: Int = 0, hasLife: Bool = false,
         _ draw: (inout SeededRandom) throws -> GraphDefinition
     ) throws -> Tally {
         var tally = Tally()
         for seed in SimulationSeeds.all {
             var random = SeededRandom(seed: seed)
-            var weather = MarketWeather(using: &random, withRepairs: true)
+            var weather = MarketWeather(
+                using: &random, withRepairs: true, withLife: hasLife)
             if !hasMoves { (weather.switches, weather.restarts) = (0, 0) }
             weather.providerBars = providerBars
             let market = SimulatedInput(weather, using: &random)
+            tally.life += market.life
             let definition = try draw(&random)
             let run = try GraphRun(definition, market.packets, mends: true)
             let expected = Oracle.result(of: definition, over: market.packets).bars

@@ -30,8 +30,9 @@ extension RecoveryWorld {
                     $0.output + 1 == ordinal && $0.generation == packet.generation
                 }
                 if let base {
-                    index = all.firstIndex { $0.input > base.input } ?? all.count
-                    withdrawn.isRebuilt = true
+                    let first = all.firstIndex { $0.input > base.input } ?? all.count
+                    withdrawn.rebuild(ahead: all[min(first, index)..<index].map(\.output))
+                    index = first
                 }
                 withdrawn.skip(&index, of: all, to: output)
                 guard ordinal == nextOrdinal || base != nil && ordinal > nextOrdinal else {
@@ -39,6 +40,11 @@ extension RecoveryWorld {
                     return
                 }
                 nextOrdinal = ordinal + 1
+                if index >= all.count || all[index].output != output,
+                    withdrawn.takesBack(output)
+                {
+                    continue
+                }
                 guard index < all.count, all[index].output == output else {
                     let other = index < all.count ? "\(all[index])" : "nothing"
                     Issue.record(
@@ -77,7 +83,7 @@ extension RecoveryWorld {
         // A rebuild begins after the last input whose output was published completely.
         let equation = TapeEquation(
             of: published, made: graph.definition, from: tape.ticks.packets,
-            mayRepeat: kind == .rebuiltGraphs)
+            mayRepeat: kind.hasRebuilds)
         if let problem = equation.problems.first {
             Issue.record("seed \(seed), \(kind): \(problem)")
         }
@@ -104,13 +110,31 @@ extension RecoveryWorld {
 
 /// The bars whose last version on the tape withdraws them. A rebuild computes the output of its
 /// first inputs again. Some of it may be stored already, and a bar that is already withdrawn is not
-/// withdrawn again.
+/// withdrawn again. A bar that is stored, of an input that is still to be computed again, is
+/// withdrawn by a repair before that input, and published once more.
 private struct WithdrawnBars {
-    var isRebuilt = false
+    private var isRebuilt = false
     private var keys: Set<BarKey> = []
+    /// The stored bars of inputs after the base.
+    private var ahead: Set<BarKey> = []
+
+    mutating func rebuild(ahead outputs: [NamedOutput]) {
+        isRebuilt = true
+        ahead.formUnion(outputs.compactMap(\.barKey))
+    }
+
+    /// Returns whether the output withdraws a stored bar that will be published again.
+    mutating func takesBack(_ output: NamedOutput) -> Bool {
+        guard case .bar(let bar, _, _) = output, bar.flags.contains(.withdrawn),
+            let key = output.barKey, ahead.contains(key)
+        else { return false }
+        note(output)
+        return true
+    }
 
     mutating func note(_ output: NamedOutput) {
         guard case .bar(let bar, _, _) = output, let key = output.barKey else { return }
+        ahead.remove(key)
         if bar.flags.contains(.withdrawn) { keys.insert(key) } else { keys.remove(key) }
     }
 

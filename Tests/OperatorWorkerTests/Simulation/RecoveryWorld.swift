@@ -25,9 +25,18 @@ struct RecoveryWorld {
         case graphs
         /// The same, and people request rebuilds.
         case rebuiltGraphs
+        /// Graphs of every kind, breadth among them, whose sources fall silent, are retired and
+        /// come back; one may have delayed data. The faults are those of `plain`.
+        case lives
+        /// The same, and people request rebuilds.
+        case rebuiltLives
 
-        var hasGraph: Bool { self == .graphs || self == .rebuiltGraphs }
-        var losesBucket: Bool { self == .plain || self == .graphs }
+        var hasLife: Bool { self == .lives || self == .rebuiltLives }
+        var hasGraph: Bool { hasLife || self == .graphs || self == .rebuiltGraphs }
+        var hasRebuilds: Bool {
+            self == .rebuilds || self == .rebuiltGraphs || self == .rebuiltLives
+        }
+        var losesBucket: Bool { self == .plain || self == .graphs || self == .lives }
     }
 
     let seed: UInt64
@@ -47,10 +56,13 @@ struct RecoveryWorld {
         self.seed = seed
         self.kind = kind
         random = SeededRandom(seed: seed)
-        tape = SimulatedTape(SimulatedTicks(withRepairs: kind.hasGraph, using: &random))
+        tape = SimulatedTape(
+            SimulatedTicks(
+                withRepairs: kind.hasGraph, withLife: kind.hasLife, using: &random))
         graph =
             kind.hasGraph
-            ? try SimulatedDefinition(mayMoveBars: kind == .graphs, using: &random) : nil
+            ? try SimulatedDefinition(
+                mayMoveBars: !kind.hasRebuilds, hasLife: kind.hasLife, using: &random) : nil
         // The faults differ between worlds.
         faults = SimulatedBucket.Faults(
             fails: Bool.random(using: &random) ? Int.random(in: 0...60, using: &random) : 0,
@@ -164,11 +176,11 @@ struct RecoveryWorld {
     /// Causes the event that is specific to this kind of world.
     private mutating func special() {
         switch kind {
-        case .plain, .graphs: tape.bucket.damage(using: &random)
+        case .plain, .graphs, .lives: tape.bucket.damage(using: &random)
         case .generations:
             crash()
             generation = min(generation + 1, UInt32(Self.settings.count))
-        case .rebuilds, .rebuiltGraphs: request()
+        case .rebuilds, .rebuiltGraphs, .rebuiltLives: request()
         case .putBack: putBack()
         }
     }
@@ -218,8 +230,28 @@ struct RecoveryWorld {
             }
             #expect(owner?.isDone == true, "seed \(seed): \(String(describing: owner?.stage))")
         }
+        expectSources()
         expectRest()
         #expect(rebuilds == 0 || tape.bucket.value(tape.keys.request) == nil, "seed \(seed)")
+    }
+
+    /// The last owner knows the sources as one that took every packet once, and the time that its
+    /// packets state never went back and was never ahead of its input.
+    private func expectSources() {
+        guard let definition = graph else { return }
+        let alone = UndisturbedOwner(tape.ticks.packets, definition.settings)
+        let machine = owner?.core?.machine
+        #expect(machine?.sources.entries == alone.core.machine.sources.entries, "seed \(seed)")
+        #expect(machine?.sourceStates == alone.core.machine.sourceStates, "seed \(seed)")
+        #expect(machine?.watermark == alone.core.machine.watermark, "seed \(seed)")
+        var last = SourceTable.noWatermark
+        for packet in tape.bars.packets {
+            guard let input = packet.output?.input else { continue }
+            #expect(packet.watermark >= last, "seed \(seed), \(kind)")
+            last = packet.watermark
+            let reached = input.sequence > 0 ? alone.watermarks[Int(input.sequence) - 1] : last
+            #expect(packet.watermark <= reached, "seed \(seed), \(kind): ahead of its input")
+        }
     }
 
     /// An owner that starts after an orderly end continues from its checkpoint and has nothing to

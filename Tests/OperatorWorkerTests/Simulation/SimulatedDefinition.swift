@@ -1,7 +1,9 @@
+import MarketModel
 import OperatorGraph
 import Primitives
 import ServiceTestSupport
 import SimulationKit
+import StreamCore
 
 @testable import OperatorWorker
 
@@ -13,8 +15,9 @@ struct SimulatedDefinition {
     /// `mayMoveBars` allows graphs whose repairs have to read back the stored bars. With rebuilds
     /// it must be false: bars that a rebuild published only in part would be read back, too, and
     /// not be withdrawn again.
-    init(mayMoveBars: Bool, using random: inout SeededRandom) throws {
-        definition =
+    /// `hasLife`: sources come and go, so that the time of nodes over several sources matters.
+    init(mayMoveBars: Bool, hasLife: Bool = false, using random: inout SeededRandom) throws {
+        var definition =
             switch Int.random(in: 0..<(mayMoveBars ? 6 : 3), using: &random) {
             case 0: try SimulatedGraphs.timeBars(using: &random)
             case 1, 2: try SimulatedGraphs.any(using: &random)
@@ -22,8 +25,30 @@ struct SimulatedDefinition {
             case 4: try SimulatedGraphs.pauses(using: &random)
             default: try SimulatedGraphs.derived(using: &random)
             }
+        if hasLife { Self.addBreadth(to: &definition, using: &random) }
+        self.definition = definition
         var settings = try OperatorSettings(TestService.configuration(Main.description, [:]))
         settings.program = GraphProgram(definition)
         self.settings = settings
+    }
+
+    /// Adds a node over all sources, over named ones, or none, and a short silence.
+    private static func addBreadth(
+        to definition: inout GraphDefinition, using random: inout SeededRandom
+    ) {
+        definition.silentAfter =
+            [300_000_000, 2_000_000_000, 10_000_000_000].randomElement(using: &random)
+            ?? definition.silentAfter
+        let choices: [[String]?] = [nil, [], ["src0", "src1"], ["src0", "src1-delayed"]]
+        guard let sources = choices.randomElement(using: &random) ?? nil,
+            let series = GraphProgram(definition).series.first?.name
+        else { return }
+        definition.nodes.append(
+            GraphNode(
+                name: "market", input: .ticks(.trade),
+                operation: .breadth(
+                    BreadthRule(
+                        series: series, universe: [], measures: [.advanceDecline],
+                        sources: sources.compactMap { SourceName($0) }), calendar: nil)))
     }
 }

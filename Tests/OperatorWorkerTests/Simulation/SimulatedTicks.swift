@@ -8,11 +8,16 @@ struct SimulatedTicks {
     static let streamCreated = SimulatedInput.streamCreated
 
     let packets: [SimulatedPacket]
+    let life: SimulatedLife
 
-    init(withRepairs: Bool = false, using random: inout SeededRandom) {
-        var weather = MarketWeather(using: &random, withRepairs: withRepairs)
+    init(
+        withRepairs: Bool = false, withLife: Bool = false, using random: inout SeededRandom
+    ) {
+        var weather = MarketWeather(
+            using: &random, withRepairs: withRepairs, withLife: withLife)
         // Enough for checkpoints, but not more than a world has steps for.
         weather.packets = Int.random(in: 24...36, using: &random)
-        packets = SimulatedInput(weather, using: &random).packets
+        let input = SimulatedInput(weather, using: &random)
+        (packets, life) = (input.packets, input.life)
     }
 }

@@ -11,7 +11,9 @@ import TapeCodec
 struct UndisturbedOwner {
     /// The outputs, with the sequence of the packet that caused each.
     private(set) var outputs: [(input: UInt64, output: NamedOutput)] = []
-    private var core: PartitionOperator
+    /// The watermark after each packet.
+    private(set) var watermarks: [Timestamp] = []
+    private(set) var core: PartitionOperator
     private let lane: SimulatedLane
     private let bars = SimulatedBars()
 
@@ -27,6 +29,7 @@ struct UndisturbedOwner {
         for (place, packet) in packets.enumerated() {
             packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
             publish(packet.position.sequence)
+            watermarks.append(core.watermark)
             while core.repairPart != nil {
                 mend(packets[...place])
                 publish(packet.position.sequence)

@@ -57,10 +57,26 @@ package struct MarketWeather: Sendable {
     /// Single trades that a person cancels, corrects or restores.
     package var changes = 0
 
+    /// Steps at which a source falls silent for up to `silenceMax`, with its ticks missing or
+    /// reported later.
+    package var silences = 0
+    package var silenceMax: Int64 = 15_000_000_000
+    /// Steps at which a person retires a source. Most of them come back.
+    package var retirements = 0
+    /// Whether the last source has delayed data.
+    package var hasDelayed = false
+    /// How much later than others the ticks of the delayed source come.
+    package static let delayedBy: Int64 = 900_000_000_000
+
+    /// Whether sources come and go.
+    var hasLife: Bool { silences > 0 || retirements > 0 || hasDelayed }
+
     package init() {}
 
     /// Makes the weather of one seed. Each world lacks some of it, so that every mixture occurs.
-    package init(using random: inout SeededRandom, withRepairs: Bool = false) {
+    package init(
+        using random: inout SeededRandom, withRepairs: Bool = false, withLife: Bool = false
+    ) {
         sources = Int.random(in: 1...3, using: &random)
         symbols = Int.random(in: 1...3, using: &random)
         packets = Int.random(in: 10...60, using: &random)
@@ -71,12 +87,28 @@ package struct MarketWeather: Sendable {
             self[keyPath: chance] = 0
         }
         if Bool.random(using: &random) { lots = 80 }
-        guard withRepairs else { return }
+        if withRepairs { addRepairs(using: &random) }
+        if withLife { addLife(using: &random) }
+    }
+
+    private mutating func addRepairs(using random: inout SeededRandom) {
         busts = 40
         gaps = 40
         repairs = 30
         changes = 80
         for chance in Self.repairChances where Int.random(in: 0..<3, using: &random) == 0 {
+            self[keyPath: chance] = 0
+        }
+    }
+
+    private mutating func addLife(using random: inout SeededRandom) {
+        sources = Int.random(in: 2...4, using: &random)
+        hasDelayed = Bool.random(using: &random)
+        silences = 60
+        retirements = 60
+        if repairs > 0 { repairs = 200 }
+        for chance in [\.silences, \.retirements] as [WritableKeyPath<MarketWeather, Int>]
+        where Int.random(in: 0..<4, using: &random) == 0 {
             self[keyPath: chance] = 0
         }
     }

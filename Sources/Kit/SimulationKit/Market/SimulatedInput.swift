@@ -13,6 +13,7 @@ package struct SimulatedInput: Sendable {
 
     package let packets: [SimulatedPacket]
     package let weather: MarketWeather
+    package let life: SimulatedLife
 
     package init(_ weather: MarketWeather, using random: inout SeededRandom) {
         self.weather = weather
@@ -20,6 +21,7 @@ package struct SimulatedInput: Sendable {
         for _ in 0..<weather.packets { making.step(using: &random) }
         making.end()
         packets = making.tape.packets
+        life = making.life
     }
 
     package static let streamCreated = TapeWriter.streamCreated
@@ -32,6 +34,7 @@ struct MarketMaking {
     var sources: [SimulatedSource]
     private var manual: SimulatedSource?
     private(set) var now = SimulatedInput.start
+    var life = SimulatedLife()
     /// Trades on the tape that may be cancelled or corrected, the newest last.
     private var standing: [Standing] = []
     /// Trades that a person may change, the newest last: also late, repeated and cancelled ones.
@@ -66,8 +69,11 @@ struct MarketMaking {
         let common = weather.sources > 1 ? [Symbol("SHARED")] : []
         sources = (0..<weather.sources).compactMap { index in
             let own = (0..<weather.symbols).map { Symbol("S\(index)\($0)") }
-            return SourceName("src\(index)").map {
-                SimulatedSource($0, symbols: (own + (index == 0 ? common : [])).compactMap(\.self))
+            let symbols = (own + (index == 0 ? common : [])).compactMap(\.self)
+            let isDelayed = weather.hasDelayed && index == weather.sources - 1
+            return SourceName(isDelayed ? "src\(index)-delayed" : "src\(index)").map {
+                SimulatedSource(
+                    $0, symbols: symbols, lag: isDelayed ? MarketWeather.delayedBy : 0)
             }
         }
         manual = SimulatedSource(.manual, symbols: [])
@@ -79,10 +85,12 @@ struct MarketMaking {
 
     mutating func step(using random: inout SeededRandom) {
         let index = Int.random(in: sources.indices, using: &random)
+        if weather.hasLife { changeLives(using: &random) }
         if happens(weather.pauses, &random) {
             now += Int64.random(in: 0...weather.pauseMax, using: &random)
         }
         now += Int64.random(in: 1...weather.pace, using: &random)
+        if weather.hasLife, !wakes(index, using: &random) { return }
         if happens(weather.switches, &random) { moveSymbol(to: index, using: &random) }
         if happens(weather.restarts, &random) { restart(index, using: &random) }
         if happens(weather.lots, &random) { changeLot(index, using: &random) }
@@ -108,14 +116,15 @@ struct MarketMaking {
 
     private mutating func seal(_ index: Int, isIdle: Bool = false) {
         // Ticks that a source misses do not hold back its watermark. Gap records report them.
-        var watermark = now - weather.delay
+        var watermark = now(of: index) - weather.delay
         // This puts it on a border, where a nanosecond decides.
         if weather.ties > 0, tape.packets.count % 3 == 0 {
             watermark = watermark / 1_000_000_000 * 1_000_000_000
         }
         tape.store(
             sources[index].seal(
-                isIdle: isIdle || !sources[index].hasTicks, watermark: watermark, sendTime: now))
+                isIdle: isIdle || !sources[index].hasTicks && !sources[index].isRetired,
+                watermark: watermark, sendTime: now))
     }
 
     /// Delivers everything that was held back, and then watermarks later than all windows.
@@ -126,7 +135,11 @@ struct MarketMaking {
             for index in sources.indices where sources[index].hasTicks { seal(index) }
         }
         now += SimulatedInput.silence
-        for index in sources.indices { seal(index, isIdle: true) }
+        // A gateway that was retired while it lived may still send packets of its epoch.
+        for index in sources.indices {
+            if sources[index].isRetired, Bool.random(using: &random) { sources[index].beginEpoch() }
+            seal(index, isIdle: !sources[index].isRetired)
+        }
     }
 
     // MARK: ticks
@@ -169,7 +182,7 @@ struct MarketMaking {
         let id = happens(weather.withoutID, &random) ? 0 : nextID
         return TickHeader(
             symbol: 0, flags: flags, resolution: TimeResolution.nanosecond.rawValue,
-            providerTime: Timestamp(nanoseconds: time),
+            providerTime: Timestamp(nanoseconds: time - sources[index].lag),
             receiveTime: Timestamp(nanoseconds: now), providerID: id)
     }
 
@@ -209,7 +222,7 @@ struct MarketMaking {
     // MARK: sources of symbols
 
     private mutating func moveSymbol(to index: Int, using random: inout SeededRandom) {
-        let since = Timestamp(nanoseconds: now)
+        let since = Timestamp(nanoseconds: now(of: index))
         let holder = sources.indices.first { $0 != index && sources[$0].feeds(Symbol("SHARED")) }
         if let holder, let symbol = Symbol("SHARED"), Bool.random(using: &random) {
             // Otherwise both feed it from now on.
@@ -236,7 +249,8 @@ struct MarketMaking {
 
     private mutating func restart(_ index: Int, using random: inout SeededRandom) {
         guard let symbol = sources[index].randomSymbol(using: &random) else { return }
-        sources[index].feed(symbol, provider: nil, since: Timestamp(nanoseconds: now))
+        sources[index].feed(
+            symbol, provider: nil, since: Timestamp(nanoseconds: now(of: index)))
     }
 
     /// States another lot, which becomes valid about now, was always valid, or states none.
@@ -278,6 +292,7 @@ struct MarketMaking {
             !missing.contains(where: { $0.symbol == symbol })
         else { return }
         // The gap is noticed after its start, and some of it is never filled.
+        let now = now(of: index)
         let early = now - Int64.random(in: 0...4_000_000_000, using: &random)
         let kinds = weather.providerBars > 0 ? Self.gapKinds + [.providerBar] : Self.gapKinds
         let kind = kinds.randomElement(using: &random) ?? .trade
@@ -289,7 +304,7 @@ struct MarketMaking {
 
     private static let gapKinds: [DataKind] = [.trade, .trade, .any, .quote]
 
-    private func gap(
+    func gap(
         from: Int64, to: Int64?, state: GapState, kind: DataKind
     ) -> GapRecord {
         GapRecord(
@@ -311,7 +326,7 @@ struct MarketMaking {
             address(trade, filled.symbol, filled.source)
             sources[filled.source].append(.trade(trade), filled.symbol)
         }
-        var to = max(filled.to, now)
+        var to = max(filled.to, now(of: filled.source))
         if happens(300, &random) { to = filled.from + (to - filled.from) / 2 }
         if weather.providerBars > 0 {
             fillProviderBars(filled.source, filled.symbol, from: filled.from, to: to, &random)
@@ -327,7 +342,7 @@ struct MarketMaking {
         guard let symbol = symbols.randomElement(using: &random), var person = manual else {
             return
         }
-        let from = now - Int64.random(in: 0...20_000_000_000, using: &random)
+        let from = lastTime(of: symbol) - Int64.random(in: 0...20_000_000_000, using: &random)
         let request = RepairRequest(
             header: TickHeader(
                 symbol: 0, providerTime: .undefined, receiveTime: Timestamp(nanoseconds: now)),
@@ -337,6 +352,7 @@ struct MarketMaking {
             reason: .repair, requester: "simulation")
         person.feed(symbol, provider: "", since: .undefined)
         person.append(.repair(request), symbol)
+        noteRepair(of: symbol)
         tape.store(person.seal(isIdle: false, watermark: nil, sendTime: now))
         manual = person
     }

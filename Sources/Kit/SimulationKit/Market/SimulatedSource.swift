@@ -9,6 +9,8 @@ struct SimulatedSource {
         case quote(Quote)
         case providerBar(ProviderBar)
         case gap(GapRecord)
+        /// A gap of all symbols of the source.
+        case gapOfAll(GapRecord)
         case repair(RepairRequest)
         case change(TradeChange)
     }
@@ -23,13 +25,25 @@ struct SimulatedSource {
     private var fed: [(definition: SymbolDefinition, index: UInt32)] = []
     /// The last trade or quote, with its symbol.
     private(set) var lastTick: (tick: Tick, symbol: Symbol)?
+    /// How much later than those of other sources its ticks come, in nanoseconds.
+    let lag: Int64
+    /// The epoch of its gateway, and that of its last retirement; 0 for none.
+    private(set) var epoch: UInt64 = 1
+    private var retiredEpoch: UInt64 = 0
+    /// It sends nothing before this time. `Int64.max`: not before the end of the market.
+    var quietUntil = Int64.min
+    /// Whether it was silent or retired before.
+    var hasReturned = false
+    /// The send time of its last packet.
+    private(set) var lastSent = SimulatedInput.start
 
-    init(_ name: SourceName, symbols: [Symbol]) {
+    init(_ name: SourceName, symbols: [Symbol], lag: Int64 = 0) {
         self.name = name
+        self.lag = lag
         ticks = PacketBuilder(kind: .ticks, partition: Partition(0), source: name)
         watermarks = PacketBuilder(kind: .watermark, partition: Partition(0), source: name)
         for symbol in symbols {
-            feed(symbol, provider: "p", since: Timestamp(nanoseconds: SimulatedInput.start))
+            feed(symbol, provider: "p", since: Timestamp(nanoseconds: SimulatedInput.start - lag))
         }
     }
 
@@ -80,10 +94,47 @@ struct SimulatedSource {
 
     mutating func append(_ last: (tick: Tick, symbol: Symbol)) { append(last.tick, last.symbol) }
 
+    // MARK: life
+
+    var isRetired: Bool { retiredEpoch > epoch }
+
+    /// Seals the packet by which a person retires it.
+    mutating func retire(sendTime: Int64) -> SealedPacket {
+        retiredEpoch = max(epoch, retiredEpoch) + 1
+        return mark(epoch: retiredEpoch, flags: .retirement, sendTime: sendTime)
+    }
+
+    /// Begins a higher epoch, which ends a retirement.
+    mutating func beginEpoch() { epoch = max(epoch, retiredEpoch) + 1 }
+
+    /// Seals the marker by which a person resumes it, or its next gateway opens its epoch.
+    mutating func resume(sendTime: Int64) -> SealedPacket {
+        beginEpoch()
+        return mark(epoch: epoch, flags: [], sendTime: sendTime)
+    }
+
+    private mutating func mark(
+        epoch: UInt64, flags: PacketFlags, sendTime: Int64
+    ) -> SealedPacket {
+        let seal = PacketBuilder.Seal(
+            epoch: epoch, firstOrdinal: nextWatermark,
+            watermark: Timestamp(nanoseconds: Int64.min),
+            sendTime: Timestamp(nanoseconds: sendTime))
+        return watermarks.seal(
+            seal,
+            marker: EpochMarker(
+                startOrdinal: nextWatermark, previousEpoch: epoch - 1, previousSequence: 1),
+            flags: flags)
+    }
+
     mutating func append(_ tick: Tick, _ symbol: Symbol) {
         guard let index = fed.first(where: { $0.definition.symbol == symbol })?.index else {
             return
         }
+        append(tick, symbol, index)
+    }
+
+    private mutating func append(_ tick: Tick, _ symbol: Symbol, _ index: UInt32) {
         switch tick {
         case .trade(var trade):
             trade.header.symbol = index
@@ -101,6 +152,9 @@ struct SimulatedSource {
         case .gap(var gap):
             gap.header.symbol = index
             _ = ticks.append(gap)
+        case .gapOfAll(var gap):
+            gap.header.symbol = TickHeader.noSymbol
+            _ = ticks.append(gap)
         case .repair(var request):
             request.header.symbol = index
             _ = ticks.append(request)
@@ -113,8 +167,9 @@ struct SimulatedSource {
     /// Seals a packet. `watermark` is `nil` when the packet brings no new one.
     mutating func seal(isIdle: Bool, watermark told: Int64?, sendTime: Int64) -> SealedPacket {
         if let told { watermark = max(watermark, told) }
+        lastSent = sendTime
         let seal = PacketBuilder.Seal(
-            epoch: 1, firstOrdinal: isIdle ? nextWatermark : nextOrdinal,
+            epoch: epoch, firstOrdinal: isIdle ? nextWatermark : nextOrdinal,
             watermark: told == nil ? .undefined : Timestamp(nanoseconds: watermark),
             sendTime: Timestamp(nanoseconds: sendTime))
         if isIdle {

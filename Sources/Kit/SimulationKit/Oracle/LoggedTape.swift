@@ -74,13 +74,15 @@ struct LoggedScope {
     }
 }
 
-/// The packets of a tape as a list of events. They are read once, with no state but the indexes of
-/// the present packet.
+/// The packets of a tape as a list of events. They are read in order, with no state but the sources
+/// of the symbols and the indexes of the present packet.
 package struct LoggedTape {
     private(set) var events: [LoggedEvent] = []
     private let groups: SourceGroups
     /// By symbol, the source or group that had it first. It owns the ticks of `manual`.
     private var firstOwners: [Symbol: SourceName] = [:]
+    /// The known symbols, with the source that feeds each.
+    private var feeds: [(symbol: SourceSymbol, source: SourceName)] = []
 
     init(_ packets: [SimulatedPacket], _ groups: SourceGroups) {
         self.groups = groups
@@ -98,6 +100,7 @@ package struct LoggedTape {
 
     private mutating func read(_ header: PacketHeader, _ packet: RawSpan) {
         events.append(.packet(header.source, sendTime: header.sendTime))
+        if header.source != .manual { noteFeeds(header, packet) }
         var walk = PacketWalk(header)
         while let item = walk.next(in: packet) {
             let id = LoggedTick.ID(source: header.source, ordinal: walk.ordinal)
@@ -113,10 +116,12 @@ package struct LoggedTape {
             case .other(let message):
                 if let gap = message.gapRecord(in: packet) {
                     let definition = walk.symbol(gap.header.symbol, in: packet)
-                    events.append(.gap(gap, scope(definition, header)))
+                    for scope in scopes(definition, header) { events.append(.gap(gap, scope)) }
                 } else if let request = message.repairRequest(in: packet) {
                     let definition = walk.symbol(request.header.symbol, in: packet)
-                    events.append(.repair(request, scope(definition, header)))
+                    for scope in scopes(definition, header) {
+                        events.append(.repair(request, scope))
+                    }
                 } else if let change = message.tradeChange(in: packet) {
                     let definition = walk.symbol(change.header.symbol, in: packet)
                     events.append(.change(change, scope(definition, header)))
@@ -165,13 +170,33 @@ package struct LoggedTape {
         return definition.source.map { groups.owner(of: $0) } ?? firstOwners[definition.symbol]
     }
 
+    /// Notes which symbols the packet's source feeds, by all definitions of the packet.
+    private mutating func noteFeeds(_ header: PacketHeader, _ packet: RawSpan) {
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
+            guard case .control(let message) = item,
+                let definition = message.symbolDefinition(in: packet)?.definition
+            else { continue }
+            let symbol = SourceSymbol(definition.symbol, of: groups.owner(of: header.source))
+            feeds.removeAll { $0.symbol == symbol }
+            feeds.append((symbol, header.source))
+        }
+    }
+
+    /// Returns what a gap record or a request concerns: without a symbol, all symbols that its
+    /// source feeds.
+    private func scopes(
+        _ definition: SymbolDefinition?, _ header: PacketHeader
+    ) -> [LoggedScope] {
+        guard definition == nil, header.source != .manual else {
+            return [scope(definition, header)]
+        }
+        return feeds.filter { $0.source == header.source }.map { LoggedScope($0.symbol) }
+    }
+
     /// Returns what a record concerns. A person's record concerns all sources, unless it names one.
     private func scope(_ definition: SymbolDefinition?, _ header: PacketHeader) -> LoggedScope {
-        // A record of a source without a symbol concerns all symbols of that source.
-        guard let definition else {
-            let owner = header.source == .manual ? nil : groups.owner(of: header.source)
-            return LoggedScope(symbol: nil, source: owner)
-        }
+        guard let definition else { return LoggedScope(symbol: nil, source: nil) }
         let named = header.source == .manual ? definition.source : header.source
         return LoggedScope(symbol: definition.symbol, source: named.map { groups.owner(of: $0) })
     }

@@ -175,7 +175,8 @@ struct PartitionOperator {
             base = nil
             phase = .working
         }
-        packedWatermark = max(packedWatermark, watermark)
+        // As before the restart: not while output of the last input remains to be published.
+        if !hasRepair { packedWatermark = max(packedWatermark, watermark) }
     }
 
     /// Whether no packet may be taken at the moment, so that the worker has to hold the reader.

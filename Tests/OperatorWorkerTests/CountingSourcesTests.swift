@@ -75,11 +75,11 @@ struct CountingSourcesTests {
 
     private func state(
         _ source: String, _ presence: SourceState.Presence, _ kind: SourceKind = .real,
-        since: Int64 = Int64.max
+        since: Int64 = Int64.max, until watermark: Int64 = Int64.max
     ) throws -> SourceState {
         SourceState(
             source: try Self.name(source), presence: presence, kind: kind,
-            since: Timestamp(nanoseconds: since))
+            since: Timestamp(nanoseconds: since), watermark: Timestamp(nanoseconds: watermark))
     }
 
     /// A machine that is restored from its bytes before each packet.
@@ -228,7 +228,7 @@ struct CountingSourcesTests {
         #expect(isTaken)
     }
 
-    @Test("a partition says which sources are made up, delayed, silent or retired, and no others")
+    @Test("a partition says which sources are made up, delayed, silent or retired, and their times")
     func states() throws {
         let group = SourceGroups.Group(
             name: try Self.name("ib"), members: [try Self.name("ib-a"), try Self.name("ib-b")])
@@ -242,11 +242,13 @@ struct CountingSourcesTests {
         }
         #expect(
             machine.sourceStates == [
-                try state("late-delayed", .present, .delayed),
-                try state("made", .present, .madeUp),
+                try state("ib", .present, until: start),
+                try state("late-delayed", .present, .delayed, until: start),
+                try state("made", .present, .madeUp, until: start),
+                try state("real", .present, until: start),
             ])
         take(try ticks("made", "", at: start, epoch: 2, retires: true), &machine)
-        #expect(machine.sourceStates.last == (try state("made", .retired, .madeUp, since: start)))
+        #expect(machine.sourceStates[2] == (try state("made", .retired, .madeUp, since: start)))
         // The others are silent after a minute, the group when all its members are.
         for second in 1...70 as ClosedRange<Int64> {
             take(
@@ -259,6 +261,7 @@ struct CountingSourcesTests {
                 try state("ib", .silent, .real, since: start),
                 try state("late-delayed", .silent, .delayed, since: start),
                 try state("made", .retired, .madeUp, since: start),
+                try state("real", .present, until: start + 70 * Self.second),
             ])
         // The watermark over several sources waits for none of them, and does not go back.
         let reached = Timestamp(nanoseconds: start + 70 * Self.second)
@@ -266,8 +269,9 @@ struct CountingSourcesTests {
         take(try ticks("ib-b", "replay", at: start + Self.second, ordinal: 2), &machine)
         take(try ticks("made", "synthetic", at: start, epoch: 3, ordinal: 2), &machine)
         #expect(machine.watermark == reached)
-        #expect(machine.sourceStates.map(\.source.text) == ["late-delayed", "made"])
-        #expect(machine.sourceStates.last?.presence == .present)
+        #expect(machine.sourceStates[0] == (try state("ib", .present, until: start + Self.second)))
+        #expect(machine.sourceStates[2] == (try state("made", .present, .madeUp, until: start)))
+        #expect(machine.sourceStates.filter { !$0.isUsual }.count == 2)
         let plain = GraphMachine(GraphProgram(.simple(try BarSeriesSet(["1s"]))))
         #expect(plain.sourceStates.isEmpty)
     }

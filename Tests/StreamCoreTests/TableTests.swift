@@ -126,47 +126,6 @@ import Testing
         #expect(least() == 9)
     }
 
-    @Test("a delayed source that all rules leave out by name is waited for only when alone")
-    func awaited() throws {
-        let second: Int64 = 1_000_000_000
-        func rule(_ sources: [String]) throws -> BreadthRule {
-            BreadthRule(
-                series: try #require(SeriesName("1s")), universe: [], measures: [.advanceDecline],
-                sources: try sources.map { try sourceName($0) })
-        }
-        let groups = SourceGroups([
-            SourceGroups.Group(name: try sourceName("both"), members: [try sourceName("b-delayed")])
-        ])
-        let cases: [(rules: [[String]], a: Bool, b: Bool)] = [
-            ([], true, true), ([[]], true, true), ([["a"]], false, false),
-            ([["a"], []], true, true), ([["a", "a-delayed"]], true, false),
-            ([["a"], ["a-delayed"]], true, false), ([["a-delayed"]], true, false),
-            ([["a", "both"]], false, true), ([["a", "b-delayed"]], false, false),
-        ]
-        for (rules, a, b) in cases {
-            let awaited = AwaitedSources(try rules.map { try rule($0) }, groups)
-            #expect(awaited.contains(try sourceName("a")), "\(rules)")
-            #expect(awaited.contains(try sourceName("other")), "\(rules)")
-            #expect(awaited.contains(try sourceName("a-delayed")) == a, "\(rules)")
-            #expect(awaited.contains(try sourceName("b-delayed")) == b, "\(rules)")
-        }
-
-        var table = SourceTable()
-        func least() -> Int64 { table.leastWatermark(silentAfter: 60 * second).nanoseconds }
-        for (index, name) in ["a-delayed", "a"].enumerated() {
-            _ = table.index(of: try sourceName(name))
-            table.advance(index, to: Timestamp(nanoseconds: Int64(index + 1)))
-        }
-        #expect(least() == 1)
-        table.awaited = AwaitedSources([try rule(["a"])])
-        #expect(least() == 2)
-        _ = table.index(of: try sourceName("c-delayed"))
-        table.advance(2, to: Timestamp(nanoseconds: 0))
-        #expect(least() == 2, "so is one that comes later")
-        table.retire(1, epoch: 1)
-        #expect(least() == 0, "nothing else is there")
-    }
-
     @Test("a full table refuses further sources and counts them")
     func limit() throws {
         var table = SourceTable()

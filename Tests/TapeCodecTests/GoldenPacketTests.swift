@@ -1,4 +1,5 @@
 import Foundation
+import Primitives
 import TapeCodec
 import Testing
 
@@ -11,7 +12,7 @@ import Testing
     static let names =
         [
             "ticks", "ticks-lot", "bars", "bars-lateness", "marker", "watermark", "retirement",
-            "states",
+            "states", "states-watermark",
         ]
         + TickSamples.packets.map(\.name)
 
@@ -26,6 +27,8 @@ import Testing
         case "marker": try Samples.markerPacket()
         case "watermark": try Samples.watermarkPacket()
         case "states": try Samples.statesPacket()
+        case "states-watermark":
+            try Samples.statesPacket(watermark: Timestamp(nanoseconds: 24))
         case "retirement": try Samples.retirementPacket()
         default: try #require(TickSamples.packets.first { $0.name == name }).make()
         }

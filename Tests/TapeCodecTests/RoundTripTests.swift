@@ -45,11 +45,12 @@ import Testing
         #expect(state == (try Samples.outputState()))
     }
 
-    @Test("a bar packet says which sources do not count everywhere")
-    func states() throws {
-        let packet = try Samples.statesPacket()
+    @Test("a bar packet says what is known of sources", arguments: [Int64.max, 24])
+    func states(watermark: Int64) throws {
+        let watermark = Timestamp(nanoseconds: watermark)
+        let packet = try Samples.statesPacket(watermark: watermark)
         let state = packet.array.withRawSpan { PacketReader.outputState(of: $0) }
-        #expect(state?.states == (try Samples.states()))
+        #expect(state?.states == (try Samples.states(watermark: watermark)))
         #expect(state?.input == (try Samples.outputState()).input)
     }
 

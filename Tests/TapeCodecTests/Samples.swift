@@ -110,7 +110,8 @@ enum Samples {
         return builder.seal(seal, output: try outputState())
     }
 
-    static func states() throws -> [SourceState] {
+    /// `watermark` is that of the source that is present.
+    static func states(watermark: Timestamp = .undefined) throws -> [SourceState] {
         [
             SourceState(
                 source: try source("ibkr-delayed"), presence: .silent, kind: .delayed,
@@ -120,14 +121,14 @@ enum Samples {
                 since: Timestamp(nanoseconds: 23)),
             SourceState(
                 source: try source("synthetic"), presence: .present, kind: .madeUp,
-                since: .undefined),
+                since: .undefined, watermark: watermark),
         ]
     }
 
-    static func statesPacket() throws -> SealedPacket {
+    static func statesPacket(watermark: Timestamp = .undefined) throws -> SealedPacket {
         var builder = PacketBuilder(kind: .bars, partition: Partition(7), source: .operator)
         var output = try outputState()
-        output.states = try states()
+        output.states = try states(watermark: watermark)
         return builder.seal(seal, output: output)
     }
 

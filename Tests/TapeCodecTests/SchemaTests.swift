@@ -68,7 +68,7 @@ import Testing
             (WireFormat.Template.outputState, WireFormat.Block.outputState),
             (WireFormat.Template.sourceOrdinal, WireFormat.Block.sourceOrdinal),
             (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinitionWithLot),
-            (WireFormat.Template.sourceState, WireFormat.Block.sourceState),
+            (WireFormat.Template.sourceState, WireFormat.Block.sourceStateWithWatermark),
             (
                 WireFormat.Template.seriesDefinition,
                 WireFormat.Block.seriesDefinitionWithLateness
@@ -103,19 +103,22 @@ import Testing
             ])
     }
 
-    private func states() throws -> [Message] {
+    private func states(watermark: String? = nil) throws -> [Message] {
         let output = try Samples.outputState()
         let states = [
             ("22", "ibkr-delayed", "silent", "delayed"), ("23", "old", "retired", "real"),
             ("undefined", "synthetic", "present", "madeUp"),
         ]
-        return [message("OutputState", ExpectedFields.output(output))]
-            + output.input.sources.map { message("SourceOrdinal", ExpectedFields.source($0)) }
-            + states.map {
-                message(
-                    "SourceState",
-                    ["since": $0.0, "source": $0.1, "presence": $0.2, "kind": $0.3])
-            }
+        var messages = [message("OutputState", ExpectedFields.output(output))]
+        messages += output.input.sources.map {
+            message("SourceOrdinal", ExpectedFields.source($0))
+        }
+        messages += states.map {
+            message(
+                "SourceState", ["since": $0.0, "source": $0.1, "presence": $0.2, "kind": $0.3])
+        }
+        if let watermark { messages[messages.count - 1].fields["watermark"] = watermark }
+        return messages
     }
 
     private func expected(_ name: String) throws -> [Message] {
@@ -158,6 +161,7 @@ import Testing
             }
         case "marker": messages.append(marker(definition: 99, generation: 2))
         case "states": messages += try states()
+        case "states-watermark": messages += try states(watermark: "24")
         case "retirement":
             messages.append(marker(definition: 0, generation: 0))
         case "watermark": break

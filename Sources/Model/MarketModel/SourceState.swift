@@ -16,15 +16,23 @@ public struct SourceState: Hashable, Sendable {
     /// The watermark of a source that is not present: its bars up to this time are complete.
     /// Undefined while it is present.
     public var since: Timestamp
+    /// The time up to which the bars of a source that is present are on the tape, with those of
+    /// this packet. Undefined where it is not present, has given no watermark yet, or has bars that
+    /// are not on the tape.
+    public var watermark: Timestamp
 
-    public init(source: SourceName, presence: Presence, kind: SourceKind, since: Timestamp) {
+    public init(
+        source: SourceName, presence: Presence, kind: SourceKind, since: Timestamp,
+        watermark: Timestamp = .undefined
+    ) {
         self.source = source
         self.presence = presence
         self.kind = kind
         self.since = since
+        self.watermark = watermark
     }
 
-    /// Whether the source counts everywhere, so that nothing has to be said of it.
+    /// Whether the source counts everywhere, so that what it is has to be kept by nobody.
     public var isUsual: Bool { presence == .present && kind == .real }
 
     /// Returns the state of a group of which this source and the other one are members.
@@ -33,6 +41,8 @@ public struct SourceState: Hashable, Sendable {
         if other.presence.rawValue < presence.rawValue { joined.presence = other.presence }
         if other.kind.number < kind.number { joined.kind = other.kind }
         joined.since = joined.presence == .present ? .undefined : max(since, other.since)
+        // An undefined one is later than all others.
+        joined.watermark = min(watermark, other.watermark)
         return joined
     }
 }

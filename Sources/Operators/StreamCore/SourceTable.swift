@@ -18,8 +18,6 @@ public struct SourceTable: Sendable {
         public internal(set) var regressions: UInt64
         /// The epoch in which the source was retired; 0 while it is not.
         var retiredEpoch: UInt64 = 0
-        /// Whether the table's `awaited` contains it.
-        var isAwaited = true
 
         /// Whether the source was retired. Until it sends a packet of a higher epoch, it counts for
         /// nothing that is derived from several sources.
@@ -32,15 +30,6 @@ public struct SourceTable: Sendable {
     public private(set) var entries: [Entry] = []
     /// Packets of sources for which there was no room.
     public private(set) var refused: UInt64 = 0
-    /// The sources for which `leastWatermark` waits. The graph decides it, so it is no part of the
-    /// table's state.
-    var awaited = AwaitedSources() {
-        didSet {
-            for index in entries.indices {
-                entries[index].isAwaited = awaited.contains(entries[index].name)
-            }
-        }
-    }
 
     /// Returns the index of a source, which is given out when it first appears; `nil` when there is
     /// no room. Retired sources take no room from others, but their names do. One that returns has
@@ -54,8 +43,7 @@ public struct SourceTable: Sendable {
         entries.append(
             Entry(
                 name: name, lastSent: Self.noWatermark, lastHeard: clock,
-                watermark: Self.noWatermark, regressions: 0,
-                isAwaited: awaited.contains(name)))
+                watermark: Self.noWatermark, regressions: 0))
         return entries.count - 1
     }
 
@@ -122,21 +110,18 @@ public struct SourceTable: Sendable {
         return entries.map { clock - $0.lastHeard >= silentAfter }
     }
 
-    /// The least watermark of the awaited sources that are neither silent nor retired; where there
-    /// is none of these, that of the others. A source that has given no watermark has no bars, and
-    /// does not count. Returns `noWatermark` when no source counts.
+    /// The least watermark of the sources that are neither silent nor retired. A source that has
+    /// given no watermark has no bars, and does not count. Returns `noWatermark` when no source
+    /// counts.
     func leastWatermark(silentAfter: Int64) -> Timestamp {
         let clock = clock
         var least = Timestamp.undefined
-        var leastOfAll = Timestamp.undefined
         for entry in entries
         where entry.watermark != Self.noWatermark && !entry.isRetired
             && clock - entry.lastHeard < silentAfter
         {
-            leastOfAll = min(leastOfAll, entry.watermark)
-            if entry.isAwaited { least = min(least, entry.watermark) }
+            least = min(least, entry.watermark)
         }
-        if !least.isDefined { least = leastOfAll }
         return least.isDefined ? least : Self.noWatermark
     }
 

@@ -72,8 +72,8 @@ public struct OutputState: Hashable, Sendable {
     public var checksum: UInt64
     /// The generation of the graph.
     public var generation: UInt32
-    /// The sources and groups that do not count everywhere. They are for nodes over all partitions,
-    /// and no part of the output.
+    /// What the partition knows of its sources and groups. It is for nodes over all partitions, and
+    /// no part of the output. A source that is not here counts everywhere.
     public var states: [SourceState]
 
     public init(

@@ -117,7 +117,8 @@ extension MessageBounds {
             lastOrdinal: packet.uint64(at: body + 32))
     }
 
-    /// Returns the state of one source.
+    /// Returns the state of one source. Its watermark is undefined when the message is of version
+    /// 1.
     public func sourceState(in packet: RawSpan) -> SourceState? {
         guard isA(WireFormat.Template.sourceState, WireFormat.Block.sourceState),
             let source = packet.sourceName(at: body + 8),
@@ -126,7 +127,9 @@ extension MessageBounds {
         else { return nil }
         return SourceState(
             source: source, presence: presence, kind: kind,
-            since: Timestamp(nanoseconds: packet.int64(at: body)))
+            since: Timestamp(nanoseconds: packet.int64(at: body)),
+            watermark: blockLength >= WireFormat.Block.sourceStateWithWatermark
+                ? Timestamp(nanoseconds: packet.int64(at: body + 40)) : .undefined)
     }
 
     private func isA(_ wanted: UInt16, _ block: Int) -> Bool {

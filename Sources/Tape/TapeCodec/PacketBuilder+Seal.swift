@@ -64,7 +64,7 @@ extension PacketBuilder {
             * (WireFormat.messageHeaderBytes + WireFormat.Block.sourceOrdinal)
             + WireFormat.messageHeaderBytes + WireFormat.Block.outputState
             + output.states.count
-            * (WireFormat.messageHeaderBytes + WireFormat.Block.sourceState)
+            * (WireFormat.messageHeaderBytes + WireFormat.Block.sourceStateWithWatermark)
         // The buffer's room is for ticks, and the number of sources has no limit here.
         if used + needed > bytes.count {
             bytes.append(contentsOf: repeatElement(0, count: used + needed - bytes.count))
@@ -89,12 +89,21 @@ extension PacketBuilder {
             }
         }
         for state in output.states {
-            let body = begin(WireFormat.Template.sourceState, block: WireFormat.Block.sourceState)
+            // The watermark is a field of version 2. Without it the message is one of version 1.
+            let hasWatermark = state.watermark.isDefined
+            let body = begin(
+                WireFormat.Template.sourceState,
+                block: hasWatermark
+                    ? WireFormat.Block.sourceStateWithWatermark : WireFormat.Block.sourceState,
+                version: hasWatermark ? 2 : WireFormat.version)
             unsafe bytes.withUnsafeMutableBytes { buffer in
                 unsafe buffer.put(state.since.nanoseconds, at: body)
                 unsafe buffer.put(state.source, at: body + 8)
                 let rest = UInt64(state.presence.rawValue) | UInt64(state.kind.number) << 8
                 unsafe buffer.put(rest, at: body + 32)
+                if hasWatermark {
+                    unsafe buffer.put(state.watermark.nanoseconds, at: body + 40)
+                }
             }
         }
     }

@@ -171,13 +171,16 @@ public struct PacketBuilder: Sendable {
 
     /// Writes a message's header and reserves its block, which the caller fills. Returns the offset
     /// of the block.
-    mutating func begin(_ template: UInt16, block: Int) -> Int {
+    mutating func begin(
+        _ template: UInt16, block: Int, version: UInt16 = WireFormat.version
+    ) -> Int {
         let start = used
         precondition(
             start + WireFormat.messageHeaderBytes + block <= bytes.count,
             "a message does not fit into the packet's buffer")
         unsafe bytes.withUnsafeMutableBytes {
-            unsafe $0.put(WireFormat.messageHeader(template, block: block), at: start)
+            unsafe $0.put(
+                WireFormat.messageHeader(template, block: block, version: version), at: start)
         }
         used = start + WireFormat.messageHeaderBytes + block
         return start + WireFormat.messageHeaderBytes

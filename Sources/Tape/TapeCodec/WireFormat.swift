@@ -82,6 +82,8 @@ public enum WireFormat {
         /// The block with the field of version 2.
         public static let seriesDefinitionWithLateness = 24
         public static let sourceState = 40
+        /// The block with the field of version 2.
+        public static let sourceStateWithWatermark = 48
         public static let trade = 64
         public static let quote = 80
         public static let bar = 136

@@ -21,7 +21,7 @@ struct BarLeaves: Sendable {
     private init(empty plan: GraphPlan) {
         plans = plan.leaves
         resamplePlans = plan.resamples
-        tables = PartitionTables(plan.groups, awaitedBy: plan.breadths)
+        tables = PartitionTables(plan.groups)
         tables.missing.holdsProviderBars = plan.providerBars.isUsed
     }
 
@@ -83,8 +83,7 @@ struct BarLeaves: Sendable {
         self.init(empty: plan)
         var pieces = pieces
         tables = try PartitionTables(
-            plan.groups, awaitedBy: plan.breadths,
-            restoring: bytes.extracting(pieces.removeFirst()))
+            plan.groups, restoring: bytes.extracting(pieces.removeFirst()))
         for (plan, piece) in zip(plans, pieces) {
             let state = bytes.extracting(piece)
             let (rule, calendar) = (plan.rule, plan.calendar)

@@ -83,7 +83,7 @@ package struct GraphMachine: Sendable {
         return zip(sources.entries, silences).map { ($0, $1) }
     }
 
-    /// The sources and groups that do not count everywhere; empty when the graph has no node over
+    /// What the partition knows of its sources and groups; empty when the graph has no node over
     /// several sources.
     package var sourceStates: [SourceState] {
         guard program.definition.isOverAllPartitions else { return [] }
@@ -130,8 +130,8 @@ package struct GraphMachine: Sendable {
     /// `OperatorValue`. Counted since this machine was made or restored.
     package var valuesLeftOut: UInt64 { stages.valuesLeftOut }
 
-    /// The time up to which all bars are in the output, but for those of sources that are silent,
-    /// retired or not awaited; `noWatermark` before the first watermark.
+    /// The time up to which all bars are in the output, but for those of sources that are silent or
+    /// retired; `noWatermark` before the first watermark.
     package var watermark: Timestamp { leaves.tables.completeThrough }
 
     /// Notes the time before which the tape holds no ticks. Windows that begin earlier are partial.

@@ -15,9 +15,6 @@ struct GraphCompiler {
     init(_ definition: GraphDefinition) {
         self.definition = definition
         plan.groups = definition.groups
-        for node in definition.nodes {
-            if case .breadth(let rule, _) = node.operation { plan.breadths.append(rule) }
-        }
         kinds = definition.nodes.map { _ in nil }
         findPoints()
         for index in definition.nodes.indices { compile(index) }

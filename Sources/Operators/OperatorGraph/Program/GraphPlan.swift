@@ -23,8 +23,6 @@ struct GraphPlan: Sendable {
     var leaves: [LeafPlan] = []
     var resamples: [ResamplePlan] = []
     var histories: [HistoryPlan] = []
-    /// The rules of the nodes over several sources.
-    var breadths: [BreadthRule] = []
     /// The sources that are one source to bars.
     var groups = SourceGroups()
 }

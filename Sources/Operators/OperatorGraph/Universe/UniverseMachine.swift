@@ -48,7 +48,7 @@ package struct UniverseMachine: Sendable {
 
     package func encode(into bytes: inout [UInt8]) { state.encode(into: &bytes) }
 
-    /// The time up to which the bars of all partitions are complete.
+    /// The time up to which the values of all nodes are complete.
     package var watermark: Timestamp { state.watermark }
     package var symbols: Int { state.symbols }
     package var openWindows: Int { state.openWindows }
@@ -64,14 +64,14 @@ package struct UniverseMachine: Sendable {
         _ header: PacketHeader, _ packet: RawSpan, into output: inout [IndicatorValue]
     ) {
         guard header.kind == .bars, header.partition.number < program.partitions else { return }
+        let partition = header.partition.number
         // A marker says nothing of sources. What other packets say comes before their bars: it
         // decides which bars open a window.
-        if !header.flags.contains(.epochMarker) {
-            state.note(Self.states(in: packet), of: header.partition.number)
-        }
-        takeBars(packet, of: header.partition.number)
-        guard state.receive(header.watermark, of: header.partition.number) else { return }
-        for node in program.nodes.indices {
+        let states = Self.states(in: packet)
+        if !header.flags.contains(.epochMarker) { state.note(states, of: partition) }
+        takeBars(packet, of: partition)
+        for node in program.nodes.indices
+        where state.receive(header.watermark, states, of: partition, machine: node) {
             state.advance(machine: node, into: &values)
             for value in values { publish(value, node, into: &output) }
             values.removeAll(keepingCapacity: true)
@@ -85,7 +85,7 @@ package struct UniverseMachine: Sendable {
         let value = version.value
         let published = IndicatorValue(
             header: TickHeader(
-                symbol: TickHeader.noSymbol, flags: state.leftOut.isEmpty ? [] : .partial,
+                symbol: TickHeader.noSymbol, flags: state.awaitsAll(machine: node) ? [] : .partial,
                 providerTime: value.closeTime, receiveTime: value.closeTime),
             name: names[node][value.measure], value: value.value, periodStart: value.openTime,
             periodEnd: value.closeTime, revision: version.revision)

@@ -125,16 +125,19 @@ public struct BreadthMachine: Sendable {
             openTime: openTime, closeTime: openTime + width, day: day, close: bar.close.raw,
             high: bar.high.raw, low: bar.low.raw, isThere: isThere,
             isPartial: bar.flags.contains(.partial))
+        let end = choice.end(of: names[Int(bar.symbol)].source)
         guard found.closeTime > settledThrough else {
             counters.late += 1
-            if symbols[Int(bar.symbol)].catchUp(found, rule) { markAll(reason: bar.reason) }
+            let hasChanged = symbols[Int(bar.symbol)].catchUp(found, rule)
+            // Where its source counts in no window, no value changes. Delayed bars are always late
+            // for a node that counts live ones.
+            if hasChanged, end > Int64.min { markAll(reason: bar.reason) }
             return
         }
         // A filled bar repeats the bar before it, and changes no value.
         guard !bar.flags.contains(.filled) else { return }
         symbols[Int(bar.symbol)].put(found)
-        let counts = found.closeTime <= choice.end(of: names[Int(bar.symbol)].source)
-        mark(openTime, width, reason: bar.reason, opens: isThere && counts)
+        mark(openTime, width, reason: bar.reason, opens: isThere && found.closeTime <= end)
     }
 
     /// Makes all windows due that are not settled: their values may have changed.
@@ -218,7 +221,8 @@ public struct BreadthMachine: Sendable {
         if count > 0 { settles = max(settles, windows[count - 1].closeTime) }
         guard settles > settledThrough else { return }
         settledThrough = settles
-        guard count > 0 else { return }
+        // Also bars that opened no window because their source does not count: later ones of it
+        // may be late, and have to come after them.
         for index in symbols.indices { symbols[index].settle(through: settles, rule) }
         windows.removeFirst(count)
     }

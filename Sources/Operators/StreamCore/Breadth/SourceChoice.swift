@@ -1,24 +1,33 @@
 internal import MarketModel
 internal import Primitives
 
-/// Which sources count for values over several sources.
+/// Which sources count for values over several sources, and for which of them the values wait.
 ///
 /// A source that is silent or retired in each partition counts in windows up to its last watermark.
 /// Where nobody named sources, those of a lower kind than another one that is not retired do not
-/// count at all: made-up ticks never get among real ones because both are on the tape.
+/// count at all: made-up ticks never get among real ones because both are on the tape. Nothing
+/// waits for a source that does not count.
 struct SourceChoice: Hashable, Sendable {
     /// By source that does not count everywhere, the end of the last window in which it counts.
     private var ends: [SourceName: Int64] = [:]
+    /// By source whose ticks are not real, their kind.
+    private var kinds: [SourceName: SourceKind] = [:]
+    /// The sources that a person named; empty when all are.
+    private let named: Set<SourceName>
+    /// The lowest kind that counts where nobody named sources; `nil` while there are no bars that
+    /// tell, so that each kind may count.
+    private var kindMax: SourceKind?
 
-    /// Lets every source count.
-    init() {}
+    /// Lets every source count that a person named.
+    init(named: [SourceName] = []) { self.named = Set(named) }
 
-    /// `states` has what each partition said last, `sources` are those that have bars, and
-    /// `isNamed` says whether a person named them.
-    init(_ states: [[SourceState]], among sources: Set<SourceName>, isNamed: Bool) {
+    /// `states` has what each partition said last, `sources` are those that have bars, and `named`
+    /// those that a person named; empty when nobody did.
+    init(_ states: [[SourceState]], among sources: Set<SourceName>, named: [SourceName]) {
+        self.init(named: named)
         var merged: [SourceName: SourceState] = [:]
         var counts: [SourceName: Int] = [:]
-        for state in states.joined() where sources.contains(state.source) {
+        for state in states.joined() {
             merged[state.source] = merged[state.source].map { Self.merge($0, state) } ?? state
             counts[state.source, default: 0] += 1
         }
@@ -27,15 +36,18 @@ struct SourceChoice: Hashable, Sendable {
         for (source, count) in counts where count < states.count {
             merged[source]?.presence = .present
         }
-        for (source, state) in merged where state.presence != .present {
+        for (source, state) in merged {
+            if state.kind != .real { kinds[source] = state.kind }
+            guard state.presence != .present, sources.contains(source) else { continue }
             ends[source] = state.since.nanoseconds
         }
-        guard !isNamed else { return }
-        func kind(_ source: SourceName) -> UInt8 {
-            (merged[source]?.kind ?? .real).number
+        guard named.isEmpty else { return }
+        kindMax = sources.filter { merged[$0]?.presence != .retired }.map { kind(of: $0) }
+            .min { $0.number < $1.number }
+        let best = kindMax ?? .real
+        for source in sources where kind(of: source).number > best.number {
+            ends[source] = Int64.min
         }
-        let best = sources.filter { merged[$0]?.presence != .retired }.map { kind($0) }.min() ?? 0
-        for source in sources where kind(source) > best { ends[source] = Int64.min }
     }
 
     /// Returns what two partitions say together.
@@ -46,9 +58,27 @@ struct SourceChoice: Hashable, Sendable {
         return merged
     }
 
+    private func kind(of source: SourceName) -> SourceKind { kinds[source] ?? .real }
+
     /// Whether every source counts in every window.
     var isPlain: Bool { ends.isEmpty }
 
     /// Returns the end of the last window in which the source counts.
     func end(of source: SourceName) -> Int64 { ends[source] ?? Int64.max }
+
+    /// Returns the time up to which the bars of a partition are complete for this choice, by what
+    /// its packet says of sources; `nil` when it says that of none that counts or may count.
+    func watermark(_ said: [SourceState]) -> Timestamp? {
+        var least = Timestamp.undefined
+        for state in said where state.watermark.isDefined && awaits(state.source) {
+            least = min(least, state.watermark)
+        }
+        return least.isDefined ? least : nil
+    }
+
+    /// Whether the source counts, or would as soon as it has bars.
+    private func awaits(_ source: SourceName) -> Bool {
+        guard named.isEmpty else { return named.contains(source) }
+        return kindMax.map { kind(of: source).number <= $0.number } ?? true
+    }
 }

@@ -1,9 +1,9 @@
 public import MarketModel
 public import Primitives
 
-/// The state of the share over all partitions: the watermark of each partition, and a machine for
-/// each node of the graph with `scope: all`. `UniverseMachine` of the module OperatorGraph reads
-/// the packets and calls it.
+/// The state of the share over all partitions: a machine for each node of the graph with
+/// `scope: all`, and for each of them the watermark of each partition. `UniverseMachine` of the
+/// module OperatorGraph reads the packets and calls it.
 public struct UniverseState: Sendable {
     /// One version of a measure's value, with its revision.
     public struct Value: Hashable, Sendable {
@@ -30,13 +30,13 @@ public struct UniverseState: Sendable {
 
     /// With more waiting bars, the slowest partitions are left out.
     private let waitingBarsMax: UInt64
-    private var clocks: PartitionClocks
+    /// By machine, how far the sources that count there have come. All are equal where each machine
+    /// counts all sources.
+    private var progress: [Progress]
     /// The machines, one per node with `scope: all`. A parameter `machine` is an index here.
     private var machines: [BreadthMachine]
     /// By machine, how often its values were published.
     private var versions: [BreadthVersions]
-    /// Bars that came since the common watermark last moved.
-    private var waitingBars: UInt64 = 0
     /// By partition: the day whose parts are coming in; `nil` when none is.
     private var days: [DayInParts?]
     /// By partition, what its bars last said of sources.
@@ -44,11 +44,22 @@ public struct UniverseState: Sendable {
     /// The values that a machine has just published, before they get their revisions.
     private var values: [BreadthValue] = []
 
+    /// How far the partitions are for one machine.
+    private struct Progress: Hashable, Sendable {
+        var clocks: PartitionClocks
+        /// Bars that came since the common watermark last moved.
+        var waitingBars: UInt64 = 0
+    }
+
     private static let envelope = StateEnvelope("UNIV", version: 2)
     /// Version 3: partitions say something of sources. It is written only when one does.
     private static let envelopeOfStates = StateEnvelope("UNIV", version: 3)
+    /// Version 4: machines count different sources, and so each has its own clocks. It is written
+    /// only when they differ.
+    private static let envelopeOfClocks = StateEnvelope("UNIV", version: 4)
 
-    /// `machines` have one partition each, because their only clock is the common one.
+    /// `machines`, of which there is at least one, have one partition each, because their only
+    /// clock is the common one.
     public init(
         partitions: Int, machines: [BreadthMachine],
         waitingBarsMax: UInt64 = StreamLimits.waitingBarsMax
@@ -56,17 +67,21 @@ public struct UniverseState: Sendable {
         self.waitingBarsMax = waitingBarsMax
         days = Array(repeating: nil, count: partitions)
         states = Array(repeating: [], count: partitions)
-        clocks = PartitionClocks(partitions: partitions)
+        let blank = Progress(clocks: PartitionClocks(partitions: partitions))
+        progress = Array(repeating: blank, count: machines.count)
         self.machines = machines
         versions = machines.map { _ in BreadthVersions() }
     }
 
-    /// The common watermark: up to this time the bars of all partitions that are waited for are
-    /// complete.
-    public var watermark: Timestamp { clocks.watermark }
-    /// The partitions that are not waited for at present. Values are published without the bars
-    /// that these have not published yet.
-    public var leftOut: [Int] { clocks.leftOut }
+    /// The common watermark of the machine that is farthest behind: up to this time the bars of all
+    /// partitions that are waited for are complete, and so are all values.
+    public var watermark: Timestamp {
+        progress.map(\.clocks.watermark).min() ?? SourceTable.noWatermark
+    }
+    /// The partitions for which a machine does not wait at present.
+    public var leftOut: [Int] {
+        Set(progress.flatMap(\.clocks.leftOut)).sorted()
+    }
     /// The number of windows of all machines that are open, or may still be revised.
     public var openWindows: Int { machines.reduce(0) { $0 + $1.openWindows } }
     /// Symbols for which machines had no room. A symbol is counted each time that it is named.
@@ -84,37 +99,54 @@ public struct UniverseState: Sendable {
         return number
     }
 
-    /// Notes what a packet of a partition's bars says of sources.
+    /// Notes what a packet of a partition's bars says of sources. Their watermarks are for
+    /// `receive`.
     public mutating func note(_ said: [SourceState], of partition: Int) {
-        guard states.indices.contains(partition), states[partition] != said else { return }
-        states[partition] = said
+        guard states.indices.contains(partition) else { return }
+        var unusual = said.filter { !$0.isUsual }
+        for index in unusual.indices { unusual[index].watermark = .undefined }
+        guard states[partition] != unusual else { return }
+        states[partition] = unusual
         for machine in machines.indices { choose(machine) }
     }
 
     /// Chooses the sources that count in a machine.
     private mutating func choose(_ machine: Int) {
-        guard states.contains(where: { !$0.isEmpty }) else {
-            machines[machine].choice = SourceChoice()
-            return
-        }
-        machines[machine].choice = SourceChoice(
-            states, among: machines[machine].sources,
-            isNamed: !machines[machine].rule.sources.isEmpty)
+        let named = machines[machine].rule.sources
+        machines[machine].choice =
+            states.contains { !$0.isEmpty }
+            ? SourceChoice(states, among: machines[machine].sources, named: named)
+            : SourceChoice(named: named)
     }
 
     /// Takes one version of a bar of the machine's series. Its symbol is the machine's number.
     public mutating func take(_ bar: Bar, machine: Int) { machines[machine].bar(bar) }
 
     /// Counts a bar as waiting. Has to be called once per bar, however many machines take it.
-    public mutating func countBar() { waitingBars &+= 1 }
+    public mutating func countBar() {
+        for machine in progress.indices { progress[machine].waitingBars &+= 1 }
+    }
 
-    /// Notes the watermark of a partition's bars. Returns whether the common watermark moved, so
-    /// that there may be new values.
-    public mutating func receive(_ watermark: Timestamp, of partition: Int) -> Bool {
-        var hasMoved = clocks.receive(watermark, of: partition)
-        if !hasMoved, waitingBars > waitingBarsMax { hasMoved = clocks.leaveOutSlowest() }
-        if hasMoved { waitingBars = 0 }
+    /// Notes how far a partition's bars are complete: by the watermarks of the sources that count
+    /// in the machine, as its packet says them, or by that of the packet where it says none of
+    /// these. Returns whether the machine's common watermark moved, so that there may be new
+    /// values.
+    public mutating func receive(
+        _ watermark: Timestamp, _ said: [SourceState], of partition: Int, machine: Int
+    ) -> Bool {
+        let reached = machines[machine].choice.watermark(said) ?? watermark
+        var own = progress[machine]
+        var hasMoved = own.clocks.receive(reached, of: partition)
+        if !hasMoved, own.waitingBars > waitingBarsMax { hasMoved = own.clocks.leaveOutSlowest() }
+        if hasMoved { own.waitingBars = 0 }
+        progress[machine] = own
         return hasMoved
+    }
+
+    /// Whether the machine waits for each partition. If not, its values are published without the
+    /// bars that these have not published yet.
+    public func awaitsAll(machine: Int) -> Bool {
+        progress[machine].clocks.leftOut.isEmpty
     }
 
     /// Takes a part of a provider's day [open, close), in the order of `DayPart`. The last part
@@ -145,8 +177,9 @@ public struct UniverseState: Sendable {
         }
     }
 
-    /// Appends the values that the machine publishes at the common watermark.
+    /// Appends the values that the machine publishes at its common watermark.
     public mutating func advance(machine: Int, into output: inout [Value]) {
+        let watermark = progress[machine].clocks.watermark
         machines[machine].advance(partition: 0, watermark: watermark, into: &values)
         let measures = machines[machine].rule.measures.count
         for value in values {
@@ -159,13 +192,19 @@ public struct UniverseState: Sendable {
 
     // MARK: as bytes
 
+    /// Whether machines are at different times.
+    private var hasClocks: Bool { progress.contains { $0 != progress[0] } }
+
     public func encode(into bytes: inout [UInt8]) {
         let hasStates = states.contains { !$0.isEmpty }
-        let envelope = hasStates ? Self.envelopeOfStates : Self.envelope
+        let envelope =
+            hasClocks ? Self.envelopeOfClocks : hasStates ? Self.envelopeOfStates : Self.envelope
         let start = envelope.begin(&bytes)
-        if hasStates { for said in states { Self.encode(said, into: &bytes) } }
-        clocks.encode(into: &bytes)
-        bytes.append(integer: waitingBars)
+        if hasStates || hasClocks { for said in states { Self.encode(said, into: &bytes) } }
+        for progress in hasClocks ? progress[...] : progress.prefix(1) {
+            progress.clocks.encode(into: &bytes)
+            bytes.append(integer: progress.waitingBars)
+        }
         for day in days { Self.encode(day, into: &bytes) }
         for (machine, versions) in zip(machines, versions) {
             versions.encode(into: &bytes)
@@ -181,16 +220,25 @@ public struct UniverseState: Sendable {
     /// graph and number of partitions.
     public init(_ blank: UniverseState, restoring bytes: RawSpan) throws(CheckpointError) {
         self = blank
-        let hasStates = Self.envelopeOfStates.begins(bytes)
-        var reader = try (hasStates ? Self.envelopeOfStates : Self.envelope).open(bytes)
+        let hasClocks = Self.envelopeOfClocks.begins(bytes)
+        let hasStates = hasClocks || Self.envelopeOfStates.begins(bytes)
+        let envelope =
+            hasClocks ? Self.envelopeOfClocks : hasStates ? Self.envelopeOfStates : Self.envelope
+        var reader = try envelope.open(bytes)
         if hasStates {
             for index in states.indices { states[index] = try Self.states(&reader, bytes) }
-            guard states.contains(where: { !$0.isEmpty }) else {
+            guard hasClocks || states.contains(where: { !$0.isEmpty }) else {
                 throw reader.malformed(.source)
             }
         }
-        clocks = try PartitionClocks(&reader, bytes, partitions: clocks.watermarks.count)
-        waitingBars = try reader.tally(in: bytes)
+        let first = try Self.progress(&reader, bytes, partitions: days.count)
+        progress = Array(repeating: first, count: machines.count)
+        if hasClocks {
+            for machine in progress.indices.dropFirst() {
+                progress[machine] = try Self.progress(&reader, bytes, partitions: days.count)
+            }
+            guard self.hasClocks else { throw reader.malformed(.source) }
+        }
         for index in days.indices {
             days[index] = try Self.day(&reader, bytes, machines: machines.count)
         }
@@ -207,6 +255,13 @@ public struct UniverseState: Sendable {
         }
         try reader.finish()
         for machine in machines.indices { choose(machine) }
+    }
+
+    private static func progress(
+        _ reader: inout StateReader, _ bytes: RawSpan, partitions: Int
+    ) throws(CheckpointError) -> Progress {
+        let clocks = try PartitionClocks(&reader, bytes, partitions: partitions)
+        return Progress(clocks: clocks, waitingBars: try reader.tally(in: bytes))
     }
 
     private static func encode(_ states: [SourceState], into bytes: inout [UInt8]) {

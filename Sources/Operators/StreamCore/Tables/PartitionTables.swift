@@ -16,19 +16,14 @@ public struct PartitionTables: Sendable {
     /// Gaps that make windows partial; in the tables of a repair also the beginnings of
     /// subscriptions, of which live machines learn by `Change.restart`.
     public var missing = MissingStretches()
-    /// The time up to which the bars of all sources are complete, but for those that were silent,
-    /// retired or not awaited; `noWatermark` before the first watermark. It never goes backwards:
-    /// what a source brings after that is late for whatever uses the bars of several sources.
+    /// The time up to which the bars of all sources are complete, but for those that were silent
+    /// or retired; `noWatermark` before the first watermark. It never goes backwards: what a source
+    /// brings after that is late for whatever uses the bars of several sources.
     public private(set) var completeThrough = SourceTable.noWatermark
     /// The sources that are one source to bars.
     public let groups: SourceGroups
 
-    /// `rules` are those of all nodes over several sources. They decide for which sources
-    /// `completeThrough` waits.
-    public init(_ groups: SourceGroups = SourceGroups(), awaitedBy rules: [BreadthRule] = []) {
-        self.groups = groups
-        sources.awaited = AwaitedSources(rules, groups)
-    }
+    public init(_ groups: SourceGroups = SourceGroups()) { self.groups = groups }
 
     /// The changes that one definition made to the tables.
     public struct Change: Sendable {
@@ -67,15 +62,15 @@ public struct PartitionTables: Sendable {
     /// Notes that a source sent a packet at this time.
     public mutating func sent(_ source: Int, at time: Timestamp) { sources.sent(source, at: time) }
 
-    /// Moves `completeThrough` to the least watermark of the awaited sources that are neither
-    /// silent nor retired.
+    /// Moves `completeThrough` to the least watermark of the sources that are neither silent nor
+    /// retired.
     public mutating func complete(silentAfter: Int64) {
         completeThrough = max(
             completeThrough, sources.leastWatermark(silentAfter: silentAfter))
     }
 
-    /// Returns the sources and groups that do not count everywhere, in order of their names: those
-    /// that are silent or retired, and those whose ticks are delayed or made up.
+    /// Returns the sources and groups in order of their names: whether they are silent or retired,
+    /// whether their ticks are delayed or made up, and how far the bars of the others are complete.
     public func sourceStates(silentAfter: Int64) -> [SourceState] {
         let silences = sources.silences(after: silentAfter)
         let isMadeUp = symbols.providers.map { SourceKind.isMadeUp(provider: $0) }
@@ -91,10 +86,12 @@ public struct PartitionTables: Sendable {
             let state = SourceState(
                 source: owner, presence: presence,
                 kind: isFedWithMadeUp ? .madeUp : entry.name.isDelayed ? .delayed : .real,
-                since: presence == .present ? .undefined : entry.watermark)
+                since: presence == .present ? .undefined : entry.watermark,
+                watermark: presence == .present && entry.watermark != SourceTable.noWatermark
+                    ? entry.watermark : .undefined)
             states[owner] = states[owner].map { $0.joined(with: state) } ?? state
         }
-        return states.values.filter { !$0.isUsual }.sorted { $0.source < $1.source }
+        return states.values.sorted { $0.source < $1.source }
     }
 
     /// Notes that a source feeds a symbol, which belongs to this source or to its group; returns
@@ -210,10 +207,8 @@ extension PartitionTables {
         envelope.seal(&bytes, from: start)
     }
 
-    /// Restores the tables whose `encode` wrote these bytes, for the same groups and rules.
-    public init(
-        _ groups: SourceGroups, awaitedBy rules: [BreadthRule] = [], restoring bytes: RawSpan
-    ) throws(CheckpointError) {
+    /// Restores the tables whose `encode` wrote these bytes, for the same groups.
+    public init(_ groups: SourceGroups, restoring bytes: RawSpan) throws(CheckpointError) {
         self.groups = groups
         let hasRetired = Self.envelopeOfRetired.begins(bytes)
         var reader = try (hasRetired ? Self.envelopeOfRetired : Self.envelope).open(bytes)
@@ -223,7 +218,6 @@ extension PartitionTables {
             throw reader.malformed(.header)
         }
         sources = try SourceTable(&reader, bytes, withRetired: hasRetired)
-        sources.awaited = AwaitedSources(rules, groups)
         let owners = sources.entries.map { groups.owner(of: $0.name) }
         symbols = try SymbolTable(&reader, bytes, owners: owners)
         try reader.finish()

@@ -168,22 +168,33 @@ extension PartitionOperator {
     }
 
     /// Sends the lane's packet. It states `input` as complete.
-    private func publish(_ lane: some OutputLane, input: TapePosition) {
+    private mutating func publish(_ lane: some OutputLane, input: TapePosition) {
+        publishedStates = sourceStates
         lane.publish(
             watermark: packedWatermark,
             output: OutputState(
                 input: input, checksum: packedChecksum, generation: settings.generation,
-                states: machine.sourceStates))
+                states: publishedStates))
     }
 
-    /// Returns whether a packet without bars is due: once a second if the watermark has risen, so
-    /// that readers learn it, and immediately when a person waits for the result of a request.
+    /// What a packet says of sources now. Their watermarks promise what the packet's own one does,
+    /// so they are left out while output waits for a later packet.
+    private var sourceStates: [SourceState] {
+        var states = machine.sourceStates
+        guard !outbox.isEmpty || hasRepair else { return states }
+        for index in states.indices { states[index].watermark = .undefined }
+        return states
+    }
+
+    /// Returns whether a packet without bars is due: once a second if the watermark or that of a
+    /// source has changed, so that readers learn it, and immediately when a person waits for the
+    /// result of a request.
     private func mustPublishEmpty(_ complete: TapePosition, now: MonotonicTime) -> Bool {
         guard stopped == nil, phase == .working, !hasRepair, complete.sequence > publishedPosition
         else { return false }
         if publishedPosition < requestSequence, complete.sequence >= requestSequence { return true }
-        return watermark > packedWatermark
-            && (now - publishedAt >= 1_000_000_000)
+        guard now - publishedAt >= 1_000_000_000 else { return false }
+        return watermark > packedWatermark || sourceStates != publishedStates
     }
 
     /// Publishes the packet without bars after which a new line of output begins.

@@ -85,6 +85,8 @@ struct PartitionOperator {
     /// Ranges that were refused without reading, one entry for each reason. The worker reports and
     /// removes them.
     var refused: [RefusedRanges] = []
+    /// What the last packet said of sources.
+    var publishedStates: [SourceState] = []
     /// The lane's numbers for the machine's symbols and series, by the machine's index; `nil` for a
     /// symbol that has no output so far.
     var laneSymbols: [UInt32?] = []

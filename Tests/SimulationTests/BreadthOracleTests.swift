@@ -89,7 +89,7 @@ private struct BreadthWorld {
                 operation: .breadth(rule, calendar: calendar.name)))
         graph.calendars = [calendar]
         // The market ends after a long silence. Sources that were not waited for then would have
-        // their bars behind time.
+        // their bars behind time. `BreadthSourcesOracleTests` has silent sources.
         graph.silentAfter = 2 * SimulatedInput.silence
         definition = graph
         universe = UniverseMachine(

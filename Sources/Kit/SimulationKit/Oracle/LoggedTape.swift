@@ -41,7 +41,8 @@ package struct LoggedTick: Hashable, Sendable {
 
 /// The contents of packets, in order.
 enum LoggedEvent {
-    case packet(SourceName, sendTime: Timestamp)
+    /// The beginning of a packet.
+    case packet
     case definition(LoggedDefinition, SourceName)
     case tick(LoggedTick)
     case gap(GapRecord, LoggedScope)
@@ -99,7 +100,7 @@ package struct LoggedTape {
     }
 
     private mutating func read(_ header: PacketHeader, _ packet: RawSpan) {
-        events.append(.packet(header.source, sendTime: header.sendTime))
+        events.append(.packet)
         if header.source != .manual { noteFeeds(header, packet) }
         var walk = PacketWalk(header)
         while let item = walk.next(in: packet) {

@@ -32,6 +32,7 @@ package struct OracleBreadth {
     }
 
     private let rule: BreadthRule
+    private let calendar: SessionCalendar
     /// By symbol, the bars in order, each with the day of its session.
     private var bars: [SourceSymbol: [(day: Int32, bar: Bar)]] = [:]
     /// By symbol and day, the days that a provider gave before the first bar.
@@ -42,11 +43,12 @@ package struct OracleBreadth {
         told: [SourceSymbol: [Int32: Day]]
     ) {
         self.rule = rule
+        self.calendar = calendar
         self.told = told
         for (key, bar) in all where key.series == rule.series && bar.trades > 0 {
             guard rule.universe.isEmpty || rule.universe.contains(key.symbol.symbol),
                 rule.sources.isEmpty || rule.sources.contains(key.symbol.source),
-                !bar.flags.contains(.withdrawn), let day = Self.day(calendar, bar)
+                !bar.flags.contains(.withdrawn), let day = Self.day(calendar, bar.openTime)
             else { continue }
             bars[key.symbol, default: []].append((day, bar))
         }
@@ -60,23 +62,34 @@ package struct OracleBreadth {
         for (day, bar) in bars.values.joined() { windows[bar.openTime] = day }
         for (start, day) in windows {
             for measure in rule.measures {
-                numbers[measure, default: [:]][start] = number(measure, start, of: day)
+                numbers[measure, default: [:]][start] = number(measure, start, of: day) { _ in
+                    true
+                }
             }
         }
         return numbers
     }
 
-    private static func day(_ calendar: SessionCalendar, _ bar: Bar) -> Int32? {
+    /// Returns the number of one window, of the symbols of the sources that count in it; `nil`
+    /// outside of sessions.
+    package func number(
+        _ measure: BreadthMeasure, _ start: Timestamp, among counts: (SourceName) -> Bool
+    ) -> Number? {
+        Self.day(calendar, start).map { number(measure, start, of: $0, among: counts) }
+    }
+
+    private static func day(_ calendar: SessionCalendar, _ start: Timestamp) -> Int32? {
         calendar.sessions.first {
-            $0.open <= bar.openTime.nanoseconds && bar.openTime.nanoseconds < $0.close
+            $0.open <= start.nanoseconds && start.nanoseconds < $0.close
         }?.day
     }
 
     private func number(
-        _ measure: BreadthMeasure, _ start: Timestamp, of present: Int32
+        _ measure: BreadthMeasure, _ start: Timestamp, of present: Int32,
+        among counts: (SourceName) -> Bool
     ) -> Number {
         var (above, below, symbols) = (0, 0, 0)
-        for (symbol, all) in bars {
+        for (symbol, all) in bars where counts(symbol.source) {
             let past = all.prefix { $0.bar.openTime <= start }
             guard past.last?.day == present else { continue }
             var days = told[symbol] ?? [:]

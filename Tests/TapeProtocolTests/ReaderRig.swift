@@ -37,6 +37,10 @@ final class ReaderRig {
         call { $0.open(from: start, isRaw: isRaw, into: &$1) }
     }
 
+    func openShared(after sequence: UInt64, created: Timestamp) {
+        _ = call { $0.openShared(after: sequence, streamCreated: created, into: &$1) }
+    }
+
     func close() { lane.close() }
     func openFailed() { lane.openFailed(now: now) }
     func timePassed() -> [ReaderLane.Effect] { call { $0.timePassed(now: now, into: &$1) } }
@@ -64,11 +68,29 @@ final class ReaderRig {
     func deliver(
         _ header: PacketHeader, at sequence: UInt64, consumer: UInt64, consumerNumber: UInt64 = 1
     ) -> ReaderLane.Verdict {
+        deliver(
+            header,
+            ReaderLane.Delivery(
+                consumerNumber: consumerNumber, sequence: sequence, consumerSequence: consumer))
+    }
+
+    func deliver(
+        _ header: PacketHeader, _ delivery: ReaderLane.Delivery
+    ) -> ReaderLane.Verdict {
         var verdict = ReaderLane.Verdict.ignore
-        let delivery = ReaderLane.Delivery(
-            consumerNumber: consumerNumber, sequence: sequence, consumerSequence: consumer)
         _ = call { verdict = $0.packet(header, delivery, now: now, into: &$1) }
         return verdict
+    }
+
+    /// Delivers a packet through a shared consumer.
+    func shared(_ header: PacketHeader, at sequence: UInt64) -> ReaderLane.Verdict {
+        var verdict = ReaderLane.Verdict.ignore
+        _ = call { verdict = $0.sharedPacket(header, at: sequence, now: now, into: &$1) }
+        return verdict
+    }
+
+    func shared(_ firstOrdinal: UInt64, at sequence: UInt64) -> ReaderLane.Verdict {
+        shared(header(firstOrdinal), at: sequence)
     }
 
     func deliver(

@@ -7,8 +7,9 @@ import TapeTransport
 import TestSupport
 import Testing
 
-/// A publisher and readers that reach their server through a proxy. It remembers what was
-/// acknowledged to the publisher and taken by the readers, also after they ended.
+/// A publisher and readers that reach their server through a proxy; two readers share a consumer.
+/// It remembers what was acknowledged to the publisher and taken by the readers, also after they
+/// ended.
 final class FaultWorld {
     private struct Standing {
         let header: PacketHeader
@@ -44,10 +45,15 @@ final class FaultWorld {
 
     private var lanes: Range<Int> { acknowledged.indices }
 
+    /// Two lanes have the same stream, so that their readers share a consumer.
+    private func partition(_ lane: Int) -> Partition {
+        Partition(lane % 2 * TapeNames.tickStreams + lane / 2)
+    }
+
     private func addLanes(to rig: TapeRig) throws {
         for lane in lanes {
-            try rig.addLane(lane)
-            rig.addReader(lane)
+            try rig.addLane(partition(lane).number)
+            rig.addReader(partition(lane).number, sharesConsumer: true)
         }
         rig.onAcknowledge = { [unowned self] in acknowledged[$0.lane].append($0) }
         rig.publisher.open()
@@ -123,7 +129,7 @@ final class FaultWorld {
 
     private func deleteConsumers() throws {
         for lane in lanes {
-            let stream = tape.names.tickStream(of: Partition(lane))
+            let stream = tape.names.tickStream(of: partition(lane))
             let names = try ask("CONSUMER.NAMES.\(stream)")["consumers"]?.array ?? []
             for name in names.compactMap(\.string) {
                 // The reader may already have given up the consumer, which is then removed.
@@ -148,7 +154,7 @@ final class FaultWorld {
         try settle("before a destruction")
         let standing = try standing(lane)
         guard let last = standing.last else { return }
-        let (subject, stream) = (subject(lane), tape.names.tickStream(of: Partition(lane)))
+        let (subject, stream) = (subject(lane), tape.names.tickStream(of: partition(lane)))
         if all {
             try ask("STREAM.PURGE.\(stream)", "{\"filter\":\"\(subject)\"}")
         } else {
@@ -211,11 +217,11 @@ final class FaultWorld {
 
     // MARK: invariants
 
-    private func subject(_ lane: Int) -> String { tape.names.ticks(Partition(lane), rig.source) }
+    private func subject(_ lane: Int) -> String { tape.names.ticks(partition(lane), rig.source) }
 
     /// Returns the packets of a lane on the tape, read one at a time.
     private func standing(_ lane: Int) throws -> [Standing] {
-        let stream = tape.names.tickStream(of: Partition(lane))
+        let stream = tape.names.tickStream(of: partition(lane))
         #expect(eventually { inspector.client.connection.isConnected })
         let info = try #require(try inspector.client.jetStream.streamInfo(stream))
         guard info.messages > 0 else { return [] }

@@ -32,6 +32,8 @@ final class TapeRig {
     var offered: [UInt64] = []
     /// Per reader: packets that the server sent, taken or not.
     var delivered: [Int] = []
+    /// Packets that shared consumers brought.
+    var deliveredShared = 0
     var closed: String?
     var reconnects = 0
     var onTake: ((Int) -> Void)?
@@ -60,7 +62,8 @@ final class TapeRig {
         client.notify(mailbox)
         publisher = try TapePublisher(client, mailbox: mailbox)
         readers = try TapeReaders(
-            client, group: "test", mailbox: mailbox, pullBytes: pullBytes)
+            client, group: "test", mailbox: mailbox, pullBytes: pullBytes,
+            shareInterval: .milliseconds(20))
     }
 
     deinit { client.close() }
@@ -82,15 +85,17 @@ final class TapeRig {
     }
 
     @discardableResult
-    func addReader(_ partition: Int) -> Int {
+    func addReader(_ partition: Int, sharesConsumer: Bool = false) -> Int {
         let partition = Partition(partition)
+        let watermarks = client.names.watermarks(stream: client.names.streamIndex(of: partition))
         taken.append([])
         takenIDs.append([])
         delivered.append(0)
         return readers.add(
             TapeReaders.Input(
                 partition: partition, stream: client.names.tickStream(of: partition),
-                filters: [client.names.ticks(partition)]))
+                filters: [client.names.ticks(partition)] + (sharesConsumer ? [watermarks] : []),
+                sharesConsumer: sharesConsumer))
     }
 
     // MARK: driving
@@ -187,7 +192,11 @@ final class TapeRig {
         else { return }
         let parts = String(decoding: reply[place.consumer], as: UTF8.self).split(separator: "-")
         guard parts.count > 2, let reader = Int(parts[parts.count - 2]) else { return }
-        delivered[reader] += 1
+        if delivered.indices.contains(reader) {
+            delivered[reader] += 1
+        } else {
+            deliveredShared += 1
+        }
     }
 
     // MARK: invariants

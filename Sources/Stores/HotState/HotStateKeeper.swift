@@ -101,13 +101,17 @@ package final class HotStateKeeper {
         client.notify(mailbox)
         readers = try TapeReaders(client, group: "hot", mailbox: mailbox)
         mailbox.show(in: context.telemetry.metrics, as: "hot-state")
-        for stream in 0..<TapeNames.tickStreams { add(client.names.tickStream(stream)) }
-        add(client.names.barStream)
+        for stream in 0..<TapeNames.tickStreams {
+            add(client.names.tickStream(stream), [client.names.allTicks])
+        }
+        add(client.names.barStream, [])
     }
 
-    /// Adds a reader of a stream. It reads all partitions, so the partition 0 has no meaning here.
-    private func add(_ stream: String) {
-        _ = readers.add(TapeReaders.Input(partition: Partition(0), stream: stream, filters: []))
+    /// Adds a reader of a stream, without the watermarks in it. It reads all partitions, so the
+    /// partition 0 has no meaning here.
+    private func add(_ stream: String, _ filters: [String]) {
+        _ = readers.add(
+            TapeReaders.Input(partition: Partition(0), stream: stream, filters: filters))
     }
 
     /// Runs on the calling thread until shutdown is requested. Returns before if the readers cannot

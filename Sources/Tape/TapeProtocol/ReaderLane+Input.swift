@@ -29,11 +29,39 @@ extension ReaderLane {
         package var sequence: UInt64
         /// The consumer's number of this delivery. It counts from 1 without a break.
         package var consumerSequence: UInt64
+        /// The number of messages that the consumer had still to deliver when it sent this one.
+        package var pending: UInt64
 
-        package init(consumerNumber: UInt64, sequence: UInt64, consumerSequence: UInt64) {
+        package init(
+            consumerNumber: UInt64, sequence: UInt64, consumerSequence: UInt64,
+            pending: UInt64 = .max
+        ) {
             self.consumerNumber = consumerNumber
             self.sequence = sequence
             self.consumerSequence = consumerSequence
+            self.pending = pending
+        }
+    }
+}
+
+// What a lane remembers of its pulls and of failures.
+extension ReaderLane {
+    struct Pull: Sendable {
+        var number: UInt64
+        /// How many messages it may still bring.
+        var remaining: Int
+    }
+
+    struct Failures: Sendable {
+        /// The number of failed attempts to open in a row.
+        var opens: Int64 = 0
+        /// The number of doubts since the last correct message. A server that refuses every pull
+        /// must not be asked without a pause.
+        var doubts: Int64 = 0
+
+        /// Returns the wait after this many failures or doubts.
+        static func wait(_ count: Int64) -> Int64 {
+            min(retryNanosecondsMax, retryNanosecondsFirst << (count - 1))
         }
     }
 }

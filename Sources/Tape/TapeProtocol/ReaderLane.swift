@@ -33,34 +33,32 @@ package struct ReaderLane: Sendable {
     static let retryNanosecondsFirst: Int64 = 50_000_000
     static let retryNanosecondsMax: Int64 = 1_000_000_000
 
-    package private(set) var state = State.closed
+    package internal(set) var state = State.closed
     /// The last packet that was accepted; `nil` when there is none yet, and in a raw lane.
-    package private(set) var position: TapePosition?
+    package internal(set) var position: TapePosition?
     /// Where a lane without a position begins.
-    private var beginning = Start.first
+    var beginning = Start.first
     /// The lane takes whatever is stored, proves nothing of it and has no position. After a doubt
     /// it continues after the message that it took last. If it began at the end of the stream, it
     /// continues at the present end.
-    private var isRaw = false
+    var isRaw = false
     /// Increases with every consumer. Deliveries of an older one are ignored.
-    package private(set) var consumerNumber: UInt64 = 0
+    package internal(set) var consumerNumber: UInt64 = 0
     /// When the stream was created, by the server's wall clock; undefined before it was described.
-    package private(set) var streamCreated = Timestamp.undefined
+    package internal(set) var streamCreated = Timestamp.undefined
     /// The open pulls, the oldest first.
-    private var pulls: [Pull] = []
+    var pulls: [Pull] = []
     /// The number of the last pull.
     private var pullNumber: UInt64 = 0
     /// The number that the consumer's next delivery must have.
     private var nextConsumerSequence: UInt64 = 1
     /// When the server last sent something, or was last asked for a consumer.
-    private var lastReceived = MonotonicTime.distantPast
+    var lastReceived = MonotonicTime.distantPast
     /// The sequence of the last message that a raw lane took; 0 for none.
-    package private(set) var streamSequence: UInt64 = 0
-    /// The number of failed attempts to open in a row.
-    private var failures: Int64 = 0
-    /// The number of doubts since the last correct message. A server that refuses every pull must
-    /// not be asked without a pause.
-    private var doubtsInARow: Int64 = 0
+    package internal(set) var streamSequence: UInt64 = 0
+    /// How far the lane has read, as far as sharing a consumer needs it.
+    var reach = Reach()
+    private var failed = Failures()
     private var endDoubt = EndDoubt()
     /// The sequence of a packet before which ordinals were missing. When it is met again through a
     /// new consumer at the position, the hole is on the tape itself.
@@ -76,16 +74,13 @@ package struct ReaderLane: Sendable {
         case creating
         /// The next packet must be the position's. Next: `reading`, `stopped`, `opening` (a doubt).
         case verifying
-        /// Packets are delivered. Next: `stopped`, `opening` (a doubt).
+        /// Packets are delivered. Next: `shared`, `stopped`, `opening` (a doubt).
         case reading
+        /// Packets come from a consumer that other lanes share (`share`). Next: `stopped`,
+        /// `opening` (a doubt, or the lane leaves).
+        case shared
         /// Continuing would skip or double something, so a person has to check. Next: `closed`.
         case stopped(ReaderProblem)
-    }
-
-    private struct Pull: Sendable {
-        var number: UInt64
-        /// How many messages it may still bring.
-        var remaining: Int
     }
 
     package enum Effect: Hashable, Sendable {
@@ -124,14 +119,14 @@ package struct ReaderLane: Sendable {
     package init() {}
 
     /// Whether packets are accepted now.
-    package var isReading: Bool { state == .reading }
+    package var isReading: Bool { state == .reading || state == .shared }
 
     /// When `timePassed` is needed next; `nil` while nothing depends on the time.
     package var deadline: MonotonicTime? {
         switch state {
         case .opening(let retryAt): return retryAt
         case .verifying, .reading, .creating: return lastReceived + Self.stallNanosecondsMax
-        case .closed, .stopped: return nil
+        case .closed, .shared, .stopped: return nil
         }
     }
 
@@ -139,7 +134,7 @@ package struct ReaderLane: Sendable {
     package var awaitsServer: Bool {
         switch state {
         case .creating, .verifying, .reading: true
-        case .closed, .opening, .stopped: false
+        case .closed, .opening, .shared, .stopped: false
         }
     }
 
@@ -184,6 +179,7 @@ package struct ReaderLane: Sendable {
         consumerNumber += 1
         pulls = []
         nextConsumerSequence = 1
+        reach = Reach(streamEnd: stream.lastSequence)
         lastReceived = now
         state = .creating
         effects.append(.createConsumer(consumerNumber: consumerNumber, start: start))
@@ -236,18 +232,14 @@ package struct ReaderLane: Sendable {
         case .opening, .creating:
             endDoubt.end()
             retry(now: now)
-        case .closed, .verifying, .reading, .stopped: return
+        case .closed, .verifying, .reading, .shared, .stopped: return
         }
     }
 
     /// Opens again after a wait, which doubles with each failure.
     private mutating func retry(now: MonotonicTime) {
-        failures = min(failures + 1, 16)
-        state = .opening(retryAt: now + Self.wait(failures))
-    }
-
-    private static func wait(_ failures: Int64) -> Int64 {
-        min(retryNanosecondsMax, retryNanosecondsFirst << (failures - 1))
+        failed.opens = min(failed.opens + 1, 16)
+        state = .opening(retryAt: now + Failures.wait(failed.opens))
     }
 
     /// Handles the server's answer that the consumer exists.
@@ -255,7 +247,7 @@ package struct ReaderLane: Sendable {
         consumerNumber: UInt64, now: MonotonicTime, into effects: inout [Effect]
     ) {
         guard consumerNumber == self.consumerNumber, state == .creating else { return }
-        failures = 0
+        failed.opens = 0
         lastReceived = now
         state = position?.hasPacket ?? false ? .verifying : .reading
         fillPulls(into: &effects)
@@ -313,8 +305,9 @@ package struct ReaderLane: Sendable {
             return false
         }
         nextConsumerSequence += 1
+        reach.delivered(delivery)
         if isRaw {
-            doubtsInARow = 0
+            failed.doubts = 0
             streamSequence = delivery.sequence
         }
         return true
@@ -356,7 +349,7 @@ package struct ReaderLane: Sendable {
 
     /// Moves the position onto the packet, if its ordinals follow. Returns whether they do. Packets
     /// of watermarks are not checked: a missing one does no harm.
-    private mutating func take(
+    mutating func take(
         _ header: PacketHeader, _ delivery: Delivery, now: MonotonicTime,
         into effects: inout [Effect]
     ) -> Bool {
@@ -366,7 +359,7 @@ package struct ReaderLane: Sendable {
             return false
         }
         suspect = nil
-        doubtsInARow = 0
+        failed.doubts = 0
         // The position is changed in place: copying the sources for each packet would allocate.
         if position == nil {
             position = TapePosition(
@@ -416,7 +409,7 @@ package struct ReaderLane: Sendable {
         lastReceived = now
         switch code {
         // A heartbeat.
-        case 100: doubtsInARow = 0
+        case 100: failed.doubts = 0
         // The pull has expired.
         case 404, 408: ended(pull, into: &effects)
         // The pull has brought its bytes or its messages. Both are usual.
@@ -441,7 +434,7 @@ package struct ReaderLane: Sendable {
     /// Handles a connection that was lost and is back.
     package mutating func reconnected(now: MonotonicTime, into effects: inout [Effect]) {
         switch state {
-        case .creating, .verifying, .reading:
+        case .creating, .verifying, .reading, .shared:
             doubt(.reconnected, now: now, into: &effects)
         case .opening:
             endDoubt.end()
@@ -461,7 +454,7 @@ package struct ReaderLane: Sendable {
             .verifying where now >= lastReceived + Self.stallNanosecondsMax,
             .reading where now >= lastReceived + Self.stallNanosecondsMax:
             doubt(.stalled, now: now, into: &effects)
-        case .closed, .opening, .creating, .verifying, .reading, .stopped: return
+        case .closed, .opening, .creating, .verifying, .reading, .shared, .stopped: return
         }
     }
 
@@ -476,9 +469,9 @@ package struct ReaderLane: Sendable {
         switch doubt {
         case .reconnected, .stalled, .endsEarly: break
         case .missedDelivery, .missingOrdinals, .refusedPull:
-            doubtsInARow = min(doubtsInARow + 1, 16)
-            if doubtsInARow > 1 {
-                state = .opening(retryAt: now + Self.wait(doubtsInARow - 1))
+            failed.doubts = min(failed.doubts + 1, 16)
+            if failed.doubts > 1 {
+                state = .opening(retryAt: now + Failures.wait(failed.doubts - 1))
                 return
             }
         }

@@ -12,47 +12,23 @@ package import TapeProtocol
 ///
 /// One thread owns it. Packets and statuses come to that thread's mailbox as `TapeEvent.delivery`
 /// and are handed to `handle`. Reading a stream's description and making a consumer block, but
-/// happen only at the start and after a doubt. A parameter `reader` is the index that `add`
-/// returned.
+/// happen only at the start, after a doubt, and when readers begin to share a consumer
+/// (`TapeReaders+Sharing.swift`). A parameter `reader` is the index that `add` returned.
 package final class TapeReaders {
-    /// The input of one reader.
-    package struct Input: Sendable {
-        /// The partition, for the owner and for events. It selects no packets.
-        package let partition: Partition
-        package let stream: String
-        /// The filters of subjects; empty: all subjects of the stream.
-        package let filters: [String]
-        /// The packets are bars of many partitions, in the single order of their stream. In the
-        /// position each partition is a separate source, `SourceName.operator(of:)`.
-        package let spansPartitions: Bool
-
-        package init(
-            partition: Partition, stream: String, filters: [String], spansPartitions: Bool = false
-        ) {
-            self.partition = partition
-            self.stream = stream
-            self.filters = filters
-            self.spansPartitions = spansPartitions
-        }
-
-        /// Returns the header with the source under which the reader's position has its ordinals.
-        func counted(_ header: PacketHeader) -> PacketHeader {
-            guard spansPartitions else { return header }
-            var counted = header
-            counted.source = .operator(of: header.partition)
-            return counted
-        }
-    }
-
     /// The state of one reader.
-    private struct Reader {
-        let input: Input
+    struct Reader {
+        var input: Input
         var machine = ReaderLane()
         /// True from `hold` to `release`: the owner cannot take more packets.
         var isHeld = false
         /// The messages that came meanwhile, in order. The open pulls bound their number, because a
-        /// pull is not replaced before its messages are taken.
+        /// pull is not replaced before its messages are taken. `waitingMax` bounds those of a
+        /// shared consumer.
         var waiting: [NatsMessage] = []
+        /// Whether too much waited, so that it leaves its shared consumer after what waits.
+        var isOverfull = false
+        /// The state of a shared consumer; `nil` for a reader of the owner.
+        var share: Share?
         var silence = ServerSilence()
         /// Whether the stream did not exist when its description was last requested.
         var lacksStream = false
@@ -65,11 +41,31 @@ package final class TapeReaders {
     /// Called on the owner's thread with a message of a raw reader that is no packet.
     package typealias Skip = (_ reader: Int, _ error: PacketError, _ message: NatsMessage) -> Void
 
+    /// What all sets of readers of a process count.
+    struct Metrics {
+        let packets: Counter
+        /// The number of stopped readers.
+        let problems: Gauge
+        /// The number of readers that share a consumer.
+        let sharing: Gauge
+        /// How many of them are of this set, as it was last shown.
+        var sharingShown = 0
+
+        init(_ metrics: MetricRegistry) {
+            packets = metrics.counter(
+                "mds_tape_packets_read_total", "Packets taken from the tape.")
+            problems = metrics.gauge(
+                "mds_tape_stopped_readers", "Readers that stopped and wait for a person.")
+            sharing = metrics.gauge(
+                "mds_tape_sharing_readers", "Readers that share the consumer of their stream.")
+        }
+    }
+
     private static let heartbeatStatus = 100
     /// The shortest time between two checks of the deadlines.
     private static let checkNanoseconds: Int64 = 1_000_000
 
-    private let client: TapeClient
+    let client: TapeClient
     private let mailbox: TapeMailbox
     /// The beginning of the consumers' names, and the name of the readers in events.
     private let group: String
@@ -78,31 +74,35 @@ package final class TapeReaders {
     private let inbox: String
     /// The group and 64 random bits, so that no other process gives its consumers the same names.
     private let consumerPrefix: String
-    private let pullBytes: Int
+    let pullBytes: Int
     /// How long the server keeps a consumer that is not pulled from.
     private let idleMax: Duration
     /// When it is set, readers that are opened without a position from then on are raw: they take
     /// whatever is stored and prove nothing of it. When it is `nil`, a message that is no packet
     /// stops its reader.
     package var skip: Skip?
-    private let clock = SystemClock()
-    private let packets: Counter
-    /// The number of stopped readers.
-    private let problems: Gauge
-    private var readers: [Reader] = []
+    let clock = SystemClock()
+    var metrics: Metrics
+    /// The readers of the owner, and among them those of shared consumers, which only this type
+    /// knows.
+    var readers: [Reader] = []
     /// When the deadlines are checked next, by the monotonic clock.
     private var checkAt = MonotonicTime.distantPast
+    /// When readers are looked for that can share a consumer.
+    var sharePace: SharePace
     /// The effects of the reader that is being handled. Empty between calls.
-    private var effects: [ReaderLane.Effect] = []
+    var effects: [ReaderLane.Effect] = []
 
     /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner handles
     /// packets whose header is right and whose messages are damaged (`PacketReader.damage`);
     /// without it, a reader stops at such a packet. A reader that is held keeps at most two pulls
     /// of `pullBytes` in memory. A packet larger than `pullBytes` is never delivered. A consumer
-    /// that is not pulled from for `idleMax` is removed by the server.
+    /// that is not pulled from for `idleMax` is removed by the server. A shared consumer is made
+    /// at most once per `shareInterval`.
     package init(
         _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false,
-        pullBytes: Int = ReaderLane.pullBytes, idleMax: Duration = .seconds(30)
+        pullBytes: Int = ReaderLane.pullBytes, idleMax: Duration = .seconds(30),
+        shareInterval: Duration = .seconds(1)
     ) throws(TapeError) {
         self.client = client
         self.mailbox = mailbox
@@ -110,16 +110,14 @@ package final class TapeReaders {
         self.takesDamaged = takesDamaged
         self.pullBytes = pullBytes
         self.idleMax = idleMax
+        sharePace = SharePace(nanoseconds: shareInterval.clampedNanoseconds)
         inbox = try mailbox.attach(client, .readers)
         var random = SystemRandomNumberGenerator()
         let digits = String(random.next() as UInt64, radix: 16)
         consumerPrefix =
             "\(group)-\(String(repeating: "0", count: 16 - digits.count))\(digits)"
-        let metrics = client.telemetry.metrics
-        packets = metrics.counter("mds_tape_packets_read_total", "Packets taken from the tape.")
-        problems = metrics.gauge(
-            "mds_tape_stopped_readers", "Readers that stopped and wait for a person.")
-        problems.set(0)
+        metrics = Metrics(client.telemetry.metrics)
+        metrics.problems.set(0)
     }
 
     /// Adds a reader and returns its index. `open` starts it.
@@ -142,9 +140,9 @@ package final class TapeReaders {
 
     /// Stops the reader and drops the waiting packets; `open` may follow.
     package func close(_ reader: Int) {
-        if problem(reader) != nil { problems.add(-1) }
+        if problem(reader) != nil { metrics.problems.add(-1) }
         readers[reader].isHeld = false
-        readers[reader].waiting.removeAll()
+        dropWaiting(reader)
         readers[reader].machine.close()
     }
 
@@ -172,7 +170,7 @@ package final class TapeReaders {
         return problem
     }
 
-    /// The indices of all readers.
+    /// The indices of all readers, as long as none shares a consumer.
     package var indices: Range<Int> { readers.indices }
 
     /// Stops all readers. The server removes the consumers by itself when they are not pulled from
@@ -195,10 +193,16 @@ package final class TapeReaders {
         readers[reader].waiting = []
         var index = 0
         while index < waiting.count, !readers[reader].isHeld {
-            accept(waiting[index], take)
+            accept(waiting[index], for: reader, take)
             index += 1
         }
         readers[reader].waiting.insert(contentsOf: waiting[index...], at: 0)
+        if index == waiting.count, readers[reader].isOverfull { leaveShare(reader) }
+    }
+
+    private func dropWaiting(_ reader: Int) {
+        readers[reader].waiting.removeAll()
+        readers[reader].isOverfull = false
     }
 
     // MARK: events
@@ -226,17 +230,24 @@ package final class TapeReaders {
 
     /// Returns whether a message may be handled now. Otherwise it has to wait after the earlier
     /// ones.
-    private func mayTake(_ reader: Int) -> Bool {
+    func mayTake(_ reader: Int) -> Bool {
         !readers[reader].isHeld && readers[reader].waiting.isEmpty
     }
 
-    /// Accepts a message that has waited.
-    private func accept(_ message: NatsMessage, _ take: Take) {
+    /// Accepts a message that has waited for a reader.
+    private func accept(_ message: NatsMessage, for waited: Int, _ take: Take) {
         if let code = message.status {
             guard let place = address(of: message.subject) else { return }
             accept(code, message, place)
         } else if let (reader, delivery) = delivery(of: message) {
-            deliver(message, reader, delivery, take)
+            guard reader != waited else { return deliver(message, reader, delivery, take) }
+            do throws(PacketError) {
+                let header = try header(of: message)
+                takeShared(message, header, at: delivery.sequence, waited, take)
+            } catch {
+                // The reader stops there, once it meets the packet through its own consumer.
+                leaveShare(waited)
+            }
         }
     }
 
@@ -255,9 +266,7 @@ package final class TapeReaders {
         _ message: NatsMessage, _ reader: Int, _ delivery: ReaderLane.Delivery, _ take: Take
     ) {
         do throws(PacketError) {
-            let header = try message.withPayload { bytes throws(PacketError) in
-                try takesDamaged ? PacketReader.header(of: bytes) : PacketReader.validate(bytes)
-            }
+            let header = try header(of: message)
             let verdict = readers[reader].machine.packet(
                 readers[reader].input.counted(header), delivery, now: clock.monotonic(),
                 into: &effects)
@@ -265,7 +274,10 @@ package final class TapeReaders {
             // and open readers itself.
             carryOut(reader)
             guard verdict == .deliver else { return }
-            packets.add()
+            guard readers[reader].share == nil else {
+                return shareOut(message, header, at: delivery.sequence, of: reader, take)
+            }
+            metrics.packets.add()
             take(reader, header, message)
         } catch {
             guard let skip else {
@@ -279,9 +291,17 @@ package final class TapeReaders {
         }
     }
 
+    /// Checks a packet as the owner needs it.
+    private func header(of message: NatsMessage) throws(PacketError) -> PacketHeader {
+        try message.withPayload { bytes throws(PacketError) in
+            try takesDamaged ? PacketReader.header(of: bytes) : PacketReader.validate(bytes)
+        }
+    }
+
     /// Handles `TapeEvent.reconnected`: the connection was lost and is back. All consumers are made
     /// again.
     package func reconnected() {
+        closeShares()
         for reader in readers.indices {
             readers[reader].machine.reconnected(
                 now: clock.monotonic(), into: &effects)
@@ -307,6 +327,7 @@ package final class TapeReaders {
             readers[reader].machine.timePassed(now: now, into: &effects)
             carryOut(reader)
         }
+        shareConsumers(now: now)
     }
 
     /// Returns whether a passed deadline counts (`ServerSilence`).
@@ -339,7 +360,7 @@ package final class TapeReaders {
             else { return nil }
             let delivery = ReaderLane.Delivery(
                 consumerNumber: consumerNumber.value, sequence: place.streamSequence,
-                consumerSequence: place.consumerSequence)
+                consumerSequence: place.consumerSequence, pending: place.pending)
             return (reader, delivery)
         }
     }
@@ -359,10 +380,15 @@ package final class TapeReaders {
 
     // MARK: effects
 
-    private func carryOut(_ reader: Int) {
+    func carryOut(_ reader: Int) {
         guard !effects.isEmpty else { return }
         var index = 0
         while index < effects.count {
+            if readers[reader].share != nil, effects[index].isTrouble {
+                let trouble = effects[index]
+                effects.removeAll(keepingCapacity: true)
+                return dissolve(reader, trouble)
+            }
             carryOut(effects[index], reader)
             index += 1
         }
@@ -381,13 +407,15 @@ package final class TapeReaders {
             client.telemetry.emit(
                 TapeHole(reader: name(reader), source: source.text, ordinals: ordinals))
         case .stopped(let problem):
-            problems.add(1)
+            metrics.problems.add(1)
             client.telemetry.emit(ReaderStopped(reader: name(reader), problem: problem))
         }
     }
 
-    private func name(_ reader: Int) -> String {
-        "\(group) partition \(readers[reader].input.partition)"
+    func name(_ reader: Int) -> String {
+        let input = readers[reader].input
+        return readers[reader].share == nil
+            ? "\(group) partition \(input.partition)" : "\(group) shared \(input.stream)"
     }
 
     private func readStream(_ reader: Int) {
@@ -418,7 +446,7 @@ package final class TapeReaders {
             deliver: start.deliver, inactiveThreshold: idleMax)
         do throws(JetStreamError) {
             try client.jetStream.createConsumer(stream: input.stream, configuration)
-            readers[reader].waiting.removeAll()
+            dropWaiting(reader)
             readers[reader].machine.consumerCreated(
                 consumerNumber: consumerNumber, now: clock.monotonic(), into: &effects)
         } catch {
@@ -436,7 +464,8 @@ package final class TapeReaders {
         do throws(NatsError) {
             try client.jetStream.pull(
                 stream: readers[reader].input.stream, consumer: consumer(reader, consumerNumber),
-                batch: ReaderLane.pullMessages, bytesMax: pullBytes,
+                batch: ReaderLane.pullMessages,
+                bytesMax: readers[reader].share == nil ? pullBytes : ReaderLane.pullBytes,
                 expires: .seconds(ReaderLane.pullExpirySeconds),
                 idleHeartbeat: .seconds(ReaderLane.heartbeatSeconds),
                 replyTo: "\(inbox).\(reader).\(consumerNumber).\(number)")

@@ -100,10 +100,11 @@ final class Intake {
         let ticks = readers.add(
             TapeReaders.Input(
                 partition: partition, stream: names.tickStream(of: partition),
-                filters: [names.ticks(partition)]))
+                filters: [names.ticks(partition)], sharesConsumer: true))
         let bars = readers.add(
             TapeReaders.Input(
-                partition: partition, stream: names.barStream, filters: names.derived(partition)))
+                partition: partition, stream: names.barStream, filters: names.derived(partition),
+                sharesConsumer: true))
         precondition([ticks, bars] == InputNumber.both(of: partition), "readers are inputs")
         inputs += [IntakeInput(), IntakeInput()]
         let worker = partition.number % workers.count

@@ -20,7 +20,7 @@ extension Worker {
             partition: share, stream: names.tickStream(of: share),
             filters: [
                 names.ticks(share), names.watermarks(stream: names.streamIndex(of: share)),
-            ])
+            ], sharesConsumer: true)
     }
 
     /// Reports for which partitions the share over all of them does not wait, when that has

@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ProviderKit
 import ServiceRuntime
+import Synchronization
 import Testing
 
 @Suite("The channel of a provider")
@@ -14,6 +15,10 @@ struct ProviderChannelTests {
                         symbol: 0, providerTime: Timestamp(nanoseconds: Int64(number)),
                         receiveTime: Timestamp(nanoseconds: Int64(number)), providerID: number),
                     price: Price(raw: 1), size: Quantity(raw: 1))))
+    }
+
+    private final class Wakes: Sendable {
+        let count = Mutex(0)
     }
 
     private func numbers(_ records: [ProviderRecord]) -> [UInt64] {
@@ -96,6 +101,29 @@ struct ProviderChannelTests {
         }
         #expect(channel.isStirred && channel.count == 0)
         #expect(channel.receive(into: &nothing) == Timestamp(nanoseconds: 9))
+    }
+
+    @Test("the receiver is woken by the first records, by no floor, and by the end")
+    func wakes() {
+        let channel = ProviderChannel(recordsMax: 2)
+        let wakes = Wakes()
+        channel.onRecords { wakes.count.withLock { $0 += 1 } }
+        var nothing: [ProviderRecord] = []
+        _ = channel.send(&nothing, floor: Timestamp(nanoseconds: 5))
+        #expect(wakes.count.withLock({ $0 }) == 0)
+        for number: UInt64 in 1...3 {
+            var batch = [trade(number)]
+            _ = channel.send(&batch, floor: .undefined)
+            // Later records come with the first ones, and a full channel takes none.
+            #expect(wakes.count.withLock({ $0 }) == 1)
+        }
+        var records: [ProviderRecord] = []
+        _ = channel.receive(into: &records)
+        var batch = [trade(4)]
+        _ = channel.send(&batch, floor: .undefined)
+        #expect(wakes.count.withLock({ $0 }) == 2)
+        channel.finish()
+        #expect(wakes.count.withLock({ $0 }) == 3)
     }
 
     @Test("a closed channel takes nothing; what is in it is still handed out")

@@ -21,6 +21,8 @@ public final class ProviderChannel: BoundedQueue {
         var isClosed = false
         /// Whether the provider has ended by itself and sends nothing more.
         var isFinished = false
+        /// Wakes the receiver; `nil` when it does not sleep.
+        var wake: (@Sendable () -> Void)?
     }
 
     /// The floor of a provider that sends nothing more, but whose market's time continues: the
@@ -63,9 +65,12 @@ public final class ProviderChannel: BoundedQueue {
     /// batch; undefined: it is unchanged. An empty batch only reports the floor. Never blocks.
     public func send(_ batch: inout [ProviderRecord], floor: Timestamp) -> Outcome {
         let count = batch.count
+        var wake: (@Sendable () -> Void)?
         let outcome = state.withLock { state -> Outcome in
             guard !state.isClosed else { return .closed }
             guard batch.isEmpty || state.records.count < recordsMax else { return .full }
+            // A receiver that was woken for records takes the later ones with them.
+            if state.records.isEmpty, count > 0 { wake = state.wake }
             if state.records.isEmpty {
                 swap(&state.records, &batch)
             } else {
@@ -81,14 +86,19 @@ public final class ProviderChannel: BoundedQueue {
         guard case .sent = outcome else { return outcome }
         batch.removeAll(keepingCapacity: true)
         stirred.store(true, ordering: .releasing)
+        wake?()
         return .sent
     }
 
     /// Reports that nothing more will come, because the provider has ended by itself, as at the end
     /// of a recording.
     public func finish() {
-        state.withLock { $0.isFinished = true }
+        let wake = state.withLock { state in
+            state.isFinished = true
+            return state.wake
+        }
         stirred.store(true, ordering: .releasing)
+        wake?()
     }
 
     /// Returns the present time by the gateway's clock; providers use it for receive times. After a
@@ -139,6 +149,13 @@ public final class ProviderChannel: BoundedQueue {
         }
         if !records.isEmpty { waiting.subtract(records.count, ordering: .relaxed) }
         return floor
+    }
+
+    /// From now on `wake` is called when records come into an empty channel, and when the provider
+    /// has ended. It runs on the provider's thread and must not block. A floor alone does not wake:
+    /// the receiver takes it when it needs a watermark.
+    package func onRecords(_ wake: @escaping @Sendable () -> Void) {
+        state.withLock { $0.wake = wake }
     }
 
     /// Sets the gateway's time for `moment`: its time minus the monotonic clock.

@@ -395,6 +395,12 @@ struct DeliveredTicks {
     /// The providers, for `/status` and for `ProviderStop`.
     var providers: [any ProviderSource] { inlets.map(\.provider) }
 
+    /// From now on `wake` is called on a provider's thread when its first records come, or when it
+    /// has ended.
+    func onRecords(_ wake: @escaping @Sendable () -> Void) {
+        for inlet in inlets { inlet.channel.onRecords(wake) }
+    }
+
     /// Closes the channels, which accept no more records. Those that wait can still be taken.
     func close() { for inlet in inlets { inlet.channel.close() } }
 

@@ -123,6 +123,8 @@ struct DepthBooks {
         symbol < books.count && books[symbol].state != .unseen
     }
 
+    /// Whether any book owes a reset.
+    var owesResets: Bool { owingCount > 0 }
     /// The symbols of books that owe a reset.
     var owingReset: [Int] { owingCount == 0 ? [] : books.indices.filter { books[$0].owesReset } }
 

@@ -42,11 +42,9 @@ final class IdleWatermarks {
         let now = clock.monotonic()
         for index in streams.indices {
             let stream = streams[index]
-            let ordinals = stream.tickLanes.reduce(0) { $0 &+ publisher.nextOrdinal(lane: $1) }
-            let interval =
-                ordinals == stream.ordinals ? Self.idleNanoseconds : Self.busyNanoseconds
-            let isDue = now - stream.publishedAt >= interval
-            guard isDue || isLast, publisher.isReady(lane: stream.lane)
+            let ordinals = Self.ordinals(of: stream, publisher)
+            guard isLast || now >= Self.dueAt(stream, ordinals: ordinals),
+                publisher.isReady(lane: stream.lane)
             else { continue }
             var held = watermark
             for lane in stream.tickLanes {
@@ -59,5 +57,18 @@ final class IdleWatermarks {
             streams[index].ordinals = ordinals
             publisher.publish(lane: stream.lane, watermark: streams[index].last)
         }
+    }
+
+    /// Returns when the next watermark is due, if no tick is acknowledged until then.
+    func dueAt(_ publisher: TapePublisher) -> MonotonicTime {
+        streams.map { Self.dueAt($0, ordinals: Self.ordinals(of: $0, publisher)) }.min() ?? .never
+    }
+
+    private static func ordinals(of stream: Stream, _ publisher: TapePublisher) -> UInt64 {
+        stream.tickLanes.reduce(0) { $0 &+ publisher.nextOrdinal(lane: $1) }
+    }
+
+    private static func dueAt(_ stream: Stream, ordinals: UInt64) -> MonotonicTime {
+        stream.publishedAt + (ordinals == stream.ordinals ? idleNanoseconds : busyNanoseconds)
     }
 }

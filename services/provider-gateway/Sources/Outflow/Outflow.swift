@@ -73,8 +73,15 @@ struct Outflow {
 
     // MARK: packets
 
-    /// How long the gateway's thread may wait for the next turn.
+    /// How long the gateway's thread may wait for the next turn, unless it is at rest.
     var turn: Duration { .nanoseconds(pace.turnNanoseconds) }
+
+    /// Whether nothing waits to leave and nothing is in flight, so that no answer of the tape can
+    /// come.
+    var isAtRest: Bool { !isSpooling && publisher.isIdle }
+
+    /// When the next watermark for readers of partitions without ticks is due.
+    var watermarkDueAt: MonotonicTime { watermarks.dueAt(publisher) }
 
     /// Publishes the collected ticks of the lanes that are due, have no packet in flight and are
     /// not spooled. With `isUrgent` ticks wait for no others.

@@ -14,8 +14,8 @@ import TapeProtocol
 /// Each tenure has a new publisher, new lanes and new providers, so that no state of an earlier
 /// tenure is trusted.
 final class Gateway {
-    /// The longest wait for an order of the group. Shutdown and a new list of instruments do not
-    /// wake the thread, so this is how late they are noticed.
+    /// The longest wait for an order of the group. A new list of instruments does not wake the
+    /// thread, so this is how late it is noticed.
     private static let waitMax = Duration.milliseconds(100)
 
     private let parts: GatewayParts
@@ -71,7 +71,7 @@ final class Gateway {
             parts.beat.beat()
             askReaders()
             _ = parts.newInstruments()
-            ownership.standBy(timeout: Self.waitMax)
+            ownership.wait(Self.waitMax)
             if let reason = ownership.connectionEnd { return connectionGone(reason) }
             if ownership.isLeft { return unpublished == 0 ? .success : .temporary }
             guard let claim = ownership.begin() else { continue }

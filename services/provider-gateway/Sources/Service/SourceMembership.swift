@@ -11,8 +11,11 @@ struct SourceMembership: Sendable {
     /// The maximum of orders and events of the connection that wait for the gateway's thread.
     private static let eventsMax = 64
 
-    /// Wakes the gateway when an order comes and when the connection is closed for good.
-    let control = TapeMailbox(capacity: eventsMax)
+    /// Wakes the gateway when an order comes and when the connection is closed for good. No answer
+    /// of NATS comes to it, so each event ends a wait immediately.
+    let control: TapeMailbox
+    /// Ends the gateway's wait for `control`. Any thread may call it.
+    let wake: @Sendable () -> Void
     let port: OwnershipPort
     /// Leaves the group: this gateway accepts no ownership any more and has its own requested back.
     /// Must not block.
@@ -21,10 +24,11 @@ struct SourceMembership: Sendable {
     var hasLeft: @Sendable () -> Bool = { true }
 
     init() {
-        let control = control
-        port = OwnershipPort(partitions: [Self.partition]) {
-            // A full mailbox wakes the thread anyway.
-            _ = control.send(.wake)
-        }
+        let control = TapeMailbox(capacity: Self.eventsMax)
+        self.control = control
+        // A full mailbox wakes the thread anyway.
+        let wake: @Sendable () -> Void = { _ = control.send(.wake) }
+        self.wake = wake
+        port = OwnershipPort(partitions: [Self.partition], wake: wake)
     }
 }

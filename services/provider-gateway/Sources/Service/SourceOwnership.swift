@@ -11,6 +11,10 @@ protocol TenureOwnership: AnyObject {
     var connectionEnd: String? { get }
     /// Through which the group says until when this gateway may act as the owner.
     var port: OwnershipPort { get }
+    /// Ends a wait. Any thread may call it.
+    var wake: @Sendable () -> Void { get }
+    /// Waits for an order, the end of the service, a `wake`, or the timeout.
+    func wait(_ timeout: Duration)
     /// Returns how the tenure is to end, or `nil` when it continues. Call it every turn.
     func endRequest() -> SourceOwnership.EndRequest?
     /// Reports the epoch that is open.
@@ -76,12 +80,14 @@ final class SourceOwnership: TenureOwnership {
     init(_ membership: SourceMembership, shutdown: ShutdownSignal) {
         self.membership = membership
         self.shutdown = shutdown
+        shutdown.onRequest(wake)
     }
 
-    // MARK: standing by
+    // MARK: waiting
 
-    /// Waits for a claim, the end of the service, or the timeout.
-    func standBy(timeout: Duration) {
+    var wake: @Sendable () -> Void { membership.wake }
+
+    func wait(_ timeout: Duration) {
         _ = membership.control.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
         followOrders()
     }

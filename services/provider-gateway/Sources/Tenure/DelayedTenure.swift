@@ -221,12 +221,13 @@ final class DelayedOwnership: TenureOwnership, Sendable {
     let port: OwnershipPort
     private let request = Mutex<SourceOwnership.EndRequest?>(nil)
     /// Wakes the thread that waits for data.
-    private let wake = Mailbox<Bool>(capacity: 1)
+    private let mailbox = Mailbox<Bool>(capacity: 1)
 
     init(_ port: OwnershipPort) { self.port = port }
 
     /// The live source sees the end of the connection, and ends this one.
     var connectionEnd: String? { nil }
+    var wake: @Sendable () -> Void { { [mailbox] in _ = mailbox.send(true) } }
 
     func endRequest() -> SourceOwnership.EndRequest? { request.withLock { $0 } }
 
@@ -236,12 +237,11 @@ final class DelayedOwnership: TenureOwnership, Sendable {
     /// Sets how the source is to end. `drop` is valid after `release`, too.
     func end(_ how: SourceOwnership.EndRequest) {
         request.withLock { if $0 != .drop { $0 = how } }
-        _ = wake.send(true)
+        wake()
     }
 
-    /// Waits for an order to end, up to `timeout`.
     func wait(_ timeout: Duration) {
         var woken: [Bool] = []
-        _ = wake.receive(into: &woken, max: 1, timeout: timeout)
+        _ = mailbox.receive(into: &woken, max: 1, timeout: timeout)
     }
 }

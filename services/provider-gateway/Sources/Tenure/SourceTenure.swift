@@ -39,8 +39,9 @@ final class SourceTenure {
     /// the group, shutdown and timeouts are noticed.
     private static let blockedWaitMax = Duration.milliseconds(20)
     /// The longest wait for an answer while records are left that no turn has taken yet.
-    /// Otherwise it is `Outflow.turn`: a new tick does not wake the thread, so that is the most
-    /// that waiting adds to a tick's latency.
+    /// Otherwise it is `Outflow.turn`: a new tick does not end a wait for an answer, so that is the
+    /// most that waiting adds to a tick's latency. While no answer is expected, a tick wakes the
+    /// thread.
     private static let busyWaitMax = Duration.milliseconds(1)
     /// The longest wait for an answer while the source is drained. Few ticks come then.
     private static let drainWaitMax = Duration.milliseconds(5)
@@ -80,6 +81,7 @@ final class SourceTenure {
         outflow = Outflow(source, parts.settings.pace)
         ledgers = Ledgers(source)
         delayed = DelayedTenure(parts, source.claim, inflow.ticks.providers)
+        inflow.ticks.onRecords(parts.ownership.wake)
         // They were found while the source was being opened, whether this tenure uses the spool or
         // not.
         if let traffic = source.traffic { note(lossesOf: traffic) }
@@ -143,16 +145,29 @@ final class SourceTenure {
             }
             publish(isSteady: isSteady())
             reportState()
-            _ = mailbox.receive(
-                into: &events, max: Self.eventsPerTurn, timeout: wait(blocked: blocked))
+            wait(blocked: blocked)
             if let ending = handle() { return ending }
         }
     }
 
-    /// Returns how long a turn may wait for an answer.
-    private func wait(blocked: Bool) -> Duration {
-        if blocked { return Self.blockedWaitMax }
-        return inflow.ticks.hasNext ? Self.busyWaitMax : outflow.turn
+    /// Waits for what comes next: an answer of the tape, or, while the tape owes none, whatever
+    /// else gives work. Both have a deadline.
+    private func wait(blocked: Bool) {
+        if !blocked, isAtRest {
+            let until = min(reportedAt + Self.reportNanoseconds, outflow.watermarkDueAt)
+            // A watermark that is due has to wait while the gateway may not publish.
+            return parts.ownership.wait(max(Self.busyWaitMax, clock.remaining(until: until)))
+        }
+        let timeout =
+            blocked
+            ? Self.blockedWaitMax : inflow.ticks.hasNext ? Self.busyWaitMax : outflow.turn
+        _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
+    }
+
+    /// Whether nothing is left to do but by time: all that came is on the tape.
+    private var isAtRest: Bool {
+        outflow.isAtRest && !inflow.ticks.hasNext && inflow.held.isEmpty && !ledgers.hasGapsDue
+            && !inflow.depth.owesResets
     }
 
     /// Returns whether the gateway may publish now. It may not while its group has not heard it for

@@ -229,6 +229,17 @@ import Testing
         #expect(PurgeMarks(bytesMax: .max).startBytes > UInt64.max / 100 * 74)
     }
 
+    @Test("a stream is looked at again before it can be full enough for a purge")
+    func checks() {
+        let marks = PurgeMarks(bytesMax: 400_000_000)
+        let pause = { marks.nanosecondsToStart(bytes: $0, max: 2_000_000_000) }
+        #expect(pause(0) == 2_000_000_000)
+        #expect(pause(200_000_000) == 1_000_000_000)
+        #expect(pause(299_999_999) == 10)
+        #expect(pause(300_000_000) == 0 && pause(.max) == 0)
+        #expect(PurgeMarks(bytesMax: .max).nanosecondsToStart(bytes: 0, max: 7) == 7)
+    }
+
     @Test("publishers have the stream for themselves the longer, the emptier it is")
     func pace() {
         let marks = PurgeMarks(bytesMax: 1_000)

@@ -15,9 +15,10 @@ internal import TapeTransport
 /// sizes: see `PurgeMarks`. A stream is *held* when nothing more of it may be purged; its *holder*
 /// is the group or rule that prevents more.
 final class KeeperLoop {
-    /// The time between two checks of the streams' bytes, and the longest wait. Measured: at full
-    /// rate on a fast disk, a stream of 250 MB fills by a fifth in one second.
-    private static let checkNanoseconds: Int64 = 200_000_000
+    /// The shortest and the longest time between two checks of a stream's bytes. Between them the
+    /// stream's room decides (`PurgeMarks.nanosecondsToStart`).
+    private static let checkNanosecondsMin: Int64 = 200_000_000
+    private static let checkNanosecondsMax: Int64 = 2_000_000_000
     /// A plan that is not older than this is continued, because another plan takes tens of
     /// requests.
     private static let planNanoseconds: Int64 = 5_000_000_000
@@ -50,6 +51,8 @@ final class KeeperLoop {
     private var recorded: [GroupName: UInt64] = [:]
     /// The monotonic time of the last write of positions; `Int64.min` before the first.
     private var recordedAt = MonotonicTime.distantPast
+    /// When a stream's bytes are checked next, by stream; monotonic. No entry: now.
+    private var checkAt: [String: MonotonicTime] = [:]
     /// Until when a held stream is left alone, by stream; monotonic.
     private var heldUntil: [String: MonotonicTime] = [:]
     /// The purges in progress, by stream. Each makes one step in turn, so that none waits for
@@ -78,22 +81,21 @@ final class KeeperLoop {
     }
 
     func run() {
-        var checkAt = MonotonicTime.distantPast
         while !mailbox.isClosed {
             beat.beat()
             guard isKeeper else {
-                wait(.nanoseconds(Self.checkNanoseconds))
+                wait(.nanoseconds(Self.checkNanosecondsMin))
                 continue
             }
-            if clock.monotonic() >= checkAt {
-                checkStreams()
-                checkAt = clock.monotonic() + Self.checkNanoseconds
-            }
+            checkStreams()
             for stream in client.names.allStreams where isKeeper { advance(stream) }
-            let due = min(checkAt, works.values.map(\.readyAt).min() ?? checkAt)
-            wait(clock.remaining(until: due))
+            let due = client.names.allStreams.map { works[$0]?.readyAt ?? dueAt($0) }.min()
+            wait(clock.remaining(until: due ?? .distantPast))
         }
     }
+
+    /// Returns when a stream's bytes are checked next.
+    private func dueAt(_ stream: String) -> MonotonicTime { checkAt[stream] ?? .distantPast }
 
     // MARK: ownership
 
@@ -129,7 +131,7 @@ final class KeeperLoop {
         if !isKeeper { claim = nil }
         // A predecessor may have written since.
         (registry, groups, recorded, recordedAt, heldUntil) = (nil, [], [:], .distantPast, [:])
-        (works, finishedWorks) = ([:], [:])
+        (checkAt, works, finishedWorks) = ([:], [:], [:])
         shared.report.withLock { report in
             report.isKeeper = isKeeper
             if !isKeeper { report.streams = [:] }
@@ -177,7 +179,8 @@ final class KeeperLoop {
 
     // MARK: streams
 
-    /// Stores positions, and begins a purge of each stream that needs one.
+    /// Stores positions, checks the streams that are due, and begins a purge of each that needs
+    /// one.
     private func checkStreams() {
         do {
             try record(isUrgent: false)
@@ -186,6 +189,8 @@ final class KeeperLoop {
             failed("\(error)")
         }
         for stream in client.names.allStreams where isKeeper && works[stream] == nil {
+            guard clock.monotonic() >= dueAt(stream) else { continue }
+            checkAt[stream] = clock.monotonic() + Self.checkNanosecondsMin
             attempt(stream) { try begin(stream) }
             // Making a plan takes time, in which the other streams would fill.
             for other in client.names.allStreams where isKeeper { advance(other) }
@@ -209,6 +214,8 @@ final class KeeperLoop {
         guard let info = try jetStream.streamInfo(stream), info.configuration.maxBytes > 0
         else { return }
         let marks = PurgeMarks(bytesMax: UInt64(info.configuration.maxBytes))
+        let pause = marks.nanosecondsToStart(bytes: info.bytes, max: Self.checkNanosecondsMax)
+        checkAt[stream] = clock.monotonic() + max(Self.checkNanosecondsMin, pause)
         shared.report.withLock { report in
             report.streams[stream, default: KeeperReport.Stream()].bytes = info.bytes
             report.streams[stream]?.marks = marks

@@ -267,6 +267,27 @@ import Testing
         #expect(!schedule.isDue(at: position(6), now: .at(200), isLast: true))
     }
 
+    @Test("with little to compute and to keep, the third image and later ones are rare")
+    func rests() {
+        let (soon, late) = (
+            CheckpointTimes.intervalNanoseconds, CheckpointTimes.restIntervalNanoseconds
+        )
+        let kept = CheckpointTimes.keptPacketsMax
+        var schedule = CheckpointSchedule(behind: nil)
+        schedule.took(imageAt: position(1), now: .at(0))
+        #expect(schedule.isDue(at: position(2), now: .at(soon), isLast: false))
+        schedule.took(imageAt: position(2), now: .at(0))
+        #expect(!schedule.isDue(at: position(2 + kept), now: .at(late - 1), isLast: false))
+        #expect(schedule.isDue(at: position(3), now: .at(late), isLast: false))
+        // The tape has to keep many packets of other partitions for this one.
+        #expect(!schedule.isDue(at: position(3 + kept), now: .at(soon - 1), isLast: false))
+        #expect(schedule.isDue(at: position(3 + kept), now: .at(soon), isLast: false))
+        // A new stream counts its packets from 1.
+        #expect(!schedule.isDue(at: position(1), now: .at(soon), isLast: false))
+        schedule.failed(now: .at(0))
+        #expect(schedule.isDue(at: position(3), now: .at(soon), isLast: false))
+    }
+
     @Test("what was not stored is due again; a base after a pause")
     func failed() {
         var schedule = CheckpointSchedule(behind: nil)

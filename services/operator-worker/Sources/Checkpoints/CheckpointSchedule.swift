@@ -3,7 +3,8 @@ import TapeCodec
 
 /// Decides when a partition's next checkpoint is due: when computing the input since the last one
 /// again would take the partition's share of `CheckpointTimes.recomputeNanosecondsMax`, and after
-/// `intervalNanoseconds` in any case.
+/// an interval in any case. Each checkpoint costs two durable writes. So the interval is long for a
+/// partition that has little to compute again and for which the tape has to keep little.
 struct CheckpointSchedule: Sendable {
     /// The number of partitions that share the worker's thread, this one included.
     var sharing = 1
@@ -12,6 +13,9 @@ struct CheckpointSchedule: Sendable {
     /// The sequence of the last image's input, which needs no second image; `nil` when the present
     /// state may be due although its input is the same.
     private var sequence: UInt64?
+    /// How many images were made since the beginning, or since one was not stored. The tape can be
+    /// purged up to the older one of two checkpoints, so the second one follows soon.
+    private var images = 0
     /// When the last image was made, monotonic.
     private var takenAt = MonotonicTime.distantPast
     /// When the checkpoint of a new line of output may be tried, monotonic.
@@ -40,7 +44,13 @@ struct CheckpointSchedule: Sendable {
     func isDue(at position: TapePosition?, now: MonotonicTime, isLast: Bool) -> Bool {
         guard !isOver, let position, position.sequence != sequence else { return false }
         return isLast || isDueAtOnce || work >= workMax
-            || now - takenAt >= CheckpointTimes.intervalNanoseconds
+            || now - takenAt >= intervalNanoseconds(at: position)
+    }
+
+    private func intervalNanoseconds(at position: TapePosition) -> Int64 {
+        let kept = position.sequence - min(sequence ?? 0, position.sequence)
+        return images < 2 || kept > CheckpointTimes.keptPacketsMax
+            ? CheckpointTimes.intervalNanoseconds : CheckpointTimes.restIntervalNanoseconds
     }
 
     /// Returns whether the first image of a new line of output is due.
@@ -49,6 +59,7 @@ struct CheckpointSchedule: Sendable {
     /// Notes that an image was made.
     mutating func took(imageAt position: TapePosition?, now: MonotonicTime) {
         sequence = position?.sequence ?? 0
+        images += 1
         work = 0
         isDueAtOnce = false
         takenAt = now
@@ -65,6 +76,7 @@ struct CheckpointSchedule: Sendable {
     /// Notes that the last image was not stored, so that another one is due.
     mutating func failed(now: MonotonicTime) {
         sequence = nil
+        images = 0
         retryAt = now + CheckpointTimes.retryNanoseconds
     }
 }

@@ -6,8 +6,12 @@ enum CheckpointTimes {
     static let triesMax = 4
     /// The deadline of a call to the bucket.
     static let callTimeout = Duration.seconds(2)
-    /// The longest interval between checkpoints of a partition that takes input.
+    /// The longest interval between checkpoints of a partition that takes input, if the tape has
+    /// to keep more than `keptPacketsMax` packets of its stream for the partition.
     static let intervalNanoseconds: Int64 = 5_000_000_000
+    /// The longest interval if it has to keep fewer, as for a partition without ticks.
+    static let restIntervalNanoseconds: Int64 = 30_000_000_000
+    static let keptPacketsMax: UInt64 = 2_048
     /// The wait before the first checkpoint of a new line of output is tried again.
     static let retryNanoseconds: Int64 = 1_000_000_000
     /// The interval at which people's requests to rebuild partitions are read.

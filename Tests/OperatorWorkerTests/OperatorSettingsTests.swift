@@ -79,6 +79,14 @@ struct OperatorSettingsTests {
         #expect(settings.definition == series.definition, "OPERATOR_SERIES has the same default")
     }
 
+    @Test("the watermark of bars comes every second where nodes over all partitions wait for it")
+    func awaited() throws {
+        var settings = try OperatorSettings(TestService.configuration(Main.description, [:]))
+        #expect(settings.watermarkNanosecondsMax == 10_000_000_000)
+        settings.program = GraphProgram(try UniverseScene.graph())
+        #expect(settings.watermarkNanosecondsMax == 1_000_000_000)
+    }
+
     @Test("every mistake of a graph is a problem of its own that begins with the key")
     func wrongGraph() throws {
         let folder = try TemporaryFolder("graph")

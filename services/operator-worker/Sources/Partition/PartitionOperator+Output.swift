@@ -186,14 +186,14 @@ extension PartitionOperator {
         return states
     }
 
-    /// Returns whether a packet without bars is due: once a second if the watermark or that of a
-    /// source has changed, so that readers learn it, and immediately when a person waits for the
-    /// result of a request.
+    /// Returns whether a packet without bars is due: after `watermarkNanosecondsMax` if the
+    /// watermark or that of a source has changed, so that readers learn it, and immediately when a
+    /// person waits for the result of a request.
     private func mustPublishEmpty(_ complete: TapePosition, now: MonotonicTime) -> Bool {
         guard stopped == nil, phase == .working, !hasRepair, complete.sequence > publishedPosition
         else { return false }
         if publishedPosition < requestSequence, complete.sequence >= requestSequence { return true }
-        guard now - publishedAt >= 1_000_000_000 else { return false }
+        guard now - publishedAt >= watermarkNanosecondsMax else { return false }
         return watermark > packedWatermark || sourceStates != publishedStates
     }
 

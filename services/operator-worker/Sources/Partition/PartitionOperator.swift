@@ -24,6 +24,8 @@ struct PartitionOperator {
 
     let partition: Partition
     let settings: OperatorSettings
+    /// See `OperatorSettings`, which computes it from the graph.
+    let watermarkNanosecondsMax: Int64
     var machine: GraphMachine
     var ledger: OutputLedger
     /// Why nothing more is computed for this partition, so that a person has to act; `nil` while it
@@ -139,6 +141,7 @@ struct PartitionOperator {
     ) {
         self.partition = partition
         self.settings = settings
+        watermarkNanosecondsMax = settings.watermarkNanosecondsMax
         machine = beginning.machine
         countedBefore = MachineTally(machine)
         universe = beginning.universe

@@ -15,6 +15,13 @@ extension OperatorSettings {
         UniverseProgram(program.definition, partitions: names.partitions)
     }
 
+    /// How long the tape may go without the watermark of a partition's bars when it makes none.
+    /// Nodes over all partitions wait for it. Without such nodes no reader of ours does, and a
+    /// packet without bars is a durable write in each partition.
+    var watermarkNanosecondsMax: Int64 {
+        UniverseProgram(program.definition, partitions: 1) == nil ? 10_000_000_000 : 1_000_000_000
+    }
+
     /// Returns the number of shares for the workers: the partitions, and the share over all
     /// partitions if the graph needs it.
     func shares(of names: TapeNames) -> Int {

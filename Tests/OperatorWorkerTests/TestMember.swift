@@ -112,8 +112,10 @@ final class TestMember: OwnershipMember, Sendable {
         }.sorted()
     }
 
-    /// Waits until the worker has released the partition.
+    /// Waits until the worker has the partition, because it may still be starting. Then waits until
+    /// the worker has released it.
     func handOver(_ partition: Int) -> Bool {
+        guard eventually({ held.contains(partition) }) else { return false }
         release(partition)
         return eventually { !held.contains(partition) }
     }

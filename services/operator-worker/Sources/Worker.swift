@@ -29,6 +29,9 @@ final class Worker {
     /// handed over.
     private static let waitMax = Duration.milliseconds(5)
     private static let waitMaxMoving = Duration.milliseconds(1)
+    /// The longest time between two turns. Deadlines are noticed late by at most this. A wait that
+    /// brought nothing is followed by another wait until then.
+    private static let turnNanosecondsMax: Int64 = 20_000_000
 
     let settings: OperatorSettings
     let client: TapeClient
@@ -156,6 +159,7 @@ final class Worker {
         }
         var events: [TapeEvent] = []
         var leavesUntil: MonotonicTime?
+        var turnedAt = MonotonicTime.distantPast
         while true {
             beat.beat()
             let now = clock.monotonic()
@@ -167,8 +171,14 @@ final class Worker {
             }
             let isMoving = slots.contains(where: \.isMoving) || leavesUntil != nil
             let timeout = isMoving ? Self.waitMaxMoving : Self.waitMax
-            _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
+            let received = mailbox.receive(
+                into: &events, max: Self.eventsPerTurn, timeout: timeout)
+            guard
+                received > 0 || isMoving
+                    || clock.monotonic() >= turnedAt + Self.turnNanosecondsMax
+            else { continue }
             if let ending = turn(&events) { return ending }
+            turnedAt = clock.monotonic()
         }
         return end()
     }

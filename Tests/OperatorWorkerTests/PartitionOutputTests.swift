@@ -83,13 +83,19 @@ private struct LineBench {
         packet.withBytes { core.take(packet.header, $0, at: position) }
     }
 
-    /// Publishes what can be published.
-    mutating func publish() {
+    /// Publishes what can be published. Returns, for each packet with a window's first bar, the
+    /// tenth at which the oldest of these windows ends.
+    @discardableResult
+    mutating func publish() -> [Int64] {
+        var ends: [Int64] = []
         for _ in 0..<4 {
             core.pump(lane, now: .at(0))
             lane.arrive()
-            if let header = lane.acknowledge() { core.acknowledge(header) }
+            if let header = lane.acknowledge(), let end = core.acknowledge(header) {
+                ends.append(Self.tenth(end))
+            }
         }
+        return ends
     }
 
     /// The published outputs, each by its kind and the tenth at which its window opens.
@@ -146,6 +152,42 @@ struct PartitionOutputTests {
         bench.core.output.values = [value]
         bench.core.keepOutput(isHidden: false)
         #expect(bench.core.outbox.count == 2 && bench.core.unpublished == 5)
+    }
+
+    @Test("A packet is as old as the oldest window whose first bar it brings")
+    func windowEnds() throws {
+        var bench = try LineBench()
+        bench.take([0, 12, 25], watermark: 29)
+        #expect(bench.publish() == [10])
+        // While a packet is in flight, the next one is filled.
+        bench.take([35], watermark: 39)
+        bench.core.pump(bench.lane, now: .at(0))
+        bench.take([45, 55], watermark: 60)
+        #expect(bench.publish() == [30, 40])
+    }
+
+    @Test("Only the first bar of a window says how old its packet is")
+    func laterVersions() {
+        var ends = WindowEnds()
+        let bar = { (close: Int64, reason: BarReason) in
+            var bar = Bar(
+                symbol: 0, series: 0, openTime: LineBench.time(close - 10),
+                closeTime: LineBench.time(close))
+            bar.reason = reason.rawValue
+            return bar
+        }
+        ends.packed(bar(10, .late))
+        ends.packed(bar(30, .closed))
+        ends.packed(bar(20, .repair))
+        ends.sent()
+        ends.packed(bar(40, .closed))
+        #expect(ends.acknowledged() == LineBench.time(30))
+        #expect(ends.acknowledged() == nil)
+        ends.sent()
+        #expect(ends.acknowledged() == LineBench.time(40))
+        ends.packed(bar(50, .gap))
+        ends.sent()
+        #expect(ends.acknowledged() == nil)
     }
 
     @Test("A partition that stopped because no packet can hold a value may begin again")

@@ -94,6 +94,7 @@ struct WorkerTests {
         let bars = feeds.reduce(0) { $0 + $1.bars(series: Self.series).count }
         #expect(
             eventually { running.service.metric("mds_operator_bars_published") == Double(bars) })
+        #expect((running.service.metric("mds_operator_bar_age_seconds_count") ?? 0) > 0)
         let lines = try #require(try value(worker.report)["partitions"]?.array)
         #expect(lines.count == 4 && lines.allSatisfy { $0["problem"] == .null })
         #expect(lines.allSatisfy { $0["made_anew"]?.bool == false })

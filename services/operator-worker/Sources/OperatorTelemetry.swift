@@ -22,6 +22,7 @@ struct OperatorMetrics {
     /// In the order of `ExcludedTicks.reasons`.
     private let excluded: [Counter]
     private let repair: Histogram
+    private let barAge: Histogram
     private let published: Gauge
     private let suppressed: Gauge
     private let openWindows: Gauge
@@ -58,10 +59,8 @@ struct OperatorMetrics {
         settledEarly = Self.settledEarly(metrics)
         valuesLeftOut = Self.valuesLeftOut(metrics)
         excluded = ExcludedTicks.reasons.map { Self.excluded(metrics, $0.name) }
-        repair = metrics.histogram(
-            "mds_operator_repair_seconds",
-            "Time to read a part of the tape again and compute its bars from it.",
-            buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800])
+        repair = Self.repair(metrics)
+        barAge = Self.barAge(metrics)
         published = metrics.gauge(
             "mds_operator_bars_published",
             "Bars, late ticks and values published since the start.")
@@ -107,6 +106,20 @@ struct OperatorMetrics {
     private static let changeSeconds = [
         0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5,
     ]
+
+    private static func repair(_ metrics: MetricRegistry) -> Histogram {
+        metrics.histogram(
+            "mds_operator_repair_seconds",
+            "Time to read a part of the tape again and compute its bars from it.",
+            buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800])
+    }
+
+    private static func barAge(_ metrics: MetricRegistry) -> Histogram {
+        metrics.histogram(
+            "mds_operator_bar_age_seconds",
+            "From the oldest end of a packet's windows to the acknowledgement of their bars.",
+            buckets: Histogram.latencySeconds)
+    }
 
     private static func late(_ metrics: MetricRegistry, _ action: String) -> Counter {
         metrics.counter(
@@ -155,6 +168,12 @@ struct OperatorMetrics {
     }
 
     func repaired(nanoseconds: Int64) { repair.observe(Double(nanoseconds) / 1e9) }
+
+    /// Notes that first bars of windows, of which the oldest ended at this time, are on the tape.
+    /// If this machine's clock is behind the ticks' times, the age is 0.
+    func stored(windowEnd: Timestamp, now: Timestamp) {
+        barAge.observe(max(0, Double(now.nanoseconds(since: windowEnd)) / 1e9))
+    }
 
     func tookOver(nanoseconds: Int64) { takeover.observe(Double(nanoseconds) / 1e9) }
 

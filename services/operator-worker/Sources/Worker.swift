@@ -256,7 +256,9 @@ final class Worker {
         for packet in publisher.acknowledged {
             if packet.header.flags.contains(.epochMarker) { opened(packet.lane, packet.header) }
             if packet.header.tickCount > 0 { slots[packet.lane].headSequence = packet.sequence }
-            slots[packet.lane].core?.acknowledge(packet.header)
+            if let end = slots[packet.lane].core?.acknowledge(packet.header) {
+                metrics.stored(windowEnd: end, now: clock.now())
+            }
         }
         publisher.acknowledged.removeAll(keepingCapacity: true)
         checkpoints.take(into: &answers)

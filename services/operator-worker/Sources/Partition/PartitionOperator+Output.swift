@@ -175,6 +175,7 @@ extension PartitionOperator {
             output: OutputState(
                 input: input, checksum: packedChecksum, generation: settings.generation,
                 states: publishedStates))
+        windowEnds.sent()
     }
 
     /// What a packet says of sources now. Their watermarks promise what the packet's own one does,
@@ -204,11 +205,14 @@ extension PartitionOperator {
         phase = .published
     }
 
-    /// Notes that a packet of the lane is stored on the tape. A marker has no output.
-    mutating func acknowledge(_ header: PacketHeader) {
-        guard !header.flags.contains(.epochMarker) else { return }
+    /// Notes that a packet of the lane is stored on the tape. A marker has no output. Returns the
+    /// oldest end of the windows whose first bars are in the packet; `nil` for none.
+    @discardableResult
+    mutating func acknowledge(_ header: PacketHeader) -> Timestamp? {
+        guard !header.flags.contains(.epochMarker) else { return nil }
         acknowledged = max(acknowledged, header.nextOrdinal - 1)
         if phase == .published { phase = .keeping }
+        return windowEnds.acknowledged()
     }
 
     /// Moves output from the outbox into the lane's packet, as far as it fits, and finds the last
@@ -239,6 +243,7 @@ extension PartitionOperator {
             bar.series = laneSeries[Int(bar.series)]
             let isIn = lane.append(bar)
             precondition(isIn, "a lane that was not full refused a bar")
+            windowEnds.packed(bar)
             return true
         case .late(var late):
             late.header.symbol = laneSymbol(late.header.symbol, lane)

@@ -100,6 +100,8 @@ struct PartitionOperator {
     var packedChecksum: UInt64
     /// The watermark of the last packet, or of the one that is being filled.
     var packedWatermark: Timestamp
+    /// How old the windows are whose bars are in packets.
+    var windowEnds = WindowEnds()
     /// The last input, with the tape's data about it.
     var position: TapePosition?
     /// Bars and values of windows that open earlier are not published; `nil` when all are

@@ -1,7 +1,7 @@
 # The commands of this checkout. They fetch what the machine lacks, and write only under .build/ and
 # .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers build demo up down status test soak sample bench coverage format lint clean
+.PHONY: help setup servers build demo up down status test soak sample bench bench-full coverage format lint clean
 .PHONY: images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom
 SHELL := /bin/bash
 
@@ -79,19 +79,11 @@ soak: ## Run a storm of faults with many seeds: make soak NAME=kills|churn|netwo
 sample: setup servers ## Build Samples/tapeline-sample as its own package, and run its test with what came out
 	@.ci/sample.sh
 
-bench: build servers ## Measure the hot paths, that they allocate nothing, and take-overs
-	@.build/release/TapeCodecBenchmark
-	@.build/release/IBProtocolBenchmark
-	@.build/release/StreamCoreBenchmark
-	@.build/release/OperatorBenchmark
-	@.build/release/TapeBenchmark
-	@.build/release/IBKRBenchmark
-	@.build/release/RepairBenchmark
-	@.build/release/StoreBenchmark
-	@.build/release/WriterBenchmark
-	@.build/release/HotStateBenchmark parts
-	@.build/release/HotStateBenchmark
-	@.build/release/TakeoverBenchmark kills 20 handovers 6
+bench: build servers ## Make the record of what all of it does on this machine, in docs/performance.md (25 min; QUICK=1: a try)
+	@Benchmarks/record/record.py $(if $(QUICK),--quick)
+
+bench-full: build servers ## The same with kills, growth and longer runs
+	@Benchmarks/record/record.py --full
 
 coverage: setup servers ## Line coverage of each target
 	@.ci/coverage.sh

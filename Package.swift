@@ -78,7 +78,7 @@ func tests(
 
 func benchmark(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
-        name: name, dependencies: ["CAllocationCounter"] + dependencies,
+        name: name, dependencies: ["CAllocationCounter", "BenchmarkRows"] + dependencies,
         path: "Benchmarks/\(name)", swiftSettings: strict)
 }
 
@@ -362,7 +362,8 @@ let package = Package(
                 "YAMLFile",
             ],
             exclude: [
-                "compose_scripts.py", "validate_sbom.py", "Kubernetes/validate_manifests.py",
+                "compose_scripts.py", "record_scripts.py", "validate_sbom.py",
+                "Kubernetes/validate_manifests.py",
                 "Kubernetes/schemas",
             ], swiftSettings: strict),
         .testTarget(
@@ -406,12 +407,16 @@ let package = Package(
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
+        // The figures for the record of `make bench` (Benchmarks/record).
+        .target(
+            name: "BenchmarkRows", dependencies: ["Primitives"], path: "Benchmarks/BenchmarkRows",
+            swiftSettings: strict),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
         .target(name: "CBareBars", path: "Benchmarks/CBareBars"),
         .executableTarget(
             name: "OperatorBenchmark",
             dependencies: ["CAllocationCounter", "CBareBars", "OperatorGraph", "StreamCore"]
-                + ["TapeCodec", "MarketModel", "Primitives", "TestSupport"],
+                + ["BenchmarkRows", "TapeCodec", "MarketModel", "Primitives", "TestSupport"],
             path: "Benchmarks/OperatorBenchmark", exclude: ["foreign_engines.py"],
             swiftSettings: strict),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
@@ -422,8 +427,8 @@ let package = Package(
         .executableTarget(
             name: "TapeBenchmark",
             dependencies: tape + [
-                "CBareTape", "Membership", "MembershipTransport", "NatsTransport", "ServiceRuntime",
-                "TapeKeeping", "TapeTransport", "TestSupport",
+                "BenchmarkRows", "CBareTape", "Membership", "MembershipTransport", "NatsTransport",
+                "ServiceRuntime", "TapeKeeping", "TapeTransport", "TestSupport",
             ],
             path: "Benchmarks/TapeBenchmark", swiftSettings: strict),
         .executableTarget(
@@ -432,44 +437,46 @@ let package = Package(
         .executableTarget(
             name: "HotStateBenchmark",
             dependencies: tape + [
-                "CAllocationCounter", "CBareHot", "HotState", "NatsTransport", "ServiceRuntime",
-                "ServiceTestSupport", "TapeTransport", "TestSupport", "ValkeyClient",
+                "BenchmarkRows", "CAllocationCounter", "CBareHot", "HotState", "NatsTransport",
+                "ServiceRuntime", "ServiceTestSupport", "TapeTransport", "TestSupport",
+                "ValkeyClient",
             ],
             path: "Benchmarks/HotStateBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "TakeoverBenchmark",
             dependencies: tape + [
-                "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
+                "BenchmarkRows", "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
             ],
             path: "Benchmarks/TakeoverBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "StoreBenchmark",
             dependencies: ["CAllocationCounter", "PostgresClient", "StoreSinks", "TestSupport"]
-                + ["TapeCodec", "MarketModel", "Primitives"],
-            path: "Benchmarks/StoreBenchmark", swiftSettings: strict),
+                + ["BenchmarkRows", "TapeCodec", "MarketModel", "Primitives"],
+            path: "Benchmarks/StoreBenchmark", exclude: ["copy_psycopg.py"], swiftSettings: strict),
         .executableTarget(
             name: "WriterBenchmark",
             dependencies: tape + [
-                "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
+                "BenchmarkRows", "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
             ],
             path: "Benchmarks/WriterBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "RepairBenchmark",
             dependencies: tape + [
-                "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
+                "BenchmarkRows", "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
             ],
             path: "Benchmarks/RepairBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "IBKRBenchmark",
             dependencies: tape + [
-                "CAllocationCounter", "CBareTape", "IBEngine", "IBKRProvider", "IBSimulator",
-                "NatsTransport", "ProviderKit", "ServiceRuntime", "TapeTransport", "TestSupport",
+                "BenchmarkRows", "CAllocationCounter", "CBareTape", "IBEngine", "IBKRProvider",
+                "IBSimulator", "NatsTransport", "ProviderKit", "ServiceRuntime", "TapeTransport",
+                "TestSupport",
             ],
             path: "Benchmarks/IBKRBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "IBProtocolBenchmark",
             dependencies: ["CAllocationCounter", "IBProtocol", "MarketModel", "Primitives"]
-                + ["TestSupport"],
+                + ["BenchmarkRows", "TestSupport"],
             path: "Benchmarks/IBProtocolBenchmark", exclude: ["decode_ib_async.py"],
             swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),

@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import Foundation
 import HotState
 import NatsTransport
@@ -23,7 +24,7 @@ struct HotStateBenchmark {
     static let warmUpSeconds = 2.0
 
     static func main() throws {
-        let words = Array(CommandLine.arguments.dropFirst())
+        let words = BenchmarkRow.words
         if words.count == 3, words[0] == "ours" {
             return try keep(natsURL: words[1], port: UInt16(words[2]) ?? 0)
         }
@@ -53,11 +54,12 @@ struct HotStateBenchmark {
         let bareBest = TurnResult.median(bare)
         let oursBest = TurnResult.median(ours)
         let ratio = oursBest.p99 / bareBest.p99
-        print(
-            """
-            {"benchmark":"hot_state","ticks_per_second":\(rate),"symbols":\(symbols),\
-            "bare":\(bareBest.json),"ours":\(oursBest.json),"p99_ratio":\(hundredths(ratio))}
-            """)
+        row("acknowledgement to visible, p50", rate, oursBest.p50, bareBest.p50, "ms").tell()
+        row("acknowledgement to visible, p99", rate, oursBest.p99, bareBest.p99, "ms")
+            .ratio(atMost: latencyMark).tell()
+        row("reader's processor", rate, oursBest.reader, bareBest.reader, "us/tick").tell()
+        row("Valkey's processor", rate, oursBest.valkey, bareBest.valkey, "us/tick").tell()
+        print("p99: ours \(hundredths(ratio)) times the bare one's")
         guard ratio <= latencyMark else {
             print("failed: the 99th percentile is more than \(latencyMark) times the bare one's")
             exit(1)
@@ -65,6 +67,13 @@ struct HotStateBenchmark {
     }
 
     static func hundredths(_ value: Double) -> String { String(format: "%.2f", value) }
+
+    private static func row(
+        _ what: String, _ rate: Int, _ ours: Double, _ bare: Double, _ unit: String
+    ) -> BenchmarkRow {
+        BenchmarkRow("hot state, \(rate) ticks/s: \(what)", ours, unit)
+            .beside("libnats and hiredis in C", bare)
+    }
 
     /// Runs only the hot state, in a separate process, until it is ended.
     private static func keep(natsURL: String, port: UInt16) throws {
@@ -101,15 +110,6 @@ struct TurnResult {
         return "ack to visible p50 \(figure(p50)) p99 \(figure(p99)) max \(figure(max)) ms "
             + "of \(samples); processor per tick: reader \(figure(reader)) us, "
             + "Valkey \(figure(valkey)) us"
-    }
-
-    var json: String {
-        let figure = HotStateBenchmark.hundredths
-        return """
-            {"p50_ms":\(figure(p50)),"p99_ms":\(figure(p99)),"max_ms":\(figure(max)),\
-            "samples":\(samples),"reader_us_per_tick":\(figure(reader)),\
-            "valkey_us_per_tick":\(figure(valkey))}
-            """
     }
 
     /// Returns the turn with the median 99th percentile.

@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import Glibc
 
 /// Measures a gateway with a broker's connection: its use of the machine, that it loses nothing,
@@ -20,7 +21,7 @@ struct IBKRBenchmark {
     static let ticksPerAllocationMark = 10_000
 
     static func main() throws {
-        var words = CommandLine.arguments.dropFirst()
+        var words = BenchmarkRow.words[...]
         var parts: Set<String> = []
         var turns = turns
         var environment: [String: String] = [:]
@@ -65,6 +66,8 @@ struct IBKRBenchmark {
             "in memory, best of \(turns): \(engine) ns per message from bytes to records, "
                 + "\(packets) ns per tick from records to packets, "
                 + "allocations \(best.allocations) in \(best.ticks) ticks")
+        BenchmarkRow("bytes of the broker to records", Double(engine), "ns/message").tell()
+        BenchmarkRow("records to packets", Double(packets), "ns/tick").tell()
         return Int(best.allocations) * ticksPerAllocationMark <= best.ticks
     }
 
@@ -116,6 +119,13 @@ struct IBKRBenchmark {
             bare \(tenths(bare)) ms, ratio \(hundredths(ratio)) (best \(tenths(best)) ms, \
             bare \(tenths(bareBest)) ms)\(isWhole ? "" : "; TICKS ARE MISSING OR DOUBLED")
             """)
+        let name = "gateway with a broker, \(rate) ticks/s"
+        BenchmarkRow("\(name): processor", share * 100, "% of a core").atMost(shareMark * 100)
+            .tell()
+        BenchmarkRow("\(name): memory", Double(peak) / 1e6, "MB")
+            .atMost(Double(memoryMark) / 1e6).tell()
+        BenchmarkRow("\(name): socket to acknowledgement, p99", ticks, "ms")
+            .beside("libnats in C, the same packets", bare).ratio(atMost: latencyMark).tell()
         return isWhole && share < shareMark && peak < memoryMark && ratio <= latencyMark
     }
 

@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import Foundation
 import TestSupport
 
@@ -13,6 +14,9 @@ struct EngineRun {
         let folder = try TemporaryFolder("engines")
         let data = unsafe load.rows.withUnsafeBytes { unsafe Data($0) }
         try data.write(to: URL(fileURLWithPath: folder.file("ticks")))
+        let own = GraphRun(program: try OperatorBenchmark.program(["1s"]))
+        let millions = try own.measure(load, repetitions: OperatorBenchmark.repetitions)
+            .millions(load)
         let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         let root = here.deletingLastPathComponent().deletingLastPathComponent()
         do {
@@ -23,7 +27,7 @@ struct EngineRun {
                         root.appendingPathComponent("deploy/local/engines.sh").path,
                         here.appendingPathComponent("foreign_engines.py").path,
                         folder.file("ticks"),
-                    ]))
+                    ] + (BenchmarkRow.areWanted ? ["\(millions)"] : [])))
         } catch let failure as ProgramFailure where failure.status == absent {
             print("other engines were not measured: \(failure.message)")
         }

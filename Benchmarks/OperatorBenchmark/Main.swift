@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import Glibc
 import MarketModel
 import OperatorGraph
@@ -21,9 +22,9 @@ struct OperatorBenchmark {
     static let widths = [second, 60 * second, 3_600 * second]
 
     static func main() throws {
-        let words = CommandLine.arguments.dropFirst()
+        let words = BenchmarkRow.words
         let all = ["one", "three", "stages", "prove", "restore", "engines"]
-        let wanted = Set(words.isEmpty ? all : Array(words))
+        let wanted = Set(words.isEmpty ? all : words)
         var report = Report()
         let onLoads: Set = ["one", "three", "stages", "prove"]
         for symbols in [10, 500] where !wanted.isDisjoint(with: onLoads) {
@@ -64,8 +65,8 @@ struct OperatorBenchmark {
         let ours = try run.measure(load, repetitions: repetitions)
         let bare = try BareRun(widths: Array(widths.prefix(series.count)))
             .measure(load, repetitions: repetitions)
-        report.tell("graph, decode and \(names)", ours, load, mark: mark)
-        report.tell("plain loop in C, the same packets", bare, load, mark: nil)
+        report.tell("graph, decode and \(names)", ours, load, mark: mark, beside: bare)
+        report.show("plain loop in C, the same packets", bare, load, mark: nil)
         report.equal(ours.total, bare.total)
     }
 
@@ -84,10 +85,21 @@ struct OperatorBenchmark {
 struct Report {
     private(set) var isFailed = false
 
+    /// Shows the figure and records it, with that of the plain loop over the same packets.
+    mutating func tell(
+        _ name: String, _ outcome: Outcome, _ load: Load, mark: Double?, beside bare: Outcome? = nil
+    ) {
+        show(name, outcome, load, mark: mark)
+        var row = BenchmarkRow(
+            "\(load.symbols) symbols: \(name)", outcome.millions(load), "M trades/s")
+        if let bare { row = row.beside("plain loop in C", bare.millions(load)) }
+        row.atLeast(mark).tell()
+    }
+
     /// `mark` is the number of millions of trades per second that a typical core makes.
-    mutating func tell(_ name: String, _ outcome: Outcome, _ load: Load, mark: Double?) {
-        let nanoseconds = outcome.best / Duration.nanoseconds(1) / Double(load.trades)
-        let millions = 1_000 / nanoseconds
+    mutating func show(_ name: String, _ outcome: Outcome, _ load: Load, mark: Double?) {
+        let millions = outcome.millions(load)
+        let nanoseconds = 1_000 / millions
         var line = "  \(tenths(nanoseconds)) ns, \(tenths(millions)) M/s: \(name)"
         if let mark { line += millions < mark ? " (BELOW \(Int(mark)) M/s)" : "" }
         print(line)

@@ -1,3 +1,4 @@
+import BenchmarkRows
 import MarketModel
 import OperatorGraph
 import Primitives
@@ -44,6 +45,8 @@ struct RestoreRun {
             "state of \(symbols) symbols, \(machine.openWindows) open windows: \(bytes.count) "
                 + "bytes, encode \(report.tenths(encode / Duration.milliseconds(1))) ms, "
                 + "restore \(report.tenths(milliseconds)) ms")
+        BenchmarkRow("restore the state of \(symbols) symbols", milliseconds, "ms")
+            .atMost(millisecondsMax).tell()
         if milliseconds > millisecondsMax {
             report.fail("a state takes more than \(Int(millisecondsMax)) ms to restore")
         }

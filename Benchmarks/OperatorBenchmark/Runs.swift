@@ -13,6 +13,11 @@ struct Outcome {
     var allocations: UInt64 = 0
     var total = Total()
 
+    /// Returns millions of trades per second.
+    func millions(_ load: Load) -> Double {
+        Double(load.trades) / (best / Duration.microseconds(1))
+    }
+
     /// Sums over all bars, which show whether two ways made the same ones.
     struct Total: Equatable {
         var bars: UInt64 = 0

@@ -1,3 +1,4 @@
+import BenchmarkRows
 import MarketModel
 import NatsTransport
 import Primitives
@@ -36,6 +37,9 @@ struct HourRun {
         print(
             "read of one partition, \(what): \(trades) trades in one pass of "
                 + "\(RepairBenchmark.seconds(best)) s")
+        BenchmarkRow(
+            "read of one partition, \(what)", Double(trades) * 1e3 / Double(best), "M trades/s"
+        ).tell()
     }
 
     /// Returns the number of trades in these packets.

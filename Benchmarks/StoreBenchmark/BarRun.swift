@@ -1,3 +1,4 @@
+import BenchmarkRows
 import PostgresClient
 import StoreSinks
 import TestSupport
@@ -57,6 +58,11 @@ struct BarRun {
             "bars: \(database.name), \(perTransaction) a transaction, \(revised / 10) % revisions: "
                 + "COPY \(Int(Double(Self.rowsPerTurn) / copy)) rows/s, ours \(percent(ratio)); "
                 + "sorted and counted \(percent(copy / best(times[.mergeOfAny] ?? [])))")
+        BenchmarkRow(
+            "\(database.name), bars, \(perTransaction) a transaction, \(revised / 10) % revisions",
+            Double(Self.rowsPerTurn) / best(times[.merge] ?? []), "rows/s"
+        ).beside("a plain COPY", Double(Self.rowsPerTurn) / copy).ratio(atLeast: Self.ratioMin)
+            .tell()
         return ratio >= Self.ratioMin
     }
 

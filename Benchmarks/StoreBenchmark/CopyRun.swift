@@ -1,3 +1,4 @@
+import BenchmarkRows
 import Foundation
 import PostgresClient
 import Primitives
@@ -18,6 +19,8 @@ struct CopyRun {
     let sessions: Int
     var isIndexed = true
     var rows = 400_000
+    /// Whether psycopg copies the same rows, too.
+    var isBesidePsycopg = false
 
     func run() throws -> Bool {
         let table = kind.sink.rawValue
@@ -54,7 +57,23 @@ struct CopyRun {
                 + "\(perTransaction) a transaction, \(sessions) session(s): "
                 + "\(Int(total / best(ours))) rows/s, psql \(Int(total / best(theirs))), "
                 + "\(percent(ratio)) of it")
+        row(total / best(ours)).beside("psql \\copy", total / best(theirs))
+            .ratio(atLeast: Self.ratioMin).tell()
+        if isBesidePsycopg { try besidePsycopg(total / best(ours)) }
         return ratio >= Self.ratioMin
+    }
+
+    /// The table with its columns, as in COPY.
+    var columns: String {
+        SinkCatalogue([kind.sink]).sinks[0].copy
+            .replacing(" FROM STDIN (FORMAT binary)", with: "").replacing("COPY ", with: "")
+    }
+
+    func row(_ rowsPerSecond: Double, _ remark: String = "") -> BenchmarkRow {
+        BenchmarkRow(
+            "\(database.name), \(kind.sink.rawValue)\(isIndexed ? "" : " without an index"), "
+                + "\(perTransaction) a transaction, \(sessions) session(s)\(remark)",
+            rowsPerSecond, "rows/s")
     }
 
     // MARK: ours
@@ -100,8 +119,6 @@ struct CopyRun {
     private func script(_ loads: [Load], _ name: String, _ folder: TemporaryFolder) throws -> String
     {
         let catalogue = SinkCatalogue([kind.sink])
-        let columns = catalogue.sinks[0].copy.replacing(" FROM STDIN (FORMAT binary)", with: "")
-            .replacing("COPY ", with: "")
         var lines = ["SELECT clock_timestamp() AS started \\gset"]
         for (number, load) in loads.enumerated() {
             var bytes: [UInt8] = []

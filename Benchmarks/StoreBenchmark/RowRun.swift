@@ -1,4 +1,5 @@
-internal import CAllocationCounter
+internal import BenchmarkRows
+import CAllocationCounter
 import Glibc
 import PostgresClient
 import Primitives
@@ -34,6 +35,8 @@ struct RowRun {
         say(
             "rows: \(kind.rawValue), \(perPacket) a packet: \(rounded(nanoseconds)) ns per row, "
                 + "\(allocations) allocations in \(rows) rows")
+        BenchmarkRow("rows of \(kind.rawValue), \(perPacket) a packet", nanoseconds, "ns/row")
+            .atMost(kind == .bars || perPacket < 64 ? nil : Self.nanosecondsMax).tell()
         let isFast = kind == .bars || perPacket < 64 || nanoseconds <= Self.nanosecondsMax
         return isFast && allocations < 64
     }

@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import CAllocationCounter
 internal import Glibc
 import MarketModel
@@ -23,11 +24,15 @@ struct StreamCoreBenchmark {
     static func main() throws {
         let packets = makePackets()
         let trades = packetTrades * packetCount * rounds
-        report("plain loop, one window per symbol", try plain(packets), trades)
+        let plain = try plain(packets)
+        report("plain loop, one window per symbol", plain, trades)
         var isClean = true
         for texts in [["1s"], ["1s", "1m"], ["1s", "1m", "1h"]] {
             let result = try measure(texts, packets)
-            report("bar machine, \(texts.joined(separator: " "))", result.best, trades)
+            let name = "bar machine, \(texts.joined(separator: " "))"
+            report(name, result.best, trades)
+            BenchmarkRow(name, each(result.best, trades), "ns/trade")
+                .beside("plain loop, one window per symbol", each(plain, trades)).tell()
             print("    bars \(result.bars), allocations in the steady state \(result.allocations)")
             isClean = isClean && result.allocations == 0
         }
@@ -40,6 +45,11 @@ struct StreamCoreBenchmark {
 
     /// The benchmark's generated data are wrong.
     struct Unusable: Error {}
+
+    /// Returns nanoseconds per trade.
+    static func each(_ duration: Duration, _ trades: Int) -> Double {
+        duration / Duration.nanoseconds(1) / Double(trades)
+    }
 
     static func report(_ name: String, _ duration: Duration, _ trades: Int) {
         let tenths = Int(duration / Duration.nanoseconds(1) * 10 / Double(trades))

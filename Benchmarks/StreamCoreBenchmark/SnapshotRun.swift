@@ -1,3 +1,4 @@
+import BenchmarkRows
 import MarketModel
 import Primitives
 import StreamCore
@@ -33,6 +34,11 @@ struct SnapshotRun {
         print(
             "snapshot, \(symbolCount) symbols, \(Self.series.count) series: \(bytes.count) bytes, "
                 + "encode \(milliseconds(encode)) ms, restore \(milliseconds(restore)) ms")
+        for (what, time) in [("encode", encode), ("restore", restore)] {
+            BenchmarkRow(
+                "snapshot of \(symbolCount) symbols, \(what)", time / Duration.milliseconds(1), "ms"
+            ).tell()
+        }
     }
 
     static func milliseconds(_ duration: Duration) -> String {

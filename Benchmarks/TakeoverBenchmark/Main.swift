@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import Glibc
 
 /// Measures how long partitions pause when their owner changes, with the shipped services and a
@@ -19,7 +20,7 @@ struct TakeoverBenchmark {
     static let handoverMark = 0.1
 
     static func main() throws {
-        var words = Array(CommandLine.arguments.dropFirst())
+        var words = BenchmarkRow.words
         if words.isEmpty { words = ["kills", "handovers"] }
         var isClean = true
         var loops = 8
@@ -56,6 +57,12 @@ struct Distribution {
         guard let last = sorted.last else { return .nan }
         let index = Int((Double(sorted.count) * share).rounded(.up)) - 1
         return sorted.indices.contains(index) ? sorted[index] : last
+    }
+
+    /// Records the middle and the 99th percentile, which has the mark.
+    func tell(_ name: String, mark: Double) {
+        BenchmarkRow("\(name), p50", quantile(0.5) * 1_000, "ms").tell()
+        BenchmarkRow("\(name), p99", quantile(0.99) * 1_000, "ms").atMost(mark * 1_000).tell()
     }
 
     /// The values in milliseconds.

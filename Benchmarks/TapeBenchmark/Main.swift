@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import Glibc
 import TestSupport
 
@@ -19,7 +20,7 @@ struct TapeBenchmark {
     static let purgeMark = 2.0
 
     static func main() throws {
-        let wanted = Set(CommandLine.arguments.dropFirst())
+        let wanted = Set(BenchmarkRow.words)
         /// Returns all of a kind, unless some of that kind are named.
         func chosen(_ all: [String]) -> [String] {
             wanted.isDisjoint(with: all) ? all : all.filter { wanted.contains($0) }
@@ -61,8 +62,8 @@ struct TapeBenchmark {
             publish.tape(try PublishRun(stage).unpaced())
             if reads { read.tape(try ReadRun(stage).run()) }
         }
-        publish.report("publish", stage, unit: "packets/s")
-        if reads { read.report("read", stage, unit: "packets/s") }
+        publish.report("publish", stage, unit: "packets/s", mark: publishMark)
+        if reads { read.report("read", stage, unit: "packets/s", mark: readMark) }
         return publish.ratio >= publishMark && (!reads || read.ratio >= readMark)
     }
 
@@ -75,7 +76,7 @@ struct TapeBenchmark {
             pair.tape(try PublishRun(stage).paced(rate: stage.pacedRate))
         }
         pair.report(
-            "ack p99 at \(Int(stage.pacedRate)) packets/s", stage, unit: "us")
+            "ack p99 at \(Int(stage.pacedRate)) packets/s", stage, unit: "us", mark: latencyMark)
         return pair.ratio <= latencyMark
     }
 
@@ -89,6 +90,10 @@ struct TapeBenchmark {
         print("gateway at 10000 ticks/s: \(Pair.hundredths(share * 100)) % of a core")
         let live = try GatewayRun.processorShare(ticksPerSecond: 10_000, live: true)
         print("  with each tick told live: \(Pair.hundredths(live * 100)) % of a core")
+        BenchmarkRow("gateway at 10000 ticks/s", share * 100, "% of a core")
+            .atMost(gatewayMark * 100).tell()
+        BenchmarkRow("gateway at 10000 ticks/s, with the live fan-out", live * 100, "% of a core")
+            .tell()
         return share < gatewayMark
     }
 }
@@ -115,7 +120,11 @@ struct Pair {
 
     var ratio: Double { value(tape) / value(bare) }
 
-    func report(_ what: String, _ stage: Stage, unit: String) {
+    func report(_ what: String, _ stage: Stage, unit: String, mark: Double) {
+        let row = BenchmarkRow(
+            "\(what), sync \(stage.syncInterval), \(stage.ticks) ticks a packet", value(tape), unit
+        ).beside("libnats in C", value(bare))
+        (isBetterLower ? row.ratio(atMost: mark) : row.ratio(atLeast: mark)).tell()
         func processor(_ result: RunResult?) -> String {
             guard let used = result?.processorMicroseconds, used > 0 else { return "" }
             return " (\(Self.hundredths(used)) us of processor each)"

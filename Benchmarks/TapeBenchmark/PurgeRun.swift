@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import Glibc
 import MarketModel
 import Membership
@@ -143,6 +144,8 @@ final class PurgeRun {
         print(
             "\(name): ack p99 \(Int(off)) us, while purging \(Int(on)) us: "
                 + "ratio \(Pair.hundredths(ratio))")
+        BenchmarkRow("ack p99 while purging, \(name), \(ticks) ticks a packet", on, "us")
+            .beside("the same without a keeper", off).ratio(atMost: TapeBenchmark.purgeMark).tell()
         mark(ratio <= TapeBenchmark.purgeMark, "\(name): ack p99 while purging")
     }
 

@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import CAllocationCounter
 internal import Glibc
 import MarketModel
@@ -20,6 +21,8 @@ struct TapeCodecBenchmark {
                 "\(ticks) ticks a packet: encode \(millions(encoded.best)) M/s, "
                     + "decode \(millions(decoded.best)) M/s, allocations \(encoded.allocations) "
                     + "and \(decoded.allocations) in \(ticksPerRun / ticks) packets")
+            BenchmarkRow("encode, \(ticks) ticks a packet", rate(encoded.best), "M ticks/s").tell()
+            BenchmarkRow("decode, \(ticks) ticks a packet", rate(decoded.best), "M ticks/s").tell()
             isClean = isClean && decoded.allocations == 0 && encoded.allocations == 0
         }
         guard isClean else {
@@ -36,9 +39,12 @@ struct TapeCodecBenchmark {
         var allocations: UInt64 = 0
     }
 
-    static func millions(_ duration: Duration) -> Int {
-        Int(Double(ticksPerRun) / (duration / Duration.microseconds(1)))
+    /// Returns millions of ticks per second.
+    static func rate(_ duration: Duration) -> Double {
+        Double(ticksPerRun) / (duration / Duration.microseconds(1))
     }
+
+    static func millions(_ duration: Duration) -> Int { Int(rate(duration)) }
 
     /// Counts only this thread, so other processes of a shared machine do not matter.
     static func processorTime() -> Duration {

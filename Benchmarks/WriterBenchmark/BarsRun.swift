@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import Foundation
 import MarketModel
 import Primitives
@@ -33,6 +34,9 @@ enum BarsRun {
             \(Int(Double(barsPerSecond) * seconds / max(1, after.count - before.count))) bars on \
             average (predecessor: 42,000 us), queue depth \(Int(depth)), \(resident) MiB resident
             """)
+        BenchmarkRow("bars, \(barsPerSecond)/s: a transaction", average * 1e3, "ms").tell()
+        BenchmarkRow("bars, \(barsPerSecond)/s: memory of the writer", Double(resident), "MiB")
+            .atMost(Double(WriterBenchmark.residentMiBMark)).tell()
         ground.postgres.pause()
         try feed.run(seconds: stallSeconds)
         let stalled = try writer.metric("mds_coord_queue_depth")
@@ -57,6 +61,8 @@ enum BarsRun {
             \(drained ?? caughtUp ?? 0) s (predecessor: 1.2 s), less than a second behind the tape \
             after \(caughtUp ?? 0) s, \(try writer.residentMiB()) MiB resident at most
             """)
+        BenchmarkRow("bars, after a stall of \(Int(stallSeconds)) s: caught up", caughtUp ?? 0, "s")
+            .tell()
         let isSmall = try writer.residentMiB() < WriterBenchmark.stalledMiBMark
         try writer.stop()
         return isSmall && resident < WriterBenchmark.residentMiBMark

@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import Glibc
 
 /// Measures the shipped store writer between a real nats-server and a real PostgreSQL that syncs to
@@ -26,7 +27,7 @@ struct WriterBenchmark {
     }
 
     private static func measure() throws {
-        var words = Array(CommandLine.arguments.dropFirst())
+        var words = BenchmarkRow.words
         if words.isEmpty { words = ["ticks", "bars"] }
         var isClean = true
         var index = 0

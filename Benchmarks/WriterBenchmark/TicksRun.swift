@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import Foundation
 import Primitives
 import ServiceRuntime
@@ -57,6 +58,11 @@ enum TicksRun {
                 \(WriterBenchmark.ticksMark)); \(Int(best.processorNanosecondsPerRow)) ns of the \
                 writer per row, \(best.residentMiB) MiB resident
                 """)
+            BenchmarkRow("ticks to rows, \(setting)", best.rowsPerSecond, "rows/s")
+                .beside("psql \\copy", bestCopy).ratio(atLeast: WriterBenchmark.ticksMark).tell()
+            BenchmarkRow(
+                "writer's processor, \(setting)", best.processorNanosecondsPerRow, "ns/row"
+            ).tell()
             isClean = isClean && ratio >= WriterBenchmark.ticksMark
             if setting == .shipped {
                 isClean = isClean && best.residentMiB < WriterBenchmark.residentMiBMark

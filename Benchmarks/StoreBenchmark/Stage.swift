@@ -31,13 +31,31 @@ struct Stage {
         func psql(_ sql: String) throws -> String { try server.psql(sql, database: name) }
     }
 
+    /// The schema could not be made.
+    struct Unusable: Error, CustomStringConvertible {
+        let description: String
+    }
+
     func database(_ name: String, timescale: Bool) throws -> Database {
         try server.createDatabase(name, timescale: timescale)
-        try server.psql("CREATE SCHEMA md", database: name)
+        let folder = try TemporaryFolder("store-benchmark")
+        let migration = try ServerProcess(
+            try ProductPrograms.path("store-writer"), ["migrate"],
+            environment: [
+                "POSTGRES_PORT": "\(server.port)", "POSTGRES_DB": name,
+                "POSTGRES_USER": PostgresServer.user, "POSTGRES_PASSWORD": PostgresServer.password,
+                "POSTGRES_MIGRATOR_USER": PostgresServer.user,
+                "POSTGRES_MIGRATOR_PASSWORD": PostgresServer.password,
+                "WRITER_MIGRATIONS": "\(ServerPrograms.checkout)/deploy/postgres",
+            ], logPath: folder.file("log"))
+        guard migration.waitUntilExit() == 0 else {
+            throw Unusable(description: "the migration failed: \(migration.log)")
+        }
         try server.psql("ALTER DATABASE \(name) SET search_path TO md, public")
-        let folder = "\(ServerPrograms.checkout)/deploy/postgres/migrations"
-        for file in ["0001_schema.sql", "0002_hypertables.sql", "0004_bars_replaced.sql"] {
-            try server.psql(file: "\(folder)/\(file)", database: name)
+        // A writer makes partitions of the present. The rows here are older.
+        for table in ["trades", "quotes", "bars_short"] where !timescale {
+            try server.psql(
+                "CREATE TABLE md.\(table)_older PARTITION OF md.\(table) DEFAULT", database: name)
         }
         return Database(server: server, name: name)
     }

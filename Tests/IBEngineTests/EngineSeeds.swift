@@ -8,19 +8,22 @@ enum EngineSeeds {
         ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
     }
 
-    /// Seeds that failed once.
+    /// Seeds that failed once, and those of the worlds of `some`.
     private static let kept: [UInt64] = [11_479_750_924_462_383_245]
+    private static let keptOfSome: [UInt64] = [14_168_490_540_340_141_770]
 
-    static let all: [UInt64] = {
-        if let only = number("SIMULATION_SEED") { return [only] }
+    private static let fixed = Array(UInt64(1)...150)
+
+    private static let fresh: [UInt64] = {
         var system = SystemRandomNumberGenerator()
-        let fresh = number("SIMULATION_SEEDS").map { Int(clamping: $0) } ?? 50
-        return Array(1...150) + kept
-            + (0..<fresh).map { _ in UInt64.random(in: 1_000_000...UInt64.max, using: &system) }
+        let count = number("SIMULATION_SEEDS").map { Int(clamping: $0) } ?? 50
+        return (0..<count).map { _ in UInt64.random(in: 1_000_000...UInt64.max, using: &system) }
     }()
 
-    /// One of five of the fixed ones, for worlds of many hours.
-    static var some: [UInt64] {
-        all.prefix(150).enumerated().filter { $0.offset % 5 == 0 }.map(\.element)
-    }
+    static let all: [UInt64] = number("SIMULATION_SEED").map { [$0] } ?? fixed + kept + fresh
+
+    /// One of five of them, for worlds of many hours.
+    static let some: [UInt64] =
+        number("SIMULATION_SEED").map { [$0] }
+        ?? (fixed + fresh).enumerated().filter { $0.offset % 5 == 0 }.map(\.element) + keptOfSome
 }

@@ -144,8 +144,8 @@ extension SimulatedServer {
 
     private func hasTwin(_ kind: Kind, _ instrument: Int) -> Bool {
         subscriptions.values.contains {
-            // A request that was on its way when all were forgotten is made a second time.
-            $0.kind == kind && $0.instrument == instrument && $0.made > forgotAt + second
+            // A request that was made before the client heard that all are lost is repeated.
+            $0.kind == kind && $0.instrument == instrument && lossDue == nil && $0.made > lossHeard
                 // Whether live data come again is asked beside delayed ones.
                 && !$0.isDelayed
         }

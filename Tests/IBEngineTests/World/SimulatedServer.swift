@@ -50,8 +50,10 @@ struct SimulatedServer {
     var withoutLive: Set<Int> = []
     /// It keeps the requests for these live data when it refuses them (10089).
     var keepsRefused = false
-    /// When the subscriptions were lost.
-    var forgotAt = Int64.min / 2
+    /// When the notice that all subscriptions are lost (1101) arrives; `nil`: none is on its way.
+    /// And when the client heard the last one. It repeats what it requested until then.
+    var lossDue: Int64?
+    var lossHeard = Int64.min
     /// The platform has lost its vendor.
     var isVendorLost = false
     var isFarmDown = false
@@ -112,6 +114,15 @@ struct SimulatedServer {
         flights = []
         late = []
         subscriptions = [:]
+        lossDue = nil
+    }
+
+    /// Loses all subscriptions, and reports that.
+    mutating func forget(_ now: Int64) {
+        subscriptions = [:]
+        wantsBulletins = false
+        send(words.notice(-1, 1101, "Connectivity has been restored"), now)
+        lossDue = flights.last?.due
     }
 
     mutating func send(_ bytes: [UInt8], _ now: Int64) {
@@ -213,6 +224,7 @@ struct SimulatedServer {
     /// Returns the bytes that have arrived by now.
     mutating func arrivals(_ now: Int64) -> [UInt8] {
         var bytes: [UInt8] = []
+        if let due = lossDue, due <= now { (lossDue, lossHeard) = (nil, now) }
         for flight in late where flight.due <= now { bytes += flight.bytes }
         late.removeAll { $0.due <= now }
         let count = flights.prefix { $0.due <= now }.count

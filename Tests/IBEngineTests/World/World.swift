@@ -211,14 +211,11 @@ struct World {
             case .restore(let lost):
                 guard server.isVendorLost else { continue }
                 server.isVendorLost = false
-                if lost {
-                    server.subscriptions = [:]
-                    server.forgotAt = now
-                    server.wantsBulletins = false
+                guard !lost else {
+                    server.forget(now)
+                    continue
                 }
-                server.send(
-                    server.words.notice(
-                        -1, lost ? 1101 : 1102, "Connectivity has been restored"), now)
+                tell(1102, "Connectivity has been restored")
             case .otherFarmUp: tell(2104, "Market data farm connection is OK:jfarm")
             case .farmUp(let isTold):
                 guard server.isFarmDown else { continue }

@@ -254,7 +254,7 @@ import Testing
 
 extension World {
     /// Lets so many seconds pass.
-    fileprivate mutating func pass(_ seconds: Int, step: Int64 = 100_000_000) {
+    mutating func pass(_ seconds: Int, step: Int64 = 100_000_000) {
         let end = now + Int64(seconds) * second
         while now < end { self.step(step) }
     }

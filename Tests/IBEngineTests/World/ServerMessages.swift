@@ -138,7 +138,11 @@ struct ServerMessages {
     func mode(_ request: Int32) -> [UInt8] { mode(request, isDelayed: isDelayed) }
 
     func mode(_ request: Int32, isDelayed: Bool) -> [UInt8] {
-        Self.frame(["58", "1", "\(request)", isDelayed ? "3" : "1"])
+        mode(request, isDelayed ? "3" : "1")
+    }
+
+    func mode(_ request: Int32, _ mode: String) -> [UInt8] {
+        Self.frame(["58", "1", "\(request)", mode])
     }
 
     func reroute(_ request: Int32, isDepth: Bool, to contract: Int) -> [UInt8] {

@@ -118,21 +118,7 @@ extension SimulatedServer {
         if hasTwin(kind, instrument) { complaints.append("\(symbol) is subscribed to twice") }
         var subscription = Subscription(kind: kind, instrument: instrument, made: now)
         if kind == .level1 {
-            let ticks = fields[16].split(separator: ",")
-            subscription.wantsNews = ticks.contains("292")
-            subscription.wantsVolume = ticks.contains("233")
-            subscription.wantsReports = subscription.wantsVolume && ticks.contains("375")
-            subscription.wantsData = !ticks.contains("mdoff")
-            if words.isDelayed || withoutLive.contains(instrument), !wantsDelayed {
-                guard keepsRefused else {
-                    return send(words.notice(id, 354, "Not subscribed"), now)
-                }
-                (subscription.wantsNews, subscription.wantsData) = (false, false)
-                subscription.isDelayed = true
-                subscriptions[id] = subscription
-                return send(words.notice(id, 10_089, "Requires additional subscription"), now)
-            }
-            subscription.isDelayed = withoutLive.contains(instrument)
+            guard isLevel1Open(id, fields, &subscription, now) else { return }
         } else if withoutLive.contains(instrument) {
             return send(words.notice(id, 10_189, "No market data permissions"), now)
         }
@@ -140,6 +126,51 @@ extension SimulatedServer {
         subscriptions[id] = subscription
         guard kind != .level1 else { return begin(id, instrument, now) }
         if subscription.needsBook, hasData { sendBook(id, now) }
+    }
+
+    /// Returns whether a request for level 1 gets the usual answer. Otherwise it is answered.
+    private mutating func isLevel1Open(
+        _ id: Int32, _ fields: [String], _ subscription: inout Subscription, _ now: Int64
+    ) -> Bool {
+        let ticks = fields[16].split(separator: ",")
+        subscription.wantsNews = ticks.contains("292")
+        subscription.wantsVolume = ticks.contains("233")
+        subscription.wantsReports = subscription.wantsVolume && ticks.contains("375")
+        subscription.wantsData = !ticks.contains("mdoff")
+        guard answers.isEmpty else {
+            subscriptions[id] = subscription
+            answer(id, answers.removeFirst(), now)
+            return false
+        }
+        let isRefused = words.isDelayed || withoutLive.contains(subscription.instrument)
+        guard isRefused, !wantsDelayed else {
+            subscription.isDelayed = withoutLive.contains(subscription.instrument)
+            return true
+        }
+        guard keepsRefused else {
+            send(words.notice(id, 354, "Not subscribed"), now)
+            return false
+        }
+        (subscription.wantsNews, subscription.wantsData) = (false, false)
+        subscription.isDelayed = true
+        subscriptions[id] = subscription
+        send(words.notice(id, 10_089, "Requires additional subscription"), now)
+        return false
+    }
+
+    /// Sends this about a request for level 1, which is open.
+    mutating func answer(_ id: Int32, _ parts: [Answer], _ now: Int64) {
+        for part in parts {
+            switch part {
+            case .code(let code): send(words.notice(id, code, "Notice \(code)"), now)
+            case .mode(let mode): send(words.mode(id, "\(mode)"), now)
+            case .live, .delayed:
+                subscriptions[id]?.isDelayed = part == .delayed
+                subscriptions[id]?.isDead = false
+            case .mute: subscriptions[id]?.isDead = true
+            case .end: end(id)
+            }
+        }
     }
 
     private func hasTwin(_ kind: Kind, _ instrument: Int) -> Bool {

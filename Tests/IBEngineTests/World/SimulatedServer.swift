@@ -22,6 +22,19 @@ struct SimulatedServer {
         var pausedUntil: Int64 = 0
     }
 
+    /// A part of an answer.
+    enum Answer: Hashable {
+        case code(Int)
+        /// Message 58: 1 live, 2 frozen, 3 delayed, 4 delayed frozen.
+        case mode(Int)
+        /// The request is kept, and these data come.
+        case live, delayed
+        /// The request is kept, and nothing comes.
+        case mute
+        /// The request has ended.
+        case end
+    }
+
     enum Kind { case level1, trades, quotes, midpoints, depth, smartDepth, bars }
 
     struct Flight {
@@ -50,6 +63,8 @@ struct SimulatedServer {
     var withoutLive: Set<Int> = []
     /// It keeps the requests for these live data when it refuses them (10089).
     var keepsRefused = false
+    /// What it answers the next requests for level 1, in place of what it would.
+    var answers: [[Answer]] = []
     /// When the notice that all subscriptions are lost (1101) arrives; `nil`: none is on its way.
     /// And when the client heard the last one. It repeats what it requested until then.
     var lossDue: Int64?

@@ -103,6 +103,10 @@ extension FeedMachine {
             refuse(route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
             move(route, toDelayed: false, reason, in: &turn)
             endDelayed(route.place, reason, in: &turn)
+        case .subscriptionMissing where slot.isDelivering && !slot.isOfDelayed:
+            // Live data come. Whether that notice is true of them, the next seconds show.
+            self[route].look.priceDue = turn.later(by: EngineLimits.settling)
+            return false
         case .notSubscribed, .subscriptionMissing:
             guard !slot.isOfDelayed else { return false }
             // After the second of these the request is still there.
@@ -182,6 +186,8 @@ extension FeedMachine {
         in turn: inout Turn
     ) {
         guard self[route].isOfDelayed != toDelayed else { return }
+        // Without this an answer that crosses the provider's report would end what is live by then.
+        endLook(route, cancels: true, in: &turn)
         deliverHeldTrades(route, in: &turn)
         let isLive = self[route].phase.live != nil
         if isLive { reportSubscription(route, .stop, reason, in: &turn) }
@@ -268,6 +274,7 @@ extension FeedMachine {
     /// Turns to delayed data, because a part of the live ones was refused and no price has come.
     mutating func turnToDelayed(_ route: FeedRoute, in turn: inout Turn) {
         let reason = self[route].remark.isEmpty ? "no live price came" : self[route].remark
+        holdLive(route, reason, in: &turn)
         restart(route, reason, cancels: true, toDelayed: true, in: &turn)
     }
 
@@ -291,19 +298,23 @@ extension FeedMachine {
         }
     }
 
-    /// Handles a notice about a question: a refusal. Returns false when it is about none.
+    /// Handles a notice about a question, which is a refusal or no answer. Returns false when it is
+    /// about none.
     mutating func tookLook(_ notice: IBNotice, in turn: inout Turn) -> Bool {
         guard let route = looks[notice.request] else { return false }
-        if case .tooManyLines(let limit) = notice.meaning {
+        let meaning = notice.meaning
+        // The rest of the data may still come.
+        guard !notice.isWarning, meaning != .partlyNotSubscribed else { return true }
+        if case .tooManyLines(let limit) = meaning {
             turn.pacing.refusedLine(id: notice.request, limit, now: turn.now.monotonic)
         }
         // Only a permanent refusal, and one for want of a line, has ended the request.
-        var isOpen = notice.meaning.outlook != .permanent
-        if case .tooManyLines = notice.meaning { isOpen = false }
+        var isOpen = meaning.outlook != .permanent
+        if case .tooManyLines = meaning { isOpen = false }
         endLook(route, cancels: isOpen, in: &turn)
         let isRefused =
-            notice.meaning == .notSubscribed || notice.meaning == .subscriptionMissing
-            || notice.meaning == .delayedDataFollow
+            meaning == .notSubscribed || meaning == .subscriptionMissing
+            || meaning == .delayedDataFollow
         if isRefused { closeLive(route.place, in: &turn) }
         return true
     }
@@ -313,8 +324,7 @@ extension FeedMachine {
         _ message: IBMessage, _ request: Int32, in turn: inout Turn
     ) -> Bool {
         guard let route = looks[request] else { return false }
-        var isLive = false
-        if case .tickPrice(let tick) = message { isLive = TickType.isLive(tick.type) }
+        var isLive = message.isLivePrice
         if case .marketDataType(_, let mode) = message {
             isLive = !mode.isDelayed
             if !isLive {

@@ -27,6 +27,8 @@ final class ConnectionLoop {
     /// followed the step.
     private static let timeNanoseconds: Int64 = 60_000_000_000
     private static let steppedTimeNanoseconds: Int64 = 10_000_000_000
+    /// The shortest time between two reports that delayed ticks are left out.
+    private static let lossNanoseconds: Int64 = 60_000_000_000
     /// The host's clock has stepped if it differs more than this from the gateway's time.
     private static let stepNanoseconds: Int64 = 1_000_000_000
     /// The most wishes of the engine that one turn carries out. A further one waits for the next
@@ -46,9 +48,9 @@ final class ConnectionLoop {
     private var buffer = [UInt8](repeating: 0, count: ConnectionLoop.readBytes)
     /// For `poll`: the wake event, then the socket.
     private var polls: [pollfd]
-    /// What the two channels have got.
+    /// What the two channels have got, and what they did not.
     private var handed = HandedOver()
-    /// When one of the channels was full at the last try, monotonic; `nil` while both accept
+    /// When the channel of live data was full at the last try, monotonic; `nil` while it accepts
     /// records.
     private var fullSince: MonotonicTime?
     /// The zones that the engine requested. Their rules cover so much of the future that reading
@@ -69,6 +71,10 @@ final class ConnectionLoop {
         var delayedFloor = Timestamp.undefined
         /// The engine has what the source of delayed data has on the tape.
         var isDelayedContinued = false
+        /// Delayed ticks for which their channel had no room; and when that was last reported,
+        /// monotonic.
+        var losses = DelayedLosses()
+        var lossReportedAt = MonotonicTime.distantPast
     }
 
     /// Everything that the thread is given.
@@ -325,14 +331,14 @@ final class ConnectionLoop {
         if let change { apply(change, now) }
     }
 
-    /// Hands the records and the floors over to the gateway. When a channel is full, its records
-    /// stay here and bytes stay in the socket, so TWS waits.
+    /// Hands the records and the floors over to the gateway. When the channel of live data is full,
+    /// its records stay here and bytes stay in the socket, so TWS waits.
     private func handOver(_ now: Moment) {
         let isFull = handOverLive()
-        let isDelayedFull = handOverDelayed()
+        let isBeyond = handOverDelayed(now)
         // The time since the last try is counted, and counting begins again.
         if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
-        fullSince = isFull || isDelayedFull ? now.monotonic : nil
+        fullSince = isFull || isBeyond ? now.monotonic : nil
     }
 
     /// Hands live data over. Returns true when the channel is full.
@@ -354,28 +360,51 @@ final class ConnectionLoop {
         }
     }
 
-    /// Hands delayed data over. They wait here until their source is open. Returns true when as
-    /// many wait as the channel takes.
-    private func handOverDelayed() -> Bool {
-        if !out.delayedRecords.isEmpty { parts.delayed.need() }
-        guard let channel = parts.delayed.channel else {
-            return out.delayedRecords.count >= parts.channel.recordsMax
+    /// Hands delayed data over. They wait here until their source is open and has room, as many as
+    /// its channel takes. Further ticks are left out. Returns true when more other records wait
+    /// than may.
+    private func handOverDelayed(_ now: Moment) -> Bool {
+        noteNeed()
+        let channel = parts.delayed.channel
+        let recordsMax = (channel ?? parts.channel).recordsMax
+        // Only this thread sends, so a channel that has room now takes the batch.
+        guard let channel, handed.isDelayedContinued,
+            channel.count < recordsMax || channel.isClosed
+        else {
+            leaveOutDelayed(beyond: recordsMax, now)
+            return out.delayedRecords.count >= recordsMax + DelayedLosses.othersMax
         }
-        guard handed.isDelayedContinued,
-            !out.delayedRecords.isEmpty || isNew(out.delayedFloor, handed.delayedFloor)
+        handed.losses.end(into: &out.delayedRecords, now: now.wall)
+        guard !out.delayedRecords.isEmpty || isNew(out.delayedFloor, handed.delayedFloor)
         else { return false }
         let tally = RecordTally(out.delayedRecords)
         switch channel.send(&out.delayedRecords, floor: out.delayedFloor) {
         case .sent:
             handed.delayedFloor = out.delayedFloor
             tally.add(to: parts.report.metrics.received)
-            return false
-        case .full: return true
+        case .full: break
         case .closed:
             // Its source has ended here, and so does this provider in a moment.
             out.delayedRecords.removeAll(keepingCapacity: true)
-            return false
         }
+        return false
+    }
+
+    /// Leaves out delayed ticks for which there is no room, and reports it.
+    private func leaveOutDelayed(beyond recordsMax: Int, _ now: Moment) {
+        let count = handed.losses.limit(&out.delayedRecords, to: recordsMax)
+        guard count > 0 else { return }
+        let isDue = now.monotonic >= handed.lossReportedAt + Self.lossNanoseconds
+        if isDue { handed.lossReportedAt = now.monotonic }
+        parts.report.leftOut(delayed: count, isReported: isDue)
+    }
+
+    /// Has the source of delayed data opened when the first of these have come, and reports it.
+    private func noteNeed() {
+        guard let first = out.delayedRecords.first, !parts.delayed.isNeeded else { return }
+        parts.delayed.need()
+        guard parts.settings.engine.delayed == .automatic else { return }
+        parts.report.delayedBegin(first, source: parts.order.source)
     }
 
     /// Gives the engine what the source of delayed data has on the tape, once that is open.
@@ -394,7 +423,7 @@ final class ConnectionLoop {
             // The source may be opened meanwhile. Without this its records would never leave.
             continueDelayed()
             handOver(moment())
-            guard fullSince != nil else { continue }
+            guard !out.records.isEmpty || !out.delayedRecords.isEmpty else { break }
             _ = poll(nil, 0, Int32(Self.fullNanoseconds / 1_000_000))
         }
     }

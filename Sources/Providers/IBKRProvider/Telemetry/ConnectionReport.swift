@@ -106,6 +106,28 @@ final class ConnectionReport: Sendable {
             IBKRTrouble(message: "\(count) events came too fast and are not in the log"))
     }
 
+    /// Reports that the first delayed data have come, in place of live ones.
+    func delayedBegin(_ first: ProviderRecord, source: SourceName) {
+        let symbol = first.header.map { self.symbol($0.symbol) } ?? "?"
+        telemetry.emit(IBKRDelayedBegin(symbol: symbol, source: source.delayed ?? source))
+    }
+
+    /// Reports that no delayed data are taken, because their source has no name.
+    func unnamedDelayed(_ source: SourceName) {
+        let most = SourceName.utf8CountMax - SourceName.delayedSuffix.utf8.count
+        telemetry.emit(
+            IBKRTrouble(
+                message: "no delayed data are taken: GATEWAY_SOURCE \(source) is too long for "
+                    + "their source (\(source)\(SourceName.delayedSuffix)): \(most) characters "
+                    + "at most; IBKR_DELAYED=false means the same"))
+    }
+
+    /// Counts delayed ticks that were left out, and reports it to the log if asked to.
+    func leftOut(delayed count: Int, isReported: Bool) {
+        metrics.delayedLeftOut.add(UInt64(count))
+        if isReported { telemetry.emit(IBKRDelayedLeftOut()) }
+    }
+
     /// Reports that the system has no rules of a time zone.
     func zoneMissing(_ name: String) {
         telemetry.emit(

@@ -1,5 +1,6 @@
 internal import IBEngine
 internal import IBProtocol
+internal import MarketModel
 internal import ServiceRuntime
 
 struct IBKRStateChanged: TelemetryEvent {
@@ -186,6 +187,35 @@ extension SizeUnit {
         case .shares: "shares"
         case .lots(let lot): "lots of \(lot)"
         }
+    }
+}
+
+/// The first delayed data in place of live ones, once per connection's thread.
+struct IBKRDelayedBegin: TelemetryEvent {
+    static let name = "ibkr.delayed"
+    /// The first instrument.
+    let symbol: String
+    /// The name of the source of delayed data.
+    let source: SourceName
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "live data of \(symbol) are refused: delayed data are recorded as source \(source), for "
+            + "each instrument that is refused; IBKR_DELAYED=false takes none"
+    }
+    var fields: [(String, LogValue)] {
+        [("symbol", .text(symbol)), ("source", .text(source.text))]
+    }
+}
+
+/// Delayed ticks are left out, because their source takes no records.
+struct IBKRDelayedLeftOut: TelemetryEvent {
+    static let name = "ibkr.delayed_left_out"
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "the source of delayed data takes no records: its ticks are left out until it does, and "
+            + "are in a gap record; live data continue; check the tape and the spool"
     }
 }
 

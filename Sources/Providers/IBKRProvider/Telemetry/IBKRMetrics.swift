@@ -10,6 +10,8 @@ struct IBKRMetrics: Sendable {
     let bytes: Counter
     /// Records handed over to the gateway, by the index in `RecordTally.names`.
     let received: [Counter]
+    /// Delayed ticks for which there was no room.
+    let delayedLeftOut: Counter
     private let states: [(SessionState, Gauge)]
     private let feeds: [(FeedStatus.State, Gauge)]
     private let failures: Gauge
@@ -33,6 +35,9 @@ struct IBKRMetrics: Sendable {
                 "mds_ibkr_records_total", "Records made of what TWS sent.",
                 labels: labels + [("kind", $0)])
         }
+        delayedLeftOut = metrics.counter(
+            "mds_ibkr_delayed_left_out_ticks_total",
+            "Delayed ticks left out because their source took no records.", labels: labels)
         states = SessionState.allCases.map {
             ($0, gauge("mds_ibkr_state", "1 at the connection's state.", ("state", $0.rawValue)))
         }

@@ -75,6 +75,26 @@ struct GatewaySettingsTests {
         #expect(TestService.problems(Main.description(of: [kind]), named) == [])
     }
 
+    @Test(
+        "the source of delayed data needs a name where nothing else is asked for",
+        arguments: [(nil, true), ("auto", true), ("false", true), ("true", false)]
+            as [(String?, Bool)])
+    func delayedNames(delayed: String?, isAccepted: Bool) throws {
+        var environment = [
+            "GATEWAY_PROVIDER": "ibkr", "GATEWAY_SOURCE": "new-york-desk-two",
+            "GATEWAY_INSTRUMENTS":
+                "\(ServerPrograms.checkout)/services/provider-gateway/instruments/benchmarks.yaml",
+        ]
+        environment["IBKR_DELAYED"] = delayed
+        let found = TestService.problems(Main.description, environment)
+        #expect(found.isEmpty == isAccepted, "\(found)")
+        #expect(isAccepted || found[0].hasPrefix("GATEWAY_SOURCE: new-york-desk-two is too long"))
+        environment["GATEWAY_SOURCE"] = "new-york-desk-2x"
+        #expect(TestService.problems(Main.description, environment) == [])
+        let configuration = try TestService.configuration(Main.description, environment)
+        #expect(configuration.text("IBKR_DELAYED") == delayed ?? "auto")
+    }
+
     @Test("every setting arrives")
     func all() throws {
         let settings = try GatewaySettings(

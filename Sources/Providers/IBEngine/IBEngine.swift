@@ -21,7 +21,7 @@ package struct IBEngineSettings: Hashable, Sendable {
     /// the same one.
     package var clientID: Int32
     /// Whether delayed data are taken where the account may not see live ones.
-    package var delayed = DelayedData.never
+    package var delayed = DelayedData.automatic
     /// How many subscriptions to market data, and how many to ticks tick by tick, the account may
     /// have at a time.
     package var lines = 100

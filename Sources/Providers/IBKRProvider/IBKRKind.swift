@@ -25,8 +25,9 @@ extension ProviderKind {
                 "IBKR_CONNECT_TIMEOUT", .duration(.milliseconds(100)...Duration.seconds(60)),
                 default: "5s", group: group, "How long an attempt to connect may take."),
             ConfigurationKey(
-                "IBKR_DELAYED", .choice(["auto", "true", "false"]), default: "false", group: group,
-                "auto: delayed data where live ones may not be seen; true: delayed ones alone."),
+                "IBKR_DELAYED", .choice(["auto", "true", "false"]), default: usual.delayed.rawValue,
+                group: group,
+                "auto: delayed data where live are refused; true: delayed alone; false: none."),
             ConfigurationKey(
                 "IBKR_LINES", .integer(1...10_000), default: "\(usual.lines)", group: group,
                 "Market data lines of the account; instruments beyond wait for one."),
@@ -75,5 +76,5 @@ extension ProviderKind {
     ) { context in
         try IBKRProvider(context)
     }
-    .takingDelayed { $0.text("IBKR_DELAYED") != DelayedData.never.rawValue }
+    .takingDelayed { $0.text("IBKR_DELAYED") == DelayedData.always.rawValue }
 }

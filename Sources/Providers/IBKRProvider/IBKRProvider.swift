@@ -46,6 +46,11 @@ package final class IBKRProvider: ProviderSource {
 
     package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
         let report = ConnectionReport(order, telemetry, full: FullTime())
+        var settings = settings
+        if settings.engine.delayed == .automatic, order.source.delayed == nil {
+            settings.engine.delayed = .never
+            report.unnamedDelayed(order.source)
+        }
         let parts = ConnectionLoop.Parts(
             settings: settings, order: order, channel: channel, delayed: outlet, inbox: inbox,
             report: report)

@@ -43,8 +43,8 @@ public struct ProviderKind: Sendable {
     /// is the only one of its source, its instruments do not change while it runs, and its gaps are
     /// not filled. `nil`: the provider gets a list, or learns its instruments from the data.
     public var instruments: Instruments?
-    /// Returns whether its settings ask for delayed data, which need a source of their own; `nil`:
-    /// it has none.
+    /// Returns whether its settings ask for delayed data in any case, so that the source of these
+    /// has to have a name; `nil`: it never has delayed data.
     public var takesDelayed: (@Sendable (Configuration) -> Bool)?
     /// Makes a provider for one tenure, or for one attempt to start it. The provider connects to
     /// nothing before `start`.

@@ -52,7 +52,7 @@ struct DelayedSourceTests {
                 """, to: "instruments.yaml")
             environment = tape.environment.merging([
                 "GATEWAY_INSTRUMENTS": list, "IBKR_PORT": "\(broker.port)",
-                "IBKR_TICK_LINES": "100", "IBKR_DELAYED": "auto",
+                "IBKR_TICK_LINES": "100",
                 "GATEWAY_SPOOL": folder.file("spool"),
             ]) { $1 }
             gateway = try BrokerGateway(environment, log: folder.file("gateway-1.log"))

@@ -34,6 +34,8 @@ final class ScriptedProvider: ProviderSource {
         /// Whether providers do not end when they are asked to.
         let isHanging = Mutex(false)
         let isUrgent = Mutex(true)
+        /// The delayed data of each provider.
+        let delayed = Mutex<ScriptedDelayed?>(nil)
 
         var starts: [Began] { began.withLock { $0 } }
         var stops: Int { stopped.withLock { $0 } }
@@ -88,5 +90,32 @@ final class ScriptedProvider: ProviderSource {
         return false
     }
 
+    func write(into json: inout JSONWriter) {}
+
+    var delayed: (any DelayedProvider)? { log.delayed.withLock { $0 } }
+}
+
+/// The delayed data of a scripted provider.
+final class ScriptedDelayed: DelayedProvider {
+    let log = ScriptedProvider.Log()
+    let name: String
+    let isUrgent = true
+    private let provider: ScriptedProvider
+    private let needed = Atomic(false)
+
+    init(_ name: String) {
+        self.name = name
+        provider = ScriptedProvider(name, log)
+    }
+
+    var isNeeded: Bool { needed.load(ordering: .relaxed) }
+    func need() { needed.store(true, ordering: .relaxed) }
+
+    func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
+        try provider.start(order, into: channel)
+    }
+
+    func follow(begun: [UInt32], ended: [UInt32]) { provider.follow(begun: begun, ended: ended) }
+    func stop(within timeout: Duration) -> Bool { provider.stop(within: timeout) }
     func write(into json: inout JSONWriter) {}
 }

@@ -28,7 +28,7 @@ private struct TestPacket: QueueItem, Equatable {
     func isOfSameInput(as other: TestPacket) -> Bool { input == other.input }
 
     mutating func absorb(_ later: TestPacket) -> Bool {
-        guard isDropped, later.isDropped, input == later.input,
+        guard rows == 0, later.rows == 0, isDropped == later.isDropped, input == later.input,
             numbers.upperBound == later.numbers.lowerBound
         else { return false }
         numbers = numbers.lowerBound..<later.numbers.upperBound
@@ -152,6 +152,37 @@ struct PacketQueueTests {
         #expect(items.map(\.numbers) == [0..<4, 0..<2, 5..<6, 2..<5])
     }
 
+    @Test("what has no rows is one entry per input, needs no room, and no batch waits for it")
+    func skips() {
+        var queue = Queue(Queue.Limits(rows: 10, bytes: 1_000))
+        func skipped(_ input: Int, _ numbers: Range<Int>) -> TestPacket {
+            TestPacket(input, numbers, rows: 0, bytes: 0)
+        }
+        for packet in [skipped(0, 0..<5), skipped(1, 0..<2), skipped(0, 5..<9)] {
+            #expect(queue.offer(packet, drops: false, now: .at(1)) == .taken)
+        }
+        #expect(queue.count == 2 && queue.rows == 0 && !queue.isHigh)
+        #expect(queue.oldest == nil && queue.oldestSkipped == .at(1))
+        // It takes no room from a packet that is larger than the queue.
+        #expect(queue.offer(TestPacket(0, 9..<29), drops: false, now: .at(2)) == .taken)
+        #expect(queue.oldest == .at(2) && queue.oldestSkipped == .at(1) && queue.isHigh)
+        // After rows of its input it is an entry of its own; in a full queue, too.
+        #expect(queue.offer(skipped(0, 29..<30), drops: false, now: .at(3)) == .taken)
+        #expect(queue.offer(skipped(1, 2..<4), drops: true, now: .at(3)) == .taken)
+        #expect(
+            take(&queue).map(\.numbers) == [0..<9, 0..<4, 9..<29, 29..<30])
+        #expect(queue.isEmpty && queue.oldestSkipped == nil && !queue.isHigh)
+        // What cannot be joined is bounded.
+        for number in 0..<queue.limits.rowless {
+            let packet = skipped(0, number * 2..<number * 2 + 1)
+            #expect(queue.offer(packet, drops: false, now: .at(4)) == .taken)
+        }
+        #expect(queue.offer(skipped(0, 9_999..<9_999), drops: false, now: .at(4)) == .refused)
+        #expect(queue.isHigh)
+        _ = take(&queue)
+        #expect(queue.isEmpty && !queue.isHigh)
+    }
+
     @Test("dropped: one entry per input behind what waits, until the low mark")
     func drops() {
         var queue = Queue(Queue.Limits(rows: 10, bytes: 1_000))
@@ -169,7 +200,7 @@ struct PacketQueueTests {
         #expect(queue.offer(TestPacket(0, 30..<31), drops: true, now: .at(2)) == .taken)
         // Separate runs of one input are bounded, and then refused.
         var admissions: [Queue.Admission] = []
-        for number in 0...Queue.droppedMax {
+        for number in 0...queue.limits.rowless {
             let first = 100 + number * 100
             admissions.append(
                 queue.offer(TestPacket(0, first..<first + 11), drops: true, now: .at(3)))
@@ -248,7 +279,7 @@ private struct LaneWorld {
         default: startAnew()
         }
         if queue.rows > max(queue.limits.rows, largest) { fault("\(queue.rows) rows") }
-        if queue.rows > queue.limits.rows, queue.count(where: { !$0.isDropped }) > 1 {
+        if queue.rows > queue.limits.rows, queue.count(where: { $0.rows > 0 }) > 1 {
             fault("something beside what is larger than the lane")
         }
         if queue.rows > queue.limits.highRows, !queue.isHigh { fault("high, and does not say so") }
@@ -269,7 +300,8 @@ private struct LaneWorld {
         let count = Int(random.next() % 12) + (random.next() % 50 == 0 ? 60 : 0)
         let numbers = next[input]..<next[input] + count
         next[input] += count
-        put(TestPacket(input, numbers))
+        let isSkipped = random.next() % 4 == 0
+        put(TestPacket(input, numbers, rows: isSkipped ? 0 : nil, bytes: isSkipped ? 0 : nil))
     }
 
     private mutating func put(_ packet: TestPacket) {

@@ -6,6 +6,7 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import StoreSinks
 import TapeCodec
 import TapeTransport
 import TestSupport
@@ -27,10 +28,10 @@ private final class WorkerScene {
     private var source: TestSource
     private(set) var answers: [OwnershipAnswer] = []
 
-    init(_ name: String) throws {
+    init(_ name: String, _ changes: [String: String] = [:]) throws {
         bench = try WriterBench(name)
-        service = try TestService(
-            Main.description, bench.environment().merging(["WRITER_THREADS": "1"]) { $1 })
+        let environment = bench.environment().merging(["WRITER_THREADS": "1"]) { $1 }
+        service = try TestService(Main.description, environment.merging(changes) { $1 })
         let context = service.context
         let settings = WriterSettings(context.configuration)
         let gate = SteadyGate(port)
@@ -79,8 +80,16 @@ private final class WorkerScene {
     }
 
     /// Brings the worker a packet of its present reading, as the intake does.
-    func bring(_ worker: StoreWorker) throws {
-        WriterBench.fill(&source, ticks: 4)
+    func bring(_ worker: StoreWorker, quotes: Int = 1, trades: Int = 3) throws {
+        let time = Timestamp(nanoseconds: WriterBench.start)
+        let header = TickHeader(symbol: 0, providerTime: time, receiveTime: time)
+        let (price, size) = (Price(raw: 1), Quantity(raw: 1))
+        for _ in 0..<quotes {
+            source.append(
+                Quote(
+                    header: header, bidPrice: price, bidSize: size, askPrice: price, askSize: size))
+        }
+        for _ in 0..<trades { source.append(Trade(header: header, price: price, size: size)) }
         let packet = source.seal(watermark: .undefined)
         let position = TapePosition(
             streamCreated: Timestamp(nanoseconds: 77), sequence: packet.header.firstOrdinal,
@@ -88,10 +97,13 @@ private final class WorkerScene {
         let item = QueuedPacket(
             input: 0, reading: worker.assignment.reading, position: position,
             header: packet.header,
-            message: try NatsMessage(subject: "x", payload: packet.bytes))
+            message: try NatsMessage(subject: "x", payload: packet.bytes),
+            count: packet.bytes.withRawSpan { parts.settings.sinks.count($0, packet.header) })
         #expect(queue.offer(item, now: SystemClock().monotonic()) == .taken)
     }
 
+    /// The number of transactions so far.
+    var batches: Double { service.metric("mds_worker_batches_written_total") ?? 0 }
     var reasons: [String] { service.context.readiness.health.reasons }
     var hasLost: Bool { answers.contains { if case .lost = $0 { true } else { false } } }
 }
@@ -137,5 +149,31 @@ struct WorkerLifeTests {
         try scene.live { _ in scene.answers.count > 1 }
         #expect(scene.answers.count == 2 && !scene.hasLost, "\(scene.answers)")
         #expect(scene.service.metric("mds_writer_fenced_total") == nil)
+    }
+
+    @Test("100,000 ticks of a table that is switched off cost no transaction, and are in the books")
+    func skippedTicks() throws {
+        let scene = try WorkerScene(
+            "worker_l3", ["WRITER_SINKS": "trades", "WRITER_BATCH_WAIT": "60s"])
+        var turns = 0
+        try scene.live { worker in
+            guard scene.answers.count == 1 else { return false }
+            scene.queue.wake()
+            turns += 1
+            switch turns {
+            case 1: for _ in 0..<100 { try scene.bring(worker, quotes: 1_000, trades: 0) }
+            case 2..<10: #expect(scene.batches == 0 && scene.queue.waiting.packets == 1)
+            // Three trades, among more quotes, take the position along.
+            case 10: try scene.bring(worker, quotes: 100, trades: 3)
+            default: break
+            }
+            return scene.batches > 0
+        }
+        #expect(scene.batches == 1)
+        #expect(scene.service.metric("mds_writer_ticks_skipped_total{sink=\"quotes\"}") == 100_100)
+        #expect(
+            try scene.bench.database.psql(
+                "SELECT last_ordinal, written, skipped, missing, gaps FROM sink_audit")
+                == "100103|3|100100|0|0")
     }
 }

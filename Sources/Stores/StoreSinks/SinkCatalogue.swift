@@ -25,6 +25,7 @@ package struct SinkCatalogue: Sendable {
     /// `names` are the tables that are switched on.
     package init(_ names: Set<SinkName> = Set(SinkName.allCases)) {
         let sinks = Self.all.filter { names.contains($0.name) }
+        precondition(Self.all.count <= RecordCount.sinksMax, "more sinks than are counted")
         self.sinks = sinks
         tables = sinks.compactMap(\.tables.first) + sinks.flatMap { $0.tables.dropFirst() }
         rest = Self.all.firstIndex { $0.name == .events } ?? 0
@@ -61,8 +62,11 @@ package struct SinkCatalogue: Sendable {
         return places[owner] == nil ? Self.all[owner].name : nil
     }
 
+    /// Returns whether a sink of `all` is switched on.
+    func isOn(_ owner: Int) -> Bool { places[owner] != nil }
+
     /// Returns the index in `all` of a template's sink.
-    private func owner(_ template: UInt16) -> Int {
+    func owner(_ template: UInt16) -> Int {
         let slot = Int(template & 0xff)
         return templates[slot] == template ? Int(owners[slot]) : rest
     }

@@ -59,6 +59,9 @@ struct BatchWork: Sendable {
             guard let time = record.receiveTime else { return }
             outcome.oldestReceiveTime = min(outcome.oldestReceiveTime, time)
         }
+        for packets in batch.rowless {
+            outcome.skipped.merge(packets.run.skipped, uniquingKeysWith: +)
+        }
     }
 
     /// Notes a record whose sink takes its kind, but can make no row of it.

@@ -4,6 +4,7 @@ import MembershipTransport
 import NatsTransport
 import Primitives
 import ServiceRuntime
+import StoreSinks
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -31,6 +32,8 @@ final class Intake {
     let client: TapeClient
     let context: ServiceContext
     private let beat: ThreadBeat
+    /// The tables that are switched on.
+    private let sinks: SinkCatalogue
     let queues: WorkerQueues
     /// Brings this thread its packets, and wakes of other threads.
     let mailbox: TapeMailbox
@@ -70,6 +73,7 @@ final class Intake {
         _ queues: WorkerQueues, mailbox: TapeMailbox, port: OwnershipPort, gate: SteadyGate,
         client: TapeClient, context: ServiceContext, report: WriterReport
     ) throws {
+        sinks = queues.sinks
         let beat = context.threads.thread("intake")
         self.beat = beat
         let client = client.calling(beat)
@@ -177,14 +181,15 @@ final class Intake {
         guard inputs[reader].isOpen, let reading = slot.reading,
             let position = readers.position(reader)
         else { return }
+        let count = message.withPayload { sinks.count($0, header) }
         offer(
             QueuedPacket(
                 input: reader, reading: reading, position: position, header: header,
-                message: message), to: slot.worker)
+                message: message, count: count), to: slot.worker)
     }
 
     /// Offers a packet to a queue. Without room, the policy WRITER_OVERFLOW decides. The policy
-    /// `drop` also holds readers when too many dropped packets wait (`PacketQueue.droppedMax`).
+    /// `drop` also holds readers when too many packets without rows wait (`Limits.rowless`).
     private func offer(_ packet: QueuedPacket, to index: Int) {
         let queue = queues.all[index]
         switch queue.offer(packet, now: clock.monotonic()) {
@@ -192,8 +197,8 @@ final class Intake {
             metrics.submitted.add(UInt64(packet.rows))
             if queues.settings.overflow == .block, queue.waiting.isHigh { hold(index) }
         case .dropped:
-            metrics.dropped.add(UInt64(packet.rows))
-            workers[index].droppedUnreported += UInt64(packet.rows)
+            metrics.dropped.add(packet.records)
+            workers[index].droppedUnreported += packet.records
         case .refused where queues.settings.overflow == .error:
             guard ending == nil else { return }
             context.telemetry.emit(QueueFull(thread: index, capacity: queue.limits.rows))

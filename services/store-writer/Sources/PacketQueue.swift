@@ -3,14 +3,15 @@ import Primitives
 /// An element of a `PacketQueue`. `QueuedPacket` is the only one in the service; tests have smaller
 /// ones.
 protocol QueueItem {
-    /// The number of its records, each of which makes at most one row; 0 when it was dropped.
+    /// The number of its records that make a row. An element without any is *rowless*: its packet
+    /// has none, or it was dropped. Only its ordinals and its position wait then.
     var rows: Int { get }
-    /// The size of its packet; 0 when it was dropped.
+    /// The size of its packet; 0 when it is rowless.
     var bytes: Int { get }
     /// Returns what remains of the element when there is no room: its ordinals and its position.
     func dropped() -> Self
-    /// Joins a later dropped element into this one. Returns false, and changes nothing, when they
-    /// cannot be joined.
+    /// Joins a later rowless element into this one, which is rowless, too. Returns false, and
+    /// changes nothing, when they cannot be joined.
     mutating func absorb(_ later: Self) -> Bool
     /// Returns whether both are of one input. Elements of one input stay in the order of the tape.
     func isOfSameInput(as other: Self) -> Bool
@@ -45,12 +46,16 @@ struct PacketQueue<Item: QueueItem> {
     struct Limits: Hashable, Sendable {
         let rows: Int
         let bytes: Int
+        /// The maximum of rowless entries. One more is refused, also with the policy to drop.
+        let rowless: Int
         let marks: RowMarks
 
-        init(rows: Int, bytes: Int, marks: RowMarks = RowMarks()) {
+        /// `inputs` is the number of inputs that the queue serves: each has a rowless entry.
+        init(rows: Int, bytes: Int, inputs: Int = 0, marks: RowMarks = RowMarks()) {
             precondition(rows > 0 && bytes > 0, "a queue has room for something")
             self.rows = rows
             self.bytes = bytes
+            rowless = inputs + PacketQueue.rowlessSpare
             self.marks = marks
         }
 
@@ -87,17 +92,28 @@ struct PacketQueue<Item: QueueItem> {
         var item: Item
         /// When it came.
         let arrived: MonotonicTime
-        /// Whether its rows were dropped.
-        let isDropped: Bool
+        /// Why it has no rows; `nil` when it has some.
+        var rowless: Rowless?
+
+        var isSkipped: Bool { rowless == .skipped }
     }
 
-    /// The maximum number of dropped entries. One more is refused, also with the policy to drop.
-    static var droppedMax: Int { 256 }
+    /// Why an entry has no rows.
+    private enum Rowless {
+        /// There was no room for them.
+        case dropped
+        /// Its packet has none: nothing but its position has to be written.
+        case skipped
+    }
+
+    /// How many more rowless entries there may be than inputs: an input needs a second one when
+    /// rows came between them, or when they cannot be joined.
+    private static var rowlessSpare: Int { 256 }
 
     let limits: Limits
     private var entries: [Entry] = []
-    /// The number of dropped entries.
-    private var droppedEntries = 0
+    /// The number of rowless entries.
+    private var rowlessEntries = 0
     /// The rows of all entries.
     private(set) var rows = 0
     /// The bytes of all entries.
@@ -111,51 +127,54 @@ struct PacketQueue<Item: QueueItem> {
 
     var isEmpty: Bool { entries.isEmpty }
     var count: Int { entries.count }
-    /// When the oldest element came; `nil` when there is none.
-    var oldest: MonotonicTime? { entries.first?.arrived }
+    /// When the oldest element came that is not skipped, so that a transaction is worth its while;
+    /// `nil` when there is none.
+    var oldest: MonotonicTime? { entries.first { !$0.isSkipped }?.arrived }
+    /// When the oldest skipped element came; `nil` when there is none.
+    var oldestSkipped: MonotonicTime? { entries.first(where: \.isSkipped)?.arrived }
 
     // MARK: adding
 
     /// Adds an element, which came at `now`. With `drops`, an element without room is dropped
     /// instead of refused.
     mutating func offer(_ item: Item, drops: Bool, now: MonotonicTime) -> Admission {
+        if item.rows == 0, item.bytes == 0 {
+            guard add(item, .skipped, now) else {
+                isHigh = true
+                return .refused
+            }
+            return .taken
+        }
         if isDropping || !hasRoom(for: item) {
             isHigh = true
-            guard drops else { return .refused }
-            return drop(item, now)
+            guard drops, add(item.dropped(), .dropped, now) else { return .refused }
+            isDropping = true
+            return .dropped
         }
-        entries.append(Entry(item: item, arrived: now, isDropped: false))
+        entries.append(Entry(item: item, arrived: now))
         rows += item.rows
         bytes += item.bytes
         if rows >= limits.highRows || bytes >= limits.highBytes { isHigh = true }
         return .taken
     }
 
-    /// Returns whether there is room. An empty queue takes an element of any size, because that
-    /// element would never find room otherwise.
+    /// Returns whether there is room. A queue with rowless entries only takes an element of any
+    /// size, because that element would never find room otherwise.
     private func hasRoom(for item: Item) -> Bool {
-        entries.isEmpty
+        rows == 0 && bytes == 0
             || (item.rows <= limits.rows - rows && item.bytes <= limits.bytes - bytes)
     }
 
-    /// Adds what remains of a dropped element, if possible by joining it to a dropped entry of its
-    /// input. It is refused when there are too many dropped entries.
-    private mutating func drop(_ item: Item, _ now: MonotonicTime) -> Admission {
-        let dropped = item.dropped()
-        // Only the dropped entries at the end of the queue are considered. Among them the element
-        // joins the last one of its input. If it joined an earlier one, or one before an entry with
-        // rows, the position of its input would go back later.
-        var index = entries.count - 1
-        while index >= 0, entries[index].isDropped {
-            if entries[index].item.absorb(dropped) { return .dropped }
-            if entries[index].item.isOfSameInput(as: dropped) { break }
-            index -= 1
-        }
-        guard droppedEntries < Self.droppedMax else { return .refused }
-        isDropping = true
-        droppedEntries += 1
-        entries.append(Entry(item: dropped, arrived: now, isDropped: true))
-        return .dropped
+    /// Adds a rowless element, if possible by joining it to the last entry of its input. An earlier
+    /// entry does not take it: the position of its input would go back later. Returns false when
+    /// there are too many rowless entries.
+    private mutating func add(_ item: Item, _ cause: Rowless, _ now: MonotonicTime) -> Bool {
+        let last = entries.lastIndex { $0.item.isOfSameInput(as: item) }
+        if let last, entries[last].rowless != nil, entries[last].item.absorb(item) { return true }
+        guard rowlessEntries < limits.rowless else { return false }
+        rowlessEntries += 1
+        entries.append(Entry(item: item, arrived: now, rowless: cause))
+        return true
     }
 
     // MARK: removing
@@ -183,7 +202,7 @@ struct PacketQueue<Item: QueueItem> {
             }
             takenRows += item.rows
             takenBytes += item.bytes
-            if entries[seen].isDropped { droppedEntries -= 1 }
+            if entries[seen].rowless != nil { rowlessEntries -= 1 }
             items.append(item)
             taken += 1
             seen += 1
@@ -197,7 +216,7 @@ struct PacketQueue<Item: QueueItem> {
     /// Removes the elements for which `isGone` is true.
     mutating func remove(where isGone: (Item) -> Bool) {
         entries.removeAll { isGone($0.item) }
-        droppedEntries = entries.count { $0.isDropped }
+        rowlessEntries = entries.count { $0.rowless != nil }
         rows = entries.reduce(0) { $0 + $1.item.rows }
         bytes = entries.reduce(0) { $0 + $1.item.bytes }
         endHighIfLow()

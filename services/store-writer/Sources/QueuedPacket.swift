@@ -1,5 +1,6 @@
 import MarketModel
 import NatsTransport
+import StoreSinks
 import TapeCodec
 
 /// A packet on its way from its reader to the worker of its partition.
@@ -7,8 +8,8 @@ struct QueuedPacket: Sendable, QueueItem {
     enum Content: Sendable {
         /// The whole packet.
         case packet(PacketHeader, NatsMessage)
-        /// Packets that were dropped, because there was no room: only their ordinals are left.
-        case dropped(DroppedRun)
+        /// Packets without rows: only their ordinals are left.
+        case rowless(RowlessRun)
     }
 
     /// The number of its input: the ticks or the bars of a partition.
@@ -16,32 +17,45 @@ struct QueuedPacket: Sendable, QueueItem {
     /// The number of the partition's reading (`WorkerQueue`). Packets of an earlier reading are
     /// ignored.
     let reading: UInt64
+    /// The number of its records that make a row; 0 when their tables are switched off, and when it
+    /// was dropped.
+    private(set) var rows: Int
     /// The reader's position after the packet, or after the last packet of the run.
     private(set) var position: TapePosition
     private(set) var content: Content
 
+    /// A packet of which no record makes a row waits as a run, so that its bytes are not kept.
     init(
         input: Int, reading: UInt64, position: TapePosition, header: PacketHeader,
-        message: NatsMessage
+        message: NatsMessage, count: RecordCount
     ) {
         self.input = input
         self.reading = reading
         self.position = position
-        content = .packet(header, message)
-    }
-
-    var rows: Int {
-        if case .packet(let header, _) = content { Int(header.tickCount) } else { 0 }
+        rows = count.rows
+        content =
+            rows > 0
+            ? .packet(header, message)
+            : .rowless(RowlessRun(header, .switchedOff, skipped: count.skipped))
     }
 
     var bytes: Int {
         if case .packet(let header, _) = content { Int(header.byteCount) } else { 0 }
     }
 
+    /// The number of its records, with rows or without.
+    var records: UInt64 {
+        switch content {
+        case .packet(let header, _): UInt64(header.tickCount)
+        case .rowless(let run): run.tickCount
+        }
+    }
+
     func dropped() -> QueuedPacket {
         guard case .packet(let header, _) = content else { return self }
         var left = self
-        left.content = .dropped(DroppedRun(header))
+        left.rows = 0
+        left.content = .rowless(RowlessRun(header, .dropped))
         return left
     }
 
@@ -49,17 +63,25 @@ struct QueuedPacket: Sendable, QueueItem {
 
     mutating func absorb(_ later: QueuedPacket) -> Bool {
         guard input == later.input, reading == later.reading,
-            case .dropped(var run) = content, case .dropped(let more) = later.content,
+            case .rowless(var run) = content, case .rowless(let more) = later.content,
             run.append(more)
         else { return false }
-        content = .dropped(run)
+        content = .rowless(run)
         position = later.position
         return true
     }
 }
 
-/// The ordinals of dropped packets of one input, which follow each other on the tape.
-struct DroppedRun: Hashable, Sendable {
+/// The ordinals of packets of one input that follow each other on the tape, and that make no rows.
+struct RowlessRun: Hashable, Sendable {
+    /// Why they make no rows.
+    enum Cause: Hashable, Sendable {
+        /// The tables of all their records are switched off (WRITER_SINKS), or they have none.
+        case switchedOff
+        /// The queue had no room for them, and its policy is to drop. The table `gaps` names them.
+        case dropped
+    }
+
     /// Consecutive ordinals of one source and epoch. A packet without records makes an empty piece,
     /// which keeps the epoch.
     struct Piece: Hashable, Sendable {
@@ -75,9 +97,14 @@ struct DroppedRun: Hashable, Sendable {
     /// its epoch, missing ordinals, or ordinals that the tape gives out again: a run has few.
     static let piecesMax = 256
 
+    let cause: Cause
     private(set) var pieces: [Piece]
+    /// The number of records by their table, which is switched off.
+    private(set) var skipped: [SinkName: UInt64]
 
-    init(_ header: PacketHeader) {
+    init(_ header: PacketHeader, _ cause: Cause, skipped: [SinkName: UInt64] = [:]) {
+        self.cause = cause
+        self.skipped = skipped
         pieces = [
             Piece(
                 source: header.source, epoch: header.epoch, firstOrdinal: header.firstOrdinal,
@@ -85,12 +112,13 @@ struct DroppedRun: Hashable, Sendable {
         ]
     }
 
-    /// The number of dropped records.
+    /// The number of records.
     var tickCount: UInt64 { pieces.reduce(0) { $0 + UInt64($1.tickCount) } }
 
-    /// Appends a later run of the same input. Returns false, and appends nothing, when there would
-    /// be too many pieces.
-    mutating func append(_ later: DroppedRun) -> Bool {
+    /// Appends a later run of the same input. Returns false, and appends nothing, when it has
+    /// another cause, or when there would be too many pieces.
+    mutating func append(_ later: RowlessRun) -> Bool {
+        guard cause == later.cause else { return false }
         var joined = pieces
         for piece in later.pieces {
             guard let index = joined.lastIndex(where: { $0.source == piece.source }),
@@ -104,6 +132,7 @@ struct DroppedRun: Hashable, Sendable {
         }
         guard joined.count <= Self.piecesMax else { return false }
         pieces = joined
+        skipped.merge(later.skipped, uniquingKeysWith: +)
         return true
     }
 }

@@ -185,12 +185,20 @@ final class StoreWorker {
         if waitUntil > now { return until(waitUntil) }
         if !batch.isEmpty || !waitingForDays.isEmpty { return .zero }
         let waiting = queue.waiting
-        guard let oldest = waiting.oldest else { return Self.idle }
+        guard let latest = latest(waiting) else { return Self.idle }
         if isDue(waiting) { return .zero }
-        let latest = oldest + parts.settings.batches.waitNanoseconds
-        guard mayBeEarly else { return until(latest) }
+        guard mayBeEarly, waiting.oldest != nil else { return until(latest) }
         let early = parts.early.beginning(of: number) ?? now + Self.earlyNanoseconds
         return until(min(latest, early))
+    }
+
+    /// Returns when the packets in the queue have waited long enough; `nil` when there are none.
+    private func latest(_ waiting: WorkerQueue.Waiting) -> MonotonicTime? {
+        let batches = parts.settings.batches
+        let rows = waiting.oldest.map { $0 + batches.waitNanoseconds }
+        let skipped = waiting.oldestSkipped.map { $0 + batches.skippedWaitNanoseconds }
+        guard let rows, let skipped else { return rows ?? skipped }
+        return min(rows, skipped)
     }
 
     /// Writes what is due, or what waits, if this worker has the early turn.
@@ -223,10 +231,9 @@ final class StoreWorker {
     /// Returns whether the queue holds enough packets for a batch, or one that has waited long
     /// enough. A high queue holds enough, because its readers are held.
     private func isDue(_ waiting: WorkerQueue.Waiting) -> Bool {
-        guard let oldest = waiting.oldest else { return false }
+        guard let latest = latest(waiting) else { return false }
         return waiting.isHigh || waiting.rows >= parts.settings.batches.rows
-            || waiting.packets >= WriterSettings.batchPacketsMax
-            || clock.monotonic() >= oldest + parts.settings.batches.waitNanoseconds
+            || waiting.packets >= WriterSettings.batchPacketsMax || clock.monotonic() >= latest
     }
 
     // MARK: the database
@@ -342,13 +349,13 @@ final class StoreWorker {
                     .account(header.source)?.lastOrdinal
                 let item = WriteBatch.Item(
                     input: packet.input, header: header, message: message,
-                    position: packet.position, storedOrdinal: stored ?? 0)
+                    position: packet.position, storedOrdinal: stored ?? 0, rows: packet.rows)
                 if later.contains(packet.input) {
                     waitingForDays.add(item)
                 } else {
                     batch.add(item)
                 }
-            case .dropped(let run):
+            case .rowless(let run):
                 if later.contains(packet.input) {
                     waitingForDays.add(run, input: packet.input, position: packet.position)
                 } else {

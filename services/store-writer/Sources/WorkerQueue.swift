@@ -27,7 +27,9 @@ struct PartitionView: Sendable {
 /// database. An *input* is the ticks or the bars of a partition, by its number (`InputNumber`). A
 /// *reading* is the time in which a partition is read from one claim on; its number is unique in
 /// the worker, and packets of an earlier reading are ignored. The *rows* of a packet are its
-/// records (`PacketHeader.tickCount`), because each one makes at most one row.
+/// records whose tables are switched on (WRITER_SINKS): each one makes at most one row. A packet
+/// without any is *rowless*, and only its position has to be written. That is worth no transaction
+/// of its own for a while, so it neither fills a batch nor wakes the worker.
 ///
 /// Any thread may call it, and only `wait` blocks. It is bounded: packets by the queue's limits,
 /// orders by `ordersMax`, and views by the number of partitions, because only the latest of each is
@@ -43,8 +45,10 @@ final class WorkerQueue: Sendable {
         let packets: Int
         let rows: Int
         let bytes: Int
-        /// When the oldest packet came; `nil` when the queue is empty.
+        /// When the oldest packet with rows, or dropped packet, came; `nil` when there is none.
         let oldest: MonotonicTime?
+        /// When the oldest other packet came; `nil` when there is none.
+        let oldestSkipped: MonotonicTime?
         /// Whether the high mark was passed, and the low mark was not reached since.
         let isHigh: Bool
         /// Since when it is high; `nil` when it is not.
@@ -95,22 +99,23 @@ final class WorkerQueue: Sendable {
     }
 
     /// Changes the waiting packets, and calls `onMark` when that passes a mark. Returns the result
-    /// of `body`, whether the queue was empty before, and the number of rows before and after.
+    /// of `body`, whether nothing was worth a transaction before, and the number of rows before and
+    /// after.
     private func change<Result: Sendable>(
         _ body: (inout State) -> Result
-    ) -> (result: Result, wasEmpty: Bool, before: Int, after: Int) {
-        let (result, mark, wasEmpty, before, after) = state.withLock { state in
-            let (wasHigh, wasEmpty, before) = (
-                state.packets.isHigh, state.packets.isEmpty, state.packets.rows
+    ) -> (result: Result, wasIdle: Bool, before: Int, after: Int) {
+        let (result, mark, wasIdle, before, after) = state.withLock { state in
+            let (wasHigh, wasIdle, before) = (
+                state.packets.isHigh, state.packets.oldest == nil, state.packets.rows
             )
             let result = body(&state)
             let isHigh = state.packets.isHigh
             let mark: Packets.Mark? = isHigh == wasHigh ? nil : (isHigh ? .high : .low)
             if mark != nil { state.highSince = isHigh ? clock.monotonic() : nil }
-            return (result, mark, wasEmpty, before, state.packets.rows)
+            return (result, mark, wasIdle, before, state.packets.rows)
         }
         if let mark { onMark(number, mark) }
-        return (result, wasEmpty, before, after)
+        return (result, wasIdle, before, after)
     }
 
     // MARK: the intake
@@ -120,11 +125,12 @@ final class WorkerQueue: Sendable {
     func offer(_ packet: QueuedPacket, now: MonotonicTime) -> Packets.Admission {
         let drops = overflow == .drop
         let change = change { $0.packets.offer(packet, drops: drops, now: now) }
-        // The worker wakes up for the first packet, for a full batch, and when a packet found no
-        // room: then it writes what waits, however little that is.
+        // The worker wakes up for the first packet with rows, for a full batch, and when a packet
+        // found no room: then it writes what waits, however little that is.
+        let isFirst = change.wasIdle && (change.after > 0 || change.result == .dropped)
         let isDue =
             change.result == .refused || change.before < batchRows && change.after >= batchRows
-        if change.wasEmpty || isDue { wake() }
+        if isFirst || isDue { wake() }
         return change.result
     }
 
@@ -227,8 +233,8 @@ final class WorkerQueue: Sendable {
         state.withLock { state in
             Waiting(
                 packets: state.packets.count, rows: state.packets.rows, bytes: state.packets.bytes,
-                oldest: state.packets.oldest, isHigh: state.packets.isHigh,
-                highSince: state.highSince)
+                oldest: state.packets.oldest, oldestSkipped: state.packets.oldestSkipped,
+                isHigh: state.packets.isHigh, highSince: state.highSince)
         }
     }
 }

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import StoreSinks
 
 /// The bounded queues between the intake and the workers. Each worker has a queue with an equal
 /// share of the capacity. A full queue delays only the partitions of its own worker.
@@ -16,15 +17,19 @@ final class WorkerQueues: Sendable {
     }
 
     let settings: Settings
+    /// The tables that are switched on.
+    let sinks: SinkCatalogue
     /// The queues by the number of their worker.
     let all: [WorkerQueue]
 
     /// `onMark` is called on the thread that passes a mark, and must not block.
     init(_ settings: WriterSettings, onMark: @escaping WorkerQueue.OnMark) {
         self.settings = settings.queue
+        sinks = settings.sinks
         let limits = WorkerQueue.Packets.Limits(
             rows: max(1, settings.queue.rows / settings.threads),
-            bytes: max(1, settings.queue.bytes / settings.threads), marks: settings.queue.marks)
+            bytes: max(1, settings.queue.bytes / settings.threads),
+            inputs: 2 * settings.partitions, marks: settings.queue.marks)
         all = (0..<settings.threads).map { number in
             WorkerQueue(
                 number, limits: limits, partitions: settings.partitions,

@@ -18,6 +18,8 @@ struct WriteBatch {
         /// packet up to this ordinal are left out. Normally the packet's first ordinal is above it.
         /// It is not when the tape gives out ordinals again, after a restore from a backup.
         var storedOrdinal: UInt64 = 0
+        /// The number of its records whose tables are switched on; `nil`: of all.
+        var rows: Int?
 
         /// The number of its records whose ordinals are stored already.
         var givenTwice: UInt64 {
@@ -26,25 +28,24 @@ struct WriteBatch {
         }
     }
 
-    /// Packets that the queue dropped. They have no rows; only their ordinals and the position
-    /// after them are written.
-    struct Dropped {
+    /// Packets without rows; only their ordinals and the position after them are written.
+    struct Rowless {
         /// The number of their input.
         let input: Int
-        let run: DroppedRun
+        let run: RowlessRun
         let position: TapePosition
         /// The number of items of the batch that came before it.
         let itemsBefore: Int
     }
 
     private(set) var items: [Item] = []
-    private(set) var dropped: [Dropped] = []
-    /// The number of records of all items, each of which makes at most one row.
+    private(set) var rowless: [Rowless] = []
+    /// The number of records of all items that make a row.
     private(set) var rows = 0
     /// The bytes of all items.
     private(set) var bytes = 0
 
-    var isEmpty: Bool { items.isEmpty && dropped.isEmpty }
+    var isEmpty: Bool { items.isEmpty && rowless.isEmpty }
 
     /// Whether no more may be added. Only `waitingForDays` grows so far: a batch from the queue is
     /// bounded by its portion.
@@ -53,26 +54,26 @@ struct WriteBatch {
             || items.count >= WriterSettings.batchPacketsMax
     }
 
-    /// The inputs of all items and dropped packets.
-    var inputs: Set<Int> { Set(items.map(\.input)).union(dropped.map(\.input)) }
+    /// The inputs of all packets.
+    var inputs: Set<Int> { Set(items.map(\.input)).union(rowless.map(\.input)) }
 
     /// Adds a packet.
     mutating func add(_ item: Item) {
         items.append(item)
-        rows += Int(item.header.tickCount)
+        rows += item.rows ?? Int(item.header.tickCount)
         bytes += Int(item.header.byteCount)
     }
 
-    /// Adds dropped packets.
-    mutating func add(_ run: DroppedRun, input: Int, position: TapePosition) {
-        dropped.append(
-            Dropped(input: input, run: run, position: position, itemsBefore: items.count))
+    /// Adds packets without rows.
+    mutating func add(_ run: RowlessRun, input: Int, position: TapePosition) {
+        rowless.append(
+            Rowless(input: input, run: run, position: position, itemsBefore: items.count))
     }
 
     /// Removes everything, and keeps the memory.
     mutating func removeAll() {
         items.removeAll(keepingCapacity: true)
-        dropped.removeAll(keepingCapacity: true)
+        rowless.removeAll(keepingCapacity: true)
         rows = 0
         bytes = 0
     }
@@ -95,8 +96,8 @@ struct WriteBatch {
     /// Appends the packets of another batch, in their order. `isWanted` selects them by their
     /// input.
     mutating func append(_ later: WriteBatch, where isWanted: (Int) -> Bool = { _ in true }) {
-        var left = later.dropped[...]
-        func addDropped(before count: Int) {
+        var left = later.rowless[...]
+        func addRowless(before count: Int) {
             while let next = left.first, next.itemsBefore <= count {
                 left.removeFirst()
                 guard isWanted(next.input) else { continue }
@@ -104,10 +105,10 @@ struct WriteBatch {
             }
         }
         for (index, item) in later.items.enumerated() {
-            addDropped(before: index)
+            addRowless(before: index)
             if isWanted(item.input) { add(item) }
         }
-        addDropped(before: later.items.count)
+        addRowless(before: later.items.count)
     }
 
     /// Returns the position of each input after the batch, with its counts and gaps. `stored`
@@ -122,7 +123,7 @@ struct WriteBatch {
             add(&position)
             positions[input] = position
         }
-        var left = dropped[...]
+        var left = rowless[...]
         for index in 0...items.count {
             while let next = left.first, next.itemsBefore <= index {
                 left.removeFirst()

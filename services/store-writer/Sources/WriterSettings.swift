@@ -60,6 +60,11 @@ struct WriterSettings: Sendable {
         var waitNanoseconds: Int64
         /// Whether one worker at a time may write fewer rows earlier (`EarlyTurn`).
         var mayBeEarly = true
+
+        /// How long the oldest packet without rows waits at most for rows, with which its position
+        /// is written: a second, or longer where rows wait longer. After a crash, what was skipped
+        /// in this time is read again.
+        var skippedWaitNanoseconds: Int64 { max(waitNanoseconds, 1_000_000_000) }
     }
 
     static let keys: [ConfigurationKey] =

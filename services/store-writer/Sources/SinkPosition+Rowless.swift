@@ -3,14 +3,14 @@ import Primitives
 import TapeCodec
 
 extension SinkPosition {
-    /// Adds dropped packets to the counts: their records are counted as skipped, and their ordinals
-    /// are listed in `gaps`.
-    mutating func add(_ run: DroppedRun) {
-        for piece in run.pieces { add(piece) }
+    /// Adds packets without rows to the counts: their records are counted as skipped. The ordinals
+    /// of dropped ones are listed in `gaps`.
+    mutating func add(_ run: RowlessRun) {
+        for piece in run.pieces { add(piece, run.cause) }
     }
 
     /// Adds a piece as if it were a packet. Only ordinals that were not stored before are skipped.
-    private mutating func add(_ piece: DroppedRun.Piece) {
+    private mutating func add(_ piece: RowlessRun.Piece, _ cause: RowlessRun.Cause) {
         var header = PacketHeader(
             kind: input == .ticks ? .ticks : .bars, partition: partition, source: piece.source,
             epoch: piece.epoch, firstOrdinal: piece.firstOrdinal, watermark: .undefined,
@@ -22,7 +22,7 @@ extension SinkPosition {
         add(
             header,
             TickCount(skipped: skipped, givenTwice: UInt64(piece.tickCount) - skipped))
-        guard skipped > 0 else { return }
+        guard cause == .dropped, skipped > 0 else { return }
         gaps.append(
             SinkGap(
                 source: piece.source, ordinals: first...(first + skipped - 1), reason: .dropped,

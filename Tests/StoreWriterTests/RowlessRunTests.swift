@@ -1,23 +1,26 @@
 import MarketModel
 import Primitives
+import ServiceTestSupport
+import StoreSinks
 import TapeCodec
 import Testing
 
 @testable import StoreWriter
 
-@Suite("What the queue dropped")
-struct DroppedRunTests {
+@Suite("Packets without rows")
+struct RowlessRunTests {
     private func run(
-        _ source: String, _ first: UInt64, _ count: UInt32, epoch: UInt64 = 1
-    ) throws -> DroppedRun {
+        _ source: String, _ first: UInt64, _ count: UInt32, epoch: UInt64 = 1,
+        _ cause: RowlessRun.Cause = .dropped, skipped: [SinkName: UInt64] = [:]
+    ) throws -> RowlessRun {
         var header = PacketHeader(
             kind: .ticks, partition: Partition(0), source: try #require(SourceName(source)),
             epoch: epoch, firstOrdinal: first, watermark: .undefined, sendTime: .undefined)
         header.tickCount = count
-        return DroppedRun(header)
+        return RowlessRun(header, cause, skipped: skipped)
     }
 
-    private func shown(_ run: DroppedRun) -> [String] {
+    private func shown(_ run: RowlessRun) -> [String] {
         run.pieces.map { "\($0.source.text) \($0.firstOrdinal)+\($0.tickCount) e\($0.epoch)" }
     }
 
@@ -38,13 +41,28 @@ struct DroppedRunTests {
     @Test("more pieces than a run may have are not taken, and nothing is changed")
     func bounded() throws {
         var all = try run("a", 1, 1)
-        for number in 1..<DroppedRun.piecesMax {
+        for number in 1..<RowlessRun.piecesMax {
             let isTaken = try all.append(run("a", UInt64(number) * 10, 1))
             #expect(isTaken)
         }
         let before = all
         let isTaken = try all.append(run("a", 1_000_000, 1))
         #expect(!isTaken && all == before)
+    }
+
+    @Test("those of tables that are switched off are skipped, not named, and join no dropped ones")
+    func switchedOff() throws {
+        var all = try run("a", 1, 10, .switchedOff, skipped: [.quotes: 7, .trades: 3])
+        let isTaken = try all.append(run("a", 11, 2, .switchedOff, skipped: [.trades: 2]))
+        #expect(isTaken)
+        let isJoined = try all.append(run("a", 13, 2))
+        #expect(!isJoined)
+        #expect(shown(all) == ["a 1+12 e1"])
+        #expect(all.skipped == [.quotes: 7, .trades: 5])
+        var position = SinkPosition(input: .ticks, partition: Partition(0), ownerEpoch: 1)
+        position.add(all)
+        #expect(position.gaps.isEmpty)
+        #expect(position.sources.first?.skipped == 12 && position.sources.first?.written == 0)
     }
 
     @Test("in the books it is skipped and named, but for what was stored before")
@@ -81,5 +99,44 @@ struct DroppedRunTests {
         position.add(try run("a", .max - 5, 5))
         position.add(try run("a", .max - 5, 5))
         #expect(position.sources.first?.skipped == 5)
+    }
+
+    @Test("records are counted by their table; in a damaged packet all of them may make rows")
+    func counted() throws {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try #require(SourceName("a")))
+        let symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("S")), provider: "p", since: .undefined))
+        let time = Timestamp(nanoseconds: 1)
+        let header = TickHeader(symbol: symbol, providerTime: time, receiveTime: time)
+        let (price, size) = (Price(raw: 1), Quantity(raw: 1))
+        for number in 0..<12 {
+            let isTrade = number % 4 == 0
+            let isAppended =
+                isTrade
+                ? builder.append(Trade(header: header, price: price, size: size))
+                : builder.append(
+                    Quote(
+                        header: header, bidPrice: price, bidSize: size, askPrice: price,
+                        askSize: size))
+            #expect(isAppended)
+        }
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: .undefined))
+        func count(_ names: Set<SinkName>, _ bytes: [UInt8]) -> RecordCount {
+            bytes.withRawSpan { SinkCatalogue(names).count($0, packet.header) }
+        }
+        let all = Set(SinkName.allCases)
+        #expect(count(all, packet.bytes) == RecordCount(rows: 12))
+        #expect(
+            count([.trades], packet.bytes) == RecordCount(rows: 3, skipped: [.quotes: 9]))
+        #expect(
+            count([.bars], packet.bytes) == RecordCount(rows: 0, skipped: [.quotes: 9, .trades: 3]))
+        // The last record's length is cut off, or its packet has one record less than it states.
+        for cut in [8, WireFormat.Block.quote + 8] {
+            #expect(count([.bars], Array(packet.bytes.dropLast(cut))) == RecordCount(rows: 12))
+        }
     }
 }

@@ -8,6 +8,11 @@ import Synchronization
 ///
 /// The worker after the last one is the first that may take the next turn. Each other one waits a
 /// little longer, so that a worker with nothing to write costs only that.
+///
+/// When rows are many, batches fill within WRITER_BATCH_WAIT, and an early one would only make the
+/// next ones smaller: more commits for the same rows, at the time when the database can spare them
+/// least. So a worker whose last two batches were full ones, less than that time apart, takes no
+/// turn until twice their distance has passed without another one.
 struct EarlyTurn: Sendable {
     /// The rest is this many times as long as the transaction, up to `restMax`, but never shorter
     /// than the transaction: a slow database gets no more than half of the time for early batches.
@@ -24,6 +29,10 @@ struct EarlyTurn: Sendable {
     private var lastWorker: Int
     private var restUntil = MonotonicTime.distantPast
     private var step: Int64 = 0
+    /// By worker: when its last full batch began, and until when the next one is expected.
+    private var filledAt: [MonotonicTime]
+    private var expectedUntil: [MonotonicTime]
+    private let waitNanoseconds: Int64
 
     /// `waitNanoseconds` is the longest time that rows wait for others.
     init(workers: Int, waitNanoseconds: Int64) {
@@ -31,13 +40,23 @@ struct EarlyTurn: Sendable {
         self.workers = workers
         restMax = max(1, waitNanoseconds / Int64(3 * workers))
         lastWorker = workers - 1
+        filledAt = Array(repeating: .distantPast, count: workers)
+        expectedUntil = filledAt
+        self.waitNanoseconds = waitNanoseconds
+    }
+
+    /// Notes that the worker writes a batch that has as many rows as one waits for.
+    mutating func filled(_ worker: Int, now: MonotonicTime) {
+        let distance = max(0, now - filledAt[worker])
+        filledAt[worker] = now
+        expectedUntil[worker] = distance < waitNanoseconds ? now + 2 * distance : now
     }
 
     /// Returns when the worker may take the turn; `nil` while another one has it.
     func beginning(of worker: Int) -> MonotonicTime? {
         guard holder == nil else { return nil }
         let place = (worker - lastWorker - 1 + workers) % workers
-        return restUntil + Int64(place) * step
+        return max(restUntil + Int64(place) * step, expectedUntil[worker])
     }
 
     /// Gives the worker the turn if it may take it. Then it has to call `end`.
@@ -68,6 +87,11 @@ final class EarlyTurns: Sendable {
 
     /// Returns when the worker may take the turn; `nil` while another one has it.
     func beginning(of worker: Int) -> MonotonicTime? { turn.withLock { $0.beginning(of: worker) } }
+
+    /// Notes that the worker writes a full batch.
+    func filled(_ worker: Int, now: MonotonicTime) {
+        turn.withLock { $0.filled(worker, now: now) }
+    }
 
     /// Gives the worker the turn if it may take it.
     func take(_ worker: Int, now: MonotonicTime) -> Bool {

@@ -204,6 +204,9 @@ final class StoreWorker {
     /// Writes what is due, or what waits, if this worker has the early turn.
     private func writeIfDue() {
         if isDue {
+            if queue.waiting.rows >= parts.settings.batches.rows {
+                parts.early.filled(number, now: clock.monotonic())
+            }
             write()
         } else if mayBeEarly, store.isConnected, isSteady, clock.monotonic() >= waitUntil,
             queue.waiting.oldest != nil, parts.early.take(number, now: clock.monotonic())

@@ -3,6 +3,7 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
+import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport
@@ -102,13 +103,17 @@ struct GatewaySettingsTests {
                 Main.description,
                 [
                     "GATEWAY_SOURCE": "desk-2", "GATEWAY_PACKETS_PER_SECOND": "77",
-                    "GATEWAY_LATENCY": "frugal",
+                    "GATEWAY_LATENCY": "frugal", "GATEWAY_PACKET_BYTES": "512KiB",
                     "SYNTHETIC_SEED": "9223372036854775807", "SYNTHETIC_SYMBOLS": "BTC/USD, ^GSPC",
                     "SYNTHETIC_RATE": "1000000", "SYNTHETIC_TICKS": "12", "SYNTHETIC_PACE": "full",
                     "SYNTHETIC_BACKLOG": "2m", "MDS_STREAM_BYTES": "64MiB",
                 ]))
         #expect(settings.source.text == "desk-2")
-        #expect(settings.pace == PacketPace.Settings(aim: .frugal, packetsPerSecond: 77))
+        let growth = PacketGrowth(bytesMax: 512 * 1_024)
+        #expect(growth.ticksMax == 4_096)
+        #expect(
+            settings.pace
+                == PacketPace.Settings(aim: .frugal, packetsPerSecond: 77, growth: growth))
         #expect(settings.synthetic?.market.seed == UInt64(Int64.max))
         #expect(settings.synthetic?.market.symbols.map(\.text) == ["BTC/USD", "^GSPC"])
         #expect(settings.synthetic?.pace == .full && settings.synthetic?.total == 12)
@@ -131,6 +136,7 @@ struct GatewaySettingsTests {
             ("GATEWAY_SOURCE", "manual"), ("GATEWAY_SOURCE", "ibkr-delayed"),
             ("GATEWAY_SOURCE", "much-too-long-for-the-wire"), ("GATEWAY_PROVIDER", "nobody"),
             ("GATEWAY_LATENCY", "fast"), ("GATEWAY_LATENCY", "2s"), ("GATEWAY_LATENCY", "0ms"),
+            ("GATEWAY_PACKET_BYTES", "131071"), ("GATEWAY_PACKET_BYTES", "513KiB"),
             ("GATEWAY_PACKETS_PER_SECOND", "0"), ("GATEWAY_PACKETS_PER_SECOND", "1000001"),
             ("SYNTHETIC_SEED", "-1"), ("SYNTHETIC_SEED", "9223372036854775808"),
             ("SYNTHETIC_RATE", "0"), ("SYNTHETIC_RATE", "1000001"), ("SYNTHETIC_RATE", "ten"),

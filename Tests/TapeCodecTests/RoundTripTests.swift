@@ -129,10 +129,50 @@ import Testing
         #expect(builder.append(try Samples.trade(symbol: symbol)))
     }
 
-    @Test("a packet with many long symbols stops growing before its buffer ends")
-    func manySymbols() throws {
+    @Test(
+        "a packet grows as far as it is set to, in a buffer that grows with it",
+        arguments: [128, 200, 300, 512])
+    func growth(kibibytes: Int) throws {
+        let growth = PacketGrowth(bytesMax: kibibytes * 1_024)
+        #expect(growth.ticksMax == kibibytes * 8)
         var builder = PacketBuilder(
-            kind: .ticks, partition: Partition(0), source: try Samples.source("a"))
+            kind: .ticks, partition: Partition(0), source: try Samples.source("a"), growth: growth)
+        let symbol = builder.register(try Samples.definition("AAPL"))
+        let (quote, trade) = (try Samples.quote(symbol: symbol), try Samples.trade(symbol: symbol))
+        var recycled: SealedPacket?
+        for _ in 0..<3 {
+            var count = 0
+            while count % 4 == 0 ? builder.append(trade) : builder.append(quote) { count += 1 }
+            #expect(count == growth.ticksMax)
+            let packet = builder.seal(Samples.seal, recycling: recycled.take())
+            #expect(packet.byteCount <= growth.bytesMax + PacketLimits.tickBytesMax)
+            #expect(Unpacked(packet.array).trades.count == count / 4)
+            recycled = packet
+        }
+        // News are limited by bytes: each takes some room for definitions that it does not need.
+        var news = TickSamples.newsHeadline()
+        news.header.symbol = symbol
+        news.headline = String(repeating: "x", count: 1_000)
+        while builder.append(.news(news)) == .appended {}
+        #expect(builder.byteCount > growth.bytesMax - 4_096)
+        let packet = builder.seal(Samples.seal)
+        _ = try packet.array.withRawSpan { try PacketReader.validate($0) }
+    }
+
+    @Test("a growth that readers would not take is a bug")
+    func trapsGrowth() async {
+        await #expect(processExitsWith: .failure) {
+            _ = PacketGrowth(bytesMax: PacketLimits.growthBytesLargest + 1)
+        }
+    }
+
+    @Test(
+        "a packet with many long symbols stops growing before its buffer ends",
+        arguments: [PacketLimits.growthBytesMax, PacketLimits.growthBytesLargest])
+    func manySymbols(bytesMax: Int) throws {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try Samples.source("a"),
+            growth: PacketGrowth(bytesMax: bytesMax))
         var appended = 0
         for index in 0..<2_000 {
             let name = String(repeating: "é", count: 250) + String(index)

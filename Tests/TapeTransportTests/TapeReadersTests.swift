@@ -132,6 +132,32 @@ import Testing
         #expect(rig.log.count("tape.reader.renewed") == 0)
     }
 
+    @Test("the largest packet that a publisher may be set to comes to its readers")
+    func largestPacket() throws {
+        let tape = try TapeServer()
+        let rig = try tape.rig()
+        let largest = PacketGrowth(bytesMax: PacketLimits.growthBytesLargest)
+        try rig.addLane(0, growth: largest)
+        rig.addReader(0)
+        rig.publisher.open()
+        rig.readers.open(0, at: nil)
+        #expect(rig.run { rig.publisher.isReady(lane: 0) })
+        // Definitions with long names make the packet grow to its last byte.
+        let name = try #require(Symbol(String(repeating: "x", count: Symbol.utf8CountMax)))
+        let definition = SymbolDefinition(
+            symbol: name, provider: "sim", since: Timestamp(nanoseconds: 0))
+        while !rig.publisher.isFull(lane: 0) {
+            rig.publisher.redefine(rig.symbols[0], as: definition, lane: 0)
+            rig.offer(0, ticks: 8)
+        }
+        #expect(rig.publishPackets(1, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        let bytes = rig.taken[0].map { Int($0.byteCount) }.max() ?? 0
+        #expect(bytes >= PacketLimits.growthBytesLargest && bytes <= PacketLimits.builtBytesMax)
+        rig.auditOnce(0)
+        #expect(rig.log.count("tape.reader.renewed") == 0)
+    }
+
     @Test("a doubt that comes up in what was held makes the consumer anew")
     func doubtWhileReleased() throws {
         let tape = try TapeServer()

@@ -38,7 +38,7 @@ final class TapeRig {
     var reconnects = 0
     var onTake: ((Int) -> Void)?
     var onAcknowledge: ((TapePublisher.Acknowledged) -> Void)?
-    private var symbols: [UInt32] = []
+    private(set) var symbols: [UInt32] = []
     private var events: [TapeEvent] = []
 
     /// `url` is another way to the server than the direct one.
@@ -70,12 +70,13 @@ final class TapeRig {
 
     // MARK: making
 
-    func addLane(_ partition: Int) throws {
+    func addLane(_ partition: Int, growth: PacketGrowth = .usual) throws {
         let partition = Partition(partition)
         let lane = publisher.addLane(
             subject: client.names.ticks(partition, source),
             stream: client.names.tickStream(of: partition),
-            builder: PacketBuilder(kind: .ticks, partition: partition, source: source))
+            builder: PacketBuilder(
+                kind: .ticks, partition: partition, source: source, growth: growth))
         symbols.append(
             publisher.register(
                 SymbolDefinition(

@@ -91,7 +91,9 @@ extension PacketBuilder {
         let needed =
             WireFormat.messageHeaderBytes + block + variableBytes
             + PacketLimits.definitionsOfTickBytesMax
-        guard !isFull, used + needed <= bytes.count else { return nil }
+        guard !isFull else { return nil }
+        if used + needed > bytes.count { enlarge(toHold: used + needed) }
+        guard used + needed <= bytes.count else { return nil }
         let index = symbolIndex(header)
         let body = begin(template, block: block)
         unsafe bytes.withUnsafeMutableBytes { buffer in

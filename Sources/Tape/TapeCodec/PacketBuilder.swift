@@ -15,6 +15,8 @@ public struct PacketBuilder: Sendable {
     public let kind: PacketKind
     public let partition: Partition
     public let source: SourceName
+    /// How far a packet grows.
+    public let growth: PacketGrowth
 
     /// The number of ticks in the packet so far.
     @inlinable public var tickCount: Int { ticks }
@@ -50,14 +52,18 @@ public struct PacketBuilder: Sendable {
         @usableFromInline var indexInPacket: UInt32 = 0
     }
 
-    public init(kind: PacketKind, partition: Partition, source: SourceName) {
+    public init(
+        kind: PacketKind, partition: Partition, source: SourceName, growth: PacketGrowth = .usual
+    ) {
         self.kind = kind
         self.partition = partition
         self.source = source
+        self.growth = growth
         bytes = Self.emptyBuffer()
     }
 
-    /// A packet below `growthBytesMax` takes one more tick, so that tick has room, too.
+    /// The size of a new buffer. A packet below `growthBytesMax` takes one more tick, so that tick
+    /// has room, too.
     private static let bufferBytes = PacketLimits.growthBytesMax + PacketLimits.tickBytesMax
 
     static func emptyBuffer() -> [UInt8] { [UInt8](repeating: 0, count: bufferBytes) }
@@ -68,7 +74,7 @@ public struct PacketBuilder: Sendable {
     /// True when the next tick has to wait for the next packet, because a limit is reached.
     @inlinable
     public var isFull: Bool {
-        ticks >= PacketLimits.ticksMax || used >= PacketLimits.growthBytesMax
+        ticks >= growth.ticksMax || used >= growth.bytesMax
             || definitions > PacketLimits.definitionsMax - PacketLimits.definitionsOfTickMax
     }
 
@@ -106,6 +112,7 @@ public struct PacketBuilder: Sendable {
     @inlinable @inline(__always)
     public mutating func append(_ trade: Trade) -> Bool {
         guard !isFull else { return false }
+        makeRoom()
         let index = defineSymbol(trade.header.symbol)
         let start = used
         unsafe bytes.withUnsafeMutableBytes { buffer in
@@ -128,6 +135,7 @@ public struct PacketBuilder: Sendable {
     @inlinable @inline(__always)
     public mutating func append(_ quote: Quote) -> Bool {
         guard !isFull else { return false }
+        makeRoom()
         let index = defineSymbol(quote.header.symbol)
         let start = used
         unsafe bytes.withUnsafeMutableBytes { buffer in
@@ -151,6 +159,7 @@ public struct PacketBuilder: Sendable {
     /// Appends a bar. Returns false as for a trade.
     public mutating func append(_ bar: Bar) -> Bool {
         guard !isFull else { return false }
+        makeRoom()
         var indexed = bar
         indexed.symbol = defineSymbol(bar.symbol)
         indexed.series = defineSeries(bar.series)
@@ -168,6 +177,24 @@ public struct PacketBuilder: Sendable {
     }
 
     // MARK: parts
+
+    /// Makes sure that the buffer has room for a trade, a quote or a bar. A buffer that a packet
+    /// has filled is made larger, so that only the lanes that need it have large ones.
+    @inlinable @inline(__always)
+    mutating func makeRoom() {
+        if bytes.count - used < PacketLimits.tickBytesMax {
+            enlarge(toHold: used + PacketLimits.tickBytesMax)
+        }
+    }
+
+    /// Makes the buffer at least this large, and at least twice as large as it was, but never
+    /// larger than a packet can grow.
+    @usableFromInline @inline(never)
+    mutating func enlarge(toHold needed: Int) {
+        let largest = max(bytes.count, growth.bytesMax + PacketLimits.tickBytesMax)
+        let wanted = min(largest, max(needed, 2 * bytes.count))
+        bytes.append(contentsOf: repeatElement(0, count: wanted - bytes.count))
+    }
 
     /// Writes a message's header and reserves its block, which the caller fills. Returns the offset
     /// of the block.

@@ -150,11 +150,15 @@ public enum PacketLimits {
     /// A packet above this size is refused unread. With the headers of its NATS message it is below
     /// NATS' default maximum of 1 MiB.
     public static let bytesMax = 1_000_000
-    /// A packet with this many ticks takes no more: packing more saves nothing.
+    /// A packet with this many ticks takes no more, unless its publisher was set to larger ones
+    /// (`PacketGrowth`).
     public static let ticksMax = 1_024
-    /// A packet of this size takes no more ticks. So it takes bounded memory, and its first tick
-    /// does not wait for long.
+    /// A packet of this size takes no more ticks, with the same exception. So it takes bounded
+    /// memory, and its first tick does not wait for long.
     public static let growthBytesMax = 128 * 1024
+    /// The largest `growthBytesMax` to which a publisher may be set. A reader asks for enough bytes
+    /// at a time for such a packet (`ReaderLane.pullBytes`).
+    public static let growthBytesLargest = 512 * 1024
     /// Symbols and series that one packet may define.
     public static let definitionsMax = 1_024
     /// Definitions that one tick may need: of its symbol and of its series. A packet without room
@@ -166,4 +170,7 @@ public enum PacketLimits {
     /// Room for the definitions that one tick may need: a symbol and a series with the longest
     /// texts, which have less than 800 bytes together.
     public static let definitionsOfTickBytesMax = 1_024
+    /// The largest packet that a builder makes of ticks and definitions. An operator's state comes
+    /// in addition.
+    public static let builtBytesMax = growthBytesLargest + tickBytesMax
 }

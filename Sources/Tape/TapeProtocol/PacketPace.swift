@@ -1,4 +1,5 @@
 package import Primitives
+package import TapeCodec
 
 /// Decides when the ticks that a source collects in its lanes leave as packets. A packet costs a
 /// durable write, whatever it holds, so there is a choice between early packets and few packets.
@@ -29,10 +30,15 @@ package struct PacketPace: Sendable {
         package var aim: Aim
         /// The most packets per second of the source.
         package var packetsPerSecond: Int
+        /// How far a packet grows while it waits.
+        package var growth: PacketGrowth
 
-        package init(aim: Aim = .quick, packetsPerSecond: Int = 2_000) {
+        package init(
+            aim: Aim = .quick, packetsPerSecond: Int = 2_000, growth: PacketGrowth = .usual
+        ) {
             self.aim = aim
             self.packetsPerSecond = packetsPerSecond
+            self.growth = growth
         }
     }
 

@@ -19,7 +19,9 @@ package struct ReaderLane: Sendable {
     /// Together they bound the memory.
     package static let pullsMax = 2
     package static let pullMessages = 64
-    package static let pullBytes = 384 * 1024
+    /// More than the largest packet of a publisher (`PacketLimits.builtBytesMax`) with its NATS
+    /// message: a packet above it is never delivered.
+    package static let pullBytes = 640 * 1024
     package static let pullExpirySeconds = 30
     package static let heartbeatSeconds = 1
     /// The descriptions of a 409 that ends one pull but not the consumer.

@@ -145,7 +145,8 @@ package final class TapePublisher {
         let builder = lanes[lane].builder
         lanes[lane].machine.reset()
         lanes[lane].builder = PacketBuilder(
-            kind: builder.kind, partition: builder.partition, source: builder.source)
+            kind: builder.kind, partition: builder.partition, source: builder.source,
+            growth: builder.growth)
         lanes[lane].spare = nil
         lanes[lane].watermark = .undefined
         lanes[lane].trouble = nil

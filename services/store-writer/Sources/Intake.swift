@@ -17,10 +17,6 @@ import TapeTransport
 /// It never waits for a worker and never queries the database. Workers report in their queues which
 /// partitions they have claimed, and from where to read them (`PartitionView`).
 final class Intake {
-    /// The maximum size of one pull, which is a reader's request for packets, in bytes. A packet
-    /// above it would never come; a publisher's largest one has 132 KiB (`PacketLimits`). A reader
-    /// that is held keeps at most two pulls in memory.
-    static let pullBytes = 160 * 1_024
     /// The most events of one turn, so that many packets do not delay orders and reports.
     private static let eventsPerTurn = 64
     /// The longest wait for an event in one turn.
@@ -92,8 +88,7 @@ final class Intake {
         context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
         client.notify(mailbox)
         readers = try TapeReaders(
-            client, group: "writer", mailbox: mailbox, takesDamaged: true,
-            pullBytes: Self.pullBytes)
+            client, group: "writer", mailbox: mailbox, takesDamaged: true)
         mailbox.show(in: context.telemetry.metrics, as: "intake")
         for partition in port.partitions.sorted() { add(partition) }
     }

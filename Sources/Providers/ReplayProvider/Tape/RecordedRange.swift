@@ -45,7 +45,6 @@ package final class RecordedRange: RecordedTape {
     package static let clockNanoseconds: Int64 = 60_000_000_000
     /// The most packets of a stream that wait for those of other streams, beside those of one pull.
     private static let waitingMax = 32
-    private static let pullBytes = 256 * 1024
     /// The longest wait for packets before `isStopped` is asked again.
     private static let waitMax = Duration.milliseconds(20)
     /// After this time, everything that was sent before is on the tape.
@@ -88,7 +87,7 @@ package final class RecordedRange: RecordedTape {
                 namespace: range.namespace, partitions: names.partitions, source: range.source,
                 from: range.from, to: range.to, created: created, present: plan.present,
                 symbols: range.symbols)
-            reader = try RangeReader(client, group: "replay", pullBytes: Self.pullBytes)
+            reader = try RangeReader(client, group: "replay")
             missing = plan.missing
             let start: ReaderLane.Start =
                 range.from.isDefined

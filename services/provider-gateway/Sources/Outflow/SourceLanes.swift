@@ -109,7 +109,9 @@ struct SourceLanes {
         let lane = publisher.addLane(
             subject: names.ticks(partition, settings.source),
             stream: names.tickStream(of: partition),
-            builder: PacketBuilder(kind: .ticks, partition: partition, source: settings.source))
+            builder: PacketBuilder(
+                kind: .ticks, partition: partition, source: settings.source,
+                growth: settings.pace.growth))
         tickLanes.append(lane)
         return lane
     }

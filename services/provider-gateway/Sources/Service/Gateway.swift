@@ -51,7 +51,9 @@ final class Gateway {
                 report: report,
                 ownership: ownership,
                 readers: ReaderAnswers(listener),
-                metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source),
+                metrics: GatewayMetrics(
+                    context.telemetry.metrics, source: settings.source,
+                    growth: settings.pace.growth),
                 live: live,
                 spool: try SourceSpool.open(settings, context.telemetry), letters: letters,
                 instruments: instruments, headroom: headroom))

@@ -24,7 +24,7 @@ struct GatewayMetrics {
     private let ageAtAcknowledgement: Histogram
     private let tickAge: Histogram
 
-    init(_ metrics: MetricRegistry, source: SourceName) {
+    init(_ metrics: MetricRegistry, source: SourceName, growth: PacketGrowth) {
         let labels = [("source", source.text)]
         received = metrics.counter(
             "mds_gateway_ticks_received_total", "Ticks taken from the provider.", labels: labels)
@@ -65,7 +65,7 @@ struct GatewayMetrics {
         metrics.gauge(
             "mds_gateway_packet_capacity_bytes",
             "Bytes from which on a packet takes no further tick.", labels: labels
-        ).set(Double(PacketLimits.growthBytesMax))
+        ).set(Double(growth.bytesMax))
         watermark = metrics.gauge(
             "mds_gateway_watermark_timestamp_seconds",
             "The newest watermark on the tape, in seconds since 1970.", labels: labels)

@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ProviderKit
 import ServiceRuntime
+import TapeCodec
 import TapeProtocol
 import TapeTransport
 
@@ -65,6 +66,11 @@ struct GatewaySettings: Sendable {
                 "GATEWAY_PACKETS_PER_SECOND", .integer(1...1_000_000),
                 default: "\(PacketPace.Settings().packetsPerSecond)", group: "Gateway",
                 "Packets per second at most; above it packets grow instead."),
+            ConfigurationKey(
+                "GATEWAY_PACKET_BYTES",
+                .byteCount(PacketLimits.growthBytesMax...PacketLimits.growthBytesLargest),
+                default: "128KiB", group: "Gateway",
+                "How far a packet grows; above 128KiB older releases cannot read it."),
             ConfigurationKey(
                 "GATEWAY_KEEP", .duration(.zero...Duration.seconds(30 * 86_400)), default: "10m",
                 group: "Gateway",
@@ -149,7 +155,8 @@ struct GatewaySettings: Sendable {
         deadLetterBytes = Int64(configuration.integer("GATEWAY_DEAD_LETTERS_BYTES"))
         pace = PacketPace.Settings(
             aim: Self.aim(configuration),
-            packetsPerSecond: configuration.integer("GATEWAY_PACKETS_PER_SECOND"))
+            packetsPerSecond: configuration.integer("GATEWAY_PACKETS_PER_SECOND"),
+            growth: PacketGrowth(bytesMax: configuration.integer("GATEWAY_PACKET_BYTES")))
         isLive = configuration.flag("GATEWAY_LIVE")
         let folder = configuration.optionalText("GATEWAY_SPOOL") ?? ""
         spoolFolder = folder.isEmpty ? nil : folder

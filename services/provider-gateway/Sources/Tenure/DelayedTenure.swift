@@ -182,7 +182,9 @@ final class DelayedTenure {
             settings: settings, beat: beat, client: client, context: parts.context, report: report,
             ownership: parts.ownership,
             readers: ReaderAnswers(try PositionListener(parts.client, source: settings.source)),
-            metrics: GatewayMetrics(parts.context.telemetry.metrics, source: settings.source),
+            metrics: GatewayMetrics(
+                parts.context.telemetry.metrics, source: settings.source,
+                growth: settings.pace.growth),
             live: parts.live, spool: spool, letters: parts.letters, instruments: nil,
             headroom: parts.headroom)
         defer { gateway.show(trouble: nil) }

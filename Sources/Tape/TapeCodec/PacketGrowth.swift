@@ -1,0 +1,25 @@
+/// How far a packet grows before the next tick has to wait for the next packet. Larger packets make
+/// a fuller lane faster, and each is one write for the tape. Readers of releases before this setting
+/// ask for fewer bytes at a time than the largest packets have, and would wait for them for ever.
+@frozen
+public struct PacketGrowth: Hashable, Sendable {
+    /// The bytes that each tick of `ticksMax` may have on average.
+    private static let bytesPerTick = PacketLimits.growthBytesMax / PacketLimits.ticksMax
+
+    /// A packet of this size takes no more ticks.
+    public let bytesMax: Int
+    /// A packet with this many ticks takes no more.
+    public let ticksMax: Int
+
+    /// As far as every reader of any release takes.
+    public static let usual = PacketGrowth(bytesMax: PacketLimits.growthBytesMax)
+
+    /// `bytesMax` is at most `PacketLimits.growthBytesLargest`.
+    public init(bytesMax: Int) {
+        precondition(
+            (1...PacketLimits.growthBytesLargest).contains(bytesMax),
+            "readers take packets of up to \(PacketLimits.growthBytesLargest) bytes")
+        self.bytesMax = bytesMax
+        ticksMax = max(1, bytesMax / Self.bytesPerTick)
+    }
+}

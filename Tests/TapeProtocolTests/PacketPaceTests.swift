@@ -49,6 +49,30 @@ import Testing
         #expect(count.reduce(0, +) == 203 && count.allSatisfy { $0 >= 50 }, "\(count)")
     }
 
+    @Test("the age of a closed packet counts from its own first tick")
+    func closedPackets() {
+        var pace = PacketPace(PacketPace.Settings(packetsPerSecond: 1_000), streams: [[0]])
+        func turn(_ milliseconds: Int64, isReady: Bool) -> [Int] {
+            var chosen: [Int] = []
+            pace.choose(now: at(milliseconds), into: &chosen) { _ in
+                PacketPace.LaneState(
+                    hasTicks: true, isFull: true, isReady: isReady,
+                    busySince: isReady ? nil : at(0))
+            }
+            return chosen
+        }
+        #expect(turn(0, isReady: true) == [0])
+        #expect(turn(10, isReady: false) == [])
+        pace.closed(lane: 0, now: at(20))
+        #expect(turn(30, isReady: false) == [])
+        let ages = [40, 50, 60].map { (time: Int64) -> Int64? in
+            let age = pace.acknowledged(lane: 0, now: at(time))
+            #expect(turn(time, isReady: true) == [0])
+            return age.map { $0 / Self.millisecond }
+        }
+        #expect(ages == [40, 40, 30])
+    }
+
     @Test("collecting: the first tick of a lane waits as long as the aim and the answers permit")
     func collecting() {
         let lanes = pace(.frugal)

@@ -1,6 +1,7 @@
-/// How far a packet grows before the next tick has to wait for the next packet. Larger packets make
-/// a fuller lane faster, and each is one write for the tape. Readers of releases before this setting
-/// ask for fewer bytes at a time than the largest packets have, and would wait for them for ever.
+/// How far a packet grows before the next tick has to wait for the next packet. Each packet is one
+/// write for the tape, so larger ones make a full lane faster. Readers of releases before this
+/// setting ask for fewer bytes at a time than the largest packets have, and would wait for them for
+/// ever.
 @frozen
 public struct PacketGrowth: Hashable, Sendable {
     /// The bytes that each tick of `ticksMax` may have on average.

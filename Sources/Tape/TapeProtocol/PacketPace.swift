@@ -46,7 +46,7 @@ package struct PacketPace: Sendable {
     package struct LaneState: Sendable {
         /// Whether ticks wait for the lane's next packet.
         package var hasTicks: Bool
-        /// Whether that packet takes no more ticks.
+        /// Whether that packet takes no more ticks; of closed packets, the first is the next one.
         package var isFull: Bool
         /// Whether a packet may be published.
         package var isReady: Bool
@@ -72,8 +72,10 @@ package struct PacketPace: Sendable {
 
     private struct Lane {
         let stream: Int
-        /// Since when ticks wait for the next packet; `nil` while none do.
+        /// Since when ticks wait for the next packet; `nil` while none do. Closed packets, which
+        /// leave before it, have their times in `closedSince`.
         var waitingSince: MonotonicTime?
+        var closedSince: [MonotonicTime] = []
         /// When the packet in flight was sent; `nil` after its answer. Then when its first tick
         /// came, and when it was due.
         var sentAt: MonotonicTime?
@@ -238,11 +240,22 @@ package struct PacketPace: Sendable {
         }
     }
 
+    /// Notes that the lane's packet was closed, because it was full: later ticks are for another
+    /// one.
+    package mutating func closed(lane: Int, now: MonotonicTime) {
+        lanes[lane].closedSince.append(lanes[lane].waitingSince ?? now)
+        lanes[lane].waitingSince = nil
+    }
+
     private mutating func leaves(_ lane: Int, _ now: MonotonicTime) {
-        lanes[lane].cameAt = lanes[lane].waitingSince ?? now
         lanes[lane].dueAt = min(now, dueAt(lane, now))
         lanes[lane].sentAt = now
-        lanes[lane].waitingSince = nil
+        if lanes[lane].closedSince.isEmpty {
+            lanes[lane].cameAt = lanes[lane].waitingSince ?? now
+            lanes[lane].waitingSince = nil
+        } else {
+            lanes[lane].cameAt = lanes[lane].closedSince.removeFirst()
+        }
     }
 
     // MARK: answers

@@ -21,11 +21,15 @@ extension TapePublisher {
     package func isReady(lane: Int) -> Bool { lanes[lane].machine.isReady }
     /// Returns whether a higher epoch owns the subject.
     package func isFenced(lane: Int) -> Bool { lanes[lane].machine.isFenced }
-    /// Returns whether the next packet takes no more ticks.
+    /// Returns whether the builder's packet takes no more ticks.
     package func isFull(lane: Int) -> Bool { lanes[lane].builder.isFull }
-    /// Returns how many ticks the next packet has.
-    package func waitingTicks(lane: Int) -> Int { lanes[lane].builder.tickCount }
-    /// Returns the size of the next packet so far.
+    /// Returns how many ticks wait in the builder and in closed packets.
+    package func waitingTicks(lane: Int) -> Int {
+        lanes[lane].closed.reduce(lanes[lane].builder.tickCount) {
+            $0 + Int($1.header.tickCount)
+        }
+    }
+    /// Returns the size of the builder's packet so far.
     package func waitingBytes(lane: Int) -> Int { lanes[lane].builder.byteCount }
 
     /// Returns the watermark of the subject's last packet on the tape; undefined when that is a
@@ -35,14 +39,14 @@ extension TapePublisher {
         return watermark.nanoseconds == Int64.min ? .undefined : watermark
     }
 
-    /// Returns the number of ticks that wait in the builder or are in flight.
+    /// Returns the number of ticks that wait or are in flight.
     package func unacknowledgedTicks(lane: Int) -> Int {
         waitingTicks(lane: lane) + lanes[lane].machine.unacknowledgedTicks
     }
 
     /// Returns true when nothing waits and nothing is in flight.
     package func isIdle(lane: Int) -> Bool {
-        lanes[lane].machine.isIdle && lanes[lane].builder.tickCount == 0
+        lanes[lane].machine.isIdle && waitingTicks(lane: lane) == 0
     }
 
     /// Why one of the subjects accepts no packets at the moment, for readiness; `nil` when all do.
@@ -62,6 +66,8 @@ extension TapePublisher {
     /// Returns the earliest event time among the lane's ticks that are not known to be on the tape;
     /// undefined when there are none. A watermark must not pass it.
     package func oldestUnacknowledged(lane: Int) -> Timestamp {
-        min(lanes[lane].machine.oldestUnacknowledged, lanes[lane].builder.oldestEventTime)
+        lanes[lane].closed.reduce(
+            min(lanes[lane].machine.oldestUnacknowledged, lanes[lane].builder.oldestEventTime)
+        ) { min($0, $1.oldestEventTime) }
     }
 }

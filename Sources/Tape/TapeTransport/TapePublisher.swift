@@ -25,6 +25,8 @@ package final class TapePublisher {
         var route: PublishRoute?
         var machine: PublisherLane
         var builder: PacketBuilder
+        /// Packets that were full before they could leave, in order (`close`).
+        var closed: [SealedPacket] = []
         /// The packet that was acknowledged last, whose buffer is reused for the next one.
         var spare: SealedPacket?
         /// The monotonic time of the last publish, as are the times below.
@@ -147,6 +149,7 @@ package final class TapePublisher {
         lanes[lane].builder = PacketBuilder(
             kind: builder.kind, partition: builder.partition, source: builder.source,
             growth: builder.growth)
+        lanes[lane].closed = []
         lanes[lane].spare = nil
         lanes[lane].watermark = .undefined
         lanes[lane].trouble = nil
@@ -194,17 +197,22 @@ package final class TapePublisher {
         lanes[lane].builder.append(record)
     }
 
-    /// Sends what the subject's builder holds, even nothing: a packet of watermarks has no ticks.
-    /// Call it only when the lane is ready. `watermark` is that after the packet's ticks, `output`
-    /// the state of an operator.
+    /// Sends the lane's first closed packet, or else what its builder holds, even nothing: a packet
+    /// of watermarks has no ticks. Call it only when the lane is ready. `watermark` is that after
+    /// the builder's ticks, `output` the state of an operator.
     package func publish(lane: Int, watermark: Timestamp, output: OutputState? = nil) {
         let now = clock.now()
+        if let packet = takeClosed(lane, sendTime: now) { return send(packet, lane) }
         let machine = lanes[lane].machine
         let seal = PacketBuilder.Seal(
             epoch: machine.epoch, firstOrdinal: machine.nextOrdinal, watermark: watermark,
             sendTime: now)
         let spare = lanes[lane].spare.take()
-        let packet = lanes[lane].builder.seal(seal, output: output, recycling: spare)
+        send(lanes[lane].builder.seal(seal, output: output, recycling: spare), lane)
+    }
+
+    /// Sends a packet with the lane's present epoch and ordinals.
+    private func send(_ packet: SealedPacket, _ lane: Int) {
         let monotonic = clock.monotonic()
         lanes[lane].publishedAt = monotonic
         lanes[lane].machine.publish(packet, now: monotonic, into: &effects)
@@ -227,13 +235,10 @@ package final class TapePublisher {
     /// when the lane is ready.
     package func publish(_ packet: SealedPacket, lane: Int) {
         let machine = lanes[lane].machine
-        let monotonic = clock.monotonic()
-        lanes[lane].publishedAt = monotonic
-        lanes[lane].machine.publish(
+        send(
             packet.resealed(
                 epoch: machine.epoch, firstOrdinal: machine.nextOrdinal, sendTime: clock.now()),
-            now: monotonic, into: &effects)
-        carryOut(lane)
+            lane)
     }
 
     /// Returns the packets that were handed over and are not known to be on the tape, in order and

@@ -20,6 +20,9 @@ struct Outflow {
     var lanes: SourceLanes
     /// The way through the spool; `nil` when no spool is configured, or all providers can wait.
     let traffic: SpoolTraffic?
+    /// Whether a lane whose packet is full may fill the next one. It may when all providers can
+    /// wait. Ticks that no provider repeats go into the spool, which outlives the process.
+    private let mayClose: Bool
     private let watermarks: IdleWatermarks
     /// Decides when a lane's packet leaves. Until then it waits and grows.
     private var pace: PacketPace
@@ -35,6 +38,7 @@ struct Outflow {
         publisher = source.publisher
         lanes = source.lanes
         traffic = source.resumption.isUrgent ? source.traffic : nil
+        mayClose = !source.resumption.isUrgent
         watermarks = IdleWatermarks(source.lanes)
         // The tick lanes are the publisher's first ones, so their numbers are also the pace's.
         pace = PacketPace(settings, streams: source.lanes.watermarkLanes.map(\.tickLanes))
@@ -59,16 +63,23 @@ struct Outflow {
     /// Whether every lane has room for more ticks, itself or through the spool.
     var hasRoom: Bool {
         (traffic.map { !$0.isActive || $0.hasRoom } ?? true)
-            && !lanes.tickLanes.contains { !isSpooled(lane: $0) && publisher.isFull(lane: $0) }
+            && !lanes.tickLanes.contains {
+                !isSpooled(lane: $0) && publisher.isFull(lane: $0)
+                    && !(mayClose && publisher.canClose(lane: $0))
+            }
     }
 
     /// Puts the collected ticks of a lane into the spool, and directs the later packets of its
-    /// stream there, too. `watermark` is the lane's. Returns false when there is no room, or when
-    /// `traffic` is `nil`.
-    func makeRoom(lane: Int, watermark: @autoclosure () -> Timestamp) -> Bool {
-        guard let traffic else { return false }
+    /// stream there, too. Without a spool, lets them wait as a closed packet, so that the lane
+    /// does not hold up the others. `watermark` is the lane's. Returns false when there is no room.
+    mutating func makeRoom(lane: Int, now: MonotonicTime, watermark: Timestamp) -> Bool {
+        guard let traffic else {
+            guard mayClose, publisher.close(lane: lane, watermark: watermark) else { return false }
+            pace.closed(lane: lane, now: now)
+            return true
+        }
         traffic.enter(lane: lane)
-        return traffic.put(lane: lane, watermark: watermark())
+        return traffic.put(lane: lane, watermark: watermark)
     }
 
     // MARK: packets
@@ -93,7 +104,8 @@ struct Outflow {
             let hasTicks = publisher.waitingTicks(lane: lane) > 0
             return PacketPace.LaneState(
                 hasTicks: hasTicks && !(traffic?.isActive(lane: lane) ?? false),
-                isFull: publisher.isFull(lane: lane), isReady: publisher.isReady(lane: lane),
+                isFull: publisher.isFull(lane: lane) || publisher.hasClosed(lane: lane),
+                isReady: publisher.isReady(lane: lane),
                 busySince: publisher.busySince(lane: lane))
         }
         // All ticks of a lane that were taken are in this packet or before it. So only gaps and
@@ -108,12 +120,14 @@ struct Outflow {
             && !isSpooled(lane: lane)
     }
 
-    /// Publishes the collected ticks of a publishable lane in the middle of a turn, so that a
-    /// record finds room. Returns false when the packets per second are spent.
+    /// Publishes the next packet of a publishable lane in the middle of a turn, so that a record
+    /// finds room. Returns false when it finds none: the packets per second are spent, or it was a
+    /// closed packet that left.
     mutating func publishNow(lane: Int, now: MonotonicTime, watermark: Timestamp) -> Bool {
         guard pace.chooseNow(lane: lane, now: now) else { return false }
+        let wasClosed = publisher.hasClosed(lane: lane)
         publisher.publish(lane: lane, watermark: watermark)
-        return true
+        return !wasClosed
     }
 
     /// Notes an acknowledgement. Later packets wait as long as the time that it took permits.
@@ -147,7 +161,7 @@ struct Outflow {
         if spoolsAll || now >= spooledAt + Self.spoolNanoseconds {
             spooledAt = now
             for lane in lanes.tickLanes where traffic.isActive(lane: lane) {
-                _ = makeRoom(lane: lane, watermark: watermark(lane))
+                _ = makeRoom(lane: lane, now: now, watermark: watermark(lane))
             }
         }
         if isSteady { traffic.flow() }

@@ -239,17 +239,19 @@ final class SourceTenure {
         !outflow.publisher.isFull(lane: lane) || makeRoom(lane: lane)
     }
 
-    /// Sends the ticks of a lane if they may leave now, or else moves them into the spool. Returns
-    /// false when that has no room, or is not used: no spool is configured, or all providers can
-    /// wait.
+    /// Sends the ticks of a lane if they may leave now. Otherwise moves them into the spool, or,
+    /// when all providers can wait, lets them wait beside the lane's next packet. Returns false
+    /// when that has no room, or is not used: no spool is configured.
     func makeRoom(lane: Int) -> Bool {
-        let watermark = min(inflow.watermark(), watermarkMax(lane: lane))
+        let (now, watermark) = (
+            clock.monotonic(), min(inflow.watermark(), watermarkMax(lane: lane))
+        )
         if outflow.isPublishable(lane: lane), isSteady(),
-            outflow.publishNow(lane: lane, now: clock.monotonic(), watermark: watermark)
+            outflow.publishNow(lane: lane, now: now, watermark: watermark)
         {
             return true
         }
-        return outflow.makeRoom(lane: lane, watermark: watermark)
+        return outflow.makeRoom(lane: lane, now: now, watermark: watermark)
     }
 
     /// Handles the tape's answers that the turn received. Returns how the tenure has ended, or

@@ -65,6 +65,20 @@ struct PacketQueueTests {
         #expect(queue.isEmpty && queue.rows == 0)
     }
 
+    @Test("while it drops, packets without rows join the dropped ones, however many there are")
+    func droppingRowless() {
+        var queue = Queue(Queue.Limits(rows: 10, bytes: 1_000))
+        #expect(queue.offer(TestPacket(0, 0..<10), drops: true, now: .at(0)) == .taken)
+        for number in 10..<2_010 {
+            let next = number..<(number + 1)
+            let packet =
+                number % 2 == 0 ? TestPacket(0, next) : TestPacket(0, next, rows: 0, bytes: 0)
+            #expect(queue.offer(packet, drops: true, now: .at(1)) == .dropped)
+        }
+        #expect(queue.count == 2)
+        #expect(take(&queue).last == TestPacket(0, 10..<2_010).dropped())
+    }
+
     @Test("up to the bound in rows or in bytes it is taken, in order")
     func bounds() {
         var queue = Queue(Queue.Limits(rows: 10, bytes: 1_000))

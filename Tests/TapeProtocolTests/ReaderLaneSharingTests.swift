@@ -35,6 +35,19 @@ import Testing
         #expect(!raw.lane.isShared)
     }
 
+    @Test("lanes of a stream with copies do not share: its consumers may be behind its end")
+    func replicated() throws {
+        let rig = try ReaderRig()
+        rig.bounds.isReplicated = true
+        rig.read(from: nil)
+        let delivery = ReaderLane.Delivery(
+            consumerNumber: rig.lane.consumerNumber, sequence: 50, consumerSequence: 1, pending: 0)
+        #expect(rig.deliver(rig.header(1), delivery) == .deliver)
+        #expect(rig.lane.sharableAfter == nil)
+        rig.lane.share()
+        #expect(!rig.lane.isShared)
+    }
+
     @Test("what the lane has read itself is ignored; what follows is taken")
     func takes() throws {
         let rig = try rig()

@@ -401,7 +401,10 @@ final class ConnectionLoop {
 
     /// Has the source of delayed data opened when the first of these have come, and reports it.
     private func noteNeed() {
-        guard let first = out.delayedRecords.first, !parts.delayed.isNeeded else { return }
+        // The endings of an earlier process need no source: it is open already.
+        guard !parts.delayed.isNeeded,
+            let first = out.delayedRecords.first(where: \.beginsDelayedData)
+        else { return }
         parts.delayed.need()
         guard parts.settings.engine.delayed == .automatic else { return }
         parts.report.delayedBegin(first, source: parts.order.source)
@@ -431,5 +434,15 @@ final class ConnectionLoop {
     /// Returns whether the channel has not got this floor yet.
     private func isNew(_ floor: Timestamp, _ sent: Timestamp) -> Bool {
         floor.isDefined && (!sent.isDefined || floor > sent)
+    }
+}
+
+extension ProviderRecord {
+    /// Whether data of an instrument come, or are requested.
+    fileprivate var beginsDelayedData: Bool {
+        if case .tape(.subscription(let record)) = self {
+            return record.action == SubscriptionAction.start.rawValue
+        }
+        return kind != nil
     }
 }

@@ -7,7 +7,8 @@ package import TapeCodec
 //
 // Sharing proves no less than a consumer of the lane's own: the lane takes a packet of ticks only
 // from a source whose last ordinal it knows, and only if the ordinals follow. For everything else
-// it makes a consumer of its own again, at its position.
+// it makes a consumer of its own again, at its position. Lanes of a stream with copies do not
+// share.
 extension ReaderLane {
     /// How far a lane has read.
     struct Reach: Sendable {
@@ -16,6 +17,9 @@ extension ReaderLane {
         /// All messages of the lane up to this sequence were delivered. 0: not known, or the lane
         /// has far more to read.
         var through: UInt64 = 0
+        /// Whether the stream has copies. The server of a consumer may be behind the leader that
+        /// told `streamEnd`. Then "nothing pending" does not mean that all was delivered.
+        var isReplicated = true
 
         /// Notes a delivery of the lane's own consumer, which delivers in the stream's order. With
         /// its last message, the lane has all that was stored before the consumer was made.
@@ -31,7 +35,7 @@ extension ReaderLane {
     /// Up to which sequence the lane has taken all of its messages, if it can share a consumer from
     /// there on: it has read nearly all that is stored, and knows a source. Otherwise `nil`.
     package var sharableAfter: UInt64? {
-        guard state == .reading, !isRaw, reach.through > 0, let position,
+        guard state == .reading, !isRaw, !reach.isReplicated, reach.through > 0, let position,
             !position.sources.isEmpty
         else { return nil }
         return max(reach.through, position.sequence)

@@ -181,7 +181,7 @@ package struct ReaderLane: Sendable {
         consumerNumber += 1
         pulls = []
         nextConsumerSequence = 1
-        reach = Reach(streamEnd: stream.lastSequence)
+        reach = Reach(streamEnd: stream.lastSequence, isReplicated: stream.isReplicated)
         lastReceived = now
         state = .creating
         effects.append(.createConsumer(consumerNumber: consumerNumber, start: start))

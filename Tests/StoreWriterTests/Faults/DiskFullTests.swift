@@ -61,7 +61,8 @@ struct DiskFullTests {
                 DECLARE part regclass;
                 BEGIN
                     FOR part IN SELECT inhrelid FROM pg_inherits
-                        WHERE inhparent IN ('trades'::regclass, 'trades_symbol_ts'::regclass)
+                        WHERE inhparent IN ('trade_rows'::regclass,
+                                'trade_rows_symbol_ts'::regclass)
                     LOOP
                         EXECUTE format('ALTER TABLE %s SET TABLESPACE small', part);
                     END LOOP;

@@ -239,7 +239,7 @@ final class Worker {
     private func handle(_ events: inout [TapeEvent]) -> ExitCode? {
         defer { events.removeAll(keepingCapacity: true) }
         for event in events {
-            // A custom operator may take each of a packet's ticks, up to 1,024, so one event may
+            // A custom operator may take each of a packet's ticks, up to 4,096, so one event may
             // take long.
             beat.beat()
             switch event {

@@ -194,7 +194,8 @@ final class Intake {
         case .dropped:
             metrics.dropped.add(packet.records)
             workers[index].droppedUnreported += packet.records
-        case .refused where queues.settings.overflow == .error:
+        // One without rows is refused because too many of them wait, which writing ends.
+        case .refused where queues.settings.overflow == .error && packet.rows > 0:
             guard ending == nil else { return }
             context.telemetry.emit(QueueFull(thread: index, capacity: queue.limits.rows))
             ending = .temporary

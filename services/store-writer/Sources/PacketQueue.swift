@@ -131,14 +131,17 @@ struct PacketQueue<Item: QueueItem> {
     /// `nil` when there is none.
     var oldest: MonotonicTime? { entries.first { !$0.isSkipped }?.arrived }
     /// When the oldest skipped element came; `nil` when there is none.
-    var oldestSkipped: MonotonicTime? { entries.first(where: \.isSkipped)?.arrived }
+    var oldestSkipped: MonotonicTime? {
+        rowlessEntries == 0 ? nil : entries.first(where: \.isSkipped)?.arrived
+    }
 
     // MARK: adding
 
     /// Adds an element, which came at `now`. With `drops`, an element without room is dropped
     /// instead of refused.
     mutating func offer(_ item: Item, drops: Bool, now: MonotonicTime) -> Admission {
-        if item.rows == 0, item.bytes == 0 {
+        // While dropping, one without rows joins the run of those that are dropped.
+        if item.rows == 0, item.bytes == 0, !isDropping {
             guard add(item, .skipped, now) else {
                 isHigh = true
                 return .refused

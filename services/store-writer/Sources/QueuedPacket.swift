@@ -52,10 +52,12 @@ struct QueuedPacket: Sendable, QueueItem {
     }
 
     func dropped() -> QueuedPacket {
-        guard case .packet(let header, _) = content else { return self }
         var left = self
         left.rows = 0
-        left.content = .rowless(RowlessRun(header, .dropped))
+        switch content {
+        case .packet(let header, _): left.content = .rowless(RowlessRun(header, .dropped))
+        case .rowless(let run): left.content = .rowless(run.dropped())
+        }
         return left
     }
 
@@ -97,7 +99,7 @@ struct RowlessRun: Hashable, Sendable {
     /// its epoch, missing ordinals, or ordinals that the tape gives out again: a run has few.
     static let piecesMax = 256
 
-    let cause: Cause
+    private(set) var cause: Cause
     private(set) var pieces: [Piece]
     /// The number of records by their table, which is switched off.
     private(set) var skipped: [SinkName: UInt64]
@@ -110,6 +112,14 @@ struct RowlessRun: Hashable, Sendable {
                 source: header.source, epoch: header.epoch, firstOrdinal: header.firstOrdinal,
                 tickCount: header.tickCount)
         ]
+    }
+
+    /// The same ordinals, as ones that were dropped.
+    func dropped() -> RowlessRun {
+        var run = self
+        run.cause = .dropped
+        run.skipped = [:]
+        return run
     }
 
     /// The number of records.

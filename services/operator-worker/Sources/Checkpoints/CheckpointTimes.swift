@@ -11,7 +11,7 @@ enum CheckpointTimes {
     static let intervalNanoseconds: Int64 = 5_000_000_000
     /// The longest interval if it has to keep fewer, as for a partition without ticks.
     static let restIntervalNanoseconds: Int64 = 30_000_000_000
-    static let keptPacketsMax: UInt64 = 2_048
+    static let keptPacketsMax: UInt64 = 512
     /// The wait before the first checkpoint of a new line of output is tried again.
     static let retryNanoseconds: Int64 = 1_000_000_000
     /// The interval at which people's requests to rebuild partitions are read.

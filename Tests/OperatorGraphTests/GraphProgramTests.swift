@@ -62,6 +62,25 @@ struct GraphProgramTests {
         #expect(Set(program.earlierHashes) == [row.first, row.last])
     }
 
+    @Test("a graph over all partitions has another text where it waits for other sources")
+    func breadthTexts() throws {
+        let rule = BreadthRule(
+            series: try #require(SeriesName("1s")), universe: [], measures: [.advanceDecline])
+        var definition = GraphDefinition.simple(try BarSeriesSet(["1s"]))
+        definition.nodes.append(
+            GraphNode(
+                name: "market", input: .ticks(.trade),
+                operation: .breadth(rule, calendar: nil)))
+        let program = GraphProgram(definition)
+        let present = CanonicalText(definition).text
+        let before = present.replacing("|15:waits for these", with: "")
+        let first = before.replacing("|18:sources that count", with: "")
+        #expect(Set([present, before, first]).count == 3)
+        #expect(program.hash == Checksum.of(present))
+        #expect(program.earlierHashes.prefix(2) == [Checksum.of(before), Checksum.of(first)])
+        #expect(Set(program.earlierHashes).count == 3)
+    }
+
     @Test("whatever decides output changes the hash, and nothing else does")
     func hashes() throws {
         let session = SessionCalendar.Session(open: 0, close: 1_000, day: 19_700_101)

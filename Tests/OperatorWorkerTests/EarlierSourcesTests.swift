@@ -23,10 +23,11 @@ private struct LostTape {
     private var sequence: UInt64 = 0
     private var created: Int64 = 77
 
-    init() throws {
+    init(groups: SourceGroups = SourceGroups()) throws {
         var settings = try OperatorSettings(TestService.configuration(Main.description, [:]))
         var definition = GraphDefinition.simple(try BarSeriesSet(["1s"]))
         definition.silentAfter = 5_000_000_000
+        definition.groups = groups
         settings.program = GraphProgram(definition)
         self.settings = settings
         lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
@@ -89,8 +90,12 @@ private struct LostTape {
         }
     }
 
-    /// Loses the tape of ticks, and begins a rebuild.
-    mutating func rebuild() throws {
+    /// Lets the gateway of a source send all that it ever sent again.
+    mutating func sendAgain(_ source: String) { ordinals[source] = nil }
+
+    /// Loses the tape of ticks, and begins a rebuild. With `isInterrupted` the owner ends before it
+    /// has stored the checkpoint with which the new line begins.
+    mutating func rebuild(isInterrupted: Bool = false) throws {
         created += 1
         sequence = 0
         sources = []
@@ -111,7 +116,7 @@ private struct LostTape {
         core = PartitionOperator(
             partition: Partition(0), settings: settings, beginning: beginning, lane: lane)
         publish()
-        core.stored()
+        if !isInterrupted { core.stored() }
     }
 
     /// Goes on with another owner, from a checkpoint.
@@ -149,16 +154,78 @@ private struct LostTape {
 
 @Suite("A rebuild without its input") struct EarlierSourcesTests {
     /// Two sources, of which `b` fell silent at 2 while `a` went on to 20. Then the tape was lost.
-    private func lost() throws -> LostTape {
-        var tape = try LostTape()
+    private func lost(
+        groups: SourceGroups = SourceGroups(), isInterrupted: Bool = false
+    ) throws -> LostTape {
+        var tape = try LostTape(groups: groups)
         try tape.take("b", [1, 2], watermark: 2, sent: 1)
         for second in 1...20 as ClosedRange<Int64> {
             try tape.take("a", [second], watermark: second, sent: second)
         }
         #expect(tape.published("b") == [1])
         #expect(tape.published("a") == Array(1...19))
+        if isInterrupted { try tape.rebuild(isInterrupted: true) }
         try tape.rebuild()
         return tape
+    }
+
+    @Test("a source that was ahead of another one publishes no window that lacks ticks")
+    func ahead() throws {
+        var tape = try LostTape()
+        for second in 1...20 as ClosedRange<Int64> {
+            try tape.take("a", [second], watermark: second, sent: second)
+            try tape.take("b", [second - 15], watermark: second - 15, sent: second)
+        }
+        #expect(tape.published("a") == Array(1...19))
+        #expect(tape.published("b") == Array(-14...4))
+        try tape.rebuild()
+        // The new tape begins with the source that is behind.
+        try tape.take("b", [6], watermark: 6, sent: 21)
+        // The window had a tick before.
+        try tape.take("a", [20], watermark: 20, sent: 21)
+        try tape.take("a", [21, 22], watermark: 22, sent: 22)
+        try tape.take("b", [7, 8], watermark: 8, sent: 23)
+        try tape.take("a", [23], watermark: 23, sent: 23)
+        #expect(tape.published("a") == Array(1...19) + [21, 22])
+        #expect(tape.published("b") == Array(-14...4) + [7])
+    }
+
+    @Test("whole windows in the first packet of the only source are published")
+    func alone() throws {
+        var tape = try LostTape()
+        for second in 1...20 as ClosedRange<Int64> {
+            try tape.take("a", [second], watermark: second, sent: second)
+        }
+        try tape.rebuild()
+        try tape.take("a", [20, 21, 22, 23], watermark: 23, sent: 23)
+        try tape.take("a", [24], watermark: 24, sent: 24)
+        #expect(tape.published("a") == Array(1...19) + [21, 22, 23])
+    }
+
+    @Test("a member with the name of its group does not decide for the group")
+    func group() throws {
+        let groups = SourceGroups([
+            SourceGroups.Group(
+                name: try #require(SourceName("b")), members: [try #require(SourceName("c"))])
+        ])
+        var tape = try lost(groups: groups)
+        try tape.take("a", [21], watermark: 21, sent: 21)
+        try tape.take("b", [5, 6], watermark: 6, sent: 22)
+        try tape.take("b", [7, 8], watermark: 9, sent: 23)
+        #expect(tape.published("b") == [1])
+        try tape.take("b", [22, 23, 24], watermark: 24, sent: 24)
+        #expect(tape.published("b") == [1, 22, 23])
+    }
+
+    @Test("an interrupted rebuild begins again with what the line before took")
+    func interrupted() throws {
+        var tape = try lost(isInterrupted: true)
+        try tape.take("a", [21], watermark: 21, sent: 21)
+        tape.sendAgain("b")
+        try tape.take("b", [1, 2], watermark: 2, sent: 22)
+        try tape.take("b", [5, 6], watermark: 6, sent: 23)
+        try tape.take("b", [7, 8], watermark: 9, sent: 24)
+        #expect(tape.published("b") == [1, 6, 7, 8])
     }
 
     @Test("the bars of a source that was silent are published from its first new packet on")
@@ -190,13 +257,16 @@ private struct LostTape {
     @Test("packets that the line before took, markers and watermarks decide nothing")
     func old() throws {
         let name = try #require(SourceName("a"))
-        var earlier = EarlierSources([SourceOrdinal(source: name, epoch: 1, lastOrdinal: 6)])
+        var earlier = EarlierSources([
+            SourceOrdinal(source: name, epoch: 1, lastOrdinal: 6),
+            SourceOrdinal(source: try #require(SourceName("b")), epoch: 1, lastOrdinal: 6),
+        ])
         var header = PacketHeader(
             kind: .ticks, partition: Partition(0), source: name, epoch: 1, firstOrdinal: 3,
             watermark: Timestamp(nanoseconds: 8), sendTime: .undefined)
         func take() {
             let none: [UInt8] = []
-            none.withRawSpan { earlier.take(header, $0) }
+            none.withRawSpan { earlier.take(header, $0, partition: nil) }
         }
         header.tickCount = 4
         take()
@@ -205,8 +275,12 @@ private struct LostTape {
         take()
         (header.watermark, header.kind) = (Timestamp(nanoseconds: 8), .watermark)
         take()
-        #expect(earlier.publishFrom(name) == nil)
         header.kind = .ticks
+        // Ticks are lost before it, and it has no time.
+        header.firstOrdinal = 8
+        take()
+        #expect(earlier.publishFrom(name) == nil)
+        header.firstOrdinal = 7
         take()
         #expect(earlier.publishFrom(name)?.nanoseconds == 8)
         header.firstOrdinal = 11

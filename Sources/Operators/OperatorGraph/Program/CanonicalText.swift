@@ -11,8 +11,12 @@ struct CanonicalText {
     static let semantics = 6
     /// The ways of writing of the releases from which an upgrade is supported.
     static let earlier = [
-        Writing(choosesSources: false), Writing(semantics: 5, choosesSources: false),
-        Writing(semantics: 5, namesDeduplicationByID: false, choosesSources: false),
+        Writing(waitsForCounting: false),
+        Writing(choosesSources: false, waitsForCounting: false),
+        Writing(semantics: 5, choosesSources: false, waitsForCounting: false),
+        Writing(
+            semantics: 5, namesDeduplicationByID: false, choosesSources: false,
+            waitsForCounting: false),
     ]
 
     private let writing: Writing
@@ -24,6 +28,8 @@ struct CanonicalText {
         var namesDeduplicationByID = true
         /// Whether a node over several sources chooses them where the graph names none.
         var choosesSources = true
+        /// Whether a node over several sources waits only for those that count in it.
+        var waitsForCounting = true
     }
 
     /// `writing` differs for the text of an earlier release.
@@ -170,6 +176,7 @@ struct CanonicalText {
         if rule.warmsUp { add("warm up") }
         for symbol in rule.universe { add(symbol.text) }
         if writing.choosesSources { add("sources that count") }
+        if writing.waitsForCounting { add("waits for these") }
         if !rule.sources.isEmpty { add("sources") }
         for source in rule.sources { add(source.text) }
         for measure in rule.measures {

@@ -11,8 +11,9 @@ public enum CheckpointLimits {
     public static let bytesMax = 160 * 1024 * 1024
 
     /// The size in bytes of the input position, as the operator worker encodes it. One with all the
-    /// sources of a partition fits, with what an earlier line of output took of each.
-    public static let inputBytesMax = 128 * 1024
+    /// sources of a partition fits, with what an earlier line of output took of each of as many
+    /// other ones.
+    public static let inputBytesMax = 640 * 1024
 
     /// The number of parts of one checkpoint. It bounds the manifest to some 12 kB.
     public static let partsMax = 1_024

@@ -45,7 +45,11 @@ struct OperatorPositions {
             }
             message = try previous(found, stream)
         }
-        if position.packet?.sequence == 0 { position.packet = nil }
+        if position.packet?.sequence == 0 {
+            // Nothing of this tape is read. The sources are what an earlier line took.
+            position.packet = nil
+            position.sources = []
+        }
         return position
     }
 

@@ -32,8 +32,9 @@ struct EarlierSources: Hashable, Sendable {
     /// known.
     func publishFrom(_ source: SourceName) -> Timestamp? { entries[source]?.publishFrom }
 
-    /// Takes the next packet of the partition's tape.
-    mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
+    /// Takes the next packet of the partition's tape. `partition` is the time from which on windows
+    /// of the partition are published.
+    mutating func take(_ header: PacketHeader, _ packet: RawSpan, partition: Timestamp?) {
         // A marker promises nothing.
         guard header.kind == .ticks, header.tickCount > 0, header.source != .manual,
             header.watermark.isDefined, header.watermark > SourceTable.noWatermark
@@ -41,12 +42,19 @@ struct EarlierSources: Hashable, Sendable {
         let known = entries[header.source]
         let last = known?.lastOrdinal ?? 0
         guard known?.publishFrom == nil, header.nextOrdinal &- 1 > last else { return }
-        var from = header.watermark
+        // The partition's watermark was that of its only source. Then the packet may hold whole
+        // windows before its own watermark.
+        let isAlone = known != nil && entries.count == 1
+        var from = isAlone ? partition ?? header.watermark : header.watermark
         if known == nil, header.firstOrdinal == OutputLedger.firstOrdinal {
             from = SourceTable.noWatermark
         } else if let first = header.firstTime(in: packet) {
             // The window of the first tick may lack ticks that came before.
             from = max(from, first.advanced(byNanoseconds: 1))
+        } else if header.firstOrdinal > last &+ 1 {
+            // Ticks before this packet are lost, and a gap may hold its watermark back. A packet
+            // with trades or quotes decides.
+            return
         }
         entries[header.source] = Entry(lastOrdinal: last, publishFrom: from)
     }

@@ -42,13 +42,16 @@ extension PartitionOperator {
     }
 
     /// Returns the time from which on windows of a symbol are published; `nil` when all are. It is
-    /// earlier than that of the partition where the previous line had published less of the
-    /// symbol's source.
+    /// that of the symbol's source where one is known: earlier than the partition's where the
+    /// previous line had published less of the source, later where it had published more. Several
+    /// sources feed a group, so it has the partition's time.
     private func publishFrom(of symbol: UInt32) -> Timestamp? {
-        guard let publishFrom, let earlier, symbol < machine.symbols.count,
-            let own = earlier.publishFrom(machine.symbols.pair(at: symbol).source)
-        else { return publishFrom }
-        return min(publishFrom, own)
+        guard let publishFrom, let earlier, symbol < machine.symbols.count else {
+            return publishFrom
+        }
+        let source = machine.symbols.pair(at: symbol).source
+        let isGroup = settings.program.definition.groups.all.contains { $0.name == source }
+        return isGroup ? publishFrom : earlier.publishFrom(source) ?? publishFrom
     }
 
     private mutating func record(_ closed: Bar, isRepair: Bool) {

@@ -227,7 +227,7 @@ struct PartitionOperator {
             stopped = "more sources feed this partition than the limit allows"
             return
         }
-        earlier?.take(header, packet)
+        earlier?.take(header, packet, partition: publishFrom)
         // The packet that ends the building is also a part of it: its output is dropped.
         var isBuilding = false
         if case .building(let end) = phase {

@@ -210,7 +210,9 @@ extension RecoverySituation {
             reached < OutputLedger.firstOrdinal
             ? nil : OutputLedger.End(ordinal: reached, checksum: published?.checksum ?? 0)
         guard let published, isInputThere, let end = published.input.reached else {
-            let start = TapePosition.before(streamCreated ?? .undefined)
+            // Another owner that begins this rebuild again finds there what the old line took.
+            var start = TapePosition.before(streamCreated ?? .undefined)
+            start.sources = published?.input.sources ?? []
             return base(
                 output: output,
                 Base(end: nil, openingInput: start, endsRequest: true),

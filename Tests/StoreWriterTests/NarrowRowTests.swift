@@ -188,18 +188,86 @@ struct NarrowRowTests {
             ).scalar == "t")
     }
 
-    @Test("views of others on the tables stop the migration, which names them")
-    func foreignViews() throws {
-        let database = try earlier("narrow_foreign", .plain)
-        try database.psql("CREATE VIEW public.desk AS SELECT * FROM md.quotes")
+    @Test(
+        "what others made on the tables stops the migration, which names it",
+        arguments: [
+            ("VIEW public.desk", "AS SELECT * FROM md.quotes"),
+            (
+                "FUNCTION public.desk()",
+                "RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM md.trades; END"
+            ),
+            ("PUBLICATION desk", "FOR TABLE md.trades"),
+            ("POLICY desk", "ON md.quotes USING (true)"),
+            (
+                "TRIGGER desk",
+                "BEFORE UPDATE ON md.trades EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+            ),
+        ])
+    func others(made: String, how: String) throws {
+        let kind = made.prefix { $0 != " " }.lowercased()
+        let database = try earlier("narrow_\(kind)", .plain)
+        try database.psql("CREATE \(made) \(how)")
         let error = #expect(throws: MigrationError.self) { try database.migrate() }
-        #expect(error.map { "\($0)" }?.contains("desk") == true)
-        try database.psql("DROP VIEW public.desk; GRANT SELECT ON quotes TO PUBLIC")
+        let text = error.map { "\($0)" } ?? ""
+        #expect(text.contains("others read") && text.contains("desk"), "\(text)")
+        let place = ["policy", "trigger"].contains(kind) ? how.split(separator: " ") : []
+        let on = place.first { $0.hasPrefix("md.") }.map { " ON \($0)" } ?? ""
+        try database.psql("DROP \(made)\(on)")
+        try database.migrate()
+        #expect(try database.psql("SELECT to_regclass('trade_rows') IS NOT NULL") == "t")
+    }
+
+    @Test("who could read and fill the tables can do so by the views", arguments: DatabaseMode.here)
+    func rights(mode: DatabaseMode) throws {
+        let database = try earlier("narrow_rights", mode)
+        let role = "\(database.name)_desk"
+        try database.psql(
+            """
+            CREATE ROLE \(role); GRANT USAGE ON SCHEMA md TO \(role);
+            GRANT INSERT ON trades, quotes TO \(role); GRANT SELECT ON quotes TO PUBLIC
+            """)
         try database.migrate()
         #expect(
             try database.psql(
                 "SELECT count(*) FROM pg_class c, aclexplode(c.relacl) r WHERE c.oid = "
                     + "'quotes'::regclass AND r.grantee = 0 AND r.privilege_type = 'SELECT'") == "1"
         )
+        // Of a day that a writer of before may know to be there, and does not ask for.
+        try database.psql(
+            """
+            SET ROLE \(role);
+            INSERT INTO trades (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,
+                partition, epoch, ordinal)
+            VALUES (now() - interval '30 days', 0, 'A', now(), 0, 's', 0, 1, 20);
+            INSERT INTO quotes (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,
+                partition, epoch, ordinal)
+            VALUES (now() + interval '7 days', 0, 'A', now(), 0, 's', 0, 1, 21)
+            """)
+        #expect(
+            try database.psql(
+                "SELECT (SELECT count(*) FROM trade_rows), (SELECT count(*) FROM quote_rows)")
+                == "1|1")
+    }
+
+    @Test("a table of before that somebody else reads stays, and the migration ends")
+    func readBefore() throws {
+        let database = try earlier("narrow_read", .plain)
+        try database.migrate()
+        let before = "SELECT to_regclass('trades_before') IS NULL"
+        try database.psql(
+            "CREATE VIEW public.desk AS SELECT * FROM md.trades_before; DELETE FROM trades_before")
+        try database.migrate()
+        #expect(try database.psql(before) == "f")
+        #expect(try database.psql("SELECT count(*) FROM trades, public.desk") == "0")
+        try database.psql("DROP VIEW public.desk")
+        // Somebody who only holds the table for a time is not waited for.
+        let reader = try database.connect(
+            database.migrator, searchPath: database.schema.searchPath)
+        try reader.script("BEGIN; LOCK TABLE trades_before IN ACCESS SHARE MODE", timeout: patience)
+        try database.migrate()
+        #expect(try database.psql(before) == "f")
+        try reader.script("ROLLBACK", timeout: patience)
+        try database.migrate()
+        #expect(try database.psql(before) == "t")
     }
 }

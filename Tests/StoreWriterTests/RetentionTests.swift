@@ -41,7 +41,7 @@ struct RetentionTests {
             // Days that were compressed meanwhile are dropped like others.
             try database.psql(
                 """
-                SELECT public.compress_chunk(c) FROM public.show_chunks('trades',
+                SELECT public.compress_chunk(c) FROM public.show_chunks('trade_rows',
                     older_than => now() - interval '7 days') AS c
                 """)
         }

@@ -202,12 +202,12 @@ struct TimePartitionTests {
         let database = try TestDatabase("partition_steps", mode: .plain)
         let first = try TemporaryFolder("first")
         _ = try TestDatabase.shipped(before: "more_tables", in: first)
-        try first.write(Self.olderViews, to: "repeatable/20_views.sql")
+        try first.write(Self.olderViews, to: "repeatable/32_views.sql")
         try database.migrate(try MigrationFolder(path: first.path))
         try database.insertTrades(3, from: "'2024-03-05 23:50Z'::timestamptz")
         let second = try TemporaryFolder("second")
         _ = try TestDatabase.shipped(before: "time_partitions", in: second)
-        for file in try TestDatabase.shipped().repeatable where file.name == "20_views.sql" {
+        for file in try TestDatabase.shipped().repeatable where file.name == "32_views.sql" {
             try second.write(file.sql, to: "repeatable/\(file.name)")
         }
         // The newer view reads a table of a later migration, which finds it there.

@@ -129,10 +129,10 @@ DECLARE
         'latest_trades', 'latest_quotes', 'bar_trust'];
     extension_schema name;
     is_hypertable    boolean := false;
-    foreign_views    text;
+    others           text;
     cut              record;
     day              timestamptz;
-    has_rows         boolean;
+    has_ticks        boolean;
 BEGIN
     SELECT n.nspname INTO extension_schema
     FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
@@ -144,30 +144,44 @@ BEGIN
             INTO is_hypertable;
     END IF;
 
-    -- A view of somebody else would go on reading the old table, and miss every new row in silence.
-    SELECT string_agg(DISTINCT v.oid::regclass::text, ', ') INTO foreign_views
-    FROM pg_depend d
-    JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
-    JOIN pg_class v ON v.oid = r.ev_class
-    JOIN pg_namespace n ON n.oid = v.relnamespace
-    WHERE d.refclassid = 'pg_class'::regclass
-        AND d.refobjid IN ('trades'::regclass, 'quotes'::regclass)
-        AND NOT (v.relname = ANY (own)
-            AND n.nspname IN (current_schema(), current_schema() || '_market'))
-        AND n.nspname NOT LIKE '\_timescaledb\_%';
+    -- What others made on a table stays with the old one, and would miss every new row in silence: a
+    -- view, a function with an SQL body, a trigger, a publication. A policy would hold no more.
+    SELECT string_agg(DISTINCT pg_describe_object(o.class, o.id, 0), ', ') INTO others
+    FROM (
+        SELECT 'pg_class'::regclass AS class, v.oid AS id, d.refobjid AS place
+        FROM pg_depend d
+        JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+        JOIN pg_class v ON v.oid = r.ev_class
+        JOIN pg_namespace n ON n.oid = v.relnamespace
+        WHERE d.refclassid = 'pg_class'::regclass
+            AND NOT (v.relname = ANY (own)
+                AND n.nspname IN (current_schema(), current_schema() || '_market'))
+            AND n.nspname NOT LIKE '\_timescaledb\_%'
+        UNION ALL
+        SELECT d.classid, d.objid, d.refobjid FROM pg_depend d
+        WHERE d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_proc'::regclass
+        UNION ALL
+        SELECT 'pg_trigger'::regclass, oid, tgrelid FROM pg_trigger
+        WHERE NOT tgisinternal AND tgname NOT LIKE 'ts\_%'
+        UNION ALL
+        SELECT 'pg_publication_rel'::regclass, oid, prrelid FROM pg_publication_rel
+        UNION ALL
+        SELECT 'pg_policy'::regclass, oid, polrelid FROM pg_policy) AS o
+    WHERE o.place IN ('trades'::regclass, 'quotes'::regclass);
     -- A continuous aggregate depends on the table by views of the extension alone.
-    IF foreign_views IS NULL AND is_hypertable THEN
+    IF others IS NULL AND is_hypertable THEN
         EXECUTE 'SELECT string_agg(format(''%I.%I'', view_schema, view_name), '', ''
                 ORDER BY view_schema, view_name)
             FROM timescaledb_information.continuous_aggregates
             WHERE hypertable_schema = current_schema()
-                AND hypertable_name IN (''trades'', ''quotes'')' INTO foreign_views;
+                AND hypertable_name IN (''trades'', ''quotes'')' INTO others;
     END IF;
-    IF foreign_views IS NOT NULL THEN
-        RAISE EXCEPTION 'views of others read the tables trades and quotes, which are made anew: %',
-            foreign_views USING ERRCODE = '2BP01', HINT = 'Drop them, migrate, and make them again.';
+    IF others IS NOT NULL THEN
+        RAISE EXCEPTION 'others read the tables trades and quotes, which are made anew: %', others
+            USING ERRCODE = '2BP01', HINT = 'Drop them, migrate, and make them again.';
     END IF;
 
+    has_ticks := EXISTS (SELECT FROM trades) OR EXISTS (SELECT FROM quotes);
     EXECUTE format('CREATE TABLE trade_rows (
             ts              timestamptz NOT NULL,
             receive_time    timestamptz NOT NULL,
@@ -233,8 +247,10 @@ BEGIN
             EXECUTE format('CREATE TABLE %I PARTITION OF %I
                 FOR VALUES FROM (''1970-01-01 00:00+00'') TO (''1970-01-02 00:00+00'')',
                 cut.name || '_p19700101', cut.name);
-            -- Writers that work meanwhile find their days; make_coming_partitions makes the others.
-            FOR n IN -1..1 LOOP
+            -- Writers that work meanwhile find their days, also those that they have had made in the
+            -- old table: they ask for no day twice. make_coming_partitions makes the others.
+            FOR n IN CASE WHEN has_ticks THEN -30 ELSE -1 END..CASE WHEN has_ticks THEN 7 ELSE 1 END
+            LOOP
                 day := date_trunc('day', now(), 'UTC') + n * interval '24 hours';
                 EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
                     cut.name || to_char(day AT TIME ZONE 'UTC', '"_p"YYYYMMDD'), cut.name, day,
@@ -292,15 +308,7 @@ BEGIN
         END IF;
     END LOOP;
     FOR cut IN SELECT * FROM (VALUES ('trades_before'), ('quotes_before')) AS t (name) LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', cut.name) INTO has_rows;
-        IF has_rows THEN
-            EXECUTE format('COMMENT ON TABLE %I IS ''rows of an earlier release''', cut.name);
-            CONTINUE;
-        END IF;
-        -- Our views on it go with it, and are made again by the repeatable files.
-        EXECUTE format('ALTER TABLE %I RENAME TO %I', cut.name, cut.name || '_empty');
-        PERFORM make_tick_views();
-        EXECUTE format('DROP TABLE %I CASCADE', cut.name || '_empty');
+        EXECUTE format('COMMENT ON TABLE %I IS ''rows of an earlier release''', cut.name);
     END LOOP;
 END
 $$;

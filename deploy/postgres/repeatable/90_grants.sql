@@ -36,7 +36,7 @@ BEGIN
         note_replayed(text, text, integer, text),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
         missing_stretches(tstzrange, boolean), make_bars_view(boolean), make_tick_views(),
-        store_trade(), store_quote(), rest_ns(bigint), low_bits(integer),
+        store_trade(), store_quote(),
         note_series(text[], boolean[]), bars_to_move(),
         pairs_to_move(timestamptz, timestamptz),
         move_bars(timestamptz, timestamptz, text[], text[]),
@@ -62,7 +62,7 @@ BEGIN
         EXECUTE format('REVOKE INSERT, UPDATE ON %s FROM %I', before.place, runtime_role);
     END LOOP;
     EXECUTE format(
-        'GRANT EXECUTE ON FUNCTION indicator_input(text), rest_ns(bigint), low_bits(integer),
+        'GRANT EXECUTE ON FUNCTION indicator_input(text),
             missing_step(tstzmultirange, tstzrange, boolean),
             missing_stretches(tstzrange, boolean),
             claim_position(text, text, integer, bigint, text),

@@ -26,31 +26,6 @@ CROSS JOIN LATERAL (
         AND g.reason IN ('tape_lost', 'hole') AND g.ordinal IS NULL
 ) AS lost;
 
--- Tables of an earlier release that are empty by now go, unless somebody reads them.
-DO $$
-DECLARE
-    cut      record;
-    has_rows boolean;
-BEGIN
-    FOR cut IN SELECT * FROM (VALUES ('trades_before'), ('quotes_before')) AS t (name)
-        WHERE to_regclass(t.name) IS NOT NULL
-    LOOP
-        BEGIN
-            PERFORM set_config('lock_timeout', '500ms', true);
-            EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', cut.name);
-            EXECUTE format('SELECT EXISTS (SELECT FROM %I)', cut.name) INTO has_rows;
-            CONTINUE WHEN has_rows;
-            EXECUTE format('ALTER TABLE %I RENAME TO %I', cut.name, cut.name || '_empty');
-            PERFORM make_tick_views();
-            EXECUTE format('DROP TABLE %I', cut.name || '_empty');
-        EXCEPTION WHEN lock_not_available OR dependent_objects_still_exist THEN
-            RAISE NOTICE '% is in use, and stays until the next migration', cut.name;
-        END;
-    END LOOP;
-    PERFORM set_config('lock_timeout', '60s', true);
-END
-$$;
-
 -- Every ordinal that has a row, with the stream that assigned it. This is the one place that names
 -- all tables to which rows are only added. Bars are not among them, because only the last version
 -- of a bar is a row.

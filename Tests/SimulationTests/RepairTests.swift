@@ -42,7 +42,11 @@ import Testing
 
     @Test("behind repairs of sources that are silent, retired or back, the same is true")
     func lives() throws {
-        let tally = try compare(hasLife: true) { try SimulatedGraphs.timeBars(using: &$0) }
+        // In this market, a request comes after a gap of all symbols of a source that defines the
+        // symbol only after the gap.
+        let tally = try compare(hasLife: true, fixed: [12_233_659_126_666_820_907]) {
+            try SimulatedGraphs.timeBars(using: &$0)
+        }
         guard SimulationSeeds.all.count > 1 else { return }
         #expect(tally.repairs > 100 && tally.partial > 100, "\(tally)")
         let life = tally.life
@@ -54,10 +58,10 @@ import Testing
     /// `hasMoves`: symbols change their sources and providers.
     private func compare(
         hasMoves: Bool = true, providerBars: Int = 0, hasLife: Bool = false,
-        _ draw: (inout SeededRandom) throws -> GraphDefinition
+        fixed: [UInt64] = [], _ draw: (inout SeededRandom) throws -> GraphDefinition
     ) throws -> Tally {
         var tally = Tally()
-        for seed in SimulationSeeds.all {
+        for seed in SimulationSeeds.all(and: fixed) {
             var random = SeededRandom(seed: seed)
             var weather = MarketWeather(
                 using: &random, withRepairs: true, withLife: hasLife)

@@ -17,6 +17,11 @@ struct SimulationSeeds {
             + (0..<fresh).map { _ in UInt64.random(in: 1_000_000...UInt64.max, using: &system) }
     }()
 
+    /// Returns all seeds and those that are fixed for one test.
+    static func all(and fixed: [UInt64]) -> [UInt64] {
+        number("SIMULATION_SEED") != nil ? all : fixed + all
+    }
+
     /// Returns a part of the seeds, for slower tests.
     static func some(_ count: Int) -> [UInt64] {
         if number("SIMULATION_SEED") != nil || number("SIMULATION_SEEDS") != nil { return all }

@@ -84,6 +84,7 @@ struct TickLedger: Sendable {
                 mark(
                     scope, DataKind(rawValue: gap.kind) ?? .any, gap.from,
                     gap.to.isDefined ? gap.to : gap.header.eventTime, place)
+            case .gapOfAll: break
             case .repair(let request, let scope):
                 mark(scope, .any, request.from, request.to, place)
             case .change(let change, let scope):

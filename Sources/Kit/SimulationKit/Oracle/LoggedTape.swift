@@ -46,6 +46,8 @@ enum LoggedEvent {
     case definition(LoggedDefinition, SourceName)
     case tick(LoggedTick)
     case gap(GapRecord, LoggedScope)
+    /// A gap of all symbols of a source, also of those that it defines only later.
+    case gapOfAll(GapRecord, SourceName)
     case repair(RepairRequest, LoggedScope)
     case change(TradeChange, LoggedScope)
     /// The end of a packet.
@@ -118,6 +120,9 @@ package struct LoggedTape {
                 if let gap = message.gapRecord(in: packet) {
                     let definition = walk.symbol(gap.header.symbol, in: packet)
                     for scope in scopes(definition, header) { events.append(.gap(gap, scope)) }
+                    if definition == nil, header.source != .manual {
+                        events.append(.gapOfAll(gap, header.source))
+                    }
                 } else if let request = message.repairRequest(in: packet) {
                     let definition = walk.symbol(request.header.symbol, in: packet)
                     for scope in scopes(definition, header) {

@@ -72,6 +72,10 @@ package struct Oracle {
             if source != .manual { define(definition, source) }
         case .tick(let tick): take(tick)
         case .gap(let gap, let scope): mark(gap, scope)
+        case .gapOfAll(let gap, let source):
+            if let record = OracleMissing.Record(gap, LoggedScope(symbol: nil, source: nil)) {
+                missing.note(record, ofAllOf: source)
+            }
         case .repair(let request, let scope):
             mark(scope, .any, from: request.from, to: request.to)
         case .change(let change, let scope):
@@ -86,7 +90,7 @@ package struct Oracle {
     }
 
     private mutating func define(_ definition: LoggedDefinition, _ source: SourceName) {
-        missing.define(definition)
+        missing.define(definition, source)
         guard clock.define(definition, source) else { return }
         for index in leaves.indices {
             leaves[index].restart(
@@ -127,15 +131,10 @@ package struct Oracle {
     // MARK: repair
 
     private mutating func mark(_ gap: GapRecord, _ scope: LoggedScope) {
-        guard gap.state != GapState.filling.rawValue, let kind = DataKind(rawValue: gap.kind)
-        else { return }
-        // A gap without an end is known up to its record.
-        let to = gap.to.isDefined ? gap.to : gap.header.eventTime
-        mark(scope, kind, from: gap.from, to: to)
-        missing.note(
-            OracleMissing.Record(
-                scope: scope, kind: kind, from: gap.from.nanoseconds, to: to.nanoseconds,
-                isFilled: gap.state == GapState.filled.rawValue))
+        guard let record = OracleMissing.Record(gap, scope) else { return }
+        mark(
+            scope, record.kind, from: gap.from, to: Timestamp(nanoseconds: record.to))
+        missing.note(record)
     }
 
     private mutating func mark(

@@ -23,6 +23,8 @@ struct OracleLeaf {
         var entries: [OracleEntry] = []
         /// Whether a subscription began again in it.
         var isRestarted = false
+        /// Whether the last repair of it found a gap in it.
+        var hasGapInRepair = false
         /// Whether a version with a price was published, or may have been.
         var hadPrice = false
     }
@@ -124,18 +126,20 @@ struct OracleLeaf {
                 self.windows[symbol, default: [:]][window] = content
             }
         }
-        lookForStarts(ranges, missing)
+        lookForMissing(ranges, missing)
     }
 
-    /// Notes the starts of subscriptions in all windows that are computed again, also in those
-    /// without a tick.
-    private mutating func lookForStarts(_ ranges: [OracleRepair], _ missing: OracleMissing) {
+    /// Notes the starts of subscriptions and the gaps in all windows that are computed again, also
+    /// in those without a tick.
+    private mutating func lookForMissing(_ ranges: [OracleRepair], _ missing: OracleMissing) {
         let kind = kind
         for (symbol, contents) in windows {
             for window in contents.keys
             where ranges.contains(where: { $0.touches(window, of: symbol) }) {
                 let isRestarted = missing.hasStart(symbol, kind, in: window)
                 windows[symbol]?[window]?.isRestarted = isRestarted
+                let hasGap = missing.hasGapInRepair(symbol, kind, in: window)
+                windows[symbol]?[window]?.hasGapInRepair = hasGap
             }
         }
     }
@@ -190,7 +194,7 @@ struct OracleLeaf {
         _ missing: OracleMissing
     ) -> Bar? {
         var bar = OracleFold.bar(of: content.entries, from: window.start, to: window.end)
-        if content.isRestarted || clock.isCut(window.start, symbol)
+        if content.isRestarted || content.hasGapInRepair || clock.isCut(window.start, symbol)
             || missing.hasGap(symbol, kind, in: window)
         {
             bar?.flags.insert(.partial)

@@ -88,6 +88,8 @@ import Testing
                 life.repairsOfSilent > 15 && life.repairsOfRetired > 30
                     && life.repairsOfReturned > 50, "\(life)")
         }
-        #expect(windows > 5_000 && repaired > 300 && listed > 100, "\(windows) windows")
+        #expect(windows > 5_000 && repaired > 300, "\(windows) windows, \(repaired) repaired")
+        // A source that is silent or retired sends no late ticks, so worlds of their life list few.
+        #expect(listed > (kind.hasLife ? 20 : 100), "\(listed) listed")
     }
 }

@@ -1,6 +1,7 @@
 import MarketModel
 import OperatorGraph
 import Primitives
+import SimulationKit
 import StreamCore
 import TapeCodec
 import Testing
@@ -130,7 +131,8 @@ struct BreadthPaceTests {
                     sendTime: Timestamp(nanoseconds: 1)),
                 output: OutputState(
                     input: input, checksum: 1, generation: 1, states: machine.sourceStates))
-            try restore()
+            let isSame = try universe.restore()
+            #expect(isSame)
             var values: [IndicatorValue] = []
             let before = universe.watermark
             packet.withBytes { universe.take(packet.header, $0, into: &values) }
@@ -151,19 +153,6 @@ struct BreadthPaceTests {
                 Found(
                     name: String(value.name.prefix { $0 != "." }), end: end, advances: number,
                     at: second))
-        }
-
-        /// Restores the universe from its bytes.
-        private mutating func restore() throws {
-            var bytes: [UInt8] = []
-            universe.encode(into: &bytes)
-            let program = universe.program
-            universe = try bytes.withRawSpan { span throws(CheckpointError) in
-                try UniverseMachine(program, restoring: span)
-            }
-            var again: [UInt8] = []
-            universe.encode(into: &again)
-            #expect(again == bytes)
         }
     }
 

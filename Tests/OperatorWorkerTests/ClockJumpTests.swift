@@ -33,12 +33,7 @@ import Testing
         let bars = SimulatedBars()
         let lane = SimulatedLane(bars, generation: settings.generation, barsMax: 3)
         lane.open()
-        var core = PartitionOperator(
-            partition: Partition(0), settings: settings,
-            beginning: Beginning(
-                way: .start, machine: GraphMachine(settings.program),
-                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
-            lane: lane)
+        var core = PartitionOperator(starting: settings, lane: lane)
         for packet in ticks.packets {
             packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
             repeat {

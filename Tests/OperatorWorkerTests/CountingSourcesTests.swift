@@ -1,6 +1,7 @@
 import MarketModel
 import OperatorGraph
 import Primitives
+import SimulationKit
 import StreamCore
 import TapeCodec
 import Testing
@@ -95,15 +96,8 @@ struct CountingSourcesTests {
         mutating func take(_ packets: SealedPacket...) throws -> [Int64: Int] {
             var values: [IndicatorValue] = []
             for packet in packets {
-                var bytes: [UInt8] = []
-                machine.encode(into: &bytes)
-                let program = machine.program
-                machine = try bytes.withRawSpan { span throws(CheckpointError) in
-                    try UniverseMachine(program, restoring: span)
-                }
-                var again: [UInt8] = []
-                machine.encode(into: &again)
-                #expect(again == bytes)
+                let isSame = try machine.restore()
+                #expect(isSame)
                 packet.withBytes { machine.take(packet.header, $0, into: &values) }
             }
             var symbols: [Int64: Int] = [:]

@@ -32,12 +32,7 @@ private struct LostTape {
         self.settings = settings
         lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
         lane.open()
-        core = PartitionOperator(
-            partition: Partition(0), settings: settings,
-            beginning: Beginning(
-                way: .start, machine: GraphMachine(settings.program),
-                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
-            lane: lane)
+        core = PartitionOperator(starting: settings, lane: lane)
     }
 
     private static func time(_ second: Int64) -> Timestamp {

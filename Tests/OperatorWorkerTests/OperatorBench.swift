@@ -58,12 +58,7 @@ final class OperatorBench {
             }
         }
         bars = TapeLane(publisher: publisher, lane: lane)
-        core = PartitionOperator(
-            partition: Partition(0), settings: settings,
-            beginning: Beginning(
-                way: .start, machine: GraphMachine(settings.program), published: published,
-                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
-            lane: bars)
+        core = PartitionOperator(starting: settings, behind: published, lane: bars)
     }
 
     convenience init(namespace: String, series: String = "1s,1m") throws {

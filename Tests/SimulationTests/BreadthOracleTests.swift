@@ -124,7 +124,10 @@ private struct BreadthWorld {
             let packet = tapes[partition][next[partition]]
             next[partition] += 1
             packet.withBytes { universe.take(packet.header, $0, into: &values) }
-            if Int.random(in: 0..<10, using: &random) == 0 { try restore() }
+            if Int.random(in: 0..<10, using: &random) == 0 {
+                let isSame = try universe.restore()
+                #expect(isSame)
+            }
         }
         for value in values where !value.name.hasSuffix(".symbols") {
             found[Self.place(value)] = OracleBreadth.Number(value: value.value, symbols: 0)
@@ -138,15 +141,6 @@ private struct BreadthWorld {
 
     private static func place(_ value: IndicatorValue) -> BreadthPlace {
         BreadthPlace(name: value.name, start: value.periodStart.nanoseconds)
-    }
-
-    private mutating func restore() throws {
-        var bytes: [UInt8] = []
-        universe.encode(into: &bytes)
-        let program = universe.program
-        universe = try bytes.withRawSpan { span throws(CheckpointError) in
-            try UniverseMachine(program, restoring: span)
-        }
     }
 
     // MARK: what a partition publishes

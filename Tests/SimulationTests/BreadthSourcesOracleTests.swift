@@ -247,7 +247,10 @@ private struct BreadthSourcesWorld {
             var values: [IndicatorValue] = []
             bars.withBytes { universe.take(bars.header, $0, into: &values) }
             Self.note(values, in: &found, program)
-            if Int.random(in: 0..<10, using: &random) == 0 { try Self.restore(&universe) }
+            if Int.random(in: 0..<10, using: &random) == 0 {
+                let isSame = try universe.restore()
+                #expect(isSame)
+            }
             let isLast = next.indices.allSatisfy { next[$0] == packets[$0].count }
             guard !values.isEmpty || isLast else { continue }
             for node in oracles.indices where found[node] != oracles[node].published {
@@ -299,15 +302,6 @@ private struct BreadthSourcesWorld {
             } else {
                 found[node][key] = OracleBreadth.Number(value: value.value, symbols: 0)
             }
-        }
-    }
-
-    private static func restore(_ universe: inout UniverseMachine) throws {
-        var bytes: [UInt8] = []
-        universe.encode(into: &bytes)
-        let program = universe.program
-        universe = try bytes.withRawSpan { span throws(CheckpointError) in
-            try UniverseMachine(program, restoring: span)
         }
     }
 }

@@ -20,12 +20,7 @@ struct UndisturbedOwner {
     init(_ packets: [SimulatedPacket], _ settings: OperatorSettings) {
         lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
         lane.open()
-        core = PartitionOperator(
-            partition: Partition(0), settings: settings,
-            beginning: Beginning(
-                way: .start, machine: GraphMachine(settings.program),
-                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
-            lane: lane)
+        core = PartitionOperator(starting: settings, lane: lane)
         for (place, packet) in packets.enumerated() {
             packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
             publish(packet.position.sequence)

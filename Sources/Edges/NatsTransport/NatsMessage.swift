@@ -12,11 +12,22 @@ package final class NatsMessage: Sendable {
     // parses its headers at the first access, which writes to the message, hence the lock.
     private nonisolated(unsafe) let handle: OpaquePointer
     private let headerLock = Mutex<Void>(())
+    /// Where it is kept until it is freed together with others; `nil`: it is freed immediately.
+    private let spent: SpentMessages?
 
     /// Takes ownership of the message: no other code may destroy it.
-    init(taking handle: OpaquePointer) { unsafe self.handle = unsafe handle }
+    init(taking handle: OpaquePointer, keptIn spent: SpentMessages? = nil) {
+        unsafe self.handle = unsafe handle
+        self.spent = spent
+    }
 
-    deinit { unsafe natsMsg_Destroy(handle) }
+    deinit {
+        if let spent {
+            unsafe spent.add(handle, byteCount: payloadByteCount)
+        } else {
+            unsafe natsMsg_Destroy(handle)
+        }
+    }
 
     package var subject: String { withSubject { $0.text } }
 

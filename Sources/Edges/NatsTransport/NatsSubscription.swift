@@ -37,6 +37,8 @@ package final class NatsSubscription: Sendable {
 final class SubscriptionHandle: Sendable {
     // Safety: the calls on a subscription lock it, and it is destroyed only here.
     private nonisolated(unsafe) let handle: OpaquePointer
+    /// The messages of `next` that nobody uses any more.
+    private let spent = SpentMessages()
 
     init(owning handle: OpaquePointer) { unsafe self.handle = unsafe handle }
 
@@ -50,7 +52,7 @@ final class SubscriptionHandle: Sendable {
         var message: OpaquePointer?
         let status = unsafe natsSubscription_NextMsg(&message, handle, milliseconds)
         guard status == NATS_OK, let message = unsafe message else { return (status, nil) }
-        return (status, unsafe NatsMessage(taking: message))
+        return (status, unsafe NatsMessage(taking: message, keptIn: spent))
     }
 
     var waitingMessages: Int {

@@ -33,7 +33,7 @@ import Testing
         let bars = SimulatedBars()
         let lane = SimulatedLane(bars, generation: settings.generation, barsMax: 3)
         lane.open()
-        var core = PartitionOperator(starting: settings, lane: lane)
+        let core = PartitionOperator(starting: settings, lane: lane)
         for packet in ticks.packets {
             packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
             repeat {

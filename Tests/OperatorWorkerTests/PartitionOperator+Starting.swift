@@ -8,7 +8,7 @@ import StreamCore
 extension PartitionOperator {
     /// Makes the operator of partition 0 that begins at the start of its tape, behind the output
     /// that is already published.
-    init(
+    convenience init(
         starting settings: OperatorSettings, behind published: OutputLedger.End? = nil,
         lane: some OutputLane
     ) {

@@ -58,14 +58,17 @@ extension TapeReaders {
         _ message: NatsMessage, _ header: PacketHeader, at sequence: UInt64, of share: Int,
         _ take: Take
     ) {
-        for member in readers[share].share?.members ?? [] {
-            guard readers[member].machine.isShared, !readers[member].isOverfull,
-                message.withSubject({ readers[member].input.passes($0) })
-            else { continue }
-            if mayTake(member) {
-                takeShared(message, header, at: sequence, member, take)
-            } else {
-                wait(message, member)
+        let members = readers[share].share?.members ?? []
+        message.withSubject { subject in
+            for member in members {
+                guard readers[member].input.passes(subject), readers[member].machine.isShared,
+                    !readers[member].isOverfull
+                else { continue }
+                if mayTake(member) {
+                    takeShared(message, header, at: sequence, member, take)
+                } else {
+                    wait(message, member)
+                }
             }
         }
     }

@@ -91,7 +91,7 @@ final class OperatorReport: Sendable {
 
     private let reported = Mutex(Reported())
 
-    /// Replaces the report. The worker's thread calls it ten times a second.
+    /// Replaces the report. The worker's thread calls it four times a second.
     func update(_ lines: [Line], _ calendars: CalendarWatch, _ sources: SourceWatch) {
         reported.withLock { $0 = Reported(lines: lines, calendars: calendars, sources: sources) }
     }

@@ -4,7 +4,7 @@ import Primitives
 import StreamCore
 import ServiceRuntime
 
-/// Gauges and counters over all partitions of the worker. They are updated ten times a second from
+/// Gauges and counters over all partitions of the worker. They are updated four times a second from
 /// the machines' own accounts, so nothing is counted per tick.
 struct OperatorMetrics {
     private let metrics: MetricRegistry

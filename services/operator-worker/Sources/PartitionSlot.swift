@@ -8,7 +8,7 @@ import TapeCodec
 /// working, about to leave, or owned by another worker. In the comments below "it" is the
 /// partition.
 ///
-/// The type is a class: the worker checks every slot in every turn, and a value of this size would
+/// The type is a class: the worker looks at slots in each turn, and a value of this size would
 /// be copied for that, with a reference count for each of its arrays. Only the worker's thread uses
 /// a slot.
 final class PartitionSlot {

@@ -73,7 +73,7 @@ extension Worker {
     /// Hands over partitions whose bars are on the tape, whose state is stored, and that have
     /// nothing in flight.
     func finishReleases(now: MonotonicTime) {
-        for index in slots.indices {
+        for index in visits.due {
             let slot = slots[index]
             guard case .releasing(let since, let until) = slot.stage, let claim = slot.claim else {
                 continue
@@ -96,7 +96,7 @@ extension Worker {
     /// Closes partitions in which another worker has opened a higher epoch. That worker is not of
     /// this group, or the group considered this one dead.
     func leaveWhatIsFenced() {
-        for index in slots.indices {
+        for index in visits.due {
             let slot = slots[index]
             guard let claim = slot.claim, publisher.isFenced(lane: slot.lane) else { continue }
             let reason = "another worker published bars under a higher epoch"

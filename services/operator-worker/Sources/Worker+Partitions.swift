@@ -19,7 +19,7 @@ extension Worker {
     private static let restoreWaitNanosecondsMax: Int64 = 200_000_000
 
     /// Takes the partition's next step if it needs no answer of the checkpoint threads. The loop
-    /// calls it for each owned partition in each turn.
+    /// calls it for each owned partition that it visits.
     func advance(_ index: Int, now: MonotonicTime) {
         let slot = slots[index]
         switch slot.stage {

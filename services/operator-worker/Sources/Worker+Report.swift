@@ -9,7 +9,7 @@ import TapeTransport
 // How the worker reports on its partitions: readiness, metrics, status, positions.
 extension Worker {
     /// The interval of reports.
-    private static let reportNanoseconds: Int64 = 100_000_000
+    private static let reportNanoseconds: Int64 = 250_000_000
     /// How long a partition may prepare for work before the worker is not ready. Partitions move
     /// between workers, and a worker that has just taken some is no worse than one without.
     private static let openingNanosecondsMax: Int64 = 10_000_000_000

@@ -29,10 +29,6 @@ final class Worker {
     /// handed over.
     private static let waitMax = Duration.milliseconds(5)
     private static let waitMaxMoving = Duration.milliseconds(1)
-    /// The longest time between two turns. Deadlines are noticed late by at most this. A wait that
-    /// brought nothing is followed by another wait until then.
-    private static let turnNanosecondsMax: Int64 = 20_000_000
-
     let settings: OperatorSettings
     let client: TapeClient
     let context: ServiceContext
@@ -50,6 +46,8 @@ final class Worker {
     let clock = SystemClock()
     /// One slot for each partition and for the share over all partitions, owned or not.
     var slots: [PartitionSlot] = []
+    /// Which of them a turn of the loop visits.
+    var visits = SlotVisits()
     /// By partition, the index of its slot.
     var slotOfPartition: [Partition: Int] = [:]
     /// Reports for which the membership has no room yet.
@@ -146,6 +144,7 @@ final class Worker {
         let reader = readers.add(input(partition))
         slotOfPartition[partition] = slots.count
         slots.append(PartitionSlot(partition: partition, reader: reader, lane: lane))
+        visits.add()
     }
 
     // MARK: the loop
@@ -159,7 +158,6 @@ final class Worker {
         }
         var events: [TapeEvent] = []
         var leavesUntil: MonotonicTime?
-        var turnedAt = MonotonicTime.distantPast
         while true {
             beat.beat()
             let now = clock.monotonic()
@@ -173,28 +171,29 @@ final class Worker {
             let timeout = isMoving ? Self.waitMaxMoving : Self.waitMax
             let received = mailbox.receive(
                 into: &events, max: Self.eventsPerTurn, timeout: timeout)
-            guard
-                received > 0 || isMoving
-                    || clock.monotonic() >= turnedAt + Self.turnNanosecondsMax
-            else { continue }
+            if isMoving { visits.changeAll() }
+            // A wait that brought nothing is followed by another one until a visit is due.
+            guard received > 0 || visits.isDue(now: clock.monotonic()) else { continue }
             if let ending = turn(&events) { return ending }
-            turnedAt = clock.monotonic()
         }
         return end()
     }
 
-    /// Does one turn. Returns an exit code when the service has to end. Partitions advance only
-    /// while the process may act as an owner.
+    /// Does one turn: visits the slots that changed, and from time to time all of them. Returns an
+    /// exit code when the service has to end. Partitions advance only while the process may act as
+    /// an owner.
     private func turn(_ events: inout [TapeEvent]) -> ExitCode? {
         settle()
         if let ending = handle(&events) { return ending }
         port.take(into: &orders)
+        if !orders.isEmpty { visits.changeAll() }
         for order in orders { carryOut(order) }
         orders.removeAll(keepingCapacity: true)
-        leaveWhatIsFenced()
         let now = clock.monotonic()
+        visits.begin(now: now)
+        leaveWhatIsFenced()
         if isSteady {
-            for index in slots.indices where slots[index].isOwned {
+            for index in visits.due where slots[index].isOwned {
                 beat.beat()
                 advance(index, now: now)
             }
@@ -218,6 +217,7 @@ final class Worker {
         let wasSteady = isSteady
         isSteady = port.isSteady(now: clock.monotonic())
         guard isSteady != wasSteady else { return }
+        visits.changeAll()
         if let repairing {
             if isSteady {
                 readers.release(repairing.reader, take)
@@ -254,6 +254,7 @@ final class Worker {
         }
         // A lane has the index of its slot.
         for packet in publisher.acknowledged {
+            visits.change(packet.lane)
             if packet.header.flags.contains(.epochMarker) { opened(packet.lane, packet.header) }
             if packet.header.tickCount > 0 { slots[packet.lane].headSequence = packet.sequence }
             if let end = slots[packet.lane].core?.acknowledge(packet.header) {
@@ -262,6 +263,7 @@ final class Worker {
         }
         publisher.acknowledged.removeAll(keepingCapacity: true)
         checkpoints.take(into: &answers)
+        if !answers.isEmpty { visits.changeAll() }
         for answer in answers {
             beat.beat()
             handle(answer)
@@ -275,11 +277,13 @@ final class Worker {
     func take(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
         guard reader < slots.count else { return takePacketForRepair(reader, header, packet) }
         // A reader of input has the index of its slot.
+        visits.change(reader)
+        guard let core = slots[reader].core else { return }
         let position = readers.position(reader)
-        packet.withPayload { slots[reader].core?.take(header, $0, at: position) }
+        packet.withPayload { core.take(header, $0, at: position) }
         offerLive(reader)
         reportRefusedRanges(reader)
-        if slots[reader].core?.mustHold ?? false { hold(reader) }
+        if core.mustHold { hold(reader) }
     }
 
     /// Holds the partition's reader until the core can take packets again.
@@ -289,21 +293,21 @@ final class Worker {
         readers.hold(slots[index].reader)
     }
 
-    /// Lets each core publish its output, sends images that are due to the checkpoint threads, and
-    /// releases readers whose core can take packets again.
+    /// Lets the visited cores publish their output, sends images that are due to the checkpoint
+    /// threads, and releases readers whose core can take packets again.
     private func pump(now: MonotonicTime) {
-        for index in slots.indices where slots[index].core != nil {
+        for index in visits.due {
+            guard let core = slots[index].core else { continue }
             beat.beat()
-            let lane = lane(index)
-            slots[index].core?.pump(lane, now: now)
+            core.pump(lane(index), now: now)
             if case .releasing = slots[index].stage {
                 keep(index, now: now, isLast: true)
                 continue
             }
             keep(index, now: now, isLast: false)
-            guard slots[index].isHeld, case .working = slots[index].stage,
-                !(slots[index].core?.mustHold ?? true)
-            else { continue }
+            guard slots[index].isHeld, case .working = slots[index].stage, !core.mustHold else {
+                continue
+            }
             slots[index].isHeld = false
             readers.release(slots[index].reader, take)
         }

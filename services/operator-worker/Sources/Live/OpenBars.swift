@@ -36,13 +36,13 @@ struct OpenBars {
     /// Publishes all bars that changed since the last call. `now` is the wall clock, for the
     /// packets.
     mutating func publish(
-        _ core: inout PartitionOperator, _ live: LivePublisher, epoch: UInt64, now: Timestamp
+        _ core: PartitionOperator, _ live: LivePublisher, epoch: UInt64, now: Timestamp
     ) {
         bars.removeAll(keepingCapacity: true)
         core.machine.takeOpenBars(into: &bars)
         for var bar in bars {
             bar.generation = core.settings.generation
-            bar.symbol = symbol(bar.symbol, core.machine)
+            bar.symbol = symbol(bar.symbol, core)
             bar.series = series[Int(bar.series)]
             if builder.isFull { send(live, core.watermark, epoch: epoch, now: now) }
             let isIn = builder.append(bar)
@@ -63,10 +63,10 @@ struct OpenBars {
     }
 
     /// Returns the builder's number of a symbol, and registers the symbol if it is new there.
-    private mutating func symbol(_ index: UInt32, _ machine: GraphMachine) -> UInt32 {
+    private mutating func symbol(_ index: UInt32, _ core: PartitionOperator) -> UInt32 {
         while symbols.count <= index { symbols.append(nil) }
         if let known = symbols[Int(index)] { return known }
-        let pair = machine.symbols.pair(at: index)
+        let pair = core.machine.symbols.pair(at: index)
         let number = builder.register(
             SymbolDefinition(
                 symbol: pair.symbol, provider: "", since: .undefined, source: pair.source))
@@ -83,22 +83,14 @@ extension Worker {
         openBarsAt = now + OpenBars.intervalNanoseconds
         let time = clock.now()
         for index in slots.indices where slots[index].isOwned {
-            guard case .working = slots[index].stage, slots[index].core?.isCaughtUp ?? false else {
-                continue
-            }
+            guard case .working = slots[index].stage, let core = slots[index].core,
+                core.isCaughtUp
+            else { continue }
             var open = slots[index].openBars ?? OpenBars(slots[index].partition, settings.program)
             slots[index].openBars = nil
             let epoch = publisher.epoch(lane: slots[index].lane)
-            slots[index].core?.publish(&open, live, epoch: epoch, now: time)
+            open.publish(core, live, epoch: epoch, now: time)
             slots[index].openBars = open
         }
-    }
-}
-
-extension PartitionOperator {
-    fileprivate mutating func publish(
-        _ open: inout OpenBars, _ live: LivePublisher, epoch: UInt64, now: Timestamp
-    ) {
-        open.publish(&self, live, epoch: epoch, now: now)
     }
 }

@@ -14,19 +14,16 @@ extension Worker {
     /// Offers a partition's ticks to the queues, after a packet and again when a queue may have
     /// room. While a tick has to wait, the partition takes no packet.
     func offerLive(_ index: Int) {
-        // Nearly always there is no tick. This test avoids a copy of the core.
-        guard !(slots[index].core?.live.isEmpty ?? true), let core = slots[index].core else {
-            return
-        }
+        guard let core = slots[index].core, !core.live.isEmpty else { return }
         var taken = 0
         for tick in core.live {
             let node = settings.program.definition.nodes[tick.node].name
             let verdict = edges.offer(core.named(tick, node: node), from: tick.node)
             if verdict == .mustWait { break }
             taken += 1
-            if case .overflowed(let reason) = verdict { slots[index].core?.stopped = reason }
+            if case .overflowed(let reason) = verdict { core.stopped = reason }
         }
-        slots[index].core?.live.removeFirst(taken)
+        core.live.removeFirst(taken)
     }
 
     /// Moves ticks from the queues to the live publisher, and offers ticks that waited for room.

@@ -9,9 +9,9 @@ import TapeCodec
 // what became of it.
 extension PartitionOperator {
     /// Returns an image to store; `nil` while none is due, or its output is not acknowledged. The
-    /// worker calls it in each turn while no earlier image is being stored. `isLast` means that the
-    /// partition is handed over, so that every new position is due.
-    mutating func checkpoint(
+    /// worker calls it at each visit while no earlier image is being stored. `isLast` means that
+    /// the partition is handed over, so that every new position is due.
+    func checkpoint(
         now: MonotonicTime, isLast: Bool = false
     ) throws(CheckpointError) -> CheckpointImage? {
         if waiting == nil, isDue(now: now, isLast: isLast) {
@@ -70,22 +70,22 @@ extension PartitionOperator {
     }
 
     /// Notes that the image was stored. A new line of output then begins to publish.
-    mutating func stored() {
+    func stored() {
         if phase == .keeping { phase = .working }
     }
 
     /// Notes that the image was not stored. Another one is due soon.
-    mutating func notStored(now: MonotonicTime) {
+    func notStored(now: MonotonicTime) {
         schedule.failed(now: now)
     }
 
     /// Makes no more images, because the last one of a partition that is handed over was not
     /// stored.
-    mutating func giveUp() { schedule.isOver = true }
+    func giveUp() { schedule.isOver = true }
 
     /// Notes that another owner writes the checkpoints. A new line of output cannot begin without
     /// one, so it stops.
-    mutating func superseded(_ reason: String) {
+    func superseded(_ reason: String) {
         schedule.isOver = true
         if phase == .keeping { stopped = "its checkpoints are another worker's: \(reason)" }
     }

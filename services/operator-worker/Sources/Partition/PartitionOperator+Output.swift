@@ -18,7 +18,7 @@ extension PartitionOperator {
     /// Numbers what the machine made of the present packet or repair, in the order of publication:
     /// bars, then late ticks, then values. With `isHidden` it is dropped, because a new line of
     /// output is being built.
-    mutating func keepOutput(isHidden: Bool, isRepair: Bool = false) {
+    func keepOutput(isHidden: Bool, isRepair: Bool = false) {
         if isHidden {
             unpublished += UInt64(output.bars.count + values.count)
         } else {
@@ -32,7 +32,7 @@ extension PartitionOperator {
     }
 
     /// Numbers a value of the share over all partitions, which belongs to no single symbol.
-    private mutating func record(_ value: IndicatorValue) {
+    private func record(_ value: IndicatorValue) {
         if let publishFrom, value.periodStart < publishFrom {
             unpublished += 1
             return
@@ -54,7 +54,7 @@ extension PartitionOperator {
         return isGroup ? publishFrom : earlier.publishFrom(source) ?? publishFrom
     }
 
-    private mutating func record(_ closed: Bar, isRepair: Bool) {
+    private func record(_ closed: Bar, isRepair: Bool) {
         // A repair makes new versions of older bars, too, which the previous line published.
         if !isRepair, let from = publishFrom(of: closed.symbol), closed.openTime < from {
             unpublished += 1
@@ -68,7 +68,7 @@ extension PartitionOperator {
         keep(.bar(bar), verdict)
     }
 
-    private mutating func record(_ tick: LateTick) {
+    private func record(_ tick: LateTick) {
         if tick.reason == .duplicate { counted.duplicates += 1 } else { counted.late += 1 }
         let late = tick.record(source: machine.sources.entries[tick.source].name)
         let verdict = ledger.record(
@@ -79,7 +79,7 @@ extension PartitionOperator {
 
     /// Numbers a value of the graph. Its time is the end of its period, because no clock is read. A
     /// further version takes its ordinal as its revision, because ordinals rise.
-    private mutating func record(_ computed: GraphValue, isRepair: Bool) {
+    private func record(_ computed: GraphValue, isRepair: Bool) {
         // As with bars. Days of providers are always past, and nodes over all partitions need them.
         if !isRepair, !computed.isDay, let from = publishFrom(of: computed.symbol),
             computed.periodStart < from
@@ -104,7 +104,7 @@ extension PartitionOperator {
     /// Numbers the value that states a refused repair, in place of the repair's output. `sequence`
     /// is that of the packet that requested the repair. If the repair is of one symbol, the value
     /// belongs to it, and to its first source when it has several.
-    mutating func record(_ ranges: RefusedRanges, sequence: UInt64) {
+    func record(_ ranges: RefusedRanges, sequence: UInt64) {
         let symbol =
             ranges.areOfOneSymbol(machine.symbols) ? ranges.symbol : TickHeader.noSymbol
         let value = RefusedRepair(ranges, sequence: sequence).value(
@@ -119,7 +119,7 @@ extension PartitionOperator {
 
     /// Puts new output into the outbox. Output that is on the tape already is suppressed. If the
     /// tape holds other output under that ordinal, the partition stops.
-    private mutating func keep(_ item: OutputItem, _ verdict: OutputLedger.Verdict) {
+    private func keep(_ item: OutputItem, _ verdict: OutputLedger.Verdict) {
         switch verdict {
         case .new(let ordinal):
             outbox.append(Output(item: item, ordinal: ordinal, checksum: ledger.checksum))
@@ -132,7 +132,7 @@ extension PartitionOperator {
 
     /// Notes that all output of the present input is computed. An input without output in the
     /// outbox needs no note: it is complete as soon as the outbox is empty.
-    mutating func endInput() {
+    func endInput() {
         guard let position, let last = outbox.last?.ordinal, last > inputEnds.last?.ordinal ?? 0
         else { return }
         inputEnds.append(InputEnd(ordinal: last, position: position))
@@ -142,8 +142,8 @@ extension PartitionOperator {
 // How numbered output gets into packets.
 extension PartitionOperator {
     /// Moves computed output into the lane's packet, and sends the packet when the lane is ready.
-    /// The worker calls it in each turn.
-    mutating func pump(_ lane: some OutputLane, now: MonotonicTime) {
+    /// The worker calls it when it visits the partition.
+    func pump(_ lane: some OutputLane, now: MonotonicTime) {
         if case .publishing(let input) = phase {
             publishEmpty(input, lane)
             return
@@ -166,12 +166,12 @@ extension PartitionOperator {
 
     /// Moves `complete` forward, never back: while output on the tape is computed again, the tape
     /// states a later input already.
-    private mutating func completed(_ input: TapePosition?) {
+    private func completed(_ input: TapePosition?) {
         if let input, input.isBehind(complete) { complete = input }
     }
 
     /// Sends the lane's packet. It states `input` as complete.
-    private mutating func publish(_ lane: some OutputLane, input: TapePosition) {
+    private func publish(_ lane: some OutputLane, input: TapePosition) {
         publishedStates = sourceStates
         lane.publish(
             watermark: packedWatermark,
@@ -202,7 +202,7 @@ extension PartitionOperator {
     }
 
     /// Publishes the packet without bars after which a new line of output begins.
-    private mutating func publishEmpty(_ input: TapePosition, _ lane: some OutputLane) {
+    private func publishEmpty(_ input: TapePosition, _ lane: some OutputLane) {
         guard lane.isReady else { return }
         publish(lane, input: input)
         phase = .published
@@ -211,7 +211,7 @@ extension PartitionOperator {
     /// Notes that a packet of the lane is stored on the tape. A marker has no output. Returns the
     /// oldest end of the windows whose first bars are in the packet; `nil` for none.
     @discardableResult
-    mutating func acknowledge(_ header: PacketHeader) -> Timestamp? {
+    func acknowledge(_ header: PacketHeader) -> Timestamp? {
         guard !header.flags.contains(.epochMarker) else { return nil }
         acknowledged = max(acknowledged, header.nextOrdinal - 1)
         if phase == .published { phase = .keeping }
@@ -220,7 +220,7 @@ extension PartitionOperator {
 
     /// Moves output from the outbox into the lane's packet, as far as it fits, and finds the last
     /// input whose output is now completely in packets.
-    private mutating func pack(_ lane: some OutputLane) {
+    private func pack(_ lane: some OutputLane) {
         var packed = 0
         while packed < outbox.count, !lane.isFull {
             guard pack(outbox[packed].item, lane) else { break }
@@ -239,7 +239,7 @@ extension PartitionOperator {
 
     /// Appends an item to the packet. Returns false when the item has to wait for the next packet,
     /// or when no packet can hold it and the partition stops.
-    private mutating func pack(_ item: OutputItem, _ lane: some OutputLane) -> Bool {
+    private func pack(_ item: OutputItem, _ lane: some OutputLane) -> Bool {
         switch item {
         case .bar(var bar):
             bar.symbol = laneSymbol(bar.symbol, lane)
@@ -268,7 +268,7 @@ extension PartitionOperator {
 
     /// Returns the lane's number for the machine's index of a symbol, and registers the symbol if
     /// it is new there.
-    private mutating func laneSymbol(_ symbol: UInt32, _ lane: some OutputLane) -> UInt32 {
+    private func laneSymbol(_ symbol: UInt32, _ lane: some OutputLane) -> UInt32 {
         while laneSymbols.count <= symbol { laneSymbols.append(nil) }
         if let known = laneSymbols[Int(symbol)] { return known }
         let pair = machine.symbols.pair(at: symbol)

@@ -53,7 +53,7 @@ extension PartitionOperator {
 
     /// Takes what the tape of bars shows at `precedentOrdinal`. A different decision than the
     /// earlier one would give other bars the same ordinals, so nothing is guessed.
-    mutating func takePrecedent(_ precedent: RepairPrecedent) {
+    func takePrecedent(_ precedent: RepairPrecedent) {
         guard let repair, precedentOrdinal != nil else { return }
         switch precedent {
         // The refusal of another day or packet means: this day was done and made no output.
@@ -72,7 +72,7 @@ extension PartitionOperator {
     }
 
     /// Notes that an earlier owner did the repair, so that it has to be done again and not refused.
-    private mutating func noteDonePrecedent() { repair?.isDoneBefore = true }
+    private func noteDonePrecedent() { repair?.isDoneBefore = true }
 
     /// The part to read now. `nil` when there is nothing to repair, when an earlier owner's outcome
     /// has to be looked up first, or while the outbox has no room for the result.
@@ -96,7 +96,7 @@ extension PartitionOperator {
 
     /// Notes the repair of the ranges that the present packet made dirty, and publishes the refusal
     /// of those that are refused without reading.
-    mutating func requestRepair(_ agenda: RepairAgenda) {
+    func requestRepair(_ agenda: RepairAgenda) {
         for ranges in agenda.refused {
             if ledger.isPastPublished { addToRefused(ranges) }
             if !agenda.isHidden { record(ranges, sequence: agenda.position.sequence) }
@@ -106,7 +106,7 @@ extension PartitionOperator {
 
     /// Adds to the ranges that the worker reports. The caller leaves out refusals that are on the
     /// tape already, because an earlier owner has reported them.
-    private mutating func addToRefused(_ ranges: RefusedRanges) {
+    private func addToRefused(_ ranges: RefusedRanges) {
         if let place = refused.firstIndex(where: { $0.reason == ranges.reason }) {
             refused[place].add(ranges)
         } else {
@@ -115,32 +115,32 @@ extension PartitionOperator {
     }
 
     /// Begins the passes over the tape for the first day, and drops what was read for it before.
-    mutating func beginRepair() {
+    func beginRepair() {
         guard let ranges = repair?.days.first else { return }
         repair?.reading = GraphRepair(machine, ranges)
     }
 
     /// Drops what was read for the first day. Then the repair is between two days again, and the
     /// state can be stored with the remaining days.
-    mutating func dropReading() { repair?.reading = nil }
+    func dropReading() { repair?.reading = nil }
 
     /// Takes a packet of the first pass, which finds cancels and corrections.
-    mutating func takeOfFirstPass(_ header: PacketHeader, _ packet: RawSpan) {
+    func takeOfFirstPass(_ header: PacketHeader, _ packet: RawSpan) {
         repair?.reading?.note(header, packet)
     }
 
     /// Ends the first pass. Returns whether a second pass over the same packets is needed. If not,
     /// they were few enough to be kept.
-    mutating func endFirstPass() -> Bool { repair?.reading?.endFirstPass() ?? false }
+    func endFirstPass() -> Bool { repair?.reading?.endFirstPass() ?? false }
 
     /// Takes a packet of the second pass, which computes the ticks.
-    mutating func takeOfSecondPass(_ header: PacketHeader, _ packet: RawSpan) {
+    func takeOfSecondPass(_ header: PacketHeader, _ packet: RawSpan) {
         repair?.reading?.take(header, packet)
     }
 
     /// Finishes a day's repair after all passes. `published` are the bars that were read back;
     /// `nil` when nothing was read back.
-    mutating func finishRepair(published: [Bar]? = nil) -> RepairResult {
+    func finishRepair(published: [Bar]? = nil) -> RepairResult {
         guard let reading = repair?.reading else { return RepairResult() }
         repair?.reading = nil
         let isHidden = repair?.isHidden ?? true
@@ -160,7 +160,7 @@ extension PartitionOperator {
     /// Refuses the repair, because the tape cannot be read as needed. The older versions stay.
     /// Returns the refused ranges; `nil` when the partition stops, because an earlier owner
     /// computed them again.
-    mutating func refuseRepair(_ reason: RepairRefusal, _ detail: String) -> RefusedRanges? {
+    func refuseRepair(_ reason: RepairRefusal, _ detail: String) -> RefusedRanges? {
         guard let repair, let day = repair.refusal(reason) else { return nil }
         guard !repair.isDoneBefore else {
             self.repair?.reading = nil
@@ -174,14 +174,14 @@ extension PartitionOperator {
     }
 
     /// Publishes the refusal of the first day instead of its bars.
-    private mutating func refuseDay(_ day: RefusedRanges) {
+    private func refuseDay(_ day: RefusedRanges) {
         guard let repair else { return }
         if !repair.isHidden { record(day, sequence: repair.position.sequence) }
         endRepairDay()
     }
 
     /// Continues with the next day, or ends the repair and with it the packet that requested it.
-    private mutating func endRepairDay() {
+    private func endRepairDay() {
         repair?.endDay()
         // Without a checkpoint the next owner would read all of the day again.
         schedule.demand()

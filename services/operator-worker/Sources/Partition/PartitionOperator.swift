@@ -14,7 +14,10 @@ import TapeCodec
 /// *Output* is a bar, a late tick or a value, with an ordinal. A *line of output* is the output of
 /// one definition and generation. A new line, a *base*, begins after the old one when the
 /// generation rises or a person requests it. `isBehind` means: later on the tape.
-struct PartitionOperator {
+///
+/// The type is a class, because a value of this size would be copied where only a property is read,
+/// with a reference count for each of its arrays. A slot is its only owner.
+final class PartitionOperator {
     /// The length of the outbox from which on the reader is held and no repair begins. The outbox
     /// holds computed output that is in no packet yet. The output of one packet or one repair is
     /// still added completely: in pieces it would only wait in the machine, which holds it already.
@@ -214,7 +217,7 @@ struct PartitionOperator {
 
     /// Takes the next packet of the partition, unless the partition has stopped. `position` is the
     /// packet's position on the tape. Call it only while `mustHold` is false.
-    mutating func take(_ header: PacketHeader, _ packet: RawSpan, at position: TapePosition?) {
+    func take(_ header: PacketHeader, _ packet: RawSpan, at position: TapePosition?) {
         guard stopped == nil else { return }
         self.position = position
         if complete == nil { complete = position.map { .before($0.streamCreated) } }
@@ -246,7 +249,7 @@ struct PartitionOperator {
     }
 
     /// Gives a packet to the machine. Returns false when too many sources feed the partition.
-    private mutating func compute(_ header: PacketHeader, _ packet: RawSpan) -> Bool {
+    private func compute(_ header: PacketHeader, _ packet: RawSpan) -> Bool {
         guard universe == nil else {
             universe?.take(header, packet, into: &values)
             return true
@@ -257,7 +260,7 @@ struct PartitionOperator {
     /// Ends the building when the packet at the end of the previous line is taken. The next output
     /// is the first one that the previous line has not published. The partition stops when another
     /// packet is stored there.
-    private mutating func build(until end: TapePosition) {
+    private func build(until end: TapePosition) {
         guard let position, position.sequence >= end.sequence else { return }
         guard position.sequence == end.sequence, position.packet == end.packet else {
             stopped =
@@ -277,7 +280,7 @@ struct PartitionOperator {
     /// Notes where the partition's ticks begin on the tape. If earlier ordinals of the source were
     /// removed, windows that opened before the first tick were not seen from their start. Their
     /// bars are flagged as partial, or not published if an earlier line may have published them.
-    private mutating func begin(_ header: PacketHeader, _ packet: RawSpan) {
+    private func begin(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.firstOrdinal > 1 else {
             hasBegun = true
             return

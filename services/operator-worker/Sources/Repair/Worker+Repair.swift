@@ -91,14 +91,15 @@ extension Worker {
     /// Returns the slot of the next partition to repair. The partitions are served in turn. A slot
     /// is ready if its core knows which output to look up, or which part of the tape to read.
     private func nextRepair() -> Int? {
-        let order = slots.indices.map { (slotRepairedLast + 1 + $0) % slots.count }
-        return order.first { index in
+        for offset in slots.indices {
+            let index = (slotRepairedLast + 1 + offset) % slots.count
             let slot = slots[index]
-            guard slot.isOwned, case .working = slot.stage, slot.core?.hasRepair ?? false else {
-                return false
-            }
-            return slot.core?.precedentOrdinal != nil || slot.core?.repairPart != nil
+            guard let core = slot.core, core.hasRepair, slot.isOwned, case .working = slot.stage,
+                core.precedentOrdinal != nil || core.repairPart != nil
+            else { continue }
+            return index
         }
+        return nil
     }
 
     /// Takes a packet of the second or third reader of a partition.
@@ -158,6 +159,7 @@ extension Worker {
         guard let repairing else { return }
         self.repairing = nil
         let outcome = slots[index].core?.finishRepair(published: published)
+        visits.change(index)
         let nanoseconds = clock.monotonic() - repairing.startedAt
         metrics.repaired(nanoseconds: nanoseconds)
         reportDone(index, repairing, outcome ?? .init(), nanoseconds: nanoseconds)
@@ -182,7 +184,9 @@ extension Worker {
 
     private func handle(_ answer: RepairAnswer, _ index: Int) {
         switch answer {
-        case .precedent(let precedent): slots[index].core?.takePrecedent(precedent)
+        case .precedent(let precedent):
+            slots[index].core?.takePrecedent(precedent)
+            visits.change(index)
         case .reach(let reach):
             guard let repairing else { return }
             if let shortfall = reach.shortfall(repairing.firstPackets) {
@@ -206,6 +210,7 @@ extension Worker {
         self.repairing = nil
         openQuestion = nil
         let index = repairing.slot
+        visits.change(index)
         readers.close(repairing.reader)
         guard let ranges = slots[index].core?.refuseRepair(reason, detail) else { return }
         reportRefused(index, ranges, detail)

@@ -420,6 +420,12 @@ let package = Package(
             path: "Benchmarks/OperatorBenchmark", exclude: ["foreign_engines.py"],
             swiftSettings: strict),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        // `.ci/packet-instructions.py` counts its instructions. It stands on pure modules alone, so
+        // that its release build is quick.
+        .executableTarget(
+            name: "PacketInstructions", dependencies: tape + ["OperatorGraph", "StreamCore"],
+            path: "Benchmarks/PacketInstructions", exclude: ["bounds.json"],
+            swiftSettings: strict),
         // A C program on libnats alone, and our own against it.
         .executableTarget(
             name: "CBareTape", path: "Benchmarks/CBareTape",

@@ -32,6 +32,14 @@ build_tests() {
 
 no_warnings() { ! grep -E 'warning:' "$logs/build.log"; }
 
+# Holds the instructions that the pure parts spend on a packet to their bounds. Only optimised code
+# says anything, so one program is built as `make build` builds it, with the modules it needs.
+packet_instructions() {
+    local flags=(-c release --static-swift-stdlib)
+    env -u TAPELINE_QUICK_TESTS swift build "${flags[@]}" --product PacketInstructions &&
+        .ci/packet-instructions.py "$(swift build "${flags[@]}" --show-bin-path)/PacketInstructions"
+}
+
 binaries() { swift build "${build_flags[@]}" --show-bin-path; }
 
 run_tests() { # run_tests FOLDER-OF-LOGS ARGUMENT...

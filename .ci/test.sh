@@ -10,6 +10,7 @@ step 'Servers' servers deploy/local/servers.sh
 step 'Format' format check_format
 step 'Build' build build_tests
 no_warnings || die "the build has warnings"
+step 'Instructions per packet' instructions packet_instructions
 echo 'Tests …'
 profiled_tests
 step 'Coverage' coverage export_coverage

@@ -15,8 +15,8 @@ packages=(
     binutils git libc6-dev libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2
     # For the Makefile, for fetching the servers, and for PostgreSQL's time zones.
     ca-certificates make python3 python3-pip tzdata
-    # For a test that sets the clock of a gateway.
-    libfaketime
+    # For a test that sets the clock of a gateway, and for one that counts instructions.
+    libfaketime valgrind
 )
 
 missing_packages() {

@@ -1,0 +1,175 @@
+internal import Glibc
+import MarketModel
+import OperatorGraph
+import Primitives
+import StreamCore
+import TapeCodec
+import TapeProtocol
+
+/// Takes packets of one trade through one pure part, for `.ci/packet-instructions.py`, which counts
+/// the instructions.
+///
+///     PacketInstructions build|publish|read|compute COUNT
+///
+/// All packets are made first, whatever COUNT is. So the difference between two runs with different
+/// counts is only the part's own work on the packets between.
+@main
+struct PacketInstructions {
+    static let packetsMax = 2_048
+    /// One packet each millisecond.
+    static let pauseNanoseconds: Int64 = 1_000_000
+    static let beginning: Int64 = 1_700_000_000_000_000_000
+    static let symbols = 4
+
+    /// The arguments or the generated data are wrong.
+    struct Unusable: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    static func main() {
+        do throws(Unusable) {
+            let words = CommandLine.arguments
+            guard words.count == 3, let count = Int(words[2]), (1...packetsMax).contains(count)
+            else {
+                throw Unusable(
+                    description: "name a part and 1 to \(packetsMax) packets: "
+                        + "PacketInstructions build|publish|read|compute COUNT")
+            }
+            let packets = try packets()
+            switch words[1] {
+            case "build": try build(count)
+            case "publish": try publish(packets, count)
+            case "read": try read(packets, count)
+            case "compute": try compute(packets, count)
+            default: throw Unusable(description: "there is no part \(words[1])")
+            }
+        } catch {
+            print("PacketInstructions: \(error)")
+            exit(1)
+        }
+    }
+
+    // MARK: packets
+
+    private static func builder() throws(Unusable) -> (builder: PacketBuilder, symbols: [UInt32]) {
+        guard let source = SourceName("bench") else { throw Unusable(description: "no source") }
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: source)
+        let numbers = (0..<symbols).compactMap { Symbol("S\($0)") }.map {
+            builder.register(
+                SymbolDefinition(
+                    symbol: $0, provider: "bench", since: Timestamp(nanoseconds: 0)))
+        }
+        return (builder, numbers)
+    }
+
+    /// Fills and seals the packet with this number.
+    private static func seal(
+        _ number: Int, _ builder: inout PacketBuilder, _ symbols: [UInt32],
+        recycling spare: consuming SealedPacket? = nil
+    ) throws(Unusable) -> SealedPacket {
+        let time = Timestamp(nanoseconds: beginning + Int64(number) * pauseNanoseconds)
+        let trade = Trade(
+            header: TickHeader(
+                symbol: symbols[number % symbols.count], providerTime: time, receiveTime: time,
+                providerID: UInt64(number)),
+            price: Price(raw: 100_0000_0000 + Int64(number % 100)),
+            size: Quantity(raw: 1_0000_0000))
+        guard builder.append(trade) else { throw Unusable(description: "a packet has no room") }
+        return builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: UInt64(number + 1), watermark: time, sendTime: time),
+            recycling: spare)
+    }
+
+    private static func packets() throws(Unusable) -> [SealedPacket] {
+        var (builder, symbols) = try builder()
+        var packets: [SealedPacket] = []
+        for number in 0..<packetsMax { packets.append(try seal(number, &builder, symbols)) }
+        return packets
+    }
+
+    // MARK: parts
+
+    /// From a trade to a sealed packet.
+    private static func build(_ count: Int) throws(Unusable) {
+        var (builder, symbols) = try builder()
+        var spare: SealedPacket?
+        for number in 0..<count {
+            spare = try seal(number, &builder, symbols, recycling: spare.take())
+        }
+    }
+
+    /// From a sealed packet to its acknowledgement.
+    private static func publish(_ packets: [SealedPacket], _ count: Int) throws(Unusable) {
+        var (lane, effects) = (PublisherLane(), [PublisherLane.Effect]())
+        var now = MonotonicTime(nanoseconds: 1)
+        lane.open(behind: nil, now: now, into: &effects)
+        guard case .makeMarker(let marker, _)? = effects.last else {
+            throw Unusable(description: "the lane wants no marker")
+        }
+        var (builder, _) = try builder()
+        let sealed = builder.seal(
+            PacketBuilder.Seal(
+                epoch: lane.epoch, firstOrdinal: marker.startOrdinal, watermark: .undefined,
+                sendTime: .undefined), marker: marker)
+        lane.publishMarker(sealed, now: now, into: &effects)
+        lane.handle(
+            .acknowledged(attempt: lane.attempt, sequence: 1), now: now, into: &effects)
+        for number in 0..<count {
+            effects.removeAll(keepingCapacity: true)
+            now = now + pauseNanoseconds
+            lane.publish(packets[number], now: now, into: &effects)
+            lane.handle(
+                .acknowledged(attempt: lane.attempt, sequence: UInt64(number + 2)), now: now,
+                into: &effects)
+            guard lane.isReady else { throw Unusable(description: "a packet was not settled") }
+        }
+    }
+
+    /// From the bytes of a message to a packet that is proven to be the next one.
+    private static func read(_ packets: [SealedPacket], _ count: Int) throws(Unusable) {
+        var (lane, effects) = (ReaderLane(), [ReaderLane.Effect]())
+        var now = MonotonicTime(nanoseconds: 1)
+        lane.open(into: &effects)
+        lane.streamRead(
+            ReaderLane.StreamBounds(
+                created: Timestamp(nanoseconds: 1), firstSequence: 1, lastSequence: 0,
+                isReplicated: false), now: now, into: &effects)
+        lane.consumerCreated(
+            consumerNumber: lane.consumerNumber, now: now, into: &effects)
+        for number in 0..<count {
+            effects.removeAll(keepingCapacity: true)
+            now = now + pauseNanoseconds
+            let delivery = ReaderLane.Delivery(
+                consumerNumber: lane.consumerNumber, sequence: UInt64(number + 1),
+                consumerSequence: UInt64(number + 1), pending: 0)
+            do {
+                let header = try packets[number].withBytes { bytes throws(PacketError) in
+                    try PacketReader.validate(bytes)
+                }
+                guard lane.packet(header, delivery, now: now, into: &effects) == .deliver else {
+                    throw Unusable(description: "a packet was not delivered")
+                }
+            } catch {
+                throw Unusable(description: "\(error)")
+            }
+        }
+    }
+
+    /// From a packet to its windows, in three series.
+    private static func compute(_ packets: [SealedPacket], _ count: Int) throws(Unusable) {
+        do {
+            var machine = GraphMachine(
+                GraphProgram(.simple(try BarSeriesSet(["1s", "1m", "1h"]))))
+            var output = GraphOutput()
+            for number in 0..<count {
+                let header = packets[number].header
+                let isTaken = packets[number].withBytes { machine.take(header, $0, into: &output) }
+                guard isTaken else { throw Unusable(description: "a packet was not taken") }
+                output.removeAll()
+            }
+        } catch {
+            throw Unusable(description: "\(error)")
+        }
+    }
+}

@@ -1,3 +1,4 @@
+import Glibc
 import ServiceRuntime
 import Testing
 
@@ -64,6 +65,24 @@ import Testing
             #expect(mailbox.receive(into: &buffer, max: 1, timeout: timeout) == 0)
         }
         #expect(!mailbox.isClosed)
+    }
+
+    @Test("A receive and a send without time enter no condition wait")
+    func withoutTime() throws {
+        let mailbox = Mailbox<Int>(capacity: 1)
+        let outcomes = Calls()
+        // A condition wait ends a thread that was cancelled. Nothing else here does.
+        let thread = try ServiceThread(name: "cancelled") {
+            pthread_cancel(pthread_self())
+            var buffer: [Int] = []
+            let received = mailbox.receive(into: &buffer, max: 1, timeout: .zero)
+            _ = mailbox.send(1)
+            let isSent = mailbox.sendWaiting(2, timeout: .zero)
+            pthread_setcancelstate(Int32(PTHREAD_CANCEL_DISABLE), nil)
+            outcomes.add(received + (isSent ? 1 : 0))
+        }
+        #expect(thread.join(timeout: .seconds(10)))
+        #expect(outcomes.all == [0])
     }
 
     @Test("The ring goes round as often as it likes")

@@ -19,8 +19,10 @@ import Testing
 
     private func shown(_ outcome: PaceOutcome) -> Comment {
         """
+        wait p50 \(outcome.wait(0.5) / 1_000) us, p99 \(outcome.wait(0.99) / 1_000) us, to answer \
         p50 \(outcome.latency(0.5) / 1_000) us, p99 \(outcome.latency(0.99) / 1_000) us, \
-        \(outcome.packets / Int(Self.seconds)) packets/s, largest \(outcome.largestPacket)
+        \(outcome.packets / Int(Self.seconds)) packets/s in \
+        \(outcome.departures / Int(Self.seconds)) turns, largest \(outcome.largestPacket)
         """
     }
 
@@ -34,6 +36,56 @@ import Testing
                 outcome.latency(0.99) <= milliseconds * Self.millisecond,
                 "seed \(seed): \(shown(outcome))")
             #expect(outcome.packets <= 1_610 * Int(Self.seconds), "seed \(seed)")
+        }
+    }
+
+    @Test("quick: packets that are frequent leave together, and no tick waits longer than a beat")
+    func together() {
+        let turn = Self.millisecond
+        for seed in Seeds.fixed(2, fresh: 1) {
+            for disk in [SimulatedDisk.immediate, .quick] {
+                let outcome = run(.quick, disk, ticks: 1_000, seed: seed)[0]
+                let text: Comment = "seed \(seed): \(shown(outcome))"
+                // Some packets of a beat wait for the first answer of their stream.
+                let together = disk.isImmediate ? 30 : 23
+                #expect(10 * outcome.packets >= together * outcome.departures, text)
+                let longest = outcome.wait(disk.isImmediate ? 1 : 0.9)
+                #expect(longest <= PacketBeat.nanosecondsMax + turn, text)
+            }
+            let rare = run(.quick, .immediate, ticks: 100, seed: seed)[0]
+            #expect(rare.wait(1) <= turn, "seed \(seed): \(shown(rare))")
+            // With many ticks the steps of the cycles gather the lanes, and add nothing to them.
+            let many = run(.quick, .quick, ticks: 10_000, seed: seed)[0]
+            #expect(many.packets >= 6 * many.departures, "seed \(seed): \(shown(many))")
+        }
+    }
+
+    @Test("quick: a burst after a silence leaves immediately, as far as the streams take it")
+    func burst() {
+        for lanes in [1, 8] {
+            var pace = PacketPace(PacketPace.Settings(), streams: (0..<lanes).map { [$0] })
+            var now = MonotonicTime.at(0)
+            var chosen: [Int] = []
+            func turn(_ lanesWithTicks: ClosedRange<Int>) -> Int {
+                pace.choose(now: now, into: &chosen) { lane in
+                    PacketPace.LaneState(
+                        hasTicks: lanesWithTicks.contains(lane), isFull: false, isReady: true,
+                        busySince: nil)
+                }
+                for lane in chosen { pace.acknowledged(lane: lane, now: now) }
+                return chosen.count
+            }
+            // The last packets leave at 980 ms: the cycles have 20 ms.
+            for _ in 0...980 {
+                _ = turn(0...lanes - 1)
+                now += Self.millisecond
+            }
+            #expect(pace.gathers(now: now) == (lanes > 6))
+            for _ in 0..<10 {
+                now += 1_000 * Self.millisecond
+                #expect(!pace.gathers(now: now))
+                #expect(turn(0...lanes - 1) == lanes)
+            }
         }
     }
 

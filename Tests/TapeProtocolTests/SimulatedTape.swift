@@ -15,6 +15,10 @@ struct SimulatedDisk {
     var stallNanoseconds: Int64 = 0
     var stallEveryNanoseconds: Int64 = 0
 
+    var isImmediate: Bool { packetNanoseconds == Self.immediate.packetNanoseconds }
+
+    /// An answer comes before the next tick.
+    static let immediate = SimulatedDisk(packetNanoseconds: 50_000)
     static let quick = SimulatedDisk()
     static let slow = SimulatedDisk(packetNanoseconds: 10_000_000)
     static let threeCopies = SimulatedDisk(
@@ -28,12 +32,20 @@ struct PaceOutcome {
     /// From receipt to acknowledgement, of each tick, in nanoseconds.
     var latencies: [Int64] = []
     var packets = 0
+    /// The number of turns in which packets left.
+    var departures = 0
+    /// From a tick's receipt to the departure of its packet, of each tick.
+    var waits: [Int64] = []
     var largestPacket = 0
     /// The longest time from a packet to its answer, and whether ticks were ever refused.
     var longestAnswer: Int64 = 0
 
-    func latency(_ share: Double) -> Int64 {
-        let sorted = latencies.sorted()
+    func latency(_ share: Double) -> Int64 { quantile(latencies, share) }
+
+    func wait(_ share: Double) -> Int64 { quantile(waits, share) }
+
+    private func quantile(_ times: [Int64], _ share: Double) -> Int64 {
+        let sorted = times.sorted()
         guard !sorted.isEmpty else { return 0 }
         return sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))]
     }
@@ -139,9 +151,16 @@ struct SimulatedTape {
         } else {
             gateway.pace?.choose(now: now, into: &chosen, state)
         }
-        gateway.nextTurn = now + (gateway.pace?.turnNanoseconds ?? 1_000_000)
+        gateway.nextTurn = now + Self.wait(gateway.pace, now)
         gateways[number] = gateway
+        if !chosen.isEmpty { gateways[number].outcome.departures += 1 }
         for lane in chosen { send(number, lane, now) }
+    }
+
+    /// Returns how long a gateway waits. libnats waits for complete milliseconds.
+    private static func wait(_ pace: PacketPace?, _ now: MonotonicTime) -> Int64 {
+        let nanoseconds = pace?.waitNanoseconds(now: now) ?? 1_000_000
+        return (nanoseconds + 999_999) / 1_000_000 * 1_000_000
     }
 
     /// Hands the ticks that have come to their lanes.
@@ -159,6 +178,7 @@ struct SimulatedTape {
         gateways[number].waiting[lane].removeFirst(arrivals.count)
         gateways[number].busySince[lane] = now
         gateways[number].outcome.packets += 1
+        gateways[number].outcome.waits += arrivals.map { now - $0 }
         gateways[number].outcome.largestPacket = max(
             gateways[number].outcome.largestPacket, arrivals.count)
         let stream = disk.isShared ? 0 : lane % Self.streams

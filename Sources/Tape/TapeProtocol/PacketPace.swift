@@ -5,8 +5,9 @@ package import TapeCodec
 /// durable write, whatever it holds, so there is a choice between early packets and few packets.
 /// The aim (`GATEWAY_LATENCY`) is a time from a tick's receipt to its acknowledgement:
 ///
-/// - *quick*: a tick leaves in the next turn, as long as a stream has no more packets than cycles
-///   of `cycleNanoseconds` through its lanes need. With more ticks, its lanes take turns in such
+/// - *quick*: a tick leaves in the next turn while packets are rare, and with those of other lanes
+///   when they are frequent (`PacketBeat`), as long as a stream has no more packets than cycles of
+///   `cycleNanoseconds` through its lanes need. With more ticks, its lanes take turns in such
 ///   cycles, however late the answers come: with more packets they would come later still.
 /// - *collecting*: a lane's first tick waits as long as the aim permits, and others join it.
 ///
@@ -63,6 +64,9 @@ package struct PacketPace: Sendable {
 
     /// The time of a cycle through a stream's lanes, for the aim `quick`.
     private static let cycleNanoseconds: Int64 = 20_000_000
+    /// Packets that the cycles hold back leave at moments of this distance, which are the same for
+    /// all streams, so that they leave together. It divides the cycle, so it adds nothing to it.
+    private static let stepNanoseconds: Int64 = 5_000_000
     /// A lane that has been busy for longer does not count as in flight: its packet may be in
     /// trouble that the others do not have.
     private static let countedNanosecondsMax: Int64 = 500_000_000
@@ -76,6 +80,9 @@ package struct PacketPace: Sendable {
         /// leave before it, have their times in `closedSince`.
         var waitingSince: MonotonicTime?
         var closedSince: [MonotonicTime] = []
+        /// Whether ticks that were due had to wait, for the packets in flight or the cycles. They
+        /// do not wait for others any more.
+        var isDelayed = false
         /// When the packet in flight was sent; `nil` after its answer. Then when its first tick
         /// came, and when it was due.
         var sentAt: MonotonicTime?
@@ -89,15 +96,21 @@ package struct PacketPace: Sendable {
         var first = 0
         var window: StreamWindow
         var response = ResponseTime()
-        /// How long a tick waits for others; 0 with the aim `quick`.
+        /// How long a lane's first tick waits for others; 0 with the aim `quick`.
         var hold: Int64 = 0
         /// The packets of the cycles. Only the aim `quick` is bound to them.
         var budget: PacketBudget
     }
 
     private let aim: Aim
-    /// How long the owner may wait between two turns for something to happen.
+    /// How long the owner may wait between two turns for something to happen, if ticks may leave.
     package let turnNanoseconds: Int64
+    /// Which packets leave together with the aim `quick`.
+    private var beat = PacketBeat()
+    /// From when the steps count: the first turn.
+    private var began: MonotonicTime?
+    /// Until when no packet leaves, unless an answer comes.
+    private var quietUntil = MonotonicTime.distantPast
     private var lanes: [Lane]
     private var streams: [Stream]
     /// The index of the stream that is considered first, and how many of its packets have left
@@ -140,6 +153,9 @@ package struct PacketPace: Sendable {
         _ state: (_ lane: Int) -> LaneState
     ) {
         chosen.removeAll(keepingCapacity: true)
+        began = began ?? now
+        quietUntil = .never
+        defer { endTurn(chosen.count, now) }
         let first = firstStream
         for offset in streams.indices {
             let stream = (first + offset) % streams.count
@@ -147,8 +163,22 @@ package struct PacketPace: Sendable {
             let isSpent = !choose(stream, now, isUrgent, into: &chosen, state)
             if stream == firstStream { leftOfFirst += chosen.count - before }
             guard isSpent else { continue }
+            quietUntil = .distantPast
             return beginNextTurn(at: stream, leaving: chosen.count - before)
         }
+    }
+
+    /// Notes how many packets the turn had, and until when no tick that comes now leaves.
+    private mutating func endTurn(_ count: Int, _ now: MonotonicTime) {
+        guard case .quick = aim else { return quietUntil = .distantPast }
+        beat.left(count, now: now)
+        quietUntil = min(quietUntil, beat.nextAt)
+    }
+
+    /// Returns how long the owner may wait for something to happen after its turn: as long as no
+    /// tick may leave, but at least `turnNanoseconds`.
+    package func waitNanoseconds(now: MonotonicTime) -> Int64 {
+        max(turnNanoseconds, quietUntil - now)
     }
 
     /// Notes the stream with which the next turn begins, because the packets per second are spent.
@@ -177,9 +207,14 @@ package struct PacketPace: Sendable {
             guard present.isReady, present.hasTicks else { continue }
             let isForced = isUrgent || present.isFull
             if !isForced {
-                guard now >= dueAt(lane, now) else { continue }
+                let dueAt = dueAt(lane, now)
+                guard now >= dueAt else {
+                    quietUntil = min(quietUntil, dueAt)
+                    continue
+                }
                 guard hasTurn(stream, inFlight: inFlight, now) else {
                     firstDelayed = firstDelayed ?? place
+                    lanes[lane].isDelayed = true
                     continue
                 }
             }
@@ -187,7 +222,7 @@ package struct PacketPace: Sendable {
                 streams[stream].first = firstDelayed ?? place
                 return false
             }
-            if !isForced { _ = streams[stream].budget.take(now: now) }
+            if !isForced { _ = streams[stream].budget.take(now: step(now)) }
             leaves(lane, now)
             chosen.append(lane)
             inFlight += 1
@@ -225,7 +260,17 @@ package struct PacketPace: Sendable {
 
     /// Returns when the lane's first tick has waited as long as the aim lets it.
     private func dueAt(_ lane: Int, _ now: MonotonicTime) -> MonotonicTime {
-        (lanes[lane].waitingSince ?? now) + streams[lanes[lane].stream].hold
+        let since = lanes[lane].waitingSince ?? now
+        switch aim {
+        case .quick: return lanes[lane].isDelayed ? now : beat.dueAt(since: since)
+        case .collect: return since + streams[lanes[lane].stream].hold
+        }
+    }
+
+    /// Returns the present step of the packets that the cycles hold back.
+    private func step(_ now: MonotonicTime) -> MonotonicTime {
+        let began = began ?? now
+        return now - (now - began) % Self.stepNanoseconds
     }
 
     /// Returns whether the stream takes one more packet that could still grow.
@@ -235,7 +280,11 @@ package struct PacketPace: Sendable {
             return false
         }
         switch aim {
-        case .quick: return streams[stream].budget.hasPacket(now: now)
+        case .quick:
+            let step = step(now)
+            if streams[stream].budget.hasPacket(now: step) { return true }
+            quietUntil = min(quietUntil, step + Self.stepNanoseconds)
+            return false
         case .collect: return true
         }
     }
@@ -250,6 +299,7 @@ package struct PacketPace: Sendable {
     private mutating func leaves(_ lane: Int, _ now: MonotonicTime) {
         lanes[lane].dueAt = min(now, dueAt(lane, now))
         lanes[lane].sentAt = now
+        lanes[lane].isDelayed = false
         if lanes[lane].closedSince.isEmpty {
             lanes[lane].cameAt = lanes[lane].waitingSince ?? now
             lanes[lane].waitingSince = nil
@@ -257,6 +307,9 @@ package struct PacketPace: Sendable {
             lanes[lane].cameAt = lanes[lane].closedSince.removeFirst()
         }
     }
+
+    /// Returns whether a tick that came now would wait for others to leave together.
+    package func gathers(now: MonotonicTime) -> Bool { now < beat.nextAt }
 
     // MARK: answers
 

@@ -54,13 +54,16 @@ final class ConditionLock<State>: @unchecked Sendable {
     /// Sleeps as long as `isBlocked` returns true, at most until `deadline` of the monotonic clock.
     /// Then runs `body` on the present state, which must check which of the two happened. `body`
     /// gets a closure that wakes the other waiters.
+    ///
+    /// Without a deadline (`nil`) it never sleeps. A condition wait whose deadline has passed costs
+    /// two or three system calls: it leaves the mutex marked as contended.
     func wait<Result>(
-        until deadline: MonotonicTime, while isBlocked: (State) -> Bool,
+        until deadline: MonotonicTime?, while isBlocked: (State) -> Bool,
         then body: (inout State, _ wakeAll: () -> Void) -> Result
     ) -> Result {
         lock()
         defer { unlock() }
-        while isBlocked(state) {
+        while let deadline, isBlocked(state) {
             if !sleep(until: deadline) { break }
         }
         return body(&state, wakeAll)

@@ -34,7 +34,7 @@ package final class Mailbox<Element: Sendable>: Sendable {
     /// Appends the element, and waits for room for at most `timeout`. Returns false when there was
     /// none in time, or when the mailbox is closed.
     package func sendWaiting(_ element: Element, timeout: Duration) -> Bool {
-        let deadline = clock.deadline(after: timeout)
+        let deadline = deadline(after: timeout)
         return lock.wait(until: deadline, while: { $0.isFull && !$0.isClosed }) { ring, wakeAll in
             guard !ring.isClosed, !ring.isFull else { return false }
             if ring.append(element) { wakeAll() }
@@ -47,7 +47,7 @@ package final class Mailbox<Element: Sendable>: Sendable {
     /// is closed and empty. Elements that were sent before the close are still returned.
     package func receive(into buffer: inout [Element], max: Int, timeout: Duration) -> Int {
         precondition(max > 0, "a receive takes at least one element, not \(max)")
-        let deadline = clock.deadline(after: timeout)
+        let deadline = deadline(after: timeout)
         return lock.wait(until: deadline, while: { $0.count == 0 && !$0.isClosed }) {
             ring, wakeAll in
             let wasFull = ring.isFull
@@ -58,6 +58,11 @@ package final class Mailbox<Element: Sendable>: Sendable {
             if wasFull && taken > 0 { wakeAll() }
             return taken
         }
+    }
+
+    /// Returns the deadline of a wait; `nil` when there is nothing to wait for.
+    private func deadline(after timeout: Duration) -> MonotonicTime? {
+        timeout > .zero ? clock.deadline(after: timeout) : nil
     }
 
     /// Accepts no more elements and wakes all threads. Idempotent.

@@ -84,8 +84,12 @@ struct Outflow {
 
     // MARK: packets
 
-    /// How long the gateway's thread may wait for the next turn, unless it is at rest.
-    var turn: Duration { .nanoseconds(pace.turnNanoseconds) }
+    /// Returns how long the gateway's thread may wait for the next turn, unless it is at rest.
+    func turn(now: MonotonicTime) -> Duration { .nanoseconds(pace.waitNanoseconds(now: now)) }
+
+    /// Returns whether a tick that came now would wait for others, so that it need not wake the
+    /// gateway's thread.
+    func gathers(now: MonotonicTime) -> Bool { pace.gathers(now: now) }
 
     /// Whether nothing waits to leave and nothing is in flight, so that no answer of the tape can
     /// come.

@@ -40,8 +40,8 @@ final class SourceTenure {
     private static let blockedWaitMax = Duration.milliseconds(20)
     /// The longest wait for an answer while records are left that no turn has taken yet.
     /// Otherwise it is `Outflow.turn`: a new tick does not end a wait for an answer, so that is the
-    /// most that waiting adds to a tick's latency. While no answer is expected, a tick wakes the
-    /// thread.
+    /// most that waiting adds to a tick's latency. While no answer is expected, and no tick would
+    /// wait for others, a tick wakes the thread.
     private static let busyWaitMax = Duration.milliseconds(1)
     /// The longest wait for an answer while the source is drained. Few ticks come then.
     private static let drainWaitMax = Duration.milliseconds(5)
@@ -153,14 +153,15 @@ final class SourceTenure {
     /// Waits for what comes next: an answer of the tape, or, while the tape owes none, whatever
     /// else gives work. Both have a deadline.
     private func wait(blocked: Bool) {
-        if !blocked, isAtRest {
+        let now = clock.monotonic()
+        if !blocked, !outflow.gathers(now: now), isAtRest {
             let until = min(reportedAt + Self.reportNanoseconds, outflow.watermarkDueAt)
             // A watermark that is due has to wait while the gateway may not publish.
-            return parts.ownership.wait(max(Self.busyWaitMax, clock.remaining(until: until)))
+            return parts.ownership.wait(max(Self.busyWaitMax, until.duration(since: now)))
         }
         let timeout =
             blocked
-            ? Self.blockedWaitMax : inflow.ticks.hasNext ? Self.busyWaitMax : outflow.turn
+            ? Self.blockedWaitMax : inflow.ticks.hasNext ? Self.busyWaitMax : outflow.turn(now: now)
         _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
     }
 

@@ -44,6 +44,16 @@ import Testing
         #expect(rare.nextAt == at(0) && rare.dueAt(since: at(1)) == at(0))
     }
 
+    @Test("packets that were held up count, and leave the beat as it is")
+    func heldUp() {
+        var beat = beat(1_200)
+        beat.left(2, isBeat: false, now: at(1_500_000))
+        #expect(beat.nextAt == at(4_000_000))
+        #expect(beat.dueAt(since: at(2_000_000)) == at(4_000_000))
+        for packet in 2...500 { beat.left(1, isBeat: false, now: at(Int64(packet) * 1_000_000)) }
+        #expect(beat.nanoseconds == 4_000_000)
+    }
+
     @Test("ticks after a silence wait for nothing, until packets are frequent again")
     func silence() {
         var beat = beat(1_000)

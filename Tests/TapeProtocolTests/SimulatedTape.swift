@@ -32,7 +32,8 @@ struct PaceOutcome {
     /// From receipt to acknowledgement, of each tick, in nanoseconds.
     var latencies: [Int64] = []
     var packets = 0
-    /// The number of turns in which packets left.
+    /// The number of turns, and of those in which packets left.
+    var turns = 0
     var departures = 0
     /// From a tick's receipt to the departure of its packet, of each tick.
     var waits: [Int64] = []
@@ -70,6 +71,8 @@ struct SimulatedTape {
         var busySince: [MonotonicTime?] = Array(repeating: nil, count: SimulatedTape.lanes)
         var nextTick: MonotonicTime
         var nextTurn: MonotonicTime
+        /// Until when no answer wakes it.
+        var pausesUntil = MonotonicTime.distantPast
         var outcome = PaceOutcome()
     }
 
@@ -105,19 +108,23 @@ struct SimulatedTape {
     mutating func run(seconds: Int64) -> [PaceOutcome] {
         let end = MonotonicTime.at(seconds * Self.second)
         while true {
-            let answer = answers.indices.min { answers[$0].at < answers[$1].at }
+            let answer = answers.indices.min { comesAt($0) < comesAt($1) }
             guard
                 let gateway = gateways.indices.min(by: {
                     gateways[$0].nextTurn < gateways[$1].nextTurn
                 })
             else { break }
             let turn = gateways[gateway].nextTurn
-            if let answer, answers[answer].at <= turn {
-                let (now, packet) = answers.remove(at: answer)
+            if let answer, comesAt(answer) <= turn {
+                let now = comesAt(answer)
                 guard now < end else { break }
-                answered(packet, now)
-                // An answer wakes the gateway.
-                self.turn(packet.gateway, now)
+                // An answer wakes the gateway, which handles all that have come.
+                let gateway = answers[answer].packet.gateway
+                for (at, packet) in answers where packet.gateway == gateway && at <= now {
+                    answered(packet, at, handled: now)
+                }
+                answers.removeAll { $0.packet.gateway == gateway && $0.at <= now }
+                self.turn(gateway, now)
             } else {
                 guard turn < end else { break }
                 self.turn(gateway, turn)
@@ -126,9 +133,17 @@ struct SimulatedTape {
         return gateways.map(\.outcome)
     }
 
-    private mutating func answered(_ packet: Packet, _ now: MonotonicTime) {
+    /// Returns when the gateway gets the answer.
+    private func comesAt(_ answer: Int) -> MonotonicTime {
+        max(answers[answer].at, gateways[answers[answer].packet.gateway].pausesUntil)
+    }
+
+    /// The answer comes now, and the gateway handles it a little later.
+    private mutating func answered(
+        _ packet: Packet, _ now: MonotonicTime, handled: MonotonicTime
+    ) {
         gateways[packet.gateway].busySince[packet.lane] = nil
-        gateways[packet.gateway].pace?.acknowledged(lane: packet.lane, now: now)
+        gateways[packet.gateway].pace?.acknowledged(lane: packet.lane, now: handled)
         let time = now - packet.sentAt
         gateways[packet.gateway].outcome.longestAnswer = max(
             gateways[packet.gateway].outcome.longestAnswer, time)
@@ -151,7 +166,10 @@ struct SimulatedTape {
         } else {
             gateway.pace?.choose(now: now, into: &chosen, state)
         }
-        gateway.nextTurn = now + Self.wait(gateway.pace, now)
+        let pause = gateway.pace?.pauseNanoseconds(now: now) ?? 0
+        gateway.pausesUntil = now + pause
+        gateway.nextTurn = now + (pause > 0 ? pause : Self.wait(gateway.pace, now))
+        gateway.outcome.turns += 1
         gateways[number] = gateway
         if !chosen.isEmpty { gateways[number].outcome.departures += 1 }
         for lane in chosen { send(number, lane, now) }

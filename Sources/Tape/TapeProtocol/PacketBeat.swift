@@ -2,8 +2,8 @@ package import Primitives
 
 /// When the ticks of several lanes leave together. Packets that leave in the same moment share the
 /// wake-ups and system calls of the server and of all readers, so a tick may wait a little for
-/// ticks of other lanes: until `nanoseconds` have passed since the last packets left, or since it
-/// came itself. How long that is follows from how often packets leave: ticks that are rare wait for
+/// ticks of other lanes: until `nanoseconds` have passed since the last beat, or since it came
+/// itself. How long that is follows from how often packets leave: ticks that are rare wait for
 /// nothing, because no others would join them.
 ///
 /// Pure, a part of `PacketPace` with the aim `quick`.
@@ -23,6 +23,8 @@ package struct PacketBeat: Sendable {
     private var gap = Self.silenceNanosecondsMax
     /// When the last packets left.
     private var leftAt = MonotonicTime.distantPast
+    /// When the last packets left that wait for others.
+    private var beatAt = MonotonicTime.distantPast
 
     package init() {}
 
@@ -32,17 +34,19 @@ package struct PacketBeat: Sendable {
     }
 
     /// When the next packets leave that wait for others.
-    package var nextAt: MonotonicTime { leftAt + nanoseconds }
+    package var nextAt: MonotonicTime { beatAt + nanoseconds }
 
     /// Returns when a tick that came at `since` has waited long enough.
-    package func dueAt(since: MonotonicTime) -> MonotonicTime { min(leftAt, since) + nanoseconds }
+    package func dueAt(since: MonotonicTime) -> MonotonicTime { min(beatAt, since) + nanoseconds }
 
-    /// Notes that this many packets left together.
-    package mutating func left(_ count: Int, now: MonotonicTime) {
+    /// Notes that this many packets left together. `isBeat` is false for packets that something
+    /// else has held up: they leave between two beats, and delay none.
+    package mutating func left(_ count: Int, isBeat: Bool = true, now: MonotonicTime) {
         guard count > 0 else { return }
         let count = min(Int64(count), Self.memory)
         let silence = min(max(0, now - leftAt), Self.silenceNanosecondsMax)
         gap += (silence - count * gap) / Self.memory
         leftAt = now
+        if isBeat { beatAt = now }
     }
 }

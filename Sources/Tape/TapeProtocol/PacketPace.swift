@@ -71,6 +71,8 @@ package struct PacketPace: Sendable {
     /// trouble that the others do not have.
     private static let countedNanosecondsMax: Int64 = 500_000_000
     /// The limits of a turn.
+    /// The longest pause. It bounds how much later than they come answers are measured.
+    package static let pauseNanosecondsMax: Int64 = 2_000_000
     private static let turnNanosecondsMin: Int64 = 1_000_000
     private static let turnNanosecondsMax: Int64 = 5_000_000
 
@@ -111,6 +113,12 @@ package struct PacketPace: Sendable {
     private var began: MonotonicTime?
     /// Until when no packet leaves, unless an answer comes.
     private var quietUntil = MonotonicTime.distantPast
+    /// Whether a packet waits for those in flight, and whether one left in this turn that was not
+    /// held up.
+    private var awaitsAnswer = false
+    private var isBeat = false
+    /// The state of the lanes in this turn.
+    private var states: [LaneState]
     private var lanes: [Lane]
     private var streams: [Stream]
     /// The index of the stream that is considered first, and how many of its packets have left
@@ -131,6 +139,9 @@ package struct PacketPace: Sendable {
         }
         budget = PacketBudget(packetsPerSecond: settings.packetsPerSecond)
         lanes = Array(repeating: Lane(stream: 0), count: laneNumbers.joined().count)
+        states = Array(
+            repeating: LaneState(hasTicks: false, isFull: false, isReady: false, busySince: nil),
+            count: lanes.count)
         streams = []
         for numbers in laneNumbers where !numbers.isEmpty {
             for lane in numbers { lanes[lane] = Lane(stream: streams.count) }
@@ -154,7 +165,7 @@ package struct PacketPace: Sendable {
     ) {
         chosen.removeAll(keepingCapacity: true)
         began = began ?? now
-        quietUntil = .never
+        (quietUntil, awaitsAnswer, isBeat) = (.never, false, false)
         defer { endTurn(chosen.count, now) }
         let first = firstStream
         for offset in streams.indices {
@@ -171,14 +182,25 @@ package struct PacketPace: Sendable {
     /// Notes how many packets the turn had, and until when no tick that comes now leaves.
     private mutating func endTurn(_ count: Int, _ now: MonotonicTime) {
         guard case .quick = aim else { return quietUntil = .distantPast }
-        beat.left(count, now: now)
-        quietUntil = min(quietUntil, beat.nextAt)
+        beat.left(count, isBeat: isBeat, now: now)
+        let step = step(now)
+        for stream in streams.indices {
+            let hasPacket = streams[stream].budget.hasPacket(now: step)
+            let next = hasPacket ? now : step + Self.stepNanoseconds
+            quietUntil = min(quietUntil, max(beat.nextAt, next))
+        }
     }
 
-    /// Returns how long the owner may wait for something to happen after its turn: as long as no
-    /// tick may leave, but at least `turnNanoseconds`.
+    /// Returns how long the owner may wait for an answer after its turn: as long as no tick may
+    /// leave, but at least `turnNanoseconds`.
     package func waitNanoseconds(now: MonotonicTime) -> Int64 {
         max(turnNanoseconds, quietUntil - now)
+    }
+
+    /// Returns for how long neither ticks nor answers let a packet leave, so that the owner need
+    /// not handle them; 0 when they do.
+    package func pauseNanoseconds(now: MonotonicTime) -> Int64 {
+        awaitsAnswer ? 0 : min(Self.pauseNanosecondsMax, max(0, quietUntil - now))
     }
 
     /// Notes the stream with which the next turn begins, because the packets per second are spent.
@@ -203,9 +225,8 @@ package struct PacketPace: Sendable {
         for offset in numbers.indices {
             let place = (first + offset) % numbers.count
             let lane = numbers[place]
-            let present = state(lane)
-            guard present.isReady, present.hasTicks else { continue }
-            let isForced = isUrgent || present.isFull
+            guard states[lane].isReady, states[lane].hasTicks else { continue }
+            let isForced = isUrgent || states[lane].isFull
             if !isForced {
                 let dueAt = dueAt(lane, now)
                 guard now >= dueAt else {
@@ -223,6 +244,7 @@ package struct PacketPace: Sendable {
                 return false
             }
             if !isForced { _ = streams[stream].budget.take(now: step(now)) }
+            isBeat = isBeat || !isForced && !lanes[lane].isDelayed
             leaves(lane, now)
             chosen.append(lane)
             inFlight += 1
@@ -239,13 +261,15 @@ package struct PacketPace: Sendable {
         return true
     }
 
-    /// Notes since when ticks wait, and returns how many lanes are in flight.
+    /// Notes the state of the lanes and since when ticks wait, and returns how many lanes are in
+    /// flight.
     private mutating func noteState(
         _ numbers: [Int], _ now: MonotonicTime, _ state: (_ lane: Int) -> LaneState
     ) -> Int {
         var inFlight = 0
         for lane in numbers {
             let present = state(lane)
+            states[lane] = present
             if !present.hasTicks {
                 lanes[lane].waitingSince = nil
             } else if lanes[lane].waitingSince == nil {
@@ -277,16 +301,19 @@ package struct PacketPace: Sendable {
     private mutating func hasTurn(_ stream: Int, inFlight: Int, _ now: MonotonicTime) -> Bool {
         guard inFlight < streams[stream].window.size else {
             streams[stream].window.delayed()
+            awaitsAnswer = awaitsAnswer || mayLeave(stream, now)
             return false
         }
-        switch aim {
-        case .quick:
-            let step = step(now)
-            if streams[stream].budget.hasPacket(now: step) { return true }
-            quietUntil = min(quietUntil, step + Self.stepNanoseconds)
-            return false
-        case .collect: return true
-        }
+        return mayLeave(stream, now)
+    }
+
+    /// Returns whether the cycles permit the stream one more packet now.
+    private mutating func mayLeave(_ stream: Int, _ now: MonotonicTime) -> Bool {
+        guard case .quick = aim else { return true }
+        let step = step(now)
+        if streams[stream].budget.hasPacket(now: step) { return true }
+        quietUntil = min(quietUntil, step + Self.stepNanoseconds)
+        return false
     }
 
     /// Notes that the lane's packet was closed, because it was full: later ticks are for another
@@ -307,9 +334,6 @@ package struct PacketPace: Sendable {
             lanes[lane].cameAt = lanes[lane].closedSince.removeFirst()
         }
     }
-
-    /// Returns whether a tick that came now would wait for others to leave together.
-    package func gathers(now: MonotonicTime) -> Bool { now < beat.nextAt }
 
     // MARK: answers
 

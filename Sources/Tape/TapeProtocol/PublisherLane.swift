@@ -21,7 +21,25 @@ package struct PublisherLane: Sendable {
     /// The highest number that is accepted from readers and records. A higher one is damage.
     package static let floorMax: UInt64 = 1 << 62
 
-    package private(set) var state = State.closed
+    package private(set) var state = State.closed {
+        didSet {
+            switch state {
+            case .closed: (isReady, isFenced, isIdle) = (false, false, true)
+            case .ready: (isReady, isFenced, isIdle) = (true, false, true)
+            case .fenced: (isReady, isFenced, isIdle) = (false, true, true)
+            case .opening, .marking, .inFlight, .waiting, .resolving:
+                (isReady, isFenced, isIdle) = (false, false, false)
+            }
+        }
+    }
+    // The owner reads these three of all lanes in each turn. They are stored, because a look at
+    // `state` would copy it with its packets.
+    /// Whether a packet may be published now.
+    package private(set) var isReady = false
+    /// Whether a higher epoch owns the subject.
+    package private(set) var isFenced = false
+    /// True when no packet is in flight or has to be sent again, and no epoch is being opened.
+    package private(set) var isIdle = true
     /// The epoch in which this lane publishes; 0 until the subject was read.
     package private(set) var epoch: UInt64 = 0
     /// The first ordinal of the next packet. While a packet is in flight, it is that packet's own:
@@ -146,22 +164,8 @@ package struct PublisherLane: Sendable {
         self.attempt = attempt
     }
 
-    /// Whether a packet may be published now.
-    package var isReady: Bool { if case .ready = state { true } else { false } }
-
     /// Whether the subject was read and seems to end earlier than the lane knows: see `EndDoubt`.
     package var isInDoubt: Bool { endDoubt.isThere }
-
-    /// Whether a higher epoch owns the subject.
-    package var isFenced: Bool { if case .fenced = state { true } else { false } }
-
-    /// True when no packet is in flight or has to be sent again, and no epoch is being opened.
-    package var isIdle: Bool {
-        switch state {
-        case .ready, .closed, .fenced: return true
-        case .opening, .marking, .inFlight, .waiting, .resolving: return false
-        }
-    }
 
     /// The earliest event time among the unacknowledged ticks; undefined when there are none.
     package var oldestUnacknowledged: Timestamp {
@@ -481,20 +485,4 @@ package struct PublisherLane: Sendable {
                     definition: marking.definition, generation: marking.generation),
                 lost: lost))
     }
-}
-
-/// The last packet of a subject, as the tape has it.
-package struct LastPacket: Hashable, Sendable {
-    package var sequence: UInt64
-    package var identity: PacketIdentity
-    /// The ordinal after its last tick.
-    package var nextOrdinal: UInt64
-
-    package init(sequence: UInt64, header: PacketHeader) {
-        self.sequence = sequence
-        identity = header.identity
-        nextOrdinal = header.nextOrdinal
-    }
-
-    package var epoch: UInt64 { identity.epoch }
 }

@@ -16,7 +16,9 @@ extension TapePublisher {
     package func hasClosed(lane: Int) -> Bool { !lanes[lane].closed.isEmpty }
 
     /// The number of closed packets of all lanes.
-    private var closedPackets: Int { lanes.reduce(0) { $0 + $1.closed.count } }
+    private var closedPackets: Int {
+        lanes.indices.reduce(0) { $0 + lanes[$1].closed.count }
+    }
 
     /// Returns whether `close` would make room for more ticks.
     package func canClose(lane: Int) -> Bool {
@@ -40,9 +42,9 @@ extension TapePublisher {
     func takeClosed(_ lane: Int, sendTime: Timestamp) -> SealedPacket? {
         guard !lanes[lane].closed.isEmpty else { return nil }
         var packet = lanes[lane].closed.removeFirst()
-        let machine = lanes[lane].machine
         packet.reseal(
-            epoch: machine.epoch, firstOrdinal: machine.nextOrdinal, sendTime: sendTime)
+            epoch: lanes[lane].machine.epoch, firstOrdinal: lanes[lane].machine.nextOrdinal,
+            sendTime: sendTime)
         return packet
     }
 }

@@ -1,7 +1,7 @@
 package import MarketModel
 package import Primitives
 internal import TapeCodec
-internal import TapeProtocol
+package import TapeProtocol
 
 // The state of the lanes, for the owner.
 extension TapePublisher {
@@ -25,9 +25,16 @@ extension TapePublisher {
     package func isFull(lane: Int) -> Bool { lanes[lane].builder.isFull }
     /// Returns how many ticks wait in the builder and in closed packets.
     package func waitingTicks(lane: Int) -> Int {
-        lanes[lane].closed.reduce(lanes[lane].builder.tickCount) {
-            $0 + Int($1.header.tickCount)
-        }
+        let ticks = lanes[lane].builder.tickCount
+        guard hasClosed(lane: lane) else { return ticks }
+        return lanes[lane].closed.reduce(ticks) { $0 + Int($1.header.tickCount) }
+    }
+    /// Returns what decides when the lane's next packet leaves.
+    package func paceState(lane: Int) -> PacketPace.LaneState {
+        PacketPace.LaneState(
+            hasTicks: waitingTicks(lane: lane) > 0,
+            isFull: isFull(lane: lane) || hasClosed(lane: lane), isReady: isReady(lane: lane),
+            busySince: lanes[lane].busySince)
     }
     /// Returns the size of the builder's packet so far.
     package func waitingBytes(lane: Int) -> Int { lanes[lane].builder.byteCount }
@@ -53,11 +60,13 @@ extension TapePublisher {
     /// A subject that another owner has taken over is no trouble: nothing is to be published there
     /// any more.
     package var trouble: String? {
-        lanes.first { $0.trouble != nil && !$0.machine.isFenced }.map {
-            "\($0.subject): \($0.trouble ?? "")"
+        lanes.indices.first { lanes[$0].trouble != nil && !isFenced(lane: $0) }.map {
+            "\(lanes[$0].subject): \(lanes[$0].trouble ?? "")"
         }
     }
 
+    /// The first lane whose subject a higher epoch owns; `nil`: there is none.
+    package var firstFenced: Int? { lanes.indices.first { isFenced(lane: $0) } }
     /// Whether nothing waits and nothing is in flight on any lane.
     package var isIdle: Bool { lanes.indices.allSatisfy { isIdle(lane: $0) } }
     /// Whether every lane has an epoch.

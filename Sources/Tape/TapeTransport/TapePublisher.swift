@@ -203,10 +203,9 @@ package final class TapePublisher {
     package func publish(lane: Int, watermark: Timestamp, output: OutputState? = nil) {
         let now = clock.now()
         if let packet = takeClosed(lane, sendTime: now) { return send(packet, lane) }
-        let machine = lanes[lane].machine
         let seal = PacketBuilder.Seal(
-            epoch: machine.epoch, firstOrdinal: machine.nextOrdinal, watermark: watermark,
-            sendTime: now)
+            epoch: lanes[lane].machine.epoch, firstOrdinal: lanes[lane].machine.nextOrdinal,
+            watermark: watermark, sendTime: now)
         let spare = lanes[lane].spare.take()
         send(lanes[lane].builder.seal(seal, output: output, recycling: spare), lane)
     }
@@ -299,7 +298,9 @@ package final class TapePublisher {
             let lane = Int((firstLane &+ UInt(offset)) % UInt(lanes.count))
             checkQuestion(lane, now)
             checkSuspicion(lane, now)
-            guard let deadline = lanes[lane].machine.deadline, now >= deadline else { continue }
+            guard !lanes[lane].machine.isIdle, let deadline = lanes[lane].machine.deadline,
+                now >= deadline
+            else { continue }
             if case .inFlight = lanes[lane].machine.state {
                 guard isSilent(lane, since: deadline, now: now) else { continue }
                 unsettled(lane, "no answer came in time", "timeout")

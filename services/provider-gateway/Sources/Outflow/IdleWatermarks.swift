@@ -41,6 +41,9 @@ final class IdleWatermarks {
     ) {
         let now = clock.monotonic()
         for index in streams.indices {
+            guard isLast || now >= streams[index].publishedAt + Self.busyNanoseconds else {
+                continue
+            }
             let stream = streams[index]
             let ordinals = Self.ordinals(of: stream, publisher)
             guard isLast || now >= Self.dueAt(stream, ordinals: ordinals),

@@ -87,9 +87,10 @@ struct Outflow {
     /// Returns how long the gateway's thread may wait for the next turn, unless it is at rest.
     func turn(now: MonotonicTime) -> Duration { .nanoseconds(pace.waitNanoseconds(now: now)) }
 
-    /// Returns whether a tick that came now would wait for others, so that it need not wake the
-    /// gateway's thread.
-    func gathers(now: MonotonicTime) -> Bool { pace.gathers(now: now) }
+    /// Returns for how long nothing that comes can make the gateway's thread send ticks.
+    func pause(now: MonotonicTime) -> Duration {
+        isSpooling ? .zero : .nanoseconds(pace.pauseNanoseconds(now: now))
+    }
 
     /// Whether nothing waits to leave and nothing is in flight, so that no answer of the tape can
     /// come.
@@ -105,12 +106,9 @@ struct Outflow {
     ) {
         let (publisher, traffic) = (publisher, traffic)
         pace.choose(now: now, isUrgent: isUrgent, into: &chosen) { lane in
-            let hasTicks = publisher.waitingTicks(lane: lane) > 0
-            return PacketPace.LaneState(
-                hasTicks: hasTicks && !(traffic?.isActive(lane: lane) ?? false),
-                isFull: publisher.isFull(lane: lane) || publisher.hasClosed(lane: lane),
-                isReady: publisher.isReady(lane: lane),
-                busySince: publisher.busySince(lane: lane))
+            var state = publisher.paceState(lane: lane)
+            if let traffic, traffic.isActive(lane: lane) { state.hasTicks = false }
+            return state
         }
         // All ticks of a lane that were taken are in this packet or before it. So only gaps and
         // held quotes hold its watermark back.

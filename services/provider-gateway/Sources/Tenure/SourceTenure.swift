@@ -40,8 +40,9 @@ final class SourceTenure {
     private static let blockedWaitMax = Duration.milliseconds(20)
     /// The longest wait for an answer while records are left that no turn has taken yet.
     /// Otherwise it is `Outflow.turn`: a new tick does not end a wait for an answer, so that is the
-    /// most that waiting adds to a tick's latency. While no answer is expected, and no tick would
-    /// wait for others, a tick wakes the thread.
+    /// most that waiting adds to a tick's latency. While no answer is expected, a tick wakes the
+    /// thread. In an `Outflow.pause` neither ticks nor answers do, because each wake-up costs more
+    /// than what there is to do.
     private static let busyWaitMax = Duration.milliseconds(1)
     /// The longest wait for an answer while the source is drained. Few ticks come then.
     private static let drainWaitMax = Duration.milliseconds(5)
@@ -65,6 +66,8 @@ final class SourceTenure {
     /// Brings the tape's answers to this thread.
     private let mailbox: TapeMailbox
     private var events: [TapeEvent] = []
+    /// Nothing is ever sent here: a pause is a wait for it.
+    private let pause = Mailbox<Never>(capacity: 1)
     /// The source of the delayed data of a provider; `nil`: it would have no name.
     private let delayed: DelayedTenure?
     /// The orderly end of the providers; `nil` until it has begun.
@@ -154,7 +157,14 @@ final class SourceTenure {
     /// else gives work. Both have a deadline.
     private func wait(blocked: Bool) {
         let now = clock.monotonic()
-        if !blocked, !outflow.gathers(now: now), isAtRest {
+        let pause = blocked || inflow.ticks.hasNext ? .zero : outflow.pause(now: now)
+        if pause > .zero {
+            var nothing: [Never] = []
+            _ = self.pause.receive(into: &nothing, max: 1, timeout: pause)
+            _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: .zero)
+            return
+        }
+        if !blocked, isAtRest {
             let until = min(reportedAt + Self.reportNanoseconds, outflow.watermarkDueAt)
             // A watermark that is due has to wait while the gateway may not publish.
             return parts.ownership.wait(max(Self.busyWaitMax, until.duration(since: now)))
@@ -273,10 +283,7 @@ final class SourceTenure {
         }
         outflow.publisher.acknowledged.removeAll(keepingCapacity: true)
         // Lanes of watermarks are checked, too: a market that has ended publishes nothing else.
-        guard let lane = outflow.lanes.all.first(where: { outflow.publisher.isFenced(lane: $0) })
-        else {
-            return nil
-        }
+        guard let lane = outflow.publisher.firstFenced else { return nil }
         return .fenced(epoch: outflow.publisher.epoch(lane: lane))
     }
 

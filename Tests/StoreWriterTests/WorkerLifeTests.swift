@@ -40,8 +40,6 @@ private final class WorkerScene {
         parts = StoreWorker.Parts(
             settings: settings, context: context, port: port, gate: gate,
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
-            early: EarlyTurns(
-                EarlyTurn(workers: 1, waitNanoseconds: settings.batches.waitNanoseconds)),
             report: WriterReport(), metrics: WriterMetrics(context.telemetry.metrics),
             letters: settings.deadLetterOutput(try bench.tape.connect(service), context))
         beat = context.threads.thread("test")

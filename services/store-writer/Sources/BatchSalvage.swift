@@ -25,9 +25,10 @@ struct BatchSalvage {
     private static let keep = "RELEASE SAVEPOINT piece"
     private static let back = "ROLLBACK TO SAVEPOINT piece"
 
-    /// Writes all good rows, and returns the refused ones with the counts.
+    /// Begins the transaction, writes all good rows, and returns the refused ones with the counts.
     func write(_ batch: WriteBatch) throws(StoreError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
+        try execute("BEGIN")
         // Deferred constraints are checked with each statement: at COMMIT no piece would be known.
         try execute("SET CONSTRAINTS ALL IMMEDIATE")
         for index in catalogue.sinks.indices where work.present[index] {

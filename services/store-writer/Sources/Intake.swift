@@ -190,7 +190,7 @@ final class Intake {
         switch queue.offer(packet, now: clock.monotonic()) {
         case .taken:
             metrics.submitted.add(UInt64(packet.rows))
-            if queues.settings.overflow == .block, queue.waiting.isHigh { hold(index) }
+            if queues.settings.overflow == .block, queue.isHigh { hold(index) }
         case .dropped:
             metrics.dropped.add(packet.records)
             workers[index].droppedUnreported += packet.records
@@ -217,7 +217,7 @@ final class Intake {
     private func releaseLanes() {
         guard isSteady else { return }
         for index in workers.indices
-        where workers[index].isHeld && !queues.all[index].waiting.isHigh {
+        where workers[index].isHeld && !queues.all[index].isHigh {
             workers[index].isHeld = false
             if let pending = workers[index].pending {
                 workers[index].pending = nil

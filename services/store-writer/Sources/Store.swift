@@ -153,9 +153,6 @@ final class Store {
         _ batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
         _ madeTables: Set<String>, _ settle: (BatchOutcome) -> [SinkPosition]
     ) throws(StoreError) -> BatchOutcome {
-        try StoreError.using { () throws(PostgresError) in
-            try database.execute("BEGIN", timeout: Self.statementTimeout)
-        }
         let work = try rows(of: batch, on: database, salvaging: salvaging, madeTables)
         let inARow = try refusedInARow(with: work, database.peer)
         // Letters are stored before COMMIT. So every record that is counted as dead-lettered has
@@ -171,8 +168,8 @@ final class Store {
         return outcome
     }
 
-    /// Sends the rows of a batch. Throws when too many records are refused: then the tape or the
-    /// table is at fault, and not single records.
+    /// Begins the transaction, and sends the rows of a batch. Throws when too many records are
+    /// refused: then the tape or the table is at fault, and not single records.
     private func rows(
         of batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
         _ madeTables: Set<String>

@@ -5,28 +5,34 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// The writer of one batch's rows inside of an open transaction, table by table. `Store` tries it
+/// The first part of one batch's transaction: BEGIN, and its rows, table by table. `Store` tries it
 /// first. `BatchSalvage` takes its place when the database refuses a row.
 struct StoreTransaction {
     let database: PostgresConnection
     let catalogue: SinkCatalogue
     let timeout: Duration
 
-    /// Copies all rows of each table in one COPY. Throws the server's error about any of them. The
-    /// rows of tables with a merge are then in their staging tables only.
+    /// Begins the transaction, and copies all rows of each table in one COPY. Throws the server's
+    /// error about any of them. The rows of tables with a merge are then in their staging tables
+    /// only.
     func copy(_ batch: WriteBatch) throws(PostgresError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
+        // BEGIN is sent in one message with the first COPY.
+        var opening: String? = "BEGIN"
         for index in catalogue.sinks.indices where work.present[index] {
             let sink = catalogue.sinks[index]
             if let merge = sink.merge {
-                try copyKeyed(batch, sink: index, merge, &work)
+                try copyKeyed(batch, sink: index, merge, after: opening, &work)
             } else {
-                work.outcome.rows[sink.name] = try database.copyIn(sink.copy, timeout: timeout) {
-                    row throws(PostgresError) in
+                work.outcome.rows[sink.name] = try database.copyIn(
+                    sink.copy, after: opening, timeout: timeout
+                ) { row throws(PostgresError) in
                     try write(batch, sink: index, to: &row, &work) { _, _ in }
                 }
             }
+            opening = nil
         }
+        if let opening { try database.execute(opening, timeout: timeout) }
         work.close(batch)
         return work
     }
@@ -36,11 +42,13 @@ struct StoreTransaction {
     /// writer that is paused in the middle of a COPY holds no lock on a row that its successor has
     /// to write.
     private func copyKeyed(
-        _ batch: WriteBatch, sink index: Int, _ merge: Sink.Merge, _ work: inout BatchWork
+        _ batch: WriteBatch, sink index: Int, _ merge: Sink.Merge, after opening: String?,
+        _ work: inout BatchWork
     ) throws(PostgresError) {
         let sink = catalogue.sinks[index]
         var keys = MergeKeys()
-        let rows = try database.copyIn(sink.copy, timeout: timeout) { row throws(PostgresError) in
+        let rows = try database.copyIn(sink.copy, after: opening, timeout: timeout) {
+            row throws(PostgresError) in
             try write(batch, sink: index, to: &row, &work) { record, context in
                 keys.insert(merge.key(record, context))
             }

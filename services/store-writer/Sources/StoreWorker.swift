@@ -53,7 +53,6 @@ final class StoreWorker {
         let port: OwnershipPort
         let gate: SteadyGate
         let breaker: StoreBreaker
-        let early: EarlyTurns
         let report: WriterReport
         let metrics: WriterMetrics
         let letters: DeadLetterOutput
@@ -78,8 +77,6 @@ final class StoreWorker {
     private static let checkNanoseconds: Int64 = 1_000_000_000
     /// The wait when answers have to be sent again.
     private static let soon = Duration.milliseconds(20)
-    /// The wait while another worker has the early turn.
-    private static let earlyNanoseconds: Int64 = 5_000_000
 
     let queue: WorkerQueue
     let parts: Parts
@@ -107,6 +104,8 @@ final class StoreWorker {
     var connectAt: MonotonicTime
     /// When the session was last checked.
     private var checkedAt = MonotonicTime.distantPast
+    /// How long rows wait for others.
+    private var batchWait: BatchWait
     /// Until when the breaker allows no try.
     private var waitUntil = MonotonicTime.distantPast
     /// Whether the breaker has permitted a try whose result is not reported yet. Several uses of
@@ -128,6 +127,7 @@ final class StoreWorker {
         self.assignment = assignment
         self.parts = parts
         connectAt = begin
+        batchWait = BatchWait(longest: parts.settings.batches.waitNanoseconds)
         backoff = Backoff(
             first: StoreWorker.retryFirst,
             limit: max(StoreWorker.retryFirst, parts.settings.attempts.retryMax))
@@ -154,7 +154,7 @@ final class StoreWorker {
             checkAliveIfDue()
             connectIfDue()
             claimTaken()
-            writeIfDue()
+            if isDue { write() }
             endDoubt()
             returnPermission()
             checkPositions(queue.takeInputsToCheck())
@@ -185,41 +185,21 @@ final class StoreWorker {
         if waitUntil > now { return until(waitUntil) }
         if !batch.isEmpty || !waitingForDays.isEmpty { return .zero }
         let waiting = queue.waiting
-        guard let latest = latest(waiting) else { return Self.idle }
-        if isDue(waiting) { return .zero }
-        guard mayBeEarly, waiting.oldest != nil else { return until(latest) }
-        let early = parts.early.beginning(of: number) ?? now + Self.earlyNanoseconds
-        return until(min(latest, early))
+        guard let due = due(waiting) else { return Self.idle }
+        return isDue(waiting) ? .zero : until(due)
     }
 
     /// Returns when the packets in the queue have waited long enough; `nil` when there are none.
-    private func latest(_ waiting: WorkerQueue.Waiting) -> MonotonicTime? {
+    /// After a failed write rows wait as long as they may, so that few small batches are tried.
+    private func due(_ waiting: WorkerQueue.Waiting) -> MonotonicTime? {
         let batches = parts.settings.batches
-        let rows = waiting.oldest.map { $0 + batches.waitNanoseconds }
+        let isEarly = batches.mayBeEarly && !assignment.isWriteInDoubt
+        let rows = waiting.oldest.map {
+            isEarly ? batchWait.due($0) : $0 + batches.waitNanoseconds
+        }
         let skipped = waiting.oldestSkipped.map { $0 + batches.skippedWaitNanoseconds }
         guard let rows, let skipped else { return rows ?? skipped }
         return min(rows, skipped)
-    }
-
-    /// Writes what is due, or what waits, if this worker has the early turn.
-    private func writeIfDue() {
-        if isDue {
-            if queue.waiting.rows >= parts.settings.batches.rows {
-                parts.early.filled(number, now: clock.monotonic())
-            }
-            write()
-        } else if mayBeEarly, store.isConnected, isSteady, clock.monotonic() >= waitUntil,
-            queue.waiting.oldest != nil, parts.early.take(number, now: clock.monotonic())
-        {
-            write()
-            parts.early.end(number, now: clock.monotonic())
-        }
-    }
-
-    /// Whether small batches may be written before their time. After a failed write they may not,
-    /// so that no more is tried than before.
-    private var mayBeEarly: Bool {
-        parts.settings.batches.mayBeEarly && !assignment.isWriteInDoubt
     }
 
     /// Whether something has to be written now: the rest of a batch, packets that wait for their
@@ -234,9 +214,9 @@ final class StoreWorker {
     /// Returns whether the queue holds enough packets for a batch, or one that has waited long
     /// enough. A high queue holds enough, because its readers are held.
     private func isDue(_ waiting: WorkerQueue.Waiting) -> Bool {
-        guard let latest = latest(waiting) else { return false }
+        guard let due = due(waiting) else { return false }
         return waiting.isHigh || waiting.rows >= parts.settings.batches.rows
-            || waiting.packets >= WriterSettings.batchPacketsMax || clock.monotonic() >= latest
+            || waiting.packets >= WriterSettings.batchPacketsMax || clock.monotonic() >= due
     }
 
     // MARK: the database
@@ -426,10 +406,11 @@ final class StoreWorker {
             settled = batch.advanced(by: outcome) { stored($0) }
             return settled.sorted { $0.key < $1.key }.map(\.value)
         }
+        let ended = clock.monotonic()
+        batchWait.wrote(from: started, to: ended)
         keepPositions(settled)
         metrics.written(
-            batch, outcome, seconds: Double(clock.monotonic() - started) / 1e9,
-            now: clock.now())
+            batch, outcome, seconds: Double(ended - started) / 1e9, now: clock.now())
         batch.removeAll()
         assignment.batchRowsMax = min(
             assignment.batchRowsMax + assignment.batchRowsMax / 8 + 1, WriterSettings.batchRowsMax)

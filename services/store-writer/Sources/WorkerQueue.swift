@@ -134,6 +134,9 @@ final class WorkerQueue: Sendable {
         return change.result
     }
 
+    /// Whether the queue is high, so that its readers are held.
+    var isHigh: Bool { state.withLock { $0.packets.isHigh } }
+
     /// Whether the intake may take more orders from the port.
     var hasRoomForOrders: Bool { state.withLock { $0.orders.count < Self.ordersWaitingMax } }
 

@@ -137,9 +137,6 @@ struct Writer: Sendable {
         let parts = StoreWorker.Parts(
             settings: settings, context: context, port: port, gate: SteadyGate(port),
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
-            early: EarlyTurns(
-                EarlyTurn(
-                    workers: settings.threads, waitNanoseconds: settings.batches.waitNanoseconds)),
             report: report, metrics: metrics, letters: letters)
         threads.intake = try startIntake(queues, mailbox, parts, ending)
         for queue in queues.all {

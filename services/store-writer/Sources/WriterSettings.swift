@@ -58,7 +58,7 @@ struct WriterSettings: Sendable {
         var rows: Int
         /// How long the oldest packet waits for that number of rows at most.
         var waitNanoseconds: Int64
-        /// Whether one worker at a time may write fewer rows earlier (`EarlyTurn`).
+        /// Whether rows wait less than that while transactions are fast (`BatchWait`).
         var mayBeEarly = true
 
         /// How long the oldest packet without rows waits at most for rows, with which its position
@@ -77,13 +77,13 @@ struct WriterSettings: Sendable {
                 "WRITER_THREADS", .integer(1...64), default: "4", group: "Writer",
                 "Workers, each with its share of the partitions and a connection of its own."),
             ConfigurationKey(
-                "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "200",
+                "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "500",
                 group: "Writer",
                 "Rows that wait before a worker writes; when it is behind, it takes up to 20,000."),
             ConfigurationKey(
                 "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
                 default: "250ms", group: "Writer",
-                "How long fewer rows wait at most; one idle worker at a time writes them earlier."),
+                "How long fewer rows wait at most; 80 ms while the database is fast."),
             ConfigurationKey(
                 "WRITER_QUEUE_ROWS", .integer(1...1_000_000), default: "5000", group: "Writer",
                 "Rows that wait for the workers at most, shared out evenly among them."),

@@ -1,0 +1,191 @@
+import Primitives
+import ServiceTestSupport
+import Testing
+
+@testable import StoreWriter
+
+@Suite("How long rows wait for others")
+struct BatchWaitTests {
+    private static let millisecond: Int64 = 1_000_000
+
+    private func at(_ milliseconds: Int64) -> MonotonicTime { .at(milliseconds * Self.millisecond) }
+
+    /// Returns the rule after a transaction that took this long and ended at 1 s.
+    private func rule(after milliseconds: Int64, longest: Int64 = 250) -> BatchWait {
+        var wait = BatchWait(longest: longest * Self.millisecond)
+        wait.wrote(from: at(1_000 - milliseconds), to: at(1_000))
+        return wait
+    }
+
+    @Test(
+        "rows wait 80 ms, or twice as long as the last transaction, and never longer than they may",
+        arguments: [
+            (spent: 0, longest: 250, wait: 80), (spent: 4, longest: 250, wait: 80),
+            (spent: 40, longest: 250, wait: 80), (spent: 41, longest: 250, wait: 82),
+            (spent: 100, longest: 250, wait: 200), (spent: 125, longest: 250, wait: 250),
+            (spent: 126, longest: 250, wait: 250), (spent: 90_000, longest: 250, wait: 250),
+            (spent: 4, longest: 20, wait: 20), (spent: 300, longest: 60_000, wait: 600),
+            (spent: 90_000, longest: 60_000, wait: 60_000), (spent: -5, longest: 250, wait: 80),
+        ] as [(spent: Int64, longest: Int64, wait: Int64)])
+    func waits(spent: Int64, longest: Int64, wait: Int64) {
+        let rule = rule(after: spent, longest: longest)
+        #expect(rule.nanoseconds == wait * Self.millisecond)
+        #expect(rule.due(at(1_001)) == at(1_001 + wait))
+    }
+
+    @Test("a fast transaction after a slow one makes the wait short again")
+    func recovers() {
+        var rule = rule(after: 200)
+        #expect(rule.due(at(1_001)) == at(1_251))
+        rule.wrote(from: at(1_251), to: at(1_255))
+        #expect(rule.due(at(1_256)) == at(1_336))
+    }
+
+    @Test("the first row after a rest as long as rows may wait is written immediately")
+    func rest() {
+        #expect(BatchWait(longest: 1).due(at(0)) == at(0))
+        let rule = rule(after: 4)
+        // It came while the transaction was running.
+        #expect(rule.due(at(999)) == at(1_079))
+        #expect(rule.due(at(1_249)) == at(1_329))
+        #expect(rule.due(at(1_250)) == at(1_250))
+    }
+
+    @Test("no time to wait is a bug")
+    func trapsNoTime() async {
+        await #expect(processExitsWith: .failure) { _ = BatchWait(longest: 0) }
+    }
+
+    /// `rate` is in rows per second, `commit` the milliseconds of an empty transaction.
+    @Test(
+        "few rows are stored soon and with few commits, and many rows cost no throughput",
+        arguments: [1, 10, 100, 1_000, 4_000, 10_000, 30_000, 100_000] as [Int64],
+        [2, 10, 30, 80, 200] as [Int64])
+    func load(rate: Int64, commit: Int64) {
+        let with = WriterLoad(rate: rate, commitMilliseconds: commit, isEarly: true)
+        let without = WriterLoad(rate: rate, commitMilliseconds: commit, isEarly: false)
+        let shown: Comment = "\(with) instead of \(without)"
+        // As many rows, but for those of the batches that are open at the end.
+        #expect(with.written >= without.written - 4 * without.rowsMax, shown)
+        // A session rests for half of the time, or its batches are full, or rows have waited as
+        // long as they may.
+        #expect(
+            with.commits <= max(without.commits * 11 / 10, WriterLoad.commitsMax(commit)), shown)
+        guard with.isKeepingUp else { return }
+        let wait: Int64 = min(
+            250 * Self.millisecond, max(80 * Self.millisecond, 2 * with.transactionMax))
+        let oldest: Int64 = wait + 2 * with.transactionMax
+        #expect(with.ageMax <= oldest + 2 * Self.millisecond, shown)
+        #expect(with.ageMean <= without.ageMean + Self.millisecond, shown)
+    }
+
+    @Test("a stall of the database ends in larger batches, and the waits are short again after it")
+    func stall() {
+        let stalled = WriterLoad(rate: 4_000, commitMilliseconds: 4, isEarly: true) {
+            $0 > .at(2_000_000_000) && $0 < .at(2_100_000_000) ? 1_000_000_000 : 0
+        }
+        let smooth = WriterLoad(rate: 4_000, commitMilliseconds: 4, isEarly: true)
+        #expect(stalled.written >= smooth.written - 4 * smooth.rowsMax, "\(stalled) \(smooth)")
+        #expect(stalled.commits < smooth.commits, "\(stalled) \(smooth)")
+        #expect(stalled.rowsMax >= 900 && smooth.rowsMax < 500, "\(stalled) \(smooth)")
+        #expect(stalled.lastAge <= smooth.ageMax, "\(stalled) \(smooth)")
+    }
+}
+
+/// Four workers whose rows come evenly, for ten seconds, each with its session.
+private struct WriterLoad: CustomStringConvertible {
+    private static let workers: Int64 = 4
+    private static let stepNanoseconds: Int64 = 500_000
+    private static let longest: Int64 = 250_000_000
+    private static let seconds: Int64 = 10
+
+    private struct Worker {
+        /// The rows that wait, and when the first of them came.
+        var rows: Int64 = 0
+        var since = MonotonicTime.at(0)
+        /// Until when its session writes, and since when; when the batch's first row came.
+        var busyUntil = MonotonicTime.at(0)
+        var writing: (since: MonotonicTime, oldest: MonotonicTime)?
+        var wait = BatchWait(longest: WriterLoad.longest)
+    }
+
+    private(set) var written: Int64 = 0
+    private(set) var commits: Int64 = 0
+    /// The rows of the largest batch.
+    private(set) var rowsMax: Int64 = 0
+    /// From the first row of a batch to its commit: the longest, the sum of all, and the last.
+    private(set) var ageMax: Int64 = 0
+    private var ages: Int64 = 0
+    private(set) var lastAge: Int64 = 0
+    /// The longest transaction.
+    private(set) var transactionMax: Int64 = 0
+    private var all = [Worker](repeating: Worker(), count: Int(Self.workers))
+    private let commitNanoseconds: Int64
+    private let isEarly: Bool
+    private let extra: (MonotonicTime) -> Int64
+
+    var ageMean: Int64 { ages / max(1, commits) }
+    /// Whether the sessions write all rows that come, without larger and larger batches.
+    var isKeepingUp: Bool { rowsMax <= 2_000 }
+    var description: String {
+        "\(written) rows in \(commits) commits of up to \(rowsMax), age \(ageMean) to \(ageMax) ns"
+    }
+
+    /// The most commits of workers that always have rows, and never enough: those that come while
+    /// a transaction is running wait from then on.
+    static func commitsMax(_ commitMilliseconds: Int64) -> Int64 {
+        let wait: Int64 = min(250, max(80, 2 * commitMilliseconds))
+        let each: Int64 = seconds * 1_000 / wait
+        return workers * (each + 1)
+    }
+
+    /// `extra` is what a transaction that begins at a time takes longer. A row takes 10 us.
+    init(
+        rate: Int64, commitMilliseconds: Int64, isEarly: Bool,
+        extra: @escaping (MonotonicTime) -> Int64 = { _ in 0 }
+    ) {
+        self.isEarly = isEarly
+        self.extra = extra
+        commitNanoseconds = commitMilliseconds * 1_000_000
+        var now = MonotonicTime.at(0)
+        var come: Int64 = 0
+        let steps: Int64 = Self.seconds * 1_000_000_000 / Self.stepNanoseconds
+        for step in 1...steps {
+            now += Self.stepNanoseconds
+            let due: Int64 = rate * step * Self.stepNanoseconds / 1_000_000_000
+            while come < due {
+                let worker = Int(come % Self.workers)
+                if all[worker].rows == 0 { all[worker].since = now }
+                all[worker].rows += 1
+                come += 1
+            }
+            for worker in all.indices { act(worker, now) }
+        }
+    }
+
+    private mutating func act(_ worker: Int, _ now: MonotonicTime) {
+        guard now >= all[worker].busyUntil else { return }
+        if let writing = all[worker].writing {
+            all[worker].writing = nil
+            all[worker].wait.wrote(from: writing.since, to: now)
+            commits += 1
+            lastAge = now - writing.oldest
+            ages += lastAge
+            ageMax = max(ageMax, lastAge)
+            transactionMax = max(transactionMax, now - writing.since)
+        }
+        let since = all[worker].since
+        guard all[worker].rows > 0 else { return }
+        let due: MonotonicTime =
+            isEarly ? all[worker].wait.due(since) : since + Self.longest
+        guard all[worker].rows >= 500 || now >= due else { return }
+        let rows = min(all[worker].rows, 20_000)
+        all[worker].writing = (now, since)
+        let spent: Int64 = commitNanoseconds + rows * 10_000
+        all[worker].busyUntil = now + (spent + extra(now))
+        written += rows
+        rowsMax = max(rowsMax, rows)
+        all[worker].rows -= rows
+        all[worker].since = now
+    }
+}

@@ -140,71 +140,92 @@ CREATE OR REPLACE FUNCTION advance_positions(p_sink text, p_positions jsonb) RET
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 DECLARE
-    fenced    jsonb := '[]';
-    unclaimed jsonb := '[]';
-    backwards jsonb := '[]';
+    fenced    jsonb;
+    unclaimed jsonb;
+    backwards jsonb;
     wanted    record;
-    present   sink_positions;
-    place     jsonb;
 BEGIN
-    -- In the order of the key, so that two writers that share partitions for a moment cannot
-    -- deadlock.
-    FOR wanted IN
+    -- All positions are advanced by one statement each for locks, positions and sources: every
+    -- transaction of the writer runs this function. The rows are locked in the order of the key, so
+    -- that two writers that share partitions for a moment cannot deadlock.
+    WITH wanted AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(p_positions) AS w(
             input text, partition integer, owner_epoch bigint, stream_created_ns bigint,
-            sequence bigint, packet_epoch bigint, packet_ordinal bigint, packet_crc bigint,
-            sources jsonb, gaps jsonb)
-        ORDER BY input, partition
-    LOOP
-        SELECT * INTO present FROM sink_positions p
-        WHERE (p.sink, p.input, p.partition) = (p_sink, wanted.input, wanted.partition)
-        FOR UPDATE;
-        place := jsonb_build_object('input', wanted.input, 'partition', wanted.partition,
-            'owner_epoch', present.owner_epoch, 'owner', present.owner);
-        IF present.owner_epoch > wanted.owner_epoch THEN
-            fenced := fenced || place;
-        ELSIF present.owner_epoch IS DISTINCT FROM wanted.owner_epoch THEN
-            unclaimed := unclaimed || place;
-        ELSIF wanted.sequence < present.sequence
-            AND wanted.stream_created_ns IS NOT DISTINCT FROM present.stream_created_ns THEN
-            backwards := backwards || place;
-        ELSE
-            UPDATE sink_positions p
-            SET stream_created_ns = wanted.stream_created_ns, sequence = wanted.sequence,
-                packet_epoch = wanted.packet_epoch, packet_ordinal = wanted.packet_ordinal,
-                packet_crc = wanted.packet_crc, advanced_at = clock_timestamp()
-            WHERE (p.sink, p.input, p.partition) = (p_sink, wanted.input, wanted.partition);
-            INSERT INTO sink_source_ordinals AS o (sink, input, partition, source, first_ordinal,
-                last_ordinal, written, dead_lettered, skipped, epoch, tape_ordinal, given_twice)
-            SELECT p_sink, wanted.input, wanted.partition, s.source, s.first_ordinal,
-                s.last_ordinal, coalesce(s.written, 0), coalesce(s.dead_lettered, 0),
-                coalesce(s.skipped, 0), coalesce(s.epoch, 0), s.tape_ordinal,
-                coalesce(s.given_twice, 0)
-            FROM jsonb_to_recordset(coalesce(wanted.sources, '[]')) AS s(
-                source text, first_ordinal bigint, last_ordinal bigint, written bigint,
-                dead_lettered bigint, skipped bigint, epoch bigint, tape_ordinal bigint,
-                given_twice bigint)
-            ON CONFLICT (sink, input, partition, source) DO UPDATE
-            SET first_ordinal = excluded.first_ordinal, last_ordinal = excluded.last_ordinal,
-                written = excluded.written, dead_lettered = excluded.dead_lettered,
-                skipped = excluded.skipped, epoch = excluded.epoch,
-                tape_ordinal = excluded.tape_ordinal, given_twice = excluded.given_twice;
-            PERFORM note_gaps(p_sink, wanted.input, wanted.partition, wanted.gaps);
-        END IF;
-    END LOOP;
+            sequence bigint)
+    ), present AS MATERIALIZED (
+        SELECT p.input, p.partition, p.owner, p.owner_epoch, p.stream_created_ns, p.sequence
+        FROM sink_positions p
+        WHERE p.sink = p_sink AND (p.input, p.partition) IN (
+            SELECT w.input, w.partition FROM wanted w)
+        ORDER BY p.input, p.partition
+        FOR UPDATE
+    ), checked AS (
+        SELECT w.input, w.partition,
+            jsonb_build_object('input', w.input, 'partition', w.partition,
+                'owner_epoch', p.owner_epoch, 'owner', p.owner) AS place,
+            CASE
+                WHEN p.owner_epoch > w.owner_epoch THEN 'fenced'
+                WHEN p.owner_epoch IS DISTINCT FROM w.owner_epoch THEN 'unclaimed'
+                WHEN w.sequence < p.sequence
+                    AND w.stream_created_ns IS NOT DISTINCT FROM p.stream_created_ns
+                    THEN 'backwards'
+            END AS fault
+        FROM wanted w LEFT JOIN present p USING (input, partition)
+    )
+    SELECT
+        jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'fenced'),
+        jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'unclaimed'),
+        jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'backwards')
+    INTO fenced, unclaimed, backwards
+    FROM checked c;
 
-    IF fenced <> '[]' THEN
+    IF fenced IS NOT NULL THEN
         RAISE EXCEPTION 'fenced: another owner has taken over % of the positions of sink %',
             jsonb_array_length(fenced), p_sink USING ERRCODE = 'TL001', DETAIL = fenced::text;
     END IF;
-    IF unclaimed <> '[]' THEN
+    IF unclaimed IS NOT NULL THEN
         RAISE EXCEPTION '% of the positions of sink % were not claimed at this epoch',
             jsonb_array_length(unclaimed), p_sink USING ERRCODE = 'TL002', DETAIL = unclaimed::text;
     END IF;
-    IF backwards <> '[]' THEN
+    IF backwards IS NOT NULL THEN
         RAISE EXCEPTION '% of the positions of sink % would go backwards',
             jsonb_array_length(backwards), p_sink USING ERRCODE = 'TL003', DETAIL = backwards::text;
     END IF;
+
+    UPDATE sink_positions p
+    SET stream_created_ns = w.stream_created_ns, sequence = w.sequence,
+        packet_epoch = w.packet_epoch, packet_ordinal = w.packet_ordinal,
+        packet_crc = w.packet_crc, advanced_at = clock_timestamp()
+    FROM jsonb_to_recordset(p_positions) AS w(
+        input text, partition integer, stream_created_ns bigint, sequence bigint,
+        packet_epoch bigint, packet_ordinal bigint, packet_crc bigint)
+    WHERE (p.sink, p.input, p.partition) = (p_sink, w.input, w.partition);
+
+    INSERT INTO sink_source_ordinals AS o (sink, input, partition, source, first_ordinal,
+        last_ordinal, written, dead_lettered, skipped, epoch, tape_ordinal, given_twice)
+    SELECT p_sink, w.input, w.partition, s.source, s.first_ordinal,
+        s.last_ordinal, coalesce(s.written, 0), coalesce(s.dead_lettered, 0),
+        coalesce(s.skipped, 0), coalesce(s.epoch, 0), s.tape_ordinal,
+        coalesce(s.given_twice, 0)
+    FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, sources jsonb),
+        jsonb_to_recordset(coalesce(w.sources, '[]')) AS s(
+            source text, first_ordinal bigint, last_ordinal bigint, written bigint,
+            dead_lettered bigint, skipped bigint, epoch bigint, tape_ordinal bigint,
+            given_twice bigint)
+    ON CONFLICT (sink, input, partition, source) DO UPDATE
+    SET first_ordinal = excluded.first_ordinal, last_ordinal = excluded.last_ordinal,
+        written = excluded.written, dead_lettered = excluded.dead_lettered,
+        skipped = excluded.skipped, epoch = excluded.epoch,
+        tape_ordinal = excluded.tape_ordinal, given_twice = excluded.given_twice;
+
+    FOR wanted IN
+        SELECT * FROM jsonb_to_recordset(p_positions) AS w(
+            input text, partition integer, gaps jsonb)
+        WHERE w.gaps IS NOT NULL
+        ORDER BY w.input, w.partition
+    LOOP
+        PERFORM note_gaps(p_sink, wanted.input, wanted.partition, wanted.gaps);
+    END LOOP;
 END
 $$;
 

@@ -1,5 +1,8 @@
 import PostgresClient
 import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import Synchronization
 import TestSupport
 import Testing
 
@@ -149,6 +152,43 @@ struct SchemaTests {
             try database.psql(
                 "SELECT rows, ordinals, first_ordinal, last_ordinal FROM stored_ticks")
                 == "2|2|1|2")
+    }
+
+    @Test("an advance that waits for a successor's claim sees the claim, and is fenced")
+    func waitingAdvance() throws {
+        let database = try TestDatabase("schema_waiting")
+        try database.migrate()
+        let old = try database.connectWriter()
+        let new = try database.connectWriter()
+        for partition in 0..<3 { _ = try claim(old, partition) }
+        try new.script("BEGIN", timeout: patience)
+        #expect(try claim(new, 1).integer(0, 0) == 2)
+        let call = advance(
+            position(2, epoch: 1, sequence: 5), position(1, epoch: 1, sequence: 5),
+            position(0, epoch: 1, sequence: 5))
+        let outcome = Mutex<PostgresError?>(nil)
+        let advancing = try ServiceThread(name: "advances") {
+            do throws(PostgresError) {
+                try old.script("BEGIN; " + call, timeout: patience)
+            } catch {
+                outcome.withLock { $0 = error }
+            }
+        }
+        let waiting = """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE wait_event_type = 'Lock' AND query LIKE '%advance_positions%'
+                AND datname = current_database() AND pid <> pg_backend_pid()
+            """
+        #expect(try eventually { try database.psql(waiting) == "1" })
+        try new.script("COMMIT", timeout: patience)
+        #expect(advancing.join(timeout: patience))
+        let error = outcome.withLock { $0 }
+        #expect(error?.category == .fenced)
+        #expect(
+            error?.serverError?.detail == """
+                [{"input": "ticks", "owner": "me", "partition": 1, "owner_epoch": 2}]
+                """)
+        #expect(try database.psql("SELECT sum(sequence) FROM sink_positions") == "0")
     }
 
     @Test("a position that was never claimed, or would go back, is refused")

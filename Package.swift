@@ -200,7 +200,10 @@ let package = Package(
             uses: ["PostgresClient", "TapeCodec", "MarketModel", "Primitives"]),
         library(
             "HotState", in: "Stores",
-            uses: ["TapeTransport", "NatsTransport", "ServiceRuntime", "ValkeyClient"] + tape),
+            uses: [
+                "NatsTransport", "ServiceRuntime", "ValkeyClient", "TapeCodec", "MarketModel",
+                "Primitives",
+            ]),
 
         // The kit, for tests and demonstrations: markets from seeds with an oracle, and the other
         // side of Interactive Brokers' socket.

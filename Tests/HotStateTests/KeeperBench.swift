@@ -41,7 +41,13 @@ struct KeeperBench {
         let client = try tape.connect(service)
         return try service.start { context in
             defer { client.close() }
-            HotStateKeeper.run(settings, client: client, context: context)
+            let queue = HotQueue(context.telemetry.metrics)
+            let tail = try TapeTail.start(client, context) {
+                queue.offer($0, $1, streamCreated: $2, now: SystemClock().monotonic())
+            }
+            HotStateKeeper.run(
+                settings, queue, namespace: client.names.namespace, context: context)
+            _ = tail.join(timeout: .seconds(5))
             return .success
         }
     }

@@ -35,6 +35,29 @@ import Testing
         #expect(!raw.lane.isShared)
     }
 
+    @Test("a lane is at the end when it has read nearly all that is stored, also with copies")
+    func nearness() throws {
+        #expect(try rig().lane.nearness == .atEnd)
+        #expect(try rig(pending: 63).lane.nearness == .atEnd)
+        #expect(try rig(pending: 64).lane.nearness == .behind)
+        let shared = try rig()
+        shared.lane.share()
+        #expect(shared.lane.nearness == .atEnd)
+        shared.lane.close()
+        #expect(shared.lane.nearness == .behind)
+        let copied = try ReaderRig()
+        copied.bounds.isReplicated = true
+        #expect(copied.open(from: .first) == [.readStream] && copied.lane.nearness == .opening)
+        _ = copied.streamRead()
+        _ = copied.created(copied.lane.consumerNumber)
+        #expect(copied.lane.nearness == .atEnd, "nothing was delivered yet")
+        let delivery = ReaderLane.Delivery(
+            consumerNumber: copied.lane.consumerNumber, sequence: 50, consumerSequence: 1,
+            pending: 70)
+        #expect(copied.deliver(copied.header(1), delivery) == .deliver)
+        #expect(copied.lane.nearness == .behind)
+    }
+
     @Test("lanes of a stream with copies do not share: its consumers may be behind its end")
     func replicated() throws {
         let rig = try ReaderRig()

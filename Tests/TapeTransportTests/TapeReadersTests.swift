@@ -77,7 +77,7 @@ import Testing
         second.readers.open(0, at: position)
         #expect(second.run { second.takenIDs[0] == [16, 17] })
         #expect(second.readers.streamCreated(0) == position.streamCreated)
-        #expect(second.readers.partition(0) == Partition(0))
+        #expect(second.readers.input(0).partition == Partition(0))
         #expect(second.readers.isReading(0))
     }
 

@@ -2,17 +2,14 @@ internal import MarketModel
 internal import NatsTransport
 internal import Primitives
 package import ServiceRuntime
-internal import TapeCodec
-internal import TapeProtocol
-package import TapeTransport
 package import ValkeyClient
 
 /// Keeps the latest quote, trade, bars and provider's bars of every symbol and source in Valkey.
 ///
-/// It has separate readers, which begin at the end of the tape. It does not depend on the database,
-/// and a loss of Valkey's data loses nothing on the tape. While a round trip is in progress, new
-/// values replace older ones of the same key in memory. When its answers are there, the next one
-/// begins.
+/// The packets come from the thread that reads the tape (`HotQueue`). It does not depend on the
+/// database, and a loss of Valkey's data loses nothing on the tape. While a round trip is in
+/// progress, new values replace older ones of the same key in memory. When its answers are there,
+/// and some milliseconds after it began, the next one begins.
 ///
 /// A *value* is the latest record under one key. It is *pending* while it is not in Valkey. The
 /// *marker* is a key of this process: if it is missing, Valkey was emptied, and all values are
@@ -38,17 +35,17 @@ package final class HotStateKeeper {
     /// The name under which this part is listed in the readiness report.
     package static let part = "hot state"
 
-    /// The most events of one turn, so that Valkey has its turn, too.
-    private static let eventsPerTurn = 256
-    /// The longest wait when there is nothing to do. New messages end it immediately.
-    private static let idle = Duration.milliseconds(20)
-    /// The longest wait for an answer of Valkey, so that the readers have their turn.
+    /// The longest wait when there is nothing to do. A new packet ends it immediately.
+    private static let idleNanoseconds: Int64 = 100_000_000
+    /// The longest wait for an answer of Valkey, so that the queue is emptied meanwhile.
     private static let answerWait = Duration.milliseconds(20)
+    /// The shortest time from the beginning of a round trip to that of the next one, so that the
+    /// values of several packets go into one. A round trip after a quiet time begins immediately.
+    private static let paceNanoseconds: Int64 = 2_000_000
     /// The first and the longest wait after a failure of Valkey.
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(5)
-    /// The timeout for connecting, during which the readers have no turn. It is far below the time
-    /// after which they make their consumers again.
+    /// The timeout for connecting, during which packets wait in the queue.
     private static let connectTimeout = Duration.seconds(1)
     /// The timeout of a round trip. An answer usually takes some milliseconds.
     private static let answerTimeout = Duration.seconds(2)
@@ -58,10 +55,9 @@ package final class HotStateKeeper {
     private static let keysPerRoundTrip = 2_048
 
     private let settings: Settings
-    private let client: TapeClient
+    private let queue: HotQueue
+    private let namespace: String
     private let context: ServiceContext
-    private let mailbox = TapeMailbox(capacity: 8_192)
-    private let readers: TapeReaders
     private let clock = SystemClock()
     private let beat: ThreadBeat
     /// The key of the marker, with a random number of this process.
@@ -79,98 +75,81 @@ package final class HotStateKeeper {
     private var retryAt = MonotonicTime.distantPast
     /// When the marker is renewed and checked next.
     private var markerAt = MonotonicTime.distantPast
+    /// When the next round trip may begin.
+    private var pacedUntil = MonotonicTime.distantPast
     /// Whether the last attempt to connect or write failed, or none was made so far.
     private var isTroubled = true
 
     init(
-        _ settings: Settings, client: TapeClient, context: ServiceContext, beat: ThreadBeat
-    ) throws(TapeError) {
+        _ settings: Settings, _ queue: HotQueue, namespace: String, context: ServiceContext,
+        beat: ThreadBeat
+    ) {
         var settings = settings
         settings.valkey.connectTimeout = Self.connectTimeout
         settings.valkey.commandTimeout = Self.answerTimeout
         settings.valkey.clientName = "tapeline-hot-state"
-        self.beat = beat
-        let client = client.calling(beat)
         self.settings = settings
-        lifeNanoseconds = settings.life.clampedNanoseconds
-        self.client = client
+        self.queue = queue
+        self.namespace = namespace
         self.context = context
-        marker = "\(client.names.namespace):hot:\(random.next() as UInt64)"
+        self.beat = beat
+        lifeNanoseconds = settings.life.clampedNanoseconds
+        marker = "\(namespace):hot:\(random.next() as UInt64)"
         metrics = HotMetrics(context.telemetry.metrics)
         table = HotTable(symbolsMax: settings.symbolsMax)
-        client.notify(mailbox)
-        readers = try TapeReaders(client, group: "hot", mailbox: mailbox)
-        mailbox.show(in: context.telemetry.metrics, as: "hot-state")
-        for stream in 0..<TapeNames.tickStreams {
-            add(client.names.tickStream(stream), [client.names.allTicks])
-        }
-        add(client.names.barStream, [])
+        context.telemetry.metrics.watchQueue(
+            "hot-state", capacity: { HotQueue.packetsMax }, depth: { [weak queue] in queue?.count })
     }
 
-    /// Adds a reader of a stream, without the watermarks in it. It reads all partitions, so the
-    /// partition 0 has no meaning here.
-    private func add(_ stream: String, _ filters: [String]) {
-        _ = readers.add(
-            TapeReaders.Input(partition: Partition(0), stream: stream, filters: filters))
-    }
-
-    /// Runs on the calling thread until shutdown is requested. Returns before if the readers cannot
-    /// be made. A failure is reported, never thrown, because the rest of the service continues.
-    package static func run(_ settings: Settings, client: TapeClient, context: ServiceContext) {
+    /// Runs on the calling thread until shutdown is requested. A failure is reported, never thrown,
+    /// because the rest of the service continues.
+    package static func run(
+        _ settings: Settings, _ queue: HotQueue, namespace: String, context: ServiceContext
+    ) {
         let beat = context.threads.thread("hot-state")
         defer { beat.retire() }
-        do throws(TapeError) {
-            try HotStateKeeper(settings, client: client, context: context, beat: beat).run()
-        } catch {
-            context.telemetry.emit(HotStateFailed(kind: .unusable, reason: "\(error)"))
-            context.readiness.degrade(part, "\(error)")
-        }
+        HotStateKeeper(settings, queue, namespace: namespace, context: context, beat: beat).run()
     }
 
     private func run() {
-        for reader in readers.indices { readers.open(reader, from: .end) }
-        var events: [TapeEvent] = []
+        var packets: [HotQueue.Waiting?] = []
         while !context.shutdown.isRequested {
             beat.beat()
-            _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: wait)
-            for event in events {
+            let (time, collecting) = wait
+            queue.take(into: &packets, waiting: time, collecting: collecting)
+            for case let packet? in packets {
                 beat.beat()
-                switch event {
-                case .delivery(let message): readers.handle(message, take)
-                case .reconnected: readers.reconnected()
-                // A wake or an answer needs nothing here. When the connection is closed, the intake
-                // ends the process.
-                case .closed, .answer, .wake: continue
-                }
+                take(packet)
             }
-            events.removeAll(keepingCapacity: true)
-            readers.timePassed()
+            packets.removeAll(keepingCapacity: true)
             write()
         }
-        readers.close()
         session?.close()
     }
 
-    /// How long to wait for messages: not at all while an answer of Valkey is expected or values
-    /// can be sent.
-    private var wait: Duration {
-        guard let session else { return Self.idle }
-        if session.isWaiting { return .zero }
-        return table.pendingCount > 0 && clock.monotonic() >= retryAt
-            ? .zero : Self.idle
+    /// How long to wait before the next turn, and whether packets are only collected meanwhile. The
+    /// wait is zero while an answer of Valkey is expected, because `write` waits for that.
+    private var wait: (time: Duration, collecting: Bool) {
+        let now = clock.monotonic()
+        let idle = now + Self.idleNanoseconds
+        guard let session else { return (clock.remaining(until: min(idle, retryAt)), false) }
+        if session.isWaiting { return (.zero, false) }
+        if now < pacedUntil { return (clock.remaining(until: pacedUntil), true) }
+        let next = table.pendingCount > 0 ? retryAt : max(retryAt, markerAt)
+        return (clock.remaining(until: min(idle, next)), false)
     }
 
     /// Takes the values of a packet into the table.
-    private func take(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
-        guard header.tickCount > 0 else { return }
-        let stored = message.withReplyTo { PulledMessage(ofReplySubject: $0)?.time }
+    private func take(_ packet: HotQueue.Waiting) {
+        // Every packet that a reader delivers has this subject.
+        guard let place = packet.message.withReplyTo({ PulledMessage(ofReplySubject: $0) }) else {
+            return
+        }
         let origin = HotOrigin(
-            source: header.source,
-            order: HotOrder(
-                streamCreated: readers.streamCreated(reader),
-                sequence: readers.streamSequence(reader)),
-            receivedAt: clock.monotonic(), stored: stored ?? .undefined)
-        message.withPayload { table.add($0, origin) }
+            source: packet.source,
+            order: HotOrder(streamCreated: packet.streamCreated, sequence: place.streamSequence),
+            receivedAt: packet.receivedAt, stored: place.time)
+        packet.message.withPayload { table.add($0, origin) }
     }
 }
 
@@ -191,10 +170,11 @@ extension HotStateKeeper {
                         waitingAtMost: Self.answerWait, &table)
                 else { return }
                 account(settled, session)
-            } else if now >= retryAt {
+            } else if now >= max(retryAt, pacedUntil) {
                 let isMarkerDue = now >= markerAt
                 guard isMarkerDue || table.pendingCount > 0 else { return }
                 if isMarkerDue { markerAt = now + Self.markerNanoseconds }
+                pacedUntil = now + Self.paceNanoseconds
                 try session.begin(
                     &table, keysMax: Self.keysPerRoundTrip, withMarker: isMarkerDue, now: now,
                     life: lifeNanoseconds)
@@ -233,7 +213,7 @@ extension HotStateKeeper {
         guard kind == .scripts else { return }
         beat.beat(before: Self.answerTimeout)
         do {
-            try session.reloadScripts(namespace: client.names.namespace)
+            try session.reloadScripts(namespace: namespace)
             // If all was well before, the values are sent again immediately, without the backoff.
             if isFirst { retryAt = .distantPast }
         } catch {
@@ -249,7 +229,7 @@ extension HotStateKeeper {
         beat.beat(before: ThreadWatch.systemTime)
         do {
             session = try HotSession(
-                settings.valkey, namespace: client.names.namespace, marker: marker,
+                settings.valkey, namespace: namespace, marker: marker,
                 lifeMilliseconds: lifeNanoseconds / 1_000_000)
             markerAt = now + Self.markerNanoseconds
             rebuild("a session with Valkey was opened")

@@ -77,7 +77,7 @@ enum HotFailure: String, Sendable {
     case timeout
     /// The connection was lost.
     case lost
-    /// The answer is not one of Valkey, the settings cannot work, or NATS refuses the readers.
+    /// The answer is not one of Valkey, or the settings cannot work.
     case unusable
     /// Valkey has reached its `maxmemory`.
     case memory

@@ -32,6 +32,27 @@ extension ReaderLane {
         }
     }
 
+    /// How near the tape's end a lane is.
+    package enum Nearness: Hashable, Sendable {
+        /// It takes what comes to the end.
+        case atEnd
+        /// Its stream or consumer is awaited, or the packet of its position.
+        case opening
+        /// It has more to read than that, or it does not read.
+        case behind
+    }
+
+    /// How near the end the lane is. One whose consumer has delivered nothing yet is at the end: a
+    /// consumer delivers what is stored immediately.
+    package var nearness: Nearness {
+        switch state {
+        case .shared: .atEnd
+        case .reading: reach.through > 0 || nextConsumerSequence == 1 ? .atEnd : .behind
+        case .opening, .creating, .verifying: .opening
+        case .closed, .stopped: .behind
+        }
+    }
+
     /// Up to which sequence the lane has taken all of its messages, if it can share a consumer from
     /// there on: it has read nearly all that is stored, and knows a source. Otherwise `nil`.
     package var sharableAfter: UInt64? {

@@ -53,7 +53,7 @@ package struct ReaderLane: Sendable {
     /// The number of the last pull.
     private var pullNumber: UInt64 = 0
     /// The number that the consumer's next delivery must have.
-    private var nextConsumerSequence: UInt64 = 1
+    var nextConsumerSequence: UInt64 = 1
     /// When the server last sent something, or was last asked for a consumer.
     var lastReceived = MonotonicTime.distantPast
     /// The sequence of the last message that a raw lane took; 0 for none.

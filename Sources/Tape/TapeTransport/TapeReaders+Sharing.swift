@@ -2,7 +2,7 @@ internal import NatsTransport
 internal import Primitives
 internal import ServiceRuntime
 internal import TapeCodec
-internal import TapeProtocol
+package import TapeProtocol
 
 // How readers of one stream share a consumer.
 //
@@ -50,6 +50,11 @@ extension TapeReaders {
 
     /// How many readers shared a consumer when that was last looked at.
     package var sharing: Int { metrics.sharingShown }
+
+    /// Returns how near the tape's end the reader is. One that is held is behind it.
+    package func nearness(_ reader: Int) -> ReaderLane.Nearness {
+        readers[reader].isHeld ? .behind : readers[reader].machine.nearness
+    }
 
     // MARK: packets
 

@@ -1,4 +1,4 @@
-package import MarketModel
+internal import MarketModel
 package import NatsTransport
 package import Primitives
 internal import ServiceRuntime
@@ -152,8 +152,8 @@ package final class TapeReaders {
     /// For a raw reader: returns the sequence of the last message that it took; 0 for none.
     package func streamSequence(_ reader: Int) -> UInt64 { readers[reader].machine.streamSequence }
 
-    /// Returns the partition of the reader's input.
-    package func partition(_ reader: Int) -> Partition { readers[reader].input.partition }
+    /// Returns the reader's input.
+    package func input(_ reader: Int) -> Input { readers[reader].input }
 
     /// Returns the position, which is that of the last packet that was accepted; `nil` when there
     /// is none. When `take` is called, it is on the packet already.

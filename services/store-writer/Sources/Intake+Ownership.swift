@@ -56,6 +56,7 @@ extension Intake {
     private func leave(_ number: Int) {
         for input in InputNumber.both(of: slots[number].partition) {
             close(input)
+            unfeed(input)
             inputs[input].stored = nil
             context.readiness.set(InputNumber.name(input), nil)
         }
@@ -136,6 +137,8 @@ extension Intake {
     private func open(_ input: Int) {
         guard let stored = inputs[input].stored else { return }
         inputs[input].isOpen = true
+        // Where the reader begins, it may be far from the tape's end.
+        if inputs[input].feed == .rows { inputs[input].feed = .undecided }
         readers.open(input, at: stored.position)
         if !isSteady || workers[slots[input / 2].worker].isHeld { readers.hold(input) }
     }

@@ -1,3 +1,4 @@
+import HotState
 import MarketModel
 import Membership
 import MembershipTransport
@@ -13,6 +14,7 @@ import TapeTransport
 /// orders about partitions from the port.
 ///
 ///     two readers per partition (`SinkInput`) -> queue of the partition's worker
+///         at the tape's end                   -> queue of the hot state
 ///
 /// It never waits for a worker and never queries the database. Workers report in their queues which
 /// partitions they have claimed, and from where to read them (`PartitionView`).
@@ -37,6 +39,8 @@ final class Intake {
     /// Opened here, so that workers write only while the process is steady.
     let gate: SteadyGate
     let readers: TapeReaders
+    /// The packets for the hot state; `nil` when it is not kept.
+    let hotQueue: HotQueue?
     let report: WriterReport
     let metrics: WriterMetrics
     /// Sends the positions in the database to the gateways.
@@ -60,20 +64,23 @@ final class Intake {
     var reportedAt = MonotonicTime.distantPast
     /// When the positions of stopped readers were last checked.
     var checkedAt = MonotonicTime.distantPast
+    /// When it was last looked at how the hot state gets its packets.
+    var fedAt = MonotonicTime.distantPast
     /// Until when views of workers are expected soon, after an order, so that waits are short.
     var busyUntil = MonotonicTime.distantPast
     /// Why the service ends; `nil` while it may continue to read.
     private(set) var ending: ExitCode?
 
     init(
-        _ queues: WorkerQueues, mailbox: TapeMailbox, port: OwnershipPort, gate: SteadyGate,
-        client: TapeClient, context: ServiceContext, report: WriterReport
+        _ queues: WorkerQueues, _ hotQueue: HotQueue?, mailbox: TapeMailbox, port: OwnershipPort,
+        gate: SteadyGate, client: TapeClient, context: ServiceContext, report: WriterReport
     ) throws {
         sinks = queues.sinks
         let beat = context.threads.thread("intake")
         self.beat = beat
         let client = client.calling(beat)
         self.queues = queues
+        self.hotQueue = hotQueue
         self.mailbox = mailbox
         self.port = port
         self.gate = gate
@@ -91,6 +98,7 @@ final class Intake {
             client, group: "writer", mailbox: mailbox, takesDamaged: true)
         mailbox.show(in: context.telemetry.metrics, as: "intake")
         for partition in port.partitions.sorted() { add(partition) }
+        if hotQueue != nil { addTails() }
     }
 
     private func add(_ partition: Partition) {
@@ -128,6 +136,7 @@ final class Intake {
             readers.timePassed()
             releaseLanes()
             checkStoppedReaders()
+            feedHotState()
             reportState()
             if let ending {
                 stopReading()
@@ -172,6 +181,8 @@ final class Intake {
     /// Takes a packet of a reader, and offers it to the worker of its partition. Packets of inputs
     /// that are not open are left: the next reading begins at the position in the database.
     private func take(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
+        handOver(reader, header, message)
+        guard reader < inputs.count else { return }
         let slot = slots[reader / 2]
         guard inputs[reader].isOpen, let reading = slot.reading,
             let position = readers.position(reader)
@@ -249,6 +260,8 @@ struct IntakeInput {
     var stored: SinkPosition?
     /// Whether its reader is open at the position of the present reading.
     var isOpen = false
+    /// How the hot state gets its packets.
+    var feed = HotFeed.undecided
 }
 
 /// The state of a partition in the intake. `WorkerSlot` is its state in its worker.

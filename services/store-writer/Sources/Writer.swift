@@ -53,9 +53,12 @@ struct Writer: Sendable {
         }
         var membership: (any WriterMembership)?
         do {
-            let port = try start(ending, &threads)
+            let hotQueue = settings.hotState.map { _ in HotQueue(context.telemetry.metrics) }
+            let port = try start(hotQueue, ending, &threads)
             threads.others.append(try letters.startCourier())
-            if let hot = settings.hotState { threads.others.append(try startHotState(hot)) }
+            if let hot = settings.hotState, let hotQueue {
+                threads.others.append(try startHotState(hot, hotQueue))
+            }
             threads.maintenance = try Maintenance.start(settings, context: context)
             membership = try join([port])
             // From here on each thread reports its own readiness.
@@ -120,7 +123,7 @@ struct Writer: Sendable {
     /// Starts the intake and the workers, and notes them in `threads`, also when a later one fails.
     /// Returns the port by which the membership orders what they do.
     private func start(
-        _ ending: Ending, _ threads: inout WriterThreads
+        _ hotQueue: HotQueue?, _ ending: Ending, _ threads: inout WriterThreads
     ) throws -> OwnershipPort {
         let mailbox = TapeMailbox(capacity: Self.eventsMax)
         let port = OwnershipPort(partitions: (0..<settings.partitions).map { Partition($0) }) {
@@ -138,7 +141,7 @@ struct Writer: Sendable {
             settings: settings, context: context, port: port, gate: SteadyGate(port),
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
             report: report, metrics: metrics, letters: letters)
-        threads.intake = try startIntake(queues, mailbox, parts, ending)
+        threads.intake = try startIntake(queues, hotQueue, mailbox, parts, ending)
         for queue in queues.all {
             context.readiness.set(
                 StoreWorker.readinessPart(queue.number), "the database is not connected yet")
@@ -154,13 +157,13 @@ struct Writer: Sendable {
     }
 
     private func startIntake(
-        _ queues: WorkerQueues, _ mailbox: TapeMailbox, _ parts: StoreWorker.Parts,
-        _ ending: Ending
+        _ queues: WorkerQueues, _ hotQueue: HotQueue?, _ mailbox: TapeMailbox,
+        _ parts: StoreWorker.Parts, _ ending: Ending
     ) throws -> ServiceThread {
         try ServiceThread(name: "intake") {
             do {
                 let intake = try Intake(
-                    queues, mailbox: mailbox, port: parts.port, gate: parts.gate,
+                    queues, hotQueue, mailbox: mailbox, port: parts.port, gate: parts.gate,
                     client: client, context: context, report: report)
                 ending.note(intake.run { ending.isOver })
             } catch {
@@ -171,10 +174,13 @@ struct Writer: Sendable {
         }
     }
 
-    private func startHotState(_ settings: HotStateKeeper.Settings) throws -> ServiceThread {
+    private func startHotState(
+        _ settings: HotStateKeeper.Settings, _ queue: HotQueue
+    ) throws -> ServiceThread {
         context.readiness.degrade(HotStateKeeper.part, "Valkey is not connected yet")
         return try ServiceThread(name: "hot-state") {
-            HotStateKeeper.run(settings, client: client, context: context)
+            HotStateKeeper.run(
+                settings, queue, namespace: client.names.namespace, context: context)
         }
     }
 }

@@ -12,6 +12,7 @@ struct WriterMetrics: Sendable {
     let dropped: Counter
     let restarts: Counter
     let retries: Retries
+    let tails: Gauge
     private let metrics: MetricRegistry
     private let batches: Counter
     private let latency: Histogram
@@ -36,6 +37,9 @@ struct WriterMetrics: Sendable {
         restarts = metrics.counter(
             "mds_worker_restarts_total", "Workers that died and were started again.")
         retries = Retries(metrics)
+        tails = metrics.gauge(
+            "mds_hot_state_tails",
+            "Inputs that are read at the tape's end for the hot state alone.")
         latency = metrics.histogram(
             "mds_worker_write_latency_seconds", "Length of a committed transaction.",
             buckets: Histogram.latencySeconds)

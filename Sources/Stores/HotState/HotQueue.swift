@@ -1,0 +1,111 @@
+internal import MarketModel
+package import NatsTransport
+package import Primitives
+package import ServiceRuntime
+internal import Synchronization
+package import TapeCodec
+
+/// The packets on their way from the thread that reads the tape to the thread of `HotStateKeeper`.
+///
+/// It is bounded by `packetsMax` and `bytesMax`. Beyond either, the oldest packets are left out and
+/// counted: only the latest values are promised, and the reading thread never waits for Valkey.
+///
+/// One thread offers, and one takes. The messages are kept, not copied.
+package final class HotQueue: Sendable {
+    /// The most packets that wait: those of some seconds in which Valkey is being connected.
+    package static let packetsMax = 4_096
+    /// The most bytes of packets that wait.
+    package static let bytesMax = 8 * 1024 * 1024
+
+    /// A packet that waits.
+    struct Waiting: Sendable {
+        let message: NatsMessage
+        let source: SourceName
+        let byteCount: Int
+        /// When the packet's stream was created.
+        let streamCreated: Timestamp
+        let receivedAt: MonotonicTime
+    }
+
+    private struct State {
+        /// The packets in the order in which they came. Those before `first` were left out.
+        var packets: [Waiting?] = []
+        var first = 0
+        var byteCount = 0
+        /// Whether the keeper waits for the next packet.
+        var isAwaited = false
+
+        var count: Int { packets.count - first }
+
+        /// Leaves out the oldest packets that are too many. Returns their number.
+        mutating func trim() -> Int {
+            var leftOut = 0
+            while count > HotQueue.packetsMax || byteCount > HotQueue.bytesMax, count > 1 {
+                byteCount -= packets[first]?.byteCount ?? 0
+                packets[first] = nil
+                first += 1
+                leftOut += 1
+            }
+            // So the list is never longer than twice the maximum.
+            if first >= HotQueue.packetsMax {
+                packets.removeFirst(first)
+                first = 0
+            }
+            return leftOut
+        }
+    }
+
+    private let state = Mutex(State())
+    /// Holds one element when the keeper has to wake up.
+    private let wakes = Mailbox<Void>(capacity: 1)
+    private let leftOut: Counter
+
+    package init(_ metrics: MetricRegistry) {
+        leftOut = metrics.counter(
+            "mds_hot_state_left_out_total",
+            "Packets that the hot state left out, because too many waited.")
+    }
+
+    /// The number of waiting packets.
+    package var count: Int { state.withLock { $0.count } }
+
+    /// Adds a packet with this header, which came at `now`. Never waits.
+    package func offer(
+        _ message: NatsMessage, _ header: PacketHeader, streamCreated: Timestamp,
+        now: MonotonicTime
+    ) {
+        let packet = Waiting(
+            message: message, source: header.source, byteCount: message.payloadByteCount,
+            streamCreated: streamCreated, receivedAt: now)
+        let (isAwaited, tooMany) = state.withLock { state in
+            state.packets.append(packet)
+            state.byteCount += packet.byteCount
+            defer { state.isAwaited = false }
+            return (state.isAwaited, state.trim())
+        }
+        if tooMany > 0 { leftOut.add(UInt64(tooMany)) }
+        // If the mailbox is full, the keeper wakes up anyway.
+        if isAwaited { _ = wakes.send(()) }
+    }
+
+    /// Moves the waiting packets into the empty list `packets`; `nil` stands for one that was left
+    /// out. Before that it waits for at most `time`: until a packet is there, or, with
+    /// `collecting`, for the whole time, so that a packet wakes nobody.
+    func take(into packets: inout [Waiting?], waiting time: Duration, collecting: Bool) {
+        let waits = state.withLock { state in
+            guard time > .zero, collecting || state.count == 0 else { return false }
+            state.isAwaited = !collecting
+            return true
+        }
+        if waits {
+            var received: [Void] = []
+            _ = wakes.receive(into: &received, max: 1, timeout: time)
+        }
+        state.withLock { state in
+            state.isAwaited = false
+            swap(&state.packets, &packets)
+            state.first = 0
+            state.byteCount = 0
+        }
+    }
+}

@@ -106,6 +106,32 @@ struct DefinitionMemoryTests {
         }
     }
 
+    @Test("names of all lengths are known, and no two are taken for one")
+    func knowsNamesOfAllLengths() throws {
+        var memory = DefinitionMemory()
+        var names: [String] = []
+        for length in 1...40 {
+            names.append(String(repeating: "A", count: length))
+            for place in 0..<length {
+                var name = [Character](repeating: "A", count: length)
+                name[place] = "B"
+                names.append(String(name))
+            }
+        }
+        let packets = try names.map { try packet($0) }
+        for (number, one) in packets.enumerated() {
+            one.bytes.withRawSpan {
+                memory.note(one.message, in: $0, source: 0, symbol: UInt32(number))
+            }
+        }
+        for (number, one) in packets.enumerated() {
+            one.bytes.withRawSpan {
+                #expect(memory.symbol(of: one.message, in: $0, source: 0) == UInt32(number))
+                #expect(memory.symbol(of: one.message, in: $0, source: 1) == nil)
+            }
+        }
+    }
+
     @Test("a machine that remembers answers as one that forgets before each packet")
     func machinesAgree() throws {
         let seed = UInt64.random(in: 1..<1_000_000)
@@ -137,33 +163,51 @@ struct DefinitionMemoryTests {
         #expect(remembering.received > 0)
     }
 
-    /// Returns a packet of one of three sources. Providers and the beginnings of subscriptions
-    /// change now and then.
+    /// Returns a packet of one of three sources. Providers, lots and the beginnings of
+    /// subscriptions change now and then, also within a packet. Some names are too long to be
+    /// remembered.
     private func changingPacket(
-        _ number: Int, _ time: inout Int64, _ random: inout SeededRandom
+        _ packet: Int, _ time: inout Int64, _ random: inout SeededRandom
     ) throws -> SealedPacket {
         let source = Int.random(in: 0..<3, using: &random)
         var builder = PacketBuilder(
             kind: .ticks, partition: Partition(0), source: try #require(SourceName("s\(source)")))
-        for _ in 0..<20 {
-            let name = "SYM\(Int.random(in: 0..<12, using: &random))"
-            let changes = Int.random(in: 0..<10, using: &random) == 0
-            let symbol = builder.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol(name)), provider: changes ? "q" : "p",
-                    since: changes ? Timestamp(nanoseconds: time) : .undefined))
+        for number in 0..<20 {
+            let symbol = builder.register(try definition(time, &random))
             time += Int64.random(in: 0...50_000_000, using: &random)
             let now = Timestamp(nanoseconds: time)
-            let isIn = builder.append(
-                Trade(
-                    header: TickHeader(symbol: symbol, providerTime: now, receiveTime: now),
-                    price: Price(raw: Int64.random(in: 1...1_000, using: &random)),
-                    size: Quantity(raw: 100)))
+            let header = TickHeader(symbol: symbol, providerTime: now, receiveTime: now)
+            let price = Price(raw: Int64.random(in: 1...1_000, using: &random))
+            let isIn =
+                number % 5 == 3
+                ? builder.append(
+                    Quote(
+                        header: header, bidPrice: price, bidSize: Quantity(raw: 1), askPrice: price,
+                        askSize: Quantity(raw: 1)))
+                : builder.append(Trade(header: header, price: price, size: Quantity(raw: 100)))
             #expect(isIn)
+            guard number % 7 == 6 else { continue }
+            builder.redefine(symbol, as: try definition(time, &random))
+            let isAgain = builder.append(
+                Trade(header: header, price: price, size: Quantity(raw: 1)))
+            #expect(isAgain)
         }
         return builder.seal(
             PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: UInt64(number * 20 + 1),
+                epoch: 1, firstOrdinal: UInt64(packet * 100 + 1),
                 watermark: Timestamp(nanoseconds: time), sendTime: Timestamp(nanoseconds: time)))
+    }
+
+    private func definition(
+        _ time: Int64, _ random: inout SeededRandom
+    ) throws -> SymbolDefinition {
+        let number = Int.random(in: 0..<12, using: &random)
+        let name = number == 11 ? String(repeating: "L", count: 90) : "SYM\(number)"
+        let changes = Int.random(in: 0..<10, using: &random) == 0
+        let hasLot = Int.random(in: 0..<4, using: &random) == 0
+        return SymbolDefinition(
+            symbol: try #require(Symbol(name)), provider: changes ? "q" : "p",
+            since: changes ? Timestamp(nanoseconds: time) : .undefined,
+            lot: hasLot ? RoundLot(Quantity(raw: 1_000_000_000)) : nil)
     }
 }

@@ -36,6 +36,11 @@ extension RawSpan {
         return Int128(_low: low, _high: high)
     }
 
+    @inlinable @inline(__always)
+    public func uint128(at offset: Int) -> UInt128 {
+        UInt128(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt128.self))
+    }
+
     /// The bytes as UTF-8 text; a malformed sequence becomes U+FFFD instead of an error.
     public var text: String {
         unsafe withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }

@@ -8,42 +8,57 @@ internal import TapeCodec
 /// and looking them up would cost more than the trades. Nearly all definitions repeat the last one
 /// of the same symbol and source, and change nothing in a machine. Here such a one is recognised by
 /// its bytes. Forgetting one is always safe, so no checkpoint contains this.
+///
+/// An empty memory allocates nothing, so it can be swapped for a filled one without cost.
 struct DefinitionMemory: Sendable {
-    private struct Entry: Sendable, BitwiseCopyable {
-        var hash: UInt64 = 0
-        var source: UInt32 = 0
-        /// The length of the remembered definition; 0 when there is none.
-        var byteCount: UInt32 = 0
+    /// A place of the table.
+    private struct Place: Hashable, Sendable, BitwiseCopyable {
+        /// The symbol + 1; 0 for a free place.
+        var owner: UInt32 = 0
+        /// The part of the hash that does not say where the place is.
+        var tag: UInt32 = 0
     }
 
     /// Longer definitions are not remembered. Hardly any is longer.
     private static let bytesMax = 88
-    private static let wordsMax = bytesMax / 8 + 1
+    /// The content is kept and compared in words of 16 bytes. The last one overlaps the one before
+    /// it.
+    private static let wordBytes = 16
+    /// The words that a symbol has in `words`.
+    private static let wordsMax = 1 + (bytesMax + wordBytes - 1) / wordBytes
     /// How far from its first place in the table a symbol may be stored. Beyond, it is not
     /// remembered.
     private static let probesMax = 16
+    private static let placesMin = 256
 
-    /// By interned symbol.
-    private var entries: [Entry] = []
-    /// The bytes of the definitions, `wordsMax` words per symbol.
-    private var words: [UInt64] = []
-    /// Symbols + 1 by hash; 0 for a free place. Places of a symbol's earlier definitions are freed
-    /// when the table fills up.
-    private var places = [UInt32](repeating: 0, count: 256)
+    /// The definitions, `wordsMax` words per interned symbol: a `Head`, and then the content.
+    private var words: [UInt128] = []
+    /// Symbols by hash. Places of a symbol's earlier definitions are freed when the table fills up.
+    private var places: [Place] = []
     /// The number of places that are taken.
     private var used = 0
 
     /// Returns the symbol if this message repeats the last definition of that symbol from `source`.
-    func symbol(of message: MessageBounds, in packet: RawSpan, source: Int) -> UInt32? {
-        guard let key = Key(message, packet, source) else { return nil }
+    ///
+    /// It is a call of its own, so that the loop over a packet's trades stays small.
+    @inline(never)
+    func symbol(of bounds: DefinitionBounds, in packet: RawSpan, source: Int) -> UInt32? {
+        guard !places.isEmpty, let key = Key(bounds, packet, source) else { return nil }
         for probe in 0..<Self.probesMax {
-            let place = places[(Int(truncatingIfNeeded: key.hash) &+ probe) & (places.count - 1)]
-            guard place != 0 else { return nil }
-            if isSame(key, packet, entries[Int(place) - 1], symbol: Int(place) - 1) {
-                return place - 1
+            let place = places[(Key.home(key.hash) &+ probe) & (places.count &- 1)]
+            guard place.owner != 0 else { return nil }
+            let symbol = place.owner &- 1
+            if place.tag == Key.tag(key.hash), isSame(key, packet, symbol: Int(symbol)) {
+                return symbol
             }
         }
         return nil
+    }
+
+    /// Does the same for a message whose lengths are known.
+    func symbol(of message: MessageBounds, in packet: RawSpan, source: Int) -> UInt32? {
+        DefinitionBounds(at: message.start, in: packet)
+            .flatMap { symbol(of: $0, in: packet, source: source) }
     }
 
     /// Remembers this message as the symbol's definition.
@@ -51,87 +66,129 @@ struct DefinitionMemory: Sendable {
         _ message: MessageBounds, in packet: RawSpan, source: Int, symbol: UInt32
     ) {
         guard Int(symbol) < StreamLimits.symbolsMax else { return }
-        while entries.count <= Int(symbol) {
-            entries.append(Entry())
-            words.append(contentsOf: repeatElement(0, count: Self.wordsMax))
+        let first = Int(symbol) * Self.wordsMax
+        while words.count < first + Self.wordsMax { words.append(0) }
+        words[first] = 0
+        guard let bounds = DefinitionBounds(at: message.start, in: packet),
+            let key = Key(bounds, packet, source)
+        else { return }
+        words[first] = Head(kind: key.kind, hash: key.hash).word
+        var (offset, index) = (0, first + 1)
+        while offset < key.byteCount {
+            words[index] = key.word(at: offset, packet)
+            offset += Self.wordBytes
+            index += 1
         }
-        guard let key = Key(message, packet, source) else {
-            entries[Int(symbol)] = Entry()
-            return
-        }
-        entries[Int(symbol)] = Entry(
-            hash: key.hash, source: key.source, byteCount: UInt32(key.byteCount))
-        for index in 0..<key.wordCount {
-            words[Int(symbol) * Self.wordsMax + index] = key.word(index, packet)
-        }
-        if used * 2 >= places.count { sweep() } else { place(symbol) }
+        if used * 2 >= places.count { sweep() } else { place(symbol, key.hash) }
     }
 
-    private func isSame(_ key: Key, _ packet: RawSpan, _ entry: Entry, symbol: Int) -> Bool {
-        guard entry.hash == key.hash, entry.source == key.source,
-            entry.byteCount == UInt32(key.byteCount)
-        else { return false }
-        let first = symbol * Self.wordsMax
-        for index in 0..<key.wordCount
-        where words[first &+ index] != key.word(index, packet) { return false }
-        return true
+    @inline(__always)
+    private func isSame(_ key: Key, _ packet: RawSpan, symbol: Int) -> Bool {
+        let first = symbol &* Self.wordsMax
+        guard Head(word: words[first]).kind == key.kind else { return false }
+        var difference: UInt128 = 0
+        var (offset, index) = (0, first &+ 1)
+        while offset < key.byteCount {
+            difference |= words[index] ^ key.word(at: offset, packet)
+            offset &+= Self.wordBytes
+            index &+= 1
+        }
+        return difference == 0
     }
 
     /// Enters a symbol into the table, if a place near its first one is free.
-    private mutating func place(_ symbol: UInt32) {
+    private mutating func place(_ symbol: UInt32, _ hash: UInt64) {
+        let entry = Place(owner: symbol + 1, tag: Key.tag(hash))
         for probe in 0..<Self.probesMax {
-            let hash = Int(truncatingIfNeeded: entries[Int(symbol)].hash)
-            let index = (hash &+ probe) & (places.count - 1)
-            if places[index] == symbol + 1 { return }
-            guard places[index] == 0 else { continue }
-            places[index] = symbol + 1
+            let index = (Key.home(hash) &+ probe) & (places.count - 1)
+            if places[index] == entry { return }
+            guard places[index].owner == 0 else { continue }
+            places[index] = entry
             used += 1
             return
         }
     }
 
-    /// Rebuilds the table with only the present definitions, at most a quarter full.
+    /// Rebuilds the table with only the present definitions, at most an eighth full: a symbol that
+    /// is not at its first place costs a branch that the processor did not expect.
     private mutating func sweep() {
-        var count = 256
-        while count < entries.count * 4 { count *= 2 }
-        places = [UInt32](repeating: 0, count: count)
+        let symbols = words.count / Self.wordsMax
+        var count = Self.placesMin
+        while count < symbols * 8 { count *= 2 }
+        places = [Place](repeating: Place(), count: count)
         used = 0
-        for symbol in entries.indices where entries[symbol].byteCount > 0 { place(UInt32(symbol)) }
+        for symbol in 0..<symbols {
+            let head = Head(word: words[symbol * Self.wordsMax])
+            if head.kind != 0 { place(UInt32(symbol), head.hash) }
+        }
     }
 
-    /// The content of a definition, without the index that it has in its packet.
+    /// What is remembered of a definition beside its content, as one word.
+    private struct Head {
+        let word: UInt128
+
+        init(word: UInt128) { self.word = word }
+
+        init(kind: UInt64, hash: UInt64) { word = UInt128(hash) << 64 | UInt128(kind) }
+
+        /// 0 when no definition is remembered.
+        var kind: UInt64 { UInt64(truncatingIfNeeded: word) }
+        var hash: UInt64 { UInt64(truncatingIfNeeded: word >> 64) }
+    }
+
+    /// A definition as it is looked up and compared.
     private struct Key {
+        /// The source, and the lengths of block and content. Never 0.
+        let kind: UInt64
+        /// The hash of the name and the kind.
         let hash: UInt64
-        let source: UInt32
-        let first: Int
+        /// The number of bytes of the content, which is all of the message but its header and its
+        /// index.
         let byteCount: Int
+        private let content: Int
 
-        /// Returns `nil` when the message is too long, or is no definition of a symbol.
-        init?(_ message: MessageBounds, _ packet: RawSpan, _ source: Int) {
-            first = message.body + 8
-            byteCount = message.end - first
-            // A longer block is of a newer version, whose further fields are not known here.
-            guard message.template == WireFormat.Template.symbolDefinition,
-                message.blockLength == WireFormat.Block.symbolDefinition
-                    || message.blockLength == WireFormat.Block.symbolDefinitionWithLot,
-                byteCount >= 8, byteCount <= DefinitionMemory.bytesMax
-            else { return nil }
-            self.source = UInt32(truncatingIfNeeded: source)
-            var hash = UInt64(byteCount) << 32 | UInt64(self.source)
-            hash |= UInt64(message.blockLength) << 48
-            for index in 0..<(byteCount + 7) / 8 {
-                let offset = min(index * 8, byteCount - 8)
-                hash = (hash ^ packet.uint64(at: first + offset)) &* 0x9e37_79b9_7f4a_7c15
-                hash ^= hash >> 29
+        /// Returns `nil` when the message is too long.
+        @inline(__always)
+        init?(_ bounds: DefinitionBounds, _ packet: RawSpan, _ source: Int) {
+            content = bounds.content
+            byteCount = bounds.end &- bounds.content
+            guard byteCount <= DefinitionMemory.bytesMax else { return nil }
+            let source = UInt64(UInt32(truncatingIfNeeded: source))
+            let block = UInt64(truncatingIfNeeded: bounds.name &- bounds.content)
+            kind = source << 32 | block << 16 | UInt64(truncatingIfNeeded: byteCount)
+            // The words are the first, middle and last bytes of the name. In a short name they
+            // overlap, and reach into what surrounds it.
+            let last = bounds.nameEnd &- 8
+            let ends = (packet.uint64(at: bounds.name) ^ 0xa076_1d64_78bd_642f)
+                .multipliedFullWidth(by: packet.uint64(at: last) ^ 0x8ebc_6af0_9c88_c6e3)
+            let middle = (packet.uint64(at: (bounds.name &+ last) >> 1) ^ kind)
+                .multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
+            let words = ends.high ^ ends.low ^ middle.high ^ middle.low
+            hash =
+                bounds.nameEnd &- bounds.name <= 24
+                ? words : Self.hash(bounds.name..<bounds.nameEnd, in: packet, from: words)
+        }
+
+        /// Returns a hash of all bytes of a name that is longer than the three words.
+        @inline(never)
+        private static func hash(
+            _ name: Range<Int>, in packet: RawSpan, from first: UInt64
+        ) -> UInt64 {
+            name.reduce(first) { hash, place in
+                let next = (hash ^ UInt64(packet.uint8(at: place))) &* 0x9e37_79b9_7f4a_7c15
+                return next ^ next >> 32
             }
-            self.hash = hash
         }
 
-        var wordCount: Int { (byteCount + 7) / 8 }
-
-        /// Returns a word of the content. The last word overlaps the one before it.
-        func word(_ index: Int, _ packet: RawSpan) -> UInt64 {
-            packet.uint64(at: first + min(index * 8, byteCount - 8))
+        /// Returns a word of the content. The last one overlaps the one before it.
+        @inline(__always)
+        func word(at offset: Int, _ packet: RawSpan) -> UInt128 {
+            packet.uint128(at: content &+ min(offset, byteCount &- DefinitionMemory.wordBytes))
         }
+
+        @inline(__always)
+        static func home(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) }
+        @inline(__always)
+        static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) }
     }
 }

@@ -49,14 +49,13 @@ extension BarMachine {
     /// closure that decodes a packet is too large to be inlined, so its trades pass through memory.
     /// A reader is inlined.
     @inlinable @inline(__always)
-    public mutating func trades<Reader: TradeReader>(
-        source: Int, _ tables: PartitionTables, in packet: RawSpan, from reader: inout Reader
-    ) {
-        var local = reader
-        while let rest = plainTrades(source: source, tables, in: packet, from: &local) {
+    public mutating func trades<Reader: TradeReader & ~Copyable>(
+        source: Int, _ tables: PartitionTables, in packet: RawSpan, from reader: consuming Reader
+    ) -> Reader {
+        while let rest = plainTrades(source: source, tables, in: packet, from: &reader) {
             finish(rest, quote: nil, source: source, tables)
         }
-        reader = local
+        return reader
     }
 
     /// Adds quotes, as `trades` does. A machine of trades skips them.
@@ -100,7 +99,9 @@ extension BarMachine {
         var slots = windows.slots.mutableSpan
         while let (trade, ordinal) = next() {
             received &+= 1
-            if let rest = path.add(trade, ordinal, to: &slots) { return rest }
+            if let stop = path.add(trade, ordinal, to: &slots) {
+                return Rest(trade, ordinal, stop)
+            }
         }
         return nil
     }
@@ -109,7 +110,7 @@ extension BarMachine {
     @inlinable @inline(__always)
     mutating func plainTrades(
         source: Int, _ tables: PartitionTables, in packet: RawSpan,
-        from reader: inout some TradeReader
+        from reader: inout some TradeReader & ~Copyable
     ) -> Rest? {
         let path = PlainPath(self, source: source, ofTrades: true, tables)
         var received = receivedTrades
@@ -117,7 +118,9 @@ extension BarMachine {
         var slots = windows.slots.mutableSpan
         while let (trade, ordinal) = reader.next(in: packet) {
             received &+= 1
-            if let rest = path.add(trade, ordinal, to: &slots) { return rest }
+            if let stop = path.add(trade, ordinal, to: &slots) {
+                return Rest(reader.last(in: packet), ordinal, stop)
+            }
         }
         return nil
     }
@@ -127,13 +130,13 @@ extension BarMachine {
     /// was made; `nil` when the tick is a trade.
     @usableFromInline @inline(never)
     mutating func finish(_ rest: Rest, quote: Quote?, source: Int, _ tables: PartitionTables) {
-        var first = rest.series
+        var first = rest.stop.series
         // A machine skips the other kind of ticks, and does not count them.
         guard isOfTrades == (quote == nil) else {
             receivedTrades &-= 1
             return
         }
-        if rest.outcome == nil {
+        if rest.stop.outcome == nil {
             let header = rest.trade.header
             guard isTaken(header, source: source, tables) else { return }
             guard header.isNew else { return setAside(header, .filter, tables) }
@@ -142,7 +145,7 @@ extension BarMachine {
         let symbol = Int(rest.trade.header.symbol)
         let input = WindowState.Input(
             rest.trade, ordinal: rest.ordinal, feed: tables.symbols.feeds[symbol])
-        if rest.outcome == .tied {
+        if rest.stop.outcome == .tied {
             let slot = Int(windows.newest[symbol * seriesCount + first])
             windows.slots[slot].settleTie(input, sources: tables.sources)
             first += 1

@@ -9,7 +9,13 @@ enum NotionalSum {
     static func add(_ addend: Int128, to sum: inout Int128, carry: inout Int32) {
         let (next, overflow) = sum.addingReportingOverflow(addend)
         sum = next
-        if overflow { carry &+= addend < 0 ? -1 : 1 }
+        if overflow { carry = carried(carry, addend) }
+    }
+
+    /// Counts an overflow. It is so rare that it is a call of its own.
+    @usableFromInline @inline(never)
+    static func carried(_ carry: Int32, _ addend: Int128) -> Int32 {
+        carry &+ (addend < 0 ? -1 : 1)
     }
 
     /// Returns price times size of one trade, which always fits 128 bits.

@@ -4,20 +4,22 @@ internal import Primitives
 /// A reader of a packet's trades with their ordinals. Their symbols are indexes into the tables of
 /// the partition. `TradeWalk` of the module OperatorGraph conforms.
 ///
-/// A conforming `next` that is `@inline(__always)` becomes a part of the machine's loop.
-public protocol TradeReader {
-    /// Returns the next trade; `nil` where the packet holds a definition, and at its end.
+/// A conforming `next` that is `@inline(__always)` becomes a part of the machine's loop. A reader
+/// may own arrays: it is moved and never copied, so they have one owner.
+public protocol TradeReader: ~Copyable {
+    /// Returns the next trade; `nil` where the packet holds a new definition, and at its end.
     mutating func next(in packet: RawSpan) -> (trade: Trade, ordinal: UInt64)?
+
+    /// Returns the trade that `next` returned last. The loop asks for it when the slow path has to
+    /// take a trade, and so need not keep all fields of each one.
+    func last(in packet: RawSpan) -> Trade
 }
 
 extension BarMachine {
-    /// A tick that the hot path could not add to all of its windows: from which series on, and why.
-    /// `finish` takes it.
+    /// Where the hot path stopped with a tick that it could not add to all of its windows.
     @frozen
     @usableFromInline
-    struct Rest {
-        @usableFromInline let trade: Trade
-        @usableFromInline let ordinal: UInt64
+    struct Stop {
         /// The first series to which the tick was not added completely.
         @usableFromInline let series: Int
         /// What the window of that series returned; `nil` when no window was tried, because a rule
@@ -25,11 +27,25 @@ extension BarMachine {
         @usableFromInline let outcome: WindowState.Outcome?
 
         @inlinable @inline(__always)
-        init(_ trade: Trade, _ ordinal: UInt64, series: Int, _ outcome: WindowState.Outcome?) {
-            self.trade = trade
-            self.ordinal = ordinal
+        init(series: Int, _ outcome: WindowState.Outcome?) {
             self.series = series
             self.outcome = outcome
+        }
+    }
+
+    /// A tick with which the hot path stopped. `finish` takes it.
+    @frozen
+    @usableFromInline
+    struct Rest {
+        @usableFromInline let trade: Trade
+        @usableFromInline let ordinal: UInt64
+        @usableFromInline let stop: Stop
+
+        @inlinable @inline(__always)
+        init(_ trade: Trade, _ ordinal: UInt64, _ stop: Stop) {
+            self.trade = trade
+            self.ordinal = ordinal
+            self.stop = stop
         }
     }
 
@@ -68,26 +84,24 @@ extension BarMachine {
         }
 
         /// Adds a tick to the newest window of each series. Returns `nil` when all took it;
-        /// otherwise what remains for the slow path.
+        /// otherwise where the slow path continues.
         @inlinable @inline(__always)
         func add(
             _ trade: Trade, _ ordinal: UInt64, to slots: inout MutableSpan<WindowState>
-        ) -> Rest? {
+        ) -> Stop? {
             let symbol = Int(trade.header.symbol)
-            guard symbol < feeds.count else { return Rest(trade, ordinal, series: 0, nil) }
+            guard symbol < feeds.count else { return Stop(series: 0, nil) }
             let feed = feeds[symbol]
             guard feed.source == source, trade.isPlain,
                 isOpen
                     || trade.size.raw >= roundLot && trade.conditions.raw & conditionsMask == 0
-            else { return Rest(trade, ordinal, series: 0, nil) }
+            else { return Stop(series: 0, nil) }
             let input = WindowState.Input(trade, ordinal: ordinal, feed: feed)
             let first = symbol &* seriesCount
             var index = 0
             while index < seriesCount {
                 let outcome = slots[Int(newest[first &+ index])].offer(input)
-                guard outcome == .added else {
-                    return Rest(trade, ordinal, series: index, outcome)
-                }
+                guard outcome == .added else { return Stop(series: index, outcome) }
                 index &+= 1
             }
             return nil

@@ -33,6 +33,9 @@ public struct MessageBounds: Sendable, BitwiseCopyable {
         self.blockLength = blockLength
         self.end = end
     }
+
+    /// The offset of the message's header.
+    public var start: Int { body - WireFormat.messageHeaderBytes }
 }
 
 /// Walks over the messages of a packet whose header `PacketReader` has checked. The operators, the
@@ -53,7 +56,31 @@ public struct RecordCursor {
     public init() { offset = WireFormat.HeaderOffset.end }
 
     /// The offset of the next message. After damage it has no meaning.
-    var place: Int { offset }
+    @inlinable @inline(__always)
+    public var place: Int { offset }
+
+    /// Reads a trade again, of which `next` has returned that it is at this place.
+    public static func trade(at place: Int, in packet: RawSpan) -> Trade {
+        let body = place + WireFormat.messageHeaderBytes
+        return Trade(packet.extracting(body..<body + WireFormat.Block.trade))
+    }
+
+    /// Steps over the next message, which is this definition.
+    @inlinable @inline(__always)
+    public mutating func skip(_ definition: DefinitionBounds) { offset = definition.end }
+
+    /// Returns the next message if it is a trade as this version writes it; otherwise `nil`, and
+    /// stays before the message.
+    @inlinable @inline(__always)
+    public mutating func nextTrade(in packet: RawSpan) -> Trade? {
+        let start = offset
+        guard packet.byteCount &- start >= WireFormat.TickBytes.trade,
+            packet.uint64(at: start) == WireFormat.Head.trade
+        else { return nil }
+        offset = start &+ WireFormat.TickBytes.trade
+        tickCount &+= 1
+        return Trade(packet.extracting(start &+ 8..<offset))
+    }
 
     /// Returns the next message, or `nil` after the last one. After `malformed` the packet ends.
     @inlinable @inline(__always)

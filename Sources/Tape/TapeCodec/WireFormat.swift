@@ -112,6 +112,15 @@ public enum WireFormat {
         static var quote: UInt64 { messageHeader(Template.quote, block: Block.quote) }
         @inlinable @inline(__always)
         static var bar: UInt64 { messageHeader(Template.bar, block: Block.bar) }
+        @inlinable @inline(__always)
+        static var symbolDefinition: UInt64 {
+            messageHeader(Template.symbolDefinition, block: Block.symbolDefinition)
+        }
+        @inlinable @inline(__always)
+        static var symbolDefinitionWithLot: UInt64 {
+            messageHeader(
+                Template.symbolDefinition, block: Block.symbolDefinitionWithLot, version: 2)
+        }
     }
 
     /// The lengths of the complete hot ticks, including the message header. `RecordCursor` relies

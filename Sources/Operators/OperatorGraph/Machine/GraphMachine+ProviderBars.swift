@@ -13,7 +13,7 @@ extension GraphMachine {
         guard program.plan.providerBars.isUsed, var bar = message.providerBar(in: packet) else {
             return
         }
-        bar.header.symbol = interned(bar.header.symbol)
+        bar.header.symbol = packetSymbols[bar.header.symbol]
         take(ProviderBarInStages(bar: bar, source: source, ordinal: ordinal), &output)
     }
 

@@ -12,23 +12,27 @@ extension GraphMachine {
     mutating func takePlainTicks(
         _ header: PacketHeader, _ packet: RawSpan, source: Int, into output: inout GraphOutput
     ) {
-        packetSymbols.removeAll(keepingCapacity: true)
-        var walk = TradeWalk(firstOrdinal: header.firstOrdinal)
-        takeTrades(&walk, packet, source: source)
-        // A definition may come between two trades, and changes the meaning of the indexes.
+        packetSymbols.removeAll()
+        var walk = takeTrades(
+            TradeWalk(firstOrdinal: header.firstOrdinal, source: source), packet, source: source)
+        // A new definition changes the tables, so the machine takes it outside of the loop.
         while let message = walk.definition {
             define(message, packet, source: source)
-            takeTrades(&walk, packet, source: source)
+            walk = takeTrades(walk, packet, source: source)
         }
         if walk.hasMarks { markPacket(packet, source: source, into: &output) }
     }
 
-    /// Takes trades up to the next definition or the end of the packet.
-    private mutating func takeTrades(_ walk: inout TradeWalk, _ packet: RawSpan, source: Int) {
-        // The walk shares the array's memory for the call, and gives it back before it changes.
-        walk.symbols = packetSymbols
-        leaves.time[0].trades(source: source, leaves.tables, in: packet, from: &walk)
-        walk.symbols = []
+    /// Takes trades up to the next definition that is not known, or the end of the packet.
+    private mutating func takeTrades(
+        _ walk: consuming TradeWalk, _ packet: RawSpan, source: Int
+    ) -> TradeWalk {
+        swap(&walk.symbols, &packetSymbols)
+        swap(&walk.definitions, &definitions)
+        var end = leaves.time[0].trades(source: source, leaves.tables, in: packet, from: walk)
+        swap(&end.symbols, &packetSymbols)
+        swap(&end.definitions, &definitions)
+        return end
     }
 
     /// Returns whether a definition repeats the last one of its symbol and source. Then only the
@@ -39,7 +43,7 @@ extension GraphMachine {
         guard let known = definitions.symbol(of: message, in: packet, source: source) else {
             return false
         }
-        name(packet.uint32(at: message.body), known)
+        packetSymbols.set(packet.uint32(at: message.body), known)
         return true
     }
 
@@ -53,18 +57,11 @@ extension GraphMachine {
             symbol: definition.symbol, provider: definition.provider, since: definition.since,
             lot: definition.lot)
         guard let change = leaves.define(subscription, source: source) else {
-            return name(index, BarMachine.noSymbol)
+            return packetSymbols.set(index, BarMachine.noSymbol)
         }
         definitions.note(message, in: packet, source: source, symbol: change.index)
-        name(index, change.index)
+        packetSymbols.set(index, change.index)
         if change.isNew { stages.define(change.index, symbols.pair(at: change.index)) }
-    }
-
-    /// Sets the machine's symbol for `index` from here on in the packet.
-    private mutating func name(_ index: UInt32, _ symbol: UInt32) {
-        guard index < PacketLimits.definitionsMax else { return }
-        while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
-        packetSymbols[Int(index)] = symbol
     }
 
     // MARK: ticks through stages into several machines
@@ -74,7 +71,7 @@ extension GraphMachine {
     mutating func takeTicks(
         _ header: PacketHeader, _ packet: RawSpan, source: Int, into output: inout GraphOutput
     ) {
-        packetSymbols.removeAll(keepingCapacity: true)
+        packetSymbols.removeAll()
         let (trades, quotes) = (program.plan.trades, program.plan.quotes)
         // The points at which the ticks of the tape come in.
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
@@ -86,7 +83,7 @@ extension GraphMachine {
         while let record = cursor.next(in: packet) {
             switch record {
             case .trade(var trade):
-                trade.header.symbol = interned(trade.header.symbol)
+                trade.header.symbol = packetSymbols[trade.header.symbol]
                 hasMarks = hasMarks || trade.header.action != 0
                 if trades.isUsed {
                     run.append(trade, ordinal, isJudged: isJudged(trade.header, source))
@@ -96,7 +93,7 @@ extension GraphMachine {
             case .quote(var quote):
                 if quotes.isUsed {
                     take(&run, source, trades, root: roots.0, &output)
-                    quote.header.symbol = interned(quote.header.symbol)
+                    quote.header.symbol = packetSymbols[quote.header.symbol]
                     take(quote, source, ordinal, quotes, root: roots.1, &output)
                 }
                 ordinal &+= 1
@@ -122,12 +119,6 @@ extension GraphMachine {
         swap(&run, &emptyRun)
         if hasMarks { markPacket(packet, source: source, into: &output) }
         if hasDays, !histories.isEmpty { takeDays(in: packet, source: source) }
-    }
-
-    /// Returns the machine's index for a symbol number of the present packet.
-    @inline(__always)
-    func interned(_ index: UInt32) -> UInt32 {
-        index < packetSymbols.count ? packetSymbols[Int(index)] : BarMachine.noSymbol
     }
 
     /// Sends the run through the stages, gives its trades to the leaves, and empties it.

@@ -19,7 +19,7 @@ package struct GraphMachine: Sendable {
     /// The nodes between the tape and these machines.
     var stages: TickStages
     /// The machine's symbol indexes by those of the present packet.
-    var packetSymbols: [UInt32] = []
+    var packetSymbols = PacketSymbols()
     /// The bars that a machine has just closed, before they move to the output.
     var closed: [Bar] = []
     /// An empty run with room for the next packet's trades.

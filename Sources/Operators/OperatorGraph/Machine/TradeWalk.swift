@@ -4,9 +4,12 @@ internal import StreamCore
 internal import TapeCodec
 
 /// The walk over a packet for a graph that needs only trades. It returns them with their ordinals,
-/// up to the next definition or the end. Then the machine applies the definition, and the walk
-/// continues.
-struct TradeWalk: TradeReader {
+/// up to the next definition that is not known, or the end. Then the machine applies the
+/// definition, and the walk continues.
+///
+/// The machine lends it the definitions that are known and the packet's symbols, so that the loop
+/// over the trades need not be left for a known definition.
+struct TradeWalk: ~Copyable, TradeReader {
     /// The message without an ordinal at which `next` stopped; `nil` at the end of the packet.
     private(set) var definition: MessageBounds?
     /// Whether a record of the packet so far may make time dirty (`DirtyMarks`).
@@ -15,36 +18,59 @@ struct TradeWalk: TradeReader {
     /// no trades.
     private var actions: UInt8 = 0
     private var cursor = RecordCursor()
-    private var ordinal: UInt64
+    /// Where the last trade is.
+    private var place = 0
+    /// The ordinal before the packet's first one. The cursor counts all records with an ordinal.
+    private let before: UInt64
+    private let source: Int
 
-    /// The machine's symbol indexes by those of the packet. The owner has to empty this array
-    /// before it changes its own one, or Swift copies the memory that both share.
-    var symbols: [UInt32] = []
+    var definitions = DefinitionMemory()
+    var symbols = PacketSymbols()
 
-    init(firstOrdinal: UInt64) { ordinal = firstOrdinal }
+    init(firstOrdinal: UInt64, source: Int) {
+        before = firstOrdinal &- 1
+        self.source = source
+    }
 
     @inline(__always)
     mutating func next(in packet: RawSpan) -> (trade: Trade, ordinal: UInt64)? {
         definition = nil
-        while let record = cursor.next(in: packet) {
+        while true {
+            place = cursor.place
+            if let trade = cursor.nextTrade(in: packet) { return taken(trade) }
+            if let bounds = DefinitionBounds(at: place, in: packet),
+                let known = definitions.symbol(of: bounds, in: packet, source: source)
+            {
+                symbols.set(packet.uint32(at: bounds.index), known)
+                cursor.skip(bounds)
+                continue
+            }
+            guard let record = cursor.next(in: packet) else { return nil }
             switch record {
-            case .trade(var trade):
-                let index = Int(trade.header.symbol)
-                trade.header.symbol =
-                    index < symbols.count ? symbols[index] : BarMachine.noSymbol
-                actions |= trade.header.action
-                defer { ordinal &+= 1 }
-                return (trade, ordinal)
-            case .quote, .bar: ordinal &+= 1
+            case .trade(let trade): return taken(trade)
+            case .quote, .bar: break
             case .other(let message) where WireFormat.Template.isTick(message.template):
                 actions |= DirtyMarks.isRecord(message) ? 0x80 : 0
-                ordinal &+= 1
             case .other(let message):
                 definition = message
                 return nil
             case .malformed: return nil
             }
         }
-        return nil
+    }
+
+    @inline(__always)
+    private mutating func taken(_ trade: Trade) -> (trade: Trade, ordinal: UInt64) {
+        var trade = trade
+        trade.header.symbol = symbols[trade.header.symbol]
+        actions |= trade.header.action
+        return (trade, before &+ UInt64(cursor.tickCount))
+    }
+
+    @inline(never)
+    func last(in packet: RawSpan) -> Trade {
+        var trade = RecordCursor.trade(at: place, in: packet)
+        trade.header.symbol = symbols[trade.header.symbol]
+        return trade
     }
 }

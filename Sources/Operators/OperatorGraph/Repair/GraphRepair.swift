@@ -33,8 +33,7 @@ package struct GraphRepair: Sendable {
     private let extents: [RepairRanges]
     /// By resampling machine of a provider's bars, the time whose bars it needs; empty for others.
     private let extentsOfBars: [RepairRanges]
-    /// By symbol number in the present packet, the machine's index; `noSymbol` for an unknown one.
-    private var packetSymbols: [UInt32] = []
+    private var packetSymbols = PacketSymbols()
     private var definitions = DefinitionMemory()
     /// The symbols as the partition knows them.
     private let known: SymbolTable
@@ -88,7 +87,7 @@ package struct GraphRepair: Sendable {
     package mutating func note(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.kind == .ticks else { return }
         let (source, isTaken) = source(of: header)
-        packetSymbols.removeAll(keepingCapacity: true)
+        packetSymbols.removeAll()
         var walk = PacketWalk(header)
         while let item = walk.next(in: packet) {
             switch item {
@@ -159,7 +158,7 @@ package struct GraphRepair: Sendable {
     private mutating func noteUnassigned(
         _ header: TickHeader, _ packet: RawSpan, _ walk: inout PacketWalk
     ) {
-        guard header.action == 0, interned(header.symbol) >= symbols.count,
+        guard header.action == 0, packetSymbols[header.symbol] >= symbols.count,
             header.eventTime >= plan.windowsFrom, header.eventTime < plan.to,
             meant(header.symbol, packet, &walk).contains(where: { plan.symbols.contains($0) })
         else { return }
@@ -243,7 +242,7 @@ package struct GraphRepair: Sendable {
     ) -> KeptTicks.Move? {
         let memory = source ?? Self.manual
         if let known = definitions.symbol(of: message, in: packet, source: memory) {
-            name(packet.uint32(at: message.body), known)
+            packetSymbols.set(packet.uint32(at: message.body), known)
             return nil
         }
         guard let (index, definition) = message.symbolDefinition(in: packet),
@@ -252,7 +251,7 @@ package struct GraphRepair: Sendable {
         let meant = leaves.tables.indexes(
             of: definition.symbol, named: definition.source, source: source)
         let symbol = assigned(meant, definition) ?? BarMachine.noSymbol
-        name(index, symbol)
+        packetSymbols.set(index, symbol)
         guard symbol < symbols.count else { return nil }
         definitions.note(message, in: packet, source: memory, symbol: symbol)
         return KeptTicks.Move(
@@ -275,13 +274,6 @@ package struct GraphRepair: Sendable {
     /// The number that stands for the source `manual`.
     private static let manual = -1
 
-    /// Sets the machines' symbol for `index` from here on in the packet.
-    private mutating func name(_ index: UInt32, _ symbol: UInt32) {
-        guard index < PacketLimits.definitionsMax else { return }
-        while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
-        packetSymbols[Int(index)] = symbol
-    }
-
     /// Lets a packet's source feed the symbols that it defines, as when the packet was new.
     private mutating func apply(_ move: KeptTicks.Move) {
         guard let source = move.source else {
@@ -293,13 +285,8 @@ package struct GraphRepair: Sendable {
     /// Replaces the symbol by the machines' index. Ticks of the source `manual` are marked as
     /// backfilled.
     private func own(_ header: inout TickHeader, _ source: Int?) {
-        header.symbol = interned(header.symbol)
+        header.symbol = packetSymbols[header.symbol]
         if source == nil { header.flags.insert(.backfilled) }
-    }
-
-    /// Returns the machine's index for a symbol number of the present packet.
-    private func interned(_ index: UInt32) -> UInt32 {
-        index < packetSymbols.count ? packetSymbols[Int(index)] : BarMachine.noSymbol
     }
 
     // MARK: the second pass
@@ -310,7 +297,7 @@ package struct GraphRepair: Sendable {
         if !isSecondPass { beginSecondPass() }
         let (source, isTaken) = source(of: header)
         guard isTaken else { return }
-        packetSymbols.removeAll(keepingCapacity: true)
+        packetSymbols.removeAll()
         let pass = Pass(program.plan, source: source)
         var walk = PacketWalk(header)
         while let item = walk.next(in: packet) {

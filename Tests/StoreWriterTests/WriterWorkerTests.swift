@@ -1,10 +1,13 @@
 import MarketModel
 import Membership
 import MembershipTransport
+import NatsTransport
 import PostgresClient
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import StoreSinks
+import TapeCodec
 import TapeProtocol
 import TestSupport
 import Testing
@@ -14,7 +17,9 @@ import Testing
 @Suite("The writer's queue and workers")
 struct WriterWorkerTests {
     /// A queue of a hundred rows for each of the four workers.
-    private static let small = ["WRITER_QUEUE_ROWS": "400", "WRITER_BATCH_ROWS": "50"]
+    private static let small = [
+        "WRITER_THREADS": "4", "WRITER_QUEUE_ROWS": "400", "WRITER_BATCH_ROWS": "50",
+    ]
 
     private func sources(_ bench: WriterBench) throws -> [TestSource] {
         try (0..<4).map { try bench.source($0) }
@@ -326,6 +331,35 @@ struct WriterWorkerTests {
             let queue = WriterWorkerTests.queue(partitions: 1)
             for _ in 0...queue.ordersMax { queue.send(WriterWorkerTests.order) }
         }
+    }
+
+    @Test("a queue wakes its worker for the first row, and when it is high before a batch is full")
+    func highWakes() throws {
+        let queue = WorkerQueue(
+            0, limits: WorkerQueue.Packets.Limits(rows: 10, bytes: 1 << 20),
+            partitions: 1, overflow: .block, batchRows: 500
+        ) { _, _ in }
+        for (rows, wakes) in [(1, true), (1, false), (6, true), (1, false)] {
+            let item = try Self.item(rows: rows)
+            #expect(queue.offer(item, now: .at(0)) == .taken)
+            #expect(queue.wait(.zero) == wakes, "\(rows) more rows")
+        }
+    }
+
+    private static func item(rows: Int) throws -> QueuedPacket {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try #require(SourceName("test")))
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: .undefined,
+                sendTime: Timestamp(nanoseconds: 1)))
+        return QueuedPacket(
+            input: 0, reading: 1,
+            position: TapePosition(
+                streamCreated: Timestamp(nanoseconds: 1), sequence: 1,
+                packet: packet.header.identity, sources: []),
+            header: packet.header, message: try NatsMessage(subject: "x", payload: packet.bytes),
+            count: RecordCount(rows: rows))
     }
 
     private static let order = OwnershipOrder.drop(Partition(0), tenure: 1)

@@ -99,11 +99,11 @@ final class WorkerQueue: Sendable {
     }
 
     /// Changes the waiting packets, and calls `onMark` when that passes a mark. Returns the result
-    /// of `body`, whether nothing was worth a transaction before, and the number of rows before and
-    /// after.
+    /// of `body`, the mark, whether nothing was worth a transaction before, and the number of rows
+    /// before and after.
     private func change<Result: Sendable>(
         _ body: (inout State) -> Result
-    ) -> (result: Result, wasIdle: Bool, before: Int, after: Int) {
+    ) -> (result: Result, mark: Packets.Mark?, wasIdle: Bool, before: Int, after: Int) {
         let (result, mark, wasIdle, before, after) = state.withLock { state in
             let (wasHigh, wasIdle, before) = (
                 state.packets.isHigh, state.packets.oldest == nil, state.packets.rows
@@ -115,7 +115,7 @@ final class WorkerQueue: Sendable {
             return (result, mark, wasIdle, before, state.packets.rows)
         }
         if let mark { onMark(number, mark) }
-        return (result, wasIdle, before, after)
+        return (result, mark, wasIdle, before, after)
     }
 
     // MARK: the intake
@@ -125,11 +125,12 @@ final class WorkerQueue: Sendable {
     func offer(_ packet: QueuedPacket, now: MonotonicTime) -> Packets.Admission {
         let drops = overflow == .drop
         let change = change { $0.packets.offer(packet, drops: drops, now: now) }
-        // The worker wakes up for the first packet with rows, for a full batch, and when a packet
-        // found no room: then it writes what waits, however little that is.
+        // The worker wakes up for the first packet with rows, for a full batch, and when the queue
+        // becomes high or has no room: then it writes what waits, however little that is.
         let isFirst = change.wasIdle && (change.after > 0 || change.result == .dropped)
         let isDue =
-            change.result == .refused || change.before < batchRows && change.after >= batchRows
+            change.mark == .high || change.result == .refused
+            || change.before < batchRows && change.after >= batchRows
         if isFirst || isDue { wake() }
         return change.result
     }
@@ -223,10 +224,11 @@ final class WorkerQueue: Sendable {
     /// Sends a view to the intake, in place of the partition's last one.
     func show(_ view: PartitionView) { state.withLock { $0.views[view.partition] = view } }
 
-    /// Waits for a wake, at most for `time`.
-    func wait(_ time: Duration) {
+    /// Waits for a wake, at most for `time`. Returns whether one came.
+    @discardableResult
+    func wait(_ time: Duration) -> Bool {
         var received: [Void] = []
-        _ = wakes.receive(into: &received, max: 1, timeout: time)
+        return wakes.receive(into: &received, max: 1, timeout: time) > 0
     }
 
     // MARK: any thread

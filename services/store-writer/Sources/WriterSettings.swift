@@ -74,7 +74,7 @@ struct WriterSettings: Sendable {
         + ConfigurationKey.operations(port: 8_502) + ConfigurationKey.logging
         + [
             ConfigurationKey(
-                "WRITER_THREADS", .integer(1...64), default: "4", group: "Writer",
+                "WRITER_THREADS", .integer(1...64), default: "2", group: "Writer",
                 "Workers, each with its share of the partitions and a connection of its own."),
             ConfigurationKey(
                 "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "500",

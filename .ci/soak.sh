@@ -18,7 +18,7 @@ broker) storm='BrokerRunTests/' key=BROKER_SECONDS seeds=$((60 + 10 * seeds)) ;;
 *) die "NAME is '$name'; there are kills, churn, network, tape and broker" ;;
 esac
 
-step 'Debian packages' prerequisites deploy/local/prerequisites.sh
+step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
 step 'Servers' servers deploy/local/servers.sh
 step 'Build' build build_tests
 env LLVM_PROFILE_FILE=/dev/null "$key=$seeds" "$(binaries)/tapelinePackageTests.xctest" \

@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR
 . .ci/steps.sh
 
-step 'Debian packages' prerequisites deploy/local/prerequisites.sh
+step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
 step 'Servers' servers deploy/local/servers.sh
 step 'Format' format check_format
 step 'Build' build build_tests

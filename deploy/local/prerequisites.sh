@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the missing Debian packages that the build and the local servers need, as root or by
-# sudo, and checks the Swift toolchain. If nothing is missing, it changes nothing.
+# prerequisites.sh [--tests]: installs the missing Debian packages that the build and the local
+# servers need, and with --tests those of the tests, as root or by sudo, and checks the Swift
+# toolchain. If nothing is missing, it changes nothing.
 set -euo pipefail
 # shellcheck disable=SC2034
 program=prerequisites
@@ -15,9 +16,9 @@ packages=(
     binutils git libc6-dev libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2
     # For the Makefile, for fetching the servers, and for PostgreSQL's time zones.
     ca-certificates make python3 python3-pip tzdata
-    # For a test that sets the clock of a gateway, and for one that counts instructions.
-    libfaketime valgrind
 )
+# For a test that sets the clock of a gateway, and for one that counts instructions.
+if [ "${1:-}" = --tests ]; then packages+=(libfaketime valgrind); fi
 
 missing_packages() {
     local name

@@ -30,6 +30,8 @@ struct DefinitionMemory: Sendable {
     /// remembered.
     private static let probesMax = 16
     private static let placesMin = 256
+    /// A table that was rebuilt has at least as many places for each symbol.
+    private static let placesPerSymbol = 8
 
     /// The definitions, `wordsMax` words per interned symbol: a `Head`, and then the content.
     private var words: [UInt128] = []
@@ -114,7 +116,7 @@ struct DefinitionMemory: Sendable {
     private mutating func sweep() {
         let symbols = words.count / Self.wordsMax
         var count = Self.placesMin
-        while count < symbols * 8 { count *= 2 }
+        while count < symbols * Self.placesPerSymbol { count *= 2 }
         places = [Place](repeating: Place(), count: count)
         used = 0
         for symbol in 0..<symbols {
@@ -138,6 +140,9 @@ struct DefinitionMemory: Sendable {
 
     /// A definition as it is looked up and compared.
     private struct Key {
+        /// The first, middle and last word of a name cover one of up to this length.
+        private static let hashedBytes = 24
+
         /// The source, and the lengths of block and content. Never 0.
         let kind: UInt64
         /// The hash of the name and the kind.
@@ -165,7 +170,7 @@ struct DefinitionMemory: Sendable {
                 .multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
             let words = ends.high ^ ends.low ^ middle.high ^ middle.low
             hash =
-                bounds.nameEnd &- bounds.name <= 24
+                bounds.nameEnd &- bounds.name <= Self.hashedBytes
                 ? words : Self.hash(bounds.name..<bounds.nameEnd, in: packet, from: words)
         }
 

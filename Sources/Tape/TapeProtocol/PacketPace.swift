@@ -70,9 +70,9 @@ package struct PacketPace: Sendable {
     /// A lane that has been busy for longer does not count as in flight: its packet may be in
     /// trouble that the others do not have.
     private static let countedNanosecondsMax: Int64 = 500_000_000
-    /// The limits of a turn.
     /// The longest pause. It bounds how much later than they come answers are measured.
     package static let pauseNanosecondsMax: Int64 = 2_000_000
+    /// The limits of a turn.
     private static let turnNanosecondsMin: Int64 = 1_000_000
     private static let turnNanosecondsMax: Int64 = 5_000_000
 

@@ -5,7 +5,7 @@ import Primitives
 /// changed, and not what the worker owns.
 struct SlotVisits {
     /// The longest time between two visits of a slot. Its deadlines are noticed late by at most
-    /// this.
+    /// this and one wait of the loop.
     static let nanosecondsMax: Int64 = 20_000_000
 
     /// The slots that the present turn visits, each once.

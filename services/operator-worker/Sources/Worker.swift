@@ -29,6 +29,7 @@ final class Worker {
     /// handed over.
     private static let waitMax = Duration.milliseconds(5)
     private static let waitMaxMoving = Duration.milliseconds(1)
+
     let settings: OperatorSettings
     let client: TapeClient
     let context: ServiceContext

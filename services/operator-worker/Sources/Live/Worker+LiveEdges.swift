@@ -24,6 +24,8 @@ extension Worker {
             if case .overflowed(let reason) = verdict { core.stopped = reason }
         }
         core.live.removeFirst(taken)
+        // Then its reader may be released.
+        if core.live.isEmpty { visits.change(index) }
     }
 
     /// Moves ticks from the queues to the live publisher, and offers ticks that waited for room.

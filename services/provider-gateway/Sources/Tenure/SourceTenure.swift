@@ -153,8 +153,8 @@ final class SourceTenure {
         }
     }
 
-    /// Waits for what comes next: an answer of the tape, or, while the tape owes none, whatever
-    /// else gives work. Both have a deadline.
+    /// Waits for what comes next: for nothing but the time while no packet can leave, for an answer
+    /// of the tape, or, while the tape owes none, for whatever else gives work.
     private func wait(blocked: Bool) {
         let now = clock.monotonic()
         let pause = blocked || inflow.ticks.hasNext ? .zero : outflow.pause(now: now)

@@ -85,6 +85,8 @@ struct WriterBench {
         environment["POSTGRES_USER"] = database.writer
         environment["POSTGRES_PASSWORD"] = PostgresServer.password
         environment["WRITER_BATCH_WAIT"] = "20ms"
+        // So that what holds up one worker can be seen not to hold up others.
+        environment["WRITER_THREADS"] = "4"
         environment["WRITER_HOT_STATE"] = valkey == nil ? "false" : "true"
         if let valkey {
             environment["VALKEY_PORT"] = String(valkey.port)

@@ -19,8 +19,8 @@ struct WriterSettingsTests {
         let settings = try settings([:])
         #expect(settings.partitions == 32)
         #expect(
-            settings.partitions(ofThread: 1).map(\.number) == Array(stride(from: 1, to: 32, by: 4)))
-        #expect(settings.threads == 4 && settings.batches.rows == 500)
+            settings.partitions(ofThread: 1).map(\.number) == Array(stride(from: 1, to: 32, by: 2)))
+        #expect(settings.threads == 2 && settings.batches.rows == 500)
         #expect(settings.batches.waitNanoseconds == 250_000_000)
         #expect(
             settings.queue == WorkerQueues.Settings(rows: 5_000, bytes: 8_388_608, overflow: .block)

@@ -17,9 +17,7 @@ import Testing
 @Suite("The writer's queue and workers")
 struct WriterWorkerTests {
     /// A queue of a hundred rows for each of the four workers.
-    private static let small = [
-        "WRITER_THREADS": "4", "WRITER_QUEUE_ROWS": "400", "WRITER_BATCH_ROWS": "50",
-    ]
+    private static let small = ["WRITER_QUEUE_ROWS": "400", "WRITER_BATCH_ROWS": "50"]
 
     private func sources(_ bench: WriterBench) throws -> [TestSource] {
         try (0..<4).map { try bench.source($0) }

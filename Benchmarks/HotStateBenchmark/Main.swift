@@ -89,13 +89,14 @@ struct HotStateBenchmark {
         else { return }
         let valkey = ValkeyConfiguration(
             host: "127.0.0.1", port: port, password: ValkeyServer.password)
-        let queue = HotQueue(service.context.telemetry.metrics)
+        let hotState = HotStateKeeper.Settings(valkey, symbolsMax: 65_536)
+        let queue = HotQueue(service.context.telemetry.metrics, life: hotState.life)
+        service.context.shutdown.onRequest { queue.close() }
         let tail = try TapeTail.start(client, service.context) {
             queue.offer($0, $1, streamCreated: $2, now: SystemClock().monotonic())
         }
         HotStateKeeper.run(
-            HotStateKeeper.Settings(valkey, symbolsMax: 65_536), queue,
-            namespace: client.names.namespace, context: service.context)
+            hotState, queue, namespace: client.names.namespace, context: service.context)
         _ = tail.join(timeout: .seconds(5))
     }
 }

@@ -30,13 +30,13 @@ struct HotQueueTests {
 
     private func take(_ queue: HotQueue) -> [Int] {
         var packets: [HotQueue.Waiting?] = []
-        queue.take(into: &packets, waiting: .zero, collecting: false)
+        #expect(queue.take(into: &packets, waiting: .zero, collecting: false))
         return packets.compactMap { $0.flatMap { Int($0.message.subject) } }
     }
 
     @Test("beyond the most packets the oldest are left out and counted; the order stays")
     func packets() throws {
-        let queue = HotQueue(metrics)
+        let queue = HotQueue(metrics, life: .seconds(300))
         let more = 3 * HotQueue.packetsMax + 7
         try offer(queue, 0..<more)
         #expect(queue.count == HotQueue.packetsMax)
@@ -49,7 +49,7 @@ struct HotQueueTests {
 
     @Test("beyond the most bytes the oldest are left out; one packet always has room")
     func bytes() throws {
-        let queue = HotQueue(metrics)
+        let queue = HotQueue(metrics, life: .seconds(300))
         try offer(queue, 0..<10, bytes: HotQueue.bytesMax / 4)
         #expect(take(queue) == [6, 7, 8, 9])
         try offer(queue, 0..<2, bytes: HotQueue.bytesMax + 1)
@@ -59,13 +59,15 @@ struct HotQueueTests {
 
     @Test("a packet ends the wait, except while packets are collected")
     func waits() throws {
-        let queue = HotQueue(metrics)
+        let queue = HotQueue(metrics, life: .seconds(300))
         let taken = Mutex<[Int]>([])
         let thread = try ServiceThread(name: "keeper") {
             var packets: [HotQueue.Waiting?] = []
-            queue.take(into: &packets, waiting: .seconds(60), collecting: false)
+            _ = queue.take(into: &packets, waiting: .seconds(60), collecting: false)
             taken.withLock { $0 = packets.compactMap { $0.flatMap { Int($0.message.subject) } } }
         }
+        // Before that the packet would be found without a wait.
+        #expect(eventually { queue.isAwaited })
         try offer(queue, 5..<6)
         #expect(thread.join(timeout: .seconds(30)))
         #expect(taken.withLock { $0 } == [5])
@@ -73,8 +75,27 @@ struct HotQueueTests {
         let start = clock.monotonic()
         try offer(queue, 6..<7)
         var packets: [HotQueue.Waiting?] = []
-        queue.take(into: &packets, waiting: .milliseconds(5), collecting: true)
+        #expect(queue.take(into: &packets, waiting: .milliseconds(5), collecting: true))
         #expect(packets.count == 1 && clock.monotonic() - start >= 5_000_000)
+    }
+
+    @Test("closing ends the wait; what waits then is taken, and it was the last")
+    func closes() throws {
+        let queue = HotQueue(metrics, life: .seconds(300))
+        let mayCome = Mutex(true)
+        let thread = try ServiceThread(name: "keeper") {
+            var packets: [HotQueue.Waiting?] = []
+            let more = queue.take(into: &packets, waiting: .seconds(60), collecting: false)
+            mayCome.withLock { $0 = more }
+        }
+        #expect(eventually { queue.isAwaited })
+        queue.close()
+        #expect(thread.join(timeout: .seconds(30)))
+        #expect(!mayCome.withLock { $0 })
+        try offer(queue, 5..<7)
+        var packets: [HotQueue.Waiting?] = []
+        #expect(!queue.take(into: &packets, waiting: .seconds(60), collecting: false))
+        #expect(packets.count == 2)
     }
 
     private var leftOut: UInt64 {

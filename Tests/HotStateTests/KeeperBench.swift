@@ -41,7 +41,8 @@ struct KeeperBench {
         let client = try tape.connect(service)
         return try service.start { context in
             defer { client.close() }
-            let queue = HotQueue(context.telemetry.metrics)
+            let queue = HotQueue(context.telemetry.metrics, life: settings.life)
+            context.shutdown.onRequest { queue.close() }
             let tail = try TapeTail.start(client, context) {
                 queue.offer($0, $1, streamCreated: $2, now: SystemClock().monotonic())
             }

@@ -1,6 +1,7 @@
 import MarketModel
 import ServiceRuntime
 import ServiceTestSupport
+import TapeProtocol
 import TestSupport
 import Testing
 import ValkeyClient
@@ -114,6 +115,26 @@ struct KeeperFaultTests {
         #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
     }
 
+    @Test("frozen at the end: the keeper ends all the same, and says so")
+    func frozenAtTheEnd() throws {
+        let server = try ValkeyServer()
+        let bench = try KeeperBench("h10", server)
+        let running = try bench.start()
+        var source = try bench.source(["PROBE", "A"])
+        try bench.listens(&source, running)
+        try bench.publish(&source, [(1, 1)])
+        #expect(eventually { bench.price("A") == "1" })
+        server.pause()
+        defer { server.resume() }
+        let read = "mds_tape_packets_read_total"
+        let before = try #require(running.service.metric(read))
+        for price: Int64 in 2...3 { try bench.publish(&source, [(1, price)]) }
+        // When the second one was counted, the first one is in the queue.
+        #expect(eventually { (running.service.metric(read) ?? 0) >= before + 2 })
+        #expect(try running.stop() == .success)
+        #expect(bench.failures(running, .timeout) >= 1)
+    }
+
     @Test("out of memory: told as such, and written as soon as there is room")
     func outOfMemory() throws {
         let server = try ValkeyServer()
@@ -205,6 +226,28 @@ struct KeeperTests {
         try server.cli("FLUSHALL")
         #expect(eventually { bench.price("A") == "50" })
         #expect(bench.price("B") == "")
+    }
+
+    @Test("what waits when the last packet has come is written")
+    func last() throws {
+        let server = try ValkeyServer()
+        let bench = try KeeperBench("h23", server)
+        let service = try TestService(KeeperBench.description, bench.tape.environment)
+        let settings = HotStateKeeper.Settings(bench.valkey, symbolsMax: 65_536)
+        let queue = HotQueue(service.context.telemetry.metrics, life: settings.life)
+        // More than one round trip.
+        for number: Int64 in 1...3_000 {
+            var packet = try SamplePacket(source: "test")
+            packet.trade(try packet.symbol("S\(number)"), number)
+            try packet.offer(to: queue, sequence: UInt64(number))
+        }
+        queue.close()
+        HotStateKeeper.run(
+            settings, queue, namespace: bench.tape.names.namespace, context: service.context)
+        for number in [1, 2, 2_999, 3_000] {
+            #expect(bench.price("S\(number)") == String(number))
+        }
+        #expect(service.metric("mds_hot_state_pending") == 0)
     }
 
     @Test("at the bound old names give way and are counted; what is new is written")

@@ -1,5 +1,7 @@
 import MarketModel
+import NatsTransport
 import Primitives
+import ServiceRuntime
 import TapeCodec
 import Testing
 
@@ -56,6 +58,23 @@ struct SamplePacket {
         bar.trades = 7
         let isIn = builder.append(bar)
         #expect(isIn)
+    }
+
+    /// Seals the packet and offers it to the queue, as a consumer delivers it.
+    mutating func offer(to queue: HotQueue, sequence: UInt64) throws {
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: .undefined))
+        let clock = SystemClock()
+        let message = try NatsMessage(
+            subject: "s",
+            replyTo: "$JS.ACK.s.c.1.\(sequence).\(sequence).\(clock.now().nanoseconds).0",
+            payload: packet.withBytes { bytes in
+                (0..<bytes.byteCount).map { bytes.uint8(at: $0) }
+            })
+        queue.offer(
+            message, packet.header, streamCreated: Timestamp(nanoseconds: 5),
+            now: clock.monotonic())
     }
 
     /// Seals the packet and puts it into the table.

@@ -43,8 +43,9 @@ struct HotShareTests {
         try eventually { try (0..<4).allSatisfy { try self.price($0) == String(price) } }
     }
 
-    private func metric(_ running: RunningService, _ name: String) -> Double {
-        running.service.metric("mds_hot_state_\(name)") ?? 0
+    /// `nil` when the service has no such metric, or not yet.
+    private func metric(_ running: RunningService, _ name: String) -> Double? {
+        running.service.metric("mds_hot_state_\(name)")
     }
 
     @Test("each symbol is written by one writer, the owner of its partition")
@@ -72,6 +73,23 @@ struct HotShareTests {
             try eventually { try [0, 2, 3].allSatisfy { try price($0) == "21" } })
         #expect(try price(1).isEmpty)
         for writer in writers[1...] { #expect(try writer.stop() == .success) }
+    }
+
+    @Test("what comes while a stopping writer still has its partitions is written, too")
+    func stopping() throws {
+        let member = LateLeaver(HandMembership(bench.records, takes: [0, 1, 2, 3]))
+        let running = try bench.start(valkey: valkey) { ports in
+            member.hand.join(ports)
+            return member
+        }
+        var sources = try sources()
+        try publish(&sources, 1)
+        #expect(try shows(1))
+        running.service.context.shutdown.request("test")
+        try publish(&sources, 2)
+        #expect(try shows(2))
+        member.hand.leave()
+        #expect(try running.exitCode() == .success)
     }
 
     @Test("values stay new while the database is away, and rows catch up without older values")
@@ -119,4 +137,15 @@ struct HotShareTests {
         #expect(eventually { metric(running, "tails") == 0 })
         #expect(try running.stop() == .success)
     }
+}
+
+/// A member that keeps its partitions after the writer has left, until the test lets `hand` leave.
+private final class LateLeaver: WriterMembership {
+    let hand: HandMembership
+
+    init(_ hand: HandMembership) { self.hand = hand }
+
+    func leave() {}
+    var hasLeft: Bool { hand.hasLeft }
+    func close() { hand.close() }
 }

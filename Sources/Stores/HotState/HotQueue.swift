@@ -34,6 +34,8 @@ package final class HotQueue: Sendable {
         var byteCount = 0
         /// Whether the keeper waits for the next packet.
         var isAwaited = false
+        /// Whether no more packets come.
+        var isClosed = false
 
         var count: Int { packets.count - first }
 
@@ -59,8 +61,12 @@ package final class HotQueue: Sendable {
     /// Holds one element when the keeper has to wake up.
     private let wakes = Mailbox<Void>(capacity: 1)
     private let leftOut: Counter
+    /// The life of a key, for the thread that offers: of an older packet the keys would have
+    /// expired.
+    package let lifeNanoseconds: Int64
 
-    package init(_ metrics: MetricRegistry) {
+    package init(_ metrics: MetricRegistry, life: Duration) {
+        lifeNanoseconds = life.clampedNanoseconds
         leftOut = metrics.counter(
             "mds_hot_state_left_out_total",
             "Packets that the hot state left out, because too many waited.")
@@ -68,6 +74,8 @@ package final class HotQueue: Sendable {
 
     /// The number of waiting packets.
     package var count: Int { state.withLock { $0.count } }
+    /// Whether the keeper waits for the next packet.
+    var isAwaited: Bool { state.withLock { $0.isAwaited } }
 
     /// Adds a packet with this header, which came at `now`. Never waits.
     package func offer(
@@ -88,12 +96,22 @@ package final class HotQueue: Sendable {
         if isAwaited { _ = wakes.send(()) }
     }
 
+    /// Notes that no more packets come. Those that wait can still be taken.
+    package func close() {
+        state.withLock { $0.isClosed = true }
+        // If the mailbox is full, the keeper wakes up anyway.
+        _ = wakes.send(())
+    }
+
     /// Moves the waiting packets into the empty list `packets`; `nil` stands for one that was left
     /// out. Before that it waits for at most `time`: until a packet is there, or, with
-    /// `collecting`, for the whole time, so that a packet wakes nobody.
-    func take(into packets: inout [Waiting?], waiting time: Duration, collecting: Bool) {
+    /// `collecting`, for the whole time, so that a packet wakes nobody. Returns false when no more
+    /// packets come.
+    func take(into packets: inout [Waiting?], waiting time: Duration, collecting: Bool) -> Bool {
         let waits = state.withLock { state in
-            guard time > .zero, collecting || state.count == 0 else { return false }
+            guard time > .zero, collecting || state.count == 0, !state.isClosed else {
+                return false
+            }
             state.isAwaited = !collecting
             return true
         }
@@ -101,11 +119,12 @@ package final class HotQueue: Sendable {
             var received: [Void] = []
             _ = wakes.receive(into: &received, max: 1, timeout: time)
         }
-        state.withLock { state in
+        return state.withLock { state in
             state.isAwaited = false
             swap(&state.packets, &packets)
             state.first = 0
             state.byteCount = 0
+            return !state.isClosed
         }
     }
 }

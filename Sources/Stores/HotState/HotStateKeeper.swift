@@ -49,6 +49,8 @@ package final class HotStateKeeper {
     private static let connectTimeout = Duration.seconds(1)
     /// The timeout of a round trip. An answer usually takes some milliseconds.
     private static let answerTimeout = Duration.seconds(2)
+    /// The longest time for the last values, after the last packet. `WriterThreads` waits longer.
+    private static let endNanoseconds: Int64 = 1_000_000_000
     /// The interval at which the marker is renewed and checked.
     private static let markerNanoseconds: Int64 = 500_000_000
     /// The most keys of one round trip: far below what a pipeline of `ValkeyConnection` may hold.
@@ -101,8 +103,9 @@ package final class HotStateKeeper {
             "hot-state", capacity: { HotQueue.packetsMax }, depth: { [weak queue] in queue?.count })
     }
 
-    /// Runs on the calling thread until shutdown is requested. A failure is reported, never thrown,
-    /// because the rest of the service continues.
+    /// Runs on the calling thread until the queue is closed and its values are in Valkey, as far as
+    /// Valkey takes them. A failure is reported, never thrown, because the rest of the service
+    /// continues.
     package static func run(
         _ settings: Settings, _ queue: HotQueue, namespace: String, context: ServiceContext
     ) {
@@ -113,10 +116,11 @@ package final class HotStateKeeper {
 
     private func run() {
         var packets: [HotQueue.Waiting?] = []
-        while !context.shutdown.isRequested {
+        var mayCome = true
+        while mayCome {
             beat.beat()
             let (time, collecting) = wait
-            queue.take(into: &packets, waiting: time, collecting: collecting)
+            mayCome = queue.take(into: &packets, waiting: time, collecting: collecting)
             for case let packet? in packets {
                 beat.beat()
                 take(packet)
@@ -124,7 +128,24 @@ package final class HotStateKeeper {
             packets.removeAll(keepingCapacity: true)
             write()
         }
+        writeLast()
         session?.close()
+    }
+
+    /// Writes what is pending after the last packet: nobody else would write it. Ends at a failure
+    /// of Valkey.
+    private func writeLast() {
+        let deadline = clock.monotonic() + Self.endNanoseconds
+        while let session, session.isWaiting || table.pendingCount > 0 {
+            let now = clock.monotonic()
+            guard now >= retryAt else { return }
+            guard now < deadline else {
+                return failed(.timeout, "the last values were not written before the end")
+            }
+            beat.beat()
+            pacedUntil = .distantPast
+            write()
+        }
     }
 
     /// How long to wait before the next turn, and whether packets are only collected meanwhile. The

@@ -17,6 +17,8 @@ extension TapeReaders {
         /// The reader shares a consumer with others of its stream when it has read all that is
         /// stored. Its filters overlap with those of other such readers only where they are equal.
         package let sharesConsumer: Bool
+        /// What the reader is among those of its partition, for events; `nil` for the usual one.
+        package var role: String?
         private let patterns: [SubjectFilter]
 
         package init(

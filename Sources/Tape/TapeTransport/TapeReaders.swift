@@ -7,8 +7,7 @@ package import TapeProtocol
 
 /// Reads partitions of the tape: carries out what each partition's `ReaderLane` decides.
 ///
-/// The workers of operators, the intake of the writer, the hot state and `RangeReader` have one
-/// each.
+/// The workers of operators, the intake of the writer and `RangeReader` have one each.
 ///
 /// One thread owns it. Packets and statuses come to that thread's mailbox as `TapeEvent.delivery`
 /// and are handed to `handle`. Reading a stream's description and making a consumer block, but
@@ -414,8 +413,9 @@ package final class TapeReaders {
 
     func name(_ reader: Int) -> String {
         let input = readers[reader].input
+        let readsFor = input.role.map { "\(group) \($0)" } ?? group
         return readers[reader].share == nil
-            ? "\(group) partition \(input.partition)" : "\(group) shared \(input.stream)"
+            ? "\(readsFor) partition \(input.partition)" : "\(group) shared \(input.stream)"
     }
 
     private func readStream(_ reader: Int) {

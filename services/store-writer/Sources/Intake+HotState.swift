@@ -14,8 +14,10 @@ extension Intake {
     /// Adds a tail for each input. The tail of input i is the reader i + `inputs.count`.
     func addTails() {
         for input in inputs.indices {
-            let tail = readers.add(readers.input(input))
-            precondition(tail == self.tail(of: input), "tails follow the inputs")
+            var tail = readers.input(input)
+            tail.role = "tail"
+            let index = readers.add(tail)
+            precondition(index == self.tail(of: input), "tails follow the inputs")
         }
     }
 
@@ -24,24 +26,31 @@ extension Intake {
     /// Hands a packet of an input or of a tail over to the hot state, if it is for it.
     func handOver(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
         guard let hotQueue, header.tickCount > 0,
-            reader >= inputs.count || inputs[reader].isOpen && isForHotState(message, of: reader)
+            reader >= inputs.count
+                || inputs[reader].isOpen && isForHotState(message, of: reader, hotQueue)
         else { return }
         hotQueue.offer(
             message, header, streamCreated: readers.streamCreated(reader), now: clock.monotonic())
     }
 
-    private func isForHotState(_ message: NatsMessage, of input: Int) -> Bool {
+    private func isForHotState(
+        _ message: NatsMessage, of input: Int, _ hotQueue: HotQueue
+    ) -> Bool {
         inputs[input].feed.admits(
-            readers.nearness(input),
-            stored: message.withReplyTo { PulledMessage(ofReplySubject: $0)?.time } ?? .undefined,
-            now: clock.now())
+            readers.nearness(input), age: age(of: message), life: hotQueue.lifeNanoseconds)
+    }
+
+    /// Returns how long ago the tape stored a packet, by the clocks of this host and of the server.
+    private func age(of message: NatsMessage) -> Int64 {
+        let stored = message.withReplyTo { PulledMessage(ofReplySubject: $0)?.time }
+        return clock.now().nanoseconds(since: stored ?? .undefined)
     }
 
     /// Opens tails of owned inputs whose readers have not been at the tape's end for a while, and
-    /// closes those whose readers are there again.
+    /// closes those whose readers have been there again for a while.
     func feedHotState() {
         let now = clock.monotonic()
-        guard hotQueue != nil, now >= fedAt + Self.feedNanoseconds else { return }
+        guard let hotQueue, now >= fedAt + Self.feedNanoseconds else { return }
         fedAt = now
         for input in inputs.indices where slots[input / 2].tenure != nil {
             let order = inputs[input].feed.follow(
@@ -49,19 +58,20 @@ extension Intake {
                 isTailStopped: readers.problem(tail(of: input)) != nil, isSteady: isSteady,
                 now: now)
             switch order {
-            case .open:
-                let start = clock.now().advanced(byNanoseconds: -HotFeed.recentNanoseconds)
+            case .open(let back):
+                let start = clock.now().advanced(
+                    byNanoseconds: -min(back, hotQueue.lifeNanoseconds))
                 readers.open(tail(of: input), from: .time(start))
             case .close: readers.close(tail(of: input))
             case nil: break
             }
         }
-        metrics.tails.set(Double(inputs.count { $0.feed == .tail }))
+        metrics.tails.set(Double(inputs.count { $0.feed.isTail }))
     }
 
     /// Ends the feed of an input whose partition is not owned any more.
     func unfeed(_ input: Int) {
-        if inputs[input].feed == .tail { readers.close(tail(of: input)) }
+        if inputs[input].feed.isTail { readers.close(tail(of: input)) }
         inputs[input].feed = .undecided
     }
 }

@@ -137,8 +137,7 @@ extension Intake {
     private func open(_ input: Int) {
         guard let stored = inputs[input].stored else { return }
         inputs[input].isOpen = true
-        // Where the reader begins, it may be far from the tape's end.
-        if inputs[input].feed == .rows { inputs[input].feed = .undecided }
+        inputs[input].feed = inputs[input].feed.reopened(clock.monotonic())
         readers.open(input, at: stored.position)
         if !isSteady || workers[slots[input / 2].worker].isHeld { readers.hold(input) }
     }

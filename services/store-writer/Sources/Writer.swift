@@ -53,7 +53,10 @@ struct Writer: Sendable {
         }
         var membership: (any WriterMembership)?
         do {
-            let hotQueue = settings.hotState.map { _ in HotQueue(context.telemetry.metrics) }
+            let hotQueue = settings.hotState.map {
+                HotQueue(context.telemetry.metrics, life: $0.life)
+            }
+            threads.hotQueue = hotQueue
             let port = try start(hotQueue, ending, &threads)
             threads.others.append(try letters.startCourier())
             if let hot = settings.hotState, let hotQueue {

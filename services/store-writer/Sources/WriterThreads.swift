@@ -1,3 +1,4 @@
+import HotState
 import Primitives
 import ServiceRuntime
 
@@ -15,6 +16,8 @@ struct WriterThreads {
     var others: [ServiceThread] = []
     var maintenance: ServiceThread?
     var queues: WorkerQueues?
+    /// The packets on their way from the intake to the hot state.
+    var hotQueue: HotQueue?
 
     /// Waits for the threads after they were told to end. A thread that is in a call without an
     /// answer is left behind. That loses nothing: a worker's session ends with the process, and its
@@ -22,6 +25,9 @@ struct WriterThreads {
     func end(_ context: ServiceContext, within timeout: Duration = WriterThreads.endTimeout) {
         let deadline = context.clock.deadline(after: timeout)
         join(intake, until: deadline, context)
+        // Not earlier: what the intake has read until a partition is handed over is written to
+        // Valkey by this process or by nobody.
+        hotQueue?.close()
         for queue in queues?.all ?? [] { queue.wake() }
         for (number, thread) in workers.enumerated()
         where !join(thread, until: deadline, context) {

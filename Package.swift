@@ -423,8 +423,7 @@ let package = Package(
             path: "Benchmarks/OperatorBenchmark", exclude: ["foreign_engines.py"],
             swiftSettings: strict),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
-        // `.ci/packet-instructions.py` counts its instructions. It stands on pure modules alone, so
-        // that its release build is quick.
+        // For `.ci/packet-instructions.py`: pure modules alone, so that its build is quick.
         .executableTarget(
             name: "PacketInstructions", dependencies: tape + ["OperatorGraph", "StreamCore"],
             path: "Benchmarks/PacketInstructions", exclude: ["bounds.json"],

@@ -39,6 +39,19 @@ struct StackPlanTests {
         #expect(try testPlan(folder, withServices: false).units.count == 6)
     }
 
+    @Test(
+        "nats-server has room for the five streams that were asked for",
+        arguments: [
+            (nil, "8589934592"), ("1GiB", "8589934592"), ("4GiB", "23622320128"),
+            ("9223372036854775807", "9223372036854775807"), ("much", "8589934592"),
+        ] as [(String?, String)])
+    func natsRoom(_ streamBytes: String?, _ room: String) throws {
+        let folder = try TemporaryFolder()
+        let settings = streamBytes.map { ["MDS_STREAM_BYTES=\($0)"] } ?? []
+        let nats = try #require(testPlan(folder, settings: settings).units.first)
+        #expect(nats.environment["NATS_STORE_BYTES_MAX"] == room)
+    }
+
     @Test("no secret stands on a command line")
     func secretsStayHidden() throws {
         let folder = try TemporaryFolder()

@@ -18,6 +18,9 @@ struct StackPlan: Equatable, Sendable {
     static let natsConsumer = "consumer"
     static let valkeyWriter = "writer"
     static let valkeyReader = "reader"
+    /// The least that nats-server may store, and its room for buckets and letters.
+    static let natsStoreBytesMin: Int64 = 8 << 30
+    static let natsSpareBytes: Int64 = 2 << 30
     /// The environment variable of every process of a stack that names the stack's folder. It
     /// identifies what a killed supervisor left running.
     static let marker = "TAPELINE_STACK"
@@ -65,7 +68,7 @@ struct StackPlan: Equatable, Sendable {
                 "NATS_PORT": "\(ports[.nats])",
                 "NATS_MONITOR_PORT": "\(monitor)",
                 "NATS_STORE_DIR": quoted(home.natsStore),
-                "NATS_STORE_BYTES_MAX": "8GB",
+                "NATS_STORE_BYTES_MAX": "\(natsStoreBytes)",
                 "NATS_GATEWAY_PASSWORD": secrets[.natsGateway],
                 "NATS_OPERATOR_PASSWORD": secrets[.natsOperator],
                 "NATS_WRITER_PASSWORD": secrets[.natsWriter],
@@ -74,6 +77,20 @@ struct StackPlan: Equatable, Sendable {
             ],
             check: .http(port: monitor, path: "/healthz?js-enabled-only=true"),
             logPath: home.log("nats-server"), address: address(.nats))
+    }
+
+    /// The bytes that nats-server may store: the tape's streams, and what else it stores.
+    private var natsStoreBytes: Int64 {
+        do throws(ToolError) {
+            let stream = try SetupCommand().sizes(settings.environment(for: .writer)).stream
+            let streams = Int64(TapeNames.tickStreams + 1)
+            let (bytes, overflow) = stream.multipliedReportingOverflow(by: streams)
+            guard !overflow, bytes < .max - Self.natsSpareBytes else { return .max }
+            return max(Self.natsStoreBytesMin, bytes + Self.natsSpareBytes)
+        } catch {
+            // The check of the configuration names what is wrong with the value.
+            return Self.natsStoreBytesMin
+        }
     }
 
     /// The shipped configuration has permissions for the namespace `md` only.

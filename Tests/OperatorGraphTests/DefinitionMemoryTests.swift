@@ -90,15 +90,23 @@ struct DefinitionMemoryTests {
         }
     }
 
-    @Test("thousands of symbols are known at once")
-    func holdsMany() throws {
+    /// Returns a memory in which the definition of each packet has the packet's number.
+    private func remembering(
+        _ packets: [(bytes: [UInt8], message: MessageBounds)]
+    ) -> DefinitionMemory {
         var memory = DefinitionMemory()
-        let packets = try (0..<5_000).map { try packet("SYM\($0)") }
         for (number, one) in packets.enumerated() {
             one.bytes.withRawSpan {
                 memory.note(one.message, in: $0, source: 0, symbol: UInt32(number))
             }
         }
+        return memory
+    }
+
+    @Test("thousands of symbols are known at once")
+    func holdsMany() throws {
+        let packets = try (0..<5_000).map { try packet("SYM\($0)") }
+        let memory = remembering(packets)
         for (number, one) in packets.enumerated() {
             one.bytes.withRawSpan {
                 #expect(memory.symbol(of: one.message, in: $0, source: 0) == UInt32(number))
@@ -108,7 +116,6 @@ struct DefinitionMemoryTests {
 
     @Test("names of all lengths are known, and no two are taken for one")
     func knowsNamesOfAllLengths() throws {
-        var memory = DefinitionMemory()
         var names: [String] = []
         for length in 1...40 {
             names.append(String(repeating: "A", count: length))
@@ -119,11 +126,7 @@ struct DefinitionMemoryTests {
             }
         }
         let packets = try names.map { try packet($0) }
-        for (number, one) in packets.enumerated() {
-            one.bytes.withRawSpan {
-                memory.note(one.message, in: $0, source: 0, symbol: UInt32(number))
-            }
-        }
+        let memory = remembering(packets)
         for (number, one) in packets.enumerated() {
             one.bytes.withRawSpan {
                 #expect(memory.symbol(of: one.message, in: $0, source: 0) == UInt32(number))

@@ -23,10 +23,9 @@ struct CopyRun {
     var isBesidePsycopg = false
 
     func run() throws -> Bool {
-        let table = kind.sink.rawValue
         try database.psql("DROP INDEX IF EXISTS \(table)_symbol_ts")
         if isIndexed {
-            try database.psql("CREATE INDEX \(table)_symbol_ts ON \(table) (symbol, ts DESC)")
+            try database.psql("CREATE INDEX \(table)_symbol_ts ON \(table) (symbol, ts)")
         }
         // Each session has its own rows, as each worker of the writer has its own partitions.
         let shares = try (0..<sessions).map { share in
@@ -62,6 +61,9 @@ struct CopyRun {
         if isBesidePsycopg { try besidePsycopg(total / best(ours)) }
         return ratio >= Self.ratioMin
     }
+
+    /// The table that has the rows: `trades` and `quotes` are views.
+    private var table: String { String(columns.prefix { $0 != " " }) }
 
     /// The table with its columns, as in COPY.
     var columns: String {

@@ -32,7 +32,7 @@ struct Feeds: Sendable {
 ///
 /// Every tick has a number, which is its size, so that it can be recognised on the tape. Half of
 /// the ticks are level 1, in the forms that TWS sends: a price with its size and then the size
-/// again, or only a size, or a trade in four messages of which one becomes a tick.
+/// again, or only a size, or a trade in five messages of which one becomes a tick.
 struct TickScript: Sendable {
     struct Part: Sendable {
         /// The offset after its bytes, and the number after its ticks.
@@ -95,6 +95,8 @@ struct TickScript: Sendable {
             let request = one(feeds.level1)
             let line = "\(price);\(size);\(milliseconds);\(size);\(price)1234;false"
             message(["46", "6", request, "48", line])
+            // Without it, a trade waits until it counts as unreported.
+            message(["46", "6", request, "77", line])
             message(["46", "6", request, "45", "\(milliseconds / 1_000)"])
             message(["1", "6", request, "4", price, "\(size)", "0"])
             message(["2", "6", request, "5", "\(size)"])

@@ -41,7 +41,7 @@ package final class HotStateKeeper {
     private static let answerWait = Duration.milliseconds(20)
     /// The shortest time from the beginning of a round trip to that of the next one, so that the
     /// values of several packets go into one. A round trip after a quiet time begins immediately.
-    private static let paceNanoseconds: Int64 = 2_000_000
+    package static let paceNanoseconds: Int64 = 2_000_000
     /// The first and the longest wait after a failure of Valkey.
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(5)

@@ -82,6 +82,15 @@ func benchmark(_ name: String, uses dependencies: [Target.Dependency]) -> Target
         path: "Benchmarks/\(name)", swiftSettings: strict)
 }
 
+/// A benchmark that runs services on real servers.
+func serverBenchmark(_ name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: tape + dependencies
+            + ["BenchmarkRows", "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport"],
+        path: "Benchmarks/\(name)", swiftSettings: strict)
+}
+
 /// A program: its target has a name of its own, because `tapeline` is no name for a module.
 func program(
     _ name: String, at path: String, uses dependencies: [Target.Dependency]
@@ -432,55 +441,33 @@ let package = Package(
         .executableTarget(
             name: "CBareTape", path: "Benchmarks/CBareTape",
             linkerSettings: [.linkedLibrary("nats")]),
-        .executableTarget(
-            name: "TapeBenchmark",
-            dependencies: tape + [
-                "BenchmarkRows", "CBareTape", "Membership", "MembershipTransport", "NatsTransport",
-                "ServiceRuntime", "TapeKeeping", "TapeTransport", "TestSupport",
-            ],
-            path: "Benchmarks/TapeBenchmark", swiftSettings: strict),
+        serverBenchmark(
+            "TapeBenchmark",
+            uses: ["CBareTape", "Membership", "MembershipTransport", "TapeKeeping"]),
         .executableTarget(
             name: "CBareHot", path: "Benchmarks/CBareHot",
             linkerSettings: [.linkedLibrary("nats"), .linkedLibrary("hiredis")]),
-        .executableTarget(
-            name: "HotStateBenchmark",
-            dependencies: tape + [
-                "BenchmarkRows", "CAllocationCounter", "CBareHot", "HotState", "NatsTransport",
-                "ServiceRuntime", "ServiceTestSupport", "TapeTransport", "TestSupport",
-                "ValkeyClient",
-            ],
-            path: "Benchmarks/HotStateBenchmark", swiftSettings: strict),
-        .executableTarget(
-            name: "TakeoverBenchmark",
-            dependencies: tape + [
-                "BenchmarkRows", "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
-            ],
-            path: "Benchmarks/TakeoverBenchmark", swiftSettings: strict),
+        serverBenchmark(
+            "HotStateBenchmark",
+            uses: [
+                "CAllocationCounter", "CBareHot", "HotState", "ServiceTestSupport", "ValkeyClient",
+            ]),
+        serverBenchmark(
+            "WorkersBenchmark",
+            uses: ["OperatorGraph", "OperatorWorker", "StreamCore"]),
         .executableTarget(
             name: "StoreBenchmark",
             dependencies: ["CAllocationCounter", "PostgresClient", "StoreSinks", "TestSupport"]
                 + ["BenchmarkRows", "TapeCodec", "MarketModel", "Primitives"],
             path: "Benchmarks/StoreBenchmark", exclude: ["copy_psycopg.py"], swiftSettings: strict),
-        .executableTarget(
-            name: "WriterBenchmark",
-            dependencies: tape + [
-                "BenchmarkRows", "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
-            ],
-            path: "Benchmarks/WriterBenchmark", swiftSettings: strict),
-        .executableTarget(
-            name: "RepairBenchmark",
-            dependencies: tape + [
-                "BenchmarkRows", "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
-            ],
-            path: "Benchmarks/RepairBenchmark", swiftSettings: strict),
-        .executableTarget(
-            name: "IBKRBenchmark",
-            dependencies: tape + [
-                "BenchmarkRows", "CAllocationCounter", "CBareTape", "IBEngine", "IBKRProvider",
-                "IBSimulator", "NatsTransport", "ProviderKit", "ServiceRuntime", "TapeTransport",
-                "TestSupport",
-            ],
-            path: "Benchmarks/IBKRBenchmark", swiftSettings: strict),
+        serverBenchmark("WriterBenchmark"),
+        serverBenchmark("RepairBenchmark"),
+        serverBenchmark(
+            "IBKRBenchmark",
+            uses: [
+                "CAllocationCounter", "CBareTape", "IBEngine", "IBKRProvider", "IBSimulator",
+                "ProviderKit",
+            ]),
         .executableTarget(
             name: "IBProtocolBenchmark",
             dependencies: ["CAllocationCounter", "IBProtocol", "MarketModel", "Primitives"]

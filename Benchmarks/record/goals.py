@@ -9,6 +9,8 @@ COPY_GOAL = 0.5
 COPY_ROW = ("WriterBenchmark", "ticks to rows, shipped")
 OPERATOR_ROW = ("OperatorBenchmark", "{} symbols: graph, decode and 1s")
 OPERATOR_GOAL = 125
+WORKERS_ROW = ("WorkersBenchmark", "ticks of 20 us each by two workers")
+WORKERS_GOAL = 1.7
 LOOP_GOAL = 0.5
 
 
@@ -30,6 +32,10 @@ def goals(record):
         found = whole["highest_rate"] / median(copied["peer_values"])
         rows.append(["the highest rate of which every tick becomes a row, beside `\\copy` by one session",
                      f"≥ {COPY_GOAL:.0%} of it", f"{found:.0%}", found >= COPY_GOAL])
+    shared = row(record, WORKERS_ROW)
+    if shared and ratio(shared):
+        rows.append(["two workers, 20 us a tick, beside one", f"≥ {WORKERS_GOAL} times",
+                     number(ratio(shared)), ratio(shared) >= WORKERS_GOAL])
     return rows + operators(record)
 
 

@@ -41,8 +41,8 @@ PROGRAMS = (
             turns=1, seconds_max=1800),
     Program("HotStateBenchmark", "2 1 10000", "6 1", "10 1"),
     Program("RepairBenchmark", None, "10 read repair", "100 read repair", turns=1, seconds_max=1800),
-    Program("TakeoverBenchmark", "kills 2 handovers 2", "kills 20 handovers 6",
-            "kills 100 handovers 10 calm 60", turns=1, seconds_max=3600),
+    Program("WorkersBenchmark", "kills 2 handovers 2 share 50000", "kills 20 handovers 6 share",
+            "kills 100 handovers 10 calm 60 share", turns=1, seconds_max=3600),
 )
 
 
@@ -85,7 +85,9 @@ def run(folder, program, words, log, tell):
     if status < 0 and seconds >= program.seconds_max:
         problem = f"not over after {program.seconds_max} s"
     elif status != 0:
-        problem = f"ended with {status}: {last or 'it said nothing'}"
+        # The record says nothing of where the checkout is.
+        said = last.replace(f"{folder.parents[1]}/", "")
+        problem = f"ended with {status}: {said or 'it said nothing'}"
     return Run(rows, seconds, problem, status == 1 and last.startswith("failed:") and bool(rows))
 
 

@@ -1,19 +1,21 @@
 import BenchmarkRows
 internal import Glibc
 
-/// Measures how long partitions pause when their owner changes, with the shipped services and a
-/// real nats-server that syncs every write. Fails if a mark is missed.
+/// Measures how long partitions pause when their owner changes, and how workers share work, with
+/// the shipped services and a real nats-server that syncs every write. Fails if a mark is missed.
 ///
-///     TakeoverBenchmark [kills [COUNT]] [handovers [COUNT]] [[loops N] calm [SECONDS]]
+///     WorkersBenchmark [kills [COUNT]] [handovers [COUNT]] [[loops N] calm [SECONDS]]
+///                      [share [TICKS]]
 ///
 /// - kills: a worker is killed. The time ends when the markers of new epochs are acknowledged for
 ///   all partitions it owned.
 /// - handovers: a worker is asked to end. The time is the pause of each of its partitions.
 /// - calm: N busy loops (8) and constant fsyncs. No partition may change its owner, and no thread
-///   may
-///   be treated as hanging.
+///   may be treated as hanging.
+/// - share: one worker reads a tape of TICKS that is there before it, and two read the same. Each
+///   tick costs them 20 µs.
 @main
-struct TakeoverBenchmark {
+struct WorkersBenchmark {
     static let lease = 0.5
     /// Seconds beyond the lease.
     static let takeoverMark = 0.25
@@ -21,6 +23,7 @@ struct TakeoverBenchmark {
 
     static func main() throws {
         var words = BenchmarkRow.words
+        if BusyWorker.isWanted { BusyWorker.run() }
         if words.isEmpty { words = ["kills", "handovers"] }
         var isClean = true
         var loops = 8
@@ -32,10 +35,11 @@ struct TakeoverBenchmark {
             case "handovers": isClean = try HandoverRun.run(count: count ?? 10) && isClean
             case "loops": loops = max(1, count ?? loops)
             case "calm": isClean = try CalmRun.run(seconds: count ?? 60, loops: loops) && isClean
+            case "share": isClean = try ShareRun.run(ticks: count ?? 1_500_000) && isClean
             default:
                 print(
-                    "there is no \(words[index]): kills, handovers, loops, calm, each with a number"
-                )
+                    "there is no \(words[index]): kills, handovers, loops, calm, share, "
+                        + "each with a number")
                 exit(64)
             }
             index += count == nil ? 1 : 2

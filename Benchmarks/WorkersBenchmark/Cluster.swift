@@ -27,7 +27,18 @@ final class Cluster {
     private var starts = 0
     private var ports: [String: UInt16] = [:]
 
-    init(workers count: Int, ticksPerSecond: Int) throws {
+    /// What each worker is: the shipped one, or this program as a busy one.
+    private let worker: (product: String, keys: [String: String])
+
+    /// A market that goes on without end.
+    convenience init(workers count: Int, ticksPerSecond: Int) throws {
+        try self.init(market: ["SYNTHETIC_RATE": "\(ticksPerSecond)"], busy: false)
+        for number in 0..<count { try startWorker("worker-\(number)") }
+        try settle()
+    }
+
+    /// Without workers at first.
+    init(market: [String: String], busy: Bool) throws {
         server = try NatsServer(syncInterval: "always")
         folder = try TemporaryFolder("takeover")
         guard let names = TapeNames(namespace: "md", partitions: Self.partitions) else {
@@ -38,13 +49,14 @@ final class Cluster {
             NatsConfiguration(urls: [server.url], clientName: "benchmark"), names: names,
             telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
             readiness: Readiness())
+        let graph = try folder.write(BusyWorker.graph, to: "graph.yaml")
+        worker =
+            busy
+            ? ("WorkersBenchmark", ["OPERATOR_GRAPH": graph, BusyWorker.key: "1"])
+            : ("operator-worker", [:])
         gateway = try start(
             "provider-gateway", "gateway-0",
-            [
-                "SYNTHETIC_RATE": "\(ticksPerSecond)", "SYNTHETIC_SYMBOLS": Self.symbols,
-            ])
-        for number in 0..<count { try startWorker("worker-\(number)") }
-        try settle()
+            market.merging(["SYNTHETIC_SYMBOLS": Self.symbols]) { $1 })
     }
 
     deinit {
@@ -54,7 +66,7 @@ final class Cluster {
     }
 
     func startWorker(_ name: String) throws {
-        workers[name] = try start("operator-worker", name, [:])
+        workers[name] = try start(worker.product, name, worker.keys)
     }
 
     /// Sends SIGKILL. Returns the monotonic time just before it.
@@ -103,6 +115,16 @@ final class Cluster {
         let answer = try HTTPProbe.get(
             host: "127.0.0.1", port: port, path: "/metrics", timeout: .seconds(10))
         return String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
+    }
+
+    /// The sum of a metric over its labels; 0 while a process does not answer yet.
+    func total(_ metric: String, of name: String) throws -> Double {
+        guard workers[name]?.isRunning ?? gateway?.isRunning ?? false else {
+            throw Unusable("\(name) has ended: \(try log(name).suffix(1_000))")
+        }
+        guard let lines = try? metrics(of: name) else { return 0 }
+        return lines.filter { $0.hasPrefix("\(metric) ") || $0.hasPrefix("\(metric){") }
+            .reduce(0) { $0 + ($1.split(separator: " ").last.flatMap { Double($0) } ?? 0) }
     }
 
     /// Returns the longest silence of any watched thread of the living processes, in seconds.

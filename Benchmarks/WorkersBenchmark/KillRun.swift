@@ -44,7 +44,7 @@ enum KillRun {
         print("kill to the last marker acknowledged: \(last.text)")
         print("kill to each marker acknowledged: \(Distribution(each).text)")
         try tell(cluster)
-        let mark = TakeoverBenchmark.lease + TakeoverBenchmark.takeoverMark
+        let mark = WorkersBenchmark.lease + WorkersBenchmark.takeoverMark
         last.tell("a worker is killed: to the last marker", mark: mark)
         let isMet = last.quantile(0.99) < mark
         print("mark: p99 below \(Int(mark * 1_000)) ms: \(isMet ? "met" : "MISSED")")

@@ -48,9 +48,9 @@ enum HandoverRun {
         let all = Distribution(pauses)
         legs.tell()
         print("pause of a partition: \(all.text)")
-        all.tell("a worker ends: pause of a partition", mark: TakeoverBenchmark.handoverMark)
-        let isMet = all.quantile(0.99) < TakeoverBenchmark.handoverMark
-        let mark = Int(TakeoverBenchmark.handoverMark * 1_000)
+        all.tell("a worker ends: pause of a partition", mark: WorkersBenchmark.handoverMark)
+        let isMet = all.quantile(0.99) < WorkersBenchmark.handoverMark
+        let mark = Int(WorkersBenchmark.handoverMark * 1_000)
         print("mark: p99 below \(mark) ms: \(isMet ? "met" : "MISSED")")
         return isMet
     }

@@ -100,6 +100,8 @@ import Testing
             #expect(
                 outcome.latency(0.99) <= 100 * Self.millisecond, "seed \(seed): \(shown(outcome))")
             #expect(outcome.packets <= 400 * Int(Self.seconds), "seed \(seed): \(shown(outcome))")
+            // The lanes leave together, as far as the streams take them.
+            #expect(outcome.departures <= 25 * Int(Self.seconds), "seed \(seed): \(shown(outcome))")
             let quick = run(.quick, .quick, ticks: ticks, seed: seed)[0]
             #expect(outcome.packets < quick.packets, "seed \(seed)")
         }

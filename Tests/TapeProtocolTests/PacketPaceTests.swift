@@ -89,6 +89,27 @@ import Testing
         #expect(lanes.turn(at(286)) == [2])
     }
 
+    @Test("collecting: what waits leaves together, and what is held up lets nothing leave early")
+    func collectingTogether() {
+        let lanes = pace(.frugal)
+        lanes.ticks([2])
+        #expect(lanes.turn(at(0)) == [])
+        lanes.ticks([0, 5])
+        #expect(lanes.turn(at(50)) == [])
+        #expect(lanes.turn(at(95)) == [0, 2, 5])
+        // All of them are in flight when the next ticks are due.
+        lanes.ticks([2])
+        #expect(lanes.turn(at(100)) == [])
+        #expect(lanes.turn(at(195)) == [])
+        lanes.ticks([4])
+        #expect(lanes.turn(at(200)) == [])
+        lanes.answer(2, at(210))
+        #expect(lanes.turn(at(210)) == [2])
+        // After that late answer ticks wait for half of the aim.
+        #expect(lanes.turn(at(249)) == [])
+        #expect(lanes.turn(at(250)) == [4])
+    }
+
     @Test("answers that take longer than the aim leave half of it for collecting")
     func half() {
         let lanes = pace(.collect(20 * Self.millisecond))

@@ -9,11 +9,14 @@ package import TapeCodec
 ///   when they are frequent (`PacketBeat`), as long as a stream has no more packets than cycles of
 ///   `cycleNanoseconds` through its lanes need. With more ticks, its lanes take turns in such
 ///   cycles, however late the answers come: with more packets they would come later still.
-/// - *collecting*: a lane's first tick waits as long as the aim permits, and others join it.
+/// - *collecting*: the source's first tick waits as long as the aim permits, and others join it.
+///   Then the lanes that have ticks leave together, because packets that leave in the same moment
+///   share the wake-ups of the server and of all readers.
 ///
 /// `StreamWindow` limits the packets in flight, so that a slow disk has larger packets instead of a
 /// queue, and `packetsPerSecond` those of the source. A packet that takes no more ticks gains
-/// nothing by waiting, so only that last limit holds it.
+/// nothing by waiting, so only that last limit holds it. *Collecting* needs the first limit only
+/// when answers take longer than a quarter of the aim.
 ///
 /// Pure: times are parameters. `Outflow` calls it once per turn and per acknowledgement. A lane is
 /// named by its number, from 0.
@@ -82,9 +85,9 @@ package struct PacketPace: Sendable {
         /// leave before it, have their times in `closedSince`.
         var waitingSince: MonotonicTime?
         var closedSince: [MonotonicTime] = []
-        /// Whether ticks that were due had to wait, for the packets in flight or the cycles. They
-        /// do not wait for others any more.
-        var isDelayed = false
+        /// Since when ticks that are due have to wait, for the packets in flight or the cycles;
+        /// `nil` when none do. They do not wait for others any more.
+        var delayedSince: MonotonicTime?
         /// When the packet in flight was sent; `nil` after its answer. Then when its first tick
         /// came, and when it was due.
         var sentAt: MonotonicTime?
@@ -98,7 +101,7 @@ package struct PacketPace: Sendable {
         var first = 0
         var window: StreamWindow
         var response = ResponseTime()
-        /// How long a lane's first tick waits for others; 0 with the aim `quick`.
+        /// How long a first tick may wait for others; 0 with the aim `quick`.
         var hold: Int64 = 0
         /// The packets of the cycles. Only the aim `quick` is bound to them.
         var budget: PacketBudget
@@ -117,6 +120,10 @@ package struct PacketPace: Sendable {
     /// held up.
     private var awaitsAnswer = false
     private var isBeat = false
+    /// In a turn with another aim than `quick`: when the ticks that wait have waited long enough.
+    private var collectedAt = MonotonicTime.never
+    /// Whether then all of them leave, because answers take less than a quarter of the aim.
+    private var leavesTogether = false
     /// The state of the lanes in this turn.
     private var states: [LaneState]
     private var lanes: [Lane]
@@ -166,6 +173,7 @@ package struct PacketPace: Sendable {
         chosen.removeAll(keepingCapacity: true)
         began = began ?? now
         (quietUntil, awaitsAnswer, isBeat) = (.never, false, false)
+        beginCollection()
         defer { endTurn(chosen.count, now) }
         let first = firstStream
         for offset in streams.indices {
@@ -179,8 +187,25 @@ package struct PacketPace: Sendable {
         }
     }
 
+    /// Notes when the oldest tick that waits for others has waited as long as the aim permits.
+    /// Ticks that are only held up let no others leave early.
+    private mutating func beginCollection() {
+        guard case .collect(let aim) = aim else { return }
+        var hold = aim
+        leavesTogether = true
+        for stream in streams.indices {
+            let answer = streams[stream].response.bound
+            if answer == 0 || answer > aim / 4 { leavesTogether = false }
+            hold = min(hold, streams[stream].hold)
+        }
+        for lane in lanes.indices where lanes[lane].delayedSince == nil {
+            if let since = lanes[lane].waitingSince { collectedAt = min(collectedAt, since + hold) }
+        }
+    }
+
     /// Notes how many packets the turn had, and until when no tick that comes now leaves.
     private mutating func endTurn(_ count: Int, _ now: MonotonicTime) {
+        collectedAt = .never
         guard case .quick = aim else { return quietUntil = .distantPast }
         beat.left(count, isBeat: isBeat, now: now)
         let step = step(now)
@@ -225,7 +250,11 @@ package struct PacketPace: Sendable {
         for offset in numbers.indices {
             let place = (first + offset) % numbers.count
             let lane = numbers[place]
-            guard states[lane].isReady, states[lane].hasTicks else { continue }
+            guard states[lane].hasTicks else { continue }
+            guard states[lane].isReady else {
+                if now >= collectedAt { delay(lane, now) }
+                continue
+            }
             let isForced = isUrgent || states[lane].isFull
             if !isForced {
                 let dueAt = dueAt(lane, now)
@@ -235,7 +264,7 @@ package struct PacketPace: Sendable {
                 }
                 guard hasTurn(stream, inFlight: inFlight, now) else {
                     firstDelayed = firstDelayed ?? place
-                    lanes[lane].isDelayed = true
+                    delay(lane, now)
                     continue
                 }
             }
@@ -244,7 +273,7 @@ package struct PacketPace: Sendable {
                 return false
             }
             if !isForced { _ = streams[stream].budget.take(now: step(now)) }
-            isBeat = isBeat || !isForced && !lanes[lane].isDelayed
+            isBeat = isBeat || !isForced && lanes[lane].delayedSince == nil
             leaves(lane, now)
             chosen.append(lane)
             inFlight += 1
@@ -285,10 +314,15 @@ package struct PacketPace: Sendable {
     /// Returns when the lane's first tick has waited as long as the aim lets it.
     private func dueAt(_ lane: Int, _ now: MonotonicTime) -> MonotonicTime {
         let since = lanes[lane].waitingSince ?? now
+        if let since = lanes[lane].delayedSince { return since }
         switch aim {
-        case .quick: return lanes[lane].isDelayed ? now : beat.dueAt(since: since)
-        case .collect: return since + streams[lanes[lane].stream].hold
+        case .quick: return beat.dueAt(since: since)
+        case .collect: return collectedAt
         }
+    }
+
+    private mutating func delay(_ lane: Int, _ now: MonotonicTime) {
+        if lanes[lane].delayedSince == nil { lanes[lane].delayedSince = min(now, collectedAt) }
     }
 
     /// Returns the present step of the packets that the cycles hold back.
@@ -299,6 +333,7 @@ package struct PacketPace: Sendable {
 
     /// Returns whether the stream takes one more packet that could still grow.
     private mutating func hasTurn(_ stream: Int, inFlight: Int, _ now: MonotonicTime) -> Bool {
+        guard !leavesTogether else { return true }
         guard inFlight < streams[stream].window.size else {
             streams[stream].window.delayed()
             awaitsAnswer = awaitsAnswer || mayLeave(stream, now)
@@ -326,7 +361,7 @@ package struct PacketPace: Sendable {
     private mutating func leaves(_ lane: Int, _ now: MonotonicTime) {
         lanes[lane].dueAt = min(now, dueAt(lane, now))
         lanes[lane].sentAt = now
-        lanes[lane].isDelayed = false
+        lanes[lane].delayedSince = nil
         if lanes[lane].closedSince.isEmpty {
             lanes[lane].cameAt = lanes[lane].waitingSince ?? now
             lanes[lane].waitingSince = nil

@@ -77,6 +77,11 @@ package final class IBKRProvider: ProviderSource {
         return thread.join(timeout: timeout)
     }
 
+    package var standings: [InstrumentStanding] {
+        let seen = running.withLock({ $0?.report.present }) ?? nil
+        return (seen?.status.instruments ?? []).map { $0.standing }
+    }
+
     package func write(into json: inout JSONWriter) {
         guard let seen = running.withLock({ $0?.report.present }) ?? nil else {
             return json.member("state", "stopped")

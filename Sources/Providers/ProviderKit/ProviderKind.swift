@@ -43,6 +43,9 @@ public struct ProviderKind: Sendable {
     /// is the only one of its source, its instruments do not change while it runs, and its gaps are
     /// not filled. `nil`: the provider gets a list, or learns its instruments from the data.
     public var instruments: Instruments?
+    /// Whether a provider with `instruments` delivers those of its order, and people may change
+    /// these: for another list it is ended, and one more is made.
+    package var isMadeAnew = false
     /// Returns whether its settings ask for delayed data in any case, so that the source of these
     /// has to have a name; `nil`: it never has delayed data.
     public var takesDelayed: (@Sendable (Configuration) -> Bool)?
@@ -67,6 +70,13 @@ public struct ProviderKind: Sendable {
         self.isRecorded = isRecorded
         self.instruments = instruments
         self.make = make
+    }
+
+    /// Returns the same kind with a provider that is made anew for another list of instruments.
+    package func madeAnewForOtherInstruments() -> ProviderKind {
+        var kind = self
+        kind.isMadeAnew = true
+        return kind
     }
 
     /// Returns the same kind with a question for `takesDelayed`.

@@ -60,6 +60,9 @@ public protocol ProviderSource: AnyObject, Sendable {
     /// Writes its present state as members of its object in `/status`. Any thread may call it.
     func write(into json: inout JSONWriter)
 
+    /// What it says of each instrument, for people; empty: it does not say. Any thread may call it.
+    var standings: [InstrumentStanding] { get }
+
     /// Its delayed data, which go into a source of their own; `nil`: it has none.
     var delayed: (any DelayedProvider)? { get }
 }
@@ -74,6 +77,8 @@ public protocol DelayedProvider: ProviderSource {
 
 extension ProviderSource {
     public var isRecorded: Bool { false }
+
+    public var standings: [InstrumentStanding] { [] }
 
     public var delayed: (any DelayedProvider)? { nil }
 

@@ -98,7 +98,7 @@ enum InstrumentItem {
     }
 
     /// The keys of a mapping.
-    private static let keys =
+    static let keys =
         [
             "symbol", "security", "provider_symbol", "exchange", "primary_exchange", "currency",
             "local_symbol", "trading_class", "provider_id", "depth_exchange", "feeds", "providers",

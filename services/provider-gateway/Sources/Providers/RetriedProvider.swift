@@ -61,6 +61,8 @@ final class RetriedProvider: ProviderSource {
 
     var isUrgent: Bool { provider?.isUrgent ?? !isRecorded }
 
+    var standings: [InstrumentStanding] { provider?.standings ?? [] }
+
     // MARK: as a provider
 
     func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {

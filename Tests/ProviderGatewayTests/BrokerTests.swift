@@ -167,4 +167,45 @@ struct BrokerTests {
         let audit = try check(tape, broker)
         #expect(audit.gaps.values.allSatisfy { !$0.isEmpty } && audit.backfilled > 0)
     }
+
+    @Test("the watchlist adds what the broker delivers, and says in its words what it refuses")
+    func watchlist() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "brkw")
+        let broker = try BrokerSimulator(["SPY", "QQQ"], rate: 20, seed: 3)
+        try broker.start()
+        let source = try #require(SourceName("broker"))
+        let spy = try #require(Symbol("SPY"))
+        var contract = Instrument.Contract(.stock)
+        (contract.exchange, contract.currency) = ("SMART", "USD")
+        let gateway = try TestGateway(
+            tape,
+            [
+                "GATEWAY_PROVIDER": "ibkr", "GATEWAY_SOURCE": "broker", "GATEWAY_LIVE": "false",
+                "IBKR_PORT": "\(broker.port)",
+            ],
+            providers: [.interactiveBrokers],
+            instruments: [Instrument(symbol: spy, contract: contract, feeds: .level1)])
+        let running = try gateway.start()
+        let store = try WatchlistStore(tape.client, source)
+        _ = try store.write(try InstrumentJoinTests.list("+QQQ +NOPE"), after: store.read())
+        func told(_ symbol: String) throws -> WatchlistReport.Instrument? {
+            try WatchlistStore.reports(tape.client).reports.first?.instruments
+                .first { $0.symbol.text == symbol }
+        }
+        #expect(try eventually { try told("QQQ")?.state == .subscribed }, "\(shown(gateway))")
+        #expect(try eventually { try told("NOPE")?.state == .refused }, "\(shown(gateway))")
+        #expect(try told("NOPE")?.reason.contains("No security definition") == true)
+        #expect(try told("SPY")?.state == .subscribed && told("QQQ")?.origin == .added)
+        _ = try store.write(try InstrumentJoinTests.list("~QQQ"), after: store.read())
+        #expect(try eventually { try told("QQQ") == nil })
+        #expect(
+            try eventually {
+                try connection(gateway)?["instruments"]?.array?
+                    .compactMap { $0["symbol"]?.string } == ["SPY"]
+            })
+        #expect(try running.stop() == .success)
+        // Its end is on the tape, and no gap of it stays open.
+        let audit = try BrokerTapeAudit(tape, source: "broker")
+        #expect((audit.gaps["QQQ"] ?? []).allSatisfy { $0.to.isDefined })
+    }
 }

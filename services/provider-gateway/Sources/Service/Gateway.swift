@@ -39,10 +39,10 @@ final class Gateway {
         let listener = try PositionListener(client, source: settings.source)
         let letters = try FutureLetters(settings, client: client, context: context)
         defer { letters.stop() }
-        let instruments = settings.instrumentLists.map {
-            InstrumentReload(settings.source, $0, context.telemetry)
-        }
-        if let instruments { context.shutdown.onHangup { instruments.ask() } }
+        let instruments = WantedInstruments(settings, client, context, report)
+        if settings.instrumentLists != nil { context.shutdown.onHangup { instruments.ask() } }
+        try instruments.start()
+        defer { instruments.stop() }
         let ownership = SourceOwnership(membership, shutdown: context.shutdown)
         let gateway = Gateway(
             ownership,
@@ -76,22 +76,45 @@ final class Gateway {
             ownership.wait(Self.waitMax)
             if let reason = ownership.connectionEnd { return connectionGone(reason) }
             if ownership.isLeft { return unpublished == 0 ? .success : .temporary }
+            guard ownership.claim == nil || knowsInstruments() else { continue }
             guard let claim = ownership.begin() else { continue }
             if let ending = try tenure(claim) { return ending }
         }
     }
 
+    /// Reads the watchlist before a tenure, and applies it. Without a link to NATS that fails and
+    /// is tried again in the next turn.
+    private func knowsInstruments() -> Bool {
+        do throws(TapeError) {
+            try parts.instruments?.readWatchlist(parts.client)
+            _ = parts.newInstruments()
+            return true
+        } catch {
+            parts.context.telemetry.emit(
+                SourceNotRead(source: parts.settings.source, reason: "\(error)"))
+            return false
+        }
+    }
+
+    /// Opens the source and works on it. When other instruments are wanted of providers that have
+    /// to be made anew for that, it does so again.
+    private func work(_ claim: Claim) throws -> TenureEnd {
+        while true {
+            var opening = try SourceOpening(parts, claim)
+            let end: TenureEnd
+            switch try opening.run() {
+            case .opened(let source): end = SourceTenure(parts, source).run()
+            case .ended(let early): end = early
+            }
+            guard case .renewed(let left) = end else { return end }
+            unpublished += left
+        }
+    }
+
     /// Runs one tenure. Returns an exit code when the service has to end, else `nil`.
     private func tenure(_ claim: Claim) throws -> ExitCode? {
-        var opening = try SourceOpening(parts, claim)
-        let end: TenureEnd
-        switch try opening.run() {
-        case .opened(let source):
-            end = SourceTenure(parts, source).run()
-        case .ended(let early): end = early
-        }
-        switch end {
-        case .released(let left):
+        switch try work(claim) {
+        case .released(let left), .renewed(let left):
             unpublished += left
             ownership.end(.released)
         case .dropped:

@@ -20,8 +20,9 @@ struct GatewayParts {
     let spool: SourceSpool?
     /// Makes dead letters of ticks that are stamped too far ahead of the time.
     let letters: FutureLetters
-    /// Reads the lists of instruments again; `nil` when there are no lists.
-    let instruments: InstrumentReload?
+    /// Finds out which instruments are wanted; `nil` for the source of delayed data, which has
+    /// those of its live source.
+    let instruments: WantedInstruments?
     /// Returns how much room the tape has left for this source's streams.
     let headroom: @Sendable () -> HeadroomLevel.Level
 

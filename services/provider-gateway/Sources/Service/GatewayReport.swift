@@ -74,6 +74,12 @@ final class GatewayReport: Sendable {
     /// Sets the providers of the present tenure, whose state `/status` shows.
     func show(_ present: [any ProviderSource]) { providers.withLock { $0 = present } }
 
+    /// The providers of the present tenure; empty when there is none.
+    var present: [any ProviderSource] { providers.withLock { $0 } }
+
+    /// Whether this gateway takes and publishes ticks.
+    var isActive: Bool { progress.withLock { $0.role == .active } }
+
     /// Sets the report of the source of delayed data; `nil`: it is not open.
     func show(delayed report: GatewayReport?) { delayed.withLock { $0 = report } }
 

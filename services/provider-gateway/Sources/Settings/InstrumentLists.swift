@@ -13,15 +13,8 @@ struct InstrumentLists: Sendable {
     /// Reads the files. An instrument that none of the source's providers may deliver is a mistake.
     func read() throws(FileMistakes) -> [Instrument] {
         let instruments = try Self.read(files, ConfigurationFiles.read)
-        let mistakes = instruments.filter { instrument in
-            !instrument.providers.isEmpty
-                && !instrument.providers.contains(where: providers.contains)
-        }.map { instrument in
-            FileMistake(
-                file: files.joined(separator: ","), position: nil,
-                what: "nobody delivers \(instrument.symbol): its providers are "
-                    + "\(instrument.providers.joined(separator: ", ")), the source's are "
-                    + "\(providers.joined(separator: ", "))")
+        let mistakes = instruments.compactMap { $0.withoutProvider(of: providers) }.map {
+            FileMistake(file: files.joined(separator: ","), position: nil, what: $0)
         }
         guard mistakes.isEmpty else { throw FileMistakes(Array(mistakes.prefix(100))) }
         return instruments

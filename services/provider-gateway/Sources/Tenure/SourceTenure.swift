@@ -10,6 +10,8 @@ import TickSpool
 enum TenureEnd: Sendable {
     /// The source was given back in order. `left` records are neither on the tape nor in the spool.
     case released(left: Int)
+    /// The source was closed in order, to be opened again with providers for other instruments.
+    case renewed(left: Int)
     /// The group reported that this tenure does not own the source any more: the group has given
     /// the source to another gateway, or to this one again.
     case dropped
@@ -70,6 +72,9 @@ final class SourceTenure {
     private let pause = Mailbox<Never>(capacity: 1)
     /// The source of the delayed data of a provider; `nil`: it would have no name.
     private let delayed: DelayedTenure?
+    /// Whether other instruments are wanted of a provider that is made anew for them. Then the
+    /// tenure ends in order, and the next one begins with them.
+    var isRenewing = false
     /// The orderly end of the providers; `nil` until it has begun.
     private var providerStop: ProviderStop?
     /// When the draining is given up; `distantPast` until it has begun.
@@ -111,8 +116,9 @@ final class SourceTenure {
         // spool decides about them.
         _ = keepInSpool()
         joinDelayed(isReleased: isReleased)
-        if case .released(let own) = end { return .released(left: own + (delayed?.left ?? 0)) }
-        return end
+        guard case .released(let own) = end else { return end }
+        let left = own + (delayed?.left ?? 0)
+        return isRenewing ? .renewed(left: left) : .released(left: left)
     }
 
     /// Waits for the end of the source of delayed data: after an orderly end for what is left of
@@ -148,6 +154,7 @@ final class SourceTenure {
             }
             publish(isSteady: isSteady())
             reportState()
+            if isRenewing { return drain() }
             wait(blocked: blocked)
             if let ending = handle() { return ending }
         }

@@ -19,7 +19,10 @@ final class SyntheticProvider: ProviderSource {
     private static let waitMax = Duration.seconds(1)
 
     let name = providerName
+    /// As configured; the symbols of the market are those of the order.
     private let settings: SyntheticTicks.Settings
+    /// The number of each symbol of the market in the registry; empty before `start`.
+    private let numbers = Mutex<[UInt32]>([])
     private let threads: ThreadWatch
     /// Ticks are computed and sent under its lock. So ticks that are passed over are either in the
     /// channel or never computed.
@@ -39,28 +42,64 @@ final class SyntheticProvider: ProviderSource {
     var resumption: ProviderResumption? { resumed.withLock { $0 } }
 
     func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
+        let wanted = inOrder(order)
+        guard !wanted.isEmpty else { throw SettingsError("a market needs a symbol") }
+        let settings = settings.of(wanted.map(\.symbol))
+        let numbers = wanted.map(\.number)
         let standing = SyntheticStanding(order, SyntheticMarket(settings.market))
         let ticks = SyntheticTicks(
-            settings, behind: standing.ticks, now: channel.moment().wall)
+            settings, behind: standing.ticks, now: channel.moment().wall, numbers: numbers)
+        let missing = standing.missing(until: ticks.since).map { gap in
+            var gap = gap
+            gap.instrument = numbers[Int(gap.instrument)]
+            return gap
+        }
         resumed.withLock {
             $0 = ProviderResumption(
-                passed: ticks.passed, since: ticks.origin, floor: ticks.floor,
-                missing: standing.missing(until: ticks.since), done: ticks.done)
+                passed: ticks.passed, since: ticks.origin, floor: ticks.floor, missing: missing,
+                done: Self.byNumber(ticks.done, numbers))
         }
+        self.numbers.withLock { $0 = numbers }
         market.withLock { $0 = ticks }
         let started = try ServiceThread(name: Self.providerName) { self.run(channel) }
         thread.withLock { $0 = started }
     }
 
-    /// The settings decide what is delivered, so changes of lists have no effect.
+    /// Returns the instruments of an order: first those of the settings, in their order, then the
+    /// others. The market follows from the order of its symbols, and a standby may have numbered
+    /// them in another one.
+    private func inOrder(_ order: ProviderOrder) -> [(number: UInt32, symbol: Symbol)] {
+        let own = settings.market.symbols
+        let places = Dictionary(uniqueKeysWithValues: zip(own, own.indices))
+        return order.instruments.compactMap { number in
+            order.registry.instrument(number).map { (number: number, symbol: $0.symbol) }
+        }.sorted {
+            (places[$0.symbol] ?? Int.max, $0.symbol.text)
+                < (places[$1.symbol] ?? Int.max, $1.symbol.text)
+        }
+    }
+
+    /// Returns ids by the number of the instrument, of ids by symbol.
+    private static func byNumber(_ ids: [UInt64], _ numbers: [UInt32]) -> [UInt64] {
+        var all = [UInt64](repeating: 0, count: (numbers.max().map { Int($0) } ?? -1) + 1)
+        for (number, id) in zip(numbers, ids) { all[Int(number)] = id }
+        return all
+    }
+
+    /// For other instruments the provider is made anew, because another market follows from them.
     func follow(begun: [UInt32], ended: [UInt32]) {}
 
+    var standings: [InstrumentStanding] {
+        numbers.withLock { $0 }.map { InstrumentStanding(instrument: $0, state: .subscribed) }
+    }
+
     func passOver(_ instruments: [UInt32]) -> Timestamp? {
-        var isLost = [Bool](repeating: false, count: settings.market.symbols.count)
-        for number in instruments { isLost[Int(number)] = true }
+        let numbers = numbers.withLock { $0 }
+        let lost = Set(instruments)
+        let isLost = numbers.map { lost.contains($0) }
         return market.withLock { ticks in
             let until = ticks?.passOver(isLost)
-            resumed.withLock { $0?.done = ticks?.done ?? [] }
+            resumed.withLock { $0?.done = Self.byNumber(ticks?.done ?? [], numbers) }
             return until
         }
     }

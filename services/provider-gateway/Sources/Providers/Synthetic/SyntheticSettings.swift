@@ -10,13 +10,11 @@ extension ProviderKind {
         name: SyntheticProvider.providerName, keys: SyntheticTicks.Settings.keys,
         rules: SyntheticTicks.Settings.rules, needsInstruments: false,
         instruments: { configuration throws(SettingsError) in
-            try SyntheticTicks.Settings.symbols(configuration).map {
-                Instrument(symbol: $0, contract: Instrument.Contract(.stock), feeds: [])
-            }
+            try SyntheticTicks.Settings.symbols(configuration).map { Instrument.named($0) }
         }
     ) { context in
         try SyntheticProvider(context)
-    }
+    }.madeAnewForOtherInstruments()
 }
 
 extension SyntheticTicks.Settings {

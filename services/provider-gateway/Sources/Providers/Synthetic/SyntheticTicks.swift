@@ -37,6 +37,20 @@ struct SyntheticTicks: Sendable {
         var missed = Missed.again
         /// `nil` when all stamps are right.
         var ahead: Ahead?
+
+        /// Returns the settings of a market with these symbols. One that the settings do not name
+        /// is stamped ahead only when all of theirs are.
+        func of(_ symbols: [Symbol]) -> Settings {
+            guard symbols != market.symbols else { return self }
+            var other = self
+            other.market.symbols = symbols
+            guard let ahead else { return other }
+            let isAll = ahead.isMeant.allSatisfy { $0 }
+            other.ahead?.isMeant = symbols.map { symbol in
+                market.symbols.firstIndex(of: symbol).map { ahead.isMeant[$0] } ?? isAll
+            }
+            return other
+        }
     }
 
     /// A simulated wrong clock, which stamps the ticks of some symbols ahead of the time.
@@ -73,6 +87,8 @@ struct SyntheticTicks: Sendable {
     }
 
     let market: SyntheticMarket
+    /// The number of each symbol in the source's list.
+    private let numbers: [UInt32]
     /// When this process started the provider, by the wall clock.
     private let opened: Timestamp
     private let settings: Settings
@@ -88,10 +104,14 @@ struct SyntheticTicks: Sendable {
     private(set) var since = Timestamp.undefined
 
     /// Continues where these settings left off. When they never ran, or others ran after them, a
-    /// new market begins after everything on the tape.
-    init(_ settings: Settings, behind standing: Standing, now: Timestamp) {
+    /// new market begins after everything on the tape. Without `numbers` the symbols are numbered
+    /// as in the settings.
+    init(
+        _ settings: Settings, behind standing: Standing, now: Timestamp, numbers: [UInt32]? = nil
+    ) {
         let market = SyntheticMarket(settings.market)
         self.market = market
+        self.numbers = numbers ?? (0..<UInt32(settings.market.symbols.count)).map { $0 }
         self.settings = settings
         opened = now
         let newest = standing.marks.compactMap { $0 }.max { $0.time < $1.time }
@@ -203,7 +223,7 @@ struct SyntheticTicks: Sendable {
     ) {
         for _ in 0..<ticksMax {
             guard isDue(now: now) else { return }
-            let symbol = UInt32(market.symbol(ofTick: next))
+            let symbol = numbers[market.symbol(ofTick: next)]
             switch take(received: now) {
             case .trade(var trade)?:
                 trade.header.symbol = symbol

@@ -253,7 +253,7 @@ let package = Package(
                 "TapeTransport", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
-                "IBSimulator",
+                "IBSimulator", "ProviderKit",
             ]),
 
         program(

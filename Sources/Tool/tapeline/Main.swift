@@ -79,6 +79,7 @@ enum Main {
                 .run(deployment(command.target), shutdown: signals())
         case .trade(let command): return try trade(command, terminal)
         case .source(let command): return try source(command, terminal)
+        case .watchlist(let command): return try watchlist(command, terminal)
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
         case .record, .replay: return try recording(command, terminal)
@@ -121,6 +122,12 @@ enum Main {
     ) throws(ToolError) -> ExitCode {
         try SourceRun(command: command, terminal: terminal)
             .run(deployment(command.target), shutdown: signals())
+    }
+
+    private static func watchlist(
+        _ command: WatchlistCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try WatchlistRun(command: command, terminal: terminal).run(deployment(command.target))
     }
 
     private static func trade(

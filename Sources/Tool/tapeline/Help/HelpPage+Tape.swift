@@ -56,6 +56,7 @@ extension HelpPage {
                 ),
             ]
         ).with([json] + place, examples: ["tapeline source list", "tapeline source retire old"]),
+        watchlist,
         tail,
         HelpTopic(
             "tape", .tape,

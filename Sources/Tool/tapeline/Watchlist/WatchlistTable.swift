@@ -1,0 +1,171 @@
+import MarketModel
+import Primitives
+import TapeTransport
+
+/// The instruments of sources, for a person and for a program: what the gateways report, with who
+/// has added or removed what.
+struct WatchlistTable {
+    struct Source {
+        let report: WatchlistReport
+        let stored: WatchlistStore.Stored
+    }
+
+    /// One line of the table.
+    struct Row: Equatable {
+        let symbol: Symbol
+        /// `file` or `settings` (the gateway's own list), `added`, or `removed`.
+        var origin: String
+        /// What the gateway's provider says; `ending` when the gateway still has what was removed,
+        /// and empty for what is not wanted.
+        var state: String
+        var reason = ""
+        /// The entry of the watchlist; `nil` when there is none.
+        var entry: Watchlist.Entry?
+    }
+
+    /// A gateway that is alive reports once a minute.
+    private static let silentNanoseconds: Int64 = 180_000_000_000
+
+    let sources: [Source]
+    let now: Timestamp
+
+    // MARK: rows
+
+    static func rows(_ source: Source) -> [Row] {
+        let report = source.report
+        var rows: [Row] = report.instruments.map { row($0, source) }
+        let known = Set(report.instruments.map(\.symbol))
+        for (symbol, entry) in source.stored.list.sorted where !known.contains(symbol) {
+            switch entry.change {
+            case .added:
+                rows.append(
+                    Row(
+                        symbol: symbol, origin: "added", state: "waiting",
+                        reason: "its gateway does not have it yet", entry: entry))
+            case .removed:
+                rows.append(Row(symbol: symbol, origin: "removed", state: "", entry: entry))
+            }
+        }
+        return rows.sorted { $0.symbol.text < $1.symbol.text }
+    }
+
+    private static func row(_ known: WatchlistReport.Instrument, _ source: Source) -> Row {
+        let own = source.report.isBySymbol ? "settings" : "file"
+        let entry = source.stored.list[known.symbol]
+        var row = Row(
+            symbol: known.symbol, origin: known.origin == .listed ? own : "added",
+            state: known.state.rawValue, reason: known.reason, entry: entry)
+        switch (known.origin, entry?.change) {
+        case (.listed, .removed(hidesListed: true)?):
+            row.origin = "removed"
+            row.state = known.state == .removed ? "" : "ending"
+        case (.listed, _):
+            // The gateway has not read yet that it is wanted again.
+            if known.state == .removed { row.state = "waiting" }
+        case (.added, .added?): break
+        case (.added, _):
+            row.origin = "removed"
+            row.state = "ending"
+        }
+        return row
+    }
+
+    // MARK: text
+
+    var lines: [String] {
+        guard !sources.isEmpty else {
+            return ["no gateway of this release has opened a source of this tape"]
+        }
+        return sources.enumerated().flatMap { index, source in
+            (index == 0 ? [] : [""]) + lines(of: source)
+        }
+    }
+
+    private func lines(of source: Source) -> [String] {
+        let report = source.report
+        let gateway = report.gateway.isEmpty ? "its gateway" : "gateway \(report.gateway)"
+        var lines = [
+            "source \(report.source) (\(report.providers.joined(separator: ", "))), as \(gateway) "
+                + "reported \(report.time.age(at: now)) ago"
+        ]
+        if now.nanoseconds(since: report.time) > Self.silentNanoseconds {
+            lines.append("its gateway is silent: 'tapeline members' shows whether one runs")
+        }
+        lines += report.problems.map { "problem: \($0)" }
+        if let refusal = source.stored.refusal { lines.append("problem: the record: \(refusal)") }
+        if let fixed = report.fixed { return lines + ["no list to change: \(fixed)"] }
+        let rows = Self.rows(source).map { row in
+            [
+                row.symbol.text, row.origin, row.state.isEmpty ? "-" : row.state,
+                row.entry?.requester ?? "-", row.entry?.time.short ?? "-",
+                Self.line([row.entry?.note ?? "", row.reason]),
+            ]
+        }
+        let head = ["SYMBOL", "FROM", "STATE", "WHO", "WHEN", "WHY"]
+        lines += TextTable.lines([head] + rows)
+        if report.leftOut > 0 {
+            lines.append("\(report.leftOut) instruments have no room in the gateway's report")
+        }
+        return lines
+    }
+
+    /// Returns the texts in one line, which may come from a provider.
+    private static func line(_ texts: [String]) -> String {
+        let text = texts.filter { !$0.isEmpty }.joined(separator: "; ")
+        return String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map {
+                    $0.properties.generalCategory == .control ? " " : $0
+                }))
+    }
+
+    // MARK: JSON
+
+    func json() -> String {
+        var json = JSONWriter(capacity: 4_096)
+        json.object { json in
+            json.member(
+                "sources",
+                array: { json in for source in sources { write(source, into: &json) } })
+        }
+        return json.text
+    }
+
+    private func write(_ source: Source, into json: inout JSONWriter) {
+        let report = source.report
+        json.object { json in
+            json.member("source", report.source.text)
+            json.member("gateway", report.gateway)
+            json.member(
+                "providers",
+                array: { json in for name in report.providers { json.value(name) } })
+            json.member("told", report.time.description)
+            json.member("told_ns", report.time.nanoseconds)
+            json.member("revision", source.stored.revision)
+            json.member("revision_held", report.revision)
+            json.key("fixed")
+            if let fixed = report.fixed { json.value(fixed) } else { json.null() }
+            json.member(
+                "problems",
+                array: { json in for problem in report.problems { json.value(problem) } })
+            json.member("left_out", report.leftOut)
+            json.member(
+                "instruments",
+                array: { json in for row in Self.rows(source) { write(row, into: &json) } })
+        }
+    }
+
+    private func write(_ row: Row, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("symbol", row.symbol.text)
+            json.member("from", row.origin)
+            json.member("state", row.state)
+            json.member("reason", row.reason)
+            guard let entry = row.entry else { return }
+            json.member("who", entry.requester)
+            json.member("time", entry.time.description)
+            json.member("time_ns", entry.time.nanoseconds)
+            json.member("note", entry.note)
+        }
+    }
+}

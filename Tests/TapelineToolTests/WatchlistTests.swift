@@ -215,6 +215,7 @@ struct WatchlistTests {
                 + #"{"symbol":"AMD","outcome":"removed"}]}"# + "\n")
         let list = try store.read().list
         #expect(words(list) == "~AMD +NVDA -QQQ")
+        #expect(added.output.contains("the gateway follows within seconds"))
         let nvda = try #require(Symbol("NVDA"))
         let entry = try #require(list[nvda])
         #expect(entry.requester == Requester.name(bytesMax: 100))
@@ -299,6 +300,18 @@ struct WatchlistTests {
         #expect(failures.lines.withLock { $0 }.isEmpty)
         let symbols = try store.read().list.sorted.map(\.symbol.text)
         #expect(symbols == ["A", "B"].flatMap { name in (0..<6).map { "\(name)\($0)" } })
+    }
+
+    @Test("a gateway that has said nothing for long is named, and what is added waits for it")
+    func silent() throws {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watchlist_f")
+        var report = try Self.report()
+        report.time = report.time.advanced(byNanoseconds: -3_600_000_000_000)
+        try seed(bench, report)
+        let silence = "its gateway has said nothing for 60 min"
+        #expect(try said(bench, ["add", "X", "--note", "x"]).output.contains(silence))
+        let lines = try said(bench, ["list"]).output.split(separator: "\n")
+        #expect(lines[1].hasPrefix(silence) && lines.contains { $0.contains("waiting") })
     }
 
     @Test("a watchlist that a newer release wrote, or that is damaged, is not written over")

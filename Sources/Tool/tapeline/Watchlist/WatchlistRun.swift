@@ -195,8 +195,9 @@ struct WatchlistRun {
             for result in results { terminal.line(sentence(result, report)) }
             if results.contains(where: { $0.outcome != .unchanged }) {
                 terminal.line(
-                    "the gateway follows within seconds: 'tapeline watchlist list' shows what "
-                        + "its provider says")
+                    WatchlistTable.silence(report, at: clock.now())
+                        ?? "the gateway follows within seconds: 'tapeline watchlist list' shows "
+                        + "what its provider says")
             }
             return .success
         }

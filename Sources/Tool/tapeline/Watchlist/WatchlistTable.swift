@@ -23,8 +23,15 @@ struct WatchlistTable {
         var entry: Watchlist.Entry?
     }
 
-    /// A gateway that is alive reports once a minute.
+    /// An active gateway reports once a minute.
     private static let silentNanoseconds: Int64 = 180_000_000_000
+
+    /// Says that no gateway has reported for long; `nil` when one has.
+    static func silence(_ report: WatchlistReport, at now: Timestamp) -> String? {
+        guard now.nanoseconds(since: report.time) > silentNanoseconds else { return nil }
+        return "its gateway has said nothing for \(report.time.age(at: now)): 'tapeline members' "
+            + "shows whether one runs"
+    }
 
     let sources: [Source]
     let now: Timestamp
@@ -88,9 +95,7 @@ struct WatchlistTable {
             "source \(report.source) (\(report.providers.joined(separator: ", "))), as \(gateway) "
                 + "reported \(report.time.age(at: now)) ago"
         ]
-        if now.nanoseconds(since: report.time) > Self.silentNanoseconds {
-            lines.append("its gateway is silent: 'tapeline members' shows whether one runs")
-        }
+        if let silence = Self.silence(report, at: now) { lines.append(silence) }
         lines += report.problems.map { "problem: \($0)" }
         if let refusal = source.stored.refusal { lines.append("problem: the record: \(refusal)") }
         if let fixed = report.fixed { return lines + ["no list to change: \(fixed)"] }

@@ -53,7 +53,7 @@ extension IntegrationTests {
             Damage(
                 name: "a bar that took another's place, and none was there",
                 sql: "UPDATE bars_short SET replaced = replaced + 1 WHERE \(oneBar)",
-                noticed: ["bars_stored"]),
+                noticed: ["bars_stored", "versions_stored"]),
             Damage(
                 name: "bars that are gone; that their series began later is none",
                 sql: "WITH later AS (UPDATE bars_short SET generation = generation + 1 "

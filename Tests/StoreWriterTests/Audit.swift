@@ -13,8 +13,10 @@ enum Audit {
         let name: String
     }
 
-    /// Returns expected|found|ok|detail.
-    static func check(_ name: String, in database: TestDatabase) throws -> String {
+    /// Returns expected|found|ok|detail. The check sees `damage`, which is rolled back after it.
+    static func check(
+        _ name: String, in database: TestDatabase, after damage: String? = nil
+    ) throws -> String {
         let text = try ["audit.sql", "audit-bars.sql"].map { file in
             try String(contentsOfFile: "\(TestDatabase.deployed)/\(file)", encoding: .utf8)
         }.joined(separator: "\n")
@@ -23,6 +25,8 @@ enum Audit {
             throw Unknown(name: name)
         }
         let sql = check.split(separator: "\n").dropFirst().filter { !$0.hasPrefix("\\") }
-        return try database.psql(wholeTime(sql.joined(separator: "\n")))
+        let statement = wholeTime(sql.joined(separator: "\n"))
+        return try database.psql(
+            damage.map { "BEGIN; \($0); \(statement); ROLLBACK" } ?? statement)
     }
 }

@@ -82,7 +82,7 @@ struct BarTableTests {
             try bench.database.psql(
                 """
                 SELECT source, withdrawn, filled, lateness_ns IS NULL,
-                    extract(epoch FROM known_at)::bigint FROM bars ORDER BY source
+                    extract(epoch FROM sent_at)::bigint FROM bars ORDER BY source
                 """) == "desk-1|f|t|t|1700000000\ndesk-2|t|f|t|1700000000")
         #expect(try bench.database.psql("SELECT source FROM bars_standing") == "desk-1")
         let audit = try Audit.check("bars_stored", in: bench.database)
@@ -292,12 +292,13 @@ struct BarTableTests {
         #expect(error?.sqlState == .insufficientPrivilege)
     }
 
-    @Test("a retention of bars is one of both tables, unless they or a series have their own")
+    @Test("a retention of bars is one of its tables, unless they or a series have their own")
     func plan() {
         let parsed = RetentionPlan.parse(["bars=9d", "bars_long=99d", "bars.1s=2d"])
         #expect(parsed.problems.isEmpty)
         #expect(
-            parsed.plan.daysByTable == ["bars_short": 9, "bars_long": 99, "bars.1s": 2])
+            parsed.plan.daysByTable
+                == ["bar_versions": 9, "bars_short": 9, "bars_long": 99, "bars.1s": 2])
         for wrong in ["bars.=1d", "bars.a b=1d", "trades.1s=1d"] {
             #expect(RetentionPlan.parse([wrong]).problems.count == 1, "\(wrong)")
         }

@@ -67,7 +67,9 @@ struct KeyedRowTests {
         #expect(try bench.missing() == "0")
         let audit = try Audit.check("bars_stored", in: bench.database)
         #expect(audit.hasSuffix("|t|"), "\(audit)")
-        #expect(running.service.metric("sink_writes_total{sink=\"bars\"}") == 1_200)
+        #expect(running.service.metric("sink_writes_total{sink=\"bars\"}") == 1_201)
+        let versions = try Audit.check("versions_stored", in: bench.database)
+        #expect(versions == "1261|1261|t|", "\(versions)")
         try running.stop()
     }
 

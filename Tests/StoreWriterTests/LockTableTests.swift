@@ -42,7 +42,7 @@ struct LockTableTests {
             file: "\(TestDatabase.deployed)/audit.sql", variables: ["schema=md"],
             database: database.name)
         let rows = audit.split(separator: "\n").filter { $0.contains("|") }
-        #expect(rows.count == 6 && rows.allSatisfy { $0.contains("|t|") }, "\(audit)")
+        #expect(rows.count == 7 && rows.allSatisfy { $0.contains("|t|") }, "\(audit)")
         let dump = try run(
             ServerPrograms.database("pg_dump"),
             ["-h", "127.0.0.1", "-p", "\(server.port)", "-U", PostgresServer.user, "--schema-only"]

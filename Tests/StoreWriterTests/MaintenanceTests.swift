@@ -18,11 +18,14 @@ struct MaintenanceTests {
                 Main.description, ["WRITER_RETENTION": "trades=30d, bars=3650d,quotes=1d"]))
         #expect(
             settings.retention.rules.map { "\($0.table) \($0.days)" } == [
-                "bars_long 3650", "bars_short 3650", "quotes 1", "trades 30",
+                "bar_versions 3650", "bars_long 3650", "bars_short 3650", "quotes 1", "trades 30",
             ])
         #expect(
             settings.retention.daysByTable
-                == ["bars_long": 3650, "bars_short": 3650, "quotes": 1, "trades": 30])
+                == [
+                    "bar_versions": 3650, "bars_long": 3650, "bars_short": 3650, "quotes": 1,
+                    "trades": 30,
+                ])
         let none = WriterSettings(try TestService.configuration(Main.description, [:]))
         #expect(none.retention.rules.isEmpty)
     }
@@ -34,7 +37,7 @@ struct MaintenanceTests {
             ["WRITER_RETENTION": "trade=30d,quotes=12h,bars,trades=0d,depth=3d,depth=4d,news=-1d"])
         #expect(found.count == 1)
         for part in [
-            "WRITER_RETENTION: ", "\"trade\" is none of the tables", "(bars_long, bars_short,",
+            "WRITER_RETENTION: ", "\"trade\" is none of the tables", "(bar_versions, bars_long,",
             "\"quotes=12h\" does not keep 1d to 36500d", "\"bars\" is not of the form table=30d",
             "\"trades=0d\" does", "depth is named twice", "\"news=-1d\" does",
         ] {

@@ -39,7 +39,8 @@ struct MarketSchemaTests {
                 AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1
             """
         let views = [
-            "bar_trust", "candles", "candles_float", "indicators_latest", "latest_quotes",
+            "bar_trust", "bar_versions", "candles", "candles_float", "indicators_latest",
+            "latest_quotes",
             "latest_trades", "open_gaps", "quotes", "symbols", "trade_changes", "trades",
             "trades_effective",
         ]
@@ -211,7 +212,7 @@ struct MarketSchemaTests {
             return
         }
         let lines = told.split(separator: "\n")
-        #expect(lines.count == 20)
+        #expect(lines.count == 21)
         #expect(lines.allSatisfy { $0.hasPrefix("equal: ") }, "\(told)")
         // All bars of an hour, and none that differs.
         #expect(told.contains("equal: [(60.0, 0.0)]: 7. Does the VWAP"), "\(told)")

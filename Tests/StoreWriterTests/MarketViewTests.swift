@@ -130,7 +130,7 @@ struct MarketViewTests {
                 '2024-03-05 10:00:30Z', 'open', '2024-03-05 10:01Z', 1, 1);
             INSERT INTO bars_short (symbol, series, ts, open, volume, notional, trades,
                 open_time_ns, close_time, close_time_ns, revision, partial, source, partition,
-                ordinal, lateness_ns, known_at)
+                ordinal, lateness_ns, taken_at)
             SELECT 'A', '1m', '2024-03-05 10:00Z', 1, 1, 1, 1, 1, '2024-03-05 10:01Z', 1, ordinal,
                 true, source, 0, ordinal, lateness, known_at
             FROM (VALUES ('x', 1, 5000000000, NULL), ('y', 2, NULL, NULL),

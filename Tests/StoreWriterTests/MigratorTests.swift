@@ -131,7 +131,7 @@ struct MigratorTests {
     private static let chunks = [
         "bars_long": "365 days", "news": "30 days", "fundamentals": "30 days",
         "events": "30 days", "provider_bars": "30 days", "options": "7 days",
-        "indicators": "7 days",
+        "indicators": "7 days", "bar_versions": "7 days",
     ]
 
     @Test("with TimescaleDB the tables by time are hypertables, without it they are partitioned")

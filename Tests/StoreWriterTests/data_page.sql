@@ -25,7 +25,7 @@ FROM trades WHERE ts < '2026-03-03';
 -- One bar a minute. Its cancelled trade is not in it: below.
 INSERT INTO bars_short (symbol, series, ts, open, high, low, close, volume, vwap, notional, trades,
     open_time_ns, close_time, close_time_ns, revision, reason, partial, source, partition, ordinal,
-    replaced)
+    replaced, taken_at)
 SELECT symbol, '1m', minute, (array_agg(price ORDER BY ts))[1], max(price), min(price),
     (array_agg(price ORDER BY ts DESC))[1], sum(size), round(sum(price * size) / sum(size), 9),
     sum(price * size), count(*), 0, minute + interval '1 min', 0,
@@ -34,10 +34,18 @@ SELECT symbol, '1m', minute, (array_agg(price ORDER BY ts))[1], max(price), min(
     symbol = 'MSFT' AND minute BETWEEN '2026-03-02 14:51+00' AND '2026-03-02 14:54+00'
         OR minute = '2026-03-02 14:30+00',
     'test', min(partition), row_number() OVER (ORDER BY minute, symbol),
-    CASE WHEN symbol = 'AAPL' AND minute = '2026-03-02 14:40+00' THEN 1 ELSE 0 END
+    CASE WHEN symbol = 'AAPL' AND minute = '2026-03-02 14:40+00' THEN 1 ELSE 0 END,
+    CASE WHEN symbol = 'AAPL' AND minute = '2026-03-02 14:40+00' THEN '2026-03-02 15:00+00'
+        ELSE minute + interval '61 s' END
 FROM (SELECT *, date_trunc('minute', ts) AS minute FROM trades) AS t
 WHERE ts < '2026-03-03' AND NOT (symbol = 'AAPL' AND ordinal = 630)
 GROUP BY symbol, minute;
+-- What was known of that bar before its trade was cancelled.
+INSERT INTO bar_versions (symbol, series, ts, open, high, low, close, volume, notional, trades,
+    open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal, taken_at)
+SELECT symbol, series, ts, open, high, low, close, volume + 5, notional, trades + 1, open_time_ns,
+    close_time, close_time_ns, 0, source, partition, 0, close_time + interval '1 s'
+FROM bars_short WHERE reason = 'bust';
 -- A withdrawn bar: all its trades were cancelled.
 INSERT INTO bars_short (symbol, series, ts, volume, notional, trades, open_time_ns, close_time,
     close_time_ns, revision, reason, source, partition, ordinal, replaced, withdrawn)

@@ -161,7 +161,7 @@ struct AuditTextTests {
         #expect(
             script.checks.map(\.name) == [
                 "ticks_stored_once", "rows_as_booked", "books_balanced", "bars_stored",
-                "ticks_of_range", "bars_equal_sql", "trades_counted_once",
+                "versions_stored", "ticks_of_range", "bars_equal_sql", "trades_counted_once",
             ])
         #expect(script.checks.allSatisfy { !$0.sentence.isEmpty && $0.sql.contains("SELECT") })
     }

@@ -35,7 +35,7 @@ struct DemoTests {
         for words in [
             "TWS is made to go away", "TWS is back", "what history has of the gaps is filled in",
             " records in ", "the first bar was there after ", "filled in from its history; ",
-            "trades that the broker sent are stored", "the audit is clean: 11 checks", "-f ",
+            "trades that the broker sent are stored", "the audit is clean: 12 checks", "-f ",
         ] {
             #expect(output.contains(words), "'\(words)' is not in \(output)")
         }

@@ -232,6 +232,68 @@ SELECT coalesce(sum(written), 0)::numeric AS expected,
 FROM compared;
 \endif
 
+-- `replaced` of a bar counts its earlier versions. Those from before versions were kept (version_books),
+-- and those that retention has dropped, are no rows. A partition's versions are taken by the tape in the
+-- order of their revisions, so the later one is never known before an earlier one.
+\echo versions_stored: every earlier version of a bar is one row, known in the order of the tape
+-- check: versions_stored: every earlier version of a bar is one row, known in the order of the tape
+-- reads: rows
+WITH standing AS MATERIALIZED (
+    SELECT symbol, series, ts, number, source, partition, revision, replaced, known_at
+    FROM bars
+    WHERE ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
+), earlier AS MATERIALIZED (
+    SELECT symbol, series, ts, number, source, partition, revision, taken_at AS known_at
+    FROM bar_versions
+    WHERE ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
+), counted AS (
+    SELECT symbol, series, ts, number, source, count(*) AS rows, min(revision) AS lowest,
+        max(revision) AS highest
+    FROM earlier
+    GROUP BY symbol, series, ts, number, source
+), kept AS (
+    SELECT coalesce(max(until) FILTER (WHERE table_name = 'bar_versions'), '-infinity') AS versions,
+        coalesce(max(until) FILTER (WHERE table_name <> 'bar_versions'), '-infinity') AS bars
+    FROM retired_rows
+    WHERE table_name IN ('bar_versions', 'bars_short', 'bars_long')
+), compared AS (
+    SELECT symbol, series, ts, source, coalesce(v.rows, 0) AS rows, b.revision, v.highest,
+        CASE WHEN coalesce(v.rows, 0) < b.replaced AND (ts < kept.versions
+                OR coalesce(v.lowest, b.revision) <= coalesce(k.after_ordinal, 0))
+            THEN coalesce(v.rows, 0) ELSE b.replaced END AS expected
+    FROM standing b FULL JOIN counted v USING (symbol, series, ts, number, source)
+    LEFT JOIN version_books k ON k.partition = b.partition
+    CROSS JOIN kept
+    WHERE b.symbol IS NOT NULL OR ts >= kept.bars
+), ordered AS (
+    SELECT symbol, series, ts, source, known_at, revision,
+        max(known_at) OVER (PARTITION BY partition ORDER BY revision
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS known_before
+    FROM (SELECT symbol, series, ts, source, partition, revision, known_at FROM standing
+        UNION ALL
+        SELECT symbol, series, ts, source, partition, revision, known_at FROM earlier) AS versions
+), faults AS (
+    SELECT ts, format('%s of %s %s %s: %s earlier versions, not %s', symbol, source, series, ts, rows,
+        coalesce(expected::text, 'of any bar')) AS fault
+    FROM compared
+    WHERE rows IS DISTINCT FROM expected
+    UNION ALL
+    SELECT ts, format('%s of %s %s %s: revision %s was replaced, but %s stands', symbol, source, series,
+        ts, highest, revision)
+    FROM compared
+    WHERE highest >= revision
+    UNION ALL
+    SELECT ts, format('%s of %s %s %s: revision %s known at %s, one before it at %s', symbol, source,
+        series, ts, revision, known_at, known_before)
+    FROM ordered
+    WHERE known_at < known_before
+)
+SELECT coalesce(sum(expected), 0)::numeric AS expected, coalesce(sum(rows), 0)::numeric AS found,
+    NOT EXISTS (SELECT FROM faults) AS ok,
+    coalesce((SELECT string_agg(fault, '; ' ORDER BY ts, fault)
+        FROM (SELECT * FROM faults ORDER BY ts, fault LIMIT 5) AS first), '') AS detail
+FROM compared;
+
 -- Ticks are stored by their event time, but ordinals follow the order of receipt. So each ordinal
 -- between the lowest and the highest one received within the range must be a row somewhere. The
 -- check searches the range, the days beside it and the first day of 1970 (no time), and all other

@@ -1,6 +1,6 @@
 internal import MarketModel
 internal import PostgresClient
-internal import Primitives
+package import Primitives
 public import TapeCodec
 
 /// The data that the rows of one packet's records share: its header and its definitions, in the
@@ -12,6 +12,9 @@ public import TapeCodec
 public struct PacketContext {
     /// The header of the present packet.
     public private(set) var header: PacketHeader
+    /// When the tape took the packet, never before a packet that was read before it; undefined
+    /// when it is not known. Set it after `begin`.
+    package var tapeTime = Timestamp.undefined
 
     /// The encoded values to which all places below refer.
     var fields = CopyFields()
@@ -63,6 +66,7 @@ public struct PacketContext {
     /// Begins the next packet, of any source, and forgets the definitions of the last one.
     public mutating func begin(_ header: PacketHeader) {
         self.header = header
+        tapeTime = .undefined
         fields.removeAll()
         symbols.removeAll()
         names.removeAll()

@@ -39,6 +39,9 @@ package struct Sink: Sendable {
         /// Move rows of which no two have the same key. They are faster, because they need not
         /// choose among rows with one key.
         package let statementsForUnique: [String]
+        /// Move rows of which a later version is in the table already, each with another key. The
+        /// writer has none, because it writes the versions in their order.
+        package let statementsForEarlier: [String]
         /// Returns the hash of the key of a record's row: equal for two rows with the same key.
         /// Call it only for a record that `write` accepted.
         package let key: @Sendable (_ record: Record, _ context: borrowing PacketContext) -> UInt64
@@ -51,7 +54,7 @@ package struct Sink: Sendable {
 
     package let name: SinkName
     /// The tables that get its rows: the one of its name, or for bars those of short and of long
-    /// windows.
+    /// windows, and that of replaced versions.
     package let tables: [String]
     /// The kind of packets in which its records normally come.
     package let input: PacketKind

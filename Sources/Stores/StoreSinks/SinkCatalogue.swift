@@ -51,9 +51,16 @@ package struct SinkCatalogue: Sendable {
     package func table(
         _ sink: Int, of record: Record, _ context: borrowing PacketContext, _ series: SeriesTables
     ) -> Int {
-        // Bars are the one sink with a second table.
-        sinks[sink].tables.count > 1 && series.isLong(record, context) ? tables.count - 1 : sink
+        // Bars are the one sink with further tables, and the first of these is that of long ones.
+        sinks[sink].tables.count > 1 && series.isLong(record, context) ? sinks.count : sink
     }
+
+    /// The index in `tables` of the table of replaced versions of bars; `nil` when bars are
+    /// switched off.
+    package var versions: Int? { tables.firstIndex(of: BarRow.versions) }
+
+    /// Returns whether a table of `tables` has the bars that stand.
+    package func isOfBars(_ table: Int) -> Bool { BarRow.tables.contains(tables[table]) }
 
     /// Returns the record's table if that is switched off; else `nil`.
     package func switchedOff(_ record: Record) -> SinkName? {

@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION claim_position(
     p_sink text, p_input text, p_partition integer, p_epoch bigint, p_owner text DEFAULT ''
 ) RETURNS TABLE (
     owner_epoch bigint, stream_created_ns bigint, sequence bigint, packet_epoch bigint,
-    packet_ordinal bigint, packet_crc bigint, sources jsonb
+    packet_ordinal bigint, packet_crc bigint, sources jsonb, tape_time_ns bigint
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -34,7 +34,7 @@ BEGIN
                 'tape_ordinal', s.tape_ordinal, 'given_twice', s.given_twice) ORDER BY s.source)
              FROM sink_source_ordinals s
              WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
-            '[]'::jsonb)
+            '[]'::jsonb), p.tape_time_ns
     FROM sink_positions p
     WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition);
 END
@@ -52,7 +52,7 @@ CREATE OR REPLACE FUNCTION claim_positions(
 ) RETURNS TABLE (
     input text, partition integer, is_claimed boolean, owner text, owner_epoch bigint,
     stream_created_ns bigint, sequence bigint, packet_epoch bigint, packet_ordinal bigint,
-    packet_crc bigint, sources jsonb
+    packet_crc bigint, sources jsonb, tape_time_ns bigint
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -75,13 +75,13 @@ BEGIN
                 AND present.owner <> p_owner THEN
                 RETURN QUERY SELECT wanted.input, wanted.partition, false, present.owner,
                     present.owner_epoch, NULL::bigint, 0::bigint, NULL::bigint, NULL::bigint,
-                    NULL::bigint, '[]'::jsonb;
+                    NULL::bigint, '[]'::jsonb, NULL::bigint;
                 CONTINUE;
             END IF;
         END IF;
         RETURN QUERY
         SELECT wanted.input, wanted.partition, true, p_owner, c.owner_epoch, c.stream_created_ns,
-            c.sequence, c.packet_epoch, c.packet_ordinal, c.packet_crc, c.sources
+            c.sequence, c.packet_epoch, c.packet_ordinal, c.packet_crc, c.sources, c.tape_time_ns
         FROM claim_position(
             p_sink, wanted.input, wanted.partition, wanted.epoch, p_owner) c;
     END LOOP;
@@ -120,17 +120,56 @@ BEGIN
 END
 $$;
 
+-- Returns a time of the tape in microseconds, rounded down, or up where nothing may seem to be known too
+-- early.
+CREATE OR REPLACE FUNCTION tape_time(p_time_ns bigint, p_is_up boolean DEFAULT false)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT timestamptz 'epoch'
+        + (p_time_ns / 1000 + (p_is_up AND p_time_ns % 1000 > 0)::integer) * interval '1 us'
+$$;
+
+-- Notes from when to when the tape took bars that are not stored: [{"partition", "from_ns", "to_ns",
+-- "reason"}, ...]. A stretch that begins where the last one of its kind ended extends that one. Only
+-- the functions below may call this.
+CREATE OR REPLACE FUNCTION note_lost_versions(p_losses jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    loss record;
+BEGIN
+    FOR loss IN
+        SELECT partition, reason, coalesce(tape_time(from_ns), '-infinity') AS from_at,
+            coalesce(tape_time(to_ns, true), clock_timestamp()) AS to_at
+        FROM jsonb_to_recordset(p_losses) AS w(
+            partition integer, from_ns bigint, to_ns bigint, reason text)
+    LOOP
+        UPDATE version_losses l SET to_at = greatest(l.to_at, loss.to_at)
+        WHERE l.id = (SELECT max(known.id) FROM version_losses known
+                WHERE (known.partition, known.reason) = (loss.partition, loss.reason))
+            AND l.to_at >= loss.from_at;
+        IF NOT FOUND THEN
+            INSERT INTO version_losses (partition, from_at, to_at, reason)
+            VALUES (loss.partition, loss.from_at, greatest(loss.from_at, loss.to_at), loss.reason);
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- Advances all positions of a transaction. It is the last statement before COMMIT and is sent in
 -- one message with it. So the rows are locked only during the commit, and a writer that is paused
 -- while it writes blocks no successor.
 --
 -- p_positions: [{"input", "partition", "owner_epoch", "stream_created_ns", "sequence",
---   "packet_epoch", "packet_ordinal", "packet_crc", "sources": [{"source", "first_ordinal",
+--   "packet_epoch", "packet_ordinal", "packet_crc", "tape_time_ns", "left_out",
+--   "sources": [{"source", "first_ordinal",
 --   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal",
 --   "given_twice"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
 --   "detail"}, ...]}, ...].
 -- Counts are totals and not differences: the owner knows them from its claim. Gaps are those found
 -- since the last advance. A gap that begins where the last one of its kind ended extends that one.
+-- `left_out` says that records since the last advance are no rows. tape_time_ns never falls.
 --
 -- Raises TL001 if a higher epoch owns one of the positions. The detail is a JSON list of all such
 -- positions, so that the writer can drop them immediately and write the rest. Raises TL002 for a
@@ -143,6 +182,8 @@ DECLARE
     fenced    jsonb;
     unclaimed jsonb;
     backwards jsonb;
+    losses    jsonb;
+    is_first  boolean;
     wanted    record;
 BEGIN
     -- All positions are advanced by one statement each for locks, positions and sources: every
@@ -151,9 +192,10 @@ BEGIN
     WITH wanted AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(p_positions) AS w(
             input text, partition integer, owner_epoch bigint, stream_created_ns bigint,
-            sequence bigint)
+            sequence bigint, tape_time_ns bigint, left_out boolean, gaps jsonb)
     ), present AS MATERIALIZED (
-        SELECT p.input, p.partition, p.owner, p.owner_epoch, p.stream_created_ns, p.sequence
+        SELECT p.input, p.partition, p.owner, p.owner_epoch, p.stream_created_ns, p.sequence,
+            p.tape_time_ns
         FROM sink_positions p
         WHERE p.sink = p_sink AND (p.input, p.partition) IN (
             SELECT w.input, w.partition FROM wanted w)
@@ -169,14 +211,21 @@ BEGIN
                 WHEN w.sequence < p.sequence
                     AND w.stream_created_ns IS NOT DISTINCT FROM p.stream_created_ns
                     THEN 'backwards'
-            END AS fault
+            END AS fault,
+            CASE WHEN w.input = 'bars' AND (w.left_out OR w.gaps IS NOT NULL) THEN
+                jsonb_build_object('partition', w.partition, 'from_ns', p.tape_time_ns,
+                    'to_ns', greatest(w.tape_time_ns, p.tape_time_ns),
+                    'reason', coalesce(w.gaps->0->>'reason', 'set_aside')) END AS loss,
+            w.input = 'bars' AND p.tape_time_ns IS NULL AND w.tape_time_ns IS NOT NULL AS is_first
         FROM wanted w LEFT JOIN present p USING (input, partition)
     )
     SELECT
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'fenced'),
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'unclaimed'),
-        jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'backwards')
-    INTO fenced, unclaimed, backwards
+        jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'backwards'),
+        jsonb_agg(c.loss ORDER BY c.partition) FILTER (WHERE c.loss IS NOT NULL),
+        coalesce(bool_or(c.is_first), false)
+    INTO fenced, unclaimed, backwards, losses, is_first
     FROM checked c;
 
     IF fenced IS NOT NULL THEN
@@ -192,13 +241,27 @@ BEGIN
             jsonb_array_length(backwards), p_sink USING ERRCODE = 'TL003', DETAIL = backwards::text;
     END IF;
 
+    IF losses IS NOT NULL THEN
+        PERFORM note_lost_versions(losses);
+    END IF;
+    IF is_first THEN
+        -- The bars of before are earlier on the tape than the first packet whose time is known.
+        UPDATE version_books b
+        SET kept_since = greatest(b.kept_since, tape_time(w.tape_time_ns, true))
+        FROM sink_positions p, jsonb_to_recordset(p_positions) AS w(
+            input text, partition integer, tape_time_ns bigint)
+        WHERE (p.sink, p.input, p.partition) = (p_sink, 'bars', b.partition)
+            AND (w.input, w.partition) = ('bars', b.partition) AND p.tape_time_ns IS NULL;
+    END IF;
+
     UPDATE sink_positions p
     SET stream_created_ns = w.stream_created_ns, sequence = w.sequence,
         packet_epoch = w.packet_epoch, packet_ordinal = w.packet_ordinal,
-        packet_crc = w.packet_crc, advanced_at = clock_timestamp()
+        packet_crc = w.packet_crc, advanced_at = clock_timestamp(),
+        tape_time_ns = greatest(p.tape_time_ns, w.tape_time_ns)
     FROM jsonb_to_recordset(p_positions) AS w(
         input text, partition integer, stream_created_ns bigint, sequence bigint,
-        packet_epoch bigint, packet_ordinal bigint, packet_crc bigint)
+        packet_epoch bigint, packet_ordinal bigint, packet_crc bigint, tape_time_ns bigint)
     WHERE (p.sink, p.input, p.partition) = (p_sink, w.input, w.partition);
 
     INSERT INTO sink_source_ordinals AS o (sink, input, partition, source, first_ordinal,
@@ -294,6 +357,11 @@ BEGIN
             = (p_sink, p_input, p_partition, wanted.source);
     END LOOP;
     PERFORM note_gaps(p_sink, p_input, p_partition, p_gaps);
+    -- What was lost was on the tape before now.
+    IF p_input = 'bars' AND jsonb_array_length(coalesce(p_gaps, '[]')) > 0 THEN
+        PERFORM note_lost_versions(jsonb_build_array(jsonb_build_object('partition', p_partition,
+            'from_ns', present.tape_time_ns, 'reason', 'tape_lost')));
+    END IF;
     UPDATE sink_positions p
     SET owner_epoch = p.owner_epoch + 1, sequence = place,
         stream_created_ns = (p_accepted->>'stream_created_ns')::bigint,

@@ -37,9 +37,9 @@ BEGIN
         WHEN c.relname::text = ANY (hypertables) THEN 'hypertable' ELSE 'whole' END
     FROM pg_class c
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-        AND c.relname = ANY (ARRAY['trade_rows', 'quote_rows', 'bars_short', 'bars_long', 'depth',
-            'options', 'news', 'fundamentals', 'indicators', 'provider_bars', 'events',
-            'late_ticks']);
+        AND c.relname = ANY (ARRAY['trade_rows', 'quote_rows', 'bars_short', 'bars_long',
+            'bar_versions', 'depth', 'options', 'news', 'fundamentals', 'indicators',
+            'provider_bars', 'events', 'late_ticks']);
 END
 $$;
 
@@ -95,7 +95,7 @@ AS $$
     FROM (SELECT CASE WHEN p_ts < '1970-01-02 00:00+00' THEN 'day'
         WHEN p_table = 'bars_long' THEN 'year'
         WHEN p_table IN ('news', 'fundamentals', 'events', 'provider_bars') THEN 'month'
-        WHEN p_table IN ('options', 'indicators') THEN 'week'
+        WHEN p_table IN ('options', 'indicators', 'bar_versions') THEN 'week'
         ELSE 'day' END AS unit) AS span
 $$;
 
@@ -295,6 +295,11 @@ BEGIN
     IF shape_found = 'hypertable' THEN
         PERFORM make_chunk(place, p_ts);
     END IF;
+    -- A version that is replaced finds its partition, too. Of long windows there are few: the writer
+    -- makes theirs when one is replaced.
+    IF shape_found = 'native' AND place = 'bars_short' THEN
+        PERFORM make_time_partition('bar_versions', p_ts);
+    END IF;
     IF shape_found <> 'native' THEN
         RETURN;
     END IF;
@@ -349,8 +354,10 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended(
         format('tapeline.partitions.%s', current_schema()), 0));
     FOR wanted IN SELECT t.table_name FROM time_tables() t WHERE t.shape = 'native' ORDER BY 1 LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE ts >= $1)', wanted.table_name)
-            INTO is_used USING today - written_within;
+        -- Any bar may be replaced.
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE ts >= $1)',
+            CASE wanted.table_name WHEN 'bar_versions' THEN 'bars_short'
+                ELSE wanted.table_name END) INTO is_used USING today - written_within;
         CONTINUE WHEN NOT is_used AND wanted.table_name NOT IN ('trade_rows', 'quote_rows');
         FOR n IN -1..p_days LOOP
             CONTINUE WHEN EXISTS (SELECT FROM time_partitions(wanted.table_name) p

@@ -70,6 +70,8 @@ DECLARE
     noted CONSTANT text := CASE p_table
         WHEN 'bars_short' THEN '''bars'' AS input, replaced'
         WHEN 'bars_long' THEN '''bars'' AS input, replaced'
+        -- `replaced` of their bars counts them already.
+        WHEN 'bar_versions' THEN '''versions'' AS input, 0 AS replaced'
         WHEN 'late_ticks' THEN '''bars'' AS input, 0 AS replaced'
         WHEN 'events' THEN 'input, 0 AS replaced'
         WHEN 'indicators' THEN 'indicator_input(source) AS input, 0 AS replaced'
@@ -175,6 +177,10 @@ BEGIN
         row_count := note_retired('bars.' || p_series, format('DELETE FROM %I
             WHERE series = %L AND ts >= %L AND ts < %L
             RETURNING ''bars'' AS input, source, partition, ordinal, replaced', place, p_series,
+            from_ts, to_ts), to_ts);
+        PERFORM note_retired('bars.' || p_series, format('DELETE FROM bar_versions
+            WHERE series = %L AND ts >= %L AND ts < %L
+            RETURNING ''versions'' AS input, source, partition, ordinal, 0 AS replaced', p_series,
             from_ts, to_ts), to_ts);
         RETURN NEXT;
     END LOOP;

@@ -13,7 +13,10 @@ DECLARE
     columns text;
     query   text;
 BEGIN
-    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns
+    -- A view keeps its columns: known_at stays where sent_at is in the table.
+    SELECT string_agg(CASE attname WHEN 'sent_at' THEN 'taken_at AS known_at'
+        WHEN 'taken_at' THEN 'sent_at' ELSE quote_ident(attname) END, ', ' ORDER BY attnum)
+    INTO columns
     FROM pg_attribute
     WHERE attrelid = 'bars_short'::regclass AND attnum > 0 AND NOT attisdropped;
     query := format('SELECT %1$s FROM bars_short UNION ALL SELECT %1$s FROM bars_long', columns);
@@ -21,7 +24,7 @@ BEGIN
         query := query || $before$
             UNION ALL
             SELECT o.*, open IS NULL AND volume = 0, open IS NOT NULL AND trades = 0, NULL::bigint,
-                NULL::timestamptz
+                NULL::timestamptz, NULL::timestamptz
             FROM bars_before AS o
             WHERE NOT EXISTS (SELECT FROM bars_short n
                     WHERE (n.symbol, n.series, n.ts, n.number, n.source)
@@ -101,8 +104,8 @@ $$;
 -- Moves the bars of these pairs of symbol and series with a time in [p_from, p_to) from bars_before to
 -- their tables, and returns how many they were. The series are noted (note_series). Rows are in
 -- exactly one table at any moment that others see, so a mover that is killed leaves nothing to mend.
--- Where a bar is in the new table already, the higher revision stays, and `replaced` counts both: the
--- books counted both.
+-- Where a bar is in the new table already, the higher revision stays, the other one goes to
+-- bar_versions, and `replaced` counts both: the books counted both.
 --
 -- The rows of a pair are stored and deleted by statements of their own: of a compressed chunk whole
 -- batches are then deleted without unpacking them. Nobody else writes to bars_before.
@@ -114,6 +117,7 @@ AS $$
 DECLARE
     same    CONSTANT text := 'symbol = $1 AND series = $2 AND ts >= $3 AND ts < $4';
     columns text;
+    kept    text;
     changes text;
     pair    record;
     target  boolean;
@@ -121,7 +125,9 @@ DECLARE
     deleted bigint;
     moved   bigint := 0;
 BEGIN
-    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum),
+        string_agg(quote_ident(attname), ', ' ORDER BY attnum) FILTER (WHERE attname <> 'replaced')
+    INTO columns, kept
     FROM pg_attribute
     WHERE attrelid = 'bars_before'::regclass AND attnum > 0 AND NOT attisdropped;
     SELECT string_agg(format('%1$I = CASE WHEN excluded.revision > n.revision THEN excluded.%1$I
@@ -132,6 +138,16 @@ BEGIN
     PERFORM set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
     FOR pair IN SELECT w.symbol, w.series FROM unnest(p_symbols, p_series) AS w (symbol, series) LOOP
         SELECT s.is_long INTO STRICT target FROM bar_series s WHERE s.series = pair.series;
+        -- A higher one replaces the row of the new table, which the table's trigger keeps.
+        EXECUTE format('INSERT INTO bar_versions (%2$s, withdrawn, filled)
+            SELECT %3$s, b.open IS NULL AND b.volume = 0, b.open IS NOT NULL AND b.trades = 0
+            FROM bars_before b JOIN %1$I n USING (symbol, series, ts, number, source)
+            WHERE b.symbol = $1 AND b.series = $2 AND b.ts >= $3 AND b.ts < $4
+                AND b.revision < n.revision
+            ON CONFLICT DO NOTHING',
+            CASE WHEN target THEN 'bars_long' ELSE 'bars_short' END, kept,
+            'b.' || replace(kept, ', ', ', b.'))
+            USING pair.symbol, pair.series, p_from, p_to;
         EXECUTE format('INSERT INTO %1$I AS n (%2$s, withdrawn, filled)
             SELECT %2$s, open IS NULL AND volume = 0, open IS NOT NULL AND trades = 0
             FROM bars_before WHERE ' || same || '

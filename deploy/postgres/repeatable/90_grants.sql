@@ -31,7 +31,10 @@ BEGIN
         claim_positions(text, jsonb, text),
         advance_positions(text, jsonb),
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
-        note_gaps(text, text, integer, jsonb),
+        note_gaps(text, text, integer, jsonb), note_lost_versions(jsonb),
+        tape_time(bigint, boolean), keep_bar_version(), bars_reached(timestamptz),
+        versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
+        bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz),
         begin_replay(text, text, integer, text, bigint),
         note_replayed(text, text, integer, text),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
@@ -54,6 +57,7 @@ BEGIN
             from_time_ns, to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal,
             receive_time, epoch, ordinal) ON gaps TO %I', runtime_role);
     EXECUTE format('GRANT INSERT, UPDATE ON bars_short, bars_long TO %I', runtime_role);
+    EXECUTE format('GRANT INSERT ON bar_versions TO %I', runtime_role);
     -- Only move_bars and retention take rows away from these.
     FOR before IN SELECT to_regclass(t.name) AS place
         FROM unnest(ARRAY['bars_before', 'trades_before', 'quotes_before']) AS t (name)
@@ -63,6 +67,9 @@ BEGIN
     END LOOP;
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION indicator_input(text),
+            tape_time(bigint, boolean), bars_reached(timestamptz),
+            versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
+            bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz),
             missing_step(tstzmultirange, tstzrange, boolean),
             missing_stretches(tstzrange, boolean),
             claim_position(text, text, integer, bigint, text),

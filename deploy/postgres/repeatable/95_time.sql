@@ -28,8 +28,10 @@ BEGIN
         -- The rows of a symbol are together, in the order of time. A unique key must be within both
         -- column lists.
         SELECT string_agg(attname, ', ') FILTER (WHERE attname IN ('symbol', 'series', 'name')
-                OR attname = 'source' AND cut.table_name IN ('bars_short', 'bars_long')),
+                OR attname = 'source'
+                    AND cut.table_name IN ('bars_short', 'bars_long', 'bar_versions')),
             'ts' || coalesce(', ' || max(attname) FILTER (WHERE attname = 'number'), '')
+                || CASE cut.table_name WHEN 'bar_versions' THEN ', revision' ELSE '' END
         INTO segments, orders
         FROM pg_attribute
         WHERE attrelid = cut.table_name::regclass AND attnum > 0 AND NOT attisdropped;

@@ -11,6 +11,9 @@ BEGIN
     PERFORM grant_reading(reader_role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
-        missing_stretches(tstzrange, boolean) TO %I', reader_role);
+        missing_stretches(tstzrange, boolean), tape_time(bigint, boolean),
+        bars_reached(timestamptz),
+        versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
+        bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz) TO %I', reader_role);
 END
 $$;

@@ -26,8 +26,8 @@ struct TickCount: Hashable, Sendable {
 struct BatchOutcome: Sendable {
     /// The number of rows that COPY sent, by table. For a table with a merge it includes `ignored`.
     var rows: [SinkName: Int] = [:]
-    /// For tables with a merge: the number of rows that changed nothing, because the table or the
-    /// batch has the same or a later revision.
+    /// For tables with a merge: the number of rows that changed nothing, because the table has the
+    /// same or a later revision.
     var ignored: [SinkName: Int] = [:]
     /// The number of records whose table is switched off, by table.
     var skipped: [SinkName: UInt64] = [:]

@@ -170,6 +170,7 @@ extension WriteBatch.Item {
         ) throws(Failure) -> Void
     ) throws(Failure) {
         context.begin(header)
+        context.tapeTime = tapeTime
         try message.withPayload { packet throws(Failure) in
             try context.walk(packet) { context, record, ordinal throws(Failure) in
                 guard ordinal > storedOrdinal,

@@ -136,7 +136,7 @@ extension Intake {
     /// it is held again where that is necessary.
     private func open(_ input: Int) {
         guard let stored = inputs[input].stored else { return }
-        inputs[input].isOpen = true
+        inputs[input].open(at: stored.tapeTime)
         inputs[input].feed = inputs[input].feed.reopened(clock.monotonic())
         readers.open(input, at: stored.position)
         if !isSteady || workers[slots[input / 2].worker].isHeld { readers.hold(input) }

@@ -188,10 +188,12 @@ final class Intake {
             let position = readers.position(reader)
         else { return }
         let count = message.withPayload { sinks.count($0, header) }
+        inputs[reader].tape(message)
         offer(
             QueuedPacket(
                 input: reader, reading: reading, position: position, header: header,
-                message: message, count: count), to: slot.worker)
+                message: message, count: count, tapeTime: inputs[reader].tapeTime),
+            to: slot.worker)
     }
 
     /// Offers a packet to a queue. Without room, the policy WRITER_OVERFLOW decides. The policy
@@ -260,8 +262,26 @@ struct IntakeInput {
     var stored: SinkPosition?
     /// Whether its reader is open at the position of the present reading.
     var isOpen = false
+    /// When the tape took the last packet of the present reading: the highest time so far, counted
+    /// on from the time at the position. So each writer that reads a packet gets the same time for
+    /// it, also after a clock of the server went back. Undefined when it is not known.
+    private(set) var tapeTime = Timestamp.undefined
     /// How the hot state gets its packets.
     var feed = HotFeed.undecided
+
+    /// Begins to read at a position that has this time.
+    mutating func open(at time: Timestamp) {
+        isOpen = true
+        tapeTime = time
+    }
+
+    /// Notes when the tape took the next packet.
+    mutating func tape(_ message: NatsMessage) {
+        guard let time = message.withReplyTo({ PulledMessage(ofReplySubject: $0)?.time }) else {
+            return
+        }
+        tapeTime = tapeTime.isDefined ? max(tapeTime, time) : time
+    }
 }
 
 /// The state of a partition in the intake. `WorkerSlot` is its state in its worker.

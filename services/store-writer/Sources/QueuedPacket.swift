@@ -1,5 +1,6 @@
 import MarketModel
 import NatsTransport
+import Primitives
 import StoreSinks
 import TapeCodec
 
@@ -22,16 +23,20 @@ struct QueuedPacket: Sendable, QueueItem {
     private(set) var rows: Int
     /// The reader's position after the packet, or after the last packet of the run.
     private(set) var position: TapePosition
+    /// When the tape took it, or the last packet of the run: the highest time so far, in the order
+    /// of reading.
+    private(set) var tapeTime: Timestamp
     private(set) var content: Content
 
     /// A packet of which no record makes a row waits as a run, so that its bytes are not kept.
     init(
         input: Int, reading: UInt64, position: TapePosition, header: PacketHeader,
-        message: NatsMessage, count: RecordCount
+        message: NatsMessage, count: RecordCount, tapeTime: Timestamp = .undefined
     ) {
         self.input = input
         self.reading = reading
         self.position = position
+        self.tapeTime = tapeTime
         rows = count.rows
         content =
             rows > 0
@@ -70,6 +75,7 @@ struct QueuedPacket: Sendable, QueueItem {
         else { return false }
         content = .rowless(run)
         position = later.position
+        tapeTime = later.tapeTime
         return true
     }
 }

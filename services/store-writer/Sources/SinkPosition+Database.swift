@@ -82,7 +82,7 @@ extension SinkPosition {
 
     private static let columns = """
         input, partition, is_claimed, owner, owner_epoch, stream_created_ns, sequence, \
-        packet_epoch, packet_ordinal, packet_crc, sources
+        packet_epoch, packet_ordinal, packet_crc, sources, tape_time_ns
         """
 
     /// Selects the rows of $2, a JSON list of inputs and partitions.
@@ -93,7 +93,7 @@ extension SinkPosition {
                 coalesce((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.source)
                     FROM sink_source_ordinals s
                     WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
-                    '[]') AS sources
+                    '[]') AS sources, p.tape_time_ns
             FROM sink_positions p
             JOIN jsonb_to_recordset($2::jsonb) AS w(input text, partition integer)
                 USING (input, partition)
@@ -127,6 +127,7 @@ extension SinkPosition {
         var found = SinkPosition(input: input, partition: place.partition, ownerEpoch: epoch)
         found.sources = sources
         found.owner = result[row, 3] ?? ""
+        if let time = result.integer(row, 11) { found.tapeTime = Timestamp(nanoseconds: time) }
         let ordinals = sources.map {
             SourceOrdinal(source: $0.source, epoch: $0.epoch, lastOrdinal: $0.tapeOrdinal)
         }

@@ -25,6 +25,12 @@ struct SinkPosition: Sendable {
     var sources: [SourceAccount] = []
     /// The gaps since the position was last stored.
     var gaps: [SinkGap] = []
+    /// When the tape took the packet of the position, or one before it: the highest time so far.
+    /// Undefined when it is not known.
+    var tapeTime = Timestamp.undefined
+    /// Whether records since the position was last stored may be no rows: set aside, dropped, given
+    /// twice, or of tables that are switched off.
+    var hasLeftOut = false
     /// The last owner of the row (`Store.newOwner`).
     var owner = ""
 
@@ -58,6 +64,7 @@ struct SinkPosition: Sendable {
     /// ordinals are missing on the tape itself.
     mutating func add(_ header: PacketHeader, _ count: TickCount) {
         let last = header.nextOrdinal &- 1
+        if count.deadLettered > 0 || count.givenTwice > 0 { hasLeftOut = true }
         guard let index = sources.firstIndex(where: { $0.source == header.source }) else {
             guard header.tickCount > 0 else { return }
             sources.append(
@@ -105,6 +112,8 @@ struct SinkPosition: Sendable {
             json.member("packet_epoch", position.packet.epoch)
             json.member("packet_ordinal", position.packet.firstOrdinal)
             json.member("packet_crc", Int64(bitPattern: position.packet.checksum))
+            if tapeTime.isDefined { json.member("tape_time_ns", tapeTime.nanoseconds) }
+            if hasLeftOut { json.member("left_out", true) }
             json.member(
                 "sources",
                 array: { json in for source in sources { write(source, into: &json) } })

@@ -17,7 +17,12 @@ extension Store {
     /// allows no partition are left out: it refuses their rows, which become dead letters.
     func missingDays(of batch: WriteBatch) throws(PostgresError) -> [TableDay] {
         try noteSeries(of: batch)
-        let days = batch.days(catalogue, series).subtracting(knownDays)
+        return try missing(batch.days(catalogue, series))
+    }
+
+    /// Does the same for these days.
+    private func missing(_ wanted: Set<TableDay>) throws(PostgresError) -> [TableDay] {
+        let days = wanted.subtracting(knownDays)
         guard !days.isEmpty else { return [] }
         let database = try required()
         var missing: [TableDay] = []
@@ -87,9 +92,16 @@ extension Store {
     }
 
     /// Makes a table's missing days for a batch, after the table had no partition for one of its
-    /// rows. Retention may have dropped a day that is in `knownDays`.
+    /// rows. Retention may have dropped a day that is in `knownDays`. The days of replaced versions
+    /// are made only here: those of any bar of the batch.
     func makeAgain(_ table: String, for batch: WriteBatch) throws(PostgresError) {
         knownDays = knownDays.filter { catalogue.tables[$0.table] != table }
-        try makeAll(try missingDays(of: batch))
+        guard let versions = catalogue.versions, catalogue.tables[versions] == table else {
+            return try makeAll(try missingDays(of: batch))
+        }
+        let days = batch.days(catalogue, series)
+            .filter { catalogue.isOfBars($0.table) }
+            .map { TableDay(table: versions, number: $0.number) }
+        try makeAll(try missing(Set(days)))
     }
 }

@@ -332,21 +332,27 @@ final class StoreWorker {
                     .account(header.source)?.lastOrdinal
                 let item = WriteBatch.Item(
                     input: packet.input, header: header, message: message,
-                    position: packet.position, storedOrdinal: stored ?? 0, rows: packet.rows)
+                    position: packet.position, storedOrdinal: stored ?? 0, rows: packet.rows,
+                    tapeTime: packet.tapeTime)
                 if later.contains(packet.input) {
                     waitingForDays.add(item)
                 } else {
                     batch.add(item)
                 }
             case .rowless(let run):
-                if later.contains(packet.input) {
-                    waitingForDays.add(run, input: packet.input, position: packet.position)
-                } else {
-                    batch.add(run, input: packet.input, position: packet.position)
-                }
+                add(run, packet, isLater: later.contains(packet.input))
             }
         }
         packets.removeAll(keepingCapacity: true)
+    }
+
+    private func add(_ run: RowlessRun, _ packet: QueuedPacket, isLater: Bool) {
+        let (input, position, time) = (packet.input, packet.position, packet.tapeTime)
+        if isLater {
+            waitingForDays.add(run, input: input, position: position, tapeTime: time)
+        } else {
+            batch.add(run, input: input, position: position, tapeTime: time)
+        }
     }
 
     /// Makes a few of `daysToMake`, and writes the batch in one transaction. Afterwards the batch
@@ -403,7 +409,9 @@ final class StoreWorker {
         let started = clock.monotonic()
         var settled: [Int: SinkPosition] = [:]
         let outcome = try store.write(batch) { outcome in
-            settled = batch.advanced(by: outcome) { stored($0) }
+            settled = batch.advanced(by: outcome, keepsBars: store.catalogue.versions != nil) {
+                stored($0)
+            }
             return settled.sorted { $0.key < $1.key }.map(\.value)
         }
         let ended = clock.monotonic()

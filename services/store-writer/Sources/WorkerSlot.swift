@@ -42,11 +42,13 @@ struct WorkerSlot {
         inputs.firstIndex(of: input).flatMap { stored[$0] }
     }
 
-    /// Notes a committed position. Its gaps are stored, so they are not needed any more.
+    /// Notes a committed position. What it says of the last batch is stored, and not needed any
+    /// more.
     mutating func store(_ position: SinkPosition, of input: Int) {
         guard let index = inputs.firstIndex(of: input) else { return }
         stored[index] = position
         stored[index]?.gaps = []
+        stored[index]?.hasLeftOut = false
     }
 
     /// Notes the order to own the partition.

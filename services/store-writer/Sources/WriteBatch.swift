@@ -1,5 +1,6 @@
 import MarketModel
 import NatsTransport
+import Primitives
 import TapeCodec
 
 /// The packets that a worker writes in one transaction, in the order of the queue. They are kept as
@@ -20,6 +21,8 @@ struct WriteBatch {
         var storedOrdinal: UInt64 = 0
         /// The number of its records whose tables are switched on; `nil`: of all.
         var rows: Int?
+        /// As in `QueuedPacket`.
+        var tapeTime = Timestamp.undefined
 
         /// The number of its records whose ordinals are stored already.
         var givenTwice: UInt64 {
@@ -34,6 +37,8 @@ struct WriteBatch {
         let input: Int
         let run: RowlessRun
         let position: TapePosition
+        /// As in `QueuedPacket`.
+        let tapeTime: Timestamp
         /// The number of items of the batch that came before it.
         let itemsBefore: Int
     }
@@ -65,9 +70,13 @@ struct WriteBatch {
     }
 
     /// Adds packets without rows.
-    mutating func add(_ run: RowlessRun, input: Int, position: TapePosition) {
+    mutating func add(
+        _ run: RowlessRun, input: Int, position: TapePosition, tapeTime: Timestamp = .undefined
+    ) {
         rowless.append(
-            Rowless(input: input, run: run, position: position, itemsBefore: items.count))
+            Rowless(
+                input: input, run: run, position: position, tapeTime: tapeTime,
+                itemsBefore: items.count))
     }
 
     /// Removes everything, and keeps the memory.
@@ -101,7 +110,9 @@ struct WriteBatch {
             while let next = left.first, next.itemsBefore <= count {
                 left.removeFirst()
                 guard isWanted(next.input) else { continue }
-                add(next.run, input: next.input, position: next.position)
+                add(
+                    next.run, input: next.input, position: next.position,
+                    tapeTime: next.tapeTime)
             }
         }
         for (index, item) in later.items.enumerated() {
@@ -113,13 +124,19 @@ struct WriteBatch {
 
     /// Returns the position of each input after the batch, with its counts and gaps. `stored`
     /// returns the position before it; `nil` for an input that is not claimed, which is left out.
+    /// `keepsBars` is false when the tables of bars are switched off.
     func advanced(
-        by outcome: BatchOutcome, from stored: (Int) -> SinkPosition?
+        by outcome: BatchOutcome, keepsBars: Bool = true, from stored: (Int) -> SinkPosition?
     ) -> [Int: SinkPosition] {
         var positions: [Int: SinkPosition] = [:]
-        func advance(_ input: Int, to place: TapePosition, _ add: (inout SinkPosition) -> Void) {
+        func advance(
+            _ input: Int, to place: TapePosition, _ time: Timestamp,
+            _ add: (inout SinkPosition) -> Void
+        ) {
             guard var position = positions[input] ?? stored(input) else { return }
             position.position = place
+            if time.isDefined { position.tapeTime = time }
+            position.hasLeftOut = position.hasLeftOut || !keepsBars
             add(&position)
             positions[input] = position
         }
@@ -127,11 +144,13 @@ struct WriteBatch {
         for index in 0...items.count {
             while let next = left.first, next.itemsBefore <= index {
                 left.removeFirst()
-                advance(next.input, to: next.position) { $0.add(next.run) }
+                advance(next.input, to: next.position, next.tapeTime) { $0.add(next.run) }
             }
             guard index < items.count else { break }
             let item = items[index]
-            advance(item.input, to: item.position) { $0.add(item.header, outcome.counts[index]) }
+            advance(item.input, to: item.position, item.tapeTime) {
+                $0.add(item.header, outcome.counts[index])
+            }
         }
         return positions
     }

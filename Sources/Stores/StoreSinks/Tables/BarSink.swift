@@ -4,32 +4,37 @@ import Primitives
 import TapeCodec
 
 /// The sink of `bars_short` and `bars_long`: each version of a bar goes to a staging table, and the
-/// highest one of its window becomes or stays the row. A bar's revision is its ordinal.
+/// highest one of its window becomes or stays the row. A bar's revision is its ordinal. Every other
+/// version becomes a row of `bar_versions`: a trigger of the tables moves the one that is replaced.
 extension Sink {
     static let bars = Sink(
-        .bars, tables: BarRow.tables, input: .bars, templates: [WireFormat.Template.bar],
-        copy: BarRow.copy,
+        .bars, tables: BarRow.tables + [BarRow.versions], input: .bars,
+        templates: [WireFormat.Template.bar], copy: BarRow.copy,
         merge: Merge(
-            makeStaging: BarRow.makeStaging, statements: BarRow.tables.map(BarRow.upsert),
+            makeStaging: BarRow.makeStaging,
+            statements: BarRow.tables.map(BarRow.upsert) + [BarRow.keep],
             statementsForUnique: BarRow.tables.map(BarRow.upsertOfUnique),
-            key: BarRow.key),
+            statementsForEarlier: BarRow.tables.map(BarRow.keepEarlier), key: BarRow.key),
         time: BarRow.time, write: BarRow.write)
 }
 
-private enum BarRow {
+enum BarRow {
     static let columnNames = """
         symbol, series, ts, number, open, high, low, close, volume, vwap, notional, trades, \
         excluded, excluded_condition, excluded_odd_lot, excluded_filter, excluded_undefined, \
         open_time_ns, close_time, close_time_ns, generation, revision, reason, partial, \
-        mixed_providers, source, partition, ordinal, withdrawn, filled, lateness_ns, known_at
+        mixed_providers, source, partition, ordinal, withdrawn, filled, lateness_ns, sent_at, \
+        taken_at
         """
-    static let columns: Int16 = 32
+    static let columns: Int16 = 33
     /// The columns that identify a bar. Its versions share them.
     private static let keyNames = "symbol, series, ts, number, source"
     private static let short = "bars_short"
     private static let long = "bars_long"
     /// The table of short windows comes first.
     static let tables = [short, long]
+    /// The table of the versions that a later one has replaced.
+    static let versions = "bar_versions"
     private static let reasons = NameTable(BarReason.self)
 
     /// Runs once per session. Every COMMIT empties the staging table.
@@ -60,6 +65,34 @@ private enum BarRow {
         """
     }
 
+    /// Moves the versions that a later one in the staging table replaces.
+    static let keep = """
+        INSERT INTO \(versions) (\(columnNames))
+        SELECT \(columnNames) FROM (
+            SELECT *, rank() OVER (PARTITION BY \(keyNames) ORDER BY revision DESC) AS place
+            FROM bars_staging) AS staged
+        WHERE place > 1
+        ON CONFLICT (\(keyNames), revision) DO NOTHING
+        """
+
+    /// Moves rows of which a later version stands, and counts them there. No two of them may have
+    /// the same key.
+    static func keepEarlier(_ table: String) -> String {
+        """
+        WITH kept AS (
+            INSERT INTO \(versions) (\(columnNames))
+            SELECT \(columnNames) FROM bars_staging s
+            WHERE EXISTS (SELECT FROM \(table) b WHERE b.revision > s.revision
+                AND (b.symbol, b.series, b.ts, b.number, b.source)
+                    = (s.symbol, s.series, s.ts, s.number, s.source))
+            ON CONFLICT (\(keyNames), revision) DO NOTHING
+            RETURNING \(keyNames))
+        UPDATE \(table) b SET replaced = b.replaced + 1 FROM kept k
+        WHERE (b.symbol, b.series, b.ts, b.number, b.source)
+            = (k.symbol, k.series, k.ts, k.number, k.source)
+        """
+    }
+
     /// Moves rows of which no two have the same key. It sorts by partition and ordinal, because
     /// integers are sorted faster than keys. This order is the same for all writers, too.
     static func upsertOfUnique(_ table: String) -> String {
@@ -85,7 +118,8 @@ private enum BarRow {
             revision = excluded.revision, reason = excluded.reason, partial = excluded.partial,
             mixed_providers = excluded.mixed_providers, partition = excluded.partition,
             ordinal = excluded.ordinal, withdrawn = excluded.withdrawn, filled = excluded.filled,
-            lateness_ns = excluded.lateness_ns, known_at = excluded.known_at,
+            lateness_ns = excluded.lateness_ns, sent_at = excluded.sent_at,
+            taken_at = excluded.taken_at,
             replaced = bars.replaced + excluded.replaced + 1
         WHERE excluded.revision > bars.revision
         """
@@ -149,6 +183,8 @@ private enum BarRow {
             row.null()
         }
         row.timestamptz(context.header.sendTime)
+        // Rounded up to microseconds, so that no bar seems to be known before it was.
+        row.timestamptz(context.tapeTime.advanced(byNanoseconds: 999))
         return true
     }
 }

@@ -15,7 +15,7 @@ struct LetterReplay {
         case stored
         /// The outcome of `--dry-run` for a letter that would be stored.
         case storable
-        /// The row, or for a bar a later version, is already stored.
+        /// The row is already stored.
         case present
         /// Retention has dropped the rows of that time.
         case retired
@@ -135,6 +135,10 @@ struct LetterReplay {
         for statement in sink.replayInserts {
             made += try database.execute(statement, timeout: Self.timeout).affectedRows
         }
+        // The letter may be of a version that a later one has replaced meanwhile.
+        for statement in sink.merge?.statementsForEarlier ?? [] where made == 0 {
+            made = try database.execute(statement, timeout: Self.timeout).affectedRows
+        }
         guard made > 0 else { return try end(.present) }
         try database.execute(
             "SELECT note_replayed($1, $2, $3::integer, $4)", Self.place(letter),
@@ -224,9 +228,11 @@ struct LetterReplay {
             return "no time is known of it"
         }
         do throws(PostgresError) {
+            // Of a bar also that of replaced versions.
+            let tables = [times.table] + catalogue.sinks[index].tables.dropFirst(2)
             try database.execute(
-                "SELECT make_time_partition($1, $2)",
-                [.text(times.table), .timestamp(times.row)], timeout: Self.timeout)
+                "SELECT make_time_partition(name, $2) FROM unnest($1::text[]) AS name",
+                [.textArray(tables), .timestamp(times.row)], timeout: Self.timeout)
             return nil
         } catch  where [.data, .schema].contains(error.category) {
             return "\(error)"

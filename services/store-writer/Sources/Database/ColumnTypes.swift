@@ -22,7 +22,7 @@ enum ColumnTypes {
             "timestamp with time zone",
             [
                 "ts", "provider_time", "receive_time", "open_time", "close_time", "from_time",
-                "to_time", "period_start", "period_end", "known_at",
+                "to_time", "period_start", "period_end", "sent_at", "taken_at",
             ]
         ),
         (

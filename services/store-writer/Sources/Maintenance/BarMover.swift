@@ -114,6 +114,13 @@ struct BarMover {
                 date_trunc('day', b.ts, 'UTC')::text
             FROM bars_before b JOIN bar_series s USING (series)
             WHERE b.ts >= $1::timestamptz AND b.ts < $2::timestamptz AND may_have_partition(b.ts)
+            UNION
+            SELECT 'bar_versions', date_trunc('day', b.ts, 'UTC')::text
+            FROM bars_before b JOIN bar_series s USING (series)
+            WHERE b.ts >= $1::timestamptz AND b.ts < $2::timestamptz AND may_have_partition(b.ts)
+                AND s.is_long AND EXISTS (SELECT FROM bars_long n
+                    WHERE (n.symbol, n.series, n.ts, n.number, n.source)
+                        = (b.symbol, b.series, b.ts, b.number, b.source))
             """, part.bounds)
         for row in 0..<days.rowCount {
             guard let table = days[row, 0], let day = days[row, 1] else { continue }

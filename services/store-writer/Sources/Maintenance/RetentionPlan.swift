@@ -2,8 +2,9 @@ import MarketModel
 import ServiceRuntime
 import StoreSinks
 
-/// How long rows are kept, by table: `trades=30d,quotes=7d`. `bars` means both tables of bars, and
-/// `bars.1s` the bars of one series. What is not named is kept for ever.
+/// How long rows are kept, by table: `trades=30d,quotes=7d`. `bars` means the tables of bars and of
+/// their replaced versions, and `bars.1s` the bars of one series. What is not named is kept for
+/// ever.
 struct RetentionPlan: Equatable, Sendable {
     struct Rule: Equatable, Sendable {
         /// A table, or `bars.` and a series.
@@ -20,7 +21,7 @@ struct RetentionPlan: Equatable, Sendable {
     static let daysMax = 36_500
     /// The tables that are divided into days: those of `time_tables()` in the schema.
     static let tables = [
-        "bars_long", "bars_short", "depth", "events", "fundamentals", "indicators",
+        "bar_versions", "bars_long", "bars_short", "depth", "events", "fundamentals", "indicators",
         "late_ticks", "news", "options",
         "provider_bars", "quotes", "trades",
     ]
@@ -60,7 +61,7 @@ struct RetentionPlan: Equatable, Sendable {
     }
 
     private static let bars = SinkName.bars.rawValue
-    private static let barTables = ["bars_long", "bars_short"]
+    private static let barTables = ["bar_versions", "bars_long", "bars_short"]
 
     private static func isSeries(_ table: String) -> Bool {
         table.hasPrefix("\(bars).") && SeriesName(String(table.dropFirst(bars.count + 1))) != nil

@@ -1,5 +1,6 @@
 import Foundation
 import MarketModel
+import Primitives
 import TestSupport
 import Testing
 
@@ -21,6 +22,22 @@ import Testing
             return
         }
         #expect((chart.last, chart.asChart) == (7, true))
+        guard
+            case .bars(let known) = try ToolCommand.parse(
+                ["bars", "AAPL", "1m", "--as-of", "1970-01-01T00:00:01Z", "--uncertain"])
+        else {
+            Issue.record("bars is a command")
+            return
+        }
+        #expect(known.asOf == Timestamp(nanoseconds: 1_000_000_000) && known.withUncertain)
+        guard
+            case .rewritten(let rewritten) = try ToolCommand.parse(
+                ["bars", "--rewritten", "AAPL", "--to", "1970-01-02"])
+        else {
+            Issue.record("bars --rewritten is a command")
+            return
+        }
+        #expect(rewritten.from == Timestamp(nanoseconds: 0) && rewritten.symbols.count == 1)
         guard case .gaps(let gaps) = try ToolCommand.parse(["gaps", "AAPL", "SPY"]) else {
             Issue.record("gaps is a command")
             return
@@ -35,6 +52,9 @@ import Testing
             ["export", "bars", long, "--from", "-1h"], ["export", "bars", "--from", "sometime"],
             ["export", "bars", "--from", "today", "--to", "yesterday"],
             ["export", "trades", "--series", "1m", "--from", "-1h"],
+            ["bars", "AAPL", "1m", "--as-of", "then"], ["bars", "AAPL", "1m", "--uncertain"],
+            ["bars", "--rewritten", "--from", "today", "--to", "yesterday"],
+            ["bars", "--rewritten", "--chart"],
             ["bars", "AAPL", "1m", "--source", "Ibkr"], ["gaps", "--source", ""],
             ["export", "bars", "--from", "-1h", "--source", "a", "--source", "b"],
         ] {
@@ -185,7 +205,44 @@ import Testing
         #expect(try scene.tell("gaps", "--json").contains(#""state":"abandoned""#))
 
         try export(scene)
+        try known(scene)
         try absent(scene)
+    }
+
+    /// A bar that was cancelled at three o'clock, as it was known before, and how many changed so.
+    private func known(_ scene: Scene) throws {
+        try scene.postgres.psql(
+            """
+            SET search_path = md;
+            INSERT INTO bars_short (symbol, series, ts, open, close, volume, notional, trades,
+                open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal,
+                taken_at)
+            VALUES ('QQQ', '1m', '2026-03-02 14:30Z', 7, 7, 1, 1, 1, 0, '2026-03-02 14:31Z', 0, 300,
+                's', 0, 300, '2026-03-02 14:32Z');
+            UPDATE bars_short SET revision = 301, ordinal = 301, open = 8, close = 8, replaced = 1,
+                reason = 'bust', taken_at = '2026-03-02 15:00Z' WHERE symbol = 'QQQ'
+            """, database: scene.database)
+        func words(_ words: String...) throws -> [[Substring]] {
+            try run(ProductPrograms.path("tapeline"), words, environment: scene.environment)
+                .split(separator: "\n").map { $0.split(separator: " ") }
+        }
+        let before = try words("bars", "QQQ", "1m", "--as-of", "2026-03-02T14:40:00Z")
+        #expect(before[0].joined(separator: " ").contains("1 bar as known at 2026-03-02T14:40:00"))
+        #expect(before[2] == ["2026-03-02T14:30:00Z", "7", "-", "-", "7", "1", "-", "1", "s"])
+        let after = try words("bars", "QQQ", "1m", "--as-of", "2026-03-02T15:00:00Z")
+        #expect(after[2].suffix(4) == ["s", "version", "2:", "bust"])
+        #expect(
+            try words("bars", "--rewritten", "QQQ", "--from", "2026-03-02", "--to", "2026-03-03")
+                .dropFirst() == [
+                    ["1m", "bust", "1", "of", "1", "1", "0", "0", "1", "0", "0", "0"]
+                ])
+        #expect(
+            try scene.tell("bars", "--rewritten", "--from", "2026-01-01", "--to", "2026-01-02")
+                == "no bar of that time changed after it was published")
+        // Those of before have no time at which they were known.
+        let uncertain = try words(
+            "bars", "AAPL", "1m", "--as-of", "2026-03-02T15:00:00Z", "--uncertain", "--last", "1")
+        #expect(uncertain[2].last == "late" && uncertain[2].contains("uncertain,"), "\(uncertain)")
     }
 
     /// Bars of two sources: all of them, those of one, and what cannot be drawn.
@@ -216,6 +273,15 @@ import Testing
                 "no bar of AAPL 5m from ibkr is stored: its sources are s"
             ),
             (["bars", "AAPL", "1h"], "no bar of AAPL 1h is stored: its series are 5m"),
+            (
+                ["bars", "AAPL", "1m", "--as-of", "2026-03-02T15:00:00Z"],
+                "(source s) is not certain: it is not known when the tape took it"
+            ),
+            (
+                ["bars", "QQQ", "1m", "--as-of", "2026-03-02T14:31:00Z"],
+                "no bar of QQQ 1m was known at 2026-03-02T14:31:00"
+            ),
+            (["bars", "QQQ", "1m", "--as-of", "2199-01-01"], "is not known yet"),
             (["bars", "NONE", "1m"], "no bar of NONE 1m is stored: of that symbol none"),
         ] {
             let failure = #expect(throws: ProgramFailure.self) {

@@ -83,7 +83,8 @@ enum Main {
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
         case .record, .replay: return try recording(command, terminal)
-        case .bars, .gaps, .export, .database, .logs: return try reading(command, terminal)
+        case .bars, .rewritten, .gaps, .export, .database, .logs:
+            return try reading(command, terminal)
         case .setup(let command):
             return try command.run(
                 deployment(command.target), ConfigurationFiles.environment(), terminal)
@@ -142,6 +143,8 @@ enum Main {
     ) throws(ToolError) -> ExitCode {
         switch command {
         case .bars(let command):
+            return try command.run(deployment(command.target), terminal)
+        case .rewritten(let command):
             return try command.run(deployment(command.target), terminal)
         case .gaps(let command):
             return try command.run(deployment(command.target), terminal)

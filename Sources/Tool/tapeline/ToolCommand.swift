@@ -31,6 +31,7 @@ enum ToolCommand: Equatable, Sendable {
     case database(DatabaseCommand)
     case logs(LogsCommand)
     case bars(BarsCommand)
+    case rewritten(RewrittenCommand)
     case gaps(GapsCommand)
     case export(ExportCommand)
     /// The supervisor process that `up` starts. People do not call it.
@@ -77,7 +78,9 @@ enum ToolCommand: Equatable, Sendable {
         case "replay": return .replay(try ReplayCommand.parse(rest, now: now))
         case "setup": return .setup(try SetupCommand.parse(rest))
         case "logs": return .logs(try LogsCommand.parse(rest))
-        case "bars": return .bars(try BarsCommand.parse(rest))
+        case "bars" where rest.contains(RewrittenCommand.flag):
+            return .rewritten(try RewrittenCommand.parse(rest, now: now))
+        case "bars": return .bars(try BarsCommand.parse(rest, now: now))
         case "export": return .export(try ExportCommand.parse(rest, now: now))
         case "gaps": return .gaps(try GapsCommand.parse(rest))
         case "psql", "url", "env": return .database(try DatabaseCommand.parse(word, rest))

@@ -10,16 +10,30 @@ extension HelpPage {
                         "the newest stored bars in their last versions, with what is to be known",
                         "of each: partial, of two providers, changed since it was closed",
                     ]
-                )
+                ),
+                (
+                    "bars --rewritten [SYMBOL...]",
+                    [
+                        "how many bars changed after they were published, by series and reason,",
+                        "and how long after it; of windows from --from (a day ago) to --to (now)",
+                    ]
+                ),
             ]
         ).with(
             [
                 HelpTopic.Option("--last N", "so many (30)"),
                 source,
+                HelpTopic.Option(
+                    "--as-of TIME", "as they were known then; refused where that is not certain"),
+                HelpTopic.Option("--uncertain", "with --as-of: mark such bars instead"),
                 HelpTopic.Option("--chart", "draw candles, of one source"),
                 HelpTopic.Option("--json", "an object per line, numbers exact"),
             ] + place,
-            examples: ["tapeline bars AAPL 1m --last 60 --source ibkr --chart"]),
+            examples: [
+                "tapeline bars AAPL 1m --last 60 --source ibkr --chart",
+                "tapeline bars AAPL 1m --as-of 2026-11-20T10:31:00Z",
+                "tapeline bars --rewritten AAPL --from today",
+            ]),
         HelpTopic(
             "gaps", .bars,
             [

@@ -1,8 +1,10 @@
 import MarketModel
 import PostgresClient
+import Primitives
 import ServiceRuntime
 
-/// `tapeline bars SYMBOL SERIES`: the newest stored bars as a table or as a chart.
+/// `tapeline bars SYMBOL SERIES`: the newest stored bars as a table or as a chart, as they stand or
+/// as they were known at a time.
 struct BarsCommand: Equatable, Sendable {
     var target = TapeTarget()
     let symbol: Symbol
@@ -10,17 +12,23 @@ struct BarsCommand: Equatable, Sendable {
     /// `nil` means all sources.
     var source: SourceName?
     var last = 30
+    /// The time at which the bars were known; `nil` means now.
+    var asOf: Timestamp?
+    /// Whether bars are shown of which it is not certain what was known.
+    var withUncertain = false
     var asChart = false
     var asJSON = false
 
     static let lastRange = 1...10_000
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> BarsCommand {
+    static func parse(
+        _ arguments: [String], now: Timestamp
+    ) throws(ToolError) -> BarsCommand {
         let arguments = try CommandArguments(
             "bars", arguments,
             .init(
-                values: TapeTarget.options.union(["--last", "--source"]),
-                flags: ["--chart", "--json"]))
+                values: TapeTarget.options.union(["--last", "--source", "--as-of"]),
+                flags: ["--chart", "--json", "--uncertain"]))
         try arguments.requireWords(2, "a symbol and a series, as in 'tapeline bars AAPL 1m'")
         guard let symbol = Symbol(arguments.words[0]) else {
             throw .usage("'\(arguments.words[0].prefix(64))' is no symbol")
@@ -32,6 +40,13 @@ struct BarsCommand: Equatable, Sendable {
             target: try TapeTarget(arguments), symbol: symbol, series: series)
         command.source = try arguments.source()
         command.last = try arguments.integer("--last", in: lastRange) ?? command.last
+        if let text = try arguments.one("--as-of") {
+            command.asOf = try TailPlace.time(text, "--as-of", now: now)
+        }
+        command.withUncertain = arguments.has("--uncertain")
+        guard !command.withUncertain || command.asOf != nil else {
+            throw .usage("--uncertain is about --as-of TIME: bars as they stand are certain")
+        }
         command.asChart = arguments.has("--chart")
         command.asJSON = arguments.has("--json")
         guard !command.asChart || !command.asJSON else {
@@ -49,6 +64,7 @@ struct BarsCommand: Equatable, Sendable {
         let columns = [
             MarketSession.shown("c.ts"), "open", "high", "low", "close", "volume", "vwap", "trades",
             "version", "reason", "is_whole", "is_mixed", "source",
+            asOf == nil ? "false" : "is_uncertain",
         ]
         let candles = try newest(columns.joined(separator: ", "), market).map(Candle.init)
         guard !candles.isEmpty else { throw try nothing(market) }
@@ -60,7 +76,8 @@ struct BarsCommand: Equatable, Sendable {
         }
         let count = candles.count == 1 ? "1 bar" : "\(candles.count) bars"
         let named = source.map { " from \($0)" } ?? ""
-        let title = "\(symbol) \(series)\(named), \(count) of \(deployment.title)"
+        let known = asOf.map { " as known at \($0)" } ?? ""
+        let title = "\(symbol) \(series)\(named), \(count)\(known) of \(deployment.title)"
         let lines =
             asChart
             ? CandleChart(
@@ -76,22 +93,38 @@ struct BarsCommand: Equatable, Sendable {
     private func newest(
         _ columns: String, _ market: borrowing MarketSession
     ) throws(ToolError) -> [[String?]] {
-        try market.rows(
+        let parameters: [PostgresValue] = [
+            .text(symbol.text), .text(series.text), .integer(Int64(last)),
+            source.map { PostgresValue.text($0.text) } ?? .null,
+        ]
+        let known: [PostgresValue] =
+            asOf.map { [.timestamp($0), .bool(withUncertain)] } ?? []
+        return try market.rows(
             """
             SELECT \(columns) FROM (
-                SELECT * FROM candles
+                SELECT * FROM \(asOf == nil ? "candles" : Self.candlesAsOf)
                 WHERE symbol = $1 AND series = $2 AND ($4::text IS NULL OR source = $4)
                 ORDER BY ts DESC, number DESC, source DESC LIMIT $3
             ) AS c ORDER BY c.ts, c.number, c.source
-            """,
-            [
-                .text(symbol.text), .text(series.text), .integer(Int64(last)),
-                source.map { PostgresValue.text($0.text) } ?? .null,
-            ])
+            """, parameters + known)
     }
+
+    /// The bars as they were known, of the newest windows before that time. Some of these windows
+    /// had no bar yet, hence a few more of them.
+    private static let candlesAsOf = """
+        (SELECT k.* FROM (
+            SELECT coalesce(min(n.ts), $5) AS from_ts FROM (
+                SELECT ts FROM candles
+                WHERE symbol = $1 AND series = $2 AND ($4::text IS NULL OR source = $4) AND ts <= $5
+                ORDER BY ts DESC LIMIT $3 + 10) AS n) AS range,
+            bars_as_of($5, ARRAY[$1], $2, range.from_ts, $5 + interval '1 us', $6) AS k) AS known
+        """
 
     /// Returns an error that says what bars there are instead.
     private func nothing(_ market: borrowing MarketSession) throws(ToolError) -> ToolError {
+        if let asOf {
+            return .refused("no bar of \(symbol) \(series) was known at \(asOf)")
+        }
         let rows = try market.rows(
             """
             SELECT DISTINCT series, source FROM candles

@@ -13,6 +13,8 @@ struct Candle: Equatable, Sendable {
     var isWhole = true
     var isMixed = false
     var source = ""
+    /// Whether it is not certain that this was known at the time that was asked for.
+    var isUncertain = false
 
     init() {}
 
@@ -28,11 +30,12 @@ struct Candle: Equatable, Sendable {
         isWhole = row[10] == "t"
         isMixed = row[11] == "t"
         source = row[12] ?? "-"
+        isUncertain = row[13] == "t"
     }
 
     /// Remarks that a person must know before trusting the numbers.
     var note: String {
-        var notes: [String] = []
+        var notes: [String] = isUncertain ? ["uncertain"] : []
         if !isWhole { notes.append("partial") }
         if isMixed { notes.append("two providers") }
         if version != "1" { notes.append("version \(version): \(reason)") }

@@ -55,6 +55,10 @@ struct MarketSession: ~Copyable {
             }
             return Page(columns: result.columns, rows: rows)
         } catch {
+            // A function of ours that raises says all that is to be said.
+            if let said = error.serverError, said.sqlState.rawValue == "TL020" {
+                throw .refused(said.message)
+            }
             guard error.category == .schema else {
                 throw .unreachable("the database did not answer: \(error)")
             }

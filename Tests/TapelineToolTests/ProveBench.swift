@@ -18,6 +18,7 @@ struct ProveBench {
     let definition: GraphDefinition
     private let folder: TemporaryFolder
     private let writer: RunningService
+    private let hasGap: Bool
     private(set) var barCount = 0
     /// The number of ticks listed as late, once per series, and of bars that were computed again.
     private(set) var lateCount = 0
@@ -59,11 +60,12 @@ struct ProveBench {
     }
 
     /// `extras` are trades after the first feed's value of that number. `open` are feeds that send
-    /// nothing after their first 50 s.
+    /// nothing after their first 50 s. `hasGap` puts a gap of half a second on the tape, at 20 s.
     init(
         _ name: String, _ feeds: [(symbol: String, values: [Value])], extras: [Int: Trade] = [:],
-        open: Set<Int> = [], definition: GraphDefinition? = nil
+        open: Set<Int> = [], definition: GraphDefinition? = nil, hasGap: Bool = false
     ) throws {
+        self.hasGap = hasGap
         bench = try AcceptBench("prove_\(name)")
         folder = try TemporaryFolder("prove")
         self.definition = try definition ?? .simple(try BarSeriesSet(["1s", "1m"]))
@@ -105,6 +107,9 @@ struct ProveBench {
             for place in start..<end {
                 ticks.append(Self.trade(values[place], place))
                 if let extra = extras[place] { ticks.append(extra) }
+                if hasGap, number == 0, place == 100 {
+                    ticks.append { $0.append(Self.gap) == .appended }
+                }
             }
             let time = Self.start + Int64(end) * Self.second / 4
             let isLast = end == values.count && !isOpen
@@ -142,6 +147,15 @@ struct ProveBench {
             price: Price(raw: value.price), size: Quantity(raw: value.size))
     }
 
+    private static var gap: GapRecord {
+        let from = Timestamp(nanoseconds: start + 20 * second)
+        let noted = Timestamp(nanoseconds: start + 25 * second)
+        return GapRecord(
+            header: TickHeader(symbol: 0, providerTime: noted, receiveTime: noted), from: from,
+            to: from.advanced(byNanoseconds: second / 2), kind: .trade, reason: .disconnected,
+            state: .abandoned)
+    }
+
     struct Outcome {
         let code: ExitCode
         let json: JSONValue
@@ -156,19 +170,62 @@ struct ProveBench {
 
     /// `asked` is when the command is given: in seconds after the first trade.
     func prove(_ arguments: [String], asked: Int64 = 600) throws -> Outcome {
-        let path = folder.file("\(UUID().uuidString).out")
-        let output = unsafe open(path, O_CREAT | O_WRONLY, 0o600)
-        defer { close(output) }
         let command = try ProveCommand.parse(
             [
                 "--from", "2023-11-14T22:13:00Z", "--to", "2023-11-14T22:20:00Z", "--json",
             ] + arguments, now: Timestamp(nanoseconds: Self.start + asked * Self.second))
-        let run = ProveRun(command: command, terminal: Terminal(output: output, errors: output))
+        let (code, text) = try run { terminal, deployment in
+            try ProveRun(command: command, terminal: terminal)
+                .run(deployment, GraphProgram(definition), shutdown: ShutdownSignal())
+        }
+        return Outcome(code: code, json: try JSONValue.parse(text))
+    }
+
+    /// Runs `tapeline explain … --json` like the program, ten minutes after the first trade.
+    func explain(_ arguments: String...) throws -> Outcome {
+        let (code, text) = try explained(arguments + ["--json"])
+        return Outcome(code: code, json: try JSONValue.parse(text))
+    }
+
+    /// Runs `tapeline explain …` like the program, and returns what it printed.
+    func explained(_ arguments: [String]) throws -> (code: ExitCode, text: String) {
+        let command = try ExplainCommand.parse(
+            arguments, now: Timestamp(nanoseconds: Self.start + 600 * Self.second))
+        return try run { terminal, deployment in
+            try ExplainRun(command: command, terminal: terminal)
+                .run(deployment, GraphProgram(definition), shutdown: ShutdownSignal())
+        }
+    }
+
+    /// Runs a command, and returns what it printed.
+    private func run(
+        _ command: (Terminal, Deployment) throws -> ExitCode
+    ) throws -> (code: ExitCode, text: String) {
+        let path = folder.file("\(UUID().uuidString).out")
+        let output = unsafe open(path, O_CREAT | O_WRONLY, 0o600)
+        defer { close(output) }
         let deployment = try Deployment.find(
             TapeTarget(), environment: bench.environment, executable: "/x")
-        let code = try run.run(
-            deployment, GraphProgram(definition), shutdown: ShutdownSignal())
-        let text = try String(contentsOfFile: path, encoding: .utf8)
-        return Outcome(code: code, json: try JSONValue.parse(text))
+        let code = try command(Terminal(output: output, errors: output), deployment)
+        return (code, try String(contentsOfFile: path, encoding: .utf8))
+    }
+
+    /// Keeps only the last packets of the tape of ticks of the symbol's stream.
+    func purge(keeping packets: Int) throws {
+        try bench.api("STREAM.PURGE.\(try tickStream)", #"{"keep":\#(packets)}"#)
+    }
+
+    /// Empties that stream and the stream of bars.
+    func purgeAll() throws {
+        for stream in [try tickStream, bench.tape.names.barStream] {
+            try bench.api("STREAM.PURGE.\(stream)", "{}")
+        }
+    }
+
+    private var tickStream: String {
+        get throws {
+            let names = bench.tape.names
+            return names.tickStream(of: names.partition(of: try #require(Symbol(Self.symbol))))
+        }
     }
 }

@@ -109,10 +109,7 @@ import Testing
     @Test("where the tape does not reach any more, the tables prove alone, and it is said")
     func purged() throws {
         let scene = try ProveBench("purged")
-        let symbol = try #require(Symbol("AAPL"))
-        let names = scene.bench.tape.names
-        let stream = names.tickStream(of: names.partition(of: symbol))
-        try scene.bench.api("STREAM.PURGE.\(stream)", #"{"keep":20}"#)
+        try scene.purge(keeping: 20)
         let found = try scene.prove()
         #expect(found.code == .incomplete)
         #expect(found.count("tables", "equal") == Int64(scene.barCount))

@@ -83,7 +83,7 @@ enum Main {
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
         case .record, .replay: return try recording(command, terminal)
-        case .bars, .rewritten, .gaps, .export, .database, .logs:
+        case .bars, .rewritten, .gaps, .export, .database, .logs, .explain:
             return try reading(command, terminal)
         case .setup(let command):
             return try command.run(
@@ -151,6 +151,10 @@ enum Main {
         case .export(let command):
             return try ExportRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
+        case .explain(let command):
+            return try ExplainRun(command: command, terminal: terminal).run(
+                deployment(command.target), ProofGraph.find(ConfigurationFiles.environment()),
+                shutdown: signals())
         case .database(let command):
             return try command.run(stackThatIsUp(command.target, terminal), terminal)
         case .logs(let command):

@@ -87,6 +87,29 @@ struct CommandArguments {
         return source
     }
 
+    /// Returns the beginning of the UTC day of `--day`.
+    func day(now: Timestamp) throws(ToolError) -> Timestamp? {
+        guard let text = try one("--day") else { return nil }
+        guard let day = TailPlace.day(text, now: now) else {
+            throw .usage(
+                "--day wants a day of UTC (2026-11-20, today, yesterday), "
+                    + "not '\(text.prefix(40))'")
+        }
+        return day
+    }
+
+    /// Returns the symbols that are given as words.
+    func symbols() throws(ToolError) -> [Symbol] {
+        var symbols: [Symbol] = []
+        for word in words {
+            guard let symbol = Symbol(word) else {
+                throw .usage("'\(word.prefix(64))' is no symbol")
+            }
+            if !symbols.contains(symbol) { symbols.append(symbol) }
+        }
+        return symbols
+    }
+
     static func integer(
         _ text: String, _ what: String, in range: ClosedRange<Int>
     ) throws(ToolError) -> Int {

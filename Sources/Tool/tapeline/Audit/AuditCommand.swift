@@ -16,7 +16,7 @@ struct AuditCommand: Equatable, Sendable {
         command.target = try ToolCommand.Target(given)
         command.asJSON = given.has("--json")
         let (from, to, day) = (
-            try time("--from", given, now), try time("--to", given, now), try day(given, now)
+            try time("--from", given, now), try time("--to", given, now), try given.day(now: now)
         )
         let ways = [given.has("--all"), day != nil, from != nil || to != nil].count { $0 }
         guard ways <= 1 else { throw .usage("give one of --all, --day and --from (with --to)") }
@@ -39,18 +39,5 @@ struct AuditCommand: Equatable, Sendable {
     ) throws(ToolError) -> Timestamp? {
         guard let text = try given.one(option) else { return nil }
         return try TailPlace.time(text, option, now: now)
-    }
-
-    /// Returns the bounds of a UTC day.
-    private static func day(
-        _ given: CommandArguments, _ now: Timestamp
-    ) throws(ToolError) -> Timestamp? {
-        guard let text = try given.one("--day") else { return nil }
-        guard let day = TailPlace.day(text, now: now) else {
-            throw .usage(
-                "--day wants a day of UTC (2026-11-20, today, yesterday), "
-                    + "not '\(text.prefix(40))'")
-        }
-        return day
     }
 }

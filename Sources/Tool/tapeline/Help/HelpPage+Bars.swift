@@ -96,6 +96,30 @@ extension HelpPage {
             ] + place,
             examples: ["tapeline prove AAPL --from -2h --to -1h"]),
         HelpTopic(
+            "explain", .bars,
+            [
+                (
+                    "explain SYMBOL SERIES TIME",
+                    [
+                        "the bar that holds this time: every tick of its window with what it",
+                        "did to the bar and why, which one set open, high, low and close, its",
+                        "versions, the gaps over it, and what a proof says: 0 it is what its",
+                        "ticks make, 1 it is not, 2 the tape does not reach back so far, and the",
+                        "stored ticks make it",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--source NAME", "the bar of this source or group"),
+                HelpTopic.Option("--table-only", "from the stored ticks alone"),
+                json,
+            ] + place,
+            examples: [
+                "tapeline explain AAPL 1m 2026-11-20T14:31:00Z --source ibkr",
+                "tapeline explain AAPL 1m -10m --json",
+            ]),
+        HelpTopic(
             "repair", .bars,
             [
                 (

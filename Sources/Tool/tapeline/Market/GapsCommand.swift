@@ -18,12 +18,7 @@ struct GapsCommand: Equatable, Sendable {
             "gaps", arguments,
             .init(values: TapeTarget.options.union(["--last", "--source"]), flags: ["--json"]))
         var command = GapsCommand(target: try TapeTarget(arguments))
-        for word in arguments.words {
-            guard let symbol = Symbol(word) else {
-                throw .usage("'\(word.prefix(64))' is no symbol")
-            }
-            command.symbols.append(symbol)
-        }
+        command.symbols = try arguments.symbols()
         command.source = try arguments.source()
         command.last = try arguments.integer("--last", in: lastRange) ?? command.last
         command.asJSON = arguments.has("--json")

@@ -13,7 +13,7 @@ struct ProofDatabase {
     static let symbolsMax = 100_000
 
     /// Times in tables have microseconds; exact columns are stored beside them.
-    private static func bounds(_ from: Int64, _ to: Int64) -> [PostgresValue] {
+    static func bounds(_ from: Int64, _ to: Int64) -> [PostgresValue] {
         [
             .timestamp(Timestamp(nanoseconds: from).advanced(byNanoseconds: -1_000)),
             .timestamp(Timestamp(nanoseconds: to).advanced(byNanoseconds: 1_000)),
@@ -328,7 +328,7 @@ struct ProofDatabase {
             .map { Quantity(raw: $0) } ?? .undefined
     }
 
-    private func rows(
+    func rows(
         _ query: String, _ parameters: [PostgresValue]
     ) throws(ToolError) -> PostgresRows {
         do throws(PostgresError) {

@@ -26,6 +26,8 @@ struct ProofMachine {
     private var sources: [SourceName] = []
     private(set) var bars: [ProofKey: Bar] = [:]
     private(set) var ticks = 0
+    /// The node that listed a tick of the last packet as a duplicate.
+    private(set) var duplicateFinder: SeriesName?
 
     init(_ program: GraphProgram, _ scope: Scope) {
         self.scope = scope
@@ -74,12 +76,36 @@ struct ProofMachine {
 
     private mutating func collect() {
         for bar in output.bars {
-            let key = ProofKey(
-                symbol: machine.symbols.pair(at: bar.symbol),
-                series: machine.program.series[Int(bar.series)].name,
-                openTime: bar.openTime.nanoseconds, number: bar.number)
+            let key = key(of: bar)
             if scope.holds(key) { bars[key] = bar }
         }
+        duplicateFinder = output.late.last { $0.reason == .duplicate }
+            .map { machine.program.series[Int($0.series)].name }
         output.removeAll()
+    }
+
+    private func key(of bar: Bar) -> ProofKey {
+        ProofKey(
+            symbol: machine.symbols.pair(at: bar.symbol),
+            series: machine.program.series[Int(bar.series)].name,
+            openTime: bar.openTime.nanoseconds, number: bar.number)
+    }
+
+    // MARK: what a single tick did
+
+    /// The ticks that the machine excluded so far, by reason.
+    var excluded: ExcludedTicks { machine.excluded }
+
+    /// Returns the bars in scope of open windows that changed since the last call. They have counts
+    /// of excluded ticks even before a tick has set a price.
+    mutating func takeOpenBars() -> [ProofKey: Bar] {
+        var open: [Bar] = []
+        machine.takeOpenBars(into: &open)
+        var found: [ProofKey: Bar] = [:]
+        for bar in open {
+            let key = key(of: bar)
+            if scope.holds(key) { found[key] = bar }
+        }
+        return found
     }
 }

@@ -137,14 +137,18 @@ struct ProofReport {
             json.member(
                 "fields",
                 array: { json in
-                    for field in difference.fields {
-                        json.object { json in
-                            json.member("name", field.name)
-                            json.member("stored", field.stored)
-                            json.member("computed", field.computed)
-                        }
-                    }
+                    for field in difference.fields { field.write(into: &json) }
                 })
+        }
+    }
+}
+
+extension ProofDifference.Field {
+    func write(into json: inout JSONWriter) {
+        json.object { json in
+            json.member("name", name)
+            json.member("stored", stored)
+            json.member("computed", computed)
         }
     }
 }

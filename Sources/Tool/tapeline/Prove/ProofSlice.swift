@@ -29,7 +29,7 @@ struct ProofSlice {
     private static let day: Int64 = 86_400_000_000_000
 
     private(set) var stored: [ProofKey: StoredBar] = [:]
-    private var records = ProofRecords()
+    private(set) var records = ProofRecords()
     /// How far the tape has come, per symbol. Bars that close no later must be stored.
     private var reached: [SourceSymbol: Int64] = [:]
     private(set) var ticks = 0
@@ -94,7 +94,8 @@ struct ProofSlice {
         stored.values.contains(where: \.isRepaired) || !records.dirty.isEmpty
     }
 
-    private func isMended(_ key: ProofKey, _ bar: Bar) -> Bool {
+    /// Returns whether the bar was made by reading the tape again, or should have been.
+    func isMended(_ key: ProofKey, _ bar: Bar) -> Bool {
         stored[key]?.isRepaired == true
             || records.isDirty(key, until: bar.closeTime.nanoseconds)
     }
@@ -224,7 +225,7 @@ struct ProofSlice {
 
     // MARK: parts
 
-    fileprivate var revisions: [ProofKey: UInt64] { stored.mapValues(\.revision) }
+    var revisions: [ProofKey: UInt64] { stored.mapValues(\.revision) }
     fileprivate var wantsMended: Bool { needsMending }
 }
 

@@ -30,6 +30,15 @@ struct ProofTape {
     func read(
         from start: Int64, _ take: (PacketHeader, RawSpan) throws(ToolError) -> Bool
     ) throws(ToolError) -> Ending {
+        try readPackets(from: start) { header, _, bytes throws(ToolError) in
+            try take(header, bytes)
+        }
+    }
+
+    /// The same with the sequence of each packet in its stream.
+    func readPackets(
+        from start: Int64, _ take: (PacketHeader, UInt64, RawSpan) throws(ToolError) -> Bool
+    ) throws(ToolError) -> Ending {
         do {
             return try readOn(from: start, take)
         } catch {
@@ -38,7 +47,7 @@ struct ProofTape {
     }
 
     private func readOn(
-        from start: Int64, _ take: (PacketHeader, RawSpan) throws(ToolError) -> Bool
+        from start: Int64, _ take: (PacketHeader, UInt64, RawSpan) throws(ToolError) -> Bool
     ) throws -> Ending {
         let stream = names.tickStream(of: partition)
         let input = TapeReaders.Input(
@@ -62,7 +71,9 @@ struct ProofTape {
                     let isBehind = header.firstOrdinal > 1 && packet.time.nanoseconds > start
                     isCut = try isBehind && isFirst(packet.sequence, stream)
                 }
-                let wantsMore = try packet.message.withPayload { try take(header, $0) }
+                let wantsMore = try packet.message.withPayload {
+                    try take(header, packet.sequence, $0)
+                }
                 if !wantsMore { reader.end(packet.range) }
             }
             if isCut == true { return .cut }

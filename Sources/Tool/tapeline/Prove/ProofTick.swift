@@ -174,7 +174,8 @@ struct ProofRecords: Sendable {
         return mended
     }
 
-    private func listed(
+    /// Returns the name under which a tick was listed that the series did not count.
+    func listed(
         _ tick: ProofTick, _ lists: Lists
     ) -> (name: SeriesName, late: Late, isDuplicate: Bool)? {
         guard !listings.isEmpty else { return nil }

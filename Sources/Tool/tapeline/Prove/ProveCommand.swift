@@ -32,12 +32,7 @@ struct ProveCommand: Equatable, Sendable {
         guard command.from < command.to else {
             throw .usage("--from \(command.from) is not before --to \(command.to)")
         }
-        for word in given.words {
-            guard let symbol = Symbol(word) else {
-                throw .usage("'\(word.prefix(40))' is no symbol")
-            }
-            if !command.symbols.contains(symbol) { command.symbols.append(symbol) }
-        }
+        command.symbols = try given.symbols()
         for text in given.all("--series").flatMap({ $0.split(separator: ",") }) {
             guard let name = SeriesName(String(text)) else {
                 throw .usage("'\(text.prefix(40))' is no series")

@@ -15,7 +15,7 @@ struct ProveRun {
     private static let hour: Int64 = 3_600_000_000_000
     private static let day: Int64 = 24 * hour
     /// How long a bar that is over may be on its way to the table.
-    private static let storing: Int64 = 10_000_000_000
+    static let storing: Int64 = 10_000_000_000
 
     func run(
         _ deployment: Deployment, _ program: GraphProgram, shutdown: ShutdownSignal
@@ -60,7 +60,7 @@ struct ProveRun {
 
     /// Returns how long after its opening a bar may still take ticks. A bar without a fixed width
     /// ends within a day.
-    private static func reach(_ series: BarSeries) -> Int64 {
+    static func reach(_ series: BarSeries) -> Int64 {
         series.widthNanoseconds > 0 ? series.widthNanoseconds : day
     }
 

@@ -1,0 +1,206 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import StreamCore
+
+/// Everything that is known of one bar.
+struct ExplainReport {
+    /// What a proof says of the bar, from the tape or from the tables.
+    enum Outcome: Equatable, Sendable {
+        /// It was not made from there.
+        case notAsked
+        /// The tape does not hold the time of the bar any more.
+        case notThere
+        case equal
+        /// The bar is not stored, and none should be yet.
+        case nothing
+        case differs(ProofDifference.Kind, [ProofDifference.Field])
+
+        var isWrong: Bool {
+            if case .differs = self { true } else { false }
+        }
+    }
+
+    let bar: ExplainedBar
+    let stored: StoredBar?
+    let row: ExplainedRow?
+    let partition: Partition
+    var tape = Outcome.notAsked
+    var tables = Outcome.notAsked
+    var ticks: [ExplainedTick] = []
+    /// Ticks of the window that their table has and the tape has not.
+    var onlyInTables: [ProofTick] = []
+    var versions: [BarVersion] = []
+    /// Whether the tape of bars has another record under the ordinal of the stored version.
+    var isRevisionWrong = false
+    var gaps: [ExplainedGap] = []
+    var field = InputField.trade
+    /// For a bar of bars: the series of which it is made, the finest one last.
+    var isMadeOf: [String] = []
+
+    /// Whether the ticks are those of the tape, and not those of the tables.
+    var isOnTape: Bool { tape != .notAsked && tape != .notThere }
+
+    func outcome(of comparison: ProofComparison) -> Outcome {
+        if let difference = comparison.differences.first(where: { $0.key == bar.key }) {
+            return .differs(difference.kind, difference.fields)
+        }
+        return stored == nil ? .nothing : .equal
+    }
+
+    /// 0: the stored bar is what its ticks make. 1: it is not, or a tick's row is not what the tape
+    /// says. 2: the tape does not reach back so far, and the stored ticks make the bar.
+    var exitCode: ExitCode {
+        let isWrong =
+            tape.isWrong || tables.isWrong || isRevisionWrong || !onlyInTables.isEmpty
+            || ticks.contains { $0.disagreement != nil }
+        if isWrong { return .failure }
+        return tape == .notThere || tape == .nothing || tables == .nothing ? .incomplete : .success
+    }
+
+    // MARK: text
+
+    private static func shownTime(_ time: Int64) -> String { "\(Timestamp(nanoseconds: time))" }
+
+    var lines: [String] {
+        heading + versionLines + tickLines + gapLines + proofLines
+    }
+
+    private var heading: [String] {
+        let key = bar.key
+        let place = key.number == 0 ? "" : " #\(key.number)"
+        var lines = [
+            "\(key.symbol.symbol) \(key.series)\(place) of \(key.symbol.source), "
+                + "\(Self.shownTime(key.openTime)) to \(Self.shownTime(bar.closeTime))"
+        ]
+        if bar.others > 0 {
+            lines.append("  \(bar.others) more bars of the series hold that time")
+        }
+        guard let stored = stored?.bar, let row else {
+            return lines + ["  no such bar is stored"]
+        }
+        lines.append(
+            "  open \(stored.open)  high \(stored.high)  low \(stored.low)  close \(stored.close)")
+        lines.append(
+            "  volume \(FixedPoint.text(stored.volume, decimals: Quantity.decimals))  "
+                + "vwap \(stored.vwap)  trades \(stored.trades)")
+        let excluded = [
+            (stored.excluded.condition, "by condition"), (stored.excluded.oddLot, "odd lots"),
+            (stored.excluded.filter, "by a filter, or no new trade"),
+            (stored.excluded.undefined, "undefined"),
+        ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        if !excluded.isEmpty { lines.append("  left out: \(excluded.joined(separator: ", "))") }
+        if !isMadeOf.isEmpty {
+            lines.append("  made of bars: \(isMadeOf.joined(separator: " of "))")
+        }
+        var marks: [String] = []
+        if stored.flags.contains(.partial) {
+            marks.append("partial: ticks of its time are missing")
+        }
+        if stored.flags.contains(.mixedProviders) { marks.append("of two providers") }
+        if row.isFilled { marks.append("filled: no trade, the prices are the close before it") }
+        if row.isWithdrawn { marks.append("withdrawn: it is void") }
+        if !marks.isEmpty { lines.append("  \(marks.joined(separator: "; "))") }
+        lines.append(
+            "  partition \(partition), generation \(row.generation), output ordinal "
+                + "\(row.revision), \(row.replaced) earlier versions")
+        return lines
+    }
+
+    private var versionLines: [String] {
+        guard !versions.isEmpty else { return ["", "VERSIONS: none is known"] }
+        let replaced = row?.replaced ?? 0
+        let missing = replaced + 1 - Int64(versions.count)
+        let rows = versions.enumerated().map { index, version in
+            cells(version, number: max(0, missing) + Int64(index) + 1)
+        }
+        let head = [
+            "VERSION", "REASON", "TRADES", "CLOSE", "PUBLISHED", "AFTER ITS END", "EPOCH",
+            "PACKET", "ORDINAL",
+        ]
+        let table = TextTable.lines([head] + rows, numbers: [0, 2, 5, 6, 7, 8])
+        let remark =
+            missing > 0 && row != nil
+            ? ["  \(missing) earlier versions are kept nowhere any more"] : []
+        let wrong =
+            isRevisionWrong
+            ? ["  the ordinal of the stored version is another record's on the tape of bars"] : []
+        return [""] + table + remark + wrong
+    }
+
+    private func cells(_ version: BarVersion, number: Int64) -> [String] {
+        let price = version.isWithdrawn ? "withdrawn" : "\(version.close)"
+        var cells = ["\(number)", version.reason, "\(version.trades)", price]
+        if let known = version.known {
+            cells += ["\(known)", Self.delay(known, after: bar.closeTime)]
+        } else {
+            cells += ["not known", "-"]
+        }
+        cells.append(version.epoch.map { "\($0)" } ?? "-")
+        cells.append(version.sequence.map { "\($0)" } ?? "-")
+        return cells + ["\(version.revision)"]
+    }
+
+    /// Returns the time from the bar's end to its publication, in seconds.
+    static func delay(_ known: Timestamp, after close: Int64) -> String {
+        let milliseconds = known.nanoseconds(since: Timestamp(nanoseconds: close)) / 1_000_000
+        return "\(FixedPoint.text(milliseconds, decimals: 3)) s"
+    }
+
+    private var tickLines: [String] {
+        let count = ticks.count { $0.verdict.isIn }
+        let from = isOnTape ? "the tape" : "the stored ticks, because \(notOnTape)"
+        let title = "TICKS of its window: \(count) in, \(ticks.count - count) out, from \(from)"
+        guard !ticks.isEmpty || !onlyInTables.isEmpty else { return ["", title] }
+        let head = ["TIME", "PRICE", "SIZE", "TICK", "PACKET", "WHAT IT DID"]
+        let rows = ticks.map { tick in
+            let (price, size) = tick.tick.shown(field)
+            let what = [tick.verdict.sentence] + tick.roles.map(\.rawValue) + tick.remarks
+            return [
+                Self.shownTime(tick.tick.time), price, size, address(tick.tick),
+                tick.packet.map { "\($0.sequence)" } ?? "-", what.joined(separator: ", "),
+            ]
+        }
+        let others = onlyInTables.map { tick in
+            let (price, size) = tick.shown(field)
+            return [
+                Self.shownTime(tick.time), price, size, address(tick), "-",
+                "only its table has it: the tape has no such tick in the window",
+            ]
+        }
+        return ["", title] + TextTable.lines([head] + rows + others, numbers: [1, 2, 4])
+    }
+
+    private var notOnTape: String {
+        tape == .notAsked ? "--table-only says so" : "the tape does not reach back so far"
+    }
+
+    func address(_ tick: ProofTick) -> String { "\(tick.source)/\(partition)/\(tick.ordinal)" }
+
+    private var gapLines: [String] {
+        guard !gaps.isEmpty else { return ["", "GAPS: none is recorded about its window"] }
+        let head = ["GAP", "STATE", "REASON", "FROM", "TO", "SOURCE", "RECORDED"]
+        let rows = gaps.map { gap in
+            [gap.kind, gap.state, gap.reason, gap.from, gap.to, gap.source, gap.noted]
+        }
+        return [""] + TextTable.lines([head] + rows)
+    }
+
+    private var proofLines: [String] {
+        let sides: [(String, Outcome)] = [("the tape", tape), ("the stored ticks", tables)]
+        let told = sides.flatMap { from, outcome -> [String] in
+            switch outcome {
+            case .notAsked: []
+            case .notThere: ["\(from): it does not reach back so far"]
+            case .equal: ["\(from): the stored bar is equal"]
+            case .nothing: ["\(from): no bar is stored, and none has to be"]
+            case .differs(let kind, let fields):
+                ["\(from): the stored bar is \(kind.rawValue)"]
+                    + fields.map {
+                        "  \($0.name): stored \($0.stored), computed \($0.computed)"
+                    }
+            }
+        }
+        return ["", "PROOF by the same operators"] + told.map { "  \($0)" }
+    }
+}

@@ -197,6 +197,13 @@ struct ProveBench {
         }
     }
 
+    /// Runs `tapeline reconcile …` like the program, and returns what it printed.
+    func reconciled(_ arguments: [String]) throws -> (code: ExitCode, text: String) {
+        let command = try ReconcileCommand.parse(
+            arguments, now: Timestamp(nanoseconds: Self.start))
+        return try run { terminal, deployment in try command.run(deployment, terminal) }
+    }
+
     /// Runs a command, and returns what it printed.
     private func run(
         _ command: (Terminal, Deployment) throws -> ExitCode

@@ -120,6 +120,33 @@ extension HelpPage {
                 "tapeline explain AAPL 1m -10m --json",
             ]),
         HelpTopic(
+            "reconcile", .bars,
+            [
+                (
+                    "reconcile --day DAY [SYMBOL...]",
+                    [
+                        "the volume of the trades that count beside that of the provider's own",
+                        "bars which open in that day of UTC. A difference is explained by kind",
+                        "before it is judged: gaps, odd lots, trades out of the session,",
+                        "unreported, delayed, late or cancelled ones, units of lots. 0 all equal",
+                        "or explained, 1 a difference is not, 2 not all could be judged, or there",
+                        "was nothing to compare",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--source NAME", "only this source"),
+                HelpTopic.Option(
+                    "--tolerance PPM",
+                    "what is no difference, in millionths of the provider's volume (100)"),
+                json,
+            ] + place,
+            examples: [
+                "tapeline reconcile --day yesterday",
+                "tapeline reconcile --day 2026-11-20 AAPL SPY --source ibkr --json",
+            ]),
+        HelpTopic(
             "repair", .bars,
             [
                 (

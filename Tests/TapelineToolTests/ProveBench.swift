@@ -197,6 +197,13 @@ struct ProveBench {
         }
     }
 
+    /// Runs `tapeline quality …` like the program, and returns what it printed.
+    func quality(_ arguments: [String]) throws -> (code: ExitCode, text: String) {
+        let command = try QualityCommand.parse(
+            arguments, now: Timestamp(nanoseconds: Self.start))
+        return try run { terminal, deployment in try command.run(deployment, terminal) }
+    }
+
     /// Runs `tapeline reconcile …` like the program, and returns what it printed.
     func reconciled(_ arguments: [String]) throws -> (code: ExitCode, text: String) {
         let command = try ReconcileCommand.parse(

@@ -83,7 +83,7 @@ enum Main {
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
         case .record, .replay: return try recording(command, terminal)
-        case .bars, .rewritten, .gaps, .export, .database, .logs, .explain, .reconcile:
+        case .bars, .rewritten, .gaps, .export, .database, .logs, .explain, .reconcile, .quality:
             return try reading(command, terminal)
         case .setup(let command):
             return try command.run(
@@ -155,6 +155,8 @@ enum Main {
             return try ExplainRun(command: command, terminal: terminal).run(
                 deployment(command.target), ProofGraph.find(ConfigurationFiles.environment()),
                 shutdown: signals())
+        case .quality(let command):
+            return try command.run(deployment(command.target), terminal)
         case .reconcile(let command):
             return try command.run(deployment(command.target), terminal)
         case .database(let command):

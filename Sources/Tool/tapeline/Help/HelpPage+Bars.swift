@@ -120,6 +120,28 @@ extension HelpPage {
                 "tapeline explain AAPL 1m -10m --json",
             ]),
         HelpTopic(
+            "quality", .bars,
+            [
+                (
+                    "quality --day DAY",
+                    [
+                        "a day of UTC by symbol and source: ticks, late ones, duplicates, changed",
+                        "and fetched ones, bars, partial and rewritten ones, missing and silent",
+                        "time, with rates per million, and refused rows. 0 nothing is missing,",
+                        "1 something is, 2 there is nothing to judge",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--symbols A,B", "only these"),
+                HelpTopic.Option("--source NAME", "only this source or group"),
+                HelpTopic.Option("--silent N", "seconds without a tick that count (300)"),
+                HelpTopic.Option("--html FILE", "write a page with plots, too"),
+                json,
+            ] + place,
+            examples: ["tapeline quality --day yesterday --html yesterday.html"]),
+        HelpTopic(
             "reconcile", .bars,
             [
                 (

@@ -1,0 +1,135 @@
+import Primitives
+import ServiceRuntime
+
+/// A symbol of a source on one day.
+struct QualityOfSymbol: Equatable, Sendable {
+    let symbol: String
+    let source: String
+    /// The numbers of `QualityReport.columns`, in their order.
+    let counts: [Int]
+    /// Seconds of the day in gaps of trades, and the longest time without a tick.
+    let missing: String
+    let pause: String
+
+    /// Takes the columns of `QualityQuery.symbols`.
+    init(_ row: [String?]) {
+        func text(_ column: Int) -> String {
+            row.indices.contains(column) ? row[column] ?? "0" : "0"
+        }
+        (symbol, source) = (text(0), text(1))
+        counts = (2...9).map { Int(text($0)) ?? 0 } + [Int(text(11)) ?? 0]
+        (missing, pause) = (text(10), text(12))
+    }
+
+    var ticks: Int { counts[0] }
+    var bars: Int { counts[5] }
+    var partial: Int { counts[6] }
+
+    /// Returns a count per million of the ticks, or of the bars; `nil` when there are none.
+    func perMillion(_ column: Int) -> Int? {
+        let whole = (6...7).contains(column) ? bars : ticks
+        guard whole > 0 else { return nil }
+        let (scaled, isTooMuch) = counts[column].multipliedReportingOverflow(by: 1_000_000)
+        return isTooMuch ? Int.max : scaled / whole
+    }
+}
+
+/// The result of `tapeline quality`.
+struct QualityReport {
+    let day: String
+    let silentSeconds: Int
+    let symbols: [QualityOfSymbol]
+    /// Rows that were refused, by source, of all days.
+    let refused: [(source: String, rows: String)]
+    /// By hour: its number, ticks, late ticks, rewritten bars. Empty without a page.
+    let hours: [[Int]]
+
+    static let columns = [
+        "ticks", "late", "duplicates", "changes", "backfilled", "bars", "partial", "rewritten",
+        "silent",
+    ]
+    /// The columns with a rate.
+    static let rated = [1, 2, 3, 4, 6, 7]
+
+    /// 1: something of the day is missing, or was refused. 2: there is nothing to judge. Late
+    /// ticks, duplicates, rewritten bars and silent times alone are no failure.
+    var exitCode: ExitCode {
+        let isMissing = symbols.contains { $0.partial > 0 || $0.missing != "0" }
+        if isMissing || !refused.isEmpty { return .failure }
+        return symbols.isEmpty ? .incomplete : .success
+    }
+
+    /// The table's head, and its rows, for text and page.
+    var table: [[String]] {
+        let head =
+            ["SYMBOL", "SOURCE"] + Self.columns.map { $0.uppercased() }
+            + ["MISSING s", "LONGEST PAUSE s"]
+        return [head]
+            + symbols.map { one in
+                [one.symbol, one.source] + one.counts.indices.map { cell(one, $0) }
+                    + [one.missing, one.pause]
+            }
+    }
+
+    /// Returns a count, with its rate per million if it is not 0.
+    private func cell(_ one: QualityOfSymbol, _ column: Int) -> String {
+        let count = one.counts[column]
+        guard count > 0, Self.rated.contains(column), let rate = one.perMillion(column) else {
+            return "\(count)"
+        }
+        return "\(count) (\(rate) ppm)"
+    }
+
+    /// Sentences beside the table.
+    var remarks: [String] {
+        var remarks: [String] = []
+        if symbols.isEmpty { remarks.append("no tick and no bar of that day is stored") }
+        for (source, rows) in refused {
+            remarks.append(
+                "\(source): the database refuses \(rows) rows (of all days): 'tapeline dlq list' "
+                    + "shows them")
+        }
+        if !symbols.isEmpty {
+            remarks.append(
+                "ppm: of a million ticks; of partial and rewritten, of a million bars of all "
+                    + "series. silent: \(silentSeconds) s or more between two ticks")
+        }
+        return remarks
+    }
+
+    var lines: [String] {
+        let rows = symbols.isEmpty ? [] : TextTable.lines(table, numbers: Set(2...12))
+        return ["quality of \(day), UTC"] + rows + remarks
+    }
+
+    func json() -> String {
+        var json = JSONWriter(capacity: 2_048)
+        json.object { json in
+            json.member("day", day)
+            json.member("silent_seconds", silentSeconds)
+            json.member(
+                "symbols", array: { json in for one in symbols { Self.write(one, into: &json) } })
+            json.member(
+                "refused_rows_of_all_days",
+                object: { json in for (source, rows) in refused { json.member(source, rows) } })
+        }
+        return json.text
+    }
+
+    private static func write(_ one: QualityOfSymbol, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("symbol", one.symbol)
+            json.member("source", one.source)
+            for (index, name) in columns.enumerated() { json.member(name, one.counts[index]) }
+            json.member(
+                "per_million",
+                object: { json in
+                    for index in rated {
+                        if let rate = one.perMillion(index) { json.member(columns[index], rate) }
+                    }
+                })
+            json.member("missing_seconds", one.missing)
+            json.member("longest_pause_seconds", one.pause)
+        }
+    }
+}

@@ -58,12 +58,8 @@ enum Main {
         case .tape(let command):
             return try TapeRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
-        case .position(let command):
-            return try PositionRun(command: command, terminal: terminal)
-                .run(deployment(command.target))
-        case .groups(let command):
-            return try GroupsRun(command: command, terminal: terminal)
-                .run(deployment(command.target))
+        case .position(let command): return try position(command, terminal)
+        case .groups(let command): return try groups(command, terminal)
         case .partition(.of(let question)): return say(question.answer, terminal)
         case .partition(.rebuild(let command)):
             return try command.run(
@@ -123,6 +119,18 @@ enum Main {
     ) throws(ToolError) -> ExitCode {
         try SourceRun(command: command, terminal: terminal)
             .run(deployment(command.target), shutdown: signals())
+    }
+
+    private static func position(
+        _ command: PositionCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try PositionRun(command: command, terminal: terminal).run(deployment(command.target))
+    }
+
+    private static func groups(
+        _ command: GroupsCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try GroupsRun(command: command, terminal: terminal).run(deployment(command.target))
     }
 
     private static func watchlist(

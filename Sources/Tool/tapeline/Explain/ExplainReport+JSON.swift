@@ -32,6 +32,8 @@ extension ExplainReport {
             json.member(
                 "gaps", array: { json in for gap in gaps { write(gap, into: &json) } })
             json.member(
+                "gap_faults", array: { json in for fault in gapFaults { json.value(fault) } })
+            json.member(
                 "proof",
                 object: { json in
                     for (name, outcome) in [("tape", tape), ("tables", tables)] {

@@ -34,6 +34,8 @@ struct ExplainReport {
     /// Whether the tape of bars has another record under the ordinal of the stored version.
     var isRevisionWrong = false
     var gaps: [ExplainedGap] = []
+    /// How the rows of gaps disagree with the records on the tape.
+    var gapFaults: [String] = []
     var field = InputField.trade
     /// For a bar of bars: the series of which it is made, the finest one last.
     var isMadeOf: [String] = []
@@ -52,7 +54,8 @@ struct ExplainReport {
     /// says. 2: the tape does not reach back so far, and the stored ticks make the bar.
     var exitCode: ExitCode {
         let isWrong =
-            tape.isWrong || tables.isWrong || isRevisionWrong || !onlyInTables.isEmpty
+            tape.isWrong || tables.isWrong || isRevisionWrong || !gapFaults.isEmpty
+            || !onlyInTables.isEmpty
             || ticks.contains { $0.disagreement != nil }
         if isWrong { return .failure }
         return tape == .notThere || tape == .nothing || tables == .nothing ? .incomplete : .success
@@ -178,12 +181,15 @@ struct ExplainReport {
     func address(_ tick: ProofTick) -> String { "\(tick.source)/\(partition)/\(tick.ordinal)" }
 
     private var gapLines: [String] {
-        guard !gaps.isEmpty else { return ["", "GAPS: none is recorded about its window"] }
+        let faults = gapFaults.map { "  \($0)" }
+        guard !gaps.isEmpty else {
+            return ["", "GAPS: none is recorded about its window"] + faults
+        }
         let head = ["GAP", "STATE", "REASON", "FROM", "TO", "SOURCE", "RECORDED"]
         let rows = gaps.map { gap in
             [gap.kind, gap.state, gap.reason, gap.from, gap.to, gap.source, gap.noted]
         }
-        return [""] + TextTable.lines([head] + rows)
+        return [""] + TextTable.lines([head] + rows) + faults
     }
 
     private var proofLines: [String] {

@@ -47,7 +47,10 @@ struct ExplainRun {
             partition: partition)
         try prove(&slice, tape, database, program.definition, into: &report)
         guard !shutdown.isRequested else { throw .refused("interrupted; nothing was explained") }
-        let ticks = try ticks(of: slice, bar, tape, database, isOnTape: report.isOnTape)
+        let (ticks, gaps) = try ticks(of: slice, bar, tape, database, isOnTape: report.isOnTape)
+        for gap in gaps where gap.noted < slice.storedBy {
+            if let fault = try database.fault(of: gap, partition) { report.gapFaults.append(fault) }
+        }
         try judge(ticks, slice, bar, database, into: &report)
         try addVersions(of: bar, tape, database, into: &report)
         report.gaps = try database.gaps(command.symbol, open.nanoseconds, bar.closeTime)
@@ -152,10 +155,11 @@ struct ExplainRun {
     private func ticks(
         of slice: ProofSlice, _ bar: ExplainedBar, _ tape: ProofTape?,
         _ database: ProofDatabase, isOnTape: Bool
-    ) throws(ToolError) -> [Reading] {
+    ) throws(ToolError) -> (ticks: [Reading], gaps: [GapOnTape]) {
         let definition = slice.program.definition
         let kind = definition.kind(of: command.series)
         var found: [Reading] = []
+        var gaps: [GapOnTape] = []
         func add(_ tick: ProofTick, _ packet: ExplainedTick.TapePlace?) throws(ToolError) {
             guard found.count < Self.ticksMax else {
                 throw .refused(
@@ -168,7 +172,7 @@ struct ExplainRun {
             try database.ticks(
                 command.symbol, definition.groups, kind, slice.since, slice.until
             ) { tick throws(ToolError) in try add(tick, nil) }
-            return found
+            return (found, [])
         }
         // Ticks that came late, or change others, may be anywhere after the bar.
         let readsToTheEnd = slice.records.count > 0
@@ -186,13 +190,14 @@ struct ExplainRun {
                     tick,
                     ExplainedTick.TapePlace(sequence: sequence, epoch: header.epoch))
             }
+            gaps += GapOnTape.all(header, bytes, of: symbol, touching: bar)
             let isPast =
                 header.watermark.isDefined && header.watermark >= end
                 && members.contains(definition.groups.owner(of: header.source))
             return readsToTheEnd || !isPast
         }
         guard ending != .interrupted else { throw .refused("interrupted; nothing was explained") }
-        return found
+        return (found, gaps)
     }
 
     private func judge(

@@ -1,7 +1,7 @@
 # The commands of this checkout. They fetch what the machine lacks, and write only under .build/ and
 # .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers build demo up down status test soak sample bench bench-full coverage format lint clean
+.PHONY: help setup servers build wheel demo up down status test soak sample bench bench-full coverage format lint clean
 .PHONY: images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom
 SHELL := /bin/bash
 
@@ -32,6 +32,9 @@ servers: setup ## Fetch nats-server, PostgreSQL with TimescaleDB, Valkey, Promet
 
 build: setup ## Build everything: services, tool, benchmarks (release)
 	@$(BUILD)
+
+wheel: setup ## Make the wheel of the Python package (docs/python.md) in .build/wheel
+	@deploy/local/wheel.sh
 
 demo: servers-meanwhile programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
 	@$(TOOL) demo $(if $(KEEP),--keep)

@@ -1,0 +1,20 @@
+"""Market data of Tapeline as data frames: exact times, exact prices, and no hole that nobody sees.
+
+    import tapeline
+    desk = tapeline.connect()                     # the local stack that is up; or tapeline.open("day.tape")
+    bars = desk.bars("AAPL", "1m", "2026-11-20 09:30", "16:00", tz="America/New_York")
+    bars.to_polars()                              # or to_pandas(), to_numpy(), write_parquet("bars.parquet")
+"""
+
+from .columns import Batch, PriceType
+from .coverage import Coverage, Missing
+from .desk import Desk, connect, open
+from .errors import DamagedTape, NotKnown, NotReachable, TapeHole, TapelineError
+from .frames import Table
+from .selection import Selection
+from .version import __version__
+
+__all__ = [
+    "Batch", "Coverage", "DamagedTape", "Desk", "Missing", "NotKnown", "NotReachable", "PriceType",
+    "Selection", "Table", "TapeHole", "TapelineError", "__version__", "connect", "open",
+]

@@ -1,0 +1,289 @@
+"""The database as the origin of rows, by psycopg (the extra `sql`). Each reading has a session of its own
+and reads one snapshot; nothing is written."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import schema, times
+from .columns import BATCH_ROWS, Batch, Field, batch
+from .coverage import Coverage, GapRecord
+from .errors import NotKnown, NotReachable, TapelineError
+from .selection import Wanted
+
+if TYPE_CHECKING:
+    import psycopg
+
+_UNDEFINED = 2**63 - 1
+_MICROSECONDS = "(extract(epoch FROM {0}) * 1000000)::bigint * 1000"
+
+
+def _scaled(name: str, scale: int, kind: str) -> str:
+    whole = f"{name} * 1{'0' * scale}"
+    return f"({whole})::bigint" if kind == "fixed" else f"({whole})::numeric(50, 0)"
+
+
+def _tick_expression(field: Field) -> str:
+    if field.kind == "ts":
+        return f"nullif({field.name}_ns, {_UNDEFINED})"
+    if field.name == "action":
+        names = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(schema.ACTIONS))
+        return f"CASE action {names} ELSE action::text END"
+    if field.name == "provider_id":
+        # 64 bits without a sign do not fit into bigint; the same bits with one do.
+        return "(provider_id - CASE WHEN provider_id >= 9223372036854775808 THEN 18446744073709551616" \
+            " ELSE 0 END)::bigint"
+    return _scaled(field.name, field.scale, field.kind) if field.kind == "fixed" else field.name
+
+
+def _bar_expression(field: Field) -> str:
+    column = {"open_time": "ts"}.get(field.name, field.name)
+    if field.kind == "ts":
+        return _MICROSECONDS.format(column)
+    if field.kind in ("fixed", "wide"):
+        return _scaled(column, field.scale, field.kind)
+    return f"{column}::bigint" if field.kind == "l" else column
+
+
+def _moment(ns: int, *, up: bool = False) -> datetime.datetime:
+    """Returns a time in microseconds, as the database has it."""
+    microseconds = -(-ns // 1_000) if up else ns // 1_000
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    return epoch + datetime.timedelta(microseconds=microseconds)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turns an error of the driver into a line for a person."""
+    driver = _driver()
+    try:
+        yield
+    except driver.errors.QueryCanceled:
+        raise TapelineError(
+            "the database ended the query after its time limit: select less time or fewer symbols"
+        ) from None
+    except driver.OperationalError as error:
+        raise NotReachable(f"the database cannot be reached: {_line(error)}") from None
+    except driver.Error as error:
+        if getattr(error, "sqlstate", None) == "TL020":
+            raise NotKnown(f"what was known then cannot be told: {_line(error)}") from None
+        raise TapelineError(f"the database refuses the query: {_line(error)}") from None
+
+
+def _line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return "; ".join(lines[:2]) or type(error).__name__
+
+
+def _driver() -> Any:
+    try:
+        import psycopg
+    except ImportError as error:
+        raise TapelineError(
+            f"reading a database needs psycopg ({error}): pip install 'psycopg[binary]'"
+        ) from None
+    return psycopg
+
+
+class Snapshot:
+    """A session with one read-only transaction, in which all queries see the same rows."""
+
+    def __init__(self, parameters: dict[str, str], namespace: str) -> None:
+        driver = _driver()
+        with explained():
+            # Not the session's own schema, because all names are qualified.
+            self._session: psycopg.Connection[Any] = driver.connect(**parameters)
+            self._session.read_only = True
+            self._session.isolation_level = driver.IsolationLevel.REPEATABLE_READ
+            self._session.execute("SET LOCAL TimeZone = 'UTC'")
+        self.namespace = namespace
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the session. Twice does nothing."""
+        self._session.close()
+
+    def table(self, name: str) -> str:
+        """Returns the name of a table or view of the namespace."""
+        return f'"{self.namespace}".{name}'
+
+    def market(self, name: str) -> str:
+        """Returns the name of a view or function for people."""
+        return f'"{self.namespace}_market".{name}'
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Returns all rows of a query."""
+        with explained():
+            return self._session.execute(sql, values).fetchall()  # type: ignore[arg-type]
+
+    def cursor(self, sql: str, values: Sequence[Any]) -> Any:
+        """Opens a cursor of the server, which gives rows in pieces."""
+        with explained():
+            found = self._session.cursor(name="tapeline", binary=True)
+            found.execute(sql, values)  # type: ignore[arg-type]
+            return found
+
+
+class Rows(Iterator[Batch]):
+    """The batches of one query. The session ends with the last one."""
+
+    def __init__(self, snapshot: Snapshot, fields: Sequence[Field], sql: str, values: Sequence[Any]) -> None:
+        self._snapshot, self._fields = snapshot, fields
+        self._texts: dict[str, dict[str, int]] = {}
+        self._cursor = snapshot.cursor(sql, values)
+        self._next: list[Any] = self._fetch()
+
+    def _fetch(self) -> list[Any]:
+        with explained():
+            rows: list[Any] = self._cursor.fetchmany(BATCH_ROWS)
+        if not rows:
+            self.close()
+        return rows
+
+    def __next__(self) -> Batch:
+        rows = self._next
+        if not rows:
+            raise StopIteration
+        self._next = self._fetch() if len(rows) == BATCH_ROWS else []
+        if not self._next:
+            self.close()
+        return batch(self._fields, rows, self._texts)
+
+    def close(self) -> None:
+        """Ends the session. Twice does nothing."""
+        self._snapshot.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_snapshot"):
+            self.close()
+
+
+class Database:
+    """A database of Tapeline. `parameters` are libpq's."""
+
+    def __init__(self, parameters: dict[str, str], namespace: str) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,15}", namespace):
+            raise TapelineError(f"{namespace!r} is no namespace: it has letters a to z, digits and _")
+        self.parameters, self.namespace = parameters, namespace
+
+    def __repr__(self) -> str:
+        place = ":".join(self.parameters.get(name, "") for name in ("host", "port")).strip(":")
+        return f"<database {self.parameters.get('dbname', '')} at {place or 'the default'}>"
+
+    def snapshot(self) -> Snapshot:
+        """Opens a session."""
+        return Snapshot(self.parameters, self.namespace)
+
+    def open(
+        self, wanted: Wanted, check: Callable[[Coverage], None] | None
+    ) -> Iterator[Batch]:
+        """Starts a reading. The check and the rows see the same snapshot."""
+        snapshot = self.snapshot()
+        try:
+            if check:
+                check(self.coverage(wanted, snapshot))
+            return Rows(snapshot, wanted.fields, *query(snapshot, wanted))
+        except BaseException:
+            snapshot.close()
+            raise
+
+    def coverage(self, wanted: Wanted, snapshot: Snapshot | None = None) -> Coverage:
+        """What is missing in the selection, as far as the database knows."""
+        from .stored import missing
+
+        if snapshot:
+            return Coverage(missing(snapshot, wanted))
+        with self.snapshot() as own:
+            return Coverage(missing(own, wanted))
+
+    def gap_records(self, wanted: Wanted) -> list[GapRecord]:
+        """The gap records that overlap the selection."""
+        from .stored import gap_records
+
+        with self.snapshot() as own:
+            return gap_records(own, wanted)
+
+    def symbols(self, start: int | None, end: int | None) -> list[tuple[Any, ...]]:
+        """Symbol, source, first and last event time of a trade, number of trades. Without a start only
+        the last trade of each symbol of the last seven days is looked up."""
+        with self.snapshot() as own:
+            if start is None:
+                last = _MICROSECONDS.format("last_trade")
+                return own.rows(
+                    f"SELECT symbol, source, NULL, {last}, NULL FROM {own.market('symbols')}"
+                    " ORDER BY symbol, source"
+                )
+            return own.rows(
+                f"SELECT symbol, source, min(event_time_ns), max(event_time_ns), count(*)"
+                f" FROM {own.table('trades')} WHERE ts >= %s AND ts < %s AND action = 0"
+                " GROUP BY symbol, source ORDER BY symbol, source",
+                [_moment(start), _moment(times.MAX_NS if end is None else end, up=True)],
+            )
+
+
+def query(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
+    """Returns the SQL of a selection, and its values."""
+    is_bars = wanted.kind == "bars"
+    expression = _bar_expression if is_bars else _tick_expression
+    columns = ", ".join(f"{expression(field)} AS {field.name}" for field in wanted.fields)
+    place, values = snapshot.table(wanted.kind), []
+    if is_bars:
+        place, values = bars_place(snapshot, wanted)
+    conditions, more = criteria(wanted)
+    sql = f"SELECT {columns} FROM {place}{conditions}"
+    if wanted.whole_only:
+        sql += " AND is_whole"
+    if is_bars:
+        sql += ' ORDER BY ts, symbol COLLATE "C", source COLLATE "C", series COLLATE "C", number'
+    elif wanted.is_ordered:
+        sql += ' ORDER BY ts, event_time, source COLLATE "C", partition, ordinal'
+    return sql, values + more
+
+
+def bars_place(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
+    """Returns what bars are read from: the view of the last versions, or that of a time."""
+    if wanted.as_of is None:
+        return snapshot.market("candles"), []
+    known = snapshot.rows(
+        "SELECT to_regproc(%s) IS NOT NULL", [f"{snapshot.namespace}_market.bars_as_of"]
+    )[0][0]
+    if not known:
+        raise TapelineError(
+            "this database keeps only the last version of a bar (it has no function bars_as_of):"
+            " ask without as_of, or upgrade the database"
+        )
+    if len(wanted.series) != 1 or not wanted.symbols or wanted.start is None or wanted.end is None:
+        raise TapelineError("as_of needs symbols, one series, a start and an end")
+    values = [
+        _moment(wanted.as_of), list(wanted.symbols), wanted.series[0], _moment(wanted.start),
+        _moment(wanted.end, up=True),
+    ]
+    return f"{snapshot.market('bars_as_of')}(%s, %s, %s, %s, %s) AS b", values
+
+
+def criteria(wanted: Wanted, time: str = "ts") -> tuple[str, list[Any]]:
+    """Returns the WHERE clause of a selection, and its values."""
+    parts, values = ["true"], []
+    for name, texts in (("symbol", wanted.symbols), ("source", wanted.sources), ("series", wanted.series)):
+        if texts:
+            parts.append(f"{name} = ANY (%s)")
+            values.append(list(texts))
+    exact = "event_time_ns" if wanted.kind != "bars" else None
+    for limit, sign, up in ((wanted.start, ">=", False), (wanted.end, "<", True)):
+        if limit is None:
+            continue
+        parts.append(f"{time} {sign} %s")
+        values.append(_moment(limit, up=up))
+        if limit % 1_000 and exact:
+            parts.append(f"{exact} {sign} %s")
+            values.append(limit)
+    return " WHERE " + " AND ".join(parts), values

@@ -1,0 +1,192 @@
+"""The desk: where a person asks for data."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from . import schema, stack as places, times
+from .columns import PriceType, batch
+from .coverage import overlaps, stretches
+from .database import Database
+from .errors import TapelineError
+from .frames import Table
+from .recording import Recording
+from .selection import MissingPolicy, Selection, Wanted
+from .times import Time
+
+Names = str | Iterable[str] | None
+
+
+def connect(
+    url: str | None = None,
+    *,
+    stack: str | None = None,
+    home: str | os.PathLike[str] | None = None,
+    namespace: str | None = None,
+) -> Desk:
+    """Returns a desk on a database.
+
+    Without arguments it is what the environment names (TAPELINE_URL, POSTGRES_HOST and the other settings of
+    the services, libpq's own variables), or the local stack that is up in this checkout. `stack`: the name
+    of a local stack; `home`: the checkout that it belongs to; `namespace`: "md" if nothing names it.
+
+        desk = tapeline.connect()
+        desk.bars("AAPL", "1m", "2026-11-20 09:30", "16:00", tz="America/New_York").to_polars()
+    """
+    found = places.find(url, stack, home, namespace, os.environ)
+    desk = Desk(Database(found.parameters, found.namespace))
+    # A wrong address is reported here, and not by the first frame.
+    with desk.origin.snapshot():  # type: ignore[union-attr]
+        return desk
+
+
+def open(path: str | os.PathLike[str]) -> Desk:  # noqa: A001
+    """Returns a desk on a recording (`tapeline record`): the same calls, without bars.
+
+    desk = tapeline.open("day.tape")
+    """
+    return Desk(Recording(path))
+
+
+class Desk:
+    """Ticks, bars and gaps of a database or a recording. Any thread may use it."""
+
+    def __init__(self, origin: Database | Recording) -> None:
+        self.origin = origin
+        self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"<desk on {self.origin!r}>"
+
+    def trades(
+        self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
+        source: Names = None, tz: str = "UTC", price: PriceType = "float",
+        missing: MissingPolicy = "raise", order: str = "time",
+    ) -> Selection:
+        """Selects trades, corrections and cancels as they came, with an event time in [start, end).
+
+        Nothing is read yet: `to_polars()`, `to_pandas()`, `to_numpy()`, `write_parquet(path)`, iteration, or
+        a package that takes Arrow (`polars.DataFrame(trades)`) reads. A selection with a hole raises
+        TapeHole; `missing="mark"` reads it, and `.coverage` lists what is missing.
+
+        `symbols`, `source`: a name or several; none: all. `start`, `end`: such as "2026-11-20 09:30"; an end
+        of "16:00" is of the same day. `tz`: the zone of these texts and of the times in the frame. `price`:
+        "float", "decimal" (exact), or "fixed" (whole numbers: prices in 1e-9, sizes in 1e-8). `order`: "time"
+        (event time, then source, partition, ordinal), or "any": faster, and a recording is then read with
+        little memory.
+
+            desk.trades(["AAPL", "MSFT"], "2026-11-20 09:30", "16:00", tz="America/New_York").to_polars()
+        """
+        return self._ticks("trades", symbols, start, end, source, tz, price, missing, order)
+
+    def quotes(
+        self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
+        source: Names = None, tz: str = "UTC", price: PriceType = "float",
+        missing: MissingPolicy = "raise", order: str = "time",
+    ) -> Selection:
+        """Selects changes of the best bid and offer; otherwise as `trades`."""
+        return self._ticks("quotes", symbols, start, end, source, tz, price, missing, order)
+
+    def depth(
+        self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
+        source: Names = None, tz: str = "UTC", price: PriceType = "float",
+        missing: MissingPolicy = "raise", order: str = "time",
+    ) -> Selection:
+        """Selects changes and resets of order books; otherwise as `trades`."""
+        return self._ticks("depth", symbols, start, end, source, tz, price, missing, order)
+
+    def _ticks(
+        self, kind: str, symbols: Names, start: Time | None, end: Time | None, source: Names, tz: str,
+        price: PriceType, missing: MissingPolicy, order: str,
+    ) -> Selection:
+        if order not in ("time", "any"):
+            raise TapelineError(f"order={order!r}: it is 'time' or 'any'")
+        wanted = self._wanted(kind, symbols, start, end, source, tz, is_ordered=order == "time")
+        return Selection(self.origin, wanted, tz, price, missing)
+
+    def bars(
+        self, symbols: Names, series: Names, start: Time | None = None, end: Time | None = None, *,
+        as_of: Time | None = None, source: Names = None, tz: str = "UTC", price: PriceType = "float",
+        missing: MissingPolicy = "raise",
+    ) -> Selection:
+        """Selects bars of series such as "1m", with an open time in [start, end), in their last version,
+        or in the version that was known at the time `as_of`.
+
+        A bar that is not whole is a hole. `missing="mark"` reads it (its `is_whole` is false), and
+        `missing="drop"` leaves it out. The rest is as in `trades`.
+
+            desk.bars("AAPL", "1m", "2026-11-20 09:30", "16:00", tz="America/New_York").to_pandas()
+        """
+        wanted = self._wanted(
+            "bars", symbols, start, end, source, tz, series=_names(series, "series"),
+            as_of=None if as_of is None else times.nanoseconds(as_of, tz), whole_only=missing == "drop",
+        )
+        if isinstance(self.origin, Recording):
+            raise TapelineError("a recording has ticks and no bars: read them from the database")
+        return Selection(self.origin, wanted, tz, price, missing)
+
+    def gaps(
+        self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
+        source: Names = None, tz: str = "UTC",
+    ) -> Table:
+        """Returns the stretches of [start, end) for which gap records say that data are missing now: one row
+        per stretch and kind of data, with its state (open, filling, abandoned) and its reason. Without
+        `to_time` it lasts.
+
+        `coverage` of a selection has these, and what no gap record says."""
+        wanted = self._wanted("trades", symbols, start, end, source, tz)
+        rows = [
+            (one.symbol, one.source, one.kind, one.start, one.end, one.state, one.cause, one.detail)
+            for one in sorted(
+                (one for one, _ in stretches(self.origin.gap_records(wanted))),
+                key=lambda one: (one.start or 0, one.symbol or "", one.kind, one.source),
+            )
+            if overlaps(one, wanted.start, wanted.end)
+        ]
+        return Table(batch(schema.GAPS, rows, {}), tz)
+
+    def symbols(
+        self, start: Time | None = None, end: Time | None = None, *, on: Time | None = None, tz: str = "UTC",
+    ) -> Table:
+        """Returns the symbols that have trades in [start, end), or on a day: source, first and last trade,
+        and their number. It reads all trades of that time.
+
+        Without a time, a recording is read completely, and of a database only the last trade of each
+        symbol of the last seven days is looked up."""
+        if on is not None:
+            first = times.nanoseconds(on, tz)
+            day = times.local_date(first, tz)
+            start, end = day, day + datetime.timedelta(days=1)
+        wanted = self._wanted("trades", None, start, end, None, tz)
+        return Table(batch(schema.SYMBOLS, self.origin.symbols(wanted.start, wanted.end), {}), tz)
+
+    def _wanted(
+        self, kind: str, symbols: Names, start: Time | None, end: Time | None, source: Names, tz: str,
+        **more: Any,
+    ) -> Wanted:
+        if os.getpid() != self._process:
+            raise TapelineError("this desk is of the process before the fork: make another one in this process")
+        times.zone(tz)
+        begin = None if start is None else times.nanoseconds(start, tz)
+        day = None if begin is None else times.local_date(begin, tz)
+        finish = None if end is None else times.nanoseconds(end, tz, day=day)
+        if begin is not None and finish is not None and finish <= begin:
+            raise TapelineError(f"the end {times.text(finish)} is not after the start {times.text(begin)}")
+        return Wanted(
+            kind, _names(symbols, "symbols"), _names(source, "source"), start=begin, end=finish, **more
+        )
+
+
+def _names(names: Names, what: str) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    found = (names,) if isinstance(names, str) else tuple(names)
+    for name in found:
+        if not isinstance(name, str) or not name or "\0" in name:
+            raise TapelineError(f"{name!r} is no name ({what})")
+    if not found:
+        raise TapelineError(f"the list of {what} is empty: leave it out for all")
+    return tuple(dict.fromkeys(found))

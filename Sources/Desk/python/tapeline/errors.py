@@ -1,0 +1,46 @@
+"""What goes wrong, in a line for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .coverage import Missing
+
+
+class TapelineError(Exception):
+    """Any error of this package. Its text is one line that says what to do."""
+
+
+class NotReachable(TapelineError):
+    """There is no stack, database or file where one was looked for."""
+
+
+class NotKnown(TapelineError):
+    """What a bar was at that time cannot be told."""
+
+
+class DamagedTape(TapelineError):
+    """Bytes of a recording are not what they must be."""
+
+
+@dataclass
+class TapeHole(TapelineError):
+    """Data of the selection are missing. `missing` lists the stretches.
+
+    The same selection with `missing="mark"` reads what there is, and its `coverage` lists them, too."""
+
+    missing: Sequence[Missing]
+
+    SHOWN = 3
+
+    def __str__(self) -> str:
+        shown = "; ".join(str(one) for one in self.missing[: self.SHOWN])
+        more = len(self.missing) - self.SHOWN
+        return (
+            f"data of this selection are missing: {shown}"
+            + (f"; and {more} more stretches" if more > 0 else "")
+            + " (missing='mark' reads what there is, and lists the rest in .coverage)"
+        )

@@ -1,0 +1,205 @@
+"""Frames of other packages, made of batches. Each package is imported when it is asked for."""
+
+from __future__ import annotations
+
+import decimal
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .arrow import export_stream
+from .columns import Batch, Column, Field, PriceType, unpacked
+from .errors import TapelineError
+
+if TYPE_CHECKING:
+    import numpy
+    import pandas
+    import polars
+
+
+def package(name: str) -> Any:
+    """Imports a package that is not required."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise TapelineError(f"{name} is not installed: pip install {name}") from None
+
+
+class Readable:
+    """Rows that are read when they are asked for. Nothing is kept, so each use reads again.
+
+    polars, pyarrow, duckdb and pandas' Arrow readers take the object itself: `polars.DataFrame(trades)`.
+    Iteration yields batches of at most 65,536 rows."""
+
+    price: PriceType = "float"
+    tz: str = "UTC"
+
+    def fields(self) -> tuple[Field, ...]:
+        """The names and types of the columns, before prices are converted."""
+        raise NotImplementedError
+
+    def raw_batches(self) -> Iterator[Batch]:
+        """Opens the reading, and yields its batches, prices as whole numbers. Raises TapeHole at once."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.batches()
+
+    def batches(self, price: PriceType | None = None) -> Iterator[Batch]:
+        """Opens the reading, and yields its batches. `price`: "float", "fixed" (whole numbers) or
+        "decimal"."""
+        mode = self._mode(price)
+        found = self.raw_batches()
+        return (batch.priced(mode) for batch in found)
+
+    def _mode(self, price: PriceType | None) -> PriceType:
+        mode = self.price if price is None else price
+        if mode not in ("float", "fixed", "decimal"):
+            raise TapelineError(f"price={mode!r}: it is 'float', 'fixed' or 'decimal'")
+        return mode
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._capsule(None)
+
+    def _capsule(self, price: PriceType | None) -> object:
+        mode = self._mode(price)
+        fields = [field.priced(mode) for field in self.fields()]
+        return export_stream(fields, self.batches(mode), self.tz)
+
+    def to_polars(self, price: PriceType | None = None) -> polars.DataFrame:
+        """Returns a polars DataFrame."""
+        frame: polars.DataFrame = package("polars").DataFrame(_Capsule(self._capsule(price)))
+        return frame
+
+    def to_arrow(self, price: PriceType | None = None) -> Any:
+        """Returns a pyarrow Table."""
+        return package("pyarrow").table(_Capsule(self._capsule(price)))
+
+    def to_numpy(self, price: PriceType | None = None) -> dict[str, numpy.ndarray]:
+        """Returns an array per column. Times are datetime64[ns] in UTC, text is objects, a missing whole
+        number makes its column floats."""
+        package("numpy")
+        mode = self._mode(price)
+        fields = [field.priced(mode) for field in self.fields()]
+        columns: list[list[Any]] = [[] for _ in fields]
+        for batch in self.batches(mode):
+            for parts, field, column in zip(columns, fields, batch.columns):
+                parts.append(_array(field, column))
+        return {field.name: _whole(field, parts) for field, parts in zip(fields, columns)}
+
+    def to_pandas(self, price: PriceType | None = None) -> pandas.DataFrame:
+        """Returns a pandas DataFrame. Times have the zone of the selection, repeated text is
+        categorical."""
+        pd = package("pandas")
+        found: dict[str, Any] = {}
+        kinds = {field.name: field.kind for field in self.fields()}
+        for name, values in self.to_numpy(price).items():
+            if kinds[name] == "ts":
+                found[name] = pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(self.tz)
+            elif kinds[name] == "dict":
+                found[name] = pd.Categorical(values)
+            else:
+                found[name] = values
+        frame: pandas.DataFrame = pd.DataFrame(found)
+        return frame
+
+    # The names that Databento's client has for the same.
+    to_df = to_pandas
+
+    def write_parquet(self, path: str | os.PathLike[str], price: PriceType | None = None) -> int:
+        """Writes one Parquet file (zstd), a row group per batch, and returns the number of rows. It needs
+        pyarrow. The file is complete or absent, and an existing one is not replaced."""
+        package("pyarrow")
+        parquet = package("pyarrow.parquet")
+        arrow = package("pyarrow")
+        target = os.fspath(path)
+        if os.path.exists(target):
+            raise TapelineError(f"{target} is there already: remove it, or name another file")
+        reader = arrow.RecordBatchReader.from_stream(_Capsule(self._capsule(price)))
+        temporary = f"{target}.{os.getpid()}.new"
+        rows = 0
+        try:
+            with parquet.ParquetWriter(temporary, reader.schema, compression="zstd") as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+            os.link(temporary, target)
+        except OSError as error:
+            raise TapelineError(f"cannot write {target}: {error}") from error
+        finally:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+        return rows
+
+
+class _Capsule:
+    """Hands a stream to a package that wants an object."""
+
+    def __init__(self, capsule: object) -> None:
+        self._capsule = capsule
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._capsule
+
+
+def _array(field: Field, column: Column) -> Any:
+    np = package("numpy")
+    if field.kind == "ts":
+        values = np.array(column.integers(), "<i8")
+        return _masked(values, column, np.iinfo("<i8").min).view("datetime64[ns]")
+    if field.kind == "dict":
+        texts = np.array([*(column.dictionary or ()), None], object)
+        places = _masked(np.array(column.integers(), "<i4"), column, len(texts) - 1)
+        return texts[places]
+    if field.kind in ("u", "b"):
+        return np.array(column.values(), object if field.kind == "u" or column.nulls else bool)
+    if field.kind == "decimal":
+        return np.array([_decimal(value, field.scale) for value in column.values()], object)
+    if column.validity is not None and column.nulls:
+        return np.array([float("nan") if value is None else value for value in column.values()], float)
+    return np.array(column.integers())
+
+
+def _decimal(value: int | None, scale: int) -> decimal.Decimal | None:
+    return None if value is None else decimal.Decimal(value).scaleb(-scale, decimal.Context(prec=50))
+
+
+def _masked(values: Any, column: Column, instead: int) -> Any:
+    if column.validity is not None:
+        flags = unpacked(column.validity, column.length)
+        values[~package("numpy").frombuffer(flags, bool)] = instead
+    return values
+
+
+_DTYPES = {"ts": "datetime64[ns]", "dict": object, "u": object, "decimal": object, "b": bool, "g": float}
+
+
+def _whole(field: Field, parts: list[Any]) -> Any:
+    np = package("numpy")
+    return np.concatenate(parts) if parts else np.array([], _DTYPES.get(field.kind, "<i8"))
+
+
+class Table(Readable):
+    """A few rows that were computed and are kept."""
+
+    def __init__(self, batch: Batch, tz: str) -> None:
+        self._batch, self.tz = batch, tz
+
+    def fields(self) -> tuple[Field, ...]:
+        return self._batch.fields
+
+    def raw_batches(self) -> Iterator[Batch]:
+        return iter([self._batch] if len(self._batch) else [])
+
+    def __len__(self) -> int:
+        return len(self._batch)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as dictionaries. Times are nanoseconds since 1970 UTC."""
+        names = [field.name for field in self._batch.fields]
+        columns: Sequence[list[Any]] = [column.values() for column in self._batch.columns]
+        return [dict(zip(names, row)) for row in zip(*columns)]
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows: {', '.join(field.name for field in self._batch.fields)}>"

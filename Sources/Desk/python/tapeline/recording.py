@@ -1,0 +1,140 @@
+"""A recording as the origin of rows (`tapeline record`), by the product's decoder."""
+
+from __future__ import annotations
+
+import array
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from . import schema
+from .columns import Batch, Column, Field, in_order
+from .coverage import Coverage, GapRecord, Missing, partition_of, stretches, within
+from .decoder import Reader, recording_info
+from .errors import TapelineError
+from .selection import Wanted
+
+_GAP_FIELDS = (Field("source", "dict"), Field("partition", "S"), Field("symbol", "dict"), Field("kind", "dict"),
+               Field("from_time", "ts"), Field("to_time", "ts"), Field("receive_time", "ts"),
+               Field("state", "dict"), Field("reason", "dict"), Field("detail", "u"), Field("epoch", "l"),
+               Field("ordinal", "l"))
+
+
+class Recording:
+    """A file of packets of one source."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self.info: dict[str, Any] = recording_info(self.path)
+
+    def __repr__(self) -> str:
+        return f"<recording {self.path} of {self.info['source']}>"
+
+    def open(
+        self, wanted: Wanted, check: Callable[[Coverage], None] | None
+    ) -> Iterator[Batch]:
+        """Starts a reading. Before the rows, the check reads the whole file once."""
+        if wanted.kind == "bars":
+            raise TapelineError("a recording has ticks and no bars: read them from the database")
+        if check:
+            check(self.coverage(wanted))
+        if wanted.sources and self.info["source"] not in wanted.sources:
+            return iter(())
+        batches = self._ticks(wanted)
+        return in_order(list(batches), schema.ORDER) if wanted.is_ordered else batches
+
+    def _ticks(self, wanted: Wanted) -> Iterator[Batch]:
+        fields = tuple(
+            replace(field, kind="C") if field.name == "action" else field for field in wanted.fields
+        )
+        reader = Reader(self.path, wanted.kind, wanted.symbols, wanted.start, wanted.end)
+        actions = list(schema.ACTIONS)
+        for batch in reader.batches(fields):
+            columns = tuple(
+                _named(column, actions) if field.name == "action" else column
+                for field, column in zip(batch.fields, batch.columns)
+            )
+            yield Batch(wanted.fields, columns)
+
+    def coverage(self, wanted: Wanted) -> Coverage:
+        """What is missing: gap records, ordinals that the file lacks, and time outside of it."""
+        records, lanes = self._survey(wanted)
+        partitions = {partition_of(symbol, self.info["partitions"]) for symbol in wanted.symbols}
+        kinds = schema.GAP_KINDS[wanted.kind]
+        found = [
+            one
+            for one, partition in stretches(records)
+            if one.kind in kinds and (one.symbol or not partitions or partition in partitions)
+        ]
+        source = self.info["source"]
+        begin, end = self.info["from"], self.info["to"]
+        if wanted.start is not None and wanted.start < begin:
+            found.append(Missing(wanted.start, begin, "before the recording", None, source))
+        if wanted.end is not None and wanted.end > end:
+            found.append(Missing(end, wanted.end, "after the recording", None, source))
+        found += self._not_selected(wanted)
+        for lane in lanes:
+            if partitions and lane["partition"] not in partitions:
+                continue
+            for first, last in lane["holes"]:
+                told = f"ordinals {first} to {last} of partition {lane['partition']}"
+                found.append(Missing(None, None, "hole", None, source, detail=told))
+        return Coverage(within(found, wanted.start, wanted.end))
+
+    def _not_selected(self, wanted: Wanted) -> Iterator[Missing]:
+        """A recording of some symbols has others only where these were in the same packets."""
+        recorded = self.info["symbols"]
+        for symbol in wanted.symbols if recorded else ():
+            if symbol not in recorded:
+                yield Missing(wanted.start, wanted.end, "not selected by the recording", symbol)
+
+    def gap_records(self, wanted: Wanted) -> list[GapRecord]:
+        """The gap records that overlap the selection."""
+        return self._survey(wanted)[0]
+
+    def _survey(self, wanted: Wanted) -> tuple[list[GapRecord], list[dict[str, Any]]]:
+        reader = Reader(self.path, "gaps", wanted.symbols, wanted.start, wanted.end)
+        records: list[GapRecord] = []
+        lanes: list[dict[str, Any]] = []
+        while (batch := reader.next(_GAP_FIELDS)) is not None:
+            rows = zip(*(column.values() for column in batch.columns))
+            for source, partition, symbol, kind, start, end, received, *rest in rows:
+                if start is None:
+                    continue
+                state, reason, detail, epoch, ordinal = rest
+                received = start if received is None else received
+                records.append(GapRecord(
+                    source, partition, symbol, kind, start, end, received, state, reason, detail,
+                    (epoch, ordinal),
+                ))
+        lanes = [lane for lane in reader.provenance()["lanes"] if lane["stream"] == "ticks"]
+        reader.close()
+        return records, lanes
+
+    def symbols(self, start: int | None, end: int | None) -> list[tuple[Any, ...]]:
+        """Symbol, source, first and last event time of a trade, number of trades. It reads the file."""
+        fields = ("event_time", "symbol", "source", "action")
+        found: dict[tuple[str, str], list[int]] = {}
+        for batch in self._ticks(Wanted("trades", start=start, end=end, is_ordered=False)):
+            for moment, symbol, source, action in zip(*(batch[name] for name in fields)):
+                if symbol is None or moment is None or action != "new":
+                    continue
+                entry = found.setdefault((symbol, source), [moment, moment, 0])
+                entry[0], entry[1], entry[2] = min(entry[0], moment), max(entry[1], moment), entry[2] + 1
+        return [(*name, *entry) for name, entry in sorted(found.items())]
+
+
+def _named(column: Column, names: list[str]) -> Column:
+    """Returns numbers of an enumeration as texts; an unknown one is its digits."""
+    numbers = column.integers()
+    known = len(schema.ACTIONS)
+    places = array.array("i", numbers)
+    if max(numbers, default=0) >= known:
+        for at, number in enumerate(numbers):
+            if number >= known:
+                text = str(number)
+                if text not in names:
+                    names.append(text)
+                places[at] = names.index(text)
+    return Column("dict", column.length, places, column.validity, dictionary=tuple(names))

@@ -1,0 +1,48 @@
+"""The columns of each kind of data. A database and a recording give the same."""
+
+from __future__ import annotations
+
+from .columns import Field
+
+_HEAD = (Field("event_time", "ts"), Field("receive_time", "ts"), Field("symbol", "dict"),
+         Field("source", "dict"), Field("provider", "dict"))
+_TAIL = (Field("flags", "S"), Field("time_resolution", "C"), Field("provider_id", "L"),
+         Field("partition", "S"), Field("epoch", "l"), Field("ordinal", "l"))
+
+
+def _price(name: str) -> Field:
+    return Field(name, "fixed", scale=9)
+
+
+def _size(name: str) -> Field:
+    return Field(name, "fixed", scale=8)
+
+
+TRADES = (*_HEAD, _price("price"), _size("size"), Field("exchange", "dict"), Field("conditions", "dict"),
+          Field("action", "dict"), *_TAIL)
+QUOTES = (*_HEAD, _price("bid_price"), _size("bid_size"), _price("ask_price"), _size("ask_size"),
+          Field("bid_exchange", "dict"), Field("ask_exchange", "dict"), *_TAIL)
+DEPTH = (*_HEAD, Field("operation", "dict"), Field("side", "dict"), Field("position", "I"), _price("price"),
+         _size("size"), Field("market_maker", "dict"), Field("book_flags", "C"), Field("reason", "dict"),
+         *_TAIL)
+TICKS = {"trades": TRADES, "quotes": QUOTES, "depth": DEPTH}
+"""The kinds of ticks. All columns of all of them are of a fixed width."""
+
+BARS = (Field("open_time", "ts"), Field("close_time", "ts"), Field("symbol", "dict"), Field("source", "dict"),
+        Field("series", "dict"), Field("number", "l"), _price("open"), _price("high"), _price("low"),
+        _price("close"), _price("vwap"), Field("volume", "wide", scale=8), Field("notional", "wide", scale=17),
+        Field("trades", "l"), Field("excluded", "l"), Field("is_whole", "b"), Field("is_mixed", "b"),
+        Field("is_filled", "b"), Field("version", "l"), Field("reason", "dict"), Field("known_at", "ts"))
+
+GAPS = (Field("symbol", "dict"), Field("source", "dict"), Field("kind", "dict"), Field("from_time", "ts"),
+        Field("to_time", "ts"), Field("state", "dict"), Field("reason", "dict"), Field("detail", "u"))
+
+SYMBOLS = (Field("symbol", "dict"), Field("source", "dict"), Field("first", "ts"), Field("last", "ts"),
+           Field("trades", "l"))
+
+ORDER = ("event_time", "source", "partition", "ordinal")
+"""The order of ticks: no two have the same."""
+
+ACTIONS = ("new", "correction", "cancel")
+GAP_KINDS = {"trades": ("trade",), "quotes": ("quote",), "depth": ("depth", "other"), "bars": ("trade",)}
+"""Which kinds of gap records concern which data."""

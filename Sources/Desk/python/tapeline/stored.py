@@ -1,0 +1,195 @@
+"""What the database tells about missing data: gap records, beginnings, positions, lost ordinals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from . import schema, times
+from .coverage import GapRecord, Missing, overlaps, stretches, within
+from .database import Snapshot, _MICROSECONDS, _moment, bars_place, criteria
+from .selection import Wanted
+
+STALE_NS = 60 * times.SECOND
+"""A writer advances its positions every ten seconds. One that is behind by more has stopped."""
+
+_TICKS = ("trades", "quotes", "depth")
+
+
+def missing(snapshot: Snapshot, wanted: Wanted) -> list[Missing]:
+    """Returns the stretches of the selection that are missing, cut to its time."""
+    partitions = _partitions(snapshot, wanted)
+    kinds = schema.GAP_KINDS[wanted.kind]
+    found = [
+        one
+        for one, partition in stretches(gap_records(snapshot, wanted))
+        # A record without a symbol is about all symbols of its partition.
+        if one.kind in kinds and (one.symbol or not wanted.symbols or partition in partitions.values())
+    ]
+    found += _beginnings(snapshot, wanted)
+    found += _end(snapshot, wanted, partitions)
+    found += _lost(snapshot, wanted, partitions)
+    found = list(within(found, wanted.start, wanted.end))
+    if wanted.kind == "bars":
+        found += _partial_bars(snapshot, wanted, found)
+    return found
+
+
+def gap_records(snapshot: Snapshot, wanted: Wanted) -> list[GapRecord]:
+    """Returns the gap records of the tape that overlap the selection."""
+    sql = f"""
+        SELECT source, partition, symbol, kind,
+            coalesce(from_time_ns, {_MICROSECONDS.format("from_time")}),
+            coalesce(to_time_ns, {_MICROSECONDS.format("to_time")}),
+            {_MICROSECONDS.format("coalesce(receive_time, from_time)")}, state, reason,
+            coalesce(detail, ''), epoch, ordinal
+        FROM {snapshot.table("gaps")}
+        WHERE ordinal IS NOT NULL AND from_time IS NOT NULL"""
+    values: list[Any] = []
+    if wanted.symbols:
+        sql += " AND (symbol IS NULL OR symbol = ANY (%s))"
+        values.append(list(wanted.symbols))
+    if wanted.sources:
+        sql += " AND source = ANY (%s)"
+        values.append(list(wanted.sources))
+    if wanted.end is not None:
+        sql += " AND from_time < %s"
+        values.append(_moment(wanted.end, up=True))
+    if wanted.start is not None:
+        sql += " AND (to_time IS NULL OR to_time > %s)"
+        values.append(_moment(wanted.start))
+    return [GapRecord(*row[:10], (row[10], row[11])) for row in snapshot.rows(sql, values)]
+
+
+def _partitions(snapshot: Snapshot, wanted: Wanted) -> dict[str, int]:
+    """Returns the partition of each symbol that has a row."""
+    found: dict[str, int] = {}
+    for symbol in wanted.symbols:
+        for table in (*_TICKS, "bars"):
+            rows = snapshot.rows(
+                f"SELECT partition FROM {snapshot.table(table)} WHERE symbol = %s ORDER BY ts DESC LIMIT 1",
+                [symbol],
+            )
+            if rows:
+                found[symbol] = rows[0][0]
+                break
+    return found
+
+
+def _beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
+    """What is asked for of the time before anything was recorded, or of what retention dropped."""
+    if wanted.start is None:
+        return
+    for symbol in wanted.symbols or (None,):
+        first = _first(snapshot, replace(wanted, symbols=(symbol,) if symbol else ()))
+        if first is None:
+            yield Missing(wanted.start, wanted.end, "nothing of it is stored", symbol)
+        elif first > wanted.start:
+            yield Missing(wanted.start, first, "nothing from before is stored", symbol)
+
+
+def _first(snapshot: Snapshot, wanted: Wanted) -> int | None:
+    places = [(table, "", "") for table in _TICKS]
+    places.append(("events", " AND name = 'subscription'", ""))
+    if wanted.kind == "bars":
+        places.append(("bars", "", "series"))
+    firsts: list[int] = []
+    for table, condition, series in places:
+        # A tick without any time is stored at the beginning of 1970.
+        sql, values = "ts > '1971-01-01'" + condition, []
+        for name, texts in (("symbol", wanted.symbols), ("source", wanted.sources)):
+            if texts:
+                sql += f" AND {name} = ANY (%s)"
+                values.append(list(texts))
+        if series and wanted.series:
+            sql += " AND series = ANY (%s)"
+            values.append(list(wanted.series))
+        rows = snapshot.rows(
+            f"SELECT {_MICROSECONDS.format('ts')} FROM {snapshot.table(table)} WHERE {sql}"
+            " ORDER BY ts LIMIT 1",
+            values,
+        )
+        firsts += [row[0] for row in rows]
+    return min(firsts, default=None)
+
+
+def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iterator[Missing]:
+    """What a writer that stopped has not stored. Time that has not come yet is not missing."""
+    if wanted.end is None:
+        return
+    advanced = _MICROSECONDS.format("coalesce(advanced_at, claimed_at)")
+    for partition, stored in snapshot.rows(
+        f"SELECT partition, min({advanced}) FROM {snapshot.table('sink_positions')}"
+        " WHERE input = %s GROUP BY partition",
+        ["bars" if wanted.kind == "bars" else "ticks"],
+    ):
+        is_concerned = not wanted.symbols or partition in partitions.values()
+        if is_concerned and stored < wanted.end and time.time_ns() - stored > STALE_NS:
+            yield Missing(
+                stored, wanted.end, "not stored yet", detail=f"the writer's partition {partition} stands still"
+            )
+
+
+def _lost(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iterator[Missing]:
+    """Ordinals that the books name as lost. They have no time: a symbol's rows before and after the
+    selection tell whether they are of its time."""
+    is_bars = wanted.kind == "bars"
+    lost = snapshot.rows(
+        f"SELECT source, partition, first_ordinal, last_ordinal, reason FROM {snapshot.table('gaps')}"
+        " WHERE ordinal IS NULL AND input = %s AND reason IN ('tape_lost', 'hole', 'dropped')",
+        ["bars" if is_bars else "ticks"],
+    )
+    for source, partition, first, last, reason in lost:
+        if wanted.sources and not is_bars and source not in wanted.sources:
+            continue
+        told = f"ordinals {first} to {last} of partition {partition}"
+        if not wanted.symbols:
+            yield Missing(None, None, reason, None, source, detail=told)
+        for symbol in wanted.symbols:
+            if partitions.get(symbol, partition) != partition:
+                continue
+            before = _ordinal(snapshot, wanted, symbol, source, "<", wanted.start)
+            after = _ordinal(snapshot, wanted, symbol, source, ">=", wanted.end)
+            if (before is None or before < last) and (after is None or after > first):
+                yield Missing(None, None, reason, symbol, source, detail=told)
+
+
+def _ordinal(
+    snapshot: Snapshot, wanted: Wanted, symbol: str, source: str, sign: str, limit: int | None
+) -> int | None:
+    """Returns the ordinal of the symbol's nearest row before or after a time."""
+    if limit is None:
+        return None
+    sql, values = f"symbol = %s AND ts {sign} %s", [symbol, _moment(limit, up=sign == ">=")]
+    if wanted.kind != "bars":
+        sql += " AND source = %s"
+        values.append(source)
+    elif wanted.series:
+        sql += " AND series = ANY (%s)"
+        values.append(list(wanted.series))
+    rows = snapshot.rows(
+        f"SELECT ordinal FROM {snapshot.table(wanted.kind)} WHERE {sql}"
+        f" ORDER BY ts {'DESC' if sign == '<' else ''} LIMIT 1",
+        values,
+    )
+    return int(rows[0][0]) if rows else None
+
+
+def _partial_bars(snapshot: Snapshot, wanted: Wanted, known: list[Missing]) -> Iterator[Missing]:
+    """Bars that are not whole, besides those that overlap a known stretch."""
+    place, values = bars_place(snapshot, wanted)
+    conditions, more = criteria(wanted)
+    rows = snapshot.rows(
+        f"SELECT symbol, source, series, {_MICROSECONDS.format('ts')}, {_MICROSECONDS.format('close_time')}"
+        f" FROM {place}{conditions} AND NOT is_whole ORDER BY ts, symbol",
+        values + more,
+    )
+    for symbol, source, series, start, end in rows:
+        is_known = any(
+            one.symbol in (None, symbol) and one.source in ("", source) and overlaps(one, start, end)
+            for one in known
+        )
+        if not is_known:
+            yield Missing(start, end, f"the bar of {series} is not whole", symbol, source)

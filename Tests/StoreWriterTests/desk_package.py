@@ -1,0 +1,310 @@
+"""Checks the package `tapeline` as its wheel installs it, against other readers of the same data.
+
+    desk_package.py database URL                   the database of data_page.sql
+    desk_package.py recording FILE TORN_FILE       the same ticks in a recording and in POSTGRES_*
+
+DESK_SITE names an empty folder, into which the wheel is installed."""
+
+import contextlib
+import datetime
+import decimal
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SITE = os.environ["DESK_SITE"]
+checks = 0
+
+
+def install():
+    """Makes the wheel and installs it with pip, without the network and without other packages."""
+    builder = ROOT / "Sources" / "Desk" / "python" / "wheel_builder.py"
+    wheels = pathlib.Path(SITE) / "wheels"
+    made = subprocess.run(
+        [sys.executable, builder, wheels], check=True, capture_output=True, text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}).stdout.strip()
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
+         "--disable-pip-version-check", "--root-user-action", "ignore", "--target", SITE, made], check=True)
+    sys.path.insert(0, SITE)
+
+
+def check(truth, *told):
+    global checks
+    checks += 1
+    if not truth:
+        raise AssertionError(*told)
+
+
+def equal(one, other, *told):
+    check(one == other, *told, one, other)
+
+
+@contextlib.contextmanager
+def raises(kind, pattern):
+    try:
+        yield
+    except kind as error:
+        check(re.search(pattern, str(error)), f"{pattern!r} is not in", str(error))
+        check("\n" not in str(error) and "open sesame" not in str(error), str(error))
+    else:
+        raise AssertionError(f"no {kind.__name__}: {pattern}")
+
+
+UTC = datetime.timezone.utc
+DAY = ("2026-03-02 14:31", "15:29")
+
+
+def values(desk, session):
+    """Frames have the values of the database, in all packages."""
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+    expected = session.execute(
+        "SELECT event_time_ns, symbol, price, size, exchange, ordinal FROM md.trades WHERE symbol = 'AAPL'"
+        " AND ts >= '2026-03-02 14:31Z' AND ts < '2026-03-02 15:29Z' ORDER BY ts, ordinal").fetchall()
+    check(len(expected) > 3_000)
+    trades = desk.trades("AAPL", *DAY)
+    check("not read" in repr(trades) and "2026-03-02T15:29:00Z" in repr(trades), repr(trades))
+    names = ["event_time", "symbol", "price", "size", "exchange", "ordinal"]
+    exact = trades.to_polars(price="decimal").select(names)
+    equal(exact.schema["event_time"], pl.Datetime("ns", "UTC"))
+    equal(exact.with_columns(pl.col("event_time").dt.epoch("ns"), pl.col(pl.Categorical).cast(str)).rows(),
+          [tuple(row) for row in expected])
+    fixed = trades.to_polars(price="fixed")
+    equal(fixed["price"].to_list(), [int(row[2] * 10**9) for row in expected])
+    floats = trades.to_polars()
+    equal(floats["price"].to_list(), [float(row[2]) for row in expected])
+    check(floats.equals(pl.DataFrame(trades)))
+    table = pa.table(trades)
+    equal(table.column("price").to_pylist(), floats["price"].to_list())
+    equal(duckdb.sql("SELECT count(*), sum(price) FROM trades").fetchall()[0][0], len(expected))
+    frame = trades.to_pandas()
+    equal(frame["price"].tolist(), floats["price"].to_list())
+    equal(frame["event_time"].dt.as_unit("ns").astype("int64").tolist(), [row[0] for row in expected])
+    equal(trades.to_pandas(price="decimal")["price"].tolist(), [row[2] for row in expected])
+    equal(trades.to_numpy()["exchange"].tolist(), [row[4] for row in expected])
+    equal(sum(len(batch) for batch in trades), len(expected))
+    local = desk.trades("AAPL", "2026-03-02 09:31", "10:29", tz="America/New_York").to_polars()
+    equal(local["event_time"].dt.epoch("ns").to_list(), [row[0] for row in expected])
+    equal(local.schema["event_time"], pl.Datetime("ns", "America/New_York"))
+    quotes = desk.quotes(["AAPL", "SPY"], *DAY).to_polars()
+    check(quotes["event_time"].is_sorted() and quotes["symbol"].n_unique() == 2)
+    check(desk.trades("AAPL", *DAY, source="nobody", missing="mark").to_polars().is_empty())
+
+
+def holes(desk):
+    """A hole raises, is listed, and can be read over."""
+    import tapeline
+
+    equal(desk.trades("AAPL", *DAY).coverage.is_complete, True)
+    hole = desk.trades("MSFT", *DAY)
+    with raises(tapeline.TapeHole, r"MSFT of test from 2026-03-02T14:52:00Z to .*14:54:58.5Z \(disconnected"):
+        hole.to_polars()
+    with raises(tapeline.TapeHole, "abandoned"):
+        iter(hole)
+    with raises(tapeline.TapeHole, "abandoned"):
+        hole.__arrow_c_stream__()
+    equal(len(hole.coverage), 1)
+    equal((hole.coverage[0].state, hole.coverage[0].kind), ("abandoned", "trade"))
+    check(len(desk.trades("MSFT", *DAY, missing="mark").to_polars()) > 3_000)
+    check(desk.trades("MSFT", "2026-03-02 14:55", "15:29").coverage.is_complete)
+    with raises(tapeline.TapeHole, "nothing from before is stored"):
+        desk.trades("AAPL", "2026-03-02 14:00", "15:00").to_polars()
+    with raises(tapeline.TapeHole, "nothing of it is stored"):
+        desk.trades("NONE", *DAY).to_polars()
+    gaps = desk.gaps("MSFT", "2026-03-02", "2026-03-03").to_polars()
+    equal(sorted(gaps["kind"].cast(str)), ["other", "quote", "trade"])
+
+
+def bars(desk, session):
+    """Bars are those of the view, and one that is not whole is a hole."""
+    import tapeline
+
+    names = "open, high, low, close, volume, notional, vwap, trades"
+    expected = session.execute(
+        f"SELECT ts, {names}, version, reason FROM md_market.candles WHERE symbol = 'AAPL' AND series = '1m'"
+        " AND ts >= '2026-03-02 14:31Z' AND ts < '2026-03-02 15:29Z' ORDER BY ts").fetchall()
+    frame = desk.bars("AAPL", "1m", *DAY, price="decimal").to_polars()
+    told = frame.select(["open_time", *names.split(", "), "version", "reason"]).rows()
+    equal([row[0].astimezone(UTC) for row in told], [row[0] for row in expected])
+    equal([row[1:-1] for row in told], [row[1:-1] for row in expected])
+    equal([str(row[-1]) for row in told], [row[-1] for row in expected])
+    equal(desk.bars("AAPL", "1m", *DAY).to_polars()["volume"].to_list(), [float(row[5]) for row in expected])
+    with raises(tapeline.TapeHole, "1m is not whole"):
+        desk.bars("AAPL", "1m", "2026-03-02 14:30", "15:00").to_polars()
+    marked = desk.bars("AAPL", "1m", "2026-03-02 14:30", "15:00", missing="mark").to_polars()
+    equal(marked["is_whole"].to_list(), [False] + [True] * 29)
+    equal(len(desk.bars("AAPL", "1m", "2026-03-02 14:30", "15:00", missing="drop").to_polars()), 29)
+    equal(desk.bars("AAPL", "1m", *DAY).to_pandas()["is_whole"].tolist(), [True] * 58)
+    with raises(tapeline.TapelineError, "as_of needs symbols|no function bars_as_of"):
+        desk.bars("AAPL", "1m", as_of="2026-03-02 15:00").to_polars()
+
+
+def others(desk, url, folder):
+    """Symbols, files, provenance, threads, forks and mistakes."""
+    import polars as pl
+    import tapeline
+
+    day = {row["symbol"]: row["trades"] for row in desk.symbols(on="2026-03-02").rows()}
+    equal(sorted(day), ["AAPL", "MSFT", "SPY"])
+    equal(day["AAPL"], 3_600)
+    equal(sorted({row["symbol"] for row in desk.symbols().rows()}), ["AAPL", "MSFT", "SPY"])
+    trades = desk.trades(["AAPL", "SPY"], *DAY)
+    path = f"{folder}/trades.parquet"
+    equal(trades.write_parquet(path), len(trades.to_polars()))
+    check(pl.read_parquet(path)["price"].to_list() == trades.to_polars()["price"].to_list())
+    with raises(tapeline.TapelineError, "is there already"):
+        trades.write_parquet(path)
+    with_sessions(trades)
+    equal(trades.provenance, trades.provenance)
+    equal(trades.provenance["rows"], len(trades.to_polars()))
+    frames = []
+    threads = [threading.Thread(target=lambda: frames.append(trades.to_polars())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check(len(frames) == 4 and all(frame.equals(frames[0]) for frame in frames))
+    child = os.fork()
+    if child == 0:
+        try:
+            desk.trades("AAPL", *DAY)
+        except tapeline.TapelineError as error:
+            os._exit(0 if "fork" in str(error) else 2)
+        os._exit(1)
+    equal(os.waitpid(child, 0)[1], 0)
+    for pattern, call in [
+        ("is no time", lambda: desk.trades("AAPL", "half past nine")),
+        ("no time zone", lambda: desk.trades("AAPL", *DAY, tz="Mars/Olympus")),
+        ("not after the start", lambda: desk.trades("AAPL", "2026-03-02", "2026-03-01")),
+        ("price=", lambda: desk.trades("AAPL", *DAY, price="cheap")),
+        ("missing=", lambda: desk.trades("AAPL", *DAY, missing="drop")),
+        ("empty", lambda: desk.trades([], *DAY)),
+        ("out of range", lambda: desk.trades("AAPL", 2**64)),
+        ("is no URL", lambda: tapeline.connect("mysql://me:open sesame@host/db")),
+        ("is no namespace", lambda: tapeline.connect(url, namespace='md"; --')),
+        ("cannot be reached", lambda: tapeline.connect(re.sub(r":\d+/", ":1/", url))),
+        ("no local stack|is not up", lambda: tapeline.connect(home=folder)),
+    ]:
+        with raises(tapeline.TapelineError, pattern):
+            call()
+
+
+def page(desk):
+    """The tasks of docs/python.md have answers."""
+    text = (ROOT / "docs" / "python.md").read_text()
+    tasks = re.findall(r"^### (.*?)\n```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    equal(len(tasks), 8)
+    here = os.getcwd()
+    os.chdir(SITE)
+    names = {}
+    for title, code in tasks:
+        names = {"desk": desk}
+        exec(compile(code, title, "exec"), names)
+        check(names["answer"] if isinstance(names["answer"], (dict, float, list)) else len(names["answer"]), title)
+        if "VWAP" in title:
+            equal(len(names["answer"]), 10)
+    os.chdir(here)
+
+
+def with_sessions(trades):
+    """A stream that nobody reads is released with the next one."""
+    from tapeline import arrow
+
+    capsules = [trades.__arrow_c_stream__() for _ in range(3)]
+    equal(len(arrow._handed_out), 3)
+    del capsules
+    trades.to_polars()
+    equal(len(arrow._handed_out), 1)
+
+
+def database(url):
+    import psycopg
+    import tapeline
+
+    with psycopg.connect(url) as session:
+        session.execute("SET TimeZone = 'UTC'")
+        desk = tapeline.connect(url)
+        values(desk, session)
+        holes(desk)
+        bars(desk, session)
+        others(desk, url, SITE)
+        page(desk)
+
+
+def pure(selection):
+    """The rows as they are sorted and converted without numpy."""
+    from tapeline import columns
+
+    kept, columns.numpy = columns.numpy, None
+    try:
+        return selection.to_polars()
+    finally:
+        columns.numpy = kept
+
+
+def recording(path, torn):
+    import polars as pl
+    import tapeline
+
+    stored, file = tapeline.connect(), tapeline.open(path)
+    info = file.origin.info
+    start, end = info["from"] + 10**9, info["to"]
+    symbols = [row["symbol"] for row in file.symbols().rows()]
+    equal(len(symbols), 3)
+    for kind in ("trades", "quotes", "depth"):
+        for who in (None, symbols[1], symbols[:2]):
+            of_file = getattr(file, kind)(who, start, missing="mark")
+            of_stored = getattr(stored, kind)(who, start, missing="mark")
+            for price in ("fixed", "decimal", "float"):
+                one, other = of_file.to_polars(price), of_stored.to_polars(price)
+                check(len(one) > 50 and one["event_time"].is_sorted(), kind, len(one))
+                equal(one.schema, other.schema)
+                check(one.equals(other), kind, who, price, one, other)
+            check(one.equals(pure(of_file)), kind)
+            equal(of_file.provenance, of_stored.provenance)
+    any_order = file.trades(symbols, order="any", missing="mark").to_polars()
+    sums = [frame["ordinal"].sum() for frame in (any_order, file.trades(symbols, missing="mark").to_polars())]
+    equal(*sums)
+    # The gap of the first symbol: four of ten seconds are missing, in both.
+    for desk in (stored, file):
+        gaps = desk.gaps(symbols[0], start, end).rows()
+        equal([(row["from_time"] - start, row["to_time"] - start, row["reason"]) for row in gaps],
+              [(10 * 10**9, 14 * 10**9, "gateway_lost")])
+        with raises(tapeline.TapeHole, r"gateway_lost, open: of a test"):
+            desk.trades(symbols[0], start, start + 30 * 10**9).to_polars()
+        check(len(desk.quotes(symbols[0], start + 10**7).to_polars()) > 50)
+    with raises(tapeline.TapeHole, "after the recording"):
+        file.trades(symbols[1], start, end + 1).to_polars()
+    with raises(tapeline.TapelineError, "no bars"):
+        file.bars("AAPL", "1m")
+    broken(path, torn, symbols[1], any_order)
+
+
+def broken(path, torn, symbol, whole):
+    """A recording without a packet, and damaged ones."""
+    import tapeline
+
+    with raises(tapeline.TapeHole, r"\(hole: ordinals 1003 to 1052 of partition 1\)"):
+        tapeline.open(torn).trades(symbol).to_polars()
+    check(0 < len(tapeline.open(torn).trades(missing="mark").to_polars()) < len(whole))
+    data = bytearray(pathlib.Path(path).read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged = f"{SITE}/damaged.tape"
+    pathlib.Path(damaged).write_bytes(data)
+    with raises(tapeline.DamagedTape, "."):
+        tapeline.open(damaged).trades(missing="mark").to_polars()
+    with raises(tapeline.NotReachable, "."):
+        tapeline.open(f"{SITE}/absent.tape")
+
+
+if __name__ == "__main__":
+    install()
+    {"database": database, "recording": recording}[sys.argv[1]](*sys.argv[2:])
+    print(f"{checks} checks passed")

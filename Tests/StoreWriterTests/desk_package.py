@@ -279,7 +279,7 @@ def recording(path, torn):
               [(10 * 10**9, 14 * 10**9, "gateway_lost")])
         with raises(tapeline.TapeHole, r"gateway_lost, open: of a test"):
             desk.trades(symbols[0], start, start + 30 * 10**9).to_polars()
-        check(len(desk.quotes(symbols[0], start + 10**7).to_polars()) > 50)
+        check(len(desk.quotes(symbols[0], start + 3 * 10**8).to_polars()) > 20)
     with raises(tapeline.TapeHole, "after the recording"):
         file.trades(symbols[1], start, end + 1).to_polars()
     with raises(tapeline.TapelineError, "no bars"):
@@ -291,7 +291,7 @@ def broken(path, torn, symbol, whole):
     """A recording without a packet, and damaged ones."""
     import tapeline
 
-    with raises(tapeline.TapeHole, r"\(hole: ordinals 1003 to 1052 of partition 1\)"):
+    with raises(tapeline.TapeHole, r"\(hole: ordinals 1001 to 1052 of partition 1\)"):
         tapeline.open(torn).trades(symbol).to_polars()
     check(0 < len(tapeline.open(torn).trades(missing="mark").to_polars()) < len(whole))
     data = bytearray(pathlib.Path(path).read_bytes())

@@ -7,7 +7,7 @@ DESK_SITE names an empty folder, into which the wheel is installed."""
 
 import contextlib
 import datetime
-import decimal
+import json
 import os
 import pathlib
 import re
@@ -196,6 +196,36 @@ def others(desk, url, folder):
             call()
 
 
+def stacks(url, folder):
+    """The local stack that is up is found as `tapeline up` leaves it; one that is not up is not."""
+    import psycopg.conninfo
+    import tapeline
+
+    given = psycopg.conninfo.conninfo_to_dict(url)
+    start = int(pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    for name, time in (("default", start), ("gone", start + 1)):
+        stack = pathlib.Path(folder) / ".local" / "stack" / name
+        (stack / "secrets").mkdir(parents=True)
+        state = {"version": 1, "supervisor": {"id": os.getpid(), "startTime": time}}
+        (stack / "state.json").write_text(json.dumps(state))
+        passwords = stack / "secrets" / "pgpass-reader"
+        passwords.write_text("*:*:*:*:" + given["password"])
+        passwords.chmod(0o600)
+        names = {**{name: given[name] for name in ("host", "port", "dbname", "user", "options")},
+                 "passfile": passwords}
+        (stack / "secrets" / "pg_service.conf").write_text(
+            "[tapeline]\n" + "".join(f"{key}={value}\n" for key, value in names.items()))
+    inside = pathlib.Path(folder) / "docs" / "deep"
+    inside.mkdir(parents=True)
+    here = os.getcwd()
+    os.chdir(inside)
+    check(len(tapeline.connect().trades("AAPL", *DAY).to_polars()) > 3_000)
+    os.chdir(here)
+    check("default" not in repr(tapeline.connect(home=folder, stack="default")))
+    with raises(tapeline.NotReachable, "'gone' is not up"):
+        tapeline.connect(home=folder, stack="gone")
+
+
 def page(desk):
     """The tasks of docs/python.md have answers."""
     text = (ROOT / "docs" / "python.md").read_text()
@@ -235,6 +265,7 @@ def database(url):
         holes(desk)
         bars(desk, session)
         others(desk, url, SITE)
+        stacks(url, SITE)
         page(desk)
 
 

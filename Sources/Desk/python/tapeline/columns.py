@@ -71,7 +71,9 @@ class Column:
         code = "i" if self.kind == "dict" else _TYPECODES.get("l" if self.kind == "fixed" else self.kind, "")
         if not code:
             raise TapelineError(f"a column of the kind {self.kind!r} has no plain numbers")
-        return memoryview(self.data).cast("B").cast(code)
+        whole: Any = memoryview(self.data).cast("B")
+        numbers: memoryview = whole.cast(code)
+        return numbers
 
     def values(self) -> list[Any]:
         """The values as Python has them: numbers, text, None. Times are nanoseconds."""
@@ -259,7 +261,7 @@ def _order(whole: Batch, names: Sequence[str]) -> Sequence[int]:
     keys: list[Sequence[int]] = []
     for name in names:
         found = whole.column(name)
-        numbers: Sequence[int] = found.integers()  # type: ignore[assignment]
+        numbers: Sequence[int] = found.integers()
         if found.kind == "dict":
             texts = found.dictionary or ()
             rank = {place: rank for rank, place in enumerate(sorted(range(len(texts)), key=texts.__getitem__))}

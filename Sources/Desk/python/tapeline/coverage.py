@@ -70,8 +70,13 @@ class GapRecord:
     state: str
     reason: str
     detail: str
-    place: tuple[int, int]
-    """Epoch and ordinal: the order of records."""
+    epoch: int
+    ordinal: int
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The order of records."""
+        return (self.epoch, self.ordinal)
 
 
 STATES = ("open", "filling", "abandoned")

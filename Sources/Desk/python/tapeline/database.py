@@ -70,7 +70,7 @@ def explained() -> Iterator[None]:
         raise NotReachable(f"the database cannot be reached: {_line(error)}") from None
     except driver.Error as error:
         if getattr(error, "sqlstate", None) == "TL020":
-            raise NotKnown(f"what was known then cannot be told: {_line(error)}") from None
+            raise NotKnown(f"what was known then cannot be told: {error.diag.message_primary}") from None
         raise TapelineError(f"the database refuses the query: {_line(error)}") from None
 
 
@@ -123,13 +123,13 @@ class Snapshot:
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Returns all rows of a query."""
         with explained():
-            return self._session.execute(sql, values).fetchall()  # type: ignore[arg-type]
+            return self._session.execute(sql, values).fetchall()
 
     def cursor(self, sql: str, values: Sequence[Any]) -> Any:
         """Opens a cursor of the server, which gives rows in pieces."""
         with explained():
             found = self._session.cursor(name="tapeline", binary=True)
-            found.execute(sql, values)  # type: ignore[arg-type]
+            found.execute(sql, values)
             return found
 
 
@@ -235,7 +235,7 @@ def query(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
     is_bars = wanted.kind == "bars"
     expression = _bar_expression if is_bars else _tick_expression
     columns = ", ".join(f"{expression(field)} AS {field.name}" for field in wanted.fields)
-    place, values = snapshot.table(wanted.kind), []
+    place, values = snapshot.table(wanted.kind), list[Any]()
     if is_bars:
         place, values = bars_place(snapshot, wanted)
     conditions, more = criteria(wanted)
@@ -272,7 +272,7 @@ def bars_place(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
 
 def criteria(wanted: Wanted, time: str = "ts") -> tuple[str, list[Any]]:
     """Returns the WHERE clause of a selection, and its values."""
-    parts, values = ["true"], []
+    parts, values = ["true"], list[Any]()
     for name, texts in (("symbol", wanted.symbols), ("source", wanted.sources), ("series", wanted.series)):
         if texts:
             parts.append(f"{name} = ANY (%s)")

@@ -105,8 +105,8 @@ class Recording:
                 state, reason, detail, epoch, ordinal = rest
                 received = start if received is None else received
                 records.append(GapRecord(
-                    source, partition, symbol, kind, start, end, received, state, reason, detail,
-                    (epoch, ordinal),
+                    source, partition, symbol, kind, start, end, received, state, reason, detail, epoch,
+                    ordinal,
                 ))
         lanes = [lane for lane in reader.provenance()["lanes"] if lane["stream"] == "ticks"]
         reader.close()

@@ -60,7 +60,7 @@ def gap_records(snapshot: Snapshot, wanted: Wanted) -> list[GapRecord]:
     if wanted.start is not None:
         sql += " AND (to_time IS NULL OR to_time > %s)"
         values.append(_moment(wanted.start))
-    return [GapRecord(*row[:10], (row[10], row[11])) for row in snapshot.rows(sql, values)]
+    return [GapRecord(*row) for row in snapshot.rows(sql, values)]
 
 
 def _partitions(snapshot: Snapshot, wanted: Wanted) -> dict[str, int]:

@@ -19,8 +19,8 @@ struct DeskPackageTests {
     /// The status by which `engines.sh` reports that the packages are not available.
     private static let absent: Int32 = 3
 
-    /// Runs a part of `desk_package.py` with the installed wheel, and returns what it printed. `nil`
-    /// if the Python package index is not reachable.
+    /// Runs a part of `desk_package.py` with the installed wheel. Returns what it printed; `nil` if
+    /// the Python package index is not reachable.
     private func check(
         _ arguments: [String], _ environment: [String: String] = [:], decoder: String? = nil
     ) throws -> String? {

@@ -1,6 +1,6 @@
 """The Arrow C data and stream interfaces by ctypes, in both directions.
 
-https://arrow.apache.org/docs/format/CDataInterface.html. No package is needed for it."""
+"The Arrow C data interface" of Arrow's documentation has the structures. No package is needed."""
 
 from __future__ import annotations
 

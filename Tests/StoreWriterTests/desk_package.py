@@ -287,7 +287,8 @@ def recording(path, torn):
     stored, file = tapeline.connect(), tapeline.open(path)
     info = file.origin.info
     start, end = info["from"] + 10**9, info["to"]
-    symbols = [row["symbol"] for row in file.symbols().rows()]
+    # The first one has the gap.
+    symbols = sorted((row["symbol"] for row in file.symbols().rows()), key=lambda name: int(name[1:]))
     equal(len(symbols), 3)
     for kind in ("trades", "quotes", "depth"):
         for who in (None, symbols[1], symbols[:2]):
@@ -297,7 +298,9 @@ def recording(path, torn):
                 one, other = of_file.to_polars(price), of_stored.to_polars(price)
                 check(len(one) > 50 and one["event_time"].is_sorted(), kind, len(one))
                 equal(one.schema, other.schema)
-                check(one.equals(other), kind, who, price, one, other)
+                differing = [name for name in one.columns if not one[name].equals(other[name])]
+                check(one.equals(other), kind, who, price, differing,
+                      one.select(differing).head(), other.select(differing).head())
             check(one.equals(pure(of_file)), kind)
             equal(of_file.provenance, of_stored.provenance)
     any_order = file.trades(symbols, order="any", missing="mark").to_polars()

@@ -280,7 +280,7 @@ class ForeignStream:
 
     def __init__(self) -> None:
         self.structure = ArrowArrayStream()
-        self._names: list[str] | None = None
+        self._formats: dict[str, bytes] = {}
 
     @property
     def address(self) -> int:
@@ -294,20 +294,25 @@ class ForeignStream:
     def __del__(self) -> None:
         self.close()
 
-    def names(self) -> list[str]:
-        """The names of the columns."""
-        if self._names is None:
+    def formats(self) -> dict[str, bytes]:
+        """The names and the formats of the columns."""
+        if not self._formats:
             schema = ArrowSchema()
             self._checked(_Fill(self.structure.get_schema)(self.address, ctypes.addressof(schema)))
             parts = [schema.children[place].contents for place in range(schema.n_children)]
-            self._names = [(part.name or b"").decode() for part in parts]
+            self._formats = {(part.name or b"").decode(): part.format for part in parts}
             _Release(schema.release)(ctypes.addressof(schema))
-        return self._names
+        return self._formats
 
     def next(self, fields: Sequence[Field]) -> Batch | None:
         """Returns these columns of the next batch; None at the end. Raises OSError with the stream's
         text."""
-        names = self.names()
+        formats = self.formats()
+        for field in fields:
+            expected, found = _format(field, "UTC"), formats.get(field.name)
+            if found != expected:
+                raise OSError(errno.EPROTO, f"the column {field.name} is {found!r} and not {expected!r}")
+        names = list(formats)
         out = ArrowArray()
         self._checked(_Fill(self.structure.get_next)(self.address, ctypes.addressof(out)))
         if not out.release:

@@ -22,7 +22,7 @@ TRADES = (*_HEAD, _price("price"), _size("size"), Field("exchange", "dict"), Fie
           Field("action", "dict"), *_TAIL)
 QUOTES = (*_HEAD, _price("bid_price"), _size("bid_size"), _price("ask_price"), _size("ask_size"),
           Field("bid_exchange", "dict"), Field("ask_exchange", "dict"), *_TAIL)
-DEPTH = (*_HEAD, Field("operation", "dict"), Field("side", "dict"), Field("position", "I"), _price("price"),
+DEPTH = (*_HEAD, Field("operation", "dict"), Field("side", "dict"), Field("position", "l"), _price("price"),
          _size("size"), Field("market_maker", "dict"), Field("book_flags", "C"), Field("reason", "dict"),
          *_TAIL)
 TICKS = {"trades": TRADES, "quotes": QUOTES, "depth": DEPTH}

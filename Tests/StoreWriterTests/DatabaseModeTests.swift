@@ -3,6 +3,7 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import StoreSinks
 import TapeCodec
 import TestSupport
 import Testing

@@ -2,6 +2,7 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import StoreSinks
 import TestSupport
 import Testing
 

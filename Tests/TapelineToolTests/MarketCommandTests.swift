@@ -115,7 +115,7 @@ import Testing
     }
 
     /// A migrated database; the tool has the writer's rights.
-    private struct Scene {
+    struct Scene {
         let postgres: PostgresServer
         let database: String
         let environment: [String: String]

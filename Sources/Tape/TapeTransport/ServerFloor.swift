@@ -4,9 +4,9 @@
 /// its subject had been deleted. Before 2.11.15 and 2.12.6 a stream's new leader may answer, and
 /// compare expected sequences, before it has applied all of its log: where a stream has copies, two
 /// owners can pass.
-struct ServerFloor {
+package struct ServerFloor {
     /// Whether a server may be used, with the reason when it should be replaced.
-    enum Verdict: Equatable {
+    package enum Verdict: Equatable {
         case good
         /// It may be used, because no stream has copies.
         case old(String)
@@ -40,7 +40,7 @@ struct ServerFloor {
     }
 
     /// `copies` is the number of copies of the stream that has most.
-    static func verdict(version text: String, copies: Int) -> Verdict {
+    package static func verdict(version text: String, copies: Int) -> Verdict {
         guard let version = Version(text) else {
             return .refused("the server does not tell its version, \(single) or newer is needed")
         }

@@ -84,6 +84,9 @@ enum Main {
         case .setup(let command):
             return try command.run(
                 deployment(command.target), ConfigurationFiles.environment(), terminal)
+        case .doctor(let command):
+            return try command.run(
+                deployment(command.target), ConfigurationFiles.environment(), terminal)
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())

@@ -31,6 +31,7 @@ enum ToolCommand: Equatable, Sendable {
     case record(RecordCommand)
     case replay(ReplayCommand)
     case setup(SetupCommand)
+    case doctor(DoctorCommand)
     case database(DatabaseCommand)
     case logs(LogsCommand)
     case bars(BarsCommand)
@@ -83,6 +84,7 @@ enum ToolCommand: Equatable, Sendable {
         case "record": return .record(try RecordCommand.parse(rest, now: now))
         case "replay": return .replay(try ReplayCommand.parse(rest, now: now))
         case "setup": return .setup(try SetupCommand.parse(rest))
+        case "doctor": return .doctor(try DoctorCommand.parse(rest))
         case "logs": return .logs(try LogsCommand.parse(rest))
         case "bars" where rest.contains(RewrittenCommand.flag):
             return .rewritten(try RewrittenCommand.parse(rest, now: now))

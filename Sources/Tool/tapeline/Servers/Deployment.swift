@@ -4,6 +4,7 @@ import PostgresClient
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
+import ValkeyClient
 
 /// The servers that a command works with: those of a local stack, or those that the services'
 /// environment names.
@@ -11,6 +12,8 @@ struct Deployment: Sendable {
     var names: TapeNames
     let nats: NatsConfiguration
     let postgres: PostgresConfiguration?
+    /// `nil` if the environment names none.
+    let valkey: ValkeyConfiguration?
     let monitors: [TapeWatch.Monitor]
     /// The name for messages: "the stack default", "nats.example:4222".
     let title: String
@@ -48,6 +51,7 @@ struct Deployment: Sendable {
         names = configuration.tape.names
         nats = configuration.tape.nats
         postgres = configuration.postgres
+        valkey = configuration.valkey
         monitors = configuration.tape.monitors
         title = nats.peer
         home = nil
@@ -64,6 +68,7 @@ struct Deployment: Sendable {
         var postgres = access.postgres
         postgres.settings = [("search_path", names.namespace)]
         self.postgres = postgres
+        valkey = access.valkey
         monitors = [TapeWatch.Monitor(host: StackPlan.loopback, port: access.ports[.natsMonitor])]
         title = "the stack \(stack.home.name)"
         home = stack.home

@@ -3,6 +3,7 @@ import PostgresClient
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
+import ValkeyClient
 
 /// The settings by which the tool reaches servers: the services' own keys.
 struct ToolConfiguration: Sendable {
@@ -11,10 +12,13 @@ struct ToolConfiguration: Sendable {
     let tape: TapeSettings
     /// `nil` if the environment names no database.
     let postgres: PostgresConfiguration?
+    /// `nil` if the environment names no Valkey.
+    let valkey: ValkeyConfiguration?
 
     private static let description = ServiceDescription(
         name: "tapeline", version: ProductVersion.text, summary: "The person's tool.",
-        keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres,
+        keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
+            + ConfigurationKey.valkey,
         rules: [.tape, .postgresTLS])
 
     /// Reads the environment. `natsURL`, from `--nats`, overrides it.
@@ -26,10 +30,17 @@ struct ToolConfiguration: Sendable {
         } catch {
             throw .configuration([error.description])
         }
-        let namesDatabase = environment.contains {
-            $0.key.hasPrefix("POSTGRES_") && !$0.value.isEmpty
+        func isNamed(_ prefix: String) -> Bool {
+            environment.contains { $0.key.hasPrefix(prefix) && !$0.value.isEmpty }
         }
-        postgres = namesDatabase ? Self.database(configuration) : nil
+        postgres = isNamed("POSTGRES_") ? Self.database(configuration) : nil
+        valkey =
+            isNamed("VALKEY_")
+            ? ValkeyConfiguration(
+                host: configuration.text("VALKEY_HOST"),
+                port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
+                user: configuration.optionalText("VALKEY_USER"),
+                password: configuration.secret("VALKEY_PASSWORD")?.revealed) : nil
     }
 
     /// Reads the keys of `description` from `environment`. Throws with all errors at the same time.

@@ -19,7 +19,7 @@ struct SetupRun {
 
     /// The streams of the tape come last. Services wait for those, and by then everything else
     /// exists.
-    private var wanted: [StreamConfiguration] {
+    var wanted: [StreamConfiguration] {
         [
             GroupDirectory.bucket(names).stream, GroupRegistry.configuration(names).stream,
             names.sourceBucketConfiguration.stream, names.operatorBucketConfiguration.stream,

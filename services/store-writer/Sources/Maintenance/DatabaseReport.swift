@@ -1,4 +1,5 @@
 import Primitives
+import StoreSinks
 import Synchronization
 
 /// The last results of the maintenance. Its thread writes them, and the operations port's thread

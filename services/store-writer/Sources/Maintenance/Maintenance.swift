@@ -1,6 +1,7 @@
 import PostgresClient
 import Primitives
 import ServiceRuntime
+import StoreSinks
 
 /// The thread that maintains the tables: it checks the database's kind and settings, makes the days
 /// of the next week (time partitions), and drops days that are too old.

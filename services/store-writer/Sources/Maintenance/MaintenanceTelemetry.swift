@@ -1,4 +1,5 @@
 import ServiceRuntime
+import StoreSinks
 
 /// The database's kind or settings were read for the first time, or have changed.
 struct DatabaseFound: TelemetryEvent {

@@ -1,27 +1,41 @@
-import PostgresClient
-import Primitives
+package import PostgresClient
+package import Primitives
 
 /// The kind of the database, and the settings that decide whether a COMMIT outlives a crash. The
-/// maintenance reads it every 30 s.
-struct DatabaseProfile: Equatable, Sendable {
+/// writer's maintenance reads it every 30 s, and `tapeline doctor` when it is asked.
+package struct DatabaseProfile: Equatable, Sendable {
     /// `plain`, `timescaledb-apache` or `timescaledb-community`.
-    let mode: String
-    let serverVersion: String
+    package let mode: String
+    package let serverVersion: String
     /// TimescaleDB's version and edition; `nil` without TimescaleDB.
-    let timescaleVersion: String?
-    let license: String?
+    package let timescaleVersion: String?
+    package let license: String?
     /// Whether the server is in recovery, and so takes no rows.
-    let isStandby: Bool
+    package let isStandby: Bool
     /// The setting `fsync`, as text.
-    let fsync: String
+    package let fsync: String
     /// The setting `full_page_writes`, as text.
-    let fullPageWrites: String
+    package let fullPageWrites: String
     /// The setting `synchronous_commit` for sessions of this user in this database, as text.
-    let synchronousCommit: String
+    package let synchronousCommit: String
+
+    package init(
+        mode: String, serverVersion: String, timescaleVersion: String?, license: String?,
+        isStandby: Bool, fsync: String, fullPageWrites: String, synchronousCommit: String
+    ) {
+        self.mode = mode
+        self.serverVersion = serverVersion
+        self.timescaleVersion = timescaleVersion
+        self.license = license
+        self.isStandby = isStandby
+        self.fsync = fsync
+        self.fullPageWrites = fullPageWrites
+        self.synchronousCommit = synchronousCommit
+    }
 
     /// Why a COMMIT may not outlive a crash, each reason with the setting to change. Empty when it
     /// does.
-    var broken: [String] {
+    package var broken: [String] {
         var problems: [String] = []
         if fsync != "on" {
             problems.append(
@@ -45,10 +59,10 @@ struct DatabaseProfile: Equatable, Sendable {
         return problems
     }
 
-    var isDurable: Bool { broken.isEmpty }
+    package var isDurable: Bool { broken.isEmpty }
 
     /// Reads the profile from the database.
-    static func read(
+    package static func read(
         on database: PostgresConnection, timeout: Duration
     ) throws(PostgresError) -> DatabaseProfile {
         let found = try database.execute(
@@ -70,7 +84,7 @@ struct DatabaseProfile: Equatable, Sendable {
             fullPageWrites: text(6), synchronousCommit: text(7))
     }
 
-    func write(into json: inout JSONWriter) {
+    package func write(into json: inout JSONWriter) {
         json.member("mode", mode)
         json.member("server_version", serverVersion)
         json.key("timescaledb_version")

@@ -1,0 +1,35 @@
+import Primitives
+
+/// How far a server's clock differs from this machine's, as one question and its answer show.
+struct ClockOffset: Equatable, Sendable {
+    /// Positive: the server's clock is ahead.
+    let seconds: Double
+    /// The answer may have been given at any moment of the call, so the offset is known only this
+    /// well.
+    let uncertainty: Double
+
+    init(asked: Timestamp, answered: Timestamp, theirs: Timestamp) {
+        let span = Double(max(0, answered.nanoseconds(since: asked))) / 1e9
+        seconds = Double(theirs.nanoseconds(since: asked)) / 1e9 - span / 2
+        uncertainty = span / 2
+    }
+
+    /// From here on, bars of a source whose gateway runs on this machine are visibly late or early.
+    static let warningSeconds = 0.5
+    static let wrongSeconds = 5.0
+
+    /// What of the difference cannot come from the length of the call.
+    var certain: Double { max(0, abs(seconds) - uncertainty) }
+
+    func finding(_ part: Finding.Part, of server: String) -> Finding {
+        let size = certain < 120 ? "\((certain * 10).rounded() / 10) s" : SpanText.of(certain)
+        guard certain >= Self.warningSeconds else {
+            return Finding(.fine, part, "the clocks of this machine and of \(server) agree")
+        }
+        let direction = seconds > 0 ? "ahead of" : "behind"
+        return Finding(
+            certain >= Self.wrongSeconds ? .wrong : .warning, part,
+            "the clock of \(server) is \(size) \(direction) this machine's",
+            "set both by NTP (chrony, systemd-timesyncd): watermarks and ages follow the clocks")
+    }
+}

@@ -1,0 +1,35 @@
+/// The commands that look at a whole deployment at once.
+extension HelpPage {
+    private static let service = HelpTopic.Option(
+        "--service HOST:PORT",
+        "the operations page of a service; may be repeated. Those of a local",
+        "stack are known")
+
+    static let careTopics = [
+        HelpTopic(
+            "doctor", .tape,
+            [
+                (
+                    "doctor",
+                    [
+                        "look at all that a deployment needs: this machine, NATS, streams,",
+                        "database, Valkey, services and alerts; their versions, rights, room,",
+                        "durability and clocks. Each finding says what to do. It changes nothing,",
+                        "and says what it could not look at: 0 all in order, 1 something is wrong,",
+                        "2 nothing is wrong, but there are warnings, or something was not seen",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                service,
+                HelpTopic.Option("--prometheus HOST:PORT", "the Prometheus with the alerts"),
+                json,
+            ] + place,
+            examples: [
+                "tapeline doctor",
+                "NATS_URL=nats://nats.example:4222 NATS_USER=tool NATS_PASSWORD_FILE=secret "
+                    + "tapeline doctor --service writer.example:9103 --json",
+            ])
+    ]
+}

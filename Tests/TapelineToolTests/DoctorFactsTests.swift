@@ -1,0 +1,280 @@
+import Primitives
+import StoreSinks
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("What the doctor makes of what it saw") struct DoctorFactsTests {
+    typealias Level = Finding.Level
+
+    /// The levels other than "ok", with a part of the text: "wrong fsync".
+    private func bad(_ findings: [Finding]) -> [String] {
+        findings.filter { $0.level != .fine }.map { "\($0.level.rawValue): \($0.text)" }
+    }
+
+    /// Exactly one finding is not fine; it is of this level, speaks of this, and says what to do.
+    private func expectOne(
+        _ findings: [Finding], _ level: Level, _ text: String, _ runbook: String? = nil,
+        _ place: SourceLocation = #_sourceLocation
+    ) {
+        let other = findings.filter { $0.level != .fine }
+        #expect(other.count == 1, "\(bad(findings))", sourceLocation: place)
+        guard let finding = other.first else { return }
+        #expect(finding.level == level, "\(finding)", sourceLocation: place)
+        #expect(finding.text.contains(text), "\(finding)", sourceLocation: place)
+        #expect(!finding.advice.isEmpty, "\(finding)", sourceLocation: place)
+        #expect(finding.runbook == runbook, "\(finding)", sourceLocation: place)
+    }
+
+    private static var machine: MachineFacts {
+        var facts = MachineFacts()
+        facts.openFiles = [.init(process: "tapeline", maximum: 4_096)]
+        (facts.memoryBytes, facts.memoryFreeBytes) = (8 << 30, 4 << 30)
+        facts.disks = [.init(path: "/data", freeBytes: 50 << 30, totalBytes: 100 << 30)]
+        facts.libraries = ["libnats.so.3.10", "libpq.so.5.15"]
+        return facts
+    }
+
+    @Test("the machine") func machine() {
+        #expect(bad(Self.machine.findings).isEmpty)
+        var facts = Self.machine
+        facts.openFiles.append(.init(process: "store-writer", maximum: 256))
+        expectOne(facts.findings, .warning, "store-writer 256")
+        facts = Self.machine
+        facts.memoryFreeBytes = 100 << 20
+        expectOne(facts.findings, .warning, "100 MiB of 8.0 GiB")
+        for (free, level) in [(14, Level.warning), (4, .wrong), (0, .wrong)] {
+            facts = Self.machine
+            facts.disks = [
+                .init(
+                    path: "/data", freeBytes: UInt64(free) << 30, totalBytes: 100 << 30,
+                    bytesPerSecond: 1_024)
+            ]
+            expectOne(facts.findings, level, "\(free) % of the disk of /data", "DatabaseFilling")
+        }
+        #expect(MachineFacts().findings.map(\.level) == [.unseen, .unseen, .unseen])
+    }
+
+    @Test("what the kernel writes") func kernel() {
+        let limits = """
+            Limit                     Soft Limit           Hard Limit           Units
+            Max processes             unlimited            unlimited            processes
+            Max open files            1024                 524288               files
+            """
+        #expect(MachineLook.openFiles(limits) == 1_024)
+        #expect(MachineLook.openFiles("Max open files  unlimited unlimited files") == .max)
+        for damaged in ["", "Max open files", "Max open files x y files"] {
+            #expect(MachineLook.openFiles(damaged) == nil)
+        }
+        let memory = MachineLook.memory("MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable: 10 kB\n")
+        #expect(memory == (1_024_000, 10_240))
+        #expect(MachineLook.memory("MemTotal: 99999999999999999999 kB\nMem") == (0, 0))
+        #expect(
+            MachineLook.libraries("1-2 r /usr/lib/libpq.so.5.15\n3 r /lib/libc.so.6\n4 r\n")
+                == ["libpq.so.5.15"])
+        let facts = MachineLook.facts(processes: [], folders: ["/", "/not/there"])
+        #expect(facts.disks.count == 1 && facts.memoryBytes > 0 && facts.openFiles.count == 1)
+        #expect(facts.libraries.contains { $0.hasPrefix("libnats.so") }, "\(facts.libraries)")
+    }
+
+    private static var nats: NatsFacts {
+        var facts = NatsFacts()
+        facts.peer = "127.0.0.1:4222"
+        facts.version = "2.12.8"
+        facts.durability = .onDisk
+        facts.monitor = .init(
+            hasJetStream: true, storedBytes: 1, storeBytesMax: 100, connections: 1,
+            connectionsMax: 100)
+        facts.streams = [
+            .init(name: "MD_TICKS_0", bytes: 10, bytesMax: 1_000, bytesPerSecond: 1),
+            .init(name: "KV_md_owners"),
+        ]
+        return facts
+    }
+
+    @Test("NATS and its streams") func nats() {
+        #expect(bad(Self.nats.findings).isEmpty)
+        func expect(
+            _ level: Level, _ text: String, _ runbook: String? = nil,
+            _ place: SourceLocation = #_sourceLocation, _ change: (inout NatsFacts) -> Void
+        ) {
+            var facts = Self.nats
+            change(&facts)
+            expectOne(facts.findings, level, text, runbook, place)
+        }
+        expect(.wrong, "2.10.20") { $0.version = "2.10.20" }
+        expect(.warning, "2.11.3") { $0.version = "2.11.3" }
+        expect(.wrong, "2 copies") {
+            $0.version = "2.11.3"
+            $0.streams[0].copies = 2
+        }
+        expect(.wrong, "does not tell its version") { $0.version = "" }
+        expect(.unseen, "did not say its version") { $0.version = nil }
+        expect(.wrong, "within 2 s", "TapeNotDurable") {
+            $0.durability = .onDiskWithin(nanoseconds: 2_000_000_000)
+        }
+        expect(.warning, "within 2 s", "TapeNotDurable") {
+            $0.durability = .onDiskWithin(nanoseconds: 2_000_000_000)
+            $0.streams[0].copies = 3
+        }
+        expect(.unseen, "set NATS_MONITOR_URL") { $0.durability = .unknown("set NATS_MONITOR_URL") }
+        expect(.wrong, "JetStream is off") { $0.monitor?.hasJetStream = false }
+        expect(.wrong, "7 % of its limit", "TapeHeadroomLow") { $0.monitor?.storedBytes = 93 }
+        expect(.warning, "81 of 100 connections") { $0.monitor?.connections = 81 }
+        expect(.warning, "disconnected 3 clients", "NatsUnsteady") { $0.monitor?.slowConsumers = 3 }
+        expect(.wrong, "missing: KV_md_owners") { $0.streams[1].exists = false }
+        expect(.wrong, "MD_TICKS_0 is not as the services want it: discard is old, not new") {
+            $0.streams[0].differences = ["discard is old, not new"]
+        }
+        let room = "MD_TICKS_0 has 9 % free, 91 B, full in about 1 min 31 s"
+        expect(.warning, room, "TapeHeadroomLow") { $0.streams[0].bytes = 909 }
+    }
+
+    private static var database: DatabaseFacts {
+        var facts = DatabaseFacts()
+        facts.peer = "127.0.0.1:5432"
+        (facts.version, facts.versionNumber, facts.bytes) = ("17.2", 170_002, 1 << 30)
+        facts.freeBytes = 9 << 30
+        facts.applied = [.init(version: 1, checksum: "a"), .init(version: 2, checksum: "b")]
+        facts.known = facts.applied
+        facts.profile = profile()
+        return facts
+    }
+
+    private static func profile(fsync: String = "on") -> DatabaseProfile {
+        DatabaseProfile(
+            mode: "plain", serverVersion: "17.2", timescaleVersion: nil, license: nil,
+            isStandby: false, fsync: fsync, fullPageWrites: "on", synchronousCommit: "on")
+    }
+
+    @Test("the database") func database() {
+        #expect(bad(Self.database.findings).isEmpty)
+        func expect(
+            _ level: Level, _ text: String, _ runbook: String? = nil,
+            _ place: SourceLocation = #_sourceLocation, _ change: (inout DatabaseFacts) -> Void
+        ) {
+            var facts = Self.database
+            change(&facts)
+            expectOne(facts.findings, level, text, runbook, place)
+        }
+        expect(.wrong, "PostgreSQL 17.2") { $0.versionNumber = 140_001 }
+        expect(.wrong, "1 of 2 migrations") { $0.applied = [.init(version: 1, checksum: "a")] }
+        expect(.warning, "has 3 migrations, this release knows 2") {
+            $0.applied?.append(.init(version: 3, checksum: "c"))
+        }
+        expect(.wrong, "migrations 2 are not those") {
+            $0.applied = [.init(version: 1, checksum: "a"), .init(version: 2, checksum: "x")]
+        }
+        expect(.unseen, "2 migrations are applied") { $0.known = nil }
+        expect(.unseen, "cannot read which migrations") { $0.applied = nil }
+        expect(.wrong, "no tables of ours") {
+            $0.applied = []
+            $0.profile = nil
+        }
+        expect(.wrong, "fsync is off", "DatabaseNotDurable") {
+            $0.profile = Self.profile(fsync: "off")
+        }
+        expect(.unseen, "cannot read whether a COMMIT") { $0.profile = nil }
+        expect(.wrong, "cannot read md_market.candles") {
+            $0.rights.unreadable = ["md_market.candles"]
+        }
+        expect(.warning, "may remove rows") { $0.rights.mayDelete = true }
+        expect(.warning, "and anything else") { $0.rights.isSuperuser = true }
+        expect(.skipped, "how much it may have is not known") { $0.freeBytes = nil }
+        expect(.warning, "8 % of its room are free", "DatabaseFilling") {
+            $0.freeBytes = 100 << 20
+        }
+        expect(.wrong, "full in about 17 min", "DatabaseNearlyFull") {
+            ($0.freeBytes, $0.bytesPerSecond) = (1 << 20, 1_024)
+        }
+        expect(.warning, "90 of 100 sessions") {
+            ($0.upkeep.sessions, $0.upkeep.sessionsMax) = (90, 100)
+        }
+        expect(.warning, "autovacuum is off") { $0.upkeep.autovacuum = false }
+        expect(.wrong, "1000000001 transactions") { $0.upkeep.transactionAge = 1_000_000_001 }
+        expect(.warning, "old_standby") { $0.upkeep.idleSlots = ["old_standby"] }
+    }
+
+    @Test("clocks: what the length of a call explains is no difference")
+    func clocks() {
+        func finding(_ milliseconds: Int64, call: Int64 = 2) -> Finding {
+            let asked = Timestamp(nanoseconds: 1_000_000_000_000)
+            return ClockOffset(
+                asked: asked, answered: asked.advanced(byNanoseconds: call * 1_000_000),
+                theirs: asked.advanced(byNanoseconds: milliseconds * 1_000_000)
+            ).finding(.nats, of: "NATS")
+        }
+        #expect(finding(1).level == .fine && finding(-400).level == .fine)
+        #expect(finding(3_000, call: 6_000).level == .fine)
+        #expect(finding(-700).level == .warning)
+        #expect(finding(-700).text == "the clock of NATS is 0.7 s behind this machine's")
+        #expect(finding(30_000).level == .wrong)
+        #expect(finding(3_600_000).text == "the clock of NATS is 1 h ahead of this machine's")
+    }
+
+    @Test("services, Valkey and alerts") func others() throws {
+        var facts = ServiceFacts()
+        facts.members = ["operator", "writer", "source-ib"].map {
+            .init(group: $0, name: "\($0)-1", state: "ready", release: "0.1.0 (a)")
+        }
+        facts.processes = [.init(name: "store-writer")]
+        #expect(bad(facts.findings).isEmpty)
+        var other = facts
+        other.processes[0].problem = "not ready: no database"
+        expectOne(other.findings, .wrong, "store-writer: not ready: no database", "ServiceAway")
+        other = facts
+        other.processes[0].degraded = ["the hot state is off"]
+        expectOne(other.findings, .warning, "ready, but: the hot state is off")
+        other = facts
+        other.members.removeFirst()
+        expectOne(other.findings, .wrong, "the group operator", "ServiceMissing")
+        other = facts
+        other.members.append(
+            .init(group: "writer", name: "w2", state: "aside", release: "0.1.0 (a)"))
+        expectOne(other.findings, .wrong, "w2 of writer is aside", "MemberDoubled")
+        other = facts
+        other.members.append(
+            .init(group: "writer", name: "w2", state: "ready", release: "0.1.0 (b)"))
+        expectOne(other.findings, .warning, "several releases: 0.1.0 (a), 0.1.0 (b)")
+        other = facts
+        other.silent = [.init(group: "writer", partitions: [1, 2, 7])]
+        expectOne(other.findings, .wrong, "1-2,7 of writer", "PartitionsWithoutOwner")
+
+        var valkey = ValkeyFacts(peer: "h:1", user: "reader", version: "Valkey 8.1.1")
+        #expect(bad(valkey.findings).isEmpty)
+        valkey.isOpen = true
+        expectOne(valkey.findings, .warning, "without a password")
+        valkey.isOpen = false
+        valkey.readingRefused = "NOPERM"
+        expectOne(valkey.findings, .wrong, "cannot read the hot state: NOPERM")
+        #expect(ValkeyLook.version("art\n\nRedis ver. 7.0.15\n") == "Redis 7.0.15")
+        #expect(ValkeyLook.version("ver. 1") == nil && ValkeyLook.version("x ver.") == nil)
+    }
+
+    @Test("Prometheus: what it lacks, cannot evaluate, and what fires") func alerts() throws {
+        func rules(_ rules: String) throws -> JSONValue {
+            try JSONValue.parse(#"{"status":"success","data":{"groups":[{"rules":[\#(rules)]}]}}"#)
+        }
+        func rule(_ name: String, _ state: String = "inactive", health: String = "ok") -> String {
+            #"{"type":"alerting","name":"\#(name)","state":"\#(state)","health":"\#(health)","#
+                + #""lastError":"no such metric"}"#
+        }
+        func findings(_ text: String, _ wanted: Set<String> = ["A", "Watchdog"]) throws -> [Finding]
+        {
+            try #require(AlertFacts(rules(text), peer: "p:1", wanted: wanted)).findings
+        }
+        let good = "\(rule("A")),\(rule("Watchdog", "firing"))"
+        #expect(bad(try findings(good)).isEmpty)
+        expectOne(try findings(rule("A")), .wrong, "does not have Watchdog")
+        expectOne(try findings("", []), .wrong, "does not have any alert")
+        expectOne(
+            try findings("\(rule("A", "firing")),\(rule("Watchdog"))"), .warning, "alert A fires",
+            "A")
+        expectOne(
+            try findings("\(rule("A", health: "err")),\(rule("Watchdog"))"), .wrong,
+            "A: no such metric")
+        #expect(AlertFacts(try JSONValue.parse("{}"), peer: "", wanted: []) == nil)
+    }
+}

@@ -1,0 +1,95 @@
+import Foundation
+import Primitives
+import ServiceRuntime
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("tapeline doctor, on real servers") struct DoctorTests {
+    @Test("options") func words() throws {
+        var pages = DoctorCommand.Pages()
+        pages.services = [.init(host: "a", port: 1), .init(host: "::1", port: 2)]
+        pages.prometheus = .init(host: "p", port: 9090)
+        #expect(
+            try ToolCommand.parse([
+                "doctor", "--service", "a:1", "--service", "http://[::1]:2", "--prometheus",
+                "p:9090", "--json", "--name", "x",
+            ]) == .doctor(DoctorCommand(target: TapeTarget(stack: "x"), pages: pages, asJSON: true))
+        )
+        for wrong in [["all"], ["--service", "a"], ["--prometheus", "p:x"], ["--fix"]] {
+            #expect(throws: ToolError.self) { try ToolCommand.parse(["doctor"] + wrong) }
+        }
+    }
+
+    private func examine(_ environment: [String: String]) throws -> DoctorReport {
+        let deployment = try Deployment.find(
+            TapeTarget(), environment: environment, executable: "/x")
+        return try Examination(deployment, environment, DoctorCommand.Pages()).report()
+    }
+
+    private func wrong(_ report: DoctorReport) -> [String] {
+        report.findings.filter { $0.level == .wrong }.map(\.text)
+    }
+
+    @Test("three things are wrong; each is found, and mending one leaves the others")
+    func threeWrong() throws {
+        let monitor = freePort()
+        var options = NatsServer.Options()
+        options.extra = "http: \"127.0.0.1:\(monitor)\""
+        let nats = try NatsServer(options)
+        let valkey = try ValkeyServer()
+        let scene = try MarketCommandTests.Scene()
+        let environment = scene.environment.merging([
+            "NATS_URL": nats.url, "NATS_MONITOR_URL": "http://127.0.0.1:\(monitor)",
+            "MDS_STREAM_BYTES": "1MiB", "WRITER_DEAD_LETTERS_BYTES": "1MiB",
+            "WRITER_MIGRATIONS": "\(ServerPrograms.checkout)/deploy/postgres",
+            "VALKEY_HOST": "127.0.0.1", "VALKEY_PORT": "\(valkey.port)",
+            "VALKEY_PASSWORD": ValkeyServer.password,
+        ]) { $1 }
+
+        let report = try examine(environment)
+        let found = wrong(report)
+        // The servers of tests do not sync, and nobody has made the streams.
+        #expect(found.contains { $0.contains("on disk within 120 s") }, "\(found)")
+        #expect(found.contains { $0.hasPrefix("missing: KV_md_") }, "\(found)")
+        #expect(found.contains { $0.hasPrefix("fsync is off") }, "\(found)")
+        #expect(report.exitCode == .failure)
+        #expect(report.verdict.hasPrefix("NOT IN ORDER: "))
+        #expect(report.lines.allSatisfy { !$0.contains(ValkeyServer.password) })
+        for good in [
+            "nats-server 2.", "PostgreSQL 17.", "migrations are applied", "and remove no row",
+            "Valkey ", "can read the hot state", "the clocks of this machine and of NATS agree",
+            "the clocks of this machine and of PostgreSQL agree",
+        ] {
+            let isFine = report.findings.contains { $0.level == .fine && $0.text.contains(good) }
+            #expect(isFine, "\(good): \(report.lines)")
+        }
+
+        try run(ProductPrograms.path("tapeline"), ["setup"], environment: environment)
+        let mended = wrong(try examine(environment))
+        #expect(mended.count == found.count - 1 && !mended.contains { $0.hasPrefix("missing: ") })
+        let json = try JSONValue.parse(report.json())
+        #expect(json["wrong"]?.int == found.count)
+        #expect(json["findings"]?.array?.count == report.findings.count)
+    }
+
+    @Test("what is not there is a finding, and the rest is looked at all the same")
+    func absent() throws {
+        let nobody = freePort()
+        let report = try examine([
+            "NATS_URL": "nats://127.0.0.1:\(nobody)", "POSTGRES_HOST": "127.0.0.1",
+            "POSTGRES_PORT": "\(nobody)", "POSTGRES_PASSWORD": "hunted",
+            "VALKEY_HOST": "127.0.0.1", "VALKEY_PORT": "\(nobody)",
+        ])
+        #expect(
+            wrong(report).map { $0.prefix { $0 != ":" } } == [
+                "NATS cannot be used", "the database cannot be used", "Valkey cannot be used",
+            ])
+        #expect(report.findings.contains { $0.part == .machine && $0.level == .fine })
+        #expect(!report.json().contains("hunted"))
+        let bare = try examine(["NATS_URL": "nats://127.0.0.1:\(nobody)"])
+        #expect(bare.findings.filter { $0.level == .skipped }.map(\.part).contains(.database))
+    }
+}

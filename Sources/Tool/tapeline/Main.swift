@@ -87,6 +87,9 @@ enum Main {
         case .doctor(let command):
             return try command.run(
                 deployment(command.target), ConfigurationFiles.environment(), terminal)
+        case .bundle(let command):
+            return try command.run(
+                deployment(command.target), ConfigurationFiles.environment(), terminal)
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())

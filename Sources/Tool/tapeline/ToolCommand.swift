@@ -32,6 +32,7 @@ enum ToolCommand: Equatable, Sendable {
     case replay(ReplayCommand)
     case setup(SetupCommand)
     case doctor(DoctorCommand)
+    case bundle(BundleCommand)
     case database(DatabaseCommand)
     case logs(LogsCommand)
     case bars(BarsCommand)
@@ -85,6 +86,7 @@ enum ToolCommand: Equatable, Sendable {
         case "replay": return .replay(try ReplayCommand.parse(rest, now: now))
         case "setup": return .setup(try SetupCommand.parse(rest))
         case "doctor": return .doctor(try DoctorCommand.parse(rest))
+        case "support-bundle": return .bundle(try BundleCommand.parse(rest, now: now))
         case "logs": return .logs(try LogsCommand.parse(rest))
         case "bars" where rest.contains(RewrittenCommand.flag):
             return .rewritten(try RewrittenCommand.parse(rest, now: now))

@@ -51,7 +51,9 @@ struct NatsFacts: Sendable {
 
     private var versionFinding: Finding {
         guard let version else {
-            return Finding(.unseen, .nats, "the server at \(peer) did not say its version")
+            return Finding(
+                .unseen, .nats, "the server at \(peer) did not say its version",
+                "run the doctor again; if it stays so, see the server's log")
         }
         let advice = "replace nats-server (docs/operate.md, 'A local stack')"
         switch ServerFloor.verdict(version: version, copies: copies) {

@@ -2,7 +2,7 @@
 struct ValkeyFacts: Equatable, Sendable {
     var peer = ""
     var user = ""
-    /// "Valkey 8.1.1". `nil` if the user may not ask for it.
+    /// "8.1.1". `nil` if the user may not ask for it.
     var version: String?
     /// The server's refusal to read the hot state. `nil` if it may be read.
     var readingRefused: String?
@@ -11,7 +11,7 @@ struct ValkeyFacts: Equatable, Sendable {
 
     var findings: [Finding] {
         var found = [
-            version.map { Finding(.fine, .valkey, "\($0) at \(peer)") }
+            version.map { Finding(.fine, .valkey, "version \($0) at \(peer)") }
                 ?? Finding(
                     .unseen, .valkey, "\(peer) answers, and does not say its version",
                     "the user needs the right to read (deploy/valkey/users.conf)")

@@ -18,7 +18,8 @@ enum ValkeyLook {
         return facts
     }
 
-    /// Returns "Valkey 8.1.1" from the text that ends with "Valkey ver. 8.1.1".
+    /// Returns "8.1.1" from the text that ends with "Redis ver. 8.1.1". Valkey calls itself Redis
+    /// there, so the name says nothing.
     static func version(_ text: String) -> String? {
         let lines = text.split(whereSeparator: \.isNewline)
         guard let line = lines.last(where: { $0.contains(" ver. ") }) else { return nil }
@@ -26,7 +27,7 @@ enum ValkeyLook {
         guard let place = words.firstIndex(of: "ver."), place > 0, place + 1 < words.count else {
             return nil
         }
-        return "\(words[place - 1]) \(words[place + 1])"
+        return String(words[place + 1])
     }
 
     private static func letsAnybodyIn(_ configuration: ValkeyConfiguration) -> Bool {

@@ -30,6 +30,28 @@ extension HelpPage {
                 "tapeline doctor",
                 "NATS_URL=nats://nats.example:4222 NATS_USER=tool NATS_PASSWORD_FILE=secret "
                     + "tapeline doctor --service writer.example:9103 --json",
-            ])
+            ]),
+        HelpTopic(
+            "support-bundle", .tape,
+            [
+                (
+                    "support-bundle [-o FILE.tar.gz]",
+                    [
+                        "write one file for a person who helps: the doctor's findings, versions,",
+                        "settings, states, metrics, the ends of logs, sizes of tables. The list of",
+                        "what is inside comes first. Passwords and other secrets are taken out;",
+                        "symbols, prices and names of hosts are not: look at it before you send it",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option(
+                    "-o FILE.tar.gz", "a file that is not there yet; if not given,",
+                    "tapeline-support-TIME.tar.gz in the present folder"),
+                service,
+                HelpTopic.Option("--prometheus HOST:PORT", "the Prometheus with the alerts"),
+            ] + place,
+            examples: ["tapeline support-bundle", "tapeline support-bundle -o /tmp/ours.tar.gz"]),
     ]
 }

@@ -22,6 +22,12 @@ struct Terminal: Sendable {
         return unsafe getenv("TERM").map { unsafe String(cString: $0) != "dumb" } ?? false
     }
 
+    /// True if text may have colours: on a terminal, unless NO_COLOR is set.
+    var isColored: Bool {
+        let forbids = unsafe getenv("NO_COLOR").map { unsafe $0.pointee != 0 } ?? false
+        return isInteractive && !forbids
+    }
+
     var columns: Int { size.map { Int($0.ws_col) } ?? 80 }
     var rows: Int { size.map { Int($0.ws_row) } ?? 24 }
 

@@ -51,6 +51,11 @@ struct Finding: Equatable, Sendable {
 
 /// A span of time for people.
 enum SpanText {
+    /// Returns the span like `of`, but with a tenth of a second below ten.
+    static func short(_ seconds: Double) -> String {
+        seconds < 10 ? "\((max(0, seconds) * 10).rounded() / 10) s" : of(seconds)
+    }
+
     /// Returns the span with its two largest units: "41 s", "2 h 10 min", "3 d 4 h".
     static func of(_ seconds: Double) -> String {
         guard seconds.isFinite, seconds < 1e11 else { return "more than 1000 years" }

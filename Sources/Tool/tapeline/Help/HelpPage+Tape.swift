@@ -16,7 +16,16 @@ extension HelpPage {
         setup,
         HelpTopic(
             "watch", .tape,
-            [("watch", ["rates, lag, owners, watermarks and headroom on one screen, redrawn"])]
+            [
+                (
+                    "watch",
+                    [
+                        "rates, lag, owners, watermarks and headroom on one screen, redrawn. The",
+                        "first lines say whether all is good, else what is wrong and which runbook",
+                        "helps. Keys: q ends, p pauses, h helps. NO_COLOR: without colours",
+                    ]
+                )
+            ]
         ).with(
             [
                 HelpTopic.Option("--interval N", "seconds from look to look, 1 if not given"),

@@ -82,7 +82,7 @@ struct BarsCommand: Equatable, Sendable {
             asChart
             ? CandleChart(
                 candles, columns: terminal.columns, rows: terminal.rows,
-                isColored: terminal.isInteractive
+                isColored: terminal.isColored
             ).lines
             : Candle.table(candles, withSource: source == nil)
         for line in [title] + lines { terminal.line(line) }

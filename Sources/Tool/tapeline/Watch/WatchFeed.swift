@@ -1,8 +1,10 @@
+import MarketModel
 import MembershipTransport
 import NatsTransport
 import Primitives
 import ServiceRuntime
 import Synchronization
+import TapeCodec
 import TapeProtocol
 import TapeTransport
 
@@ -11,6 +13,7 @@ final class WatchFeed {
     /// How long it listens for members, which all answer at the same time.
     private static let window: Duration = .milliseconds(250)
     private static let pendingMax = 4_096
+    private static let pageTimeout: Duration = .milliseconds(500)
 
     /// The subscription's thread writes here.
     private final class Receiver: Sendable {
@@ -22,11 +25,17 @@ final class WatchFeed {
     private let receiver = Receiver()
     private let subscription: NatsSubscription
     private let clock = SystemClock()
+    private let gatewayPorts: [UInt16]
     /// `nil` if no database is named.
     private let gaps: WatchGaps?
 
     init(_ deployment: Deployment) throws(ToolError) {
         self.deployment = deployment
+        let units = try deployment.home.flatMap { home throws(ToolError) in
+            try StackState.read(home)
+        }?.alive
+        gatewayPorts = (units ?? []).filter { $0.name.hasPrefix(StackPlan.gateway) }
+            .compactMap(\.operationsPort)
         let client = try deployment.openTape()
         self.client = client
         let receiver = receiver
@@ -45,6 +54,34 @@ final class WatchFeed {
             client.close()
             throw .unreachable("the readers cannot be asked: \(error)")
         }
+    }
+
+    /// The gateways of a local stack. One that does not answer adds nothing.
+    private var gateways: WatchSample.Gateways {
+        var gateways = WatchSample.Gateways()
+        for port in gatewayPorts {
+            guard let page = OperationsPage.status(port, timeout: Self.pageTimeout) else {
+                continue
+            }
+            gateways.add(page)
+        }
+        return gateways
+    }
+
+    /// Returns when the sources with an old watermark sent their last one. A source that is silent
+    /// on purpose is retired; one of delayed data sends, and its watermarks are old.
+    private func silence(_ sample: WatchSample) throws -> [String: Timestamp?] {
+        var sent: [String: Timestamp?] = [:]
+        for source in Set(sample.ticks.map(\.source)) where source != .manual {
+            let heads = sample.ticks.filter { $0.source == source }
+            let last = heads.map(\.watermark).filter(\.isDefined).max() ?? .undefined
+            let age = last.isDefined ? Double(sample.now.nanoseconds(since: last)) / 1e9 : .infinity
+            guard age > WatchVerdict.silentSeconds else { continue }
+            let standing = try SourceStanding(client, of: source)
+            let times = standing.lasts.compactMap { $0?.header.sendTime }.filter(\.isDefined)
+            sent[source.text] = .some(standing.isRetired ? nil : times.max() ?? last)
+        }
+        return sent
     }
 
     func close() {
@@ -78,6 +115,7 @@ final class WatchFeed {
             sample.readAt = clock.monotonic()
             // Taken here, so that ages refer to the moment of reading, however long the rest takes.
             sample.now = clock.now()
+            sample.around.sent = try silence(sample)
             let directory = try GroupDirectory(client, listeningFor: Self.window)
             sample.members = directory.members
             sample.owners = directory.owners
@@ -89,6 +127,10 @@ final class WatchFeed {
         sample.positions = receiver.positions.withLock { $0 }
         let known = gaps?.latest() ?? .init(absence: "no database is named (POSTGRES_HOST)")
         sample.gaps = known.gaps
+        sample.around.isDatabaseAway = known.isAway
+        sample.around.openGaps = known.open
+        sample.around.clock = known.clock
+        sample.around.gateways = gateways
         sample.gapsAbsence = known.absence
         return sample
     }

@@ -2,6 +2,7 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 import Synchronization
+import TapeProtocol
 
 /// Counts the gaps in the database on a separate thread, so that a database that does not answer
 /// delays nothing else.
@@ -14,7 +15,13 @@ final class WatchGaps: Sendable {
     /// The gaps per source. `nil` if they are not known; `absence` then gives the reason.
     struct Look: Equatable, Sendable {
         var gaps: [String: UInt64]?
+        /// The stretches that are open now. `nil` if the schema has no view of them.
+        var open: UInt64?
+        /// The database's clock against this machine's.
+        var clock: ClockOffset?
         var absence = ""
+        /// True if the database does not answer; false if it only refuses to tell.
+        var isAway = false
     }
 
     private struct State {
@@ -52,7 +59,7 @@ final class WatchGaps: Sendable {
             let seconds = waited / 1_000_000_000
             let reason = state.look.absence.isEmpty ? "" : " (\(state.look.absence))"
             return Look(
-                absence: "the database has not answered for \(seconds) s\(reason)")
+                absence: "the database has not answered for \(seconds) s\(reason)", isAway: true)
         }
     }
 
@@ -65,16 +72,42 @@ final class WatchGaps: Sendable {
             do {
                 let session = try database ?? deployment.openDatabase()
                 database = session
-                let gaps = try Self.read(session)
-                state.withLock { $0 = State(look: Look(gaps: gaps)) }
+                let look = try Self.look(session, deployment.names.namespace)
+                state.withLock { $0 = State(look: look) }
             } catch {
                 database?.close()
                 database = nil
-                state.withLock { $0.look = Look(absence: "\(error)") }
+                let isAway = (error as? PostgresError)?.isRetryable ?? (error is ToolError)
+                state.withLock { $0.look = Look(absence: "\(error)", isAway: isAway) }
             }
             first.request("asked")
         } while !stopped.wait(timeout: Self.every)
         database?.close()
+    }
+
+    private static func look(
+        _ database: PostgresConnection, _ namespace: String
+    ) throws -> Look {
+        var look = Look(gaps: try read(database))
+        let asked = SystemClock().now()
+        let found = try database.execute(
+            """
+            SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+                to_regclass($1 || '_market.open_gaps') IS NOT NULL
+            """, [.text(namespace)], timeout: timeout)
+        let answered = SystemClock().now()
+        look.clock = found.integer(0, 0).flatMap { microseconds in
+            abs(microseconds) < .max / 1_000
+                ? ClockOffset(
+                    asked: asked, answered: answered,
+                    theirs: Timestamp(nanoseconds: microseconds * 1_000)) : nil
+        }
+        guard found[0, 1] == "t" else { return look }
+        let open = try database.execute(
+            "SELECT count(*) FROM \(namespace)_market.open_gaps WHERE state <> 'abandoned'",
+            timeout: timeout)
+        look.open = open.integer(0, 0).map { UInt64(clamping: $0) }
+        return look
     }
 
     private static func read(_ database: PostgresConnection) throws -> [String: UInt64] {

@@ -35,6 +35,39 @@ struct WatchSample: Sendable {
     /// gives the reason.
     var gaps: [String: UInt64]?
     var gapsAbsence = ""
+    /// What the verdict needs of other places than the tape.
+    var around = Around()
+
+    struct Around: Equatable, Sendable {
+        /// True if a database is named and does not answer.
+        var isDatabaseAway = false
+        /// The stretches that are open now. `nil` if not known.
+        var openGaps: UInt64?
+        var clock: ClockOffset?
+        /// When the last watermark of a source with an old one was sent. `nil` for a source that is
+        /// retired.
+        var sent: [String: Timestamp?] = [:]
+        var gateways = Gateways()
+    }
+
+    /// What the gateways of a local stack report.
+    struct Gateways: Equatable, Sendable {
+        var silentFeeds: [String] = []
+        var liveFeeds = 0
+        var spooledTicks: UInt64 = 0
+
+        /// Adds a gateway by its status page.
+        mutating func add(_ status: JSONValue) {
+            spooledTicks &+= status.at("gateway", "spool", "ticks")?.uint64 ?? 0
+            for provider in ProviderView.all(status) {
+                if !provider.isConnected { silentFeeds.append(provider.name) }
+                liveFeeds += provider.feeds.count(where: \.isLive)
+                silentFeeds += provider.feeds.filter { !$0.isLive }.map {
+                    "\($0.symbol) \($0.feed) (\($0.state))"
+                }
+            }
+        }
+    }
 }
 
 /// The positions that groups reported over core NATS.

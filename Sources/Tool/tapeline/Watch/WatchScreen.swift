@@ -21,7 +21,8 @@ final class WatchScreen: Sendable {
         self.isLive = isLive
     }
 
-    func show(_ lines: [String]) {
+    /// `colors` are sequences that begin the colour of lines, by their number.
+    func show(_ lines: [String], colors: [Int: String] = [:]) {
         guard isLive else {
             for line in lines { terminal.line(line) }
             terminal.line()
@@ -32,7 +33,9 @@ final class WatchScreen: Sendable {
             let opening = stage == .before ? Self.enter : ""
             stage = .drawing
             terminal.raw(
-                opening + Self.frame(lines, columns: terminal.columns, rows: terminal.rows))
+                opening
+                    + Self.frame(
+                        lines, columns: terminal.columns, rows: terminal.rows, colors: colors))
         }
     }
 
@@ -45,13 +48,18 @@ final class WatchScreen: Sendable {
     }
 
     /// Truncates what does not fit on the screen, and says so.
-    static func frame(_ lines: [String], columns: Int, rows: Int) -> String {
+    static func frame(
+        _ lines: [String], columns: Int, rows: Int, colors: [Int: String] = [:]
+    ) -> String {
         var shown = lines
         if lines.count > rows {
             let room = max(0, rows - 1)
             shown = lines.prefix(room) + ["… \(lines.count - room) more lines"]
         }
-        let drawn = shown.map { "\($0.prefix(columns))\u{1b}[K" }.joined(separator: "\r\n")
+        let drawn = shown.enumerated().map { index, line in
+            let cut = String(line.prefix(columns))
+            return (colors[index].map { "\($0)\(cut)\u{1b}[0m" } ?? cut) + "\u{1b}[K"
+        }.joined(separator: "\r\n")
         return "\u{1b}[H\(drawn)\u{1b}[J"
     }
 }

@@ -12,6 +12,17 @@ extension WatchView {
             writer.member("time", sample.now.description)
             writer.member("tape", title)
             writer.member(
+                "verdict",
+                array: { writer in
+                    for line in verdict {
+                        writer.object { writer in
+                            writer.member("level", line.level.rawValue)
+                            writer.member("text", line.text)
+                            if let page = line.runbook { writer.member("runbook", "\(page).md") }
+                        }
+                    }
+                })
+            writer.member(
                 "sources",
                 array: { writer in for source in sources { write(source, &writer) } })
             if let bars {

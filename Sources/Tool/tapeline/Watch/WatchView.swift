@@ -42,6 +42,8 @@ struct WatchView: Sendable {
     let universe: Source?
     let groups: [Group]
     private let table: MembersTable
+    /// What the looks so far say, the worst first. Empty before it was judged.
+    var verdict: [WatchVerdict.Line] = []
 
     init(title: String, _ sample: WatchSample, before: WatchSample?) {
         self.title = title
@@ -109,7 +111,8 @@ struct WatchView: Sendable {
 
     /// The screen as lines of at most 80 columns.
     var lines: [String] {
-        [heading, ""] + sourceLines + [""] + groupLines + [""] + streamLines + notes
+        [heading] + verdict.flatMap(\.rows) + [""] + sourceLines + [""] + groupLines + [""]
+            + streamLines + notes
     }
 
     private var heading: String {

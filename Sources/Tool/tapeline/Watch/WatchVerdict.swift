@@ -1,0 +1,222 @@
+import Primitives
+import TapeTransport
+
+/// Turns looks into one line that says whether all is well. It remembers since when something is
+/// not. Pure.
+struct WatchVerdict: Sendable {
+    enum Level: String, Sendable { case good, warning, bad }
+
+    struct Line: Equatable, Sendable {
+        let level: Level
+        let text: String
+        /// The name of the page in `docs/runbooks`.
+        var runbook: String?
+
+        /// The line as people see it.
+        var shown: String { text + (runbook.map { " → docs/runbooks/\($0).md" } ?? "") }
+
+        /// The same in lines of at most 80 columns, as far as the text allows.
+        var rows: [String] {
+            guard shown.count > 80, let runbook else { return [shown] }
+            return [text, "  → docs/runbooks/\(runbook).md"]
+        }
+    }
+
+    /// A source without a watermark for so long is silent: gateways send one each second, also
+    /// while no tick comes.
+    static let silentSeconds = 15.0
+    /// A lag that grew over so many looks in sequence grows.
+    static let growingLooks = 5
+    /// A smaller lag is what is on its way.
+    static let lagMin: UInt64 = 1_000
+
+    private enum Trouble: Hashable {
+        case nats
+        case database
+    }
+
+    /// The moment and the bytes of the streams when a trouble began.
+    private struct Start {
+        let at: MonotonicTime
+        let bytes: UInt64
+    }
+
+    private struct Lag {
+        var last: UInt64 = 0
+        var growing = 0
+    }
+
+    private var since: [Trouble: Start] = [:]
+    private var lags: [String: Lag] = [:]
+
+    /// Returns what is wrong, the worst first, or one line that says that all is good.
+    mutating func judge(_ sight: WatchSight) -> [Line] {
+        let nats = note(.nats, sight.natsProblem != nil, sight)
+        let database = note(.database, sight.databaseProblem != nil, sight)
+        guard sight.natsProblem == nil else {
+            let age = Self.age(nats, sight.now)
+            return [
+                Line(
+                    level: .bad,
+                    text: "NATS AWAY\(age): gateways keep ticks in their spools; owners stay",
+                    runbook: "NatsAway")
+            ] + (database.map { [Self.away($0, sight)] } ?? [])
+        }
+        noteLags(sight)
+        var lines = database.map { [Self.away($0, sight)] } ?? []
+        lines += groupLines(sight) + Self.sourceLines(sight) + Self.roomLines(sight)
+        lines += lagLines(sight) + Self.dataLines(sight)
+        return lines.isEmpty ? [Self.good(sight)] : lines
+    }
+
+    // MARK: memory
+
+    private mutating func note(
+        _ trouble: Trouble, _ isThere: Bool, _ sight: WatchSight
+    ) -> Start? {
+        guard isThere else {
+            since[trouble] = nil
+            return nil
+        }
+        let start = since[trouble] ?? Start(at: sight.now, bytes: sight.storedBytes)
+        since[trouble] = start
+        return start
+    }
+
+    private mutating func noteLags(_ sight: WatchSight) {
+        let names = Set(sight.groups.map(\.name))
+        lags = lags.filter { names.contains($0.key) }
+        for group in sight.groups {
+            guard let behind = group.behind else { continue }
+            var lag = lags[group.name] ?? Lag(last: behind)
+            lag.growing = behind > lag.last ? lag.growing + 1 : 0
+            lag.last = behind
+            lags[group.name] = lag
+        }
+    }
+
+    private static func age(_ start: Start?, _ now: MonotonicTime) -> String {
+        guard let start else { return "" }
+        let seconds = Double(now - start.at) / 1e9
+        return seconds < 1 ? "" : " \(SpanText.of(seconds))"
+    }
+
+    // MARK: lines
+
+    private static func away(_ start: Start, _ sight: WatchSight) -> Line {
+        let seconds = Double(sight.now - start.at) / 1e9
+        var room = ""
+        if let free = sight.freeBytes, seconds >= 1, sight.storedBytes > start.bytes {
+            let rate = Double(sight.storedBytes - start.bytes) / seconds
+            room = ", room for about \(SpanText.of(Double(free) / rate))"
+        }
+        return Line(
+            level: .bad,
+            text: "DATABASE AWAY\(age(start, sight.now)): the tape keeps the rows\(room)",
+            runbook: "BreakerOpen")
+    }
+
+    private func groupLines(_ sight: WatchSight) -> [Line] {
+        var lines: [Line] = []
+        for group in ["operator", "writer"] {
+            let ready = sight.groups.first { $0.name == group }?.ready ?? 0
+            guard ready == 0 else { continue }
+            let lost = group == "operator" ? "no bars are made" : "no rows are stored"
+            lines.append(
+                Line(
+                    level: .bad, text: "NO \(group.uppercased()) IS READY: \(lost)",
+                    runbook: "ServiceAway"))
+        }
+        for group in sight.groups where group.silent > 0 {
+            lines.append(
+                Line(
+                    level: .warning,
+                    text: "\(group.silent) PARTITIONS OF \(group.name.uppercased()) HAVE A SILENT "
+                        + "OWNER", runbook: "PartitionsWithoutOwner"))
+        }
+        return lines
+    }
+
+    private static func sourceLines(_ sight: WatchSight) -> [Line] {
+        if sight.sources.isEmpty {
+            return [
+                Line(level: .warning, text: "NO SOURCE: no gateway has put ticks on the tape")
+            ]
+        }
+        let silent = sight.sources.compactMap { source in
+            source.watermarkSeconds.flatMap { age in
+                age > silentSeconds
+                    ? Line(
+                        level: .bad,
+                        text: "SOURCE \(source.name) SILENT \(SpanText.of(age)): its bars wait",
+                        runbook: "SourceMissing") : nil
+            }
+        }
+        guard !sight.silentFeeds.isEmpty else { return silent }
+        let names = sight.silentFeeds.prefix(3).joined(separator: ", ")
+        let more = sight.silentFeeds.count > 3 ? " and \(sight.silentFeeds.count - 3) more" : ""
+        return silent + [
+            Line(
+                level: .warning, text: "FEEDS DO NOT DELIVER: \(names)\(more)",
+                runbook: "IBKRSilentFeeds")
+        ]
+    }
+
+    private static func roomLines(_ sight: WatchSight) -> [Line] {
+        var lines: [Line] = []
+        if sight.freePercent < HeadroomLevel.lowPercent {
+            lines.append(
+                Line(
+                    level: .warning, text: "TAPE NEARLY FULL: \(sight.freePercent) % free",
+                    runbook: "TapeHeadroomLow"))
+        }
+        if sight.spooledTicks > 0 {
+            lines.append(
+                Line(
+                    level: .warning,
+                    text: "SPOOL IN USE: \(sight.spooledTicks) ticks wait for the tape",
+                    runbook: "SpoolInUse"))
+        }
+        return lines
+    }
+
+    private func lagLines(_ sight: WatchSight) -> [Line] {
+        sight.groups.compactMap { group in
+            guard let lag = lags[group.name], lag.growing >= Self.growingLooks,
+                lag.last >= Self.lagMin
+            else { return nil }
+            return Line(
+                level: .warning,
+                text: "\(group.name.uppercased()) FALLS BEHIND: \(lag.last) ticks, growing",
+                runbook: "GroupLagGrowing")
+        }
+    }
+
+    private static func dataLines(_ sight: WatchSight) -> [Line] {
+        var lines: [Line] = []
+        if let open = sight.openGaps, open > 0 {
+            lines.append(
+                Line(
+                    level: .warning, text: "\(open) GAPS OPEN: 'tapeline gaps' lists them",
+                    runbook: "GapsOpen"))
+        }
+        if let clock = sight.clock {
+            let finding = clock.finding(.database, of: "PostgreSQL")
+            if finding.level != .fine {
+                lines.append(Line(level: .warning, text: "CLOCK OFF: \(finding.text)"))
+            }
+        }
+        return lines
+    }
+
+    private static func good(_ sight: WatchSight) -> Line {
+        var parts = ["ALL GOOD"]
+        if let rate = sight.ticksPerSecond { parts.append("\(WatchView.rate(rate)) ticks/s") }
+        if let age = sight.barSeconds {
+            parts.append("bars \(SpanText.short(age)) behind")
+        }
+        if sight.liveFeeds > 0 { parts.append("\(sight.liveFeeds) feeds live") }
+        if sight.openGaps == 0 { parts.append("no gap open") }
+        return Line(level: .good, text: parts.joined(separator: "  "))
+    }
+}

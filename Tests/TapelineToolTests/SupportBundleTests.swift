@@ -94,25 +94,26 @@ import Testing
         }
     }
 
+    /// A page that says too much, as that of a service with a mistake would.
+    private static let page = """
+        import http.server, os
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"ready":true,"x":"in-file plain-word",'
+                    b'"password":"never-seen-before","url":"nats://u:by-place@h"}')
+            def log_message(self, *arguments): pass
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        print(server.server_port, flush=True)
+        server.serve_forever()
+        """
+
     @Test("secrets in the shell, in files, in URLs and in a service's pages are not inside")
     func planted() throws {
         let folder = try TemporaryFolder("planted")
-        // A page that says too much, as that of a service with a mistake would.
-        let page = """
-            import http.server, os
-            class Handler(http.server.BaseHTTPRequestHandler):
-                def do_GET(self):
-                    self.send_response(200)
-                    self.end_headers()
-                    self.wfile.write(b'{"ready":true,"x":"in-file plain-word",'
-                        b'"password":"never-seen-before","url":"nats://u:by-place@h"}')
-                def log_message(self, *arguments): pass
-            server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-            print(server.server_port, flush=True)
-            server.serve_forever()
-            """
         let service = try ServerProcess(
-            "/usr/bin/python3", [try folder.write(page, to: "page.py")],
+            "/usr/bin/python3", [try folder.write(Self.page, to: "page.py")],
             logPath: folder.file("port"))
         #expect(eventually { service.log.contains("\n") })
         let port = service.log.trimmingCharacters(in: .whitespacesAndNewlines)

@@ -49,12 +49,7 @@ enum Main {
         case .demo(let target, let options):
             let stack = try stack(target, terminal, default: ToolCommand.Target.demoName)
             return try stack.demo(options, shutdown: signals())
-        case .tail(let command):
-            let deployment = try deployment(command.target)
-            if command.isLive {
-                return try LiveTail(command, terminal).run(deployment, shutdown: signals())
-            }
-            return try TailRun(command, terminal).run(deployment, shutdown: signals())
+        case .tail(let command): return try tail(command, terminal)
         case .tape(let command):
             return try TapeRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
@@ -82,18 +77,28 @@ enum Main {
         case .bars, .rewritten, .gaps, .export, .database, .logs, .explain, .reconcile, .quality:
             return try reading(command, terminal)
         case .setup(let command):
-            return try command.run(
-                deployment(command.target), ConfigurationFiles.environment(), terminal)
+            return try command.run(deployment(command.target), environment, terminal)
         case .doctor(let command):
-            return try command.run(
-                deployment(command.target), ConfigurationFiles.environment(), terminal)
+            return try command.run(deployment(command.target), environment, terminal)
         case .bundle(let command):
-            return try command.run(
-                deployment(command.target), ConfigurationFiles.environment(), terminal)
+            return try command.run(deployment(command.target), environment, terminal)
+        case .completions(let shell): return say(Completions.script(shell), terminal)
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())
         }
+    }
+
+    private static var environment: [String: String] { ConfigurationFiles.environment() }
+
+    private static func tail(
+        _ command: TailCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        let deployment = try deployment(command.target)
+        if command.isLive {
+            return try LiveTail(command, terminal).run(deployment, shutdown: signals())
+        }
+        return try TailRun(command, terminal).run(deployment, shutdown: signals())
     }
 
     /// Audits the local stack, unless the environment names servers.
@@ -101,7 +106,6 @@ enum Main {
         _ command: AuditCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
         let target = command.target
-        let environment = ConfigurationFiles.environment()
         let namesServers = environment["NATS_URL"]?.isEmpty == false
         guard target.name == nil, target.home == nil, namesServers else {
             return try stackThatIsUp(target, terminal).audit(command)
@@ -115,7 +119,7 @@ enum Main {
         _ command: ProveCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
         try ProveRun(command: command, terminal: terminal).run(
-            deployment(command.target), ProofGraph.find(ConfigurationFiles.environment()),
+            deployment(command.target), ProofGraph.find(environment),
             shutdown: signals())
     }
 
@@ -220,7 +224,7 @@ enum Main {
 
     private static func deployment(_ target: TapeTarget) throws(ToolError) -> Deployment {
         try Deployment.find(
-            target, environment: ConfigurationFiles.environment(),
+            target, environment: environment,
             executable: Checkout.ownExecutable())
     }
 

@@ -33,6 +33,7 @@ enum ToolCommand: Equatable, Sendable {
     case setup(SetupCommand)
     case doctor(DoctorCommand)
     case bundle(BundleCommand)
+    case completions(Completions.Shell)
     case database(DatabaseCommand)
     case logs(LogsCommand)
     case bars(BarsCommand)
@@ -59,7 +60,11 @@ enum ToolCommand: Equatable, Sendable {
         _ arguments: [String], now: Timestamp = SystemClock().now()
     ) throws(ToolError) -> ToolCommand {
         guard let word = arguments.first else { return .help(nil) }
-        let rest = Array(arguments.dropFirst())
+        // What follows 'psql' is for psql.
+        let rest =
+            try word == "psql"
+            ? Array(arguments.dropFirst())
+            : TimeWords.resolved(Array(arguments.dropFirst()), now: now)
         if word == "help" { return try help(rest) }
         if arguments.contains("--help") || arguments.contains("-h") {
             return word.hasPrefix("-") ? .help(nil) : try help([word])
@@ -87,6 +92,7 @@ enum ToolCommand: Equatable, Sendable {
         case "setup": return .setup(try SetupCommand.parse(rest))
         case "doctor": return .doctor(try DoctorCommand.parse(rest))
         case "support-bundle": return .bundle(try BundleCommand.parse(rest, now: now))
+        case "completions": return .completions(try Completions.parse(rest))
         case "logs": return .logs(try LogsCommand.parse(rest))
         case "bars" where rest.contains(RewrittenCommand.flag):
             return .rewritten(try RewrittenCommand.parse(rest, now: now))

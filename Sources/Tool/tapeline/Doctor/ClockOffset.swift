@@ -14,6 +14,14 @@ struct ClockOffset: Equatable, Sendable {
         uncertainty = span / 2
     }
 
+    /// `microseconds` are the server's time since 1970. Fails if they are no time of ours.
+    init?(asked: Timestamp, answered: Timestamp, microseconds: Int64) {
+        let (nanoseconds, overflow) = microseconds.multipliedReportingOverflow(by: 1_000)
+        guard !overflow else { return nil }
+        self.init(
+            asked: asked, answered: answered, theirs: Timestamp(nanoseconds: nanoseconds))
+    }
+
     /// From here on, bars of a source whose gateway runs on this machine are visibly late or early.
     static let warningSeconds = 0.5
     static let wrongSeconds = 5.0

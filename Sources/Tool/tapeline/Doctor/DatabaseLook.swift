@@ -37,10 +37,8 @@ struct DatabaseLook {
         let asked = clock.now()
         let time = try ask("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
         let answered = clock.now()
-        if let microseconds = time.integer(0, 0), abs(microseconds) < .max / 1_000 {
-            facts.clock = ClockOffset(
-                asked: asked, answered: answered,
-                theirs: Timestamp(nanoseconds: microseconds * 1_000))
+        facts.clock = time.integer(0, 0).flatMap {
+            ClockOffset(asked: asked, answered: answered, microseconds: $0)
         }
         let found = try ask(
             """

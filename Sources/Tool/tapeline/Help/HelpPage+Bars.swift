@@ -66,6 +66,7 @@ extension HelpPage {
         ).with(
             [
                 HelpTopic.Option("--to TIME", "not longer than that (now)"),
+                zone,
                 HelpTopic.Option("--series S,...", "bars: only these"),
                 source,
                 HelpTopic.Option(
@@ -74,6 +75,7 @@ extension HelpPage {
             examples: [
                 "tapeline export bars AAPL SPY --series 1m --from today -o bars.csv",
                 "tapeline export trades AAPL --source ibkr --from -10m | head",
+                "tapeline export bars SPY --zone America/New_York --from 09:30 --to 10:30",
             ]),
         HelpTopic(
             "prove", .bars,
@@ -92,7 +94,7 @@ extension HelpPage {
             [
                 HelpTopic.Option("--series S,...", "only these"),
                 HelpTopic.Option("--table-only", "from the stored ticks alone"),
-                json,
+                zone, json,
             ] + place,
             examples: ["tapeline prove AAPL --from -2h --to -1h"]),
         HelpTopic(
@@ -191,7 +193,7 @@ extension HelpPage {
                     "--wait", "until the new versions are stored, --timeout seconds at most:",
                     "0 done, 1 refused with the reason, 2 in part, 75 not yet"),
                 HelpTopic.Option("--dry-run", "say what would be asked for"),
-                yes, json,
+                zone, yes, json,
             ] + place,
             examples: [
                 "tapeline repair AAPL --from -2h --to -1h --note \"late feed\" --wait",
@@ -242,6 +244,7 @@ extension HelpPage {
                 HelpTopic.Option(
                     "--since TIME, --until TIME",
                     "only those that were noted then: 2026-11-20T14:30:00Z, today, -10m"),
+                zone,
                 HelpTopic.Option("--all", "list: one by one; replay, drop: all of them"),
                 HelpTopic.Option(
                     "--file FILE",
@@ -264,7 +267,8 @@ extension HelpPage {
                     "record -o FILE [--source S] [--from TIME] [--to TIME] [--symbols A,B]",
                     ["write what a source put on the tape into a file"]
                 )
-            ]),
+            ]
+        ).with([zone, json] + place),
         HelpTopic(
             "replay", .recordings,
             [
@@ -276,10 +280,30 @@ extension HelpPage {
                         "after a stop or a kill the same command goes on where it was",
                     ]
                 ),
-            ]),
+            ]
+        ).with(
+            [
+                // ReplayHelp, the page of both commands, says what they mean.
+                HelpTopic.Option("--source NAME, --symbols A,B"),
+                HelpTopic.Option("--speed 1|N|full, --shift now, --partitions N, --print"),
+                zone, json,
+            ] + place),
     ]
 
     static let toolTopics = [
+        HelpTopic(
+            "completions", .tool,
+            [
+                (
+                    "completions bash|zsh|fish",
+                    ["a script by which the shell completes commands and options"]
+                )
+            ]
+        ).with(
+            [],
+            examples: [
+                "eval \"$(tapeline completions bash)\"", "tapeline completions fish | source",
+            ]),
         HelpTopic("version", .tool, [("version", ["the version and the revision of this tool"])]),
         HelpTopic(
             "help", .tool, [("help [COMMAND]", ["this page, or the page of one command"])]),

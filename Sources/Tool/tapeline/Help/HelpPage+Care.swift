@@ -28,8 +28,7 @@ extension HelpPage {
             ] + place,
             examples: [
                 "tapeline doctor",
-                "NATS_URL=nats://nats.example:4222 NATS_USER=tool NATS_PASSWORD_FILE=secret "
-                    + "tapeline doctor --service writer.example:9103 --json",
+                "NATS_URL=nats://nats.example:4222 tapeline doctor --service writer.example:9103",
             ]),
         HelpTopic(
             "support-bundle", .tape,

@@ -101,6 +101,7 @@ extension HelpPage {
                     "--day DAY", "the rows of a day in UTC: 2026-11-20, today, yesterday"),
                 HelpTopic.Option(
                     "--from TIME, --to TIME", "the rows of this time; up to now without --to"),
+                zone,
                 HelpTopic.Option("--all", "every row"),
                 json, name, home,
             ], examples: ["tapeline audit", "tapeline audit --day yesterday"]),

@@ -7,6 +7,9 @@ extension HelpPage {
     static let json = HelpTopic.Option(
         "--json", "for programs: one object. Decimals are texts with all their digits;",
         "times are given as ISO text and as nanoseconds")
+    static let zone = HelpTopic.Option(
+        "--zone ZONE", "days and times without a zone are of this one, such as",
+        "America/New_York; without it, of UTC")
     static let yes = HelpTopic.Option("--yes", "do not ask")
     static let source = HelpTopic.Option(
         "--source NAME", "only this source, not all of them: of bars the group's name where the",
@@ -215,11 +218,12 @@ extension HelpPage {
             HelpTopic.Option(
                 "--control", "also the packets without ticks (markers, watermarks)"),
             HelpTopic.Option(
-                "--from PLACE", "beginning, now, today, yesterday, 2026-11-20,",
+                "--from PLACE", "beginning, now, today, yesterday, 14:30, 2026-11-20,",
                 "2026-11-20T14:30:00Z, -10m, or seq:N in one stream. Times are those at",
                 "which the tape stored a packet; a day begins at midnight UTC. Without",
                 "it, tail begins now if it follows, else at the start"),
             HelpTopic.Option("--until PLACE", "the end, likewise"),
+            zone,
             HelpTopic.Option("--limit N", "so many ticks"),
             HelpTopic.Option(
                 "--follow", "wait for more; tail does so without --until and --limit"),

@@ -14,6 +14,8 @@ enum ReplayHelp {
           --from TIME, --to TIME
                             packets that were sent from then on, and before then: 'beginning',
                             2026-11-20T14:30:00Z, -10m; all up to now if not given
+          --zone ZONE       days and times without a zone are of this one, such as
+                            America/New_York; without it, of UTC
           --symbols A,B     only these
           -o FILE           record: a file that is not there yet
 

@@ -10,7 +10,8 @@ enum TailPlace: Equatable, Sendable {
 
     static let expectedTime =
         "a time with its zone (2026-11-20T14:30:00Z, …+01:00), a day in UTC (2026-11-20, today, "
-        + "yesterday), now, or a distance from now (-90s, -10m, -2h, -1d)"
+        + "yesterday), a time of today in UTC (14:30), now, or a distance from now (-90s, -10m, "
+        + "-2h, -1d)"
     static let expected = "'beginning', seq:NUMBER, \(expectedTime)"
 
     /// A relative time is counted back from `now`.
@@ -42,6 +43,11 @@ enum TailPlace: Equatable, Sendable {
         if text.hasPrefix("-") {
             guard let distance = distance(text.dropFirst()) else { return nil }
             return .time(now.advanced(byNanoseconds: -distance))
+        }
+        if let clock = ClockText.seconds(text) {
+            return day("today", now: now).map {
+                .time($0.advanced(byNanoseconds: clock * 1_000_000_000))
+            }
         }
         return (day(text, now: now) ?? ISOTime.parse(text)).map { .time($0) }
     }

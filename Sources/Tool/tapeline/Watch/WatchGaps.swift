@@ -96,11 +96,8 @@ final class WatchGaps: Sendable {
                 to_regclass($1 || '_market.open_gaps') IS NOT NULL
             """, [.text(namespace)], timeout: timeout)
         let answered = SystemClock().now()
-        look.clock = found.integer(0, 0).flatMap { microseconds in
-            abs(microseconds) < .max / 1_000
-                ? ClockOffset(
-                    asked: asked, answered: answered,
-                    theirs: Timestamp(nanoseconds: microseconds * 1_000)) : nil
+        look.clock = found.integer(0, 0).flatMap {
+            ClockOffset(asked: asked, answered: answered, microseconds: $0)
         }
         guard found[0, 1] == "t" else { return look }
         let open = try database.execute(

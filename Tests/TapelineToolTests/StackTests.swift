@@ -107,6 +107,7 @@ struct StackTests {
         #expect(up.contains("the stack default is up"), "\(up)")
         #expect(up.contains("postgresql://tapeline_reader@127.0.0.1:"), "\(up)")
         try expectReader(test)
+        try expectBundle(test)
         let state = try test.state()
         #expect(state.phase == .running)
         #expect(state.alive.count == 7)
@@ -176,6 +177,27 @@ struct StackTests {
             }
             #expect(failure?.message.contains("permission denied") == true, "\(forbidden)")
         }
+    }
+
+    /// A bundle has the stack's settings and logs, and none of its secrets.
+    private func expectBundle(_ test: StackUnderTest) throws {
+        let secrets = try StackSecrets.open(test.home)
+        let planted = StackSecrets.Name.allCases.map { secrets[$0] }
+        try FileSystem.write(
+            Array("before \(planted.joined(separator: " and ")) after\n".utf8),
+            to: test.home.log("planted"))
+        let output = test.folder.file("bundle.tar.gz")
+        try run(
+            test.checkout.program("tapeline"),
+            ["support-bundle", "-o", output, "--home", test.folder.path, "--name", "default"])
+        try run("/bin/tar", ["-xzf", output, "-C", test.folder.path])
+        let found = try run(
+            "/bin/sh", ["-c", "cat $(find \"$0\" -type f)", test.folder.file("bundle")])
+        for inside in ["# store-writer", "NATS_PASSWORD_FILE=", "before [secret] and", "startTime"]
+        {
+            #expect(found.contains(inside), "\(inside)")
+        }
+        for secret in planted { #expect(!found.contains(secret)) }
     }
 
     private func kill(_ test: StackUnderTest, _ name: String) throws {

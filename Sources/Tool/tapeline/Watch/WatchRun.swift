@@ -101,7 +101,9 @@ struct WatchRun {
         for (index, row) in zip(first..<lines.count, levels) { colors[index] = row.1.color }
         if shown.hasHelp || shown.isPaused {
             let pause = shown.isPaused ? "PAUSED   " : ""
-            lines.append("\(pause)\(WatchKeys.help)")
+            // Right below the verdict, as a small screen has no room for the last lines.
+            lines.insert(
+                "\(pause)\(WatchKeys.help)", at: min(lines.count, first + levels.count))
         }
         screen.show(lines, colors: terminal.isColored ? colors : [:])
     }

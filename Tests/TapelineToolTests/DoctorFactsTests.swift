@@ -26,6 +26,10 @@ import Testing
         #expect(finding.text.contains(text), "\(finding)", sourceLocation: place)
         #expect(!finding.advice.isEmpty, "\(finding)", sourceLocation: place)
         #expect(finding.runbook == runbook, "\(finding)", sourceLocation: place)
+        if let runbook, runbook.count > 1 {
+            let page = "\(ServerPrograms.checkout)/docs/runbooks/\(runbook).md"
+            #expect(FileSystem.exists(page), "\(page)", sourceLocation: place)
+        }
     }
 
     private static var machine: MachineFacts {

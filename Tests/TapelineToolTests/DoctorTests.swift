@@ -23,10 +23,12 @@ import Testing
         }
     }
 
-    private func examine(_ environment: [String: String]) throws -> DoctorReport {
+    private func examine(
+        _ environment: [String: String], _ pages: DoctorCommand.Pages = .init()
+    ) throws -> DoctorReport {
         let deployment = try Deployment.find(
             TapeTarget(), environment: environment, executable: "/x")
-        return try Examination(deployment, environment, DoctorCommand.Pages()).report()
+        return try Examination(deployment, environment, pages).report()
     }
 
     private func wrong(_ report: DoctorReport) -> [String] {
@@ -73,6 +75,24 @@ import Testing
         let json = try JSONValue.parse(report.json())
         #expect(json["wrong"]?.int == found.count)
         #expect(json["findings"]?.array?.count == report.findings.count)
+    }
+
+    @Test(
+        "a Prometheus with the shipped rules has each alert that has a page; another server is none"
+    )
+    func prometheus() throws {
+        let prometheus = try PrometheusServer(targets: [])
+        var pages = DoctorCommand.Pages()
+        pages.prometheus = .init(host: "127.0.0.1", port: prometheus.port)
+        func alerts() throws -> [Finding] {
+            try examine(["NATS_URL": "nats://127.0.0.1:\(freePort())"], pages).findings
+                .filter { $0.part == .alerts }
+        }
+        let found = try alerts()
+        #expect(found.first?.text.hasPrefix("Prometheus evaluates ") == true, "\(found)")
+        #expect(found.first?.level == .fine && !found.contains { $0.level == .wrong }, "\(found)")
+        pages.prometheus = .init(host: "127.0.0.1", port: freePort())
+        #expect(try alerts().map(\.level) == [.wrong])
     }
 
     @Test("what is not there is a finding, and the rest is looked at all the same")

@@ -73,12 +73,12 @@ struct WatchTests {
                 bars                              39            77      3     1.0 s     1     -
 
                 GROUP                      TICKS BEHIND    BARS BEHIND  READY  OWNED
-                operator                           1099              -    1/2  5, 1 silent
+                operator                    1099 ~2.0 s              -    1/2  5, 1 silent
                   host-8501                    ready    0-2,5
                   host-with-quite-a-long-…     joining  -
                 source-ib                             -              -    0/1  0
                   gate-8500                    aside    -
-                writer                            0 + ?              7    0/0  1, 1 silent
+                writer                            0 + ?       7 ~0.2 s    0/0  1, 1 silent
 
                 STREAM                            BYTES             OF   FREE
                 MD_TICKS_0                     12.3 MiB        1.0 GiB   98 %

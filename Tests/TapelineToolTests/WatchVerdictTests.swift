@@ -47,6 +47,10 @@ import Testing
             change(&sight)
             let wanted = [WatchVerdict.Line(level: level, text: text, runbook: page)]
             #expect(verdict.judge(sight) == wanted, sourceLocation: place)
+            for page in [page].compactMap({ $0 }) {
+                let path = "\(ServerPrograms.checkout)/docs/runbooks/\(page).md"
+                #expect(FileSystem.exists(path), "\(path)", sourceLocation: place)
+            }
             // The next look that is good again says so.
             #expect(verdict.judge(Self.sight(2)).map(\.level) == [.good], sourceLocation: place)
         }

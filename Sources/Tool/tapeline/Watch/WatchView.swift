@@ -157,7 +157,8 @@ struct WatchView: Sendable {
             + groups.flatMap { group in
                 [
                     Self.groupLine(
-                        group.name, Self.lag(group.ticks), Self.lag(group.bars),
+                        group.name, Self.lag(group.ticks, sources.compactMap(\.perSecond)),
+                        Self.lag(group.bars, [bars?.perSecond].compactMap { $0 }),
                         "\(group.ready)/\(group.members)",
                         "\(group.owned)"
                             + (group.silent > 0 ? ", \(group.silent) silent" : ""))
@@ -172,10 +173,15 @@ struct WatchView: Sendable {
             + "\(bars.leftPadded(to: 14)) \(ready.leftPadded(to: 6))  \(owned)"
     }
 
-    private static func lag(_ lag: WatchPositions.Lag?) -> String {
+    /// Returns the ordinals, and about how long they took to come at the present rates.
+    private static func lag(_ lag: WatchPositions.Lag?, _ rates: [Double]) -> String {
         guard let lag else { return "-" }
+        let rate = rates.reduce(0, +)
+        let age =
+            lag.ordinals > 0 && rate > 0
+            ? " ~\(SpanText.short(Double(lag.ordinals) / rate))" : ""
         // Partitions whose lag was not reported show as "?".
-        return "\(lag.ordinals)" + (lag.unheard > 0 ? " + ?" : "")
+        return "\(lag.ordinals)\(age)" + (lag.unheard > 0 ? " + ?" : "")
     }
 
     private func memberLines(of group: String) -> [String] {

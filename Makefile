@@ -2,7 +2,7 @@
 # .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build wheel demo up down status test soak sample bench bench-full coverage format lint clean
-.PHONY: images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom
+.PHONY: images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
@@ -69,6 +69,9 @@ upgrade-test: programs servers ## Upgrade a local stack from the release before,
 
 images: ## Pin the images of others to the digests of their versions (asks their registries; deploy/images.env)
 	@deploy/images.py --digests
+
+decoder: setup ## Build libtapeline_decoder.so for programs of other languages, into .build/python
+	@deploy/local/decoder.sh
 
 sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 	@deploy/docker/sbom.py

@@ -28,8 +28,9 @@ let revision = Context.environment["TAPELINE_REVISION"].flatMap { $0.isEmpty ? n
 /// what they run, and one build makes all of it, with both processors in use to the end.
 let isProgramsOnly = Context.environment["TAPELINE_PROGRAMS_ONLY"] == "1"
 
-/// What a target needs that reads or writes the tape.
-let tape: [Target.Dependency] = ["TapeProtocol", "TapeCodec", "MarketModel", "Primitives"]
+/// What a target needs that reads or writes packets, and what one that reads or writes the tape.
+let codec: [Target.Dependency] = ["TapeCodec", "MarketModel", "Primitives"]
+let tape: [Target.Dependency] = ["TapeProtocol"] + codec
 
 /// What a service that is run inside a test needs.
 let frame: [Target.Dependency] = [
@@ -76,10 +77,12 @@ func tests(
         exclude: files, swiftSettings: strict)
 }
 
-func benchmark(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
+func benchmark(
+    _ name: String, uses dependencies: [Target.Dependency], beside files: [String] = []
+) -> Target {
     .executableTarget(
         name: name, dependencies: ["CAllocationCounter", "BenchmarkRows"] + dependencies,
-        path: "Benchmarks/\(name)", swiftSettings: strict)
+        path: "Benchmarks/\(name)", exclude: files, swiftSettings: strict)
 }
 
 /// A benchmark that runs services on real servers.
@@ -120,6 +123,8 @@ let package = Package(
             targets: [
                 "OperatorWorker", "OperatorGraph", "StreamCore", "MarketModel", "Primitives",
             ]),
+        // `deploy/local/decoder.sh` makes libtapeline_decoder.so of it.
+        .library(name: "tapeline_decoder", type: .static, targets: ["DecoderLibrary"]),
     ],
     targets: [
         // C libraries. Exactly one Swift module imports each.
@@ -139,6 +144,8 @@ let package = Package(
         clibrary("CHiredis", apt: "libhiredis-dev"),
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
         clibrary("CYAML", apt: "libyaml-dev"),
+        // Headers alone: what a program of another language calls.
+        .systemLibrary(name: "CDecoder", path: "Sources/C/CDecoder"),
 
         // The model: values of the market, and who owns which partition. It is pure, as the codecs
         // and machines below are: no I/O, clock, randomness, logger, Foundation.
@@ -161,7 +168,7 @@ let package = Package(
         // The tape: packets, the machines that write and read them, and both carried out on NATS.
         library(
             "TapeCodec", in: "Tape", uses: ["MarketModel", "Primitives"], beside: ["tape.sbe.xml"]),
-        library("TapeProtocol", in: "Tape", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        library("TapeProtocol", in: "Tape", uses: codec),
         library(
             "TapeTransport", in: "Tape", uses: ["NatsTransport", "ServiceRuntime"] + tape,
             beside: ["DeadLetters/README.md", "Live/README.md"]),
@@ -173,13 +180,14 @@ let package = Package(
             uses: ["Membership", "MembershipTransport", "TapeTransport", "NatsTransport"]
                 + ["ServiceRuntime"] + tape),
         // Disk for what the tape cannot take at the moment.
-        library("TickSpool", in: "Tape", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        library("TickSpool", in: "Tape", uses: codec),
+        // Files of packets.
+        library("Recordings", in: "Tape", uses: tape),
 
         // Operators: the machines that make bars of ticks, and the files that say which.
         library("StreamCore", in: "Operators", uses: ["MarketModel", "Primitives"]),
         library(
-            "OperatorGraph", in: "Operators",
-            uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"],
+            "OperatorGraph", in: "Operators", uses: ["StreamCore"] + codec,
             beside: ["Shipped/README.md"]),
         library(
             "GraphLanguage", in: "Operators",
@@ -198,27 +206,27 @@ let package = Package(
             "IBKRProvider", in: "Providers",
             uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]
                 + ["MarketModel", "Primitives"]),
-        // Recordings of a tape, and the provider that delivers them again.
+        // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",
-            uses: ["ProviderKit", "TapeTransport", "NatsTransport", "ServiceRuntime"] + tape),
+            uses: ["ProviderKit", "Recordings", "TapeTransport", "NatsTransport"]
+                + ["ServiceRuntime"] + tape),
 
         // Stores: the tape's records as rows, and the latest of each symbol in Valkey.
-        library(
-            "StoreSinks", in: "Stores",
-            uses: ["PostgresClient", "TapeCodec", "MarketModel", "Primitives"]),
+        library("StoreSinks", in: "Stores", uses: ["PostgresClient"] + codec),
         library(
             "HotState", in: "Stores",
-            uses: [
-                "NatsTransport", "ServiceRuntime", "ValkeyClient", "TapeCodec", "MarketModel",
-                "Primitives",
-            ]),
+            uses: ["NatsTransport", "ServiceRuntime", "ValkeyClient"] + codec),
+
+        // The desk: columns for programs of other languages, as a library of C.
+        library("ArrowColumns", in: "Desk", uses: codec),
+        library(
+            "DecoderLibrary", in: "Desk", uses: ["ArrowColumns", "CDecoder", "Recordings"] + codec,
+            beside: ["exports.map"]),
 
         // The kit, for tests and demonstrations: markets from seeds with an oracle, and the other
         // side of Interactive Brokers' socket.
-        library(
-            "SimulationKit", in: "Kit",
-            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        library("SimulationKit", in: "Kit", uses: ["OperatorGraph", "StreamCore"] + codec),
         library("IBSimulator", in: "Kit", uses: ["Primitives"]),
 
         // The services.
@@ -253,7 +261,7 @@ let package = Package(
                 "TapeTransport", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
-                "IBSimulator", "ProviderKit",
+                "IBSimulator", "ProviderKit", "Recordings",
             ]),
 
         program(
@@ -271,26 +279,23 @@ let package = Package(
             name: "ServiceFixture", dependencies: ["ServiceRuntime", "Primitives"],
             path: "Tests/ServiceFixture", swiftSettings: strict),
         .executableTarget(
-            name: "SpoolFixture",
-            dependencies: ["TickSpool", "TapeCodec", "MarketModel", "Primitives"],
+            name: "SpoolFixture", dependencies: ["TickSpool"] + codec,
             path: "Tests/SpoolFixture", swiftSettings: strict),
         tests(of: "Primitives"),
         tests(of: "MarketModel"),
         tests(
             of: "TapeCodec", uses: ["MarketModel", "Primitives"],
             beside: ["Golden", "decode_packet.py"]),
-        tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        tests(of: "TapeProtocol", uses: codec),
         tests(of: "StreamCore", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
         tests(of: "YAMLFile", uses: ["Primitives"]),
         tests(
             of: "GraphLanguage",
             uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"],
             beside: ["nyse_sessions.py"]),
+        tests(of: "OperatorGraph", uses: ["StreamCore"] + codec),
         tests(
-            of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
-        tests(
-            of: "ProviderKit",
-            uses: ["ServiceRuntime", "YAMLFile", "MarketModel", "Primitives"]),
+            of: "ProviderKit", uses: ["ServiceRuntime", "YAMLFile", "MarketModel", "Primitives"]),
         tests(
             of: "IBKRProvider",
             uses: [
@@ -303,16 +308,19 @@ let package = Package(
         tests(
             of: "ReplayProvider",
             uses: frame + tape + [
-                "OperatorWorker", "ProviderGateway", "ProviderKit", "ServiceTestSupport",
-                "TapelineTool", "TestSupport",
+                "OperatorWorker", "ProviderGateway", "ProviderKit", "Recordings",
+                "ServiceTestSupport", "TapelineTool", "TestSupport",
             ]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(
             of: "IBEngine", uses: ["IBProtocol", "IBSimulator", "MarketModel", "Primitives"]),
+        tests(of: "ArrowColumns", uses: codec),
         tests(
-            of: "TickSpool",
-            uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport", "SpoolFixture"]),
+            of: "DecoderLibrary",
+            uses: codec + ["ArrowColumns", "CDecoder", "Recordings", "ReplayProvider"]
+                + ["TestSupport"], beside: ["read_columns.py"]),
+        tests(of: "TickSpool", uses: codec + ["TestSupport", "SpoolFixture"]),
         tests(
             of: "ServiceRuntime", uses: ["Primitives", "TestSupport", "ServiceFixture"],
             beside: ["Telemetry/read_openmetrics.py"]),
@@ -386,30 +394,24 @@ let package = Package(
             ], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
-            dependencies: ["SimulationKit", "OperatorGraph", "StreamCore"]
-                + ["TapeCodec", "MarketModel", "Primitives"],
+            dependencies: ["SimulationKit", "OperatorGraph", "StreamCore"] + codec,
             swiftSettings: strict),
         .testTarget(
             name: "ForeignEngineTests",
-            dependencies: ["OperatorGraph", "StreamCore", "TestSupport", "TapeCodec"]
-                + ["MarketModel", "Primitives"],
+            dependencies: ["OperatorGraph", "StreamCore", "TestSupport"] + codec,
             exclude: ["compare_bars.py"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
 
         // The programs of the sample package, built here, too, so that a test runs them.
         .executableTarget(
             name: "SampleGateway",
-            dependencies: [
-                "ProviderGateway", "ProviderKit", "ServiceRuntime", "MarketModel",
-                "Primitives",
-            ],
+            dependencies: ["ProviderGateway", "ProviderKit", "ServiceRuntime"]
+                + ["MarketModel", "Primitives"],
             path: "Samples/tapeline-sample/Sources/sample-gateway", swiftSettings: strict),
         .executableTarget(
             name: "SampleWorker",
-            dependencies: [
-                "OperatorWorker", "OperatorGraph", "StreamCore", "MarketModel",
-                "Primitives",
-            ],
+            dependencies: ["OperatorWorker", "OperatorGraph", "StreamCore"]
+                + ["MarketModel", "Primitives"],
             path: "Samples/tapeline-sample/Sources/sample-worker", swiftSettings: strict),
         .testTarget(
             name: "SampleTests",
@@ -425,13 +427,11 @@ let package = Package(
             swiftSettings: strict),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
         .target(name: "CBareBars", path: "Benchmarks/CBareBars"),
-        .executableTarget(
-            name: "OperatorBenchmark",
-            dependencies: ["CAllocationCounter", "CBareBars", "OperatorGraph", "StreamCore"]
-                + ["BenchmarkRows", "TapeCodec", "MarketModel", "Primitives", "TestSupport"],
-            path: "Benchmarks/OperatorBenchmark", exclude: ["foreign_engines.py"],
-            swiftSettings: strict),
-        benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        benchmark(
+            "OperatorBenchmark",
+            uses: ["CBareBars", "OperatorGraph", "StreamCore", "TestSupport"] + codec,
+            beside: ["foreign_engines.py"]),
+        benchmark("TapeCodecBenchmark", uses: codec),
         // For `.ci/packet-instructions.py`: pure modules alone, so that its build is quick.
         .executableTarget(
             name: "PacketInstructions", dependencies: tape + ["OperatorGraph", "StreamCore"],
@@ -455,11 +455,9 @@ let package = Package(
         serverBenchmark(
             "WorkersBenchmark",
             uses: ["OperatorGraph", "OperatorWorker", "StreamCore"]),
-        .executableTarget(
-            name: "StoreBenchmark",
-            dependencies: ["CAllocationCounter", "PostgresClient", "StoreSinks", "TestSupport"]
-                + ["BenchmarkRows", "TapeCodec", "MarketModel", "Primitives"],
-            path: "Benchmarks/StoreBenchmark", exclude: ["copy_psycopg.py"], swiftSettings: strict),
+        benchmark(
+            "StoreBenchmark", uses: ["PostgresClient", "StoreSinks", "TestSupport"] + codec,
+            beside: ["copy_psycopg.py"]),
         serverBenchmark("WriterBenchmark"),
         serverBenchmark("RepairBenchmark"),
         serverBenchmark(

@@ -2,6 +2,7 @@ import Foundation
 import MarketModel
 import Primitives
 import ProviderKit
+import Recordings
 import TapeCodec
 import TestSupport
 import Testing
@@ -118,7 +119,7 @@ struct RecordingFuzzTests {
             InstrumentRegistry([]), ReplayRoutes(partitions: 3, symbols: []),
             sent: [0, 0, 0], shift: Int64.max / 2)
         var batch: [ProviderRecord] = []
-        while let packet = try file.readPacket() {
+        while let packet = try file.next() {
             try pass.take(packet, into: &batch)
             floor.took(packet.header)
             _ = pace.wait(sent: packet.header.sendTime, monotonic: .at(5))

@@ -1,6 +1,7 @@
 import Foundation
 import MarketModel
 import Primitives
+import Recordings
 import TapeCodec
 import TestSupport
 import Testing

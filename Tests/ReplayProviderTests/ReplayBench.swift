@@ -1,6 +1,7 @@
 import MarketModel
 import NatsTransport
 import Primitives
+import Recordings
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec

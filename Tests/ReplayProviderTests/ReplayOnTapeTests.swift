@@ -1,6 +1,7 @@
 import Foundation
 import MarketModel
 import Primitives
+import Recordings
 import ServiceTestSupport
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ProviderKit
+import Recordings
 import ServiceTestSupport
 import TapeCodec
 import TapeTransport

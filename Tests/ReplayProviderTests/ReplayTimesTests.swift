@@ -2,6 +2,7 @@ import Foundation
 import MarketModel
 import NatsTransport
 import Primitives
+import Recordings
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec

@@ -7,6 +7,7 @@ private let sights: [String: [String]] = [
     "Operators": ["TapeCodec", "YAMLFile"],
     "Providers": ["Tape", "NatsTransport", "ServiceRuntime", "YAMLFile"],
     "Stores": ["Tape", "NatsTransport", "PostgresClient", "ServiceRuntime", "ValkeyClient"],
+    "Desk": ["Recordings", "TapeCodec"],
     "Kit": ["Operators", "ServiceRuntime", "TapeCodec"],
     "services": ["Edges", "Tape", "Operators", "Providers", "Stores"],
     "Tool": ["Edges", "Tape", "Operators", "Providers", "Stores", "Kit"],
@@ -17,7 +18,8 @@ private let strangers: Set<String> = ["Edges", "services"]
 
 /// The C libraries, each with the one module that wraps it.
 private let wrappers = [
-    "CHiredis": "ValkeyClient", "CLinux": "ServiceRuntime", "CMicroHTTP": "ServiceRuntime",
+    "CDecoder": "DecoderLibrary", "CHiredis": "ValkeyClient",
+    "CLinux": "ServiceRuntime", "CMicroHTTP": "ServiceRuntime",
     "CNats": "NatsTransport", "CPostgres": "PostgresClient", "CRevision": "ServiceRuntime",
     "CXXHash": "Primitives", "CYAML": "YAMLFile",
 ]
@@ -26,6 +28,7 @@ private let wrappers = [
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "StreamCore",
     "OperatorGraph", "GraphLanguage", "SimulationKit", "IBProtocol", "IBEngine", "IBSimulator",
+    "ArrowColumns",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]
@@ -159,7 +162,7 @@ extension Repository {
 }
 
 private let columns = [
-    ["Model"], ["Edges"], ["Tape"], ["Operators"], ["Providers"], ["Stores"],
+    ["Model"], ["Edges"], ["Tape"], ["Operators"], ["Providers"], ["Stores", "Desk"],
     ["Kit", "Tool", "services"],
 ]
 

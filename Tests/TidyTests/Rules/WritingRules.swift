@@ -80,7 +80,7 @@ private let knownHosts = [
     "kubernetes.io", "k8s.io", "json-schema.org", "fixprotocol.io", "fixprotocol.org",
     "fixtrading.org", "w3.org",
     "ietf.org", "rfc-editor.org", "interactivebrokers.com", "gnu.org", "wikipedia.org",
-    "keepachangelog.com", "docker.io", "ghcr.io",
+    "keepachangelog.com", "docker.io", "ghcr.io", "apache.org",
     // Services in a Kubernetes cluster.
     "svc",
 ]

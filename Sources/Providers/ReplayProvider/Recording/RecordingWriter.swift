@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Primitives
+package import Recordings
 package import ServiceRuntime
 internal import TapeCodec
 

@@ -1,5 +1,6 @@
 internal import MarketModel
 internal import Primitives
+internal import Recordings
 internal import TapeCodec
 
 /// Converts a packet of ticks into the records of a provider.

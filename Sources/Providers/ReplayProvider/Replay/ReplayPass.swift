@@ -1,6 +1,7 @@
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit
+internal import Recordings
 internal import TapeCodec
 
 /// One pass through a recording: which records of each packet are delivered, in order.

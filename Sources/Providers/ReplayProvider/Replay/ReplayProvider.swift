@@ -2,6 +2,7 @@ internal import Glibc
 internal import MarketModel
 package import Primitives
 package import ProviderKit
+internal import Recordings
 package import ServiceRuntime
 internal import Synchronization
 internal import TapeCodec

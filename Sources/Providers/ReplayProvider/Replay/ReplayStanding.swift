@@ -1,6 +1,7 @@
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit
+internal import Recordings
 internal import TapeCodec
 
 /// A record without the number that a process or packet gave its symbol.

@@ -1,6 +1,7 @@
 package import MarketModel
 package import NatsTransport
 package import Primitives
+package import Recordings
 package import ServiceRuntime
 internal import TapeCodec
 internal import TapeProtocol

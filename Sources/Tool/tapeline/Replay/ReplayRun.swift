@@ -2,6 +2,7 @@ internal import Glibc
 import MarketModel
 import NatsTransport
 import Primitives
+import Recordings
 import ReplayProvider
 import ServiceRuntime
 import TapeProtocol

@@ -1,5 +1,5 @@
-internal import MarketModel
-internal import TapeCodec
+package import MarketModel
+package import TapeCodec
 
 /// Counts the missing ordinals in a range of a tape, or in a recording.
 package struct MissingTicks: Hashable, Sendable {
@@ -25,12 +25,12 @@ package struct MissingTicks: Hashable, Sendable {
 
     /// Notes the partition's first packet that is still on the tape, when none before it was left
     /// out.
-    mutating func begins(_ partition: Partition, at ordinal: UInt64) {
+    package mutating func begins(_ partition: Partition, at ordinal: UInt64) {
         purged = Self.sum(purged, max(1, ordinal) - 1)
     }
 
     /// Notes the partition's next packet. Only what is missing before a packet of the range counts.
-    mutating func took(_ header: PacketHeader, isInRange: Bool) {
+    package mutating func took(_ header: PacketHeader, isInRange: Bool) {
         guard header.kind == .ticks else { return }
         if let expected = next[header.partition], header.firstOrdinal > expected, isInRange {
             lost = Self.sum(lost, header.firstOrdinal - expected)

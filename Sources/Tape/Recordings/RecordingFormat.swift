@@ -1,3 +1,4 @@
+internal import Glibc
 internal import MarketModel
 internal import Primitives
 internal import TapeCodec
@@ -14,20 +15,20 @@ internal import TapeProtocol
 /// The chain is a checksum of the frame's packet that continues from the previous frame, and for
 /// the first frame from the header's checksum. So no byte, no order and no number of packets can
 /// change unnoticed.
-enum RecordingFormat {
+package enum RecordingFormat {
     static let magic = Array("TAPEREC1".utf8)
-    static let version: UInt16 = 1
+    package static let version: UInt16 = 1
     static let fixedBytes = 88
-    static let checksumBytes = 8
-    static let frameHeadBytes = 12
-    static let endBytes = 28
+    package static let checksumBytes = 8
+    package static let frameHeadBytes = 12
+    package static let endBytes = 28
     /// The most symbols of one recording: as many as a source can have. Writing more is refused.
-    static let symbolsMax = ProviderLimits.instrumentsMax
+    package static let symbolsMax = ProviderLimits.instrumentsMax
     static let headerBytesMax =
         fixedBytes + 2 * Partition.countRange.upperBound + symbolsMax * 256 + checksumBytes
     static let namespaceBytes = 16
 
-    static func header(_ info: RecordingInfo) -> [UInt8] {
+    package static func header(_ info: RecordingInfo) -> [UInt8] {
         var bytes = magic
         let names = info.symbols.map { Array($0.text.utf8) }
         let length =
@@ -87,10 +88,21 @@ enum RecordingFormat {
 struct FormatProblem: Error {
     let offset: Int
     let problem: String
+    /// Whether it is an error of the system.
+    var isOfSystem = false
 
     init(_ offset: Int, _ problem: String) {
         self.offset = offset
         self.problem = problem
+    }
+
+    /// The system does not read the file.
+    init(_ offset: Int, code: Int32) {
+        // The text belongs to the C library (thread-local since glibc 2.32), so it is copied
+        // immediately.
+        let reason = unsafe strerror(code).map { unsafe String(cString: $0) }
+        self.init(offset, "it cannot be read: \(reason ?? "error") (errno \(code))")
+        isOfSystem = true
     }
 }
 
@@ -168,13 +180,13 @@ private struct HeaderScanner {
 }
 
 extension [UInt8] {
-    mutating func append(little value: UInt64) {
+    package mutating func append(little value: UInt64) {
         for shift in stride(from: 0, to: 64, by: 8) {
             append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
         }
     }
 
-    mutating func append(little value: UInt32) {
+    package mutating func append(little value: UInt32) {
         for shift in stride(from: 0, to: 32, by: 8) {
             append(UInt8(truncatingIfNeeded: value >> UInt32(shift)))
         }

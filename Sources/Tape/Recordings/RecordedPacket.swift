@@ -14,6 +14,12 @@ package struct RecordedPacket: Sendable {
         }
         self.bytes = bytes
     }
+
+    /// A packet that was checked already.
+    init(_ header: PacketHeader, _ bytes: [UInt8]) {
+        self.header = header
+        self.bytes = bytes
+    }
 }
 
 /// The origin of a recording's packets, and the selection of them.
@@ -71,11 +77,20 @@ package struct RecordingError: Error, Hashable, Sendable, CustomStringConvertibl
     /// Where in the file.
     package let offset: Int
     package let problem: String
+    /// Whether the system refused to read the file; otherwise its bytes are wrong.
+    package let isOfSystem: Bool
 
-    package init(path: String, offset: Int, problem: String) {
+    package init(path: String, offset: Int, problem: String, isOfSystem: Bool = false) {
         self.path = path
         self.offset = offset
         self.problem = problem
+        self.isOfSystem = isOfSystem
+    }
+
+    init(_ path: String, _ problem: FormatProblem) {
+        self.init(
+            path: path, offset: problem.offset, problem: problem.problem,
+            isOfSystem: problem.isOfSystem)
     }
 
     package var description: String { "\(path): byte \(offset): \(problem)" }

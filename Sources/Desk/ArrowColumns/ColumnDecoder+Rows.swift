@@ -1,0 +1,259 @@
+internal import MarketModel
+internal import Primitives
+internal import TapeCodec
+
+/// After the last row of each kind.
+struct RowEnds {
+    var trades = 0
+    var quotes = 0
+    var depth = 0
+    var bars = 0
+    var gaps = 0
+}
+
+// The loop over a packet's ticks. It is measured per tick: nothing is allocated, and texts are
+// indexes. There is room for all rows of the packet.
+extension ColumnDecoder {
+    /// The first number that a decimal of Arrow cannot hold.
+    private static let decimalEnd: Int128 = 100_000_000_000_000_000_000_000_000_000_000_000_000
+
+    /// Writes the rows of a checked packet after those that are kept, and returns where they end.
+    /// Ticks with ordinals below `first` are left out.
+    mutating func write(
+        _ packet: RawSpan, _ header: PacketHeader, from first: UInt64
+    ) throws(DecodeError) -> RowEnds {
+        var ends = RowEnds(
+            trades: rows(of: .trades), quotes: rows(of: .quotes), depth: rows(of: .depth),
+            bars: rows(of: .bars), gaps: rows(of: .gaps))
+        let (trades, quotes) = (trades?.columns, quotes?.columns)
+        let times = selection.times
+        symbols.removeAll()
+        series.removeAll()
+        var cursor = RecordCursor()
+        while true {
+            let place = cursor.place
+            guard let record = cursor.next(in: packet) else { break }
+            let ordinal = header.firstOrdinal &+ UInt64(cursor.tickCount) &- 1
+            switch record {
+            case .trade(let trade):
+                guard let trades, ordinal >= first else { continue }
+                let names = try names(of: trade.header.symbol, place)
+                guard names.isOfSymbols, times.contains(trade.header.eventTime.nanoseconds)
+                else { continue }
+                write(trade, names, ordinal, trades, at: ends.trades)
+                ends.trades &+= 1
+            case .quote(let quote):
+                guard let quotes, ordinal >= first else { continue }
+                let names = try names(of: quote.header.symbol, place)
+                guard names.isOfSymbols, times.contains(quote.header.eventTime.nanoseconds)
+                else { continue }
+                write(quote, names, ordinal, quotes, at: ends.quotes)
+                ends.quotes &+= 1
+            case .bar(let bar):
+                guard ordinal >= first else { continue }
+                try write(bar, ordinal, place, &ends)
+            case .other(let message):
+                if WireFormat.Template.isTick(message.template) {
+                    guard ordinal >= first else { continue }
+                    try write(message, packet, ordinal, &ends)
+                } else {
+                    define(message, packet)
+                }
+            case .malformed(let error):
+                throw Self.damage("\(error)", at: error.offset)
+            }
+        }
+        return ends
+    }
+
+    // MARK: ticks
+
+    @inline(__always)
+    private mutating func write(
+        _ trade: Trade, _ names: RowNames, _ ordinal: UInt64, _ columns: TradeColumns, at row: Int
+    ) {
+        columns.head.put(trade.header, names, at: row)
+        columns.price.put(trade.price.raw, at: row)
+        columns.size.put(trade.size.raw, at: row)
+        columns.exchange.put(texts.exchanges.index(of: trade.exchange), at: row)
+        columns.conditions.put(texts.conditions.index(of: trade.conditions), at: row)
+        columns.action.put(trade.header.action, at: row)
+        columns.tail.put(trade.header, ordinal: ordinal, at: row)
+    }
+
+    @inline(__always)
+    private mutating func write(
+        _ quote: Quote, _ names: RowNames, _ ordinal: UInt64, _ columns: QuoteColumns, at row: Int
+    ) {
+        columns.head.put(quote.header, names, at: row)
+        columns.bidPrice.put(quote.bidPrice.raw, at: row)
+        columns.bidSize.put(quote.bidSize.raw, at: row)
+        columns.askPrice.put(quote.askPrice.raw, at: row)
+        columns.askSize.put(quote.askSize.raw, at: row)
+        columns.bidExchange.put(texts.exchanges.index(of: quote.bidExchange), at: row)
+        columns.askExchange.put(texts.exchanges.index(of: quote.askExchange), at: row)
+        columns.tail.put(quote.header, ordinal: ordinal, at: row)
+    }
+
+    private mutating func write(
+        _ bar: Bar, _ ordinal: UInt64, _ place: Int, _ ends: inout RowEnds
+    ) throws(DecodeError) {
+        guard let columns = bars?.columns else { return }
+        let names = try names(of: bar.symbol, place)
+        guard let series = series[UInt32(bar.series)] else {
+            throw Self.damage("the packet does not define series \(bar.series)", at: place)
+        }
+        for sum in [bar.volume, bar.notional] where sum != .max {
+            guard sum.magnitude < Self.decimalEnd.magnitude else {
+                throw Self.damage(
+                    "a bar's sum has more than \(ColumnLayout.decimalDigits) digits", at: place)
+            }
+        }
+        guard names.isOfSymbols, names.isOfSources,
+            selection.times.contains(bar.openTime.nanoseconds)
+        else { return }
+        let row = ends.bars
+        columns.symbol.put(names.symbol, at: row)
+        columns.source.put(names.source, at: row)
+        columns.series.put(series.name, at: row)
+        columns.lateness.put(series.lateness, at: row)
+        columns.reason.put(texts.names.barReasons.index(of: bar.reason), at: row)
+        columns.put(bar, ordinal: ordinal, at: row)
+        ends.bars += 1
+    }
+
+    @inline(never)
+    private mutating func write(
+        _ message: MessageBounds, _ packet: RawSpan, _ ordinal: UInt64, _ ends: inout RowEnds
+    ) throws(DecodeError) {
+        switch RecordKind(template: message.template) {
+        case .depth, .depthReset:
+            guard let columns = depth?.columns, let header = message.tickHeader(in: packet) else {
+                return
+            }
+            let names = try names(of: header.symbol, message.start)
+            guard names.isOfSymbols, selection.times.contains(header.eventTime.nanoseconds) else {
+                return
+            }
+            if let update = message.depthUpdate(in: packet) {
+                write(update, columns, at: ends.depth)
+            } else if let reset = message.depthReset(in: packet) {
+                write(reset, columns, at: ends.depth)
+            }
+            columns.head.put(header, names, at: ends.depth)
+            columns.tail.put(header, ordinal: ordinal, at: ends.depth)
+            ends.depth += 1
+        case .gap:
+            guard gaps != nil else { return }
+            guard let gap = message.gapRecord(in: packet) else {
+                throw Self.damage("a gap's text is too long", at: message.start)
+            }
+            let names = try names(of: gap.header.symbol, message.start)
+            let times = (gap.from.nanoseconds, gap.to.nanoseconds)
+            guard names.isOfSymbols, selection.times.overlap(from: times.0, to: times.1) else {
+                return
+            }
+            write(gap, names, ordinal, at: ends.gaps)
+            ends.gaps += 1
+        case .trade, .quote, .bar, .lateTick, .news, .bulletin, .fundamental, .indicator,
+            .subscription, .repair, .tradeChange, .providerBar, .option, nil:
+            break
+        }
+    }
+
+    private mutating func write(_ update: DepthUpdate, _ columns: DepthColumns, at row: Int) {
+        columns.operation.put(texts.names.operations.index(of: update.operation), at: row)
+        columns.side.put(texts.names.sides.index(of: update.side), at: row)
+        columns.position.put(Int64(update.position), at: row)
+        columns.price.put(update.price.raw, at: row)
+        columns.size.put(update.size.raw, at: row)
+        let maker = texts.marketMakers.index(of: update.marketMaker) { $0.text }
+        columns.marketMaker.put(maker, at: row)
+        columns.flags.put(update.flags.rawValue, at: row)
+        columns.reason.put(-1, at: row)
+    }
+
+    private mutating func write(_ reset: DepthReset, _ columns: DepthColumns, at row: Int) {
+        columns.operation.put(texts.names.operations.index(of: "reset"), at: row)
+        columns.side.put(-1, at: row)
+        columns.position.put(.max, at: row)
+        columns.price.put(.max, at: row)
+        columns.size.put(.max, at: row)
+        columns.marketMaker.put(texts.marketMakers.index(of: .none) { $0.text }, at: row)
+        columns.flags.put(0, at: row)
+        columns.reason.put(texts.names.resetReasons.index(of: reset.reason), at: row)
+    }
+
+    private mutating func write(
+        _ gap: GapRecord, _ names: RowNames, _ ordinal: UInt64, at row: Int
+    ) {
+        guard let columns = gaps?.columns else { return }
+        columns.head.put(gap.header, names, at: row)
+        columns.kind.put(texts.names.dataKinds.index(of: gap.kind), at: row)
+        columns.reason.put(texts.names.gapReasons.index(of: gap.reason), at: row)
+        columns.state.put(texts.names.gapStates.index(of: gap.state), at: row)
+        columns.from.put(gap.from.nanoseconds, at: row)
+        columns.to.put(gap.to.nanoseconds, at: row)
+        columns.lostFirst.put(Int64(bitPattern: gap.firstOrdinal), at: row)
+        columns.lostLast.put(Int64(bitPattern: gap.lastOrdinal), at: row)
+        gapText += gap.detail.utf8
+        columns.detail.put(Int32(truncatingIfNeeded: gapText.count), at: row + 1)
+        columns.tail.put(gap.header, ordinal: ordinal, at: row)
+    }
+
+    // MARK: names
+
+    /// Returns what a tick's index means; `place` is the tick's.
+    @inline(__always)
+    private func names(of index: UInt32, _ place: Int) throws(DecodeError) -> RowNames {
+        if let names = symbols[index] { return names }
+        guard index == TickHeader.noSymbol else {
+            throw Self.damage("the packet does not define symbol \(index)", at: place)
+        }
+        return RowNames()
+    }
+
+    /// Notes a definition. One that names no symbol or series is left out, so that only ticks that
+    /// use it are damage.
+    @inline(never)
+    private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {
+        if let parts = message.symbolParts(in: packet) {
+            let key = DefinitionTable.Key(parts, in: packet)
+            if let names = definitions.names(of: key, in: packet) {
+                symbols[parts.index] = names
+            } else if let found = message.symbolDefinition(in: packet) {
+                let names = names(found.definition)
+                symbols[parts.index] = names
+                if !texts.isOverLimit { definitions.note(key, in: packet, names) }
+            } else {
+                symbols[parts.index] = nil
+            }
+        } else if bars != nil, let (index, found) = message.seriesDefinition(in: packet) {
+            series[index] = RowSeries(
+                name: texts.series.index(of: found.name.text),
+                lateness: found.latenessNanoseconds ?? .max)
+        }
+    }
+
+    private mutating func names(_ definition: SymbolDefinition) -> RowNames {
+        var names = RowNames()
+        names.symbol = texts.symbols.index(of: definition.symbol.text)
+        if !definition.provider.isEmpty {
+            names.provider = texts.providers.index(of: definition.provider)
+        }
+        names.isOfSymbols =
+            selection.symbols.isEmpty || selection.symbols.contains(definition.symbol)
+        names.isOfSources = selection.sources.isEmpty
+        if let source = definition.source {
+            names.source = texts.sources.index(of: source) { $0.text }
+            names.isOfSources = names.isOfSources || selection.sources.contains(source)
+        }
+        return names
+    }
+
+    private static func damage(_ problem: String, at place: Int) -> DecodeError {
+        var error = DecodeError(.damaged, problem)
+        error.offset = place
+        return error
+    }
+}

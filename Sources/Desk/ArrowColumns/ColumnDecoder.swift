@@ -1,0 +1,212 @@
+internal import MarketModel
+package import Primitives
+package import TapeCodec
+
+/// Where a packet was found.
+package struct PacketOrigin: Sendable {
+    /// The sequence of its message, or its number in the recording; 0: unknown.
+    package var sequence: UInt64
+    /// When the stream took it; undefined: unknown.
+    package var knownAt: Timestamp
+    /// The offset of its first byte in the file; 0 for a message.
+    package var place: Int
+
+    package init(sequence: UInt64 = 0, knownAt: Timestamp = .undefined, place: Int = 0) {
+        self.sequence = sequence
+        self.knownAt = knownAt
+        self.place = place
+    }
+}
+
+/// Makes columns of packets.
+///
+/// Packets of each source and partition come in their order. A packet is taken completely or, with
+/// an error, not at all: then the next one may follow, and the same one again.
+package struct ColumnDecoder {
+    /// The shortest record that becomes a row.
+    private static let rowBytesMin = WireFormat.messageHeaderBytes + WireFormat.Block.depthReset
+    /// The most rows of one packet.
+    private static let packetRowsMax = PacketLimits.bytesMax / rowBytesMin
+
+    package let kinds: Set<ColumnKind>
+    let selection: RowSelection
+    var trades: RowBuffer<TradeColumns>?
+    var quotes: RowBuffer<QuoteColumns>?
+    var depth: RowBuffer<DepthColumns>?
+    var bars: RowBuffer<BarColumns>?
+    var gaps: RowBuffer<GapColumns>?
+    /// The texts of the gaps that wait.
+    var gapText: [UInt8] = []
+    var texts = RowTexts()
+    var definitions = DefinitionTable()
+    /// What the indexes of the packet mean.
+    var symbols = PacketTable<RowNames>()
+    var series = PacketTable<RowSeries>()
+    private var ledger = LaneLedger()
+    /// How many rows of each kind there were.
+    private var rowsGiven: [ColumnKind: UInt64] = [:]
+
+    struct RowSeries {
+        let name: Int32
+        let lateness: Int64
+    }
+
+    package init(_ kinds: Set<ColumnKind>, _ selection: RowSelection = RowSelection()) {
+        self.kinds = kinds
+        self.selection = selection
+        if kinds.contains(.trades) { trades = RowBuffer() }
+        if kinds.contains(.quotes) { quotes = RowBuffer() }
+        if kinds.contains(.depth) { depth = RowBuffer() }
+        if kinds.contains(.bars) { bars = RowBuffer() }
+        if kinds.contains(.gaps) { gaps = RowBuffer() }
+    }
+
+    // MARK: packets
+
+    /// Whether the rows of any packet fit.
+    package var hasRoom: Bool { hasRoom(Self.packetRowsMax) }
+
+    private func hasRoom(_ count: Int) -> Bool {
+        kinds.allSatisfy { rows(of: $0) + count <= BatchLimits.rowsMax }
+    }
+
+    /// Sets the ordinal with which a source goes on in a partition. What the next packet has below
+    /// it is left out.
+    package mutating func expect(_ next: UInt64, of key: LaneKey) throws(DecodeError) {
+        try ledger.expect(next, of: key)
+    }
+
+    /// Takes a packet whose bytes nobody checked yet. `subject` is its message's, if it is known.
+    package mutating func feed(
+        _ packet: RawSpan, _ origin: PacketOrigin, subject: String? = nil
+    ) throws(DecodeError) {
+        let header: PacketHeader
+        do throws(PacketError) {
+            header = try PacketReader.validate(packet)
+        } catch {
+            var damage = DecodeError(.damaged, "this is no packet of the tape: \(error)")
+            damage.offset = origin.place + error.offset
+            damage.sequence = origin.sequence
+            throw damage
+        }
+        if let subject, !header.fits(subject) {
+            var error = DecodeError(
+                .damaged,
+                "the packet is of source \(header.source), partition \(header.partition), "
+                    + "which is not that of its subject")
+            error.locate(header, origin)
+            throw error
+        }
+        try take(packet, header, origin)
+    }
+
+    /// Takes a packet that `PacketReader.validate` has passed.
+    package mutating func take(
+        _ packet: RawSpan, _ header: PacketHeader, _ origin: PacketOrigin
+    ) throws(DecodeError) {
+        guard header.kind != .watermark, header.tickCount > 0, isSelected(header) else { return }
+        let textBytes = gapText.count
+        do throws(DecodeError) {
+            guard hasRoom(min(Int(header.tickCount), packet.byteCount / Self.rowBytesMin)) else {
+                throw DecodeError(.full, "the batch has no room for the rows of this packet")
+            }
+            let admission = try ledger.admit(header, marksHoles: selection.marksHoles)
+            let ends = try write(packet, header, from: admission.first)
+            let source = texts.sources.index(of: header.source) { $0.text }
+            guard !texts.isOverLimit else {
+                throw DecodeError(
+                    .limit,
+                    "more than \(TextDictionary.textsMax) different texts in a column, or more "
+                        + "than \(TextDictionary.bytesMax) bytes of them")
+            }
+            let values = PacketValues(
+                source: source, sentAt: header.sendTime.nanoseconds,
+                knownAt: origin.knownAt.nanoseconds,
+                partition: UInt16(truncatingIfNeeded: header.partition.number),
+                epoch: Int64(truncatingIfNeeded: header.epoch))
+            keep(ends, values)
+            ledger.take(header, admission, sequence: origin.sequence)
+        } catch {
+            gapText.removeSubrange(textBytes...)
+            var error = error
+            error.locate(header, origin)
+            throw error
+        }
+    }
+
+    private func isSelected(_ header: PacketHeader) -> Bool {
+        if let partitions = selection.partitions, !partitions.contains(header.partition) {
+            return false
+        }
+        return header.kind == .bars || selection.sources.isEmpty
+            || selection.sources.contains(header.source)
+    }
+
+    /// Keeps the rows that a packet's ticks became.
+    private mutating func keep(_ ends: RowEnds, _ values: PacketValues) {
+        trades?.keep(to: ends.trades, values)
+        quotes?.keep(to: ends.quotes, values)
+        depth?.keep(to: ends.depth, values)
+        bars?.keep(to: ends.bars, values)
+        gaps?.keep(to: ends.gaps, values)
+    }
+
+    // MARK: batches
+
+    /// Returns how many rows of a kind wait.
+    package func rows(of kind: ColumnKind) -> Int {
+        switch kind {
+        case .trades: trades?.rows ?? 0
+        case .quotes: quotes?.rows ?? 0
+        case .depth: depth?.rows ?? 0
+        case .bars: bars?.rows ?? 0
+        case .gaps: gaps?.rows ?? 0
+        }
+    }
+
+    /// Returns the rows of a kind that wait, and begins a new batch; `nil` when there are none.
+    package mutating func batch(of kind: ColumnKind) -> ColumnBatch? {
+        rowsGiven[kind, default: 0] += UInt64(rows(of: kind))
+        switch kind {
+        case .trades: return trades?.take(&texts)
+        case .quotes: return quotes?.take(&texts)
+        case .depth: return depth?.take(&texts)
+        case .bars: return bars?.take(&texts)
+        case .gaps:
+            defer { gapText.removeAll() }
+            return gaps?.take(&texts, text: gapText)
+        }
+    }
+
+    /// What was taken so far.
+    package var lanes: [Lane] { ledger.lanes.filter { $0.packets > 0 } }
+
+    /// Returns how many rows of a kind there were, including those that wait.
+    package func rowsTaken(of kind: ColumnKind) -> UInt64 {
+        rowsGiven[kind, default: 0] + UInt64(rows(of: kind))
+    }
+}
+
+extension DecodeError {
+    /// Adds what the packet's header and its place say.
+    fileprivate mutating func locate(_ header: PacketHeader, _ origin: PacketOrigin) {
+        source = header.source
+        partition = header.partition
+        sequence = origin.sequence
+        if let inPacket = offset { offset = origin.place + inPacket }
+    }
+}
+
+extension PacketHeader {
+    /// Whether the packet belongs on a subject: `md.ticks.<partition>.<source>`,
+    /// `md.bars.<partition>` or `md.wm.<stream>.<source>`.
+    fileprivate func fits(_ subject: String) -> Bool {
+        let tokens = subject.split(separator: ".", omittingEmptySubsequences: false)
+        let number = String(partition.number)
+        return switch kind {
+        case .ticks: tokens.dropFirst().elementsEqual(["ticks", number[...], source.text[...]])
+        case .bars: tokens.dropFirst().elementsEqual(["bars", number[...]])
+        case .watermark: tokens.dropFirst().elementsEqual(["wm", number[...], source.text[...]])
+        }
+    }
+}

@@ -1,0 +1,321 @@
+internal import MarketModel
+internal import Primitives
+
+// The columns of each kind, to write rows into. `ColumnLayout` has the same order.
+
+/// The columns of one kind.
+protocol RowColumns {
+    static var kind: ColumnKind { get }
+
+    init(_ columns: inout ColumnCursor)
+
+    /// Writes what all rows of a packet have in common.
+    func fill(_ rows: Range<Int>, _ packet: PacketValues)
+}
+
+/// What all rows of a packet have in common.
+struct PacketValues {
+    let source: Int32
+    let sentAt: Int64
+    let knownAt: Int64
+    let partition: UInt16
+    let epoch: Int64
+}
+
+/// The names of a row's symbol, as indexes of texts; -1: none.
+struct RowNames {
+    var symbol: Int32 = -1
+    var provider: Int32 = -1
+    /// The source of the symbol's ticks, in packets of bars.
+    var source: Int32 = -1
+    /// Whether the selection has the symbol.
+    var isOfSymbols = true
+    /// Whether the selection has that source.
+    var isOfSources = true
+}
+
+struct PacketColumns {
+    let sentAt: Column<Int64>
+    let knownAt: Column<Int64>
+    let partition: Column<UInt16>
+    let epoch: Column<Int64>
+    let ordinal: Column<Int64>
+
+    init(_ columns: inout ColumnCursor) {
+        sentAt = columns.take()
+        knownAt = columns.take()
+        partition = columns.take()
+        epoch = columns.take()
+        ordinal = columns.take()
+    }
+
+    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
+        sentAt.fill(rows, with: packet.sentAt)
+        knownAt.fill(rows, with: packet.knownAt)
+        partition.fill(rows, with: packet.partition)
+        epoch.fill(rows, with: packet.epoch)
+    }
+}
+
+struct HeadColumns {
+    let eventTime: Column<Int64>
+    let receiveTime: Column<Int64>
+    let symbol: Column<Int32>
+    let source: Column<Int32>
+    let provider: Column<Int32>
+
+    init(_ columns: inout ColumnCursor) {
+        eventTime = columns.take()
+        receiveTime = columns.take()
+        symbol = columns.take()
+        source = columns.take()
+        provider = columns.take()
+    }
+
+    @inline(__always)
+    func put(_ header: TickHeader, _ names: RowNames, at row: Int) {
+        eventTime.put(header.eventTime.nanoseconds, at: row)
+        receiveTime.put(header.receiveTime.nanoseconds, at: row)
+        symbol.put(names.symbol, at: row)
+        provider.put(names.provider, at: row)
+    }
+}
+
+struct TailColumns {
+    let flags: Column<UInt16>
+    let resolution: Column<UInt8>
+    let providerID: Column<UInt64>
+    let packet: PacketColumns
+
+    init(_ columns: inout ColumnCursor) {
+        flags = columns.take()
+        resolution = columns.take()
+        providerID = columns.take()
+        packet = PacketColumns(&columns)
+    }
+
+    @inline(__always)
+    func put(_ header: TickHeader, ordinal: UInt64, at row: Int) {
+        flags.put(header.flags.rawValue, at: row)
+        resolution.put(header.resolution, at: row)
+        providerID.put(header.providerID, at: row)
+        packet.ordinal.put(Int64(bitPattern: ordinal), at: row)
+    }
+}
+
+struct TradeColumns: RowColumns {
+    static let kind = ColumnKind.trades
+
+    let head: HeadColumns
+    let price: Column<Int64>
+    let size: Column<Int64>
+    let exchange: Column<Int32>
+    let conditions: Column<Int32>
+    let action: Column<UInt8>
+    let tail: TailColumns
+
+    init(_ columns: inout ColumnCursor) {
+        head = HeadColumns(&columns)
+        price = columns.take()
+        size = columns.take()
+        exchange = columns.take()
+        conditions = columns.take()
+        action = columns.take()
+        tail = TailColumns(&columns)
+    }
+
+    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
+        head.source.fill(rows, with: packet.source)
+        tail.packet.fill(rows, packet)
+    }
+}
+
+struct QuoteColumns: RowColumns {
+    static let kind = ColumnKind.quotes
+
+    let head: HeadColumns
+    let bidPrice: Column<Int64>
+    let bidSize: Column<Int64>
+    let askPrice: Column<Int64>
+    let askSize: Column<Int64>
+    let bidExchange: Column<Int32>
+    let askExchange: Column<Int32>
+    let tail: TailColumns
+
+    init(_ columns: inout ColumnCursor) {
+        head = HeadColumns(&columns)
+        bidPrice = columns.take()
+        bidSize = columns.take()
+        askPrice = columns.take()
+        askSize = columns.take()
+        bidExchange = columns.take()
+        askExchange = columns.take()
+        tail = TailColumns(&columns)
+    }
+
+    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
+        head.source.fill(rows, with: packet.source)
+        tail.packet.fill(rows, packet)
+    }
+}
+
+struct DepthColumns: RowColumns {
+    static let kind = ColumnKind.depth
+
+    let head: HeadColumns
+    let operation: Column<Int32>
+    let side: Column<Int32>
+    let position: Column<Int64>
+    let price: Column<Int64>
+    let size: Column<Int64>
+    let marketMaker: Column<Int32>
+    let flags: Column<UInt8>
+    let reason: Column<Int32>
+    let tail: TailColumns
+
+    init(_ columns: inout ColumnCursor) {
+        head = HeadColumns(&columns)
+        operation = columns.take()
+        side = columns.take()
+        position = columns.take()
+        price = columns.take()
+        size = columns.take()
+        marketMaker = columns.take()
+        flags = columns.take()
+        reason = columns.take()
+        tail = TailColumns(&columns)
+    }
+
+    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
+        head.source.fill(rows, with: packet.source)
+        tail.packet.fill(rows, packet)
+    }
+}
+
+struct GapColumns: RowColumns {
+    static let kind = ColumnKind.gaps
+
+    let head: HeadColumns
+    let kind: Column<Int32>
+    let reason: Column<Int32>
+    let state: Column<Int32>
+    let from: Column<Int64>
+    let to: Column<Int64>
+    let lostFirst: Column<Int64>
+    let lostLast: Column<Int64>
+    /// The end of each row's text is in the next row.
+    let detail: Column<Int32>
+    let tail: TailColumns
+
+    init(_ columns: inout ColumnCursor) {
+        head = HeadColumns(&columns)
+        kind = columns.take()
+        reason = columns.take()
+        state = columns.take()
+        from = columns.take()
+        to = columns.take()
+        lostFirst = columns.take()
+        lostLast = columns.take()
+        detail = columns.take()
+        tail = TailColumns(&columns)
+        detail.put(0, at: 0)
+    }
+
+    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
+        head.source.fill(rows, with: packet.source)
+        tail.packet.fill(rows, packet)
+    }
+}
+
+struct BarColumns: RowColumns {
+    static let kind = ColumnKind.bars
+
+    let openTime: Column<Int64>
+    let closeTime: Column<Int64>
+    let symbol: Column<Int32>
+    let source: Column<Int32>
+    let series: Column<Int32>
+    let number: Column<Int64>
+    let prices: Prices
+    let sums: Sums
+    let flags: Column<UInt8>
+    let reason: Column<Int32>
+    let generation: Column<UInt32>
+    let lateness: Column<Int64>
+    let packet: PacketColumns
+
+    struct Prices {
+        let open: Column<Int64>
+        let high: Column<Int64>
+        let low: Column<Int64>
+        let close: Column<Int64>
+        let vwap: Column<Int64>
+
+        init(_ columns: inout ColumnCursor) {
+            open = columns.take()
+            high = columns.take()
+            low = columns.take()
+            close = columns.take()
+            vwap = columns.take()
+        }
+    }
+
+    struct Sums {
+        let volume: Column<Int128>
+        let notional: Column<Int128>
+        let trades: Column<UInt64>
+        let condition: Column<UInt32>
+        let oddLot: Column<UInt32>
+        let filter: Column<UInt32>
+        let undefined: Column<UInt32>
+
+        init(_ columns: inout ColumnCursor) {
+            volume = columns.take()
+            notional = columns.take()
+            trades = columns.take()
+            condition = columns.take()
+            oddLot = columns.take()
+            filter = columns.take()
+            undefined = columns.take()
+        }
+    }
+
+    init(_ columns: inout ColumnCursor) {
+        openTime = columns.take()
+        closeTime = columns.take()
+        symbol = columns.take()
+        source = columns.take()
+        series = columns.take()
+        number = columns.take()
+        prices = Prices(&columns)
+        sums = Sums(&columns)
+        flags = columns.take()
+        reason = columns.take()
+        generation = columns.take()
+        lateness = columns.take()
+        packet = PacketColumns(&columns)
+    }
+
+    func fill(_ rows: Range<Int>, _ values: PacketValues) { packet.fill(rows, values) }
+
+    func put(_ bar: Bar, ordinal: UInt64, at row: Int) {
+        openTime.put(bar.openTime.nanoseconds, at: row)
+        closeTime.put(bar.closeTime.nanoseconds, at: row)
+        number.put(bar.number, at: row)
+        prices.open.put(bar.open.raw, at: row)
+        prices.high.put(bar.high.raw, at: row)
+        prices.low.put(bar.low.raw, at: row)
+        prices.close.put(bar.close.raw, at: row)
+        prices.vwap.put(bar.vwap.raw, at: row)
+        sums.volume.put(bar.volume, at: row)
+        sums.notional.put(bar.notional, at: row)
+        sums.trades.put(bar.trades, at: row)
+        sums.condition.put(bar.excluded.condition, at: row)
+        sums.oddLot.put(bar.excluded.oddLot, at: row)
+        sums.filter.put(bar.excluded.filter, at: row)
+        sums.undefined.put(bar.excluded.undefined, at: row)
+        flags.put(bar.flags.rawValue, at: row)
+        generation.put(bar.generation, at: row)
+        packet.ordinal.put(Int64(bitPattern: ordinal), at: row)
+    }
+}

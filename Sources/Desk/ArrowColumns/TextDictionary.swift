@@ -1,0 +1,167 @@
+internal import MarketModel
+
+/// Texts that rows name by an index. An index keeps its meaning as long as the dictionary lives.
+struct TextDictionary {
+    /// The most texts, and the most bytes of all of them. Beyond, `isOverLimit` becomes true.
+    static let textsMax = 1 << 20
+    static let bytesMax = 64 << 20
+
+    private var indexes: [[UInt8]: Int32] = [:]
+    private var ends: [Int32] = []
+    private var bytes: [UInt8] = []
+    /// The texts as batches got them; `nil` when one was added since.
+    private var page: TextPage?
+    private(set) var isOverLimit = false
+
+    var count: Int { ends.count }
+
+    mutating func index(of text: String) -> Int32 {
+        let key = Array(text.utf8)
+        if let index = indexes[key] { return index }
+        guard ends.count < Self.textsMax, bytes.count + key.count <= Self.bytesMax else {
+            isOverLimit = true
+            return 0
+        }
+        let index = Int32(ends.count)
+        indexes[key] = index
+        bytes += key
+        ends.append(Int32(bytes.count))
+        page = nil
+        return index
+    }
+
+    /// Returns the texts of now.
+    mutating func snapshot() -> TextPage {
+        if let page { return page }
+        // Rows without a text have an index, too, so there is always one to point at.
+        let page = TextPage(ends: ends.isEmpty ? [0] : ends, bytes: bytes)
+        self.page = page
+        return page
+    }
+}
+
+/// Texts as Arrow has them: where each one begins, and their bytes.
+///
+/// Safety: nothing changes after `init`, and the memory lives as long as the page.
+@safe
+package final class TextPage: @unchecked Sendable {
+    package let count: Int
+    private let offsets: UnsafeMutableBufferPointer<Int32>
+    private let bytes: UnsafeMutableBufferPointer<UInt8>
+
+    init(ends: [Int32], bytes: [UInt8]) {
+        count = ends.count
+        unsafe offsets = .allocate(capacity: ends.count + 1)
+        _ = unsafe offsets.initialize(from: [0] + ends)
+        // Also an empty one needs an address.
+        unsafe self.bytes = .allocate(capacity: bytes.count + 1)
+        _ = unsafe self.bytes.initialize(from: bytes + [0])
+    }
+
+    deinit {
+        unsafe offsets.deallocate()
+        unsafe bytes.deallocate()
+    }
+
+    /// The addresses of the offsets and of the bytes, valid as long as the page.
+    package var buffers: (offsets: UnsafeRawPointer?, bytes: UnsafeRawPointer?) {
+        unsafe (UnsafeRawPointer(offsets.baseAddress), UnsafeRawPointer(bytes.baseAddress))
+    }
+}
+
+/// Texts of up to eight characters, found by their words.
+struct ShortTexts {
+    private struct Slot {
+        var word: UInt64 = 0
+        var index: Int32 = -1
+    }
+
+    private(set) var texts = TextDictionary()
+    private var slots = [Slot](repeating: Slot(), count: 64)
+    private var used = 0
+    private var last = Slot()
+
+    @inline(__always)
+    mutating func index(of text: ShortText) -> Int32 {
+        if text.raw == last.word, last.index >= 0 { return last.index }
+        let slot = slots[Self.home(text.raw) & (slots.count &- 1)]
+        last = slot.word == text.raw && slot.index >= 0 ? slot : find(text)
+        return last.index
+    }
+
+    mutating func snapshot() -> TextPage { texts.snapshot() }
+
+    @inline(__always)
+    private static func home(_ word: UInt64) -> Int {
+        Int(truncatingIfNeeded: (word ^ word >> 29) &* 0x9e37_79b9_7f4a_7c15 >> 32)
+    }
+
+    @inline(never)
+    private mutating func find(_ text: ShortText) -> Slot {
+        var place = Self.home(text.raw) & (slots.count - 1)
+        while slots[place].index >= 0 {
+            if slots[place].word == text.raw { return slots[place] }
+            place = (place + 1) & (slots.count - 1)
+        }
+        let slot = Slot(word: text.raw, index: texts.index(of: text.text))
+        // Beyond the limit the packet is refused, and nothing is remembered. Several words may
+        // have the same text.
+        guard !texts.isOverLimit, used < TextDictionary.textsMax else { return slot }
+        slots[place] = slot
+        used += 1
+        if used * 2 > slots.count { grow() }
+        return slot
+    }
+
+    private mutating func grow() {
+        let old = slots
+        slots = [Slot](repeating: Slot(), count: old.count * 2)
+        for slot in old where slot.index >= 0 {
+            var place = Self.home(slot.word) & (slots.count - 1)
+            while slots[place].index >= 0 { place = (place + 1) & (slots.count - 1) }
+            slots[place] = slot
+        }
+    }
+}
+
+/// Texts that are found by a value, of which only few are different.
+struct KeyedTexts<Key: Hashable> {
+    private(set) var texts = TextDictionary()
+    private var indexes: [Key: Int32] = [:]
+    private var last: (key: Key, index: Int32)?
+
+    mutating func index(of key: Key, _ text: (Key) -> String) -> Int32 {
+        if let last, last.key == key { return last.index }
+        let index: Int32
+        if let known = indexes[key] {
+            index = known
+        } else {
+            index = texts.index(of: text(key))
+            // Several keys may have the same text.
+            guard !texts.isOverLimit, indexes.count < TextDictionary.textsMax else { return index }
+            indexes[key] = index
+        }
+        last = (key, index)
+        return index
+    }
+
+    mutating func snapshot() -> TextPage { texts.snapshot() }
+}
+
+/// The names of the numbers of an enumeration.
+struct EnumerationTexts<Kind: RawRepresentable> where Kind.RawValue == UInt8 {
+    private var texts = TextDictionary()
+    private var indexes = [Int32](repeating: -1, count: 256)
+
+    mutating func index(of raw: UInt8) -> Int32 {
+        if indexes[Int(raw)] < 0 {
+            indexes[Int(raw)] = texts.index(of: EnumerationName.of(Kind.self, raw))
+        }
+        return indexes[Int(raw)]
+    }
+
+    /// Returns the index of a text that is no number's.
+    mutating func index(of text: String) -> Int32 { texts.index(of: text) }
+
+    mutating func snapshot() -> TextPage { texts.snapshot() }
+}

@@ -1,0 +1,206 @@
+internal import Glibc
+internal import MarketModel
+internal import Primitives
+package import TapeCodec
+
+/// Reads a recording and trusts nothing in it: a cut or a changed byte is an error with its offset.
+/// Memory: one packet and what is read ahead of it.
+package final class RecordingFile: RecordedTape {
+    /// The bytes of one read. They fit into a processor's cache, where the packets are then read.
+    private static let readBytes = 256 * 1024
+
+    package let path: String
+    package private(set) var about: RecordingInfo
+    /// The numbers of packets and ticks that were read.
+    package private(set) var packets: UInt64 = 0
+    package private(set) var ticks: UInt64 = 0
+    package private(set) var missing = MissingTicks()
+    private let descriptor: Int32
+    private var isOpen = true
+    /// The checksum of everything that was read (`RecordingFormat`).
+    private var chain: UInt64 = 0
+    /// Whether the end was read, and is right.
+    package private(set) var hasEnded = false
+    private var buffer = [UInt8](repeating: 0, count: 2 * readBytes)
+    /// The bytes of the buffer that hold the file from `offset` on.
+    private var unread = 0..<0
+    /// The offset in the file of the next byte.
+    package private(set) var offset = 0
+
+    package init(_ path: String) throws(RecordingError) {
+        self.path = path
+        let opened = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard opened >= 0 else { throw RecordingError(path, FormatProblem(0, code: errno)) }
+        descriptor = opened
+        about = RecordingInfo(
+            namespace: "", partitions: 1, source: .manual, from: .undefined, to: .undefined,
+            created: .undefined)
+        try readHeader()
+    }
+
+    deinit { close() }
+
+    package func close() {
+        if isOpen { Glibc.close(descriptor) }
+        isOpen = false
+    }
+
+    /// Reads a recording to its end, which proves its numbers of packets and ticks.
+    package static func check(
+        _ path: String, isStopped: () -> Bool = { false }
+    ) throws(RecordingError) -> (info: RecordingInfo, packets: UInt64, ticks: UInt64) {
+        let file = try RecordingFile(path)
+        while try file.step() {
+            if isStopped() { break }
+        }
+        return (file.about, file.packets, file.ticks)
+    }
+
+    /// Returns the next packet; `nil`: the recording has ended, and was complete.
+    package func next() throws -> RecordedPacket? {
+        try withNext { header, bytes in RecordedPacket(header, bytes.array) }
+    }
+
+    /// Reads and checks the next packet. Returns false at the end, when everything was right.
+    package func step() throws(RecordingError) -> Bool { try withNext { _, _ in () } != nil }
+
+    /// Reads and checks the next packet, and calls `body` with it, without a copy. Returns `nil`
+    /// when the recording has ended, and was complete. `body` must not use the file.
+    package func withNext<Result>(
+        _ body: (PacketHeader, RawSpan) -> Result
+    ) throws(RecordingError) -> Result? {
+        guard !hasEnded else { return nil }
+        do throws(FormatProblem) {
+            guard let (header, place) = try nextFrame() else { return nil }
+            return buffer.withRawSpan { body(header, $0.extracting(place)) }
+        } catch {
+            throw RecordingError(path, error)
+        }
+    }
+
+    private func readHeader() throws(RecordingError) {
+        do throws(FormatProblem) {
+            let length = try RecordingFormat.headerLength(Array(buffer[try peek(16)]))
+            (about, chain) = try RecordingFormat.info(Array(buffer[try peek(length)]))
+            skip(length)
+        } catch {
+            throw RecordingError(path, error)
+        }
+    }
+
+    /// Reads the next frame, or the end. Returns the packet's place in the buffer.
+    private func nextFrame() throws(FormatProblem) -> (PacketHeader, Range<Int>)? {
+        let start = try peek(RecordingFormat.frameHeadBytes).lowerBound
+        let (length, expected) = buffer.withRawSpan {
+            (Int($0.uint32(at: start)), $0.uint64(at: start + 4))
+        }
+        guard length > 0 else {
+            try readEnd()
+            return nil
+        }
+        guard length <= PacketLimits.bytesMax else {
+            throw FormatProblem(offset, "a packet of \(length) bytes makes no sense")
+        }
+        let frame = try peek(RecordingFormat.frameHeadBytes + length)
+        let place = frame.dropFirst(RecordingFormat.frameHeadBytes)
+        let header = try check(place, chained: expected)
+        skip(frame.count)
+        packets += 1
+        missing.took(header, isInRange: true)
+        ticks += header.kind == .ticks ? UInt64(header.tickCount) : 0
+        return (header, place)
+    }
+
+    /// Checks a packet of the buffer, whose chain has to be `expected`.
+    private func check(
+        _ place: Range<Int>, chained expected: UInt64
+    ) throws(FormatProblem) -> PacketHeader {
+        let present = buffer.withRawSpan {
+            Checksum.chained($0.extracting(place), after: chain)
+        }
+        guard present == expected else { throw FormatProblem(offset, "the packet is damaged") }
+        let header: PacketHeader
+        do throws(PacketError) {
+            header = try buffer.withRawSpan { bytes throws(PacketError) in
+                try PacketReader.validate(bytes.extracting(place))
+            }
+        } catch {
+            throw FormatProblem(
+                offset + RecordingFormat.frameHeadBytes + error.offset, "no packet: \(error)")
+        }
+        guard header.source == about.source, header.kind != .bars,
+            header.partition.number < about.partitions
+        else { throw FormatProblem(offset, "the packet is not of this recording") }
+        chain = present
+        return header
+    }
+
+    /// Reads the end, which states the numbers of packets and ticks.
+    private func readEnd() throws(FormatProblem) {
+        let end = try peek(RecordingFormat.endBytes)
+        let isRight = buffer.withRawSpan { bytes in
+            let end = bytes.extracting(end)
+            let expected = Checksum.chained(end.extracting(4..<20), after: chain)
+            return (end.uint64(at: 4), end.uint64(at: 12), end.uint64(at: 20))
+                == (packets, ticks, expected)
+        }
+        guard isRight else {
+            throw FormatProblem(offset, "its end does not fit what stands before it")
+        }
+        skip(RecordingFormat.endBytes)
+        guard try fill(1) == 0 else { throw FormatProblem(offset, "there is more behind its end") }
+        hasEnded = true
+    }
+
+    // MARK: bytes
+
+    /// Returns the place in the buffer of the next bytes of the file, exactly `count`. It is valid
+    /// until the next call.
+    private func peek(_ count: Int) throws(FormatProblem) -> Range<Int> {
+        let found = try fill(count)
+        guard found >= count else {
+            throw FormatProblem(
+                offset + found, "it is cut off here: it was not written to its end")
+        }
+        return unread.prefix(count)
+    }
+
+    /// Goes on to the bytes after these.
+    private func skip(_ count: Int) {
+        unread = unread.dropFirst(count)
+        offset += count
+    }
+
+    /// Fills the buffer. Returns how many bytes are there: at least `count` if the file has them.
+    private func fill(_ count: Int) throws(FormatProblem) -> Int {
+        guard unread.count < count else { return unread.count }
+        makeRoom(for: count)
+        while unread.count < count {
+            let end = unread.upperBound
+            let found = unsafe buffer.withUnsafeMutableBytes { bytes in
+                unsafe read(
+                    descriptor, bytes.baseAddress?.advanced(by: end),
+                    min(bytes.count - end, Self.readBytes))
+            }
+            if found < 0, errno == EINTR { continue }
+            guard found >= 0 else { throw FormatProblem(offset, code: errno) }
+            if found == 0 { break }
+            unread = unread.lowerBound..<end + found
+        }
+        return unread.count
+    }
+
+    /// Moves what is unread to the buffer's front, so that `count` bytes and a read fit after it.
+    private func makeRoom(for count: Int) {
+        let kept = unread.count
+        unsafe buffer.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            unsafe base.copyMemory(from: base + unread.lowerBound, byteCount: kept)
+        }
+        unread = 0..<kept
+        let needed = count + Self.readBytes
+        if buffer.count < needed {
+            buffer += [UInt8](repeating: 0, count: needed - buffer.count)
+        }
+    }
+}

@@ -1,0 +1,289 @@
+import ArrowColumns
+import MarketModel
+import Primitives
+import TapeCodec
+import Testing
+
+@Suite("Columns of packets")
+struct ColumnDecoderTests {
+    private let feed = SourceName("feed") ?? .manual
+
+    private func feedAll(
+        _ packets: [[UInt8]], _ decoder: inout ColumnDecoder, knownAt: Timestamp = .undefined
+    ) throws {
+        for (number, bytes) in packets.enumerated() {
+            let origin = PacketOrigin(sequence: UInt64(number) + 1, knownAt: knownAt)
+            try bytes.withRawSpan { try decoder.feed($0, origin) }
+        }
+    }
+
+    /// Returns the trades that wait.
+    private func taken(_ decoder: inout ColumnDecoder) throws -> ColumnBatch {
+        let batch = decoder.batch(of: .trades)
+        return try #require(batch)
+    }
+
+    private func failure(_ bytes: [UInt8], _ decoder: inout ColumnDecoder) -> DecodeError? {
+        do throws(DecodeError) {
+            try bytes.withRawSpan { span throws(DecodeError) in
+                try decoder.feed(span, PacketOrigin(sequence: 77))
+            }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test("every value of every record is in its column", arguments: [PacketKind.ticks, .bars])
+    func values(kind: PacketKind) throws {
+        let source = kind == .bars ? SourceName.operator : feed
+        let knownAt = Timestamp(nanoseconds: 5_000)
+        for seed in 1...20 {
+            var tape = RandomTape(seed: UInt64(seed), kind: kind, source: source)
+            let packets = (0..<10).map { _ in tape.packet() }
+            var expected = ExpectedRows()
+            for packet in packets { try expected.take(packet, knownAt: knownAt) }
+            var decoder = ColumnDecoder(Set(ColumnKind.allCases))
+            try feedAll(packets, &decoder, knownAt: knownAt)
+            for kind in ColumnKind.allCases {
+                let rows = decoder.batch(of: kind)?.readRows ?? []
+                #expect(rows == expected.rows[kind] ?? [], "seed \(seed), \(kind)")
+                let rest = decoder.batch(of: kind)
+                #expect(rest == nil)
+            }
+        }
+    }
+
+    @Test("a batch is bounded, and what does not fit is refused whole and taken later")
+    func bounded() throws {
+        var tape = RandomTape(seed: 1, source: feed)
+        var decoder = ColumnDecoder([.trades])
+        var ordinals: [String] = []
+        for _ in 0..<200 {
+            let packet = tape.packet(trades: 700)
+            if let error = failure(packet, &decoder) {
+                #expect(error.reason == .full)
+                let batch = try taken(&decoder)
+                #expect(batch.rows <= BatchLimits.rowsMax && batch.rows > BatchLimits.rowsMax - 700)
+                ordinals += batch.readRows.compactMap { $0["ordinal"] }
+                #expect(failure(packet, &decoder) == nil)
+            }
+        }
+        ordinals += decoder.batch(of: .trades)?.readRows.compactMap { $0["ordinal"] } ?? []
+        #expect(ordinals == (1...140_000).map { "\($0)" })
+        #expect(decoder.rowsTaken(of: .trades) == 140_000)
+    }
+
+    @Test("a hole names source, partition and ordinals, again and again, until it is allowed")
+    func hole() throws {
+        var tape = RandomTape(seed: 2, source: feed)
+        var decoder = ColumnDecoder([.trades])
+        try feedAll([tape.packet(trades: 4)], &decoder)
+        tape.skip(10)
+        let next = tape.packet(trades: 2)
+        for _ in 0..<2 {
+            let error = try #require(failure(next, &decoder))
+            #expect(error.reason == .hole && error.from == 5 && error.to == 14)
+            #expect(error.source == feed && error.partition == Partition(3) && error.sequence == 77)
+            #expect(decoder.rows(of: .trades) == 4)
+        }
+        try decoder.expect(15, of: LaneKey(.ticks, feed, Partition(3)))
+        #expect(failure(next, &decoder) == nil)
+        #expect(decoder.rows(of: .trades) == 6)
+    }
+
+    @Test("marked holes are in the provenance")
+    func markedHole() throws {
+        var tape = RandomTape(seed: 2, source: feed)
+        var decoder = ColumnDecoder([.quotes], RowSelection(marksHoles: true))
+        let first = tape.packet(trades: 4)
+        tape.skip(10)
+        try feedAll([first, tape.packet(trades: 2)], &decoder)
+        let lane = try #require(decoder.lanes.first)
+        #expect(lane.missing == 10 && lane.holes == [5...14])
+        #expect(lane.first == 1 && lane.last == 16 && lane.packets == 2)
+        #expect(lane.epochs == 7...7 && lane.sequences == (1, 2))
+        let json = decoder.provenance(isComplete: true, interface: 1)
+        #expect(json.contains(#""missing":10,"holes":[[5,14]]"#) && json.contains(#""quotes":0"#))
+    }
+
+    @Test("the same packets have the same checksum, and others have another one")
+    func checksum() throws {
+        func checksum(seed: UInt64) throws -> UInt64 {
+            var tape = RandomTape(seed: seed, source: feed)
+            var decoder = ColumnDecoder([.trades])
+            try feedAll((0..<5).map { _ in tape.packet() }, &decoder)
+            return try #require(decoder.lanes.first).checksum
+        }
+        #expect(try checksum(seed: 5) == checksum(seed: 5))
+        #expect(try checksum(seed: 5) != checksum(seed: 6))
+    }
+
+    @Test("a packet that comes twice is refused, and the one from which a caller goes on is cut")
+    func order() throws {
+        var tape = RandomTape(seed: 3, source: feed)
+        let (first, second) = (tape.packet(trades: 4), tape.packet(trades: 4))
+        var decoder = ColumnDecoder([.trades])
+        try decoder.expect(7, of: LaneKey(.ticks, feed, Partition(3)))
+        try feedAll([first, second], &decoder)
+        let rows = try taken(&decoder).readRows
+        #expect(rows.compactMap { $0["ordinal"] } == ["7", "8"])
+        #expect(decoder.lanes.first?.first == 7 && decoder.lanes.first?.last == 8)
+        let error = try #require(failure(second, &decoder))
+        #expect(error.reason == .order && error.from == 9 && error.to == 5)
+    }
+
+    @Test("a selection is one of symbols, times, sources and partitions")
+    func selection() throws {
+        var tape = RandomTape(seed: 4, source: feed)
+        let packets = (0..<20).map { _ in tape.packet() }
+        var expected = ExpectedRows()
+        for packet in packets { try expected.take(packet) }
+        let all = expected.rows[.trades] ?? []
+        func rows(_ selection: RowSelection) throws -> [Row] {
+            var decoder = ColumnDecoder([.trades], selection)
+            try feedAll(packets, &decoder)
+            return decoder.batch(of: .trades)?.readRows ?? []
+        }
+        let apple = try #require(Symbol("AAPL"))
+        let (from, to) = (1_700_000_000_000_300_000, 1_700_000_000_000_700_000)
+        let ofApple = try rows(RowSelection(symbols: [apple]))
+        #expect(ofApple == all.filter { $0["symbol"] == "AAPL" } && !ofApple.isEmpty)
+        let inTime = try rows(RowSelection(from: Int64(from), to: Int64(to)))
+        #expect(
+            inTime
+                == all.filter {
+                    $0["event_time"].flatMap { Int($0) }.map { $0 >= from && $0 < to } == true
+                })
+        #expect(!inTime.isEmpty && inTime.count < all.count)
+        #expect(try rows(RowSelection(sources: [feed])) == all)
+        #expect(try rows(RowSelection(sources: [.manual])).isEmpty)
+        var elsewhere = RowSelection(symbols: [apple])
+        elsewhere.narrow(toPartitionsOf: 16)
+        #expect(elsewhere.partitions == [Partition(of: apple, count: 16)])
+        elsewhere.partitions = [Partition(4)]
+        #expect(try rows(elsewhere).isEmpty)
+    }
+
+    @Test("the sources of bars are those of their ticks")
+    func sourcesOfBars() throws {
+        var tape = RandomTape(seed: 4, kind: .bars, source: .operator)
+        let packets = (0..<20).map { _ in tape.packet() }
+        var decoder = ColumnDecoder(
+            [.bars], RowSelection(sources: [try #require(SourceName("feed-1"))]))
+        try feedAll(packets, &decoder)
+        let rows = decoder.batch(of: .bars)?.readRows ?? []
+        #expect(Set(rows.map { $0["symbol"] }).subtracting([nil]) == ["BRK.B"])
+    }
+
+    @Test("a text keeps its index in all batches")
+    func dictionary() throws {
+        var tape = RandomTape(seed: 6, source: feed)
+        var decoder = ColumnDecoder([.trades])
+        var before: [String] = []
+        let symbol = try #require(ColumnKind.trades.columns.firstIndex { $0.name == "symbol" })
+        for _ in 0..<30 {
+            try feedAll([tape.packet(trades: 3)], &decoder)
+            let batch = try taken(&decoder)
+            let texts = try #require(batch.texts(of: symbol)).texts
+            #expect(texts.starts(with: before))
+            before = texts.isEmpty || texts == [""] ? before : texts
+        }
+        #expect(Set(before) == Set(RandomTape.symbols))
+    }
+
+    @Test("what a packet does not define, and sums beyond a decimal, are damage with a place")
+    func damage() throws {
+        let origin = PacketOrigin(sequence: 9, place: 1_000)
+        var builder = PacketBuilder(kind: .bars, partition: Partition(0), source: .operator)
+        let series = builder.register(
+            SeriesDefinition(name: try #require(SeriesName("1m")), widthNanoseconds: 60))
+        let symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("A")), provider: "", since: .undefined, source: feed))
+        var bar = Bar(symbol: symbol, series: series, openTime: .undefined, closeTime: .undefined)
+        bar.volume = 100_000_000_000_000_000_000_000_000_000_000_000_000
+        let isIn = builder.append(bar)
+        #expect(isIn)
+        var bytes = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: .undefined)
+        ).withBytes { $0.array }
+        let start = bytes.count - WireFormat.Block.bar
+        for (place, value) in [(-1, UInt8(0)), (start, 9), (start + 4, 9)] {
+            if place >= 0 { bytes[place] = value }
+            bytes.repair()
+            var decoder = ColumnDecoder([.bars])
+            let error = #expect(throws: DecodeError.self) {
+                try bytes.withRawSpan { try decoder.feed($0, origin) }
+            }
+            #expect(error?.reason == .damaged && error?.offset == 1_000 + start - 8)
+            #expect(error?.source == .operator && error?.sequence == 9)
+            #expect(decoder.lanes.isEmpty)
+        }
+    }
+
+    @Test("a packet that is not that of its subject is refused")
+    func subject() throws {
+        var tape = RandomTape(seed: 1, source: feed)
+        let packet = tape.packet()
+        var decoder = ColumnDecoder([.trades])
+        for subject in ["md.ticks.4.feed", "md.ticks.3.other", "md.bars.3", "md.ticks.3", "", "x"] {
+            let error = #expect(throws: DecodeError.self) {
+                try packet.withRawSpan { try decoder.feed($0, PacketOrigin(), subject: subject) }
+            }
+            #expect(error?.reason == .damaged)
+        }
+        try packet.withRawSpan {
+            try decoder.feed($0, PacketOrigin(), subject: "md.ticks.3.feed")
+        }
+        #expect(decoder.lanes.count == 1)
+    }
+
+    @Test("mutated packets trap nowhere, and what is refused leaves no row")
+    func fuzz() throws {
+        var random = SeededRandom(seed: 8)
+        var decoder = ColumnDecoder(Set(ColumnKind.allCases), RowSelection(marksHoles: true))
+        var outcomes: [DecodeError.Reason?: Int] = [:]
+        for round in 0..<4_000 {
+            var tape = RandomTape(
+                seed: UInt64(round % 50), kind: round % 2 == 0 ? .ticks : .bars,
+                partition: Int.random(in: 0..<4_000, using: &random), source: feed)
+            var bytes = tape.packet()
+            for _ in 0...Int.random(in: 0..<4, using: &random) {
+                let place = Int.random(in: 16..<bytes.count, using: &random)
+                bytes[place] =
+                    [0, 0xff, 0x7f, 0x80, .random(in: 0...255, using: &random)][
+                        Int.random(in: 0..<5, using: &random)]
+            }
+            if round % 8 == 0 { bytes.removeLast(Int.random(in: 1..<bytes.count, using: &random)) }
+            if round % 5 != 0, bytes.count >= WireFormat.HeaderOffset.end { bytes.repair() }
+            let before = ColumnKind.allCases.map { decoder.rows(of: $0) }
+            let reason = failure(bytes, &decoder)?.reason
+            outcomes[reason, default: 0] += 1
+            if reason != nil {
+                #expect(before == ColumnKind.allCases.map { decoder.rows(of: $0) })
+            }
+            if reason == .full || round % 1_000 == 0 {
+                for kind in ColumnKind.allCases { _ = decoder.batch(of: kind)?.readRows }
+            }
+        }
+        #expect(outcomes[nil, default: 0] > 200 && outcomes[.damaged, default: 0] > 200)
+    }
+}
+
+extension [UInt8] {
+    /// Corrects length and checksum.
+    fileprivate mutating func repair() {
+        func put(_ value: UInt64, _ bytes: Int, at offset: Int) {
+            for index in 0..<bytes {
+                self[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(index * 8))
+            }
+        }
+        put(UInt64(count), 4, at: WireFormat.HeaderOffset.byteCount)
+        let checksum = withRawSpan {
+            Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
+        }
+        put(checksum, 8, at: WireFormat.HeaderOffset.checksum)
+    }
+}

@@ -1,0 +1,287 @@
+import CDecoder
+import Foundation
+import TestSupport
+import Testing
+
+@testable import DecoderLibrary
+
+/// Calls the functions as C does.
+@Suite("The library's functions for C")
+struct CInterfaceTests {
+    private typealias Reader = OpaquePointer
+
+    private func text(_ error: tapeline_error) -> String {
+        unsafe withUnsafeBytes(of: error.text) {
+            unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
+    }
+
+    private func source(_ error: tapeline_error) -> String {
+        unsafe withUnsafeBytes(of: error.source) {
+            unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
+    }
+
+    private func owned(_ pointer: UnsafeMutablePointer<CChar>?) throws -> String {
+        let pointer = try unsafe #require(pointer)
+        defer { unsafe tapelineTextFree(pointer) }
+        return unsafe String(cString: pointer)
+    }
+
+    /// What a stream gave: the lengths of its batches, and the code that ended it.
+    private func drain(_ stream: inout ArrowArrayStream) -> (rows: [Int64], code: Int32) {
+        var rows: [Int64] = []
+        while true {
+            var array = unsafe ArrowArray()
+            let code = unsafe stream.get_next(&stream, &array)
+            guard code == 0, let release = unsafe array.release else { return (rows, code) }
+            unsafe rows.append(array.length)
+            unsafe release(&array)
+            #expect(unsafe array.release == nil && array.private_data == nil)
+        }
+    }
+
+    private func open(
+        _ path: String, _ kind: Int = Int(TAPELINE_TRADES), flags: UInt32 = 0
+    ) throws -> Reader {
+        var error = tapeline_error()
+        var selection = unsafe tapeline_selection()
+        unsafe selection.from = .min
+        unsafe selection.to = .max
+        unsafe selection.flags = flags
+        return try unsafe #require(tapelineReaderOpen(path, Int32(kind), &selection, &error))
+    }
+
+    private func stream(of reader: Reader) throws -> ArrowArrayStream {
+        var stream = unsafe ArrowArrayStream()
+        let code = unsafe tapelineReaderStream(reader, &stream, nil)
+        try #require(code == 0)
+        return unsafe stream
+    }
+
+    @Test("a recording comes in batches: a first one soon, then large ones, all of it")
+    func recording() throws {
+        let fixture = try DecoderFixture()
+        try fixture.record(packets: 100, trades: 1_000)
+        let reader = try unsafe open(fixture.path)
+        var stream = try unsafe stream(of: reader)
+        #expect(unsafe tapelineReaderStream(reader, &stream, nil) == Int32(TAPELINE_INVALID))
+        let (rows, code) = unsafe drain(&stream)
+        #expect(code == 0 && rows.reduce(0, +) == 100_000)
+        #expect(rows.first == 5_000)
+        #expect(rows.allSatisfy { $0 <= 65_536 } && rows.count <= 4)
+        #expect(unsafe tapelineReaderError(reader, nil) == 0)
+        let json = try unsafe owned(tapelineReaderProvenance(reader))
+        #expect(json.contains(#""rows":{"trades":100000},"complete":true"#))
+        #expect(json.contains(#""first":1,"last":100200,"packets":100"#))
+        unsafe stream.release(&stream)
+        unsafe tapelineReaderClose(reader)
+    }
+
+    @Test("a stream and its batches outlive the reader")
+    func lifetimes() throws {
+        let fixture = try DecoderFixture()
+        try fixture.record(packets: 2, trades: 10)
+        let reader = try unsafe open(fixture.path)
+        var stream = try unsafe stream(of: reader)
+        unsafe tapelineReaderClose(reader)
+        var array = unsafe ArrowArray()
+        #expect(unsafe stream.get_next(&stream, &array) == 0)
+        unsafe stream.release(&stream)
+        #expect(unsafe stream.release == nil)
+        // A consumer may keep one column and release the rest.
+        var price = unsafe array.children[5]?.pointee ?? ArrowArray()
+        unsafe array.children[5]?.pointee.release = nil
+        unsafe array.release(&array)
+        let values = unsafe price.buffers[1]?.assumingMemoryBound(to: Int64.self)
+        #expect(unsafe values?[0] == 1_000_000_000 && values?[10] == 13_000_000_000)
+        unsafe price.release(&price)
+    }
+
+    @Test("what the header of a recording says is JSON")
+    func info() throws {
+        let fixture = try DecoderFixture()
+        try fixture.record(packets: 1, trades: 1)
+        let json = try unsafe owned(tapelineRecordingInfo(fixture.path, nil))
+        #expect(
+            json == """
+                {"format":1,"namespace":"md","source":"feed","partitions":4,"present":[1],\
+                "symbols":["AAPL"],"from":null,"to":9000,"created":1}
+                """)
+    }
+
+    @Test("a hole in a recording is an error with its place, after the rows before it")
+    func hole() throws {
+        let fixture = try DecoderFixture()
+        try fixture.record(packets: 3, trades: 10, holes: 5)
+        let reader = try unsafe open(fixture.path)
+        var stream = try unsafe stream(of: reader)
+        let (rows, code) = unsafe drain(&stream)
+        #expect(rows == [10] && code == ENODATA)
+        let message = try unsafe #require(stream.get_last_error(&stream))
+        var error = tapeline_error()
+        #expect(unsafe tapelineReaderError(reader, &error) == Int32(TAPELINE_HOLE))
+        #expect(unsafe String(cString: message) == text(error))
+        #expect(error.code == Int32(TAPELINE_HOLE) && error.from == 13 && error.to == 17)
+        #expect(error.partition == 1 && source(error) == "feed" && error.sequence == 2)
+        // It stays.
+        #expect(unsafe drain(&stream).code == ENODATA)
+        unsafe stream.release(&stream)
+        unsafe tapelineReaderClose(reader)
+        let marked = try unsafe open(fixture.path, flags: UInt32(TAPELINE_MARK_HOLES))
+        var whole = try unsafe self.stream(of: marked)
+        #expect(unsafe drain(&whole).rows == [30])
+        let json = try unsafe owned(tapelineReaderProvenance(marked))
+        #expect(json.contains(#""missing":10,"holes":[[13,17],[30,34]]"#))
+        unsafe whole.release(&whole)
+        unsafe tapelineReaderClose(marked)
+    }
+
+    @Test("a cut, a changed byte and a missing file are errors with their place")
+    func damaged() throws {
+        let fixture = try DecoderFixture()
+        try fixture.record(packets: 3, trades: 10)
+        var count = 0
+        try fixture.changeBytes { bytes in
+            bytes.removeLast(40)
+            count = bytes.count
+        }
+        let reader = try unsafe open(fixture.path)
+        var stream = try unsafe stream(of: reader)
+        let (rows, code) = unsafe drain(&stream)
+        #expect(rows == [20] && code == EINVAL)
+        var error = tapeline_error()
+        #expect(unsafe tapelineReaderError(reader, &error) == Int32(TAPELINE_DAMAGED))
+        #expect(error.offset == Int64(count) && text(error).contains("cut off"))
+        unsafe stream.release(&stream)
+        unsafe tapelineReaderClose(reader)
+        let absent = fixture.folder.file("absent")
+        #expect(unsafe tapelineReaderOpen(absent, Int32(TAPELINE_TRADES), nil, &error) == nil)
+        #expect(error.code == Int32(TAPELINE_IO) && text(error).contains(absent))
+        try fixture.changeBytes { $0[20] ^= 1 }
+        #expect(unsafe tapelineRecordingInfo(fixture.path, &error) == nil)
+        #expect(error.code == Int32(TAPELINE_DAMAGED))
+    }
+
+    @Test("packets are fed, and their rows are taken")
+    func packets() throws {
+        let fixture = try DecoderFixture()
+        let kinds = UInt32(1) << UInt32(TAPELINE_TRADES) | 1 << UInt32(TAPELINE_GAPS)
+        let decoder = try unsafe #require(tapelineDecoderNew(kinds, nil, nil))
+        var error = tapeline_error()
+        var message = unsafe tapeline_message()
+        unsafe message.sequence = 12
+        unsafe message.stream_time = 99
+        let packet = try fixture.packet(5, trades: 20)
+        #expect(unsafe tapelineDecoderExpect(decoder, "feed", 1, 5, &error) == 0)
+        unsafe "md.ticks.1.feed".withCString { subject in
+            unsafe message.subject = subject
+            let code = unsafe tapelineDecoderFeed(decoder, packet, packet.count, &message, &error)
+            #expect(code == 0, "\(text(error))")
+        }
+        #expect(unsafe tapelineDecoderRows(decoder, Int32(TAPELINE_TRADES)) == 20)
+        #expect(unsafe tapelineDecoderRows(decoder, Int32(TAPELINE_GAPS)) == 1)
+        #expect(unsafe tapelineDecoderRows(decoder, Int32(TAPELINE_QUOTES)) == -1)
+        var array = unsafe ArrowArray()
+        for kind in [Int32(TAPELINE_TRADES), Int32(TAPELINE_GAPS)] {
+            #expect(unsafe tapelineDecoderTake(decoder, kind, &array, &error) == 0)
+            unsafe array.release(&array)
+            #expect(unsafe tapelineDecoderTake(decoder, kind, &array, &error) == 0)
+            #expect(unsafe array.release == nil)
+        }
+        let code = unsafe tapelineDecoderFeed(decoder, packet, packet.count, nil, &error)
+        #expect(code == Int32(TAPELINE_ORDER) && error.from == 27 && error.to == 5)
+        let json = try unsafe owned(tapelineDecoderProvenance(decoder))
+        #expect(json.contains(#""sequences":[12,12]"#) && json.contains(#""complete":false"#))
+        unsafe tapelineDecoderFree(decoder)
+    }
+
+    @Test("arguments that make no sense are codes, and end nothing")
+    func arguments() throws {
+        let invalid = Int32(TAPELINE_INVALID)
+        let trades = Int32(TAPELINE_TRADES)
+        var error = tapeline_error()
+        var array = unsafe ArrowArray()
+        #expect(tapelineInterface() == UInt32(TAPELINE_DECODER_INTERFACE))
+        tapelineTextFree(nil)
+        tapelineReaderClose(nil)
+        tapelineDecoderFree(nil)
+        #expect(unsafe tapelineSchema(9, &array, &error) == invalid)
+        #expect(text(error) == "there is no kind 9" && error.offset == -1 && error.partition == -1)
+        #expect(tapelineSchema(1, nil, nil) == invalid)
+        #expect(unsafe tapelineReaderOpen(nil, trades, nil, &error) == nil)
+        #expect(unsafe tapelineReaderOpen("x", Int32(TAPELINE_BARS), nil, &error) == nil)
+        #expect(unsafe tapelineReaderStream(nil, nil, &error) == invalid)
+        #expect(tapelineReaderError(nil, nil) == invalid)
+        #expect(unsafe tapelineReaderProvenance(nil) == nil)
+        #expect(unsafe tapelineRecordingInfo(nil, nil) == nil)
+        for kinds in [UInt32(0), 1, 1 << 6, .max] {
+            #expect(unsafe tapelineDecoderNew(kinds, nil, &error) == nil)
+            #expect(error.code == invalid)
+        }
+        let decoder = try unsafe #require(tapelineDecoderNew(2, nil, nil))
+        #expect(unsafe tapelineDecoderFeed(decoder, nil, 5, nil, &error) == invalid)
+        #expect(unsafe tapelineDecoderFeed(decoder, [1, 2], 2, nil, &error) != 0)
+        #expect(error.code == Int32(TAPELINE_DAMAGED))
+        #expect(unsafe tapelineDecoderFeed(nil, [1, 2], 2, nil, &error) == invalid)
+        #expect(unsafe tapelineDecoderExpect(decoder, "UP", 0, 1, &error) == invalid)
+        #expect(unsafe tapelineDecoderExpect(decoder, "up", -1, 1, &error) == invalid)
+        #expect(unsafe tapelineDecoderExpect(decoder, "up", 0, 0, &error) == invalid)
+        #expect(unsafe tapelineDecoderTake(decoder, 2, &array, &error) == invalid)
+        #expect(
+            unsafe tapelineDecoderRows(nil, trades) == -1 && tapelineDecoderRows(decoder, 77) == -1)
+        unsafe tapelineDecoderFree(decoder)
+    }
+
+    @Test("a selection names symbols and sources that can be")
+    func selection() throws {
+        var error = tapeline_error()
+        func code(_ symbol: [CChar], _ source: [CChar], flags: UInt32 = 0) -> Int32 {
+            unsafe symbol.withUnsafeBufferPointer { symbol in
+                unsafe source.withUnsafeBufferPointer { source in
+                    var symbols = unsafe [symbol.baseAddress]
+                    var sources = unsafe [source.baseAddress]
+                    return unsafe symbols.withUnsafeMutableBufferPointer { symbols in
+                        unsafe sources.withUnsafeMutableBufferPointer { sources in
+                            var selection = unsafe tapeline_selection()
+                            unsafe selection.symbols = UnsafePointer(symbols.baseAddress)
+                            unsafe selection.symbol_count = 1
+                            unsafe selection.sources = UnsafePointer(sources.baseAddress)
+                            unsafe selection.source_count = 1
+                            unsafe selection.flags = flags
+                            let decoder = unsafe tapelineDecoderNew(2, &selection, &error)
+                            unsafe tapelineDecoderFree(decoder)
+                            return error.code
+                        }
+                    }
+                }
+            }
+        }
+        let (apple, feed) = (Array("AAPL".utf8CString), Array("feed".utf8CString))
+        #expect(code(apple, feed) == 0, "\(text(error))")
+        #expect(code(apple, feed, flags: 1) == 0)
+        #expect(code(apple, feed, flags: 2) == Int32(TAPELINE_INVALID))
+        #expect(code([-1, 0], feed) == Int32(TAPELINE_INVALID))
+        #expect(text(error) == "a symbol is not UTF-8")
+        #expect(code([0], feed) == Int32(TAPELINE_INVALID))
+        #expect(code(apple, Array("Feed".utf8CString)) == Int32(TAPELINE_INVALID))
+        #expect(text(error).contains("'Feed' is no source"))
+    }
+
+    @Test("the header declares what is exported, and nothing else")
+    func header() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        func names(_ path: String, _ pattern: String) throws -> Set<String> {
+            let text = try String(
+                contentsOf: root.appendingPathComponent(path), encoding: .utf8)
+            return Set(
+                try text.matches(of: Regex<(Substring, Substring)>(pattern)).map { String($0.1) })
+        }
+        let declared = try names(
+            "Sources/C/CDecoder/tapeline_decoder.h", #"(?m)^[a-z].*?\b(tapeline_[a-z_]+)\("#)
+        let exported = try names(
+            "Sources/Desk/DecoderLibrary/Exports.swift", #"@_cdecl\("([a-z_]+)"\)"#)
+        #expect(declared == exported && exported.count == 16)
+    }
+}

@@ -11,13 +11,9 @@
 -- A writer of an earlier release cannot write bars any more: it is refused (column "known_at" does not
 -- exist), and the tape keeps its rows until a writer of this release takes over.
 --
--- Locks: columns and triggers need the tables of bars for a moment. The migration waits for them at
--- most half a second at a time, so no session queues after it for longer.
-
-ALTER TABLE sink_positions ADD COLUMN tape_time_ns bigint;
-
-COMMENT ON COLUMN sink_positions.tape_time_ns IS
-    'the highest time at which the tape took a packet up to the position; NULL: not known';
+-- Locks: columns and triggers need the tables of bars, and then the positions, for a moment, in the
+-- order in which the writers lock them. The migration waits for each at most half a second at a time,
+-- so no session queues after it for longer.
 
 -- They return one more column, and are made again by 10_positions.sql.
 DROP FUNCTION IF EXISTS claim_positions(text, jsonb, text);
@@ -108,15 +104,20 @@ BEGIN
                     WHEN (new.revision > old.revision) EXECUTE FUNCTION keep_bar_version()',
                     name_of);
             END LOOP;
+            LOCK TABLE sink_positions IN ACCESS EXCLUSIVE MODE;
+            ALTER TABLE sink_positions ADD COLUMN tape_time_ns bigint;
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
             IF n = 120 THEN
-                RAISE EXCEPTION 'the tables bars_short and bars_long are in use all the time'
+                RAISE EXCEPTION
+                    'the tables bars_short, bars_long and sink_positions are in use all the time'
                     USING ERRCODE = '55P03', HINT = 'End long queries, and migrate again.';
             END IF;
             PERFORM pg_sleep(0.5);
         END;
     END LOOP;
+    COMMENT ON COLUMN sink_positions.tape_time_ns IS
+        'the highest time at which the tape took a packet up to the position; NULL: not known';
     FOREACH name_of IN ARRAY ARRAY['bars_short', 'bars_long', 'bar_versions'] LOOP
         EXECUTE format('COMMENT ON COLUMN %I.sent_at IS
             ''when the operator sent this version; NULL: not known''', name_of);
@@ -132,8 +133,13 @@ BEGIN
     WHERE p.input = 'bars' AND p.sequence > 0
     GROUP BY p.partition;
     INSERT INTO version_losses (partition, from_at, to_at, reason)
-    SELECT partition, '-infinity', max(noted_at), reason
+    -- A gap that was extended keeps the time of its beginning, so its end is not known.
+    SELECT partition, '-infinity'::timestamptz, clock_timestamp(), reason
     FROM gaps WHERE input = 'bars' AND ordinal IS NULL
-    GROUP BY partition, reason;
+    GROUP BY partition, reason
+    UNION ALL
+    SELECT partition, '-infinity'::timestamptz, clock_timestamp(), 'set_aside'
+    FROM sink_source_ordinals WHERE input = 'bars'
+    GROUP BY partition HAVING sum(dead_lettered - replayed) > 0;
 END
 $$;

@@ -3,13 +3,16 @@
 
 -- Returns the partitions whose bars are not all stored that the tape had taken by p_at, and up to which
 -- time they are. A partition has a packet of bars every ten seconds at least, while its sources work.
--- For the last minute the answer is what is stored: what came just now is on its way.
+-- For the last minute the answer is what is stored: what came just now is on its way. A partition that
+-- no writer has advanced since versions are kept has reached no time.
 CREATE OR REPLACE FUNCTION bars_reached(p_at timestamptz)
 RETURNS TABLE (partition integer, reached_at timestamptz)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
-    SELECT p.partition, min(tape_time(p.tape_time_ns)) FROM sink_positions p
-    WHERE p.input = 'bars' AND p_at < now() - interval '1 min' AND tape_time(p.tape_time_ns) <= p_at
+    SELECT p.partition, min(coalesce(tape_time(p.tape_time_ns), '-infinity')) FROM sink_positions p
+    WHERE p.input = 'bars' AND p_at < now() - interval '1 min'
+        AND (tape_time(p.tape_time_ns) <= p_at OR p.tape_time_ns IS NULL AND EXISTS (
+            SELECT FROM version_books k WHERE k.partition = p.partition AND k.kept_since <= p_at))
     GROUP BY p.partition
 $$;
 
@@ -75,7 +78,7 @@ AS $$
                     l.to_at, l.reason)
                 FROM version_losses l
                 WHERE l.partition = c.partition AND l.from_at <= t AND c.ts < l.to_at
-                    AND NOT (c.is_known AND coalesce(c.known_at >= l.to_at, false))
+                    AND NOT (c.is_known AND coalesce(c.known_at > l.to_at, false))
                 ORDER BY l.to_at DESC LIMIT 1)
             END AS why
         FROM chosen c LEFT JOIN version_books k USING (partition)
@@ -139,6 +142,18 @@ BEGIN
     ORDER BY d.at DESC LIMIT 1;
     IF doubt IS NOT NULL THEN
         RETURN doubt;
+    END IF;
+    IF to_regclass('bars_before') IS NOT NULL THEN
+        -- The view bars hides its row when a later version is stored.
+        EXECUTE $q$SELECT format('an earlier version of %s %s of %s waits in bars_before to be moved',
+                o.symbol, o.series, o.ts)
+            FROM bars_before o JOIN bars b USING (symbol, series, ts, number, source)
+            WHERE o.symbol = ANY ($2) AND o.series = $3 AND o.ts >= $4 AND o.ts < $5
+                AND b.revision > o.revision AND coalesce(b.known_at > $1, true) LIMIT 1$q$
+        INTO doubt USING t, wanted_symbols, wanted_series, from_ts, to_ts;
+        IF doubt IS NOT NULL THEN
+            RETURN doubt;
+        END IF;
     END IF;
     SELECT format('what was known of %s %s of %s at %s (source %s) is not certain: %s', v.symbol,
             v.series, v.ts, t, v.source, v.why)

@@ -110,10 +110,12 @@ struct BarsCommand: Equatable, Sendable {
     }
 
     /// The bars as they were known, of the newest windows before that time. Some of these windows
-    /// had no bar yet, hence a few more of them.
+    /// had no bar yet, hence a few more of them. Where no bar stands any more, all windows.
     private static let candlesAsOf = """
         (SELECT k.* FROM (
-            SELECT coalesce(min(n.ts), $5) AS from_ts FROM (
+            SELECT coalesce(min(n.ts), (
+                SELECT min(v.ts) FROM bar_versions v WHERE v.symbol = $1 AND v.series = $2
+            ), $5) AS from_ts FROM (
                 SELECT ts FROM candles
                 WHERE symbol = $1 AND series = $2 AND ($4::text IS NULL OR source = $4) AND ts <= $5
                 ORDER BY ts DESC LIMIT $3 + 10) AS n) AS range,

@@ -60,7 +60,8 @@ struct WatchlistEdit {
         var results: [Result] = []
         for symbol in symbols {
             // A report without room for all symbols does not show what the list has.
-            let isListed = listed.contains(symbol) || (report.leftOut > 0 && list[symbol] == nil)
+            let isShown = report.instruments.contains { $0.symbol == symbol }
+            let isListed = listed.contains(symbol) || (report.leftOut > 0 && !isShown)
             let standing = list[symbol]?.change
             if standing == .removed(hidesListed: isListed) {
                 results.append(Result(symbol: symbol, outcome: .unchanged))

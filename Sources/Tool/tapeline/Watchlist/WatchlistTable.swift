@@ -85,7 +85,7 @@ struct WatchlistTable {
         }
         return sources.enumerated().flatMap { index, source in
             (index == 0 ? [] : [""]) + lines(of: source)
-        }
+        }.map { Self.line([$0]) }
     }
 
     private func lines(of source: Source) -> [String] {
@@ -114,7 +114,8 @@ struct WatchlistTable {
         return lines
     }
 
-    /// Returns the texts in one line, which may come from a provider.
+    /// Returns the texts in one line without control characters: they may come from a provider, or
+    /// from another person.
     private static func line(_ texts: [String]) -> String {
         let text = texts.filter { !$0.isEmpty }.joined(separator: "; ")
         return String(

@@ -154,7 +154,8 @@ final class SourceTenure {
             }
             publish(isSteady: isSteady())
             reportState()
-            if isRenewing { return drain() }
+            // A source that is opened anew takes nothing while the tape accepts nothing.
+            if isRenewing, isSteady(), !outflow.isSpooling { return drain() }
             wait(blocked: blocked)
             if let ending = handle() { return ending }
         }

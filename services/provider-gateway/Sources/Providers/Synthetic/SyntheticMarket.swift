@@ -28,7 +28,9 @@ struct SyntheticMarket: Sendable {
         precondition(Self.rateRange.contains(settings.rate) && !settings.symbols.isEmpty)
         self.settings = settings
         intervalNanoseconds = 1_000_000_000 / Int64(settings.rate)
-        let names = settings.symbols.map(\.text).joined(separator: ",")
+        // A symbol may contain a comma, and no control character.
+        let names = settings.symbols.map { String($0.text.map { $0 == "," ? "\u{1f}" : $0 }) }
+            .joined(separator: ",")
         let text = "\(settings.seed) \(settings.rate) \(names)"
         // Never 0, as that means a provider without ids.
         fingerprint = Checksum.of(text) % 0xffff + 1

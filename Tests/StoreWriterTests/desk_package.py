@@ -118,8 +118,81 @@ def holes(desk):
         desk.trades("AAPL", "2026-03-02 14:00", "15:00").to_polars()
     with raises(tapeline.TapeHole, "nothing of it is stored"):
         desk.trades("NONE", *DAY).to_polars()
+    with raises(tapeline.TapeHole, "NONE .*nothing of it is stored"):
+        desk.quotes(["AAPL", "NONE"]).to_polars()
+    for who, when in (("AAPL", DAY), ("AAPL", ()), (None, ())):
+        with raises(tapeline.TapeHole, "nothing of it is stored in the series 7m"):
+            desk.bars(who, ["1m", "7m"], *when).to_polars()
     gaps = desk.gaps("MSFT", "2026-03-02", "2026-03-03").to_polars()
     equal(sorted(gaps["kind"].cast(str)), ["other", "quote", "trade"])
+
+
+def books(desk):
+    """Coverage goes by what retention, the writers and the tape have noted: here rows that only its queries
+    see."""
+    from tapeline import stored
+
+    def missing(selection, **places):
+        with desk.origin.snapshot() as snapshot:
+            own = snapshot.table
+            snapshot.table = lambda name: f"({places[name]}) AS {name}" if name in places else own(name)
+            return [one for one in stored.missing(snapshot, selection._wanted) if "not whole" not in one.cause]
+
+    def row(table, **values):
+        return f"SELECT * FROM jsonb_populate_record(NULL::md.{table}, '{json.dumps(values)}')"
+
+    def more(table, *rows):
+        return " UNION ALL ".join([f"SELECT * FROM md.{table}", *rows])
+
+    at, start = "2026-03-02 {}+00".format, int(datetime.datetime(2026, 3, 2, 14, 40, tzinfo=UTC).timestamp())
+    trades, minutes = desk.trades("AAPL", *DAY), desk.bars("AAPL", "1m", *DAY)
+    # Retention works by table: quotes of that time are there.
+    gone = row("retired_rows", table_name="trades", input="ticks", until=at("14:40"))
+    equal([(one.end, one.cause[:9]) for one in missing(trades, retired_rows=gone)], [(start * 10**9, "retention")])
+    equal(missing(desk.quotes("AAPL", *DAY), retired_rows=gone) + missing(minutes, retired_rows=gone), [])
+    series = row("bar_series", series="1m", is_long=False)
+    for table, count in (("bars.1m", 1), ("bars_short", 1), ("bars_long", 0), ("bars.5m", 0)):
+        gone = row("retired_rows", table_name=table, input="bars", until=at("14:40"))
+        found = missing(minutes, retired_rows=gone, bar_series=series)
+        equal([one.end for one in found], [start * 10**9] * count, table)
+    young = missing(minutes, bars=f"SELECT * FROM md.bars WHERE ts >= '{at('14:40')}'")
+    equal([(one.end, one.cause) for one in young], [(start * 10**9, "no bar of 1m from before is stored")])
+    # A writer that stands still, of the partition of AAPL.
+    still = row("sink_positions", input="ticks", partition=1, claimed_at=at("15:00"))
+    for who, count in (("AAPL", 1), ("SPY", 0)):
+        equal([one.cause for one in missing(desk.trades(who, DAY[0]), sink_positions=still)],
+              ["not stored yet"] * count)
+    equal(missing(desk.trades("AAPL", DAY[0], "14:59"), sink_positions=still), [])
+    # Lost ordinals of 14:54:58 to 14:56:38. What was backfilled for a time before has a higher one.
+    lost = more("gaps", row("gaps", sink="store", input="ticks", partition=1, source="test", reason="hole",
+                            first_ordinal=1500, last_ordinal=1600))
+    equal(missing(desk.trades("AAPL", "2026-03-02 15:10", "15:20"), gaps=lost), [])
+    late = more("trades", *[
+        row("trades", ts=at("14:45:00.2"), symbol="AAPL", source="test", partition=1, ordinal=9500, **how)
+        for how in ({"flags": 4, "action": 0}, {"flags": 0, "action": 2})])
+    for places in ({}, {"trades": late}):
+        found = missing(desk.trades("AAPL", "2026-03-02 14:45:00.5", "15:20"), gaps=lost, **places)
+        equal([one.cause for one in found], ["hole"])
+    # The gap of the source is one of the group's bars, and none of another source's.
+    def of(source):
+        named = json.dumps({"source": source})
+        changed = f"SELECT b.* FROM md.bars AS o, jsonb_populate_record(o, '{named}') AS b"
+        known = " UNION ALL ".join(
+            row("sink_source_ordinals", source=name, input="ticks") for name in ("test", "b"))
+        found = missing(desk.bars("MSFT", "1m", *DAY, source=source), bars=changed, sink_source_ordinals=known)
+        return [one.state for one in found]
+
+    equal([of("test"), of("both"), of("b")], [["abandoned"], ["abandoned"], []])
+    # A gap without an end, and the record that closes it, both from before the selection.
+    told = {"sink": "store", "input": "ticks", "partition": 1, "source": "test", "symbol": "AAPL",
+            "kind": "trade", "reason": "test", "epoch": 1, "from_time": at("14:32"),
+            "receive_time": at("14:32:30")}
+    opened = row("gaps", **told, state="open", ordinal=1)
+    closed = row("gaps", **told, state="open", ordinal=2, to_time=at("14:33"))
+    later = desk.trades("AAPL", "2026-03-02 14:40", "15:00")
+    equal([one.cause for one in missing(later, gaps=more("gaps", opened))], ["test"])
+    equal(missing(later, gaps=more("gaps", opened, closed)), [])
+    equal(len(missing(trades, gaps=more("gaps", opened, closed))), 1)
 
 
 def bars(desk, session):
@@ -179,6 +252,20 @@ def others(desk, url, folder):
             os._exit(0 if "fork" in str(error) else 2)
         os._exit(1)
     equal(os.waitpid(child, 0)[1], 0)
+    with desk.origin.snapshot() as snapshot:
+        # The session is that of this process: a child does not end it.
+        child = os.fork()
+        if child == 0:
+            snapshot.close()
+            os._exit(0)
+        equal(os.waitpid(child, 0)[1], 0)
+        equal(snapshot.rows("SELECT 1"), [(1,)])
+    for wrong in (
+        "mysql://me:xyzzy@host/db", "postgresql://me:a@xyzzy@host/db", "postgresql://me:1/xyzzy@host/db",
+        "postgresql://me:xyzzy%zz@host/db", "postgresql://me:xyzzy", "postgresql://host/db?xyzzy",
+    ):
+        with raises(tapeline.TapelineError, r"^(?!.*xyzzy).*(%40|is no URL of a database)"):
+            tapeline.connect(wrong)
     for pattern, call in [
         ("is no time", lambda: desk.trades("AAPL", "half past nine")),
         ("no time zone", lambda: desk.trades("AAPL", *DAY, tz="Mars/Olympus")),
@@ -249,7 +336,11 @@ def with_sessions(trades):
 
     capsules = [trades.__arrow_c_stream__() for _ in range(3)]
     equal(len(arrow._handed_out), 3)
+    held = capsules.pop()
     del capsules
+    trades.to_polars()
+    equal(len(arrow._handed_out), 2)
+    del held
     trades.to_polars()
     equal(len(arrow._handed_out), 1)
 
@@ -263,6 +354,7 @@ def database(url):
         desk = tapeline.connect(url)
         values(desk, session)
         holes(desk)
+        books(desk)
         bars(desk, session)
         others(desk, url, SITE)
         stacks(url, SITE)
@@ -316,6 +408,10 @@ def recording(path, torn):
         check(len(desk.quotes(symbols[0], start + 3 * 10**8).to_polars()) > 20)
     with raises(tapeline.TapeHole, "after the recording"):
         file.trades(symbols[1], start, end + 1).to_polars()
+    with raises(tapeline.TapeHole, r"typo .*\(the recording is of test"):
+        file.trades(symbols[1], start, source=["test", "typo"]).to_polars()
+    check(file.trades(symbols[1], start, source="typo", missing="mark").to_polars().is_empty())
+    equal(file.gaps(symbols[0], source="typo").rows(), [])
     with raises(tapeline.TapelineError, "no bars"):
         file.bars("AAPL", "1m")
     broken(path, torn, symbols[1], any_order)

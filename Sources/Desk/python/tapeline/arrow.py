@@ -250,17 +250,24 @@ _new.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
 # The streams that were handed out, each with its capsule. A destructor of the capsule cannot do this: it
 # may be called while an exception is raised, and then nothing written in Python can run.
 _handed_out: list[tuple[object, ArrowArrayStream]] = []
-_HELD_HERE = 3  # By the tuple, by the loop below, and by the call.
 
 
 def _forget() -> None:
     """Releases the streams whose capsules nobody holds any more."""
-    for entry in list(_handed_out):
-        capsule, stream = entry
-        if sys.getrefcount(capsule) <= _HELD_HERE and entry in _handed_out:
+    entries: list[tuple[object, Any]] = list(_handed_out)
+    # How often a call and a loop count differs between versions of Python. An object that only its tuple
+    # holds, counted in the same loop, tells it.
+    *counts, alone = [sys.getrefcount(held) for held, _ in [*entries, (object(), None)]]
+    for entry, count in zip(entries, counts):
+        if count > alone:
+            continue
+        try:
             _handed_out.remove(entry)
-            if stream.release:
-                _Release(stream.release)(ctypes.addressof(stream))
+        except ValueError:  # Another thread did it.
+            continue
+        stream = entry[1]
+        if stream.release:
+            _Release(stream.release)(ctypes.addressof(stream))
 
 
 def export_stream(fields: Sequence[Field], batches: Iterator[Batch], tz: str = "UTC") -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -89,14 +90,31 @@ def _driver() -> Any:
     return psycopg
 
 
+def _connected(driver: Any, parameters: dict[str, str]) -> Any:
+    """Opens a session. The driver's errors about the text of a URL quote parts of it, and a password may
+    be among them, so they are not shown."""
+    try:
+        ports = str(driver.conninfo.conninfo_to_dict(**parameters).get("port") or "")
+        if re.fullmatch(r"[0-9,]*", ports):
+            return driver.connect(**parameters)
+    except driver.ProgrammingError:
+        pass
+    raise TapelineError(
+        "the URL or a setting of the database is malformed. It is not shown, because it may have a password:"
+        " write postgresql://user:password@host:port/name, with %40 for an @, %2F for a / and %25 for a %"
+        " within user and password"
+    )
+
+
 class Snapshot:
     """A session with one read-only transaction, in which all queries see the same rows."""
 
     def __init__(self, parameters: dict[str, str], namespace: str) -> None:
         driver = _driver()
+        self._process = os.getpid()
         with explained():
             # Not the session's own schema, because all names are qualified.
-            self._session: psycopg.Connection[Any] = driver.connect(**parameters)
+            self._session: psycopg.Connection[Any] = _connected(driver, parameters)
             self._session.read_only = True
             self._session.isolation_level = driver.IsolationLevel.REPEATABLE_READ
             self._session.execute("SET LOCAL TimeZone = 'UTC'")
@@ -108,9 +126,15 @@ class Snapshot:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def is_own(self) -> bool:
+        """False in a process that a fork made: the session stays that of its parent."""
+        return os.getpid() == self._process
+
     def close(self) -> None:
         """Ends the session. Twice does nothing."""
-        self._session.close()
+        if self.is_own:
+            self._session.close()
 
     def table(self, name: str) -> str:
         """Returns the name of a table or view of the namespace."""
@@ -143,6 +167,8 @@ class Rows(Iterator[Batch]):
         self._next: list[Any] = self._fetch()
 
     def _fetch(self) -> list[Any]:
+        if not self._snapshot.is_own:
+            raise TapelineError("this reading is of the process before the fork: start another one")
         with explained():
             rows: list[Any] = self._cursor.fetchmany(BATCH_ROWS)
         if not rows:
@@ -206,7 +232,7 @@ class Database:
             return Coverage(missing(own, wanted))
 
     def gap_records(self, wanted: Wanted) -> list[GapRecord]:
-        """The gap records that overlap the selection."""
+        """The gap records that may say something of the selection."""
         from .stored import gap_records
 
         with self.snapshot() as own:

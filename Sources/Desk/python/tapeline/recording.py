@@ -58,7 +58,15 @@ class Recording:
             yield Batch(wanted.fields, columns)
 
     def coverage(self, wanted: Wanted) -> Coverage:
-        """What is missing: gap records, ordinals that the file lacks, and time outside of it."""
+        """What is missing: gap records, ordinals that the file lacks, time outside of it, and sources that
+        are not the recording's."""
+        source = self.info["source"]
+        others = [
+            Missing(wanted.start, wanted.end, f"the recording is of {source}", None, name)
+            for name in wanted.sources if name != source
+        ]
+        if wanted.sources and source not in wanted.sources:
+            return Coverage(others)
         records, lanes = self._survey(wanted)
         partitions = {partition_of(symbol, self.info["partitions"]) for symbol in wanted.symbols}
         kinds = schema.GAP_KINDS[wanted.kind]
@@ -67,7 +75,6 @@ class Recording:
             for one, partition in stretches(records)
             if one.kind in kinds and (one.symbol or not partitions or partition in partitions)
         ]
-        source = self.info["source"]
         begin, end = self.info["from"], self.info["to"]
         if wanted.start is not None and wanted.start < begin:
             found.append(Missing(wanted.start, begin, "before the recording", None, source))
@@ -80,7 +87,7 @@ class Recording:
             for first, last in lane["holes"]:
                 told = f"ordinals {first} to {last} of partition {lane['partition']}"
                 found.append(Missing(None, None, "hole", None, source, detail=told))
-        return Coverage(within(found, wanted.start, wanted.end))
+        return Coverage([*others, *within(found, wanted.start, wanted.end)])
 
     def _not_selected(self, wanted: Wanted) -> Iterator[Missing]:
         """A recording of some symbols has others only where these were in the same packets."""
@@ -90,11 +97,14 @@ class Recording:
                 yield Missing(wanted.start, wanted.end, "not selected by the recording", symbol)
 
     def gap_records(self, wanted: Wanted) -> list[GapRecord]:
-        """The gap records that overlap the selection."""
+        """The gap records that may say something of the selection."""
+        if wanted.sources and self.info["source"] not in wanted.sources:
+            return []
         return self._survey(wanted)[0]
 
     def _survey(self, wanted: Wanted) -> tuple[list[GapRecord], list[dict[str, Any]]]:
-        reader = Reader(self.path, "gaps", wanted.symbols, wanted.start, wanted.end)
+        # A record that ends before the start may be what closes an earlier one without an end.
+        reader = Reader(self.path, "gaps", wanted.symbols, None, wanted.end)
         records: list[GapRecord] = []
         lanes: list[dict[str, Any]] = []
         while (batch := reader.next(_GAP_FIELDS)) is not None:

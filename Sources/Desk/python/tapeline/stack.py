@@ -33,8 +33,7 @@ def find(
     named = namespace or environment.get("MDS_NAMESPACE")
     url = url or (None if stack or home else environment.get("TAPELINE_URL"))
     if url:
-        if not url.startswith(("postgresql://", "postgres://")):
-            raise TapelineError(f"{_without_password(url)!r} is no URL of a database: it begins with postgresql://")
+        _check(url)
         return Address({"conninfo": url}, named or _namespace(urllib.parse.unquote(url)) or "md")
     if not stack and not home:
         if "POSTGRES_HOST" in environment:
@@ -44,9 +43,17 @@ def find(
     return _of_stack(stack, home or environment.get("TAPELINE_HOME"), named)
 
 
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.rpartition("@")
-    return f"...@{rest}" if scheme else rest
+def _check(url: str) -> None:
+    """Raises if a part of the password would be read as another part, which errors show. Its own texts
+    show nothing of the URL."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise TapelineError("the text (or TAPELINE_URL) is no URL of a database: it begins with postgresql://")
+    authority, _, path = url.partition("://")[2].partition("/")
+    if authority.count("@") > 1 or "@" in path:
+        raise TapelineError(
+            "the URL of the database has an @ that does not end the password: write %40 for an @ and %2F"
+            " for a / in it"
+        )
 
 
 def _of_services(environment: Mapping[str, str]) -> dict[str, str]:

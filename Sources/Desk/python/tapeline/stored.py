@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +38,8 @@ def missing(snapshot: Snapshot, wanted: Wanted) -> list[Missing]:
 
 
 def gap_records(snapshot: Snapshot, wanted: Wanted) -> list[GapRecord]:
-    """Returns the gap records of the tape that overlap the selection."""
+    """Returns the gap records of the tape that may say something of the selection. One that ends before
+    it may be what closes an earlier one without an end, so the start is no condition."""
     sql = f"""
         SELECT source, partition, symbol, kind,
             coalesce(from_time_ns, {_MICROSECONDS.format("from_time")}),
@@ -51,16 +52,27 @@ def gap_records(snapshot: Snapshot, wanted: Wanted) -> list[GapRecord]:
     if wanted.symbols:
         sql += " AND (symbol IS NULL OR symbol = ANY (%s))"
         values.append(list(wanted.symbols))
-    if wanted.sources:
+    if sources := _tick_sources(snapshot, wanted):
         sql += " AND source = ANY (%s)"
-        values.append(list(wanted.sources))
+        values.append(list(sources))
     if wanted.end is not None:
         sql += " AND from_time < %s"
         values.append(_moment(wanted.end, up=True))
-    if wanted.start is not None:
-        sql += " AND (to_time IS NULL OR to_time > %s)"
-        values.append(_moment(wanted.start))
     return [GapRecord(*row) for row in snapshot.rows(sql, values)]
+
+
+def _tick_sources(snapshot: Snapshot, wanted: Wanted) -> tuple[str, ...]:
+    """Returns the sources whose ticks the selection is made of; none: any. The source of a bar may be a
+    group, whose members nothing here names."""
+    if wanted.kind == "bars" and wanted.sources and not _known_sources(snapshot).issuperset(wanted.sources):
+        return ()
+    return wanted.sources
+
+
+def _known_sources(snapshot: Snapshot) -> set[str]:
+    """Returns the sources of ticks. Any other name is that of a group of them."""
+    place = snapshot.table("sink_source_ordinals")
+    return {source for source, in snapshot.rows(f"SELECT DISTINCT source FROM {place} WHERE input = 'ticks'")}
 
 
 def _partitions(snapshot: Snapshot, wanted: Wanted) -> dict[str, int]:
@@ -79,46 +91,79 @@ def _partitions(snapshot: Snapshot, wanted: Wanted) -> dict[str, int]:
 
 
 def _beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
-    """What is asked for of the time before anything was recorded, or of what retention dropped."""
-    if wanted.start is None:
+    """What is asked for and was never stored: names that nothing has, and the time before anything was
+    recorded. And what retention dropped."""
+    if wanted.start is None and not (wanted.symbols or wanted.sources or wanted.series):
         return
-    for symbol in wanted.symbols or (None,):
-        first = _first(snapshot, replace(wanted, symbols=(symbol,) if symbol else ()))
-        if first is None:
-            yield Missing(wanted.start, wanted.end, "nothing of it is stored", symbol)
-        elif first > wanted.start:
-            yield Missing(wanted.start, first, "nothing from before is stored", symbol)
+    for series in wanted.series or (None,):
+        own = replace(wanted, series=(series,) if series else ())
+        # All rows of the table, or bars of the series, from before are missing.
+        limits = [(_retired(snapshot, own), "retention dropped what is from before")]
+        if series:
+            of_any = _first(snapshot, replace(own, symbols=()), ("bars",))
+            limits.append((of_any, f"no bar of {series} from before is stored"))
+        for symbol in wanted.symbols or (None,):
+            one = replace(own, symbols=(symbol,) if symbol else ())
+            first = _first(snapshot, one, (*(["bars"] if series else []), *_TICKS, "events"))
+            if first is None or series and _first(snapshot, one, ("bars",)) is None:
+                what = f"nothing of it is stored in the series {series}" if series else "nothing of it is stored"
+                yield Missing(wanted.start, wanted.end, what, symbol)
+                continue
+            known = [(first, "nothing from before is stored"), *limits]
+            begin, cause = max((moment, text) for moment, text in known if moment is not None)
+            if wanted.start is not None and begin > wanted.start:
+                yield Missing(wanted.start, begin, cause, symbol)
 
 
-def _first(snapshot: Snapshot, wanted: Wanted) -> int | None:
-    places = [(table, "", "") for table in _TICKS]
-    places.append(("events", " AND name = 'subscription'", ""))
-    if wanted.kind == "bars":
-        places.append(("bars", "", "series"))
+def _first(snapshot: Snapshot, wanted: Wanted, tables: Sequence[str]) -> int | None:
+    """Returns the time of the first row of the selection in these tables; without a start, of any row."""
     firsts: list[int] = []
-    for table, condition, series in places:
-        # A tick without any time is stored at the beginning of 1970.
-        sql, values = "ts > '1971-01-01'" + condition, []
-        for name, texts in (("symbol", wanted.symbols), ("source", wanted.sources)):
+    for table in tables:
+        is_bars = table == "bars"
+        # A tick without any time is stored at the beginning of 1970. It tells that there is something.
+        sql = "true" if wanted.start is None else "ts > '1971-01-01'"
+        if table == "events":
+            sql += " AND name = 'subscription'"
+        values: list[Any] = []
+        for name, texts in (
+            ("symbol", wanted.symbols),
+            ("source", wanted.sources if is_bars else _tick_sources(snapshot, wanted)),
+            ("series", wanted.series if is_bars else ()),
+        ):
             if texts:
                 sql += f" AND {name} = ANY (%s)"
                 values.append(list(texts))
-        if series and wanted.series:
-            sql += " AND series = ANY (%s)"
-            values.append(list(wanted.series))
         rows = snapshot.rows(
             f"SELECT {_MICROSECONDS.format('ts')} FROM {snapshot.table(table)} WHERE {sql}"
-            " ORDER BY ts LIMIT 1",
+            f"{'' if wanted.start is None else ' ORDER BY ts'} LIMIT 1",
             values,
         )
         firsts += [row[0] for row in rows]
+        if firsts and wanted.start is None:
+            break
     return min(firsts, default=None)
 
 
+def _retired(snapshot: Snapshot, wanted: Wanted) -> int | None:
+    """Returns the time up to which retention has dropped the rows of the table that is asked for."""
+    condition, values = "table_name = %s", [wanted.kind]
+    if wanted.kind == "bars":
+        condition = f"""input = 'bars' AND table_name IN ('bars.' || %s, (
+            SELECT CASE WHEN is_long THEN 'bars_long' ELSE 'bars_short' END
+            FROM {snapshot.table("bar_series")} WHERE series = %s))"""
+        values = [wanted.series[0], wanted.series[0]]
+    until: int | None = snapshot.rows(
+        f"SELECT {_MICROSECONDS.format('max(until)')} FROM {snapshot.table('retired_rows')} WHERE {condition}",
+        values,
+    )[0][0]
+    return until
+
+
 def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iterator[Missing]:
-    """What a writer that stopped has not stored. Time that has not come yet is not missing."""
-    if wanted.end is None:
-        return
+    """What a writer that stopped has not stored. Time that has not come yet is not missing. A selection
+    without an end goes up to now."""
+    now = time.time_ns()
+    end = now if wanted.end is None else wanted.end
     advanced = _MICROSECONDS.format("coalesce(advanced_at, claimed_at)")
     for partition, stored in snapshot.rows(
         f"SELECT partition, min({advanced}) FROM {snapshot.table('sink_positions')}"
@@ -126,7 +171,7 @@ def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iter
         ["bars" if wanted.kind == "bars" else "ticks"],
     ):
         is_concerned = not wanted.symbols or partition in partitions.values()
-        if is_concerned and stored < wanted.end and time.time_ns() - stored > STALE_NS:
+        if is_concerned and stored < end and now - stored > STALE_NS:
             yield Missing(
                 stored, wanted.end, "not stored yet", detail=f"the writer's partition {partition} stands still"
             )
@@ -156,6 +201,17 @@ def _lost(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Ite
                 yield Missing(None, None, reason, symbol, source, detail=told)
 
 
+_IN_TIME = " AND ts > '1971-01-01' AND flags & 4 = 0"
+_CAME_IN_TIME = {
+    "trades": f"{_IN_TIME} AND action = 0",
+    "quotes": _IN_TIME,
+    "depth": _IN_TIME,
+    "bars": " AND replaced = 0 AND reason = 'closed'",
+}
+"""Rows that came long after their time have the ordinals of a later time: backfilled ticks, changes of
+trades, revised bars. So have ticks without a time, which are stored at the beginning of 1970."""
+
+
 def _ordinal(
     snapshot: Snapshot, wanted: Wanted, symbol: str, source: str, sign: str, limit: int | None
 ) -> int | None:
@@ -163,6 +219,8 @@ def _ordinal(
     if limit is None:
         return None
     sql, values = f"symbol = %s AND ts {sign} %s", [symbol, _moment(limit, up=sign == ">=")]
+    if sign == "<":
+        sql += _CAME_IN_TIME[wanted.kind]
     if wanted.kind != "bars":
         sql += " AND source = %s"
         values.append(source)
@@ -186,9 +244,12 @@ def _partial_bars(snapshot: Snapshot, wanted: Wanted, known: list[Missing]) -> I
         f" FROM {place}{conditions} AND NOT is_whole ORDER BY ts, symbol",
         values + more,
     )
+    sources = _known_sources(snapshot) if rows else set[str]()
     for symbol, source, series, start, end in rows:
+        is_group = source not in sources
         is_known = any(
-            one.symbol in (None, symbol) and one.source in ("", source) and overlaps(one, start, end)
+            one.symbol in (None, symbol) and (is_group or one.source in ("", source))
+            and overlaps(one, start, end)
             for one in known
         )
         if not is_known:

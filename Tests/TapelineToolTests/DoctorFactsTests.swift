@@ -244,7 +244,9 @@ import Testing
         expectOne(other.findings, .warning, "several releases: 0.1.0 (a), 0.1.0 (b)")
         other = facts
         other.silent = [.init(group: "writer", partitions: [1, 2, 7])]
-        expectOne(other.findings, .wrong, "1,2,7 of writer", "PartitionsWithoutOwner")
+        expectOne(
+            other.findings, .wrong, "no live owner of partitions 1,2,7 of writer",
+            "PartitionsWithoutOwner")
 
         var valkey = ValkeyFacts(peer: "h:1", user: "reader", version: "8.1.1")
         #expect(bad(valkey.findings).isEmpty)
@@ -255,6 +257,30 @@ import Testing
         expectOne(valkey.findings, .wrong, "cannot read the hot state: NOPERM")
         #expect(ValkeyLook.version("art\n\nRedis ver. 7.0.15\n") == "7.0.15")
         #expect(ValkeyLook.version("ver. 1") == nil && ValkeyLook.version("x ver.") == nil)
+    }
+
+    @Test("a local stack: a dead supervisor, dead processes, failed jobs") func stack() {
+        #expect(StackFacts().findings.isEmpty)
+        var facts = StackFacts()
+        facts.isSupervised = false
+        expectOne(facts.findings, .wrong, "the supervisor of the stack is dead")
+        facts = StackFacts()
+        facts.dead = [.init(name: "store-writer", state: "gave up", detail: "it ended 5 times")]
+        expectOne(
+            facts.findings, .wrong, "store-writer does not run (gave up: it ended 5 times)",
+            "ServiceAway")
+        typealias Case = (UnitPlan.Kind, String, SupervisionMachine.Phase, Bool, Bool)
+        for (kind, state, phase, isAlive, isDead) in [
+            (.service, "works", .running, true, false), (.service, "works", .running, false, true),
+            (.service, "restarting", .running, false, true),
+            (.service, "waiting", .starting, false, false),
+            (.server, "gave up", .starting, false, true), (.job, "done", .running, false, false),
+            (.job, "waiting", .starting, false, false), (.job, "gave up", .running, false, true),
+        ] as [Case] {
+            let unit = StackState.Unit(name: "u", kind: kind, stage: 0, state: state)
+            let found = StackFacts.isDead(unit, in: phase, isAlive: isAlive)
+            #expect(found == isDead, "\(kind) \(state) \(phase)")
+        }
     }
 
     @Test("Prometheus: what it lacks, cannot evaluate, and what fires") func alerts() throws {
@@ -273,6 +299,8 @@ import Testing
         #expect(bad(try findings(good)).isEmpty)
         expectOne(try findings(rule("A")), .wrong, "does not have Watchdog")
         expectOne(try findings("", []), .wrong, "does not have any alert")
+        // Without a checkout nobody knows which alerts there should be.
+        expectOne(try findings(good, []), .unseen, "Prometheus evaluates 2 alerts; which")
         expectOne(
             try findings("\(rule("A", "firing")),\(rule("Watchdog"))"), .warning, "alert A fires",
             "A")

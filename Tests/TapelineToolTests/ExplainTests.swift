@@ -151,6 +151,31 @@ import Testing
         #expect(Self.verdicts(second)["counts"] == 50, "\(second.json)")
     }
 
+    @Test("a bar of which nothing was proven is not in order; each outcome has its status")
+    func statuses() throws {
+        let key = ProofKey(
+            symbol: SourceSymbol(
+                try #require(Symbol(ProveBench.symbol)), of: try #require(SourceName("test0"))),
+            series: try #require(SeriesName("1m")), openTime: 0, number: 0)
+        typealias Case = (ExplainReport.Outcome, ExplainReport.Outcome, ExitCode, Bool)
+        for (tape, tables, code, isUnproven) in [
+            (.notAsked, .notAsked, .incomplete, true), (.equal, .notAsked, .success, false),
+            (.notAsked, .equal, .success, false), (.notThere, .notAsked, .incomplete, false),
+            (.differs(.missing, []), .notAsked, .failure, false),
+        ] as [Case] {
+            var report = ExplainReport(
+                bar: ExplainedBar(key: key, closeTime: 60_000_000_000), stored: nil, row: nil,
+                partition: Partition(0))
+            (report.tape, report.tables) = (tape, tables)
+            #expect(report.exitCode == code, "\(tape) \(tables)")
+            let line = "  no proof: the stored ticks do not state lots"
+            #expect(report.lines.contains(line) == isUnproven, "\(report.lines)")
+            report.isTooNew = true
+            let isTold = report.lines.contains { $0.contains("may be on their way") }
+            #expect(isTold == report.isOnTape, "\(report.lines)")
+        }
+    }
+
     @Test("what makes no sense is refused with a line that says why")
     func refused() throws {
         for words in [

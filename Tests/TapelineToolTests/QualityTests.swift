@@ -37,6 +37,21 @@ import Testing
         #expect(none.code == .incomplete)
         #expect(none.text.contains("no tick and no bar of that day is stored"))
 
+        // A gap of the whole source counts for its symbol, and time in two gaps counts once.
+        _ = try scene.bench.query(
+            """
+            INSERT INTO gaps (sink, input, partition, source, reason, symbol, kind, from_time,
+                to_time, state, receive_time, epoch, ordinal)
+            VALUES ('store', 'ticks', 0, 'test0', 'disconnected', NULL, 'any',
+                '2023-11-14 23:20:00Z', '2023-11-14 23:20:10Z', 'abandoned', now(), 1, 9000),
+                ('store', 'ticks', 0, 'test0', 'disconnected', 'AAPL', 'trade',
+                '2023-11-14 23:20:05Z', '2023-11-14 23:20:12Z', 'abandoned', now(), 1, 9001)
+            """)
+        let lost = try scene.quality(["--day", "2023-11-14", "--json"])
+        #expect(lost.code == .failure)
+        let missing = try JSONValue.parse(lost.text)["symbols"]?.array?.first?["missing_seconds"]
+        #expect(missing?.string == "12.000" || missing?.double == 12, "\(lost.text)")
+        _ = try scene.bench.query("DELETE FROM gaps WHERE ordinal IN (9000, 9001)")
         _ = try scene.bench.query("UPDATE sink_source_ordinals SET dead_lettered = 3")
         #expect(try scene.quality(["--day", "2023-11-14"]).code == .failure)
     }

@@ -31,7 +31,20 @@ import Testing
                 "a\n[secret]\n[secret]\nb"
             ),
             ("", ""), ("\n", "\n"),
-        ])
+            ("api_key=a b", "api_key=[secret] b"), ("X-API-Key: a", "X-API-Key: [secret]"),
+            ("aws_access_key_id = a", "aws_access_key_id = [secret]"),
+            ("access-key: a", "access-key: [secret]"), ("PRIVATE_KEY=a", "PRIVATE_KEY=[secret]"),
+            ("passphrase 'a' Passphrase: 'b c'", "passphrase 'a' Passphrase: '[secret]'"),
+            ("AWS_CREDENTIAL=a", "AWS_CREDENTIAL=[secret]"),
+            ("Authorization: Bearer a b\nc", "Authorization: [secret]\nc"),
+            ("Authorization: hunted b", "Authorization: [secret]"),
+            (#"{"authorization": "Basic a", "c": 1}"#, #"{"authorization": "[secret]", "c": 1}"#),
+            ("MII\nE=\n-----END PRIVATE KEY-----\nb", "[secret]\nb"),
+            (
+                "-----END PRIVATE KEY----------BEGIN PRIVATE KEY-----\nMII\n"
+                    + "-----END PRIVATE KEY-----\nb", "[secret]\n[secret]\nb"
+            ),
+        ] as [(String, String)])
     func filter(text: String, wanted: String) {
         let known = ["hunted", "100% off", #""quo\te"#]
         #expect(
@@ -82,6 +95,31 @@ import Testing
         #expect(
             try run("/usr/bin/stat", ["-c", "%a %Y", folder.file("x/empty")])
                 == "600 1700000000")
+    }
+
+    @Test(
+        "the folder of an archive is plain and short, whatever the file is called",
+        arguments: [
+            ("out", "out"), ("", "bundle"), ("..", "bundle"), ("-a/b", "a_b"),
+            ("a\u{e9}", "a__"),
+            (String(repeating: "\u{e9}", count: 30), "______________________________"),
+            (String(repeating: "a", count: 200), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        ] as [(String, String)])
+    func folder(name: String, wanted: String) {
+        #expect(SupportBundle.safeFolder(name) == wanted)
+        var bundle = SupportBundle(SecretFilter([]))
+        bundle.add(String(repeating: "\u{1f469}\u{200d}\u{1f680}", count: 40), [1], "long name")
+        #expect(bundle.archive(folder: name, at: Timestamp(nanoseconds: 0)).count % 512 == 0)
+    }
+
+    @Test(
+        "of a text that was cut the first line is dropped",
+        arguments: [
+            ("alf\nb\nc", "b\nc"), ("\nb", "b"), ("no end", ""), ("", ""),
+        ])
+    func firstLine(text: String, wanted: String) {
+        let found = SecretFilter.withoutFirstLine(Array(text.utf8))
+        #expect(String(decoding: found, as: UTF8.self) == wanted)
     }
 
     @Test("options") func words() throws {

@@ -1,9 +1,11 @@
 import Foundation
 import MarketModel
+import Membership
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
+import TapeProtocol
 import TapeTransport
 import TestSupport
 import Testing
@@ -73,7 +75,7 @@ struct WatchTests {
                 bars                              39            77      3     1.0 s     1     -
 
                 GROUP                      TICKS BEHIND    BARS BEHIND  READY  OWNED
-                operator                    1099 ~2.0 s              -    1/2  5, 1 silent
+                operator                    1099 ~2.0 s              -    1/2  5, 3 silent
                   host-8501                    ready    0-2,5
                   host-with-quite-a-long-…     joining  -
                 source-ib                             -              -    0/1  0
@@ -86,6 +88,42 @@ struct WatchTests {
                 MD_BARS                           512 B       no limit      -
                 """)
         #expect(view.lines.allSatisfy { $0.count <= 80 })
+    }
+
+    @Test("free, damaged and unrecorded partitions of operators and writers have no live owner")
+    func withoutOwner() throws {
+        let table = try MadeMembers.table()
+        func lost(_ group: String, _ partitions: Int, _ table: MembersTable) throws -> [Int] {
+            table.withoutOwner(try #require(GroupName(group)), of: partitions)
+        }
+        #expect(try lost("operator", 0, table) == [3, 4, 6])
+        #expect(try lost("operator", 8, table) == [3, 4, 6, 7])
+        #expect(try lost("writer", 3, table) == [0, 1, 2])
+        // A source that is retired has left its partitions free.
+        let source = MembersTable(
+            members: [],
+            owners: [
+                try MadeMembers.owner("source-ib", 0, "gate", state: .free),
+                try MadeMembers.owner("source-ib", 1, "gate", isDamaged: true),
+                try MadeMembers.owner("source-ib", 2, "gate"),
+            ])
+        #expect(try lost("source-ib", 8, source) == [2])
+    }
+
+    @Test("one stream of a source that stands still is old, however new the others are")
+    func oldStreams() throws {
+        let names = try #require(TapeNames(namespace: "md", partitions: 8))
+        let now = MadeMembers.time(10)
+        let streams = TapeNames.tickStreams
+        let new = try Self.head(0, "ib", 1), old = try Self.head(1, "ib", 1, age: 60)
+        #expect(WatchFeed.oldStreams([new], names, now).isEmpty)
+        #expect(WatchFeed.oldStreams([new, old], names, now) == [1: MadeMembers.time(-50)])
+        // A quiet partition of a stream whose watermarks come is none of it.
+        let quiet = try Self.head(streams, "ib", 1, age: 60)
+        #expect(WatchFeed.oldStreams([new, quiet], names, now).isEmpty)
+        var bare = new
+        bare.watermark = .undefined
+        #expect(WatchFeed.oldStreams([bare], names, now) == [0: .undefined])
     }
 
     @Test("what is derived over all partitions has a line, and counts in who reads it")
@@ -129,7 +167,7 @@ struct WatchTests {
         let groups = try #require(json["groups"]?.array)
         #expect(groups[0]["lag_ticks"]?.int == 1_099 && groups[0]["lag_bars"] == nil)
         #expect(groups[2]["lag_ticks_partitions_unheard"]?.int == 1)
-        #expect(groups[2]["lag_bars"]?.int == 7 && groups[0]["owned_silent"]?.int == 1)
+        #expect(groups[2]["lag_bars"]?.int == 7 && groups[0]["owned_silent"]?.int == 3)
         let streams = try #require(json["streams"]?.array)
         #expect(streams[1]["headroom_percent"]?.int == 6 && streams[2]["max_bytes"] == nil)
     }

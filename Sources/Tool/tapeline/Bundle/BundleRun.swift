@@ -19,6 +19,7 @@ struct BundleRun {
     let environment: [String: String]
     /// This program, which runs the commands whose output is kept.
     let program: String
+    let shutdown: ShutdownSignal
 
     func run() throws(ToolError) -> ExitCode {
         guard !FileSystem.exists(command.output) else {
@@ -34,10 +35,10 @@ struct BundleRun {
             for line in bundle.contents { terminal.line(line) }
             try write(bundle, by: gzip, in: folder)
         } catch {
-            try FileSystem.removeFolder(folder)
+            try remove(folder, after: error)
             throw error
         }
-        try FileSystem.removeFolder(folder)
+        try remove(folder, after: nil)
         let size = FileSystem.byteCount(of: command.output) ?? 0
         terminal.line()
         terminal.line(
@@ -48,15 +49,29 @@ struct BundleRun {
         return .success
     }
 
+    /// Removes what was collected. `error` is why there is no bundle.
+    private func remove(_ folder: String, after error: ToolError?) throws(ToolError) {
+        do throws(ToolError) {
+            try FileSystem.removeFolder(folder)
+        } catch let problem {
+            let first = error.map { "\($0); " } ?? ""
+            throw .refused(
+                "\(first)\(folder) has secrets and is still there (\(problem)): remove it")
+        }
+    }
+
+    private func requireNoEnd() throws(ToolError) {
+        guard !shutdown.isRequested else { throw .refused("interrupted; no bundle was written") }
+    }
+
     private func write(
         _ bundle: SupportBundle, by gzip: String, in folder: String
     ) throws(ToolError) {
         let words = command.output.split(separator: "/").last.map(String.init) ?? ""
-        let name = String(words.dropLast(BundleCommand.ending.count).prefix(30))
+        let name = String(words.dropLast(BundleCommand.ending.count))
         let tar = "\(folder)/bundle.tar"
         try FileSystem.write(
-            bundle.archive(folder: name.isEmpty ? "bundle" : name, at: SystemClock().now()),
-            to: tar)
+            bundle.archive(folder: name, at: SystemClock().now()), to: tar)
         let status = try child(gzip, ["-n", "-6", tar], [:], Self.gzipTimeout, "\(folder)/gzip")
         guard status?.isSuccess == true else {
             let said = String(
@@ -72,16 +87,20 @@ struct BundleRun {
         _ program: String, _ arguments: [String], _ environment: [String: String],
         _ timeout: Duration, _ output: String
     ) throws(ToolError) -> ChildProcess.ExitStatus? {
+        try requireNoEnd()
+        let status: ChildProcess.ExitStatus?
         do throws(ServiceError) {
             let process = try ChildProcess(
                 executable: program, arguments: arguments, environment: environment,
                 logPath: output)
-            let status = process.wait(timeout: timeout)
+            shutdown.onRequest { process.signal(SIGTERM) }
+            status = process.wait(timeout: timeout)
             if status == nil { process.stop(SIGKILL, grace: timeout) }
-            return status
         } catch {
             throw .runtime(error)
         }
+        try requireNoEnd()
+        return status
     }
 
     // MARK: contents
@@ -96,8 +115,10 @@ struct BundleRun {
             "configuration.txt", Array(sources.configuration.utf8),
             "settings of this shell and of each process, without secrets")
         addPages(examination.services, to: &bundle)
+        try requireNoEnd()
         addDatabase(to: &bundle)
         try addStack(to: &bundle)
+        try requireNoEnd()
         return bundle
     }
 
@@ -207,9 +228,12 @@ struct BundleRun {
             bundle.add("stack.json", state, "the supervisor's notes")
         }
         for name in FileSystem.names(in: home.logs).sorted() where name.hasSuffix(".log") {
+            // One byte more shows whether something was cut off.
+            let end = FileSystem.tail(
+                of: "\(home.logs)/\(name)", bytesMax: Self.logBytesMax + 1)
             bundle.add(
                 "logs/\(name)",
-                FileSystem.tail(of: "\(home.logs)/\(name)", bytesMax: Self.logBytesMax),
+                end.count > Self.logBytesMax ? SecretFilter.withoutFirstLine(end) : end,
                 "the end of its log", keepsEnd: true)
         }
     }
@@ -219,9 +243,15 @@ extension BundleCommand {
     func run(
         _ deployment: Deployment, _ environment: [String: String], _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
-        try BundleRun(
+        let shutdown: ShutdownSignal
+        do throws(ServiceError) {
+            shutdown = try ShutdownSignal.install()
+        } catch {
+            throw .runtime(error)
+        }
+        return try BundleRun(
             command: self, terminal: terminal, deployment: deployment, environment: environment,
-            program: Checkout.ownExecutable()
+            program: Checkout.ownExecutable(), shutdown: shutdown
         ).run()
     }
 }

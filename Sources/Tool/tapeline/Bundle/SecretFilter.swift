@@ -5,8 +5,12 @@ struct SecretFilter: Sendable {
     /// after a name such as `password=`.
     static let knownBytesMin = 3
     /// Names of values that are secret, in lower case.
-    private static let words = ["password", "passwd", "secret", "token", "credential", "apikey"]
-        .map { Array($0.utf8) }
+    private static let words = [
+        "password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "api_key",
+        "api-key", "access_key", "access-key", "private_key", "private-key", "authorization",
+    ].map { Array($0.utf8) }
+    /// The value after this name has several words.
+    private static let header = Array("authorization".utf8)
 
     /// The known values by their first byte, the longest first, so that a value that begins another
     /// one leaves no rest of it.
@@ -42,7 +46,11 @@ struct SecretFilter: Sendable {
             if index > 0, !isInside { result.append(UInt8(ascii: "\n")) }
             // The lines of a private key have no name.
             if Self.contains("PRIVATE KEY-----", line) {
-                isKey = Self.contains("-----BEGIN", line) && !Self.contains("-----END", line)
+                let begin = Self.last("-----BEGIN", line)
+                let end = Self.last("-----END", line)
+                // The beginning of the key was cut off: all before its end may be the key.
+                if begin == nil, end != nil, !isKey { result.removeAll(keepingCapacity: true) }
+                isKey = begin.map { $0 > end ?? Int.min } ?? false
                 result += Self.mark
             } else if !isKey {
                 result += Self.cleanedLine(Array(line))
@@ -91,6 +99,16 @@ struct SecretFilter: Sendable {
 
     private static func contains(_ text: String, _ line: ArraySlice<UInt8>) -> Bool {
         line.firstRange(of: Array(text.utf8)) != nil
+    }
+
+    private static func last(_ text: String, _ line: ArraySlice<UInt8>) -> Int? {
+        line.ranges(of: Array(text.utf8)).last?.lowerBound
+    }
+
+    /// Returns the end of a text without its first line, which may be only the rest of one.
+    static func withoutFirstLine(_ text: [UInt8]) -> [UInt8] {
+        guard let end = text.firstIndex(of: UInt8(ascii: "\n")) else { return [] }
+        return Array(text[(end + 1)...])
     }
 
     // MARK: places
@@ -163,6 +181,8 @@ struct SecretFilter: Sendable {
         index += 1
         while index < line.count, " \t".utf8.contains(line[index]) { index += 1 }
         guard index < line.count else { return index..<index }
+        let isHeader = lower[name].elementsEqual(header)
+        if isHeader, !"\"'".utf8.contains(line[index]) { return index..<line.count }
         if line[index...].starts(with: mark) { return index..<index + mark.count }
         let quote = line[index]
         if "\"'".utf8.contains(quote) {

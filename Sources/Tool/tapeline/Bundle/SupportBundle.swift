@@ -66,9 +66,11 @@ struct SupportBundle: Sendable {
             + (absent.isEmpty ? [] : ["", "Not inside:"] + absent.map { "  \($0)" })
     }
 
-    /// The archive, with the list as its first file. `folder` is the folder that it unpacks to.
+    /// The archive, with the list as its first file. `folder` is the folder that it unpacks to; a
+    /// name that an archive does not take is changed.
     func archive(folder: String, at now: Timestamp) -> [UInt8] {
         var archive = TarArchive()
+        let folder = Self.safeFolder(folder)
         let seconds = now.isDefined ? now.nanoseconds / 1_000_000_000 : 0
         let list = contents.joined(separator: "\n") + "\n"
         archive.add("\(folder)/CONTENTS.txt", Array(list.utf8), seconds: seconds)
@@ -81,8 +83,17 @@ struct SupportBundle: Sendable {
     /// The most bytes of a name. The folder comes before it.
     private static let nameBytesMax = 60
 
-    private static func safe(_ name: String) -> String {
-        let bytes = name.utf8.prefix(nameBytesMax).map { byte in
+    private static let folderBytesMax = 30
+
+    /// Returns a folder below the one in which the archive is unpacked.
+    static func safeFolder(_ name: String) -> String {
+        let plain = safe(name, folderBytesMax).map { $0 == "/" ? "_" : $0 }
+        let name = String(plain.drop { $0 == "." || $0 == "-" })
+        return name.isEmpty ? "bundle" : name
+    }
+
+    private static func safe(_ name: String, _ bytesMax: Int = Self.nameBytesMax) -> String {
+        let bytes = name.utf8.prefix(bytesMax).map { byte in
             let isPlain =
                 (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
                 || (0x61...0x7a).contains(byte) || "-._/".utf8.contains(byte)

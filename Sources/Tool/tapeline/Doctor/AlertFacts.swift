@@ -46,6 +46,12 @@ struct AlertFacts: Equatable, Sendable {
                     .wrong, .alerts,
                     "Prometheus at \(peer) does not have \(names.isEmpty ? "any alert" : list)",
                     "load deploy/prometheus/*.rules.yml (docs/operate.md)"))
+        } else if wanted.isEmpty {
+            found.append(
+                Finding(
+                    .unseen, .alerts,
+                    "Prometheus evaluates \(names.count) alerts; which it should have is not known",
+                    "run the doctor from a checkout, whose docs/runbooks names them"))
         } else {
             found.append(Finding(.fine, .alerts, "Prometheus evaluates \(names.count) alerts"))
         }

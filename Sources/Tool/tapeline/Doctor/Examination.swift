@@ -13,8 +13,10 @@ struct Examination {
     let services: [ServicePage]
     private let environment: [String: String]
     private let prometheus: TapeWatch.Monitor?
-    /// The processes of a local stack. Empty for other deployments.
+    /// The processes of a local stack that run. Empty for other deployments.
     private let units: [StackState.Unit]
+    /// `nil` for other deployments than a local stack.
+    private let stack: StackFacts?
 
     init(
         _ deployment: Deployment, _ environment: [String: String], _ pages: DoctorCommand.Pages
@@ -22,10 +24,11 @@ struct Examination {
         self.deployment = deployment
         self.environment = environment
         prometheus = pages.prometheus
-        units =
-            try deployment.home.flatMap { home throws(ToolError) in
-                try StackState.read(home)
-            }?.alive ?? []
+        let state = try deployment.home.flatMap { home throws(ToolError) in
+            try StackState.read(home)
+        }
+        units = state?.alive ?? []
+        stack = state.map { StackFacts($0) }
         let own = units.compactMap { unit in
             unit.operationsPort.map {
                 ServicePage(name: unit.name, host: StackPlan.loopback, port: $0)
@@ -44,6 +47,7 @@ struct Examination {
         findings += database() + valkey() + alerts()
         var facts = groups.services ?? ServiceFacts()
         facts.processes = services.map { $0.process() }
+        findings += stack?.findings ?? []
         findings += groups.services == nil ? facts.processFindings : facts.findings
         return DoctorReport(
             title: "\(deployment.title), namespace \(deployment.names.namespace)",

@@ -74,7 +74,7 @@ struct NatsLook {
         return stream
     }
 
-    /// Returns who is heard, and which partitions have a silent owner.
+    /// Returns who is heard, and which partitions have no live owner.
     func groups() throws -> ServiceFacts {
         let directory = try GroupDirectory(client)
         let table = MembersTable(members: directory.members, owners: directory.owners)
@@ -87,8 +87,7 @@ struct NatsLook {
                     member.heartbeat.release, member.heartbeat.revision))
         }
         facts.silent = table.groups.compactMap { group in
-            let silent = table.shares(of: group).filter { $0.state == .held && !$0.isHeard }
-            let partitions = silent.flatMap(\.partitions).sorted()
+            let partitions = table.withoutOwner(group, of: deployment.names.partitions)
             return partitions.isEmpty
                 ? nil : ServiceFacts.Silent(group: group.text, partitions: partitions)
         }

@@ -18,7 +18,7 @@ struct ServiceFacts: Sendable {
         let release: String
     }
 
-    /// Partitions whose owner is not heard.
+    /// Partitions without a live owner.
     struct Silent: Equatable, Sendable {
         let group: String
         let partitions: [Int]
@@ -88,8 +88,8 @@ struct ServiceFacts: Sendable {
             found.append(
                 Finding(
                     .wrong, .services,
-                    "the owners of partitions \(NumberRanges.text(group.partitions)) of "
-                        + "\(group.group) are not heard",
+                    "no live owner of partitions \(NumberRanges.text(group.partitions)) of "
+                        + "\(group.group)",
                     "another member takes them after the lease; if none does, start one",
                     runbook: "PartitionsWithoutOwner"))
         }

@@ -28,6 +28,8 @@ struct ExplainReport {
     var tape = Outcome.notAsked
     var tables = Outcome.notAsked
     var ticks: [ExplainedTick] = []
+    /// Whether the rows of its ticks may still be on their way. Then they are not compared.
+    var isTooNew = false
     /// Ticks of the window that their table has and the tape has not.
     var onlyInTables: [ProofTick] = []
     var versions: [BarVersion] = []
@@ -43,6 +45,9 @@ struct ExplainReport {
     /// Whether the ticks are those of the tape, and not those of the tables.
     var isOnTape: Bool { tape != .notAsked && tape != .notThere }
 
+    /// Whether neither the tape nor the stored ticks could prove anything.
+    private var isUnproven: Bool { tape == .notAsked && tables == .notAsked }
+
     func outcome(of comparison: ProofComparison) -> Outcome {
         if let difference = comparison.differences.first(where: { $0.key == bar.key }) {
             return .differs(difference.kind, difference.fields)
@@ -51,14 +56,16 @@ struct ExplainReport {
     }
 
     /// 0: the stored bar is what its ticks make. 1: it is not, or a tick's row is not what the tape
-    /// says. 2: the tape does not reach back so far, and the stored ticks make the bar.
+    /// says. 2: the tape does not reach back so far, and the stored ticks make the bar; or nothing
+    /// was proven.
     var exitCode: ExitCode {
         let isWrong =
             tape.isWrong || tables.isWrong || isRevisionWrong || !gapFaults.isEmpty
             || !onlyInTables.isEmpty
             || ticks.contains { $0.disagreement != nil }
         if isWrong { return .failure }
-        return tape == .notThere || tape == .nothing || tables == .nothing ? .incomplete : .success
+        return isUnproven || tape == .notThere || tape == .nothing || tables == .nothing
+            ? .incomplete : .success
     }
 
     // MARK: text
@@ -207,6 +214,10 @@ struct ExplainReport {
                     }
             }
         }
-        return ["", "PROOF by the same operators"] + told.map { "  \($0)" }
+        let none = isUnproven ? ["no proof: the stored ticks do not state lots"] : []
+        let new =
+            isOnTape && isTooNew
+            ? ["the rows of its ticks are not compared: they may be on their way"] : []
+        return ["", "PROOF by the same operators"] + (told + none + new).map { "  \($0)" }
     }
 }

@@ -238,7 +238,11 @@ struct ExplainRun {
         report.field = field
         report.isMadeOf = definition.made(command.series).dropFirst().map(\.text)
         report.ticks.sort { ExplainedTick.isBefore($0.tick, $1.tick) }
-        if report.isOnTape { try compareTables(database, definition, bar, into: &report) }
+        // Rows of a bar that has just ended may still be on their way.
+        report.isTooNew = bar.closeTime > slice.storedBy
+        if report.isOnTape, !report.isTooNew {
+            try compareTables(database, definition, bar, into: &report)
+        }
         if let stored = report.stored { report.ticks.markRoles(of: stored.bar, field) }
     }
 

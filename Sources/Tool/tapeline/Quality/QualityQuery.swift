@@ -16,8 +16,9 @@ struct QualityQuery {
     }
 
     /// Ticks, duplicates and late ones by symbol and source, bars of all series, and the time that
-    /// lies in gaps of trades. The fifth parameter is the number of seconds after which a symbol
-    /// counts as silent.
+    /// lies in gaps of trades. A gap without a symbol counts for each symbol of its source that the
+    /// day has, also if it is of one partition; time that several gaps have counts once. The fifth
+    /// parameter is the number of seconds after which a symbol counts as silent.
     func symbols(rowsMax: Int) -> String {
         """
         WITH ticks AS (
@@ -45,12 +46,23 @@ struct QualityQuery {
             SELECT symbol, source, count(*) AS bars, count(*) FILTER (WHERE partial) AS partial,
                 count(*) FILTER (WHERE replaced > 0) AS rewritten
             FROM "\(namespace)".bars WHERE \(Self.inDay()) GROUP BY 1, 2
-        ), missed AS (
-            SELECT symbol, source, sum(least(coalesce(to_time, now()), $2)
-                - greatest(from_time, $1)) AS missing
-            FROM open_gaps WHERE symbol IS NOT NULL AND kind = 'trade' AND from_time < $2
-                AND coalesce(to_time, now()) > greatest(from_time, $1) AND \(Self.chosen())
+        ), known AS (
+            SELECT symbol, source FROM counted UNION SELECT symbol, source FROM listed
+            UNION SELECT symbol, source FROM made
+        ), lost AS (
+            SELECT coalesce(g.symbol, k.symbol) AS symbol, g.source, g.from_time,
+                coalesce(g.to_time, now()) AS to_time
+            FROM open_gaps g LEFT JOIN known k ON g.symbol IS NULL AND k.source = g.source
+            WHERE g.kind = 'trade' AND g.from_time < $2
+        ), joined AS (
+            SELECT symbol, source,
+                range_agg(tstzrange(greatest(from_time, $1), least(to_time, $2))) AS stretches
+            FROM lost WHERE symbol IS NOT NULL AND to_time > greatest(from_time, $1)
+                AND \(Self.chosen())
             GROUP BY 1, 2
+        ), missed AS (
+            SELECT symbol, source, sum(upper(stretch) - lower(stretch)) AS missing
+            FROM joined CROSS JOIN LATERAL unnest(stretches) AS piece (stretch) GROUP BY 1, 2
         )
         SELECT symbol, source, coalesce(ticks, 0), coalesce(late, 0), coalesce(duplicates, 0),
             coalesce(changes, 0), coalesce(backfilled, 0), coalesce(bars, 0),

@@ -74,14 +74,31 @@ final class WatchFeed {
         var sent: [String: Timestamp?] = [:]
         for source in Set(sample.ticks.map(\.source)) where source != .manual {
             let heads = sample.ticks.filter { $0.source == source }
-            let last = heads.map(\.watermark).filter(\.isDefined).max() ?? .undefined
-            let age = last.isDefined ? Double(sample.now.nanoseconds(since: last)) / 1e9 : .infinity
-            guard age > WatchVerdict.silentSeconds else { continue }
+            let old = Self.oldStreams(heads, client.names, sample.now)
+            guard !old.isEmpty else { continue }
             let standing = try SourceStanding(client, of: source)
-            let times = standing.lasts.compactMap { $0?.header.sendTime }.filter(\.isDefined)
-            sent[source.text] = .some(standing.isRetired ? nil : times.max() ?? last)
+            let times = old.map { stream, last in
+                let time = standing.lasts[stream]?.header.sendTime ?? .undefined
+                return time.isDefined ? time : last
+            }
+            let last = times.min() ?? Timestamp.undefined
+            sent[source.text] = .some(standing.isRetired ? nil : last)
         }
         return sent
+    }
+
+    /// Returns the streams with ticks of a source whose watermark there is old, each with that
+    /// watermark. It is the newest of the stream's partitions, because a gateway sends one for all
+    /// of them. A stream without any has an undefined one.
+    static func oldStreams(
+        _ heads: [TapeReport.Head], _ names: TapeNames, _ now: Timestamp
+    ) -> [Int: Timestamp] {
+        [Int: [TapeReport.Head]](grouping: heads) { names.streamIndex(of: $0.partition) }
+            .mapValues { $0.map(\.watermark).filter(\.isDefined).max() ?? .undefined }
+            .filter { _, last in
+                let age = last.isDefined ? Double(now.nanoseconds(since: last)) / 1e9 : .infinity
+                return age > WatchVerdict.silentSeconds
+            }
     }
 
     func close() {
@@ -95,6 +112,7 @@ final class WatchFeed {
     func sample() throws(ToolError) -> WatchSample {
         var sample = WatchSample()
         do {
+            sample.partitions = deployment.names.partitions
             for name in deployment.allStreams {
                 guard let info = try client.jetStream.streamInfo(name) else {
                     throw ToolError.refused("stream \(name) is gone")
@@ -128,6 +146,8 @@ final class WatchFeed {
         let known = gaps?.latest() ?? .init(absence: "no database is named (POSTGRES_HOST)")
         sample.gaps = known.gaps
         sample.around.isDatabaseAway = known.isAway
+        sample.around.isDatabaseRefusing =
+            gaps != nil && !known.isAway && !known.absence.isEmpty
         sample.around.openGaps = known.open
         sample.around.clock = known.clock
         sample.around.gateways = gateways

@@ -125,6 +125,7 @@ extension WatchSight {
         let sample = view.sample
         now = sample.readAt
         if sample.around.isDatabaseAway { databaseProblem = sample.gapsAbsence }
+        if sample.around.isDatabaseRefusing { gaps.problem = sample.gapsAbsence }
         sources = view.sources.map { source in
             guard let sent = sample.around.sent[source.name] else {
                 return Source(name: source.name, watermarkSeconds: 0)
@@ -133,7 +134,9 @@ extension WatchSight {
             return Source(name: source.name, watermarkSeconds: age)
         }
         groups = view.groups.map {
-            Group(name: $0.name, behind: $0.ticks?.ordinals, ready: $0.ready, silent: $0.silent)
+            Group(
+                name: $0.name, behind: $0.ticks?.ordinals, ready: $0.ready, silent: $0.silent,
+                unheard: $0.ticks?.unheard ?? 0)
         }
         let rates = view.sources.compactMap(\.perSecond)
         if !rates.isEmpty { ticksPerSecond = rates.reduce(0, +) }
@@ -144,7 +147,7 @@ extension WatchSight {
         freeBytes = rooms.map(\.freeBytes).min()
         freePercent = rooms.map(\.percent).min() ?? 100
         storedBytes = sample.streams.reduce(0) { $0 &+ $1.bytes }
-        openGaps = sample.around.openGaps
+        gaps.open = sample.around.openGaps
         clock = sample.around.clock
         silentFeeds = sample.around.gateways.silentFeeds
         liveFeeds = sample.around.gateways.liveFeeds

@@ -22,6 +22,8 @@ struct WatchSample: Sendable {
     var now = Timestamp.undefined
     /// Monotonic nanoseconds at which the heads were read.
     var readAt = MonotonicTime.distantPast
+    /// The number of partitions. 0 if it is not known.
+    var partitions = 0
     var streams: [Stream] = []
     var ticks: [TapeReport.Head] = []
     var bars: [TapeReport.Head] = []
@@ -41,6 +43,8 @@ struct WatchSample: Sendable {
     struct Around: Equatable, Sendable {
         /// True if a database is named and does not answer.
         var isDatabaseAway = false
+        /// True if a database is named and answers, but refuses to tell the gaps.
+        var isDatabaseRefusing = false
         /// The stretches that are open now. `nil` if not known.
         var openGaps: UInt64?
         var clock: ClockOffset?

@@ -14,8 +14,18 @@ struct WatchSight: Sendable {
         /// Ordinals that it has not taken; `nil` if it reports none.
         let behind: UInt64?
         let ready: Int
-        /// Partitions whose owner is not heard.
+        /// Partitions without a live owner.
         let silent: Int
+        /// Partitions of ticks of which nobody says how far they are read.
+        var unheard = 0
+    }
+
+    /// What the database says of gaps.
+    struct Gaps: Equatable, Sendable {
+        /// `nil` if it did not say.
+        var open: UInt64?
+        /// Why it answers and does not tell them.
+        var problem: String?
     }
 
     var now = MonotonicTime.distantPast
@@ -32,8 +42,7 @@ struct WatchSight: Sendable {
     var freeBytes: UInt64?
     var freePercent: UInt64 = 100
     var storedBytes: UInt64 = 0
-    /// `nil` if the database did not say.
-    var openGaps: UInt64?
+    var gaps = Gaps()
     /// The reports of gateways on this machine. Empty for other deployments.
     var silentFeeds: [String] = []
     var liveFeeds = 0

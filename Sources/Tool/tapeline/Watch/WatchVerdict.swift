@@ -25,10 +25,12 @@ struct WatchVerdict: Sendable {
     /// A source without a watermark for so long is silent: gateways send one each second, also
     /// while no tick comes.
     static let silentSeconds = 15.0
-    /// A lag that grew over so many looks in sequence grows.
+    /// A lag that grew in so many looks, and fell in none between them, grows.
     static let growingLooks = 5
     /// A smaller lag is what is on its way.
     static let lagMin: UInt64 = 1_000
+    /// Such a lag is told even if it does not grow.
+    static let lagLarge: UInt64 = 100_000
 
     private enum Trouble: Hashable {
         case nats
@@ -64,7 +66,7 @@ struct WatchVerdict: Sendable {
         }
         noteLags(sight)
         var lines = database.map { [Self.away($0, sight)] } ?? []
-        lines += groupLines(sight) + Self.sourceLines(sight) + Self.roomLines(sight)
+        lines += Self.groupLines(sight) + Self.sourceLines(sight) + Self.roomLines(sight)
         lines += lagLines(sight) + Self.dataLines(sight)
         return lines.isEmpty ? [Self.good(sight)] : lines
     }
@@ -89,7 +91,8 @@ struct WatchVerdict: Sendable {
         for group in sight.groups {
             guard let behind = group.behind else { continue }
             var lag = lags[group.name] ?? Lag(last: behind)
-            lag.growing = behind > lag.last ? lag.growing + 1 : 0
+            if behind < lag.last { lag.growing = 0 }
+            if behind > lag.last { lag.growing += 1 }
             lag.last = behind
             lags[group.name] = lag
         }
@@ -116,9 +119,12 @@ struct WatchVerdict: Sendable {
             runbook: "BreakerOpen")
     }
 
-    private func groupLines(_ sight: WatchSight) -> [Line] {
+    /// The groups without which nothing comes out.
+    private static let groupsNeeded = ["operator", "writer"]
+
+    private static func groupLines(_ sight: WatchSight) -> [Line] {
         var lines: [Line] = []
-        for group in ["operator", "writer"] {
+        for group in groupsNeeded {
             let ready = sight.groups.first { $0.name == group }?.ready ?? 0
             guard ready == 0 else { continue }
             let lost = group == "operator" ? "no bars are made" : "no rows are stored"
@@ -131,8 +137,16 @@ struct WatchVerdict: Sendable {
             lines.append(
                 Line(
                     level: .warning,
-                    text: "\(group.silent) PARTITIONS OF \(group.name.uppercased()) HAVE A SILENT "
+                    text: "\(group.silent) PARTITIONS OF \(group.name.uppercased()) HAVE NO LIVE "
                         + "OWNER", runbook: "PartitionsWithoutOwner"))
+        }
+        // Readers of other groups may read some partitions only.
+        for group in sight.groups where group.unheard > 0 && groupsNeeded.contains(group.name) {
+            lines.append(
+                Line(
+                    level: .warning,
+                    text: "\(group.unheard) PARTITIONS OF \(group.name.uppercased()) UNHEARD: "
+                        + "nobody says how far they are read", runbook: "PartitionsWithoutOwner"))
         }
         return lines
     }
@@ -182,19 +196,27 @@ struct WatchVerdict: Sendable {
 
     private func lagLines(_ sight: WatchSight) -> [Line] {
         sight.groups.compactMap { group in
-            guard let lag = lags[group.name], lag.growing >= Self.growingLooks,
-                lag.last >= Self.lagMin
-            else { return nil }
+            guard let lag = lags[group.name], group.behind != nil else { return nil }
+            let isGrowing = lag.growing >= Self.growingLooks && lag.last >= Self.lagMin
+            guard isGrowing || lag.last >= Self.lagLarge else { return nil }
+            let name = group.name.uppercased()
             return Line(
                 level: .warning,
-                text: "\(group.name.uppercased()) FALLS BEHIND: \(lag.last) ticks, growing",
+                text: isGrowing
+                    ? "\(name) FALLS BEHIND: \(lag.last) ticks, growing"
+                    : "\(name) IS FAR BEHIND: \(lag.last) ticks",
                 runbook: "GroupLagGrowing")
         }
     }
 
     private static func dataLines(_ sight: WatchSight) -> [Line] {
         var lines: [Line] = []
-        if let open = sight.openGaps, open > 0 {
+        if let problem = sight.gaps.problem {
+            let reason = problem.split(whereSeparator: \.isNewline).joined(separator: "; ")
+            let text = "GAPS NOT SEEN: \(reason)".prefix(80)
+            lines.append(Line(level: .warning, text: String(text)))
+        }
+        if let open = sight.gaps.open, open > 0 {
             lines.append(
                 Line(
                     level: .warning, text: "\(open) GAPS OPEN: 'tapeline gaps' lists them",
@@ -216,7 +238,7 @@ struct WatchVerdict: Sendable {
             parts.append("bars \(SpanText.short(age)) behind")
         }
         if sight.liveFeeds > 0 { parts.append("\(sight.liveFeeds) feeds live") }
-        if sight.openGaps == 0 { parts.append("no gap open") }
+        if sight.gaps.open == 0 { parts.append("no gap open") }
         return Line(level: .good, text: parts.joined(separator: "  "))
     }
 }

@@ -29,7 +29,7 @@ struct WatchView: Sendable {
         var ready = 0
         var members = 0
         var owned = 0
-        /// Partitions that have an owner's record, but whose owner sends no heartbeats.
+        /// Partitions without a live owner: see `MembersTable.withoutOwner`.
         var silent = 0
     }
 
@@ -101,8 +101,8 @@ struct WatchView: Sendable {
             guard let known = GroupName(name) else { return group }
             for share in table.shares(of: known) where share.state == .held {
                 group.owned += share.partitions.count
-                if !share.isHeard { group.silent += share.partitions.count }
             }
+            group.silent = table.withoutOwner(known, of: sample.partitions).count
             return group
         }
     }

@@ -16,7 +16,8 @@ struct ForeignReaderTests {
         try fixture.record(packets: 70, trades: 1_000, holes: 1)
         let library = fixture.folder.file("libtapeline_decoder.so")
         let scripts = Self.root.appendingPathComponent("deploy/local").path
-        _ = try run("/bin/bash", ["\(scripts)/decoder.sh", "--debug", library])
+        _ = try run(
+            "/bin/bash", ["\(scripts)/decoder.sh", "--debug", ProductPrograms.folder, library])
         let script = Self.folder.appendingPathComponent("read_columns.py").path
         do {
             let output = try run(

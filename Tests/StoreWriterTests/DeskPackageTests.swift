@@ -88,7 +88,11 @@ struct DeskPackageTests {
             to: URL(fileURLWithPath: folder.file("torn.tape")))
         let decoder = folder.file("libtapeline_decoder.so")
         _ = try run(
-            "/bin/bash", ["\(Self.root)/deploy/local/decoder.sh", "--debug", decoder])
+            "/bin/bash",
+            [
+                "\(Self.root)/deploy/local/decoder.sh", "--debug",
+                ProductPrograms.folder, decoder,
+            ])
         let told = try check(
             ["recording", folder.file("day.tape"), folder.file("torn.tape")],
             scene.bench.environment(), decoder: decoder)

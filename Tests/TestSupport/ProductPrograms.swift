@@ -5,9 +5,13 @@ import Foundation
 ///
 /// `swift build --build-tests` makes them; `swift test` alone makes only what tests import.
 package enum ProductPrograms {
-    package static func path(_ product: String) throws -> String {
+    package static var folder: String {
         let bundle = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        let path = bundle.deletingLastPathComponent().appendingPathComponent(product).path
+        return bundle.deletingLastPathComponent().path
+    }
+
+    package static func path(_ product: String) throws -> String {
+        let path = "\(folder)/\(product)"
         guard FileManager.default.isExecutableFile(atPath: path) else { throw Missing(path: path) }
         return path
     }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# decoder.sh [--debug] [FILE]: makes libtapeline_decoder.so, with which programs of other languages
+# decoder.sh [--debug FOLDER] [FILE]: makes libtapeline_decoder.so, with which programs of other languages
 # read recordings and packets of the tape (Sources/C/CDecoder/tapeline_decoder.h). FILE is
 # .build/python/libtapeline_decoder.so if not given.
 #
 # The Swift runtime is inside. Only the functions of the header are visible, so that it gets along
-# with every other library of a process. With --debug, it is made of what a debug build has built
-# already, and uses the Swift runtime of this machine.
+# with every other library of a process. With --debug, it is made of what a debug build has put into
+# FOLDER already, and uses the Swift runtime of this machine.
 set -euo pipefail
 # shellcheck disable=SC2034
 program=decoder
@@ -15,14 +15,16 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
 
 kind=release
+built=.build/release
 if [ "${1:-}" = --debug ]; then
     kind=debug
-    shift
+    built=${2:?which folder has the debug build}
+    shift 2
 fi
 file=${1:-.build/python/libtapeline_decoder.so}
 header=Sources/C/CDecoder/tapeline_decoder.h
 
-archive=.build/$kind/libtapeline_decoder.a
+archive=$built/libtapeline_decoder.a
 link=(-emit-library)
 if [ $kind = release ]; then
     TAPELINE_REVISION=$("$here/revision.sh") \

@@ -88,7 +88,7 @@ sample: setup servers ## Build Samples/tapeline-sample as its own package, and r
 bench: build servers ## Make the record of what all of it does on this machine, in docs/performance.md (25 min; QUICK=1: a try)
 	@Benchmarks/record/record.py $(if $(QUICK),--quick)
 
-bench-full: build servers ## The same with kills, growth and longer runs
+bench-full: build servers ## The same with growth and longer runs
 	@Benchmarks/record/record.py --full
 
 coverage: setup servers ## Line coverage of each target

@@ -72,6 +72,30 @@ extension ReaderLaneTests {
         #expect(rig.lane.isReading)
     }
 
+    @Test("a packet larger than a pull is asked for by one large pull, until the next consumer")
+    func largePull() throws {
+        let size = "Message Size Exceeds MaxBytes"
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        // Both pulls have brought something before; the message after them fits into new ones.
+        #expect(rig.status(409, size, pull: 1) == [.pull(consumerNumber: 1, number: 3)])
+        #expect(rig.status(409, size, pull: 2) == [.pull(consumerNumber: 1, number: 4)])
+        #expect(rig.deliver(11, at: 21, consumer: 2) == .deliver)
+        #expect(!rig.lane.pullsAreLarge)
+        // The third in a row, which is new, does not fit either.
+        #expect(rig.status(409, size, pull: 3) == [.pull(consumerNumber: 1, number: 5)])
+        #expect(rig.status(409, size, pull: 4) == [.pull(consumerNumber: 1, number: 6)])
+        #expect(rig.status(409, size, pull: 5).isEmpty)
+        #expect(rig.lane.pullsAreLarge)
+        #expect(rig.status(409, size, pull: 6) == [.pull(consumerNumber: 1, number: 7)])
+        #expect(rig.deliver(21, at: 22, consumer: 3) == .deliver)
+        #expect(rig.status(409, size, pull: 7) == [.pull(consumerNumber: 1, number: 8)])
+        #expect(rig.lane.pullsAreLarge)
+        _ = rig.status(409, "Consumer Deleted", pull: 8)
+        _ = rig.streamRead()
+        #expect(!rig.lane.pullsAreLarge)
+    }
+
     @Test("a heartbeat is only a sign of life")
     func heartbeat() throws {
         let rig = try ReaderRig()

@@ -3,7 +3,7 @@ import NatsTransport
 import Primitives
 import TapeCodec
 import TapeProtocol
-import TapeTransport
+@testable import TapeTransport
 import TestSupport
 import Testing
 
@@ -154,7 +154,22 @@ import Testing
         #expect(rig.run { rig.hasTakenAll(0) })
         let bytes = rig.taken[0].map { Int($0.byteCount) }.max() ?? 0
         #expect(bytes >= PacketLimits.growthBytesLargest && bytes <= PacketLimits.builtBytesMax)
+        #expect(bytes > ReaderLane.pullBytes && rig.readers.readers[0].machine.pullsAreLarge)
         rig.auditOnce(0)
+        #expect(rig.log.count("tape.reader.renewed") == 0)
+    }
+
+    @Test("packets that fit into the usual pulls, however they are cut, need no large ones")
+    func usualPulls() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        rig.addReader(0)
+        for ticks in [300, 1_000, 700, 50] {
+            #expect(rig.publishPackets(20, lane: 0, ticks: ticks))
+        }
+        rig.readers.open(1, at: nil)
+        #expect(rig.run { rig.hasTakenAll(0) && rig.takenIDs[1].count == rig.takenIDs[0].count })
+        #expect(!rig.readers.readers[1].machine.pullsAreLarge)
         #expect(rig.log.count("tape.reader.renewed") == 0)
     }
 

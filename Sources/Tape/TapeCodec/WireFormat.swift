@@ -166,7 +166,7 @@ public enum PacketLimits {
     /// memory, and its first tick does not wait for long.
     public static let growthBytesMax = 128 * 1024
     /// The largest `growthBytesMax` to which a publisher may be set. A reader asks for enough bytes
-    /// at a time for such a packet (`ReaderLane.pullBytes`).
+    /// at a time for such a packet (`ReaderLane.largePullBytes`).
     public static let growthBytesLargest = 512 * 1024
     /// Symbols and series that one packet may define.
     public static let definitionsMax = 1_024

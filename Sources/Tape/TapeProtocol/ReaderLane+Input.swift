@@ -52,6 +52,20 @@ extension ReaderLane {
         var remaining: Int
     }
 
+    /// What a 409 says that ends one pull but not the consumer.
+    enum PullEnd: String {
+        /// The pull has brought its messages.
+        case batchCompleted = "Batch Completed"
+        /// The next message has more bytes than the pull may still bring.
+        case bytesExceeded = "Message Size Exceeds MaxBytes"
+
+        /// Today's servers use these words exactly. They are compared first, without changing the
+        /// case of the text, because one of them comes after at most `pullMessages` packets.
+        func isSaid(by description: String) -> Bool {
+            description == rawValue || description.lowercased().contains(rawValue.lowercased())
+        }
+    }
+
     struct Failures: Sendable {
         /// The number of failed attempts to open in a row.
         var opens: Int64 = 0

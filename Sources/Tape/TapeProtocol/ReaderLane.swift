@@ -16,19 +16,22 @@ package import TapeCodec
 /// Pure: events in, effects out; `TapeReaders` has one for each reader. Times are monotonic.
 package struct ReaderLane: Sendable {
     /// The number of pulls that are open at the same time; the next constants bound each pull.
-    /// Together they bound the memory.
+    /// Together they bound the memory, and what the server has to keep for the connection: it ends
+    /// a connection for which 64 MiB wait, and counts bytes until a whole write of them has ended,
+    /// so that those of the next pulls may be added to those of the last. 64 lanes that all have
+    /// far to read cause about 48 MiB.
     package static let pullsMax = 2
     package static let pullMessages = 64
+    package static let pullBytes = 192 * 1024
     /// More than the largest packet of a publisher (`PacketLimits.builtBytesMax`) with its NATS
-    /// message: a packet above it is never delivered.
-    package static let pullBytes = 640 * 1024
+    /// message: a packet above it is never delivered. A lane has one pull of this size instead of
+    /// the usual two, from the first packet on that is larger than they are.
+    package static let largePullBytes = 640 * 1024
     package static let pullExpirySeconds = 30
     package static let heartbeatSeconds = 1
-    /// The descriptions of a 409 that ends one pull but not the consumer.
-    private static let pullEnds = ["maxbytes", "batch completed"]
-    /// The same in the words of today's servers. They are compared first, without changing the case
-    /// of the text, because one of them comes after at most `pullMessages` packets.
-    private static let usualPullEnds = ["Batch Completed", "Message Size Exceeds MaxBytes"]
+    /// So many pulls in a row that end by the size of the next message prove that it is larger than
+    /// a pull: only the first `pullsMax` of them can have brought others before.
+    private static let sizeRefusalsMax = pullsMax + 1
     /// After this long without any message, even a heartbeat, the consumer is made again.
     static let stallNanosecondsMax: Int64 = 3_000_000_000
     /// Waits between attempts to open: the first one, and the longest.
@@ -52,6 +55,8 @@ package struct ReaderLane: Sendable {
     var pulls: [Pull] = []
     /// The number of the last pull.
     private var pullNumber: UInt64 = 0
+    /// How many pulls in a row ended because the next message has too many bytes.
+    private var sizeRefusals = 0
     /// The number that the consumer's next delivery must have.
     var nextConsumerSequence: UInt64 = 1
     /// When the server last sent something, or was last asked for a consumer.
@@ -120,6 +125,10 @@ package struct ReaderLane: Sendable {
 
     package init() {}
 
+    /// Whether a packet has come that needs a pull of `largePullBytes`. The next consumer begins
+    /// with the usual ones.
+    package var pullsAreLarge: Bool { sizeRefusals >= Self.sizeRefusalsMax }
+
     /// Whether packets are accepted now.
     package var isReading: Bool { state == .reading || state == .shared }
 
@@ -180,6 +189,7 @@ package struct ReaderLane: Sendable {
         endDoubt.end()
         consumerNumber += 1
         pulls = []
+        sizeRefusals = 0
         nextConsumerSequence = 1
         reach = Reach(streamEnd: stream.lastSequence, isReplicated: stream.isReplicated)
         lastReceived = now
@@ -257,7 +267,7 @@ package struct ReaderLane: Sendable {
 
     /// Opens pulls up to their maximum.
     private mutating func fillPulls(into effects: inout [Effect]) {
-        while pulls.count < Self.pullsMax {
+        while pulls.count < (pullsAreLarge ? 1 : Self.pullsMax) {
             pullNumber += 1
             pulls.append(Pull(number: pullNumber, remaining: Self.pullMessages))
             effects.append(.pull(consumerNumber: consumerNumber, number: pullNumber))
@@ -298,6 +308,7 @@ package struct ReaderLane: Sendable {
     ) -> Bool {
         guard isOpen(delivery.consumerNumber) else { return false }
         lastReceived = now
+        if !pullsAreLarge { sizeRefusals = 0 }
         used(into: &effects)
         guard delivery.consumerSequence == nextConsumerSequence else {
             doubt(
@@ -323,8 +334,8 @@ package struct ReaderLane: Sendable {
         stop(.undecodable(sequence: delivery.sequence, error), into: &effects)
     }
 
-    /// Counts a message of the oldest pull, which the server serves first, and replaces the pull
-    /// when it is used up.
+    /// Counts a message of the oldest pull, and replaces the pull when it is used up. The server
+    /// serves open pulls in turn, so the pulls end a few messages after they are replaced here.
     private mutating func used(into effects: inout [Effect]) {
         guard let first = pulls.indices.first else { return }
         pulls[first].remaining -= 1
@@ -414,17 +425,13 @@ package struct ReaderLane: Sendable {
         case 100: failed.doubts = 0
         // The pull has expired.
         case 404, 408: ended(pull, into: &effects)
-        // The pull has brought its bytes or its messages. Both are usual.
-        case 409 where Self.endsPull(description):
+        case 409 where PullEnd.batchCompleted.isSaid(by: description):
+            ended(pull, into: &effects)
+        case 409 where PullEnd.bytesExceeded.isSaid(by: description):
+            if !pullsAreLarge, pulls.contains(where: { $0.number == pull }) { sizeRefusals += 1 }
             ended(pull, into: &effects)
         default: doubt(.refusedPull(code: code, description), now: now, into: &effects)
         }
-    }
-
-    /// Returns whether a 409 with this description ends only one pull.
-    private static func endsPull(_ description: String) -> Bool {
-        usualPullEnds.contains(description)
-            || pullEnds.contains { description.lowercased().contains($0) }
     }
 
     /// Replaces a pull that has ended.

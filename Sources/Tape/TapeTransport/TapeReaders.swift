@@ -95,9 +95,9 @@ package final class TapeReaders {
     /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner handles
     /// packets whose header is right and whose messages are damaged (`PacketReader.damage`);
     /// without it, a reader stops at such a packet. A reader that is held keeps at most two pulls
-    /// of `pullBytes` in memory. A packet larger than `pullBytes` is never delivered. A consumer
-    /// that is not pulled from for `idleMax` is removed by the server. A shared consumer is made
-    /// at most once per `shareInterval`.
+    /// of `pullBytes`, or one of `ReaderLane.largePullBytes`, in memory. A packet larger than both
+    /// is never delivered. A consumer that is not pulled from for `idleMax` is removed by the
+    /// server. A shared consumer is made at most once per `shareInterval`.
     package init(
         _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false,
         pullBytes: Int = ReaderLane.pullBytes, idleMax: Duration = .seconds(30),
@@ -461,11 +461,13 @@ package final class TapeReaders {
     }
 
     private func pull(_ reader: Int, _ consumerNumber: UInt64, _ number: UInt64) {
+        let usual = readers[reader].share == nil ? pullBytes : ReaderLane.pullBytes
+        let isLarge = readers[reader].machine.pullsAreLarge
         do throws(NatsError) {
             try client.jetStream.pull(
                 stream: readers[reader].input.stream, consumer: consumer(reader, consumerNumber),
                 batch: ReaderLane.pullMessages,
-                bytesMax: readers[reader].share == nil ? pullBytes : ReaderLane.pullBytes,
+                bytesMax: isLarge ? max(usual, ReaderLane.largePullBytes) : usual,
                 expires: .seconds(ReaderLane.pullExpirySeconds),
                 idleHeartbeat: .seconds(ReaderLane.heartbeatSeconds),
                 replyTo: "\(inbox).\(reader).\(consumerNumber).\(number)")

@@ -3,13 +3,14 @@
 
     Benchmarks/record/record.py [--quick | --full] [--only NAME,...] [--budget MINUTES] [--anyway]
                                 [--programs FOLDER]
-    Benchmarks/record/record.py --from FILE [--anyway]
+    Benchmarks/record/record.py --from FILE [--only NAME,...] [--anyway]
 
 Runs each benchmark program alone, and then the whole stack. Programs that run several times take turns,
 as far as the budget has time; the first turn of all of them is run in any case. The figures are printed
 as they come, and are in .local/bench afterwards: record.json, record.md, plots, and what the programs
 said. docs/performance.md and its plots are written again if the machine was quiet and nothing failed;
---anyway writes them with rows marked. --from makes the page of a record that is there.
+--anyway writes them with rows marked. --from makes the page of a record that is there, with the parts
+that --only names measured again.
 
 NAME is a program (TapeBenchmark) or a part of the whole stack: highest, latency, kills, growth.
 --quick takes two minutes and is no record. --full adds growth, and longer runs. Exit code 0: all ran. 1: something
@@ -31,6 +32,7 @@ import machine  # noqa: E402
 import plots  # noqa: E402
 import programs  # noqa: E402
 import report  # noqa: E402
+from renewal import renewed  # noqa: E402
 from rows import Rows, number  # noqa: E402
 from stack import Failure  # noqa: E402
 from whole import VICTIMS, Whole  # noqa: E402
@@ -195,9 +197,12 @@ def parsed():
 
 def main():
     options = parsed()
-    if options.source:
-        publish(json.loads(options.source.read_text()), options.anyway)
-        return 0
+    known = json.loads(options.source.read_text()) if options.source else None
+    if known:
+        options.mode = known["mode"]
+        if not options.only:
+            publish(known, options.anyway)
+            return 0
     HOME.mkdir(parents=True, exist_ok=True)
     present = machine.load_before(0 if options.mode == "quick" else machine.QUIET_SECONDS_MAX)
     if present > machine.LOAD_MAX and options.mode != "quick" and not options.anyway:
@@ -210,6 +215,9 @@ def main():
     if recorder.wants_any(*WHOLE_PARTS):
         recorder.run_whole()
     record = recorder.record(described)
+    if known:
+        record = renewed(known, record)
+        record["plots"] = sorted(plots.all_plots(record))
     (HOME / "record.json").write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
     save(record, HOME / "record.md", ".", HOME)
     print("\n".join(["", *report.terminal(record), ""]))

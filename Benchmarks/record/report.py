@@ -27,6 +27,10 @@ def head(record):
         "middle of its runs, *of the peer* the middle of the ratios within each run. *Load* is how many "
         f"cores others kept busy before it; a row above {LOAD_MAX} has a †.",
     ]
+    again = record.get("again", {})
+    if again:
+        parts = ", ".join(f"{name} ({when})" for name, when in sorted(again.items()))
+        lines.append(f"Measured again: {parts}.")
     failures = record["problems"] + record["missed"]
     if failures:
         lines.append("\n".join(["What failed, or missed a limit:", "", *(f"- {each}" for each in failures)]))

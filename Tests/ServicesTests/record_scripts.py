@@ -15,6 +15,7 @@ import programs  # noqa: E402
 import report  # noqa: E402
 from chart import Line, Panel  # noqa: E402
 from histograms import Growth, merge, parse, quantile  # noqa: E402
+from renewal import renewed  # noqa: E402
 from rows import Rows, limit, median, number, ratio, spread, verdict  # noqa: E402
 from whole import STAGES  # noqa: E402
 
@@ -173,6 +174,26 @@ class Page(unittest.TestCase):
     def test_the_terminal_shows_a_missed_limit(self):
         missed = [rows_of({"value": 1.0, "at_least": 2.0})]
         self.assertIn("MISSED: ≥ 2", "\n".join(report.terminal(record(rows=missed))))
+
+
+class Renewal(unittest.TestCase):
+    def test_parts_are_replaced_with_their_failures_and_the_rest_stays(self):
+        old = record(missed=["`.build/release/P all` ended with 1", "`.build/release/Q` ended with 1"],
+                     problems=["the stack did not start"])
+        new = record(only=["P", "kills"], rows=[rows_of({"value": 9.0})], missed=[], problems=[],
+                     whole={"latency": [measured(7, "store-writer")]})
+        made = renewed(old, new)
+        self.assertEqual([row["values"] for row in made["rows"]], [[9.0]])
+        self.assertEqual(made["missed"], ["`.build/release/Q` ended with 1"])
+        self.assertEqual((made["problems"], made["only"]), ([], []))
+        lines = [(each["rate"], each["killed"]) for each in made["whole"]["latency"]]
+        self.assertEqual(lines, [(100, None), (50_000, None), (7, "store-writer")])
+        self.assertEqual(made["whole"]["highest_rate"], 90_000.0)
+        self.assertIn("Measured again: P (revision abc, 2026), kills (", report.markdown(made, "."))
+        # Of another program, neither rows nor the stack's failures change.
+        other = renewed(old, record(only=["R"], rows=[], whole={}))
+        self.assertEqual((other["rows"], other["missed"]), (old["rows"], old["missed"]))
+        self.assertEqual(other["problems"], old["problems"])
 
 
 class Plots(unittest.TestCase):

@@ -108,6 +108,25 @@ import Testing
         #expect(
             try TailPlace.time("01:15", "--from", now: now) == ISOTime.parse("2026-07-01T01:15:00Z")
         )
+        let known = try ToolCommand.parse(
+            ["bars", "AAPL", "1m", "--as-of", "10:31", "--zone", "America/New_York"], now: now)
+        guard case .bars(let bars) = known else {
+            Issue.record("bars is a command")
+            return
+        }
+        #expect(bars.asOf == ISOTime.parse("2026-06-30T14:31:00Z"))
+        // The time is a word; the value of an option is none, even if it looks like a time.
+        for words in [
+            ["AAPL", "1m", "--json", "10:31"], ["--name", "today", "AAPL", "1m", "10:31"],
+        ] {
+            let given = ["explain", "--zone", "America/New_York"] + words
+            guard case .explain(let explain) = try ToolCommand.parse(given, now: now) else {
+                Issue.record("explain is a command")
+                return
+            }
+            #expect(explain.time == ISOTime.parse("2026-06-30T14:31:00Z"))
+            #expect(explain.target.stack == (words.contains("today") ? "today" : nil))
+        }
         for wrong in [
             ["tail", "--zone"], ["tail", "--zone", "--from"], ["tail", "--zone", "New_York"],
             ["tail", "--zone", "../../etc/passwd"], ["tail", "--zone", "/etc/localtime"],

@@ -64,7 +64,9 @@ enum ToolCommand: Equatable, Sendable {
         let rest =
             try word == "psql"
             ? Array(arguments.dropFirst())
-            : TimeWords.resolved(Array(arguments.dropFirst()), now: now)
+            : TimeWords.resolved(
+                Array(arguments.dropFirst()), now: now,
+                valuesBesideTimes: word == "explain" ? ExplainCommand.taken.values : nil)
         if word == "help" { return try help(rest) }
         if arguments.contains("--help") || arguments.contains("-h") {
             return word.hasPrefix("-") ? .help(nil) : try help([word])

@@ -5,7 +5,7 @@ import Primitives
 /// of all commands are made times of UTC here, before a command reads them.
 struct TimeWords {
     /// The options whose values are times.
-    static let options: Set<String> = ["--from", "--to", "--until", "--since"]
+    static let options: Set<String> = ["--as-of", "--from", "--to", "--until", "--since"]
     static let zoneOption = "--zone"
     private static let day: Int64 = 86_400
 
@@ -13,8 +13,11 @@ struct TimeWords {
     let now: Timestamp
 
     /// Returns the arguments without `--zone`, and with times that it determines as times of UTC.
-    /// Without `--zone` they are returned as they are.
-    static func resolved(_ arguments: [String], now: Timestamp) throws(ToolError) -> [String] {
+    /// Without `--zone` they are returned as they are. `valuesBesideTimes`: for a command that takes
+    /// times as words, its options with values, which are not such words; otherwise `nil`.
+    static func resolved(
+        _ arguments: [String], now: Timestamp, valuesBesideTimes: Set<String>? = nil
+    ) throws(ToolError) -> [String] {
         guard let (name, rest) = try zone(in: arguments) else { return arguments }
         guard let zone = try read(name) else {
             throw .usage(
@@ -24,21 +27,28 @@ struct TimeWords {
         guard !rest.contains(where: { $0 == "--day" || $0.hasPrefix("--day=") }) else {
             throw .usage("--day is a day in UTC: with --zone give --from and --to")
         }
-        guard rest.contains(where: { options.contains(String($0.prefix { $0 != "=" })) }) else {
+        let words = TimeWords(zone: zone, now: now)
+        var before = ""
+        var isUsed = valuesBesideTimes != nil
+        let resolved = rest.map { argument in
+            defer { before = argument }
+            let option = String(argument.prefix { $0 != "=" })
+            if option != argument, options.contains(option) {
+                isUsed = true
+                return words.utc(String(argument.dropFirst(option.count + 1)))
+                    .map { "\(option)=\($0)" } ?? argument
+            }
+            guard options.contains(before) || valuesBesideTimes?.contains(before) == false else {
+                return argument
+            }
+            isUsed = true
+            return words.utc(argument) ?? argument
+        }
+        guard isUsed else {
             let names = options.sorted().joined(separator: ", ")
             throw .usage("--zone says how the times of \(names) are meant: give one of them")
         }
-        let words = TimeWords(zone: zone, now: now)
-        var isTime = false
-        return rest.map { argument in
-            defer { isTime = options.contains(argument) }
-            if isTime { return words.utc(argument) ?? argument }
-            guard let equals = argument.firstIndex(of: "="),
-                options.contains(String(argument[..<equals])),
-                let time = words.utc(String(argument[argument.index(after: equals)...]))
-            else { return argument }
-            return "\(argument[...equals])\(time)"
-        }
+        return resolved
     }
 
     /// Returns the value of `--zone` and the other arguments. `nil` if it is not given.

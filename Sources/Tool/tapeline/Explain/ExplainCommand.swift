@@ -16,7 +16,7 @@ struct ExplainCommand: Equatable, Sendable {
     /// True to use only the stored ticks.
     var skipsTape = false
 
-    private static let taken = CommandArguments.Taken(
+    static let taken = CommandArguments.Taken(
         values: TapeTarget.options.union(["--source"]), flags: ["--json", "--table-only"])
 
     static func parse(

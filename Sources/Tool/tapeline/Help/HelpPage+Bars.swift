@@ -26,12 +26,14 @@ extension HelpPage {
                 HelpTopic.Option(
                     "--as-of TIME", "as they were known then; refused where that is not certain"),
                 HelpTopic.Option("--uncertain", "with --as-of: mark such bars instead"),
+                zone,
                 HelpTopic.Option("--chart", "draw candles, of one source"),
                 HelpTopic.Option("--json", "an object per line, numbers exact"),
             ] + place,
             examples: [
                 "tapeline bars AAPL 1m --last 60 --source ibkr --chart",
                 "tapeline bars AAPL 1m --as-of 2026-11-20T10:31:00Z",
+                "tapeline bars AAPL 1m --as-of 10:31 --zone America/New_York",
                 "tapeline bars --rewritten AAPL --from today",
             ]),
         HelpTopic(
@@ -115,11 +117,12 @@ extension HelpPage {
             [
                 HelpTopic.Option("--source NAME", "the bar of this source or group"),
                 HelpTopic.Option("--table-only", "from the stored ticks alone"),
-                json,
+                zone, json,
             ] + place,
             examples: [
                 "tapeline explain AAPL 1m 2026-11-20T14:31:00Z --source ibkr",
                 "tapeline explain AAPL 1m -10m --json",
+                "tapeline explain AAPL 1m 09:31 --zone America/New_York",
             ]),
         HelpTopic(
             "quality", .bars,

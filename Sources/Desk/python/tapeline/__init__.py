@@ -10,11 +10,14 @@ from .columns import Batch, PriceType
 from .coverage import Coverage, Missing
 from .desk import Desk, connect, open
 from .errors import DamagedTape, NotKnown, NotReachable, TapeHole, TapelineError
+from .export import Export
 from .frames import Table
 from .selection import Selection
+from .tree import export_tree
 from .version import __version__
 
 __all__ = [
-    "Batch", "Coverage", "DamagedTape", "Desk", "Missing", "NotKnown", "NotReachable", "PriceType",
-    "Selection", "Table", "TapeHole", "TapelineError", "__version__", "connect", "open",
+    "Batch", "Coverage", "DamagedTape", "Desk", "Export", "Missing", "NotKnown", "NotReachable",
+    "PriceType", "Selection", "Table", "TapeHole", "TapelineError", "__version__", "connect", "export_tree",
+    "open",
 ]

@@ -238,10 +238,10 @@ def in_order(batches: list[Batch], names: Sequence[str]) -> Iterator[Batch]:
         fields,
         tuple(_joined(field, [one.columns[place] for one in batches]) for place, field in enumerate(fields)),
     )
-    order = _order(whole, names)
+    order = sorted_rows(whole, names)
     for start in range(0, len(order), BATCH_ROWS):
         rows = order[start : start + BATCH_ROWS]
-        yield Batch(fields, tuple(_taken(one, rows) for one in whole.columns))
+        yield Batch(fields, tuple(taken(one, rows) for one in whole.columns))
 
 
 def _joined(field: Field, parts: list[Column]) -> Column:
@@ -257,7 +257,8 @@ def _joined(field: Field, parts: list[Column]) -> Column:
     return Column(field.kind, length, data, validity, None, parts[-1].dictionary, field.scale)
 
 
-def _order(whole: Batch, names: Sequence[str]) -> Sequence[int]:
+def sorted_rows(whole: Batch, names: Sequence[str]) -> Sequence[int]:
+    """Returns the numbers of the rows in the order of columns. Validity has a byte per row."""
     keys: list[Sequence[int]] = []
     for name in names:
         found = whole.column(name)
@@ -275,14 +276,17 @@ def _order(whole: Batch, names: Sequence[str]) -> Sequence[int]:
     return sorted(range(len(whole)), key=together)
 
 
-def _taken(whole: Column, rows: Sequence[int]) -> Column:
+def taken(whole: Column, rows: Sequence[int]) -> Column:
+    """Returns these rows of a column of a fixed width, whose validity has a byte per row."""
     count = len(rows)
     validity = None
     if whole.validity is not None:
         flags = bytes(map(whole.validity.__getitem__, rows))
         validity = None if 0 not in flags else packed(flags)
     data: Buffer
-    if numpy is not None:
+    if whole.kind == "wide":
+        data = b"".join(whole.data[16 * row : 16 * row + 16] for row in rows)  # type: ignore[misc]
+    elif numpy is not None:
         code = _TYPECODES["i" if whole.kind == "dict" else "l" if whole.kind == "fixed" else whole.kind]
         data = numpy.frombuffer(whole.data, code)[rows].tobytes()
     else:

@@ -196,6 +196,9 @@ class Rows(Iterator[Batch]):
 class Database:
     """A database of Tapeline. `parameters` are libpq's."""
 
+    # The server sorts.
+    sorts = True
+
     def __init__(self, parameters: dict[str, str], namespace: str) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,15}", namespace):
             raise TapelineError(f"{namespace!r} is no namespace: it has letters a to z, digits and _")
@@ -204,6 +207,10 @@ class Database:
     def __repr__(self) -> str:
         place = ":".join(self.parameters.get(name, "") for name in ("host", "port")).strip(":")
         return f"<database {self.parameters.get('dbname', '')} at {place or 'the default'}>"
+
+    def described(self) -> dict[str, Any]:
+        """What it is, for a manifest. Nothing of it is secret."""
+        return {"database": self.namespace}
 
     def snapshot(self) -> Snapshot:
         """Opens a session."""

@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 
 
 def package(name: str) -> Any:
-    """Imports a package that is not required."""
+    """Imports a package, or a module of one, that is not required."""
     try:
         return importlib.import_module(name)
-    except ImportError:
-        raise TapelineError(f"{name} is not installed: pip install {name}") from None
+    except ImportError as error:
+        owner = name.partition(".")[0]
+        raise TapelineError(
+            f"{name} cannot be imported ({error}): pip install {_INSTALLED_AS.get(owner, owner)}"
+        ) from None
+
+
+_INSTALLED_AS = {"databento_dbn": "databento-dbn"}
 
 
 class Readable:
@@ -124,13 +130,30 @@ class Readable:
                 for batch in reader:
                     writer.write_batch(batch)
                     rows += batch.num_rows
+            synchronize(temporary)
             os.link(temporary, target)
+            synchronize(os.path.dirname(os.path.abspath(target)))
         except OSError as error:
             raise TapelineError(f"cannot write {target}: {error}") from error
         finally:
             if os.path.exists(temporary):
                 os.unlink(temporary)
         return rows
+
+
+def synchronize(path: str) -> None:
+    """Brings a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def arrow_batch(batch: Batch, tz: str) -> Any:
+    """Returns a batch as pyarrow has it."""
+    capsule = _Capsule(export_stream(batch.fields, iter([batch]), tz))
+    return package("pyarrow").RecordBatchReader.from_stream(capsule).read_next_batch()
 
 
 class _Capsule:

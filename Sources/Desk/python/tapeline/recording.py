@@ -24,12 +24,19 @@ _GAP_FIELDS = (Field("source", "dict"), Field("partition", "S"), Field("symbol",
 class Recording:
     """A file of packets of one source."""
 
+    # Packets come in the order of ordinals, so rows in the order of time are in memory once.
+    sorts = False
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         self.info: dict[str, Any] = recording_info(self.path)
 
     def __repr__(self) -> str:
         return f"<recording {self.path} of {self.info['source']}>"
+
+    def described(self) -> dict[str, Any]:
+        """What it is, for a manifest."""
+        return {"recording": os.path.basename(self.path), "source": self.info["source"]}
 
     def open(
         self, wanted: Wanted, check: Callable[[Coverage], None] | None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from . import schema, times
@@ -12,6 +11,8 @@ from .columns import Batch, Field, PriceType
 from .coverage import Coverage
 from .errors import TapeHole, TapelineError
 from .frames import Readable
+from .provenance import Provenance
+from .spool import Spool
 
 MissingPolicy = Literal["raise", "mark", "drop"]
 
@@ -37,6 +38,12 @@ class Wanted:
 
 class Origin(Protocol):
     """Where rows come from."""
+
+    sorts: bool
+    """Whether rows in order take little memory here."""
+
+    def described(self) -> dict[str, Any]:
+        """What it is, for a manifest. Nothing of it is secret."""
 
     def open(
         self, wanted: Wanted, check: Callable[[Coverage], None] | None
@@ -75,6 +82,38 @@ class Selection(Readable):
     def raw_batches(self) -> Iterator[Batch]:
         return self._origin.open(self._wanted, self._refuse if self._missing == "raise" else None)
 
+    def sorted_batches(self, folder: str, found: Callable[[Coverage], None]) -> Iterator[Batch]:
+        """Yields all rows in the order of time with little memory, as a file or a database may have more of
+        them. `found` gets what is missing at the moment of the reading. Sorted runs go into the folder."""
+        def check(coverage: Coverage) -> None:
+            if self._missing == "raise":
+                self._refuse(coverage)
+            found(coverage)
+
+        batches = self._origin.open(replace(self._wanted, is_ordered=self._origin.sorts), check)
+        if self._origin.sorts:
+            yield from batches
+            return
+        spool = Spool(folder, self.fields(), schema.ORDER)
+        for batch in batches:
+            spool.add(batch)
+        yield from spool.batches()
+
+    @property
+    def wanted(self) -> Wanted:
+        """Which rows are selected."""
+        return self._wanted
+
+    @property
+    def missing(self) -> MissingPolicy:
+        """What happens at a hole."""
+        return self._missing
+
+    @property
+    def origin(self) -> Origin:
+        """Where the rows come from."""
+        return self._origin
+
     @staticmethod
     def _refuse(coverage: Coverage) -> None:
         if coverage:
@@ -88,31 +127,11 @@ class Selection(Readable):
     @property
     def provenance(self) -> dict[str, Any]:
         """Where the rows come from: their number, the first and last ordinal by source and partition, and
-        a checksum (SHA-256) of all values. It reads all rows. Two readings of the same ticks have the same
-        provenance, whether they come from a database or from a recording."""
-        sums = [hashlib.sha256() for _ in self.fields()]
-        lanes: dict[tuple[str, int], list[int]] = {}
-        rows = 0
-        for batch in self.raw_batches():
-            rows += len(batch)
-            for checksum, column in zip(sums, batch.columns):
-                checksum.update(column.canonical())
-            if self._wanted.kind != "bars":
-                _count(lanes, batch)
-        total = hashlib.sha256(b"".join(checksum.digest() for checksum in sums))
-        return {
-            "kind": self._wanted.kind,
-            "rows": rows,
-            "checksum": total.hexdigest(),
-            "lanes": [
-                {"source": source, "partition": partition, "first": first, "last": last, "rows": count}
-                for (source, partition), (first, last, count) in sorted(lanes.items())
-            ],
-        }
-
-
-def _count(lanes: dict[tuple[str, int], list[int]], batch: Batch) -> None:
-    sources: Sequence[str] = batch["source"]
-    for source, partition, ordinal in zip(sources, batch["partition"], batch["ordinal"]):
-        lane = lanes.setdefault((source, partition), [ordinal, ordinal, 0])
-        lane[0], lane[1], lane[2] = min(lane[0], ordinal), max(lane[1], ordinal), lane[2] + 1
+        a checksum (SHA-256) of all values in the order of time. It reads all rows. Two readings of the same
+        ticks have the same provenance, whether they come from a database or from a recording, and whatever
+        the order of the selection."""
+        found = Provenance(self._wanted.kind, self.fields())
+        wanted = replace(self._wanted, is_ordered=True)
+        for batch in self._origin.open(wanted, self._refuse if self._missing == "raise" else None):
+            found.add(batch)
+        return found.told()

@@ -1,0 +1,285 @@
+"""Checks what the package `tapeline` writes for other engines, with those engines as readers. desk_package.py
+calls it."""
+
+import datetime
+import json
+import os
+import pathlib
+import random
+import resource
+import shutil
+
+from desk_package import DAY, SITE, check, equal, raises
+
+
+def left(name):
+    """What an export left beside its folder."""
+    return sorted(path.name for path in pathlib.Path(SITE).glob(f"{name}*"))
+
+
+def frame_of(folder, *, names):
+    """A tree as polars reads it, with the columns of the selection in their order."""
+    import polars as pl
+
+    return pl.read_parquet(folder, hive_partitioning=True).select(names)
+
+
+class Synthetic:
+    """An origin of rows that are made here, in the order of time or in another one."""
+
+    def __init__(self, rows, sorts=True, size=1_000):
+        self.rows, self.sorts, self.size = rows, sorts, size
+
+    def described(self):
+        return {"synthetic": len(self.rows)}
+
+    def open(self, wanted, check):
+        from tapeline import columns
+        from tapeline.coverage import Coverage
+
+        check(Coverage([]))
+        texts = {}
+        for start in range(0, len(self.rows), self.size):
+            yield columns.batch(wanted.fields, self.rows[start : start + self.size], texts)
+
+    def selection(self, kind="trades", **options):
+        from tapeline.selection import Selection, Wanted
+
+        options = {"tz": "UTC", "price": "fixed", "missing": "raise", **options}
+        return Selection(self, Wanted(kind), **options)
+
+
+def trade(ns, source="a", ordinal=1, symbol="AAPL", **changes):
+    """A row of trades: a price of 100.5, a size of 7."""
+    row = {"event_time": ns, "receive_time": None if ns is None else ns + 5, "symbol": symbol,
+           "source": source, "provider": "test", "price": 100_500_000_000, "size": 700_000_000,
+           "exchange": "XNAS",
+           "conditions": "", "action": "new", "flags": 0, "time_resolution": 0, "provider_id": 0,
+           "partition": 1, "epoch": 1, "ordinal": ordinal}
+    assert row.keys() >= changes.keys()
+    return tuple({**row, **changes}.values())
+
+
+def rows_of(batches):
+    return [row for batch in batches for row in zip(*(batch[field.name] for field in batch.fields))]
+
+
+def tree(desk, session):
+    """A tree has the rows of the database in every reader, and its manifest says what it is."""
+    import duckdb
+    import pandas as pd
+    import polars as pl
+    import pyarrow.dataset
+    import tapeline
+
+    folder = f"{SITE}/tree"
+    trades = desk.trades(["AAPL", "MSFT"], *DAY, missing="mark", price="decimal")
+    quotes, bars = desk.quotes("SPY", *DAY), desk.bars(["AAPL", "SPY"], "1m", *DAY)
+    made = tapeline.export_tree(folder, trades, quotes, bars)
+    equal(left("tree"), ["tree"])
+    for selection, path in ((trades, "kind=trades"), (quotes, "kind=quotes"), (bars, "kind=bars")):
+        expected = selection.to_polars()
+        names = expected.columns
+        plain = expected.with_columns(pl.col("source").cast(str), *(
+            [pl.col("series").cast(str)] if path == "kind=bars" else []))
+        found = frame_of(f"{folder}/{path}", names=names)
+        equal(found.schema, plain.schema)
+        check(found.equals(plain), path)
+        table = pyarrow.dataset.dataset(f"{folder}/{path}", partitioning="hive").to_table()
+        check(pl.from_arrow(table).select(names).cast(plain.schema).equals(plain), path)
+        frame = pd.read_parquet(f"{folder}/{path}")
+        equal([str(value) for value in frame["date"].unique()], ["2026-03-02"])
+        again = pl.from_arrow(pyarrow.Table.from_pandas(frame, preserve_index=False))
+        check(again.select(names).cast(plain.schema).equals(plain), path)
+        rows = duckdb.sql(
+            f"SELECT {', '.join(names)} FROM read_parquet('{folder}/{path}/**/*.parquet',"
+            " hive_partitioning=true, file_row_number=true) ORDER BY file_row_number")
+        check(pl.from_arrow(rows.to_arrow_table()).cast(plain.schema).equals(plain), path)
+    stored = session.execute(
+        "SELECT event_time_ns, symbol, price, size, action, ordinal FROM md.trades"
+        " WHERE symbol IN ('AAPL', 'MSFT') AND ts >= '2026-03-02 14:31Z' AND ts < '2026-03-02 15:29Z'"
+        " ORDER BY event_time_ns, source, partition, ordinal").fetchall()
+    found = frame_of(
+        f"{folder}/kind=trades", names=["event_time", "symbol", "price", "size", "action", "ordinal"])
+    actions = pl.col("action").cast(str).replace_strict({"new": 0, "correction": 1, "cancel": 2})
+    equal(found.with_columns(pl.col("event_time").dt.epoch("ns"), pl.col("symbol").cast(str), actions).rows(),
+          [tuple(row) for row in stored])
+    manifest = json.loads(pathlib.Path(folder, "manifest.json").read_text())
+    equal(manifest, made.manifest)
+    equal([made.rows, sum(file["rows"] for file in manifest["files"])],
+          [sum(len(one.to_polars()) for one in (trades, quotes, bars))] * 2)
+    check("This is a snapshot" in manifest["snapshot"])
+    for told, selection in zip(manifest["selections"], (trades, quotes, bars)):
+        equal({"kind": told["selection"]["kind"], **told["provenance"]}, selection.provenance)
+        check(told["snapshot_at"].startswith(str(datetime.datetime.now(datetime.UTC).year)))
+        equal(json.dumps(told).count('"symbols"'), 1)
+    holes = [one["selection"]["missing"] for one in manifest["selections"]]
+    equal(holes, ["mark", "raise", "raise"])
+    missing = manifest["selections"][0]["coverage"]["missing"]
+    equal([(one["symbol"], one["state"], one["start"]) for one in missing],
+          [("MSFT", "abandoned", "2026-03-02T14:52:00Z")])
+    check("open sesame" not in json.dumps(manifest))
+    with raises(tapeline.TapelineError, "tree is there already"):
+        tapeline.export_tree(folder, quotes)
+    with raises(tapeline.TapeHole, "abandoned"):
+        tapeline.export_tree(f"{SITE}/hole", desk.trades("MSFT", *DAY))
+    for pattern, selections in (
+        ("needs a selection", ()), ("two selections of quotes", (quotes, quotes)), ("is no selection", (3,)),
+    ):
+        with raises(tapeline.TapelineError, pattern):
+            tapeline.export_tree(f"{SITE}/hole", *selections)
+    with raises(tapeline.TapelineError, "cannot write"):
+        tapeline.export_tree(f"{SITE}/nowhere/hole", quotes)
+    equal(left("hole"), [])
+
+
+def same_tree(recorded, stored):
+    """A tree of a recording, which is sorted on the disk, has the rows of one of the database."""
+    import polars as pl
+    import tapeline
+    from tapeline import spool as spools
+
+    kept, kind = spools.RUN_ROWS, recorded.wanted.kind
+    try:
+        spools.RUN_ROWS = 60
+        one = tapeline.export_tree(f"{SITE}/{kind}-a", recorded)
+    finally:
+        spools.RUN_ROWS = kept
+    other = tapeline.export_tree(f"{SITE}/{kind}-b", stored)
+    provenances = [made.manifest["selections"][0]["provenance"] for made in (one, other)]
+    equal(*provenances)
+    equal({"kind": kind, **provenances[0]}, stored.provenance)
+    expected = stored.to_polars().with_columns(pl.col("source").cast(str))
+    for made in (one, other):
+        found = pl.read_parquet(f"{made.folder}/kind={kind}", hive_partitioning=True)
+        check(found.select(expected.columns).sort("event_time", maintain_order=True).equals(expected), kind)
+    equal(one.manifest["selections"][0]["origin"], {"recording": "day.tape", "source": "test"})
+
+
+def limits():
+    """Files, parts and waiting rows keep to their limits, and the rows to their order."""
+    import polars as pl
+    import tapeline
+    from tapeline import export, tree as trees
+
+    day = 86_400 * 10**9
+    start = 20_000 * day
+    rows = [trade(None, ordinal=n) for n in range(3)]
+    # Fifty days and three sources, of which one trades rarely.
+    for number in range(1_500):
+        source = "rare" if number % 50 == 0 else "ab"[number % 2]
+        rows.append(trade(start + number // 30 * day + number % 30, source, number))
+    kept = {name: getattr(trees, name) for name in ("OPEN_FILES_MAX", "PENDING_ROWS_MAX", "FILE_ROWS_MAX")}
+    handles, opened, waiting = resource.getrlimit(resource.RLIMIT_NOFILE), [], []
+    new = trees._Tree._new
+
+    def counted(self, key):
+        file = new(self, key)
+        opened.append(len(self._open))
+        waiting.append(self._waiting)
+        return file
+
+    names = [field.name for field in Synthetic(rows).selection().fields()]
+    try:
+        trees._Tree._new = counted
+        used = len(os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 80, handles[1]))
+        tapeline.export_tree(f"{SITE}/days", Synthetic(rows).selection())
+        check(max(opened) <= trees.OPEN_FILES_MAX and max(waiting) <= trees.PENDING_ROWS_MAX)
+        trees.OPEN_FILES_MAX, trees.PENDING_ROWS_MAX, trees.FILE_ROWS_MAX = 2, 9, 5
+        opened.clear()
+        waiting.clear()
+        made = tapeline.export_tree(f"{SITE}/parts", Synthetic(rows).selection())
+        counts = (max(opened), max(waiting), len(made.manifest["files"]))
+        check(counts[0] == 2 and counts[1] <= 9 and counts[2] > 250, counts)
+    finally:
+        trees._Tree._new = new
+        resource.setrlimit(resource.RLIMIT_NOFILE, handles)
+        for name, value in kept.items():
+            setattr(trees, name, value)
+    expected = Synthetic(rows).selection().to_polars().with_columns(pl.col("source").cast(str))
+    for folder in ("days", "parts"):
+        files = sorted(str(path) for path in pathlib.Path(SITE, folder).rglob("*.parquet"))
+        check(all(path[-22:-16] == "/part-" or path[-23:-16] == "/part-0" for path in files), files[0])
+        found = pl.read_parquet(f"{SITE}/{folder}/kind=trades", hive_partitioning=True)
+        undated = found.filter(pl.col("date").is_null())
+        equal(undated["ordinal"].to_list(), [0, 1, 2])
+        # In each source the order of the files' names and of their rows is that of time.
+        check(found.filter(pl.col("date").is_not_null()).select(names).equals(
+            expected.filter(pl.col("event_time").is_not_null()).sort("source", maintain_order=True)), folder)
+        shutil.rmtree(f"{SITE}/{folder}")
+    files_max, export.FILES_MAX = export.FILES_MAX, 5
+    with raises(tapeline.TapelineError, "more than 5 files"):
+        tapeline.export_tree(f"{SITE}/many", Synthetic(rows).selection())
+    export.FILES_MAX = files_max
+    equal(left("many"), [])
+    on_the_disk(rows)
+
+
+def on_the_disk(rows):
+    """Files are on the disk before the folder has its name, and a full disk leaves nothing."""
+    import tapeline
+
+    told = []
+    fsync, rename = os.fsync, os.rename
+    try:
+        os.fsync = lambda file: (told.append(os.readlink(f"/proc/self/fd/{file}")), fsync(file))
+        os.rename = lambda one, other: (told.append("rename"), rename(one, other))
+        made = tapeline.export_tree(f"{SITE}/safe", Synthetic(rows[:100]).selection())
+    finally:
+        os.fsync, os.rename = fsync, rename
+    work = f"{SITE}/safe.{os.getpid()}.new/"
+    before = {path.removeprefix(work) for path in told[: told.index("rename")]}
+    check(before >= {"manifest.json", *(file["path"] for file in made.manifest["files"])}, before)
+    equal(told[told.index("rename") + 1 :], [SITE])
+    shutil.rmtree(f"{SITE}/safe")
+    size = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, size[1]))
+        with raises(tapeline.TapelineError, "cannot write .*safe"):
+            tapeline.export_tree(f"{SITE}/safe", Synthetic(rows).selection())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, size)
+    equal(left("safe"), [])
+
+
+def spool():
+    """Sorted runs give the order of event time, source, partition, ordinal, and equal rows keep theirs."""
+    import tapeline
+    from tapeline import columns, schema, spool as spools
+
+    seed = random.randrange(10**6)
+    print("seed", seed, end=": ")
+    rng = random.Random(seed)
+    rows = [
+        trade(rng.choice([None, *range(40)]), rng.choice(["b", "a", "é", "Z"]), rng.randrange(4),
+              partition=rng.randrange(2), provider_id=number)
+        for number in range(700)
+    ]
+    kept = {name: getattr(spools, name) for name in ("RUN_ROWS", "RUNS_MAX", "BLOCK_ROWS")}
+    folder = f"{SITE}/sorted"
+    os.mkdir(folder)
+
+    def key(row):
+        return (row[0] is not None, row[0] or 0, row[3], row[13], row[15])
+
+    try:
+        for spools.RUN_ROWS, spools.RUNS_MAX, spools.BLOCK_ROWS in ((20, 2, 7), (50, 3, 60), (5_000, 2, 500)):
+            own = spools.Spool(folder, schema.TRADES, schema.ORDER)
+            for batch in Synthetic(rows, size=90).selection().raw_batches():
+                own.add(batch)
+            found = rows_of(own.batches())
+            check(found == sorted(rows, key=key), seed)
+            equal(os.listdir(folder), [])
+    finally:
+        for name, value in kept.items():
+            setattr(spools, name, value)
+    bars = [
+        (n, n + 60, "S", "a", "1m", n, 1, 2, 3, 4, None, n * 10**30, -n, 5, 6, n % 2 == 0, None, False, 0,
+         "closed", n)
+        for n in range(50)
+    ]
+    own = spools.Spool(folder, schema.BARS, ("open_time",))
+    own.add(columns.batch(schema.BARS, rng.sample(bars, 50), {}))
+    equal(rows_of(own.batches()), bars)
+    equal(tapeline.export_tree(f"{SITE}/none", Synthetic([]).selection()).manifest["files"], [])

@@ -283,3 +283,181 @@ def spool():
     own.add(columns.batch(schema.BARS, rng.sample(bars, 50), {}))
     equal(rows_of(own.batches()), bars)
     equal(tapeline.export_tree(f"{SITE}/none", Synthetic([]).selection()).manifest["files"], [])
+
+
+TIME = "ts >= '2026-03-02 14:31Z' AND ts < '2026-03-02 15:29Z'"
+
+
+def dbn(desk, session):
+    """DBN files have the numbers of the database, by both readers of Databento."""
+    import databento
+    import databento_dbn
+    import tapeline
+
+    def stored(columns, table, more, order):
+        rows = session.execute(f"SELECT {columns} FROM {table} WHERE {TIME} AND {more} ORDER BY {order}")
+        return [tuple(int(value) if name != "symbol" else value for name, value in zip(names, row))
+                for row in rows.fetchall() for names in [columns.split(", ")]]
+
+    def read(schema):
+        path = f"{SITE}/dbn/{schema}.dbn"
+        store = databento.DBNStore.from_file(path)
+        names = {int(one["symbol"]): symbol for symbol, places in store.mappings.items() for one in places}
+        equal((store.dataset, str(store.schema), str(store.stype_out)), ("TAPELINE", schema, "instrument_id"))
+        equal([store.metadata.start, store.metadata.end],
+              [int(datetime.datetime(2026, 3, 2, *at, tzinfo=datetime.UTC).timestamp()) * 10**9
+               for at in ((14, 31), (15, 29))])
+        decoder = databento_dbn.DBNDecoder()
+        decoder.write(pathlib.Path(path).read_bytes())
+        records = decoder.decode()[1:]
+        again = list(store)
+        equal([bytes(one) for one in again], [bytes(one) for one in records])
+        equal(set(map(type, again)), set(map(type, records)))
+        check(not store.to_df()["symbol"].isna().any())
+        return [(names[record.instrument_id], record) for record in again]
+
+    trades, quotes = desk.trades(["AAPL", "SPY"], *DAY), desk.quotes(["SPY", "AAPL"], *DAY)
+    bars = desk.bars(["AAPL", "SPY"], "1m", *DAY)
+    with raises(tapeline.Misfit, r"do not fit into DBN: 1 with a cancel .* first AAPL at .*, ordinal 9000 "):
+        tapeline.export_dbn(f"{SITE}/dbn", trades, bars)
+    equal(left("dbn"), [])
+    made = tapeline.export_dbn(f"{SITE}/dbn", trades, quotes, bars, unfit="mark")
+    equal([file["path"] for file in made.manifest["files"]], ["trades.dbn", "mbp-1.dbn", "ohlcv-1m.dbn"])
+    equal([[one["rows"] for one in told["left_out"]] for told in made.manifest["selections"]], [[1], [], []])
+    who, order = "symbol IN ('AAPL', 'SPY')", "event_time_ns, source, partition, ordinal"
+    expected = stored(
+        "symbol, event_time_ns, receive_time_ns, price * 1e9, size", "md.trades", f"{who} AND action = 0",
+        order)
+    found = read("trades")
+    equal([(name, r.ts_event, r.ts_recv, r.price, r.size) for name, r in found], expected)
+    equal({(r.action, r.side, r.flags, r.depth, r.ts_in_delta, r.sequence, r.publisher_id) for _, r in found},
+          {("T", "N", 128, 0, 0, 0, 0)})
+    expected = stored(
+        "symbol, event_time_ns, receive_time_ns, bid_price * 1e9, ask_price * 1e9, bid_size, ask_size",
+        "md.quotes", who, order)
+    found = read("mbp-1")
+    levels = [(name, r, r.levels[0]) for name, r in found]
+    equal([(name, r.ts_event, r.ts_recv, level.bid_px, level.ask_px, level.bid_sz, level.ask_sz)
+           for name, r, level in levels], expected)
+    equal({(r.action, r.side, r.flags, r.price, r.size) for _, r in found}, {("M", "N", 192, 2**63 - 1, 0)})
+    expected = stored(
+        "symbol, extract(epoch FROM ts) * 1e9, open * 1e9, high * 1e9, low * 1e9, close * 1e9, volume",
+        "md_market.candles", f"{who} AND series = '1m'", "ts, symbol")
+    found = read("ohlcv-1m")
+    equal([(name, r.ts_event, r.open, r.high, r.low, r.close, r.volume) for name, r in found], expected)
+    one = tapeline.export_dbn(f"{SITE}/dbn-2", quotes)
+    numbers = made.manifest["selections"][1]["provenance"]
+    equal(one.manifest["selections"][0]["provenance"], numbers)
+    with raises(tapeline.TapeHole, "abandoned"):
+        tapeline.export_dbn(f"{SITE}/hole", desk.trades("MSFT", *DAY), unfit="mark")
+    with raises(tapeline.Misfit, "a bar that is not whole"):
+        partial = desk.bars("AAPL", "1m", "2026-03-02 14:30", "15:00", missing="mark")
+        tapeline.export_dbn(f"{SITE}/hole", partial)
+    equal(left("hole"), [])
+
+
+def misfits():
+    """What DBN has no room for is refused by its name, or left out and counted; nothing is rounded."""
+    import databento
+    import tapeline
+    from tapeline import dbn as files
+
+    one, day = 10**8, 86_400 * 10**9
+    start = 20_000 * day + 5
+    wrong = [
+        ("longer than 70", {"symbol": "x" * 71}), ("of ASCII", {"symbol": "Ä"}),
+        ("no symbol", {"symbol": None}),
+        ("no event time", {"event_time": None}), ("no receive time", {"receive_time": None}),
+        ("before 1970", {"receive_time": -1}), ("a correction", {"action": "correction"}),
+        ("a cancel", {"action": "cancel"}), ("not known", {"action": "9"}), ("no price", {"price": None}),
+        ("no size", {"size": None}), ("not whole", {"size": one + 1}), ("below zero", {"size": -one}),
+        ("32 bits", {"size": (2**32 - 1) * one}),
+    ]
+    fits = [
+        trade(start, symbol="y" * 70, price=-1, size=0),
+        trade(start + 1, size=(2**32 - 2) * one, price=2**62),
+        # Databento's reader looks up the symbol of the day on which it came.
+        trade(start + 2, receive_time=start + 3 * day),
+    ]
+    for text, change in wrong:
+        rows = [*fits, trade(start + 3, ordinal=9, **change), trade(start + 4, **change)]
+        with raises(tapeline.Misfit, f"into DBN: 2 with .*{text}.*, first .*, ordinal 9"):
+            tapeline.export_dbn(f"{SITE}/misfit", Synthetic(rows).selection())
+    equal(left("misfit"), [])
+    rows = [*fits, *(trade(start + n, **change) for n, (_, change) in enumerate(wrong))]
+    made = tapeline.export_dbn(
+        f"{SITE}/misfit", Synthetic(rows).selection(), unfit="mark", dataset="X.Y", publisher_id=65_535)
+    told = made.manifest["selections"][0]
+    # Both names are of one reason.
+    equal([entry["rows"] for entry in told["left_out"]], [2] + [1] * (len(wrong) - 2))
+    equal((made.rows, told["provenance"]["rows"]), (len(fits), len(rows)))
+    store = databento.DBNStore.from_file(f"{SITE}/misfit/trades.dbn")
+    records = list(store)
+    equal([(r.price, r.size, r.publisher_id) for r in records],
+          [(-1, 0, 65_535), (2**62, 2**32 - 2, 65_535), (100_500_000_000, 7, 65_535)])
+    equal(store.to_df()["symbol"].to_list(), ["y" * 70, "AAPL", "AAPL"])
+    equal((store.dataset, store.metadata.start, store.metadata.end), ("X.Y", start, start + 3 * day + 1))
+    for pattern, call in (
+        ("of the sources a and b", lambda at: tapeline.export_dbn(
+            at, Synthetic([trade(start), trade(start + 1, "b")], size=1).selection(), unfit="mark")),
+        ("publisher_id=65536", lambda at: tapeline.export_dbn(
+            at, Synthetic(fits).selection(), publisher_id=65_536)),
+        ("dataset=", lambda at: tapeline.export_dbn(at, Synthetic(fits).selection(), dataset="x" * 16)),
+        ("unfit=", lambda at: tapeline.export_dbn(at, Synthetic(fits).selection(), unfit="round")),
+        ("leave depth out", lambda at: tapeline.export_dbn(at, Synthetic([]).selection("depth"))),
+    ):
+        with raises(tapeline.TapelineError, pattern):
+            call(f"{SITE}/refused")
+    kept, files.INSTRUMENTS_MAX = files.INSTRUMENTS_MAX, 1
+    with raises(tapeline.TapelineError, "more than 1 symbols"):
+        tapeline.export_dbn(f"{SITE}/refused", Synthetic(fits).selection())
+    files.INSTRUMENTS_MAX = kept
+    equal(left("refused"), [])
+    quotes_and_bars(start)
+
+
+def quotes_and_bars(start):
+    """An empty side of a quote is one in DBN; windows are those of the schema, or refused."""
+    import databento
+    import tapeline
+
+    def quote(bid, bid_size, ask, ask_size):
+        head = (start, start, "S", "a", "test")
+        return (*head, bid, bid_size, ask, ask_size, "", "", 0, 0, 0, 1, 1, 1)
+
+    def bar(series, open_time, seconds, **changes):
+        row = {"open_time": open_time, "close_time": open_time + seconds * 10**9, "symbol": "S",
+               "source": "a", "series": series, "number": 4, "open": 1, "high": 2, "low": -1, "close": 2,
+               "vwap": None,
+               "volume": 2**63 * 10**8, "notional": 0, "trades": 1, "excluded": 0, "is_whole": True,
+               "is_mixed": False, "is_filled": False, "version": 0, "reason": "closed", "known_at": None}
+        return tuple({**row, **changes}.values())
+
+    one, day = 10**8, 20_000 * 86_400 * 10**9
+    quotes = [quote(None, None, 5, one), quote(None, 0, None, None), quote(4, 0, 5, 2 * one),
+              quote(None, one, 5, one), quote(4, None, 5, one), quote(4, one // 2, 5, one)]
+    bars = [
+        bar("1s", day, 1), bar("1m", day, 60), bar("1h", day, 3_600), bar("1d", day, 86_400),
+        bar("5m", day, 300), bar("1d", day + 3_600 * 10**9, 86_400), bar("1m", day, 61),
+        bar("1m", day, 60, is_whole=False), bar("1m", day, 60, is_filled=True), bar("1m", day, 60, open=None),
+        bar("1m", day, 60, volume=1), bar("1m", day, 60, volume=2**64 * one), bar("1m", -60 * 10**9, 60),
+    ]
+    made = tapeline.export_dbn(
+        f"{SITE}/sides", Synthetic(quotes).selection("quotes"), Synthetic(bars).selection("bars"),
+        unfit="mark")
+    equal([[(entry["reason"].split(" (")[0], entry["rows"]) for entry in told["left_out"]]
+           for told in made.manifest["selections"]],
+          [[("a size without a price", 1), ("no size", 1), ("a size that is not whole", 1)],
+           [("a series other than 1s, 1m, 1h and 1d", 1),
+            ("a window other than the second, minute, hour or day in UTC", 2), ("a bar that is not whole", 1),
+            ("a bar without trades, with the price before", 1), ("no price", 1),
+            ("a volume that is not whole", 1), ("a volume of more than 64 bits", 1),
+            ("a time before 1970", 1)]])
+    none = 2**63 - 1
+    levels = [record.levels[0] for record in databento.DBNStore.from_file(f"{SITE}/sides/mbp-1.dbn")]
+    equal([(level.bid_px, level.bid_sz, level.ask_px, level.ask_sz) for level in levels],
+          [(none, 0, 5, 1), (none, 0, none, 0), (4, 0, 5, 2)])
+    for series in ("1s", "1m", "1h", "1d"):
+        records = list(databento.DBNStore.from_file(f"{SITE}/sides/ohlcv-{series}.dbn"))
+        equal([(r.ts_event, r.open, r.high, r.low, r.close, r.volume) for r in records],
+              [(day, 1, 2, -1, 2, 2**63)])

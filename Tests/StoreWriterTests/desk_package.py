@@ -319,7 +319,7 @@ def page(desk):
 
     text = (ROOT / "docs" / "python.md").read_text()
     tasks = re.findall(r"^### (.*?)\n```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    equal(len(tasks), 9)
+    equal(len(tasks), 10)
     here = os.getcwd()
     os.chdir(SITE)
     names = {}
@@ -363,6 +363,8 @@ def database(url):
         page(desk)
         desk_exports.tree(desk, session)
         desk_exports.limits()
+        desk_exports.dbn(desk, session)
+        desk_exports.misfits()
         desk_exports.spool()
 
 

@@ -8,8 +8,9 @@
 
 from .columns import Batch, PriceType
 from .coverage import Coverage, Missing
+from .dbn import export_dbn
 from .desk import Desk, connect, open
-from .errors import DamagedTape, NotKnown, NotReachable, TapeHole, TapelineError
+from .errors import DamagedTape, Misfit, NotKnown, NotReachable, TapeHole, TapelineError
 from .export import Export
 from .frames import Table
 from .selection import Selection
@@ -17,7 +18,7 @@ from .tree import export_tree
 from .version import __version__
 
 __all__ = [
-    "Batch", "Coverage", "DamagedTape", "Desk", "Export", "Missing", "NotKnown", "NotReachable",
-    "PriceType", "Selection", "Table", "TapeHole", "TapelineError", "__version__", "connect", "export_tree",
-    "open",
+    "Batch", "Coverage", "DamagedTape", "Desk", "Export", "Misfit", "Missing", "NotKnown",
+    "NotReachable", "PriceType", "Selection", "Table", "TapeHole", "TapelineError", "__version__", "connect",
+    "export_dbn", "export_tree", "open",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .coverage import Missing
@@ -44,3 +44,18 @@ class TapeHole(TapelineError):
             + (f"; and {more} more stretches" if more > 0 else "")
             + " (missing='mark' reads what there is, and lists the rest in .coverage)"
         )
+
+
+@dataclass
+class Misfit(TapelineError):
+    """Rows do not fit into the format of an export, and nothing was written. `left_out` has each reason with
+    the number of rows and the first one.
+
+    The same export with `unfit="mark"` leaves them out, and its manifest lists them."""
+
+    form: str
+    left_out: Sequence[dict[str, Any]]
+
+    def __str__(self) -> str:
+        told = "; ".join(f"{one['rows']} with {one['reason']}, first {one['first']}" for one in self.left_out)
+        return f"rows do not fit into {self.form}: {told} (unfit='mark' leaves them out, and counts them)"

@@ -13,12 +13,13 @@ from .desk import Desk, connect, open
 from .errors import DamagedTape, Misfit, NotKnown, NotReachable, TapeHole, TapelineError
 from .export import Export
 from .frames import Table
+from .provenance import Differs, LaneDifference, Verified, verify
 from .selection import Selection
 from .tree import export_tree
 from .version import __version__
 
 __all__ = [
-    "Batch", "Coverage", "DamagedTape", "Desk", "Export", "Misfit", "Missing", "NotKnown",
-    "NotReachable", "PriceType", "Selection", "Table", "TapeHole", "TapelineError", "__version__", "connect",
-    "export_dbn", "export_tree", "open",
+    "Batch", "Coverage", "DamagedTape", "Desk", "Differs", "Export", "LaneDifference", "Misfit", "Missing",
+    "NotKnown", "NotReachable", "PriceType", "Selection", "Table", "TapeHole", "TapelineError", "Verified",
+    "__version__", "connect", "export_dbn", "export_tree", "open", "verify",
 ]

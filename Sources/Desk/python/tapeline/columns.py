@@ -98,10 +98,6 @@ class Column:
             return found
         return [v if ok else None for v, ok in zip(found, unpacked(self.validity, self.length))]
 
-    def canonical(self) -> bytes:
-        """The values as bytes that do not depend on how texts are numbered or rows are batched."""
-        return b"".join(b"\0" if v is None else b"\1%b\0" % str(v).encode() for v in self.values())
-
     def priced(self, price: PriceType) -> Column:
         """Returns the column as `Field.priced` says."""
         if self.kind not in ("fixed", "wide") or price == "fixed" and self.kind == "fixed":
@@ -109,9 +105,7 @@ class Column:
         if self.kind == "wide":
             if price != "float":
                 return replace(self, kind="decimal")
-            power = 10**self.scale
-            values = (None if v is None else v / power for v in self.values())
-            return column("g", list(values))
+            return column("g", floats(self.values(), self))
         if price == "decimal":
             return replace(self, kind="decimal", data=_widened(self.integers()))
         if numpy is not None:
@@ -119,6 +113,13 @@ class Column:
         else:
             data = array.array("d", map(operator.truediv, self.integers(), repeat(10.0**self.scale)))
         return replace(self, kind="g", data=data)
+
+
+def floats(values: Sequence[int | None], of: Field | Column) -> list[float | None]:
+    """Returns whole numbers of a scale as the floats that frames have."""
+    # Of 64 bits, numpy makes floats before it divides.
+    power: int | float = 10**of.scale if of.kind == "wide" else 10.0**of.scale
+    return [None if value is None else value / power for value in values]
 
 
 def _widened(values: memoryview) -> array.array[int]:

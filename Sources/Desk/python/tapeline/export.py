@@ -114,7 +114,7 @@ class Reading:
         self.selection, self._folder = selection, folder
         self.coverage = Coverage([])
         self.snapshot_at = time.time_ns()
-        self._provenance = Provenance(selection.wanted.kind, selection.fields())
+        self._provenance = Provenance(selection.wanted.kind, selection.missing)
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.selection.sorted_batches(self._folder.spool, self._found):
@@ -131,7 +131,7 @@ class Reading:
             "origin": self.selection.origin.described(),
             "snapshot_at": times.text(self.snapshot_at),
             "selection": {
-                "kind": read.pop("kind"), "symbols": list(wanted.symbols), "sources": list(wanted.sources),
+                "kind": read["kind"], "symbols": list(wanted.symbols), "sources": list(wanted.sources),
                 "series": list(wanted.series), "start": _text(wanted.start), "end": _text(wanted.end),
                 "as_of": _text(wanted.as_of), "missing": self.selection.missing,
             },

@@ -85,26 +85,31 @@ class Readable:
     def to_numpy(self, price: PriceType | None = None) -> dict[str, numpy.ndarray]:
         """Returns an array per column. Times are datetime64[ns] in UTC, text is objects, a missing whole
         number makes its column floats."""
+        return self._arrays(price)
+
+    def _arrays(self, price: PriceType | None, *, masked: bool = False) -> dict[str, Any]:
         package("numpy")
         mode = self._mode(price)
         fields = [field.priced(mode) for field in self.fields()]
         columns: list[list[Any]] = [[] for _ in fields]
         for batch in self.batches(mode):
             for parts, field, column in zip(columns, fields, batch.columns):
-                parts.append(_array(field, column))
+                parts.append(_array(field, column, masked))
         return {field.name: _whole(field, parts) for field, parts in zip(fields, columns)}
 
     def to_pandas(self, price: PriceType | None = None) -> pandas.DataFrame:
-        """Returns a pandas DataFrame. Times have the zone of the selection, repeated text is
-        categorical."""
+        """Returns a pandas DataFrame. Times have the zone of the selection, repeated text is categorical, and
+        a column of whole numbers of which one is missing has pandas' type for that (Int64)."""
         pd = package("pandas")
         found: dict[str, Any] = {}
         kinds = {field.name: field.kind for field in self.fields()}
-        for name, values in self.to_numpy(price).items():
+        for name, values in self._arrays(price, masked=True).items():
             if kinds[name] == "ts":
                 found[name] = pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(self.tz)
             elif kinds[name] == "dict":
                 found[name] = pd.Categorical(values)
+            elif hasattr(values, "mask"):
+                found[name] = pd.arrays.IntegerArray(values.data, package("numpy").ma.getmaskarray(values))
             else:
                 found[name] = values
         frame: pandas.DataFrame = pd.DataFrame(found)
@@ -166,7 +171,7 @@ class _Capsule:
         return self._capsule
 
 
-def _array(field: Field, column: Column) -> Any:
+def _array(field: Field, column: Column, masked: bool) -> Any:
     np = package("numpy")
     if field.kind == "ts":
         values = np.array(column.integers(), "<i8")
@@ -179,9 +184,13 @@ def _array(field: Field, column: Column) -> Any:
         return np.array(column.values(), object if field.kind == "u" or column.nulls else bool)
     if field.kind == "decimal":
         return np.array([_decimal(value, field.scale) for value in column.values()], object)
-    if column.validity is not None and column.nulls:
-        return np.array([float("nan") if value is None else value for value in column.values()], float)
-    return np.array(column.integers())
+    if column.validity is None or not column.nulls:
+        return np.array(column.integers())
+    if masked and field.kind != "g":
+        return np.ma.MaskedArray(
+            np.array(column.integers()), ~np.frombuffer(unpacked(column.validity, column.length), bool)
+        )
+    return np.array([float("nan") if value is None else value for value in column.values()], float)
 
 
 def _decimal(value: int | None, scale: int) -> decimal.Decimal | None:
@@ -200,6 +209,8 @@ _DTYPES = {"ts": "datetime64[ns]", "dict": object, "u": object, "decimal": objec
 
 def _whole(field: Field, parts: list[Any]) -> Any:
     np = package("numpy")
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+        return np.ma.concatenate(parts)
     return np.concatenate(parts) if parts else np.array([], _DTYPES.get(field.kind, "<i8"))
 
 

@@ -126,12 +126,13 @@ class Selection(Readable):
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where the rows come from: their number, the first and last ordinal by source and partition, and
-        a checksum (SHA-256) of all values in the order of time. It reads all rows. Two readings of the same
-        ticks have the same provenance, whether they come from a database or from a recording, and whatever
-        the order of the selection."""
-        found = Provenance(self._wanted.kind, self.fields())
-        wanted = replace(self._wanted, is_ordered=True)
-        for batch in self._origin.open(wanted, self._refuse if self._missing == "raise" else None):
+        """What tells these rows from all others: of each source and partition (of bars: source, series and
+        symbol) their number, the first and the last ordinal, and sums of all values, exact and as floats; and
+        `missing` of the selection. It reads all rows.
+
+        It depends neither on where rows come from nor on their order: the same ticks of a database and of a
+        recording have the same. `json.dumps` writes it, and `tapeline.verify` proves rows by it."""
+        found = Provenance(self._wanted.kind, self.missing)
+        for batch in self.raw_batches():
             found.add(batch)
         return found.told()

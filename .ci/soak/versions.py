@@ -1,0 +1,392 @@
+#!/usr/bin/env python3
+"""Shows that the database answers what was known at a time, whatever fails: `make soak NAME=versions`.
+
+    versions.py PROGRAMS [--seed N] [--seconds N] [--questions N] [--every N] [--keep]
+
+A local stack of its own (.local/stack/versions, namespace `soak`) runs with two sources, while a schedule
+that follows from the seed kills its processes and disturbs what they do. A recorder writes down each packet
+of bars. Then all that tell what was known are asked for random bars at random times, and each answer is
+compared with the recorder's packets, field by field: again after a restart, restores and a purge.
+docs/TESTING.md describes it.
+
+Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import psycopg
+
+from answers import MARKET, SECOND, Command, Database, Desk, Question, Raised, iso
+from stack import HOME, NAMESPACE, Failure, Stack, eventually
+from truth import Key, Row, Truth
+
+# What came within the last minute may be on its way: an answer about it may change.
+SETTLED_SECONDS = 61
+# What a purge leaves of each subject: enough for the positions, and far less than since the dump.
+BARS_LEFT, TICKS_LEFT = 30, 400
+NAMES = {"made": ("AAPL", "MSFT", "SPY"), "ibkr": ("SPY", "IWM", "DIA")}
+SERIES = ("1s", "5s", "15s")
+begin = time.monotonic()
+
+
+def say(text: str) -> None:
+    print(f"[{time.monotonic() - begin:6.1f} s] {text}", flush=True)
+
+
+# --- the comparison
+
+
+def difference(expected: dict[Key, Row], found: dict[Key, Row]) -> str | None:
+    for key in sorted(expected.keys() | found.keys()):
+        if key not in found:
+            return f"the bar of {iso(key[0])} is missing"
+        if key not in expected:
+            return f"the bar of {iso(key[0])} was not known"
+        for name, value in found[key].items():
+            if value != expected[key][name]:
+                return f"{name} of {iso(key[0])} is {value}, the recorder has {expected[key][name]}"
+    return None
+
+
+class Verdict:
+    """What was asked, and how many answers were the recorder's."""
+
+    def __init__(self) -> None:
+        self.same = self.raised = self.bars = 0
+        self.wrong: list[str] = []
+        self.reasons: collections.Counter[str] = collections.Counter()
+
+    def take(self, question: Question, expected: dict[Key, Row], ask: Callable[[Question], dict[Key, Row]],
+             may_raise: bool) -> None:
+        try:
+            found = ask(question)
+        except Raised as error:
+            self.raised += 1
+            self.reasons[str(error)[:60]] += 1
+            if not may_raise:
+                self.wrong.append(f"{question}: raised: {error}")
+            return
+        wrong = difference(expected, found)
+        if wrong:
+            self.wrong.append(f"{question}: {wrong}")
+        else:
+            self.same += 1
+            self.bars += len(found)
+
+    def report(self, title: str) -> None:
+        say(f"{title}: {self.same} the same ({self.bars} bars), {self.raised} raised,"
+            f" {len(self.wrong)} other")
+        if self.wrong:
+            raise Failure(f"{title}: {len(self.wrong)} wrong answers; the first ones:\n  "
+                          + "\n  ".join(self.wrong[:5]))
+
+
+# --- the storm
+
+
+class Storm:
+    """The faults, in an order that follows from the seed."""
+
+    def __init__(self, stack: Stack, seed: int, live: "Live") -> None:
+        self.stack, self.random, self.live = stack, random.Random(seed), live
+        self.done: list[str] = []
+
+    def run(self, seconds: float) -> None:
+        stack = self.stack
+        kills = [(f"{name} is killed", lambda name=name: stack.kill(name)) for name in (
+            "provider-gateway", "provider-gateway-made", "operator-worker-a", "operator-worker-b",
+            "store-writer", "nats-server", "postgres", "valkey")]
+        faults: list[tuple[str, Callable[[], None]]] = [
+            *kills, ("the recorder is killed", self.kill_recorder),
+            ("40 ticks come 3 s late", lambda: stack.simulator("late 40")),
+            ("20 ticks come twice", lambda: stack.simulator("duplicate 20")),
+            ("20 ticks change places", lambda: stack.simulator("reorder 20")),
+            ("the broker's connection is closed", lambda: stack.simulator("close")),
+            ("the broker sends nothing for 4 s", self.lose),
+            ("a trade is busted", lambda: self.change("cancel")),
+            ("a trade is corrected", lambda: self.change("correct", "--price", "101.25")),
+            ("a trade is busted and restored", self.restore_trade),
+            ("bars are repaired", self.repair), ("bars are repaired", self.repair),
+            ("a worker's clock steps by -30 s", lambda: stack.clock(-30)),
+            ("NATS is away for 20 s", self.freeze_nats),
+        ]
+        self.random.shuffle(faults)
+        faults.insert(len(faults) // 2, ("the database is dumped", stack.dump))
+        faults.insert(3 * len(faults) // 4, ("a new generation with another series", self.generation))
+        end = time.monotonic() + seconds
+        for index, (title, fault) in enumerate(faults):
+            say(title)
+            self.done.append(title)
+            fault()
+            self.live.ask()
+            left = (end - time.monotonic()) / (len(faults) - index)
+            time.sleep(max(0.5, left * self.random.uniform(0.4, 1.0)))
+
+    def kill_recorder(self) -> None:
+        self.stack.end("recorder")
+        self.stack.start_recorder()
+
+    def lose(self) -> None:
+        self.stack.simulator("lost")
+        time.sleep(4)
+        self.stack.simulator(f"restored {self.random.choice(('keep', 'lose'))}")
+
+    def freeze_nats(self) -> None:
+        """A server that hangs is worse than one that is gone: nobody is told."""
+        server = self.stack.unit("nats-server")
+        os.kill(server, signal.SIGSTOP)
+        time.sleep(20)
+        os.kill(server, signal.SIGCONT)
+        self.stack.works()
+
+    def trade(self) -> str:
+        """The address of a trade that was made a while ago, so that its bars are closed."""
+        def find() -> str:
+            found = self.stack.query(
+                f"SELECT tick_id FROM {MARKET}.trades WHERE ts BETWEEN now() - interval '60 s'"
+                " AND now() - interval '4 s' AND action = 'new' ORDER BY ts DESC LIMIT 400").splitlines()
+            return self.random.choice(found) if found else ""
+        return eventually("there are trades", find)
+
+    def change(self, word: str, *more: str) -> None:
+        self.trusted("trade", word, self.trade(), *more, "--note", "soak", "--yes", "--wait")
+
+    def restore_trade(self) -> None:
+        address = self.trade()
+        self.trusted("trade", "cancel", address, "--note", "soak", "--yes", "--wait")
+        self.trusted("trade", "restore", address, "--note", "soak", "--yes", "--wait")
+
+    def repair(self) -> None:
+        source = self.random.choice(list(NAMES))
+        back = self.random.randint(15, 40)
+        now = time.time()
+        self.trusted(
+            "repair", self.random.choice(NAMES[source]), "--source", source, "--from",
+            iso(int(now - back) * SECOND), "--to", iso(int(now - back + 10) * SECOND), "--note", "soak",
+            "--wait", "--yes")
+
+    def trusted(self, *words: str) -> None:
+        """A command that a fault just before it may disturb: a person would give it again."""
+        eventually(f"tapeline {' '.join(words[:2])}", lambda: self.stack.tool(*words).returncode == 0, 60, 1)
+
+    def generation(self) -> None:
+        stack = self.stack
+        stack.end("operator-worker-c")
+        stack.settings |= {"OPERATOR_GENERATION": "2", "OPERATOR_SERIES": "1s,5s,15s,10s"}
+        stack.restart("--add-source")
+        stack.end("recorder")
+        stack.start_recorder()
+        stack.start_worker()
+
+
+class Live:
+    """Questions while the faults go on. Their answers have to stay true."""
+
+    def __init__(self, stack: Stack, seed: int) -> None:
+        self.stack, self.random = stack, random.Random(seed + 1)
+        self.start = int(time.time()) * SECOND
+        self.answers: list[tuple[Question, dict[Key, Row]]] = []
+        self.raised = 0
+
+    def ask(self) -> None:
+        latest = int((time.time() - SETTLED_SECONDS) * SECOND)
+        if latest <= self.start:
+            return
+        database = eventually("the database answers", self.open)
+        for _ in range(8):
+            source = self.random.choice(list(NAMES))
+            at = self.random.randrange(self.start, latest)
+            question = Question(
+                (source, self.random.choice(NAMES[source]), self.random.choice(SERIES)), at,
+                at - 120 * SECOND, at, 0)
+            try:
+                self.answers.append((question, database.ask(question)))
+            except Raised:
+                self.raised += 1
+        database.close()
+
+    def open(self) -> Database | None:
+        try:
+            return Database(self.stack)
+        except psycopg.Error as error:
+            raise Failure(str(error)) from None
+
+
+# --- the audit
+
+
+class Audit:
+    """The questions, from the seed, and who answers them."""
+
+    def __init__(self, stack: Stack, truth: Truth, seed: int, count: tuple[int, int], latest: int) -> None:
+        self.stack, self.truth, self.every = stack, truth, count[1]
+        pick = random.Random(seed + 2)
+        versions = [each for each in truth.versions() if each[1].known <= latest]
+        names = sorted(truth.series)
+        by_name: dict[tuple[str, str, str], list[int]] = {name: [] for name in names}
+        for name, version in versions:
+            by_name[name].append(version.known)
+        first = min(version.known for _, version in versions)
+        self.questions: list[Question] = []
+        while len(self.questions) < count[0]:
+            name = pick.choice(names)
+            # At the very moment of a version, right before it, or at any time.
+            way = pick.random()
+            at = pick.randrange(first, latest)
+            if way < 0.6 and by_name[name]:
+                at = pick.choice(by_name[name]) - (1 if way < 0.3 else 0)
+            start = at - pick.randrange(5, 300) * SECOND
+            self.questions.append(Question(name, at, start, at + 1, pick.randrange(1, 60)))
+
+    def expected(self, question: Question) -> dict[Key, Row]:
+        return self.truth.as_of(question.name, question.time, question.start, question.end)
+
+    def newest(self, question: Question) -> dict[Key, Row]:
+        found = self.truth.as_of(question.name, question.time, 0, question.time + 1)
+        return {key: found[key] for key in sorted(found)[-question.count:]}
+
+    def ask(self, title: str, kinds: tuple[type, ...], may_raise: bool = False) -> None:
+        for kind in kinds:
+            verdict, asked = Verdict(), kind(self.stack)
+            for question in self.questions[::1 if kind is Database else self.every]:
+                expected = self.newest(question) if kind is Command else self.expected(question)
+                if kind is Command and not expected:
+                    continue
+                verdict.take(question, expected, asked.ask, may_raise)
+            asked.close()
+            verdict.report(f"{title}, {asked.name}")
+            for reason, count in verdict.reasons.most_common(3):
+                say(f"  {count} raised: {reason}…")
+
+    def ask_uncertain(self, title: str) -> None:
+        """Bars that are not marked are true also where others of the same answer are not certain."""
+        verdict, database = Verdict(), Database(self.stack)
+        for question in self.questions:
+            found = database.ask(question, with_uncertain=True)
+            certain = {key: row for key, row in found.items() if not row["is_uncertain"]}
+            expected = self.expected(question)
+            verdict.take(question, {key: expected[key] for key in certain if key in expected},
+                         lambda _: certain, False)
+        database.close()
+        verdict.report(f"{title}, with_uncertain, the bars without a mark")
+
+
+def reached(stack: Stack, latest: int) -> bool:
+    """Whether the writer has stored every partition of bars up to this time of the tape."""
+    found = stack.query(
+        f"SELECT bool_and(coalesce(tape_time_ns, 0) > {latest * 1_000}) AND count(*) > 0"
+        f" FROM {NAMESPACE}.sink_positions WHERE input = 'bars'")
+    return found == "t"
+
+
+def recorded(latest: int) -> bool:
+    with open(HOME / "recording", "rb") as file:
+        file.seek(max(0, (HOME / "recording").stat().st_size - 2_000_000))
+        return int(json.loads(file.read().rstrip(b"\n").rpartition(b"\n")[2])["taken"]) > latest * 1_000
+
+
+def soak(stack: Stack, seed: int, seconds: float, count: tuple[int, int]) -> None:
+    say(f"seed {seed}: the stack comes up")
+    stack.make()
+    stack.start_recorder()
+    stack.start_worker()
+    live = Live(stack, seed)
+    storm = Storm(stack, seed, live)
+    storm.run(seconds)
+    latest = int(time.time() * SECOND)
+    eventually("everything is stored", lambda: reached(stack, latest), 90)
+    eventually("everything is recorded", lambda: recorded(latest), 60)
+    truth = Truth(HOME / "recording")
+    say(f"{len(storm.done)} faults; {truth.packets} packets of bars, {sum(truth.reasons.values())} versions: "
+        + ", ".join(f"{number} {reason}" for reason, number in truth.reasons.most_common()))
+    if truth.faults or truth.early:
+        raise Failure(f"the recorder's packets: {(truth.faults + truth.early)[:5]}")
+    say(f"0 of {truth.packets} packets were received before their known_at")
+    verdict = Verdict()
+    for question, found in live.answers:
+        expected = truth.as_of(question.name, question.time, question.start, question.end)
+        verdict.take(question, expected, lambda _, found=found: found, False)
+    verdict.report(f"while the faults went on ({live.raised} raised), bars_as_of")
+    audit = Audit(stack, truth, seed, count, latest)
+    audit.ask("at the end", (Database, Desk, Command))
+    after(stack, audit, latest)
+
+
+def after(stack: Stack, audit: Audit, latest: int) -> None:
+    """What the past was stays the same, whatever is done to the stores."""
+    stack.end("operator-worker-c")
+    say("the stack is restarted")
+    stack.restart("--add-source")
+    audit.ask("restarted", (Database,))
+    say("the database is put back to the dump, the tape is whole")
+    stack.restore()
+    stack.tool("down")
+    stack.up("--add-source", wait=False)
+    audit.ask("restored, while it is filled up", (Database,), may_raise=True)
+    eventually("the database is filled up", lambda: reached(stack, latest), 90)
+    audit.ask("filled up", (Database, Desk))
+    say("of each subject of the tape the newest packets are left")
+    stack.restart("--servers-only")
+    for partition in range(4):
+        stack.purge(f"{NAMESPACE.upper()}_BARS", {
+            "filter": f"{NAMESPACE}.bars.{partition}", "keep": BARS_LEFT})
+        for source in NAMES:
+            stack.purge(f"{NAMESPACE.upper()}_TICKS_{partition % 4}", {
+                "filter": f"{NAMESPACE}.ticks.{partition}.{source}", "keep": TICKS_LEFT})
+    stack.restart("--add-source")
+    audit.ask("purged and restarted", (Database, Desk))
+    say("the database is put back to the dump again: the tape cannot fill it up")
+    stack.restore()
+    time.sleep(max(0.0, latest / SECOND + SETTLED_SECONDS - time.time()))
+    audit.ask("restored without its tape", (Database, Desk, Command), may_raise=True)
+    audit.ask_uncertain("restored without its tape")
+    say("a person accepts what the tape has lost")
+    stack.tool("down")
+    stack.up("--add-source", wait=False)
+    eventually("the position is accepted", lambda: stack.tool(
+        "position", "accept", "--group", "writer", "--yes").returncode == 0)
+    eventually("everything works", lambda: reached(stack, latest))
+    audit.ask("accepted", (Database, Desk, Command), may_raise=True)
+    audit.ask_uncertain("accepted")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("programs", type=pathlib.Path)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--seconds", type=float, default=150, help="how long the faults take")
+    parser.add_argument("--questions", type=int, default=1_000)
+    parser.add_argument("--every", type=int, default=4,
+                        help="every so many questions one is also asked in Python and by command")
+    parser.add_argument("--keep", action="store_true", help="leave the stack running")
+    options = parser.parse_args()
+    seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
+    stack = Stack(options.programs.resolve(), seed)
+    try:
+        soak(stack, seed, options.seconds, (options.questions, options.every))
+    except Failure as failure:
+        say(f"✘ seed {seed}: {failure}\n  what is stored is left as it is: {HOME}")
+        stack.close()
+        return 1
+    except BaseException:
+        stack.close()
+        raise
+    if options.keep:
+        return 0
+    stack.close()
+    stack.remove()
+    say(f"seed {seed}: all held")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

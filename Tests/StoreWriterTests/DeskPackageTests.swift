@@ -30,6 +30,7 @@ struct DeskPackageTests {
         // Any folder of texts does for a wheel that nobody is given.
         settings["TAPELINE_LICENCES"] = decoder.map { _ in "\(Self.root)/docs/runbooks" }
         settings["DESK_SITE"] = site.path
+        settings["DESK_TOOLS"] = ProductPrograms.folder
         do {
             return try run(
                 "/bin/bash",
@@ -60,8 +61,10 @@ struct DeskPackageTests {
             try database.connect(database.migrator), schema: database.schema,
             runtimeRole: database.writer, readerRole: reader, timeout: patience)
         _ = try migrator.run(try TestDatabase.shipped())
-        try database.psql(
-            try String(contentsOfFile: "\(Self.folder)/data_page.sql", encoding: .utf8))
+        for file in ["data_page.sql", "desk/depth.sql"] {
+            try database.psql(
+                try String(contentsOfFile: "\(Self.folder)/\(file)", encoding: .utf8))
+        }
         let password = PostgresServer.password.replacing(" ", with: "%20")
         let url =
             "postgresql://\(reader):\(password)@127.0.0.1:\(database.server.port)/"

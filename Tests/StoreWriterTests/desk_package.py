@@ -15,8 +15,10 @@ import sys
 import threading
 
 from desk import checks
+from desk.books import books as order_books
 from desk.checks import DAY, UTC, check, equal, raises
 from desk.proofs import agree, proofs
+from desk.tools import tools
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SITE = os.environ["DESK_SITE"]
@@ -335,6 +337,7 @@ def database(url):
         others(desk, url, SITE)
         stacks(url, SITE)
         proofs(desk)
+        order_books(desk)
         page(desk)
         desk_exports.tree(desk, session)
         desk_exports.limits()
@@ -401,6 +404,7 @@ def recording(path, torn):
     equal(file.gaps(symbols[0], source="typo").rows(), [])
     with raises(tapeline.TapelineError, "no bars"):
         file.bars("AAPL", "1m")
+    tools(stored, file, symbols[1], start)
     broken(path, torn, symbols[1], any_order)
 
 

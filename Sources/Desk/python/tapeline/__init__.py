@@ -6,6 +6,7 @@
     bars.to_polars()                              # or to_pandas(), to_numpy(), write_parquet("bars.parquet")
 """
 
+from .book import Book, BookRow
 from .columns import Batch, PriceType
 from .coverage import Coverage, Missing
 from .dbn import export_dbn
@@ -15,11 +16,13 @@ from .export import Export
 from .frames import Table
 from .provenance import Differs, LaneDifference, Verified, verify
 from .selection import Selection
+from .tool import Explanation, Proof
 from .tree import export_tree
 from .version import __version__
 
 __all__ = [
-    "Batch", "Coverage", "DamagedTape", "Desk", "Differs", "Export", "LaneDifference", "Misfit", "Missing",
-    "NotKnown", "NotReachable", "PriceType", "Selection", "Table", "TapeHole", "TapelineError", "Verified",
-    "__version__", "connect", "export_dbn", "export_tree", "open", "verify",
+    "Batch", "Book", "BookRow", "Coverage", "DamagedTape", "Desk", "Differs", "Explanation", "Export",
+    "LaneDifference", "Misfit", "Missing", "NotKnown", "NotReachable", "PriceType", "Proof", "Selection",
+    "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect", "export_dbn", "export_tree",
+    "open", "verify",
 ]

@@ -15,6 +15,7 @@ from .columns import BATCH_ROWS, Batch, Field, batch
 from .coverage import Coverage, GapRecord
 from .errors import NotKnown, NotReachable, TapelineError
 from .selection import Wanted
+from .stack import LocalStack
 
 if TYPE_CHECKING:
     import psycopg
@@ -131,6 +132,16 @@ class Snapshot:
         """False in a process that a fork made: the session stays that of its parent."""
         return os.getpid() == self._process
 
+    def address(self) -> dict[str, str]:
+        """Returns the server, user and password of the session as the services' settings have them."""
+        info = self._session.info
+        told = info.get_parameters()
+        found = {
+            "HOST": info.host, "PORT": str(info.port), "DB": info.dbname, "USER": info.user,
+            "PASSWORD": info.password, "SSLMODE": told.get("sslmode"), "SSLROOTCERT": told.get("sslrootcert"),
+        }
+        return {f"POSTGRES_{name}": value for name, value in found.items() if value}
+
     def close(self) -> None:
         """Ends the session. Twice does nothing."""
         if self.is_own:
@@ -194,15 +205,17 @@ class Rows(Iterator[Batch]):
 
 
 class Database:
-    """A database of Tapeline. `parameters` are libpq's."""
+    """A database of Tapeline. `parameters` are libpq's; `stack`: the local one that it belongs to."""
 
     # The server sorts.
     sorts = True
 
-    def __init__(self, parameters: dict[str, str], namespace: str) -> None:
+    def __init__(
+        self, parameters: dict[str, str], namespace: str, stack: LocalStack | None = None
+    ) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,15}", namespace):
             raise TapelineError(f"{namespace!r} is no namespace: it has letters a to z, digits and _")
-        self.parameters, self.namespace = parameters, namespace
+        self.parameters, self.namespace, self.stack = parameters, namespace, stack
 
     def __repr__(self) -> str:
         place = ":".join(self.parameters.get(name, "") for name in ("host", "port")).strip(":")

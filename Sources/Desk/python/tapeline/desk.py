@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import os
+import time
 from collections.abc import Iterable
 from typing import Any
 
 from . import schema, stack as places, times
+from .book import Book, book as made_book
 from .columns import PriceType, batch
 from .coverage import overlaps, stretches
 from .database import Database
@@ -16,6 +18,7 @@ from .frames import Table
 from .recording import Recording
 from .selection import MissingPolicy, Selection, Wanted
 from .times import Time
+from .tool import TIME_LIMIT, Explanation, Proof, ask
 
 Names = str | Iterable[str] | None
 
@@ -37,7 +40,7 @@ def connect(
         desk.bars("AAPL", "1m", "2026-11-20 09:30", "16:00", tz="America/New_York").to_polars()
     """
     found = places.find(url, stack, home, namespace, os.environ)
-    desk = Desk(Database(found.parameters, found.namespace))
+    desk = Desk(Database(found.parameters, found.namespace, found.stack))
     # A wrong address is reported here, and not by the first frame.
     with desk.origin.snapshot():  # type: ignore[union-attr]
         return desk
@@ -97,6 +100,68 @@ class Desk:
     ) -> Selection:
         """Selects changes and resets of order books; otherwise as `trades`."""
         return self._ticks("depth", symbols, start, end, source, tz, price, missing, order)
+
+    def book(
+        self, symbol: str, at: Time, *, source: str | None = None, since: Time | None = None,
+        rows: int | None = None, tz: str = "UTC", price: PriceType = "float",
+        missing: MissingPolicy = "raise",
+    ) -> Book:
+        """Returns the order book of one source at a time, made of the rows since its last reset.
+
+        A book of several sources is none: `source` names one. A hole since the reset raises TapeHole, and
+        `missing="mark"` goes on over it. The reset is looked for up to a day before; `since`: from there on.
+        `rows`: how many rows of each side were requested, where the provider does not delete what an insert
+        moves beyond them; without it a book keeps all rows.
+
+            desk.book("AAPL", "2026-11-20 14:31")
+        """
+        moment = times.nanoseconds(at, tz)
+        if not isinstance(symbol, str):
+            raise TapelineError(f"{symbol!r}: a book is of one symbol")
+        if moment > time.time_ns():
+            raise TapelineError(f"{times.text(moment)} has not come: a book is of a time that has passed")
+        day = times.local_date(moment, tz)
+        return made_book(
+            lambda start, end, who: self.depth(
+                symbol, start, end, source=source or who, order="any", missing="mark"),
+            symbol, moment, None if since is None else times.nanoseconds(since, tz, day=day), rows, price,
+            missing,
+        )
+
+    def explain(
+        self, symbol: str, series: str, at: Time, *, source: str | None = None, tz: str = "UTC",
+        time_limit: float = TIME_LIMIT,
+    ) -> Explanation:
+        """Explains the bar that a time lies in: every tick of its window and why it counts or not, its
+        versions, its gaps, and whether its ticks make it again.
+
+        `tapeline explain` of the local stack, or on the PATH, finds it out. Of another database NATS_URL has
+        to name its tape.
+
+            desk.explain("AAPL", "1m", "2026-11-20 14:31")
+        """
+        words = ["explain", _word(symbol), _word(series), times.text(times.nanoseconds(at, tz))]
+        words += [f"--source={_word(source)}"] if source else []
+        return Explanation(*ask(self.origin, words, time_limit))
+
+    def prove(
+        self, symbols: Names = None, series: Names = None, start: Time | None = None, end: Time | None = None,
+        *, tz: str = "UTC", time_limit: float = TIME_LIMIT,
+    ) -> Proof:
+        """Computes the bars with an open time in [start, end) again, from their ticks in the tables and on
+        the tape, and compares them. No symbols or series: all.
+
+        `tapeline prove` does it, as in `explain`.
+
+            desk.prove("AAPL", "1m", "2026-11-20 14:30", "15:00")
+        """
+        if start is None:
+            raise TapelineError("prove() wants a start")
+        wanted = self._wanted("bars", symbols, start, end, None, tz, series=_names(series, "series"))
+        words = ["prove", *map(_word, wanted.symbols), f"--from={times.text(wanted.start)}"]
+        words += [f"--to={times.text(wanted.end)}"] if wanted.end is not None else []
+        words += [f"--series={_word(name)}" for name in wanted.series]
+        return Proof(*ask(self.origin, words, time_limit))
 
     def _ticks(
         self, kind: str, symbols: Names, start: Time | None, end: Time | None, source: Names, tz: str,
@@ -178,6 +243,13 @@ class Desk:
         return Wanted(
             kind, _names(symbols, "symbols"), _names(source, "source"), start=begin, end=finish, **more
         )
+
+
+def _word(text: str) -> str:
+    """Returns a name that the tool does not take for an option."""
+    if not isinstance(text, str) or not text or text.startswith("-") or "\0" in text:
+        raise TapelineError(f"{text!r} is no name")
+    return text
 
 
 def _names(names: Names, what: str) -> tuple[str, ...]:

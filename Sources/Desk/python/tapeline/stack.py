@@ -17,11 +17,21 @@ _STEPS_MAX = 32
 
 
 @dataclass(frozen=True)
+class LocalStack:
+    """A stack that is up: its checkout, its name, and the program that keeps it up."""
+
+    home: str
+    name: str
+    program: str | None
+
+
+@dataclass(frozen=True)
 class Address:
-    """libpq's parameters, and the namespace whose schema is read."""
+    """libpq's parameters, the namespace whose schema is read, and the local stack, if it is one."""
 
     parameters: dict[str, str]
     namespace: str
+    stack: LocalStack | None = None
 
 
 def find(
@@ -95,7 +105,8 @@ def _of_stack(stack: str | None, home: str | os.PathLike[str] | None, namespace:
     if len(service.sections()) != 1:
         raise NotReachable(f"{path} has {len(service.sections())} services, not one")
     parameters = dict(service.items(service.sections()[0]))
-    return Address(parameters, namespace or _namespace(parameters.get("options", "")) or "md")
+    local = LocalStack(str(folder.parent.parent), names[0], _supervisor(folder / names[0]))
+    return Address(parameters, namespace or _namespace(parameters.get("options", "")) or "md", local)
 
 
 def _namespace(options: str) -> str | None:
@@ -115,6 +126,16 @@ def _stacks(home: str | os.PathLike[str] | None) -> pathlib.Path | None:
     if home:
         raise NotReachable(f"{home} has no local stack: name the folder in which 'make up' ran")
     return None
+
+
+def _supervisor(path: pathlib.Path) -> str | None:
+    """Returns the program of the supervisor: the tool of the stack's own build."""
+    try:
+        number = int(json.loads((path / "state.json").read_bytes())["supervisor"]["id"])
+        program = os.readlink(f"/proc/{number}/exe")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return program if os.path.basename(program) == "tapeline" else None
 
 
 def _is_up(path: pathlib.Path) -> bool:

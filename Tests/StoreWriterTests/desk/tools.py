@@ -1,0 +1,45 @@
+"""Explanations and proofs by the product's tool, which DESK_TOOLS has."""
+
+import os
+import re
+
+from desk.checks import check, equal, raises
+
+
+def tools(desk, file, symbol, at):
+    """On the database and the tape of the environment. No bars are stored there."""
+    import tapeline
+
+    kept = dict(os.environ)
+    try:
+        os.environ["PATH"] = "/usr/bin:/bin"
+        with raises(tapeline.NotReachable, "tapeline, .* is not in the PATH: run 'make build'"):
+            desk.explain(symbol, "1m", at)
+        os.environ["PATH"] = os.environ["DESK_TOOLS"]
+        with raises(tapeline.TapelineError, "on a database"):
+            file.explain(symbol, "1m", at)
+        told = desk.explain(symbol, "1m", at)
+        equal((told["symbol"], told["series"], told["is_stored"], told["bar"]), (symbol, "1m", False, None))
+        # The tape has none of the ticks that are stored here.
+        equal((len(told["ticks"]), told.outcome), (0, "differs"))
+        check(len(told["only_in_tables"]) > 50 and "no bar is stored" in repr(told), told)
+        check(re.search(r"is only in the tables\n  and \d+ more", repr(told)), told)
+        equal(desk.explain(symbol, "1m", at, source="test")["only_in_tables"], told["only_in_tables"])
+        proof = desk.prove(symbol, "1m", at - at % (60 * 10**9), at + 60 * 10**9)
+        check(repr(proof).startswith(proof.outcome) and "from the tables: " in repr(proof), proof)
+        for pattern, call in [
+            ("cannot answer: no series is called 7m", lambda: desk.explain(symbol, "7m", at)),
+            ("cannot answer: no bar of NONE", lambda: desk.explain("NONE", "1m", at)),
+            ("'--help' is no name", lambda: desk.explain("--help", "1m", at)),
+            ("'-x' is no name", lambda: desk.prove("-x", "1m", at)),
+            ("wants a start", lambda: desk.prove(symbol, "1m")),
+            ("took more than 0.001 s", lambda: desk.explain(symbol, "1m", at, time_limit=0.001)),
+        ]:
+            with raises(tapeline.TapelineError, pattern):
+                call()
+        del os.environ["NATS_URL"]
+        with raises(tapeline.TapelineError, "set NATS_URL"):
+            desk.explain(symbol, "1m", at)
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)

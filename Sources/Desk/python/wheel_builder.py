@@ -3,7 +3,9 @@
     python3 wheel_builder.py FOLDER     prints the path of the wheel
 
 TAPELINE_DECODER_LIBRARY names the decoder that goes into it, libtapeline_decoder.so; without it the wheel
-reads databases only. TAPELINE_LICENCES names a folder of the licences of what that library contains."""
+reads databases only. TAPELINE_TRANSPORT_FOLDER names a folder with libtapeline_transport.so and the
+libraries that it brings along; without it the wheel does not read the tape. TAPELINE_LICENCES names a
+folder of the licences of what these libraries contain."""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 DECODER = "libtapeline_decoder.so"
+TRANSPORT = "libtapeline_transport.so"
 # Two builds of the same files are the same bytes.
 TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -46,10 +49,10 @@ def _metadata(licences: list[str]) -> str:
     return "\n".join(lines) + "\n\n" + (HERE / "README.md").read_text()
 
 
-def _tag(has_decoder: bool) -> str:
-    if not has_decoder:
+def _tag(is_compiled: bool) -> str:
+    if not is_compiled:
         return "py3-none-any"
-    # The library runs with the C library that it was built with, or a newer one.
+    # A library runs with the C library that it was built with, or a newer one.
     name, version = platform.libc_ver()
     if name != "glibc":
         raise SystemExit(f"wheel_builder.py: the C library is {name or 'not known'}; it must be glibc")
@@ -57,7 +60,9 @@ def _tag(has_decoder: bool) -> str:
     return f"py3-none-manylinux_{major}_{minor}_{platform.machine()}"
 
 
-def _files(library: pathlib.Path | None, licences: pathlib.Path | None) -> dict[str, bytes]:
+def _files(
+    library: pathlib.Path | None, transport: pathlib.Path | None, licences: pathlib.Path | None
+) -> dict[str, bytes]:
     files = {
         f"tapeline/{path.name}": path.read_bytes()
         for path in sorted((HERE / "tapeline").iterdir())
@@ -65,24 +70,32 @@ def _files(library: pathlib.Path | None, licences: pathlib.Path | None) -> dict[
     }
     if library:
         files[f"tapeline/{DECODER}"] = library.read_bytes()
-        if not licences or not any(licences.iterdir()):
-            raise SystemExit("wheel_builder.py: TAPELINE_LICENCES must name the licences of the decoder")
+    if transport:
+        found = {f"tapeline/{path.name}": path.read_bytes() for path in sorted(transport.glob("*.so*"))}
+        if f"tapeline/{TRANSPORT}" not in found:
+            raise SystemExit(f"wheel_builder.py: {transport} has no {TRANSPORT}")
+        files |= found
+    if (library or transport) and (not licences or not any(licences.iterdir())):
+        raise SystemExit("wheel_builder.py: TAPELINE_LICENCES must name the licences of the libraries")
     return files
 
 
 def build_wheel(wheel_directory: str, config_settings: object = None, metadata_directory: object = None) -> str:
     """Writes the wheel into a folder, and returns its name."""
-    library = os.environ.get("TAPELINE_DECODER_LIBRARY")
-    folder = os.environ.get("TAPELINE_LICENCES")
-    texts = {path.name: path.read_bytes() for path in sorted(pathlib.Path(folder).iterdir())} if folder else {}
-    files = _files(pathlib.Path(library) if library else None, pathlib.Path(folder) if folder else None)
-    tag = _tag(bool(library))
+    library, transport, folder = (
+        pathlib.Path(os.environ[name]) if os.environ.get(name) else None
+        for name in ("TAPELINE_DECODER_LIBRARY", "TAPELINE_TRANSPORT_FOLDER", "TAPELINE_LICENCES")
+    )
+    texts = {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if folder else {}
+    files = _files(library, transport, folder)
+    is_compiled = bool(library or transport)
+    tag = _tag(is_compiled)
     info = f"tapeline-{_version()}.dist-info"
     for name, text in texts.items():
         files[f"{info}/licenses/{name}"] = text
     files[f"{info}/METADATA"] = _metadata(list(texts)).encode()
     files[f"{info}/WHEEL"] = (
-        f"Wheel-Version: 1.0\nGenerator: tapeline\nRoot-Is-Purelib: {str(not library).lower()}\nTag: {tag}\n"
+        f"Wheel-Version: 1.0\nGenerator: tapeline\nRoot-Is-Purelib: {str(not is_compiled).lower()}\nTag: {tag}\n"
     ).encode()
     record = [f"{name},sha256={_digest(data)},{len(data)}" for name, data in files.items()]
     files[f"{info}/RECORD"] = ("\n".join([*record, f"{info}/RECORD,,"]) + "\n").encode()
@@ -92,7 +105,7 @@ def build_wheel(wheel_directory: str, config_settings: object = None, metadata_d
         for path, data in files.items():
             entry = zipfile.ZipInfo(path, TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (0o755 if path.endswith(".so") else 0o644) << 16
+            entry.external_attr = (0o755 if ".so" in path else 0o644) << 16
             wheel.writestr(entry, data)
     os.replace(f"{target}.new", target)
     return name

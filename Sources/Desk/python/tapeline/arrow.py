@@ -282,6 +282,33 @@ def export_stream(fields: Sequence[Field], batches: Iterator[Batch], tz: str = "
     return capsule
 
 
+def schema_formats(schema: ArrowSchema) -> dict[str, bytes]:
+    """Returns the names and the formats of the columns of a struct, and releases it."""
+    parts = [schema.children[place].contents for place in range(schema.n_children)]
+    formats = {(part.name or b"").decode(): part.format for part in parts}
+    released(schema)
+    return formats
+
+
+def released(structure: ArrowSchema | ArrowArray) -> None:
+    """Releases what another library handed out."""
+    _Release(structure.release)(ctypes.addressof(structure))
+
+
+def taken(fields: Sequence[Field], formats: dict[str, bytes], source: ArrowArray) -> Batch:
+    """Returns a copy of these columns of a struct array whose columns have these formats. Raises OSError if
+    a column has another one."""
+    names = list(formats)
+    for field in fields:
+        expected, found = _format(field, "UTC"), formats.get(field.name)
+        if found != expected:
+            raise OSError(errno.EPROTO, f"the column {field.name} is {found!r} and not {expected!r}")
+    return Batch(
+        tuple(fields),
+        tuple(_copied(field, source.children[names.index(field.name)].contents) for field in fields),
+    )
+
+
 class ForeignStream:
     """Reads an ArrowArrayStream of another library. What a batch points to is copied, and released."""
 
@@ -306,31 +333,21 @@ class ForeignStream:
         if not self._formats:
             schema = ArrowSchema()
             self._checked(_Fill(self.structure.get_schema)(self.address, ctypes.addressof(schema)))
-            parts = [schema.children[place].contents for place in range(schema.n_children)]
-            self._formats = {(part.name or b"").decode(): part.format for part in parts}
-            _Release(schema.release)(ctypes.addressof(schema))
+            self._formats = schema_formats(schema)
         return self._formats
 
     def next(self, fields: Sequence[Field]) -> Batch | None:
         """Returns these columns of the next batch; None at the end. Raises OSError with the stream's
         text."""
         formats = self.formats()
-        for field in fields:
-            expected, found = _format(field, "UTC"), formats.get(field.name)
-            if found != expected:
-                raise OSError(errno.EPROTO, f"the column {field.name} is {found!r} and not {expected!r}")
-        names = list(formats)
         out = ArrowArray()
         self._checked(_Fill(self.structure.get_next)(self.address, ctypes.addressof(out)))
         if not out.release:
             return None
         try:
-            return Batch(
-                tuple(fields),
-                tuple(_copied(field, out.children[names.index(field.name)].contents) for field in fields),
-            )
+            return taken(fields, formats, out)
         finally:
-            _Release(out.release)(ctypes.addressof(out))
+            released(out)
 
     def _checked(self, code: int) -> None:
         if code:

@@ -7,19 +7,22 @@ import errno
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .arrow import ForeignStream
+from .arrow import ArrowArray, ArrowSchema, ForeignStream, released, schema_formats, taken
 from .columns import Batch, Field
 from .errors import DamagedTape, NotReachable, TapelineError
 from .times import MAX_NS, MIN_NS
 
+if TYPE_CHECKING:
+    from .transport import Link
+
 INTERFACE = 1
 NAME = "libtapeline_decoder.so"
 KINDS = {"trades": 1, "quotes": 2, "depth": 3, "bars": 4, "gaps": 5}
-_IO, _DAMAGED, _HOLE, _ORDER = 2, 3, 4, 5
+_IO, _DAMAGED, _HOLE, _ORDER, _FULL = 2, 3, 4, 5, 6
 _MARK_HOLES = 1
 
 
@@ -67,6 +70,15 @@ _SIGNATURES: dict[str, _Signature] = {
     "tapeline_reader_error": (ctypes.c_int32, [_handle, _error]),
     "tapeline_reader_provenance": (_text, [_handle]),
     "tapeline_reader_close": (None, [_handle]),
+    "tapeline_schema": (ctypes.c_int32, [ctypes.c_int32, ctypes.c_void_p, _error]),
+    "tapeline_decoder_new": (_handle, [ctypes.c_uint32, ctypes.POINTER(_Selection), _error]),
+    "tapeline_decoder_expect": (
+        ctypes.c_int32, [_handle, ctypes.c_char_p, ctypes.c_int32, ctypes.c_uint64, _error]
+    ),
+    "tapeline_decoder_rows": (ctypes.c_int64, [_handle, ctypes.c_int32]),
+    "tapeline_decoder_take": (ctypes.c_int32, [_handle, ctypes.c_int32, ctypes.c_void_p, _error]),
+    "tapeline_decoder_provenance": (_text, [_handle]),
+    "tapeline_decoder_free": (None, [_handle]),
 }
 
 
@@ -113,6 +125,107 @@ def recording_info(path: str) -> dict[str, Any]:
 
 def _names(texts: Sequence[str]) -> Any:
     return (ctypes.c_char_p * max(1, len(texts)))(*[text.encode() for text in texts])
+
+
+@cache
+def _formats(kind: str) -> dict[str, bytes]:
+    schema, error = ArrowSchema(), _Error()
+    if library().tapeline_schema(KINDS[kind], ctypes.addressof(schema), ctypes.byref(error)):
+        raise error.exception()
+    return schema_formats(schema)
+
+
+class Hole(Exception):
+    """Ordinals that the next packet of the tape does not follow: first to last are missing."""
+
+    def __init__(self, source: str, partition: int, first: int, last: int) -> None:
+        super().__init__(f"ordinals {first} to {last} of {source} in partition {partition}")
+        self.source, self.partition, self.first, self.last = source, partition, first, last
+
+
+class Decoder:
+    """Makes columns of packets of the tape."""
+
+    def __init__(
+        self, kinds: Iterable[str], symbols: Sequence[str], sources: Sequence[str], start: int | None,
+        end: int | None, *, marks_holes: bool,
+    ) -> None:
+        self.kinds = tuple(kinds)
+        by_symbol, by_source = _names(symbols), _names(sources)
+        selection = _Selection(
+            ctypes.cast(by_symbol, ctypes.POINTER(ctypes.c_char_p)), len(symbols),
+            ctypes.cast(by_source, ctypes.POINTER(ctypes.c_char_p)), len(sources),
+            MIN_NS if start is None else start, MAX_NS if end is None else end,
+            _MARK_HOLES if marks_holes else 0,
+        )
+        self.error = _Error()
+        self.handle = library().tapeline_decoder_new(
+            sum(1 << KINDS[kind] for kind in self.kinds), ctypes.byref(selection), ctypes.byref(self.error)
+        )
+        if not self.handle:
+            raise self.error.exception()
+
+    def expect(self, source: str, partition: int, ordinal: int) -> None:
+        """Sets the ordinal with which a source goes on in a partition."""
+        code = library().tapeline_decoder_expect(
+            self.handle, source.encode(), partition, ordinal, ctypes.byref(self.error)
+        )
+        if code:
+            raise self.error.exception()
+
+    def feed(self, link: Link, number: int, place: int) -> int | None:
+        """Takes the messages of a range in the link's block, from an index on. Returns None after the last
+        one, or the index of the one before which the rows have to be taken. Raises Hole."""
+        code, at = link.feed(
+            number, place, library().tapeline_decoder_feed, self.handle, ctypes.addressof(self.error)
+        )
+        if code == _FULL:
+            return at
+        if code == _HOLE:
+            found = self.error
+            raise Hole(found.source.decode(), found.partition, found.first, found.last)
+        if code:
+            raise self.error.exception()
+        return None
+
+    def rows(self, kind: str) -> int:
+        """How many rows of a kind wait."""
+        count: int = library().tapeline_decoder_rows(self.handle, KINDS[kind])
+        return count
+
+    def take(self, kind: str, fields: Sequence[Field]) -> Batch | None:
+        """Returns these columns of the rows that wait; None without rows."""
+        if self.rows(kind) <= 0:
+            return None
+        out = ArrowArray()
+        if library().tapeline_decoder_take(
+            self.handle, KINDS[kind], ctypes.addressof(out), ctypes.byref(self.error)
+        ):
+            raise self.error.exception()
+        if not out.release:
+            return None
+        try:
+            return taken(fields, _formats(kind), out)
+        finally:
+            released(out)
+
+    def lanes(self) -> list[dict[str, Any]]:
+        """What was taken so far, by source and partition."""
+        text = _owned_text(library().tapeline_decoder_provenance(self.handle))
+        if text is None:
+            raise TapelineError("there is not enough memory")
+        found: list[dict[str, Any]] = json.loads(text)["lanes"]
+        return found
+
+    def close(self) -> None:
+        """Frees it. Twice does nothing."""
+        handle, self.handle = self.handle, None
+        if handle:
+            library().tapeline_decoder_free(handle)
+
+    def __del__(self) -> None:
+        if getattr(self, "handle", None):
+            self.close()
 
 
 class Reader:

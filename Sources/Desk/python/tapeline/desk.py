@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import schema, stack as places, times
@@ -15,8 +15,10 @@ from .coverage import overlaps, stretches
 from .database import Database
 from .errors import TapelineError
 from .frames import Table
+from .live import Live, LiveWanted, SlowPolicy
 from .recording import Recording
 from .selection import MissingPolicy, Selection, Wanted
+from .tape import Tape
 from .times import Time
 from .tool import TIME_LIMIT, Explanation, Proof, ask
 
@@ -29,21 +31,44 @@ def connect(
     stack: str | None = None,
     home: str | os.PathLike[str] | None = None,
     namespace: str | None = None,
+    tape: bool = False,
+    nats: str | None = None,
 ) -> Desk:
-    """Returns a desk on a database.
+    """Returns a desk on a database, or on the tape.
 
     Without arguments it is what the environment names (TAPELINE_URL, POSTGRES_HOST and the other settings of
     the services, libpq's own variables), or the local stack that is up in this checkout. `stack`: the name
     of a local stack; `home`: the checkout that it belongs to; `namespace`: "md" if nothing names it.
 
+    With `tape=True` it reads the tape instead: the ticks that NATS has, up to the last one. A URL such as
+    "nats://consumer:password@host:4222" names the tape by itself; otherwise it is TAPELINE_NATS, NATS_URL with
+    the other settings of the services, or that of the local stack. `nats`: such a URL beside that of a database,
+    for live readings.
+
         desk = tapeline.connect()
         desk.bars("AAPL", "1m", "2026-11-20 09:30", "16:00", tz="America/New_York").to_polars()
     """
+    if tape or url and url.startswith(("nats://", "tls://")):
+        own = _tape(url or nats, stack, home, namespace)
+        own.link().close()
+        return Desk(own, lambda: own)
     found = places.find(url, stack, home, namespace, os.environ)
-    desk = Desk(Database(found.parameters, found.namespace, found.stack))
+
+    def tape_of(url: str | None) -> Tape:
+        return _tape(url, stack, home, found.namespace, is_local=found.stack is not None)
+
+    desk = Desk(Database(found.parameters, found.namespace, found.stack), lambda: tape_of(nats))
     # A wrong address is reported here, and not by the first frame.
     with desk.origin.snapshot():  # type: ignore[union-attr]
         return desk
+
+
+def _tape(
+    url: str | None, stack: str | None, home: str | os.PathLike[str] | None, namespace: str | None,
+    *, is_local: bool = True,
+) -> Tape:
+    place = places.find_tape(url, stack, home, namespace, os.environ, is_local=is_local)
+    return Tape(place.address, place.namespace, place.partitions)
 
 
 def open(path: str | os.PathLike[str]) -> Desk:  # noqa: A001
@@ -55,10 +80,12 @@ def open(path: str | os.PathLike[str]) -> Desk:  # noqa: A001
 
 
 class Desk:
-    """Ticks, bars and gaps of a database or a recording. Any thread may use it."""
+    """Ticks, bars and gaps of a database, a recording or the tape. Any thread may use it."""
 
-    def __init__(self, origin: Database | Recording) -> None:
-        self.origin = origin
+    def __init__(
+        self, origin: Database | Recording | Tape, tape: Callable[[], Tape] | None = None
+    ) -> None:
+        self.origin, self._tape = origin, tape
         self._process = os.getpid()
 
     def __repr__(self) -> str:
@@ -191,7 +218,56 @@ class Desk:
         )
         if isinstance(self.origin, Recording):
             raise TapelineError("a recording has ticks and no bars: read them from the database")
+        if isinstance(self.origin, Tape):
+            raise TapelineError("selections of the tape are of ticks: read bars from the database")
         return Selection(self.origin, wanted, tz, price, missing)
+
+    def live(
+        self, *, trades: Names = None, quotes: Names = None, depth: Names = None,
+        bars: Mapping[str, Names] | None = None, since: Time | None = None, source: Names = None,
+        tz: str = "UTC", price: PriceType = "float", missing: MissingPolicy = "raise",
+        on_slow: SlowPolicy = "block",
+    ) -> Live:
+        """Begins an endless reading: what the database has since a time, and then the tape, as it grows. Each
+        tick comes once, and none is left out at the seam.
+
+        `trades`, `quotes`, `depth`: symbols, or "*" for all. `bars`: the series of each symbol (or of "*");
+        every version of a bar comes. `since`: event time of the first tick, or open time of the first bar;
+        none: now. Batches are of one kind each: `batch.kind`, `batch.to_polars()`, `batch.watermark`,
+        `batch.seam`.
+
+        It continues by itself when services, NATS and the database were away. What the tape lost, a gap record
+        and a bar that is not whole raise TapeHole; the next call continues after it. With `missing="mark"` gap
+        records are batches of the kind "gaps", bars come as they are, and lost ordinals still raise.
+
+        Nothing waits in memory for a slow program but one piece of the tape: with `on_slow="block"` the tape
+        keeps the rest, and with "raise" a program that is not at the end of the tape for 30 s gets an error.
+
+            for batch in desk.live(trades=["AAPL"], bars={"AAPL": ["1s"]}, since="09:30"):
+                print(batch.kind, len(batch), batch.watermark)
+        """
+        if isinstance(self.origin, Recording) or self._tape is None:
+            raise TapelineError("a recording has nothing live: connect to a database or a tape")
+        if missing not in ("raise", "mark") or on_slow not in ("block", "raise"):
+            raise TapelineError(
+                f"missing={missing!r}, on_slow={on_slow!r}: missing is 'raise' or 'mark', and on_slow 'block' or"
+                " 'raise'"
+            )
+        start = time.time_ns() if since is None else since
+        kinds = [
+            self._wanted(kind, None if symbols == "*" else symbols, start, None, source, tz)
+            for kind, symbols in (("trades", trades), ("quotes", quotes), ("depth", depth))
+            if symbols is not None
+        ]
+        if bars:
+            named = {_names(series, "series") for series in bars.values()}
+            if len(named) > 1:
+                raise TapelineError("the symbols of one live reading have the same series of bars")
+            symbols = None if "*" in bars else tuple(bars)
+            kinds.append(self._wanted("bars", symbols, start, None, source, tz, series=named.pop()))
+        if not kinds:
+            raise TapelineError("nothing is selected: name trades, quotes, depth or bars")
+        return Live(self.origin, self._tape(), LiveWanted(kinds, tz, price, missing == "mark", on_slow))
 
     def gaps(
         self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,

@@ -15,7 +15,7 @@ from .decoder import Reader, recording_info
 from .errors import TapelineError
 from .selection import Wanted
 
-_GAP_FIELDS = (Field("source", "dict"), Field("partition", "S"), Field("symbol", "dict"), Field("kind", "dict"),
+GAP_FIELDS = (Field("source", "dict"), Field("partition", "S"), Field("symbol", "dict"), Field("kind", "dict"),
                Field("from_time", "ts"), Field("to_time", "ts"), Field("receive_time", "ts"),
                Field("state", "dict"), Field("reason", "dict"), Field("detail", "u"), Field("epoch", "l"),
                Field("ordinal", "l"))
@@ -52,17 +52,10 @@ class Recording:
         return in_order(list(batches), schema.ORDER) if wanted.is_ordered else batches
 
     def _ticks(self, wanted: Wanted) -> Iterator[Batch]:
-        fields = tuple(
-            replace(field, kind="C") if field.name == "action" else field for field in wanted.fields
-        )
         reader = Reader(self.path, wanted.kind, wanted.symbols, wanted.start, wanted.end)
         actions = list(schema.ACTIONS)
-        for batch in reader.batches(fields):
-            columns = tuple(
-                _named(column, actions) if field.name == "action" else column
-                for field, column in zip(batch.fields, batch.columns)
-            )
-            yield Batch(wanted.fields, columns)
+        for batch in reader.batches(tick_fields(wanted)):
+            yield named_actions(wanted, batch, actions)
 
     def coverage(self, wanted: Wanted) -> Coverage:
         """What is missing: gap records, ordinals that the file lacks, time outside of it, and sources that
@@ -114,17 +107,9 @@ class Recording:
         reader = Reader(self.path, "gaps", wanted.symbols, None, wanted.end)
         records: list[GapRecord] = []
         lanes: list[dict[str, Any]] = []
-        while (batch := reader.next(_GAP_FIELDS)) is not None:
+        while (batch := reader.next(GAP_FIELDS)) is not None:
             rows = zip(*(column.values() for column in batch.columns))
-            for source, partition, symbol, kind, start, end, received, *rest in rows:
-                if start is None:
-                    continue
-                state, reason, detail, epoch, ordinal = rest
-                received = start if received is None else received
-                records.append(GapRecord(
-                    source, partition, symbol, kind, start, end, received, state, reason, detail, epoch,
-                    ordinal,
-                ))
+            records += [found for found in map(gap_record, rows) if found]
         lanes = [lane for lane in reader.provenance()["lanes"] if lane["stream"] == "ticks"]
         reader.close()
         return records, lanes
@@ -140,6 +125,31 @@ class Recording:
                 entry = found.setdefault((symbol, source), [moment, moment, 0])
                 entry[0], entry[1], entry[2] = min(entry[0], moment), max(entry[1], moment), entry[2] + 1
         return [(*name, *entry) for name, entry in sorted(found.items())]
+
+
+def tick_fields(wanted: Wanted) -> tuple[Field, ...]:
+    """Returns the columns of ticks as the decoder has them."""
+    return tuple(replace(field, kind="C") if field.name == "action" else field for field in wanted.fields)
+
+
+def named_actions(wanted: Wanted, batch: Batch, actions: list[str]) -> Batch:
+    """Returns a batch of the decoder with the columns of the selection. `actions` keeps the texts from batch to
+    batch."""
+    columns = tuple(
+        _named(column, actions) if field.name == "action" else column
+        for field, column in zip(batch.fields, batch.columns)
+    )
+    return Batch(wanted.fields, columns)
+
+
+def gap_record(row: tuple[Any, ...]) -> GapRecord | None:
+    """Returns the record of a row of GAP_FIELDS; None for one without a beginning."""
+    source, partition, symbol, kind, start, end, received, *rest = row
+    if start is None:
+        return None
+    return GapRecord(
+        source, partition, symbol, kind, start, end, start if received is None else received, *rest
+    )
 
 
 def _named(column: Column, names: list[str]) -> Column:

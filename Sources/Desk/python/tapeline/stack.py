@@ -1,4 +1,4 @@
-"""Where a database is: of a local stack (`tapeline up`), or as the environment says."""
+"""Where a database and a tape are: of a local stack (`tapeline up`), or as the environment says."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .errors import NotReachable, TapelineError
+from .transport import TapeAddress
 
 _STEPS_MAX = 32
+_PARTITIONS = 32
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,15 @@ class Address:
     parameters: dict[str, str]
     namespace: str
     stack: LocalStack | None = None
+
+
+@dataclass(frozen=True)
+class TapePlace:
+    """NATS, and the namespace whose tape is read."""
+
+    address: TapeAddress
+    namespace: str
+    partitions: int
 
 
 def find(
@@ -66,21 +77,83 @@ def _check(url: str) -> None:
         )
 
 
+def find_tape(
+    url: str | None, stack: str | None, home: str | os.PathLike[str] | None, namespace: str | None,
+    environment: Mapping[str, str], *, is_local: bool = True,
+) -> TapePlace:
+    """Returns the tape that is meant: the URL; the stack of this name; TAPELINE_NATS; NATS_URL and the other
+    settings of the services; the local stack that is up, unless the database is another one."""
+    named = namespace or environment.get("MDS_NAMESPACE")
+    is_stack = bool(stack or home)
+    url = url or (None if is_stack else environment.get("TAPELINE_NATS") or environment.get("NATS_URL"))
+    text = environment.get("MDS_PARTITIONS", str(_PARTITIONS))
+    if not text.isdecimal() or not 1 <= int(text) <= 4_096:
+        raise TapelineError(f"MDS_PARTITIONS={text!r}: it is a number from 1 to 4096")
+    if url:
+        return TapePlace(_of_url(url, environment), named or "md", int(text))
+    if not is_local:
+        raise TapelineError(
+            "nothing names the NATS of this database: give connect(nats='nats://...'), or set TAPELINE_NATS"
+        )
+    folder = _stack(stack, home or environment.get("TAPELINE_HOME"))
+    place = folder / "secrets" / "nats-consumer"
+    try:
+        port = int(json.loads((folder / "ports.json").read_bytes())["nats"])
+        password = place.read_text().strip()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotReachable(f"cannot read where NATS of {folder} is: {error}") from None
+    address = TapeAddress(f"nats://127.0.0.1:{port}", "consumer", password)
+    return TapePlace(address, named or _of_service_file(folder, None).namespace, int(text))
+
+
+def _of_url(urls: str, environment: Mapping[str, str]) -> TapeAddress:
+    """Takes user and password out of a URL, so that no text shows them."""
+    users, places = set(), []
+    for url in urls.split(","):
+        scheme, _, rest = url.strip().partition("://")
+        account, _, host = rest.rpartition("@")
+        if scheme not in ("nats", "tls") or not host or any(sign in host for sign in "/?# "):
+            raise TapelineError(
+                "the URL of NATS (or TAPELINE_NATS, NATS_URL) is malformed: write"
+                " nats://user:password@host:port, with %40 for an @ and %2F for a / in the password"
+            )
+        users.add(account)
+        places.append(f"{scheme}://{host}")
+    if len(users) > 1:
+        raise TapelineError("the URLs of NATS name different users: a cluster has one")
+    user, _, password = users.pop().partition(":")
+    known = urllib.parse.unquote(password) or _secret(environment, "NATS_PASSWORD")
+    return TapeAddress(
+        ",".join(places), urllib.parse.unquote(user) or environment.get("NATS_USER"), known or None,
+        *(environment.get(f"NATS_TLS_{name}") or None for name in ("CA", "CERTIFICATE", "KEY")),
+    )
+
+
+def _secret(environment: Mapping[str, str], name: str) -> str:
+    file = environment.get(f"{name}_FILE")
+    if environment.get(name) or not file:
+        return environment.get(name, "")
+    try:
+        return pathlib.Path(file).read_text().rstrip("\r\n")
+    except OSError as error:
+        raise TapelineError(f"cannot read {name}_FILE {file}: {error.strerror}") from None
+
+
 def _of_services(environment: Mapping[str, str]) -> dict[str, str]:
     names = {"host": "HOST", "port": "PORT", "dbname": "DB", "user": "USER", "password": "PASSWORD",
              "sslmode": "SSLMODE", "sslrootcert": "SSLROOTCERT"}
     found = {ours: environment.get(f"POSTGRES_{theirs}", "") for ours, theirs in names.items()}
     found["dbname"] = found["dbname"] or "market_data"
-    file = environment.get("POSTGRES_PASSWORD_FILE")
-    if file and not found["password"]:
-        try:
-            found["password"] = pathlib.Path(file).read_text().rstrip("\r\n")
-        except OSError as error:
-            raise TapelineError(f"cannot read POSTGRES_PASSWORD_FILE {file}: {error.strerror}") from None
+    found["password"] = _secret(environment, "POSTGRES_PASSWORD")
     return {name: value for name, value in found.items() if value}
 
 
 def _of_stack(stack: str | None, home: str | os.PathLike[str] | None, namespace: str | None) -> Address:
+    return _of_service_file(_stack(stack, home), namespace)
+
+
+def _stack(stack: str | None, home: str | os.PathLike[str] | None) -> pathlib.Path:
+    """Returns the folder of the local stack that is meant."""
     folder = _stacks(home)
     up = sorted(path.name for path in folder.iterdir() if _is_up(path)) if folder else []
     names = [stack] if stack else up
@@ -88,12 +161,16 @@ def _of_stack(stack: str | None, home: str | os.PathLike[str] | None, namespace:
         raise NotReachable(f"the stack {stack!r} is not up: start it with 'tapeline up --name {stack}'")
     if not folder or not names:
         raise NotReachable(
-            "no local stack is up, and no setting names a database: run 'make up', or give a URL"
+            "no local stack is up, and no setting names a database or a tape: run 'make up', or give a URL"
             " (tapeline.connect('postgresql://...') or TAPELINE_URL)"
         )
     if len(names) > 1:
         raise TapelineError(f"the stacks {' and '.join(names)} are up: name one, as in connect(stack={names[0]!r})")
-    path = folder / names[0] / "secrets" / "pg_service.conf"
+    return folder / names[0]
+
+
+def _of_service_file(folder: pathlib.Path, namespace: str | None) -> Address:
+    path = folder / "secrets" / "pg_service.conf"
     service = configparser.ConfigParser(interpolation=None)
     try:
         with path.open() as file:
@@ -105,7 +182,7 @@ def _of_stack(stack: str | None, home: str | os.PathLike[str] | None, namespace:
     if len(service.sections()) != 1:
         raise NotReachable(f"{path} has {len(service.sections())} services, not one")
     parameters = dict(service.items(service.sections()[0]))
-    local = LocalStack(str(folder.parent.parent), names[0], _supervisor(folder / names[0]))
+    local = LocalStack(str(folder.parents[2]), folder.name, _supervisor(folder))
     return Address(parameters, namespace or _namespace(parameters.get("options", "")) or "md", local)
 
 

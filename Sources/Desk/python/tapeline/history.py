@@ -1,0 +1,181 @@
+"""What a live reading takes from the database: where the writer is, and the rows up to there.
+
+Positions and rows are of one snapshot, so the tape goes on with the next ordinal of each source and
+partition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
+from typing import Any
+
+from . import schema
+from .columns import BATCH_ROWS, Batch, batch
+from .coverage import Missing
+from .database import Database, Rows, Snapshot, criteria, query
+from .decoder import Hole
+from .reading import Position
+from .selection import Wanted
+from .stored import gap_records
+
+LaneKey = tuple[str, str, int]
+"""Of a stream: "ticks" or "bars", source, partition."""
+BarKey = tuple[str, str, str, int, int]
+"""Symbol, source, series, open time, number."""
+
+_LAST_KEY = ("event_time", "source", "partition", "ordinal")
+
+
+@dataclass
+class Books:
+    """How far the writer has stored the tape."""
+
+    positions: dict[tuple[str, int], Position | None] = field(default_factory=dict)
+    """By stream and partition; None: nothing was read of it."""
+    lasts: dict[LaneKey, int] = field(default_factory=dict)
+    """The last ordinal that is stored."""
+    times: dict[int, int] = field(default_factory=dict)
+    """By partition of bars: the highest time at which the tape took a packet."""
+
+    @property
+    def partitions(self) -> int:
+        """The number of partitions: the writers have claimed a position for each."""
+        return 1 + max((partition for stream, partition in self.positions if stream == "ticks"), default=-1)
+
+
+def books(snapshot: Snapshot) -> Books:
+    """Reads how far the writer is."""
+    found = Books()
+    for row in snapshot.rows(
+        "SELECT input, partition, sequence, packet_crc, packet_epoch, packet_ordinal, tape_time_ns"
+        f" FROM {snapshot.table('sink_positions')}"
+    ):
+        stream, partition, sequence, checksum, epoch, ordinal, taken = row
+        has_packet = sequence > 0 and None not in (checksum, epoch, ordinal)
+        found.positions[stream, partition] = (
+            Position(sequence, checksum % 2**64, epoch, ordinal) if has_packet else None
+        )
+        if stream == "bars":
+            found.times[partition] = taken or 0
+    for stream, source, partition, last in snapshot.rows(
+        f"SELECT input, source, partition, last_ordinal FROM {snapshot.table('sink_source_ordinals')}"
+    ):
+        found.lasts[stream, source, partition] = last
+    return found
+
+
+def missing(database: Database, snapshot: Snapshot, wanted: Sequence[Wanted]) -> list[Missing]:
+    """What is missing of these selections. What the writer has not stored yet comes from the tape."""
+    return [
+        one
+        for each in wanted
+        for one in database.coverage(each, snapshot)
+        if one.cause != "not stored yet"
+    ]
+
+
+class Ticks:
+    """The stored rows of one kind up to the books, in the order of time. Rows that were given are not read
+    again after the database was away."""
+
+    def __init__(self, database: Database, wanted: Wanted, lasts: Mapping[LaneKey, int]) -> None:
+        self._database, self.wanted = database, wanted
+        lanes = [(source, partition, last) for (stream, source, partition), last in lasts.items()
+                 if stream == "ticks"]
+        self._bounds = [list(column) for column in zip(*lanes)] or [[], [], []]
+        self._given: tuple[Any, ...] | None = None
+        self._rows: Rows | None = None
+
+    def next(self) -> Batch | None:
+        """Returns the next batch; None at the end. After NotReachable it may be called again."""
+        try:
+            if self._rows is None:
+                self._rows = self._opened()
+            found = next(self._rows, None)
+        except BaseException:
+            self.close()
+            raise
+        if found is not None and len(found):
+            self._given = tuple(found[name][-1] for name in _LAST_KEY)
+        return found
+
+    def close(self) -> None:
+        """Ends the session."""
+        rows, self._rows = self._rows, None
+        if rows:
+            rows.close()
+
+    def _opened(self) -> Rows:
+        snapshot = self._database.snapshot()
+        try:
+            sql, values = query(snapshot, replace(self.wanted, is_ordered=False))
+            # The columns of rows that the books name. Others came after them.
+            sql += (
+                " AND ordinal <= (SELECT b.last FROM unnest(%s::text[], %s::int[], %s::bigint[])"
+                f" AS b (source, partition, last) WHERE b.source = {self.wanted.kind}.source"
+                f" AND b.partition = {self.wanted.kind}.partition)"
+            )
+            values += self._bounds
+            if self._given is not None:
+                sql += ' AND (event_time_ns, source COLLATE "C", partition, ordinal) > (%s, %s, %s, %s)'
+                values += self._given
+            sql += ' ORDER BY event_time_ns, source COLLATE "C", partition, ordinal'
+            return Rows(snapshot, self.wanted.fields, sql, values)
+        except BaseException:
+            snapshot.close()
+            raise
+
+
+def filled(
+    database: Database, wanted: Sequence[Wanted], hole: Hole
+) -> tuple[list[tuple[str, Batch]], list[tuple[Any, ...]]] | None:
+    """Returns the stored rows of ordinals that the tape does not have any more: kinds and batches, and the rows
+    of gap records. None if they are not all stored."""
+    with database.snapshot() as snapshot:
+        stored = books(snapshot).lasts.get(("ticks", hole.source, hole.partition), 0)
+        lost = snapshot.rows(
+            f"SELECT 1 FROM {snapshot.table('gaps')} WHERE ordinal IS NULL AND input = 'ticks'"
+            " AND reason IN ('tape_lost', 'hole', 'dropped') AND source = %s AND partition = %s"
+            " AND first_ordinal <= %s AND last_ordinal >= %s LIMIT 1",
+            [hole.source, hole.partition, hole.last, hole.first],
+        )
+        gaps = [
+            astuple(record)
+            for record in gap_records(snapshot, wanted[0])
+            if (record.source, record.partition) == (hole.source, hole.partition)
+            and hole.first <= record.ordinal <= hole.last
+        ]
+    if stored < hole.last or lost:
+        return None
+    found: list[tuple[str, Batch]] = []
+    for one in wanted:
+        if one.sources and hole.source not in one.sources:
+            continue
+        snapshot = database.snapshot()
+        sql, values = query(snapshot, replace(one, is_ordered=False))
+        sql += " AND source = %s AND partition = %s AND ordinal BETWEEN %s AND %s ORDER BY ordinal"
+        rows = Rows(snapshot, one.fields, sql, [*values, hole.source, hole.partition, hole.first, hole.last])
+        found += [(one.kind, part) for part in rows]
+    return found, sorted(gaps, key=lambda row: row[-1])  # type: ignore[no-any-return]
+
+
+def bars(snapshot: Snapshot, wanted: Wanted) -> tuple[list[Batch], dict[BarKey, int]]:
+    """Returns the bars as they stand, and the number of the last version of each, also of void ones."""
+    sql, values = query(snapshot, wanted)
+    rows = snapshot.rows(sql, values)
+    texts: dict[str, dict[str, int]] = {}
+    batches = [
+        batch(schema.BARS, rows[start : start + BATCH_ROWS], texts)
+        for start in range(0, len(rows), BATCH_ROWS)
+    ]
+    versions: dict[BarKey, int] = {}
+    for one in batches:
+        keys = zip(*(one[name] for name in ("symbol", "source", "series", "open_time", "number")))
+        versions.update(zip(keys, one["version"]))  # type: ignore[arg-type]
+    conditions, values = criteria(wanted)
+    for *key, version in snapshot.rows(
+        "SELECT symbol, source, series, (extract(epoch FROM ts) * 1000000)::bigint * 1000, number,"
+        f" replaced + 1 FROM {snapshot.table('bars')}{conditions} AND withdrawn", values,
+    ):
+        versions[tuple(key)] = version  # type: ignore[index]
+    return batches, versions

@@ -1,0 +1,273 @@
+"""The tape as the origin of rows: the streams of NATS, read by consumers of the reading's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import schema, times
+from .columns import Batch, in_order
+from .coverage import Coverage, GapRecord, Missing, partition_of, stretches, within
+from .decoder import Decoder, Hole
+from .errors import NotReachable, TapelineError
+from .reading import (
+    TICK_STREAMS, Part, Reading, checked_name, first_stored, steps, tick_parts, tick_stream,
+)
+from .recording import GAP_FIELDS, gap_record, named_actions, tick_fields
+from .selection import Wanted
+from .transport import Link, TapeAddress, TransportError
+
+AHEAD_NS = 10 * times.SECOND
+"""A tick may be on the tape before its event time, by the clock of NATS: gateways refuse what is further ahead
+than GATEWAY_FUTURE_MAX, 2 s if not set."""
+
+
+@dataclass
+class _Survey:
+    """What one reading of the tape told, besides rows."""
+
+    records: list[GapRecord] = field(default_factory=list)
+    holes: list[Hole] = field(default_factory=list)
+    # By source and partition: the first ordinal that was read.
+    begins: dict[tuple[str, int], int] = field(default_factory=dict)
+    symbols: set[str] = field(default_factory=set)
+
+
+class Tape:
+    """The tape of a namespace, ticks up to its present end. Each reading has a connection of its own."""
+
+    def __init__(self, address: TapeAddress, namespace: str, partitions: int) -> None:
+        self.address, self.namespace = address, checked_name(namespace)
+        self._partitions, self._is_checked = partitions, False
+
+    def __repr__(self) -> str:
+        return f"<tape {self.namespace} at {self.address.url.partition('://')[2]}>"
+
+    def link(self) -> Link:
+        """Opens a connection."""
+        try:
+            return Link(self.address)
+        except TransportError as error:
+            raise NotReachable(str(error)) from None
+
+    @property
+    def partitions(self) -> int:
+        """The number of partitions, which never changes. The user `consumer` may not look it up, so it is
+        compared with the partitions of symbols that are on the tape."""
+        if not self._is_checked:
+            for symbol, partition in self._sample():
+                if partition_of(symbol, self._partitions) != partition:
+                    raise TapelineError(
+                        f"{symbol} is in partition {partition} of the tape, which is not one of"
+                        f" {self._partitions}: set MDS_PARTITIONS to the number that the services have"
+                    )
+            self._is_checked = True
+        return self._partitions
+
+    def _sample(self) -> set[tuple[str, int]]:
+        """Returns symbols of the first packets that are stored, and their partitions."""
+        kinds = tuple(schema.TICKS)
+        found: set[tuple[str, int]] = set()
+        decoder = Decoder(kinds, (), (), None, None, marks_holes=False)
+
+        def take() -> None:
+            for kind in kinds:
+                names = [one for one in schema.TICKS[kind] if one.name in ("symbol", "partition")]
+                rows = decoder.take(kind, names)
+                if rows:
+                    found.update((s, p) for s, p in zip(rows["symbol"], rows["partition"]) if s is not None)
+
+        parts = tick_parts(self.namespace, None, ())
+        reading = Reading(self.address, [decoder], parts, full=take, hole=lambda hole: None)
+        for _ in steps(reading):
+            take()
+            if len(found) >= _SAMPLE:
+                break
+        return found
+
+    def partitions_for(self, wanted: Wanted) -> list[int] | None:
+        """The partitions of the selected symbols; None: all."""
+        if not wanted.symbols:
+            return None
+        return sorted({partition_of(symbol, self.partitions) for symbol in wanted.symbols})
+
+    # ---- readings
+
+    def open(self, wanted: Wanted, check: Callable[[Coverage], None] | None) -> Iterator[Batch]:
+        """Starts a reading. With a check or in the order of time, all of its rows are in memory once."""
+        if check is None and not wanted.is_ordered:
+            return self._rows(wanted, _Survey())
+        survey = _Survey()
+        batches = list(self._rows(wanted, survey))
+        if check:
+            check(self._coverage(wanted, survey))
+        return in_order(batches, schema.ORDER) if wanted.is_ordered else iter(batches)
+
+    def _rows(self, wanted: Wanted, survey: _Survey) -> Iterator[Batch]:
+        fields = tick_fields(wanted)
+        actions = list(schema.ACTIONS)
+        begin = None if wanted.start is None else max(1, wanted.start - AHEAD_NS)
+        parts = tick_parts(self.namespace, self.partitions_for(wanted), wanted.sources, time=begin or 0)
+        decoder = Decoder(
+            (wanted.kind, "gaps"), wanted.symbols, wanted.sources, wanted.start, wanted.end, marks_holes=False
+        )
+        waiting: list[Batch] = []
+
+        def take() -> None:
+            gaps = decoder.take("gaps", GAP_FIELDS)
+            if gaps:
+                survey.records += _records(gaps)
+            rows = decoder.take(wanted.kind, fields)
+            if rows:
+                survey.symbols.update(text for text in rows.column("symbol").dictionary or ())
+                waiting.append(named_actions(wanted, rows, actions))
+
+        reading = Reading(self.address, [decoder], parts, full=take, hole=survey.holes.append)
+        for _ in steps(reading):
+            # A batch for each block would be many small ones.
+            if reading.is_over or decoder.rows(wanted.kind) >= _BATCH_ROWS:
+                take()
+            if reading.is_over:
+                survey.begins = {
+                    (lane["source"], lane["partition"]): lane["first"] for lane in decoder.lanes()
+                }
+            yield from waiting
+            waiting.clear()
+
+    def _gap_records(self, wanted: Wanted, *, end: int | None) -> list[GapRecord]:
+        """Reads all gap records. One from before the start may last, and one that ends before it may be
+        what closes an earlier one."""
+        found: list[GapRecord] = []
+        decoder = Decoder(("gaps",), wanted.symbols, wanted.sources, None, end, marks_holes=False)
+
+        def take() -> None:
+            gaps = decoder.take("gaps", GAP_FIELDS)
+            found.extend(_records(gaps) if gaps else ())
+
+        parts = tick_parts(self.namespace, self.partitions_for(wanted), wanted.sources)
+        reading = Reading(self.address, [decoder], parts, full=take, hole=lambda hole: None)
+        for _ in steps(reading):
+            take()
+        return found
+
+    def gap_records(self, wanted: Wanted) -> list[GapRecord]:
+        """The gap records that may say something of the selection."""
+        return self._gap_records(wanted, end=wanted.end)
+
+    def symbols(self, start: int | None, end: int | None) -> list[tuple[Any, ...]]:
+        """Symbol, source, first and last event time of a trade, number of trades."""
+        fields = ("event_time", "symbol", "source", "action")
+        found: dict[tuple[str, str], list[int]] = {}
+        wanted = Wanted("trades", start=start, end=end, is_ordered=False)
+        for batch in self._rows(wanted, _Survey()):
+            for moment, symbol, source, action in zip(*(batch[name] for name in fields)):
+                if symbol is None or moment is None or action != "new":
+                    continue
+                entry = found.setdefault((symbol, source), [moment, moment, 0])
+                entry[0], entry[1], entry[2] = min(entry[0], moment), max(entry[1], moment), entry[2] + 1
+        return [(*name, *entry) for name, entry in sorted(found.items())]
+
+    # ---- what is missing
+
+    def coverage(self, wanted: Wanted) -> Coverage:
+        """What is missing: gap records, ordinals that the tape lost, what was purged, and names of which it
+        has nothing. It reads the selection."""
+        survey = _Survey()
+        for _ in self._rows(wanted, survey):
+            pass
+        return self._coverage(wanted, survey)
+
+    def _coverage(self, wanted: Wanted, survey: _Survey) -> Coverage:
+        partitions = self.partitions_for(wanted)
+        kinds = schema.GAP_KINDS[wanted.kind]
+        # Those that came while the rows were read may be newer than what this reads.
+        records = {
+            (one.source, one.partition, *one.place): one
+            for one in [*self.gap_records(wanted), *survey.records]
+        }
+        found = [
+            one
+            for one, partition in stretches(records.values())
+            if one.kind in kinds and (one.symbol or partitions is None or partition in partitions)
+        ]
+        for hole in survey.holes:
+            told = f"ordinals {hole.first} to {hole.last} of partition {hole.partition}"
+            found.append(Missing(None, None, "hole", None, hole.source, detail=told))
+        try:
+            found += self._beginnings(wanted, survey)
+            found += self._unknown(wanted, survey, partitions)
+        except TransportError as error:
+            raise NotReachable(str(error)) from None
+        return Coverage(within(found, wanted.start, wanted.end))
+
+    def _beginnings(self, wanted: Wanted, survey: _Survey) -> Iterator[Missing]:
+        """What was purged of each source and partition. A purge leaves the last packet of each, so what has
+        no packet in the time of the reading has lost none of that time."""
+        if wanted.start is None:
+            return
+        link = self.link()
+        try:
+            for (source, partition), first in sorted(survey.begins.items()):
+                if first == 1:
+                    continue
+                subject = f"{self.namespace}.ticks.{partition}.{source}"
+                stored = first_stored(link, tick_stream(self.namespace, partition), [subject])
+                if stored is None or stored[2] == 1 or stored[0] <= wanted.start - AHEAD_NS:
+                    continue
+                told = f"the tape has partition {partition} from ordinal {stored[2]} on"
+                yield Missing(wanted.start, stored[0] + AHEAD_NS, "purged", None, source, detail=told)
+        finally:
+            link.close()
+
+    def _unknown(
+        self, wanted: Wanted, survey: _Survey, partitions: list[int] | None
+    ) -> Iterator[Missing]:
+        """Sources and symbols of which the tape has nothing at all."""
+        what = "nothing of it is on the tape"
+        unread = [one for one in wanted.symbols if one not in survey.symbols]
+        link = self.link() if wanted.sources else None
+        try:
+            for source in wanted.sources if link else ():
+                if not any(
+                    first_stored(
+                        link, tick_stream(self.namespace, stream), [f"{self.namespace}.ticks.*.{source}"])
+                    for stream in range(TICK_STREAMS)
+                ):
+                    yield Missing(wanted.start, wanted.end, what, None, source)
+        finally:
+            if link:
+                link.close()
+        for symbol in self._never_stored(wanted, unread) if unread else ():
+            yield Missing(wanted.start, wanted.end, what, symbol)
+
+    def _never_stored(self, wanted: Wanted, symbols: list[str]) -> list[str]:
+        """Returns those of the symbols that have no tick on the tape, at any time."""
+        left = set(symbols)
+        kinds = tuple(schema.TICKS)
+        decoder = Decoder(kinds, symbols, wanted.sources, None, None, marks_holes=False)
+
+        def take() -> None:
+            for kind in kinds:
+                rows = decoder.take(kind, schema.TICKS[kind][2:3])
+                if rows:
+                    left.difference_update(rows.column("symbol").dictionary or ())
+
+        parts = tick_parts(
+            self.namespace, self.partitions_for(replace(wanted, symbols=tuple(symbols))), wanted.sources)
+        reading = Reading(self.address, [decoder], parts, full=take, hole=lambda hole: None)
+        for _ in steps(reading):
+            take()
+            if not left:
+                break
+        return sorted(left)
+
+
+_SAMPLE = 8
+_BATCH_ROWS = 32_768
+"""A batch comes when so many rows wait: half of the most, because one packet may have thousands."""
+
+
+def _records(batch: Batch) -> list[GapRecord]:
+    rows = zip(*(column.values() for column in batch.columns))
+    return [found for found in map(gap_record, rows) if found]

@@ -76,8 +76,7 @@ class Recording:
             if one.kind in kinds and (one.symbol or not partitions or partition in partitions)
         ]
         begin, end = self.info["from"], self.info["to"]
-        # A recording without a beginning has all that the tape had.
-        if begin is not None and wanted.start is not None and wanted.start < begin:
+        if wanted.start is not None and wanted.start < begin:
             found.append(Missing(wanted.start, begin, "before the recording", None, source))
         if wanted.end is not None and wanted.end > end:
             found.append(Missing(end, wanted.end, "after the recording", None, source))

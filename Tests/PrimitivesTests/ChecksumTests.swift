@@ -36,6 +36,14 @@ import Testing
         #expect(bytes.withRawSpan { Checksum.chained($0, after: seed) } == chained)
     }
 
+    @Test("a number in a chain counts as its bytes, little endian")
+    func number() {
+        let bytes = ([1, 2, 3, 4, 5, 6, 7, 8] as [UInt8]).withRawSpan {
+            Checksum.chained($0, after: 9)
+        }
+        #expect(Checksum.chained(0x0807_0605_0403_0201, after: 9) == bytes)
+    }
+
     @Test("a chain notices one changed link, a missing one and a changed order")
     func chain() {
         func chain(_ links: [String]) -> UInt64 {

@@ -17,5 +17,9 @@ uint64_t xxh3_64(const void *bytes, size_t count) {
 }
 
 uint64_t xxh3_64_seeded(const void *bytes, size_t count, uint64_t seed) {
+#if defined(__x86_64__)
+    if (count >= VECTOR_BYTES_MIN && __builtin_cpu_supports("avx2"))
+        return xxh3_64_seeded_avx2(bytes, count, seed);
+#endif
     return XXH3_64bits_withSeed(bytes, count, seed);
 }

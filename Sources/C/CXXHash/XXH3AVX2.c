@@ -13,5 +13,9 @@
 #include <xxhash.h>
 
 uint64_t xxh3_64_avx2(const void *bytes, size_t count) { return XXH3_64bits(bytes, count); }
+
+uint64_t xxh3_64_seeded_avx2(const void *bytes, size_t count, uint64_t seed) {
+    return XXH3_64bits_withSeed(bytes, count, seed);
+}
 #pragma clang attribute pop
 #endif

@@ -16,6 +16,14 @@ public enum Checksum {
         }
     }
 
+    /// The same of a number's bytes, little endian.
+    public static func chained(_ word: UInt64, after previous: UInt64) -> UInt64 {
+        // Safety: as above.
+        unsafe withUnsafeBytes(of: word.littleEndian) {
+            unsafe xxh3_64_seeded($0.baseAddress, $0.count, previous)
+        }
+    }
+
     public static func of(_ text: String) -> UInt64 {
         Array(text.utf8).withRawSpan { of($0) }
     }

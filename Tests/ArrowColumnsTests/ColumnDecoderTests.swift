@@ -192,6 +192,27 @@ struct ColumnDecoderTests {
         #expect(Set(before) == Set(RandomTape.symbols))
     }
 
+    @Test("a batch stays as it is while the decoder goes on, and memory of one is used again")
+    func memory() throws {
+        var tape = RandomTape(seed: 5, source: feed)
+        var decoder = ColumnDecoder([.trades])
+        func feedBatch() throws {
+            try feedAll((0..<30).map { _ in tape.packet(trades: 700) }, &decoder)
+        }
+        try feedBatch()
+        let held = try taken(&decoder)
+        let rows = held.readRows
+        try feedBatch()
+        let place = unsafe decoder.batch(of: .trades)?.values(of: 0)
+        try feedBatch()
+        let next = try taken(&decoder)
+        #expect(held.readRows == rows && rows.first?["ordinal"] == "1")
+        #expect(next.readRows.first?["ordinal"] == "42001")
+        let isUsedAgain = unsafe next.values(of: 0) == place
+        let isApart = unsafe held.values(of: 0) != place
+        #expect(isUsedAgain && isApart)
+    }
+
     @Test("what a packet does not define, and sums beyond a decimal, are damage with a place")
     func damage() throws {
         let origin = PacketOrigin(sequence: 9, place: 1_000)

@@ -69,19 +69,33 @@ package final class ColumnBatch: @unchecked Sendable {
         _ start: UnsafeMutableRawPointer, _ rows: Int, where missing: Value,
         replacement: Value? = nil
     ) -> Nulls? {
-        let values = unsafe UnsafeMutableBufferPointer(
-            start: start.assumingMemoryBound(to: Value.self), count: rows)
-        var count = 0
-        for row in 0..<rows { count &+= unsafe values[row] == missing ? 1 : 0 }
-        guard count > 0 else { return nil }
+        let values = unsafe start.assumingMemoryBound(to: Value.self)
+        // Its highest bit is set if a value is the missing one: only 0 less 1 becomes negative
+        // while it was not. The compiler makes vectors of this loop.
+        var found: Value = 0
+        var row = 0
+        while row < rows {
+            let difference = unsafe values[row] ^ missing
+            found |= (difference &- 1) & ~difference
+            row &+= 1
+        }
+        guard found < 0 else { return nil }
         var bits = [UInt8](repeating: 0, count: (rows + 7) / 8)
-        for row in 0..<rows {
-            if unsafe values[row] != missing {
-                bits[row / 8] |= 1 << UInt8(row % 8)
-            } else if let replacement {
+        var present = 0
+        for byte in bits.indices {
+            var mask: UInt8 = 0
+            for row in byte * 8..<min(byte * 8 + 8, rows) {
+                let bit: UInt8 = unsafe values[row] == missing ? 0 : 1
+                mask |= bit << UInt8(truncatingIfNeeded: row & 7)
+            }
+            bits[byte] = mask
+            present += mask.nonzeroBitCount
+        }
+        if let replacement {
+            for row in 0..<rows where unsafe values[row] == missing {
                 unsafe values[row] = replacement
             }
         }
-        return Nulls(count: count, bits: TextPage(ends: [], bytes: bits))
+        return Nulls(count: rows - present, bits: TextPage(ends: [], bytes: bits))
     }
 }

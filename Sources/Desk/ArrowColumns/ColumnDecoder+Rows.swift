@@ -9,6 +9,23 @@ struct RowEnds {
     var depth = 0
     var bars = 0
     var gaps = 0
+
+    var most: Int { max(max(trades, quotes), max(depth, bars), gaps) }
+
+    subscript(kind: ColumnKind) -> Int {
+        get { self[keyPath: Self.path(kind)] }
+        set { self[keyPath: Self.path(kind)] = newValue }
+    }
+
+    private static func path(_ kind: ColumnKind) -> WritableKeyPath<RowEnds, Int> {
+        switch kind {
+        case .trades: \.trades
+        case .quotes: \.quotes
+        case .depth: \.depth
+        case .bars: \.bars
+        case .gaps: \.gaps
+        }
+    }
 }
 
 // The loop over a packet's ticks. It is measured per tick: nothing is allocated, and texts are
@@ -22,45 +39,56 @@ extension ColumnDecoder {
     mutating func write(
         _ packet: RawSpan, _ header: PacketHeader, from first: UInt64
     ) throws(DecodeError) -> RowEnds {
-        var ends = RowEnds(
-            trades: rows(of: .trades), quotes: rows(of: .quotes), depth: rows(of: .depth),
-            bars: rows(of: .bars), gaps: rows(of: .gaps))
-        let (trades, quotes) = (trades?.columns, quotes?.columns)
+        var ends = kept
+        let (trades, quotes) = (trades.columns, quotes.columns)
+        let (wantsTrades, wantsQuotes) = (self.trades.isWanted, self.quotes.isWanted)
         let times = selection.times
-        symbols.removeAll()
+        let before = header.firstOrdinal &- 1
+        var places = (exchanges: texts.exchanges.places, conditions: texts.conditions.places)
+        var names = PacketNames(nameMemory)
         series.removeAll()
         var cursor = RecordCursor()
         while true {
             let place = cursor.place
+            if let bounds = DefinitionBounds(at: place, in: packet),
+                let found = definitions.names(of: bounds, in: packet)
+            {
+                names.set(packet.uint32(at: bounds.index), found)
+                cursor.skip(bounds)
+                continue
+            }
             guard let record = cursor.next(in: packet) else { break }
-            let ordinal = header.firstOrdinal &+ UInt64(cursor.tickCount) &- 1
+            let ordinal = before &+ UInt64(cursor.tickCount)
             switch record {
             case .trade(let trade):
-                guard let trades, ordinal >= first else { continue }
-                let names = try names(of: trade.header.symbol, place)
-                guard names.isOfSymbols, times.contains(trade.header.eventTime.nanoseconds)
+                guard wantsTrades, ordinal >= first else { continue }
+                let found = try names.names(of: trade.header.symbol, place)
+                guard found.isOfSymbols, times.contains(trade.header.eventTime.nanoseconds)
                 else { continue }
-                write(trade, names, ordinal, trades, at: ends.trades)
+                trades.put(trade, found, ordinal, at: ends.trades)
+                texts.put(trade, trades, at: ends.trades, &places)
                 ends.trades &+= 1
             case .quote(let quote):
-                guard let quotes, ordinal >= first else { continue }
-                let names = try names(of: quote.header.symbol, place)
-                guard names.isOfSymbols, times.contains(quote.header.eventTime.nanoseconds)
+                guard wantsQuotes, ordinal >= first else { continue }
+                let found = try names.names(of: quote.header.symbol, place)
+                guard found.isOfSymbols, times.contains(quote.header.eventTime.nanoseconds)
                 else { continue }
-                write(quote, names, ordinal, quotes, at: ends.quotes)
+                quotes.put(quote, found, ordinal, at: ends.quotes)
+                texts.put(quote, quotes, at: ends.quotes, &places)
                 ends.quotes &+= 1
             case .bar(let bar):
-                guard ordinal >= first else { continue }
-                try write(bar, ordinal, place, &ends)
+                guard bars.isWanted, ordinal >= first else { continue }
+                let found = try names.names(of: bar.symbol, place)
+                try write(bar, found, ordinal, place, &ends)
             case .other(let message):
                 if WireFormat.Template.isTick(message.template) {
                     guard ordinal >= first else { continue }
-                    try write(message, packet, ordinal, &ends)
+                    try write(message, packet, names, ordinal, &ends)
                 } else {
-                    define(message, packet)
+                    define(message, packet, &names)
                 }
             case .malformed(let error):
-                throw Self.damage("\(error)", at: error.offset)
+                throw DecodeError(damage: "\(error)", at: error.offset)
             }
         }
         return ends
@@ -68,45 +96,19 @@ extension ColumnDecoder {
 
     // MARK: ticks
 
-    @inline(__always)
     private mutating func write(
-        _ trade: Trade, _ names: RowNames, _ ordinal: UInt64, _ columns: TradeColumns, at row: Int
-    ) {
-        columns.head.put(trade.header, names, at: row)
-        columns.price.put(trade.price.raw, at: row)
-        columns.size.put(trade.size.raw, at: row)
-        columns.exchange.put(texts.exchanges.index(of: trade.exchange), at: row)
-        columns.conditions.put(texts.conditions.index(of: trade.conditions), at: row)
-        columns.action.put(trade.header.action, at: row)
-        columns.tail.put(trade.header, ordinal: ordinal, at: row)
-    }
-
-    @inline(__always)
-    private mutating func write(
-        _ quote: Quote, _ names: RowNames, _ ordinal: UInt64, _ columns: QuoteColumns, at row: Int
-    ) {
-        columns.head.put(quote.header, names, at: row)
-        columns.bidPrice.put(quote.bidPrice.raw, at: row)
-        columns.bidSize.put(quote.bidSize.raw, at: row)
-        columns.askPrice.put(quote.askPrice.raw, at: row)
-        columns.askSize.put(quote.askSize.raw, at: row)
-        columns.bidExchange.put(texts.exchanges.index(of: quote.bidExchange), at: row)
-        columns.askExchange.put(texts.exchanges.index(of: quote.askExchange), at: row)
-        columns.tail.put(quote.header, ordinal: ordinal, at: row)
-    }
-
-    private mutating func write(
-        _ bar: Bar, _ ordinal: UInt64, _ place: Int, _ ends: inout RowEnds
+        _ bar: Bar, _ names: RowNames, _ ordinal: UInt64, _ place: Int, _ ends: inout RowEnds
     ) throws(DecodeError) {
-        guard let columns = bars?.columns else { return }
-        let names = try names(of: bar.symbol, place)
+        let columns = bars.columns
         guard let series = series[UInt32(bar.series)] else {
-            throw Self.damage("the packet does not define series \(bar.series)", at: place)
+            throw DecodeError(
+                damage: "the packet does not define series \(bar.series)", at: place)
         }
         for sum in [bar.volume, bar.notional] where sum != .max {
             guard sum.magnitude < Self.decimalEnd.magnitude else {
-                throw Self.damage(
-                    "a bar's sum has more than \(ColumnLayout.decimalDigits) digits", at: place)
+                throw DecodeError(
+                    damage: "a bar's sum has more than \(ColumnLayout.decimalDigits) digits",
+                    at: place)
             }
         }
         guard names.isOfSymbols, names.isOfSources,
@@ -124,14 +126,14 @@ extension ColumnDecoder {
 
     @inline(never)
     private mutating func write(
-        _ message: MessageBounds, _ packet: RawSpan, _ ordinal: UInt64, _ ends: inout RowEnds
+        _ message: MessageBounds, _ packet: RawSpan, _ names: PacketNames, _ ordinal: UInt64,
+        _ ends: inout RowEnds
     ) throws(DecodeError) {
         switch RecordKind(template: message.template) {
         case .depth, .depthReset:
-            guard let columns = depth?.columns, let header = message.tickHeader(in: packet) else {
-                return
-            }
-            let names = try names(of: header.symbol, message.start)
+            guard depth.isWanted, let header = message.tickHeader(in: packet) else { return }
+            let columns = depth.columns
+            let names = try names.names(of: header.symbol, message.start)
             guard names.isOfSymbols, selection.times.contains(header.eventTime.nanoseconds) else {
                 return
             }
@@ -144,11 +146,11 @@ extension ColumnDecoder {
             columns.tail.put(header, ordinal: ordinal, at: ends.depth)
             ends.depth += 1
         case .gap:
-            guard gaps != nil else { return }
+            guard gaps.isWanted else { return }
             guard let gap = message.gapRecord(in: packet) else {
-                throw Self.damage("a gap's text is too long", at: message.start)
+                throw DecodeError(damage: "a gap's text is too long", at: message.start)
             }
-            let names = try names(of: gap.header.symbol, message.start)
+            let names = try names.names(of: gap.header.symbol, message.start)
             let times = (gap.from.nanoseconds, gap.to.nanoseconds)
             guard names.isOfSymbols, selection.times.overlap(from: times.0, to: times.1) else {
                 return
@@ -187,7 +189,7 @@ extension ColumnDecoder {
     private mutating func write(
         _ gap: GapRecord, _ names: RowNames, _ ordinal: UInt64, at row: Int
     ) {
-        guard let columns = gaps?.columns else { return }
+        let columns = gaps.columns
         columns.head.put(gap.header, names, at: row)
         columns.kind.put(texts.names.dataKinds.index(of: gap.kind), at: row)
         columns.reason.put(texts.names.gapReasons.index(of: gap.reason), at: row)
@@ -203,32 +205,21 @@ extension ColumnDecoder {
 
     // MARK: names
 
-    /// Returns what a tick's index means; `place` is the tick's.
-    @inline(__always)
-    private func names(of index: UInt32, _ place: Int) throws(DecodeError) -> RowNames {
-        if let names = symbols[index] { return names }
-        guard index == TickHeader.noSymbol else {
-            throw Self.damage("the packet does not define symbol \(index)", at: place)
-        }
-        return RowNames()
-    }
-
     /// Notes a definition. One that names no symbol or series is left out, so that only ticks that
     /// use it are damage.
     @inline(never)
-    private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {
-        if let parts = message.symbolParts(in: packet) {
-            let key = DefinitionTable.Key(parts, in: packet)
-            if let names = definitions.names(of: key, in: packet) {
-                symbols[parts.index] = names
-            } else if let found = message.symbolDefinition(in: packet) {
-                let names = names(found.definition)
-                symbols[parts.index] = names
-                if !texts.isOverLimit { definitions.note(key, in: packet, names) }
-            } else {
-                symbols[parts.index] = nil
-            }
-        } else if bars != nil, let (index, found) = message.seriesDefinition(in: packet) {
+    private mutating func define(
+        _ message: MessageBounds, _ packet: RawSpan, _ names: inout PacketNames
+    ) {
+        if let (index, definition) = message.symbolDefinition(in: packet) {
+            let found = self.names(definition)
+            names.set(index, found)
+            guard let bounds = DefinitionBounds(at: message.start, in: packet), !texts.isOverLimit
+            else { return }
+            definitions.note(bounds, in: packet, found)
+        } else if let parts = message.symbolParts(in: packet) {
+            names.set(parts.index, nil)
+        } else if bars.isWanted, let (index, found) = message.seriesDefinition(in: packet) {
             series[index] = RowSeries(
                 name: texts.series.index(of: found.name.text),
                 lateness: found.latenessNanoseconds ?? .max)
@@ -250,10 +241,24 @@ extension ColumnDecoder {
         }
         return names
     }
+}
 
-    private static func damage(_ problem: String, at place: Int) -> DecodeError {
-        var error = DecodeError(.damaged, problem)
-        error.offset = place
-        return error
+extension RowTexts {
+    @inline(__always)
+    fileprivate mutating func put(
+        _ trade: Trade, _ columns: TradeColumns, at row: Int,
+        _ places: inout (exchanges: ShortTexts.Places, conditions: ShortTexts.Places)
+    ) {
+        columns.exchange.put(exchanges.index(of: trade.exchange, &places.exchanges), at: row)
+        columns.conditions.put(conditions.index(of: trade.conditions, &places.conditions), at: row)
+    }
+
+    @inline(__always)
+    fileprivate mutating func put(
+        _ quote: Quote, _ columns: QuoteColumns, at row: Int,
+        _ places: inout (exchanges: ShortTexts.Places, conditions: ShortTexts.Places)
+    ) {
+        columns.bidExchange.put(exchanges.index(of: quote.bidExchange, &places.exchanges), at: row)
+        columns.askExchange.put(exchanges.index(of: quote.askExchange, &places.exchanges), at: row)
     }
 }

@@ -22,7 +22,7 @@ package struct PacketOrigin: Sendable {
 ///
 /// Packets of each source and partition come in their order. A packet is taken completely or, with
 /// an error, not at all: then the next one may follow, and the same one again.
-package struct ColumnDecoder {
+package struct ColumnDecoder: ~Copyable {
     /// The shortest record that becomes a row.
     private static let rowBytesMin = WireFormat.messageHeaderBytes + WireFormat.Block.depthReset
     /// The most rows of one packet.
@@ -30,20 +30,22 @@ package struct ColumnDecoder {
 
     package let kinds: Set<ColumnKind>
     let selection: RowSelection
-    var trades: RowBuffer<TradeColumns>?
-    var quotes: RowBuffer<QuoteColumns>?
-    var depth: RowBuffer<DepthColumns>?
-    var bars: RowBuffer<BarColumns>?
-    var gaps: RowBuffer<GapColumns>?
+    var trades: RowBuffer<TradeColumns>
+    var quotes: RowBuffer<QuoteColumns>
+    var depth: RowBuffer<DepthColumns>
+    var bars: RowBuffer<BarColumns>
+    var gaps: RowBuffer<GapColumns>
     /// The texts of the gaps that wait.
     var gapText: [UInt8] = []
     var texts = RowTexts()
     var definitions = DefinitionTable()
     /// What the indexes of the packet mean.
-    var symbols = PacketTable<RowNames>()
+    let nameMemory = PacketNames.Memory()
     var series = PacketTable<RowSeries>()
     private var ledger = LaneLedger()
-    /// How many rows of each kind there were.
+    /// How many rows of each kind wait.
+    private(set) var kept = RowEnds()
+    /// How many rows of each kind were given.
     private var rowsGiven: [ColumnKind: UInt64] = [:]
 
     struct RowSeries {
@@ -54,11 +56,11 @@ package struct ColumnDecoder {
     package init(_ kinds: Set<ColumnKind>, _ selection: RowSelection = RowSelection()) {
         self.kinds = kinds
         self.selection = selection
-        if kinds.contains(.trades) { trades = RowBuffer() }
-        if kinds.contains(.quotes) { quotes = RowBuffer() }
-        if kinds.contains(.depth) { depth = RowBuffer() }
-        if kinds.contains(.bars) { bars = RowBuffer() }
-        if kinds.contains(.gaps) { gaps = RowBuffer() }
+        trades = RowBuffer(of: kinds)
+        quotes = RowBuffer(of: kinds)
+        depth = RowBuffer(of: kinds)
+        bars = RowBuffer(of: kinds)
+        gaps = RowBuffer(of: kinds)
     }
 
     // MARK: packets
@@ -67,7 +69,7 @@ package struct ColumnDecoder {
     package var hasRoom: Bool { hasRoom(Self.packetRowsMax) }
 
     private func hasRoom(_ count: Int) -> Bool {
-        kinds.allSatisfy { rows(of: $0) + count <= BatchLimits.rowsMax }
+        kept.most + count <= BatchLimits.rowsMax
     }
 
     /// Sets the ordinal with which a source goes on in a partition. What the next packet has below
@@ -111,6 +113,7 @@ package struct ColumnDecoder {
                 throw DecodeError(.full, "the batch has no room for the rows of this packet")
             }
             let admission = try ledger.admit(header, marksHoles: selection.marksHoles)
+            prepare()
             let ends = try write(packet, header, from: admission.first)
             let source = texts.sources.index(of: header.source) { $0.text }
             guard !texts.isOverLimit else {
@@ -142,39 +145,45 @@ package struct ColumnDecoder {
             || selection.sources.contains(header.source)
     }
 
+    /// Makes the memory of all rows ready to be written.
+    private mutating func prepare() {
+        trades.prepare()
+        quotes.prepare()
+        depth.prepare()
+        bars.prepare()
+        gaps.prepare()
+    }
+
     /// Keeps the rows that a packet's ticks became.
     private mutating func keep(_ ends: RowEnds, _ values: PacketValues) {
-        trades?.keep(to: ends.trades, values)
-        quotes?.keep(to: ends.quotes, values)
-        depth?.keep(to: ends.depth, values)
-        bars?.keep(to: ends.bars, values)
-        gaps?.keep(to: ends.gaps, values)
+        trades.columns.fill(kept.trades..<ends.trades, values)
+        quotes.columns.fill(kept.quotes..<ends.quotes, values)
+        depth.columns.fill(kept.depth..<ends.depth, values)
+        bars.columns.fill(kept.bars..<ends.bars, values)
+        gaps.columns.fill(kept.gaps..<ends.gaps, values)
+        kept = ends
     }
 
     // MARK: batches
 
     /// Returns how many rows of a kind wait.
     package func rows(of kind: ColumnKind) -> Int {
-        switch kind {
-        case .trades: trades?.rows ?? 0
-        case .quotes: quotes?.rows ?? 0
-        case .depth: depth?.rows ?? 0
-        case .bars: bars?.rows ?? 0
-        case .gaps: gaps?.rows ?? 0
-        }
+        kept[kind]
     }
 
     /// Returns the rows of a kind that wait, and begins a new batch; `nil` when there are none.
     package mutating func batch(of kind: ColumnKind) -> ColumnBatch? {
-        rowsGiven[kind, default: 0] += UInt64(rows(of: kind))
+        let rows = kept[kind]
+        rowsGiven[kind, default: 0] += UInt64(rows)
+        kept[kind] = 0
         switch kind {
-        case .trades: return trades?.take(&texts)
-        case .quotes: return quotes?.take(&texts)
-        case .depth: return depth?.take(&texts)
-        case .bars: return bars?.take(&texts)
+        case .trades: return trades.take(rows, &texts)
+        case .quotes: return quotes.take(rows, &texts)
+        case .depth: return depth.take(rows, &texts)
+        case .bars: return bars.take(rows, &texts)
         case .gaps:
             defer { gapText.removeAll() }
-            return gaps?.take(&texts, text: gapText)
+            return gaps.take(rows, &texts, text: gapText)
         }
     }
 

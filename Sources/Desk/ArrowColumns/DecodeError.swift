@@ -36,4 +36,9 @@ package struct DecodeError: Error, Hashable, Sendable, CustomStringConvertible {
         self.reason = reason
         self.description = description
     }
+
+    init(damage problem: String, at place: Int) {
+        self.init(.damaged, problem)
+        offset = place
+    }
 }

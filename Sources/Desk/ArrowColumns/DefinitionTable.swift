@@ -6,82 +6,77 @@ internal import TapeCodec
 struct DefinitionTable {
     /// With more, it begins again. Texts keep their indexes.
     private static let entriesMax = 1 << 17
+    /// Longer ones are not remembered. Hardly any is longer.
+    private static let bytesMax = 128
+    private static let wordBytes = 16
 
-    private struct Slot {
+    private struct Slot: BitwiseCopyable {
         var hash: UInt64 = 0
-        var entry: Int32 = -1
+        var start: Int32 = 0
+        /// 0: the slot is free.
+        var count: Int32 = 0
+        var names = RowNames()
     }
 
     private var slots = [Slot](repeating: Slot(), count: 256)
-    private var places: [Range<Int>] = []
-    private var names: [RowNames] = []
+    private var used = 0
+    /// The contents of the definitions: all that they say beside the index.
     private var bytes: [UInt8] = []
 
-    /// The part of a definition that says what the symbol is: symbol, provider and source, each
-    /// after its length.
-    struct Key {
-        fileprivate let place: Range<Int>
-        fileprivate let hash: UInt64
-
-        init(_ parts: SymbolParts, in packet: RawSpan) {
-            place = parts.symbol.lowerBound - WireFormat.lengthBytes..<parts.source.upperBound
-            hash = Checksum.of(packet.extracting(place))
-        }
-    }
-
-    func names(of key: Key, in packet: RawSpan) -> RowNames? {
-        var place = Int(truncatingIfNeeded: key.hash) & (slots.count - 1)
-        while slots[place].entry >= 0 {
+    /// Returns what the definition was noted to mean.
+    @inline(never)
+    func names(of bounds: DefinitionBounds, in packet: RawSpan) -> RowNames? {
+        let key = packet.extracting(bounds.content..<bounds.end)
+        let hash = Checksum.of(key)
+        var place = Int(truncatingIfNeeded: hash) & (slots.count - 1)
+        while slots[place].count > 0 {
             let slot = slots[place]
-            if slot.hash == key.hash, isSame(places[Int(slot.entry)], key.place, packet) {
-                return names[Int(slot.entry)]
+            if slot.hash == hash, Int(slot.count) == key.byteCount,
+                isSame(key, from: Int(slot.start))
+            {
+                return slot.names
             }
             place = (place + 1) & (slots.count - 1)
         }
         return nil
     }
 
-    mutating func note(_ key: Key, in packet: RawSpan, _ found: RowNames) {
-        if places.count >= Self.entriesMax { self = DefinitionTable() }
-        if places.count * 2 >= slots.count { grow() }
-        insert(Slot(hash: key.hash, entry: Int32(places.count)))
-        let start = bytes.count
-        bytes += packet.extracting(key.place).array
-        places.append(start..<bytes.count)
-        names.append(found)
+    mutating func note(_ bounds: DefinitionBounds, in packet: RawSpan, _ found: RowNames) {
+        let key = packet.extracting(bounds.content..<bounds.end)
+        guard key.byteCount <= Self.bytesMax else { return }
+        if used >= Self.entriesMax { self = DefinitionTable() }
+        if used * 2 >= slots.count { grow() }
+        insert(
+            Slot(
+                hash: Checksum.of(key), start: Int32(bytes.count), count: Int32(key.byteCount),
+                names: found))
+        bytes += key.array
+        used += 1
     }
 
-    private func isSame(_ known: Range<Int>, _ place: Range<Int>, _ packet: RawSpan) -> Bool {
-        guard known.count == place.count else { return false }
-        return bytes.withRawSpan { bytes in
+    /// Compares words. The last one overlaps the one before it: a content has at least one.
+    private func isSame(_ key: RawSpan, from start: Int) -> Bool {
+        bytes.withRawSpan { bytes in
+            var difference: UInt128 = 0
             var offset = 0
-            while offset + 8 <= known.count {
-                guard
-                    bytes.uint64(at: known.lowerBound + offset)
-                        == packet.uint64(at: place.lowerBound + offset)
-                else { return false }
-                offset += 8
+            while offset < key.byteCount {
+                let word = min(offset, key.byteCount - Self.wordBytes)
+                difference |= bytes.uint128(at: start + word) ^ key.uint128(at: word)
+                offset += Self.wordBytes
             }
-            while offset < known.count {
-                guard
-                    bytes.uint8(at: known.lowerBound + offset)
-                        == packet.uint8(at: place.lowerBound + offset)
-                else { return false }
-                offset += 1
-            }
-            return true
+            return difference == 0
         }
     }
 
     private mutating func insert(_ slot: Slot) {
         var place = Int(truncatingIfNeeded: slot.hash) & (slots.count - 1)
-        while slots[place].entry >= 0 { place = (place + 1) & (slots.count - 1) }
+        while slots[place].count > 0 { place = (place + 1) & (slots.count - 1) }
         slots[place] = slot
     }
 
     private mutating func grow() {
         let old = slots
         slots = [Slot](repeating: Slot(), count: old.count * 2)
-        for slot in old where slot.entry >= 0 { insert(slot) }
+        for slot in old where slot.count > 0 { insert(slot) }
     }
 }

@@ -40,11 +40,7 @@ package struct Lane: Sendable {
         epochs = min(epochs.lowerBound, header.epoch)...max(epochs.upperBound, header.epoch)
         sequences.last = sequence
         packets += 1
-        var word: [UInt8] = []
-        for shift in stride(from: 0, to: 64, by: 8) {
-            word.append(UInt8(truncatingIfNeeded: header.checksum >> UInt64(shift)))
-        }
-        checksum = word.withRawSpan { Checksum.chained($0, after: checksum) }
+        checksum = Checksum.chained(header.checksum, after: checksum)
         last = header.nextOrdinal - 1
         next = header.nextOrdinal
     }
@@ -76,6 +72,8 @@ struct LaneLedger {
     }
 
     private var indexes: [LaneKey: Int] = [:]
+    /// The lane that was found last in each partition.
+    private var recent = [Int](repeating: 0, count: Partition.countRange.upperBound)
     private(set) var lanes: [Lane] = []
 
     /// Sets the ordinal with which the lane goes on.
@@ -90,9 +88,8 @@ struct LaneLedger {
     ) throws(DecodeError) -> Admission {
         let key = LaneKey(header.kind, header.source, header.partition)
         let index = try index(of: key)
-        let lane = lanes[index]
         let first = header.firstOrdinal
-        guard let next = lane.next, first != next else {
+        guard let next = lanes[index].next, first != next else {
             return Admission(index: index, first: first)
         }
         if first > next {
@@ -100,7 +97,7 @@ struct LaneLedger {
             throw Self.hole(key, next...first - 1)
         }
         // What the caller has already may be in the first packet.
-        guard lane.packets == 0 else { throw Self.order(key, first, next) }
+        guard lanes[index].packets == 0 else { throw Self.order(key, first, next) }
         return Admission(index: index, first: next)
     }
 
@@ -111,7 +108,12 @@ struct LaneLedger {
     }
 
     private mutating func index(of key: LaneKey) throws(DecodeError) -> Int {
-        if let index = indexes[key] { return index }
+        let recent = recent[key.partition.number]
+        if recent < lanes.count, lanes[recent].key == key { return recent }
+        if let index = indexes[key] {
+            self.recent[key.partition.number] = index
+            return index
+        }
         guard lanes.count < Self.lanesMax else {
             throw DecodeError(
                 .limit, "more than \(Self.lanesMax) sources and partitions in one reading")

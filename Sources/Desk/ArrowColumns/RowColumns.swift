@@ -22,18 +22,6 @@ struct PacketValues {
     let epoch: Int64
 }
 
-/// The names of a row's symbol, as indexes of texts; -1: none.
-struct RowNames {
-    var symbol: Int32 = -1
-    var provider: Int32 = -1
-    /// The source of the symbol's ticks, in packets of bars.
-    var source: Int32 = -1
-    /// Whether the selection has the symbol.
-    var isOfSymbols = true
-    /// Whether the selection has that source.
-    var isOfSources = true
-}
-
 struct PacketColumns {
     let sentAt: Column<Int64>
     let knownAt: Column<Int64>
@@ -124,6 +112,16 @@ struct TradeColumns: RowColumns {
         tail = TailColumns(&columns)
     }
 
+    /// Writes all but the texts.
+    @inline(__always)
+    func put(_ trade: Trade, _ names: RowNames, _ ordinal: UInt64, at row: Int) {
+        head.put(trade.header, names, at: row)
+        price.put(trade.price.raw, at: row)
+        size.put(trade.size.raw, at: row)
+        action.put(trade.header.action, at: row)
+        tail.put(trade.header, ordinal: ordinal, at: row)
+    }
+
     func fill(_ rows: Range<Int>, _ packet: PacketValues) {
         head.source.fill(rows, with: packet.source)
         tail.packet.fill(rows, packet)
@@ -151,6 +149,17 @@ struct QuoteColumns: RowColumns {
         bidExchange = columns.take()
         askExchange = columns.take()
         tail = TailColumns(&columns)
+    }
+
+    /// Writes all but the texts.
+    @inline(__always)
+    func put(_ quote: Quote, _ names: RowNames, _ ordinal: UInt64, at row: Int) {
+        head.put(quote.header, names, at: row)
+        bidPrice.put(quote.bidPrice.raw, at: row)
+        bidSize.put(quote.bidSize.raw, at: row)
+        askPrice.put(quote.askPrice.raw, at: row)
+        askSize.put(quote.askSize.raw, at: row)
+        tail.put(quote.header, ordinal: ordinal, at: row)
     }
 
     func fill(_ rows: Range<Int>, _ packet: PacketValues) {

@@ -71,22 +71,52 @@ package final class TextPage: @unchecked Sendable {
 
 /// Texts of up to eight characters, found by their words.
 struct ShortTexts {
-    private struct Slot {
+    private(set) var texts = TextDictionary()
+    private var table = Table(count: 256)
+    private var used = 0
+
+    fileprivate struct Slot: BitwiseCopyable {
         var word: UInt64 = 0
         var index: Int32 = -1
     }
 
-    private(set) var texts = TextDictionary()
-    private var slots = [Slot](repeating: Slot(), count: 64)
-    private var used = 0
-    private var last = Slot()
+    /// Safety: `count` slots, all of them set; `count` is a power of two.
+    @safe
+    fileprivate final class Table {
+        let slots: UnsafeMutablePointer<Slot>
+        let count: Int
+
+        init(count: Int) {
+            self.count = count
+            unsafe slots = .allocate(capacity: count)
+            unsafe slots.initialize(repeating: Slot(), count: count)
+        }
+
+        deinit { unsafe slots.deallocate() }
+
+        /// The place of a word, or the free one where it belongs.
+        func place(of word: UInt64) -> Int {
+            var place = ShortTexts.home(word) & (count - 1)
+            while unsafe slots[place].index >= 0 && slots[place].word != word {
+                place = (place + 1) & (count - 1)
+            }
+            return place
+        }
+    }
+
+    /// The table, as the loop over a packet's ticks keeps it.
+    struct Places { fileprivate var table: Table }
+
+    var places: Places { Places(table: table) }
 
     @inline(__always)
-    mutating func index(of text: ShortText) -> Int32 {
-        if text.raw == last.word, last.index >= 0 { return last.index }
-        let slot = slots[Self.home(text.raw) & (slots.count &- 1)]
-        last = slot.word == text.raw && slot.index >= 0 ? slot : find(text)
-        return last.index
+    mutating func index(of text: ShortText, _ places: inout Places) -> Int32 {
+        let table = places.table
+        let slot = unsafe table.slots[Self.home(text.raw) & (table.count &- 1)]
+        if slot.word == text.raw, slot.index >= 0 { return slot.index }
+        let index = find(text)
+        places = self.places
+        return index
     }
 
     mutating func snapshot() -> TextPage { texts.snapshot() }
@@ -97,30 +127,27 @@ struct ShortTexts {
     }
 
     @inline(never)
-    private mutating func find(_ text: ShortText) -> Slot {
-        var place = Self.home(text.raw) & (slots.count - 1)
-        while slots[place].index >= 0 {
-            if slots[place].word == text.raw { return slots[place] }
-            place = (place + 1) & (slots.count - 1)
-        }
-        let slot = Slot(word: text.raw, index: texts.index(of: text.text))
+    private mutating func find(_ text: ShortText) -> Int32 {
+        let place = table.place(of: text.raw)
+        let known = unsafe table.slots[place].index
+        if known >= 0 { return known }
+        let index = texts.index(of: text.text)
         // Beyond the limit the packet is refused, and nothing is remembered. Several words may
         // have the same text.
-        guard !texts.isOverLimit, used < TextDictionary.textsMax else { return slot }
-        slots[place] = slot
+        guard !texts.isOverLimit, used < TextDictionary.textsMax else { return index }
+        unsafe table.slots[place] = Slot(word: text.raw, index: index)
         used += 1
-        if used * 2 > slots.count { grow() }
-        return slot
+        if used * 2 > table.count { grow() }
+        return index
     }
 
     private mutating func grow() {
-        let old = slots
-        slots = [Slot](repeating: Slot(), count: old.count * 2)
-        for slot in old where slot.index >= 0 {
-            var place = Self.home(slot.word) & (slots.count - 1)
-            while slots[place].index >= 0 { place = (place + 1) & (slots.count - 1) }
-            slots[place] = slot
+        let larger = Table(count: table.count * 2)
+        for place in 0..<table.count {
+            let slot = unsafe table.slots[place]
+            if slot.index >= 0 { unsafe larger.slots[larger.place(of: slot.word)] = slot }
         }
+        table = larger
     }
 }
 

@@ -440,7 +440,8 @@ let package = Package(
         // A C program on libnats alone, and our own against it.
         .executableTarget(
             name: "CBareTape", path: "Benchmarks/CBareTape",
-            linkerSettings: [.linkedLibrary("nats")]),
+            cSettings: [.headerSearchPath("../../Sources/C/CDecoder")],
+            linkerSettings: [.linkedLibrary("nats"), .linkedLibrary("dl")]),
         serverBenchmark(
             "TapeBenchmark",
             uses: ["CBareTape", "Membership", "MembershipTransport", "TapeKeeping"]),
@@ -459,6 +460,13 @@ let package = Package(
             "StoreBenchmark", uses: ["PostgresClient", "StoreSinks", "TestSupport"] + codec,
             beside: ["copy_psycopg.py"]),
         serverBenchmark("WriterBenchmark"),
+        .target(name: "CBareColumns", dependencies: ["CXXHash"], path: "Benchmarks/CBareColumns"),
+        serverBenchmark(
+            "ColumnBenchmark",
+            uses: [
+                "CBareColumns", "CBareTape", "CDecoder", "DecoderLibrary", "Recordings",
+                "ReplayProvider",
+            ]),
         serverBenchmark("RepairBenchmark"),
         serverBenchmark(
             "IBKRBenchmark",

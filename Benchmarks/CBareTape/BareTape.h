@@ -19,6 +19,7 @@ typedef struct {
     int bytes;
     double rate; // packets per second; 0: as many as it can
     bool asap;   // write at once instead of by libnats' flusher thread
+    const char *decoder; // the library that makes columns of what is read; NULL: it is counted only
 } Run;
 
 int64_t now_ns(void);
@@ -28,6 +29,11 @@ natsConnection *connected(const Run *run);
 
 int run_publish(const Run *run);
 int run_read(const Run *run);
+
+// libtapeline_decoder.so, as a program that was not linked with it uses it.
+void open_decoder(const char *path);
+void decode(const char *packet, int bytes, const char *subject);
+int64_t decoded_rows(void); // takes what waits
 int run_replay(const Run *run, const char *path, const char *results);
 
 #endif

@@ -36,23 +36,24 @@ natsConnection *connected(const Run *run) {
     return connection;
 }
 
-// CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS BYTES RATE ASAP
+// CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS BYTES RATE ASAP [LIBRARY]
 // CBareTape replay URL PREFIX SOURCE FILE RESULTS
 int main(int count, char **arguments) {
     if (count == 7 && strcmp(arguments[1], "replay") == 0) {
         Run run = {.url = arguments[2], .prefix = arguments[3], .source = arguments[4], .asap = true};
         return run_replay(&run, arguments[5], arguments[6]);
     }
-    if (count != 11) {
+    if (count != 11 && count != 12) {
         fprintf(stderr, "usage: CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS "
-                        "BYTES RATE ASAP\n       CBareTape replay URL PREFIX SOURCE FILE RESULTS\n"
+                        "BYTES RATE ASAP [LIBRARY]\n       CBareTape replay URL PREFIX SOURCE FILE RESULTS\n"
                         "the benchmarks of the tape and of the broker run it\n");
         return 64;
     }
     Run run = {
         .url = arguments[2], .prefix = arguments[3], .streams = arguments[4],
         .source = arguments[5], .lanes = atoi(arguments[6]), .packets = atoll(arguments[7]),
-        .bytes = atoi(arguments[8]), .rate = atof(arguments[9]), .asap = atoi(arguments[10]) != 0};
+        .bytes = atoi(arguments[8]), .rate = atof(arguments[9]), .asap = atoi(arguments[10]) != 0,
+        .decoder = count == 12 ? arguments[11] : NULL};
     if (run.lanes < 1 || run.lanes > LANES_MAX || run.packets < 1 || run.bytes < 1) return 64;
     return strcmp(arguments[1], "read") == 0 ? run_read(&run) : run_publish(&run);
 }

@@ -1,10 +1,12 @@
-// One pull consumer per partition with two filters, two pulls open, no acknowledgements.
+// One pull consumer per partition, of this process alone, with two filters, two pulls open, no
+// acknowledgements.
 #include "BareTape.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PULLS = 2, PULL_MESSAGES = 64, PULL_BYTES = 384 * 1024 };
 
@@ -34,8 +36,8 @@ static void pull(Everything *self, int index, Pull *slot) {
     char subject[160], reply[96], body[128];
     slot->number = ++self->readers[index].last_number;
     slot->remaining = PULL_MESSAGES;
-    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.%s_%d.bare-%d",
-        self->run->streams, index % STREAMS, index);
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.%s_%d.bare-%d-%d",
+        self->run->streams, index % STREAMS, getpid(), index);
     snprintf(reply, sizeof reply, "%s.%d.%ld", self->inbox, index, slot->number);
     snprintf(body, sizeof body,
         "{\"batch\":%d,\"max_bytes\":%d,\"expires\":30000000000,\"idle_heartbeat\":1000000000}",
@@ -72,6 +74,8 @@ static void delivered(
     Reader *reader = &self->readers[index];
     self->messages++;
     self->bytes += natsMsg_GetDataLength(message);
+    if (self->run->decoder)
+        decode(natsMsg_GetData(message), natsMsg_GetDataLength(message), subject);
     natsMsg_Destroy(message);
     Pull *first = reader->pulls[0].number < reader->pulls[1].number ? &reader->pulls[0]
                                                                    : &reader->pulls[1];
@@ -87,14 +91,15 @@ static void delivered(
 static void create_consumer(Everything *self, int index) {
     char subject[160], body[512];
     const Run *run = self->run;
-    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.CREATE.%s_%d.bare-%d", run->streams,
-        index % STREAMS, index);
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.CREATE.%s_%d.bare-%d-%d", run->streams,
+        index % STREAMS, getpid(), index);
     snprintf(body, sizeof body,
-        "{\"stream_name\":\"%s_%d\",\"config\":{\"name\":\"bare-%d\",\"ack_policy\":\"none\","
+        "{\"stream_name\":\"%s_%d\",\"config\":{\"name\":\"bare-%d-%d\",\"ack_policy\":\"none\","
         "\"deliver_policy\":\"all\",\"replay_policy\":\"instant\",\"mem_storage\":true,"
         "\"num_replicas\":1,\"inactive_threshold\":30000000000,"
         "\"filter_subjects\":[\"%s.ticks.%d.*\",\"%s.wm.%d.*\"]}}",
-        run->streams, index % STREAMS, index, run->prefix, index, run->prefix, index % STREAMS);
+        run->streams, index % STREAMS, getpid(), index, run->prefix, index, run->prefix,
+        index % STREAMS);
     natsMsg *answer = NULL;
     natsStatus status = natsConnection_Request(
         &answer, self->connection, subject, body, (int)strlen(body), 5000);
@@ -111,6 +116,7 @@ int run_read(const Run *run) {
     static Everything self;
     self.run = run;
     self.connection = connected(run);
+    if (run->decoder) open_decoder(run->decoder);
     pthread_mutex_init(&self.lock, NULL);
     pthread_cond_init(&self.done, NULL);
     snprintf(self.inbox, sizeof self.inbox, "_INBOX.bare%lld", (long long)now_ns());
@@ -131,10 +137,11 @@ int run_read(const Run *run) {
     pthread_mutex_lock(&self.lock);
     while (!self.is_done) pthread_cond_wait(&self.done, &self.lock);
     pthread_mutex_unlock(&self.lock);
+    int64_t rows = run->decoder ? decoded_rows() : 0;
     double seconds = (double)(now_ns() - start) / 1e9;
     used = processor_us() - used;
-    printf("{\"packets_per_second\":%.1f,\"processor_us\":%.3f}\n",
-        (double)self.messages / seconds, used / (double)self.messages);
+    printf("{\"packets_per_second\":%.1f,\"processor_us\":%.3f,\"rows\":%lld}\n",
+        (double)self.messages / seconds, used / (double)self.messages, (long long)rows);
     natsConnection_Close(self.connection);
     return 0;
 }

@@ -32,6 +32,7 @@ PROGRAMS = (
     Program("TapeCodecBenchmark", "", "", ""),
     Program("IBProtocolBenchmark", "", "", ""),
     Program("StreamCoreBenchmark", "", "", ""),
+    Program("ColumnBenchmark", "recording", "", "", turns=2),
     Program("OperatorBenchmark", "one", "", ""),
     Program("TapeBenchmark", "publish read always 16", "publish read latency gateway always 1 16 1024",
             "publish read latency gateway purge", turns=3, seconds_max=1800),

@@ -267,6 +267,16 @@ class Audit:
             for reason, count in verdict.reasons.most_common(3):
                 say(f"  {count} raised: {reason}…")
 
+    def compare_tape(self, title: str) -> None:
+        """The product's own comparison of rows with the tape: gaps, and each version of each bar."""
+        done = self.stack.tool("audit", "--all", "--json", check=False, seconds=300)
+        checks = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
+        for name in ("gaps_on_tape", "versions_on_tape"):
+            found = checks.get(name)
+            if not found or not found["ok"]:
+                raise Failure(f"{title}, tapeline audit: {name}: {found and found['detail']}")
+            say(f"{title}, tapeline audit: {found['found']} of {found['expected']} right: {name}")
+
     def ask_uncertain(self, title: str) -> None:
         """Bars that are not marked are true also where others of the same answer are not certain."""
         verdict, database = Verdict(), Database(self.stack)
@@ -318,6 +328,7 @@ def soak(stack: Stack, seed: int, seconds: float, count: tuple[int, int]) -> Non
     verdict.report(f"while the faults went on ({live.raised} raised), bars_as_of")
     audit = Audit(stack, truth, seed, count, latest)
     audit.ask("at the end", (Database, Desk, Command))
+    audit.compare_tape("at the end")
     after(stack, audit, latest)
 
 
@@ -334,6 +345,7 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
     audit.ask("restored, while it is filled up", (Database,), may_raise=True)
     eventually("the database is filled up", lambda: reached(stack, latest), 90)
     audit.ask("filled up", (Database, Desk))
+    audit.compare_tape("filled up")
     say("of each subject of the tape the newest packets are left")
     stack.restart("--servers-only")
     for partition in range(4):

@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import ServiceRuntime
 import TestSupport
 import Testing
 
@@ -184,6 +185,38 @@ struct AuditTextTests {
         #expect(json["clean"]?.bool == false)
         #expect(json["checks"]?.array?.last?["detail"]?.string == "AAPL")
         #expect(report.verdict == "THE AUDIT FAILED: 1 of 2 checks")
+    }
+
+    @Test("what could not be checked is told, and is no success if it should have been checked")
+    func omitted() throws {
+        var report = AuditReport()
+        report.add("a", "all is there", expected: 1, found: 1)
+        report.leaveOut("gaps_on_tape", "no row", isExpected: true)
+        #expect(report.verdict.hasSuffix("1 checks\nnot checked: gaps_on_tape: no row"))
+        let terminal = Terminal(output: -1, errors: -1)
+        #expect(report.report(to: terminal, asJSON: false) == .success)
+        report.leaveOut("versions_on_tape", "NATS is gone", isExpected: false)
+        #expect(report.report(to: terminal, asJSON: false) == .incomplete)
+        let json = try JSONValue.parse(report.json())
+        #expect(json["not_checked"]?.array?.count == 2)
+        #expect(json["omissions"]?.array?.last?["reason"]?.string == "NATS is gone")
+        report.add("b", "nothing twice", expected: 7, found: 8)
+        #expect(report.report(to: terminal, asJSON: false) == .failure)
+    }
+
+    @Test("a version is known when the tape took it, or at the time of an earlier packet")
+    func known() {
+        func time(_ nanoseconds: Int64) -> Timestamp { Timestamp(nanoseconds: nanoseconds) }
+        var clock = KnownClock()
+        // Rounded up. Of a version that is later than its packet, the packet of that time may be
+        // one that was not seen.
+        #expect(clock.fault(of: time(9_000), taken: time(1_500), highest: time(1_500)) == nil)
+        #expect(clock.fault(of: time(2_000), taken: time(1_500), highest: time(1_500)) == nil)
+        #expect(clock.fault(of: time(1_000), taken: time(1_500), highest: time(1_500)) != nil)
+        #expect(clock.fault(of: time(4_000), taken: time(3_000), highest: time(3_000)) != nil)
+        // The server's clock went back.
+        #expect(clock.fault(of: time(3_000), taken: time(2_000), highest: time(3_000)) == nil)
+        #expect(clock.fault(of: nil, taken: time(2_000), highest: time(3_000)) == nil)
     }
 
     private let frame = DemoScreen.Frame(

@@ -52,6 +52,22 @@ import Testing
                     to_time_ns = to_time_ns - 1000000
                 """, time: "2023-11-14T22:13:40.5Z"),
         Damage(
+            name: "a replaced version deleted",
+            sql: """
+                DELETE FROM bar_versions
+                WHERE revision = (SELECT min(revision) FROM bar_versions)
+                """),
+        // By so little that the order of the versions stays as it is.
+        Damage(
+            name: "a version known 1 µs earlier",
+            sql: """
+                UPDATE bars_short SET taken_at = taken_at - interval '1 us'
+                WHERE revision = (SELECT max(revision) FROM (SELECT revision, taken_at
+                        - max(taken_at) OVER (ORDER BY revision
+                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS since
+                    FROM bars_short) AS b WHERE since > interval '10 us')
+                """),
+        Damage(
             name: "a trade moved over a boundary",
             sql: "UPDATE trade_rows SET ts = ts + interval '1 s' WHERE ordinal = 131"),
         Damage(
@@ -64,11 +80,14 @@ import Testing
         let values = (0..<400).map {
             ProveBench.Value(price: Int64($0 + 1) * 10_000_000, size: 3_000_000)
         }
-        let scene = try ProveBench("damages", [(ProveBench.symbol, values)], hasGap: true)
+        let scene = try ProveBench(
+            "damages", [(ProveBench.symbol, values)], extras: [300: ProveBench.cancel],
+            hasGap: true)
         _ = try scene.bench.query(
             """
             CREATE TABLE kept_trades AS TABLE trade_rows;
             CREATE TABLE kept_bars AS TABLE bars_short;
+            CREATE TABLE kept_versions AS TABLE bar_versions;
             CREATE TABLE kept_gaps AS TABLE gaps
             """)
         var found: [String: [String]] = [:]
@@ -84,6 +103,7 @@ import Testing
                     """
                     DELETE FROM trade_rows; INSERT INTO trade_rows TABLE kept_trades;
                     DELETE FROM bars_short; INSERT INTO bars_short TABLE kept_bars;
+                    DELETE FROM bar_versions; INSERT INTO bar_versions TABLE kept_versions;
                     DELETE FROM gaps;
                     INSERT INTO gaps OVERRIDING SYSTEM VALUE TABLE kept_gaps
                     """)
@@ -100,10 +120,7 @@ import Testing
     /// Returns the commands that fail, as the page writes them.
     private func finders(_ scene: ProveBench, _ damage: Damage) throws -> String {
         var finders: [String] = []
-        let audit = try scene.bench.postgres.psql(
-            file: "\(ServerPrograms.checkout)/deploy/postgres/audit.sql",
-            variables: ["schema=md"], database: scene.bench.database)
-        if audit.contains("|f|") { finders.append("`audit`") }
+        if try scene.audit("--all").code == .failure { finders.append("`audit`") }
         if try scene.prove().code == .failure { finders.append("`prove`") }
         let explained = try scene.explain("AAPL", "1s", damage.time, "--source", "test0")
         if explained.code == .failure { finders.append("`explain`") }

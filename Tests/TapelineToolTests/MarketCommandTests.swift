@@ -239,10 +239,41 @@ import Testing
         #expect(
             try scene.tell("bars", "--rewritten", "--from", "2026-01-01", "--to", "2026-01-02")
                 == "no bar of that time changed after it was published")
+        try afterOutage(scene, words)
         // Those of before have no time at which they were known.
         let uncertain = try words(
             "bars", "AAPL", "1m", "--as-of", "2026-03-02T15:00:00Z", "--uncertain", "--last", "1")
         #expect(uncertain[2].last == "late" && uncertain[2].contains("uncertain,"), "\(uncertain)")
+    }
+
+    /// While the tape was away, many windows had no bar. A bar that was lost may be of any window.
+    private func afterOutage(
+        _ scene: Scene, _ words: (String...) throws -> [[Substring]]
+    ) throws {
+        try scene.postgres.psql(
+            """
+            SET search_path = md;
+            INSERT INTO bars_short (symbol, series, ts, open, close, volume, notional, trades,
+                open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal,
+                taken_at)
+            SELECT 'DIA', '1s', start + n * interval '1 s', n, n, 1, 1, 1, 0, start, 0, 400 + n,
+                's', 0, 400 + n,
+                start + CASE WHEN n < 20 THEN n + 1 ELSE 90 END * interval '1 s'
+            FROM generate_series(0, 59) AS n,
+                (SELECT '2026-03-02 14:30Z'::timestamptz) AS day (start)
+            """, database: scene.database)
+        let known = try words(
+            "bars", "DIA", "1s", "--as-of", "2026-03-02T14:31:00Z", "--last", "10")
+        #expect(known.dropFirst(2).map { $0[1] } == (10..<20).map { "\($0)" })
+        try scene.postgres.psql(
+            """
+            INSERT INTO md.version_losses (partition, from_at, to_at, reason)
+            VALUES (1, '2026-03-02 13:00Z', '2026-03-02 13:10Z', 'tape_lost')
+            """, database: scene.database)
+        let failure = #expect(throws: ProgramFailure.self) {
+            try words("bars", "GONE", "1s", "--as-of", "2026-03-02T14:31:00Z")
+        }
+        #expect(failure?.message.contains("are not stored: tape_lost") == true)
     }
 
     /// Bars of two sources: all of them, those of one, and what cannot be drawn.

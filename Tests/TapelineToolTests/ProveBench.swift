@@ -52,11 +52,16 @@ struct ProveBench {
         var late = trade(Value(price: 123_000_000, size: 7_000_000), 40)
         late.header.providerID = 9_001
         late.header.receiveTime = Timestamp(nanoseconds: start + 50 * second)
+        let values = (0..<400).map { Value(price: Int64($0 + 1) * 10_000_000, size: 3_000_000) }
+        return try ProveBench(name, [(Self.symbol, values)], extras: [200: late, 300: cancel])
+    }
+
+    /// Cancels the trade of 30 s, at 75 s.
+    static var cancel: Trade {
         var cancel = trade(Value(price: 1, size: 1), 120)
         cancel.header.action = TradeAction.cancel.rawValue
         cancel.header.receiveTime = Timestamp(nanoseconds: start + 75 * second)
-        let values = (0..<400).map { Value(price: Int64($0 + 1) * 10_000_000, size: 3_000_000) }
-        return try ProveBench(name, [(Self.symbol, values)], extras: [200: late, 300: cancel])
+        return cancel
     }
 
     /// `extras` are trades after the first feed's value of that number. `open` are feeds that send
@@ -197,6 +202,25 @@ struct ProveBench {
         }
     }
 
+    /// Runs `tapeline audit … --json` of a local stack like the program.
+    func audit(
+        _ arguments: String..., environment: [String: String] = [:],
+        shutdown: ShutdownSignal = ShutdownSignal()
+    ) throws -> Outcome {
+        let command = try AuditCommand.parse(
+            arguments + ["--json"], now: Timestamp(nanoseconds: Self.start))
+        let script = try AuditScript.read(
+            "\(ServerPrograms.checkout)/deploy/\(AuditScript.path)")
+        let (code, text) = try run(environment) { terminal, deployment in
+            let audit = AuditRun(
+                command: command, script: script, environment: [:], terminal: terminal,
+                shutdown: shutdown)
+            return try audit.report(of: deployment, comparingHeads: false)
+                .report(to: terminal, asJSON: true)
+        }
+        return Outcome(code: code, json: try JSONValue.parse(text))
+    }
+
     /// Runs `tapeline quality …` like the program, and returns what it printed.
     func quality(_ arguments: [String]) throws -> (code: ExitCode, text: String) {
         let command = try QualityCommand.parse(
@@ -213,13 +237,15 @@ struct ProveBench {
 
     /// Runs a command, and returns what it printed.
     private func run(
+        _ environment: [String: String] = [:],
         _ command: (Terminal, Deployment) throws -> ExitCode
     ) throws -> (code: ExitCode, text: String) {
         let path = folder.file("\(UUID().uuidString).out")
         let output = unsafe open(path, O_CREAT | O_WRONLY, 0o600)
         defer { close(output) }
         let deployment = try Deployment.find(
-            TapeTarget(), environment: bench.environment, executable: "/x")
+            TapeTarget(), environment: bench.environment.merging(environment) { $1 },
+            executable: "/x")
         let code = try command(Terminal(output: output, errors: output), deployment)
         return (code, try String(contentsOfFile: path, encoding: .utf8))
     }

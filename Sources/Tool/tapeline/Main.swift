@@ -108,11 +108,19 @@ enum Main {
         let target = command.target
         let namesServers = environment["NATS_URL"]?.isEmpty == false
         guard target.name == nil, target.home == nil, namesServers else {
-            return try stackThatIsUp(target, terminal).audit(command)
+            let stack = try stackThatIsUp(target, terminal)
+            return try audit(command, AuditScript.read(stack.checkout), terminal).run(stack)
         }
         let script = try AuditScript.find(executable: Checkout.ownExecutable())
-        return try deployment(TapeTarget()).audit(script, environment, command, terminal)
-            .report(to: terminal, asJSON: command.asJSON)
+        return try audit(command, script, terminal).run(deployment(TapeTarget()))
+    }
+
+    private static func audit(
+        _ command: AuditCommand, _ script: AuditScript, _ terminal: Terminal
+    ) throws(ToolError) -> AuditRun {
+        AuditRun(
+            command: command, script: script, environment: environment, terminal: terminal,
+            shutdown: try signals())
     }
 
     private static func prove(

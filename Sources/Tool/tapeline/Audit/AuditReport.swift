@@ -11,7 +11,16 @@ struct AuditReport: Equatable, Sendable {
         let detail: String
     }
 
+    /// A check, or a part of one, that could not be made.
+    struct Omission: Equatable, Sendable {
+        let name: String
+        let reason: String
+        /// False if it should have been possible.
+        let isExpected: Bool
+    }
+
     private(set) var lines: [Line] = []
+    private(set) var omissions: [Omission] = []
     /// The scope of the database checks. `nil` if the database was not checked.
     var scope: AuditScope?
     /// The checks that this scope leaves out.
@@ -22,8 +31,13 @@ struct AuditReport: Equatable, Sendable {
 
     mutating func add(_ line: Line) { lines.append(line) }
 
+    mutating func leaveOut(_ name: String, _ reason: String, isExpected: Bool) {
+        omissions.append(Omission(name: name, reason: reason, isExpected: isExpected))
+    }
+
     mutating func add(_ other: AuditReport) {
         lines += other.lines
+        omissions += other.omissions
         scope = other.scope ?? scope
         notChecked += other.notChecked
     }
@@ -65,7 +79,21 @@ struct AuditReport: Equatable, Sendable {
                 }
             }
             writer.member(
-                "not_checked", array: { writer in for name in notChecked { writer.value(name) } })
+                "not_checked",
+                array: { writer in
+                    for name in notChecked + omissions.map(\.name) { writer.value(name) }
+                })
+            writer.member(
+                "omissions",
+                array: { writer in
+                    for omission in omissions {
+                        writer.object { writer in
+                            writer.member("name", omission.name)
+                            writer.member("reason", omission.reason)
+                            writer.member("expected", omission.isExpected)
+                        }
+                    }
+                })
             writer.member(
                 "checks",
                 array: { writer in

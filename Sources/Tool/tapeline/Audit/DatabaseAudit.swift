@@ -105,7 +105,7 @@ struct DatabaseAudit {
 
     /// All rows are read partition by partition, so that no statement takes longer than one over a
     /// day.
-    private func slices(_ scope: AuditScope) throws -> [AuditSlice] {
+    func slices(_ scope: AuditScope) throws -> [AuditSlice] {
         switch scope {
         case .books: return [.whole]
         case .range(let from, let to): return AuditSlice.cut(from: from, to: to)

@@ -6,25 +6,16 @@ import Primitives
 import ServiceRuntime
 import TapeProtocol
 
-/// `tapeline audit`: proves that the gateway's ticks, the tape and the database agree, and that
-/// each bar is the one that its trades make.
+/// The audit at the end of a demonstration: the gateway's ticks, the tape and the database agree,
+/// and each bar is the one that its trades make.
 extension Stack {
     private static let connectTimeout: Duration = .seconds(5)
     /// A last bar may still be on its way to the writer when everything seems idle.
     private static let restTimeout: Duration = .seconds(10)
 
-    func audit(_ command: AuditCommand) throws(ToolError) -> ExitCode {
-        let state = try StackState.read(home)
-        guard let state, !state.alive.isEmpty else {
-            throw .usage("the stack \(home.name) is not up: start it with 'tapeline up'")
-        }
-        let report = try auditReport(atRest: nil, ConfigurationFiles.environment(), command)
-        return report.report(to: terminal, asJSON: command.asJSON)
-    }
-
-    /// `atRest` is the source of a run that has ended; tape and rows can be compared only then.
+    /// `source` is that of a run that has ended; tape and rows can be compared only then.
     func auditReport(
-        atRest source: SourceName?, _ environment: [String: String], _ command: AuditCommand
+        atRest source: SourceName, _ environment: [String: String], _ command: AuditCommand
     ) throws(ToolError) -> AuditReport {
         let access = try StackAccess(self)
         var report = AuditReport()
@@ -32,9 +23,7 @@ extension Stack {
             let database = try PostgresConnection(
                 DatabaseAudit.configuration(access.postgres), timeout: Self.connectTimeout)
             defer { database.close() }
-            if let source {
-                try compareHeads(access, of: source, with: database, &report)
-            }
+            try compareHeads(access, of: source, with: database, &report)
             try DatabaseAudit(database, terminal, asJSON: command.asJSON).add(
                 try AuditScript.read(checkout), graph: try DatabaseAudit.graph(environment),
                 command.scope, to: &report)

@@ -40,15 +40,23 @@ extension ProofDatabase {
     func fault(of gap: GapOnTape, _ partition: Partition) throws(ToolError) -> String? {
         let rows = try rows(
             """
-            SELECT from_time_ns, to_time_ns FROM gaps
-            WHERE source = $1 AND partition = $2 AND ordinal = $3
+            SELECT g.from_time_ns, g.to_time_ns, g.ordinal IS NOT NULL,
+                EXISTS (SELECT FROM gaps t
+                    WHERE t.reason = 'given_twice' AND t.ordinal IS NULL AND t.input = 'ticks'
+                        AND t.source = $1 AND t.partition = $2
+                        AND $3 BETWEEN t.first_ordinal AND t.last_ordinal)
+            FROM (SELECT) AS one
+            LEFT JOIN gaps g ON g.source = $1 AND g.partition = $2 AND g.ordinal = $3
+            LIMIT 1
             """,
             [
                 .text(gap.source.text), .integer(Int64(partition.number)),
                 .integer(Int64(bitPattern: gap.ordinal)),
             ])
         let record = "the record of a gap \(gap.source)/\(partition)/\(gap.ordinal)"
-        guard rows.rowCount > 0 else { return "\(record) has no row" }
+        // The row is of the record that the tape had first.
+        guard rows.bool(0, 3) != true else { return nil }
+        guard rows.bool(0, 2) == true else { return "\(record) has no row" }
         let to = gap.to.isDefined ? gap.to.nanoseconds : nil
         guard rows.integer(0, 0) == gap.from.nanoseconds, rows.integer(0, 1) == to else {
             return

@@ -89,7 +89,9 @@ extension HelpPage {
                     [
                         "prove that tape and database hold the same. Without options, by the",
                         "books of the writers, in seconds. With a day or a range: each of its",
-                        "ticks once, and each bar from its trades. It says what it did not check.",
+                        "ticks once, each bar from its trades, and gaps and versions of bars as",
+                        "the tape still has them. It says what it did not check; 2: NATS, or a",
+                        "packet, could not be read.",
                         "OPERATOR_GRAPH says what comes before a series, if anything does. Where",
                         "NATS_URL names servers: theirs, after all gateways have stopped",
                     ]

@@ -97,28 +97,43 @@ struct BarsCommand: Equatable, Sendable {
             .text(symbol.text), .text(series.text), .integer(Int64(last)),
             source.map { PostgresValue.text($0.text) } ?? .null,
         ]
-        let known: [PostgresValue] =
-            asOf.map { [.timestamp($0), .bool(withUncertain)] } ?? []
-        return try market.rows(
-            """
-            SELECT \(columns) FROM (
-                SELECT * FROM \(asOf == nil ? "candles" : Self.candlesAsOf)
-                WHERE symbol = $1 AND series = $2 AND ($4::text IS NULL OR source = $4)
-                ORDER BY ts DESC, number DESC, source DESC LIMIT $3
-            ) AS c ORDER BY c.ts, c.number, c.source
-            """, parameters + known)
+        func read(_ table: String, _ more: [PostgresValue]) throws(ToolError) -> [[String?]] {
+            try market.rows(
+                """
+                SELECT \(columns) FROM (
+                    SELECT * FROM \(table)
+                    WHERE symbol = $1 AND series = $2 AND ($4::text IS NULL OR source = $4)
+                    ORDER BY ts DESC, number DESC, source DESC LIMIT $3
+                ) AS c ORDER BY c.ts, c.number, c.source
+                """, parameters + more)
+        }
+        guard let asOf else { return try read("candles", []) }
+        var rows: [[String?]] = []
+        for margin in Self.margins where rows.count < last {
+            rows = try read(
+                Self.candlesAsOf,
+                [
+                    .timestamp(asOf), .bool(withUncertain),
+                    margin.map { .integer(Int64(last) + $0) } ?? .null,
+                ])
+        }
+        return rows
     }
 
-    /// The bars as they were known, of the newest windows before that time. Some of these windows
-    /// had no bar yet, hence a few more of them. Where no bar stands any more, all windows.
+    /// How many windows more than wanted are looked at: some had no bar yet at that time, very many
+    /// if the tape was away. `nil` means all windows.
+    private static let margins: [Int64?] = [10, 10_000, nil]
+
+    /// The bars as they were known, of the newest $7 windows before that time. Where no more bars
+    /// stand, all windows: of others, bars may have been known and withdrawn later, or be lost.
     private static let candlesAsOf = """
         (SELECT k.* FROM (
-            SELECT coalesce(min(n.ts), (
-                SELECT min(v.ts) FROM bar_versions v WHERE v.symbol = $1 AND v.series = $2
-            ), $5) AS from_ts FROM (
+            SELECT CASE WHEN count(*) = $7::bigint THEN min(n.ts) ELSE '-infinity' END AS from_ts
+            FROM (
                 SELECT ts FROM candles
-                WHERE symbol = $1 AND series = $2 AND ($4::text IS NULL OR source = $4) AND ts <= $5
-                ORDER BY ts DESC LIMIT $3 + 10) AS n) AS range,
+                WHERE symbol = $1 AND series = $2 AND ($4::text IS NULL OR source = $4)
+                    AND ts <= $5 AND $7::bigint IS NOT NULL
+                ORDER BY ts DESC LIMIT $7::bigint) AS n) AS range,
             bars_as_of($5, ARRAY[$1], $2, range.from_ts, $5 + interval '1 us', $6) AS k) AS known
         """
 

@@ -59,7 +59,7 @@ struct Deployment: Sendable {
 
     /// MDS_NAMESPACE and MDS_PARTITIONS also apply to a local stack, because it may have been
     /// started with them.
-    private init(_ stack: Stack, _ environment: [String: String]) throws(ToolError) {
+    init(_ stack: Stack, _ environment: [String: String]) throws(ToolError) {
         let access = try StackAccess(stack)
         var settings = environment.filter { ["MDS_NAMESPACE", "MDS_PARTITIONS"].contains($0.key) }
         settings["NATS_URL"] = access.nats.urls[0]

@@ -398,6 +398,12 @@ def recording(path, torn):
         check(len(desk.quotes(symbols[0], start + 3 * 10**8, end).to_polars()) > 20)
     with raises(tapeline.TapeHole, "after the recording"):
         file.trades(symbols[1], start, end + 1).to_polars()
+    # Made without --from, it begins with its first packet.
+    first = tapeline.open(path)
+    first.origin.info = {**info, "from": None}
+    with raises(tapeline.TapeHole, "before the recording"):
+        first.trades(symbols[1], info["from"] - 10**9, end).to_polars()
+    check(first.trades(symbols[1], end - 10**9, end).coverage.is_complete)
     with raises(tapeline.TapeHole, r"typo .*\(the recording is of test"):
         file.trades(symbols[1], start, source=["test", "typo"]).to_polars()
     check(file.trades(symbols[1], start, source="typo", missing="mark").to_polars().is_empty())

@@ -76,7 +76,9 @@ class Recording:
             if one.kind in kinds and (one.symbol or not partitions or partition in partitions)
         ]
         begin, end = self.info["from"], self.info["to"]
-        if wanted.start is not None and wanted.start < begin:
+        if begin is None and wanted.start is not None:
+            begin = self._first_sent(wanted.kind, partitions)
+        if wanted.start is not None and (begin is None or wanted.start < begin):
             found.append(Missing(wanted.start, begin, "before the recording", None, source))
         if wanted.end is not None and wanted.end > end:
             found.append(Missing(end, wanted.end, "after the recording", None, source))
@@ -88,6 +90,17 @@ class Recording:
                 told = f"ordinals {first} to {last} of partition {lane['partition']}"
                 found.append(Missing(None, None, "hole", None, source, detail=told))
         return Coverage([*others, *within(found, wanted.start, wanted.end)])
+
+    def _first_sent(self, kind: str, partitions: set[int]) -> int | None:
+        """When a recording without a beginning begins for these partitions (empty: all): the tape may have lost
+        what one of them had before its first packet, so the latest first one counts. None: there is no row."""
+        fields = (Field("partition", "S"), Field("sent_at", "ts"))
+        first: dict[int, int] = {}
+        for batch in Reader(self.path, kind, (), None, None).batches(fields):
+            for partition, sent in zip(batch["partition"], batch["sent_at"]):
+                if sent is not None and (not partitions or partition in partitions):
+                    first[partition] = min(sent, first.get(partition, sent))
+        return max(first.values(), default=None)
 
     def _not_selected(self, wanted: Wanted) -> Iterator[Missing]:
         """A recording of some symbols has others only where these were in the same packets."""

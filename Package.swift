@@ -364,7 +364,9 @@ let package = Package(
                 "HotState", "PostgresClient", "StoreSinks", "ValkeyClient", "ServiceTestSupport",
                 "TestSupport",
             ],
-            beside: ["data_page.py", "data_page.sql", "desk", "desk_package.py"]),
+            beside: [
+                "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_package.py",
+            ]),
         tests(
             of: "TapelineTool",
             uses: frame + tape + [

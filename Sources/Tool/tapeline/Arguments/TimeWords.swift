@@ -13,8 +13,8 @@ struct TimeWords {
     let now: Timestamp
 
     /// Returns the arguments without `--zone`, and with times that it determines as times of UTC.
-    /// Without `--zone` they are returned as they are. `valuesBesideTimes`: for a command that takes
-    /// times as words, its options with values, which are not such words; otherwise `nil`.
+    /// Without `--zone` they are returned as they are. `valuesBesideTimes`: the options with values
+    /// of a command that takes times as words; they are not such words. `nil` for other commands.
     static func resolved(
         _ arguments: [String], now: Timestamp, valuesBesideTimes: Set<String>? = nil
     ) throws(ToolError) -> [String] {

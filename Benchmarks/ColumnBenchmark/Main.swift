@@ -143,7 +143,8 @@ struct ColumnBenchmark {
         let (rate, bareRate) = (1 / ours.best, 1 / bare.best)
         print(
             "\(name): \(Int(rate)) packets/s, bare pull \(Int(bareRate)), ratio "
-                + "\(two(rate / bareRate)) (noise: ours \(two(ours.noise)), bare \(two(bare.noise)))"
+                + "\(two(rate / bareRate)) "
+                + "(noise: ours \(two(ours.noise)), bare \(two(bare.noise)))"
         )
         BenchmarkRow(name, rate, "packets/s").beside("pull by libnats in C", bareRate)
             .ratio(atLeast: tapeMark).tell()

@@ -71,7 +71,12 @@ struct TapeAuditTests {
             "UPDATE bar_versions SET close = close - 1 WHERE revision = (SELECT min(revision) "
                 + "FROM bar_versions)")
 
-        // What was given twice is not the tape's record.
+        try givenTwice(scene)
+        try unfinished(scene)
+    }
+
+    /// What was given twice is not the tape's record.
+    private func givenTwice(_ scene: ProveBench) throws {
         _ = try scene.bench.query(
             """
             UPDATE gaps SET to_time_ns = to_time_ns + 1;
@@ -86,8 +91,10 @@ struct TapeAuditTests {
         #expect(
             checks(try scene.audit("--all"))["gaps_on_tape"]?.detail.contains("its row says")
                 == true)
+    }
 
-        // Without NATS, and when it is interrupted, the rest is told.
+    /// Without NATS, and when it is interrupted, the rest is told.
+    private func unfinished(_ scene: ProveBench) throws {
         let away = try scene.audit("--all", environment: ["NATS_URL": "nats://127.0.0.1:1"])
         #expect(away.code == .incomplete && omissions(away).count == 2, "\(away.json)")
         #expect(away.json["checks"]?.array?.count ?? 0 > 5)

@@ -157,8 +157,8 @@ struct TapeAudit {
             """
     }
 
-    /// A statement and the name of its cursor. The session prepares the reading of a cursor once, so
-    /// another name belongs to other columns.
+    /// A statement and the name of its cursor. The session prepares the reading of a cursor once,
+    /// so another name belongs to other columns.
     private struct Rows {
         let cursor: String
         let query: String

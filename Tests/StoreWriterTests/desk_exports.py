@@ -60,6 +60,19 @@ def trade(ns, source="a", ordinal=1, symbol="AAPL", **changes):
     return tuple({**row, **changes}.values())
 
 
+def quote(ns, bid, bid_size, ask, ask_size):
+    return (ns, ns, "S", "a", "test", bid, bid_size, ask, ask_size, "", "", 0, 0, 0, 1, 1, 1)
+
+
+def bar(series, open_time, seconds, **changes):
+    row = {"open_time": open_time, "close_time": open_time + seconds * 10**9, "symbol": "S", "source": "a",
+           "series": series, "number": 4, "open": 1, "high": 2, "low": -1, "close": 2, "vwap": None,
+           "volume": 2**63 * 10**8, "notional": 0, "trades": 1, "excluded": 0, "is_whole": True,
+           "is_mixed": False, "is_filled": False, "version": 0, "reason": "closed", "known_at": None}
+    assert row.keys() >= changes.keys()
+    return tuple({**row, **changes}.values())
+
+
 def rows_of(batches):
     return [row for batch in batches for row in zip(*(batch[field.name] for field in batch.fields))]
 
@@ -421,21 +434,10 @@ def quotes_and_bars(start):
     import databento
     import tapeline
 
-    def quote(bid, bid_size, ask, ask_size):
-        head = (start, start, "S", "a", "test")
-        return (*head, bid, bid_size, ask, ask_size, "", "", 0, 0, 0, 1, 1, 1)
-
-    def bar(series, open_time, seconds, **changes):
-        row = {"open_time": open_time, "close_time": open_time + seconds * 10**9, "symbol": "S",
-               "source": "a", "series": series, "number": 4, "open": 1, "high": 2, "low": -1, "close": 2,
-               "vwap": None,
-               "volume": 2**63 * 10**8, "notional": 0, "trades": 1, "excluded": 0, "is_whole": True,
-               "is_mixed": False, "is_filled": False, "version": 0, "reason": "closed", "known_at": None}
-        return tuple({**row, **changes}.values())
-
     one, day = 10**8, 20_000 * 86_400 * 10**9
-    quotes = [quote(None, None, 5, one), quote(None, 0, None, None), quote(4, 0, 5, 2 * one),
-              quote(None, one, 5, one), quote(4, None, 5, one), quote(4, one // 2, 5, one)]
+    quotes = [quote(start, *values) for values in (
+        (None, None, 5, one), (None, 0, None, None), (4, 0, 5, 2 * one), (None, one, 5, one),
+        (4, None, 5, one), (4, one // 2, 5, one))]
     bars = [
         bar("1s", day, 1), bar("1m", day, 60), bar("1h", day, 3_600), bar("1d", day, 86_400),
         bar("5m", day, 300), bar("1d", day + 3_600 * 10**9, 86_400), bar("1m", day, 61),
@@ -461,3 +463,212 @@ def quotes_and_bars(start):
         records = list(databento.DBNStore.from_file(f"{SITE}/sides/ohlcv-{series}.dbn"))
         equal([(r.ts_event, r.open, r.high, r.low, r.close, r.volume) for r in records],
               [(day, 1, 2, -1, 2, 2**63)])
+
+
+def catalog(desk, session):
+    """A catalog of NautilusTrader has the numbers of the database, and a backtest replays them."""
+    import tapeline
+    from nautilus_trader.persistence.catalog import ParquetDataCatalog
+
+    def stored(columns, table, more, order):
+        return session.execute(
+            f"SELECT {columns} FROM {table} WHERE {TIME} AND symbol IN ('AAPL', 'SPY') AND {more}"
+            f" ORDER BY symbol, {order}").fetchall()
+
+    def by_symbol(found):
+        return sorted(found, key=lambda row: row[0])
+
+    trades, quotes = desk.trades(["AAPL", "SPY"], *DAY), desk.quotes(["SPY", "AAPL"], *DAY)
+    bars = desk.bars(["AAPL", "SPY"], "1m", *DAY)
+    with raises(tapeline.Misfit, "into NautilusTrader's catalog: 1 with a cancel .*, ordinal 9000 "):
+        tapeline.export_nautilus(f"{SITE}/cat", trades, bars, currency="USD")
+    equal(left("cat"), [])
+    made = tapeline.export_nautilus(f"{SITE}/cat", trades, quotes, bars, currency="USD", unfit="mark")
+    equal([[one["rows"] for one in told["left_out"]] for told in made.manifest["selections"]], [[1], [], []])
+    equal({"kind": "quotes", **made.manifest["selections"][1]["provenance"]}, quotes.provenance)
+    found = ParquetDataCatalog(f"{SITE}/cat")
+    defined = found.instruments()
+    equal(by_symbol((str(one.id), type(one).__name__, one.price_precision, one.size_precision,
+                     str(one.price_increment), str(one.quote_currency)) for one in defined),
+          [(f"{name}.TEST", "Equity", 2, 0, "0.01", "USD") for name in ("AAPL", "SPY")])
+    ticks = found.trade_ticks()
+    expected = stored("symbol, price, size, event_time_ns, receive_time_ns, partition, ordinal", "md.trades",
+                      "action = 0", "receive_time_ns, event_time_ns, ordinal")
+    equal(by_symbol((tick.instrument_id.symbol.value, tick.price.as_decimal(), tick.size.as_decimal(),
+                     tick.ts_event, tick.ts_init, *map(int, tick.trade_id.value.split("-")))
+                    for tick in ticks),
+          [tuple(row) for row in expected])
+    equal({(tick.price.precision, tick.size.precision) for tick in ticks}, {(2, 0)})
+    expected = stored("symbol, bid_price, ask_price, bid_size, ask_size, event_time_ns, receive_time_ns",
+                      "md.quotes", "true", "receive_time_ns, event_time_ns, ordinal")
+    equal(by_symbol((tick.instrument_id.symbol.value, tick.bid_price.as_decimal(),
+                     tick.ask_price.as_decimal(), tick.bid_size.as_decimal(), tick.ask_size.as_decimal(),
+                     tick.ts_event, tick.ts_init) for tick in found.quote_ticks()),
+          [tuple(row) for row in expected])
+    expected = stored(
+        "symbol, open, high, low, close, volume, (extract(epoch FROM close_time) * 1e9)::bigint,"
+        " (extract(epoch FROM known_at) * 1e9)::bigint", "md_market.candles", "series = '1m'", "known_at, ts")
+    equal(by_symbol((bar.bar_type.instrument_id.symbol.value, *(
+        value.as_decimal() for value in (bar.open, bar.high, bar.low, bar.close, bar.volume)), bar.ts_event,
+        bar.ts_init) for bar in found.bars()), [tuple(row) for row in expected])
+    equal({str(bar.bar_type) for bar in found.bars()},
+          {f"{name}.TEST-1-MINUTE-LAST-EXTERNAL" for name in ("AAPL", "SPY")})
+    # A bar that was changed is known later than the bars after it.
+    check(any(bar.ts_init - bar.ts_event > 10**12 for bar in found.bars()))
+    replayed(defined, ticks + found.bars())
+    with raises(tapeline.TapeHole, "abandoned"):
+        tapeline.export_nautilus(f"{SITE}/hole", desk.trades("MSFT", *DAY), currency="USD", unfit="mark")
+    equal(left("hole"), [])
+
+
+def replayed(instruments, data):
+    """Runs a backtest of all data with a strategy that counts them."""
+    from nautilus_trader.backtest.engine import BacktestEngine
+    from nautilus_trader.config import BacktestEngineConfig, LoggingConfig
+    from nautilus_trader.model import Money, Venue
+    from nautilus_trader.model.currencies import USD
+    from nautilus_trader.model.enums import AccountType, OmsType
+    from nautilus_trader.trading import Strategy
+
+    class Counter(Strategy):
+        ticks = bars = 0
+
+        def on_start(self):
+            for one in instruments:
+                self.subscribe_trade_ticks(one.id)
+            for kind in {item.bar_type for item in data if hasattr(item, "bar_type")}:
+                self.subscribe_bars(kind)
+
+        def on_trade_tick(self, tick):
+            self.ticks += 1
+
+        def on_bar(self, bar):
+            self.bars += 1
+
+    engine = BacktestEngine(config=BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
+    engine.add_venue(
+        Venue("TEST"), OmsType.NETTING, AccountType.CASH, [Money(1_000_000, USD)], base_currency=USD)
+    for one in instruments:
+        engine.add_instrument(one)
+    engine.add_data(data)
+    counter = Counter()
+    engine.add_strategy(counter)
+    engine.run()
+    bars = sum(hasattr(item, "bar_type") for item in data)
+    equal((counter.ticks, counter.bars), (len(data) - bars, bars))
+    engine.dispose()
+
+
+def catalog_misfits():
+    """What the catalog has no room for is refused by its name, or left out and counted."""
+    import tapeline
+    from nautilus_trader.persistence.catalog import ParquetDataCatalog
+    from nautilus_trader.test_kit.providers import TestInstrumentProvider
+
+    one, day = 10**8, 86_400 * 10**9
+    start = 20_000 * day + 5
+    wrong = [
+        ("no symbol", {"symbol": None}), ("with other characters", {"symbol": "a?b"}),
+        ("200 characters", {"symbol": "x" * 300}), ("that of another one", {"symbol": "btc-USD"}),
+        ("no event time", {"event_time": None}), ("no receive time", {"receive_time": None}),
+        ("before 1970", {"receive_time": -1}), ("a correction", {"action": "correction"}),
+        ("a cancel", {"action": "cancel"}), ("not known", {"action": "9"}), ("no price", {"price": None}),
+        ("no size", {"size": None}), ("above zero", {"size": 0}),
+    ]
+    fits = [trade(start, symbol="BTC USD", size=one // 4, price=-3), trade(start + 1, symbol="B/^#$_"),
+            trade(start + 2, price=2**63 - 2, size=2**62)]
+    for text, change in wrong:
+        rows = [*fits, trade(start + 3, ordinal=9, **change), trade(start + 4, **change)]
+        with raises(tapeline.Misfit, f"catalog: 2 with .*{text}.*, first .*, ordinal 9"):
+            tapeline.export_nautilus(f"{SITE}/misfit", Synthetic(rows).selection(), currency="EUR")
+    equal(left("misfit"), [])
+    rows = [*fits, *(trade(start + n, **change) for n, (_, change) in enumerate(wrong))]
+    made = tapeline.export_nautilus(
+        f"{SITE}/misfit", Synthetic(rows).selection(), unfit="mark", currency="EUR", venue="X-1")
+    told = made.manifest["selections"][0]
+    equal(([entry["rows"] for entry in told["left_out"]], made.rows), ([1] * len(wrong), len(fits)))
+    found = ParquetDataCatalog(f"{SITE}/misfit")
+    equal({str(tick.instrument_id): (str(tick.price), str(tick.size)) for tick in found.trade_ticks()},
+          {"BTC USD.X-1": ("-0.000000003", "0.25"), "B/^#$_.X-1": ("100.5", "7"),
+           "AAPL.X-1": ("9223372036.854775806", "46116860184.27387904")})
+    equal({str(one.id): (type(one).__name__, one.price_precision, one.size_precision, str(one.quote_currency))
+           for one in found.instruments()},
+          {"BTC USD.X-1": ("Cfd", 9, 2, "EUR"), "B/^#$_.X-1": ("Equity", 1, 0, "EUR"),
+           "AAPL.X-1": ("Cfd", 9, 8, "EUR")})
+    given = TestInstrumentProvider.equity("AAPL", "A")
+    two = Synthetic([trade(start), trade(start, "b")]).selection()
+    for pattern, selection, options in (
+        ("of the sources a and b", two, {"venue": "X"}), ("venue='x'", two, {"venue": "x"}),
+        ("currency='FOO'", two, {"currency": "FOO"}), ("unfit=", two, {"unfit": "round"}),
+        ("leave depth out", Synthetic([]).selection("depth"), {}),
+        ("is AAPL.A, and its rows are of AAPL.B", Synthetic([trade(start, "b")]).selection(),
+         {"instruments": {"AAPL": given}}),
+        ("has 2 decimals of prices", Synthetic([trade(start, price=1)]).selection(),
+         {"instruments": {"AAPL": given}}),
+    ):
+        with raises(tapeline.TapelineError, pattern):
+            tapeline.export_nautilus(f"{SITE}/refused", selection, **{"currency": "USD", **options})
+    equal(left("refused"), [])
+    tapeline.export_nautilus(
+        f"{SITE}/given", Synthetic([trade(start)]).selection(), currency="USD", instruments={"AAPL": given})
+    equal([str(tick.price) for tick in ParquetDataCatalog(f"{SITE}/given").trade_ticks()], ["100.50"])
+    tapeline.export_nautilus(f"{SITE}/two", two, currency="USD")
+    both = ParquetDataCatalog(f"{SITE}/two").instruments()
+    equal(sorted(str(one.id) for one in both), ["AAPL.A", "AAPL.B"])
+
+
+def catalog_files():
+    """Files end where the time changes, rows come as they were known, and each kind has its rules."""
+    import tapeline
+    from nautilus_trader.persistence.catalog import ParquetDataCatalog
+    from tapeline import nautilus as files
+
+    start = 20_000 * 86_400 * 10**9
+    # Known late, and many in the same moment.
+    rows = [trade(start + n, ordinal=n, symbol="AB"[n % 2], receive_time=start + 1_000 - n // 20 * 10)
+            for n in range(300)]
+    names = ("FILE_ROWS", "SAME_TIME_MAX", "FILES_MAX", "INSTRUMENTS_MAX")
+    kept = {name: getattr(files, name) for name in names}
+    try:
+        files.FILE_ROWS = 15
+        made = tapeline.export_nautilus(f"{SITE}/small", Synthetic(rows).selection(), currency="USD")
+        check(len(made.manifest["files"]) > 10 and made.rows == 300)
+        for name, value, pattern in (
+            ("SAME_TIME_MAX", 9, "more than 9 rows of A came at"), ("FILES_MAX", 5, "more than 5 files"),
+            ("INSTRUMENTS_MAX", 1, "more than 1 instruments"),
+        ):
+            setattr(files, name, value)
+            with raises(tapeline.TapelineError, pattern):
+                tapeline.export_nautilus(f"{SITE}/limit", Synthetic(rows).selection(), currency="USD")
+            setattr(files, name, kept[name])
+    finally:
+        for name, value in kept.items():
+            setattr(files, name, value)
+    equal(left("limit"), [])
+    for symbol in "AB":
+        ticks = ParquetDataCatalog(f"{SITE}/small").trade_ticks([f"{symbol}.A"])
+        expected = sorted((row for row in rows if row[2] == symbol), key=lambda row: (row[1], row[0]))
+        equal([(tick.ts_init, tick.ts_event, tick.trade_id.value) for tick in ticks],
+              [(row[1], row[0], f"1-{row[15]}") for row in expected])
+    sides = [quote(start, 4, 100, 5, 0), quote(start, None, 100, 5, 100), quote(start, 4, None, 5, 100),
+             quote(start, 4, 100, 5, -1)]
+    bars = [bar("5m", start, 300, volume=3), bar("5m", start, 299), bar("tick", start, 1),
+            bar("1m", start, 60, is_whole=False), bar("1m", start, 60, open=None),
+            bar("1m", start, 60, high=0), bar("1m", start, 60, volume=None),
+            bar("1m", start, 60, volume=2**126)]
+    made = tapeline.export_nautilus(
+        f"{SITE}/rules", Synthetic(sides).selection("quotes"), Synthetic(bars).selection("bars"),
+        currency="USD", unfit="mark")
+    equal([[(entry["reason"], entry["rows"]) for entry in told["left_out"]]
+           for told in made.manifest["selections"]],
+          [[("a side without a price or a size", 2), ("a size below zero", 1)],
+           [("a window that is not as long as the name of its series says", 1),
+            ("a series whose name is not like 1s, 5m, 1h or 1d", 1), ("a bar that is not whole", 1),
+            ("no price", 1), ("prices outside high and low", 1), ("no volume", 1),
+            ("a size that is too large", 1)]])
+    found = ParquetDataCatalog(f"{SITE}/rules")
+    equal([(str(one.bid_price), str(one.bid_size), str(one.ask_size)) for one in found.quote_ticks()],
+          [("0.000000004", "0.00000100", "0.00000000")])
+    equal([(str(one.bar_type), one.ts_event - start, one.ts_init - start, str(one.volume))
+           for one in found.bars()],
+          [("S.A-5-MINUTE-LAST-EXTERNAL", 300 * 10**9, 300 * 10**9, "0.00000003")])

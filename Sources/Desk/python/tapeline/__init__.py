@@ -14,6 +14,7 @@ from .desk import Desk, connect, open
 from .errors import DamagedTape, Misfit, NotKnown, NotReachable, TapeHole, TapelineError
 from .export import Export
 from .frames import Table
+from .nautilus import export_nautilus
 from .provenance import Differs, LaneDifference, Verified, verify
 from .selection import Selection
 from .tool import Explanation, Proof
@@ -23,6 +24,6 @@ from .version import __version__
 __all__ = [
     "Batch", "Book", "BookRow", "Coverage", "DamagedTape", "Desk", "Differs", "Explanation", "Export",
     "LaneDifference", "Misfit", "Missing", "NotKnown", "NotReachable", "PriceType", "Proof", "Selection",
-    "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect", "export_dbn", "export_tree",
-    "open", "verify",
+    "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect", "export_dbn",
+    "export_nautilus", "export_tree", "open", "verify",
 ]

@@ -366,6 +366,7 @@ let package = Package(
             ],
             beside: [
                 "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_package.py",
+                "desk_tape.py",
             ]),
         tests(
             of: "TapelineTool",

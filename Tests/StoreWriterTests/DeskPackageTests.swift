@@ -13,17 +13,17 @@ import Testing
 /// pyarrow and duckdb.
 @Suite("The Python package")
 struct DeskPackageTests {
-    private static let root = ServerPrograms.checkout
+    static let root = ServerPrograms.checkout
     private static let folder = "\(root)/Tests/StoreWriterTests"
     private static let package = "\(root)/Sources/Desk/python"
     /// The status by which `engines.sh` reports that the packages are not available.
     private static let absent: Int32 = 3
 
-    /// Runs a part of `desk_package.py` with the installed wheel. Returns what it printed; `nil` if
-    /// the Python package index is not reachable.
-    private func check(
+    /// Runs a part of `desk_package.py`, or of another script, with the installed wheel. Returns
+    /// what it printed; `nil` if the Python package index is not reachable.
+    func check(
         _ arguments: [String], _ environment: [String: String] = [:], decoder: String? = nil,
-        with packages: String = "desk"
+        with packages: String = "desk", script: String = "desk_package.py"
     ) throws -> String? {
         let site = try TemporaryFolder("wheel")
         var settings = environment
@@ -37,12 +37,21 @@ struct DeskPackageTests {
                 "/bin/bash",
                 [
                     "\(Self.root)/deploy/local/engines.sh", "--of", packages,
-                    "\(Self.folder)/desk_package.py",
+                    "\(Self.folder)/\(script)",
                 ] + arguments, environment: settings)
         } catch let failure as ProgramFailure where failure.status == Self.absent {
             print("the Python package was not tried: \(failure.message)")
             return nil
         }
+    }
+
+    /// Makes the decoder of this build. Returns its path.
+    static func decoder(in folder: TemporaryFolder) throws -> String {
+        let decoder = folder.file("libtapeline_decoder.so")
+        _ = try run(
+            "/bin/bash",
+            ["\(root)/deploy/local/decoder.sh", "--debug", ProductPrograms.folder, decoder])
+        return decoder
     }
 
     @Test("its version is that of the product")
@@ -93,13 +102,7 @@ struct DeskPackageTests {
         torn.remove(at: 20)
         try Data(tape.recording(torn)).write(
             to: URL(fileURLWithPath: folder.file("torn.tape")))
-        let decoder = folder.file("libtapeline_decoder.so")
-        _ = try run(
-            "/bin/bash",
-            [
-                "\(Self.root)/deploy/local/decoder.sh", "--debug",
-                ProductPrograms.folder, decoder,
-            ])
+        let decoder = try Self.decoder(in: folder)
         let told = try check(
             ["recording", folder.file("day.tape"), folder.file("torn.tape")],
             scene.bench.environment(), decoder: decoder)
@@ -109,7 +112,7 @@ struct DeskPackageTests {
 }
 
 /// Packets of one partition with every edge of a value, and a recording of them.
-private struct DeskTape {
+struct DeskTape {
     static let partitions = 4
     static let start = StoreScene.time
 

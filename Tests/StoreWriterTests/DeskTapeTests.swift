@@ -1,0 +1,57 @@
+import Foundation
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceTestSupport
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+/// The Python package as a reader of the tape, with its own transport.
+extension DeskPackageTests {
+    /// Makes the transport. Returns its folder.
+    static func transport(in folder: TemporaryFolder) throws -> String {
+        let place = folder.file("transport")
+        _ = try run("/bin/bash", ["\(root)/deploy/local/transport.sh", place])
+        return place
+    }
+
+    /// Puts the packets onto the tape, in their order.
+    private static func publish(_ packets: [[UInt8]], to tape: TestTape) throws {
+        let messages = packets.enumerated().map {
+            IdentifiedMessage(payload: $1, id: "\($0)")
+        }
+        let published = tape.client.jetStream.publish(
+            messages, to: "\(tape.names.namespace).ticks.1.test")
+        #expect(published.failure == nil && published.outcomes.count == packets.count)
+    }
+
+    @Test("the same selection of the tape, a recording and the database gives equal frames")
+    func tape() throws {
+        let scene = try StoreScene("writer_desk_tape")
+        let seed = UInt64.random(in: 1..<1_000_000)
+        print("seed \(seed)")
+        var tape = DeskTape(seed: seed)
+        let packets = try tape.packets(40)
+        try scene.write(packets)
+        try Self.publish(packets, to: scene.bench.tape)
+        var torn = packets
+        torn.remove(at: 20)
+        let server = scene.bench.tape.server
+        try Self.publish(torn, to: TestTape(server, namespace: "torn"))
+        let purged = try TestTape(server, namespace: "purged")
+        try Self.publish(packets, to: purged)
+        _ = try purged.client.jetStream.purge(stream: "PURGED_TICKS_1", below: 11)
+        let folder = try TemporaryFolder("tape")
+        try Data(tape.recording(packets)).write(
+            to: URL(fileURLWithPath: folder.file("day.tape")))
+        var environment = scene.bench.environment()
+        environment["TAPELINE_TRANSPORT_FOLDER"] = try Self.transport(in: folder)
+        let told = try check(
+            ["same", folder.file("day.tape"), "torn", "purged"], environment,
+            decoder: try Self.decoder(in: folder), script: "desk_tape.py")
+        guard let told else { return }
+        #expect(told.hasSuffix("checks passed"), "\(told)")
+    }
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -129,15 +129,20 @@ class Recording:
 
     def symbols(self, start: int | None, end: int | None) -> list[tuple[Any, ...]]:
         """Symbol, source, first and last event time of a trade, number of trades. It reads the file."""
-        fields = ("event_time", "symbol", "source", "action")
-        found: dict[tuple[str, str], list[int]] = {}
-        for batch in self._ticks(Wanted("trades", start=start, end=end, is_ordered=False)):
-            for moment, symbol, source, action in zip(*(batch[name] for name in fields)):
-                if symbol is None or moment is None or action != "new":
-                    continue
-                entry = found.setdefault((symbol, source), [moment, moment, 0])
-                entry[0], entry[1], entry[2] = min(entry[0], moment), max(entry[1], moment), entry[2] + 1
-        return [(*name, *entry) for name, entry in sorted(found.items())]
+        return traded(self._ticks(Wanted("trades", start=start, end=end, is_ordered=False)))
+
+
+def traded(batches: Iterable[Batch]) -> list[tuple[Any, ...]]:
+    """Symbol, source, first and last event time of a trade, and number of trades, of batches of trades."""
+    fields = ("event_time", "symbol", "source", "action")
+    found: dict[tuple[str, str], list[int]] = {}
+    for batch in batches:
+        for moment, symbol, source, action in zip(*(batch[name] for name in fields)):
+            if symbol is None or moment is None or action != "new":
+                continue
+            entry = found.setdefault((symbol, source), [moment, moment, 0])
+            entry[0], entry[1], entry[2] = min(entry[0], moment), max(entry[1], moment), entry[2] + 1
+    return [(*name, *entry) for name, entry in sorted(found.items())]
 
 
 def tick_fields(wanted: Wanted) -> tuple[Field, ...]:

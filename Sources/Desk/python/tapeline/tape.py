@@ -14,7 +14,7 @@ from .errors import NotReachable, TapelineError
 from .reading import (
     TICK_STREAMS, Part, Reading, checked_name, first_stored, steps, tick_parts, tick_stream,
 )
-from .recording import GAP_FIELDS, gap_record, named_actions, tick_fields
+from .recording import GAP_FIELDS, gap_record, named_actions, tick_fields, traded
 from .selection import Wanted
 from .transport import Link, TapeAddress, TransportError
 
@@ -157,16 +157,8 @@ class Tape:
 
     def symbols(self, start: int | None, end: int | None) -> list[tuple[Any, ...]]:
         """Symbol, source, first and last event time of a trade, number of trades."""
-        fields = ("event_time", "symbol", "source", "action")
-        found: dict[tuple[str, str], list[int]] = {}
         wanted = Wanted("trades", start=start, end=end, is_ordered=False)
-        for batch in self._rows(wanted, _Survey()):
-            for moment, symbol, source, action in zip(*(batch[name] for name in fields)):
-                if symbol is None or moment is None or action != "new":
-                    continue
-                entry = found.setdefault((symbol, source), [moment, moment, 0])
-                entry[0], entry[1], entry[2] = min(entry[0], moment), max(entry[1], moment), entry[2] + 1
-        return [(*name, *entry) for name, entry in sorted(found.items())]
+        return traded(self._rows(wanted, _Survey()))
 
     # ---- what is missing
 

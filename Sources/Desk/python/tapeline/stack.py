@@ -68,7 +68,10 @@ def _check(url: str) -> None:
     """Raises if a part of the password would be read as another part, which errors show. Its own texts
     show nothing of the URL."""
     if not url.startswith(("postgresql://", "postgres://")):
-        raise TapelineError("the text (or TAPELINE_URL) is no URL of a database: it begins with postgresql://")
+        raise TapelineError(
+            "the text (or TAPELINE_URL) is no URL of a database: it begins with postgresql://, and that of a tape"
+            " with nats://"
+        )
     authority, _, path = url.partition("://")[2].partition("/")
     if authority.count("@") > 1 or "@" in path:
         raise TapelineError(

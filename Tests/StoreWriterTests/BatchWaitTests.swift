@@ -18,14 +18,14 @@ struct BatchWaitTests {
     }
 
     @Test(
-        "rows wait 80 ms, or twice as long as the last transaction, and never longer than they may",
+        "rows wait 70 ms, or twice as long as the last transaction, and never longer than they may",
         arguments: [
-            (spent: 0, longest: 250, wait: 80), (spent: 4, longest: 250, wait: 80),
-            (spent: 40, longest: 250, wait: 80), (spent: 41, longest: 250, wait: 82),
+            (spent: 0, longest: 250, wait: 70), (spent: 4, longest: 250, wait: 70),
+            (spent: 35, longest: 250, wait: 70), (spent: 36, longest: 250, wait: 72),
             (spent: 100, longest: 250, wait: 200), (spent: 125, longest: 250, wait: 250),
             (spent: 126, longest: 250, wait: 250), (spent: 90_000, longest: 250, wait: 250),
             (spent: 4, longest: 20, wait: 20), (spent: 300, longest: 60_000, wait: 600),
-            (spent: 90_000, longest: 60_000, wait: 60_000), (spent: -5, longest: 250, wait: 80),
+            (spent: 90_000, longest: 60_000, wait: 60_000), (spent: -5, longest: 250, wait: 70),
         ] as [(spent: Int64, longest: Int64, wait: Int64)])
     func waits(spent: Int64, longest: Int64, wait: Int64) {
         let rule = rule(after: spent, longest: longest)
@@ -38,7 +38,7 @@ struct BatchWaitTests {
         var rule = rule(after: 200)
         #expect(rule.due(at(1_001)) == at(1_251))
         rule.wrote(from: at(1_251), to: at(1_255))
-        #expect(rule.due(at(1_256)) == at(1_336))
+        #expect(rule.due(at(1_256)) == at(1_326))
     }
 
     @Test("the first row after a rest as long as rows may wait is written immediately")
@@ -46,8 +46,8 @@ struct BatchWaitTests {
         #expect(BatchWait(longest: 1).due(at(0)) == at(0))
         let rule = rule(after: 4)
         // It came while the transaction was running.
-        #expect(rule.due(at(999)) == at(1_079))
-        #expect(rule.due(at(1_249)) == at(1_329))
+        #expect(rule.due(at(999)) == at(1_069))
+        #expect(rule.due(at(1_249)) == at(1_319))
         #expect(rule.due(at(1_250)) == at(1_250))
     }
 

@@ -14,7 +14,7 @@ import Primitives
 /// Pure. `StoreWorker` has one, and its rows only.
 struct BatchWait: Sendable {
     /// How long rows wait while transactions are fast.
-    static let aimNanoseconds: Int64 = 80_000_000
+    static let aimNanoseconds: Int64 = 70_000_000
     /// How many times as long as the last transaction rows wait at least.
     static let factor: Int64 = 2
 

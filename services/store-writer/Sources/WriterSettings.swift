@@ -83,7 +83,7 @@ struct WriterSettings: Sendable {
             ConfigurationKey(
                 "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
                 default: "250ms", group: "Writer",
-                "How long fewer rows wait at most; 80 ms while the database is fast."),
+                "How long fewer rows wait at most; 70 ms while the database is fast."),
             ConfigurationKey(
                 "WRITER_QUEUE_ROWS", .integer(1...1_000_000), default: "5000", group: "Writer",
                 "Rows that wait for the workers at most, shared out evenly among them."),

@@ -6,8 +6,9 @@ import TestSupport
 /// Compares keyed rows that go through the staging table with a plain COPY of as many rows into a
 /// table of the same shape, in turns, on one server. Both tables have their key's index.
 struct BarRun {
-    /// The least rate, as a share of a plain COPY's.
-    static let ratioMin = 0.5
+    /// The least rate, as a share of a plain COPY's. A row that replaces another one moves it to
+    /// `bar_versions`, so it is two rows.
+    private var ratioMin: Double { revised == 0 ? 0.5 : 0.4 }
     private static let turns = 3
     private static let rowsPerTurn = 60_000
 
@@ -37,7 +38,7 @@ struct BarRun {
         var next: UInt64 = 1
         for _ in 0..<Self.turns {
             for way in Way.allCases {
-                try session.script("TRUNCATE bars_short", timeout: Stage.timeout)
+                try session.script("TRUNCATE bars_short, bar_versions", timeout: Stage.timeout)
                 var loads: [Load] = []
                 for _ in 0..<(Self.rowsPerTurn / perTransaction) {
                     let load = try Load(
@@ -61,9 +62,9 @@ struct BarRun {
         BenchmarkRow(
             "\(database.name), bars, \(perTransaction) a transaction, \(revised / 10) % revisions",
             Double(Self.rowsPerTurn) / best(times[.merge] ?? []), "rows/s"
-        ).beside("a plain COPY", Double(Self.rowsPerTurn) / copy).ratio(atLeast: Self.ratioMin)
+        ).beside("a plain COPY", Double(Self.rowsPerTurn) / copy).ratio(atLeast: ratioMin)
             .tell()
-        return ratio >= Self.ratioMin
+        return ratio >= ratioMin
     }
 
     private func transaction(

@@ -53,7 +53,7 @@ struct Stage {
         }
         try server.psql("ALTER DATABASE \(name) SET search_path TO md, public")
         // A writer makes partitions of the present. The rows here are older.
-        for table in ["trade_rows", "quote_rows", "bars_short"] where !timescale {
+        for table in ["trade_rows", "quote_rows", "bars_short", "bar_versions"] where !timescale {
             try server.psql(
                 "CREATE TABLE md.\(table)_older PARTITION OF md.\(table) DEFAULT", database: name)
         }

@@ -28,8 +28,9 @@ struct DeskPackageTests {
         let site = try TemporaryFolder("wheel")
         var settings = environment
         settings["TAPELINE_DECODER_LIBRARY"] = decoder
+        settings["TAPELINE_TRANSPORT_FOLDER"] = try Self.transport(in: site)
         // Any folder of texts does for a wheel that nobody is given.
-        settings["TAPELINE_LICENCES"] = decoder.map { _ in "\(Self.root)/docs/runbooks" }
+        settings["TAPELINE_LICENCES"] = "\(Self.root)/docs/runbooks"
         settings["DESK_SITE"] = site.path
         settings["DESK_TOOLS"] = ProductPrograms.folder
         do {
@@ -84,6 +85,12 @@ struct DeskPackageTests {
             guard let told = try check([part, url], with: packages) else { continue }
             #expect(told.hasSuffix("checks passed"), "\(told)")
         }
+    }
+
+    @Test("a reading that fails in its middle raises its exception, and nothing stays of streams")
+    func streams() throws {
+        guard let told = try check(["streams"]) else { return }
+        #expect(told.hasSuffix("checks passed"), "\(told)")
     }
 
     @Test("the same selection of a recording and of the database gives equal frames")

@@ -46,10 +46,8 @@ extension DeskPackageTests {
         let folder = try TemporaryFolder("tape")
         try Data(tape.recording(packets)).write(
             to: URL(fileURLWithPath: folder.file("day.tape")))
-        var environment = scene.bench.environment()
-        environment["TAPELINE_TRANSPORT_FOLDER"] = try Self.transport(in: folder)
         let told = try check(
-            ["same", folder.file("day.tape"), "torn", "purged"], environment,
+            ["same", folder.file("day.tape"), "torn", "purged"], scene.bench.environment(),
             decoder: try Self.decoder(in: folder), script: "desk_tape.py")
         guard let told else { return }
         #expect(told.hasSuffix("checks passed"), "\(told)")

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# transport.sh [FOLDER]: makes libtapeline_transport.so, with which the Python package fetches packets of the
-# tape (Sources/Desk/transport), in FOLDER, which is .build/python/transport if not given.
+# transport.sh [FOLDER]: makes what the Python package has of C, in FOLDER, which is .build/python/transport
+# if not given: libtapeline_transport.so, which fetches packets of the tape (Sources/Desk/transport), and
+# libtapeline_arrow.so, which owns what is handed to other packages (Sources/Desk/arrow) and needs only
+# the C library.
 #
 # libnats and what Debian has beside it are copied there, too, and found there first. OpenSSL is not:
 # it is the system's, so that its security updates count.
@@ -12,22 +14,28 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/messages.sh"
 cd "$here/../.."
 folder=${1:-.build/python/transport}
-source=Sources/Desk/transport
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/tapeline-transport.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 echo '{ global: tapeline_*; local: *; };' >"$work/exports.map"
-clang -std=gnu17 -O2 -fPIC -shared -Wall -Wextra -Werror -o "$work/libtapeline_transport.so" \
-    "$source"/*.c -lnats -lpthread -Wl,--as-needed -Wl,-soname,libtapeline_transport.so \
-    -Wl,--version-script="$work/exports.map" -Wl,--disable-new-dtags -Wl,-rpath,'$ORIGIN' -s
 
-# What programs see of it is what the header declares.
-visible=$(nm --dynamic --defined-only "$work/libtapeline_transport.so" | awk '$2 == "T" { print $3 }' | sort)
-declared=$(grep -ohP '\btapeline_[a-z_]+(?=\()' "$source/tapeline_transport.h" | sort -u)
-[ "$visible" = "$declared" ] ||
-    die "the library does not show what its header declares: $(
-        diff <(printf '%s\n' "$visible") <(printf '%s\n' "$declared") | head -5
-    )"
+library() { # library NAME LIBRARY-TO-LINK...: makes libtapeline_NAME.so of the folder of that name
+    local name=$1 source=Sources/Desk/$1 file=$work/libtapeline_$1.so visible declared
+    shift
+    clang -std=gnu17 -O2 -fPIC -shared -Wall -Wextra -Werror -o "$file" \
+        "$source"/*.c "$@" -Wl,--as-needed -Wl,-soname,"libtapeline_$name.so" \
+        -Wl,--version-script="$work/exports.map" -Wl,--disable-new-dtags -Wl,-rpath,'$ORIGIN' -s
+
+    # What programs see of it is what the header declares.
+    visible=$(nm --dynamic --defined-only "$file" | awk '$2 == "T" { print $3 }' | sort)
+    declared=$(grep -ohP '\btapeline_[a-z_]+(?=\()' "$source/tapeline_$name.h" | sort -u)
+    [ "$visible" = "$declared" ] ||
+        die "libtapeline_$name.so does not show what its header declares: $(
+            diff <(printf '%s\n' "$visible") <(printf '%s\n' "$declared") | head -5
+        )"
+}
+library transport -lnats -lpthread
+library arrow
 
 for name in libnats libprotobuf-c; do
     place=$(ldd "$work/libtapeline_transport.so" | awk -v name="$name.so" 'index($1, name) == 1 { print $3 }')
@@ -37,4 +45,4 @@ done
 mkdir -p "$folder"
 rm -f "$work/exports.map" "$folder"/*.so*
 mv "$work"/*.so* "$folder/"
-say "$folder/libtapeline_transport.so, with $(cd "$folder" && ls | grep -v tapeline | paste -sd' ')"
+say "$folder: $(cd "$folder" && ls | paste -sd' ')"

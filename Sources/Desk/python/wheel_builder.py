@@ -3,9 +3,10 @@
     python3 wheel_builder.py FOLDER     prints the path of the wheel
 
 TAPELINE_DECODER_LIBRARY names the decoder that goes into it, libtapeline_decoder.so; without it the wheel
-reads databases only. TAPELINE_TRANSPORT_FOLDER names a folder with libtapeline_transport.so and the
-libraries that it brings along; without it the wheel does not read the tape. TAPELINE_LICENCES names a
-folder of the licences of what these libraries contain."""
+reads databases only. TAPELINE_TRANSPORT_FOLDER names a folder with libtapeline_transport.so, the libraries
+that it brings along, and libtapeline_arrow.so; without it the wheel does not read the tape, and hands no
+frame to polars or pyarrow. TAPELINE_LICENCES names a folder of the licences of what these libraries
+contain."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 DECODER = "libtapeline_decoder.so"
-TRANSPORT = "libtapeline_transport.so"
+TRANSPORT = ("libtapeline_arrow.so", "libtapeline_transport.so")
 # Two builds of the same files are the same bytes.
 TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -72,8 +73,9 @@ def _files(
         files[f"tapeline/{DECODER}"] = library.read_bytes()
     if transport:
         found = {f"tapeline/{path.name}": path.read_bytes() for path in sorted(transport.glob("*.so*"))}
-        if f"tapeline/{TRANSPORT}" not in found:
-            raise SystemExit(f"wheel_builder.py: {transport} has no {TRANSPORT}")
+        for name in TRANSPORT:
+            if f"tapeline/{name}" not in found:
+                raise SystemExit(f"wheel_builder.py: {transport} has no {name}")
         files |= found
     if (library or transport) and (not licences or not any(licences.iterdir())):
         raise SystemExit("wheel_builder.py: TAPELINE_LICENCES must name the licences of the libraries")

@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import array
+import atexit
 import ctypes
 import errno
 import itertools
-import sys
+import os
+import pathlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from .columns import Batch, Buffer, Column, Field, column
+from .errors import NotReachable
 
 _NULLABLE = 2
 
@@ -68,36 +72,76 @@ _Release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _Fill = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _LastError = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
 
-# What a structure that was handed out points to, by its private_data, until it is released.
-_kept: dict[int, Any] = {}
-_numbers = itertools.count(1)
+
+class _Bytes(ctypes.Structure):
+    _fields_ = [("bytes", ctypes.c_void_p), ("count", ctypes.c_size_t)]
 
 
-def _keep(value: Any) -> int:
-    number = next(_numbers)
-    _kept[number] = value
-    return number
+NAME = "libtapeline_arrow.so"
+INTERFACE = 1
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "tapeline_arrow_begin": (None, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
+    "tapeline_arrow_end": (None, []),
+    "tapeline_arrow_live": (ctypes.c_int64, []),
+    "tapeline_arrow_schema": (
+        ctypes.c_int32,
+        [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, _Bytes, ctypes.c_int64, ctypes.c_int64,
+         ctypes.c_int32],
+    ),
+    "tapeline_arrow_array": (
+        ctypes.c_int32,
+        [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(_Bytes), ctypes.c_int64,
+         ctypes.c_int64, ctypes.c_int32],
+    ),
+    "tapeline_arrow_stream": (
+        ctypes.c_int32,
+        [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p],
+    ),
+    "tapeline_arrow_place": (ctypes.c_void_p, []),
+    "tapeline_arrow_collect": (ctypes.c_size_t, [ctypes.POINTER(ctypes.c_uint64), ctypes.c_size_t]),
+}
 
 
-def _released(kind: type[ArrowSchema] | type[ArrowArray]) -> Any:
-    def release(address: int, kind: Any = kind, kept: dict[int, Any] = _kept) -> None:
-        own = kind.from_address(address)
-        parts = [own.children[place] for place in range(own.n_children)]
-        if own.dictionary:
-            parts.append(own.dictionary)
-        for part in parts:
-            if part.contents.release:
-                _Release(part.contents.release)(ctypes.addressof(part.contents))
-        kept.pop(own.private_data, None)
-        own.release = None
+@cache
+def library() -> ctypes.CDLL:
+    """Loads what owns the structures (`tapeline_arrow.h`), because none of its consumers may meet Python
+    when it releases one. TAPELINE_ARROW names another file than the one beside this package."""
+    path = os.environ.get("TAPELINE_ARROW") or str(pathlib.Path(__file__).with_name(NAME))
+    try:
+        found = ctypes.CDLL(path)
+    except OSError as error:
+        raise NotReachable(
+            f"no frame can be handed to another package ({error}): install the wheel of 'make wheel'"
+        ) from None
+    found.tapeline_arrow_interface.restype = ctypes.c_uint32
+    if found.tapeline_arrow_interface() < INTERFACE:
+        raise NotReachable(f"{path} is too old: make the wheel again")
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(found, name)
+        function.restype, function.argtypes = result, arguments
+    python = ctypes.pythonapi
+    found.tapeline_arrow_begin(
+        _function(python.PyCapsule_GetPointer), _function(python.Py_AddPendingCall), _COLLECT
+    )
+    atexit.register(found.tapeline_arrow_end)
+    return found
 
-    return _Release(release)
+
+def _function(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def _address(callback: Any) -> int:
-    # A consumer may release an array while Python ends, so callbacks are never freed.
+    # A consumer may read while Python ends, so callbacks are never freed.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(callback))
-    return ctypes.cast(callback, ctypes.c_void_p).value or 0
+    return _function(callback)
+
+
+def live() -> int:
+    """How many structures are handed out and not released, with the streams that nobody collected."""
+    collect()
+    count: int = library().tapeline_arrow_live()
+    return count
 
 
 def _format(field: Field, tz: str) -> bytes:
@@ -121,37 +165,36 @@ def _fill_schema(
     out: ArrowSchema, name: str, form: bytes, children: Sequence[tuple[Field, bytes]] = (),
     *, dictionary: bool = False, metadata: bytes | None = None,
 ) -> None:
-    made = [ArrowSchema() for _ in children]
-    for part, (field, part_format) in zip(made, children):
-        _fill_schema(
-            part, field.name, part_format, dictionary=field.kind == "dict", metadata=_metadata(field)
-        )
-    pointers = (ctypes.POINTER(ArrowSchema) * max(1, len(made)))(*[ctypes.pointer(part) for part in made])
-    texts = ArrowSchema()
-    if dictionary:
-        _fill_schema(texts, "", b"u")
-    kept = ctypes.create_string_buffer(metadata, len(metadata)) if metadata else None
-    # The structure may be a consumer's, which need not be zeroed.
-    ctypes.memset(ctypes.addressof(out), 0, ctypes.sizeof(out))
-    name_bytes = name.encode()
-    out.format, out.name, out.flags = form, name_bytes, _NULLABLE
-    out.metadata = ctypes.addressof(kept) if kept else None
-    out.n_children = len(made)
-    if made:
-        out.children = ctypes.cast(pointers, ctypes.POINTER(ctypes.POINTER(ArrowSchema)))
-    if dictionary:
-        out.dictionary = ctypes.pointer(texts)
-    out.private_data = _keep((form, name_bytes, kept, made, pointers, texts))
-    out.release = _RELEASE_SCHEMA
+    own = _bytes(metadata)
+    _made(library().tapeline_arrow_schema(
+        ctypes.addressof(out), form, name.encode(), own, _NULLABLE, len(children), dictionary
+    ))
+    try:
+        for place, (field, part) in enumerate(children):
+            _fill_schema(
+                out.children[place].contents, field.name, part, dictionary=field.kind == "dict",
+                metadata=_metadata(field),
+            )
+        if dictionary:
+            _fill_schema(out.dictionary.contents, "", b"u")
+    except BaseException:
+        released(out)
+        raise
 
 
-def _place(buffer: Buffer | None) -> int | None:
-    """Returns the address of a buffer's bytes."""
+def _made(code: int) -> None:
+    if code:
+        raise MemoryError
+
+
+def _bytes(buffer: Buffer | None) -> _Bytes:
+    """Returns where the bytes of a buffer are. It has to live longer."""
     if buffer is None:
-        return None
+        return _Bytes(None, 0)
     if isinstance(buffer, array.array):
-        return buffer.buffer_info()[0] if len(buffer) else _EMPTY
-    return ctypes.cast(ctypes.c_char_p(buffer), ctypes.c_void_p).value
+        place, count = buffer.buffer_info()
+        return _Bytes(place if count else _EMPTY, count * buffer.itemsize)
+    return _Bytes(ctypes.cast(ctypes.c_char_p(buffer), ctypes.c_void_p).value, len(buffer))
 
 
 _EMPTY_BYTES = ctypes.create_string_buffer(64)
@@ -162,44 +205,83 @@ def _fill_array(
     out: ArrowArray, length: int, buffers: Sequence[Buffer | None], children: Sequence[Column] = (),
     *, nulls: int = 0, dictionary: tuple[str, ...] | None = None,
 ) -> None:
-    ctypes.memset(ctypes.addressof(out), 0, ctypes.sizeof(out))
-    made = [ArrowArray() for _ in children]
-    for part, one in zip(made, children):
-        own: list[Buffer | None] = [one.validity, one.offsets] if one.kind == "u" else [one.validity]
-        _fill_array(part, one.length, [*own, one.data], nulls=one.nulls, dictionary=one.dictionary)
-    pointers = (ctypes.POINTER(ArrowArray) * max(1, len(made)))(*[ctypes.pointer(part) for part in made])
-    places = (ctypes.c_void_p * len(buffers))(*[_place(one) for one in buffers])
-    texts = ArrowArray()
-    if dictionary is not None:
-        encoded = [text.encode() for text in dictionary]
-        ends = array.array("i", itertools.accumulate(map(len, encoded), initial=0))
-        _fill_array(texts, len(encoded), [None, ends, b"".join(encoded)])
-    out.length, out.null_count, out.offset = length, nulls, 0
-    out.n_buffers = len(buffers)
-    out.buffers = ctypes.cast(places, ctypes.POINTER(ctypes.c_void_p))
-    out.n_children = len(made)
-    if made:
-        out.children = ctypes.cast(pointers, ctypes.POINTER(ctypes.POINTER(ArrowArray)))
-    if dictionary is not None:
-        out.dictionary = ctypes.pointer(texts)
-    out.private_data = _keep((tuple(buffers), made, pointers, places, texts))
-    out.release = _RELEASE_ARRAY
+    places = (_Bytes * len(buffers))(*map(_bytes, buffers))
+    _made(library().tapeline_arrow_array(
+        ctypes.addressof(out), length, nulls, places, len(buffers), len(children), dictionary is not None
+    ))
+    try:
+        for place, one in enumerate(children):
+            own: list[Buffer | None] = [one.validity, one.offsets] if one.kind == "u" else [one.validity]
+            _fill_array(
+                out.children[place].contents, one.length, [*own, one.data], nulls=one.nulls,
+                dictionary=one.dictionary,
+            )
+        if dictionary is not None:
+            encoded = [text.encode() for text in dictionary]
+            ends = array.array("i", itertools.accumulate(map(len, encoded), initial=0))
+            _fill_array(out.dictionary.contents, len(encoded), [None, ends, b"".join(encoded)])
+    except BaseException:
+        released(out)
+        raise
 
 
-class _Stream:
-    """What stands behind an ArrowArrayStream that was handed out."""
+class Stream:
+    """Batches for a consumer of an ArrowArrayStream. `failure` is why it did not get all of them."""
 
-    def __init__(self, fields: Sequence[Field], batches: Iterator[Batch], tz: str) -> None:
+    def __init__(self, fields: Sequence[Field], batches: Iterator[Batch], tz: str = "UTC") -> None:
         self.fields, self.batches, self.tz = fields, batches, tz
-        self.error: ctypes.Array[ctypes.c_char] | None = None
+        self.failure: BaseException | None = None
+        self.text: ctypes.Array[ctypes.c_char] | None = None
 
     def fail(self, error: BaseException) -> int:
-        self.error = ctypes.create_string_buffer(f"{type(error).__name__}: {error}".encode())
+        self.failure = error
+        self.text = ctypes.create_string_buffer(f"{type(error).__name__}: {error}".encode())
         return errno.EIO
+
+    def capsule(self) -> object:
+        """Returns a capsule, from which a consumer takes the stream. It can be taken once."""
+        collect()
+        place = library().tapeline_arrow_place()
+        _made(errno.ENOMEM if not place else 0)
+        destructor = _function(library().tapeline_arrow_capsule_freed)
+        capsule: object = _new_capsule(place, b"arrow_array_stream", destructor)
+        number = next(_numbers)
+        _streams[number] = self
+        code = library().tapeline_arrow_stream(place, number, _GET_SCHEMA, _GET_NEXT, _GET_LAST_ERROR)
+        if code:
+            del _streams[number]
+        _made(code)
+        return capsule
+
+
+_streams: dict[int, Stream] = {}
+_numbers = itertools.count(1)
+_COLLECTED = 64
+
+
+def collect() -> None:
+    """Ends the readings whose streams were released."""
+    numbers = (ctypes.c_uint64 * _COLLECTED)()
+    count = _COLLECTED
+    while count == _COLLECTED:
+        count = library().tapeline_arrow_collect(numbers, _COLLECTED)
+        for number in numbers[:count]:
+            # A generator that nobody holds is closed.
+            _streams.pop(number, None)
+
+
+def _collect_later(_: int | None) -> int:
+    collect()
+    return 0
+
+
+def _of(stream: int) -> Stream:
+    private = ArrowArrayStream.from_address(stream).private_data
+    return _streams[ctypes.c_uint64.from_address(private).value]
 
 
 def _get_schema(stream: int, out: int) -> int:
-    own: _Stream = _kept[ArrowArrayStream.from_address(stream).private_data]
+    own = _of(stream)
     try:
         children = [(field, _format(field, own.tz)) for field in own.fields]
         _fill_schema(ArrowSchema.from_address(out), "", b"+s", children)
@@ -209,9 +291,10 @@ def _get_schema(stream: int, out: int) -> int:
 
 
 def _get_next(stream: int, out: int) -> int:
-    own: _Stream = _kept[ArrowArrayStream.from_address(stream).private_data]
+    own = _of(stream)
     target = ArrowArray.from_address(out)
     try:
+        collect()
         found = next(own.batches, None)
         if found is None:
             target.release = None
@@ -223,63 +306,18 @@ def _get_next(stream: int, out: int) -> int:
 
 
 def _get_last_error(stream: int) -> int | None:
-    own: _Stream = _kept[ArrowArrayStream.from_address(stream).private_data]
-    return ctypes.addressof(own.error) if own.error else None
+    text = _of(stream).text
+    return ctypes.addressof(text) if text else None
 
 
-def _release_stream(stream: int, kept: dict[int, Any] = _kept) -> None:
-    target = ArrowArrayStream.from_address(stream)
-    own = kept.pop(target.private_data, None)
-    target.release = None
-    close = getattr(own.batches, "close", None) if own else None
-    if close:
-        close()
-
-
-_RELEASE_SCHEMA = _address(_released(ArrowSchema))
-_RELEASE_ARRAY = _address(_released(ArrowArray))
+_COLLECT = _address(ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(_collect_later))
 _GET_SCHEMA = _address(_Fill(_get_schema))
 _GET_NEXT = _address(_Fill(_get_next))
 _GET_LAST_ERROR = _address(_LastError(_get_last_error))
-_RELEASE_STREAM = _address(_Release(_release_stream))
 
-_NAME = b"arrow_array_stream"
-_new = ctypes.pythonapi.PyCapsule_New
-_new.restype = ctypes.py_object
-_new.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-# The streams that were handed out, each with its capsule. A destructor of the capsule cannot do this: it
-# may be called while an exception is raised, and then nothing written in Python can run.
-_handed_out: list[tuple[object, ArrowArrayStream]] = []
-
-
-def _forget() -> None:
-    """Releases the streams whose capsules nobody holds any more."""
-    entries: list[tuple[object, Any]] = list(_handed_out)
-    # How often a call and a loop count differs between versions of Python. An object that only its tuple
-    # holds, counted in the same loop, tells it.
-    *counts, alone = [sys.getrefcount(held) for held, _ in [*entries, (object(), None)]]
-    for entry, count in zip(entries, counts):
-        if count > alone:
-            continue
-        try:
-            _handed_out.remove(entry)
-        except ValueError:  # Another thread did it.
-            continue
-        stream = entry[1]
-        if stream.release:
-            _Release(stream.release)(ctypes.addressof(stream))
-
-
-def export_stream(fields: Sequence[Field], batches: Iterator[Batch], tz: str = "UTC") -> object:
-    """Returns a capsule of an ArrowArrayStream, which reads the batches when a consumer asks for them."""
-    stream = ArrowArrayStream()
-    stream.get_schema, stream.get_next = _GET_SCHEMA, _GET_NEXT
-    stream.get_last_error, stream.release = _GET_LAST_ERROR, _RELEASE_STREAM
-    stream.private_data = _keep(_Stream(fields, batches, tz))
-    _forget()
-    capsule: object = _new(ctypes.addressof(stream), _NAME, None)
-    _handed_out.append((capsule, stream))
-    return capsule
+_new_capsule = ctypes.pythonapi.PyCapsule_New
+_new_capsule.restype = ctypes.py_object
+_new_capsule.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
 
 
 def schema_formats(schema: ArrowSchema) -> dict[str, bytes]:

@@ -211,9 +211,9 @@ class Batch:
         )
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        from .arrow import export_stream
+        from .arrow import Stream
 
-        return export_stream(self.fields, iter([self]))
+        return Stream(self.fields, iter([self])).capsule()
 
 
 def batch(fields: Sequence[Field], rows: Sequence[Sequence[Any]], texts: dict[str, dict[str, int]]) -> Batch:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import importlib
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .arrow import export_stream
+from .arrow import Stream
 from .columns import Batch, Column, Field, PriceType, unpacked
 from .errors import TapelineError
 
@@ -66,21 +67,25 @@ class Readable:
         return mode
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._capsule(None)
+        return self._stream(None).capsule()
 
-    def _capsule(self, price: PriceType | None) -> object:
+    def _stream(self, price: PriceType | None) -> Stream:
         mode = self._mode(price)
         fields = [field.priced(mode) for field in self.fields()]
-        return export_stream(fields, self.batches(mode), self.tz)
+        return Stream(fields, self.batches(mode), self.tz)
 
     def to_polars(self, price: PriceType | None = None) -> polars.DataFrame:
         """Returns a polars DataFrame."""
-        frame: polars.DataFrame = package("polars").DataFrame(_Capsule(self._capsule(price)))
+        build = package("polars").DataFrame
+        with _handed(self._stream(price)) as rows:
+            frame: polars.DataFrame = build(rows)
         return frame
 
     def to_arrow(self, price: PriceType | None = None) -> Any:
         """Returns a pyarrow Table."""
-        return package("pyarrow").table(_Capsule(self._capsule(price)))
+        build = package("pyarrow").table
+        with _handed(self._stream(price)) as rows:
+            return build(rows)
 
     def to_numpy(self, price: PriceType | None = None) -> dict[str, numpy.ndarray]:
         """Returns an array per column. Times are datetime64[ns] in UTC, text is objects, a missing whole
@@ -127,14 +132,16 @@ class Readable:
         target = os.fspath(path)
         if os.path.exists(target):
             raise TapelineError(f"{target} is there already: remove it, or name another file")
-        reader = arrow.RecordBatchReader.from_stream(_Capsule(self._capsule(price)))
+        stream = self._stream(price)
         temporary = f"{target}.{os.getpid()}.new"
         rows = 0
         try:
-            with parquet.ParquetWriter(temporary, reader.schema, compression="zstd") as writer:
-                for batch in reader:
-                    writer.write_batch(batch)
-                    rows += batch.num_rows
+            with _handed(stream) as handed:
+                reader = arrow.RecordBatchReader.from_stream(handed)
+                with parquet.ParquetWriter(temporary, reader.schema, compression="zstd") as writer:
+                    for batch in reader:
+                        writer.write_batch(batch)
+                        rows += batch.num_rows
             synchronize(temporary)
             os.link(temporary, target)
             synchronize(os.path.dirname(os.path.abspath(target)))
@@ -157,18 +164,30 @@ def synchronize(path: str) -> None:
 
 def arrow_batch(batch: Batch, tz: str) -> Any:
     """Returns a batch as pyarrow has it."""
-    capsule = _Capsule(export_stream(batch.fields, iter([batch]), tz))
-    return package("pyarrow").RecordBatchReader.from_stream(capsule).read_next_batch()
+    build = package("pyarrow").RecordBatchReader.from_stream
+    with _handed(Stream(batch.fields, iter([batch]), tz)) as rows:
+        return build(rows).read_next_batch()
 
 
-class _Capsule:
-    """Hands a stream to a package that wants an object."""
+@contextlib.contextmanager
+def _handed(stream: Stream) -> Iterator[_Handed]:
+    """Hands a stream to a package. What made the reading fail is raised, and not what the package says of it."""
+    try:
+        yield _Handed(stream)
+    except BaseException as error:
+        if stream.failure is None:
+            raise
+        raise stream.failure from error
 
-    def __init__(self, capsule: object) -> None:
-        self._capsule = capsule
+
+class _Handed:
+    """A stream as packages want it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._capsule
+        return self._stream.capsule()
 
 
 def _array(field: Field, column: Column, masked: bool) -> Any:

@@ -1,0 +1,156 @@
+"""Readings that fail in their middle, and streams that nobody reads to their end.
+
+    streams.py WAY        a child process: reads a failing selection by a package, and ends with its exception"""
+
+import array
+import gc
+import os
+import subprocess
+import sys
+import threading
+
+COUNT = 1_000
+FAILURES = ("pyarrow", "polars", "duckdb", "own", "pandas")
+"""The packages that read a selection of which the second batch raises."""
+
+
+class Failing:
+    """An origin with rows, and an exception instead of the second batch."""
+
+    sorts = True
+
+    def __init__(self, batches=1):
+        self.batches, self.open_readings = batches, 0
+
+    def described(self):
+        return {}
+
+    def coverage(self, wanted):
+        from tapeline.coverage import Coverage
+
+        return Coverage([])
+
+    def open(self, wanted, check):
+        import tapeline
+
+        fields = [field for field in wanted.fields if field.name in ("event_time", "symbol", "price")]
+        assert [field.kind for field in fields] == ["ts", "dict", "fixed"]
+        self.open_readings += 1
+        try:
+            for number in range(self.batches):
+                yield rows(fields, number)
+            raise tapeline.DamagedTape("the second batch is damaged")
+        finally:
+            self.open_readings -= 1
+
+
+def rows(fields, number):
+    from tapeline.columns import Batch, Column
+
+    count = 1_000
+    numbers = array.array("q", range(number * count, (number + 1) * count))
+    names = Column("dict", count, array.array("i", [0, 1] * (count // 2)), dictionary=("AAPL", "MSFT"))
+    return Batch(tuple(fields), (Column("ts", count, numbers), names, Column("fixed", count, numbers, scale=9)))
+
+
+def selected(origin):
+    from tapeline.columns import Field
+    from tapeline.selection import Selection, Wanted
+
+    class Few(Wanted):
+        fields = tuple(Field(name, kind, scale=9 if kind == "fixed" else 0) for name, kind in (
+            ("event_time", "ts"), ("symbol", "dict"), ("price", "fixed")))
+
+    return Selection(origin, Few("trades"), "UTC", "float", "mark")
+
+
+def child(way):
+    """Reads it. What is raised ends the process."""
+    selection = selected(Failing())
+    if way == "pyarrow":
+        import pyarrow
+
+        pyarrow.table(selection)
+    elif way == "polars":
+        import polars
+
+        polars.DataFrame(selection)
+    elif way == "duckdb":
+        import duckdb
+
+        duckdb.sql("SELECT count(*), sum(price) FROM selection").fetchall()
+    elif way == "own":
+        selection.to_arrow()
+    elif way == "pandas":
+        import pandas
+
+        pandas.DataFrame.from_arrow(selection)
+
+
+def dropped(origin, way):
+    """Takes a batch of a stream, and drops the rest, also while an exception is raised."""
+    import pyarrow
+
+    reader = pyarrow.RecordBatchReader.from_stream(selected(origin))
+    batch = reader.read_next_batch()
+    if way == 0:
+        return batch.num_rows
+    if way == 1:
+        raise KeyError("while a batch and a stream are held")
+    if way == 2:
+        return batch.column(2)
+    return selected(origin).__arrow_c_stream__()
+
+
+def streams():
+    from desk.checks import check, equal
+    from tapeline import arrow
+
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for way in FAILURES:
+        done = subprocess.run([sys.executable, __file__, way], capture_output=True, text=True, env=environment)
+        equal(done.returncode, 1, way, done.stderr)
+        check("DamagedTape: the second batch is damaged" in done.stderr, way, done.stderr)
+        check("Fatal" not in done.stderr and "ignored on" not in done.stderr, way, done.stderr)
+    equal(arrow.live(), 0)
+    origin = Failing(batches=3)
+    for number in range(COUNT):
+        try:
+            dropped(origin, number % 4)
+        except KeyError:
+            pass
+    gc.collect()
+    equal((arrow.live(), origin.open_readings), (0, 0))
+    elsewhere(origin)
+
+
+def elsewhere(origin):
+    """Threads without Python's lock release what others took, and the main thread ends the readings."""
+    import pyarrow
+    from desk.checks import equal
+    from tapeline import arrow
+
+    readers = [pyarrow.RecordBatchReader.from_stream(selected(origin)) for _ in range(64)]
+    batches = [reader.read_next_batch() for reader in readers]
+    equal(origin.open_readings, 64)
+    places = [iter(range(64))] * 4
+
+    def release(numbers):
+        for number in numbers:
+            readers[number] = batches[number] = None
+
+    threads = [threading.Thread(target=release, args=(place,)) for place in places]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # No call of the package: the interpreter does it between two lines.
+    for _ in range(1_000):
+        if not origin.open_readings:
+            break
+    equal(origin.open_readings, 0)
+    equal(arrow.live(), 0)
+
+
+if __name__ == "__main__":
+    child(sys.argv[1])

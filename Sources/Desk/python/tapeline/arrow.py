@@ -157,8 +157,12 @@ def _metadata(field: Field) -> bytes | None:
     if field.kind != "fixed":
         return None
     pairs = [(b"scale", str(field.scale).encode())]
-    number = lambda value: int(value).to_bytes(4, "little")  # noqa: E731
-    return number(len(pairs)) + b"".join(number(len(text)) + text for pair in pairs for text in pair)
+    texts = b"".join(_number(len(text)) + text for pair in pairs for text in pair)
+    return _number(len(pairs)) + texts
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(4, "little")
 
 
 def _fill_schema(

@@ -286,7 +286,7 @@ def taken(whole: Column, rows: Sequence[int]) -> Column:
         validity = None if 0 not in flags else packed(flags)
     data: Buffer
     if whole.kind == "wide":
-        data = b"".join(whole.data[16 * row : 16 * row + 16] for row in rows)  # type: ignore[misc]
+        data = b"".join(whole.data[16 * row : 16 * row + 16] for row in rows)
     elif numpy is not None:
         code = _TYPECODES["i" if whole.kind == "dict" else "l" if whole.kind == "fixed" else whole.kind]
         data = numpy.frombuffer(whole.data, code)[rows].tobytes()

@@ -156,7 +156,7 @@ def filled(
         sql += " AND source = %s AND partition = %s AND ordinal BETWEEN %s AND %s ORDER BY ordinal"
         rows = Rows(snapshot, one.fields, sql, [*values, hole.source, hole.partition, hole.first, hole.last])
         found += [(one.kind, part) for part in rows]
-    return found, sorted(gaps, key=lambda row: row[-1])  # type: ignore[no-any-return]
+    return found, sorted(gaps, key=lambda row: row[-1])
 
 
 def bars(snapshot: Snapshot, wanted: Wanted) -> tuple[list[Batch], dict[BarKey, int]]:
@@ -171,11 +171,11 @@ def bars(snapshot: Snapshot, wanted: Wanted) -> tuple[list[Batch], dict[BarKey, 
     versions: dict[BarKey, int] = {}
     for one in batches:
         keys = zip(*(one[name] for name in ("symbol", "source", "series", "open_time", "number")))
-        versions.update(zip(keys, one["version"]))  # type: ignore[arg-type]
+        versions.update(zip(keys, one["version"]))
     conditions, values = criteria(wanted)
     for *key, version in snapshot.rows(
         "SELECT symbol, source, series, (extract(epoch FROM ts) * 1000000)::bigint * 1000, number,"
         f" replaced + 1 FROM {snapshot.table('bars')}{conditions} AND withdrawn", values,
     ):
-        versions[tuple(key)] = version  # type: ignore[index]
+        versions[tuple(key)] = version
     return batches, versions

@@ -37,12 +37,19 @@ class _Survey:
 class Tape:
     """The tape of a namespace, ticks up to its present end. Each reading has a connection of its own."""
 
+    # Packets come in the order of ordinals, so rows in the order of time are in memory once.
+    sorts = False
+
     def __init__(self, address: TapeAddress, namespace: str, partitions: int) -> None:
         self.address, self.namespace = address, checked_name(namespace)
         self._partitions, self._is_checked = partitions, False
 
     def __repr__(self) -> str:
         return f"<tape {self.namespace} at {self.address.url.partition('://')[2]}>"
+
+    def described(self) -> dict[str, Any]:
+        """What it is, for a manifest. Nothing of it is secret."""
+        return {"tape": self.namespace}
 
     def link(self) -> Link:
         """Opens a connection."""
@@ -220,8 +227,8 @@ class Tape:
         unread = [one for one in wanted.symbols if one not in survey.symbols]
         link = self.link() if wanted.sources else None
         try:
-            for source in wanted.sources if link else ():
-                if not any(
+            for source in wanted.sources:
+                if link and not any(
                     first_stored(
                         link, tick_stream(self.namespace, stream), [f"{self.namespace}.ticks.*.{source}"])
                     for stream in range(TICK_STREAMS)

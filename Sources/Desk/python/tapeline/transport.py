@@ -168,7 +168,7 @@ class Link:
         self._process = os.getpid()
         # Calls wait for each other, so that no call of one thread meets the closing by another.
         self._lock = threading.Lock()
-        texts = [getattr(address, name) for name, _ in _Options._fields_]
+        texts = [getattr(address, name) for name, *_ in _Options._fields_]
         options = _Options(*[None if text is None else os.fsencode(text) for text in texts])
         error = _Error()
         self._handle = library().tapeline_tape_open(ctypes.byref(options), ctypes.byref(error))

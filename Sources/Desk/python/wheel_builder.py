@@ -22,6 +22,7 @@ import zipfile
 HERE = pathlib.Path(__file__).resolve().parent
 DECODER = "libtapeline_decoder.so"
 TRANSPORT = ("libtapeline_arrow.so", "libtapeline_transport.so")
+DATA = ("py.typed", "demo.tape")
 # Two builds of the same files are the same bytes.
 TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -67,7 +68,7 @@ def _files(
     files = {
         f"tapeline/{path.name}": path.read_bytes()
         for path in sorted((HERE / "tapeline").iterdir())
-        if path.suffix in (".py", ".typed") or path.name == "py.typed"
+        if path.suffix == ".py" or path.name in DATA
     }
     if library:
         files[f"tapeline/{DECODER}"] = library.read_bytes()

@@ -1,7 +1,8 @@
 """Market data of Tapeline as data frames: exact times, exact prices, and no hole that nobody sees.
 
     import tapeline
-    desk = tapeline.connect()                     # the local stack that is up; or tapeline.open("day.tape")
+    desk = tapeline.connect()                     # the local stack that is up; or tapeline.open("day.tape"),
+                                                  # or without a stack tapeline.demo()
     bars = desk.bars("AAPL", "1m", "2026-11-20 09:30", "16:00", tz="America/New_York")
     bars.to_polars()                              # or to_pandas(), to_numpy(), write_parquet("bars.parquet")
 """
@@ -10,7 +11,7 @@ from .book import Book, BookRow
 from .columns import Batch, PriceType
 from .coverage import Coverage, Missing
 from .dbn import export_dbn
-from .desk import Desk, connect, open
+from .desk import Desk, connect, demo, open
 from .errors import DamagedTape, Misfit, NotKnown, NotReachable, TapeHole, TapelineError
 from .export import Export
 from .frames import Table
@@ -24,6 +25,6 @@ from .version import __version__
 __all__ = [
     "Batch", "Book", "BookRow", "Coverage", "DamagedTape", "Desk", "Differs", "Explanation", "Export",
     "LaneDifference", "Misfit", "Missing", "NotKnown", "NotReachable", "PriceType", "Proof", "Selection",
-    "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect", "export_dbn",
-    "export_nautilus", "export_tree", "open", "verify",
+    "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect", "demo",
+    "export_dbn", "export_nautilus", "export_tree", "open", "verify",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import pathlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -77,6 +78,17 @@ def open(path: str | os.PathLike[str]) -> Desk:  # noqa: A001
     desk = tapeline.open("day.tape")
     """
     return Desk(Recording(path))
+
+
+def demo() -> Desk:
+    """Returns a desk on a recording that is inside this package, so that all of it can be tried before there is
+    a stack: some minutes of trades and quotes of three symbols of a synthetic market, whose gateway was away for
+    a quarter of a minute. So a selection of all of it raises TapeHole.
+
+        desk = tapeline.demo()
+        desk.trades("AAPL", missing="mark").to_polars()
+    """
+    return open(pathlib.Path(__file__).with_name("demo.tape"))
 
 
 class Desk:

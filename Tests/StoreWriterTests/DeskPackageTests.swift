@@ -93,6 +93,16 @@ struct DeskPackageTests {
         #expect(told.hasSuffix("checks passed"), "\(told)")
     }
 
+    @Test("the notebook runs over the recording in the wheel, and the package keeps strict types")
+    func notebook() throws {
+        let folder = try TemporaryFolder("notebook")
+        let told = try check(
+            [], decoder: try Self.decoder(in: folder), with: "notebook",
+            script: "desk_notebook.py")
+        guard let told else { return }
+        #expect(told.hasSuffix("checks passed"), "\(told)")
+    }
+
     @Test("the same selection of a recording and of the database gives equal frames")
     func recording() throws {
         let scene = try StoreScene("writer_desk")

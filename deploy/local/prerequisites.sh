@@ -14,8 +14,8 @@ packages=(
     libnats-dev libpq-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libxxhash-dev
     # What the Swift toolchain itself links and calls.
     binutils git libc6-dev libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2
-    # For the Makefile, for fetching the servers, and for PostgreSQL's time zones.
-    ca-certificates make python3 python3-pip tzdata
+    # For the Makefile, for fetching the servers, for the Python package, and for PostgreSQL's time zones.
+    ca-certificates make python3 python3-pip python3-venv tzdata
 )
 # For a test that sets the clock of a gateway, and for one that counts instructions.
 if [ "${1:-}" = --tests ]; then packages+=(libfaketime valgrind); fi

@@ -1,0 +1,90 @@
+"""Runs docs/desk.ipynb over the recording in the wheel, without a screen, and checks the package's types.
+
+DESK_SITE names an empty folder, into which the wheel is installed. DESK_PLOTS may name a folder for the pictures.
+The notebook is also written there with its outputs."""
+
+import base64
+import os
+import pathlib
+import subprocess
+import sys
+
+import desk_package as base
+from desk.checks import check, equal, raises
+
+SITE = pathlib.Path(os.environ["DESK_SITE"])
+BYTES_MAX = 400_000
+"""Of the recording in the package. Its wheel has it compressed."""
+
+
+def demo():
+    """The first lines that a person tries."""
+    import tapeline
+
+    desk = tapeline.demo()
+    check(pathlib.Path(desk.origin.path).stat().st_size <= BYTES_MAX)
+    rows = desk.symbols().rows()
+    equal([row["symbol"] for row in rows], ["AAPL", "MSFT", "SPY"])
+    check(all(row["trades"] > 100 for row in rows), rows)
+    for kind in (desk.trades, desk.quotes):
+        with raises(tapeline.TapeHole, "AAPL of synthetic from "):
+            kind("AAPL").to_polars()
+        marked = kind("AAPL", missing="mark")
+        equal(len(marked.coverage), 1)
+        hole = marked.coverage[0]
+        check(5e9 < hole.end - hole.start < 120e9, hole)
+        before, after = kind("AAPL", end=hole.start).to_polars(), kind("AAPL", hole.end).to_polars()
+        check(len(before) > 100 and len(after) > 10, len(before), len(after))
+        equal(len(marked.to_polars()), len(before) + len(after))
+    equal({row["symbol"] for row in desk.gaps().rows()}, {"AAPL", "MSFT", "SPY"})
+
+
+def notebook():
+    """Every cell runs; holes and differences are printed, and the plots are pictures."""
+    import nbclient
+    import nbformat
+
+    here = pathlib.Path(nbclient.__file__).parents[1]
+    os.environ.update({
+        "PYTHONPATH": os.pathsep.join([str(SITE), os.environ.get("PYTHONPATH", "")]),
+        "JUPYTER_PATH": str(here / "share/jupyter"), "JUPYTER_RUNTIME_DIR": str(SITE / "runtime"),
+        "JUPYTER_PREFER_ENV_PATH": "0", "IPYTHONDIR": str(SITE / "ipython"), "MPLCONFIGDIR": str(SITE / "plots"),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYTHONDONTWRITEBYTECODE": "1",
+    })
+    path = base.ROOT / "docs" / "desk.ipynb"
+    pages = nbformat.read(path, as_version=4)
+    check(all(not cell.get("outputs") and cell.get("execution_count") is None for cell in pages.cells),
+          "outputs are not kept: they are those of one machine")
+    nbclient.NotebookClient(
+        pages, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(SITE)}}).execute()
+    outputs = [output for cell in pages.cells for output in cell.get("outputs", ())]
+    text = "\n".join(output.get("text", "") for output in outputs)
+    for told in ("data of this selection are missing: AAPL of synthetic", "True", "cents by time",
+                 "not those of the provenance: source synthetic, "):
+        check(told in text, told, text)
+    check(not any(output.get("name") == "stderr" for output in outputs), text)
+    plots = [base64.b64decode(output["data"]["image/png"]) for output in outputs
+             if "image/png" in output.get("data", {})]
+    equal(len(plots), 2)
+    for number, plot in enumerate(plots):
+        check(plot.startswith(b"\x89PNG") and len(plot) > 10_000, len(plot))
+        if folder := os.environ.get("DESK_PLOTS"):
+            pathlib.Path(folder, f"plot-{number}.png").write_bytes(plot)
+            nbformat.write(pages, pathlib.Path(folder, "desk.ipynb"))
+
+
+def types():
+    """The package is typed strictly."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports",
+         "--python-version", "3.11", f"--cache-dir={base.ROOT / '.build/types'}", "-p", "tapeline"],
+        cwd=base.ROOT / "Sources/Desk/python", capture_output=True, text=True)
+    equal(done.returncode, 0, done.stdout, done.stderr)
+
+
+if __name__ == "__main__":
+    base.install()
+    demo()
+    notebook()
+    types()
+    print(f"{base.checks.count} checks passed")

@@ -17,11 +17,10 @@ from .decoder import Hole
 from .reading import Position
 from .selection import Wanted
 from .stored import gap_records
+from .versions import BarKey
 
 LaneKey = tuple[str, str, int]
 """Of a stream: "ticks" or "bars", source, partition."""
-BarKey = tuple[str, str, str, int, int]
-"""Symbol, source, series, open time, number."""
 
 _LAST_KEY = ("event_time", "source", "partition", "ordinal")
 

@@ -25,6 +25,7 @@ from .recording import GAP_FIELDS, gap_record, named_actions, tick_fields
 from .selection import Wanted
 from .tape import AHEAD_NS, Tape
 from .transport import Lane, TransportError
+from .versions import BarKey
 
 if TYPE_CHECKING:
     import pandas
@@ -166,7 +167,7 @@ class Live(Iterator[LiveBatch]):
 
     # ---- the beginning
 
-    def _begun(self) -> tuple[Books, list[Batch], dict[history.BarKey, int]]:
+    def _begun(self) -> tuple[Books, list[Batch], dict[BarKey, int]]:
         """Reads where the writer is, what is missing, and the bars, of one moment."""
         if not self._database:
             return Books(), [], {}

@@ -1,0 +1,124 @@
+"""Versions of bars in the order of the tape: their numbers, when each was known, and which one stands.
+
+The database counts in the same way. So a bar of the tape, or of a recording of it, has the same number and the
+same `known_at` there and here, if its versions are taken from the first one on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from . import schema
+from .columns import BATCH_ROWS, Batch, Field, batch
+from .errors import TapelineError
+from .selection import Wanted
+
+FIELDS = (*schema.BARS, Field("is_withdrawn", "b"))
+"""The columns of versions."""
+COUNTED_MAX = 5_000_000
+"""The most bars whose versions one reading counts: each takes up to 350 bytes. At more it raises."""
+KEPT_MAX = 1_000_000
+"""The most bars that one selection keeps: each takes up to 1 KB. At more it raises."""
+
+BarKey = tuple[str, str, str, int, int]
+"""Symbol, source, series, open time, number."""
+Row = tuple[Any, ...]
+"""The values of FIELDS."""
+
+_PARTIAL, _MIXED, _WITHDRAWN, _FILLED = 1, 4, 8, 16
+_EXCLUDED = ("excluded_condition", "excluded_odd_lot", "excluded_filter", "excluded_undefined")
+DECODED = (
+    *schema.BARS[:13], Field("trades", "L"), *(Field(name, "I") for name in _EXCLUDED), Field("flags", "C"),
+    Field("reason", "dict"), Field("known_at", "ts"), Field("partition", "S"),
+)
+"""The columns that the decoder gives."""
+_PLACES = {field.name: place for place, field in enumerate(FIELDS)}
+_IS_WHOLE, _KNOWN_AT = _PLACES["is_whole"], _PLACES["known_at"]
+
+
+def _check(count: int, most: int) -> None:
+    if count > most:
+        raise TapelineError(
+            f"this reading has more than {most} bars: select less time, fewer symbols or fewer series"
+        )
+
+
+class Numbering:
+    """Numbers versions that come in the order of the tape. `versions` has how many there were of each bar,
+    and `times`, by partition, up to which time the tape has been read."""
+
+    def __init__(
+        self, series: Sequence[str], versions: dict[BarKey, int] | None = None,
+        times: Mapping[int, int] | None = None,
+    ) -> None:
+        self._series = frozenset(series)
+        self.versions: dict[BarKey, int] = {} if versions is None else versions
+        self._times = dict(times or {})
+
+    def rows(self, found: Batch) -> list[Row]:
+        """Returns the rows of decoded versions of these series (none: all)."""
+        rows: list[Row] = []
+        for row in zip(*(column.values() for column in found.columns)):
+            opened, closed, symbol, source, series, number = row[:6]
+            *excluded, flags, reason, known, partition = row[14:]
+            # Within a partition the time never falls, and it counts in microseconds, rounded up.
+            known = self._times[partition] = max(self._times.get(partition, 0), known or 0)
+            if self._series and series not in self._series or None in (opened, symbol, source):
+                continue
+            opened, closed = opened // 1_000 * 1_000, None if closed is None else closed // 1_000 * 1_000
+            key = (symbol, source, series, opened, number)
+            version = self.versions[key] = self.versions.get(key, 0) + 1
+            rows.append((
+                opened, closed, symbol, source, series, *row[5:14], sum(excluded), not flags & _PARTIAL,
+                bool(flags & _MIXED), bool(flags & _FILLED), version, reason, -(-known // 1_000) * 1_000,
+                bool(flags & _WITHDRAWN),
+            ))
+        _check(len(self.versions), COUNTED_MAX)
+        return rows
+
+
+class Versions:
+    """The versions of one selection: of each bar it keeps the one that stands, or that was known at `as_of`."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted, self._numbering = wanted, Numbering(wanted.series)
+        # The database has times in microseconds.
+        self._until = None if wanted.as_of is None else wanted.as_of // 1_000 * 1_000
+        self._kept: dict[BarKey, Row] = {}
+
+    def add(self, found: Batch) -> None:
+        """Takes decoded versions (DECODED), in the order of the tape within each partition."""
+        for row in self._numbering.rows(found):
+            if self._until is None or row[_KNOWN_AT] <= self._until:
+                self._kept[*row[2:5], row[0], row[5]] = row
+        _check(len(self._kept), KEPT_MAX)
+
+    def rows(self, begin: Callable[[str], int | None] = lambda symbol: None) -> list[Row]:
+        """Returns the rows in the order of time, without void bars. Bars of a symbol from before `begin` are
+        left out: it is the time before which not all of its versions were taken."""
+        begins = {symbol: begin(symbol) for symbol in {key[0] for key in self._kept}}
+        found = [
+            row for row in self._kept.values()
+            if not row[-1] and (begins[row[2]] is None or row[0] >= begins[row[2]])
+        ]
+        return sorted(found, key=lambda row: (row[0], *row[2:6]))
+
+    def batches(self, rows: Sequence[Row]) -> Iterator[Batch]:
+        """Yields rows as a selection gives them."""
+        if self._wanted.whole_only:
+            rows = [row for row in rows if row[_IS_WHOLE]]
+        texts: dict[str, dict[str, int]] = {}
+        for start in range(0, len(rows), BATCH_ROWS):
+            yield batch(schema.BARS, [row[:-1] for row in rows[start : start + BATCH_ROWS]], texts)
+
+    @property
+    def bars(self) -> set[tuple[str, str]]:
+        """The symbols and series of which there was a version, at any time, void or not."""
+        return {(key[0], key[2]) for key in self._numbering.versions}
+
+
+def partial(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, int, int | None]]:
+    """Yields symbol, source, series, open and close time of bars that are not whole."""
+    for row in rows:
+        if not row[_IS_WHOLE] and not row[-1]:
+            yield (*row[2:5], row[0], row[1])

@@ -1,0 +1,84 @@
+"""Which version of a bar stands, and which one was known at a time: against all versions in a list."""
+
+import random
+
+from desk.checks import check, equal, raises
+
+MINUTE = 60 * 10**9
+SYMBOLS, SERIES = ("A", "B"), ("1s", "1m")
+
+
+def decoded(rows):
+    """Returns decoded bars. Each row is (symbol, series, open time, close, flags, known at, partition)."""
+    from tapeline import columns, versions
+
+    return columns.batch(versions.DECODED, [
+        (opened, opened + MINUTE, symbol, "test", series, 0, close, close, close, close, close, 10**8, close,
+         1, 0, 2, 0, 1, flags, "closed", known, partition)
+        for symbol, series, opened, close, flags, known, partition in rows
+    ], {})
+
+
+def made(seed):
+    """Returns versions of two partitions on a tape whose clock goes back sometimes."""
+    some, clock = random.Random(seed), [10**15, 10**15]
+    rows = []
+    for number in range(some.randrange(1, 80)):
+        partition = some.randrange(2)
+        clock[partition] += some.choice((0, 1, 900, 10**9, -(5 * 10**9)))
+        rows.append((
+            SYMBOLS[partition], some.choice(SERIES), some.randrange(4) * MINUTE + some.choice((0, 999)),
+            number, some.choice((0, 0, 1, 8)), clock[partition], partition))
+    return rows
+
+
+def expected(rows, series, until, begin):
+    """Returns what a selection has: symbol, series, open time, version, close and known at."""
+    highest, bars = {}, {}
+    for symbol, name, opened, close, flags, known, partition in rows:
+        highest[partition] = max(highest.get(partition, 0), known)
+        at = -(-highest[partition] // 1_000) * 1_000
+        if not series or name in series:
+            bars.setdefault((opened // 1_000 * 1_000, symbol, name), []).append((close, flags, at))
+    found = []
+    for (opened, symbol, name), all_versions in sorted(bars.items()):
+        known = [one for one in all_versions if until is None or one[2] <= until // 1_000 * 1_000]
+        if known and not known[-1][1] & 8 and opened >= begin:
+            found.append((symbol, name, opened, len(known), known[-1][0], known[-1][2]))
+    return found
+
+
+def versions():
+    import tapeline
+    from tapeline import selection, versions as own
+
+    names = ("symbol", "series", "open_time", "version", "close", "known_at")
+    for seed in range(300):
+        rows, some = made(seed), random.Random(-seed)
+        series = some.choice(((), ("1m",)))
+        until = some.choice((None, some.choice(rows)[5], some.choice(rows)[5] + 1_000))
+        begin = some.choice((0, MINUTE))
+        found = own.Versions(selection.Wanted("bars", series=series, as_of=until))
+        place = 0
+        while place < len(rows):
+            count = some.randrange(1, 9)
+            found.add(decoded(rows[place : place + count]))
+            place += count
+        kept = found.rows(lambda symbol: begin)
+        told = [
+            row for one in found.batches(kept)
+            for row in zip(*(one[name] for name in names))
+        ]
+        equal(told, expected(rows, series, until, begin), f"seed {seed}")
+        equal(len(list(own.partial(kept))), sum(not row[15] for row in kept), f"seed {seed}")
+    whole = own.Versions(selection.Wanted("bars", whole_only=True))
+    whole.add(decoded([("A", "1m", 0, 1, 0, 5, 0), ("A", "1m", MINUTE, 2, 1, 6, 0)]))
+    equal([one["close"] for one in whole.batches(whole.rows())], [[1]])
+    equal(whole.bars, {("A", "1m")})
+    kept, own.KEPT_MAX = own.KEPT_MAX, 1
+    try:
+        with raises(tapeline.TapelineError, "more than 1 bars: select less time"):
+            whole.add(decoded([("A", "1m", 2 * MINUTE, 3, 0, 7, 0)]))
+    finally:
+        own.KEPT_MAX = kept
+    check(whole.rows(lambda symbol: None))

@@ -2,6 +2,8 @@
 
     desk_tape.py same FILE TORN PURGED    the same ticks on the tape of NATS_URL, in POSTGRES_* and in a
                                           recording; and two namespaces: without a packet, and purged
+    desk_tape.py bars TORN PURGED         bars on the tape and in POSTGRES_*, and a simulation; and two namespaces: with
+                                          a lost packet, and purged
     desk_tape.py live SINCE END           reads NATS_URL and POSTGRES_* live, from a time in nanoseconds on, until
                                           the pipe END ends; then every stored row must have come once
 
@@ -17,6 +19,10 @@ import threading
 import time
 
 import desk_package as base
+from desk import checks
+from desk.bars import bars
+from desk.merges import merges
+from desk.versions import versions
 from desk_package import check, equal, raises
 
 
@@ -50,10 +56,33 @@ def same(path, torn, purged):
         tape.trades("S0", start).to_polars()
     with raises(tapeline.TapeHole, r"typo .*nothing of it is on the tape"):
         tape.trades(symbols[1], start, source=["test", "typo"]).to_polars()
-    with raises(tapeline.TapelineError, "read bars from the database"):
-        tape.bars("AAPL", "1m")
+    with raises(tapeline.TapeHole, "nothing of it is on the tape in the series 1m"):
+        tape.bars(symbols[1], "1m", start).to_polars()
+    # A tape without a packet of bars does not raise for a time, but knows none.
+    equal(len(tape.bars(symbols[1], "1m", start, as_of=end, missing="mark").to_polars()), 0)
+    for other in (stored, file):
+        with raises(tapeline.TapelineError, r"times at which ticks were known: .*connect\(tape=True\)"):
+            tapeline.simulate(other, start, trades="*")
+    equal(tape.trades(symbols[1], start, missing="mark")._origin.described(), {"tape": tape.origin.namespace})
+    patient(tape)
     broken(symbols[1], start, torn, purged)
     addresses(tape, symbols[1], start)
+
+
+def patient(tape):
+    """The time that a program takes for itself is no silence of the tape."""
+    from tapeline import reading
+
+    kept, reading._PATIENCE = reading._PATIENCE, 0.05
+    try:
+        one = reading.Reading(
+            tape.origin.address, [], reading.tick_parts(tape.origin.namespace, [1], ()), full=lambda: None,
+            hole=lambda hole: None)
+        time.sleep(0.1)
+        one.step(1)
+        one.close()
+    finally:
+        reading._PATIENCE = kept
 
 
 def broken(symbol, start, torn, purged):
@@ -234,7 +263,13 @@ def others(desk, since):
         desk.live(trades="TYPO", since=since)
 
 
+def of_bars(torn, purged):
+    versions()
+    merges()
+    bars(torn, purged)
+
+
 if __name__ == "__main__":
     base.install()
-    {"same": same, "live": live}[sys.argv[1]](*sys.argv[2:])
-    print(f"{base.checks} checks passed")
+    {"same": same, "bars": of_bars, "live": live}[sys.argv[1]](*sys.argv[2:])
+    print(f"{checks.count} checks passed")

@@ -18,6 +18,7 @@ from .frames import Table
 from .nautilus import export_nautilus
 from .provenance import Differs, LaneDifference, Verified, verify
 from .selection import Selection
+from .simulation import Simulation, simulate
 from .tool import Explanation, Proof
 from .tree import export_tree
 from .version import __version__
@@ -25,6 +26,6 @@ from .version import __version__
 __all__ = [
     "Batch", "Book", "BookRow", "Coverage", "DamagedTape", "Desk", "Differs", "Explanation", "Export",
     "LaneDifference", "Misfit", "Missing", "NotKnown", "NotReachable", "PriceType", "Proof", "Selection",
-    "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect", "demo",
-    "export_dbn", "export_nautilus", "export_tree", "open", "verify",
+    "Simulation", "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect", "demo",
+    "export_dbn", "export_nautilus", "export_tree", "open", "simulate", "verify",
 ]

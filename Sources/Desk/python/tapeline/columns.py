@@ -228,6 +228,26 @@ def batch(fields: Sequence[Field], rows: Sequence[Sequence[Any]], texts: dict[st
     )
 
 
+_WIDTHS = {"wide": 16, "decimal": 16, "dict": 4, "i": 4, "I": 4, "S": 2, "C": 1}
+
+
+def part(whole: Batch, start: int, end: int) -> Batch:
+    """Returns the rows of [start, end). No column is plain text or a truth value."""
+    if (start, end) == (0, len(whole)):
+        return whole
+    return Batch(whole.fields, tuple(_part(one, start, end) for one in whole.columns))
+
+
+def _part(whole: Column, start: int, end: int) -> Column:
+    width, count, validity = _WIDTHS.get(whole.kind, 8), end - start, None
+    if whole.validity is not None:
+        bits = int.from_bytes(whole.validity[start // 8 : (end + 7) // 8], "little") >> start % 8
+        bits &= (1 << count) - 1
+        validity = None if bits == (1 << count) - 1 else bits.to_bytes((count + 7) // 8, "little")
+    data = bytes(memoryview(whole.data).cast("B")[width * start : width * end])
+    return replace(whole, length=count, data=data, validity=validity)
+
+
 def in_order(batches: list[Batch], names: Sequence[str]) -> Iterator[Batch]:
     """Yields the rows of all batches in the order of columns; a missing value comes first.
 

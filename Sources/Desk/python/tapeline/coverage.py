@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from . import times
@@ -144,6 +144,22 @@ def overlaps(missing: Missing, start: int | None, end: int | None) -> bool:
     """Whether a stretch is partly in [start, end)."""
     begins_before = missing.start is None or end is None or missing.start < end
     return begins_before and (missing.end is None or start is None or missing.end > start)
+
+
+def not_whole(
+    bars: Iterable[tuple[str, str, str, int, int | None]], known: Sequence[Missing], sources: Collection[str]
+) -> Iterator[Missing]:
+    """Yields bars that are not whole (symbol, source, series, open and close time), besides those that overlap
+    a known stretch. A source that is none of the ticks' `sources` is a group of them."""
+    for symbol, source, series, start, end in bars:
+        is_group = source not in sources
+        is_known = any(
+            one.symbol in (None, symbol) and (is_group or one.source in ("", source))
+            and overlaps(one, start, end)
+            for one in known
+        )
+        if not is_known:
+            yield Missing(start, end, f"the bar of {series} is not whole", symbol, source)
 
 
 def within(found: Iterable[Missing], start: int | None, end: int | None) -> Iterator[Missing]:

@@ -17,7 +17,7 @@ from .errors import DamagedTape, NotReachable, TapelineError
 from .times import MAX_NS, MIN_NS
 
 if TYPE_CHECKING:
-    from .transport import Link
+    from .transport import Link, Message
 
 INTERFACE = 1
 NAME = "libtapeline_decoder.so"
@@ -74,6 +74,9 @@ _SIGNATURES: dict[str, _Signature] = {
     "tapeline_decoder_new": (_handle, [ctypes.c_uint32, ctypes.POINTER(_Selection), _error]),
     "tapeline_decoder_expect": (
         ctypes.c_int32, [_handle, ctypes.c_char_p, ctypes.c_int32, ctypes.c_uint64, _error]
+    ),
+    "tapeline_decoder_feed": (
+        ctypes.c_int32, [_handle, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p]
     ),
     "tapeline_decoder_rows": (ctypes.c_int64, [_handle, ctypes.c_int32]),
     "tapeline_decoder_take": (ctypes.c_int32, [_handle, ctypes.c_int32, ctypes.c_void_p, _error]),
@@ -179,14 +182,22 @@ class Decoder:
         code, at = link.feed(
             number, place, library().tapeline_decoder_feed, self.handle, ctypes.addressof(self.error)
         )
-        if code == _FULL:
-            return at
+        return at if self._is_full(code) else None
+
+    def feed_one(self, link: Link, message: Message, time: int) -> bool:
+        """Takes one message of the link's block, as one that the tape took at this time. Returns whether the
+        rows have to be taken before it. Raises Hole."""
+        return self._is_full(link.feed_one(
+            message, time, library().tapeline_decoder_feed, self.handle, ctypes.addressof(self.error)
+        ))
+
+    def _is_full(self, code: int) -> bool:
         if code == _HOLE:
             found = self.error
             raise Hole(found.source.decode(), found.partition, found.first, found.last)
-        if code:
+        if code and code != _FULL:
             raise self.error.exception()
-        return None
+        return code == _FULL
 
     def rows(self, kind: str) -> int:
         """How many rows of a kind wait."""

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import schema, stack as places, times
+from .batches import LiveWanted, SlowPolicy
 from .book import Book, book as made_book
 from .columns import PriceType, batch
 from .coverage import overlaps, stretches
 from .database import Database
 from .errors import TapelineError
 from .frames import Table
-from .live import Live, LiveWanted, SlowPolicy
+from .live import Live
 from .recording import Recording
 from .selection import MissingPolicy, Selection, Wanted
 from .tape import Tape
@@ -41,7 +42,7 @@ def connect(
     the services, libpq's own variables), or the local stack that is up in this checkout. `stack`: the name
     of a local stack; `home`: the checkout that it belongs to; `namespace`: "md" if nothing names it.
 
-    With `tape=True` it reads the tape instead: the ticks that NATS has, up to the last one. A URL such as
+    With `tape=True` it reads the tape instead: the ticks and bars that NATS has, up to the last one. A URL such as
     "nats://consumer:password@host:4222" names the tape by itself; otherwise it is TAPELINE_NATS, NATS_URL with
     the other settings of the services, or that of the local stack. `nats`: such a URL beside that of a database,
     for live readings.
@@ -230,8 +231,6 @@ class Desk:
         )
         if isinstance(self.origin, Recording):
             raise TapelineError("a recording has ticks and no bars: read them from the database")
-        if isinstance(self.origin, Tape):
-            raise TapelineError("selections of the tape are of ticks: read bars from the database")
         return Selection(self.origin, wanted, tz, price, missing)
 
     def live(
@@ -266,19 +265,7 @@ class Desk:
                 " 'raise'"
             )
         start = time.time_ns() if since is None else since
-        kinds = [
-            self._wanted(kind, None if symbols == "*" else symbols, start, None, source, tz)
-            for kind, symbols in (("trades", trades), ("quotes", quotes), ("depth", depth))
-            if symbols is not None
-        ]
-        if bars:
-            named = {_names(series, "series") for series in bars.values()}
-            if len(named) > 1:
-                raise TapelineError("the symbols of one live reading have the same series of bars")
-            symbols = None if "*" in bars else tuple(bars)
-            kinds.append(self._wanted("bars", symbols, start, None, source, tz, series=named.pop()))
-        if not kinds:
-            raise TapelineError("nothing is selected: name trades, quotes, depth or bars")
+        kinds = self.each_kind(trades, quotes, depth, bars, start, source, tz)
         return Live(self.origin, self._tape(), LiveWanted(kinds, tz, price, missing == "mark", on_slow))
 
     def gaps(
@@ -315,6 +302,26 @@ class Desk:
             start, end = day, day + datetime.timedelta(days=1)
         wanted = self._wanted("trades", None, start, end, None, tz)
         return Table(batch(schema.SYMBOLS, self.origin.symbols(wanted.start, wanted.end), {}), tz)
+
+    def each_kind(
+        self, trades: Names, quotes: Names, depth: Names, bars: Mapping[str, Names] | None, start: Time,
+        source: Names, tz: str,
+    ) -> list[Wanted]:
+        """Returns a selection of each kind that is named, from a time on."""
+        kinds = [
+            self._wanted(kind, None if symbols == "*" else symbols, start, None, source, tz)
+            for kind, symbols in (("trades", trades), ("quotes", quotes), ("depth", depth))
+            if symbols is not None
+        ]
+        if bars:
+            named = {_names(series, "series") for series in bars.values()}
+            if len(named) > 1:
+                raise TapelineError("the symbols of one reading have the same series of bars")
+            symbols = None if "*" in bars else tuple(bars)
+            kinds.append(self._wanted("bars", symbols, start, None, source, tz, series=named.pop()))
+        if not kinds:
+            raise TapelineError("nothing is selected: name trades, quotes, depth or bars")
+        return kinds
 
     def _wanted(
         self, kind: str, symbols: Names, start: Time | None, end: Time | None, source: Names, tz: str,

@@ -25,8 +25,34 @@ _END_DOUBT = 10.0
 """A server that has just become a stream's leader may not know all of it yet. After so long it does."""
 _PATIENCE = 30.0
 _FETCH_MILLISECONDS = 250
-_HEADER = struct.Struct("<8xQI4xQQ")
-"""Of a packet: checksum, byteCount, epoch, firstOrdinal (docs/wire-format.md)."""
+_HEADER = struct.Struct("<8xQI4xQQq8xHBB4x24s")
+"""Of a packet (docs/wire-format.md): checksum, byteCount, epoch, firstOrdinal, watermark, partition, kind, flags,
+source."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the header of a packet says. `kind` and the rest are as in `Lane` of the transport."""
+
+    kind: int
+    partition: int
+    source: str
+    epoch: int
+    first_ordinal: int
+    watermark: int
+    flags: int
+
+    @staticmethod
+    def of(message: Message) -> Head | None:
+        """The header of a message; None if it is no packet."""
+        if message.count < _HEADER.size:
+            return None
+        _, _, epoch, first, watermark, partition, kind, flags, source = _HEADER.unpack(
+            ctypes.string_at(message.bytes, _HEADER.size)
+        )
+        return Head(
+            kind, partition, source.rstrip(b"\0").decode(errors="replace"), epoch, first, watermark, flags
+        )
 
 
 @dataclass(frozen=True)
@@ -43,7 +69,7 @@ class Position:
         """The position after a message; None if it is no packet."""
         if message.count < _HEADER.size:
             return None
-        checksum, _, epoch, first = _HEADER.unpack(ctypes.string_at(message.bytes, _HEADER.size))
+        checksum, _, epoch, first, *_ = _HEADER.unpack(ctypes.string_at(message.bytes, _HEADER.size))
         return Position(message.sequence, checksum, epoch, first)
 
 
@@ -73,7 +99,10 @@ class Reading:
 
     `before` gets the lanes of a block before it is decoded. `full` takes rows when a batch is full. `hole`
     gets ordinals that the tape lacks: it returns for the reading to continue after them, or raises. A reading
-    that does not follow the tape ends with what is stored when it gets there."""
+    that does not follow the tape ends with what is stored when it gets there.
+
+    With `packet`, packets are decoded one by one, and it gets each with the time at which it was known: the time of
+    the tape, which never falls within a partition. The decoders' rows have that time, too."""
 
     address: TapeAddress
     decoders: list[Decoder]
@@ -81,6 +110,7 @@ class Reading:
     full: Callable[[], None]
     hole: Callable[[Hole], None]
     before: Callable[[list[Lane]], None] = lambda lanes: None
+    packet: Callable[[Head, int], None] | None = None
     follows: bool = False
     doubts: int = 0
     _link: Link | None = None
@@ -89,6 +119,9 @@ class Reading:
     _failures: int = 0
     _refused: float = 0.0
     _heard: float = field(default_factory=time.monotonic)
+    _left: float = field(default_factory=time.monotonic)
+    # By kind and partition: the highest time of the tape so far.
+    _times: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for number, part in enumerate(self.parts):
@@ -119,6 +152,14 @@ class Reading:
 
     def step(self, milliseconds: int = _FETCH_MILLISECONDS) -> bool:
         """Waits for packets, and takes them. Returns whether some came."""
+        # The time that the caller took is no silence of the tape.
+        self._heard += time.monotonic() - self._left
+        try:
+            return self._step(milliseconds)
+        finally:
+            self._left = time.monotonic()
+
+    def _step(self, milliseconds: int) -> bool:
         try:
             link = self._ready(milliseconds)
             if link is None:
@@ -179,16 +220,10 @@ class Reading:
         self, link: Link, part: Part, messages: Sequence[Message], own: list[int], place: int
     ) -> bool:
         """Decodes the packets of a part from an index on. Returns False when it began a doubt instead."""
-        met: Hole | None = None
-        for decoder in self.decoders:
-            at: int | None = place
-            try:
-                while at is not None and (at := decoder.feed(link, part.number, at)) is not None:
-                    self.full()
-            except Hole as hole:
-                # All decoders have taken the same packets, so all of them refuse this one.
-                met = hole
-                refused = decoder.error.sequence
+        if self.packet is None:
+            met, refused = self._all(link, part.number, place)
+        else:
+            met, refused = self._each(link, [messages[one] for one in own if one >= place], self.packet)
         if met is None:
             return True
         before = [one for one in own if messages[one].sequence < refused]
@@ -196,6 +231,37 @@ class Reading:
             part.position = Position.of(messages[before[-1]]) or part.position
         self._met(part, met)
         return False
+
+    def _all(self, link: Link, number: int, place: int) -> tuple[Hole | None, int]:
+        """Decodes messages of a range. Returns the missing ordinals before one, and its sequence."""
+        met, refused = None, 0
+        for decoder in self.decoders:
+            at: int | None = place
+            try:
+                while (at := decoder.feed(link, number, at)) is not None:
+                    self.full()
+            except Hole as hole:
+                # All decoders have taken the same packets, so all of them refuse this one.
+                met, refused = hole, decoder.error.sequence
+        return met, refused
+
+    def _each(
+        self, link: Link, messages: Sequence[Message], packet: Callable[[Head, int], None]
+    ) -> tuple[Hole | None, int]:
+        for message in messages:
+            head = Head.of(message)
+            key = (head.kind, head.partition) if head else (0, 0)
+            known = max(message.time, self._times.get(key, 0))
+            try:
+                for decoder in self.decoders:
+                    while decoder.feed_one(link, message, known):
+                        self.full()
+            except Hole as hole:
+                return hole, message.sequence
+            self._times[key] = known
+            if head:
+                packet(head, known)
+        return None, 0
 
     def _met(self, part: Part, hole: Hole) -> None:
         """Handles missing ordinals: they are read again before they are believed. All other packets of the

@@ -90,8 +90,10 @@ class Selection(Readable):
                 self._refuse(coverage)
             found(coverage)
 
-        batches = self._origin.open(replace(self._wanted, is_ordered=self._origin.sorts), check)
-        if self._origin.sorts:
+        # Bars are always in order.
+        is_sorted = self._origin.sorts or self._wanted.kind == "bars"
+        batches = self._origin.open(replace(self._wanted, is_ordered=is_sorted), check)
+        if is_sorted:
             yield from batches
             return
         spool = Spool(folder, self.fields(), schema.ORDER)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import schema, times
-from .coverage import GapRecord, Missing, overlaps, stretches, within
+from .coverage import GapRecord, Missing, not_whole, stretches, within
 from .database import Snapshot, _MICROSECONDS, _moment, bars_place, criteria
 from .selection import Wanted
 
@@ -246,13 +246,4 @@ def _partial_bars(snapshot: Snapshot, wanted: Wanted, known: list[Missing]) -> I
         f" FROM {place}{conditions} AND NOT is_whole ORDER BY ts, symbol",
         values + more,
     )
-    sources = _known_sources(snapshot) if rows else set[str]()
-    for symbol, source, series, start, end in rows:
-        is_group = source not in sources
-        is_known = any(
-            one.symbol in (None, symbol) and (is_group or one.source in ("", source))
-            and overlaps(one, start, end)
-            for one in known
-        )
-        if not is_known:
-            yield Missing(start, end, f"the bar of {series} is not whole", symbol, source)
+    yield from not_whole(rows, known, _known_sources(snapshot) if rows else set())

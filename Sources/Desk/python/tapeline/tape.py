@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from .coverage import Coverage, GapRecord, Missing, partition_of, stretches, wit
 from .decoder import Decoder, Hole
 from .errors import NotReachable, TapelineError
 from .reading import (
-    TICK_STREAMS, Part, Reading, checked_name, first_stored, steps, tick_parts, tick_stream,
+    TICK_STREAMS, Reading, checked_name, first_stored, steps, tick_parts, tick_stream,
 )
 from .recording import GAP_FIELDS, gap_record, named_actions, tick_fields, traded
 from .selection import Wanted
@@ -35,9 +35,9 @@ class _Survey:
 
 
 class Tape:
-    """The tape of a namespace, ticks up to its present end. Each reading has a connection of its own."""
+    """The tape of a namespace up to its present end. Each reading has a connection of its own."""
 
-    # Packets come in the order of ordinals, so rows in the order of time are in memory once.
+    # Packets come in the order of the tape, so rows in the order of time are in memory once.
     sorts = False
 
     def __init__(self, address: TapeAddress, namespace: str, partitions: int) -> None:
@@ -102,7 +102,11 @@ class Tape:
     # ---- readings
 
     def open(self, wanted: Wanted, check: Callable[[Coverage], None] | None) -> Iterator[Batch]:
-        """Starts a reading. With a check or in the order of time, all of its rows are in memory once."""
+        """Starts a reading. With a check, in the order of time, or of bars, all of its rows are in memory once."""
+        if wanted.kind == "bars":
+            from .tape_bars import TapeBars
+
+            return TapeBars(self, wanted).open(check)
         if check is None and not wanted.is_ordered:
             return self._rows(wanted, _Survey())
         survey = _Survey()
@@ -142,11 +146,11 @@ class Tape:
             yield from waiting
             waiting.clear()
 
-    def _gap_records(self, wanted: Wanted, *, end: int | None) -> list[GapRecord]:
-        """Reads all gap records. One from before the start may last, and one that ends before it may be
-        what closes an earlier one."""
+    def gap_records(self, wanted: Wanted) -> list[GapRecord]:
+        """The gap records that may say something of the selection. One from before the start may last, and
+        one that ends before it may be what closes an earlier one."""
         found: list[GapRecord] = []
-        decoder = Decoder(("gaps",), wanted.symbols, wanted.sources, None, end, marks_holes=False)
+        decoder = Decoder(("gaps",), wanted.symbols, wanted.sources, None, wanted.end, marks_holes=False)
 
         def take() -> None:
             gaps = decoder.take("gaps", GAP_FIELDS)
@@ -158,10 +162,6 @@ class Tape:
             take()
         return found
 
-    def gap_records(self, wanted: Wanted) -> list[GapRecord]:
-        """The gap records that may say something of the selection."""
-        return self._gap_records(wanted, end=wanted.end)
-
     def symbols(self, start: int | None, end: int | None) -> list[tuple[Any, ...]]:
         """Symbol, source, first and last event time of a trade, number of trades."""
         wanted = Wanted("trades", start=start, end=end, is_ordered=False)
@@ -172,67 +172,84 @@ class Tape:
     def coverage(self, wanted: Wanted) -> Coverage:
         """What is missing: gap records, ordinals that the tape lost, what was purged, and names of which it
         has nothing. It reads the selection."""
+        if wanted.kind == "bars":
+            from .tape_bars import TapeBars
+
+            return TapeBars(self, wanted).coverage()
         survey = _Survey()
         for _ in self._rows(wanted, survey):
             pass
         return self._coverage(wanted, survey)
 
     def _coverage(self, wanted: Wanted, survey: _Survey) -> Coverage:
-        partitions = self.partitions_for(wanted)
-        kinds = schema.GAP_KINDS[wanted.kind]
-        # Those that came while the rows were read may be newer than what this reads.
-        records = {
-            (one.source, one.partition, *one.place): one
-            for one in [*self.gap_records(wanted), *survey.records]
-        }
-        found = [
-            one
-            for one, partition in stretches(records.values())
-            if one.kind in kinds and (one.symbol or partitions is None or partition in partitions)
-        ]
+        # Records that came while the rows were read may be newer than what this reads.
+        found = self.gaps(wanted, survey.records)
         for hole in survey.holes:
             told = f"ordinals {hole.first} to {hole.last} of partition {hole.partition}"
             found.append(Missing(None, None, "hole", None, hole.source, detail=told))
         try:
             found += self._beginnings(wanted, survey)
-            found += self._unknown(wanted, survey, partitions)
+            found += self._unknown(wanted, survey)
         except TransportError as error:
             raise NotReachable(str(error)) from None
         return Coverage(within(found, wanted.start, wanted.end))
 
+    def gaps(self, wanted: Wanted, newer: Iterable[GapRecord] = ()) -> list[Missing]:
+        """The stretches for which gap records say that data of this kind are missing now."""
+        partitions, kinds = self.partitions_for(wanted), schema.GAP_KINDS[wanted.kind]
+        records = {(one.source, one.partition, *one.place): one for one in [*self.gap_records(wanted), *newer]}
+        return [
+            one
+            for one, partition in stretches(records.values())
+            if one.kind in kinds and (one.symbol or partitions is None or partition in partitions)
+        ]
+
     def _beginnings(self, wanted: Wanted, survey: _Survey) -> Iterator[Missing]:
         """What was purged of each source and partition. A purge leaves the last packet of each, so what has
         no packet in the time of the reading has lost none of that time."""
-        if wanted.start is None:
-            return
+        for (source, partition), first in sorted(survey.begins.items()):
+            one = None if first == 1 or wanted.start is None else self.purged(source, partition, wanted.start)
+            if one:
+                yield one
+
+    def purged(self, source: str, partition: int, start: int | None, *, bars: bool = False) -> Missing | None:
+        """What was purged of the time from a start on (None: of any time), of a source's ticks or of the bars
+        of a partition. None: nothing."""
+        stream, subject = tick_stream(self.namespace, partition), f"{self.namespace}.ticks.{partition}.{source}"
+        if bars:
+            stream, subject = self.bar_stream, f"{self.namespace}.bars.{partition}"
         link = self.link()
         try:
-            for (source, partition), first in sorted(survey.begins.items()):
-                if first == 1:
-                    continue
-                subject = f"{self.namespace}.ticks.{partition}.{source}"
-                stored = first_stored(link, tick_stream(self.namespace, partition), [subject])
-                if stored is None or stored[2] == 1 or stored[0] <= wanted.start - AHEAD_NS:
-                    continue
-                told = f"the tape has partition {partition} from ordinal {stored[2]} on"
-                yield Missing(wanted.start, stored[0] + AHEAD_NS, "purged", None, source, detail=told)
+            stored = first_stored(link, stream, [subject])
+        except TransportError as error:
+            raise NotReachable(str(error)) from None
         finally:
             link.close()
+        if stored is None or stored[2] == 1 or start is not None and stored[0] <= start - AHEAD_NS:
+            return None
+        told = f"the tape has partition {partition} from ordinal {stored[2]} on"
+        return Missing(start, stored[0] + AHEAD_NS, "purged", None, "" if bars else source, detail=told)
 
-    def _unknown(
-        self, wanted: Wanted, survey: _Survey, partitions: list[int] | None
-    ) -> Iterator[Missing]:
+    @property
+    def bar_stream(self) -> str:
+        """The stream of all bars."""
+        return f"{self.namespace.upper()}_BARS"
+
+    def has_source(self, link: Link, source: str) -> bool:
+        """Whether the tape has ticks of a source."""
+        return any(
+            first_stored(link, tick_stream(self.namespace, stream), [f"{self.namespace}.ticks.*.{source}"])
+            for stream in range(TICK_STREAMS)
+        )
+
+    def _unknown(self, wanted: Wanted, survey: _Survey) -> Iterator[Missing]:
         """Sources and symbols of which the tape has nothing at all."""
         what = "nothing of it is on the tape"
         unread = [one for one in wanted.symbols if one not in survey.symbols]
         link = self.link() if wanted.sources else None
         try:
             for source in wanted.sources:
-                if link and not any(
-                    first_stored(
-                        link, tick_stream(self.namespace, stream), [f"{self.namespace}.ticks.*.{source}"])
-                    for stream in range(TICK_STREAMS)
-                ):
+                if link and not self.has_source(link, source):
                     yield Missing(wanted.start, wanted.end, what, None, source)
         finally:
             if link:

@@ -67,6 +67,10 @@ class Message(ctypes.Structure):
     ]
 
 
+class _Fed(ctypes.Structure):
+    _fields_ = [("sequence", ctypes.c_uint64), ("time", ctypes.c_int64), ("subject", ctypes.c_char_p)]
+
+
 class Lane(ctypes.Structure):
     """What a block has of one source in one partition. `kind`: 1 ticks, 2 bars, 3 watermarks."""
 
@@ -263,6 +267,16 @@ class Link:
                 self._own(), number, ctypes.cast(function, ctypes.c_void_p), decoder, ctypes.byref(at), error
             )
         return code, at.value
+
+    def feed_one(self, message: Message, time: int, function: Any, decoder: Any, error: Any) -> int:
+        """Feeds one message of the block with another time. Returns the decoder's code."""
+        # The decoder knows no subject of values over all partitions.
+        is_known = not message.subject.endswith(b".all.universe")
+        told = _Fed(message.sequence, time, message.subject if is_known else None)
+        with self._lock:
+            self._own()
+            code: int = function(decoder, message.bytes, message.count, ctypes.byref(told), error)
+        return code
 
 
 def _failure(error: _Error) -> TransportError:

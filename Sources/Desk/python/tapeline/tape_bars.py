@@ -1,0 +1,237 @@
+"""Bars of the past from the tape, as the database has them: the same versions, numbers and times."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
+
+from . import times
+from .columns import Batch
+from .coverage import Coverage, Missing, not_whole, partition_of, within
+from .decoder import Decoder, Hole
+from .errors import NotKnown, NotReachable
+from .reading import Head, Part, Reading, first_stored, steps
+from .selection import Wanted
+from .tape import AHEAD_NS, Tape
+from .transport import TransportError
+from .versions import DECODED, Row, Versions, partial
+
+_BARS = 2
+_VALUES = "universe"
+"""The source of values over all partitions. It has no bars, but its packets count for the time of partition 0."""
+_ON_THE_WAY = 60 * times.SECOND
+"""What was known in the last minute is what is there, as in the database."""
+
+
+@dataclass
+class _Loss:
+    """Ordinals that the tape lost between two packets, which it took at these times."""
+
+    hole: Hole
+    after: int
+    before: int | None = None
+
+
+@dataclass
+class _Survey:
+    """What one reading of the tape told."""
+
+    versions: Versions
+    firsts: dict[int, int] = field(default_factory=dict)
+    """By partition: the first ordinal that was read."""
+    lasts: dict[int, int] = field(default_factory=dict)
+    """By partition: the time at which the tape took the last packet that was read."""
+    losses: list[_Loss] = field(default_factory=list)
+
+    def packet(self, head: Head, known: int) -> None:
+        if head.kind != _BARS:
+            return
+        self.lasts[head.partition] = known
+        if head.source != _VALUES:
+            self.firsts.setdefault(head.partition, head.first_ordinal)
+            for loss in self.losses:
+                if loss.before is None and loss.hole.partition == head.partition:
+                    loss.before = known
+
+    def hole(self, hole: Hole) -> None:
+        if hole.source != _VALUES:
+            self.losses.append(_Loss(hole, self.lasts.get(hole.partition, 0)))
+
+
+class TapeBars:
+    """One reading of bars. A bar has all of its versions on the tape if none of them was purged. As none comes
+    before its window begins, that is sure of windows that begin after the first packet."""
+
+    def __init__(self, tape: Tape, wanted: Wanted) -> None:
+        self._tape, self._wanted = tape, wanted
+        self._partitions = tape.partitions_for(wanted) or list(range(tape.partitions))
+        # Times of bars are whole microseconds.
+        self._start = None if wanted.start is None else wanted.start // 1_000 * 1_000
+        self._end = None if wanted.end is None else -(-wanted.end // 1_000) * 1_000
+        self._begin = 0 if self._start is None else max(1, self._start - AHEAD_NS)
+
+    def open(self, check: Callable[[Coverage], None] | None) -> Iterator[Batch]:
+        """Reads the bars. The check gets what is missing before the first row."""
+        survey, purged, rows = self._read()
+        if check:
+            check(self._coverage(survey, purged, rows))
+        return survey.versions.batches(rows)
+
+    def coverage(self) -> Coverage:
+        """What is missing: gap records, ordinals that the tape lost, what was purged, bars that are not whole,
+        and names of which it has nothing."""
+        return self._coverage(*self._read())
+
+    def _read(self) -> tuple[_Survey, dict[int, Missing], list[Row]]:
+        as_of = self._wanted.as_of
+        if as_of is not None and as_of > time.time_ns():
+            raise NotKnown(f"what will be known at {times.text(as_of)} is not known yet")
+        survey = self._survey()
+        purged = {
+            partition: one
+            for partition, first in survey.firsts.items()
+            if first > 1 and (one := self._tape.purged("operator", partition, self._start, bars=True))
+        }
+        if as_of is not None:
+            self._check_known(as_of, survey, purged)
+        count = self._tape.partitions
+
+        def begin(symbol: str) -> int | None:
+            one = purged.get(partition_of(symbol, count)) if purged else None
+            return one.end if one else None
+
+        return survey, purged, survey.versions.rows(begin)
+
+    def _survey(self) -> _Survey:
+        wanted = self._wanted
+        survey = _Survey(Versions(wanted))
+        decoder = Decoder(("bars",), wanted.symbols, wanted.sources, self._start, self._end, marks_holes=False)
+
+        def take() -> None:
+            found = decoder.take("bars", DECODED)
+            if found:
+                survey.versions.add(found)
+
+        part = Part(self._tape.bar_stream, bar_subjects(self._tape, self._partitions), time=self._begin)
+        reading = Reading(
+            self._tape.address, [decoder], [part], full=take, hole=survey.hole, packet=survey.packet
+        )
+        for _ in steps(reading):
+            take()
+        return survey
+
+    # ---- what is missing
+
+    def _check_known(self, as_of: int, survey: _Survey, purged: dict[int, Missing]) -> None:
+        """Raises if it cannot be told what was known at a time."""
+        start, named = self._start, times.text(as_of)
+        for one in purged.values():
+            raise NotKnown(
+                f"what was known at {named} cannot be told: {one.detail}, so versions of bars from before"
+                f" {times.text(one.end)} are not there: ask for later windows"
+            )
+        for loss in survey.losses:
+            until = None if loss.before is None else loss.before + AHEAD_NS
+            if loss.after <= as_of and (start is None or until is None or until > start):
+                raise NotKnown(
+                    f"what was known at {named} cannot be told: the tape lacks ordinals {loss.hole.first} to"
+                    f" {loss.hole.last} of partition {loss.hole.partition}, from {times.text(loss.after)} on"
+                )
+        if as_of >= time.time_ns() - _ON_THE_WAY or start is not None and as_of <= start:
+            return
+        for partition in self._partitions:
+            reached = survey.lasts.get(partition)
+            if reached is None and self._has_packets(partition):
+                reached = self._begin
+            if reached is not None and -(-reached // 1_000) * 1_000 <= as_of // 1_000 * 1_000:
+                raise NotKnown(
+                    f"what was known at {named} cannot be told: the tape has partition {partition} up to"
+                    f" {times.text(reached)} only"
+                )
+
+    def _has_packets(self, partition: int) -> bool:
+        link = self._tape.link()
+        try:
+            subject = f"{self._tape.namespace}.bars.{partition}"
+            return first_stored(link, self._tape.bar_stream, [subject]) is not None
+        except TransportError as error:
+            raise NotReachable(str(error)) from None
+        finally:
+            link.close()
+
+    def _coverage(self, survey: _Survey, purged: dict[int, Missing], rows: list[Row]) -> Coverage:
+        wanted, tape = self._wanted, self._tape
+        bars = list(partial(rows))
+        named = {*wanted.sources, *(bar[1] for bar in bars)}
+        link = tape.link()
+        try:
+            known = {source for source in named if tape.has_source(link, source)}
+        except TransportError as error:
+            raise NotReachable(str(error)) from None
+        finally:
+            link.close()
+        # The source of a bar may be a group, whose members nothing here names.
+        sources = wanted.sources if known.issuperset(wanted.sources) else ()
+        found = tape.gaps(replace(wanted, sources=sources))
+        if wanted.start is not None:
+            found += purged.values()
+        for loss in survey.losses:
+            hole = loss.hole
+            told = f"ordinals {hole.first} to {hole.last} of partition {hole.partition}"
+            found.append(Missing(None, None, "hole", None, "", detail=told))
+        found += self._unknown(survey)
+        found = list(within(found, wanted.start, wanted.end))
+        return Coverage([*found, *not_whole(bars, found, known)])
+
+    def _unknown(self, survey: _Survey) -> Iterator[Missing]:
+        """Symbols and series of which the tape has no bar."""
+        wanted = self._wanted
+        if not (wanted.symbols or wanted.sources or wanted.series):
+            return
+        left = _without(wanted, survey.versions.bars)
+        if left and (wanted.start is not None or wanted.end is not None):
+            left = _without(wanted, self._all(left))
+        for symbol, series in left:
+            what = "nothing of it is on the tape" + (f" in the series {series}" if series else "")
+            yield Missing(wanted.start, wanted.end, what, symbol)
+
+    def _all(self, left: list[tuple[str | None, str | None]]) -> set[tuple[str, str]]:
+        """Returns the symbols and series of all times, up to when each of these is there."""
+        wanted, found = self._wanted, set[tuple[str, str]]()
+        symbols = tuple({symbol for symbol, _ in left if symbol})
+        decoder = Decoder(("bars",), symbols, wanted.sources, None, None, marks_holes=False)
+
+        def take() -> None:
+            rows = decoder.take("bars", DECODED)
+            if rows:
+                found.update(zip(rows["symbol"], rows["series"]))
+
+        subjects = tuple(f"{self._tape.namespace}.bars.{partition}" for partition in self._partitions)
+        part = Part(self._tape.bar_stream, subjects)
+        reading = Reading(self._tape.address, [decoder], [part], full=take, hole=lambda hole: None)
+        for _ in steps(reading):
+            take()
+            if not _without(replace(wanted, symbols=symbols), found):
+                break
+        return found
+
+
+def _without(wanted: Wanted, bars: Collection[tuple[str, str]]) -> list[tuple[str | None, str | None]]:
+    """Returns the symbols and series of a selection that are not among these. None: any."""
+    symbols, series = {one[0] for one in bars}, {one[1] for one in bars}
+    return [
+        (symbol, name)
+        for symbol in wanted.symbols or (None,)
+        for name in wanted.series or (None,)
+        if not (
+            (symbol, name) in bars if symbol and name else symbol in symbols if symbol
+            else name in series if name else bars
+        )
+    ]
+
+
+def bar_subjects(tape: Tape, partitions: list[int]) -> tuple[str, ...]:
+    """Returns the subjects of the bars of partitions. The first one has the values over all partitions, too."""
+    values = [f"{tape.namespace}.all.{_VALUES}"] if 0 in partitions else []
+    return (*(f"{tape.namespace}.bars.{partition}" for partition in partitions), *values)

@@ -64,9 +64,41 @@ def same(path, torn, purged):
         with raises(tapeline.TapelineError, r"times at which ticks were known: .*connect\(tape=True\)"):
             tapeline.simulate(other, start, trades="*")
     equal(tape.trades(symbols[1], start, missing="mark")._origin.described(), {"tape": tape.origin.namespace})
+    simulated(tape, symbols, start)
     patient(tape)
     broken(symbols[1], start, torn, purged)
     addresses(tape, symbols[1], start)
+
+
+def simulated(tape, symbols, start):
+    """A simulation has all kinds of ticks and the gap records, in the order of a live reading."""
+    import tapeline
+
+    def ordinals(batches):
+        found = collections.defaultdict(list)
+        for batch in batches:
+            found[batch.kind] += zip(batch["partition"], batch["ordinal"])
+        return found
+
+    everything = {"trades": "*", "quotes": "*", "depth": "*"}
+    told = ordinals(tapeline.simulate(tape, start, **everything, missing="mark"))
+    equal(sorted(told), ["depth", "gaps", "quotes", "trades"])
+    equal(len(told["gaps"]), 2)
+    live = []
+    with tape.live(**everything, since=start, missing="mark") as reading:
+        while sum(map(len, live)) < sum(map(len, told.values())):
+            live.append(reading.next(30))
+    equal(ordinals(live), told)
+    # Two decoders, as the kinds have other symbols.
+    two = ordinals(tapeline.simulate(
+        tape, start, trades=symbols[0], quotes=symbols[1], missing="mark"))
+    equal(sorted(two), ["gaps", "quotes", "trades"])
+    equal(two["gaps"], told["gaps"])
+    for kind, who in (("trades", symbols[0]), ("quotes", symbols[1])):
+        equal(len(two[kind]), len(getattr(tape, kind)(who, start, missing="mark").to_polars()))
+    with raises(tapeline.TapeHole, "gateway_lost, open: of a test"):
+        for _ in tapeline.simulate(tape, start, trades=symbols[0]):
+            pass
 
 
 def patient(tape):

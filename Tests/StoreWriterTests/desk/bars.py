@@ -25,7 +25,18 @@ def bars(torn, purged):
     lost(stored, tapeline.connect(tape=True, namespace=torn), first)
     gone(tape, tapeline.connect(tape=True, namespace=purged), first)
     simulated(tape, stored, first)
+    exported(tape, first)
     page(tape)
+
+
+def exported(tape, first):
+    """What is read of the tape can be exported."""
+    import tapeline
+
+    bars, trades = tape.bars(None, SERIES, first, missing="mark"), tape.trades("S0", first, order="any")
+    told = tapeline.export_tree(f"{os.environ['DESK_SITE']}/tape", bars, trades)
+    equal(told.rows, len(bars.to_polars()) + len(trades.to_polars()))
+    equal(told.manifest["selections"][0]["origin"], {"tape": tape.origin.namespace})
 
 
 def standing(tape, stored, first):

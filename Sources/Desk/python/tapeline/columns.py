@@ -245,7 +245,7 @@ def _part(whole: Column, start: int, end: int) -> Column:
         bits &= (1 << count) - 1
         validity = None if bits == (1 << count) - 1 else bits.to_bytes((count + 7) // 8, "little")
     data = bytes(memoryview(whole.data).cast("B")[width * start : width * end])
-    return replace(whole, length=count, data=data, validity=validity)
+    return Column(whole.kind, count, data, validity, None, whole.dictionary, whole.scale)
 
 
 def in_order(batches: list[Batch], names: Sequence[str]) -> Iterator[Batch]:

@@ -1,8 +1,10 @@
 import MarketModel
+import NatsTransport
 import Primitives
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
+import TapeTransport
 import TestSupport
 import Testing
 

@@ -179,7 +179,7 @@ class Batches(Iterator[LiveBatch]):
         if self._pending is None:
             self._pending = concurrent.futures.Future()
             threading.Thread(target=self._await, args=(self._pending,), daemon=True).start()
-        found = await asyncio.shield(asyncio.wrap_future(self._pending))
+        found: LiveBatch | BaseException = await asyncio.shield(asyncio.wrap_future(self._pending))
         self._pending = None
         if isinstance(found, BaseException):
             raise found

@@ -97,11 +97,11 @@ class Live(Batches):
             for decoder in self._decoders:
                 decoder.expect(source, partition, last + 1)
         name, parts = self._tape.namespace, list[Part]()
-        for stream in range(TICK_STREAMS):
-            own = [partition for partition in ticks if partition % TICK_STREAMS == stream]
+        for number in range(TICK_STREAMS):
+            own = [partition for partition in ticks if partition % TICK_STREAMS == number]
             if own:
                 subjects = {partition: f"{name}.ticks.{partition}.*" for partition in own}
-                parts += self._parts("ticks", tick_stream(name, stream), subjects, f"{name}.wm.{stream}.*")
+                parts += self._parts("ticks", tick_stream(name, number), subjects, f"{name}.wm.{number}.*")
         if self._wanted.bars:
             subjects = {partition: f"{name}.bars.{partition}" for partition in self._partitions["bars"]}
             parts += self._parts("bars", f"{name.upper()}_BARS", subjects, None)
@@ -211,7 +211,7 @@ class Live(Batches):
 
     def _step(self) -> None:
         """Reads one piece of the tape."""
-        self._lanes: list[Lane] = []
+        self._lanes = []
         came = self._reading.step()
         self._take()
         for lane in self._lanes:

@@ -238,7 +238,7 @@ class Reading:
         for decoder in self.decoders:
             at: int | None = place
             try:
-                while (at := decoder.feed(link, number, at)) is not None:
+                while at is not None and (at := decoder.feed(link, number, at)) is not None:
                     self.full()
             except Hole as hole:
                 # All decoders have taken the same packets, so all of them refuse this one.

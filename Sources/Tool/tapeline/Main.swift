@@ -69,6 +69,9 @@ enum Main {
             return try RepairRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
         case .trade(let command): return try trade(command, terminal)
+        case .versions(let command):
+            return try VersionsRun(command: command, terminal: terminal, shutdown: signals())
+                .run(deployment(command.target))
         case .source(let command): return try source(command, terminal)
         case .watchlist(let command): return try watchlist(command, terminal)
         case .deadLetters(let command): return try deadLetters(command, terminal)

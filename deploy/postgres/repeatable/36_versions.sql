@@ -164,3 +164,28 @@ BEGIN
     RETURN doubt;
 END
 $$;
+
+COMMENT ON COLUMN version_books.after_ordinal IS
+    'every version with a higher ordinal is kept; bars that begin before may lack their first ones';
+
+-- Moves the book of a partition back: every version above p_after_ordinal is a row now, and every one
+-- without a time was on the tape by p_kept_since_ns. `tapeline versions fill` has proved that on the tape.
+-- Returns whether it moved: not if another one moved it meanwhile (p_seen_ordinal), and not before a
+-- writer has read on since versions are kept, because that sets kept_since once more.
+CREATE OR REPLACE FUNCTION move_version_book(
+    p_partition integer, p_seen_ordinal bigint, p_after_ordinal bigint, p_kept_since_ns bigint
+) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+BEGIN
+    UPDATE version_books b
+    SET after_ordinal = p_after_ordinal,
+        kept_since = least(b.kept_since, tape_time(p_kept_since_ns, true))
+    WHERE b.partition = p_partition AND b.after_ordinal = p_seen_ordinal
+        AND p_after_ordinal BETWEEN 0 AND b.after_ordinal
+        AND (p_after_ordinal < b.after_ordinal OR tape_time(p_kept_since_ns, true) < b.kept_since)
+        AND NOT EXISTS (SELECT FROM sink_positions p WHERE p.input = 'bars'
+            AND p.partition = p_partition AND p.tape_time_ns IS NULL);
+    RETURN FOUND;
+END
+$$;

@@ -1,7 +1,8 @@
 -- What was known of bars at a time of the past, for people: in the schema of 70_market.sql.
 --
 -- A version was known from the time on at which the tape took it (known_at). Of bars from before versions
--- were kept (version_books) only the version that stood then is stored, and it has no known_at.
+-- were kept (version_books) only the version that stood then is stored, and it has no known_at, until
+-- `tapeline versions fill` adds what the tape has.
 
 DO $market$
 DECLARE

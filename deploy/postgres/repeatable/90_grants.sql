@@ -33,6 +33,7 @@ BEGIN
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
         note_gaps(text, text, integer, jsonb), note_lost_versions(jsonb),
         tape_time(bigint, boolean), keep_bar_version(), bars_reached(timestamptz),
+        move_version_book(integer, bigint, bigint, bigint),
         versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
         bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz),
         begin_replay(text, text, integer, text, bigint),
@@ -57,7 +58,9 @@ BEGIN
             from_time_ns, to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal,
             receive_time, epoch, ordinal) ON gaps TO %I', runtime_role);
     EXECUTE format('GRANT INSERT, UPDATE ON bars_short, bars_long TO %I', runtime_role);
-    EXECUTE format('GRANT INSERT ON bar_versions TO %I', runtime_role);
+    -- The time of a version from before versions were kept is filled in from the tape.
+    EXECUTE format('GRANT INSERT, UPDATE (taken_at, sent_at, lateness_ns) ON bar_versions TO %I',
+        runtime_role);
     -- Only move_bars and retention take rows away from these.
     FOR before IN SELECT to_regclass(t.name) AS place
         FROM unnest(ARRAY['bars_before', 'trades_before', 'quotes_before']) AS t (name)
@@ -68,6 +71,7 @@ BEGIN
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION indicator_input(text),
             tape_time(bigint, boolean), bars_reached(timestamptz),
+            move_version_book(integer, bigint, bigint, bigint),
             versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
             bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz),
             missing_step(tstzmultirange, tstzrange, boolean),

@@ -268,10 +268,10 @@ extension HelpPage {
             [
                 (
                     "record -o FILE [--source S] [--from TIME] [--to TIME] [--symbols A,B]",
-                    ["write what a source put on the tape into a file"]
+                    ["write what a source put on the tape into a file, and its bars"]
                 )
             ]
-        ).with([zone, json] + place),
+        ).with([HelpTopic.Option("--no-bars"), zone, json] + place),
         HelpTopic(
             "replay", .recordings,
             [

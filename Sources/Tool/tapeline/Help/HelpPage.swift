@@ -4,7 +4,8 @@ import ServiceRuntime
 /// The text that `tapeline help` and `tapeline help COMMAND` print.
 enum HelpPage {
     static let topics =
-        stackTopics + careTopics + tapeTopics + barTopics + recordingTopics + toolTopics
+        stackTopics + careTopics + tapeTopics + barTopics + versionTopics + recordingTopics
+        + toolTopics
 
     static let text = """
         tapeline \(ProductVersion.text): runs Tapeline on this machine, and looks at any tape

@@ -310,7 +310,7 @@ let package = Package(
             uses: frame + tape + [
                 "OperatorWorker", "ProviderGateway", "ProviderKit", "Recordings",
                 "ServiceTestSupport", "TapelineTool", "TestSupport",
-            ]),
+            ], beside: ["Golden"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(

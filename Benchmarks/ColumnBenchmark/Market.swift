@@ -93,7 +93,10 @@ struct Market {
                 to: .undefined, created: Timestamp(nanoseconds: start),
                 present: (0..<partitions).map { Partition($0) }))
         let packets = (ticks + ticksOfPacket - 1) / ticksOfPacket
-        for _ in 0..<packets { try writer.add(try RecordedPacket(try market.next().bytes)) }
+        for number in 0..<packets {
+            let knownAt = Timestamp(nanoseconds: start + Int64(number))
+            try writer.add(try RecordedPacket(try market.next().bytes, knownAt: knownAt))
+        }
         try writer.finish()
         return packets * ticksOfPacket
     }

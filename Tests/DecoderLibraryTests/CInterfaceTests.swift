@@ -1,3 +1,4 @@
+import ArrowColumns
 import CDecoder
 import Foundation
 import TestSupport
@@ -98,16 +99,113 @@ struct CInterfaceTests {
         unsafe price.release(&price)
     }
 
-    @Test("what the header of a recording says is JSON")
+    @Test("what a recording says of itself is JSON")
     func info() throws {
         let fixture = try DecoderFixture()
         try fixture.record(packets: 1, trades: 1)
-        let json = try unsafe owned(tapelineRecordingInfo(fixture.path, nil))
+        let said = """
+            "namespace":"md","source":"feed","partitions":4,"present":[1],\
+            "symbols":["AAPL"],"from":null,"to":9000,"created":1,"bars":null}
+            """
         #expect(
-            json == """
-                {"format":1,"namespace":"md","source":"feed","partitions":4,"present":[1],\
-                "symbols":["AAPL"],"from":null,"to":9000,"created":1}
-                """)
+            try unsafe owned(tapelineRecordingInfo(fixture.path, nil)) == #"{"format":2,"# + said)
+        try fixture.makeVersion1()
+        #expect(
+            try unsafe owned(tapelineRecordingInfo(fixture.path, nil)) == #"{"format":1,"# + said)
+        let other = try DecoderFixture()
+        try other.recordBars(2)
+        let json = try unsafe owned(tapelineRecordingInfo(other.path, nil))
+        #expect(json.contains(#""present":[1,2],"symbols":[],"from":5,"to":9000"#))
+        #expect(
+            json.hasSuffix(#""bars":[{"partition":1,"from":null,"to":9000,"closed":70}]}"#),
+            "\(json)")
+        // What it says of its bars is proven, too.
+        try other.changeBytes { $0[$0.count - 20] ^= 1 }
+        var error = tapeline_error()
+        #expect(unsafe tapelineRecordingInfo(other.path, &error) == nil)
+        #expect(error.code == Int32(TAPELINE_DAMAGED) && text(error).contains("its bars"))
+    }
+
+    /// Returns the values of a column of 64 bits of all batches.
+    private func column(_ index: Int, _ stream: inout ArrowArrayStream) throws -> [Int64] {
+        var values: [Int64] = []
+        while true {
+            var array = unsafe ArrowArray()
+            try #require(unsafe stream.get_next(&stream, &array) == 0)
+            guard let release = unsafe array.release else { return values }
+            let child = unsafe array.children[index]?.pointee ?? ArrowArray()
+            let buffer = unsafe child.buffers[1]?.assumingMemoryBound(to: Int64.self)
+            for row in unsafe 0..<Int(array.length) {
+                unsafe values.append(buffer?[row] ?? 0)
+            }
+            unsafe release(&array)
+        }
+    }
+
+    @Test("bars of a recording come with the times at which they were known, ticks as well")
+    func bars() throws {
+        let fixture = try DecoderFixture()
+        try fixture.recordBars(5)
+        let names = ["sent_at", "known_at"]
+        let reader = try unsafe open(fixture.path, Int(TAPELINE_BARS))
+        var stream = try unsafe stream(of: reader)
+        let places = ColumnKind.bars.columns.indices.filter {
+            names.contains(ColumnKind.bars.columns[$0].name)
+        }
+        let known = try unsafe column(places[1], &stream)
+        #expect(known == (0..<5).map { DecoderFixture.known($0).nanoseconds })
+        let json = try unsafe owned(tapelineReaderProvenance(reader))
+        #expect(json.contains(#""rows":{"bars":5},"complete":true"#))
+        #expect(json.contains(#"[{"stream":"bars","source":"operator","partition":1,"first":1,"#))
+        #expect(!json.contains(#""stream":"ticks""#))
+        unsafe stream.release(&stream)
+        unsafe tapelineReaderClose(reader)
+        let ticks = try unsafe open(fixture.path, Int(TAPELINE_TRADES))
+        var tickStream = try unsafe self.stream(of: ticks)
+        let place = try #require(
+            ColumnKind.trades.columns.firstIndex { $0.name == "known_at" })
+        #expect(
+            try unsafe column(place, &tickStream)
+                == [Int64](repeating: DecoderFixture.known(0).nanoseconds, count: 3))
+        #expect(try unsafe !owned(tapelineReaderProvenance(ticks)).contains("operator"))
+        unsafe tickStream.release(&tickStream)
+        unsafe tapelineReaderClose(ticks)
+    }
+
+    @Test("a hole in the bars ends the reading of bars, and not that of ticks")
+    func barHole() throws {
+        let fixture = try DecoderFixture()
+        try fixture.recordBars(3, hole: 4)
+        for (kind, rows, end) in [
+            (Int(TAPELINE_BARS), [Int64(2)], ENODATA), (Int(TAPELINE_TRADES), [3], 0),
+        ] {
+            let reader = try unsafe open(fixture.path, kind)
+            var stream = try unsafe stream(of: reader)
+            let found = unsafe drain(&stream)
+            #expect(found.rows == rows && found.code == end)
+            unsafe stream.release(&stream)
+            unsafe tapelineReaderClose(reader)
+        }
+    }
+
+    @Test("a recording without bars, or of version 1, has none to read")
+    func noBars() throws {
+        let fixture = try DecoderFixture()
+        try fixture.record(packets: 2, trades: 10)
+        for why in ["left out", "version 1"] {
+            var error = tapeline_error()
+            #expect(
+                unsafe tapelineReaderOpen(fixture.path, Int32(TAPELINE_BARS), nil, &error) == nil)
+            #expect(error.code == Int32(TAPELINE_INVALID) && text(error).contains(why))
+            if why == "left out" { try fixture.makeVersion1() }
+        }
+        let reader = try unsafe open(fixture.path)
+        var stream = try unsafe stream(of: reader)
+        let place = try #require(
+            ColumnKind.trades.columns.firstIndex { $0.name == "known_at" })
+        #expect(try unsafe column(place, &stream) == [Int64](repeating: .max, count: 20))
+        unsafe stream.release(&stream)
+        unsafe tapelineReaderClose(reader)
     }
 
     @Test("a hole in a recording is an error with its place, after the rows before it")

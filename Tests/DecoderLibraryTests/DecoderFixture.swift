@@ -21,6 +21,11 @@ struct DecoderFixture {
 
     var path: String { folder.file("day.tape") }
 
+    /// When the tape took a packet of the recording.
+    static func known(_ number: Int) -> Timestamp {
+        Timestamp(nanoseconds: start + 1_000 * Int64(number))
+    }
+
     /// Returns a packet of so many trades, one quote and one gap.
     func packet(_ first: UInt64, trades: Int) throws -> [UInt8] {
         var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
@@ -70,9 +75,75 @@ struct DecoderFixture {
                 present: [Partition(1)], symbols: [try #require(Symbol("AAPL"))]))
         for number in 0..<packets {
             let first = UInt64(number) * (UInt64(trades) + 2 + holes) + 1
-            try writer.add(try RecordedPacket(packet(first, trades: trades)))
+            try writer.add(
+                try RecordedPacket(
+                    packet(first, trades: trades), knownAt: Self.known(number)))
         }
         try writer.finish()
+    }
+
+    /// Writes a recording of a packet of trades, and of packets of one bar each, of which every
+    /// second one is of another source. `hole`: ordinals are missing before the last one.
+    func recordBars(_ count: Int, hole: UInt64 = 0) throws {
+        let writer = try RecordingWriter(
+            path,
+            RecordingInfo(
+                namespace: "md", partitions: 4, source: source, from: Timestamp(nanoseconds: 5),
+                to: Timestamp(nanoseconds: 9_000), created: Timestamp(nanoseconds: 1),
+                present: [Partition(1), Partition(2)], hasBars: true))
+        try writer.add(
+            try RecordedPacket(packet(1, trades: 3), knownAt: Self.known(0)))
+        for number in 0..<count {
+            var builder = PacketBuilder(
+                kind: .bars, partition: Partition(1), source: .operator)
+            let symbol = builder.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol("AAPL")), provider: "", since: .undefined,
+                    source: number % 2 == 0 ? source : SourceName("other")))
+            let series = builder.register(
+                SeriesDefinition(name: try #require(SeriesName("1m")), widthNanoseconds: 60))
+            let bar = Bar(
+                symbol: symbol, series: series, openTime: Timestamp(nanoseconds: Self.start),
+                closeTime: Timestamp(nanoseconds: Self.start + 60))
+            let isIn = builder.append(bar)
+            try #require(isIn)
+            let sealed = builder.seal(
+                PacketBuilder.Seal(
+                    epoch: 1, firstOrdinal: UInt64(number + 1) + (number == count - 1 ? hole : 0),
+                    watermark: .undefined, sendTime: Timestamp(nanoseconds: Self.start)))
+            try writer.add(
+                try RecordedPacket(
+                    sealed.withBytes { $0.array }, knownAt: Self.known(number)))
+        }
+        let bars = RecordedBars(
+            Partition(1), from: Timestamp(nanoseconds: .min), to: Timestamp(nanoseconds: 9_000),
+            closed: Timestamp(nanoseconds: 70))
+        try writer.finish(bars: [bars])
+    }
+
+    /// Makes a recording of version 1 of the bytes of one without bars: the same without times.
+    func makeVersion1() throws {
+        try changeBytes { bytes in
+            let header = bytes.withRawSpan { Int($0.uint32(at: 12)) }
+            var old = Array(bytes[..<header])
+            old[8] = 1
+            var chain = old.withRawSpan { Checksum.of($0.extracting(0..<header - 8)) }
+            old.replaceSubrange(header - 8..<header, with: Self.little(chain))
+            var place = header
+            while case let length = bytes.withRawSpan({ Int($0.uint32(at: place)) }), length > 0 {
+                let packet = Array(bytes[place + 20..<place + 20 + length])
+                chain = packet.withRawSpan { Checksum.chained($0, after: chain) }
+                old += bytes[place..<place + 4] + Self.little(chain) + packet
+                place += 20 + length
+            }
+            let end = Array(bytes[place + 4..<place + 20])
+            chain = end.withRawSpan { Checksum.chained($0, after: chain) }
+            bytes = old + [0, 0, 0, 0] + end + Self.little(chain)
+        }
+    }
+
+    private static func little(_ value: UInt64) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
     }
 
     func changeBytes(_ change: (inout [UInt8]) -> Void) throws {

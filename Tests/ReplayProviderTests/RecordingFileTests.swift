@@ -10,98 +10,171 @@ import Testing
 
 @Suite("A recording in a file")
 struct RecordingFileTests {
-    private func symbol(_ text: String) throws -> Symbol { try #require(Symbol(text)) }
-
-    private func info() throws -> RecordingInfo {
-        RecordingInfo(
-            namespace: "md", partitions: 4, source: try #require(SourceName("feed")),
-            from: .undefined, to: Timestamp(nanoseconds: 9_000), created: Timestamp(nanoseconds: 1),
-            present: [Partition(1), Partition(3)],
-            symbols: [try symbol("AAPL"), try symbol("BRK.B")])
-    }
-
-    private func packet(_ first: UInt64) throws -> RecordedPacket {
-        var builder = PacketBuilder(
-            kind: .ticks, partition: Partition(1), source: try #require(SourceName("feed")))
-        let number = builder.register(
-            SymbolDefinition(
-                symbol: try symbol("AAPL"), provider: "x", since: Timestamp(nanoseconds: 5)))
-        for offset in 0..<2 {
-            let time = Timestamp(nanoseconds: Int64(first) * 10 + Int64(offset))
-            let isIn = builder.append(
-                Trade(
-                    header: TickHeader(symbol: number, providerTime: time, receiveTime: time),
-                    price: Price(raw: 1), size: Quantity(raw: 2)))
-            #expect(isIn)
-        }
-        let sealed = builder.seal(
-            PacketBuilder.Seal(
-                epoch: 3, firstOrdinal: first, watermark: Timestamp(nanoseconds: 7),
-                sendTime: Timestamp(nanoseconds: 8)))
-        return try RecordedPacket(sealed.withBytes { $0.array })
-    }
-
-    private func written(_ folder: TemporaryFolder) throws -> String {
-        let path = folder.file("a.tape")
-        let writer = try RecordingWriter(path, try info())
-        try writer.add(try packet(1))
-        try writer.add(try packet(3))
-        #expect(!FileManager.default.fileExists(atPath: path))
-        try writer.finish()
-        #expect(writer.packets == 2 && writer.ticks == 4)
+    private func put(_ bytes: [UInt8], _ folder: TemporaryFolder) throws -> String {
+        let path = folder.file("b.tape")
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
         return path
     }
 
-    @Test("what was written comes back, and nothing else")
-    func roundTrip() throws {
+    private func bytes(_ path: String) throws -> [UInt8] {
+        [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+
+    @Test("what was written comes back, with its times, and nothing else", arguments: [true, false])
+    func roundTrip(hasBars: Bool) throws {
         let folder = try TemporaryFolder("recording")
-        let path = try written(folder)
+        let fixture = try RecordingFixture(hasBars: hasBars)
+        let path = try fixture.write(folder)
         let file = try RecordingFile(path)
-        #expect(file.about == (try info()))
-        #expect(try file.next()?.bytes == packet(1).bytes)
-        #expect(try file.next()?.bytes == packet(3).bytes)
+        #expect(file.about == fixture.info && file.about.version == 2)
+        // Before the packets were read, and after.
+        #expect(try file.bars() == fixture.bars)
+        for packet in try fixture.packets() {
+            let found = try file.withNext { frame, bytes in (frame, bytes.array) }
+            #expect(found?.1 == packet.bytes && found?.0.header == packet.header)
+            #expect(found?.0.knownAt == packet.knownAt)
+        }
+        for _ in 0..<2 { #expect(try file.withNext { _, _ in () } == nil) }
+        #expect(file.ticks == 4 && file.barPackets == (hasBars ? 3 : 0) && file.missing.isEmpty)
+        #expect(try file.bars() == fixture.bars)
+    }
+
+    @Test("a replay gets the ticks of a recording with bars, and no bars")
+    func replayed() throws {
+        let folder = try TemporaryFolder("recording")
+        let fixture = try RecordingFixture()
+        let file = try RecordingFile(try fixture.write(folder))
+        for (first, known) in [(1, 20), (3, 20)] {
+            let packet = try fixture.ticks(UInt64(first), knownAt: Int64(known))
+            let found = try file.next()
+            #expect(found?.bytes == packet.bytes && found?.knownAt == packet.knownAt)
+        }
+        #expect(try file.next() == nil && file.hasEnded && file.packets == 5)
+    }
+
+    @Test("partitions of which nothing is said have no complete bars")
+    func unstated() throws {
+        let folder = try TemporaryFolder("recording")
+        let fixture = try RecordingFixture()
+        let path = folder.file("a.tape")
+        let writer = try RecordingWriter(path, fixture.info)
+        try writer.add(try fixture.ticks(1, knownAt: 1))
+        try writer.finish(bars: [fixture.bars[1]])
+        let found = try RecordingFile(path).bars()
+        #expect(found == [RecordedBars(Partition(1)), fixture.bars[1]])
+        #expect(found[0].isEmpty && !found[1].isEmpty)
+        #expect(try RecordingFile.check(path).packets == 1)
+    }
+
+    @Test("a recording of version 1 is read; its packets have no time")
+    func version1() throws {
+        let folder = try TemporaryFolder("recording")
+        let fixture = try RecordingFixture()
+        let file = try RecordingFile(try put(try fixture.version1(), folder))
+        #expect(file.about.version == 1 && !file.about.hasBars && file.about.symbols.count == 2)
+        #expect(try file.bars().isEmpty)
+        for first in [UInt64(1), 3] {
+            let found = try file.next()
+            #expect(found?.bytes == (try fixture.ticks(first, knownAt: 0).bytes))
+            #expect(found?.knownAt == .undefined)
+        }
         #expect(try file.next() == nil)
-        #expect(try file.next() == nil)
-        #expect(file.ticks == 4)
+    }
+
+    @Test("released recordings keep their bytes", arguments: ["recording.v1", "recording.v2"])
+    func golden(name: String) throws {
+        let folder = try TemporaryFolder("recording")
+        let fixture = try RecordingFixture()
+        let present =
+            name == "recording.v1"
+            ? try fixture.version1() : try bytes(try fixture.write(folder))
+        let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Golden/\(name).hex")
+        let text = try String(contentsOf: url, encoding: .utf8)
+        let golden = text.split(whereSeparator: \.isWhitespace).compactMap { UInt8($0, radix: 16) }
+        #expect(present == golden)
+        #expect(try RecordingFile.check(try put(golden, folder)).ticks == 4)
     }
 
     @Test("one that is not finished leaves nothing behind")
     func unfinished() throws {
         let folder = try TemporaryFolder("recording")
-        var writer: RecordingWriter? = try RecordingWriter(folder.file("a.tape"), try info())
-        try writer?.add(try packet(1))
+        let fixture = try RecordingFixture()
+        var writer: RecordingWriter? = try RecordingWriter(folder.file("a.tape"), fixture.info)
+        try writer?.add(try fixture.ticks(1, knownAt: 1))
         writer = nil
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    }
+
+    @Test("a packet without a time in a recording is a bug")
+    func timeless() async {
+        await #expect(processExitsWith: .failure) {
+            let folder = try TemporaryFolder("recording")
+            let fixture = try RecordingFixture()
+            let writer = try RecordingWriter(folder.file("a.tape"), fixture.info)
+            try writer.add(try fixture.ticks(1, knownAt: .max))
+        }
     }
 
     @Test("every cut is an error that names a byte of the file")
     func cuts() throws {
         let folder = try TemporaryFolder("recording")
-        let bytes = try Data(contentsOf: URL(fileURLWithPath: written(folder)))
-        let cut = folder.file("cut.tape")
+        let bytes = try bytes(try RecordingFixture().write(folder))
         for length in 0..<bytes.count {
-            try bytes.prefix(length).write(to: URL(fileURLWithPath: cut))
+            let cut = try put(Array(bytes.prefix(length)), folder)
             let error = #expect(throws: RecordingError.self) { try RecordingFile.check(cut) }
             #expect((0...length).contains(error?.offset ?? -1), "cut at \(length)")
+            // What it says of its bars is refused, too.
+            #expect(throws: RecordingError.self) { try RecordingFile(cut).bars() }
         }
     }
 
-    @Test("every changed byte is an error, and so is one too many")
-    func changes() throws {
+    @Test("every changed byte is an error, and so is one too many", arguments: [1, 2])
+    func changes(version: Int) throws {
         let folder = try TemporaryFolder("recording")
-        let bytes = try Data(contentsOf: URL(fileURLWithPath: written(folder)))
-        let changed = folder.file("changed.tape")
+        let fixture = try RecordingFixture()
+        let bytes =
+            version == 1 ? try fixture.version1() : try bytes(try fixture.write(folder))
         for place in bytes.indices {
             for mask in [UInt8(0x01), 0x80] {
                 var copy = bytes
                 copy[place] ^= mask
-                try copy.write(to: URL(fileURLWithPath: changed))
+                let changed = try put(copy, folder)
                 #expect(throws: RecordingError.self, "byte \(place)") {
                     try RecordingFile.check(changed)
                 }
             }
         }
-        try (bytes + [0]).write(to: URL(fileURLWithPath: changed))
-        #expect(throws: RecordingError.self) { try RecordingFile.check(changed) }
+        let long = try put(bytes + [0], folder)
+        #expect(throws: RecordingError.self) { try RecordingFile.check(long) }
+    }
+
+    @Test("a time of the tape that falls within a partition, or is none, is refused")
+    func times() throws {
+        let folder = try TemporaryFolder("recording")
+        let fixture = try RecordingFixture()
+        let whole = try bytes(try fixture.write(folder))
+        let header = RecordingSeal.headerBytes(whole)
+        let first = Int(RecordingSeal.load(header, whole)) + 20
+        let second = Int(RecordingSeal.load(header + first, whole)) + 20
+        // The frame of the second packet of ticks.
+        let place = header + first + second + 12
+        for (value, isRight) in [
+            (Int64(20), true), (21, true), (19, false), (.max, false), (.min, false),
+        ] {
+            var bytes = whole
+            for index in 0..<8 {
+                bytes[place + index] = UInt8(truncatingIfNeeded: value >> (index * 8))
+            }
+            RecordingSeal.seal(&bytes)
+            let path = try put(bytes, folder)
+            if isRight {
+                #expect(try RecordingFile.check(path).packets == 5)
+            } else {
+                let error = #expect(throws: RecordingError.self) { try RecordingFile.check(path) }
+                #expect(error?.offset == place)
+                #expect(error?.problem.contains("took the packet") == true)
+            }
+        }
     }
 }

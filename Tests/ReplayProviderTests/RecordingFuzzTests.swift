@@ -12,22 +12,13 @@ import Testing
 /// Files that were not written by us, or whose checksums were corrected after a change.
 @Suite("A foreign or forged recording")
 struct RecordingFuzzTests {
-    private static let source = SourceName("feed")
-
-    private func info() throws -> RecordingInfo {
-        RecordingInfo(
-            namespace: "md", partitions: 4, source: try #require(Self.source),
-            from: .undefined, to: Timestamp(nanoseconds: 9_000), created: Timestamp(nanoseconds: 1),
-            present: [Partition(1), Partition(3)],
-            symbols: [try #require(Symbol("AAPL")), try #require(Symbol("BRK.B"))])
-    }
-
     private func written(_ folder: TemporaryFolder) throws -> [UInt8] {
         let path = folder.file("a.tape")
-        let writer = try RecordingWriter(path, try info())
-        let source = try #require(Self.source)
+        let fixture = try RecordingFixture()
+        let writer = try RecordingWriter(path, fixture.info)
         for round in 0..<4 {
-            var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
+            var builder = PacketBuilder(
+                kind: .ticks, partition: Partition(1), source: fixture.source)
             let number = builder.register(
                 SymbolDefinition(
                     symbol: try #require(Symbol("AAPL")), provider: "x",
@@ -37,9 +28,13 @@ struct RecordingFuzzTests {
                 PacketBuilder.Seal(
                     epoch: 3, firstOrdinal: UInt64(round * 100 + 1),
                     watermark: Timestamp(nanoseconds: 7), sendTime: Timestamp(nanoseconds: 8)))
-            try writer.add(RecordedPacket(packet.withBytes { $0.array }))
+            let time = Int64(round)
+            try writer.add(
+                RecordedPacket(
+                    packet.withBytes { $0.array }, knownAt: Timestamp(nanoseconds: time)))
+            try writer.add(try fixture.bars(UInt64(2 * round + 1), knownAt: time))
         }
-        try writer.finish()
+        try writer.finish(bars: fixture.bars)
         return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
     }
 
@@ -64,15 +59,18 @@ struct RecordingFuzzTests {
         var bytes = whole
         bytes[8] = 9
         #expect(try problem(bytes, folder)?.problem.contains("version 9") == true)
+        bytes[8] = 2
+        bytes[10] = 3
+        #expect(try problem(bytes, folder)?.problem.contains("flags 3") == true)
         for length in [UInt32(0), 1, 95, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] {
             bytes = whole
-            Self.store(length, at: 12, in: &bytes)
+            RecordingSeal.store(length, at: 12, in: &bytes)
             #expect(try problem(bytes, folder)?.offset == 12, "a header of \(length)")
         }
-        let header = Self.headerBytes(whole)
+        let header = RecordingSeal.headerBytes(whole)
         for length in [UInt32(1_000_001), 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] {
             bytes = whole
-            Self.store(length, at: header, in: &bytes)
+            RecordingSeal.store(length, at: header, in: &bytes)
             #expect(try problem(bytes, folder)?.offset == header, "a packet of \(length)")
         }
         let missing = #expect(throws: RecordingError.self) {
@@ -98,7 +96,7 @@ struct RecordingFuzzTests {
                 let extremes: [UInt8] = [0, 0xff, 0x7f, 0x80, .random(in: 0...255, using: &random)]
                 bytes[place] = extremes[Int.random(in: 0..<5, using: &random)]
             }
-            Self.seal(&bytes)
+            RecordingSeal.seal(&bytes)
             do {
                 try walk(try put(bytes, folder))
             } catch is RecordingError {
@@ -110,9 +108,10 @@ struct RecordingFuzzTests {
         #expect(refused > 100 && refused < 1_000)
     }
 
-    /// Reads a file as a replay does.
+    /// Reads a file as a replay does, and what it says of its bars.
     private func walk(_ path: String) throws {
         let file = try RecordingFile(path)
+        _ = try file.bars()
         var floor = ReplayFloor(file.about)
         var pace = ReplayPace(.thousandths(1_000))
         var pass = ReplayPass(
@@ -126,56 +125,5 @@ struct RecordingFuzzTests {
             batch.removeAll(keepingCapacity: true)
         }
         _ = file.missing.summary
-    }
-
-    // MARK: bytes
-
-    private static func headerBytes(_ bytes: [UInt8]) -> Int { Int(load(12, bytes)) }
-
-    private static func load(_ offset: Int, _ bytes: [UInt8]) -> UInt32 {
-        (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << UInt32(8 * $1) }
-    }
-
-    private static func store(_ value: UInt32, at offset: Int, in bytes: inout [UInt8]) {
-        for place in 0..<4 {
-            bytes[offset + place] = UInt8(truncatingIfNeeded: value >> (8 * place))
-        }
-    }
-
-    private static func store(_ value: UInt64, at offset: Int, in bytes: inout [UInt8]) {
-        for place in 0..<8 {
-            bytes[offset + place] = UInt8(truncatingIfNeeded: value >> (8 * place))
-        }
-    }
-
-    private static func sum(_ range: Range<Int>, _ bytes: [UInt8]) -> UInt64 {
-        Array(bytes[range]).withRawSpan { Checksum.of($0) }
-    }
-
-    /// Corrects every checksum, as far as the lengths lead.
-    private static func seal(_ bytes: inout [UInt8]) {
-        let header = headerBytes(bytes)
-        guard header >= 96, header <= bytes.count else { return }
-        var chain = sum(0..<header - 8, bytes)
-        store(chain, at: header - 8, in: &bytes)
-        var place = header
-        while place + 12 <= bytes.count {
-            let length = Int(load(place, bytes))
-            guard length > 0 else {
-                guard place + 28 <= bytes.count else { return }
-                let counts = Array(bytes[place + 4..<place + 20])
-                store(
-                    counts.withRawSpan { Checksum.chained($0, after: chain) }, at: place + 20,
-                    in: &bytes)
-                return
-            }
-            let packet = place + 12..<place + 12 + length
-            guard length >= 24, packet.upperBound <= bytes.count else { return }
-            store(
-                sum(packet.lowerBound + 16..<packet.upperBound, bytes), at: place + 20, in: &bytes)
-            chain = Array(bytes[packet]).withRawSpan { Checksum.chained($0, after: chain) }
-            store(chain, at: place + 4, in: &bytes)
-            place = packet.upperBound
-        }
     }
 }

@@ -27,7 +27,8 @@ struct RecordingWriterTests {
             PacketBuilder.Seal(
                 epoch: 1, firstOrdinal: 1, watermark: .undefined,
                 sendTime: Timestamp(nanoseconds: 5)))
-        return try RecordedPacket(packet.withBytes { $0.array })
+        return try RecordedPacket(
+            packet.withBytes { $0.array }, knownAt: Timestamp(nanoseconds: 6))
     }
 
     @Test("two at one file are one too many; what a killed one left is begun anew")

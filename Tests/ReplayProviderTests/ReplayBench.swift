@@ -81,7 +81,7 @@ struct ReplayBench {
         TapeRange(
             nats: NatsConfiguration(urls: [server.url], clientName: "test"),
             namespace: tape.names.namespace, source: source, from: .undefined,
-            to: SystemClock().now(), symbols: symbols)
+            to: SystemClock().now(), symbols: symbols, hasBars: true)
     }
 
     func reader(_ range: TapeRange) throws -> RecordedRange {
@@ -93,14 +93,21 @@ struct ReplayBench {
             range, telemetry: hub, created: SystemClock().now(), isStopped: { false })
     }
 
-    /// Records the tape as it is.
+    /// Records the tape as it is, with its bars.
     func record(_ tape: TestTape, to path: String) throws -> RecordingWriter {
-        let reader = try reader(range(tape))
+        try record(range(tape), to: path).writer
+    }
+
+    /// Records a range. Returns also how many bars are missing.
+    func record(
+        _ range: TapeRange, to path: String
+    ) throws -> (writer: RecordingWriter, missingBars: MissingTicks) {
+        let reader = try reader(range)
         defer { reader.close() }
         let writer = try RecordingWriter(path, reader.about)
         while let packet = try reader.next() { try writer.add(packet) }
-        try writer.finish()
-        return writer
+        try writer.finish(bars: try reader.completeBars())
+        return (writer, reader.missingBars)
     }
 }
 

@@ -138,11 +138,24 @@ struct ReplayOnTapeTests {
         let bench = try ReplayBench(Self.shared.get())
         let (old, new) = (try tape("rpi", 2), try tape("rpj", 5))
         try bench.market(old, ticks: 3_000)
+        let worker = try bench.program("operator-worker", old)
+        #expect(try eventually { try LastBars(old).bars.count > 100 })
+        #expect(worker.stop() == 0)
         let path = bench.folder.file("market.tape")
         let tapeline = try ProductPrograms.path("tapeline")
-        let recorded = try run(
-            tapeline, ["record", "-o", path, "--json"], environment: old.environment)
-        #expect(try JSONValue.parse(recorded)["ticks"]?.int == 3_000)
+        let recorded = try JSONValue.parse(
+            run(tapeline, ["record", "-o", path, "--json"], environment: old.environment))
+        #expect(recorded["ticks"]?.int == 3_000 && recorded["bars"]?.int ?? 0 > 100)
+        #expect(recorded["bars_complete_from"]?.string == "")
+        let to = try #require(recorded["to"]?.string)
+        let few = try JSONValue.parse(
+            run(
+                tapeline,
+                ["record", "-o", "\(path).2", "--no-bars", "--to", to, "--json"],
+                environment: old.environment))
+        #expect(few["ticks"]?.int == 3_000 && few["bars"]?.int == 0)
+        #expect(few["bars_complete_from"] == .null)
+        #expect(try RecordingFile("\(path).2").about.hasBars == false)
         #expect(throws: ProgramFailure.self) {
             try run(tapeline, ["record", "-o", path], environment: old.environment)
         }

@@ -18,7 +18,7 @@ extension DeskPackageTests {
     }
 
     /// Puts the packets onto the tape, in their order.
-    private static func publish(_ packets: [[UInt8]], to tape: TestTape) throws {
+    static func publish(_ packets: [[UInt8]], to tape: TestTape) throws {
         let messages = packets.enumerated().map {
             IdentifiedMessage(payload: $1, id: "\($0)")
         }

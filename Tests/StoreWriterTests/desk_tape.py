@@ -4,6 +4,8 @@
                                           recording; and two namespaces: without a packet, and purged
     desk_tape.py bars TORN PURGED         bars on the tape and in POSTGRES_*, and a simulation; and two namespaces: with
                                           a lost packet, and purged
+    desk_tape.py recorded FILE TORN OLD START TIMES   bars of a recording and of POSTGRES_*, as they stand and as they
+                                          were known at TIMES; recordings without a packet, and of version 1
     desk_tape.py live SINCE END           reads NATS_URL and POSTGRES_* live, from a time in nanoseconds on, until
                                           the pipe END ends; then every stored row must have come once
 
@@ -115,6 +117,82 @@ def patient(tape):
         one.close()
     finally:
         reading._PATIENCE = kept
+
+
+def recorded(path, torn, old, start, known):
+    """Bars of a recording are those of the database, and it raises where it cannot know."""
+    import tapeline
+
+    stored, file = tapeline.connect(), tapeline.open(path)
+    start, known = int(start), [int(time) for time in known.split(",")]
+    end, symbols = start + 10**10 * 60, sorted({row["symbol"] for row in file.symbols().rows()})
+    symbols = sorted(symbols, key=lambda name: int(name[1:]))[:2]
+
+    def same(one, other, *what):
+        frames = [one.to_polars("fixed"), other.to_polars("fixed")]
+        check(frames[0].equals(frames[1]), *what, *frames)
+        check(one.to_polars().equals(other.to_polars()), *what)
+        equal(one.provenance, other.provenance)
+        return len(frames[0])
+
+    for series in ("1s", "1m"):
+        for who in (symbols, symbols[0]):
+            for more in ({}, {"source": "test"}, {"missing": "drop"}):
+                more = {"missing": "mark", **more}
+                found = [desk.bars(who, series, start, end, **more) for desk in (file, stored)]
+                check(same(*found, series, who, more) > 0 or len(more) > 1 or "drop" in more.values())
+        counts = set()
+        for at in {one + delta for one in known for delta in (-1_000, 0, 1_000)}:
+            found = [desk.bars(symbols, series, start, end, as_of=at, missing="mark") for desk in (file, stored)]
+            counts.add(same(*found, series, at))
+            rows = found[0].to_polars()
+            check(rows.is_empty() or rows["known_at"].dt.timestamp("ns").max() <= at, at)
+        check(len(counts) > 2 and 0 in counts, counts)
+    check(same(*(desk.bars(None, "1s", start, end, missing="mark") for desk in (file, stored))) > 0)
+    unknown(file, symbols, start, end, known)
+    with raises(tapeline.TapeHole, r"hole: ordinals [0-9]+ to [0-9]+ of the bars of partition 1"):
+        tapeline.open(torn).bars(symbols, "1s", start, end, source="test").to_polars()
+    check(len(tapeline.open(torn).bars(symbols, "1s", start, end, missing="mark").to_polars()) > 0)
+    with raises(tapeline.NotKnown, "ordinals .* are missing"):
+        tapeline.open(torn).bars(symbols, "1s", start, end, as_of=known[-1], missing="mark").to_polars()
+    for as_of, error in ((None, tapeline.TapelineError), (known[0], tapeline.NotKnown)):
+        with raises(error, "version 1 has no bars"):
+            tapeline.open(old).bars(symbols, "1s", start, end, as_of=as_of).to_polars()
+
+
+def unknown(file, symbols, start, end, known):
+    """What a recording does not know raises, as do holes."""
+    import tapeline
+
+    (stretch,) = file.origin.info["bars"]
+    equal((stretch["partition"], stretch["from"]), (1, None))
+    with raises(tapeline.NotKnown, "the recording ends at"):
+        file.bars(symbols, "1s", start, end, as_of=stretch["to"]).to_polars()
+    every = (symbols[1], ["1s", "1m"], start, end)
+    partial = file.bars(*every, source="test", missing="mark")
+    equal({"is not whole" in one.cause for one in partial.coverage},
+          set() if partial.to_polars()["is_whole"].all() else {True})
+    with raises(tapeline.TapeHole, r"desk-2 .*\(the recording is of test"):
+        file.bars(*every).to_polars()
+    with raises(tapeline.TapeHole, "nothing of it is recorded in the series 5m"):
+        file.bars(symbols[1], "5m", start, end).to_polars()
+    late = file.bars(symbols[1], "1s", start, stretch["closed"] + 1, source="test").coverage
+    equal([one.detail for one in late if "not closed yet" in one.cause], ["partition 1"])
+    late = tapeline.open(file.origin.path)
+    late.origin.info["bars"][0]["from"] = start - 9 * 10**9
+    for time, error, why in (
+        (known[-1], tapeline.NotKnown, "complete for windows from"), (None, tapeline.TapeHole, "before the bars"),
+    ):
+        with raises(error, why):
+            late.bars(symbols, "1s", start, end, as_of=time).to_polars()
+    left = late.bars(symbols, "1s", start, end, missing="mark").to_polars()["open_time"].dt.timestamp("ns")
+    equal(left.min() >= start + 10**9, True)
+    # Nothing is said of any other partition.
+    late.origin._bars._stretches.clear()
+    with raises(tapeline.NotKnown, "no complete bars of partition 1"):
+        late.bars(symbols, "1s", start, end, as_of=known[-1]).to_polars()
+    with raises(tapeline.TapeHole, "no complete bars of it"):
+        late.bars(symbols, "1s", start, end).to_polars()
 
 
 def broken(symbol, start, torn, purged):
@@ -303,5 +381,5 @@ def of_bars(torn, purged):
 
 if __name__ == "__main__":
     base.install()
-    {"same": same, "bars": of_bars, "live": live}[sys.argv[1]](*sys.argv[2:])
+    {"same": same, "bars": of_bars, "recorded": recorded, "live": live}[sys.argv[1]](*sys.argv[2:])
     print(f"{checks.count} checks passed")

@@ -75,7 +75,7 @@ typedef struct tapeline_error {
     char text[1024];
 } tapeline_error;
 
-/* What a row is. Bars are only on the tape (md.bars.*), never in a recording. */
+/* What a row is. A recording has bars from version 2 on, unless they were left out. */
 enum {
     TAPELINE_TRADES = 1,
     TAPELINE_QUOTES = 2,
@@ -118,11 +118,15 @@ int32_t tapeline_schema(int32_t kind, struct ArrowSchema *out, tapeline_error *e
 
 /* ---- recordings ---------------------------------------------------------------------------- */
 
-/* What the header of a recording says, as JSON (UTF-8), or NULL. Free it by tapeline_text_free:
-   {"format":1,"namespace":"md","source":"ibkr","partitions":16,"present":[0,3],"symbols":["AAPL"],
-    "from":ns,"to":ns,"created":ns}
+/* What a recording says of itself, as JSON (UTF-8), or NULL. Free it by tapeline_text_free:
+   {"format":2,"namespace":"md","source":"ibkr","partitions":16,"present":[0,3],"symbols":["AAPL"],
+    "from":ns,"to":ns,"created":ns,"bars":[{"partition":0,"from":ns,"to":ns,"closed":ns}]}
    `from`/`to`: the packets were sent in [from, to). `symbols`: empty when all were selected; packets
-   are kept complete, so others are there, too. `present`: partitions that have packets. */
+   are kept complete, so others are there, too. `present`: partitions that have packets. `bars`: null
+   if there are none (version 1, or left out); otherwise the partitions whose bars are complete: all
+   packets of bars that the tape took in [from, to) are there (`from` null: since the tape began),
+   and all bars that close up to `closed` were taken before `to` (null: unknown). Version 1 has no
+   known_at. */
 char *tapeline_recording_info(const char *path, tapeline_error *error);
 
 /* Reads one kind of a recording. It opens the file and checks its header. NULL: see `error`. */

@@ -79,7 +79,7 @@ package func tapelineRecordingInfo(
     unsafe result(error) { () throws(DecodeError) in
         let path = try unsafe text(path, "the path")
         do throws(RecordingError) {
-            let json = try RecordingFile(path).about.json
+            let json = try RecordingFile(path).json()
             return unsafe strdup(json)
         } catch {
             throw DecodeError(error)
@@ -95,9 +95,6 @@ package func tapelineReaderOpen(
     unsafe result(error) { () throws(DecodeError) in
         let kind = try ColumnKind(checked: kind)
         let path = try unsafe text(path, "the path")
-        guard kind != .bars else {
-            throw DecodeError(.invalid, "recordings have no bars: read them from the tape")
-        }
         let reader = try unsafe Reader(path, kind, RowSelection(selection))
         return unsafe retained(reader)
     }

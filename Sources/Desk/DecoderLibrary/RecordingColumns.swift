@@ -25,6 +25,10 @@ final class RecordingColumns {
         } catch {
             throw DecodeError(error)
         }
+        guard kind != .bars || file.about.hasBars else {
+            let why = file.about.version == 1 ? "it is of version 1" : "they were left out"
+            throw DecodeError(.invalid, "\(path) has no bars: \(why)")
+        }
         var selection = selection
         selection.narrow(toPartitionsOf: file.about.partitions)
         decoder = ColumnDecoder([kind], selection)
@@ -57,13 +61,16 @@ final class RecordingColumns {
 
     /// Takes the next packet. Returns its length.
     private func readPacket() -> Int {
-        let place = file.offset
         do throws(RecordingError) {
-            return try file.withNext { header, packet in
+            return try file.withNext { frame, packet in
+                // Bars have ordinals of their own, so holes in them are of no matter to ticks.
+                guard (frame.header.kind == .bars) == (kind == .bars) else {
+                    return packet.byteCount
+                }
                 let origin = PacketOrigin(
-                    sequence: file.packets, place: place + RecordingFormat.frameHeadBytes)
+                    sequence: file.packets, knownAt: frame.knownAt, place: frame.place)
                 do throws(DecodeError) {
-                    try decoder.take(packet, header, origin)
+                    try decoder.take(packet, frame.header, origin)
                 } catch {
                     failure = error
                 }
@@ -83,30 +90,59 @@ extension DecodeError {
     }
 }
 
-extension RecordingInfo {
-    /// Everything that the header says, as JSON.
-    var json: String {
+extension RecordingFile {
+    /// Everything that the header says, and which bars are complete, as JSON.
+    func json() throws(RecordingError) -> String {
+        let bars = try bars()
         var json = JSONWriter()
         json.object { json in
-            json.member("format", RecordingFormat.version)
-            json.member("namespace", namespace)
-            json.member("source", source.text)
-            json.member("partitions", partitions)
+            json.member("format", Int(about.version))
+            json.member("namespace", about.namespace)
+            json.member("source", about.source.text)
+            json.member("partitions", about.partitions)
             json.member(
                 "present",
                 array: { json in
-                    for partition in present { json.value(partition.number) }
+                    for partition in about.present { json.value(partition.number) }
                 })
             json.member(
                 "symbols",
                 array: { json in
-                    for symbol in symbols { json.value(symbol.text) }
+                    for symbol in about.symbols { json.value(symbol.text) }
                 })
-            for (name, time) in [("from", from), ("to", to), ("created", created)] {
-                json.key(name)
-                time.isDefined ? json.value(time.nanoseconds) : json.null()
+            json.member("from", about.from)
+            json.member("to", about.to)
+            json.member("created", about.created)
+            guard about.hasBars else {
+                json.key("bars")
+                json.null()
+                return
             }
+            json.member(
+                "bars",
+                array: { json in
+                    for entry in bars where !entry.isEmpty { entry.write(into: &json) }
+                })
         }
         return json.text
+    }
+}
+
+extension RecordedBars {
+    fileprivate func write(into json: inout JSONWriter) {
+        json.object { json in
+            json.member("partition", partition.number)
+            // From the beginning of the tape.
+            json.member("from", from.nanoseconds == .min ? .undefined : from)
+            json.member("to", to)
+            json.member("closed", closed)
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func member(_ name: String, _ time: Timestamp) {
+        key(name)
+        time.isDefined ? value(time.nanoseconds) : null()
     }
 }

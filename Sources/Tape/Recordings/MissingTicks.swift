@@ -1,8 +1,10 @@
 package import MarketModel
 package import TapeCodec
 
-/// Counts the missing ordinals in a range of a tape, or in a recording.
+/// Counts the missing ordinals of ticks, or of bars, in a range of a tape or in a recording.
 package struct MissingTicks: Hashable, Sendable {
+    /// `ticks` or `bars`.
+    private let kind: PacketKind
     /// Ordinals that were purged before the first packet that is still on the tape. Some of them
     /// may have been sent before the range begins.
     package private(set) var purged: UInt64 = 0
@@ -11,15 +13,15 @@ package struct MissingTicks: Hashable, Sendable {
     /// The ordinal that the next packet of a partition should begin with.
     private var next: [Partition: UInt64] = [:]
 
-    package init() {}
+    package init(of kind: PacketKind = .ticks) { self.kind = kind }
 
     package var isEmpty: Bool { purged == 0 && lost == 0 }
 
     /// One line for a person; `nil` when nothing is missing.
     package var summary: String? {
         var parts: [String] = []
-        if purged > 0 { parts.append("\(purged) ticks had been purged from the tape before") }
-        if lost > 0 { parts.append("\(lost) ticks in between are lost") }
+        if purged > 0 { parts.append("\(purged) \(kind) had been purged from the tape before") }
+        if lost > 0 { parts.append("\(lost) \(kind) in between are lost") }
         return parts.isEmpty ? nil : parts.joined(separator: ", and ")
     }
 
@@ -31,7 +33,7 @@ package struct MissingTicks: Hashable, Sendable {
 
     /// Notes the partition's next packet. Only what is missing before a packet of the range counts.
     package mutating func took(_ header: PacketHeader, isInRange: Bool) {
-        guard header.kind == .ticks else { return }
+        guard header.kind == kind else { return }
         if let expected = next[header.partition], header.firstOrdinal > expected, isInRange {
             lost = Self.sum(lost, header.firstOrdinal - expected)
         }

@@ -6,20 +6,34 @@ package import TapeCodec
 package struct RecordedPacket: Sendable {
     package let header: PacketHeader
     package let bytes: [UInt8]
+    /// When the tape took it: the time of its stream, never falling within a partition. Undefined:
+    /// unknown.
+    package let knownAt: Timestamp
 
     /// Checks header, checksum and every message.
-    package init(_ bytes: [UInt8]) throws(PacketError) {
+    package init(_ bytes: [UInt8], knownAt: Timestamp = .undefined) throws(PacketError) {
         header = try bytes.withRawSpan { span throws(PacketError) in
             try PacketReader.validate(span)
         }
         self.bytes = bytes
+        self.knownAt = knownAt
     }
 
     /// A packet that was checked already.
-    init(_ header: PacketHeader, _ bytes: [UInt8]) {
-        self.header = header
+    init(_ frame: RecordedFrame, _ bytes: [UInt8]) {
+        header = frame.header
+        knownAt = frame.knownAt
         self.bytes = bytes
     }
+}
+
+/// What a recording says of a packet.
+package struct RecordedFrame: Sendable {
+    package let header: PacketHeader
+    /// When the tape took it, as in `RecordedPacket`.
+    package let knownAt: Timestamp
+    /// The offset in the file of the packet's first byte.
+    package let place: Int
 }
 
 /// The origin of a recording's packets, and the selection of them.
@@ -40,10 +54,15 @@ package struct RecordingInfo: Hashable, Sendable {
     /// The selected symbols; empty: all. Packets are kept complete, so they contain other symbols,
     /// too.
     package var symbols: [Symbol]
+    /// Whether the recording has the bars of the partitions that are present, too.
+    package var hasBars: Bool
+    /// The version of the file's format.
+    package var version: UInt16
 
     package init(
         namespace: String, partitions: Int, source: SourceName, from: Timestamp, to: Timestamp,
-        created: Timestamp, present: [Partition] = [], symbols: [Symbol] = []
+        created: Timestamp, present: [Partition] = [], symbols: [Symbol] = [],
+        hasBars: Bool = false, version: UInt16 = RecordingFormat.version
     ) {
         self.namespace = namespace
         self.partitions = partitions
@@ -53,11 +72,14 @@ package struct RecordingInfo: Hashable, Sendable {
         self.created = created
         self.present = present
         self.symbols = symbols
+        self.hasBars = hasBars
+        self.version = version
     }
 }
 
 /// Packets of one source in an order that is the same at each reading: within a stream its own
-/// order, between streams the order of the times at which packets were sent.
+/// order, between streams the order of the times at which packets were sent. Packets of bars come
+/// only of a range that was asked for with bars.
 package protocol RecordedTape: AnyObject {
     /// Where the packets come from.
     var about: RecordingInfo { get }

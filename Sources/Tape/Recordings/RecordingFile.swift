@@ -1,7 +1,7 @@
 internal import Glibc
 internal import MarketModel
 internal import Primitives
-package import TapeCodec
+internal import TapeCodec
 
 /// Reads a recording and trusts nothing in it: a cut or a changed byte is an error with its offset.
 /// Memory: one packet and what is read ahead of it.
@@ -14,11 +14,17 @@ package final class RecordingFile: RecordedTape {
     /// The numbers of packets and ticks that were read.
     package private(set) var packets: UInt64 = 0
     package private(set) var ticks: UInt64 = 0
+    /// The number of packets of bars among those that were read.
+    package private(set) var barPackets: UInt64 = 0
     package private(set) var missing = MissingTicks()
-    private let descriptor: Int32
+    let descriptor: Int32
     private var isOpen = true
     /// The checksum of everything that was read (`RecordingFormat`).
     private var chain: UInt64 = 0
+    /// The length of a frame before its packet.
+    private var headBytes = 0
+    /// When the tape took the last packet of each kind and partition.
+    private var latest: [Timestamp] = []
     /// Whether the end was read, and is right.
     package private(set) var hasEnded = false
     private var buffer = [UInt8](repeating: 0, count: 2 * readBytes)
@@ -56,9 +62,16 @@ package final class RecordingFile: RecordedTape {
         return (file.about, file.packets, file.ticks)
     }
 
-    /// Returns the next packet; `nil`: the recording has ended, and was complete.
+    /// Returns the next packet that is not of bars; `nil`: the recording has ended, and was
+    /// complete.
     package func next() throws -> RecordedPacket? {
-        try withNext { header, bytes in RecordedPacket(header, bytes.array) }
+        while true {
+            let packet = try withNext { frame, bytes -> RecordedPacket? in
+                frame.header.kind == .bars ? nil : RecordedPacket(frame, bytes.array)
+            }
+            guard let packet else { return nil }
+            if let packet { return packet }
+        }
     }
 
     /// Reads and checks the next packet. Returns false at the end, when everything was right.
@@ -67,12 +80,12 @@ package final class RecordingFile: RecordedTape {
     /// Reads and checks the next packet, and calls `body` with it, without a copy. Returns `nil`
     /// when the recording has ended, and was complete. `body` must not use the file.
     package func withNext<Result>(
-        _ body: (PacketHeader, RawSpan) -> Result
+        _ body: (RecordedFrame, RawSpan) -> Result
     ) throws(RecordingError) -> Result? {
         guard !hasEnded else { return nil }
         do throws(FormatProblem) {
-            guard let (header, place) = try nextFrame() else { return nil }
-            return buffer.withRawSpan { body(header, $0.extracting(place)) }
+            guard let (frame, place) = try nextFrame() else { return nil }
+            return buffer.withRawSpan { body(frame, $0.extracting(place)) }
         } catch {
             throw RecordingError(path, error)
         }
@@ -82,6 +95,10 @@ package final class RecordingFile: RecordedTape {
         do throws(FormatProblem) {
             let length = try RecordingFormat.headerLength(Array(buffer[try peek(16)]))
             (about, chain) = try RecordingFormat.info(Array(buffer[try peek(length)]))
+            headBytes = RecordingFormat.frameHeadBytes(about.version)
+            latest = Array(
+                repeating: Timestamp(nanoseconds: .min),
+                count: Int(PacketKind.watermark.rawValue) * about.partitions)
             skip(length)
         } catch {
             throw RecordingError(path, error)
@@ -89,8 +106,8 @@ package final class RecordingFile: RecordedTape {
     }
 
     /// Reads the next frame, or the end. Returns the packet's place in the buffer.
-    private func nextFrame() throws(FormatProblem) -> (PacketHeader, Range<Int>)? {
-        let start = try peek(RecordingFormat.frameHeadBytes).lowerBound
+    private func nextFrame() throws(FormatProblem) -> (RecordedFrame, Range<Int>)? {
+        let start = try peek(RecordingFormat.chainedFrom).lowerBound
         let (length, expected) = buffer.withRawSpan {
             (Int($0.uint32(at: start)), $0.uint64(at: start + 4))
         }
@@ -101,22 +118,34 @@ package final class RecordingFile: RecordedTape {
         guard length <= PacketLimits.bytesMax else {
             throw FormatProblem(offset, "a packet of \(length) bytes makes no sense")
         }
-        let frame = try peek(RecordingFormat.frameHeadBytes + length)
-        let place = frame.dropFirst(RecordingFormat.frameHeadBytes)
-        let header = try check(place, chained: expected)
+        let frame = try peek(headBytes + length)
+        let place = frame.dropFirst(headBytes)
+        let header = try check(
+            frame.dropFirst(RecordingFormat.chainedFrom), place, chained: expected)
+        let knownAt = try time(header, at: frame.lowerBound + RecordingFormat.chainedFrom)
+        let packetOffset = offset + headBytes
         skip(frame.count)
+        count(header)
+        return (RecordedFrame(header: header, knownAt: knownAt, place: packetOffset), place)
+    }
+
+    /// Notes a packet as read.
+    private func count(_ header: PacketHeader) {
         packets += 1
+        switch header.kind {
+        case .ticks: ticks += UInt64(header.tickCount)
+        case .bars: barPackets += 1
+        case .watermark: break
+        }
         missing.took(header, isInRange: true)
-        ticks += header.kind == .ticks ? UInt64(header.tickCount) : 0
-        return (header, place)
     }
 
     /// Checks a packet of the buffer, whose chain has to be `expected`.
     private func check(
-        _ place: Range<Int>, chained expected: UInt64
+        _ chained: Range<Int>, _ place: Range<Int>, chained expected: UInt64
     ) throws(FormatProblem) -> PacketHeader {
         let present = buffer.withRawSpan {
-            Checksum.chained($0.extracting(place), after: chain)
+            Checksum.chained($0.extracting(chained), after: chain)
         }
         guard present == expected else { throw FormatProblem(offset, "the packet is damaged") }
         let header: PacketHeader
@@ -125,29 +154,57 @@ package final class RecordingFile: RecordedTape {
                 try PacketReader.validate(bytes.extracting(place))
             }
         } catch {
-            throw FormatProblem(
-                offset + RecordingFormat.frameHeadBytes + error.offset, "no packet: \(error)")
+            throw FormatProblem(offset + headBytes + error.offset, "no packet: \(error)")
         }
-        guard header.source == about.source, header.kind != .bars,
-            header.partition.number < about.partitions
-        else { throw FormatProblem(offset, "the packet is not of this recording") }
+        let isOurs =
+            header.kind == .bars
+            ? about.hasBars && header.source == .operator : header.source == about.source
+        guard isOurs, header.partition.number < about.partitions else {
+            throw FormatProblem(offset, "the packet is not of this recording")
+        }
         chain = present
         return header
     }
 
-    /// Reads the end, which states the numbers of packets and ticks.
+    /// Returns when the tape took a packet. The time is at this place of the buffer.
+    private func time(
+        _ header: PacketHeader, at place: Int
+    ) throws(FormatProblem) -> Timestamp {
+        guard about.version > 1 else { return .undefined }
+        let time = Timestamp(
+            nanoseconds: Int64(bitPattern: buffer.withRawSpan { $0.uint64(at: place) }))
+        let index =
+            (Int(header.kind.rawValue) - 1) * about.partitions + header.partition.number
+        guard time.isDefined, time >= latest[index] else {
+            throw FormatProblem(
+                offset + RecordingFormat.chainedFrom,
+                "the time at which the tape took the packet makes no sense")
+        }
+        latest[index] = time
+        return time
+    }
+
+    /// Reads the end, which states the numbers of packets and ticks, and what it says of bars.
     private func readEnd() throws(FormatProblem) {
         let end = try peek(RecordingFormat.endBytes)
-        let isRight = buffer.withRawSpan { bytes in
+        let (isRight, last) = buffer.withRawSpan { bytes in
             let end = bytes.extracting(end)
             let expected = Checksum.chained(end.extracting(4..<20), after: chain)
-            return (end.uint64(at: 4), end.uint64(at: 12), end.uint64(at: 20))
+            let isRight =
+                (end.uint64(at: 4), end.uint64(at: 12), end.uint64(at: 20))
                 == (packets, ticks, expected)
+            return (isRight, expected)
         }
         guard isRight else {
             throw FormatProblem(offset, "its end does not fit what stands before it")
         }
         skip(RecordingFormat.endBytes)
+        if about.hasBars {
+            let place = try peek(RecordingFormat.barsBytes(about.present.count))
+            _ = try RecordingFormat.bars(
+                Array(buffer[place]), of: about.present, after: last, at: offset)
+            skip(place.count)
+        }
         guard try fill(1) == 0 else { throw FormatProblem(offset, "there is more behind its end") }
         hasEnded = true
     }

@@ -6,22 +6,34 @@ internal import TapeProtocol
 
 /// The layout of a recording: little endian, a header, frames, an end.
 ///
-///     header   magic 8 | version 2 | 0 2 | bytes of the header 4 | created 8 | from 8 | to 8
+///     header   magic 8 | version 2 | flags 2 | bytes of the header 4 | created 8 | from 8 | to 8
 ///              namespace 16 | source 24 | partitions 2 | present 2 | symbols 4
 ///              2 per partition that is present | per symbol 1 + its bytes | checksum 8
-///     frame    bytes of the packet 4 | chain 8 | the packet
+///     frame    bytes of the packet 4 | chain 8 | known at 8 | the packet
 ///     end      0 4 | packets 8 | ticks 8 | chain 8
+///     bars     per partition that is present: from 8 | to 8 | closed 8; checksum 8
 ///
-/// The chain is a checksum of the frame's packet that continues from the previous frame, and for
-/// the first frame from the header's checksum. So no byte, no order and no number of packets can
-/// change unnoticed.
+/// The chain is a checksum of the frame's time and packet that continues from the previous frame,
+/// and for the first frame from the header's checksum. So no byte, no order and no number of
+/// packets can change unnoticed. The part `bars` is there if the flag says so. Its checksum
+/// continues from the end's chain, so it can be read without the frames.
+///
+/// Version 1 has no flags, no time in its frames, and no bars.
 package enum RecordingFormat {
     static let magic = Array("TAPEREC1".utf8)
-    package static let version: UInt16 = 1
+    /// The version that is written.
+    package static let version: UInt16 = 2
+    /// The versions that are read.
+    static let versions: ClosedRange<UInt16> = 1...version
     static let fixedBytes = 88
     package static let checksumBytes = 8
-    package static let frameHeadBytes = 12
+    /// The length of the packet, and the chain.
+    package static let chainedFrom = 12
+    package static let timeBytes = 8
     package static let endBytes = 28
+    static let barsEntryBytes = 24
+    /// The flag of a recording that has bars.
+    static let barsFlag: UInt16 = 1
     /// The most symbols of one recording: as many as a source can have. Writing more is refused.
     package static let symbolsMax = ProviderLimits.instrumentsMax
     static let headerBytesMax =
@@ -35,7 +47,9 @@ package enum RecordingFormat {
             fixedBytes + 2 * info.present.count + names.reduce(0) { $0 + 1 + $1.count }
             + checksumBytes
         bytes.reserveCapacity(length)
-        bytes.append(little: UInt64(version) | UInt64(length) << 32)
+        let flags = info.hasBars ? barsFlag : 0
+        bytes.append(
+            little: UInt64(info.version) | UInt64(flags) << 16 | UInt64(length) << 32)
         bytes.append(little: UInt64(bitPattern: info.created.nanoseconds))
         bytes.append(little: UInt64(bitPattern: info.from.nanoseconds))
         bytes.append(little: UInt64(bitPattern: info.to.nanoseconds))
@@ -62,14 +76,24 @@ package enum RecordingFormat {
             throw FormatProblem(0, "this is no recording of Tapeline")
         }
         let word = bytes.withRawSpan { $0.uint64(at: 8) }
-        guard word & 0xffff_ffff == UInt64(version) else {
-            throw FormatProblem(8, "a recording of version \(word & 0xffff) is not known here")
+        let version = UInt16(truncatingIfNeeded: word)
+        guard versions.contains(version) else {
+            throw FormatProblem(8, "a recording of version \(version) is not known here")
+        }
+        let flags = UInt16(truncatingIfNeeded: word >> 16)
+        guard flags == 0 || version > 1 && flags == barsFlag else {
+            throw FormatProblem(10, "the flags \(flags) are not known here")
         }
         let length = Int(word >> 32)
         guard length >= fixedBytes + checksumBytes, length <= headerBytesMax else {
             throw FormatProblem(12, "a header of \(length) bytes makes no sense")
         }
         return length
+    }
+
+    /// Returns the length of a frame before its packet.
+    static func frameHeadBytes(_ version: UInt16) -> Int {
+        version == 1 ? chainedFrom : chainedFrom + timeBytes
     }
 
     /// Reads a complete header of the length that it states.
@@ -128,7 +152,9 @@ private struct HeaderScanner {
         guard offset == end else { throw FormatProblem(offset, "the header has more than it says") }
         return RecordingInfo(
             namespace: text(40, 16), partitions: partitions, source: source, from: time(24),
-            to: time(32), created: time(16), present: present, symbols: symbols)
+            to: time(32), created: time(16), present: present, symbols: symbols,
+            hasBars: UInt16(truncatingIfNeeded: word(8) >> 16) == RecordingFormat.barsFlag,
+            version: UInt16(truncatingIfNeeded: word(8)))
     }
 
     private mutating func present(

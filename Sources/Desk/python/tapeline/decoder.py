@@ -117,7 +117,7 @@ def _owned_text(address: int | None) -> str | None:
 
 
 def recording_info(path: str) -> dict[str, Any]:
-    """Returns what the header of a recording says."""
+    """Returns what a recording says of itself."""
     error = _Error()
     text = _owned_text(library().tapeline_recording_info(os.fsencode(path), ctypes.byref(error)))
     if text is None:
@@ -245,11 +245,13 @@ class Reader:
     Missing ordinals do not end it: `provenance` lists them."""
 
     def __init__(
-        self, path: str, kind: str, symbols: Sequence[str], start: int | None, end: int | None
+        self, path: str, kind: str, symbols: Sequence[str], start: int | None, end: int | None, *,
+        sources: Sequence[str] = (),
     ) -> None:
-        names = _names(symbols)
+        names, by_source = _names(symbols), _names(sources)
         selection = _Selection(
-            ctypes.cast(names, ctypes.POINTER(ctypes.c_char_p)), len(symbols), None, 0,
+            ctypes.cast(names, ctypes.POINTER(ctypes.c_char_p)), len(symbols),
+            ctypes.cast(by_source, ctypes.POINTER(ctypes.c_char_p)), len(sources),
             MIN_NS if start is None else start, MAX_NS if end is None else end, _MARK_HOLES,
         )
         error = _Error()

@@ -74,7 +74,7 @@ def _tape(
 
 
 def open(path: str | os.PathLike[str]) -> Desk:  # noqa: A001
-    """Returns a desk on a recording (`tapeline record`): the same calls, without bars.
+    """Returns a desk on a recording (`tapeline record`): the same calls.
 
     desk = tapeline.open("day.tape")
     """
@@ -229,8 +229,6 @@ class Desk:
             "bars", symbols, start, end, source, tz, series=_names(series, "series"),
             as_of=None if as_of is None else times.nanoseconds(as_of, tz), whole_only=missing == "drop",
         )
-        if isinstance(self.origin, Recording):
-            raise TapelineError("a recording has ticks and no bars: read them from the database")
         return Selection(self.origin, wanted, tz, price, missing)
 
     def live(

@@ -12,7 +12,8 @@ from . import schema
 from .columns import Batch, Column, Field, in_order
 from .coverage import Coverage, GapRecord, Missing, partition_of, stretches, within
 from .decoder import Reader, recording_info
-from .errors import TapelineError
+from .errors import NotKnown
+from .recorded_bars import FoundBars, RecordedBars
 from .selection import Wanted
 
 GAP_FIELDS = (Field("source", "dict"), Field("partition", "S"), Field("symbol", "dict"), Field("kind", "dict"),
@@ -30,6 +31,7 @@ class Recording:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         self.info: dict[str, Any] = recording_info(self.path)
+        self._bars = RecordedBars(self.path, self.info)
 
     def __repr__(self) -> str:
         return f"<recording {self.path} of {self.info['source']}>"
@@ -43,13 +45,39 @@ class Recording:
     ) -> Iterator[Batch]:
         """Starts a reading. Before the rows, the check reads the whole file once."""
         if wanted.kind == "bars":
-            raise TapelineError("a recording has ticks and no bars: read them from the database")
+            return self._open_bars(wanted, check)
         if check:
             check(self.coverage(wanted))
         if wanted.sources and self.info["source"] not in wanted.sources:
             return iter(())
         batches = self._ticks(wanted)
         return in_order(list(batches), schema.ORDER) if wanted.is_ordered else batches
+
+    def _open_bars(
+        self, wanted: Wanted, check: Callable[[Coverage], None] | None
+    ) -> Iterator[Batch]:
+        if wanted.as_of is not None:
+            self._bars.require_known(wanted)
+        found = self._bars.read(wanted)
+        if check:
+            check(self._bar_coverage(wanted, found))
+        if wanted.as_of is not None and found.holes:
+            raise NotKnown(f"what was known then cannot be told: {found.holes[0].detail} are missing")
+        return found.versions.batches(found.rows)
+
+    def _bar_coverage(self, wanted: Wanted, found: FoundBars) -> Coverage:
+        gaps = self._gaps(wanted, self._survey(wanted)[0])
+        return Coverage(within(self._bars.missing(wanted, found, gaps), wanted.start, wanted.end))
+
+    def _gaps(self, wanted: Wanted, records: list[GapRecord]) -> list[Missing]:
+        """The stretches that gap records name and that concern the selection."""
+        partitions = {partition_of(symbol, self.info["partitions"]) for symbol in wanted.symbols}
+        return [
+            one
+            for one, partition in stretches(records)
+            if one.kind in schema.GAP_KINDS[wanted.kind]
+            and (one.symbol or not partitions or partition in partitions)
+        ]
 
     def _ticks(self, wanted: Wanted) -> Iterator[Batch]:
         reader = Reader(self.path, wanted.kind, wanted.symbols, wanted.start, wanted.end)
@@ -59,7 +87,11 @@ class Recording:
 
     def coverage(self, wanted: Wanted) -> Coverage:
         """What is missing: gap records, ordinals that the file lacks, time outside of it, and sources that
-        are not the recording's."""
+        are not the recording's. Of bars also those that are not whole."""
+        if wanted.kind == "bars":
+            if wanted.as_of is not None:
+                self._bars.require_known(wanted)
+            return self._bar_coverage(wanted, self._bars.read(wanted))
         source = self.info["source"]
         others = [
             Missing(wanted.start, wanted.end, f"the recording is of {source}", None, name)
@@ -69,12 +101,7 @@ class Recording:
             return Coverage(others)
         records, lanes = self._survey(wanted)
         partitions = {partition_of(symbol, self.info["partitions"]) for symbol in wanted.symbols}
-        kinds = schema.GAP_KINDS[wanted.kind]
-        found = [
-            one
-            for one, partition in stretches(records)
-            if one.kind in kinds and (one.symbol or not partitions or partition in partitions)
-        ]
+        found = self._gaps(wanted, records)
         begin, end = self.info["from"], self.info["to"]
         if begin is None and wanted.start is not None:
             begin = self._first_sent(wanted.kind, partitions)

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import MarketModel
 internal import Primitives
 package import Recordings
 package import ServiceRuntime
@@ -17,9 +18,12 @@ package final class RecordingWriter {
     private var buffer: [UInt8] = []
     /// The checksum of everything that was added (`RecordingFormat`).
     private var chain: UInt64
-    /// The numbers of packets, ticks and bytes that were added.
+    /// The partitions whose bars it has; `nil`: it has no bars.
+    private let present: [Partition]?
+    /// The numbers of packets, ticks, bars and bytes that were added.
     package private(set) var packets: UInt64 = 0
     package private(set) var ticks: UInt64 = 0
+    package private(set) var bars: UInt64 = 0
     package private(set) var bytes: UInt64 = 0
     private var isFinished = false
 
@@ -52,6 +56,7 @@ package final class RecordingWriter {
             throw .tooManySymbols(info.symbols.count)
         }
         self.path = path
+        present = info.hasBars ? info.present : nil
         temporary = "\(path).part"
         descriptor = try Self.begin(temporary)
         buffer.reserveCapacity(Self.bufferBytes + PacketLimits.bytesMax)
@@ -90,20 +95,30 @@ package final class RecordingWriter {
         unsafe unlink(temporary)
     }
 
-    /// Adds the next packet.
+    /// Adds the next packet, whose time is known.
     package func add(_ packet: RecordedPacket) throws(Failure) {
-        chain = packet.bytes.withRawSpan { Checksum.chained($0, after: chain) }
+        precondition(packet.knownAt.isDefined, "a recording has the time of each packet")
+        var frame: [UInt8] = []
+        frame.reserveCapacity(RecordingFormat.timeBytes + packet.bytes.count)
+        frame.append(little: UInt64(bitPattern: packet.knownAt.nanoseconds))
+        frame += packet.bytes
+        chain = frame.withRawSpan { Checksum.chained($0, after: chain) }
         buffer.append(little: UInt32(packet.bytes.count))
         buffer.append(little: chain)
-        buffer += packet.bytes
+        buffer += frame
         packets += 1
-        ticks += packet.header.kind == .ticks ? UInt64(packet.header.tickCount) : 0
-        bytes += UInt64(RecordingFormat.frameHeadBytes + packet.bytes.count)
+        switch packet.header.kind {
+        case .ticks: ticks += UInt64(packet.header.tickCount)
+        case .bars: bars += UInt64(packet.header.tickCount)
+        case .watermark: break
+        }
+        bytes += UInt64(RecordingFormat.chainedFrom + frame.count)
         if buffer.count >= Self.bufferBytes { try flush() }
     }
 
-    /// Gives the complete file its final name, synced to the disk.
-    package func finish() throws(Failure) {
+    /// Gives the complete file its final name, synced to the disk. `complete` says which bars are
+    /// complete, of the partitions that are present.
+    package func finish(bars complete: [RecordedBars] = []) throws(Failure) {
         var end: [UInt8] = []
         end.append(little: packets)
         end.append(little: ticks)
@@ -111,6 +126,11 @@ package final class RecordingWriter {
         buffer.append(little: UInt32(0))
         buffer += end
         buffer.append(little: chain)
+        if let present {
+            let stated = RecordingFormat.bars(complete, of: present, after: chain)
+            buffer += stated
+            bytes += UInt64(stated.count)
+        }
         bytes += UInt64(RecordingFormat.endBytes)
         try flush()
         guard fsync(descriptor) == 0 else { throw Self.failure("write", temporary) }

@@ -16,10 +16,13 @@ package struct TapeRange: Sendable {
     package var from: Timestamp
     package var to: Timestamp
     package var symbols: [Symbol]
+    /// Whether the bars of the source's partitions are read, too: the packets that the tape took in
+    /// [from, to), and shortly before.
+    package var hasBars: Bool
 
     package init(
         nats: NatsConfiguration, namespace: String, source: SourceName, from: Timestamp,
-        to: Timestamp, symbols: [Symbol] = []
+        to: Timestamp, symbols: [Symbol] = [], hasBars: Bool = false
     ) {
         self.nats = nats
         self.namespace = namespace
@@ -27,6 +30,7 @@ package struct TapeRange: Sendable {
         self.from = from
         self.to = to
         self.symbols = symbols
+        self.hasBars = hasBars
     }
 }
 
@@ -44,6 +48,10 @@ package final class RecordedRange: RecordedTape {
     /// The largest difference between the times of sending and storing, because hosts' clocks
     /// differ.
     package static let clockNanoseconds: Int64 = 60_000_000_000
+    /// How much earlier than its end, by the clock of the tape, a window may be closed. So bars are
+    /// read from so much before the range on, and those of its first windows are complete. Gateways
+    /// refuse ticks that are further ahead (`GATEWAY_FUTURE_MAX`, 2 s if not set).
+    static let aheadNanoseconds: Int64 = 10_000_000_000
     /// The most packets of a stream that wait for those of other streams, beside those of one pull.
     private static let waitingMax = 32
     /// The longest wait for packets before `isStopped` is asked again.
@@ -63,7 +71,13 @@ package final class RecordedRange: RecordedTape {
 
     package let about: RecordingInfo
     package private(set) var missing = MissingTicks()
+    package private(set) var missingBars = MissingTicks(of: .bars)
     private let client: TapeClient
+    private let names: TapeNames
+    /// Whether the tape has a stream of bars, and they are read.
+    private let readsBars: Bool
+    private var times = TapeTimes()
+    private var bars = BarProgress()
     private let reader: RangeReader
     private let isStopped: () -> Bool
     /// One for each range of the reader.
@@ -82,17 +96,18 @@ package final class RecordedRange: RecordedTape {
         client = try TapeClient(
             range.nats, names: unknown, telemetry: telemetry, readiness: Readiness())
         do {
-            let names = try Self.names(client, range.namespace)
+            names = try Self.names(client, range.namespace)
             let plan = try RangePlan(range, names, client)
             about = RecordingInfo(
                 namespace: range.namespace, partitions: names.partitions, source: range.source,
                 from: range.from, to: range.to, created: created, present: plan.present,
-                symbols: range.symbols)
+                symbols: range.symbols, hasBars: range.hasBars)
+            readsBars = plan.hasBarStream
             reader = try RangeReader(client, group: "replay")
             missing = plan.missing
+            missingBars = plan.missingBars
             let start: ReaderLane.Start =
-                range.from.isDefined
-                ? .time(range.from.advanced(byNanoseconds: -Self.clockNanoseconds)) : .first
+                range.from.isDefined ? .time(Self.start(of: range)) : .first
             for stream in plan.streams {
                 let input = TapeReaders.Input(
                     partition: Partition(stream.index), stream: stream.name,
@@ -105,6 +120,12 @@ package final class RecordedRange: RecordedTape {
             client.close()
             throw refusal ?? error
         }
+    }
+
+    /// Returns the time of the tape at which reading begins: earlier than the range by the largest
+    /// difference of clocks.
+    static func start(of range: TapeRange) -> Timestamp {
+        range.from.advanced(byNanoseconds: -clockNanoseconds)
     }
 
     package func close() {
@@ -169,96 +190,57 @@ package final class RecordedRange: RecordedTape {
     /// enough packets is held back.
     private func took(_ packet: RangeReader.Packet) throws {
         let header = try packet.header.get()
-        let isInRange = isInRange(header)
+        let knownAt = times.took(header, at: packet.time)
+        // Bars are of the range when the tape took them in it, which is when they were known.
+        let isOfBars = header.kind == .bars
+        let isInRange =
+            isOfBars
+            ? isInRange(knownAt, from: barsFrom) : isInRange(header.sendTime, from: about.from)
         missing.took(header, isInRange: isInRange)
+        missingBars.took(header, isInRange: isInRange)
+        if isOfBars, knownAt < about.to { bars.took(header, at: knownAt, isInRange: isInRange) }
         if isInRange {
-            streams[packet.range].waiting.append(try RecordedPacket(packet.message.payload))
+            streams[packet.range].waiting.append(
+                try RecordedPacket(packet.message.payload, knownAt: knownAt))
         }
-        if isFarAfterRange(header) {
+        if isFarAfterRange(isOfBars ? packet.time : header.sendTime) {
             reader.end(packet.range)
         } else if streams[packet.range].waiting.count >= Self.waitingMax {
             reader.hold(packet.range)
         }
     }
 
-    private func isInRange(_ header: PacketHeader) -> Bool {
-        header.sendTime < about.to && (!about.from.isDefined || header.sendTime >= about.from)
+    private func isInRange(_ time: Timestamp, from: Timestamp) -> Bool {
+        time < about.to && (!from.isDefined || time >= from)
+    }
+
+    /// When the first bars of the range were taken; undefined: at the beginning of the tape.
+    private var barsFrom: Timestamp {
+        about.from.advanced(byNanoseconds: -Self.aheadNanoseconds)
     }
 
     /// Returns whether no later packet of the stream can be in the range. A stream is in the order
-    /// of storing, so times of sending may go back by a difference of clocks.
-    private func isFarAfterRange(_ header: PacketHeader) -> Bool {
+    /// of storing, so times of sending may go back by a difference of clocks, and so may the clock
+    /// of the server.
+    private func isFarAfterRange(_ time: Timestamp) -> Bool {
         about.to.nanoseconds < Int64.max - Self.clockNanoseconds
-            && header.sendTime.nanoseconds >= about.to.nanoseconds + Self.clockNanoseconds
-    }
-}
-
-/// The streams and partitions to read, and where each ends.
-private struct RangePlan {
-    struct Stream {
-        let index: Int
-        let name: String
-        /// The subjects to read.
-        let filters: [String]
-        /// The sequence of the last packet to read.
-        let end: UInt64
+            && time.nanoseconds >= about.to.nanoseconds + Self.clockNanoseconds
     }
 
-    private(set) var present: [Partition] = []
-    private(set) var streams: [Stream] = []
-    private(set) var missing = MissingTicks()
-
-    init(_ range: TapeRange, _ names: TapeNames, _ client: TapeClient) throws {
-        let wanted = Set(range.symbols.map { names.partition(of: $0) })
-        for index in 0..<TapeNames.tickStreams {
-            let name = names.tickStream(index)
-            var ends: [UInt64] = []
-            var filters: [String] = []
-            for number in stride(
-                from: index, to: names.partitions, by: TapeNames.tickStreams)
-            {
-                let partition = Partition(number)
-                guard wanted.isEmpty || wanted.contains(partition) else { continue }
-                let subject = names.ticks(partition, range.source)
-                guard let last = try client.lastPacket(stream: name, subject: subject) else {
-                    continue
-                }
-                present.append(partition)
-                filters.append(subject)
-                guard Self.mayReachRange(last.header, range) else { continue }
-                ends.append(last.last.sequence)
-                try note(partition, name, subject, range, client)
-            }
-            guard !filters.isEmpty else { continue }
-            let watermarks = names.watermarks(stream: index, range.source)
-            if let last = try client.lastPacket(stream: name, subject: watermarks) {
-                filters.append(watermarks)
-                if Self.mayReachRange(last.header, range) { ends.append(last.last.sequence) }
-            }
-            guard let end = ends.max() else { continue }
-            streams.append(Stream(index: index, name: name, filters: filters, end: end))
-        }
-        present.sort()
-    }
-
-    /// Notes what was purged from the partition.
-    private mutating func note(
-        _ partition: Partition, _ stream: String, _ subject: String, _ range: TapeRange,
-        _ client: TapeClient
-    ) throws {
-        guard
+    /// Returns which bars were read completely, of each partition that is present. Call it after
+    /// the last packet: what the tape still has then, it had during the reading.
+    package func completeBars() throws -> [RecordedBars] {
+        guard readsBars else { return [] }
+        return try about.present.map { partition in
             let message = try client.jetStream.firstMessage(
-                stream: stream, from: 1, subject: subject)
-        else { return }
-        let first = try StoredPacket(message).header
-        // Every packet before this one was sent before it.
-        guard first.sendTime < range.to, Self.mayReachRange(first, range) else { return }
-        missing.begins(partition, at: first.firstOrdinal)
-    }
-
-    /// Returns false when the last packet was sent before the range, because then no later one
-    /// exists.
-    private static func mayReachRange(_ last: PacketHeader, _ range: TapeRange) -> Bool {
-        !range.from.isDefined || last.sendTime >= range.from
+                stream: names.barStream, from: 1, subject: names.bars(partition))
+            guard let message else { return RecordedBars(partition) }
+            // Nothing of the range was before it.
+            let isEarly =
+                try StoredPacket(message).header.firstOrdinal <= 1
+                || barsFrom.isDefined && message.time < barsFrom
+            return bars.complete(
+                partition, from: barsFrom, to: about.to, afterStart: !isEarly)
+        }
     }
 }

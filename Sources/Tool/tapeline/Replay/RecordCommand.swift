@@ -11,6 +11,8 @@ struct RecordCommand: Equatable, Sendable {
     let from: Timestamp
     let to: Timestamp
     let symbols: [Symbol]
+    /// Whether the bars of the source's partitions are recorded, too.
+    let hasBars: Bool
     let output: String
     let asJSON: Bool
 
@@ -23,7 +25,7 @@ struct RecordCommand: Equatable, Sendable {
                 values: TapeTarget.options.union([
                     "--source", "--from", "--to", "--symbols", "-o", "--output",
                 ]),
-                flags: ["--json"]))
+                flags: ["--json", "--no-bars"]))
         try arguments.requireWords(0, "options only")
         let long = try arguments.one("--output")
         guard let output = try arguments.one("-o") ?? long else {
@@ -38,8 +40,8 @@ struct RecordCommand: Equatable, Sendable {
         return RecordCommand(
             target: try TapeTarget(arguments),
             source: try arguments.source(), from: from, to: to,
-            symbols: try ReplayTimes.symbols(arguments.all("--symbols")), output: output,
-            asJSON: arguments.has("--json"))
+            symbols: try ReplayTimes.symbols(arguments.all("--symbols")),
+            hasBars: !arguments.has("--no-bars"), output: output, asJSON: arguments.has("--json"))
     }
 }
 

@@ -21,7 +21,7 @@ struct RecordRun {
             command.source, deployment.nats, namespace: namespace)
         let range = TapeRange(
             nats: deployment.nats, namespace: namespace, source: source, from: command.from,
-            to: command.to, symbols: command.symbols)
+            to: command.to, symbols: command.symbols, hasBars: command.hasBars)
         do {
             return try record(range, shutdown)
         } catch RecordingWriter.Failure.system(let operation, let path, let code) {
@@ -60,9 +60,12 @@ struct RecordRun {
             throw ToolError.refused(
                 "the source \(range.source) has no tick there in that time: nothing was kept")
         }
-        try writer.finish()
+        let bars = RecordedStretch(
+            complete: try reader.completeBars(), missing: reader.missingBars,
+            begin: range.from, isWanted: command.hasBars)
+        try writer.finish(bars: bars.complete)
         progress.end()
-        return report(range, writer, reader.missing)
+        return report(range, writer, reader.missing, bars)
     }
 
     /// Waits briefly, because what was sent last may still be on its way to the tape.
@@ -77,22 +80,31 @@ struct RecordRun {
     }
 
     private func report(
-        _ range: TapeRange, _ writer: RecordingWriter, _ missing: MissingTicks
+        _ range: TapeRange, _ writer: RecordingWriter, _ missing: MissingTicks,
+        _ bars: RecordedStretch
     ) -> ExitCode {
-        terminal.line(summary(range, writer, missing))
-        // Without `--from`, the person asked for all that the tape still has, so purged ticks are
+        terminal.line(summary(range, writer, missing, bars))
+        if !command.asJSON {
+            if let summary = missing.summary { terminal.line("of this, \(summary)") }
+            if let summary = bars.missing.summary { terminal.line("of the bars, \(summary)") }
+            if let summary = bars.summary { terminal.line(summary) }
+        }
+        // Without `--from`, the person asked for all that the tape still has, so what was purged is
         // not missing.
-        let isShort = missing.lost > 0 || missing.purged > 0 && range.from.isDefined
-        if !command.asJSON, let summary = missing.summary { terminal.line("of this, \(summary)") }
+        let isShort = [missing, bars.missing].contains {
+            $0.lost > 0 || $0.purged > 0 && range.from.isDefined
+        }
         return isShort ? .incomplete : .success
     }
 
     private func summary(
-        _ range: TapeRange, _ writer: RecordingWriter, _ missing: MissingTicks
+        _ range: TapeRange, _ writer: RecordingWriter, _ missing: MissingTicks,
+        _ bars: RecordedStretch
     ) -> String {
         guard command.asJSON else {
-            return "\(command.output): \(writer.ticks) ticks of \(range.source) in "
-                + "\(writer.packets) packets, \(writer.bytes) bytes"
+            return "\(command.output): \(writer.ticks) ticks of \(range.source)"
+                + (command.hasBars ? " and \(writer.bars) bars" : "")
+                + " in \(writer.packets) packets, \(writer.bytes) bytes"
         }
         var json = JSONWriter()
         json.object { json in
@@ -102,11 +114,47 @@ struct RecordRun {
             json.member("from", range.from.isDefined ? "\(range.from)" : "")
             json.member("to", "\(range.to)")
             json.member("ticks", writer.ticks)
+            json.member("bars", writer.bars)
             json.member("packets", writer.packets)
             json.member("bytes", writer.bytes)
             json.member("purged", missing.purged)
             json.member("lost", missing.lost)
+            json.member("bars_purged", bars.missing.purged)
+            json.member("bars_lost", bars.missing.lost)
+            json.key("bars_complete_from")
+            if let time = bars.completeFrom {
+                json.value(time.nanoseconds == .min ? "" : "\(time)")
+            } else {
+                json.null()
+            }
         }
         return String(decoding: json.bytes, as: UTF8.self)
+    }
+}
+
+/// The bars that were recorded.
+private struct RecordedStretch {
+    /// Of each partition that is present.
+    let complete: [RecordedBars]
+    let missing: MissingTicks
+    /// The beginning of the range; undefined: that of the tape.
+    let begin: Timestamp
+    let isWanted: Bool
+
+    /// The time from which on the bars of all partitions that have any are complete. The lowest
+    /// time: from the beginning of the tape. `nil`: there are none.
+    var completeFrom: Timestamp? { complete.filter { !$0.isEmpty }.map(\.from).max() }
+
+    /// What a person has to know of the time of the bars; `nil`: nothing.
+    var summary: String? {
+        guard isWanted else { return nil }
+        guard let completeFrom else { return "the tape has no bars of these partitions" }
+        let first = begin.isDefined ? begin : Timestamp(nanoseconds: .min)
+        var parts: [String] = []
+        // Otherwise from shortly before the beginning on.
+        if completeFrom > first { parts.append("complete from \(completeFrom) on") }
+        let empty = complete.count { $0.isEmpty }
+        if empty > 0 { parts.append("not there for \(empty) of \(complete.count) partitions") }
+        return parts.isEmpty ? nil : "the bars are \(parts.joined(separator: ", and "))"
     }
 }

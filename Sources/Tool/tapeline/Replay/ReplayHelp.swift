@@ -18,6 +18,9 @@ enum ReplayHelp {
                             America/New_York; without it, of UTC
           --symbols A,B     only these
           -o FILE           record: a file that is not there yet
+          --no-bars         record: only ticks. Otherwise the file also has the bars of these
+                            partitions that the tape took in that time; a replay leaves them
+                            out
 
         How (replay)
           --speed 1|N|full  as fast as recorded, N times as fast (2.5), or as the tape takes it:

@@ -25,7 +25,7 @@ struct ReplayRun {
     /// The properties of the input that are known before the replay.
     private struct Known {
         let source: SourceName
-        /// The number of packets. `nil` if the input is not a file.
+        /// The number of packets that are replayed. `nil` if the input is not a file.
         var packets: UInt64?
         /// The bytes of the file, or of the tape that is read.
         var bytes: UInt64 = 0
@@ -147,7 +147,8 @@ struct ReplayRun {
                         + "\(file.ticks) records"
                 }
             }
-            return Known(source: source, packets: file.packets, bytes: size)
+            return Known(
+                source: source, packets: file.packets - file.barPackets, bytes: size)
         } catch {
             throw .unreadable("\(error)")
         }

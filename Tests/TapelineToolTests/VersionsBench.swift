@@ -71,13 +71,16 @@ struct VersionsBench {
 
     // MARK: the tape
 
-    mutating func publish(packets: Int, _ random: inout SeededRandom) throws {
+    /// Publishes versions of the bars of these keys.
+    mutating func publish(
+        packets: Int, _ random: inout SeededRandom, of keys: Range<Int> = 0..<6
+    ) throws {
         for _ in 0..<packets {
             var coming: [Version] = []
             for _ in 0..<Int.random(in: 1...8, using: &random) {
                 coming.append(
                     append(
-                        Int.random(in: 0..<6, using: &random), UInt64(coming.count),
+                        Int.random(in: keys, using: &random), UInt64(coming.count),
                         isWithdrawn: UInt8.random(in: 0..<6, using: &random) == 0))
             }
             let sequence = try source.publish(watermark: .undefined)

@@ -46,7 +46,10 @@ struct VersionsFillTests {
         try writer.stop()
         #expect(try scene.rows() == scene.expectedRows, "seed \(seed)")
         let times = scene.times(60, &random) + [known[0] - 1]
-        #expect(try scene.told(times) == times.map(scene.truth), "seed \(seed)")
+        let told = try scene.told(times)
+        for (time, told) in zip(times, told) {
+            #expect(told == scene.truth(time), "seed \(seed), \(time), known \(known[0])")
+        }
         #expect(try scene.audit() == [], "seed \(seed)")
         #expect(try scene.book == "0|\(known[0])")
         let again = try scene.fill()
@@ -128,7 +131,7 @@ struct VersionsFillTests {
         try scene.publish(packets: 10, &random)
         try scene.store()
         try scene.forget()
-        try scene.publish(packets: 1, &random)
+        try scene.publish(packets: 1, &random, of: 3..<6)
         try scene.store()
         let book = try scene.book
         let before = "revision <= (SELECT after_ordinal FROM version_books)"

@@ -239,7 +239,8 @@ struct VersionStore {
         let (lacking, faults) = (answers[writing.count + 1], answers[writing.count + 2])
         outcome.incomplete = UInt64(max(0, lacking.integer(0, 0) ?? 0))
         outcome.incompleteBars = Int(lacking.integer(0, 1) ?? 0)
-        outcome.disagreements += Int(faults.integer(0, 0) ?? 0)
+        // Without a fault there is no row, which would hold their number.
+        if faults.rowCount > 0 { outcome.disagreements += Int(faults.integer(0, 0) ?? 0) }
         outcome.examples += (0..<faults.rowCount).map { Self.example(faults, $0) }
     }
 

@@ -73,7 +73,7 @@ struct BatchWaitTests {
             with.commits <= max(without.commits * 11 / 10, WriterLoad.commitsMax(commit)), shown)
         guard with.isKeepingUp else { return }
         let wait: Int64 = min(
-            250 * Self.millisecond, max(80 * Self.millisecond, 2 * with.transactionMax))
+            250 * Self.millisecond, max(BatchWait.aimNanoseconds, 2 * with.transactionMax))
         let oldest: Int64 = wait + 2 * with.transactionMax
         #expect(with.ageMax <= oldest + 2 * Self.millisecond, shown)
         #expect(with.ageMean <= without.ageMean + Self.millisecond, shown)
@@ -134,7 +134,8 @@ private struct WriterLoad: CustomStringConvertible {
     /// The most commits of workers that always have rows, and never enough: those that come while
     /// a transaction is running wait from then on.
     static func commitsMax(_ commitMilliseconds: Int64) -> Int64 {
-        let wait: Int64 = min(250, max(80, 2 * commitMilliseconds))
+        let aim: Int64 = BatchWait.aimNanoseconds / 1_000_000
+        let wait: Int64 = min(250, max(aim, 2 * commitMilliseconds))
         let each: Int64 = seconds * 1_000 / wait
         return workers * (each + 1)
     }

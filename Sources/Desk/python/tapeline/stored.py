@@ -169,7 +169,7 @@ def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iter
         f"SELECT partition, min({advanced}) FROM {snapshot.table('sink_positions')}"
         # A position of which nothing was ever stored has no packet, and does not advance.
         f" WHERE input = %s AND (advanced_at IS NOT NULL OR (input, partition) IN ("
-        f"SELECT o.input, o.partition FROM {snapshot.table('sink_source_ordinals')} AS o)) GROUP BY partition",
+        f"SELECT input, partition FROM {snapshot.table('sink_source_ordinals')})) GROUP BY partition",
         ["bars" if wanted.kind == "bars" else "ticks"],
     ):
         is_concerned = not wanted.symbols or partition in partitions.values()

@@ -167,7 +167,7 @@ def unknown(file, symbols, start, end, known):
     (stretch,) = file.origin.info["bars"]
     equal((stretch["partition"], stretch["from"]), (1, None))
     with raises(tapeline.NotKnown, "the recording ends at"):
-        file.bars(symbols, "1s", start, end, as_of=stretch["to"]).to_polars()
+        file.bars(symbols, "1s", start, end, as_of=stretch["to"] + 1_000).to_polars()
     every = (symbols[1], ["1s", "1m"], start, end)
     partial = file.bars(*every, source="test", missing="mark")
     equal({"is not whole" in one.cause for one in partial.coverage},

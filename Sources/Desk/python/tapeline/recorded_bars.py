@@ -60,8 +60,10 @@ class RecordedBars:
 
     def begin(self, partition: int) -> int | None:
         """The open time from which on all versions of the partition's bars are there; None: all."""
-        begin: int | None = self._stretches[partition]["from"] if partition in self._stretches else times.MAX_NS
-        return begin if begin in (None, times.MAX_NS) else begin + AHEAD_NS  # type: ignore[operator]
+        if partition not in self._stretches:
+            return times.MAX_NS
+        begin: int | None = self._stretches[partition]["from"]
+        return None if begin is None else begin + AHEAD_NS
 
     def read(self, wanted: Wanted) -> FoundBars:
         """Reads all versions of the selected bars."""

@@ -1,6 +1,7 @@
 import ArrowColumns
 import CDecoder
 import Foundation
+import Primitives
 import TestSupport
 import Testing
 

@@ -80,33 +80,6 @@ struct RecordedBarsTests {
         let late = try RecordingFile(bench.folder.file("c.tape")).bars()
         let begin = range.from.advanced(byNanoseconds: -RecordedRange.aheadNanoseconds)
         #expect(late.allSatisfy { $0.from == begin && $0.to == range.to })
-        try expectPurged(bench, tape, bars)
-    }
-
-    /// After a purge, the bars are complete from the first one on that the tape still has.
-    private func expectPurged(
-        _ bench: ReplayBench, _ tape: TestTape, _ bars: [Partition: [Packet]]
-    ) throws {
-        let stream = tape.names.barStream
-        let info = try #require(try tape.client.jetStream.streamInfo(stream))
-        let below = (info.firstSequence + info.lastSequence) / 2
-        _ = try tape.client.jetStream.purge(stream: stream, below: below)
-        let path = bench.folder.file("d.tape")
-        let (_, missing) = try bench.record(bench.range(tape), to: path)
-        #expect(missing.purged > 0 && missing.lost == 0)
-        let left = try recorded(path).bars
-        for entry in try RecordingFile(path).bars() {
-            let packets = left[entry.partition] ?? []
-            let count = bars[entry.partition]?.count ?? 0
-            #expect(Array((bars[entry.partition] ?? []).suffix(packets.count)) == packets)
-            if packets.isEmpty {
-                #expect(entry.isEmpty)
-            } else if packets.count < count {
-                #expect(entry.from == packets[0].knownAt)
-            } else {
-                #expect(entry.from.nanoseconds == .min)
-            }
-        }
     }
 
     @Test("ordinals that the bars lack are counted, and a tape without bars has none")

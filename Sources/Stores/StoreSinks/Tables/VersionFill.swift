@@ -44,8 +44,8 @@ package enum VersionFill {
         """
     package static let analyze = "ANALYZE \(staging)"
 
-    /// Returns the statements that write: the times of versions that are stored, table by table, and
-    /// the versions that are not. Each reports how many rows it changed, or would change.
+    /// Returns the statements that write: the times of stored versions, table by table, and the
+    /// versions that are not stored. Each reports how many rows it changed, or would change.
     package static func writing(isDry: Bool) -> [String] {
         (BarRow.tables + [BarRow.versions]).map { times($0, isDry: isDry) } + [
             isDry

@@ -7,10 +7,10 @@ extension HelpPage {
                 (
                     "versions fill",
                     [
-                        "after an upgrade: add what the tape still has of the versions of bars from",
-                        "before the database kept them, and when each was known, so that --as-of",
-                        "reaches back as far. Writers may run meanwhile; a second run adds nothing.",
-                        "0 done, 1 tape and database disagree about a bar, which is named",
+                        "after an upgrade: add what the tape still has of the versions of bars",
+                        "from before the database kept them, and when each was known, so that",
+                        "--as-of reaches back as far. Writers may run meanwhile; a second run adds",
+                        "nothing. 0 done, 1 tape and database disagree about a bar, which is named",
                     ]
                 )
             ]

@@ -103,7 +103,7 @@ struct VersionStore {
             """, [])
         return (0..<rows.rowCount).compactMap { row in
             guard let partition = rows.integer(row, 0), let after = rows.integer(row, 1),
-                let since = rows.timestamp(row, 2)
+                let since = rows.timestamp(row, 2), partition >= 0
             else { return nil }
             return Book(
                 partition: Int(partition), afterOrdinal: UInt64(max(0, after)), keptSince: since)

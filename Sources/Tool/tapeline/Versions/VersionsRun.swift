@@ -35,7 +35,7 @@ struct VersionsRun {
         var progress = ProgressLine(terminal, asJSON: command.asJSON)
         for book in books where !shutdown.isRequested {
             report.partitions.append(
-                try fill(book, store, client, deployment.names, &progress))
+                try fill(book, store, client, &progress))
         }
         progress.end()
         report.isInterrupted = shutdown.isRequested
@@ -51,17 +51,17 @@ struct VersionsRun {
 
     private func fill(
         _ book: VersionStore.Book, _ store: VersionStore, _ client: TapeClient,
-        _ names: TapeNames, _ progress: inout ProgressLine
+        _ progress: inout ProgressLine
     ) throws(ToolError) -> VersionsReport.Filled {
         var filled = VersionsReport.Filled(book: book)
         let partition = Partition(book.partition)
         var proof = VersionProof(last: book.afterOrdinal)
         do {
-            guard let next = try seam(of: book, client, names) else {
+            guard let next = try seam(of: book, client) else {
                 filled.state = .nothing
                 return filled
             }
-            try read(partition, client, names, &proof, &progress) { batch throws(ToolError) in
+            try read(partition, client, &proof, &progress) { batch throws(ToolError) in
                 let outcome = try store.fill(batch, book, next: next)
                 filled.outcome.add(outcome)
                 return outcome.incomplete
@@ -101,12 +101,12 @@ struct VersionsRun {
     /// Returns when the tape took the first packet after all versions of before; undefined if there
     /// is none, and `nil` if the tape has nothing of before.
     private func seam(
-        of book: VersionStore.Book, _ client: TapeClient, _ names: TapeNames
+        of book: VersionStore.Book, _ client: TapeClient
     ) throws(JetStreamError) -> Timestamp? {
         guard book.afterOrdinal > 0,
             var search = try LaneSearch(
-                client.jetStream, stream: names.barStream,
-                subject: names.bars(Partition(book.partition))),
+                client.jetStream, stream: client.names.barStream,
+                subject: client.names.bars(Partition(book.partition))),
             search.begin <= book.afterOrdinal
         else { return nil }
         guard case .packet(let message, _) = try search.find(book.afterOrdinal + 1) else {
@@ -118,12 +118,13 @@ struct VersionsRun {
     /// Reads the bars of before of a partition, and passes them on in batches. `fill` returns where
     /// what is stored of an incomplete bar begins.
     private func read(
-        _ partition: Partition, _ client: TapeClient, _ names: TapeNames,
-        _ proof: inout VersionProof, _ progress: inout ProgressLine,
+        _ partition: Partition, _ client: TapeClient, _ proof: inout VersionProof,
+        _ progress: inout ProgressLine,
         _ fill: (VersionBatch) throws(ToolError) -> UInt64
     ) throws {
         let input = TapeReaders.Input(
-            partition: partition, stream: names.barStream, filters: [names.bars(partition)])
+            partition: partition, stream: client.names.barStream,
+            filters: [client.names.bars(partition)])
         let reader = try RangeReader(client, group: "versions")
         defer { reader.close() }
         try reader.open(input, from: .first, to: .stored)

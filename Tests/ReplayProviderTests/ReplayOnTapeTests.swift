@@ -139,13 +139,13 @@ struct ReplayOnTapeTests {
         let (old, new) = (try tape("rpi", 2), try tape("rpj", 5))
         try bench.market(old, ticks: 3_000)
         let worker = try bench.program("operator-worker", old)
-        #expect(try eventually { try LastBars(old).bars.count > 100 })
+        #expect(try eventually { try LastBars(old).bars.count > 20 })
         #expect(worker.stop() == 0)
         let path = bench.folder.file("market.tape")
         let tapeline = try ProductPrograms.path("tapeline")
         let recorded = try JSONValue.parse(
             run(tapeline, ["record", "-o", path, "--json"], environment: old.environment))
-        #expect(recorded["ticks"]?.int == 3_000 && recorded["bars"]?.int ?? 0 > 100)
+        #expect(recorded["ticks"]?.int == 3_000 && recorded["bars"]?.int ?? 0 > 20)
         #expect(recorded["bars_complete_from"]?.string == "")
         let to = try #require(recorded["to"]?.string)
         let few = try JSONValue.parse(

@@ -1,9 +1,11 @@
 """A local stack of its own for a soak: its processes, its database, its simulated broker, and its faults."""
 
+import argparse
 import asyncio
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -16,9 +18,11 @@ from typing import Any
 import nats
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NAME = "versions"
 NAMESPACE = "soak"
-HOME = ROOT / ".local/stack" / NAME
+PARTITIONS = 4
+# Every process of the stack that holds or moves data.
+PROCESSES = ("provider-gateway", "provider-gateway-made", "operator-worker-a", "operator-worker-b",
+             "store-writer", "nats-server", "postgres", "valkey")
 FAKETIME = pathlib.Path(os.environ.get(
     "TEST_LIBFAKETIME", "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"))
 LIST = """version: 1
@@ -30,8 +34,15 @@ MARKET = {"GATEWAY_SOURCE": "made", "GATEWAY_PROVIDER": "synthetic", "SYNTHETIC_
           "SYNTHETIC_SYMBOLS": "AAPL,MSFT,SPY", "SYNTHETIC_MISSED": "lost"}
 
 
+begin = time.monotonic()
+
+
 class Failure(Exception):
     """What did not hold, in one line."""
+
+
+def say(text: str) -> None:
+    print(f"[{time.monotonic() - begin:6.1f} s] {text}", flush=True)
 
 
 def eventually(what: str, condition: Callable[[], Any], seconds: float = 60, step: float = 0.2) -> Any:
@@ -52,21 +63,24 @@ def eventually(what: str, condition: Callable[[], Any], seconds: float = 60, ste
 class Stack:
     """The stack, by the commands that a person uses."""
 
-    def __init__(self, programs: pathlib.Path, seed: int) -> None:
-        self.programs = programs
+    def __init__(self, programs: pathlib.Path, seed: int, name: str) -> None:
+        self.programs, self.name, self.home = programs, name, ROOT / ".local/stack" / name
         self.settings = {
-            "MDS_NAMESPACE": NAMESPACE, "MDS_PARTITIONS": "4", "OPERATOR_SERIES": "1s,5s,15s",
+            "MDS_NAMESPACE": NAMESPACE, "MDS_PARTITIONS": str(PARTITIONS), "OPERATOR_SERIES": "1s,5s,15s",
             "OPERATOR_GENERATION": "1"}
         self.seed = seed
-        self.environment = {"PATH": os.environ["PATH"], "MDS_NAMESPACE": NAMESPACE, "MDS_PARTITIONS": "4"}
+        # Programs of the checked build would leave their profiles in the checkout.
+        self.environment = {
+            "PATH": os.environ["PATH"], "MDS_NAMESPACE": NAMESPACE, "MDS_PARTITIONS": str(PARTITIONS),
+            "LLVM_PROFILE_FILE": "/dev/null"}
         self.own: dict[str, subprocess.Popen[bytes]] = {}
         self.ports: dict[str, Any] = {}
 
     def tool(self, *words: str, check: bool = True, seconds: float = 120) -> subprocess.CompletedProcess[str]:
         try:
             done = subprocess.run(
-                [self.programs / "tapeline", *words, "--name", NAME], text=True, timeout=seconds,
-                cwd=ROOT, env=self.environment, capture_output=True)
+                [self.programs / "tapeline", *words, "--home", ROOT, "--name", self.name], text=True,
+                timeout=seconds, cwd=ROOT, env=self.environment, capture_output=True)
         except subprocess.TimeoutExpired:
             raise Failure(f"'tapeline {' '.join(words)}' did not end within {seconds:.0f} s") from None
         if check and done.returncode != 0:
@@ -79,10 +93,10 @@ class Stack:
     def make(self) -> None:
         """Starts with an empty stack: the simulated broker's source, then made-up ticks beside it."""
         self.remove()
-        HOME.mkdir(parents=True)
-        (HOME / "instruments.yaml").write_text(LIST)
+        self.home.mkdir(parents=True)
+        (self.home / "instruments.yaml").write_text(LIST)
         broker = {**BROKER, "SIMULATOR_SEED": str(self.seed),
-                  "GATEWAY_INSTRUMENTS": str(HOME / "instruments.yaml")}
+                  "GATEWAY_INSTRUMENTS": str(self.home / "instruments.yaml")}
         self.up("--simulator", settings=broker)
         self.tool("down")
         self.up("--add-source")
@@ -92,7 +106,7 @@ class Stack:
         given = {**self.settings, **(settings or {**MARKET, "SYNTHETIC_SEED": str(self.seed)})}
         sets = [f"--set={key}={value}" for key, value in given.items()]
         self.tool("up", *words, *sets, check=False)
-        self.ports = json.loads((HOME / "ports.json").read_text())
+        self.ports = json.loads((self.home / "ports.json").read_text())
         if wait and "--servers-only" not in words:
             self.works()
 
@@ -104,9 +118,9 @@ class Stack:
         self.up(*words)
 
     def remove(self) -> None:
-        if HOME.exists():
+        if self.home.exists():
             self.tool("down", check=False)
-            shutil.rmtree(HOME)
+            shutil.rmtree(self.home)
 
     def close(self) -> None:
         for process in self.own.values():
@@ -118,7 +132,7 @@ class Stack:
 
     def unit(self, name: str) -> int:
         """The number of a process of the stack, or 0."""
-        units = json.loads((HOME / "state.json").read_text())["units"]
+        units = json.loads((self.home / "state.json").read_text())["units"]
         found = next(each for each in units if each["name"] == name)
         return int(found.get("process", {}).get("id", 0))
 
@@ -129,7 +143,7 @@ class Stack:
         eventually(f"{name} is started again", lambda: self.unit(name) not in (0, before))
 
     def start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        with open(HOME / "logs" / f"{name}.log", "ab") as log:
+        with open(self.home / "logs" / f"{name}.log", "ab") as log:
             self.own[name] = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=environment)
 
     def end(self, name: str) -> None:
@@ -144,24 +158,23 @@ class Stack:
         self.clock(0)
         environment |= {
             "OPS_PORT": "0", "MDS_MEMBER": "operator-worker-c", "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(HOME / "clock"), "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_TIMESTAMP_FILE": str(self.home / "clock"), "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_FORCE_MONOTONIC_FIX": "0"}
         # A supervisor that starts again ends what has its stack's mark.
         environment.pop("TAPELINE_STACK", None)
         self.start("operator-worker-c", [str(self.programs / "operator-worker")], environment)
 
-    @staticmethod
-    def clock(ahead: int) -> None:
+    def clock(self, ahead: int) -> None:
         """Sets the third worker's clock, by a rename: it never reads half of the file."""
-        new = HOME / "clock.new"
+        new = self.home / "clock.new"
         new.write_text(f"{ahead:+d}s\n")
-        new.rename(HOME / "clock")
+        new.rename(self.home / "clock")
 
     def start_recorder(self) -> None:
         url = self.tool("url", "nats", "--with-password").stdout.strip()
         self.start(
             "recorder", [sys.executable, str(ROOT / ".ci/soak/recorder.py"), f"{NAMESPACE.upper()}_BARS",
-                         str(HOME / "recording")],
+                         str(self.home / "recording")],
             {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ["PYTHONPATH"], "RECORDER_NATS": url,
              "PYTHONDONTWRITEBYTECODE": "1"})
 
@@ -174,12 +187,12 @@ class Stack:
 
     # --- its servers
 
-    def purge(self, stream: str, request: dict[str, int]) -> None:
+    def purge(self, stream: str, request: dict[str, Any]) -> None:
         """Purges a stream as a person may, with the user `tool`."""
         async def ask() -> Any:
             client = await nats.connect(
                 f"nats://127.0.0.1:{self.ports['nats']}", user="tool",
-                password=(HOME / "secrets/nats-tool").read_text())
+                password=(self.home / "secrets/nats-tool").read_text())
             try:
                 answer = await client.request(
                     f"$JS.API.STREAM.PURGE.{stream}", json.dumps(request).encode(), timeout=10)
@@ -204,23 +217,50 @@ class Stack:
             [ROOT / ".local/servers/database/bin" / words[0], "-h", "127.0.0.1", "-p",
              str(self.ports["postgres"]), "-U", user, *words[1:]], text=True, timeout=300,
             capture_output=True,
-            env={"PATH": os.environ["PATH"], "PGPASSFILE": str(HOME / "secrets/pgpass"),
+            env={"PATH": os.environ["PATH"], "PGPASSFILE": str(self.home / "secrets/pgpass"),
                  **(environment or {})})
         if done.returncode != 0:
             raise Failure(f"{' '.join(words)[:120]}: {done.stderr.strip()[-400:]}")
         return done.stdout.strip()
 
     def dump(self) -> None:
-        self.server_program(["pg_dump", "-d", "tapeline", "-f", str(HOME / "dump.sql")], "postgres")
+        self.server_program(["pg_dump", "-d", "tapeline", "-f", str(self.home / "dump.sql")], "postgres")
 
     def restore(self) -> None:
         """Puts the database back to the dump, by the commands of docs/backup.md."""
         self.restart("--servers-only")
         self.psql(["-c", "DROP DATABASE tapeline WITH (FORCE)"], database="postgres")
-        secrets = HOME / "secrets"
+        secrets = self.home / "secrets"
         self.psql(["-f", str(ROOT / "deploy/local/database.sql")], database="postgres", environment={
             f"TAPELINE_{role.upper()}_PASSWORD": (secrets / f"postgres-{role}").read_text()
             for role in ("migrator", "writer", "reader")})
         self.query("SELECT timescaledb_pre_restore()")
-        self.psql(["-f", str(HOME / "dump.sql")])
+        self.psql(["-f", str(self.home / "dump.sql")])
         self.query("SELECT timescaledb_post_restore()")
+
+
+def run(
+    parser: argparse.ArgumentParser, name: str, soak: Callable[[Stack, argparse.Namespace], None]
+) -> int:
+    """Carries out a soak on a stack of this name. Returns the exit status."""
+    parser.add_argument("programs", type=pathlib.Path)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
+    parser.add_argument("--keep", action="store_true", help="leave the stack running")
+    options = parser.parse_args()
+    stack = Stack(options.programs.resolve(), options.seed, name)
+    say(f"seed {options.seed}: the stack {name} comes up")
+    try:
+        stack.make()
+        soak(stack, options)
+    except Failure as failure:
+        say(f"✘ seed {options.seed}: {failure}\n  what is stored is left as it is: {stack.home}")
+        stack.close()
+        return 1
+    except BaseException:
+        stack.close()
+        raise
+    if not options.keep:
+        stack.close()
+        stack.remove()
+    say(f"seed {options.seed}: all held")
+    return 0

@@ -16,8 +16,8 @@ import argparse
 import collections
 import json
 import os
-import pathlib
 import random
+import re
 import signal
 import sys
 import time
@@ -26,20 +26,17 @@ from collections.abc import Callable
 import psycopg
 
 from answers import MARKET, SECOND, Command, Database, Desk, Question, Raised, iso
-from stack import HOME, NAMESPACE, Failure, Stack, eventually
+from stack import NAMESPACE, PARTITIONS, PROCESSES, Failure, Stack, eventually, run, say
 from truth import Key, Row, Truth
 
 # What came within the last minute may be on its way: an answer about it may change.
 SETTLED_SECONDS = 61
 # What a purge leaves of each subject: enough for the positions, and far less than since the dump.
 BARS_LEFT, TICKS_LEFT = 30, 400
+# How long bars are made after a loss was accepted, for questions about them.
+LATER_SECONDS = 30
 NAMES = {"made": ("AAPL", "MSFT", "SPY"), "ibkr": ("SPY", "IWM", "DIA")}
 SERIES = ("1s", "5s", "15s")
-begin = time.monotonic()
-
-
-def say(text: str) -> None:
-    print(f"[{time.monotonic() - begin:6.1f} s] {text}", flush=True)
 
 
 # --- the comparison
@@ -58,21 +55,21 @@ def difference(expected: dict[Key, Row], found: dict[Key, Row]) -> str | None:
 
 
 class Verdict:
-    """What was asked, and how many answers were the recorder's."""
+    """What was asked in one part, and how many answers were the recorder's."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str, may_raise: bool = False) -> None:
+        self.title, self.may_raise = title, may_raise
         self.same = self.raised = self.bars = 0
         self.wrong: list[str] = []
         self.reasons: collections.Counter[str] = collections.Counter()
 
-    def take(self, question: Question, expected: dict[Key, Row], ask: Callable[[Question], dict[Key, Row]],
-             may_raise: bool) -> None:
+    def take(self, question: Question, expected: dict[Key, Row], ask: Callable[[Question], dict[Key, Row]]) -> None:
         try:
             found = ask(question)
         except Raised as error:
             self.raised += 1
-            self.reasons[str(error)[:60]] += 1
-            if not may_raise:
+            self.reasons[re.sub(r"[0-9]{4}-\S+( [0-9:.]+\S*)?", "…", str(error))[:90]] += 1
+            if not self.may_raise:
                 self.wrong.append(f"{question}: raised: {error}")
             return
         wrong = difference(expected, found)
@@ -82,12 +79,33 @@ class Verdict:
             self.same += 1
             self.bars += len(found)
 
-    def report(self, title: str) -> None:
-        say(f"{title}: {self.same} the same ({self.bars} bars), {self.raised} raised,"
-            f" {len(self.wrong)} other")
-        if self.wrong:
-            raise Failure(f"{title}: {len(self.wrong)} wrong answers; the first ones:\n  "
-                          + "\n  ".join(self.wrong[:5]))
+    def __str__(self) -> str:
+        raised = 0 if not self.may_raise else self.raised
+        return (f"{self.title}: {self.same} of {self.same + raised + len(self.wrong)} the same ({self.bars} bars),"
+                f" {self.raised} raised, {len(self.wrong)} wrong")
+
+
+class Report:
+    """The verdicts of all parts. A wrong answer of one does not keep the next one from being asked."""
+
+    def __init__(self) -> None:
+        self.parts: list[Verdict] = []
+
+    def take(self, verdict: Verdict) -> None:
+        self.parts.append(verdict)
+        say(str(verdict))
+        for reason, count in verdict.reasons.most_common(3):
+            say(f"  {count} raised: {reason}")
+        for wrong in verdict.wrong[:5]:
+            say(f"  ✘ {wrong}")
+
+    def check(self) -> None:
+        """Shows all parts, and fails if one had a wrong answer."""
+        for verdict in self.parts:
+            print(f"  {verdict}", flush=True)
+        wrong = [verdict.title for verdict in self.parts if verdict.wrong]
+        if wrong:
+            raise Failure(f"wrong answers: {'; '.join(wrong)}")
 
 
 # --- the storm
@@ -99,12 +117,11 @@ class Storm:
     def __init__(self, stack: Stack, seed: int, live: "Live") -> None:
         self.stack, self.random, self.live = stack, random.Random(seed), live
         self.done: list[str] = []
+        self.changed: set[str] = set()
 
     def run(self, seconds: float) -> None:
         stack = self.stack
-        kills = [(f"{name} is killed", lambda name=name: stack.kill(name)) for name in (
-            "provider-gateway", "provider-gateway-made", "operator-worker-a", "operator-worker-b",
-            "store-writer", "nats-server", "postgres", "valkey")]
+        kills = [(f"{name} is killed", lambda name=name: stack.kill(name)) for name in PROCESSES]
         faults: list[tuple[str, Callable[[], None]]] = [
             *kills, ("the recorder is killed", self.kill_recorder),
             ("40 ticks come 3 s late", lambda: stack.simulator("late 40")),
@@ -154,8 +171,12 @@ class Storm:
             found = self.stack.query(
                 f"SELECT tick_id FROM {MARKET}.trades WHERE ts BETWEEN now() - interval '60 s'"
                 " AND now() - interval '4 s' AND action = 'new' ORDER BY ts DESC LIMIT 400").splitlines()
+            # A trade that was changed before would be refused.
+            found = [address for address in found if address not in self.changed]
             return self.random.choice(found) if found else ""
-        return eventually("there are trades", find)
+        address: str = eventually("there are trades", find)
+        self.changed.add(address)
+        return address
 
     def change(self, word: str, *more: str) -> None:
         self.trusted("trade", word, self.trade(), *more, "--note", "soak", "--yes", "--wait")
@@ -227,24 +248,32 @@ class Live:
 class Audit:
     """The questions, from the seed, and who answers them."""
 
-    def __init__(self, stack: Stack, truth: Truth, seed: int, count: tuple[int, int], latest: int) -> None:
-        self.stack, self.truth, self.every = stack, truth, count[1]
-        pick = random.Random(seed + 2)
-        versions = [each for each in truth.versions() if each[1].known <= latest]
+    def __init__(
+        self, stack: Stack, truth: Truth, report: Report, count: tuple[int, int], latest: int
+    ) -> None:
+        self.stack, self.report = stack, report
+        self.count, self.every = count
+        self.pick = random.Random(stack.seed + 2)
+        self.again(truth, 0, latest)
+
+    def again(self, truth: Truth, earliest: int, latest: int) -> None:
+        """Makes new questions: about windows from a time on, as they were known up to another time."""
+        self.truth, pick = truth, self.pick
         names = sorted(truth.series)
-        by_name: dict[tuple[str, str, str], list[int]] = {name: [] for name in names}
-        for name, version in versions:
-            by_name[name].append(version.known)
-        first = min(version.known for _, version in versions)
+        known: dict[tuple[str, str, str], list[int]] = {name: [] for name in names}
+        for name, version in truth.versions():
+            if version.known <= latest and version.row["ts"] >= earliest:
+                known[name].append(version.known)
+        first = min(time_of for times in known.values() for time_of in times)
         self.questions: list[Question] = []
-        while len(self.questions) < count[0]:
+        while len(self.questions) < self.count:
             name = pick.choice(names)
             # At the very moment of a version, right before it, or at any time.
             way = pick.random()
             at = pick.randrange(first, latest)
-            if way < 0.6 and by_name[name]:
-                at = pick.choice(by_name[name]) - (1 if way < 0.3 else 0)
-            start = at - pick.randrange(5, 300) * SECOND
+            if way < 0.6 and known[name]:
+                at = pick.choice(known[name]) - (1 if way < 0.3 else 0)
+            start = max(earliest, at - pick.randrange(5, 300) * SECOND)
             self.questions.append(Question(name, at, start, at + 1, pick.randrange(1, 60)))
 
     def expected(self, question: Question) -> dict[Key, Row]:
@@ -256,16 +285,15 @@ class Audit:
 
     def ask(self, title: str, kinds: tuple[type, ...], may_raise: bool = False) -> None:
         for kind in kinds:
-            verdict, asked = Verdict(), kind(self.stack)
+            asked = kind(self.stack)
+            verdict = Verdict(f"{title}, {asked.name}", may_raise)
             for question in self.questions[::1 if kind is Database else self.every]:
                 expected = self.newest(question) if kind is Command else self.expected(question)
                 if kind is Command and not expected:
                     continue
-                verdict.take(question, expected, asked.ask, may_raise)
+                verdict.take(question, expected, asked.ask)
             asked.close()
-            verdict.report(f"{title}, {asked.name}")
-            for reason, count in verdict.reasons.most_common(3):
-                say(f"  {count} raised: {reason}…")
+            self.report.take(verdict)
 
     def compare_tape(self, title: str) -> None:
         """The product's own comparison of rows with the tape: gaps, and each version of each bar."""
@@ -279,15 +307,15 @@ class Audit:
 
     def ask_uncertain(self, title: str) -> None:
         """Bars that are not marked are true also where others of the same answer are not certain."""
-        verdict, database = Verdict(), Database(self.stack)
+        verdict, database = Verdict(f"{title}, with_uncertain, the bars without a mark"), Database(self.stack)
         for question in self.questions:
             found = database.ask(question, with_uncertain=True)
             certain = {key: row for key, row in found.items() if not row["is_uncertain"]}
             expected = self.expected(question)
             verdict.take(question, {key: expected[key] for key in certain if key in expected},
-                         lambda _: certain, False)
+                         lambda _: certain)
         database.close()
-        verdict.report(f"{title}, with_uncertain, the bars without a mark")
+        self.report.take(verdict)
 
 
 def reached(stack: Stack, latest: int) -> bool:
@@ -298,38 +326,44 @@ def reached(stack: Stack, latest: int) -> bool:
     return found == "t"
 
 
-def recorded(latest: int) -> bool:
-    with open(HOME / "recording", "rb") as file:
-        file.seek(max(0, (HOME / "recording").stat().st_size - 2_000_000))
+def recorded(stack: Stack, latest: int) -> bool:
+    path = stack.home / "recording"
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2_000_000))
         return int(json.loads(file.read().rstrip(b"\n").rpartition(b"\n")[2])["taken"]) > latest * 1_000
 
 
-def soak(stack: Stack, seed: int, seconds: float, count: tuple[int, int]) -> None:
-    say(f"seed {seed}: the stack comes up")
-    stack.make()
-    stack.start_recorder()
-    stack.start_worker()
-    live = Live(stack, seed)
-    storm = Storm(stack, seed, live)
-    storm.run(seconds)
-    latest = int(time.time() * SECOND)
+def read(stack: Stack, latest: int) -> Truth:
+    """Returns what the recorder has when all up to a time is stored and recorded."""
     eventually("everything is stored", lambda: reached(stack, latest), 90)
-    eventually("everything is recorded", lambda: recorded(latest), 60)
-    truth = Truth(HOME / "recording")
-    say(f"{len(storm.done)} faults; {truth.packets} packets of bars, {sum(truth.reasons.values())} versions: "
-        + ", ".join(f"{number} {reason}" for reason, number in truth.reasons.most_common()))
+    eventually("everything is recorded", lambda: recorded(stack, latest), 60)
+    truth = Truth(stack.home / "recording")
     if truth.faults or truth.early:
         raise Failure(f"the recorder's packets: {(truth.faults + truth.early)[:5]}")
+    return truth
+
+
+def soak(stack: Stack, options: argparse.Namespace) -> None:
+    stack.start_recorder()
+    stack.start_worker()
+    live, report = Live(stack, stack.seed), Report()
+    storm = Storm(stack, stack.seed, live)
+    storm.run(options.seconds)
+    latest = int(time.time() * SECOND)
+    truth = read(stack, latest)
+    say(f"{len(storm.done)} faults; {truth.packets} packets of bars, {sum(truth.reasons.values())} versions: "
+        + ", ".join(f"{number} {reason}" for reason, number in truth.reasons.most_common()))
     say(f"0 of {truth.packets} packets were received before their known_at")
-    verdict = Verdict()
+    verdict = Verdict(f"while the faults went on ({live.raised} raised), bars_as_of")
     for question, found in live.answers:
         expected = truth.as_of(question.name, question.time, question.start, question.end)
-        verdict.take(question, expected, lambda _, found=found: found, False)
-    verdict.report(f"while the faults went on ({live.raised} raised), bars_as_of")
-    audit = Audit(stack, truth, seed, count, latest)
+        verdict.take(question, expected, lambda _, found=found: found)
+    report.take(verdict)
+    audit = Audit(stack, truth, report, (options.questions, options.every), latest)
     audit.ask("at the end", (Database, Desk, Command))
     audit.compare_tape("at the end")
     after(stack, audit, latest)
+    report.check()
 
 
 def after(stack: Stack, audit: Audit, latest: int) -> None:
@@ -338,6 +372,8 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
     say("the stack is restarted")
     stack.restart("--add-source")
     audit.ask("restarted", (Database,))
+    # A restored database does not know either what is on its way in the last minute.
+    time.sleep(max(0.0, latest / SECOND + SETTLED_SECONDS - time.time()))
     say("the database is put back to the dump, the tape is whole")
     stack.restore()
     stack.tool("down")
@@ -348,7 +384,7 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
     audit.compare_tape("filled up")
     say("of each subject of the tape the newest packets are left")
     stack.restart("--servers-only")
-    for partition in range(4):
+    for partition in range(PARTITIONS):
         stack.purge(f"{NAMESPACE.upper()}_BARS", {
             "filter": f"{NAMESPACE}.bars.{partition}", "keep": BARS_LEFT})
         for source in NAMES:
@@ -358,7 +394,6 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
     audit.ask("purged and restarted", (Database, Desk))
     say("the database is put back to the dump again: the tape cannot fill it up")
     stack.restore()
-    time.sleep(max(0.0, latest / SECOND + SETTLED_SECONDS - time.time()))
     audit.ask("restored without its tape", (Database, Desk, Command), may_raise=True)
     audit.ask_uncertain("restored without its tape")
     say("a person accepts what the tape has lost")
@@ -366,38 +401,24 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
     stack.up("--add-source", wait=False)
     eventually("the position is accepted", lambda: stack.tool(
         "position", "accept", "--group", "writer", "--yes").returncode == 0)
+    accepted = int(time.time() * SECOND)
     eventually("everything works", lambda: reached(stack, latest))
     audit.ask("accepted", (Database, Desk, Command), may_raise=True)
     audit.ask_uncertain("accepted")
+    # Of windows that begin after the loss everything is known again.
+    later = accepted + LATER_SECONDS * SECOND
+    time.sleep(max(0.0, later / SECOND - time.time()))
+    audit.again(read(stack, later), accepted + SECOND, later)
+    audit.ask("of windows after the acceptance", (Database, Desk))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("programs", type=pathlib.Path)
-    parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--seconds", type=float, default=150, help="how long the faults take")
     parser.add_argument("--questions", type=int, default=1_000)
     parser.add_argument("--every", type=int, default=4,
                         help="every so many questions one is also asked in Python and by command")
-    parser.add_argument("--keep", action="store_true", help="leave the stack running")
-    options = parser.parse_args()
-    seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
-    stack = Stack(options.programs.resolve(), seed)
-    try:
-        soak(stack, seed, options.seconds, (options.questions, options.every))
-    except Failure as failure:
-        say(f"✘ seed {seed}: {failure}\n  what is stored is left as it is: {HOME}")
-        stack.close()
-        return 1
-    except BaseException:
-        stack.close()
-        raise
-    if options.keep:
-        return 0
-    stack.close()
-    stack.remove()
-    say(f"seed {seed}: all held")
-    return 0
+    return run(parser, "versions", soak)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,24 @@
-"""Who is asked what was known of bars at a time: the database, the Python package and the command."""
+"""Who is asked what was known of bars at a time: the database, the Python package, of the database and of the
+tape, and the command."""
 
 import datetime
 import json
+import os
 import re
 import sys
 from decimal import Decimal
 
 import psycopg
 
-from stack import NAMESPACE, ROOT, Failure, Stack
+from stack import NAMESPACE, PARTITIONS, ROOT, Failure, Stack
 from truth import Key, Row
 
 sys.path.insert(0, str(ROOT / "Sources/Desk/python"))
 
 import tapeline  # noqa: E402
 
+# The package does not learn it from the stack.
+os.environ["MDS_PARTITIONS"] = str(PARTITIONS)
 SECOND = 1_000_000
 MARKET = f"{NAMESPACE}_market"
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -81,7 +85,7 @@ def key_of(row: Row) -> Key:
 
 
 class Desk:
-    """The Python package, as_of."""
+    """The Python package, as_of of the database."""
 
     name = "as_of of Python"
 
@@ -114,6 +118,15 @@ class Desk:
 
     def close(self) -> None:
         """Each reading has a session of its own."""
+
+
+class Tape(Desk):
+    """The Python package, as_of of the tape."""
+
+    name = "as_of of the tape"
+
+    def __init__(self, stack: Stack) -> None:
+        self.desk = tapeline.connect(tape=True, stack=stack.name, home=ROOT, namespace=NAMESPACE)
 
 
 class Command:

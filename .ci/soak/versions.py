@@ -25,7 +25,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from answers import MARKET, SECOND, Command, Database, Desk, Question, Raised, iso
+from answers import MARKET, SECOND, Command, Database, Desk, Question, Raised, Tape, iso
 from stack import NAMESPACE, PARTITIONS, PROCESSES, Failure, Stack, eventually, run, say
 from truth import Key, Row, Truth
 
@@ -360,7 +360,7 @@ def soak(stack: Stack, options: argparse.Namespace) -> None:
         verdict.take(question, expected, lambda _, found=found: found)
     report.take(verdict)
     audit = Audit(stack, truth, report, (options.questions, options.every), latest)
-    audit.ask("at the end", (Database, Desk, Command))
+    audit.ask("at the end", (Database, Desk, Tape, Command))
     audit.compare_tape("at the end")
     after(stack, audit, latest)
     report.check()
@@ -371,7 +371,7 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
     stack.end("operator-worker-c")
     say("the stack is restarted")
     stack.restart("--add-source")
-    audit.ask("restarted", (Database,))
+    audit.ask("restarted", (Database, Tape))
     # A restored database does not know either what is on its way in the last minute.
     time.sleep(max(0.0, latest / SECOND + SETTLED_SECONDS - time.time()))
     say("the database is put back to the dump, the tape is whole")
@@ -392,6 +392,7 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
                 "filter": f"{NAMESPACE}.ticks.{partition}.{source}", "keep": TICKS_LEFT})
     stack.restart("--add-source")
     audit.ask("purged and restarted", (Database, Desk))
+    audit.ask("purged and restarted", (Tape,), may_raise=True)
     say("the database is put back to the dump again: the tape cannot fill it up")
     stack.restore()
     audit.ask("restored without its tape", (Database, Desk, Command), may_raise=True)
@@ -409,7 +410,7 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
     later = accepted + LATER_SECONDS * SECOND
     time.sleep(max(0.0, later / SECOND - time.time()))
     audit.again(read(stack, later), accepted + SECOND, later)
-    audit.ask("of windows after the acceptance", (Database, Desk))
+    audit.ask("of windows after the acceptance", (Database, Desk, Tape))
 
 
 def main() -> int:

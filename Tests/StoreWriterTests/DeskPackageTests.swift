@@ -217,7 +217,9 @@ struct DeskTape {
         }
     }
 
-    mutating func packets(_ count: Int) throws -> [[UInt8]] {
+    /// Returns packets of 50 ticks. The one with the number `gapsAt`, or the middle one, also has the
+    /// gaps.
+    mutating func packets(_ count: Int, gapsAt: Int? = nil) throws -> [[UInt8]] {
         for symbol in symbols {
             _ = builder.register(
                 SymbolDefinition(symbol: symbol, provider: "ib", since: .undefined))
@@ -225,7 +227,7 @@ struct DeskTape {
         var next: UInt64 = 1
         return (0..<count).map { number in
             for _ in 0..<50 { append(UInt32(below(UInt64(symbols.count)))) }
-            if number == count / 2 { appendGaps() }
+            if number == gapsAt ?? count / 2 { appendGaps() }
             let packet = builder.seal(
                 PacketBuilder.Seal(
                     epoch: 3, firstOrdinal: next, watermark: Timestamp(nanoseconds: Self.start),

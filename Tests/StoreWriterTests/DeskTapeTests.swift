@@ -33,7 +33,8 @@ extension DeskPackageTests {
         let seed = UInt64.random(in: 1..<1_000_000)
         print("seed \(seed)")
         var tape = DeskTape(seed: seed)
-        let packets = try tape.packets(40)
+        let longer = try tape.packets(60, gapsAt: 20)
+        let packets = Array(longer.prefix(40))
         try scene.write(packets)
         try Self.publish(packets, to: scene.bench.tape)
         var torn = packets
@@ -43,12 +44,17 @@ extension DeskPackageTests {
         let purged = try TestTape(server, namespace: "purged")
         try Self.publish(packets, to: purged)
         _ = try purged.client.jetStream.purge(stream: "PURGED_TICKS_1", below: 11)
+        try Self.publish(longer, to: TestTape(server, namespace: "longer"))
+        let cut = try TestTape(server, namespace: "cut")
+        try Self.publish(longer, to: cut)
+        _ = try cut.client.jetStream.purge(stream: "CUT_TICKS_1", below: 51)
         let folder = try TemporaryFolder("tape")
         try Data(tape.recording(packets)).write(
             to: URL(fileURLWithPath: folder.file("day.tape")))
         let told = try check(
-            ["same", folder.file("day.tape"), "torn", "purged"], scene.bench.environment(),
-            decoder: try Self.decoder(in: folder), script: "desk_tape.py")
+            ["same", folder.file("day.tape"), "torn", "purged", "longer", "cut"],
+            scene.bench.environment(), decoder: try Self.decoder(in: folder),
+            script: "desk_tape.py")
         guard let told else { return }
         #expect(told.hasSuffix("checks passed"), "\(told)")
     }

@@ -1,34 +1,30 @@
 """Checks what the package `tapeline` reads of a tape, against other readers of the same data.
 
-    desk_tape.py same FILE TORN PURGED    the same ticks on the tape of NATS_URL, in POSTGRES_* and in a
-                                          recording; and two namespaces: without a packet, and purged
-    desk_tape.py bars TORN PURGED         bars on the tape and in POSTGRES_*, and a simulation; and two namespaces: with
-                                          a lost packet, and purged
+    desk_tape.py same FILE TORN PURGED LONGER CUT    the same ticks on the tape of NATS_URL, in POSTGRES_* and in a
+                                                     recording; and four namespaces: without a packet, purged,
+                                                     with more packets, and purged in these
+    desk_tape.py bars TORN PURGED                    bars on the tape and in POSTGRES_*, and a simulation; and two
+                                                     namespaces: with a lost packet, and purged
     desk_tape.py recorded FILE TORN OLD START TIMES   bars of a recording and of POSTGRES_*, as they stand and as they
-                                          were known at TIMES; recordings without a packet, and of version 1
-    desk_tape.py live SINCE END           reads NATS_URL and POSTGRES_* live, from a time in nanoseconds on, until
-                                          the pipe END ends; then every stored row must have come once
+                                                     were known at TIMES; recordings without a packet, and of version 1
 
 DESK_SITE names an empty folder, into which the wheel is installed."""
 
-import asyncio
 import collections
 import os
-import pathlib
-import re
 import sys
-import threading
 import time
 
 import desk_package as base
 from desk import checks
 from desk.bars import bars
+from desk.live import live
 from desk.merges import merges
 from desk.versions import versions
 from desk_package import check, equal, raises
 
 
-def same(path, torn, purged):
+def same(path, torn, purged, longer, cut):
     """Frames of the tape, of the recording and of the database are equal, and holes raise."""
     import tapeline
 
@@ -69,6 +65,7 @@ def same(path, torn, purged):
     simulated(tape, symbols, start)
     patient(tape)
     broken(symbols[1], start, torn, purged)
+    live(stored, symbols[1], start, longer, cut)
     addresses(tape, symbols[1], start)
 
 
@@ -240,139 +237,6 @@ def addresses(tape, symbol, start):
     equal(os.waitpid(child, 0)[1], 0)
 
 
-KINDS = ("trades", "quotes")
-
-
-class Given:
-    """What a live reading gave."""
-
-    def __init__(self):
-        self.rows = {kind: {} for kind in KINDS}
-        self.bars, self.twice, self.seams, self.late = {}, [], [], 0
-        self.origins = collections.Counter()
-
-    def take(self, batch):
-        self.origins[batch.kind, batch.origin] += len(batch)
-        if batch.seam:
-            self.seams.append(batch.kind)
-        if batch.kind == "bars":
-            names = ("symbol", "source", "series", "open_time", "version", "close", "volume", "known_at")
-            for *key, version, close, volume, known in zip(*(batch[name] for name in names)):
-                before = self.bars.get(tuple(key))
-                if before and before[0] >= version:
-                    self.twice.append(("bars", key, version))
-                self.bars[tuple(key)] = (version, close, volume, known)
-            return
-        names = ("source", "partition", "ordinal", "event_time", "symbol")
-        for source, partition, ordinal, moment, symbol in zip(*(batch[name] for name in names)):
-            if (source, partition, ordinal) in self.rows[batch.kind]:
-                self.twice.append((batch.kind, source, partition, ordinal))
-            self.rows[batch.kind][source, partition, ordinal] = (moment, symbol)
-
-    def __len__(self):
-        return sum(map(len, self.rows.values()))
-
-
-def stored(desk, since):
-    """The rows and bars that the database has."""
-    rows, bars = {}, {}
-    for kind in KINDS:
-        names = ("source", "partition", "ordinal", "event_time", "symbol")
-        rows[kind] = {
-            tuple(key): tuple(rest)
-            for batch in getattr(desk, kind)(None, since, missing="mark", order="any")
-            for *key, rest in ((a, b, c, (d, e)) for a, b, c, d, e in zip(*(batch[name] for name in names)))
-        }
-    names = ("symbol", "source", "series", "open_time", "version", "close", "volume", "known_at")
-    for batch in desk.bars(None, "1s", since, missing="mark"):
-        for *key, version, close, volume, known in zip(*(batch[name] for name in names)):
-            bars[tuple(key)] = (version, close, volume, known)
-    return rows, bars
-
-
-def live(since, end):
-    """A live reading gives each row once while others kill the services."""
-    import tapeline
-
-    since = int(since)
-    desk = tapeline.connect()
-    given, errors = Given(), []
-    reading = desk.live(trades="*", quotes="*", bars={"*": ["1s"]}, since=since, missing="mark")
-
-    def read():
-        try:
-            for batch in reading:
-                given.take(batch)
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    print("reading", flush=True)
-    pathlib.Path(end).read_bytes()
-    rows, bars = stored(desk, since)
-    expected = sum(map(len, rows.values()))
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not errors and (
-        any(rows[kind].keys() - given.rows[kind].keys() for kind in KINDS) or bars.keys() - given.bars.keys()
-    ):
-        time.sleep(0.1)
-    reading.close()
-    thread.join(30)
-    check(not errors and not thread.is_alive(), errors)
-    missing = {kind: len(rows[kind].keys() - given.rows[kind].keys()) for kind in KINDS}
-    print(f"{expected} rows and {len(bars)} bars are stored; the live reading gave {len(given)} rows and"
-          f" {len(given.bars)} bars {dict(given.origins)}, {missing} missing, {len(given.twice)} twice,"
-          f" {reading._reading.doubts} doubts", file=sys.stderr)
-    equal(missing, {kind: 0 for kind in KINDS})
-    equal(given.twice[:5], [])
-    equal(len(given.seams), 1)
-    check(expected > 1_000, expected)
-    for kind in KINDS:
-        differing = [key for key, value in rows[kind].items() if given.rows[kind][key] != value]
-        equal(differing[:3], [], kind)
-    differing = [(key, one, given.bars.get(key)) for key, one in bars.items() if given.bars.get(key) != one]
-    equal(differing[:3], [], len(differing))
-    check(given.bars and reading.watermark and reading.watermark > since)
-    others(desk, since)
-
-
-def others(desk, since):
-    """The page's program, `async for`, threads, forks and mistakes."""
-    import tapeline
-
-    text = (base.ROOT / "docs" / "python.md").read_text()
-    code = re.search(r"History into live: .*?```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL).group(1)
-    with desk.live(trades="*", since=since, missing="mark") as reading:
-        first = reading.next()
-        equal((first.kind, first.origin, first.seam), ("trades", "database", False))
-        check(first.to_polars().equals(first.to_polars()) and len(first.to_pandas()) == len(first))
-        child = os.fork()
-        if child == 0:
-            try:
-                reading.next(0.1)
-            except tapeline.TapelineError as error:
-                os._exit(0 if "fork" in str(error) else 2)
-            os._exit(1)
-        equal(os.waitpid(child, 0)[1], 0)
-
-    async def awaited():
-        async for batch in desk.live(trades="*", since=since, missing="mark"):
-            return len(batch)
-
-    check(asyncio.run(awaited()) >= len(first))
-    compile(code, "python.md", "exec")
-    for pattern, call in [
-        ("nothing is selected", lambda: desk.live()),
-        ("on_slow=", lambda: desk.live(trades="*", on_slow="drop")),
-        ("same series", lambda: desk.live(bars={"A": "1s", "B": "1m"})),
-    ]:
-        with raises(tapeline.TapelineError, pattern):
-            call()
-    with raises(tapeline.TapeHole, "nothing of it is stored"):
-        desk.live(trades="TYPO", since=since)
-
-
 def of_bars(torn, purged):
     versions()
     merges()
@@ -381,5 +245,5 @@ def of_bars(torn, purged):
 
 if __name__ == "__main__":
     base.install()
-    {"same": same, "bars": of_bars, "recorded": recorded, "live": live}[sys.argv[1]](*sys.argv[2:])
+    {"same": same, "bars": of_bars, "recorded": recorded}[sys.argv[1]](*sys.argv[2:])
     print(f"{checks.count} checks passed")

@@ -12,7 +12,7 @@ from typing import Any
 from . import schema
 from .columns import BATCH_ROWS, Batch, batch
 from .coverage import Missing
-from .database import Database, Rows, Snapshot, criteria, query
+from .database import _UNDEFINED, Database, Rows, Snapshot, criteria, query
 from .decoder import Hole
 from .reading import Position
 from .selection import Wanted
@@ -95,7 +95,9 @@ class Ticks:
             self.close()
             raise
         if found is not None and len(found):
-            self._given = tuple(found[name][-1] for name in _LAST_KEY)
+            # Rows without an event time come last.
+            moment, *lane = (found[name][-1] for name in _LAST_KEY)
+            self._given = (_UNDEFINED if moment is None else moment, *lane)
         return found
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from . import history, live_bars, schema
 from .batches import Batches, LiveBatch, LiveWanted
 from .columns import Batch
 from .coverage import Missing, partition_of
-from .database import Database
+from .database import _UNDEFINED, Database
 from .decoder import Decoder, Hole
 from .errors import NotReachable, TapeHole, TapelineError
 from .history import Books, LaneKey
@@ -253,7 +253,7 @@ class Live(Batches):
             time.sleep(_RETRY_SECONDS)
             return
         if self._heads:
-            kind = min(self._heads, key=lambda name: self._heads[name]["event_time"][0])
+            kind = min(self._heads, key=lambda name: self._heads[name]["event_time"][0] or _UNDEFINED)
             self._put(kind, self._heads.pop(kind), "database")
 
     def _end(self) -> None:

@@ -39,8 +39,8 @@ struct VersionsBench {
     /// What `told` is where the database cannot know it.
     static let refused = "TL020"
 
-    init(_ name: String) throws {
-        bench = try AcceptBench(name)
+    init(_ name: String, timescale: Bool = false) throws {
+        bench = try AcceptBench(name, timescale: timescale)
         folder = try TemporaryFolder("versions")
         source = TestSource(
             bench.tape, Partition(Self.partition), source: .operator, kind: .bars)

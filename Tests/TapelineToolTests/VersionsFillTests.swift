@@ -97,7 +97,7 @@ struct VersionsFillTests {
     @Test("of a tape that lost its beginning nothing is claimed of before")
     func purged() throws {
         var random = SeededRandom(seed: seed)
-        var scene = try VersionsBench("fill_purged")
+        var scene = try VersionsBench("fill_purged", timescale: true)
         try scene.publish(packets: 12, &random)
         try scene.store()
         try scene.forget()

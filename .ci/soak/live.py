@@ -56,6 +56,7 @@ class Given(threading.Thread):
         # Of each bar the versions that came, and those of them that the tape gave.
         self.bars: dict[Any, Rows] = {}
         self.of_tape: set[Any] = set()
+        self.gaps: set[Any] = set()
         self.twice: list[Any] = []
         self.holes: list[tapeline.coverage.Missing] = []
         self.origins: collections.Counter[tuple[str, str]] = collections.Counter()
@@ -84,6 +85,8 @@ class Given(threading.Thread):
                 self.note(self.bars.setdefault(tuple(key), {}), version, (close, volume, whole, void, known))
                 if batch.origin == "tape":
                     self.of_tape.add((*key, version))
+        elif batch.kind == "gaps":
+            self.gaps.update(zip(*(batch[name] for name in LANE)))
         elif batch.kind in TICKS:
             for source, partition, ordinal, *values in zip(
                 *(batch[name] for name in (*LANE, *TICKS[batch.kind]))
@@ -259,20 +262,29 @@ def purge(stack: Stack, left: int) -> None:
                 "filter": f"{NAMESPACE}.ticks.{partition}.{source}", "keep": left})
 
 
-def check_loss(given: Given, lasts: Rows) -> None:
-    """What comes after the stored rows goes on with the next ordinal, or after a hole that was raised."""
+def losses(given: Given) -> set[tuple[str, int]]:
+    """The sources and partitions of which a reading raised lost ordinals."""
     holes = {(one.source, int(one.detail.rpartition(" ")[2])): one for one in given.holes if one.cause == "hole"}
+    say(f"{given.name}: lost ordinals of {len(holes)} sources and partitions raised, such as:"
+        f" {next(iter(holes.values()), None)}")
+    return set(holes)
+
+
+def check_loss(marking: Given, raising: Given, lasts: Rows) -> None:
+    """What comes after the stored rows goes on with the next ordinal, or after a hole that was raised."""
     first: dict[tuple[str, int], int] = {}
-    for rows in given.rows.values():
+    for rows in (*marking.rows.values(), marking.gaps):
         for source, partition, ordinal in rows:
             if ordinal > lasts.get((source, partition), 0):
                 lane = source, partition
                 first[lane] = min(ordinal, first.get(lane, ordinal))
-    silent = [lane for lane, ordinal in first.items() if lane not in holes and ordinal > lasts.get(lane, 0) + 1]
-    say(f"{given.name}: {len(first)} sources and partitions went on, {len(holes)} of them after a hole that raised,"
-        f" such as: {next(iter(holes.values()), None)}")
-    if not holes or silent or given.twice:
-        raise Failure(f"{given.name}: no hole was raised of {silent}; twice {given.twice[:3]}")
+    raised = losses(marking)
+    # The other reading has only ticks of later times, so its first ordinals say nothing.
+    silent = (raised - losses(raising)) | {
+        lane for lane, ordinal in first.items() if lane not in raised and ordinal > lasts.get(lane, 0) + 1}
+    twice = marking.twice + raising.twice
+    if not raised or silent or twice:
+        raise Failure(f"no hole was raised of {silent}; twice {twice[:3]}")
 
 
 def lose(stack: Stack, desk: tapeline.desk.Desk) -> None:
@@ -283,17 +295,16 @@ def lose(stack: Stack, desk: tapeline.desk.Desk) -> None:
         before = Stored(stack, SINCE)
         time.sleep(5)
         purge(stack, 1)
-        for given in (
-            Given("marking", desk.live(
-                trades="*", quotes="*", price="fixed", since=SINCE * 10**9, missing="mark")),
-            strict(desk)[0],
-        ):
+        marking = Given("marking", desk.live(
+            trades="*", quotes="*", price="fixed", since=SINCE * 10**9, missing="mark"))
+        raising, _ = strict(desk)
+        for given in (marking, raising):
             given.start()
             eventually(f"the {given.name} reading raises and goes on", lambda: given.error or (
                 given.holes and any(origin == "tape" for _, origin in given.origins)))
-            time.sleep(1)
+            time.sleep(2)
             given.close()
-            check_loss(given, before.lasts)
+        check_loss(marking, raising, before.lasts)
     finally:
         os.kill(writer, signal.SIGCONT)
 

@@ -365,7 +365,8 @@ let package = Package(
                 "TestSupport",
             ],
             beside: [
-                "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_package.py",
+                "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_notebook.py",
+                "desk_package.py",
                 "desk_tape.py",
             ]),
         tests(

@@ -217,8 +217,8 @@ struct DeskTape {
         }
     }
 
-    /// Returns packets of 50 ticks. The one with the number `gapsAt`, or the middle one, also has the
-    /// gaps.
+    /// Returns packets of 50 ticks. The one with the number `gapsAt`, or the middle one, also has
+    /// the gaps.
     mutating func packets(_ count: Int, gapsAt: Int? = nil) throws -> [[UInt8]] {
         for symbol in symbols {
             _ = builder.register(

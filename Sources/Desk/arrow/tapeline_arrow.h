@@ -11,52 +11,15 @@
  * MEMORY           The marks are the streams' own memory, so there are never more than streams.
  * THREADS          Any thread may call anything, also in a child of fork(). Nothing waits for a lock.
  */
-#ifndef TAPELINE_ARROW_H
-#define TAPELINE_ARROW_H
+#ifndef TAPELINE_ARROW_RELEASE_H
+#define TAPELINE_ARROW_RELEASE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../C/CDecoder/arrow.h"
+
 #define TAPELINE_ARROW_INTERFACE 1
-
-#ifndef ARROW_C_DATA_INTERFACE
-#define ARROW_C_DATA_INTERFACE
-struct ArrowSchema {
-    const char *format;
-    const char *name;
-    const char *metadata;
-    int64_t flags;
-    int64_t n_children;
-    struct ArrowSchema **children;
-    struct ArrowSchema *dictionary;
-    void (*release)(struct ArrowSchema *);
-    void *private_data;
-};
-
-struct ArrowArray {
-    int64_t length;
-    int64_t null_count;
-    int64_t offset;
-    int64_t n_buffers;
-    int64_t n_children;
-    const void **buffers;
-    struct ArrowArray **children;
-    struct ArrowArray *dictionary;
-    void (*release)(struct ArrowArray *);
-    void *private_data;
-};
-#endif
-
-#ifndef ARROW_C_STREAM_INTERFACE
-#define ARROW_C_STREAM_INTERFACE
-struct ArrowArrayStream {
-    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *);
-    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *);
-    const char *(*get_last_error)(struct ArrowArrayStream *);
-    void (*release)(struct ArrowArrayStream *);
-    void *private_data;
-};
-#endif
 
 /* The bytes that a structure gets. `bytes` NULL: it has no such buffer. */
 typedef struct tapeline_arrow_bytes {

@@ -55,6 +55,8 @@ private struct DeskMarket {
     /// 2023-11-14T14:31:00Z, on a day that the bench has made.
     private static let start: Int64 = 1_699_972_260_000_000_000
     private static let second: Int64 = 1_000_000_000
+    /// Windows of each series that get versions at random.
+    private static let revised: Int64 = 6
     /// Of the symbols S0 and S1.
     private static let partitions = [0, 3]
 
@@ -107,25 +109,45 @@ private struct DeskMarket {
                         size: Quantity(raw: 100_000_000)))
             }
             try ticks[place].publish(watermark: watermark)
+            if round == 0 { appendStanding(to: place) }
             for _ in 0..<(1 + random.next() % 4) { append(to: place) }
             try bars[place].publish(watermark: watermark)
         }
         if round % 7 == 0 { try values.publish(watermark: .undefined) }
     }
 
+    /// Appends bars that no later version replaces: of each series some that are whole, and one that
+    /// is not. What the reader expects of any market does not depend on the seed then.
+    private mutating func appendStanding(to place: Int) {
+        for series in UInt16(0)..<2 {
+            for window in Self.revised..<Self.revised + 3 {
+                append(to: place, series, window, window == Self.revised ? .partial : [])
+            }
+        }
+    }
+
     private mutating func append(to place: Int) {
         let series = UInt16(random.next() % 2)
+        let window = Int64(random.next() % UInt64(Self.revised))
+        let flags: BarFlags =
+            switch random.next() % 10 {
+            case 0, 1: .partial
+            case 2: .withdrawn
+            default: []
+            }
+        append(to: place, series, window, flags)
+    }
+
+    private mutating func append(
+        to place: Int, _ series: UInt16, _ window: Int64, _ flags: BarFlags
+    ) {
         let width = series == 0 ? Self.second : 60 * Self.second
-        let open = Timestamp(nanoseconds: Self.start + Int64(random.next() % 8) * width)
+        let open = Timestamp(nanoseconds: Self.start + window * width)
         let close = open.advanced(byNanoseconds: width)
         var bar = Bar(symbol: 0, series: series, openTime: open, closeTime: close)
         closes += 1
         bar.close = Price(raw: closes * 1_000_000_000)
-        switch random.next() % 10 {
-        case 0, 1: bar.flags = .partial
-        case 2: bar.flags = .withdrawn
-        default: break
-        }
+        bar.flags = flags
         bars[place].append(bar)
     }
 }

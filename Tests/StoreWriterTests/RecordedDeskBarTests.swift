@@ -96,7 +96,7 @@ extension DeskPackageTests {
         print("seed \(seed)")
         var ticks = DeskTape(seed: seed)
         let packets = try ticks.packets(4)
-        let torn = try TestTape(bench.tape.server, namespace: "tornbars")
+        let torn = try TestTape(bench.tape.server, namespace: "tornrecorded")
         for tape in [bench.tape, torn] { try Self.publish(packets, to: tape) }
         var bars = try BarTape(bench.tape, ticks.symbols, seed: seed)
         try bars.publish(packets: 20)
@@ -115,7 +115,8 @@ extension DeskPackageTests {
         try Self.record(bench.tape, to: files[0])
         try Self.record(torn, to: files[1])
         try Data(ticks.recording(packets)).write(to: URL(fileURLWithPath: files[2]))
-        let known = bars.taken.map { "\($0)" }.joined(separator: ",")
+        // The database answers up to its last packet; after a minute it may not tell what came later.
+        let known = bars.taken.dropLast().map { "\($0)" }.joined(separator: ",")
         let told = try check(
             ["recorded"] + files + ["\(BarTape.start)", known], bench.environment(),
             decoder: try Self.decoder(in: folder), script: "desk_tape.py")

@@ -52,7 +52,7 @@ def standing(tape, stored, first):
                     one, two = of_tape.to_polars(price), of_stored.to_polars(price)
                     check(one.equals(two), who, missing, start, one, two)
                 if start is None:
-                    check(len(one) > 10, one)
+                    check(len(one) > 3, one)
                     equal(of_tape.provenance, of_stored.provenance)
     frame = tape.bars(None, None, first, missing="mark").to_polars()
     check(frame["version"].max() > 2 and not frame["is_whole"].all(), frame)

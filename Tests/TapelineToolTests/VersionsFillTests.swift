@@ -94,6 +94,35 @@ struct VersionsFillTests {
         #expect(try scene.audit() == [], "seed \(seed)")
     }
 
+    @Test("a version that the tape lost between two fills is no silent gap")
+    func purgedBetween() throws {
+        var random = SeededRandom(seed: seed)
+        var scene = try VersionsBench("fill_between")
+        try scene.publish(packets: 10, &random)
+        try scene.store()
+        try scene.forget()
+        _ = try scene.fill()
+        let middle = scene.versions[scene.versions.count / 3].revision
+        _ = try scene.bench.query(
+            """
+            DELETE FROM bar_versions WHERE revision > \(middle);
+            UPDATE bars_short SET taken_at = NULL WHERE revision > \(middle);
+            UPDATE bars_long SET taken_at = NULL WHERE revision > \(middle)
+            """)
+        try scene.publish(packets: 1, &random)
+        try scene.purge(packets: 7)
+        try scene.store()
+        let rest = try scene.fill()
+        #expect(rest.code == .success && rest.hasMoved, "seed \(seed): \(rest.json)")
+        let times = scene.times(120, &random)
+        for (time, told) in zip(times, try scene.told(times)) {
+            #expect(
+                told == VersionsBench.refused || told == scene.truth(time),
+                "seed \(seed): at \(time): \(told), \(scene.truth(time))")
+        }
+        #expect(try scene.audit() == [], "seed \(seed)")
+    }
+
     @Test("of a tape that lost its beginning nothing is claimed of before")
     func purged() throws {
         var random = SeededRandom(seed: seed)

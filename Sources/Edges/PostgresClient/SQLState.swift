@@ -16,6 +16,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let adminShutdown = SQLState(rawValue: "57P01")
     public static let databaseDropped = SQLState(rawValue: "57P04")
     public static let lockNotAvailable = SQLState(rawValue: "55P03")
+    public static let deadlockDetected = SQLState(rawValue: "40P01")
     /// Includes a full lock table.
     public static let outOfMemory = SQLState(rawValue: "53200")
     public static let configurationLimitExceeded = SQLState(rawValue: "53400")

@@ -23,7 +23,8 @@ $$;
 -- - no known_at: of a bar from before versions were kept it is known that it was on the tape before
 --   kept_since; of a dead letter that was stored later nothing is known.
 -- - too few versions: the earlier ones were not kept yet, or retention has dropped them. Those that are
---   missing are always the earliest ones.
+--   missing are the earliest ones. Only before the ordinal of the book they may lie between two that are
+--   stored: two fills (tapeline versions fill), between which the tape was purged, leave that.
 -- - the writer: it has stored the tape of the partition up to a time before t, and t is not just now.
 -- - a loss: the tape took bars that are not stored. One of them may be a later version of this bar, if
 --   its window began before the end of the loss, and this version is from before that end, too.
@@ -72,6 +73,8 @@ AS $$
                 THEN format('versions are kept since %s', k.kept_since)
             WHEN NOT c.is_known AND count_stored <= earlier
                 THEN format('%s of its earlier versions are not stored', earlier + 1 - count_stored)
+            WHEN c.is_known AND place > 1 AND count_stored <= earlier AND revision < k.after_ordinal
+                THEN 'a later version of it may not be stored'
             WHEN r.reached_at IS NOT NULL
                 THEN format('the database has its tape up to %s only', r.reached_at)
             ELSE (SELECT format('bars that the tape took from %s to %s are not stored: %s', l.from_at,

@@ -10,7 +10,8 @@ DECLARE
     comment text[];
 BEGIN
     -- Every stored version of every bar. The versions above one are all stored, so its number is that of
-    -- the bar's last one, less those above it.
+    -- the bar's last one, less those above it. Where two fills left a gap before the ordinal of the book
+    -- (36_versions.sql), the versions below the gap get too high a number.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.bar_versions AS
 SELECT symbol, series, ts, close_time, open, high, low, close, volume, vwap, trades,

@@ -12,6 +12,8 @@ package enum VersionFill {
     /// Writes a bar as a row of the staging table.
     package static let sink = Sink.bars
     private static let staging = "fill_versions"
+    /// When the fill began, which is the same for all of its batches.
+    private static let begin = "fill_begin"
     private static let keyNames = ["symbol", "series", "ts", "number", "source"]
     /// The columns that a row of before may lack.
     private static let filledNames: Set<String> = ["sent_at", "taken_at", "lateness_ns"]
@@ -22,6 +24,7 @@ package enum VersionFill {
         CREATE TEMPORARY TABLE IF NOT EXISTS \(staging) (LIKE bars_short INCLUDING DEFAULTS,
             bars_floor timestamptz, versions_floor timestamptz)
         """
+    package static let noteBegin = "CREATE TEMPORARY TABLE \(begin) AS SELECT now() AS at"
     package static let empty = "TRUNCATE \(staging)"
     package static let copy = Sink.copy(staging, BarRow.columnNames)
 
@@ -34,12 +37,13 @@ package enum VersionFill {
                     AS bars_floor,
                 greatest('-infinity', (SELECT max(r.until) FROM retired_rows r
                         WHERE r.table_name IN (w.place, 'bars.' || w.series, 'bar_versions')),
-                    (SELECT now() - min(l.least_kept) FROM retention_least l
+                    (SELECT b.at - min(l.least_kept) FROM retention_least l
                         WHERE l.table_name IN (w.place, 'bars.' || w.series, 'bar_versions')))
                     AS versions_floor
             FROM (SELECT DISTINCT series, CASE WHEN series IN (
                     SELECT series FROM bar_series WHERE is_long)
-                    THEN 'bars_long' ELSE 'bars_short' END AS place FROM \(staging)) AS w
+                    THEN 'bars_long' ELSE 'bars_short' END AS place FROM \(staging)) AS w,
+                \(begin) b
         ) AS f WHERE s.series = f.series
         """
     package static let analyze = "ANALYZE \(staging)"

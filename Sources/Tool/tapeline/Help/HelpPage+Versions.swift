@@ -10,7 +10,8 @@ extension HelpPage {
                         "after an upgrade: add what the tape still has of the versions of bars",
                         "from before the database kept them, and when each was known, so that",
                         "--as-of reaches back as far. Writers may run meanwhile; a second run adds",
-                        "nothing. 0 done, 1 tape and database disagree about a bar, which is named",
+                        "nothing. 0 done, 1 not all of it: interrupted, unreadable, or tape and",
+                        "database disagree about a bar, which is named",
                     ]
                 )
             ]

@@ -33,8 +33,9 @@ struct VersionBatch {
 /// The database of `tapeline versions fill`: its session, which only one fill has at a time.
 ///
 /// A batch is one transaction. It changes rows that a writer may replace in the same moment, so it
-/// is sent in one message, and gives up a lock that it does not get soon, before the server looks
-/// for deadlocks. It is then tried again: the writer never has to.
+/// is sent in one message, and gives up a lock that it does not get soon, as a rule before the server
+/// looks for deadlocks. It is then tried again. A writer that the server chooses of a deadlock
+/// repeats its transaction, as after any lost one.
 struct VersionStore {
     private static let timeout = Deployment.statementTimeout
     private static let lockTimeout = Duration.milliseconds(250)
@@ -93,6 +94,7 @@ struct VersionStore {
             throw .refused("another 'tapeline versions fill' is at work: wait for it")
         }
         _ = try scalar(VersionFill.makeStaging)
+        _ = try scalar(VersionFill.noteBegin)
     }
 
     func books() throws(ToolError) -> [Book] {
@@ -140,7 +142,8 @@ struct VersionStore {
                 return outcome
             } catch {
                 try rollBack()
-                guard error.sqlState == .lockNotAvailable, attempt < Self.attemptsMax else {
+                let isLocked = [.lockNotAvailable, .deadlockDetected].contains(error.sqlState)
+                guard isLocked, attempt < Self.attemptsMax else {
                     throw Self.failure(error)
                 }
             }

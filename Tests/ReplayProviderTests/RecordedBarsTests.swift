@@ -113,5 +113,22 @@ struct RecordedBarsTests {
         let said = try RecordingFile("\(path).2").bars()
         #expect(said[0].closed == Timestamp(nanoseconds: 9) && !said[0].isEmpty)
         #expect(said.dropFirst().allSatisfy { $0.isEmpty })
+        // All bars of a range before the second packet are purged.
+        let second = try #require(try tape.barPackets(partition).last).sequence
+        var early = bench.range(tape)
+        early.to = try #require(
+            try tape.client.jetStream.message(stream: tape.names.barStream, sequence: second)
+        ).time
+        #expect(try bench.record(early, to: "\(path).3").1.isEmpty)
+        _ = try tape.client.jetStream.purge(
+            stream: tape.names.barStream, subject: tape.names.bars(partition), below: second)
+        #expect(try bench.record(early, to: "\(path).4").1.purged > 0)
+        #expect(try RecordingFile("\(path).4").bars()[0].isEmpty)
+        // What the tape takes after its server's time now is not read.
+        var late = bench.range(tape)
+        late.to = late.to.advanced(byNanoseconds: 3_600_000_000_000)
+        _ = try bench.record(late, to: "\(path).5")
+        #expect(try RecordingFile("\(path).5").bars().allSatisfy { $0.isEmpty || $0.to < late.to })
+        #expect(try !RecordingFile("\(path).5").bars()[0].isEmpty)
     }
 }

@@ -6,6 +6,9 @@ package struct StreamInfo: Equatable, Sendable {
     /// When the stream was made. A stream that was deleted and made again has another time. What
     /// the stream's metadata note counts, because the server may forget it (`JetStream.change`).
     package let created: Timestamp
+    /// When the server answered, by its clock: it has every message of the stream from before.
+    /// Undefined if it does not say so.
+    package let answered: Timestamp
     /// For an empty stream: one above `lastSequence`, or 0.
     package let firstSequence: UInt64
     package let lastSequence: UInt64
@@ -24,6 +27,7 @@ package struct StreamInfo: Equatable, Sendable {
         else { return nil }
         self.configuration = configuration
         created = configuration.metadata[Self.made].flatMap(ISOTime.parse) ?? reported
+        answered = answer["ts"]?.string.flatMap(ISOTime.parse) ?? .undefined
         self.firstSequence = firstSequence
         self.lastSequence = lastSequence
         self.messages = messages

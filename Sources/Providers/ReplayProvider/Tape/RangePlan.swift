@@ -21,7 +21,10 @@ struct RangePlan {
     private(set) var streams: [Stream] = []
     private(set) var missing = MissingTicks()
     private(set) var missingBars = MissingTicks(of: .bars)
-    private(set) var hasBarStream = false
+    /// Up to when bars can be read completely: the end of the range, or the time by the clock of the
+    /// server if that is earlier. `nil`: the tape has no stream of bars, or they are not wanted, or
+    /// the server does not tell its time.
+    private(set) var barsTo: Timestamp?
 
     init(_ range: TapeRange, _ names: TapeNames, _ client: TapeClient) throws {
         let wanted = Set(range.symbols.map { names.partition(of: $0) })
@@ -62,8 +65,8 @@ struct RangePlan {
         _ range: TapeRange, _ names: TapeNames, _ client: TapeClient
     ) throws {
         let name = names.barStream
-        guard try client.jetStream.streamInfo(name) != nil else { return }
-        hasBarStream = true
+        guard let info = try client.jetStream.streamInfo(name) else { return }
+        if info.answered.isDefined { barsTo = min(range.to, info.answered) }
         var filters: [String] = []
         var end: UInt64 = 0
         for partition in present {
@@ -79,7 +82,7 @@ struct RangePlan {
                     stream: name, from: 1, subject: subject)
             else { continue }
             // Otherwise what was purged was taken before the range.
-            guard message.time < range.to, !range.from.isDefined || message.time >= range.from
+            guard !range.from.isDefined || message.time >= RecordedRange.barsFrom(of: range)
             else { continue }
             missingBars.begins(partition, at: try StoredPacket(message).header.firstOrdinal)
         }
@@ -98,8 +101,8 @@ struct RangePlan {
                 stream: stream, from: 1, subject: subject)
         else { return }
         let first = try StoredPacket(message).header
-        // Every packet before this one was sent before it.
-        guard first.sendTime < range.to, Self.mayReachRange(first, range) else { return }
+        // Every packet before this one was sent before it, and maybe in the range.
+        guard Self.mayReachRange(first, range) else { return }
         missing.begins(partition, at: first.firstOrdinal)
     }
 

@@ -74,8 +74,9 @@ package final class RecordedRange: RecordedTape {
     package private(set) var missingBars = MissingTicks(of: .bars)
     private let client: TapeClient
     private let names: TapeNames
-    /// Whether the tape has a stream of bars, and they are read.
-    private let readsBars: Bool
+    /// Up to when the bars are read completely; `nil`: they are not read.
+    private let barsTo: Timestamp?
+    private let barsFrom: Timestamp
     private var times = TapeTimes()
     private var bars = BarProgress()
     private let reader: RangeReader
@@ -102,7 +103,8 @@ package final class RecordedRange: RecordedTape {
                 namespace: range.namespace, partitions: names.partitions, source: range.source,
                 from: range.from, to: range.to, created: created, present: plan.present,
                 symbols: range.symbols, hasBars: range.hasBars)
-            readsBars = plan.hasBarStream
+            barsFrom = Self.barsFrom(of: range)
+            barsTo = plan.barsTo
             reader = try RangeReader(client, group: "replay")
             missing = plan.missing
             missingBars = plan.missingBars
@@ -126,6 +128,11 @@ package final class RecordedRange: RecordedTape {
     /// difference of clocks.
     static func start(of range: TapeRange) -> Timestamp {
         range.from.advanced(byNanoseconds: -clockNanoseconds)
+    }
+
+    /// Returns when the first bars of the range were taken; undefined: at the beginning of the tape.
+    package static func barsFrom(of range: TapeRange) -> Timestamp {
+        range.from.advanced(byNanoseconds: -aheadNanoseconds)
     }
 
     package func close() {
@@ -214,11 +221,6 @@ package final class RecordedRange: RecordedTape {
         time < about.to && (!from.isDefined || time >= from)
     }
 
-    /// When the first bars of the range were taken; undefined: at the beginning of the tape.
-    private var barsFrom: Timestamp {
-        about.from.advanced(byNanoseconds: -Self.aheadNanoseconds)
-    }
-
     /// Returns whether no later packet of the stream can be in the range. A stream is in the order
     /// of storing, so times of sending may go back by a difference of clocks, and so may the clock
     /// of the server.
@@ -230,7 +232,7 @@ package final class RecordedRange: RecordedTape {
     /// Returns which bars were read completely, of each partition that is present. Call it after
     /// the last packet: what the tape still has then, it had during the reading.
     package func completeBars() throws -> [RecordedBars] {
-        guard readsBars else { return [] }
+        guard let barsTo else { return [] }
         return try about.present.map { partition in
             let message = try client.jetStream.firstMessage(
                 stream: names.barStream, from: 1, subject: names.bars(partition))
@@ -240,7 +242,7 @@ package final class RecordedRange: RecordedTape {
                 try StoredPacket(message).header.firstOrdinal <= 1
                 || barsFrom.isDefined && message.time < barsFrom
             return bars.complete(
-                partition, from: barsFrom, to: about.to, afterStart: !isEarly)
+                partition, from: barsFrom, to: barsTo, afterStart: !isEarly)
         }
     }
 }

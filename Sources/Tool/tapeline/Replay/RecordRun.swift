@@ -62,7 +62,7 @@ struct RecordRun {
         }
         let bars = RecordedStretch(
             complete: try reader.completeBars(), missing: reader.missingBars,
-            begin: range.from, isWanted: command.hasBars)
+            begin: RecordedRange.barsFrom(of: range), isWanted: command.hasBars)
         try writer.finish(bars: bars.complete)
         progress.end()
         return report(range, writer, reader.missing, bars)
@@ -137,7 +137,7 @@ private struct RecordedStretch {
     /// Of each partition that is present.
     let complete: [RecordedBars]
     let missing: MissingTicks
-    /// The beginning of the range; undefined: that of the tape.
+    /// From when on bars were read; undefined: from the beginning of the tape.
     let begin: Timestamp
     let isWanted: Bool
 
@@ -148,10 +148,13 @@ private struct RecordedStretch {
     /// What a person has to know of the time of the bars; `nil`: nothing.
     var summary: String? {
         guard isWanted else { return nil }
-        guard let completeFrom else { return "the tape has no bars of these partitions" }
+        guard let completeFrom else {
+            return missing.purged > 0
+                ? "the tape has no bars of that time any more"
+                : "the tape has no bars of these partitions"
+        }
         let first = begin.isDefined ? begin : Timestamp(nanoseconds: .min)
         var parts: [String] = []
-        // Otherwise from shortly before the beginning on.
         if completeFrom > first { parts.append("complete from \(completeFrom) on") }
         let empty = complete.count { $0.isEmpty }
         if empty > 0 { parts.append("not there for \(empty) of \(complete.count) partitions") }

@@ -80,6 +80,22 @@ struct RangeReaderTests {
         #expect(bench.ordinals[2].first == 6)
     }
 
+    @Test("a range of several subjects begins at its time, if one of them has no message before")
+    func laterSubject() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        #expect(rig.publishPackets(10, lane: 0))
+        let sixth = try #require(
+            try rig.client.jetStream.message(stream: rig.stream, sequence: 7))
+        let other = try tape.openRig(source: "other")
+        #expect(other.publishPackets(5, lane: 0))
+        #expect(rig.publishPackets(2, lane: 0))
+        let bench = try Bench(tape)
+        try bench.open([ticks("0"), ticks("0", "other")], from: .time(sixth.time))
+        try bench.runToEnd()
+        #expect(bench.ordinals[0] == Array(6...10) + [1] + Array(1...5) + [11, 12])
+    }
+
     @Test("where nothing is stored a range is over at once, and begins no consumer")
     func empty() throws {
         let tape = try TapeServer()

@@ -8,7 +8,9 @@ package struct ConsumerConfiguration: Equatable, Sendable {
         /// Only messages that are stored from now on.
         case new
         case fromSequence(UInt64)
-        /// Messages that were stored at this time or later.
+        /// Messages that were stored at this time or later. Only for one subject: of several,
+        /// nats-server 2.12 begins with the first message of one that has none before, and leaves
+        /// out what the others have in between (`JetStream.sequence(ofStream:at:)`).
         case fromTime(Timestamp)
         /// The last message of the stream that passes the filter, and all later ones.
         case last

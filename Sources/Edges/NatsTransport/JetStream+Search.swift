@@ -1,4 +1,4 @@
-import Primitives
+package import Primitives
 
 // Requests for tools that people use, beside those that the services need. The stream's leader
 // answers all of them.
@@ -16,6 +16,21 @@ extension JetStream {
             $0.member("seq", max(1, sequence))
             $0.member("next_by_subj", subject)
         }
+    }
+
+    /// Returns the sequence of the first message of the stream that was stored at this time or
+    /// later; that of the next message to come when there is none.
+    package func sequence(
+        ofStream stream: String, at time: Timestamp
+    ) throws(JetStreamError) -> UInt64? {
+        let operation = "find the first message since \(time) of stream \(stream)"
+        // First the end, so that what comes in between is not left out.
+        guard let info = try streamInfo(stream) else { return nil }
+        let found = try storedMessage(stream, operation) {
+            $0.member("start_time", time.description)
+            $0.member("next_by_subj", ">")
+        }
+        return found?.sequence ?? info.lastSequence + 1
     }
 
     /// Returns the subjects of the stream that match the filter, and how many messages each has.

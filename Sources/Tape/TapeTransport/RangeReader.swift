@@ -99,11 +99,19 @@ package final class RangeReader {
         _ input: TapeReaders.Input, from start: ReaderLane.Start, to end: End
     ) throws -> Int {
         var start = start
-        if start == .end {
+        switch start {
+        case .end:
             guard let info = try client.jetStream.streamInfo(input.stream) else {
                 throw Self.missing(input.stream)
             }
             start = .sequence(info.lastSequence + 1)
+        case .time(let time):
+            // A consumer of several subjects would leave out messages.
+            guard
+                let found = try client.jetStream.sequence(ofStream: input.stream, at: time)
+            else { throw Self.missing(input.stream) }
+            start = .sequence(found)
+        case .first, .sequence: break
         }
         let last = try last(input, start, end)
         let range = readers.add(input)
@@ -116,17 +124,16 @@ package final class RangeReader {
     private func last(
         _ input: TapeReaders.Input, _ start: ReaderLane.Start, _ end: End
     ) throws -> UInt64 {
+        var last: UInt64 = 0
         switch end {
         case .never: return UInt64.max
-        case .sequence(let last): return last
-        case .stored: break
-        }
-        var last: UInt64 = 0
-        for filter in input.filters {
-            let message = try client.jetStream.lastMessage(stream: input.stream, subject: filter)
-            guard let message else { continue }
-            if case .time(let time) = start, message.time < time { continue }
-            last = max(last, message.sequence)
+        case .sequence(let sequence): last = sequence
+        case .stored:
+            for filter in input.filters {
+                let message = try client.jetStream.lastMessage(
+                    stream: input.stream, subject: filter)
+                last = max(last, message?.sequence ?? 0)
+            }
         }
         if case .sequence(let first) = start, last < first { return 0 }
         return last

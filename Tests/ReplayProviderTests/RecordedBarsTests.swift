@@ -131,4 +131,30 @@ struct RecordedBarsTests {
         #expect(try RecordingFile("\(path).5").bars().allSatisfy { $0.isEmpty || $0.to < late.to })
         #expect(try !RecordingFile("\(path).5").bars()[0].isEmpty)
     }
+
+    @Test("watermarks of a stream in which the source has no ticks are recorded, too")
+    func watermarks() throws {
+        let bench = try ReplayBench(Self.shared.get())
+        let tape = try TestTape(bench.server, namespace: "rbc", partitions: 4)
+        try bench.market(tape, ticks: 10)
+        let path = bench.folder.file("a.tape")
+        var range = bench.range(tape)
+        range.source = try #require(SourceName("quiet"))
+        var ticks = TestSource(tape, Partition(0), source: range.source)
+        let symbol = ticks.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "", since: .undefined))
+        let header = TickHeader(
+            symbol: symbol, providerTime: ticks.sendTime, receiveTime: ticks.sendTime)
+        ticks.append(Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1)))
+        try ticks.publish(watermark: Timestamp(nanoseconds: 5))
+        var idle = TestSource(tape, Partition(2), source: range.source, kind: .watermark)
+        let packet = idle.seal(watermark: Timestamp(nanoseconds: 7)).bytes
+        try TestSource.put(
+            packet, on: tape.names.watermarks(stream: 2, range.source), of: tape)
+        let (writer, missing) = try bench.record(range, to: path)
+        #expect(writer.packets == 2 && writer.ticks == 1 && missing.isEmpty)
+        #expect(try recorded(path).all.contains(packet))
+        #expect(try RecordingFile(path).about.present == [Partition(0)])
+    }
 }

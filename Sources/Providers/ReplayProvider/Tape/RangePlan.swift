@@ -32,11 +32,13 @@ struct RangePlan {
             let name = names.tickStream(index)
             var ends: [UInt64] = []
             var filters: [String] = []
+            var isWanted = false
             for number in stride(
                 from: index, to: names.partitions, by: TapeNames.tickStreams)
             {
                 let partition = Partition(number)
                 guard wanted.isEmpty || wanted.contains(partition) else { continue }
+                isWanted = true
                 let subject = names.ticks(partition, range.source)
                 guard let last = try client.lastPacket(stream: name, subject: subject) else {
                     continue
@@ -47,7 +49,8 @@ struct RangePlan {
                 ends.append(last.last.sequence)
                 try note(partition, name, subject, range, client)
             }
-            guard !filters.isEmpty else { continue }
+            guard isWanted else { continue }
+            // Without ticks, too: they tell how far the source is in these partitions.
             let watermarks = names.watermarks(stream: index, range.source)
             if let last = try client.lastPacket(stream: name, subject: watermarks) {
                 filters.append(watermarks)

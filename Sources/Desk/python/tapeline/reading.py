@@ -320,8 +320,23 @@ class Reading:
             self._link = Link(self.address)
         for part in self.parts:
             if not part.is_open and not part.is_over and now >= part.retry_at and now >= self._retry_at:
+                self._find(part)
                 self._open(self._link, part, now)
         return self._link
+
+    def _find(self, part: Part) -> None:
+        """Looks up the sequence with which a part begins. A consumer of several subjects that begins at a time
+        leaves out what lies before the first message of one of them (nats-server 2.12); by a sequence it does not."""
+        if not part.time or part.sequence or part.position or len(part.filters) < 2:
+            return
+        # The block of another link would be lost.
+        link = Link(self.address)
+        try:
+            first = first_stored(link, part.stream, [part.filters[0].split(".")[0] + ".>"], start=part.time)
+        finally:
+            link.close()
+        if first:
+            part.sequence = first[1]
 
     def _open(self, link: Link, part: Part, now: float) -> None:
         known = part.position
@@ -342,11 +357,14 @@ class Reading:
             self._doubt(part, f"the stream {part.stream} seems to end before {known.sequence}")
 
 
-def first_stored(link: Link, stream: str, filters: Sequence[str]) -> tuple[int, int, int] | None:
-    """Returns the time, the sequence and the first ordinal of the first packet that is stored; None: none."""
+def first_stored(
+    link: Link, stream: str, filters: Sequence[str], *, start: int = 0
+) -> tuple[int, int, int] | None:
+    """Returns the time, the sequence and the first ordinal of the first packet that is stored, or that was stored
+    from a time on; None: none."""
     number = 15
     try:
-        if not link.begin(number, stream, filters, messages_max=1, idle_seconds=1):
+        if not link.begin(number, stream, filters, time=start, messages_max=1, idle_seconds=1):
             return None
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:

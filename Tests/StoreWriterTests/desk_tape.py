@@ -7,6 +7,9 @@
                                                      namespaces: with a lost packet, and purged
     desk_tape.py recorded FILE TORN OLD START TIMES   bars of a recording and of POSTGRES_*, as they stand and as they
                                                      were known at TIMES; recordings without a packet, and of version 1
+    desk_tape.py days START WHOLE TORN PURGED NO_BARS ONE OLD   simulations of recordings and of the tapes whole, torn
+                                                     and purged of NATS_URL; recordings without bars, of one symbol,
+                                                     and of version 1
 
 DESK_SITE names an empty folder, into which the wheel is installed."""
 
@@ -20,6 +23,7 @@ from desk import checks
 from desk.bars import bars
 from desk.live import live
 from desk.merges import merges
+from desk.recorded_days import days
 from desk.versions import versions
 from desk_package import check, equal, raises
 
@@ -245,5 +249,5 @@ def of_bars(torn, purged):
 
 if __name__ == "__main__":
     base.install()
-    {"same": same, "bars": of_bars, "recorded": recorded}[sys.argv[1]](*sys.argv[2:])
+    {"same": same, "bars": of_bars, "recorded": recorded, "days": days}[sys.argv[1]](*sys.argv[2:])
     print(f"{checks.count} checks passed")

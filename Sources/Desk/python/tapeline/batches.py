@@ -31,9 +31,9 @@ SlowPolicy = Literal["block", "raise"]
 class LiveBatch(Batch):
     """Rows of one kind, as a live reading or a simulation gives them.
 
-    `kind`: "trades", "quotes", "depth", "bars" or "gaps". `origin`: "database" or "tape". `seam`: true for the
-    first batch of the tape. `watermark`: no source that is in time will give a tick with an earlier event time
-    (of bars: a bar with an earlier close time) any more; None: not known yet. `known_at`: in a simulation the
+    `kind`: "trades", "quotes", "depth", "bars" or "gaps". `origin`: "database", "tape" or "recording". `seam`: true
+    for the first batch of the tape. `watermark`: no source that is in time will give a tick with an earlier event
+    time (of bars: a bar with an earlier close time) any more; None: not known yet. `known_at`: in a simulation the
     time at which the rows were known, which never falls."""
 
     kind: str = ""

@@ -57,6 +57,12 @@ class _Error(ctypes.Structure):
         return DamagedTape(text) if self.code in (_DAMAGED, _ORDER) else TapelineError(text)
 
 
+class Fed(ctypes.Structure):
+    """What is known of a packet besides its bytes."""
+
+    _fields_ = [("sequence", ctypes.c_uint64), ("time", ctypes.c_int64), ("subject", ctypes.c_char_p)]
+
+
 _Signature = tuple[Any, list[Any]]
 _text, _handle, _error = ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(_Error)
 _SIGNATURES: dict[str, _Signature] = {
@@ -189,6 +195,13 @@ class Decoder:
         rows have to be taken before it. Raises Hole."""
         return self._is_full(link.feed_one(
             message, time, library().tapeline_decoder_feed, self.handle, ctypes.addressof(self.error)
+        ))
+
+    def feed_bytes(self, packet: bytes, time: int) -> bool:
+        """Takes a packet of a recording, which the tape took at this time. Otherwise as `feed_one`."""
+        told = Fed(0, time, None)
+        return self._is_full(library().tapeline_decoder_feed(
+            self.handle, packet, len(packet), ctypes.byref(told), ctypes.addressof(self.error)
         ))
 
     def _is_full(self, code: int) -> bool:

@@ -25,9 +25,9 @@ _END_DOUBT = 10.0
 """A server that has just become a stream's leader may not know all of it yet. After so long it does."""
 _PATIENCE = 30.0
 _FETCH_MILLISECONDS = 250
-_HEADER = struct.Struct("<8xQI4xQQq8xHBB4x24s")
-"""Of a packet (docs/wire-format.md): checksum, byteCount, epoch, firstOrdinal, watermark, partition, kind, flags,
-source."""
+HEADER = struct.Struct("<8xQI4xQQqqHBB4x24s")
+"""Of a packet (docs/wire-format.md): checksum, byteCount, epoch, firstOrdinal, watermark, sendTime, partition, kind,
+flags, source."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,22 @@ class Head:
     epoch: int
     first_ordinal: int
     watermark: int
+    sent: int
     flags: int
 
     @staticmethod
     def of(message: Message) -> Head | None:
         """The header of a message; None if it is no packet."""
-        if message.count < _HEADER.size:
+        if message.count < HEADER.size:
             return None
-        _, _, epoch, first, watermark, partition, kind, flags, source = _HEADER.unpack(
-            ctypes.string_at(message.bytes, _HEADER.size)
-        )
+        return Head.read(ctypes.string_at(message.bytes, HEADER.size))
+
+    @staticmethod
+    def read(packet: bytes) -> Head:
+        """The header with which a packet begins."""
+        _, _, epoch, first, watermark, sent, partition, kind, flags, source = HEADER.unpack_from(packet)
         return Head(
-            kind, partition, source.rstrip(b"\0").decode(errors="replace"), epoch, first, watermark, flags
+            kind, partition, source.rstrip(b"\0").decode(errors="replace"), epoch, first, watermark, sent, flags
         )
 
 
@@ -67,9 +71,9 @@ class Position:
     @staticmethod
     def of(message: Message) -> Position | None:
         """The position after a message; None if it is no packet."""
-        if message.count < _HEADER.size:
+        if message.count < HEADER.size:
             return None
-        checksum, _, epoch, first, *_ = _HEADER.unpack(ctypes.string_at(message.bytes, _HEADER.size))
+        checksum, _, epoch, first, *_ = HEADER.unpack(ctypes.string_at(message.bytes, HEADER.size))
         return Position(message.sequence, checksum, epoch, first)
 
 
@@ -329,7 +333,7 @@ class Reading:
         leaves out what lies before the first message of one of them (nats-server 2.12); by a sequence it does not."""
         if not part.time or part.sequence or part.position or len(part.filters) < 2:
             return
-        # The block of another link would be lost.
+        # A fetch of its own link would lose what other parts have got there.
         link = Link(self.address)
         try:
             first = first_stored(link, part.stream, [part.filters[0].split(".")[0] + ".>"], start=part.time)

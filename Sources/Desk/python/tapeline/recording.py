@@ -40,6 +40,16 @@ class Recording:
         """What it is, for a manifest."""
         return {"recording": os.path.basename(self.path), "source": self.info["source"]}
 
+    @property
+    def bars(self) -> RecordedBars:
+        """What it says of its bars."""
+        return self._bars
+
+    def check(self) -> None:
+        """Reads the whole file, so that damage raises before the first row."""
+        for _ in Reader(self.path, "gaps", (), None, None).batches(GAP_FIELDS[:1]):
+            pass
+
     def open(
         self, wanted: Wanted, check: Callable[[Coverage], None] | None
     ) -> Iterator[Batch]:
@@ -109,7 +119,7 @@ class Recording:
             found.append(Missing(wanted.start, begin, "before the recording", None, source))
         if wanted.end is not None and wanted.end > end:
             found.append(Missing(end, wanted.end, "after the recording", None, source))
-        found += self._not_selected(wanted)
+        found += self.not_selected(wanted)
         for lane in lanes:
             if partitions and lane["partition"] not in partitions:
                 continue
@@ -129,7 +139,7 @@ class Recording:
                     first[partition] = min(sent, first.get(partition, sent))
         return max(first.values(), default=None)
 
-    def _not_selected(self, wanted: Wanted) -> Iterator[Missing]:
+    def not_selected(self, wanted: Wanted) -> Iterator[Missing]:
         """A recording of some symbols has others only where these were in the same packets."""
         recorded = self.info["symbols"]
         for symbol in wanted.symbols if recorded else ():

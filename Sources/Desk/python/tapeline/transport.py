@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from .decoder import Fed
 from .errors import NotReachable, TapelineError
 
 INTERFACE = 1
@@ -65,10 +66,6 @@ class Message(ctypes.Structure):
         ("count", ctypes.c_uint32),
         ("range", ctypes.c_int32),
     ]
-
-
-class _Fed(ctypes.Structure):
-    _fields_ = [("sequence", ctypes.c_uint64), ("time", ctypes.c_int64), ("subject", ctypes.c_char_p)]
 
 
 class Lane(ctypes.Structure):
@@ -272,7 +269,7 @@ class Link:
         """Feeds one message of the block with another time. Returns the decoder's code."""
         # The decoder knows no subject of values over all partitions.
         is_known = not message.subject.endswith(b".all.universe")
-        told = _Fed(message.sequence, time, message.subject if is_known else None)
+        told = Fed(message.sequence, time, message.subject if is_known else None)
         with self._lock:
             self._own()
             code: int = function(decoder, message.bytes, message.count, ctypes.byref(told), error)

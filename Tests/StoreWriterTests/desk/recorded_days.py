@@ -182,6 +182,10 @@ def unknown(file, start):
     del stretches[0]
     equal(coverage(file, start, **bars), [("the recording has no complete bars of it", start, end, "", "partition 0")])
     stretches[0], stretch["from"] = stretch, None
+    stretch["to"] -= 7
+    equal(coverage(file, start, end, **bars), [("after the recording", end - 7, end, "test", "")])
+    equal(coverage(file, start, **bars) + coverage(file, start, end, **trades), [])
+    stretch["to"] = end
     info["present"].remove(3)
     told = ("the recording has no bars of them", start, end, "", "partitions 3")
     check(told in coverage(file, start, bars={"*": "1s"}))

@@ -65,6 +65,10 @@ class RecordedBars:
         begin: int | None = self._stretches[partition]["from"]
         return None if begin is None else begin + AHEAD_NS
 
+    def ends(self, wanted: Wanted) -> list[int]:
+        """Up to when the tape's packets of bars are there, of the selected partitions that have any."""
+        return [self._stretches[one]["to"] for one in self.partitions(wanted) if one in self._stretches]
+
     def read(self, wanted: Wanted) -> FoundBars:
         """Reads all versions of the selected bars."""
         if why := self.absence:

@@ -180,6 +180,8 @@ def recorded_streams(recording: Recording, wanted: LiveWanted, end: int | None) 
     survey = _Survey.of(recording.path, begin)
     # A packet that was sent after the end may have been taken before it, by the clock of NATS.
     known: int = info["to"] - survey.lead
+    if wanted.bars:
+        known = min([known, *recording.bars.ends(wanted.bars)])
     until = known if end is None else end
     if until <= start:
         raise TapelineError(f"the recording ends at {times.text(until)}, before the start {times.text(start)}")
@@ -196,16 +198,16 @@ def recorded_streams(recording: Recording, wanted: LiveWanted, end: int | None) 
     if found.bars is not None and (place := survey.places.get(TICK_STREAMS)):
         parts.append(_FileStream(recording.path, wanted, ["bars"], until, TICK_STREAMS, found.bars, place))
     found.parts = parts
-    found.missing = list(dict.fromkeys(_missing(recording, wanted, found, survey, until)))
+    found.missing = list(dict.fromkeys(_missing(recording, wanted, found, survey, known, until)))
     return found
 
 
 def _missing(
-    recording: Recording, wanted: LiveWanted, found: Streams, survey: _Survey, end: int
+    recording: Recording, wanted: LiveWanted, found: Streams, survey: _Survey, known: int, end: int
 ) -> Iterator[Missing]:
-    """Yields what the recording does not know of the simulation."""
+    """Yields what the recording does not know of the simulation. `known`: up to when it knows anything."""
     info, start = recording.info, wanted.kinds[0].start or 0
-    source, known = info["source"], info["to"] - survey.lead
+    source = info["source"]
     if end > known:
         yield Missing(max(start, known), end, "after the recording", None, source)
     for one in wanted.kinds:

@@ -116,8 +116,8 @@ private struct DeskMarket {
         if round % 7 == 0 { try values.publish(watermark: .undefined) }
     }
 
-    /// Appends bars that no later version replaces: of each series some that are whole, and one that
-    /// is not. What the reader expects of any market does not depend on the seed then.
+    /// Appends bars that no later version replaces: of each series some that are whole, and one
+    /// that is not. What the reader expects of any market does not depend on the seed then.
     private mutating func appendStanding(to place: Int) {
         for series in UInt16(0)..<2 {
             for window in Self.revised..<Self.revised + 3 {

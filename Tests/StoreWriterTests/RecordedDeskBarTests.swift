@@ -115,7 +115,7 @@ extension DeskPackageTests {
         try Self.record(bench.tape, to: files[0])
         try Self.record(torn, to: files[1])
         try Data(ticks.recording(packets)).write(to: URL(fileURLWithPath: files[2]))
-        // The database answers up to its last packet; after a minute it may not tell what came later.
+        // The database answers up to its last packet; after a minute it does not tell more.
         let known = bars.taken.dropLast().map { "\($0)" }.joined(separator: ",")
         let told = try check(
             ["recorded"] + files + ["\(BarTape.start)", known], bench.environment(),

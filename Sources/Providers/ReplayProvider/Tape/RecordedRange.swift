@@ -130,7 +130,7 @@ package final class RecordedRange: RecordedTape {
         range.from.advanced(byNanoseconds: -clockNanoseconds)
     }
 
-    /// Returns when the first bars of the range were taken; undefined: at the beginning of the tape.
+    /// Returns when the first bars of the range were taken; undefined: at the tape's beginning.
     package static func barsFrom(of range: TapeRange) -> Timestamp {
         range.from.advanced(byNanoseconds: -aheadNanoseconds)
     }

@@ -33,9 +33,9 @@ struct VersionBatch {
 /// The database of `tapeline versions fill`: its session, which only one fill has at a time.
 ///
 /// A batch is one transaction. It changes rows that a writer may replace in the same moment, so it
-/// is sent in one message, and gives up a lock that it does not get soon, as a rule before the server
-/// looks for deadlocks. It is then tried again. A writer that the server chooses of a deadlock
-/// repeats its transaction, as after any lost one.
+/// is sent in one message, and gives up a lock that it does not get soon, as a rule before the
+/// server looks for deadlocks. It is then tried again. A writer that the server ends for a deadlock
+/// repeats its transaction, as after any failed one.
 struct VersionStore {
     private static let timeout = Deployment.statementTimeout
     private static let lockTimeout = Duration.milliseconds(250)

@@ -1,16 +1,17 @@
-"""Who is asked what was known of bars at a time: the database, the Python package, of the database and of the
-tape, and the command."""
+"""Who is asked what was known of bars at a time: the database, the Python package, of the database, of the tape
+and of recordings, and the command."""
 
 import datetime
 import json
 import os
+import pathlib
 import re
 import sys
 from decimal import Decimal
 
 import psycopg
 
-from stack import NAMESPACE, PARTITIONS, ROOT, Failure, Stack
+from stack import NAMES, NAMESPACE, PARTITIONS, ROOT, Failure, Stack
 from truth import Key, Row
 
 sys.path.insert(0, str(ROOT / "Sources/Desk/python"))
@@ -21,6 +22,8 @@ import tapeline  # noqa: E402
 os.environ["MDS_PARTITIONS"] = str(PARTITIONS)
 SECOND = 1_000_000
 MARKET = f"{NAMESPACE}_market"
+# A window may be closed so much earlier than its end, so bars of a recording are whole so much later.
+AHEAD_SECONDS = 10
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 # The columns that the Python package has, by those of the database.
 FRAME = {"ts": "open_time", **{name: name for name in (
@@ -31,6 +34,10 @@ FRAME = {"ts": "open_time", **{name: name for name in (
 def micros(time_of: datetime.datetime) -> int:
     since = time_of - EPOCH
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+
+
+def moment(text: str) -> int:
+    return micros(datetime.datetime.fromisoformat(text))
 
 
 def iso(time_of: int) -> str:
@@ -129,6 +136,26 @@ class Tape(Desk):
         self.desk = tapeline.connect(tape=True, stack=stack.name, home=ROOT, namespace=NAMESPACE)
 
 
+class Recording(Desk):
+    """The Python package, as_of of a recording: of the bars of all sources of the symbols that its own has."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.desk = tapeline.open(path)
+        self.name = f"as_of of the recording {path.stem}"
+        said = json.loads(path.with_suffix(".json").read_text())
+        self.symbols = NAMES[said["source"]]
+        begin = said["bars_complete_from"]
+        # Windows from here on, as they were known before the end, have to be answered.
+        self.start = moment(begin) + AHEAD_SECONDS * SECOND + 1 if begin else 0
+        self.end = moment(said["to"])
+
+    def has(self, question: Question) -> bool:
+        return question.name[1] in self.symbols
+
+    def knows(self, question: Question) -> bool:
+        return self.start <= question.start and question.time < self.end
+
+
 class Command:
     """tapeline bars --as-of --json: the newest bars that were known."""
 
@@ -151,7 +178,7 @@ class Command:
         for line in done.stdout.splitlines():
             row = json.loads(line, parse_float=Decimal)
             for name in ("ts", "close_time", "known_at"):
-                row[name] = micros(datetime.datetime.fromisoformat(row[name]))
+                row[name] = moment(row[name])
             found[key_of(row)] = row
         return found
 

@@ -32,6 +32,8 @@ instruments: [SPY, IWM, DIA]
 BROKER = {"SIMULATOR_RATE": "12"}
 MARKET = {"GATEWAY_SOURCE": "made", "GATEWAY_PROVIDER": "synthetic", "SYNTHETIC_RATE": "60",
           "SYNTHETIC_SYMBOLS": "AAPL,MSFT,SPY", "SYNTHETIC_MISSED": "lost"}
+# The symbols of each source.
+NAMES = {"made": ("AAPL", "MSFT", "SPY"), "ibkr": ("SPY", "IWM", "DIA")}
 
 
 begin = time.monotonic()
@@ -184,6 +186,18 @@ class Stack:
             answer = link.makefile().readline()
         if not answer.startswith("ok"):
             raise Failure(f"the simulated broker does not take '{command}': {answer.strip()}")
+
+    def record(self, name: str, *words: str) -> list[pathlib.Path]:
+        """Writes a recording of each source, as a person does, with what the command says of it as JSON in a
+        file beside it. Returns the recordings."""
+        folder = self.home / "recordings"
+        folder.mkdir(exist_ok=True)
+        paths = [folder / f"{name}-{source}.tape" for source in NAMES]
+        for source, path in zip(NAMES, paths):
+            if not path.exists():
+                done = self.tool("record", "--source", source, "-o", str(path), "--json", *words)
+                path.with_suffix(".json").write_text(done.stdout)
+        return paths
 
     # --- its servers
 

@@ -16,6 +16,7 @@ import argparse
 import collections
 import json
 import os
+import pathlib
 import random
 import re
 import signal
@@ -25,8 +26,8 @@ from collections.abc import Callable
 
 import psycopg
 
-from answers import MARKET, SECOND, Command, Database, Desk, Question, Raised, Tape, iso
-from stack import NAMESPACE, PARTITIONS, PROCESSES, Failure, Stack, eventually, run, say
+from answers import MARKET, SECOND, Command, Database, Desk, Question, Raised, Recording, Tape, iso
+from stack import NAMES, NAMESPACE, PARTITIONS, PROCESSES, Failure, Stack, eventually, run, say
 from truth import Key, Row, Truth
 
 # What came within the last minute may be on its way: an answer about it may change.
@@ -35,7 +36,6 @@ SETTLED_SECONDS = 61
 BARS_LEFT, TICKS_LEFT = 30, 400
 # How long bars are made after a loss was accepted, for questions about them.
 LATER_SECONDS = 30
-NAMES = {"made": ("AAPL", "MSFT", "SPY"), "ibkr": ("SPY", "IWM", "DIA")}
 SERIES = ("1s", "5s", "15s")
 
 
@@ -117,6 +117,8 @@ class Storm:
     def __init__(self, stack: Stack, seed: int, live: "Live") -> None:
         self.stack, self.random, self.live = stack, random.Random(seed), live
         self.done: list[str] = []
+        # Of the middle of the storm.
+        self.recordings: list[pathlib.Path] = []
         self.changed: set[str] = set()
 
     def run(self, seconds: float) -> None:
@@ -138,6 +140,7 @@ class Storm:
         ]
         self.random.shuffle(faults)
         faults.insert(len(faults) // 2, ("the database is dumped", stack.dump))
+        faults.insert(len(faults) // 2 + 1, ("the tape is recorded", self.record))
         faults.insert(3 * len(faults) // 4, ("a new generation with another series", self.generation))
         end = time.monotonic() + seconds
         for index, (title, fault) in enumerate(faults):
@@ -147,6 +150,9 @@ class Storm:
             self.live.ask()
             left = (end - time.monotonic()) / (len(faults) - index)
             time.sleep(max(0.5, left * self.random.uniform(0.4, 1.0)))
+
+    def record(self) -> None:
+        self.recordings = eventually("the tape is recorded", lambda: self.stack.record("middle"), 90, 1)
 
     def kill_recorder(self) -> None:
         self.stack.end("recorder")
@@ -295,6 +301,21 @@ class Audit:
             asked.close()
             self.report.take(verdict)
 
+    def ask_recordings(self, title: str, recordings: list[pathlib.Path], *, must_know: bool = True) -> None:
+        """Asks recordings. About the windows and times that a recording has, no answer may raise."""
+        for path in recordings:
+            asked = Recording(path)
+            inside = Verdict(f"{title}, {asked.name}")
+            outside = Verdict(f"{title}, {asked.name}, outside of it", may_raise=True)
+            for question in filter(asked.has, self.questions[::self.every]):
+                verdict = inside if asked.knows(question) else outside
+                verdict.take(question, self.expected(question), asked.ask)
+            if must_know and not (inside.same or inside.wrong):
+                inside.wrong.append("no question is of windows and times that it has")
+            for verdict in (inside, outside):
+                if verdict.same or verdict.raised or verdict.wrong:
+                    self.report.take(verdict)
+
     def compare_tape(self, title: str) -> None:
         """The product's own comparison of rows with the tape: gaps, and each version of each bar."""
         done = self.stack.tool("audit", "--all", "--json", check=False, seconds=300)
@@ -361,6 +382,7 @@ def soak(stack: Stack, options: argparse.Namespace) -> None:
     report.take(verdict)
     audit = Audit(stack, truth, report, (options.questions, options.every), latest)
     audit.ask("at the end", (Database, Desk, Tape, Command))
+    audit.ask_recordings("at the end", storm.recordings + stack.record("end"))
     audit.compare_tape("at the end")
     after(stack, audit, latest)
     report.check()
@@ -393,6 +415,7 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
     stack.restart("--add-source")
     audit.ask("purged and restarted", (Database, Desk))
     audit.ask("purged and restarted", (Tape,), may_raise=True)
+    audit.ask_recordings("purged and restarted", stack.record("purged"), must_know=False)
     say("the database is put back to the dump again: the tape cannot fill it up")
     stack.restore()
     audit.ask("restored without its tape", (Database, Desk, Command), may_raise=True)
@@ -411,6 +434,9 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
     time.sleep(max(0.0, later / SECOND - time.time()))
     audit.again(read(stack, later), accepted + SECOND, later)
     audit.ask("of windows after the acceptance", (Database, Desk, Tape))
+    since = ("--from", iso(accepted))
+    audit.ask_recordings(
+        "of windows after the acceptance", stack.record("later") + stack.record("range", *since))
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 // Packets of a file, each on its subject at its time: one in flight per subject, each compare-and-set
-// on the one before it. A row of the file: when, in nanoseconds from the start (8 bytes), the number of
-// the subject (4), how many bytes (4), the bytes; rows stand in the order of time.
+// on the one before it in the file. A row of the file: when, in nanoseconds from the start (8 bytes),
+// the number of the subject (4), how many bytes (4), the bytes; rows stand in the order of time.
 #include "BareTape.h"
 
 #include <pthread.h>
@@ -97,7 +97,7 @@ static void publish(Replay *self, int index) {
     row->sent = now_ns();
     natsStatus status =
         natsMsg_Create(&message, lane->subject, lane->reply, row->payload, row->bytes);
-    if (status == NATS_OK)
+    if (status == NATS_OK && lane->sequence > 0)
         status = natsMsgHeader_Set(message, "Nats-Expected-Last-Subject-Sequence", expected);
     if (status == NATS_OK) status = natsConnection_PublishMsg(self->connection, message);
     natsMsg_Destroy(message);

@@ -12,15 +12,20 @@ import TestSupport
 struct TapeRun {
     private static let streamBytesMax: Int64 = 4 << 30
     private static let timeout = Duration.seconds(120)
+    /// The most packets that are in memory at once while they are put on the tape.
+    private static let waitingMax = 4_096
 
     private let server: NatsServer
     private let folder: TemporaryFolder
-    private let packets: Int
     private let ticksOfPacket: Int
+    private var market: Market
+    /// How many packets are on the tape.
+    private(set) var packets = 0
 
-    /// Puts the packets on a tape.
-    init(packets: Int, ticksOfPacket: Int) throws {
-        (self.packets, self.ticksOfPacket) = (packets, ticksOfPacket)
+    /// Makes an empty tape.
+    init(ticksOfPacket: Int) throws {
+        self.ticksOfPacket = ticksOfPacket
+        market = try Market(ticksOfPacket: ticksOfPacket)
         folder = try TemporaryFolder("columns")
         server = try NatsServer(syncInterval: "2m")
         guard let names = TapeNames(namespace: "md", partitions: Market.partitions) else {
@@ -33,13 +38,17 @@ struct TapeRun {
             readiness: Readiness())
         defer { client.close() }
         try client.ensureTickStreams(bytesMax: Self.streamBytesMax)
-        try publish()
     }
 
-    private func publish() throws {
-        var market = try Market(ticksOfPacket: ticksOfPacket)
+    /// Puts so many packets more on the tape.
+    mutating func publish(_ count: Int) throws {
+        let end = packets + count
+        while packets < end { try publishSome(min(end - packets, Self.waitingMax)) }
+    }
+
+    private mutating func publishSome(_ count: Int) throws {
         var file = Data()
-        for _ in 0..<packets {
+        for _ in 0..<count {
             let (partition, bytes) = try market.next()
             // When it is due, its partition, its length (CBareTape/replay.c).
             for word in [0, UInt64(partition) | UInt64(bytes.count) << 32] {
@@ -54,6 +63,7 @@ struct TapeRun {
             "replay", server.url, "md", market.source.text, folder.file("packets"),
             folder.file("answers"),
         ])
+        packets += count
     }
 
     /// Returns packets per second. `library`: it makes columns of each packet, too.
@@ -70,15 +80,22 @@ struct TapeRun {
         return rate
     }
 
+    /// Returns the peak of memory of a program that reads all trades, in MB above its start.
+    func peak(_ reader: PackageReader) throws -> Double {
+        let (rows, megabytes) = try reader.read(server.url)
+        guard rows == packets * ticksOfPacket else {
+            throw Unusable("the package has read \(rows) rows")
+        }
+        return megabytes
+    }
+
     /// Makes the library of the build of this program.
     static func library(in folder: TemporaryFolder) throws -> String {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
         let file = folder.file("libtapeline_decoder.so")
         try TestSupport.run(
             "/bin/bash",
             [
-                root.appendingPathComponent("deploy/local/decoder.sh").path, "--debug",
+                "\(ServerPrograms.checkout)/deploy/local/decoder.sh", "--debug",
                 ProductPrograms.folder, file,
             ])
         return file

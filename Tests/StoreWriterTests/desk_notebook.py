@@ -37,6 +37,36 @@ def demo():
         check(len(before) > 100 and len(after) > 10, len(before), len(after))
         equal(len(marked.to_polars()), len(before) + len(after))
     equal({row["symbol"] for row in desk.gaps().rows()}, {"AAPL", "MSFT", "SPY"})
+    bars(desk, hole)
+
+
+def bars(desk, hole):
+    """The bars of the recording, and its simulation."""
+    import tapeline
+
+    for series in ("10s", "1m"):
+        with raises(tapeline.TapeHole, "AAPL of synthetic from "):
+            desk.bars("AAPL", series).to_polars()
+        check(desk.bars("AAPL", series, missing="mark").to_polars()["is_whole"].any())
+    marked = desk.bars("AAPL", "10s", missing="mark").to_polars()
+    check(len(marked) > 30 and not marked["is_whole"].all(), marked)
+    # The last version of each bar that a simulation gives is the one that stands; its trades are all trades.
+    last, trades, known = {}, 0, 0
+    day = tapeline.simulate(
+        desk, "2026-01-01", trades="AAPL", bars={"AAPL": "10s"}, source="synthetic", missing="mark")
+    equal(list(day.coverage), [])
+    for batch in day:
+        check(batch.known_at >= known)
+        known = batch.known_at
+        if batch.kind == "trades":
+            trades += len(batch)
+        elif batch.kind == "bars":
+            names = ("version", "close", "is_whole", "is_withdrawn")
+            last.update(zip(batch["open_time"], zip(*(batch[name] for name in names))))
+    check(day.watermark > hole.end, day.watermark)
+    equal(trades, len(desk.trades("AAPL", missing="mark").to_polars()))
+    equal({opened: row[:3] for opened, row in last.items() if not row[3]},
+          dict(zip(marked["open_time"].dt.epoch("ns"), zip(*(marked[name] for name in names[:3])))))
 
 
 def notebook():
@@ -60,7 +90,7 @@ def notebook():
     outputs = [output for cell in pages.cells for output in cell.get("outputs", ())]
     text = "\n".join(output.get("text", "") for output in outputs)
     for told in ("data of this selection are missing: AAPL of synthetic", "True", "cents by time",
-                 "not those of the provenance: source synthetic, "):
+                 "bars, half of them within", "not those of the provenance: source synthetic, "):
         check(told in text, told, text)
     check(not any(output.get("name") == "stderr" for output in outputs), text)
     plots = [base64.b64decode(output["data"]["image/png"]) for output in outputs

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # demo-recording.sh [FILE]: makes the recording that is inside the Python package, tapeline.demo(). FILE is
 # Sources/Desk/python/tapeline/demo.tape if not given, and is replaced. It needs what 'make up' has built and
-# fetched, and takes two minutes.
+# fetched, and takes three minutes.
 #
 # A local stack of its own has a synthetic market, whose seed is fixed; its prices also depend on the time.
-# Its gateway begins with a past of nine minutes, is away for a quarter of a minute, and loses the ticks of
-# that time, so that the recording has gap records. Then it goes on for a minute.
+# Its gateway begins with a past of five minutes, is away for a quarter of a minute, and loses the ticks of
+# that time, so that the recording has gap records. Then it goes on for nearly two minutes, in which bars are
+# known soon after their windows.
 set -euo pipefail
 # shellcheck disable=SC2034
 program=demo-recording
@@ -20,7 +21,7 @@ name=demo-recording
 tool=.build/release/tapeline
 # Of the gateway that comes back, too: a stack keeps only what is given to each start.
 settings=(
-    SYNTHETIC_SEED=7 SYNTHETIC_SYMBOLS=AAPL,MSFT,SPY SYNTHETIC_RATE=6 SYNTHETIC_BACKLOG=9m
+    SYNTHETIC_SEED=7 SYNTHETIC_SYMBOLS=AAPL,MSFT,SPY SYNTHETIC_RATE=6 SYNTHETIC_BACKLOG=5m
     SYNTHETIC_MISSED=lost GATEWAY_LATENCY=1s OPERATOR_SERIES=10s,1m MDS_STREAM_BYTES=64MiB
 )
 [ -x "$tool" ] || die "$tool is missing: run 'make build'"
@@ -43,7 +44,7 @@ sleep 20
 sleep 15
 say "the second part"
 start
-sleep 60
+sleep 100
 "$tool" record --name "$name" --source synthetic -o "$work/demo.tape"
 size=$(stat -c %s "$work/demo.tape")
 [ "$size" -le "$bytes_max" ] || die "the recording has $size bytes, and at most $bytes_max are to be in the wheel"

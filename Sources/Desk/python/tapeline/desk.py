@@ -74,20 +74,23 @@ def _tape(
 
 
 def open(path: str | os.PathLike[str]) -> Desk:  # noqa: A001
-    """Returns a desk on a recording (`tapeline record`): the same calls.
+    """Returns a desk on a recording (`tapeline record`): the same calls, and `tapeline.simulate`.
 
-    desk = tapeline.open("day.tape")
+        desk = tapeline.open("day.tape")
+        desk.trades("AAPL", "2026-11-20 14:30", "15:00").to_polars()
     """
     return Desk(Recording(path))
 
 
 def demo() -> Desk:
     """Returns a desk on a recording that is inside this package, so that all of it can be tried before there is
-    a stack: some minutes of trades and quotes of three symbols of a synthetic market, whose gateway was away for
-    a quarter of a minute. So a selection of all of it raises TapeHole.
+    a stack: some minutes of trades, quotes and bars (10s and 1m) of three symbols of a synthetic market, whose
+    gateway was away for a quarter of a minute. So a selection of all of it raises TapeHole.
 
         desk = tapeline.demo()
-        desk.trades("AAPL", missing="mark").to_polars()
+        desk.bars("AAPL", "10s", missing="mark").to_polars()
+        for batch in tapeline.simulate(desk, "2026-01-01", trades=["AAPL"], bars={"AAPL": "10s"}, missing="mark"):
+            print(batch.known_at, batch.kind, len(batch))
     """
     return open(pathlib.Path(__file__).with_name("demo.tape"))
 

@@ -185,7 +185,8 @@ def simulate(
     TapeHole, and the next call continues after it. What a recording cannot know raises before the first batch, or
     with `missing="mark"` is in `.coverage` only.
 
-        with tapeline.simulate(desk, "2026-11-20 09:30", "16:00", trades=["AAPL"], bars={"AAPL": "1m"}) as day:
+        desk = tapeline.open("day.tape")               # or tapeline.connect(tape=True)
+        with tapeline.simulate(desk, "2026-11-20 14:30", "21:00", trades=["AAPL"], bars={"AAPL": "1m"}) as day:
             for batch in day:
                 print(batch.known_at, batch.kind, len(batch))
     """

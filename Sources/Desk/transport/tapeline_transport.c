@@ -32,6 +32,8 @@ enum {
     // A pull lives for so long, and the server gives a sign of life every second.
     pull_seconds = 30,
     stall_milliseconds = 3000,
+    // So long a close waits for libnats.
+    close_seconds = 5,
     held_max = 4096,
     header_bytes = 88,
 };
@@ -80,7 +82,13 @@ struct tapeline_tape {
     atomic_int links;
     pthread_mutex_t complaint_lock;
     char complaint[256];
+    // Also under the lock: whether libnats makes no further call.
+    bool is_closed;
+    pthread_cond_t closing;
 };
+
+// The process that has libnats' threads. A child of a fork has none of them, so no call comes there.
+static _Atomic pid_t threads_process;
 
 // ---- errors --------------------------------------------------------------------------------------
 
@@ -130,6 +138,16 @@ static void on_reconnected(natsConnection *connection, void *closure) {
     atomic_fetch_add(&((tapeline_tape *)closure)->links, 1);
 }
 
+// libnats makes the calls of a connection one after the other, on a thread of its own, and this one last.
+static void on_closed(natsConnection *connection, void *closure) {
+    (void)connection;
+    tapeline_tape *tape = closure;
+    pthread_mutex_lock(&tape->complaint_lock);
+    tape->is_closed = true;
+    pthread_cond_signal(&tape->closing);
+    pthread_mutex_unlock(&tape->complaint_lock);
+}
+
 // ---- the connection ------------------------------------------------------------------------------
 
 uint32_t tapeline_transport_interface(void) { return TAPELINE_TRANSPORT_INTERFACE; }
@@ -177,6 +195,7 @@ static natsStatus set_options(
     if (status == NATS_OK) status = natsOptions_SetSendAsap(options, true);
     if (status == NATS_OK) status = natsOptions_SetErrorHandler(options, on_error, tape);
     if (status == NATS_OK) status = natsOptions_SetReconnectedCB(options, on_reconnected, tape);
+    if (status == NATS_OK) status = natsOptions_SetClosedCB(options, on_closed, tape);
     return status;
 }
 
@@ -185,6 +204,8 @@ static natsStatus connect_quietly(tapeline_tape *tape, const tapeline_tape_optio
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t none = 0;
+    atomic_compare_exchange_strong(&threads_process, &none, getpid());
     natsOptions *options = NULL;
     natsStatus status = natsOptions_Create(&options);
     if (status == NATS_OK) status = set_options(options, wanted, tape);
@@ -201,15 +222,35 @@ static bool is_token(const char *text) {
     return true;
 }
 
+// Ends the connection, and waits for libnats' last call about it. Returns false when that did not come.
+static bool end_connection(tapeline_tape *tape) {
+    natsConnection_Close(tape->connection);
+    if (atomic_load(&threads_process) != getpid()) return true;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += close_seconds;
+    pthread_mutex_lock(&tape->complaint_lock);
+    int code = 0;
+    while (!tape->is_closed && !code)
+        code = pthread_cond_clockwait(
+            &tape->closing, &tape->complaint_lock, CLOCK_MONOTONIC, &until);
+    bool is_closed = tape->is_closed;
+    pthread_mutex_unlock(&tape->complaint_lock);
+    return is_closed;
+}
+
 static void dispose(tapeline_tape *tape) {
     for (size_t index = 0; index < tape->count; index++) natsMsg_Destroy(tape->kept[index]);
     for (size_t index = 0; index < tape->held_count; index++) natsMsg_Destroy(tape->held[index]);
     // Closing ends libnats' thread of the connection, so nothing uses the subscription afterwards.
-    if (tape->connection) natsConnection_Close(tape->connection);
+    bool is_ended = !tape->connection || end_connection(tape);
     natsSubscription_Destroy(tape->subscription);
     natsConnection_Destroy(tape->connection);
+    // A call that may still come writes into the tape, so that stays.
+    if (!is_ended) return;
     pthread_mutex_destroy(&tape->lock);
     pthread_mutex_destroy(&tape->complaint_lock);
+    pthread_cond_destroy(&tape->closing);
     free(tape);
 }
 
@@ -239,6 +280,7 @@ tapeline_tape *tapeline_tape_open(const tapeline_tape_options *options, tapeline
     tape->process = getpid();
     pthread_mutex_init(&tape->lock, NULL);
     pthread_mutex_init(&tape->complaint_lock, NULL);
+    pthread_cond_init(&tape->closing, NULL);
     snprintf(tape->name, sizeof tape->name, "py%016" PRIx64, random[0]);
     // The server's permissions keep other users from this prefix.
     snprintf(tape->inbox, sizeof tape->inbox, "_INBOX%s%s.%016" PRIx64,

@@ -465,17 +465,18 @@ static uint64_t number_at(const uint8_t *bytes, size_t offset, size_t count) {
     return value;
 }
 
-// Adds a packet to its lane. docs/wire-format.md has the header's fields. The decoder judges the bytes,
-// so one that is no packet is only left out here.
+// Adds a packet to its lane. Each epoch has one of its own. docs/wire-format.md has the header's
+// fields. The decoder judges the bytes, so one that is no packet is only left out here.
 static void note_lane(tapeline_tape *tape, const tapeline_tape_message *message) {
     const uint8_t *bytes = message->bytes;
     if (message->count < header_bytes || number_at(bytes, 2, 2) != 1) return;
     int32_t kind = bytes[58], partition = (int32_t)number_at(bytes, 56, 2);
+    uint64_t epoch = number_at(bytes, 24, 8);
     tapeline_tape_lane *lane = NULL;
     for (size_t index = tape->lane_count; index-- > 0 && !lane;) {
         tapeline_tape_lane *one = &tape->lanes[index];
         if (one->kind == kind && one->partition == partition && one->range == message->range &&
-            !memcmp(one->source, bytes + 64, 24))
+            one->epoch == epoch && !memcmp(one->source, bytes + 64, 24))
             lane = one;
     }
     uint64_t ticks = number_at(bytes, 20, 4), first = number_at(bytes, 32, 8);
@@ -486,6 +487,7 @@ static void note_lane(tapeline_tape *tape, const tapeline_tape_message *message)
         lane->kind = kind;
         lane->partition = partition;
         lane->range = message->range;
+        lane->epoch = epoch;
         lane->place = (uint32_t)(message - tape->messages);
         lane->first_ordinal = first;
         lane->first_sequence = message->sequence;
@@ -498,7 +500,6 @@ static void note_lane(tapeline_tape *tape, const tapeline_tape_message *message)
     lane->last_sequence = message->sequence;
     lane->last_time = message->time;
     lane->watermark = (int64_t)number_at(bytes, 40, 8);
-    lane->epoch = number_at(bytes, 24, 8);
     lane->checksum = number_at(bytes, 8, 8);
 }
 

@@ -103,7 +103,7 @@ typedef struct tapeline_tape_message {
     int32_t range;
 } tapeline_tape_message;
 
-/* What a block has of one source in one partition, by the packets' headers. */
+/* What a block has of one source in one partition and epoch, by the packets' headers, in their order. */
 typedef struct tapeline_tape_lane {
     char source[32];
     /* 1 ticks, 2 bars, 3 watermark: then `partition` is the number of the stream. */

@@ -22,11 +22,15 @@ class Watermarks:
     of_streams: dict[str, dict[int, int]] = field(default_factory=dict)
     of_bars: dict[int, int] = field(default_factory=dict)
     retired: dict[str, int] = field(default_factory=dict)
+    _epochs: dict[str, int] = field(default_factory=dict)
 
     def note(self, lane: Lane | Head) -> None:
         """Takes what the packets of a block, or one packet, promise."""
+        newest = self._epochs[lane.source] = max(lane.epoch, self._epochs.get(lane.source, 0))
         if lane.kind == 3 and lane.flags & _RETIREMENT:
-            self.retired[lane.source] = lane.epoch
+            # Another stream may have told of the resumption already.
+            if lane.epoch == newest:
+                self.retired[lane.source] = lane.epoch
         elif lane.epoch > self.retired.get(lane.source, lane.epoch):
             del self.retired[lane.source]
         if lane.watermark == _UNDEFINED:

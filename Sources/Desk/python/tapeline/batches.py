@@ -17,6 +17,7 @@ from .columns import Batch, PriceType, batch
 from .coverage import Missing
 from .errors import TapeHole, TapelineError
 from .frames import Table
+from .reading import INTERRUPTED
 from .recording import GAP_FIELDS, gap_record
 from .selection import Wanted
 
@@ -75,8 +76,8 @@ class LiveWanted:
 
 
 class Batches(Iterator[LiveBatch]):
-    """A sequence of batches for `for` and `async for`. Several threads may share it: each batch goes to one of
-    them. `close()`, or `with`, ends it."""
+    """A sequence of batches for `for` and `async for`. Several threads or tasks may share it: each batch goes to
+    one of them. `close()`, or `with`, ends it."""
 
     def __init__(self, wanted: LiveWanted) -> None:
         self._process = os.getpid()
@@ -84,9 +85,10 @@ class Batches(Iterator[LiveBatch]):
         self._wanted = wanted
         self._out: deque[LiveBatch] = deque()
         self._holes: deque[TapeHole] = deque()
-        self._is_closed = self._is_over = False
+        self._is_closed = self._is_over = self._is_interrupted = False
         self._watermark: int | None = None
-        self._pending: concurrent.futures.Future[Any] | None = None
+        # What cancelled waits of `async for` left.
+        self._cancelled: deque[concurrent.futures.Future[Any]] = deque()
         self._gaps_to: dict[tuple[str, int], int] = {}
         self._gap_texts: dict[str, dict[str, int]] = {}
 
@@ -148,19 +150,37 @@ class Batches(Iterator[LiveBatch]):
         until = None if timeout is None else time.monotonic() + timeout
         if os.getpid() != self._process:
             raise TapelineError("this reading is of the process before the fork: start another one")
-        with self._lock:
-            while True:
-                if self._is_closed:
-                    raise StopIteration
-                if self._out:
-                    return self._out.popleft()
-                if self._holes:
-                    raise self._holes.popleft()
-                if self._is_over:
-                    raise StopIteration
+        # Another thread may hold the lock while it waits for a batch.
+        limit = -1 if timeout is None else min(max(0.0, timeout), threading.TIMEOUT_MAX)
+        if not self._lock.acquire(timeout=limit):
+            return None
+        try:
+            return self._next(until)
+        finally:
+            self._lock.release()
+
+    def _next(self, until: float | None) -> LiveBatch | None:
+        while True:
+            if self._is_closed:
+                raise StopIteration
+            if self._out:
+                return self._out.popleft()
+            if self._holes:
+                raise self._holes.popleft()
+            if self._is_over:
+                raise StopIteration
+            if self._is_interrupted:
+                raise TapelineError(INTERRUPTED)
+            try:
                 self._advance(until)
-                if until is not None and not self._out and not self._holes and time.monotonic() >= until:
-                    return None
+            except TapelineError:
+                raise
+            except BaseException:
+                # Such as Ctrl-C: rows may be lost that nothing names.
+                self._is_interrupted = True
+                raise
+            if until is not None and not self._out and not self._holes and time.monotonic() >= until:
+                return None
 
     def __next__(self) -> LiveBatch:
         found = self.next()
@@ -176,11 +196,16 @@ class Batches(Iterator[LiveBatch]):
 
     async def __anext__(self) -> LiveBatch:
         """Waits in a thread. A batch that comes after a cancelled wait is given by the next one."""
-        if self._pending is None:
-            self._pending = concurrent.futures.Future()
-            threading.Thread(target=self._await, args=(self._pending,), daemon=True).start()
-        found: LiveBatch | BaseException = await asyncio.shield(asyncio.wrap_future(self._pending))
-        self._pending = None
+        if self._cancelled:
+            future = self._cancelled.popleft()
+        else:
+            future = concurrent.futures.Future()
+            threading.Thread(target=self._await, args=(future,), daemon=True).start()
+        try:
+            found: LiveBatch | BaseException = await asyncio.shield(asyncio.wrap_future(future))
+        except asyncio.CancelledError:
+            self._cancelled.append(future)
+            raise
         if isinstance(found, BaseException):
             raise found
         return found

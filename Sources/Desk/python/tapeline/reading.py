@@ -18,6 +18,7 @@ from .transport import CLOSED, REFUSED, Lane, Link, Message, TapeAddress, Transp
 
 TICK_STREAMS = 4
 """The streams over which the partitions' ticks are spread. It never changes."""
+INTERRUPTED = "this reading was interrupted: begin another one"
 IDLE_SECONDS = 30
 """After so long without a pull the server ends a consumer, also that of a program that was killed."""
 _RETRY_FIRST, _RETRY_MAX = 0.05, 1.0
@@ -102,8 +103,9 @@ class Reading:
     """Reads parts of streams into decoders. `step` does one piece of it.
 
     `before` gets the lanes of a block before it is decoded. `full` takes rows when a batch is full. `hole`
-    gets ordinals that the tape lacks: it returns for the reading to continue after them, or raises. A reading
-    that does not follow the tape ends with what is stored when it gets there.
+    gets ordinals that the tape lacks: it returns for the reading to continue after them. A reading that does not
+    follow the tape ends with what is stored when it gets there. What raises in the middle of a block, such as an
+    interrupt, ends the reading: each later step raises.
 
     With `packet`, packets are decoded one by one, and it gets each with the time at which it was known: the time of
     the tape, which never falls within a partition. The decoders' rows have that time, too."""
@@ -117,6 +119,7 @@ class Reading:
     packet: Callable[[Head, int], None] | None = None
     follows: bool = False
     doubts: int = 0
+    _is_broken: bool = False
     _link: Link | None = None
     _suspect: tuple[str, int, int] | None = None
     _retry_at: float = 0.0
@@ -164,12 +167,17 @@ class Reading:
             self._left = time.monotonic()
 
     def _step(self, milliseconds: int) -> bool:
+        if self._is_broken:
+            raise TapelineError(INTERRUPTED)
         try:
             link = self._ready(milliseconds)
             if link is None:
                 return False
+            # Until all of the block is taken. What ends that in its middle loses the rest of it.
+            self._is_broken = True
             link.fetch(milliseconds)
         except TransportError as error:
+            self._is_broken = False
             self._lost(error)
             return False
         lanes = link.lanes()
@@ -179,6 +187,7 @@ class Reading:
         for part in self.parts:
             if part.is_open:
                 self._take(link, part, any(lane.range == part.number for lane in lanes))
+        self._is_broken = False
         if not self.follows and time.monotonic() - self._heard > _PATIENCE:
             why = "; ".join({part.reason for part in self.parts if part.reason}) or "it sends nothing"
             raise NotReachable(f"the tape cannot be read further: {why}")
@@ -277,7 +286,7 @@ class Reading:
         part.failures = 0
         if met == self._suspect:
             self._suspect = None
-            # What raises leaves the reading as it is: it continues after the hole.
+            # It continues after the hole.
             for decoder in self.decoders:
                 decoder.expect(hole.source, hole.partition, hole.last + 1)
             self.hole(hole)

@@ -209,6 +209,10 @@ def broken(symbol, start, torn, purged):
     rows = young.trades(symbol, start, missing="mark").to_polars()
     equal(rows["ordinal"].min() > 500, True)
     check(len(young.trades(symbol).to_polars()) == len(rows))
+    # What was purged of a source that is not selected is no hole.
+    equal(list(tapeline.simulate(young, start, trades="*", source="other")), [])
+    with young.live(trades="*", source="other", since=start) as reading:
+        equal(reading.next(1), None)
 
 
 def addresses(tape, symbol, start):

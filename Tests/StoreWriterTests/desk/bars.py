@@ -160,9 +160,33 @@ def gone(tape, purged, first):
     # Windows that begin after the first packet have all of their versions.
     now = marked.coverage[0].end
     check(purged.bars("S0", None, now, missing="mark").coverage.is_complete)
-    with raises(tapeline.TapeHole, pattern):
-        for _ in tapeline.simulate(purged, first, bars={"S0": "1s"}, missing="mark"):
-            pass
+    away(purged, first, pattern)
+
+
+def away(purged, first, pattern):
+    """NATS may be away when a reading asks for the beginning of a partition: it then asks again."""
+    import tapeline
+
+    real, failures = purged.origin.purged, []
+
+    def fails(*words, **names):
+        failures.append(words)
+        if len(failures) % 2:
+            raise tapeline.NotReachable("NATS is away for a moment")
+        return real(*words, **names)
+
+    purged.origin.purged = fails
+    try:
+        with raises(tapeline.TapeHole, pattern):
+            for _ in tapeline.simulate(purged, first, bars={"S0": "1s"}, missing="mark"):
+                pass
+        with purged.live(bars={"S0": "1s"}, since=first, missing="mark") as reading:
+            with raises(tapeline.TapeHole, pattern):
+                while reading.next(10) is not None:
+                    pass
+    finally:
+        purged.origin.purged = real
+    equal(len(failures), 4)
 
 
 NAMES = {

@@ -57,7 +57,52 @@ def live(stored, symbol, since, longer, cut):
                 while reading.next(10) is not None:
                     pass
             check(min(reading.next(10)["ordinal"]) > 2502)
+    filled(stored, symbol)
     others(of(longer), since)
+
+
+def filled(stored, symbol):
+    """A hole of the tape is filled in pieces, with the gap records of all selected symbols, also when the database is
+    away meanwhile."""
+    import tapeline
+    from tapeline import decoder, history, selection
+
+    hole = decoder.Hole("test", 1, 301, 1_500)
+    wanted = [
+        selection.Wanted("trades", symbols=(symbol,)), selection.Wanted("quotes"),
+        selection.Wanted("depth", sources=("other",))]
+    expected = []
+    for one in wanted[:2]:
+        frame = getattr(stored, one.kind)(one.symbols or None, price="fixed", missing="mark").to_polars()
+        expected += sorted((one.kind, n) for n in frame["ordinal"].to_list() if hole.first <= n <= hole.last)
+    check(len(expected) > 300)
+    rows = tapeline.database.BATCH_ROWS
+    tapeline.database.BATCH_ROWS = 50
+    try:
+        given, sizes, filling = [], [], history.Filling(stored.origin, wanted, hole)
+        while (found := filling.next()) is not None:
+            kind, batch = found
+            given += [(kind, ordinal) for ordinal in batch["ordinal"]]
+            sizes.append(len(batch))
+            filling.close()
+            database, filling._database = filling._database, _Away()
+            with raises(tapeline.NotReachable, "away"):
+                filling.next()
+            filling._database = database
+    finally:
+        tapeline.database.BATCH_ROWS = rows
+    equal((given, max(sizes)), (expected, 50))
+    equal(len(filling.gaps), 2)
+    # What the writer has not stored is not filled.
+    filling = history.Filling(stored.origin, wanted, decoder.Hole("test", 1, 301, 10**9))
+    equal((filling.next(), filling.gaps), (None, None))
+
+
+class _Away:
+    def snapshot(self):
+        import tapeline
+
+        raise tapeline.NotReachable("the database is away")
 
 
 def read(reading, count):

@@ -107,13 +107,17 @@ class Batches(Iterator[LiveBatch]):
     # ---- what is missing
 
     def _note_gaps(self, rows: list[tuple[Any, ...]], origin: str) -> None:
-        """Gives gap records, or raises for those that name a gap. Several decoders may have the same one."""
-        new = [row for row in rows if row[-1] > self._gaps_to.get((row[0], row[1]), 0)]
+        """Gives gap records, or raises for those that name a gap. The rows are those of all decoders, of which several
+        may have the same one."""
+        each = {(row[0], row[1], row[-1]): row for row in rows}.values()
+        new = sorted(
+            (row for row in each if row[-1] > self._gaps_to.get((row[0], row[1]), 0)), key=lambda row: row[-1])
         for row in new:
             self._gaps_to[row[0], row[1]] = row[-1]
+        if not new:
+            return
         if self._wanted.marks:
-            if new:
-                self._put("gaps", batch(GAP_FIELDS, new, self._gap_texts), origin)
+            self._put("gaps", batch(GAP_FIELDS, new, self._gap_texts), origin)
             return
         kinds = {"any", *(kind for one in self._wanted.kinds for kind in schema.GAP_KINDS[one.kind])}
         missing = [

@@ -127,37 +127,75 @@ class Ticks:
             raise
 
 
-def filled(
-    database: Database, wanted: Sequence[Wanted], hole: Hole
-) -> tuple[list[tuple[str, Batch]], list[tuple[Any, ...]]] | None:
-    """Returns the stored rows of ordinals that the tape does not have any more: kinds and batches, and the rows
-    of gap records. None if they are not all stored."""
-    with database.snapshot() as snapshot:
-        stored = books(snapshot).lasts.get(("ticks", hole.source, hole.partition), 0)
-        lost = snapshot.rows(
-            f"SELECT 1 FROM {snapshot.table('gaps')} WHERE ordinal IS NULL AND input = 'ticks'"
-            " AND reason IN ('tape_lost', 'hole', 'dropped') AND source = %s AND partition = %s"
-            " AND first_ordinal <= %s AND last_ordinal >= %s LIMIT 1",
-            [hole.source, hole.partition, hole.last, hole.first],
-        )
-        gaps = [
-            astuple(record)
-            for record in gap_records(snapshot, wanted[0])
+class Filling:
+    """The stored rows of ordinals that the tape does not have any more, kind by kind. At the end `gaps` has the rows of
+    their gap records; None: not all of these ordinals are stored."""
+
+    def __init__(self, database: Database, wanted: Sequence[Wanted], hole: Hole) -> None:
+        self._database, self._wanted, self.hole = database, wanted, hole
+        self.gaps: list[tuple[Any, ...]] | None = None
+        self._left: list[Wanted] | None = None
+        self._last = hole.first - 1
+        self._rows: Rows | None = None
+
+    def next(self) -> tuple[str, Batch] | None:
+        """Returns the next kind and batch; None at the end. After NotReachable it may be called again."""
+        if self._left is None:
+            self._left = self._check()
+        while self._left:
+            one = self._left[0]
+            try:
+                if self._rows is None:
+                    self._rows = self._opened(one)
+                found = next(self._rows, None)
+            except BaseException:
+                self.close()
+                raise
+            if found is not None and len(found):
+                self._last = found["ordinal"][-1]
+                return one.kind, found
+            self.close()
+            self._left.pop(0)
+            self._last = self.hole.first - 1
+        return None
+
+    def _check(self) -> list[Wanted]:
+        """Reads the gap records. Returns the selections whose rows are stored."""
+        hole = self.hole
+        with self._database.snapshot() as snapshot:
+            stored = books(snapshot).lasts.get(("ticks", hole.source, hole.partition), 0)
+            lost = snapshot.rows(
+                f"SELECT 1 FROM {snapshot.table('gaps')} WHERE ordinal IS NULL AND input = 'ticks'"
+                " AND reason IN ('tape_lost', 'hole', 'dropped') AND source = %s AND partition = %s"
+                " AND first_ordinal <= %s AND last_ordinal >= %s LIMIT 1",
+                [hole.source, hole.partition, hole.last, hole.first],
+            )
+            if stored < hole.last or lost:
+                return []
+            records = {record for one in self._wanted for record in gap_records(snapshot, one)}
+        self.gaps = sorted((
+            astuple(record) for record in records
             if (record.source, record.partition) == (hole.source, hole.partition)
             and hole.first <= record.ordinal <= hole.last
-        ]
-    if stored < hole.last or lost:
-        return None
-    found: list[tuple[str, Batch]] = []
-    for one in wanted:
-        if one.sources and hole.source not in one.sources:
-            continue
-        snapshot = database.snapshot()
-        sql, values = query(snapshot, replace(one, is_ordered=False))
-        sql += " AND source = %s AND partition = %s AND ordinal BETWEEN %s AND %s ORDER BY ordinal"
-        rows = Rows(snapshot, one.fields, sql, [*values, hole.source, hole.partition, hole.first, hole.last])
-        found += [(one.kind, part) for part in rows]
-    return found, sorted(gaps, key=lambda row: row[-1])
+        ), key=lambda row: row[-1])
+        return [one for one in self._wanted if not one.sources or hole.source in one.sources]
+
+    def _opened(self, wanted: Wanted) -> Rows:
+        hole, snapshot = self.hole, self._database.snapshot()
+        try:
+            sql, values = query(snapshot, replace(wanted, is_ordered=False))
+            sql += " AND source = %s AND partition = %s AND ordinal BETWEEN %s AND %s ORDER BY ordinal"
+            values += [hole.source, hole.partition, self._last + 1, hole.last]
+            return Rows(snapshot, wanted.fields, sql, values)
+        except BaseException:
+            snapshot.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the session."""
+        rows, self._rows = self._rows, None
+        if rows:
+            rows.close()
 
 
 def bars(snapshot: Snapshot, wanted: Wanted) -> tuple[list[Batch], dict[BarKey, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from . import history, live_bars, schema
 from .batches import Batches, LiveBatch, LiveWanted
@@ -16,14 +17,13 @@ from .history import Books, LaneKey
 from .reading import TICK_STREAMS, Part, Reading, tick_stream
 from .recording import GAP_FIELDS, named_actions, tick_fields
 from .selection import Wanted
-from .tape import AHEAD_NS, Tape
+from .tape import AHEAD_NS, RETRY_SECONDS, Tape
 from .transport import Lane
 from .versions import DECODED, BarKey
 from .watermarks import Watermarks
 
 SLOW_SECONDS = 30.0
 """With on_slow="raise": so long a program may stay behind the end of the tape."""
-_RETRY_SECONDS = 0.5
 _STREAMS = {1: "ticks", 2: "bars"}
 
 
@@ -45,6 +45,8 @@ class Live(Batches):
         )
         self._stored: list[history.Ticks] = []
         self._heads: dict[str, Batch] = {}
+        self._gaps: list[tuple[Any, ...]] = []
+        self._filling: history.Filling | None = None
         if self._database:
             self._stored = [history.Ticks(self._database, one, self._books.lasts) for one in wanted.ticks]
         for one in stored:
@@ -139,27 +141,22 @@ class Live(Batches):
         for lane in lanes:
             key = (_STREAMS.get(lane.kind, ""), lane.source, lane.partition)
             if key[0] and key not in self._known and lane.next_ordinal > lane.first_ordinal:
-                self._known.add(key)
                 if self._database:
                     for decoder in self._decoders:
                         decoder.expect(lane.source, lane.partition, 1)
-                elif lane.first_ordinal > 1:
-                    self._check_beginning(lane)
+                # Without a database, what was purged of the time since the start is a hole.
+                elif one := self._tape.beginning(lane, self._wanted.kinds[0], lambda: self._is_closed):
+                    self._holes.append(TapeHole([one]))
+                self._known.add(key)
         self._lanes = lanes
-
-    def _check_beginning(self, lane: Lane) -> None:
-        """Without a database, what was purged of the time since the start is a hole."""
-        start = self._wanted.kinds[0].start or 0
-        one = self._tape.purged(lane.source, lane.partition, start, bars=lane.kind == 2)
-        if one:
-            self._holes.append(TapeHole([one]))
 
     def _take(self) -> None:
         """Moves the decoders' rows to what is given next."""
         for decoder in self._decoders:
             for kind in decoder.kinds:
                 if kind == "gaps":
-                    self._take_gaps(decoder)
+                    gaps = decoder.take("gaps", GAP_FIELDS)
+                    self._gaps += zip(*(column.values() for column in gaps.columns)) if gaps else ()
                 elif kind == "bars" and self._bars:
                     found = decoder.take("bars", DECODED)
                     rows = self._bars.taken(found) if found else None
@@ -172,34 +169,47 @@ class Live(Batches):
                     if found:
                         self._put(kind, named_actions(wanted, found, self._actions[kind]), "tape")
 
-    def _take_gaps(self, decoder: Decoder) -> None:
-        found = decoder.take("gaps", GAP_FIELDS)
-        if found:
-            self._note_gaps(list(zip(*(column.values() for column in found.columns))), "tape")
+    def _take_all(self) -> None:
+        """Takes the rest of what all decoders have taken packets of. Only then the gap records of each are there."""
+        self._take()
+        gaps, self._gaps = self._gaps, []
+        self._note_gaps(gaps, "tape")
 
     def _lost(self, hole: Hole) -> None:
         """Takes from the database what the tape does not have any more. What neither has is a hole."""
         # What came before it is given before it.
-        self._take()
-        is_bars = hole.source in ("operator", "universe")
-        if self._database and not is_bars:
-            while not self._is_closed:
-                try:
-                    found = history.filled(self._database, self._wanted.ticks, hole)
-                    break
-                except NotReachable:
-                    time.sleep(_RETRY_SECONDS)
-            else:
-                return
-            if found is not None:
-                rows, gaps = found
-                for kind, part in rows:
-                    self._put(kind, part, "database")
-                self._note_gaps(gaps, "database")
-                return
-        told = f"ordinals {hole.first} to {hole.last} of partition {hole.partition}"
+        self._take_all()
+        if self._database and hole.source not in ("operator", "universe"):
+            self._filling = history.Filling(self._database, self._wanted.ticks, hole)
+        else:
+            self._miss(hole)
+
+    def _miss(self, hole: Hole, why: str = "") -> None:
+        told = f"ordinals {hole.first} to {hole.last} of partition {hole.partition}{why}"
         one = Missing(None, None, "hole", None, hole.source, detail=told)
         self._holes.append(TapeHole([one]))
+
+    def _fill(self, filling: history.Filling) -> None:
+        """Gives the next rows of a hole from the database. When it is away, it is asked again."""
+        try:
+            found = filling.next()
+        except NotReachable:
+            time.sleep(RETRY_SECONDS)
+            return
+        except TapelineError as error:
+            self._filling = None
+            self._miss(filling.hole, f": {error}")
+            return
+        if found is not None:
+            self._put(*found, "database")
+            # What comes of the database is no delay behind the tape.
+            self._at_end = time.monotonic()
+            return
+        self._filling = None
+        if filling.gaps is None:
+            self._miss(filling.hole)
+        else:
+            self._note_gaps(filling.gaps, "database")
 
     def _put(self, kind: str, rows: Batch, origin: str) -> None:
         priced = rows.priced(self._wanted.price)
@@ -213,7 +223,7 @@ class Live(Batches):
         """Reads one piece of the tape."""
         self._lanes = []
         came = self._reading.step()
-        self._take()
+        self._take_all()
         for lane in self._lanes:
             self._watermarks.note(lane)
         before, self._watermark = self._watermark, self._watermarks.present(self._sources)
@@ -236,6 +246,8 @@ class Live(Batches):
     def _advance(self, until: float | None) -> None:
         if self._stored:
             self._read_stored()
+        elif self._filling:
+            self._fill(self._filling)
         else:
             self._step()
 
@@ -250,7 +262,7 @@ class Live(Batches):
                     else:
                         self._heads[one.wanted.kind] = found
         except NotReachable:
-            time.sleep(_RETRY_SECONDS)
+            time.sleep(RETRY_SECONDS)
             return
         if self._heads:
             kind = min(self._heads, key=lambda name: self._heads[name]["event_time"][0] or _UNDEFINED)
@@ -261,6 +273,8 @@ class Live(Batches):
         for one in self._stored:
             one.close()
         self._stored.clear()
+        if self._filling:
+            self._filling.close()
 
     def __repr__(self) -> str:
         kinds = " and ".join(one.kind for one in self._wanted.kinds)

@@ -21,6 +21,8 @@ from .versions import DECODED
 VALUES = "universe"
 """The source of values over all partitions, which has no bars."""
 _KINDS = {1: "ticks", 2: "bars"}
+_PATIENCE = 30.0
+"""So long NATS is asked for the beginning of a partition."""
 _FLUSH_ROWS = BATCH_ROWS // 2
 
 
@@ -158,10 +160,9 @@ class _TapeStream(PacketStream):
         key = (head.kind, head.source, head.partition)
         if head.kind not in _KINDS or head.source == VALUES or key in self._known:
             return None
+        found = self._tape.beginning(head, self._wanted.kinds[0], lambda: False, _PATIENCE)
         self._known.add(key)
-        if head.first_ordinal == 1:
-            return None
-        return self._tape.purged(head.source, head.partition, self._start, bars=head.kind == 2)
+        return found
 
 
 @dataclass

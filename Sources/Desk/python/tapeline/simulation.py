@@ -23,7 +23,7 @@ from .watermarks import Watermarks
 
 Speed = float | Literal["asap"]
 _ORDER = ("trades", "quotes", "depth", "bars", "gaps")
-"""In which rows of one packet are given."""
+"""In which rows of one packet are given. Those of gaps come last, of all decoders together."""
 _WAIT_SECONDS = 0.25
 
 
@@ -124,12 +124,14 @@ class Simulation(Batches):
         self._known_at = packet.known
         for kind, rows in sorted(packet.rows, key=lambda one: _ORDER.index(one[0])):
             if kind == "gaps":
-                self._note_gaps(rows, self._origin)
-            elif kind != "bars":
+                continue
+            if kind != "bars":
                 self._put(kind, rows, self._origin)
             elif self._bars and (bars := self._bars.taken(rows)):
                 self._put("bars", bars.priced(self._wanted.price), self._origin)
                 self._doubt_bars(bars)
+        gaps = [row for kind, rows in packet.rows if kind == "gaps" for row in rows]
+        self._note_gaps(gaps, self._origin)
         if packet.head and packet.head.source != VALUES:
             self._watermarks.note(packet.head)
             self._watermark = self._watermarks.present(self._sources)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,15 +14,17 @@ from .coverage import Coverage, GapRecord, Missing, partition_of, stretches, wit
 from .decoder import Decoder, Hole
 from .errors import NotReachable, TapelineError
 from .reading import (
-    TICK_STREAMS, Reading, checked_name, first_stored, steps, tick_parts, tick_stream,
+    TICK_STREAMS, Head, Reading, checked_name, first_stored, steps, tick_parts, tick_stream,
 )
 from .recording import GAP_FIELDS, gap_record, named_actions, tick_fields, traded
 from .selection import Wanted
-from .transport import Link, TapeAddress, TransportError
+from .transport import Lane, Link, TapeAddress, TransportError
 
 AHEAD_NS = 10 * times.SECOND
 """A tick may be on the tape before its event time, by the clock of NATS: gateways refuse what is further ahead
 than GATEWAY_FUTURE_MAX, 2 s if not set."""
+RETRY_SECONDS = 0.5
+"""How long a reading waits before it asks again, when NATS or the database is away."""
 
 
 @dataclass
@@ -229,6 +233,24 @@ class Tape:
             return None
         told = f"the tape has partition {partition} from ordinal {stored[2]} on"
         return Missing(start, stored[0] + AHEAD_NS, "purged", None, "" if bars else source, detail=told)
+
+    def beginning(
+        self, lane: Lane | Head, wanted: Wanted, is_closed: Callable[[], bool], patience: float = math.inf
+    ) -> Missing | None:
+        """What was purged of the selection before the first packet of a lane. It is asked for until NATS answers, or
+        the reading is closed, as nothing asks again."""
+        if lane.first_ordinal == 1 or lane.kind == 1 and wanted.sources and lane.source not in wanted.sources:
+            return None
+        until = time.monotonic() + patience
+        while True:
+            try:
+                return self.purged(lane.source, lane.partition, wanted.start or 0, bars=lane.kind == 2)
+            except NotReachable:
+                if is_closed():
+                    return None
+                if time.monotonic() > until:
+                    raise
+                time.sleep(RETRY_SECONDS)
 
     @property
     def bar_stream(self) -> str:

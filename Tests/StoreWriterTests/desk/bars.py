@@ -77,6 +77,14 @@ def standing(tape, stored, first):
                 tape.bars(*wrong, *when).to_polars()
     with raises(tapeline.TapeHole, "nothing of it is on the tape"):
         tape.bars(None, "1s", first, source="typo").to_polars()
+    from tapeline import history
+
+    kept, history.KEPT_MAX = history.KEPT_MAX, 3
+    try:
+        with raises(tapeline.TapelineError, "more than 3 bars: select less time"):
+            stored.live(bars={"S0": SERIES}, since=first, missing="mark")
+    finally:
+        history.KEPT_MAX = kept
 
 
 def times_of(stored):

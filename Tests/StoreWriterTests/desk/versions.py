@@ -82,3 +82,36 @@ def versions():
     finally:
         own.KEPT_MAX = kept
     check(whole.rows(lambda symbol: None))
+    endless()
+
+
+def endless():
+    """A reading without an end keeps its memory, and names versions whose number it does not know any more."""
+    from tapeline import live_bars, versions as own
+
+    refused, kept = [], own.COUNTED_MAX
+    own.COUNTED_MAX = 8
+    try:
+        bars = live_bars.LiveBars((), {}, {}, refused.extend)
+
+        def taken(series, opened):
+            found = bars.taken(decoded([("A", series, opened * MINUTE, 1, 0, 5, 0)]))
+            return found["version"] if found else None
+
+        equal(taken("1d", 0), [1])
+        for opened in range(100):
+            equal(taken("1s", opened), [1])
+            check(len(bars._numbering.versions) <= 8, opened)
+        equal((taken("1s", 99), taken("1s", 98), refused), ([2], [2], []))
+        # The series with fewer bars is not forgotten.
+        equal(taken("1d", 0), [2])
+        equal(taken("1s", 3), None)
+        (one,) = refused
+        equal((one.symbol, one.source, one.start, one.end), ("A", "test", 3 * MINUTE, 4 * MINUTE))
+        check("the bar of 1s came so late" in one.cause, one.cause)
+        # Only a selection of the past is refused.
+        past = own.Numbering(())
+        with raises(own.TapelineError, "more than 8 bars: select less time"):
+            past.rows(decoded([("A", "1s", number * MINUTE, 1, 0, 5, 0) for number in range(9)]))
+    finally:
+        own.COUNTED_MAX = kept

@@ -128,6 +128,10 @@ class Batches(Iterator[LiveBatch]):
         if missing:
             self._holes.append(TapeHole(missing))
 
+    def _refuse(self, missing: list[Missing]) -> None:
+        """Raises for versions of bars whose earlier ones were forgotten."""
+        self._holes.append(TapeHole(missing))
+
     def _doubt_bars(self, rows: Batch) -> None:
         if self._wanted.marks:
             return

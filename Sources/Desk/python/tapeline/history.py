@@ -17,7 +17,7 @@ from .decoder import Hole
 from .reading import Position
 from .selection import Wanted
 from .stored import gap_records
-from .versions import BarKey
+from .versions import KEPT_MAX, BarKey, check_count
 
 LaneKey = tuple[str, str, int]
 """Of a stream: "ticks" or "bars", source, partition."""
@@ -201,7 +201,8 @@ class Filling:
 def bars(snapshot: Snapshot, wanted: Wanted) -> tuple[list[Batch], dict[BarKey, int]]:
     """Returns the bars as they stand, and the number of the last version of each, also of void ones."""
     sql, values = query(snapshot, wanted)
-    rows = snapshot.rows(sql, values)
+    rows = snapshot.rows(f"{sql} LIMIT {KEPT_MAX + 1}", values)
+    check_count(len(rows), KEPT_MAX)
     texts: dict[str, dict[str, int]] = {}
     batches = [
         batch(schema.BARS, rows[start : start + BATCH_ROWS], texts)

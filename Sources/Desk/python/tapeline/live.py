@@ -41,7 +41,8 @@ class Live(Batches):
         self._actions = {one.kind: list(schema.ACTIONS) for one in wanted.ticks}
         self._books, stored, versions = self._begun()
         self._bars = (
-            live_bars.LiveBars(wanted.bars.series, versions, self._books.times) if wanted.bars else None
+            live_bars.LiveBars(wanted.bars.series, versions, self._books.times, self._refuse)
+            if wanted.bars else None
         )
         self._stored: list[history.Ticks] = []
         self._heads: dict[str, Batch] = {}

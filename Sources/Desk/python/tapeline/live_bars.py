@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .columns import Batch, batch
+from .coverage import Missing
 from .versions import FIELDS, BarKey, Numbering
 
 
 class LiveBars:
-    """Turns decoded bars into rows. `versions` and `times` are those of the books, and are kept on."""
+    """Turns decoded bars into rows. `versions` and `times` are those of the books, and are kept on. `refused` gets
+    versions of bars that came so late that their earlier ones were forgotten."""
 
     def __init__(
-        self, series: Sequence[str], versions: dict[BarKey, int], times: Mapping[int, int]
+        self, series: Sequence[str], versions: dict[BarKey, int], times: Mapping[int, int],
+        refused: Callable[[list[Missing]], None],
     ) -> None:
-        self._numbering = Numbering(series, versions, times)
+        self._numbering = Numbering(series, versions, times, refused)
         self._texts: dict[str, dict[str, int]] = {}
 
     def stored(self, found: Batch) -> Batch:

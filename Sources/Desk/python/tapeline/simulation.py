@@ -69,7 +69,7 @@ class Simulation(Batches):
         self._origin, self._streams = streams.origin, streams.parts
         self._watermarks = Watermarks(streams.ticks, streams.bars)
         self._sources = wanted.ticks[0].sources if wanted.ticks else ()
-        self._bars = live_bars.LiveBars(wanted.bars.series, {}, {}) if wanted.bars else None
+        self._bars = live_bars.LiveBars(wanted.bars.series, {}, {}, self._refuse) if wanted.bars else None
         self._missing: list[Missing] = list(streams.missing)
         if streams.missing and not wanted.marks:
             self._holes.append(TapeHole(list(Coverage(streams.missing))))

@@ -5,18 +5,21 @@ same `known_at` there and here, if its versions are taken from the first one on.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import schema
 from .columns import BATCH_ROWS, Batch, Field, batch
+from .coverage import Missing
 from .errors import TapelineError
 from .selection import Wanted
 
 FIELDS = (*schema.BARS, Field("is_withdrawn", "b"))
 """The columns of versions."""
 COUNTED_MAX = 5_000_000
-"""The most bars whose versions one reading counts: each takes up to 350 bytes. At more it raises."""
+"""The most bars whose versions one reading counts: each takes up to 350 bytes. At more it raises, or an endless one
+forgets the older half of the series with the most bars."""
 KEPT_MAX = 1_000_000
 """The most bars that one selection keeps: each takes up to 1 KB. At more it raises."""
 
@@ -36,7 +39,8 @@ _PLACES = {field.name: place for place, field in enumerate(FIELDS)}
 _IS_WHOLE, _KNOWN_AT = _PLACES["is_whole"], _PLACES["known_at"]
 
 
-def _check(count: int, most: int) -> None:
+def check_count(count: int, most: int) -> None:
+    """Raises when a reading has more bars than it may have."""
     if count > most:
         raise TapelineError(
             f"this reading has more than {most} bars: select less time, fewer symbols or fewer series"
@@ -45,19 +49,26 @@ def _check(count: int, most: int) -> None:
 
 class Numbering:
     """Numbers versions that come in the order of the tape. `versions` has how many there were of each bar,
-    and `times`, by partition, up to which time the tape has been read."""
+    and `times`, by partition, up to which time the tape has been read.
+
+    With `refused` it may go on without an end: that gets the versions of bars that were forgotten, which have no
+    row."""
 
     def __init__(
         self, series: Sequence[str], versions: dict[BarKey, int] | None = None,
-        times: Mapping[int, int] | None = None,
+        times: Mapping[int, int] | None = None, refused: Callable[[list[Missing]], None] | None = None,
     ) -> None:
         self._series = frozenset(series)
         self.versions: dict[BarKey, int] = {} if versions is None else versions
         self._times = dict(times or {})
+        self._refused = refused
+        # By series: the open time from which on bars are counted.
+        self._begins: dict[str, int] = {}
 
     def rows(self, found: Batch) -> list[Row]:
         """Returns the rows of decoded versions of these series (none: all)."""
         rows: list[Row] = []
+        late: list[Missing] = []
         for row in zip(*(column.values() for column in found.columns)):
             opened, closed, symbol, source, series, number = row[:6]
             *excluded, flags, reason, known, partition = row[14:]
@@ -67,14 +78,32 @@ class Numbering:
                 continue
             opened, closed = opened // 1_000 * 1_000, None if closed is None else closed // 1_000 * 1_000
             key = (symbol, source, series, opened, number)
+            if opened < self._begins.get(series, opened):
+                why = f"a version of the bar of {series} came so late that its number is not known any more"
+                late.append(Missing(opened, closed, why, symbol, source))
+                continue
             version = self.versions[key] = self.versions.get(key, 0) + 1
             rows.append((
                 opened, closed, symbol, source, series, *row[5:14], sum(excluded), not flags & _PARTIAL,
                 bool(flags & _MIXED), bool(flags & _FILLED), version, reason, -(-known // 1_000) * 1_000,
                 bool(flags & _WITHDRAWN),
             ))
-        _check(len(self.versions), COUNTED_MAX)
+        if self._refused and late:
+            self._refused(late)
+        while self._refused and len(self.versions) > COUNTED_MAX and self._forget():
+            pass
+        check_count(len(self.versions), COUNTED_MAX)
         return rows
+
+    def _forget(self) -> bool:
+        """Forgets the older half of the windows of the series that has the most bars. Returns whether it has some."""
+        ((series, _),) = Counter(key[2] for key in self.versions).most_common(1)
+        opened = sorted(key[3] for key in self.versions if key[2] == series)
+        self._begins[series] = begin = opened[len(opened) // 2]
+        forgotten = [key for key in self.versions if key[2] == series and key[3] < begin]
+        for key in forgotten:
+            del self.versions[key]
+        return bool(forgotten)
 
 
 class Versions:
@@ -91,7 +120,7 @@ class Versions:
         for row in self._numbering.rows(found):
             if self._until is None or row[_KNOWN_AT] <= self._until:
                 self._kept[*row[2:5], row[0], row[5]] = row
-        _check(len(self._kept), KEPT_MAX)
+        check_count(len(self._kept), KEPT_MAX)
 
     def rows(self, begin: Callable[[str], int | None] = lambda symbol: None) -> list[Row]:
         """Returns the rows in the order of time, without void bars. Bars of a symbol from before `begin` are

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import schema
-from .columns import Batch, PriceType, batch
+from .arrow import Stream
+from .columns import Batch, PriceType, batch, checked_price
 from .coverage import Missing
 from .errors import TapeHole, TapelineError
 from .frames import Table
@@ -44,13 +45,18 @@ class LiveBatch(Batch):
     tz: str = "UTC"
     known_at: int | None = None
 
+    # Its numbers are as the reading was asked for them.
+
     def to_polars(self) -> polars.DataFrame:
         """Returns a polars DataFrame."""
-        return Table(self, self.tz).to_polars()
+        return Table(self, self.tz).to_polars("fixed")
 
     def to_pandas(self) -> pandas.DataFrame:
         """Returns a pandas DataFrame."""
-        return Table(self, self.tz).to_pandas()
+        return Table(self, self.tz).to_pandas("fixed")
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return Stream(self.fields, iter([self]), self.tz).capsule()
 
 
 @dataclass
@@ -62,6 +68,9 @@ class LiveWanted:
     price: PriceType
     marks: bool
     on_slow: SlowPolicy
+
+    def __post_init__(self) -> None:
+        checked_price(self.price)
 
     def of(self, kind: str) -> Wanted:
         return next(one for one in self.kinds if one.kind == kind)

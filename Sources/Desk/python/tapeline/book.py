@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import times
-from .columns import PriceType
+from .columns import PriceType, checked_price
 from .coverage import Coverage
 from .errors import TapeHole, TapelineError
 from .selection import Selection
@@ -85,6 +85,7 @@ def book(
 ) -> Book:
     """Makes a book. `select` gives the depth rows of the symbol in a time, of the source or of any, in any
     order and over holes."""
+    checked_price(price)
     if missing not in ("raise", "mark"):
         raise TapelineError(f"missing={missing!r}: it is 'raise' or 'mark'")
     if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):

@@ -21,6 +21,14 @@ BATCH_ROWS = 65_536
 
 PriceType = Literal["float", "fixed", "decimal"]
 
+
+def checked_price(price: PriceType) -> PriceType:
+    """Returns it if it is one."""
+    if price not in ("float", "fixed", "decimal"):
+        raise TapelineError(f"price={price!r}: it is 'float', 'fixed' or 'decimal'")
+    return price
+
+
 Buffer = bytes | array.array  # type: ignore[type-arg]
 _TYPECODES = {"l": "q", "L": "Q", "i": "i", "I": "I", "S": "H", "C": "B", "g": "d", "ts": "q"}
 
@@ -205,6 +213,7 @@ class Batch:
 
     def priced(self, price: PriceType) -> Batch:
         """Returns the batch with prices and sizes as floats, decimals or whole numbers."""
+        checked_price(price)
         return Batch(
             tuple(field.priced(price) for field in self.fields),
             tuple(found.priced(price) for found in self.columns),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .arrow import Stream
-from .columns import Batch, Column, Field, PriceType, unpacked
+from .columns import Batch, Column, Field, PriceType, checked_price, unpacked
 from .errors import TapelineError
 
 if TYPE_CHECKING:
@@ -61,10 +61,7 @@ class Readable:
         return (batch.priced(mode) for batch in found)
 
     def _mode(self, price: PriceType | None) -> PriceType:
-        mode = self.price if price is None else price
-        if mode not in ("float", "fixed", "decimal"):
-            raise TapelineError(f"price={mode!r}: it is 'float', 'fixed' or 'decimal'")
-        return mode
+        return checked_price(self.price if price is None else price)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self._stream(None).capsule()

@@ -73,8 +73,10 @@ class RecordedBars:
         """Reads all versions of the selected bars."""
         if why := self.absence:
             raise TapelineError(why)
-        reader = Reader(
-            self._path, "bars", wanted.symbols, wanted.start, wanted.end, sources=wanted.sources)
+        # Times of bars are whole microseconds.
+        start = None if wanted.start is None else wanted.start // 1_000 * 1_000
+        end = None if wanted.end is None else -(-wanted.end // 1_000) * 1_000
+        reader = Reader(self._path, "bars", wanted.symbols, start, end, sources=wanted.sources)
         found = FoundBars(Versions(wanted))
         while (batch := reader.next(DECODED)) is not None:
             found.versions.add(batch)

@@ -77,7 +77,7 @@ class Tape:
         return self._partitions
 
     def _sample(self) -> set[tuple[str, int]]:
-        """Returns symbols of the first packets that are stored, and their partitions."""
+        """Returns some symbols of the first packets that are stored, and their partitions."""
         kinds = tuple(schema.TICKS)
         found: set[tuple[str, int]] = set()
         decoder = Decoder(kinds, (), (), None, None, marks_holes=False)
@@ -91,9 +91,9 @@ class Tape:
 
         parts = tick_parts(self.namespace, None, ())
         reading = Reading(self.address, [decoder], parts, full=take, hole=lambda hole: None)
-        for _ in steps(reading):
+        for number, _ in enumerate(steps(reading), 1):
             take()
-            if len(found) >= _SAMPLE:
+            if len(found) >= _SAMPLE or found and number >= _SAMPLE_STEPS:
                 break
         return found
 
@@ -302,6 +302,8 @@ class Tape:
 
 
 _SAMPLE = 8
+_SAMPLE_STEPS = 8
+"""Of a tape with fewer symbols, so many blocks are read, or more up to its first tick."""
 _BATCH_ROWS = 32_768
 """A batch comes when so many rows wait: half of the most, because one packet may have thousands."""
 

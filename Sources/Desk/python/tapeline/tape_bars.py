@@ -191,7 +191,7 @@ class TapeBars:
             return
         left = _without(wanted, survey.versions.bars)
         if left and (wanted.start is not None or wanted.end is not None):
-            left = _without(wanted, self._all(left))
+            left = _without(wanted, self._all(left) | survey.versions.bars)
         for symbol, series in left:
             what = "nothing of it is on the tape" + (f" in the series {series}" if series else "")
             yield Missing(wanted.start, wanted.end, what, symbol)

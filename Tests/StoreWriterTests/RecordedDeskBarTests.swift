@@ -95,7 +95,8 @@ extension DeskPackageTests {
         let seed = UInt64.random(in: 1..<1_000_000)
         print("seed \(seed)")
         var ticks = DeskTape(seed: seed)
-        let packets = try ticks.packets(4)
+        // So many that each symbol is traded.
+        let packets = try ticks.packets(40)
         let torn = try TestTape(bench.tape.server, namespace: "tornrecorded")
         for tape in [bench.tape, torn] { try Self.publish(packets, to: tape) }
         var bars = try BarTape(bench.tape, ticks.symbols, seed: seed)

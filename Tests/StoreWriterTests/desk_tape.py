@@ -21,8 +21,10 @@ import time
 import desk_package as base
 from desk import checks
 from desk.bars import bars
+from desk.links import links
 from desk.live import live
 from desk.merges import merges
+from desk.readings import readings
 from desk.recorded_days import days
 from desk.versions import versions
 from desk_package import check, equal, raises
@@ -108,12 +110,13 @@ def patient(tape):
     """The time that a program takes for itself is no silence of the tape."""
     from tapeline import reading
 
-    kept, reading._PATIENCE = reading._PATIENCE, 0.05
+    # Connecting, and making a consumer, take less.
+    kept, reading._PATIENCE = reading._PATIENCE, 0.5
     try:
         one = reading.Reading(
             tape.origin.address, [], reading.tick_parts(tape.origin.namespace, [1], ()), full=lambda: None,
             hole=lambda hole: None)
-        time.sleep(0.1)
+        time.sleep(0.6)
         one.step(1)
         one.close()
     finally:
@@ -153,7 +156,7 @@ def recorded(path, torn, old, start, known):
     unknown(file, symbols, start, end, known)
     with raises(tapeline.TapeHole, r"hole: ordinals [0-9]+ to [0-9]+ of the bars of partition 1"):
         tapeline.open(torn).bars(symbols, "1s", start, end, source="test").to_polars()
-    check(len(tapeline.open(torn).bars(symbols, "1s", start, end, missing="mark").to_polars()) > 0)
+    check(len(tapeline.open(torn).bars(symbols, None, start, end, missing="mark").to_polars()) > 0)
     with raises(tapeline.NotKnown, "ordinals .* are missing"):
         tapeline.open(torn).bars(symbols, "1s", start, end, as_of=known[-1], missing="mark").to_polars()
     for as_of, error in ((None, tapeline.TapelineError), (known[0], tapeline.NotKnown)):
@@ -248,6 +251,8 @@ def addresses(tape, symbol, start):
 def of_bars(torn, purged):
     versions()
     merges()
+    readings()
+    links()
     bars(torn, purged)
 
 

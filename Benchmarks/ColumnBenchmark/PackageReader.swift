@@ -30,8 +30,8 @@ struct PackageReader {
         ]
     }
 
-    /// Reads all trades of the tape, batch by batch. Returns how many there are, and the peak of memory
-    /// of the process that read them, in MB above what it had before.
+    /// Reads all trades of the tape, batch by batch. Returns how many there are, and the peak of
+    /// memory of the process that read them, in MB above what it had before.
     func read(_ url: String) throws -> (rows: Int, megabytes: Double) {
         let said = try TestSupport.run(
             "/usr/bin/env", ["python3", "-c", Self.script, url], environment: environment)

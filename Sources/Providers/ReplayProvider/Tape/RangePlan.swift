@@ -22,8 +22,8 @@ struct RangePlan {
     private(set) var missing = MissingTicks()
     private(set) var missingBars = MissingTicks(of: .bars)
     /// Up to when bars can be read completely: the end of the range, or the server's time if that
-    /// is earlier. `nil`: the tape has no stream of bars, or they are not wanted, or the server does
-    /// not tell its time.
+    /// is earlier. `nil`: the tape has no stream of bars, or they are not wanted, or the server
+    /// does not tell its time.
     private(set) var barsTo: Timestamp?
 
     init(_ range: TapeRange, _ names: TapeNames, _ client: TapeClient) throws {

@@ -19,7 +19,7 @@ struct VersionsReport {
     enum State: Equatable {
         /// The command was interrupted before its end.
         case begun
-        /// The tape has no bar from before.
+        /// Nothing of before is missing, or the tape has no bar from before.
         case nothing
         /// Everything that the tape has is in the database.
         case whole
@@ -95,6 +95,8 @@ struct VersionsReport {
         let name = "partition \(filled.book.partition): "
         switch filled.state {
         case .begun: return [name + "not finished"]
+        case .nothing where filled.book.afterOrdinal == 0:
+            return [name + "nothing is missing; known since \(filled.book.keptSince)"]
         case .nothing: return [name + "the tape has no bar from before"]
         case .unreadable(let reason): return [name + reason]
         case .disagrees:

@@ -204,6 +204,17 @@ def bars(desk, session):
     equal(desk.bars("AAPL", "1m", *DAY).to_pandas()["is_whole"].tolist(), [True] * 58)
     with raises(tapeline.TapelineError, "as_of needs symbols|no function bars_as_of"):
         desk.bars("AAPL", "1m", as_of="2026-03-02 15:00").to_polars()
+    # A time of day is of the day of the start, in the zone, and never of a later one.
+    for at, tz, expected in [
+        ("15:00", "UTC", (2, 15, 0)), ("01:01:00.5", "UTC", (2, 1, 1)), ("10:00", "America/New_York", (2, 15, 0)),
+        ("2026-03-03 15:00", "UTC", (3, 15, 0)), ("2026-03-03", "UTC", (3, 0, 0)),
+    ]:
+        asked = desk.bars("AAPL", "1m", "2026-03-02 09:31", "2026-03-04", as_of=at, tz=tz).wanted.as_of // 10**9
+        known = datetime.datetime.fromtimestamp(asked, UTC)
+        equal((known.day, known.hour, known.minute), expected, at, tz)
+    with raises(tapeline.TapelineError, "as_of='15:00' is of the day of the start, and there is none"):
+        desk.bars("AAPL", "1m", as_of="15:00")
+    check(desk.bars("AAPL", "1m", as_of="today 15:00").wanted.as_of > 10**18)
 
 
 def others(desk, url, folder):

@@ -221,7 +221,7 @@ class Desk:
         missing: MissingPolicy = "raise",
     ) -> Selection:
         """Selects bars of series such as "1m", with an open time in [start, end), in their last version,
-        or in the version that was known at the time `as_of`.
+        or in the version that was known at the time `as_of`. A time of day in it is of the day of the start.
 
         A bar that is not whole is a hole. `missing="mark"` reads it (its `is_whole` is false), and
         `missing="drop"` leaves it out. The rest is as in `trades`.
@@ -229,8 +229,8 @@ class Desk:
             desk.bars("AAPL", "1m", "2026-11-20 09:30", "16:00", tz="America/New_York").to_pandas()
         """
         wanted = self._wanted(
-            "bars", symbols, start, end, source, tz, series=_names(series, "series"),
-            as_of=None if as_of is None else times.nanoseconds(as_of, tz), whole_only=missing == "drop",
+            "bars", symbols, start, end, source, tz, as_of, series=_names(series, "series"),
+            whole_only=missing == "drop",
         )
         return Selection(self.origin, wanted, tz, price, missing)
 
@@ -326,7 +326,7 @@ class Desk:
 
     def _wanted(
         self, kind: str, symbols: Names, start: Time | None, end: Time | None, source: Names, tz: str,
-        **more: Any,
+        as_of: Time | None = None, **more: Any,
     ) -> Wanted:
         if os.getpid() != self._process:
             raise TapelineError("this desk is of the process before the fork: make another one in this process")
@@ -336,8 +336,11 @@ class Desk:
         finish = None if end is None else times.nanoseconds(end, tz, day=day)
         if begin is not None and finish is not None and finish <= begin:
             raise TapelineError(f"the end {times.text(finish)} is not after the start {times.text(begin)}")
+        if begin is None and times.is_of_day(as_of):
+            raise TapelineError(f"as_of={as_of!r} is of the day of the start, and there is none: write its day, too")
+        known = None if as_of is None else times.nanoseconds(as_of, tz, day=day)
         return Wanted(
-            kind, _names(symbols, "symbols"), _names(source, "source"), start=begin, end=finish, **more
+            kind, _names(symbols, "symbols"), _names(source, "source"), start=begin, end=finish, as_of=known, **more
         )
 
 

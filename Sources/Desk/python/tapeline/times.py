@@ -53,6 +53,12 @@ def nanoseconds(time: Time, tz: str = "UTC", *, day: datetime.date | None = None
     return _checked(whole + rest, time)
 
 
+def is_of_day(time: Time | None) -> bool:
+    """Whether it is a text that has only a time of day."""
+    found = _TEXT.fullmatch(time.strip()) if isinstance(time, str) else None
+    return bool(found and not found.group(1) and not str(time).strip().startswith("today"))
+
+
 def _checked(value: int, time: object) -> int:
     if not MIN_NS < value < MAX_NS:
         raise TapelineError(f"{time!r} is out of range: times are from 1678 to 2261")

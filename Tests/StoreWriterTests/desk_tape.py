@@ -14,6 +14,7 @@
 DESK_SITE names an empty folder, into which the wheel is installed."""
 
 import collections
+import itertools
 import os
 import sys
 import time
@@ -55,9 +56,10 @@ def same(path, torn, purged, longer, cut):
     equal(sum(any_order), len(tape.trades(missing="mark").to_polars()))
     with raises(tapeline.TapeHole, r"gateway_lost, open: of a test"):
         tape.trades(symbols[0], start, start + 30 * 10**9).to_polars()
-    check(len(tape.trades(symbols[1], start, start + 30 * 10**9).to_polars()) > 20)
+    check(len(tape.trades(symbols[1], start + 3 * 10**8, start + 30 * 10**9).to_polars()) > 20)
     with raises(tapeline.TapeHole, r"nothing of it is on the tape"):
         tape.trades("S0", start).to_polars()
+    beginnings(tape, stored, symbols, start)
     with raises(tapeline.TapeHole, r"typo .*nothing of it is on the tape"):
         tape.trades(symbols[1], start, source=["test", "typo"]).to_polars()
     with raises(tapeline.TapeHole, "nothing of it is on the tape in the series 1m"):
@@ -73,6 +75,42 @@ def same(path, torn, purged, longer, cut):
     broken(symbols[1], start, torn, purged)
     live(stored, symbols[1], start, longer, cut)
     addresses(tape, symbols[1], start)
+
+
+def beginnings(tape, stored, symbols, start):
+    """What is before the tape is missing up to its first tick, as in the database."""
+    import tapeline
+
+    early = start - 60 * 10**9
+    for kind, who in itertools.product(("trades", "quotes", "depth"), (None, symbols[1], symbols[1:])):
+        told = [
+            [(one.start, one.end // 1_000, one.symbol) for one in getattr(desk, kind)(who, early).coverage
+             if "from before" in one.cause]
+            for desk in (tape, stored)
+        ]
+        equal(*told)
+        equal(len(told[0]), len(symbols[1:]) if isinstance(who, list) else 1)
+        with raises(tapeline.TapeHole, "nothing from before is on the tape"):
+            getattr(tape, kind)(who, early, start - 30 * 10**9).to_polars()
+        late = getattr(tape, kind)(who, start + 3 * 10**8, missing="mark").coverage
+        check(not any("before" in one.cause for one in late), late)
+    with raises(tapeline.TapeHole, "S0 .*no depth of it is stored"):
+        tape.depth("S0").to_polars()
+    with raises(tapeline.NotKnown, "no depth of S0 is stored"):
+        tape.book("S0", start + 10**9)
+    with raises(tapeline.TapeHole, r"S0 of test .*nothing of it is on the tape"):
+        tape.trades("S0", start, source="test").to_polars()
+    ahead = tape.trades(symbols[1], start, 2**62, missing="mark").coverage[-1]
+    equal((ahead.cause, ahead.end), ("not recorded yet", 2**62))
+    for kinds, pattern in [
+        ({"trades": "S0"}, "S0 .*nothing of it is on the tape"),
+        ({"depth": "S0"}, "S0 .*no depth of it is stored"),
+        ({"bars": {symbols[1]: "7m"}}, f"{symbols[1]} .*nothing of it is on the tape in the series 7m"),
+    ]:
+        with raises(tapeline.TapeHole, pattern):
+            next(tapeline.simulate(tape, start + 3 * 10**8, missing="raise", **kinds))
+    with raises(tapeline.TapeHole, "nothing from before is on the tape"):
+        next(tapeline.simulate(tape, early, trades="*"))
 
 
 def simulated(tape, symbols, start):
@@ -102,7 +140,7 @@ def simulated(tape, symbols, start):
     for kind, who in (("trades", symbols[0]), ("quotes", symbols[1])):
         equal(len(two[kind]), len(getattr(tape, kind)(who, start, missing="mark").to_polars()))
     with raises(tapeline.TapeHole, "gateway_lost, open: of a test"):
-        for _ in tapeline.simulate(tape, start, trades=symbols[0]):
+        for _ in tapeline.simulate(tape, start + 3 * 10**8, trades=symbols[0]):
             pass
 
 

@@ -1,6 +1,7 @@
 """Bars of the tape beside those of the database, and a simulation beside a live reading."""
 
 import collections
+import itertools
 import os
 import pathlib
 import re
@@ -33,7 +34,7 @@ def exported(tape, first):
     """What is read of the tape can be exported."""
     import tapeline
 
-    bars, trades = tape.bars(None, SERIES, first, missing="mark"), tape.trades("S0", first, order="any")
+    bars, trades = tape.bars(None, SERIES, first, missing="mark"), tape.trades("S0", START, order="any")
     told = tapeline.export_tree(f"{os.environ['DESK_SITE']}/tape", bars, trades)
     equal(told.rows, len(bars.to_polars()) + len(trades.to_polars()))
     equal(told.manifest["selections"][0]["origin"], {"tape": tape.origin.namespace})
@@ -77,6 +78,17 @@ def standing(tape, stored, first):
                 tape.bars(*wrong, *when).to_polars()
     with raises(tapeline.TapeHole, "nothing of it is on the tape"):
         tape.bars(None, "1s", first, source="typo").to_polars()
+    # What is before the tape is missing, as in the database.
+    for who, series in itertools.product((None, "S0", WHO), (None, "1s", SERIES)):
+        for start in (first, START, START + 2 * SECOND, START + 3_600 * SECOND):
+            told = [
+                sorted((one.symbol or "", one.start, one.end) for one in desk.bars(who, series, start).coverage
+                       if "from before" in one.cause)
+                for desk in (tape, stored)
+            ]
+            equal(*told, who, series, start)
+        with raises(tapeline.TapeHole, "nothing from before is on the tape"):
+            tape.bars(who, series, first, first + SECOND).to_polars()
     from tapeline import history
 
     kept, history.KEPT_MAX = history.KEPT_MAX, 3
@@ -112,7 +124,7 @@ def known(tape, stored, first):
                 ]
                 check(answers[0].equals(answers[1]), at, series, *answers)
     check(len(answers[0]) > 3)
-    equal(len(tape.bars("S0", "1s", first, end, as_of=seen[0] - SECOND).to_polars()), 0)
+    equal(len(tape.bars("S0", "1s", first, end, as_of=seen[0] - SECOND, missing="mark").to_polars()), 0)
     for desk in (tape, stored):
         with raises(tapeline.NotKnown, "is not known yet"):
             desk.bars("S0", "1s", first, end, as_of="2200-01-01").to_polars()
@@ -263,9 +275,11 @@ def simulated(tape, stored, first):
           {key: row for key, row in last.items() if row})
     equal(again(simulation(tape, first)), again(given))
     pieces(tape, first, given)
-    with raises(tapeline.TapeHole, "is not whole"):
-        for _ in tapeline.simulate(tape, first, bars={"*": "1s"}):
-            pass
+    with tapeline.simulate(tape, first, bars={"*": "1s"}) as day:
+        with raises(tapeline.TapeHole, "nothing from before is on the tape"):
+            next(day)
+        with raises(tapeline.TapeHole, "is not whole"):
+            list(day)
 
 
 def again(given):
@@ -281,12 +295,12 @@ def pieces(tape, first, given):
     equal(again(simulation(tape, first, end=middle)), cut)
     span = given[-1][1] - given[0][1]
     equal(again(simulation(tape, first, speed=span / SECOND * 10)), again(given))
-    with tapeline.simulate(tape, first, trades="S0", speed=1e-6) as day:
+    with tapeline.simulate(tape, START, trades="S0", speed=1e-6) as day:
         check(day.next(5).known_at and day.next(0.01) is None)
         check("simulation of trades" in repr(day), repr(day))
     with raises(StopIteration, ""):
         next(day)
-    one = tapeline.simulate(tape, first, trades="S0", price="fixed")
+    one = tapeline.simulate(tape, START, trades="S0", price="fixed")
     batches = list(one)
     equal([row[:4] for row in rows_of(batches)["trades", "S0"]],
           [row[:4] for row in rows_of([two[2] for two in given])["trades", "S0"]])

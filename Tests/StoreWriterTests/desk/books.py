@@ -34,7 +34,7 @@ def books(desk):
         ("no row 1 .*, or rows=1 is not", lambda: desk.book("AAPL", "2026-03-02 14:40:02", rows=1)),
         ("no reset .* give since=", lambda: desk.book("AAPL", "2026-03-02 14:40:00")),
         ("no reset from .*14:40:02Z", lambda: desk.book("AAPL", "2026-03-02 14:41", since="14:40:02")),
-        ("no reset", lambda: desk.book("MSFT", "2026-03-02 14:41")),
+        ("^no depth of MSFT is stored", lambda: desk.book("MSFT", "2026-03-02 14:41")),
         ("rows=0", lambda: desk.book("AAPL", "2026-03-02 14:41", rows=0)),
         ("missing=", lambda: desk.book("AAPL", "2026-03-02 14:41", missing="drop")),
         ("has not come", lambda: desk.book("AAPL", "2200-01-01")),

@@ -169,6 +169,9 @@ def unknown(file, start):
     equal(coverage(file, start, end + 1, **trades), [("after the recording", end, end + 1, "test", "")])
     equal(coverage(file, start, trades="*", source=["test", "typo"]),
           [("the recording is of test", start, end, "typo", "")])
+    equal(coverage(file, start, trades="TYPO"), [("nothing of it is recorded", start, end, "", "")])
+    equal(coverage(file, start, bars={WHO[0]: ["1s", "7m"]}),
+          [("nothing of it is recorded in the series 7m", start, end, "", "")])
     info["from"] = start - 9 * SECOND
     equal(coverage(file, start, **trades), [("before the recording", start, start + SECOND, "test", "")])
     equal(coverage(file, start + SECOND, **trades), [])

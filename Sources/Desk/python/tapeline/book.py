@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from . import times
 from .columns import PriceType, checked_price
-from .coverage import Coverage
-from .errors import TapeHole, TapelineError
+from .coverage import NO_DEPTH, Coverage
+from .errors import NotKnown, TapeHole, TapelineError
 from .selection import Selection
 
 LOOK_BACK_NS = (10 * 60 * times.SECOND, 2 * 3_600 * times.SECOND, 24 * 3_600 * times.SECOND)
@@ -96,6 +96,8 @@ def book(
         if any(edit.operation == "reset" for edit in edits):
             break
     _one_source(symbol, edits)
+    if not edits and any(one.cause == NO_DEPTH for one in select(starts[-1], at + 1, None).coverage):
+        raise NotKnown(f"no depth of {symbol} is stored, so there is no book of it")
     if not edits or edits[0].operation != "reset":
         raise TapelineError(
             f"the book of {symbol} has no reset from {times.text(starts[-1])} to {times.text(at)}, so its"

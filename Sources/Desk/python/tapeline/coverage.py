@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from . import times
 
 Stretch = tuple[int, int]
+
+NO_DEPTH = "no depth of it is stored"
+"""The cause where a book was never subscribed: a subscription begins with a reset."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Coverage(Sequence[Missing]):
 
     @property
     def is_complete(self) -> bool:
-        """True if nothing is missing as far as the data themselves tell."""
+        """True if nothing is missing as far as the data themselves tell. Nothing tells how far a writer that
+        runs is behind the tape: of the last seconds before now rows may still come."""
         return not self._missing
 
     def __getitem__(self, place):  # type: ignore[no-untyped-def]
@@ -160,6 +165,13 @@ def not_whole(
         )
         if not is_known:
             yield Missing(start, end, f"the bar of {series} is not whole", symbol, source)
+
+
+def not_come(end: int | None) -> Iterator[Missing]:
+    """Yields the time up to an end that has not come yet."""
+    now = time.time_ns()
+    if end is not None and end > now:
+        yield Missing(now, end, "not recorded yet", detail="without an end a selection goes up to now")
 
 
 def within(found: Iterable[Missing], start: int | None, end: int | None) -> Iterator[Missing]:

@@ -19,7 +19,7 @@ class NotReachable(TapelineError):
 
 
 class NotKnown(TapelineError):
-    """What a bar was at that time cannot be told."""
+    """What a bar or a book was at that time cannot be told."""
 
 
 class DamagedTape(TapelineError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import schema
@@ -15,7 +15,7 @@ from .errors import TapeHole
 from .reading import TICK_STREAMS, Head, Part, Reading, tick_stream
 from .recording import GAP_FIELDS, named_actions, tick_fields
 from .tape import AHEAD_NS, Tape
-from .tape_bars import bar_subjects
+from .tape_bars import TapeBars, bar_subjects
 from .versions import DECODED
 
 VALUES = "universe"
@@ -176,7 +176,7 @@ class Streams:
     bars: list[int] | None
     """Those of the selected bars; None: no bars are selected."""
     parts: Sequence[PacketStream] = ()
-    missing: Sequence[Missing] = ()
+    missing: list[Missing] = field(default_factory=list)
     """What is known to be missing before the first packet."""
 
     @staticmethod
@@ -206,4 +206,7 @@ def tape_streams(tape: Tape, wanted: LiveWanted, end: int) -> Streams:
         subjects = bar_subjects(tape, found.bars)
         parts.append(_TapeStream(tape, wanted, Part(tape.bar_stream, subjects, time=begin), ["bars"], end))
     found.parts = parts
+    ends = [replace(one, end=end) for one in wanted.kinds]
+    missing = [list(TapeBars(tape, one).absent() if one.kind == "bars" else tape.absent(one)) for one in ends]
+    found.missing = list(dict.fromkeys(one for each in missing for one in each))
     return found

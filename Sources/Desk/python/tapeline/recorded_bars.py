@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,13 +88,13 @@ class RecordedBars:
                     found.holes.append(Missing(None, None, "hole", None, "", detail=told))
         reader.close()
         found.rows = found.versions.rows(lambda symbol: self.begin(self._partition(symbol)))
-        found.unknown = self._unknown(wanted, found.versions.bars)
+        found.unknown = self.unknown(wanted, found.versions.bars)
         return found
 
-    def _unknown(self, wanted: Wanted, known: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    def unknown(self, wanted: Wanted, known: Collection[tuple[str, str]] = ()) -> list[tuple[str, str]]:
         """The symbols and series of the selection of which there is no bar at any time."""
         names = [(symbol, series) for symbol in wanted.symbols for series in wanted.series]
-        missing = set(names) - known
+        missing = set(names).difference(known)
         if not missing:
             return []
         fields = [one for one in DECODED if one.name in ("symbol", "series")]

@@ -224,6 +224,8 @@ def _missing(
         if left and not wanted.bars.symbols:
             told = f"partitions {', '.join(map(str, left))}"
             yield Missing(start, end, "the recording has no bars of them", None, detail=told)
+        for symbol, series in recording.bars.unknown(wanted.bars):
+            yield Missing(start, end, f"nothing of it is recorded in the series {series}", symbol)
         for missing in recording.bars.outside(wanted.bars):
             yield replace(missing, end=end if missing.end is None else min(end, missing.end))
 

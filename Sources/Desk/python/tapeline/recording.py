@@ -10,7 +10,7 @@ from typing import Any
 
 from . import schema
 from .columns import Batch, Column, Field, in_order
-from .coverage import Coverage, GapRecord, Missing, partition_of, stretches, within
+from .coverage import NO_DEPTH, Coverage, GapRecord, Missing, partition_of, stretches, within
 from .decoder import Reader, recording_info
 from .errors import NotKnown
 from .recorded_bars import FoundBars, RecordedBars
@@ -140,11 +140,24 @@ class Recording:
         return max(first.values(), default=None)
 
     def not_selected(self, wanted: Wanted) -> Iterator[Missing]:
-        """A recording of some symbols has others only where these were in the same packets."""
+        """Symbols that were not selected, and those of which there is nothing. A recording of some symbols has others
+        only where these were in the same packets."""
         recorded = self.info["symbols"]
-        for symbol in wanted.symbols if recorded else ():
-            if symbol not in recorded:
+        what = NO_DEPTH if wanted.kind == "depth" else "nothing of it is recorded"
+        left = set(wanted.symbols).intersection(recorded or wanted.symbols)
+        for kind in schema.TICKS if wanted.kind in ("trades", "quotes") else ("depth",) * (wanted.kind == "depth"):
+            if left:
+                reader = Reader(self.path, kind, sorted(left), None, None)
+                for batch in reader.batches(schema.TRADES[2:3]):
+                    left.difference_update(batch["symbol"])
+                    if not left:
+                        break
+                reader.close()
+        for symbol in wanted.symbols:
+            if recorded and symbol not in recorded:
                 yield Missing(wanted.start, wanted.end, "not selected by the recording", symbol)
+            elif symbol in left and wanted.kind != "bars":
+                yield Missing(wanted.start, wanted.end, what, symbol)
 
     def gap_records(self, wanted: Wanted) -> list[GapRecord]:
         """The gap records that may say something of the selection."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import schema, times
-from .coverage import GapRecord, Missing, not_whole, stretches, within
+from .coverage import NO_DEPTH, GapRecord, Missing, not_come, not_whole, stretches, within
 from .database import Snapshot, _MICROSECONDS, _moment, bars_place, criteria
 from .selection import Wanted
 
@@ -29,6 +29,7 @@ def missing(snapshot: Snapshot, wanted: Wanted) -> list[Missing]:
         if one.kind in kinds and (one.symbol or not wanted.symbols or partition in partitions.values())
     ]
     found += _beginnings(snapshot, wanted)
+    found += not_come(wanted.end)
     found += _end(snapshot, wanted, partitions)
     found += _lost(snapshot, wanted, partitions)
     found = list(within(found, wanted.start, wanted.end))
@@ -95,6 +96,8 @@ def _beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
     recorded. And what retention dropped."""
     if wanted.start is None and not (wanted.symbols or wanted.sources or wanted.series):
         return
+    ticks = ("depth",) if wanted.kind == "depth" else (*_TICKS, "events")
+    source = wanted.sources[0] if len(wanted.sources) == 1 else ""
     for series in wanted.series or (None,):
         own = replace(wanted, series=(series,) if series else ())
         # All rows of the table, or bars of the series, from before are missing.
@@ -104,15 +107,16 @@ def _beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
             limits.append((of_any, f"no bar of {series} from before is stored"))
         for symbol in wanted.symbols or (None,):
             one = replace(own, symbols=(symbol,) if symbol else ())
-            first = _first(snapshot, one, (*(["bars"] if series else []), *_TICKS, "events"))
+            first = _first(snapshot, one, (*(["bars"] if series else []), *ticks))
             if first is None or series and _first(snapshot, one, ("bars",)) is None:
-                what = f"nothing of it is stored in the series {series}" if series else "nothing of it is stored"
-                yield Missing(wanted.start, wanted.end, what, symbol)
+                what = NO_DEPTH if wanted.kind == "depth" else "nothing of it is stored"
+                what += f" in the series {series}" if series else ""
+                yield Missing(wanted.start, wanted.end, what, symbol, source)
                 continue
             known = [(first, "nothing from before is stored"), *limits]
             begin, cause = max((moment, text) for moment, text in known if moment is not None)
             if wanted.start is not None and begin > wanted.start:
-                yield Missing(wanted.start, begin, cause, symbol)
+                yield Missing(wanted.start, begin, cause, symbol, source)
 
 
 def _first(snapshot: Snapshot, wanted: Wanted, tables: Sequence[str]) -> int | None:
@@ -147,7 +151,9 @@ def _first(snapshot: Snapshot, wanted: Wanted, tables: Sequence[str]) -> int | N
 def _retired(snapshot: Snapshot, wanted: Wanted) -> int | None:
     """Returns the time up to which retention has dropped the rows of the table that is asked for."""
     condition, values = "table_name = %s", [wanted.kind]
-    if wanted.kind == "bars":
+    if wanted.kind == "bars" and not wanted.series:
+        condition, values = "input = 'bars'", []
+    elif wanted.kind == "bars":
         condition = f"""input = 'bars' AND table_name IN ('bars.' || %s, (
             SELECT CASE WHEN is_long THEN 'bars_long' ELSE 'bars_short' END
             FROM {snapshot.table("bar_series")} WHERE series = %s))"""
@@ -160,8 +166,7 @@ def _retired(snapshot: Snapshot, wanted: Wanted) -> int | None:
 
 
 def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iterator[Missing]:
-    """What a writer that stopped has not stored. Time that has not come yet is not missing. A selection
-    without an end goes up to now."""
+    """What a writer that stopped has not stored. A selection without an end goes up to now."""
     now = time.time_ns()
     end = now if wanted.end is None else wanted.end
     advanced = _MICROSECONDS.format("coalesce(advanced_at, claimed_at)")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import schema, times
 from .columns import Batch, in_order
-from .coverage import Coverage, GapRecord, Missing, partition_of, stretches, within
+from .coverage import NO_DEPTH, Coverage, GapRecord, Missing, not_come, partition_of, stretches, within
 from .decoder import Decoder, Hole
 from .errors import NotReachable, TapelineError
 from .reading import (
@@ -20,6 +20,8 @@ from .recording import GAP_FIELDS, gap_record, named_actions, tick_fields, trade
 from .selection import Wanted
 from .transport import Lane, Link, TapeAddress, TransportError
 
+NOTHING = "nothing of it is on the tape"
+BEFORE = "nothing from before is on the tape"
 AHEAD_NS = 10 * times.SECOND
 """A tick may be on the tape before its event time, by the clock of NATS: gateways refuse what is further ahead
 than GATEWAY_FUTURE_MAX, 2 s if not set."""
@@ -187,13 +189,13 @@ class Tape:
 
     def _coverage(self, wanted: Wanted, survey: _Survey) -> Coverage:
         # Records that came while the rows were read may be newer than what this reads.
-        found = self.gaps(wanted, survey.records)
+        found = [*self.gaps(wanted, survey.records), *not_come(wanted.end)]
         for hole in survey.holes:
             told = f"ordinals {hole.first} to {hole.last} of partition {hole.partition}"
             found.append(Missing(None, None, "hole", None, hole.source, detail=told))
         try:
-            found += self._beginnings(wanted, survey)
-            found += self._unknown(wanted, survey)
+            purged = list(self._beginnings(wanted, survey))
+            found += [*purged, *self._unknown(wanted), *self.absent(wanted, survey.symbols, purged)]
         except TransportError as error:
             raise NotReachable(str(error)) from None
         return Coverage(within(found, wanted.start, wanted.end))
@@ -264,41 +266,86 @@ class Tape:
             for stream in range(TICK_STREAMS)
         )
 
-    def _unknown(self, wanted: Wanted, survey: _Survey) -> Iterator[Missing]:
-        """Sources and symbols of which the tape has nothing at all."""
-        what = "nothing of it is on the tape"
-        unread = [one for one in wanted.symbols if one not in survey.symbols]
+    def _unknown(self, wanted: Wanted) -> Iterator[Missing]:
+        """Sources of which the tape has nothing at all."""
         link = self.link() if wanted.sources else None
         try:
             for source in wanted.sources:
                 if link and not self.has_source(link, source):
-                    yield Missing(wanted.start, wanted.end, what, None, source)
+                    yield Missing(wanted.start, wanted.end, NOTHING, None, source)
         finally:
             if link:
                 link.close()
-        for symbol in self._never_stored(wanted, unread) if unread else ():
-            yield Missing(wanted.start, wanted.end, what, symbol)
 
-    def _never_stored(self, wanted: Wanted, symbols: list[str]) -> list[str]:
-        """Returns those of the symbols that have no tick on the tape, at any time."""
-        left = set(symbols)
-        kinds = tuple(schema.TICKS)
-        decoder = Decoder(kinds, symbols, wanted.sources, None, None, marks_holes=False)
+    def absent(
+        self, wanted: Wanted, read: Collection[str] = (), purged: Sequence[Missing] = ()
+    ) -> Iterator[Missing]:
+        """Symbols of which the tape has nothing, and the time before the first tick of each (without symbols: of
+        all). `read`: those that have a row in the selection. `purged`: what is missing of that time anyway."""
+        everyone = wanted.symbols or (None,)
+        if wanted.start is None and (not wanted.symbols or set(everyone) <= set(read)):
+            return
+        source = wanted.sources[0] if len(wanted.sources) == 1 else ""
+        for symbol, first in self.late(wanted, everyone).items():
+            if first is not None:
+                yield from before(wanted, first, BEFORE, symbol, source, purged)
+            elif symbol not in read:
+                what = NO_DEPTH if wanted.kind == "depth" else NOTHING
+                yield Missing(wanted.start, wanted.end, what, symbol, source)
+
+    def late(self, wanted: Wanted, symbols: Iterable[str | None]) -> dict[str | None, int | None]:
+        """Returns those of the symbols (None: any) that have no tick up to the start (without it: at any time), with
+        the time of the first one after it. For depth only its rows count."""
+        left = dict.fromkeys(symbols)
+        for symbol in self._seen(wanted, left, None if wanted.start is None else wanted.start + 1):
+            left.pop(symbol, None)
+        return left | (self._firsts(wanted, left) if left and wanted.start is not None else {})
+
+    def _seen(self, wanted: Wanted, left: Collection[str | None], end: int | None) -> set[str | None]:
+        """Returns those of the symbols (None: any) that have a tick before a time. It stops when all have."""
+        found: set[str | None] = set()
+        for rows in self._times(wanted, left, end):
+            found |= {None} if None in left else set(rows["symbol"])
+            if found >= set(left):
+                break
+        return found
+
+    def _firsts(self, wanted: Wanted, left: Collection[str | None]) -> dict[str | None, int]:
+        """Returns the time of the first tick of each of the symbols (None: of any) that has one."""
+        found: dict[str | None, int] = {}
+        for rows in self._times(wanted, left, None):
+            for moment, symbol in zip(rows["event_time"], rows["symbol"]):
+                who = None if None in left else symbol
+                if moment is not None:
+                    found[who] = min(moment, found.get(who, moment))
+        return found
+
+    def _times(self, wanted: Wanted, left: Collection[str | None], end: int | None) -> Iterator[Batch]:
+        """Yields event time and symbol of all ticks of the symbols before a time. For depth only its rows count."""
+        names = tuple(sorted(one for one in left if one is not None))
+        kinds = ("depth",) if wanted.kind == "depth" else tuple(schema.TICKS)
+        fields = [one for one in schema.TRADES if one.name in ("event_time", "symbol")]
+        decoder = Decoder(kinds, names, wanted.sources, None, end, marks_holes=False)
+        waiting: list[Batch] = []
 
         def take() -> None:
-            for kind in kinds:
-                rows = decoder.take(kind, schema.TICKS[kind][2:3])
-                if rows:
-                    left.difference_update(rows.column("symbol").dictionary or ())
+            waiting.extend(rows for kind in kinds if (rows := decoder.take(kind, fields)))
 
-        parts = tick_parts(
-            self.namespace, self.partitions_for(replace(wanted, symbols=tuple(symbols))), wanted.sources)
+        parts = tick_parts(self.namespace, self.partitions_for(replace(wanted, symbols=names)), wanted.sources)
         reading = Reading(self.address, [decoder], parts, full=take, hole=lambda hole: None)
         for _ in steps(reading):
             take()
-            if not left:
-                break
-        return sorted(left)
+            yield from waiting
+            waiting.clear()
+
+
+def before(
+    wanted: Wanted, first: int, cause: str, symbol: str | None, source: str, purged: Iterable[Missing]
+) -> Iterator[Missing]:
+    """Yields the time of a selection before the first row, unless it was purged."""
+    start = wanted.start
+    if start is not None and start < first and not any(one.end is None or one.end >= first for one in purged):
+        yield Missing(start, first, cause, symbol, source)
 
 
 _SAMPLE = 8

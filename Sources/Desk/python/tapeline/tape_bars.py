@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import times
 from .columns import Batch
-from .coverage import Coverage, Missing, not_whole, partition_of, within
+from .coverage import Coverage, Missing, not_come, not_whole, partition_of, within
 from .decoder import Decoder, Hole
 from .errors import NotKnown, NotReachable
 from .reading import Head, Part, Reading, first_stored, steps
 from .selection import Wanted
-from .tape import AHEAD_NS, Tape
+from .tape import AHEAD_NS, BEFORE, NOTHING, Tape, before
 from .transport import TransportError
 from .versions import DECODED, Row, Versions, partial
 
+Pair = tuple[str | None, str | None]
+"""A symbol and a series. None: any."""
 _BARS = 2
 _VALUES = "universe"
 """The source of values over all partitions. It has no bars, but its packets count for the time of partition 0."""
@@ -174,50 +176,107 @@ class TapeBars:
         # The source of a bar may be a group, whose members nothing here names.
         sources = wanted.sources if known.issuperset(wanted.sources) else ()
         found = tape.gaps(replace(wanted, sources=sources))
+        found += not_come(wanted.end)
         if wanted.start is not None:
             found += purged.values()
         for loss in survey.losses:
             hole = loss.hole
             told = f"ordinals {hole.first} to {hole.last} of partition {hole.partition}"
             found.append(Missing(None, None, "hole", None, "", detail=told))
-        found += self._unknown(survey)
+        found += self.absent(survey.versions.bars, list(purged.values()))
         found = list(within(found, wanted.start, wanted.end))
         return Coverage([*found, *not_whole(bars, found, known)])
 
-    def _unknown(self, survey: _Survey) -> Iterator[Missing]:
-        """Symbols and series of which the tape has no bar."""
+    def absent(
+        self, read: Collection[tuple[str, str]] = (), purged: Sequence[Missing] = ()
+    ) -> Iterator[Missing]:
+        """Symbols and series of which the tape has no bar, and the time before their first bar or tick. `read`: those
+        that have a bar in the selection. `purged`: what is missing of that time anyway."""
         wanted = self._wanted
-        if not (wanted.symbols or wanted.sources or wanted.series):
+        if wanted.start is None and not (wanted.symbols or wanted.sources or wanted.series):
             return
-        left = _without(wanted, survey.versions.bars)
+        source = wanted.sources[0] if len(wanted.sources) == 1 else ""
+        left = _without(wanted, read)
         if left and (wanted.start is not None or wanted.end is not None):
-            left = _without(wanted, self._all(left) | survey.versions.bars)
+            left = _without(wanted, self._all(left) | set(read))
         for symbol, series in left:
-            what = "nothing of it is on the tape" + (f" in the series {series}" if series else "")
-            yield Missing(wanted.start, wanted.end, what, symbol)
+            what = NOTHING + (f" in the series {series}" if series else "")
+            yield Missing(wanted.start, wanted.end, what, symbol, source)
+        if wanted.start is not None:
+            yield from self._beginnings(wanted.start, left, source, purged)
 
-    def _all(self, left: list[tuple[str | None, str | None]]) -> set[tuple[str, str]]:
+    def _beginnings(
+        self, start: int, absent: Sequence[Pair], source: str, purged: Sequence[Missing]
+    ) -> Iterator[Missing]:
+        """The time before the first bar or tick of a symbol, and before the first bar of a series of any symbol."""
+        wanted, tape = self._wanted, self._tape
+        early = set[tuple[str, str]]()
+        for rows in self._scan(wanted.symbols, start + 1):
+            early.update(zip(rows["symbol"], rows["series"]))
+            if not _without(wanted, early):
+                return
+        left = [one for one in _without(wanted, early) if one not in absent]
+        if not left:
+            return
+        ticks = replace(wanted, kind="trades", series=(), sources=self._tick_sources())
+        late = tape.late(ticks, dict.fromkeys(symbol for symbol, _ in left))
+        firsts: dict[tuple[str, str], int] = {}
+        for rows in self._scan((), None):
+            for opened, *pair in zip(rows["open_time"], rows["symbol"], rows["series"]):
+                firsts[pair[0], pair[1]] = min(opened, firsts.get((pair[0], pair[1]), opened))
+
+        def first(who: str | None, what: str | None) -> list[int]:
+            return [at for (one, name), at in firsts.items() if who in (None, one) and what in (None, name)]
+
+        for symbol, series in left:
+            begins = [min(first(None, series), default=start)]
+            if symbol in late:
+                tick = late[symbol]
+                begins.append(min([*first(symbol, series), *([] if tick is None else [tick])], default=start))
+            yield from before(wanted, max(begins), BEFORE, symbol, source, purged)
+
+    def _tick_sources(self) -> tuple[str, ...]:
+        """The sources whose ticks the bars are made of; none: any, as the source of a bar may be a group of them."""
+        link = self._tape.link()
+        try:
+            known = all(self._tape.has_source(link, source) for source in self._wanted.sources)
+        except TransportError as error:
+            raise NotReachable(str(error)) from None
+        finally:
+            link.close()
+        return self._wanted.sources if known else ()
+
+    def _all(self, left: list[Pair]) -> set[tuple[str, str]]:
         """Returns the symbols and series of all times, up to when each of these is there."""
         wanted, found = self._wanted, set[tuple[str, str]]()
         symbols = tuple({symbol for symbol, _ in left if symbol})
-        decoder = Decoder(("bars",), symbols, wanted.sources, None, None, marks_holes=False)
-
-        def take() -> None:
-            rows = decoder.take("bars", DECODED)
-            if rows:
-                found.update(zip(rows["symbol"], rows["series"]))
-
-        subjects = tuple(f"{self._tape.namespace}.bars.{partition}" for partition in self._partitions)
-        part = Part(self._tape.bar_stream, subjects)
-        reading = Reading(self._tape.address, [decoder], [part], full=take, hole=lambda hole: None)
-        for _ in steps(reading):
-            take()
+        for rows in self._scan(symbols, None):
+            found.update(zip(rows["symbol"], rows["series"]))
             if not _without(replace(wanted, symbols=symbols), found):
                 break
         return found
 
+    def _scan(self, symbols: tuple[str, ...], end: int | None) -> Iterator[Batch]:
+        """Yields open time, symbol and series of all versions before an end, of the symbols (none: any)."""
+        fields = [one for one in DECODED if one.name in ("open_time", "symbol", "series")]
+        decoder = Decoder(("bars",), symbols, self._wanted.sources, None, end, marks_holes=False)
+        waiting: list[Batch] = []
 
-def _without(wanted: Wanted, bars: Collection[tuple[str, str]]) -> list[tuple[str | None, str | None]]:
+        def take() -> None:
+            if rows := decoder.take("bars", fields):
+                waiting.append(rows)
+
+        partitions = self._partitions if symbols else range(self._tape.partitions)
+        subjects = tuple(f"{self._tape.namespace}.bars.{partition}" for partition in partitions)
+        part = Part(self._tape.bar_stream, subjects)
+        reading = Reading(self._tape.address, [decoder], [part], full=take, hole=lambda hole: None)
+        for _ in steps(reading):
+            take()
+            yield from waiting
+            waiting.clear()
+
+
+def _without(wanted: Wanted, bars: Collection[tuple[str, str]]) -> list[Pair]:
     """Returns the symbols and series of a selection that are not among these. None: any."""
     symbols, series = {one[0] for one in bars}, {one[1] for one in bars}
     return [

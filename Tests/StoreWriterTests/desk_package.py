@@ -104,6 +104,17 @@ def holes(desk):
     for who, when in (("AAPL", DAY), ("AAPL", ()), (None, ())):
         with raises(tapeline.TapeHole, "nothing of it is stored in the series 7m"):
             desk.bars(who, ["1m", "7m"], *when).to_polars()
+    with raises(tapeline.TapeHole, "NONE of test from .*nothing of it is stored"):
+        desk.trades("NONE", *DAY, source="test").to_polars()
+    # Trades of it are there; its book was never subscribed.
+    for when in ((), DAY):
+        with raises(tapeline.TapeHole, "MSFT from .*no depth of it is stored"):
+            desk.depth("MSFT", *when).to_polars()
+    with raises(tapeline.TapeHole, "AAPL from .* to 2026-03-02T14:40:00Z .*nothing from before is stored"):
+        desk.depth("AAPL", *DAY).to_polars()
+    ahead = [desk.trades("AAPL", DAY[0], 2**62, **how).coverage[-1] for how in ({}, {"source": "test"})]
+    equal([(one.cause, one.end) for one in ahead], [("not recorded yet", 2**62)] * 2)
+    check("not recorded yet" not in {one.cause for one in desk.trades("AAPL", DAY[0]).coverage})
     gaps = desk.gaps("MSFT", "2026-03-02", "2026-03-03").to_polars()
     equal(sorted(gaps["kind"].cast(str)), ["other", "quote", "trade"])
 
@@ -136,6 +147,11 @@ def books(desk):
         gone = row("retired_rows", table_name=table, input="bars", until=at("14:40"))
         found = missing(minutes, retired_rows=gone, bar_series=series)
         equal([one.end for one in found], [start * 10**9] * count, table)
+    # All series: retention of any one counts.
+    gone = row("retired_rows", table_name="bars.5m", input="bars", until=at("14:40"))
+    for who in ("AAPL", None):
+        found = missing(desk.bars(who, None, *DAY), retired_rows=gone)
+        equal([one.end for one in found if "retention" in one.cause], [start * 10**9])
     young = missing(minutes, bars=f"SELECT * FROM md.bars WHERE ts >= '{at('14:40')}'")
     equal([(one.end, one.cause) for one in young], [(start * 10**9, "no bar of 1m from before is stored")])
     # A writer that stands still, of the partition of AAPL.
@@ -215,13 +231,20 @@ def bars(desk, session):
     with raises(tapeline.TapelineError, "as_of='15:00' is of the day of the start, and there is none"):
         desk.bars("AAPL", "1m", as_of="15:00")
     check(desk.bars("AAPL", "1m", as_of="today 15:00").wanted.as_of > 10**18)
+    equal(set(desk.bars("AAPL", None, *DAY, missing="mark").to_polars()["series"].cast(str)) >= {"1m"}, True)
 
 
 def others(desk, url, folder):
     """Symbols, files, provenance, threads, forks and mistakes."""
+    import numpy
+    import pandas
     import polars as pl
     import tapeline
 
+    equal([desk.trades(who, *DAY).wanted.symbols for who in ("*", ["*"], None)], [()] * 3)
+    first = desk.trades("AAPL", *DAY).wanted.start
+    for same in (numpy.datetime64(first, "ns"), numpy.datetime64("2026-03-02T14:31"), numpy.int64(first)):
+        equal(desk.trades("AAPL", same, tz="America/New_York").wanted.start, first)
     day = {row["symbol"]: row["trades"] for row in desk.symbols(on="2026-03-02").rows()}
     equal(sorted(day), ["AAPL", "MSFT", "SPY"])
     equal(day["AAPL"], 3_600)
@@ -268,7 +291,14 @@ def others(desk, url, folder):
         ("not after the start", lambda: desk.trades("AAPL", "2026-03-02", "2026-03-01")),
         ("price=", lambda: desk.trades("AAPL", *DAY, price="cheap")),
         ("missing=", lambda: desk.trades("AAPL", *DAY, missing="drop")),
-        ("empty", lambda: desk.trades([], *DAY)),
+        ("empty: .* None or '\\*'", lambda: desk.trades([], *DAY)),
+        ("empty: .* None or '\\*'", lambda: desk.bars("AAPL", [], *DAY)),
+        ("5 is no name", lambda: desk.trades(5, *DAY)),
+        ("bars=\\['AAPL'\\]: .*series of each symbol", lambda: desk.live(bars=["AAPL"])),
+        ("NaT.* is no time", lambda: desk.trades("AAPL", numpy.datetime64("NaT"))),
+        ("9999.* is no time", lambda: desk.trades("AAPL", numpy.datetime64("9999-01-01"))),
+        ("NaT is no time", lambda: desk.trades("AAPL", pandas.NaT)),
+        ("one symbol", lambda: desk.book("*", DAY[0])),
         ("out of range", lambda: desk.trades("AAPL", 2**64)),
         ("is no URL", lambda: tapeline.connect("mysql://me:open sesame@host/db")),
         ("is no namespace", lambda: tapeline.connect(url, namespace='md"; --')),
@@ -307,6 +337,18 @@ def stacks(url, folder):
     check("default" not in repr(tapeline.connect(home=folder, stack="default")))
     with raises(tapeline.NotReachable, "'gone' is not up"):
         tapeline.connect(home=folder, stack="gone")
+    with raises(tapeline.NotReachable, f"no stack 'typo' in {folder}.*: give home=.*TAPELINE_HOME"):
+        tapeline.connect(home=folder, stack="typo")
+    os.chdir("/")
+    with raises(tapeline.NotReachable, "no stack 'default' in / or .*: give home=.*TAPELINE_HOME"):
+        tapeline.connect(stack="default")
+    os.chdir(here)
+    database = tapeline.database.Database
+    place = f"{given['dbname']} at {given['host']}:{given['port']}>"
+    check(repr(tapeline.connect(url)).endswith(f"<database {place}>"), repr(tapeline.connect(url)))
+    os.environ["PGSERVICE"] = "tapeline"
+    equal(repr(database({}, "md")), "<database of the service tapeline>")
+    del os.environ["PGSERVICE"]
 
 
 def page(desk, package="", count=10):
@@ -431,6 +473,8 @@ def recording(path, torn):
             desk.trades(symbols[0], start, start + 30 * 10**9).to_polars()
         # With an end: on a busy machine the writer may have stood still for a minute.
         check(len(desk.quotes(symbols[0], start + 3 * 10**8, end).to_polars()) > 20)
+    with raises(tapeline.TapeHole, "TYPO .*nothing of it is recorded"):
+        file.trades(["TYPO", symbols[1]], start, end).to_polars()
     with raises(tapeline.TapeHole, "after the recording"):
         file.trades(symbols[1], start, end + 1).to_polars()
     # Made without --from, it begins with its first packet.

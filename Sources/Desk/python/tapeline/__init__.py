@@ -8,6 +8,7 @@
 """
 
 from .book import Book, BookRow
+from .batches import LiveBatch
 from .columns import Batch, PriceType
 from .coverage import Coverage, Missing
 from .dbn import export_dbn
@@ -15,6 +16,7 @@ from .desk import Desk, connect, demo, open
 from .errors import DamagedTape, Misfit, NotKnown, NotReachable, TapeHole, TapelineError
 from .export import Export
 from .frames import Table
+from .live import Live
 from .nautilus import export_nautilus
 from .provenance import Differs, LaneDifference, Verified, verify
 from .selection import Selection
@@ -25,7 +27,7 @@ from .version import __version__
 
 __all__ = [
     "Batch", "Book", "BookRow", "Coverage", "DamagedTape", "Desk", "Differs", "Explanation", "Export",
-    "LaneDifference", "Misfit", "Missing", "NotKnown", "NotReachable", "PriceType", "Proof", "Selection",
-    "Simulation", "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect", "demo",
+    "LaneDifference", "Live", "LiveBatch", "Misfit", "Missing", "NotKnown", "NotReachable", "PriceType", "Proof",
+    "Selection", "Simulation", "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect", "demo",
     "export_dbn", "export_nautilus", "export_tree", "open", "simulate", "verify",
 ]

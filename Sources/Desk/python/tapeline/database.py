@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import os
 import re
+import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -218,8 +219,17 @@ class Database:
         self.parameters, self.namespace, self.stack = parameters, namespace, stack
 
     def __repr__(self) -> str:
-        place = ":".join(self.parameters.get(name, "") for name in ("host", "port")).strip(":")
-        return f"<database {self.parameters.get('dbname', '')} at {place or 'the default'}>"
+        known = self.parameters
+        if url := known.get("conninfo"):
+            # Not the URL itself, which may have a password.
+            parts = urllib.parse.urlsplit(url)
+            name, place = parts.path.strip("/"), parts.netloc.rpartition("@")[2]
+        elif service := os.environ.get("PGSERVICE") if not known else None:
+            return f"<database of the service {service}>"
+        else:
+            values = [known.get(one) or os.environ.get(f"PG{one.upper()}", "") for one in ("host", "port")]
+            name, place = known.get("dbname") or os.environ.get("PGDATABASE", ""), ":".join(values).strip(":")
+        return f"<database {name or 'of the default name'} at {place or 'the default'}>"
 
     def described(self) -> dict[str, Any]:
         """What it is, for a manifest. Nothing of it is secret."""

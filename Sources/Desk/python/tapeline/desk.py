@@ -39,8 +39,9 @@ def connect(
     """Returns a desk on a database, or on the tape.
 
     Without arguments it is what the environment names (TAPELINE_URL, POSTGRES_HOST and the other settings of
-    the services, libpq's own variables), or the local stack that is up in this checkout. `stack`: the name
-    of a local stack; `home`: the checkout that it belongs to; `namespace`: "md" if nothing names it.
+    the services, libpq's own variables, as `eval "$(tapeline env)"` sets them), or the local stack that is up in
+    the checkout around the working folder, or in that of TAPELINE_HOME. `stack`: the name of a local stack;
+    `home`: the checkout that it belongs to; `namespace`: "md" if nothing names it.
 
     With `tape=True` it reads the tape instead: the ticks and bars that NATS has, up to the last one. A URL such as
     "nats://consumer:password@host:4222" names the tape by itself; otherwise it is TAPELINE_NATS, NATS_URL with
@@ -118,11 +119,22 @@ class Desk:
         a package that takes Arrow (`polars.DataFrame(trades)`) reads. A selection with a hole raises
         TapeHole; `missing="mark"` reads it, and `.coverage` lists what is missing.
 
-        `symbols`, `source`: a name or several; none: all. `start`, `end`: such as "2026-11-20 09:30"; an end
-        of "16:00" is of the same day. `tz`: the zone of these texts and of the times in the frame. `price`:
-        "float", "decimal" (exact), or "fixed" (whole numbers: prices in 1e-9, sizes in 1e-8). `order`: "time"
-        (event time, then source, partition, ordinal), or "any": faster, and a recording is then read with
-        little memory.
+        `symbols`, `source`: a name or several; none, or "*": all. `start`, `end`: text ("2026-11-20 09:30", "today",
+        "today 09:30", or "09:30", which is of the day of the start, and as a start of today), a `date`, a `datetime`
+        (without a zone in `tz`), a `numpy.datetime64` (UTC), or nanoseconds. There is no "now": without an end it
+        goes up to now, and an end in the future is a hole. `tz`: the zone of these texts and of the times in the
+        frame. `price`: "float", "decimal" (exact), or "fixed" (whole numbers: prices in 1e-9, sizes in 1e-8).
+        `order`: "time" (event time, then source, partition, ordinal), or "any": faster, and a recording is then
+        read with little memory.
+
+        Columns: `action` (new, correction, cancel: a change comes as a row of its own, and the trade stays),
+        `conditions` and `exchange` as the provider has them, `flags` (the sum of: 1 state at the start of a
+        subscription, 2 several events in one, 4 history that came later, 8 delayed, 16 outside of the session, 32
+        partial, 64 not reported as one that makes the last price, 128 beyond the limits of the day),
+        `time_resolution` of the provider's time (0 unknown, 1 ns, 2 us, 3 ms, 4 s, 5 min, 6 day), `epoch` (of the run
+        of its gateway) and `ordinal`:
+        (source, partition, ordinal) is unique. Ordinals count trades, quotes and depth of all symbols of a partition
+        together, so those of one symbol have holes. Ticks have no `as_of`: `tapeline.simulate` gives what was known.
 
             desk.trades(["AAPL", "MSFT"], "2026-11-20 09:30", "16:00", tz="America/New_York").to_polars()
         """
@@ -133,7 +145,8 @@ class Desk:
         source: Names = None, tz: str = "UTC", price: PriceType = "float",
         missing: MissingPolicy = "raise", order: str = "time",
     ) -> Selection:
-        """Selects changes of the best bid and offer; otherwise as `trades`."""
+        """Selects changes of the best bid and offer: `bid_price`, `bid_size`, `bid_exchange`, and those of `ask`.
+        Otherwise as `trades`."""
         return self._ticks("quotes", symbols, start, end, source, tz, price, missing, order)
 
     def depth(
@@ -141,7 +154,8 @@ class Desk:
         source: Names = None, tz: str = "UTC", price: PriceType = "float",
         missing: MissingPolicy = "raise", order: str = "time",
     ) -> Selection:
-        """Selects changes and resets of order books; otherwise as `trades`."""
+        """Selects changes and resets of order books: `operation` (insert, update, delete, reset) of the row `position`
+        of a `side`, and the `reason` of a reset. Otherwise as `trades`. `book` makes books of them."""
         return self._ticks("depth", symbols, start, end, source, tz, price, missing, order)
 
     def book(
@@ -159,7 +173,7 @@ class Desk:
             desk.book("AAPL", "2026-11-20 14:31")
         """
         moment = times.nanoseconds(at, tz)
-        if not isinstance(symbol, str):
+        if not isinstance(symbol, str) or symbol == "*":
             raise TapelineError(f"{symbol!r}: a book is of one symbol")
         if moment > time.time_ns():
             raise TapelineError(f"{times.text(moment)} has not come: a book is of a time that has passed")
@@ -216,15 +230,25 @@ class Desk:
         return Selection(self.origin, wanted, tz, price, missing)
 
     def bars(
-        self, symbols: Names, series: Names, start: Time | None = None, end: Time | None = None, *,
+        self, symbols: Names = None, series: Names = None, start: Time | None = None, end: Time | None = None, *,
         as_of: Time | None = None, source: Names = None, tz: str = "UTC", price: PriceType = "float",
         missing: MissingPolicy = "raise",
     ) -> Selection:
         """Selects bars of series such as "1m", with an open time in [start, end), in their last version,
-        or in the version that was known at the time `as_of`. A time of day in it is of the day of the start.
+        or in the version that was known at the time `as_of`.
 
         A bar that is not whole is a hole. `missing="mark"` reads it (its `is_whole` is false), and
-        `missing="drop"` leaves it out. The rest is as in `trades`.
+        `missing="drop"` leaves it out, and reads over all other holes. The rest is as in `trades`; with
+        `price="fixed"` volume and notional are exact decimals, as they may have more than 64 bits. Without `series` it
+        is all of them: `desk.bars("AAPL", start="today", missing="mark").to_polars()["series"].unique()` lists them.
+
+        In a database `as_of` needs symbols, one series, a start and an end. A time of day in it is of the day of the
+        start. A bar that was not known then is not in the frame, and is no hole.
+
+        Columns: `number` (0 of bars of time, a count of others), `trades` that are in the bar and `excluded` ones that
+        a rule left out, `is_mixed` (of more than one provider), `is_filled` (a window without trades, made of the close
+        before it), `version` (from 1 on), its `reason` (closed, late, bust, gap, backfill or repair), and `known_at`,
+        when the tape took it.
 
             desk.bars("AAPL", "1m", "2026-11-20 09:30", "16:00", tz="America/New_York").to_pandas()
         """
@@ -246,7 +270,8 @@ class Desk:
         `trades`, `quotes`, `depth`: symbols, or "*" for all. `bars`: the series of each symbol (or of "*");
         every version of a bar comes. `since`: event time of the first tick, or open time of the first bar;
         none: now. Batches are of one kind each: `batch.kind`, `batch.to_polars()`, `batch.watermark`,
-        `batch.seam`.
+        `batch.seam` (see `LiveBatch`). Rows of one kind come in the order of the tape in each partition, and those of
+        two kinds in batches of their own: sort by source, partition and ordinal before you join them.
 
         It continues by itself when services, NATS and the database were away. What the tape lost, a gap record
         and a bar that is not whole raise TapeHole; the next call continues after it. With `missing="mark"` gap
@@ -266,7 +291,7 @@ class Desk:
                 " 'raise'"
             )
         start = time.time_ns() if since is None else since
-        kinds = self.each_kind(trades, quotes, depth, bars, start, source, tz)
+        kinds = self._each_kind(trades, quotes, depth, bars, start, source, tz)
         return Live(self.origin, self._tape(), LiveWanted(kinds, tz, price, missing == "mark", on_slow))
 
     def gaps(
@@ -275,7 +300,7 @@ class Desk:
     ) -> Table:
         """Returns the stretches of [start, end) for which gap records say that data are missing now: one row
         per stretch and kind of data, with its state (open, filling, abandoned) and its reason. Without
-        `to_time` it lasts.
+        `to_time` it lasts. `kind`: trade, quote, depth or other.
 
         `coverage` of a selection has these, and what no gap record says."""
         wanted = self._wanted("trades", symbols, start, end, source, tz)
@@ -304,22 +329,23 @@ class Desk:
         wanted = self._wanted("trades", None, start, end, None, tz)
         return Table(batch(schema.SYMBOLS, self.origin.symbols(wanted.start, wanted.end), {}), tz)
 
-    def each_kind(
+    def _each_kind(
         self, trades: Names, quotes: Names, depth: Names, bars: Mapping[str, Names] | None, start: Time,
         source: Names, tz: str,
     ) -> list[Wanted]:
         """Returns a selection of each kind that is named, from a time on."""
         kinds = [
-            self._wanted(kind, None if symbols == "*" else symbols, start, None, source, tz)
+            self._wanted(kind, symbols, start, None, source, tz)
             for kind, symbols in (("trades", trades), ("quotes", quotes), ("depth", depth))
             if symbols is not None
         ]
+        if bars is not None and not isinstance(bars, Mapping):
+            raise TapelineError(f"bars={bars!r}: it names the series of each symbol, as in bars={{'AAPL': ['1s']}}")
         if bars:
             named = {_names(series, "series") for series in bars.values()}
             if len(named) > 1:
                 raise TapelineError("the symbols of one reading have the same series of bars")
-            symbols = None if "*" in bars else tuple(bars)
-            kinds.append(self._wanted("bars", symbols, start, None, source, tz, series=named.pop()))
+            kinds.append(self._wanted("bars", tuple(bars), start, None, source, tz, series=named.pop()))
         if not kinds:
             raise TapelineError("nothing is selected: name trades, quotes, depth or bars")
         return kinds
@@ -354,10 +380,12 @@ def _word(text: str) -> str:
 def _names(names: Names, what: str) -> tuple[str, ...]:
     if names is None:
         return ()
+    if not isinstance(names, Iterable):
+        raise TapelineError(f"{names!r} is no name ({what})")
     found = (names,) if isinstance(names, str) else tuple(names)
     for name in found:
         if not isinstance(name, str) or not name or "\0" in name:
             raise TapelineError(f"{name!r} is no name ({what})")
     if not found:
-        raise TapelineError(f"the list of {what} is empty: leave it out for all")
-    return tuple(dict.fromkeys(found))
+        raise TapelineError(f"the list of {what} is empty: leave it out, or write None or '*', for all")
+    return () if "*" in found else tuple(dict.fromkeys(found))

@@ -202,7 +202,7 @@ def simulate(
     is_factor = isinstance(speed, (int, float)) and not isinstance(speed, bool) and 0 < speed < float("inf")
     if speed != "asap" and not is_factor:
         raise TapelineError(f"speed={speed!r}: it is 'asap', or how many times faster it is than it was")
-    kinds = desk.each_kind(trades, quotes, depth, bars, start, source, tz)
+    kinds = desk._each_kind(trades, quotes, depth, bars, start, source, tz)
     begin, now = kinds[0].start or 0, time.time_ns()
     until = None if end is None else min(now, times.nanoseconds(end, tz, day=times.local_date(begin, tz)))
     if (now if until is None else until) <= begin:

@@ -160,6 +160,12 @@ def _stack(stack: str | None, home: str | os.PathLike[str] | None) -> pathlib.Pa
     folder = _stacks(home)
     up = sorted(path.name for path in folder.iterdir() if _is_up(path)) if folder else []
     names = [stack] if stack else up
+    if stack and not (folder and (folder / stack).is_dir()):
+        where = str(folder) if folder else f"{pathlib.Path.cwd()} or a folder around it"
+        raise NotReachable(
+            f"there is no stack {stack!r} in {where}: give home=, the checkout in which it was started, or set"
+            " TAPELINE_HOME"
+        )
     if stack and stack not in up:
         raise NotReachable(f"the stack {stack!r} is not up: start it with 'tapeline up --name {stack}'")
     if not folder or not names:

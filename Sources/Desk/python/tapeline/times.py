@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import operator
 import re
 import zoneinfo
+from typing import TYPE_CHECKING, Any, Union
 
 from .errors import TapelineError
 
-Time = str | int | datetime.datetime | datetime.date
-"""A time: "2026-11-20 09:30", "09:30" (of the day of the start, or of today), a `datetime`, a `date`
-(its beginning), or nanoseconds since 1970 UTC. Text and values without a zone are in the zone `tz`."""
+if TYPE_CHECKING:
+    import numpy
+
+Time = Union[str, int, datetime.datetime, datetime.date, "numpy.datetime64"]
+"""A time: text such as "2026-11-20 09:30:00.5", "2026-11-20" (its beginning), "today", "today 09:30", "09:30" (of the
+day of the start, or of today if there is none) or "2026-11-20T14:30:00Z"; a `datetime` or a `date`; nanoseconds
+since 1970 UTC; or a `numpy.datetime64`, which is in UTC. What else has no zone is in the zone `tz`. There is no
+"now": an end that is left out goes up to now."""
 
 MIN_NS, MAX_NS = -(2**63), 2**63 - 1
 SECOND = 1_000_000_000
@@ -35,10 +42,13 @@ def zone(name: str) -> datetime.tzinfo:
 
 def nanoseconds(time: Time, tz: str = "UTC", *, day: datetime.date | None = None) -> int:
     """Returns a time as nanoseconds since 1970 UTC. `day`: of a text that has only a time of day."""
-    if isinstance(time, bool) or not isinstance(time, (int, str, datetime.date)):
+    if type(time).__name__ == "datetime64":
+        return _of_numpy(time)
+    if hasattr(time, "__index__") and not isinstance(time, bool):
+        return _checked(operator.index(time), time)
+    # NaT of pandas is a datetime that is not equal to itself.
+    if not isinstance(time, (str, datetime.date)) or time != time:
         raise TapelineError(f"{time!r} is no time: use text, a datetime, a date or nanoseconds")
-    if isinstance(time, int):
-        return _checked(time, time)
     if isinstance(time, str):
         moment, rest = _parsed(time, tz, day)
     elif isinstance(time, datetime.datetime):
@@ -57,6 +67,13 @@ def is_of_day(time: Time | None) -> bool:
     """Whether it is a text that has only a time of day."""
     found = _TEXT.fullmatch(time.strip()) if isinstance(time, str) else None
     return bool(found and not found.group(1) and not str(time).strip().startswith("today"))
+
+
+def _of_numpy(time: Any) -> int:
+    seconds = int(time.astype("datetime64[s]").astype("int64"))
+    if time != time or not MIN_NS < seconds * SECOND < MAX_NS:
+        raise TapelineError(f"{time!r} is no time: times are from 1678 to 2261")
+    return _checked(int(time.astype("datetime64[ns]").astype("int64")), time)
 
 
 def _checked(value: int, time: object) -> int:

@@ -251,7 +251,10 @@ def broken(symbol, start, torn, purged):
     equal(rows["ordinal"].min() > 500, True)
     check(len(young.trades(symbol).to_polars()) == len(rows))
     # What was purged of a source that is not selected is no hole.
-    equal(list(tapeline.simulate(young, start, trades="*", source="other")), [])
+    day = tapeline.simulate(young, start, trades="*", source="other", missing="mark")
+    equal((list(day), [one.cause for one in day.coverage]), ([], ["nothing of it is on the tape"]))
+    with raises(tapeline.TapeHole, "all symbols of other .*nothing of it is on the tape"):
+        next(tapeline.simulate(young, start, trades="*", source="other"))
     with young.live(trades="*", source="other", since=start) as reading:
         equal(reading.next(1), None)
 

@@ -378,10 +378,10 @@ def names():
             return [0]
 
     def unknown(*symbols):
-        wanted = selection.Wanted("bars", symbols=symbols, series=("1m",), start=10**15, end=2 * 10**15)
+        wanted = selection.Wanted("bars", symbols=symbols, series=("1m",), end=2 * 10**15)
         survey = tape_bars._Survey(versions.Versions(wanted))
         survey.versions._numbering.versions["A", "test", "1m", 10**15, 0] = 1
-        return [one.symbol for one in tape_bars.TapeBars(Tape(), wanted)._unknown(survey)]
+        return [one.symbol for one in tape_bars.TapeBars(Tape(), wanted).absent(survey.versions.bars)]
 
     kept = tape_bars.Decoder, tape_bars.Reading, tape_bars.steps
     tape_bars.Decoder, tape_bars.Reading, tape_bars.steps = _Rows, lambda *_, **__: None, lambda one: iter([None])

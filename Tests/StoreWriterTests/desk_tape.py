@@ -109,8 +109,13 @@ def beginnings(tape, stored, symbols, start):
     ]:
         with raises(tapeline.TapeHole, pattern):
             next(tapeline.simulate(tape, start + 3 * 10**8, missing="raise", **kinds))
+        with raises(tapeline.TapeHole, pattern):
+            tape.live(since=start + 3 * 10**8, **kinds)
     with raises(tapeline.TapeHole, "nothing from before is on the tape"):
         next(tapeline.simulate(tape, early, trades="*"))
+    with raises(tapeline.TapeHole, "nothing from before is on the tape"):
+        tape.live(trades=symbols[1], since=early)
+    tape.live(trades=symbols[1]).close()
 
 
 def simulated(tape, symbols, start):
@@ -255,7 +260,7 @@ def broken(symbol, start, torn, purged):
     equal((list(day), [one.cause for one in day.coverage]), ([], ["nothing of it is on the tape"]))
     with raises(tapeline.TapeHole, "all symbols of other .*nothing of it is on the tape"):
         next(tapeline.simulate(young, start, trades="*", source="other"))
-    with young.live(trades="*", source="other", since=start) as reading:
+    with young.live(trades="*", source="other", since=start, missing="mark") as reading:
         equal(reading.next(1), None)
 
 

@@ -18,6 +18,7 @@ from .reading import TICK_STREAMS, Part, Reading, tick_stream
 from .recording import GAP_FIELDS, named_actions, tick_fields
 from .selection import Wanted
 from .tape import AHEAD_NS, RETRY_SECONDS, Tape
+from .tape_bars import absent
 from .transport import Lane
 from .versions import DECODED, BarKey
 from .watermarks import Watermarks
@@ -65,6 +66,8 @@ class Live(Batches):
     def _begun(self) -> tuple[Books, list[Batch], dict[BarKey, int]]:
         """Reads where the writer is, what is missing, and the bars, of one moment."""
         if not self._database:
+            if not self._wanted.marks and (missing := absent(self._tape, self._wanted.kinds)):
+                raise TapeHole(missing)
             return Books(), [], {}
         with self._database.snapshot() as snapshot:
             if not self._wanted.marks:

@@ -15,7 +15,7 @@ from .errors import TapeHole
 from .reading import TICK_STREAMS, Head, Part, Reading, tick_stream
 from .recording import GAP_FIELDS, named_actions, tick_fields
 from .tape import AHEAD_NS, Tape
-from .tape_bars import TapeBars, bar_subjects
+from .tape_bars import absent, bar_subjects
 from .versions import DECODED
 
 VALUES = "universe"
@@ -206,7 +206,5 @@ def tape_streams(tape: Tape, wanted: LiveWanted, end: int) -> Streams:
         subjects = bar_subjects(tape, found.bars)
         parts.append(_TapeStream(tape, wanted, Part(tape.bar_stream, subjects, time=begin), ["bars"], end))
     found.parts = parts
-    ends = [replace(one, end=end) for one in wanted.kinds]
-    missing = [list(TapeBars(tape, one).absent() if one.kind == "bars" else tape.absent(one)) for one in ends]
-    found.missing = list(dict.fromkeys(one for each in missing for one in each))
+    found.missing = absent(tape, [replace(one, end=end) for one in wanted.kinds])
     return found

@@ -276,6 +276,12 @@ class TapeBars:
             waiting.clear()
 
 
+def absent(tape: Tape, kinds: Sequence[Wanted]) -> list[Missing]:
+    """Returns symbols and series of which the tape has nothing, and the time before the beginning of the others."""
+    found = [list(TapeBars(tape, one).absent() if one.kind == "bars" else tape.absent(one)) for one in kinds]
+    return list(dict.fromkeys(one for each in found for one in each))
+
+
 def _without(wanted: Wanted, bars: Collection[tuple[str, str]]) -> list[Pair]:
     """Returns the symbols and series of a selection that are not among these. None: any."""
     symbols, series = {one[0] for one in bars}, {one[1] for one in bars}

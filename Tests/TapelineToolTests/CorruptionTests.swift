@@ -40,9 +40,15 @@ import Testing
                             ELSE '2023-11-14 22:13:52Z' END)
                 WHERE series = '1s' AND ts IN ('2023-11-14 22:13:52Z', '2023-11-14 22:13:53Z')
                 """),
+        // By so much that it is before a version that was known earlier, which how bars share
+        // packets does not decide.
         Damage(
             name: "a bar's revision lowered",
-            sql: "UPDATE bars_short SET revision = revision - 1 WHERE \(bar)"),
+            sql: """
+                UPDATE bars_short b SET revision = (
+                    SELECT max(revision) - 1 FROM bars_short WHERE taken_at < b.taken_at)
+                WHERE \(bar)
+                """),
         Damage(
             name: "a gap removed", sql: "DELETE FROM gaps", time: "2023-11-14T22:13:40.5Z"),
         Damage(

@@ -8,7 +8,7 @@ package struct StreamInfo: Equatable, Sendable {
     package let created: Timestamp
     /// When the server answered, by its clock: it has every message of the stream from before.
     /// Undefined if it does not say so.
-    package let answered: Timestamp
+    package var answered: Timestamp
     /// For an empty stream: one above `lastSequence`, or 0.
     package let firstSequence: UInt64
     package let lastSequence: UInt64

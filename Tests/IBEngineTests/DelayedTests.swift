@@ -223,7 +223,8 @@ import Testing
     func simulation(_ seed: UInt64) {
         var choice = SeededRandom(seed: seed &* 11 &+ 5)
         let kinds: [Instrument.Feeds] = [.level1, [.level1, .trades], [.trades, .quotes]]
-        let feeds = (0..<4).map { _ in kinds[Int.random(in: 0..<3, using: &choice)] }
+        // Two lines of ticks for two instruments, and one for the others: as many as there are.
+        let feeds = (0..<4).map { kinds[Int.random(in: 0..<($0 < 2 ? 3 : 2), using: &choice)] }
         var world = World(seed: seed, feeds: feeds, canBackfill: true, delayed: .automatic)
         func choose() -> Set<Int> { Set((0..<4).filter { _ in Bool.random(using: &choice) }) }
         world.server.withoutLive = choose()

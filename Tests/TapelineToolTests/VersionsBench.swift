@@ -148,6 +148,16 @@ struct VersionsBench {
             """)
     }
 
+    /// Takes away what a fill adds after a revision, as if it was ended there.
+    func forget(after revision: UInt64) throws {
+        _ = try bench.query(
+            """
+            DELETE FROM bar_versions WHERE revision > \(revision);
+            UPDATE bars_short SET taken_at = NULL WHERE revision > \(revision);
+            UPDATE bars_long SET taken_at = NULL WHERE revision > \(revision)
+            """)
+    }
+
     /// All versions as rows, with what the tape says of each.
     func rows() throws -> String {
         try bench.query(

@@ -11,6 +11,15 @@ import Testing
 struct VersionsFillTests {
     private let seed = UInt64.random(in: 0 ... .max)
 
+    /// Expects of each time that the database tells what was known then, or refuses.
+    private func expectTold(_ scene: VersionsBench, _ times: [Int64]) throws {
+        for (time, told) in zip(times, try scene.told(times)) {
+            #expect(
+                told == VersionsBench.refused || told == scene.truth(time),
+                "seed \(seed): at \(time): \(told), \(scene.truth(time))")
+        }
+    }
+
     @Test("everything comes back, once, also while a writer stores later versions")
     func whole() throws {
         var random = SeededRandom(seed: seed)
@@ -75,18 +84,9 @@ struct VersionsFillTests {
         // Batches are transactions in the order of the tape.
         let middle = scene.versions[scene.versions.count / 2].revision
         _ = try scene.fill()
-        _ = try scene.bench.query(
-            """
-            DELETE FROM bar_versions WHERE revision > \(middle);
-            UPDATE bars_short SET taken_at = NULL WHERE revision > \(middle);
-            UPDATE bars_long SET taken_at = NULL WHERE revision > \(middle)
-            """)
+        try scene.forget(after: middle)
         let times = scene.times(60, &random)
-        for (time, told) in zip(times, try scene.told(times)) {
-            #expect(
-                told == VersionsBench.refused || told == scene.truth(time),
-                "seed \(seed): at \(time)")
-        }
+        try expectTold(scene, times)
         try scene.publish(packets: 1, &random)
         try scene.store()
         let rest = try scene.fill()
@@ -105,23 +105,14 @@ struct VersionsFillTests {
         try scene.forget()
         _ = try scene.fill()
         let middle = scene.versions[scene.versions.count / 3].revision
-        _ = try scene.bench.query(
-            """
-            DELETE FROM bar_versions WHERE revision > \(middle);
-            UPDATE bars_short SET taken_at = NULL WHERE revision > \(middle);
-            UPDATE bars_long SET taken_at = NULL WHERE revision > \(middle)
-            """)
+        try scene.forget(after: middle)
         try scene.publish(packets: 1, &random)
         try scene.purge(packets: 7)
         try scene.store()
         let rest = try scene.fill()
         #expect(rest.code == .success && rest.hasMoved, "seed \(seed): \(rest.json)")
         let times = scene.times(120, &random)
-        for (time, told) in zip(times, try scene.told(times)) {
-            #expect(
-                told == VersionsBench.refused || told == scene.truth(time),
-                "seed \(seed): at \(time): \(told), \(scene.truth(time))")
-        }
+        try expectTold(scene, times)
         #expect(try scene.audit() == [], "seed \(seed)")
     }
 
@@ -138,11 +129,7 @@ struct VersionsFillTests {
         let filled = try scene.fill()
         #expect(filled.code == .success && filled.hasMoved, "seed \(seed): \(filled.json)")
         let times = scene.times(80, &random)
-        for (time, told) in zip(times, try scene.told(times)) {
-            #expect(
-                told == VersionsBench.refused || told == scene.truth(time),
-                "seed \(seed): at \(time): \(told), \(scene.truth(time))")
-        }
+        try expectTold(scene, times)
         // When the last one of before was known, all bars have a version that the tape had.
         let last = scene.versions.map(\.knownAt).max() ?? 0
         #expect(try scene.told([last]) == [scene.truth(last)], "seed \(seed)")
@@ -211,10 +198,7 @@ struct VersionsFillTests {
         #expect(filled.code == .success && filled.number("versions") == 0, "\(filled.json)")
         #expect(try scene.bench.query("SELECT count(*) FROM bar_versions") == "0")
         let times = scene.times(40, &random)
-        for (time, told) in zip(times, try scene.told(times)) {
-            #expect(
-                told == VersionsBench.refused || told == scene.truth(time), "seed \(seed)")
-        }
+        try expectTold(scene, times)
         #expect(try scene.audit() == [], "seed \(seed)")
     }
 

@@ -17,7 +17,7 @@ from .history import Books, LaneKey
 from .reading import TICK_STREAMS, Part, Reading, tick_stream
 from .recording import GAP_FIELDS, named_actions, tick_fields
 from .selection import Wanted
-from .tape import AHEAD_NS, RETRY_SECONDS, Tape
+from .tape import AHEAD_NS, RETRY_SECONDS, VALUES, Tape
 from .tape_bars import absent
 from .transport import Lane
 from .versions import DECODED, BarKey
@@ -183,7 +183,7 @@ class Live(Batches):
         """Takes from the database what the tape does not have any more. What neither has is a hole."""
         # What came before it is given before it.
         self._take_all()
-        if self._database and hole.source not in ("operator", "universe"):
+        if self._database and hole.source not in ("operator", VALUES):
             self._filling = history.Filling(self._database, self._wanted.ticks, hole)
         else:
             self._miss(hole)

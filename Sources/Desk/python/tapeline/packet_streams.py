@@ -14,12 +14,10 @@ from .decoder import Decoder, Hole
 from .errors import TapeHole
 from .reading import TICK_STREAMS, Head, Part, Reading, tick_stream
 from .recording import GAP_FIELDS, named_actions, tick_fields
-from .tape import AHEAD_NS, Tape
+from .tape import AHEAD_NS, VALUES, Tape
 from .tape_bars import absent, bar_subjects
 from .versions import DECODED
 
-VALUES = "universe"
-"""The source of values over all partitions, which has no bars."""
 _KINDS = {1: "ticks", 2: "bars"}
 _PATIENCE = 30.0
 """So long NATS is asked for the beginning of a partition."""

@@ -15,9 +15,10 @@ from .coverage import Coverage, Missing
 from .database import Database
 from .desk import Desk, Names
 from .errors import TapeHole, TapelineError
-from .packet_streams import VALUES, Packet, Streams, tape_streams
+from .packet_streams import Packet, Streams, tape_streams
 from .recorded_packets import recorded_streams
 from .recording import Recording
+from .tape import VALUES
 from .times import Time
 from .watermarks import Watermarks
 

@@ -25,6 +25,8 @@ BEFORE = "nothing from before is on the tape"
 AHEAD_NS = 10 * times.SECOND
 """A tick may be on the tape before its event time, by the clock of NATS: gateways refuse what is further ahead
 than GATEWAY_FUTURE_MAX, 2 s if not set."""
+VALUES = "universe"
+"""The source of values over all partitions. It has no bars, but its packets count for the time of partition 0."""
 RETRY_SECONDS = 0.5
 """How long a reading waits before it asks again, when NATS or the database is away."""
 

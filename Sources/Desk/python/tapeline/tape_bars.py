@@ -13,15 +13,13 @@ from .decoder import Decoder, Hole
 from .errors import NotKnown, NotReachable
 from .reading import Head, Part, Reading, first_stored, steps
 from .selection import Wanted
-from .tape import AHEAD_NS, BEFORE, NOTHING, Tape, before
+from .tape import AHEAD_NS, BEFORE, NOTHING, VALUES, Tape, before
 from .transport import TransportError
 from .versions import DECODED, Row, Versions, partial
 
 Pair = tuple[str | None, str | None]
 """A symbol and a series. None: any."""
 _BARS = 2
-_VALUES = "universe"
-"""The source of values over all partitions. It has no bars, but its packets count for the time of partition 0."""
 _ON_THE_WAY = 60 * times.SECOND
 """What was known in the last minute is what is there, as in the database."""
 
@@ -50,14 +48,14 @@ class _Survey:
         if head.kind != _BARS:
             return
         self.lasts[head.partition] = known
-        if head.source != _VALUES:
+        if head.source != VALUES:
             self.firsts.setdefault(head.partition, head.first_ordinal)
             for loss in self.losses:
                 if loss.before is None and loss.hole.partition == head.partition:
                     loss.before = known
 
     def hole(self, hole: Hole) -> None:
-        if hole.source != _VALUES:
+        if hole.source != VALUES:
             self.losses.append(_Loss(hole, self.lasts.get(hole.partition, 0)))
 
 
@@ -298,5 +296,5 @@ def _without(wanted: Wanted, bars: Collection[tuple[str, str]]) -> list[Pair]:
 
 def bar_subjects(tape: Tape, partitions: list[int]) -> tuple[str, ...]:
     """Returns the subjects of the bars of partitions. The first one has the values over all partitions, too."""
-    values = [f"{tape.namespace}.all.{_VALUES}"] if 0 in partitions else []
+    values = [f"{tape.namespace}.all.{VALUES}"] if 0 in partitions else []
     return (*(f"{tape.namespace}.bars.{partition}" for partition in partitions), *values)

@@ -13,11 +13,54 @@ public enum FixedPoint {
     /// Reads `[+-]digits[.digits][e[+-]digits]` exactly; digits may be missing on one side of the
     /// dot (`.5`, `5.`), as some providers write them. Anything else is refused.
     public static func parse(_ text: String, decimals: Int) throws(ParseError) -> Int64 {
-        let bytes = Array(text.utf8.prefix(textBytesMax + 1))
-        guard !bytes.isEmpty, bytes.count <= textBytesMax else { throw .notANumber }
-        var scanner = DecimalScanner(bytes)
-        let number = try scanner.scan()
+        try Array(text.utf8.prefix(textBytesMax + 1)).withRawSpan { bytes throws(ParseError) in
+            try parse(bytes, decimals: decimals)
+        }
+    }
+
+    /// The same of bytes, without a copy: allocates nothing.
+    public static func parse(_ bytes: RawSpan, decimals: Int) throws(ParseError) -> Int64 {
+        guard !bytes.isEmpty, bytes.byteCount <= textBytesMax else { throw .notANumber }
+        if let value = plain(bytes, decimals: decimals) { return value }
+        var scanner = DecimalScanner()
+        let number = try scanner.scan(bytes)
         return try number.scaled(to: decimals)
+    }
+
+    /// The digits that are certainly in range before any scaling.
+    private static let plainDigitsMax = 18
+
+    /// Returns the number of a text like `12.50` with few digits, as nearly all are; `nil`: the
+    /// scanner has to look at it.
+    private static func plain(_ bytes: RawSpan, decimals: Int) -> Int64? {
+        var value: Int64 = 0
+        var digits = 0
+        var fraction = -1
+        for place in 0..<bytes.byteCount {
+            let byte = bytes.uint8(at: place)
+            if byte == UInt8(ascii: "."), fraction < 0 {
+                fraction = 0
+                continue
+            }
+            let digit = byte &- 0x30
+            guard digit <= 9 else { return nil }
+            // A zero beyond the scale changes nothing; any other digit there is an error.
+            if fraction >= decimals {
+                guard digit == 0 else { return nil }
+                continue
+            }
+            digits += 1
+            guard digits <= plainDigitsMax else { return nil }
+            value = value &* 10 &+ Int64(digit)
+            if fraction >= 0 { fraction += 1 }
+        }
+        guard digits > 0 else { return nil }
+        for _ in max(0, fraction)..<max(decimals, max(0, fraction)) {
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            guard !overflow, product != Int64.max else { return nil }
+            value = product
+        }
+        return value
     }
 
     /// The shortest exact text: no trailing zeros, no dot for whole numbers.
@@ -66,48 +109,49 @@ private struct ScannedDecimal {
 }
 
 private struct DecimalScanner {
-    private let bytes: [UInt8]
     private var index = 0
     /// Zeros that were read but not added yet. They are added only when another digit follows, so
     /// that `1.000…` is exact however long it is.
     private var pendingZeros = 0
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    private func next(_ bytes: RawSpan) -> UInt8? {
+        index < bytes.byteCount ? bytes.uint8(at: index) : nil
+    }
 
-    private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
-
-    mutating func scan() throws(FixedPoint.ParseError) -> ScannedDecimal {
+    mutating func scan(_ bytes: RawSpan) throws(FixedPoint.ParseError) -> ScannedDecimal {
         var number = ScannedDecimal()
-        number.negative = sign()
-        var digits = try mantissa(into: &number, tooLong: .outOfRange)
-        if next == UInt8(ascii: ".") {
+        number.negative = sign(bytes)
+        var digits = try mantissa(bytes, into: &number, tooLong: .outOfRange)
+        if next(bytes) == UInt8(ascii: ".") {
             index += 1
-            let fraction = try mantissa(into: &number, tooLong: .tooPrecise)
+            let fraction = try mantissa(bytes, into: &number, tooLong: .tooPrecise)
             digits += fraction
             number.exponent = -fraction
         }
         number.exponent += pendingZeros
         guard digits > 0 else { throw .notANumber }
-        if next == UInt8(ascii: "e") || next == UInt8(ascii: "E") {
+        if next(bytes) == UInt8(ascii: "e") || next(bytes) == UInt8(ascii: "E") {
             index += 1
-            number.exponent += try exponent()
+            number.exponent += try exponent(bytes)
         }
-        guard index == bytes.count else { throw .notANumber }
+        guard index == bytes.byteCount else { throw .notANumber }
         return number
     }
 
-    private mutating func sign() -> Bool {
-        guard next == UInt8(ascii: "-") || next == UInt8(ascii: "+") else { return false }
+    private mutating func sign(_ bytes: RawSpan) -> Bool {
+        guard next(bytes) == UInt8(ascii: "-") || next(bytes) == UInt8(ascii: "+") else {
+            return false
+        }
         defer { index += 1 }
-        return next == UInt8(ascii: "-")
+        return next(bytes) == UInt8(ascii: "-")
     }
 
     /// Appends the digits at the current position and returns how many there were.
     private mutating func mantissa(
-        into number: inout ScannedDecimal, tooLong: FixedPoint.ParseError
+        _ bytes: RawSpan, into number: inout ScannedDecimal, tooLong: FixedPoint.ParseError
     ) throws(FixedPoint.ParseError) -> Int {
         let start = index
-        while let byte = next, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") {
+        while let byte = next(bytes), byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") {
             index += 1
             pendingZeros += 1
             guard byte != UInt8(ascii: "0") else { continue }
@@ -122,11 +166,11 @@ private struct DecimalScanner {
         return index - start
     }
 
-    private mutating func exponent() throws(FixedPoint.ParseError) -> Int {
-        let negative = sign()
+    private mutating func exponent(_ bytes: RawSpan) throws(FixedPoint.ParseError) -> Int {
+        let negative = sign(bytes)
         let start = index
         var value = 0
-        while let byte = next, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") {
+        while let byte = next(bytes), byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") {
             value = min(value * 10 + Int(byte - UInt8(ascii: "0")), 1_000)
             index += 1
         }

@@ -70,11 +70,14 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Reason: String, Sendable {
         case endOfText = "the text ends too early"
         case unexpected = "unexpected character"
-        case tooDeep = "nested deeper than 64 levels"
+        case tooDeep = "nested too deep"
         case tooLarge = "larger than 16 MiB"
         case badEscape = "bad escape in a string"
         case badNumber = "not a number"
         case trailing = "text behind the value"
+        case escapedName = "a name with escapes"
+        case repeated = "a member that comes twice"
+        case badText = "text that is no UTF-8"
     }
 
     public let reason: Reason

@@ -144,6 +144,7 @@ let package = Package(
         clibrary("CHiredis", apt: "libhiredis-dev"),
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
         clibrary("CYAML", apt: "libyaml-dev"),
+        clibrary("CWebSockets", apt: "libwebsockets-dev"),
         // Headers alone: what a program of another language calls.
         .systemLibrary(name: "CDecoder", path: "Sources/C/CDecoder"),
 
@@ -159,6 +160,7 @@ let package = Package(
         library("PostgresClient", in: "Edges", uses: ["Primitives", "CPostgres", "COpenSSL"]),
         library("ValkeyClient", in: "Edges", uses: ["Primitives", "CHiredis"]),
         library("YAMLFile", in: "Edges", uses: ["Primitives", "CYAML"]),
+        library("WebSocketClient", in: "Edges", uses: ["Primitives", "CWebSockets", "COpenSSL"]),
         // Every service stands on it: logs, metrics, settings, threads, the operations port.
         library(
             "ServiceRuntime", in: "Edges",
@@ -311,6 +313,9 @@ let package = Package(
                 "OperatorWorker", "ProviderGateway", "ProviderKit", "Recordings",
                 "ServiceTestSupport", "TapelineTool", "TestSupport",
             ], beside: ["Golden"]),
+        tests(
+            of: "WebSocketClient", uses: ["Primitives", "TestSupport"],
+            beside: ["foreign_server.py"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(

@@ -5,7 +5,7 @@ private let sights: [String: [String]] = [
     "Edges": [],
     "Tape": ["NatsTransport", "ServiceRuntime"],
     "Operators": ["TapeCodec", "YAMLFile"],
-    "Providers": ["Tape", "NatsTransport", "ServiceRuntime", "YAMLFile"],
+    "Providers": ["Tape", "NatsTransport", "ServiceRuntime", "WebSocketClient", "YAMLFile"],
     "Stores": ["Tape", "NatsTransport", "PostgresClient", "ServiceRuntime", "ValkeyClient"],
     "Desk": ["Recordings", "TapeCodec"],
     "Kit": ["Operators", "ServiceRuntime", "TapeCodec"],
@@ -21,7 +21,7 @@ private let wrappers = [
     "CDecoder": "DecoderLibrary", "CHiredis": "ValkeyClient",
     "CLinux": "ServiceRuntime", "CMicroHTTP": "ServiceRuntime",
     "CNats": "NatsTransport", "CPostgres": "PostgresClient", "CRevision": "ServiceRuntime",
-    "CXXHash": "Primitives", "CYAML": "YAMLFile",
+    "CWebSockets": "WebSocketClient", "CXXHash": "Primitives", "CYAML": "YAMLFile",
 ]
 
 /// Values, codecs and machines: the same input gives the same bytes, on any machine, at any time.

@@ -1,0 +1,134 @@
+#pragma once
+#include <libwebsockets.h>
+#include <stdlib.h>
+
+// The library keeps pointers to its tables, and its structs change with its options: both are built
+// here, in one block of memory.
+
+typedef int (*shim_callback)(
+    struct lws *, enum lws_callback_reasons, void *user, void *in, size_t length);
+
+struct shim_service {
+    struct lws_context *context;
+    struct lws_protocols protocols[2];
+    struct lws_extension extensions[2];
+    lws_retry_bo_t idle;
+    lws_sorted_usec_list_t alarm;
+    int leave_seconds;
+};
+
+struct shim_settings {
+    const char *ca_path;
+    // Empty: none. NULL would have the library read the environment.
+    const char *proxy_host;
+    unsigned int proxy_port;
+    unsigned int connect_seconds;
+    unsigned int ping_seconds;
+    unsigned int hang_up_seconds;
+    size_t read_bytes;
+    unsigned int connections;
+};
+
+static inline void shim_on_alarm(lws_sorted_usec_list_t *alarm) { (void)alarm; }
+
+// NULL when the library refuses the settings, such as a file of certificates that cannot be read.
+static inline struct shim_service *shim_create(
+    const struct shim_settings *settings, shim_callback callback, void *owner) {
+    struct shim_service *service = calloc(1, sizeof *service);
+    if (!service) return NULL;
+    lws_set_log_level(0, NULL);
+    service->protocols[0].name = "messages";
+    service->protocols[0].callback = callback;
+    service->protocols[0].rx_buffer_size = settings->read_bytes;
+    service->extensions[0].name = "permessage-deflate";
+    service->extensions[0].callback = lws_extension_callback_pm_deflate;
+    service->extensions[0].client_offer = "permessage-deflate; client_max_window_bits";
+    service->leave_seconds = (int)settings->connect_seconds;
+    service->idle.secs_since_valid_ping = (uint16_t)settings->ping_seconds;
+    service->idle.secs_since_valid_hangup = (uint16_t)settings->hang_up_seconds;
+    struct lws_context_creation_info info = {0};
+    info.port = CONTEXT_PORT_NO_LISTEN;
+    info.protocols = service->protocols;
+    info.extensions = service->extensions;
+    info.gid = -1;
+    info.uid = -1;
+    info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8;
+    info.client_ssl_ca_filepath = settings->ca_path;
+    info.http_proxy_address = settings->proxy_host;
+    info.http_proxy_port = settings->proxy_port;
+    // What is read from a socket at a time. The usual 4 KiB would cost a call per few messages.
+    info.pt_serv_buf_size = (unsigned int)settings->read_bytes;
+    info.timeout_secs = settings->connect_seconds;
+    info.connect_timeout_secs = settings->connect_seconds;
+    // The connections, and what the library opens for itself.
+    info.fd_limit_per_thread = settings->connections + 8;
+    info.user = owner;
+    service->context = lws_create_context(&info);
+    if (!service->context) {
+        free(service);
+        return NULL;
+    }
+    return service;
+}
+
+// Ends all connections, without calling back for those that were forgotten, and frees everything.
+static inline void shim_destroy(struct shim_service *service) {
+    lws_sul_cancel(&service->alarm);
+    lws_context_destroy(service->context);
+    free(service);
+}
+
+// NULL when it failed immediately; whether it called back for that is up to the library.
+static inline struct lws *shim_connect(
+    struct shim_service *service, const char *address, int port, int has_tls, const char *host,
+    const char *path, uintptr_t token) {
+    struct lws_client_connect_info info = {0};
+    info.context = service->context;
+    info.address = address;
+    info.port = port;
+    info.host = host;
+    info.origin = host;
+    info.path = path;
+    info.ssl_connection = has_tls ? LCCSCF_USE_SSL : 0;
+    info.alpn = "http/1.1";
+    info.ietf_version_or_minus_one = -1;
+    info.local_protocol_name = service->protocols[0].name;
+    info.opaque_user_data = (void *)token;
+    info.retry_and_idle_policy = &service->idle;
+    return lws_client_connect_via_info(&info);
+}
+
+static inline uintptr_t shim_token(struct lws *connection) {
+    return (uintptr_t)lws_get_opaque_user_data(connection);
+}
+
+static inline void *shim_owner(struct lws *connection) {
+    struct lws_context *context = lws_get_context(connection);
+    return context ? lws_context_user(context) : NULL;
+}
+
+// One round of work: waits for it, for the time, or for lws_cancel_service of another thread.
+static inline int shim_work(struct shim_service *service, int64_t microseconds) {
+    if (microseconds <= 0) return lws_service(service->context, -1);
+    lws_sul_schedule(service->context, 0, &service->alarm, shim_on_alarm, microseconds);
+    return lws_service(service->context, 0);
+}
+
+static inline void shim_wake(struct shim_service *service) { lws_cancel_service(service->context); }
+
+static inline size_t shim_room_before(void) { return LWS_PRE; }
+
+static inline void shim_hang_up(struct lws *connection) {
+    lws_set_timeout(connection, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}
+
+// Has the connection's close sent, or ends it without one when the server takes nothing in time.
+static inline void shim_leave(struct shim_service *service, struct lws *connection) {
+    lws_rx_flow_control(connection, 1);
+    lws_set_timeout(connection, PENDING_TIMEOUT_USER_REASON_BASE, service->leave_seconds);
+    lws_callback_on_writable(connection);
+}
+
+static inline int shim_is_message_end(struct lws *connection) {
+    return lws_is_final_fragment(connection) && lws_remaining_packet_payload(connection) == 0;
+}

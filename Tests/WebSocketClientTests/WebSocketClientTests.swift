@@ -1,0 +1,266 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+@testable import WebSocketClient
+
+/// The client against a server of PyPI's websockets on loopback.
+@Suite("WebSockets against a foreign server", .enabled(if: PythonServer.obstacle == nil))
+struct WebSocketClientTests {
+    private static let script =
+        "\(ServerPrograms.checkout)/Tests/WebSocketClientTests/foreign_server.py"
+    private static let plain = Result { try PythonServer(script) }
+
+    /// What came on one connection.
+    private struct Heard {
+        var messages: [[UInt8]] = []
+        var isOpened = false
+        var areTexts = true
+        var end: WebSocketError?
+
+        var texts: [String] { messages.map { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    private func url(_ port: UInt16, _ path: String, tls: Bool = false) throws -> WebSocketURL {
+        try #require(
+            WebSocketURL("\(tls ? "wss" : "ws")://127.0.0.1:\(port)/\(path)"))
+    }
+
+    /// Works until the condition is true, or half a minute has passed.
+    private func work(
+        _ client: WebSocketClient, _ heard: inout Heard, onOpen: (WebSocketID) -> Void = { _ in },
+        until isDone: (Heard) -> Bool
+    ) -> Bool {
+        let limit = ContinuousClock.now + .seconds(30)
+        while !isDone(heard), ContinuousClock.now < limit {
+            client.work(for: .milliseconds(100))
+            client.take { id, event, bytes in
+                switch event {
+                case .opened:
+                    heard.isOpened = true
+                    onOpen(id)
+                case .message(let isText):
+                    heard.messages.append(bytes.array)
+                    heard.areTexts = heard.areTexts && isText
+                case .ended(let error): heard.end = error
+                }
+            }
+        }
+        return isDone(heard)
+    }
+
+    /// Returns what comes from a path of the foreign server.
+    private func hear(
+        _ path: String, _ configuration: WebSocketConfiguration = WebSocketConfiguration(),
+        until isDone: (Heard) -> Bool
+    ) throws -> Heard {
+        let client = try WebSocketClient(configuration)
+        _ = try client.open(url(Self.plain.get().port(), path))
+        var heard = Heard()
+        #expect(work(client, &heard, until: isDone), "\(heard)")
+        return heard
+    }
+
+    @Test("a text comes back as it was sent, also a long one with other letters")
+    func echo() throws {
+        let client = try WebSocketClient(WebSocketConfiguration())
+        let id = try client.open(url(Self.plain.get().port(), "echo"))
+        var heard = Heard()
+        let texts = ["{\"id\":1}", "é€😀", String(repeating: "z", count: 60_000)]
+        #expect(!client.send("too early", on: id))
+        #expect(
+            work(
+                client, &heard,
+                onOpen: { id in for text in texts { _ = client.send(text, on: id) } }
+            ) { $0.messages.count == 3 })
+        #expect(heard.texts == texts && heard.areTexts)
+        // What waits to be sent is bounded.
+        #expect(client.send(String(repeating: "z", count: 65_536), on: id))
+        #expect(!client.send("x", on: id))
+        client.close(id)
+        #expect(!client.send("x", on: id))
+    }
+
+    @Test("many messages come in order, deflated")
+    func many() throws {
+        let heard = try hear("count/20000") { $0.messages.count == 20_000 }
+        #expect(
+            heard.texts.first
+                == "{\"number\": 0, \"filler\": \"\(String(repeating: "x", count: 100))\"}")
+        #expect(heard.texts.last?.hasPrefix("{\"number\": 19999,") == true)
+        let extensions = try hear("deflate") { $0.messages.count == 1 }
+        #expect(extensions.texts == ["[\"permessage-deflate\"]"])
+    }
+
+    @Test("fragments are one message, and bytes are no text")
+    func fragments() throws {
+        let heard = try hear("fragments") { $0.messages.count == 1 }
+        #expect(heard.texts == ["abcd" + String(repeating: "é", count: 50_000) + "ef"])
+        let bytes = try hear("binary") { $0.messages.count == 1 }
+        #expect(bytes.messages == [[0, 1, 255]] && !bytes.areTexts)
+    }
+
+    @Test("a message above the limit ends its connection, one at the limit does not")
+    func oversized() throws {
+        var configuration = WebSocketConfiguration()
+        configuration.messageBytesMax = 100_000
+        let most = try hear("large/100000", configuration) { $0.messages.count == 1 }
+        #expect(most.messages.first?.count == 100_000)
+        let heard = try hear("large/100001", configuration) { $0.end != nil }
+        guard case .tooLarge(_, 100_000) = heard.end else {
+            Issue.record("\(heard.end as Any)")
+            return
+        }
+        #expect(heard.messages.isEmpty)
+    }
+
+    @Test("while nobody takes messages, only so many are read, and none is lost")
+    func pressure() throws {
+        var configuration = WebSocketConfiguration()
+        configuration.inboxBytesMax = 10_000
+        let client = try WebSocketClient(configuration)
+        _ = try client.open(url(Self.plain.get().port(), "count/50000"))
+        for _ in 0..<300 { client.work(for: .milliseconds(1)) }
+        #expect(client.waitingBytes >= 10_000 && client.waitingBytes < 1_000_000)
+        var heard = Heard()
+        #expect(work(client, &heard) { $0.messages.count == 50_000 })
+        #expect(heard.texts.last?.hasPrefix("{\"number\": 49999,") == true)
+    }
+
+    @Test("the server's close comes with its code and text, after what came before")
+    func closing() throws {
+        for code in [1_000, 1_001, 1_008, 3_999] as [UInt16] {
+            let heard = try hear("close/\(code)") { $0.end != nil }
+            #expect(heard.texts == ["last"])
+            guard case .closed(_, let found, "enough for today") = heard.end else {
+                Issue.record("\(heard.end as Any)")
+                continue
+            }
+            #expect(found.rawValue == code)
+        }
+    }
+
+    @Test(
+        "a cut, garbage, and text that is no UTF-8 end the connection in one line",
+        arguments: ["cut", "garbage", "broken-text"])
+    func broken(path: String) throws {
+        let heard = try hear(path) { $0.end != nil }
+        let end = try #require(heard.end)
+        #expect(end.isRetryable && !"\(end)".contains("\n"))
+    }
+
+    @Test("a half-open connection is given up after its time")
+    func halfOpen() throws {
+        var configuration = WebSocketConfiguration()
+        configuration.pingAfter = .seconds(1)
+        configuration.hangUpAfter = .seconds(2)
+        let heard = try hear("half-open", configuration) { $0.end != nil }
+        #expect(heard.isOpened)
+    }
+
+    @Test("nobody there, a server that says nothing, and one that refuses, are errors in one line")
+    func refused() throws {
+        let server = try Self.plain.get()
+        var configuration = WebSocketConfiguration()
+        configuration.connectTimeout = .seconds(1)
+        for port in [freePort(), server.port("silent_port"), server.port("refusing_port")] {
+            let client = try WebSocketClient(configuration)
+            _ = try client.open(url(port, ""))
+            var heard = Heard()
+            #expect(work(client, &heard) { $0.end != nil })
+            guard case .connect(let peer, _) = heard.end else {
+                Issue.record("\(heard.end as Any)")
+                continue
+            }
+            #expect(peer == "127.0.0.1:\(port)" && !heard.isOpened)
+        }
+    }
+
+    @Test(
+        "TLS is checked: by the file of certificates, and by the name",
+        .enabled(if: Certificates.obstacle == nil))
+    func tls() throws {
+        let certificates = try Certificates()
+        try certificates.make("right", name: "127.0.0.1")
+        try certificates.make("wrong", name: "example.org")
+        try certificates.make("old", name: "127.0.0.1", days: -1)
+        let cases: [(file: String, authority: String, isRight: Bool)] = [
+            ("right", "authority", true), ("right", "otherAuthority", false),
+            ("wrong", "authority", false), ("old", "authority", false), ("right", "", false),
+        ]
+        for (file, authority, isRight) in cases {
+            let server = try PythonServer(
+                Self.script, [certificates.certificate(file), certificates.key(file)])
+            var configuration = WebSocketConfiguration()
+            configuration.caPath = authority.isEmpty ? "" : certificates.certificate(authority)
+            let client = try WebSocketClient(configuration)
+            _ = try client.open(url(server.port(), "binary", tls: true))
+            var heard = Heard()
+            #expect(work(client, &heard) { $0.end != nil || !$0.messages.isEmpty })
+            #expect(heard.isOpened == isRight, "\(file) \(authority): \(heard)")
+        }
+    }
+
+    @Test("a proxy is asked to connect, and one that does not is an error")
+    func proxy() throws {
+        let server = try Self.plain.get()
+        for (port, isRight) in [(server.port("proxy_port"), true), (freePort(), false)] {
+            var configuration = WebSocketConfiguration()
+            configuration.proxy = "127.0.0.1:\(port)"
+            let client = try WebSocketClient(configuration)
+            // Only the proxy knows this name.
+            _ = try client.open(
+                #require(WebSocketURL("ws://exchange.invalid:\(server.port())/binary")))
+            var heard = Heard()
+            #expect(work(client, &heard) { $0.end != nil || !$0.messages.isEmpty })
+            #expect(heard.isOpened == isRight && (heard.end == nil) == isRight, "\(heard)")
+        }
+    }
+
+    @Test("another thread wakes it, also after its end")
+    func waking() throws {
+        let client = try WebSocketClient(WebSocketConfiguration())
+        let waker = client.waker
+        let begun = ContinuousClock.now
+        Thread.detachNewThread { waker.wake() }
+        client.work(for: .seconds(20))
+        #expect(ContinuousClock.now - begun < .seconds(15))
+        withExtendedLifetime(client) {}
+    }
+
+    @Test("the number of connections is bounded, and settings that cannot work are refused")
+    func bounds() throws {
+        var configuration = WebSocketConfiguration()
+        configuration.connectionsMax = 2
+        let client = try WebSocketClient(configuration)
+        let port = try Self.plain.get().port()
+        let first = try client.open(url(port, "echo"))
+        _ = try client.open(url(port, "echo"))
+        #expect(throws: WebSocketError.tooMany(connectionsMax: 2)) {
+            _ = try client.open(url(port, "echo"))
+        }
+        client.close(first)
+        _ = try client.open(url(port, "echo"))
+        configuration.caPath = "/nonexistent/file"
+        #expect(throws: WebSocketError.self) { _ = try WebSocketClient(configuration) }
+        configuration.caPath = ""
+        for proxy in ["no port", "no-port", "user@a:1", "[::1]:1", ":1", "a:b"] {
+            configuration.proxy = proxy
+            #expect(throws: WebSocketError.self) { _ = try WebSocketClient(configuration) }
+        }
+    }
+
+    @Test(
+        "addresses are read, and what is none is refused",
+        arguments: [
+            ("wss://a.test", "a.test:443", "/"), ("ws://a:81/x?y=1", "a:81", "/x?y=1"),
+            ("ws://[::1]:9/", "[::1]:9", "/"), ("wss://a?x", "a:443", "/?x"), ("http://a", "", ""),
+            ("ws://", "", ""), ("ws://u@a", "", ""), ("ws://a:0", "", ""), ("ws://a b", "", ""),
+            ("ws://a:99999", "", ""), ("ws://[::1", "", ""),
+        ])
+    func addresses(text: String, peer: String, path: String) {
+        let url = WebSocketURL(text)
+        #expect((url?.peer ?? "") == peer && (url?.path ?? "") == path)
+    }
+}

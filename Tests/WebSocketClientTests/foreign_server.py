@@ -1,0 +1,110 @@
+"""A WebSocket server of PyPI's websockets, and plain sockets beside it, for the client under test.
+
+foreign_server.py [CERTIFICATE KEY]: prints {"port": ..., ...}. The path says what happens.
+"""
+
+import asyncio
+import json
+import ssl
+import sys
+
+from websockets.asyncio.server import serve
+
+
+async def client(connection):
+    path = connection.request.path
+    match path.split("/")[1]:
+        case "echo":
+            async for message in connection:
+                await connection.send(message)
+        case "count":
+            count = int(path.split("/")[2])
+            for number in range(count):
+                await connection.send(json.dumps({"number": number, "filler": "x" * 100}))
+            await connection.wait_closed()
+        case "fragments":
+            await connection.send(["ab", "", "cd", "é" * 50_000, "ef"])
+            await connection.wait_closed()
+        case "large":
+            await connection.send("y" * int(path.split("/")[2]))
+            await connection.wait_closed()
+        case "binary":
+            await connection.send(b"\x00\x01\xff")
+            await connection.wait_closed()
+        case "close":
+            await connection.send("last")
+            await connection.close(int(path.split("/")[2]), "enough for today")
+        case "cut":
+            await connection.send("last")
+            connection.transport.abort()
+        case "garbage":
+            connection.transport.write(b"\xff" * 64)
+            await connection.wait_closed()
+        case "broken-text":
+            # A frame of text that is no UTF-8.
+            connection.transport.write(b"\x81\x02\xc3\x28")
+            await connection.wait_closed()
+        case "deflate":
+            extensions = [extension.name for extension in connection.protocol.extensions]
+            await connection.send(json.dumps(extensions))
+            await connection.wait_closed()
+        case "half-open":
+            # Nothing is read or answered any more, pings neither; the connection stays.
+            connection.transport.pause_reading()
+            await asyncio.sleep(3600)
+
+
+async def raw(reader, writer):
+    """Takes a connection and says nothing."""
+    await asyncio.sleep(3600)
+
+
+async def no_upgrade(reader, writer):
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    await writer.drain()
+    writer.close()
+
+
+async def proxy(reader, writer):
+    """A proxy that finds each host on loopback."""
+    request = (await reader.readuntil(b"\r\n\r\n")).decode()
+    method, target, _ = request.split("\r\n")[0].split(" ")
+    if method != "CONNECT":
+        writer.write(b"HTTP/1.1 405 Method Not Allowed\r\n\r\n")
+        writer.close()
+        return
+    there, back = await asyncio.open_connection("127.0.0.1", int(target.rsplit(":", 1)[1]))
+    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    await asyncio.gather(pump(reader, back), pump(there, writer))
+
+
+async def pump(reader, writer):
+    while data := await reader.read(65_536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+async def main():
+    context = None
+    if len(sys.argv) > 2:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[1], sys.argv[2])
+    silent = await asyncio.start_server(raw, "127.0.0.1", 0)
+    refusing = await asyncio.start_server(no_upgrade, "127.0.0.1", 0)
+    connecting = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    async with serve(
+        client, "127.0.0.1", 0, ssl=context, max_size=None, ping_interval=None
+    ) as server:
+        ports = {
+            "port": server.sockets[0].getsockname()[1],
+            "silent_port": silent.sockets[0].getsockname()[1],
+            "refusing_port": refusing.sockets[0].getsockname()[1],
+            "proxy_port": connecting.sockets[0].getsockname()[1],
+        }
+        print(json.dumps(ports), flush=True)
+        await asyncio.sleep(3600)
+
+
+asyncio.run(main())

@@ -208,6 +208,11 @@ let package = Package(
             "IBKRProvider", in: "Providers",
             uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]
                 + ["MarketModel", "Primitives"]),
+        library("BinanceEngine", in: "Providers", uses: ["MarketModel", "Primitives"]),
+        library(
+            "BinanceProvider", in: "Providers",
+            uses: ["BinanceEngine", "ProviderKit", "ServiceRuntime", "WebSocketClient"]
+                + ["MarketModel", "Primitives"]),
         // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",
@@ -235,9 +240,9 @@ let package = Package(
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: tape + [
-                "TapeTransport", "IBKRProvider", "ProviderKit", "Membership", "MembershipTransport",
-                "NatsTransport", "ReplayProvider", "TapeKeeping", "TickSpool", "ServiceRuntime",
-                "YAMLFile",
+                "TapeTransport", "BinanceProvider", "IBKRProvider", "ProviderKit", "Membership",
+                "MembershipTransport", "NatsTransport", "ReplayProvider", "TapeKeeping",
+                "TickSpool", "ServiceRuntime", "YAMLFile",
             ]),
         service(
             "OperatorWorker", in: "operator-worker",
@@ -316,6 +321,7 @@ let package = Package(
         tests(
             of: "WebSocketClient", uses: ["Primitives", "TestSupport"],
             beside: ["foreign_server.py"]),
+        tests(of: "BinanceEngine", uses: ["MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(
@@ -352,9 +358,9 @@ let package = Package(
         tests(
             of: "ProviderGateway",
             uses: frame + tape + [
-                "IBKRProvider", "IBKRSimulator", "IBSimulator", "OperatorGraph", "ProviderKit",
-                "StreamCore", "TickSpool", "ServiceTestSupport", "TestSupport",
-            ]),
+                "BinanceProvider", "IBKRProvider", "IBKRSimulator", "IBSimulator", "OperatorGraph",
+                "ProviderKit", "StreamCore", "TickSpool", "ServiceTestSupport", "TestSupport",
+            ], beside: ["binance_exchange.py"]),
         tests(
             of: "OperatorWorker",
             uses: frame + tape + [

@@ -52,7 +52,7 @@ extension KeyCatalogue {
     package static let product = KeyCatalogue(
         prefixes: [
             "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
-            "SYNTHETIC_", "REPLAY_", "IBKR_", "OPS_", "LOG_",
+            "SYNTHETIC_", "REPLAY_", "IBKR_", "BINANCE_", "OPS_", "LOG_",
         ],
         names: Set(shared.flatMap(\.names) + ofLibraries + ofServices),
         foreignNames: [
@@ -75,7 +75,10 @@ extension KeyCatalogue {
         "IBKR_HOST", "IBKR_PORT", "IBKR_CLIENT_ID", "IBKR_CONNECT_TIMEOUT",
         "IBKR_DELAYED", "IBKR_LINES", "IBKR_TICK_LINES", "IBKR_SILENT_AFTER", "IBKR_BACKFILL",
         "IBKR_REGION", "IBKR_DEPTH_ROWS", "IBKR_RECONNECT_FIRST", "IBKR_RECONNECT_MAX",
-        "IBKR_ALARM_ATTEMPTS",
+        "IBKR_ALARM_ATTEMPTS", "BINANCE_URL", "BINANCE_PROXY", "BINANCE_TLS_CA",
+        "BINANCE_CONNECT_TIMEOUT", "BINANCE_STREAMS", "BINANCE_RENEW_AFTER", "BINANCE_OVERLAP",
+        "BINANCE_SILENT_AFTER", "BINANCE_DELAY_MAX", "BINANCE_RECONNECT_FIRST",
+        "BINANCE_RECONNECT_MAX",
     ]
 
     private static let ofServices = [

@@ -1,3 +1,4 @@
+import BinanceProvider
 import IBKRProvider
 import ProviderKit
 import MarketModel
@@ -10,6 +11,7 @@ enum GatewayProviders {
     static let ofThisProgram: [ProviderKind] = [
         .synthetic,
         .interactiveBrokers,
+        .binance,
         ProviderKind(
             name: "replay", keys: ConfigurationKey.replay, rules: ReplayProvider.rules,
             needsInstruments: false, isRecorded: true,

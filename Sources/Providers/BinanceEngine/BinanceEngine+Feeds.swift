@@ -1,0 +1,255 @@
+package import MarketModel
+package import Primitives
+
+// Which symbols are wanted, and what the exchange is asked for.
+extension BinanceEngine {
+    /// An instrument to begin, and the time until which it is complete on the tape (undefined:
+    /// nothing is missing).
+    package struct Begun: Sendable {
+        package var number: UInt32
+        package var instrument: Instrument
+        package var reached: Timestamp
+
+        package init(number: UInt32, instrument: Instrument, reached: Timestamp) {
+            self.number = number
+            self.instrument = instrument
+            self.reached = reached
+        }
+    }
+
+    /// Changes what is wanted. `gaps` are those that an earlier process left.
+    package mutating func follow(
+        begun: [Begun], ended: [UInt32], gaps: [OpenGap] = [], _ now: Moment,
+        into out: inout BinanceOutput
+    ) {
+        // What is in both lists goes on: its ids show what did not come in between.
+        let both = Set(begun.map(\.number)).intersection(ended)
+        for number in ended {
+            refused.removeAll { $0.instrument == number }
+            for place in feeds.indices
+            where feeds[place].instrument == number && feeds[place].isWanted {
+                feeds[place].isWanted = false
+                feeds[place].isAnnounced = false
+                feeds[place].state = .starting
+                guard !both.contains(number) else { continue }
+                feeds[place].last = BinanceTrade()
+                feeds[place].gapFrom = nil
+            }
+        }
+        for item in begun { begin(item, gaps, now, into: &out) }
+        primary?.grow(to: feeds.count)
+        successor?.grow(to: feeds.count)
+        primary?.isBehind = true
+        successor?.isBehind = true
+        successor?.readyAt = nil
+    }
+
+    private mutating func begin(
+        _ item: Begun, _ gaps: [OpenGap], _ now: Moment, into out: inout BinanceOutput
+    ) {
+        let name = Self.name(of: item.instrument)
+        let known = symbols.find(name)
+        if let problem = problem(item, name, known) {
+            refused.append(
+                BinanceStatus.Feed(
+                    instrument: item.number, name: name, state: .refused, reason: problem,
+                    lastID: 0, hasOpenGap: false))
+            out.note(.refused(instrument: item.number, reason: problem))
+            out.records.append(
+                .feed(FeedState(instrument: item.number, state: .refused, time: now.wall)))
+            return
+        }
+        let former = feeds.last { $0.instrument == item.number && $0.name != name }
+        let place = known ?? feeds.count
+        if known == nil {
+            symbols.add(name)
+            feeds.append(BinanceFeed(instrument: item.number, name: name))
+        } else if feeds[place].instrument != item.number {
+            feeds[place] = BinanceFeed(instrument: item.number, name: name)
+        }
+        feeds[place].isWanted = true
+        feeds[place].state = .starting
+        feeds[place].reason =
+            item.instrument.feeds.kinds == [.trade] ? "" : "only its trades come from here"
+        feeds[place].reached = item.reached
+        if let former, former.last.id > 0, feeds[place].last.id == 0 {
+            feeds[place].reached = former.last.time
+        }
+        feeds[place].inherited = gaps.filter { $0.instrument == item.number }
+        out.records.append(
+            .feed(FeedState(instrument: item.number, state: .starting, time: now.wall)))
+        if let leg = primary, place < leg.isConfirmed.count, leg.isConfirmed[place] {
+            confirm(place, now, into: &out)
+        }
+    }
+
+    /// Returns why an instrument cannot be delivered; `nil`: it can.
+    private func problem(_ item: Begun, _ name: String, _ known: Int?) -> String? {
+        guard item.instrument.contract.security == .crypto else {
+            return "only coins come from here: security: crypto"
+        }
+        guard item.instrument.feeds.kinds.contains(.trade) else {
+            return "only trades come from here: feeds: trades"
+        }
+        guard Self.isSymbol(name) else {
+            return "'\(name)' is no symbol of the exchange: write it like BTCUSDT"
+        }
+        if let known, feeds[known].isWanted, feeds[known].instrument != item.number {
+            return "\(name) is asked for by another instrument"
+        }
+        let wanted = feeds.count { $0.isWanted && $0.instrument != item.number }
+        guard wanted < settings.streamsMax else {
+            return "a connection has at most \(settings.streamsMax) streams"
+        }
+        return nil
+    }
+
+    /// Returns the exchange's symbol: the one in the contract, else our own.
+    private static func name(of instrument: Instrument) -> String {
+        let own = instrument.contract.providerSymbol
+        return (own.isEmpty ? instrument.symbol.text : own).uppercased()
+    }
+
+    /// The exchange's symbols need no escapes in JSON, and no character that separates streams.
+    private static func isSymbol(_ name: String) -> Bool {
+        let banned = Set("\"\\/@,! ".utf8)
+        return (1...BinanceLimits.symbolBytesMax).contains(name.utf8.count)
+            && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && !banned.contains($0) }
+    }
+
+    // MARK: requests
+
+    /// Sends the next request of a connection, if its time has come.
+    mutating func ask(_ leg: inout BinanceLeg, _ now: Moment, into out: inout BinanceOutput) {
+        let isQuiet = now.monotonic >= leg.heardAt + settings.silentAfter / 2
+        guard leg.isBehind || isQuiet && !leg.isProbing, now.monotonic >= leg.sendAt else {
+            if !isQuiet { leg.isProbing = false }
+            return
+        }
+        if leg.isBehind {
+            let begun = feeds.indices.filter { feeds[$0].isWanted && !leg.isAsked[$0] }
+                .prefix(BinanceLimits.streamsPerRequest)
+            if !begun.isEmpty {
+                for feed in begun { leg.isAsked[feed] = true }
+                return request(&leg, .subscribe, Array(begun), now, into: &out)
+            }
+            let ended = feeds.indices.filter { !feeds[$0].isWanted && leg.isAsked[$0] }
+                .prefix(BinanceLimits.streamsPerRequest)
+            if !ended.isEmpty {
+                for feed in ended {
+                    leg.isAsked[feed] = false
+                    leg.isConfirmed[feed] = false
+                    leg.lastIDs[feed] = 0
+                }
+                return request(&leg, .unsubscribe, Array(ended), now, into: &out)
+            }
+            leg.isBehind = false
+        }
+        guard isQuiet, !leg.isProbing else { return }
+        leg.isProbing = true
+        request(&leg, .probe, [], now, into: &out)
+    }
+
+    private mutating func request(
+        _ leg: inout BinanceLeg, _ kind: BinanceRequest.Kind, _ asked: [Int], _ now: Moment,
+        into out: inout BinanceOutput
+    ) {
+        lastRequest &+= 1
+        let streams = asked.map { "\"\(feeds[$0].stream)\"" }.joined(separator: ",")
+        let text =
+            switch kind {
+            case .subscribe:
+                "{\"method\":\"SUBSCRIBE\",\"params\":[\(streams)],\"id\":\(lastRequest)}"
+            case .unsubscribe:
+                "{\"method\":\"UNSUBSCRIBE\",\"params\":[\(streams)],\"id\":\(lastRequest)}"
+            case .probe: "{\"method\":\"LIST_SUBSCRIPTIONS\",\"id\":\(lastRequest)}"
+            }
+        out.wishes.append(.send(leg.number, text))
+        leg.sendAt = now.monotonic + BinanceLimits.requestInterval
+        leg.requests.append(
+            BinanceRequest(
+                id: lastRequest, kind: kind, feeds: asked,
+                due: now.monotonic + BinanceLimits.answerAfter))
+    }
+
+    /// Handles the answer to a request.
+    mutating func answered(
+        _ id: UInt64, _ refusal: String, isPrimary: Bool, _ now: Moment,
+        into out: inout BinanceOutput
+    ) {
+        guard var leg = isPrimary ? primary : successor else { return }
+        // A refusal without an id is that of the oldest request.
+        let place = leg.requests.firstIndex { $0.id == id } ?? (refusal.isEmpty ? nil : 0)
+        guard let place, place < leg.requests.count else { return }
+        let request = leg.requests.remove(at: place)
+        if !refusal.isEmpty, request.kind == .subscribe {
+            counters.refusedRequests &+= 1
+            out.note(.refusedRequest(reason: refusal))
+            out.wishes.append(.close(leg.number))
+            set(leg)
+            return ended(
+                leg.number, "the exchange refused a subscription: \(refusal)", now, into: &out)
+        }
+        var confirmed: [Int] = []
+        if request.kind == .subscribe {
+            for feed in request.feeds where leg.isAsked[feed] {
+                leg.isConfirmed[feed] = true
+                if feeds[feed].isWanted { confirmed.append(feed) }
+            }
+        }
+        let isComplete = feeds.indices.allSatisfy { !feeds[$0].isWanted || leg.isConfirmed[$0] }
+        if leg.readyAt == nil, isComplete { leg.readyAt = now.monotonic }
+        set(leg)
+        guard isPrimary else { return }
+        for feed in confirmed { confirm(feed, now, into: &out) }
+    }
+
+    /// The trades of a feed come on the delivering connection.
+    mutating func confirm(_ place: Int, _ now: Moment, into out: inout BinanceOutput) {
+        if feeds[place].state != .live {
+            feeds[place].state = .live
+            out.records.append(
+                .feed(
+                    FeedState(
+                        instrument: feeds[place].instrument, state: .live, time: now.wall)))
+        }
+        if feeds[place].last.id == 0 { feeds[place].liveSince = now.wall }
+        if !feeds[place].isAnnounced { announce(place, now, into: &out) }
+        // Without an id from before, no later id can say what the gap lost.
+        if let from = feeds[place].gapFrom, feeds[place].last.id == 0 {
+            feeds[place].gapFrom = nil
+            out.records.append(
+                feeds[place].gap(
+                    (from: from, to: now.wall), .disconnected, .abandoned, at: now.wall,
+                    detail: "no trade id from before it is known"))
+        }
+    }
+
+    private mutating func announce(_ place: Int, _ now: Moment, into out: inout BinanceOutput) {
+        feeds[place].isAnnounced = true
+        let feed = feeds[place]
+        out.records.append(.tape(.subscription(subscription(feed, .start, now))))
+        for gap in feed.inherited {
+            out.records.append(
+                feed.gap(
+                    (from: gap.from, to: gap.to.isDefined ? gap.to : now.wall), gap.reason,
+                    .abandoned, at: now.wall, detail: "nothing fetches these trades"))
+        }
+        if feed.reached.isDefined, feed.last.id == 0 {
+            out.records.append(
+                feed.gap(
+                    (from: feed.reached, to: now.wall), .gatewayLost, .abandoned, at: now.wall,
+                    detail: "no trade id from before it is known"))
+        }
+        feeds[place].inherited = []
+        feeds[place].reached = .undefined
+    }
+
+    func subscription(
+        _ feed: BinanceFeed, _ action: SubscriptionAction, _ now: Moment
+    ) -> SubscriptionRecord {
+        SubscriptionRecord(
+            header: feed.header(at: now.wall), action: action, kind: .trade, mode: .live,
+            provider: settings.provider)
+    }
+}

@@ -1,0 +1,128 @@
+package import MarketModel
+package import Primitives
+
+/// What the engine leaves for its shell to do, in this order: the wishes, the records with their
+/// floor, the notes.
+package struct BinanceOutput: Sendable {
+    package var wishes: [BinanceWish] = []
+    package var records: [ProviderRecord] = []
+    /// No later record has an earlier event time; undefined: not known yet.
+    package var floor = Timestamp.undefined
+    package var notes: [BinanceNote] = []
+    package var notesLost: UInt64 = 0
+
+    package init() {}
+
+    mutating func note(_ note: BinanceNote) {
+        if notes.count < BinanceLimits.notesMax { notes.append(note) } else { notesLost &+= 1 }
+    }
+}
+
+/// A connection, by its number.
+package typealias BinanceLegNumber = UInt32
+
+package enum BinanceWish: Hashable, Sendable {
+    case open(BinanceLegNumber)
+    case send(BinanceLegNumber, String)
+    /// No event of the connection is wanted any more.
+    case close(BinanceLegNumber)
+}
+
+/// Something for the log.
+package enum BinanceNote: Hashable, Sendable {
+    case state(BinanceState)
+    /// An attempt failed, or the only connection ended.
+    case lost(failures: Int, reason: String)
+    /// A successor failed or ended; its predecessor goes on.
+    case successorLost(reason: String)
+    /// Another connection begins beside the present one.
+    case renewing(reason: String)
+    /// The exchange refused a request.
+    case refusedRequest(reason: String)
+    case refused(instrument: UInt32, reason: String)
+    /// Trades did not come, as their ids show.
+    case missing(instrument: UInt32, first: UInt64, last: UInt64)
+    /// A number does not fit the tape.
+    case misfit(instrument: UInt32, id: UInt64, text: String)
+    /// The ids of a symbol began again at a lower one.
+    case restarted(instrument: UInt32, id: UInt64)
+    case skipped(BinanceSkip)
+}
+
+package enum BinanceState: String, CaseIterable, Sendable {
+    /// Waiting for the next attempt, or nothing is wanted.
+    case closed
+    case connecting
+    /// Connected; subscriptions are under way or confirmed.
+    case ready
+    /// Two connections, of which the younger takes over.
+    case renewing
+}
+
+/// Why a message was left out.
+package enum BinanceSkip: String, CaseIterable, Sendable {
+    case malformed
+    /// A trade without one of its fields, or with one that is none.
+    case fields
+    /// A symbol that was not asked for, or not any more.
+    case stray
+    /// A block trade: made outside of the book, with ids of its own.
+    case block
+    /// An event that is not read here.
+    case unknown
+    /// No text.
+    case binary
+}
+
+/// Counts since the engine began.
+package struct BinanceCounters: Hashable, Sendable {
+    package var messages: UInt64 = 0
+    package var trades: UInt64 = 0
+    /// Trades that came from both connections.
+    package var doubles: UInt64 = 0
+    /// Trades with an id that is not above the one before, on one connection.
+    package var lowerIDs: UInt64 = 0
+    /// The same id with another price, size or time.
+    package var differing: UInt64 = 0
+    /// Ids that never came.
+    package var missing: UInt64 = 0
+    package var misfits: UInt64 = 0
+    /// Trades below the floor.
+    package var late: UInt64 = 0
+    package var connections: UInt64 = 0
+    package var failures: UInt64 = 0
+    package var renewals: UInt64 = 0
+    package var shutdowns: UInt64 = 0
+    package var refusedRequests: UInt64 = 0
+    /// By the place of the reason in `BinanceSkip.allCases`.
+    package var skipped = [UInt64](repeating: 0, count: BinanceSkip.allCases.count)
+
+    package init() {}
+
+    package func skipped(_ reason: BinanceSkip) -> UInt64 {
+        BinanceSkip.allCases.firstIndex(of: reason).map { skipped[$0] } ?? 0
+    }
+
+    mutating func skip(_ reason: BinanceSkip) {
+        if let place = BinanceSkip.allCases.firstIndex(of: reason) { skipped[place] &+= 1 }
+    }
+}
+
+/// The present state, for metrics and pages.
+package struct BinanceStatus: Sendable {
+    package struct Feed: Sendable {
+        package var instrument: UInt32
+        package var name: String
+        package var state: FeedState.State
+        package var reason: String
+        package var lastID: UInt64
+        package var hasOpenGap: Bool
+    }
+
+    package var state: BinanceState
+    package var failures: Int
+    package var reason: String
+    package var nextAttempt: MonotonicTime
+    package var feeds: [Feed]
+    package var counters: BinanceCounters
+}

@@ -1,0 +1,95 @@
+internal import BinanceEngine
+internal import Primitives
+package import ProviderKit
+internal import ServiceRuntime
+internal import WebSocketClient
+
+private let group = "Binance"
+/// The engine's default settings, from which the keys take their defaults.
+private let usual = BinanceSettings(seed: 0)
+
+extension ProviderKind {
+    /// The provider of `GATEWAY_PROVIDER=binance`.
+    package static let binance = ProviderKind(
+        name: BinanceProvider.providerName,
+        keys: [
+            ConfigurationKey(
+                "BINANCE_URL", .text, default: "wss://data-stream.binance.vision/stream",
+                group: group, "Address of the exchange's streams; none needs an account."),
+            ConfigurationKey(
+                "BINANCE_PROXY", .text, group: group,
+                "Proxy as name:port, asked by CONNECT; empty: none."),
+            ConfigurationKey(
+                "BINANCE_TLS_CA", .text, group: group,
+                "Path of certificates (PEM) that are trusted beside the system's."),
+            ConfigurationKey(
+                "BINANCE_CONNECT_TIMEOUT", .duration(.seconds(1)...Duration.seconds(60)),
+                default: "5s", group: group,
+                "How long each phase of an attempt to connect may take."),
+            ConfigurationKey(
+                "BINANCE_STREAMS", .integer(1...1_024), default: "\(usual.streamsMax)",
+                group: group, "Streams of one connection; further instruments are refused."),
+            ConfigurationKey(
+                "BINANCE_RENEW_AFTER", .duration(.seconds(1)...Duration.seconds(86_400)),
+                default: "\(usual.renewAfter / 1_000_000_000)s", group: group,
+                "Age at which a connection gets its successor; it ends after 24 hours."),
+            ConfigurationKey(
+                "BINANCE_OVERLAP", .duration(.milliseconds(100)...Duration.seconds(60)),
+                default: "2s", group: group,
+                "How long a connection and its successor deliver both."),
+            ConfigurationKey(
+                "BINANCE_SILENT_AFTER", .duration(.seconds(1)...Duration.seconds(3_600)),
+                default: "30s", group: group,
+                "A connection that is silent for so long is given up; asked after half of it."),
+            ConfigurationKey(
+                "BINANCE_DELAY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
+                default: "2s", group: group,
+                "How long a trade may be under way; the watermark stays so much behind."),
+            ConfigurationKey(
+                "BINANCE_RECONNECT_FIRST", .duration(.milliseconds(100)...Duration.seconds(600)),
+                default: "1s", group: group, "Wait after a first failure; then it doubles."),
+            ConfigurationKey(
+                "BINANCE_RECONNECT_MAX", .duration(.seconds(1)...Duration.seconds(3_600)),
+                default: "60s", group: group,
+                "Longest wait between two attempts, which never end."),
+        ],
+        rules: [
+            ConfigurationRule { configuration in
+                WebSocketURL(configuration.text("BINANCE_URL")) == nil
+                    ? "BINANCE_URL: an address like wss://name:port/path is needed" : nil
+            },
+            ConfigurationRule { configuration in
+                WebSocketConfiguration.proxy(configuration.text("BINANCE_PROXY")) == nil
+                    ? "BINANCE_PROXY: name:port is needed" : nil
+            },
+        ]
+    ) { context in
+        try BinanceProvider(context)
+    }
+}
+
+/// The provider's settings.
+struct BinanceSetup: Sendable {
+    var url: WebSocketURL
+    var client = WebSocketConfiguration()
+    var engine: BinanceSettings
+
+    init(_ configuration: Configuration, seed: UInt64) throws(SettingsError) {
+        guard let url = WebSocketURL(configuration.text("BINANCE_URL")) else {
+            throw SettingsError("BINANCE_URL: an address like wss://name:port/path is needed")
+        }
+        self.url = url
+        client.proxy = configuration.text("BINANCE_PROXY")
+        client.caPath = configuration.text("BINANCE_TLS_CA")
+        client.connectTimeout = configuration.duration("BINANCE_CONNECT_TIMEOUT")
+        engine = BinanceSettings(seed: seed)
+        engine.streamsMax = configuration.integer("BINANCE_STREAMS")
+        func span(_ key: String) -> Int64 { configuration.duration(key).clampedNanoseconds }
+        engine.renewAfter = span("BINANCE_RENEW_AFTER")
+        engine.overlap = span("BINANCE_OVERLAP")
+        engine.silentAfter = span("BINANCE_SILENT_AFTER")
+        engine.delayMax = span("BINANCE_DELAY_MAX")
+        engine.reconnectFirst = span("BINANCE_RECONNECT_FIRST")
+        engine.reconnectMax = span("BINANCE_RECONNECT_MAX")
+    }
+}

@@ -1,0 +1,190 @@
+internal import BinanceEngine
+internal import MarketModel
+internal import Primitives
+internal import ProviderKit
+internal import ServiceRuntime
+internal import WebSocketClient
+
+/// The main loop of the thread `binance`, which alone uses the connections and the engine. Each
+/// turn waits for messages, gives them to the engine, and hands the records over to the gateway in
+/// one batch. While the gateway takes nothing, nothing is read, so that the exchange waits.
+final class BinanceLoop {
+    /// The longest wait of a turn: so often the floor advances when nothing arrives.
+    private static let idle: Int64 = 50_000_000
+    /// How often a full channel is tried again. There is no signal when it has room.
+    private static let full = Duration.milliseconds(2)
+
+    struct Parts: Sendable {
+        let setup: BinanceSetup
+        let order: ProviderOrder
+        let channel: ProviderChannel
+        let inbox: BinanceOrders
+        let report: BinanceReport
+    }
+
+    private let parts: Parts
+    private let client: WebSocketClient
+    private let beat: ThreadBeat
+    private var engine: BinanceEngine
+    private var out = BinanceOutput()
+    private var ids: [BinanceLegNumber: WebSocketID] = [:]
+    private var legs: [WebSocketID: BinanceLegNumber] = [:]
+    private var sentFloor = Timestamp.undefined
+    private var isOver = false
+    private let end = ShutdownSignal()
+
+    static func client(_ setup: BinanceSetup) throws(WebSocketError) -> sending WebSocketClient {
+        try WebSocketClient(setup.client)
+    }
+
+    init(_ parts: Parts, _ client: WebSocketClient, _ beat: ThreadBeat) {
+        self.parts = parts
+        self.client = client
+        self.beat = beat
+        engine = BinanceEngine(parts.setup.engine)
+    }
+
+    /// Runs until the order to stop comes, or the receiver closes the channel.
+    func run() {
+        let order = parts.order
+        engine.follow(
+            begun: begun(order.instruments, reached: order.reached), ended: [], gaps: order.gaps,
+            moment(), into: &out)
+        while !isOver { turn() }
+        parts.report.ended()
+    }
+
+    private func moment() -> Moment { parts.channel.moment() }
+
+    private func begun(_ numbers: [UInt32], reached: [Timestamp]) -> [BinanceEngine.Begun] {
+        numbers.compactMap { number in
+            parts.order.registry.instrument(number).map {
+                BinanceEngine.Begun(
+                    number: number, instrument: $0,
+                    reached: Int(number) < reached.count ? reached[Int(number)] : .undefined)
+            }
+        }
+    }
+
+    private func turn() {
+        beat.beat()
+        followOrders()
+        guard handOver(), !isOver else { return }
+        let now = moment()
+        let wait = min(Self.idle, max(0, engine.nextDue - now.monotonic))
+        client.work(for: .nanoseconds(wait))
+        receive()
+        carryOut()
+        _ = handOver()
+        parts.report.show(engine, moment())
+    }
+
+    private func followOrders() {
+        let orders = parts.inbox.take()
+        let now = moment()
+        if orders.isStopping {
+            engine.stop(now, into: &out)
+            carryOut()
+            return finish()
+        }
+        guard !orders.begun.isEmpty || !orders.ended.isEmpty else { return }
+        engine.follow(
+            begun: begun(orders.begun, reached: []), ended: orders.ended, now, into: &out)
+    }
+
+    /// Gives the engine what had arrived, all with one time, and then the time: so nothing seems
+    /// silent because this thread did not read.
+    private func receive() {
+        let now = moment()
+        let bytes = UInt64(client.waitingBytes)
+        client.take { id, event, bytes in handle(id, event, bytes, now) }
+        if bytes > 0 { parts.report.metrics.bytes.add(bytes) }
+        engine.drained(now, into: &out)
+        engine.timePassed(now, into: &out)
+    }
+
+    private func handle(
+        _ id: WebSocketID, _ event: WebSocketEvent, _ bytes: RawSpan, _ now: Moment
+    ) {
+        guard let leg = legs[id] else { return }
+        switch event {
+        case .opened: engine.opened(leg, now, into: &out)
+        case .message(let isText):
+            engine.received(bytes, isText: isText, on: leg, now, into: &out)
+        case .ended(let error):
+            forget(leg)
+            engine.ended(leg, "\(error)", now, into: &out)
+        }
+    }
+
+    private func forget(_ leg: BinanceLegNumber) {
+        if let id = ids.removeValue(forKey: leg) { legs[id] = nil }
+    }
+
+    /// Carries out the engine's wishes and reports its notes.
+    private func carryOut() {
+        let wishes = out.wishes
+        out.wishes.removeAll(keepingCapacity: true)
+        for wish in wishes {
+            switch wish {
+            case .open(let leg): open(leg)
+            case .close(let leg):
+                if let id = ids[leg] { client.close(id) }
+                forget(leg)
+            case .send(let leg, let text):
+                guard let id = ids[leg], !client.send(text, on: id) else { continue }
+                client.close(id)
+                forget(leg)
+                engine.ended(leg, "a request could not be sent", moment(), into: &out)
+            }
+        }
+        for note in out.notes { parts.report.report(note) }
+        out.notes.removeAll(keepingCapacity: true)
+        if out.notesLost > 0 { parts.report.lost(notes: out.notesLost) }
+        out.notesLost = 0
+        if let ahead = engine.takeClockAhead() { parts.channel.report(clockAhead: ahead) }
+    }
+
+    private func open(_ leg: BinanceLegNumber) {
+        do throws(WebSocketError) {
+            let id = try client.open(parts.setup.url)
+            ids[leg] = id
+            legs[id] = leg
+        } catch {
+            engine.ended(leg, "\(error)", moment(), into: &out)
+        }
+    }
+
+    /// Hands the records and the floor over. Returns false when there was no room: then nothing is
+    /// read until there is.
+    private func handOver() -> Bool {
+        guard !out.records.isEmpty || isNewFloor else { return true }
+        switch parts.channel.send(&out.records, floor: out.floor) {
+        case .sent:
+            sentFloor = out.floor
+            return true
+        case .full:
+            parts.report.metrics.waits.add()
+            _ = end.wait(timeout: Self.full)
+            return false
+        case .closed:
+            // The next owner finds on the tape what is missing there.
+            out.records.removeAll()
+            isOver = true
+            return false
+        }
+    }
+
+    private var isNewFloor: Bool {
+        out.floor.isDefined && (!sentFloor.isDefined || out.floor > sentFloor)
+    }
+
+    /// Hands over the last records. The receiver closes the channel when it waits no longer.
+    private func finish() {
+        while !out.records.isEmpty, !isOver {
+            beat.beat()
+            _ = handOver()
+        }
+        isOver = true
+    }
+}

@@ -1,0 +1,405 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import BinanceEngine
+
+@Suite struct BinanceEngineTests {
+    private static let second: Int64 = 1_000_000_000
+
+    private func connected(
+        _ symbols: [String] = ["BTCUSDT", "ETHUSDT"],
+        _ change: (inout BinanceSettings) -> Void = { _ in }
+    ) -> EngineBench {
+        var bench = EngineBench(change)
+        bench.follow(symbols)
+        bench.connect()
+        return bench
+    }
+
+    @Test("a connection is opened, the streams are asked for, and trades become records")
+    func trades() throws {
+        var bench = EngineBench()
+        bench.follow(["BTCUSDT", "ETHUSDT"])
+        #expect(bench.takeWishes() == [.open(1)])
+        bench.opened(1)
+        #expect(
+            bench.wishes == [
+                .send(
+                    1,
+                    "{\"method\":\"SUBSCRIBE\",\"params\":"
+                        + "[\"btcusdt@trade\",\"ethusdt@trade\"],\"id\":1}")
+            ])
+        #expect(bench.subscriptions.isEmpty)
+        bench.answerAll()
+        #expect(bench.subscriptions.count == 2 && bench.gaps.isEmpty)
+        #expect(bench.feeds == [.starting, .starting, .live, .live])
+        bench.trade("ETHUSDT", 12_345, on: 1, at: 1_672_515_782_136)
+        let trade = try #require(bench.trades.first)
+        #expect(trade.header.symbol == 1 && trade.header.providerID == 12_345)
+        #expect(trade.price.raw == 1_000_000 && trade.size.raw == 250_000_000)
+        #expect(trade.header.providerTime.nanoseconds == 1_672_515_782_136_000_000)
+        #expect(trade.header.resolution == TimeResolution.millisecond.rawValue)
+    }
+
+    @Test("times may be in microseconds, and streams plain")
+    func microseconds() throws {
+        var bench = connected()
+        bench.receive(
+            "{\"e\":\"trade\",\"s\":\"BTCUSDT\",\"t\":9,\"p\":\"1\",\"q\":\"1\","
+                + "\"T\":1672515782136123}", on: 1)
+        let header = try #require(bench.trades.first?.header)
+        #expect(header.providerTime.nanoseconds == 1_672_515_782_136_123_000)
+        #expect(header.resolution == TimeResolution.microsecond.rawValue)
+    }
+
+    @Test("a range of ids that does not come is a gap with that reason")
+    func missing() throws {
+        var bench = connected()
+        bench.trade("BTCUSDT", 10, on: 1)
+        bench.pass(Self.second)
+        bench.trade("BTCUSDT", 14, on: 1)
+        let gap = try #require(bench.gaps.first)
+        #expect(bench.gaps.count == 1 && bench.ids == [10, 14])
+        #expect(gap.reason == GapReason.providerLoss.rawValue)
+        #expect(gap.state == GapState.abandoned.rawValue)
+        #expect(gap.detail == "trade ids 11 to 13 did not come")
+        #expect(gap.from == EngineBench.origin && gap.to > bench.now.wall)
+        #expect(bench.engine.counters.missing == 3)
+        #expect(bench.notes.contains(.missing(instrument: 0, first: 11, last: 13)))
+    }
+
+    @Test("ids that go back, and other content under the same id, are counted and left out")
+    func lower() {
+        var bench = connected()
+        for id in [10, 11, 11, 9] as [UInt64] { bench.trade("BTCUSDT", id, on: 1) }
+        bench.trade("BTCUSDT", 12, on: 1)
+        bench.trade("BTCUSDT", 12, on: 1, size: "3")
+        #expect(bench.ids == [10, 11, 12] && bench.gaps.isEmpty)
+        #expect(bench.engine.counters.lowerIDs == 3 && bench.engine.counters.differing == 1)
+    }
+
+    @Test("an exchange that counts from anew is followed after a while, with a gap")
+    func restart() {
+        var bench = connected()
+        bench.trade("BTCUSDT", 1_000_000, on: 1)
+        bench.pass(Self.second)
+        for id in 1...UInt64(BinanceLimits.lowerIDsMax) + 2 { bench.trade("BTCUSDT", id, on: 1) }
+        let first = UInt64(BinanceLimits.lowerIDsMax)
+        #expect(bench.ids == [1_000_000, first, first + 1, first + 2] && bench.gaps.count == 1)
+    }
+
+    @Test("one that counts from anew after a cut is followed, too, and what is sent again is not")
+    func restartAfterCut() {
+        for isSentAgain in [false, true] {
+            var bench = connected()
+            let begun = bench.now.wall.nanoseconds / 1_000_000
+            bench.trade("BTCUSDT", 1_000_000, on: 1)
+            bench.ended(1)
+            bench.pass(2 * Self.second)
+            bench.connect()
+            for id in 1...UInt64(BinanceLimits.lowerIDsMax) + 1 {
+                bench.trade("BTCUSDT", id, on: 2, at: isSentAgain ? begun : nil)
+            }
+            let first = UInt64(BinanceLimits.lowerIDsMax)
+            #expect(bench.ids == [1_000_000] + (isSentAgain ? [] : [first, first + 1]))
+            #expect(bench.engine.status.feeds.first?.hasOpenGap == isSentAgain)
+        }
+    }
+
+    @Test("the first trade of a symbol has the id 0, and is in a gap")
+    func first() throws {
+        var bench = connected()
+        bench.trade("BTCUSDT", 0, on: 1)
+        bench.trade("BTCUSDT", 1, on: 1)
+        let gap = try #require(bench.gaps.first)
+        #expect(bench.ids == [1] && bench.gaps.count == 1 && gap.detail.contains("id 0"))
+        #expect(gap.reason == GapReason.dropped.rawValue)
+    }
+
+    @Test("a trade that comes before the answer begins the subscription")
+    func early() {
+        var bench = EngineBench()
+        bench.follow(["BTCUSDT"])
+        _ = bench.takeWishes()
+        bench.opened(1)
+        bench.trade("BTCUSDT", 7, on: 1)
+        #expect(bench.subscriptions.count == 1 && bench.ids == [7])
+        if case .tape(.trade) = bench.records.last {} else { Issue.record("it is not the last") }
+        bench.answerAll()
+        #expect(bench.subscriptions.count == 1 && bench.gaps.isEmpty)
+    }
+
+    @Test("a number that does not fit is in a gap with its text, and its id is not missing")
+    func misfit() throws {
+        var bench = connected()
+        bench.trade("BTCUSDT", 10, on: 1)
+        bench.trade("BTCUSDT", 11, on: 1, size: "123456789012345")
+        bench.trade("BTCUSDT", 12, on: 1, size: "0.123456789")
+        bench.trade("BTCUSDT", 13, on: 1)
+        #expect(bench.ids == [10, 13] && bench.gaps.count == 2)
+        #expect(bench.engine.counters.misfits == 2 && bench.engine.counters.missing == 0)
+        let gap = try #require(bench.gaps.first)
+        #expect(gap.detail.contains("11") && gap.detail.contains("size 123456789012345"))
+    }
+
+    @Test("a cut is a gap from the last trade on, and the next id says whether it lost anything")
+    func cut() throws {
+        var bench = connected()
+        bench.trade("BTCUSDT", 10, on: 1)
+        bench.trade("ETHUSDT", 5, on: 1)
+        bench.pass(Self.second)
+        bench.ended(1)
+        #expect(bench.gaps.count == 2)
+        #expect(bench.gaps.allSatisfy { !$0.to.isDefined && $0.from == EngineBench.origin })
+        #expect(bench.engine.status.state == .closed)
+        bench.pass(2 * Self.second)
+        bench.connect()
+        bench.trade("BTCUSDT", 11, on: 2)
+        bench.trade("ETHUSDT", 8, on: 2)
+        let (filled, lost) = (bench.gaps[2], bench.gaps[3])
+        #expect(filled.state == GapState.filled.rawValue && filled.from == bench.gaps[0].from)
+        #expect(lost.state == GapState.abandoned.rawValue)
+        #expect(lost.detail == "trade ids 6 to 7 did not come")
+        #expect(lost.reason == GapReason.disconnected.rawValue)
+        #expect(bench.ids == [10, 5, 11, 8])
+        #expect(bench.engine.status.feeds.allSatisfy { !$0.hasOpenGap })
+    }
+
+    @Test("attempts never end, and the waits between them grow up to the longest")
+    func attempts() {
+        var bench = EngineBench { $0.reconnectMax = 8 * Self.second }
+        bench.follow(["BTCUSDT"])
+        var waits: [Int64] = []
+        for attempt in 1...20 as ClosedRange<BinanceLegNumber> {
+            #expect(bench.takeWishes() == [.open(attempt)])
+            let before = bench.time
+            bench.ended(attempt)
+            let due = bench.engine.nextDue - bench.now.monotonic
+            bench.pass(due - 1)
+            #expect(bench.wishes.isEmpty)
+            bench.pass(1)
+            waits.append(bench.time - before)
+        }
+        #expect(waits[0] <= Self.second && waits.suffix(10).allSatisfy { $0 >= 4 * Self.second })
+        #expect(waits.allSatisfy { $0 <= 8 * Self.second })
+    }
+
+    @Test("a silent connection is asked, and given up when it does not answer")
+    func silence() {
+        var bench = connected()
+        _ = bench.takeWishes()
+        bench.pass(15 * Self.second)
+        #expect(bench.wishes.count == 1)
+        bench.answerAll()
+        bench.pass(14 * Self.second)
+        #expect(bench.wishes.isEmpty && bench.engine.status.state == .ready)
+        bench.pass(2 * Self.second)
+        #expect(bench.takeWishes().count == 1)
+        bench.pass(20 * Self.second)
+        #expect(bench.takeWishes().contains(.close(1)))
+        #expect(bench.gaps.count == 2)
+    }
+
+    @Test("a second connection takes over before the first is too old, without a gap")
+    func renewal() {
+        var bench = connected(["BTCUSDT"]) { $0.renewAfter = 3_600 * Self.second }
+        bench.trade("BTCUSDT", 1, on: 1)
+        for _ in 0..<361 {
+            bench.pass(10 * Self.second)
+            for case .send(1, _) in bench.wishes { bench.answerAll() }
+            bench.receive("{\"result\":[],\"id\":0}", on: 1)
+        }
+        #expect(bench.wishes.contains(.open(2)))
+        bench.connect()
+        bench.trade("BTCUSDT", 2, on: 1)
+        bench.trade("BTCUSDT", 2, on: 2)
+        // The second is ahead of the first here.
+        for id in 3...6 as ClosedRange<UInt64> { bench.trade("BTCUSDT", id, on: 2) }
+        bench.trade("BTCUSDT", 3, on: 1)
+        #expect(bench.ids == [1, 2, 3])
+        bench.pass(3 * Self.second)
+        #expect(bench.takeWishes().contains(.close(1)))
+        bench.trade("BTCUSDT", 7, on: 2)
+        #expect(bench.ids == [1, 2, 3, 4, 5, 6, 7] && bench.gaps.isEmpty)
+        #expect(bench.engine.counters.doubles == 2 && bench.engine.counters.lowerIDs == 0)
+    }
+
+    @Test("serverShutdown, plain or combined, begins the next connection")
+    func shutdown() {
+        for text in [
+            "{\"e\":\"serverShutdown\",\"E\":1}",
+            "{\"stream\":\"!serverShutdown\",\"data\":{\"e\":\"serverShutdown\",\"E\":1}}",
+        ] {
+            var bench = connected(["BTCUSDT"])
+            bench.trade("BTCUSDT", 1, on: 1)
+            bench.receive(text, on: 1)
+            bench.receive(text, on: 1)
+            #expect(bench.takeWishes() == [.open(2)])
+            bench.opened(2)
+            bench.answerAll()
+            bench.trade("BTCUSDT", 2, on: 2)
+            bench.trade("BTCUSDT", 2, on: 1)
+            // The first ends before the overlap does.
+            bench.ended(1)
+            bench.trade("BTCUSDT", 3, on: 2)
+            #expect(bench.ids == [1, 2, 3] && bench.gaps.isEmpty)
+        }
+    }
+
+    @Test("a predecessor that ends before its successor is ready leaves a gap")
+    func endsEarly() {
+        var bench = connected(["BTCUSDT"])
+        bench.trade("BTCUSDT", 1, on: 1)
+        bench.receive("{\"e\":\"serverShutdown\",\"E\":1}", on: 1)
+        bench.ended(1)
+        #expect(bench.gaps.count == 1)
+        bench.opened(2)
+        bench.answerAll()
+        bench.trade("BTCUSDT", 4, on: 2)
+        #expect(bench.ids == [1, 4] && bench.gaps.last?.state == GapState.abandoned.rawValue)
+    }
+
+    @Test("a successor that fails has another one, long before its predecessor is old")
+    func secondSuccessor() {
+        var bench = connected(["BTCUSDT"])
+        _ = bench.takeWishes()
+        bench.receive("{\"e\":\"serverShutdown\",\"E\":1}", on: 1)
+        #expect(bench.takeWishes() == [.open(2)])
+        bench.ended(2)
+        bench.pass(2 * Self.second)
+        #expect(bench.takeWishes() == [.open(3)] && bench.gaps.isEmpty)
+        #expect(bench.engine.status.state == .renewing)
+    }
+
+    @Test("block trades and what else is no trade of the book are counted and left out")
+    func others() {
+        var bench = connected(["BTCUSDT"])
+        bench.receive("{\"e\":\"blockTrade\",\"s\":\"BTCUSDT\",\"t\":1,\"p\":\"1\"}", on: 1)
+        bench.receive("{\"e\":\"kline\"}", on: 1)
+        bench.receive("{\"e\":\"trade\",\"s\":\"BTCUSDT\",\"t\":\"1\"}", on: 1)
+        bench.receive("{\"e\":", on: 1)
+        bench.receive("x", on: 1, isText: false)
+        bench.trade("XRPUSDT", 1, on: 1)
+        #expect(bench.records.count { $0.kind == .trade } == 0)
+        for reason in BinanceSkip.allCases {
+            #expect(bench.engine.counters.skipped(reason) == 1, "\(reason)")
+        }
+    }
+
+    @Test("what cannot be delivered is refused with the reason")
+    func refused() {
+        var bench = EngineBench { $0.streamsMax = 1 }
+        let items = [
+            EngineBench.instrument("BTCUSDT"), EngineBench.instrument("A", feeds: .bars),
+            EngineBench.instrument("B", name: "X\"Y"), EngineBench.instrument("ETHUSDT"),
+            EngineBench.instrument("OTHER", name: "BTCUSDT"),
+            EngineBench.instrument("AAPL", security: .stock),
+        ]
+        let begun = items.enumerated().map {
+            BinanceEngine.Begun(
+                number: UInt32($0.offset), instrument: $0.element, reached: .undefined)
+        }
+        bench.engine.follow(begun: begun, ended: [], bench.now, into: &bench.out)
+        bench.pass(0)
+        #expect(bench.feeds.first == .starting && bench.feeds.count == 6)
+        #expect(bench.engine.status.feeds.count { $0.state == .refused } == 5)
+    }
+
+    @Test("a refused subscription ends the connection, and is tried again")
+    func refusal() {
+        var bench = EngineBench()
+        bench.follow(["BTCUSDT"])
+        bench.opened(1)
+        _ = bench.takeWishes()
+        bench.receive("{\"code\":2,\"msg\":\"Invalid request\",\"id\":1}", on: 1)
+        #expect(bench.wishes == [.close(1)])
+        #expect(bench.engine.status.reason.contains("Invalid request"))
+        bench.pass(2 * Self.second)
+        #expect(bench.wishes.contains(.open(2)))
+    }
+
+    @Test("the list changes: streams end and begin, and a symbol that stays goes on")
+    func list() {
+        var bench = connected(["BTCUSDT", "ETHUSDT"])
+        bench.trade("BTCUSDT", 1, on: 1)
+        bench.engine.follow(
+            begun: [
+                BinanceEngine.Begun(
+                    number: 2, instrument: EngineBench.instrument("XRPUSDT"), reached: .undefined),
+                BinanceEngine.Begun(
+                    number: 0, instrument: EngineBench.instrument("BTCUSDT"), reached: .undefined),
+            ], ended: [0, 1], bench.now, into: &bench.out)
+        bench.collect()
+        for _ in 0..<4 {
+            bench.pass(Self.second)
+            bench.answerAll()
+        }
+        bench.trade("BTCUSDT", 2, on: 1)
+        bench.trade("ETHUSDT", 2, on: 1)
+        bench.trade("XRPUSDT", 7, on: 1)
+        #expect(bench.ids == [1, 2, 7] && bench.gaps.isEmpty)
+        #expect(bench.engine.counters.skipped(.stray) == 1)
+        #expect(bench.subscriptions.count == 4)
+    }
+
+    @Test("what an earlier process left is a gap until the subscription is confirmed")
+    func reached() throws {
+        var bench = EngineBench()
+        let before = EngineBench.origin.advanced(byNanoseconds: -60 * Self.second)
+        bench.follow(["BTCUSDT"], reached: before)
+        bench.connect()
+        let gap = try #require(bench.gaps.first)
+        #expect(bench.gaps.count == 1 && gap.from == before && gap.to == bench.now.wall)
+        #expect(gap.reason == GapReason.gatewayLost.rawValue)
+    }
+
+    @Test("at the end there is a gap without an end, then the end of the subscription")
+    func stop() throws {
+        var bench = connected(["BTCUSDT"])
+        bench.trade("BTCUSDT", 1, on: 1)
+        bench.engine.stop(bench.now, into: &bench.out)
+        bench.collect()
+        #expect(bench.gaps.count == 1 && bench.gaps.first?.to.isDefined == false)
+        #expect(bench.subscriptions.last?.action == SubscriptionAction.stop.rawValue)
+        #expect(bench.wishes.contains(.close(1)))
+        bench.pass(Self.second)
+        #expect(bench.engine.nextDue == .never)
+    }
+
+    @Test("the floor follows the slower of both clocks, and never goes back")
+    func floor() {
+        var bench = connected(["BTCUSDT"])
+        bench.engine.drained(bench.now, into: &bench.out)
+        #expect(bench.out.floor == bench.now.wall.advanced(byNanoseconds: -2 * Self.second))
+        // The exchange's clock is 5 s behind ours.
+        bench.trade(
+            "BTCUSDT", 1, on: 1, at: (bench.now.wall.nanoseconds - 5 * Self.second) / 1_000_000)
+        bench.pass(10 * Self.second)
+        bench.engine.drained(bench.now, into: &bench.out)
+        #expect(bench.out.floor == bench.now.wall.advanced(byNanoseconds: -7 * Self.second))
+        #expect(bench.engine.takeClockAhead() == nil && bench.engine.counters.late == 1)
+    }
+
+    @Test("the floor stays before the last message, and before what the next connection holds")
+    func floorOfWaiting() {
+        var bench = connected(["BTCUSDT"])
+        let begun = bench.now.wall
+        bench.receive("{\"e\":\"serverShutdown\"}", on: 1)
+        bench.connect()
+        bench.pass(Self.second)
+        bench.trade("BTCUSDT", 1, on: 1, at: begun.nanoseconds / 1_000_000)
+        bench.trade("BTCUSDT", 2, on: 2)
+        let held = bench.now.wall
+        let least = -2 * Self.second
+        bench.engine.drained(bench.now, into: &bench.out)
+        #expect(bench.out.floor == begun.advanced(byNanoseconds: least))
+        bench.time += 30 * Self.second
+        bench.engine.drained(bench.now, into: &bench.out)
+        #expect(bench.out.floor == held.advanced(byNanoseconds: least))
+        bench.pass(0)
+        bench.engine.drained(bench.now, into: &bench.out)
+        #expect(bench.ids == [1, 2] && bench.engine.counters.late == 0)
+        #expect(bench.out.floor == bench.now.wall.advanced(byNanoseconds: least))
+    }
+}

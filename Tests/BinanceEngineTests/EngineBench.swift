@@ -1,0 +1,160 @@
+import MarketModel
+import Primitives
+
+@testable import BinanceEngine
+
+/// An engine with a clock that the test moves.
+struct EngineBench {
+    static let origin = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
+
+    var engine: BinanceEngine
+    var out = BinanceOutput()
+    var records: [ProviderRecord] = []
+    var wishes: [BinanceWish] = []
+    var notes: [BinanceNote] = []
+    /// Since `origin`, in nanoseconds.
+    var time: Int64 = 0
+
+    init(_ change: (inout BinanceSettings) -> Void = { _ in }) {
+        var settings = BinanceSettings(seed: 1)
+        change(&settings)
+        engine = BinanceEngine(settings)
+    }
+
+    var now: Moment {
+        Moment(
+            wall: Self.origin.advanced(byNanoseconds: time),
+            monotonic: MonotonicTime(nanoseconds: 1_000_000 + time))
+    }
+
+    static func instrument(
+        _ symbol: String, feeds: Instrument.Feeds = .trades, name: String = "",
+        security: Instrument.Security = .crypto
+    ) -> Instrument {
+        var contract = Instrument.Contract(security)
+        contract.providerSymbol = name
+        guard let symbol = Symbol(symbol) else { preconditionFailure("no symbol: \(symbol)") }
+        return Instrument(symbol: symbol, contract: contract, feeds: feeds)
+    }
+
+    mutating func follow(
+        _ symbols: [String], reached: Timestamp = .undefined, gaps: [OpenGap] = []
+    ) {
+        let begun = symbols.enumerated().map { number, symbol in
+            BinanceEngine.Begun(
+                number: UInt32(number), instrument: Self.instrument(symbol), reached: reached)
+        }
+        engine.follow(begun: begun, ended: [], gaps: gaps, now, into: &out)
+        pass(0)
+    }
+
+    /// Lets time pass, and does what is due in it.
+    mutating func pass(_ nanoseconds: Int64) {
+        time += nanoseconds
+        engine.timePassed(now, into: &out)
+        collect()
+    }
+
+    mutating func collect() {
+        records += out.records
+        wishes += out.wishes
+        notes += out.notes
+        out.records.removeAll()
+        out.wishes.removeAll()
+        out.notes.removeAll()
+    }
+
+    /// Returns the wishes since the last call.
+    mutating func takeWishes() -> [BinanceWish] {
+        defer { wishes.removeAll() }
+        return wishes
+    }
+
+    mutating func opened(_ leg: BinanceLegNumber) {
+        engine.opened(leg, now, into: &out)
+        pass(0)
+    }
+
+    mutating func ended(_ leg: BinanceLegNumber) {
+        engine.ended(leg, "cut", now, into: &out)
+        collect()
+    }
+
+    mutating func receive(_ text: String, on leg: BinanceLegNumber, isText: Bool = true) {
+        Array(text.utf8).withRawSpan {
+            engine.received($0, isText: isText, on: leg, now, into: &out)
+        }
+        collect()
+    }
+
+    /// Answers all requests that were sent.
+    mutating func answerAll() {
+        for wish in takeWishes() {
+            guard case .send(let leg, let text) = wish, let place = text.range(of: "\"id\":")
+            else { continue }
+            receive("{\"result\":null,\"id\":\(text[place].dropLast())}", on: leg)
+        }
+    }
+
+    mutating func trade(
+        _ symbol: String, _ id: UInt64, on leg: BinanceLegNumber, size: String = "2.5",
+        at milliseconds: Int64? = nil
+    ) {
+        let stamp = milliseconds ?? now.wall.nanoseconds / 1_000_000
+        receive(Self.text(symbol, id, stamp, size: size), on: leg)
+    }
+
+    static func text(
+        _ symbol: String, _ id: UInt64, _ stamp: Int64, size: String = "2.5"
+    ) -> String {
+        "{\"stream\":\"\(symbol.lowercased())@trade\",\"data\":{\"e\":\"trade\",\"E\":\(stamp),"
+            + "\"s\":\"\(symbol)\",\"t\":\(id),\"p\":\"0.001\",\"q\":\"\(size)\",\"T\":\(stamp),"
+            + "\"m\":true,\"M\":true}}"
+    }
+
+    /// Connects, and has the exchange confirm what is wanted.
+    mutating func connect() {
+        for case .open(let leg) in takeWishes() { opened(leg) }
+        answerAll()
+    }
+
+    var trades: [Trade] {
+        records.compactMap { record in
+            if case .tape(.trade(let trade)) = record { trade } else { nil }
+        }
+    }
+
+    var ids: [UInt64] { trades.map(\.header.providerID) }
+
+    var gaps: [GapRecord] {
+        records.compactMap { record in
+            if case .tape(.gap(let gap)) = record { gap } else { nil }
+        }
+    }
+
+    var subscriptions: [SubscriptionRecord] {
+        records.compactMap { record in
+            if case .tape(.subscription(let record)) = record { record } else { nil }
+        }
+    }
+
+    var feeds: [FeedState.State] {
+        records.compactMap { record in
+            if case .feed(let feed) = record { feed.state } else { nil }
+        }
+    }
+}
+
+extension String {
+    /// Returns the range from the end of a part to the end.
+    fileprivate func range(of part: String) -> Range<Index>? {
+        var rest = self[...]
+        while !rest.isEmpty {
+            if rest.hasPrefix(part) {
+                return rest.index(rest.startIndex, offsetBy: part.count)..<endIndex
+            }
+            rest = rest.dropFirst()
+        }
+        return nil
+    }
+}

@@ -496,6 +496,10 @@ let package = Package(
             path: "Benchmarks/IBProtocolBenchmark", exclude: ["decode_ib_async.py"],
             swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        benchmark(
+            "BinanceBenchmark",
+            uses: ["BinanceEngine", "MarketModel", "Primitives", "TestSupport"],
+            beside: ["parse_orjson.py"]),
     ]
 )
 

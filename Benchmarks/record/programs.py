@@ -31,6 +31,7 @@ class Program:
 PROGRAMS = (
     Program("TapeCodecBenchmark", "", "", ""),
     Program("IBProtocolBenchmark", "", "", ""),
+    Program("BinanceBenchmark", "", "", ""),
     Program("StreamCoreBenchmark", "", "", ""),
     Program("ColumnBenchmark", "recording", "", "", turns=2),
     Program("OperatorBenchmark", "one", "", ""),

@@ -111,6 +111,7 @@ let package = Package(
         .executable(name: "store-writer", targets: ["store-writer"]),
         .executable(name: "tapeline", targets: ["TapelineTool"]),
         .executable(name: "ibkr-simulator", targets: ["IBKRSimulator"]),
+        .executable(name: "binance-simulator", targets: ["BinanceSimulatorProgram"]),
         // For other programs (`Samples/tapeline-sample`): a gateway with a provider of theirs, a
         // worker with an operator of theirs.
         .library(
@@ -235,6 +236,8 @@ let package = Package(
         // side of Interactive Brokers' socket.
         library("SimulationKit", in: "Kit", uses: ["OperatorGraph", "StreamCore"] + codec),
         library("IBSimulator", in: "Kit", uses: ["Primitives"]),
+        library("BinanceSimulator", in: "Kit", uses: ["Primitives"]),
+        library("SimulatorPorts", in: "Kit", uses: ["ServiceRuntime", "Primitives"]),
 
         // The services.
         service(
@@ -273,7 +276,10 @@ let package = Package(
 
         program(
             "IBKRSimulator", at: "Sources/Kit/ibkr-simulator",
-            uses: ["IBSimulator", "ServiceRuntime", "Primitives"]),
+            uses: ["IBSimulator", "SimulatorPorts", "ServiceRuntime", "Primitives"]),
+        program(
+            "BinanceSimulatorProgram", at: "Sources/Kit/binance-simulator",
+            uses: ["BinanceSimulator", "SimulatorPorts", "ServiceRuntime", "Primitives"]),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(
@@ -312,6 +318,11 @@ let package = Package(
         tests(
             of: "IBSimulator", uses: ["IBKRSimulator", "Primitives", "TestSupport"],
             beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
+        tests(
+            of: "BinanceSimulator",
+            uses: ["BinanceSimulatorProgram", "Primitives", "TestSupport"],
+            beside: ["read_clients.py"]),
+        tests(of: "SimulatorPorts", uses: ["Primitives"]),
         tests(
             of: "ReplayProvider",
             uses: frame + tape + [

@@ -14,7 +14,10 @@ struct ImageTests {
     ]
     private static let dockerfiles =
         Service.all.map { "services/\($0.description.name)/Dockerfile" }
-        + ["deploy/docker/tapeline.Dockerfile", "deploy/docker/ibkr-simulator.Dockerfile"]
+        + [
+            "deploy/docker/tapeline.Dockerfile", "deploy/docker/ibkr-simulator.Dockerfile",
+            "deploy/docker/binance-simulator.Dockerfile",
+        ]
 
     private static func lines(of path: String) throws -> [String] {
         try String(contentsOfFile: "\(ServerPrograms.checkout)/\(path)", encoding: .utf8)

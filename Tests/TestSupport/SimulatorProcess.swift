@@ -1,6 +1,6 @@
 import Foundation
 
-/// `ibkr-simulator`, a simulated TWS, on ports that the kernel chose. It ends with the value.
+/// A simulated venue, on ports that the kernel chose. It ends with the value.
 package final class SimulatorProcess {
     private struct Ports: Decodable {
         let port: UInt16
@@ -8,8 +8,9 @@ package final class SimulatorProcess {
     }
 
     package struct Silent: Error, CustomStringConvertible {
+        let program: String
         let log: String
-        package var description: String { "ibkr-simulator did not tell its ports: \(log)" }
+        package var description: String { "\(program) did not tell its ports: \(log)" }
     }
 
     package let folder: TemporaryFolder
@@ -17,13 +18,13 @@ package final class SimulatorProcess {
     private let ports: Ports
 
     /// `arguments` are those besides the ports and the truth log.
-    package init(_ arguments: [String] = []) throws {
+    package init(_ arguments: [String] = [], program: String = "ibkr-simulator") throws {
         folder = try TemporaryFolder("simulator")
         process = try ServerProcess(
-            ProductPrograms.path("ibkr-simulator"),
+            ProductPrograms.path(program),
             ["--port", "0", "--control-port", "0", "--json", "--truth", folder.file("truth")]
                 + arguments,
-            environment: ProductPrograms.profile("ibkr-simulator"), logPath: folder.file("log"))
+            environment: ProductPrograms.profile(program), logPath: folder.file("log"))
         let server = process
         var found: Ports?
         let isThere = eventually {
@@ -32,7 +33,7 @@ package final class SimulatorProcess {
             }
             return found != nil
         }
-        guard isThere, let found else { throw Silent(log: server.log) }
+        guard isThere, let found else { throw Silent(program: program, log: server.log) }
         ports = found
     }
 

@@ -29,8 +29,4 @@ package enum SimulatorLimits {
     package static let requestsPerSecond = 50
     /// After this many errors 100 the connection is closed.
     package static let violationsMax = 3
-    /// Characters of a line on the control port. A longer line closes the connection.
-    package static let controlLineBytesMax = 1_024
-    /// Bytes of an answer on the control port. A caller gives up on a longer one.
-    package static let controlAnswerBytesMax = 65_536
 }

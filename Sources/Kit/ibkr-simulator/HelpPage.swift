@@ -1,5 +1,6 @@
 import IBSimulator
 import ServiceRuntime
+import SimulatorPorts
 
 /// The text that `ibkr-simulator --help` prints.
 enum HelpPage {
@@ -11,14 +12,9 @@ enum HelpPage {
 
         Usage: ibkr-simulator [OPTION]...
 
-        Where
-          --port N             for clients; 0: any that is free (7497 if not given)
-          --control-port N     for commands; 0: any that is free
-          --address ADDRESS    to listen on, 127.0.0.1 if not given
+        What
           --server-version N   \(MessageWriter.versions.lowerBound) to \
         \(MessageWriter.versions.upperBound), the latest if not given
-
-        What
           --seed N             of the market, 1 if not given
           --rate N             events per second over all instruments, 200 if not given
           --symbols A,B,...    stocks; if not given, 15 ETFs
@@ -33,13 +29,7 @@ enum HelpPage {
           --depth-limit N      books (3)
           --no-pacing          no errors 100 and no pacing violations
 
-        Logs, one line of JSON per entry
-          --truth FILE         every message that was sent, in order, when its last byte went
-          --market-log FILE    all that happened in the market, sent or not
-
-          --json               tell the ports as one line of JSON
-          --tell COMMAND       run no simulator: give the one of --control-port a command
-          --help, --version
+        \(SimulatorFlags.help(port: 7_497))
 
         Examples
           ibkr-simulator --port 7497 --symbols SPY,QQQ --rate 50
@@ -47,34 +37,8 @@ enum HelpPage {
           ibkr-simulator --control-port 4100 --tell 'farm market down'
 
         Commands of the control port, one per line, one answer each
-          \(ControlCommand.usage.replacingBars())
+          \(SimulatorFlags.lines(of: ControlCommand.usage))
 
-        Exit codes
-          0   stopped by SIGTERM, SIGINT or 'quit', or what was told is done
-          1   a command was refused
-          64  the arguments are wrong
-          69  there is no simulator to tell something
-          74  a log cannot be written
-          75  a port is in use
+        \(SimulatorFlags.exitCodes)
         """
-}
-
-extension String {
-    /// Formats a list separated by bars as lines of a few entries each.
-    fileprivate func replacingBars() -> String {
-        var lines = [""]
-        for entry in split(separator: "|") {
-            let word = entry.trimmed
-            if (lines.last?.count ?? 0) + word.count > 80 { lines.append("") }
-            lines[lines.count - 1] += (lines.last?.isEmpty == true ? "" : " | ") + word
-        }
-        return lines.joined(separator: "\n  ")
-    }
-}
-
-extension Substring {
-    fileprivate var trimmed: String {
-        let start = drop { $0 == " " }
-        return String(start.reversed().drop { $0 == " " }.reversed())
-    }
 }

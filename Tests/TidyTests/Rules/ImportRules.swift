@@ -28,7 +28,7 @@ private let wrappers = [
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "StreamCore",
     "OperatorGraph", "GraphLanguage", "SimulationKit", "IBProtocol", "IBEngine", "IBSimulator",
-    "ArrowColumns", "BinanceEngine",
+    "ArrowColumns", "BinanceEngine", "BinanceSimulator",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

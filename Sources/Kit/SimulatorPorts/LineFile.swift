@@ -1,5 +1,5 @@
 internal import Glibc
-import ServiceRuntime
+internal import ServiceRuntime
 
 /// A file of lines that is written in large pieces.
 final class LineFile {

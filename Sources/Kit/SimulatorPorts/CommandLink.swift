@@ -1,6 +1,5 @@
 internal import Glibc
-import IBSimulator
-import ServiceRuntime
+internal import ServiceRuntime
 
 /// A client of a control port: it sends one command and reads one answer.
 struct CommandLink {
@@ -27,7 +26,7 @@ struct CommandLink {
         let deadline = SystemClock().deadline(after: Self.timeout)
         var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4_096)
-        while answer.count <= SimulatorLimits.controlAnswerBytesMax {
+        while answer.count <= PortLimits.controlAnswerBytesMax {
             let left = SystemClock().remaining(until: deadline)
             var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             let milliseconds = Int32(left.components.seconds * 1_000) + 1

@@ -1,11 +1,19 @@
 internal import Glibc
-import IBSimulator
-import Primitives
-import ServiceRuntime
+internal import Primitives
+internal import ServiceRuntime
 
-/// Serves the simulator on two ports with one thread. Each step reads, advances the time, and
-/// writes.
-final class SimulatorServer {
+private enum Steps {
+    /// The length of a step, which is also the largest delay of an event.
+    static let stepMilliseconds: Int32 = 2
+    static let idleMilliseconds: Int32 = 20
+    static let lingerNanoseconds: Int64 = 2_000_000_000
+    static let flushNanoseconds: Int64 = 50_000_000
+    /// The most single-byte writes to one client per step.
+    static let singleBytesPerStep = 256
+}
+
+/// Serves a venue on two ports with one thread. Each step reads, advances the time, and writes.
+final class SimulatorServer<Venue: SimulatedVenue> {
     private struct Client {
         let number: Int
         let descriptor: Int32
@@ -19,14 +27,6 @@ final class SimulatorServer {
         var line: [UInt8] = []
     }
 
-    /// The length of a step, which is also the largest delay of an event.
-    private static let stepMilliseconds: Int32 = 2
-    private static let idleMilliseconds: Int32 = 20
-    private static let lingerNanoseconds: Int64 = 2_000_000_000
-    private static let flushNanoseconds: Int64 = 50_000_000
-    /// The most single-byte writes to one client per step.
-    private static let singleBytesPerStep = 256
-
     let port: UInt16
     let controlPort: UInt16
     private let listener: Int32
@@ -35,7 +35,7 @@ final class SimulatorServer {
     private let clock = SystemClock()
     /// Both clocks at the start. The time since then is the monotonic one, which never goes back.
     private let start: (wall: Timestamp, monotonic: MonotonicTime)
-    private var simulator: Simulator
+    private var simulator: Venue
     private var clients: [Client] = []
     private var operators: [Operator] = []
     private var nextNumber = 1
@@ -45,24 +45,17 @@ final class SimulatorServer {
     private var buffer = [UInt8](repeating: 0, count: 64 << 10)
 
     init(
-        _ arguments: SimulatorArguments, shutdown: ShutdownSignal
+        _ flags: SimulatorFlags, shutdown: ShutdownSignal, make: (Timestamp) -> Venue
     ) throws(SimulatorFailure) {
         self.shutdown = shutdown
         let wall = clock.now()
         start = (wall, clock.monotonic())
-        truth = if let path = arguments.truth { try LineFile(path) } else { nil }
-        marketLog = if let path = arguments.marketLog { try LineFile(path) } else { nil }
-        let market = SimulatedMarket(
-            instruments: InstrumentList.make(
-                symbols: arguments.symbols, madeUp: arguments.madeUp,
-                others: arguments.hasOthers),
-            seed: arguments.seed, rate: arguments.rate,
-            firstSecond: wall.nanoseconds / 1_000_000_000 - arguments.historySeconds)
-        simulator = Simulator(arguments.simulatorSettings, market: market, start: wall)
-        (listener, port) = try Sockets.listen(
-            address: arguments.address, port: arguments.port)
+        truth = if let path = flags.truth { try LineFile(path) } else { nil }
+        marketLog = if let path = flags.marketLog { try LineFile(path) } else { nil }
+        simulator = make(wall)
+        (listener, port) = try Sockets.listen(address: flags.address, port: flags.port)
         (controlListener, controlPort) = try Sockets.listen(
-            address: arguments.address, port: arguments.controlPort)
+            address: flags.address, port: flags.controlPort)
     }
 
     private var now: Timestamp {
@@ -109,7 +102,7 @@ final class SimulatorServer {
         var waits = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         let isBusy = !clients.isEmpty || marketLog != nil
         unsafe _ = poll(
-            &waits, nfds_t(waits.count), isBusy ? Self.stepMilliseconds : Self.idleMilliseconds)
+            &waits, nfds_t(waits.count), isBusy ? Steps.stepMilliseconds : Steps.idleMilliseconds)
     }
 
     private func acceptAll() {
@@ -122,7 +115,7 @@ final class SimulatorServer {
             nextNumber += 1
         }
         while let descriptor = Sockets.accept(controlListener) {
-            guard operators.count < SimulatorLimits.connectionsMax else {
+            guard operators.count < PortLimits.connectionsMax else {
                 close(descriptor)
                 continue
             }
@@ -153,7 +146,7 @@ final class SimulatorServer {
             clients.remove(at: place)
             return
         }
-        for _ in 0..<Self.singleBytesPerStep {
+        for _ in 0..<Steps.singleBytesPerStep {
             let count = simulator.allowance(of: client.number, now: now)
             guard count > 0 else { break }
             let bytes = simulator.bytes(for: client.number, count: count)
@@ -168,7 +161,7 @@ final class SimulatorServer {
         if simulator.isOver(client.number) {
             simulator.closed(client.number)
             Glibc.shutdown(client.descriptor, Int32(SHUT_WR))
-            clients[place].lingersUntil = now.advanced(byNanoseconds: Self.lingerNanoseconds)
+            clients[place].lingersUntil = now.advanced(byNanoseconds: Steps.lingerNanoseconds)
         }
     }
 
@@ -189,7 +182,7 @@ final class SimulatorServer {
                     line.last == "\r" ? String(line.dropLast()) : line, now: now)
                 LineFile.writeAll(Array((answer + "\n").utf8)[...], to: operators[place].descriptor)
             }
-            guard operators[place].line.count > SimulatorLimits.controlLineBytesMax else { return }
+            guard operators[place].line.count > PortLimits.controlLineBytesMax else { return }
             close(operators[place].descriptor)
             operators.remove(at: place)
         }
@@ -198,7 +191,7 @@ final class SimulatorServer {
     private func writeLogs() throws(SimulatorFailure) {
         try truth?.add(simulator.takeTruth())
         try marketLog?.add(simulator.takeMarketLog())
-        guard now.nanoseconds(since: flushedAt) > Self.flushNanoseconds else { return }
+        guard now.nanoseconds(since: flushedAt) > Steps.flushNanoseconds else { return }
         flushedAt = now
         try truth?.flush()
         try marketLog?.flush()

@@ -1,0 +1,183 @@
+internal import Primitives
+
+/// The answers to requests of the REST API that need no account.
+struct ExchangeRequests {
+    let market: ExchangeMarket
+    let now: Timestamp
+
+    private static let limitDefault = 500
+
+    func answer(_ request: HTTPRequest) -> HTTPAnswer {
+        guard request.method == "GET" else { return HTTPAnswer(status: 405) }
+        switch request.path {
+        case "/api/v3/ping": return .json { $0.object { _ in } }
+        case "/api/v3/time":
+            return .json { $0.object { $0.member("serverTime", milliseconds) } }
+        case "/api/v3/exchangeInfo": return exchangeInfo(request)
+        case "/api/v3/trades", "/api/v3/historicalTrades": return trades(request)
+        default: return HTTPAnswer(status: 404)
+        }
+    }
+
+    private var milliseconds: Int64 { now.nanoseconds / 1_000_000 }
+
+    // MARK: trades
+
+    /// The trades of `fromId` and later ones; without it, the latest.
+    private func trades(_ request: HTTPRequest) -> HTTPAnswer {
+        let symbol: Int
+        switch place(of: request.query["symbol"]) {
+        case .found(let place): symbol = place
+        case .refused(let answer): return answer
+        }
+        let isHistory = request.path.hasSuffix("historicalTrades")
+        let known: Set<String> = isHistory ? ["symbol", "limit", "fromId"] : ["symbol", "limit"]
+        guard known.isSuperset(of: request.query.keys) else {
+            return .error(400, code: -1_101, "Too many parameters.")
+        }
+        guard let limit = number(request.query["limit"], or: UInt64(Self.limitDefault)), limit > 0,
+            let from = number(request.query["fromId"], or: 0)
+        else { return .error(400, code: -1_100, "Illegal characters found in a parameter.") }
+        let count = min(limit, UInt64(ExchangeLimits.tradesPerAnswerMax))
+        let last = market.lastID(of: symbol, at: now)
+        let first = from > 0 ? from : max(1, last > count ? last - count + 1 : 1)
+        let what = market.symbols[symbol]
+        return .json { json in
+            json.array { list in
+                guard first <= last else { return }
+                for id in first...min(last, first + count - 1) {
+                    write(market.trade(symbol, id), of: what, into: &list)
+                }
+            }
+        }
+    }
+
+    private func write(
+        _ trade: ExchangeTrade, of symbol: ExchangeSymbol, into list: inout JSONWriter
+    ) {
+        let (price, quantity) = (Int128(trade.price), Int128(trade.quantity))
+        let decimals = symbol.priceDecimals + symbol.quantityDecimals
+        list.object { json in
+            json.member("id", trade.id)
+            json.member("price", symbol.priceText(trade.price))
+            json.member("qty", symbol.quantityText(trade.quantity))
+            json.member("quoteQty", FixedPoint.text(price * quantity, decimals: decimals))
+            json.member("time", trade.milliseconds)
+            json.member("isBuyerMaker", trade.isBuyerMaker)
+            json.member("isBestMatch", true)
+        }
+    }
+
+    // MARK: symbols
+
+    private enum Found {
+        case found(Int)
+        case refused(HTTPAnswer)
+    }
+
+    private func place(of name: String?) -> Found {
+        guard let name, !name.isEmpty else {
+            return .refused(
+                .error(
+                    400, code: -1_102,
+                    "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."))
+        }
+        guard let place = market.place(of: name) else {
+            return .refused(.error(400, code: -1_121, "Invalid symbol."))
+        }
+        return .found(place)
+    }
+
+    private func number(_ text: String?, or usual: UInt64) -> UInt64? {
+        guard let text else { return usual }
+        return UInt64(text).flatMap { $0 <= UInt64(Int64.max) ? $0 : nil }
+    }
+
+    private func exchangeInfo(_ request: HTTPRequest) -> HTTPAnswer {
+        var wanted = Array(market.symbols.indices)
+        if let names = names(request) {
+            wanted = []
+            for name in names {
+                switch place(of: name) {
+                case .found(let place): wanted.append(place)
+                case .refused(let answer): return answer
+                }
+            }
+        }
+        return .json { json in
+            json.object { json in
+                json.member("timezone", "UTC")
+                json.member("serverTime", milliseconds)
+                json.member("rateLimits", array: Self.writeLimits)
+                json.member("exchangeFilters", array: { _ in })
+                json.member(
+                    "symbols",
+                    array: { list in
+                        for place in wanted { market.symbols[place].write(into: &list) }
+                    })
+            }
+        }
+    }
+
+    /// The symbols that are asked for by `symbol` or by the list `symbols`; `nil`: all.
+    private func names(_ request: HTTPRequest) -> [String]? {
+        if let name = request.query["symbol"] { return [name] }
+        guard let list = request.query["symbols"] else { return nil }
+        return list.split { "[]\", ".contains($0) }.map(String.init)
+    }
+
+    private static func writeLimits(into list: inout JSONWriter) {
+        for (kind, interval, count, limit) in [
+            ("REQUEST_WEIGHT", "MINUTE", 1, 6_000), ("RAW_REQUESTS", "MINUTE", 5, 61_000),
+        ] {
+            list.object { json in
+                json.member("rateLimitType", kind)
+                json.member("interval", interval)
+                json.member("intervalNum", count)
+                json.member("limit", limit)
+            }
+        }
+    }
+}
+
+extension ExchangeSymbol {
+    /// Writes its entry of `exchangeInfo`.
+    func write(into list: inout JSONWriter) {
+        let orders = ["LIMIT", "MARKET"]
+        list.object { json in
+            json.member("symbol", name)
+            json.member("status", "TRADING")
+            for (key, asset) in [("baseAsset", base), ("quoteAsset", quote)] {
+                json.member(key, asset)
+                json.member("\(key)Precision", 8)
+            }
+            json.member("quotePrecision", 8)
+            json.member("baseCommissionPrecision", 8)
+            json.member("quoteCommissionPrecision", 8)
+            json.member("orderTypes", array: { list in for each in orders { list.value(each) } })
+            for key in ["icebergAllowed", "ocoAllowed", "quoteOrderQtyMarketAllowed"] {
+                json.member(key, true)
+            }
+            json.member("isSpotTradingAllowed", true)
+            json.member("isMarginTradingAllowed", false)
+            json.member("filters", array: writeFilters)
+            json.member("permissions", array: { _ in })
+            json.member("permissionSets", array: { $0.array { $0.value("SPOT") } })
+        }
+    }
+
+    private func writeFilters(into list: inout JSONWriter) {
+        list.object { json in
+            json.member("filterType", "PRICE_FILTER")
+            json.member("minPrice", priceText(1))
+            json.member("maxPrice", priceText(level * 100))
+            json.member("tickSize", priceText(1))
+        }
+        list.object { json in
+            json.member("filterType", "LOT_SIZE")
+            json.member("minQty", quantityText(1))
+            json.member("maxQty", quantityText(1_000_000_000))
+            json.member("stepSize", quantityText(1))
+        }
+    }
+}

@@ -1,0 +1,54 @@
+internal import Primitives
+
+/// An answer of HTTP/1.1.
+struct HTTPAnswer: Sendable {
+    var status: Int
+    var headers: [(name: String, value: String)] = []
+    var body: [UInt8] = []
+
+    private static let texts = [
+        101: "Switching Protocols", 200: "OK", 400: "Bad Request", 404: "Not Found",
+        405: "Method Not Allowed", 418: "I'm a teapot", 429: "Too Many Requests",
+        503: "Service Unavailable",
+    ]
+    private static let guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+    static func json(_ status: Int = 200, _ body: (inout JSONWriter) -> Void) -> HTTPAnswer {
+        var writer = JSONWriter(capacity: 4_096)
+        body(&writer)
+        return HTTPAnswer(
+            status: status, headers: [("Content-Type", "application/json;charset=UTF-8")],
+            body: writer.bytes)
+    }
+
+    /// An error as the exchange writes it.
+    static func error(_ status: Int, code: Int, _ text: String) -> HTTPAnswer {
+        json(status) { writer in
+            writer.object { json in
+                json.member("code", code)
+                json.member("msg", text)
+            }
+        }
+    }
+
+    /// Accepts a request for a WebSocket; `nil` when it is none.
+    static func webSocket(_ request: HTTPRequest) -> HTTPAnswer? {
+        guard request.wantsWebSocket, let key = request.headers["sec-websocket-key"],
+            request.headers["sec-websocket-version"] == "13"
+        else { return nil }
+        let accept = Base64.encode(SHA1.hash(Array((key + guid).utf8)))
+        return HTTPAnswer(
+            status: 101,
+            headers: [
+                ("Upgrade", "websocket"), ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Accept", accept),
+            ])
+    }
+
+    var bytes: [UInt8] {
+        var lines = ["HTTP/1.1 \(status) \(Self.texts[status] ?? "Unknown")"]
+        lines += headers.map { "\($0.name): \($0.value)" }
+        if status != 101 { lines.append("Content-Length: \(body.count)") }
+        return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
+    }
+}

@@ -1,0 +1,152 @@
+/// The flags that all simulators have.
+package struct SimulatorFlags: Equatable, Sendable {
+    /// For clients; 0: any that is free.
+    package var port: UInt16
+    /// For commands; 0: any that is free.
+    package var controlPort: UInt16 = 0
+    package var address = "127.0.0.1"
+    package var seed: UInt64 = 1
+    /// The file of the log of what was sent; `nil`: none is written.
+    package var truth: String?
+    /// The file of the log of all that happened; `nil`: none is written.
+    package var marketLog: String?
+    package var isJSON = false
+    /// A command for a running simulator; `nil`: run one.
+    package var told: String?
+
+    package init(port: UInt16) { self.port = port }
+
+    /// Returns the help on these flags; clients expect a server at `port`.
+    package static func help(port: UInt16) -> String {
+        """
+        Where
+          --port N             for clients; 0: any that is free (\(port) if not given)
+          --control-port N     for commands; 0: any that is free
+          --address ADDRESS    to listen on, 127.0.0.1 if not given
+
+        Logs, one line of JSON per entry
+          --truth FILE         every message that was sent, in order, when its last byte went
+          --market-log FILE    all that happened in the market, sent or not
+
+          --json               tell the ports as one line of JSON
+          --tell COMMAND       run no simulator: give the one of --control-port a command
+          --help, --version
+        """
+    }
+
+    package static let exitCodes = """
+        Exit codes
+          0   stopped by SIGTERM, SIGINT or 'quit', or what was told is done
+          1   a command was refused
+          64  the arguments are wrong
+          69  there is no simulator to tell something
+          74  a log cannot be written
+          75  a port is in use
+        """
+
+    /// Returns false for a flag that only some simulators have.
+    mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool {
+        switch flag {
+        case "--port": port = UInt16(try Self.number(flag, value, 0...65_535))
+        case "--control-port": controlPort = UInt16(try Self.number(flag, value, 0...65_535))
+        case "--address": address = value
+        case "--seed":
+            guard let number = UInt64(value) else {
+                throw FlagProblem("\(flag) wants a whole number, not '\(value.prefix(20))'")
+            }
+            seed = number
+        case "--tell": told = value
+        case "--truth": truth = value
+        case "--market-log": marketLog = value
+        default: return false
+        }
+        return true
+    }
+
+    package static func number(
+        _ flag: String, _ value: String, _ range: ClosedRange<Int>
+    ) throws(FlagProblem) -> Int {
+        guard let number = Int(value), range.contains(number) else {
+            throw FlagProblem(
+                "\(flag) wants a number from \(range.lowerBound) to "
+                    + "\(range.upperBound), not '\(value.prefix(20))'")
+        }
+        return number
+    }
+
+    /// Reads a list of names, each of which may occur once.
+    package static func names(
+        _ flag: String, _ value: String, countMax: Int, example: String
+    ) throws(FlagProblem) -> [String] {
+        let names = value.split(separator: ",").map(String.init)
+        guard (1...countMax).contains(names.count), Set(names).count == names.count else {
+            throw FlagProblem("\(flag) wants symbols, each once: \(example)")
+        }
+        return names
+    }
+
+    /// Formats a list separated by bars as lines of a few entries each.
+    package static func lines(of commands: String) -> String {
+        var lines = [""]
+        for entry in commands.split(separator: "|") {
+            let word = entry.split(separator: " ").joined(separator: " ")
+            if (lines.last?.count ?? 0) + word.count > 80 { lines.append("") }
+            lines[lines.count - 1] += (lines.last?.isEmpty == true ? "" : " | ") + word
+        }
+        return lines.joined(separator: "\n  ")
+    }
+}
+
+/// What is wrong with the arguments.
+package struct FlagProblem: Error, Equatable, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}
+
+/// The flags of one simulator.
+package protocol SimulatorArguments {
+    init()
+    var flags: SimulatorFlags { get set }
+    /// Takes a flag without a value. Returns false if it is none.
+    mutating func take(_ flag: String) -> Bool
+    /// Takes a flag with its value. Returns false if it is none.
+    mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool
+}
+
+/// What the arguments ask for.
+package enum SimulatorWish<Arguments> {
+    case run(Arguments)
+    case help
+    case version
+}
+
+extension SimulatorArguments {
+    package static func parse(
+        _ words: [String]
+    ) throws(FlagProblem) -> SimulatorWish<Self> {
+        var arguments = Self()
+        var rest = words[...]
+        while let word = rest.popFirst() {
+            let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+            let flag = parts.first ?? ""
+            switch flag {
+            case "--help", "-h", "help": return .help
+            case "--version": return .version
+            case "--json": arguments.flags.isJSON = true
+            default:
+                if parts.count == 1, arguments.take(flag) { continue }
+                guard flag.hasPrefix("--") else {
+                    throw FlagProblem("'\(word.prefix(64))' is no flag: see --help")
+                }
+                guard let value = parts.count > 1 ? parts[1] : rest.popFirst() else {
+                    throw FlagProblem("\(flag) wants a value")
+                }
+                if try arguments.flags.set(flag, value) { continue }
+                guard try arguments.set(flag, value) else {
+                    throw FlagProblem("'\(flag.prefix(64))' is no flag: see --help")
+                }
+            }
+        }
+        return .run(arguments)
+    }
+}

@@ -1,0 +1,46 @@
+import BinanceSimulator
+import Primitives
+import SimulatorPorts
+
+/// The flags of the program.
+struct ExchangeArguments: SimulatorArguments {
+    var flags = SimulatorFlags(port: 9_443)
+    private var rate = 200
+    private var symbols = ExchangeSymbol.defaultNames.compactMap { ExchangeSymbol($0) }
+    private var settings = ExchangeSettings()
+
+    /// It has no flag without a value of its own.
+    mutating func take(_ flag: String) -> Bool { false }
+
+    mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool {
+        switch flag {
+        case "--rate":
+            rate = try SimulatorFlags.number(flag, value, 0...ExchangeLimits.rateMax)
+        case "--symbols":
+            let names = try SimulatorFlags.names(
+                flag, value, countMax: ExchangeLimits.symbolsMax, example: "BTCUSDT,ETHUSDT")
+            symbols = names.compactMap { ExchangeSymbol($0) }
+            guard symbols.count == names.count else {
+                let wrong = names.first { ExchangeSymbol($0) == nil } ?? ""
+                throw FlagProblem(
+                    "'\(wrong.prefix(40))' is no symbol of the exchange: write it like BTCUSDT")
+            }
+        case "--lifetime":
+            settings.lifetimeSeconds = Int64(try SimulatorFlags.number(flag, value, 1...86_400))
+        case "--ping":
+            settings.pingSeconds = Int64(try SimulatorFlags.number(flag, value, 1...3_600))
+        default: return false
+        }
+        return true
+    }
+
+    /// Makes the exchange that the flags describe.
+    func exchange(start: Timestamp) -> SimulatedExchange {
+        var settings = settings
+        settings.keepsTruth = flags.truth != nil
+        settings.keepsMarketLog = flags.marketLog != nil
+        return SimulatedExchange(
+            settings, market: ExchangeMarket(symbols: symbols, seed: flags.seed, rate: rate),
+            start: start)
+    }
+}

@@ -1,0 +1,166 @@
+import Primitives
+import Testing
+
+@testable import BinanceSimulator
+
+@Suite("Faults of the simulated exchange")
+struct FaultTests {
+    /// An exchange with one client, after its first trades.
+    private func stage() -> (Bench, Int) {
+        var bench = Bench(symbols: ["BTCUSDT"], rate: 100)
+        let number = bench.webSocket("/ws/btcusdt@trade")
+        bench.pass(milliseconds: 1_000)
+        _ = bench.take(number)
+        return (bench, number)
+    }
+
+    private func tell(_ bench: inout Bench, _ command: String) {
+        #expect(bench.exchange.control(command, now: bench.now) == "ok")
+    }
+
+    @Test("cut closes at once, and what is queued is lost")
+    func cut() {
+        let (start, number) = stage()
+        var bench = start
+        bench.pass(milliseconds: 100)
+        tell(&bench, "cut")
+        #expect(bench.take(number).isEmpty && bench.exchange.isOver(number))
+    }
+
+    @Test("truncate sends half of a trade, which the log does not have")
+    func truncate() throws {
+        let (start, number) = stage()
+        var bench = start
+        _ = bench.exchange.takeTruth()
+        tell(&bench, "truncate")
+        bench.pass(milliseconds: 100)
+        let bytes = bench.take(number)
+        #expect(!bytes.isEmpty && Bench.frames(bytes).isEmpty)
+        #expect(bench.exchange.isOver(number) && bench.exchange.takeTruth().isEmpty)
+    }
+
+    @Test("a mute exchange answers pings alone, until its time is over")
+    func mute() throws {
+        let (start, number) = stage()
+        var bench = start
+        tell(&bench, "mute 3")
+        bench.pass(milliseconds: 2_000)
+        bench.send(#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#, to: number)
+        bench.send("a", 9, to: number)
+        #expect(bench.frames(number).map(\.kind) == [.pong])
+        bench.pass(milliseconds: 2_000)
+        #expect(!bench.texts(number).isEmpty)
+        // It affects the connections of its moment.
+        tell(&bench, "mute")
+        let later = bench.webSocket("/ws/btcusdt@trade")
+        bench.pass(milliseconds: 1_000)
+        #expect(bench.texts(number).isEmpty && !bench.texts(later).isEmpty)
+    }
+
+    @Test("a half-open connection does nothing any more, and stays")
+    func halfOpen() {
+        let (start, number) = stage()
+        var bench = start
+        tell(&bench, "half-open")
+        bench.send("a", 9, to: number)
+        bench.pass(milliseconds: 100_000)
+        #expect(bench.take(number).isEmpty && !bench.exchange.isOver(number))
+    }
+
+    @Test("garbage is no frame, bad JSON no document, and an oversized text as large as asked")
+    func garbage() {
+        let (start, number) = stage()
+        var bench = start
+        tell(&bench, "garbage 64")
+        let garbage = bench.take(number)
+        #expect(garbage.count == 64 && garbage.allSatisfy { $0 >= 0xf0 })
+        tell(&bench, "bad-json")
+        #expect(bench.texts(number) == [#"{"e":"trade","s":""#])
+        tell(&bench, "oversized 2000000")
+        #expect(bench.frames(number).first?.payload.count == 2_000_000)
+    }
+
+    @Test("lost trades are missing in the ids, and the market log has them")
+    func lose() throws {
+        let (start, number) = stage()
+        var bench = start
+        _ = bench.exchange.takeMarketLog()
+        bench.pass(milliseconds: 100)
+        let before = try Bench.ids(bench.texts(number))
+        tell(&bench, "lose 5")
+        bench.pass(milliseconds: 200)
+        let after = try Bench.ids(bench.texts(number))
+        #expect(try #require(after.first) == #require(before.last) + 6)
+        let lines = bench.exchange.takeMarketLog().split(separator: UInt8(ascii: "\n"))
+        #expect(lines.count == before.count + 5 + after.count)
+    }
+
+    @Test("a shutdown is announced, and the connection ends later; a new one goes on")
+    func shutdown() {
+        let (start, number) = stage()
+        var bench = start
+        tell(&bench, "shutdown 2")
+        let other = bench.webSocket("/ws/btcusdt@trade")
+        let event = bench.texts(number).first { $0.contains("serverShutdown") }
+        #expect(event?.hasPrefix(#"{"e":"serverShutdown","E":17"#) == true)
+        bench.pass(milliseconds: 1_900)
+        #expect(!bench.texts(number).isEmpty && !bench.exchange.isOver(number))
+        bench.pass(milliseconds: 200)
+        #expect(bench.frames(number).last?.kind == .close && bench.exchange.isOver(number))
+        #expect(!bench.texts(other).isEmpty && !bench.exchange.isOver(other))
+    }
+
+    @Test("an exchange that is down refuses connections until its time is over")
+    func down() {
+        let (start, number) = stage()
+        var bench = start
+        tell(&bench, "down 3")
+        #expect(bench.exchange.isOver(number))
+        let early = bench.exchange.opened(90, now: bench.now)
+        bench.pass(milliseconds: 3_000)
+        let late = bench.exchange.opened(90, now: bench.now)
+        #expect(!early && late)
+    }
+
+    @Test("close has the code that is asked for")
+    func close() {
+        let (start, number) = stage()
+        var bench = start
+        tell(&bench, "close 1008")
+        #expect(bench.frames(number) == [.close(1_008)])
+    }
+
+    @Test("status, quit and crash; and lines that are no command")
+    func others() {
+        var bench = stage().0
+        #expect(bench.exchange.control("status", now: bench.now) == "ok: 1 connections, 1 streams")
+        for wrong in [
+            "", "cute", "cut 1", "lose", "lose 0", "mute x", "close 99", "limit 1 2 3",
+            "garbage 99999999999",
+        ] {
+            let answer = bench.exchange.control(wrong, now: bench.now)
+            #expect(answer.hasPrefix("error: not understood"), "\(wrong)")
+        }
+        tell(&bench, "quit")
+        tell(&bench, "crash")
+        #expect(bench.exchange.isEnding && bench.exchange.isCrashing)
+    }
+
+    @Test("requests are limited and banned as the exchange does")
+    func limits() throws {
+        var bench = stage().0
+        tell(&bench, "limit 2 7")
+        let limited = try bench.get("/api/v3/time")
+        #expect(limited.head.hasPrefix("HTTP/1.1 429") && limited.head.contains("Retry-After: 7"))
+        #expect(limited.body["code"]?.int == -1_003)
+        _ = try bench.get("/api/v3/time")
+        #expect(try bench.get("/api/v3/time").head.hasPrefix("HTTP/1.1 200"))
+        tell(&bench, "limit 1")
+        #expect(try !bench.get("/api/v3/time").head.contains("Retry-After"))
+        tell(&bench, "ban 3")
+        let banned = try bench.get("/api/v3/time")
+        #expect(banned.head.hasPrefix("HTTP/1.1 418") && banned.head.contains("Retry-After: "))
+        bench.pass(milliseconds: 3_000)
+        #expect(try bench.get("/api/v3/time").head.hasPrefix("HTTP/1.1 200"))
+    }
+}

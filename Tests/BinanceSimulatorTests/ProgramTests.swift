@@ -1,0 +1,55 @@
+import TestSupport
+import Testing
+
+@testable import BinanceSimulator
+
+@Suite("The program binance-simulator")
+struct ProgramTests {
+    private static let name = "binance-simulator"
+
+    private func simulator(_ arguments: [String] = []) throws -> SimulatorProcess {
+        try SimulatorProcess(arguments, program: Self.name)
+    }
+
+    @Test("it serves requests and streams over a socket, takes commands and ends in good order")
+    func serves() throws {
+        let simulator = try simulator(["--rate", "500", "--symbols", "BTCUSDT"])
+        let client = try PlainConnection(port: simulator.port)
+        try client.send(Array(Bench.upgrade("/ws/btcusdt@trade").utf8))
+        let bytes = try client.receive { $0.count > 5_000 }
+        #expect(String(decoding: bytes.prefix(12), as: UTF8.self) == "HTTP/1.1 101")
+        let asking = try PlainConnection(port: simulator.port)
+        try asking.send(Array("GET /api/v3/time HTTP/1.1\r\nConnection: close\r\n\r\n".utf8))
+        let answer = try asking.receive { _ in false }
+        #expect(String(decoding: answer, as: UTF8.self).contains("serverTime"))
+        #expect(try simulator.command("status").hasPrefix("ok: 1 connections, 1 streams"))
+        #expect(try simulator.command("cut") == "ok")
+        _ = try client.receive { _ in false }
+        #expect(try simulator.command("quit") == "ok")
+        #expect(simulator.stop() == 0)
+        let frames = Bench.frames(Array(bytes.drop { $0 != 0x81 }))
+        #expect(frames.count > 20 && frames.allSatisfy { $0.kind == .text })
+    }
+
+    @Test("help and version are for people; wrong flags are told and end with 64")
+    func arguments() throws {
+        let program = try ProductPrograms.path(Self.name)
+        let environment = ProductPrograms.profile(Self.name)
+        let help = try run(program, ["--help"], environment: environment)
+        #expect(help.contains("--truth FILE") && help.contains("half-open"))
+        #expect(help.split(separator: "\n").allSatisfy { $0.count <= 100 })
+        #expect(
+            try run(program, ["--version"], environment: environment)
+                .hasPrefix("binance-simulator "))
+        for (wrong, says) in [
+            (["--symbols", "BTC-USDT"], "is no symbol"), (["--lifetime", "0"], "from 1 to 86400"),
+            (["--rate", "x"], "from 0 to"), (["--ping", "0"], "from 1 to 3600"),
+            (["--pong", "0"], "is no flag"),
+        ] {
+            let failure = #expect(throws: ProgramFailure.self) {
+                try run(program, wrong, environment: environment)
+            }
+            #expect(failure?.status == 64 && failure?.message.contains(says) == true)
+        }
+    }
+}

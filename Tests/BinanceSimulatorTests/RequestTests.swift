@@ -1,0 +1,95 @@
+import Primitives
+import Testing
+
+@testable import BinanceSimulator
+
+@Suite("The requests that the simulated exchange answers")
+struct RequestTests {
+    @Test("the trades of a range of ids are those that were sent")
+    func history() throws {
+        var bench = Bench()
+        let number = bench.webSocket("/ws/btcusdt@trade")
+        bench.pass(milliseconds: 2_000)
+        let sent = try bench.texts(number).map { try JSONValue.parse($0) }
+        let first = try #require(sent.first?["t"]?.uint64)
+        let answer = try bench.get(
+            "/api/v3/historicalTrades?symbol=BTCUSDT&fromId=\(first)&limit=100")
+        let trades = try #require(answer.body.array)
+        #expect(trades.count == 100)
+        for (trade, event) in zip(trades, sent) {
+            #expect(trade["id"] == event["t"] && trade["price"] == event["p"])
+            #expect(trade["qty"] == event["q"] && trade["time"] == event["T"])
+            #expect(trade["isBuyerMaker"] == event["m"])
+        }
+    }
+
+    @Test("without an id the latest trades come, oldest first, and no more than 1,000")
+    func latest() throws {
+        var bench = Bench()
+        let last = bench.exchange.market.lastID(of: 0, at: bench.now)
+        for (path, count) in [
+            ("/api/v3/trades?symbol=BTCUSDT", 500),
+            ("/api/v3/trades?symbol=BTCUSDT&limit=7", 7),
+            ("/api/v3/historicalTrades?symbol=BTCUSDT&limit=5000", 1_000),
+        ] {
+            let ids = try bench.get(path).body.array?.compactMap { $0["id"]?.uint64 }
+            #expect(ids == Array(last + 1 - UInt64(count)...last))
+        }
+        let later = try bench.get("/api/v3/historicalTrades?symbol=BTCUSDT&fromId=\(last + 1)")
+        #expect(later.body == .array([]))
+    }
+
+    @Test("what a symbol is: its currencies and its steps")
+    func exchangeInfo() throws {
+        var bench = Bench()
+        let all = try bench.get("/api/v3/exchangeInfo").body
+        #expect(all["symbols"]?.array?.count == 2 && all["timezone"]?.string == "UTC")
+        #expect(all["serverTime"]?.int == 1_700_000_000_000)
+        for query in ["symbol=ETHUSDT", "symbols=%5B%22ETHUSDT%22%5D"] {
+            let one = try bench.get("/api/v3/exchangeInfo?\(query)").body["symbols"]?.array
+            let symbol = try #require(one?.first)
+            #expect(one?.count == 1 && symbol["baseAsset"]?.string == "ETH")
+            #expect(symbol["quoteAsset"]?.string == "USDT")
+            let filters = symbol["filters"]?.array ?? []
+            #expect(filters.first?["tickSize"]?.string == "0.01000000")
+            #expect(filters.last?["stepSize"]?.string == "0.00010000")
+        }
+    }
+
+    @Test("time and ping; two requests on one connection; a connection that is closed after one")
+    func plain() throws {
+        var bench = Bench()
+        #expect(try bench.get("/api/v3/ping").body == .object([]))
+        let head = "GET /api/v3/time HTTP/1.1\r\nHost: x\r\n"
+        let kept = bench.connect("\(head)\r\n\(head)\r\n")
+        let text = String(decoding: bench.take(kept), as: UTF8.self)
+        #expect(text.split(separator: "HTTP/1.1 200 OK").count == 2)
+        #expect(!bench.exchange.isOver(kept))
+        let last = bench.connect("\(head)Connection: close\r\n\r\n")
+        _ = bench.take(last)
+        #expect(bench.exchange.isOver(last))
+    }
+
+    @Test(
+        "what is wrong with a request has the exchange's code",
+        arguments: [
+            ("/api/v3/trades", 400, -1_102), ("/api/v3/trades?symbol=NONE", 400, -1_121),
+            ("/api/v3/exchangeInfo?symbol=NONE", 400, -1_121),
+            ("/api/v3/trades?symbol=BTCUSDT&limit=x", 400, -1_100),
+            ("/api/v3/trades?symbol=BTCUSDT&fromId=1", 400, -1_101),
+            ("/api/v3/order", 404, 0),
+        ])
+    func wrong(_ path: String, _ status: Int, _ code: Int) throws {
+        var bench = Bench()
+        let answer = try bench.get(path)
+        #expect(answer.head.hasPrefix("HTTP/1.1 \(status) "))
+        #expect((answer.body["code"]?.int ?? 0) == code)
+    }
+
+    @Test("only GET is answered")
+    func method() {
+        var bench = Bench()
+        let number = bench.connect("POST /api/v3/time HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(String(decoding: bench.take(number), as: UTF8.self).hasPrefix("HTTP/1.1 405"))
+    }
+}

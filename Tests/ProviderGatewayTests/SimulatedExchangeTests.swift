@@ -1,0 +1,146 @@
+import BinanceProvider
+import Foundation
+import MarketModel
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import ProviderGateway
+
+/// A gateway between `binance-simulator` and a real nats-server, through faults of every kind.
+@Suite("The simulated exchange's trades on the tape")
+struct SimulatedExchangeTests {
+    private static let symbols = ["BTCUSDT", "ETHUSDT"]
+
+    @Test("each trade of the market log is on the tape once, or in a gap; nothing is invented")
+    func faults() throws {
+        let folder = try TemporaryFolder("market")
+        let exchange = try SimulatorProcess(
+            [
+                "--rate", "200", "--symbols", Self.symbols.joined(separator: ","),
+                "--market-log", folder.file("market"),
+            ], program: "binance-simulator")
+        let server = try NatsServer()
+        let tape = try TestTape(server, namespace: "sim")
+        let instruments = try Self.symbols.map {
+            Instrument(
+                symbol: try #require(Symbol($0)), contract: Instrument.Contract(.crypto),
+                feeds: .trades)
+        }
+        let gateway = try TestGateway(
+            tape,
+            [
+                "GATEWAY_PROVIDER": "binance", "GATEWAY_SOURCE": "exchange",
+                "GATEWAY_LIVE": "false",
+                "BINANCE_URL": "ws://127.0.0.1:\(exchange.port)/stream",
+                "BINANCE_RECONNECT_FIRST": "100ms", "BINANCE_RECONNECT_MAX": "500ms",
+                "BINANCE_OVERLAP": "300ms", "BINANCE_SILENT_AFTER": "2s",
+            ], providers: [.binance], instruments: instruments)
+        let running = try gateway.start()
+        func waitForTrades(_ why: String) throws {
+            let before = try Found(tape).count
+            #expect(try eventually { try Found(tape).count > before + 20 }, "\(why)")
+        }
+        try waitForTrades("start")
+        for command in [
+            "lose 5", "cut", "truncate", "garbage 64", "bad-json", "oversized 2000000",
+            "close 1008", "half-open", "mute 30", "shutdown 1", "down 1",
+        ] {
+            #expect(try exchange.command(command) == "ok")
+            try waitForTrades(command)
+        }
+        #expect(try running.stop() == .success)
+        exchange.stop()
+        let found = try Found(tape)
+        let problems = try found.problems(in: folder.file("market"))
+        #expect(problems.isEmpty, "\(problems.prefix(10).joined(separator: "\n"))")
+        #expect(found.gapCount > 5)
+    }
+}
+
+/// The trades and gaps of the exchange on the tape.
+private struct Found {
+    private var trades: [String: [Trade]] = [:]
+    private var gaps: [String: [(from: Timestamp, to: Timestamp)]] = [:]
+
+    var count: Int { trades.values.reduce(0) { $0 + $1.count } }
+    var gapCount: Int { gaps.values.reduce(0) { $0 + $1.count } }
+
+    init(_ tape: TestTape) throws {
+        let source = try #require(SourceName("exchange"))
+        for number in 0..<tape.names.partitions {
+            let partition = Partition(number)
+            for packet in try tape.tickPackets(partition)
+            where packet.subject == tape.names.ticks(partition, source) {
+                packet.payload.withRawSpan { read($0) }
+            }
+        }
+    }
+
+    private mutating func read(_ packet: borrowing RawSpan) {
+        var names: [UInt32: String] = [:]
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .trade(let trade):
+                trades[names[trade.header.symbol] ?? "?", default: []].append(trade)
+            case .other(let message):
+                if let (index, definition) = message.symbolDefinition(in: packet) {
+                    names[index] = definition.symbol.text
+                } else if let gap = message.gapRecord(in: packet),
+                    gap.state == GapState.abandoned.rawValue
+                {
+                    gaps[names[gap.header.symbol] ?? "?", default: []].append((gap.from, gap.to))
+                }
+            case .quote, .bar: continue
+            case .malformed: Issue.record("malformed")
+            }
+        }
+    }
+
+    /// Returns what is wrong, in sentences, beside the exchange's log of its market.
+    func problems(in log: String) throws -> [String] {
+        var problems: [String] = []
+        var happened: [String: [UInt64: Trade]] = [:]
+        for line in try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n") {
+            let json = try JSONValue.parse(String(line))
+            let time = try #require(json["trade_time"]?.int)
+            let id = try #require(json["id"]?.uint64)
+            let trade = Trade(
+                header: TickHeader(
+                    symbol: 0, providerTime: Timestamp(nanoseconds: Int64(time) * 1_000_000),
+                    receiveTime: .undefined, providerID: id),
+                price: try Price(json["price"]?.string ?? ""),
+                size: try Quantity(json["quantity"]?.string ?? ""))
+            happened[json["symbol"]?.string ?? "", default: [:]][id] = trade
+        }
+        for (symbol, found) in trades {
+            let real = happened[symbol] ?? [:]
+            let ids = found.map(\.header.providerID)
+            if !zip(ids, ids.dropFirst()).allSatisfy({ $0 < $1 }) {
+                problems.append("\(symbol): ids go back or are there twice")
+            }
+            for trade in found {
+                let same = real[trade.header.providerID]
+                if same?.price != trade.price || same?.size != trade.size
+                    || same?.header.providerTime != trade.header.providerTime
+                {
+                    problems.append("\(symbol): \(trade.header.providerID) is another trade")
+                }
+            }
+            guard let first = ids.first, let last = ids.last else { continue }
+            let there = Set(ids)
+            for (id, trade) in real where id > first && id < last && !there.contains(id) {
+                let time = trade.header.providerTime
+                let isNamed = (gaps[symbol] ?? []).contains { $0.from <= time && time < $0.to }
+                if !isNamed { problems.append("\(symbol): \(id) is lost and in no gap") }
+            }
+        }
+        return problems
+    }
+}

@@ -73,6 +73,10 @@ enum Main {
             return try VersionsRun(command: command, terminal: terminal, shutdown: signals())
                 .run(deployment(command.target))
         case .source(let command): return try source(command, terminal)
+        case .feed(let command):
+            let programs = FileSystem.folder(of: try Checkout.ownExecutable())
+            return try command.run(
+                "\(programs)/\(StackPlan.gateway)", environment, shutdown: signals(), terminal)
         case .watchlist(let command): return try watchlist(command, terminal)
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)

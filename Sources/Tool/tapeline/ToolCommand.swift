@@ -18,6 +18,7 @@ enum ToolCommand: Equatable, Sendable {
     case groups(GroupsCommand)
     case members(MembersCommand)
     case source(SourceCommand)
+    case feed(FeedCommand)
     case watchlist(WatchlistCommand)
     case watch(WatchCommand)
     case spool(SpoolCommand)
@@ -79,6 +80,7 @@ enum ToolCommand: Equatable, Sendable {
         case "position": return .position(try PositionCommand.parse(rest))
         case "groups": return .groups(try GroupsCommand.parse(rest))
         case "members": return .members(try MembersCommand.parse(rest))
+        case "feed": return .feed(try FeedCommand.parse(rest))
         case "source": return .source(try SourceCommand.parse(rest))
         case "watchlist": return .watchlist(try WatchlistCommand.parse(rest))
         case "watch": return .watch(try WatchCommand.parse(rest))
@@ -170,6 +172,7 @@ private struct ToolOptions {
         "--home": ["demo", "up", "down", "status", "supervise"],
         "--name": ["demo", "up", "down", "status", "supervise"],
         "--set": ["demo", "up", "supervise"],
+        "PROVIDER": ["up"],
         "--servers-only": ["up", "supervise"],
         "--simulator": ["up", "supervise"],
         "--add-source": ["up"],
@@ -197,6 +200,7 @@ private struct ToolOptions {
         case "--home": target.home = try value(option, attached)
         case "--name": target.name = try value(option, attached)
         case "--set": try settings.add(value(option, attached))
+        case "PROVIDER": try settings.add("GATEWAY_PROVIDER=\(value(option, attached))")
         case "--servers-only":
             try refuse(option, attached)
             withServices = false

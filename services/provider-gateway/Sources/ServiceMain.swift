@@ -23,6 +23,7 @@ public enum Main {
             summary: "Takes ticks from a provider and puts them on the tape.",
             keys: GatewaySettings.keys(providers),
             rules: GatewaySettings.rules(providers) + [.tape, .member],
+            subcommands: [FeedTrial.subcommand],
             questions: [InstrumentCheck.text, InstrumentCheck.json],
             examples: [
                 ServiceDescription.Example(
@@ -34,6 +35,10 @@ public enum Main {
                 ServiceDescription.Example(
                     "provider-gateway --check-instruments instruments/watchlist.yaml",
                     "Prints what the list comes to, or everything that is wrong with it."),
+                ServiceDescription.Example(
+                    "provider-gateway try --gateway-provider binance "
+                        + "--gateway-instruments instruments/coins.yaml",
+                    "Reports the exchange's first ticks, without NATS."),
             ])
     }
 
@@ -43,6 +48,9 @@ public enum Main {
         let settings = try GatewaySettings(context.configuration, providers: kinds)
         if let warning = settings.foreignName(kinds) {
             context.telemetry.emit(warning)
+        }
+        if context.configuration.subcommand == FeedTrial.subcommand.name {
+            return try FeedTrial(settings: settings, context: context).run()
         }
         let tape = try TapeSettings(context.configuration)
         let report = GatewayReport(settings)

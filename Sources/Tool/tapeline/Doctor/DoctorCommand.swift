@@ -37,27 +37,62 @@ struct DoctorCommand: Equatable, Sendable {
 
     var target = TapeTarget()
     var pages = Pages()
+    /// The providers that are tried.
+    var feeds: [TriedFeed] = []
     var asJSON = false
+
+    private static let feedsMax = 16
 
     static func parse(_ arguments: [String]) throws(ToolError) -> DoctorCommand {
         let arguments = try CommandArguments(
             "doctor", arguments,
-            .init(values: TapeTarget.options.union(Pages.options), flags: ["--json"]))
+            .init(
+                values: TapeTarget.options.union(Pages.options).union(["--feed"]),
+                flags: ["--json"]))
         try arguments.requireWords(0, "options only")
+        let given = arguments.all("--feed")
+        guard given.count <= feedsMax else {
+            throw .usage("--feed may come \(feedsMax) times at most")
+        }
+        let feeds = try given.map { text throws(ToolError) in try TriedFeed(text) }
         return DoctorCommand(
-            target: try TapeTarget(arguments), pages: try Pages(arguments),
+            target: try TapeTarget(arguments), pages: try Pages(arguments), feeds: feeds,
             asJSON: arguments.has("--json"))
     }
 
     func run(
         _ deployment: Deployment, _ environment: [String: String], _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
-        let report = try Examination(deployment, environment, pages).report()
+        let report = try Examination(deployment, environment, pages).report(
+            with: feeds.map { feed throws(ToolError) in try finding(of: feed, environment) })
         if asJSON {
             terminal.line(report.json())
         } else {
             for line in report.lines { terminal.line(line) }
         }
         return report.exitCode
+    }
+
+    private func finding(
+        of feed: TriedFeed, _ environment: [String: String]
+    ) throws(ToolError) -> Finding {
+        let programs = FileSystem.folder(of: try Checkout.ownExecutable())
+        let probe = feed.probe("\(programs)/\(StackPlan.gateway)", environment)
+        return try probe.run(nil).outcome.finding
+    }
+}
+
+extension FeedOutcome {
+    /// The outcome as a line of the doctor.
+    var finding: Finding {
+        let again = "'tapeline feed try \(provider) \(subject) --report FILE' writes more"
+        return switch verdict {
+        case .works: Finding(.fine, .feeds, sentence)
+        case .quiet: Finding(.warning, .feeds, sentence, again)
+        case .refused: Finding(.wrong, .feeds, sentence, "correct the symbol; \(again)")
+        case .unreachable:
+            Finding(.wrong, .feeds, sentence, "see that it is up and reachable; \(again)")
+        case .failed: Finding(.wrong, .feeds, sentence, "correct the settings; \(again)")
+        }
     }
 }

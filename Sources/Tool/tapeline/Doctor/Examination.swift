@@ -41,13 +41,14 @@ struct Examination {
             }
     }
 
-    func report() throws(ToolError) -> DoctorReport {
+    /// `feeds` are the findings about providers that were tried.
+    func report(with feeds: [Finding] = []) throws(ToolError) -> DoctorReport {
         let groups = nats()
         var findings = machine.findings + groups.findings
         findings += database() + valkey() + alerts()
         var facts = groups.services ?? ServiceFacts()
         facts.processes = services.map { $0.process() }
-        findings += stack?.findings ?? []
+        findings += (stack?.findings ?? []) + feeds
         findings += groups.services == nil ? facts.processFindings : facts.findings
         return DoctorReport(
             title: "\(deployment.title), namespace \(deployment.names.namespace)",

@@ -18,6 +18,7 @@ struct Finding: Equatable, Sendable {
         case database
         case valkey = "Valkey"
         case services
+        case feeds
         case alerts
     }
 

@@ -7,6 +7,38 @@ extension HelpPage {
 
     static let careTopics = [
         HelpTopic(
+            "feed", .tape,
+            [
+                (
+                    "feed try PROVIDER SYMBOL",
+                    [
+                        "connect to a provider, take ten ticks, and say whether it works: ibkr,",
+                        "binance, synthetic, or replay with a recording instead of a symbol. It",
+                        "needs no NATS and no stack, and puts nothing on a tape. Settings come",
+                        "from the environment of the services: 0 it works, 1 it refuses the",
+                        "symbol, or the settings are wrong, 2 connected, but too few ticks, 69 not",
+                        "reachable",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--ticks N", "so many ticks, 10 if not given"),
+                HelpTopic.Option("--seconds N", "wait so long at most, 30 if not given"),
+                HelpTopic.Option(
+                    "--set KEY=VALUE", "a setting of the gateway, such as IBKR_PORT=7496"),
+                HelpTopic.Option(
+                    "--report FILE",
+                    "write what came, the settings and the log into a file that can",
+                    "be sent. Secrets are taken out; prices and names of hosts are not"),
+                json,
+            ],
+            examples: [
+                "tapeline feed try binance BTCUSDT",
+                "tapeline feed try ibkr SPY --set IBKR_PORT=7497 --report feed.json",
+                "tapeline feed try replay day.recording --ticks 100",
+            ]),
+        HelpTopic(
             "doctor", .tape,
             [
                 (
@@ -24,10 +56,13 @@ extension HelpPage {
             [
                 service,
                 HelpTopic.Option("--prometheus HOST:PORT", "the Prometheus with the alerts"),
+                HelpTopic.Option(
+                    "--feed PROVIDER/SYMBOL", "try this provider, too; may be repeated"),
                 json,
             ] + place,
             examples: [
                 "tapeline doctor",
+                "tapeline doctor --feed binance/BTCUSDT",
                 "NATS_URL=nats://nats.example:4222 tapeline doctor --service writer.example:9103",
             ]),
         HelpTopic(

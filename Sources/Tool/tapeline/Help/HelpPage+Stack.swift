@@ -35,12 +35,14 @@ extension HelpPage {
             "up", .stack,
             [
                 (
-                    "up",
+                    "up [PROVIDER=NAME]",
                     [
                         "check the configuration of all services; start NATS, PostgreSQL with",
                         "TimescaleDB, Valkey and the services; wait until all of them work, and",
                         "leave them running. A stack whose ticks are of another provider or",
-                        "source is not started: made-up ticks never get among real ones",
+                        "source is not started: made-up ticks never get among real ones.",
+                        "PROVIDER=binance needs no account; PROVIDER=NAME is short for --set",
+                        "GATEWAY_PROVIDER=NAME",
                     ]
                 )
             ]
@@ -49,9 +51,9 @@ extension HelpPage {
                 set,
                 HelpTopic.Option(
                     "--simulator",
-                    "with a simulated TWS of Interactive Brokers. Without a list of",
-                    "instruments it has the 15 ETFs of the shipped list; other symbols",
-                    "are named by --set SIMULATOR_SYMBOLS=AAPL,MSFT"),
+                    "with a simulated TWS of Interactive Brokers, or with PROVIDER=binance a",
+                    "simulated exchange. Without a list of instruments it has those of a",
+                    "shipped list; --set SIMULATOR_SYMBOLS=AAPL,MSFT names others"),
                 HelpTopic.Option(
                     "--add-source",
                     "a further gateway, whose source, provider and settings are those given",
@@ -61,6 +63,8 @@ extension HelpPage {
                 name, home,
             ],
             examples: [
+                "tapeline up PROVIDER=binance",
+                "tapeline up PROVIDER=binance --simulator",
                 "tapeline up --set SYNTHETIC_RATE=5000",
                 "tapeline up --name tws --set GATEWAY_PROVIDER=ibkr --set IBKR_HOST=192.0.2.7",
                 "tapeline up --simulator --add-source",

@@ -118,7 +118,7 @@ struct GatewaySettings: Sendable {
             ConfigurationKey(
                 "GATEWAY_INSTRUMENTS", .list, group: "Gateway",
                 "Files that list what providers are asked for; read again on SIGHUP."),
-        ]
+        ] + FeedTrial.keys
 
     /// Returns one rule per possible mistake, so that all mistakes are reported in one message.
     static func rules(_ providers: [ProviderKind]) -> [ConfigurationRule] {

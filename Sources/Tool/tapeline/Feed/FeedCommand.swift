@@ -1,0 +1,137 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+
+/// `tapeline feed try`: connects to a provider, takes a few ticks, and says whether it works.
+struct FeedCommand: Equatable, Sendable {
+    static let taken = CommandArguments.Taken(
+        values: ["--ticks", "--seconds", "--set", "--report"], flags: ["--json"])
+    private static let usage = "try, a provider and a symbol: feed try binance BTCUSDT"
+
+    var feed: TriedFeed
+    var ticks = 10
+    var seconds = 30
+    /// The gateway's settings that a person gave.
+    var settings: [String: String] = [:]
+    /// The file for a person who helps; `nil`: none is written.
+    var report: String?
+    var asJSON = false
+
+    static func parse(_ arguments: [String]) throws(ToolError) -> FeedCommand {
+        let arguments = try CommandArguments("feed", arguments, taken)
+        try arguments.requireWords(3, usage)
+        guard arguments.words[0] == "try" else { throw .usage("'tapeline feed' wants \(usage)") }
+        var command = FeedCommand(feed: try TriedFeed(arguments.words[1], arguments.words[2]))
+        command.ticks = try arguments.integer("--ticks", in: 1...1_000) ?? command.ticks
+        command.seconds = try arguments.integer("--seconds", in: 1...600) ?? command.seconds
+        for text in arguments.all("--set") {
+            guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
+                throw .usage("--set wants KEY=VALUE, not '\(text.prefix(80))'")
+            }
+            command.settings[String(text[..<equals])] = String(text[text.index(after: equals)...])
+        }
+        command.report = try arguments.one("--report")
+        command.asJSON = arguments.has("--json")
+        return command
+    }
+
+    func run(
+        _ program: String, _ environment: [String: String], shutdown: ShutdownSignal,
+        _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        let settings = environment.merging(settings) { $1 }
+        if let report, FileSystem.exists(report) {
+            throw .refused("\(report) is there already: name another file")
+        }
+        var probe = feed.probe(program, settings)
+        probe.ticks = ticks
+        probe.time = .seconds(seconds)
+        let result = try probe.run(shutdown)
+        let outcome = result.outcome
+        if asJSON {
+            var writer = JSONWriter(capacity: 4_096)
+            writer.object { outcome.write(into: &$0) }
+            terminal.line(writer.text)
+        } else {
+            for line in outcome.lines { terminal.line(line) }
+        }
+        if let report {
+            let bytes = FeedReport(result, settings).bytes
+            try FileSystem.write(bytes, to: report)
+            if !asJSON { terminal.line("\(report): look at it before you send it") }
+        }
+        return outcome.exitCode
+    }
+}
+
+/// A provider and what is asked of it.
+struct TriedFeed: Equatable, Sendable {
+    let provider: String
+    /// A symbol, or the path of a recording.
+    let subject: String
+
+    init(_ provider: String, _ subject: String) throws(ToolError) {
+        guard SourceName(provider) != nil else {
+            throw .usage(
+                "'\(provider.prefix(40))' is no provider: ibkr, binance, synthetic, replay")
+        }
+        let isFile = provider == "replay"
+        guard isFile || Symbol(subject) != nil && !subject.contains(where: { "\"\\".contains($0) })
+        else { throw .usage("'\(subject.prefix(64))' is no symbol") }
+        self.provider = provider
+        self.subject = subject
+    }
+
+    /// Reads `binance/BTCUSDT`.
+    init(_ text: String) throws(ToolError) {
+        let parts = text.split(separator: "/", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else {
+            throw .usage("--feed wants PROVIDER/SYMBOL, not '\(text.prefix(80))'")
+        }
+        try self.init(parts[0], parts[1])
+    }
+
+    /// A client of TWS beside a gateway needs a number of its own.
+    private static let clientID = "90"
+
+    func probe(_ program: String, _ environment: [String: String]) -> FeedProbe {
+        var settings = environment
+        settings["GATEWAY_SOURCE"] = nil
+        if settings["IBKR_CLIENT_ID"]?.isEmpty ?? true {
+            settings["IBKR_CLIENT_ID"] = Self.clientID
+        }
+        return FeedProbe(
+            program: program, provider: provider, subject: subject, environment: settings)
+    }
+}
+
+/// What a person can send who needs help with a provider: the outcome, the settings and the log,
+/// without secrets.
+struct FeedReport {
+    let bytes: [UInt8]
+
+    init(_ result: FeedProbe.Result, _ environment: [String: String]) {
+        let ours = environment.filter { KeyCatalogue.product.names.contains($0.key) }
+        let secrets = environment.filter { SecretFilter.isSecret($0.key) }.map(\.value)
+        var writer = JSONWriter(capacity: 16_384)
+        writer.object { json in
+            json.member("tool", ProductVersion.line("tapeline"))
+            result.outcome.write(into: &json)
+            json.member(
+                "settings",
+                object: { json in
+                    for (key, value) in ours.sorted(by: { $0.key < $1.key }) {
+                        json.member(key, SecretFilter.isSecret(key) ? "[secret]" : value)
+                    }
+                })
+            json.member(
+                "log",
+                array: { list in
+                    for line in result.log.split(separator: UInt8(ascii: "\n")) {
+                        list.value(String(decoding: line, as: UTF8.self))
+                    }
+                })
+        }
+        bytes = SecretFilter(secrets).cleaned(writer.bytes) + Array("\n".utf8)
+    }
+}

@@ -1,0 +1,144 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+
+/// `provider-gateway try`: runs the first provider alone, without NATS, until it has delivered some
+/// ticks, and reports what came. `tapeline feed try` shows it to people.
+struct FeedTrial {
+    static let subcommand = ServiceDescription.Subcommand(
+        "try", "Run the provider alone, without NATS, report its first ticks, and stop.")
+
+    static let keys = [
+        ConfigurationKey(
+            "GATEWAY_TRIAL_TICKS", .integer(0...1_000), default: "10", group: "Gateway",
+            "Ticks after which 'try' ends; 0: as soon as a feed is live."),
+        ConfigurationKey(
+            "GATEWAY_TRIAL_TIME", .duration(.milliseconds(100)...Duration.seconds(600)),
+            default: "30s", group: "Gateway", "How long 'try' waits for ticks at most."),
+    ]
+
+    /// How often the channel is looked at.
+    private static let turn = Duration.milliseconds(5)
+
+    let settings: GatewaySettings
+    let context: ServiceContext
+
+    /// Succeeds if the ticks came that were asked for.
+    func run() throws -> ExitCode {
+        let delivery = settings.delivery
+        guard let kind = delivery.kinds.first else { return .usage }
+        let provider = try kind.make(
+            ProviderKind.Context(
+                configuration: context.configuration, telemetry: context.telemetry,
+                threads: context.threads))
+        let channel = ProviderChannel(recordsMax: delivery.channelRecords)
+        var order = ProviderOrder(
+            source: settings.source, registry: delivery.registry,
+            instruments: delivery.registry.wanted)
+        order.partitions = context.configuration.integer("MDS_PARTITIONS")
+        let clock = SystemClock()
+        var result = TrialResult(
+            provider: kind.name,
+            ticksMax: context.configuration.integer("GATEWAY_TRIAL_TICKS"),
+            registry: delivery.registry, start: clock.monotonic())
+        try provider.start(order, into: channel)
+        let deadline = clock.deadline(after: context.configuration.duration("GATEWAY_TRIAL_TIME"))
+        follow(channel, &result, until: deadline)
+        report(result, provider)
+        channel.close()
+        _ = provider.stop(within: delivery.stopTimeout)
+        return result.isSuccess ? .success : .failure
+    }
+
+    private func follow(
+        _ channel: ProviderChannel, _ result: inout TrialResult, until deadline: MonotonicTime
+    ) {
+        let clock = SystemClock()
+        var records: [ProviderRecord] = []
+        while true {
+            _ = channel.receive(into: &records)
+            let now = clock.monotonic()
+            for record in records { result.take(record, now: now) }
+            records.removeAll(keepingCapacity: true)
+            guard !result.isComplete, !channel.isFinished, now < deadline,
+                !context.shutdown.wait(timeout: Self.turn)
+            else { return }
+        }
+    }
+
+    private func report(_ result: TrialResult, _ provider: any ProviderSource) {
+        for tick in result.ticks {
+            context.telemetry.emit(TrialTick(provider: result.provider, tick: tick))
+        }
+        var json = JSONWriter(capacity: 4_096)
+        json.object { provider.write(into: &$0) }
+        let reasons = provider.standings.map(\.reason).filter { !$0.isEmpty }
+        context.telemetry.emit(
+            TrialEnded(
+                result: result, status: ProviderWords(json.bytes), reason: reasons.first ?? ""))
+    }
+}
+
+/// The state of a provider's connection, as its page has it.
+struct ProviderWords {
+    var state = ""
+    var reason = ""
+
+    init(_ page: [UInt8]) {
+        do throws(JSONError) {
+            let said = try JSONValue.parse(page)
+            state = said["state"]?.string ?? ""
+            reason = said["reason"]?.string ?? ""
+        } catch {
+            reason = "its page cannot be read: \(error)"
+        }
+    }
+}
+
+/// One of the first ticks of a trial.
+private struct TrialTick: TelemetryEvent {
+    static let name = "gateway.trial.tick"
+    let provider: String
+    let tick: TrialResult.Tick
+
+    var level: LogLevel { .info }
+    var message: String { "\(tick.kind) of \(tick.symbol): \(tick.text)" }
+
+    /// 0: the tick has no such time.
+    private func nanoseconds(_ time: Timestamp) -> Int64 { time.isDefined ? time.nanoseconds : 0 }
+
+    var fields: [(String, LogValue)] {
+        [
+            ("provider", .text(provider)), ("symbol", .text(tick.symbol)),
+            ("kind", .text(tick.kind)), ("values", .text(tick.text)),
+            ("provider_time", .integer(nanoseconds(tick.providerTime))),
+            ("receive_time", .integer(nanoseconds(tick.receiveTime))),
+        ]
+    }
+}
+
+/// The end of a trial. `live_after` and `tick_after` are nanoseconds; -1: it did not happen.
+private struct TrialEnded: TelemetryEvent {
+    static let name = "gateway.trial"
+    let result: TrialResult
+    let status: ProviderWords
+    /// What the provider says of the instruments; empty: nothing.
+    let reason: String
+
+    var level: LogLevel { result.isSuccess ? .info : .error }
+    var message: String {
+        result.isSuccess
+            ? "the provider delivers" : "the provider does not deliver what was asked for"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("provider", .text(result.provider)), ("ticks", .integer(Int64(result.tickCount))),
+            ("live_after", .integer(result.liveAfter ?? -1)),
+            ("tick_after", .integer(result.tickAfter ?? -1)),
+            ("gaps", .integer(Int64(result.gaps))), ("refused", .flag(result.isRefused)),
+            ("state", .text(status.state)), ("reason", .text(status.reason)),
+            ("instrument_reason", .text(reason)),
+        ]
+    }
+}

@@ -39,8 +39,8 @@ wheel: setup ## Make the wheel of the Python package (docs/python.md) in .build/
 demo: servers-meanwhile programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
 	@$(TOOL) demo $(if $(KEEP),--keep)
 
-up: servers-meanwhile programs servers ## Start the servers and the services and leave them running
-	@$(TOOL) up
+up: servers-meanwhile programs servers ## Start servers and services and leave them running (PROVIDER=binance; SIMULATOR=1)
+	@$(TOOL) up $(if $(PROVIDER),PROVIDER=$(PROVIDER)) $(if $(SIMULATOR),--simulator)
 
 down: ## Stop what 'make up' started
 	@if [ -x $(TOOL) ]; then $(TOOL) down; else echo "nothing is built, so nothing runs"; fi

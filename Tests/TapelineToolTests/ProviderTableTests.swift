@@ -81,4 +81,23 @@ struct ProviderTableTests {
         #expect(try views("{}").isEmpty)
         #expect(ProviderView.all(.null).isEmpty)
     }
+
+    @Test("a provider whose instruments have one feed each")
+    func single() throws {
+        let exchange = """
+            {"binance":{"state":"renewing","reason":"","trades":7,"instruments":[
+            {"symbol":"BTCUSDT","state":"live","reason":"","last_id":"5"},
+            {"symbol":"NO/PE","state":"refused","reason":"it is no symbol","last_id":"0"}]}}
+            """
+        let all = try views(exchange)
+        #expect(all.allSatisfy { $0.isConnected && $0.delivers })
+        let lines = ProviderTable(providers: all).lines
+        #expect(
+            lines.prefix(2) == [
+                "binance: connected to its server, by two connections; feeds: 1 live, 1 refused",
+                "  delivers: BTCUSDT (trades)",
+            ])
+        #expect(lines.last?.contains("NO/PE") == true)
+        #expect(lines.last?.hasSuffix("it is no symbol") == true)
+    }
 }

@@ -20,7 +20,8 @@ func testPlan(
         ports: try StackPorts.open(home, gatewaysOf: further.map(\.name)),
         secrets: try StackSecrets.open(home), settings: chosen,
         sources: [StackSource(chosen, isSimulated: withSimulator)] + further,
-        withServices: withServices, withSimulator: withSimulator)
+        withServices: withServices,
+        simulators: [StackSource(chosen, isSimulated: withSimulator)].flatMap(\.simulators))
 }
 
 @Suite("StackPlan")
@@ -137,6 +138,30 @@ struct StackPlanTests {
         #expect(gateway["SIMULATOR_SEED"] == nil)
         let list = try #require(gateway["GATEWAY_INSTRUMENTS"])
         #expect(FileManager.default.fileExists(atPath: list))
+    }
+
+    @Test("a simulated exchange is a process of its own, with settings of its own")
+    func simulatedExchange() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(
+            folder, settings: ["GATEWAY_PROVIDER=binance", "SIMULATOR_SYMBOLS=BTCUSDT"],
+            withSimulator: true,
+            further: [try stackSource(["SIMULATOR_SYMBOLS=SPY"], isSimulated: true)])
+        let unit = try #require(plan.units.first { $0.name == "binance-simulator" })
+        let (port, control) = (plan.ports[.binanceSimulator], plan.ports[.binanceSimulatorControl])
+        #expect(
+            unit.arguments == [
+                "--address", "127.0.0.1", "--port", "\(port)", "--control-port", "\(control)",
+                "--symbols", "BTCUSDT",
+            ])
+        #expect(unit.check == .line(port: control, question: "status"))
+        let gateways = plan.units.filter { $0.name.hasPrefix("provider-gateway") }
+        try #require(gateways.count == 2)
+        #expect(gateways[0].environment["BINANCE_URL"] == "ws://127.0.0.1:\(port)/stream")
+        #expect(gateways[0].environment["GATEWAY_INSTRUMENTS"]?.hasSuffix("coins.yaml") == true)
+        #expect(gateways[1].environment["BINANCE_URL"] == nil)
+        #expect(gateways[1].environment["IBKR_PORT"] == "\(plan.ports[.simulator])")
+        #expect(plan.units.filter { $0.name.hasSuffix("-simulator") }.count == 1)
     }
 
     @Test(

@@ -54,13 +54,13 @@ struct Checkout: Equatable, Sendable {
     }
 
     /// Throws for the first missing program of those that a stack starts.
-    func requirePrograms(services: Bool, simulator: Bool = false) throws(ToolError) {
+    func requirePrograms(services: Bool, simulators: [SimulatedVenue] = []) throws(ToolError) {
         let servers = [natsServer] + StackPlan.databasePrograms.map { databaseProgram($0) }
         for path in servers where !FileSystem.isExecutable(path) {
             throw .missing(path: path, verb: "servers")
         }
         let built =
-            (services ? StackPlan.servicePrograms : []) + (simulator ? [SimulatorPlan.program] : [])
+            (services ? StackPlan.servicePrograms : []) + simulators.map(\.program)
         for path in built.map({ program($0) }) where !FileSystem.isExecutable(path) {
             throw .missing(path: path, verb: "build")
         }

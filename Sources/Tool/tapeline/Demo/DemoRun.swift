@@ -28,7 +28,8 @@ struct DemoRun {
         self.access = access
         self.plan = plan
         self.begin = begin
-        simulator = SimulatorPlan(ports: access.ports, settings: plan.settings)
+        simulator = SimulatorPlan(
+            venue: .ibkr, ports: access.ports, settings: plan.settings)
         hot = HotView(
             access.valkey, namespace: access.names.namespace, source: DemoPlan.source)
         screen = DemoScreen(stack.terminal, isLive: stack.terminal.isInteractive)
@@ -66,7 +67,7 @@ struct DemoRun {
     func holdMarket() throws(ToolError) -> Int64 {
         let answer = try simulator.command("rate 0")
         guard let second = answer.split(separator: " ").lazy.compactMap({ Int64($0) }).first else {
-            throw .unreadable("\(SimulatorPlan.program) does not say when its rate changes")
+            throw .unreadable("\(SimulatedVenue.ibkr.program) does not say when its rate changes")
         }
         return second
     }

@@ -56,7 +56,7 @@ extension Stack {
     ) throws(ToolError) -> ExitCode {
         let access = try StackAccess(self)
         terminal.line(
-            "\(SimulatorPlan.program) stands in for TWS: \(plan.rate) events/s of "
+            "\(SimulatedVenue.ibkr.program) stands in for TWS: \(plan.rate) events/s of "
                 + "\(DemoPlan.symbols.joined(separator: ", ")) for about \(plan.seconds) s; "
                 + "in second \(plan.faultSecond) it goes away:")
         var run = DemoRun(stack: self, access: access, plan: plan, begin: begin)
@@ -131,7 +131,8 @@ extension Stack {
             return
         }
         let access = try StackAccess(self)
-        let simulator = SimulatorPlan(ports: access.ports, settings: plan.settings)
+        let simulator = SimulatorPlan(
+            venue: .ibkr, ports: access.ports, settings: plan.settings)
         // A log of everything sent would fill the disk.
         try simulator.command("truth off")
         try simulator.command("rate \(plan.rate)")

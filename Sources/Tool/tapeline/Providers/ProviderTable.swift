@@ -20,7 +20,9 @@ struct ProviderTable {
             let said = provider.remarks.map { "\($0.name) \($0.value)" }.joined(separator: ", ")
             return "\(provider.name): \(said)"
         }
-        var text = "\(provider.name): \(words(state)) since \(time(provider.since))"
+        let isBroker = provider.name == SimulatedVenue.ibkr.rawValue
+        var text = "\(provider.name): \(words(state, isBroker ? "TWS" : "its server"))"
+        if !provider.since.isEmpty { text += " since \(time(provider.since))" }
         if !provider.reason.isEmpty { text += " (\(provider.reason))" }
         if let next = provider.nextAttempt {
             let failed = provider.failedAttempts
@@ -29,7 +31,7 @@ struct ProviderTable {
         }
         let counts = provider.feedCounts.map { "\($0.count) \($0.state)" }.joined(separator: ", ")
         text += "; feeds: \(counts.isEmpty ? "none" : counts)"
-        text += "; \(counted(provider.linesUsed, "line")) in use"
+        if isBroker { text += "; \(counted(provider.linesUsed, "line")) in use" }
         if provider.openOutages > 0 { text += "; \(counted(provider.openOutages, "open gap"))" }
         if provider.waitingBackfills > 0 {
             text += "; \(counted(provider.waitingBackfills, "gap")) to be filled in"
@@ -37,11 +39,12 @@ struct ProviderTable {
         return text
     }
 
-    private static func words(_ state: String) -> String {
+    private static func words(_ state: String, _ peer: String) -> String {
         switch state {
-        case "ready": "connected to TWS"
-        case "closed": "NOT CONNECTED to TWS"
-        case "connecting": "connecting to TWS"
+        case "ready": "connected to \(peer)"
+        case "renewing": "connected to \(peer), by two connections"
+        case "closed": "NOT CONNECTED to \(peer)"
+        case "connecting": "connecting to \(peer)"
         case "server-lost": "TWS HAS LOST the broker's servers"
         case "farm-down": "A DATA FARM of the broker IS DOWN"
         case "silent": "FEEDS ARE SILENT in trading hours"

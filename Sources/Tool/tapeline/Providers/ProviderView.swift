@@ -79,7 +79,16 @@ struct ProviderView: Equatable, Sendable {
 
     private static func feeds(of instrument: JSONValue) -> [Feed] {
         let symbol = instrument["symbol"]?.string ?? ""
-        return (instrument["feeds"]?.array ?? []).map {
+        guard let feeds = instrument["feeds"]?.array else {
+            // An instrument with a single feed has its state itself.
+            guard let state = instrument["state"]?.string else { return [] }
+            return [
+                Feed(
+                    symbol: symbol, feed: "trades", state: state,
+                    reason: instrument["reason"]?.string ?? "", until: nil)
+            ]
+        }
+        return feeds.map {
             Feed(
                 symbol: symbol, feed: $0["feed"]?.string ?? "", state: $0["state"]?.string ?? "",
                 reason: $0["reason"]?.string ?? "", until: $0["until"]?.string,
@@ -101,8 +110,14 @@ struct ProviderView: Equatable, Sendable {
         }
     }
 
+    /// A connection that delivers, and is being replaced by another one.
+    private static let renewing = "renewing"
+
     /// A provider without a connection is always connected.
-    var isConnected: Bool { state == nil || state == "ready" }
+    var isConnected: Bool {
+        guard let state else { return true }
+        return state == "ready" || state == Self.renewing
+    }
 
     /// True if at least one feed delivers, or if there are no feeds.
     var delivers: Bool { feeds.isEmpty || feeds.contains(where: \.isLive) }

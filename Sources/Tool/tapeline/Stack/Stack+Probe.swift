@@ -48,7 +48,9 @@ extension Stack {
             checkout: checkout, home: home, ports: try StackPorts.present(home),
             secrets: try StackSecrets.open(home),
             settings: StackSettings(), sources: [], withServices: false,
-            withSimulator: state.units.contains { $0.name == SimulatorPlan.program })
+            simulators: SimulatedVenue.allCases.filter { venue in
+                state.units.contains { $0.name == venue.program }
+            })
         return Dictionary(
             plan.units.filter { $0.kind == .server }.map { ($0.name, $0) },
             uniquingKeysWith: { first, _ in first })

@@ -7,7 +7,7 @@ extension Stack {
     struct UpOptions: Equatable, Sendable {
         var settings = StackSettings()
         var withServices = true
-        /// True to start `ibkr-simulator` as the source of ticks.
+        /// True to start a simulator of the provider as the source of ticks.
         var withSimulator = false
         /// True to add the source to those that the stack has.
         var addsSource = false
@@ -21,10 +21,12 @@ extension Stack {
     /// How long to wait for services that are up but not ready.
     private static let settleTimeout: Duration = .seconds(5)
     private static let settleEvery: Duration = .milliseconds(200)
+    /// How long an exchange may take to answer. With the end of the trial it is below 5 s.
+    private static let feedTimeout: Duration = .milliseconds(3_800)
 
     func up(_ options: UpOptions, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
         try checkout.requirePrograms(
-            services: options.withServices, simulator: options.withSimulator)
+            services: options.withServices, simulators: options.simulators)
         try options.check()
         try home.makeFolders()
         return try locked { () throws(ToolError) in
@@ -68,6 +70,7 @@ extension Stack {
         let plan = try plan(
             options, sources, ports: StackPorts.open(home, gatewaysOf: further))
         try checkConfigurations(of: plan)
+        try checkFeeds(of: plan)
         try writeFiles(of: plan)
         try sources.write(home)
         terminal.line("starting the stack \(home.name)")
@@ -105,6 +108,25 @@ extension Stack {
         for problem in problems { terminal.problem(problem) }
         let count = "\(problems.count) problem\(problems.count == 1 ? "" : "s")"
         throw .usage("\(count) in the configuration: nothing was started")
+    }
+
+    /// Looks whether a real exchange answers, because without internet nothing would come.
+    private func checkFeeds(of plan: StackPlan) throws(ToolError) {
+        let venue = SimulatedVenue.binance
+        guard plan.sources.contains(where: { $0.provider == venue.rawValue && !$0.isSimulated }),
+            let unit = plan.units.first(where: {
+                $0.executable == checkout.program(StackPlan.gateway)
+                    && $0.environment["GATEWAY_PROVIDER"] == venue.rawValue
+            })
+        else { return }
+        let probe = FeedProbe(
+            program: unit.executable, provider: venue.rawValue, subject: "its instruments",
+            ticks: 0, time: Self.feedTimeout, environment: unit.environment)
+        let outcome = try probe.run(nil).outcome
+        guard outcome.verdict != .works else { return }
+        throw .unreachable(
+            "\(outcome.sentence); nothing was started. Without internet: "
+                + "'\(home.command("up")) PROVIDER=\(venue.rawValue) --simulator'")
     }
 
     /// Waits until the services are settled. A service that was ready may find at its first read of
@@ -150,7 +172,10 @@ extension Stack {
         return StackPlan(
             checkout: checkout, home: home, ports: ports, secrets: try StackSecrets.open(home),
             settings: options.settings, sources: present, withServices: options.withServices,
-            withSimulator: options.withSimulator || present.contains(where: \.isSimulated))
+            simulators: SimulatedVenue.allCases.filter { venue in
+                options.simulators.contains(venue)
+                    || present.contains { $0.simulators.contains(venue) }
+            })
     }
 
     private func writeFiles(of plan: StackPlan) throws(ToolError) {
@@ -221,6 +246,12 @@ extension Stack {
 }
 
 extension Stack.UpOptions {
+    /// The simulators that are asked for.
+    var simulators: [SimulatedVenue] {
+        guard withSimulator else { return [] }
+        return SimulatedVenue.all(of: StackSource(settings, isSimulated: true).provider)
+    }
+
     /// The options as the supervisor's arguments and as stored in the stack's state.
     var arguments: [String] {
         (withServices ? [] : ["--servers-only"]) + (withSimulator ? ["--simulator"] : [])
@@ -242,9 +273,9 @@ extension Stack.UpOptions {
         if !withSimulator, let key = simulated?.key {
             throw .usage("\(key) is for a stack with --simulator")
         }
-        let providers = settings["GATEWAY_PROVIDER"]?.split(separator: ",")
-        if withSimulator, providers?.contains(Substring(SimulatorPlan.provider)) == false {
-            throw .usage("with --simulator the provider is \(SimulatorPlan.provider)")
+        if withSimulator, simulators.isEmpty {
+            let known = SimulatedVenue.allCases.map(\.rawValue).joined(separator: " or ")
+            throw .usage("with --simulator the provider is \(known)")
         }
     }
 }

@@ -34,8 +34,8 @@ struct StackPlan: Equatable, Sendable {
     let sources: [StackSource]
     /// False for only the servers, when the services are started by hand.
     var withServices = true
-    /// True if a simulated broker, as one of the processes, supplies the ticks.
-    var withSimulator = false
+    /// The simulated venues that supply ticks, as processes of the stack.
+    var simulators: [SimulatedVenue] = []
 
     /// The processes in the order of their stages.
     var units: [UnitPlan] {
@@ -51,10 +51,11 @@ struct StackPlan: Equatable, Sendable {
     // MARK: servers
 
     private var servers: [UnitPlan] {
-        let simulator = SimulatorPlan(ports: ports, settings: simulatorSettings)
-        return [nats, valkey]
-            + (withSimulator ? [simulator.unit(checkout: checkout, home: home)] : [])
-            + [clusterJob, postgres, setupJob, databaseJob]
+        let venues = simulators.map { venue in
+            SimulatorPlan(venue: venue, ports: ports, settings: settings(of: venue))
+                .unit(checkout: checkout, home: home)
+        }
+        return [nats, valkey] + venues + [clusterJob, postgres, setupJob, databaseJob]
     }
 
     private var nats: UnitPlan {
@@ -229,11 +230,12 @@ struct StackPlan: Equatable, Sendable {
         // Each source has a folder in it.
         environment["GATEWAY_SPOOL"] = home.spool
         environment["GATEWAY_DEAD_LETTERS"] = "\(home.deadLetters)/gateway\(own)"
-        if source.isSimulated {
-            environment.merge(SimulatorPlan.gatewayEnvironment(ports)) { $1 }
+        for venue in source.simulators {
+            environment.merge(SimulatorPlan.gatewayEnvironment(venue, ports)) { $1 }
         }
-        if source.provider.split(separator: ",").contains(Substring(SimulatorPlan.provider)) {
-            environment["GATEWAY_INSTRUMENTS"] = checkout.instruments("benchmarks")
+        // Stocks and coins never share a source.
+        if let venue = SimulatedVenue.all(of: source.provider).first {
+            environment["GATEWAY_INSTRUMENTS"] = checkout.instruments(venue.instruments)
         }
         for settings in [settings.limited(to: [.all]), source.settings] {
             environment.merge(settings.environment(for: .gateway)) { $1 }
@@ -243,9 +245,10 @@ struct StackPlan: Equatable, Sendable {
             isFirst ? ports[.gateway] : ports[gateway: source.name], environment)
     }
 
-    /// The settings of the one simulated broker, from all sources that it feeds.
-    private var simulatorSettings: StackSettings {
-        sources.reduce(settings) { $0.merging($1.settings) }
+    /// Returns the settings of a simulator, from all sources that it feeds.
+    private func settings(of venue: SimulatedVenue) -> StackSettings {
+        sources.filter { $0.simulators.contains(venue) }
+            .reduce(sources.isEmpty ? settings : StackSettings()) { $0.merging($1.settings) }
     }
 
     private var migrateJob: UnitPlan {

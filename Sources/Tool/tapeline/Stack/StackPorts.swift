@@ -6,7 +6,7 @@ import Primitives
 struct StackPorts: Equatable, Sendable {
     enum Name: String, CaseIterable {
         case nats, natsMonitor, postgres, valkey, gateway, operatorA, operatorB, writer
-        case simulator, simulatorControl
+        case simulator, simulatorControl, binanceSimulator, binanceSimulatorControl
     }
 
     /// Below the ports that the kernel uses for outgoing connections. One of those could block the
@@ -14,6 +14,8 @@ struct StackPorts: Equatable, Sendable {
     static let range: ClosedRange<UInt16> = 20_000...29_999
 
     private static let gatewaysName = "gateways"
+    /// The ports that the first releases did not have.
+    private static let later: Set<Name> = [.binanceSimulator, .binanceSimulatorControl]
 
     private var numbers: [Name: UInt16]
     /// The ports of further gateways, by their source.
@@ -67,6 +69,8 @@ struct StackPorts: Equatable, Sendable {
         guard let document = parsedJSON(bytes) else { return nil }
         var numbers: [Name: UInt16] = [:]
         for name in Name.allCases {
+            // A file of a release before them has none.
+            if later.contains(name), document[name.rawValue] == nil { continue }
             guard let number = document[name.rawValue]?.int.flatMap(UInt16.init(exactly:)),
                 range.contains(number)
             else { return nil }

@@ -16,7 +16,8 @@ struct StackSource: Equatable, Sendable {
     init(_ settings: StackSettings, isSimulated: Bool) {
         namespace = settings.namespace
         provider =
-            settings["GATEWAY_PROVIDER"] ?? (isSimulated ? SimulatorPlan.provider : "synthetic")
+            settings["GATEWAY_PROVIDER"]
+            ?? (isSimulated ? SimulatedVenue.ibkr.rawValue : "synthetic")
         // As the gateway names a source: like its first provider.
         name =
             settings["GATEWAY_SOURCE"]
@@ -24,6 +25,9 @@ struct StackSource: Equatable, Sendable {
         self.isSimulated = isSimulated
         self.settings = settings.limited(to: [.gateway, .simulator])
     }
+
+    /// The simulators that feed it.
+    var simulators: [SimulatedVenue] { isSimulated ? SimulatedVenue.all(of: provider) : [] }
 
     /// True if the ticks of both are of the same kind and belong together.
     func hasSameTicks(as other: StackSource) -> Bool {

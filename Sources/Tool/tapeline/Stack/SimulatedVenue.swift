@@ -1,0 +1,34 @@
+/// A simulator that a stack can have, by the name of its provider.
+enum SimulatedVenue: String, CaseIterable, Sendable {
+    case ibkr
+    case binance
+
+    var program: String { "\(rawValue)-simulator" }
+
+    var port: StackPorts.Name {
+        switch self {
+        case .ibkr: .simulator
+        case .binance: .binanceSimulator
+        }
+    }
+
+    var controlPort: StackPorts.Name {
+        switch self {
+        case .ibkr: .simulatorControl
+        case .binance: .binanceSimulatorControl
+        }
+    }
+
+    /// The name of the shipped list of its instruments.
+    var instruments: String {
+        switch self {
+        case .ibkr: "benchmarks"
+        case .binance: "coins"
+        }
+    }
+
+    /// Returns the simulators of a source's providers (`GATEWAY_PROVIDER`).
+    static func all(of providers: String) -> [SimulatedVenue] {
+        providers.split(separator: ",").compactMap { SimulatedVenue(rawValue: String($0)) }
+    }
+}

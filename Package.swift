@@ -31,12 +31,16 @@ let isProgramsOnly = Context.environment["TAPELINE_PROGRAMS_ONLY"] == "1"
 /// What a target needs that reads or writes packets, and what one that reads or writes the tape.
 let codec: [Target.Dependency] = ["TapeCodec", "MarketModel", "Primitives"]
 let tape: [Target.Dependency] = ["TapeProtocol"] + codec
+let model: [Target.Dependency] = ["MarketModel", "Primitives"]
 
 /// What a service that is run inside a test needs.
 let frame: [Target.Dependency] = [
     "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport", "NatsTransport",
     "ServiceRuntime",
 ]
+
+/// What its test needs beside it.
+let support: [Target.Dependency] = ["ServiceTestSupport", "TestSupport"]
 
 /// A library in `Sources/<group>/<name>`, with its half-page overview in `README.md` beside it.
 func library(
@@ -207,13 +211,11 @@ let package = Package(
         library("IBEngine", in: "Providers", uses: ["IBProtocol", "MarketModel", "Primitives"]),
         library(
             "IBKRProvider", in: "Providers",
-            uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]
-                + ["MarketModel", "Primitives"]),
+            uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"] + model),
         library("BinanceEngine", in: "Providers", uses: ["MarketModel", "Primitives"]),
         library(
             "BinanceProvider", in: "Providers",
-            uses: ["BinanceEngine", "ProviderKit", "ServiceRuntime", "WebSocketClient"]
-                + ["MarketModel", "Primitives"]),
+            uses: ["BinanceEngine", "ProviderKit", "ServiceRuntime", "WebSocketClient"] + model),
         // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",
@@ -273,7 +275,6 @@ let package = Package(
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
                 "IBSimulator", "ProviderKit", "Recordings",
             ]),
-
         program(
             "IBKRSimulator", at: "Sources/Kit/ibkr-simulator",
             uses: ["IBSimulator", "SimulatorPorts", "ServiceRuntime", "Primitives"]),
@@ -296,9 +297,7 @@ let package = Package(
             path: "Tests/SpoolFixture", swiftSettings: strict),
         tests(of: "Primitives"),
         tests(of: "MarketModel"),
-        tests(
-            of: "TapeCodec", uses: ["MarketModel", "Primitives"],
-            beside: ["Golden", "decode_packet.py"]),
+        tests(of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
         tests(of: "TapeProtocol", uses: codec),
         tests(of: "StreamCore", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
         tests(of: "YAMLFile", uses: ["Primitives"]),
@@ -307,20 +306,15 @@ let package = Package(
             uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"],
             beside: ["nyse_sessions.py"]),
         tests(of: "OperatorGraph", uses: ["StreamCore"] + codec),
-        tests(
-            of: "ProviderKit", uses: ["ServiceRuntime", "YAMLFile", "MarketModel", "Primitives"]),
+        tests(of: "ProviderKit", uses: ["ServiceRuntime", "YAMLFile"] + model),
         tests(
             of: "IBKRProvider",
-            uses: [
-                "IBEngine", "IBProtocol", "ProviderKit", "MarketModel", "ServiceRuntime",
-                "ServiceTestSupport", "TestSupport", "Primitives",
-            ]),
+            uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"] + support + model),
         tests(
             of: "IBSimulator", uses: ["IBKRSimulator", "Primitives", "TestSupport"],
             beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
         tests(
-            of: "BinanceSimulator",
-            uses: ["BinanceSimulatorProgram", "Primitives", "TestSupport"],
+            of: "BinanceSimulator", uses: ["BinanceSimulatorProgram", "Primitives", "TestSupport"],
             beside: ["read_clients.py"]),
         tests(of: "SimulatorPorts", uses: ["Primitives"]),
         tests(
@@ -335,8 +329,7 @@ let package = Package(
         tests(of: "BinanceEngine", uses: ["MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
-        tests(
-            of: "IBEngine", uses: ["IBProtocol", "IBSimulator", "MarketModel", "Primitives"]),
+        tests(of: "IBEngine", uses: ["IBProtocol", "IBSimulator"] + model),
         tests(of: "ArrowColumns", uses: codec),
         tests(
             of: "DecoderLibrary",
@@ -356,16 +349,12 @@ let package = Package(
             beside: ["DeadLetters/Golden", "Live/live_subscriber.py"]),
         tests(
             of: "MembershipTransport",
-            uses: tape + [
-                "Membership", "NatsTransport", "ServiceRuntime", "TapeTransport",
-                "ServiceTestSupport", "TestSupport",
-            ]),
+            uses: tape + support
+                + ["Membership", "NatsTransport", "ServiceRuntime", "TapeTransport"]),
         tests(
             of: "TapeKeeping",
-            uses: tape + [
-                "Membership", "MembershipTransport", "TapeTransport", "NatsTransport",
-                "ServiceRuntime", "ServiceTestSupport", "TestSupport",
-            ]),
+            uses: tape + support + ["Membership", "MembershipTransport", "TapeTransport"]
+                + ["NatsTransport", "ServiceRuntime"]),
         tests(
             of: "ProviderGateway",
             uses: frame + tape + [
@@ -374,22 +363,15 @@ let package = Package(
             ], beside: ["binance_exchange.py"]),
         tests(
             of: "OperatorWorker",
-            uses: frame + tape + [
-                "OperatorGraph", "StreamCore", "SimulationKit", "ServiceTestSupport", "TestSupport",
-            ]),
-        tests(
-            of: "HotState",
-            uses: frame + tape + ["ValkeyClient", "ServiceTestSupport", "TestSupport"]),
+            uses: frame + tape + support + ["OperatorGraph", "StreamCore", "SimulationKit"]),
+        tests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
         tests(
             of: "StoreWriter",
-            uses: frame + tape + [
-                "HotState", "PostgresClient", "StoreSinks", "ValkeyClient", "ServiceTestSupport",
-                "TestSupport",
-            ],
+            uses: frame + tape + support
+                + ["HotState", "PostgresClient", "StoreSinks", "ValkeyClient"],
             beside: [
                 "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_notebook.py",
-                "desk_package.py",
-                "desk_tape.py",
+                "desk_package.py", "desk_tape.py",
             ]),
         tests(
             of: "TapelineTool",
@@ -409,15 +391,12 @@ let package = Package(
             ],
             exclude: [
                 "compose_scripts.py", "record_scripts.py", "validate_sbom.py",
-                "Kubernetes/validate_manifests.py",
-                "Kubernetes/schemas",
+                "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
             ], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: [
-                "provider-gateway", "operator-worker", "store-writer", "TestSupport", "Primitives",
-                "YAMLFile",
-            ], swiftSettings: strict),
+            dependencies: ["provider-gateway", "operator-worker", "store-writer", "TestSupport"]
+                + ["Primitives", "YAMLFile"], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
             dependencies: ["SimulationKit", "OperatorGraph", "StreamCore"] + codec,
@@ -431,18 +410,15 @@ let package = Package(
         // The programs of the sample package, built here, too, so that a test runs them.
         .executableTarget(
             name: "SampleGateway",
-            dependencies: ["ProviderGateway", "ProviderKit", "ServiceRuntime"]
-                + ["MarketModel", "Primitives"],
+            dependencies: ["ProviderGateway", "ProviderKit", "ServiceRuntime"] + model,
             path: "Samples/tapeline-sample/Sources/sample-gateway", swiftSettings: strict),
         .executableTarget(
             name: "SampleWorker",
-            dependencies: ["OperatorWorker", "OperatorGraph", "StreamCore"]
-                + ["MarketModel", "Primitives"],
+            dependencies: ["OperatorWorker", "OperatorGraph", "StreamCore"] + model,
             path: "Samples/tapeline-sample/Sources/sample-worker", swiftSettings: strict),
         .testTarget(
             name: "SampleTests",
-            dependencies: ["SampleGateway", "SampleWorker", "ServiceTestSupport", "TestSupport"]
-                + tape,
+            dependencies: ["SampleGateway", "SampleWorker"] + support + tape,
             swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.

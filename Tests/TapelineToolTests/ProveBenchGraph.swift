@@ -34,6 +34,12 @@ struct ProveBenchGraph {
         machine.absorb(repair, into: &output)
     }
 
+    /// Returns the bars since the last call.
+    mutating func takeBars() -> [Bar] {
+        defer { output.removeAll() }
+        return output.bars
+    }
+
     mutating func giveOutput(of symbol: UInt32, source: SourceName, to tape: inout TestSource) {
         for var bar in output.bars {
             bar.symbol = symbol

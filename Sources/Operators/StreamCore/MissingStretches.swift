@@ -74,7 +74,7 @@ public struct MissingStretches: Hashable, Sendable {
 
     /// Returns whether ticks of this kind in [from, to) are missing, so that a window over that
     /// time is partial. `kind` is `.trade`, `.quote` or `.providerBar`.
-    func touches(_ symbol: UInt32, _ kind: DataKind, from: Int64, to: Int64) -> Bool {
+    public func touches(_ symbol: UInt32, _ kind: DataKind, from: Int64, to: Int64) -> Bool {
         guard !bySymbol.isEmpty, let all = bySymbol[symbol] else { return false }
         let missing =
             kind == .quote ? all.quotes : kind == .providerBar ? all.providerBars : all.trades

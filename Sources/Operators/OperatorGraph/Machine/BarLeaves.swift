@@ -53,6 +53,12 @@ struct BarLeaves: Sendable {
         }
     }
 
+    /// Returns the kind of records of which a published series is made; `nil` for other numbers.
+    func kind(ofSeries series: UInt16) -> DataKind? {
+        if let plan = plans.first(where: { $0.series.contains(series) }) { return plan.kind }
+        return resamplePlans.firstIndex { $0.series.contains(series) }.map(kind(ofResample:))
+    }
+
     /// Lets leaves also give out windows without a price when coarser bars are made of their bars:
     /// the coarser bars include the excluded ticks of these windows.
     private mutating func setEmptyWindows() {

@@ -73,6 +73,15 @@ package struct GraphMachine: Sendable {
         }
     }
 
+    /// Returns whether a gap on record says now that ticks of a bar's time are missing. A bar that
+    /// was open when the record came is flagged by the repair of its time (`absorb`), so without
+    /// repairs its own flag does not say so.
+    package func missesTicks(_ bar: Bar) -> Bool {
+        guard let kind = leaves.kind(ofSeries: bar.series) else { return false }
+        return leaves.tables.missing.touches(
+            bar.symbol, kind, from: bar.openTime.nanoseconds, to: bar.closeTime.nanoseconds)
+    }
+
     package var sources: SourceTable { leaves.tables.sources }
 
     /// A source, and whether it is silent: what is made of several sources does not wait for it.

@@ -75,9 +75,12 @@ struct ProofMachine {
     }
 
     private mutating func collect() {
-        for bar in output.bars {
+        for var bar in output.bars {
             let key = key(of: bar)
-            if scope.holds(key) { bars[key] = bar }
+            guard scope.holds(key) else { continue }
+            // This machine makes no repairs, by which a worker flags windows that are open.
+            if machine.missesTicks(bar) { bar.flags.insert(.partial) }
+            bars[key] = bar
         }
         duplicateFinder = output.late.last { $0.reason == .duplicate }
             .map { machine.program.series[Int($0.series)].name }

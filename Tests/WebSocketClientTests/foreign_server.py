@@ -11,7 +11,19 @@ import sys
 from websockets.asyncio.server import serve
 
 
+CODES = []
+
+
 async def client(connection):
+    try:
+        await answer(connection)
+    finally:
+        # The other ways to end leave no code.
+        if connection.close_code is not None:
+            CODES.append(connection.close_code)
+
+
+async def answer(connection):
     path = connection.request.path
     match path.split("/")[1]:
         case "echo":
@@ -44,10 +56,27 @@ async def client(connection):
             # A frame of text that is no UTF-8.
             connection.transport.write(b"\x81\x02\xc3\x28")
             await connection.wait_closed()
-        case "deflate":
+        case "broken-end":
+            # A long text whose last letter is cut off.
+            connection.transport.write(b"\x81\x7f" + (200_000).to_bytes(8, "big"))
+            connection.transport.write(b"x" * 199_999 + b"\xc3")
+            await connection.wait_closed()
+        case "flood":
+            # A message above the limit of which the first piece is no UTF-8, and much more behind
+            # it, also after the client's close.
+            piece = b"\xff" * 65_536 if path.endswith("broken") else b"x" * 65_536
+            connection.transport.write(b"\x81\x7f" + (1 << 30).to_bytes(8, "big"))
+            for _ in range(400):
+                connection.transport.write(piece)
+                await asyncio.sleep(0)
+        case "extensions":
             extensions = [extension.name for extension in connection.protocol.extensions]
             await connection.send(json.dumps(extensions))
             await connection.wait_closed()
+        case "codes":
+            while True:
+                await connection.send(json.dumps(CODES))
+                await asyncio.sleep(0.02)
         case "half-open":
             # Nothing is read or answered any more, pings neither; the connection stays.
             connection.transport.pause_reading()
@@ -64,6 +93,16 @@ async def no_upgrade(reader, writer):
     writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     await writer.drain()
     writer.close()
+
+
+def redirect(port):
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:{port}/binary\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    return answer
 
 
 async def proxy(reader, writer):
@@ -97,8 +136,11 @@ async def main():
     async with serve(
         client, "127.0.0.1", 0, ssl=context, max_size=None, ping_interval=None
     ) as server:
+        port = server.sockets[0].getsockname()[1]
+        redirecting = await asyncio.start_server(redirect(port), "127.0.0.1", 0)
         ports = {
-            "port": server.sockets[0].getsockname()[1],
+            "port": port,
+            "redirecting_port": redirecting.sockets[0].getsockname()[1],
             "silent_port": silent.sockets[0].getsockname()[1],
             "refusing_port": refusing.sockets[0].getsockname()[1],
             "proxy_port": connecting.sockets[0].getsockname()[1],

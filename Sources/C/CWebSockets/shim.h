@@ -1,5 +1,7 @@
 #pragma once
 #include <libwebsockets.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 
 // The library keeps pointers to its tables, and its structs change with its options: both are built
@@ -11,7 +13,6 @@ typedef int (*shim_callback)(
 struct shim_service {
     struct lws_context *context;
     struct lws_protocols protocols[2];
-    struct lws_extension extensions[2];
     lws_retry_bo_t idle;
     lws_sorted_usec_list_t alarm;
     int leave_seconds;
@@ -29,9 +30,23 @@ struct shim_settings {
     unsigned int connections;
 };
 
-static inline void shim_on_alarm(lws_sorted_usec_list_t *alarm) { (void)alarm; }
+// The alarm goes on until the next round of work sets it again. One that was due before the library
+// began to wait would otherwise leave it without any, and it would wait for days.
+static inline void shim_on_alarm(lws_sorted_usec_list_t *alarm) {
+    struct shim_service *service = lws_container_of(alarm, struct shim_service, alarm);
+    lws_sul_schedule(service->context, 0, &service->alarm, shim_on_alarm, 1000);
+}
 
-// NULL when the library refuses the settings, such as a file of certificates that cannot be read.
+// Whether the file has certificates that can be read. The library itself goes on without them.
+static inline int shim_has_certificates(const char *path) {
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    int is_read = context && SSL_CTX_load_verify_locations(context, path, NULL) == 1;
+    SSL_CTX_free(context);
+    ERR_clear_error();
+    return is_read;
+}
+
+// NULL when the library does not start.
 static inline struct shim_service *shim_create(
     const struct shim_settings *settings, shim_callback callback, void *owner) {
     struct shim_service *service = calloc(1, sizeof *service);
@@ -40,19 +55,19 @@ static inline struct shim_service *shim_create(
     service->protocols[0].name = "messages";
     service->protocols[0].callback = callback;
     service->protocols[0].rx_buffer_size = settings->read_bytes;
-    service->extensions[0].name = "permessage-deflate";
-    service->extensions[0].callback = lws_extension_callback_pm_deflate;
-    service->extensions[0].client_offer = "permessage-deflate; client_max_window_bits";
     service->leave_seconds = (int)settings->connect_seconds;
     service->idle.secs_since_valid_ping = (uint16_t)settings->ping_seconds;
     service->idle.secs_since_valid_hangup = (uint16_t)settings->hang_up_seconds;
     struct lws_context_creation_info info = {0};
     info.port = CONTEXT_PORT_NO_LISTEN;
     info.protocols = service->protocols;
-    info.extensions = service->extensions;
+    // No extensions: the library's deflate (4.1.6) never returns from a message that a server did
+    // not compress, and ends the process at some that it did.
     info.gid = -1;
     info.uid = -1;
-    info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8;
+    // UTF-8 is checked by the owner: after a message that is none, the library (4.1.6) goes on to
+    // write behind its buffer.
+    info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.client_ssl_ca_filepath = settings->ca_path;
     info.http_proxy_address = settings->proxy_host;
     info.http_proxy_port = settings->proxy_port;
@@ -60,8 +75,8 @@ static inline struct shim_service *shim_create(
     info.pt_serv_buf_size = (unsigned int)settings->read_bytes;
     info.timeout_secs = settings->connect_seconds;
     info.connect_timeout_secs = settings->connect_seconds;
-    // The connections, and what the library opens for itself.
-    info.fd_limit_per_thread = settings->connections + 8;
+    // The connections, those that are leaving, and what the library opens for itself.
+    info.fd_limit_per_thread = 2 * settings->connections + 8;
     info.user = owner;
     service->context = lws_create_context(&info);
     if (!service->context) {

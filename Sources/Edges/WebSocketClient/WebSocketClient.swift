@@ -31,7 +31,10 @@ package final class WebSocketClient {
     }
 
     /// Where the callback finds this object: the library wants the address before there is one.
-    private let owner: UnsafeMutablePointer<Unmanaged<WebSocketClient>?>
+    private let owner: Owner
+    // Safety: the object owns the memory and frees it in `deinit`; the reference in it is not
+    // counted, and is cleared there.
+    private typealias Owner = UnsafeMutablePointer<Unmanaged<WebSocketClient>?>
 
     deinit {
         waker.end()
@@ -44,12 +47,20 @@ package final class WebSocketClient {
         _ configuration: WebSocketConfiguration
     ) throws(WebSocketError) -> (
         service: UnsafeMutablePointer<shim_service>,
-        owner: UnsafeMutablePointer<Unmanaged<WebSocketClient>?>
+        owner: Owner
     ) {
         guard let proxy = WebSocketConfiguration.proxy(configuration.proxy) else {
             throw .configuration("the proxy is no name:port")
         }
-        let owner = UnsafeMutablePointer<Unmanaged<WebSocketClient>?>.allocate(capacity: 1)
+        let (ping, hangUp) = (configuration.pingAfter, configuration.hangUpAfter)
+        guard hangUp.wholeSeconds > ping.wholeSeconds else {
+            throw .configuration("hangUpAfter must be at least a second above pingAfter")
+        }
+        let file = configuration.caPath
+        guard unsafe file.isEmpty || shim_has_certificates(file) != 0 else {
+            throw .configuration("\(file) is no file of certificates that can be read")
+        }
+        let owner = Owner.allocate(capacity: 1)
         unsafe owner.initialize(to: nil)
         let made = unsafe proxy.host.withCString { host in
             unsafe configuration.caPath.withCString { path in
@@ -58,8 +69,8 @@ package final class WebSocketClient {
                 unsafe settings.proxy_host = host
                 unsafe settings.proxy_port = UInt32(proxy.port)
                 unsafe settings.connect_seconds = configuration.connectTimeout.wholeSeconds
-                unsafe settings.ping_seconds = configuration.pingAfter.wholeSeconds
-                unsafe settings.hang_up_seconds = configuration.hangUpAfter.wholeSeconds
+                unsafe settings.ping_seconds = ping.wholeSeconds
+                unsafe settings.hang_up_seconds = hangUp.wholeSeconds
                 unsafe settings.read_bytes = configuration.readBytes
                 unsafe settings.connections = UInt32(clamping: configuration.connectionsMax)
                 return unsafe shim_create(&settings, onEvent, owner)
@@ -68,9 +79,7 @@ package final class WebSocketClient {
         guard let made = unsafe made else {
             unsafe owner.deallocate()
             throw .configuration(
-                configuration.caPath.isEmpty
-                    ? "libwebsockets does not start: is this process out of memory or files?"
-                    : "\(configuration.caPath) is no file of certificates that can be read")
+                "libwebsockets does not start: is this process out of memory or files?")
         }
         return unsafe (made, owner)
     }
@@ -80,8 +89,14 @@ package final class WebSocketClient {
     /// Begins an attempt to connect. Its outcome is an event. Looking up the name may block for as
     /// long as the system's resolver takes.
     package func open(_ url: WebSocketURL) throws(WebSocketError) -> WebSocketID {
-        guard connections.count < configuration.connectionsMax else {
-            throw .tooMany(connectionsMax: configuration.connectionsMax)
+        let most = configuration.connectionsMax
+        guard connections.count < most, leaving.count < most else {
+            throw .tooMany(connectionsMax: most)
+        }
+        if !configuration.proxy.isEmpty, !WebSocketConfiguration.canAskProxy(for: url.host) {
+            throw .configuration(
+                "a proxy can be asked for names of at most "
+                    + "\(WebSocketConfiguration.proxiedNameBytesMax) bytes")
         }
         lastNumber += 1
         let number = lastNumber
@@ -98,7 +113,11 @@ package final class WebSocketClient {
         }
         if unsafe wsi == nil {
             // The library has called back for most failures, and then this does nothing.
-            end(connection, .connect(peer: url.peer, reason: "the attempt failed immediately"))
+            end(
+                connection,
+                .connect(
+                    peer: url.peer,
+                    reason: "the name cannot be looked up, or no socket can be opened"))
         } else if !connection.isOver, unsafe connection.wsi == nil {
             unsafe connection.wsi = wsi
         }
@@ -124,11 +143,16 @@ package final class WebSocketClient {
         inbox.drop(id.number)
         guard let wsi = unsafe connection.wsi else { return }
         if connection.isOpen {
-            leaving[id.number] = connection
-            unsafe shim_leave(service, wsi)
+            unsafe leave(connection, wsi)
         } else {
             unsafe shim_hang_up(wsi)
         }
+    }
+
+    /// Has the connection's close sent. Nothing of it is reported any more.
+    private func leave(_ connection: WebSocketConnection, _ wsi: OpaquePointer) {
+        leaving[connection.number] = connection
+        unsafe shim_leave(service, wsi)
     }
 
     /// Connections that still have to send their close.
@@ -203,6 +227,9 @@ package final class WebSocketClient {
             connection.isOpen = true
             inbox.add(number, .opened)
             if isHeld { unsafe lws_rx_flow_control(wsi, 0) }
+        } else if reason == LWS_CALLBACK_CLIENT_HTTP_REDIRECT {
+            // Another server is not the one that was asked for.
+            return -1
         } else if reason == LWS_CALLBACK_WS_PEER_INITIATED_CLOSE {
             unsafe connection.noteClose(bytes)
         } else if reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR {
@@ -228,7 +255,8 @@ package final class WebSocketClient {
         _ number: UInt, _ wsi: OpaquePointer, _ reason: lws_callback_reasons
     ) -> Int32 {
         if reason == LWS_CALLBACK_CLIENT_WRITEABLE {
-            unsafe lws_close_reason(wsi, LWS_CLOSE_STATUS_NORMAL, nil, 0)
+            let code = leaving[number]?.closeCode ?? LWS_CLOSE_STATUS_NORMAL
+            unsafe lws_close_reason(wsi, code, nil, 0)
             return -1
         }
         if reason == LWS_CALLBACK_WSI_DESTROY { leaving[number] = nil }
@@ -247,26 +275,49 @@ package final class WebSocketClient {
         _ connection: WebSocketConnection, _ wsi: OpaquePointer, _ bytes: UnsafeRawBufferPointer
     ) -> Int32 {
         guard connection.pieceBytes + bytes.count <= configuration.messageBytesMax else {
-            connection.ending = .tooLarge(
-                peer: connection.peer, bytesMax: configuration.messageBytesMax)
-            unsafe lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, nil, 0)
-            return -1
+            unsafe refuse(
+                connection, wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE,
+                .tooLarge(peer: connection.peer, bytesMax: configuration.messageBytesMax))
+            return 0
         }
         let isWhole = unsafe shim_is_message_end(wsi) != 0
-        let isText = unsafe lws_frame_is_binary(wsi) == 0
         if isWhole, connection.pieceBytes == 0 {
-            unsafe inbox.add(connection.number, isText: isText, bytes)
+            unsafe accept(connection, wsi, bytes)
         } else {
             unsafe connection.pieces.append(contentsOf: bytes)
             if isWhole {
-                unsafe connection.pieces.withUnsafeBytes {
-                    unsafe inbox.add(connection.number, isText: isText, $0)
-                }
+                unsafe connection.pieces.withUnsafeBytes { unsafe accept(connection, wsi, $0) }
                 connection.pieces.removeAll(keepingCapacity: true)
             }
         }
         holdReading()
         return 0
+    }
+
+    /// Puts a whole message into the inbox, if a text is one.
+    private func accept(
+        _ connection: WebSocketConnection, _ wsi: OpaquePointer, _ message: UnsafeRawBufferPointer
+    ) {
+        let isText = unsafe lws_frame_is_binary(wsi) == 0
+        guard unsafe !isText || isUTF8(message.assumingMemoryBound(to: UInt8.self).span) else {
+            return unsafe refuse(
+                connection, wsi, LWS_CLOSE_STATUS_INVALID_PAYLOAD,
+                .invalidText(peer: connection.peer))
+        }
+        unsafe inbox.add(connection.number, isText: isText, message)
+    }
+
+    /// Ends a connection because of what came on it. The callback must still return 0: after
+    /// another result with a close to send, the library (4.1.6) takes further bytes as if its
+    /// buffer had room.
+    private func refuse(
+        _ connection: WebSocketConnection, _ wsi: OpaquePointer, _ code: lws_close_status,
+        _ error: WebSocketError
+    ) {
+        connection.closeCode = code
+        connection.pieces = []
+        end(connection, error)
+        unsafe leave(connection, wsi)
     }
 
     private func write(_ connection: WebSocketConnection, _ wsi: OpaquePointer) -> Int32 {
@@ -282,6 +333,15 @@ package final class WebSocketClient {
         guard Int(written) >= text.count else { return -1 }
         if !connection.outbox.isEmpty { unsafe lws_callback_on_writable(wsi) }
         return 0
+    }
+}
+
+private func isUTF8(_ text: Span<UInt8>) -> Bool {
+    do {
+        _ = try UTF8Span(validating: text)
+        return true
+    } catch {
+        return false
     }
 }
 

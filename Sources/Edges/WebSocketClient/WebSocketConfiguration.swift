@@ -6,11 +6,12 @@ package struct WebSocketConfiguration: Sendable {
     /// `name:port` of a proxy that is asked by `CONNECT`; empty: none, whatever the environment
     /// says.
     package var proxy = ""
-    /// How long each phase of an attempt may take: to connect, to agree on TLS, to be upgraded.
+    /// How long each phase of an attempt may take: to connect to one address of the name, to agree
+    /// on TLS, to be upgraded.
     package var connectTimeout = Duration.seconds(5)
-    /// After this silence a ping is sent.
+    /// A ping is sent so long after the last pong.
     package var pingAfter = Duration.seconds(20)
-    /// After this time without a pong the connection is given up.
+    /// After this time without a pong the connection is given up. It is above `pingAfter`.
     package var hangUpAfter = Duration.seconds(45)
     /// A larger message ends its connection.
     package var messageBytesMax = 1_048_576
@@ -19,12 +20,19 @@ package struct WebSocketConfiguration: Sendable {
     package var inboxBytesMax = 4_194_304
     /// What may wait to be sent on one connection. Beyond it `send` refuses.
     package var outboxBytesMax = 65_536
-    /// The most connections at a time. Beyond it `open` refuses.
+    /// The most connections at a time, and the most that are leaving. Beyond it `open` refuses.
     package var connectionsMax = 8
     /// What is read at a time.
     package var readBytes = 65_536
 
     package init() {}
+
+    /// libwebsockets writes the request to a proxy, with the name in it twice, into 255 bytes.
+    static let proxiedNameBytesMax = 90
+
+    static func canAskProxy(for host: String) -> Bool {
+        host.utf8.count <= proxiedNameBytesMax && !host.contains(":")
+    }
 
     /// Returns what `proxy` names, with an empty host for none; `nil` for what is no `name:port`.
     /// libwebsockets would read a name with `:` or `@` in another way, and cut a longer one.

@@ -15,6 +15,8 @@ final class WebSocketConnection {
     /// Texts to send.
     var outbox: [[UInt8]] = []
     var outboxBytes = 0
+    /// What a close tells the server.
+    var closeCode = LWS_CLOSE_STATUS_NORMAL
     /// Why it ends; `nil`: not known yet.
     var ending: WebSocketError?
 

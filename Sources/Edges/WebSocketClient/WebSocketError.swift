@@ -10,11 +10,14 @@ package enum WebSocketError: Error, Equatable, Sendable {
     case lost(peer: String)
     /// A message is larger than `messageBytesMax`.
     case tooLarge(peer: String, bytesMax: Int)
+    /// A text that is no UTF-8 came.
+    case invalidText(peer: String)
     /// `connectionsMax` are open.
     case tooMany(connectionsMax: Int)
 }
 
-/// A code with which a connection is closed; other codes than the named ones are kept.
+/// A code with which a connection is closed; other codes than the named ones are kept. For 1012 to
+/// 1014 and those that RFC 6455 reserves, libwebsockets says 1002.
 package struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt16
     package init(rawValue: UInt16) { self.rawValue = rawValue }
@@ -31,7 +34,7 @@ extension WebSocketError {
     /// Whether the same attempt can succeed later.
     package var isRetryable: Bool {
         switch self {
-        case .connect, .closed, .lost, .tooLarge, .tooMany: true
+        case .connect, .closed, .lost, .tooLarge, .invalidText, .tooMany: true
         case .configuration: false
         }
     }
@@ -49,8 +52,17 @@ extension WebSocketError: CustomStringConvertible {
         case .lost(let peer): "the connection to \(peer) broke: connect again"
         case .tooLarge(let peer, let bytesMax):
             "\(peer) sent a message above \(bytesMax) bytes: is it the right server?"
+        case .invalidText(let peer):
+            "\(peer) sent a text that is no UTF-8: is it the right server?"
         case .tooMany(let connectionsMax):
             "\(connectionsMax) connections are open: close one first"
+        }
+    }
+
+    private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: false
+        case let category: category != .unassigned
         }
     }
 
@@ -58,7 +70,7 @@ extension WebSocketError: CustomStringConvertible {
     static func oneLine(_ text: String) -> String {
         let line = String(
             text.unicodeScalars.prefix(200).map { scalar in
-                scalar.value < 0x20 || scalar.value == 0x7f ? " " : Character(scalar)
+                isPrintable(scalar) ? Character(scalar) : " "
             })
         return text.unicodeScalars.count <= 200 ? line : line + "…"
     }

@@ -12,7 +12,8 @@ struct WebSocketInbox {
     private var bytes: [UInt8] = []
 
     var isEmpty: Bool { entries.isEmpty }
-    var byteCount: Int { bytes.count }
+    /// What waits takes so many bytes.
+    var byteCount: Int { bytes.count + entries.count * MemoryLayout<Entry>.stride }
 
     mutating func add(_ number: UInt, _ event: WebSocketEvent) {
         entries.append(Entry(number: number, event: event, range: 0..<0))
@@ -27,7 +28,10 @@ struct WebSocketInbox {
     }
 
     /// Removes the events of a connection.
-    mutating func drop(_ number: UInt) { entries.removeAll { $0.number == number } }
+    mutating func drop(_ number: UInt) {
+        entries.removeAll { $0.number == number }
+        if entries.isEmpty { bytes.removeAll(keepingCapacity: true) }
+    }
 
     func each(_ body: (UInt, WebSocketEvent, RawSpan) -> Void) {
         bytes.withRawSpan { all in

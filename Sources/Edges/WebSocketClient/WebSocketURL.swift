@@ -9,7 +9,7 @@ package struct WebSocketURL: Hashable, Sendable {
     package var path: String
 
     /// Returns `nil` for what is no such address. User and password have no place in it: they would
-    /// be in logs.
+    /// be in logs. With TLS, an address of IP version 6 is none: libwebsockets cannot check it.
     package init?(_ text: String) {
         guard text.utf8.count <= Self.bytesMax,
             text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "@") })
@@ -26,6 +26,7 @@ package struct WebSocketURL: Hashable, Sendable {
         let tail = rest.dropFirst(place.count)
         path = tail.isEmpty ? "/" : (tail.first == "/" ? "" : "/") + tail
         guard let (name, number) = Self.hostAndPort(place) else { return nil }
+        guard !hasTLS || !name.contains(":") else { return nil }
         host = name
         port = number ?? (hasTLS ? 443 : 80)
     }
@@ -41,18 +42,23 @@ package struct WebSocketURL: Hashable, Sendable {
             let after = text[text.index(after: end)...]
             guard after.isEmpty || after.first == ":" else { return nil }
             if !after.isEmpty {
-                guard let number = UInt16(after.dropFirst()), number > 0 else { return nil }
+                guard let number = portNumber(after.dropFirst()) else { return nil }
                 port = number
             }
         } else if let colon = text.firstIndex(of: ":") {
-            guard let number = UInt16(text[text.index(after: colon)...]), number > 0 else {
-                return nil
-            }
+            guard let number = portNumber(text[text.index(after: colon)...]) else { return nil }
             name = text[..<colon]
             port = number
         }
         guard !name.isEmpty, name.utf8.count <= 253 else { return nil }
         return (String(name), port)
+    }
+
+    private static func portNumber(_ text: Substring) -> UInt16? {
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt16(text),
+            number > 0
+        else { return nil }
+        return number
     }
 
     /// What the server is asked for in the header `Host`.

@@ -41,6 +41,8 @@ public struct JSONFieldReader: Sendable {
         /// Other nodes; -1: none.
         var firstChild = -1
         var nextSibling = -1
+        /// The message in which it came last.
+        var seen: UInt64 = 0
     }
 
     private var nodes = [Node(name: 0..<0)]
@@ -48,6 +50,8 @@ public struct JSONFieldReader: Sendable {
     private var names: [UInt8] = []
     private var fields: [Field] = []
     private var index = 0
+    /// The number of the message.
+    private var turn: UInt64 = 0
 
     /// `paths`: the members, with a dot between the names. A field has the number of its path.
     public init(_ paths: [String]) {
@@ -82,11 +86,12 @@ public struct JSONFieldReader: Sendable {
     /// Reads a message. Returns what is wrong with it; `nil`: it is right, and the fields are those
     /// of this message.
     ///
-    /// Beside what is no JSON, a member that was asked for and comes twice is an error, and so is a
-    /// name with escapes: no market writes one, and it could hide a member.
+    /// Beside what is no JSON, a member that comes twice is an error if it or a member of it was
+    /// asked for, and so is a name with escapes: no market writes one, and it could hide a member.
     public mutating func read(_ bytes: RawSpan) -> JSONError? {
         for number in fields.indices { fields[number] = Field() }
         index = 0
+        turn &+= 1
         do throws(JSONError) {
             guard bytes.byteCount <= JSONValue.bytesMax else { throw error(.tooLarge) }
             _ = try value(bytes, node: 0, depth: 0)
@@ -172,14 +177,16 @@ public struct JSONFieldReader: Sendable {
             let start = index + 1
             guard try !text(bytes) else { throw error(.escapedName) }
             let member = node < 0 ? -1 : find(bytes, start..<index - 1, in: node)
+            if member >= 0 {
+                guard nodes[member].seen != turn else { throw error(.repeated) }
+                nodes[member].seen = turn
+            }
             skipSpace(bytes)
             guard try peek(bytes) == UInt8(ascii: ":") else { throw error(.unexpected) }
             index += 1
             let found = try value(bytes, node: member, depth: depth + 1)
             if member >= 0, nodes[member].field >= 0 {
-                let number = nodes[member].field
-                guard fields[number].kind == .absent else { throw error(.repeated) }
-                fields[number] = found
+                fields[nodes[member].field] = found
             }
             if try closes(bytes, UInt8(ascii: "}")) { return }
         }

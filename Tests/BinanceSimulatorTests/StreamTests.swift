@@ -93,7 +93,8 @@ struct StreamTests {
         let other = bench.connect(Bench.upgrade("/other"))
         #expect(String(decoding: bench.take(other), as: UTF8.self).hasPrefix("HTTP/1.1 404"))
         let keyless = bench.connect(
-            "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n")
+            "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                + "Sec-WebSocket-Version: 13\r\n\r\n")
         #expect(String(decoding: bench.take(keyless), as: UTF8.self).hasPrefix("HTTP/1.1 400"))
         let wrong = bench.connect("nonsense\r\n\r\n")
         #expect(String(decoding: bench.take(wrong), as: UTF8.self).hasPrefix("HTTP/1.1 400"))
@@ -116,9 +117,50 @@ struct StreamTests {
             let frames = bench.frames(good)
             if frames.first?.kind == .ping { bench.send("x", 10, to: good) }
         }
+        #expect(bench.frames(silent).map(\.kind) == [.ping, .ping, .ping, .close])
         #expect(bench.exchange.isOver(silent))
-        #expect(bench.frames(silent).map(\.kind) == [.ping, .ping, .close])
         #expect(bench.exchange.isOver(good))
+    }
+
+    @Test("pings of a client are no pongs; where no ping was sent, no pong is missed")
+    func pongs() throws {
+        var bench = Bench(rate: 0)
+        let pinger = bench.webSocket("/ws")
+        let muted = bench.webSocket("/ws")
+        let answer = bench.exchange.control("mute 120", now: bench.now)
+        #expect(answer == "ok")
+        let late = bench.webSocket("/ws")
+        for _ in 0..<5 {
+            bench.pass(milliseconds: 20_000)
+            bench.send("", 9, to: pinger)
+            bench.send("", 9, to: late)
+        }
+        #expect(!bench.exchange.isOver(muted) && !bench.exchange.isOver(pinger))
+        #expect(bench.frames(late).contains { $0.kind == .close })
+    }
+
+    @Test("requests whose answers nobody reads end the connection")
+    func unread() {
+        var bench = Bench(symbols: ["BTCUSDT"], rate: 2_000)
+        bench.pass(milliseconds: 5_000)
+        let number = bench.connect()
+        let request = "GET /api/v3/trades?symbol=BTCUSDT&limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n"
+        bench.exchange.received(
+            Array(String(repeating: request, count: 2_000).utf8), from: number, now: bench.now)
+        #expect(bench.exchange.isOver(number))
+    }
+
+    @Test("pieces out of order end the connection", arguments: [[UInt8(0x80)], [0x01, 0x81]])
+    func pieces(_ heads: [UInt8]) {
+        var bench = Bench(rate: 0)
+        let number = bench.webSocket("/ws")
+        for head in heads {
+            var bytes = Bench.masked(Array("{}".utf8))
+            bytes[0] = head
+            bench.exchange.received(bytes, from: number, now: bench.now)
+        }
+        #expect(bench.frames(number).first?.payload.prefix(2) == [0x03, 0xea])
+        #expect(bench.exchange.isOver(number))
     }
 
     @Test("a client's close is answered, and a message in pieces is one request")

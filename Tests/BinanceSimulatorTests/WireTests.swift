@@ -76,9 +76,10 @@ struct WireTests {
         for count in masked.indices {
             #expect(WebSocketFrame.read(Array(masked[..<count])) == .incomplete)
         }
-        // Not masked, reserved bits, an unknown kind, and too long.
+        // Not masked, reserved bits, an unknown kind, too long, a long ping, and one in pieces.
         for wrong: [UInt8] in [
             [0x81, 0x05], [0xf1, 0x85], [0x83, 0x85], [0x81, 0xff, 0, 0, 0, 1, 0, 0, 0, 0],
+            [0x89, 0xfe, 0, 200], [0x09, 0x80],
         ] {
             #expect(WebSocketFrame.read(wrong) == .malformed)
         }

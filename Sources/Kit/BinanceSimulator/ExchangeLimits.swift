@@ -21,7 +21,7 @@ package enum ExchangeLimits {
     package static let catchUpSeconds: Int64 = 10
     /// Trades in one answer. A request for more gets this many.
     package static let tradesPerAnswerMax = 1_000
-    /// How long a client may be without a pong before the connection is closed.
+    /// How long a ping may be without a pong before the connection is closed.
     package static let pongSeconds: Int64 = 60
     /// Seconds of a command.
     package static let commandSecondsMax = 86_400

@@ -129,22 +129,22 @@ extension SimulatorArguments {
         while let word = rest.popFirst() {
             let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
             let flag = parts.first ?? ""
-            switch flag {
-            case "--help", "-h", "help": return .help
-            case "--version": return .version
-            case "--json": arguments.flags.isJSON = true
-            default:
-                if parts.count == 1, arguments.take(flag) { continue }
-                guard flag.hasPrefix("--") else {
-                    throw FlagProblem("'\(word.prefix(64))' is no flag: see --help")
-                }
-                guard let value = parts.count > 1 ? parts[1] : rest.popFirst() else {
-                    throw FlagProblem("\(flag) wants a value")
-                }
-                if try arguments.flags.set(flag, value) { continue }
-                guard try arguments.set(flag, value) else {
-                    throw FlagProblem("'\(flag.prefix(64))' is no flag: see --help")
-                }
+            if ["--help", "-h", "help"].contains(flag) { return .help }
+            if flag == "--version" { return .version }
+            if flag == "--json" {
+                arguments.flags.isJSON = true
+                continue
+            }
+            if parts.count == 1, arguments.take(flag) { continue }
+            guard flag.hasPrefix("--") else {
+                throw FlagProblem("'\(word.prefix(64))' is no flag: see --help")
+            }
+            guard let value = parts.count > 1 ? parts[1] : rest.popFirst() else {
+                throw FlagProblem("\(flag) wants a value")
+            }
+            if try arguments.flags.set(flag, value) { continue }
+            guard try arguments.set(flag, value) else {
+                throw FlagProblem("'\(flag.prefix(64))' is no flag: see --help")
             }
         }
         return .run(arguments)

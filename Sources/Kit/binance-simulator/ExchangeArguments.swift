@@ -13,10 +13,9 @@ struct ExchangeArguments: SimulatorArguments {
     mutating func take(_ flag: String) -> Bool { false }
 
     mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool {
-        switch flag {
-        case "--rate":
+        if flag == "--rate" {
             rate = try SimulatorFlags.number(flag, value, 0...ExchangeLimits.rateMax)
-        case "--symbols":
+        } else if flag == "--symbols" {
             let names = try SimulatorFlags.names(
                 flag, value, countMax: ExchangeLimits.symbolsMax, example: "BTCUSDT,ETHUSDT")
             symbols = names.compactMap { ExchangeSymbol($0) }
@@ -25,11 +24,12 @@ struct ExchangeArguments: SimulatorArguments {
                 throw FlagProblem(
                     "'\(wrong.prefix(40))' is no symbol of the exchange: write it like BTCUSDT")
             }
-        case "--lifetime":
+        } else if flag == "--lifetime" {
             settings.lifetimeSeconds = Int64(try SimulatorFlags.number(flag, value, 1...86_400))
-        case "--ping":
+        } else if flag == "--ping" {
             settings.pingSeconds = Int64(try SimulatorFlags.number(flag, value, 1...3_600))
-        default: return false
+        } else {
+            return false
         }
         return true
     }

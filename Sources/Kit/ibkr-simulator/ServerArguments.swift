@@ -14,12 +14,9 @@ struct ServerArguments: SimulatorArguments {
     private var limits = SimulatorSettings.Limits()
 
     mutating func take(_ flag: String) -> Bool {
-        switch flag {
-        case "--no-pacing": limits.watchesPacing = false
-        case "--stocks-only": hasOthers = false
-        default: return false
-        }
-        return true
+        if flag == "--no-pacing" { limits.watchesPacing = false }
+        if flag == "--stocks-only" { hasOthers = false }
+        return ["--no-pacing", "--stocks-only"].contains(flag)
     }
 
     mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool {

@@ -56,17 +56,15 @@ package enum ExchangeCommand: Equatable, Sendable {
             return count.map { .limit($0, retrySeconds: retry) }
         }
         guard numbers.count == 1 else { return nil }
-        switch name {
-        case "close": return (1_000...4_999).contains(first) ? .close(code: UInt16(first)) : nil
-        case "garbage": return .garbage(bytes: first)
-        case "oversized": return .oversized(bytes: first)
-        case "lose": return count.map { .lose($0) }
-        case "limit": return count.map { .limit($0, retrySeconds: nil) }
-        case "mute": return seconds.map { .mute(seconds: $0) }
-        case "shutdown": return seconds.map { .shutdown(seconds: $0) }
-        case "down": return seconds.map { .down(seconds: $0) }
-        case "ban": return seconds.map { .ban(seconds: $0) }
-        default: return nil
-        }
+        let code = (1_000...4_999).contains(first) ? UInt16(first) : nil
+        let commands: [String: ExchangeCommand?] = [
+            "close": code.map { .close(code: $0) }, "garbage": .garbage(bytes: first),
+            "oversized": .oversized(bytes: first), "lose": count.map { .lose($0) },
+            "limit": count.map { .limit($0, retrySeconds: nil) },
+            "mute": seconds.map { .mute(seconds: $0) },
+            "shutdown": seconds.map { .shutdown(seconds: $0) },
+            "down": seconds.map { .down(seconds: $0) }, "ban": seconds.map { .ban(seconds: $0) },
+        ]
+        return commands[name] ?? nil
     }
 }

@@ -23,7 +23,8 @@ extension SimulatedExchange {
             return "ok: \(sockets.count) connections, \(streams) streams"
         case .quit: isEnding = true
         case .crash: isCrashing = true
-        default: disturb(command, now)
+        case .cut, .close, .truncate, .mute, .halfOpen, .garbage, .badJSON, .oversized, .shutdown:
+            disturb(command, now)
         }
         return "ok"
     }

@@ -42,19 +42,30 @@ extension ExchangeConnection {
         case .ping:
             send(
                 WebSocketFrame(kind: .pong, payload: frame.payload), QueuedMessage(kind: "pong"))
-        case .pong: break
+        case .pong: tookPong()
         case .close: close(1_000)
         case .text, .binary, .continuation:
-            pieces += frame.payload
-            guard pieces.count <= ExchangeLimits.requestBytesMax else {
+            guard (frame.kind == .continuation) == (pieces != nil) else {
+                return close(1_002, "Protocol error")
+            }
+            let message = (pieces ?? []) + frame.payload
+            guard message.count <= ExchangeLimits.requestBytesMax else {
                 return close(1_009, "Message too big")
             }
+            pieces = frame.isLast ? nil : message
             guard frame.isLast else { return }
-            let answer = answer(to: pieces)
-            pieces = []
+            let answer = answer(to: message)
             guard !isMute(now) else { return }
             send(.text(answer), QueuedMessage(kind: "answer"))
         }
+    }
+
+    private enum Method: String {
+        case subscribe = "SUBSCRIBE"
+        case unsubscribe = "UNSUBSCRIBE"
+        case list = "LIST_SUBSCRIPTIONS"
+        case setProperty = "SET_PROPERTY"
+        case property = "GET_PROPERTY"
     }
 
     private mutating func answer(to bytes: [UInt8]) -> [UInt8] {
@@ -70,28 +81,29 @@ extension ExchangeConnection {
         }
         let parameters = request["params"]?.array ?? []
         let names = parameters.compactMap(\.string)
-        switch method {
-        case "SUBSCRIBE", "UNSUBSCRIBE":
+        switch Method(rawValue: method) {
+        case .subscribe, .unsubscribe:
             guard names.count == parameters.count, !names.isEmpty else {
                 return ExchangeMessages.refusal(
                     2, "Invalid request: params must be a list of streams", id)
             }
-            return method == "SUBSCRIBE" ? subscribe(names, id) : unsubscribe(names, id)
-        case "LIST_SUBSCRIPTIONS":
+            return method == Method.subscribe.rawValue
+                ? subscribe(names, id) : unsubscribe(names, id)
+        case .list:
             let streams = streams.sorted()
             return ExchangeMessages.answer(id) { json in
                 json.array { list in for stream in streams { list.value(stream) } }
             }
-        case "SET_PROPERTY":
+        case .setProperty:
             guard parameters.count == 2, names == ["combined"], let flag = parameters[1].bool else {
                 return ExchangeMessages.refusal(2, "Invalid request: unknown property", id)
             }
             isCombined = flag
             return ExchangeMessages.answer(id)
-        case "GET_PROPERTY":
+        case .property:
             let flag = isCombined
             return ExchangeMessages.answer(id) { $0.value(flag) }
-        default:
+        case nil:
             return ExchangeMessages.refusal(
                 2, "Invalid request: unknown variant `\(method.prefix(40))`", id)
         }

@@ -11,8 +11,8 @@ struct ExchangeConnection: Sendable {
     /// Events are wrapped with the names of their streams.
     var isCombined = false
     var streams: Set<String> = []
-    /// A message of the client whose last frame has not come.
-    var pieces: [UInt8] = []
+    /// A message of the client whose last frame has not come; `nil`: there is none.
+    var pieces: [UInt8]?
 
     // Faults.
     /// Nothing is sent but pongs before this time.
@@ -23,7 +23,8 @@ struct ExchangeConnection: Sendable {
     var endsAt: Timestamp?
 
     private var pingedAt: Timestamp
-    private var heardAt: Timestamp
+    /// When the first ping was sent that has no pong; `nil`: there is none.
+    private var unansweredSince: Timestamp?
     private var second: Int64 = 0
     private var framesOfSecond = 0
 
@@ -31,7 +32,6 @@ struct ExchangeConnection: Sendable {
         self.number = number
         began = now
         pingedAt = now
-        heardAt = now
     }
 
     func isMute(_ now: Timestamp) -> Bool { muteUntil.map { now < $0 } ?? false }
@@ -45,6 +45,7 @@ struct ExchangeConnection: Sendable {
     }
 
     mutating func send(_ answer: HTTPAnswer) {
+        guard out.waiting <= ExchangeLimits.outgoingBytesMax else { return out.closeNow() }
         out.append(QueuedMessage(kind: "http")) { $0 += answer.bytes }
     }
 
@@ -61,20 +62,24 @@ struct ExchangeConnection: Sendable {
         if let endsAt, now >= endsAt { return close(1_001, "going away") }
         let age = now.nanoseconds(since: began)
         if age >= settings.lifetimeSeconds * 1_000_000_000 { return close(1_001, "24 hours") }
-        if now.nanoseconds(since: heardAt) >= ExchangeLimits.pongSeconds * 1_000_000_000 {
+        if let unansweredSince,
+            now.nanoseconds(since: unansweredSince) >= ExchangeLimits.pongSeconds * 1_000_000_000
+        {
             return close(1_008, "Pong timeout")
         }
         guard now.nanoseconds(since: pingedAt) >= settings.pingSeconds * 1_000_000_000,
             !isMute(now)
         else { return }
         pingedAt = now
+        unansweredSince = unansweredSince ?? now
         let text = Array(String(now.nanoseconds / 1_000_000).utf8)
         send(WebSocketFrame(kind: .ping, payload: text), QueuedMessage(kind: "ping"))
     }
 
+    mutating func tookPong() { unansweredSince = nil }
+
     /// Counts a frame of the client. Returns false if it has sent too many.
     mutating func countFrame(_ now: Timestamp) -> Bool {
-        heardAt = now
         let current = now.nanoseconds / 1_000_000_000
         framesOfSecond = current == second ? framesOfSecond + 1 : 1
         second = current

@@ -9,14 +9,16 @@ struct ExchangeRequests {
 
     func answer(_ request: HTTPRequest) -> HTTPAnswer {
         guard request.method == "GET" else { return HTTPAnswer(status: 405) }
-        switch request.path {
-        case "/api/v3/ping": return .json { $0.object { _ in } }
-        case "/api/v3/time":
+        let path = request.path
+        if path == "/api/v3/ping" { return .json { $0.object { _ in } } }
+        if path == "/api/v3/time" {
             return .json { $0.object { $0.member("serverTime", milliseconds) } }
-        case "/api/v3/exchangeInfo": return exchangeInfo(request)
-        case "/api/v3/trades", "/api/v3/historicalTrades": return trades(request)
-        default: return HTTPAnswer(status: 404)
         }
+        if path == "/api/v3/exchangeInfo" { return exchangeInfo(request) }
+        guard ["/api/v3/trades", "/api/v3/historicalTrades"].contains(path) else {
+            return HTTPAnswer(status: 404)
+        }
+        return trades(request)
     }
 
     private var milliseconds: Int64 { now.nanoseconds / 1_000_000 }

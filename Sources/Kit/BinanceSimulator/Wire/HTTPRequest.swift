@@ -15,9 +15,9 @@ struct HTTPRequest: Equatable, Sendable {
 
     /// Reads the first request of the bytes.
     static func read(_ bytes: [UInt8]) -> Reading {
-        guard let end = Self.end(of: bytes) else {
-            return bytes.count > ExchangeLimits.requestBytesMax ? .malformed : .incomplete
-        }
+        let isTooLong = bytes.count > ExchangeLimits.requestBytesMax
+        guard let end = Self.end(of: bytes) else { return isTooLong ? .malformed : .incomplete }
+        guard end <= ExchangeLimits.requestBytesMax else { return .malformed }
         let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
         let words = lines.first?.split(separator: " ") ?? []
         guard words.count == 3, words[2].hasPrefix("HTTP/1.") else { return .malformed }
@@ -74,6 +74,9 @@ struct HTTPRequest: Equatable, Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    var wantsWebSocket: Bool { headers["upgrade"]?.lowercased() == "websocket" }
+    var wantsWebSocket: Bool {
+        method == "GET" && headers["upgrade"]?.lowercased() == "websocket"
+            && headers["connection"]?.lowercased().contains("upgrade") == true
+    }
     var closesAfterwards: Bool { headers["connection"]?.lowercased() == "close" }
 }

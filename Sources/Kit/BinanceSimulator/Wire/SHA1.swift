@@ -26,11 +26,14 @@ enum SHA1 {
         var (a, b, c, d, e) = (state[0], state[1], state[2], state[3], state[4])
         for place in 0..<80 {
             let (mix, constant): (UInt32, UInt32) =
-                switch place / 20 {
-                case 0: (b & c | ~b & d, 0x5a82_7999)
-                case 1: (b ^ c ^ d, 0x6ed9_eba1)
-                case 2: (b & c | b & d | c & d, 0x8f1b_bcdc)
-                default: (b ^ c ^ d, 0xca62_c1d6)
+                if place < 20 {
+                    (b & c | ~b & d, 0x5a82_7999)
+                } else if place < 40 {
+                    (b ^ c ^ d, 0x6ed9_eba1)
+                } else if place < 60 {
+                    (b & c | b & d | c & d, 0x8f1b_bcdc)
+                } else {
+                    (b ^ c ^ d, 0xca62_c1d6)
                 }
             let next = rotated(a, 5) &+ mix &+ e &+ constant &+ words[place]
             (a, b, c, d, e) = (next, a, rotated(b, 30), c, d)

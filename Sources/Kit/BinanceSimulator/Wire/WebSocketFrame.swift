@@ -26,6 +26,11 @@ struct WebSocketFrame: Equatable, Sendable {
         guard bytes[0] & 0x70 == 0, let kind = Kind(rawValue: bytes[0] & 0x0f),
             bytes[1] & 0x80 != 0
         else { return .malformed }
+        // What controls the connection is short and in one frame.
+        let isControl = kind.rawValue >= Kind.close.rawValue
+        guard !isControl || (bytes[0] & 0x80 != 0 && bytes[1] & 0x7f < 126) else {
+            return .malformed
+        }
         var place = 2
         var length = Int(bytes[1] & 0x7f)
         if length >= 126 {
@@ -57,11 +62,11 @@ struct WebSocketFrame: Equatable, Sendable {
     /// Appends the frame as a server sends it.
     func append(to bytes: inout [UInt8]) {
         bytes.append((isLast ? 0x80 : 0) | kind.rawValue)
-        switch payload.count {
-        case ..<126: bytes.append(UInt8(payload.count))
-        case ..<65_536:
+        if payload.count < 126 {
+            bytes.append(UInt8(payload.count))
+        } else if payload.count < 65_536 {
             bytes += [126, UInt8(payload.count >> 8), UInt8(payload.count & 0xff)]
-        default:
+        } else {
             bytes.append(127)
             bytes += (0..<8).map { UInt8(truncatingIfNeeded: payload.count >> (56 - 8 * $0)) }
         }

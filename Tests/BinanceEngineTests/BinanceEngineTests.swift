@@ -86,7 +86,11 @@ import Testing
         bench.pass(Self.second)
         for id in 1...UInt64(BinanceLimits.lowerIDsMax) + 2 { bench.trade("BTCUSDT", id, on: 1) }
         let first = UInt64(BinanceLimits.lowerIDsMax)
-        #expect(bench.ids == [1_000_000, first, first + 1, first + 2] && bench.gaps.count == 1)
+        #expect(bench.ids == [1_000_000, first, first + 1, first + 2])
+        // What is left out is missing from the first such trade on.
+        let states = bench.gaps.map { GapState(rawValue: $0.state) }
+        #expect(states == [.open, .open, .abandoned])
+        #expect(bench.gaps.map(\.to.isDefined) == [false, true, true])
     }
 
     @Test("one that counts from anew after a cut is followed, too, and what is sent again is not")
@@ -157,7 +161,8 @@ import Testing
         bench.connect()
         bench.trade("BTCUSDT", 11, on: 2)
         bench.trade("ETHUSDT", 8, on: 2)
-        let (filled, lost) = (bench.gaps[2], bench.gaps[3])
+        // Each has its end on record before what became of it.
+        let (filled, lost) = (bench.gaps[3], bench.gaps[5])
         #expect(filled.state == GapState.filled.rawValue && filled.from == bench.gaps[0].from)
         #expect(lost.state == GapState.abandoned.rawValue)
         #expect(lost.detail == "trade ids 6 to 7 did not come")
@@ -306,17 +311,77 @@ import Testing
         #expect(bench.engine.status.feeds.count { $0.state == .refused } == 5)
     }
 
-    @Test("a refused subscription ends the connection, and is tried again")
-    func refusal() {
+    @Test("a stream that the exchange refuses is left out, and asked for by the next connection")
+    func refusal() throws {
+        var bench = EngineBench()
+        bench.follow(["BTCUSDT", "ETHUSDT", "XRPUSDT", "BNBUSDT", "ADAUSDT"])
+        bench.opened(1)
+        for _ in 0..<8 {
+            bench.answer { $0.contains("xrpusdt") }
+            bench.pass(Self.second)
+        }
+        let feeds = bench.engine.status.feeds
+        #expect(feeds.map(\.state) == [.live, .live, .refused, .live, .live])
+        #expect(feeds[2].reason == "the exchange refuses its stream: Invalid request")
+        #expect(bench.engine.status.state == .ready && bench.gaps.isEmpty)
+        // The next connection has its turn although one stream stays refused.
+        bench.receive("{\"e\":\"serverShutdown\"}", on: 1)
+        bench.opened(2)
+        for _ in 0..<8 {
+            bench.answer { $0.contains("xrpusdt") }
+            bench.pass(Self.second)
+        }
+        #expect(bench.engine.counters.renewals == 1 && bench.gaps.isEmpty)
+        bench.ended(2)
+        bench.pass(60 * Self.second)
+        bench.connect()
+        #expect(bench.engine.status.feeds.allSatisfy { $0.state == .live && $0.reason.isEmpty })
+    }
+
+    @Test("a stream that was refused is asked for again when the list changes")
+    func refusedInNextList() {
         var bench = EngineBench()
         bench.follow(["BTCUSDT"])
         bench.opened(1)
-        _ = bench.takeWishes()
-        bench.receive("{\"code\":2,\"msg\":\"Invalid request\",\"id\":1}", on: 1)
-        #expect(bench.wishes == [.close(1)])
-        #expect(bench.engine.status.reason.contains("Invalid request"))
-        bench.pass(2 * Self.second)
-        #expect(bench.wishes.contains(.open(2)))
+        bench.answer { _ in true }
+        #expect(bench.engine.status.feeds.map(\.state) == [.refused])
+        bench.engine.follow(
+            begun: [
+                BinanceEngine.Begun(
+                    number: 0, instrument: EngineBench.instrument("BTCUSDT"), reached: .undefined)
+            ], ended: [0], bench.now, into: &bench.out)
+        bench.pass(Self.second)
+        bench.answerAll()
+        #expect(bench.engine.status.feeds.map(\.state) == [.live])
+    }
+
+    @Test("what ends is told before what begins: a connection has only so many streams")
+    func order() {
+        var bench = connected(["BTCUSDT"])
+        bench.engine.follow(
+            begun: [
+                BinanceEngine.Begun(
+                    number: 1, instrument: EngineBench.instrument("ETHUSDT"), reached: .undefined)
+            ], ended: [0], bench.now, into: &bench.out)
+        for _ in 0..<3 { bench.pass(Self.second) }
+        let methods = bench.wishes.compactMap { wish -> String? in
+            guard case .send(_, let text) = wish else { return nil }
+            return text.split(separator: "\"").dropFirst(3).first.map(String.init)
+        }
+        #expect(methods == ["UNSUBSCRIBE", "SUBSCRIBE"])
+    }
+
+    @Test("a list that changes while two connections deliver does not keep the second waiting")
+    func listInOverlap() {
+        var bench = connected(["BTCUSDT", "ETHUSDT"])
+        bench.receive("{\"e\":\"serverShutdown\"}", on: 1)
+        bench.connect()
+        bench.engine.follow(begun: [], ended: [1], bench.now, into: &bench.out)
+        for _ in 0..<8 {
+            bench.pass(Self.second)
+            bench.answerAll()
+        }
+        #expect(bench.engine.counters.renewals == 1)
     }
 
     @Test("the list changes: streams end and begin, and a symbol that stays goes on")
@@ -349,9 +414,58 @@ import Testing
         let before = EngineBench.origin.advanced(byNanoseconds: -60 * Self.second)
         bench.follow(["BTCUSDT"], reached: before)
         bench.connect()
-        let gap = try #require(bench.gaps.first)
-        #expect(bench.gaps.count == 1 && gap.from == before && gap.to == bench.now.wall)
-        #expect(gap.reason == GapReason.gatewayLost.rawValue)
+        // Trades that were under way when the process ended are missing, too.
+        let from = before.advanced(byNanoseconds: -2 * Self.second)
+        #expect(bench.gaps.map(\.from) == [from, from, from])
+        #expect(bench.gaps.map(\.to) == [.undefined, bench.now.wall, bench.now.wall])
+        let states = bench.gaps.map { GapState(rawValue: $0.state) }
+        #expect(states == [.open, .open, .abandoned])
+        #expect(bench.gaps.allSatisfy { $0.reason == GapReason.gatewayLost.rawValue })
+    }
+
+    @Test("what is missing from before is on record without any connection")
+    func reachedWithoutConnection() {
+        var bench = EngineBench()
+        bench.follow(["BTCUSDT"], reached: EngineBench.origin)
+        #expect(bench.gaps.count == 1 && bench.gaps.first?.to.isDefined == false)
+        // Another list before the first subscription changes nothing about it.
+        bench.engine.follow(
+            begun: [
+                BinanceEngine.Begun(
+                    number: 0, instrument: EngineBench.instrument("BTCUSDT"), reached: .undefined)
+            ], ended: [0], bench.now, into: &bench.out)
+        bench.collect()
+        #expect(bench.gaps.count == 1)
+        bench.connect()
+        let states = bench.gaps.map { GapState(rawValue: $0.state) }
+        #expect(states == [.open, .open, .abandoned])
+    }
+
+    @Test("a gap without an end gets its end before what became of it")
+    func ends() {
+        var bench = connected(["BTCUSDT"])
+        bench.trade("BTCUSDT", 1, on: 1)
+        bench.ended(1)
+        bench.pass(5 * Self.second)
+        bench.connect()
+        bench.trade("BTCUSDT", 2, on: 2)
+        let states = bench.gaps.map { GapState(rawValue: $0.state) }
+        #expect(states == [.open, .open, .filled])
+        #expect(bench.gaps.map(\.to.isDefined) == [false, true, true])
+        #expect(bench.gaps[1].to == bench.gaps[2].to)
+    }
+
+    @Test("after a wait the floor stays before what may still be on its way")
+    func floorAfterWait() {
+        var bench = connected(["BTCUSDT"])
+        bench.engine.drained(bench.now, into: &bench.out)
+        bench.time += 20 * Self.second
+        let old = bench.now.wall.advanced(byNanoseconds: -10 * Self.second)
+        bench.trade("BTCUSDT", 1, on: 1, at: old.nanoseconds / 1_000_000)
+        bench.engine.drained(bench.now, into: &bench.out)
+        bench.time += 50_000_000
+        bench.engine.drained(bench.now, into: &bench.out)
+        #expect(bench.out.floor <= old.advanced(byNanoseconds: 50_000_000 - 2 * Self.second))
     }
 
     @Test("at the end there is a gap without an end, then the end of the subscription")
@@ -370,14 +484,18 @@ import Testing
     @Test("the floor follows the slower of both clocks, and never goes back")
     func floor() {
         var bench = connected(["BTCUSDT"])
+        // Nothing is known of the exchange's clock: it may be 5 s behind ours.
         bench.engine.drained(bench.now, into: &bench.out)
-        #expect(bench.out.floor == bench.now.wall.advanced(byNanoseconds: -2 * Self.second))
-        // The exchange's clock is 5 s behind ours.
+        let first = bench.now.wall.advanced(byNanoseconds: -7 * Self.second)
+        #expect(bench.out.floor == first)
+        // It is 8 s behind ours.
         bench.trade(
-            "BTCUSDT", 1, on: 1, at: (bench.now.wall.nanoseconds - 5 * Self.second) / 1_000_000)
+            "BTCUSDT", 1, on: 1, at: (bench.now.wall.nanoseconds - 8 * Self.second) / 1_000_000)
+        bench.engine.drained(bench.now, into: &bench.out)
+        #expect(bench.out.floor == first)
         bench.pass(10 * Self.second)
         bench.engine.drained(bench.now, into: &bench.out)
-        #expect(bench.out.floor == bench.now.wall.advanced(byNanoseconds: -7 * Self.second))
+        #expect(bench.out.floor == bench.now.wall.advanced(byNanoseconds: -10 * Self.second))
         #expect(bench.engine.takeClockAhead() == nil && bench.engine.counters.late == 1)
     }
 

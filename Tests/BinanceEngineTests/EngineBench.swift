@@ -88,11 +88,16 @@ struct EngineBench {
     }
 
     /// Answers all requests that were sent.
-    mutating func answerAll() {
+    mutating func answerAll() { answer { _ in false } }
+
+    /// Answers all requests that were sent; the exchange refuses some of them.
+    mutating func answer(refusing isRefused: (String) -> Bool) {
         for wish in takeWishes() {
             guard case .send(let leg, let text) = wish, let place = text.range(of: "\"id\":")
             else { continue }
-            receive("{\"result\":null,\"id\":\(text[place].dropLast())}", on: leg)
+            let result =
+                isRefused(text) ? "\"code\":2,\"msg\":\"Invalid request\"" : "\"result\":null"
+            receive("{\(result),\"id\":\(text[place].dropLast())}", on: leg)
         }
     }
 

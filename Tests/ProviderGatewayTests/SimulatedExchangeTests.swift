@@ -38,7 +38,7 @@ struct SimulatedExchangeTests {
                 "GATEWAY_PROVIDER": "binance", "GATEWAY_SOURCE": "exchange",
                 "GATEWAY_LIVE": "false",
                 "BINANCE_URL": "ws://127.0.0.1:\(exchange.port)/stream",
-                "BINANCE_RECONNECT_FIRST": "100ms", "BINANCE_RECONNECT_MAX": "500ms",
+                "BINANCE_RECONNECT_FIRST": "100ms", "BINANCE_RECONNECT_MAX": "1s",
                 "BINANCE_OVERLAP": "300ms", "BINANCE_SILENT_AFTER": "2s",
             ], providers: [.binance], instruments: instruments)
         let running = try gateway.start()

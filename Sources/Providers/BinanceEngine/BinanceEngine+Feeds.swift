@@ -69,17 +69,43 @@ extension BinanceEngine {
         }
         feeds[place].isWanted = true
         feeds[place].state = .starting
+        if !feeds[place].refusal.isEmpty {
+            feeds[place].refusal = ""
+            primary?.isAsked[place] = false
+        }
         feeds[place].reason =
             item.instrument.feeds.kinds == [.trade] ? "" : "only its trades come from here"
-        feeds[place].reached = item.reached
-        if let former, former.last.id > 0, feeds[place].last.id == 0 {
-            feeds[place].reached = former.last.time
-        }
-        feeds[place].inherited = gaps.filter { $0.instrument == item.number }
         out.records.append(
             .feed(FeedState(instrument: item.number, state: .starting, time: now.wall)))
+        let left = gaps.filter { $0.instrument == item.number }
+        feeds[place].inherited += left.filter { $0.to.isDefined }
+        guard feeds[place].gapFrom == nil, feeds[place].last.id == 0 else { return }
+        if let open = left.filter({ !$0.to.isDefined }).min(by: { $0.from < $1.from }) {
+            feeds[place].gapFrom = open.from
+            feeds[place].gapReason = open.reason
+        } else {
+            resume(place, item, former, now, into: &out)
+        }
         if let leg = primary, place < leg.isConfirmed.count, leg.isConfirmed[place] {
             confirm(place, now, into: &out)
+        }
+    }
+
+    /// Begins with what is missing already: since an earlier process, or since the instrument had
+    /// another symbol. It is on record at once, because the floor rises without a connection, too.
+    private mutating func resume(
+        _ place: Int, _ item: Begun, _ former: BinanceFeed?, _ now: Moment,
+        into out: inout BinanceOutput
+    ) {
+        if let former, let from = former.gapFrom {
+            feeds[place].gapFrom = from
+            feeds[place].gapReason = former.gapReason
+        } else if let former, former.last.id > 0 {
+            beginGap(of: place, from: former.last.time, .gatewayLost, now.wall, into: &out)
+        } else if item.reached.isDefined {
+            // Trades of before may have been under way.
+            let from = item.reached.advanced(byNanoseconds: -settings.delayMax)
+            beginGap(of: place, from: from, .gatewayLost, now.wall, into: &out)
         }
     }
 
@@ -127,12 +153,7 @@ extension BinanceEngine {
             return
         }
         if leg.isBehind {
-            let begun = feeds.indices.filter { feeds[$0].isWanted && !leg.isAsked[$0] }
-                .prefix(BinanceLimits.streamsPerRequest)
-            if !begun.isEmpty {
-                for feed in begun { leg.isAsked[feed] = true }
-                return request(&leg, .subscribe, Array(begun), now, into: &out)
-            }
+            // What ended goes first: a connection has only so many streams.
             let ended = feeds.indices.filter { !feeds[$0].isWanted && leg.isAsked[$0] }
                 .prefix(BinanceLimits.streamsPerRequest)
             if !ended.isEmpty {
@@ -143,7 +164,14 @@ extension BinanceEngine {
                 }
                 return request(&leg, .unsubscribe, Array(ended), now, into: &out)
             }
+            let begun = feeds.indices.filter { feeds[$0].isWanted && !leg.isAsked[$0] }
+                .prefix(leg.streamsMax)
+            if !begun.isEmpty {
+                for feed in begun { leg.isAsked[feed] = true }
+                return request(&leg, .subscribe, Array(begun), now, into: &out)
+            }
             leg.isBehind = false
+            noteReady(&leg, now)
         }
         guard isQuiet, !leg.isProbing else { return }
         leg.isProbing = true
@@ -179,35 +207,67 @@ extension BinanceEngine {
     ) {
         guard var leg = isPrimary ? primary : successor else { return }
         // A refusal without an id is that of the oldest request.
-        let place = leg.requests.firstIndex { $0.id == id } ?? (refusal.isEmpty ? nil : 0)
+        let place =
+            leg.requests.firstIndex { $0.id == id } ?? (refusal.isEmpty || id != 0 ? nil : 0)
         guard let place, place < leg.requests.count else { return }
         let request = leg.requests.remove(at: place)
-        if !refusal.isEmpty, request.kind == .subscribe {
-            counters.refusedRequests &+= 1
-            out.note(.refusedRequest(reason: refusal))
-            out.wishes.append(.close(leg.number))
-            set(leg)
-            return ended(
-                leg.number, "the exchange refused a subscription: \(refusal)", now, into: &out)
-        }
         var confirmed: [Int] = []
         if request.kind == .subscribe {
-            for feed in request.feeds where leg.isAsked[feed] {
-                leg.isConfirmed[feed] = true
-                if feeds[feed].isWanted { confirmed.append(feed) }
+            if refusal.isEmpty {
+                confirmed = request.feeds.filter { leg.isAsked[$0] }
+                for feed in confirmed { leg.isConfirmed[feed] = true }
+                leg.streamsMax = min(leg.streamsMax * 2, BinanceLimits.streamsPerRequest)
+            } else {
+                refuse(request, refusal, &leg, now, into: &out)
             }
         }
-        let isComplete = feeds.indices.allSatisfy { !feeds[$0].isWanted || leg.isConfirmed[$0] }
-        if leg.readyAt == nil, isComplete { leg.readyAt = now.monotonic }
+        noteReady(&leg, now)
         set(leg)
         guard isPrimary else { return }
-        for feed in confirmed { confirm(feed, now, into: &out) }
+        for feed in confirmed where feeds[feed].isWanted { confirm(feed, now, into: &out) }
+    }
+
+    /// Handles a refused subscription. The exchange does not say which stream it refuses, so fewer
+    /// are asked for together, until it is one. That one is asked for again on the next connection.
+    private mutating func refuse(
+        _ request: BinanceRequest, _ refusal: String, _ leg: inout BinanceLeg, _ now: Moment,
+        into out: inout BinanceOutput
+    ) {
+        counters.refusedRequests &+= 1
+        guard let feed = request.feeds.first, request.feeds.count == 1 else {
+            out.note(.refusedRequest(reason: refusal))
+            for feed in request.feeds { leg.isAsked[feed] = false }
+            leg.streamsMax = max(1, request.feeds.count / 2)
+            leg.isBehind = true
+            return
+        }
+        guard feeds[feed].isWanted else { return }
+        let shown = refusal.prefix(BinanceLimits.refusalCharactersMax)
+        let reason = "the exchange refuses its stream: \(shown)"
+        out.note(.refused(instrument: feeds[feed].instrument, reason: reason))
+        // While another connection delivers it, it is not refused.
+        guard feeds[feed].state != .live else { return }
+        feeds[feed].state = .refused
+        feeds[feed].refusal = reason
+        out.records.append(
+            .feed(
+                FeedState(
+                    instrument: feeds[feed].instrument, state: .refused, time: now.wall)))
+    }
+
+    /// Notes when the exchange has answered for all that is wanted on a connection.
+    private func noteReady(_ leg: inout BinanceLeg, _ now: Moment) {
+        guard leg.readyAt == nil, !leg.requests.contains(where: { $0.kind == .subscribe }),
+            feeds.indices.allSatisfy({ !feeds[$0].isWanted || leg.isAsked[$0] })
+        else { return }
+        leg.readyAt = now.monotonic
     }
 
     /// The trades of a feed come on the delivering connection.
     mutating func confirm(_ place: Int, _ now: Moment, into out: inout BinanceOutput) {
         if feeds[place].state != .live {
             feeds[place].state = .live
+            feeds[place].refusal = ""
             out.records.append(
                 .feed(
                     FeedState(
@@ -217,10 +277,11 @@ extension BinanceEngine {
         if !feeds[place].isAnnounced { announce(place, now, into: &out) }
         // Without an id from before, no later id can say what the gap lost.
         if let from = feeds[place].gapFrom, feeds[place].last.id == 0 {
-            feeds[place].gapFrom = nil
+            let end = max(now.wall, from.advanced(byNanoseconds: 1))
+            endGap(of: place, at: end, now.wall, into: &out)
             out.records.append(
                 feeds[place].gap(
-                    (from: from, to: now.wall), .disconnected, .abandoned, at: now.wall,
+                    (from: from, to: end), feeds[place].gapReason, .abandoned, at: now.wall,
                     detail: "no trade id from before it is known"))
         }
     }
@@ -232,17 +293,10 @@ extension BinanceEngine {
         for gap in feed.inherited {
             out.records.append(
                 feed.gap(
-                    (from: gap.from, to: gap.to.isDefined ? gap.to : now.wall), gap.reason,
-                    .abandoned, at: now.wall, detail: "nothing fetches these trades"))
-        }
-        if feed.reached.isDefined, feed.last.id == 0 {
-            out.records.append(
-                feed.gap(
-                    (from: feed.reached, to: now.wall), .gatewayLost, .abandoned, at: now.wall,
-                    detail: "no trade id from before it is known"))
+                    (from: gap.from, to: gap.to), gap.reason, .abandoned, at: now.wall,
+                    detail: "nothing fetches these trades"))
         }
         feeds[place].inherited = []
-        feeds[place].reached = .undefined
     }
 
     func subscription(

@@ -60,8 +60,8 @@ extension BinanceEngine {
         let feed = feeds[trade.feed]
         let from = feed.gapFrom ?? feed.last.time
         let to = max(trade.time, from).advanced(byNanoseconds: 1)
-        let reason: GapReason = feed.gapFrom == nil ? .providerLoss : .disconnected
-        feeds[trade.feed].gapFrom = nil
+        let reason: GapReason = feed.gapFrom == nil ? .providerLoss : feed.gapReason
+        endGap(of: trade.feed, at: to, trade.received, into: &out)
         let first = feed.last.id + 1
         guard trade.id > first else {
             out.records.append(
@@ -92,16 +92,21 @@ extension BinanceEngine {
         let follows = trade.id > feeds[place].lowerID && feeds[place].lowerIDs > 0
         feeds[place].lowerIDs = follows ? feeds[place].lowerIDs + 1 : 1
         feeds[place].lowerID = trade.id
+        // It is left out, so what it belongs to is missing until one continues the ids.
+        if feeds[place].gapFrom == nil {
+            let from = feeds[place].last.time
+            beginGap(of: place, from: from, .providerLoss, trade.received, into: &out)
+        }
         guard feeds[place].lowerIDs >= BinanceLimits.lowerIDsMax else { return }
         let feed = feeds[place]
         let from = feed.gapFrom ?? feed.last.time
+        let to = max(trade.time, from).advanced(byNanoseconds: 1)
+        endGap(of: place, at: to, trade.received, into: &out)
         out.records.append(
             feed.gap(
-                (from: from, to: max(trade.time, from).advanced(byNanoseconds: 1)), .providerLoss,
-                .abandoned, at: trade.received,
+                (from: from, to: to), .providerLoss, .abandoned, at: trade.received,
                 detail: "the exchange began again to count at trade id \(trade.id) or before"))
         out.note(.restarted(instrument: feed.instrument, id: trade.id))
-        feeds[place].gapFrom = nil
         primary?.lastIDs[place] = trade.id
         accept(trade, into: &out)
     }
@@ -123,11 +128,31 @@ extension BinanceEngine {
             out.records.append(
                 .feed(FeedState(instrument: feed.instrument, state: .down, time: now.wall)))
             guard feed.gapFrom == nil else { continue }
-            feeds[place].gapFrom = feed.end
-            out.records.append(
-                feed.gap(
-                    (from: feed.end, to: .undefined), .disconnected, .open, at: now.wall,
-                    detail: String(reason.prefix(200))))
+            beginGap(of: place, from: feed.end, .disconnected, now.wall, into: &out)
         }
+    }
+
+    /// Opens a gap whose end is not known yet.
+    mutating func beginGap(
+        of place: Int, from: Timestamp, _ why: GapReason, _ now: Timestamp,
+        into out: inout BinanceOutput
+    ) {
+        feeds[place].gapFrom = from
+        feeds[place].gapReason = why
+        let detail = why == .disconnected ? String(reason.prefix(200)) : ""
+        out.records.append(
+            feeds[place].gap(
+                (from: from, to: .undefined), why, .open, at: now, detail: detail))
+    }
+
+    /// Records the end of the open gap, if there is one. What became of it follows. Without its
+    /// end, all time after it would stay missing.
+    mutating func endGap(
+        of place: Int, at end: Timestamp, _ now: Timestamp, into out: inout BinanceOutput
+    ) {
+        guard let from = feeds[place].gapFrom else { return }
+        feeds[place].gapFrom = nil
+        out.records.append(
+            feeds[place].gap((from: from, to: end), feeds[place].gapReason, .open, at: now))
     }
 }

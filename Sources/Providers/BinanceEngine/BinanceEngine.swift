@@ -336,7 +336,8 @@ package struct BinanceEngine: Sendable {
             nextAttempt: primary == nil ? retry.at : .never,
             feeds: feeds.filter(\.isWanted).map {
                 BinanceStatus.Feed(
-                    instrument: $0.instrument, name: $0.name, state: $0.state, reason: $0.reason,
+                    instrument: $0.instrument, name: $0.name, state: $0.state,
+                    reason: $0.refusal.isEmpty ? $0.reason : $0.refusal,
                     lastID: $0.last.id, hasOpenGap: $0.gapFrom != nil)
             } + refused,
             counters: counters)

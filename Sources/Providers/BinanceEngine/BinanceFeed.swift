@@ -11,18 +11,20 @@ struct BinanceFeed: Sendable {
     var isWanted = true
     var state = FeedState.State.starting
     var reason = ""
+    /// Why the exchange refused its stream; empty: it did not.
+    var refusal = ""
     /// Whether the beginning of the subscription is on the tape.
     var isAnnounced = false
     /// Since when it is subscribed without a trade.
     var liveSince = Timestamp.undefined
-    /// The time until which an earlier process delivered; undefined: nothing is missing.
-    var reached = Timestamp.undefined
-    /// The beginnings of gaps that an earlier process left open.
+    /// The gaps that an earlier process left.
     var inherited: [OpenGap] = []
     /// The last trade that was delivered; id 0: none was.
     var last = BinanceTrade()
     /// The beginning of the gap that is open now; `nil`: there is none.
     var gapFrom: Timestamp?
+    /// The reason of that gap.
+    var gapReason = GapReason.disconnected
     /// Ids in a row that are below the last one although their trades are younger, and the last of
     /// them.
     var lowerIDs = 0
@@ -134,10 +136,12 @@ struct BinanceLeg: Sendable {
     var lastIDs: [UInt64] = []
     /// Requests without an answer, oldest first.
     var requests: [BinanceRequest] = []
+    /// How many streams the next request names at most.
+    var streamsMax = BinanceLimits.streamsPerRequest
     /// Whether a request may be missing that it should have been sent.
     var isBehind = true
     var isProbing = false
-    /// When all that is wanted was confirmed; `nil`: not yet.
+    /// When the exchange had answered for all that is wanted; `nil`: not yet.
     var readyAt: MonotonicTime?
 
     init(number: BinanceLegNumber) { self.number = number }

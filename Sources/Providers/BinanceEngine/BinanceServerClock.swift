@@ -7,6 +7,8 @@ struct BinanceServerClock: Sendable {
     /// How long an estimate counts.
     private static let window: Int64 = 60_000_000_000
     private static let dayNanoseconds: Int64 = 86_400_000_000_000
+    /// What is assumed of the exchange's clock before it is known.
+    private static let unknownBehind: Int64 = -5_000_000_000
 
     private var best = Int64.min
     private var before = Int64.min
@@ -16,6 +18,9 @@ struct BinanceServerClock: Sendable {
     /// The exchange's time in the last message of the delivering connection since `drained`;
     /// undefined: none came.
     private var heard = Timestamp.undefined
+    /// The same of an earlier turn, and when that was.
+    private var lastHeard = Timestamp.undefined
+    private var lastHeardAt = MonotonicTime.distantPast
     /// No later record has an earlier event time; undefined: not known yet.
     private(set) var floor = Timestamp.undefined
 
@@ -33,17 +38,22 @@ struct BinanceServerClock: Sendable {
         fresh = max(fresh, ahead)
     }
 
-    /// The exchange's clock less ours, if it is behind, else 0.
+    /// The exchange's clock less ours, if it is behind or unknown, else 0.
     private var behind: Int64 {
         let ahead = max(best, before)
-        return ahead == Int64.min ? 0 : min(0, max(ahead, -Self.dayNanoseconds))
+        return ahead == Int64.min ? Self.unknownBehind : min(0, max(ahead, -Self.dayNanoseconds))
     }
 
     /// What had arrived was handed in. `oldest`: the time of what waits in the engine.
     mutating func drained(_ now: Moment, oldest: Timestamp?, delayMax: Int64) {
         var present = now.wall.advanced(byNanoseconds: behind)
-        if heard.isDefined { present = min(present, heard) }
+        if heard.isDefined { (lastHeard, lastHeardAt) = (heard, now.monotonic) }
         heard = .undefined
+        // More of the same time may follow: the server may have waited for this process.
+        let since = now.monotonic - lastHeardAt
+        if lastHeard.isDefined, since < delayMax {
+            present = min(present, lastHeard.advanced(byNanoseconds: since))
+        }
         if let oldest { present = min(present, oldest) }
         present = present.advanced(byNanoseconds: -delayMax)
         floor = floor.isDefined ? max(floor, present) : present

@@ -39,6 +39,8 @@ package enum BinanceLimits {
     package static let lowerIDsMax = 64
     /// The longest symbol in bytes.
     package static let symbolBytesMax = 32
+    /// The length of a refusal that is shown.
+    package static let refusalCharactersMax = 200
     /// Notes that wait for a report. Beyond it they are only counted.
     package static let notesMax = 256
 }

@@ -59,7 +59,8 @@ extension ProviderKind {
                     ? "BINANCE_URL: an address like wss://name:port/path is needed" : nil
             },
             ConfigurationRule { configuration in
-                WebSocketConfiguration.proxy(configuration.text("BINANCE_PROXY")) == nil
+                WebSocketConfiguration.proxy(configuration.optionalText("BINANCE_PROXY") ?? "")
+                    == nil
                     ? "BINANCE_PROXY: name:port is needed" : nil
             },
         ]
@@ -79,8 +80,8 @@ struct BinanceSetup: Sendable {
             throw SettingsError("BINANCE_URL: an address like wss://name:port/path is needed")
         }
         self.url = url
-        client.proxy = configuration.text("BINANCE_PROXY")
-        client.caPath = configuration.text("BINANCE_TLS_CA")
+        client.proxy = configuration.optionalText("BINANCE_PROXY") ?? ""
+        client.caPath = configuration.optionalText("BINANCE_TLS_CA") ?? ""
         client.connectTimeout = configuration.duration("BINANCE_CONNECT_TIMEOUT")
         engine = BinanceSettings(seed: seed)
         engine.streamsMax = configuration.integer("BINANCE_STREAMS")

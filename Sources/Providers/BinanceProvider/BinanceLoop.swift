@@ -50,6 +50,8 @@ final class BinanceLoop {
         engine.follow(
             begun: begun(order.instruments, reached: order.reached), ended: [], gaps: order.gaps,
             moment(), into: &out)
+        carryOut()
+        parts.report.show(engine, moment())
         while !isOver { turn() }
         parts.report.ended()
     }

@@ -75,11 +75,8 @@ struct TrialResult {
     }
 
     private static func text(_ record: TapeRecord) -> String {
-        switch record {
-        case .trade(let trade): "\(trade.price) x \(trade.size)"
-        case .quote(let quote):
-            "\(quote.bidPrice) x \(quote.bidSize), \(quote.askPrice) x \(quote.askSize)"
-        default: ""
-        }
+        if case .trade(let trade) = record { return "\(trade.price) x \(trade.size)" }
+        guard case .quote(let quote) = record else { return "" }
+        return "\(quote.bidPrice) x \(quote.bidSize), \(quote.askPrice) x \(quote.askSize)"
     }
 }

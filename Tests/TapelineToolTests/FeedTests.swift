@@ -91,7 +91,9 @@ struct FeedTests {
 
     @Test("what a gateway says that does not begin is the reason")
     func failure() {
-        let log = "provider-gateway: GATEWAY_PROVIDER: x is none of synthetic\n"
+        let log =
+            "provider-gateway: GATEWAY_PROVIDER: x is none of synthetic\n"
+            + "provider-gateway: 1 problem: nothing was started\n"
         let failed = FeedOutcome(provider: "x", subject: "A", wanted: 1, log: Array(log.utf8))
         #expect(failed.verdict == .failed && failed.sentence.hasSuffix("is none of synthetic"))
         let silent = FeedOutcome(provider: "x", subject: "A", wanted: 1, log: [])
@@ -161,6 +163,27 @@ struct FeedTests {
         #expect(status == 69)
         #expect(output.hasPrefix("binance is not reachable: ") && output.contains(":\(port)"))
         #expect(output.split(separator: "\n").count == 1)
+    }
+
+    @Test("an interrupted trial says that it knows nothing, and leaves no file")
+    func interrupted() throws {
+        let exchange = try SimulatorProcess([], program: "binance-simulator")
+        let folder = try TemporaryFolder("feed")
+        let built = FileSystem.folder(of: try Checkout.ownExecutable())
+        let process = try ServerProcess(
+            "\(built)/tapeline",
+            [
+                "feed", "try", "binance", "NONEUSDT", "--set",
+                "BINANCE_URL=ws://127.0.0.1:\(exchange.port)/stream", "--seconds", "600",
+            ], environment: ["TMPDIR": folder.path], logPath: folder.file("output"))
+        func trials() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: folder.path)
+                .filter { $0.hasPrefix("tapeline-feed-") }
+        }
+        #expect(try eventually { try !trials().isEmpty })
+        #expect(process.stop(SIGINT) == 130)
+        #expect(process.log.contains("interrupted: whether binance works is not known"))
+        #expect(try trials().isEmpty)
     }
 
     @Test("the synthetic market delivers; a provider that is none is named")

@@ -56,7 +56,7 @@ import Testing
         let doctor = try #require(HelpPage.topics.first { $0.word == "doctor" })
         #expect(
             doctor.optionNames == [
-                "--service", "--prometheus", "--json", "--name", "--nats", "--home",
+                "--service", "--prometheus", "--feed", "--json", "--name", "--nats", "--home",
             ])
         #expect(try ToolCommand.parse(["completions", "fish"]) == .completions(.fish))
         for wrong in [[], ["csh"], ["bash", "zsh"]] {

@@ -40,8 +40,7 @@ enum Main {
             return say(word.flatMap(HelpPage.text(of:)) ?? HelpPage.text, terminal)
         case .version: return say(ProductVersion.line("tapeline"), terminal)
         case .up(let target, let options):
-            let stack = try stack(target, terminal)
-            return try stack.up(options, shutdown: signals())
+            return try stack(target, terminal).up(options, shutdown: signals())
         case .down(let target): return try stack(target, terminal).down()
         case .status(let target, let asJSON):
             return try stackThatIsUp(target, terminal).status(asJSON: asJSON)
@@ -74,9 +73,7 @@ enum Main {
                 .run(deployment(command.target))
         case .source(let command): return try source(command, terminal)
         case .feed(let command):
-            let programs = FileSystem.folder(of: try Checkout.ownExecutable())
-            return try command.run(
-                "\(programs)/\(StackPlan.gateway)", environment, shutdown: signals(), terminal)
+            return try command.run(environment, shutdown: signals(), terminal)
         case .watchlist(let command): return try watchlist(command, terminal)
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
@@ -91,8 +88,7 @@ enum Main {
             return try command.run(deployment(command.target), environment, terminal)
         case .completions(let shell): return say(Completions.script(shell), terminal)
         case .supervise(let target, let options):
-            let stack = try stack(target, terminal)
-            return try stack.supervise(options, shutdown: signals())
+            return try stack(target, terminal).supervise(options, shutdown: signals())
         }
     }
 

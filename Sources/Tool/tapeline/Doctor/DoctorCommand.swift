@@ -63,8 +63,11 @@ struct DoctorCommand: Equatable, Sendable {
     func run(
         _ deployment: Deployment, _ environment: [String: String], _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
+        var settings = environment.merging(try deployment.feedSettings()) { $1 }
+        // The list of a service is not what is tried.
+        settings["GATEWAY_INSTRUMENTS"] = nil
         let report = try Examination(deployment, environment, pages).report(
-            with: feeds.map { feed throws(ToolError) in try finding(of: feed, environment) })
+            with: feeds.map { feed throws(ToolError) in try finding(of: feed, settings) })
         if asJSON {
             terminal.line(report.json())
         } else {
@@ -79,6 +82,23 @@ struct DoctorCommand: Equatable, Sendable {
         let programs = FileSystem.folder(of: try Checkout.ownExecutable())
         let probe = feed.probe("\(programs)/\(StackPlan.gateway)", environment)
         return try probe.run(nil).outcome.finding
+    }
+}
+
+extension Deployment {
+    /// The settings of a local stack's gateways, so that a provider is tried as the stack uses it.
+    fileprivate func feedSettings() throws(ToolError) -> [String: String] {
+        guard let home, let state = try StackState.read(home) else { return [:] }
+        var given = StackSettings()
+        for (option, value) in zip(state.arguments, state.arguments.dropFirst())
+        where option == "--set" { try given.add(value) }
+        var settings = given.environment(for: .gateway)
+        let ports = try StackPorts.present(home)
+        for venue in SimulatedVenue.allCases
+        where state.alive.contains(where: { $0.name == venue.program }) {
+            settings.merge(SimulatorPlan.gatewayEnvironment(venue, ports)) { $1 }
+        }
+        return settings
     }
 }
 

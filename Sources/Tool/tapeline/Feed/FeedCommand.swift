@@ -36,18 +36,25 @@ struct FeedCommand: Equatable, Sendable {
     }
 
     func run(
-        _ program: String, _ environment: [String: String], shutdown: ShutdownSignal,
-        _ terminal: Terminal
+        _ environment: [String: String], shutdown: ShutdownSignal, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
-        let settings = environment.merging(settings) { $1 }
+        let programs = FileSystem.folder(of: try Checkout.ownExecutable())
+        // The list of a service is not what is tried.
+        var given = environment
+        given["GATEWAY_INSTRUMENTS"] = nil
+        let settings = given.merging(settings) { $1 }
         if let report, FileSystem.exists(report) {
             throw .refused("\(report) is there already: name another file")
         }
-        var probe = feed.probe(program, settings)
+        var probe = feed.probe("\(programs)/\(StackPlan.gateway)", settings)
         probe.ticks = ticks
         probe.time = .seconds(seconds)
         let result = try probe.run(shutdown)
         let outcome = result.outcome
+        if shutdown.isRequested, outcome.verdict != .works {
+            terminal.problem("interrupted: whether \(feed.provider) works is not known")
+            return .interrupted
+        }
         if asJSON {
             var writer = JSONWriter(capacity: 4_096)
             writer.object { outcome.write(into: &$0) }

@@ -45,24 +45,26 @@ struct FeedOutcome: Equatable, Sendable {
         self.provider = provider
         self.subject = subject
         self.wanted = wanted
+        var plain = ""
         var last = ""
         for line in log.split(separator: UInt8(ascii: "\n")) {
             guard let entry = parsedJSON(Array(line)), let event = entry["event"]?.string else {
-                // What is wrong with the settings is said in plain lines.
-                last = String(decoding: line, as: UTF8.self)
+                // What is wrong with the settings is said in plain lines, and how many are wrong
+                // in the last of them.
+                if plain.isEmpty { plain = String(decoding: line, as: UTF8.self) }
                 continue
             }
-            switch event {
-            case "gateway.trial.tick": ticks.append(Self.tick(entry))
-            case "gateway.trial":
+            if event == "gateway.trial" {
                 end(entry)
                 return
-            default:
-                if ["error", "warning"].contains(entry["level"]?.string) {
-                    last = entry["message"]?.string ?? last
-                }
+            }
+            if event == "gateway.trial.tick" {
+                ticks.append(Self.tick(entry))
+            } else if ["error", "warning"].contains(entry["level"]?.string) {
+                last = entry["message"]?.string ?? last
             }
         }
+        if !plain.isEmpty { last = plain }
         reason = last.isEmpty ? "the gateway ended without a result" : last
     }
 

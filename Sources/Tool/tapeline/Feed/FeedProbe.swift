@@ -32,6 +32,14 @@ struct FeedProbe {
             throw .missing(path: program, verb: "build")
         }
         let folder = try Self.makeFolder(environment)
+        let result = Swift.Result { () throws(ToolError) in try run(in: folder, shutdown) }
+        try FileSystem.removeFolder(folder)
+        return try result.get()
+    }
+
+    private func run(
+        in folder: String, _ shutdown: ShutdownSignal?
+    ) throws(ToolError) -> Result {
         let log = "\(folder)/gateway.log"
         var settings = environment
         settings["GATEWAY_PROVIDER"] = provider
@@ -60,7 +68,6 @@ struct FeedProbe {
         {}
         child.stop(grace: .seconds(2))
         let bytes = FileSystem.tail(of: log, bytesMax: Self.logBytesMax)
-        try FileSystem.removeFolder(folder)
         return Result(
             outcome: FeedOutcome(
                 provider: provider, subject: subject, wanted: ticks, log: bytes), log: bytes)
@@ -75,16 +82,12 @@ struct FeedProbe {
 
     /// Returns a list with one instrument, as a gateway reads it.
     static func list(_ provider: String, _ symbol: String) -> String? {
-        let defaults: String
-        switch provider {
-        case "synthetic", "replay": return nil
-        case "ibkr":
-            defaults =
-                "defaults: {security: stock, exchange: SMART, currency: USD, feeds: quotes}\n"
-        case "binance":
-            defaults = "defaults: {security: crypto, exchange: BINANCE, feeds: trades}\n"
-        default: defaults = ""
-        }
+        if ["synthetic", "replay"].contains(provider) { return nil }
+        let contracts = [
+            "ibkr": "security: stock, exchange: SMART, currency: USD, feeds: quotes",
+            "binance": "security: crypto, exchange: BINANCE, currency: USDT, feeds: trades",
+        ]
+        let defaults = contracts[provider].map { "defaults: {\($0)}\n" } ?? ""
         return "version: 1\n\(defaults)instruments:\n  - \"\(symbol)\"\n"
     }
 

@@ -113,10 +113,12 @@ extension Stack {
     /// Looks whether a real exchange answers, because without internet nothing would come.
     private func checkFeeds(of plan: StackPlan) throws(ToolError) {
         let venue = SimulatedVenue.binance
-        guard plan.sources.contains(where: { $0.provider == venue.rawValue && !$0.isSimulated }),
+        let real = plan.sources.filter { $0.provider == venue.rawValue && !$0.isSimulated }
+            .map(\.name)
+        guard
             let unit = plan.units.first(where: {
                 $0.executable == checkout.program(StackPlan.gateway)
-                    && $0.environment["GATEWAY_PROVIDER"] == venue.rawValue
+                    && real.contains($0.environment["GATEWAY_SOURCE"] ?? "")
             })
         else { return }
         let probe = FeedProbe(

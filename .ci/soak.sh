@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What `make soak NAME=... SEEDS=...` does: runs one of the storms with so many fresh seeds. `make test` runs
-# each of them with one, except versions and live. A failure names its seed; docs/TESTING.md tells how to run
+# each of them with one, except versions, live and binance. A failure names its seed; docs/TESTING.md tells how to run
 # that one again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/steps.sh
 
 name=${1:-} seeds=${2:-}
-[ -n "$seeds" ] || case $name in versions | live) seeds=1 ;; *) seeds=20 ;; esac
+[ -n "$seeds" ] || case $name in versions | live | binance) seeds=1 ;; *) seeds=20 ;; esac
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || die "SEEDS is '$seeds', which is no number of seeds"
 case $name in
 kills) storm='KillTests/(killServices|storm|schedule)\(' key=KILL_TEST_SEEDS ;;
@@ -17,8 +17,8 @@ network) storm='NetworkTests/schedule\(' key=KILL_TEST_SEEDS ;;
 tape) storm='TapeProxyTests/schedule\(' key=FAULT_SEEDS ;;
 # One seed has as many faults as there is time for; a fault every 10 s.
 broker) storm='BrokerRunTests/' key=BROKER_SECONDS seeds=$((60 + 10 * seeds)) ;;
-versions | live) storm='' key='' ;;
-*) die "NAME is '$name'; there are kills, churn, network, tape, broker, versions and live" ;;
+versions | live | binance) storm='' key='' ;;
+*) die "NAME is '$name'; there are kills, churn, network, tape, broker, versions, live and binance" ;;
 esac
 
 step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
@@ -27,16 +27,23 @@ step 'Build' build build_tests
 if [ -z "$storm" ]; then
     step 'Packages of Python' desk deploy/local/engines.sh --of desk
     step 'Client of NATS' nats-clients deploy/local/engines.sh --of nats-clients
-    libraries=$PWD/.local/soak
-    step 'Decoder' decoder deploy/local/decoder.sh --debug "$(binaries)" "$libraries/libtapeline_decoder.so"
-    step 'Transport' transport deploy/local/transport.sh "$libraries/transport"
-    export TAPELINE_DECODER=$libraries/libtapeline_decoder.so
-    export TAPELINE_TRANSPORT=$libraries/transport/libtapeline_transport.so
-    export TAPELINE_ARROW=$libraries/transport/libtapeline_arrow.so
+    if [ "$name" != binance ]; then
+        libraries=$PWD/.local/soak
+        step 'Decoder' decoder deploy/local/decoder.sh --debug "$(binaries)" "$libraries/libtapeline_decoder.so"
+        step 'Transport' transport deploy/local/transport.sh "$libraries/transport"
+        export TAPELINE_DECODER=$libraries/libtapeline_decoder.so
+        export TAPELINE_TRANSPORT=$libraries/transport/libtapeline_transport.so
+        export TAPELINE_ARROW=$libraries/transport/libtapeline_arrow.so
+    fi
     export PYTHONPATH=$PWD/.local/desk:$PWD/.local/nats-clients PYTHONDONTWRITEBYTECODE=1 LLVM_PROFILE_FILE=/dev/null
     options=(${SOAK_SECONDS:+--seconds "$SOAK_SECONDS"} ${SOAK_SEED:+--seed "$SOAK_SEED"})
-    [ "$name" = live ] || options+=(
-        ${SOAK_QUESTIONS:+--questions "$SOAK_QUESTIONS"} ${SOAK_EVERY:+--every "$SOAK_EVERY"})
+    case $name in
+    versions)
+        options+=(
+            ${SOAK_QUESTIONS:+--questions "$SOAK_QUESTIONS"} ${SOAK_EVERY:+--every "$SOAK_EVERY"})
+        ;;
+    binance) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"}) ;;
+    esac
     for ((run = 0; run < seeds; run++)); do
         python3 ".ci/soak/$name.py" "$(binaries)" "${options[@]}"
     done

@@ -70,7 +70,7 @@ class Stack:
         self.settings = {
             "MDS_NAMESPACE": NAMESPACE, "MDS_PARTITIONS": str(PARTITIONS), "OPERATOR_SERIES": "1s,5s,15s",
             "OPERATOR_GENERATION": "1"}
-        self.seed = seed
+        self.seed, self.options = seed, argparse.Namespace()
         # Programs of the checked build would leave their profiles in the checkout.
         self.environment = {
             "PATH": os.environ["PATH"], "MDS_NAMESPACE": NAMESPACE, "MDS_PARTITIONS": str(PARTITIONS),
@@ -132,10 +132,13 @@ class Stack:
 
     # --- its processes
 
+    def units(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads((self.home / "state.json").read_text())["units"]
+        return found
+
     def unit(self, name: str) -> int:
         """The number of a process of the stack, or 0."""
-        units = json.loads((self.home / "state.json").read_text())["units"]
-        found = next(each for each in units if each["name"] == name)
+        found = next(each for each in self.units() if each["name"] == name)
         return int(found.get("process", {}).get("id", 0))
 
     def kill(self, name: str) -> None:
@@ -254,14 +257,16 @@ class Stack:
 
 
 def run(
-    parser: argparse.ArgumentParser, name: str, soak: Callable[[Stack, argparse.Namespace], None]
+    parser: argparse.ArgumentParser, name: str, soak: Callable[[Any, argparse.Namespace], None],
+    make: type[Stack] = Stack
 ) -> int:
-    """Carries out a soak on a stack of this name. Returns the exit status."""
+    """Carries out a soak on a stack of this name and kind. Returns the exit status."""
     parser.add_argument("programs", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     parser.add_argument("--keep", action="store_true", help="leave the stack running")
     options = parser.parse_args()
-    stack = Stack(options.programs.resolve(), options.seed, name)
+    stack = make(options.programs.resolve(), options.seed, name)
+    stack.options = options
     say(f"seed {options.seed}: the stack {name} comes up")
     try:
         stack.make()

@@ -1,0 +1,218 @@
+"""What became of each trade of an exchange whose ids are dense: by the exchange's own logs, SQL and nothing
+else. It shares no code with the product."""
+
+import collections
+import json
+import pathlib
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+NAMED = re.compile(r"^trade ids (\d+) to (\d+) did not come$")
+NUMBER = re.compile(r"\d+")
+# Times of trades that nobody wrote down, because the exchange was away.
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Happened:
+    """A trade as the exchange has it; the time is in nanoseconds."""
+
+    time: int
+    price: Decimal
+    size: Decimal
+
+
+class Market:
+    """All trades that the exchange wrote down, sent or not, by symbol and id, and those that it has sent."""
+
+    def __init__(self, markets: list[pathlib.Path], truths: list[pathlib.Path]) -> None:
+        self.trades: dict[str, dict[int, Happened]] = collections.defaultdict(dict)
+        self.sent: dict[str, set[int]] = collections.defaultdict(set)
+        self.faults: list[str] = []
+        for entry in self.lines(markets):
+            time = entry["trade_time"] * 1_000_000
+            trade = Happened(time, Decimal(entry["price"]), Decimal(entry["quantity"]))
+            known = self.trades[entry["symbol"]].setdefault(entry["id"], trade)
+            if known != trade:
+                self.faults.append(f"{entry['symbol']}: the exchange has two trades {entry['id']}")
+        for entry in self.lines(truths):
+            if entry["kind"] == "trade":
+                self.sent[entry["symbol"]].add(entry["id"])
+
+    @staticmethod
+    def lines(paths: list[pathlib.Path]) -> Any:
+        for path in paths:
+            with path.open() as file:
+                yield from map(json.loads, file)
+
+    def span(self, symbol: str, ids: range) -> dict[int, Span]:
+        """When each of these trades was made: from a time to another one. While the exchange was away nobody
+        wrote them down. Then it is known that they were made between the two that were."""
+        known, found = self.trades[symbol], {}
+        before: int = known[ids[0]].time
+        unknown: list[int] = []
+        for number in ids:
+            if number not in known:
+                unknown.append(number)
+                continue
+            time = known[number].time
+            found.update(dict.fromkeys(unknown, (before, time)))
+            unknown.clear()
+            found[number] = time, time
+            before = time
+        return found
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A record of `gaps` that nobody will fill; times are in nanoseconds, and the end is not within."""
+
+    symbol: str | None
+    start: int
+    end: int
+    reason: str
+    detail: str
+
+    def holds(self, span: Span) -> bool:
+        return self.start <= span[0] and span[1] < self.end
+
+    def touches(self, span: Span) -> bool:
+        return self.start <= span[1] and span[0] < self.end
+
+    def ids(self) -> range | None:
+        named = NAMED.match(self.detail)
+        return range(int(named[1]), int(named[2]) + 1) if named else None
+
+    def __str__(self) -> str:
+        return f"{self.symbol} [{self.start}, {self.end}) {self.reason}: {self.detail}"
+
+
+class Stored:
+    """The rows of one source, and what its gaps say, in one snapshot of the database."""
+
+    def __init__(self, session: Any, namespace: str, source: str) -> None:
+        # Of each symbol, in the order of the tape: id, time, price, size, and what a plain trade lacks.
+        self.rows: dict[str, list[tuple[int, int, Decimal, Decimal, bool]]] = collections.defaultdict(list)
+        for symbol, *row in session.execute(
+            "SELECT symbol, coalesce(provider_id, 0)::bigint, event_time_ns, price, size,"
+            f" action = 0 AND flags = 0 AND provider_time IS NOT NULL FROM {namespace}.trades"
+            " WHERE source = %s ORDER BY partition, ordinal", [source]
+        ):
+            self.rows[symbol].append(tuple(row))
+        nanoseconds = "(extract(epoch FROM {}) * 1000000)::bigint * 1000"
+        begin, end = nanoseconds.format("from_time"), nanoseconds.format("to_time")
+        self.states: collections.Counter[tuple[str, str]] = collections.Counter()
+        self.gaps: list[Gap] = []
+        for symbol, start, stop, state, reason, detail in session.execute(
+            f"SELECT symbol, coalesce(from_time_ns, {begin}), coalesce(to_time_ns, {end}), state, reason, detail"
+            f" FROM {namespace}.gaps WHERE source = %s AND input = 'ticks' AND ordinal IS NOT NULL"
+            " AND kind IN ('any', 'trade') ORDER BY ordinal", [source]
+        ):
+            self.states[reason, state] += 1
+            # A gap whose time nobody knows explains nothing.
+            if state == "abandoned" and None not in (start, stop):
+                self.gaps.append(Gap(symbol, start, stop, reason, detail))
+        # What a person sees. Its times are microseconds; a stretch that lasts has no end.
+        self.shown = [Gap(*row) for row in session.execute(
+            f"SELECT symbol, {begin}, coalesce({end}, 9223372036854775807), reason, state"
+            f" FROM {namespace}_market.open_gaps WHERE source = %s AND kind = 'trade'", [source])]
+        self.ordinals = [row[0] for row in session.execute(
+            f"SELECT detail FROM {namespace}.gaps WHERE source = %s AND ordinal IS NULL", [source])]
+
+
+class Verdict:
+    """Compares what is stored with what happened, up to a time in nanoseconds."""
+
+    def __init__(self, market: Market, stored: Stored, end: int) -> None:
+        self.market, self.stored, self.end = market, stored, end
+        self.wrong: list[str] = list(market.faults)
+        self.wrong += [f"the books have a hole: {detail}" for detail in stored.ordinals]
+        self.count: collections.Counter[str] = collections.Counter()
+        # How much time untrue gaps have, by reason and text.
+        self.seconds: dict[tuple[str, str], float] = collections.defaultdict(float)
+        # Of each symbol, the times of all trades of the range, and those of them that are not stored.
+        self.spans: dict[str, dict[int, Span]] = {}
+        self.missing: dict[str, dict[int, Span]] = {}
+        for symbol in market.trades:
+            self.compare(symbol)
+        for symbol, missing in self.missing.items():
+            self.explain(symbol, missing)
+        for gap in stored.gaps:
+            if gap.start < end:
+                self.prove(gap)
+
+    def compare(self, symbol: str) -> None:
+        """Each row is a trade that was sent, once, in the order of the ids, with its values."""
+        known, sent, last = self.market.trades[symbol], self.market.sent[symbol], 0
+        there: set[int] = set()
+        for number, time, price, size, is_plain in self.stored.rows.get(symbol, []):
+            self.count["rows"] += 1
+            if number in there:
+                self.note("twice", f"{symbol}: trade {number} has two rows")
+            elif number < last:
+                self.note("order", f"{symbol}: trade {number} comes after {last}")
+            there.add(number)
+            last = max(last, number)
+            if number not in known or number not in sent:
+                self.note("invented", f"{symbol}: trade {number} was not sent")
+            elif known[number] != Happened(time, price, size) or not is_plain:
+                self.note("changed", f"{symbol}: trade {number} at {time} is {price} x {size}, not"
+                          f" {known[number]}")
+        told = [number for number in there if number in known and known[number].time <= self.end]
+        if not told:
+            self.note("absent", f"{symbol}: no row")
+            return
+        ids = range(min(told), max(told) + 1)
+        self.spans[symbol] = self.market.span(symbol, ids)
+        self.missing[symbol] = {number: self.spans[symbol][number] for number in ids if number not in there}
+        self.count["happened"] += len(ids)
+        self.count["sent"] += sum(number in sent for number in ids)
+        self.count["missing"] += len(self.missing[symbol])
+        self.count["missing, although sent"] += sum(number in sent for number in self.missing[symbol])
+        self.count["missing, never written down"] += sum(
+            number not in known for number in self.missing[symbol])
+
+    def explain(self, symbol: str, missing: dict[int, Span]) -> None:
+        """Each missing trade lies within a gap: in the log, and as a person sees it. A gap that names ids
+        holds those ids alone."""
+        log = [gap for gap in self.stored.gaps if gap.symbol in (symbol, None)]
+        shown = [gap for gap in self.stored.shown if gap.symbol in (symbol, None)]
+        for number, span in missing.items():
+            holds = [gap for gap in log if gap.holds(span)]
+            if not holds:
+                self.note("silent", f"{symbol}: trade {number} of {span} is in no gap")
+            elif not any(number in (gap.ids() or (number,)) for gap in holds):
+                self.note("not named", f"{symbol}: no gap over trade {number} of {span} names it: {holds[0]}")
+            if not any(gap.holds(span) for gap in shown):
+                self.note("not shown", f"{symbol}: trade {number} of {span} is in no row of open_gaps")
+
+    def prove(self, gap: Gap) -> None:
+        """Each gap lost something. Where it names ids, it lost each of them; else at least one trade that was
+        made in its time."""
+        symbols = [gap.symbol] if gap.symbol else list(self.missing)
+        ids = gap.ids()
+        if ids is not None:
+            lost = self.missing.get(gap.symbol or "", {})
+            stored = [number for number in ids if number not in lost]
+            if stored or not ids:
+                self.untrue(gap, f"trades {stored[:3]} are not missing")
+        elif not any(gap.touches(span) for each in symbols for span in self.missing.get(each, {}).values()):
+            self.untrue(gap, "nothing is missing")
+
+    def note(self, kind: str, text: str) -> None:
+        self.count[f"✘ {kind}"] += 1
+        if self.count[f"✘ {kind}"] <= 5:
+            self.wrong.append(f"{kind}: {text}")
+
+    def untrue(self, gap: Gap, why: str) -> None:
+        self.note("untrue", f"{why}: {gap}")
+        self.seconds[gap.reason, NUMBER.sub("N", gap.detail)] += (gap.end - gap.start) / 1e9
+
+    def lines(self) -> list[str]:
+        lines = [", ".join(f"{number} {what}" for what, number in self.count.items())]
+        lines.append("gaps: " + ", ".join(
+            f"{number} {reason} {state}" for (reason, state), number in sorted(self.stored.states.items())))
+        return lines + [f"{seconds:.1f} s in untrue gaps: {reason}: {detail}"
+                        for (reason, detail), seconds in self.seconds.items()]

@@ -150,6 +150,7 @@ let package = Package(
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
         clibrary("CYAML", apt: "libyaml-dev"),
         clibrary("CWebSockets", apt: "libwebsockets-dev"),
+        clibrary("CCurl", apt: "libcurl4-openssl-dev"),
         // Headers alone: what a program of another language calls.
         .systemLibrary(name: "CDecoder", path: "Sources/C/CDecoder"),
 
@@ -166,6 +167,7 @@ let package = Package(
         library("ValkeyClient", in: "Edges", uses: ["Primitives", "CHiredis"]),
         library("YAMLFile", in: "Edges", uses: ["Primitives", "CYAML"]),
         library("WebSocketClient", in: "Edges", uses: ["Primitives", "CWebSockets", "COpenSSL"]),
+        library("HTTPClient", in: "Edges", uses: ["CCurl", "COpenSSL"]),
         // Every service stands on it: logs, metrics, settings, threads, the operations port.
         library(
             "ServiceRuntime", in: "Edges",
@@ -326,6 +328,7 @@ let package = Package(
         tests(
             of: "WebSocketClient", uses: ["Primitives", "TestSupport"],
             beside: ["foreign_server.py"]),
+        tests(of: "HTTPClient", uses: ["CCurl", "TestSupport"], beside: ["web_server.py"]),
         tests(of: "BinanceEngine", uses: ["MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
@@ -456,8 +459,7 @@ let package = Package(
                 "CAllocationCounter", "CBareHot", "HotState", "ServiceTestSupport", "ValkeyClient",
             ]),
         serverBenchmark(
-            "WorkersBenchmark",
-            uses: ["OperatorGraph", "OperatorWorker", "StreamCore"]),
+            "WorkersBenchmark", uses: ["OperatorGraph", "OperatorWorker", "StreamCore"]),
         benchmark(
             "StoreBenchmark", uses: ["PostgresClient", "StoreSinks", "TestSupport"] + codec,
             beside: ["copy_psycopg.py"]),
@@ -465,10 +467,8 @@ let package = Package(
         .target(name: "CBareColumns", dependencies: ["CXXHash"], path: "Benchmarks/CBareColumns"),
         serverBenchmark(
             "ColumnBenchmark",
-            uses: [
-                "CBareColumns", "CBareTape", "CDecoder", "DecoderLibrary", "Recordings",
-                "ReplayProvider",
-            ]),
+            uses: ["CBareColumns", "CBareTape", "CDecoder", "DecoderLibrary", "Recordings"]
+                + ["ReplayProvider"]),
         serverBenchmark("RepairBenchmark"),
         serverBenchmark(
             "IBKRBenchmark",

@@ -13,26 +13,32 @@ package final class PythonServer: Sendable {
     /// What it printed first, such as its ports.
     package let ports: [String: UInt16]
 
-    /// Why the packages are not here; `nil`: they are. They are installed once.
-    package static let obstacle: String? = {
+    /// Why the packages of WebSocket servers are not here; `nil`: they are.
+    package static let obstacle = obstacle(of: "websockets")
+
+    /// Why these packages (`deploy/local/NAME.packages`) are not here; `nil`: they are. They are
+    /// installed once.
+    package static func obstacle(of packages: String) -> String? {
         do {
-            try run("/bin/bash", [engines, "--of", "websockets"])
+            try run("/bin/bash", [engines, "--of", packages])
             return nil
         } catch let failure as ProgramFailure where failure.status == 3 {
-            return "the Python package websockets is not available: \(failure.message)"
+            return "the Python packages \(packages) are not available: \(failure.message)"
         } catch {
             return "deploy/local/engines.sh failed: \(error)"
         }
-    }()
+    }
 
     private static var engines: String { "\(ServerPrograms.checkout)/deploy/local/engines.sh" }
 
     /// `script` is the path of the program, which prints one line of JSON with its ports.
-    package init(_ script: String, _ arguments: [String] = []) throws {
+    package init(
+        _ script: String, _ arguments: [String] = [], of packages: String = "websockets"
+    ) throws {
         folder = try TemporaryFolder("python")
         // The script becomes the program itself, so signals and its end are those of the server.
         process = try ServerProcess(
-            "/bin/bash", [Self.engines, "--of", "websockets", script] + arguments,
+            "/bin/bash", [Self.engines, "--of", packages, script] + arguments,
             environment: ["PYTHONDONTWRITEBYTECODE": "1"], logPath: folder.file("log"))
         let server = process
         var found: [String: UInt16] = [:]

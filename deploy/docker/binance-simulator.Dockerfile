@@ -5,8 +5,8 @@ FROM swift:6.3-bookworm AS build
 # The packages of the build are the same in every Dockerfile here, so one layer serves all of them.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        libhiredis-dev libmicrohttpd-dev libnats-dev libpq-dev libssl-dev libwebsockets-dev \
-        libxxhash-dev libyaml-dev rsync \
+        libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libnats-dev libpq-dev libssl-dev \
+        libwebsockets-dev libxxhash-dev libyaml-dev rsync \
     && rm -rf /var/lib/apt/lists/*
 # The number of parallel compilers. Empty means one per core.
 ARG BUILD_JOBS=

@@ -5,7 +5,9 @@ private let sights: [String: [String]] = [
     "Edges": [],
     "Tape": ["NatsTransport", "ServiceRuntime"],
     "Operators": ["TapeCodec", "YAMLFile"],
-    "Providers": ["Tape", "NatsTransport", "ServiceRuntime", "WebSocketClient", "YAMLFile"],
+    "Providers": [
+        "Tape", "HTTPClient", "NatsTransport", "ServiceRuntime", "WebSocketClient", "YAMLFile",
+    ],
     "Stores": ["Tape", "NatsTransport", "PostgresClient", "ServiceRuntime", "ValkeyClient"],
     "Desk": ["Recordings", "TapeCodec"],
     "Kit": ["Operators", "ServiceRuntime", "TapeCodec"],
@@ -18,7 +20,7 @@ private let strangers: Set<String> = ["Edges", "services"]
 
 /// The C libraries, each with the one module that wraps it.
 private let wrappers = [
-    "CDecoder": "DecoderLibrary", "CHiredis": "ValkeyClient",
+    "CCurl": "HTTPClient", "CDecoder": "DecoderLibrary", "CHiredis": "ValkeyClient",
     "CLinux": "ServiceRuntime", "CMicroHTTP": "ServiceRuntime",
     "CNats": "NatsTransport", "CPostgres": "PostgresClient", "CRevision": "ServiceRuntime",
     "CWebSockets": "WebSocketClient", "CXXHash": "Primitives", "CYAML": "YAMLFile",

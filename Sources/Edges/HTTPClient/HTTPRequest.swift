@@ -1,0 +1,94 @@
+/// A request by GET.
+package struct HTTPRequest: Sendable {
+    /// Together, names and values of headers take at most so many bytes.
+    package static let headerBytesMax = 16_384
+
+    /// What is asked for.
+    package var url: HTTPURL
+    /// Headers that are sent in addition to those of the client.
+    package var headers: [HTTPHeader]
+    /// The names of headers of the answer whose values are wanted.
+    package var wantedHeaders: [String]
+    /// The most time from `request` to the end of the answer; `nil`: that of the configuration.
+    package var timeout: Duration?
+
+    package init(
+        _ url: HTTPURL, headers: [HTTPHeader] = [], wantedHeaders: [String] = [],
+        timeout: Duration? = nil
+    ) {
+        self.url = url
+        self.headers = headers
+        self.wantedHeaders = wantedHeaders
+        self.timeout = timeout
+    }
+
+    /// Headers that the client itself writes.
+    private static let ownNames: Set<String> = [
+        "host", "content-length", "transfer-encoding", "connection", "accept-encoding", "expect",
+        "upgrade", "te", "http2-settings",
+    ]
+
+    /// Throws when a header cannot be sent as it is.
+    func check() throws(HTTPError) {
+        var bytes = 0
+        for header in headers {
+            bytes += header.name.utf8.count + header.value.utf8.count
+            guard !header.name.isEmpty, header.name.utf8.allSatisfy(HTTPHeader.isOfName) else {
+                throw .invalid("the name of a header is empty or has bytes that no name has")
+            }
+            guard !header.value.isEmpty,
+                header.value.utf8.allSatisfy({ (0x20...0x7e).contains($0) }),
+                header.value.first != " ", header.value.last != " "
+            else {
+                throw .invalid("the header \(header.name) has no value, or one that cannot be sent")
+            }
+            guard !Self.ownNames.contains(header.name.lowercased()) else {
+                throw .invalid("the client itself writes the header \(header.name)")
+            }
+        }
+        guard bytes <= Self.headerBytesMax else {
+            throw .invalid("the headers have more than \(Self.headerBytesMax) bytes")
+        }
+    }
+}
+
+/// A header of a request.
+package struct HTTPHeader: Sendable {
+    /// Such as `x-mbx-apikey`.
+    package let name: String
+    let value: String
+    /// Whether no description may show the value.
+    package let isSecret: Bool
+
+    package init(_ name: String, _ value: String, isSecret: Bool = false) {
+        self.name = name
+        self.value = value
+        self.isSecret = isSecret
+    }
+
+    static func isOfName(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+            || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    }
+}
+
+extension HTTPHeader: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// `name: value`, without a secret value.
+    package var description: String { "\(name): \(isSecret ? "…" : value)" }
+    /// The same.
+    package var debugDescription: String { description }
+    /// Shows the same.
+    package var customMirror: Mirror { Mirror(self, children: ["header": description]) }
+}
+
+extension HTTPRequest: CustomStringConvertible {
+    /// Shows neither a query nor a secret header.
+    package var description: String {
+        "GET \(url)" + headers.map { " \($0)" }.joined(separator: ",")
+    }
+}
+
+/// Names a request of one client.
+package struct HTTPRequestID: Hashable, Sendable {
+    let number: UInt64
+}

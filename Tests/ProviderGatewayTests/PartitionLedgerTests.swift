@@ -40,9 +40,12 @@ struct LedgerTape {
             providerTime: Self.at(second), receiveTime: Self.at(second))
     }
 
-    mutating func trade(_ symbol: Int, _ second: Int64, _ flags: TickFlags = []) {
-        let trade = Trade(
-            header: header(symbol, second, flags), price: Price(raw: 1), size: Quantity(raw: 1))
+    mutating func trade(
+        _ symbol: Int, _ second: Int64, _ flags: TickFlags = [], id: UInt64 = 0
+    ) {
+        var header = header(symbol, second, flags)
+        header.providerID = id
+        let trade = Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1))
         let isIn = builder.append(trade)
         #expect(isIn)
     }
@@ -124,13 +127,14 @@ struct LedgerTape {
 
     /// Returns the ledger of a reader of all packets after the position of `ledger`.
     func fold(
-        _ ledger: PartitionLedger = PartitionLedger(), without lost: Range<Int>? = nil
+        _ ledger: PartitionLedger = PartitionLedger(), without lost: Range<Int>? = nil,
+        idsOf: String? = nil
     ) -> PartitionLedger {
         var ledger = ledger
         for (index, packet) in packets.enumerated()
         where packet.sequence > ledger.position.sequence && lost?.contains(index) != true {
             packet.bytes.withRawSpan {
-                _ = ledger.take($0, packet.header, sequence: packet.sequence)
+                _ = ledger.take($0, packet.header, sequence: packet.sequence, idsOf: idsOf)
             }
         }
         return ledger
@@ -169,6 +173,63 @@ struct PartitionLedgerTests {
         let ledger = tape.fold()
         #expect(missing(ledger).isEmpty && ledger.entries.isEmpty)
         #expect(ledger.position == .init(sequence: 15, lastOrdinal: 6))
+    }
+
+    @Test("the ids of the provider that continues by them are followed, and what they lack")
+    func ids() throws {
+        var tape = try LedgerTape()
+        for symbol in 0...1 { tape.subscription(symbol, .start) }
+        tape.trade(0, 10, id: 500)
+        tape.trade(1, 11, id: 7)
+        tape.trade(0, 12, id: 501)
+        tape.seal()
+        let last = LedgerTape.symbols.map { tape.fold(idsOf: "p").entries[$0]?.ids?.last }
+        #expect(last.map { $0?.id } == [501, 7])
+        #expect(last.map { $0?.time } == [LedgerTape.at(12), LedgerTape.at(11)])
+        for other in [nil, "q"] {
+            #expect(tape.fold(idsOf: other).entries.values.allSatisfy { $0.ids == nil })
+        }
+        // 502 to 504 are missing, in a packet; 506 between packets.
+        tape.gap(0, 12, 20, .open, .trade, .providerLoss)
+        tape.trade(0, 20, id: 505)
+        tape.seal()
+        tape.gap(0, 20, 30, .open, .trade, .providerLoss)
+        tape.trade(0, 30, id: 507)
+        tape.seal()
+        func missing() -> [ClosedRange<UInt64>?] {
+            tape.fold(idsOf: "p").missing.filter { $0.symbol == LedgerTape.symbols[0] }
+                .map(\.part).sorted { $0.from < $1.from }.map(\.ids)
+        }
+        #expect(missing() == [502...504, 506...506])
+        tape.trade(0, 14, .backfilled, id: 502)
+        tape.seal()
+        #expect(missing() == [503...504, 506...506])
+        let ledger = tape.fold(idsOf: "p")
+        #expect(try PartitionLedger(json: ledger.json(time: LedgerTape.at(40))) == ledger)
+        // A successor asks for the rest, and is in no doubt about the time of what came.
+        let handOver = GapHandOver(ledger.missing, now: LedgerTape.at(50)) { _ in (0, .trades) }
+        #expect(handOver.gaps.map(\.ids) == [503...504, 506...506])
+        #expect(handOver.settlements.isEmpty)
+        tape.gap(0, 12, 20, .filled)
+        tape.seal()
+        #expect(missing() == [506...506])
+        // What is not requested any more is forgotten.
+        tape.gap(0, 20, 30, .abandoned)
+        tape.subscription(0, .stop)
+        tape.seal()
+        #expect(tape.fold(idsOf: "p").entries[LedgerTape.symbols[0]] == nil)
+    }
+
+    @Test("a provider that counts from anew has nothing missing before it")
+    func idsFromAnew() throws {
+        var tape = try LedgerTape()
+        tape.subscription(0, .start)
+        for (second, id) in [(10, 500), (11, 503), (12, 1), (13, 2)] as [(Int64, UInt64)] {
+            tape.trade(0, second, id: id)
+        }
+        tape.seal()
+        let ids = tape.fold(idsOf: "p").entries[LedgerTape.symbols[0]]?.ids
+        #expect(ids == TradeIDs(LastTrade(id: 2, time: LedgerTape.at(13))))
     }
 
     @Test("kinds and instruments do not touch each other, and what is told again is one gap")

@@ -46,6 +46,9 @@ public struct ProviderKind: Sendable {
     /// Whether a provider with `instruments` delivers those of its order, and people may change
     /// these: for another list it is ended, and one more is made.
     package var isMadeAnew = false
+    /// Whether the ids of its trades follow each other within an instrument, so that it continues
+    /// after the last one on the tape.
+    package var continuesByIDs = false
     /// Returns whether its settings ask for delayed data in any case, so that the source of these
     /// has to have a name; `nil`: it never has delayed data.
     public var takesDelayed: (@Sendable (Configuration) -> Bool)?
@@ -76,6 +79,13 @@ public struct ProviderKind: Sendable {
     package func madeAnewForOtherInstruments() -> ProviderKind {
         var kind = self
         kind.isMadeAnew = true
+        return kind
+    }
+
+    /// Returns the same kind with a provider that continues after the last id of each instrument.
+    package func continuingByIDs() -> ProviderKind {
+        var kind = self
+        kind.continuesByIDs = true
         return kind
     }
 

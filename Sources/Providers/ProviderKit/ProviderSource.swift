@@ -106,10 +106,28 @@ public struct ProviderOrder: Sendable {
     /// The provider sends the records that fill a gap in the order of their times, and then the
     /// record that closes the gap. So a successor of a killed process knows which part is filled.
     public var gaps: [OpenGap]
+    /// The last trades on the tape, for a provider of a kind with `continuesByIDs`. Fetched ones do
+    /// not count.
+    public var lastTrades: [LastTrade] = []
     /// The tape's number of partitions.
     public var partitions = 1
     /// The end of the source on the tape, for each partition in which it may have ticks.
     public var standing: [Standing] = []
+
+    /// The last trade of an instrument on the tape.
+    public struct LastTrade: Hashable, Sendable {
+        public var instrument: UInt32
+        /// The provider's id.
+        public var id: UInt64
+        /// Its event time.
+        public var time: Timestamp
+
+        public init(instrument: UInt32, id: UInt64, time: Timestamp) {
+            self.instrument = instrument
+            self.id = id
+            self.time = time
+        }
+    }
 
     /// The end of the source in one partition.
     public struct Standing: Sendable {

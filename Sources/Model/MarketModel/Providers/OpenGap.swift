@@ -8,10 +8,15 @@ public struct OpenGap: Hashable, Sendable {
     public var from: Timestamp
     public var to: Timestamp
     public var reason: GapReason
+    /// The ids of the trades that it lacks, of a provider that continues by ids; `nil`: they are
+    /// not known.
+    public var ids: ClosedRange<UInt64>?
 
     public init(
-        instrument: UInt32, kind: DataKind, from: Timestamp, to: Timestamp, reason: GapReason
+        instrument: UInt32, kind: DataKind, from: Timestamp, to: Timestamp, reason: GapReason,
+        ids: ClosedRange<UInt64>? = nil
     ) {
+        self.ids = ids
         self.instrument = instrument
         self.kind = kind
         self.from = from

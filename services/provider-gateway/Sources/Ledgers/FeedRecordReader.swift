@@ -3,30 +3,59 @@ import Primitives
 import TapeCodec
 
 /// Finds the records about gaps and subscriptions in a packet, with their symbols. It skips live
-/// ticks without resolving their symbols.
+/// ticks without resolving their symbols, but for the runs of ids of one provider's trades.
 struct FeedRecordReader {
     enum Found {
         case gap(Symbol, GapRecord)
         case subscription(Symbol, SubscriptionRecord)
         /// A tick that was fetched later and may fill a gap.
-        case fetched(Symbol, FetchedTick)
+        case fetched(Symbol, FetchedTick, id: UInt64)
     }
 
     private var walk = PacketWalk()
+    /// The provider whose ids are followed; `nil`: no provider's.
+    private let idsOf: String?
+    /// The live trades of the packet, by its symbol numbers, in the order of the packet.
+    private var runs: [(symbol: UInt32, run: TradeRunOfIDs)] = []
+
+    init(idsOf: String?) { self.idsOf = idsOf }
+
+    private mutating func note(_ header: TickHeader) {
+        guard idsOf != nil, header.providerID > 0, header.action == 0 else { return }
+        let trade = LastTrade(id: header.providerID, time: header.eventTime)
+        let place = runs.lastIndex { $0.symbol == header.symbol }
+        if let place, runs[place].run.last.id &+ 1 == trade.id {
+            runs[place].run.last = trade
+        } else {
+            runs.append((header.symbol, TradeRunOfIDs(trade)))
+        }
+    }
+
+    /// Hands over the live trades of the packet, which has been read to its end.
+    mutating func runs(in packet: RawSpan, _ take: (Symbol, TradeRunOfIDs) -> Void) {
+        for (number, run) in runs {
+            guard let definition = walk.symbol(number, in: packet), definition.provider == idsOf
+            else { continue }
+            take(definition.symbol, run)
+        }
+    }
 
     mutating func next(in packet: RawSpan) -> Found? {
         while let item = walk.next(in: packet) {
             switch item {
             case .trade(let trade):
-                guard trade.header.flags.contains(.backfilled),
-                    let symbol = symbol(trade.header, packet)
-                else { continue }
-                return .fetched(symbol, FetchedTick(.trade, trade.header))
+                guard trade.header.flags.contains(.backfilled) else {
+                    note(trade.header)
+                    continue
+                }
+                guard let symbol = symbol(trade.header, packet) else { continue }
+                return .fetched(
+                    symbol, FetchedTick(.trade, trade.header), id: trade.header.providerID)
             case .quote(let quote):
                 guard quote.header.flags.contains(.backfilled),
                     let symbol = symbol(quote.header, packet)
                 else { continue }
-                return .fetched(symbol, FetchedTick(.quote, quote.header))
+                return .fetched(symbol, FetchedTick(.quote, quote.header), id: 0)
             case .other(let message):
                 guard let found = found(message, packet) else { continue }
                 return found
@@ -46,7 +75,7 @@ struct FeedRecordReader {
         guard let bar = message.providerBar(in: packet), bar.header.flags.contains(.backfilled),
             let tick = FetchedTick(bar), let symbol = symbol(bar.header, packet)
         else { return nil }
-        return .fetched(symbol, tick)
+        return .fetched(symbol, tick, id: 0)
     }
 
     /// Returns `nil` for a record without a symbol, and for a symbol that the packet does not

@@ -51,7 +51,7 @@ struct GapHandOver: Equatable {
                     symbol,
                     OpenGap(
                         instrument: number, kind: kind, from: rest.from, to: rest.to,
-                        reason: GapReason(rawValue: rest.reason) ?? .unknown)
+                        reason: GapReason(rawValue: rest.reason) ?? .unknown, ids: rest.ids)
                 ))
         }
         // Gaps that last do not count: there is one per feed at most, and it ends when the feed is
@@ -80,10 +80,14 @@ struct GapHandOver: Equatable {
     /// and returns the rest that is still missing. The part that is certainly complete is recorded
     /// as filled. The part that may be incomplete is recorded as given up: if it were requested
     /// again, its ticks could be on the tape twice.
+    ///
+    /// Where the ids are known, there is no doubt: the whole part is handed over, with the ids that
+    /// are not there.
     private mutating func settleBegun(_ symbol: Symbol, _ part: MissingPart) -> MissingPart? {
         guard let begun = part.begun else { return part }
         var rest = part
         rest.begun = nil
+        guard part.ids == nil else { return rest }
         let doubtful = min(begun.doubtful, part.to)
         var done = rest
         done.to = begun.areBars ? doubtful : max(part.from, begun.done)

@@ -29,6 +29,7 @@ final class GapTracker {
     /// up.
     private let gapsMax: Int
     private let source: SourceName
+    private let idsOf: String?
     private let recorder: GapRecorder
     private let telemetry: TelemetryHub
     private let metrics: GapMetrics
@@ -52,8 +53,9 @@ final class GapTracker {
 
     init(
         _ recovered: GapRecovery, _ recorder: GapRecorder, source: SourceName,
-        telemetry: TelemetryHub, gapsMax: Int = ProviderLimits.gapsMax
+        idsOf: String? = nil, telemetry: TelemetryHub, gapsMax: Int = ProviderLimits.gapsMax
     ) {
+        self.idsOf = idsOf
         self.recovered = recovered
         self.recorder = recorder
         self.source = source
@@ -78,6 +80,12 @@ final class GapTracker {
 
     /// Everything that is missing.
     var missing: [(symbol: Symbol, part: MissingPart)] { ledgers.flatMap(\.missing) }
+
+    /// Returns the last live trade of the instrument on the tape, if the instrument was being
+    /// requested there.
+    func lastTrade(_ symbol: Symbol, in partition: Partition) -> LastTrade? {
+        ledgers[partition.number].entries[symbol]?.ids?.last
+    }
 
     /// Begins a tenure after the providers got `handOver`. `wanted` has what is requested from now
     /// on.
@@ -135,7 +143,7 @@ final class GapTracker {
         guard packet.header.kind == .ticks else { return }
         let number = packet.header.partition.number
         let taken = packet.withBytes {
-            ledgers[number].take($0, packet.header, sequence: sequence)
+            ledgers[number].take($0, packet.header, sequence: sequence, idsOf: idsOf)
         }
         guard taken == .changed else { return }
         isChanged[number] = true

@@ -27,12 +27,30 @@ extension PartitionLedger {
         json.member("symbol", symbol.text)
         json.member("fed", entry.fed)
         json.member("known", entry.isKnown)
+        if let ids = entry.ids {
+            json.member("last_id", ids.last.id)
+            json.member("last_time", ids.last.time.nanoseconds)
+            if !ids.holes.isEmpty {
+                json.member(
+                    "missing_ids",
+                    array: { json in
+                        for hole in ids.holes { json.object { write(hole, into: &$0) } }
+                    })
+            }
+        }
         guard !entry.missing.parts.isEmpty else { return }
         json.member(
             "missing",
             array: { json in
                 for part in entry.missing.parts { json.object { write(part, into: &$0) } }
             })
+    }
+
+    private static func write(_ hole: TradeIDs.Hole, into json: inout JSONWriter) {
+        json.member("first", hole.ids.lowerBound)
+        json.member("last", hole.ids.upperBound)
+        json.member("from", hole.from.nanoseconds)
+        json.member("to", hole.to.nanoseconds)
     }
 
     private static func write(_ part: MissingPart, into json: inout JSONWriter) {
@@ -62,8 +80,26 @@ extension PartitionLedger {
                 let isKnown = value["known"]?.bool
             else { throw .damaged("one of its symbols is none") }
             let parts = try (value["missing"]?.array ?? []).map(Self.part)
-            entries[symbol] = Entry(fed: fed, isKnown: isKnown, missing: MissingParts(parts))
+            var entry = Entry(fed: fed, isKnown: isKnown, missing: MissingParts(parts))
+            if let id = value["last_id"]?.uint64, id < UInt64.max,
+                let time = value["last_time"]?.int
+            {
+                entry.ids = TradeIDs(
+                    LastTrade(id: id, time: Timestamp(nanoseconds: Int64(time))),
+                    holes: try (value["missing_ids"]?.array ?? []).map(Self.hole))
+            }
+            entries[symbol] = entry
         }
+    }
+
+    private static func hole(_ value: JSONValue) throws(VersionedJSON.Refusal) -> TradeIDs.Hole {
+        guard let first = value["first"]?.uint64, let last = value["last"]?.uint64,
+            (1...last).contains(first), last < UInt64.max, let from = value["from"]?.int,
+            let to = value["to"]?.int
+        else { throw .damaged("the missing ids of a symbol cannot be read") }
+        return TradeIDs.Hole(
+            ids: first...last, from: Timestamp(nanoseconds: Int64(from)),
+            to: Timestamp(nanoseconds: Int64(to)))
     }
 
     private static func part(_ value: JSONValue) throws(VersionedJSON.Refusal) -> MissingPart {

@@ -22,6 +22,8 @@ struct PartitionLedger: Equatable, Sendable {
         /// the time before this ledger.
         var isKnown = false
         var missing = MissingParts()
+        /// Its trades, of a provider that continues by ids.
+        var ids: TradeIDs?
     }
 
     var position = Position()
@@ -56,7 +58,13 @@ struct PartitionLedger: Equatable, Sendable {
 
     /// Everything that is missing in the partition.
     var missing: [(symbol: Symbol, part: MissingPart)] {
-        entries.flatMap { symbol, entry in entry.missing.parts.map { (symbol, $0) } }
+        entries.flatMap { symbol, entry in
+            entry.missing.parts.map { part in
+                var part = part
+                part.ids = entry.ids?.missing(in: part)
+                return (symbol, part)
+            }
+        }
     }
 
     enum Taken: Equatable {
@@ -67,20 +75,35 @@ struct PartitionLedger: Equatable, Sendable {
 
     /// Takes the partition's next packet, which has been checked for damage. Ordinals that the
     /// ledger has already are skipped; ordinals that are missing in between are noted as a loss.
-    mutating func take(_ packet: RawSpan, _ header: PacketHeader, sequence: UInt64) -> Taken {
+    ///
+    /// `idsOf` is the provider that continues by ids; `nil`: there is none.
+    mutating func take(
+        _ packet: RawSpan, _ header: PacketHeader, sequence: UInt64, idsOf: String? = nil
+    ) -> Taken {
         position.sequence = sequence
         let last = header.nextOrdinal &- 1
         guard last > position.lastOrdinal else { return .nothingNew }
         var taken = Taken.nothingNew
         if header.firstOrdinal > position.lastOrdinal &+ 1 { taken = lose() }
         position.lastOrdinal = last
-        var reader = FeedRecordReader()
+        var reader = FeedRecordReader(idsOf: idsOf)
         while let found = reader.next(in: packet) {
             taken = .changed
             switch found {
             case .gap(let symbol, let gap): take(gap, symbol)
             case .subscription(let symbol, let record): take(record, symbol)
-            case .fetched(let symbol, let tick): entries[symbol]?.missing.note(tick)
+            case .fetched(let symbol, let tick, let id):
+                entries[symbol]?.missing.note(tick)
+                entries[symbol]?.ids?.fetched(id)
+            }
+        }
+        // They are stored with the position.
+        reader.runs(in: packet) { symbol, run in
+            guard let entry = entries[symbol] else { return }
+            if entry.ids == nil {
+                entries[symbol]?.ids = TradeIDs(run.last)
+            } else {
+                entries[symbol]?.ids?.take(run)
             }
         }
         return taken
@@ -105,7 +128,9 @@ struct PartitionLedger: Equatable, Sendable {
         case .open:
             entries[symbol, default: Entry()].missing.add(
                 MissingPart(kind: gap.kind, reason: gap.reason, from: gap.from, to: gap.to))
-        case .filled, .abandoned: entries[symbol]?.missing.settle(gap.kind, gap.from, gap.to)
+        case .filled, .abandoned:
+            entries[symbol]?.missing.settle(gap.kind, gap.from, gap.to)
+            entries[symbol]?.ids?.settle(gap.from, gap.to)
         case .filling, nil: break
         }
         tidy(symbol)

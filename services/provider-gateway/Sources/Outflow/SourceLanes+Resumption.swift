@@ -37,6 +37,12 @@ extension SourceLanes {
                 guard tracker?.isFed(symbol, in: partition) ?? true else { return .undefined }
                 return ends[partition]?.arrived ?? .undefined
             })
+        order.lastTrades = (0..<UInt32(registry.count)).compactMap { number in
+            guard let symbol = registry.instrument(number)?.symbol,
+                let last = tracker?.lastTrade(symbol, in: names.partition(of: symbol))
+            else { return nil }
+            return ProviderOrder.LastTrade(instrument: number, id: last.id, time: last.time)
+        }
         order.partitions = names.partitions
         order.standing = ends.values.map(\.standing)
             .sorted { $0.partition < $1.partition }

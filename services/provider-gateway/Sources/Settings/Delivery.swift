@@ -25,6 +25,9 @@ struct Delivery: Sendable {
     /// missing for good.
     var fillsGaps: Bool { !kinds.contains { $0.isRecorded || $0.instruments != nil } }
 
+    /// The name of the provider that continues by the ids of its trades; `nil`: there is none.
+    var idsOf: String? { kinds.first { $0.continuesByIDs }?.name }
+
     /// Returns the delivery of the delayed data of a provider, which are a source of their own.
     func delayed(of provider: any DelayedProvider) -> Delivery {
         var delivery = Delivery(

@@ -192,7 +192,8 @@ struct SourceOpening {
             var recovery =
                 try recovery
                 ?? GapRecovery(
-                    recorder.found.ledgers, client: parts.client, source: parts.settings.source)
+                    recorder.found.ledgers, client: parts.client, source: parts.settings.source,
+                    idsOf: parts.settings.delivery.idsOf)
             // Keep a single reference: with a second one the next packet would copy all ledgers.
             self.recovery = nil
             defer { self.recovery = recovery }
@@ -233,7 +234,7 @@ struct SourceOpening {
     private mutating func take(_ recovery: GapRecovery, _ recorder: GapRecorder) {
         let tracker = GapTracker(
             recovery, recorder, source: parts.settings.source,
-            telemetry: parts.context.telemetry)
+            idsOf: parts.settings.delivery.idsOf, telemetry: parts.context.telemetry)
         self.tracker = tracker
         let live = parts.live
         publisher.onAcknowledged = { packet, sequence in

@@ -217,7 +217,8 @@ let package = Package(
         library("BinanceEngine", in: "Providers", uses: ["MarketModel", "Primitives"]),
         library(
             "BinanceProvider", in: "Providers",
-            uses: ["BinanceEngine", "ProviderKit", "ServiceRuntime", "WebSocketClient"] + model),
+            uses: ["BinanceEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"]
+                + ["WebSocketClient"] + model),
         // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",

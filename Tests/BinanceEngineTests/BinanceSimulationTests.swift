@@ -13,6 +13,12 @@ import Testing
         var symbol: UInt32
         var id: UInt64
         var time: Timestamp
+
+        /// As the exchange lists it.
+        var listed: String {
+            "{\"id\":\(id),\"price\":\"0.001\",\"qty\":\"2.5\","
+                + "\"time\":\(time.nanoseconds / 1_000_000)}"
+        }
     }
 
     /// The exchange's side of one connection: what is on its way, in order.
@@ -27,6 +33,10 @@ import Testing
         var random: SeededRandom
         var lines: [Line] = []
         var happened: [Happened] = []
+        /// Requests for past trades that wait for their answers.
+        var fetches: [BinanceFetch] = []
+        /// Ids that the exchange has forgotten.
+        var forgotten: Set<Happened> = []
         var ids = [UInt64](repeating: 500, count: BinanceSimulationTests.symbols.count)
 
         mutating func chance(_ percent: Int) -> Bool {
@@ -45,6 +55,7 @@ import Testing
                     }
                     bench.ended(leg)
                 case .close(let leg): lines.removeAll { $0.leg == leg }
+                case .fetch(let fetch): fetches.append(fetch)
                 case .send(let leg, let text):
                     guard let place = lines.firstIndex(where: { $0.leg == leg }) else { continue }
                     let id = text.split(separator: ":").last.map { $0.dropLast() } ?? "0"
@@ -93,6 +104,27 @@ import Testing
                 bench.receive("{\"e\":\"serverShutdown\",\"E\":1}", on: line.leg)
             }
             if chance(1) { beginAgain() }
+            if chance(5), !fetches.isEmpty { answer(fetches.removeFirst()) }
+        }
+
+        /// Answers a request for past trades, or does not.
+        mutating func answer(_ fetch: BinanceFetch) {
+            let outcome: BinanceFetchOutcome
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0: outcome = .failed("no answer")
+            case 1:
+                outcome = .limited(retryAfter: chance(50) ? 1_000_000_000 : nil, isBanned: false)
+            case 2: outcome = chance(10) ? .refused("bad symbol") : .page(Array("[{}]".utf8))
+            default:
+                let symbol = BinanceSimulationTests.symbols.firstIndex(of: fetch.symbol) ?? 0
+                let count = Int.random(in: 1...fetch.count, using: &random)
+                let past = happened.filter { $0.symbol == UInt32(symbol) && $0.id >= fetch.from }
+                for trade in past.prefix(count) where chance(1) { forgotten.insert(trade) }
+                let known = past.prefix(count).filter { !forgotten.contains($0) }
+                outcome = .page(Array("[\(known.map(\.listed).joined(separator: ","))]".utf8))
+            }
+            bench.engine.fetched(fetch.number, outcome, bench.now, into: &bench.out)
+            bench.collect()
         }
 
         /// Another list of instruments has a symbol that was on the last one, too.
@@ -115,6 +147,8 @@ import Testing
                 $0.renewAfter = 20_000_000_000
                 $0.overlap = 200_000_000
                 $0.reconnectMax = 2_000_000_000
+                $0.fills = seed % 3 > 0
+                $0.isHotHot = seed % 2 > 0
             }, random: SeededRandom(seed: seed))
         world.bench.follow(Self.symbols)
         for _ in 0..<3_000 { world.step() }
@@ -126,19 +160,35 @@ import Testing
     private func check(_ world: World, _ seed: UInt64) {
         let bench = world.bench
         for symbol in 0..<UInt32(Self.symbols.count) {
-            let ids = bench.trades.filter { $0.header.symbol == symbol }.map(\.header.providerID)
+            let trades = bench.trades.filter { $0.header.symbol == symbol }
+            let live = trades.filter { !$0.header.flags.contains(.backfilled) }
+            let ids = live.map(\.header.providerID)
             #expect(zip(ids, ids.dropFirst()).allSatisfy { $0 < $1 }, "seed \(seed): order")
-            let there = Set(ids)
+            let there = Set(trades.map(\.header.providerID))
+            #expect(there.count == trades.count, "seed \(seed): twice")
             let truth = world.happened.filter { $0.symbol == symbol }
             #expect(there.subtracting(truth.map(\.id)).isEmpty, "seed \(seed): invented")
-            let gaps = bench.gaps.filter { $0.header.symbol == symbol }
+            let gaps = bench.gaps.filter {
+                $0.header.symbol == symbol && $0.state != GapState.filling.rawValue
+            }
             let lost = truth.filter { !there.contains($0.id) && $0.id >= ids.first ?? 0 }
             for trade in lost {
-                let isNamed = gaps.contains { gap in
-                    gap.state != GapState.filled.rawValue && gap.from <= trade.time
-                        && (!gap.to.isDefined || trade.time < gap.to)
+                let state = Self.state(trade.time, gaps)
+                #expect(
+                    state != nil && state != .filled,
+                    "seed \(seed): \(symbol) \(trade.id) is in no gap")
+            }
+            let waiting = bench.engine.holes.waiting.filter {
+                bench.engine.feeds[$0.place].instrument == symbol
+            }
+            let lasting = gaps.last { !$0.to.isDefined }?.from
+            for gap in gaps where gap.state == GapState.open.rawValue && gap.to.isDefined {
+                // A neighbour that waits or has not ended shares a trade with it.
+                let ends = [gap.from, gap.to.advanced(byNanoseconds: -1)].filter { end in
+                    !waiting.contains { $0.from <= end && end < $0.to }
+                        && !(lasting.map { $0 <= end } ?? false)
                 }
-                #expect(isNamed, "seed \(seed): \(symbol) \(trade.id) is in no gap")
+                #expect(!ends.map { Self.state($0, gaps) }.contains(.open), "seed \(seed)")
             }
             for gap in gaps where gap.state == GapState.abandoned.rawValue && gap.to.isDefined {
                 guard gap.detail.hasPrefix("trade ids") else { continue }
@@ -146,18 +196,35 @@ import Testing
                 #expect(isTrue, "seed \(seed): \(gap.detail) lost nothing")
             }
             // The ids in the gaps are exactly those that did not come before the last that did.
-            let named = gaps.flatMap { Self.ids(in: $0.detail) }
+            let named =
+                gaps.filter { $0.state == GapState.abandoned.rawValue }
+                .flatMap { Self.ids(in: $0.detail) }
+                + waiting.flatMap { hole in
+                    hole.parts.flatMap { Self.ids(in: $0.detail) } + Array(hole.next...hole.last)
+                }
             let missing = lost.map(\.id).filter { $0 < ids.last ?? 0 }
-            #expect(named.sorted() == missing.sorted(), "seed \(seed): \(symbol)")
+            let difference = Set(named).symmetricDifference(missing).sorted()
+            #expect(
+                difference.isEmpty && named.count == missing.count,
+                "seed \(seed): \(symbol): \(difference)")
         }
-        #expect(bench.engine.counters.renewals > 0 && bench.engine.counters.connections > 2)
+        #expect(bench.engine.counters.links.renewals > 0 && bench.engine.counters.links.opened > 2)
+        #expect(bench.engine.counters.fills.filled == 0 || bench.engine.settings.fills)
+    }
+
+    /// Returns what the last record about a moment says.
+    private static func state(_ time: Timestamp, _ gaps: [GapRecord]) -> GapState? {
+        gaps.last { $0.from <= time && (!$0.to.isDefined || time < $0.to) }
+            .flatMap { GapState(rawValue: $0.state) }
     }
 
     /// Returns the ids that a gap's text names.
     private static func ids(in detail: String) -> [UInt64] {
-        let numbers = detail.split(separator: " ").compactMap { UInt64($0) }
-        guard detail.hasPrefix("trade ids"), numbers.count == 2 else { return [] }
-        return Array(numbers[0]...numbers[1])
+        let words = detail.split(separator: " ")
+        guard detail.hasPrefix("trade ids"), words.count > 4, let first = UInt64(words[2]),
+            let last = UInt64(words[4])
+        else { return [] }
+        return Array(first...last)
     }
 
     @Test(

@@ -17,8 +17,37 @@ import Testing
 struct SimulatedExchangeTests {
     private static let symbols = ["BTCUSDT", "ETHUSDT"]
 
-    @Test("each trade of the market log is on the tape once, or in a gap; nothing is invented")
-    func faults() throws {
+    private struct Stage {
+        let folder: TemporaryFolder
+        let exchange: SimulatorProcess
+        let server: NatsServer
+        let tape: TestTape
+        let instruments: [Instrument]
+        let environment: [String: String]
+
+        var market: String { folder.file("market") }
+
+        func gateway() throws -> TestGateway {
+            try TestGateway(tape, environment, providers: [.binance], instruments: instruments)
+        }
+
+        func waitForTrades(_ why: String) throws {
+            let before = try Found(tape).count
+            #expect(try eventually { try Found(tape).count > before + 20 }, "\(why)")
+        }
+
+        func fail() throws {
+            for command in [
+                "lose 5", "cut", "truncate", "garbage 64", "bad-json", "oversized 2000000",
+                "close 1008", "half-open", "mute 30", "shutdown 1", "down 1",
+            ] {
+                #expect(try exchange.command(command) == "ok")
+                try waitForTrades(command)
+            }
+        }
+    }
+
+    private func stage(fills: Bool) throws -> Stage {
         let folder = try TemporaryFolder("market")
         let exchange = try SimulatorProcess(
             [
@@ -32,34 +61,51 @@ struct SimulatedExchangeTests {
                 symbol: try #require(Symbol($0)), contract: Instrument.Contract(.crypto),
                 feeds: .trades)
         }
-        let gateway = try TestGateway(
-            tape,
-            [
-                "GATEWAY_PROVIDER": "binance", "GATEWAY_SOURCE": "exchange",
-                "GATEWAY_LIVE": "false",
-                "BINANCE_URL": "ws://127.0.0.1:\(exchange.port)/stream",
-                "BINANCE_RECONNECT_FIRST": "100ms", "BINANCE_RECONNECT_MAX": "1s",
-                "BINANCE_OVERLAP": "300ms", "BINANCE_SILENT_AFTER": "2s",
-            ], providers: [.binance], instruments: instruments)
-        let running = try gateway.start()
-        func waitForTrades(_ why: String) throws {
-            let before = try Found(tape).count
-            #expect(try eventually { try Found(tape).count > before + 20 }, "\(why)")
-        }
-        try waitForTrades("start")
-        for command in [
-            "lose 5", "cut", "truncate", "garbage 64", "bad-json", "oversized 2000000",
-            "close 1008", "half-open", "mute 30", "shutdown 1", "down 1",
-        ] {
-            #expect(try exchange.command(command) == "ok")
-            try waitForTrades(command)
-        }
+        let environment = [
+            "GATEWAY_PROVIDER": "binance", "GATEWAY_SOURCE": "exchange",
+            "GATEWAY_LIVE": "false",
+            "BINANCE_URL": "ws://127.0.0.1:\(exchange.port)/stream",
+            "BINANCE_REST_URL": fills ? "http://127.0.0.1:\(exchange.port)" : "",
+            "BINANCE_RECONNECT_FIRST": "100ms", "BINANCE_RECONNECT_MAX": "1s",
+            "BINANCE_OVERLAP": "300ms", "BINANCE_SILENT_AFTER": "2s",
+        ]
+        return Stage(
+            folder: folder, exchange: exchange, server: server, tape: tape,
+            instruments: instruments, environment: environment)
+    }
+
+    @Test("each trade of the market log is on the tape once, or in a gap; nothing is invented")
+    func faults() throws {
+        let stage = try stage(fills: false)
+        let running = try stage.gateway().start()
+        try stage.waitForTrades("start")
+        try stage.fail()
         #expect(try running.stop() == .success)
-        exchange.stop()
-        let found = try Found(tape)
-        let problems = try found.problems(in: folder.file("market"))
+        stage.exchange.stop()
+        let found = try Found(stage.tape)
+        let problems = try found.problems(in: stage.market)
         #expect(problems.isEmpty, "\(problems.prefix(10).joined(separator: "\n"))")
         #expect(found.gapCount > 5)
+    }
+
+    @Test("with the exchange's past every trade is there once, also those of the gateway's absence")
+    func filled() throws {
+        let stage = try stage(fills: true)
+        let first = try stage.gateway().start()
+        try stage.waitForTrades("start")
+        try stage.fail()
+        #expect(try first.stop() == .success)
+        let second = try stage.gateway().start()
+        try stage.waitForTrades("second gateway")
+        let isFilled = try eventually { try Found(stage.tape).isComplete }
+        let holes = try Found(stage.tape).holes
+        #expect(isFilled, "\(holes)")
+        #expect(try second.stop() == .success)
+        stage.exchange.stop()
+        let found = try Found(stage.tape)
+        let problems = try found.problems(in: stage.market)
+        #expect(problems.isEmpty, "\(problems.prefix(10).joined(separator: "\n"))")
+        #expect(found.isComplete && found.gapCount == 0)
     }
 }
 
@@ -70,6 +116,15 @@ private struct Found {
 
     var count: Int { trades.values.reduce(0) { $0 + $1.count } }
     var gapCount: Int { gaps.values.reduce(0) { $0 + $1.count } }
+
+    /// The number of ids that are missing between the first and the last of each symbol.
+    var holes: [String: UInt64] {
+        trades.mapValues { trades in
+            let ids = Set(trades.map(\.header.providerID))
+            return (ids.max() ?? 0) + 1 - (ids.min() ?? 0) - UInt64(ids.count)
+        }
+    }
+    var isComplete: Bool { !trades.isEmpty && holes.values.allSatisfy { $0 == 0 } }
 
     init(_ tape: TestTape) throws {
         let source = try #require(SourceName("exchange"))
@@ -121,8 +176,10 @@ private struct Found {
         }
         for (symbol, found) in trades {
             let real = happened[symbol] ?? [:]
-            let ids = found.map(\.header.providerID)
-            if !zip(ids, ids.dropFirst()).allSatisfy({ $0 < $1 }) {
+            let ids = found.filter { !$0.header.flags.contains(.backfilled) }
+                .map(\.header.providerID)
+            let there = Set(found.map(\.header.providerID))
+            if !zip(ids, ids.dropFirst()).allSatisfy({ $0 < $1 }) || there.count != found.count {
                 problems.append("\(symbol): ids go back or are there twice")
             }
             for trade in found {
@@ -134,7 +191,6 @@ private struct Found {
                 }
             }
             guard let first = ids.first, let last = ids.last else { continue }
-            let there = Set(ids)
             for (id, trade) in real where id > first && id < last && !there.contains(id) {
                 let time = trade.header.providerTime
                 let isNamed = (gaps[symbol] ?? []).contains { $0.from <= time && time < $0.to }

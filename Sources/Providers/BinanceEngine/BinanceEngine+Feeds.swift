@@ -9,11 +9,17 @@ extension BinanceEngine {
         package var number: UInt32
         package var instrument: Instrument
         package var reached: Timestamp
+        /// The last trade on the tape; `nil`: none is known.
+        package var last: (id: UInt64, time: Timestamp)?
 
-        package init(number: UInt32, instrument: Instrument, reached: Timestamp) {
+        package init(
+            number: UInt32, instrument: Instrument, reached: Timestamp,
+            last: (id: UInt64, time: Timestamp)? = nil
+        ) {
             self.number = number
             self.instrument = instrument
             self.reached = reached
+            self.last = last
         }
     }
 
@@ -32,16 +38,18 @@ extension BinanceEngine {
                 feeds[place].isAnnounced = false
                 feeds[place].state = .starting
                 guard !both.contains(number) else { continue }
+                dropHoles(of: place, "the instrument is not wanted", at: now.wall, into: &out)
+                forgetAhead(place)
                 feeds[place].last = BinanceTrade()
-                feeds[place].gapFrom = nil
+                feeds[place].openGap = nil
             }
         }
         for item in begun { begin(item, gaps, now, into: &out) }
-        primary?.grow(to: feeds.count)
-        successor?.grow(to: feeds.count)
-        primary?.isBehind = true
-        successor?.isBehind = true
-        successor?.readyAt = nil
+        for leg in legs.indices {
+            legs[leg].grow(to: feeds.count)
+            legs[leg].isBehind = true
+            legs[leg].readyAt = nil
+        }
     }
 
     private mutating func begin(
@@ -71,7 +79,9 @@ extension BinanceEngine {
         feeds[place].state = .starting
         if !feeds[place].refusal.isEmpty {
             feeds[place].refusal = ""
-            primary?.isAsked[place] = false
+            for leg in legs.indices where !legs[leg].streams[place].isConfirmed {
+                legs[leg].streams[place].isAsked = false
+            }
         }
         feeds[place].reason =
             item.instrument.feeds.kinds == [.trade] ? "" : "only its trades come from here"
@@ -79,14 +89,20 @@ extension BinanceEngine {
             .feed(FeedState(instrument: item.number, state: .starting, time: now.wall)))
         let left = gaps.filter { $0.instrument == item.number }
         feeds[place].inherited += left.filter { $0.to.isDefined }
-        guard feeds[place].gapFrom == nil, feeds[place].last.id == 0 else { return }
-        if let open = left.filter({ !$0.to.isDefined }).min(by: { $0.from < $1.from }) {
-            feeds[place].gapFrom = open.from
-            feeds[place].gapReason = open.reason
+        guard feeds[place].openGap == nil, feeds[place].last.id == 0 else { return }
+        let open = left.filter { !$0.to.isDefined }.min { $0.from < $1.from }
+        if former == nil, let last = item.last, open != nil || item.reached.isDefined {
+            // Its ids go on where an earlier process ended.
+            feeds[place].last.id = last.id
+            feeds[place].last.time = last.time
+        }
+        if let open {
+            feeds[place].openGap = BinanceOpenGap(from: open.from, reason: open.reason)
         } else {
             resume(place, item, former, now, into: &out)
         }
-        if let leg = primary, place < leg.isConfirmed.count, leg.isConfirmed[place] {
+        for leg in legs.indices { legs[leg].grow(to: feeds.count) }
+        if isDelivered(place) {
             confirm(place, now, into: &out)
         }
     }
@@ -97,11 +113,13 @@ extension BinanceEngine {
         _ place: Int, _ item: Begun, _ former: BinanceFeed?, _ now: Moment,
         into out: inout BinanceOutput
     ) {
-        if let former, let from = former.gapFrom {
-            feeds[place].gapFrom = from
-            feeds[place].gapReason = former.gapReason
+        if let gap = former?.openGap {
+            feeds[place].openGap = gap
         } else if let former, former.last.id > 0 {
             beginGap(of: place, from: former.last.time, .gatewayLost, now.wall, into: &out)
+        } else if feeds[place].last.id > 0 {
+            let from = feeds[place].last.time
+            beginGap(of: place, from: from, .gatewayLost, now.wall, into: &out)
         } else if item.reached.isDefined {
             // Trades of before may have been under way.
             let from = item.reached.advanced(byNanoseconds: -settings.delayMax)
@@ -146,28 +164,30 @@ extension BinanceEngine {
     // MARK: requests
 
     /// Sends the next request of a connection, if its time has come.
-    mutating func ask(_ leg: inout BinanceLeg, _ now: Moment, into out: inout BinanceOutput) {
-        let isQuiet = now.monotonic >= leg.heardAt + settings.silentAfter / 2
+    mutating func ask(_ place: Int, _ now: Moment, into out: inout BinanceOutput) {
+        var leg = legs[place]
+        defer { legs[place] = leg }
+        let isQuiet = now.monotonic >= leg.heard.at + settings.silentAfter / 2
         guard leg.isBehind || isQuiet && !leg.isProbing, now.monotonic >= leg.sendAt else {
             if !isQuiet { leg.isProbing = false }
             return
         }
         if leg.isBehind {
             // What ended goes first: a connection has only so many streams.
-            let ended = feeds.indices.filter { !feeds[$0].isWanted && leg.isAsked[$0] }
+            let ended = feeds.indices.filter { !feeds[$0].isWanted && leg.streams[$0].isAsked }
                 .prefix(BinanceLimits.streamsPerRequest)
             if !ended.isEmpty {
                 for feed in ended {
-                    leg.isAsked[feed] = false
-                    leg.isConfirmed[feed] = false
-                    leg.lastIDs[feed] = 0
+                    leg.streams[feed].isAsked = false
+                    leg.streams[feed].isConfirmed = false
+                    leg.streams[feed].lastID = 0
                 }
                 return request(&leg, .unsubscribe, Array(ended), now, into: &out)
             }
-            let begun = feeds.indices.filter { feeds[$0].isWanted && !leg.isAsked[$0] }
+            let begun = feeds.indices.filter { feeds[$0].isWanted && !leg.streams[$0].isAsked }
                 .prefix(leg.streamsMax)
             if !begun.isEmpty {
-                for feed in begun { leg.isAsked[feed] = true }
+                for feed in begun { leg.streams[feed].isAsked = true }
                 return request(&leg, .subscribe, Array(begun), now, into: &out)
             }
             leg.isBehind = false
@@ -182,30 +202,30 @@ extension BinanceEngine {
         _ leg: inout BinanceLeg, _ kind: BinanceRequest.Kind, _ asked: [Int], _ now: Moment,
         into out: inout BinanceOutput
     ) {
-        lastRequest &+= 1
+        numbers.request &+= 1
         let streams = asked.map { "\"\(feeds[$0].stream)\"" }.joined(separator: ",")
         let text =
             switch kind {
             case .subscribe:
-                "{\"method\":\"SUBSCRIBE\",\"params\":[\(streams)],\"id\":\(lastRequest)}"
+                "{\"method\":\"SUBSCRIBE\",\"params\":[\(streams)],\"id\":\(numbers.request)}"
             case .unsubscribe:
-                "{\"method\":\"UNSUBSCRIBE\",\"params\":[\(streams)],\"id\":\(lastRequest)}"
-            case .probe: "{\"method\":\"LIST_SUBSCRIPTIONS\",\"id\":\(lastRequest)}"
+                "{\"method\":\"UNSUBSCRIBE\",\"params\":[\(streams)],\"id\":\(numbers.request)}"
+            case .probe: "{\"method\":\"LIST_SUBSCRIPTIONS\",\"id\":\(numbers.request)}"
             }
         out.wishes.append(.send(leg.number, text))
         leg.sendAt = now.monotonic + BinanceLimits.requestInterval
         leg.requests.append(
             BinanceRequest(
-                id: lastRequest, kind: kind, feeds: asked,
+                id: numbers.request, kind: kind, feeds: asked,
                 due: now.monotonic + BinanceLimits.answerAfter))
     }
 
     /// Handles the answer to a request.
     mutating func answered(
-        _ id: UInt64, _ refusal: String, isPrimary: Bool, _ now: Moment,
+        _ id: UInt64, _ refusal: String, on number: Int, _ now: Moment,
         into out: inout BinanceOutput
     ) {
-        guard var leg = isPrimary ? primary : successor else { return }
+        var leg = legs[number]
         // A refusal without an id is that of the oldest request.
         let place =
             leg.requests.firstIndex { $0.id == id } ?? (refusal.isEmpty || id != 0 ? nil : 0)
@@ -214,16 +234,15 @@ extension BinanceEngine {
         var confirmed: [Int] = []
         if request.kind == .subscribe {
             if refusal.isEmpty {
-                confirmed = request.feeds.filter { leg.isAsked[$0] }
-                for feed in confirmed { leg.isConfirmed[feed] = true }
+                confirmed = request.feeds.filter { leg.streams[$0].isAsked }
+                for feed in confirmed { leg.streams[feed].isConfirmed = true }
                 leg.streamsMax = min(leg.streamsMax * 2, BinanceLimits.streamsPerRequest)
             } else {
                 refuse(request, refusal, &leg, now, into: &out)
             }
         }
         noteReady(&leg, now)
-        set(leg)
-        guard isPrimary else { return }
+        legs[number] = leg
         for feed in confirmed where feeds[feed].isWanted { confirm(feed, now, into: &out) }
     }
 
@@ -233,10 +252,10 @@ extension BinanceEngine {
         _ request: BinanceRequest, _ refusal: String, _ leg: inout BinanceLeg, _ now: Moment,
         into out: inout BinanceOutput
     ) {
-        counters.refusedRequests &+= 1
+        counters.links.refusedRequests &+= 1
         guard let feed = request.feeds.first, request.feeds.count == 1 else {
             out.note(.refusedRequest(reason: refusal))
-            for feed in request.feeds { leg.isAsked[feed] = false }
+            for feed in request.feeds { leg.streams[feed].isAsked = false }
             leg.streamsMax = max(1, request.feeds.count / 2)
             leg.isBehind = true
             return
@@ -258,30 +277,30 @@ extension BinanceEngine {
     /// Notes when the exchange has answered for all that is wanted on a connection.
     private func noteReady(_ leg: inout BinanceLeg, _ now: Moment) {
         guard leg.readyAt == nil, !leg.requests.contains(where: { $0.kind == .subscribe }),
-            feeds.indices.allSatisfy({ !feeds[$0].isWanted || leg.isAsked[$0] })
+            feeds.indices.allSatisfy({ !feeds[$0].isWanted || leg.streams[$0].isAsked })
         else { return }
         leg.readyAt = now.monotonic
     }
 
-    /// The trades of a feed come on the delivering connection.
+    /// The trades of a feed come on a connection.
     mutating func confirm(_ place: Int, _ now: Moment, into out: inout BinanceOutput) {
         if feeds[place].state != .live {
             feeds[place].state = .live
             feeds[place].refusal = ""
+            if feeds[place].last.id == 0 { feeds[place].liveSince = now.wall }
             out.records.append(
                 .feed(
                     FeedState(
                         instrument: feeds[place].instrument, state: .live, time: now.wall)))
         }
-        if feeds[place].last.id == 0 { feeds[place].liveSince = now.wall }
         if !feeds[place].isAnnounced { announce(place, now, into: &out) }
         // Without an id from before, no later id can say what the gap lost.
-        if let from = feeds[place].gapFrom, feeds[place].last.id == 0 {
-            let end = max(now.wall, from.advanced(byNanoseconds: 1))
+        if let gap = feeds[place].openGap, feeds[place].last.id == 0 {
+            let end = max(now.wall, gap.from.advanced(byNanoseconds: 1))
             endGap(of: place, at: end, now.wall, into: &out)
             out.records.append(
                 feeds[place].gap(
-                    (from: from, to: end), feeds[place].gapReason, .abandoned, at: now.wall,
+                    (from: gap.from, to: end), gap.reason, .abandoned, at: now.wall,
                     detail: "no trade id from before it is known"))
         }
     }
@@ -290,7 +309,7 @@ extension BinanceEngine {
         feeds[place].isAnnounced = true
         let feed = feeds[place]
         out.records.append(.tape(.subscription(subscription(feed, .start, now))))
-        for gap in feed.inherited {
+        for gap in feed.inherited where !takeHole(gap, of: place, now.monotonic) {
             out.records.append(
                 feed.gap(
                     (from: gap.from, to: gap.to), gap.reason, .abandoned, at: now.wall,

@@ -3,34 +3,36 @@ internal import Primitives
 
 // Trades become records, and their ids say what is missing.
 extension BinanceEngine {
-    /// Takes a trade of the delivering connection. `isLower`: its id is not above the one before on
-    /// the same connection.
+    /// Takes the next trade of a feed.
     mutating func take(
-        _ trade: BinanceTrade, isLower: Bool, into out: inout BinanceOutput
+        _ trade: BinanceTrade, _ now: MonotonicTime, into out: inout BinanceOutput
     ) {
         let place = trade.feed
         let last = feeds[place].last.id
-        guard trade.id > last else { return lower(trade, isLower: isLower, into: &out) }
-        if last > 0, trade.id > last + 1 || feeds[place].gapFrom != nil {
-            settle(trade, into: &out)
+        if last > 0, trade.id > last + 1 || feeds[place].openGap != nil {
+            settle(trade, now, into: &out)
         }
         accept(trade, into: &out)
     }
 
     private mutating func accept(_ trade: BinanceTrade, into out: inout BinanceOutput) {
         let place = trade.feed
-        feeds[place].lowerIDs = 0
-        feeds[place].last = trade
+        feeds[place].lower.count = 0
+        feeds[place].keep(trade)
         guard trade.misfit.isEmpty else { return leaveOut(trade, into: &out) }
         counters.trades &+= 1
         if floor.isDefined, trade.time < floor { counters.late &+= 1 }
-        out.records.append(
+        out.records.append(record(of: trade))
+    }
+
+    func record(of trade: BinanceTrade, flags: TickFlags = []) -> ProviderRecord {
+        .tape(
             .trade(
                 Trade(
                     header: TickHeader(
-                        symbol: feeds[place].instrument, resolution: trade.resolution.rawValue,
-                        providerTime: trade.time, receiveTime: trade.received,
-                        providerID: trade.id),
+                        symbol: feeds[trade.feed].instrument, flags: flags,
+                        resolution: trade.resolution.rawValue, providerTime: trade.time,
+                        receiveTime: trade.received, providerID: trade.id),
                     price: trade.price, size: trade.size)))
     }
 
@@ -43,26 +45,35 @@ extension BinanceEngine {
         out.records.append(
             feed.gap(
                 (from: trade.time, to: trade.time.advanced(byNanoseconds: 1)), .dropped, .abandoned,
-                at: trade.received,
-                detail: "trade id \(trade.id) does not fit the tape: \(trade.misfit)"))
+                at: trade.received, detail: Self.misfit(trade)))
+    }
+
+    static func misfit(_ trade: BinanceTrade) -> String {
+        "trade id \(trade.id) does not fit the tape: \(trade.misfit)"
     }
 
     /// Puts the first trade that a symbol ever had on record as a gap: on the tape, the id 0 says
     /// that there is none.
     mutating func leaveOutFirst(_ trade: BinanceTrade, into out: inout BinanceOutput) {
+        guard !feeds[trade.feed].hasLeftOutFirst else { return }
+        feeds[trade.feed].hasLeftOutFirst = true
         var first = trade
         first.misfit = "its id is 0"
         leaveOut(first, into: &out)
     }
 
     /// Ends the gap before a trade: its id says whether anything is missing.
-    private mutating func settle(_ trade: BinanceTrade, into out: inout BinanceOutput) {
+    private mutating func settle(
+        _ trade: BinanceTrade, _ now: MonotonicTime, into out: inout BinanceOutput
+    ) {
         let feed = feeds[trade.feed]
-        let from = feed.gapFrom ?? feed.last.time
+        let from = feed.openGap?.from ?? feed.last.time
         let to = max(trade.time, from).advanced(byNanoseconds: 1)
-        let reason: GapReason = feed.gapFrom == nil ? .providerLoss : feed.gapReason
-        endGap(of: trade.feed, at: to, trade.received, into: &out)
+        let reason: GapReason = feed.openGap?.reason ?? .providerLoss
         let first = feed.last.id + 1
+        let isFillable = trade.id > first && canFill(trade.id - first)
+        let detail = trade.id > first ? Self.missing(first, trade.id - 1) : ""
+        endGap(of: trade.feed, at: to, trade.received, isFillable ? detail : "", into: &out)
         guard trade.id > first else {
             out.records.append(
                 feed.gap(
@@ -73,33 +84,60 @@ extension BinanceEngine {
         counters.missing &+= trade.id - first
         out.note(
             .missing(instrument: feed.instrument, first: first, last: trade.id - 1))
-        out.records.append(
-            feed.gap(
-                (from: from, to: to), reason, .abandoned, at: trade.received,
-                detail: "trade ids \(first) to \(trade.id - 1) did not come"))
+        guard isFillable else {
+            counters.fills.lost &+= trade.id - first
+            out.records.append(
+                feed.gap(
+                    (from: from, to: to), reason, .abandoned, at: trade.received, detail: detail))
+            return
+        }
+        if feed.openGap == nil {
+            out.records.append(
+                feed.gap((from: from, to: to), reason, .open, at: trade.received, detail: detail))
+        }
+        holes.waiting.append(
+            BinanceHole(
+                place: trade.feed, first: first, last: trade.id - 1, next: first, from: from,
+                to: to,
+                reason: reason, since: now, reached: max(from, feed.last.time)))
+    }
+
+    static func missing(_ first: UInt64, _ last: UInt64) -> String {
+        "trade ids \(first) to \(last) did not come"
     }
 
     /// A trade with an id that is not above the last one: it is on the tape already, or the
     /// exchange began to count again.
-    private mutating func lower(
-        _ trade: BinanceTrade, isLower: Bool, into out: inout BinanceOutput
+    mutating func lower(
+        _ trade: BinanceTrade, on leg: BinanceLegNumber, isLower: Bool,
+        into out: inout BinanceOutput
     ) {
-        compare(trade)
+        if feeds[trade.feed].differs(trade) {
+            counters.differing &+= 1
+            out.note(.differing(instrument: feeds[trade.feed].instrument, id: trade.id))
+        }
         if isLower { counters.lowerIDs &+= 1 } else { counters.doubles &+= 1 }
         let place = trade.feed
         // What is sent again is not younger than the last trade.
         guard trade.time > feeds[place].last.time else { return }
-        let follows = trade.id > feeds[place].lowerID && feeds[place].lowerIDs > 0
-        feeds[place].lowerIDs = follows ? feeds[place].lowerIDs + 1 : 1
-        feeds[place].lowerID = trade.id
+        let isSameLeg = feeds[place].lower.leg == leg
+        // The same of another connection says nothing new.
+        guard isSameLeg || !legs.contains(where: { $0.number == feeds[place].lower.leg }) else {
+            return
+        }
+        let follows = trade.id > feeds[place].lower.id && feeds[place].lower.count > 0 && isSameLeg
+        feeds[place].lower.leg = leg
+        feeds[place].lower.count = follows ? feeds[place].lower.count + 1 : 1
+        feeds[place].lower.id = trade.id
         // It is left out, so what it belongs to is missing until one continues the ids.
-        if feeds[place].gapFrom == nil {
+        if feeds[place].openGap == nil {
             let from = feeds[place].last.time
             beginGap(of: place, from: from, .providerLoss, trade.received, into: &out)
         }
-        guard feeds[place].lowerIDs >= BinanceLimits.lowerIDsMax else { return }
+        guard feeds[place].lower.count >= BinanceLimits.lowerIDsMax else { return }
+        dropHoles(of: place, "the exchange began to count anew", at: trade.received, into: &out)
         let feed = feeds[place]
-        let from = feed.gapFrom ?? feed.last.time
+        let from = feed.openGap?.from ?? feed.last.time
         let to = max(trade.time, from).advanced(byNanoseconds: 1)
         endGap(of: place, at: to, trade.received, into: &out)
         out.records.append(
@@ -107,27 +145,20 @@ extension BinanceEngine {
                 (from: from, to: to), .providerLoss, .abandoned, at: trade.received,
                 detail: "the exchange began again to count at trade id \(trade.id) or before"))
         out.note(.restarted(instrument: feed.instrument, id: trade.id))
-        primary?.lastIDs[place] = trade.id
+        for leg in legs.indices { legs[leg].streams[place].lastID = 0 }
+        forgetAhead(place)
         accept(trade, into: &out)
     }
 
-    /// Counts a trade that differs from the one with the same id.
-    mutating func compare(_ trade: BinanceTrade) {
-        let last = feeds[trade.feed].last
-        if last.id == trade.id, !last.isSame(as: trade) { counters.differing &+= 1 }
-    }
-
-    /// Opens a gap for each delivering feed that `isMeant`.
-    mutating func beginOutage(
-        _ now: Moment, into out: inout BinanceOutput, where isMeant: (Int) -> Bool
-    ) {
+    /// Opens a gap for each feed that no connection delivers any more.
+    mutating func beginOutage(_ now: Moment, into out: inout BinanceOutput) {
         for place in feeds.indices
-        where feeds[place].isWanted && feeds[place].state == .live && isMeant(place) {
+        where feeds[place].isWanted && feeds[place].state == .live && !isDelivered(place) {
             feeds[place].state = .down
             let feed = feeds[place]
             out.records.append(
                 .feed(FeedState(instrument: feed.instrument, state: .down, time: now.wall)))
-            guard feed.gapFrom == nil else { continue }
+            guard feed.openGap == nil else { continue }
             beginGap(of: place, from: feed.end, .disconnected, now.wall, into: &out)
         }
     }
@@ -137,8 +168,7 @@ extension BinanceEngine {
         of place: Int, from: Timestamp, _ why: GapReason, _ now: Timestamp,
         into out: inout BinanceOutput
     ) {
-        feeds[place].gapFrom = from
-        feeds[place].gapReason = why
+        feeds[place].openGap = BinanceOpenGap(from: from, reason: why)
         let detail = why == .disconnected ? String(reason.prefix(200)) : ""
         out.records.append(
             feeds[place].gap(
@@ -148,11 +178,13 @@ extension BinanceEngine {
     /// Records the end of the open gap, if there is one. What became of it follows. Without its
     /// end, all time after it would stay missing.
     mutating func endGap(
-        of place: Int, at end: Timestamp, _ now: Timestamp, into out: inout BinanceOutput
+        of place: Int, at end: Timestamp, _ now: Timestamp, _ detail: String = "",
+        into out: inout BinanceOutput
     ) {
-        guard let from = feeds[place].gapFrom else { return }
-        feeds[place].gapFrom = nil
+        guard let gap = feeds[place].openGap else { return }
+        feeds[place].openGap = nil
+        let feed = feeds[place]
         out.records.append(
-            feeds[place].gap((from: from, to: end), feeds[place].gapReason, .open, at: now))
+            feed.gap((from: gap.from, to: end), gap.reason, .open, at: now, detail: detail))
     }
 }

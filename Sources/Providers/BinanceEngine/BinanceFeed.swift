@@ -4,9 +4,8 @@ internal import Primitives
 /// The trades of one symbol.
 struct BinanceFeed: Sendable {
     var instrument: UInt32
-    /// The exchange's symbol, in upper case, and its stream.
+    /// The exchange's symbol, in upper case.
     let name: String
-    let stream: String
     /// Whether it is requested; a feed that is not keeps what it knows.
     var isWanted = true
     var state = FeedState.State.starting
@@ -21,23 +20,42 @@ struct BinanceFeed: Sendable {
     var inherited: [OpenGap] = []
     /// The last trade that was delivered; id 0: none was.
     var last = BinanceTrade()
-    /// The beginning of the gap that is open now; `nil`: there is none.
-    var gapFrom: Timestamp?
-    /// The reason of that gap.
-    var gapReason = GapReason.disconnected
-    /// Ids in a row that are below the last one although their trades are younger, and the last of
-    /// them.
-    var lowerIDs = 0
-    var lowerID: UInt64 = 0
+    /// The gap that is open now; `nil`: there is none.
+    var openGap: BinanceOpenGap?
+    /// Trades ahead of a missing one, by their ids.
+    var ahead: [BinanceAhead] = []
+    /// What the last trades were, by the end of their ids.
+    private var recent = [BinanceContent](
+        repeating: BinanceContent(), count: BinanceLimits.comparedMax)
+    var lower = BinanceLowerIDs()
+    /// Whether a trade with the id 0 is on record.
+    var hasLeftOutFirst = false
 
     init(instrument: UInt32, name: String) {
         self.instrument = instrument
         self.name = name
-        stream = "\(name.lowercased())@trade"
     }
+
+    var stream: String { "\(name.lowercased())@trade" }
 
     /// The time after which data may be missing when nothing comes any more.
     var end: Timestamp { last.id > 0 ? last.time : liveSince }
+
+    /// Keeps the last trade, and what it was.
+    mutating func keep(_ trade: BinanceTrade) {
+        last = trade
+        recent[Self.place(trade.id)] = BinanceContent(trade)
+    }
+
+    private static func place(_ id: UInt64) -> Int {
+        Int(truncatingIfNeeded: id % UInt64(BinanceLimits.comparedMax))
+    }
+
+    /// Whether the trade with the same id was another one, as far as that is known.
+    func differs(_ trade: BinanceTrade) -> Bool {
+        let known = recent[Self.place(trade.id)]
+        return known.id == trade.id && known != BinanceContent(trade)
+    }
 
     /// Returns a header for a record about the feed.
     func header(at time: Timestamp) -> TickHeader {
@@ -60,6 +78,20 @@ struct BinanceFeed: Sendable {
     }
 }
 
+/// A gap without an end.
+struct BinanceOpenGap: Sendable {
+    var from: Timestamp
+    var reason: GapReason
+}
+
+/// Ids in a row that are below the last one although their trades are younger: the last of them,
+/// and the connection that brought them.
+struct BinanceLowerIDs: Sendable {
+    var count = 0
+    var id: UInt64 = 0
+    var leg: BinanceLegNumber = 0
+}
+
 /// A trade as it was read.
 struct BinanceTrade: Sendable {
     var feed = 0
@@ -72,40 +104,38 @@ struct BinanceTrade: Sendable {
     /// What does not fit; empty: everything does.
     var misfit = ""
 
+    /// Takes price and size from their texts. Returns false when they are no numbers.
+    mutating func take(price: String, size: String) -> Bool {
+        do throws(FixedPoint.ParseError) {
+            self.price = Price(raw: try FixedPoint.parse(price, decimals: Price.decimals))
+            self.size = Quantity(raw: try FixedPoint.parse(size, decimals: Quantity.decimals))
+        } catch {
+            guard error != .notANumber else { return false }
+            let most = FixedPoint.textBytesMax
+            misfit = "price \(price.prefix(most)), size \(size.prefix(most))"
+        }
+        return true
+    }
+
     /// Whether the exchange says the same of both.
     func isSame(as other: BinanceTrade) -> Bool {
         price == other.price && size == other.size && time == other.time
     }
 }
 
-/// Trades that wait, in the order in which they came.
-struct BinanceHeldTrades: Sendable {
-    private var trades: [BinanceTrade] = []
-    /// The place of the first one that still waits.
-    private var start = 0
+/// What a trade was, to compare it with another one of the same id.
+struct BinanceContent: Equatable, Sendable {
+    var id: UInt64 = 0
+    private var mix: UInt64 = 0
 
-    var count: Int { trades.count - start }
-    var first: BinanceTrade? { start < trades.count ? trades[start] : nil }
+    init() {}
 
-    mutating func append(_ trade: BinanceTrade) {
-        // The places of those that are gone are used again.
-        if start > 1_024, start > trades.count / 2 {
-            trades.removeSubrange(..<start)
-            start = 0
+    init(_ trade: BinanceTrade) {
+        id = trade.id
+        for value in [trade.price.raw, trade.size.raw, trade.time.nanoseconds] {
+            mix = (mix ^ UInt64(bitPattern: value)) &* 0x9e37_79b9_7f4a_7c15
+            mix ^= mix >> 29
         }
-        trades.append(trade)
-    }
-
-    mutating func removeFirst() -> BinanceTrade? {
-        guard let first else { return nil }
-        start += 1
-        if start == trades.count { removeAll() }
-        return first
-    }
-
-    mutating func removeAll() {
-        trades.removeAll(keepingCapacity: true)
-        start = 0
     }
 }
 
@@ -119,21 +149,21 @@ struct BinanceLeg: Sendable {
     }
 
     let number: BinanceLegNumber
+    /// The number of its link, and whether it follows the connection that the link has.
+    let link: Int
+    var isSuccessor: Bool
     var state = State.opening
     /// When it opened, monotonic.
     var openedAt = MonotonicTime.never
-    /// When it gets its successor: at its age, or since the server said that it will end it.
+    /// The age at which it gets its successor.
+    var age: Int64 = 0
+    /// When it gets its successor: at that age, or since the server said that it will end it.
     var renewAt = MonotonicTime.never
-    /// When something came last.
-    var heardAt = MonotonicTime.never
+    var heard = BinanceHeard()
     /// When the next request may leave.
     var sendAt = MonotonicTime.distantPast
-    /// What it has been asked for, by feed.
-    var isAsked: [Bool] = []
-    /// What the exchange has confirmed, by feed.
-    var isConfirmed: [Bool] = []
-    /// The last id that came on it, by feed; 0: none.
-    var lastIDs: [UInt64] = []
+    /// By feed.
+    var streams: [BinanceStream] = []
     /// Requests without an answer, oldest first.
     var requests: [BinanceRequest] = []
     /// How many streams the next request names at most.
@@ -144,15 +174,35 @@ struct BinanceLeg: Sendable {
     /// When the exchange had answered for all that is wanted; `nil`: not yet.
     var readyAt: MonotonicTime?
 
-    init(number: BinanceLegNumber) { self.number = number }
+    init(number: BinanceLegNumber, link: Int, isSuccessor: Bool) {
+        self.number = number
+        self.link = link
+        self.isSuccessor = isSuccessor
+    }
 
     mutating func grow(to count: Int) {
-        while isAsked.count < count {
-            isAsked.append(false)
-            isConfirmed.append(false)
-            lastIDs.append(0)
-        }
+        while streams.count < count { streams.append(BinanceStream()) }
     }
+}
+
+/// A feed on one connection.
+struct BinanceStream: Sendable {
+    /// Whether the exchange has been asked for it, and whether it has confirmed that.
+    var isAsked = false
+    var isConfirmed = false
+    /// The last id that came; 0: none.
+    var lastID: UInt64 = 0
+}
+
+/// What came on one connection.
+struct BinanceHeard: Sendable {
+    /// When something came last.
+    var at = MonotonicTime.never
+    /// The exchange's time in the last message of this turn; undefined: none came.
+    var time = Timestamp.undefined
+    /// The same of an earlier turn, and when that was.
+    var lastTime = Timestamp.undefined
+    var lastTimeAt = MonotonicTime.distantPast
 }
 
 /// A request that waits for its answer.

@@ -78,7 +78,7 @@ struct BinanceReader: Sendable {
 
     /// Returns the time of a stamp in milliseconds or microseconds; `nil` when it is neither. A
     /// stamp of microseconds has been above every one of milliseconds since 1973.
-    private static func time(
+    static func time(
         _ stamp: UInt64
     ) -> (time: Timestamp, resolution: TimeResolution)? {
         if stamp < 100_000_000_000_000 {

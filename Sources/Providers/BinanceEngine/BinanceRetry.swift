@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-/// When the next attempt to connect begins, and why it is needed.
+/// When the next attempt to connect begins.
 struct BinanceRetry: Sendable {
     private var random: SeededRandom
     private var backoff: Backoff
@@ -9,11 +9,9 @@ struct BinanceRetry: Sendable {
     private(set) var at = MonotonicTime.distantPast
     /// Attempts and connections that failed in a row.
     private(set) var failures = 0
-    /// What ended the last connection or attempt; empty: nothing did.
-    var reason = ""
 
-    init(_ settings: BinanceSettings) {
-        random = SeededRandom(seed: settings.seed)
+    init(_ settings: BinanceSettings, seed: UInt64) {
+        random = SeededRandom(seed: seed)
         backoff = Backoff(
             first: .nanoseconds(settings.reconnectFirst),
             limit: .nanoseconds(max(settings.reconnectMax, settings.reconnectFirst)))

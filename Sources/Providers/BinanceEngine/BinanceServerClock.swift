@@ -15,19 +15,11 @@ struct BinanceServerClock: Sendable {
     private var since = MonotonicTime.distantPast
     /// The freshest since it was last reported.
     private var fresh = Int64.min
-    /// The exchange's time in the last message of the delivering connection since `drained`;
-    /// undefined: none came.
-    private var heard = Timestamp.undefined
-    /// The same of an earlier turn, and when that was.
-    private var lastHeard = Timestamp.undefined
-    private var lastHeardAt = MonotonicTime.distantPast
     /// No later record has an earlier event time; undefined: not known yet.
     private(set) var floor = Timestamp.undefined
 
-    /// `time`: the exchange's time in a message; undefined: it had none.
-    mutating func note(_ time: Timestamp, _ now: Moment, isPrimary: Bool) {
-        guard time.isDefined else { return }
-        if isPrimary { heard = time }
+    /// `time`: the exchange's time in a message.
+    mutating func note(_ time: Timestamp, _ now: Moment) {
         let ahead = time.nanoseconds(since: now.wall)
         if now.monotonic - since >= Self.window {
             before = best
@@ -45,14 +37,21 @@ struct BinanceServerClock: Sendable {
     }
 
     /// What had arrived was handed in. `oldest`: the time of what waits in the engine.
-    mutating func drained(_ now: Moment, oldest: Timestamp?, delayMax: Int64) {
+    mutating func drained(
+        _ now: Moment, _ legs: inout [BinanceLeg], oldest: Timestamp?, delayMax: Int64
+    ) {
         var present = now.wall.advanced(byNanoseconds: behind)
-        if heard.isDefined { (lastHeard, lastHeardAt) = (heard, now.monotonic) }
-        heard = .undefined
-        // More of the same time may follow: the server may have waited for this process.
-        let since = now.monotonic - lastHeardAt
-        if lastHeard.isDefined, since < delayMax {
-            present = min(present, lastHeard.advanced(byNanoseconds: since))
+        for leg in legs.indices {
+            if legs[leg].heard.time.isDefined {
+                legs[leg].heard.lastTime = legs[leg].heard.time
+                legs[leg].heard.lastTimeAt = now.monotonic
+            }
+            legs[leg].heard.time = .undefined
+            // More of the same time may follow: the server may have waited for this process.
+            let heard = legs[leg].heard
+            let since = now.monotonic - heard.lastTimeAt
+            guard heard.lastTime.isDefined, since < delayMax else { continue }
+            present = min(present, heard.lastTime.advanced(byNanoseconds: since))
         }
         if let oldest { present = min(present, oldest) }
         present = present.advanced(byNanoseconds: -delayMax)

@@ -13,6 +13,10 @@ package struct BinanceSettings: Sendable {
     package var reconnectMax: Int64 = 60_000_000_000
     /// The age at which a connection gets its successor. The exchange ends it after 24 hours.
     package var renewAfter: Int64 = 85_800_000_000_000
+    /// Whether two connections deliver the same trades all the time.
+    package var isHotHot = false
+    /// How long a trade ahead of a missing one waits for another connection to bring that one.
+    package var wait: Int64 = 250_000_000
     /// How long both connections deliver, from the successor's subscription on.
     package var overlap: Int64 = 2_000_000_000
     /// A connection on which nothing came for so long is given up; after half of it the engine
@@ -20,6 +24,8 @@ package struct BinanceSettings: Sendable {
     package var silentAfter: Int64 = 30_000_000_000
     /// How long a trade may be under way. The watermark stays so much before the present.
     package var delayMax: Int64 = 2_000_000_000
+    /// Whether trades that did not come are asked for.
+    package var fills = false
 
     package init(seed: UInt64) { self.seed = seed }
 }
@@ -32,8 +38,15 @@ package enum BinanceLimits {
     package static let requestInterval: Int64 = 400_000_000
     /// How long a request may be without an answer; then the connection is given up.
     package static let answerAfter: Int64 = 10_000_000_000
-    /// Trades of a successor that wait for the end of the overlap. At the limit it takes over.
-    package static let heldTradesMax = 65_536
+    /// The names of the links of an engine with `isHotHot`.
+    package static let links = ["a", "b"]
+    package static var linksMax: Int { links.count }
+    /// Trades of a symbol, and of all, that wait for a missing one. Beyond it the first does not
+    /// wait longer.
+    package static let aheadMax = 1_024
+    package static let aheadTotalMax = 65_536
+    /// The last trades of a symbol with which another one of the same id is compared.
+    package static let comparedMax = 256
     /// So many ids in a row that are not above the last one, of younger trades, mean that the
     /// exchange began again to count.
     package static let lowerIDsMax = 64
@@ -41,6 +54,24 @@ package enum BinanceLimits {
     package static let symbolBytesMax = 32
     /// The length of a refusal that is shown.
     package static let refusalCharactersMax = 200
+    /// Gaps that wait to be filled. Beyond it a gap stays.
+    package static let holesMax = 1_024
+    /// The trades that one gap may lack. A gap of more stays.
+    package static let holeTradesMax: UInt64 = 1_000_000
+    /// How long a gap waits to be filled. Then the rest of it stays.
+    package static let holeAgeMax: Int64 = 3_600_000_000_000
+    /// Answers in a row that give no trade of a gap. Then the rest of it stays.
+    package static let uselessAnswersMax = 8
+    /// The time between two requests for past trades. Each costs 25 of the 6,000 points a minute
+    /// that the exchange allows an address.
+    package static let fetchInterval: Int64 = 500_000_000
+    /// The longest wait between two requests of which the first failed, or was one too many.
+    package static let fetchWaitMax: Int64 = 60_000_000_000
+    /// The wait after too many requests, when the exchange does not say how long.
+    package static let limitedWait: Int64 = 30_000_000_000
+    package static let bannedWait: Int64 = 300_000_000_000
+    /// Parts of one gap that stay and have a record each. Beyond it the last one grows.
+    package static let gapPartsMax = 64
     /// Notes that wait for a report. Beyond it they are only counted.
     package static let notesMax = 256
 }

@@ -1,4 +1,5 @@
 internal import BinanceEngine
+internal import HTTPClient
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
@@ -14,8 +15,14 @@ extension ProviderKind {
         name: BinanceProvider.providerName,
         keys: [
             ConfigurationKey(
-                "BINANCE_URL", .text, default: "wss://data-stream.binance.vision/stream",
-                group: group, "Address of the exchange's streams; none needs an account."),
+                "BINANCE_URL", .text, default: BinanceSetup.streams, group: group,
+                "Address of the exchange's streams; none needs an account."),
+            ConfigurationKey(
+                "BINANCE_REST_URL", .text, group: group,
+                "Address for trades that did not come; empty: the public one, by its BINANCE_URL."),
+            ConfigurationKey(
+                "BINANCE_FILL", .flag, default: "true", group: group,
+                "Whether trades that did not come are asked for by their ids."),
             ConfigurationKey(
                 "BINANCE_PROXY", .text, group: group,
                 "Proxy as name:port, asked by CONNECT; empty: none."),
@@ -29,6 +36,13 @@ extension ProviderKind {
             ConfigurationKey(
                 "BINANCE_STREAMS", .integer(1...1_024), default: "\(usual.streamsMax)",
                 group: group, "Streams of one connection; further instruments are refused."),
+            ConfigurationKey(
+                "BINANCE_HOT_HOT", .flag, default: "false", group: group,
+                "Whether two connections deliver all the time, merged by the trades' ids."),
+            ConfigurationKey(
+                "BINANCE_HOT_HOT_WAIT", .duration(.milliseconds(1)...Duration.seconds(2)),
+                default: "\(usual.wait / 1_000_000)ms", group: group,
+                "How long a trade waits for an earlier one that another connection may bring."),
             ConfigurationKey(
                 "BINANCE_RENEW_AFTER", .duration(.seconds(1)...Duration.seconds(86_400)),
                 default: "\(usual.renewAfter / 1_000_000_000)s", group: group,
@@ -59,6 +73,10 @@ extension ProviderKind {
                     ? "BINANCE_URL: an address like wss://name:port/path is needed" : nil
             },
             ConfigurationRule { configuration in
+                BinanceSetup.rest(configuration).map { HTTPURL($0) == nil } ?? false
+                    ? "BINANCE_REST_URL: an address like https://name:port is needed" : nil
+            },
+            ConfigurationRule { configuration in
                 WebSocketConfiguration.proxy(configuration.optionalText("BINANCE_PROXY") ?? "")
                     == nil
                     ? "BINANCE_PROXY: name:port is needed" : nil
@@ -67,13 +85,29 @@ extension ProviderKind {
     ) { context in
         try BinanceProvider(context)
     }
+    .continuingByIDs()
 }
 
 /// The provider's settings.
 struct BinanceSetup: Sendable {
     var url: WebSocketURL
     var client = WebSocketConfiguration()
+    /// Where past trades are asked for; `nil`: nowhere.
+    var rest: String?
+    var http = HTTPConfiguration()
     var engine: BinanceSettings
+
+    static let streams = "wss://data-stream.binance.vision/stream"
+    private static let requests = "https://data-api.binance.vision"
+
+    /// Returns the address of requests. Other streams than the public ones count their trades in
+    /// another way, so they need an address of their own.
+    static func rest(_ configuration: Configuration) -> String? {
+        if let given = configuration.optionalText("BINANCE_REST_URL"), !given.isEmpty {
+            return given.last == "/" ? String(given.dropLast()) : given
+        }
+        return configuration.text("BINANCE_URL") == streams ? requests : nil
+    }
 
     init(_ configuration: Configuration, seed: UInt64) throws(SettingsError) {
         guard let url = WebSocketURL(configuration.text("BINANCE_URL")) else {
@@ -83,11 +117,18 @@ struct BinanceSetup: Sendable {
         client.proxy = configuration.optionalText("BINANCE_PROXY") ?? ""
         client.caPath = configuration.optionalText("BINANCE_TLS_CA") ?? ""
         client.connectTimeout = configuration.duration("BINANCE_CONNECT_TIMEOUT")
+        rest = configuration.flag("BINANCE_FILL") ? Self.rest(configuration) : nil
+        http.proxy = client.proxy
+        http.caPath = client.caPath
+        http.connectTimeout = client.connectTimeout
         engine = BinanceSettings(seed: seed)
+        engine.fills = rest != nil
         engine.streamsMax = configuration.integer("BINANCE_STREAMS")
+        engine.isHotHot = configuration.flag("BINANCE_HOT_HOT")
         func span(_ key: String) -> Int64 { configuration.duration(key).clampedNanoseconds }
         engine.renewAfter = span("BINANCE_RENEW_AFTER")
         engine.overlap = span("BINANCE_OVERLAP")
+        engine.wait = span("BINANCE_HOT_HOT_WAIT")
         engine.silentAfter = span("BINANCE_SILENT_AFTER")
         engine.delayMax = span("BINANCE_DELAY_MAX")
         engine.reconnectFirst = span("BINANCE_RECONNECT_FIRST")

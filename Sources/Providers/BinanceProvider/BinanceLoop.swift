@@ -24,6 +24,7 @@ final class BinanceLoop {
 
     private let parts: Parts
     private let client: WebSocketClient
+    private let past: BinancePast?
     private let beat: ThreadBeat
     private var engine: BinanceEngine
     private var out = BinanceOutput()
@@ -37,9 +38,12 @@ final class BinanceLoop {
         try WebSocketClient(setup.client)
     }
 
-    init(_ parts: Parts, _ client: WebSocketClient, _ beat: ThreadBeat) {
+    init(
+        _ parts: Parts, _ client: WebSocketClient, _ past: BinancePast?, _ beat: ThreadBeat
+    ) {
         self.parts = parts
         self.client = client
+        self.past = past
         self.beat = beat
         engine = BinanceEngine(parts.setup.engine)
     }
@@ -48,8 +52,8 @@ final class BinanceLoop {
     func run() {
         let order = parts.order
         engine.follow(
-            begun: begun(order.instruments, reached: order.reached), ended: [], gaps: order.gaps,
-            moment(), into: &out)
+            begun: begun(order.instruments, reached: order.reached, order.lastTrades), ended: [],
+            gaps: order.gaps, moment(), into: &out)
         carryOut()
         parts.report.show(engine, moment())
         while !isOver { turn() }
@@ -58,12 +62,16 @@ final class BinanceLoop {
 
     private func moment() -> Moment { parts.channel.moment() }
 
-    private func begun(_ numbers: [UInt32], reached: [Timestamp]) -> [BinanceEngine.Begun] {
-        numbers.compactMap { number in
+    private func begun(
+        _ numbers: [UInt32], reached: [Timestamp], _ lasts: [ProviderOrder.LastTrade] = []
+    ) -> [BinanceEngine.Begun] {
+        let lasts = Dictionary(lasts.map { ($0.instrument, ($0.id, $0.time)) }) { $1 }
+        return numbers.compactMap { number in
             parts.order.registry.instrument(number).map {
                 BinanceEngine.Begun(
                     number: number, instrument: $0,
-                    reached: Int(number) < reached.count ? reached[Int(number)] : .undefined)
+                    reached: Int(number) < reached.count ? reached[Int(number)] : .undefined,
+                    last: lasts[number])
             }
         }
     }
@@ -101,6 +109,7 @@ final class BinanceLoop {
         let bytes = UInt64(client.waitingBytes)
         client.take { id, event, bytes in handle(id, event, bytes, now) }
         if bytes > 0 { parts.report.metrics.bytes.add(bytes) }
+        past?.take { number, outcome in engine.fetched(number, outcome, now, into: &out) }
         engine.drained(now, into: &out)
         engine.timePassed(now, into: &out)
     }
@@ -133,6 +142,10 @@ final class BinanceLoop {
             case .close(let leg):
                 if let id = ids[leg] { client.close(id) }
                 forget(leg)
+            case .fetch(let fetch):
+                if let outcome = past?.ask(fetch) {
+                    engine.fetched(fetch.number, outcome, moment(), into: &out)
+                }
             case .send(let leg, let text):
                 guard let id = ids[leg], !client.send(text, on: id) else { continue }
                 client.close(id)

@@ -1,4 +1,5 @@
 internal import BinanceEngine
+internal import HTTPClient
 internal import MarketModel
 package import Primitives
 package import ProviderKit
@@ -39,12 +40,16 @@ package final class BinanceProvider: ProviderSource {
         let parts = BinanceLoop.Parts(
             setup: setup, order: order, channel: channel, inbox: inbox, report: report)
         let client = try BinanceLoop.client(setup)
-        inbox.wakes(client.waker)
+        let waker = client.waker
+        inbox.wakes(waker)
+        let past = try setup.rest.map { address throws(HTTPError) in
+            try BinancePast(address, setup.http) { waker.wake() }
+        }
         let thread = try ServiceThread(name: name) { [threads] in
             // A look-up of a name takes as long as the system's resolver.
             let beat = threads.thread("binance", within: ThreadWatch.callLimit)
             defer { beat.retire() }
-            BinanceLoop(parts, client, beat).run()
+            BinanceLoop(parts, client, past, beat).run()
         }
         running.withLock { $0 = Running(thread: thread, report: report) }
     }
@@ -75,7 +80,10 @@ package final class BinanceProvider: ProviderSource {
         json.member("failed_attempts", status.failures)
         json.member("trades", Int(clamping: status.counters.trades))
         json.member("missing_ids", Int(clamping: status.counters.missing))
+        json.member("filled_ids", Int(clamping: status.counters.fills.filled))
+        json.member("lost_ids", Int(clamping: status.counters.fills.lost))
         json.member("open_gaps", status.feeds.count { $0.hasOpenGap })
+        json.member("waiting_gaps", status.holes)
         json.member(
             "instruments",
             array: { json in

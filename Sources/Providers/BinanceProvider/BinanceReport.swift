@@ -48,6 +48,15 @@ final class BinanceReport: Sendable {
             telemetry.emit(
                 BinanceTrouble(
                     message: "no trades, tried again by itself: \(reason)", failures: failures))
+        case .oneLost(let failures, let reason):
+            telemetry.emit(
+                BinanceTrouble(
+                    message: "one of two connections is lost, the other goes on: \(reason)",
+                    failures: failures))
+        case .differing(let instrument, let id):
+            telemetry.emit(
+                BinanceTrouble(
+                    message: "\(symbol(instrument)): trade \(id) came twice with other content"))
         case .successorLost(let reason):
             telemetry.emit(
                 BinanceTrouble(
@@ -62,6 +71,10 @@ final class BinanceReport: Sendable {
             telemetry.emit(
                 BinanceTrouble(
                     message: "\(symbol(instrument)): trade ids \(first) to \(last) did not come"))
+        case .filled(let instrument, let added, let lost):
+            telemetry.emit(BinanceGapEnded(symbol: symbol(instrument), added: added, lost: lost))
+        case .fetchesWait(let reason):
+            telemetry.emit(BinanceTrouble(message: "past trades are asked for later: \(reason)"))
         case .misfit(let instrument, let id, let text):
             telemetry.emit(
                 BinanceTrouble(
@@ -117,6 +130,24 @@ struct BinanceTrouble: TelemetryEvent {
     func count(in metrics: MetricRegistry) {}
 }
 
+struct BinanceGapEnded: TelemetryEvent {
+    static let name = "binance.gap_ended"
+    let symbol: String
+    let added: UInt64
+    let lost: UInt64
+
+    var level: LogLevel { lost == 0 ? .info : .warning }
+    var message: String {
+        "\(symbol): \(added) missing trades came on request"
+            + (lost == 0 ? "" : ", and \(lost) stay missing")
+    }
+    var fields: [(String, LogValue)] {
+        [("symbol", .text(symbol)), ("added", LogValue(added)), ("lost", LogValue(lost))]
+    }
+
+    func count(in metrics: MetricRegistry) {}
+}
+
 struct BinanceSkipped: TelemetryEvent {
     static let name = "binance.skipped"
     let reason: BinanceSkip
@@ -126,92 +157,4 @@ struct BinanceSkipped: TelemetryEvent {
     var fields: [(String, LogValue)] { [("reason", .text(reason.rawValue))] }
 
     func count(in metrics: MetricRegistry) {}
-}
-
-/// The counters and gauges of one source. A symbol is never a label.
-struct BinanceMetrics: Sendable {
-    let bytes: Counter
-    /// How often the gateway had no room.
-    let waits: Counter
-    private let states: [(BinanceState, Gauge)]
-    private let live: Gauge
-    private let gaps: Gauge
-    private let counts: [(Counter, @Sendable (BinanceCounters) -> UInt64)]
-    private let shown = ShownCounters()
-
-    init(_ metrics: MetricRegistry, labels: [(String, String)]) {
-        func counter(_ name: String, _ help: String, _ more: (String, String)...) -> Counter {
-            metrics.counter(name, help, labels: labels + more)
-        }
-        func gauge(_ name: String, _ help: String, _ more: (String, String)...) -> Gauge {
-            metrics.gauge(name, help, labels: labels + more)
-        }
-        bytes = counter("mds_binance_received_bytes_total", "Bytes of the exchange's messages.")
-        waits = counter("mds_binance_channel_full_total", "Turns in which nothing was read.")
-        states = BinanceState.allCases.map {
-            ($0, gauge("mds_binance_state", "1 at the present state.", ("state", $0.rawValue)))
-        }
-        live = gauge("mds_binance_live_feeds", "Instruments whose trades come.")
-        gaps = gauge("mds_binance_open_gaps", "Gaps that no later trade has ended yet.")
-        let plain: [(Counter, @Sendable (BinanceCounters) -> UInt64)] = [
-            (counter("mds_binance_messages_total", "Messages of the exchange."), \.messages),
-            (counter("mds_binance_trades_total", "Trades handed over."), \.trades),
-            (counter("mds_binance_double_trades_total", "Trades of both connections."), \.doubles),
-            (counter("mds_binance_lower_ids_total", "Ids that went back."), \.lowerIDs),
-            (
-                counter("mds_binance_differing_trades_total", "Same id, other content."),
-                \.differing
-            ),
-            (counter("mds_binance_missing_trades_total", "Ids that never came."), \.missing),
-            (counter("mds_binance_misfit_trades_total", "Numbers beyond the tape."), \.misfits),
-            (counter("mds_binance_late_trades_total", "Trades below the floor."), \.late),
-            (counter("mds_binance_connections_total", "Connections that opened."), \.connections),
-            (
-                counter("mds_binance_failures_total", "Attempts and connections that failed."),
-                \.failures
-            ),
-            (counter("mds_binance_renewals_total", "Connections taken over."), \.renewals),
-        ]
-        counts =
-            plain
-            + BinanceSkip.allCases.map { reason in
-                (
-                    counter(
-                        "mds_binance_skipped_messages_total", "Messages left out, by reason.",
-                        ("reason", reason.rawValue)),
-                    { $0.skipped(reason) }
-                )
-            }
-    }
-
-    func show(_ status: BinanceStatus) {
-        for (state, gauge) in states { gauge.set(state == status.state ? 1 : 0) }
-        live.set(Double(status.feeds.count { $0.state == .live }))
-        gaps.set(Double(status.feeds.count { $0.hasOpenGap }))
-        let before = shown.exchange(status.counters)
-        for (counter, value) in counts {
-            counter.add(value(status.counters) &- min(value(before), value(status.counters)))
-        }
-    }
-
-    /// Removes the gauges: the connection's thread has ended. The next engine counts from 0.
-    func remove() {
-        for (_, gauge) in states { gauge.remove() }
-        live.remove()
-        gaps.remove()
-        _ = shown.exchange(BinanceCounters())
-    }
-}
-
-/// The engine's counts when they were last added.
-private final class ShownCounters: Sendable {
-    private let counters = Mutex(BinanceCounters())
-
-    func exchange(_ next: BinanceCounters) -> BinanceCounters {
-        counters.withLock { counters in
-            let before = counters
-            counters = next
-            return before
-        }
-    }
 }

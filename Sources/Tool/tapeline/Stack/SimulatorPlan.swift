@@ -53,7 +53,11 @@ struct SimulatorPlan: Equatable, Sendable {
                 "IBKR_HOST": StackPlan.loopback, "IBKR_PORT": "\(port)",
                 "IBKR_LINES": "\(lines)", "IBKR_TICK_LINES": "\(lines)",
             ]
-        case .binance: ["BINANCE_URL": "ws://\(StackPlan.loopback):\(port)/stream"]
+        case .binance:
+            [
+                "BINANCE_URL": "ws://\(StackPlan.loopback):\(port)/stream",
+                "BINANCE_REST_URL": "http://\(StackPlan.loopback):\(port)",
+            ]
         }
     }
 

@@ -1,0 +1,205 @@
+package import MarketModel
+internal import Primitives
+
+// Trades whose ids did not come are asked for, one gap after the other. What comes is marked as
+// fetched; in the end the gap is on record as filled, but for the parts that stay.
+extension BinanceEngine {
+    /// The characters of a detail. Ours have one byte each, those of a server four at most.
+    private static let detailMax = GapRecord.detailBytesMax / 4
+
+    func canFill(_ count: UInt64) -> Bool {
+        settings.fills && count <= BinanceLimits.holeTradesMax
+            && holes.waiting.count < BinanceLimits.holesMax
+    }
+
+    /// Goes on with a gap that an earlier process was filling. Returns false if it stays.
+    mutating func takeHole(_ gap: OpenGap, of place: Int, _ now: MonotonicTime) -> Bool {
+        guard let ids = gap.ids, canFill(ids.upperBound &- ids.lowerBound) else { return false }
+        holes.waiting.append(
+            BinanceHole(
+                place: place, first: ids.lowerBound, last: ids.upperBound, next: ids.lowerBound,
+                from: gap.from, to: gap.to, reason: gap.reason, since: now, reached: gap.from))
+        return true
+    }
+
+    /// Asks for the next trades of the oldest gap, if its time has come.
+    mutating func fetch(_ now: Moment, into out: inout BinanceOutput) {
+        guard holes.asked == nil, now.monotonic >= holes.at, var hole = holes.waiting.first else {
+            return
+        }
+        guard now.monotonic < hole.since + BinanceLimits.holeAgeMax else {
+            return giveUp("they were not given for an hour", now, into: &out)
+        }
+        let feed = feeds[hole.place]
+        if !hole.hasBegun {
+            hole.hasBegun = true
+            holes.waiting[0] = hole
+            out.records.append(
+                feed.gap((from: hole.from, to: hole.to), hole.reason, .filling, at: now.wall))
+        }
+        holes.lastNumber &+= 1
+        holes.asked = holes.lastNumber
+        counters.fills.requests &+= 1
+        let count = min(UInt64(BinanceFetch.countMax), hole.last - hole.next + 1)
+        out.wishes.append(
+            .fetch(
+                BinanceFetch(
+                    number: holes.lastNumber, symbol: feed.name, from: hole.next,
+                    count: Int(count))))
+    }
+
+    /// The outcome of a request for past trades. What nobody waits for is left out.
+    package mutating func fetched(
+        _ number: UInt64, _ outcome: BinanceFetchOutcome, _ now: Moment,
+        into out: inout BinanceOutput
+    ) {
+        guard holes.asked == number else { return }
+        holes.asked = nil
+        guard let hole = holes.waiting.first else { return }
+        switch outcome {
+        case .page(let bytes):
+            guard let trades = BinancePage.read(bytes, place: hole.place, received: now.wall) else {
+                return useless("the answer is no list of trades", now, into: &out)
+            }
+            take(trades, now, into: &out)
+        case .limited(let retryAfter, let isBanned):
+            let usual = isBanned ? BinanceLimits.bannedWait : BinanceLimits.limitedWait
+            let wait = max(BinanceLimits.fetchInterval, retryAfter ?? usual)
+            holes.at = now.monotonic + min(wait, BinanceLimits.holeAgeMax)
+            counters.fills.failures &+= 1
+            out.note(
+                .fetchesWait(
+                    reason: isBanned ? "the exchange has banned this address" : "too many requests")
+            )
+        case .refused(let reason):
+            holes.answered(now)
+            counters.fills.failures &+= 1
+            giveUp("the exchange refused to give them: \(reason)", now, into: &out)
+        case .failed(let reason):
+            holes.failed(now)
+            counters.fills.failures &+= 1
+            out.note(.fetchesWait(reason: reason))
+        }
+    }
+
+    /// The exchange answered, and gave no trade of the gap.
+    private mutating func useless(_ reason: String, _ now: Moment, into out: inout BinanceOutput) {
+        holes.failed(now)
+        counters.fills.failures &+= 1
+        holes.waiting[0].failures += 1
+        guard holes.waiting[0].failures < BinanceLimits.uselessAnswersMax else {
+            return giveUp("\(reason), \(holes.waiting[0].failures) times", now, into: &out)
+        }
+        out.note(.fetchesWait(reason: reason))
+    }
+
+    /// Takes the trades of an answer that are missing.
+    private mutating func take(
+        _ trades: [BinanceTrade], _ now: Moment, into out: inout BinanceOutput
+    ) {
+        var hole = holes.waiting[0]
+        let before = hole.next
+        for trade in trades where trade.id >= hole.next {
+            let end = min(trade.id, hole.last &+ 1)
+            if end > hole.next {
+                // Later ones are there, so these do not exist.
+                lose(&hole, upTo: end, until: trade.time, "did not come")
+            }
+            guard trade.id <= hole.last else { break }
+            add(trade, to: &hole, into: &out)
+        }
+        holes.waiting[0] = hole
+        // The exchange may be late with its newest trades.
+        guard hole.next > before else {
+            return useless("the exchange does not have them", now, into: &out)
+        }
+        holes.waiting[0].failures = 0
+        holes.answered(now)
+        if hole.isComplete { finish(now.wall, into: &out) }
+    }
+
+    private mutating func add(
+        _ trade: BinanceTrade, to hole: inout BinanceHole, into out: inout BinanceOutput
+    ) {
+        hole.next = trade.id + 1
+        hole.reached = trade.time
+        hole.from = min(hole.from, trade.time)
+        hole.to = max(hole.to, trade.time.advanced(byNanoseconds: 1))
+        guard trade.misfit.isEmpty else {
+            counters.misfits &+= 1
+            let feed = feeds[trade.feed]
+            out.note(.misfit(instrument: feed.instrument, id: trade.id, text: trade.misfit))
+            return hole.keep(
+                BinanceGapPart(
+                    from: trade.time, to: trade.time.advanced(byNanoseconds: 1), reason: .dropped,
+                    detail: Self.misfit(trade)))
+        }
+        hole.added &+= 1
+        counters.fills.filled &+= 1
+        out.records.append(record(of: trade, flags: .backfilled))
+    }
+
+    /// Notes that ids stay missing. They lie between the last trade that is known and `time`.
+    private mutating func lose(
+        _ hole: inout BinanceHole, upTo end: UInt64, until time: Timestamp, _ why: String
+    ) {
+        counters.fills.lost &+= end - hole.next
+        let from = max(hole.reached, hole.from)
+        hole.keep(
+            BinanceGapPart(
+                from: from, to: max(time, from.advanced(byNanoseconds: 1)), reason: hole.reason,
+                detail: "trade ids \(hole.next) to \(end - 1) \(why)"))
+        hole.next = end
+    }
+
+    /// Ends the oldest gap; what has not come yet stays missing.
+    private mutating func giveUp(_ why: String, _ now: Moment, into out: inout BinanceOutput) {
+        var hole = holes.waiting[0]
+        lose(&hole, upTo: hole.last + 1, until: hole.to, "did not come: \(why)")
+        holes.waiting[0] = hole
+        finish(now.wall, into: &out)
+    }
+
+    /// Ends all gaps of a feed.
+    mutating func dropHoles(
+        of place: Int, _ why: String, at time: Timestamp, into out: inout BinanceOutput
+    ) {
+        while let index = holes.waiting.firstIndex(where: { $0.place == place }) {
+            var hole = holes.waiting.remove(at: index)
+            if index == 0 { holes.asked = nil }
+            lose(&hole, upTo: hole.last + 1, until: hole.to, "did not come: \(why)")
+            record(hole, at: time, into: &out)
+        }
+    }
+
+    private mutating func finish(_ time: Timestamp, into out: inout BinanceOutput) {
+        record(holes.waiting.removeFirst(), at: time, into: &out)
+    }
+
+    /// Puts the end of a gap on record. For each moment the last record counts, so the parts that
+    /// stay follow.
+    private mutating func record(
+        _ hole: BinanceHole, at time: Timestamp, into out: inout BinanceOutput
+    ) {
+        let feed = feeds[hole.place]
+        if hole.added > 0 {
+            let detail = hole.added == 1 ? "1 trade added" : "\(hole.added) trades added"
+            out.records.append(
+                feed.gap(
+                    (from: hole.from, to: hole.to), hole.reason, .filled, at: time, detail: detail))
+        }
+        for (number, part) in hole.parts.enumerated() {
+            // Without a trade that came, the gap as a whole stays.
+            let isEnd = hole.added == 0 && number == hole.parts.count - 1
+            out.records.append(
+                feed.gap(
+                    (from: part.from, to: isEnd ? max(part.to, hole.to) : part.to), part.reason,
+                    .abandoned, at: time,
+                    detail: String(part.detail.prefix(Self.detailMax))))
+        }
+        out.note(
+            .filled(
+                instrument: feed.instrument, added: hole.added,
+                lost: hole.last - hole.first + 1 - hole.added))
+    }
+}

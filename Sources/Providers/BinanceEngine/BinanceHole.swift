@@ -1,0 +1,124 @@
+internal import MarketModel
+internal import Primitives
+
+/// A request for past trades of a symbol, by their ids.
+package struct BinanceFetch: Hashable, Sendable {
+    /// The exchange gives no more at a time.
+    package static let countMax = 1_000
+
+    package let number: UInt64
+    package let symbol: String
+    /// The first id.
+    package let from: UInt64
+    package let count: Int
+}
+
+/// What became of a request for past trades.
+package enum BinanceFetchOutcome: Sendable {
+    /// The exchange's list of trades.
+    case page([UInt8])
+    /// Too many requests were made. The span is what the exchange said, `nil` if it said nothing.
+    case limited(retryAfter: Int64?, isBanned: Bool)
+    /// The exchange will never answer this request.
+    case refused(String)
+    /// There was no answer, or none that can be used.
+    case failed(String)
+}
+
+/// Trades of a symbol whose ids did not come, and the gap about them.
+struct BinanceHole: Sendable {
+    /// Its feed.
+    let place: Int
+    /// The ids that did not come, and the first one that has not been given since.
+    let first: UInt64
+    let last: UInt64
+    var next: UInt64
+    /// The gap on record.
+    var from: Timestamp
+    var to: Timestamp
+    let reason: GapReason
+    /// When the ids turned out to be missing.
+    let since: MonotonicTime
+    /// Answers in a row that gave no trade of it.
+    var failures = 0
+    var hasBegun = false
+    /// Trades that came.
+    var added: UInt64 = 0
+    /// The time of the last trade before `next`.
+    var reached: Timestamp
+    /// Parts of the gap that stay.
+    var parts: [BinanceGapPart] = []
+
+    var isComplete: Bool { next > last }
+
+    /// Notes a part that stays. Beyond the limit the last one grows.
+    mutating func keep(_ part: BinanceGapPart) {
+        guard parts.count >= BinanceLimits.gapPartsMax else { return parts.append(part) }
+        parts[parts.count - 1].to = part.to
+        parts[parts.count - 1].detail = "these and more: \(parts[parts.count - 1].detail)"
+    }
+}
+
+/// A part of a gap that nothing fills.
+struct BinanceGapPart: Sendable {
+    var from: Timestamp
+    var to: Timestamp
+    var reason: GapReason
+    var detail: String
+}
+
+/// The holes that wait, oldest first, and the request about the first of them.
+struct BinanceHoles: Sendable {
+    var waiting: [BinanceHole] = []
+    /// The number of the request that is under way; `nil`: there is none.
+    var asked: UInt64?
+    var lastNumber: UInt64 = 0
+    /// When the next request may leave.
+    var at = MonotonicTime.distantPast
+    private var backoff = Backoff(
+        first: .nanoseconds(BinanceLimits.fetchInterval),
+        limit: .nanoseconds(BinanceLimits.fetchWaitMax))
+    private var random: SeededRandom
+
+    init(seed: UInt64) { random = SeededRandom(seed: seed &+ 1) }
+
+    mutating func answered(_ now: Moment) {
+        backoff.reset()
+        at = now.monotonic + BinanceLimits.fetchInterval
+    }
+
+    mutating func failed(_ now: Moment) {
+        at = now.monotonic.advanced(by: backoff.next(using: &random))
+    }
+}
+
+/// Reads the exchange's list of past trades.
+enum BinancePage {
+    /// Returns the trades of a list; `nil`: it is none.
+    static func read(_ bytes: [UInt8], place: Int, received: Timestamp) -> [BinanceTrade]? {
+        guard let list = parsed(bytes)?.array else { return nil }
+        var trades: [BinanceTrade] = []
+        for item in list.prefix(BinanceFetch.countMax) {
+            guard let id = item["id"]?.uint64, let price = item["price"]?.string,
+                let size = item["qty"]?.string, let stamp = item["time"]?.uint64,
+                let time = BinanceReader.time(stamp)
+            else { return nil }
+            var trade = BinanceTrade()
+            guard trade.take(price: price, size: size) else { return nil }
+            trade.feed = place
+            trade.id = id
+            (trade.time, trade.resolution) = time
+            trade.received = received
+            trades.append(trade)
+        }
+        return trades
+    }
+
+    private static func parsed(_ bytes: [UInt8]) -> JSONValue? {
+        do throws(JSONError) {
+            return try JSONValue.parse(bytes)
+        } catch {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,72 @@
+internal import BinanceEngine
+internal import HTTPClient
+internal import Primitives
+internal import ServiceRuntime
+
+/// Asks the exchange for past trades. Answers come on the client's thread, and wait there until the
+/// loop takes them.
+final class BinancePast {
+    private let client: HTTPClient
+    private let address: String
+    private var asked: [HTTPRequestID: UInt64] = [:]
+
+    /// `address`: `https://name[:port]`. `wake` is called when an answer waits.
+    init(
+        _ address: String, _ configuration: HTTPConfiguration, wake: @escaping @Sendable () -> Void
+    ) throws(HTTPError) {
+        self.address = address
+        client = try HTTPClient(configuration, onOutcome: wake)
+    }
+
+    /// Sends a request. Returns its outcome if there is one at once.
+    func ask(_ fetch: BinanceFetch) -> BinanceFetchOutcome? {
+        let url = HTTPURL(
+            "\(address)/api/v3/historicalTrades",
+            query: [
+                ("symbol", fetch.symbol), ("fromId", "\(fetch.from)"), ("limit", "\(fetch.count)"),
+            ])
+        guard let url else { return .refused("\(fetch.symbol) cannot be asked for") }
+        do throws(HTTPError) {
+            asked[try client.request(HTTPRequest(url))] = fetch.number
+            return nil
+        } catch {
+            return .failed("\(error)")
+        }
+    }
+
+    /// Hands over the outcomes that have come, by the numbers of their requests.
+    func take(_ body: (UInt64, BinanceFetchOutcome) -> Void) {
+        for outcome in client.take() {
+            guard let number = asked.removeValue(forKey: outcome.id) else { continue }
+            body(number, Self.meaning(of: outcome.result))
+        }
+    }
+
+    /// Returns what an answer means for the request.
+    static func meaning(of result: Result<HTTPResponse, HTTPError>) -> BinanceFetchOutcome {
+        let response: HTTPResponse
+        switch result {
+        case .success(let answer): response = answer
+        case .failure(let error): return .failed("\(error)")
+        }
+        let wait = response.retryAfter?.clampedNanoseconds
+        if response.status == 200 { return .page(response.body) }
+        if [418, 429].contains(response.status) {
+            return .limited(retryAfter: wait, isBanned: response.status == 418)
+        }
+        if [400, 401, 404].contains(response.status) { return .refused(reason(in: response)) }
+        return .failed("the exchange answered with status \(response.status)")
+    }
+
+    /// Returns the exchange's reason, in one line.
+    private static func reason(in response: HTTPResponse) -> String {
+        var said: String?
+        do throws(JSONError) {
+            said = try JSONValue.parse(response.body)["msg"]?.string
+        } catch {
+            said = nil
+        }
+        let text = said?.unicodeScalars.prefix(120).map { $0.value < 0x20 ? " " : "\($0)" }.joined()
+        return "\(text ?? "no reason given") (status \(response.status))"
+    }
+}

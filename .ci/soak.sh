@@ -42,7 +42,11 @@ if [ -z "$storm" ]; then
         options+=(
             ${SOAK_QUESTIONS:+--questions "$SOAK_QUESTIONS"} ${SOAK_EVERY:+--every "$SOAK_EVERY"})
         ;;
-    binance) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"}) ;;
+    binance)
+        options+=(
+            ${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"}
+            ${SOAK_NO_FILL:+--no-fill} ${SOAK_HOT_HOT:+--hot-hot})
+        ;;
     esac
     for ((run = 0; run < seeds; run++)); do
         python3 ".ci/soak/$name.py" "$(binaries)" "${options[@]}"

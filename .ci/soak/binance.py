@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Shows that no trade of an exchange is lost without a record, whatever fails: `make soak NAME=binance`.
 
-    binance.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--symbols A,B,...] [--keep]
+    binance.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--symbols A,B,...] [--no-fill] [--hot-hot] [--keep]
 
 A local stack of its own (.local/stack/binance, namespace `soak`) has the provider `binance` on a simulated
 exchange. Every 10 s something fails, in an order that follows from the seed. At the end the exchange's own logs
@@ -107,7 +107,9 @@ class ExchangeStack(Stack):
         self.exchange.start()
         self.up(settings={
             "GATEWAY_PROVIDER": SOURCE, "GATEWAY_INSTRUMENTS": str(self.home / "instruments.yaml"),
-            "BINANCE_URL": f"ws://127.0.0.1:{self.exchange.port}/stream", **WAITS})
+            "BINANCE_URL": f"ws://127.0.0.1:{self.exchange.port}/stream",
+            "BINANCE_REST_URL": f"http://127.0.0.1:{self.exchange.port}" if self.options.fill else "",
+            "BINANCE_HOT_HOT": "true" if self.options.hot_hot else "false", **WAITS})
 
     def newest(self) -> float:
         """How old the newest trade of the symbol is that has not got any for longest, in seconds."""
@@ -145,6 +147,11 @@ class Storm:
             "shutdown": lambda: f"shutdown {pick.choice((1, 3, 8))}",
             "down": lambda: f"down {pick.choice((1, 3, 6))}",
         }
+        if stack.options.fill:
+            told |= {
+                "429": lambda: f"limit {pick.choice((1, 3))}{pick.choice(('', ' 1', ' 4'))}",
+                "418": lambda: f"ban {pick.choice((1, 5))}",
+            }
         self.told = {title: self.teller(command) for title, command in told.items()}
         self.others: dict[str, Callable[[], str]] = {
             "exchange restarted": self.restart, "slow": self.slow, "gateway killed": self.kill_gateway,
@@ -290,10 +297,20 @@ def stored(stack: ExchangeStack, end: float) -> bool:
     return time.time() - stack.newest() > end
 
 
+def filled(stack: ExchangeStack) -> bool:
+    """Whether no gap waits any more for the trades that it lacks."""
+    waiting = stack.query(
+        f"SELECT count(*) FROM {NAMESPACE}_market.open_gaps WHERE source = '{SOURCE}' AND to_time IS NOT NULL"
+        " AND state <> 'abandoned'")
+    return int(waiting) == 0
+
+
 def audit(stack: ExchangeStack, begin: float, end: float) -> list[str]:
     """Compares all trades up to a time with what is stored. Returns what is wrong."""
     eventually("every process works", lambda: stack.tool("status").returncode == 0, 90)
     eventually("every trade is stored", lambda: stored(stack, end), 90)
+    if stack.options.fill:
+        eventually("no gap waits", lambda: filled(stack), 400, 1)
     wrong = []
     for words in (("audit", "--all"), ("prove", "--from", moment(begin), "--to", moment(end))):
         done = stack.tool(*words, check=False, seconds=300)
@@ -305,7 +322,8 @@ def audit(stack: ExchangeStack, begin: float, end: float) -> list[str]:
     stack.exchange.end("quit")
     with psycopg.connect(stack.tool("url").stdout.strip()) as session:
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        verdict = Verdict(stack.exchange.market(), Stored(session, NAMESPACE, SOURCE), int(end * 1e9))
+        verdict = Verdict(
+            stack.exchange.market(), Stored(session, NAMESPACE, SOURCE), int(end * 1e9), stack.options.fill)
     for line in verdict.lines():
         say(line)
     return wrong + verdict.wrong
@@ -331,6 +349,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600, help="how long the faults take")
     parser.add_argument("--rate", type=int, default=200, help="trades per second over all symbols")
     parser.add_argument("--symbols", default="BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT,BNBUSDT,DOGEUSDT")
+    parser.add_argument("--no-fill", dest="fill", action="store_false", help="past trades are not asked for")
+    parser.add_argument("--hot-hot", action="store_true", help="two connections deliver all the time")
     return run(parser, "binance", soak, ExchangeStack)
 
 

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 NAMED = re.compile(r"^trade ids (\d+) to (\d+) did not come$")
+# The bit of `flags` of a trade that came on request.
+FETCHED = 1 << 2
 NUMBER = re.compile(r"\d+")
 # Times of trades that nobody wrote down, because the exchange was away.
 Span = tuple[int, int]
@@ -93,11 +95,12 @@ class Stored:
     """The rows of one source, and what its gaps say, in one snapshot of the database."""
 
     def __init__(self, session: Any, namespace: str, source: str) -> None:
-        # Of each symbol, in the order of the tape: id, time, price, size, and what a plain trade lacks.
-        self.rows: dict[str, list[tuple[int, int, Decimal, Decimal, bool]]] = collections.defaultdict(list)
+        # Of each symbol, in the order of the tape: id, time, price, size, whether it is a plain trade but for
+        # its flags, and its flags.
+        self.rows: dict[str, list[tuple[int, int, Decimal, Decimal, bool, int]]] = collections.defaultdict(list)
         for symbol, *row in session.execute(
             "SELECT symbol, coalesce(provider_id, 0)::bigint, event_time_ns, price, size,"
-            f" action = 0 AND flags = 0 AND provider_time IS NOT NULL FROM {namespace}.trades"
+            f" action = 0 AND provider_time IS NOT NULL, flags FROM {namespace}.trades"
             " WHERE source = %s ORDER BY partition, ordinal", [source]
         ):
             self.rows[symbol].append(tuple(row))
@@ -125,8 +128,8 @@ class Stored:
 class Verdict:
     """Compares what is stored with what happened, up to a time in nanoseconds."""
 
-    def __init__(self, market: Market, stored: Stored, end: int) -> None:
-        self.market, self.stored, self.end = market, stored, end
+    def __init__(self, market: Market, stored: Stored, end: int, fills: bool) -> None:
+        self.market, self.stored, self.end, self.fills = market, stored, end, fills
         self.wrong: list[str] = list(market.faults)
         self.wrong += [f"the books have a hole: {detail}" for detail in stored.ordinals]
         self.count: collections.Counter[str] = collections.Counter()
@@ -144,18 +147,27 @@ class Verdict:
                 self.prove(gap)
 
     def compare(self, symbol: str) -> None:
-        """Each row is a trade that was sent, once, in the order of the ids, with its values."""
+        """Each row is a trade that was sent, or came on request, once, with its values. Those that were sent
+        are in the order of the ids. Trades that nobody wrote down, because the exchange was away, may come on
+        request, too."""
         known, sent, last = self.market.trades[symbol], self.market.sent[symbol], 0
         there: set[int] = set()
-        for number, time, price, size, is_plain in self.stored.rows.get(symbol, []):
+        for number, time, price, size, is_plain, flags in self.stored.rows.get(symbol, []):
             self.count["rows"] += 1
+            is_fetched = self.fills and flags == FETCHED
             if number in there:
                 self.note("twice", f"{symbol}: trade {number} has two rows")
-            elif number < last:
+            elif number < last and not is_fetched:
                 self.note("order", f"{symbol}: trade {number} comes after {last}")
             there.add(number)
-            last = max(last, number)
-            if number not in known or number not in sent:
+            if is_fetched:
+                self.count["rows that came on request"] += 1
+            else:
+                last = max(last, number)
+                is_plain &= flags == 0
+            if number not in known and is_fetched:
+                self.count["rows of trades never written down"] += 1
+            elif number not in known or not is_fetched and number not in sent:
                 self.note("invented", f"{symbol}: trade {number} was not sent")
             elif known[number] != Happened(time, price, size) or not is_plain:
                 self.note("changed", f"{symbol}: trade {number} at {time} is {price} x {size}, not"
@@ -185,6 +197,8 @@ class Verdict:
                 self.note("silent", f"{symbol}: trade {number} of {span} is in no gap")
             elif not any(number in (gap.ids() or (number,)) for gap in holds):
                 self.note("not named", f"{symbol}: no gap over trade {number} of {span} names it: {holds[0]}")
+            if self.fills:
+                self.note("not filled", f"{symbol}: trade {number} of {span}: {holds[:1]}")
             if not any(gap.holds(span) for gap in shown):
                 self.note("not shown", f"{symbol}: trade {number} of {span} is in no row of open_gaps")
 

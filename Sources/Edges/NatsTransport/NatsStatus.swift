@@ -8,11 +8,11 @@ package struct NatsStatus: RawRepresentable, Hashable, Sendable, CustomStringCon
 
     init(_ status: natsStatus) { rawValue = status.rawValue }
 
-    /// libnats' own text for the code.
+    /// libnats' own text for the code. It reads beyond its table for a code that it does not have.
     package var description: String {
-        guard let text = unsafe natsStatus_GetText(natsStatus(rawValue: rawValue)) else {
-            return "status \(rawValue)"
-        }
+        guard rawValue <= NATS_MISSED_HEARTBEAT.rawValue,
+            let text = unsafe natsStatus_GetText(natsStatus(rawValue: rawValue))
+        else { return "status \(rawValue)" }
         return unsafe String(cString: text)
     }
 }

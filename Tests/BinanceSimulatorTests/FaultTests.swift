@@ -27,6 +27,18 @@ struct FaultTests {
         #expect(bench.take(number).isEmpty && bench.exchange.isOver(number))
     }
 
+    @Test("with one before it, a command disturbs the oldest connection alone")
+    func oldest() {
+        let (start, number) = stage()
+        var bench = start
+        let other = bench.webSocket("/ws/btcusdt@trade")
+        tell(&bench, "one cut")
+        bench.pass(milliseconds: 100)
+        #expect(bench.exchange.isOver(number) && !bench.exchange.isOver(other))
+        tell(&bench, "one cut")
+        #expect(bench.exchange.isOver(other))
+    }
+
     @Test("truncate sends half of a trade, which the log does not have")
     func truncate() throws {
         let (start, number) = stage()
@@ -135,7 +147,8 @@ struct FaultTests {
         var bench = stage().0
         #expect(bench.exchange.control("status", now: bench.now) == "ok: 1 connections, 1 streams")
         for wrong in [
-            "", "cute", "cut 1", "lose", "lose 0", "mute x", "close 99", "limit 1 2 3",
+            "", "cute", "cut 1", "one", "one lose 1", "one one cut", "lose", "lose 0", "mute x",
+            "close 99", "limit 1 2 3",
             "garbage 99999999999",
         ] {
             let answer = bench.exchange.control(wrong, now: bench.now)

@@ -47,7 +47,7 @@ struct SimulatedExchangeTests {
         }
     }
 
-    private func stage(fills: Bool) throws -> Stage {
+    private func stage(fills: Bool, isHotHot: Bool = false) throws -> Stage {
         let folder = try TemporaryFolder("market")
         let exchange = try SimulatorProcess(
             [
@@ -66,6 +66,7 @@ struct SimulatedExchangeTests {
             "GATEWAY_LIVE": "false",
             "BINANCE_URL": "ws://127.0.0.1:\(exchange.port)/stream",
             "BINANCE_REST_URL": fills ? "http://127.0.0.1:\(exchange.port)" : "",
+            "BINANCE_HOT_HOT": "\(isHotHot)",
             "BINANCE_RECONNECT_FIRST": "100ms", "BINANCE_RECONNECT_MAX": "1s",
             "BINANCE_OVERLAP": "300ms", "BINANCE_SILENT_AFTER": "2s",
         ]
@@ -107,6 +108,31 @@ struct SimulatedExchangeTests {
         #expect(problems.isEmpty, "\(problems.prefix(10).joined(separator: "\n"))")
         #expect(found.isComplete && found.gapCount == 0)
     }
+
+    @Test("with two connections, what fails on one of them leaves no gap and no trade out")
+    func hotHot() throws {
+        let stage = try stage(fills: false, isHotHot: true)
+        let running = try stage.gateway().start()
+        try stage.waitForTrades("start")
+        for command in [
+            "cut", "truncate", "garbage 64", "bad-json", "oversized 2000000", "close 1008",
+            "half-open", "mute 30", "shutdown 1", "cut",
+        ] {
+            #expect(
+                try eventually {
+                    try stage.exchange.command("status").hasPrefix("ok: 2 connections, 4")
+                })
+            try stage.waitForTrades("before \(command)")
+            #expect(try stage.exchange.command("one \(command)") == "ok")
+            try stage.waitForTrades(command)
+        }
+        let before = try Found(stage.tape)
+        #expect(before.recordCount == 0 && before.isComplete)
+        #expect(try running.stop() == .success)
+        stage.exchange.stop()
+        let problems = try Found(stage.tape).problems(in: stage.market)
+        #expect(problems.isEmpty, "\(problems.prefix(10).joined(separator: "\n"))")
+    }
 }
 
 /// The trades and gaps of the exchange on the tape.
@@ -115,6 +141,8 @@ private struct Found {
     private var gaps: [String: [(from: Timestamp, to: Timestamp)]] = [:]
 
     var count: Int { trades.values.reduce(0) { $0 + $1.count } }
+    /// The records of gaps of any state.
+    private(set) var recordCount = 0
     var gapCount: Int { gaps.values.reduce(0) { $0 + $1.count } }
 
     /// The number of ids that are missing between the first and the last of each symbol.
@@ -147,9 +175,9 @@ private struct Found {
             case .other(let message):
                 if let (index, definition) = message.symbolDefinition(in: packet) {
                     names[index] = definition.symbol.text
-                } else if let gap = message.gapRecord(in: packet),
-                    gap.state == GapState.abandoned.rawValue
-                {
+                } else if let gap = message.gapRecord(in: packet) {
+                    recordCount += 1
+                    guard gap.state == GapState.abandoned.rawValue else { continue }
                     gaps[names[gap.header.symbol] ?? "?", default: []].append((gap.from, gap.to))
                 }
             case .quote, .bar: continue

@@ -18,11 +18,21 @@ package enum ExchangeCommand: Equatable, Sendable {
     case quit
     case crash
 
+    /// Whether it disturbs WebSockets.
+    var isDisturbance: Bool {
+        switch self {
+        case .cut, .close, .truncate, .mute, .halfOpen, .garbage, .badJSON, .oversized, .shutdown:
+            true
+        case .lose, .down, .limit, .ban, .status, .quit, .crash: false
+        }
+    }
+
     /// The list of commands that answers an unknown one.
     package static let usage =
         "cut | close [CODE] | truncate | mute [SECONDS] | half-open | garbage BYTES | bad-json | "
         + "oversized BYTES | lose N | shutdown [SECONDS] | down [SECONDS] | "
-        + "limit N [RETRY-SECONDS] | ban SECONDS | status | quit | crash"
+        + "limit N [RETRY-SECONDS] | ban SECONDS | status | quit | crash; "
+        + "with 'one' before it, what disturbs connections disturbs the oldest alone"
 
     /// Returns `nil` if the line is not understood.
     package init?(_ line: String) {

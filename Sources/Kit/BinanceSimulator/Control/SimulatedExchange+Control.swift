@@ -1,10 +1,13 @@
 package import Primitives
 
-/// Carries out the commands of the control port. They affect all connections of that moment.
+/// Carries out the commands of the control port. They affect all connections of that moment, or
+/// with `one` before them the oldest one.
 extension SimulatedExchange {
     /// Takes one line and returns one: `ok` with an optional result, or `error` with the reason.
     package mutating func control(_ line: String, now: Timestamp) -> String {
-        guard let command = ExchangeCommand(line) else {
+        let isOne = line.hasPrefix("one ")
+        let command = ExchangeCommand(isOne ? String(line.dropFirst(4)) : line)
+        guard let command, !isOne || command.isDisturbance else {
             return "error: not understood; one of: \(ExchangeCommand.usage)"
         }
         switch command {
@@ -18,22 +21,27 @@ extension SimulatedExchange {
         case .ban(let seconds):
             bannedUntil = now.advanced(byNanoseconds: seconds * 1_000_000_000)
         case .status:
-            let sockets = connections.filter(\.isWebSocket)
+            let sockets = connections.filter {
+                $0.isWebSocket && !$0.isHalfOpen && !$0.isMute(now) && !$0.out.isClosing
+            }
             let streams = sockets.reduce(0) { $0 + $1.streams.count }
             return "ok: \(sockets.count) connections, \(streams) streams"
         case .quit: isEnding = true
         case .crash: isCrashing = true
         case .cut, .close, .truncate, .mute, .halfOpen, .garbage, .badJSON, .oversized, .shutdown:
-            disturb(command, now)
+            disturb(command, isOne: isOne, now)
         }
         return "ok"
     }
 
-    /// Disturbs all WebSockets.
-    private mutating func disturb(_ command: ExchangeCommand, _ now: Timestamp) {
+    /// Disturbs all WebSockets, or the oldest one.
+    private mutating func disturb(_ command: ExchangeCommand, isOne: Bool, _ now: Timestamp) {
         let bytes = garbage(command)
+        var isOver = false
         eachConnection { connection in
-            guard connection.isWebSocket, !connection.isHalfOpen else { return }
+            guard connection.isWebSocket, !connection.isHalfOpen, !connection.out.isClosing, !isOver
+            else { return }
+            isOver = isOne
             switch command {
             case .cut: connection.out.closeNow()
             case .close(let code): connection.close(code)

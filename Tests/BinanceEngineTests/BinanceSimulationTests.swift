@@ -56,6 +56,7 @@ import Testing
                     bench.ended(leg)
                 case .close(let leg): lines.removeAll { $0.leg == leg }
                 case .fetch(let fetch): fetches.append(fetch)
+                case .lookUp: continue
                 case .send(let leg, let text):
                     guard let place = lines.firstIndex(where: { $0.leg == leg }) else { continue }
                     let id = text.split(separator: ":").last.map { $0.dropLast() } ?? "0"

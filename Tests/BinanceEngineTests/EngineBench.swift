@@ -12,6 +12,8 @@ struct EngineBench {
     var records: [ProviderRecord] = []
     var wishes: [BinanceWish] = []
     var notes: [BinanceNote] = []
+    /// The symbols that the exchange does not have; `nil`: the test answers itself.
+    var unknown: Set<String>? = []
     /// Since `origin`, in nanoseconds.
     var time: Int64 = 0
 
@@ -62,6 +64,35 @@ struct EngineBench {
         out.records.removeAll()
         out.wishes.removeAll()
         out.notes.removeAll()
+        answerLookUps()
+    }
+
+    /// Answers questions about symbols.
+    private mutating func answerLookUps() {
+        guard let unknown else { return }
+        let asked = wishes.compactMap { wish in
+            if case .lookUp(let question) = wish { question } else { nil }
+        }
+        guard let question = asked.first else { return }
+        wishes.removeAll { if case .lookUp = $0 { true } else { false } }
+        let isKnown = unknown.isDisjoint(with: question.symbols)
+        engine.fetched(
+            question.number,
+            isKnown ? .page(Self.list(question.symbols)) : .unknownSymbol, now, into: &out)
+        collect()
+    }
+
+    /// Returns the exchange's list of these symbols.
+    static func list(
+        _ symbols: [String], status: String = "TRADING", largest: String = "9000.00000000"
+    ) -> [UInt8] {
+        let items = symbols.map {
+            "{\"symbol\":\"\($0)\",\"status\":\"\(status)\",\"filters\":["
+                + "{\"filterType\":\"PRICE_FILTER\",\"maxPrice\":\"1000000.00\","
+                + "\"tickSize\":\"0.01\"},{\"filterType\":\"LOT_SIZE\","
+                + "\"maxQty\":\"\(largest)\",\"stepSize\":\"0.00001\"}]}"
+        }
+        return Array("{\"symbols\":[\(items.joined(separator: ","))]}".utf8)
     }
 
     /// Returns the wishes since the last call.

@@ -44,7 +44,7 @@ extension BinanceEngine {
                 feeds[place].openGap = nil
             }
         }
-        for item in begun { begin(item, gaps, now, into: &out) }
+        lookUp(begun.compactMap { begin($0, gaps, now, into: &out) })
         for leg in legs.indices {
             legs[leg].grow(to: feeds.count)
             legs[leg].isBehind = true
@@ -52,9 +52,10 @@ extension BinanceEngine {
         }
     }
 
+    /// Returns the place of its feed; `nil`: it is refused.
     private mutating func begin(
         _ item: Begun, _ gaps: [OpenGap], _ now: Moment, into out: inout BinanceOutput
-    ) {
+    ) -> Int? {
         let name = Self.name(of: item.instrument)
         let known = symbols.find(name)
         if let problem = problem(item, name, known) {
@@ -65,7 +66,7 @@ extension BinanceEngine {
             out.note(.refused(instrument: item.number, reason: problem))
             out.records.append(
                 .feed(FeedState(instrument: item.number, state: .refused, time: now.wall)))
-            return
+            return nil
         }
         let former = feeds.last { $0.instrument == item.number && $0.name != name }
         let place = known ?? feeds.count
@@ -77,8 +78,8 @@ extension BinanceEngine {
         }
         feeds[place].isWanted = true
         feeds[place].state = .starting
-        if !feeds[place].refusal.isEmpty {
-            feeds[place].refusal = ""
+        if feeds[place].refusal != nil {
+            feeds[place].refusal = nil
             for leg in legs.indices where !legs[leg].streams[place].isConfirmed {
                 legs[leg].streams[place].isAsked = false
             }
@@ -89,7 +90,7 @@ extension BinanceEngine {
             .feed(FeedState(instrument: item.number, state: .starting, time: now.wall)))
         let left = gaps.filter { $0.instrument == item.number }
         feeds[place].inherited += left.filter { $0.to.isDefined }
-        guard feeds[place].openGap == nil, feeds[place].last.id == 0 else { return }
+        guard feeds[place].openGap == nil, feeds[place].last.id == 0 else { return place }
         let open = left.filter { !$0.to.isDefined }.min { $0.from < $1.from }
         if former == nil, let last = item.last, open != nil || item.reached.isDefined {
             // Its ids go on where an earlier process ended.
@@ -105,6 +106,7 @@ extension BinanceEngine {
         if isDelivered(place) {
             confirm(place, now, into: &out)
         }
+        return place
     }
 
     /// Begins with what is missing already: since an earlier process, or since the instrument had
@@ -267,7 +269,7 @@ extension BinanceEngine {
         // While another connection delivers it, it is not refused.
         guard feeds[feed].state != .live else { return }
         feeds[feed].state = .refused
-        feeds[feed].refusal = reason
+        feeds[feed].refusal = BinanceRefusal(reason: reason)
         out.records.append(
             .feed(
                 FeedState(
@@ -284,9 +286,10 @@ extension BinanceEngine {
 
     /// The trades of a feed come on a connection.
     mutating func confirm(_ place: Int, _ now: Moment, into out: inout BinanceOutput) {
+        if feeds[place].refusal?.isUnknown == true { return }
         if feeds[place].state != .live {
             feeds[place].state = .live
-            feeds[place].refusal = ""
+            feeds[place].refusal = nil
             if feeds[place].last.id == 0 { feeds[place].liveSince = now.wall }
             out.records.append(
                 .feed(

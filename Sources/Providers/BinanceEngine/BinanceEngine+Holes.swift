@@ -24,9 +24,9 @@ extension BinanceEngine {
 
     /// Asks for the next trades of the oldest gap, if its time has come.
     mutating func fetch(_ now: Moment, into out: inout BinanceOutput) {
-        guard holes.asked == nil, now.monotonic >= holes.at, var hole = holes.waiting.first else {
-            return
-        }
+        guard holes.asked == nil, now.monotonic >= holes.at, !askAboutSymbols(into: &out),
+            var hole = holes.waiting.first
+        else { return }
         guard now.monotonic < hole.since + BinanceLimits.holeAgeMax else {
             return giveUp("they were not given for an hour", now, into: &out)
         }
@@ -55,6 +55,10 @@ extension BinanceEngine {
     ) {
         guard holes.asked == number else { return }
         holes.asked = nil
+        if holes.isLookUp {
+            holes.isLookUp = false
+            return lookedUp(outcome, now, into: &out)
+        }
         guard let hole = holes.waiting.first else { return }
         switch outcome {
         case .page(let bytes):
@@ -63,14 +67,11 @@ extension BinanceEngine {
             }
             take(trades, now, into: &out)
         case .limited(let retryAfter, let isBanned):
-            let usual = isBanned ? BinanceLimits.bannedWait : BinanceLimits.limitedWait
-            let wait = max(BinanceLimits.fetchInterval, retryAfter ?? usual)
-            holes.at = now.monotonic + min(wait, BinanceLimits.holeAgeMax)
+            wait(retryAfter, isBanned: isBanned, now, into: &out)
+        case .unknownSymbol:
+            holes.answered(now)
             counters.fills.failures &+= 1
-            out.note(
-                .fetchesWait(
-                    reason: isBanned ? "the exchange has banned this address" : "too many requests")
-            )
+            giveUp("the exchange has no such symbol", now, into: &out)
         case .refused(let reason):
             holes.answered(now)
             counters.fills.failures &+= 1
@@ -80,6 +81,19 @@ extension BinanceEngine {
             counters.fills.failures &+= 1
             out.note(.fetchesWait(reason: reason))
         }
+    }
+
+    /// Waits as long as the exchange says after too many requests.
+    mutating func wait(
+        _ retryAfter: Int64?, isBanned: Bool, _ now: Moment, into out: inout BinanceOutput
+    ) {
+        let usual = isBanned ? BinanceLimits.bannedWait : BinanceLimits.limitedWait
+        let wait = max(BinanceLimits.fetchInterval, retryAfter ?? usual)
+        holes.at = now.monotonic + min(wait, BinanceLimits.holeAgeMax)
+        counters.fills.failures &+= 1
+        out.note(
+            .fetchesWait(
+                reason: isBanned ? "the exchange has banned this address" : "too many requests"))
     }
 
     /// The exchange answered, and gave no trade of the gap.
@@ -166,7 +180,7 @@ extension BinanceEngine {
     ) {
         while let index = holes.waiting.firstIndex(where: { $0.place == place }) {
             var hole = holes.waiting.remove(at: index)
-            if index == 0 { holes.asked = nil }
+            if index == 0, !holes.isLookUp { holes.asked = nil }
             lose(&hole, upTo: hole.last + 1, until: hole.to, "did not come: \(why)")
             record(hole, at: time, into: &out)
         }

@@ -77,6 +77,8 @@ package struct BinanceEngine: Sendable {
         let feed = trade.feed
         guard feeds[feed].isWanted else { return skip(.stray, into: &out) }
         if feeds[feed].state != .live || !legs[leg].streams[feed].isConfirmed {
+            // It trades, whatever was said of it.
+            feeds[feed].refusal = nil
             // The exchange has subscribed it, whenever its answer comes.
             legs[leg].streams[feed].isConfirmed = true
             confirm(feed, now, into: &out)
@@ -139,7 +141,9 @@ package struct BinanceEngine: Sendable {
         for feed in waiting.feeds {
             if let first = feeds[feed].ahead.first { due = min(due, first.since + settings.wait) }
         }
-        if holes.asked == nil, !holes.waiting.isEmpty { due = min(due, holes.at) }
+        if holes.asked == nil, !holes.waiting.isEmpty || !holes.lookUps.isEmpty {
+            due = min(due, holes.at)
+        }
         return due
     }
 
@@ -187,7 +191,7 @@ package struct BinanceEngine: Sendable {
             feeds: feeds.filter(\.isWanted).map {
                 BinanceStatus.Feed(
                     instrument: $0.instrument, name: $0.name, state: $0.state,
-                    reason: $0.refusal.isEmpty ? $0.reason : $0.refusal, lastID: $0.last.id,
+                    reason: $0.refusal?.reason ?? $0.reason, lastID: $0.last.id,
                     hasOpenGap: $0.openGap != nil)
             } + refused,
             counters: counters)

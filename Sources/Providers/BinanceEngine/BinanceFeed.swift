@@ -10,8 +10,8 @@ struct BinanceFeed: Sendable {
     var isWanted = true
     var state = FeedState.State.starting
     var reason = ""
-    /// Why the exchange refused its stream; empty: it did not.
-    var refusal = ""
+    /// Why the exchange refuses it; `nil`: it does not.
+    var refusal: BinanceRefusal?
     /// Whether the beginning of the subscription is on the tape.
     var isAnnounced = false
     /// Since when it is subscribed without a trade.
@@ -76,6 +76,13 @@ struct BinanceFeed: Sendable {
                     header: header(at: time), from: from, to: end, kind: .trade, reason: reason,
                     state: state, detail: detail)))
     }
+}
+
+/// Why an instrument does not come.
+struct BinanceRefusal: Sendable {
+    var reason: String
+    /// Whether the exchange does not have its symbol. It takes the stream nevertheless.
+    var isUnknown = false
 }
 
 /// A gap without an end.

@@ -19,6 +19,8 @@ package enum BinanceFetchOutcome: Sendable {
     case page([UInt8])
     /// Too many requests were made. The span is what the exchange said, `nil` if it said nothing.
     case limited(retryAfter: Int64?, isBanned: Bool)
+    /// The exchange does not have a symbol of the request.
+    case unknownSymbol
     /// The exchange will never answer this request.
     case refused(String)
     /// There was no answer, or none that can be used.
@@ -67,9 +69,15 @@ struct BinanceGapPart: Sendable {
     var detail: String
 }
 
-/// The holes that wait, oldest first, and the request about the first of them.
+/// What is asked of the exchange: first which symbols it has, then the trades of the holes that
+/// wait, oldest first. One request is under way at a time.
 struct BinanceHoles: Sendable {
     var waiting: [BinanceHole] = []
+    /// Groups of feeds whose symbols are asked about.
+    var lookUps: [[Int]] = []
+    var lookUpFailures = 0
+    /// Whether the request that is under way is about symbols.
+    var isLookUp = false
     /// The number of the request that is under way; `nil`: there is none.
     var asked: UInt64?
     var lastNumber: UInt64 = 0

@@ -28,6 +28,7 @@ package enum BinanceWish: Hashable, Sendable {
     case close(BinanceLegNumber)
     /// The answer goes to `fetched`.
     case fetch(BinanceFetch)
+    case lookUp(BinanceLookUp)
 }
 
 /// Something for the log.
@@ -52,6 +53,8 @@ package enum BinanceNote: Hashable, Sendable {
     case filled(instrument: UInt32, added: UInt64, lost: UInt64)
     /// Requests for past trades are put off.
     case fetchesWait(reason: String)
+    /// The exchange's limits allow numbers that do not fit the tape.
+    case mayNotFit(instrument: UInt32, text: String)
     /// A number does not fit the tape.
     case misfit(instrument: UInt32, id: UInt64, text: String)
     /// The ids of a symbol began again at a lower one.

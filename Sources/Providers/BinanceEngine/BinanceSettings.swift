@@ -54,6 +54,8 @@ package enum BinanceLimits {
     package static let symbolBytesMax = 32
     /// The length of a refusal that is shown.
     package static let refusalCharactersMax = 200
+    /// Groups of symbols that are asked about. Beyond it nobody asks.
+    package static let lookUpsMax = 64
     /// Gaps that wait to be filled. Beyond it a gap stays.
     package static let holesMax = 1_024
     /// The trades that one gap may lack. A gap of more stays.

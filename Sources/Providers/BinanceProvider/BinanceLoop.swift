@@ -146,6 +146,10 @@ final class BinanceLoop {
                 if let outcome = past?.ask(fetch) {
                     engine.fetched(fetch.number, outcome, moment(), into: &out)
                 }
+            case .lookUp(let question):
+                if let outcome = past?.ask(question) {
+                    engine.fetched(question.number, outcome, moment(), into: &out)
+                }
             case .send(let leg, let text):
                 guard let id = ids[leg], !client.send(text, on: id) else { continue }
                 client.close(id)

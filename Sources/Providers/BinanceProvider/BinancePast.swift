@@ -3,8 +3,8 @@ internal import HTTPClient
 internal import Primitives
 internal import ServiceRuntime
 
-/// Asks the exchange for past trades. Answers come on the client's thread, and wait there until the
-/// loop takes them.
+/// Asks the exchange for past trades, and which symbols it has. Answers come on the client's
+/// thread, and wait there until the loop takes them.
 final class BinancePast {
     private let client: HTTPClient
     private let address: String
@@ -20,14 +20,26 @@ final class BinancePast {
 
     /// Sends a request. Returns its outcome if there is one at once.
     func ask(_ fetch: BinanceFetch) -> BinanceFetchOutcome? {
-        let url = HTTPURL(
-            "\(address)/api/v3/historicalTrades",
-            query: [
+        ask(
+            fetch.number, "historicalTrades",
+            [
                 ("symbol", fetch.symbol), ("fromId", "\(fetch.from)"), ("limit", "\(fetch.count)"),
             ])
-        guard let url else { return .refused("\(fetch.symbol) cannot be asked for") }
+    }
+
+    func ask(_ question: BinanceLookUp) -> BinanceFetchOutcome? {
+        let names = question.symbols.map { "\"\($0)\"" }.joined(separator: ",")
+        return ask(question.number, "exchangeInfo", [("symbols", "[\(names)]")])
+    }
+
+    private func ask(
+        _ number: UInt64, _ path: String, _ query: [(String, String)]
+    ) -> BinanceFetchOutcome? {
+        guard let url = HTTPURL("\(address)/api/v3/\(path)", query: query) else {
+            return .refused("the address of \(path) is too long")
+        }
         do throws(HTTPError) {
-            asked[try client.request(HTTPRequest(url))] = fetch.number
+            asked[try client.request(HTTPRequest(url))] = number
             return nil
         } catch {
             return .failed("\(error)")
@@ -54,19 +66,29 @@ final class BinancePast {
         if [418, 429].contains(response.status) {
             return .limited(retryAfter: wait, isBanned: response.status == 418)
         }
-        if [400, 401, 404].contains(response.status) { return .refused(reason(in: response)) }
+        if [400, 401, 404].contains(response.status) {
+            let said = said(in: response)
+            return said?["code"]?.int == unknownSymbol
+                ? .unknownSymbol : .refused(reason(said, response.status))
+        }
         return .failed("the exchange answered with status \(response.status)")
     }
 
-    /// Returns the exchange's reason, in one line.
-    private static func reason(in response: HTTPResponse) -> String {
-        var said: String?
+    /// The exchange's code for a symbol that it does not have.
+    private static let unknownSymbol = -1_121
+
+    private static func said(in response: HTTPResponse) -> JSONValue? {
         do throws(JSONError) {
-            said = try JSONValue.parse(response.body)["msg"]?.string
+            return try JSONValue.parse(response.body)
         } catch {
-            said = nil
+            return nil
         }
-        let text = said?.unicodeScalars.prefix(120).map { $0.value < 0x20 ? " " : "\($0)" }.joined()
-        return "\(text ?? "no reason given") (status \(response.status))"
+    }
+
+    /// Returns the exchange's reason, in one line.
+    private static func reason(_ said: JSONValue?, _ status: Int) -> String {
+        let text = said?["msg"]?.string?.unicodeScalars.prefix(120)
+            .map { $0.value < 0x20 ? " " : "\($0)" }.joined()
+        return "\(text ?? "no reason given") (status \(status))"
     }
 }

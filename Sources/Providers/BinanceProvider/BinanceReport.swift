@@ -75,6 +75,12 @@ final class BinanceReport: Sendable {
             telemetry.emit(BinanceGapEnded(symbol: symbol(instrument), added: added, lost: lost))
         case .fetchesWait(let reason):
             telemetry.emit(BinanceTrouble(message: "past trades are asked for later: \(reason)"))
+        case .mayNotFit(let instrument, let text):
+            telemetry.emit(
+                BinanceTrouble(
+                    message:
+                        "\(symbol(instrument)): the exchange's limits allow \(text), which does "
+                        + "not fit the tape: a trade with it is put on record as a gap"))
         case .misfit(let instrument, let id, let text):
             telemetry.emit(
                 BinanceTrouble(

@@ -81,6 +81,13 @@ func tests(
         exclude: files, swiftSettings: strict)
 }
 
+/// Tests of several parts together.
+func jointTests(
+    _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
+) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: files, swiftSettings: strict)
+}
+
 func benchmark(
     _ name: String, uses dependencies: [Target.Dependency], beside files: [String] = []
 ) -> Target {
@@ -109,10 +116,9 @@ func program(
 
 let package = Package(
     name: "tapeline",
-    products: [
-        .executable(name: "provider-gateway", targets: ["provider-gateway"]),
-        .executable(name: "operator-worker", targets: ["operator-worker"]),
-        .executable(name: "store-writer", targets: ["store-writer"]),
+    products: ["provider-gateway", "operator-worker", "store-writer"].map {
+        .executable(name: $0, targets: [$0])
+    } + [
         .executable(name: "tapeline", targets: ["TapelineTool"]),
         .executable(name: "ibkr-simulator", targets: ["IBKRSimulator"]),
         .executable(name: "binance-simulator", targets: ["BinanceSimulatorProgram"]),
@@ -157,9 +163,8 @@ let package = Package(
         // The model: values of the market, and who owns which partition. It is pure, as the codecs
         // and machines below are: no I/O, clock, randomness, logger, Foundation.
         library("Primitives", in: "Model", uses: ["CXXHash"]),
-        library(
-            "MarketModel", in: "Model", uses: ["Primitives"], beside: ["Providers/README.md"]),
-        library("Membership", in: "Model", uses: ["MarketModel", "Primitives"]),
+        library("MarketModel", in: "Model", uses: ["Primitives"], beside: ["Providers/README.md"]),
+        library("Membership", in: "Model", uses: model),
 
         // The edges: one module per C library. They know no market and not each other.
         library("NatsTransport", in: "Edges", uses: ["Primitives", "CNats", "COpenSSL"]),
@@ -175,8 +180,7 @@ let package = Package(
             beside: ["Telemetry/README.md"]),
 
         // The tape: packets, the machines that write and read them, and both carried out on NATS.
-        library(
-            "TapeCodec", in: "Tape", uses: ["MarketModel", "Primitives"], beside: ["tape.sbe.xml"]),
+        library("TapeCodec", in: "Tape", uses: model, beside: ["tape.sbe.xml"]),
         library("TapeProtocol", in: "Tape", uses: codec),
         library(
             "TapeTransport", in: "Tape", uses: ["NatsTransport", "ServiceRuntime"] + tape,
@@ -194,7 +198,7 @@ let package = Package(
         library("Recordings", in: "Tape", uses: tape),
 
         // Operators: the machines that make bars of ticks, and the files that say which.
-        library("StreamCore", in: "Operators", uses: ["MarketModel", "Primitives"]),
+        library("StreamCore", in: "Operators", uses: model),
         library(
             "OperatorGraph", in: "Operators", uses: ["StreamCore"] + codec,
             beside: ["Shipped/README.md"]),
@@ -208,13 +212,13 @@ let package = Package(
             uses: ["ServiceRuntime", "YAMLFile", "MarketModel", "Primitives"],
             beside: ["Instruments/README.md"]),
         library(
-            "IBProtocol", in: "Providers", uses: ["MarketModel", "Primitives"],
+            "IBProtocol", in: "Providers", uses: model,
             settings: [.enableExperimentalFeature("Lifetimes")]),
         library("IBEngine", in: "Providers", uses: ["IBProtocol", "MarketModel", "Primitives"]),
         library(
             "IBKRProvider", in: "Providers",
             uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"] + model),
-        library("BinanceEngine", in: "Providers", uses: ["MarketModel", "Primitives"]),
+        library("BinanceEngine", in: "Providers", uses: model),
         library(
             "BinanceProvider", in: "Providers",
             uses: ["BinanceEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"]
@@ -302,7 +306,7 @@ let package = Package(
         tests(of: "MarketModel"),
         tests(of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
         tests(of: "TapeProtocol", uses: codec),
-        tests(of: "StreamCore", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
+        tests(of: "StreamCore", uses: model, beside: ["Golden"]),
         tests(of: "YAMLFile", uses: ["Primitives"]),
         tests(
             of: "GraphLanguage",
@@ -330,9 +334,9 @@ let package = Package(
             of: "WebSocketClient", uses: ["Primitives", "TestSupport"],
             beside: ["foreign_server.py"]),
         tests(of: "HTTPClient", uses: ["CCurl", "TestSupport"], beside: ["web_server.py"]),
-        tests(of: "BinanceEngine", uses: ["MarketModel", "Primitives"]),
-        tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
-        tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
+        tests(of: "BinanceEngine", uses: model),
+        tests(of: "Membership", uses: model),
+        tests(of: "IBProtocol", uses: model),
         tests(of: "IBEngine", uses: ["IBProtocol", "IBSimulator"] + model),
         tests(of: "ArrowColumns", uses: codec),
         tests(
@@ -383,33 +387,28 @@ let package = Package(
                 "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
                 "TickSpool", "OperatorGraph", "StreamCore",
             ], beside: ["live_page.py"]),
-        .testTarget(
-            name: "ObservabilityTests",
-            dependencies: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"],
-            swiftSettings: strict),
-        .testTarget(
-            name: "ServicesTests",
-            dependencies: [
-                "ProviderGateway", "OperatorWorker", "StoreWriter", "ServiceRuntime", "TestSupport",
-                "YAMLFile",
-            ],
-            exclude: [
+        jointTests(
+            "ObservabilityTests",
+            uses: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"]),
+        jointTests(
+            "ServicesTests",
+            uses: ["ProviderGateway", "OperatorWorker", "StoreWriter", "ServiceRuntime"]
+                + ["TestSupport", "YAMLFile"],
+            beside: [
                 "compose_scripts.py", "record_scripts.py", "validate_sbom.py",
                 "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
-            ], swiftSettings: strict),
-        .testTarget(
-            name: "IntegrationTests",
-            dependencies: ["provider-gateway", "operator-worker", "store-writer", "TestSupport"]
-                + ["Primitives", "YAMLFile"], swiftSettings: strict),
-        .testTarget(
-            name: "SimulationTests",
-            dependencies: ["SimulationKit", "OperatorGraph", "StreamCore"] + codec,
-            swiftSettings: strict),
-        .testTarget(
-            name: "ForeignEngineTests",
-            dependencies: ["OperatorGraph", "StreamCore", "TestSupport"] + codec,
-            exclude: ["compare_bars.py"], swiftSettings: strict),
-        .testTarget(name: "TidyTests", swiftSettings: strict),
+            ]),
+        jointTests(
+            "IntegrationTests",
+            uses: ["provider-gateway", "operator-worker", "store-writer", "TestSupport"]
+                + ["Primitives", "YAMLFile"]),
+        jointTests(
+            "SimulationTests", uses: ["SimulationKit", "OperatorGraph", "StreamCore"] + codec),
+        jointTests(
+            "ForeignEngineTests",
+            uses: ["OperatorGraph", "StreamCore", "TestSupport"] + codec,
+            beside: ["compare_bars.py"]),
+        jointTests("TidyTests"),
 
         // The programs of the sample package, built here, too, so that a test runs them.
         .executableTarget(
@@ -420,10 +419,7 @@ let package = Package(
             name: "SampleWorker",
             dependencies: ["OperatorWorker", "OperatorGraph", "StreamCore"] + model,
             path: "Samples/tapeline-sample/Sources/sample-worker", swiftSettings: strict),
-        .testTarget(
-            name: "SampleTests",
-            dependencies: ["SampleGateway", "SampleWorker"] + support + tape,
-            swiftSettings: strict),
+        jointTests("SampleTests", uses: ["SampleGateway", "SampleWorker"] + support + tape),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),

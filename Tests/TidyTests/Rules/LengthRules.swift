@@ -1,6 +1,8 @@
 private enum Limit {
     static let fileLines = 500
     static let testFileLines = 800
+    /// The manifest cannot be split: it is one expression.
+    static let manifestLines = 700
     static let functionLines = 60
     static let columns = 100
 }
@@ -20,17 +22,21 @@ let lengthRules: [Rule] = [
         broken: [
             ["Sources/G/A/A.swift": swiftFile(lines: 501)],
             ["Tests/ATests/A.swift": swiftFile(lines: 801)],
+            ["Package.swift": swiftFile(lines: 701)],
             ["deploy/a.sh": swiftFile(lines: 501)],
         ],
         kept: [
             ["Sources/G/A/A.swift": swiftFile(lines: 500), "docs/a.md": swiftFile(lines: 900)],
             ["Tests/ATests/A.swift": swiftFile(lines: 800)],
+            ["Package.swift": swiftFile(lines: 700)],
         ],
         check: { repository in
             let kinds = [".swift", ".sh", ".sql", ".h", ".py", "Makefile", ".ci/run"]
             return repository.files.compactMap { file in
                 guard kinds.contains(where: file.path.hasSuffix) else { return nil }
-                let limit = file.isTest ? Limit.testFileLines : Limit.fileLines
+                let limit =
+                    file.path == "Package.swift"
+                    ? Limit.manifestLines : file.isTest ? Limit.testFileLines : Limit.fileLines
                 let count = file.lines.count - (file.text.hasSuffix("\n") ? 1 : 0)
                 guard count > limit else { return nil }
                 return Violation(file.path, count, "\(count) lines, the limit is \(limit)")

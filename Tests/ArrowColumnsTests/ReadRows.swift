@@ -184,7 +184,7 @@ struct ExpectedRows {
         row["reason"] =
             [
                 "unknown", "disconnected", "gateway_lost", "provider_loss", "dropped", "tape_lost",
-                "maintenance",
+                "maintenance", "scale",
             ][Int(gap.reason)]
         row["state"] = ["open", "filling", "filled", "abandoned"][Int(gap.state)]
         row["from_time"] = defined(gap.from.nanoseconds)

@@ -14,6 +14,8 @@ public enum GapReason: UInt8, Sendable {
     case tapeLost = 5
     /// The provider's regular break.
     case maintenance = 6
+    /// A number of the provider has more digits than the tape holds. The detail has its text.
+    case scale = 7
 }
 
 public enum GapState: UInt8, Sendable {

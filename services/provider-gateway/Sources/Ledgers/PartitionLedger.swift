@@ -121,7 +121,7 @@ struct PartitionLedger: Equatable, Sendable {
     private mutating func take(_ gap: GapRecord, _ symbol: Symbol) {
         switch GapReason(rawValue: gap.reason) {
         // Do not fill these: other ticks of the same time are on the tape and would be there twice.
-        case .dropped, .tapeLost: return
+        case .dropped, .tapeLost, .scale: return
         case .unknown, .disconnected, .gatewayLost, .providerLoss, .maintenance, nil: break
         }
         switch GapState(rawValue: gap.state) {

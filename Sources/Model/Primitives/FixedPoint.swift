@@ -24,7 +24,21 @@ public enum FixedPoint {
         if let value = plain(bytes, decimals: decimals) { return value }
         var scanner = DecimalScanner()
         let number = try scanner.scan(bytes)
-        return try number.scaled(to: decimals)
+        // Int64.max is the sentinel for "undefined" and no number.
+        let value = try number.scaled(
+            to: decimals, in: Int128(Int64.min)..<Int128(Int64.max))
+        return Int64(value)
+    }
+
+    /// The largest value of `parseWide`, either sign: what 38 digits hold, as databases do.
+    public static let wideMax: Int128 = 99_999_999_999_999_999_999_999_999_999_999_999_999
+
+    /// The same for numbers beyond 64 bits, as sums of sizes are.
+    public static func parseWide(_ bytes: RawSpan, decimals: Int) throws(ParseError) -> Int128 {
+        guard !bytes.isEmpty, bytes.byteCount <= textBytesMax else { throw .notANumber }
+        var scanner = DecimalScanner()
+        let number = try scanner.scan(bytes)
+        return try number.scaled(to: decimals, in: -wideMax..<wideMax + 1)
     }
 
     /// The digits that are certainly in range before any scaling.
@@ -86,7 +100,10 @@ private struct ScannedDecimal {
     var mantissa: Int128 = 0
     var exponent = 0
 
-    func scaled(to decimals: Int) throws(FixedPoint.ParseError) -> Int64 {
+    /// Returns the number in units of 10^-decimals.
+    func scaled(
+        to decimals: Int, in range: Range<Int128>
+    ) throws(FixedPoint.ParseError) -> Int128 {
         if mantissa == 0 { return 0 }
         var value = mantissa
         var shift = exponent + decimals
@@ -97,14 +114,13 @@ private struct ScannedDecimal {
         }
         while shift > 0 {
             let (product, overflow) = value.multipliedReportingOverflow(by: 10)
-            guard !overflow, product <= Int128(Int64.max) + 1 else { throw .outOfRange }
+            guard !overflow, product <= range.upperBound + 1 else { throw .outOfRange }
             value = product
             shift -= 1
         }
         let signed = negative ? -value : value
-        // Int64.max is the sentinel for "undefined" and no number.
-        guard signed >= Int128(Int64.min), signed < Int128(Int64.max) else { throw .outOfRange }
-        return Int64(signed)
+        guard range.contains(signed) else { throw .outOfRange }
+        return signed
     }
 }
 

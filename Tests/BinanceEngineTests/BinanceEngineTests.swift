@@ -118,7 +118,7 @@ import Testing
         bench.trade("BTCUSDT", 1, on: 1)
         let gap = try #require(bench.gaps.first)
         #expect(bench.ids == [1] && bench.gaps.count == 1 && gap.detail.contains("id 0"))
-        #expect(gap.reason == GapReason.dropped.rawValue)
+        #expect(gap.reason == GapReason.scale.rawValue)
     }
 
     @Test("a trade that comes before the answer begins the subscription")
@@ -281,7 +281,7 @@ import Testing
     func others() {
         var bench = connected(["BTCUSDT"])
         bench.receive("{\"e\":\"blockTrade\",\"s\":\"BTCUSDT\",\"t\":1,\"p\":\"1\"}", on: 1)
-        bench.receive("{\"e\":\"kline\"}", on: 1)
+        bench.receive("{\"e\":\"24hrTicker\"}", on: 1)
         bench.receive("{\"e\":\"trade\",\"s\":\"BTCUSDT\",\"t\":\"1\"}", on: 1)
         bench.receive("{\"e\":", on: 1)
         bench.receive("x", on: 1, isText: false)

@@ -95,7 +95,7 @@ import Testing
         let fetch = try #require(fetches(&bench).first)
         answer(&bench, fetch, .page(list([3, 4, 5, 6], size: "123456789012345.5")))
         #expect(states(bench).suffix(4) == [.abandoned, .abandoned, .abandoned, .abandoned])
-        #expect(bench.gaps.suffix(4).allSatisfy { $0.reason == GapReason.dropped.rawValue })
+        #expect(bench.gaps.suffix(4).allSatisfy { $0.reason == GapReason.scale.rawValue })
         #expect(bench.engine.counters.misfits == 4)
     }
 

@@ -50,6 +50,17 @@ struct EngineBench {
         pass(0)
     }
 
+    /// Follows one instrument with these feeds.
+    mutating func follow(
+        _ symbol: String, _ feeds: Instrument.Feeds, reached: Timestamp = .undefined
+    ) {
+        let instrument = Self.instrument(symbol, feeds: feeds)
+        engine.follow(
+            begun: [BinanceEngine.Begun(number: 0, instrument: instrument, reached: reached)],
+            ended: [], now, into: &out)
+        pass(0)
+    }
+
     /// Lets time pass, and does what is due in it.
     mutating func pass(_ nanoseconds: Int64) {
         time += nanoseconds
@@ -112,11 +123,24 @@ struct EngineBench {
     }
 
     mutating func receive(_ text: String, on leg: BinanceLegNumber, isText: Bool = true) {
-        Array(text.utf8).withRawSpan {
+        receive(Array(text.utf8), on: leg, isText: isText)
+    }
+
+    mutating func receive(_ bytes: [UInt8], on leg: BinanceLegNumber, isText: Bool = true) {
+        bytes.withRawSpan {
             engine.received($0, isText: isText, on: leg, now, into: &out)
         }
         collect()
     }
+
+    /// Returns the records since the last call.
+    mutating func takeRecords() -> [ProviderRecord] {
+        defer { records.removeAll() }
+        return records
+    }
+
+    /// The connection that was opened last.
+    var lastLeg: BinanceLegNumber? { engine.legs.last?.number }
 
     /// Answers all requests that were sent.
     mutating func answerAll() { answer { _ in false } }
@@ -157,6 +181,18 @@ struct EngineBench {
     var trades: [Trade] {
         records.compactMap { record in
             if case .tape(.trade(let trade)) = record { trade } else { nil }
+        }
+    }
+
+    var quotes: [Quote] {
+        records.compactMap { record in
+            if case .tape(.quote(let quote)) = record { quote } else { nil }
+        }
+    }
+
+    var bars: [ProviderBar] {
+        records.compactMap { record in
+            if case .tape(.providerBar(let bar)) = record { bar } else { nil }
         }
     }
 

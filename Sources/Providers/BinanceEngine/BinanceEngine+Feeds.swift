@@ -37,6 +37,7 @@ extension BinanceEngine {
                 feeds[place].isWanted = false
                 feeds[place].isAnnounced = false
                 feeds[place].state = .starting
+                endSide(place, now, into: &out)
                 guard !both.contains(number) else { continue }
                 dropHoles(of: place, "the instrument is not wanted", at: now.wall, into: &out)
                 forgetAhead(place)
@@ -44,7 +45,7 @@ extension BinanceEngine {
                 feeds[place].openGap = nil
             }
         }
-        lookUp(begun.compactMap { begin($0, gaps, now, into: &out) })
+        lookUp(begun.compactMap { begin($0, gaps, now, into: &out).first })
         for leg in legs.indices {
             legs[leg].grow(to: feeds.count)
             legs[leg].isBehind = true
@@ -52,13 +53,13 @@ extension BinanceEngine {
         }
     }
 
-    /// Returns the place of its feed; `nil`: it is refused.
+    /// Returns the places of its feeds, the one that speaks for it first; none: it is refused.
     private mutating func begin(
         _ item: Begun, _ gaps: [OpenGap], _ now: Moment, into out: inout BinanceOutput
-    ) -> Int? {
+    ) -> [Int] {
         let name = Self.name(of: item.instrument)
-        let known = symbols.find(name)
-        if let problem = problem(item, name, known) {
+        let kinds = Self.kinds(of: item.instrument)
+        if let problem = problem(item, name, kinds) {
             refused.append(
                 BinanceStatus.Feed(
                     instrument: item.number, name: name, state: .refused, reason: problem,
@@ -66,33 +67,48 @@ extension BinanceEngine {
             out.note(.refused(instrument: item.number, reason: problem))
             out.records.append(
                 .feed(FeedState(instrument: item.number, state: .refused, time: now.wall)))
-            return nil
+            return []
         }
-        let former = feeds.last { $0.instrument == item.number && $0.name != name }
+        return kinds.map { kind in
+            let stream = BinanceStreamName(symbol: name, kind: kind)
+            return begin(
+                stream, of: item,
+                gaps.filter { $0.instrument == item.number && $0.kind == kind }, now, into: &out)
+        }
+    }
+
+    /// Begins one stream of an instrument, and returns the place of its feed.
+    private mutating func begin(
+        _ stream: BinanceStreamName, of item: Begun, _ left: [OpenGap], _ now: Moment,
+        into out: inout BinanceOutput
+    ) -> Int {
+        let former = feeds.last {
+            $0.instrument == item.number && $0.kind == stream.kind && $0.name != stream.symbol
+        }
+        let known = places.find(stream)
         let place = known ?? feeds.count
         if known == nil {
-            symbols.add(name)
-            feeds.append(BinanceFeed(instrument: item.number, name: name))
+            places.add(stream, feed: place)
+            feeds.append(BinanceFeed(instrument: item.number, stream: stream))
         } else if feeds[place].instrument != item.number {
-            feeds[place] = BinanceFeed(instrument: item.number, name: name)
+            feeds[place] = BinanceFeed(instrument: item.number, stream: stream)
         }
         feeds[place].isWanted = true
-        feeds[place].state = .starting
+        feeds[place].side.isFollower = Self.kinds(of: item.instrument).first != stream.kind
         if feeds[place].refusal != nil {
             feeds[place].refusal = nil
             for leg in legs.indices where !legs[leg].streams[place].isConfirmed {
                 legs[leg].streams[place].isAsked = false
             }
         }
-        feeds[place].reason =
-            item.instrument.feeds.kinds == [.trade] ? "" : "only its trades come from here"
-        out.records.append(
-            .feed(FeedState(instrument: item.number, state: .starting, time: now.wall)))
-        let left = gaps.filter { $0.instrument == item.number }
+        feeds[place].reason = Self.absent(of: item.instrument)
+        report(.starting, of: place, now, into: &out)
         feeds[place].inherited += left.filter { $0.to.isDefined }
         guard feeds[place].openGap == nil, feeds[place].last.id == 0 else { return place }
         let open = left.filter { !$0.to.isDefined }.min { $0.from < $1.from }
-        if former == nil, let last = item.last, open != nil || item.reached.isDefined {
+        if former == nil, stream.kind == .trade, let last = item.last,
+            open != nil || item.reached.isDefined
+        {
             // Its ids go on where an earlier process ended.
             feeds[place].last.id = last.id
             feeds[place].last.time = last.time
@@ -107,6 +123,18 @@ extension BinanceEngine {
             confirm(place, now, into: &out)
         }
         return place
+    }
+
+    /// Sets the state of a feed, and reports it if the feed speaks for its instrument.
+    mutating func report(
+        _ state: FeedState.State, of place: Int, _ now: Moment, into out: inout BinanceOutput
+    ) {
+        feeds[place].state = state
+        guard !feeds[place].side.isFollower else { return }
+        out.records.append(
+            .feed(
+                FeedState(
+                    instrument: feeds[place].instrument, state: state, time: now.wall)))
     }
 
     /// Begins with what is missing already: since an earlier process, or since the instrument had
@@ -130,24 +158,42 @@ extension BinanceEngine {
     }
 
     /// Returns why an instrument cannot be delivered; `nil`: it can.
-    private func problem(_ item: Begun, _ name: String, _ known: Int?) -> String? {
+    private func problem(_ item: Begun, _ name: String, _ kinds: [DataKind]) -> String? {
         guard item.instrument.contract.security == .crypto else {
             return "only coins come from here: security: crypto"
         }
-        guard item.instrument.feeds.kinds.contains(.trade) else {
-            return "only trades come from here: feeds: trades"
+        guard !kinds.isEmpty else {
+            return "only trades, quotes, bars and books come from here, as feeds: trades"
         }
         guard Self.isSymbol(name) else {
             return "'\(name)' is no symbol of the exchange: write it like BTCUSDT"
         }
-        if let known, feeds[known].isWanted, feeds[known].instrument != item.number {
-            return "\(name) is asked for by another instrument"
+        let isTaken = feeds.contains {
+            $0.isWanted && $0.name == name && $0.instrument != item.number
         }
+        if isTaken { return "\(name) is asked for by another instrument" }
         let wanted = feeds.count { $0.isWanted && $0.instrument != item.number }
-        guard wanted < settings.streamsMax else {
+        guard wanted + kinds.count <= settings.streamsMax else {
             return "a connection has at most \(settings.streamsMax) streams"
         }
         return nil
+    }
+
+    /// The kinds of data of an instrument that come from here, in the order of
+    /// `BinanceStreamName.kinds`.
+    private static func kinds(of instrument: Instrument) -> [DataKind] {
+        var kinds = instrument.feeds.kinds
+        if !instrument.feeds.contains(.bars) { kinds.remove(.providerBar) }
+        return BinanceStreamName.kinds.filter(kinds.contains)
+    }
+
+    /// Says which feeds of an instrument do not come from here; empty: all come.
+    private static func absent(of instrument: Instrument) -> String {
+        let known: Instrument.Feeds = [
+            .level1, .trades, .allTrades, .quotes, .bars, .depth, .smartDepth,
+        ]
+        return instrument.feeds.isSubset(of: known)
+            ? "" : "only its trades, quotes, bars and book come from here"
     }
 
     /// Returns the exchange's symbol: the one in the contract, else our own.
@@ -205,7 +251,8 @@ extension BinanceEngine {
         into out: inout BinanceOutput
     ) {
         numbers.request &+= 1
-        let streams = asked.map { "\"\(feeds[$0].stream)\"" }.joined(separator: ",")
+        let streams = asked.map { "\"\(feeds[$0].stream.text(settings.bars))\"" }
+            .joined(separator: ",")
         let text =
             switch kind {
             case .subscribe:
@@ -268,12 +315,8 @@ extension BinanceEngine {
         out.note(.refused(instrument: feeds[feed].instrument, reason: reason))
         // While another connection delivers it, it is not refused.
         guard feeds[feed].state != .live else { return }
-        feeds[feed].state = .refused
         feeds[feed].refusal = BinanceRefusal(reason: reason)
-        out.records.append(
-            .feed(
-                FeedState(
-                    instrument: feeds[feed].instrument, state: .refused, time: now.wall)))
+        report(.refused, of: feed, now, into: &out)
     }
 
     /// Notes when the exchange has answered for all that is wanted on a connection.
@@ -288,23 +331,21 @@ extension BinanceEngine {
     mutating func confirm(_ place: Int, _ now: Moment, into out: inout BinanceOutput) {
         if feeds[place].refusal?.isUnknown == true { return }
         if feeds[place].state != .live {
-            feeds[place].state = .live
             feeds[place].refusal = nil
             if feeds[place].last.id == 0 { feeds[place].liveSince = now.wall }
-            out.records.append(
-                .feed(
-                    FeedState(
-                        instrument: feeds[place].instrument, state: .live, time: now.wall)))
+            report(.live, of: place, now, into: &out)
         }
         if !feeds[place].isAnnounced { announce(place, now, into: &out) }
         // Without an id from before, no later id can say what the gap lost.
-        if let gap = feeds[place].openGap, feeds[place].last.id == 0 {
+        if let gap = feeds[place].openGap, feeds[place].last.id == 0, !isBarAwaited(place) {
             let end = max(now.wall, gap.from.advanced(byNanoseconds: 1))
             endGap(of: place, at: end, now.wall, into: &out)
             out.records.append(
                 feeds[place].gap(
                     (from: gap.from, to: end), gap.reason, .abandoned, at: now.wall,
-                    detail: "no trade id from before it is known"))
+                    detail: feeds[place].kind == .trade
+                        ? "no trade id from before it is known"
+                        : "nothing tells what was left out"))
         }
     }
 
@@ -325,7 +366,7 @@ extension BinanceEngine {
         _ feed: BinanceFeed, _ action: SubscriptionAction, _ now: Moment
     ) -> SubscriptionRecord {
         SubscriptionRecord(
-            header: feed.header(at: now.wall), action: action, kind: .trade, mode: .live,
+            header: feed.header(at: now.wall), action: action, kind: feed.kind, mode: .live,
             provider: settings.provider)
     }
 }

@@ -145,7 +145,7 @@ extension BinanceEngine {
             out.note(.misfit(instrument: feed.instrument, id: trade.id, text: trade.misfit))
             return hole.keep(
                 BinanceGapPart(
-                    from: trade.time, to: trade.time.advanced(byNanoseconds: 1), reason: .dropped,
+                    from: trade.time, to: trade.time.advanced(byNanoseconds: 1), reason: .scale,
                     detail: Self.misfit(trade)))
         }
         hole.added &+= 1

@@ -82,13 +82,14 @@ extension BinanceEngine {
             if !facts.misfit.isEmpty {
                 out.note(.mayNotFit(instrument: instrument, text: facts.misfit))
             }
-        } else if feeds[place].last.id == 0 {
+        } else if feeds[place].last.id == 0, !feeds[place].side.last.isDefined {
             let reason = "the exchange has no symbol \(feeds[place].name)"
-            feeds[place].state = .refused
-            feeds[place].refusal = BinanceRefusal(reason: reason, isUnknown: true)
+            for feed in feeds.indices
+            where feeds[feed].isWanted && feeds[feed].instrument == instrument {
+                feeds[feed].refusal = BinanceRefusal(reason: reason, isUnknown: true)
+                report(.refused, of: feed, now, into: &out)
+            }
             out.note(.refused(instrument: instrument, reason: reason))
-            out.records.append(
-                .feed(FeedState(instrument: instrument, state: .refused, time: now.wall)))
         }
     }
 }

@@ -44,7 +44,7 @@ extension BinanceEngine {
         out.note(.misfit(instrument: feed.instrument, id: trade.id, text: trade.misfit))
         out.records.append(
             feed.gap(
-                (from: trade.time, to: trade.time.advanced(byNanoseconds: 1)), .dropped, .abandoned,
+                (from: trade.time, to: trade.time.advanced(byNanoseconds: 1)), .scale, .abandoned,
                 at: trade.received, detail: Self.misfit(trade)))
     }
 
@@ -55,8 +55,8 @@ extension BinanceEngine {
     /// Puts the first trade that a symbol ever had on record as a gap: on the tape, the id 0 says
     /// that there is none.
     mutating func leaveOutFirst(_ trade: BinanceTrade, into out: inout BinanceOutput) {
-        guard !feeds[trade.feed].hasLeftOutFirst else { return }
-        feeds[trade.feed].hasLeftOutFirst = true
+        guard !feeds[trade.feed].lower.isFirstLeftOut else { return }
+        feeds[trade.feed].lower.isFirstLeftOut = true
         var first = trade
         first.misfit = "its id is 0"
         leaveOut(first, into: &out)
@@ -154,12 +154,10 @@ extension BinanceEngine {
     mutating func beginOutage(_ now: Moment, into out: inout BinanceOutput) {
         for place in feeds.indices
         where feeds[place].isWanted && feeds[place].state == .live && !isDelivered(place) {
-            feeds[place].state = .down
-            let feed = feeds[place]
-            out.records.append(
-                .feed(FeedState(instrument: feed.instrument, state: .down, time: now.wall)))
-            guard feed.openGap == nil else { continue }
-            beginGap(of: place, from: feed.end, .disconnected, now.wall, into: &out)
+            report(.down, of: place, now, into: &out)
+            endSide(place, now, into: &out)
+            guard feeds[place].openGap == nil else { continue }
+            beginGap(of: place, from: feeds[place].end, .disconnected, now.wall, into: &out)
         }
     }
 

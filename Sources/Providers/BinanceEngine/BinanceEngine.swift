@@ -11,8 +11,8 @@ package import Primitives
 package struct BinanceEngine: Sendable {
     let settings: BinanceSettings
     var feeds: [BinanceFeed] = []
-    var symbols = BinanceSymbols()
-    private var reader = BinanceReader()
+    var places = BinanceFeedPlaces()
+    var reader = BinanceReader()
     /// The connections that exist, at most two of each link.
     var legs: [BinanceLeg] = []
     var links: [BinanceLink]
@@ -50,13 +50,14 @@ package struct BinanceEngine: Sendable {
         counters.messages &+= 1
         legs[leg].heard.at = now.monotonic
         guard isText else { return skip(.binary, into: &out) }
-        let message = reader.read(bytes, received: now.wall, symbols)
+        let message = reader.read(bytes, received: now.wall, places)
         if reader.serverTime.isDefined {
             legs[leg].heard.time = reader.serverTime
             clock.note(reader.serverTime, now)
         }
         switch message {
         case .trade(let trade): arrived(trade, on: leg, now, into: &out)
+        case .side: arrived(reader.side, on: leg, now, into: &out)
         case .answer(let id, let refusal): answered(id, refusal, on: leg, now, into: &out)
         case .shutdown:
             counters.links.shutdowns &+= 1
@@ -66,7 +67,7 @@ package struct BinanceEngine: Sendable {
         }
     }
 
-    private mutating func skip(_ reason: BinanceSkip, into out: inout BinanceOutput) {
+    mutating func skip(_ reason: BinanceSkip, into out: inout BinanceOutput) {
         counters.skip(reason)
         out.note(.skipped(reason))
     }
@@ -75,7 +76,21 @@ package struct BinanceEngine: Sendable {
         _ trade: BinanceTrade, on leg: Int, _ now: Moment, into out: inout BinanceOutput
     ) {
         let feed = trade.feed
-        guard feeds[feed].isWanted else { return skip(.stray, into: &out) }
+        guard isExpected(feed, on: leg, now, into: &out) else { return }
+        guard trade.id > 0 else { return leaveOutFirst(trade, into: &out) }
+        let isLower = trade.id <= legs[leg].streams[feed].lastID
+        if !isLower { legs[leg].streams[feed].lastID = trade.id }
+        merge(trade, on: leg, isLower: isLower, now, into: &out)
+    }
+
+    /// Returns whether a feed is wanted, of which something came.
+    mutating func isExpected(
+        _ feed: Int, on leg: Int, _ now: Moment, into out: inout BinanceOutput
+    ) -> Bool {
+        guard feeds[feed].isWanted else {
+            skip(.stray, into: &out)
+            return false
+        }
         if feeds[feed].state != .live || !legs[leg].streams[feed].isConfirmed {
             // It trades, whatever was said of it.
             feeds[feed].refusal = nil
@@ -83,10 +98,7 @@ package struct BinanceEngine: Sendable {
             legs[leg].streams[feed].isConfirmed = true
             confirm(feed, now, into: &out)
         }
-        guard trade.id > 0 else { return leaveOutFirst(trade, into: &out) }
-        let isLower = trade.id <= legs[leg].streams[feed].lastID
-        if !isLower { legs[leg].streams[feed].lastID = trade.id }
-        merge(trade, on: leg, isLower: isLower, now, into: &out)
+        return true
     }
 
     // MARK: time
@@ -188,13 +200,21 @@ package struct BinanceEngine: Sendable {
             connections: legs.count { $0.state == .open },
             links: isAnythingWanted ? links.count : 0,
             holes: holes.waiting.count,
-            feeds: feeds.filter(\.isWanted).map {
-                BinanceStatus.Feed(
-                    instrument: $0.instrument, name: $0.name, state: $0.state,
-                    reason: $0.refusal?.reason ?? $0.reason, lastID: $0.last.id,
-                    hasOpenGap: $0.openGap != nil)
-            } + refused,
+            feeds: feeds.filter { $0.isWanted && !$0.side.isFollower }.map(shown) + refused,
             counters: counters)
+    }
+
+    /// Returns the state of an instrument, by the feed that speaks for it.
+    private func shown(_ feed: BinanceFeed) -> BinanceStatus.Feed {
+        let beside = feeds.filter {
+            $0.isWanted && $0.side.isFollower && $0.instrument == feed.instrument
+        }
+        let reason =
+            feed.refusal?.reason ?? beside.lazy.compactMap(\.refusal?.reason).first ?? feed.reason
+        return BinanceStatus.Feed(
+            instrument: feed.instrument, name: feed.name, state: feed.state, reason: reason,
+            lastID: feed.last.id,
+            hasOpenGap: feed.openGap != nil || beside.contains { $0.openGap != nil })
     }
 
     /// Instruments that are refused.

@@ -1,11 +1,10 @@
 internal import MarketModel
 internal import Primitives
 
-/// The trades of one symbol.
+/// One stream: the trades of a symbol, or what comes beside them.
 struct BinanceFeed: Sendable {
     var instrument: UInt32
-    /// The exchange's symbol, in upper case.
-    let name: String
+    let stream: BinanceStreamName
     /// Whether it is requested; a feed that is not keeps what it knows.
     var isWanted = true
     var state = FeedState.State.starting
@@ -25,21 +24,26 @@ struct BinanceFeed: Sendable {
     /// Trades ahead of a missing one, by their ids.
     var ahead: [BinanceAhead] = []
     /// What the last trades were, by the end of their ids.
-    private var recent = [BinanceContent](
-        repeating: BinanceContent(), count: BinanceLimits.comparedMax)
+    private var recent: [BinanceContent]
     var lower = BinanceLowerIDs()
-    /// Whether a trade with the id 0 is on record.
-    var hasLeftOutFirst = false
+    var side = BinanceSide()
 
-    init(instrument: UInt32, name: String) {
+    init(instrument: UInt32, stream: BinanceStreamName) {
         self.instrument = instrument
-        self.name = name
+        self.stream = stream
+        let compared = stream.kind == .trade ? BinanceLimits.comparedMax : 0
+        recent = [BinanceContent](repeating: BinanceContent(), count: compared)
     }
 
-    var stream: String { "\(name.lowercased())@trade" }
+    /// The exchange's symbol, in upper case.
+    var name: String { stream.symbol }
+
+    var kind: DataKind { stream.kind }
 
     /// The time after which data may be missing when nothing comes any more.
-    var end: Timestamp { last.id > 0 ? last.time : liveSince }
+    var end: Timestamp {
+        last.id > 0 ? last.time : side.last.isDefined ? side.last : liveSince
+    }
 
     /// Keeps the last trade, and what it was.
     mutating func keep(_ trade: BinanceTrade) {
@@ -73,7 +77,7 @@ struct BinanceFeed: Sendable {
         return .tape(
             .gap(
                 GapRecord(
-                    header: header(at: time), from: from, to: end, kind: .trade, reason: reason,
+                    header: header(at: time), from: from, to: end, kind: kind, reason: reason,
                     state: state, detail: detail)))
     }
 }
@@ -94,9 +98,25 @@ struct BinanceOpenGap: Sendable {
 /// Ids in a row that are below the last one although their trades are younger: the last of them,
 /// and the connection that brought them.
 struct BinanceLowerIDs: Sendable {
+    /// Whether a trade with the id 0 is on record.
+    var isFirstLeftOut = false
     var count = 0
     var id: UInt64 = 0
     var leg: BinanceLegNumber = 0
+}
+
+/// What is known of a stream that is not one of trades.
+struct BinanceSide: Sendable {
+    /// Whether another stream speaks for the instrument.
+    var isFollower = false
+    /// The last update's number; 0: none came.
+    var lastID: UInt64 = 0
+    /// The time of the last record.
+    var last = Timestamp.undefined
+    /// The rows that the tape has.
+    var book = BinanceBook()
+    /// Whether the tape knows where the book began.
+    var hasBook = false
 }
 
 /// A trade as it was read.

@@ -91,6 +91,7 @@ package enum BinanceSkip: String, CaseIterable, Sendable {
 package struct BinanceCounters: Hashable, Sendable {
     package var messages: UInt64 = 0
     package var trades: UInt64 = 0
+    package var sides = BinanceSideCounters()
     /// Trades that came from both connections.
     package var doubles: UInt64 = 0
     /// Trades with an id that is not above the one before, on one connection.
@@ -116,6 +117,16 @@ package struct BinanceCounters: Hashable, Sendable {
     mutating func skip(_ reason: BinanceSkip) {
         if let place = BinanceSkip.allCases.firstIndex(of: reason) { skipped[place] &+= 1 }
     }
+}
+
+/// Counts of what came beside trades.
+package struct BinanceSideCounters: Hashable, Sendable {
+    package var quotes: UInt64 = 0
+    package var bars: UInt64 = 0
+    /// Changes of rows.
+    package var rows: UInt64 = 0
+    /// What another connection had brought already, or what was older.
+    package var doubles: UInt64 = 0
 }
 
 /// Counts of what was missing and asked for.

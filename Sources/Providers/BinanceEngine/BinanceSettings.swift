@@ -24,6 +24,8 @@ package struct BinanceSettings: Sendable {
     package var silentAfter: Int64 = 30_000_000_000
     /// How long a trade may be under way. The watermark stays so much before the present.
     package var delayMax: Int64 = 2_000_000_000
+    /// The length of bars that are asked for.
+    package var bars = BinanceBarLength.minute
     /// Whether trades that did not come are asked for.
     package var fills = false
 
@@ -50,6 +52,8 @@ package enum BinanceLimits {
     /// So many ids in a row that are not above the last one, of younger trades, mean that the
     /// exchange began again to count.
     package static let lowerIDsMax = 64
+    /// The rows of each side of a book. The exchange sends so many.
+    package static let bookRows = 20
     /// The longest symbol in bytes.
     package static let symbolBytesMax = 32
     /// The length of a refusal that is shown.

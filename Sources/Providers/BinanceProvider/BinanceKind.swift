@@ -37,6 +37,10 @@ extension ProviderKind {
                 "BINANCE_STREAMS", .integer(1...1_024), default: "\(usual.streamsMax)",
                 group: group, "Streams of one connection; further instruments are refused."),
             ConfigurationKey(
+                "BINANCE_BARS", .choice(BinanceBarLength.allCases.map(\.rawValue)),
+                default: usual.bars.rawValue, group: group,
+                "Length of the exchange's bars, for instruments with feeds: bars."),
+            ConfigurationKey(
                 "BINANCE_HOT_HOT", .flag, default: "false", group: group,
                 "Whether two connections deliver all the time, merged by the trades' ids."),
             ConfigurationKey(
@@ -124,6 +128,7 @@ struct BinanceSetup: Sendable {
         engine = BinanceSettings(seed: seed)
         engine.fills = rest != nil
         engine.streamsMax = configuration.integer("BINANCE_STREAMS")
+        engine.bars = BinanceBarLength(rawValue: configuration.text("BINANCE_BARS")) ?? engine.bars
         engine.isHotHot = configuration.flag("BINANCE_HOT_HOT")
         func span(_ key: String) -> Int64 { configuration.duration(key).clampedNanoseconds }
         engine.renewAfter = span("BINANCE_RENEW_AFTER")

@@ -97,6 +97,7 @@ final class BinanceLoop {
             carryOut()
             return finish()
         }
+        for instrument in orders.books { engine.restartBook(of: instrument) }
         guard !orders.begun.isEmpty || !orders.ended.isEmpty else { return }
         engine.follow(
             begun: begun(orders.begun, reached: []), ended: orders.ended, now, into: &out)

@@ -16,6 +16,10 @@ struct BinanceMetrics: Sendable {
     private static let counters: [(String, String, @Sendable (BinanceCounters) -> UInt64)] = [
         ("mds_binance_messages_total", "Messages of the exchange.", \.messages),
         ("mds_binance_trades_total", "Trades handed over.", \.trades),
+        ("mds_binance_quotes_total", "Quotes handed over.", \.sides.quotes),
+        ("mds_binance_bars_total", "Bars handed over.", \.sides.bars),
+        ("mds_binance_book_rows_total", "Changes of books handed over.", \.sides.rows),
+        ("mds_binance_double_updates_total", "The same beside trades.", \.sides.doubles),
         ("mds_binance_double_trades_total", "Trades that had come already.", \.doubles),
         ("mds_binance_lower_ids_total", "Ids that went back.", \.lowerIDs),
         ("mds_binance_differing_trades_total", "Same id, other content.", \.differing),

@@ -8,6 +8,8 @@ final class BinanceOrders: Sendable {
         /// The instruments to end, before those of `begun` begin.
         var ended: [UInt32] = []
         var begun: [UInt32] = []
+        /// The instruments whose books begin again.
+        var books: [UInt32] = []
         var isStopping = false
     }
 
@@ -31,6 +33,12 @@ final class BinanceOrders: Sendable {
             for number in begun where !orders.begun.contains(number) {
                 orders.begun.append(number)
             }
+        }
+    }
+
+    func restartBook(of instrument: UInt32) {
+        change { orders in
+            if !orders.books.contains(instrument) { orders.books.append(instrument) }
         }
     }
 

@@ -1,13 +1,13 @@
 internal import BinanceEngine
 internal import HTTPClient
-internal import MarketModel
+package import MarketModel
 package import Primitives
 package import ProviderKit
 internal import ServiceRuntime
 internal import Synchronization
 internal import WebSocketClient
 
-/// The provider `binance`: the exchange's spot trades, without an account, on a separate thread
+/// The provider `binance`: the exchange's spot market, without an account, on a separate thread
 /// (`BinanceLoop`). The gateway's threads call this class; it only passes their orders on.
 package final class BinanceProvider: ProviderSource {
     package static let providerName = "binance"
@@ -58,6 +58,12 @@ package final class BinanceProvider: ProviderSource {
         inbox.follow(begun: begun, ended: ended)
     }
 
+    package func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+        guard kind == .depth else { return false }
+        inbox.restartBook(of: instrument)
+        return true
+    }
+
     package func stop(within timeout: Duration) -> Bool {
         inbox.stop()
         return running.withLock { $0?.thread }?.join(timeout: timeout) ?? true
@@ -79,6 +85,9 @@ package final class BinanceProvider: ProviderSource {
         json.member("reason", status.reason)
         json.member("failed_attempts", status.failures)
         json.member("trades", Int(clamping: status.counters.trades))
+        json.member("quotes", Int(clamping: status.counters.sides.quotes))
+        json.member("bars", Int(clamping: status.counters.sides.bars))
+        json.member("book_rows", Int(clamping: status.counters.sides.rows))
         json.member("missing_ids", Int(clamping: status.counters.missing))
         json.member("filled_ids", Int(clamping: status.counters.fills.filled))
         json.member("lost_ids", Int(clamping: status.counters.fills.lost))

@@ -84,7 +84,8 @@ final class BinanceReport: Sendable {
         case .misfit(let instrument, let id, let text):
             telemetry.emit(
                 BinanceTrouble(
-                    message: "\(symbol(instrument)): trade \(id) does not fit the tape: \(text)"))
+                    message: "\(symbol(instrument)): "
+                        + (id > 0 ? "trade \(id) does not fit the tape: \(text)" : text)))
         case .restarted(let instrument, let id):
             telemetry.emit(
                 BinanceTrouble(

@@ -1,0 +1,38 @@
+import Testing
+
+@testable import BinanceProvider
+
+/// The gateway's orders to the thread that has the connections.
+@Suite struct BinanceOrdersTests {
+    @Test("an instrument is in each list once, and an order is taken once")
+    func lists() {
+        let orders = BinanceOrders()
+        orders.follow(begun: [1, 2, 1], ended: [3, 3])
+        orders.restartBook(of: 2)
+        orders.restartBook(of: 2)
+        let taken = orders.take()
+        #expect(taken.begun == [1, 2] && taken.ended == [3] && taken.books == [2])
+        let rest = orders.take()
+        #expect(rest.begun.isEmpty && rest.ended.isEmpty && rest.books.isEmpty)
+    }
+
+    @Test("an end takes back an earlier beginning, and what begins again is in both lists")
+    func takenBack() {
+        let orders = BinanceOrders()
+        orders.follow(begun: [1], ended: [])
+        orders.follow(begun: [], ended: [1])
+        var taken = orders.take()
+        #expect(taken.begun.isEmpty && taken.ended == [1])
+        orders.follow(begun: [4], ended: [4])
+        taken = orders.take()
+        #expect(taken.begun == [4] && taken.ended == [4])
+    }
+
+    @Test("the order to stop stays")
+    func stop() {
+        let orders = BinanceOrders()
+        #expect(!orders.take().isStopping)
+        orders.stop()
+        #expect(orders.take().isStopping && orders.take().isStopping)
+    }
+}

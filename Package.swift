@@ -39,8 +39,14 @@ let frame: [Target.Dependency] = [
     "ServiceRuntime",
 ]
 
-/// What its test needs beside it.
+/// What a program needs that puts a simulated venue on ports.
+let simulatorProgram: [Target.Dependency] = ["SimulatorPorts", "ServiceRuntime", "Primitives"]
+
+/// What a test of a service needs beside it.
 let support: [Target.Dependency] = ["ServiceTestSupport", "TestSupport"]
+
+/// What a test of a simulated venue needs.
+let venueSupport: [Target.Dependency] = ["VenueTestSupport", "TestSupport"]
 
 /// A library in `Sources/<group>/<name>`, with its half-page overview in `README.md` beside it.
 func library(
@@ -245,8 +251,9 @@ let package = Package(
         // side of Interactive Brokers' socket.
         library("SimulationKit", in: "Kit", uses: ["OperatorGraph", "StreamCore"] + codec),
         library("IBSimulator", in: "Kit", uses: ["Primitives"]),
-        library("BinanceSimulator", in: "Kit", uses: ["Primitives"]),
-        library("SimulatorPorts", in: "Kit", uses: ["ServiceRuntime", "Primitives"]),
+        library("VenueWeb", in: "Kit", uses: ["Primitives"]),
+        library("BinanceSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
+        library("SimulatorPorts", in: "Kit", uses: ["VenueWeb", "ServiceRuntime", "Primitives"]),
 
         // The services.
         service(
@@ -284,10 +291,10 @@ let package = Package(
             ]),
         program(
             "IBKRSimulator", at: "Sources/Kit/ibkr-simulator",
-            uses: ["IBSimulator", "SimulatorPorts", "ServiceRuntime", "Primitives"]),
+            uses: ["IBSimulator"] + simulatorProgram),
         program(
             "BinanceSimulatorProgram", at: "Sources/Kit/binance-simulator",
-            uses: ["BinanceSimulator", "SimulatorPorts", "ServiceRuntime", "Primitives"]),
+            uses: ["BinanceSimulator", "VenueWeb"] + simulatorProgram),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(
@@ -296,6 +303,9 @@ let package = Package(
         .target(
             name: "ServiceTestSupport", dependencies: frame + ["TestSupport"] + tape,
             path: "Tests/ServiceTestSupport", swiftSettings: strict),
+        .target(
+            name: "VenueTestSupport", dependencies: ["VenueWeb", "Primitives"],
+            path: "Tests/VenueTestSupport", swiftSettings: strict),
         .executableTarget(
             name: "ServiceFixture", dependencies: ["ServiceRuntime", "Primitives"],
             path: "Tests/ServiceFixture", swiftSettings: strict),
@@ -321,8 +331,10 @@ let package = Package(
             of: "IBSimulator", uses: ["IBKRSimulator", "Primitives", "TestSupport"],
             beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
         tests(
-            of: "BinanceSimulator", uses: ["BinanceSimulatorProgram", "Primitives", "TestSupport"],
+            of: "BinanceSimulator",
+            uses: ["BinanceSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
             beside: ["read_clients.py"]),
+        tests(of: "VenueWeb", uses: ["Primitives"] + venueSupport),
         tests(of: "SimulatorPorts", uses: ["Primitives"]),
         tests(
             of: "ReplayProvider",

@@ -1,5 +1,7 @@
 import TestSupport
 import Testing
+import VenueTestSupport
+import VenueWeb
 
 @testable import BinanceSimulator
 
@@ -15,7 +17,7 @@ struct ProgramTests {
     func serves() throws {
         let simulator = try simulator(["--rate", "500", "--symbols", "BTCUSDT"])
         let client = try PlainConnection(port: simulator.port)
-        try client.send(Array(Bench.upgrade("/ws/btcusdt@trade").utf8))
+        try client.send(Array(ClientBytes.upgrade("/ws/btcusdt@trade").utf8))
         let bytes = try client.receive { $0.count > 5_000 }
         #expect(String(decoding: bytes.prefix(12), as: UTF8.self) == "HTTP/1.1 101")
         let asking = try PlainConnection(port: simulator.port)
@@ -27,7 +29,7 @@ struct ProgramTests {
         _ = try client.receive { _ in false }
         #expect(try simulator.command("quit") == "ok")
         #expect(simulator.stop() == 0)
-        let frames = Bench.frames(Array(bytes.drop { $0 != 0x81 }))
+        let frames = ClientBytes.frames(Array(bytes.drop { $0 != 0x81 }))
         #expect(frames.count > 20 && frames.allSatisfy { $0.kind == .text })
     }
 

@@ -1,5 +1,7 @@
 import Primitives
 import Testing
+import VenueTestSupport
+import VenueWeb
 
 @testable import BinanceSimulator
 
@@ -8,7 +10,7 @@ struct RequestTests {
     @Test("the trades of a range of ids are those that were sent")
     func history() throws {
         var bench = Bench()
-        let number = bench.webSocket("/ws/btcusdt@trade")
+        let number = try bench.webSocket("/ws/btcusdt@trade")
         bench.pass(milliseconds: 2_000)
         let sent = try bench.texts(number).map { try JSONValue.parse($0) }
         let first = try #require(sent.first?["t"]?.uint64)
@@ -26,7 +28,7 @@ struct RequestTests {
     @Test("without an id the latest trades come, oldest first, and no more than 1,000")
     func latest() throws {
         var bench = Bench()
-        let last = bench.exchange.market.lastID(of: 0, at: bench.now)
+        let last = bench.venue.site.market.lastID(of: 0, at: bench.now)
         for (path, count) in [
             ("/api/v3/trades?symbol=BTCUSDT", 500),
             ("/api/v3/trades?symbol=BTCUSDT&limit=7", 7),
@@ -64,10 +66,10 @@ struct RequestTests {
         let kept = bench.connect("\(head)\r\n\(head)\r\n")
         let text = String(decoding: bench.take(kept), as: UTF8.self)
         #expect(text.split(separator: "HTTP/1.1 200 OK").count == 2)
-        #expect(!bench.exchange.isOver(kept))
+        #expect(!bench.venue.isOver(kept))
         let last = bench.connect("\(head)Connection: close\r\n\r\n")
         _ = bench.take(last)
-        #expect(bench.exchange.isOver(last))
+        #expect(bench.venue.isOver(last))
     }
 
     @Test(

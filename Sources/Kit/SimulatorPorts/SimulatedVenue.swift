@@ -1,4 +1,5 @@
 package import Primitives
+package import VenueWeb
 
 /// The other side of a provider without sockets: bytes and times come in, bytes go out.
 package protocol SimulatedVenue {
@@ -29,3 +30,5 @@ package protocol SimulatedVenue {
     /// Returns the new lines of the log of what happened in the market.
     mutating func takeMarketLog() -> [UInt8]
 }
+
+extension WebVenue: SimulatedVenue {}

@@ -1,13 +1,14 @@
 import BinanceSimulator
 import Primitives
 import SimulatorPorts
+import VenueWeb
 
 /// The flags of the program.
 struct ExchangeArguments: SimulatorArguments {
     var flags = SimulatorFlags(port: 9_443)
     private var rate = 200
     private var symbols = ExchangeSymbol.defaultNames.compactMap { ExchangeSymbol($0) }
-    private var settings = ExchangeSettings()
+    private var settings = WebSettings()
 
     /// It has no flag without a value of its own.
     mutating func take(_ flag: String) -> Bool { false }

@@ -1,6 +1,7 @@
 import BinanceSimulator
 import ServiceRuntime
 import SimulatorPorts
+import VenueWeb
 
 /// The text that `binance-simulator --help` prints.
 enum HelpPage {
@@ -27,7 +28,7 @@ enum HelpPage {
           binance-simulator --control-port 4100 --tell 'mute 30'
 
         Commands of the control port, one per line, one answer each
-          \(SimulatorFlags.lines(of: ExchangeCommand.usage))
+          \(SimulatorFlags.lines(of: SimulatedExchange.usage))
 
         \(SimulatorFlags.exitCodes)
         """

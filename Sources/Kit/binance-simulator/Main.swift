@@ -14,5 +14,3 @@ enum Main {
         exit(program.run(Array(CommandLine.arguments.dropFirst())).rawValue)
     }
 }
-
-extension SimulatedExchange: SimulatedVenue {}

@@ -1,4 +1,5 @@
 internal import Primitives
+internal import VenueWeb
 
 /// The answers to requests of the REST API that need no account.
 struct ExchangeRequests {

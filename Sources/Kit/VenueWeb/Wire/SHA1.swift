@@ -1,6 +1,7 @@
 /// The hash that the answer to a WebSocket's request contains (RFC 6455, 1.3). It protects nothing.
-enum SHA1 {
-    static func hash(_ bytes: [UInt8]) -> [UInt8] {
+package enum SHA1 {
+    /// Returns the 20 bytes of the hash.
+    package static func hash(_ bytes: [UInt8]) -> [UInt8] {
         var state: [UInt32] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0]
         var message = bytes + [0x80]
         while message.count % 64 != 56 { message.append(0) }

@@ -1,6 +1,6 @@
 /// A frame of the WebSocket protocol (RFC 6455), as a server reads and writes it.
-struct WebSocketFrame: Equatable, Sendable {
-    enum Kind: UInt8, Sendable {
+package struct WebSocketFrame: Equatable, Sendable {
+    package enum Kind: UInt8, Sendable {
         case continuation = 0
         case text = 1
         case binary = 2
@@ -9,11 +9,15 @@ struct WebSocketFrame: Equatable, Sendable {
         case pong = 10
     }
 
-    var kind: Kind
-    var isLast = true
-    var payload: [UInt8]
+    package var kind: Kind
+    package var isLast: Bool
+    package var payload: [UInt8]
 
-    enum Reading: Equatable, Sendable {
+    package init(kind: Kind, isLast: Bool = true, payload: [UInt8]) {
+        (self.kind, self.isLast, self.payload) = (kind, isLast, payload)
+    }
+
+    package enum Reading: Equatable, Sendable {
         case frame(WebSocketFrame, bytes: Int)
         case incomplete
         /// It is none, or no client may send it.
@@ -21,7 +25,7 @@ struct WebSocketFrame: Equatable, Sendable {
     }
 
     /// Reads the first frame of a client's bytes. Clients mask what they send.
-    static func read(_ bytes: [UInt8]) -> Reading {
+    package static func read(_ bytes: [UInt8]) -> Reading {
         guard bytes.count >= 2 else { return .incomplete }
         guard bytes[0] & 0x70 == 0, let kind = Kind(rawValue: bytes[0] & 0x0f),
             bytes[1] & 0x80 != 0
@@ -37,7 +41,7 @@ struct WebSocketFrame: Equatable, Sendable {
             let count = length == 126 ? 2 : 8
             guard bytes.count >= place + count else { return .incomplete }
             let long = bytes[place..<place + count].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            guard long <= UInt64(ExchangeLimits.requestBytesMax) else { return .malformed }
+            guard long <= UInt64(WebLimits.requestBytesMax) else { return .malformed }
             length = Int(long)
             place += count
         }
@@ -50,17 +54,21 @@ struct WebSocketFrame: Equatable, Sendable {
             bytes: place + 4 + length)
     }
 
-    static func text(_ bytes: [UInt8]) -> WebSocketFrame {
+    package static func text(_ bytes: [UInt8]) -> WebSocketFrame {
         WebSocketFrame(kind: .text, payload: bytes)
     }
 
-    static func close(_ code: UInt16, _ reason: String = "") -> WebSocketFrame {
+    package static func binary(_ bytes: [UInt8]) -> WebSocketFrame {
+        WebSocketFrame(kind: .binary, payload: bytes)
+    }
+
+    package static func close(_ code: UInt16, _ reason: String = "") -> WebSocketFrame {
         WebSocketFrame(
             kind: .close, payload: [UInt8(code >> 8), UInt8(code & 0xff)] + Array(reason.utf8))
     }
 
     /// Appends the frame as a server sends it.
-    func append(to bytes: inout [UInt8]) {
+    package func append(to bytes: inout [UInt8]) {
         bytes.append((isLast ? 0x80 : 0) | kind.rawValue)
         if payload.count < 126 {
             bytes.append(UInt8(payload.count))

@@ -1,23 +1,30 @@
 /// A request of HTTP/1.1 without a body.
-struct HTTPRequest: Equatable, Sendable {
-    let method: String
+package struct HTTPRequest: Equatable, Sendable {
+    package let method: String
     /// Without the query.
-    let path: String
-    let query: [String: String]
+    package let path: String
+    package let query: [String: String]
     /// By names in small letters.
-    let headers: [String: String]
+    package let headers: [String: String]
 
-    enum Reading: Equatable, Sendable {
+    package init(
+        method: String, path: String, query: [String: String], headers: [String: String]
+    ) {
+        (self.method, self.path) = (method, path)
+        (self.query, self.headers) = (query, headers)
+    }
+
+    package enum Reading: Equatable, Sendable {
         case request(HTTPRequest, bytes: Int)
         case incomplete
         case malformed
     }
 
     /// Reads the first request of the bytes.
-    static func read(_ bytes: [UInt8]) -> Reading {
-        let isTooLong = bytes.count > ExchangeLimits.requestBytesMax
+    package static func read(_ bytes: [UInt8]) -> Reading {
+        let isTooLong = bytes.count > WebLimits.requestBytesMax
         guard let end = Self.end(of: bytes) else { return isTooLong ? .malformed : .incomplete }
-        guard end <= ExchangeLimits.requestBytesMax else { return .malformed }
+        guard end <= WebLimits.requestBytesMax else { return .malformed }
         let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
         let words = lines.first?.split(separator: " ") ?? []
         guard words.count == 3, words[2].hasPrefix("HTTP/1.") else { return .malformed }
@@ -29,7 +36,7 @@ struct HTTPRequest: Equatable, Sendable {
             let value = line[line.index(after: colon)...].drop { $0 == " " }
             headers[line[..<colon].lowercased()] = String(value)
         }
-        // No request here has a body.
+        // No venue here is asked anything with a body.
         guard headers["content-length"].map({ $0 == "0" }) ?? true,
             headers["transfer-encoding"] == nil
         else { return .malformed }
@@ -74,9 +81,11 @@ struct HTTPRequest: Equatable, Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    var wantsWebSocket: Bool {
+    /// It asks for a WebSocket.
+    package var wantsWebSocket: Bool {
         method == "GET" && headers["upgrade"]?.lowercased() == "websocket"
             && headers["connection"]?.lowercased().contains("upgrade") == true
     }
-    var closesAfterwards: Bool { headers["connection"]?.lowercased() == "close" }
+    /// The connection ends with its answer.
+    package var closesAfterwards: Bool { headers["connection"]?.lowercased() == "close" }
 }

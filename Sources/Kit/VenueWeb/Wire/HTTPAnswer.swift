@@ -1,19 +1,29 @@
-internal import Primitives
+package import Primitives
 
 /// An answer of HTTP/1.1.
-struct HTTPAnswer: Sendable {
-    var status: Int
-    var headers: [(name: String, value: String)] = []
-    var body: [UInt8] = []
+package struct HTTPAnswer: Sendable {
+    package var status: Int
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]
+
+    package init(
+        status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []
+    ) {
+        (self.status, self.headers, self.body) = (status, headers, body)
+    }
 
     private static let texts = [
-        101: "Switching Protocols", 200: "OK", 400: "Bad Request", 404: "Not Found",
-        405: "Method Not Allowed", 418: "I'm a teapot", 429: "Too Many Requests",
-        503: "Service Unavailable",
+        101: "Switching Protocols", 200: "OK", 400: "Bad Request", 401: "Unauthorized",
+        403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 418: "I'm a teapot",
+        422: "Unprocessable Entity", 423: "Locked", 429: "Too Many Requests",
+        500: "Internal Server Error", 503: "Service Unavailable",
     ]
     private static let guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-    static func json(_ status: Int = 200, _ body: (inout JSONWriter) -> Void) -> HTTPAnswer {
+    /// An answer in JSON.
+    package static func json(
+        _ status: Int = 200, _ body: (inout JSONWriter) -> Void
+    ) -> HTTPAnswer {
         var writer = JSONWriter(capacity: 4_096)
         body(&writer)
         return HTTPAnswer(
@@ -21,18 +31,8 @@ struct HTTPAnswer: Sendable {
             body: writer.bytes)
     }
 
-    /// An error as the exchange writes it.
-    static func error(_ status: Int, code: Int, _ text: String) -> HTTPAnswer {
-        json(status) { writer in
-            writer.object { json in
-                json.member("code", code)
-                json.member("msg", text)
-            }
-        }
-    }
-
     /// Accepts a request for a WebSocket; `nil` when it is none.
-    static func webSocket(_ request: HTTPRequest) -> HTTPAnswer? {
+    package static func webSocket(_ request: HTTPRequest) -> HTTPAnswer? {
         guard request.wantsWebSocket, let key = request.headers["sec-websocket-key"],
             request.headers["sec-websocket-version"] == "13"
         else { return nil }
@@ -45,7 +45,7 @@ struct HTTPAnswer: Sendable {
             ])
     }
 
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         var lines = ["HTTP/1.1 \(status) \(Self.texts[status] ?? "Unknown")"]
         lines += headers.map { "\($0.name): \($0.value)" }
         if status != 101 { lines.append("Content-Length: \(body.count)") }

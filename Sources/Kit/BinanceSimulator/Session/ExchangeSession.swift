@@ -1,10 +1,15 @@
 internal import Primitives
+internal import VenueWeb
 
-// What a client asks for on a WebSocket.
-extension ExchangeConnection {
+/// What the exchange knows about a client: the streams that it has asked for.
+package struct ExchangeSession: Sendable {
+    private(set) var streams: Set<String> = []
+    /// Events are wrapped with the names of their streams.
+    private(set) var isCombined = false
+
     /// Begins the WebSocket with the streams of its address: `/ws`, `/ws/A/B` or
-    /// `/stream?streams=A/B`. Returns the refusal of another address.
-    mutating func upgrade(_ request: HTTPRequest) -> HTTPAnswer? {
+    /// `/stream?streams=A/B`. Refuses another address.
+    mutating func upgrade(_ request: HTTPRequest) -> HTTPAnswer {
         let names = request.path.split(separator: "/").map(String.init)
         guard ["ws", "stream"].contains(names.first) else {
             return HTTPAnswer(status: 404)
@@ -14,50 +19,12 @@ extension ExchangeConnection {
             isCombined
             ? (request.query["streams"] ?? "").split(separator: "/").map(String.init)
             : Array(names.dropFirst())
-        guard wanted.count <= ExchangeLimits.streamsMax else { return HTTPAnswer(status: 400) }
-        guard let answer = HTTPAnswer.webSocket(request) else { return HTTPAnswer(status: 400) }
-        isWebSocket = true
+        guard wanted.count <= ExchangeLimits.streamsMax,
+            let answer = HTTPAnswer.webSocket(request)
+        else { return HTTPAnswer(status: 400) }
         self.isCombined = isCombined
         streams = Set(wanted)
-        send(answer)
-        return nil
-    }
-
-    /// Reads the frames that have come.
-    mutating func readFrames(_ now: Timestamp) {
-        while !out.isClosing {
-            switch WebSocketFrame.read(input) {
-            case .incomplete: return
-            case .malformed: return close(1_002, "Protocol error")
-            case .frame(let frame, let count):
-                input.removeFirst(count)
-                guard countFrame(now) else { return close(1_008, "Too many requests") }
-                handle(frame, now)
-            }
-        }
-    }
-
-    private mutating func handle(_ frame: WebSocketFrame, _ now: Timestamp) {
-        switch frame.kind {
-        case .ping:
-            send(
-                WebSocketFrame(kind: .pong, payload: frame.payload), QueuedMessage(kind: "pong"))
-        case .pong: tookPong()
-        case .close: close(1_000)
-        case .text, .binary, .continuation:
-            guard (frame.kind == .continuation) == (pieces != nil) else {
-                return close(1_002, "Protocol error")
-            }
-            let message = (pieces ?? []) + frame.payload
-            guard message.count <= ExchangeLimits.requestBytesMax else {
-                return close(1_009, "Message too big")
-            }
-            pieces = frame.isLast ? nil : message
-            guard frame.isLast else { return }
-            let answer = answer(to: message)
-            guard !isMute(now) else { return }
-            send(.text(answer), QueuedMessage(kind: "answer"))
-        }
+        return answer
     }
 
     private enum Method: String {
@@ -68,7 +35,8 @@ extension ExchangeConnection {
         case property = "GET_PROPERTY"
     }
 
-    private mutating func answer(to bytes: [UInt8]) -> [UInt8] {
+    /// Returns the answer to a message of the client.
+    mutating func answer(to bytes: [UInt8]) -> [UInt8] {
         let request: JSONValue
         do throws(JSONError) {
             request = try JSONValue.parse(bytes)

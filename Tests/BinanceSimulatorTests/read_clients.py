@@ -39,7 +39,23 @@ async def streams():
             event = await asyncio.wait_for(combined.recv(), 20)
             assert event["stream"] in names, event
             show_event("combined", event["data"])
+    await beside_trades(manager)
     await client.close_connection()
+
+
+async def beside_trades(manager):
+    """Quotes, bars and books, by the members that their documentation lists."""
+    members = {
+        "btcusdt@bookTicker": {"u", "s", "b", "B", "a", "A"},
+        "btcusdt@kline_1s": {"e", "E", "s", "k"},
+        "btcusdt@depth20@100ms": {"lastUpdateId", "bids", "asks"},
+    }
+    missing = set(members)
+    async with manager.multiplex_socket(list(members)) as combined:
+        while missing:
+            event = await asyncio.wait_for(combined.recv(), 20)
+            assert set(event["data"]) == members[event["stream"]], event
+            missing.discard(event["stream"])
 
 
 def show_event(origin, event):

@@ -86,7 +86,9 @@ package struct ExchangeSite: WebSite {
     ) {
         for trade in market.trades(after: after, until: until) {
             publish(trade, until, to: &connections)
+            publishQuote(after: trade, until, to: &connections)
         }
+        publishSides(after: after, until: until, to: &connections)
     }
 
     private mutating func publish(

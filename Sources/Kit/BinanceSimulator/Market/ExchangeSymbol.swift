@@ -5,6 +5,8 @@ package struct ExchangeSymbol: Equatable, Sendable {
     package let name: String
     package let base: String
     package let quote: String
+    /// Its name in the names of streams.
+    let lowercased: String
     /// The name of its stream of trades.
     let stream: String
     /// The middle of its prices, in ticks.
@@ -32,7 +34,8 @@ package struct ExchangeSymbol: Equatable, Sendable {
         else { return nil }
         self.name = name
         self.quote = quote
-        stream = name.lowercased() + "@trade"
+        lowercased = name.lowercased()
+        stream = lowercased + "@trade"
         base = String(name.dropLast(quote.count))
         let seed = Array(name.utf8).reduce(UInt64(7)) { SeededRandom.mixed($0 ^ UInt64($1)) }
         (level, priceDecimals, quantityDecimals) =

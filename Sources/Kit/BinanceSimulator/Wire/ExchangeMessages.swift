@@ -20,6 +20,13 @@ enum ExchangeMessages {
         }
     }
 
+    /// An event of a stream beside trades.
+    static func event(
+        _ stream: String, isCombined: Bool, _ members: (inout JSONWriter) -> Void
+    ) -> [UInt8] {
+        combined(isCombined ? stream : nil, members)
+    }
+
     /// The event that the server will end the connection.
     static func shutdown(_ now: Timestamp, isCombined: Bool) -> [UInt8] {
         combined(isCombined ? "!serverShutdown" : nil) { json in

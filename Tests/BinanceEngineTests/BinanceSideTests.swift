@@ -18,14 +18,13 @@ import Testing
         return bench
     }
 
-    private static func quote(_ id: UInt64, bid: String = "25.35", ask: String = "25.36") -> String
-    {
+    static func quote(_ id: UInt64, bid: String = "25.35", ask: String = "25.36") -> String {
         "{\"stream\":\"btcusdt@bookTicker\",\"data\":{\"u\":\(id),\"s\":\"BTCUSDT\","
             + "\"b\":\"\(bid)\",\"B\":\"31.21\",\"a\":\"\(ask)\",\"A\":\"40.66\"}}"
     }
 
     /// A bar of a minute, with the members of the exchange's documentation.
-    private static func bar(
+    static func bar(
         _ open: Int64, volume: String = "1000", isOver: Bool = true
     ) -> String {
         "{\"stream\":\"btcusdt@kline_1m\",\"data\":{\"e\":\"kline\",\"E\":\(open + minute + 1),"

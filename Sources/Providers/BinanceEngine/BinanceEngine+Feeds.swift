@@ -30,6 +30,7 @@ extension BinanceEngine {
     ) {
         // What is in both lists goes on: its ids show what did not come in between.
         let both = Set(begun.map(\.number)).intersection(ended)
+        var before: [Int] = []
         for number in ended {
             refused.removeAll { $0.instrument == number }
             for place in feeds.indices
@@ -38,19 +39,55 @@ extension BinanceEngine {
                 feeds[place].isAnnounced = false
                 feeds[place].state = .starting
                 endSide(place, now, into: &out)
-                guard !both.contains(number) else { continue }
-                dropHoles(of: place, "the instrument is not wanted", at: now.wall, into: &out)
-                forgetAhead(place)
-                feeds[place].last = BinanceTrade()
-                feeds[place].openGap = nil
+                if both.contains(number) {
+                    before.append(place)
+                } else {
+                    forget(place, now, into: &out)
+                }
             }
         }
         lookUp(begun.compactMap { begin($0, gaps, now, into: &out).first })
+        for place in before where !feeds[place].isWanted {
+            leave(place, now, into: &out)
+        }
         for leg in legs.indices {
             legs[leg].grow(to: feeds.count)
             legs[leg].isBehind = true
             legs[leg].readyAt = nil
         }
+    }
+
+    /// Ends a feed of an instrument that goes on without it: with another symbol, which takes over
+    /// what is missing, or without this kind of data.
+    private mutating func leave(_ place: Int, _ now: Moment, into out: inout BinanceOutput) {
+        let feed = feeds[place]
+        let isReplaced = feeds.contains {
+            $0.isWanted && $0.instrument == feed.instrument && $0.kind == feed.kind
+        }
+        guard !isReplaced else {
+            feeds[place].side = BinanceSide()
+            feeds[place].openGap = nil
+            return
+        }
+        if let gap = feed.openGap {
+            let end = max(now.wall, gap.from.advanced(byNanoseconds: 1))
+            endGap(of: place, at: end, now.wall, into: &out)
+            out.records.append(
+                feed.gap(
+                    (from: gap.from, to: end), gap.reason, .abandoned, at: now.wall,
+                    detail: "this kind of data is not wanted any more"))
+        }
+        out.records.append(.tape(.subscription(subscription(feed, .stop, now))))
+        forget(place, now, into: &out)
+    }
+
+    /// Forgets what a feed has delivered: what it lacks from here on, nobody wants.
+    private mutating func forget(_ place: Int, _ now: Moment, into out: inout BinanceOutput) {
+        dropHoles(of: place, "the instrument is not wanted", at: now.wall, into: &out)
+        forgetAhead(place)
+        feeds[place].last = BinanceTrade()
+        feeds[place].side = BinanceSide()
+        feeds[place].openGap = nil
     }
 
     /// Returns the places of its feeds, the one that speaks for it first; none: it is refused.
@@ -145,8 +182,8 @@ extension BinanceEngine {
     ) {
         if let gap = former?.openGap {
             feeds[place].openGap = gap
-        } else if let former, former.last.id > 0 {
-            beginGap(of: place, from: former.last.time, .gatewayLost, now.wall, into: &out)
+        } else if let former, former.last.id > 0 || former.side.last.isDefined {
+            beginGap(of: place, from: former.end, .gatewayLost, now.wall, into: &out)
         } else if feeds[place].last.id > 0 {
             let from = feeds[place].last.time
             beginGap(of: place, from: from, .gatewayLost, now.wall, into: &out)

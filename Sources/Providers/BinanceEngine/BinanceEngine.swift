@@ -200,21 +200,31 @@ package struct BinanceEngine: Sendable {
             connections: legs.count { $0.state == .open },
             links: isAnythingWanted ? links.count : 0,
             holes: holes.waiting.count,
-            feeds: feeds.filter { $0.isWanted && !$0.side.isFollower }.map(shown) + refused,
+            feeds: shown + refused,
             counters: counters)
     }
 
-    /// Returns the state of an instrument, by the feed that speaks for it.
-    private func shown(_ feed: BinanceFeed) -> BinanceStatus.Feed {
-        let beside = feeds.filter {
-            $0.isWanted && $0.side.isFollower && $0.instrument == feed.instrument
+    /// The states of the instruments, by the feeds that speak for them. The others of an instrument
+    /// add what is wrong with them.
+    private var shown: [BinanceStatus.Feed] {
+        var shown: [BinanceStatus.Feed] = []
+        var places: [UInt32: Int] = [:]
+        for feed in feeds where feed.isWanted && !feed.side.isFollower {
+            places[feed.instrument] = shown.count
+            shown.append(
+                BinanceStatus.Feed(
+                    instrument: feed.instrument, name: feed.name, state: feed.state,
+                    reason: feed.refusal?.reason ?? feed.reason, lastID: feed.last.id,
+                    hasOpenGap: feed.openGap != nil))
         }
-        let reason =
-            feed.refusal?.reason ?? beside.lazy.compactMap(\.refusal?.reason).first ?? feed.reason
-        return BinanceStatus.Feed(
-            instrument: feed.instrument, name: feed.name, state: feed.state, reason: reason,
-            lastID: feed.last.id,
-            hasOpenGap: feed.openGap != nil || beside.contains { $0.openGap != nil })
+        for feed in feeds where feed.isWanted && feed.side.isFollower {
+            guard let place = places[feed.instrument] else { continue }
+            if feed.openGap != nil { shown[place].hasOpenGap = true }
+            if let refusal = feed.refusal, shown[place].state != .refused {
+                shown[place].reason = refusal.reason
+            }
+        }
+        return shown
     }
 
     /// Instruments that are refused.

@@ -42,7 +42,10 @@ struct BinanceFeed: Sendable {
 
     /// The time after which data may be missing when nothing comes any more.
     var end: Timestamp {
-        last.id > 0 ? last.time : side.last.isDefined ? side.last : liveSince
+        if last.id > 0 { return last.time }
+        guard side.last.isDefined else { return liveSince }
+        // Quotes and books are complete since the last gap, too. A bar began before it was over.
+        return kind == .providerBar || !liveSince.isDefined ? side.last : max(side.last, liveSince)
     }
 
     /// Keeps the last trade, and what it was.

@@ -9,7 +9,8 @@ enum HelpPage {
         binance-simulator \(ProductVersion.text): a simulated exchange, for tests and demonstrations
 
         Clients of Binance's market streams and of its public requests connect to it as to the
-        exchange, without TLS. All trades follow from the seed and the clock; none is real.
+        exchange, without TLS. All trades follow from the seed and the clock, and quotes, bars
+        and books from the trades; none is real.
 
         Usage: binance-simulator [OPTION]...
 

@@ -217,12 +217,8 @@ private struct TradesOnTape {
 
     init(_ tape: TestTape) throws {
         let source = try #require(SourceName("exchange"))
-        for number in 0..<tape.names.partitions {
-            let partition = Partition(number)
-            for packet in try tape.tickPackets(partition)
-            where packet.subject == tape.names.ticks(partition, source) {
-                packet.payload.withRawSpan { read($0) }
-            }
+        for payload in try tape.tickPayloads(of: source) {
+            payload.withRawSpan { read($0) }
         }
     }
 

@@ -149,6 +149,13 @@ struct FeedTests {
         let quiet = try run(["binance", "NONEUSDT", "--set", url, "--seconds", "1", "--json"])
         #expect(quiet.status == 2)
         #expect(try JSONValue.parse(quiet.output)["verdict"]?.string == "quiet")
+        // Asked for its list, it says so.
+        let unknown = try run([
+            "binance", "NONEUSDT", "--set", url, "--set",
+            "BINANCE_REST_URL=http://127.0.0.1:\(exchange.port)",
+        ])
+        #expect(unknown.status == 1)
+        #expect(unknown.output.hasSuffix(": the exchange has no symbol NONEUSDT\n"))
     }
 
     @Test("an exchange that is not there is said to be unreachable, in one line")

@@ -85,8 +85,8 @@ final class BinanceLoop {
         client.work(for: .nanoseconds(wait))
         receive()
         carryOut()
-        _ = handOver()
         parts.report.show(engine, moment())
+        _ = handOver()
     }
 
     private func followOrders() {

@@ -66,6 +66,8 @@ final class BinanceReport: Sendable {
         case .refusedRequest(let reason):
             telemetry.emit(BinanceTrouble(message: "the exchange refuses a request: \(reason)"))
         case .refused(let instrument, let reason):
+            // Whoever learns of it asks for the reason at once.
+            shownAt.store(MonotonicTime.distantPast.nanoseconds, ordering: .relaxed)
             telemetry.emit(BinanceTrouble(message: "\(symbol(instrument)): \(reason)"))
         case .missing(let instrument, let first, let last):
             telemetry.emit(

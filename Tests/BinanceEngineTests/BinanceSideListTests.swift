@@ -105,6 +105,16 @@ import Testing
         }
     }
 
+    @Test("the reason of a failure is shown until a connection is open again")
+    func reason() {
+        var bench = connected(.quotes)
+        bench.ended(1)
+        #expect(bench.engine.status.reason == "cut")
+        bench.pass(100 * Self.second)
+        bench.connect()
+        #expect(bench.engine.status.reason.isEmpty)
+    }
+
     @Test("a second outage without a quote between begins where the first one ended")
     func twoOutages() {
         var bench = connected(.quotes)

@@ -33,6 +33,7 @@ extension BinanceEngine {
         legs[place].age = links[link].isEarly ? settings.renewAfter / 2 : settings.renewAfter
         legs[place].renewAt = now.monotonic + legs[place].age
         links[link].isEarly = false
+        reason = ""
         counters.links.opened &+= 1
         show(into: &out)
     }

@@ -17,7 +17,7 @@ package struct BinanceEngine: Sendable {
     var legs: [BinanceLeg] = []
     var links: [BinanceLink]
     var numbers = BinanceNumbers()
-    /// What ended the last connection or attempt; empty: nothing did.
+    /// What ended the last connection or attempt; empty: nothing did since one opened.
     var reason = ""
     var state = BinanceState.closed
     var waiting = BinanceWaiting()

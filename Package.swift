@@ -128,6 +128,7 @@ let package = Package(
         .executable(name: "tapeline", targets: ["TapelineTool"]),
         .executable(name: "ibkr-simulator", targets: ["IBKRSimulator"]),
         .executable(name: "binance-simulator", targets: ["BinanceSimulatorProgram"]),
+        .executable(name: "alpaca-simulator", targets: ["AlpacaSimulatorProgram"]),
         // For other programs (`Samples/tapeline-sample`): a gateway with a provider of theirs, a
         // worker with an operator of theirs.
         .library(
@@ -253,6 +254,7 @@ let package = Package(
         library("IBSimulator", in: "Kit", uses: ["Primitives"]),
         library("VenueWeb", in: "Kit", uses: ["Primitives"]),
         library("BinanceSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
+        library("AlpacaSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
         library("SimulatorPorts", in: "Kit", uses: ["VenueWeb", "ServiceRuntime", "Primitives"]),
 
         // The services.
@@ -295,6 +297,9 @@ let package = Package(
         program(
             "BinanceSimulatorProgram", at: "Sources/Kit/binance-simulator",
             uses: ["BinanceSimulator", "VenueWeb"] + simulatorProgram),
+        program(
+            "AlpacaSimulatorProgram", at: "Sources/Kit/alpaca-simulator",
+            uses: ["AlpacaSimulator", "VenueWeb"] + simulatorProgram),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(
@@ -334,6 +339,10 @@ let package = Package(
             of: "BinanceSimulator",
             uses: ["BinanceSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
             beside: ["read_clients.py"]),
+        tests(
+            of: "AlpacaSimulator",
+            uses: ["AlpacaSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
+            beside: ["read_alpaca.py"]),
         tests(of: "VenueWeb", uses: ["Primitives"] + venueSupport),
         tests(of: "SimulatorPorts", uses: ["Primitives"]),
         tests(

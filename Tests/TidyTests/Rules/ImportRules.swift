@@ -30,7 +30,7 @@ private let wrappers = [
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "StreamCore",
     "OperatorGraph", "GraphLanguage", "SimulationKit", "IBProtocol", "IBEngine", "IBSimulator",
-    "ArrowColumns", "BinanceEngine", "BinanceSimulator", "VenueWeb",
+    "ArrowColumns", "BinanceEngine", "BinanceSimulator", "AlpacaSimulator", "VenueWeb",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

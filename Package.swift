@@ -129,6 +129,7 @@ let package = Package(
         .executable(name: "ibkr-simulator", targets: ["IBKRSimulator"]),
         .executable(name: "binance-simulator", targets: ["BinanceSimulatorProgram"]),
         .executable(name: "alpaca-simulator", targets: ["AlpacaSimulatorProgram"]),
+        .executable(name: "polled-simulator", targets: ["PolledSimulatorProgram"]),
         // For other programs (`Samples/tapeline-sample`): a gateway with a provider of theirs, a
         // worker with an operator of theirs.
         .library(
@@ -255,6 +256,7 @@ let package = Package(
         library("VenueWeb", in: "Kit", uses: ["Primitives"]),
         library("BinanceSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
         library("AlpacaSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
+        library("PolledSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
         library("SimulatorPorts", in: "Kit", uses: ["VenueWeb", "ServiceRuntime", "Primitives"]),
 
         // The services.
@@ -300,6 +302,9 @@ let package = Package(
         program(
             "AlpacaSimulatorProgram", at: "Sources/Kit/alpaca-simulator",
             uses: ["AlpacaSimulator", "VenueWeb"] + simulatorProgram),
+        program(
+            "PolledSimulatorProgram", at: "Sources/Kit/polled-simulator",
+            uses: ["PolledSimulator", "VenueWeb"] + simulatorProgram),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(
@@ -343,6 +348,10 @@ let package = Package(
             of: "AlpacaSimulator",
             uses: ["AlpacaSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
             beside: ["read_alpaca.py"]),
+        tests(
+            of: "PolledSimulator",
+            uses: ["PolledSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
+            beside: ["read_fred.py"]),
         tests(of: "VenueWeb", uses: ["Primitives"] + venueSupport),
         tests(of: "SimulatorPorts", uses: ["Primitives"]),
         tests(

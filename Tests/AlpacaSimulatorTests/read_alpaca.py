@@ -17,7 +17,6 @@ from alpaca.data.historical.stock import StockHistoricalDataClient
 from alpaca.data.live.stock import StockDataStream
 from alpaca.data.requests import StockBarsRequest, StockQuotesRequest, StockTradesRequest
 from alpaca.data.timeframe import TimeFrame
-from msgpack import Timestamp
 
 PORT, SECONDS = int(sys.argv[1]), float(sys.argv[2])
 KEYS = ("test-key", "test-secret")
@@ -27,7 +26,7 @@ PAGE = 100
 
 def plain(value: Any) -> Any:
     """What MessagePack brought, as the JSON of the same message has it."""
-    if isinstance(value, Timestamp):
+    if hasattr(value, "nanoseconds"):  # msgpack.Timestamp
         whole = datetime.datetime.fromtimestamp(value.seconds, datetime.UTC)
         digits = f"{value.nanoseconds:09}".rstrip("0")
         return f"{whole:%Y-%m-%dT%H:%M:%S}" + (f".{digits}" if digits else "") + "Z"
@@ -63,12 +62,12 @@ def stream() -> None:
 def requests(start: datetime.datetime) -> None:
     client = StockHistoricalDataClient(*KEYS, raw_data=True, url_override=f"http://127.0.0.1:{PORT}")
     pages = client._get_marketdata
-    client._get_marketdata = lambda **what: pages(page_limit=PAGE, **what)
+    setattr(client, "_get_marketdata", lambda **what: pages(page_limit=PAGE, **what))
     end = datetime.datetime.now(datetime.UTC)
     print(json.dumps({"from": "asked", "time": time.time_ns()}))
-    trades = client.get_stock_trades(
+    trades: Any = client.get_stock_trades(
         StockTradesRequest(symbol_or_symbols=SYMBOLS, start=start, end=end, feed=DataFeed.SIP))
-    quotes = client.get_stock_quotes(
+    quotes: Any = client.get_stock_quotes(
         StockQuotesRequest(symbol_or_symbols=SYMBOLS, start=start, end=end, feed=DataFeed.SIP))
     for symbol in SYMBOLS:
         assert len(trades[symbol]) > PAGE and len(quotes[symbol]) > PAGE, (len(trades), len(quotes))
@@ -84,8 +83,8 @@ def bars(client: StockHistoricalDataClient, start: datetime.datetime) -> None:
     end = start + datetime.timedelta(minutes=3, microseconds=-1)
     what: dict[str, Any] = {
         "symbol_or_symbols": SYMBOLS, "start": start, "end": end, "feed": DataFeed.SIP}
-    found = client.get_stock_bars(StockBarsRequest(timeframe=TimeFrame.Minute, **what))
-    trades = client.get_stock_trades(StockTradesRequest(**what))
+    found: Any = client.get_stock_bars(StockBarsRequest(timeframe=TimeFrame.Minute, **what))
+    trades: Any = client.get_stock_trades(StockTradesRequest(**what))
     for symbol in SYMBOLS:
         minutes: dict[str, list[Any]] = {}
         for trade in trades[symbol]:

@@ -62,14 +62,14 @@ package struct AlpacaSite: WebSite {
     package func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer {
         guard let key = request.headers["apca-api-key-id"],
             let secret = request.headers["apca-api-secret-key"]
-        else { return refusal(status: 401) }
-        guard isRight(key, secret) else { return refusal(status: 403) }
+        else { return refusal(request, status: 401) }
+        guard isRight(key, secret) else { return refusal(request, status: 403) }
         return AlpacaRequests(
             stocks: stocks.market, coins: coins.market, hasSIP: alpaca.hasSIP, now: now
         ).answer(request)
     }
 
-    package func refusal(status: Int) -> HTTPAnswer {
+    package func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer {
         let texts = [401: "unauthorized.", 403: "forbidden.", 429: "too many requests."]
         return .refusal(status, texts[status] ?? "internal server error occurred")
     }

@@ -37,7 +37,7 @@ package struct ExchangeSite: WebSite {
         ExchangeRequests(market: market, now: now).answer(request)
     }
 
-    package func refusal(status: Int) -> HTTPAnswer {
+    package func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer {
         let text = [418: "Way too many requests; IP banned.", 429: "Too many requests."][status]
         guard let text else { return .error(status, code: -1_000, "An unknown error occurred.") }
         return .error(status, code: -1_003, text)

@@ -65,6 +65,7 @@ package struct SeededEvents: Sendable {
     }
 
     /// Returns a value near `middle` that changes by little from event to event, such as a price.
+    /// `middle` is at most 10^15.
     package func level(_ lane: Int, _ number: UInt64, around middle: Int64) -> Int64 {
         Self.waves.reduce(middle) { sum, wave in
             let height = max(1, middle / wave.part)

@@ -18,7 +18,7 @@ package protocol WebSite: Sendable {
 
     mutating func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer
     /// Returns the answer to a request that a command has the venue refuse.
-    func refusal(status: Int) -> HTTPAnswer
+    func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer
 
     // MARK: WebSockets
 

@@ -88,16 +88,16 @@ package struct WebVenue<Site: WebSite>: Sendable {
 
     private mutating func answer(_ request: HTTPRequest, _ place: Int, _ now: Timestamp) {
         if let seconds = requestFaults.banSeconds(now) {
-            var refusal = site.refusal(status: 418)
+            var refusal = site.refusal(request, status: 418)
             refusal.headers.append(("Retry-After", "\(seconds)"))
             return connections[place].send(refusal)
         }
         switch requestFaults.take() {
         case .limited(let seconds):
-            var refusal = site.refusal(status: 429)
+            var refusal = site.refusal(request, status: 429)
             if let seconds { refusal.headers.append(("Retry-After", "\(seconds)")) }
             connections[place].send(refusal)
-        case .refused(let status): connections[place].send(site.refusal(status: status))
+        case .refused(let status): connections[place].send(site.refusal(request, status: status))
         case .halved:
             var answer = site.answer(request, now: now)
             answer.body.removeLast((answer.body.count + 1) / 2)

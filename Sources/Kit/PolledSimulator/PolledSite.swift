@@ -1,0 +1,155 @@
+package import Primitives
+package import VenueWeb
+
+/// A server of FRED, CoinGecko and Alternative.me without sockets.
+package typealias SimulatedServices = WebVenue<PolledSite>
+
+/// The requests of three services that are polled. There are no WebSockets.
+package struct PolledSite: WebSite {
+    /// Nothing is known about a client.
+    package struct Session: Sendable {}
+
+    private let polled: PolledSettings
+    package let seed: UInt64
+    private let clock: SimulatedClock
+    private let series: [FredSeries]
+    private let prices: CoinPrices
+    private let fear: FearIndex
+    private var marketLog: VenueLog
+    private var records: Int64 = 0
+    /// The keys are refused.
+    private var isExpired = false
+
+    package init(_ settings: PolledSettings, seed: UInt64, start: Timestamp) {
+        polled = settings
+        self.seed = seed
+        clock = SimulatedClock(settings, start: start)
+        series = FredSeries.series(seed: seed)
+        prices = CoinPrices(seed: seed)
+        fear = FearIndex(seed: seed)
+        marketLog = VenueLog(isWanted: settings.web.keepsMarketLog)
+        // What is known from the start on.
+        log(after: Timestamp(nanoseconds: 0), until: clock.time(start), at: start)
+    }
+
+    package static var ownCommands: String { "expire | renew" }
+    package var settings: WebSettings { polled.web }
+    package func newSession() -> Session { Session() }
+    package mutating func takeMarketLog() -> [UInt8] { marketLog.takeLines() }
+
+    package mutating func control(
+        _ name: String, _ numbers: [Int], now: Timestamp
+    ) -> String? {
+        guard ["expire", "renew"].contains(name), numbers.isEmpty else { return nil }
+        isExpired = name == "expire"
+        return "ok"
+    }
+
+    // MARK: requests
+
+    package func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer {
+        guard request.method == "GET" else { return HTTPAnswer(status: 405) }
+        let now = clock.time(now)
+        if request.path.hasPrefix("/fred/") {
+            return FredRequests(
+                series: series, key: isExpired ? nil : polled.fredKey, now: now
+            ).answer(request)
+        }
+        if request.path.hasPrefix("/api/v3/") {
+            let key = polled.coinKey.map { isExpired ? .expired : CoinRequests.CoinKey.right($0) }
+            return CoinRequests(prices: prices, key: key, now: now).answer(request)
+        }
+        return fear.answer(request, now: now)
+    }
+
+    package func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer {
+        let texts = [
+            429: "Too Many Requests.  Exceeded Rate Limit", 423: "Locked", 403: "Forbidden",
+        ]
+        let text = texts[status] ?? "Internal Server Error"
+        if request.path.hasPrefix("/fred/") {
+            return FredDocument.error(status, text, isJSON: FredRequests.isJSON(request))
+        }
+        if request.path.hasPrefix("/api/v3/") { return CoinRequests.error(status, status, text) }
+        return HTTPAnswer(status: status)
+    }
+
+    // MARK: what becomes known
+
+    package mutating func publish(
+        after: Timestamp, until: Timestamp, to connections: inout [Connection]
+    ) {
+        guard marketLog.isWanted else { return }
+        log(after: clock.time(after), until: clock.time(until), at: until)
+    }
+
+    /// Logs what became known after one simulated time until another.
+    private mutating func log(after: Timestamp, until: Timestamp, at time: Timestamp) {
+        guard marketLog.isWanted else { return }
+        for each in series { log(each, after: after, until: until, at: time) }
+        logPrices(after: after, until: until, at: time)
+        let first = max(FearIndex.firstDay, FearIndex.day(after) + 1)
+        for day in first..<max(first, FearIndex.day(until) + 1) {
+            let value = fear.value(day)
+            add("alternative.me", at: time) { json in
+                json.member("value", "\(value)")
+                json.member("value_classification", FearIndex.classification(value))
+                json.member("timestamp", "\(day * 86_400)")
+            }
+        }
+    }
+
+    private mutating func log(
+        _ series: FredSeries, after: Timestamp, until: Timestamp, at time: Timestamp
+    ) {
+        let days = series.knownDay(after)..<max(series.knownDay(after), series.knownDay(until))
+        guard !days.isEmpty else { return }
+        let first = days.lowerBound - FredSeries.vintageDaysMax
+        for period in series.periods(from: first, until: days.upperBound) {
+            for vintage in series.vintages(period)
+            where days.contains(vintage.known.daysSinceEpoch - 1) {
+                add("fred", at: time) { json in
+                    json.member("series", series.id)
+                    json.member("date", vintage.date.description)
+                    json.member("value", vintage.value)
+                    json.member("realtime_start", vintage.known.description)
+                }
+            }
+        }
+    }
+
+    private mutating func logPrices(after: Timestamp, until: Timestamp, at time: Timestamp) {
+        let last = until.nanoseconds / CoinPrices.period
+        let first = max(
+            after.nanoseconds / CoinPrices.period + 1,
+            after.nanoseconds == 0 ? last : last - PolledLimits.loggedStepsMax)
+        guard first <= last else { return }
+        for number in first...last {
+            let updated = Timestamp(nanoseconds: number * CoinPrices.period)
+            for (place, coin) in CoinPrices.coins.enumerated() {
+                for (lane, currency) in CoinPrices.currencies.enumerated() {
+                    guard let price = prices.price(place, lane, at: updated) else { continue }
+                    add("coingecko", at: time) { json in
+                        json.member("id", coin.id)
+                        json.member("currency", currency)
+                        json.member("value", price)
+                        json.member("last_updated_at", updated.nanoseconds / 1_000_000_000)
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func add(
+        _ source: String, at time: Timestamp, _ members: (inout JSONWriter) -> Void
+    ) {
+        records += 1
+        let number = records
+        marketLog.add { json in
+            json.member("record", number)
+            json.member("time", time.nanoseconds)
+            json.member("source", source)
+            members(&json)
+        }
+    }
+}

@@ -19,11 +19,12 @@ struct ForeignClientTests {
         let simulator = try SimulatorProcess(
             [
                 "--rate", "120", "--symbols", "AAPL,KO", "--corrections", "10", "--cancels", "12",
-                "--late", "8", "--halts", "0", "--market-log", folder.file("market"),
+                "--late", "8", "--halts", "0", "--hold", "1", "--market-log", folder.file("market"),
             ], program: "alpaca-simulator")
         let said = try run(
             "/bin/bash",
-            [Self.engines, "--of", Self.packages, Self.script, "\(simulator.port)", "5"],
+            [Self.engines, "--of", Self.packages, Self.script, "\(simulator.port)"]
+                + ["\(simulator.controlPort)", "8"],
             environment: ["PYTHONDONTWRITEBYTECODE": "1"])
         simulator.stop()
         let lines = try said.split(separator: "\n").map { try JSONValue.parse(String($0)) }
@@ -35,11 +36,21 @@ struct ForeignClientTests {
         #expect(lines.count { $0["from"]?.string == "bars" } == 2)
     }
 
-    /// The client stops in the middle, so it may lack the last records.
+    /// The client stops in the middle, so it may lack the last records, of each connection.
     private static func compareStream(_ lines: [JSONValue], truth: [JSONValue]) throws {
         let seen = messages(lines, from: "stream")
-        let sent = truth.filter { $0["record"] != nil }.compactMap { $0["message"] }
-        #expect(seen.count > 500 && seen == Array(sent.prefix(seen.count)))
+        let sent = truth.filter { $0["record"] != nil }
+        let connections = Set(sent.compactMap { $0["connection"]?.int }).sorted()
+        #expect(connections.count == 2 && seen.count > 500)
+        let first = sent.filter { $0["connection"]?.int == connections.first }
+        let second = sent.filter { $0["connection"]?.int == connections.last }
+        // Where the second connection begins in what was seen.
+        let border = try #require(
+            seen.firstIndex { $0 == second.first?["message"] }, "nothing came after the cut")
+        #expect(seen[..<border] == first.compactMap { $0["message"] }[..<border])
+        let rest = seen[border...]
+        #expect(Array(rest) == second.prefix(rest.count).compactMap { $0["message"] })
+        #expect(border > first.count / 2 && rest.count > 100)
         let kinds = Set(seen.compactMap { $0["T"]?.string })
         #expect(kinds.isSuperset(of: ["t", "q", "c", "x"]))
     }

@@ -1,12 +1,14 @@
 """Reads a simulated Alpaca on loopback with alpaca-py, the vendor's client, and writes what it decoded as
 one JSON object per line: {"from": "stream" | "requests", "symbol", "message"}, in the members' order. Before the
-requests comes {"from": "asked", "time"}.
+requests comes {"from": "asked", "time"}. After two seconds it has the simulator cut the connection, and the client
+connects again.
 
-read_alpaca.py PORT SECONDS
+read_alpaca.py PORT CONTROL-PORT SECONDS
 """
 
 import datetime
 import json
+import socket
 import sys
 import threading
 import time
@@ -18,7 +20,7 @@ from alpaca.data.live.stock import StockDataStream
 from alpaca.data.requests import StockBarsRequest, StockQuotesRequest, StockTradesRequest
 from alpaca.data.timeframe import TimeFrame
 
-PORT, SECONDS = int(sys.argv[1]), float(sys.argv[2])
+PORT, CONTROL, SECONDS = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 KEYS = ("test-key", "test-secret")
 SYMBOLS = ["AAPL", "KO"]
 PAGE = 100
@@ -41,6 +43,13 @@ def show(origin: str, symbol: str, message: Any) -> None:
     print(json.dumps({"from": origin, "symbol": symbol, "message": plain(message)}, separators=(",", ":")))
 
 
+def cut() -> None:
+    with socket.create_connection(("127.0.0.1", CONTROL), 5) as control:
+        control.sendall(b"cut\n")
+        answer = control.recv(64)
+    assert answer == b"ok\n", answer
+
+
 def stream() -> None:
     client = StockDataStream(*KEYS, raw_data=True, url_override=f"ws://127.0.0.1:{PORT}/v2/sip")
 
@@ -55,6 +64,7 @@ def stream() -> None:
     client.subscribe_trading_statuses(take, "*")
     client.register_trade_corrections(take)
     client.register_trade_cancels(take)
+    threading.Timer(2, cut).start()
     threading.Timer(SECONDS, client.stop).start()
     client.run()
 

@@ -90,6 +90,15 @@ struct LedgerTape {
         #expect(outcome == .appended)
     }
 
+    /// Adds a value of a polled series, whose period begins at a second.
+    mutating func value(_ symbol: Int, period: Int64, _ value: Int128, revision: UInt32 = 0) {
+        let outcome = builder.append(
+            IndicatorValue(
+                header: header(symbol, 1_000), name: "value", value: value,
+                periodStart: Self.at(period), periodEnd: Self.at(period + 1), revision: revision))
+        #expect(outcome == .appended)
+    }
+
     mutating func gap(
         _ symbol: Int, _ from: Int64, _ to: Int64?, _ state: GapState = .open,
         _ kind: DataKind = .trade, _ reason: GapReason = .disconnected
@@ -128,13 +137,15 @@ struct LedgerTape {
     /// Returns the ledger of a reader of all packets after the position of `ledger`.
     func fold(
         _ ledger: PartitionLedger = PartitionLedger(), without lost: Range<Int>? = nil,
-        idsOf: String? = nil
+        idsOf: String? = nil, valuesOf: Set<String> = []
     ) -> PartitionLedger {
         var ledger = ledger
         for (index, packet) in packets.enumerated()
         where packet.sequence > ledger.position.sequence && lost?.contains(index) != true {
             packet.bytes.withRawSpan {
-                _ = ledger.take($0, packet.header, sequence: packet.sequence, idsOf: idsOf)
+                _ = ledger.take(
+                    $0, packet.header, sequence: packet.sequence,
+                    FollowedProviders(ids: idsOf, values: valuesOf))
             }
         }
         return ledger
@@ -230,6 +241,35 @@ struct PartitionLedgerTests {
         tape.seal()
         let ids = tape.fold(idsOf: "p").entries[LedgerTape.symbols[0]]?.ids
         #expect(ids == TradeIDs(LastTrade(id: 2, time: LedgerTape.at(13))))
+    }
+
+    @Test("the last values of a provider that publishes what has changed are known, and stored")
+    func values() throws {
+        var tape = try LedgerTape()
+        tape.subscription(0, .start, .indicator)
+        tape.value(0, period: 20, 5)
+        tape.value(0, period: 10, 4)
+        tape.value(1, period: 10, 4)
+        tape.value(0, period: 20, Int128.max - 1, revision: 1)
+        tape.seal()
+        #expect(tape.fold().entries[LedgerTape.symbols[0]]?.values == LastValues())
+        let ledger = tape.fold(valuesOf: ["p", "q"])
+        let wanted: [LastValues.Value] = [
+            .init(periodStart: LedgerTape.at(10), value: 4, revision: 0),
+            .init(periodStart: LedgerTape.at(20), value: Int128.max - 1, revision: 1),
+        ]
+        #expect(ledger.entries[LedgerTape.symbols[0]]?.values.values == wanted)
+        // Nothing says that the other one is requested.
+        #expect(ledger.entries[LedgerTape.symbols[1]] == nil)
+        #expect(try PartitionLedger(json: ledger.json(time: LedgerTape.at(40))) == ledger)
+        for period in 30..<50 { tape.value(0, period: Int64(period), 1) }
+        tape.value(0, period: 5, 1)
+        tape.seal()
+        let last = tape.fold(ledger, valuesOf: ["p"]).entries[LedgerTape.symbols[0]]?.values.values
+        #expect(last?.map(\.periodStart) == (34..<50).map { LedgerTape.at($0) })
+        tape.subscription(0, .stop, .indicator)
+        tape.seal()
+        #expect(tape.fold(valuesOf: ["p"]).entries[LedgerTape.symbols[0]] == nil)
     }
 
     @Test("kinds and instruments do not touch each other, and what is told again is one gap")

@@ -49,6 +49,9 @@ public struct ProviderKind: Sendable {
     /// Whether the ids of its trades follow each other within an instrument, so that it continues
     /// after the last one on the tape.
     package var continuesByIDs = false
+    /// Whether it publishes values that have changed, so that it continues after the last ones on
+    /// the tape.
+    package var continuesByValues = false
     /// Returns whether its settings ask for delayed data in any case, so that the source of these
     /// has to have a name; `nil`: it never has delayed data.
     public var takesDelayed: (@Sendable (Configuration) -> Bool)?
@@ -86,6 +89,14 @@ public struct ProviderKind: Sendable {
     package func continuingByIDs() -> ProviderKind {
         var kind = self
         kind.continuesByIDs = true
+        return kind
+    }
+
+    /// Returns the same kind with a provider that continues after the last values of each
+    /// instrument.
+    package func continuingByValues() -> ProviderKind {
+        var kind = self
+        kind.continuesByValues = true
         return kind
     }
 

@@ -109,6 +109,8 @@ public struct ProviderOrder: Sendable {
     /// The last trades on the tape, for a provider of a kind with `continuesByIDs`. Fetched ones do
     /// not count.
     public var lastTrades: [LastTrade] = []
+    /// The newest values on the tape, for a provider of a kind with `continuesByValues`.
+    public var lastValues: [PublishedValue] = []
     /// The tape's number of partitions.
     public var partitions = 1
     /// The end of the source on the tape, for each partition in which it may have ticks.

@@ -82,13 +82,17 @@ extension Instrument {
         public static let fundamentals = Feeds(rawValue: 1 << 10)
         /// Daily bars of the past, once per day. They warm up breadth.
         public static let dailyHistory = Feeds(rawValue: 1 << 11)
+        /// The values of a series, such as an interest rate.
+        public static let indicators = Feeds(rawValue: 1 << 12)
 
         /// The kinds of data that result from the feeds.
         public var kinds: Set<DataKind> {
             var kinds: Set<DataKind> = []
             if !isDisjoint(with: [.level1, .trades, .allTrades]) { kinds.insert(.trade) }
             if !isDisjoint(with: [.level1, .quotes]) { kinds.insert(.quote) }
-            if !isDisjoint(with: [.level1, .midpoints]) { kinds.insert(.indicator) }
+            if !isDisjoint(with: [.level1, .midpoints, .indicators]) {
+                kinds.insert(.indicator)
+            }
             if !isDisjoint(with: [.depth, .smartDepth]) { kinds.insert(.depth) }
             if !isDisjoint(with: [.bars, .dailyHistory]) { kinds.insert(.providerBar) }
             if contains(.computations) { kinds.insert(.optionComputation) }

@@ -8,6 +8,7 @@ package enum FeedName {
         ("bid-ask", .quotes), ("midpoints", .midpoints), ("depth", .depth),
         ("smart-depth", .smartDepth), ("computations", .computations), ("news", .news),
         ("fundamentals", .fundamentals), ("daily-history", .dailyHistory),
+        ("indicators", .indicators),
     ]
 
     /// Returns the names of the feeds, in the order of `all`.

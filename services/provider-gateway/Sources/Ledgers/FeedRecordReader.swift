@@ -10,18 +10,19 @@ struct FeedRecordReader {
         case subscription(Symbol, SubscriptionRecord)
         /// A tick that was fetched later and may fill a gap.
         case fetched(Symbol, FetchedTick, id: UInt64)
+        /// A value of a provider whose values are followed.
+        case value(Symbol, LastValues.Value)
     }
 
     private var walk = PacketWalk()
-    /// The provider whose ids are followed; `nil`: no provider's.
-    private let idsOf: String?
+    private let followed: FollowedProviders
     /// The live trades of the packet, by its symbol numbers, in the order of the packet.
     private var runs: [(symbol: UInt32, run: TradeRunOfIDs)] = []
 
-    init(idsOf: String?) { self.idsOf = idsOf }
+    init(_ followed: FollowedProviders) { self.followed = followed }
 
     private mutating func note(_ header: TickHeader) {
-        guard idsOf != nil, header.providerID > 0, header.action == 0 else { return }
+        guard followed.ids != nil, header.providerID > 0, header.action == 0 else { return }
         let trade = LastTrade(id: header.providerID, time: header.eventTime)
         let place = runs.lastIndex { $0.symbol == header.symbol }
         if let place, runs[place].run.last.id &+ 1 == trade.id {
@@ -34,7 +35,8 @@ struct FeedRecordReader {
     /// Hands over the live trades of the packet, which has been read to its end.
     mutating func runs(in packet: RawSpan, _ take: (Symbol, TradeRunOfIDs) -> Void) {
         for (number, run) in runs {
-            guard let definition = walk.symbol(number, in: packet), definition.provider == idsOf
+            guard let definition = walk.symbol(number, in: packet),
+                definition.provider == followed.ids
             else { continue }
             take(definition.symbol, run)
         }
@@ -71,6 +73,15 @@ struct FeedRecordReader {
         }
         if let record = message.subscriptionRecord(in: packet) {
             return symbol(record.header, packet).map { .subscription($0, record) }
+        }
+        if !followed.values.isEmpty, let value = message.indicatorValue(in: packet) {
+            guard let definition = walk.symbol(value.header.symbol, in: packet),
+                followed.values.contains(definition.provider)
+            else { return nil }
+            return .value(
+                definition.symbol,
+                LastValues.Value(
+                    periodStart: value.periodStart, value: value.value, revision: value.revision))
         }
         guard let bar = message.providerBar(in: packet), bar.header.flags.contains(.backfilled),
             let tick = FetchedTick(bar), let symbol = symbol(bar.header, packet)

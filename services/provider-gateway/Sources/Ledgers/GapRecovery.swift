@@ -33,17 +33,16 @@ struct GapRecovery {
     /// The number of packets that were read.
     private(set) var packets = 0
     private let client: TapeClient
-    private let idsOf: String?
+    private let followed: FollowedProviders
     private var lanes: [Lane] = []
 
-    /// `idsOf` is that of `PartitionLedger.take`.
     init(
         _ stored: [Partition: PartitionLedger], client: TapeClient, source: SourceName,
-        idsOf: String? = nil
+        followed: FollowedProviders = FollowedProviders()
     ) throws {
         ledgers = stored
         self.client = client
-        self.idsOf = idsOf
+        self.followed = followed
         var rests: [Rest] = []
         for number in 0..<client.names.partitions {
             let partition = Partition(number)
@@ -115,7 +114,7 @@ struct GapRecovery {
             let packet = try StoredPacket(message)
             packet.withBytes {
                 _ = ledgers[partition]?.take(
-                    $0, packet.header, sequence: message.sequence, idsOf: idsOf)
+                    $0, packet.header, sequence: message.sequence, followed)
             }
         } catch {
             // Note the loss: to the ledger, a damaged packet is as if it were not there.

@@ -29,7 +29,7 @@ final class GapTracker {
     /// up.
     private let gapsMax: Int
     private let source: SourceName
-    private let idsOf: String?
+    private let followed: FollowedProviders
     private let recorder: GapRecorder
     private let telemetry: TelemetryHub
     private let metrics: GapMetrics
@@ -53,9 +53,10 @@ final class GapTracker {
 
     init(
         _ recovered: GapRecovery, _ recorder: GapRecorder, source: SourceName,
-        idsOf: String? = nil, telemetry: TelemetryHub, gapsMax: Int = ProviderLimits.gapsMax
+        followed: FollowedProviders = FollowedProviders(), telemetry: TelemetryHub,
+        gapsMax: Int = ProviderLimits.gapsMax
     ) {
-        self.idsOf = idsOf
+        self.followed = followed
         self.recovered = recovered
         self.recorder = recorder
         self.source = source
@@ -85,6 +86,12 @@ final class GapTracker {
     /// requested there.
     func lastTrade(_ symbol: Symbol, in partition: Partition) -> LastTrade? {
         ledgers[partition.number].entries[symbol]?.ids?.last
+    }
+
+    /// Returns the newest values of the instrument on the tape, if the instrument was being
+    /// requested there.
+    func lastValues(_ symbol: Symbol, in partition: Partition) -> [LastValues.Value] {
+        ledgers[partition.number].entries[symbol]?.values.values ?? []
     }
 
     /// Begins a tenure after the providers got `handOver`. `wanted` has what is requested from now
@@ -143,7 +150,7 @@ final class GapTracker {
         guard packet.header.kind == .ticks else { return }
         let number = packet.header.partition.number
         let taken = packet.withBytes {
-            ledgers[number].take($0, packet.header, sequence: sequence, idsOf: idsOf)
+            ledgers[number].take($0, packet.header, sequence: sequence, followed)
         }
         guard taken == .changed else { return }
         isChanged[number] = true

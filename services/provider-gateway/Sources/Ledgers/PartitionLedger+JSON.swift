@@ -38,12 +38,26 @@ extension PartitionLedger {
                     })
             }
         }
+        if !entry.values.values.isEmpty {
+            json.member(
+                "values",
+                array: { json in
+                    for value in entry.values.values { json.object { write(value, into: &$0) } }
+                })
+        }
         guard !entry.missing.parts.isEmpty else { return }
         json.member(
             "missing",
             array: { json in
                 for part in entry.missing.parts { json.object { write(part, into: &$0) } }
             })
+    }
+
+    /// A value has more digits than the numbers of some readers, so it is a text.
+    private static func write(_ value: LastValues.Value, into json: inout JSONWriter) {
+        json.member("period", value.periodStart.nanoseconds)
+        json.member("value", "\(value.value)")
+        json.member("revision", value.revision)
     }
 
     private static func write(_ hole: TradeIDs.Hole, into json: inout JSONWriter) {
@@ -88,8 +102,20 @@ extension PartitionLedger {
                     LastTrade(id: id, time: Timestamp(nanoseconds: Int64(time))),
                     holes: try (value["missing_ids"]?.array ?? []).map(Self.hole))
             }
+            entry.values = LastValues(try (value["values"]?.array ?? []).map(Self.value))
             entries[symbol] = entry
         }
+    }
+
+    private static func value(
+        _ value: JSONValue
+    ) throws(VersionedJSON.Refusal) -> LastValues.Value {
+        guard let period = value["period"]?.int,
+            let number = value["value"]?.string.flatMap({ Int128($0) }),
+            let revision = value["revision"]?.int.flatMap({ UInt32(exactly: $0) })
+        else { throw .damaged("the last values of a symbol cannot be read") }
+        return LastValues.Value(
+            periodStart: Timestamp(nanoseconds: Int64(period)), value: number, revision: revision)
     }
 
     private static func hole(_ value: JSONValue) throws(VersionedJSON.Refusal) -> TradeIDs.Hole {

@@ -24,6 +24,8 @@ struct PartitionLedger: Equatable, Sendable {
         var missing = MissingParts()
         /// Its trades, of a provider that continues by ids.
         var ids: TradeIDs?
+        /// Its values, of a provider that publishes what has changed.
+        var values = LastValues()
     }
 
     var position = Position()
@@ -75,10 +77,9 @@ struct PartitionLedger: Equatable, Sendable {
 
     /// Takes the partition's next packet, which has been checked for damage. Ordinals that the
     /// ledger has already are skipped; ordinals that are missing in between are noted as a loss.
-    ///
-    /// `idsOf` is the provider that continues by ids; `nil`: there is none.
     mutating func take(
-        _ packet: RawSpan, _ header: PacketHeader, sequence: UInt64, idsOf: String? = nil
+        _ packet: RawSpan, _ header: PacketHeader, sequence: UInt64,
+        _ followed: FollowedProviders = FollowedProviders()
     ) -> Taken {
         position.sequence = sequence
         let last = header.nextOrdinal &- 1
@@ -86,10 +87,16 @@ struct PartitionLedger: Equatable, Sendable {
         var taken = Taken.nothingNew
         if header.firstOrdinal > position.lastOrdinal &+ 1 { taken = lose() }
         position.lastOrdinal = last
-        var reader = FeedRecordReader(idsOf: idsOf)
+        var reader = FeedRecordReader(followed)
         while let found = reader.next(in: packet) {
+            // Values are stored with the position.
+            if case .value(let symbol, let value) = found {
+                entries[symbol]?.values.take(value)
+                continue
+            }
             taken = .changed
             switch found {
+            case .value: break
             case .gap(let symbol, let gap): take(gap, symbol)
             case .subscription(let symbol, let record): take(record, symbol)
             case .fetched(let symbol, let tick, let id):

@@ -43,6 +43,7 @@ extension SourceLanes {
             else { return nil }
             return ProviderOrder.LastTrade(instrument: number, id: last.id, time: last.time)
         }
+        order.lastValues = lastValues(registry, tracker)
         order.partitions = names.partitions
         order.standing = ends.values.map(\.standing)
             .sorted { $0.partition < $1.partition }
@@ -60,6 +61,21 @@ extension SourceLanes {
         return Resumption(
             ticks: ticks, gaps: gaps(providers.first?.0.resumption, registry, ticks),
             isUrgent: ticks.isUrgent)
+    }
+
+    /// Returns the newest values on the tape of all instruments.
+    private func lastValues(
+        _ registry: InstrumentRegistry, _ tracker: GapTracker?
+    ) -> [PublishedValue] {
+        (0..<UInt32(registry.count)).flatMap { number -> [PublishedValue] in
+            guard let symbol = registry.instrument(number)?.symbol else { return [] }
+            let last = tracker?.lastValues(symbol, in: names.partition(of: symbol)) ?? []
+            return last.map {
+                PublishedValue(
+                    instrument: number, periodStart: $0.periodStart, value: $0.value,
+                    revision: $0.revision)
+            }
+        }
     }
 
     /// Returns the gaps that a provider with numbered ticks leaves. Adds the places of its

@@ -25,8 +25,12 @@ struct Delivery: Sendable {
     /// missing for good.
     var fillsGaps: Bool { !kinds.contains { $0.isRecorded || $0.instruments != nil } }
 
-    /// The name of the provider that continues by the ids of its trades; `nil`: there is none.
-    var idsOf: String? { kinds.first { $0.continuesByIDs }?.name }
+    /// The providers that continue by ids of trades, or by values.
+    var followed: FollowedProviders {
+        FollowedProviders(
+            ids: kinds.first { $0.continuesByIDs }?.name,
+            values: Set(kinds.filter(\.continuesByValues).map(\.name)))
+    }
 
     /// Returns the delivery of the delayed data of a provider, which are a source of their own.
     func delayed(of provider: any DelayedProvider) -> Delivery {

@@ -193,7 +193,7 @@ struct SourceOpening {
                 try recovery
                 ?? GapRecovery(
                     recorder.found.ledgers, client: parts.client, source: parts.settings.source,
-                    idsOf: parts.settings.delivery.idsOf)
+                    followed: parts.settings.delivery.followed)
             // Keep a single reference: with a second one the next packet would copy all ledgers.
             self.recovery = nil
             defer { self.recovery = recovery }
@@ -234,7 +234,7 @@ struct SourceOpening {
     private mutating func take(_ recovery: GapRecovery, _ recorder: GapRecorder) {
         let tracker = GapTracker(
             recovery, recorder, source: parts.settings.source,
-            idsOf: parts.settings.delivery.idsOf, telemetry: parts.context.telemetry)
+            followed: parts.settings.delivery.followed, telemetry: parts.context.telemetry)
         self.tracker = tracker
         let live = parts.live
         publisher.onAcknowledged = { packet, sequence in

@@ -231,6 +231,7 @@ let package = Package(
             "BinanceProvider", in: "Providers",
             uses: ["BinanceEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"]
                 + ["WebSocketClient"] + model),
+        library("PolledEngine", in: "Providers", uses: model),
         // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",
@@ -263,8 +264,9 @@ let package = Package(
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: tape + [
-                "TapeTransport", "BinanceProvider", "IBKRProvider", "ProviderKit", "Membership",
-                "MembershipTransport", "NatsTransport", "ReplayProvider", "TapeKeeping",
+                "TapeTransport", "BinanceProvider", "IBKRProvider", "ProviderKit",
+                "Membership", "MembershipTransport", "NatsTransport", "ReplayProvider",
+                "TapeKeeping",
                 "TickSpool", "ServiceRuntime", "YAMLFile",
             ]),
         service(
@@ -365,6 +367,7 @@ let package = Package(
             beside: ["foreign_server.py"]),
         tests(of: "HTTPClient", uses: ["CCurl", "TestSupport"], beside: ["web_server.py"]),
         tests(of: "BinanceEngine", uses: model),
+        tests(of: "PolledEngine", uses: model),
         tests(of: "Membership", uses: model),
         tests(of: "IBProtocol", uses: model),
         tests(of: "IBEngine", uses: ["IBProtocol", "IBSimulator"] + model),
@@ -397,7 +400,8 @@ let package = Package(
             of: "ProviderGateway",
             uses: frame + tape + [
                 "BinanceProvider", "IBKRProvider", "IBKRSimulator", "IBSimulator", "OperatorGraph",
-                "ProviderKit", "StreamCore", "TickSpool", "ServiceTestSupport", "TestSupport",
+                "ProviderKit", "StreamCore", "TickSpool", "ServiceTestSupport",
+                "TestSupport",
             ], beside: ["binance_exchange.py"]),
         tests(
             of: "OperatorWorker",

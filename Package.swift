@@ -232,6 +232,9 @@ let package = Package(
             uses: ["BinanceEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"]
                 + ["WebSocketClient"] + model),
         library("PolledEngine", in: "Providers", uses: model),
+        library(
+            "PolledProvider", in: "Providers",
+            uses: ["PolledEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"] + model),
         // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",
@@ -264,7 +267,7 @@ let package = Package(
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: tape + [
-                "TapeTransport", "BinanceProvider", "IBKRProvider", "ProviderKit",
+                "TapeTransport", "BinanceProvider", "IBKRProvider", "PolledProvider", "ProviderKit",
                 "Membership", "MembershipTransport", "NatsTransport", "ReplayProvider",
                 "TapeKeeping",
                 "TickSpool", "ServiceRuntime", "YAMLFile",
@@ -400,9 +403,9 @@ let package = Package(
             of: "ProviderGateway",
             uses: frame + tape + [
                 "BinanceProvider", "IBKRProvider", "IBKRSimulator", "IBSimulator", "OperatorGraph",
-                "ProviderKit", "StreamCore", "TickSpool", "ServiceTestSupport",
+                "PolledProvider", "ProviderKit", "StreamCore", "TickSpool", "ServiceTestSupport",
                 "TestSupport",
-            ], beside: ["binance_exchange.py"]),
+            ], beside: ["binance_exchange.py", "polled_services.py"]),
         tests(
             of: "OperatorWorker",
             uses: frame + tape + support + ["OperatorGraph", "StreamCore", "SimulationKit"]),

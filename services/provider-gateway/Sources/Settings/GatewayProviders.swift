@@ -1,5 +1,6 @@
 import BinanceProvider
 import IBKRProvider
+import PolledProvider
 import ProviderKit
 import MarketModel
 import ReplayProvider
@@ -12,6 +13,9 @@ enum GatewayProviders {
         .synthetic,
         .interactiveBrokers,
         .binance,
+        .fred,
+        .coinGecko,
+        .alternativeMe,
         ProviderKind(
             name: "replay", keys: ConfigurationKey.replay, rules: ReplayProvider.rules,
             needsInstruments: false, isRecorded: true,

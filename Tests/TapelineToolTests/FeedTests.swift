@@ -158,6 +158,30 @@ struct FeedTests {
         #expect(unknown.output.hasSuffix(": the exchange has no symbol NONEUSDT\n"))
     }
 
+    @Test(
+        "one value of a polled series is enough, and the report has no key",
+        .enabled(if: PythonServer.obstacle == nil))
+    func series() throws {
+        let key = "0123456789abcdef0123456789abcdef"
+        let script = "\(ServerPrograms.checkout)/Tests/ProviderGatewayTests/polled_services.py"
+        let services = try PythonServer(script, [key])
+        let folder = try TemporaryFolder("report")
+        let url = "FRED_URL=http://127.0.0.1:\(services.port())"
+        let (status, output) = try run([
+            "fred", "DGS10", "--set", url, "--set", "FRED_API_KEY=\(key)", "--report",
+            folder.file("report.json"),
+        ])
+        #expect(status == 0, "\(output)")
+        #expect(output.contains("fred works: a value of DGS10") && output.contains("4.11 %"))
+        let report = try String(contentsOfFile: folder.file("report.json"), encoding: .utf8)
+        #expect(report.contains("FRED_API_KEY") && !report.contains(key) && !output.contains(key))
+        let none = try run([
+            "fred", "NONE", "--set", url, "--set", "FRED_API_KEY=\(key)", "--json",
+        ])
+        #expect(none.status == 1)
+        #expect(try JSONValue.parse(none.output)["verdict"]?.string == "refused")
+    }
+
     @Test("an exchange that is not there is said to be unreachable, in one line")
     func unreachable() throws {
         let exchange = try SimulatorProcess([], program: "binance-simulator")

@@ -140,6 +140,17 @@ struct StackPlanTests {
         #expect(FileManager.default.fileExists(atPath: list))
     }
 
+    @Test(
+        "a provider that polls has its own shipped list",
+        arguments: ["fred", "coingecko", "alternative-me"])
+    func polled(_ provider: String) throws {
+        let plan = try testPlan(TemporaryFolder(), settings: ["GATEWAY_PROVIDER=\(provider)"])
+        let gateway = try #require(plan.units.first { $0.name == "provider-gateway" })
+        let list = try #require(gateway.environment["GATEWAY_INSTRUMENTS"])
+        #expect(list.hasSuffix("/\(provider).yaml"))
+        #expect(FileManager.default.fileExists(atPath: list))
+    }
+
     @Test("a simulated exchange is a process of its own, with settings of its own")
     func simulatedExchange() throws {
         let folder = try TemporaryFolder()

@@ -84,7 +84,9 @@ struct FeedOutcome: Equatable, Sendable {
         let said = [entry["instrument_reason"]?.string, entry["reason"]?.string].compactMap { $0 }
         reason = said.first { !$0.isEmpty } ?? ""
         let isConnected = liveAfter != nil || tickCount > 0 || entry["state"]?.string == "ready"
-        if wanted == 0 ? liveAfter != nil : tickCount >= wanted {
+        let isEnough = wanted == 0 ? liveAfter != nil : tickCount >= wanted
+        // Of a series one value is enough, which only the gateway knows.
+        if isEnough || entry["works"]?.bool == true {
             verdict = .works
         } else if entry["refused"]?.bool == true {
             verdict = .refused
@@ -99,7 +101,9 @@ struct FeedOutcome: Equatable, Sendable {
         switch verdict {
         case .works:
             let time = Duration.nanoseconds(tickAfter ?? liveAfter ?? 0).shown
-            return "\(provider) works: \(tickCount) ticks of \(subject), the first after \(time)"
+            let isOneValue = tickCount == 1 && ticks.first?.kind == "indicator"
+            let count = isOneValue ? "a value" : "\(tickCount) ticks"
+            return "\(provider) works: \(count) of \(subject), the first after \(time)"
         case .quiet:
             return "\(provider) is connected, and \(tickCount) of \(wanted) ticks of \(subject) "
                 + "came\(why): is its market open?"

@@ -86,6 +86,11 @@ struct FeedProbe {
         let contracts = [
             "ibkr": "security: stock, exchange: SMART, currency: USD, feeds: quotes",
             "binance": "security: crypto, exchange: BINANCE, currency: USDT, feeds: trades",
+            "fred": "security: index, exchange: FRED, currency: USD, feeds: indicators",
+            "coingecko":
+                "security: crypto, exchange: COINGECKO, currency: USD, feeds: indicators",
+            "alternative-me":
+                "security: index, exchange: ALTERNATIVE.ME, currency: USD, feeds: indicators",
         ]
         let defaults = contracts[provider].map { "defaults: {\($0)}\n" } ?? ""
         return "version: 1\n\(defaults)instruments:\n  - \"\(symbol)\"\n"

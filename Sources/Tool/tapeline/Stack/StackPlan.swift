@@ -221,6 +221,9 @@ struct StackPlan: Equatable, Sendable {
         ]
     }
 
+    /// The providers that poll a service. The shipped list of each is called like it.
+    private static let polled = ["fred", "coingecko", "alternative-me"]
+
     /// The gateway of a source. That of the stack's first source has no name of its own.
     private func gateway(_ source: StackSource, isFirst: Bool) -> UnitPlan {
         let own = isFirst ? "" : "-\(source.name)"
@@ -236,6 +239,8 @@ struct StackPlan: Equatable, Sendable {
         // Stocks and coins never share a source.
         if let venue = SimulatedVenue.all(of: source.provider).first {
             environment["GATEWAY_INSTRUMENTS"] = checkout.instruments(venue.instruments)
+        } else if let polled = Self.polled.first(where: { source.provider == $0 }) {
+            environment["GATEWAY_INSTRUMENTS"] = checkout.instruments(polled)
         }
         for settings in [settings.limited(to: [.all]), source.settings] {
             environment.merge(settings.environment(for: .gateway)) { $1 }

@@ -137,6 +137,7 @@ private struct TrialEnded: TelemetryEvent {
             ("live_after", .integer(result.liveAfter ?? -1)),
             ("tick_after", .integer(result.tickAfter ?? -1)),
             ("gaps", .integer(Int64(result.gaps))), ("refused", .flag(result.isRefused)),
+            ("works", .flag(result.isSuccess)),
             ("state", .text(status.state)), ("reason", .text(status.reason)),
             ("instrument_reason", .text(reason)),
         ]

@@ -10,7 +10,7 @@ struct TrialResult {
         var kind: String
         var providerTime: Timestamp
         var receiveTime: Timestamp
-        /// Price and size, or best bid and ask; empty for other kinds.
+        /// Price and size, best bid and ask, or value and unit; empty for other kinds.
         var text: String
     }
 
@@ -35,13 +35,23 @@ struct TrialResult {
         self.ticksMax = ticksMax
         self.registry = registry
         self.start = start
+        hasSeriesAlone = registry.wanted.allSatisfy {
+            registry.instrument($0)?.feeds == .indicators
+        }
     }
 
     /// True if all instruments were refused.
     var isRefused: Bool { !refused.isEmpty && refused.isSuperset(of: registry.wanted) }
 
-    /// True if the ticks came that were asked for, or a feed is live and none were.
-    var isSuccess: Bool { ticksMax == 0 ? liveAfter != nil : tickCount >= ticksMax }
+    /// True if the ticks came that were asked for, or a feed is live and none were. Of a series one
+    /// value is enough: the next one may come in a month.
+    var isSuccess: Bool {
+        if ticksMax == 0 { return liveAfter != nil }
+        return tickCount >= ticksMax || tickCount > 0 && hasSeriesAlone
+    }
+
+    /// Whether nothing but values of series is wanted.
+    private let hasSeriesAlone: Bool
 
     /// True when nothing more is to be waited for.
     var isComplete: Bool { isSuccess || isRefused }
@@ -62,7 +72,7 @@ struct TrialResult {
     private mutating func take(_ record: TapeRecord, _ now: MonotonicTime) {
         if case .gap = record { gaps += 1 }
         guard let header = record.header, let kind = record.kind,
-            [.trade, .quote, .depth].contains(kind)
+            [.trade, .quote, .depth].contains(kind) || kind == .indicator && hasSeriesAlone
         else { return }
         tickCount += 1
         tickAfter = tickAfter ?? now - start
@@ -76,6 +86,9 @@ struct TrialResult {
 
     private static func text(_ record: TapeRecord) -> String {
         if case .trade(let trade) = record { return "\(trade.price) x \(trade.size)" }
+        if case .indicator(let value) = record {
+            return "\(FixedPoint.text(value.value, decimals: Price.decimals)) \(value.unit)"
+        }
         guard case .quote(let quote) = record else { return "" }
         return "\(quote.bidPrice) x \(quote.bidSize), \(quote.askPrice) x \(quote.askSize)"
     }

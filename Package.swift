@@ -226,7 +226,9 @@ let package = Package(
         library(
             "IBKRProvider", in: "Providers",
             uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"] + model),
-        library("BinanceEngine", in: "Providers", uses: model),
+        // What the engines of providers that stream share.
+        library("EngineKit", in: "Providers", uses: model),
+        library("BinanceEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "BinanceProvider", in: "Providers",
             uses: ["BinanceEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"]

@@ -1,3 +1,4 @@
+internal import EngineKit
 package import MarketModel
 package import Primitives
 
@@ -23,7 +24,7 @@ package struct BinanceEngine: Sendable {
     var waiting = BinanceWaiting()
     var holes: BinanceHoles
     package internal(set) var counters = BinanceCounters()
-    private var clock = BinanceServerClock()
+    private var clock = ServerClock()
     private var isStopped = false
 
     package init(_ settings: BinanceSettings) {
@@ -52,7 +53,7 @@ package struct BinanceEngine: Sendable {
         guard isText else { return skip(.binary, into: &out) }
         let message = reader.read(bytes, received: now.wall, places)
         if reader.serverTime.isDefined {
-            legs[leg].heard.time = reader.serverTime
+            legs[leg].heard.note(reader.serverTime)
             clock.note(reader.serverTime, now)
         }
         switch message {
@@ -119,8 +120,12 @@ package struct BinanceEngine: Sendable {
     /// may wait in the socket, so it stays before the last one, and before the oldest trade that
     /// waits; else before the present.
     package mutating func drained(_ now: Moment, into out: inout BinanceOutput) {
-        let oldest = waiting.feeds.compactMap { feeds[$0].ahead.first?.trade.time }.min()
-        clock.drained(now, &legs, oldest: oldest, delayMax: settings.delayMax)
+        var oldest = waiting.feeds.compactMap { feeds[$0].ahead.first?.trade.time }.min()
+        for leg in legs.indices {
+            let heard = legs[leg].heard.endTurn(now.monotonic, delayMax: settings.delayMax)
+            if let heard { oldest = min(oldest ?? heard, heard) }
+        }
+        clock.drained(now, oldest: oldest, delayMax: settings.delayMax)
         out.floor = clock.floor
     }
 

@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 
@@ -189,7 +190,7 @@ struct BinanceLeg: Sendable {
     var age: Int64 = 0
     /// When it gets its successor: at that age, or since the server said that it will end it.
     var renewAt = MonotonicTime.never
-    var heard = BinanceHeard()
+    var heard = LastHeard()
     /// When the next request may leave.
     var sendAt = MonotonicTime.distantPast
     /// By feed.
@@ -222,17 +223,6 @@ struct BinanceStream: Sendable {
     var isConfirmed = false
     /// The last id that came; 0: none.
     var lastID: UInt64 = 0
-}
-
-/// What came on one connection.
-struct BinanceHeard: Sendable {
-    /// When something came last.
-    var at = MonotonicTime.never
-    /// The exchange's time in the last message of this turn; undefined: none came.
-    var time = Timestamp.undefined
-    /// The same of an earlier turn, and when that was.
-    var lastTime = Timestamp.undefined
-    var lastTimeAt = MonotonicTime.distantPast
 }
 
 /// A request that waits for its answer.

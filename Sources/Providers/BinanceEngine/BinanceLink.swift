@@ -1,15 +1,18 @@
+internal import EngineKit
 internal import Primitives
 
 /// A connection that is kept up: when it fails, or is old, another one takes its place. With
 /// `isHotHot` there are two links, which deliver the same trades.
 struct BinanceLink: Sendable {
-    var retry: BinanceRetry
+    var retry: ReconnectWait
     /// Whether its first connection gets its successor earlier, so that both links are not renewed
     /// at the same time.
     var isEarly: Bool
 
     init(_ settings: BinanceSettings, number: Int) {
-        retry = BinanceRetry(settings, seed: settings.seed &+ UInt64(number) &* 1_000_003)
+        retry = ReconnectWait(
+            first: settings.reconnectFirst, max: settings.reconnectMax,
+            seed: settings.seed &+ UInt64(number) &* 1_000_003)
         isEarly = number > 0
     }
 }

@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 
@@ -64,7 +65,7 @@ struct BinanceReader: Sendable {
     }
 
     private mutating func trade(
-        _ bytes: RawSpan, _ base: Int, _ received: Timestamp, _ feeds: BinanceSymbols
+        _ bytes: RawSpan, _ base: Int, _ received: Timestamp, _ feeds: NamePlaces
     ) -> Message {
         let symbol = fields[base + 1]
         guard symbol.kind == .text, !symbol.hasEscapes,

@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 
@@ -139,7 +140,7 @@ struct BinanceSideReader: Sendable {
     }
 
     private func find(
-        _ name: JSONFieldReader.Field, _ bytes: RawSpan, _ symbols: BinanceSymbols
+        _ name: JSONFieldReader.Field, _ bytes: RawSpan, _ symbols: NamePlaces
     ) -> Int? {
         guard name.kind == .text, !name.hasEscapes else { return nil }
         return symbols.find(bytes.extracting(name.start..<name.end))

@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 
@@ -35,11 +36,11 @@ package enum BinanceBarLength: String, CaseIterable, Sendable {
 
 /// The feeds of all streams, by the exchange's symbols.
 struct BinanceFeedPlaces: Sendable {
-    var trades = BinanceSymbols()
-    var quotes = BinanceSymbols()
-    var bars = BinanceSymbols()
+    var trades = NamePlaces()
+    var quotes = NamePlaces()
+    var bars = NamePlaces()
     /// By the symbols in lower case: messages about books name only the stream.
-    var books = BinanceSymbols()
+    var books = NamePlaces()
 
     func find(_ stream: BinanceStreamName) -> Int? {
         switch stream.kind {
@@ -53,65 +54,11 @@ struct BinanceFeedPlaces: Sendable {
 
     mutating func add(_ stream: BinanceStreamName, feed: Int) {
         switch stream.kind {
-        case .quote: quotes.add(stream.symbol, feed: feed)
-        case .providerBar: bars.add(stream.symbol, feed: feed)
-        case .depth: books.add(stream.symbol.lowercased(), feed: feed)
+        case .quote: quotes.add(stream.symbol, at: feed)
+        case .providerBar: bars.add(stream.symbol, at: feed)
+        case .depth: books.add(stream.symbol.lowercased(), at: feed)
         case .trade, .any, .optionComputation, .news, .fundamental, .indicator:
-            trades.add(stream.symbol, feed: feed)
+            trades.add(stream.symbol, at: feed)
         }
-    }
-}
-
-/// The feeds of one kind of stream by the exchange's symbols: looked up by the bytes of a message,
-/// without a copy.
-struct BinanceSymbols: Sendable {
-    /// Indices of `names` by place; -1: free. At most half of them are taken.
-    private var places = [Int32](repeating: -1, count: 64)
-    private var names: [[UInt8]] = []
-    private var feeds: [Int] = []
-
-    /// Adds a name, which is new, of a feed.
-    mutating func add(_ name: String, feed: Int) {
-        names.append(Array(name.utf8))
-        feeds.append(feed)
-        if names.count * 2 > places.count {
-            places = [Int32](repeating: -1, count: places.count * 2)
-            for number in names.indices { put(number) }
-        } else {
-            put(names.count - 1)
-        }
-    }
-
-    private mutating func put(_ number: Int) {
-        var place = names[number].withRawSpan { Self.hash($0) } & (places.count - 1)
-        while places[place] >= 0 { place = (place + 1) & (places.count - 1) }
-        places[place] = Int32(number)
-    }
-
-    /// Returns the feed of a name.
-    func find(_ name: RawSpan) -> Int? {
-        var place = Self.hash(name) & (places.count - 1)
-        while places[place] >= 0 {
-            let number = Int(places[place])
-            if isSame(names[number], name) { return feeds[number] }
-            place = (place + 1) & (places.count - 1)
-        }
-        return nil
-    }
-
-    func find(_ name: String) -> Int? { Array(name.utf8).withRawSpan { find($0) } }
-
-    private func isSame(_ known: [UInt8], _ name: RawSpan) -> Bool {
-        guard known.count == name.byteCount else { return false }
-        for place in known.indices where known[place] != name.uint8(at: place) { return false }
-        return true
-    }
-
-    private static func hash(_ name: RawSpan) -> Int {
-        var hash: UInt32 = 2_166_136_261
-        for place in 0..<name.byteCount {
-            hash = (hash ^ UInt32(name.uint8(at: place))) &* 16_777_619
-        }
-        return Int(hash ^ hash >> 15)
     }
 }

@@ -18,7 +18,7 @@ final class BinanceLoop {
         let setup: BinanceSetup
         let order: ProviderOrder
         let channel: ProviderChannel
-        let inbox: BinanceOrders
+        let inbox: ProviderInbox
         let report: BinanceReport
     }
 
@@ -28,11 +28,9 @@ final class BinanceLoop {
     private let beat: ThreadBeat
     private var engine: BinanceEngine
     private var out = BinanceOutput()
-    private var ids: [BinanceLegNumber: WebSocketID] = [:]
-    private var legs: [WebSocketID: BinanceLegNumber] = [:]
-    private var sentFloor = Timestamp.undefined
+    private var connections = NumberedConnections()
+    private let outlet: ProviderOutlet
     private var isOver = false
-    private let end = ShutdownSignal()
 
     static func client(_ setup: BinanceSetup) throws(WebSocketError) -> sending WebSocketClient {
         try WebSocketClient(setup.client)
@@ -46,6 +44,8 @@ final class BinanceLoop {
         self.past = past
         self.beat = beat
         engine = BinanceEngine(parts.setup.engine)
+        outlet = ProviderOutlet(
+            parts.channel, pause: Self.full, waits: parts.report.metrics.waits)
     }
 
     /// Runs until the order to stop comes, or the receiver closes the channel.
@@ -118,19 +118,15 @@ final class BinanceLoop {
     private func handle(
         _ id: WebSocketID, _ event: WebSocketEvent, _ bytes: RawSpan, _ now: Moment
     ) {
-        guard let leg = legs[id] else { return }
+        guard let leg = connections[id] else { return }
         switch event {
         case .opened: engine.opened(leg, now, into: &out)
         case .message(let isText):
             engine.received(bytes, isText: isText, on: leg, now, into: &out)
         case .ended(let error):
-            forget(leg)
+            connections.remove(leg)
             engine.ended(leg, "\(error)", now, into: &out)
         }
-    }
-
-    private func forget(_ leg: BinanceLegNumber) {
-        if let id = ids.removeValue(forKey: leg) { legs[id] = nil }
     }
 
     /// Carries out the engine's wishes and reports its notes.
@@ -141,8 +137,8 @@ final class BinanceLoop {
             switch wish {
             case .open(let leg): open(leg)
             case .close(let leg):
-                if let id = ids[leg] { client.close(id) }
-                forget(leg)
+                if let id = connections[leg] { client.close(id) }
+                connections.remove(leg)
             case .fetch(let fetch):
                 if let outcome = past?.ask(fetch) {
                     engine.fetched(fetch.number, outcome, moment(), into: &out)
@@ -152,9 +148,9 @@ final class BinanceLoop {
                     engine.fetched(question.number, outcome, moment(), into: &out)
                 }
             case .send(let leg, let text):
-                guard let id = ids[leg], !client.send(text, on: id) else { continue }
+                guard let id = connections[leg], !client.send(text, on: id) else { continue }
                 client.close(id)
-                forget(leg)
+                connections.remove(leg)
                 engine.ended(leg, "a request could not be sent", moment(), into: &out)
             }
         }
@@ -167,9 +163,7 @@ final class BinanceLoop {
 
     private func open(_ leg: BinanceLegNumber) {
         do throws(WebSocketError) {
-            let id = try client.open(parts.setup.url)
-            ids[leg] = id
-            legs[id] = leg
+            connections.add(try client.open(parts.setup.url), as: leg)
         } catch {
             engine.ended(leg, "\(error)", moment(), into: &out)
         }
@@ -178,33 +172,14 @@ final class BinanceLoop {
     /// Hands the records and the floor over. Returns false when there was no room: then nothing is
     /// read until there is.
     private func handOver() -> Bool {
-        guard !out.records.isEmpty || isNewFloor else { return true }
-        switch parts.channel.send(&out.records, floor: out.floor) {
-        case .sent:
-            sentFloor = out.floor
-            return true
-        case .full:
-            parts.report.metrics.waits.add()
-            _ = end.wait(timeout: Self.full)
-            return false
-        case .closed:
-            // The next owner finds on the tape what is missing there.
-            out.records.removeAll()
-            isOver = true
-            return false
-        }
+        let isTaken = outlet.handOver(&out.records, floor: out.floor)
+        if outlet.isClosed { isOver = true }
+        return isTaken
     }
 
-    private var isNewFloor: Bool {
-        out.floor.isDefined && (!sentFloor.isDefined || out.floor > sentFloor)
-    }
-
-    /// Hands over the last records. The receiver closes the channel when it waits no longer.
+    /// Hands over the last records.
     private func finish() {
-        while !out.records.isEmpty, !isOver {
-            beat.beat()
-            _ = handOver()
-        }
+        outlet.finish(&out.records, floor: out.floor, beat)
         isOver = true
     }
 }

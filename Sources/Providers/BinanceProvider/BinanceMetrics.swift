@@ -1,7 +1,7 @@
 internal import BinanceEngine
 internal import MarketModel
+internal import ProviderKit
 internal import ServiceRuntime
-internal import Synchronization
 
 /// The counters and gauges of one source. A symbol is never a label.
 struct BinanceMetrics: Sendable {
@@ -10,7 +10,7 @@ struct BinanceMetrics: Sendable {
     let waits: Counter
     private let gauges: [(Gauge, @Sendable (BinanceStatus) -> Double)]
     private let counts: [(Counter, @Sendable (BinanceCounters) -> UInt64)]
-    private let shown = ShownCounters()
+    private let shown = ShownCounts(BinanceCounters())
 
     /// The names, the helps and the values.
     private static let counters: [(String, String, @Sendable (BinanceCounters) -> UInt64)] = [
@@ -100,28 +100,12 @@ struct BinanceMetrics: Sendable {
 
     func show(_ status: BinanceStatus) {
         for (gauge, value) in gauges { gauge.set(value(status)) }
-        let before = shown.exchange(status.counters)
-        for (counter, value) in counts {
-            counter.add(value(status.counters) &- min(value(before), value(status.counters)))
-        }
+        shown.add(status.counters, to: counts)
     }
 
     /// Removes the gauges: the connections' thread has ended. The next engine counts from 0.
     func remove() {
         for (gauge, _) in gauges { gauge.remove() }
-        _ = shown.exchange(BinanceCounters())
-    }
-}
-
-/// The engine's counts when they were last added.
-private final class ShownCounters: Sendable {
-    private let counters = Mutex(BinanceCounters())
-
-    func exchange(_ next: BinanceCounters) -> BinanceCounters {
-        counters.withLock { counters in
-            let before = counters
-            counters = next
-            return before
-        }
+        shown.reset(to: BinanceCounters())
     }
 }

@@ -23,7 +23,7 @@ package final class BinanceProvider: ProviderSource {
     private let setup: BinanceSetup
     private let telemetry: TelemetryHub
     private let threads: ThreadWatch
-    private let inbox = BinanceOrders()
+    private let inbox = ProviderInbox()
     /// `nil` before `start`.
     private let running = Mutex<Running?>(nil)
 
@@ -41,7 +41,7 @@ package final class BinanceProvider: ProviderSource {
             setup: setup, order: order, channel: channel, inbox: inbox, report: report)
         let client = try BinanceLoop.client(setup)
         let waker = client.waker
-        inbox.wakes(waker)
+        inbox.wakes { waker.wake() }
         let past = try setup.rest.map { address throws(HTTPError) in
             try BinancePast(address, setup.http) { waker.wake() }
         }

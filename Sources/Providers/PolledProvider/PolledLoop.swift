@@ -17,7 +17,8 @@ final class PolledLoop {
         let setup: PolledSetup
         let order: ProviderOrder
         let channel: ProviderChannel
-        let inbox: PolledOrders
+        let inbox: ProviderInbox
+        let waker: PolledWake
         let report: PolledReport
     }
 
@@ -26,15 +27,16 @@ final class PolledLoop {
     private let beat: ThreadBeat
     private var engine: PolledEngine
     private var out = PolledOutput()
-    private var sentFloor = Timestamp.undefined
+    private let outlet: ProviderOutlet
     private var isOver = false
-    private let end = ShutdownSignal()
 
     init(_ parts: Parts, _ requests: PolledRequests, _ beat: ThreadBeat) {
         self.parts = parts
         self.requests = requests
         self.beat = beat
         engine = PolledEngine(parts.setup.engine)
+        outlet = ProviderOutlet(
+            parts.channel, pause: Self.full, waits: parts.report.metrics.waits)
     }
 
     /// Runs until the order to stop comes, or the receiver closes the channel.
@@ -75,7 +77,7 @@ final class PolledLoop {
         guard handOver() else { return }
         let now = moment().monotonic
         parts.report.show(engine.status)
-        parts.inbox.wait(.nanoseconds(min(Self.idle, max(0, engine.nextDue - now))))
+        parts.waker.wait(.nanoseconds(min(Self.idle, max(0, engine.nextDue - now))))
     }
 
     private func followOrders() {
@@ -107,33 +109,14 @@ final class PolledLoop {
     /// Hands the records and the floor over. Returns false when there was no room: then nothing is
     /// asked until there is.
     private func handOver() -> Bool {
-        guard !out.records.isEmpty || isNewFloor else { return true }
-        switch parts.channel.send(&out.records, floor: out.floor) {
-        case .sent:
-            sentFloor = out.floor
-            return true
-        case .full:
-            parts.report.metrics.waits.add()
-            _ = end.wait(timeout: Self.full)
-            return false
-        case .closed:
-            // The next owner finds on the tape what is missing there.
-            out.records.removeAll()
-            isOver = true
-            return false
-        }
+        let isTaken = outlet.handOver(&out.records, floor: out.floor)
+        if outlet.isClosed { isOver = true }
+        return isTaken
     }
 
-    private var isNewFloor: Bool {
-        out.floor.isDefined && (!sentFloor.isDefined || out.floor > sentFloor)
-    }
-
-    /// Hands over the last records. The receiver closes the channel when it waits no longer.
+    /// Hands over the last records.
     private func finish() {
-        while !out.records.isEmpty, !isOver {
-            beat.beat()
-            _ = handOver()
-        }
+        outlet.finish(&out.records, floor: out.floor, beat)
         isOver = true
     }
 }

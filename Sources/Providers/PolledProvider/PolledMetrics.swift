@@ -1,8 +1,8 @@
 internal import MarketModel
 internal import PolledEngine
 internal import Primitives
+internal import ProviderKit
 internal import ServiceRuntime
-internal import Synchronization
 
 /// The counters and gauges of one source and service. A series is never a label.
 struct PolledMetrics: Sendable {
@@ -11,7 +11,7 @@ struct PolledMetrics: Sendable {
     private let polledTo: Gauge
     private let gauges: [(Gauge, @Sendable (PolledStatus) -> Double)]
     private let counts: [(Counter, @Sendable (PolledCounters) -> UInt64)]
-    private let shown = ShownCounters()
+    private let shown = ShownCounts(PolledCounters())
 
     /// The names, the helps and the values.
     private static let counters: [(String, String, @Sendable (PolledCounters) -> UInt64)] = [
@@ -69,29 +69,13 @@ struct PolledMetrics: Sendable {
         } else {
             polledTo.remove()
         }
-        let before = shown.exchange(status.counters)
-        for (counter, value) in counts {
-            counter.add(value(status.counters) &- min(value(before), value(status.counters)))
-        }
+        shown.add(status.counters, to: counts)
     }
 
     /// Removes the gauges: the polling thread has ended. The next engine counts from 0.
     func remove() {
         for (gauge, _) in gauges { gauge.remove() }
         polledTo.remove()
-        _ = shown.exchange(PolledCounters())
-    }
-}
-
-/// The engine's counts when they were last added.
-private final class ShownCounters: Sendable {
-    private let counters = Mutex(PolledCounters())
-
-    func exchange(_ next: PolledCounters) -> PolledCounters {
-        counters.withLock { counters in
-            let before = counters
-            counters = next
-            return before
-        }
+        shown.reset(to: PolledCounters())
     }
 }

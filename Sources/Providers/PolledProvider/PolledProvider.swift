@@ -21,7 +21,8 @@ package final class PolledProvider: ProviderSource {
     private let setup: PolledSetup
     private let telemetry: TelemetryHub
     private let threads: ThreadWatch
-    private let inbox = PolledOrders()
+    private let inbox = ProviderInbox()
+    private let waker = PolledWake()
     /// `nil` before `start`.
     private let running = Mutex<Running?>(nil)
 
@@ -37,12 +38,14 @@ package final class PolledProvider: ProviderSource {
     package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
         let report = PolledReport(setup.engine.table, order, telemetry)
         let parts = PolledLoop.Parts(
-            setup: setup, order: order, channel: channel, inbox: inbox, report: report)
-        let client = try HTTPClient(setup.http) { [inbox] in inbox.wake() }
-        let thread = try ServiceThread(name: name) { [threads, inbox, name, setup] in
+            setup: setup, order: order, channel: channel, inbox: inbox, waker: waker,
+            report: report)
+        inbox.wakes { [waker] in waker.wake() }
+        let client = try HTTPClient(setup.http) { [waker] in waker.wake() }
+        let thread = try ServiceThread(name: name) { [threads, waker, name, setup] in
             let beat = threads.thread("poll.\(name)", within: ThreadWatch.callLimit)
             defer { beat.retire() }
-            PolledLoop(parts, PolledRequests(setup, client) { inbox.wake() }, beat).run()
+            PolledLoop(parts, PolledRequests(setup, client) { waker.wake() }, beat).run()
         }
         running.withLock { $0 = Running(thread: thread, report: report) }
     }

@@ -30,8 +30,8 @@ private let wrappers = [
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "StreamCore",
     "OperatorGraph", "GraphLanguage", "SimulationKit", "IBProtocol", "IBEngine", "IBSimulator",
-    "ArrowColumns", "BinanceEngine", "PolledEngine", "BinanceSimulator",
-    "AlpacaSimulator", "PolledSimulator", "VenueWeb",
+    "ArrowColumns", "EngineKit", "BinanceEngine", "PolledEngine",
+    "BinanceSimulator", "AlpacaSimulator", "PolledSimulator", "VenueWeb",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

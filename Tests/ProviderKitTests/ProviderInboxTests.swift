@@ -1,12 +1,12 @@
 import Testing
 
-@testable import BinanceProvider
+@testable import ProviderKit
 
-/// The gateway's orders to the thread that has the connections.
-@Suite struct BinanceOrdersTests {
+/// The orders of a gateway to the thread of its provider.
+@Suite struct ProviderInboxTests {
     @Test("an instrument is in each list once, and an order is taken once")
     func lists() {
-        let orders = BinanceOrders()
+        let orders = ProviderInbox()
         orders.follow(begun: [1, 2, 1], ended: [3, 3])
         orders.restartBook(of: 2)
         orders.restartBook(of: 2)
@@ -18,7 +18,7 @@ import Testing
 
     @Test("an end takes back an earlier beginning, and what begins again is in both lists")
     func takenBack() {
-        let orders = BinanceOrders()
+        let orders = ProviderInbox()
         orders.follow(begun: [1], ended: [])
         orders.follow(begun: [], ended: [1])
         var taken = orders.take()
@@ -30,7 +30,7 @@ import Testing
 
     @Test("the order to stop stays")
     func stop() {
-        let orders = BinanceOrders()
+        let orders = ProviderInbox()
         #expect(!orders.take().isStopping)
         orders.stop()
         #expect(orders.take().isStopping && orders.take().isStopping)

@@ -1,29 +1,32 @@
 internal import Synchronization
-internal import WebSocketClient
 
-/// The orders of the gateway's threads to the connection's thread, which takes them once a turn.
-/// Each instrument is in a list once, so the lists are bounded.
-final class BinanceOrders: Sendable {
-    struct Orders: Sendable {
+/// The orders of the gateway's threads to a provider's thread, which takes them once a turn. Each
+/// instrument is in a list once, so the lists are bounded.
+package final class ProviderInbox: Sendable {
+    package struct Orders: Sendable {
         /// The instruments to end, before those of `begun` begin.
-        var ended: [UInt32] = []
-        var begun: [UInt32] = []
+        package var ended: [UInt32] = []
+        package var begun: [UInt32] = []
         /// The instruments whose books begin again.
-        var books: [UInt32] = []
-        var isStopping = false
+        package var books: [UInt32] = []
+        package var isStopping = false
     }
 
     private struct State: Sendable {
         var orders = Orders()
-        var waker: WebSocketWaker?
+        var wake: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
 
-    /// Sets what wakes the connection's thread.
-    func wakes(_ waker: WebSocketWaker) { state.withLock { $0.waker = waker } }
+    package init() {}
 
-    func follow(begun: [UInt32], ended: [UInt32]) {
+    /// Sets what wakes the provider's thread.
+    package func wakes(_ wake: @escaping @Sendable () -> Void) {
+        state.withLock { $0.wake = wake }
+    }
+
+    package func follow(begun: [UInt32], ended: [UInt32]) {
         change { orders in
             for number in ended {
                 // An earlier order to begin it is no longer valid.
@@ -36,24 +39,24 @@ final class BinanceOrders: Sendable {
         }
     }
 
-    func restartBook(of instrument: UInt32) {
+    package func restartBook(of instrument: UInt32) {
         change { orders in
             if !orders.books.contains(instrument) { orders.books.append(instrument) }
         }
     }
 
-    func stop() { change { $0.isStopping = true } }
+    package func stop() { change { $0.isStopping = true } }
 
     private func change(_ body: (inout Orders) -> Void) {
-        let waker = state.withLock { state in
+        let wake = state.withLock { state in
             body(&state.orders)
-            return state.waker
+            return state.wake
         }
-        waker?.wake()
+        wake?()
     }
 
     /// Returns all orders since the last call. The order to stop stays.
-    func take() -> Orders {
+    package func take() -> Orders {
         state.withLock { state in
             let taken = state.orders
             state.orders = Orders(isStopping: taken.isStopping)

@@ -38,4 +38,32 @@ import Testing
     func notATime(text: String) {
         #expect(ISOTime.parse(text) == nil)
     }
+
+    private static func fast(_ text: String) -> Timestamp? {
+        Array(text.utf8).withRawSpan { $0.utcTime }
+    }
+
+    @Test(
+        "the form of hot paths is read as the general reader reads it",
+        arguments: [
+            "2026-02-22T15:51:44Z", "2026-02-22T15:51:44.2Z", "2026-02-22T15:51:44.208Z",
+            "2024-02-29T23:59:59.999999999Z", "1969-12-31T23:59:59.5Z", "1970-01-01T00:00:00Z",
+            "2262-04-11T23:47:16.854775806Z",
+        ])
+    func fastForm(text: String) {
+        #expect(Self.fast(text) != nil && Self.fast(text) == ISOTime.parse(text))
+    }
+
+    @Test(
+        "what is no such time is none",
+        arguments: [
+            "", "2026-02-22", "2026-02-22T15:51:44", "2026-02-22T15:51:44.Z",
+            "2026-02-22T15:51:44.1234567890Z", "2026-02-30T15:51:44Z", "2026-02-22T24:00:00Z",
+            "2026-02-22T15:60:00Z", "2026-02-22T15:51:60Z", "2026-02-22T15:51:44,5Z",
+            "2026-02-22 15:51:44Z", "2026-2-022T15:51:44Z", "2026-02-22T15:51:44+00:00",
+            "2026-02-22T15:51:44.20:Z", "9999-01-01T00:00:00Z", "２026-02-22T15:51:44Z",
+        ])
+    func noFastForm(text: String) {
+        #expect(Self.fast(text) == nil)
+    }
 }

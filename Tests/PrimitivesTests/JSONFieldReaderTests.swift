@@ -181,4 +181,48 @@ import Testing
             return try FixedPoint.parse(isSigned ? text : "+" + text, decimals: 8)
         }
     }
+
+    // MARK: arrays of messages
+
+    /// The texts of the fields `e` of the messages, and what ended them.
+    private func readAll(_ text: String) -> ([String], JSONFieldReader.Element) {
+        var reader = JSONFieldReader(Self.paths)
+        return Array(text.utf8).withRawSpan { bytes in
+            if let problem = reader.begin(bytes) { return ([], .wrong(problem)) }
+            var found: [String] = []
+            while true {
+                let element = reader.next(bytes)
+                guard case .message(let place) = element else { return (found, element) }
+                let name = reader[3].text(in: bytes, bytesMax: 64) ?? "-"
+                found.append("\(name) \(place.count)")
+            }
+        }
+    }
+
+    @Test(
+        "messages of an array are read one by one",
+        arguments: [
+            ("[]", []), (" [ ] ", []), (#"[{"e":"a"}]"#, ["a 9"]),
+            (#" [ {"e":"a"} , {} ,{"t":1,"e":"b"}] "#, ["a 9", "- 2", "b 15"]),
+        ])
+    func array(text: String, names: [String]) {
+        let (found, end) = readAll(text)
+        #expect(found == names && end == .end)
+    }
+
+    @Test(
+        "what is no array of messages is an error, after those that can be read",
+        arguments: [
+            ("", 0), ("{}", 0), ("[", 0), ("[1]", 0), (#"[{"e":"a"},]"#, 1), (#"[{"e":"a"}"#, 1),
+            (#"[{"e":"a"}{}]"#, 1), (#"[{"e":"a"}] 1"#, 1), (#"[{"e":"a"},{"e":"b","e":"c"}]"#, 1),
+            (#"[[{"e":"a"}]]"#, 0), (#"[{"e":"a"},{"e":"b]"#, 1),
+        ])
+    func wrongArray(text: String, count: Int) {
+        let (found, end) = readAll(text)
+        guard case .wrong = end else {
+            Issue.record("\(text): \(end)")
+            return
+        }
+        #expect(found.count == count)
+    }
 }

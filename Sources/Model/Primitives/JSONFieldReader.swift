@@ -50,6 +50,8 @@ public struct JSONFieldReader: Sendable {
     private var names: [UInt8] = []
     private var fields: [Field] = []
     private var index = 0
+    /// Whether no message of the array was read.
+    private var isFirst = true
     /// The number of the message.
     private var turn: UInt64 = 0
 
@@ -100,6 +102,64 @@ public struct JSONFieldReader: Sendable {
             return nil
         } catch {
             return error
+        }
+    }
+
+    // MARK: arrays of messages
+
+    /// What comes next in an array of messages.
+    public enum Element: Equatable, Sendable {
+        /// A message, whose members are the fields, and its place in the array.
+        case message(Range<Int>)
+        case end
+        /// The rest cannot be read.
+        case wrong(JSONError)
+    }
+
+    /// Begins an array of messages, which `next` reads one by one. Returns what is wrong with its
+    /// beginning.
+    ///
+    /// The messages before a mistake are read before it is found.
+    public mutating func begin(_ bytes: RawSpan) -> JSONError? {
+        index = 0
+        isFirst = true
+        do throws(JSONError) {
+            guard bytes.byteCount <= JSONValue.bytesMax else { throw error(.tooLarge) }
+            skipSpace(bytes)
+            guard try peek(bytes) == UInt8(ascii: "[") else { throw error(.unexpected) }
+            index += 1
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Reads the next message of the array. Nothing is to be read after the end or a mistake.
+    public mutating func next(_ bytes: RawSpan) -> Element {
+        for number in fields.indices { fields[number] = Field() }
+        turn &+= 1
+        do throws(JSONError) {
+            skipSpace(bytes)
+            var isOver = false
+            if !isFirst {
+                isOver = try closes(bytes, UInt8(ascii: "]"))
+            } else if try peek(bytes) == UInt8(ascii: "]") {
+                index += 1
+                isOver = true
+            }
+            guard !isOver else {
+                skipSpace(bytes)
+                guard index == bytes.byteCount else { throw error(.trailing) }
+                return .end
+            }
+            isFirst = false
+            skipSpace(bytes)
+            let start = index
+            guard try peek(bytes) == UInt8(ascii: "{") else { throw error(.unexpected) }
+            _ = try value(bytes, node: 0, depth: 1)
+            return .message(start..<index)
+        } catch {
+            return .wrong(error)
         }
     }
 

@@ -130,6 +130,10 @@ struct SessionTests {
         #expect(bench.texts(number) == [#"[{"T":"error","code":407,"msg":"slow client"}]"#])
         bench.pass(milliseconds: 10)
         #expect(bench.texts(number).isEmpty)
+        // Who comes later gets nothing of it.
+        let later = try bench.webSocket("/v2/iex", headers: Bench.keys)
+        bench.pass(milliseconds: 10)
+        #expect(!bench.texts(later).contains { $0.contains("407") })
         for wrong in ["error", "error 408", "lose", "lose 0", "expire 1", "dance"] {
             #expect(bench.venue.control(wrong, now: bench.now).hasPrefix("error: not understood"))
         }

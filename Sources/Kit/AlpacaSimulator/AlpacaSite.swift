@@ -22,7 +22,7 @@ package struct AlpacaSite: WebSite {
     private var recordsToLose = 0
     /// The key is refused.
     private var isExpired = false
-    /// The newest error that all clients are to get, and its number.
+    /// The newest error that all clients of that moment are to get, and its number.
     private var orderedError: (error: AlpacaError, number: Int)?
 
     package init(
@@ -88,6 +88,8 @@ package struct AlpacaSite: WebSite {
 
     package mutating func began(_ connection: inout Connection, now: Timestamp) {
         connection.answer(AlpacaMessages.success("connected"))
+        // What was ordered before is for those who were there.
+        connection.session.orderedError = orderedError?.number ?? 0
         if let keys = connection.session.headerKeys {
             authenticate(&connection, keys.key, keys.secret, now)
         }

@@ -73,15 +73,19 @@ struct AlpacaMarket: Sendable {
         let level = events.level(symbol, number, around: what.level / what.tick)
         let late = Int64(random >> 20 & 0xffff) % AlpacaLimits.latenessSeconds * 1_000_000_000
         let isLate = !isCrypto && rarities.late > 0 && random >> 36 & 0xffff % rarities.late == 0
-        let size =
-            isCrypto
-            ? 1 + Int64(random >> 4 & 0xff_ffff) * 97 : 1 + Int64(random >> 4 & 0xffff) % 400
+        let size = isCrypto ? Self.coins(random) : 1 + Int64(random >> 4 & 0xffff) % 400
         return AlpacaTrade(
             symbol: symbol, number: number, id: id(symbol, number, time),
             exchange: isCrypto ? "" : Self.exchanges[Int(number % 4)], time: time,
             published: isLate ? time.advanced(byNanoseconds: late) : time,
             price: max(1, level + Int64(random % 3) - 1) * what.tick, size: size,
             isBuy: random >> 60 & 1 == 1)
+    }
+
+    /// Returns the size of a trade in coins. One in 32 has all nine decimals, the others eight.
+    private static func coins(_ random: UInt64) -> Int64 {
+        let units = 1 + Int64(random >> 4 & 0xff_ffff) * 97
+        return random >> 40 & 31 == 0 ? units : units / 10 * 10 + 10
     }
 
     /// An exchange counts its own trades of a day.
@@ -125,7 +129,7 @@ struct AlpacaMarket: Sendable {
             symbol, events.last(of: symbol, at: time), around: what.level / what.tick)
         // Every fourth quote is one of IEX alone.
         let places = number % 4 == 0 ? (0, 0) : (Int(random % 4), Int(random >> 2 % 4))
-        let scale: Int64 = isCrypto ? 1_000_003 : 1
+        let scale: Int64 = isCrypto ? 1_000_030 : 1
         return AlpacaQuote(
             symbol: symbol, time: time,
             bidExchange: isCrypto ? "" : Self.exchanges[places.0],

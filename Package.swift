@@ -233,6 +233,10 @@ let package = Package(
             "BinanceProvider", in: "Providers",
             uses: ["BinanceEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"]
                 + ["WebSocketClient"] + model),
+        library("AlpacaEngine", in: "Providers", uses: ["EngineKit"] + model),
+        library(
+            "AlpacaProvider", in: "Providers",
+            uses: ["AlpacaEngine", "ProviderKit", "ServiceRuntime", "WebSocketClient"] + model),
         library("PolledEngine", in: "Providers", uses: model),
         library(
             "PolledProvider", in: "Providers",
@@ -269,7 +273,8 @@ let package = Package(
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: tape + [
-                "TapeTransport", "BinanceProvider", "IBKRProvider", "PolledProvider", "ProviderKit",
+                "TapeTransport", "AlpacaProvider", "BinanceProvider", "IBKRProvider",
+                "PolledProvider", "ProviderKit",
                 "Membership", "MembershipTransport", "NatsTransport", "ReplayProvider",
                 "TapeKeeping",
                 "TickSpool", "ServiceRuntime", "YAMLFile",
@@ -372,6 +377,7 @@ let package = Package(
             beside: ["foreign_server.py"]),
         tests(of: "HTTPClient", uses: ["CCurl", "TestSupport"], beside: ["web_server.py"]),
         tests(of: "BinanceEngine", uses: model),
+        tests(of: "AlpacaEngine", uses: model),
         tests(of: "PolledEngine", uses: model),
         tests(of: "Membership", uses: model),
         tests(of: "IBProtocol", uses: model),
@@ -404,7 +410,9 @@ let package = Package(
         tests(
             of: "ProviderGateway",
             uses: frame + tape + [
-                "BinanceProvider", "IBKRProvider", "IBKRSimulator", "IBSimulator", "OperatorGraph",
+                "AlpacaEngine", "AlpacaProvider", "BinanceProvider", "IBKRProvider",
+                "IBKRSimulator",
+                "IBSimulator", "OperatorGraph",
                 "PolledProvider", "ProviderKit", "StreamCore", "TickSpool", "ServiceTestSupport",
                 "TestSupport",
             ], beside: ["binance_exchange.py", "polled_services.py"]),

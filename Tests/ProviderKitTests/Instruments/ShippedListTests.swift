@@ -32,7 +32,7 @@ struct ShippedListTests {
             try read(["benchmarks.yaml"]).map(\.symbol.text) == ["SPY", "QQQ", "IWM", "DIA"])
         #expect(try read(["etf-30.yaml"]).count == 30)
         let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
-        #expect(try read(files.sorted()).count == 55)
+        #expect(try read(files.sorted()).count == 58)
     }
 
     @Test("the examples of the watch list are right when they are taken out of their comments")

@@ -30,7 +30,7 @@ private let wrappers = [
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "StreamCore",
     "OperatorGraph", "GraphLanguage", "SimulationKit", "IBProtocol", "IBEngine", "IBSimulator",
-    "ArrowColumns", "EngineKit", "BinanceEngine", "PolledEngine",
+    "ArrowColumns", "EngineKit", "AlpacaEngine", "BinanceEngine", "PolledEngine",
     "BinanceSimulator", "AlpacaSimulator", "PolledSimulator", "VenueWeb",
 ]
 

@@ -52,8 +52,8 @@ extension KeyCatalogue {
     package static let product = KeyCatalogue(
         prefixes: [
             "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
-            "SYNTHETIC_", "REPLAY_", "IBKR_", "BINANCE_", "FRED_", "COINGECKO_",
-            "ALTERNATIVE_", "OPS_", "LOG_",
+            "SYNTHETIC_", "REPLAY_", "IBKR_", "BINANCE_", "ALPACA_", "FRED_",
+            "COINGECKO_", "ALTERNATIVE_", "OPS_", "LOG_",
         ],
         names: Set(shared.flatMap(\.names) + ofLibraries + ofServices),
         foreignNames: [
@@ -82,7 +82,11 @@ extension KeyCatalogue {
         "BINANCE_HOT_HOT_WAIT",
         "BINANCE_RENEW_AFTER", "BINANCE_OVERLAP",
         "BINANCE_SILENT_AFTER", "BINANCE_DELAY_MAX", "BINANCE_RECONNECT_FIRST",
-        "BINANCE_RECONNECT_MAX", "FRED_URL", "FRED_EVERY", "FRED_PROXY", "FRED_TLS_CA",
+        "BINANCE_RECONNECT_MAX", "ALPACA_FEED", "ALPACA_API_KEY", "ALPACA_API_KEY_FILE",
+        "ALPACA_API_SECRET", "ALPACA_API_SECRET_FILE", "ALPACA_URL", "ALPACA_PROXY",
+        "ALPACA_TLS_CA", "ALPACA_CONNECT_TIMEOUT", "ALPACA_SILENT_AFTER", "ALPACA_DELAY_MAX",
+        "ALPACA_TRADES_KEPT", "ALPACA_RECONNECT_FIRST", "ALPACA_RECONNECT_MAX", "FRED_URL",
+        "FRED_EVERY", "FRED_PROXY", "FRED_TLS_CA",
         "FRED_HISTORY", "FRED_API_KEY", "FRED_API_KEY_FILE", "COINGECKO_URL", "COINGECKO_EVERY",
         "COINGECKO_PROXY", "COINGECKO_TLS_CA", "COINGECKO_API_KEY", "COINGECKO_API_KEY_FILE",
         "ALTERNATIVE_URL", "ALTERNATIVE_EVERY", "ALTERNATIVE_PROXY", "ALTERNATIVE_TLS_CA",

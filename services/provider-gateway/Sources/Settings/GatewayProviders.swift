@@ -1,3 +1,4 @@
+import AlpacaProvider
 import BinanceProvider
 import IBKRProvider
 import PolledProvider
@@ -13,6 +14,7 @@ enum GatewayProviders {
         .synthetic,
         .interactiveBrokers,
         .binance,
+        .alpaca,
         .fred,
         .coinGecko,
         .alternativeMe,

@@ -1,0 +1,271 @@
+internal import EngineKit
+package import MarketModel
+internal import Primitives
+
+// The connections: to the market and to the news.
+extension AlpacaEngine {
+    /// A connection that lasted so long ends a row of failures.
+    private static let steadyAfter: Int64 = 30_000_000_000
+
+    /// A connection is open.
+    package mutating func opened(
+        _ number: AlpacaConnection, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        guard let link = links.firstIndex(where: { $0.number == number && $0.state == .opening })
+        else { return }
+        links[link].state = .greeting
+        links[link].due = now.monotonic + AlpacaLimits.answerAfter
+        links[link].heard.at = now.monotonic
+        counters.links.opened &+= 1
+        show(into: &out)
+    }
+
+    /// A connection has ended, or was not made.
+    package mutating func ended(
+        _ number: AlpacaConnection, _ why: String, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        guard let link = links.firstIndex(where: { $0.number == number && $0.state != .closed })
+        else { return }
+        lost(link, why, atLeast: 0, now, into: &out)
+    }
+
+    /// Gives a connection up by the engine's own decision.
+    mutating func giveUp(
+        _ link: Int, _ why: String, atLeast wait: Int64 = 0, _ now: Moment,
+        into out: inout AlpacaOutput
+    ) {
+        out.wishes.append(.close(links[link].number))
+        lost(link, why, atLeast: wait, now, into: &out)
+    }
+
+    private mutating func lost(
+        _ link: Int, _ why: String, atLeast wait: Int64, _ now: Moment,
+        into out: inout AlpacaOutput
+    ) {
+        let lasted = links[link].state == .ready ? now.monotonic - links[link].readyAt : 0
+        counters.links.failures &+= 1
+        links[link].reason = why
+        links[link].state = .closed
+        links[link].asking.request = nil
+        links[link].retry.failed(wasSteady: lasted >= Self.steadyAfter)
+        links[link].retry.wait(atLeast: wait, now)
+        out.note(
+            .lost(
+                links[link].endpoint, failures: links[link].retry.failures, reason: why))
+        for place in feeds.indices where feeds[place].channel.endpoint == links[link].endpoint {
+            feeds[place].standing.isAsked = false
+            endDelivery(place, .disconnected, why, now, into: &out)
+        }
+        show(into: &out)
+    }
+
+    mutating func serve(_ link: Int, _ now: Moment, into out: inout AlpacaOutput) {
+        guard isWanted(links[link].endpoint) else {
+            guard links[link].state != .closed else { return }
+            out.wishes.append(.close(links[link].number))
+            links[link].state = .closed
+            links[link].asking.request = nil
+            return
+        }
+        switch links[link].state {
+        case .closed:
+            guard now.monotonic >= links[link].retry.at else { return }
+            lastNumber &+= 1
+            links[link].number = lastNumber
+            links[link].state = .opening
+            out.wishes.append(.open(lastNumber, links[link].endpoint))
+        case .opening: break
+        case .greeting, .authenticating:
+            guard now.monotonic >= links[link].due else { return }
+            giveUp(link, "the service does not answer", now, into: &out)
+        case .ready:
+            if links[link].asking.request != nil, now.monotonic >= links[link].due {
+                return giveUp(link, "a request has no answer", now, into: &out)
+            }
+            if now.monotonic >= links[link].heard.at + settings.silentAfter {
+                return giveUp(link, "it is silent", now, into: &out)
+            }
+            ask(link, now, into: &out)
+        }
+    }
+
+    // MARK: what the service says of a connection
+
+    mutating func take(
+        _ control: AlpacaControl, on link: Int, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        switch control {
+        case .connected:
+            guard links[link].state == .greeting else { return }
+            links[link].state = .authenticating
+            links[link].due = now.monotonic + AlpacaLimits.answerAfter
+            out.wishes.append(.authenticate(links[link].number))
+        case .authenticated:
+            guard links[link].state == .authenticating else { return }
+            links[link].state = .ready
+            links[link].readyAt = now.monotonic
+            links[link].asking.isBehind = true
+            links[link].asking.isProbing = false
+            links[link].asking.symbolsMax = AlpacaLimits.symbolsPerRequest
+            links[link].asking.isByChannel = false
+            links[link].refusal = ""
+            links[link].reason = ""
+            show(into: &out)
+        case .error(let code, let text): failed(code, text, on: link, now, into: &out)
+        case .subscribed(let lists): subscribed(lists, on: link, now, into: &out)
+        }
+    }
+
+    /// The service's codes.
+    private enum Code {
+        static let requests = [400, 405, 410]
+        static let channel = 410
+        static let authenticated = 403
+        static let account = [402, 409, 411]
+        static let occupied = 406
+    }
+
+    /// The service holds a session that was cut for a minute and a half.
+    private static let occupiedWait: Int64 = 5_000_000_000
+
+    private mutating func failed(
+        _ code: Int, _ text: String, on link: Int, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        let said = "the service says: \(text) (\(code))"
+        if code == Code.authenticated { return }
+        if Code.requests.contains(code) {
+            return refusedRequest(
+                said, isOfChannel: code == Code.channel, on: link, now, into: &out)
+        }
+        if code == Code.occupied {
+            counters.links.occupied &+= 1
+            return giveUp(
+                link, "\(said): another session is connected, or was cut off just now",
+                atLeast: Self.occupiedWait, now, into: &out)
+        }
+        guard Code.account.contains(code) else { return giveUp(link, said, now, into: &out) }
+        if links[link].refusal.isEmpty { out.note(.refusedAccount(reason: said)) }
+        links[link].refusal = said
+        giveUp(link, said, atLeast: AlpacaLimits.refusedWait, now, into: &out)
+        for place in feeds.indices
+        where feeds[place].isWanted && feeds[place].channel.endpoint == links[link].endpoint {
+            feeds[place].reason = said
+            if feeds[place].state != .refused { report(.refused, of: place, now, into: &out) }
+        }
+    }
+
+    // MARK: requests
+
+    /// Sends the next request of a connection, if its time has come. There is one at a time, since
+    /// no answer names its request.
+    private mutating func ask(_ link: Int, _ now: Moment, into out: inout AlpacaOutput) {
+        let isQuiet = now.monotonic >= links[link].heard.at + settings.silentAfter / 2
+        if !isQuiet { links[link].asking.isProbing = false }
+        guard links[link].asking.request == nil, now.monotonic >= links[link].asking.sendAt,
+            links[link].asking.isBehind || isQuiet && !links[link].asking.isProbing
+        else { return }
+        if links[link].asking.isBehind {
+            let endpoint = links[link].endpoint
+            let own = feeds.indices.filter { feeds[$0].channel.endpoint == endpoint }
+            // What ended goes first: an account has only so many symbols.
+            let ended = own.filter { !feeds[$0].isWanted && feeds[$0].standing.isAsked }
+                .prefix(AlpacaLimits.symbolsPerRequest)
+            guard ended.isEmpty else {
+                for place in ended {
+                    feeds[place].standing.isAsked = false
+                    feeds[place].standing.isConfirmed = false
+                }
+                return request(link, .unsubscribe, Array(ended), now, into: &out)
+            }
+            let wanted = own.filter {
+                feeds[$0].isWanted && !feeds[$0].standing.isAsked && feeds[$0].refusal.isEmpty
+            }
+            let isByChannel = links[link].asking.isByChannel
+            let begun = wanted.filter {
+                !isByChannel || feeds[$0].channel == feeds[wanted[0]].channel
+            }.prefix(links[link].asking.symbolsMax)
+            guard begun.isEmpty else {
+                for place in begun { feeds[place].standing.isAsked = true }
+                return request(link, .subscribe, Array(begun), now, into: &out)
+            }
+            links[link].asking.isBehind = false
+        }
+        guard isQuiet, !links[link].asking.isProbing else { return }
+        links[link].asking.isProbing = true
+        request(link, .probe, [], now, into: &out)
+    }
+
+    private mutating func request(
+        _ link: Int, _ kind: AlpacaRequest.Kind, _ asked: [Int], _ now: Moment,
+        into out: inout AlpacaOutput
+    ) {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("action", kind == .unsubscribe ? "unsubscribe" : "subscribe")
+            for channel in AlpacaChannel.allCases {
+                let names = asked.filter { feeds[$0].channel == channel }.map { feeds[$0].name }
+                guard !names.isEmpty || kind == .probe && isFirst(channel, links[link].endpoint)
+                else { continue }
+                json.member(
+                    channel.name, array: { list in for name in names { list.value(name) } })
+            }
+        }
+        out.wishes.append(.send(links[link].number, json.text))
+        links[link].asking.request = AlpacaRequest(kind: kind, feeds: asked)
+        links[link].due = now.monotonic + AlpacaLimits.answerAfter
+        links[link].asking.sendAt = now.monotonic + AlpacaLimits.requestInterval
+    }
+
+    /// A request that changes nothing names this channel.
+    private func isFirst(_ channel: AlpacaChannel, _ endpoint: AlpacaEndpoint) -> Bool {
+        channel == (endpoint == .market ? .trades : .news)
+    }
+
+    /// The whole list of what is subscribed to came: the answer to a request.
+    private mutating func subscribed(
+        _ lists: [AlpacaChannel: Set<String>], on link: Int, _ now: Moment,
+        into out: inout AlpacaOutput
+    ) {
+        guard let request = links[link].asking.request else { return }
+        links[link].asking.request = nil
+        if request.kind == .subscribe {
+            links[link].asking.symbolsMax = min(
+                links[link].asking.symbolsMax * 2, AlpacaLimits.symbolsPerRequest)
+        }
+        for place in feeds.indices where feeds[place].channel.endpoint == links[link].endpoint {
+            let feed = feeds[place]
+            let isThere = lists[feed.channel]?.contains(feed.name) ?? false
+            if isThere, feed.standing.isAsked {
+                feeds[place].standing.isConfirmed = true
+                if feed.isWanted { confirm(place, now, into: &out) }
+            } else if !isThere, feed.standing.isAsked, feed.isWanted {
+                let why = "the service does not list it"
+                if feed.standing.isConfirmed {
+                    endDelivery(place, .providerLoss, why, now, into: &out)
+                }
+                refuse(place, why, now, into: &out)
+            }
+        }
+    }
+
+    /// The service takes nothing of a request, and does not say which symbol or channel it refuses.
+    /// So the channels are asked for one by one, and then fewer symbols, until it is one.
+    private mutating func refusedRequest(
+        _ why: String, isOfChannel: Bool, on link: Int, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        counters.links.refusedRequests &+= 1
+        out.note(.refusedRequest(reason: why))
+        guard let request = links[link].asking.request else { return }
+        links[link].asking.request = nil
+        guard request.kind == .subscribe else { return }
+        links[link].asking.isBehind = true
+        let isOfOneChannel = Set(request.feeds.map { feeds[$0].channel }).count == 1
+        if request.feeds.count == 1 || isOfChannel && isOfOneChannel {
+            for place in request.feeds { refuse(place, why, now, into: &out) }
+            return
+        }
+        for place in request.feeds { feeds[place].standing.isAsked = false }
+        if isOfOneChannel { links[link].asking.symbolsMax = max(1, request.feeds.count / 2) }
+        links[link].asking.isByChannel = true
+    }
+}

@@ -1,0 +1,157 @@
+internal import MarketModel
+internal import Primitives
+
+// Messages become records.
+extension AlpacaEngine {
+    /// Returns whether a feed is wanted, of which something came.
+    @inline(__always)
+    private mutating func isExpected(
+        _ feed: Int, _ now: Moment, into out: inout AlpacaOutput
+    ) -> Bool {
+        if feeds[feed].state == .live, feeds[feed].isWanted { return true }
+        guard feeds[feed].isWanted, feeds[feed].standing.isAsked else {
+            skip(.stray, into: &out)
+            return false
+        }
+        // It comes, whatever was said of it.
+        feeds[feed].standing.isConfirmed = true
+        confirm(feed, now, into: &out)
+        return true
+    }
+
+    mutating func take(
+        _ trade: Trade, of feed: Int, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        guard isExpected(feed, now, into: &out) else { return }
+        var trade = trade
+        trade.header.symbol = feeds[feed].instrument
+        let time = trade.header.providerTime
+        counters.trades &+= 1
+        if floor.isDefined, time < floor { counters.late &+= 1 }
+        note(time, now)
+        noteLast(time, of: feed)
+        if !settings.feed.isCrypto { times.keep(trade.header.providerID, of: feed, time) }
+        out.records.append(.tape(.trade(trade)))
+    }
+
+    mutating func take(
+        _ quote: Quote, of feed: Int, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        guard isExpected(feed, now, into: &out) else { return }
+        var quote = quote
+        quote.header.symbol = feeds[feed].instrument
+        counters.quotes &+= 1
+        note(quote.header.providerTime, now)
+        noteLast(quote.header.providerTime, of: feed)
+        out.records.append(.tape(.quote(quote)))
+    }
+
+    @inline(__always)
+    private mutating func noteLast(_ time: Timestamp, of feed: Int) {
+        if !feeds[feed].last.isDefined || time > feeds[feed].last { feeds[feed].last = time }
+    }
+
+    mutating func take(
+        _ message: AlpacaBeside, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        switch message {
+        case .none: break
+        case .bar(let feed, var bar):
+            guard isExpected(feed, now, into: &out) else { return }
+            bar.header.symbol = feeds[feed].instrument
+            counters.bars &+= 1
+            noteLast(bar.closeTime, of: feed)
+            out.records.append(.tape(.providerBar(bar)))
+        case .status(let feed, var value):
+            guard isExpected(feed, now, into: &out) else { return }
+            value.header.symbol = feeds[feed].instrument
+            counters.statuses &+= 1
+            noteLast(value.header.providerTime, of: feed)
+            out.records.append(.tape(.indicator(value)))
+        case .news(let article):
+            for feed in article.feeds where isExpected(feed, now, into: &out) {
+                var record = article.record
+                record.header.symbol = feeds[feed].instrument
+                counters.articles &+= 1
+                noteLast(record.header.providerTime, of: feed)
+                out.records.append(.tape(.news(record)))
+            }
+        case .change(let change): take(change, now, into: &out)
+        case .misfit(let feed, let time, let text):
+            guard isExpected(feed, now, into: &out) else { return }
+            counters.misfits &+= 1
+            out.note(.misfit(instrument: feeds[feed].instrument, text: text))
+            out.records.append(
+                feeds[feed].gap(
+                    (from: time, to: time.advanced(byNanoseconds: 1)), .scale, .abandoned,
+                    at: now.wall, detail: text))
+        }
+    }
+
+    // MARK: changes of trades
+
+    /// A change names its trade by id, exchange and day. Operators want its event time, too.
+    private mutating func take(
+        _ change: AlpacaChange, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        let feed = change.feed
+        guard isExpected(feed, now, into: &out) else { return }
+        if change.action == .cancel { counters.cancels &+= 1 } else { counters.corrections &+= 1 }
+        let day = AlpacaTradeID.day(of: change.time)
+        // A trade of the evening may be changed on the next day.
+        let numbers = [day, day - 1].map {
+            AlpacaTradeID.number(exchange: change.exchange, day: $0, id: change.id)
+        }
+        let originals = numbers.map { renamed[AlpacaTradeKey(feed: feed, number: $0)] ?? $0 }
+        let known = originals.first { times.time(of: $0, of: feed) != nil }
+        let number = known ?? originals[0]
+        let time = times.time(of: number, of: feed)
+        var trade = change.trade
+        trade.header.symbol = feeds[feed].instrument
+        trade.header.providerID = number
+        trade.header.providerTime = time ?? change.time
+        out.records.append(.tape(.trade(trade)))
+        if time == nil { unknown(change, now, into: &out) }
+        guard change.action == .correction else { return }
+        let next = AlpacaTradeID.number(exchange: change.exchange, day: day, id: change.newID)
+        if renamed.count >= AlpacaLimits.renamedMax { renamed.removeAll(keepingCapacity: true) }
+        if next != number { renamed[AlpacaTradeKey(feed: feed, number: next)] = number }
+    }
+
+    /// The trade is from before this process, or too old: its session is computed again.
+    private mutating func unknown(
+        _ change: AlpacaChange, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        let feed = change.feed
+        counters.unknownTrades &+= 1
+        out.note(.unknownTrade(instrument: feeds[feed].instrument, id: change.id))
+        let day = AlpacaTradeID.day(of: change.time)
+        let begin = AlpacaTradeID.begin(ofDay: day)
+        feeds[feed].repair.add(begin, max(change.time, begin).advanced(byNanoseconds: 1))
+        if !repairs.contains(feed) { repairs.append(feed) }
+    }
+
+    mutating func repairIfDue(_ now: Moment, into out: inout AlpacaOutput) {
+        guard !repairs.isEmpty else { return }
+        let waiting = repairs
+        repairs.removeAll(keepingCapacity: true)
+        for place in waiting {
+            let repair = feeds[place].repair
+            guard now.monotonic >= repair.at else {
+                repairs.append(place)
+                continue
+            }
+            feeds[place].repair = AlpacaRepair()
+            feeds[place].repair.at = now.monotonic + AlpacaLimits.repairInterval
+            guard feeds[place].isWanted, repair.from.isDefined else { continue }
+            counters.repairs &+= 1
+            out.records.append(
+                .tape(
+                    .repair(
+                        RepairRequest(
+                            header: feeds[place].header(at: now.wall), from: repair.from,
+                            to: repair.to, reason: .bust, requester: settings.provider,
+                            note: "a trade was changed whose time is not known"))))
+        }
+    }
+}

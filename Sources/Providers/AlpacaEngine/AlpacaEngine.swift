@@ -1,0 +1,236 @@
+internal import EngineKit
+package import MarketModel
+package import Primitives
+
+/// Alpaca's streams, as a machine: what happens goes in, and records, wishes and notes come out.
+/// It has no clock, no socket and no key.
+///
+/// The service numbers nothing, so what is missing is known by time alone: a lost connection opens
+/// a gap of each feed, from the time up to which all had come until the service has confirmed the
+/// next subscription.
+package struct AlpacaEngine: Sendable {
+    let settings: AlpacaSettings
+    var feeds: [AlpacaFeed] = []
+    var places = AlpacaPlaces()
+    var reader = AlpacaReader()
+    /// By endpoint.
+    var links: [AlpacaLink]
+    var lastNumber: AlpacaConnection = 0
+    var times: AlpacaTradeTimes
+    /// Trades that got another id, by the feed and that number.
+    var renamed: [AlpacaTradeKey: UInt64] = [:]
+    /// The feeds with something to compute again.
+    var repairs: [Int] = []
+    private var clock = ServerClock()
+    private var state = AlpacaState.closed
+    package internal(set) var counters = AlpacaCounters()
+    /// Instruments that can never be delivered.
+    var refused: [AlpacaStatus.Feed] = []
+    private var isStopped = false
+
+    package init(_ settings: AlpacaSettings) {
+        self.settings = settings
+        links = AlpacaEndpoint.allCases.map { AlpacaLink($0, settings) }
+        // Trades of coins are never changed.
+        times = AlpacaTradeTimes(count: settings.feed.isCrypto ? 1 : settings.tradesKept)
+    }
+
+    /// The promise of `AlpacaOutput.floor`.
+    var floor: Timestamp { clock.floor }
+
+    // MARK: messages
+
+    /// A frame came on a connection.
+    package mutating func received(
+        _ bytes: RawSpan, isText: Bool, on number: AlpacaConnection, _ now: Moment,
+        into out: inout AlpacaOutput
+    ) {
+        guard let link = links.firstIndex(where: { $0.number == number && $0.state != .closed })
+        else { return }
+        links[link].heard.at = now.monotonic
+        links[link].heardWall = now.wall
+        guard isText, reader.begin(bytes) else { return broken(link, now, into: &out) }
+        var isBroken = false
+        while let message = reader.next(
+            bytes, received: now.wall, places, isBroken: &isBroken)
+        {
+            counters.messages &+= 1
+            if reader.time.isDefined { links[link].heard.noteLatest(reader.time) }
+            take(message, on: link, now, into: &out)
+            // An answer may have ended the connection.
+            guard links[link].number == number, links[link].state != .closed else { return }
+        }
+        if isBroken { broken(link, now, into: &out) }
+    }
+
+    @inline(__always)
+    private mutating func take(
+        _ message: AlpacaMessage, on link: Int, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        switch message {
+        case .trade(let feed, let trade): take(trade, of: feed, now, into: &out)
+        case .quote(let feed, let quote): take(quote, of: feed, now, into: &out)
+        case .beside: take(reader.beside, now, into: &out)
+        case .control: take(reader.control, on: link, now, into: &out)
+        case .skipped(let reason): skip(reason, into: &out)
+        }
+    }
+
+    /// Gives up a connection whose frame cannot be read: nothing says what was in it.
+    private mutating func broken(_ link: Int, _ now: Moment, into out: inout AlpacaOutput) {
+        counters.broken &+= 1
+        giveUp(link, "a frame cannot be read", now, into: &out)
+    }
+
+    mutating func skip(_ reason: AlpacaSkip, into out: inout AlpacaOutput) {
+        counters.skip(reason)
+        out.note(.skipped(reason))
+    }
+
+    // MARK: time
+
+    /// Does what is due.
+    package mutating func timePassed(_ now: Moment, into out: inout AlpacaOutput) {
+        guard !isStopped else { return }
+        for link in links.indices { serve(link, now, into: &out) }
+        repairIfDue(now, into: &out)
+        show(into: &out)
+    }
+
+    /// What had arrived was handed in: the floor moves. Where messages came, more of the same time
+    /// may wait in the socket.
+    package mutating func drained(_ now: Moment, into out: inout AlpacaOutput) {
+        var oldest: Timestamp?
+        for link in links.indices {
+            let heard = links[link].heard.endTurn(now.monotonic, delayMax: settings.delayMax)
+            // News have the time of their publication.
+            guard links[link].endpoint == .market, let heard else { continue }
+            oldest = min(oldest ?? heard, heard)
+        }
+        clock.drained(now, oldest: oldest, delayMax: settings.delayMax)
+        out.floor = clock.floor
+    }
+
+    /// Notes the time of a record of the market.
+    mutating func note(_ time: Timestamp, _ now: Moment) { clock.note(time, now) }
+
+    /// Returns how far the service's clock is certainly ahead, since the last call; `nil`: nothing
+    /// is known.
+    package mutating func takeClockAhead() -> Int64? { clock.take(settings.delayMax) }
+
+    /// The next moment at which `timePassed` has something to do.
+    package var nextDue: MonotonicTime {
+        guard !isStopped else { return .never }
+        var due = MonotonicTime.never
+        for link in links where isWanted(link.endpoint) {
+            switch link.state {
+            case .closed: due = min(due, link.retry.at)
+            case .opening: break
+            case .greeting, .authenticating: due = min(due, link.due)
+            case .ready:
+                let quiet = link.asking.isProbing ? settings.silentAfter : settings.silentAfter / 2
+                due = min(due, link.heard.at + quiet)
+                if link.asking.request != nil { due = min(due, link.due) }
+                if link.asking.isBehind, link.asking.request == nil {
+                    due = min(due, link.asking.sendAt)
+                }
+            }
+        }
+        for feed in repairs { due = min(due, feeds[feed].repair.at) }
+        return due
+    }
+
+    /// Ends everything: gaps without an end, then the ends of the subscriptions.
+    package mutating func stop(_ now: Moment, into out: inout AlpacaOutput) {
+        guard !isStopped else { return }
+        for feed in repairs { feeds[feed].repair.at = .distantPast }
+        repairIfDue(now, into: &out)
+        isStopped = true
+        for place in feeds.indices where feeds[place].standing.isAnnounced {
+            let feed = feeds[place]
+            let from = complete(place)
+            if feed.openGap == nil, from.isDefined {
+                out.records.append(
+                    feed.gap((from: from, to: .undefined), .gatewayLost, .open, at: now.wall))
+            }
+            out.records.append(.tape(.subscription(subscription(feed, .stop, now))))
+            feeds[place].standing.isAnnounced = false
+        }
+        for link in links.indices where links[link].state != .closed {
+            out.wishes.append(.close(links[link].number))
+            links[link].state = .closed
+        }
+    }
+
+    /// The time up to which a feed is complete; undefined: it never came.
+    func complete(_ place: Int) -> Timestamp {
+        let feed = feeds[place]
+        let link = links[feed.channel.endpoint.rawValue]
+        let heard = feed.standing.isConfirmed ? link.heardWall : .undefined
+        return feed.complete(heard: heard, delayMax: settings.delayMax)
+    }
+
+    // MARK: state
+
+    func isWanted(_ endpoint: AlpacaEndpoint) -> Bool {
+        feeds.contains { $0.isWanted && $0.channel.endpoint == endpoint }
+    }
+
+    /// The link of the market, or of the news where nothing else is wanted.
+    private var shown: AlpacaLink {
+        isWanted(.market) ? links[0] : links[AlpacaEndpoint.news.rawValue]
+    }
+
+    mutating func show(into out: inout AlpacaOutput) {
+        let link = shown
+        let present: AlpacaState =
+            switch link.state {
+            case .closed: link.refusal.isEmpty ? .closed : .refused
+            case .opening, .greeting, .authenticating: .connecting
+            case .ready: .ready
+            }
+        // Each attempt after a refusal is no news.
+        guard present != state, link.refusal.isEmpty || present != .connecting else { return }
+        state = present
+        out.note(.state(present))
+    }
+
+    package var status: AlpacaStatus {
+        let link = shown
+        return AlpacaStatus(
+            state: state, failures: link.state == .ready ? 0 : link.retry.failures,
+            reason: link.refusal.isEmpty ? link.reason : link.refusal,
+            connections: links.count { $0.state == .ready },
+            links: links.count { isWanted($0.endpoint) },
+            feeds: shownFeeds + refused, counters: counters)
+    }
+
+    /// The states of the instruments, by the feeds that speak for them. The others of an instrument
+    /// add what is wrong with them.
+    private var shownFeeds: [AlpacaStatus.Feed] {
+        var shown: [AlpacaStatus.Feed] = []
+        var places: [UInt32: Int] = [:]
+        for feed in feeds where feed.isWanted && !feed.isFollower {
+            places[feed.instrument] = shown.count
+            shown.append(
+                AlpacaStatus.Feed(
+                    instrument: feed.instrument, name: feed.name, state: feed.state,
+                    reason: feed.refusal.isEmpty ? feed.reason : feed.refusal,
+                    hasOpenGap: feed.openGap != nil))
+        }
+        for feed in feeds where feed.isWanted && feed.isFollower {
+            guard let place = places[feed.instrument] else { continue }
+            if feed.openGap != nil { shown[place].hasOpenGap = true }
+            if !feed.refusal.isEmpty, shown[place].state != .refused {
+                shown[place].reason = feed.refusal
+            }
+        }
+        return shown
+    }
+}
+
+/// A trade of one feed.
+struct AlpacaTradeKey: Hashable, Sendable {
+    var feed: Int
+    var number: UInt64
+}

@@ -1,0 +1,61 @@
+internal import MarketModel
+internal import Primitives
+
+/// A message of the service. `header.symbol` is not set.
+enum AlpacaMessage: Sendable {
+    case trade(feed: Int, Trade)
+    case quote(feed: Int, Quote)
+    /// Something rarer, in `AlpacaReader.beside`: it is larger.
+    case beside
+    /// Something about the connection, in `AlpacaReader.control`.
+    case control
+    case skipped(AlpacaSkip)
+}
+
+enum AlpacaBeside: Sendable {
+    case none
+    case bar(feed: Int, ProviderBar)
+    case change(AlpacaChange)
+    case status(feed: Int, IndicatorValue)
+    case news(AlpacaArticle)
+    /// Something of a symbol that is wanted and that the tape cannot hold, or that lacks a field.
+    case misfit(feed: Int, time: Timestamp, text: String)
+}
+
+/// What became of a trade.
+struct AlpacaChange: Sendable {
+    var feed: Int
+    var action: TradeAction
+    var exchange: UInt8
+    /// The service's id of the trade.
+    var id: UInt64
+    /// Its id from now on, if it is corrected.
+    var newID: UInt64 = 0
+    /// When it was changed.
+    var time: Timestamp
+    /// The values that count now, or that no longer count.
+    var trade: Trade
+}
+
+struct AlpacaArticle: Sendable {
+    var feeds: [Int]
+    var record: NewsHeadline
+}
+
+enum AlpacaControl: Sendable {
+    case connected
+    case authenticated
+    case error(code: Int, text: String)
+    /// The whole list of what is subscribed to, by channel.
+    case subscribed([AlpacaChannel: Set<String>])
+}
+
+/// Why a message was left out.
+package enum AlpacaSkip: String, CaseIterable, Sendable {
+    /// A symbol that was not asked for, or not any more.
+    case stray
+    /// A kind that is not read here.
+    case unknown
+    /// A halt code that says nothing of a halt.
+    case status
+}

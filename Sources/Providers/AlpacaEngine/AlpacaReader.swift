@@ -1,0 +1,371 @@
+internal import EngineKit
+internal import MarketModel
+internal import Primitives
+
+/// Reads the service's messages, which come in arrays. One pass over the bytes, and no allocation
+/// for a trade or a quote.
+struct AlpacaReader: Sendable {
+    /// The fields by their numbers. The last ones are looked up first: they are of trades and
+    /// quotes.
+    private enum Part: Int {
+        case newConditions, newID, newPrice, newSize, oldID, statusCode, statusText
+        case count, average, volume, open, high, low
+        case bidExchange, askExchange, bidSize, bidPrice, askPrice, askSize
+        case tape, id, price, size, exchange
+        /// Of a bar it is the close.
+        case conditions
+        case time, symbol, type
+    }
+
+    private static let names = [
+        "cc", "ci", "cp", "cs", "oi", "sc", "sm", "n", "vw", "v", "o", "h", "l", "bx", "ax", "bs",
+        "bp", "ap", "as", "z", "i", "p", "s", "x", "c", "t", "S", "T",
+    ]
+
+    private var fields = JSONFieldReader(Self.names)
+    private(set) var beside = AlpacaBeside.none
+    private(set) var control = AlpacaControl.connected
+    /// The time in the last message; undefined: it had none.
+    private(set) var time = Timestamp.undefined
+
+    /// Begins a frame. Returns false if it is no array.
+    mutating func begin(_ bytes: RawSpan) -> Bool { fields.begin(bytes) == nil }
+
+    /// Reads the next message of the frame; `nil`: there is none. Sets `isBroken` if the rest
+    /// cannot be read.
+    mutating func next(
+        _ bytes: RawSpan, received: Timestamp, _ places: AlpacaPlaces, isBroken: inout Bool
+    ) -> AlpacaMessage? {
+        time = .undefined
+        switch fields.next(bytes) {
+        case .end: return nil
+        case .wrong:
+            isBroken = true
+            return nil
+        case .message(let place): return message(bytes, place, received, places)
+        }
+    }
+
+    private subscript(part: Part) -> JSONFieldReader.Field { fields[part.rawValue] }
+
+    private mutating func message(
+        _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: AlpacaPlaces
+    ) -> AlpacaMessage {
+        let type = self[.type]
+        guard type.kind == .text else { return .skipped(.unknown) }
+        let stamp = self[.time]
+        if stamp.kind == .text {
+            time = bytes.extracting(stamp.start..<stamp.end).utcTime ?? .undefined
+        }
+        guard type.end - type.start == 1 else { return word(bytes, type, place) }
+        guard let letter = Letter(rawValue: bytes.uint8(at: type.start)) else {
+            return .skipped(.unknown)
+        }
+        guard let channel = letter.channel else { return news(bytes, place, received, places) }
+        let name = self[.symbol]
+        guard name.kind == .text, !name.hasEscapes,
+            let symbol = places.symbol(bytes.extracting(name.start..<name.end)),
+            let feed = places.feed(symbol, channel)
+        else { return .skipped(.stray) }
+        guard time.isDefined else { return misfit(feed, received, "a time", bytes, place) }
+        let header = TickHeader(
+            symbol: 0, resolution: TimeResolution.nanosecond.rawValue, providerTime: time,
+            receiveTime: received)
+        do throws(FixedPoint.ParseError) {
+            switch letter {
+            case .trade: return .trade(feed: feed, try trade(bytes, header))
+            case .quote: return .quote(feed: feed, try quote(bytes, header))
+            case .bar: beside = .bar(feed: feed, try bar(bytes, header))
+            case .correction, .cancel:
+                beside = .change(
+                    try change(bytes, header, feed, isCancel: letter == .cancel))
+            case .status, .news: return status(bytes, header, feed)
+            }
+            return .beside
+        } catch {
+            return misfit(feed, time, "a number", bytes, place)
+        }
+    }
+
+    /// The letter that says what a message is.
+    private enum Letter: UInt8 {
+        case trade = 0x74
+        case quote = 0x71
+        case bar = 0x62
+        case correction = 0x63
+        case cancel = 0x78
+        case status = 0x73
+        case news = 0x6e
+
+        /// The channel with whose symbols it comes. News name several symbols.
+        var channel: AlpacaChannel? {
+            switch self {
+            case .trade, .correction, .cancel: .trades
+            case .quote: .quotes
+            case .bar: .bars
+            case .status: .statuses
+            case .news: nil
+            }
+        }
+    }
+
+    private mutating func misfit(
+        _ feed: Int, _ time: Timestamp, _ what: String, _ bytes: RawSpan, _ place: Range<Int>
+    ) -> AlpacaMessage {
+        let most = place.lowerBound..<min(place.upperBound, place.lowerBound + 200)
+        let text = bytes.extracting(most).text
+        beside = .misfit(feed: feed, time: time, text: "\(what) of it does not fit: \(text)")
+        return .beside
+    }
+
+    // MARK: trades and quotes
+
+    private func trade(
+        _ bytes: RawSpan, _ header: TickHeader
+    ) throws(FixedPoint.ParseError) -> Trade {
+        guard let id = self[.id].uint64(in: bytes) else { throw .notANumber }
+        var header = header
+        header.providerID = AlpacaTradeID.number(
+            exchange: letter(self[.exchange], bytes),
+            day: AlpacaTradeID.day(of: header.providerTime),
+            id: id)
+        return Trade(
+            header: header, price: try price(.price, bytes), size: try size(.size, bytes),
+            exchange: text(self[.exchange], bytes), conditions: conditions(self[.conditions], bytes)
+        )
+    }
+
+    private func quote(
+        _ bytes: RawSpan, _ header: TickHeader
+    ) throws(FixedPoint.ParseError) -> Quote {
+        var quote = Quote(
+            header: header, bidPrice: try price(.bidPrice, bytes),
+            bidSize: try size(.bidSize, bytes),
+            askPrice: try price(.askPrice, bytes), askSize: try size(.askSize, bytes),
+            bidExchange: text(self[.bidExchange], bytes),
+            askExchange: text(self[.askExchange], bytes))
+        // A side without anybody has the price 0.
+        if quote.bidPrice.raw == 0 { (quote.bidPrice, quote.bidSize) = (.undefined, .undefined) }
+        if quote.askPrice.raw == 0 { (quote.askPrice, quote.askSize) = (.undefined, .undefined) }
+        return quote
+    }
+
+    private func price(
+        _ part: Part, _ bytes: RawSpan
+    ) throws(FixedPoint.ParseError) -> Price {
+        Price(raw: try self[part].decimal(in: bytes, decimals: Price.decimals))
+    }
+
+    private func size(
+        _ part: Part, _ bytes: RawSpan
+    ) throws(FixedPoint.ParseError) -> Quantity {
+        Quantity(raw: try self[part].decimal(in: bytes, decimals: Quantity.decimals))
+    }
+
+    /// Returns the letter of an exchange; 0: there is none.
+    private func letter(_ field: JSONFieldReader.Field, _ bytes: RawSpan) -> UInt8 {
+        field.kind == .text && field.end > field.start ? bytes.uint8(at: field.start) : 0
+    }
+
+    private func text(_ field: JSONFieldReader.Field, _ bytes: RawSpan) -> ShortText {
+        guard field.kind == .text, !field.hasEscapes else { return .empty }
+        var text = ShortText.empty
+        for place in field.start..<min(field.end, field.start + ShortText.utf8CountMax) {
+            Self.put(bytes.uint8(at: place), place - field.start, into: &text)
+        }
+        return text
+    }
+
+    /// Returns the letters of an array of texts. Those beyond the eighth are left out.
+    private func conditions(_ field: JSONFieldReader.Field, _ bytes: RawSpan) -> ShortText {
+        guard field.kind == .array else { return .empty }
+        var text = ShortText.empty
+        var count = 0
+        var isInside = false
+        for place in field.start..<field.end where count < ShortText.utf8CountMax {
+            let byte = bytes.uint8(at: place)
+            if byte == UInt8(ascii: "\"") {
+                isInside.toggle()
+            } else if isInside {
+                Self.put(byte, count, into: &text)
+                count += 1
+            }
+        }
+        return text
+    }
+
+    private static func put(_ byte: UInt8, _ place: Int, into text: inout ShortText) {
+        let shown = byte >= 0x20 && byte < 0x7f ? byte : UInt8(ascii: "?")
+        text.raw |= UInt64(shown) << (8 * UInt64(place))
+    }
+}
+
+// What comes beside trades and quotes.
+extension AlpacaReader {
+    private static let minute: Int64 = 60_000_000_000
+
+    private func bar(
+        _ bytes: RawSpan, _ header: TickHeader
+    ) throws(FixedPoint.ParseError) -> ProviderBar {
+        var header = header
+        let open = header.providerTime
+        header.providerTime = open.advanced(byNanoseconds: Self.minute)
+        header.resolution = TimeResolution.minute.rawValue
+        var bar = ProviderBar(
+            header: header, openTime: open, closeTime: header.providerTime, kind: .trades)
+        bar.open = try price(.open, bytes)
+        bar.high = try price(.high, bytes)
+        bar.low = try price(.low, bytes)
+        bar.close = try price(.conditions, bytes)
+        let volume = self[.volume]
+        guard volume.kind == .number else { throw .notANumber }
+        bar.volume = try FixedPoint.parseWide(
+            bytes.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
+        if let count = self[.count].uint64(in: bytes) { bar.trades = Int64(clamping: count) }
+        bar.vwap = average(bytes)
+        return bar
+    }
+
+    /// Returns the bar's average price, which comes with more digits than a price has, rounded.
+    private func average(_ bytes: RawSpan) -> Price {
+        let field = self[.average]
+        guard field.kind == .number else { return .undefined }
+        let digits = 9
+        do throws(FixedPoint.ParseError) {
+            let wide = try FixedPoint.parseWide(
+                bytes.extracting(field.start..<field.end), decimals: Price.decimals + digits)
+            let unit: Int128 = 1_000_000_000
+            let (whole, rest) = wide.quotientAndRemainder(dividingBy: unit)
+            let rounded = rest * 2 >= unit ? whole + 1 : whole
+            return Int64(exactly: rounded).map { Price(raw: $0) } ?? .undefined
+        } catch {
+            // The bar is right without it.
+            return .undefined
+        }
+    }
+
+    private func change(
+        _ bytes: RawSpan, _ header: TickHeader, _ feed: Int, isCancel: Bool
+    ) throws(FixedPoint.ParseError) -> AlpacaChange {
+        var header = header
+        header.action = (isCancel ? TradeAction.cancel : .correction).rawValue
+        guard let id = self[isCancel ? .id : .oldID].uint64(in: bytes) else { throw .notANumber }
+        var change = AlpacaChange(
+            feed: feed, action: isCancel ? .cancel : .correction,
+            exchange: letter(self[.exchange], bytes), id: id, time: header.providerTime,
+            trade: Trade(
+                header: header, price: try price(isCancel ? .price : .newPrice, bytes),
+                size: try size(isCancel ? .size : .newSize, bytes),
+                exchange: text(self[.exchange], bytes),
+                conditions: conditions(self[isCancel ? .conditions : .newConditions], bytes)))
+        if !isCancel {
+            guard let newID = self[.newID].uint64(in: bytes) else { throw .notANumber }
+            change.newID = newID
+        }
+        return change
+    }
+
+    /// The codes of both tapes that say whether a symbol is halted.
+    private static let halts = ["H": true, "2": true, "P": true, "Q": true, "T": false, "3": false]
+
+    private mutating func status(
+        _ bytes: RawSpan, _ header: TickHeader, _ feed: Int
+    ) -> AlpacaMessage {
+        guard let code = self[.statusCode].text(in: bytes, bytesMax: 8),
+            let isHalt = Self.halts[code]
+        else { return .skipped(.status) }
+        let said = self[.statusText].text(in: bytes, bytesMax: IndicatorValue.unitBytesMax) ?? ""
+        beside = .status(
+            feed: feed,
+            IndicatorValue(
+                header: header, name: "alpaca.halted", unit: said,
+                value: isHalt ? 1_000_000_000 : 0, periodStart: .undefined,
+                periodEnd: .undefined))
+        return .beside
+    }
+
+    private mutating func news(
+        _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: AlpacaPlaces
+    ) -> AlpacaMessage {
+        guard let value = Self.parse(bytes, place), let headline = value["headline"]?.string,
+            let id = value["id"]?.int,
+            let created = value["created_at"]?.string.flatMap(ISOTime.parse)
+        else { return .skipped(.unknown) }
+        time = created
+        let names = value["symbols"]?.array?.prefix(AlpacaLimits.symbolsPerArticle) ?? []
+        let feeds = names.compactMap { $0.string.flatMap { places.feed($0, .news) } }
+        guard !feeds.isEmpty else { return .skipped(.stray) }
+        let publisher = value["source"]?.string ?? ""
+        beside = .news(
+            AlpacaArticle(
+                feeds: feeds,
+                record: NewsHeadline(
+                    header: TickHeader(
+                        symbol: 0, resolution: TimeResolution.second.rawValue,
+                        providerTime: created, receiveTime: received,
+                        providerID: UInt64(max(0, id))),
+                    provider: publisher.cut(NewsHeadline.providerBytesMax),
+                    article: "\(id)", headline: headline.cut(NewsHeadline.headlineBytesMax))))
+        return .beside
+    }
+
+    /// Reads a message with a word for its type.
+    private mutating func word(
+        _ bytes: RawSpan, _ type: JSONFieldReader.Field, _ place: Range<Int>
+    ) -> AlpacaMessage {
+        guard let value = Self.parse(bytes, place),
+            let word = value["T"]?.string.flatMap(Word.init)
+        else { return .skipped(.unknown) }
+        let text = value["msg"]?.string ?? ""
+        switch word {
+        case .success:
+            guard let success = Success(rawValue: text) else { return .skipped(.unknown) }
+            control = success == .connected ? .connected : .authenticated
+        case .error:
+            let shown = text.shown(AlpacaLimits.textCharactersMax)
+            control = .error(code: value["code"]?.int ?? 0, text: shown)
+        case .subscription:
+            var lists: [AlpacaChannel: Set<String>] = [:]
+            for channel in AlpacaChannel.allCases {
+                lists[channel] = Set(value[channel.name]?.array?.compactMap(\.string) ?? [])
+            }
+            control = .subscribed(lists)
+        }
+        return .control
+    }
+
+    private enum Word: String {
+        case success, error, subscription
+    }
+
+    private enum Success: String {
+        case connected, authenticated
+    }
+
+    private static func parse(_ bytes: RawSpan, _ place: Range<Int>) -> JSONValue? {
+        do throws(JSONError) {
+            return try JSONValue.parse(bytes.extracting(place).array)
+        } catch {
+            // The reader of fields has found no mistake in it.
+            return nil
+        }
+    }
+}
+
+extension String {
+    /// Returns the text, of at most so many bytes in UTF-8.
+    fileprivate func cut(_ bytesMax: Int) -> String {
+        guard utf8.count > bytesMax else { return self }
+        var short = ""
+        for character in self {
+            guard short.utf8.count + character.utf8.count <= bytesMax else { break }
+            short.append(character)
+        }
+        return short
+    }
+
+    /// Returns the text in one short printable line.
+    fileprivate func shown(_ charactersMax: Int) -> String {
+        String(unicodeScalars.prefix(charactersMax).map { $0.value < 0x20 ? " " : Character($0) })
+    }
+}

@@ -1,0 +1,89 @@
+internal import Primitives
+
+/// The engine's settings. Spans are nanoseconds.
+package struct AlpacaSettings: Sendable {
+    /// The provider's name, for records about subscriptions.
+    package var provider = "alpaca"
+    package var feed: AlpacaFeedName
+    /// For the random part of waits.
+    package var seed: UInt64
+    /// The first wait after a failure, which doubles up to the longest one.
+    package var reconnectFirst: Int64 = 1_000_000_000
+    package var reconnectMax: Int64 = 60_000_000_000
+    /// A connection that is silent for so long is given up. It is asked after half of it.
+    package var silentAfter: Int64 = 10_000_000_000
+    /// How long a record may be under way. The watermark stays so much before the present.
+    package var delayMax: Int64 = 2_000_000_000
+    /// The last trades whose times are remembered for later changes.
+    package var tradesKept = 524_288
+
+    package init(_ feed: AlpacaFeedName, seed: UInt64) {
+        self.feed = feed
+        self.seed = seed
+    }
+}
+
+/// What the account reads: a market, and from whom.
+package enum AlpacaFeedName: String, CaseIterable, Sendable {
+    /// US stocks, the exchange IEX alone, which is free.
+    case iex
+    /// US stocks, all exchanges.
+    case sip
+    /// The made-up symbol FAKEPACA, at any time of day.
+    case test
+    /// Coins.
+    case crypto
+
+    package var isCrypto: Bool { self == .crypto }
+
+    var path: String {
+        switch self {
+        case .iex: "/v2/iex"
+        case .sip: "/v2/sip"
+        case .test: "/v2/test"
+        case .crypto: "/v1beta3/crypto/us"
+        }
+    }
+}
+
+/// A stream of the service, which has a connection of its own.
+package enum AlpacaEndpoint: Int, CaseIterable, Sendable {
+    /// Trades, quotes, bars and statuses.
+    case market
+    case news
+
+    /// The path of its address.
+    package func path(_ feed: AlpacaFeedName) -> String {
+        switch self {
+        case .market: feed.path
+        case .news: "/v1beta1/news"
+        }
+    }
+}
+
+/// Bounds that are no settings.
+package enum AlpacaLimits {
+    /// The symbols that one request names. It keeps requests below 8 KiB.
+    package static let symbolsPerRequest = 400
+    /// The time between two requests.
+    package static let requestInterval: Int64 = 250_000_000
+    /// How long a request may be without an answer; then the connection is given up.
+    package static let answerAfter: Int64 = 10_000_000_000
+    /// The instruments of an engine. Further ones are refused.
+    package static let instrumentsMax = 16_384
+    /// The longest symbol in bytes.
+    package static let symbolBytesMax = 24
+    /// The length of a text of the service that is shown.
+    package static let textCharactersMax = 200
+    /// The wait after a refusal that only the account's owner can end.
+    package static let refusedWait: Int64 = 60_000_000_000
+    /// The corrected trades whose later changes are found by their new ids. Beyond it all are
+    /// forgotten.
+    package static let renamedMax = 65_536
+    /// The time between two requests to compute a symbol's session again.
+    package static let repairInterval: Int64 = 60_000_000_000
+    /// The symbols of one article that are read.
+    package static let symbolsPerArticle = 1_024
+    /// Notes that wait for a report. Beyond it they are only counted.
+    package static let notesMax = 256
+}

@@ -1,0 +1,113 @@
+internal import AlpacaEngine
+internal import MarketModel
+package import Primitives
+package import ProviderKit
+internal import ServiceRuntime
+internal import Synchronization
+internal import WebSocketClient
+
+/// The provider `alpaca`: US stocks or coins, with an account, on a separate thread (`AlpacaLoop`).
+/// The gateway's threads call this class; it only passes their orders on.
+package final class AlpacaProvider: ProviderSource {
+    package static let providerName = "alpaca"
+
+    package let name = AlpacaProvider.providerName
+    package let isUrgent = true
+
+    private struct Running: Sendable {
+        let thread: ServiceThread
+        let report: AlpacaReport
+    }
+
+    private let setup: AlpacaSetup
+    private let telemetry: TelemetryHub
+    private let threads: ThreadWatch
+    private let inbox = ProviderInbox()
+    /// `nil` before `start`.
+    private let running = Mutex<Running?>(nil)
+
+    init(_ context: ProviderKind.Context) throws {
+        // The seed decides only waits, so any number will do.
+        setup = try AlpacaSetup(context.configuration, seed: UInt64.random(in: 0...UInt64.max))
+        telemetry = context.telemetry
+        threads = context.threads
+    }
+
+    package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
+        let report = AlpacaReport(order, telemetry)
+        let parts = AlpacaLoop.Parts(
+            setup: setup, order: order, channel: channel, inbox: inbox, report: report)
+        let client = try AlpacaLoop.client(setup)
+        let waker = client.waker
+        inbox.wakes { waker.wake() }
+        let thread = try ServiceThread(name: name) { [threads] in
+            // A look-up of a name takes as long as the system's resolver.
+            let beat = threads.thread("alpaca", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
+            AlpacaLoop(parts, client, beat).run()
+        }
+        running.withLock { $0 = Running(thread: thread, report: report) }
+    }
+
+    package func follow(begun: [UInt32], ended: [UInt32]) {
+        inbox.follow(begun: begun, ended: ended)
+    }
+
+    package func stop(within timeout: Duration) -> Bool {
+        inbox.stop()
+        return running.withLock { $0?.thread }?.join(timeout: timeout) ?? true
+    }
+
+    package var standings: [InstrumentStanding] {
+        let status = running.withLock({ $0?.report.present }) ?? nil
+        return (status?.feeds ?? []).map {
+            InstrumentStanding(
+                instrument: $0.instrument, state: $0.state.standing, reason: $0.reason)
+        }
+    }
+
+    package func write(into json: inout JSONWriter) {
+        guard let status = running.withLock({ $0?.report.present }) ?? nil else {
+            return json.member("state", "stopped")
+        }
+        let counters = status.counters
+        json.member("state", status.state.rawValue)
+        json.member("reason", status.reason)
+        json.member("feed", setup.engine.feed.rawValue)
+        json.member("failed_attempts", status.failures)
+        json.member("trades", Int(clamping: counters.trades))
+        json.member("quotes", Int(clamping: counters.quotes))
+        json.member("bars", Int(clamping: counters.bars))
+        json.member("articles", Int(clamping: counters.articles))
+        json.member("corrections", Int(clamping: counters.corrections))
+        json.member("cancels", Int(clamping: counters.cancels))
+        json.member("unknown_trades", Int(clamping: counters.unknownTrades))
+        json.member("open_gaps", status.feeds.count { $0.hasOpenGap })
+        json.member("instruments_total", status.feeds.count)
+        json.member(
+            "instruments",
+            array: { json in
+                for feed in status.feeds.prefix(Self.shownMax) {
+                    json.object { json in
+                        json.member("symbol", feed.name)
+                        json.member("state", "\(feed.state)")
+                        json.member("reason", feed.reason)
+                    }
+                }
+            })
+    }
+
+    /// The most instruments on the status page, which says how many there are.
+    private static let shownMax = 512
+}
+
+extension FeedState.State {
+    fileprivate var standing: InstrumentStanding.State {
+        switch self {
+        case .starting: .waiting
+        case .live: .subscribed
+        case .down: .down
+        case .refused: .refused
+        }
+    }
+}

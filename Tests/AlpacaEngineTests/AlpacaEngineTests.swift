@@ -1,0 +1,367 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import AlpacaEngine
+
+@Suite struct AlpacaEngineTests {
+    // MARK: connections
+
+    @Test("a connection is greeted, authenticated, asked, and then live")
+    func begins() {
+        var bench = AlpacaBench()
+        bench.follow(["AAPL", "SPY"], .level1)
+        #expect(bench.takeWishes() == [.open(1, .market)])
+        bench.opened(1)
+        #expect(bench.takeWishes().isEmpty)
+        bench.receive(AlpacaBench.connected, on: 1)
+        #expect(bench.takeWishes() == [.authenticate(1)])
+        bench.receive(AlpacaBench.authenticated, on: 1)
+        bench.pass(0)
+        #expect(
+            bench.takeRequests() == [
+                #"{"action":"subscribe","trades":["AAPL","SPY"],"quotes":["AAPL","SPY"],"#
+                    + #""statuses":["AAPL","SPY"]}"#
+            ])
+        #expect(bench.subscriptions.isEmpty && bench.states == [.starting, .starting])
+        bench.confirm(
+            #""trades":["AAPL","SPY"],"quotes":["AAPL","SPY"],"statuses":["AAPL","SPY"]"#, on: 1)
+        #expect(bench.subscriptions.count == 6 && bench.gaps.isEmpty)
+        #expect(bench.states.suffix(2) == [.live, .live])
+        #expect(bench.engine.status.state == .ready && bench.engine.status.connections == 1)
+    }
+
+    @Test("news have a connection of their own")
+    func newsConnection() {
+        var bench = AlpacaBench()
+        bench.follow(["AAPL"], [.trades, .news])
+        #expect(bench.takeWishes() == [.open(1, .market), .open(2, .news)])
+        bench.opened(2)
+        bench.receive(AlpacaBench.connected, on: 2)
+        bench.receive(AlpacaBench.authenticated, on: 2)
+        bench.pass(0)
+        #expect(bench.takeRequests() == [#"{"action":"subscribe","news":["AAPL"]}"#])
+        bench.confirm(#""news":["AAPL"]"#, on: 2)
+        #expect(bench.subscriptions.map(\.kind) == [DataKind.news.rawValue])
+        #expect(bench.engine.status.links == 2)
+    }
+
+    @Test("a service that does not greet, or does not answer, is given up")
+    func noGreeting() {
+        var bench = AlpacaBench()
+        bench.follow(["AAPL"])
+        _ = bench.takeWishes()
+        bench.opened(1)
+        bench.pass(AlpacaLimits.answerAfter)
+        #expect(bench.takeWishes() == [.close(1)])
+        bench.pass(60 * AlpacaBench.second)
+        _ = bench.connect()
+        bench.pass(AlpacaLimits.answerAfter)
+        #expect(bench.takeWishes().contains(.close(2)))
+        #expect(bench.engine.status.reason == "a request has no answer")
+    }
+
+    @Test("a silent connection is asked, and given up without an answer: a gap begins")
+    func silence() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
+        _ = bench.takeWishes()
+        bench.pass(5 * AlpacaBench.second)
+        #expect(bench.takeRequests() == [#"{"action":"subscribe","trades":[]}"#])
+        bench.confirm(#""trades":["AAPL"]"#, on: number)
+        let heard = bench.now.wall.advanced(byNanoseconds: -AlpacaLimits.requestInterval)
+        bench.pass(4 * AlpacaBench.second)
+        #expect(bench.takeWishes().isEmpty && bench.gaps.isEmpty)
+        bench.pass(AlpacaBench.second)
+        #expect(bench.takeRequests().count == 1)
+        bench.pass(5 * AlpacaBench.second)
+        #expect(bench.takeWishes().contains(.close(number)))
+        #expect(bench.gaps.map(\.state) == [GapState.open.rawValue])
+        // All that was reported before the last answer has come.
+        let complete = heard.advanced(byNanoseconds: -2 * AlpacaBench.second)
+        #expect(bench.gaps[0].from == complete && !bench.gaps[0].to.isDefined)
+    }
+
+    @Test("a lost connection is one gap of each feed, until the next one is confirmed")
+    func outage() throws {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL", "SPY")
+        bench.receive("[\(bench.trade("AAPL", 1)),\(bench.trade("SPY", 1))]", on: number)
+        bench.ended(number)
+        bench.pass(20 * AlpacaBench.second)
+        #expect(bench.gaps.count == 2 && bench.states.suffix(2) == [.down, .down])
+        let next = bench.connect()
+        bench.confirm(#""trades":["AAPL","SPY"]"#, on: next)
+        #expect(bench.gaps.count == 6)
+        let last = try #require(bench.gaps.last)
+        #expect(last.state == GapState.abandoned.rawValue && last.to.isDefined)
+        #expect(last.reason == GapReason.disconnected.rawValue)
+        #expect(bench.states.suffix(2) == [.live, .live])
+        #expect(bench.subscriptions.count == 2)
+    }
+
+    @Test(
+        "a frame that cannot be read ends the connection, with a gap",
+        arguments: [
+            "", "{}", "[", #"[{"T":"t","S":""#, "garbage", #"[{"T":"t","T":"t"}]"#, "[1]",
+        ])
+    func broken(frame: String) {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
+        bench.receive(frame, on: number)
+        #expect(bench.takeWishes().contains(.close(number)))
+        #expect(bench.gaps.count == 1 && bench.engine.counters.broken == 1)
+    }
+
+    @Test("a binary frame cannot be read either, and what an ended connection sends is nothing")
+    func binary() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.receive([0x91, 0x80], on: number, isText: false)
+        #expect(bench.takeWishes().contains(.close(number)))
+        bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
+        #expect(bench.trades.isEmpty)
+    }
+
+    // MARK: errors
+
+    @Test("the key is not taken: everything is refused, and tried again after a minute")
+    func key() {
+        var bench = AlpacaBench()
+        bench.follow(["AAPL"])
+        _ = bench.takeWishes()
+        bench.opened(1)
+        bench.receive(AlpacaBench.connected, on: 1)
+        bench.receive(AlpacaBench.error(402, "auth failed"), on: 1)
+        #expect(bench.states.last == .refused && bench.engine.status.state == .refused)
+        #expect(
+            bench.engine.status.feeds[0].reason == "the service says: auth failed (402)")
+        bench.pass(AlpacaLimits.refusedWait - 1)
+        #expect(!bench.takeWishes().contains(.open(2, .market)))
+        bench.pass(1)
+        #expect(bench.takeWishes() == [.open(2, .market)])
+        bench.wishes = [.open(2, .market)]
+        let number = bench.connect()
+        bench.confirm(#""trades":["AAPL"]"#, on: number)
+        #expect(bench.engine.status.state == .ready && bench.engine.status.reason.isEmpty)
+    }
+
+    @Test("another session is there: tried again, not at once")
+    func occupied() {
+        var bench = AlpacaBench()
+        bench.follow(["AAPL"])
+        _ = bench.takeWishes()
+        bench.opened(1)
+        bench.receive(AlpacaBench.connected, on: 1)
+        bench.receive(AlpacaBench.error(406, "connection limit exceeded"), on: 1)
+        #expect(bench.engine.counters.links.occupied == 1 && bench.states.last == .starting)
+        bench.pass(4 * AlpacaBench.second)
+        #expect(!bench.takeWishes().contains(.open(2, .market)))
+        bench.pass(2 * AlpacaBench.second)
+        #expect(bench.takeWishes() == [.open(2, .market)])
+    }
+
+    @Test("what the service refuses of a request is found by halves")
+    func halves() {
+        var bench = AlpacaBench()
+        bench.follow(["A", "B", "BAD", "D"])
+        let number = bench.connect()
+        var confirmed: [String] = []
+        for _ in 0..<12 {
+            for request in bench.takeRequests() {
+                if request.contains("BAD") {
+                    bench.receive(AlpacaBench.error(400, "invalid syntax"), on: number)
+                } else {
+                    confirmed += ["A", "B", "D"].filter { request.contains("\"\($0)\"") }
+                    let names = confirmed.map { "\"\($0)\"" }.joined(separator: ",")
+                    bench.receive("[{\"T\":\"subscription\",\"trades\":[\(names)]}]", on: number)
+                }
+            }
+            bench.pass(AlpacaLimits.requestInterval)
+        }
+        let feeds = bench.engine.status.feeds
+        #expect(feeds.map(\.state) == [.live, .live, .refused, .live])
+        #expect(feeds[2].reason == "the service says: invalid syntax (400)")
+        // The next connection asks for it again.
+        bench.ended(number)
+        #expect(bench.engine.feeds[2].refusal.isEmpty)
+    }
+
+    @Test("a channel that the account lacks is refused as a whole, and the others come")
+    func channel() {
+        var bench = AlpacaBench(.iex)
+        bench.follow(["A", "B", "C"], .level1)
+        let number = bench.connect()
+        var requests = 0
+        for _ in 0..<6 {
+            for request in bench.takeRequests() {
+                requests += 1
+                if request.contains("statuses") {
+                    bench.receive(AlpacaBench.error(410, "invalid subscribe"), on: number)
+                } else {
+                    let quotes = request.contains("quotes") ? #","quotes":["A","B","C"]"# : ""
+                    bench.receive(
+                        #"[{"T":"subscription","trades":["A","B","C"]\#(quotes)}]"#, on: number)
+                }
+            }
+            bench.pass(AlpacaLimits.requestInterval)
+        }
+        #expect(requests == 4 && bench.engine.status.feeds.allSatisfy { $0.state == .live })
+        #expect(bench.engine.status.feeds[0].reason == "the service says: invalid subscribe (410)")
+        #expect(bench.subscriptions.count == 6)
+    }
+
+    @Test("a feed that the service no longer lists is a gap, and refused")
+    func unlisted() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL", "SPY")
+        bench.pass(5 * AlpacaBench.second)
+        bench.confirm(#""trades":["AAPL"]"#, on: number)
+        #expect(bench.gaps.count == 1 && bench.engine.status.feeds[1].state == .refused)
+    }
+
+    @Test("an error without a request, and one that is none, change nothing")
+    func noRequest() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.receive(AlpacaBench.error(405), on: number)
+        bench.receive(AlpacaBench.error(403), on: number)
+        #expect(bench.engine.status.state == .ready && bench.gaps.isEmpty)
+        bench.receive(AlpacaBench.error(500), on: number)
+        #expect(bench.engine.status.state == .closed && bench.gaps.count == 1)
+    }
+
+    // MARK: restarts and lists
+
+    @Test("since an earlier process, a gap is on record until the subscription is confirmed")
+    func restart() {
+        var bench = AlpacaBench()
+        let reached = AlpacaBench.origin.advanced(byNanoseconds: -60 * AlpacaBench.second)
+        let left = OpenGap(
+            instrument: 0, kind: .trade, from: reached,
+            to: reached.advanced(byNanoseconds: 5), reason: .disconnected)
+        _ = bench.begin("AAPL", reached: reached, gaps: [left])
+        #expect(
+            bench.gaps.map(\.state)
+                == [GapState.open, .abandoned, .open, .abandoned].map(\.rawValue))
+        #expect(bench.gaps[0].from == reached.advanced(byNanoseconds: -10 * AlpacaBench.second))
+        #expect(bench.gaps.map(\.reason).contains(GapReason.gatewayLost.rawValue))
+    }
+
+    @Test("a gap that an earlier process left open goes on")
+    func openGap() {
+        var bench = AlpacaBench()
+        let from = AlpacaBench.origin.advanced(byNanoseconds: -600 * AlpacaBench.second)
+        let left = OpenGap(
+            instrument: 0, kind: .trade, from: from, to: .undefined, reason: .disconnected)
+        _ = bench.begin("AAPL", reached: AlpacaBench.origin, gaps: [left])
+        #expect(bench.gaps.count == 2 && bench.gaps.allSatisfy { $0.from == from })
+    }
+
+    @Test("an end is a gap without an end, and the end of the subscription")
+    func stop() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
+        bench.engine.stop(bench.now, into: &bench.out)
+        bench.collect()
+        #expect(bench.gaps.count == 1 && !bench.gaps[0].to.isDefined)
+        #expect(bench.gaps[0].reason == GapReason.gatewayLost.rawValue)
+        #expect(bench.subscriptions.map(\.action) == [1, 2])
+        #expect(bench.takeWishes().contains(.close(number)) && bench.engine.nextDue == .never)
+    }
+
+    @Test("what ends is unsubscribed, what begins is subscribed, and both is no gap")
+    func list() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL", "SPY")
+        _ = bench.takeWishes()
+        bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
+        bench.follow(["AAPL"], ended: [0, 1])
+        bench.pass(AlpacaLimits.requestInterval)
+        #expect(bench.takeRequests() == [#"{"action":"unsubscribe","trades":["SPY"]}"#])
+        bench.confirm(#""trades":["AAPL"]"#, on: number)
+        #expect(bench.gaps.isEmpty && bench.engine.status.feeds.count == 1)
+        bench.receive("[\(bench.trade("SPY", 2)),\(bench.trade("AAPL", 2))]", on: number)
+        #expect(bench.trades.count == 2 && bench.engine.counters.skipped(.stray) == 1)
+        // Another symbol of the same instrument takes over what is missing.
+        bench.follow(["MSFT"], ended: [0])
+        bench.pass(AlpacaLimits.requestInterval)
+        #expect(bench.gaps.count == 1 && bench.gaps[0].state == GapState.open.rawValue)
+        // A kind that is not wanted any more ends.
+        bench.follow(["MSFT"], .quotes, ended: [0])
+        #expect(bench.subscriptions.last?.action == SubscriptionAction.stop.rawValue)
+        #expect(bench.gaps.last?.state == GapState.abandoned.rawValue)
+        bench.follow([], ended: [0])
+        bench.pass(0)
+        #expect(bench.takeWishes().contains(.close(number)))
+    }
+
+    @Test(
+        "what cannot be delivered is refused at once, with the reason",
+        arguments: [
+            ("AAPL", Instrument.Feeds.trades, Instrument.Security.crypto, "only stocks"),
+            ("AAPL", .depth, .stock, "only trades, quotes, bars and news"),
+            ("A PL", .trades, .stock, "is no symbol of Alpaca"),
+        ])
+    func refused(
+        symbol: String, feeds: Instrument.Feeds, security: Instrument.Security, reason: String
+    ) {
+        var bench = AlpacaBench()
+        let instrument = AlpacaBench.instrument("X", feeds, name: symbol, security: security)
+        bench.engine.follow(
+            begun: [AlpacaEngine.Begun(number: 0, instrument: instrument, reached: .undefined)],
+            ended: [], bench.now, into: &bench.out)
+        bench.pass(0)
+        let shown = bench.engine.status.feeds
+        #expect(shown.count == 1 && shown[0].state == .refused)
+        #expect(shown[0].reason.contains(reason) && bench.takeWishes().isEmpty)
+    }
+
+    @Test("stocks do not come from the feed of coins, and a symbol comes once")
+    func coins() {
+        var bench = AlpacaBench(.crypto)
+        bench.follow(["AAPL"])
+        #expect(bench.engine.status.feeds[0].reason.contains("only coins"))
+        bench.follow(["BTC/USD", "BTC/USD"], security: .crypto, ended: [0])
+        #expect(bench.engine.status.feeds.map(\.state) == [.starting, .refused])
+        #expect(bench.takeWishes() == [.open(1, .market)])
+    }
+
+    @Test(
+        "a pair of a list has its halves in the contract",
+        arguments: [("BTC", "USD"), ("BTC/USD", "USD"), ("btc/usd", "")])
+    func pair(own: String, currency: String) {
+        var bench = AlpacaBench(.crypto)
+        var instrument = AlpacaBench.instrument("BTC/USD", name: own, security: .crypto)
+        instrument.contract.currency = currency
+        bench.engine.follow(
+            begun: [AlpacaEngine.Begun(number: 0, instrument: instrument, reached: .undefined)],
+            ended: [], bench.now, into: &bench.out)
+        #expect(bench.engine.status.feeds.map(\.name) == ["BTC/USD"])
+    }
+
+    // MARK: the floor
+
+    @Test("the floor follows the present, less what may be under way, and never goes back")
+    func floor() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        var last = Timestamp.undefined
+        for turn in 0..<50 {
+            let late = turn % 10 == 9 ? "2026-02-23T14:59:00Z" : nil
+            bench.receive("[\(bench.trade("AAPL", UInt64(turn), at: late))]", on: number)
+            bench.pass(AlpacaBench.second / 10)
+            let floor = bench.out.floor
+            #expect(!last.isDefined || floor >= last)
+            #expect(floor <= bench.now.wall.advanced(byNanoseconds: -2 * AlpacaBench.second))
+            last = floor
+        }
+        bench.pass(10 * AlpacaBench.second)
+        let behind = bench.now.wall.nanoseconds(since: bench.out.floor)
+        #expect(behind < 3 * AlpacaBench.second)
+        #expect(bench.engine.counters.late > 0)
+    }
+}

@@ -159,6 +159,21 @@ struct FeedTests {
     }
 
     @Test(
+        "a stock of Alpaca and a coin are tried, with what each needs",
+        arguments: [("AAPL", "sip"), ("BTC/USD", "crypto")])
+    func alpaca(symbol: String, feed: String) throws {
+        let alpaca = try SimulatorProcess(["--rate", "100"], program: "alpaca-simulator")
+        let words = [
+            "alpaca", symbol, "--set", "ALPACA_URL=ws://127.0.0.1:\(alpaca.port)", "--set",
+            "ALPACA_FEED=\(feed)", "--set", "ALPACA_API_KEY=test-key", "--set",
+        ]
+        let output = try run(words + ["ALPACA_API_SECRET=test-secret"]).output
+        #expect(output.contains("alpaca works: "), "\(output)")
+        let wrong = try run(words + ["ALPACA_API_SECRET=other-one", "--seconds", "2"]).output
+        #expect(wrong.contains("auth failed") && !wrong.contains("other-one"), "\(wrong)")
+    }
+
+    @Test(
         "one value of a polled series is enough, and the report has no key",
         .enabled(if: PythonServer.obstacle == nil))
     func series() throws {

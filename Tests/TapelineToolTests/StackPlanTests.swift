@@ -175,6 +175,20 @@ struct StackPlanTests {
         #expect(plan.units.filter { $0.name.hasSuffix("-simulator") }.count == 1)
     }
 
+    @Test("a simulated Alpaca has a gateway with its address, and with the key that it knows")
+    func simulatedAlpaca() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(
+            folder, settings: ["GATEWAY_PROVIDER=alpaca"], withSimulator: true)
+        let unit = try #require(plan.units.first { $0.name == "alpaca-simulator" })
+        let (port, control) = (plan.ports[.alpacaSimulator], plan.ports[.alpacaSimulatorControl])
+        #expect(unit.check == .line(port: control, question: "status"))
+        let gateway = try #require(plan.units.first { $0.name == "provider-gateway" })
+        #expect(gateway.environment["ALPACA_URL"] == "ws://127.0.0.1:\(port)")
+        #expect(gateway.environment["ALPACA_API_KEY"] == "test-key")
+        #expect(gateway.environment["GATEWAY_INSTRUMENTS"]?.hasSuffix("us-stocks.yaml") == true)
+    }
+
     @Test(
         "the source is called like the provider, unless somebody names it",
         arguments: [

@@ -80,8 +80,8 @@ struct TriedFeed: Equatable, Sendable {
     init(_ provider: String, _ subject: String) throws(ToolError) {
         guard SourceName(provider) != nil else {
             throw .usage(
-                "'\(provider.prefix(40))' is no provider: ibkr, binance, fred, "
-                    + "coingecko, alternative-me, synthetic, replay")
+                "'\(provider.prefix(40))' is no provider: ibkr, binance, alpaca, "
+                    + "fred, coingecko, alternative-me, synthetic, replay")
         }
         let isFile = provider == "replay"
         guard isFile || Symbol(subject) != nil && !subject.contains(where: { "\"\\".contains($0) })

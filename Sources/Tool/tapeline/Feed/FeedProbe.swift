@@ -86,6 +86,9 @@ struct FeedProbe {
         let contracts = [
             "ibkr": "security: stock, exchange: SMART, currency: USD, feeds: quotes",
             "binance": "security: crypto, exchange: BINANCE, currency: USDT, feeds: trades",
+            "alpaca": symbol.contains("/")
+                ? "security: crypto, exchange: ALPACA, currency: USD, feeds: trades"
+                : "security: stock, exchange: SMART, currency: USD, feeds: quotes",
             "fred": "security: index, exchange: FRED, currency: USD, feeds: indicators",
             "coingecko":
                 "security: crypto, exchange: COINGECKO, currency: USD, feeds: indicators",

@@ -2,6 +2,7 @@
 enum SimulatedVenue: String, CaseIterable, Sendable {
     case ibkr
     case binance
+    case alpaca
 
     var program: String { "\(rawValue)-simulator" }
 
@@ -9,6 +10,7 @@ enum SimulatedVenue: String, CaseIterable, Sendable {
         switch self {
         case .ibkr: .simulator
         case .binance: .binanceSimulator
+        case .alpaca: .alpacaSimulator
         }
     }
 
@@ -16,6 +18,7 @@ enum SimulatedVenue: String, CaseIterable, Sendable {
         switch self {
         case .ibkr: .simulatorControl
         case .binance: .binanceSimulatorControl
+        case .alpaca: .alpacaSimulatorControl
         }
     }
 
@@ -24,6 +27,7 @@ enum SimulatedVenue: String, CaseIterable, Sendable {
         switch self {
         case .ibkr: "benchmarks"
         case .binance: "coins"
+        case .alpaca: "us-stocks"
         }
     }
 

@@ -58,6 +58,12 @@ struct SimulatorPlan: Equatable, Sendable {
                 "BINANCE_URL": "ws://\(StackPlan.loopback):\(port)/stream",
                 "BINANCE_REST_URL": "http://\(StackPlan.loopback):\(port)",
             ]
+        case .alpaca:
+            [
+                "ALPACA_URL": "ws://\(StackPlan.loopback):\(port)",
+                // Those of the simulator, which everybody knows.
+                "ALPACA_API_KEY": "test-key", "ALPACA_API_SECRET": "test-secret",
+            ]
         }
     }
 

@@ -110,17 +110,23 @@ extension Stack {
         throw .usage("\(count) in the configuration: nothing was started")
     }
 
-    /// Looks whether a real exchange answers, because without internet nothing would come.
+    /// The services whose answer `up` waits for: without internet nothing would come.
+    private static let askedVenues = [SimulatedVenue.binance, .alpaca]
+
+    /// Looks whether real services answer.
     private func checkFeeds(of plan: StackPlan) throws(ToolError) {
-        let venue = SimulatedVenue.binance
-        let real = plan.sources.filter { $0.provider == venue.rawValue && !$0.isSimulated }
-            .map(\.name)
-        guard
-            let unit = plan.units.first(where: {
+        for venue in Self.askedVenues {
+            let real = plan.sources.filter { $0.provider == venue.rawValue && !$0.isSimulated }
+                .map(\.name)
+            let unit = plan.units.first {
                 $0.executable == checkout.program(StackPlan.gateway)
                     && real.contains($0.environment["GATEWAY_SOURCE"] ?? "")
-            })
-        else { return }
+            }
+            if let unit { try checkFeed(venue, unit) }
+        }
+    }
+
+    private func checkFeed(_ venue: SimulatedVenue, _ unit: UnitPlan) throws(ToolError) {
         let probe = FeedProbe(
             program: unit.executable, provider: venue.rawValue, subject: "its instruments",
             ticks: 0, time: Self.feedTimeout, environment: unit.environment)

@@ -7,6 +7,7 @@ struct StackPorts: Equatable, Sendable {
     enum Name: String, CaseIterable {
         case nats, natsMonitor, postgres, valkey, gateway, operatorA, operatorB, writer
         case simulator, simulatorControl, binanceSimulator, binanceSimulatorControl
+        case alpacaSimulator, alpacaSimulatorControl
     }
 
     /// Below the ports that the kernel uses for outgoing connections. One of those could block the
@@ -15,7 +16,9 @@ struct StackPorts: Equatable, Sendable {
 
     private static let gatewaysName = "gateways"
     /// The ports that the first releases did not have.
-    private static let later: Set<Name> = [.binanceSimulator, .binanceSimulatorControl]
+    private static let later: Set<Name> = [
+        .binanceSimulator, .binanceSimulatorControl, .alpacaSimulator, .alpacaSimulatorControl,
+    ]
 
     private var numbers: [Name: UInt16]
     /// The ports of further gateways, by their source.

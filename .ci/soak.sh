@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What `make soak NAME=... SEEDS=...` does: runs one of the storms with so many fresh seeds. `make test` runs
-# each of them with one, except versions, live and binance. A failure names its seed; docs/TESTING.md tells how to run
+# each of them with one, except versions, live, binance and alpaca. A failure names its seed; docs/TESTING.md tells how to run
 # that one again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/steps.sh
 
 name=${1:-} seeds=${2:-}
-[ -n "$seeds" ] || case $name in versions | live | binance) seeds=1 ;; *) seeds=20 ;; esac
+[ -n "$seeds" ] || case $name in versions | live | binance | alpaca) seeds=1 ;; *) seeds=20 ;; esac
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || die "SEEDS is '$seeds', which is no number of seeds"
 case $name in
 kills) storm='KillTests/(killServices|storm|schedule)\(' key=KILL_TEST_SEEDS ;;
@@ -17,8 +17,8 @@ network) storm='NetworkTests/schedule\(' key=KILL_TEST_SEEDS ;;
 tape) storm='TapeProxyTests/schedule\(' key=FAULT_SEEDS ;;
 # One seed has as many faults as there is time for; a fault every 10 s.
 broker) storm='BrokerRunTests/' key=BROKER_SECONDS seeds=$((60 + 10 * seeds)) ;;
-versions | live | binance) storm='' key='' ;;
-*) die "NAME is '$name'; there are kills, churn, network, tape, broker, versions, live and binance" ;;
+versions | live | binance | alpaca) storm='' key='' ;;
+*) die "NAME is '$name'; there are kills, churn, network, tape, broker, versions, live, binance and alpaca" ;;
 esac
 
 step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
@@ -27,7 +27,7 @@ step 'Build' build build_tests
 if [ -z "$storm" ]; then
     step 'Packages of Python' desk deploy/local/engines.sh --of desk
     step 'Client of NATS' nats-clients deploy/local/engines.sh --of nats-clients
-    if [ "$name" != binance ]; then
+    if [ "$name" = versions ] || [ "$name" = live ]; then
         libraries=$PWD/.local/soak
         step 'Decoder' decoder deploy/local/decoder.sh --debug "$(binaries)" "$libraries/libtapeline_decoder.so"
         step 'Transport' transport deploy/local/transport.sh "$libraries/transport"
@@ -46,6 +46,9 @@ if [ -z "$storm" ]; then
         options+=(
             ${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"}
             ${SOAK_NO_FILL:+--no-fill} ${SOAK_HOT_HOT:+--hot-hot})
+        ;;
+    alpaca)
+        options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"})
         ;;
     esac
     for ((run = 0; run < seeds; run++)); do

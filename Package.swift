@@ -515,10 +515,10 @@ let package = Package(
                 + ["ReplayProvider"]),
         serverBenchmark("RepairBenchmark"),
         serverBenchmark(
-            "IBKRBenchmark",
+            "GatewayBenchmark",
             uses: [
-                "CAllocationCounter", "CBareTape", "IBEngine", "IBKRProvider", "IBSimulator",
-                "ProviderKit",
+                "BinanceSimulator", "CAllocationCounter", "CBareTape", "IBEngine", "IBKRProvider",
+                "IBSimulator", "ProviderKit", "VenueWeb",
             ]),
         .executableTarget(
             name: "IBProtocolBenchmark",
@@ -528,9 +528,11 @@ let package = Package(
             swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         benchmark(
-            "BinanceBenchmark",
-            uses: ["BinanceEngine", "MarketModel", "Primitives", "TestSupport"],
-            beside: ["parse_orjson.py"]),
+            "FeedBenchmark",
+            uses: [
+                "AlpacaEngine", "BinanceEngine", "BinanceProvider", "MarketModel", "Primitives",
+                "ProviderKit", "ServiceRuntime", "TestSupport",
+            ], beside: ["parse_orjson.py", "read_binance.py", "serve_trades.py"]),
     ]
 )
 

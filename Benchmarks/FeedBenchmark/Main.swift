@@ -1,16 +1,16 @@
 import BenchmarkRows
-import BinanceEngine
 internal import CAllocationCounter
 internal import Foundation
 import MarketModel
 import Primitives
 import TestSupport
 
-/// Measures messages per second of one core, from the bytes of the exchange's trades to records of
-/// the tape with their ids checked. Fails if a message allocates or is slow. In turns with it,
-/// orjson parses the same messages, and Python makes the same exact record of each.
+/// Measures messages per second of one core, from the bytes of trades to records of the tape, of
+/// each service: `FeedBenchmark [trades | stocks | socket]`. Fails if a message allocates or is
+/// slow. In turns with it, orjson parses the same messages, and Python makes the same exact record
+/// of each.
 @main
-struct BinanceBenchmark {
+struct FeedBenchmark {
     static let messagesPerRun = 500_000
     static let repetitions = 5
     static let turns = 3
@@ -26,55 +26,73 @@ struct BinanceBenchmark {
     struct Unusable: Error {}
 
     static func main() throws {
-        let messages = Messages(symbols: 100, count: messagesPerRun)
+        let wanted = BenchmarkRow.words.first
+        var isGood = true
+        if wanted == nil || wanted == BinanceMessages.name {
+            isGood = try run(BinanceMessages.self) && isGood
+        }
+        if wanted == nil || wanted == AlpacaMessages.name {
+            isGood = try run(AlpacaMessages.self) && isGood
+        }
+        if wanted == nil || wanted == "socket" { isGood = try SocketRun.run() && isGood }
+        guard isGood else {
+            print(
+                "failed: something allocates, or falls below \(leastMillions) M messages/s, "
+                    + "\(leastRatio) times orjson or 20 times python-binance")
+            exit(1)
+        }
+    }
+
+    /// Returns whether a service's messages keep the marks.
+    static func run<Feed: MeasuredFeed>(_: Feed.Type) throws -> Bool {
+        let messages = Feed(count: messagesPerRun)
         let result = try measure(messages)
         let millions = 1_000 / result.nanoseconds
         print(
-            "trades to records: \(rounded(millions)) M messages/s "
+            "\(Feed.title): \(rounded(millions)) M messages/s "
                 + "(\(Int(result.nanoseconds.rounded())) ns), "
                 + "\(messages.bytes.count / messagesPerRun) bytes each, "
                 + "allocations \(result.allocations) in \(messagesPerRun)")
-        BenchmarkRow("trades to records", millions, "M messages/s").atLeast(leastMillions).tell()
-        let isClean = result.allocations == 0 && millions >= leastMillions
-        guard try compare(messages), isClean else {
-            print(
-                "failed: something allocates, or falls below \(leastMillions) M messages/s or "
-                    + "\(leastRatio) times orjson")
-            exit(1)
-        }
+        BenchmarkRow("\(Feed.name) to records", millions, "M messages/s").atLeast(leastMillions)
+            .tell()
+        let isFast = try compare(messages)
+        return isFast && result.allocations == 0 && millions >= leastMillions
     }
 
     static func rounded(_ value: Double) -> Double { Double(Int(value * 100)) / 100 }
 
     /// Returns whether ours is fast enough beside orjson, by the best turn of each.
-    static func compare(_ messages: Messages) throws -> Bool {
+    static func compare<Feed: MeasuredFeed>(_ messages: Feed) throws -> Bool {
         let folder = try TemporaryFolder("messages")
         try Data(messages.bytes).write(to: URL(fileURLWithPath: folder.file("messages")))
         var theirs = Double.infinity
         var ours = Double.infinity
         for _ in 0..<turns {
-            guard let nanoseconds = try orjson(folder.file("messages")) else { return true }
+            guard let nanoseconds = try orjson(Feed.name, folder.file("messages")) else {
+                return true
+            }
             theirs = min(theirs, nanoseconds)
             ours = min(ours, try measure(messages).nanoseconds)
         }
         print(
             "in turns, best of \(turns): ours \(rounded(1_000 / ours)), orjson with exact decimals "
                 + "\(rounded(1_000 / theirs)) M messages/s: \(rounded(theirs / ours)) times")
-        BenchmarkRow("trades beside orjson", 1_000 / ours, "M messages/s")
+        BenchmarkRow("\(Feed.name) beside orjson", 1_000 / ours, "M messages/s")
             .beside("orjson", 1_000 / theirs).ratio(atLeast: leastRatio).tell()
         return theirs / ours >= leastRatio
     }
 
     /// Returns the processor time of a message in nanoseconds; `nil`, with a message, where the
     /// packages are not available.
-    static func orjson(_ path: String) throws -> Double? {
+    static func orjson(_ name: String, _ path: String) throws -> Double? {
         let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         do {
             let answer = try TestSupport.run(
                 "/bin/bash",
                 [
                     "\(ServerPrograms.checkout)/deploy/local/engines.sh", "--of", "json-parsers",
-                    here.appendingPathComponent("parse_orjson.py").path, path,
+                    here.appendingPathComponent("parse_orjson.py").path, name,
+                    path,
                 ], environment: ["PYTHONDONTWRITEBYTECODE": "1"])
             let words = answer.split(separator: " ").compactMap { Double($0) }
             guard words.count == 2, Int(words[0]) == messagesPerRun else { throw Unusable() }
@@ -90,19 +108,19 @@ struct BinanceBenchmark {
         var allocations: UInt64 = 0
     }
 
-    static func measure(_ messages: Messages) throws -> Result {
+    static func measure<Feed: MeasuredFeed>(_ messages: Feed) throws -> Result {
         var result = Result()
         for repetition in 0..<repetitions {
-            var (engine, out) = messages.connected()
+            var machine = messages.connected()
             let before = allocations_of_this_thread()
             let start = processorTime()
-            let count = messages.drive(&engine, &out, perTurn: messagesPerTurn)
+            let count = messages.drive(&machine, perTurn: messagesPerTurn)
             let spent = processorTime() - start
             result.nanoseconds = min(
                 result.nanoseconds, spent / .nanoseconds(1) / Double(messagesPerRun))
             // In the first repetition what is made once is made.
             if repetition > 0 { result.allocations += allocations_of_this_thread() - before }
-            guard count == messagesPerRun, engine.counters.missing == 0 else { throw Unusable() }
+            guard count == messagesPerRun else { throw Unusable() }
         }
         return result
     }

@@ -1,14 +1,14 @@
 import BenchmarkRows
 internal import Glibc
 
-/// Measures a gateway with a broker's connection: its use of the machine, that it loses nothing,
-/// and the latency of a tick. Fails if a mark is missed.
+/// Measures a gateway with the connection of a broker or of an exchange: its use of the machine,
+/// that it loses nothing, and the latency of a tick. Fails if a mark is missed.
 ///
-///     IBKRBenchmark [parts] [steady] [quiet] [turns N] [KEY=VALUE]...
+///     GatewayBenchmark [parts] [steady] [quiet] [exchange] [turns N] [KEY=VALUE]...
 ///
 /// `KEY=VALUE` is a setting of the gateway.
 @main
-struct IBKRBenchmark {
+struct GatewayBenchmark {
     static let steadyRate = 50_000
     /// Low enough that each tick leaves in its own packet, as soon as it has come.
     static let quietRate = 200
@@ -31,13 +31,14 @@ struct IBKRBenchmark {
                 environment[pair[0]] = pair[1]
             } else if word == "turns", let number = words.popFirst().flatMap({ Int($0) }) {
                 turns = max(1, number)
-            } else if ["parts", "steady", "quiet"].contains(word) {
+            } else if ["parts", "steady", "quiet", "exchange"].contains(word) {
                 parts.insert(word)
             } else {
-                throw Unusable("\(word): parts, steady, quiet, turns N or KEY=VALUE is known")
+                throw Unusable(
+                    "\(word): parts, steady, quiet, exchange, turns N or KEY=VALUE is known")
             }
         }
-        if parts.isEmpty { parts = ["parts", "steady", "quiet"] }
+        if parts.isEmpty { parts = ["parts", "steady", "quiet", "exchange"] }
         var isClean = true
         if parts.contains("parts") { isClean = try costs() && isClean }
         if parts.contains("steady") {
@@ -45,6 +46,9 @@ struct IBKRBenchmark {
         }
         if parts.contains("quiet") {
             isClean = try gateway(quietRate, turns, environment) && isClean
+        }
+        if parts.contains("exchange") {
+            isClean = try gateway(of: .exchange, steadyRate, turns, environment) && isClean
         }
         guard isClean else {
             print("failed: a mark is missed")
@@ -72,16 +76,17 @@ struct IBKRBenchmark {
     }
 
     private static func gateway(
-        _ rate: Int, _ turns: Int, _ environment: [String: String]
+        of side: Side = .broker, _ rate: Int, _ turns: Int, _ environment: [String: String]
     ) throws -> Bool {
         var outcomes: [GatewayRun.Outcome] = []
         for turn in 1...turns {
-            let settings = GatewayRun.Settings(ticksPerSecond: rate, environment: environment)
+            let settings = GatewayRun.Settings(
+                side: side, ticksPerSecond: rate, environment: environment)
             let outcome = try GatewayRun(settings).run()
-            tell(outcome, "\(rate) ticks/s, turn \(turn)")
+            tell(outcome, "\(side.rawValue), \(rate) ticks/s, turn \(turn)")
             outcomes.append(outcome)
         }
-        return judge(outcomes, rate)
+        return judge(outcomes, side, rate)
     }
 
     // MARK: words
@@ -103,7 +108,9 @@ struct IBKRBenchmark {
         fflush(nil)
     }
 
-    private static func judge(_ outcomes: [GatewayRun.Outcome], _ rate: Int) -> Bool {
+    private static func judge(
+        _ outcomes: [GatewayRun.Outcome], _ side: Side, _ rate: Int
+    ) -> Bool {
         let share = outcomes.map(\.share).min() ?? 1
         let peak = outcomes.map(\.peak).max() ?? Int.max
         let ticks = median(outcomes.map { percentile($0.ticks, 99) })
@@ -114,12 +121,14 @@ struct IBKRBenchmark {
         let isWhole = outcomes.allSatisfy { $0.stored == $0.sent && $0.doubled == 0 }
         print(
             """
-            \(rate) ticks/s: \(percent(share)) of a core at best, \(megabytes(peak)) at most; \
+            \(side.rawValue), \(rate) ticks/s: \(percent(share)) of a core at best, \
+            \(megabytes(peak)) at most; \
             p99 of a tick, median of \(outcomes.count): \(tenths(ticks)) ms, \
             bare \(tenths(bare)) ms, ratio \(hundredths(ratio)) (best \(tenths(best)) ms, \
             bare \(tenths(bareBest)) ms)\(isWhole ? "" : "; TICKS ARE MISSING OR DOUBLED")
             """)
-        let name = "gateway with a broker, \(rate) ticks/s"
+        let title = side == .broker ? "a broker" : "an exchange"
+        let name = "gateway with \(title), \(rate) ticks/s"
         BenchmarkRow("\(name): processor", share * 100, "% of a core").atMost(shareMark * 100)
             .tell()
         BenchmarkRow("\(name): memory", Double(peak) / 1e6, "MB")

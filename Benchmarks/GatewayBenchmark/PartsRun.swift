@@ -59,7 +59,7 @@ struct PartsRun {
         var settings = IBEngineSettings(seed: 1)
         settings.tickByTickLines = 2 * Feeds.tickByTick
         engine = IBEngine(settings)
-        simulator = Broker.simulator(now: start)
+        simulator = StoppedBroker.simulator(now: start)
         guard let source = SourceName("ibkr") else { throw Unusable("no names") }
         for number in 0..<Self.partitions {
             lanes.append(
@@ -83,7 +83,7 @@ struct PartsRun {
     mutating func run() throws -> Outcome {
         try subscribe()
         let script = TickScript(
-            requests.feeds, ticksPerSecond: 50_000,
+            .broker(requests.feeds), ticksPerSecond: 50_000,
             seconds: Double(Self.warmSeconds + Self.steadySeconds), start: now.wall)
         receive(script.opening, 0..<script.opening.count)
         var outcome = Outcome()

@@ -17,7 +17,7 @@ final class Stage {
 
     init() throws {
         guard let names = TapeNames(namespace: "md", partitions: Self.partitions),
-            let source = SourceName("ibkr")
+            let source = SourceName("market")
         else { throw Unusable("no names") }
         server = try NatsServer(syncInterval: "always")
         self.source = source

@@ -2,19 +2,20 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// A TWS for one client, on a separate thread. A simulator with a stopped market answers the
-/// requests, and a prepared script is sent to the millisecond. Each part of the script is one
-/// write, so the sender takes little of the machine on which the receiver is measured.
-final class Broker: Sendable {
+/// A broker or an exchange for one client, on a separate thread. A simulator with a stopped market
+/// answers the requests, and a prepared script is sent to the millisecond. Each part of the script
+/// is one write, so the sender takes little of the machine on which the receiver is measured.
+final class TickServer: Sendable {
     /// The state that both threads share.
     struct State: Sendable {
-        var feeds = Feeds()
+        /// `nil` until everything was requested.
+        var asked: Asked?
         var script: TickScript?
         /// Per part: the monotonic time at which it was given to the socket.
         var sentAt: [Int64] = []
         var isSent = false
         var isStopping = false
-        /// Why the broker stopped. `nil` while it works.
+        /// Why the server stopped. `nil` while it works.
         var failure: String?
     }
 
@@ -26,12 +27,17 @@ final class Broker: Sendable {
         let state = Mutex(State())
     }
 
-    init() throws {
+    init(_ side: Side) throws {
         let listener = try Listener()
         port = listener.port
         let shared = Shared()
         self.shared = shared
-        thread = try ServiceThread(name: "broker") { BrokerLoop(listener, shared).run() }
+        thread = try ServiceThread(name: "server") {
+            switch side {
+            case .broker: TickServerLoop(StoppedBroker(), listener, shared).run()
+            case .exchange: TickServerLoop(StoppedExchange(), listener, shared).run()
+            }
+        }
     }
 
     deinit { stop() }
@@ -41,12 +47,12 @@ final class Broker: Sendable {
         _ = thread.join(timeout: .seconds(5))
     }
 
-    /// The numbers of all requests. `nil` until everything was requested.
-    var feeds: Feeds? {
+    /// What was requested. `nil` until everything was.
+    var asked: Asked? {
         get throws {
-            let (feeds, failure) = shared.state.withLock { ($0.feeds, $0.failure) }
+            let (asked, failure) = shared.state.withLock { ($0.asked, $0.failure) }
             if let failure { throw Unusable(failure) }
-            return feeds.isComplete ? feeds : nil
+            return asked
         }
     }
 

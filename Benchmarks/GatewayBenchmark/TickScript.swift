@@ -31,8 +31,9 @@ struct Feeds: Sendable {
 /// The bytes of a run, made in advance, so that sending them costs one write per millisecond.
 ///
 /// Every tick has a number, which is its size, so that it can be recognised on the tape. Half of
-/// the ticks are level 1, in the forms that TWS sends: a price with its size and then the size
-/// again, or only a size, or a trade in five messages of which one becomes a tick.
+/// the broker's ticks are level 1, in the forms that TWS sends: a price with its size and then the
+/// size again, or only a size, or a trade in five messages of which one becomes a tick. The
+/// exchange sends a trade in each message.
 struct TickScript: Sendable {
     struct Part: Sendable {
         /// The offset after its bytes, and the number after its ticks.
@@ -53,13 +54,15 @@ struct TickScript: Sendable {
     var ticks: Int { parts.last?.ticksEnd ?? 0 }
 
     /// `start` is about the time at which the first part is sent. Ticks are stamped with it.
-    init(_ feeds: Feeds, ticksPerSecond: Int, seconds: Double, start: Timestamp) {
+    init(_ asked: Asked, ticksPerSecond: Int, seconds: Double, start: Timestamp) {
         var random = SeededRandom(seed: 42)
-        for request in feeds.level1 {
-            message(["1", "6", "\(request)", "4", "100.00", "1", "0"])
+        if case .broker(let feeds) = asked {
+            for request in feeds.level1 {
+                message(["1", "6", "\(request)", "4", "100.00", "1", "0"])
+            }
+            swap(&opening, &bytes)
+            messages = 0
         }
-        swap(&opening, &bytes)
-        messages = 0
         let parts = Int(seconds * 1e9) / Int(Self.partNanoseconds)
         bytes.reserveCapacity(Int(Double(ticksPerSecond) * seconds) * 80)
         var tick = 0
@@ -67,11 +70,35 @@ struct TickScript: Sendable {
             let milliseconds = start.nanoseconds / 1_000_000 + Int64(part)
             let end = ticksPerSecond * (part + 1) / 1_000
             while tick < end {
-                add(Self.base + Int64(tick), feeds, at: milliseconds, &random)
+                let size = Self.base + Int64(tick)
+                switch asked {
+                case .broker(let feeds): add(size, feeds, at: milliseconds, &random)
+                case .exchange(let symbols): add(size, symbols, at: milliseconds, &random)
+                }
                 tick += 1
             }
             self.parts.append(Part(bytesEnd: bytes.count, ticksEnd: tick))
         }
+    }
+
+    /// Adds a trade of the exchange, in a frame of its own. All symbols take turns, so the ids of
+    /// each follow each other.
+    private mutating func add(
+        _ size: Int64, _ symbols: [String], at milliseconds: Int64, _ random: inout SeededRandom
+    ) {
+        let tick = Int(size - Self.base)
+        let name = symbols[tick % symbols.count]
+        let cents = 10 + random.next() % 90
+        let text =
+            "{\"stream\":\"\(name.lowercased())@trade\",\"data\":{\"e\":\"trade\","
+            + "\"E\":\(milliseconds),\"s\":\"\(name)\",\"t\":\(1_000 + tick / symbols.count),"
+            + "\"p\":\"150.\(cents)000000\",\"q\":\"\(size).00000000\",\"T\":\(milliseconds),"
+            + "\"m\":true,\"M\":true}}"
+        let count = text.utf8.count
+        // Each of these messages is longer than 125 bytes and shorter than 64 KiB.
+        bytes += [0x81, 126, UInt8(count >> 8), UInt8(count & 0xff)]
+        bytes += text.utf8
+        messages += 1
     }
 
     private mutating func add(

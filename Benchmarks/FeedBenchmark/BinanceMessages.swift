@@ -3,17 +3,25 @@ import MarketModel
 import Primitives
 
 /// Trades of some symbols as the exchange sends them, with dense ids, a line each.
-struct Messages {
+struct BinanceMessages: MeasuredFeed {
+    struct Machine {
+        var engine: BinanceEngine
+        var out: BinanceOutput
+    }
+
+    static let name = "trades"
+    static let title = "Binance, a trade in a message"
+    private static let symbolCount = 100
     private static let begun: Int64 = 1_700_000_000_000
 
     private let symbols: [String]
     private(set) var bytes: [UInt8] = []
     private var ranges: [Range<Int>] = []
 
-    init(symbols count: Int, count messages: Int) {
-        symbols = (0..<count).map { "COIN\($0)USDT" }
+    init(count messages: Int) {
+        symbols = (0..<Self.symbolCount).map { "COIN\($0)USDT" }
         var random = SeededRandom(seed: 1)
-        var ids = [UInt64](repeating: 4_000_000_000, count: count)
+        var ids = [UInt64](repeating: 4_000_000_000, count: symbols.count)
         ranges.reserveCapacity(messages)
         for number in 0..<messages {
             let symbol = Int.random(in: symbols.indices, using: &random)
@@ -38,17 +46,21 @@ struct Messages {
             monotonic: MonotonicTime(nanoseconds: 1))
     }
 
+    var instruments: [Instrument] {
+        symbols.map { name in
+            guard let symbol = Symbol(name) else { preconditionFailure("no symbol: \(name)") }
+            return Instrument(
+                symbol: symbol, contract: Instrument.Contract(.crypto), feeds: .trades)
+        }
+    }
+
     /// Returns an engine whose connection is open.
-    func connected() -> (BinanceEngine, BinanceOutput) {
+    func connected() -> Machine {
         var engine = BinanceEngine(BinanceSettings(seed: 1))
         var out = BinanceOutput()
-        let begun = symbols.enumerated().map { number, name in
-            guard let symbol = Symbol(name) else { preconditionFailure("no symbol: \(name)") }
-            return BinanceEngine.Begun(
-                number: UInt32(number),
-                instrument: Instrument(
-                    symbol: symbol, contract: Instrument.Contract(.crypto), feeds: .trades),
-                reached: .undefined)
+        let begun = instruments.enumerated().map { number, instrument in
+            BinanceEngine.Begun(
+                number: UInt32(number), instrument: instrument, reached: .undefined)
         }
         engine.follow(begun: begun, ended: [], now, into: &out)
         engine.timePassed(now, into: &out)
@@ -59,23 +71,23 @@ struct Messages {
         }
         out = BinanceOutput()
         out.records.reserveCapacity(1_024)
-        return (engine, out)
+        return Machine(engine: engine, out: out)
     }
 
-    /// Hands all messages in, as the provider's thread does: so many, then what they led to is
-    /// taken. Returns the number of trades.
-    func drive(_ engine: inout BinanceEngine, _ out: inout BinanceOutput, perTurn: Int) -> Int {
+    func drive(_ machine: inout Machine, perTurn: Int) -> Int {
         let now = now
         var count = 0
         bytes.withRawSpan { all in
             for (number, range) in ranges.enumerated() {
-                engine.received(all.extracting(range), isText: true, on: 1, now, into: &out)
+                machine.engine.received(
+                    all.extracting(range), isText: true, on: 1, now, into: &machine.out)
                 guard number % perTurn == perTurn - 1 else { continue }
-                engine.drained(now, into: &out)
-                count += out.records.count
-                out.records.removeAll(keepingCapacity: true)
+                machine.engine.drained(now, into: &machine.out)
+                count += machine.out.records.count
+                machine.out.records.removeAll(keepingCapacity: true)
             }
         }
-        return count + out.records.count
+        // An id that was left out would not show in the count.
+        return machine.engine.counters.missing == 0 ? count + machine.out.records.count : -1
     }
 }

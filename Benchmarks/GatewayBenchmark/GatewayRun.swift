@@ -5,7 +5,7 @@ import ServiceRuntime
 import TapeTransport
 import TestSupport
 
-/// The shipped gateway between the broker and a nats-server that syncs every write.
+/// The shipped gateway between a broker or an exchange and a nats-server that syncs every write.
 final class GatewayRun {
     /// The result of a run.
     struct Outcome {
@@ -38,11 +38,12 @@ final class GatewayRun {
     private let settings: Settings
     private let stage: Stage
     private let folder: TemporaryFolder
-    private let broker: Broker
+    private let market: TickServer
     private let port = freePort()
     private let clock = SystemClock()
 
     struct Settings {
+        var side = Side.broker
         var ticksPerSecond = 50_000
         var steadySeconds = 15.0
         /// Settings of the gateway in addition to the necessary ones.
@@ -52,13 +53,13 @@ final class GatewayRun {
     init(_ settings: Settings) throws {
         self.settings = settings
         stage = try Stage()
-        folder = try TemporaryFolder("ibkr-benchmark")
-        broker = try Broker()
+        folder = try TemporaryFolder("gateway-benchmark")
+        market = try TickServer(settings.side)
     }
 
     func run() throws -> Outcome {
         defer {
-            broker.stop()
+            market.stop()
             stage.client.close()
         }
         var outcome = Outcome(load: try ProcessUse.load())
@@ -70,7 +71,7 @@ final class GatewayRun {
         outcome.messagesPerSecond =
             Double(script.messages) / Double(script.parts.count) * 1e9
             / Double(TickScript.partNanoseconds)
-        broker.send(script)
+        market.send(script)
         pause(Self.warmSeconds)
         let before = try ProcessUse(gateway.id)
         let start = clock.monotonic().nanoseconds
@@ -80,7 +81,7 @@ final class GatewayRun {
         outcome.share = (after.processor - before.processor) / seconds
         outcome.threads = after.shares(since: before, seconds: seconds)
         (outcome.present, outcome.peak) = try ProcessUse.memory(gateway.id)
-        let sentAt = try wait(gateway, "the script is not sent") { try broker.sentAt }
+        let sentAt = try wait(gateway, "the script is not sent") { try market.sentAt }
         try waitForQuiet(gateway)
         gateway.stop()
         try judge(script, sentAt, acks.times, &outcome)
@@ -88,13 +89,23 @@ final class GatewayRun {
     }
 
     private func start() throws -> ServerProcess {
-        try folder.write(Feeds.file, to: "instruments.yaml")
-        let own = [
+        var own = [
             "NATS_URL": stage.server.url, "OPS_PORT": "\(port)", "LOG_LEVEL": "warning",
-            "GATEWAY_PROVIDER": "ibkr", "GATEWAY_SOURCE": stage.source.text,
+            "GATEWAY_SOURCE": stage.source.text,
             "GATEWAY_INSTRUMENTS": folder.file("instruments.yaml"),
-            "IBKR_PORT": "\(broker.port)", "IBKR_TICK_LINES": "\(2 * Feeds.tickByTick)",
         ]
+        switch settings.side {
+        case .broker:
+            try folder.write(Feeds.file, to: "instruments.yaml")
+            own["GATEWAY_PROVIDER"] = "ibkr"
+            own["IBKR_PORT"] = "\(market.port)"
+            own["IBKR_TICK_LINES"] = "\(2 * Feeds.tickByTick)"
+        case .exchange:
+            try folder.write(StoppedExchange.file, to: "instruments.yaml")
+            own["GATEWAY_PROVIDER"] = "binance"
+            own["BINANCE_URL"] = "ws://127.0.0.1:\(market.port)/stream"
+            own["BINANCE_FILL"] = "false"
+        }
         return try ServerProcess(
             try ProductPrograms.path("provider-gateway"), [],
             environment: own.merging(settings.environment) { $1 },
@@ -103,10 +114,10 @@ final class GatewayRun {
 
     /// Makes the script once everything is subscribed.
     private func script(_ gateway: ServerProcess) throws -> TickScript {
-        let feeds = try wait(gateway, "not everything was asked for") { try broker.feeds }
+        let asked = try wait(gateway, "not everything was asked for") { try market.asked }
         pause(2)
         return TickScript(
-            feeds, ticksPerSecond: settings.ticksPerSecond,
+            asked, ticksPerSecond: settings.ticksPerSecond,
             seconds: Self.warmSeconds + settings.steadySeconds,
             start: clock.now().advanced(byNanoseconds: 1_000_000_000))
     }

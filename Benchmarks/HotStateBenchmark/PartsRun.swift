@@ -75,7 +75,9 @@ struct PartsRun {
             let countedThen = allocations_of_this_thread()
             batch.removeAll()
             table.take(atMost: 100_000, now: added, heardAfter: .distantPast, into: &batch)
-            writing.write(batch, of: table, now: added, lifeNanoseconds: 300_000_000_000)
+            writing.write(
+                batch, of: table, now: added,
+                HotAges(life: 300_000_000_000, stale: 300_000_000_000))
             let written = clock.monotonic()
             // By now the buffers have their final size.
             guard round >= Self.rounds / 2 else { continue }

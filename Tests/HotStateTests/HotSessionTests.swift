@@ -25,13 +25,14 @@ struct HotSessionTests {
     private let server: ValkeyServer
     private let session: HotSession
     private let life: Int64 = 300_000_000_000
+    private var ages: HotAges { HotAges(life: life, stale: 5_000_000_000) }
 
     init() throws {
         server = try ValkeyServer()
         session = try HotSession(
             ValkeyConfiguration(
                 host: "127.0.0.1", port: server.port, password: ValkeyServer.password),
-            namespace: "x", marker: "x:hot:1", lifeMilliseconds: life / 1_000_000)
+            namespace: "x", marker: "x:hot:1")
     }
 
     private func tell(_ table: inout HotTable, _ number: Int64) throws {
@@ -42,7 +43,7 @@ struct HotSessionTests {
 
     /// Begins a round trip and completes it as the keeper does.
     private func roundTrip(_ table: inout HotTable) throws -> HotSession.Settled? {
-        try session.begin(&table, keysMax: 16, withMarker: true, now: .at(1), life: life)
+        try session.begin(&table, keysMax: 16, withMarker: true, now: .at(1), ages)
         while session.isWaiting {
             if let settled = try session.advance(waitingAtMost: .milliseconds(20), &table) {
                 return settled
@@ -89,7 +90,7 @@ struct HotSessionTests {
         var table = HotTable(symbolsMax: 16)
         try tell(&table, 1)
         // The news is older than the life of its key.
-        try session.begin(&table, keysMax: 16, withMarker: false, now: .at(life + 2), life: life)
+        try session.begin(&table, keysMax: 16, withMarker: false, now: .at(life + 2), ages)
         #expect(!session.isWaiting && table.pendingCount == 0)
     }
 }

@@ -13,6 +13,7 @@ struct HotWritingTests {
     let session: ValkeyConnection
     private let digests: [HotKind: [UInt8]]
     private let life: Int64 = 300_000_000_000
+    private var ages: HotAges { HotAges(life: life, stale: 5_000_000_000) }
 
     init() throws {
         server = try ValkeyServer()
@@ -26,7 +27,7 @@ struct HotWritingTests {
     private func write(_ table: inout HotTable, now: MonotonicTime = .at(0)) throws -> [ValkeyReply]
     {
         var writing = HotWriting(namespace: "x", digests: digests)
-        writing.write(takeAll(&table, now: now), of: table, now: now, lifeNanoseconds: life)
+        writing.write(takeAll(&table, now: now), of: table, now: now, ages)
         session.append(writing.commands)
         return try session.replies(count: writing.commands.count)
     }
@@ -135,6 +136,22 @@ struct HotWritingTests {
         #expect((100_000...200_000).contains(left))
     }
 
+    @Test("each key says from which age its value is stale, also one whose life is not told")
+    func stale() throws {
+        var table = HotTable(symbolsMax: 16)
+        func write(_ price: Int64, at now: MonotonicTime) throws -> String {
+            var packet = try SamplePacket()
+            packet.trade(try packet.symbol("A"), price)
+            packet.add(to: &table, sequence: UInt64(price), receivedAt: now)
+            #expect(try self.write(&table, now: now) == [.integer(1)])
+            return try server.cli("HGET", "x:trade:A:s", "stale_after")
+        }
+        #expect(try write(1, at: .at(0)) == "5000")
+        #expect(try write(2, at: .at(1_000_000)) == "5000")
+        try server.cli("DEL", "x:trade:A:s")
+        #expect(try write(3, at: .at(2_000_000)) == "5000")
+    }
+
     @Test("a life is told once a second; a key that is gone meanwhile has one all the same")
     func renewal() throws {
         var table = HotTable(symbolsMax: 16)
@@ -229,7 +246,7 @@ struct HotWritingTests {
         bars.add(to: &table, sequence: 1, receivedAt: .at(-200_000_000_000))
         var writing = HotWriting(namespace: "x", digests: digests)
         let batch = takeAll(&table, heardAfter: .at(-300_000_000_000))
-        writing.write(batch, of: table, now: .at(0), lifeNanoseconds: life)
+        writing.write(batch, of: table, now: .at(0), ages)
         session.append(writing.commands)
         #expect(try session.replies(count: 1) == [.integer(1)])
         #expect(try server.cli("PEXPIRETIME", "x:sources:A:x") == end)

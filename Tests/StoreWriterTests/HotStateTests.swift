@@ -93,7 +93,8 @@ struct HotStateTests {
                 separator: "\n", omittingEmptySubsequences: false
             ).map(String.init) == ["40", "", "", "20", "1", "40", "test"])
         let life = Int(try server.cli("PTTL", key)) ?? 0
-        #expect((200_000...300_000).contains(life))
+        #expect((100_000_000...129_600_000).contains(life))
+        #expect(try server.cli("HGET", key, "stale_after") == "300000")
         try bar(bench, server)
         #expect(try running.stop() == .success)
         #expect((running.service.metric("mds_hot_state_writes_total") ?? 0) > 2)

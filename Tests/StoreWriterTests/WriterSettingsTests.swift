@@ -43,7 +43,8 @@ struct WriterSettingsTests {
             "WRITER_QUEUE_BYTES": "1MiB", "WRITER_OVERFLOW": "drop", "POSTGRES_HOST": "db",
             "POSTGRES_PORT": "6000", "POSTGRES_PASSWORD": "secret", "POSTGRES_SSLMODE": "require",
             "POSTGRES_SSLROOTCERT": authority, "VALKEY_USER": "u", "VALKEY_PASSWORD": "p",
-            "WRITER_HOT_SYMBOLS": "99", "WRITER_HOT_TTL": "1h", "WRITER_QUEUE_HIGH": "90",
+            "WRITER_HOT_SYMBOLS": "99", "WRITER_HOT_TTL": "1h", "WRITER_HOT_STALE_AFTER": "7s",
+            "WRITER_QUEUE_HIGH": "90",
             "WRITER_QUEUE_LOW": "10", "WRITER_RETRY_MAX": "9s", "WRITER_BREAKER_FAILURES": "3",
             "WRITER_BREAKER_MAX": "2m",
         ])
@@ -62,6 +63,7 @@ struct WriterSettingsTests {
                     retryMax: .seconds(9),
                     breaker: CircuitBreaker.Settings(failuresMax: 3, waitMax: .seconds(120))))
         #expect(settings.hotState?.life == .seconds(3_600))
+        #expect(settings.hotState?.staleAfter == .seconds(7))
         #expect(settings.postgres.host == "db" && settings.postgres.port == 6_000)
         #expect(settings.postgres.password == "secret" && settings.postgres.sslMode == .require)
         #expect(settings.postgres.rootCertificate == authority)

@@ -13,6 +13,9 @@ package import ValkeyClient
 /// than the stored one. One script call writes many keys, all of them declared. A cluster is not
 /// supported, because it would need all keys of a call on one node.
 ///
+/// `stale_after` is the age in milliseconds from which a reader should take the value as old. It is
+/// written when the life of a hash is sent.
+///
 /// The set of sources is renewed whenever the life of a hash is sent. A source's score is the Unix
 /// time in milliseconds at which its last hash of the symbol expires, and each renewal removes the
 /// sources whose time is over. The set itself expires with its last source. So a source is there as
@@ -50,9 +53,10 @@ package enum HotScripts {
         }
     }
 
-    /// Returns the number of words per hash, in ARGV after the life of new hashes and the number of
-    /// hashes: its order, its life in milliseconds (empty when it was sent lately), then the values
-    /// of its fields. The last of them is the source.
+    /// Returns the number of words per hash, in ARGV after the life of new hashes, the number of
+    /// hashes, and the age from which their values are stale: its order, its life in milliseconds
+    /// (empty when it was sent lately), then the values of its fields. The last of them is the
+    /// source.
     static func wordsPerKey(_ kind: HotKind) -> Int { 2 + fields(kind).count }
 
     /// Returns the script. It contains the names of the fields, so that they need not be sent. In
@@ -67,7 +71,7 @@ package enum HotScripts {
             local words, hashes = \(wordsPerKey(kind)), tonumber(ARGV[2])
             local written, replaced, set = 0, 0, hashes
             for i = 1, hashes do
-              local key, at = KEYS[i], (i - 1) * words + 2
+              local key, at = KEYS[i], (i - 1) * words + 3
               local order, life = pcall('HGET', key, 'order'), ARGV[at + 2]
               if life ~= '' then set = set + 1 end
               if type(order) == 'table' then
@@ -78,6 +82,9 @@ package enum HotScripts {
               end
               if not order or order <= ARGV[at + 1] then
                 call('HSET', key, 'order', ARGV[at + 1], \(fields))
+                if life ~= '' or not order then
+                  call('HSET', key, 'stale_after', ARGV[3])
+                end
                 if life ~= '' then
                   call('PEXPIRE', key, life)
                   local sources, source = KEYS[set], ARGV[at + words]

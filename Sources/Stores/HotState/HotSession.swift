@@ -35,8 +35,8 @@ final class HotSession {
     private let connection: ValkeyConnection
     /// The key of the marker.
     private let marker: [UInt8]
-    /// The marker's life in milliseconds, as text.
-    private let life: [UInt8]
+    /// The marker's life in milliseconds, as text: one that a process leaves goes soon.
+    private let life = Array("300000".utf8)
     /// The commands of the present round trip.
     private var writing: HotWriting
     /// The values of the present round trip.
@@ -54,12 +54,10 @@ final class HotSession {
     ///
     /// `marker` is a key of this process. While it exists, Valkey was not emptied.
     init(
-        _ configuration: ValkeyConfiguration, namespace: String, marker: String,
-        lifeMilliseconds: Int64
+        _ configuration: ValkeyConfiguration, namespace: String, marker: String
     ) throws {
         connection = try ValkeyConnection(configuration)
         self.marker = Array(marker.utf8)
-        life = Array("\(lifeMilliseconds)".utf8)
         writing = HotWriting(
             namespace: namespace, digests: try HotScripts.load(on: connection))
         let reply = try connection.command([
@@ -76,14 +74,13 @@ final class HotSession {
     }
 
     /// Begins a round trip with at most `keysMax` pending values, and with the marker if
-    /// `withMarker`. `life` is how long a key lives after its value's receipt, in nanoseconds.
-    /// While `isWaiting`, the caller must call `advance`.
+    /// `withMarker`. While `isWaiting`, the caller must call `advance`.
     func begin(
-        _ table: inout HotTable, keysMax: Int, withMarker: Bool, now: MonotonicTime, life: Int64
+        _ table: inout HotTable, keysMax: Int, withMarker: Bool, now: MonotonicTime, _ ages: HotAges
     ) throws(ValkeyError) {
         batch.removeAll()
-        table.take(atMost: keysMax, now: now, heardAfter: now - life, into: &batch)
-        writing.write(batch, of: table, now: now, lifeNanoseconds: life)
+        table.take(atMost: keysMax, now: now, heardAfter: now - ages.life, into: &batch)
+        writing.write(batch, of: table, now: now, ages)
         carriesMarker = withMarker
         if withMarker { writing.append(marker: marker, life: self.life) }
         isWaiting = writing.commands.count > 0

@@ -21,14 +21,13 @@ package final class HotStateKeeper {
         /// dropped.
         package var symbolsMax: Int
         /// The time after which a key without new values expires.
-        package var life: Duration
+        package var life = Duration.seconds(36 * 3_600)
+        /// The age from which readers take a value as stale.
+        package var staleAfter = Duration.seconds(300)
 
-        package init(
-            _ valkey: ValkeyConfiguration, symbolsMax: Int, life: Duration = .seconds(300)
-        ) {
+        package init(_ valkey: ValkeyConfiguration, symbolsMax: Int) {
             self.valkey = valkey
             self.symbolsMax = symbolsMax
-            self.life = life
         }
     }
 
@@ -64,8 +63,7 @@ package final class HotStateKeeper {
     private let beat: ThreadBeat
     /// The key of the marker, with a random number of this process.
     private let marker: String
-    /// How long a key lives after its value's receipt.
-    private let lifeNanoseconds: Int64
+    private let ages: HotAges
     private var metrics: HotMetrics
     private var table: HotTable
     /// The connection to Valkey; `nil` when there is none.
@@ -95,7 +93,8 @@ package final class HotStateKeeper {
         self.namespace = namespace
         self.context = context
         self.beat = beat
-        lifeNanoseconds = settings.life.clampedNanoseconds
+        ages = HotAges(
+            life: settings.life.clampedNanoseconds, stale: settings.staleAfter.clampedNanoseconds)
         marker = "\(namespace):hot:\(random.next() as UInt64)"
         metrics = HotMetrics(context.telemetry.metrics)
         table = HotTable(symbolsMax: settings.symbolsMax)
@@ -197,8 +196,7 @@ extension HotStateKeeper {
                 if isMarkerDue { markerAt = now + Self.markerNanoseconds }
                 pacedUntil = now + Self.paceNanoseconds
                 try session.begin(
-                    &table, keysMax: Self.keysPerRoundTrip, withMarker: isMarkerDue, now: now,
-                    life: lifeNanoseconds)
+                    &table, keysMax: Self.keysPerRoundTrip, withMarker: isMarkerDue, now: now, ages)
             }
         } catch {
             session.giveUp(&table)
@@ -250,8 +248,7 @@ extension HotStateKeeper {
         beat.beat(before: ThreadWatch.systemTime)
         do {
             session = try HotSession(
-                settings.valkey, namespace: namespace, marker: marker,
-                lifeMilliseconds: lifeNanoseconds / 1_000_000)
+                settings.valkey, namespace: namespace, marker: marker)
             markerAt = now + Self.markerNanoseconds
             rebuild("a session with Valkey was opened")
             recovered()
@@ -263,7 +260,7 @@ extension HotStateKeeper {
     /// Makes all values pending again whose keys have not expired, because Valkey may have lost
     /// them. Newer values in Valkey stay.
     private func rebuild(_ reason: String) {
-        table.repeatAll(heardAfter: clock.monotonic() - lifeNanoseconds)
+        table.repeatAll(heardAfter: clock.monotonic() - ages.life)
         metrics.rebuilt()
         context.telemetry.emit(HotStateRebuilt(keys: table.pendingCount, reason: reason))
     }

@@ -2,6 +2,19 @@ internal import MarketModel
 package import Primitives
 package import ValkeyClient
 
+/// Ages of values, in nanoseconds.
+package struct HotAges: Sendable {
+    /// How long a key lives, counted from its value's receipt.
+    var life: Int64
+    /// From when on readers take a value as stale.
+    var stale: Int64
+
+    package init(life: Int64, stale: Int64) {
+        self.life = life
+        self.stale = stale
+    }
+}
+
 /// The commands of one round trip: the script calls that write a batch. They are in one buffer,
 /// with no separate text per value.
 package struct HotWriting {
@@ -50,14 +63,13 @@ package struct HotWriting {
         sources = Array("\(namespace):sources:".utf8)
     }
 
-    /// Replaces the commands by the calls for a batch. `lifeNanoseconds` is how long a key lives,
-    /// counted from its value's receipt.
+    /// Replaces the commands by the calls for a batch.
     package mutating func write(
-        _ batch: HotBatch, of table: HotTable, now: MonotonicTime, lifeNanoseconds: Int64
+        _ batch: HotBatch, of table: HotTable, now: MonotonicTime, _ ages: HotAges
     ) {
         commands.removeAll()
         calls.removeAll(keepingCapacity: true)
-        let moment = Moment(now: now, lifeNanoseconds: lifeNanoseconds)
+        let moment = Moment(now: now, ages: ages)
         write(trade, batch.trades, table.pairs, table.trades, moment) { $1.append(fieldsOf: $0) }
         write(quote, batch.quotes, table.pairs, table.quotes, moment) { $1.append(fieldsOf: $0) }
         write(bar, batch.bars, table.barNames, table.bars, moment) { $1.append(fieldsOf: $0) }
@@ -81,13 +93,12 @@ package struct HotWriting {
     /// When a batch is written.
     private struct Moment {
         let now: MonotonicTime
-        /// How long a key lives, counted from its value's receipt.
-        let lifeNanoseconds: Int64
+        let ages: HotAges
 
         /// Returns the rest of a key's life, rounded up to at least a millisecond; the server would
         /// refuse 0.
         func left(of origin: HotOrigin) -> Int64 {
-            max(1, (lifeNanoseconds - (now - origin.receivedAt) + 999_999) / 1_000_000)
+            max(1, (ages.life - (now - origin.receivedAt) + 999_999) / 1_000_000)
         }
     }
 
@@ -104,7 +115,7 @@ package struct HotWriting {
         while start < places.count {
             let range = start..<min(places.count, start + HotScripts.keysMax)
             let renewed = range.count { values.sendsLife(places[$0]) }
-            commands.begin(words: 5 + range.count * (1 + head.words) + renewed)
+            commands.begin(words: 6 + range.count * (1 + head.words) + renewed)
             commands.append("EVALSHA")
             commands.append(head.digest)
             commands.append(Int64(range.count + renewed))
@@ -118,8 +129,9 @@ package struct HotWriting {
                     $0.append(contentsOf: HotTable.symbol(in: name, ofBar: isBar))
                 }
             }
-            commands.append(moment.lifeNanoseconds / 1_000_000)
+            commands.append(moment.ages.life / 1_000_000)
             commands.append(Int64(range.count))
+            commands.append(moment.ages.stale / 1_000_000)
             for index in range {
                 guard let value = values.value(places[index]) else {
                     preconditionFailure("a place lost its value between taking and writing")

@@ -157,8 +157,12 @@ struct WriterSettings: Sendable {
                 "Symbols in memory, one for each source; beyond it those without news give way."),
             ConfigurationKey(
                 "WRITER_HOT_TTL", .duration(.seconds(10)...Duration.seconds(7 * 86_400)),
-                default: "5m", group: "Writer",
+                default: "36h", group: "Writer",
                 "Time after which a key of the hot state without new values expires."),
+            ConfigurationKey(
+                "WRITER_HOT_STALE_AFTER", .duration(.seconds(1)...Duration.seconds(7 * 86_400)),
+                default: "5m", group: "Writer",
+                "Age from which its readers take a value as stale: the field stale_after."),
         ]
 
     private static let sinkNames = SinkName.allCases.map(\.rawValue)
@@ -243,8 +247,9 @@ struct WriterSettings: Sendable {
                     port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
                     user: configuration.optionalText("VALKEY_USER"),
                     password: configuration.secret("VALKEY_PASSWORD")?.revealed),
-                symbolsMax: configuration.integer("WRITER_HOT_SYMBOLS"),
-                life: configuration.duration("WRITER_HOT_TTL"))
+                symbolsMax: configuration.integer("WRITER_HOT_SYMBOLS"))
+            hotState?.life = configuration.duration("WRITER_HOT_TTL")
+            hotState?.staleAfter = configuration.duration("WRITER_HOT_STALE_AFTER")
         }
     }
 

@@ -17,6 +17,8 @@ struct ImageTests {
         + [
             "deploy/docker/tapeline.Dockerfile", "deploy/docker/ibkr-simulator.Dockerfile",
             "deploy/docker/binance-simulator.Dockerfile",
+            "deploy/docker/alpaca-simulator.Dockerfile",
+            "deploy/docker/polled-simulator.Dockerfile",
         ]
 
     private static func lines(of path: String) throws -> [String] {

@@ -93,6 +93,7 @@ package final class BinanceProvider: ProviderSource {
         json.member("lost_ids", Int(clamping: status.counters.fills.lost))
         json.member("open_gaps", status.feeds.count { $0.hasOpenGap })
         json.member("waiting_gaps", status.holes)
+        json.member("instruments_total", status.feeds.count)
         json.member(
             "instruments",
             array: { json in
@@ -107,7 +108,7 @@ package final class BinanceProvider: ProviderSource {
             })
     }
 
-    /// The most instruments on the status page.
+    /// The most instruments on the status page, which says how many there are.
     private static let shownMax = 512
 }
 

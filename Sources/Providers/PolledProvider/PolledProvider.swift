@@ -78,6 +78,7 @@ package final class PolledProvider: ProviderSource {
         json.member("values", Int(clamping: status.counters.values))
         json.member("revisions", Int(clamping: status.counters.revisions))
         json.member("open_gaps", status.feeds.count { $0.hasOpenGap })
+        json.member("instruments_total", status.feeds.count)
         json.member(
             "instruments",
             array: { json in
@@ -92,7 +93,7 @@ package final class PolledProvider: ProviderSource {
             })
     }
 
-    /// The most instruments on the status page.
+    /// The most instruments on the status page, which says how many there are.
     private static let shownMax = 512
 }
 

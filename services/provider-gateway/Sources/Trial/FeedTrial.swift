@@ -20,6 +20,10 @@ struct FeedTrial {
 
     /// How often the channel is looked at.
     private static let turn = Duration.milliseconds(5)
+    /// How often the provider's page is looked at, in turns.
+    private static let turnsPerLook = 50
+    /// A provider that failed to connect so often in a row is not there.
+    private static let failuresMax = 3
 
     let settings: GatewaySettings
     let context: ServiceContext
@@ -44,7 +48,7 @@ struct FeedTrial {
             registry: delivery.registry, start: clock.monotonic())
         try provider.start(order, into: channel)
         let deadline = clock.deadline(after: context.configuration.duration("GATEWAY_TRIAL_TIME"))
-        follow(channel, &result, until: deadline)
+        follow(channel, provider, &result, until: deadline)
         report(result, provider)
         channel.close()
         _ = provider.stop(within: delivery.stopTimeout)
@@ -52,11 +56,12 @@ struct FeedTrial {
     }
 
     private func follow(
-        _ channel: ProviderChannel, _ result: inout TrialResult, until deadline: MonotonicTime
+        _ channel: ProviderChannel, _ provider: any ProviderSource, _ result: inout TrialResult,
+        until deadline: MonotonicTime
     ) {
         let clock = SystemClock()
         var records: [ProviderRecord] = []
-        while true {
+        for turn in 1... {
             _ = channel.receive(into: &records)
             let now = clock.monotonic()
             for record in records { result.take(record, now: now) }
@@ -64,19 +69,29 @@ struct FeedTrial {
             guard !result.isComplete, !channel.isFinished, now < deadline,
                 !context.shutdown.wait(timeout: Self.turn)
             else { return }
+            // More attempts would fail as these did.
+            if turn % Self.turnsPerLook == 0, result.liveAfter == nil,
+                words(of: provider).failures >= Self.failuresMax
+            {
+                return
+            }
         }
+    }
+
+    private func words(of provider: any ProviderSource) -> ProviderWords {
+        var json = JSONWriter(capacity: 4_096)
+        json.object { provider.write(into: &$0) }
+        return ProviderWords(json.bytes)
     }
 
     private func report(_ result: TrialResult, _ provider: any ProviderSource) {
         for tick in result.ticks {
             context.telemetry.emit(TrialTick(provider: result.provider, tick: tick))
         }
-        var json = JSONWriter(capacity: 4_096)
-        json.object { provider.write(into: &$0) }
         let reasons = provider.standings.map(\.reason).filter { !$0.isEmpty }
         context.telemetry.emit(
             TrialEnded(
-                result: result, status: ProviderWords(json.bytes), reason: reasons.first ?? ""))
+                result: result, status: words(of: provider), reason: reasons.first ?? ""))
     }
 }
 
@@ -84,12 +99,15 @@ struct FeedTrial {
 struct ProviderWords {
     var state = ""
     var reason = ""
+    /// Attempts to connect that failed in a row.
+    var failures = 0
 
     init(_ page: [UInt8]) {
         do throws(JSONError) {
             let said = try JSONValue.parse(page)
             state = said["state"]?.string ?? ""
             reason = said["reason"]?.string ?? ""
+            failures = said["failed_attempts"]?.int ?? 0
         } catch {
             reason = "its page cannot be read: \(error)"
         }

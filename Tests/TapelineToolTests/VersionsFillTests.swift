@@ -209,11 +209,7 @@ struct VersionsFillTests {
         try scene.publish(packets: 4, &random)
         try scene.store()
         try scene.forget()
-        var owner = PostgresConfiguration(
-            host: "127.0.0.1", port: scene.bench.postgres.port, database: scene.bench.database,
-            user: PostgresServer.user, password: PostgresServer.password)
-        owner.sslMode = .disable
-        let holder = try PostgresConnection(owner, timeout: patience)
+        let holder = try session(scene)
         try holder.execute("BEGIN", timeout: patience)
         try holder.execute("UPDATE md.bars_short SET lateness_ns = NULL", timeout: patience)
         try holder.execute("UPDATE md.bars_long SET lateness_ns = NULL", timeout: patience)
@@ -228,6 +224,41 @@ struct VersionsFillTests {
             """
         #expect(try eventually { try scene.bench.query(waiting) == "1" })
         try holder.execute("ROLLBACK", timeout: patience)
+        #expect(filling.join(timeout: patience))
+        #expect(try scene.rows() == scene.expectedRows, "seed \(seed)")
+    }
+
+    /// A session of the database's owner.
+    private func session(_ scene: VersionsBench) throws -> PostgresConnection {
+        var owner = PostgresConfiguration(
+            host: "127.0.0.1", port: scene.bench.postgres.port, database: scene.bench.database,
+            user: PostgresServer.user, password: PostgresServer.password)
+        owner.sslMode = .disable
+        return try PostgresConnection(owner, timeout: patience)
+    }
+
+    @Test("a fill waits for another one, whose end the server may not have noticed, for a while")
+    func turns() throws {
+        var random = SeededRandom(seed: seed)
+        var scene = try VersionsBench("fill_turns")
+        try scene.publish(packets: 4, &random)
+        try scene.store()
+        try scene.forget()
+        let holder = try session(scene)
+        let lock = "hashtextextended('tapeline.filling.md', 0)"
+        try holder.execute("SELECT FROM pg_advisory_lock(\(lock))", timeout: patience)
+        #expect { try scene.fill() } throws: { "\($0)".contains("is at work: wait for it") }
+        let fill = scene.filling()
+        let filling = try ServiceThread(name: "filling") {
+            let outcome = Result { try fill() }
+            #expect(throws: Never.self) { try #expect(outcome.get() == .success) }
+        }
+        let waiting = """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE application_name = 'tapeline versions' AND wait_event = 'advisory'
+            """
+        #expect(try eventually { try scene.bench.query(waiting) == "1" })
+        holder.close()
         #expect(filling.join(timeout: patience))
         #expect(try scene.rows() == scene.expectedRows, "seed \(seed)")
     }

@@ -41,6 +41,8 @@ struct VersionStore {
     private static let lockTimeout = Duration.milliseconds(250)
     /// Each attempt waits for a lock as long as `lockTimeout`.
     private static let attemptsMax = 60
+    /// The same for the turn of this fill: five seconds.
+    private static let turnAttemptsMax = 20
 
     /// A partition whose bars of before are not all kept (`version_books`).
     struct Book: Equatable {
@@ -89,12 +91,27 @@ struct VersionStore {
                 "bars of an earlier release wait in bars_before to be moved: the writers do that, "
                     + "run it again then")
         }
-        let lock = "hashtextextended('tapeline.filling.' || current_schema(), 0)"
-        guard try scalar("SELECT pg_try_advisory_lock(\(lock))") == "t" else {
-            throw .refused("another 'tapeline versions fill' is at work: wait for it")
-        }
+        try takeTurn()
         _ = try scalar(VersionFill.makeStaging)
         _ = try scalar(VersionFill.noteBegin)
+    }
+
+    /// Takes the lock that one fill has at a time. The server releases that of a fill that has just
+    /// ended a moment after its command.
+    private func takeTurn() throws(ToolError) {
+        let lock = "hashtextextended('tapeline.filling.' || current_schema(), 0)"
+        for attempt in 1...Self.turnAttemptsMax {
+            do throws(PostgresError) {
+                try database.execute(
+                    "SELECT FROM pg_advisory_lock(\(lock))", timeout: Self.timeout)
+                return
+            } catch {
+                guard error.sqlState == .lockNotAvailable else { throw Self.failure(error) }
+                guard attempt < Self.turnAttemptsMax else {
+                    throw .refused("another 'tapeline versions fill' is at work: wait for it")
+                }
+            }
+        }
     }
 
     func books() throws(ToolError) -> [Book] {

@@ -222,6 +222,20 @@ import Testing
         #expect(bench.gaps.count == 1 && bench.engine.status.feeds[1].state == .refused)
     }
 
+    @Test("a service that refuses the question whether it is there, is there")
+    func refusedProbe() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        _ = bench.takeWishes()
+        for _ in 0..<5 {
+            bench.pass(5 * AlpacaBench.second)
+            #expect(bench.takeRequests().count == 1)
+            bench.receive(AlpacaBench.error(400, "invalid syntax"), on: number)
+        }
+        #expect(bench.gaps.isEmpty && bench.engine.counters.links.refusedRequests == 0)
+        #expect(bench.engine.status.state == .ready && bench.states.last == .live)
+    }
+
     @Test("an error without a request, and one that is none, change nothing")
     func noRequest() {
         var bench = AlpacaBench()

@@ -160,7 +160,6 @@ extension AlpacaEngine {
     /// no answer names its request.
     private mutating func ask(_ link: Int, _ now: Moment, into out: inout AlpacaOutput) {
         let isQuiet = now.monotonic >= links[link].heard.at + settings.silentAfter / 2
-        if !isQuiet { links[link].asking.isProbing = false }
         guard links[link].asking.request == nil, now.monotonic >= links[link].asking.sendAt,
             links[link].asking.isBehind || isQuiet && !links[link].asking.isProbing
         else { return }
@@ -253,11 +252,13 @@ extension AlpacaEngine {
     private mutating func refusedRequest(
         _ why: String, isOfChannel: Bool, on link: Int, _ now: Moment, into out: inout AlpacaOutput
     ) {
+        let request = links[link].asking.request
+        links[link].asking.request = nil
+        // Whatever the service says to a request that changes nothing, it is there.
+        if let request, request.kind == .probe { return }
         counters.links.refusedRequests &+= 1
         out.note(.refusedRequest(reason: why))
-        guard let request = links[link].asking.request else { return }
-        links[link].asking.request = nil
-        guard request.kind == .subscribe else { return }
+        guard let request, request.kind == .subscribe else { return }
         links[link].asking.isBehind = true
         let isOfOneChannel = Set(request.feeds.map { feeds[$0].channel }).count == 1
         if request.feeds.count == 1 || isOfChannel && isOfOneChannel {

@@ -49,6 +49,7 @@ package struct AlpacaEngine: Sendable {
         else { return }
         links[link].heard.at = now.monotonic
         links[link].heardWall = now.wall
+        links[link].asking.isProbing = false
         guard isText, reader.begin(bytes) else { return broken(link, now, into: &out) }
         var isBroken = false
         while let message = reader.next(

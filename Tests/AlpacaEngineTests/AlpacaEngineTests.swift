@@ -313,6 +313,21 @@ import Testing
         #expect(bench.takeWishes().contains(.close(number)))
     }
 
+    @Test("what is wanted again after nothing was wanted is asked for again")
+    func again() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.follow([], ended: [0])
+        #expect(bench.takeWishes().contains(.close(number)))
+        bench.follow(["AAPL"])
+        let next = bench.connect()
+        #expect(next > number)
+        #expect(bench.takeRequests() == [#"{"action":"subscribe","trades":["AAPL"]}"#])
+        bench.confirm(#""trades":["AAPL"]"#, on: next)
+        bench.receive("[\(bench.trade("AAPL", 7))]", on: next)
+        #expect(bench.trades.count == 1 && bench.states.last == .live && bench.gaps.isEmpty)
+    }
+
     @Test(
         "what cannot be delivered is refused at once, with the reason",
         arguments: [

@@ -65,6 +65,9 @@ extension AlpacaEngine {
             out.wishes.append(.close(links[link].number))
             links[link].state = .closed
             links[link].asking.request = nil
+            for place in feeds.indices where feeds[place].channel.endpoint == links[link].endpoint {
+                feeds[place].standing = AlpacaStanding()
+            }
             return
         }
         switch links[link].state {

@@ -93,6 +93,24 @@ import Testing
         #expect(standing.count("tables", "differing") == 2)
     }
 
+    @Test("a bar with a gap, of which a trade was taken back while it was open, proves as partial")
+    func takenBackWhileOpen() throws {
+        let taken = 88
+        var cancel = ProveBench.trade(ProveBench.Value(price: 1, size: 1), taken)
+        cancel.header.action = TradeAction.cancel.rawValue
+        cancel.header.receiveTime = Timestamp(
+            nanoseconds: ProveBench.start + 28 * ProveBench.second)
+        let values = (0..<400).map {
+            ProveBench.Value(price: Int64($0 + 1) * 10_000_000, size: 3_000_000)
+        }
+        let scene = try ProveBench(
+            "taken_back", [(ProveBench.symbol, values)], extras: [112: cancel], hasGap: true)
+        let minute = try scene.bench.query(
+            "SELECT reason, partial FROM bars WHERE series = '1m' ORDER BY ts LIMIT 1")
+        #expect(minute == "closed|t")
+        try expect(scene.prove(), .success, equal: Int64(scene.barCount))
+    }
+
     @Test("a bar that should have been computed again and was not is found")
     func unmended() throws {
         let scene = try ProveBench.mended("unmended")

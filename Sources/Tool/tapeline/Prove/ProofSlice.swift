@@ -100,10 +100,15 @@ struct ProofSlice {
             || records.isDirty(key, until: bar.closeTime.nanoseconds)
     }
 
-    /// Returns for each bar the computation that applies to it.
+    /// Returns for each bar the computation that applies to it. That of mended ticks knows no gaps,
+    /// so whether ticks are missing in a bar is what the live one says.
     private func chosen(_ live: [ProofKey: Bar], _ mended: [ProofKey: Bar]) -> [ProofKey: Bar] {
-        live.filter { !isMended($0.key, $0.value) }
-            .merging(mended.filter { isMended($0.key, $0.value) }) { $1 }
+        var chosen = live.filter { !isMended($0.key, $0.value) }
+        for (key, var bar) in mended where isMended(key, bar) {
+            if live[key]?.flags.contains(.partial) ?? false { bar.flags.insert(.partial) }
+            chosen[key] = bar
+        }
+        return chosen
     }
 
     /// Returns the earliest time at which an open bar is published by time alone. A bar by amount

@@ -109,6 +109,13 @@ class VenueStack(Stack):
             raise Failure(f"there are trades of {count} symbols only")
         return float(age)
 
+    def quiet(self) -> bool:
+        """Whether no bar gets another version for some seconds."""
+        count = f"SELECT count(*) FROM {NAMESPACE}.bar_versions"
+        before = self.query(count)
+        time.sleep(8)
+        return self.query(count) == before
+
     def settle(self) -> None:
         """Waits for what the gateway does by itself at the end."""
 
@@ -274,6 +281,9 @@ def settled(stack: VenueStack, begin: float, end: float) -> list[str]:
     eventually("every process works", lambda: stack.tool("status").returncode == 0, 90)
     eventually("every trade is stored", lambda: time.time() - stack.newest() > end, 90)
     stack.settle()
+    # What happens later may change trades of before, so that bars get versions while they are proven.
+    stack.venue.end("quit")
+    eventually("no bar gets another version", stack.quiet, 120)
     wrong = []
     for words in (("audit", "--all"), ("prove", "--from", moment(begin), "--to", moment(end))):
         done = stack.tool(*words, check=False, seconds=300)
@@ -282,7 +292,6 @@ def settled(stack: VenueStack, begin: float, end: float) -> list[str]:
         if done.returncode:
             (stack.home / f"{words[0]}.txt").write_text(done.stdout + done.stderr)
             wrong.append(f"tapeline {' '.join(words)} ended with {done.returncode}: {' | '.join(said[-3:])}")
-    stack.venue.end("quit")
     return wrong
 
 

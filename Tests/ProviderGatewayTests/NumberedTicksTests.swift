@@ -1,6 +1,9 @@
 import MarketModel
 import Primitives
 import ProviderKit
+import ServiceRuntime
+import ServiceTestSupport
+import TestSupport
 import Testing
 
 @testable import ProviderGateway
@@ -120,5 +123,41 @@ import Testing
         let taken = delivered(ticks(behind: [90, nil]), ProviderChannel())
         #expect(taken.stamp(0).id & SyntheticMarket.indexMax == 90)
         #expect(taken.stamp(1).id == 0 && !taken.stamp(1).time.isDefined)
+    }
+
+    /// The provider's thread may have made all ticks before the gateway's thread reads where the
+    /// provider continues.
+    @Test("a market that is over before its ticks are taken promises no more than the others")
+    func over() throws {
+        let service = try TestService(
+            Main.description,
+            [
+                "GATEWAY_PROVIDER": "synthetic", "SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": "500",
+            ])
+        let provider = try SyntheticProvider(
+            ProviderKind.Context(
+                configuration: service.context.configuration,
+                telemetry: service.context.telemetry, threads: service.context.threads))
+        let registry = InstrumentRegistry(
+            symbols.map {
+                Instrument(
+                    symbol: $0, contract: Instrument.Contract(.stock), feeds: [.trades, .quotes])
+            })
+        let channel = ProviderChannel()
+        try provider.start(
+            ProviderOrder(
+                source: try #require(SourceName("synthetic")), registry: registry,
+                instruments: registry.wanted, reached: []),
+            into: channel)
+        #expect(eventually { provider.resumption?.end?.count == 500 })
+        var taken = DeliveredTicks([(provider, channel)], registry: registry)
+        #expect(taken.handedOut == 0)
+        while taken.peek() != nil {
+            let header = try #require(taken.dueHeader)
+            #expect(taken.watermark(now: SystemClock().now()) <= header.eventTime)
+            #expect(taken.take() != nil)
+        }
+        #expect(taken.isFinished && taken.handedOut == 500)
+        #expect(provider.stop(within: .seconds(10)))
     }
 }

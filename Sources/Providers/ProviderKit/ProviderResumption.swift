@@ -5,7 +5,9 @@ public import Primitives
 /// as `synthetic` does. Such a provider is the only one of its source.
 public struct ProviderResumption: Sendable {
     /// The last tick before the first one that it delivers.
-    public var passed: PassedTick
+    public let passed: PassedTick
+    /// The last tick that it has delivered or passed over, once it has delivered all; else `nil`.
+    public var end: PassedTick?
     /// Since when it delivers its instruments, for their definitions on the tape.
     public var since: Timestamp
     /// No tick that it delivers in this tenure is earlier.

@@ -204,7 +204,7 @@ struct DeliveredTicks {
     /// all ticks since their market began.
     var handedOut: UInt64 {
         // At its end a provider has also passed over the last ticks that the tape had before.
-        let end = isFinished ? inlets.first?.provider.resumption?.passed : nil
+        let end = isFinished ? inlets.first?.provider.resumption?.end : nil
         return (end ?? passed)?.count ?? takenCount
     }
 

@@ -123,7 +123,7 @@ final class SyntheticProvider: ProviderSource {
             let wait = market.withLock { ticks in
                 let wait = Self.deliver(&ticks, &batch, channel)
                 if wait == nil, let passed = ticks?.passed {
-                    resumed.withLock { $0?.passed = passed }
+                    resumed.withLock { $0?.end = passed }
                 }
                 return wait
             }

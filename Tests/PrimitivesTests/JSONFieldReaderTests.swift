@@ -49,6 +49,29 @@ import Testing
             })
     }
 
+    /// A reader remembers in which order the members came.
+    @Test("members are found in any order, whatever the order of the messages before")
+    func anyOrder() {
+        var random = SeededRandom(seed: 7)
+        var reader = JSONFieldReader(Self.paths)
+        let inner = [#""e":"trade""#, #""t":12"#, #""p":"1.5""#, #""x":{"e":1}"#, #""E":9"#]
+        let outer = [#""e":"x""#, #""t":34"#, #""p":"2""#, #""list":[1]"#, #""q":null"#]
+        func some(_ members: [String]) -> [String] {
+            Array(members.shuffled(using: &random).prefix(Int(random.next() % 6)))
+        }
+        for _ in 0..<2_000 {
+            let data = "\"data\":{\(some(inner).joined(separator: ","))}"
+            let text = "{\((some(outer) + [data]).shuffled(using: &random).joined(separator: ","))}"
+            let problem = Array(text.utf8).withRawSpan { reader.read($0) }
+            let (fresh, other) = read(text)
+            #expect(problem == nil && other == nil, "\(text)")
+            #expect(
+                Self.paths.indices.allSatisfy { reader[$0] == fresh[$0] }, "\(text)")
+        }
+        let twice = Array(#"{"e":1,"t":2,"e":3}"#.utf8).withRawSpan { reader.read($0) }
+        #expect(twice?.reason == .repeated)
+    }
+
     @Test("a text with escapes is decoded on request")
     func escapes() {
         let (reader, problem) = read(Self.samples[4])

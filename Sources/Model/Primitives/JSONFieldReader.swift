@@ -41,6 +41,10 @@ public struct JSONFieldReader: Sendable {
         /// Other nodes; -1: none.
         var firstChild = -1
         var nextSibling = -1
+        /// Which of its members came first, and which member of the same object came after it, in
+        /// the message before; -1: unknown. A market writes its members in one order.
+        var leader = -1
+        var follower = -1
         /// The message in which it came last.
         var seen: UInt64 = 0
     }
@@ -231,15 +235,17 @@ public struct JSONFieldReader: Sendable {
             index += 1
             return
         }
+        var last = -1
         while true {
             skipSpace(bytes)
             guard try peek(bytes) == UInt8(ascii: "\"") else { throw error(.unexpected) }
             let start = index + 1
             guard try !text(bytes) else { throw error(.escapedName) }
-            let member = node < 0 ? -1 : find(bytes, start..<index - 1, in: node)
+            let member = node < 0 ? -1 : find(bytes, start..<index - 1, in: node, after: last)
             if member >= 0 {
                 guard nodes[member].seen != turn else { throw error(.repeated) }
                 nodes[member].seen = turn
+                last = member
             }
             skipSpace(bytes)
             guard try peek(bytes) == UInt8(ascii: ":") else { throw error(.unexpected) }
@@ -252,24 +258,36 @@ public struct JSONFieldReader: Sendable {
         }
     }
 
-    /// Returns the node of a name; -1: nobody asks for it.
-    private func find(_ bytes: RawSpan, _ name: Range<Int>, in parent: Int) -> Int {
+    /// Returns the node of a name; -1: nobody asks for it. `last`: the node before it in the same
+    /// object; -1: it is the first.
+    @inline(__always)
+    private mutating func find(
+        _ bytes: RawSpan, _ name: Range<Int>, in parent: Int, after last: Int
+    ) -> Int {
+        let expected = last < 0 ? nodes[parent].leader : nodes[last].follower
+        if expected >= 0, isNamed(expected, name, bytes) { return expected }
+        let found = search(bytes, name, in: parent)
+        guard found >= 0 else { return -1 }
+        if last < 0 { nodes[parent].leader = found } else { nodes[last].follower = found }
+        return found
+    }
+
+    private func search(_ bytes: RawSpan, _ name: Range<Int>, in parent: Int) -> Int {
         var found = nodes[parent].firstChild
-        while found >= 0 {
-            let wanted = nodes[found].name
-            if wanted.count == name.count {
-                var place = 0
-                while place < wanted.count,
-                    names[wanted.lowerBound + place]
-                        == bytes.uint8(at: name.lowerBound + place)
-                {
-                    place += 1
-                }
-                if place == wanted.count { return found }
-            }
-            found = nodes[found].nextSibling
+        while found >= 0, !isNamed(found, name, bytes) { found = nodes[found].nextSibling }
+        return found
+    }
+
+    @inline(__always)
+    private func isNamed(_ node: Int, _ name: Range<Int>, _ bytes: RawSpan) -> Bool {
+        let wanted = nodes[node].name
+        guard wanted.count == name.count else { return false }
+        for place in 0..<wanted.count {
+            guard
+                names[wanted.lowerBound + place] == bytes.uint8(at: name.lowerBound + place)
+            else { return false }
         }
-        return -1
+        return true
     }
 
     private mutating func array(_ bytes: RawSpan, depth: Int) throws(JSONError) {
@@ -334,6 +352,7 @@ public struct JSONFieldReader: Sendable {
         index += 1
         var hasEscapes = false
         while true {
+            skipPlain(bytes)
             let byte = try peek(bytes)
             guard byte < 0x80 else {
                 try wide(bytes, first: byte)
@@ -347,6 +366,19 @@ public struct JSONFieldReader: Sendable {
                 try escape(bytes)
             }
         }
+    }
+
+    /// Skips the characters of one byte that mean themselves.
+    @inline(__always)
+    private mutating func skipPlain(_ bytes: RawSpan) {
+        var place = index
+        while place < bytes.byteCount {
+            let byte = bytes.uint8(at: place)
+            guard byte &- 0x20 < 0x60, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\")
+            else { break }
+            place += 1
+        }
+        index = place
     }
 
     private mutating func escape(_ bytes: RawSpan) throws(JSONError) {

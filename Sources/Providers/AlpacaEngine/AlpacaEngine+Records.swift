@@ -30,8 +30,9 @@ extension AlpacaEngine {
         if floor.isDefined, time < floor { counters.late &+= 1 }
         note(time, now)
         noteLast(time, of: feed)
-        if !settings.feed.isCrypto { times.keep(trade.header.providerID, of: feed, time) }
         out.records.append(.tape(.trade(trade)))
+        // The copy of the record waits for all writes before it, and this one is not cached.
+        if !settings.feed.isCrypto { times.keep(trade.header.providerID, of: feed, time) }
     }
 
     mutating func take(

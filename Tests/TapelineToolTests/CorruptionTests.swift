@@ -88,7 +88,7 @@ import Testing
         }
         let scene = try ProveBench(
             "damages", [(ProveBench.symbol, values)], extras: [300: ProveBench.cancel],
-            hasGap: true)
+            gapAt: 20)
         _ = try scene.bench.query(
             """
             CREATE TABLE kept_trades AS TABLE trade_rows;

@@ -18,7 +18,8 @@ struct ProveBench {
     let definition: GraphDefinition
     private let folder: TemporaryFolder
     private let writer: RunningService
-    private let hasGap: Bool
+    private let gapAt: Int?
+    private let filledAt: Int?
     private(set) var barCount = 0
     /// The number of ticks listed as late, once per series, and of bars that were computed again.
     private(set) var lateCount = 0
@@ -65,12 +66,16 @@ struct ProveBench {
     }
 
     /// `extras` are trades after the first feed's value of that number. `open` are feeds that send
-    /// nothing after their first 50 s. `hasGap` puts a gap of half a second on the tape, at 20 s.
+    /// nothing after their first 50 s. `gapAt` puts a gap of half a second on the tape, that many
+    /// seconds after the start. It is filled after the first feed's value `filledAt`, or else
+    /// abandoned.
     init(
         _ name: String, _ feeds: [(symbol: String, values: [Value])], extras: [Int: Trade] = [:],
-        open: Set<Int> = [], definition: GraphDefinition? = nil, hasGap: Bool = false
+        open: Set<Int> = [], definition: GraphDefinition? = nil, gapAt: Int? = nil,
+        filledAt: Int? = nil
     ) throws {
-        self.hasGap = hasGap
+        self.gapAt = gapAt
+        self.filledAt = filledAt
         bench = try AcceptBench("prove_\(name)")
         folder = try TemporaryFolder("prove")
         self.definition = try definition ?? .simple(try BarSeriesSet(["1s", "1m"]))
@@ -112,8 +117,12 @@ struct ProveBench {
             for place in start..<end {
                 ticks.append(Self.trade(values[place], place))
                 if let extra = extras[place] { ticks.append(extra) }
-                if hasGap, number == 0, place == 100 {
-                    ticks.append { $0.append(Self.gap) == .appended }
+                // The gap is on record 5 s after it began.
+                if let gapAt, number == 0, place == (gapAt + 5) * 4 || place == filledAt {
+                    let state =
+                        place == filledAt ? GapState.filled : filledAt == nil ? .abandoned : .open
+                    let gap = Self.gap(gapAt, state)
+                    ticks.append { $0.append(gap) == .appended }
                 }
             }
             let time = Self.start + Int64(end) * Self.second / 4
@@ -152,13 +161,13 @@ struct ProveBench {
             price: Price(raw: value.price), size: Quantity(raw: value.size))
     }
 
-    private static var gap: GapRecord {
-        let from = Timestamp(nanoseconds: start + 20 * second)
-        let noted = Timestamp(nanoseconds: start + 25 * second)
+    private static func gap(_ place: Int, _ state: GapState) -> GapRecord {
+        let from = Timestamp(nanoseconds: start + Int64(place) * second)
+        let noted = from.advanced(byNanoseconds: 5 * second)
         return GapRecord(
             header: TickHeader(symbol: 0, providerTime: noted, receiveTime: noted), from: from,
             to: from.advanced(byNanoseconds: second / 2), kind: .trade, reason: .disconnected,
-            state: .abandoned)
+            state: state)
     }
 
     struct Outcome {

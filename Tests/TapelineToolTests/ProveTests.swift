@@ -95,19 +95,39 @@ import Testing
 
     @Test("a bar with a gap, of which a trade was taken back while it was open, proves as partial")
     func takenBackWhileOpen() throws {
-        let taken = 88
+        let taken = 188
         var cancel = ProveBench.trade(ProveBench.Value(price: 1, size: 1), taken)
         cancel.header.action = TradeAction.cancel.rawValue
         cancel.header.receiveTime = Timestamp(
-            nanoseconds: ProveBench.start + 28 * ProveBench.second)
+            nanoseconds: ProveBench.start + 53 * ProveBench.second)
         let values = (0..<400).map {
             ProveBench.Value(price: Int64($0 + 1) * 10_000_000, size: 3_000_000)
         }
         let scene = try ProveBench(
-            "taken_back", [(ProveBench.symbol, values)], extras: [112: cancel], hasGap: true)
+            "taken_back", [(ProveBench.symbol, values)], extras: [212: cancel], gapAt: 45)
         let minute = try scene.bench.query(
-            "SELECT reason, partial FROM bars WHERE series = '1m' ORDER BY ts LIMIT 1")
+            "SELECT reason, partial FROM bars WHERE series = '1m' ORDER BY ts LIMIT 1 OFFSET 1")
         #expect(minute == "closed|t")
+        try expect(scene.prove(), .success, equal: Int64(scene.barCount))
+    }
+
+    /// A stretch in which nothing traded is filled without a tick.
+    @Test(
+        "a bar whose gap was filled while it was open proves as whole", arguments: [true, false])
+    func filledWhileOpen(hasPrint: Bool) throws {
+        var print = ProveBench.trade(ProveBench.Value(price: 5, size: 7), 181)
+        print.header.flags = .backfilled
+        print.header.providerID = 9_001
+        let values = (0..<400).map {
+            ProveBench.Value(price: Int64($0 + 1) * 10_000_000, size: 3_000_000)
+        }
+        let scene = try ProveBench(
+            "filled_\(hasPrint)", [(ProveBench.symbol, values)],
+            extras: hasPrint ? [210: print] : [:], gapAt: 45, filledAt: 212)
+        let minute = try scene.bench.query(
+            "SELECT reason, partial, low = 0.000000005 FROM bars WHERE series = '1m' "
+                + "ORDER BY ts LIMIT 1 OFFSET 1")
+        #expect(minute == "closed|f|\(hasPrint ? "t" : "f")")
         try expect(scene.prove(), .success, equal: Int64(scene.barCount))
     }
 

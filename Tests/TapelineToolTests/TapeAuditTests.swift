@@ -40,7 +40,7 @@ struct TapeAuditTests {
         }
         let scene = try ProveBench(
             "on_tape", [(ProveBench.symbol, values)], extras: [300: ProveBench.cancel],
-            hasGap: true)
+            gapAt: 20)
         let versions = try scene.bench.query(
             "SELECT (SELECT count(*) FROM bars) + (SELECT count(*) FROM bar_versions)")
         let clean = try scene.audit("--all")

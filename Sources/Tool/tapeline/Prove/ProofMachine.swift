@@ -26,6 +26,10 @@ struct ProofMachine {
     private var sources: [SourceName] = []
     private(set) var bars: [ProofKey: Bar] = [:]
     private(set) var ticks = 0
+    /// The stretches of gaps that were filled, by the machine's numbers of symbols.
+    private var filled: [UInt32: [Range<Int64>]] = [:]
+    /// Bars with missing ticks over a gap that was filled before they were published.
+    private(set) var filledWhileOpen: Set<ProofKey> = []
     /// The node that listed a tick of the last packet as a duplicate.
     private(set) var duplicateFinder: SeriesName?
 
@@ -75,16 +79,26 @@ struct ProofMachine {
     }
 
     private mutating func collect() {
+        for range in output.dirty where range.reason == BarReason.backfill.rawValue {
+            filled[range.symbol, default: []].append(range.from..<range.to)
+        }
         for var bar in output.bars {
             let key = key(of: bar)
             guard scope.holds(key) else { continue }
             // This machine makes no repairs, by which a worker flags windows that are open.
             if machine.missesTicks(bar) { bar.flags.insert(.partial) }
             bars[key] = bar
+            if bar.flags.contains(.partial), wasFilled(bar) { filledWhileOpen.insert(key) }
         }
         duplicateFinder = output.late.last { $0.reason == .duplicate }
             .map { machine.program.series[Int($0.series)].name }
         output.removeAll()
+    }
+
+    private func wasFilled(_ bar: Bar) -> Bool {
+        let (open, close) = (bar.openTime.nanoseconds, bar.closeTime.nanoseconds)
+        return filled[bar.symbol]?.contains { $0.lowerBound < close && open < $0.upperBound }
+            ?? false
     }
 
     private func key(of bar: Bar) -> ProofKey {

@@ -102,7 +102,17 @@ struct ProofSlice {
 
     /// Returns for each bar the computation that applies to it. That of mended ticks knows no gaps,
     /// so whether ticks are missing in a bar is what the live one says.
-    private func chosen(_ live: [ProofKey: Bar], _ mended: [ProofKey: Bar]) -> [ProofKey: Bar] {
+    ///
+    /// `filled` are bars over a gap that was filled while they were open. An operator takes their
+    /// mark away when it has read the ticks again, and no record says whether that was before the
+    /// bar was published. So the stored mark is believed.
+    private func chosen(
+        _ live: [ProofKey: Bar], _ mended: [ProofKey: Bar], filled: Set<ProofKey> = []
+    ) -> [ProofKey: Bar] {
+        var live = live
+        for key in filled where stored[key]?.bar.flags.contains(.partial) == false {
+            live[key]?.flags.remove(.partial)
+        }
         var chosen = live.filter { !isMended($0.key, $0.value) }
         for (key, var bar) in mended where isMended(key, bar) {
             if live[key]?.flags.contains(.partial) ?? false { bar.flags.insert(.partial) }
@@ -201,7 +211,7 @@ struct ProofSlice {
         }
         let live = machine.bars
         comparison.compare(
-            Array(stored.values), with: chosen(live, mended),
+            Array(stored.values), with: chosen(live, mended, filled: machine.filledWhileOpen),
             ProofComparison.Rule(looksAtFlags: true)
         ) { key, bar in
             let due = due(key, bar)

@@ -123,6 +123,16 @@ struct ProveBench {
                         place == filledAt ? GapState.filled : filledAt == nil ? .abandoned : .open
                     let gap = Self.gap(gapAt, state)
                     ticks.append { $0.append(gap) == .appended }
+                    // A feed that comes back after a gap is a new subscription.
+                    if state == .open {
+                        ticks.append {
+                            $0.redefine(
+                                0,
+                                as: SymbolDefinition(
+                                    symbol: symbol, provider: "test", since: gap.to))
+                            return true
+                        }
+                    }
                 }
             }
             let time = Self.start + Int64(end) * Self.second / 4

@@ -237,7 +237,7 @@ let package = Package(
         library(
             "AlpacaProvider", in: "Providers",
             uses: ["AlpacaEngine", "ProviderKit", "ServiceRuntime", "WebSocketClient"] + model),
-        library("PolledEngine", in: "Providers", uses: model),
+        library("PolledEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "PolledProvider", in: "Providers",
             uses: ["PolledEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"] + model),

@@ -25,53 +25,12 @@ struct AlpacaKeyTests {
         ]
     }
 
-    /// Everything that a provider says while it runs, on one text.
-    private func said(
-        _ environment: [String: String],
-        until isEnough: ([ProviderRecord], String, String) -> Bool
-    ) throws -> String {
-        let log = CapturedLog()
-        let telemetry = TelemetryHub(
-            logger: Logger(service: "test", level: .trace, format: .json, sink: log.sink),
-            metrics: MetricRegistry())
-        let configuration = try TestService.configuration(
-            Main.description(of: [.synthetic, .alpaca]), environment)
-        let source = try ProviderKind.alpaca.make(
-            ProviderKind.Context(
-                configuration: configuration, telemetry: telemetry, threads: ThreadWatch()))
-        let instrument = Instrument(
-            symbol: try #require(Symbol("AAPL")), contract: Instrument.Contract(.stock),
-            feeds: .level1)
-        let order = ProviderOrder(
-            source: try #require(SourceName("test")),
-            registry: InstrumentRegistry([instrument]), instruments: [0])
-        let channel = ProviderChannel()
-        func page() -> String {
-            var json = JSONWriter(capacity: 1_024)
-            json.object { source.write(into: &$0) }
-            return json.text
-        }
-        let before = page()
-        #expect(before.contains("stopped"))
-        try source.start(order, into: channel)
-        var records: [ProviderRecord] = []
-        let isThere = eventually {
-            var batch: [ProviderRecord] = []
-            _ = channel.receive(into: &batch)
-            records += batch
-            return isEnough(records, page(), log.text)
-        }
-        #expect(isThere, "\(page()) \(log.text)")
-        source.follow(begun: [], ended: [0])
-        var dumped = ""
-        dump(source, to: &dumped)
-        let everything = [
-            log.text, page(), "\(records)", "\(source.standings)", dumped, "\(configuration)",
-            String(decoding: telemetry.metrics.render(), as: UTF8.self),
-        ].joined(separator: "\n")
-        channel.close()
-        #expect(source.stop(within: .seconds(10)))
-        return everything
+    private func sayings(_ port: UInt16) throws -> ProviderSayings {
+        ProviderSayings(
+            kind: .alpaca,
+            instrument: Instrument(
+                symbol: try #require(Symbol("AAPL")), contract: Instrument.Contract(.stock),
+                feeds: .level1), environment: Self.environment(port))
     }
 
     @Test(
@@ -83,13 +42,13 @@ struct AlpacaKeyTests {
             program: "alpaca-simulator")
         if fault == "expire" { #expect(try alpaca.command(fault) == "ok") }
         var isOrdered = false
-        let text = try said(Self.environment(alpaca.port)) { records, page, log in
-            let hasTrades = records.contains {
+        let text = try sayings(alpaca.port).text { sofar in
+            let hasTrades = sofar.records.contains {
                 if case .tape(.trade) = $0 { true } else { false }
             }
-            if fault == "expire" { return page.contains("auth failed") }
+            if fault == "expire" { return sofar.page.contains("auth failed") }
             guard hasTrades, !fault.isEmpty, !isOrdered else {
-                return fault.isEmpty ? hasTrades : isOrdered && log.contains("alpaca.trouble")
+                return fault.isEmpty ? hasTrades : isOrdered && sofar.log.contains("alpaca.trouble")
             }
             isOrdered = (try? alpaca.command(fault)) == "ok"
             return false
@@ -99,7 +58,7 @@ struct AlpacaKeyTests {
 
     @Test("nor when there is no server")
     func unreachable() throws {
-        let text = try said(Self.environment(1)) { _, page, _ in page.contains("127.0.0.1") }
+        let text = try sayings(1).text { $0.page.contains("127.0.0.1") }
         #expect(!text.contains(Self.key) && !text.contains(Self.secret))
     }
 

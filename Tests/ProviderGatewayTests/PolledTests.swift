@@ -146,49 +146,13 @@ struct PolledTests {
 
 @Suite("Keys of polled services", .enabled(if: PythonServer.obstacle == nil))
 struct PolledKeyTests {
-    /// Everything that a provider says while it runs, on one text, after it was told what to do.
-    private func said(
-        _ provider: String, _ symbol: String, _ environment: [String: String],
-        until isEnough: ([ProviderRecord], String) throws -> Bool
-    ) throws -> String {
-        let log = CapturedLog()
-        let telemetry = TelemetryHub(
-            logger: Logger(service: "test", level: .trace, format: .json, sink: log.sink),
-            metrics: MetricRegistry())
-        let configuration = try TestService.configuration(
-            Main.description(of: [.synthetic] + Stage.kinds),
-            environment.merging(["GATEWAY_INSTRUMENTS": Stage.list]) { $1 })
-        let kind = try #require(Stage.kinds.first { $0.name == provider })
-        let source = try kind.make(
-            ProviderKind.Context(
-                configuration: configuration, telemetry: telemetry, threads: ThreadWatch()))
-        let registry = InstrumentRegistry([try Stage.instrument(symbol)])
-        let order = ProviderOrder(
-            source: try #require(SourceName("test")), registry: registry, instruments: [0])
-        let channel = ProviderChannel()
-        try source.start(order, into: channel)
-        func page() -> String {
-            var json = JSONWriter(capacity: 1_024)
-            json.object { source.write(into: &$0) }
-            return json.text
-        }
-        var records: [ProviderRecord] = []
-        let isThere = try eventually {
-            var batch: [ProviderRecord] = []
-            _ = channel.receive(into: &batch)
-            records += batch
-            return try isEnough(records, page())
-        }
-        #expect(isThere, "\(page()) \(log.text)")
-        var dumped = ""
-        dump(source, to: &dumped)
-        let everything = [
-            log.text, page(), "\(records)", "\(source.standings)", dumped, "\(configuration)",
-            String(decoding: telemetry.metrics.render(), as: UTF8.self),
-        ].joined(separator: "\n")
-        channel.close()
-        #expect(source.stop(within: .seconds(10)))
-        return everything
+    private func sayings(
+        _ provider: String, _ symbol: String, _ environment: [String: String]
+    ) throws -> ProviderSayings {
+        ProviderSayings(
+            kind: try #require(Stage.kinds.first { $0.name == provider }),
+            instrument: try Stage.instrument(symbol),
+            environment: environment.merging(["GATEWAY_INSTRUMENTS": Stage.list]) { $1 })
     }
 
     @Test(
@@ -198,10 +162,13 @@ struct PolledKeyTests {
         let stage = try Stage()
         for (provider, symbol) in [("fred", "DGS10"), ("coingecko", "bitcoin")] {
             try stage.tell("fault \(fault)")
-            let text = try said(provider, symbol, stage.environment(provider)) { records, page in
+            let text = try sayings(provider, symbol, stage.environment(provider)).text { sofar in
                 fault == "none"
-                    ? records.contains { if case .tape(.indicator) = $0 { true } else { false } }
-                    : page.contains("\"failed_attempts\":1") || page.contains("refused")
+                    ? sofar.records.contains {
+                        if case .tape(.indicator) = $0 { true } else { false }
+                    }
+                    : sofar.page.contains("\"failed_attempts\":1")
+                        || sofar.page.contains("refused")
             }
             #expect(!text.contains(Stage.key), "\(provider) \(fault)")
             #expect(Int(try stage.services.command("keys")) ?? 0 > 0)
@@ -214,7 +181,9 @@ struct PolledKeyTests {
         let port = stage.services.port()
         for url in ["http://127.0.0.1:1", "https://127.0.0.1:\(port)"] {
             let environment = stage.environment("fred").merging(["FRED_URL": url]) { $1 }
-            let text = try said("fred", "DGS10", environment) { $1.contains("failing") }
+            let text = try sayings("fred", "DGS10", environment).text {
+                $0.page.contains("failing")
+            }
             #expect(!text.contains(Stage.key) && text.contains("127.0.0.1"))
         }
     }

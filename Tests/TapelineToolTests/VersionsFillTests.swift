@@ -213,6 +213,15 @@ struct VersionsFillTests {
         try holder.execute("BEGIN", timeout: patience)
         try holder.execute("UPDATE md.bars_short SET lateness_ns = NULL", timeout: patience)
         try holder.execute("UPDATE md.bars_long SET lateness_ns = NULL", timeout: patience)
+        try expectFill(of: scene, waitingFor: "wait_event_type = 'Lock'") {
+            try holder.execute("ROLLBACK", timeout: patience)
+        }
+    }
+
+    /// Expects that a fill waits for something, and is complete after that is released.
+    private func expectFill(
+        of scene: VersionsBench, waitingFor what: String, _ release: () throws -> Void
+    ) throws {
         let fill = scene.filling()
         let filling = try ServiceThread(name: "filling") {
             let outcome = Result { try fill() }
@@ -220,10 +229,10 @@ struct VersionsFillTests {
         }
         let waiting = """
             SELECT count(*) FROM pg_stat_activity
-            WHERE application_name = 'tapeline versions' AND wait_event_type = 'Lock'
+            WHERE application_name = 'tapeline versions' AND \(what)
             """
         #expect(try eventually { try scene.bench.query(waiting) == "1" })
-        try holder.execute("ROLLBACK", timeout: patience)
+        try release()
         #expect(filling.join(timeout: patience))
         #expect(try scene.rows() == scene.expectedRows, "seed \(seed)")
     }
@@ -248,18 +257,6 @@ struct VersionsFillTests {
         let lock = "hashtextextended('tapeline.filling.md', 0)"
         try holder.execute("SELECT FROM pg_advisory_lock(\(lock))", timeout: patience)
         #expect { try scene.fill() } throws: { "\($0)".contains("is at work: wait for it") }
-        let fill = scene.filling()
-        let filling = try ServiceThread(name: "filling") {
-            let outcome = Result { try fill() }
-            #expect(throws: Never.self) { try #expect(outcome.get() == .success) }
-        }
-        let waiting = """
-            SELECT count(*) FROM pg_stat_activity
-            WHERE application_name = 'tapeline versions' AND wait_event = 'advisory'
-            """
-        #expect(try eventually { try scene.bench.query(waiting) == "1" })
-        holder.close()
-        #expect(filling.join(timeout: patience))
-        #expect(try scene.rows() == scene.expectedRows, "seed \(seed)")
+        try expectFill(of: scene, waitingFor: "wait_event = 'advisory'") { holder.close() }
     }
 }

@@ -1,3 +1,4 @@
+internal import EngineKit
 package import MarketModel
 package import Primitives
 
@@ -127,7 +128,7 @@ extension AlpacaEngine {
         if feeds[place].openGap == nil, !feeds[place].last.isDefined {
             let open = wanted.left.filter { !$0.to.isDefined }.min { $0.from < $1.from }
             if let open {
-                feeds[place].openGap = AlpacaOpenGap(from: open.from, reason: open.reason)
+                feeds[place].openGap = UnendedGap(from: open.from, reason: open.reason)
             } else {
                 resume(place, item, former, now, into: &out)
             }
@@ -147,14 +148,14 @@ extension AlpacaEngine {
         if let former, let gap = feeds[former].openGap {
             feeds[place].openGap = gap
         } else if let former, complete(former).isDefined {
-            let gap = AlpacaOpenGap(from: complete(former), reason: .gatewayLost)
+            let gap = UnendedGap(from: complete(former), reason: .gatewayLost)
             begin(gap, of: place, "", now, into: &out)
         } else if item.reached.isDefined {
             // Records of before may have been under way. And its connection may have been dead
             // without showing that yet: nothing has numbers that would tell.
             let doubt = max(settings.delayMax, settings.silentAfter)
             let from = item.reached.advanced(byNanoseconds: -doubt)
-            let gap = AlpacaOpenGap(from: from, reason: .gatewayLost)
+            let gap = UnendedGap(from: from, reason: .gatewayLost)
             begin(gap, of: place, "", now, into: &out)
         }
     }
@@ -282,12 +283,12 @@ extension AlpacaEngine {
         guard feeds[place].isWanted, feeds[place].state == .live else { return }
         report(.down, of: place, now, into: &out)
         guard feeds[place].openGap == nil, from.isDefined else { return }
-        begin(AlpacaOpenGap(from: from, reason: reason), of: place, why, now, into: &out)
+        begin(UnendedGap(from: from, reason: reason), of: place, why, now, into: &out)
     }
 
     /// Opens a gap whose end is not known yet.
     private mutating func begin(
-        _ gap: AlpacaOpenGap, of place: Int, _ why: String, _ now: Moment,
+        _ gap: UnendedGap, of place: Int, _ why: String, _ now: Moment,
         into out: inout AlpacaOutput
     ) {
         feeds[place].openGap = gap

@@ -3,7 +3,7 @@ internal import MarketModel
 internal import Primitives
 
 /// One channel of one symbol.
-struct AlpacaFeed: Sendable {
+struct AlpacaFeed: RecordedFeed, Sendable {
     var instrument: UInt32
     /// The service's symbol.
     let name: String
@@ -23,7 +23,7 @@ struct AlpacaFeed: Sendable {
     var last = Timestamp.undefined
     var liveSince = Timestamp.undefined
     /// The gap that is open now; `nil`: there is none.
-    var openGap: AlpacaOpenGap?
+    var openGap: UnendedGap?
     /// What is to be computed again because of changes of trades that are not known.
     var repair = AlpacaRepair()
 
@@ -45,26 +45,6 @@ struct AlpacaFeed: Sendable {
         if heard.isDefined { time = max(time, heard.advanced(byNanoseconds: -delayMax)) }
         return time
     }
-
-    /// Returns a header for a record about the feed.
-    func header(at time: Timestamp) -> TickHeader {
-        TickHeader(
-            symbol: instrument, providerTime: .undefined, receiveTime: time, providerID: 0)
-    }
-
-    /// Returns a gap record; it is never empty. Without an end it is open.
-    func gap(
-        _ span: (from: Timestamp, to: Timestamp), _ reason: GapReason, _ state: GapState,
-        at time: Timestamp, detail: String = ""
-    ) -> ProviderRecord {
-        let (from, to) = span
-        let end = to.isDefined ? max(to, from.advanced(byNanoseconds: 1)) : to
-        return .tape(
-            .gap(
-                GapRecord(
-                    header: header(at: time), from: from, to: end, kind: kind, reason: reason,
-                    state: state, detail: detail)))
-    }
 }
 
 /// What was said of a feed, to the service and on the tape.
@@ -74,12 +54,6 @@ struct AlpacaStanding: Sendable {
     var isConfirmed = false
     /// Whether the beginning of the subscription is on the tape.
     var isAnnounced = false
-}
-
-/// A gap without an end.
-struct AlpacaOpenGap: Sendable {
-    var from: Timestamp
-    var reason: GapReason
 }
 
 /// A stretch of time to compute again.

@@ -28,7 +28,7 @@ final class AlpacaLoop {
     private let outlet: ProviderOutlet
     private var engine: AlpacaEngine
     private var out = AlpacaOutput()
-    private var connections = NumberedConnections()
+    private var connections: NumberedConnections
     private var isOver = false
 
     static func client(_ setup: AlpacaSetup) throws(WebSocketError) -> sending WebSocketClient {
@@ -38,6 +38,7 @@ final class AlpacaLoop {
     init(_ parts: Parts, _ client: WebSocketClient, _ beat: ThreadBeat) {
         self.parts = parts
         self.client = client
+        connections = NumberedConnections(client)
         self.beat = beat
         engine = AlpacaEngine(parts.setup.engine)
         outlet = ProviderOutlet(
@@ -101,23 +102,20 @@ final class AlpacaLoop {
     private func receive() {
         let now = moment()
         let bytes = UInt64(client.waitingBytes)
-        client.take { id, event, bytes in handle(id, event, bytes, now) }
+        connections.take { number, event, bytes in handle(number, event, bytes, now) }
         if bytes > 0 { parts.report.metrics.bytes.add(bytes) }
         engine.drained(now, into: &out)
         engine.timePassed(now, into: &out)
     }
 
     private func handle(
-        _ id: WebSocketID, _ event: WebSocketEvent, _ bytes: RawSpan, _ now: Moment
+        _ number: AlpacaConnection, _ event: WebSocketEvent, _ bytes: RawSpan, _ now: Moment
     ) {
-        guard let number = connections[id] else { return }
         switch event {
         case .opened: engine.opened(number, now, into: &out)
         case .message(let isText):
             engine.received(bytes, isText: isText, on: number, now, into: &out)
-        case .ended(let error):
-            connections.remove(number)
-            engine.ended(number, "\(error)", now, into: &out)
+        case .ended(let error): engine.ended(number, "\(error)", now, into: &out)
         }
     }
 
@@ -139,22 +137,18 @@ final class AlpacaLoop {
         switch wish {
         case .open(let number, let endpoint):
             do throws(WebSocketError) {
-                connections.add(try client.open(parts.setup.address(endpoint)), as: number)
+                try connections.open(parts.setup.address(endpoint), as: number)
             } catch {
                 engine.ended(number, "\(error)", moment(), into: &out)
             }
         case .authenticate(let number): send(parts.setup.keys.request, on: number)
         case .send(let number, let text): send(text, on: number)
-        case .close(let number):
-            if let id = connections[number] { client.close(id) }
-            connections.remove(number)
+        case .close(let number): connections.close(number)
         }
     }
 
     private func send(_ text: String, on number: AlpacaConnection) {
-        guard let id = connections[number], !client.send(text, on: id) else { return }
-        client.close(id)
-        connections.remove(number)
+        guard !connections.send(text, on: number) else { return }
         engine.ended(number, "a request could not be sent", moment(), into: &out)
     }
 

@@ -3,19 +3,14 @@ internal import MarketModel
 internal import Primitives
 internal import ProviderKit
 internal import ServiceRuntime
-internal import Synchronization
 
 /// The reports of the connections' thread to logs, metrics and the status page. Any thread may read
 /// `present`; the rest is called by the connections' thread.
 final class AlpacaReport: Sendable {
-    /// How often the state is shown, in nanoseconds.
-    private static let interval: Int64 = 500_000_000
-
     let metrics: AlpacaMetrics
     private let registry: InstrumentRegistry
     private let telemetry: TelemetryHub
-    private let seen = Mutex<AlpacaStatus?>(nil)
-    private let shownAt = Atomic(MonotonicTime.distantPast.nanoseconds)
+    private let shown = ShownStatus<AlpacaStatus>()
 
     init(_ order: ProviderOrder, _ telemetry: TelemetryHub) {
         registry = order.registry
@@ -24,20 +19,18 @@ final class AlpacaReport: Sendable {
     }
 
     /// The last state; `nil` before the thread has begun, and after it has ended.
-    var present: AlpacaStatus? { seen.withLock { $0 } }
+    var present: AlpacaStatus? { shown.present }
 
     /// Shows the engine's state, if that is due.
     func show(_ engine: AlpacaEngine, _ now: Moment) {
-        let last = MonotonicTime(nanoseconds: shownAt.load(ordering: .relaxed))
-        guard now.monotonic - last >= Self.interval else { return }
-        shownAt.store(now.monotonic.nanoseconds, ordering: .relaxed)
+        guard shown.isDue(now.monotonic) else { return }
         let status = engine.status
         metrics.show(status)
-        seen.withLock { $0 = status }
+        shown.show(status)
     }
 
     func ended() {
-        seen.withLock { $0 = nil }
+        shown.show(nil)
         metrics.remove()
     }
 
@@ -48,13 +41,13 @@ final class AlpacaReport: Sendable {
             let what = endpoint == .market ? "no records" : "no news"
             trouble("\(what), tried again by itself: \(reason)", failures: failures)
         case .refusedAccount(let reason):
-            showSoon()
+            shown.showSoon()
             trouble(
                 "the key or the subscription is not taken, tried again each minute: \(reason); "
                     + "check ALPACA_API_KEY_FILE, ALPACA_API_SECRET_FILE and ALPACA_FEED")
         case .refusedRequest(let reason): trouble("a request is refused: \(reason)")
         case .refused(let instrument, let reason):
-            showSoon()
+            shown.showSoon()
             trouble("\(symbol(instrument)): \(reason)")
         case .misfit(let instrument, let text): trouble("\(symbol(instrument)): \(text)")
         case .unknownTrade(let instrument, let id):
@@ -68,11 +61,6 @@ final class AlpacaReport: Sendable {
     /// Reports how many notes were dropped because more happened than can be kept.
     func lost(notes count: UInt64) {
         trouble("\(count) events came too fast and are not in the log")
-    }
-
-    /// Whoever learns of a refusal asks for the reason at once.
-    private func showSoon() {
-        shownAt.store(MonotonicTime.distantPast.nanoseconds, ordering: .relaxed)
     }
 
     private func trouble(_ message: String, failures: Int = 0) {

@@ -152,7 +152,7 @@ extension BinanceEngine {
             feeds[place].last.time = last.time
         }
         if let open {
-            feeds[place].openGap = BinanceOpenGap(from: open.from, reason: open.reason)
+            feeds[place].openGap = UnendedGap(from: open.from, reason: open.reason)
         } else {
             resume(place, item, former, now, into: &out)
         }

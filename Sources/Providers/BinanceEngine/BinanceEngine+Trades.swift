@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 
@@ -166,7 +167,7 @@ extension BinanceEngine {
         of place: Int, from: Timestamp, _ why: GapReason, _ now: Timestamp,
         into out: inout BinanceOutput
     ) {
-        feeds[place].openGap = BinanceOpenGap(from: from, reason: why)
+        feeds[place].openGap = UnendedGap(from: from, reason: why)
         let detail = why == .disconnected ? String(reason.prefix(200)) : ""
         out.records.append(
             feeds[place].gap(

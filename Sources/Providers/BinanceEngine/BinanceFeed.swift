@@ -3,7 +3,7 @@ internal import MarketModel
 internal import Primitives
 
 /// One stream: the trades of a symbol, or what comes beside them.
-struct BinanceFeed: Sendable {
+struct BinanceFeed: RecordedFeed, Sendable {
     var instrument: UInt32
     let stream: BinanceStreamName
     /// Whether it is requested; a feed that is not keeps what it knows.
@@ -21,7 +21,7 @@ struct BinanceFeed: Sendable {
     /// The last trade that was delivered; id 0: none was.
     var last = BinanceTrade()
     /// The gap that is open now; `nil`: there is none.
-    var openGap: BinanceOpenGap?
+    var openGap: UnendedGap?
     /// Trades ahead of a missing one, by their ids.
     var ahead: [BinanceAhead] = []
     /// What the last trades were, by the end of their ids.
@@ -64,26 +64,6 @@ struct BinanceFeed: Sendable {
         let known = recent[Self.place(trade.id)]
         return known.id == trade.id && known != BinanceContent(trade)
     }
-
-    /// Returns a header for a record about the feed.
-    func header(at time: Timestamp) -> TickHeader {
-        TickHeader(
-            symbol: instrument, providerTime: .undefined, receiveTime: time, providerID: 0)
-    }
-
-    /// Returns a gap record; it is never empty. Without an end it is open.
-    func gap(
-        _ span: (from: Timestamp, to: Timestamp), _ reason: GapReason, _ state: GapState,
-        at time: Timestamp, detail: String = ""
-    ) -> ProviderRecord {
-        let (from, to) = span
-        let end = to.isDefined ? max(to, from.advanced(byNanoseconds: 1)) : to
-        return .tape(
-            .gap(
-                GapRecord(
-                    header: header(at: time), from: from, to: end, kind: kind, reason: reason,
-                    state: state, detail: detail)))
-    }
 }
 
 /// Why an instrument does not come.
@@ -91,12 +71,6 @@ struct BinanceRefusal: Sendable {
     var reason: String
     /// Whether the exchange does not have its symbol. It takes the stream nevertheless.
     var isUnknown = false
-}
-
-/// A gap without an end.
-struct BinanceOpenGap: Sendable {
-    var from: Timestamp
-    var reason: GapReason
 }
 
 /// Ids in a row that are below the last one although their trades are younger: the last of them,

@@ -28,7 +28,7 @@ final class BinanceLoop {
     private let beat: ThreadBeat
     private var engine: BinanceEngine
     private var out = BinanceOutput()
-    private var connections = NumberedConnections()
+    private var connections: NumberedConnections
     private let outlet: ProviderOutlet
     private var isOver = false
 
@@ -41,6 +41,7 @@ final class BinanceLoop {
     ) {
         self.parts = parts
         self.client = client
+        connections = NumberedConnections(client)
         self.past = past
         self.beat = beat
         engine = BinanceEngine(parts.setup.engine)
@@ -108,7 +109,7 @@ final class BinanceLoop {
     private func receive() {
         let now = moment()
         let bytes = UInt64(client.waitingBytes)
-        client.take { id, event, bytes in handle(id, event, bytes, now) }
+        connections.take { leg, event, bytes in handle(leg, event, bytes, now) }
         if bytes > 0 { parts.report.metrics.bytes.add(bytes) }
         past?.take { number, outcome in engine.fetched(number, outcome, now, into: &out) }
         engine.drained(now, into: &out)
@@ -116,16 +117,13 @@ final class BinanceLoop {
     }
 
     private func handle(
-        _ id: WebSocketID, _ event: WebSocketEvent, _ bytes: RawSpan, _ now: Moment
+        _ leg: BinanceLegNumber, _ event: WebSocketEvent, _ bytes: RawSpan, _ now: Moment
     ) {
-        guard let leg = connections[id] else { return }
         switch event {
         case .opened: engine.opened(leg, now, into: &out)
         case .message(let isText):
             engine.received(bytes, isText: isText, on: leg, now, into: &out)
-        case .ended(let error):
-            connections.remove(leg)
-            engine.ended(leg, "\(error)", now, into: &out)
+        case .ended(let error): engine.ended(leg, "\(error)", now, into: &out)
         }
     }
 
@@ -136,9 +134,7 @@ final class BinanceLoop {
         for wish in wishes {
             switch wish {
             case .open(let leg): open(leg)
-            case .close(let leg):
-                if let id = connections[leg] { client.close(id) }
-                connections.remove(leg)
+            case .close(let leg): connections.close(leg)
             case .fetch(let fetch):
                 if let outcome = past?.ask(fetch) {
                     engine.fetched(fetch.number, outcome, moment(), into: &out)
@@ -148,9 +144,7 @@ final class BinanceLoop {
                     engine.fetched(question.number, outcome, moment(), into: &out)
                 }
             case .send(let leg, let text):
-                guard let id = connections[leg], !client.send(text, on: id) else { continue }
-                client.close(id)
-                connections.remove(leg)
+                guard !connections.send(text, on: leg) else { continue }
                 engine.ended(leg, "a request could not be sent", moment(), into: &out)
             }
         }
@@ -163,7 +157,7 @@ final class BinanceLoop {
 
     private func open(_ leg: BinanceLegNumber) {
         do throws(WebSocketError) {
-            connections.add(try client.open(parts.setup.url), as: leg)
+            try connections.open(parts.setup.url, as: leg)
         } catch {
             engine.ended(leg, "\(error)", moment(), into: &out)
         }

@@ -4,7 +4,6 @@ package import MarketModel
 package import Primitives
 package import ProviderKit
 internal import ServiceRuntime
-internal import Synchronization
 internal import WebSocketClient
 
 /// The provider `binance`: the exchange's spot market, without an account, on a separate thread
@@ -15,17 +14,10 @@ package final class BinanceProvider: ProviderSource {
     package let name = BinanceProvider.providerName
     package let isUrgent = true
 
-    private struct Running: Sendable {
-        let thread: ServiceThread
-        let report: BinanceReport
-    }
-
     private let setup: BinanceSetup
     private let telemetry: TelemetryHub
     private let threads: ThreadWatch
-    private let inbox = ProviderInbox()
-    /// `nil` before `start`.
-    private let running = Mutex<Running?>(nil)
+    private let thread = ProviderThread<BinanceReport>()
 
     init(_ context: ProviderKind.Context) throws {
         // The seed decides only waits, so any number will do.
@@ -38,47 +30,43 @@ package final class BinanceProvider: ProviderSource {
     package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
         let report = BinanceReport(order, telemetry)
         let parts = BinanceLoop.Parts(
-            setup: setup, order: order, channel: channel, inbox: inbox, report: report)
+            setup: setup, order: order, channel: channel, inbox: thread.inbox, report: report)
         let client = try BinanceLoop.client(setup)
         let waker = client.waker
-        inbox.wakes { waker.wake() }
+        thread.inbox.wakes { waker.wake() }
         let past = try setup.rest.map { address throws(HTTPError) in
             try BinancePast(address, setup.http) { waker.wake() }
         }
-        let thread = try ServiceThread(name: name) { [threads] in
-            // A look-up of a name takes as long as the system's resolver.
-            let beat = threads.thread("binance", within: ThreadWatch.callLimit)
-            defer { beat.retire() }
+        try thread.start(name, beat: name, threads, report) { beat in
             BinanceLoop(parts, client, past, beat).run()
         }
-        running.withLock { $0 = Running(thread: thread, report: report) }
     }
 
     package func follow(begun: [UInt32], ended: [UInt32]) {
-        inbox.follow(begun: begun, ended: ended)
+        thread.inbox.follow(begun: begun, ended: ended)
     }
 
     package func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
         guard kind == .depth else { return false }
-        inbox.restartBook(of: instrument)
+        thread.inbox.restartBook(of: instrument)
         return true
     }
 
     package func stop(within timeout: Duration) -> Bool {
-        inbox.stop()
-        return running.withLock { $0?.thread }?.join(timeout: timeout) ?? true
+        thread.stop(within: timeout)
     }
 
     package var standings: [InstrumentStanding] {
-        let status = running.withLock({ $0?.report.present }) ?? nil
+        let status = thread.report?.present
         return (status?.feeds ?? []).map {
             InstrumentStanding(
-                instrument: $0.instrument, state: $0.state.standing, reason: $0.reason)
+                instrument: $0.instrument, state: InstrumentStanding.State($0.state),
+                reason: $0.reason)
         }
     }
 
     package func write(into json: inout JSONWriter) {
-        guard let status = running.withLock({ $0?.report.present }) ?? nil else {
+        guard let status = thread.report?.present else {
             return json.member("state", "stopped")
         }
         json.member("state", status.state.rawValue)
@@ -110,15 +98,4 @@ package final class BinanceProvider: ProviderSource {
 
     /// The most instruments on the status page, which says how many there are.
     private static let shownMax = 512
-}
-
-extension FeedState.State {
-    fileprivate var standing: InstrumentStanding.State {
-        switch self {
-        case .starting: .waiting
-        case .live: .subscribed
-        case .down: .down
-        case .refused: .refused
-        }
-    }
 }

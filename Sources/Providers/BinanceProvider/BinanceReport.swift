@@ -3,19 +3,14 @@ internal import MarketModel
 internal import Primitives
 internal import ProviderKit
 internal import ServiceRuntime
-internal import Synchronization
 
 /// The reports of the connection's thread to logs, metrics and the status page. Any thread may read
 /// `present`; the rest is called by the connection's thread.
 final class BinanceReport: Sendable {
-    /// How often the state is shown, in nanoseconds.
-    private static let interval: Int64 = 500_000_000
-
     let metrics: BinanceMetrics
     private let registry: InstrumentRegistry
     private let telemetry: TelemetryHub
-    private let seen = Mutex<BinanceStatus?>(nil)
-    private let shownAt = Atomic(MonotonicTime.distantPast.nanoseconds)
+    private let shown = ShownStatus<BinanceStatus>()
 
     init(_ order: ProviderOrder, _ telemetry: TelemetryHub) {
         registry = order.registry
@@ -24,20 +19,18 @@ final class BinanceReport: Sendable {
     }
 
     /// The last state; `nil` before the thread has begun, and after it has ended.
-    var present: BinanceStatus? { seen.withLock { $0 } }
+    var present: BinanceStatus? { shown.present }
 
     /// Shows the engine's state, if that is due.
     func show(_ engine: BinanceEngine, _ now: Moment) {
-        let last = MonotonicTime(nanoseconds: shownAt.load(ordering: .relaxed))
-        guard now.monotonic - last >= Self.interval else { return }
-        shownAt.store(now.monotonic.nanoseconds, ordering: .relaxed)
+        guard shown.isDue(now.monotonic) else { return }
         let status = engine.status
         metrics.show(status)
-        seen.withLock { $0 = status }
+        shown.show(status)
     }
 
     func ended() {
-        seen.withLock { $0 = nil }
+        shown.show(nil)
         metrics.remove()
     }
 
@@ -66,8 +59,7 @@ final class BinanceReport: Sendable {
         case .refusedRequest(let reason):
             telemetry.emit(BinanceTrouble(message: "the exchange refuses a request: \(reason)"))
         case .refused(let instrument, let reason):
-            // Whoever learns of it asks for the reason at once.
-            shownAt.store(MonotonicTime.distantPast.nanoseconds, ordering: .relaxed)
+            shown.showSoon()
             telemetry.emit(BinanceTrouble(message: "\(symbol(instrument)): \(reason)"))
         case .missing(let instrument, let first, let last):
             telemetry.emit(

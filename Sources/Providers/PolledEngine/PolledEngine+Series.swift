@@ -1,3 +1,4 @@
+internal import EngineKit
 package import MarketModel
 package import Primitives
 
@@ -101,11 +102,11 @@ extension PolledEngine {
         series[place].inherited += left.filter { $0.to.isDefined }
         guard series[place].openGap == nil else { return }
         if let open = left.filter({ !$0.to.isDefined }).min(by: { $0.from < $1.from }) {
-            series[place].openGap = PolledGap(from: open.from, reason: open.reason)
+            series[place].openGap = UnendedGap(from: open.from, reason: open.reason)
         } else if item.reached.isDefined, !series[place].polledTo.isDefined {
             // The last good answer may have come a period before the end.
             let from = item.reached.advanced(byNanoseconds: -settings.every)
-            let gap = PolledGap(from: from, reason: .gatewayLost)
+            let gap = UnendedGap(from: from, reason: .gatewayLost)
             beginGap(of: place, gap, "", now, into: &out)
         }
     }

@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 
@@ -103,12 +104,12 @@ extension PolledEngine {
         let one = series[place]
         guard one.openGap == nil, one.feed.isAnnounced, one.polledTo.isDefined else { return }
         counters.outages &+= 1
-        let gap = PolledGap(from: one.polledTo, reason: .disconnected)
+        let gap = UnendedGap(from: one.polledTo, reason: .disconnected)
         beginGap(of: place, gap, why, now, into: &out)
     }
 
     mutating func beginGap(
-        of place: Int, _ gap: PolledGap, _ detail: String, _ now: Moment,
+        of place: Int, _ gap: UnendedGap, _ detail: String, _ now: Moment,
         into out: inout PolledOutput
     ) {
         series[place].openGap = gap

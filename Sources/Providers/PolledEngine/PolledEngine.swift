@@ -1,3 +1,4 @@
+internal import EngineKit
 package import MarketModel
 package import Primitives
 

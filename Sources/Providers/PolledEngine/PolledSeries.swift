@@ -1,8 +1,9 @@
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 
 /// One polled series.
-struct PolledSeries: Sendable {
+struct PolledSeries: RecordedFeed, Sendable {
     var instrument: UInt32
     /// The service's name of it.
     let name: String
@@ -20,7 +21,7 @@ struct PolledSeries: Sendable {
     /// The time of the last request with a good answer; undefined: there was none.
     var polledTo = Timestamp.undefined
     /// The gap that is open now; `nil`: there is none.
-    var openGap: PolledGap?
+    var openGap: UnendedGap?
     /// Gaps with an end that an earlier process left.
     var inherited: [OpenGap] = []
     /// The newest values, oldest first.
@@ -34,26 +35,7 @@ struct PolledSeries: Sendable {
         self.currency = currency
     }
 
-    /// Returns a header for a record about it.
-    func header(at time: Timestamp, flags: TickFlags = []) -> TickHeader {
-        TickHeader(
-            symbol: instrument, flags: flags, providerTime: .undefined, receiveTime: time,
-            providerID: 0)
-    }
-
-    /// Returns a gap record; it is never empty. Without an end it is open.
-    func gap(
-        _ span: (from: Timestamp, to: Timestamp), _ reason: GapReason, _ state: GapState,
-        at time: Timestamp, detail: String = ""
-    ) -> ProviderRecord {
-        let (from, to) = span
-        let end = to.isDefined ? max(to, from.advanced(byNanoseconds: 1)) : to
-        return .tape(
-            .gap(
-                GapRecord(
-                    header: header(at: time), from: from, to: end, kind: .indicator,
-                    reason: reason, state: state, detail: detail)))
-    }
+    var kind: DataKind { .indicator }
 
     /// Keeps a value as the last one of its period.
     mutating func keep(_ value: PolledKnown) {
@@ -76,12 +58,6 @@ struct PolledFeed: Sendable {
     var reason = ""
     /// Whether the beginning of the subscription is on the tape.
     var isAnnounced = false
-}
-
-/// A gap without an end.
-struct PolledGap: Sendable {
-    var from: Timestamp
-    var reason: GapReason
 }
 
 /// A value that is known, published or not.

@@ -4,7 +4,6 @@ internal import PolledEngine
 package import Primitives
 package import ProviderKit
 internal import ServiceRuntime
-internal import Synchronization
 
 /// A provider that polls one service, on a separate thread (`PolledLoop`). The gateway's threads
 /// call this class; it only passes their orders on.
@@ -13,18 +12,11 @@ package final class PolledProvider: ProviderSource {
     /// The service is asked again for what the gateway cannot take now.
     package let isUrgent = false
 
-    private struct Running: Sendable {
-        let thread: ServiceThread
-        let report: PolledReport
-    }
-
     private let setup: PolledSetup
     private let telemetry: TelemetryHub
     private let threads: ThreadWatch
-    private let inbox = ProviderInbox()
     private let waker = PolledWake()
-    /// `nil` before `start`.
-    private let running = Mutex<Running?>(nil)
+    private let thread = ProviderThread<PolledReport>()
 
     init(_ keys: PolledKeys, _ context: ProviderKind.Context) throws {
         name = keys.table.rawValue
@@ -38,37 +30,34 @@ package final class PolledProvider: ProviderSource {
     package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
         let report = PolledReport(setup.engine.table, order, telemetry)
         let parts = PolledLoop.Parts(
-            setup: setup, order: order, channel: channel, inbox: inbox, waker: waker,
+            setup: setup, order: order, channel: channel, inbox: thread.inbox, waker: waker,
             report: report)
-        inbox.wakes { [waker] in waker.wake() }
+        thread.inbox.wakes { [waker] in waker.wake() }
         let client = try HTTPClient(setup.http) { [waker] in waker.wake() }
-        let thread = try ServiceThread(name: name) { [threads, waker, name, setup] in
-            let beat = threads.thread("poll.\(name)", within: ThreadWatch.callLimit)
-            defer { beat.retire() }
+        try thread.start(name, beat: "poll.\(name)", threads, report) { [waker, setup] beat in
             PolledLoop(parts, PolledRequests(setup, client) { waker.wake() }, beat).run()
         }
-        running.withLock { $0 = Running(thread: thread, report: report) }
     }
 
     package func follow(begun: [UInt32], ended: [UInt32]) {
-        inbox.follow(begun: begun, ended: ended)
+        thread.inbox.follow(begun: begun, ended: ended)
     }
 
     package func stop(within timeout: Duration) -> Bool {
-        inbox.stop()
-        return running.withLock { $0?.thread }?.join(timeout: timeout) ?? true
+        thread.stop(within: timeout)
     }
 
     package var standings: [InstrumentStanding] {
-        let status = running.withLock({ $0?.report.present }) ?? nil
+        let status = thread.report?.present
         return (status?.feeds ?? []).map {
             InstrumentStanding(
-                instrument: $0.instrument, state: $0.state.standing, reason: $0.reason)
+                instrument: $0.instrument, state: InstrumentStanding.State($0.state),
+                reason: $0.reason)
         }
     }
 
     package func write(into json: inout JSONWriter) {
-        guard let status = running.withLock({ $0?.report.present }) ?? nil else {
+        guard let status = thread.report?.present else {
             return json.member("state", "stopped")
         }
         json.member("state", status.state.rawValue)
@@ -100,15 +89,4 @@ package final class PolledProvider: ProviderSource {
 extension Timestamp {
     /// The time for a page; empty: there is none.
     fileprivate var shown: String { isDefined ? description : "" }
-}
-
-extension FeedState.State {
-    fileprivate var standing: InstrumentStanding.State {
-        switch self {
-        case .starting: .waiting
-        case .live: .subscribed
-        case .down: .down
-        case .refused: .refused
-        }
-    }
 }

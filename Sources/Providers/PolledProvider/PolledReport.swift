@@ -3,7 +3,6 @@ internal import PolledEngine
 internal import Primitives
 internal import ProviderKit
 internal import ServiceRuntime
-internal import Synchronization
 
 /// The reports of the polling thread to logs, metrics and the status page. Any thread may read
 /// `present`; the rest is called by the polling thread.
@@ -12,7 +11,7 @@ final class PolledReport: Sendable {
     private let table: PolledTable
     private let registry: InstrumentRegistry
     private let telemetry: TelemetryHub
-    private let seen = Mutex<PolledStatus?>(nil)
+    private let shown = ShownStatus<PolledStatus>()
 
     init(_ table: PolledTable, _ order: ProviderOrder, _ telemetry: TelemetryHub) {
         self.table = table
@@ -24,16 +23,16 @@ final class PolledReport: Sendable {
     }
 
     /// The last state; `nil` before the thread has begun, and after it has ended.
-    var present: PolledStatus? { seen.withLock { $0 } }
+    var present: PolledStatus? { shown.present }
 
     /// Shows the engine's state. The thread has a turn a second, and one for each answer.
     func show(_ status: PolledStatus) {
         metrics.show(status)
-        seen.withLock { $0 = status }
+        shown.show(status)
     }
 
     func ended() {
-        seen.withLock { $0 = nil }
+        shown.show(nil)
         metrics.remove()
     }
 

@@ -1,3 +1,5 @@
+public import MarketModel
+
 /// What a provider says of one instrument that it was ordered to deliver.
 public struct InstrumentStanding: Hashable, Sendable {
     public enum State: String, Hashable, Sendable {
@@ -21,5 +23,17 @@ public struct InstrumentStanding: Hashable, Sendable {
         self.instrument = instrument
         self.state = state
         self.reason = reason
+    }
+}
+
+extension InstrumentStanding.State {
+    /// What the state of a feed says of its instrument.
+    public init(_ feed: FeedState.State) {
+        switch feed {
+        case .starting: self = .waiting
+        case .live: self = .subscribed
+        case .down: self = .down
+        case .refused: self = .refused
+        }
     }
 }

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from verdict import Findings, Gap, StoredGaps
+
 # The parts of `provider_id`, as docs/alpaca.md describes them.
 ID_BITS, DAY_BITS = 46, 12
 DAY = 86_400 * 10**9
@@ -73,47 +75,35 @@ class Market:
                     yield json.loads(line, parse_float=Decimal)
 
 
-class Stored:
+class Stored(StoredGaps):
     """The rows of one source, and what its gaps say, in one snapshot of the database."""
 
     def __init__(self, session: Any, namespace: str, source: str) -> None:
+        super().__init__(session, namespace, source)
         # Symbol, number, time, price, size, exchange, action, in the order of the tape.
         self.rows = session.execute(
             "SELECT symbol, provider_id::bigint, event_time_ns, price, size, exchange, action"
             f" FROM {namespace}.trades WHERE source = %s ORDER BY partition, ordinal", [source]).fetchall()
-        microseconds = "(extract(epoch FROM {}) * 1000000)::bigint * 1000"
-        begin, end = microseconds.format("from_time"), microseconds.format("to_time")
-        self.states: collections.Counter[tuple[str, str]] = collections.Counter()
-        self.gaps: dict[str, list[tuple[int, int]]] = collections.defaultdict(list)
-        for symbol, start, stop, state, reason in session.execute(
-            f"SELECT symbol, coalesce(from_time_ns, {begin}), coalesce(to_time_ns, {end}), state, reason"
-            f" FROM {namespace}.gaps WHERE source = %s AND input = 'ticks' AND ordinal IS NOT NULL"
-            " AND kind IN ('any', 'trade') ORDER BY ordinal", [source]
-        ):
-            self.states[reason, state] += 1
-            if state == "abandoned" and None not in (start, stop):
-                self.gaps[symbol].append((start, stop))
-        # What a person sees. Its times are microseconds.
-        self.shown: dict[str, list[tuple[int, int]]] = collections.defaultdict(list)
-        for symbol, start, stop in session.execute(
-            f"SELECT symbol, {begin}, coalesce({end}, 9223372036854775807)"
-            f" FROM {namespace}_market.open_gaps WHERE source = %s AND kind = 'trade'", [source]
-        ):
-            self.shown[symbol].append((start, stop))
-        self.holes = [row[0] for row in session.execute(
-            f"SELECT detail FROM {namespace}.gaps WHERE source = %s AND ordinal IS NULL", [source])]
+        # There may be many of both, so a trade is compared with those of its symbol alone.
+        self.log, self.seen = by_symbol(self.gaps), by_symbol(self.shown)
         self.busts = int(session.execute(
             f"SELECT count(*) FROM {namespace}.bars WHERE source = %s AND reason = 'bust'",
             [source]).fetchone()[0])
 
 
-class Verdict:
+def by_symbol(gaps: list[Gap]) -> dict[str | None, list[Gap]]:
+    found: dict[str | None, list[Gap]] = collections.defaultdict(list)
+    for gap in gaps:
+        found[gap.symbol].append(gap)
+    return found
+
+
+class Verdict(Findings):
     """Compares what is stored with what happened, up to a time in nanoseconds."""
 
     def __init__(self, market: Market, stored: Stored, end: int) -> None:
+        super().__init__(stored)
         self.market, self.stored, self.end = market, stored, end
-        self.wrong = [f"the books have a hole: {detail}" for detail in stored.holes]
-        self.count: collections.Counter[str] = collections.Counter()
         self.there: set[Key] = set()
         # The reports that are compared of each symbol: from its first trade with a row on.
         self.first: dict[str, int] = {}
@@ -173,23 +163,13 @@ class Verdict:
             if not self.first.get(symbol, self.end) <= trade.reported <= self.end or key in self.there:
                 continue
             self.count["missing"] += 1
-            for gaps, what in ((self.stored.gaps, "gap"), (self.stored.shown, "row of open_gaps")):
-                if any(start <= trade.time < stop for start, stop in gaps[symbol]):
+            for gaps, what in ((self.stored.log, "gap"), (self.stored.seen, "row of open_gaps")):
+                if any(gap.holds((trade.time, trade.time)) for gap in gaps[symbol]):
                     continue
                 if trade.reported != trade.time:
                     self.count[f"reported late, and in no {what}"] += 1
                 else:
                     self.note("silent", f"{key} at {trade.time} is in no {what}")
 
-    def note(self, kind: str, text: str) -> None:
-        self.count[f"✘ {kind}"] += 1
-        if self.count[f"✘ {kind}"] <= 5:
-            self.wrong.append(f"{kind}: {text}")
-
     def lines(self) -> list[str]:
-        return [
-            ", ".join(f"{number} {what}" for what, number in self.count.items()),
-            "gaps: " + ", ".join(
-                f"{number} {reason} {state}" for (reason, state), number in sorted(self.stored.states.items())),
-            f"{self.stored.busts} bars stand in a version that a change made",
-        ]
+        return [*super().lines(), f"{self.stored.busts} bars stand in a version that a change made"]

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from verdict import Findings, Gap, Span, StoredGaps
+
 NAMED = re.compile(r"^trade ids (\d+) to (\d+) did not come$")
 # The bit of `flags` of a trade that came on request.
 FETCHED = 1 << 2
 NUMBER = re.compile(r"\d+")
-# Times of trades that nobody wrote down, because the exchange was away.
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -67,34 +67,17 @@ class Market:
         return found
 
 
-@dataclass(frozen=True)
-class Gap:
-    """A record of `gaps` that nobody will fill; times are in nanoseconds, and the end is not within."""
-
-    symbol: str | None
-    start: int
-    end: int
-    reason: str
-    detail: str
-
-    def holds(self, span: Span) -> bool:
-        return self.start <= span[0] and span[1] < self.end
-
-    def touches(self, span: Span) -> bool:
-        return self.start <= span[1] and span[0] < self.end
-
-    def ids(self) -> range | None:
-        named = NAMED.match(self.detail)
-        return range(int(named[1]), int(named[2]) + 1) if named else None
-
-    def __str__(self) -> str:
-        return f"{self.symbol} [{self.start}, {self.end}) {self.reason}: {self.detail}"
+def named_ids(gap: Gap) -> range | None:
+    """Returns the ids that a gap names, if it names any."""
+    named = NAMED.match(gap.detail)
+    return range(int(named[1]), int(named[2]) + 1) if named else None
 
 
-class Stored:
+class Stored(StoredGaps):
     """The rows of one source, and what its gaps say, in one snapshot of the database."""
 
     def __init__(self, session: Any, namespace: str, source: str) -> None:
+        super().__init__(session, namespace, source)
         # Of each symbol, in the order of the tape: id, time, price, size, whether it is a plain trade but for
         # its flags, and its flags.
         self.rows: dict[str, list[tuple[int, int, Decimal, Decimal, bool, int]]] = collections.defaultdict(list)
@@ -104,35 +87,14 @@ class Stored:
             " WHERE source = %s ORDER BY partition, ordinal", [source]
         ):
             self.rows[symbol].append(tuple(row))
-        nanoseconds = "(extract(epoch FROM {}) * 1000000)::bigint * 1000"
-        begin, end = nanoseconds.format("from_time"), nanoseconds.format("to_time")
-        self.states: collections.Counter[tuple[str, str]] = collections.Counter()
-        self.gaps: list[Gap] = []
-        for symbol, start, stop, state, reason, detail in session.execute(
-            f"SELECT symbol, coalesce(from_time_ns, {begin}), coalesce(to_time_ns, {end}), state, reason, detail"
-            f" FROM {namespace}.gaps WHERE source = %s AND input = 'ticks' AND ordinal IS NOT NULL"
-            " AND kind IN ('any', 'trade') ORDER BY ordinal", [source]
-        ):
-            self.states[reason, state] += 1
-            # A gap whose time nobody knows explains nothing.
-            if state == "abandoned" and None not in (start, stop):
-                self.gaps.append(Gap(symbol, start, stop, reason, detail))
-        # What a person sees. Its times are microseconds; a stretch that lasts has no end.
-        self.shown = [Gap(*row) for row in session.execute(
-            f"SELECT symbol, {begin}, coalesce({end}, 9223372036854775807), reason, state"
-            f" FROM {namespace}_market.open_gaps WHERE source = %s AND kind = 'trade'", [source])]
-        self.ordinals = [row[0] for row in session.execute(
-            f"SELECT detail FROM {namespace}.gaps WHERE source = %s AND ordinal IS NULL", [source])]
 
 
-class Verdict:
+class Verdict(Findings):
     """Compares what is stored with what happened, up to a time in nanoseconds."""
 
     def __init__(self, market: Market, stored: Stored, end: int, fills: bool) -> None:
+        super().__init__(stored, market.faults)
         self.market, self.stored, self.end, self.fills = market, stored, end, fills
-        self.wrong: list[str] = list(market.faults)
-        self.wrong += [f"the books have a hole: {detail}" for detail in stored.ordinals]
-        self.count: collections.Counter[str] = collections.Counter()
         # How much time untrue gaps have, by reason and text.
         self.seconds: dict[tuple[str, str], float] = collections.defaultdict(float)
         # Of each symbol, the times of all trades of the range, and those of them that are not stored.
@@ -195,7 +157,7 @@ class Verdict:
             holds = [gap for gap in log if gap.holds(span)]
             if not holds:
                 self.note("silent", f"{symbol}: trade {number} of {span} is in no gap")
-            elif not any(number in (gap.ids() or (number,)) for gap in holds):
+            elif not any(number in (named_ids(gap) or (number,)) for gap in holds):
                 self.note("not named", f"{symbol}: no gap over trade {number} of {span} names it: {holds[0]}")
             if self.fills:
                 self.note("not filled", f"{symbol}: trade {number} of {span}: {holds[:1]}")
@@ -206,27 +168,19 @@ class Verdict:
         """Each gap lost something. Where it names ids, it lost each of them; else at least one trade that was
         made in its time."""
         symbols = [gap.symbol] if gap.symbol else list(self.missing)
-        ids = gap.ids()
-        if ids is not None:
+        named = named_ids(gap)
+        if named is not None:
             lost = self.missing.get(gap.symbol or "", {})
-            stored = [number for number in ids if number not in lost]
-            if stored or not ids:
+            stored = [number for number in named if number not in lost]
+            if stored or not named:
                 self.untrue(gap, f"trades {stored[:3]} are not missing")
         elif not any(gap.touches(span) for each in symbols for span in self.missing.get(each, {}).values()):
             self.untrue(gap, "nothing is missing")
-
-    def note(self, kind: str, text: str) -> None:
-        self.count[f"✘ {kind}"] += 1
-        if self.count[f"✘ {kind}"] <= 5:
-            self.wrong.append(f"{kind}: {text}")
 
     def untrue(self, gap: Gap, why: str) -> None:
         self.note("untrue", f"{why}: {gap}")
         self.seconds[gap.reason, NUMBER.sub("N", gap.detail)] += (gap.end - gap.start) / 1e9
 
     def lines(self) -> list[str]:
-        lines = [", ".join(f"{number} {what}" for what, number in self.count.items())]
-        lines.append("gaps: " + ", ".join(
-            f"{number} {reason} {state}" for (reason, state), number in sorted(self.stored.states.items())))
-        return lines + [f"{seconds:.1f} s in untrue gaps: {reason}: {detail}"
-                        for (reason, detail), seconds in self.seconds.items()]
+        return super().lines() + [f"{seconds:.1f} s in untrue gaps: {reason}: {detail}"
+                                  for (reason, detail), seconds in self.seconds.items()]

@@ -3,6 +3,7 @@
 import math
 import pathlib
 import random
+import re
 import sys
 import unittest
 import xml.etree.ElementTree
@@ -144,6 +145,16 @@ class Page(unittest.TestCase):
 
     def test_the_shipped_page_has_the_marks(self):
         report.put((ROOT / "docs/performance.md").read_text(), "new")
+
+    def test_the_shipped_page_says_what_its_record_lacks(self):
+        about, _, rest = (ROOT / "docs/performance.md").read_text().partition(report.BEGIN)
+        recorded = set(re.findall(r"^### (\w+)$", rest.partition(report.END)[0], re.MULTILINE))
+        rows = [line.split(" | ") for line in about.splitlines() if re.search(r"\| `\w+Benchmark`", line)]
+        self.assertTrue(rows)
+        for what, by, *_ in rows:
+            programs_now, _, note = by.partition(" (")
+            lacks = not recorded.issuperset(re.findall(r"`(\w+)`", programs_now))
+            self.assertEqual(note.startswith(("no figure yet", "recorded as")), lacks, what)
 
     def test_tables_are_whole_and_plots_are_linked(self):
         text = report.markdown(record(), "performance")

@@ -24,15 +24,16 @@ struct AlpacaTests {
         let tape: TestTape
         let feeds: Instrument.Feeds
 
-        init(_ feeds: Instrument.Feeds, _ more: String...) throws {
+        /// `hold`: how long the service keeps a session that was cut, in seconds.
+        init(_ feeds: Instrument.Feeds, hold: Int = 1) throws {
             self.feeds = feeds
             folder = try TemporaryFolder("alpaca")
             alpaca = try SimulatorProcess(
                 [
                     "--rate", "200", "--symbols", AlpacaTests.symbols.joined(separator: ","),
-                    "--market-log", folder.file("market"), "--hold", "1", "--cancels", "40",
+                    "--market-log", folder.file("market"), "--hold", "\(hold)", "--cancels", "40",
                     "--corrections", "40", "--news", "1",
-                ] + more, program: "alpaca-simulator")
+                ], program: "alpaca-simulator")
             server = try NatsServer()
             tape = try TestTape(server, namespace: "alpaca")
         }
@@ -83,6 +84,18 @@ struct AlpacaTests {
         let problems = try found.problems(in: stage.market)
         #expect(problems.isEmpty, "\(problems.prefix(10).joined(separator: "\n"))")
         #expect(found.gapCount > 5 && found.quotes > 100)
+    }
+
+    @Test("a gateway that ended in order leaves no session behind for the next one")
+    func order() throws {
+        let stage = try Stage(.trades, hold: 600)
+        for _ in 0..<3 {
+            let gateway = try stage.gateway()
+            let running = try gateway.start()
+            try stage.wait("start")
+            #expect(try running.stop() == .success)
+            #expect(!gateway.service.log.text.contains("another session"))
+        }
     }
 
     @Test("bars and news come beside trades; a key that expires refuses, and says so")

@@ -218,6 +218,30 @@ struct WebSocketClientTests {
             })
     }
 
+    @Test("an end in order tells the server of every connection")
+    func closeAll() throws {
+        let names = (0..<3).map { "\($0)-\(UInt32.random(in: 0 ... .max))" }
+        do {
+            let client = try WebSocketClient(WebSocketConfiguration())
+            var connections = NumberedConnections(client)
+            for (number, name) in names.enumerated() {
+                try connections.open(
+                    url(Self.plain.get().port(), "noted/\(name)"), as: UInt32(number))
+            }
+            var opened = 0
+            let limit = ContinuousClock.now + .seconds(30)
+            while opened < 3, ContinuousClock.now < limit {
+                client.work(for: .milliseconds(100))
+                connections.take { _, event, _ in if case .opened = event { opened += 1 } }
+            }
+            #expect(opened == 3)
+            connections.closeAll()
+        }
+        for name in names {
+            #expect(try hear("left/\(name)") { $0.messages.count == 1 }.texts == ["1000"])
+        }
+    }
+
     @Test("a half-open connection is given up after its time")
     func halfOpen() throws {
         var configuration = WebSocketConfiguration()

@@ -12,6 +12,8 @@ from websockets.asyncio.server import serve
 
 
 CODES = []
+# The codes with which the paths /noted/NAME were left, by NAME.
+NOTED = {}
 
 
 async def client(connection):
@@ -21,12 +23,14 @@ async def client(connection):
         # The other ways to end leave no code.
         if connection.close_code is not None:
             CODES.append(connection.close_code)
+            if connection.request.path.startswith("/noted/"):
+                NOTED[connection.request.path.split("/")[2]] = connection.close_code
 
 
 async def answer(connection):
     path = connection.request.path
     match path.split("/")[1]:
-        case "echo":
+        case "echo" | "noted":
             async for message in connection:
                 await connection.send(message)
         case "count":
@@ -77,6 +81,11 @@ async def answer(connection):
             while True:
                 await connection.send(json.dumps(CODES))
                 await asyncio.sleep(0.02)
+        case "left":
+            while path.split("/")[2] not in NOTED:
+                await asyncio.sleep(0.02)
+            await connection.send(str(NOTED[path.split("/")[2]]))
+            await connection.wait_closed()
         case "half-open":
             # Nothing is read or answered any more, pings neither; the connection stays.
             connection.transport.pause_reading()

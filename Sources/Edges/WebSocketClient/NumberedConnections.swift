@@ -37,6 +37,16 @@ package struct NumberedConnections {
         }
     }
 
+    /// How long an end waits for the servers' answers.
+    private static let closeLimit = Duration.milliseconds(400)
+
+    /// Closes all connections, in order.
+    package mutating func closeAll() {
+        client.closeAll(within: Self.closeLimit)
+        ids = [:]
+        numbers = [:]
+    }
+
     private mutating func remove(_ number: UInt32) {
         if let id = ids.removeValue(forKey: number) { numbers[id] = nil }
     }

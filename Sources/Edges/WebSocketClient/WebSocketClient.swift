@@ -155,6 +155,14 @@ package final class WebSocketClient {
         unsafe shim_leave(service, wsi)
     }
 
+    /// Ends all connections, and waits until each server has answered its close, at most so long.
+    /// Without a close a server may hold the connection for dead only after a while.
+    package func closeAll(within limit: Duration) {
+        for number in Array(connections.keys) { close(WebSocketID(number: number)) }
+        let deadline = ContinuousClock.now + limit
+        while !leaving.isEmpty, ContinuousClock.now < deadline { work(for: .milliseconds(20)) }
+    }
+
     /// Connections that still have to send their close.
     private var leaving: [UInt: WebSocketConnection] = [:]
 

@@ -54,6 +54,7 @@ final class AlpacaLoop {
         carryOut()
         parts.report.show(engine, moment())
         while !isOver { turn() }
+        connections.closeAll()
         parts.report.ended()
     }
 

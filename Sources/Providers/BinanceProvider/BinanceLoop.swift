@@ -58,6 +58,7 @@ final class BinanceLoop {
         carryOut()
         parts.report.show(engine, moment())
         while !isOver { turn() }
+        connections.closeAll()
         parts.report.ended()
     }
 

@@ -304,8 +304,9 @@ extension AlpacaReader {
                         symbol: 0, resolution: TimeResolution.second.rawValue,
                         providerTime: created, receiveTime: received,
                         providerID: UInt64(max(0, id))),
-                    provider: publisher.cut(NewsHeadline.providerBytesMax),
-                    article: "\(id)", headline: headline.cut(NewsHeadline.headlineBytesMax))))
+                    provider: publisher.cut(toUTF8: NewsHeadline.providerBytesMax),
+                    article: "\(id)", headline: headline.cut(toUTF8: NewsHeadline.headlineBytesMax))
+            ))
         return .beside
     }
 
@@ -353,17 +354,6 @@ extension AlpacaReader {
 }
 
 extension String {
-    /// Returns the text, of at most so many bytes in UTF-8.
-    fileprivate func cut(_ bytesMax: Int) -> String {
-        guard utf8.count > bytesMax else { return self }
-        var short = ""
-        for character in self {
-            guard short.utf8.count + character.utf8.count <= bytesMax else { break }
-            short.append(character)
-        }
-        return short
-    }
-
     /// Returns the text in one short printable line.
     fileprivate func shown(_ charactersMax: Int) -> String {
         String(unicodeScalars.prefix(charactersMax).map { $0.value < 0x20 ? " " : Character($0) })

@@ -5,9 +5,6 @@ internal import Primitives
 // Trades whose ids did not come are asked for, one gap after the other. What comes is marked as
 // fetched; in the end the gap is on record as filled, but for the parts that stay.
 extension BinanceEngine {
-    /// The characters of a detail. Ours have one byte each, those of a server four at most.
-    private static let detailMax = GapRecord.detailBytesMax / 4
-
     func canFill(_ count: UInt64) -> Bool {
         settings.fills && count <= BinanceLimits.holeTradesMax
             && holes.waiting.count < BinanceLimits.holesMax
@@ -209,8 +206,7 @@ extension BinanceEngine {
             out.records.append(
                 feed.gap(
                     (from: part.from, to: isEnd ? max(part.to, hole.to) : part.to), part.reason,
-                    .abandoned, at: time,
-                    detail: String(part.detail.prefix(Self.detailMax))))
+                    .abandoned, at: time, detail: part.detail))
         }
         out.note(
             .filled(

@@ -26,7 +26,7 @@ extension RecordedFeed {
             providerID: 0)
     }
 
-    /// Returns a gap record; it is never empty. Without an end it is open.
+    /// Returns a gap record; it is never empty. Without an end it is open. A long detail is cut.
     package func gap(
         _ span: (from: Timestamp, to: Timestamp), _ reason: GapReason, _ state: GapState,
         at time: Timestamp, detail: String = ""
@@ -37,6 +37,6 @@ extension RecordedFeed {
             .gap(
                 GapRecord(
                     header: header(at: time), from: from, to: end, kind: kind, reason: reason,
-                    state: state, detail: detail)))
+                    state: state, detail: detail.cut(toUTF8: GapRecord.detailBytesMax))))
     }
 }

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// The limits of the engine, and what happens at each of them. Times are in nanoseconds.
 package enum EngineLimits {
     static let second: Int64 = 1_000_000_000

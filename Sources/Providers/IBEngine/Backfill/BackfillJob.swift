@@ -159,18 +159,3 @@ struct BackfillJob: Sendable {
                 state: state, detail: detail.cut(toUTF8: GapRecord.detailBytesMax)))
     }
 }
-
-extension String {
-    /// Returns as many complete characters as fit.
-    func cut(toUTF8 limit: Int) -> String {
-        guard utf8.count > limit else { return self }
-        var text = ""
-        var bytes = 0
-        for character in self {
-            bytes += character.utf8.count
-            guard bytes <= limit else { break }
-            text.append(character)
-        }
-        return text
-    }
-}

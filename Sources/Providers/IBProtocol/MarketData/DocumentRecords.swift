@@ -11,10 +11,10 @@ extension TickNews {
             header: TickHeader(
                 symbol: symbol, resolution: resolution.rawValue, providerTime: self.time,
                 receiveTime: time),
-            provider: cut(provider, NewsHeadline.providerBytesMax),
-            article: cut(article, NewsHeadline.articleBytesMax),
-            headline: cut(headline, NewsHeadline.headlineBytesMax),
-            extra: cut(extra, NewsHeadline.extraBytesMax))
+            provider: provider.cut(toUTF8: NewsHeadline.providerBytesMax),
+            article: article.cut(toUTF8: NewsHeadline.articleBytesMax),
+            headline: headline.cut(toUTF8: NewsHeadline.headlineBytesMax),
+            extra: extra.cut(toUTF8: NewsHeadline.extraBytesMax))
     }
 }
 
@@ -34,9 +34,9 @@ extension HistoricalHeadline {
             header: TickHeader(
                 symbol: symbol, flags: .backfilled, resolution: resolution.rawValue,
                 providerTime: published, receiveTime: received),
-            provider: cut(provider, NewsHeadline.providerBytesMax),
-            article: cut(article, NewsHeadline.articleBytesMax),
-            headline: cut(headline, NewsHeadline.headlineBytesMax), extra: "")
+            provider: provider.cut(toUTF8: NewsHeadline.providerBytesMax),
+            article: article.cut(toUTF8: NewsHeadline.articleBytesMax),
+            headline: headline.cut(toUTF8: NewsHeadline.headlineBytesMax), extra: "")
     }
 }
 
@@ -46,8 +46,8 @@ extension BulletinMessage {
             header: TickHeader(
                 symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: time,
                 providerID: UInt64(exactly: id) ?? 0),
-            kind: kind, text: cut(text, NewsBulletin.textBytesMax),
-            exchange: cut(exchange, NewsBulletin.exchangeBytesMax))
+            kind: kind, text: text.cut(toUTF8: NewsBulletin.textBytesMax),
+            exchange: exchange.cut(toUTF8: NewsBulletin.exchangeBytesMax))
     }
 }
 
@@ -64,17 +64,4 @@ extension IBNotice {
             header: TickHeader(symbol: symbol, providerTime: .undefined, receiveTime: time),
             reason: reason)
     }
-}
-
-/// Returns as many complete characters as fit.
-private func cut(_ text: String, _ bytesMax: Int) -> String {
-    guard text.utf8.count > bytesMax else { return text }
-    var end = text.startIndex
-    var bytes = 0
-    for place in text.indices {
-        bytes += text[place].utf8.count
-        if bytes > bytesMax { break }
-        end = text.index(after: place)
-    }
-    return String(text[..<end])
 }

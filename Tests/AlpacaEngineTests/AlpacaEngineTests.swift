@@ -146,21 +146,80 @@ import Testing
         let number = bench.connect()
         bench.confirm(#""trades":["AAPL"]"#, on: number)
         #expect(bench.engine.status.state == .ready && bench.engine.status.reason.isEmpty)
+        #expect(bench.engine.status.feeds[0].reason.isEmpty)
     }
 
-    @Test("another session is there: tried again, not at once")
+    @Test("an account without news says so at the instrument, whose trades come")
+    func noNews() {
+        var bench = AlpacaBench()
+        bench.follow(["AAPL"], [.trades, .news])
+        for case .open(let number, let endpoint) in bench.takeWishes() {
+            bench.opened(number)
+            bench.receive(AlpacaBench.connected, on: number)
+            let isNews = endpoint == .news
+            bench.receive(
+                isNews ? AlpacaBench.error(409, "no news") : AlpacaBench.authenticated, on: number)
+            bench.pass(0)
+            if !isNews { bench.confirm(#""trades":["AAPL"]"#, on: number) }
+        }
+        let feed = bench.engine.status.feeds[0]
+        #expect(feed.state == .live && feed.reason == "the service says: no news (409)")
+    }
+
+    @Test("another session is there: tried again every 5 s, and told once")
     func occupied() {
         var bench = AlpacaBench()
         bench.follow(["AAPL"])
-        _ = bench.takeWishes()
-        bench.opened(1)
-        bench.receive(AlpacaBench.connected, on: 1)
-        bench.receive(AlpacaBench.error(406, "connection limit exceeded"), on: 1)
-        #expect(bench.engine.counters.links.occupied == 1 && bench.states.last == .starting)
+        for number in AlpacaConnection(1)...20 {
+            #expect(bench.takeWishes() == [.open(number, .market)])
+            bench.opened(number)
+            bench.receive(AlpacaBench.connected, on: number)
+            bench.receive(AlpacaBench.error(406, "connection limit exceeded"), on: number)
+            #expect(bench.takeWishes() == [.authenticate(number), .close(number)])
+            bench.pass(AlpacaLimits.occupiedWait - 1)
+            #expect(bench.takeWishes().isEmpty)
+            bench.pass(1)
+            #expect(bench.engine.status.state == .occupied && bench.engine.status.failures == 0)
+        }
+        #expect(bench.engine.counters.links.occupied == 20 && bench.states.last == .starting)
+        #expect(bench.notes.count { if case .lost = $0 { true } else { false } } == 1)
+        let number = bench.connect()
+        bench.confirm(#""trades":["AAPL"]"#, on: number)
+        #expect(bench.engine.status.state == .ready && bench.states.last == .live)
+    }
+
+    @Test("a thread that waits for an answer has nothing to do before its time")
+    func nothingDue() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
         bench.pass(4 * AlpacaBench.second)
-        #expect(!bench.takeWishes().contains(.open(2, .market)))
+        _ = bench.takeWishes()
+        bench.follow(["AAPL", "SPY"], ended: [0])
+        #expect(bench.takeRequests().count == 1)
         bench.pass(2 * AlpacaBench.second)
-        #expect(bench.takeWishes() == [.open(2, .market)])
+        #expect(bench.takeWishes().isEmpty && bench.engine.nextDue > bench.now.monotonic)
+    }
+
+    @Test("a record with a wrong time in the future does not move a later gap")
+    func future() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.receive(
+            "[\(bench.trade("AAPL", 1, at: "2099-01-01T00:00:00Z"))]", on: number)
+        let received = bench.now.wall
+        bench.ended(number)
+        #expect(bench.trades.count == 1 && bench.gaps.count == 1)
+        #expect(bench.gaps[0].from <= received)
+    }
+
+    @Test("a long reason of the service fits into the record of its gap")
+    func longReason() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.ended(number, String(repeating: "😀", count: 200))
+        #expect(bench.gaps.count == 1)
+        #expect(bench.gaps[0].detail.utf8.count == GapRecord.detailBytesMax)
     }
 
     @Test("what the service refuses of a request is found by halves")

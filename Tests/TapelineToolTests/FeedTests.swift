@@ -81,6 +81,7 @@ struct FeedTests {
             (#""ticks":0,"live_after":-1,"refused":true"#, .refused, 1),
             (#""ticks":0,"live_after":-1,"state":"connecting","reason":"no"#, .failed, 1),
             (#""ticks":0,"live_after":-1,"state":"closed","reason":"no""#, .unreachable, 69),
+            (#""ticks":0,"live_after":-1,"state":"occupied","reason":"no""#, .occupied, 69),
         ])
     func verdicts(_ end: String, _ verdict: FeedOutcome.Verdict, _ code: Int32) {
         let outcome = outcome(#"{"event":"gateway.trial",\#(end)}"#)

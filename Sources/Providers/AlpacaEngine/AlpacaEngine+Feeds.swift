@@ -41,7 +41,13 @@ extension AlpacaEngine {
             begin(item, gaps.filter { $0.instrument == item.number }, now, into: &out)
         }
         for place in before where !feeds[place].isWanted { leave(place, now, into: &out) }
-        for link in links.indices { links[link].asking.isBehind = true }
+        for link in links.indices {
+            let endpoint = links[link].endpoint
+            links[link].isWanted = feeds.contains {
+                $0.isWanted && $0.channel.endpoint == endpoint
+            }
+            links[link].asking.isBehind = true
+        }
     }
 
     /// Forgets what a feed has delivered: what it lacks from here on, nobody wants.
@@ -181,10 +187,6 @@ extension AlpacaEngine {
             $0.isWanted && $0.name == name && $0.instrument != item.number
         }
         if isTaken { return "\(name) is asked for by another instrument" }
-        let wanted = Set(feeds.filter(\.isWanted).map(\.instrument)).subtracting([item.number])
-        guard wanted.count < AlpacaLimits.instrumentsMax else {
-            return "at most \(AlpacaLimits.instrumentsMax) instruments come from here"
-        }
         return nil
     }
 
@@ -295,7 +297,7 @@ extension AlpacaEngine {
         out.records.append(
             feeds[place].gap(
                 (from: gap.from, to: .undefined), gap.reason, .open, at: now.wall,
-                detail: String(why.prefix(AlpacaLimits.textCharactersMax))))
+                detail: why))
     }
 
     /// Ends the open gap, if there is one: it has an end, and what it lacks stays missing.

@@ -26,32 +26,57 @@ extension AlpacaEngine {
     ) {
         guard let link = links.firstIndex(where: { $0.number == number && $0.state != .closed })
         else { return }
-        lost(link, why, atLeast: 0, now, into: &out)
+        lost(link, why, .failed, now, into: &out)
+    }
+
+    /// Why a connection is not there.
+    private enum Loss {
+        /// It failed. Each failure in a row doubles the wait.
+        case failed
+        /// Only the account's owner can end it.
+        case refused
+        /// Another session is there: that is no failure.
+        case occupied
     }
 
     /// Gives a connection up by the engine's own decision.
     mutating func giveUp(
-        _ link: Int, _ why: String, atLeast wait: Int64 = 0, _ now: Moment,
-        into out: inout AlpacaOutput
+        _ link: Int, _ why: String, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        giveUp(link, why, .failed, now, into: &out)
+    }
+
+    private mutating func giveUp(
+        _ link: Int, _ why: String, _ loss: Loss, _ now: Moment, into out: inout AlpacaOutput
     ) {
         out.wishes.append(.close(links[link].number))
-        lost(link, why, atLeast: wait, now, into: &out)
+        lost(link, why, loss, now, into: &out)
     }
 
     private mutating func lost(
-        _ link: Int, _ why: String, atLeast wait: Int64, _ now: Moment,
-        into out: inout AlpacaOutput
+        _ link: Int, _ why: String, _ loss: Loss, _ now: Moment, into out: inout AlpacaOutput
     ) {
         let lasted = links[link].state == .ready ? now.monotonic - links[link].readyAt : 0
         counters.links.failures &+= 1
         links[link].reason = why
         links[link].state = .closed
         links[link].asking.request = nil
-        links[link].retry.failed(wasSteady: lasted >= Self.steadyAfter)
-        links[link].retry.wait(atLeast: wait, now)
-        out.note(
-            .lost(
-                links[link].endpoint, failures: links[link].retry.failures, reason: why))
+        // Each attempt that finds the other session still there is no news.
+        let isNews = loss != .occupied || !links[link].isOccupied
+        links[link].isOccupied = loss == .occupied
+        if loss == .occupied {
+            links[link].retry.wait(exactly: AlpacaLimits.occupiedWait, now)
+        } else {
+            links[link].retry.failed(wasSteady: lasted >= Self.steadyAfter)
+            links[link].retry.wait(
+                atLeast: loss == .refused ? AlpacaLimits.refusedWait : 0, now)
+        }
+        if isNews {
+            out.note(
+                .lost(
+                    links[link].endpoint,
+                    failures: loss == .occupied ? 0 : links[link].retry.failures, reason: why))
+        }
         for place in feeds.indices where feeds[place].channel.endpoint == links[link].endpoint {
             feeds[place].standing.isAsked = false
             endDelivery(place, .disconnected, why, now, into: &out)
@@ -60,7 +85,7 @@ extension AlpacaEngine {
     }
 
     mutating func serve(_ link: Int, _ now: Moment, into out: inout AlpacaOutput) {
-        guard isWanted(links[link].endpoint) else {
+        guard links[link].isWanted else {
             guard links[link].state != .closed else { return }
             out.wishes.append(.close(links[link].number))
             links[link].state = .closed
@@ -113,6 +138,7 @@ extension AlpacaEngine {
             links[link].asking.isByChannel = false
             links[link].refusal = ""
             links[link].reason = ""
+            links[link].isOccupied = false
             show(into: &out)
         case .error(let code, let text): failed(code, text, on: link, now, into: &out)
         case .subscribed(let lists): subscribed(lists, on: link, now, into: &out)
@@ -128,9 +154,6 @@ extension AlpacaEngine {
         static let occupied = 406
     }
 
-    /// The service holds a session that was cut for a minute and a half.
-    private static let occupiedWait: Int64 = 5_000_000_000
-
     private mutating func failed(
         _ code: Int, _ text: String, on link: Int, _ now: Moment, into out: inout AlpacaOutput
     ) {
@@ -144,15 +167,14 @@ extension AlpacaEngine {
             counters.links.occupied &+= 1
             return giveUp(
                 link, "\(said): another session is connected, or was cut off just now",
-                atLeast: Self.occupiedWait, now, into: &out)
+                .occupied, now, into: &out)
         }
         guard Code.account.contains(code) else { return giveUp(link, said, now, into: &out) }
         if links[link].refusal.isEmpty { out.note(.refusedAccount(reason: said)) }
         links[link].refusal = said
-        giveUp(link, said, atLeast: AlpacaLimits.refusedWait, now, into: &out)
+        giveUp(link, said, .refused, now, into: &out)
         for place in feeds.indices
         where feeds[place].isWanted && feeds[place].channel.endpoint == links[link].endpoint {
-            feeds[place].reason = said
             if feeds[place].state != .refused { report(.refused, of: place, now, into: &out) }
         }
     }

@@ -30,7 +30,7 @@ extension AlpacaEngine {
         counters.trades &+= 1
         if floor.isDefined, time < floor { counters.late &+= 1 }
         note(time, now)
-        noteLast(time, of: feed)
+        noteLast(time, of: feed, now)
         out.records.append(.tape(.trade(trade)))
         // The copy of the record waits for all writes before it, and this one is not cached.
         if !settings.feed.isCrypto { times.keep(trade.header.providerID, of: feed, time) }
@@ -44,12 +44,14 @@ extension AlpacaEngine {
         quote.header.symbol = feeds[feed].instrument
         counters.quotes &+= 1
         note(quote.header.providerTime, now)
-        noteLast(quote.header.providerTime, of: feed)
+        noteLast(quote.header.providerTime, of: feed, now)
         out.records.append(.tape(.quote(quote)))
     }
 
     @inline(__always)
-    private mutating func noteLast(_ time: Timestamp, of feed: Int) {
+    private mutating func noteLast(_ time: Timestamp, of feed: Int, _ now: Moment) {
+        // A wrong time in the future must not misplace later gaps.
+        let time = min(time, now.wall)
         if !feeds[feed].last.isDefined || time > feeds[feed].last { feeds[feed].last = time }
     }
 
@@ -62,20 +64,20 @@ extension AlpacaEngine {
             guard isExpected(feed, now, into: &out) else { return }
             bar.header.symbol = feeds[feed].instrument
             counters.bars &+= 1
-            noteLast(bar.closeTime, of: feed)
+            noteLast(bar.closeTime, of: feed, now)
             out.records.append(.tape(.providerBar(bar)))
         case .status(let feed, var value):
             guard isExpected(feed, now, into: &out) else { return }
             value.header.symbol = feeds[feed].instrument
             counters.statuses &+= 1
-            noteLast(value.header.providerTime, of: feed)
+            noteLast(value.header.providerTime, of: feed, now)
             out.records.append(.tape(.indicator(value)))
         case .news(let article):
             for feed in article.feeds where isExpected(feed, now, into: &out) {
                 var record = article.record
                 record.header.symbol = feeds[feed].instrument
                 counters.articles &+= 1
-                noteLast(record.header.providerTime, of: feed)
+                noteLast(record.header.providerTime, of: feed, now)
                 out.records.append(.tape(.news(record)))
             }
         case .change(let change): take(change, now, into: &out)

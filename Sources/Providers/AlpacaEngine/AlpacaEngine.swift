@@ -123,17 +123,20 @@ package struct AlpacaEngine: Sendable {
     package var nextDue: MonotonicTime {
         guard !isStopped else { return .never }
         var due = MonotonicTime.never
-        for link in links where isWanted(link.endpoint) {
+        for link in links where link.isWanted {
             switch link.state {
             case .closed: due = min(due, link.retry.at)
             case .opening: break
             case .greeting, .authenticating: due = min(due, link.due)
             case .ready:
-                let quiet = link.asking.isProbing ? settings.silentAfter : settings.silentAfter / 2
-                due = min(due, link.heard.at + quiet)
-                if link.asking.request != nil { due = min(due, link.due) }
-                if link.asking.isBehind, link.asking.request == nil {
+                due = min(due, link.heard.at + settings.silentAfter)
+                if link.asking.request != nil {
+                    due = min(due, link.due)
+                } else if link.asking.isBehind {
                     due = min(due, link.asking.sendAt)
+                } else if !link.asking.isProbing {
+                    due = min(
+                        due, max(link.heard.at + settings.silentAfter / 2, link.asking.sendAt))
                 }
             }
         }
@@ -173,25 +176,23 @@ package struct AlpacaEngine: Sendable {
 
     // MARK: state
 
-    func isWanted(_ endpoint: AlpacaEndpoint) -> Bool {
-        feeds.contains { $0.isWanted && $0.channel.endpoint == endpoint }
-    }
-
     /// The link of the market, or of the news where nothing else is wanted.
     private var shown: AlpacaLink {
-        isWanted(.market) ? links[0] : links[AlpacaEndpoint.news.rawValue]
+        links[(links[0].isWanted ? AlpacaEndpoint.market : .news).rawValue]
     }
 
     mutating func show(into out: inout AlpacaOutput) {
         let link = shown
         let present: AlpacaState =
             switch link.state {
-            case .closed: link.refusal.isEmpty ? .closed : .refused
+            case .closed:
+                link.isOccupied ? .occupied : link.refusal.isEmpty ? .closed : .refused
             case .opening, .greeting, .authenticating: .connecting
             case .ready: .ready
             }
         // Each attempt after a refusal is no news.
-        guard present != state, link.refusal.isEmpty || present != .connecting else { return }
+        let isRefused = link.isOccupied || !link.refusal.isEmpty
+        guard present != state, !isRefused || present != .connecting else { return }
         state = present
         out.note(.state(present))
     }
@@ -199,10 +200,11 @@ package struct AlpacaEngine: Sendable {
     package var status: AlpacaStatus {
         let link = shown
         return AlpacaStatus(
-            state: state, failures: link.state == .ready ? 0 : link.retry.failures,
+            state: state,
+            failures: link.state == .ready || link.isOccupied ? 0 : link.retry.failures,
             reason: link.refusal.isEmpty ? link.reason : link.refusal,
             connections: links.count { $0.state == .ready },
-            links: links.count { isWanted($0.endpoint) },
+            links: links.count { $0.isWanted },
             feeds: shownFeeds + refused, counters: counters)
     }
 
@@ -216,17 +218,22 @@ package struct AlpacaEngine: Sendable {
             shown.append(
                 AlpacaStatus.Feed(
                     instrument: feed.instrument, name: feed.name, state: feed.state,
-                    reason: feed.refusal.isEmpty ? feed.reason : feed.refusal,
+                    reason: refusal(of: feed) ?? feed.reason,
                     hasOpenGap: feed.openGap != nil))
         }
         for feed in feeds where feed.isWanted && feed.isFollower {
             guard let place = places[feed.instrument] else { continue }
             if feed.openGap != nil { shown[place].hasOpenGap = true }
-            if !feed.refusal.isEmpty, shown[place].state != .refused {
-                shown[place].reason = feed.refusal
+            if let refusal = refusal(of: feed), shown[place].state != .refused {
+                shown[place].reason = refusal
             }
         }
         return shown
+    }
+
+    /// Returns why the service refuses a feed, or its connection; `nil`: it does not.
+    private func refusal(of feed: AlpacaFeed) -> String? {
+        [feed.refusal, links[feed.channel.endpoint.rawValue].refusal].first { !$0.isEmpty }
     }
 }
 

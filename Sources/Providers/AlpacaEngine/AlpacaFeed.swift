@@ -85,6 +85,8 @@ struct AlpacaLink: Sendable {
     }
 
     let endpoint: AlpacaEndpoint
+    /// Whether a feed comes on it that is wanted.
+    var isWanted = false
     var state = State.closed
     var number: AlpacaConnection = 0
     var retry: ReconnectWait
@@ -98,6 +100,8 @@ struct AlpacaLink: Sendable {
     var asking = AlpacaAsking()
     /// Why the service takes neither key nor subscription; empty: it does, as far as known.
     var refusal = ""
+    /// Whether another session was there at the last attempt.
+    var isOccupied = false
     /// What ended the last connection or attempt; empty: nothing did since one was ready.
     var reason = ""
 

@@ -57,6 +57,8 @@ package enum AlpacaState: String, CaseIterable, Sendable {
     case ready
     /// The service does not take the key, or the account lacks what is needed.
     case refused
+    /// Another session of the account is there, or was cut off just now.
+    case occupied
 }
 
 /// Counts since the engine began.

@@ -63,20 +63,21 @@ package enum AlpacaEndpoint: Int, CaseIterable, Sendable {
 
 /// Bounds that are no settings.
 package enum AlpacaLimits {
-    /// The symbols that one request names. It keeps requests below 8 KiB.
+    /// The symbols that one request names. It keeps requests of usual symbols below 8 KiB.
     package static let symbolsPerRequest = 400
     /// The time between two requests.
     package static let requestInterval: Int64 = 250_000_000
     /// How long a request may be without an answer; then the connection is given up.
     package static let answerAfter: Int64 = 10_000_000_000
-    /// The instruments of an engine. Further ones are refused.
-    package static let instrumentsMax = 16_384
     /// The longest symbol in bytes.
     package static let symbolBytesMax = 24
     /// The length of a text of the service that is shown.
     package static let textCharactersMax = 200
     /// The wait after a refusal that only the account's owner can end.
     package static let refusedWait: Int64 = 60_000_000_000
+    /// The wait while another session is there. The service holds one that was cut for a minute
+    /// and a half.
+    package static let occupiedWait: Int64 = 5_000_000_000
     /// The corrected trades whose later changes are found by their new ids. Beyond it all are
     /// forgotten.
     package static let renamedMax = 65_536

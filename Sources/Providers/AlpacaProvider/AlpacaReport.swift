@@ -83,6 +83,7 @@ struct AlpacaStateChanged: TelemetryEvent {
         case .connecting: "connecting to Alpaca"
         case .ready: "connected to Alpaca"
         case .refused: "Alpaca refuses the account"
+        case .occupied: "another session of the account is connected to Alpaca, or was cut off"
         }
     }
     var fields: [(String, LogValue)] { [("state", .text(state.rawValue))] }

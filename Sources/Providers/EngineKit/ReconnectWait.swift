@@ -27,6 +27,9 @@ package struct ReconnectWait: Sendable {
         at = Swift.max(at, now.monotonic + least)
     }
 
+    /// Waits exactly so long, in nanoseconds, after what is no failure.
+    package mutating func wait(exactly span: Int64, _ now: Moment) { at = now.monotonic + span }
+
     /// Counts a failure. Only a connection that lasted shows that the trouble before is over.
     package mutating func failed(wasSteady: Bool) {
         if wasSteady { backoff.reset() }

@@ -110,6 +110,8 @@ extension FeedOutcome {
         case .works: Finding(.fine, .feeds, sentence)
         case .quiet: Finding(.warning, .feeds, sentence, again)
         case .refused: Finding(.wrong, .feeds, sentence, "correct the symbol; \(again)")
+        case .occupied:
+            Finding(.warning, .feeds, sentence, "end the other session; \(again)")
         case .unreachable:
             Finding(.wrong, .feeds, sentence, "see that it is up and reachable; \(again)")
         case .failed: Finding(.wrong, .feeds, sentence, "correct the settings; \(again)")

@@ -10,6 +10,8 @@ struct FeedOutcome: Equatable, Sendable {
         case quiet
         /// It delivers no such instrument.
         case refused
+        /// It is there, and another session of the account uses it.
+        case occupied
         /// There is no connection.
         case unreachable
         /// The trial could not begin, or ended by itself.
@@ -90,6 +92,8 @@ struct FeedOutcome: Equatable, Sendable {
             verdict = .works
         } else if entry["refused"]?.bool == true {
             verdict = .refused
+        } else if entry["state"]?.string == "occupied" {
+            verdict = .occupied
         } else {
             verdict = isConnected ? .quiet : .unreachable
         }
@@ -108,6 +112,7 @@ struct FeedOutcome: Equatable, Sendable {
             return "\(provider) is connected, and \(tickCount) of \(wanted) ticks of \(subject) "
                 + "came\(why): is its market open?"
         case .refused: return "\(provider) does not deliver \(subject)\(why)"
+        case .occupied: return "\(provider) has another session of this account\(why)"
         case .unreachable: return "\(provider) is not reachable\(why)"
         case .failed: return "\(provider) cannot be tried\(why)"
         }
@@ -117,7 +122,7 @@ struct FeedOutcome: Equatable, Sendable {
         switch verdict {
         case .works: .success
         case .quiet: .incomplete
-        case .unreachable: .unavailable
+        case .occupied, .unreachable: .unavailable
         case .refused, .failed: .failure
         }
     }

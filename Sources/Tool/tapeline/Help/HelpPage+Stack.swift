@@ -51,9 +51,10 @@ extension HelpPage {
                 set,
                 HelpTopic.Option(
                     "--simulator",
-                    "with a simulated TWS of Interactive Brokers, or with PROVIDER=binance a",
-                    "simulated exchange. Without a list of instruments it has those of a",
-                    "shipped list; --set SIMULATOR_SYMBOLS=AAPL,MSFT names others"),
+                    "with a simulated TWS of Interactive Brokers, or with PROVIDER=binance or",
+                    "PROVIDER=alpaca a simulated exchange. Without a list of instruments it",
+                    "has those of a shipped list; --set SIMULATOR_SYMBOLS=AAPL,MSFT names",
+                    "others"),
                 HelpTopic.Option(
                     "--add-source",
                     "a further gateway, whose source, provider and settings are those given",

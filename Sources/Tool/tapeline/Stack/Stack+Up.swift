@@ -131,6 +131,8 @@ extension Stack {
             program: unit.executable, provider: venue.rawValue, subject: "its instruments",
             ticks: 0, time: Self.feedTimeout, environment: unit.environment)
         let outcome = try probe.run(nil).outcome
+        // A session of before that was cut off ends by itself. The gateway waits for that.
+        if outcome.verdict == .occupied { return terminal.line(outcome.sentence) }
         guard outcome.verdict != .works else { return }
         throw .unreachable(
             "\(outcome.sentence); nothing was started. Without internet: "

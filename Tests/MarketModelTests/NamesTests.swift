@@ -84,4 +84,18 @@ import Testing
         #expect(SourceName("ibkr")?.delayed == SourceName("ibkr-delayed"))
         #expect(SourceName("a23456789012345678")?.delayed == nil)
     }
+
+    @Test("A source of a provider's past is named after the other one, and may have a number")
+    func history() {
+        for (name, isHistory) in [
+            ("binance-history", true), ("binance-history-2", true), ("a-history-123", true),
+            ("a-b-history", true), ("history", false), ("-history", false), ("-history-2", false),
+            ("binance", false), ("binance-history-", false), ("binance-history-2-3", false),
+            ("binance-history2", false), ("binance-history-x", false), ("a-history-delayed", false),
+        ] {
+            #expect(SourceName(name)?.isHistory == isHistory, "\(name)")
+            let kind = SourceName(name).map { SourceKind(of: $0, providers: ["binance"]) }
+            #expect((kind == .madeUp) == isHistory, "\(name)")
+        }
+    }
 }

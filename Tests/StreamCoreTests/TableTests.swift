@@ -98,6 +98,30 @@ import Testing
         #expect(least() == 5, "a is heard again, whatever its clock says")
     }
 
+    @Test("a past that is loaded holds up nothing of the present, and counts where it is alone")
+    func history() throws {
+        var tables = PartitionTables()
+        tables.tapeStarts(at: Timestamp(nanoseconds: 1_000))
+        func least() -> Int64 { tables.sources.leastWatermark(silentAfter: 60).nanoseconds }
+        let past = try #require(tables.source(try sourceName("a-history")))
+        tables.advance(past, to: Timestamp(nanoseconds: 5))
+        #expect(least() == 5)
+        let live = try #require(tables.source(try sourceName("a")))
+        #expect(least() == 5, "a has given no watermark")
+        tables.advance(live, to: Timestamp(nanoseconds: 900))
+        #expect(least() == 900)
+        let states = tables.sourceStates(silentAfter: 60)
+        #expect(states.map(\.kind) == [.real, .madeUp])
+        // It begins before the tape does.
+        for (source, from) in [(live, 1_000), (past, 5)] as [(Int, Int64)] {
+            let change = tables.define(
+                Subscription(
+                    symbol: try #require(Symbol("X")), provider: "p",
+                    since: Timestamp(nanoseconds: 5)), source: source)
+            #expect(tables.seenFrom(Int(try #require(change?.index))) == from)
+        }
+    }
+
     @Test(
         "clocks of gateways may differ, jump, and stand still while packets wait in a spool",
         arguments: [0, 3_600, -3_600, 86_400 * 365 * 70] as [Int64])

@@ -51,6 +51,22 @@ public struct SourceName: Hashable, Sendable, BitwiseCopyable {
     /// `delayedSuffix` in this order.
     private static let delayedEnd: UInt64 = 0x2d64_656c_6179_6564
 
+    /// The end of the name of a source that a provider's past is loaded into. A further one of the
+    /// same provider has a number behind it: `binance-history-2`.
+    public static let historySuffix = "-history"
+
+    /// Whether a provider's past is loaded into it.
+    public var isHistory: Bool {
+        var stem = text[...]
+        let digits = stem.reversed().prefix { $0.isNumber }.count
+        if digits > 0 {
+            stem = stem.dropLast(digits)
+            guard stem.last == "-" else { return false }
+            stem = stem.dropLast()
+        }
+        return stem.count > Self.historySuffix.count && stem.hasSuffix(Self.historySuffix)
+    }
+
     /// The source of the delayed data of this one; `nil` when its name would be too long.
     public var delayed: SourceName? { SourceName(text + Self.delayedSuffix) }
 

@@ -6,7 +6,7 @@ public enum SourceKind: String, CaseIterable, Sendable {
     case real
     /// Ticks of a market that a broker delivers minutes later.
     case delayed
-    /// Ticks of a generated market or of a recording.
+    /// Ticks of a generated market, of a recording, or of a provider's past.
     case madeUp = "made up"
 
     /// The providers whose ticks are made up.
@@ -17,7 +17,7 @@ public enum SourceKind: String, CaseIterable, Sendable {
 
     /// The kind of a source whose ticks come from these providers.
     public init(of source: SourceName, providers: some Sequence<String>) {
-        if providers.contains(where: { Self.isMadeUp(provider: $0) }) {
+        if source.isHistory || providers.contains(where: { Self.isMadeUp(provider: $0) }) {
             self = .madeUp
         } else {
             self = source.isDelayed ? .delayed : .real

@@ -6,6 +6,9 @@ public import Primitives
 public struct SourceTable: Sendable {
     public struct Entry: Hashable, Sendable {
         public let name: SourceName
+        /// Whether a provider's past is loaded into it, so that its watermark says nothing of the
+        /// present.
+        let isHistory: Bool
         /// The send time of its last packet; `noWatermark` before the first.
         public internal(set) var lastSent: Timestamp
         /// The partition's clock at its last packet, in nanoseconds.
@@ -22,6 +25,17 @@ public struct SourceTable: Sendable {
         /// Whether the source was retired. Until it sends a packet of a higher epoch, it counts for
         /// nothing that is derived from several sources.
         public var isRetired: Bool { retiredEpoch > 0 }
+
+        init(
+            _ name: SourceName, lastSent: Timestamp = SourceTable.noWatermark, lastHeard: Int64
+        ) {
+            self.name = name
+            isHistory = name.isHistory
+            self.lastSent = lastSent
+            self.lastHeard = lastHeard
+            watermark = SourceTable.noWatermark
+            regressions = 0
+        }
     }
 
     /// The watermark of a source that has given none: a time before all usable times.
@@ -40,10 +54,7 @@ public struct SourceTable: Sendable {
             refused += 1
             return nil
         }
-        entries.append(
-            Entry(
-                name: name, lastSent: Self.noWatermark, lastHeard: clock,
-                watermark: Self.noWatermark, regressions: 0))
+        entries.append(Entry(name, lastHeard: clock))
         return entries.count - 1
     }
 
@@ -111,18 +122,25 @@ public struct SourceTable: Sendable {
     }
 
     /// The least watermark of the sources that are neither silent nor retired. A source that has
-    /// given no watermark has no bars, and does not count. Returns `noWatermark` when no source
-    /// counts.
+    /// given no watermark has no bars, and does not count. A provider's past counts only where
+    /// nothing else does: while it is loaded, it must not hold up what comes from the present.
+    /// Returns `noWatermark` when no source counts.
     func leastWatermark(silentAfter: Int64) -> Timestamp {
         let clock = clock
         var least = Timestamp.undefined
+        var leastOfPast = Timestamp.undefined
         for entry in entries
         where entry.watermark != Self.noWatermark && !entry.isRetired
             && clock - entry.lastHeard < silentAfter
         {
-            least = min(least, entry.watermark)
+            if entry.isHistory {
+                leastOfPast = min(leastOfPast, entry.watermark)
+            } else {
+                least = min(least, entry.watermark)
+            }
         }
-        return least.isDefined ? least : Self.noWatermark
+        if least.isDefined { return least }
+        return leastOfPast.isDefined ? leastOfPast : Self.noWatermark
     }
 
     /// Returns whether a tick of the source `left` comes before one of `right` with the same event

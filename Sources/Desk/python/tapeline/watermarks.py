@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from .transport import Lane
 
 _UNDEFINED = 2**63 - 1
 _RETIREMENT = 2
+# The names of sources that a provider's past is loaded into.
+_HISTORY = re.compile(r".+-history(-[0-9]+)?")
 
 
 @dataclass
@@ -53,9 +56,13 @@ class Watermarks:
         return None if None in told else min((one for one in told if one is not None), default=None)
 
     def _ticks(self, sources: Sequence[str]) -> int | None:
-        """The time up to which all sources that were heard, and are not retired, have given their ticks."""
+        """The time up to which all sources that were heard, and are not retired, have given their ticks.
+
+        A provider's past that is being loaded counts where nothing else does, or where it is asked for.
+        """
         heard = {*self.of_ticks, *self.of_streams} - set(self.retired)
-        told = [self._of(source) for source in heard if not sources or source in sources]
+        present = {source for source in heard if not _HISTORY.fullmatch(source)} or heard
+        told = [self._of(source) for source in (heard.intersection(sources) if sources else present)]
         return min((one for one in told if one is not None), default=None) if None not in told else None
 
     def _of(self, source: str) -> int | None:

@@ -32,12 +32,12 @@ extension SourceTable {
         for _ in 0..<count {
             let text = try reader.text(of: .source, max: SourceName.utf8CountMax, in: bytes)
             guard let name = SourceName(text) else { throw reader.malformed(.source) }
-            let entry = Entry(
-                name: name, lastSent: Timestamp(nanoseconds: try reader.int64(in: bytes)),
-                lastHeard: try reader.int64(in: bytes),
-                watermark: Timestamp(nanoseconds: try reader.int64(in: bytes)),
-                regressions: try reader.tally(in: bytes),
-                retiredEpoch: withRetired ? try reader.uint64(in: bytes) : 0)
+            var entry = Entry(
+                name, lastSent: Timestamp(nanoseconds: try reader.int64(in: bytes)),
+                lastHeard: try reader.int64(in: bytes))
+            entry.watermark = Timestamp(nanoseconds: try reader.int64(in: bytes))
+            entry.regressions = try reader.tally(in: bytes)
+            entry.retiredEpoch = withRetired ? try reader.uint64(in: bytes) : 0
             guard entry.watermark.isDefined, entry.lastSent.isDefined,
                 (0...Self.clockMax).contains(entry.lastHeard)
             else {

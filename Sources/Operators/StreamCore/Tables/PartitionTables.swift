@@ -85,7 +85,8 @@ public struct PartitionTables: Sendable {
             let owner = groups.owner(of: entry.name)
             let state = SourceState(
                 source: owner, presence: presence,
-                kind: isFedWithMadeUp ? .madeUp : entry.name.isDelayed ? .delayed : .real,
+                kind: isFedWithMadeUp || entry.isHistory
+                    ? .madeUp : entry.name.isDelayed ? .delayed : .real,
                 since: presence == .present ? .undefined : entry.watermark,
                 watermark: presence == .present && entry.watermark != SourceTable.noWatermark
                     ? entry.watermark : .undefined)
@@ -171,9 +172,12 @@ public struct PartitionTables: Sendable {
     }
 
     /// Returns the time before which the symbol's ticks were not received: the start of the tape,
-    /// or of the symbol's first subscription if that is later.
+    /// or of the symbol's first subscription if that is later. A past that is loaded begins before
+    /// the tape does.
     func seenFrom(_ symbol: Int) -> Int64 {
-        max(tapeStart, symbols.records[symbol].firstSince).nanoseconds
+        let first = symbols.records[symbol].firstSince
+        let isHistory = sources.entries[symbols.feeds[symbol].source].isHistory
+        return (isHistory ? first : max(tapeStart, first)).nanoseconds
     }
 
     /// Returns the symbols that a source feeds now, in ascending order.

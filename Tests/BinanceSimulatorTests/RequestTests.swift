@@ -41,6 +41,28 @@ struct RequestTests {
         #expect(later.body == .array([]))
     }
 
+    @Test("aggregates begin at a time or an id, and name their trades")
+    func aggregates() throws {
+        var bench = Bench()
+        let market = bench.venue.site.market
+        let last = market.lastID(of: 0, at: bench.now)
+        let trade = market.trade(0, last - 500)
+        func ids(_ query: String) throws -> [UInt64] {
+            let answer = try bench.get("/api/v3/aggTrades?symbol=BTCUSDT&\(query)")
+            return answer.body.array?.compactMap { $0["f"]?.uint64 } ?? []
+        }
+        let at = trade.milliseconds
+        let first = try #require(try ids("startTime=\(at)&limit=1").first)
+        #expect(market.trade(0, first).milliseconds == at && first <= trade.id)
+        #expect(first == 1 || market.trade(0, first - 1).milliseconds < at)
+        let between = try ids("startTime=\(at)&endTime=\(at + 99)&limit=1000")
+        #expect(between.first == first && between == Array(first..<first + UInt64(between.count)))
+        #expect(market.trade(0, first + UInt64(between.count)).milliseconds > at + 99)
+        #expect(try ids("fromId=\(last - 1)") == [last - 1, last])
+        #expect(try ids("limit=3") == [last - 2, last - 1, last])
+        #expect(try ids("startTime=\(bench.now.nanoseconds / 1_000_000 + 1)").isEmpty)
+    }
+
     @Test("what a symbol is: its currencies and its steps")
     func exchangeInfo() throws {
         var bench = Bench()
@@ -78,6 +100,7 @@ struct RequestTests {
             ("/api/v3/trades", 400, -1_102), ("/api/v3/trades?symbol=NONE", 400, -1_121),
             ("/api/v3/exchangeInfo?symbol=NONE", 400, -1_121),
             ("/api/v3/trades?symbol=BTCUSDT&limit=x", 400, -1_100),
+            ("/api/v3/aggTrades?symbol=BTCUSDT&fromId=1&startTime=1", 400, -1_128),
             ("/api/v3/trades?symbol=BTCUSDT&fromId=1", 400, -1_101),
             ("/api/v3/order", 404, 0),
         ])

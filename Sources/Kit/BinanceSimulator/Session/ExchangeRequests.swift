@@ -16,6 +16,7 @@ struct ExchangeRequests {
             return .json { $0.object { $0.member("serverTime", milliseconds) } }
         }
         if path == "/api/v3/exchangeInfo" { return exchangeInfo(request) }
+        if path == "/api/v3/aggTrades" { return aggregates(request) }
         guard ["/api/v3/trades", "/api/v3/historicalTrades"].contains(path) else {
             return HTTPAnswer(status: 404)
         }
@@ -43,15 +44,80 @@ struct ExchangeRequests {
         else { return .error(400, code: -1_100, "Illegal characters found in a parameter.") }
         let count = min(limit, UInt64(ExchangeLimits.tradesPerAnswerMax))
         let last = market.lastID(of: symbol, at: now)
-        let first = from > 0 ? from : max(1, last > count ? last - count + 1 : 1)
         let what = market.symbols[symbol]
-        return .json { json in
+        return list(
+            from: from > 0 ? from : Self.latest(count, of: last), to: last, count: count
+        ) { id, list in
+            write(market.trade(symbol, id), of: what, into: &list)
+        }
+    }
+
+    /// The first id of the latest trades.
+    private static func latest(_ count: UInt64, of last: UInt64) -> UInt64 {
+        max(1, last > count ? last - count + 1 : 1)
+    }
+
+    private func list(
+        from first: UInt64, to last: UInt64, count: UInt64,
+        _ write: (UInt64, inout JSONWriter) -> Void
+    ) -> HTTPAnswer {
+        .json { json in
             json.array { list in
-                guard first <= last else { return }
-                for id in first...min(last, first + count - 1) {
-                    write(market.trade(symbol, id), of: what, into: &list)
-                }
+                guard first > 0, first <= last, count > 0 else { return }
+                for id in first...min(last, first + count - 1) { write(id, &list) }
             }
+        }
+    }
+
+    /// The aggregates of `fromId` or `startTime` and later ones; without both, the latest. Here
+    /// each is made of one trade, whose id it has.
+    private func aggregates(_ request: HTTPRequest) -> HTTPAnswer {
+        let symbol: Int
+        switch place(of: request.query["symbol"]) {
+        case .found(let place): symbol = place
+        case .refused(let answer): return answer
+        }
+        guard
+            Set(["symbol", "limit", "fromId", "startTime", "endTime"])
+                .isSuperset(of: request.query.keys)
+        else { return .error(400, code: -1_101, "Too many parameters.") }
+        guard let limit = number(request.query["limit"], or: UInt64(Self.limitDefault)), limit > 0,
+            let from = number(request.query["fromId"], or: 0),
+            let start = number(request.query["startTime"], or: 0),
+            let end = number(request.query["endTime"], or: UInt64(max(0, milliseconds)))
+        else { return .error(400, code: -1_100, "Illegal characters found in a parameter.") }
+        guard from == 0 || start == 0 else {
+            return .error(400, code: -1_128, "Combination of optional parameters invalid.")
+        }
+        let count = min(limit, UInt64(ExchangeLimits.tradesPerAnswerMax))
+        let last = lastID(of: symbol, before: end + 1)
+        var first = from > 0 ? from : Self.latest(count, of: last)
+        if start > 0 { first = lastID(of: symbol, before: start) + 1 }
+        let what = market.symbols[symbol]
+        return list(from: first, to: last, count: count) { id, list in
+            writeAggregate(market.trade(symbol, id), of: what, into: &list)
+        }
+    }
+
+    /// The last id of a trade before a time in milliseconds; 0: there is none.
+    private func lastID(of symbol: Int, before time: UInt64) -> UInt64 {
+        let end = Timestamp(nanoseconds: Int64(min(time, Self.timeMax)) * 1_000_000 - 1)
+        return market.lastID(of: symbol, at: min(now, end))
+    }
+
+    /// A time in milliseconds that fits into nanoseconds.
+    private static let timeMax: UInt64 = 9_000_000_000_000
+
+    private func writeAggregate(
+        _ trade: ExchangeTrade, of symbol: ExchangeSymbol, into list: inout JSONWriter
+    ) {
+        list.object { json in
+            for key in ["a", "f", "l"] { json.member(key, trade.id) }
+            json.member("p", symbol.priceText(trade.price))
+            json.member("q", symbol.quantityText(trade.quantity))
+            json.member("T", trade.milliseconds)
+            json.member("m", trade.isBuyerMaker)
+            json.member("M", true)
         }
     }
 

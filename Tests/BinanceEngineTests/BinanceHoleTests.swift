@@ -130,7 +130,7 @@ import Testing
         answer(
             &bench, try #require(fetches(&bench).first),
             .limited(retryAfter: retryAfter, isBanned: isBanned))
-        let due = bench.engine.holes.at
+        let due = bench.engine.holes.pace.at
         #expect(due - bench.now.monotonic == wait)
         bench.time += wait
         bench.pass(0)

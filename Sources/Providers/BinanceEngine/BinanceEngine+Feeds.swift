@@ -235,7 +235,7 @@ extension BinanceEngine {
     }
 
     /// Returns the exchange's symbol: the one in the contract, else our own.
-    private static func name(of instrument: Instrument) -> String {
+    static func name(of instrument: Instrument) -> String {
         let own = instrument.contract.providerSymbol
         return (own.isEmpty ? instrument.symbol.text : own).uppercased()
     }

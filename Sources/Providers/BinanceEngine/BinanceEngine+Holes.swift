@@ -22,7 +22,7 @@ extension BinanceEngine {
 
     /// Asks for the next trades of the oldest gap, if its time has come.
     mutating func fetch(_ now: Moment, into out: inout BinanceOutput) {
-        guard holes.asked == nil, now.monotonic >= holes.at, !askAboutSymbols(into: &out),
+        guard holes.asked == nil, now.monotonic >= holes.pace.at, !askAboutSymbols(into: &out),
             var hole = holes.waiting.first
         else { return }
         guard now.monotonic < hole.since + BinanceLimits.holeAgeMax else {
@@ -67,15 +67,15 @@ extension BinanceEngine {
         case .limited(let retryAfter, let isBanned):
             wait(retryAfter, isBanned: isBanned, now, into: &out)
         case .unknownSymbol:
-            holes.answered(now)
+            holes.pace.answered(now)
             counters.fills.failures &+= 1
             giveUp("the exchange has no such symbol", now, into: &out)
         case .refused(let reason):
-            holes.answered(now)
+            holes.pace.answered(now)
             counters.fills.failures &+= 1
             giveUp("the exchange refused to give them: \(reason)", now, into: &out)
         case .failed(let reason):
-            holes.failed(now)
+            holes.pace.failed(now)
             counters.fills.failures &+= 1
             out.note(.fetchesWait(reason: reason))
         }
@@ -85,9 +85,7 @@ extension BinanceEngine {
     mutating func wait(
         _ retryAfter: Int64?, isBanned: Bool, _ now: Moment, into out: inout BinanceOutput
     ) {
-        let usual = isBanned ? BinanceLimits.bannedWait : BinanceLimits.limitedWait
-        let wait = max(BinanceLimits.fetchInterval, retryAfter ?? usual)
-        holes.at = now.monotonic + min(wait, BinanceLimits.holeAgeMax)
+        holes.pace.limited(retryAfter, isBanned: isBanned, now)
         counters.fills.failures &+= 1
         out.note(
             .fetchesWait(
@@ -96,7 +94,7 @@ extension BinanceEngine {
 
     /// The exchange answered, and gave no trade of the gap.
     private mutating func useless(_ reason: String, _ now: Moment, into out: inout BinanceOutput) {
-        holes.failed(now)
+        holes.pace.failed(now)
         counters.fills.failures &+= 1
         holes.waiting[0].failures += 1
         guard holes.waiting[0].failures < BinanceLimits.uselessAnswersMax else {
@@ -126,7 +124,7 @@ extension BinanceEngine {
             return useless("the exchange does not have them", now, into: &out)
         }
         holes.waiting[0].failures = 0
-        holes.answered(now)
+        holes.pace.answered(now)
         if hole.isComplete { finish(now.wall, into: &out) }
     }
 
@@ -148,7 +146,8 @@ extension BinanceEngine {
         }
         hole.added &+= 1
         counters.fills.filled &+= 1
-        out.records.append(record(of: trade, flags: .backfilled))
+        out.records.append(
+            trade.record(of: feeds[trade.feed].instrument, flags: .backfilled))
     }
 
     /// Notes that ids stay missing. They lie between the last trade that is known and `time`.

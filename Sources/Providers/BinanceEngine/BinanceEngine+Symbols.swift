@@ -37,17 +37,17 @@ extension BinanceEngine {
             guard let facts = BinanceSymbolList.read(bytes) else {
                 return noAnswer("the answer is no list of symbols", now, into: &out)
             }
-            holes.answered(now)
+            holes.pace.answered(now)
             holes.lookUps.removeFirst()
             for place in group { judge(place, facts[feeds[place].name], now, into: &out) }
         case .unknownSymbol where group.count > 1:
             // One of them is unknown. The exchange does not say which.
-            holes.answered(now)
+            holes.pace.answered(now)
             let half = group.count / 2
             holes.lookUps.replaceSubrange(
                 0..<1, with: [Array(group.prefix(half)), Array(group.dropFirst(half))])
         case .unknownSymbol:
-            holes.answered(now)
+            holes.pace.answered(now)
             holes.lookUps.removeFirst()
             judge(group[0], nil, now, into: &out)
         case .limited(let retryAfter, let isBanned):
@@ -60,7 +60,7 @@ extension BinanceEngine {
     private mutating func noAnswer(
         _ reason: String, _ now: Moment, into out: inout BinanceOutput
     ) {
-        holes.failed(now)
+        holes.pace.failed(now)
         counters.fills.failures &+= 1
         out.note(.fetchesWait(reason: reason))
         holes.lookUpFailures += 1

@@ -23,18 +23,7 @@ extension BinanceEngine {
         guard trade.misfit.isEmpty else { return leaveOut(trade, into: &out) }
         counters.trades &+= 1
         if floor.isDefined, trade.time < floor { counters.late &+= 1 }
-        out.records.append(record(of: trade))
-    }
-
-    func record(of trade: BinanceTrade, flags: TickFlags = []) -> ProviderRecord {
-        .tape(
-            .trade(
-                Trade(
-                    header: TickHeader(
-                        symbol: feeds[trade.feed].instrument, flags: flags,
-                        resolution: trade.resolution.rawValue, providerTime: trade.time,
-                        receiveTime: trade.received, providerID: trade.id),
-                    price: trade.price, size: trade.size)))
+        out.records.append(trade.record(of: feeds[trade.feed].instrument))
     }
 
     /// Puts a trade whose numbers do not fit on record as a gap. Its id has come, so it is no

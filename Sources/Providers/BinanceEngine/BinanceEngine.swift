@@ -159,7 +159,7 @@ package struct BinanceEngine: Sendable {
             if let first = feeds[feed].ahead.first { due = min(due, first.since + settings.wait) }
         }
         if holes.asked == nil, !holes.waiting.isEmpty || !holes.lookUps.isEmpty {
-            due = min(due, holes.at)
+            due = min(due, holes.pace.at)
         }
         return due
     }

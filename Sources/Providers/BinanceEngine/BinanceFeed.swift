@@ -122,6 +122,16 @@ struct BinanceTrade: Sendable {
         return true
     }
 
+    func record(of instrument: UInt32, flags: TickFlags = []) -> ProviderRecord {
+        .tape(
+            .trade(
+                Trade(
+                    header: TickHeader(
+                        symbol: instrument, flags: flags, resolution: resolution.rawValue,
+                        providerTime: time, receiveTime: received, providerID: id),
+                    price: price, size: size)))
+    }
+
     /// Whether the exchange says the same of both.
     func isSame(as other: BinanceTrade) -> Bool {
         price == other.price && size == other.size && time == other.time

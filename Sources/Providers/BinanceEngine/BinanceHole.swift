@@ -11,6 +11,13 @@ package struct BinanceFetch: Hashable, Sendable {
     /// The first id.
     package let from: UInt64
     package let count: Int
+
+    package init(number: UInt64, symbol: String, from: UInt64, count: Int) {
+        self.number = number
+        self.symbol = symbol
+        self.from = from
+        self.count = count
+    }
 }
 
 /// What became of a request for past trades.
@@ -81,23 +88,9 @@ struct BinanceHoles: Sendable {
     /// The number of the request that is under way; `nil`: there is none.
     var asked: UInt64?
     var lastNumber: UInt64 = 0
-    /// When the next request may leave.
-    var at = MonotonicTime.distantPast
-    private var backoff = Backoff(
-        first: .nanoseconds(BinanceLimits.fetchInterval),
-        limit: .nanoseconds(BinanceLimits.fetchWaitMax))
-    private var random: SeededRandom
+    var pace: BinanceRequestPace
 
-    init(seed: UInt64) { random = SeededRandom(seed: seed &+ 1) }
-
-    mutating func answered(_ now: Moment) {
-        backoff.reset()
-        at = now.monotonic + BinanceLimits.fetchInterval
-    }
-
-    mutating func failed(_ now: Moment) {
-        at = now.monotonic.advanced(by: backoff.next(using: &random))
-    }
+    init(seed: UInt64) { pace = BinanceRequestPace(seed: seed) }
 }
 
 /// Reads the exchange's list of past trades.
@@ -122,7 +115,7 @@ enum BinancePage {
         return trades
     }
 
-    private static func parsed(_ bytes: [UInt8]) -> JSONValue? {
+    static func parsed(_ bytes: [UInt8]) -> JSONValue? {
         do throws(JSONError) {
             return try JSONValue.parse(bytes)
         } catch {

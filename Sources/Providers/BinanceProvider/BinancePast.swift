@@ -27,6 +27,20 @@ final class BinancePast {
             ])
     }
 
+    func ask(_ question: BinanceTimeLookUp) -> BinanceFetchOutcome? {
+        ask(
+            question.number, "aggTrades",
+            [
+                ("symbol", question.symbol), ("startTime", "\(question.milliseconds)"),
+                ("limit", "1"),
+            ])
+    }
+
+    /// Asks for the latest trade.
+    func askForLast(of symbol: String, _ number: UInt64) -> BinanceFetchOutcome? {
+        ask(number, "historicalTrades", [("symbol", symbol), ("limit", "1")])
+    }
+
     func ask(_ question: BinanceLookUp) -> BinanceFetchOutcome? {
         let names = question.symbols.map { "\"\($0)\"" }.joined(separator: ",")
         return ask(question.number, "exchangeInfo", [("symbols", "[\(names)]")])

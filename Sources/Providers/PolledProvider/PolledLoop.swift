@@ -18,7 +18,7 @@ final class PolledLoop {
         let order: ProviderOrder
         let channel: ProviderChannel
         let inbox: ProviderInbox
-        let waker: PolledWake
+        let waker: ProviderWake
         let report: PolledReport
     }
 

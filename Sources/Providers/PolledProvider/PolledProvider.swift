@@ -15,7 +15,7 @@ package final class PolledProvider: ProviderSource {
     private let setup: PolledSetup
     private let telemetry: TelemetryHub
     private let threads: ThreadWatch
-    private let waker = PolledWake()
+    private let waker = ProviderWake()
     private let thread = ProviderThread<PolledReport>()
 
     init(_ keys: PolledKeys, _ context: ProviderKind.Context) throws {

@@ -52,6 +52,8 @@ public struct ProviderKind: Sendable {
     /// Whether it publishes values that have changed, so that it continues after the last ones on
     /// the tape.
     package var continuesByValues = false
+    /// What a load of its past takes; `nil`: it loads none.
+    package var historyPlan: HistoryPlanning?
     /// Returns whether its settings ask for delayed data in any case, so that the source of these
     /// has to have a name; `nil`: it never has delayed data.
     public var takesDelayed: (@Sendable (Configuration) -> Bool)?

@@ -102,21 +102,6 @@ package struct TapeSettings: Sendable {
 }
 
 extension ConfigurationRule {
-    /// Returns the keys of the tape. Values that the settings' own initialiser refuses are reported
-    /// when the configuration is checked. `reads` lists the only keys that it reads; `nil`: any.
-    package static func of(
-        reads: Set<String>? = nil, _ make: @escaping @Sendable (Configuration) throws -> Void
-    ) -> ConfigurationRule {
-        ConfigurationRule(reads: reads) { configuration in
-            do {
-                try make(configuration)
-                return nil
-            } catch {
-                return "\(error)"
-            }
-        }
-    }
-
     package static let tape = ConfigurationRule.of { try TapeSettings($0).checkFiles() }
 }
 

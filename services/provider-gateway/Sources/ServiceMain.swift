@@ -23,7 +23,7 @@ public enum Main {
             summary: "Takes ticks from a provider and puts them on the tape.",
             keys: GatewaySettings.keys(providers),
             rules: GatewaySettings.rules(providers) + [.tape, .member],
-            subcommands: [FeedTrial.subcommand],
+            subcommands: [FeedTrial.subcommand, HistoryPlanRun.subcommand],
             questions: [InstrumentCheck.text, InstrumentCheck.json],
             examples: [
                 ServiceDescription.Example(
@@ -51,6 +51,9 @@ public enum Main {
         }
         if context.configuration.subcommand == FeedTrial.subcommand.name {
             return try FeedTrial(settings: settings, context: context).run()
+        }
+        if context.configuration.subcommand == HistoryPlanRun.subcommand.name {
+            return try HistoryPlanRun(settings: settings, context: context).run()
         }
         let tape = try TapeSettings(context.configuration)
         let report = GatewayReport(settings)

@@ -35,3 +35,20 @@ public struct ConfigurationRule: Sendable {
         }
     }
 }
+
+extension ConfigurationRule {
+    /// Returns a rule for settings whose own initialiser refuses values: what it says is reported
+    /// when the configuration is checked. `reads` lists the only keys that it reads; `nil`: any.
+    package static func of(
+        reads: Set<String>? = nil, _ make: @escaping @Sendable (Configuration) throws -> Void
+    ) -> ConfigurationRule {
+        ConfigurationRule(reads: reads) { configuration in
+            do {
+                try make(configuration)
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        }
+    }
+}

@@ -18,6 +18,9 @@ struct Inflow {
     /// Whether the ticks are a recording, from the provider `replay`. Their times were checked when
     /// they were recorded, so they are taken whatever their times are.
     let isRecorded: Bool
+    /// Whether the records wait while the tape is nearly full: a provider's past leaves the room
+    /// that there is to the present.
+    let givesWay: Bool
     /// The part of `ticks.unrouted` (records that a provider sent while another one was the feeder)
     /// that is in the metrics already.
     var unroutedCounted: UInt64 = 0
@@ -31,6 +34,7 @@ struct Inflow {
         time = SourceTime(
             parts.settings, parts.context.telemetry, providers: ticks.providers.count)
         isRecorded = ticks.isRecorded
+        givesWay = parts.settings.source.isHistory
         depth = DepthBooks(isRecorded: ticks.isRecorded)
         let places = source.lanes.places
         backpressure = BackpressureMachine(parts.settings.policies, symbols: places.count)

@@ -20,10 +20,12 @@ struct Delivery: Sendable {
     /// The end of the names of its queues in metrics.
     var queueSuffix = ""
 
-    /// Whether gaps are filled. A recording keeps the gaps that it has, and nothing is added to it.
-    /// A provider whose ticks follow from its settings makes missed ticks again, or they are
-    /// missing for good.
-    var fillsGaps: Bool { !kinds.contains { $0.isRecorded || $0.instruments != nil } }
+    /// Whether gaps and last trades are followed. A recording keeps the gaps that it has, and
+    /// nothing is added to it, unless it continues by ids. A provider whose ticks follow from its
+    /// settings makes missed ticks again, or they are missing for good.
+    var fillsGaps: Bool {
+        !kinds.contains { $0.isRecorded && !$0.continuesByIDs || $0.instruments != nil }
+    }
 
     /// The providers that continue by ids of trades, or by values.
     var followed: FollowedProviders {

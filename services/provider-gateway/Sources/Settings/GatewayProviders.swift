@@ -14,6 +14,7 @@ enum GatewayProviders {
         .synthetic,
         .interactiveBrokers,
         .binance,
+        .binanceHistory,
         .alpaca,
         .fred,
         .coinGecko,

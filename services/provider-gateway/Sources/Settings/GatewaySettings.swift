@@ -128,6 +128,9 @@ struct GatewaySettings: Sendable {
             .of(reads: ["GATEWAY_SOURCE", "GATEWAY_PROVIDER"]) {
                 try checkDelayed($0, providers)
             },
+            .of(reads: ["GATEWAY_SOURCE", "GATEWAY_PROVIDER"]) {
+                try checkHistory($0, providers)
+            },
             .of { try checkInstruments($0, providers) },
         ] + providers.flatMap { GatewayProviders.rules(of: $0) }
     }
@@ -224,6 +227,23 @@ struct GatewaySettings: Sendable {
                 + "delayed data of \(kind.name)")
     }
 
+    /// Checks that a past, and nothing else, gets into a source that is named for it: what is
+    /// derived from several sources leaves such a source out.
+    private static func checkHistory(
+        _ configuration: Configuration, _ kinds: [ProviderKind]
+    ) throws(SettingsError) {
+        let names = configuration.list("GATEWAY_PROVIDER")
+        guard let source = SourceName(sourceText(configuration)) else { return }
+        let loads = kinds.contains { names.contains($0.name) && $0.historyPlan != nil }
+        guard source.isHistory != loads else { return }
+        throw SettingsError(
+            loads
+                ? "GATEWAY_SOURCE: \(source) has to end with \(SourceName.historySuffix), or "
+                    + "with that and a number: a provider's past is loaded into it"
+                : "GATEWAY_SOURCE: \(source) is the name of a source that a provider's past is "
+                    + "loaded into; choose another one")
+    }
+
     static func named(
         _ configuration: Configuration, _ kinds: [ProviderKind]
     ) throws(SettingsError) -> [ProviderKind] {
@@ -245,7 +265,9 @@ struct GatewaySettings: Sendable {
                 "GATEWAY_PROVIDER: 1 to \(ProviderLimits.providersMax) providers are needed, of "
                     + known.joined(separator: ", "))
         }
-        if found.count > 1, let alone = found.first(where: { $0.instruments != nil }) {
+        if found.count > 1,
+            let alone = found.first(where: { $0.instruments != nil || $0.historyPlan != nil })
+        {
             throw SettingsError("GATEWAY_PROVIDER: \(alone.name) stands alone")
         }
         return found

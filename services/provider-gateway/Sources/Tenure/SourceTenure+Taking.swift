@@ -51,6 +51,7 @@ extension SourceTenure {
     /// Decides about the record that is due. The policy comes first, then the held quote of its
     /// symbol, then the room.
     private func decide(about due: DeliveredTicks.Due) -> Choice {
+        if inflow.givesWay, inflow.backpressure.causes.contains(.headroom) { return .wait }
         // Records without a kind report about feeds and gaps: no policy applies to them.
         if inflow.backpressure.isPressed, let kind = due.kind {
             switch action(kind, due.symbol, inflow.ticks.dueHeader) {

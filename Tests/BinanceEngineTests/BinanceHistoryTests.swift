@@ -1,0 +1,293 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import BinanceEngine
+
+@Suite("A load of past trades")
+struct BinanceHistoryTests {
+    private static let second: Int64 = 1_000_000_000
+    /// In milliseconds.
+    private static let start: Int64 = 1_780_000_000_000
+
+    /// An exchange's past: trades by symbol, in the order of their ids.
+    private struct Past {
+        struct Item {
+            var id: UInt64
+            var time: Int64
+            var size = "1"
+        }
+
+        var items: [String: [Item]] = [:]
+
+        func answer(_ request: BinanceHistoryRequest) -> [UInt8] {
+            switch request {
+            case .lookUp(let question):
+                let first = items[question.symbol]?.first { $0.time >= question.milliseconds }
+                return Array(first.map { "[{\"f\":\($0.id)}]" }?.utf8 ?? "[]".utf8)
+            case .fetch(let fetch):
+                let page = items[fetch.symbol]?.drop { $0.id < fetch.from }.prefix(fetch.count)
+                let list = (page ?? []).map {
+                    "{\"id\":\($0.id),\"price\":\"1.5\",\"qty\":\"\($0.size)\",\"time\":\($0.time)}"
+                }
+                return Array("[\(list.joined(separator: ","))]".utf8)
+            }
+        }
+    }
+
+    /// A process that loads, with its clock.
+    private struct Bench {
+        var history: BinanceHistory
+        var out = BinanceHistory.Output()
+        var records: [ProviderRecord] = []
+        /// With each record, the floor that was promised before it.
+        var floors: [Timestamp] = []
+        var time: Int64 = 0
+        var waiting: BinanceHistoryRequest?
+
+        init(from: Int64 = 0, to: Int64 = 60_000) {
+            history = BinanceHistory(
+                BinanceHistory.Settings(
+                    provider: "binance-history", from: BinanceHistoryTests.stamp(from),
+                    to: BinanceHistoryTests.stamp(to), seed: 1))
+        }
+
+        var now: Moment {
+            Moment(
+                wall: BinanceHistoryTests.stamp(3_600_000),
+                monotonic: MonotonicTime(nanoseconds: time))
+        }
+
+        mutating func begin(
+            _ symbols: [String], last: [String: (id: UInt64, time: Timestamp)] = [:],
+            done: Set<String> = [], promised: Timestamp = .undefined
+        ) throws {
+            let begun = try symbols.enumerated().map { number, name in
+                BinanceHistory.Begun(
+                    number: UInt32(number),
+                    instrument: Instrument(
+                        symbol: try #require(Symbol(name)), contract: .init(.crypto),
+                        feeds: .trades),
+                    last: last[name], isDone: done.contains(name))
+            }
+            history.begin(begun, promised: promised, now, into: &out)
+            collect()
+        }
+
+        /// Lets the machine do what is due. Returns its request; `nil`: it asks nothing.
+        mutating func turn() -> BinanceHistoryRequest? {
+            let due = history.nextDue
+            if due != .never { time = max(time, due.nanoseconds) }
+            history.timePassed(now, into: &out)
+            collect()
+            if history.phase == .ending {
+                history.end(now, into: &out)
+                collect()
+            }
+            defer { out.request = nil }
+            return out.request
+        }
+
+        mutating func collect() {
+            records += out.records
+            floors += out.records.map { _ in out.floor }
+            out.records = []
+        }
+
+        /// Runs to the end against a past.
+        mutating func run(_ past: Past) {
+            for _ in 0..<1_000 where history.phase == .loading {
+                guard let request = turn() else { continue }
+                history.answered(request.number, .page(past.answer(request)), now)
+            }
+        }
+
+        var trades: [Trade] {
+            records.compactMap { if case .tape(.trade(let trade)) = $0 { trade } else { nil } }
+        }
+        var gaps: [GapRecord] {
+            records.compactMap { if case .tape(.gap(let gap)) = $0 { gap } else { nil } }
+        }
+        var subscriptions: [SubscriptionRecord] {
+            records.compactMap {
+                if case .tape(.subscription(let record)) = $0 { record } else { nil }
+            }
+        }
+    }
+
+    private static func stamp(_ milliseconds: Int64) -> Timestamp {
+        Timestamp(nanoseconds: (start + milliseconds) * 1_000_000)
+    }
+
+    private func past(_ items: [String: [(UInt64, Int64)]]) -> Past {
+        Past(
+            items: items.mapValues { list in
+                list.map { Past.Item(id: $0.0, time: Self.start + $0.1) }
+            })
+    }
+
+    @Test("what lies in the range comes in the order of time, and of symbols at one time")
+    func order() throws {
+        var bench = Bench(from: 10, to: 50)
+        try bench.begin(["A", "B", "C"])
+        bench.run(
+            past([
+                "A": [(1, 9), (2, 10), (3, 30), (4, 49), (5, 50)],
+                "B": [(7, 10), (8, 20), (9, 30)], "C": [(1, 60)],
+            ]))
+        #expect(bench.history.phase == .finished)
+        #expect(bench.trades.map(\.header.providerID) == [2, 7, 8, 3, 9, 4])
+        #expect(bench.trades.map(\.header.symbol) == [0, 1, 1, 0, 1, 0])
+        #expect(bench.trades.allSatisfy { $0.header.flags.isEmpty })
+        #expect(bench.gaps.isEmpty && bench.out.floor == Self.stamp(50))
+        #expect(bench.subscriptions.map(\.action) == [1, 1, 1, 2, 2, 2])
+        #expect(
+            bench.subscriptions.allSatisfy { $0.mode == FeedMode.historical.rawValue })
+        #expect(bench.subscriptions.first?.header.providerTime == Self.stamp(10))
+        #expect(bench.subscriptions.last?.header.providerTime == Self.stamp(50))
+        // Definitions come first, and say since when all is there.
+        guard case .definition(let first)? = bench.records.first else {
+            Issue.record("no definition")
+            return
+        }
+        #expect(first.since == Self.stamp(10) && first.provider == "binance-history")
+    }
+
+    @Test("ids that do not come, numbers that do not fit, and the id 0 are gaps")
+    func gaps() throws {
+        var bench = Bench()
+        try bench.begin(["A"])
+        var past = past(["A": [(0, 1), (1, 2), (5, 10), (6, 11)]])
+        past.items["A"]?[3].size = "0.0000000001"
+        bench.run(past)
+        #expect(bench.trades.map(\.header.providerID) == [1, 5])
+        #expect(
+            bench.gaps.map(\.reason)
+                == [GapReason.scale, .providerLoss, .scale].map(\.rawValue))
+        #expect(bench.gaps[1].from == Self.stamp(2) && bench.gaps[1].to == Self.stamp(10))
+        #expect(bench.gaps[1].detail == "trade ids 2 to 4 did not come")
+        #expect(bench.gaps.allSatisfy { $0.state == GapState.abandoned.rawValue })
+    }
+
+    @Test("a range whose end is not a minute ago, and too many symbols, cannot be loaded")
+    func refused() throws {
+        var late = Bench(to: 3_540_001)
+        try late.begin(["A"])
+        #expect(late.history.phase == .failed && late.turn() == nil)
+        var most = Bench()
+        try most.begin((0...BinanceHistoryLimits.symbolsMax).map { "S\($0)" })
+        #expect(most.history.phase == .failed && most.history.problem?.contains("200") == true)
+    }
+
+    @Test("a symbol that the exchange lacks ends the load; other failures are tried again")
+    func failures() throws {
+        var bench = Bench()
+        try bench.begin(["A"])
+        for outcome in [
+            BinanceFetchOutcome.failed("no answer"), .limited(retryAfter: nil, isBanned: false),
+            .limited(retryAfter: Self.second, isBanned: true), .page(Array("{}".utf8)),
+        ] {
+            let request = try #require(bench.turn())
+            let before = bench.time
+            bench.history.answered(request.number, outcome, bench.now)
+            #expect(bench.history.phase == .loading && bench.history.problem != nil)
+            #expect(bench.history.nextDue.nanoseconds >= before)
+        }
+        // An answer to a request of before changes nothing.
+        bench.history.answered(1, .unknownSymbol, bench.now)
+        #expect(bench.history.phase == .loading)
+        let request = try #require(bench.turn())
+        bench.history.answered(request.number, .unknownSymbol, bench.now)
+        #expect(bench.history.phase == .failed)
+        #expect(bench.history.problem == "the exchange has no symbol A")
+    }
+
+    @Test("answers that are none are not asked for without an end")
+    func unusable() throws {
+        var bench = Bench()
+        try bench.begin(["A"])
+        var requests = 0
+        while let request = bench.turn() {
+            requests += 1
+            bench.history.answered(request.number, .page(Array("[{}]".utf8)), bench.now)
+        }
+        #expect(requests == BinanceLimits.uselessAnswersMax && bench.history.phase == .failed)
+    }
+
+    @Test("through failures and kills each trade comes once, and the floor never lies")
+    func kills() throws {
+        for seed in UInt64(1)...60 {
+            var random = SeededRandom(seed: seed)
+            let symbols = ["A", "B", "C", "D"]
+            let partition = ["A": 0, "B": 1, "C": 1, "D": 2]
+            var past = Past()
+            for symbol in symbols {
+                var time: Int64 = -100
+                var id: UInt64 = 0
+                past.items[symbol] = (0..<Int.random(in: 0...4_000, using: &random)).map { _ in
+                    time += Int64.random(in: 0...40, using: &random)
+                    id += 1
+                    return Past.Item(id: id, time: Self.start + time)
+                }
+            }
+            // What is on the tape, by symbol, and each partition's watermark.
+            var tape: [String: [Trade]] = [:]
+            var marks: [Int: Timestamp] = [:]
+            for life in 0... {
+                var bench = Bench()
+                let last = tape.compactMapValues {
+                    $0.last.map { (id: $0.header.providerID, time: $0.header.providerTime) }
+                }
+                let done = Set(
+                    symbols.filter {
+                        marks[partition[$0] ?? 0].map { $0 >= Self.stamp(60_000) } ?? false
+                    })
+                try bench.begin(
+                    symbols, last: last, done: done,
+                    promised: marks.count == 3 ? marks.values.min() ?? .undefined : .undefined)
+                let isLast = life >= 4
+                let turns = isLast ? 10_000 : Int.random(in: 1...12, using: &random)
+                for _ in 0..<turns where bench.history.phase == .loading {
+                    guard let request = bench.turn() else { continue }
+                    let outcome: BinanceFetchOutcome =
+                        Int.random(in: 0..<5, using: &random) == 0
+                        ? .failed("cut") : .page(past.answer(request))
+                    bench.history.answered(request.number, outcome, bench.now)
+                }
+                for number in 0..<3 {
+                    let own = zip(bench.records, bench.floors).filter { record, _ in
+                        guard let symbol = record.symbol else { return false }
+                        return partition[symbols[Int(symbol)]] == number
+                    }
+                    // A killed process leaves a part of each partition.
+                    let kept = isLast ? own.count : Int.random(in: 0...own.count, using: &random)
+                    for (record, _) in own.prefix(kept) {
+                        if case .tape(.trade(let trade)) = record {
+                            let name = symbols[Int(trade.header.symbol)]
+                            tape[name, default: []].append(trade)
+                            let mark = marks[number] ?? .undefined
+                            #expect(!mark.isDefined || trade.header.providerTime >= mark)
+                        }
+                    }
+                    if kept == own.count {
+                        let mark = bench.out.floor
+                        marks[number] = marks[number].map { max($0, mark) } ?? mark
+                    }
+                }
+                if isLast { break }
+            }
+            for symbol in symbols {
+                let ids = (past.items[symbol] ?? [])
+                    .filter { $0.time >= Self.start && $0.time < Self.start + 60_000 }.map(\.id)
+                #expect(
+                    (tape[symbol] ?? []).map(\.header.providerID) == ids, "\(seed) \(symbol)")
+            }
+        }
+    }
+}
+
+extension ProviderRecord {
+    fileprivate var symbol: UInt32? {
+        if case .tape(let record) = self { record.header?.symbol } else { nil }
+    }
+}

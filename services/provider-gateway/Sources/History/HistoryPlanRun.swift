@@ -1,0 +1,72 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+
+/// `provider-gateway plan`: asks what a load of the past takes, without NATS, and reports it.
+/// `tapeline load` shows it to people.
+struct HistoryPlanRun {
+    static let subcommand = ServiceDescription.Subcommand(
+        "plan", "Ask, without NATS, what a load of the past takes, report it, and stop.")
+
+    let settings: GatewaySettings
+    let context: ServiceContext
+
+    /// Succeeds if everything can be loaded.
+    func run() throws -> ExitCode {
+        let delivery = settings.delivery
+        guard let kind = delivery.kinds.first, let plan = kind.historyPlan else {
+            throw SettingsError("GATEWAY_PROVIDER: its past cannot be loaded")
+        }
+        let instruments = delivery.registry.wanted.compactMap { delivery.registry.instrument($0) }
+        let found = try plan(
+            ProviderKind.Context(
+                configuration: context.configuration, telemetry: context.telemetry,
+                threads: context.threads), instruments, context.shutdown)
+        for entry in found.entries {
+            context.telemetry.emit(PlannedSymbol(provider: kind.name, entry: entry))
+        }
+        context.telemetry.emit(PlannedLoad(provider: kind.name, plan: found))
+        return found.problem.isEmpty ? .success : .failure
+    }
+}
+
+private struct PlannedSymbol: TelemetryEvent {
+    static let name = "gateway.plan.symbol"
+    let provider: String
+    let entry: HistoryPlan.Entry
+
+    var level: LogLevel { .info }
+    var message: String {
+        entry.problem.isEmpty
+            ? "\(entry.symbol) has \(entry.trades) trades in the range"
+            : "\(entry.symbol) cannot be loaded: \(entry.problem)"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("provider", .text(provider)), ("symbol", .text(entry.symbol.text)),
+            ("trades", .integer(Int64(clamping: entry.trades))), ("problem", .text(entry.problem)),
+        ]
+    }
+}
+
+private struct PlannedLoad: TelemetryEvent {
+    static let name = "gateway.plan"
+    let provider: String
+    let plan: HistoryPlan
+
+    var level: LogLevel { plan.problem.isEmpty ? .info : .error }
+    var message: String {
+        plan.problem.isEmpty
+            ? "\(plan.trades) trades in \(plan.requests) requests" : "the range cannot be loaded"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("provider", .text(provider)), ("trades", .integer(Int64(clamping: plan.trades))),
+            ("requests", .integer(Int64(clamping: plan.requests))),
+            ("seconds", .integer(plan.duration.clampedNanoseconds / 1_000_000_000)),
+            ("symbols", .integer(Int64(plan.entries.count { $0.trades > 0 }))),
+            ("problem", .text(plan.problem)),
+        ]
+    }
+}

@@ -227,7 +227,7 @@ struct FeedTests {
             ], environment: ["TMPDIR": folder.path], logPath: folder.file("output"))
         func trials() throws -> [String] {
             try FileManager.default.contentsOfDirectory(atPath: folder.path)
-                .filter { $0.hasPrefix("tapeline-feed-") }
+                .filter { $0.hasPrefix("tapeline-try-") }
         }
         #expect(try eventually { try !trials().isEmpty })
         #expect(process.stop(SIGINT) == 130)

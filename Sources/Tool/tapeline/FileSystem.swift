@@ -198,3 +198,28 @@ extension FileSystem {
         return names
     }
 }
+
+extension FileSystem {
+    /// Makes a folder among the temporary ones, which nobody else can write to.
+    static func makeTemporaryFolder(
+        _ purpose: String, _ environment: [String: String]
+    ) throws(ToolError) -> String {
+        let parent = environment["TMPDIR"].flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
+        var pattern = Array("\(parent)/tapeline-\(purpose)-XXXXXX".utf8CString)
+        guard let made = unsafe mkdtemp(&pattern) else {
+            throw failure("make a folder in", parent)
+        }
+        return unsafe String(cString: made)
+    }
+
+    /// Runs the closure with such a folder, and removes it with what is in it.
+    static func withTemporaryFolder<Outcome>(
+        _ purpose: String, _ environment: [String: String],
+        _ body: (String) throws(ToolError) -> Outcome
+    ) throws(ToolError) -> Outcome {
+        let folder = try makeTemporaryFolder(purpose, environment)
+        let result = Result { () throws(ToolError) in try body(folder) }
+        try removeFolder(folder)
+        return try result.get()
+    }
+}

@@ -86,8 +86,9 @@ struct DoctorCommand: Equatable, Sendable {
 }
 
 extension Deployment {
-    /// The settings of a local stack's gateways, so that a provider is tried as the stack uses it.
-    fileprivate func feedSettings() throws(ToolError) -> [String: String] {
+    /// The settings of a local stack's gateways, so that a provider is reached as the stack reaches
+    /// it.
+    func feedSettings() throws(ToolError) -> [String: String] {
         guard let home, let state = try StackState.read(home) else { return [:] }
         var given = StackSettings()
         for (option, value) in zip(state.arguments, state.arguments.dropFirst())

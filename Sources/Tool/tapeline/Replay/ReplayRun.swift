@@ -10,13 +10,6 @@ import TapeTransport
 
 /// Carries out `tapeline replay`: starts a gateway that ends when the recording is on the tape.
 struct ReplayRun {
-    private static let turn = Duration.milliseconds(200)
-    private static let probeTimeout = Duration.seconds(2)
-    /// The time the gateway has to publish what it holds and to report its progress.
-    private static let endTimeout = Duration.seconds(20)
-    /// How many ports are tried, because a port found free may be taken meanwhile.
-    private static let portsMax = 64
-
     let command: ReplayCommand
     let terminal: Terminal
     /// The path of the gateway's program.
@@ -40,34 +33,32 @@ struct ReplayRun {
 
     func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
         guard let known = try look(deployment, shutdown) else { return interrupted(nil) }
-        let gateway = ReplayGateway(deployment, namespace: command.namespace)
+        let gateway = ToolGateway(deployment, named: "replay-\(command.namespace)")
         let target = try target(deployment, known)
         var settings = command.environment(of: known.source, partitions: target.partitions)
-            .merging(gateway.servers) { $1 }
+            .merging(gateway.server) { $1 }.merging(gateway.reader) { $1 }
         settings["MDS_STREAM_BYTES"] = target.streamBytes
         if command.prints {
-            for line in ReplayGateway.printed(settings, program) { terminal.line(line) }
+            for line in ToolGateway.printed(settings, program) { terminal.line(line) }
             return .success
         }
         guard FileSystem.isExecutable(program) else {
             throw .missing(path: program, verb: "build")
         }
         if target.isNew { try setUp(target, deployment) }
-        let port = try freePort()
-        let log = try gateway.makeLog()
-        settings["OPS_PORT"] = "\(port)"
-        settings["LOG_FORMAT"] = "json"
-        let child: ChildProcess
-        do {
-            // The gateway must end with this program, because nothing else would stop it.
-            child = try ChildProcess(
-                executable: program, arguments: [], environment: settings, logPath: log.path,
-                options: [.ownGroup, .endsWithParent])
-        } catch {
-            throw .runtime(error)
-        }
-        defer { child.stop(grace: Self.endTimeout) }
-        let end = try follow(child, port, log, known, shutdown)
+        let run = GatewayRun(
+            terminal: terminal, program: program, provider: "replay", title: "replay",
+            // A new namespace has no readers, so nothing is purged and a full tape does not
+            // recover.
+            adviceWhenFull: "give it a namespace with more MDS_STREAM_BYTES, or register a group "
+                + "there that reads",
+            asJSON: command.asJSON, packetsInAll: known.packets)
+        let ended = try run.run(gateway, settings, shutdown)
+        let end =
+            switch ended {
+            case .interrupted(let records): interrupted(records)
+            case .done(let progress): finish(progress, known)
+            }
         if target.isNew, !command.asJSON, end != .temporary {
             terminal.line(
                 "\(command.namespace) is new: its services need MDS_PARTITIONS="
@@ -154,79 +145,6 @@ struct ReplayRun {
         }
     }
 
-    private func freePort() throws(ToolError) -> UInt16 {
-        for _ in 0..<Self.portsMax {
-            let port = UInt16.random(in: StackPorts.range)
-            if StackPorts.isFree(port) { return port }
-        }
-        throw .noFreePort
-    }
-
-    // MARK: while it runs
-
-    private func follow(
-        _ gateway: ChildProcess, _ port: UInt16, _ log: ReplayLog, _ known: Known,
-        _ shutdown: ShutdownSignal
-    ) throws(ToolError) -> ExitCode {
-        var line = ProgressLine(terminal, asJSON: command.asJSON)
-        defer { line.end() }
-        var records: UInt64 = 0
-        var told: String?
-        while true {
-            if shutdown.wait(timeout: Self.turn) {
-                line.end()
-                gateway.stop(grace: Self.endTimeout)
-                return interrupted(records)
-            }
-            if let ended = gateway.exitStatus {
-                line.end()
-                throw .refused("the gateway ended (\(ended))\(log.lastMessages) (log: \(log.path))")
-            }
-            if records == 0, let refusal = log.refusal {
-                line.end()
-                throw .refused(refused(refusal) + " (log: \(log.path))")
-            }
-            guard
-                let progress = ReplayProgress.ask(
-                    port, of: gateway.id, timeout: Self.probeTimeout)
-            else { continue }
-            records = progress.records
-            line.show { progress.line(packetsInAll: known.packets) }
-            // A new namespace has no readers, so nothing is purged and a full tape does not
-            // recover.
-            if let room = progress.room, room != told {
-                told = room
-                line.end()
-                terminal.problem(
-                    "the replay waits: \(room); give it a namespace with more MDS_STREAM_BYTES, or "
-                        + "register a group there that reads")
-            }
-            if progress.state == "failed" {
-                line.end()
-                throw .refused("\(progress.problem ?? "the replay failed") (log: \(log.path))")
-            }
-            guard progress.isDone else { continue }
-            line.end()
-            let end = gateway.stop(grace: Self.endTimeout)
-            guard end?.isSuccess == true else {
-                throw .refused(
-                    "the gateway did not end in order\(log.lastMessages): see \(log.path)")
-            }
-            try log.remove()
-            return finish(progress, known)
-        }
-    }
-
-    /// On a server configured as ours, reading and writing take different users.
-    private func refused(_ complaint: String) -> String {
-        let isReading = complaint.contains(".CONSUMER.") || complaint.contains("MSG.NEXT")
-        return isReading
-            ? "NATS does not let the replay read (\(complaint)): name a user that may read, as "
-                + "'tool', by REPLAY_NATS_USER and REPLAY_NATS_PASSWORD"
-            : "NATS does not let the replay write (\(complaint)): name the gateway's user by "
-                + "NATS_USER and NATS_PASSWORD"
-    }
-
     // MARK: after
 
     /// `records` is `nil` before any was sent.
@@ -243,7 +161,7 @@ struct ReplayRun {
         return .temporary
     }
 
-    private func finish(_ progress: ReplayProgress, _ known: Known) -> ExitCode {
+    private func finish(_ progress: GatewayProgress, _ known: Known) -> ExitCode {
         var missing: [String] = []
         if progress.purged > 0 { missing.append("\(progress.purged) ticks had been purged before") }
         if progress.lost > 0 { missing.append("\(progress.lost) ticks in between are lost") }
@@ -270,7 +188,7 @@ struct ReplayRun {
         return false
     }
 
-    private func json(_ progress: ReplayProgress, _ known: Known) -> String {
+    private func json(_ progress: GatewayProgress, _ known: Known) -> String {
         var json = JSONWriter()
         json.object { json in
             json.member("namespace", command.namespace)

@@ -15,14 +15,31 @@ struct SourceRun {
     func run(
         _ deployment: Deployment, shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
+        try onTape(of: deployment) { client in
+            switch command.verb {
+            case .list: return try list(client)
+            case .retire(let source):
+                terminal.line(try retire(source, client, shutdown))
+                return .success
+            case .resume(let source): return try resume(source, client, shutdown)
+            }
+        }
+    }
+
+    /// Retires a source whose gateway has ended. Returns what came of it, in a sentence.
+    func retire(
+        _ source: SourceName, _ deployment: Deployment, shutdown: ShutdownSignal
+    ) throws(ToolError) -> String {
+        try onTape(of: deployment) { client in try retire(source, client, shutdown) }
+    }
+
+    private func onTape<Outcome>(
+        of deployment: Deployment, _ body: (TapeClient) throws -> Outcome
+    ) throws(ToolError) -> Outcome {
         let client = try deployment.openTape()
         defer { client.close() }
         do {
-            switch command.verb {
-            case .list: return try list(client)
-            case .retire(let source): return try retire(source, client, shutdown)
-            case .resume(let source): return try resume(source, client, shutdown)
-            }
+            return try body(client)
         } catch let error as ToolError {
             throw error
         } catch {
@@ -81,7 +98,7 @@ struct SourceRun {
 
     private func retire(
         _ source: SourceName, _ client: TapeClient, _ shutdown: ShutdownSignal
-    ) throws -> ExitCode {
+    ) throws -> String {
         let look = try look(at: source, client)
         // A living gateway would be fenced, and then open the source again.
         guard look.gateways.isEmpty else {
@@ -91,18 +108,15 @@ struct SourceRun {
                     + "changed")
         }
         guard !look.standing.isRetired else {
-            terminal.line("source \(source) is retired already; nothing was changed")
-            return .success
+            return "source \(source) is retired already; nothing was changed"
         }
         // A retirement that stands in some streams is completed in the others.
         let retired = Set(look.standing.retiredStreams)
         let streams = look.standing.lasts.indices.filter { !retired.contains($0) }
         try mark(look, streams, .retirement, client, shutdown)
-        terminal.line(
-            "source \(source) is retired: nothing waits for it, and no alert reports it; what it "
-                + "has on the tape stays. Its next gateway takes that back, as does 'tapeline "
-                + "source resume \(source)'")
-        return .success
+        return "source \(source) is retired: nothing waits for it, and no alert reports it; what "
+            + "it has on the tape stays. Its next gateway takes that back, as does 'tapeline "
+            + "source resume \(source)'"
     }
 
     private func resume(

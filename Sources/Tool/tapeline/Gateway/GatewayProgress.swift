@@ -1,8 +1,8 @@
 import Primitives
 import ServiceRuntime
 
-/// The progress that the gateway of a replay reports.
-struct ReplayProgress {
+/// The progress that a gateway reports whose provider delivers the past.
+struct GatewayProgress {
     private(set) var state = "waiting"
     private(set) var records: UInt64 = 0
     private(set) var packets: UInt64 = 0
@@ -19,37 +19,41 @@ struct ReplayProgress {
     /// True if everything was read and put on the tape.
     private(set) var isDone = false
 
-    /// Asks the gateway. Returns `nil` if it does not listen yet, or if another process answers.
-    static func ask(_ port: UInt16, of process: Int32, timeout: Duration) -> ReplayProgress? {
+    /// Asks the gateway on this port for its provider. Returns `nil` if it does not listen yet, or
+    /// if another process answers.
+    static func ask(
+        _ port: UInt16, for provider: String, of process: Int32, timeout: Duration
+    ) -> GatewayProgress? {
         do throws(ServiceError) {
             let answer = try HTTPProbe.get(
                 host: StackPlan.loopback, port: port, path: "/status", timeout: timeout)
-            return parsedJSON(answer.body).flatMap { ReplayProgress($0, of: process) }
+            return parsedJSON(answer.body)
+                .flatMap { GatewayProgress($0, of: provider, in: process) }
         } catch {
             return nil
         }
     }
 
-    init?(_ status: JSONValue, of process: Int32) {
+    init?(_ status: JSONValue, of provider: String, in process: Int32) {
         guard let gateway = status["gateway"] else { return nil }
-        guard let replay = gateway.at("providers", "replay") else {
+        guard let shown = gateway.at("providers", provider) else {
             // A gateway that does not own the source yet has no provider.
             guard let role = gateway["role"]?.string else { return nil }
             state = role == "standby" ? "waiting for its turn to feed the source" : role
             return
         }
-        guard replay["process"]?.int == Int(process) else { return nil }
-        state = replay["state"]?.string ?? "waiting"
-        records = replay["records"]?.uint64 ?? 0
-        packets = replay["packets"]?.uint64 ?? 0
-        unknown = replay["unknown"]?.uint64 ?? 0
-        purged = replay["purged"]?.uint64 ?? 0
-        lost = replay["lost"]?.uint64 ?? 0
-        problem = replay["problem"]?.string
+        guard shown["process"]?.int == Int(process) else { return nil }
+        state = shown["state"]?.string ?? "waiting"
+        records = shown["records"]?.uint64 ?? 0
+        packets = shown["packets"]?.uint64 ?? 0
+        unknown = shown["unknown"]?.uint64 ?? 0
+        purged = shown["purged"]?.uint64 ?? 0
+        lost = shown["lost"]?.uint64 ?? 0
+        problem = shown["problem"]?.string
         if gateway["policies_act"]?.bool == true { room = gateway["room"]?.string }
-        begin = Self.time(replay["begin"])
-        reached = Self.time(replay["reached"])
-        end = Self.time(replay["end"])
+        begin = Self.time(shown["begin"])
+        reached = Self.time(shown["reached"])
+        end = Self.time(shown["end"])
         isDone =
             state == "finished" && gateway["finished"]?.bool == true
             && gateway["waiting"]?.uint64 == 0

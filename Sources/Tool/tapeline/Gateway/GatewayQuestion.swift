@@ -1,0 +1,65 @@
+import Primitives
+import ServiceRuntime
+
+/// Asks the gateway's program what it answers without NATS, in its log: `provider-gateway try`.
+struct GatewayQuestion {
+    private static let logBytesMax = 1 << 20
+    private static let turn = Duration.milliseconds(50)
+    private static let endTimeout = Duration.seconds(2)
+
+    /// The path of the gateway's program.
+    let program: String
+    /// The argument that says what is asked.
+    let word: String
+    /// The gateway's settings.
+    let environment: [String: String]
+    /// Its list of instruments; `nil`: the settings name it, or it needs none.
+    let list: String?
+    /// How long the answer may take.
+    let timeout: Duration
+
+    struct Answer {
+        let log: [UInt8]
+        /// `nil`: it did not end in time, or the person did not wait for it.
+        let exitStatus: ChildProcess.ExitStatus?
+    }
+
+    /// Returns the answer. Ends early after a request to stop.
+    func ask(_ shutdown: ShutdownSignal?) throws(ToolError) -> Answer {
+        guard FileSystem.isExecutable(program) else {
+            throw .missing(path: program, verb: "build")
+        }
+        return try FileSystem.withTemporaryFolder(word, environment) { folder throws(ToolError) in
+            try ask(in: folder, shutdown)
+        }
+    }
+
+    private func ask(
+        in folder: String, _ shutdown: ShutdownSignal?
+    ) throws(ToolError) -> Answer {
+        let log = "\(folder)/gateway.log"
+        var settings = environment
+        settings["LOG_FORMAT"] = "json"
+        settings["LOG_LEVEL"] = "info"
+        if let list {
+            try FileSystem.write(Array(list.utf8), to: "\(folder)/instruments.yaml")
+            settings["GATEWAY_INSTRUMENTS"] = "\(folder)/instruments.yaml"
+        }
+        let child: ChildProcess
+        do {
+            child = try ChildProcess(
+                executable: program, arguments: [word], environment: settings, logPath: log,
+                options: [.ownGroup, .endsWithParent])
+        } catch {
+            throw .runtime(error)
+        }
+        let deadline = SystemClock().deadline(after: timeout)
+        while child.wait(timeout: Self.turn) == nil,
+            SystemClock().remaining(until: deadline) > .zero, shutdown?.isRequested != true
+        {}
+        let ended = child.exitStatus
+        child.stop(grace: Self.endTimeout)
+        return Answer(
+            log: FileSystem.tail(of: log, bytesMax: Self.logBytesMax), exitStatus: ended)
+    }
+}

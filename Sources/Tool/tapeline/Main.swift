@@ -77,7 +77,7 @@ enum Main {
         case .watchlist(let command): return try watchlist(command, terminal)
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
-        case .record, .replay: return try recording(command, terminal)
+        case .record, .replay, .load: return try recording(command, terminal)
         case .bars, .rewritten, .gaps, .export, .database, .logs, .explain, .reconcile, .quality:
             return try reading(command, terminal)
         case .setup(let command):
@@ -207,6 +207,12 @@ enum Main {
             let programs = FileSystem.folder(of: try Checkout.ownExecutable())
             return try ReplayRun(
                 command: command, terminal: terminal, program: "\(programs)/provider-gateway"
+            ).run(deployment(command.target), shutdown: signals())
+        case .load(let command):
+            let programs = FileSystem.folder(of: try Checkout.ownExecutable())
+            return try LoadRun(
+                command: command, terminal: terminal,
+                program: "\(programs)/\(StackPlan.gateway)", environment: environment
             ).run(deployment(command.target), shutdown: signals())
         default: throw .usage("this is no command about recordings")
         }

@@ -5,7 +5,7 @@ import ServiceRuntime
 enum HelpPage {
     static let topics =
         stackTopics + careTopics + tapeTopics + barTopics + versionTopics + recordingTopics
-        + toolTopics
+        + [load] + toolTopics
 
     static let text = """
         tapeline \(ProductVersion.text): runs Tapeline on this machine, and looks at any tape

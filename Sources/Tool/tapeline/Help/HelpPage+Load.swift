@@ -1,0 +1,31 @@
+/// The command that loads what happened before.
+extension HelpPage {
+    static let load = HelpTopic(
+        "load", .recordings,
+        [
+            (
+                "load binance SYMBOL... --from TIME --to TIME",
+                [
+                    "put the trades of a provider's past onto the tape, in the order of time, as a",
+                    "source of its own; says first what it takes, and asks. After a stop or a kill",
+                    "the same command goes on where it was (docs/history.md). Without a local",
+                    "stack, LOAD_NATS_USER and LOAD_NATS_PASSWORD name the gateway's user of NATS",
+                ]
+            )
+        ]
+    ).with(
+        [
+            HelpTopic.Option(
+                "--source NAME",
+                "binance-history if not given. A source is loaded forward in time: an earlier",
+                "range needs another one, as binance-history-2"),
+            zone, yes,
+            HelpTopic.Option("--print", "only say what to run, for a shell; nothing is noted"),
+            json,
+        ] + place,
+        examples: [
+            "tapeline load binance BTCUSDT --from 2026-11-01 --to 2026-11-08",
+            "tapeline load binance BTCUSDT ETHUSDT --from 2026-10-01 --to 2026-11-01 --yes \\",
+            "    --source binance-history-2 --json",
+        ])
+}

@@ -1,0 +1,150 @@
+import MarketModel
+import Primitives
+import TapeTransport
+
+/// `tapeline load PROVIDER SYMBOL... --from TIME --to TIME`: puts a provider's past onto the tape,
+/// as a source of its own.
+struct LoadCommand: Equatable, Sendable {
+    /// The providers whose past can be loaded.
+    static let providers = ["binance"]
+    /// What is younger may not be complete at the provider yet.
+    private static let settledNanoseconds: Int64 = 60_000_000_000
+
+    let target: TapeTarget
+    let provider: String
+    /// In the order in which they were given.
+    let symbols: [Symbol]
+    /// The range of event times is [from, to).
+    let from: Timestamp
+    let to: Timestamp
+    let source: SourceName
+    /// True to only print the commands.
+    let prints: Bool
+    let isConfirmed: Bool
+    let asJSON: Bool
+
+    /// Throws with all mistakes in one sentence.
+    static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> LoadCommand {
+        let given = try CommandArguments(
+            "load", arguments,
+            .init(
+                values: TapeTarget.options.union(["--source", "--from", "--to"]),
+                flags: ["--json", "--print", "--yes"]))
+        var mistakes: [String] = []
+        func take<Value>(_ read: () throws(ToolError) -> Value) -> Value? {
+            do throws(ToolError) {
+                return try read()
+            } catch {
+                mistakes.append("\(error)")
+                return nil
+            }
+        }
+        let provider = take { () throws(ToolError) in try Self.provider(given.words.first) }
+        let symbols = take { () throws(ToolError) in
+            try Self.symbols(given.words.dropFirst())
+        }
+        let from = take { () throws(ToolError) in try time("--from", given, now: now) }
+        let to = take { () throws(ToolError) in try time("--to", given, now: now) }
+        if let from, let to { mistakes += problems(from, to, now: now) }
+        let source = take { () throws(ToolError) in
+            try Self.source(given, of: provider ?? Self.providers[0])
+        }
+        guard mistakes.isEmpty, let provider, let symbols, let from, let to, let source else {
+            throw .usage(mistakes.joined(separator: "; "))
+        }
+        return LoadCommand(
+            target: try TapeTarget(given), provider: provider, symbols: symbols, from: from,
+            to: to, source: source, prints: given.has("--print"),
+            isConfirmed: given.has("--yes"), asJSON: given.has("--json"))
+    }
+
+    private static func provider(_ word: String?) throws(ToolError) -> String {
+        let known = providers.joined(separator: ", ")
+        guard let word else {
+            throw .usage("'tapeline load' wants a provider (\(known)) and symbols")
+        }
+        guard providers.contains(word) else {
+            throw .usage("'\(word.prefix(40))' has no past to load; these have: \(known)")
+        }
+        return word
+    }
+
+    private static func symbols(_ words: ArraySlice<String>) throws(ToolError) -> [Symbol] {
+        var symbols: [Symbol] = []
+        for word in words {
+            // They are written into a list of instruments between quotes.
+            guard let symbol = Symbol(word), !word.contains(where: { "\"\\".contains($0) }) else {
+                throw .usage("'\(word.prefix(64))' is no symbol")
+            }
+            if !symbols.contains(symbol) { symbols.append(symbol) }
+        }
+        guard (1...LoadRange.symbolsMax).contains(symbols.count) else {
+            throw .usage(
+                symbols.isEmpty
+                    ? "no symbol is given"
+                    : "\(symbols.count) symbols are given, and \(LoadRange.symbolsMax) are the "
+                        + "most of one load")
+        }
+        return symbols
+    }
+
+    private static func time(
+        _ option: String, _ given: CommandArguments, now: Timestamp
+    ) throws(ToolError) -> Timestamp {
+        guard let text = try given.one(option) else {
+            throw .usage("'tapeline load' wants \(option) TIME")
+        }
+        return try TailPlace.time(text, option, now: now)
+    }
+
+    private static func problems(
+        _ from: Timestamp, _ to: Timestamp, now: Timestamp
+    ) -> [String] {
+        var problems: [String] = []
+        if from >= to { problems.append("--from has to come before --to") }
+        if now.nanoseconds(since: to) < settledNanoseconds {
+            problems.append("--to has to be a minute ago at least, so that the past is complete")
+        }
+        return problems
+    }
+
+    private static func source(
+        _ given: CommandArguments, of provider: String
+    ) throws(ToolError) -> SourceName {
+        let suffix = SourceName.historySuffix
+        guard let source = try given.source() ?? SourceName("\(provider)\(suffix)") else {
+            throw .usage("the name of \(provider) is too long for a source: give --source NAME")
+        }
+        guard source.isHistory else {
+            throw .usage(
+                "--source wants a name that ends in \(suffix) or \(suffix)-2, because such a "
+                    + "source is not live, and not '\(source)'")
+        }
+        return source
+    }
+
+    // MARK: the gateway
+
+    /// The provider of the gateway that loads, which is also its name on the gateway's page.
+    var kind: String { "\(provider)\(SourceName.historySuffix)" }
+
+    /// The gateway's settings for the load, without its list and without those of the servers.
+    var environment: [String: String] {
+        [
+            "GATEWAY_PROVIDER": kind, "GATEWAY_SOURCE": source.text, "HISTORY_FROM": "\(from)",
+            "HISTORY_TO": "\(to)", "GATEWAY_LIVE": "false", "GATEWAY_LATENCY": "frugal",
+        ]
+    }
+
+    /// The gateway's list of instruments.
+    var list: String { FeedProbe.list(provider, symbols.map(\.text)) ?? "" }
+
+    /// The range in words: `BTCUSDT from … to …`.
+    var subject: String {
+        "\(symbols.map(\.text).joined(separator: ", ")) from \(LoadRange.shown(from)) "
+            + "to \(LoadRange.shown(to))"
+    }
+
+    /// The options that make a relative time the same one again.
+    var times: String { "--from \(LoadRange.shown(from)) --to \(LoadRange.shown(to))" }
+}

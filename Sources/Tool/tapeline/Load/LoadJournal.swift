@@ -1,0 +1,103 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import TapeProtocol
+import TapeTransport
+
+/// Notes, beside the tape, which loads of a source were begun and which are done.
+struct LoadJournal {
+    /// How often a change is tried when others write at the same time.
+    private static let triesMax = 16
+
+    let deployment: Deployment
+    let source: SourceName
+    /// The load that the command wants.
+    let wanted: LoadRange
+
+    /// Decides what is to be done, and notes nothing.
+    func decision() throws(ToolError) -> LoadDecision {
+        try inStore { store, client in
+            LoadDecision(on: wanted, among: try stored(store, client).loads, of: source)
+        }
+    }
+
+    /// Notes that the load is running. It is noted before anything is on the tape, so that only
+    /// the same load can continue what is there.
+    func begin() throws(ToolError) {
+        try change { loads throws(ToolError) in
+            let decision = LoadDecision(on: wanted, among: loads, of: source)
+            if case .refused(let reason) = decision { throw .refused(reason) }
+            if decision == .begin { loads.set(wanted) }
+        }
+    }
+
+    /// Notes that all of it is on the tape.
+    func finish(at time: Timestamp) throws(ToolError) {
+        try change { loads throws(ToolError) in
+            guard var done = loads.ranges.first(where: { $0.isSame(as: wanted) }) else {
+                throw .refused("what was noted of the load of source \(source) is not there")
+            }
+            guard done.state != .done else { return }
+            done.state = .done
+            done.time = time
+            loads.set(done)
+        }
+    }
+
+    // MARK: parts
+
+    /// Reads the record, changes it, and writes it, again and again while others write.
+    private func change(
+        _ edit: (inout SourceLoads) throws(ToolError) -> Void
+    ) throws(ToolError) {
+        try inStore { (store, client) throws -> Void in
+            var reason = "others write at the same time"
+            for _ in 0..<Self.triesMax {
+                let before = try stored(store, client)
+                var loads = before.loads
+                try edit(&loads)
+                // What was sent without an answer may be stored already.
+                guard loads != before.loads else { return }
+                if let problem = loads.problem { throw ToolError.refused(problem) }
+                switch try store.write(loads, after: before) {
+                case .stored: return
+                case .conflict: continue
+                case .unknown(let problem): reason = problem
+                }
+            }
+            throw ToolError.unreachable(
+                "the load of source \(source) could not be noted: \(reason); run it again, it "
+                    + "goes on where it was")
+        }
+    }
+
+    private func stored(_ store: LoadStore, _ client: TapeClient) throws -> LoadStore.Stored {
+        let stored = try store.read()
+        guard let refusal = stored.refusal else { return stored }
+        let advice =
+            refusal.isNewer
+            ? "" : "; 'nats kv del \(client.names.sourceBucket) \(store.key)' removes it"
+        throw ToolError.refused(
+            "what was loaded into source \(source) cannot be read: \(refusal)\(advice)")
+    }
+
+    private func inStore<Outcome>(
+        _ body: (LoadStore, TapeClient) throws -> Outcome
+    ) throws(ToolError) -> Outcome {
+        let client = try deployment.openTape()
+        defer { client.close() }
+        do {
+            return try body(try LoadStore(client, source), client)
+        } catch let error as ToolError {
+            throw error
+        } catch {
+            // A request without permission looks like a server that does not answer.
+            guard let complaint = client.complaint else {
+                throw .unreachable("the record of loads cannot be reached: \(error)")
+            }
+            throw .refused(
+                "NATS does not let this user note loads (\(complaint)): name the user 'tool' by "
+                    + "NATS_USER and NATS_PASSWORD or NATS_PASSWORD_FILE")
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Primitives
+
+/// What a load will take, as the gateway's program has asked the provider. Pure.
+struct LoadPlan: Equatable, Sendable {
+    /// Of one symbol.
+    struct Part: Equatable, Sendable {
+        let symbol: String
+        let trades: UInt64
+        /// Why it cannot be loaded; empty: it can.
+        let problem: String
+    }
+
+    /// Bytes of a trade on the tape with its share of a packet, and of its row with the index.
+    private static let tapeBytes: UInt64 = 90
+    private static let rowBytes: UInt64 = 149
+    private static let shownMax = 10
+
+    private(set) var trades: UInt64 = 0
+    private(set) var requests: UInt64 = 0
+    /// How long the provider takes for these requests.
+    private(set) var seconds = 0.0
+    private(set) var parts: [Part] = []
+    /// Why it cannot be loaded; `nil`: it can.
+    private(set) var problem: String?
+
+    /// Reads the log of `provider-gateway plan`, line by line.
+    init(log: [UInt8]) {
+        var isPlanned = false
+        var plain = ""
+        var last = ""
+        for line in log.split(separator: UInt8(ascii: "\n")) {
+            guard let entry = parsedJSON(Array(line)), let event = entry["event"]?.string else {
+                // What is wrong with the settings is said in plain lines, and how many are wrong
+                // in the last of them.
+                if plain.isEmpty { plain = String(decoding: line, as: UTF8.self) }
+                continue
+            }
+            switch event {
+            case "gateway.plan.symbol": parts.append(Self.part(entry))
+            case "gateway.plan":
+                isPlanned = true
+                read(entry)
+            default:
+                guard ["error", "warning"].contains(entry["level"]?.string) else { continue }
+                last = entry["message"]?.string ?? last
+            }
+        }
+        guard !isPlanned else { return }
+        if !plain.isEmpty { last = plain }
+        problem = last.isEmpty ? "the gateway ended without a plan" : last
+    }
+
+    private static func part(_ entry: JSONValue) -> Part {
+        Part(
+            symbol: entry["symbol"]?.string ?? "", trades: entry["trades"]?.uint64 ?? 0,
+            problem: entry["problem"]?.string ?? "")
+    }
+
+    private mutating func read(_ entry: JSONValue) {
+        trades = entry["trades"]?.uint64 ?? 0
+        requests = entry["requests"]?.uint64 ?? 0
+        seconds = max(0, entry["seconds"]?.double ?? 0)
+        if let said = entry["problem"]?.string, !said.isEmpty { problem = said }
+    }
+
+    /// What is said before a person consents: what it takes, and what is left out.
+    func lines(of command: LoadCommand) -> [String] {
+        let onTape = TapeReport.bytes(bytes(Self.tapeBytes))
+        let ofRows = TapeReport.bytes(bytes(Self.rowBytes))
+        var lines = [
+            "\(command.provider) has \(trades) trades of \(command.subject)",
+            "they take \(requests) requests, about \(Self.time(seconds)) at \(command.provider), "
+                + "about \(onTape) on the tape and \(ofRows) of rows",
+        ]
+        let empty = parts.filter { $0.trades == 0 && $0.problem.isEmpty }.map(\.symbol)
+        if !empty.isEmpty {
+            let rest = empty.count - Self.shownMax
+            lines.append(
+                "no trade in that time: "
+                    + empty.prefix(Self.shownMax).joined(separator: ", ")
+                    + (rest > 0 ? " and \(rest) more" : ""))
+        }
+        return lines + parts.filter { !$0.problem.isEmpty }.map { "\($0.symbol): \($0.problem)" }
+    }
+
+    private func bytes(_ each: UInt64) -> UInt64 {
+        let (bytes, overflow) = trades.multipliedReportingOverflow(by: each)
+        return overflow ? .max : bytes
+    }
+
+    /// Returns "40 seconds", "7 minutes" or "1.5 hours".
+    static func time(_ seconds: Double) -> String {
+        switch seconds {
+        case ..<90: "\(Int(seconds.rounded(.up))) seconds"
+        case ..<5_400: "\(Int((seconds / 60).rounded())) minutes"
+        // More than a year is no time that a person waits for.
+        default: "\((min(seconds / 3_600, 10_000) * 10).rounded() / 10) hours"
+        }
+    }
+
+    /// Returns a warning when the database removes rows of that time again; `nil`: it keeps them.
+    static func warning(keptSeconds: Int64, from: Timestamp, now: Timestamp) -> String? {
+        let (kept, overflow) = keptSeconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow, now.nanoseconds(since: from) > kept else { return nil }
+        let oldest = now.advanced(byNanoseconds: -kept)
+        return "the database keeps trades for \(keptSeconds / 86_400) days (WRITER_RETENTION): "
+            + "rows of days before \(oldest.description.prefix(10)) are removed again"
+    }
+}

@@ -1,0 +1,248 @@
+import MarketModel
+import NatsTransport
+import PostgresClient
+import Primitives
+import ReplayProvider
+import ServiceRuntime
+import TapeProtocol
+import TapeTransport
+
+/// Carries out `tapeline load`: says what the load takes, and runs a gateway that ends when the
+/// range is on the tape.
+struct LoadRun {
+    /// How long the provider may take for a plan, and for each symbol of it.
+    private static let planTimeout = Duration.seconds(60)
+    private static let planTimeoutEach = Duration.seconds(5)
+    private static let statementTimeout = Duration.seconds(10)
+    private static let profileKey = "LLVM_PROFILE_FILE"
+    /// Of a deployment that is no local stack: the user that writes ticks, and the gateway's keys
+    /// for it. The tool's own user may not write them.
+    private static let writerKeys = [
+        "LOAD_NATS_USER": "NATS_USER", "LOAD_NATS_PASSWORD": "NATS_PASSWORD",
+        "LOAD_NATS_PASSWORD_FILE": "NATS_PASSWORD_FILE",
+    ]
+
+    let command: LoadCommand
+    let terminal: Terminal
+    /// The path of the gateway's program.
+    let program: String
+    /// The tool's own environment.
+    let environment: [String: String]
+    var clock = SystemClock()
+
+    func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
+        let gateway = ToolGateway(
+            deployment, named: "load-\(command.source)", environment: environment)
+        let settings = try settings(deployment, gateway)
+        guard !command.prints else { return printed(settings) }
+        guard FileSystem.isExecutable(program) else {
+            throw .missing(path: program, verb: "build")
+        }
+        let journal = LoadJournal(
+            deployment: deployment, source: command.source,
+            wanted: LoadRange(
+                command.symbols, from: command.from, to: command.to,
+                by: Requester.name(bytesMax: LoadRange.requesterBytesMax), at: clock.now()))
+        switch try journal.decision() {
+        case .refused(let reason): throw .refused(reason)
+        // What was agreed to once is not asked again.
+        case .resume: say("source \(command.source) goes on with \(command.subject)")
+        case .begin:
+            let plan = try plan(settings, shutdown)
+            guard !shutdown.isRequested else {
+                terminal.problem("interrupted; nothing was loaded")
+                return .temporary
+            }
+            guard try isAgreed(plan, deployment) else {
+                terminal.line("nothing was loaded")
+                return .failure
+            }
+            try journal.begin()
+        }
+        switch try load(gateway, settings, shutdown) {
+        case .interrupted(let records): return interrupted(records)
+        case .done(let progress):
+            try journal.finish(at: clock.now())
+            report(progress, deployment, shutdown)
+            return .success
+        }
+    }
+
+    private func say(_ text: String) {
+        if !command.asJSON { terminal.line(text) }
+    }
+
+    // MARK: settings
+
+    /// Returns the gateway's settings without its list: those of the provider as the deployment's
+    /// gateways have them, the servers, and the load.
+    private func settings(
+        _ deployment: Deployment, _ gateway: ToolGateway
+    ) throws(ToolError) -> [String: String] {
+        let prefix = "\(command.provider.uppercased())_"
+        var settings = environment.merging(try deployment.feedSettings()) { $1 }
+            .filter { $0.key.hasPrefix(prefix) || $0.key == Self.profileKey }
+            .merging(gateway.server) { $1 }
+            .merging(command.environment) { $1 }
+        if deployment.home == nil, environment["LOAD_NATS_USER"]?.isEmpty == false {
+            for (own, key) in Self.writerKeys { settings[key] = environment[own] }
+        }
+        settings["MDS_NAMESPACE"] = deployment.names.namespace
+        settings["MDS_PARTITIONS"] = "\(deployment.names.partitions)"
+        settings["MDS_STREAM_BYTES"] = try streamBytes(deployment)
+        return settings
+    }
+
+    /// The size of the streams as they are. `nil` if there are none.
+    private func streamBytes(_ deployment: Deployment) throws(ToolError) -> String? {
+        do {
+            return try TapeRoom.find(
+                deployment.nats, namespace: deployment.names.namespace,
+                telemetry: RecordedSource.telemetry
+            ).map { "\($0.bytesMax)" }
+        } catch {
+            throw ToolError(reading: error)
+        }
+    }
+
+    private func printed(_ settings: [String: String]) -> ExitCode {
+        var settings = settings
+        let path = "\(command.source).yaml"
+        settings["GATEWAY_INSTRUMENTS"] = path
+        terminal.line("printf %s \(ToolGateway.quoted(command.list)) > \(path)")
+        for line in ToolGateway.printed(settings, program) { terminal.line(line) }
+        return .success
+    }
+
+    // MARK: before
+
+    private func plan(
+        _ settings: [String: String], _ shutdown: ShutdownSignal
+    ) throws(ToolError) -> LoadPlan {
+        let timeout = Self.planTimeout + Self.planTimeoutEach * command.symbols.count
+        let answer = try GatewayQuestion(
+            program: program, word: "plan", environment: settings, list: command.list,
+            timeout: timeout
+        ).ask(shutdown)
+        let plan = LoadPlan(log: answer.log)
+        guard !shutdown.isRequested else { return plan }
+        guard let ended = answer.exitStatus else {
+            throw .unreachable(
+                "\(command.provider) did not say in \(timeout.shown) what a load takes: try again")
+        }
+        if let problem = plan.problem ?? (ended.isSuccess ? nil : "the gateway ended (\(ended))") {
+            for line in plan.parts where !line.problem.isEmpty {
+                terminal.problem("\(line.symbol): \(line.problem)")
+            }
+            throw .refused("\(command.subject) cannot be loaded: \(problem)")
+        }
+        guard plan.trades > 0 else {
+            throw .refused("\(command.provider) has no trade of \(command.subject)")
+        }
+        return plan
+    }
+
+    private func isAgreed(
+        _ plan: LoadPlan, _ deployment: Deployment
+    ) throws(ToolError) -> Bool {
+        for line in plan.lines(of: command) { say(line) }
+        if let warning = retentionWarning(deployment) { terminal.problem(warning) }
+        return try Confirmation.ask(
+            "Load it as source \(command.source)?", isGiven: command.isConfirmed, terminal)
+    }
+
+    /// What the database will remove again of the range. A database that cannot be asked does not
+    /// hinder the load.
+    private func retentionWarning(_ deployment: Deployment) -> String? {
+        guard deployment.postgres != nil else { return nil }
+        do {
+            let database = try deployment.openDatabase()
+            defer { database.close() }
+            let found = try database.execute(
+                """
+                SELECT extract(epoch FROM least_kept)::bigint FROM retention_least
+                WHERE table_name = 'trades'
+                """, timeout: Self.statementTimeout)
+            guard found.rowCount > 0, let kept = found.integer(0, 0) else { return nil }
+            return LoadPlan.warning(keptSeconds: kept, from: command.from, now: clock.now())
+        } catch {
+            return "how long the database keeps rows is not known: \(error)"
+        }
+    }
+
+    // MARK: while it runs
+
+    private func load(
+        _ gateway: ToolGateway, _ given: [String: String], _ shutdown: ShutdownSignal
+    ) throws(ToolError) -> GatewayRun.End {
+        let run = GatewayRun(
+            terminal: terminal, program: program, provider: command.kind, title: "load",
+            adviceWhenFull: "it goes on when the readers have taken what is there",
+            asJSON: command.asJSON, writerKeys: "LOAD_NATS_USER and LOAD_NATS_PASSWORD")
+        return try FileSystem.withTemporaryFolder("load", environment) { folder throws(ToolError) in
+            var settings = given
+            let path = "\(folder)/instruments.yaml"
+            try FileSystem.write(Array(command.list.utf8), to: path)
+            settings["GATEWAY_INSTRUMENTS"] = path
+            return try run.run(gateway, settings, shutdown)
+        }
+    }
+
+    // MARK: after
+
+    private func interrupted(_ records: UInt64) -> ExitCode {
+        terminal.problem(
+            "interrupted at \(records) trades; the same command goes on where it was, with "
+                + command.times)
+        return .temporary
+    }
+
+    private func report(
+        _ progress: GatewayProgress, _ deployment: Deployment, _ shutdown: ShutdownSignal
+    ) {
+        let problem = retire(deployment, shutdown)
+        if command.asJSON {
+            terminal.line(json(progress, deployment.names.namespace))
+        } else {
+            terminal.line(
+                "\(progress.records) trades of \(command.subject) are on the tape of "
+                    + "\(deployment.names.namespace) as source \(command.source)")
+        }
+        if let problem {
+            terminal.problem(
+                "'tapeline source retire \(command.source)' has to be run, so that nothing waits "
+                    + "for the source: \(problem)")
+        }
+    }
+
+    /// Ends the source, because nothing is to wait for its next tick. Returns why it did not; `nil`
+    /// if it did.
+    private func retire(_ deployment: Deployment, _ shutdown: ShutdownSignal) -> ToolError? {
+        let run = SourceRun(
+            command: SourceCommand(verb: .retire(command.source), target: command.target),
+            terminal: terminal)
+        do throws(ToolError) {
+            _ = try run.retire(command.source, deployment, shutdown: shutdown)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func json(_ progress: GatewayProgress, _ namespace: String) -> String {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("namespace", namespace)
+            json.member("source", command.source.text)
+            json.member("provider", command.provider)
+            json.member(
+                "symbols",
+                array: { list in for symbol in command.symbols { list.value(symbol.text) } })
+            json.member("from", "\(command.from)")
+            json.member("to", "\(command.to)")
+            json.member("trades", progress.records)
+            json.member("state", LoadRange.State.done.rawValue)
+        }
+        return json.text
+    }
+}

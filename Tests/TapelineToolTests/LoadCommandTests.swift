@@ -1,0 +1,204 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import Testing
+
+@testable import TapelineTool
+
+@Suite("tapeline load, before anything is loaded")
+struct LoadCommandTests {
+    private static let now = "2026-11-20T12:00:00Z"
+    private static let range = ["--from", "2026-11-01", "--to", "2026-11-02T12:30:00Z"]
+
+    private static func parse(_ arguments: [String]) throws -> LoadCommand {
+        let now = try #require(ISOTime.parse(now))
+        guard case .load(let command) = try ToolCommand.parse(["load"] + arguments, now: now)
+        else { throw ToolError.usage("this is no load") }
+        return command
+    }
+
+    // MARK: arguments
+
+    @Test("a provider, symbols and a range; the source is that of its past")
+    func plain() throws {
+        let command = try Self.parse(["binance", "ETHUSDT", "BTCUSDT", "ETHUSDT"] + Self.range)
+        #expect(command.provider == "binance" && command.kind == "binance-history")
+        #expect(command.symbols.map(\.text) == ["ETHUSDT", "BTCUSDT"])
+        #expect(command.source.text == "binance-history")
+        #expect(command.from == ISOTime.parse("2026-11-01T00:00:00Z"))
+        #expect(command.to == ISOTime.parse("2026-11-02T12:30:00Z"))
+        #expect(!command.prints && !command.isConfirmed && !command.asJSON)
+        #expect(command.target == TapeTarget())
+    }
+
+    @Test("what else can be given")
+    func whole() throws {
+        let command = try Self.parse(
+            ["binance", "BTCUSDT", "--from=-2d", "--to", "-1m", "--source", "x-history-2"]
+                + ["--yes", "--json", "--print", "--name", "other"])
+        #expect(command.source.text == "x-history-2" && command.target.stack == "other")
+        #expect(command.prints && command.isConfirmed && command.asJSON)
+        #expect(command.to == ISOTime.parse("2026-11-20T11:59:00Z"))
+        #expect(command.times == "--from 2026-11-18T12:00:00Z --to 2026-11-20T11:59:00Z")
+    }
+
+    @Test(
+        "what is wrong is said",
+        arguments: [
+            ([], "wants a provider (binance) and symbols"),
+            (["fred", "GDP"], "'fred' has no past to load; these have: binance"),
+            (["binance"], "no symbol is given"),
+            (["binance", "A\"B"], "is no symbol"),
+            (["binance", "A", "--from", "-1h"], "wants --to TIME"),
+            (["binance", "A", "--to", "-1h"], "wants --from TIME"),
+            (["binance", "A", "--from", "-1h", "--to", "-2h"], "--from has to come before --to"),
+            (["binance", "A", "--from", "-1h", "--to", "-59s"], "a minute ago at least"),
+            (["binance", "A", "--from", "beginning", "--to", "-1h"], "--from wants a time"),
+            (["binance", "A", "--source", "binance"], "a name that ends in -history or"),
+            (["binance", "A", "--source", "No"], "'No' is no source"),
+            (["binance", "A", "--speed", "1"], "does not take '--speed'"),
+        ])
+    func wrong(arguments: [String], problem: String) {
+        let error = #expect(throws: ToolError.self) { try Self.parse(arguments) }
+        #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+    }
+
+    @Test("one load has so many symbols, and no more")
+    func bounded() {
+        let symbols = (0...200).map { "S\($0)" }
+        let error = #expect(throws: ToolError.self) {
+            try Self.parse(["binance"] + symbols + Self.range)
+        }
+        #expect(error?.description.contains("201 symbols are given, and 200") == true)
+    }
+
+    @Test("all mistakes are said together")
+    func together() throws {
+        let error = #expect(throws: ToolError.self) {
+            try Self.parse(["ibkr", "--from", "-1h", "--to", "now", "--source", "ibkr"])
+        }
+        let text = try #require(error).description
+        for problem in [
+            "'ibkr' has no past", "no symbol is given", "a minute ago", "--source wants",
+        ] {
+            #expect(text.contains(problem), "\(text)")
+        }
+        #expect(error?.exitCode.rawValue == 64)
+    }
+
+    @Test("the gateway's settings and its list")
+    func settings() throws {
+        let command = try Self.parse(["binance", "BTCUSDT", "ETHUSDT"] + Self.range)
+        #expect(
+            command.environment == [
+                "GATEWAY_PROVIDER": "binance-history", "GATEWAY_SOURCE": "binance-history",
+                "HISTORY_FROM": "2026-11-01T00:00:00.000000000Z",
+                "HISTORY_TO": "2026-11-02T12:30:00.000000000Z", "GATEWAY_LIVE": "false",
+                "GATEWAY_LATENCY": "frugal",
+            ])
+        #expect(
+            command.list
+                == "version: 1\ndefaults: {security: crypto, exchange: BINANCE, currency: USDT, "
+                + "feeds: trades}\ninstruments:\n  - \"BTCUSDT\"\n  - \"ETHUSDT\"\n")
+    }
+
+    // MARK: the plan
+
+    private static func plan(_ lines: String...) -> LoadPlan {
+        LoadPlan(log: Array((lines.joined(separator: "\n") + "\n").utf8))
+    }
+
+    private static let symbol =
+        #"{"event":"gateway.plan.symbol","symbol":"BTCUSDT","trades":1000000,"problem":""}"#
+    private static let empty =
+        #"{"event":"gateway.plan.symbol","symbol":"ETHUSDT","trades":0,"problem":""}"#
+
+    @Test("a plan is said in a few lines, with what has no trade")
+    func planned() throws {
+        let plan = Self.plan(
+            Self.symbol, Self.empty,
+            #"{"event":"gateway.plan","trades":1000000,"requests":1004,"seconds":502.0,"#
+                + #""symbols":1,"problem":""}"#)
+        #expect(plan.problem == nil && plan.trades == 1_000_000 && plan.requests == 1_004)
+        #expect(plan.seconds == 502 && plan.parts.map(\.symbol) == ["BTCUSDT", "ETHUSDT"])
+        let command = try Self.parse(["binance", "BTCUSDT", "ETHUSDT"] + Self.range)
+        #expect(
+            plan.lines(of: command) == [
+                "binance has 1000000 trades of BTCUSDT, ETHUSDT from 2026-11-01T00:00:00Z to "
+                    + "2026-11-02T12:30:00Z",
+                "they take 1004 requests, about 8 minutes at binance, about 85.8 MiB on the tape "
+                    + "and 142 MiB of rows",
+                "no trade in that time: ETHUSDT",
+            ])
+    }
+
+    @Test(
+        "a plan that failed says why",
+        arguments: [
+            (#"{"event":"gateway.plan","trades":0,"problem":"418: banned"}"#, "418: banned"),
+            (#"{"event":"x","level":"error","message":"no route"}"#, "no route"),
+            (
+                "provider-gateway: HISTORY_TO: wrong\nprovider-gateway: 1 problem",
+                "HISTORY_TO: wrong"
+            ),
+            ("", "the gateway ended without a plan"),
+        ])
+    func failed(log: String, problem: String) {
+        #expect(Self.plan(log).problem?.contains(problem) == true)
+    }
+
+    @Test("a symbol's own problem is said with its name")
+    func problems() throws {
+        let plan = Self.plan(
+            #"{"event":"gateway.plan.symbol","symbol":"X","trades":0,"problem":"unknown"}"#,
+            #"{"event":"gateway.plan","trades":5,"requests":1,"seconds":1,"problem":""}"#)
+        let command = try Self.parse(["binance", "X"] + Self.range)
+        #expect(plan.lines(of: command).last == "X: unknown")
+        #expect(plan.lines(of: command).count == 3 && plan.seconds == 1)
+    }
+
+    @Test(
+        "times in the unit that a person waits in",
+        arguments: [
+            (0.0, "0 seconds"), (0.4, "1 seconds"), (89, "89 seconds"), (90, "2 minutes"),
+            (3_600, "60 minutes"), (5_400, "1.5 hours"), (1e300, "10000.0 hours"),
+        ])
+    func times(seconds: Double, text: String) {
+        #expect(LoadPlan.time(seconds) == text)
+    }
+
+    @Test("rows that the database removes again are announced, and only those")
+    func retention() throws {
+        let now = try #require(ISOTime.parse(Self.now))
+        let old = try #require(ISOTime.parse("2026-10-01T00:00:00Z"))
+        let warning = LoadPlan.warning(keptSeconds: 30 * 86_400, from: old, now: now)
+        #expect(
+            warning
+                == "the database keeps trades for 30 days (WRITER_RETENTION): rows of days before "
+                + "2026-10-21 are removed again")
+        #expect(LoadPlan.warning(keptSeconds: 60 * 86_400, from: old, now: now) == nil)
+        #expect(LoadPlan.warning(keptSeconds: .max, from: old, now: now) == nil)
+    }
+
+    // MARK: progress
+
+    @Test("progress is read from the provider of the load alone")
+    func progress() throws {
+        let status = try JSONValue.parse(
+            Array(
+                #"""
+                {"gateway":{"role":"active","finished":true,"waiting":0,"providers":{
+                    "binance-history":{"process":7,"state":"finished","problem":null,"records":12,
+                        "begin":"2026-11-01T00:00:00Z","reached":"2026-11-02T00:00:00Z",
+                        "end":"2026-11-02T00:00:00Z"}}}}
+                """#.utf8))
+        let progress = try #require(GatewayProgress(status, of: "binance-history", in: 7))
+        #expect(progress.isDone && progress.records == 12 && progress.problem == nil)
+        #expect(
+            progress.line(packetsInAll: nil)
+                == "finished 100 %, 12 records, up to 2026-11-02T00:00:00.000000000Z")
+        #expect(GatewayProgress(status, of: "binance-history", in: 8) == nil)
+        // A gateway without this provider is waiting for its turn.
+        #expect(GatewayProgress(status, of: "replay", in: 7)?.state == "active")
+    }
+}

@@ -40,10 +40,7 @@ struct BinanceHistoryTests {
         var history: BinanceHistory
         var out = BinanceHistory.Output()
         var records: [ProviderRecord] = []
-        /// With each record, the floor that was promised before it.
-        var floors: [Timestamp] = []
         var time: Int64 = 0
-        var waiting: BinanceHistoryRequest?
 
         init(from: Int64 = 0, to: Int64 = 60_000) {
             history = BinanceHistory(
@@ -90,7 +87,6 @@ struct BinanceHistoryTests {
 
         mutating func collect() {
             records += out.records
-            floors += out.records.map { _ in out.floor }
             out.records = []
         }
 
@@ -187,7 +183,8 @@ struct BinanceHistoryTests {
             BinanceFetchOutcome.failed("no answer"), .limited(retryAfter: nil, isBanned: false),
             .limited(retryAfter: Self.second, isBanned: true), .page(Array("{}".utf8)),
         ] {
-            let request = try #require(bench.turn())
+            let next = bench.turn()
+            let request = try #require(next)
             let before = bench.time
             bench.history.answered(request.number, outcome, bench.now)
             #expect(bench.history.phase == .loading && bench.history.problem != nil)
@@ -196,7 +193,8 @@ struct BinanceHistoryTests {
         // An answer to a request of before changes nothing.
         bench.history.answered(1, .unknownSymbol, bench.now)
         #expect(bench.history.phase == .loading)
-        let request = try #require(bench.turn())
+        let next = bench.turn()
+        let request = try #require(next)
         bench.history.answered(request.number, .unknownSymbol, bench.now)
         #expect(bench.history.phase == .failed)
         #expect(bench.history.problem == "the exchange has no symbol A")
@@ -214,73 +212,81 @@ struct BinanceHistoryTests {
         #expect(requests == BinanceLimits.uselessAnswersMax && bench.history.phase == .failed)
     }
 
+    /// What killed processes have left on the tape.
+    private struct Tape {
+        static let symbols = ["A", "B", "C", "D"]
+        private static let partitions = [0, 1, 1, 2]
+        static let partitionCount = 3
+
+        private(set) var trades: [String: [Trade]] = [:]
+        /// The watermark of each partition.
+        private var marks: [Int: Timestamp] = [:]
+
+        func begin(_ bench: inout Bench) throws {
+            let last = trades.compactMapValues {
+                $0.last.map { (id: $0.header.providerID, time: $0.header.providerTime) }
+            }
+            let done = Self.symbols.indices.filter {
+                marks[Self.partitions[$0]].map { $0 >= BinanceHistoryTests.stamp(60_000) } ?? false
+            }
+            let isWhole = marks.count == Self.partitionCount
+            try bench.begin(
+                Self.symbols, last: last, done: Set(done.map { Self.symbols[$0] }),
+                promised: isWhole ? marks.values.min() ?? .undefined : .undefined)
+        }
+
+        /// Takes a part of what a process handed out, of each partition another one.
+        mutating func take(
+            _ bench: Bench, isKilled: Bool, using random: inout SeededRandom
+        ) {
+            for number in 0..<Self.partitionCount {
+                let own = bench.records.filter { record in
+                    record.symbol.map { Self.partitions[Int($0)] == number } ?? false
+                }
+                let kept = isKilled ? Int.random(in: 0...own.count, using: &random) : own.count
+                for case .tape(.trade(let trade)) in own.prefix(kept) {
+                    let mark = marks[number] ?? .undefined
+                    #expect(!mark.isDefined || trade.header.providerTime >= mark)
+                    trades[Self.symbols[Int(trade.header.symbol)], default: []].append(trade)
+                }
+                guard kept == own.count else { continue }
+                marks[number] = max(marks[number] ?? bench.out.floor, bench.out.floor)
+            }
+        }
+    }
+
     @Test("through failures and kills each trade comes once, and the floor never lies")
     func kills() throws {
         for seed in UInt64(1)...60 {
             var random = SeededRandom(seed: seed)
-            let symbols = ["A", "B", "C", "D"]
-            let partition = ["A": 0, "B": 1, "C": 1, "D": 2]
             var past = Past()
-            for symbol in symbols {
+            for symbol in Tape.symbols {
                 var time: Int64 = -100
-                var id: UInt64 = 0
-                past.items[symbol] = (0..<Int.random(in: 0...4_000, using: &random)).map { _ in
+                past.items[symbol] = (0..<Int.random(in: 0...4_000, using: &random)).map { place in
                     time += Int64.random(in: 0...40, using: &random)
-                    id += 1
-                    return Past.Item(id: id, time: Self.start + time)
+                    return Past.Item(id: UInt64(place + 1), time: Self.start + time)
                 }
             }
-            // What is on the tape, by symbol, and each partition's watermark.
-            var tape: [String: [Trade]] = [:]
-            var marks: [Int: Timestamp] = [:]
-            for life in 0... {
+            var tape = Tape()
+            for life in 0...4 {
                 var bench = Bench()
-                let last = tape.compactMapValues {
-                    $0.last.map { (id: $0.header.providerID, time: $0.header.providerTime) }
-                }
-                let done = Set(
-                    symbols.filter {
-                        marks[partition[$0] ?? 0].map { $0 >= Self.stamp(60_000) } ?? false
-                    })
-                try bench.begin(
-                    symbols, last: last, done: done,
-                    promised: marks.count == 3 ? marks.values.min() ?? .undefined : .undefined)
-                let isLast = life >= 4
-                let turns = isLast ? 10_000 : Int.random(in: 1...12, using: &random)
+                try tape.begin(&bench)
+                let turns = life == 4 ? 10_000 : Int.random(in: 1...12, using: &random)
                 for _ in 0..<turns where bench.history.phase == .loading {
                     guard let request = bench.turn() else { continue }
-                    let outcome: BinanceFetchOutcome =
-                        Int.random(in: 0..<5, using: &random) == 0
-                        ? .failed("cut") : .page(past.answer(request))
-                    bench.history.answered(request.number, outcome, bench.now)
+                    let fails = Int.random(in: 0..<5, using: &random) == 0
+                    bench.history.answered(
+                        request.number, fails ? .failed("cut") : .page(past.answer(request)),
+                        bench.now)
                 }
-                for number in 0..<3 {
-                    let own = zip(bench.records, bench.floors).filter { record, _ in
-                        guard let symbol = record.symbol else { return false }
-                        return partition[symbols[Int(symbol)]] == number
-                    }
-                    // A killed process leaves a part of each partition.
-                    let kept = isLast ? own.count : Int.random(in: 0...own.count, using: &random)
-                    for (record, _) in own.prefix(kept) {
-                        if case .tape(.trade(let trade)) = record {
-                            let name = symbols[Int(trade.header.symbol)]
-                            tape[name, default: []].append(trade)
-                            let mark = marks[number] ?? .undefined
-                            #expect(!mark.isDefined || trade.header.providerTime >= mark)
-                        }
-                    }
-                    if kept == own.count {
-                        let mark = bench.out.floor
-                        marks[number] = marks[number].map { max($0, mark) } ?? mark
-                    }
-                }
-                if isLast { break }
+                tape.take(bench, isKilled: life < 4, using: &random)
             }
-            for symbol in symbols {
+            for symbol in Tape.symbols {
                 let ids = (past.items[symbol] ?? [])
                     .filter { $0.time >= Self.start && $0.time < Self.start + 60_000 }.map(\.id)
                 #expect(
-                    (tape[symbol] ?? []).map(\.header.providerID) == ids, "\(seed) \(symbol)")
+                    (tape.trades[symbol] ?? []).map(\.header.providerID) == ids,
+                    "\(seed) \(symbol)")
             }
         }
     }

@@ -52,7 +52,7 @@ extension KeyCatalogue {
     package static let product = KeyCatalogue(
         prefixes: [
             "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
-            "SYNTHETIC_", "REPLAY_", "IBKR_", "BINANCE_", "ALPACA_", "FRED_",
+            "SYNTHETIC_", "REPLAY_", "IBKR_", "BINANCE_", "HISTORY_", "ALPACA_", "FRED_",
             "COINGECKO_", "ALTERNATIVE_", "OPS_", "LOG_",
         ],
         names: Set(shared.flatMap(\.names) + ofLibraries + ofServices),

@@ -7,7 +7,15 @@ internal import ServiceRuntime
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=binance-history`, which loads past trades.
     package static let binanceHistory = ProviderKind(
-        name: BinanceHistoryProvider.providerName, keys: ConfigurationKey.history,
+        name: BinanceHistoryProvider.providerName,
+        keys: [
+            ConfigurationKey(
+                "HISTORY_FROM", .text, group: "History",
+                "First time (ISO) that a provider of the past loads."),
+            ConfigurationKey(
+                "HISTORY_TO", .text, group: "History",
+                "Time (ISO) before which it loads; at least a minute ago."),
+        ],
         rules: [
             .of(reads: ["HISTORY_FROM", "HISTORY_TO"]) { _ = try HistorySettings($0) },
             ConfigurationRule { configuration in

@@ -20,15 +20,3 @@ package struct HistorySettings: Hashable, Sendable {
         }
     }
 }
-
-extension ConfigurationKey {
-    /// The keys of all providers that load a past.
-    package static let history: [ConfigurationKey] = [
-        ConfigurationKey(
-            "HISTORY_FROM", .text, group: "History",
-            "First time (ISO) that a provider of the past loads."),
-        ConfigurationKey(
-            "HISTORY_TO", .text, group: "History",
-            "Time (ISO) before which it loads; at least a minute ago."),
-    ]
-}

@@ -35,13 +35,12 @@ struct LoadPlan: Equatable, Sendable {
                 if plain.isEmpty { plain = String(decoding: line, as: UTF8.self) }
                 continue
             }
-            switch event {
-            case "gateway.plan.symbol": parts.append(Self.part(entry))
-            case "gateway.plan":
+            if event == "gateway.plan.symbol" {
+                parts.append(Self.part(entry))
+            } else if event == "gateway.plan" {
                 isPlanned = true
                 read(entry)
-            default:
-                guard ["error", "warning"].contains(entry["level"]?.string) else { continue }
+            } else if ["error", "warning"].contains(entry["level"]?.string) {
                 last = entry["message"]?.string ?? last
             }
         }
@@ -90,12 +89,10 @@ struct LoadPlan: Equatable, Sendable {
 
     /// Returns "40 seconds", "7 minutes" or "1.5 hours".
     static func time(_ seconds: Double) -> String {
-        switch seconds {
-        case ..<90: "\(Int(seconds.rounded(.up))) seconds"
-        case ..<5_400: "\(Int((seconds / 60).rounded())) minutes"
+        if seconds < 90 { return "\(Int(seconds.rounded(.up))) seconds" }
+        if seconds < 5_400 { return "\(Int((seconds / 60).rounded())) minutes" }
         // More than a year is no time that a person waits for.
-        default: "\((min(seconds / 3_600, 10_000) * 10).rounded() / 10) hours"
-        }
+        return "\((min(seconds / 3_600, 10_000) * 10).rounded() / 10) hours"
     }
 
     /// Returns a warning when the database removes rows of that time again; `nil`: it keeps them.

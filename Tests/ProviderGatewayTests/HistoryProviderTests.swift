@@ -1,0 +1,148 @@
+import BinanceProvider
+import Foundation
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TestSupport
+import Testing
+
+@testable import ProviderGateway
+
+@Suite("A gateway that loads a past")
+struct HistoryProviderTests {
+    @Test(
+        "a past, and nothing else, gets into a source that is named for it",
+        arguments: [
+            ("binance-history", "", true), ("binance-history", "coins-history-2", true),
+            ("binance-history", "binance", false), ("binance", "binance-history", false),
+            ("binance-history,synthetic", "a-history", false), ("binance", "", true),
+        ])
+    func names(providers: String, source: String, isRight: Bool) throws {
+        var environment = [
+            "GATEWAY_PROVIDER": providers, "HISTORY_FROM": "2026-01-01T00:00:00Z",
+            "HISTORY_TO": "2026-01-02T00:00:00Z",
+            "GATEWAY_INSTRUMENTS":
+                "\(ServerPrograms.checkout)/services/provider-gateway/instruments/coins.yaml",
+        ]
+        environment["GATEWAY_SOURCE"] = source.isEmpty ? nil : source
+        let problems = TestService.problems(Main.description, environment)
+        #expect(problems.isEmpty == isRight, "\(problems)")
+    }
+
+    @Test("all that is wrong with a range is said at once")
+    func range() {
+        let problems = TestService.problems(
+            Main.description,
+            [
+                "GATEWAY_PROVIDER": "binance-history", "HISTORY_FROM": "yesterday",
+                "BINANCE_URL": "ws://127.0.0.1:1/stream",
+            ])
+        for what in ["HISTORY_FROM", "BINANCE_REST_URL", "GATEWAY_INSTRUMENTS"] {
+            #expect(problems.contains { $0.contains(what) }, "\(problems)")
+        }
+    }
+
+    private struct Stage {
+        let exchange: SimulatorProcess
+        let server: NatsServer
+        let tape: TestTape
+        let source: SourceName
+        let environment: [String: String]
+
+        init() throws {
+            exchange = try SimulatorProcess(
+                ["--rate", "300", "--symbols", "BTCUSDT,ETHUSDT"], program: "binance-simulator")
+            server = try NatsServer()
+            tape = try TestTape(server, namespace: "past")
+            source = try #require(SourceName("coins-history"))
+            let to = Int64(Date().timeIntervalSince1970) - 65
+            environment = [
+                "GATEWAY_PROVIDER": "binance-history", "GATEWAY_SOURCE": source.text,
+                "GATEWAY_LIVE": "false",
+                "BINANCE_REST_URL": "http://127.0.0.1:\(exchange.port)",
+                "HISTORY_FROM": "\(Timestamp(nanoseconds: (to - 10) * 1_000_000_000))",
+                "HISTORY_TO": "\(Timestamp(nanoseconds: to * 1_000_000_000))",
+            ]
+        }
+
+        func gateway() throws -> TestGateway {
+            let instruments = try ["BTCUSDT", "ETHUSDT"].map {
+                Instrument(
+                    symbol: try #require(Symbol($0)), contract: Instrument.Contract(.crypto),
+                    feeds: .trades)
+            }
+            return try TestGateway(
+                tape, environment, providers: [.binance, .binanceHistory], instruments: instruments)
+        }
+
+        func state(_ gateway: TestGateway) throws -> String {
+            let page = try gateway.status
+            return page.at("providers", "binance-history")?["state"]?.string ?? ""
+        }
+    }
+
+    @Test("while the tape is nearly full it waits, and leaves the room to the present")
+    func givesWay() throws {
+        let stage = try Stage()
+        let gateway = try stage.gateway()
+        gateway.isLow.set(true)
+        let running = try gateway.start()
+        // Everything waits for the gateway.
+        #expect(try eventually { try stage.state(gateway) == "finished" })
+        // The beginnings of subscriptions may have come before the first look at the room.
+        let count = try stage.tape.tickCount(source: stage.source)
+        #expect(count <= 2)
+        gateway.isLow.set(false)
+        // The two ends of subscriptions are the last records.
+        #expect(try eventually { try stage.tape.tickCount(source: stage.source) > 2_000 })
+        #expect(try running.stop() == .success)
+    }
+
+    @Test("what was stopped goes on after the last trade, and what is done stays as it is")
+    func stopped() throws {
+        let stage = try Stage()
+        let first = try stage.gateway()
+        let running = try first.start()
+        #expect(try eventually { try stage.tape.tickCount(source: stage.source) > 500 })
+        #expect(try running.stop() == .success)
+        for _ in 0..<2 {
+            let gateway = try stage.gateway()
+            let next = try gateway.start()
+            #expect(try eventually { try stage.state(gateway) == "finished" })
+            #expect(try next.stop() == .success)
+        }
+        let found = try ids(stage)
+        #expect(found.count == 2)
+        for (symbol, ids) in found {
+            #expect(ids.count > 500 && Set(ids).count == ids.count, "\(symbol)")
+            #expect(ids == Array(ids[0]..<ids[0] + UInt64(ids.count)), "\(symbol)")
+        }
+    }
+
+    /// The ids on the tape, in its order.
+    private func ids(_ stage: Stage) throws -> [String: [UInt64]] {
+        var ids: [String: [UInt64]] = [:]
+        for payload in try stage.tape.tickPayloads(of: stage.source) {
+            payload.withRawSpan { packet in
+                var names: [UInt32: String] = [:]
+                var cursor = RecordCursor()
+                while let record = cursor.next(in: packet) {
+                    switch record {
+                    case .trade(let trade):
+                        ids[names[trade.header.symbol] ?? "?", default: []].append(
+                            trade.header.providerID)
+                    case .other(let message):
+                        if let (index, definition) = message.symbolDefinition(in: packet) {
+                            names[index] = definition.symbol.text
+                        }
+                    case .quote, .bar, .malformed: Issue.record("something else")
+                    }
+                }
+            }
+        }
+        return ids
+    }
+}

@@ -39,10 +39,10 @@ struct MarketSchemaTests {
                 AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1
             """
         let views = [
-            "bar_trust", "bar_versions", "candles", "candles_float", "indicators_latest",
-            "latest_quotes",
-            "latest_trades", "open_gaps", "quotes", "symbols", "trade_changes", "trades",
-            "trades_effective",
+            "bar_trust", "bar_versions", "bars_joined", "candles", "candles_float",
+            "history_seams",
+            "indicators_latest", "latest_quotes", "latest_trades", "open_gaps", "quotes", "symbols",
+            "trade_changes", "trades", "trades_effective", "trades_joined",
         ]
         #expect(
             try read(database, relations) == views.map { "\($0)|v|t" }.joined(separator: "\n"))

@@ -62,9 +62,9 @@ struct DeskPackageTests {
         #expect(text.contains("__version__ = \"\(ProductVersion.text)\""))
     }
 
-    @Test("frames of a database have its values, holes raise, and no password is shown")
-    func database() throws {
-        let database = try TestDatabase("desk_package", mode: .plain)
+    /// Makes a database of the rows of some files. Returns the URL of its reader.
+    private static func database(_ name: String, _ files: [String]) throws -> String {
+        let database = try TestDatabase(name, mode: .plain)
         let reader = "\(database.name)_reader"
         try database.server.psql(
             "CREATE ROLE \(reader) LOGIN PASSWORD '\(PostgresServer.password)'")
@@ -72,19 +72,30 @@ struct DeskPackageTests {
             try database.connect(database.migrator), schema: database.schema,
             runtimeRole: database.writer, readerRole: reader, timeout: patience)
         _ = try migrator.run(try TestDatabase.shipped())
-        for file in ["data_page.sql", "desk/depth.sql"] {
+        for file in files {
             try database.psql(
-                try String(contentsOfFile: "\(Self.folder)/\(file)", encoding: .utf8))
+                try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8))
         }
         let password = PostgresServer.password.replacing(" ", with: "%20")
-        let url =
-            "postgresql://\(reader):\(password)@127.0.0.1:\(database.server.port)/"
+        return "postgresql://\(reader):\(password)@127.0.0.1:\(database.server.port)/"
             + "\(database.name)?options=-csearch_path%3Dmd_market"
+    }
+
+    @Test("frames of a database have its values, holes raise, and no password is shown")
+    func database() throws {
+        let url = try Self.database("desk_package", ["data_page.sql", "desk/depth.sql"])
         // The packages of NautilusTrader are others, and need another installation.
         for (part, packages) in [("database", "desk"), ("nautilus", "engines")] {
             guard let told = try check([part, url], with: packages) else { continue }
             #expect(told.hasSuffix("checks passed"), "\(told)")
         }
+    }
+
+    @Test("a loaded past and live rows are one frame, and what nobody loaded is missing in it")
+    func past() throws {
+        let url = try Self.database("desk_past", ["desk/history.sql"])
+        guard let told = try check(["past", url]) else { return }
+        #expect(told.hasSuffix("checks passed"), "\(told)")
     }
 
     @Test("a reading that fails in its middle raises its exception, and nothing stays of streams")

@@ -2,6 +2,7 @@
 
     desk_package.py database URL                   the database of data_page.sql
     desk_package.py nautilus URL                   the same, with nautilus_trader
+    desk_package.py past URL                       the database of desk/history.sql
     desk_package.py recording FILE TORN_FILE       the same ticks in a recording and in POSTGRES_*
     desk_package.py streams                        readings that fail in their middle, or are dropped
 
@@ -19,6 +20,7 @@ import threading
 from desk import checks
 from desk.books import books as order_books
 from desk.checks import DAY, UTC, check, equal, raises
+from desk.past import past
 from desk.proofs import agree, proofs
 from desk.streams import streams
 from desk.tools import tools
@@ -489,6 +491,9 @@ def recording(path, torn):
     equal(file.gaps(symbols[0], source="typo").rows(), [])
     with raises(tapeline.TapelineError, "version 1 has no bars"):
         file.bars("AAPL", "1m").to_polars()
+    for asked in (lambda: file.trades(history=True), lambda: file.bars(history=True)):
+        with raises(tapeline.TapelineError, "a recording or the tape: connect to the database"):
+            asked()
     tools(stored, file, symbols[1], start)
     broken(path, torn, symbols[1], any_order)
 
@@ -516,5 +521,6 @@ if __name__ == "__main__":
     import desk_exports
 
     install()
-    {"database": database, "nautilus": nautilus, "recording": recording, "streams": streams}[sys.argv[1]](*sys.argv[2:])
+    parts = {"database": database, "nautilus": nautilus, "past": past, "recording": recording, "streams": streams}
+    parts[sys.argv[1]](*sys.argv[2:])
     print(f"{checks.count} checks passed")

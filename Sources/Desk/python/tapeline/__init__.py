@@ -18,6 +18,7 @@ from .export import Export
 from .frames import Table
 from .live import Live
 from .nautilus import export_nautilus
+from .past import Seam
 from .provenance import Differs, LaneDifference, Verified, verify
 from .selection import Selection
 from .simulation import Simulation, simulate
@@ -28,6 +29,6 @@ from .version import __version__
 __all__ = [
     "Batch", "Book", "BookRow", "Coverage", "DamagedTape", "Desk", "Differs", "Explanation", "Export",
     "LaneDifference", "Live", "LiveBatch", "Misfit", "Missing", "NotKnown", "NotReachable", "PriceType", "Proof",
-    "Selection", "Simulation", "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect", "demo",
-    "export_dbn", "export_nautilus", "export_tree", "open", "simulate", "verify",
+    "Seam", "Selection", "Simulation", "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect",
+    "demo", "export_dbn", "export_nautilus", "export_tree", "open", "simulate", "verify",
 ]

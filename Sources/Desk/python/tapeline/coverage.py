@@ -131,18 +131,19 @@ def _standing(group: list[GapRecord], state: str) -> list[Stretch]:
             if piece[0] < piece[1]
         ]
         if record.state == state:
-            standing = _joined([*standing, (start, end)])
+            standing = merged([*standing, (start, end)])
     return standing
 
 
-def _joined(pieces: list[Stretch]) -> list[Stretch]:
-    joined: list[Stretch] = []
+def merged(pieces: list[Stretch]) -> list[Stretch]:
+    """Returns stretches in the order of time, with those that touch as one."""
+    found: list[Stretch] = []
     for start, end in sorted(pieces):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
         else:
-            joined.append((start, end))
-    return joined
+            found.append((start, end))
+    return found
 
 
 def overlaps(missing: Missing, start: int | None, end: int | None) -> bool:

@@ -15,6 +15,7 @@ from . import schema, times
 from .columns import BATCH_ROWS, Batch, Field, batch
 from .coverage import Coverage, GapRecord
 from .errors import NotKnown, NotReachable, TapelineError
+from .past import Seam
 from .selection import Wanted
 from .stack import LocalStack
 
@@ -261,6 +262,13 @@ class Database:
         with self.snapshot() as own:
             return Coverage(missing(own, wanted))
 
+    def seams(self, wanted: Wanted) -> list[Seam]:
+        """Where the past and the live rows of the selection meet."""
+        from .stored import seams
+
+        with self.snapshot() as own:
+            return seams(own, wanted)
+
     def gap_records(self, wanted: Wanted) -> list[GapRecord]:
         """The gap records that may say something of the selection."""
         from .stored import gap_records
@@ -294,6 +302,8 @@ def query(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
     place, values = snapshot.table(wanted.kind), list[Any]()
     if is_bars:
         place, values = bars_place(snapshot, wanted)
+    elif wanted.history:
+        place = past_place(snapshot, snapshot.table("trades_with_history"))
     conditions, more = criteria(wanted)
     sql = f"SELECT {columns} FROM {place}{conditions}"
     if wanted.whole_only:
@@ -301,12 +311,16 @@ def query(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
     if is_bars:
         sql += ' ORDER BY ts, symbol COLLATE "C", source COLLATE "C", series COLLATE "C", number'
     elif wanted.is_ordered:
-        sql += ' ORDER BY ts, event_time, source COLLATE "C", partition, ordinal'
+        # At the time of the seam, trades of the past were before the live ones.
+        past = "source = live_source, " if wanted.history else ""
+        sql += f' ORDER BY ts, event_time, {past}source COLLATE "C", partition, ordinal'
     return sql, values + more
 
 
 def bars_place(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
     """Returns what bars are read from: the view of the last versions, or that of a time."""
+    if wanted.history:
+        return past_place(snapshot, snapshot.market("bars_joined")), []
     if wanted.as_of is None:
         return snapshot.market("candles"), []
     known = snapshot.rows(
@@ -326,10 +340,18 @@ def bars_place(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
     return f"{snapshot.market('bars_as_of')}(%s, %s, %s, %s, %s) AS b", values
 
 
+def past_place(snapshot: Snapshot, name: str) -> str:
+    """Returns the name of a view that joins the loaded past, or raises where the database does not have it."""
+    if not snapshot.rows("SELECT to_regclass(%s) IS NOT NULL", [name])[0][0]:
+        raise TapelineError(f"this database does not join a loaded past (it has no view {name}): upgrade it")
+    return name
+
+
 def criteria(wanted: Wanted, time: str = "ts") -> tuple[str, list[Any]]:
     """Returns the WHERE clause of a selection, and its values."""
     parts, values = ["true"], list[Any]()
-    for name, texts in (("symbol", wanted.symbols), ("source", wanted.sources), ("series", wanted.series)):
+    source = "live_source" if wanted.history else "source"
+    for name, texts in (("symbol", wanted.symbols), (source, wanted.sources), ("series", wanted.series)):
         if texts:
             parts.append(f"{name} = ANY (%s)")
             values.append(list(texts))

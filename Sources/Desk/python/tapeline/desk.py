@@ -111,7 +111,7 @@ class Desk:
     def trades(
         self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
         source: Names = None, tz: str = "UTC", price: PriceType = "float",
-        missing: MissingPolicy = "raise", order: str = "time",
+        missing: MissingPolicy = "raise", order: str = "time", history: bool = False,
     ) -> Selection:
         """Selects trades, corrections and cancels as they came, with an event time in [start, end).
 
@@ -136,9 +136,13 @@ class Desk:
         (source, partition, ordinal) is unique. Ordinals count trades, quotes and depth of all symbols of a partition
         together, so those of one symbol have holes. Ticks have no `as_of`: `tapeline.simulate` gives what was known.
 
+        `history=True`: with the past that `tapeline load` stored, before the live rows of its source. `source` names
+        live ones then, and the column `source` says where a row is from. Each trade is there once, snapshots are left
+        out, and `.seams` says where live begins. Only a database has it.
+
             desk.trades(["AAPL", "MSFT"], "2026-11-20 09:30", "16:00", tz="America/New_York").to_polars()
         """
-        return self._ticks("trades", symbols, start, end, source, tz, price, missing, order)
+        return self._ticks("trades", symbols, start, end, source, tz, price, missing, order, history)
 
     def quotes(
         self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
@@ -222,17 +226,17 @@ class Desk:
 
     def _ticks(
         self, kind: str, symbols: Names, start: Time | None, end: Time | None, source: Names, tz: str,
-        price: PriceType, missing: MissingPolicy, order: str,
+        price: PriceType, missing: MissingPolicy, order: str, history: bool = False,
     ) -> Selection:
         if order not in ("time", "any"):
             raise TapelineError(f"order={order!r}: it is 'time' or 'any'")
-        wanted = self._wanted(kind, symbols, start, end, source, tz, is_ordered=order == "time")
+        wanted = self._wanted(kind, symbols, start, end, source, tz, is_ordered=order == "time", history=history)
         return Selection(self.origin, wanted, tz, price, missing)
 
     def bars(
         self, symbols: Names = None, series: Names = None, start: Time | None = None, end: Time | None = None, *,
         as_of: Time | None = None, source: Names = None, tz: str = "UTC", price: PriceType = "float",
-        missing: MissingPolicy = "raise",
+        missing: MissingPolicy = "raise", history: bool = False,
     ) -> Selection:
         """Selects bars of series such as "1m", with an open time in [start, end), in their last version,
         or in the version that was known at the time `as_of`.
@@ -245,6 +249,9 @@ class Desk:
         In a database `as_of` needs symbols, one series, a start and an end. A time of day in it is of the day of the
         start. A bar that was not known then is not in the frame, and is no hole.
 
+        `history=True`: with the loaded past, as in `trades`. Of each window there is one bar. That of the seam is whole
+        if the past has all of it. It does not go with `as_of`.
+
         Columns: `number` (0 of bars of time, a count of others), `trades` that are in the bar and `excluded` ones that
         a rule left out, `is_mixed` (of more than one provider), `is_filled` (a window without trades, made of the close
         before it), `version` (from 1 on), its `reason` (closed, late, bust, gap, backfill or repair), and `known_at`,
@@ -252,9 +259,11 @@ class Desk:
 
             desk.bars("AAPL", "1m", "2026-11-20 09:30", "16:00", tz="America/New_York").to_pandas()
         """
+        if history and as_of is not None:
+            raise TapelineError("history=True does not go with as_of: what was loaded later was not known then")
         wanted = self._wanted(
             "bars", symbols, start, end, source, tz, as_of, series=_names(series, "series"),
-            whole_only=missing == "drop",
+            whole_only=missing == "drop", history=history,
         )
         return Selection(self.origin, wanted, tz, price, missing)
 

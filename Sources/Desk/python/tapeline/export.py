@@ -133,7 +133,7 @@ class Reading:
             "selection": {
                 "kind": read["kind"], "symbols": list(wanted.symbols), "sources": list(wanted.sources),
                 "series": list(wanted.series), "start": _text(wanted.start), "end": _text(wanted.end),
-                "as_of": _text(wanted.as_of), "missing": self.selection.missing,
+                "as_of": _text(wanted.as_of), "history": wanted.history, "missing": self.selection.missing,
             },
             "coverage": {
                 "is_complete": self.coverage.is_complete, "missing": [_missing(one) for one in self.coverage],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from . import schema, times
 from .columns import Batch, Field, PriceType
 from .coverage import Coverage
 from .errors import TapeHole, TapelineError
 from .frames import Readable
+from .past import Seam
 from .provenance import Provenance
 from .spool import Spool
 
@@ -30,6 +31,8 @@ class Wanted:
     as_of: int | None = None
     is_ordered: bool = True
     whole_only: bool = False
+    history: bool = False
+    """With the loaded past of each source before its live rows. `sources` are live ones then."""
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -55,6 +58,14 @@ class Origin(Protocol):
         """What is missing in the selection."""
 
 
+@runtime_checkable
+class JoinedOrigin(Origin, Protocol):
+    """An origin that has the loaded past, too."""
+
+    def seams(self, wanted: Wanted) -> list[Seam]:
+        """Where the past and the live rows of the selection meet."""
+
+
 class Selection(Readable):
     """Ticks or bars that are read when they are asked for: by `to_polars()` and the like, by iteration, or
     by a package that reads Arrow. A selection that has a hole raises TapeHole before the first row."""
@@ -68,6 +79,11 @@ class Selection(Readable):
         allowed = ("raise", "mark", "drop") if wanted.kind == "bars" else ("raise", "mark")
         if missing not in allowed:
             raise TapelineError(f"missing={missing!r}: it is {' or '.join(map(repr, allowed))}")
+        if wanted.history and not isinstance(origin, JoinedOrigin):
+            raise TapelineError(
+                "history=True reads the past that was loaded into a database, and this desk is on a recording or"
+                " the tape: connect to the database"
+            )
 
     def __repr__(self) -> str:
         wanted = self._wanted
@@ -125,6 +141,13 @@ class Selection(Readable):
     def coverage(self) -> Coverage:
         """What is missing in exactly this selection: stretches of time, with cause and state."""
         return self._origin.coverage(self._wanted)
+
+    @property
+    def seams(self) -> list[Seam]:
+        """Where the loaded past of each symbol and source ends and live rows begin. Only with `history=True`."""
+        if self._wanted.history and isinstance(self._origin, JoinedOrigin):
+            return self._origin.seams(self._wanted)
+        return []
 
     @property
     def provenance(self) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import schema, times
+from . import past, schema, times
 from .coverage import NO_DEPTH, GapRecord, Missing, not_come, not_whole, stretches, within
-from .database import Snapshot, _MICROSECONDS, _moment, bars_place, criteria
+from .database import Snapshot, _MICROSECONDS, _moment, bars_place, criteria, past_place
 from .selection import Wanted
 
 STALE_NS = 60 * times.SECOND
@@ -20,6 +20,9 @@ _TICKS = ("trades", "quotes", "depth")
 
 def missing(snapshot: Snapshot, wanted: Wanted) -> list[Missing]:
     """Returns the stretches of the selection that are missing, cut to its time."""
+    selected = wanted
+    borders = seams(snapshot, wanted) if wanted.history else []
+    wanted = past.with_past(wanted, borders)
     partitions = _partitions(snapshot, wanted)
     kinds = schema.GAP_KINDS[wanted.kind]
     found = [
@@ -28,14 +31,42 @@ def missing(snapshot: Snapshot, wanted: Wanted) -> list[Missing]:
         # A record without a symbol is about all symbols of its partition.
         if one.kind in kinds and (one.symbol or not wanted.symbols or partition in partitions.values())
     ]
+    found = [*past.counted(found, borders, wanted.symbols), *past.not_loaded(borders)]
     found += _beginnings(snapshot, wanted)
     found += not_come(wanted.end)
     found += _end(snapshot, wanted, partitions)
     found += _lost(snapshot, wanted, partitions)
     found = list(within(found, wanted.start, wanted.end))
     if wanted.kind == "bars":
-        found += _partial_bars(snapshot, wanted, found)
+        found += _partial_bars(snapshot, selected, found)
     return found
+
+
+def seams(snapshot: Snapshot, wanted: Wanted) -> list[past.Seam]:
+    """Returns where the loaded past and the live rows of a selection meet."""
+    sql, values = "true", list[Any]()
+    for name, texts in (("symbol", wanted.symbols), ("live_source", wanted.sources)):
+        if texts:
+            sql += f" AND {name} = ANY (%s)"
+            values.append(list(texts))
+    sides = ", ".join(
+        f"ARRAY(SELECT {_MICROSECONDS.format(f'{side}(piece)')} FROM unnest(loaded) AS piece ORDER BY piece)"
+        for side in ("lower", "upper")
+    )
+    rows = snapshot.rows(
+        "SELECT symbol, live_source, source, number::bigint, event_time_ns,"
+        f" {_MICROSECONDS.format('least(ts, subscribed_at)')}, {_MICROSECONDS.format('loaded_from')},"
+        f" provider_id, {sides} FROM {past_place(snapshot, snapshot.table('history_borders'))} WHERE {sql}"
+        " ORDER BY symbol, live_source, number",
+        values,
+    )
+    return [
+        past.Seam(
+            symbol, source, history, number, first, live_from, begin, None if name is None else int(name),
+            tuple(zip(starts, ends)),
+        )
+        for symbol, source, history, number, first, live_from, begin, name, starts, ends in rows
+    ]
 
 
 def gap_records(snapshot: Snapshot, wanted: Wanted) -> list[GapRecord]:

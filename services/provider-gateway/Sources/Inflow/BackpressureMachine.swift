@@ -19,14 +19,17 @@ enum BackpressurePolicy: String, Sendable {
 /// Decides what happens to each tick, depending on the room that the tape and the spool have. Pure.
 ///
 /// The source is *free*, so that every tick is taken, or *pressed*, so that the policies act. It is
-/// pressed while the tape is nearly full, or while neither the tape nor the spool accepts ticks.
-/// Each of these causes begins and ends independently; `SourceTenure` sets them. A `symbol` is the
-/// instrument's number in the source's list.
+/// pressed while the tape is nearly full, while neither the tape nor the spool accepts ticks, and
+/// for a second after more ticks came than its ceiling allows. Each of these causes begins and ends
+/// independently; `SourceTenure` sets them. A `symbol` is the instrument's number in the source's
+/// list.
 struct BackpressureMachine: Sendable {
     /// The policies, as configured.
     struct Policies: Hashable, Sendable {
         var trades = BackpressurePolicy.block
         var quotes = BackpressurePolicy.block
+        /// The ceiling of the source; 0: there is none.
+        var ticksPerSecond = 0
     }
 
     /// Why the source is pressed. Empty: it is not.
@@ -36,14 +39,18 @@ struct BackpressureMachine: Sendable {
         static let headroom = Causes(rawValue: 1)
         /// Neither the tape nor the spool accepts ticks.
         static let noRoom = Causes(rawValue: 2)
+        /// More ticks come than `TickCeiling` allows.
+        static let ceiling = Causes(rawValue: 4)
+
+        private static let texts: [(cause: Causes, text: String)] = [
+            (.headroom, "the tape is nearly full"),
+            (.noRoom, "neither the tape nor the spool takes anything"),
+            (.ceiling, "more ticks come than GATEWAY_TICKS_PER_SECOND allows"),
+        ]
 
         var text: String {
-            switch self {
-            case .headroom: "the tape is nearly full"
-            case .noRoom: "neither the tape nor the spool takes anything"
-            case []: "there is room"
-            default: "the tape is nearly full, and neither it nor the spool takes anything"
-            }
+            let present = Self.texts.filter { contains($0.cause) }.map(\.text)
+            return present.isEmpty ? "there is room" : present.joined(separator: ", and ")
         }
     }
 
@@ -89,12 +96,17 @@ struct BackpressureMachine: Sendable {
     /// Returns what happens to a tick that is due, by its policy alone. Allocates nothing.
     ///
     /// `time` is the tick's event time. A quote of a backfill (`isBackfilled`) is not conflated:
-    /// its time does not show which quote is the latest.
+    /// its time does not show which quote is the latest. Where only the ceiling presses, ticks
+    /// within it (not `isOver`) are taken; but conflated quotes are conflated all the time, so that
+    /// the last one of a symbol stays the last.
     mutating func action(
-        kind: DataKind, symbol: Int, time: Timestamp, isBackfilled: Bool = false
+        kind: DataKind, symbol: Int, time: Timestamp, isBackfilled: Bool = false,
+        isOver: Bool = true
     ) -> Action {
         guard isPressed else { return .take }
-        switch policy(kind) {
+        let policy = policy(kind)
+        if causes == .ceiling, !isOver, policy != .conflate { return .take }
+        switch policy {
         case .block: return .take
         case .drop: return .leaveOut
         case .error: return .end

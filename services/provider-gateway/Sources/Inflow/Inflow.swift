@@ -11,6 +11,8 @@ struct Inflow {
     var time: SourceTime
     /// Decides what happens to ticks while there is little room.
     var backpressure: BackpressureMachine
+    /// How many ticks may be taken now.
+    var ceiling: TickCeiling
     /// The quotes that wait because their policy is `conflate` and there is little room.
     var held: HeldQuotes
     /// Which order books on the tape are intact.
@@ -38,6 +40,7 @@ struct Inflow {
         depth = DepthBooks(isRecorded: ticks.isRecorded)
         let places = source.lanes.places
         backpressure = BackpressureMachine(parts.settings.policies, symbols: places.count)
+        ceiling = TickCeiling(perSecond: parts.settings.policies.ticksPerSecond)
         held = HeldQuotes(
             laneOf: places.map(\.lane), laneCount: source.lanes.tickLanes.count)
     }

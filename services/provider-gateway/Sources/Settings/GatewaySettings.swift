@@ -97,6 +97,10 @@ struct GatewaySettings: Sendable {
                 default: "block", group: "Gateway",
                 "The same for quotes; conflate: one per symbol and second, and the last one."),
             ConfigurationKey(
+                "GATEWAY_TICKS_PER_SECOND", .integer(0...TickCeiling.perSecondMax), default: "0",
+                group: "Gateway",
+                "Ceiling of the source; for ticks above it the policies act; 0: none."),
+            ConfigurationKey(
                 "GATEWAY_FUTURE_MAX", .duration(.zero...Duration.seconds(86_400)), default: "2s",
                 group: "Gateway",
                 "Ticks stamped further ahead of this host's clock become dead letters."),
@@ -167,7 +171,8 @@ struct GatewaySettings: Sendable {
             trades: BackpressurePolicy(rawValue: configuration.text("GATEWAY_POLICY_TRADES"))
                 ?? .block,
             quotes: BackpressurePolicy(rawValue: configuration.text("GATEWAY_POLICY_QUOTES"))
-                ?? .block)
+                ?? .block,
+            ticksPerSecond: configuration.integer("GATEWAY_TICKS_PER_SECOND"))
         spoolBytesMax = configuration.integer("GATEWAY_SPOOL_BYTES")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
         keep = configuration.duration("GATEWAY_KEEP")

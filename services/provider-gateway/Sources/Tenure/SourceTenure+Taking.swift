@@ -25,10 +25,13 @@ extension SourceTenure {
     func takeTicks() -> Bool {
         let now = inflow.time.now()
         inflow.agreeOnTime()
+        inflow.ceiling.refill(clock.monotonic())
         for _ in 0..<Self.ticksPerTurn {
             guard let due = inflow.ticks.peek() else { return false }
             switch decide(about: due) {
-            case .take: if !take(due.symbol, now) { return true }
+            case .take:
+                if due.kind != nil { inflow.ceiling.count() }
+                if !take(due.symbol, now) { return true }
             case .leaveOut: leaveOut(due.symbol)
             case .hold: hold(due.symbol, now)
             case .wait:
@@ -53,9 +56,11 @@ extension SourceTenure {
     private func decide(about due: DeliveredTicks.Due) -> Choice {
         if inflow.givesWay, inflow.backpressure.causes.contains(.headroom) { return .wait }
         // Records without a kind report about feeds and gaps: no policy applies to them.
+        let isOver = due.kind != nil && !inflow.ceiling.admits
+        if isOver { exceeded() }
         if inflow.backpressure.isPressed, let kind = due.kind {
-            switch action(kind, due.symbol, inflow.ticks.dueHeader) {
-            case .take: break
+            switch action(kind, due.symbol, inflow.ticks.dueHeader, isOver: isOver) {
+            case .take: if isOver, inflow.backpressure.providerWaits(kind: kind) { return .wait }
             case .leaveOut: return .leaveOut
             case .hold: return .hold
             case .end:
@@ -73,11 +78,17 @@ extension SourceTenure {
     /// Returns what the policy of the kind demands. While quotes are conflated, `.take` notes the
     /// quote as its symbol's latest, so it is called only once per record.
     private func action(
-        _ kind: DataKind, _ symbol: Int, _ header: TickHeader?
+        _ kind: DataKind, _ symbol: Int, _ header: TickHeader?, isOver: Bool
     ) -> BackpressureMachine.Action {
         inflow.backpressure.action(
             kind: kind, symbol: symbol, time: header?.eventTime ?? .undefined,
-            isBackfilled: header?.flags.contains(.backfilled) ?? false)
+            isBackfilled: header?.flags.contains(.backfilled) ?? false, isOver: isOver)
+    }
+
+    /// Notes that a tick is one too many for the second.
+    private func exceeded() {
+        inflow.ceiling.lacked(clock.monotonic())
+        reportPressure(inflow.backpressure.set(.ceiling, true))
     }
 
     /// Returns whether the held quote of the symbol has to go onto the tape before the record that
@@ -109,7 +120,7 @@ extension SourceTenure {
             return .hold
         }
         guard isNew else { return .leaveOut }
-        let action = action(kind, due.symbol, header)
+        let action = action(kind, due.symbol, header, isOver: false)
         inflow.policyEndsService = inflow.policyEndsService || action == .end
         return action == .end ? .wait : .leaveOut
     }

@@ -243,6 +243,7 @@ final class SourceTenure {
     /// more ticks are left out.
     private func checkRoom(_ now: MonotonicTime) {
         reportPressure(inflow.backpressure.set(.headroom, parts.headroom() == .low))
+        reportPressure(inflow.backpressure.set(.ceiling, inflow.ceiling.wasExceeded(now)))
         if inflow.backpressure.causes.contains(.noRoom), outflow.hasRoom {
             reportPressure(inflow.backpressure.set(.noRoom, false))
         }
@@ -304,8 +305,9 @@ final class SourceTenure {
         drainDeadline = clock.monotonic() + parts.settings.drainNanoseconds
         providerStop = ProviderStop(
             inflow.ticks.providers, within: parts.settings.delivery.stopTimeout)
-        // Whether the providers may still have records.
+        // Whether the providers may still have records. They are taken however many they are.
         var isTaking = true
+        inflow.ceiling = TickCeiling(perSecond: 0)
         delayed?.release()
         ledgers.gaps.close()
         var hasPublishedLast = false

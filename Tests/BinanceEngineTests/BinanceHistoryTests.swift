@@ -57,7 +57,7 @@ struct BinanceHistoryTests {
 
         mutating func begin(
             _ symbols: [String], last: [String: (id: UInt64, time: Timestamp)] = [:],
-            done: Set<String> = [], promised: Timestamp = .undefined
+            marks: [String: Timestamp] = [:], promised: Timestamp = .undefined
         ) throws {
             let begun = try symbols.enumerated().map { number, name in
                 BinanceHistory.Begun(
@@ -65,7 +65,7 @@ struct BinanceHistoryTests {
                     instrument: Instrument(
                         symbol: try #require(Symbol(name)), contract: .init(.crypto),
                         feeds: .trades),
-                    last: last[name], isDone: done.contains(name))
+                    last: last[name], mark: marks[name] ?? .undefined)
             }
             history.begin(begun, promised: promised, now, into: &out)
             collect()
@@ -200,6 +200,26 @@ struct BinanceHistoryTests {
         #expect(bench.history.problem == "the exchange has no symbol A")
     }
 
+    @Test("where the last trade is not known, nothing before the watermark comes again")
+    func unknownLast() throws {
+        var bench = Bench(from: 10, to: 50)
+        let marks = ["A": Self.stamp(30), "B": Self.stamp(50)]
+        try bench.begin(["A", "B"], marks: marks, promised: Self.stamp(30))
+        #expect(bench.out.floor == Self.stamp(30))
+        bench.run(past(["A": [(1, 10), (2, 29), (3, 30), (4, 49)], "B": [(1, 20), (2, 49)]]))
+        #expect(bench.trades.map(\.header.providerID) == [3, 4])
+        #expect(bench.history.phase == .finished)
+    }
+
+    @Test("ids at the end of what a number can be are taken as they are")
+    func largestID() throws {
+        var bench = Bench()
+        try bench.begin(["A"], last: ["A": (id: UInt64.max - 2, time: Self.stamp(1))])
+        bench.run(past(["A": [(UInt64.max - 1, 2), (UInt64.max, 3)]]))
+        #expect(bench.trades.count == 2 && bench.gaps.isEmpty)
+        #expect(bench.history.phase == .finished)
+    }
+
     @Test("answers that are none are not asked for without an end")
     func unusable() throws {
         var bench = Bench()
@@ -226,12 +246,11 @@ struct BinanceHistoryTests {
             let last = trades.compactMapValues {
                 $0.last.map { (id: $0.header.providerID, time: $0.header.providerTime) }
             }
-            let done = Self.symbols.indices.filter {
-                marks[Self.partitions[$0]].map { $0 >= BinanceHistoryTests.stamp(60_000) } ?? false
-            }
+            let own = Self.symbols.indices.map { (Self.symbols[$0], marks[Self.partitions[$0]]) }
             let isWhole = marks.count == Self.partitionCount
             try bench.begin(
-                Self.symbols, last: last, done: Set(done.map { Self.symbols[$0] }),
+                Self.symbols, last: last,
+                marks: Dictionary(own.map { ($0, $1 ?? .undefined) }) { $1 },
                 promised: isWhole ? marks.values.min() ?? .undefined : .undefined)
         }
 

@@ -29,19 +29,19 @@ package struct BinanceHistory: Sendable {
     package struct Begun: Sendable {
         package var number: UInt32
         package var instrument: Instrument
-        /// The last trade on the tape; `nil`: there is none.
+        /// The last trade on the tape; `nil`: none is known.
         package var last: (id: UInt64, time: Timestamp)?
-        /// Whether all its trades are on the tape.
-        package var isDone: Bool
+        /// The watermark of its partition: trades of before are on the tape. Undefined: none.
+        package var mark: Timestamp
 
         package init(
             number: UInt32, instrument: Instrument, last: (id: UInt64, time: Timestamp)?,
-            isDone: Bool
+            mark: Timestamp
         ) {
             self.number = number
             self.instrument = instrument
             self.last = last
-            self.isDone = isDone
+            self.mark = mark
         }
     }
 
@@ -105,13 +105,16 @@ package struct BinanceHistory: Sendable {
     ) {
         for item in begun {
             let name = BinanceEngine.name(of: item.instrument)
-            var feed = HistoryFeed(instrument: item.number, name: name)
-            if item.isDone {
+            var feed = HistoryFeed(instrument: item.number, name: name, from: settings.from)
+            if item.mark.isDefined { feed.from = max(feed.from, item.mark) }
+            // With its last record a partition promises that all of them came.
+            let isDone = feed.from >= settings.to
+            if isDone {
                 feed.state = .ended
             } else if let last = item.last {
                 feed.last = last
                 feed.state = .reading
-                feed.next = last.id + 1
+                feed.next = last.id &+ 1
             }
             feeds.append(feed)
             out.records.append(
@@ -119,7 +122,7 @@ package struct BinanceHistory: Sendable {
                     FeedDefinition(
                         instrument: item.number, provider: settings.provider,
                         since: settings.from)))
-            if item.last == nil, !item.isDone {
+            if item.last == nil, !isDone {
                 out.records.append(subscription(feed, .start, at: settings.from, now))
             }
         }
@@ -145,7 +148,7 @@ package struct BinanceHistory: Sendable {
         let feed = feeds[place]
         out.request =
             feed.state == .lookingUp
-            ? .lookUp(BinanceTimeLookUp(number: lastNumber, symbol: feed.name, at: settings.from))
+            ? .lookUp(BinanceTimeLookUp(number: lastNumber, symbol: feed.name, at: feed.from))
             : .fetch(
                 BinanceFetch(
                     number: lastNumber, symbol: feed.name, from: feed.next,
@@ -218,7 +221,8 @@ package struct BinanceHistory: Sendable {
             return "the exchange does not have trade id \(next)"
         }
         feeds[place].isWhole = isLast || trades.contains { $0.time >= settings.to }
-        feeds[place].page = fresh.filter { $0.time >= settings.from }
+        let from = feeds[place].last == nil ? feeds[place].from : settings.from
+        feeds[place].page = fresh.filter { $0.time >= from }
         feeds[place].position = 0
         if let last = trades.last { feeds[place].next = max(next, last.id &+ 1) }
         if feeds[place].page.isEmpty, feeds[place].isWhole { feeds[place].state = .ended }
@@ -262,7 +266,7 @@ package struct BinanceHistory: Sendable {
     private mutating func give(_ place: Int, into out: inout Output) {
         guard let trade = feeds[place].takeHead() else { return }
         let feed = feeds[place]
-        if let last = feed.last, trade.id > last.id + 1 {
+        if let last = feed.last, trade.id > last.id, trade.id - last.id > 1 {
             out.records.append(
                 feed.gap(
                     (from: last.time, to: trade.time), .providerLoss, .abandoned,
@@ -319,6 +323,8 @@ private struct HistoryFeed: RecordedFeed, Sendable {
     let instrument: UInt32
     /// The exchange's symbol.
     let name: String
+    /// Trades of before are not wanted, or are on the tape.
+    var from: Timestamp
     var kind: DataKind { .trade }
     var state = State.lookingUp
     /// The id that is asked for next.
@@ -331,9 +337,10 @@ private struct HistoryFeed: RecordedFeed, Sendable {
     /// Whether no trades follow those of `page`.
     var isWhole = false
 
-    init(instrument: UInt32, name: String) {
+    init(instrument: UInt32, name: String, from: Timestamp) {
         self.instrument = instrument
         self.name = name
+        self.from = from
     }
 
     /// The next trade; `nil`: it is not known.

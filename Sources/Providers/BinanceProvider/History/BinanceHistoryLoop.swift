@@ -66,11 +66,10 @@ final class BinanceHistoryLoop {
         let marks = Dictionary(order.standing.map { ($0.partition, $0.watermark) }) { $1 }
         return order.instruments.compactMap { number in
             order.registry.instrument(number).map { instrument in
-                // With its last record a partition promises that all of them came.
-                let mark = marks[Partition(of: instrument.symbol, count: order.partitions)]
-                let isDone = mark.map { $0.isDefined && $0 >= parts.range.to } ?? false
+                let partition = Partition(of: instrument.symbol, count: order.partitions)
                 return BinanceHistory.Begun(
-                    number: number, instrument: instrument, last: lasts[number], isDone: isDone)
+                    number: number, instrument: instrument, last: lasts[number],
+                    mark: marks[partition] ?? .undefined)
             }
         }
     }

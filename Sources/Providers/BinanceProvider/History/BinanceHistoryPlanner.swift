@@ -7,6 +7,9 @@ internal import ServiceRuntime
 
 /// Asks the exchange which trades a load has: the difference of two ids says how many.
 struct BinanceHistoryPlanner {
+    /// What no exchange has of a symbol: so much is said at most, and no sum overflows.
+    private static let tradesMax: UInt64 = 1 << 48
+
     private let setup: BinanceHistorySetup
 
     init(_ context: ProviderKind.Context) throws(SettingsError) {
@@ -20,8 +23,9 @@ struct BinanceHistoryPlanner {
         let entries = instruments.map { instrument in
             var entry = HistoryPlan.Entry(symbol: instrument.symbol)
             do throws(HistoryQuestions.Failure) {
-                entry.trades = try count(
+                let found = try count(
                     BinanceHistory.exchangeSymbol(of: instrument), &questions)
+                entry.trades = min(found, Self.tradesMax)
             } catch {
                 entry.problem = error.reason
             }
@@ -43,7 +47,7 @@ struct BinanceHistoryPlanner {
             return end > first ? end - first : 0
         }
         // Nothing has happened since the end of the range.
-        return try questions.last(of: symbol).map { $0 >= first ? $0 - first + 1 : 0 } ?? 0
+        return try questions.last(of: symbol).map { $0 >= first ? $0 - first &+ 1 : 0 } ?? 0
     }
 }
 

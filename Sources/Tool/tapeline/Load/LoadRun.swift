@@ -43,10 +43,13 @@ struct LoadRun {
             wanted: LoadRange(
                 command.symbols, from: command.from, to: command.to,
                 by: Requester.name(bytesMax: LoadRange.requesterBytesMax), at: clock.now()))
+        var isResumed = false
         switch try journal.decision() {
         case .refused(let reason): throw .refused(reason)
         // What was agreed to once is not asked again.
-        case .resume: say("source \(command.source) goes on with \(command.subject)")
+        case .resume:
+            isResumed = true
+            say("source \(command.source) goes on with \(command.subject)")
         case .begin:
             let plan = try plan(settings, shutdown)
             guard !shutdown.isRequested else {
@@ -63,7 +66,13 @@ struct LoadRun {
         case .interrupted(let records): return interrupted(records)
         case .done(let progress):
             try journal.finish(at: clock.now())
-            report(progress, deployment, shutdown)
+            let problem = retire(deployment, shutdown)
+            report(progress, deployment.names.namespace, isResumed: isResumed)
+            if let problem {
+                terminal.problem(
+                    "'tapeline source retire \(command.source)' has to be run, so that nothing "
+                        + "waits for the source: \(problem)")
+            }
             return .success
         }
     }
@@ -197,22 +206,12 @@ struct LoadRun {
         return .temporary
     }
 
-    private func report(
-        _ progress: GatewayProgress, _ deployment: Deployment, _ shutdown: ShutdownSignal
-    ) {
-        let problem = retire(deployment, shutdown)
-        if command.asJSON {
-            terminal.line(json(progress, deployment.names.namespace))
-        } else {
-            terminal.line(
-                "\(progress.records) trades of \(command.subject) are on the tape of "
-                    + "\(deployment.names.namespace) as source \(command.source)")
-        }
-        if let problem {
-            terminal.problem(
-                "'tapeline source retire \(command.source)' has to be run, so that nothing waits "
-                    + "for the source: \(problem)")
-        }
+    private func report(_ progress: GatewayProgress, _ namespace: String, isResumed: Bool) {
+        guard !command.asJSON else { return terminal.line(json(progress, namespace)) }
+        let trades = isResumed ? "the last \(progress.records)" : "\(progress.records)"
+        terminal.line(
+            "\(trades) trades of \(command.subject) are on the tape of \(namespace) as source "
+                + "\(command.source)")
     }
 
     /// Ends the source, because nothing is to wait for its next tick. Returns why it did not; `nil`

@@ -76,7 +76,7 @@ package struct BinanceHistory: Sendable {
     package private(set) var phase = Phase.loading
     /// Why it waits or has failed; `nil`: it goes on.
     package private(set) var problem: String?
-    /// Records that were handed out, and requests that were made, by this process.
+    /// Trades that were handed out, and requests that were made, by this process.
     package private(set) var records: UInt64 = 0
     package private(set) var requests: UInt64 = 0
     /// The time of the last trade that was handed out; undefined: none was.
@@ -109,6 +109,11 @@ package struct BinanceHistory: Sendable {
             if item.mark.isDefined { feed.from = max(feed.from, item.mark) }
             // With its last record a partition promises that all of them came.
             let isDone = feed.from >= settings.to
+            if feed.from > settings.to {
+                fail(
+                    "the source has reached \(feed.from) already: load the range into a source "
+                        + "of its own")
+            }
             if isDone {
                 feed.state = .ended
             } else if let last = item.last {
@@ -201,32 +206,42 @@ package struct BinanceHistory: Sendable {
         if feeds[place].state == .lookingUp {
             switch BinanceTimeLookUp.read(bytes) {
             case .unreadable: return "the answer is no list of trades"
-            case .none: feeds[place].state = .ended
+            case .none: empty(place)
             case .first(let id):
                 feeds[place].next = id
+                feeds[place].emptyAnswers = 0
                 feeds[place].state = .reading
+                // What the first page lacks is missing, too.
+                if id > 0 { feeds[place].last = (id - 1, feeds[place].from) }
             }
             return nil
         }
         guard let trades = BinancePage.read(bytes, place: place, received: now.wall) else {
             return "the answer is no list of trades"
         }
-        let isLast = trades.count < BinanceFetch.countMax
+        guard !trades.isEmpty else {
+            empty(place)
+            return nil
+        }
         let next = feeds[place].next
-        let fresh = trades.drop { $0.id < next }.prefix { $0.time < settings.to }
+        let fresh = trades.drop { $0.id < next }
+        guard let last = fresh.last?.id, last < UInt64.max else {
+            return "the exchange does not have trade id \(next)"
+        }
         guard zip(fresh, fresh.dropFirst()).allSatisfy({ $0.id < $1.id }) else {
             return "the trades of the answer are in no order"
         }
-        guard isLast || trades.last.map({ $0.id >= next }) ?? false else {
-            return "the exchange does not have trade id \(next)"
-        }
-        feeds[place].isWhole = isLast || trades.contains { $0.time >= settings.to }
-        let from = feeds[place].last == nil ? feeds[place].from : settings.from
-        feeds[place].page = fresh.filter { $0.time >= from }
-        feeds[place].position = 0
-        if let last = trades.last { feeds[place].next = max(next, last.id &+ 1) }
-        if feeds[place].page.isEmpty, feeds[place].isWhole { feeds[place].state = .ended }
+        feeds[place].emptyAnswers = 0
+        feeds[place].take(fresh, before: settings.to)
+        feeds[place].next = last + 1
         return nil
+    }
+
+    /// The exchange has nothing more. It is asked once again: only a trade of after the range
+    /// proves that nothing is missing.
+    private mutating func empty(_ place: Int) {
+        feeds[place].emptyAnswers += 1
+        if feeds[place].emptyAnswers > 1 { feeds[place].state = .ended }
     }
 
     private mutating func unusable(_ what: String, _ now: Moment) {
@@ -276,7 +291,6 @@ package struct BinanceHistory: Sendable {
         feeds[place].last = (trade.id, trade.time)
         reached = reached.isDefined ? max(reached, trade.time) : trade.time
         out.floor = max(out.floor, reached)
-        records &+= 1
         // On the tape, the id 0 says that there is none.
         guard trade.id > 0, trade.misfit.isEmpty else {
             var misfit = trade
@@ -287,6 +301,7 @@ package struct BinanceHistory: Sendable {
                     .abandoned, at: trade.received, detail: BinanceEngine.misfit(misfit)))
             return
         }
+        records &+= 1
         out.records.append(trade.record(of: feed.instrument))
     }
 
@@ -336,6 +351,8 @@ private struct HistoryFeed: RecordedFeed, Sendable {
     var position = 0
     /// Whether no trades follow those of `page`.
     var isWhole = false
+    /// Answers without a trade in a row.
+    var emptyAnswers = 0
 
     init(instrument: UInt32, name: String, from: Timestamp) {
         self.instrument = instrument
@@ -347,6 +364,25 @@ private struct HistoryFeed: RecordedFeed, Sendable {
     var head: BinanceTrade? { position < page.count ? page[position] : nil }
 
     var wantsAnswer: Bool { state != .ended && position >= page.count }
+
+    /// Takes the trades of an answer that are wanted. Those of before are on the tape, whether the
+    /// last one is known or not.
+    mutating func take(_ trades: ArraySlice<BinanceTrade>, before end: Timestamp) {
+        page = []
+        position = 0
+        for trade in trades {
+            guard trade.time < end else {
+                isWhole = true
+                break
+            }
+            if trade.time >= from {
+                page.append(trade)
+            } else if page.isEmpty {
+                last = (trade.id, trade.time)
+            }
+        }
+        if page.isEmpty, isWhole { state = .ended }
+    }
 
     mutating func takeHead() -> BinanceTrade? {
         guard let trade = head else { return nil }

@@ -62,7 +62,9 @@ final class BinanceHistoryLoop {
 
     private var begun: [BinanceHistory.Begun] {
         let order = parts.order
-        let lasts = Dictionary(order.lastTrades.map { ($0.instrument, ($0.id, $0.time)) }) { $1 }
+        // One of an earlier range says nothing of this one.
+        let known = order.lastTrades.filter { $0.time >= parts.range.from }
+        let lasts = Dictionary(known.map { ($0.instrument, ($0.id, $0.time)) }) { $1 }
         let marks = Dictionary(order.standing.map { ($0.partition, $0.watermark) }) { $1 }
         return order.instruments.compactMap { number in
             order.registry.instrument(number).map { instrument in
@@ -86,8 +88,14 @@ final class BinanceHistoryLoop {
         }
         switch history.phase {
         case .loading: load()
-        // Everything before has been handed over.
-        case .ending: history.end(moment(), into: &out)
+        // The ends follow when the gateway has taken everything before: then the packet that has
+        // them has the watermark, too, by which a later process knows that nothing is missing.
+        case .ending:
+            if parts.channel.isStirred {
+                parts.waker.wait(Self.full)
+            } else {
+                history.end(moment(), into: &out)
+            }
         case .finished:
             parts.channel.finish()
             isOver = true

@@ -88,6 +88,26 @@ private struct LostTape {
     /// Lets the gateway of a source send all that it ever sent again.
     mutating func sendAgain(_ source: String) { ordinals[source] = nil }
 
+    /// Lets the first packet of a source have this ordinal: those of before were removed.
+    mutating func begin(_ source: String, at ordinal: UInt64) { ordinals[source] = ordinal }
+
+    /// Begins a new line of output, as of another generation.
+    mutating func beginLine() {
+        lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
+        lane.open()
+        let start = TapePosition.before(Timestamp(nanoseconds: created))
+        core = PartitionOperator(
+            partition: Partition(0), settings: settings,
+            beginning: Beginning(
+                way: .base(Base(end: nil, openingInput: start, endsRequest: false)),
+                machine: GraphMachine(settings.program),
+                input: CheckpointInput(
+                    position: nil, publishFrom: SourceTable.noWatermark, hasBegun: false)),
+            lane: lane)
+        publish()
+        core.stored()
+    }
+
     /// Loses the tape of ticks, and begins a rebuild. With `isInterrupted` the owner ends before it
     /// has stored the checkpoint with which the new line begins.
     mutating func rebuild(isInterrupted: Bool = false) throws {
@@ -137,12 +157,52 @@ private struct LostTape {
     }
 
     /// The seconds at which the published bars of a source begin, in order.
-    func published(_ source: String) -> [Int64] {
+    func published(_ source: String, isPartial: Bool? = nil) -> [Int64] {
         bars.packets.flatMap(\.outputs).compactMap { output in
-            guard case .bar(let bar, let symbol, _) = output, symbol.source.text == source else {
+            guard case .bar(let bar, let symbol, _) = output, symbol.source.text == source,
+                isPartial.map({ $0 == bar.flags.contains(.partial) }) ?? true
+            else {
                 return nil
             }
             return (bar.openTime.nanoseconds - Self.start) / 1_000_000_000
+        }
+    }
+}
+
+@Suite("A loaded past, and the beginning of the tape") struct LoadedPastTests {
+    @Test("a past that is loaded behind a tape that was purged is published, and whole")
+    func published() throws {
+        for (isLine, restarts) in [(true, false), (true, true), (false, false), (false, true)] {
+            var tape = try LostTape()
+            if isLine { tape.beginLine() }
+            tape.begin("a", at: 100)
+            try tape.take("a", [500, 501, 502], watermark: 502, sent: 502)
+            if restarts { try tape.restart() }
+            try tape.take("a-history", [1, 2], watermark: 2, sent: 503)
+            if restarts { try tape.restart() }
+            try tape.take("a-history", [3, 4, 5], watermark: 6, sent: 504)
+            #expect(tape.published("a-history", isPartial: false) == [1, 2, 3, 4, 5])
+            #expect(tape.published("a-history", isPartial: true).isEmpty)
+            // Of the present, nothing changes.
+            #expect(tape.published("a").first == (isLine ? 501 : 500))
+            #expect(tape.published("a", isPartial: true) == (isLine ? [] : [500]))
+        }
+    }
+
+    @Test("a past whose first packets were purged lacks ticks, and so does the present behind it")
+    func purged() throws {
+        for isLine in [true, false] {
+            var tape = try LostTape()
+            if isLine { tape.beginLine() }
+            tape.begin("a-history", at: 50)
+            try tape.take("a-history", [3, 3, 4], watermark: 4, sent: 500)
+            tape.begin("a", at: 900)
+            try tape.take("a", [500, 501, 502], watermark: 502, sent: 502)
+            try tape.take("a-history", [5, 6], watermark: 7, sent: 503)
+            #expect(tape.published("a-history", isPartial: true) == (isLine ? [] : [3]))
+            #expect(tape.published("a-history", isPartial: false) == [4, 5, 6])
+            #expect(tape.published("a", isPartial: true) == (isLine ? [] : [500]))
+            #expect(tape.published("a", isPartial: false) == [501])
         }
     }
 }

@@ -9,6 +9,9 @@ public struct SourceTable: Sendable {
         /// Whether a provider's past is loaded into it, so that its watermark says nothing of the
         /// present.
         let isHistory: Bool
+        /// For a past: the time from which on its ticks were received; the lowest time when none
+        /// had been removed before, undefined before its first tick. It begins before the tape.
+        var start = Timestamp.undefined
         /// The send time of its last packet; `noWatermark` before the first.
         public internal(set) var lastSent: Timestamp
         /// The partition's clock at its last packet, in nanoseconds.
@@ -62,6 +65,12 @@ public struct SourceTable: Sendable {
     private var hasRoom: Bool {
         entries.count < StreamLimits.sourcesMax
             || entries.count(where: { !$0.isRetired }) < StreamLimits.sourcesMax
+    }
+
+    /// Sets when a past begins.
+    mutating func starts(_ source: Int, at time: Timestamp) {
+        guard entries.indices.contains(source) else { return }
+        entries[source].start = time
     }
 
     // MARK: retirement

@@ -143,6 +143,12 @@ package struct GraphMachine: Sendable {
     /// retired; `noWatermark` before the first watermark.
     package var watermark: Timestamp { leaves.tables.completeThrough }
 
+    /// Returns from when on the ticks of a symbol were received, if its source is a past; `nil`: it
+    /// is none.
+    package func startOfPast(_ symbol: UInt32) -> Timestamp? {
+        leaves.tables.startOfPast(Int(symbol))
+    }
+
     /// Notes the time before which the tape holds no ticks. Windows that begin earlier are partial.
     package mutating func tapeStarts(at time: Timestamp) { leaves.tables.tapeStarts(at: time) }
 
@@ -170,6 +176,12 @@ package struct GraphMachine: Sendable {
         }
         leaves.tables.heard(source, epoch: header.epoch)
         if header.kind == .ticks {
+            if header.tickCount > 0, leaves.tables.awaitsStart(source) {
+                // Of ticks at one time some may have been removed, as at the start of a tape.
+                let first = header.firstOrdinal > 1 ? header.firstTime(in: packet) : nil
+                leaves.tables.starts(
+                    source, at: first?.advanced(byNanoseconds: 1) ?? .undefined)
+            }
             received &+= UInt64(header.tickCount)
             if program.isPlain {
                 takePlainTicks(header, packet, source: source, into: &output)

@@ -14,9 +14,9 @@ struct SourceChoice: Hashable, Sendable {
     private var kinds: [SourceName: SourceKind] = [:]
     /// The sources that a person named; empty when all are.
     private let named: Set<SourceName>
-    /// The lowest kind that counts where nobody named sources; `nil` while there are no bars that
-    /// tell, so that each kind may count.
-    private var kindMax: SourceKind?
+    /// The lowest rank that counts where nobody named sources; `nil` while there are no bars that
+    /// tell, so that each source may count.
+    private var rankMax: Int?
 
     /// Lets every source count that a person named.
     init(named: [SourceName] = []) { self.named = Set(named) }
@@ -42,10 +42,8 @@ struct SourceChoice: Hashable, Sendable {
             ends[source] = state.since.nanoseconds
         }
         guard named.isEmpty else { return }
-        kindMax = sources.filter { merged[$0]?.presence != .retired }.map { kind(of: $0) }
-            .min { $0.number < $1.number }
-        let best = kindMax ?? .real
-        for source in sources where kind(of: source).number > best.number {
+        rankMax = sources.filter { merged[$0]?.presence != .retired }.map { rank(of: $0) }.min()
+        for source in sources where rank(of: source) > rankMax ?? 0 {
             ends[source] = Int64.min
         }
     }
@@ -58,7 +56,12 @@ struct SourceChoice: Hashable, Sendable {
         return merged
     }
 
-    private func kind(of source: SourceName) -> SourceKind { kinds[source] ?? .real }
+    /// Returns the place of a source in the order of preference. A past comes last, behind what is
+    /// made up: on the tape it is of that kind.
+    private func rank(of source: SourceName) -> Int {
+        let kind = kinds[source] ?? .real
+        return kind == .madeUp && source.isHistory ? SourceKind.allCases.count : Int(kind.number)
+    }
 
     /// Whether every source counts in every window.
     var isPlain: Bool { ends.isEmpty }
@@ -79,6 +82,6 @@ struct SourceChoice: Hashable, Sendable {
     /// Whether the source counts, or would as soon as it has bars.
     private func awaits(_ source: SourceName) -> Bool {
         guard named.isEmpty else { return named.contains(source) }
-        return kindMax.map { kind(of: source).number <= $0.number } ?? true
+        return rankMax.map { rank(of: source) <= $0 } ?? true
     }
 }

@@ -54,6 +54,24 @@ public struct PartitionTables: Sendable {
         sources.retire(source, epoch: epoch)
     }
 
+    /// Whether the source is a past of which no tick has come.
+    public func awaitsStart(_ source: Int) -> Bool {
+        sources.entries[source].isHistory && !sources.entries[source].start.isDefined
+    }
+
+    /// Sets the time from which on the ticks of a past were received; undefined: all were.
+    public mutating func starts(_ source: Int, at time: Timestamp) {
+        sources.starts(source, at: time.isDefined ? time : SourceTable.noWatermark)
+    }
+
+    /// Returns from when on the ticks of a symbol were received, if its source is a past; `nil`: it
+    /// is none. The start of the tape says nothing of it.
+    public func startOfPast(_ symbol: Int) -> Timestamp? {
+        let entry = sources.entries[symbols.feeds[symbol].source]
+        guard entry.isHistory else { return nil }
+        return entry.start.isDefined ? entry.start : SourceTable.noWatermark
+    }
+
     /// Notes the epoch of a source's packet, which may take its retirement back.
     public mutating func heard(_ source: Int, epoch: UInt64) {
         sources.heard(source, epoch: epoch)
@@ -172,12 +190,9 @@ public struct PartitionTables: Sendable {
     }
 
     /// Returns the time before which the symbol's ticks were not received: the start of the tape,
-    /// or of the symbol's first subscription if that is later. A past that is loaded begins before
-    /// the tape does.
+    /// or of the symbol's first subscription if that is later.
     func seenFrom(_ symbol: Int) -> Int64 {
-        let first = symbols.records[symbol].firstSince
-        let isHistory = sources.entries[symbols.feeds[symbol].source].isHistory
-        return (isHistory ? first : max(tapeStart, first)).nanoseconds
+        max(startOfPast(symbol) ?? tapeStart, symbols.records[symbol].firstSince).nanoseconds
     }
 
     /// Returns the symbols that a source feeds now, in ascending order.
@@ -198,15 +213,24 @@ extension PartitionTables {
     /// Version 3: sources may be retired. It is written only while one is, so that the release
     /// before reads all other checkpoints.
     static let envelopeOfRetired = StateEnvelope("TLPT", version: 3)
+    /// Version 4: a source may be a past. It is written only while one is.
+    static let envelopeOfPast = StateEnvelope("TLPT", version: 4)
+
+    private static func envelope(_ layout: SourceTable.Layout) -> StateEnvelope {
+        switch layout {
+        case .plain: envelope
+        case .retired: envelopeOfRetired
+        case .past: envelopeOfPast
+        }
+    }
 
     /// Appends the tables without `missing`, which is encoded separately.
     public func encode(into bytes: inout [UInt8]) {
-        let hasRetired = sources.hasRetired
-        let envelope = hasRetired ? Self.envelopeOfRetired : Self.envelope
+        let envelope = Self.envelope(sources.layout)
         let start = envelope.begin(&bytes)
         bytes.append(integer: tapeStart.nanoseconds)
         bytes.append(integer: completeThrough.nanoseconds)
-        sources.encode(withRetired: hasRetired, into: &bytes)
+        sources.encode(into: &bytes)
         symbols.encode(into: &bytes)
         envelope.seal(&bytes, from: start)
     }
@@ -214,14 +238,15 @@ extension PartitionTables {
     /// Restores the tables whose `encode` wrote these bytes, for the same groups.
     public init(_ groups: SourceGroups, restoring bytes: RawSpan) throws(CheckpointError) {
         self.groups = groups
-        let hasRetired = Self.envelopeOfRetired.begins(bytes)
-        var reader = try (hasRetired ? Self.envelopeOfRetired : Self.envelope).open(bytes)
+        let layout =
+            SourceTable.Layout.allCases.last { Self.envelope($0).begins(bytes) } ?? .plain
+        var reader = try Self.envelope(layout).open(bytes)
         tapeStart = Timestamp(nanoseconds: try reader.int64(in: bytes))
         completeThrough = Timestamp(nanoseconds: try reader.int64(in: bytes))
         guard tapeStart.isDefined, completeThrough.isDefined else {
             throw reader.malformed(.header)
         }
-        sources = try SourceTable(&reader, bytes, withRetired: hasRetired)
+        sources = try SourceTable(&reader, bytes, layout)
         let owners = sources.entries.map { groups.owner(of: $0.name) }
         symbols = try SymbolTable(&reader, bytes, owners: owners)
         try reader.finish()

@@ -46,9 +46,10 @@ extension PartitionOperator {
     /// previous line had published less of the source, later where it had published more. Several
     /// sources feed a group, so it has the partition's time.
     private func publishFrom(of symbol: UInt32) -> Timestamp? {
-        guard let publishFrom, let earlier, symbol < machine.symbols.count else {
-            return publishFrom
-        }
+        guard let publishFrom, symbol < machine.symbols.count else { return publishFrom }
+        // Where the tape begins says nothing of a past.
+        if let start = machine.startOfPast(symbol) { return start }
+        guard let earlier else { return publishFrom }
         let source = machine.symbols.pair(at: symbol).source
         let isGroup = settings.program.definition.groups.all.contains { $0.name == source }
         return isGroup ? publishFrom : earlier.publishFrom(source) ?? publishFrom

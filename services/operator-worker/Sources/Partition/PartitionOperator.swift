@@ -281,6 +281,8 @@ final class PartitionOperator {
     /// removed, windows that opened before the first tick were not seen from their start. Their
     /// bars are flagged as partial, or not published if an earlier line may have published them.
     private func begin(_ header: PacketHeader, _ packet: RawSpan) {
+        // A past is from before the tape, and its last packet stays when others are removed.
+        guard !header.source.isHistory else { return }
         guard header.firstOrdinal > 1 else {
             hasBegun = true
             return

@@ -87,6 +87,7 @@ struct CeilingTests {
         #expect(action(.trade, isOver: false) == .take)
         #expect(action(.trade, isOver: true) == above)
         #expect(action(.quote, isOver: false) == .take && action(.quote, isOver: false) == .hold)
+        #expect(action(.depth, isOver: false) == .take && action(.depth, isOver: true) == .leaveOut)
         // Where there is no room besides, every tick meets it.
         _ = machine.set(.headroom, true)
         #expect(action(.trade, isOver: false) == above)

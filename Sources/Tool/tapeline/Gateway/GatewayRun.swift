@@ -68,6 +68,7 @@ struct GatewayRun {
         defer { line.end() }
         var records: UInt64 = 0
         var told: String?
+        var toldProblem: String?
         while true {
             if shutdown.wait(timeout: Self.turn) {
                 line.end()
@@ -92,6 +93,11 @@ struct GatewayRun {
                 told = room
                 line.end()
                 terminal.problem("the \(title) waits: \(room); \(adviceWhenFull)")
+            }
+            if progress.state != "failed", let problem = progress.problem, problem != toldProblem {
+                toldProblem = problem
+                line.end()
+                terminal.problem("the \(title) waits and tries again: \(problem)")
             }
             if progress.state == "failed" {
                 line.end()

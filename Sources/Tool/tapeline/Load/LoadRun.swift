@@ -14,7 +14,12 @@ struct LoadRun {
     private static let planTimeout = Duration.seconds(60)
     private static let planTimeoutEach = Duration.seconds(5)
     private static let statementTimeout = Duration.seconds(10)
-    private static let profileKey = "LLVM_PROFILE_FILE"
+    /// The settings of the deployment's gateways that hold for this one, too: it may have to purge
+    /// the tape for all of them.
+    private static let sharedKeys: Set = [
+        "GATEWAY_KEEP", "GATEWAY_TICKS_PER_SECOND", "MDS_LEASE", "NATS_MONITOR_URL",
+        "LLVM_PROFILE_FILE",
+    ]
     /// Of a deployment that is no local stack: the user that writes ticks, and the gateway's keys
     /// for it. The tool's own user may not write them.
     private static let writerKeys = [
@@ -65,8 +70,9 @@ struct LoadRun {
         switch try load(gateway, settings, shutdown) {
         case .interrupted(let records): return interrupted(records)
         case .done(let progress):
-            try journal.finish(at: clock.now())
+            // A run that is killed before the note is repeated, and then retires once more.
             let problem = retire(deployment, shutdown)
+            try journal.finish(at: clock.now())
             report(progress, deployment.names.namespace, isResumed: isResumed)
             if let problem {
                 terminal.problem(
@@ -90,7 +96,7 @@ struct LoadRun {
     ) throws(ToolError) -> [String: String] {
         let prefix = "\(command.provider.uppercased())_"
         var settings = environment.merging(try deployment.feedSettings()) { $1 }
-            .filter { $0.key.hasPrefix(prefix) || $0.key == Self.profileKey }
+            .filter { $0.key.hasPrefix(prefix) || Self.sharedKeys.contains($0.key) }
             .merging(gateway.server) { $1 }
             .merging(command.environment) { $1 }
         if deployment.home == nil, environment["LOAD_NATS_USER"]?.isEmpty == false {
@@ -207,7 +213,7 @@ struct LoadRun {
     }
 
     private func report(_ progress: GatewayProgress, _ namespace: String, isResumed: Bool) {
-        guard !command.asJSON else { return terminal.line(json(progress, namespace)) }
+        guard !command.asJSON else { return terminal.line(json(progress, namespace, isResumed)) }
         let trades = isResumed ? "the last \(progress.records)" : "\(progress.records)"
         terminal.line(
             "\(trades) trades of \(command.subject) are on the tape of \(namespace) as source "
@@ -228,7 +234,9 @@ struct LoadRun {
         }
     }
 
-    private func json(_ progress: GatewayProgress, _ namespace: String) -> String {
+    private func json(
+        _ progress: GatewayProgress, _ namespace: String, _ isResumed: Bool
+    ) -> String {
         var json = JSONWriter()
         json.object { json in
             json.member("namespace", namespace)
@@ -240,6 +248,7 @@ struct LoadRun {
             json.member("from", "\(command.from)")
             json.member("to", "\(command.to)")
             json.member("trades", progress.records)
+            json.member("resumed", isResumed)
             json.member("state", LoadRange.State.done.rawValue)
         }
         return json.text

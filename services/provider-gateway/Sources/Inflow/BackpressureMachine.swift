@@ -105,7 +105,8 @@ struct BackpressureMachine: Sendable {
     ) -> Action {
         guard isPressed else { return .take }
         let policy = policy(kind)
-        if causes == .ceiling, !isOver, policy != .conflate { return .take }
+        let isConflated = policy == .conflate && kind == .quote
+        if causes == .ceiling, !isOver, !isConflated { return .take }
         switch policy {
         case .block: return .take
         case .drop: return .leaveOut

@@ -239,8 +239,11 @@ struct GatewaySettings: Sendable {
     ) throws(SettingsError) {
         let names = configuration.list("GATEWAY_PROVIDER")
         guard let source = SourceName(sourceText(configuration)) else { return }
-        let loads = kinds.contains { names.contains($0.name) && $0.historyPlan != nil }
-        guard source.isHistory != loads else { return }
+        let named = kinds.filter { names.contains($0.name) }
+        let loads = named.contains { $0.historyPlan != nil }
+        // A recording may be one of a past.
+        let replays = named.contains { $0.isRecorded && $0.historyPlan == nil }
+        guard source.isHistory != loads, !(source.isHistory && replays) else { return }
         throw SettingsError(
             loads
                 ? "GATEWAY_SOURCE: \(source) has to end with \(SourceName.historySuffix), or "

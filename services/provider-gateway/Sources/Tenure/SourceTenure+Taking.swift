@@ -30,8 +30,8 @@ extension SourceTenure {
             guard let due = inflow.ticks.peek() else { return false }
             switch decide(about: due) {
             case .take:
-                if due.kind != nil { inflow.ceiling.count() }
                 if !take(due.symbol, now) { return true }
+                if due.kind != nil { inflow.ceiling.count() }
             case .leaveOut: leaveOut(due.symbol)
             case .hold: hold(due.symbol, now)
             case .wait:

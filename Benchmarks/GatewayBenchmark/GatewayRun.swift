@@ -100,11 +100,12 @@ final class GatewayRun {
             own["GATEWAY_PROVIDER"] = "ibkr"
             own["IBKR_PORT"] = "\(market.port)"
             own["IBKR_TICK_LINES"] = "\(2 * Feeds.tickByTick)"
-        case .exchange:
+        case .exchange, .hotHot:
             try folder.write(StoppedExchange.file, to: "instruments.yaml")
             own["GATEWAY_PROVIDER"] = "binance"
             own["BINANCE_URL"] = "ws://127.0.0.1:\(market.port)/stream"
             own["BINANCE_FILL"] = "false"
+            own["BINANCE_HOT_HOT"] = "\(settings.side == .hotHot)"
         }
         return try ServerProcess(
             try ProductPrograms.path("provider-gateway"), [],

@@ -4,11 +4,12 @@ internal import Glibc
 /// Measures a gateway with the connection of a broker or of an exchange: its use of the machine,
 /// that it loses nothing, and the latency of a tick. Fails if a mark is missed.
 ///
-///     GatewayBenchmark [parts] [steady] [quiet] [exchange] [turns N] [KEY=VALUE]...
+///     GatewayBenchmark [parts] [steady] [quiet] [exchange] [hot-hot] [turns N] [KEY=VALUE]...
 ///
 /// `KEY=VALUE` is a setting of the gateway.
 @main
 struct GatewayBenchmark {
+    static let all = ["parts", "steady", "quiet", "exchange", "hot-hot"]
     static let steadyRate = 50_000
     /// Low enough that each tick leaves in its own packet, as soon as it has come.
     static let quietRate = 200
@@ -31,14 +32,14 @@ struct GatewayBenchmark {
                 environment[pair[0]] = pair[1]
             } else if word == "turns", let number = words.popFirst().flatMap({ Int($0) }) {
                 turns = max(1, number)
-            } else if ["parts", "steady", "quiet", "exchange"].contains(word) {
+            } else if all.contains(word) {
                 parts.insert(word)
             } else {
                 throw Unusable(
-                    "\(word): parts, steady, quiet, exchange, turns N or KEY=VALUE is known")
+                    "\(word): \(all.joined(separator: ", ")), turns N or KEY=VALUE is known")
             }
         }
-        if parts.isEmpty { parts = ["parts", "steady", "quiet", "exchange"] }
+        if parts.isEmpty { parts = Set(all) }
         var isClean = true
         if parts.contains("parts") { isClean = try costs() && isClean }
         if parts.contains("steady") {
@@ -49,6 +50,9 @@ struct GatewayBenchmark {
         }
         if parts.contains("exchange") {
             isClean = try gateway(of: .exchange, steadyRate, turns, environment) && isClean
+        }
+        if parts.contains("hot-hot") {
+            isClean = try gateway(of: .hotHot, steadyRate, turns, environment) && isClean
         }
         guard isClean else {
             print("failed: a mark is missed")
@@ -127,8 +131,7 @@ struct GatewayBenchmark {
             bare \(tenths(bare)) ms, ratio \(hundredths(ratio)) (best \(tenths(best)) ms, \
             bare \(tenths(bareBest)) ms)\(isWhole ? "" : "; TICKS ARE MISSING OR DOUBLED")
             """)
-        let title = side == .broker ? "a broker" : "an exchange"
-        let name = "gateway with \(title), \(rate) ticks/s"
+        let name = "gateway with \(side.title), \(rate) ticks/s"
         BenchmarkRow("\(name): processor", share * 100, "% of a core").atMost(shareMark * 100)
             .tell()
         BenchmarkRow("\(name): memory", Double(peak) / 1e6, "MB")

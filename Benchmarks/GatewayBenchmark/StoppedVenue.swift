@@ -8,6 +8,18 @@ import VenueWeb
 enum Side: String, Sendable {
     case broker
     case exchange
+    /// An exchange that sends the same over two connections.
+    case hotHot = "hot-hot"
+
+    var connections: Int { self == .hotHot ? 2 : 1 }
+
+    var title: String {
+        switch self {
+        case .broker: "a broker"
+        case .exchange: "an exchange"
+        case .hotHot: "an exchange over two connections"
+        }
+    }
 }
 
 /// What the gateway has requested, which is everything.
@@ -72,9 +84,11 @@ struct StoppedExchange: StoppedVenue {
     static let symbols = (0..<100).map { "COIN\($0)USDT" }
 
     private var exchange: SimulatedExchange
+    private let connections: Int
     private(set) var asked: Asked?
 
-    init() {
+    init(connections: Int) {
+        self.connections = connections
         let market = ExchangeMarket(
             symbols: Self.symbols.compactMap { ExchangeSymbol($0) }, seed: 1, rate: 0)
         exchange = SimulatedExchange(WebSettings(), market: market, start: SystemClock().now())
@@ -96,7 +110,8 @@ struct StoppedExchange: StoppedVenue {
     mutating func received(_ bytes: [UInt8], from connection: Int, now: Timestamp) {
         exchange.received(bytes, from: connection, now: now)
         let status = exchange.control("status", now: now)
-        if status.hasSuffix(" \(Self.symbols.count) streams") { asked = .exchange(Self.symbols) }
+        let streams = connections * Self.symbols.count
+        if status.hasSuffix(" \(streams) streams") { asked = .exchange(Self.symbols) }
     }
     mutating func advance(to now: Timestamp) { exchange.advance(to: now) }
     func allowance(of connection: Int, now: Timestamp) -> Int {

@@ -2,7 +2,7 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// A broker or an exchange for one client, on a separate thread. A simulator with a stopped market
+/// A broker or an exchange for one gateway, on a separate thread. A simulator with a stopped market
 /// answers the requests, and a prepared script is sent to the millisecond. Each part of the script
 /// is one write, so the sender takes little of the machine on which the receiver is measured.
 final class TickServer: Sendable {
@@ -34,8 +34,13 @@ final class TickServer: Sendable {
         self.shared = shared
         thread = try ServiceThread(name: "server") {
             switch side {
-            case .broker: TickServerLoop(StoppedBroker(), listener, shared).run()
-            case .exchange: TickServerLoop(StoppedExchange(), listener, shared).run()
+            case .broker:
+                TickServerLoop(StoppedBroker(), listener, shared, connections: 1).run()
+            case .exchange, .hotHot:
+                TickServerLoop(
+                    StoppedExchange(connections: side.connections), listener, shared,
+                    connections: side.connections
+                ).run()
             }
         }
     }

@@ -415,16 +415,17 @@ def main():
         signal.signal(number, lambda *_: setattr(run, "stopped", "interrupted"))
     left = run.all()
 
-    show_issues(run.done)
-    show_troubles(run.done)
-    if run.queue:
-        print(f"✘ {run.stopped}; did not begin: {listed([shard.name for shard in run.queue])}")
     if not options.only:
         show_summary(run.done)
         print(f"{run.processor_seconds:.0f} s on a processor")
     write_seconds(options.logs / "seconds.txt", run.done)
     if left:
         print(f"⚠ tests left processes running, which were ended: {listed(left)}")
+    # What failed comes last: who keeps only the end of a long log sees it.
+    show_issues(run.done)
+    show_troubles(run.done)
+    if run.queue:
+        print(f"✘ {run.stopped}; did not begin: {listed([shard.name for shard in run.queue])}")
     failed = sorted(test for shard in run.done for test in shard.failed)
     passed = not run.queue and not any(shard.trouble() for shard in run.done)
     if passed and failed:

@@ -150,6 +150,8 @@ import Testing
         #expect(child.signal(SIGCONT))
         #expect(try get(port, "/healthz") == (200, "alive\n"))
         #expect(try !log.contains("service.thread"))
+        #expect(child.signal(SIGTERM))
+        #expect(child.wait(timeout: .seconds(60)) == .exited(0))
     }
 
     @Test("A process without descriptors still answers: slow connections go for it")

@@ -41,7 +41,8 @@ struct MarketSchemaTests {
         let views = [
             "bar_trust", "bar_versions", "bars_joined", "candles", "candles_float",
             "history_seams",
-            "indicators_latest", "latest_quotes", "latest_trades", "open_gaps", "quotes", "symbols",
+            "indicators_latest", "latest_quotes", "latest_trades", "open_gaps", "provider_bars",
+            "quotes", "symbols",
             "trade_changes", "trades", "trades_effective", "trades_joined",
         ]
         #expect(

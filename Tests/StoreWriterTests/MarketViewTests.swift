@@ -15,6 +15,47 @@ struct MarketViewTests {
         return database
     }
 
+    @Test("of a provider's bars the one that came last is there, and the table has them all")
+    func providerBars() throws {
+        let database = try database("views_provider_bars")
+        func bar(
+            _ ordinal: Int, _ open: String, _ close: Int, flags: Int, of source: String = "s",
+            from made: String = "trades", epoch: Int = 1
+        ) -> String {
+            """
+            ('2024-03-05 10:01Z', 5, 'A', '\(made)', '2024-03-05 \(open)Z', \(close), \(flags),
+                now(), 1, '\(source)', 0, \(epoch), \(ordinal))
+            """
+        }
+        let rows = [
+            bar(1, "10:00", 10, flags: 1), bar(2, "10:00", 11, flags: 0),
+            bar(3, "10:00", 12, flags: 4), bar(4, "10:00", 9, flags: 0, from: "midpoint"),
+            // Another length, another source, and a later epoch whose ordinals go on.
+            bar(5, "10:00:55", 13, flags: 2), bar(1, "10:00", 14, flags: 0, of: "t"),
+            bar(6, "10:00:55", 15, flags: 6, epoch: 2),
+        ]
+        try database.psql(
+            """
+            INSERT INTO provider_bars (ts, event_time_ns, symbol, made_of, open_time, close,
+                bar_flags, receive_time, receive_time_ns, source, partition, epoch, ordinal)
+            VALUES \(rows.joined(separator: ", "))
+            """)
+        let found = try database.psql(
+            """
+            SELECT source, made_of, to_char(ts, 'MI:SS'), to_char(close_time, 'MI:SS'), close,
+                is_finished, is_revised, is_regular_hours
+            FROM md_market.provider_bars ORDER BY 1, 2, 3
+            """)
+        #expect(
+            found == """
+                s|midpoint|00:00|01:00|9|t|f|f
+                s|trades|00:00|01:00|12|t|t|f
+                s|trades|00:55|01:00|15|t|t|t
+                t|trades|00:00|01:00|14|t|f|f
+                """)
+        #expect(try database.psql("SELECT count(*) FROM provider_bars") == "\(rows.count)")
+    }
+
     @Test("cancelled trades do not count, and corrected ones as they were corrected last")
     func trades() throws {
         let database = try database("views_trades")

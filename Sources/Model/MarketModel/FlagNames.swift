@@ -17,6 +17,17 @@ extension TickFlags {
     }
 }
 
+extension ProviderBarFlags {
+    /// The names of all flags that are set and known.
+    public var names: [String] {
+        var names: [String] = []
+        if contains(.inProgress) { names.append("in-progress") }
+        if contains(.regularHours) { names.append("regular-hours") }
+        if contains(.revised) { names.append("revised") }
+        return names
+    }
+}
+
 extension BarFlags {
     public var names: [String] {
         var names: [String] = []

@@ -26,6 +26,11 @@ public struct ProviderBarFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     @inlinable public static var regularHours: ProviderBarFlags {
         ProviderBarFlags(rawValue: 1 << 1)
     }
+    /// The provider has made a finished bar again, because something was reported late: the newest
+    /// one of a window counts.
+    @inlinable public static var revised: ProviderBarFlags {
+        ProviderBarFlags(rawValue: 1 << 2)
+    }
 }
 
 /// A bar that the provider made. Its event time is its close.
@@ -83,5 +88,6 @@ public struct ProviderBar: Hashable, Sendable, BitwiseCopyable, HeadedRecord {
         }
         fields.add("vwap", vwap)
         if trades != Self.undefinedCount { fields.add("trades", .integer(trades)) }
+        if !flags.isEmpty { fields.add("bar_flags", flags.names) }
     }
 }

@@ -142,6 +142,21 @@ FROM (
 WHERE value IS NOT NULL AND NOT (of_source IS NULL AND is_named IS TRUE)
 $sql$, market);
 
+    -- Of each window the row that came last: a provider makes a bar again when a trade was late, or
+    -- sends an unfinished one first. The earlier rows stay in the table.
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %I.provider_bars AS
+SELECT symbol, made_of, open_time AS ts, close_time, open, high, low, close, volume, vwap, trades,
+    bar_flags & 1 = 0 AS is_finished, bar_flags & 4 <> 0 AS is_revised,
+    bar_flags & 2 <> 0 AS is_regular_hours, flags & 4 <> 0 AS is_backfilled,
+    flags & 8 <> 0 AS is_delayed, provider, source, receive_time
+FROM (
+    SELECT DISTINCT ON (symbol, source, made_of, open_time, ts) *, ts AS close_time
+    FROM provider_bars
+    ORDER BY symbol, source, made_of, open_time, ts, epoch DESC, ordinal DESC
+) AS newest
+$sql$, market);
+
     -- One symbol after the other by the index, then the newest row of each. A scan would read a
     -- week.
     EXECUTE format($sql$
@@ -314,6 +329,8 @@ SELECT * FROM trade_changes ORDER BY changed_at DESC$$],
 SELECT period_start, value FROM indicators_latest WHERE name = 'stats.q10s.mean' AND symbol = 'AAPL'$$],
         ['VIEW quotes', $$every change of the best bid and offer as it came.
 SELECT * FROM quotes WHERE symbol = 'AAPL' AND ts >= now() - interval '1 minute' ORDER BY ts$$],
+        ['VIEW provider_bars', $$bars that a provider made itself: of each window the one that came last.
+SELECT * FROM provider_bars WHERE symbol = 'AAPL' AND close_time >= now() - interval '1 hour' ORDER BY ts$$],
         ['VIEW latest_trades', $$the last trade of each symbol of the last seven days.
 SELECT symbol, price, now() - ts AS age FROM latest_trades$$],
         ['VIEW latest_quotes', $$the last quote of each symbol of the last seven days.
@@ -342,6 +359,9 @@ SELECT * FROM quality(current_date)$$],
         ['COLUMN trades.of_source', 'of a tick of the source manual: to which source it belongs, where it is said'],
         ['COLUMN quotes.of_source', 'of a tick of the source manual: to which source it belongs, where it is said'],
         ['COLUMN trades.tick_id', 'its address on the tape, for tapeline trade: source/partition/ordinal'],
+        ['COLUMN provider_bars.ts', 'open time: the window is [ts, close_time)'],
+        ['COLUMN provider_bars.is_finished', 'false: the provider sends it again with more data'],
+        ['COLUMN provider_bars.is_revised', 'true: the provider made it again after it had ended'],
         ['COLUMN trade_changes.ts', 'event time of the trade'],
         ['COLUMN trade_changes.tick_id', 'the address of the trade'],
         ['COLUMN trade_changes.is_in_force', 'false: a later one about this trade counts, or it took another back'],

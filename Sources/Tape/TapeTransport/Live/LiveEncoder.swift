@@ -233,6 +233,7 @@ struct LiveEncoder {
         json.member("vwap", bar.vwap)
         if bar.trades != ProviderBar.undefinedCount { json.member("trades", bar.trades) }
         if bar.flags.contains(.inProgress) { json.member("unfinished", true) }
+        if bar.flags.contains(.revised) { json.member("revised", true) }
     }
 
     /// Writes when a tick came and from which provider.

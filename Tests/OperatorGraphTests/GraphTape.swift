@@ -105,7 +105,7 @@ struct GraphTape {
         _ symbol: String = "AAPL", at start: Double, length: Double = 5, received: Double? = nil,
         _ prices: (Double, Double, Double, Double), volume: Double? = 10, vwap: Double? = 100,
         count: Int64? = 4, kind: ProviderBarKind = .trades, flags: TickFlags = [],
-        isUnfinished: Bool = false
+        isUnfinished: Bool = false, isRevised: Bool = false
     ) throws {
         func price(_ value: Double) -> Price {
             Price(raw: Int64((value * 1_000_000_000).rounded()))
@@ -122,6 +122,7 @@ struct GraphTape {
         if let volume { bar.volume = Int128(volume * 100_000_000) }
         if let count { bar.trades = count }
         if isUnfinished { bar.flags = .inProgress }
+        if isRevised { bar.flags.insert(.revised) }
         let isIn = builder.append(bar)
         #expect(isIn)
     }

@@ -135,6 +135,48 @@ import Testing
         #expect(run.versions == 2)
     }
 
+    @Test("what the provider makes again counts at any time, and the version has the reason")
+    func madeAgain() throws {
+        var run = try Run([
+            try Nodes.ofProvider(
+                "hours", .ticks(.providerBar), [try Self.series("broker-1h", 3_600)]),
+            try Nodes.ofProvider(
+                "minutes", .ticks(.providerBar), [try Self.series("broker-1m", 60)]),
+        ])
+        try run.tape.providerBar(at: 0, (10, 12, 9, 11), volume: 5, vwap: 10, count: 2)
+        try run.tape.providerBar(at: 55, (20, 21, 19, 20), volume: 5, vwap: 20, count: 2)
+        try run.go(watermark: 58)
+        // Before the close it changes the bar, and nothing more is said of it.
+        try run.tape.providerBar(
+            at: 55, (20, 30, 19, 25), volume: 5, vwap: 24, count: 3, isRevised: true)
+        try run.go(watermark: 60)
+        #expect(values(run.bars["broker-1m 0"]) == [10, 30, 9, 25, 17, 10, 5])
+        #expect(run.bars["broker-1m 0"]?.reason == BarReason.closed.rawValue)
+        // Within the lateness it is another version.
+        try run.tape.providerBar(
+            at: 55, (20, 40, 19, 25), volume: 5, vwap: 24, count: 3, isRevised: true)
+        try run.go(watermark: 64)
+        #expect(run.bars["broker-1m 0"]?.reason == BarReason.late.rawValue && run.versions == 2)
+        #expect(run.late.isEmpty)
+        try run.go(watermark: 66)
+        // Later it is listed, and a repair takes it in, also into the hour that is still open.
+        try run.tape.providerBar(
+            at: 55, (20, 50, 19, 26), volume: 7, vwap: 24, count: 4, isRevised: true)
+        try run.go(watermark: 90)
+        #expect(values(run.bars["broker-1m 0"]) == [10, 50, 9, 26, 218.0 / 12, 12, 6].map(nine))
+        #expect(run.bars["broker-1m 0"]?.reason == BarReason.bust.rawValue && run.versions == 3)
+        #expect(run.late == ["broker-1h -840 windowClosed", "broker-1m 0 windowClosed"])
+        // A late bar without the flag is listed, as before.
+        try run.tape.providerBar(at: 55, (1, 1, 1, 1))
+        try run.go(watermark: 91)
+        #expect(run.versions == 3 && run.late.count == 4)
+        try run.go(watermark: 3_610)
+        #expect(Array(values(run.bars["broker-1h -840"])[..<4]) == [10, 50, 9, 26])
+    }
+
+    /// Returns a number with nine decimals, as a price has.
+    private func nine(_ number: Double) -> Double { (number * 1e9).rounded() / 1e9 }
+
     @Test("only finished bars of the chosen length and data count")
     func chosen() throws {
         var run = try Self.minutes()

@@ -17,6 +17,13 @@ extension MarketMaking {
             if happens(weather.repeats * 5, &random) {
                 sources[index].append(.providerBar(bar), symbol)
             }
+            // The provider makes a bar again that may be settled by now.
+            if happens(weather.busts * 5, &random) {
+                let back = Int64.random(in: 0...9, using: &random) * Self.length
+                var again = providerBar(endingAt: end - back, using: &random)
+                again.flags.insert(.revised)
+                sources[index].append(.providerBar(again), symbol)
+            }
         }
     }
 

@@ -122,8 +122,12 @@ package struct Oracle {
         }
         for index in providerBars.indices where isNew {
             let input = definition.nodes[providerBars[index].node].input
-            if stages.verdict(of: input, tick, verdicts) == .comes {
-                providerBars[index].take(tick, clock)
+            if stages.verdict(of: input, tick, verdicts) == .comes,
+                providerBars[index].take(tick, clock), let bar = tick.providerBar,
+                bar.flags.contains(.revised)
+            {
+                mark(
+                    LoggedScope(tick.symbol), .providerBar, from: bar.openTime, to: bar.closeTime)
             }
         }
     }

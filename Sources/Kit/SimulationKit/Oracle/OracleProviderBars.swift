@@ -33,9 +33,10 @@ struct OracleProviderBars {
         self.choice = choice
     }
 
-    /// Takes a bar when it comes. The nodes before have let it through.
-    mutating func take(_ tick: LoggedTick, _ clock: OracleClock) {
-        guard let bar = tick.providerBar, counts(bar) else { return }
+    /// Takes a bar when it comes. The nodes before have let it through. Returns whether it came too
+    /// late for a window.
+    mutating func take(_ tick: LoggedTick, _ clock: OracleClock) -> Bool {
+        guard let bar = tick.providerBar, counts(bar) else { return false }
         let end = bar.closeTime.nanoseconds + choice.bars.lateness
         var isLate = end <= clock.reached(tick.symbol)
         let all = OracleWindow.all(of: bar.openTime.nanoseconds, series.window, nil)
@@ -48,6 +49,7 @@ struct OracleProviderBars {
             }
         }
         if isLate { late.append(tick.id) }
+        return isLate
     }
 
     private mutating func put(_ bar: ProviderBar, _ window: OracleWindow, _ symbol: SourceSymbol) {

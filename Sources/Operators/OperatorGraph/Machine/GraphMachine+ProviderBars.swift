@@ -61,6 +61,13 @@ extension GraphMachine {
                     series: plan.series[series], openTime: start,
                     closeTime: start.advanced(byNanoseconds: width), reason: .windowClosed))
         }
+        // What the provider has made again is a correction: a repair takes it in.
+        guard !missed.isEmpty, tick.bar.flags.contains(.revised) else { return }
+        output.dirty.append(
+            DirtyRange(
+                symbol: tick.bar.header.symbol, from: tick.bar.openTime.nanoseconds,
+                to: tick.bar.closeTime.nanoseconds, reason: BarReason.bust.rawValue,
+                kind: .providerBar))
     }
 }
 

@@ -272,6 +272,53 @@ import Testing
         #expect(bench.subscriptions.count == 6)
     }
 
+    @Test("bars come where the account lacks those that come again, and the reason is shown")
+    func noUpdatedBars() {
+        var bench = AlpacaBench()
+        bench.follow(["AAPL"], .bars)
+        let number = bench.connect()
+        #expect(
+            bench.takeRequests()
+                == [#"{"action":"subscribe","bars":["AAPL"],"updatedBars":["AAPL"]}"#])
+        bench.receive(AlpacaBench.error(410, "invalid subscribe"), on: number)
+        for _ in 0..<3 {
+            bench.pass(AlpacaLimits.requestInterval)
+            for request in bench.takeRequests() {
+                if request.contains("updatedBars") {
+                    bench.receive(AlpacaBench.error(410, "invalid subscribe"), on: number)
+                } else {
+                    bench.receive(#"[{"T":"subscription","bars":["AAPL"]}]"#, on: number)
+                }
+            }
+        }
+        let feed = bench.engine.status.feeds[0]
+        #expect(feed.state == .live && feed.reason.contains("invalid subscribe"))
+        #expect(bench.subscriptions.count == 1 && bench.gaps.isEmpty)
+    }
+
+    @Test("a gap of bars begins where none can come again, and there is one for both channels")
+    func gapOfBars() throws {
+        var bench = AlpacaBench()
+        bench.follow(["AAPL"], .bars)
+        let number = bench.connect()
+        let lists = #""bars":["AAPL"],"updatedBars":["AAPL"]"#
+        bench.confirm(lists, on: number)
+        for _ in 0..<40 {
+            bench.pass(2 * AlpacaBench.second)
+            bench.receive("[{\"T\":\"subscription\",\(lists)}]", on: number)
+        }
+        let heard = bench.now.wall
+        bench.ended(number)
+        bench.pass(AlpacaBench.second)
+        bench.confirm(lists, on: bench.connect())
+        let doubt = AlpacaLimits.barsRevisedAfter + 2 * AlpacaBench.second
+        #expect(bench.gaps.count == 3)
+        #expect(bench.gaps.allSatisfy { $0.from == heard.advanced(byNanoseconds: -doubt) })
+        bench.engine.stop(bench.now, into: &bench.out)
+        bench.collect()
+        #expect(bench.gaps.count == 4 && bench.subscriptions.count == 2)
+    }
+
     @Test("a feed that the service no longer lists is a gap, and refused")
     func unlisted() {
         var bench = AlpacaBench()

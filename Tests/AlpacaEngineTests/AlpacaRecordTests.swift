@@ -72,6 +72,23 @@ import Testing
         #expect(bar.volume == 4_937_800_000_000)
     }
 
+    @Test("a bar that comes again has the same window, and says so")
+    func revisedBar() throws {
+        var (bench, number) = live("SPY", .bars, #""bars":["SPY"],"updatedBars":["SPY"]"#)
+        #expect(bench.subscriptions.map(\.kind) == [DataKind.providerBar.rawValue])
+        let values =
+            #""S":"SPY","o":388.985,"h":389.13,"l":388.975,"c":389.12,"v":49378,"n":461,"#
+            + #""vw":389.062639,"t":"2026-02-22T19:15:00Z"}]"#
+        bench.receive(#"[{"T":"b","# + values, on: number)
+        bench.receive(#"[{"T":"u","# + values, on: number)
+        try #require(bench.bars.count == 2)
+        #expect(bench.bars[0].flags.isEmpty && bench.bars[1].flags == .revised)
+        var again = bench.bars[1]
+        again.flags = []
+        #expect(again == bench.bars[0])
+        #expect(bench.engine.counters.bars == AlpacaBarCounters(all: 2, revised: 1))
+    }
+
     @Test("a halt, and its end")
     func status() throws {
         var (bench, number) = live(
@@ -247,6 +264,7 @@ import Testing
             #"[{"T":"subscription","trades":["AAPL"],"quotes":["AAPL"],"bars":[]}]"#,
             #"[{"T":"b","S":"AAPL","o":1,"h":1,"l":1,"c":1,"v":1,"n":1,"vw":1,"#
                 + #""t":"2026-02-22T19:15:00Z"}]"#,
+            #"[{"T":"u","S":"AAPL","o":1,"h":1,"l":1,"c":1,"v":1,"t":"2026-02-22T19:15:00Z"}]"#,
             #"[{"T":"n","id":-1,"headline":"h","created_at":"2026-01-05T22:00:37Z","#
                 + #""symbols":["AAPL"],"source":"s"}]"#,
         ].map { Array($0.utf8) }

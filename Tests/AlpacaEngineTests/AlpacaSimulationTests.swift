@@ -7,206 +7,67 @@ import Testing
 /// A service that cuts, goes dead, errs, changes trades and reports late, from seeds; and gateways
 /// that are killed.
 @Suite struct AlpacaSimulationTests {
-    private static let symbols = ["AAPL", "SPY", "TSLA"]
-
-    /// A trade that happened, and when the service reported it.
-    private struct Happened: Hashable {
-        var symbol: UInt32
-        var id: UInt64
-        var time: Timestamp
-        var reported: Timestamp
-    }
-
-    /// The service's side of one connection: what is on its way, in order.
-    private struct Line {
-        var number: AlpacaConnection
-        var isAuthenticated = false
-        var isDead = false
-        var names: Set<String> = []
-        var queue: [String] = []
-    }
-
-    private struct World {
-        var bench: AlpacaBench
-        var random: SeededRandom
-        var lines: [Line] = []
-        var happened: [Happened] = []
-        /// The trades that were changed.
-        var changed: Set<Happened> = []
-        /// What earlier processes left on the tape.
-        var tape: [ProviderRecord] = []
-        var kills = 0
-        var lastID: UInt64 = 0
-
-        mutating func chance(_ perMille: Int) -> Bool {
-            Int.random(in: 0..<1_000, using: &random) < perMille
-        }
-
-        /// Does what the engine wants.
-        mutating func obey() {
-            for wish in bench.takeWishes() {
-                switch wish {
-                case .open(let number, _):
-                    guard chance(200) else {
-                        lines.append(Line(number: number, queue: [AlpacaBench.connected]))
-                        bench.opened(number)
-                        continue
-                    }
-                    bench.ended(number)
-                case .close(let number): lines.removeAll { $0.number == number }
-                case .authenticate(let number):
-                    guard let place = place(number) else { continue }
-                    if chance(100) {
-                        lines[place].queue.append(AlpacaBench.error(406))
-                    } else {
-                        lines[place].isAuthenticated = true
-                        lines[place].queue.append(AlpacaBench.authenticated)
-                    }
-                case .send(let number, let text): answer(text, on: number)
-                }
-            }
-        }
-
-        func place(_ number: AlpacaConnection) -> Int? {
-            lines.firstIndex { $0.number == number }
-        }
-
-        mutating func answer(_ text: String, on number: AlpacaConnection) {
-            guard let place = place(number), !lines[place].isDead else { return }
-            guard let request = try? JSONValue.parse(Array(text.utf8)) else {
-                Issue.record("no JSON: \(text)")
-                return
-            }
-            let names = request["trades"]?.array?.compactMap(\.string) ?? []
-            if request["action"]?.string == "subscribe" {
-                lines[place].names.formUnion(names)
-            } else {
-                lines[place].names.subtract(names)
-            }
-            let list = lines[place].names.sorted().map { "\"\($0)\"" }.joined(separator: ",")
-            lines[place].queue.append("[{\"T\":\"subscription\",\"trades\":[\(list)]}]")
-        }
-
-        mutating func send(_ text: String, of symbol: UInt32) {
-            let name = AlpacaSimulationTests.symbols[Int(symbol)]
-            for place in lines.indices
-            where lines[place].names.contains(name) && !lines[place].isDead {
-                lines[place].queue.append(text)
-            }
-        }
-
-        mutating func trade() {
-            let symbol = UInt32.random(in: 0..<3, using: &random)
-            lastID += 1
-            // Some trades are reported late.
-            let late = chance(20) ? Int64.random(in: 0...5_000_000_000, using: &random) : 0
-            let now = bench.now.wall
-            let trade = Happened(
-                symbol: symbol, id: lastID, time: now.advanced(byNanoseconds: -late),
-                reported: now)
-            happened.append(trade)
-            let name = AlpacaSimulationTests.symbols[Int(symbol)]
-            send("[\(bench.trade(name, trade.id, at: "\(trade.time)"))]", of: symbol)
-        }
-
-        mutating func change() {
-            guard let trade = happened.suffix(200).randomElement(using: &random),
-                changed.insert(trade).inserted
-            else { return }
-            let isCancel = Bool.random(using: &random)
-            let name = AlpacaSimulationTests.symbols[Int(trade.symbol)]
-            lastID += 1
-            let text =
-                isCancel
-                ? bench.cancel(name, trade.id)
-                : bench.correction(name, trade.id, to: lastID, price: "1.25")
-            send("[\(text)]", of: trade.symbol)
-        }
-
-        /// Delivers some of what is on its way.
-        mutating func deliver() {
-            for number in lines.map(\.number) {
-                guard let place = place(number) else { continue }
-                let count = Int.random(in: 0...lines[place].queue.count, using: &random)
-                let texts = lines[place].queue.prefix(count)
-                lines[place].queue.removeFirst(count)
-                for text in texts { bench.receive(text, on: number) }
-            }
-        }
-
-        mutating func step() {
-            bench.pass(Int64.random(in: 1_000_000...100_000_000, using: &random))
-            obey()
-            if chance(800) { trade() }
-            if chance(30) { change() }
-            if chance(700) { deliver() }
-            guard let line = lines.last else { return }
-            if chance(4) {
-                lines.removeAll()
-                bench.ended(line.number)
-            } else if chance(4) {
-                lines[lines.count - 1].isDead = true
-                lines[lines.count - 1].queue = []
-            } else if chance(3), !line.isDead {
-                bench.receive(chance(500) ? "garbage" : AlpacaBench.error(500), on: line.number)
-            } else if chance(2) {
-                kill()
-            }
-        }
-
-        /// Another gateway begins with what is on the tape.
-        mutating func kill() {
-            kills += 1
-            let reached = bench.out.floor
-            tape += bench.records
-            let open = openGaps()
-            lines = []
-            bench = AlpacaBench(
-                at: bench.time + 3_000_000_000, AlpacaSimulationTests.change)
-            bench.follow(AlpacaSimulationTests.symbols, reached: reached, gaps: open)
-        }
-
-        /// The gaps on the tape that have no end.
-        func openGaps() -> [OpenGap] {
-            (0..<3 as Range<UInt32>).compactMap { symbol in
-                let last = tape.compactMap { record -> GapRecord? in
-                    guard case .tape(.gap(let gap)) = record, gap.header.symbol == symbol,
-                        gap.reason != GapReason.scale.rawValue
-                    else { return nil }
-                    return gap
-                }.last
-                guard let last, !last.to.isDefined else { return nil }
-                return OpenGap(
-                    instrument: symbol, kind: .trade, from: last.from, to: .undefined,
-                    reason: GapReason(rawValue: last.reason) ?? .unknown)
-            }
-        }
-    }
-
     @Test(
         "each trade is there once, or lies in a gap; each change names its trade",
         arguments: 0..<60 as Range<UInt64>)
     func service(seed: UInt64) {
-        var world = World(
-            bench: AlpacaBench(.sip, Self.change),
-            random: SeededRandom(seed: seed))
-        world.bench.follow(Self.symbols)
+        var world = AlpacaWorld(.trades, .trade, seed: seed)
         for _ in 0..<4_000 { world.step() }
-        world.bench.engine.stop(world.bench.now, into: &world.bench.out)
-        world.bench.collect()
-        world.tape += world.bench.records
+        world.end()
         check(world, seed)
     }
 
-    private static func change(_ settings: inout AlpacaSettings) {
-        settings.reconnectMax = 2_000_000_000
-        settings.silentAfter = 4_000_000_000
+    @Test(
+        "each bar is there as it was made last, or lies in a gap",
+        arguments: 0..<40 as Range<UInt64>)
+    func bars(seed: UInt64) throws {
+        var world = AlpacaWorld(.bars, .providerBar, seed: seed)
+        for _ in 0..<4_000 { world.step() }
+        world.end()
+        let records = world.onTape
+        let begun = records.compactMap { record -> Timestamp? in
+            guard case .subscription(let subscription) = record else { return nil }
+            return subscription.header.receiveTime
+        }
+        let first = try #require(begun.first)
+        var revised = 0
+        for symbol in 0..<3 as Range<UInt32> {
+            let bars = records.compactMap { record -> ProviderBar? in
+                guard case .providerBar(let bar) = record, bar.header.symbol == symbol else {
+                    return nil
+                }
+                return bar
+            }
+            revised += bars.count { $0.flags.contains(.revised) }
+            let last = Dictionary(bars.map { ($0.openTime, $0.volume) }) { $1 }
+            let missing = Self.missing(symbol, records)
+            for bar in world.madeBars where bar.symbol == symbol && bar.start >= first {
+                let isThere = last[bar.start] == Int128(bar.number) * 100_000_000
+                let end = bar.start.advanced(byNanoseconds: 60_000_000_000)
+                #expect(
+                    isThere || missing.contains { $0.from < end && bar.start < $0.to },
+                    "seed \(seed): \(symbol) \(bar.start) is in no gap")
+            }
+        }
+        #expect(revised > 10, "seed \(seed): hardly anything came")
     }
 
-    private func check(_ world: World, _ seed: UInt64) {
-        let records = world.tape.compactMap { record -> TapeRecord? in
-            if case .tape(let record) = record { record } else { nil }
+    /// The stretches of a symbol's gaps. One without an end reaches up to the next record.
+    private static func missing(
+        _ symbol: UInt32, _ records: [TapeRecord]
+    ) -> [(from: Timestamp, to: Timestamp)] {
+        let gaps = records.compactMap { record -> GapRecord? in
+            guard case .gap(let gap) = record, gap.header.symbol == symbol else { return nil }
+            return gap
         }
+        return gaps.enumerated().map { place, gap in
+            let end = place == gaps.count - 1 ? Timestamp.undefined : gap.header.receiveTime
+            return (gap.from, gap.to.isDefined ? gap.to : end)
+        }.map { ($0.0, $0.1.isDefined ? $0.1 : Timestamp(nanoseconds: .max)) }
+    }
+
+    private func check(_ world: AlpacaWorld, _ seed: UInt64) {
+        let records = world.onTape
         var count = 0
         for symbol in 0..<3 as Range<UInt32> {
             let all = records.compactMap { record -> Trade? in
@@ -246,7 +107,7 @@ import Testing
     }
 
     private func checkChanges(
-        _ all: [Trade], _ numbers: [UInt64: Happened], _ known: Set<UInt64>, _ seed: UInt64
+        _ all: [Trade], _ numbers: [UInt64: AlpacaHappened], _ known: Set<UInt64>, _ seed: UInt64
     ) {
         for change in all where change.header.action != 0 {
             guard let trade = numbers[change.header.providerID] else {
@@ -261,7 +122,7 @@ import Testing
         }
     }
 
-    private static func number(_ trade: Happened) -> UInt64 {
+    private static func number(_ trade: AlpacaHappened) -> UInt64 {
         AlpacaTradeID.number(
             exchange: UInt8(ascii: "V"), day: AlpacaTradeID.day(of: trade.time), id: trade.id)
     }

@@ -7,6 +7,9 @@ enum AlpacaChannel: Int, CaseIterable, Sendable {
     case trades
     case quotes
     case bars
+    /// Bars of before, made again because a trade was reported late. They belong to those of
+    /// `bars`, which alone has records about its subscription and its gaps.
+    case updatedBars
     case statuses
     case news
 
@@ -17,11 +20,17 @@ enum AlpacaChannel: Int, CaseIterable, Sendable {
         switch self {
         case .trades: .trade
         case .quotes: .quote
-        case .bars: .providerBar
+        case .bars, .updatedBars: .providerBar
         case .statuses: .indicator
         case .news: .news
         }
     }
+
+    /// How long after its record one of the same time may come, which replaces it.
+    var revisedAfter: Int64 { self == .bars ? AlpacaLimits.barsRevisedAfter : 0 }
+
+    /// Whether another channel's records say what is subscribed to and what is missing.
+    var isPart: Bool { self == .updatedBars }
 
     var endpoint: AlpacaEndpoint { self == .news ? .news : .market }
 
@@ -30,7 +39,7 @@ enum AlpacaChannel: Int, CaseIterable, Sendable {
         var channels: [AlpacaChannel] = []
         if !feeds.isDisjoint(with: [.level1, .trades, .allTrades]) { channels.append(.trades) }
         if !feeds.isDisjoint(with: [.level1, .quotes]) { channels.append(.quotes) }
-        if feeds.contains(.bars) { channels.append(.bars) }
+        if feeds.contains(.bars) { channels += [.bars, .updatedBars] }
         if feeds.contains(.level1), !isCrypto { channels.append(.statuses) }
         if feeds.contains(.news) { channels.append(.news) }
         return channels

@@ -65,7 +65,7 @@ extension AlpacaEngine {
         let isReplaced = feeds.contains {
             $0.isWanted && $0.instrument == feed.instrument && $0.channel == feed.channel
         }
-        if !isReplaced {
+        if !isReplaced, !feed.channel.isPart {
             endGap(of: place, "this kind of data is not wanted any more", now, into: &out)
             out.records.append(.tape(.subscription(subscription(feed, .stop, now))))
         }
@@ -91,7 +91,7 @@ extension AlpacaEngine {
         for channel in channels {
             let wanted = Wanted(
                 name: name, channel: channel, isFirst: channel == channels[0], item: item,
-                left: gaps.filter { $0.kind == channel.kind })
+                left: channel.isPart ? [] : gaps.filter { $0.kind == channel.kind })
             begin(wanted, now, into: &out)
         }
     }
@@ -131,7 +131,7 @@ extension AlpacaEngine {
         feeds[place].reason = absent(of: item.instrument)
         feeds[place].inherited += wanted.left.filter { $0.to.isDefined }
         report(.starting, of: place, now, into: &out)
-        if feeds[place].openGap == nil, !feeds[place].last.isDefined {
+        if feeds[place].openGap == nil, !feeds[place].last.isDefined, !channel.isPart {
             let open = wanted.left.filter { !$0.to.isDefined }.min { $0.from < $1.from }
             if let open {
                 feeds[place].openGap = UnendedGap(from: open.from, reason: open.reason)
@@ -160,7 +160,8 @@ extension AlpacaEngine {
             // Records of before may have been under way. And its connection may have been dead
             // without showing that yet: nothing has numbers that would tell.
             let doubt = max(settings.delayMax, settings.silentAfter)
-            let from = item.reached.advanced(byNanoseconds: -doubt)
+            let from = item.reached.advanced(
+                byNanoseconds: -doubt - feeds[place].channel.revisedAfter)
             let gap = UnendedGap(from: from, reason: .gatewayLost)
             begin(gap, of: place, "", now, into: &out)
         }
@@ -246,7 +247,9 @@ extension AlpacaEngine {
             feeds[place].liveSince = now.wall
             report(.live, of: place, now, into: &out)
         }
-        if !feeds[place].standing.isAnnounced { announce(place, now, into: &out) }
+        if !feeds[place].standing.isAnnounced, !feeds[place].channel.isPart {
+            announce(place, now, into: &out)
+        }
         endGap(of: place, "nothing tells what was left out", now, into: &out)
     }
 
@@ -284,7 +287,9 @@ extension AlpacaEngine {
         feeds[place].refusal = ""
         guard feeds[place].isWanted, feeds[place].state == .live else { return }
         report(.down, of: place, now, into: &out)
-        guard feeds[place].openGap == nil, from.isDefined else { return }
+        guard feeds[place].openGap == nil, from.isDefined, !feeds[place].channel.isPart else {
+            return
+        }
         begin(UnendedGap(from: from, reason: reason), of: place, why, now, into: &out)
     }
 

@@ -63,7 +63,8 @@ extension AlpacaEngine {
         case .bar(let feed, var bar):
             guard isExpected(feed, now, into: &out) else { return }
             bar.header.symbol = feeds[feed].instrument
-            counters.bars &+= 1
+            counters.bars.all &+= 1
+            if bar.flags.contains(.revised) { counters.bars.revised &+= 1 }
             noteLast(bar.closeTime, of: feed, now)
             out.records.append(.tape(.providerBar(bar)))
         case .status(let feed, var value):

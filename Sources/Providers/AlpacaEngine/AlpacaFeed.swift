@@ -40,9 +40,12 @@ struct AlpacaFeed: RecordedFeed, Sendable {
     func complete(heard: Timestamp, delayMax: Int64) -> Timestamp {
         guard liveSince.isDefined || last.isDefined else { return .undefined }
         var time = liveSince
-        if last.isDefined { time = time.isDefined ? max(time, last) : last }
+        // The last record may be replaced, if it is a bar.
+        let final = last.isDefined ? last.advanced(byNanoseconds: -channel.revisedAfter) : last
+        if final.isDefined { time = time.isDefined ? max(time, final) : final }
         // What was reported before that has come, too.
-        if heard.isDefined { time = max(time, heard.advanced(byNanoseconds: -delayMax)) }
+        let doubt = delayMax + channel.revisedAfter
+        if heard.isDefined { time = max(time, heard.advanced(byNanoseconds: -doubt)) }
         return time
     }
 }

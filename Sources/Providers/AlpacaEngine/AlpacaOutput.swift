@@ -66,7 +66,7 @@ package struct AlpacaCounters: Hashable, Sendable {
     package var messages: UInt64 = 0
     package var trades: UInt64 = 0
     package var quotes: UInt64 = 0
-    package var bars: UInt64 = 0
+    package var bars = AlpacaBarCounters()
     package var statuses: UInt64 = 0
     package var articles: UInt64 = 0
     package var corrections: UInt64 = 0
@@ -93,6 +93,12 @@ package struct AlpacaCounters: Hashable, Sendable {
     mutating func skip(_ reason: AlpacaSkip) {
         if let place = AlpacaSkip.allCases.firstIndex(of: reason) { skipped[place] &+= 1 }
     }
+}
+
+package struct AlpacaBarCounters: Hashable, Sendable {
+    package var all: UInt64 = 0
+    /// Those of them that came again.
+    package var revised: UInt64 = 0
 }
 
 /// Counts of connections.

@@ -75,7 +75,9 @@ struct AlpacaReader: Sendable {
             switch letter {
             case .trade: return .trade(feed: feed, try trade(bytes, header))
             case .quote: return .quote(feed: feed, try quote(bytes, header))
-            case .bar: beside = .bar(feed: feed, try bar(bytes, header))
+            case .bar, .updatedBar:
+                beside = .bar(
+                    feed: feed, try bar(bytes, header, isRevised: letter == .updatedBar))
             case .correction, .cancel:
                 beside = .change(
                     try change(bytes, header, feed, isCancel: letter == .cancel))
@@ -92,6 +94,7 @@ struct AlpacaReader: Sendable {
         case trade = 0x74
         case quote = 0x71
         case bar = 0x62
+        case updatedBar = 0x75
         case correction = 0x63
         case cancel = 0x78
         case status = 0x73
@@ -103,6 +106,7 @@ struct AlpacaReader: Sendable {
             case .trade, .correction, .cancel: .trades
             case .quote: .quotes
             case .bar: .bars
+            case .updatedBar: .updatedBars
             case .status: .statuses
             case .news: nil
             }
@@ -205,7 +209,7 @@ extension AlpacaReader {
     private static let minute: Int64 = 60_000_000_000
 
     private func bar(
-        _ bytes: RawSpan, _ header: TickHeader
+        _ bytes: RawSpan, _ header: TickHeader, isRevised: Bool
     ) throws(FixedPoint.ParseError) -> ProviderBar {
         var header = header
         let open = header.providerTime
@@ -223,6 +227,7 @@ extension AlpacaReader {
             bytes.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
         if let count = self[.count].uint64(in: bytes) { bar.trades = Int64(clamping: count) }
         bar.vwap = average(bytes)
+        if isRevised { bar.flags.insert(.revised) }
         return bar
     }
 

@@ -83,6 +83,8 @@ package enum AlpacaLimits {
     package static let renamedMax = 65_536
     /// The time between two requests to compute a symbol's session again.
     package static let repairInterval: Int64 = 60_000_000_000
+    /// A bar comes again so long after its end, if a trade of it was reported meanwhile.
+    package static let barsRevisedAfter: Int64 = 30_000_000_000
     /// The symbols of one article that are read.
     package static let symbolsPerArticle = 1_024
     /// Notes that wait for a report. Beyond it they are only counted.

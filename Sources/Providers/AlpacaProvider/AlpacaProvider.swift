@@ -65,7 +65,7 @@ package final class AlpacaProvider: ProviderSource {
         json.member("failed_attempts", status.failures)
         json.member("trades", Int(clamping: counters.trades))
         json.member("quotes", Int(clamping: counters.quotes))
-        json.member("bars", Int(clamping: counters.bars))
+        json.member("bars", Int(clamping: counters.bars.all))
         json.member("articles", Int(clamping: counters.articles))
         json.member("corrections", Int(clamping: counters.corrections))
         json.member("cancels", Int(clamping: counters.cancels))

@@ -1,0 +1,261 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import AlpacaEngine
+
+/// A trade that happened, and when the service reported it.
+struct AlpacaHappened: Hashable {
+    var symbol: UInt32
+    var id: UInt64
+    var time: Timestamp
+    var reported: Timestamp
+}
+
+/// The service's side of one connection: what is on its way, in order.
+struct AlpacaLine {
+    var number: AlpacaConnection
+    var isAuthenticated = false
+    var isDead = false
+    /// By channel.
+    var names: [String: Set<String>] = [:]
+    var queue: [String] = []
+}
+
+/// A bar of a minute, in its last form.
+struct AlpacaMadeBar {
+    var symbol: UInt32
+    var start: Timestamp
+    /// Its volume, which no other bar has.
+    var number: UInt64
+    var made: Timestamp
+}
+
+/// A service that cuts, goes dead and errs, from a seed, with gateways that are killed.
+struct AlpacaWorld {
+    static let symbols = ["AAPL", "SPY", "TSLA"]
+
+    /// What is wanted of each symbol.
+    let feeds: Instrument.Feeds
+    let kind: DataKind
+    var bench: AlpacaBench
+    var random: SeededRandom
+    var lines: [AlpacaLine] = []
+    var happened: [AlpacaHappened] = []
+    /// The trades that were changed.
+    var changed: Set<AlpacaHappened> = []
+    /// What earlier processes left on the tape.
+    var tape: [ProviderRecord] = []
+    var kills = 0
+    var lastID: UInt64 = 0
+    /// The bars of the service, as it made them last.
+    var madeBars: [AlpacaMadeBar] = []
+    private var halfMinutes: Int64 = 0
+
+    init(_ feeds: Instrument.Feeds, _ kind: DataKind, seed: UInt64) {
+        self.feeds = feeds
+        self.kind = kind
+        bench = AlpacaBench(.sip, Self.change)
+        random = SeededRandom(seed: seed)
+        bench.follow(Self.symbols, feeds)
+    }
+
+    static func change(_ settings: inout AlpacaSettings) {
+        settings.reconnectMax = 2_000_000_000
+        settings.silentAfter = 4_000_000_000
+    }
+
+    /// Ends the last gateway, and puts all that it has delivered on the tape.
+    mutating func end() {
+        bench.engine.stop(bench.now, into: &bench.out)
+        bench.collect()
+        tape += bench.records
+    }
+
+    /// The records on the tape.
+    var onTape: [TapeRecord] {
+        tape.compactMap { if case .tape(let record) = $0 { record } else { nil } }
+    }
+
+    mutating func chance(_ perMille: Int) -> Bool {
+        Int.random(in: 0..<1_000, using: &random) < perMille
+    }
+
+    /// Does what the engine wants.
+    mutating func obey() {
+        for wish in bench.takeWishes() {
+            switch wish {
+            case .open(let number, _):
+                guard chance(200) else {
+                    lines.append(AlpacaLine(number: number, queue: [AlpacaBench.connected]))
+                    bench.opened(number)
+                    continue
+                }
+                bench.ended(number)
+            case .close(let number): lines.removeAll { $0.number == number }
+            case .authenticate(let number):
+                guard let place = place(number) else { continue }
+                if chance(100) {
+                    lines[place].queue.append(AlpacaBench.error(406))
+                } else {
+                    lines[place].isAuthenticated = true
+                    lines[place].queue.append(AlpacaBench.authenticated)
+                }
+            case .send(let number, let text): answer(text, on: number)
+            }
+        }
+    }
+
+    func place(_ number: AlpacaConnection) -> Int? {
+        lines.firstIndex { $0.number == number }
+    }
+
+    mutating func answer(_ text: String, on number: AlpacaConnection) {
+        guard let place = place(number), !lines[place].isDead else { return }
+        guard let request = try? JSONValue.parse(Array(text.utf8)) else {
+            Issue.record("no JSON: \(text)")
+            return
+        }
+        var lists: [String] = []
+        for channel in ["trades", "bars", "updatedBars"] {
+            let names = request[channel]?.array?.compactMap(\.string) ?? []
+            if request["action"]?.string == "subscribe" {
+                lines[place].names[channel, default: []].formUnion(names)
+            } else {
+                lines[place].names[channel, default: []].subtract(names)
+            }
+            let list = lines[place].names[channel, default: []].sorted().map { "\"\($0)\"" }
+            lists.append("\"\(channel)\":[\(list.joined(separator: ","))]")
+        }
+        lines[place].queue.append(
+            "[{\"T\":\"subscription\",\(lists.joined(separator: ","))}]")
+    }
+
+    mutating func send(_ text: String, of symbol: UInt32, on channel: String = "trades") {
+        let name = Self.symbols[Int(symbol)]
+        for place in lines.indices
+        where lines[place].names[channel]?.contains(name) ?? false && !lines[place].isDead {
+            lines[place].queue.append(text)
+        }
+    }
+
+    mutating func trade() {
+        let symbol = UInt32.random(in: 0..<3, using: &random)
+        lastID += 1
+        // Some trades are reported late.
+        let late = chance(20) ? Int64.random(in: 0...5_000_000_000, using: &random) : 0
+        let now = bench.now.wall
+        let trade = AlpacaHappened(
+            symbol: symbol, id: lastID, time: now.advanced(byNanoseconds: -late),
+            reported: now)
+        happened.append(trade)
+        let name = Self.symbols[Int(symbol)]
+        send("[\(bench.trade(name, trade.id, at: "\(trade.time)"))]", of: symbol)
+    }
+
+    mutating func change() {
+        guard let trade = happened.suffix(200).randomElement(using: &random),
+            changed.insert(trade).inserted
+        else { return }
+        let isCancel = Bool.random(using: &random)
+        let name = Self.symbols[Int(trade.symbol)]
+        lastID += 1
+        let text =
+            isCancel
+            ? bench.cancel(name, trade.id)
+            : bench.correction(name, trade.id, to: lastID, price: "1.25")
+        send("[\(text)]", of: trade.symbol)
+    }
+
+    /// Makes the bars of minutes that have ended, and half a minute later some of them again.
+    mutating func makeBars() {
+        let half = AlpacaLimits.barsRevisedAfter
+        while (halfMinutes + 1) * half <= bench.time {
+            halfMinutes += 1
+            let isEnd = halfMinutes % 2 == 0
+            guard halfMinutes >= (isEnd ? 2 : 3) else { continue }
+            let start = (halfMinutes - (isEnd ? 2 : 3)) * half
+            for symbol in 0..<3 as Range<UInt32> where isEnd || chance(300) {
+                makeBar(symbol, AlpacaBench.origin.advanced(byNanoseconds: start), isEnd: isEnd)
+            }
+        }
+    }
+
+    private mutating func makeBar(_ symbol: UInt32, _ start: Timestamp, isEnd: Bool) {
+        lastID += 1
+        let bar = AlpacaMadeBar(
+            symbol: symbol, start: start, number: lastID, made: bench.now.wall)
+        if !isEnd { madeBars.removeAll { $0.symbol == symbol && $0.start == start } }
+        madeBars.append(bar)
+        let text =
+            "[{\"T\":\"\(isEnd ? "b" : "u")\",\"S\":\"\(Self.symbols[Int(symbol)])\",\"o\":1,\"h\":1,"
+            + "\"l\":1,\"c\":1,\"v\":\(lastID),\"t\":\"\(start)\"}]"
+        send(text, of: symbol, on: isEnd ? "bars" : "updatedBars")
+    }
+
+    /// Delivers some of what is on its way.
+    mutating func deliver() {
+        for number in lines.map(\.number) {
+            guard let place = place(number) else { continue }
+            let count = Int.random(in: 0...lines[place].queue.count, using: &random)
+            let texts = lines[place].queue.prefix(count)
+            lines[place].queue.removeFirst(count)
+            for text in texts { bench.receive(text, on: number) }
+        }
+    }
+
+    mutating func step() {
+        // Nothing is under way for long.
+        let isIdle = kind == .providerBar && lines.allSatisfy(\.queue.isEmpty)
+        bench.pass(
+            Int64.random(in: 1_000_000...(isIdle ? 2_000_000_000 : 100_000_000), using: &random))
+        obey()
+        if kind == .providerBar {
+            makeBars()
+        } else {
+            if chance(800) { trade() }
+            if chance(30) { change() }
+        }
+        if chance(700) { deliver() }
+        guard let line = lines.last else { return }
+        if chance(4) {
+            lines.removeAll()
+            bench.ended(line.number)
+        } else if chance(4) {
+            lines[lines.count - 1].isDead = true
+            lines[lines.count - 1].queue = []
+        } else if chance(3), !line.isDead {
+            bench.receive(chance(500) ? "garbage" : AlpacaBench.error(500), on: line.number)
+        } else if chance(2) {
+            kill()
+        }
+    }
+
+    /// Another gateway begins with what is on the tape.
+    mutating func kill() {
+        kills += 1
+        let reached = bench.out.floor
+        tape += bench.records
+        let open = openGaps()
+        lines = []
+        bench = AlpacaBench(
+            at: bench.time + 3_000_000_000, Self.change)
+        bench.follow(Self.symbols, feeds, reached: reached, gaps: open)
+    }
+
+    /// The gaps on the tape that have no end.
+    func openGaps() -> [OpenGap] {
+        (0..<3 as Range<UInt32>).compactMap { symbol in
+            let last = tape.compactMap { record -> GapRecord? in
+                guard case .tape(.gap(let gap)) = record, gap.header.symbol == symbol,
+                    gap.reason != GapReason.scale.rawValue
+                else { return nil }
+                return gap
+            }.last
+            guard let last, !last.to.isDefined else { return nil }
+            return OpenGap(
+                instrument: symbol, kind: kind, from: last.from, to: .undefined,
+                reason: GapReason(rawValue: last.reason) ?? .unknown)
+        }
+    }
+}

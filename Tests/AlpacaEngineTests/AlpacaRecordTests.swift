@@ -121,6 +121,31 @@ import Testing
         #expect(article.article == "24918784" && article.header.providerID == 24_918_784)
     }
 
+    @Test("an article names a coin without its slash, and comes to its instrument")
+    func newsOfCoins() {
+        var bench = AlpacaBench(.crypto)
+        bench.follow(["BTC/USD", "ETH/USD"], [.trades, .news], security: .crypto)
+        bench.connect()
+        #expect(
+            bench.takeRequests() == [
+                #"{"action":"subscribe","trades":["BTC/USD","ETH/USD"]}"#,
+                #"{"action":"subscribe","news":["BTCUSD","ETHUSD"]}"#,
+            ])
+        for link in bench.engine.links {
+            bench.receive(
+                #"[{"T":"subscription","trades":["BTC/USD","ETH/USD"],"#
+                    + #""news":["BTCUSD","ETHUSD"]}]"#, on: link.number)
+        }
+        bench.receive(
+            #"[{"T":"n","id":7,"headline":"h","created_at":"2026-01-05T22:00:37Z","#
+                + #""symbols":["ETHUSD","SOLUSD"],"source":"benzinga"}]"#,
+            on: bench.engine.links[AlpacaEndpoint.news.rawValue].number)
+        #expect(bench.headlines.map(\.header.symbol) == [1] && bench.subscriptions.count == 4)
+        // A coin is asked for by one instrument, also where only its news are.
+        bench.follow(["BTC/USD", "BTC/USD"], .news, security: .crypto, ended: [0, 1])
+        #expect(bench.engine.status.feeds.map(\.state).contains(.refused))
+    }
+
     // MARK: changes of trades
 
     @Test("a cancel and a correction name their trade, by its number and its time")

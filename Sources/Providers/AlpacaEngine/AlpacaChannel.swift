@@ -29,6 +29,11 @@ enum AlpacaChannel: Int, CaseIterable, Sendable {
     /// How long after its record one of the same time may come, which replaces it.
     var revisedAfter: Int64 { self == .bars ? AlpacaLimits.barsRevisedAfter : 0 }
 
+    /// The channel's name of a symbol: news name coins without the slash.
+    func name(of symbol: String) -> String {
+        self == .news ? String(symbol.filter { $0 != "/" }) : symbol
+    }
+
     /// Whether another channel's records say what is subscribed to and what is missing.
     var isPart: Bool { self == .updatedBars }
 

@@ -108,7 +108,8 @@ extension AlpacaEngine {
     }
 
     private mutating func begin(_ wanted: Wanted, _ now: Moment, into out: inout AlpacaOutput) {
-        let (name, channel, item) = (wanted.name, wanted.channel, wanted.item)
+        let (channel, item) = (wanted.channel, wanted.item)
+        let name = channel.name(of: wanted.name)
         let former = feeds.indices.last {
             feeds[$0].instrument == item.number && feeds[$0].channel == channel
                 && feeds[$0].name != name
@@ -185,7 +186,7 @@ extension AlpacaEngine {
             name.utf8.allSatisfy(Self.isOfName)
         else { return "'\(name)' is no symbol of Alpaca: write it like AAPL or BTC/USD" }
         let isTaken = feeds.contains {
-            $0.isWanted && $0.name == name && $0.instrument != item.number
+            $0.isWanted && $0.name == $0.channel.name(of: name) && $0.instrument != item.number
         }
         if isTaken { return "\(name) is asked for by another instrument" }
         return nil

@@ -478,6 +478,46 @@ import Testing
         #expect(bench.engine.status.feeds.map(\.name) == ["BTC/USD"])
     }
 
+    // MARK: the delayed feed
+
+    @Test(
+        "records of the delayed feed say so, and neither silence nor the floor takes them for old")
+    func delayed() throws {
+        var bench = AlpacaBench(.delayedSip)
+        bench.follow(["AAPL"])
+        let number = bench.connect()
+        let delay = AlpacaFeedName.delayedSip.delay
+        var floor = Timestamp.undefined
+        bench.confirm(#""trades":["AAPL"]"#, on: number)
+        for id in 1...40 as ClosedRange<UInt64> {
+            let time = bench.now.wall.advanced(byNanoseconds: -delay)
+            bench.receive("[\(bench.trade("AAPL", id, at: "\(time)"))]", on: number)
+            bench.pass(AlpacaBench.second)
+            #expect(!floor.isDefined || bench.out.floor >= floor)
+            floor = bench.out.floor
+            #expect(floor <= bench.now.wall.advanced(byNanoseconds: -delay))
+        }
+        #expect(bench.trades.allSatisfy { $0.header.flags == .delayed })
+        #expect(bench.subscriptions.map(\.mode) == [FeedMode.delayed.rawValue])
+        #expect(bench.engine.counters.late == 0 && bench.gaps.isEmpty)
+        #expect(bench.engine.takeClockAhead() == nil && bench.engine.status.state == .ready)
+        // The market is closed for the night: the floor stays behind by as much.
+        for _ in 0..<40 {
+            bench.pass(4 * AlpacaBench.second)
+            bench.confirm(#""trades":["AAPL"]"#, on: number)
+        }
+        #expect(bench.out.floor <= bench.now.wall.advanced(byNanoseconds: -delay))
+        // A gap has the times of what was reported meanwhile.
+        let heard = bench.now.wall
+        bench.ended(number)
+        bench.pass(20 * AlpacaBench.second)
+        bench.confirm(#""trades":["AAPL"]"#, on: bench.connect())
+        let last = try #require(bench.gaps.last)
+        #expect(last.from <= heard.advanced(byNanoseconds: -delay) && last.to.isDefined)
+        #expect(last.to <= bench.now.wall.advanced(byNanoseconds: -delay))
+        #expect(last.to.nanoseconds(since: last.from) < 30 * AlpacaBench.second)
+    }
+
     // MARK: the floor
 
     @Test("the floor follows the present, less what may be under way, and never goes back")

@@ -245,7 +245,7 @@ extension AlpacaEngine {
     mutating func confirm(_ place: Int, _ now: Moment, into out: inout AlpacaOutput) {
         feeds[place].refusal = ""
         if feeds[place].state != .live {
-            feeds[place].liveSince = now.wall
+            feeds[place].liveSince = present(feeds[place].channel, now)
             report(.live, of: place, now, into: &out)
         }
         if !feeds[place].standing.isAnnounced, !feeds[place].channel.isPart {
@@ -271,7 +271,8 @@ extension AlpacaEngine {
         _ feed: AlpacaFeed, _ action: SubscriptionAction, _ now: Moment
     ) -> SubscriptionRecord {
         SubscriptionRecord(
-            header: feed.header(at: now.wall), action: action, kind: feed.kind, mode: .live,
+            header: feed.header(at: now.wall), action: action, kind: feed.kind,
+            mode: feed.channel.endpoint == .market && settings.feed.delay > 0 ? .delayed : .live,
             provider: settings.provider)
     }
 
@@ -313,7 +314,7 @@ extension AlpacaEngine {
         guard let gap = feeds[place].openGap else { return }
         feeds[place].openGap = nil
         let feed = feeds[place]
-        let end = max(now.wall, gap.from.advanced(byNanoseconds: 1))
+        let end = max(present(feed.channel, now), gap.from.advanced(byNanoseconds: 1))
         out.records.append(
             feed.gap((from: gap.from, to: end), gap.reason, .open, at: now.wall))
         out.records.append(

@@ -12,7 +12,7 @@ package struct AlpacaEngine: Sendable {
     let settings: AlpacaSettings
     var feeds: [AlpacaFeed] = []
     var places = AlpacaPlaces()
-    var reader = AlpacaReader()
+    var reader: AlpacaReader
     /// By endpoint.
     var links: [AlpacaLink]
     var lastNumber: AlpacaConnection = 0
@@ -30,6 +30,7 @@ package struct AlpacaEngine: Sendable {
 
     package init(_ settings: AlpacaSettings) {
         self.settings = settings
+        reader = AlpacaReader(settings.feed)
         links = AlpacaEndpoint.allCases.map { AlpacaLink($0, settings) }
         // Trades of coins are never changed.
         times = AlpacaTradeTimes(count: settings.feed.isCrypto ? 1 : settings.tradesKept)
@@ -108,16 +109,31 @@ package struct AlpacaEngine: Sendable {
             guard links[link].endpoint == .market, let heard else { continue }
             oldest = min(oldest ?? heard, heard)
         }
-        clock.drained(now, oldest: oldest, delayMax: settings.delayMax)
+        clock.drained(delayed(now), oldest: oldest, delayMax: settings.delayMax)
         out.floor = clock.floor
     }
 
     /// Notes the time of a record of the market.
-    mutating func note(_ time: Timestamp, _ now: Moment) { clock.note(time, now) }
+    mutating func note(_ time: Timestamp, _ now: Moment) { clock.note(time, delayed(now)) }
+
+    /// The moment of which the market's stream tells now: nothing else says what is due, where
+    /// nothing comes.
+    private func delayed(_ now: Moment) -> Moment {
+        var moment = now
+        moment.wall = now.wall.advanced(byNanoseconds: -settings.feed.delay)
+        return moment
+    }
+
+    /// The event time of what a channel reports now.
+    func present(_ channel: AlpacaChannel, _ now: Moment) -> Timestamp {
+        channel.endpoint == .market ? delayed(now).wall : now.wall
+    }
 
     /// Returns how far the service's clock is certainly ahead, since the last call; `nil`: nothing
-    /// is known.
-    package mutating func takeClockAhead() -> Int64? { clock.take(settings.delayMax) }
+    /// is known, as behind a delay whose length is not exact.
+    package mutating func takeClockAhead() -> Int64? {
+        settings.feed.delay == 0 ? clock.take(settings.delayMax) : nil
+    }
 
     /// The next moment at which `timePassed` has something to do.
     package var nextDue: MonotonicTime {
@@ -170,8 +186,12 @@ package struct AlpacaEngine: Sendable {
     func complete(_ place: Int) -> Timestamp {
         let feed = feeds[place]
         let link = links[feed.channel.endpoint.rawValue]
-        let heard = feed.standing.isConfirmed ? link.heardWall : .undefined
-        return feed.complete(heard: heard, delayMax: settings.delayMax)
+        guard feed.standing.isConfirmed, link.heardWall.isDefined else {
+            return feed.complete(heard: .undefined, delayMax: settings.delayMax)
+        }
+        let delay = feed.channel.endpoint == .market ? settings.feed.delay : 0
+        return feed.complete(
+            heard: link.heardWall.advanced(byNanoseconds: -delay), delayMax: settings.delayMax)
     }
 
     // MARK: state

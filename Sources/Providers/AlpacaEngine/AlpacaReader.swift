@@ -27,6 +27,10 @@ struct AlpacaReader: Sendable {
     private(set) var control = AlpacaControl.connected
     /// The time in the last message; undefined: it had none.
     private(set) var time = Timestamp.undefined
+    /// The flags of all records of the market.
+    private let flags: TickFlags
+
+    init(_ feed: AlpacaFeedName) { flags = feed.delay > 0 ? .delayed : [] }
 
     /// Begins a frame. Returns false if it is no array.
     mutating func begin(_ bytes: RawSpan) -> Bool { fields.begin(bytes) == nil }
@@ -69,8 +73,8 @@ struct AlpacaReader: Sendable {
         else { return .skipped(.stray) }
         guard time.isDefined else { return misfit(feed, received, "a time", bytes, place) }
         let header = TickHeader(
-            symbol: 0, resolution: TimeResolution.nanosecond.rawValue, providerTime: time,
-            receiveTime: received)
+            symbol: 0, flags: flags, resolution: TimeResolution.nanosecond.rawValue,
+            providerTime: time, receiveTime: received)
         do throws(FixedPoint.ParseError) {
             switch letter {
             case .trade: return .trade(feed: feed, try trade(bytes, header))

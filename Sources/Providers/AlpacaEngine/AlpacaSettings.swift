@@ -29,6 +29,8 @@ package enum AlpacaFeedName: String, CaseIterable, Sendable {
     case iex
     /// US stocks, all exchanges.
     case sip
+    /// The same, 15 minutes later.
+    case delayedSip = "delayed_sip"
     /// The made-up symbol FAKEPACA, at any time of day.
     case test
     /// Coins.
@@ -36,10 +38,14 @@ package enum AlpacaFeedName: String, CaseIterable, Sendable {
 
     package var isCrypto: Bool { self == .crypto }
 
+    /// How much later than it happened the market's stream reports what is not late.
+    package var delay: Int64 { self == .delayedSip ? 900_000_000_000 : 0 }
+
     var path: String {
         switch self {
         case .iex: "/v2/iex"
         case .sip: "/v2/sip"
+        case .delayedSip: "/v2/delayed_sip"
         case .test: "/v2/test"
         case .crypto: "/v1beta3/crypto/us"
         }

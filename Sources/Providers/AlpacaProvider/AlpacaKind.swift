@@ -16,7 +16,7 @@ extension ProviderKind {
             ConfigurationKey(
                 "ALPACA_FEED", .choice(AlpacaFeedName.allCases.map(\.rawValue)),
                 default: usual.feed.rawValue, group: group,
-                "Stocks from IEX (free) or all exchanges, the test symbol, or coins."),
+                "Stocks from IEX (free), or all (also delayed), the test symbol, or coins."),
             ConfigurationKey(
                 "ALPACA_API_KEY", .text, secret: true, group: group,
                 "Key of the account, which the service demands."),

@@ -158,6 +158,19 @@ struct StreamTests {
         }
     }
 
+    @Test("the delayed feed has what the other one had a quarter of an hour before")
+    func delayed() throws {
+        var bench = Bench(symbols: ["AAPL"], rarities: { $0.late = 0 })
+        let number = try bench.client("/v2/delayed_sip")
+        _ = bench.ask(#"{"action":"subscribe","trades":["*"]}"#, of: number)
+        bench.pass(milliseconds: 10_000)
+        let trades = try bench.messages(number).filter { $0["T"]?.string == "t" }
+        #expect(trades.count > 50)
+        let times = trades.compactMap { $0["t"]?.string.flatMap { ISOTime.parse($0) } }
+        #expect(times.allSatisfy { bench.now.nanoseconds(since: $0) >= 900_000_000_000 })
+        #expect(times.allSatisfy { bench.now.nanoseconds(since: $0) < 920_000_000_000 })
+    }
+
     @Test("crypto, news and the endpoint for tests have their own messages")
     func others() throws {
         var bench = Bench()

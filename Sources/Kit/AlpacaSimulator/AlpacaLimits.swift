@@ -25,4 +25,6 @@ package enum AlpacaLimits {
     /// The longest that a trade is published after it happened, and that a change comes after that.
     static let latenessSeconds: Int64 = 25
     static let changeSeconds: Int64 = 20
+    /// How much later the delayed feed reports, and what only accounts with the right may ask for.
+    static let delay: Int64 = 15 * 60 * 1_000_000_000
 }

@@ -11,6 +11,8 @@ package struct AlpacaSite: WebSite {
     private let alpaca: AlpacaSettings
     package let seed: UInt64
     private var stocks: AlpacaHappenings
+    /// The stocks as the delayed feed has them, since the first client of it.
+    private var delayedStocks: AlpacaHappenings?
     private var test: AlpacaHappenings
     private var coins: AlpacaHappenings
     private let newsroom: AlpacaNewsroom
@@ -196,6 +198,7 @@ package struct AlpacaSite: WebSite {
         publish(
             stocks.records(after: after, until: until), in: stocks.market, [.sip, .iex],
             until, to: &connections)
+        publishDelayed(after: after, until: until, to: &connections)
         publish(
             test.records(after: after, until: until), in: test.market, [.test], until,
             to: &connections)
@@ -203,6 +206,24 @@ package struct AlpacaSite: WebSite {
             coins.records(after: after, until: until), in: coins.market, [.crypto], until,
             to: &connections)
         publish(news, in: stocks.market, [.news], until, to: &connections)
+    }
+
+    /// Sends what the stocks' market reported a quarter of an hour ago.
+    private mutating func publishDelayed(
+        after: Timestamp, until: Timestamp, to connections: inout [Connection]
+    ) {
+        let isWanted = connections.contains {
+            $0.session.endpoint == .delayedSIP && $0.session.isAuthenticated
+        }
+        guard isWanted || delayedStocks != nil else { return }
+        let from = after.advanced(byNanoseconds: -AlpacaLimits.delay)
+        let to = until.advanced(byNanoseconds: -AlpacaLimits.delay)
+        if delayedStocks == nil {
+            delayedStocks = AlpacaHappenings(stocks.market, start: from)
+        }
+        publish(
+            delayedStocks?.records(after: from, until: to) ?? [], in: stocks.market, [.delayedSIP],
+            until, to: &connections)
     }
 
     /// Sends records to the clients of these endpoints, several in one frame.

@@ -8,6 +8,7 @@ enum AlpacaChannel: String, Sendable {
 package enum AlpacaEndpoint: String, CaseIterable, Sendable {
     case iex = "/v2/iex"
     case sip = "/v2/sip"
+    case delayedSIP = "/v2/delayed_sip"
     case test = "/v2/test"
     case crypto = "/v1beta3/crypto/us"
     case news = "/v1beta1/news"
@@ -15,7 +16,7 @@ package enum AlpacaEndpoint: String, CaseIterable, Sendable {
     /// In the order of the answer to a subscription.
     var channels: [AlpacaChannel] {
         switch self {
-        case .iex, .sip, .test:
+        case .iex, .sip, .delayedSIP, .test:
             [
                 .trades, .quotes, .bars, .updatedBars, .dailyBars, .statuses, .lulds, .corrections,
                 .cancelErrors,

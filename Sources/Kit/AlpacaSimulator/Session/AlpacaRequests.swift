@@ -9,8 +9,6 @@ struct AlpacaRequests {
     let hasSIP: Bool
     let now: Timestamp
 
-    private static let delay: Int64 = 15 * 60 * 1_000_000_000
-
     func answer(_ request: HTTPRequest) -> HTTPAnswer {
         guard request.method == "GET" else { return HTTPAnswer(status: 405) }
         for (prefix, market) in [("/v2/stocks/", stocks), ("/v1beta3/crypto/us/", coins)]
@@ -37,7 +35,7 @@ struct AlpacaRequests {
                 start: try time("start", query) ?? AlpacaMarket.day(of: now),
                 end: min(now, try time("end", query) ?? now), now: now, limit: try limit(query))
             if market.isCrypto == false, page.feed == .all, !hasSIP,
-                now.nanoseconds(since: page.end) < Self.delay
+                now.nanoseconds(since: page.end) < AlpacaLimits.delay
             {
                 throw Problem(
                     text: "subscription does not permit querying recent SIP data", status: 403)

@@ -63,6 +63,45 @@ struct RequestTests {
         #expect(try ids("startTime=\(bench.now.nanoseconds / 1_000_000 + 1)").isEmpty)
     }
 
+    @Test("bars begin at a time or before one, and are made of the trades")
+    func bars() throws {
+        var bench = Bench()
+        let now = Int(bench.now.nanoseconds / 1_000_000)
+        func rows(_ query: String) throws -> [[JSONValue]] {
+            let answer = try bench.get("/api/v3/klines?symbol=BTCUSDT&interval=1s&\(query)")
+            return answer.body.array?.compactMap(\.array) ?? []
+        }
+        let start = now - 10_000
+        let found = try rows("startTime=\(start - 1)&limit=3")
+        #expect(found.compactMap { $0[0].int } == [0, 1, 2].map { start + $0 * 1_000 })
+        #expect(found.compactMap { $0[6].int } == [1, 2, 3].map { start + $0 * 1_000 - 1 })
+        // The one before, and the present one, which is not over.
+        #expect(try rows("endTime=\(start - 1)&limit=1").first?[0].int == start - 1_000)
+        #expect(try rows("limit=2").compactMap { $0[0].int } == [now - 1_000, now])
+        let bar = try #require(found.first)
+        let market = bench.venue.site.market
+        let made = market.bar(0, open: Int64(start), length: 1_000, now: bench.now)
+        let symbol = market.symbols[0]
+        #expect(bar[1...4].compactMap(\.string) == made.prices.map(symbol.priceText))
+        #expect(bar[5].string == symbol.quantityText(made.quantity))
+        #expect(bar[8].int == made.ids?.count && bar.count == 12)
+    }
+
+    @Test("a year of days is answered, and a market has no bar before its first trade")
+    func yearOfBars() throws {
+        var bench = Bench()
+        let day = 86_400_000
+        let today = Int(bench.now.nanoseconds / 1_000_000) / day * day
+        let year = try bench.get(
+            "/api/v3/klines?symbol=ETHUSDT&interval=1d&limit=366&startTime=\(today - 365 * day)")
+        #expect(year.body.array?.count == 366)
+        #expect(year.body.array?.last?.array?[0].int == today)
+        let first = try bench.get("/api/v3/klines?symbol=ETHUSDT&interval=1w&startTime=0&limit=2")
+        // The market begins on Wednesday, 1 January 2020, and weeks on Mondays.
+        let opens = first.body.array?.compactMap { $0.array?[0].int }
+        #expect(opens == [1_577_664_000_000, 1_577_664_000_000 + 7 * day])
+    }
+
     @Test("what a symbol is: its currencies and its steps")
     func exchangeInfo() throws {
         var bench = Bench()
@@ -102,6 +141,10 @@ struct RequestTests {
             ("/api/v3/trades?symbol=BTCUSDT&limit=x", 400, -1_100),
             ("/api/v3/aggTrades?symbol=BTCUSDT&fromId=1&startTime=1", 400, -1_128),
             ("/api/v3/trades?symbol=BTCUSDT&fromId=1", 400, -1_101),
+            ("/api/v3/klines?symbol=BTCUSDT&interval=7m", 400, -1_120),
+            ("/api/v3/klines?symbol=BTCUSDT&interval=1m&fromId=1", 400, -1_101),
+            ("/api/v3/klines?interval=1m", 400, -1_102),
+            ("/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=0", 400, -1_100),
             ("/api/v3/order", 404, 0),
         ])
     func wrong(_ path: String, _ status: Int, _ code: Int) throws {

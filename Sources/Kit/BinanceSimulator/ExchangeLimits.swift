@@ -15,6 +15,11 @@ package enum ExchangeLimits {
     package static let rateMax = 200_000
     /// Trades in one answer. A request for more gets this many.
     package static let tradesPerAnswerMax = 1_000
+    /// Bars in one answer. A request for more gets this many.
+    package static let barsPerAnswerMax = 1_000
+    /// Trades that a bar is made of. Of a bar with more, the extremes and the quantity are those of
+    /// at most so many, evenly spread.
+    package static let tradesPerBarMax: UInt64 = 1_024
     /// Trades of the command `lose`. More are refused.
     package static let lostTradesMax = WebLimits.faultCountMax
 }

@@ -3,11 +3,6 @@ internal import VenueWeb
 
 // What is sent beside trades, to clients who asked for it.
 extension ExchangeSite {
-    /// The lengths of bars by the names of their streams, in milliseconds.
-    private static let bars: [(name: String, length: Int64)] = [
-        ("1s", 1_000), ("1m", 60_000), ("5m", 300_000), ("15m", 900_000), ("1h", 3_600_000),
-        ("1d", 86_400_000),
-    ]
     /// How often books and bars that are not over are sent, in milliseconds.
     private static let bookInterval: Int64 = 100
     private static let barInterval: Int64 = 1_000
@@ -39,7 +34,7 @@ extension ExchangeSite {
             if streams.contains("\(symbol.lowercased)@depth20@100ms") {
                 publishBook(number, after: after, until: until, to: &connections)
             }
-            for (name, length) in Self.bars
+            for (name, length) in ExchangeBar.lengths
             where streams.contains("\(symbol.lowercased)@kline_\(name)") {
                 let bars = (name, length)
                 publishBars(number, bars, after: after, until: until, to: &connections)
@@ -79,8 +74,9 @@ extension ExchangeSite {
         to connections: inout [Connection]
     ) {
         for time in Self.multiples(of: Self.barInterval, after: after, until: until) {
-            let isOver = time % bars.length == 0
-            let open = isOver ? time - bars.length : time - time % bars.length
+            // The bar of the millisecond before this time may be over.
+            let open = ExchangeBar.open(of: time - 1, length: bars.length)
+            let isOver = open + bars.length == time
             let moment = Timestamp(nanoseconds: time * 1_000_000)
             let bar = market.bar(number, open: open, length: bars.length, now: moment)
             let symbol = market.symbols[number]

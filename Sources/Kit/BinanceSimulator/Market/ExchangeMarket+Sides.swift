@@ -33,6 +33,28 @@ struct ExchangeBar: Equatable, Sendable {
     /// Open, high, low and close.
     let prices: [Int64]
     let quantity: Int64
+
+    /// The lengths of bars by their names, in milliseconds.
+    static let lengths: [(name: String, length: Int64)] = [
+        ("1s", second), ("1m", minute), ("3m", 3 * minute), ("5m", 5 * minute),
+        ("15m", 15 * minute), ("30m", 30 * minute), ("1h", hour), ("2h", 2 * hour),
+        ("4h", 4 * hour), ("6h", 6 * hour), ("8h", 8 * hour), ("12h", 12 * hour), ("1d", day),
+        ("3d", 3 * day), ("1w", 7 * day),
+    ]
+    private static let second: Int64 = 1_000
+    private static let minute = 60 * second
+    private static let hour = 60 * minute
+    private static let day = 24 * hour
+
+    /// Returns when the bar of a time begins, in milliseconds. Weeks begin on Mondays, and the
+    /// first day of 1970 was a Thursday.
+    static func open(of time: Int64, length: Int64) -> Int64 {
+        let offset = length == 7 * day ? 4 * day : 0
+        let since = time - offset
+        // Times before the offset are of the bar before.
+        let rest = (since % length + length) % length
+        return since - rest + offset
+    }
 }
 
 // What streams show beside trades. The trades determine it.
@@ -75,17 +97,20 @@ extension ExchangeMarket {
                 symbol: symbol, open: open, length: length, ids: nil, prices: prices, quantity: 0)
         }
         let first = trade(symbol, before + 1)
-        var (high, low, close, quantity) = (first.price, first.price, first.price, Int64(0))
-        for id in before + 1...last {
+        var (high, low, quantity) = (first.price, first.price, Int64(0))
+        let close = trade(symbol, last).price
+        // Of a long bar only some trades are looked at, so that a year of days can be answered. The
+        // same ones are looked at each time.
+        let step = (last - before - 1) / ExchangeLimits.tradesPerBarMax + 1
+        for id in stride(from: before + 1, through: last, by: Int(step)) {
             let trade = trade(symbol, id)
             high = max(high, trade.price)
             low = min(low, trade.price)
-            close = trade.price
             quantity += trade.quantity
         }
         return ExchangeBar(
             symbol: symbol, open: open, length: length, ids: before + 1...last,
-            prices: [first.price, high, low, close], quantity: quantity)
+            prices: [first.price, max(high, close), min(low, close), close], quantity: quantity)
     }
 
     private static func time(_ milliseconds: Int64) -> Timestamp {

@@ -6,7 +6,7 @@ struct ExchangeRequests {
     let market: ExchangeMarket
     let now: Timestamp
 
-    private static let limitDefault = 500
+    static let limitDefault = 500
 
     func answer(_ request: HTTPRequest) -> HTTPAnswer {
         guard request.method == "GET" else { return HTTPAnswer(status: 405) }
@@ -17,13 +17,14 @@ struct ExchangeRequests {
         }
         if path == "/api/v3/exchangeInfo" { return exchangeInfo(request) }
         if path == "/api/v3/aggTrades" { return aggregates(request) }
+        if path == "/api/v3/klines" { return bars(request) }
         guard ["/api/v3/trades", "/api/v3/historicalTrades"].contains(path) else {
             return HTTPAnswer(status: 404)
         }
         return trades(request)
     }
 
-    private var milliseconds: Int64 { now.nanoseconds / 1_000_000 }
+    var milliseconds: Int64 { now.nanoseconds / 1_000_000 }
 
     // MARK: trades
 
@@ -106,7 +107,7 @@ struct ExchangeRequests {
     }
 
     /// A time in milliseconds that fits into nanoseconds.
-    private static let timeMax: UInt64 = 9_000_000_000_000
+    static let timeMax: UInt64 = 9_000_000_000_000
 
     private func writeAggregate(
         _ trade: ExchangeTrade, of symbol: ExchangeSymbol, into list: inout JSONWriter
@@ -139,12 +140,12 @@ struct ExchangeRequests {
 
     // MARK: symbols
 
-    private enum Found {
+    enum Found {
         case found(Int)
         case refused(HTTPAnswer)
     }
 
-    private func place(of name: String?) -> Found {
+    func place(of name: String?) -> Found {
         guard let name, !name.isEmpty else {
             return .refused(
                 .error(
@@ -157,7 +158,7 @@ struct ExchangeRequests {
         return .found(place)
     }
 
-    private func number(_ text: String?, or usual: UInt64) -> UInt64? {
+    func number(_ text: String?, or usual: UInt64) -> UInt64? {
         guard let text else { return usual }
         return UInt64(text).flatMap { $0 <= UInt64(Int64.max) ? $0 : nil }
     }

@@ -31,6 +31,7 @@ struct BinanceHistoryTests {
                     "{\"id\":\($0.id),\"price\":\"1.5\",\"qty\":\"\($0.size)\",\"time\":\($0.time)}"
                 }
                 return Array("[\(list.joined(separator: ","))]".utf8)
+            case .bars: return Array("[]".utf8)
             }
         }
     }

@@ -55,18 +55,23 @@ struct HistoryProviderTests {
         let source: SourceName
         let environment: [String: String]
 
-        init() throws {
+        let feeds: Instrument.Feeds
+
+        /// With `bars` the load has bars of a second, and else trades.
+        init(bars: Bool = false) throws {
+            feeds = bars ? .bars : .trades
             exchange = try SimulatorProcess(
                 ["--rate", "300", "--symbols", "BTCUSDT,ETHUSDT"], program: "binance-simulator")
             server = try NatsServer()
             tape = try TestTape(server, namespace: "past")
             source = try #require(SourceName("coins-history"))
             let to = Int64(Date().timeIntervalSince1970) - 65
+            let from = to - (bars ? 6_000 : 10)
             environment = [
                 "GATEWAY_PROVIDER": "binance-history", "GATEWAY_SOURCE": source.text,
-                "GATEWAY_LIVE": "false",
+                "GATEWAY_LIVE": "false", "BINANCE_BARS": "1s",
                 "BINANCE_REST_URL": "http://127.0.0.1:\(exchange.port)",
-                "HISTORY_FROM": "\(Timestamp(nanoseconds: (to - 10) * 1_000_000_000))",
+                "HISTORY_FROM": "\(Timestamp(nanoseconds: from * 1_000_000_000))",
                 "HISTORY_TO": "\(Timestamp(nanoseconds: to * 1_000_000_000))",
             ]
         }
@@ -75,7 +80,7 @@ struct HistoryProviderTests {
             let instruments = try ["BTCUSDT", "ETHUSDT"].map {
                 Instrument(
                     symbol: try #require(Symbol($0)), contract: Instrument.Contract(.crypto),
-                    feeds: .trades)
+                    feeds: feeds)
             }
             return try TestGateway(
                 tape, environment, providers: [.binance, .binanceHistory], instruments: instruments)
@@ -130,6 +135,68 @@ struct HistoryProviderTests {
             #expect(ids.count > 500 && Set(ids).count == ids.count, "\(symbol)")
             #expect(ids == Array(ids[0]..<ids[0] + UInt64(ids.count)), "\(symbol)")
         }
+    }
+
+    @Test("bars of a past that was stopped follow each other, each once")
+    func bars() throws {
+        let stage = try Stage(bars: true)
+        let first = try stage.gateway()
+        let running = try first.start()
+        #expect(try eventually { try stage.tape.tickCount(source: stage.source) > 500 })
+        #expect(try running.stop() == .success)
+        for _ in 0..<2 {
+            let gateway = try stage.gateway()
+            let next = try gateway.start()
+            #expect(try eventually { try stage.state(gateway) == "finished" })
+            #expect(try next.stop() == .success)
+        }
+        let found = try bars(stage)
+        #expect(found.count == 2)
+        for (symbol, bars) in found {
+            #expect(bars.count == 6_000, "\(symbol) \(bars.count)")
+            #expect(zip(bars, bars.dropFirst()).allSatisfy { $0.closeTime == $1.openTime })
+            #expect(bars.allSatisfy { $0.header.eventTime == $0.closeTime && $0.trades > 0 })
+        }
+    }
+
+    @Test("a plan of bars says how many there are, and asks again after a refusal")
+    func planOfBars() throws {
+        let stage = try Stage(bars: true)
+        _ = try stage.exchange.command("limit 2 1")
+        _ = try stage.exchange.command("fail 1 503")
+        let folder = try TemporaryFolder()
+        var environment = stage.environment
+        environment["LOG_FORMAT"] = "json"
+        environment["GATEWAY_INSTRUMENTS"] = try folder.write(
+            "version: 1\ndefaults: {security: crypto, exchange: BINANCE, currency: USDT, "
+                + "feeds: bars}\ninstruments: [BTCUSDT, ETHUSDT]\n", to: "list.yaml")
+        let profile = ProductPrograms.profile("provider-gateway")
+        let log = try run(
+            "/bin/sh",
+            ["-c", "exec \"$0\" plan 2>&1", try ProductPrograms.path("provider-gateway")],
+            environment: environment.merging(profile) { $1 })
+        #expect(log.contains(#""count":12000,"requests":16,"#), "\(log)")
+        #expect(log.contains("too many requests: the exchange is asked again in"), "\(log)")
+        #expect(log.contains("status 503: the exchange is asked again in"), "\(log)")
+    }
+
+    /// The bars on the tape, in its order.
+    private func bars(_ stage: Stage) throws -> [String: [ProviderBar]] {
+        var bars: [String: [ProviderBar]] = [:]
+        for payload in try stage.tape.tickPayloads(of: stage.source) {
+            payload.withRawSpan { packet in
+                var walk = PacketWalk()
+                while let item = walk.next(in: packet) {
+                    guard case .other(let message) = item else { continue }
+                    #expect(message.gapRecord(in: packet) == nil)
+                    guard let bar = message.providerBar(in: packet),
+                        let symbol = walk.symbol(bar.header.symbol, in: packet)
+                    else { continue }
+                    bars[symbol.symbol.text, default: []].append(bar)
+                }
+            }
+        }
+        return bars
     }
 
     /// The ids on the tape, in its order.

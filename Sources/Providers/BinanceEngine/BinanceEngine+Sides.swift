@@ -95,16 +95,7 @@ extension BinanceEngine {
         if last.isDefined { settle(bar, since: last, now, into: &out) }
         feeds[feed].side.last = bar.close
         counters.sides.bars &+= 1
-        var record = ProviderBar(
-            header: TickHeader(
-                symbol: feeds[feed].instrument, flags: .conflated,
-                resolution: TimeResolution.millisecond.rawValue, providerTime: bar.close,
-                receiveTime: now.wall),
-            openTime: bar.open, closeTime: bar.close, kind: .trades)
-        (record.open, record.high, record.low, record.close) = bar.prices
-        record.volume = bar.volume
-        record.trades = bar.trades
-        out.records.append(.tape(.providerBar(record)))
+        out.records.append(bar.record(of: feeds[feed].instrument, received: now.wall))
     }
 
     /// Ends the gap before a bar: its beginning says whether any is missing.
@@ -121,7 +112,7 @@ extension BinanceEngine {
         out.records.append(
             feed.gap(
                 (from: from, to: end), reason, isWhole ? .filled : .abandoned, at: now.wall,
-                detail: isWhole ? "no bar is missing" : "bars before this time did not come"))
+                detail: isWhole ? "no bar is missing" : BinanceBar.missing))
     }
 
     /// Whether the next bar will tell what an outage lost.

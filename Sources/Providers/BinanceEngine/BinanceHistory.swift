@@ -2,11 +2,12 @@ internal import EngineKit
 package import MarketModel
 package import Primitives
 
-/// Past trades of some symbols between two times, as a machine: the exchange's answers go in, and
-/// requests and records come out. It has no clock and no connection.
+/// Past trades or bars of some symbols between two times, as a machine: the exchange's answers go
+/// in, and requests and records come out. It has no clock and no connection.
 ///
-/// The records come in the order of their times, and those of one time in the order of the
-/// symbols. So each symbol has a page of trades that wait until the earliest one is known.
+/// The records come in the order of their event times, and those of one time in the order of the
+/// symbols. So each symbol has a page of trades or bars that wait until the earliest is known. A
+/// bar's event time is its close. Only bars that begin and end within the range are loaded.
 package struct BinanceHistory: Sendable {
     package struct Settings: Sendable {
         /// The provider's name, for records about subscriptions.
@@ -14,13 +15,19 @@ package struct BinanceHistory: Sendable {
         /// The first time, and the one after the last.
         package var from: Timestamp
         package var to: Timestamp
+        /// The length of bars, for instruments with them.
+        package var bars: BinanceBarLength
         /// For the random part of waits.
         package var seed: UInt64
 
-        package init(provider: String, from: Timestamp, to: Timestamp, seed: UInt64) {
+        package init(
+            provider: String, from: Timestamp, to: Timestamp, bars: BinanceBarLength = .minute,
+            seed: UInt64
+        ) {
             self.provider = provider
             self.from = from
             self.to = to
+            self.bars = bars
             self.seed = seed
         }
     }
@@ -29,9 +36,9 @@ package struct BinanceHistory: Sendable {
     package struct Begun: Sendable {
         package var number: UInt32
         package var instrument: Instrument
-        /// The last trade on the tape; `nil`: none is known.
+        /// The last trade or bar on the tape, by its event time; `nil`: none is known.
         package var last: (id: UInt64, time: Timestamp)?
-        /// The watermark of its partition: trades of before are on the tape. Undefined: none.
+        /// The watermark of its partition: what is older is on the tape. Undefined: none.
         package var mark: Timestamp
 
         package init(
@@ -47,7 +54,7 @@ package struct BinanceHistory: Sendable {
 
     package enum Phase: String, Sendable {
         case loading
-        /// All trades were handed out. The ends of the subscriptions follow.
+        /// Everything was handed out. The ends of the subscriptions follow.
         case ending
         case finished
         /// It can never continue.
@@ -69,17 +76,17 @@ package struct BinanceHistory: Sendable {
     private var feeds: [HistoryFeed] = []
     private var pace: BinanceRequestPace
     /// The request that is under way, and its feed; `nil`: there is none.
-    private var asked: (number: UInt64, place: Int)?
+    private var asked: (request: BinanceHistoryRequest, place: Int)?
     private var lastNumber: UInt64 = 0
     /// Answers in a row that brought nothing.
     private var useless = 0
     package private(set) var phase = Phase.loading
     /// Why it waits or has failed; `nil`: it goes on.
     package private(set) var problem: String?
-    /// Trades that were handed out, and requests that were made, by this process.
+    /// Trades or bars that were handed out, and requests that were made, by this process.
     package private(set) var records: UInt64 = 0
     package private(set) var requests: UInt64 = 0
-    /// The time of the last trade that was handed out; undefined: none was.
+    /// The event time of the last one that was handed out; undefined: none was.
     package private(set) var reached = Timestamp.undefined
 
     package init(_ settings: Settings) {
@@ -90,6 +97,14 @@ package struct BinanceHistory: Sendable {
     /// The exchange's symbol of an instrument.
     package static func exchangeSymbol(of instrument: Instrument) -> String {
         BinanceEngine.name(of: instrument)
+    }
+
+    /// The feeds that have trades.
+    private static let tradeFeeds: Instrument.Feeds = [.level1, .trades, .allTrades]
+
+    /// Whether bars of an instrument are loaded, and not trades.
+    package static func isOfBars(_ instrument: Instrument) -> Bool {
+        instrument.feeds.contains(.bars)
     }
 
     /// Returns the ids of the trades in an answer; `nil`: it is no list of trades.
@@ -104,30 +119,14 @@ package struct BinanceHistory: Sendable {
         _ begun: [Begun], promised: Timestamp, _ now: Moment, into out: inout Output
     ) {
         for item in begun {
-            let name = BinanceEngine.name(of: item.instrument)
-            var feed = HistoryFeed(instrument: item.number, name: name, from: settings.from)
-            if item.mark.isDefined { feed.from = max(feed.from, item.mark) }
-            // With its last record a partition promises that all of them came.
-            let isDone = feed.from >= settings.to
-            if feed.from > settings.to {
-                fail(
-                    "the source has reached \(feed.from) already: load the range into a source "
-                        + "of its own")
-            }
-            if isDone {
-                feed.state = .ended
-            } else if let last = item.last {
-                feed.last = last
-                feed.state = .reading
-                feed.next = last.id &+ 1
-            }
+            let feed = feed(item)
             feeds.append(feed)
             out.records.append(
                 .definition(
                     FeedDefinition(
                         instrument: item.number, provider: settings.provider,
                         since: settings.from)))
-            if item.last == nil, !isDone {
+            if feed.state == .lookingUp {
                 out.records.append(subscription(feed, .start, at: settings.from, now))
             }
         }
@@ -140,6 +139,31 @@ package struct BinanceHistory: Sendable {
         }
     }
 
+    private mutating func feed(_ item: Begun) -> HistoryFeed {
+        let name = BinanceEngine.name(of: item.instrument)
+        var feed = HistoryFeed(
+            instrument: item.number, name: name, from: settings.from,
+            bars: Self.isOfBars(item.instrument) ? settings.bars : nil)
+        if item.mark.isDefined { feed.from = max(feed.from, item.mark) }
+        if feed.bars != nil, !item.instrument.feeds.isDisjoint(with: Self.tradeFeeds) {
+            fail("\(name): a source of the past has trades or bars, and not both")
+        }
+        if feed.from > settings.to {
+            fail(
+                "the source has reached \(feed.from) already: load the range into a source "
+                    + "of its own")
+        }
+        // With its last record a partition promises that all of them came.
+        if feed.from >= settings.to {
+            feed.state = .ended
+        } else if let last = item.last {
+            feed.last = last
+            feed.state = .reading
+            feed.next = last.id &+ 1
+        }
+        return feed
+    }
+
     /// Hands out what is known to be next, and asks for more if that is due.
     package mutating func timePassed(_ now: Moment, into out: inout Output) {
         guard phase == .loading else { return }
@@ -149,10 +173,22 @@ package struct BinanceHistory: Sendable {
         else { return }
         lastNumber &+= 1
         requests &+= 1
-        asked = (lastNumber, place)
-        let feed = feeds[place]
-        out.request =
-            feed.state == .lookingUp
+        let request = request(of: feeds[place])
+        asked = (request, place)
+        out.request = request
+    }
+
+    private func request(of feed: HistoryFeed) -> BinanceHistoryRequest {
+        if let bars = feed.bars {
+            // The one before the range shows whether the first ones of it are missing.
+            let isLookUp = feed.state == .lookingUp
+            return .bars(
+                BinanceBarFetch(
+                    number: lastNumber, symbol: feed.name, bars,
+                    isLookUp ? .before(settings.from) : .from(feed.last?.time ?? settings.from),
+                    count: isLookUp ? 1 : BinanceFetch.countMax))
+        }
+        return feed.state == .lookingUp
             ? .lookUp(BinanceTimeLookUp(number: lastNumber, symbol: feed.name, at: feed.from))
             : .fetch(
                 BinanceFetch(
@@ -164,17 +200,17 @@ package struct BinanceHistory: Sendable {
     package mutating func answered(
         _ number: UInt64, _ outcome: BinanceFetchOutcome, _ now: Moment
     ) {
-        guard phase == .loading, let asked, asked.number == number else { return }
+        guard phase == .loading, let asked, asked.request.number == number else { return }
         self.asked = nil
         switch outcome {
         case .page(let bytes):
             if let what = take(bytes, of: asked.place, now) { return unusable(what, now) }
             useless = 0
             problem = nil
-            pace.answered(now)
+            pace.answered(now, interval: asked.request.interval)
         case .limited(let retryAfter, let isBanned):
             pace.limited(retryAfter, isBanned: isBanned, now)
-            problem = isBanned ? "the exchange has banned this address" : "too many requests"
+            problem = BinanceFetchOutcome.words(isBanned: isBanned)
         case .unknownSymbol: fail("the exchange has no symbol \(feeds[asked.place].name)")
         case .refused(let reason): fail("\(feeds[asked.place].name): \(reason)")
         case .failed(let reason):
@@ -203,10 +239,11 @@ package struct BinanceHistory: Sendable {
 
     /// Takes an answer. Returns what is wrong with it; `nil`: nothing.
     private mutating func take(_ bytes: [UInt8], of place: Int, _ now: Moment) -> String? {
+        if feeds[place].bars != nil { return takeBars(bytes, of: place, now) }
         if feeds[place].state == .lookingUp {
             switch BinanceTimeLookUp.read(bytes) {
             case .unreadable: return "the answer is no list of trades"
-            case .none: empty(place)
+            case .none: feeds[place].gotNothing()
             case .first(let id):
                 feeds[place].next = id
                 feeds[place].emptyAnswers = 0
@@ -220,7 +257,7 @@ package struct BinanceHistory: Sendable {
             return "the answer is no list of trades"
         }
         guard !trades.isEmpty else {
-            empty(place)
+            feeds[place].gotNothing()
             return nil
         }
         let next = feeds[place].next
@@ -231,17 +268,36 @@ package struct BinanceHistory: Sendable {
         guard zip(fresh, fresh.dropFirst()).allSatisfy({ $0.id < $1.id }) else {
             return "the trades of the answer are in no order"
         }
-        feeds[place].emptyAnswers = 0
-        feeds[place].take(fresh, before: settings.to)
+        feeds[place].take(fresh.map { .trade($0) }, before: settings.to)
         feeds[place].next = last + 1
         return nil
     }
 
-    /// The exchange has nothing more. It is asked once again: only a trade of after the range
-    /// proves that nothing is missing.
-    private mutating func empty(_ place: Int) {
-        feeds[place].emptyAnswers += 1
-        if feeds[place].emptyAnswers > 1 { feeds[place].state = .ended }
+    private mutating func takeBars(
+        _ bytes: [UInt8], of place: Int, _ now: Moment
+    ) -> String? {
+        guard let bars = BinanceBar.list(bytes, feed: place) else {
+            return "the answer is no list of bars"
+        }
+        guard feeds[place].state != .lookingUp else {
+            guard bars.allSatisfy({ $0.open < settings.from }) else {
+                return "the answer has bars of another time"
+            }
+            feeds[place].state = .reading
+            // Before the first bar that a symbol ever had, none is missing.
+            feeds[place].last = bars.last.map { (0, max($0.close, settings.from)) }
+            return nil
+        }
+        guard !bars.isEmpty else {
+            feeds[place].gotNothing()
+            return nil
+        }
+        let next = feeds[place].last?.time ?? settings.from
+        guard bars.allSatisfy({ $0.open >= next }),
+            zip(bars, bars.dropFirst()).allSatisfy({ $0.close <= $1.open })
+        else { return "the bars of the answer are in no order" }
+        feeds[place].take(bars.map { .bar($0) }, before: settings.to)
+        return nil
     }
 
     private mutating func unusable(_ what: String, _ now: Moment) {
@@ -260,49 +316,59 @@ package struct BinanceHistory: Sendable {
 
     // MARK: records
 
-    /// Hands out trades as long as it is known which one is next.
+    /// Hands out trades and bars as long as it is known which one is next.
     private mutating func merge(_ now: Moment, into out: inout Output) {
         while true {
             var earliest: Int?
             for place in feeds.indices where feeds[place].state != .ended {
-                guard let trade = feeds[place].head else { return }
-                if let known = earliest, let other = feeds[known].head, other.time <= trade.time {
+                guard let head = feeds[place].head else { return }
+                if let known = earliest, let other = feeds[known].head, other.time <= head.time {
                     continue
                 }
                 earliest = place
             }
             guard let earliest else { break }
-            give(earliest, into: &out)
+            give(earliest, now, into: &out)
         }
+        for place in feeds.indices { giveEnd(place, now, into: &out) }
         out.floor = settings.to
         phase = .ending
     }
 
-    private mutating func give(_ place: Int, into out: inout Output) {
-        guard let trade = feeds[place].takeHead() else { return }
+    private mutating func give(_ place: Int, _ now: Moment, into out: inout Output) {
+        guard let item = feeds[place].takeHead() else { return }
         let feed = feeds[place]
-        if let last = feed.last, trade.id > last.id, trade.id - last.id > 1 {
+        feeds[place].last = (item.id(feed.bars), item.time)
+        reached = reached.isDefined ? max(reached, item.time) : item.time
+        if let missing = item.missing(after: feed.last) {
             out.records.append(
                 feed.gap(
-                    (from: last.time, to: trade.time), .providerLoss, .abandoned,
-                    at: trade.received,
-                    detail: BinanceEngine.missing(last.id + 1, trade.id - 1)))
+                    (from: missing.from, to: item.start), .providerLoss, .abandoned, at: now.wall,
+                    detail: missing.detail))
         }
-        feeds[place].last = (trade.id, trade.time)
-        reached = reached.isDefined ? max(reached, trade.time) : trade.time
-        out.floor = max(out.floor, reached)
-        // On the tape, the id 0 says that there is none.
-        guard trade.id > 0, trade.misfit.isEmpty else {
-            var misfit = trade
-            if misfit.misfit.isEmpty { misfit.misfit = "its id is 0" }
+        // A window ends when the watermark reaches its end, which is the time of its last bar. So
+        // the floor stays before bars of that time that follow.
+        out.floor = max(out.floor, reached.advanced(byNanoseconds: feed.bars == nil ? 0 : -1))
+        if let misfit = item.misfit {
             out.records.append(
                 feed.gap(
-                    (from: trade.time, to: trade.time.advanced(byNanoseconds: 1)), .scale,
-                    .abandoned, at: trade.received, detail: BinanceEngine.misfit(misfit)))
+                    (from: item.start, to: max(item.time, item.start.advanced(byNanoseconds: 1))),
+                    .scale, .abandoned, at: now.wall, detail: misfit))
             return
         }
         records &+= 1
-        out.records.append(trade.record(of: feed.instrument))
+        out.records.append(item.record(of: feed, received: now.wall))
+    }
+
+    /// Bars of after the range show that its last ones are missing.
+    private mutating func giveEnd(_ place: Int, _ now: Moment, into out: inout Output) {
+        guard let next = feeds[place].takeNext(), let last = feeds[place].last?.time,
+            last < min(next, settings.to)
+        else { return }
+        out.records.append(
+            feeds[place].gap(
+                (from: last, to: min(next, settings.to)), .providerLoss, .abandoned, at: now.wall,
+                detail: BinanceBar.missing))
     }
 
     private func subscription(
@@ -322,72 +388,10 @@ package struct BinanceHistory: Sendable {
 package enum BinanceHistoryLimits {
     /// How long the end of a range has to be over: trades of before may be reported until then.
     package static let leastAge: Int64 = 60_000_000_000
-    /// The symbols of one load. Each holds a page of trades.
+    /// The symbols of one load. Each holds a page of trades or bars.
     package static let symbolsMax = 200
-}
-
-/// A symbol whose past is loaded.
-private struct HistoryFeed: RecordedFeed, Sendable {
-    enum State {
-        /// The id of the first trade is not known.
-        case lookingUp
-        case reading
-        case ended
-    }
-
-    let instrument: UInt32
-    /// The exchange's symbol.
-    let name: String
-    /// Trades of before are not wanted, or are on the tape.
-    var from: Timestamp
-    var kind: DataKind { .trade }
-    var state = State.lookingUp
-    /// The id that is asked for next.
-    var next: UInt64 = 0
-    /// The last trade that was handed out; `nil`: none was.
-    var last: (id: UInt64, time: Timestamp)?
-    /// Trades of an answer, and the place of the next one.
-    var page: [BinanceTrade] = []
-    var position = 0
-    /// Whether no trades follow those of `page`.
-    var isWhole = false
-    /// Answers without a trade in a row.
-    var emptyAnswers = 0
-
-    init(instrument: UInt32, name: String, from: Timestamp) {
-        self.instrument = instrument
-        self.name = name
-        self.from = from
-    }
-
-    /// The next trade; `nil`: it is not known.
-    var head: BinanceTrade? { position < page.count ? page[position] : nil }
-
-    var wantsAnswer: Bool { state != .ended && position >= page.count }
-
-    /// Takes the trades of an answer that are wanted. Those of before are on the tape, whether the
-    /// last one is known or not.
-    mutating func take(_ trades: ArraySlice<BinanceTrade>, before end: Timestamp) {
-        page = []
-        position = 0
-        for trade in trades {
-            guard trade.time < end else {
-                isWhole = true
-                break
-            }
-            if trade.time >= from {
-                page.append(trade)
-            } else if page.isEmpty {
-                last = (trade.id, trade.time)
-            }
-        }
-        if page.isEmpty, isWhole { state = .ended }
-    }
-
-    mutating func takeHead() -> BinanceTrade? {
-        guard let trade = head else { return nil }
-        position += 1
-        if position == page.count, isWhole { state = .ended }
-        return trade
-    }
+    /// How often a question of a plan is asked. Then it has no answer.
+    package static let questionTriesMax = 5
+    /// The longest wait that the exchange may want of a plan, in seconds. Beyond it there is none.
+    package static let questionWaitMax: Int64 = 600
 }

@@ -4,12 +4,75 @@ package import Primitives
 package enum BinanceHistoryRequest: Hashable, Sendable {
     case lookUp(BinanceTimeLookUp)
     case fetch(BinanceFetch)
+    case bars(BinanceBarFetch)
 
     package var number: UInt64 {
         switch self {
         case .lookUp(let question): question.number
         case .fetch(let fetch): fetch.number
+        case .bars(let fetch): fetch.number
         }
+    }
+
+    /// How long the next request waits after it, by what it costs.
+    package var interval: Int64 {
+        let points =
+            switch self {
+            case .lookUp: BinanceLimits.lookUpPoints
+            case .fetch: BinanceLimits.fetchPoints
+            case .bars: BinanceLimits.barPoints
+            }
+        return points * BinanceLimits.pointInterval
+    }
+}
+
+/// A request for bars of a symbol.
+package struct BinanceBarFetch: Hashable, Sendable {
+    package enum Part: Hashable, Sendable {
+        /// The first ones that begin at a time or after it.
+        case from(Timestamp)
+        /// The last one that begins before a time.
+        case before(Timestamp)
+    }
+
+    package let number: UInt64
+    package let symbol: String
+    package let length: BinanceBarLength
+    package let part: Part
+    package let count: Int
+
+    package init(
+        number: UInt64, symbol: String, _ length: BinanceBarLength, _ part: Part, count: Int
+    ) {
+        self.number = number
+        self.symbol = symbol
+        self.length = length
+        self.part = part
+        self.count = count
+    }
+
+    /// The key of the time in the request, and the time in milliseconds, as the exchange counts.
+    package var time: (key: String, milliseconds: Int64) {
+        switch part {
+        case .from(let time): ("startTime", time.millisecondsUp)
+        // The exchange includes this moment.
+        case .before(let time): ("endTime", time.millisecondsUp - 1)
+        }
+    }
+
+    /// The windows of an answer: of each bar its first moment, and the first one after it.
+    package typealias Windows = [(open: Timestamp, close: Timestamp)]
+
+    /// Reads the windows of an answer; `nil`: it is no list of bars.
+    package static func windows(_ bytes: [UInt8]) -> Windows? {
+        BinanceBar.list(bytes, feed: 0)?.map { ($0.open, $0.close) }
+    }
+}
+
+extension Timestamp {
+    /// The first millisecond that is not before this time.
+    fileprivate var millisecondsUp: Int64 {
+        nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 > 0 ? 1 : 0)
     }
 }
 
@@ -26,9 +89,7 @@ package struct BinanceTimeLookUp: Hashable, Sendable {
     }
 
     /// The time in milliseconds, as the exchange counts: the first one that is not before `at`.
-    package var milliseconds: Int64 { at.nanoseconds / 1_000_000 + (isBetween ? 1 : 0) }
-
-    private var isBetween: Bool { at.nanoseconds % 1_000_000 > 0 }
+    package var milliseconds: Int64 { at.millisecondsUp }
 
     package enum Answer: Hashable, Sendable {
         case first(id: UInt64)

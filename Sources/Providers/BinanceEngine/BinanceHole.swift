@@ -32,6 +32,11 @@ package enum BinanceFetchOutcome: Sendable {
     case refused(String)
     /// There was no answer, or none that can be used.
     case failed(String)
+
+    /// Says what `limited` means.
+    static func words(isBanned: Bool) -> String {
+        isBanned ? "the exchange has banned this address" : "too many requests"
+    }
 }
 
 /// Trades of a symbol whose ids did not come, and the gap about them.

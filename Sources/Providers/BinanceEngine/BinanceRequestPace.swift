@@ -1,27 +1,30 @@
-internal import MarketModel
-internal import Primitives
+package import MarketModel
+package import Primitives
 
-/// When the next request for past trades may leave.
-struct BinanceRequestPace: Sendable {
-    private(set) var at = MonotonicTime.distantPast
+/// When the next request for the past may leave.
+package struct BinanceRequestPace: Sendable {
+    package private(set) var at = MonotonicTime.distantPast
     private var backoff = Backoff(
         first: .nanoseconds(BinanceLimits.fetchInterval),
         limit: .nanoseconds(BinanceLimits.fetchWaitMax))
     private var random: SeededRandom
 
-    init(seed: UInt64) { random = SeededRandom(seed: seed &+ 1) }
+    package init(seed: UInt64) { random = SeededRandom(seed: seed &+ 1) }
 
-    mutating func answered(_ now: Moment) {
+    /// `interval` is what the request is to cost of the exchange's limit, as a time.
+    package mutating func answered(
+        _ now: Moment, interval: Int64 = BinanceLimits.fetchInterval
+    ) {
         backoff.reset()
-        at = now.monotonic + BinanceLimits.fetchInterval
+        at = now.monotonic + interval
     }
 
-    mutating func failed(_ now: Moment) {
+    package mutating func failed(_ now: Moment) {
         at = now.monotonic.advanced(by: backoff.next(using: &random))
     }
 
     /// Waits as long as the exchange says after too many requests.
-    mutating func limited(_ retryAfter: Int64?, isBanned: Bool, _ now: Moment) {
+    package mutating func limited(_ retryAfter: Int64?, isBanned: Bool, _ now: Moment) {
         let usual = isBanned ? BinanceLimits.bannedWait : BinanceLimits.limitedWait
         let wait = max(BinanceLimits.fetchInterval, retryAfter ?? usual)
         at = now.monotonic + min(wait, BinanceLimits.holeAgeMax)

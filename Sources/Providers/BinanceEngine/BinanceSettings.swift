@@ -68,9 +68,16 @@ package enum BinanceLimits {
     package static let holeAgeMax: Int64 = 3_600_000_000_000
     /// Answers in a row that give no trade of a gap. Then the rest of it stays.
     package static let uselessAnswersMax = 8
-    /// The time between two requests for past trades. Each costs 25 of the 6,000 points a minute
-    /// that the exchange allows an address.
-    package static let fetchInterval: Int64 = 500_000_000
+    /// The time that a point takes. The exchange allows an address 6,000 of them a minute, of which
+    /// half are used.
+    package static let pointInterval: Int64 = 20_000_000
+    /// The points that a request for past trades costs, one for the first trade at a time, and one
+    /// for bars.
+    package static let fetchPoints: Int64 = 25
+    package static let lookUpPoints: Int64 = 4
+    package static let barPoints: Int64 = 2
+    /// The time between two requests for past trades.
+    package static let fetchInterval = fetchPoints * pointInterval
     /// The longest wait between two requests of which the first failed, or was one too many.
     package static let fetchWaitMax: Int64 = 60_000_000_000
     /// The wait after too many requests, when the exchange does not say how long.

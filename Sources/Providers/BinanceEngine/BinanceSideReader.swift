@@ -16,18 +16,6 @@ enum BinanceSideMessage: Sendable {
     case unfinished
 }
 
-/// A bar of the exchange that is over.
-struct BinanceBar: Sendable {
-    var feed: Int
-    var open = Timestamp.undefined
-    /// The first time after it.
-    var close = Timestamp.undefined
-    /// Open, high, low and close.
-    var prices = (Price.undefined, Price.undefined, Price.undefined, Price.undefined)
-    var volume: Int128 = 0
-    var trades: Int64 = 0
-}
-
 /// Reads messages about the best bid and offer, bars and books. One pass over the bytes more than
 /// for a trade, and no allocation.
 struct BinanceSideReader: Sendable {
@@ -56,18 +44,13 @@ struct BinanceSideReader: Sendable {
             return .skipped(.stray)
         }
         let first = base + Self.bar
-        guard let open = fields[first].uint64(in: bytes).flatMap(BinanceReader.time),
-            let last = fields[first + 1].uint64(in: bytes).flatMap(BinanceReader.time),
-            let count = fields[first + 7].uint64(in: bytes).flatMap({ Int64(exactly: $0) }),
-            fields[first + 8].kind == .bool, last.time >= open.time
+        guard let open = fields[first].uint64(in: bytes),
+            let last = fields[first + 1].uint64(in: bytes),
+            let count = fields[first + 7].uint64(in: bytes), fields[first + 8].kind == .bool,
+            var bar = BinanceBar(feed: feed, from: open, through: last, trades: count)
         else { return .skipped(.fields) }
         let isOver = fields[first + 8].end - fields[first + 8].start == "true".utf8.count
         guard isOver else { return .unfinished }
-        let unit: Int64 = last.resolution == .millisecond ? 1_000_000 : 1_000
-        var bar = BinanceBar(feed: feed)
-        bar.open = open.time
-        bar.close = last.time.advanced(byNanoseconds: unit)
-        bar.trades = count
         do throws(FixedPoint.ParseError) {
             bar.prices = (
                 try price(first + 2, bytes), try price(first + 3, bytes),
@@ -78,7 +61,7 @@ struct BinanceSideReader: Sendable {
             bar.volume = try FixedPoint.parseWide(
                 bytes.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
         } catch {
-            return misfit(error, feed, "a bar", fields[first + 3], bytes)
+            return misfit(error, feed, BinanceBar.name, fields[first + 3], bytes)
         }
         return .bar(bar)
     }
@@ -160,9 +143,12 @@ struct BinanceSideReader: Sendable {
     ) -> BinanceSideMessage {
         guard error != .notANumber else { return .skipped(.fields) }
         let text = sample.text(in: bytes, bytesMax: FixedPoint.textBytesMax)
-        return .misfit(
-            feed: feed,
-            text: text.map { "\(what) does not fit the tape, at \($0)" }
-                ?? "\(what) does not fit the tape")
+        return .misfit(feed: feed, text: Self.misfit(what, at: text))
+    }
+
+    /// Says that something does not fit the tape, at one of its numbers.
+    static func misfit(_ what: String, at number: String?) -> String {
+        number.map { "\(what) does not fit the tape, at \($0)" }
+            ?? "\(what) does not fit the tape"
     }
 }

@@ -3,7 +3,7 @@ internal import HTTPClient
 internal import Primitives
 internal import ServiceRuntime
 
-/// Asks the exchange for past trades, and which symbols it has. Answers come on the client's
+/// Asks the exchange for past trades and bars, and which symbols it has. Answers come on the client's
 /// thread, and wait there until the loop takes them.
 final class BinancePast {
     private let client: HTTPClient
@@ -34,6 +34,24 @@ final class BinancePast {
                 ("symbol", question.symbol), ("startTime", "\(question.milliseconds)"),
                 ("limit", "1"),
             ])
+    }
+
+    func ask(_ fetch: BinanceBarFetch) -> BinanceFetchOutcome? {
+        let time = fetch.time
+        return ask(
+            fetch.number, "klines",
+            [
+                ("symbol", fetch.symbol), ("interval", fetch.length.rawValue),
+                (time.key, "\(time.milliseconds)"), ("limit", "\(fetch.count)"),
+            ])
+    }
+
+    func ask(_ request: BinanceHistoryRequest) -> BinanceFetchOutcome? {
+        switch request {
+        case .lookUp(let question): ask(question)
+        case .fetch(let fetch): ask(fetch)
+        case .bars(let fetch): ask(fetch)
+        }
     }
 
     /// Asks for the latest trade.

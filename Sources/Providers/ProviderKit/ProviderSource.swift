@@ -106,8 +106,8 @@ public struct ProviderOrder: Sendable {
     /// The provider sends the records that fill a gap in the order of their times, and then the
     /// record that closes the gap. So a successor of a killed process knows which part is filled.
     public var gaps: [OpenGap]
-    /// The last trades on the tape, for a provider of a kind with `continuesByIDs`. Fetched ones do
-    /// not count.
+    /// The last trades on the tape, or bars that have ids, for a provider of a kind with
+    /// `continuesByIDs`. Fetched ones do not count.
     public var lastTrades: [LastTrade] = []
     /// The newest values on the tape, for a provider of a kind with `continuesByValues`.
     public var lastValues: [PublishedValue] = []
@@ -116,7 +116,7 @@ public struct ProviderOrder: Sendable {
     /// The end of the source on the tape, for each partition in which it may have ticks.
     public var standing: [Standing] = []
 
-    /// The last trade of an instrument on the tape.
+    /// The last trade of an instrument on the tape, or its last bar.
     public struct LastTrade: Hashable, Sendable {
         public var instrument: UInt32
         /// The provider's id.

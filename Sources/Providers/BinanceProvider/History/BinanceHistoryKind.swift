@@ -5,7 +5,7 @@ package import ProviderKit
 internal import ServiceRuntime
 
 extension ProviderKind {
-    /// The provider of `GATEWAY_PROVIDER=binance-history`, which loads past trades.
+    /// The provider of `GATEWAY_PROVIDER=binance-history`, which loads past trades or bars.
     package static let binanceHistory = ProviderKind(
         name: BinanceHistoryProvider.providerName,
         keys: [
@@ -35,7 +35,9 @@ extension ProviderKind {
 /// The settings of a load.
 struct BinanceHistorySetup: Sendable {
     let range: HistorySettings
-    /// Where past trades are asked for.
+    /// The length of bars, for instruments with them.
+    let bars: BinanceBarLength
+    /// Where the past is asked for.
     let address: String
     let http: HTTPConfiguration
 
@@ -47,6 +49,8 @@ struct BinanceHistorySetup: Sendable {
         }
         self.address = address
         // The seed decides nothing here.
-        http = try BinanceSetup(configuration, seed: 0).http
+        let live = try BinanceSetup(configuration, seed: 0)
+        http = live.http
+        bars = live.engine.bars
     }
 }

@@ -14,6 +14,8 @@ final class BinanceHistoryLoop {
 
     struct Parts: Sendable {
         let range: HistorySettings
+        /// The length of bars, for instruments with them.
+        let bars: BinanceBarLength
         let order: ProviderOrder
         let channel: ProviderChannel
         let inbox: ProviderInbox
@@ -38,7 +40,7 @@ final class BinanceHistoryLoop {
         history = BinanceHistory(
             BinanceHistory.Settings(
                 provider: BinanceHistoryProvider.providerName, from: parts.range.from,
-                to: parts.range.to, seed: UInt64.random(in: 0...UInt64.max)))
+                to: parts.range.to, bars: parts.bars, seed: UInt64.random(in: 0...UInt64.max)))
     }
 
     /// Runs until everything is handed over, the order to stop comes, or the receiver closes the
@@ -62,8 +64,14 @@ final class BinanceHistoryLoop {
 
     private var begun: [BinanceHistory.Begun] {
         let order = parts.order
-        // One of an earlier range says nothing of this one.
-        let known = order.lastTrades.filter { $0.time >= parts.range.from }
+        // One of an earlier range says nothing of this one, and the last bar of one may end where
+        // this one begins.
+        let known = order.lastTrades.filter { last in
+            let isOfBars =
+                order.registry.instrument(last.instrument)
+                .map(BinanceHistory.isOfBars) ?? false
+            return isOfBars ? last.time > parts.range.from : last.time >= parts.range.from
+        }
         let lasts = Dictionary(known.map { ($0.instrument, ($0.id, $0.time)) }) { $1 }
         let marks = Dictionary(order.standing.map { ($0.partition, $0.watermark) }) { $1 }
         return order.instruments.compactMap { number in
@@ -113,11 +121,6 @@ final class BinanceHistoryLoop {
             return parts.waker.wait(.nanoseconds(wait))
         }
         out.request = nil
-        let outcome =
-            switch request {
-            case .lookUp(let question): past.ask(question)
-            case .fetch(let fetch): past.ask(fetch)
-            }
-        if let outcome { history.answered(request.number, outcome, moment()) }
+        if let outcome = past.ask(request) { history.answered(request.number, outcome, moment()) }
     }
 }

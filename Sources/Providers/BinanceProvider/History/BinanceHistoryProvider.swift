@@ -6,7 +6,7 @@ package import Primitives
 package import ProviderKit
 internal import ServiceRuntime
 
-/// The provider `binance-history`: past trades between two times, on a separate thread
+/// The provider `binance-history`: past trades or bars between two times, on a separate thread
 /// (`BinanceHistoryLoop`). It ends by itself.
 package final class BinanceHistoryProvider: ProviderSource {
     package static let providerName = "binance-history"
@@ -31,8 +31,8 @@ package final class BinanceHistoryProvider: ProviderSource {
     package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
         let report = BinanceHistoryReport(order, telemetry)
         let parts = BinanceHistoryLoop.Parts(
-            range: setup.range, order: order, channel: channel, inbox: thread.inbox, waker: waker,
-            report: report)
+            range: setup.range, bars: setup.bars, order: order, channel: channel,
+            inbox: thread.inbox, waker: waker, report: report)
         thread.inbox.wakes { [waker] in waker.wake() }
         let past = try BinancePast(setup.address, setup.http) { [waker] in waker.wake() }
         try thread.start(name, beat: name, threads, report) { beat in

@@ -6,15 +6,22 @@ package import ServiceRuntime
 package struct HistoryPlan: Sendable {
     package struct Entry: Sendable {
         package var symbol: Symbol
-        package var trades: UInt64
+        /// How many trades or bars it has.
+        package var count: UInt64
+        /// Whether these are bars.
+        package var isOfBars: Bool
         /// Why it cannot be loaded; empty: it can.
         package var problem: String
 
-        package init(symbol: Symbol, trades: UInt64 = 0, problem: String = "") {
+        package init(symbol: Symbol, isOfBars: Bool = false) {
             self.symbol = symbol
-            self.trades = trades
-            self.problem = problem
+            self.isOfBars = isOfBars
+            count = 0
+            problem = ""
         }
+
+        /// What is counted, in messages.
+        package var what: String { isOfBars ? "bars" : "trades" }
     }
 
     package var entries: [Entry]
@@ -28,7 +35,7 @@ package struct HistoryPlan: Sendable {
         self.duration = duration
     }
 
-    package var trades: UInt64 { entries.reduce(0) { $0 + $1.trades } }
+    package var count: UInt64 { entries.reduce(0) { $0 + $1.count } }
 
     /// What stands against the load; empty: nothing.
     package var problem: String {

@@ -39,13 +39,13 @@ private struct PlannedSymbol: TelemetryEvent {
     var level: LogLevel { .info }
     var message: String {
         entry.problem.isEmpty
-            ? "\(entry.symbol) has \(entry.trades) trades in the range"
+            ? "\(entry.symbol) has \(entry.count) \(entry.what) in the range"
             : "\(entry.symbol) cannot be loaded: \(entry.problem)"
     }
     var fields: [(String, LogValue)] {
         [
             ("provider", .text(provider)), ("symbol", .text(entry.symbol.text)),
-            ("trades", .integer(Int64(clamping: entry.trades))), ("problem", .text(entry.problem)),
+            ("count", .integer(Int64(clamping: entry.count))), ("problem", .text(entry.problem)),
         ]
     }
 }
@@ -58,14 +58,14 @@ private struct PlannedLoad: TelemetryEvent {
     var level: LogLevel { plan.problem.isEmpty ? .info : .error }
     var message: String {
         plan.problem.isEmpty
-            ? "\(plan.trades) trades in \(plan.requests) requests" : "the range cannot be loaded"
+            ? "\(plan.count) records in \(plan.requests) requests" : "the range cannot be loaded"
     }
     var fields: [(String, LogValue)] {
         [
-            ("provider", .text(provider)), ("trades", .integer(Int64(clamping: plan.trades))),
+            ("provider", .text(provider)), ("count", .integer(Int64(clamping: plan.count))),
             ("requests", .integer(Int64(clamping: plan.requests))),
             ("seconds", .integer(plan.duration.clampedNanoseconds / 1_000_000_000)),
-            ("symbols", .integer(Int64(plan.entries.count { $0.trades > 0 }))),
+            ("symbols", .integer(Int64(plan.entries.count { $0.count > 0 }))),
             ("problem", .text(plan.problem)),
         ]
     }

@@ -3,7 +3,8 @@ import Primitives
 import TapeCodec
 
 /// Finds the records about gaps and subscriptions in a packet, with their symbols. It skips live
-/// ticks without resolving their symbols, but for the runs of ids of one provider's trades.
+/// ticks without resolving their symbols, but for the runs of ids of one provider's trades, and of
+/// its bars that have ids.
 struct FeedRecordReader {
     enum Found {
         case gap(Symbol, GapRecord)
@@ -16,7 +17,7 @@ struct FeedRecordReader {
 
     private var walk = PacketWalk()
     private let followed: FollowedProviders
-    /// The live trades of the packet, by its symbol numbers, in the order of the packet.
+    /// The live trades and bars of the packet, by its symbol numbers, in the order of the packet.
     private var runs: [(symbol: UInt32, run: TradeRunOfIDs)] = []
 
     init(_ followed: FollowedProviders) { self.followed = followed }
@@ -32,7 +33,7 @@ struct FeedRecordReader {
         }
     }
 
-    /// Hands over the live trades of the packet, which has been read to its end.
+    /// Hands over the live trades and bars of the packet, which has been read to its end.
     mutating func runs(in packet: RawSpan, _ take: (Symbol, TradeRunOfIDs) -> Void) {
         for (number, run) in runs {
             guard let definition = walk.symbol(number, in: packet),
@@ -83,9 +84,14 @@ struct FeedRecordReader {
                 LastValues.Value(
                     periodStart: value.periodStart, value: value.value, revision: value.revision))
         }
-        guard let bar = message.providerBar(in: packet), bar.header.flags.contains(.backfilled),
-            let tick = FetchedTick(bar), let symbol = symbol(bar.header, packet)
-        else { return nil }
+        guard let bar = message.providerBar(in: packet) else { return nil }
+        guard bar.header.flags.contains(.backfilled) else {
+            note(bar.header)
+            return nil
+        }
+        guard let tick = FetchedTick(bar), let symbol = symbol(bar.header, packet) else {
+            return nil
+        }
         return .fetched(symbol, tick, id: 0)
     }
 

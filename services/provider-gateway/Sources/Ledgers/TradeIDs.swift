@@ -1,6 +1,6 @@
 import Primitives
 
-/// A trade on the tape, by the provider's id.
+/// A trade on the tape, by the provider's id, or a bar of a loaded past, by its number.
 struct LastTrade: Equatable, Sendable {
     var id: UInt64
     var time: Timestamp

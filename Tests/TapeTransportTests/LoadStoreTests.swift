@@ -8,13 +8,15 @@ import Testing
 
 @Suite("What was loaded into a source")
 struct LoadStoreTests {
-    private static func loads(_ count: Int = 2) throws -> SourceLoads {
+    private static func loads(_ count: Int = 2, bars: String = "") throws -> SourceLoads {
         var loads = SourceLoads()
         for number in 0..<count {
             var range = LoadRange(
                 try ["B", "A"].map { try #require(Symbol($0)) },
-                from: Timestamp(nanoseconds: Int64(number)),
-                to: Timestamp(nanoseconds: Int64(number + 1)), by: "anna@desk",
+                (
+                    Timestamp(nanoseconds: Int64(number)),
+                    Timestamp(nanoseconds: Int64(number + 1))
+                ), bars: bars, by: "anna@desk",
                 at: Timestamp(nanoseconds: 5))
             if number < count - 1 { range.state = .done }
             loads.set(range)
@@ -38,10 +40,20 @@ struct LoadStoreTests {
         #expect(try Self.loads(SourceLoads.rangesMax + 1).problem?.contains("the most") == true)
     }
 
+    @Test("a record with bars is one that older releases refuse")
+    func bars() throws {
+        let loads = try Self.loads(2, bars: "1d")
+        let text = String(decoding: loads.json, as: UTF8.self)
+        #expect(text.hasPrefix(#"{"v":2,"#) && text.contains(#""to_ns":1,"bars":"1d","state""#))
+        #expect(try SourceLoads(json: loads.json) == loads)
+        let long = text.replacing(#""1d""#, with: #""123456789""#)
+        #expect(throws: VersionedJSON.Refusal.self) { try SourceLoads(json: Array(long.utf8)) }
+    }
+
     @Test(
         "what is damaged or newer is refused as a whole",
         arguments: [
-            ("", "", false), (#""v":1"#, #""v":2"#, true), (#""running""#, #""held""#, true),
+            ("", "", false), (#""v":1"#, #""v":3"#, true), (#""running""#, #""held""#, true),
             (#""state":"running","#, "", false), (#""to_ns":1"#, #""to_ns":0"#, false),
             (#"["A","B"]"#, "[]", false), (#"["A","B"]"#, #"["A",""]"#, false),
             (#""who":"anna@desk","#, "", false), (#""ranges""#, #""range""#, false),

@@ -42,6 +42,17 @@ struct LoadCommandTests {
         #expect(command.times == "--from 2026-11-18T12:00:00Z --to 2026-11-20T11:59:00Z")
     }
 
+    @Test("with --bars the exchange's bars come, of that length")
+    func bars() throws {
+        let command = try Self.parse(["binance", "BTCUSDT", "--bars", "1d"] + Self.range)
+        #expect(command.bars == "1d" && command.what == "bars (1d)")
+        #expect(command.environment["BINANCE_BARS"] == "1d")
+        #expect(command.list.contains("currency: USDT, feeds: bars}"))
+        let trades = try Self.parse(["binance", "BTCUSDT"] + Self.range)
+        #expect(trades.bars.isEmpty && trades.environment["BINANCE_BARS"] == nil)
+        #expect(trades.what == "trades")
+    }
+
     @Test(
         "what is wrong is said",
         arguments: [
@@ -56,6 +67,11 @@ struct LoadCommandTests {
             (["binance", "A", "--from", "beginning", "--to", "-1h"], "--from wants a time"),
             (["binance", "A", "--source", "binance"], "a name that ends in -history or"),
             (["binance", "A", "--source", "No"], "'No' is no source"),
+            (
+                ["binance", "A", "--bars", "7m"],
+                "--bars wants a length (1s, 1m, 3m, 5m, 15m"
+            ),
+            (["binance", "A", "--bars", "1M"], "not '1M': months differ, and are made of days"),
             (["binance", "A", "--speed", "1"], "does not take '--speed'"),
         ])
     func wrong(arguments: [String], problem: String) {
@@ -109,17 +125,17 @@ struct LoadCommandTests {
     }
 
     private static let symbol =
-        #"{"event":"gateway.plan.symbol","symbol":"BTCUSDT","trades":1000000,"problem":""}"#
+        #"{"event":"gateway.plan.symbol","symbol":"BTCUSDT","count":1000000,"problem":""}"#
     private static let empty =
-        #"{"event":"gateway.plan.symbol","symbol":"ETHUSDT","trades":0,"problem":""}"#
+        #"{"event":"gateway.plan.symbol","symbol":"ETHUSDT","count":0,"problem":""}"#
 
     @Test("a plan is said in a few lines, with what has no trade")
     func planned() throws {
         let plan = Self.plan(
             Self.symbol, Self.empty,
-            #"{"event":"gateway.plan","trades":1000000,"requests":1004,"seconds":502.0,"#
+            #"{"event":"gateway.plan","count":1000000,"requests":1004,"seconds":502.0,"#
                 + #""symbols":1,"problem":""}"#)
-        #expect(plan.problem == nil && plan.trades == 1_000_000 && plan.requests == 1_004)
+        #expect(plan.problem == nil && plan.count == 1_000_000 && plan.requests == 1_004)
         #expect(plan.seconds == 502 && plan.parts.map(\.symbol) == ["BTCUSDT", "ETHUSDT"])
         let command = try Self.parse(["binance", "BTCUSDT", "ETHUSDT"] + Self.range)
         #expect(
@@ -128,14 +144,57 @@ struct LoadCommandTests {
                     + "2026-11-02T12:30:00Z",
                 "they take 1004 requests, about 8 minutes at binance, about 85.8 MiB on the tape "
                     + "and 142 MiB of rows",
-                "no trade in that time: ETHUSDT",
+                "no trades in that time: ETHUSDT",
             ])
+    }
+
+    @Test("a plan of bars says so")
+    func plannedBars() throws {
+        let plan = Self.plan(
+            #"{"event":"gateway.plan.symbol","symbol":"BTCUSDT","count":365,"problem":""}"#,
+            #"{"event":"gateway.plan","count":365,"requests":2,"seconds":0.0,"problem":""}"#)
+        let command = try Self.parse(["binance", "BTCUSDT", "--bars=1d"] + Self.range)
+        #expect(
+            plan.lines(of: command) == [
+                "binance has 365 bars (1d) of BTCUSDT from 2026-11-01T00:00:00Z to "
+                    + "2026-11-02T12:30:00Z",
+                "they take 2 requests, about 0 seconds at binance, about 53.5 KiB on the tape "
+                    + "and 103 KiB of rows",
+            ])
+    }
+
+    @Test(
+        "a line that says why the exchange is asked again is found, and its wait is bounded",
+        arguments: [
+            (#"{"event":"history.plan.waits","message":"429: in 7 s","seconds":7}"#, 7),
+            (#"{"event":"history.plan.waits","message":"418","seconds":99999999}"#, 3_600),
+            (#"{"event":"history.plan.waits","message":"x","seconds":-5}"#, 0),
+            (#"{"event":"gateway.plan","message":"x","seconds":7}"#, nil),
+        ] as [(String, Int?)])
+    func waits(line: String, seconds: Int?) throws {
+        let wait = LoadPlan.wait(try JSONValue.parse(Array(line.utf8)))
+        #expect(wait?.time == seconds.map { .seconds($0) })
+        #expect(seconds == nil || wait?.why.isEmpty == false)
+    }
+
+    @Test("a password in a command to copy is named by the variable that the person has")
+    func printed() {
+        let settings = ["NATS_USER": "it's", "NATS_PASSWORD": "hidden"]
+        let own = ToolGateway.printed(settings, "/bin/gateway")
+        #expect(
+            own == [
+                #"NATS_PASSWORD="$NATS_PASSWORD" \"#, #"NATS_USER='it'\''s' \"#, "'/bin/gateway'",
+            ])
+        let other = ToolGateway.printed(
+            settings, "/bin/gateway", variables: ["NATS_PASSWORD": "LOAD_NATS_PASSWORD"])
+        #expect(other.first == #"NATS_PASSWORD="$LOAD_NATS_PASSWORD" \"#)
+        #expect(!(own + other).joined().contains("hidden"))
     }
 
     @Test(
         "a plan that failed says why",
         arguments: [
-            (#"{"event":"gateway.plan","trades":0,"problem":"418: banned"}"#, "418: banned"),
+            (#"{"event":"gateway.plan","count":0,"problem":"418: banned"}"#, "418: banned"),
             (#"{"event":"x","level":"error","message":"no route"}"#, "no route"),
             (
                 "provider-gateway: HISTORY_TO: wrong\nprovider-gateway: 1 problem",
@@ -150,8 +209,8 @@ struct LoadCommandTests {
     @Test("a symbol's own problem is said with its name")
     func problems() throws {
         let plan = Self.plan(
-            #"{"event":"gateway.plan.symbol","symbol":"X","trades":0,"problem":"unknown"}"#,
-            #"{"event":"gateway.plan","trades":5,"requests":1,"seconds":1,"problem":""}"#)
+            #"{"event":"gateway.plan.symbol","symbol":"X","count":0,"problem":"unknown"}"#,
+            #"{"event":"gateway.plan","count":5,"requests":1,"seconds":1,"problem":""}"#)
         let command = try Self.parse(["binance", "X"] + Self.range)
         #expect(plan.lines(of: command).last == "X: unknown")
         #expect(plan.lines(of: command).count == 3 && plan.seconds == 1)
@@ -171,13 +230,13 @@ struct LoadCommandTests {
     func retention() throws {
         let now = try #require(ISOTime.parse(Self.now))
         let old = try #require(ISOTime.parse("2026-10-01T00:00:00Z"))
-        let warning = LoadPlan.warning(keptSeconds: 30 * 86_400, from: old, now: now)
+        let warning = LoadPlan.warning("trades", keptSeconds: 30 * 86_400, from: old, now: now)
         #expect(
             warning
                 == "the database keeps trades for 30 days (WRITER_RETENTION): rows of days before "
                 + "2026-10-21 are removed again")
-        #expect(LoadPlan.warning(keptSeconds: 60 * 86_400, from: old, now: now) == nil)
-        #expect(LoadPlan.warning(keptSeconds: .max, from: old, now: now) == nil)
+        #expect(LoadPlan.warning("bars", keptSeconds: 60 * 86_400, from: old, now: now) == nil)
+        #expect(LoadPlan.warning("bars", keptSeconds: .max, from: old, now: now) == nil)
     }
 
     // MARK: progress

@@ -1,5 +1,5 @@
 package import MarketModel
-internal import Primitives
+package import Primitives
 
 /// What is done about a wanted load, by what was loaded into its source before. Pure.
 ///
@@ -21,11 +21,18 @@ package enum LoadDecision: Equatable, Sendable {
                 "source \(source) is being loaded with \(Self.words(running)), begun by "
                     + "\(running.requester) at \(LoadRange.shown(running.time)): finish "
                     + "that first, by the same command")
+        } else if let other = loads.ranges.first(where: { $0.bars != wanted.bars }) {
+            self = .refused(
+                "source \(source) has \(other.what), and a source has one kind of data: load the "
+                    + "\(wanted.what) as a source of their own: "
+                    + "--source \(Self.free(after: source))")
         } else if let last = loads.ranges.map(\.to).max(), wanted.from < last {
             let end = LoadRange.shown(last)
             let other = loads.ranges.first { Self.overlap($0, wanted) }
             let reason =
-                other.map { "has \(Self.words($0)) already, and trades would be there twice" }
+                other.map {
+                    "has \(Self.words($0)) already, and \(wanted.what) would be there twice"
+                }
                 ?? "is loaded up to \(end), and bars of an earlier time would never come"
             self = .refused(
                 "source \(source) \(reason): begin at \(end), or \(Self.advice(source))")
@@ -62,9 +69,25 @@ package enum LoadDecision: Equatable, Sendable {
             + " from \(LoadRange.shown(range.from)) to \(LoadRange.shown(range.to))"
     }
 
+    /// Decides about a load that is to begin by the watermark of its source on the tape; undefined:
+    /// it has none. What is older than that would be left out.
+    package init(on wanted: LoadRange, reached: Timestamp, of source: SourceName) {
+        guard reached.isDefined, reached > wanted.from else {
+            self = .begin
+            return
+        }
+        let end = LoadRange.shown(reached)
+        self = .refused(
+            "source \(source) has reached \(end) on the tape by a load that is not noted, and "
+                + "what is older would be left out: begin at \(end), or \(Self.advice(source))")
+    }
+
     private static func advice(_ source: SourceName) -> String {
-        next(after: source).map { "load it as a source of its own: --source \($0)" }
-            ?? "load it as a source of its own: --source NAME"
+        "load it as a source of its own: --source \(free(after: source))"
+    }
+
+    private static func free(after source: SourceName) -> String {
+        next(after: source)?.text ?? "NAME"
     }
 
     /// Returns the next name of a source of the same past: `a-history-2` for `a-history`. `nil`

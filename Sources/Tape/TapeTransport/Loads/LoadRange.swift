@@ -6,6 +6,7 @@ package struct LoadRange: Hashable, Sendable {
     /// The most symbols of one load.
     package static let symbolsMax = 200
     package static let requesterBytesMax = 100
+    package static let barsBytesMax = 8
 
     package enum State: String, Sendable {
         /// It was begun. The same load continues it; then it is done.
@@ -19,6 +20,8 @@ package struct LoadRange: Hashable, Sendable {
     /// The range of event times is [from, to).
     package let from: Timestamp
     package let to: Timestamp
+    /// The length of the provider's bars that are loaded, as `1d`; empty: trades are.
+    package let bars: String
     package var state = State.running
     /// Who asked for it, as `user@host`.
     package let requester: String
@@ -26,19 +29,26 @@ package struct LoadRange: Hashable, Sendable {
     package var time: Timestamp
 
     package init(
-        _ symbols: [Symbol], from: Timestamp, to: Timestamp, by requester: String,
-        at time: Timestamp
+        _ symbols: [Symbol], _ range: (from: Timestamp, to: Timestamp), bars: String = "",
+        by requester: String, at time: Timestamp
     ) {
         self.symbols = symbols.sorted { $0.text < $1.text }
-        self.from = from
-        self.to = to
+        (from, to) = range
+        self.bars = bars
         self.requester = requester
         self.time = time
     }
 
     /// Whether both load the same.
     package func isSame(as other: LoadRange) -> Bool {
-        symbols == other.symbols && from == other.from && to == other.to
+        symbols == other.symbols && from == other.from && to == other.to && bars == other.bars
+    }
+
+    /// What is loaded, in words.
+    package var what: String { Self.what(bars) }
+
+    package static func what(_ bars: String) -> String {
+        bars.isEmpty ? "trades" : "bars (\(bars))"
     }
 
     /// Returns the time for people: without a fraction that is zero.
@@ -57,6 +67,7 @@ package struct LoadRange: Hashable, Sendable {
             json.member("from_ns", from.nanoseconds)
             json.member("to", to.description)
             json.member("to_ns", to.nanoseconds)
+            if !bars.isEmpty { json.member("bars", bars) }
             json.member("state", state.rawValue)
             json.member("who", requester)
             json.member("time", time.description)
@@ -70,6 +81,10 @@ package struct LoadRange: Hashable, Sendable {
             let requester = json["who"]?.string, let time = json["time_ns"]?.int,
             requester.utf8.count <= Self.requesterBytesMax
         else { throw .damaged("a range has no symbols or times, or does not say who and when") }
+        let bars = json["bars"]?.string ?? ""
+        guard bars.utf8.count <= Self.barsBytesMax else {
+            throw .damaged("a length of bars is none")
+        }
         var symbols: [Symbol] = []
         for one in stored {
             guard let symbol = one.string.flatMap({ Symbol($0) }) else {
@@ -78,9 +93,9 @@ package struct LoadRange: Hashable, Sendable {
             symbols.append(symbol)
         }
         self.init(
-            symbols, from: Timestamp(nanoseconds: Int64(from)),
-            to: Timestamp(nanoseconds: Int64(to)), by: requester,
-            at: Timestamp(nanoseconds: Int64(time)))
+            symbols,
+            (Timestamp(nanoseconds: Int64(from)), Timestamp(nanoseconds: Int64(to))), bars: bars,
+            by: requester, at: Timestamp(nanoseconds: Int64(time)))
         guard let text = json["state"]?.string else { throw .damaged("a range has no state") }
         guard let state = State(rawValue: text) else {
             throw .newer("the state \(text.prefix(40)) of a range is not known")

@@ -50,22 +50,25 @@ struct FeedProbe {
     }
 
     /// Returns a list of instruments, as a gateway reads it. `nil` for providers that take none.
-    /// All have the contract of the first one.
-    static func list(_ provider: String, _ symbols: [String]) -> String? {
+    /// All have the contract of the first one, and `feeds`; `nil`: those of the provider.
+    static func list(_ provider: String, _ symbols: [String], feeds: String? = nil) -> String? {
         if ["synthetic", "replay"].contains(provider) { return nil }
         let contracts = [
-            "ibkr": "security: stock, exchange: SMART, currency: USD, feeds: quotes",
-            "binance": "security: crypto, exchange: BINANCE, currency: USDT, feeds: trades",
+            "ibkr": ("security: stock, exchange: SMART, currency: USD", "quotes"),
+            "binance": ("security: crypto, exchange: BINANCE, currency: USDT", "trades"),
             "alpaca": symbols.first?.contains("/") == true
-                ? "security: crypto, exchange: ALPACA, currency: USD, feeds: trades"
-                : "security: stock, exchange: SMART, currency: USD, feeds: quotes",
-            "fred": "security: index, exchange: FRED, currency: USD, feeds: indicators",
-            "coingecko":
-                "security: crypto, exchange: COINGECKO, currency: USD, feeds: indicators",
-            "alternative-me":
-                "security: index, exchange: ALTERNATIVE.ME, currency: USD, feeds: indicators",
+                ? ("security: crypto, exchange: ALPACA, currency: USD", "trades")
+                : ("security: stock, exchange: SMART, currency: USD", "quotes"),
+            "fred": ("security: index, exchange: FRED, currency: USD", "indicators"),
+            "coingecko": ("security: crypto, exchange: COINGECKO, currency: USD", "indicators"),
+            "alternative-me": (
+                "security: index, exchange: ALTERNATIVE.ME, currency: USD", "indicators"
+            ),
         ]
-        let defaults = contracts[provider].map { "defaults: {\($0)}\n" } ?? ""
+        let defaults =
+            contracts[provider].map { contract, usual in
+                "defaults: {\(contract), feeds: \(feeds ?? usual)}\n"
+            } ?? ""
         let lines = symbols.map { "  - \"\($0)\"\n" }.joined()
         return "version: 1\n\(defaults)instruments:\n\(lines)"
     }

@@ -17,6 +17,8 @@ struct GatewayQuestion {
     let list: String?
     /// How long the answer may take.
     let timeout: Duration
+    /// Takes each line of the log while it grows. Returns how much longer the answer may take.
+    var follow: ((JSONValue) -> Duration)?
 
     struct Answer {
         let log: [UInt8]
@@ -53,13 +55,28 @@ struct GatewayQuestion {
         } catch {
             throw .runtime(error)
         }
-        let deadline = SystemClock().deadline(after: timeout)
+        var deadline = SystemClock().deadline(after: timeout)
+        var followed = 0
         while child.wait(timeout: Self.turn) == nil,
             SystemClock().remaining(until: deadline) > .zero, shutdown?.isRequested != true
-        {}
+        {
+            deadline = deadline.advanced(by: followLog(log, after: &followed))
+        }
         let ended = child.exitStatus
         child.stop(grace: Self.endTimeout)
         return Answer(
             log: FileSystem.tail(of: log, bytesMax: Self.logBytesMax), exitStatus: ended)
+    }
+
+    /// Hands over the whole lines after so many. Returns how much longer the answer may take.
+    private func followLog(_ path: String, after count: inout Int) -> Duration {
+        guard let follow else { return .zero }
+        let lines = FileSystem.tail(of: path, bytesMax: Self.logBytesMax)
+            .split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+        let new = lines.dropFirst(count)
+        count = max(count, lines.count)
+        return new.reduce(.zero) { time, line in
+            time + (parsedJSON(Array(line)).map(follow) ?? .zero)
+        }
     }
 }

@@ -53,11 +53,13 @@ struct ToolGateway {
     }
 
     /// Returns the settings as shell commands. A password is taken from the shell's environment and
-    /// not printed.
-    static func printed(_ settings: [String: String], _ program: String) -> [String] {
+    /// not printed. `variables` names the variables there whose names are not those of the keys.
+    static func printed(
+        _ settings: [String: String], _ program: String, variables: [String: String] = [:]
+    ) -> [String] {
         settings.sorted { $0.key < $1.key }.map { key, value in
             let isSecret = key.hasSuffix("PASSWORD")
-            return "\(key)=\(isSecret ? "\"$\(key)\"" : quoted(value)) \\"
+            return "\(key)=\(isSecret ? "\"$\(variables[key] ?? key)\"" : quoted(value)) \\"
         } + [quoted(program)]
     }
 

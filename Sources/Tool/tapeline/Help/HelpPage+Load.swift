@@ -6,15 +6,20 @@ extension HelpPage {
             (
                 "load binance SYMBOL... --from TIME --to TIME",
                 [
-                    "put the trades of a provider's past onto the tape, in the order of time, as a",
-                    "source of its own; says first what it takes, and asks. After a stop or a kill",
-                    "the same command goes on where it was (docs/history.md). Without a local",
-                    "stack, LOAD_NATS_USER and LOAD_NATS_PASSWORD name the gateway's user of NATS",
+                    "put the trades or bars of a provider's past onto the tape, in the order of",
+                    "time, as a source of its own; says first what it takes, and asks. After a",
+                    "stop or a kill the same command goes on where it was (docs/history.md).",
+                    "Without a local stack, LOAD_NATS_USER and LOAD_NATS_PASSWORD name the",
+                    "gateway's user of NATS",
                 ]
             )
         ]
     ).with(
         [
+            HelpTopic.Option(
+                "--bars LENGTH",
+                "the provider's own bars and not its trades: 1s to 1w, as 1m or 1d"
+            ),
             HelpTopic.Option(
                 "--source NAME",
                 "binance-history if not given. A source is loaded forward in time: an earlier",
@@ -25,6 +30,7 @@ extension HelpPage {
         ] + place,
         examples: [
             "tapeline load binance BTCUSDT --from 2026-11-01 --to 2026-11-08",
+            "tapeline load binance BTCUSDT --bars 1d --from 2025-11-01 --to 2026-11-01",
             "tapeline load binance BTCUSDT ETHUSDT --from 2026-10-01 --to 2026-11-01 --yes \\",
             "    --source binance-history-2 --json",
         ])

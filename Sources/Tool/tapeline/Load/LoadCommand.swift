@@ -2,11 +2,15 @@ import MarketModel
 import Primitives
 import TapeTransport
 
-/// `tapeline load PROVIDER SYMBOL... --from TIME --to TIME`: puts a provider's past onto the tape,
-/// as a source of its own.
+/// `tapeline load PROVIDER SYMBOL... [--bars LENGTH] --from TIME --to TIME`: puts a provider's past
+/// onto the tape, as a source of its own.
 struct LoadCommand: Equatable, Sendable {
     /// The providers whose past can be loaded.
     static let providers = ["binance"]
+    /// The lengths of the bars that can be loaded. A month has none.
+    static let lengths = [
+        "1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w",
+    ]
     /// What is younger may not be complete at the provider yet.
     private static let settledNanoseconds: Int64 = 60_000_000_000
 
@@ -17,6 +21,8 @@ struct LoadCommand: Equatable, Sendable {
     /// The range of event times is [from, to).
     let from: Timestamp
     let to: Timestamp
+    /// The length of the provider's bars that are loaded; empty: trades are.
+    let bars: String
     let source: SourceName
     /// True to only print the commands.
     let prints: Bool
@@ -28,7 +34,7 @@ struct LoadCommand: Equatable, Sendable {
         let given = try CommandArguments(
             "load", arguments,
             .init(
-                values: TapeTarget.options.union(["--source", "--from", "--to"]),
+                values: TapeTarget.options.union(["--source", "--from", "--to", "--bars"]),
                 flags: ["--json", "--print", "--yes"]))
         var mistakes: [String] = []
         func take<Value>(_ read: () throws(ToolError) -> Value) -> Value? {
@@ -46,15 +52,17 @@ struct LoadCommand: Equatable, Sendable {
         let from = take { () throws(ToolError) in try time("--from", given, now: now) }
         let to = take { () throws(ToolError) in try time("--to", given, now: now) }
         if let from, let to { mistakes += problems(from, to, now: now) }
+        let bars = take { () throws(ToolError) in try Self.bars(given) }
         let source = take { () throws(ToolError) in
             try Self.source(given, of: provider ?? Self.providers[0])
         }
-        guard mistakes.isEmpty, let provider, let symbols, let from, let to, let source else {
+        guard mistakes.isEmpty, let provider, let symbols, let from, let to, let bars, let source
+        else {
             throw .usage(mistakes.joined(separator: "; "))
         }
         return LoadCommand(
             target: try TapeTarget(given), provider: provider, symbols: symbols, from: from,
-            to: to, source: source, prints: given.has("--print"),
+            to: to, bars: bars, source: source, prints: given.has("--print"),
             isConfirmed: given.has("--yes"), asJSON: given.has("--json"))
     }
 
@@ -97,6 +105,17 @@ struct LoadCommand: Equatable, Sendable {
         return try TailPlace.time(text, option, now: now)
     }
 
+    private static func bars(_ given: CommandArguments) throws(ToolError) -> String {
+        guard let length = try given.one("--bars") else { return "" }
+        guard lengths.contains(length) else {
+            throw .usage(
+                "--bars wants a length (\(lengths.joined(separator: ", "))), and not "
+                    + "'\(length.prefix(40))'"
+                    + (length == "1M" ? ": months differ, and are made of days" : ""))
+        }
+        return length
+    }
+
     private static func problems(
         _ from: Timestamp, _ to: Timestamp, now: Timestamp
     ) -> [String] {
@@ -130,14 +149,22 @@ struct LoadCommand: Equatable, Sendable {
 
     /// The gateway's settings for the load, without its list and without those of the servers.
     var environment: [String: String] {
-        [
+        let range = [
             "GATEWAY_PROVIDER": kind, "GATEWAY_SOURCE": source.text, "HISTORY_FROM": "\(from)",
             "HISTORY_TO": "\(to)", "GATEWAY_LIVE": "false", "GATEWAY_LATENCY": "frugal",
         ]
+        return bars.isEmpty
+            ? range : range.merging(["\(provider.uppercased())_BARS": bars]) { $1 }
     }
 
     /// The gateway's list of instruments.
-    var list: String { FeedProbe.list(provider, symbols.map(\.text)) ?? "" }
+    var list: String {
+        let feeds = bars.isEmpty ? nil : "bars"
+        return FeedProbe.list(provider, symbols.map(\.text), feeds: feeds) ?? ""
+    }
+
+    /// What is loaded: `trades`, or `bars (1d)`.
+    var what: String { LoadRange.what(bars) }
 
     /// The range in words: `BTCUSDT from … to …`.
     var subject: String {

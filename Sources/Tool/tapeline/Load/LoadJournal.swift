@@ -1,6 +1,7 @@
 import MarketModel
 import NatsTransport
 import Primitives
+import TapeCodec
 import TapeProtocol
 import TapeTransport
 
@@ -17,8 +18,33 @@ struct LoadJournal {
     /// Decides what is to be done, and notes nothing.
     func decision() throws(ToolError) -> LoadDecision {
         try inStore { store, client in
-            LoadDecision(on: wanted, among: try stored(store, client).loads, of: source)
+            let decision = LoadDecision(
+                on: wanted, among: try stored(store, client).loads, of: source)
+            guard decision == .begin else { return decision }
+            return LoadDecision(on: wanted, reached: try reached(client), of: source)
         }
+    }
+
+    /// Returns the highest watermark of the source on the tape; undefined: there is none. A gateway
+    /// that was started by hand may have put it there.
+    private func reached(_ client: TapeClient) throws -> Timestamp {
+        let names = client.names
+        let streams = (0..<TapeNames.tickStreams).map {
+            (names.tickStream($0), names.watermarks(stream: $0, source))
+        }
+        let partitions = (0..<names.partitions).map {
+            let partition = Partition($0)
+            return (names.tickStream(of: partition), names.ticks(partition, source))
+        }
+        let existing = Set(
+            try (0..<TapeNames.tickStreams).map { names.tickStream($0) }
+                .filter { try client.jetStream.streamInfo($0) != nil })
+        return try (streams + partitions).filter { existing.contains($0.0) }
+            .compactMap { stream, subject in
+                try client.lastContent(stream: stream, subject: subject)?.header.watermark
+            }
+            // The smallest time is a marker's.
+            .filter { $0.isDefined && $0.nanoseconds != Int64.min }.max() ?? .undefined
     }
 
     /// Notes that the load is running. It is noted before anything is on the tape, so that only

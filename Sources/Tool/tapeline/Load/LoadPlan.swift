@@ -5,17 +5,19 @@ struct LoadPlan: Equatable, Sendable {
     /// Of one symbol.
     struct Part: Equatable, Sendable {
         let symbol: String
-        let trades: UInt64
+        let count: UInt64
         /// Why it cannot be loaded; empty: it can.
         let problem: String
     }
 
-    /// Bytes of a trade on the tape with its share of a packet, and of its row with the index.
-    private static let tapeBytes: UInt64 = 90
-    private static let rowBytes: UInt64 = 149
+    /// Bytes on the tape with their share of a packet, and of a row with its index: of a trade, and
+    /// of a bar.
+    private static let tradeBytes: (tape: UInt64, row: UInt64) = (90, 149)
+    private static let barBytes: (tape: UInt64, row: UInt64) = (150, 290)
     private static let shownMax = 10
 
-    private(set) var trades: UInt64 = 0
+    /// The trades or bars of all symbols.
+    private(set) var count: UInt64 = 0
     private(set) var requests: UInt64 = 0
     /// How long the provider takes for these requests.
     private(set) var seconds = 0.0
@@ -51,12 +53,23 @@ struct LoadPlan: Equatable, Sendable {
 
     private static func part(_ entry: JSONValue) -> Part {
         Part(
-            symbol: entry["symbol"]?.string ?? "", trades: entry["trades"]?.uint64 ?? 0,
+            symbol: entry["symbol"]?.string ?? "", count: entry["count"]?.uint64 ?? 0,
             problem: entry["problem"]?.string ?? "")
     }
 
+    /// Reads a line of the log that says why the provider is asked again. Returns that, and how long
+    /// it waits; `nil`: it is another line.
+    static func wait(_ entry: JSONValue) -> (why: String, time: Duration)? {
+        guard entry["event"]?.string == "history.plan.waits", let why = entry["message"]?.string
+        else { return nil }
+        return (why, .seconds(max(0, min(entry["seconds"]?.int ?? 0, waitMax))))
+    }
+
+    /// The longest wait that a plan waits for, in seconds.
+    private static let waitMax = 3_600
+
     private mutating func read(_ entry: JSONValue) {
-        trades = entry["trades"]?.uint64 ?? 0
+        count = entry["count"]?.uint64 ?? 0
         requests = entry["requests"]?.uint64 ?? 0
         seconds = max(0, entry["seconds"]?.double ?? 0)
         if let said = entry["problem"]?.string, !said.isEmpty { problem = said }
@@ -64,18 +77,19 @@ struct LoadPlan: Equatable, Sendable {
 
     /// What is said before a person consents: what it takes, and what is left out.
     func lines(of command: LoadCommand) -> [String] {
-        let onTape = TapeReport.bytes(bytes(Self.tapeBytes))
-        let ofRows = TapeReport.bytes(bytes(Self.rowBytes))
+        let each = command.bars.isEmpty ? Self.tradeBytes : Self.barBytes
+        let onTape = TapeReport.bytes(bytes(each.tape))
+        let ofRows = TapeReport.bytes(bytes(each.row))
         var lines = [
-            "\(command.provider) has \(trades) trades of \(command.subject)",
+            "\(command.provider) has \(count) \(command.what) of \(command.subject)",
             "they take \(requests) requests, about \(Self.time(seconds)) at \(command.provider), "
                 + "about \(onTape) on the tape and \(ofRows) of rows",
         ]
-        let empty = parts.filter { $0.trades == 0 && $0.problem.isEmpty }.map(\.symbol)
+        let empty = parts.filter { $0.count == 0 && $0.problem.isEmpty }.map(\.symbol)
         if !empty.isEmpty {
             let rest = empty.count - Self.shownMax
             lines.append(
-                "no trade in that time: "
+                "no \(command.what) in that time: "
                     + empty.prefix(Self.shownMax).joined(separator: ", ")
                     + (rest > 0 ? " and \(rest) more" : ""))
         }
@@ -83,7 +97,7 @@ struct LoadPlan: Equatable, Sendable {
     }
 
     private func bytes(_ each: UInt64) -> UInt64 {
-        let (bytes, overflow) = trades.multipliedReportingOverflow(by: each)
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: each)
         return overflow ? .max : bytes
     }
 
@@ -96,11 +110,13 @@ struct LoadPlan: Equatable, Sendable {
     }
 
     /// Returns a warning when the database removes rows of that time again; `nil`: it keeps them.
-    static func warning(keptSeconds: Int64, from: Timestamp, now: Timestamp) -> String? {
+    static func warning(
+        _ what: String, keptSeconds: Int64, from: Timestamp, now: Timestamp
+    ) -> String? {
         let (kept, overflow) = keptSeconds.multipliedReportingOverflow(by: 1_000_000_000)
         guard !overflow, now.nanoseconds(since: from) > kept else { return nil }
         let oldest = now.advanced(byNanoseconds: -kept)
-        return "the database keeps trades for \(keptSeconds / 86_400) days (WRITER_RETENTION): "
+        return "the database keeps \(what) for \(keptSeconds / 86_400) days (WRITER_RETENTION): "
             + "rows of days before \(oldest.description.prefix(10)) are removed again"
     }
 }

@@ -39,14 +39,14 @@ struct LoadRun {
         let gateway = ToolGateway(
             deployment, named: "load-\(command.source)", environment: environment)
         let settings = try settings(deployment, gateway)
-        guard !command.prints else { return printed(settings) }
+        guard !command.prints else { return printed(settings, deployment) }
         guard FileSystem.isExecutable(program) else {
             throw .missing(path: program, verb: "build")
         }
         let journal = LoadJournal(
             deployment: deployment, source: command.source,
             wanted: LoadRange(
-                command.symbols, from: command.from, to: command.to,
+                command.symbols, (command.from, command.to), bars: command.bars,
                 by: Requester.name(bytesMax: LoadRange.requesterBytesMax), at: clock.now()))
         var isResumed = false
         switch try journal.decision() {
@@ -99,13 +99,18 @@ struct LoadRun {
             .filter { $0.key.hasPrefix(prefix) || Self.sharedKeys.contains($0.key) }
             .merging(gateway.server) { $1 }
             .merging(command.environment) { $1 }
-        if deployment.home == nil, environment["LOAD_NATS_USER"]?.isEmpty == false {
+        if hasWriter(deployment) {
             for (own, key) in Self.writerKeys { settings[key] = environment[own] }
         }
         settings["MDS_NAMESPACE"] = deployment.names.namespace
         settings["MDS_PARTITIONS"] = "\(deployment.names.partitions)"
         settings["MDS_STREAM_BYTES"] = try streamBytes(deployment)
         return settings
+    }
+
+    /// Whether the environment names another user for the gateway than for the tool.
+    private func hasWriter(_ deployment: Deployment) -> Bool {
+        deployment.home == nil && environment["LOAD_NATS_USER"]?.isEmpty == false
     }
 
     /// The size of the streams as they are. `nil` if there are none.
@@ -120,12 +125,17 @@ struct LoadRun {
         }
     }
 
-    private func printed(_ settings: [String: String]) -> ExitCode {
+    private func printed(_ settings: [String: String], _ deployment: Deployment) -> ExitCode {
         var settings = settings
         let path = "\(command.source).yaml"
         settings["GATEWAY_INSTRUMENTS"] = path
         terminal.line("printf %s \(ToolGateway.quoted(command.list)) > \(path)")
-        for line in ToolGateway.printed(settings, program) { terminal.line(line) }
+        let variables =
+            hasWriter(deployment)
+            ? Dictionary(Self.writerKeys.map { ($0.value, $0.key) }) { $1 } : [:]
+        for line in ToolGateway.printed(settings, program, variables: variables) {
+            terminal.line(line)
+        }
         return .success
     }
 
@@ -138,7 +148,11 @@ struct LoadRun {
         let answer = try GatewayQuestion(
             program: program, word: "plan", environment: settings, list: command.list,
             timeout: timeout
-        ).ask(shutdown)
+        ) { line in
+            guard let wait = LoadPlan.wait(line) else { return .zero }
+            terminal.problem("\(command.provider) does not answer yet: \(wait.why)")
+            return wait.time
+        }.ask(shutdown)
         let plan = LoadPlan(log: answer.log)
         guard !shutdown.isRequested else { return plan }
         guard let ended = answer.exitStatus else {
@@ -151,8 +165,8 @@ struct LoadRun {
             }
             throw .refused("\(command.subject) cannot be loaded: \(problem)")
         }
-        guard plan.trades > 0 else {
-            throw .refused("\(command.provider) has no trade of \(command.subject)")
+        guard plan.count > 0 else {
+            throw .refused("\(command.provider) has no \(command.what) of \(command.subject)")
         }
         return plan
     }
@@ -176,10 +190,11 @@ struct LoadRun {
             let found = try database.execute(
                 """
                 SELECT extract(epoch FROM least_kept)::bigint FROM retention_least
-                WHERE table_name = 'trades'
+                WHERE table_name = '\(command.bars.isEmpty ? "trades" : "provider_bars")'
                 """, timeout: Self.statementTimeout)
             guard found.rowCount > 0, let kept = found.integer(0, 0) else { return nil }
-            return LoadPlan.warning(keptSeconds: kept, from: command.from, now: clock.now())
+            return LoadPlan.warning(
+                command.what, keptSeconds: kept, from: command.from, now: clock.now())
         } catch {
             return "how long the database keeps rows is not known: \(error)"
         }
@@ -207,16 +222,16 @@ struct LoadRun {
 
     private func interrupted(_ records: UInt64) -> ExitCode {
         terminal.problem(
-            "interrupted at \(records) trades; the same command goes on where it was, with "
+            "interrupted at \(records) \(command.what); the same command goes on where it was, with "
                 + command.times)
         return .temporary
     }
 
     private func report(_ progress: GatewayProgress, _ namespace: String, isResumed: Bool) {
         guard !command.asJSON else { return terminal.line(json(progress, namespace, isResumed)) }
-        let trades = isResumed ? "the last \(progress.records)" : "\(progress.records)"
+        let count = isResumed ? "the last \(progress.records)" : "\(progress.records)"
         terminal.line(
-            "\(trades) trades of \(command.subject) are on the tape of \(namespace) as source "
+            "\(count) \(command.what) of \(command.subject) are on the tape of \(namespace) as source "
                 + "\(command.source)")
     }
 
@@ -247,7 +262,8 @@ struct LoadRun {
                 array: { list in for symbol in command.symbols { list.value(symbol.text) } })
             json.member("from", "\(command.from)")
             json.member("to", "\(command.to)")
-            json.member("trades", progress.records)
+            json.member(command.bars.isEmpty ? "trades" : "bars", progress.records)
+            if !command.bars.isEmpty { json.member("length", command.bars) }
             json.member("resumed", isResumed)
             json.member("state", LoadRange.State.done.rawValue)
         }

@@ -92,6 +92,12 @@ struct HotNames {
         used(name) ?? insert(name, hash: name.withRawSpan { Checksum.of($0) })
     }
 
+    /// Returns the place of a name, which is added if no other one has to lose its number to it.
+    mutating func addIfRoom(_ name: [UInt8]) -> Place? {
+        if let place = used(name) { return place }
+        return entries.count < countMax ? add(name) : nil
+    }
+
     /// Adds a name that `find` did not find.
     mutating func insert(_ name: [UInt8], hash: UInt64) -> Place {
         let index: Int

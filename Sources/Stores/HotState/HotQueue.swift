@@ -16,6 +16,8 @@ package final class HotQueue: Sendable {
     package static let packetsMax = 4_096
     /// The most bytes of packets that wait.
     package static let bytesMax = 8 * 1024 * 1024
+    /// The most packets of the database that wait. The thread that reads them waits for room.
+    package static let fillsMax = 4
 
     /// A packet that waits.
     struct Waiting: Sendable {
@@ -32,6 +34,8 @@ package final class HotQueue: Sendable {
         var packets: [Waiting?] = []
         var first = 0
         var byteCount = 0
+        /// Values of the database.
+        var fills: [HotFill] = []
         /// Whether the keeper waits for the next packet.
         var isAwaited = false
         /// Whether no more packets come.
@@ -96,6 +100,24 @@ package final class HotQueue: Sendable {
         if isAwaited { _ = wakes.send(()) }
     }
 
+    /// Adds values of the database. Returns false, and adds nothing, while `fillsMax` others wait.
+    package func offer(_ fill: HotFill) -> Bool {
+        let (isTaken, isAwaited) = state.withLock { state in
+            guard state.fills.count < Self.fillsMax else { return (false, false) }
+            state.fills.append(fill)
+            defer { state.isAwaited = false }
+            return (true, state.isAwaited)
+        }
+        // If the mailbox is full, the keeper wakes up anyway.
+        if isAwaited { _ = wakes.send(()) }
+        return isTaken
+    }
+
+    /// Takes the oldest values of the database; `nil` when none wait.
+    func takeFill() -> HotFill? {
+        state.withLock { $0.fills.isEmpty ? nil : $0.fills.removeFirst() }
+    }
+
     /// Notes that no more packets come. Those that wait can still be taken.
     package func close() {
         state.withLock { $0.isClosed = true }
@@ -109,9 +131,9 @@ package final class HotQueue: Sendable {
     /// packets come.
     func take(into packets: inout [Waiting?], waiting time: Duration, collecting: Bool) -> Bool {
         let waits = state.withLock { state in
-            guard time > .zero, collecting || state.count == 0, !state.isClosed else {
-                return false
-            }
+            guard time > .zero, !state.isClosed,
+                collecting || state.count == 0 && state.fills.isEmpty
+            else { return false }
             state.isAwaited = !collecting
             return true
         }

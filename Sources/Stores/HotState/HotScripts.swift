@@ -13,8 +13,9 @@ package import ValkeyClient
 /// than the stored one. One script call writes many keys, all of them declared. A cluster is not
 /// supported, because it would need all keys of a call on one node.
 ///
-/// `stale_after` is the age in milliseconds from which a reader should take the value as old. It is
-/// written when the life of a hash is sent.
+/// `stale_after` is the age in milliseconds from which a reader should take the value as old, and
+/// `filled` is `database` for a value that was read from there. Both are written when the life of a
+/// hash is sent: always with a value of the database, and with the one that replaces it.
 ///
 /// The set of sources is renewed whenever the life of a hash is sent. A source's score is the Unix
 /// time in milliseconds at which its last hash of the symbol expires, and each renewal removes the
@@ -30,6 +31,9 @@ package enum HotScripts {
     /// A script returns the number of keys that it wrote, plus this factor times the number of keys
     /// that it replaced because they were no hashes.
     static let replacedFactor: Int64 = 65_536
+
+    /// The field `filled` of a value that was read from the database. It is empty for others.
+    static let database = "database"
 
     /// Returns the names of the fields of a kind, in the order of their values in a call.
     static func fields(_ kind: HotKind) -> [String] {
@@ -55,14 +59,15 @@ package enum HotScripts {
 
     /// Returns the number of words per hash, in ARGV after the life of new hashes, the number of
     /// hashes, and the age from which their values are stale: its order, its life in milliseconds
-    /// (empty when it was sent lately), then the values of its fields. The last of them is the
-    /// source.
+    /// (empty when it was sent lately, below zero for a value of the database), then the values of
+    /// its fields. The last of them is the source.
     static func wordsPerKey(_ kind: HotKind) -> Int { 2 + fields(kind).count }
 
     /// Returns the script. It contains the names of the fields, so that they need not be sent. In
     /// KEYS, the sets of sources follow the hashes, one for each hash whose life is sent. Orders
-    /// are compared as text, because Lua's numbers hold 53 bits only. A key of another type must be
-    /// ours, because of its name, and is made again.
+    /// are compared as text, because Lua's numbers hold 53 bits only. A value of the database makes a
+    /// hash that is missing, and changes none. A key of another type must be ours, because of its
+    /// name, and is made again.
     static func text(_ kind: HotKind) -> String {
         let fields = fields(kind).enumerated()
             .map { "'\($0.element)', ARGV[at + \($0.offset + 3)]" }.joined(separator: ", ")
@@ -72,7 +77,10 @@ package enum HotScripts {
             local written, replaced, set = 0, 0, hashes
             for i = 1, hashes do
               local key, at = KEYS[i], (i - 1) * words + 3
-              local order, life = pcall('HGET', key, 'order'), ARGV[at + 2]
+              local order, life, filled = pcall('HGET', key, 'order'), ARGV[at + 2], ''
+              if string.byte(life) == 45 then
+                life, filled = string.sub(life, 2), '\(database)'
+              end
               if life ~= '' then set = set + 1 end
               if type(order) == 'table' then
                 if string.sub(order.err, 1, 9) ~= 'WRONGTYPE' then return order end
@@ -80,10 +88,10 @@ package enum HotScripts {
                 order = false
                 replaced = replaced + 1
               end
-              if not order or order <= ARGV[at + 1] then
+              if not order or (filled == '' and order <= ARGV[at + 1]) then
                 call('HSET', key, 'order', ARGV[at + 1], \(fields))
                 if life ~= '' or not order then
-                  call('HSET', key, 'stale_after', ARGV[3])
+                  call('HSET', key, 'stale_after', ARGV[3], 'filled', filled)
                 end
                 if life ~= '' then
                   call('PEXPIRE', key, life)

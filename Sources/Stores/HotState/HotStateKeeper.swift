@@ -125,6 +125,7 @@ package final class HotStateKeeper {
                 take(packet)
             }
             packets.removeAll(keepingCapacity: true)
+            if let fill = queue.takeFill() { table.add(fill) }
             write()
         }
         writeLast()

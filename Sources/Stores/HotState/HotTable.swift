@@ -31,6 +31,8 @@ package struct HotTable {
     private var series = PacketTable<Range<Int>>()
     /// Room for a name that is looked up, reused.
     private var name: [UInt8] = []
+    /// Whether the current packet is of the database, and displaces no name.
+    private var isFill = false
 
     /// A symbol that the current packet defines.
     private struct Defined {
@@ -59,6 +61,7 @@ package struct HotTable {
     package mutating func add(_ packet: RawSpan, _ origin: HotOrigin) {
         defined.removeAll()
         series.removeAll()
+        isFill = origin.isFilled
         var origin = origin
         let packetSource = origin.source
         var cursor = RecordCursor()
@@ -70,11 +73,13 @@ package struct HotTable {
                     let (place, source) = pair(trade.header.symbol, packet)
                 else { continue }
                 origin.source = source
-                trades.put(trade, received: trade.header.receiveTime, origin, at: place)
+                let received = trade.header.receiveTime
+                trades.put(trade, received: received, origin.of(received), at: place)
             case .quote(let quote):
                 guard let (place, source) = pair(quote.header.symbol, packet) else { continue }
                 origin.source = source
-                quotes.put(quote, received: quote.header.receiveTime, origin, at: place)
+                let received = quote.header.receiveTime
+                quotes.put(quote, received: received, origin.of(received), at: place)
             case .bar(let bar): add(bar, packet, origin)
             case .other(let message):
                 if let bar = message.providerBar(in: packet) {
@@ -93,7 +98,7 @@ package struct HotTable {
         guard let series = series[UInt32(bar.series)], !series.isEmpty,
             let known = defined[bar.symbol], let place = place(of: known, series, packet)
         else { return }
-        var origin = origin
+        var origin = origin.of(bar.closeTime)
         origin.source = known.source
         origin.order.window = bar.openTime.nanoseconds
         origin.order.number = bar.number
@@ -108,7 +113,7 @@ package struct HotTable {
         guard bar.openTime.isDefined, bar.closeTime.isDefined,
             let known = defined[bar.header.symbol], let place = place(of: known, bar, packet)
         else { return }
-        var origin = origin
+        var origin = origin.of(bar.header.receiveTime)
         origin.source = known.source
         origin.order.window = bar.openTime.nanoseconds
         providerBars.put(bar, received: bar.header.receiveTime, origin, at: place)
@@ -144,8 +149,9 @@ package struct HotTable {
             defined[index]?.place = place
             return (place, known.source)
         }
-        guard spellAsText(known, nil, packet) else { return nil }
-        let place = pairs.add(name)
+        guard spellAsText(known, nil, packet),
+            let place = isFill ? pairs.addIfRoom(name) : pairs.add(name)
+        else { return nil }
         defined[index]?.place = place
         return (place, known.source)
     }
@@ -159,7 +165,7 @@ package struct HotTable {
         guard SeriesName(packet.extracting(series).text) != nil,
             spellAsText(known, series, packet)
         else { return nil }
-        return barNames.add(name)
+        return isFill ? barNames.addIfRoom(name) : barNames.add(name)
     }
 
     /// Returns the place of a symbol's provider's bars of the same data and length; `nil` when the
@@ -177,7 +183,7 @@ package struct HotTable {
         name.removeAll(keepingCapacity: true)
         name.append(contentsOf: symbol.text.utf8)
         end(known, bar)
-        return barNames.add(name)
+        return isFill ? barNames.addIfRoom(name) : barNames.add(name)
     }
 
     private mutating func end(_ known: Defined, _ bar: ProviderBar) {

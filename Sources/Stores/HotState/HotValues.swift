@@ -38,6 +38,9 @@ package struct HotOrigin {
     var receivedAt: MonotonicTime
     /// When the stream stored the packet; undefined when unknown.
     var stored: Timestamp
+    /// Whether the values were read from the database (`HotFill`). Then `order` is the position that
+    /// the database had, and both times are those of the reading.
+    var isFilled = false
 
     package init(source: SourceName, order: HotOrder, receivedAt: MonotonicTime, stored: Timestamp)
     {
@@ -45,6 +48,15 @@ package struct HotOrigin {
         self.order = order
         self.receivedAt = receivedAt
         self.stored = stored
+    }
+
+    /// Returns the origin of a value with this time, undefined when unknown. The life of a key with
+    /// a value of the database began at the value's time.
+    func of(_ time: Timestamp) -> HotOrigin {
+        guard isFilled else { return self }
+        var origin = self
+        origin.receivedAt = receivedAt + min(0, time.nanoseconds(since: stored))
+        return origin
     }
 }
 
@@ -61,8 +73,8 @@ struct HotValues<Record> {
         var generation: UInt32
         /// Whether it has to be written.
         var isPending = false
-        /// Whether `repeatAll` made it pending, so that it may have been in Valkey before. Such a
-        /// value is not used to measure how long new values take.
+        /// Whether `repeatAll` made it pending, so that it may have been in Valkey before, or it is
+        /// of the database. Such a value is not used to measure how long new values take.
         var isRepeated = false
         /// When the key's life has to be sent again.
         var renewAt = MonotonicTime.distantPast
@@ -93,7 +105,8 @@ struct HotValues<Record> {
         values[Int(place.index)]?.sendsLife ?? false
     }
 
-    /// Keeps the newer of this value and the present one.
+    /// Keeps the newer of this value and the present one. One of the database gives way to one of
+    /// the tape that is not older than the database's position, and never replaces one.
     mutating func put(
         _ record: Record, received: Timestamp, _ origin: HotOrigin, at place: HotNames.Place
     ) {
@@ -101,11 +114,15 @@ struct HotValues<Record> {
         while values.count <= index { values.append(nil) }
         if let present = values[index] {
             if present.generation == place.generation {
-                guard origin.order >= present.origin.order else { return }
+                guard origin.order >= present.origin.order,
+                    present.origin.isFilled || !origin.isFilled
+                else { return }
                 values[index]?.record = record
                 values[index]?.origin = origin
                 values[index]?.receiveTime = received
-                values[index]?.isRepeated = false
+                values[index]?.isRepeated = origin.isFilled
+                // The mark goes with the next sending of the key's life.
+                if present.origin.isFilled { values[index]?.renewAt = .distantPast }
                 if !present.isPending { enqueue(place) }
                 return
             }
@@ -113,7 +130,8 @@ struct HotValues<Record> {
             if present.isPending { pendingCount -= 1 }
         }
         values[index] = Value(
-            record: record, origin: origin, receiveTime: received, generation: place.generation)
+            record: record, origin: origin, receiveTime: received, generation: place.generation,
+            isRepeated: origin.isFilled)
         enqueue(place)
     }
 

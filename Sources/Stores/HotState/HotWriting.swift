@@ -138,7 +138,8 @@ package struct HotWriting {
                 }
                 commands.append { $0.append(value.origin.order, withWindow: isBar) }
                 if value.sendsLife {
-                    commands.append(moment.left(of: value.origin))
+                    let left = moment.left(of: value.origin)
+                    commands.append(value.origin.isFilled ? -left : left)
                 } else {
                     commands.append([])
                 }

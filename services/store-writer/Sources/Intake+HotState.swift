@@ -67,6 +67,28 @@ extension Intake {
             }
         }
         metrics.tails.set(Double(inputs.count { $0.feed.isTail }))
+        for number in slots.indices where isSteady { orderFill(number, now) }
+    }
+
+    /// Orders the values of a partition from the database, once for each tenure: this process does
+    /// not know them, and Valkey may have lost them.
+    private func orderFill(_ number: Int, _ now: MonotonicTime) {
+        let progress = InputNumber.both(of: slots[number].partition).compactMap { input in
+            inputs[input].stored.map { stored in
+                HotFillGate.Input(
+                    isAtEnd: inputs[input].feed == .rows,
+                    read: readers.position(input)?.sequence ?? 0,
+                    stored: stored.position?.sequence ?? 0)
+            }
+        }
+        guard progress.count == 2, slots[number].fill.follow(progress, now: now) else { return }
+        hotFills?.add(number)
+    }
+
+    /// Withdraws the order for a partition that is not owned any more.
+    func unfill(_ number: Int) {
+        slots[number].fill = .closed
+        hotFills?.remove(number)
     }
 
     /// Ends the feed of an input whose partition is not owned any more.

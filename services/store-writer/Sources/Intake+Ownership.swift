@@ -62,6 +62,7 @@ extension Intake {
         }
         slots[number].tenure = nil
         slots[number].reading = nil
+        unfill(number)
     }
 
     /// Stops reading a partition, and removes its packets from the queue, because they are another

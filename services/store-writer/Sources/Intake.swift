@@ -41,6 +41,8 @@ final class Intake {
     let readers: TapeReaders
     /// The packets for the hot state; `nil` when it is not kept.
     let hotQueue: HotQueue?
+    /// Orders values of the database for the hot state; `nil` when it is not kept.
+    let hotFills: HotFillOrders?
     let report: WriterReport
     let metrics: WriterMetrics
     /// Sends the positions in the database to the gateways.
@@ -72,7 +74,7 @@ final class Intake {
     private(set) var ending: ExitCode?
 
     init(
-        _ queues: WorkerQueues, _ hotQueue: HotQueue?, mailbox: TapeMailbox, port: OwnershipPort,
+        _ queues: WorkerQueues, _ hot: HotOutput?, mailbox: TapeMailbox, port: OwnershipPort,
         gate: SteadyGate, client: TapeClient, context: ServiceContext, report: WriterReport
     ) throws {
         sinks = queues.sinks
@@ -80,7 +82,8 @@ final class Intake {
         self.beat = beat
         let client = client.calling(beat)
         self.queues = queues
-        self.hotQueue = hotQueue
+        hotQueue = hot?.queue
+        hotFills = hot?.fills
         self.mailbox = mailbox
         self.port = port
         self.gate = gate
@@ -294,6 +297,8 @@ struct IntakeSlot {
     /// The number of its reading (`WorkerQueue`), as its worker gave it; `nil` while the partition
     /// is not claimed, and so is not read.
     var reading: UInt64?
+    /// When its values are read from the database for the hot state.
+    var fill = HotFillGate.closed
 }
 
 /// The state of one worker's queue in the intake, with the readers that fill it.

@@ -53,14 +53,16 @@ struct Writer: Sendable {
         }
         var membership: (any WriterMembership)?
         do {
-            let hotQueue = settings.hotState.map {
-                HotQueue(context.telemetry.metrics, life: $0.life)
+            let hot = settings.hotState.map {
+                HotOutput(queue: HotQueue(context.telemetry.metrics, life: $0.life))
             }
-            threads.hotQueue = hotQueue
-            let port = try start(hotQueue, ending, &threads)
+            threads.hotQueue = hot?.queue
+            let port = try start(hot, ending, &threads)
             threads.others.append(try letters.startCourier())
-            if let hot = settings.hotState, let hotQueue {
-                threads.others.append(try startHotState(hot, hotQueue))
+            if let hotState = settings.hotState, let hot {
+                threads.others.append(try startHotState(hotState, hot.queue))
+                threads.hotFiller = try HotFiller.start(
+                    settings, hot, life: hotState.life, context: context)
             }
             threads.maintenance = try Maintenance.start(settings, context: context)
             membership = try join([port])
@@ -126,7 +128,7 @@ struct Writer: Sendable {
     /// Starts the intake and the workers, and notes them in `threads`, also when a later one fails.
     /// Returns the port by which the membership orders what they do.
     private func start(
-        _ hotQueue: HotQueue?, _ ending: Ending, _ threads: inout WriterThreads
+        _ hot: HotOutput?, _ ending: Ending, _ threads: inout WriterThreads
     ) throws -> OwnershipPort {
         let mailbox = TapeMailbox(capacity: Self.eventsMax)
         let port = OwnershipPort(partitions: (0..<settings.partitions).map { Partition($0) }) {
@@ -144,7 +146,7 @@ struct Writer: Sendable {
             settings: settings, context: context, port: port, gate: SteadyGate(port),
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
             report: report, metrics: metrics, letters: letters)
-        threads.intake = try startIntake(queues, hotQueue, mailbox, parts, ending)
+        threads.intake = try startIntake(queues, hot, mailbox, parts, ending)
         for queue in queues.all {
             context.readiness.set(
                 StoreWorker.readinessPart(queue.number), "the database is not connected yet")
@@ -160,13 +162,13 @@ struct Writer: Sendable {
     }
 
     private func startIntake(
-        _ queues: WorkerQueues, _ hotQueue: HotQueue?, _ mailbox: TapeMailbox,
+        _ queues: WorkerQueues, _ hot: HotOutput?, _ mailbox: TapeMailbox,
         _ parts: StoreWorker.Parts, _ ending: Ending
     ) throws -> ServiceThread {
         try ServiceThread(name: "intake") {
             do {
                 let intake = try Intake(
-                    queues, hotQueue, mailbox: mailbox, port: parts.port, gate: parts.gate,
+                    queues, hot, mailbox: mailbox, port: parts.port, gate: parts.gate,
                     client: client, context: context, report: report)
                 ending.note(intake.run { ending.isOver })
             } catch {

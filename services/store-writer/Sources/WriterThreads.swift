@@ -6,8 +6,8 @@ import ServiceRuntime
 struct WriterThreads {
     /// How long they may take to end, all together.
     private static let endTimeout = Duration.seconds(2)
-    /// How long the maintenance may take: enough for a session that is being opened, but not for a
-    /// statement.
+    /// How long the maintenance, and the hot state's reading of the database, may take: enough for a
+    /// session that is being opened, but not for a statement.
     private static let maintenanceTimeout: Duration = .milliseconds(500)
 
     var intake: ServiceThread?
@@ -15,6 +15,8 @@ struct WriterThreads {
     /// The courier of dead letters, and the hot state.
     var others: [ServiceThread] = []
     var maintenance: ServiceThread?
+    /// The one that reads the database for the hot state.
+    var hotFiller: ServiceThread?
     var queues: WorkerQueues?
     /// The packets on their way from the intake to the hot state.
     var hotQueue: HotQueue?
@@ -34,8 +36,8 @@ struct WriterThreads {
             context.telemetry.emit(WorkerLeftBehind(thread: number))
         }
         for thread in others { join(thread, until: deadline, context) }
-        join(
-            maintenance, until: context.clock.deadline(after: Self.maintenanceTimeout), context)
+        let last = context.clock.deadline(after: Self.maintenanceTimeout)
+        for thread in [maintenance, hotFiller] { join(thread, until: last, context) }
     }
 
     /// Returns false, and leaves the thread behind, if it has not ended at the deadline.

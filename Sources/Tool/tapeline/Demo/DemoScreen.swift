@@ -60,9 +60,10 @@ struct DemoScreen {
             + "\("ASK".leftPadded(to: 10)) \("AGE".leftPadded(to: 8))  LAST 1s BAR (o h l c volume)"
         let rows = frame.rows.map { row in
             let age = row.ageMilliseconds.map { "\($0) ms" } ?? "-"
+            let mark = row.isFilled ? "  (from the database)" : ""
             return "  \(row.symbol.padded(to: 8)) \(row.price.leftPadded(to: 10)) "
                 + "\(row.bid.leftPadded(to: 10)) \(row.ask.leftPadded(to: 10)) "
-                + "\(age.leftPadded(to: 8))  \(row.bar)"
+                + "\(age.leftPadded(to: 8))  \(row.bar)\(mark)"
         }
         return ["", summary(frame), "", head] + rows
     }

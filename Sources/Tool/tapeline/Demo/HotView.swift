@@ -13,6 +13,8 @@ final class HotView {
         var bar = "-"
         /// Milliseconds from the receipt of the last trade until it was read here.
         var ageMilliseconds: Int64?
+        /// Whether the last trade was read from the database, after Valkey had lost it.
+        var isFilled = false
     }
 
     private let configuration: ValkeyConfiguration
@@ -33,7 +35,7 @@ final class HotView {
             for symbol in symbols {
                 session.append([
                     "HMGET", .text("\(namespace):trade:\(symbol):\(source)"), "price",
-                    "receive_ts",
+                    "receive_ts", "filled",
                 ])
                 session.append([
                     "HMGET", .text("\(namespace):quote:\(symbol):\(source)"), "bid", "ask",
@@ -63,12 +65,13 @@ final class HotView {
 
     private func row(_ symbol: String, _ replies: [ValkeyReply], now: Timestamp) -> Row {
         var row = Row(symbol: symbol)
-        let trade = texts(replies[0])
+        let trade = texts(replies[0], requiring: 2)
         let quote = texts(replies[1])
         let bar = texts(replies[2])
         row.price = trade[safe: 0] ?? "-"
         row.bid = quote[safe: 0] ?? "-"
         row.ask = quote[safe: 1] ?? "-"
+        row.isFilled = trade[safe: 2] == "database"
         if bar.count == 5 { row.bar = bar.joined(separator: " ") }
         if let received = trade[safe: 1].flatMap({ Int64($0) }) {
             row.ageMilliseconds =
@@ -77,11 +80,11 @@ final class HotView {
         return row
     }
 
-    /// Returns the values of the reply. Empty if one of them is missing.
-    private func texts(_ reply: ValkeyReply) -> [String] {
+    /// Returns the values of the reply. Empty if one of them is missing, or of the first `required`.
+    private func texts(_ reply: ValkeyReply, requiring required: Int? = nil) -> [String] {
         guard case .array(let values) = reply else { return [] }
-        let texts = values.compactMap(\.text)
-        return texts.count == values.count ? texts : []
+        let texts = values.prefix { $0.text != nil }.compactMap(\.text)
+        return texts.count >= required ?? values.count ? texts : []
     }
 }
 

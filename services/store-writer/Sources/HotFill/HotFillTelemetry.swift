@@ -1,0 +1,58 @@
+import Primitives
+import ServiceRuntime
+
+/// The metrics of values that are read from the database. What each one shows is its help text.
+struct HotFillMetrics {
+    let waiting: Gauge
+    let values: Counter
+    let failures: Counter
+
+    init(_ metrics: MetricRegistry) {
+        waiting = metrics.gauge(
+            "mds_hot_state_fill_partitions",
+            "Partitions whose values the hot state still waits for from the database.")
+        values = metrics.counter(
+            "mds_hot_state_fill_values_total",
+            "Values that were read from the database for the hot state.")
+        failures = metrics.counter(
+            "mds_hot_state_fill_failures_total",
+            "Times that values could not be read from the database for the hot state.")
+    }
+}
+
+/// A pass of `HotFiller` is over: its values are handed over, or it was given up.
+struct HotFillEnded: TelemetryEvent {
+    static let name = "writer.hot_state.filled"
+    let progress: HotFiller.Progress
+    var took = Duration.zero
+    /// Why it was given up; `nil` when it was not.
+    var failure: String?
+
+    var level: LogLevel { failure == nil && progress.unreadable == 0 ? .info : .warning }
+    var message: String {
+        if let failure {
+            return "the database does not give the last values; symbols that are not in Valkey "
+                + "stay missing until their next tick: \(failure)"
+        }
+        return progress.unreadable == 0
+            ? "the hot state has the last values of the database"
+            : "the hot state has the last values of the database, but for rows that it cannot read"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("partitions", .integer(Int64(progress.partitions))),
+            ("symbols", .integer(Int64(progress.symbols))),
+            ("values", .integer(Int64(progress.values))),
+            ("unreadable", .integer(Int64(progress.unreadable))),
+            ("milliseconds", .integer(took.clampedNanoseconds / 1_000_000)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_hot_state_fills_total",
+            "Times that the database gave the last values, or did not.",
+            labels: [("outcome", failure == nil ? "done" : "given_up")]
+        ).add()
+    }
+}

@@ -236,7 +236,8 @@ let package = Package(
         library("AlpacaEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "AlpacaProvider", in: "Providers",
-            uses: ["AlpacaEngine", "ProviderKit", "ServiceRuntime", "WebSocketClient"] + model),
+            uses: ["AlpacaEngine", "EngineKit", "ProviderKit", "ServiceRuntime"]
+                + ["WebSocketClient"] + model),
         library("PolledEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "PolledProvider", in: "Providers",
@@ -377,7 +378,7 @@ let package = Package(
             beside: ["foreign_server.py"]),
         tests(of: "HTTPClient", uses: ["CCurl", "TestSupport"], beside: ["web_server.py"]),
         tests(of: "BinanceEngine", uses: model),
-        tests(of: "AlpacaEngine", uses: model),
+        tests(of: "AlpacaEngine", uses: ["EngineKit"] + model),
         tests(of: "PolledEngine", uses: model),
         tests(of: "Membership", uses: model),
         tests(of: "IBProtocol", uses: model),
@@ -410,7 +411,7 @@ let package = Package(
         tests(
             of: "ProviderGateway",
             uses: frame + tape + [
-                "AlpacaEngine", "AlpacaProvider", "BinanceProvider", "IBKRProvider",
+                "AlpacaEngine", "AlpacaProvider", "BinanceProvider", "EngineKit", "IBKRProvider",
                 "IBKRSimulator",
                 "IBSimulator", "OperatorGraph",
                 "PolledProvider", "ProviderKit", "StreamCore", "TickSpool", "ServiceTestSupport",
@@ -530,8 +531,8 @@ let package = Package(
         benchmark(
             "FeedBenchmark",
             uses: [
-                "AlpacaEngine", "BinanceEngine", "BinanceProvider", "MarketModel", "Primitives",
-                "ProviderKit", "ServiceRuntime", "TestSupport",
+                "AlpacaEngine", "BinanceEngine", "BinanceProvider", "EngineKit", "MarketModel",
+                "Primitives", "ProviderKit", "ServiceRuntime", "TestSupport",
             ], beside: ["parse_orjson.py", "read_binance.py", "serve_trades.py"]),
     ]
 )

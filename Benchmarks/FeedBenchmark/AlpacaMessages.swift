@@ -1,4 +1,5 @@
 import AlpacaEngine
+import EngineKit
 import MarketModel
 import Primitives
 
@@ -54,7 +55,7 @@ struct AlpacaMessages: MeasuredFeed {
         var out = AlpacaOutput()
         let begun = symbols.enumerated().map { number, name in
             guard let symbol = Symbol(name) else { preconditionFailure("no symbol: \(name)") }
-            return AlpacaEngine.Begun(
+            return BegunInstrument(
                 number: UInt32(number),
                 instrument: Instrument(
                     symbol: symbol, contract: Instrument.Contract(.stock), feeds: .trades),

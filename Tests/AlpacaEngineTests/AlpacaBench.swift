@@ -1,3 +1,4 @@
+import EngineKit
 import MarketModel
 import Primitives
 
@@ -53,7 +54,7 @@ struct AlpacaBench {
         reached: Timestamp = .undefined, gaps: [OpenGap] = []
     ) {
         let begun = symbols.enumerated().map { number, symbol in
-            AlpacaEngine.Begun(
+            BegunInstrument(
                 number: UInt32(number),
                 instrument: Self.instrument(symbol, feeds, security: security), reached: reached)
         }

@@ -1,3 +1,4 @@
+import EngineKit
 import MarketModel
 import Primitives
 import Testing
@@ -245,7 +246,7 @@ import Testing
         #expect(feeds[2].reason == "the service says: invalid syntax (400)")
         // The next connection asks for it again.
         bench.ended(number)
-        #expect(bench.engine.feeds[2].refusal.isEmpty)
+        #expect(bench.engine.feeds.list[2].refusal.isEmpty)
     }
 
     @Test("a channel that the account lacks is refused as a whole, and the others come")
@@ -447,7 +448,7 @@ import Testing
         var bench = AlpacaBench()
         let instrument = AlpacaBench.instrument("X", feeds, name: symbol, security: security)
         bench.engine.follow(
-            begun: [AlpacaEngine.Begun(number: 0, instrument: instrument, reached: .undefined)],
+            begun: [BegunInstrument(number: 0, instrument: instrument, reached: .undefined)],
             ended: [], bench.now, into: &bench.out)
         bench.pass(0)
         let shown = bench.engine.status.feeds
@@ -473,7 +474,7 @@ import Testing
         var instrument = AlpacaBench.instrument("BTC/USD", name: own, security: .crypto)
         instrument.contract.currency = currency
         bench.engine.follow(
-            begun: [AlpacaEngine.Begun(number: 0, instrument: instrument, reached: .undefined)],
+            begun: [BegunInstrument(number: 0, instrument: instrument, reached: .undefined)],
             ended: [], bench.now, into: &bench.out)
         #expect(bench.engine.status.feeds.map(\.name) == ["BTC/USD"])
     }

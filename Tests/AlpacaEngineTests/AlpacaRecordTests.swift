@@ -1,3 +1,4 @@
+import EngineKit
 import MarketModel
 import Primitives
 import Testing
@@ -219,22 +220,22 @@ import Testing
         for exchange in [0, UInt8(ascii: "A"), UInt8(ascii: "Z"), UInt8(ascii: "1")] {
             for day in [Int64(20_506), 20_507] {
                 for id in ids {
-                    seen.insert(AlpacaTradeID.number(exchange: exchange, day: day, id: id))
+                    seen.insert(TradeNumber.number(exchange: exchange, day: day, id: id))
                 }
             }
         }
         #expect(seen.count == 4 * 2 * ids.count && !seen.contains(0))
         for time in [-1, 0, 1_771_858_800_000_000_000, Int64.max] {
-            let day = AlpacaTradeID.day(of: Timestamp(nanoseconds: time))
-            let begin = AlpacaTradeID.begin(ofDay: day).nanoseconds
+            let day = TradeNumber.day(of: Timestamp(nanoseconds: time))
+            let begin = TradeNumber.begin(ofDay: day).nanoseconds
             #expect(begin <= time && time - begin < 86_400_000_000_000)
         }
-        #expect(AlpacaTradeID.day(of: Timestamp(nanoseconds: .min)) == 0)
+        #expect(TradeNumber.day(of: Timestamp(nanoseconds: .min)) == 0)
     }
 
     @Test("the times of trades need no more memory than is set, and the last ones are known")
     func times() {
-        var times = AlpacaTradeTimes(count: 1_024)
+        var times = TradeTimes(count: 1_024)
         for number in 1...10_000 as ClosedRange<UInt64> {
             times.keep(number, of: 3, Timestamp(nanoseconds: Int64(number)))
         }

@@ -1,3 +1,4 @@
+import EngineKit
 import MarketModel
 import Primitives
 import Testing
@@ -123,8 +124,8 @@ import Testing
     }
 
     private static func number(_ trade: AlpacaHappened) -> UInt64 {
-        AlpacaTradeID.number(
-            exchange: UInt8(ascii: "V"), day: AlpacaTradeID.day(of: trade.time), id: trade.id)
+        TradeNumber.number(
+            exchange: UInt8(ascii: "V"), day: TradeNumber.day(of: trade.time), id: trade.id)
     }
 
     /// Whether the last record about a moment says that it is missing.

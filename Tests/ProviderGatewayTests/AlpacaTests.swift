@@ -1,5 +1,6 @@
 import AlpacaEngine
 import AlpacaProvider
+import EngineKit
 import Foundation
 import MarketModel
 import Primitives
@@ -179,9 +180,9 @@ private struct FoundOfAlpaca {
                 entry["endpoints"]?.array?.contains(where: { $0.string == "/v2/sip" }) ?? false
             else { continue }
             let time = try #require(ISOTime.parse(message["t"]?.string ?? ""))
-            let number = AlpacaTradeID.number(
+            let number = TradeNumber.number(
                 exchange: try #require(message["x"]?.string?.utf8.first),
-                day: AlpacaTradeID.day(of: time), id: try #require(message["i"]?.uint64))
+                day: TradeNumber.day(of: time), id: try #require(message["i"]?.uint64))
             happened[Key(symbol: message["S"]?.string ?? "", number: number)] = (
                 time, Timestamp(nanoseconds: Int64(entry["time"]?.int ?? 0)),
                 message["p"]?.double

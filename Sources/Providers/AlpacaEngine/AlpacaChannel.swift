@@ -1,6 +1,5 @@
 internal import EngineKit
 internal import MarketModel
-internal import Primitives
 
 /// A kind of messages that is subscribed to by symbols.
 enum AlpacaChannel: Int, CaseIterable, Sendable {
@@ -39,6 +38,15 @@ enum AlpacaChannel: Int, CaseIterable, Sendable {
 
     var endpoint: AlpacaEndpoint { self == .news ? .news : .market }
 
+    /// As the feeds know it. News are not delayed.
+    func stream(_ feed: AlpacaFeedName) -> StreamChannel {
+        var stream = StreamChannel(rawValue, kind, link: endpoint.rawValue)
+        stream.revisedAfter = revisedAfter
+        stream.isPart = isPart
+        if endpoint == .market { stream.lag = feed.delay...feed.delay }
+        return stream
+    }
+
     /// The channels of an instrument, of which the first speaks for it.
     static func all(of feeds: Instrument.Feeds, isCrypto: Bool) -> [AlpacaChannel] {
         var channels: [AlpacaChannel] = []
@@ -51,36 +59,7 @@ enum AlpacaChannel: Int, CaseIterable, Sendable {
     }
 }
 
-/// The feeds by the service's symbols and by channel: looked up by the bytes of a message.
-struct AlpacaPlaces: Sendable {
-    private var names = NamePlaces()
-    /// By symbol and channel; -1: there is none.
-    private var feeds: [Int32] = []
-    private var count = 0
-
-    /// Returns the number of a symbol; `nil`: it was never asked for.
-    func symbol(_ name: RawSpan) -> Int? { names.find(name) }
-
-    /// Returns the feed of a symbol's channel; `nil`: there is none.
-    func feed(_ symbol: Int, _ channel: AlpacaChannel) -> Int? {
-        let feed = feeds[symbol * AlpacaChannel.allCases.count + channel.rawValue]
-        return feed < 0 ? nil : Int(feed)
-    }
-
-    func feed(_ name: String, _ channel: AlpacaChannel) -> Int? {
-        names.find(name).flatMap { feed($0, channel) }
-    }
-
-    mutating func add(_ name: String, _ channel: AlpacaChannel, feed: Int) {
-        let symbol: Int
-        if let known = names.find(name) {
-            symbol = known
-        } else {
-            symbol = count
-            count += 1
-            names.add(name, at: symbol)
-            feeds += [Int32](repeating: -1, count: AlpacaChannel.allCases.count)
-        }
-        feeds[symbol * AlpacaChannel.allCases.count + channel.rawValue] = Int32(feed)
-    }
+extension StreamFeed {
+    /// The channel, by its number.
+    var ofAlpaca: AlpacaChannel { AlpacaChannel.allCases[channel.number] }
 }

@@ -77,9 +77,10 @@ extension AlpacaEngine {
                     links[link].endpoint,
                     failures: loss == .occupied ? 0 : links[link].retry.failures, reason: why))
         }
-        for place in feeds.indices where feeds[place].channel.endpoint == links[link].endpoint {
-            feeds[place].standing.isAsked = false
-            endDelivery(place, .disconnected, why, now, into: &out)
+        for place in feeds.list.indices
+        where feeds.list[place].ofAlpaca.endpoint == links[link].endpoint {
+            feeds.list[place].standing.isAsked = false
+            feeds.endDelivery(place, .disconnected, why, now, into: &out.records)
         }
         show(into: &out)
     }
@@ -90,8 +91,9 @@ extension AlpacaEngine {
             out.wishes.append(.close(links[link].number))
             links[link].state = .closed
             links[link].asking.request = nil
-            for place in feeds.indices where feeds[place].channel.endpoint == links[link].endpoint {
-                feeds[place].standing = AlpacaStanding()
+            for place in feeds.list.indices
+            where feeds.list[place].ofAlpaca.endpoint == links[link].endpoint {
+                feeds.list[place].standing = StreamStanding()
             }
             return
         }
@@ -173,9 +175,13 @@ extension AlpacaEngine {
         if links[link].refusal.isEmpty { out.note(.refusedAccount(reason: said)) }
         links[link].refusal = said
         giveUp(link, said, .refused, now, into: &out)
-        for place in feeds.indices
-        where feeds[place].isWanted && feeds[place].channel.endpoint == links[link].endpoint {
-            if feeds[place].state != .refused { report(.refused, of: place, now, into: &out) }
+        for place in feeds.list.indices
+        where feeds.list[place].isWanted
+            && feeds.list[place].ofAlpaca.endpoint == links[link].endpoint
+        {
+            if feeds.list[place].state != .refused {
+                feeds.report(.refused, of: place, now, into: &out.records)
+            }
         }
     }
 
@@ -190,26 +196,27 @@ extension AlpacaEngine {
         else { return }
         if links[link].asking.isBehind {
             let endpoint = links[link].endpoint
-            let own = feeds.indices.filter { feeds[$0].channel.endpoint == endpoint }
+            let own = feeds.list.indices.filter { feeds.list[$0].ofAlpaca.endpoint == endpoint }
             // What ended goes first: an account has only so many symbols.
-            let ended = own.filter { !feeds[$0].isWanted && feeds[$0].standing.isAsked }
+            let ended = own.filter { !feeds.list[$0].isWanted && feeds.list[$0].standing.isAsked }
                 .prefix(AlpacaLimits.symbolsPerRequest)
             guard ended.isEmpty else {
                 for place in ended {
-                    feeds[place].standing.isAsked = false
-                    feeds[place].standing.isConfirmed = false
+                    feeds.list[place].standing.isAsked = false
+                    feeds.list[place].standing.isConfirmed = false
                 }
                 return request(link, .unsubscribe, Array(ended), now, into: &out)
             }
             let wanted = own.filter {
-                feeds[$0].isWanted && !feeds[$0].standing.isAsked && feeds[$0].refusal.isEmpty
+                feeds.list[$0].isWanted && !feeds.list[$0].standing.isAsked
+                    && feeds.list[$0].refusal.isEmpty
             }
             let isByChannel = links[link].asking.isByChannel
             let begun = wanted.filter {
-                !isByChannel || feeds[$0].channel == feeds[wanted[0]].channel
+                !isByChannel || feeds.list[$0].channel == feeds.list[wanted[0]].channel
             }.prefix(links[link].asking.symbolsMax)
             guard begun.isEmpty else {
-                for place in begun { feeds[place].standing.isAsked = true }
+                for place in begun { feeds.list[place].standing.isAsked = true }
                 return request(link, .subscribe, Array(begun), now, into: &out)
             }
             links[link].asking.isBehind = false
@@ -227,7 +234,9 @@ extension AlpacaEngine {
         json.object { json in
             json.member("action", kind == .unsubscribe ? "unsubscribe" : "subscribe")
             for channel in AlpacaChannel.allCases {
-                let names = asked.filter { feeds[$0].channel == channel }.map { feeds[$0].name }
+                let names = asked.filter { feeds.list[$0].ofAlpaca == channel }.map {
+                    feeds.list[$0].name
+                }
                 guard !names.isEmpty || kind == .probe && isFirst(channel, links[link].endpoint)
                 else { continue }
                 json.member(
@@ -256,16 +265,17 @@ extension AlpacaEngine {
             links[link].asking.symbolsMax = min(
                 links[link].asking.symbolsMax * 2, AlpacaLimits.symbolsPerRequest)
         }
-        for place in feeds.indices where feeds[place].channel.endpoint == links[link].endpoint {
-            let feed = feeds[place]
-            let isThere = lists[feed.channel]?.contains(feed.name) ?? false
+        for place in feeds.list.indices
+        where feeds.list[place].ofAlpaca.endpoint == links[link].endpoint {
+            let feed = feeds.list[place]
+            let isThere = lists[feed.ofAlpaca]?.contains(feed.name) ?? false
             if isThere, feed.standing.isAsked {
-                feeds[place].standing.isConfirmed = true
-                if feed.isWanted { confirm(place, now, into: &out) }
+                feeds.list[place].standing.isConfirmed = true
+                if feed.isWanted { feeds.confirm(place, now, into: &out.records) }
             } else if !isThere, feed.standing.isAsked, feed.isWanted {
                 let why = "the service does not list it"
                 if feed.standing.isConfirmed {
-                    endDelivery(place, .providerLoss, why, now, into: &out)
+                    feeds.endDelivery(place, .providerLoss, why, now, into: &out.records)
                 }
                 refuse(place, why, now, into: &out)
             }
@@ -285,12 +295,12 @@ extension AlpacaEngine {
         out.note(.refusedRequest(reason: why))
         guard let request, request.kind == .subscribe else { return }
         links[link].asking.isBehind = true
-        let isOfOneChannel = Set(request.feeds.map { feeds[$0].channel }).count == 1
+        let isOfOneChannel = Set(request.feeds.map { feeds.list[$0].channel }).count == 1
         if request.feeds.count == 1 || isOfChannel && isOfOneChannel {
             for place in request.feeds { refuse(place, why, now, into: &out) }
             return
         }
-        for place in request.feeds { feeds[place].standing.isAsked = false }
+        for place in request.feeds { feeds.list[place].standing.isAsked = false }
         if isOfOneChannel { links[link].asking.symbolsMax = max(1, request.feeds.count / 2) }
         links[link].asking.isByChannel = true
     }

@@ -9,14 +9,14 @@ extension AlpacaEngine {
     private mutating func isExpected(
         _ feed: Int, _ now: Moment, into out: inout AlpacaOutput
     ) -> Bool {
-        if feeds[feed].state == .live, feeds[feed].isWanted { return true }
-        guard feeds[feed].isWanted, feeds[feed].standing.isAsked else {
+        if feeds.list[feed].state == .live, feeds.list[feed].isWanted { return true }
+        guard feeds.list[feed].isWanted, feeds.list[feed].standing.isAsked else {
             skip(.stray, into: &out)
             return false
         }
         // It comes, whatever was said of it.
-        feeds[feed].standing.isConfirmed = true
-        confirm(feed, now, into: &out)
+        feeds.list[feed].standing.isConfirmed = true
+        feeds.confirm(feed, now, into: &out.records)
         return true
     }
 
@@ -25,7 +25,7 @@ extension AlpacaEngine {
     ) {
         guard isExpected(feed, now, into: &out) else { return }
         var trade = trade
-        trade.header.symbol = feeds[feed].instrument
+        trade.header.symbol = feeds.list[feed].instrument
         let time = trade.header.providerTime
         counters.trades &+= 1
         if floor.isDefined, time < floor { counters.late &+= 1 }
@@ -41,7 +41,7 @@ extension AlpacaEngine {
     ) {
         guard isExpected(feed, now, into: &out) else { return }
         var quote = quote
-        quote.header.symbol = feeds[feed].instrument
+        quote.header.symbol = feeds.list[feed].instrument
         counters.quotes &+= 1
         note(quote.header.providerTime, now)
         noteLast(quote.header.providerTime, of: feed, now)
@@ -52,7 +52,9 @@ extension AlpacaEngine {
     private mutating func noteLast(_ time: Timestamp, of feed: Int, _ now: Moment) {
         // A wrong time in the future must not misplace later gaps.
         let time = min(time, now.wall)
-        if !feeds[feed].last.isDefined || time > feeds[feed].last { feeds[feed].last = time }
+        if !feeds.list[feed].last.isDefined || time > feeds.list[feed].last {
+            feeds.list[feed].last = time
+        }
     }
 
     mutating func take(
@@ -62,21 +64,21 @@ extension AlpacaEngine {
         case .none: break
         case .bar(let feed, var bar):
             guard isExpected(feed, now, into: &out) else { return }
-            bar.header.symbol = feeds[feed].instrument
+            bar.header.symbol = feeds.list[feed].instrument
             counters.bars.all &+= 1
             if bar.flags.contains(.revised) { counters.bars.revised &+= 1 }
             noteLast(bar.closeTime, of: feed, now)
             out.records.append(.tape(.providerBar(bar)))
         case .status(let feed, var value):
             guard isExpected(feed, now, into: &out) else { return }
-            value.header.symbol = feeds[feed].instrument
+            value.header.symbol = feeds.list[feed].instrument
             counters.statuses &+= 1
             noteLast(value.header.providerTime, of: feed, now)
             out.records.append(.tape(.indicator(value)))
         case .news(let article):
             for feed in article.feeds where isExpected(feed, now, into: &out) {
                 var record = article.record
-                record.header.symbol = feeds[feed].instrument
+                record.header.symbol = feeds.list[feed].instrument
                 counters.articles &+= 1
                 noteLast(record.header.providerTime, of: feed, now)
                 out.records.append(.tape(.news(record)))
@@ -85,9 +87,9 @@ extension AlpacaEngine {
         case .misfit(let feed, let time, let text):
             guard isExpected(feed, now, into: &out) else { return }
             counters.misfits &+= 1
-            out.note(.misfit(instrument: feeds[feed].instrument, text: text))
+            out.note(.misfit(instrument: feeds.list[feed].instrument, text: text))
             out.records.append(
-                feeds[feed].gap(
+                feeds.list[feed].gap(
                     (from: time, to: time.advanced(byNanoseconds: 1)), .scale, .abandoned,
                     at: now.wall, detail: text))
         }
@@ -102,23 +104,23 @@ extension AlpacaEngine {
         let feed = change.feed
         guard isExpected(feed, now, into: &out) else { return }
         if change.action == .cancel { counters.cancels &+= 1 } else { counters.corrections &+= 1 }
-        let day = AlpacaTradeID.day(of: change.time)
+        let day = TradeNumber.day(of: change.time)
         // A trade of the evening may be changed on the next day.
         let numbers = [day, day - 1].map {
-            AlpacaTradeID.number(exchange: change.exchange, day: $0, id: change.id)
+            TradeNumber.number(exchange: change.exchange, day: $0, id: change.id)
         }
         let originals = numbers.map { renamed[AlpacaTradeKey(feed: feed, number: $0)] ?? $0 }
         let known = originals.first { times.time(of: $0, of: feed) != nil }
         let number = known ?? originals[0]
         let time = times.time(of: number, of: feed)
         var trade = change.trade
-        trade.header.symbol = feeds[feed].instrument
+        trade.header.symbol = feeds.list[feed].instrument
         trade.header.providerID = number
         trade.header.providerTime = time ?? change.time
         out.records.append(.tape(.trade(trade)))
         if time == nil { unknown(change, now, into: &out) }
         guard change.action == .correction else { return }
-        let next = AlpacaTradeID.number(exchange: change.exchange, day: day, id: change.newID)
+        let next = TradeNumber.number(exchange: change.exchange, day: day, id: change.newID)
         if renamed.count >= AlpacaLimits.renamedMax { renamed.removeAll(keepingCapacity: true) }
         if next != number { renamed[AlpacaTradeKey(feed: feed, number: next)] = number }
     }
@@ -129,32 +131,25 @@ extension AlpacaEngine {
     ) {
         let feed = change.feed
         counters.unknownTrades &+= 1
-        out.note(.unknownTrade(instrument: feeds[feed].instrument, id: change.id))
-        let day = AlpacaTradeID.day(of: change.time)
-        let begin = AlpacaTradeID.begin(ofDay: day)
-        feeds[feed].repair.add(begin, max(change.time, begin).advanced(byNanoseconds: 1))
-        if !repairs.contains(feed) { repairs.append(feed) }
+        out.note(.unknownTrade(instrument: feeds.list[feed].instrument, id: change.id))
+        let day = TradeNumber.day(of: change.time)
+        let begin = TradeNumber.begin(ofDay: day)
+        repairs[feed, default: AlpacaRepair()].add(
+            begin, max(change.time, begin).advanced(byNanoseconds: 1))
     }
 
     mutating func repairIfDue(_ now: Moment, into out: inout AlpacaOutput) {
-        guard !repairs.isEmpty else { return }
-        let waiting = repairs
-        repairs.removeAll(keepingCapacity: true)
-        for place in waiting {
-            let repair = feeds[place].repair
-            guard now.monotonic >= repair.at else {
-                repairs.append(place)
-                continue
-            }
-            feeds[place].repair = AlpacaRepair()
-            feeds[place].repair.at = now.monotonic + AlpacaLimits.repairInterval
-            guard feeds[place].isWanted, repair.from.isDefined else { continue }
+        for place in repairs.keys.sorted() {
+            guard let repair = repairs[place], repair.from.isDefined, now.monotonic >= repair.at
+            else { continue }
+            repairs[place] = AlpacaRepair(at: now.monotonic + AlpacaLimits.repairInterval)
+            guard feeds.list[place].isWanted else { continue }
             counters.repairs &+= 1
             out.records.append(
                 .tape(
                     .repair(
                         RepairRequest(
-                            header: feeds[place].header(at: now.wall), from: repair.from,
+                            header: feeds.list[place].header(at: now.wall), from: repair.from,
                             to: repair.to, reason: .bust, requester: settings.provider,
                             note: "a trade was changed whose time is not known"))))
         }

@@ -10,30 +10,32 @@ package import Primitives
 /// next subscription.
 package struct AlpacaEngine: Sendable {
     let settings: AlpacaSettings
-    var feeds: [AlpacaFeed] = []
-    var places = AlpacaPlaces()
+    var feeds: StreamFeeds
     var reader: AlpacaReader
     /// By endpoint.
     var links: [AlpacaLink]
     var lastNumber: AlpacaConnection = 0
-    var times: AlpacaTradeTimes
+    var times: TradeTimes
     /// Trades that got another id, by the feed and that number.
     var renamed: [AlpacaTradeKey: UInt64] = [:]
-    /// The feeds with something to compute again.
-    var repairs: [Int] = []
+    /// What is to be computed again because of changes of trades that are not known, by feed.
+    var repairs: [Int: AlpacaRepair] = [:]
     private var clock = ServerClock()
     private var state = AlpacaState.closed
     package internal(set) var counters = AlpacaCounters()
-    /// Instruments that can never be delivered.
-    var refused: [AlpacaStatus.Feed] = []
     private var isStopped = false
 
     package init(_ settings: AlpacaSettings) {
         self.settings = settings
+        feeds = StreamFeeds(
+            StreamFeeds.Settings(
+                provider: settings.provider, delayMax: settings.delayMax,
+                silentAfter: settings.silentAfter),
+            channels: AlpacaChannel.allCases.count, links: AlpacaEndpoint.allCases.count)
         reader = AlpacaReader(settings.feed)
         links = AlpacaEndpoint.allCases.map { AlpacaLink($0, settings) }
         // Trades of coins are never changed.
-        times = AlpacaTradeTimes(count: settings.feed.isCrypto ? 1 : settings.tradesKept)
+        times = TradeTimes(count: settings.feed.isCrypto ? 1 : settings.tradesKept)
     }
 
     /// The promise of `AlpacaOutput.floor`.
@@ -49,12 +51,12 @@ package struct AlpacaEngine: Sendable {
         guard let link = links.firstIndex(where: { $0.number == number && $0.state != .closed })
         else { return }
         links[link].heard.at = now.monotonic
-        links[link].heardWall = now.wall
+        feeds.heard[links[link].endpoint.rawValue] = now.wall
         links[link].asking.isProbing = false
         guard isText, reader.begin(bytes) else { return broken(link, now, into: &out) }
         var isBroken = false
         while let message = reader.next(
-            bytes, received: now.wall, places, isBroken: &isBroken)
+            bytes, received: now.wall, feeds.places, isBroken: &isBroken)
         {
             counters.messages &+= 1
             if reader.time.isDefined { links[link].heard.noteLatest(reader.time) }
@@ -124,11 +126,6 @@ package struct AlpacaEngine: Sendable {
         return moment
     }
 
-    /// The event time of what a channel reports now.
-    func present(_ channel: AlpacaChannel, _ now: Moment) -> Timestamp {
-        channel.endpoint == .market ? delayed(now).wall : now.wall
-    }
-
     /// Returns how far the service's clock is certainly ahead, since the last call; `nil`: nothing
     /// is known, as behind a delay whose length is not exact.
     package mutating func takeClockAhead() -> Int64? {
@@ -156,42 +153,21 @@ package struct AlpacaEngine: Sendable {
                 }
             }
         }
-        for feed in repairs { due = min(due, feeds[feed].repair.at) }
+        for repair in repairs.values where repair.from.isDefined { due = min(due, repair.at) }
         return due
     }
 
     /// Ends everything: gaps without an end, then the ends of the subscriptions.
     package mutating func stop(_ now: Moment, into out: inout AlpacaOutput) {
         guard !isStopped else { return }
-        for feed in repairs { feeds[feed].repair.at = .distantPast }
+        for feed in repairs.keys { repairs[feed]?.at = .distantPast }
         repairIfDue(now, into: &out)
         isStopped = true
-        for place in feeds.indices where feeds[place].standing.isAnnounced {
-            let feed = feeds[place]
-            let from = complete(place)
-            if feed.openGap == nil, from.isDefined {
-                out.records.append(
-                    feed.gap((from: from, to: .undefined), .gatewayLost, .open, at: now.wall))
-            }
-            out.records.append(.tape(.subscription(subscription(feed, .stop, now))))
-            feeds[place].standing.isAnnounced = false
-        }
+        feeds.stop(now, into: &out.records)
         for link in links.indices where links[link].state != .closed {
             out.wishes.append(.close(links[link].number))
             links[link].state = .closed
         }
-    }
-
-    /// The time up to which a feed is complete; undefined: it never came.
-    func complete(_ place: Int) -> Timestamp {
-        let feed = feeds[place]
-        let link = links[feed.channel.endpoint.rawValue]
-        guard feed.standing.isConfirmed, link.heardWall.isDefined else {
-            return feed.complete(heard: .undefined, delayMax: settings.delayMax)
-        }
-        let delay = feed.channel.endpoint == .market ? settings.feed.delay : 0
-        return feed.complete(
-            heard: link.heardWall.advanced(byNanoseconds: -delay), delayMax: settings.delayMax)
     }
 
     // MARK: state
@@ -225,35 +201,7 @@ package struct AlpacaEngine: Sendable {
             reason: link.refusal.isEmpty ? link.reason : link.refusal,
             connections: links.count { $0.state == .ready },
             links: links.count { $0.isWanted },
-            feeds: shownFeeds + refused, counters: counters)
-    }
-
-    /// The states of the instruments, by the feeds that speak for them. The others of an instrument
-    /// add what is wrong with them.
-    private var shownFeeds: [AlpacaStatus.Feed] {
-        var shown: [AlpacaStatus.Feed] = []
-        var places: [UInt32: Int] = [:]
-        for feed in feeds where feed.isWanted && !feed.isFollower {
-            places[feed.instrument] = shown.count
-            shown.append(
-                AlpacaStatus.Feed(
-                    instrument: feed.instrument, name: feed.name, state: feed.state,
-                    reason: refusal(of: feed) ?? feed.reason,
-                    hasOpenGap: feed.openGap != nil))
-        }
-        for feed in feeds where feed.isWanted && feed.isFollower {
-            guard let place = places[feed.instrument] else { continue }
-            if feed.openGap != nil { shown[place].hasOpenGap = true }
-            if let refusal = refusal(of: feed), shown[place].state != .refused {
-                shown[place].reason = refusal
-            }
-        }
-        return shown
-    }
-
-    /// Returns why the service refuses a feed, or its connection; `nil`: it does not.
-    private func refusal(of feed: AlpacaFeed) -> String? {
-        [feed.refusal, links[feed.channel.endpoint.rawValue].refusal].first { !$0.isEmpty }
+            feeds: feeds.shown { links[$0].refusal }, counters: counters)
     }
 }
 

@@ -1,3 +1,4 @@
+package import EngineKit
 package import MarketModel
 package import Primitives
 
@@ -112,20 +113,12 @@ package struct AlpacaLinkCounters: Hashable, Sendable {
 
 /// The present state, for metrics and pages.
 package struct AlpacaStatus: Sendable {
-    package struct Feed: Sendable {
-        package var instrument: UInt32
-        package var name: String
-        package var state: FeedState.State
-        package var reason: String
-        package var hasOpenGap: Bool
-    }
-
     package var state: AlpacaState
     package var failures: Int
     package var reason: String
     /// How many connections are authenticated, and how many are to be.
     package var connections: Int
     package var links: Int
-    package var feeds: [Feed]
+    package var feeds: [ShownFeed]
     package var counters: AlpacaCounters
 }

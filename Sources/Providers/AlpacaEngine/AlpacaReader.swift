@@ -38,7 +38,7 @@ struct AlpacaReader: Sendable {
     /// Reads the next message of the frame; `nil`: there is none. Sets `isBroken` if the rest
     /// cannot be read.
     mutating func next(
-        _ bytes: RawSpan, received: Timestamp, _ places: AlpacaPlaces, isBroken: inout Bool
+        _ bytes: RawSpan, received: Timestamp, _ places: FeedPlaces, isBroken: inout Bool
     ) -> AlpacaMessage? {
         time = .undefined
         switch fields.next(bytes) {
@@ -53,7 +53,7 @@ struct AlpacaReader: Sendable {
     private subscript(part: Part) -> JSONFieldReader.Field { fields[part.rawValue] }
 
     private mutating func message(
-        _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: AlpacaPlaces
+        _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: FeedPlaces
     ) -> AlpacaMessage {
         let type = self[.type]
         guard type.kind == .text else { return .skipped(.unknown) }
@@ -69,7 +69,7 @@ struct AlpacaReader: Sendable {
         let name = self[.symbol]
         guard name.kind == .text, !name.hasEscapes,
             let symbol = places.symbol(bytes.extracting(name.start..<name.end)),
-            let feed = places.feed(symbol, channel)
+            let feed = places.feed(symbol, channel.rawValue)
         else { return .skipped(.stray) }
         guard time.isDefined else { return misfit(feed, received, "a time", bytes, place) }
         let header = TickHeader(
@@ -133,9 +133,9 @@ struct AlpacaReader: Sendable {
     ) throws(FixedPoint.ParseError) -> Trade {
         guard let id = self[.id].uint64(in: bytes) else { throw .notANumber }
         var header = header
-        header.providerID = AlpacaTradeID.number(
+        header.providerID = TradeNumber.number(
             exchange: letter(self[.exchange], bytes),
-            day: AlpacaTradeID.day(of: header.providerTime),
+            day: TradeNumber.day(of: header.providerTime),
             id: id)
         return Trade(
             header: header, price: try price(.price, bytes), size: try size(.size, bytes),
@@ -230,27 +230,9 @@ extension AlpacaReader {
         bar.volume = try FixedPoint.parseWide(
             bytes.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
         if let count = self[.count].uint64(in: bytes) { bar.trades = Int64(clamping: count) }
-        bar.vwap = average(bytes)
+        bar.vwap = self[.average].averagePrice(in: bytes)
         if isRevised { bar.flags.insert(.revised) }
         return bar
-    }
-
-    /// Returns the bar's average price, which comes with more digits than a price has, rounded.
-    private func average(_ bytes: RawSpan) -> Price {
-        let field = self[.average]
-        guard field.kind == .number else { return .undefined }
-        let digits = 9
-        do throws(FixedPoint.ParseError) {
-            let wide = try FixedPoint.parseWide(
-                bytes.extracting(field.start..<field.end), decimals: Price.decimals + digits)
-            let unit: Int128 = 1_000_000_000
-            let (whole, rest) = wide.quotientAndRemainder(dividingBy: unit)
-            let rounded = rest * 2 >= unit ? whole + 1 : whole
-            return Int64(exactly: rounded).map { Price(raw: $0) } ?? .undefined
-        } catch {
-            // The bar is right without it.
-            return .undefined
-        }
     }
 
     private func change(
@@ -294,7 +276,7 @@ extension AlpacaReader {
     }
 
     private mutating func news(
-        _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: AlpacaPlaces
+        _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: FeedPlaces
     ) -> AlpacaMessage {
         guard let value = Self.parse(bytes, place), let headline = value["headline"]?.string,
             let id = value["id"]?.int,
@@ -302,7 +284,9 @@ extension AlpacaReader {
         else { return .skipped(.unknown) }
         time = created
         let names = value["symbols"]?.array?.prefix(AlpacaLimits.symbolsPerArticle) ?? []
-        let feeds = names.compactMap { $0.string.flatMap { places.feed($0, .news) } }
+        let feeds = names.compactMap {
+            $0.string.flatMap { places.feed($0, AlpacaChannel.news.rawValue) }
+        }
         guard !feeds.isEmpty else { return .skipped(.stray) }
         let publisher = value["source"]?.string ?? ""
         beside = .news(
@@ -332,7 +316,7 @@ extension AlpacaReader {
             guard let success = Success(rawValue: text) else { return .skipped(.unknown) }
             control = success == .connected ? .connected : .authenticated
         case .error:
-            let shown = text.shown(AlpacaLimits.textCharactersMax)
+            let shown = text.shownOnLine(AlpacaLimits.textCharactersMax)
             control = .error(code: value["code"]?.int ?? 0, text: shown)
         case .subscription:
             var lists: [AlpacaChannel: Set<String>] = [:]
@@ -359,12 +343,5 @@ extension AlpacaReader {
             // The reader of fields has found no mistake in it.
             return nil
         }
-    }
-}
-
-extension String {
-    /// Returns the text in one short printable line.
-    fileprivate func shown(_ charactersMax: Int) -> String {
-        String(unicodeScalars.prefix(charactersMax).map { $0.value < 0x20 ? " " : Character($0) })
     }
 }

@@ -1,4 +1,5 @@
 internal import AlpacaEngine
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit
@@ -60,10 +61,10 @@ final class AlpacaLoop {
 
     private func moment() -> Moment { parts.channel.moment() }
 
-    private func begun(_ numbers: [UInt32], reached: [Timestamp]) -> [AlpacaEngine.Begun] {
+    private func begun(_ numbers: [UInt32], reached: [Timestamp]) -> [BegunInstrument] {
         numbers.compactMap { number in
             parts.order.registry.instrument(number).map {
-                AlpacaEngine.Begun(
+                BegunInstrument(
                     number: number, instrument: $0,
                     reached: Int(number) < reached.count ? reached[Int(number)] : .undefined)
             }

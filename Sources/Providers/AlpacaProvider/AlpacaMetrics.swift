@@ -1,4 +1,5 @@
 internal import AlpacaEngine
+internal import EngineKit
 internal import MarketModel
 internal import ProviderKit
 internal import ServiceRuntime

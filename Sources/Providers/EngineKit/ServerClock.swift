@@ -8,7 +8,7 @@ package struct ServerClock: Sendable {
     private static let window: Int64 = 60_000_000_000
     private static let dayNanoseconds: Int64 = 86_400_000_000_000
     /// What is assumed of the server's clock before it is known.
-    private static let unknownBehind: Int64 = -5_000_000_000
+    private let unknownBehind: Int64
 
     private var best = Int64.min
     private var before = Int64.min
@@ -18,7 +18,9 @@ package struct ServerClock: Sendable {
     /// No later record has an earlier event time; undefined: not known yet.
     package private(set) var floor = Timestamp.undefined
 
-    package init() {}
+    /// `behind`: how far the times of the server's messages may be behind before they are known, in
+    /// nanoseconds.
+    package init(behind: Int64 = 5_000_000_000) { unknownBehind = -behind }
 
     /// `time`: the server's time in a message.
     package mutating func note(_ time: Timestamp, _ now: Moment) {
@@ -35,7 +37,7 @@ package struct ServerClock: Sendable {
     /// The server's clock less ours, if it is behind or unknown, else 0.
     private var behind: Int64 {
         let ahead = max(best, before)
-        return ahead == Int64.min ? Self.unknownBehind : min(0, max(ahead, -Self.dayNanoseconds))
+        return ahead == Int64.min ? unknownBehind : min(0, max(ahead, -Self.dayNanoseconds))
     }
 
     /// What had arrived was handed in. `oldest`: the earliest time of what may still come, or waits

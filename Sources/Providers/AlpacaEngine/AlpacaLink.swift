@@ -1,63 +1,5 @@
 internal import EngineKit
-internal import MarketModel
 internal import Primitives
-
-/// One channel of one symbol.
-struct AlpacaFeed: RecordedFeed, Sendable {
-    var instrument: UInt32
-    /// The service's symbol.
-    let name: String
-    let channel: AlpacaChannel
-    /// Whether it is requested; a feed that is not keeps what it knows.
-    var isWanted = true
-    /// Whether another feed speaks for the instrument.
-    var isFollower = false
-    var state = FeedState.State.starting
-    var reason = ""
-    /// Why the service refuses it; empty: it does not.
-    var refusal = ""
-    var standing = AlpacaStanding()
-    /// The gaps that an earlier process left.
-    var inherited: [OpenGap] = []
-    /// The time of the last record, and since when it is subscribed.
-    var last = Timestamp.undefined
-    var liveSince = Timestamp.undefined
-    /// The gap that is open now; `nil`: there is none.
-    var openGap: UnendedGap?
-    /// What is to be computed again because of changes of trades that are not known.
-    var repair = AlpacaRepair()
-
-    init(instrument: UInt32, name: String, channel: AlpacaChannel) {
-        self.instrument = instrument
-        self.name = name
-        self.channel = channel
-    }
-
-    var kind: DataKind { channel.kind }
-
-    /// The time up to which it is complete when its connection was heard last at `heard`;
-    /// undefined: it never came.
-    func complete(heard: Timestamp, delayMax: Int64) -> Timestamp {
-        guard liveSince.isDefined || last.isDefined else { return .undefined }
-        var time = liveSince
-        // The last record may be replaced, if it is a bar.
-        let final = last.isDefined ? last.advanced(byNanoseconds: -channel.revisedAfter) : last
-        if final.isDefined { time = time.isDefined ? max(time, final) : final }
-        // What was reported before that has come, too.
-        let doubt = delayMax + channel.revisedAfter
-        if heard.isDefined { time = max(time, heard.advanced(byNanoseconds: -doubt)) }
-        return time
-    }
-}
-
-/// What was said of a feed, to the service and on the tape.
-struct AlpacaStanding: Sendable {
-    /// Whether the service has been asked for it, and whether it has confirmed that.
-    var isAsked = false
-    var isConfirmed = false
-    /// Whether the beginning of the subscription is on the tape.
-    var isAnnounced = false
-}
 
 /// A stretch of time to compute again.
 struct AlpacaRepair: Sendable {
@@ -96,8 +38,6 @@ struct AlpacaLink: Sendable {
     /// When it became ready.
     var readyAt = MonotonicTime.never
     var heard = LastHeard()
-    /// When something came last, by the clock of records.
-    var heardWall = Timestamp.undefined
     /// Until when an answer has to come.
     var due = MonotonicTime.never
     var asking = AlpacaAsking()

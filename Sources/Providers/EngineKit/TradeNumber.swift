@@ -1,11 +1,12 @@
 package import Primitives
 
-/// The number of a trade on the tape. The service's ids are distinct only for one symbol, exchange
-/// and day, so all three are in it: the exchange in five bits, the day in twelve, the id in 46.
-package enum AlpacaTradeID {
+/// The number on the tape of a US stock's trade. Services' ids are distinct only for one symbol,
+/// exchange and day, so all three are in it: the exchange in five bits, the day in twelve, the id
+/// in 46.
+package enum TradeNumber {
     private static let idBits: UInt64 = 46
     private static let dayBits: UInt64 = 12
-    /// The exchange of coins, whose trades name none.
+    /// The exchange of trades that name none.
     private static let none: UInt64 = 26
     /// Marks a number that is made by mixing, because its parts have more bits.
     private static let mixed: UInt64 = 31

@@ -1,8 +1,8 @@
-internal import Primitives
+package import Primitives
 
-/// The times of the last trades, by feed and number: what the service says of a trade later names
+/// The times of the last trades, by feed and number: what a service says of a trade later names
 /// only its id. The memory is fixed; where it is full, the oldest of eight is forgotten.
-struct AlpacaTradeTimes: Sendable {
+package struct TradeTimes: Sendable {
     private static let ways = 8
 
     private var keys: [UInt64]
@@ -11,7 +11,7 @@ struct AlpacaTradeTimes: Sendable {
     private var next: [UInt8]
     private let mask: Int
 
-    init(count: Int) {
+    package init(count: Int) {
         var buckets = 1
         while buckets * Self.ways < count { buckets *= 2 }
         keys = [UInt64](repeating: 0, count: buckets * Self.ways)
@@ -20,7 +20,7 @@ struct AlpacaTradeTimes: Sendable {
         mask = buckets - 1
     }
 
-    mutating func keep(_ number: UInt64, of feed: Int, _ time: Timestamp) {
+    package mutating func keep(_ number: UInt64, of feed: Int, _ time: Timestamp) {
         let key = Self.key(number, feed)
         let bucket = Int(truncatingIfNeeded: key >> 16) & mask
         let way = Int(next[bucket])
@@ -30,7 +30,7 @@ struct AlpacaTradeTimes: Sendable {
     }
 
     /// Returns the time of a trade; `nil`: it is not known.
-    func time(of number: UInt64, of feed: Int) -> Timestamp? {
+    package func time(of number: UInt64, of feed: Int) -> Timestamp? {
         let key = Self.key(number, feed)
         let first = (Int(truncatingIfNeeded: key >> 16) & mask) * Self.ways
         for place in first..<first + Self.ways where keys[place] == key {

@@ -1,0 +1,132 @@
+package import MarketModel
+package import Primitives
+
+/// One channel of one symbol, of a service that numbers nothing densely.
+package struct StreamFeed: RecordedFeed, Sendable {
+    package var instrument: UInt32
+    /// The service's symbol.
+    package let name: String
+    package let channel: StreamChannel
+    /// Whether it is requested; a feed that is not keeps what it knows.
+    package var isWanted = true
+    /// Whether another feed speaks for the instrument.
+    package var isFollower = false
+    package var state = FeedState.State.starting
+    package var reason = ""
+    /// Why the service refuses it; empty: it does not.
+    package var refusal = ""
+    package var standing = StreamStanding()
+    /// The gaps that an earlier process left.
+    package var inherited: [OpenGap] = []
+    /// The time of the last record, and since when it is subscribed.
+    package var last = Timestamp.undefined
+    package var liveSince = Timestamp.undefined
+    /// The gap that is open now; `nil`: there is none.
+    package var openGap: UnendedGap?
+
+    init(instrument: UInt32, name: String, channel: StreamChannel) {
+        self.instrument = instrument
+        self.name = name
+        self.channel = channel
+    }
+
+    package var kind: DataKind { channel.kind }
+
+    /// The time up to which it is complete when its connection was heard last at `heard`;
+    /// undefined: it never came.
+    package func complete(heard: Timestamp, delayMax: Int64) -> Timestamp {
+        guard liveSince.isDefined || last.isDefined else { return .undefined }
+        var time = liveSince
+        // The last record may be replaced, if it is a bar.
+        let final = last.isDefined ? last.advanced(byNanoseconds: -channel.revisedAfter) : last
+        if final.isDefined { time = time.isDefined ? max(time, final) : final }
+        // What was reported before that has come, too.
+        let doubt = delayMax + channel.revisedAfter + channel.lag.upperBound
+        if heard.isDefined { time = max(time, heard.advanced(byNanoseconds: -doubt)) }
+        return time
+    }
+}
+
+/// A kind of messages that is subscribed to by symbols.
+package struct StreamChannel: Hashable, Sendable {
+    /// The engine's number of it, from 0.
+    package let number: Int
+    package let kind: DataKind
+    /// The engine's number of the connection on which it comes, from 0.
+    package let link: Int
+    /// How long after its record one of the same time may come, which replaces it, in nanoseconds.
+    package var revisedAfter: Int64 = 0
+    /// By how much a delayed service reports later than things happen, in nanoseconds.
+    package var lag: ClosedRange<Int64> = 0...0
+    /// Whether another channel's records say what is subscribed to and what is missing.
+    package var isPart = false
+
+    package init(_ number: Int, _ kind: DataKind, link: Int = 0) {
+        self.number = number
+        self.kind = kind
+        self.link = link
+    }
+}
+
+/// What was said of a feed, to the service and on the tape.
+package struct StreamStanding: Sendable {
+    /// Whether the service has been asked for it, and whether it has confirmed that.
+    package var isAsked = false
+    package var isConfirmed = false
+    /// Whether the beginning of the subscription is on the tape.
+    package var isAnnounced = false
+
+    package init() {}
+}
+
+/// An instrument to begin, and the time until which it is complete on the tape (undefined: nothing
+/// is missing).
+package struct BegunInstrument: Sendable {
+    package var number: UInt32
+    package var instrument: Instrument
+    package var reached: Timestamp
+
+    package init(number: UInt32, instrument: Instrument, reached: Timestamp) {
+        self.number = number
+        self.instrument = instrument
+        self.reached = reached
+    }
+}
+
+/// How an instrument is asked for.
+package struct StreamPlan: Sendable {
+    /// The service's symbol.
+    package var name: String
+    /// The symbol for channels that write it in another way, by their numbers.
+    package var names: [Int: String] = [:]
+    /// The first one speaks for the instrument.
+    package var channels: [StreamChannel]
+    /// Which of its feeds do not come; empty: all come.
+    package var absent: String
+    /// Why it cannot be delivered; `nil`: it can.
+    package var problem: String?
+
+    package init(
+        name: String, channels: [StreamChannel], absent: String = "", problem: String? = nil
+    ) {
+        self.name = name
+        self.channels = channels
+        self.absent = absent
+        self.problem = problem
+    }
+}
+
+/// The present state of an instrument, for metrics and pages.
+package struct ShownFeed: Sendable {
+    package var instrument: UInt32
+    package var name: String
+    package var state: FeedState.State
+    package var reason: String
+    package var hasOpenGap: Bool
+}
+
+/// Something that is not delivered, and why.
+package struct StreamRefusal: Hashable, Sendable {
+    package var instrument: UInt32
+    package var reason: String
+}

@@ -1,0 +1,376 @@
+package import MarketModel
+package import Primitives
+
+/// What an engine is asked for, of a service that numbers nothing densely, and what is said of it
+/// on the tape. What is missing is known by time alone: a feed that is no longer delivered has a
+/// gap, from the time up to which all had come until the service has confirmed the next
+/// subscription.
+package struct StreamFeeds: Sendable {
+    package var list: [StreamFeed] = []
+    package private(set) var places: FeedPlaces
+    /// Instruments that can never be delivered.
+    package private(set) var refused: [ShownFeed] = []
+    /// When something came last, by connection and by the clock of records.
+    package var heard: [Timestamp]
+    private let settings: Settings
+
+    package struct Settings: Sendable {
+        /// The provider's name, for records about subscriptions.
+        package var provider: String
+        /// How long a record may be under way, in nanoseconds.
+        package var delayMax: Int64
+        /// How long a connection may be silent, in nanoseconds.
+        package var silentAfter: Int64
+
+        package init(provider: String, delayMax: Int64, silentAfter: Int64) {
+            self.provider = provider
+            self.delayMax = delayMax
+            self.silentAfter = silentAfter
+        }
+    }
+
+    package init(_ settings: Settings, channels: Int, links: Int = 1) {
+        self.settings = settings
+        places = FeedPlaces(channels: channels)
+        heard = [Timestamp](repeating: .undefined, count: links)
+    }
+
+    // MARK: what is wanted
+
+    /// What changes in what is wanted. `gaps` are those that an earlier process left.
+    package struct Orders: Sendable {
+        package var begun: [BegunInstrument]
+        package var ended: [UInt32]
+        package var gaps: [OpenGap]
+
+        package init(begun: [BegunInstrument], ended: [UInt32], gaps: [OpenGap] = []) {
+            self.begun = begun
+            self.ended = ended
+            self.gaps = gaps
+        }
+    }
+
+    /// Changes what is wanted. Returns the instruments that cannot be delivered.
+    package mutating func follow(
+        _ orders: Orders, _ now: Moment, into records: inout [ProviderRecord],
+        plan: (BegunInstrument) -> StreamPlan
+    ) -> [StreamRefusal] {
+        let both = Set(orders.begun.map(\.number)).intersection(orders.ended)
+        var before: [Int] = []
+        for number in orders.ended {
+            refused.removeAll { $0.instrument == number }
+            for place in list.indices
+            where list[place].instrument == number && list[place].isWanted {
+                list[place].isWanted = false
+                list[place].standing.isAnnounced = false
+                list[place].state = .starting
+                list[place].refusal = ""
+                // What is in both lists goes on with what it knows.
+                if both.contains(number) { before.append(place) } else { forget(place) }
+            }
+        }
+        var refusals: [StreamRefusal] = []
+        for item in orders.begun {
+            let gaps = orders.gaps.filter { $0.instrument == item.number }
+            let problem = begin(item, plan(item), gaps, now, into: &records)
+            if let problem {
+                refusals.append(StreamRefusal(instrument: item.number, reason: problem))
+            }
+        }
+        for place in before where !list[place].isWanted { leave(place, now, into: &records) }
+        return refusals
+    }
+
+    /// Returns whether a feed of a connection is wanted.
+    package func isWanted(link: Int) -> Bool {
+        list.contains { $0.isWanted && $0.channel.link == link }
+    }
+
+    /// Forgets what a feed has delivered: what it lacks from here on, nobody wants.
+    private mutating func forget(_ place: Int) {
+        list[place].last = .undefined
+        list[place].liveSince = .undefined
+        list[place].openGap = nil
+        list[place].inherited = []
+    }
+
+    /// Ends a feed of an instrument that goes on without it: with another symbol, which takes over
+    /// what is missing, or without this kind of data.
+    private mutating func leave(
+        _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
+    ) {
+        let feed = list[place]
+        let isReplaced = list.contains {
+            $0.isWanted && $0.instrument == feed.instrument
+                && $0.channel.kind == feed.channel.kind
+                && $0.channel.isPart == feed.channel.isPart
+        }
+        if !isReplaced, !feed.channel.isPart {
+            endGap(of: place, "this kind of data is not wanted any more", now, into: &records)
+            records.append(.tape(.subscription(subscription(feed, .stop, now))))
+        }
+        forget(place)
+    }
+
+    /// Begins an instrument. Returns why it cannot be delivered; `nil`: it can.
+    private mutating func begin(
+        _ item: BegunInstrument, _ plan: StreamPlan, _ gaps: [OpenGap], _ now: Moment,
+        into records: inout [ProviderRecord]
+    ) -> String? {
+        let isTaken = list.contains {
+            $0.isWanted && $0.name == plan.names[$0.channel.number] ?? plan.name
+                && $0.instrument != item.number
+        }
+        let taken = isTaken ? "\(plan.name) is asked for by another instrument" : nil
+        if let problem = plan.problem ?? taken {
+            refused.append(
+                ShownFeed(
+                    instrument: item.number, name: plan.name, state: .refused, reason: problem,
+                    hasOpenGap: false))
+            records.append(
+                .feed(FeedState(instrument: item.number, state: .refused, time: now.wall)))
+            return problem
+        }
+        for channel in plan.channels {
+            let wanted = Wanted(
+                name: plan.names[channel.number] ?? plan.name, channel: channel,
+                isFirst: channel == plan.channels[0], absent: plan.absent, item: item,
+                left: channel.isPart ? [] : gaps.filter { $0.kind == channel.kind })
+            begin(wanted, now, into: &records)
+        }
+        return nil
+    }
+
+    /// A channel of an instrument to begin.
+    private struct Wanted {
+        var name: String
+        var channel: StreamChannel
+        /// Whether it speaks for the instrument.
+        var isFirst: Bool
+        var absent: String
+        var item: BegunInstrument
+        /// The gaps that an earlier process left.
+        var left: [OpenGap]
+    }
+
+    private mutating func begin(
+        _ wanted: Wanted, _ now: Moment, into records: inout [ProviderRecord]
+    ) {
+        let (name, channel, item) = (wanted.name, wanted.channel, wanted.item)
+        let former = list.indices.last {
+            list[$0].instrument == item.number && list[$0].channel.kind == channel.kind
+                && list[$0].channel.isPart == channel.isPart
+                && (list[$0].name != name || list[$0].channel != channel)
+        }
+        let known = places.feed(name, channel.number)
+        let place = known ?? list.count
+        let fresh = StreamFeed(instrument: item.number, name: name, channel: channel)
+        if known == nil {
+            places.add(name, channel.number, feed: place)
+            list.append(fresh)
+        } else if list[place].instrument != item.number {
+            let (isAsked, isConfirmed) =
+                (list[place].standing.isAsked, list[place].standing.isConfirmed)
+            list[place] = fresh
+            list[place].standing.isAsked = isAsked
+            list[place].standing.isConfirmed = isConfirmed
+        }
+        list[place].isWanted = true
+        list[place].isFollower = !wanted.isFirst
+        list[place].refusal = ""
+        list[place].reason = wanted.absent
+        list[place].inherited += wanted.left.filter { $0.to.isDefined }
+        report(.starting, of: place, now, into: &records)
+        if list[place].openGap == nil, !list[place].last.isDefined, !channel.isPart {
+            let open = wanted.left.filter { !$0.to.isDefined }.min { $0.from < $1.from }
+            if let open {
+                list[place].openGap = UnendedGap(from: open.from, reason: open.reason)
+            } else {
+                resume(place, item, former, now, into: &records)
+            }
+        }
+        if list[place].standing.isConfirmed { confirm(place, now, into: &records) }
+    }
+
+    /// Begins with what is missing already: since an earlier process, or since the instrument had
+    /// another symbol. It is on record at once, because the floor rises without a connection, too.
+    private mutating func resume(
+        _ place: Int, _ item: BegunInstrument, _ former: Int?, _ now: Moment,
+        into records: inout [ProviderRecord]
+    ) {
+        if let former, let gap = list[former].openGap {
+            list[place].openGap = gap
+        } else if let former, complete(former).isDefined {
+            let gap = UnendedGap(from: complete(former), reason: .gatewayLost)
+            begin(gap, of: place, "", now, into: &records)
+        } else if item.reached.isDefined {
+            // Records of before may have been under way. And its connection may have been dead
+            // without showing that yet: nothing has numbers that would tell.
+            let doubt = max(settings.delayMax, settings.silentAfter)
+            let from = item.reached.advanced(
+                byNanoseconds: -doubt - list[place].channel.revisedAfter)
+            let gap = UnendedGap(from: from, reason: .gatewayLost)
+            begin(gap, of: place, "", now, into: &records)
+        }
+    }
+
+    // MARK: what is said of them
+
+    /// Sets the state of a feed, and reports it if the feed speaks for its instrument.
+    package mutating func report(
+        _ state: FeedState.State, of place: Int, _ now: Moment,
+        into records: inout [ProviderRecord]
+    ) {
+        list[place].state = state
+        guard !list[place].isFollower else { return }
+        records.append(
+            .feed(
+                FeedState(instrument: list[place].instrument, state: state, time: now.wall)))
+    }
+
+    /// The service refuses a feed. It is asked for again on the next connection. Returns whether
+    /// the feed is wanted.
+    package mutating func refuse(
+        _ place: Int, _ why: String, _ now: Moment, into records: inout [ProviderRecord]
+    ) -> Bool {
+        list[place].standing.isAsked = false
+        guard list[place].isWanted else { return false }
+        list[place].refusal = why
+        report(.refused, of: place, now, into: &records)
+        return true
+    }
+
+    /// The service has confirmed a feed.
+    package mutating func confirm(
+        _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
+    ) {
+        list[place].refusal = ""
+        if list[place].state != .live {
+            list[place].liveSince = now.wall.advanced(
+                byNanoseconds: -list[place].channel.lag.upperBound)
+            report(.live, of: place, now, into: &records)
+        }
+        if !list[place].standing.isAnnounced, !list[place].channel.isPart {
+            announce(place, now, into: &records)
+        }
+        endGap(of: place, "nothing tells what was left out", now, into: &records)
+    }
+
+    private mutating func announce(
+        _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
+    ) {
+        list[place].standing.isAnnounced = true
+        let feed = list[place]
+        records.append(.tape(.subscription(subscription(feed, .start, now))))
+        for gap in feed.inherited {
+            records.append(
+                feed.gap(
+                    (from: gap.from, to: gap.to), gap.reason, .abandoned, at: now.wall,
+                    detail: "nothing fetches these records"))
+        }
+        list[place].inherited = []
+    }
+
+    private func subscription(
+        _ feed: StreamFeed, _ action: SubscriptionAction, _ now: Moment
+    ) -> SubscriptionRecord {
+        SubscriptionRecord(
+            header: feed.header(at: now.wall), action: action, kind: feed.kind,
+            mode: feed.channel.lag.upperBound > 0 ? .delayed : .live, provider: settings.provider)
+    }
+
+    /// Ends everything: gaps without an end, then the ends of the subscriptions.
+    package mutating func stop(_ now: Moment, into records: inout [ProviderRecord]) {
+        for place in list.indices where list[place].standing.isAnnounced {
+            let feed = list[place]
+            let from = complete(place)
+            if feed.openGap == nil, from.isDefined {
+                records.append(
+                    feed.gap((from: from, to: .undefined), .gatewayLost, .open, at: now.wall))
+            }
+            records.append(.tape(.subscription(subscription(feed, .stop, now))))
+            list[place].standing.isAnnounced = false
+        }
+    }
+
+    // MARK: gaps
+
+    /// The time up to which a feed is complete; undefined: it never came.
+    package func complete(_ place: Int) -> Timestamp {
+        let feed = list[place]
+        let heard = feed.standing.isConfirmed ? heard[feed.channel.link] : .undefined
+        return feed.complete(heard: heard, delayMax: settings.delayMax)
+    }
+
+    /// A feed is not delivered any more: what it lacks from now on is a gap.
+    package mutating func endDelivery(
+        _ place: Int, _ reason: GapReason, _ why: String, _ now: Moment,
+        into records: inout [ProviderRecord]
+    ) {
+        let from = complete(place)
+        list[place].standing.isConfirmed = false
+        // The next connection is asked for it again.
+        list[place].refusal = ""
+        guard list[place].isWanted, list[place].state == .live else { return }
+        report(.down, of: place, now, into: &records)
+        guard list[place].openGap == nil, from.isDefined, !list[place].channel.isPart else {
+            return
+        }
+        begin(UnendedGap(from: from, reason: reason), of: place, why, now, into: &records)
+    }
+
+    /// Opens a gap whose end is not known yet.
+    private mutating func begin(
+        _ gap: UnendedGap, of place: Int, _ why: String, _ now: Moment,
+        into records: inout [ProviderRecord]
+    ) {
+        list[place].openGap = gap
+        records.append(
+            list[place].gap(
+                (from: gap.from, to: .undefined), gap.reason, .open, at: now.wall,
+                detail: why))
+    }
+
+    /// Ends the open gap, if there is one: it has an end, and what it lacks stays missing.
+    private mutating func endGap(
+        of place: Int, _ detail: String, _ now: Moment, into records: inout [ProviderRecord]
+    ) {
+        guard let gap = list[place].openGap else { return }
+        list[place].openGap = nil
+        let feed = list[place]
+        let begin = now.wall.advanced(byNanoseconds: -list[place].channel.lag.lowerBound)
+        let end = max(begin, gap.from.advanced(byNanoseconds: 1))
+        records.append(feed.gap((from: gap.from, to: end), gap.reason, .open, at: now.wall))
+        records.append(
+            feed.gap(
+                (from: gap.from, to: end), gap.reason, .abandoned, at: now.wall, detail: detail))
+    }
+
+    // MARK: state
+
+    /// The states of the instruments, by the feeds that speak for them. The others of an instrument
+    /// add what is wrong with them. `refusal`: why a connection is refused, by its number; empty:
+    /// it is not.
+    package func shown(refusal: (Int) -> String) -> [ShownFeed] {
+        var shown: [ShownFeed] = []
+        var places: [UInt32: Int] = [:]
+        func why(_ feed: StreamFeed) -> String? {
+            [feed.refusal, refusal(feed.channel.link)].first { !$0.isEmpty }
+        }
+        for feed in list where feed.isWanted && !feed.isFollower {
+            places[feed.instrument] = shown.count
+            shown.append(
+                ShownFeed(
+                    instrument: feed.instrument, name: feed.name, state: feed.state,
+                    reason: why(feed) ?? feed.reason, hasOpenGap: feed.openGap != nil))
+        }
+        for feed in list where feed.isWanted && feed.isFollower {
+            guard let place = places[feed.instrument] else { continue }
+            if feed.openGap != nil { shown[place].hasOpenGap = true }
+            if let refusal = why(feed), shown[place].state != .refused {
+                shown[place].reason = refusal
+            }
+        }
+        return shown + refused
+    }
+}

@@ -238,6 +238,11 @@ let package = Package(
             "AlpacaProvider", in: "Providers",
             uses: ["AlpacaEngine", "EngineKit", "ProviderKit", "ServiceRuntime"]
                 + ["WebSocketClient"] + model),
+        library("MassiveEngine", in: "Providers", uses: ["EngineKit"] + model),
+        library(
+            "MassiveProvider", in: "Providers",
+            uses: ["EngineKit", "MassiveEngine", "ProviderKit", "ServiceRuntime"]
+                + ["WebSocketClient"] + model),
         library("PolledEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "PolledProvider", in: "Providers",
@@ -275,7 +280,7 @@ let package = Package(
             "ProviderGateway", in: "provider-gateway",
             uses: tape + [
                 "TapeTransport", "AlpacaProvider", "BinanceProvider", "IBKRProvider",
-                "PolledProvider", "ProviderKit",
+                "MassiveProvider", "PolledProvider", "ProviderKit",
                 "Membership", "MembershipTransport", "NatsTransport", "ReplayProvider",
                 "TapeKeeping",
                 "TickSpool", "ServiceRuntime", "YAMLFile",
@@ -379,6 +384,7 @@ let package = Package(
         tests(of: "HTTPClient", uses: ["CCurl", "TestSupport"], beside: ["web_server.py"]),
         tests(of: "BinanceEngine", uses: model),
         tests(of: "AlpacaEngine", uses: ["EngineKit"] + model),
+        tests(of: "MassiveEngine", uses: ["EngineKit"] + model),
         tests(of: "PolledEngine", uses: model),
         tests(of: "Membership", uses: model),
         tests(of: "IBProtocol", uses: model),
@@ -413,7 +419,7 @@ let package = Package(
             uses: frame + tape + [
                 "AlpacaEngine", "AlpacaProvider", "BinanceProvider", "EngineKit", "IBKRProvider",
                 "IBKRSimulator",
-                "IBSimulator", "OperatorGraph",
+                "IBSimulator", "MassiveEngine", "MassiveProvider", "OperatorGraph",
                 "PolledProvider", "ProviderKit", "StreamCore", "TickSpool", "ServiceTestSupport",
                 "TestSupport",
             ], beside: ["binance_exchange.py", "polled_services.py"]),

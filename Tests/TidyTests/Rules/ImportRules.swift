@@ -30,7 +30,8 @@ private let wrappers = [
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "StreamCore",
     "OperatorGraph", "GraphLanguage", "SimulationKit", "IBProtocol", "IBEngine", "IBSimulator",
-    "ArrowColumns", "EngineKit", "AlpacaEngine", "BinanceEngine", "PolledEngine",
+    "ArrowColumns", "EngineKit", "AlpacaEngine", "BinanceEngine", "MassiveEngine",
+    "PolledEngine",
     "BinanceSimulator", "AlpacaSimulator", "PolledSimulator", "VenueWeb",
 ]
 

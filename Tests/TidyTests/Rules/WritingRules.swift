@@ -79,7 +79,7 @@ private let knownHosts = [
     "nats.io", "valkey.io", "redis.io", "timescale.com", "prometheus.io", "grafana.com",
     "kubernetes.io", "k8s.io", "json-schema.org", "fixprotocol.io", "fixprotocol.org",
     "fixtrading.org", "w3.org", "binance.vision", "stlouisfed.org",
-    "coingecko.com", "alternative.me", "alpaca.markets",
+    "coingecko.com", "alternative.me", "alpaca.markets", "massive.com",
     "ietf.org", "rfc-editor.org", "interactivebrokers.com", "gnu.org", "wikipedia.org",
     "keepachangelog.com", "docker.io", "ghcr.io", "apache.org",
     // Services in a Kubernetes cluster.

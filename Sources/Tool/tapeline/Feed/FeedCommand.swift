@@ -80,7 +80,7 @@ struct TriedFeed: Equatable, Sendable {
     init(_ provider: String, _ subject: String) throws(ToolError) {
         guard SourceName(provider) != nil else {
             throw .usage(
-                "'\(provider.prefix(40))' is no provider: ibkr, binance, alpaca, "
+                "'\(provider.prefix(40))' is no provider: ibkr, binance, alpaca, massive, "
                     + "fred, coingecko, alternative-me, synthetic, replay")
         }
         let isFile = provider == "replay"

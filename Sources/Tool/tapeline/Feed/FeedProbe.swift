@@ -59,6 +59,7 @@ struct FeedProbe {
             "alpaca": symbols.first?.contains("/") == true
                 ? ("security: crypto, exchange: ALPACA, currency: USD", "trades")
                 : ("security: stock, exchange: SMART, currency: USD", "quotes"),
+            "massive": ("security: stock, exchange: SMART, currency: USD", "quotes"),
             "fred": ("security: index, exchange: FRED, currency: USD", "indicators"),
             "coingecko": ("security: crypto, exchange: COINGECKO, currency: USD", "indicators"),
             "alternative-me": (

@@ -13,8 +13,8 @@ extension HelpPage {
                     "feed try PROVIDER SYMBOL",
                     [
                         "connect to a provider, take ten ticks, and say whether it works: ibkr,",
-                        "binance, alpaca, synthetic, fred, coingecko or alternative-me (one",
-                        "value is enough), or replay with a recording instead of a symbol. It",
+                        "binance, alpaca, massive, synthetic, fred, coingecko or alternative-me",
+                        "(one value is enough), or replay with a recording instead of a symbol. It",
                         "needs no NATS and no stack, and puts nothing on a tape. Settings come",
                         "from the environment of the services: 0 it works, 1 it refuses the",
                         "symbol, or the settings are wrong, 2 connected, but too few ticks, 69 not",

@@ -7,8 +7,9 @@ struct StackSettings: Equatable, Sendable {
     static let bytesMax = 4_096
     private static let receivers: [(prefix: String, receiver: Receiver)] = [
         ("GATEWAY_", .gateway), ("SYNTHETIC_", .gateway), ("IBKR_", .gateway),
-        ("BINANCE_", .gateway), ("ALPACA_", .gateway), ("REPLAY_", .gateway),
-        ("FRED_", .gateway), ("COINGECKO_", .gateway), ("ALTERNATIVE_", .gateway),
+        ("BINANCE_", .gateway), ("ALPACA_", .gateway), ("MASSIVE_", .gateway),
+        ("REPLAY_", .gateway), ("FRED_", .gateway), ("COINGECKO_", .gateway),
+        ("ALTERNATIVE_", .gateway),
         ("OPERATOR_", .operators), ("WRITER_", .writer), ("SIMULATOR_", .simulator),
         ("LOG_", .all), ("MDS_", .all),
     ]

@@ -1,6 +1,7 @@
 import AlpacaProvider
 import BinanceProvider
 import IBKRProvider
+import MassiveProvider
 import PolledProvider
 import ProviderKit
 import MarketModel
@@ -16,6 +17,7 @@ enum GatewayProviders {
         .binance,
         .binanceHistory,
         .alpaca,
+        .massive,
         .fred,
         .coinGecko,
         .alternativeMe,

@@ -1,0 +1,176 @@
+internal import EngineKit
+package import MarketModel
+internal import Primitives
+
+// The connection, and what the service says of it.
+extension MassiveEngine {
+    /// A connection that lasted so long ends a row of failures.
+    private static let steadyAfter: Int64 = 30_000_000_000
+    /// The connection's own pings are as exact as a timer of a second.
+    private static let pingExactness: Int64 = 1_000_000_000
+
+    /// A connection is open.
+    package mutating func opened(
+        _ number: MassiveConnection, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        guard link.number == number, link.state == .opening else { return }
+        link.state = .greeting
+        link.due = now.monotonic + MassiveLimits.answerAfter
+        link.heard.at = now.monotonic
+        counters.links.opened &+= 1
+        show(into: &out)
+    }
+
+    /// A connection has ended, or was not made.
+    package mutating func ended(
+        _ number: MassiveConnection, _ why: String, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        guard link.number == number, link.state != .closed else { return }
+        lost(why, .failed, now, into: &out)
+    }
+
+    /// Why a connection is not there.
+    enum Loss {
+        /// It failed. Each failure in a row doubles the wait.
+        case failed
+        /// Only the account's owner can end it.
+        case refused
+        /// Another session is there: that is no failure.
+        case occupied
+    }
+
+    /// Gives the connection up by the engine's own decision.
+    mutating func giveUp(
+        _ why: String, _ loss: Loss, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        out.wishes.append(.close(link.number))
+        lost(why, loss, now, into: &out)
+    }
+
+    private mutating func lost(
+        _ why: String, _ loss: Loss, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        let wasReady = link.state == .ready
+        let lasted = wasReady ? now.monotonic - link.readyAt : 0
+        counters.links.failures &+= 1
+        link.reason = why
+        link.state = .closed
+        link.asking.request = nil
+        // Each attempt that finds the other session still there is no news.
+        let isNews = loss != .occupied || !link.isOccupied
+        if loss == .occupied {
+            link.isOccupied = true
+            link.retry.wait(exactly: MassiveLimits.occupiedWait, now)
+        } else {
+            link.isOccupied = false
+            link.retry.failed(wasSteady: lasted >= Self.steadyAfter)
+            link.retry.wait(atLeast: loss == .refused ? MassiveLimits.refusedWait : 0, now)
+        }
+        if isNews {
+            out.note(
+                .lost(failures: loss == .occupied ? 0 : link.retry.failures, reason: why))
+        }
+        if wasReady { noteAlive() }
+        for place in feeds.list.indices {
+            feeds.list[place].standing.isAsked = false
+            feeds.endDelivery(place, .disconnected, why, now, into: &out.records)
+        }
+        show(into: &out)
+    }
+
+    /// Notes that the connection was alive without a message, too: it answered pings, or it would
+    /// have been given up.
+    mutating func noteAlive() {
+        guard link.lastTurn.isDefined, feeds.heard[0].isDefined else { return }
+        let alive = link.lastTurn.advanced(
+            byNanoseconds: -settings.silentAfter - Self.pingExactness)
+        feeds.heard[0] = max(feeds.heard[0], alive)
+    }
+
+    mutating func serve(_ now: Moment, into out: inout MassiveOutput) {
+        guard link.isWanted else {
+            guard link.state != .closed else { return }
+            out.wishes.append(.close(link.number))
+            link.state = .closed
+            link.asking.request = nil
+            for place in feeds.list.indices { feeds.list[place].standing = StreamStanding() }
+            return
+        }
+        switch link.state {
+        case .closed:
+            guard now.monotonic >= link.retry.at else { return }
+            link.number &+= 1
+            link.state = .opening
+            out.wishes.append(.open(link.number))
+        case .opening: break
+        case .greeting, .authenticating:
+            guard now.monotonic >= link.due else { return }
+            giveUp("the service does not answer", .failed, now, into: &out)
+        case .ready:
+            if link.isOccupied, now.monotonic >= link.readyAt + MassiveLimits.provenAfter {
+                proven(now, into: &out)
+            }
+            if link.asking.request != nil, now.monotonic >= link.due {
+                return unanswered(now, into: &out)
+            }
+            ask(now, into: &out)
+        }
+    }
+
+    /// No other session is there any more: what the service has confirmed is delivered.
+    private mutating func proven(_ now: Moment, into out: inout MassiveOutput) {
+        link.isOccupied = false
+        for place in feeds.list.indices
+        where feeds.list[place].isWanted && feeds.list[place].standing.isConfirmed {
+            feeds.confirm(place, now, into: &out.records)
+        }
+        show(into: &out)
+    }
+
+    mutating func take(
+        _ control: MassiveControl, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        switch control {
+        case .connected:
+            guard link.state == .greeting else { return }
+            link.state = .authenticating
+            link.due = now.monotonic + MassiveLimits.answerAfter
+            out.wishes.append(.authenticate(link.number))
+        case .authenticated:
+            guard link.state == .authenticating else { return }
+            link.state = .ready
+            link.readyAt = now.monotonic
+            link.asking = MassiveAsking()
+            link.refusal = ""
+            if !link.isOccupied { link.reason = "" }
+            show(into: &out)
+        case .refusedAccount(let text): refusedAccount(text, now, into: &out)
+        case .occupied(let text):
+            counters.links.occupied &+= 1
+            giveUp(
+                "the service says: \(text): another session is connected, or was cut off just now",
+                .occupied, now, into: &out)
+        case .subscribed(let words): subscribed(words, now, into: &out)
+        case .unsubscribed(let words): unsubscribed(words, now, into: &out)
+        case .error(let text):
+            if link.state == .ready { return refusedRequest(text, now, into: &out) }
+            refusedAccount(text, now, into: &out)
+        case .other(let text):
+            counters.skip(.unknown)
+            out.note(.said(text))
+        }
+    }
+
+    private mutating func refusedAccount(
+        _ text: String, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        let said = "the service says: \(text)"
+        if link.refusal.isEmpty { out.note(.refusedAccount(reason: said)) }
+        link.refusal = said
+        giveUp(said, .refused, now, into: &out)
+        for place in feeds.list.indices
+        where feeds.list[place].isWanted && feeds.list[place].state != .refused {
+            feeds.report(.refused, of: place, now, into: &out.records)
+        }
+    }
+}

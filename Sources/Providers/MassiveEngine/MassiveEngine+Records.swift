@@ -1,0 +1,117 @@
+internal import EngineKit
+internal import MarketModel
+internal import Primitives
+
+// Messages become records.
+extension MassiveEngine {
+    /// Returns whether a feed is wanted, of which something came.
+    @inline(__always)
+    private mutating func isExpected(
+        _ feed: Int, _ now: Moment, into out: inout MassiveOutput
+    ) -> Bool {
+        if feeds.list[feed].state == .live, feeds.list[feed].isWanted { return true }
+        guard feeds.list[feed].isWanted, feeds.list[feed].standing.isAsked else {
+            skip(.stray, into: &out)
+            return false
+        }
+        // It comes, whatever was said of it.
+        feeds.list[feed].standing.isConfirmed = true
+        feeds.confirm(feed, now, into: &out.records)
+        return true
+    }
+
+    mutating func take(
+        _ trade: Trade, of feed: Int, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        guard isExpected(feed, now, into: &out) else { return }
+        var trade = trade
+        trade.header.symbol = feeds.list[feed].instrument
+        let (time, number) = (trade.header.providerTime, trade.header.providerID)
+        if number != 0 {
+            guard times.time(of: number, of: feed) != time else {
+                return skip(.double, into: &out)
+            }
+            order(number, of: feed)
+        }
+        counters.trades &+= 1
+        if floor.isDefined, time < floor { counters.late &+= 1 }
+        note(time, now)
+        noteLast(time, of: feed, now)
+        out.records.append(.tape(.trade(trade)))
+        if number != 0 { times.keep(number, of: feed, time) }
+    }
+
+    mutating func take(
+        _ quote: Quote, of feed: Int, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        guard isExpected(feed, now, into: &out) else { return }
+        var quote = quote
+        quote.header.symbol = feeds.list[feed].instrument
+        let number = quote.header.providerID
+        if number != 0 {
+            guard Self.place(number) != marks[feed] else { return skip(.double, into: &out) }
+            order(number, of: feed)
+        }
+        counters.quotes &+= 1
+        note(quote.header.providerTime, now)
+        noteLast(quote.header.providerTime, of: feed, now)
+        out.records.append(.tape(.quote(quote)))
+    }
+
+    /// Returns the day and the service's number, without the exchange.
+    private static func place(_ number: UInt64) -> UInt64 { number & (1 << 58 - 1) }
+
+    /// Counts a number that does not rise.
+    @inline(__always)
+    private mutating func order(_ number: UInt64, of feed: Int) {
+        let place = Self.place(number)
+        if place > marks[feed] { marks[feed] = place } else { counters.unordered &+= 1 }
+    }
+
+    @inline(__always)
+    private mutating func noteLast(_ time: Timestamp, of feed: Int, _ now: Moment) {
+        // A wrong time in the future must not misplace later gaps.
+        let time = min(time, now.wall)
+        let last = feeds.list[feed].last
+        if !last.isDefined || time > last { feeds.list[feed].last = time }
+    }
+
+    mutating func take(
+        _ message: MassiveBeside, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        switch message {
+        case .none: break
+        case .bar(let feed, let bar): take(bar, of: feed, now, into: &out)
+        case .misfit(let feed, let time, let text):
+            guard isExpected(feed, now, into: &out) else { return }
+            counters.misfits &+= 1
+            out.note(.misfit(instrument: feeds.list[feed].instrument, text: text))
+            out.records.append(
+                feeds.list[feed].gap(
+                    (from: time, to: time.advanced(byNanoseconds: 1)), .scale, .abandoned,
+                    at: now.wall, detail: text))
+        }
+    }
+
+    /// A bar of a window that has one already replaces it: late trades came. It is flagged, so that
+    /// operators take it in, however late it is.
+    private mutating func take(
+        _ bar: ProviderBar, of feed: Int, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        guard isExpected(feed, now, into: &out) else { return }
+        var bar = bar
+        bar.header.symbol = feeds.list[feed].instrument
+        counters.bars &+= 1
+        let begin = UInt64(bar.openTime.nanoseconds)
+        // After a start it is not known what was sent before; then the time tells.
+        let sent = bar.closeTime.advanced(
+            byNanoseconds: settings.feed.lag.upperBound + MassiveLimits.barsSentWithin)
+        if begin <= marks[feed] || sent < now.wall {
+            counters.revisions &+= 1
+            bar.flags.insert(.revised)
+        }
+        marks[feed] = max(marks[feed], begin)
+        noteLast(bar.closeTime, of: feed, now)
+        out.records.append(.tape(.providerBar(bar)))
+    }
+}

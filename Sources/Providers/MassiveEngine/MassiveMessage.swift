@@ -1,0 +1,47 @@
+internal import MarketModel
+internal import Primitives
+
+/// A message of the service. `header.symbol` is not set.
+enum MassiveMessage: Sendable {
+    case trade(feed: Int, Trade)
+    case quote(feed: Int, Quote)
+    /// Something rarer, in `MassiveReader.beside`: it is larger.
+    case beside
+    /// Something about the connection, in `MassiveReader.control`.
+    case control
+    case skipped(MassiveSkip)
+}
+
+enum MassiveBeside: Sendable {
+    case none
+    case bar(feed: Int, ProviderBar)
+    /// Something of a symbol that is wanted and that the tape cannot hold, or that lacks a field.
+    case misfit(feed: Int, time: Timestamp, text: String)
+}
+
+/// A status message.
+enum MassiveControl: Hashable, Sendable {
+    case connected
+    case authenticated
+    /// The key is not taken, or the account's plan lacks what is needed.
+    case refusedAccount(String)
+    /// Another session of the account is there.
+    case occupied(String)
+    /// What was asked for, by words as `T.AAPL`, is subscribed to; or no longer is.
+    case subscribed([String])
+    case unsubscribed([String])
+    /// Something that was asked for is refused.
+    case error(String)
+    /// A status that is not known here.
+    case other(String)
+}
+
+/// Why a message was left out.
+package enum MassiveSkip: String, CaseIterable, Sendable {
+    /// A symbol that was not asked for, or not any more.
+    case stray
+    /// A kind or a status that is not read here.
+    case unknown
+    /// A trade or a quote that is on the tape already.
+    case double
+}

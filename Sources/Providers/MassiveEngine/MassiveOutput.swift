@@ -1,0 +1,115 @@
+package import EngineKit
+package import MarketModel
+package import Primitives
+
+/// What the engine leaves for its shell to do, in this order: the wishes, the records with their
+/// floor, the notes.
+package struct MassiveOutput: Sendable {
+    package var wishes: [MassiveWish] = []
+    package var records: [ProviderRecord] = []
+    /// No later record has an earlier event time, but for trades that are reported late and bars
+    /// that are sent again; undefined: not known yet.
+    package var floor = Timestamp.undefined
+    package var notes: [MassiveNote] = []
+    package var notesLost: UInt64 = 0
+
+    package init() {}
+
+    mutating func note(_ note: MassiveNote) {
+        if notes.count < MassiveLimits.notesMax { notes.append(note) } else { notesLost &+= 1 }
+    }
+}
+
+/// A connection, by its number.
+package typealias MassiveConnection = UInt32
+
+package enum MassiveWish: Hashable, Sendable {
+    case open(MassiveConnection)
+    /// Sends the key, which the engine does not know.
+    case authenticate(MassiveConnection)
+    case send(MassiveConnection, String)
+    /// No event of the connection is wanted any more.
+    case close(MassiveConnection)
+}
+
+/// Something for the log.
+package enum MassiveNote: Hashable, Sendable {
+    case state(MassiveState)
+    /// An attempt failed, or a connection ended.
+    case lost(failures: Int, reason: String)
+    /// The service takes neither the key nor the plan that this needs.
+    case refusedAccount(reason: String)
+    /// The service refused a request.
+    case refusedRequest(reason: String)
+    case refused(instrument: UInt32, reason: String)
+    /// Something does not fit the tape, or lacks a field.
+    case misfit(instrument: UInt32, text: String)
+    /// A status of the service that is not known here.
+    case said(String)
+    case skipped(MassiveSkip)
+}
+
+/// The state of the connection.
+package enum MassiveState: String, CaseIterable, Sendable {
+    /// Waiting for the next attempt, or nothing is wanted.
+    case closed
+    case connecting
+    /// Connected and authenticated; subscriptions are under way or confirmed.
+    case ready
+    /// The service does not take the key, or the plan lacks what is needed.
+    case refused
+    /// Another session of the account is there, or was cut off just now.
+    case occupied
+}
+
+/// Counts since the engine began.
+package struct MassiveCounters: Hashable, Sendable {
+    package var messages: UInt64 = 0
+    package var trades: UInt64 = 0
+    package var quotes: UInt64 = 0
+    package var bars: UInt64 = 0
+    /// Bars of a window that had one already: they replace it.
+    package var revisions: UInt64 = 0
+    /// Trades and quotes whose number is below that of an earlier one of the symbol.
+    package var unordered: UInt64 = 0
+    package var misfits: UInt64 = 0
+    /// Trades below the floor: they were reported late.
+    package var late: UInt64 = 0
+    /// Frames that cannot be read.
+    package var broken: UInt64 = 0
+    package var links = MassiveLinkCounters()
+    /// By the place of the reason in `MassiveSkip.allCases`.
+    private var skipped = [UInt64](repeating: 0, count: MassiveSkip.allCases.count)
+
+    package init() {}
+
+    package func skipped(_ reason: MassiveSkip) -> UInt64 {
+        MassiveSkip.allCases.firstIndex(of: reason).map { skipped[$0] } ?? 0
+    }
+
+    mutating func skip(_ reason: MassiveSkip) {
+        if let place = MassiveSkip.allCases.firstIndex(of: reason) { skipped[place] &+= 1 }
+    }
+}
+
+/// Counts of connections.
+package struct MassiveLinkCounters: Hashable, Sendable {
+    package var opened: UInt64 = 0
+    package var failures: UInt64 = 0
+    /// Attempts that ended because another session is there, or was.
+    package var occupied: UInt64 = 0
+    package var refusedRequests: UInt64 = 0
+    /// Channels of symbols that were refused, or that have no answer.
+    package var refusedFeeds: UInt64 = 0
+}
+
+/// The present state, for metrics and pages.
+package struct MassiveStatus: Sendable {
+    package var state: MassiveState
+    package var failures: Int
+    package var reason: String
+    /// Whether a connection is to be ready.
+    package var isWanted: Bool
+    package var feeds: [ShownFeed]
+    package var counters: MassiveCounters
+}

@@ -1,0 +1,303 @@
+internal import EngineKit
+internal import MarketModel
+internal import Primitives
+
+/// Reads the service's messages, which come in arrays. One pass over the bytes, and no allocation
+/// for a trade or a quote.
+struct MassiveReader: Sendable {
+    /// The fields by their numbers. The last ones are looked up first: they are of trades and
+    /// quotes.
+    private enum Part: Int {
+        case status, message
+        case volumeText, average, volume, open, high, low
+        case bidExchange, bidPrice, bidSize, askExchange, askPrice, askSize
+        case exchange, tape, price
+        /// Of a bar it is the beginning.
+        case size
+        case sizeText
+        /// Of a bar it is the close.
+        case conditions
+        case time, number, symbol, type
+    }
+
+    private static let names = [
+        "status", "message", "dv", "vw", "v", "o", "h", "l", "bx", "bp", "bs", "ax", "ap", "as",
+        "x", "z", "p", "s", "ds", "c", "t", "q", "sym", "ev",
+    ]
+
+    private var fields = JSONFieldReader(Self.names)
+    private let codes = MassiveCodes()
+    private let flags: TickFlags
+    private(set) var beside = MassiveBeside.none
+    private(set) var control = MassiveControl.connected
+    /// The time in the last message; undefined: it had none.
+    private(set) var time = Timestamp.undefined
+
+    /// `flags`: those of all records.
+    init(flags: TickFlags) { self.flags = flags }
+
+    /// Begins a frame. Returns false if it is no array.
+    mutating func begin(_ bytes: RawSpan) -> Bool { fields.begin(bytes) == nil }
+
+    /// Reads the next message of the frame; `nil`: there is none. Sets `isBroken` if the rest
+    /// cannot be read.
+    mutating func next(
+        _ bytes: RawSpan, received: Timestamp, _ places: FeedPlaces, isBroken: inout Bool
+    ) -> MassiveMessage? {
+        time = .undefined
+        switch fields.next(bytes) {
+        case .end: return nil
+        case .wrong:
+            isBroken = true
+            return nil
+        case .message(let place): return message(bytes, place, received, places)
+        }
+    }
+
+    private subscript(part: Part) -> JSONFieldReader.Field { fields[part.rawValue] }
+
+    private mutating func message(
+        _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: FeedPlaces
+    ) -> MassiveMessage {
+        guard let kind = kind(bytes) else { return .skipped(.unknown) }
+        guard let channel = kind.channel else { return status(bytes) }
+        let name = self[.symbol]
+        guard name.kind == .text, !name.hasEscapes,
+            let symbol = places.symbol(bytes.extracting(name.start..<name.end)),
+            let feed = places.feed(symbol, channel)
+        else { return .skipped(.stray) }
+        let stamp = milliseconds(kind.length > 0 ? .size : .time, bytes)
+        guard stamp.isDefined else { return misfit(feed, received, "a time", bytes, place) }
+        if kind.length == 0 { time = stamp }
+        let header = TickHeader(
+            symbol: 0, flags: flags, resolution: TimeResolution.millisecond.rawValue,
+            providerTime: stamp, receiveTime: received)
+        do throws(FixedPoint.ParseError) {
+            switch kind {
+            case .trade: return .trade(feed: feed, try trade(bytes, header))
+            case .quote: return .quote(feed: feed, try quote(bytes, header))
+            case .minute, .second, .status:
+                beside = .bar(feed: feed, try bar(bytes, header, kind.length))
+                return .beside
+            }
+        } catch {
+            let time = stamp.advanced(byNanoseconds: kind.length)
+            return misfit(feed, time, "a number", bytes, place)
+        }
+    }
+
+    /// What a message is.
+    private enum Kind {
+        case trade, quote, minute, second, status
+
+        /// The number of the channel with whose symbols it comes.
+        var channel: Int? {
+            switch self {
+            case .trade: 0
+            case .quote: 1
+            case .minute: 2
+            case .second: 3
+            case .status: nil
+            }
+        }
+
+        /// The length of a bar in nanoseconds; 0: it is none.
+        var length: Int64 {
+            switch self {
+            case .minute: 60_000_000_000
+            case .second: 1_000_000_000
+            case .trade, .quote, .status: 0
+            }
+        }
+    }
+
+    private func kind(_ bytes: RawSpan) -> Kind? {
+        let type = self[.type]
+        guard type.kind == .text, type.end > type.start else { return nil }
+        let first = bytes.uint8(at: type.start)
+        guard type.end - type.start > 1 else {
+            if first == UInt8(ascii: "T") { return .trade }
+            if first == UInt8(ascii: "Q") { return .quote }
+            return first == UInt8(ascii: "A") ? .second : nil
+        }
+        if type.isText("AM", in: bytes) { return .minute }
+        return type.isText("status", in: bytes) ? .status : nil
+    }
+
+    private mutating func misfit(
+        _ feed: Int, _ time: Timestamp, _ what: String, _ bytes: RawSpan, _ place: Range<Int>
+    ) -> MassiveMessage {
+        let most = place.lowerBound..<min(place.upperBound, place.lowerBound + 200)
+        let text = bytes.extracting(most).text
+        beside = .misfit(feed: feed, time: time, text: "\(what) of it does not fit: \(text)")
+        return .beside
+    }
+
+    /// Returns a time in milliseconds; undefined: there is none, or none that can be.
+    private func milliseconds(_ part: Part, _ bytes: RawSpan) -> Timestamp {
+        guard let count = self[part].uint64(in: bytes), count > 0,
+            let exact = Int64(exactly: count)
+        else { return .undefined }
+        let (time, overflow) = exact.multipliedReportingOverflow(by: 1_000_000)
+        return overflow ? .undefined : Timestamp(nanoseconds: time)
+    }
+
+    // MARK: trades and quotes
+
+    private func trade(
+        _ bytes: RawSpan, _ header: TickHeader
+    ) throws(FixedPoint.ParseError) -> Trade {
+        let exchange = self[.exchange].uint64(in: bytes) ?? 0
+        var header = header
+        header.providerID = number(bytes, header.providerTime, exchange)
+        // The number is cut to whole shares; the text has the fraction.
+        let size = self[.sizeText].kind == .absent ? self[.size] : self[.sizeText]
+        return Trade(
+            header: header, price: try price(.price, bytes),
+            size: Quantity(raw: try size.decimal(in: bytes, decimals: Quantity.decimals)),
+            exchange: text(ofExchange: exchange), conditions: conditions(bytes))
+    }
+
+    private func quote(
+        _ bytes: RawSpan, _ header: TickHeader
+    ) throws(FixedPoint.ParseError) -> Quote {
+        let (bid, ask) = (
+            self[.bidExchange].uint64(in: bytes) ?? 0, self[.askExchange].uint64(in: bytes) ?? 0
+        )
+        var quote = Quote(
+            header: header, bidPrice: .undefined, bidSize: .undefined, askPrice: .undefined,
+            askSize: .undefined, bidExchange: text(ofExchange: bid),
+            askExchange: text(ofExchange: ask))
+        quote.header.providerID = number(bytes, header.providerTime, 0)
+        // A side without anybody has the price 0, or none.
+        if self[.bidPrice].kind != .absent {
+            let price = try price(.bidPrice, bytes)
+            if price.raw != 0 {
+                (quote.bidPrice, quote.bidSize) = (price, try size(.bidSize, bytes))
+            }
+        }
+        if self[.askPrice].kind != .absent {
+            let price = try price(.askPrice, bytes)
+            if price.raw != 0 {
+                (quote.askPrice, quote.askSize) = (price, try size(.askSize, bytes))
+            }
+        }
+        return quote
+    }
+
+    /// Returns the number on the tape: the service's number rises by symbol and day; 0: it has
+    /// none.
+    private func number(_ bytes: RawSpan, _ time: Timestamp, _ exchange: UInt64) -> UInt64 {
+        guard let number = self[.number].uint64(in: bytes) else { return 0 }
+        return TradeNumber.number(
+            exchange: codes.exchange(exchange), day: TradeNumber.day(of: time), id: number)
+    }
+
+    private func price(_ part: Part, _ bytes: RawSpan) throws(FixedPoint.ParseError) -> Price {
+        Price(raw: try self[part].decimal(in: bytes, decimals: Price.decimals))
+    }
+
+    private func size(_ part: Part, _ bytes: RawSpan) throws(FixedPoint.ParseError) -> Quantity {
+        guard self[part].kind != .absent else { return .undefined }
+        return Quantity(raw: try self[part].decimal(in: bytes, decimals: Quantity.decimals))
+    }
+
+    /// Returns the letter of an exchange, or its number if it has none.
+    private func text(ofExchange number: UInt64) -> ShortText {
+        let letter = codes.exchange(number)
+        guard letter == 0, number > 0 else { return ShortText(raw: UInt64(letter)) }
+        var (raw, rest) = (UInt64(0), number % 100_000_000)
+        while rest > 0 {
+            raw = raw << 8 | (UInt64(ascii: "0") + rest % 10)
+            rest /= 10
+        }
+        return ShortText(raw: raw)
+    }
+
+    /// Returns the letters of the sale conditions. Those beyond the eighth are left out.
+    private func conditions(_ bytes: RawSpan) -> ShortText {
+        let field = self[.conditions]
+        guard field.kind == .array else { return .empty }
+        let tape = self[.tape].uint64(in: bytes) ?? 0
+        var (raw, count, number, hasDigit) = (UInt64(0), UInt64(0), UInt64(0), false)
+        for place in field.start..<field.end where count < UInt64(ShortText.utf8CountMax) {
+            let digit = bytes.uint8(at: place) &- 0x30
+            if digit <= 9 {
+                number = min(number, 1_000) * 10 + UInt64(digit)
+                hasDigit = true
+            } else if hasDigit {
+                raw |= UInt64(codes.condition(number, tape: tape)) << (8 * count)
+                (count, number, hasDigit) = (count + 1, 0, false)
+            }
+        }
+        return ShortText(raw: raw)
+    }
+
+    // MARK: what comes beside them
+
+    /// Reads a bar. It ends where a bar of its length does, whatever the service writes.
+    private func bar(
+        _ bytes: RawSpan, _ header: TickHeader, _ length: Int64
+    ) throws(FixedPoint.ParseError) -> ProviderBar {
+        var header = header
+        let open = header.providerTime
+        header.providerTime = open.advanced(byNanoseconds: length)
+        var bar = ProviderBar(
+            header: header, openTime: open, closeTime: header.providerTime, kind: .trades)
+        bar.open = try price(.open, bytes)
+        bar.high = try price(.high, bytes)
+        bar.low = try price(.low, bytes)
+        bar.close = try price(.conditions, bytes)
+        let volume = self[.volumeText].kind == .absent ? self[.volume] : self[.volumeText]
+        guard volume.kind == .number || volume.kind == .text else { throw .notANumber }
+        bar.volume = try FixedPoint.parseWide(
+            bytes.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
+        bar.vwap = self[.average].averagePrice(in: bytes)
+        return bar
+    }
+
+    private static let subscribed = "subscribed to: "
+    private static let unsubscribed = "unsubscribed to: "
+
+    private mutating func status(_ bytes: RawSpan) -> MassiveMessage {
+        let most = MassiveLimits.statusBytesMax
+        guard let word = self[.status].text(in: bytes, bytesMax: 64),
+            let said = self[.message].text(in: bytes, bytesMax: most)
+                ?? (self[.message].kind == .absent ? "" : nil)
+        else { return .skipped(.unknown) }
+        let shown = said.shownOnLine(MassiveLimits.textCharactersMax)
+        control =
+            switch Status(rawValue: word) {
+            case .connected: .connected
+            case .authenticated: .authenticated
+            case .refused: .refusedAccount(shown)
+            case .occupied: .occupied(shown)
+            case .success: Self.words(said)
+            case .error: .error(shown)
+            case nil: .other("\(word.shownOnLine(64)): \(shown)")
+            }
+        return .control
+    }
+
+    private enum Status: String {
+        case connected, success, error
+        case authenticated = "auth_success"
+        case refused = "auth_failed"
+        case occupied = "max_connections"
+    }
+
+    private static func words(_ said: String) -> MassiveControl {
+        func list(_ prefix: String) -> [String] {
+            said.dropFirst(prefix.count).split(separator: ",").map {
+                String($0.drop { $0 == " " })
+            }
+        }
+        if said.hasPrefix(subscribed) { return .subscribed(list(subscribed)) }
+        if said.hasPrefix(unsubscribed) { return .unsubscribed(list(unsubscribed)) }
+        return .other("success: \(said.shownOnLine(MassiveLimits.textCharactersMax))")
+    }
+}
+
+extension UInt64 {
+    fileprivate init(ascii scalar: Unicode.Scalar) { self = UInt64(UInt8(ascii: scalar)) }
+}

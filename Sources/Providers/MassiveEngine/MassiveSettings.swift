@@ -1,0 +1,88 @@
+internal import EngineKit
+internal import Primitives
+
+/// The engine's settings. Spans are nanoseconds.
+package struct MassiveSettings: Sendable {
+    /// The provider's name, for records about subscriptions.
+    package var provider = "massive"
+    package var feed: MassiveFeedName
+    /// Which bars an instrument with bars gets.
+    package var bars = MassiveBars.minute
+    /// For the random part of waits.
+    package var seed: UInt64
+    /// The first wait after a failure, which doubles up to the longest one.
+    package var reconnectFirst: Int64 = 1_000_000_000
+    package var reconnectMax: Int64 = 60_000_000_000
+    /// The connection's own pings give it up when it answers none for so long.
+    package var silentAfter: Int64 = 10_000_000_000
+    /// How long a record may be under way. The watermark stays so much before the present.
+    package var delayMax: Int64 = 2_000_000_000
+    /// The last trades that are known again when they come twice.
+    package var tradesKept = 524_288
+
+    package init(_ feed: MassiveFeedName, seed: UInt64) {
+        self.feed = feed
+        self.seed = seed
+    }
+}
+
+/// How late the account's plan gets the market.
+package enum MassiveFeedName: String, CaseIterable, Sendable {
+    case realTime = "real-time"
+    /// A quarter of an hour later.
+    case delayed
+
+    /// By how much events are reported later than they happen. The service says 15 minutes, and not
+    /// how exactly.
+    package var lag: ClosedRange<Int64> {
+        switch self {
+        case .realTime: 0...0
+        case .delayed: 840_000_000_000...960_000_000_000
+        }
+    }
+
+    package var host: String {
+        switch self {
+        case .realTime: "socket.massive.com"
+        case .delayed: "delayed.massive.com"
+        }
+    }
+}
+
+/// The length of the service's bars.
+package enum MassiveBars: String, CaseIterable, Sendable {
+    case minute, second
+}
+
+/// Bounds that are no settings.
+package enum MassiveLimits {
+    /// The symbols of channels that one request names. It keeps requests below 8 KiB.
+    package static let symbolsPerRequest = 250
+    /// The time between two requests.
+    package static let requestInterval: Int64 = 250_000_000
+    /// How long a request may be without an answer.
+    package static let answerAfter: Int64 = 10_000_000_000
+    /// How long the confirmations of other words may come after a refusal.
+    package static let refusalAfter: Int64 = 2_000_000_000
+    /// The longest symbol in bytes.
+    package static let symbolBytesMax = 24
+    /// The longest status text that is read: a request with all its words.
+    package static let statusBytesMax = 16_384
+    /// The length of a text of the service that is shown.
+    package static let textCharactersMax = 200
+    /// The wait after a refusal that only the account's owner can end.
+    package static let refusedWait: Int64 = 60_000_000_000
+    /// The wait while another session is there. Each attempt takes its place for a moment.
+    package static let occupiedWait: Int64 = 15_000_000_000
+    /// The service says that there are too many connections only after it has confirmed what was
+    /// asked for. So long a connection is doubted after that.
+    package static let provenAfter: Int64 = 3_000_000_000
+    /// How much longer than trades bars may be under way: a bar is sent after its end.
+    package static let barDelay: Int64 = 5_000_000_000
+    /// So long after its end a minute may be sent again, and a little more.
+    package static let minutesRevisedAfter: Int64 = 905_000_000_000
+    /// A bar that comes so long after its end was sent before.
+    package static let barsSentWithin: Int64 = 30_000_000_000
+    /// Notes that wait for a report. Beyond it they are only counted.
+    package static let notesMax = 256
+}

@@ -1,0 +1,164 @@
+internal import EngineKit
+internal import MarketModel
+internal import MassiveEngine
+internal import Primitives
+internal import ProviderKit
+internal import ServiceRuntime
+internal import WebSocketClient
+
+/// The main loop of the thread `massive`, which alone uses the connection and the engine. Each turn
+/// waits for frames, gives them to the engine, and hands the records over to the gateway in one
+/// batch. While the gateway takes nothing, nothing is read, so that the service waits.
+final class MassiveLoop {
+    /// The longest wait of a turn: so often the floor advances when nothing arrives.
+    private static let idle: Int64 = 50_000_000
+    /// How often a full channel is tried again.
+    private static let full = Duration.milliseconds(2)
+
+    struct Parts: Sendable {
+        let setup: MassiveSetup
+        let order: ProviderOrder
+        let channel: ProviderChannel
+        let inbox: ProviderInbox
+        let report: MassiveReport
+    }
+
+    private let parts: Parts
+    private let client: WebSocketClient
+    private let beat: ThreadBeat
+    private let outlet: ProviderOutlet
+    private var engine: MassiveEngine
+    private var out = MassiveOutput()
+    private var connections: NumberedConnections
+    private var isOver = false
+
+    static func client(_ setup: MassiveSetup) throws(WebSocketError) -> sending WebSocketClient {
+        try WebSocketClient(setup.client)
+    }
+
+    init(_ parts: Parts, _ client: WebSocketClient, _ beat: ThreadBeat) {
+        self.parts = parts
+        self.client = client
+        connections = NumberedConnections(client)
+        self.beat = beat
+        engine = MassiveEngine(parts.setup.engine)
+        outlet = ProviderOutlet(
+            parts.channel, pause: Self.full, waits: parts.report.metrics.waits)
+    }
+
+    /// Runs until the order to stop comes, or the receiver closes the channel.
+    func run() {
+        let order = parts.order
+        engine.follow(
+            begun: begun(order.instruments, reached: order.reached), ended: [],
+            gaps: order.gaps, moment(), into: &out)
+        carryOut()
+        parts.report.show(engine, moment())
+        while !isOver { turn() }
+        connections.closeAll()
+        parts.report.ended()
+    }
+
+    private func moment() -> Moment { parts.channel.moment() }
+
+    private func begun(_ numbers: [UInt32], reached: [Timestamp]) -> [BegunInstrument] {
+        numbers.compactMap { number in
+            parts.order.registry.instrument(number).map {
+                BegunInstrument(
+                    number: number, instrument: $0,
+                    reached: Int(number) < reached.count ? reached[Int(number)] : .undefined)
+            }
+        }
+    }
+
+    private func turn() {
+        beat.beat()
+        followOrders()
+        guard handOver(), !isOver else { return }
+        let now = moment()
+        let wait = min(Self.idle, max(0, engine.nextDue - now.monotonic))
+        client.work(for: .nanoseconds(wait))
+        receive()
+        carryOut()
+        parts.report.show(engine, moment())
+        _ = handOver()
+    }
+
+    private func followOrders() {
+        let orders = parts.inbox.take()
+        let now = moment()
+        if orders.isStopping {
+            engine.stop(now, into: &out)
+            carryOut()
+            outlet.finish(&out.records, floor: out.floor, beat)
+            isOver = true
+            return
+        }
+        guard !orders.begun.isEmpty || !orders.ended.isEmpty else { return }
+        engine.follow(
+            begun: begun(orders.begun, reached: []), ended: orders.ended, now, into: &out)
+    }
+
+    /// Gives the engine what had arrived, all with one time, and then the time: so nothing seems
+    /// silent because this thread did not read.
+    private func receive() {
+        let now = moment()
+        let bytes = UInt64(client.waitingBytes)
+        connections.take { number, event, bytes in handle(number, event, bytes, now) }
+        if bytes > 0 { parts.report.metrics.bytes.add(bytes) }
+        engine.drained(now, into: &out)
+        engine.timePassed(now, into: &out)
+    }
+
+    private func handle(
+        _ number: MassiveConnection, _ event: WebSocketEvent, _ bytes: RawSpan, _ now: Moment
+    ) {
+        switch event {
+        case .opened: engine.opened(number, now, into: &out)
+        case .message(let isText):
+            engine.received(bytes, isText: isText, on: number, now, into: &out)
+        case .ended(let error): engine.ended(number, "\(error)", now, into: &out)
+        }
+    }
+
+    /// Carries out the engine's wishes and reports its notes.
+    private func carryOut() {
+        while !out.wishes.isEmpty {
+            let wishes = out.wishes
+            out.wishes.removeAll(keepingCapacity: true)
+            for wish in wishes { carryOut(wish) }
+        }
+        for note in out.notes { parts.report.report(note) }
+        out.notes.removeAll(keepingCapacity: true)
+        if out.notesLost > 0 { parts.report.lost(notes: out.notesLost) }
+        out.notesLost = 0
+        if let ahead = engine.takeClockAhead() { parts.channel.report(clockAhead: ahead) }
+    }
+
+    private func carryOut(_ wish: MassiveWish) {
+        switch wish {
+        case .open(let number):
+            do throws(WebSocketError) {
+                try connections.open(parts.setup.address, as: number)
+            } catch {
+                engine.ended(number, "\(error)", moment(), into: &out)
+            }
+        case .authenticate(let number): send(parts.setup.key.request, on: number)
+        case .send(let number, let text): send(text, on: number)
+        case .close(let number): connections.close(number)
+        }
+    }
+
+    private func send(_ text: String, on number: MassiveConnection) {
+        guard !connections.send(text, on: number) else { return }
+        engine.ended(number, "a request could not be sent", moment(), into: &out)
+    }
+
+    /// Hands the records and the floor over. Returns false when there was no room: then nothing is
+    /// read until there is.
+    private func handOver() -> Bool {
+        let isTaken = outlet.handOver(&out.records, floor: out.floor)
+        if outlet.isClosed { isOver = true }
+        return isTaken
+    }
+}

@@ -1,0 +1,300 @@
+import EngineKit
+import MarketModel
+import Primitives
+import Testing
+
+@testable import MassiveEngine
+
+/// A service that cuts, goes dead, errs, refuses, repeats and reports late, from seeds; and
+/// gateways that are killed.
+@Suite struct MassiveSimulationTests {
+    private static let symbols = ["AAPL", "SPY", "TSLA"]
+
+    /// A trade that happened, and when it was reported.
+    private struct Happened: Hashable {
+        var symbol: UInt32
+        var number: UInt64
+        /// In milliseconds, as the service writes it.
+        var stamp: Int64
+        var isLate: Bool
+        var text: String
+
+        var time: Timestamp { Timestamp(nanoseconds: stamp * 1_000_000) }
+    }
+
+    /// The service's side of the connection: what is on its way, in order.
+    private struct Line {
+        var number: MassiveConnection
+        var isAuthenticated = false
+        var isDead = false
+        /// When it went dead.
+        var deadAt: Int64 = 0
+        var names: Set<String> = []
+        var queue: [String] = []
+    }
+
+    private struct World {
+        var bench: MassiveBench
+        var random: SeededRandom
+        let lag: Int64
+        var line: Line?
+        /// What the exchanges reported, and the service has not yet.
+        var waiting: [(at: Int64, trade: Happened)] = []
+        var happened: [Happened] = []
+        /// What earlier processes left on the tape.
+        var tape: [ProviderRecord] = []
+        /// When a connection ended, went dead or was cut off with its gateway.
+        var losses: [Timestamp] = []
+        var last: UInt64 = 0
+
+        mutating func chance(_ perMille: Int) -> Bool {
+            Int.random(in: 0..<1_000, using: &random) < perMille
+        }
+
+        mutating func lose() {
+            line = nil
+            losses.append(bench.now.wall)
+        }
+
+        /// Does what the engine wants.
+        mutating func obey() {
+            for wish in bench.takeWishes() {
+                switch wish {
+                case .open(let number):
+                    guard !chance(200) else {
+                        bench.ended(number)
+                        continue
+                    }
+                    line = Line(number: number, queue: [MassiveBench.connected])
+                    bench.opened(number)
+                case .close(let number): if line?.number == number { lose() }
+                case .authenticate(let number):
+                    guard line?.number == number else { continue }
+                    line?.isAuthenticated = true
+                    line?.queue.append(MassiveBench.authenticated)
+                case .send(let number, let text): answer(text, on: number)
+                }
+            }
+        }
+
+        mutating func answer(_ text: String, on number: MassiveConnection) {
+            guard line?.number == number, line?.isDead == false else { return }
+            guard let request = try? JSONValue.parse(text) else {
+                Issue.record("no JSON: \(text)")
+                return
+            }
+            for word in (request["params"]?.string ?? "").split(separator: ",") {
+                let name = String(word.dropFirst(2))
+                if request["action"]?.string == "subscribe" {
+                    // Now and then there is no answer, though it is subscribed.
+                    line?.names.insert(name)
+                    if chance(950) {
+                        line?.queue.append(MassiveBench.subscribed(String(word)))
+                    }
+                } else {
+                    line?.names.remove(name)
+                    line?.queue.append(
+                        MassiveBench.status("success", "unsubscribed to: \(word)"))
+                }
+            }
+            // The service says it only now.
+            if chance(100) { line?.queue.append(MassiveBench.occupied) }
+        }
+
+        mutating func trade() {
+            let symbol = UInt32.random(in: 0..<3, using: &random)
+            last += UInt64.random(in: 1...5, using: &random)
+            let isLate = chance(20)
+            let late = isLate ? Int64.random(in: 0...5_000, using: &random) : 0
+            let stamp = bench.stamp - late
+            let name = MassiveSimulationTests.symbols[Int(symbol)]
+            let trade = Happened(
+                symbol: symbol, number: last, stamp: stamp, isLate: isLate,
+                text: "[\(bench.trade(name, last, at: stamp))]")
+            happened.append(trade)
+            waiting.append((bench.time + lag, trade))
+        }
+
+        /// The service sends what is due.
+        mutating func report() {
+            while let next = waiting.first, next.at <= bench.time {
+                waiting.removeFirst()
+                let name = MassiveSimulationTests.symbols[Int(next.trade.symbol)]
+                guard line?.names.contains(name) == true, line?.isDead == false else { continue }
+                line?.queue.append(next.trade.text)
+                if chance(20) { line?.queue.append(next.trade.text) }
+            }
+        }
+
+        /// Delivers some of what is on its way.
+        mutating func deliver() {
+            guard let now = line else { return }
+            let count = Int.random(in: 0...now.queue.count, using: &random)
+            line?.queue.removeFirst(count)
+            for text in now.queue.prefix(count) { bench.receive(text, on: now.number) }
+        }
+
+        /// The connection's own pings find a dead one.
+        mutating func ping() {
+            guard let now = line, now.isDead,
+                bench.time - now.deadAt >= bench.engine.settings.silentAfter
+            else { return }
+            lose()
+            bench.ended(now.number, "no pong")
+        }
+
+        mutating func step() {
+            bench.pass(Int64.random(in: 1_000_000...100_000_000, using: &random))
+            obey()
+            if chance(800) { trade() }
+            report()
+            if chance(700) { deliver() }
+            ping()
+            guard let now = line else { return }
+            if chance(4) {
+                lose()
+                bench.ended(now.number)
+            } else if chance(4), !now.isDead {
+                losses.append(bench.now.wall)
+                line?.isDead = true
+                line?.deadAt = bench.time
+                line?.queue = []
+            } else if chance(3), !now.isDead {
+                bench.receive(
+                    chance(500) ? "garbage" : MassiveBench.status("auth_timeout", "late"),
+                    on: now.number)
+            } else if chance(2) {
+                kill()
+            }
+        }
+
+        /// Another gateway begins with what is on the tape.
+        mutating func kill() {
+            let reached = bench.out.floor
+            tape += bench.records
+            let open = openGaps()
+            lose()
+            let feed = bench.engine.settings.feed
+            bench = MassiveBench(
+                feed, at: bench.time + 3_000_000_000, MassiveSimulationTests.change)
+            bench.follow(MassiveSimulationTests.symbols, reached: reached, gaps: open)
+        }
+
+        /// The gaps on the tape that have no end.
+        func openGaps() -> [OpenGap] {
+            (0..<3 as Range<UInt32>).compactMap { symbol in
+                let last = tape.compactMap { record -> GapRecord? in
+                    guard case .tape(.gap(let gap)) = record, gap.header.symbol == symbol,
+                        gap.reason != GapReason.scale.rawValue
+                    else { return nil }
+                    return gap
+                }.last
+                guard let last, !last.to.isDefined else { return nil }
+                return OpenGap(
+                    instrument: symbol, kind: .trade, from: last.from, to: .undefined,
+                    reason: GapReason(rawValue: last.reason) ?? .unknown)
+            }
+        }
+    }
+
+    @Test(
+        "each trade is there once, or lies in a gap; nothing is invented",
+        arguments: 0..<60 as Range<UInt64>)
+    func service(seed: UInt64) {
+        run(seed, .realTime, lag: 0)
+    }
+
+    @Test("so it is a quarter of an hour later", arguments: 100..<110 as Range<UInt64>)
+    func delayed(seed: UInt64) {
+        run(seed, .delayed, lag: 15 * MassiveBench.minute)
+    }
+
+    private func run(_ seed: UInt64, _ feed: MassiveFeedName, lag: Int64) {
+        var world = World(
+            bench: MassiveBench(feed, Self.change), random: SeededRandom(seed: seed), lag: lag)
+        world.bench.follow(Self.symbols)
+        let steps = lag > 0 ? 24_000 : 4_000
+        for _ in 0..<steps { world.step() }
+        world.bench.stop()
+        world.tape += world.bench.records
+        check(world, seed)
+    }
+
+    private static func change(_ settings: inout MassiveSettings) {
+        settings.reconnectMax = 2_000_000_000
+        settings.silentAfter = 4_000_000_000
+    }
+
+    private func check(_ world: World, _ seed: UInt64) {
+        let records = world.tape.compactMap { record -> TapeRecord? in
+            if case .tape(let record) = record { record } else { nil }
+        }
+        var count = 0
+        for symbol in 0..<3 as Range<UInt32> {
+            let trades = records.compactMap { record -> Trade? in
+                guard case .trade(let trade) = record, trade.header.symbol == symbol else {
+                    return nil
+                }
+                return trade
+            }
+            count += trades.count
+            let there = trades.map(\.header.providerID)
+            let known = Set(there)
+            #expect(known.count == there.count, "seed \(seed): twice")
+            let truth = world.happened.filter { $0.symbol == symbol }
+            let numbers = Set(truth.map(Self.number))
+            #expect(known.isSubset(of: numbers), "seed \(seed): invented")
+            let gaps = records.compactMap { record -> GapRecord? in
+                guard case .gap(let gap) = record, gap.header.symbol == symbol else { return nil }
+                return gap
+            }
+            let begin = records.lazy.compactMap { record -> Timestamp? in
+                guard case .subscription(let record) = record, record.header.symbol == symbol
+                else { return nil }
+                return record.header.receiveTime
+            }.first
+            let first = begin?.advanced(byNanoseconds: -world.lag) ?? .undefined
+            let waiting = Set(world.waiting.map(\.trade))
+            for trade in truth
+            // A trade that is reported late while nobody listens may be from before its gap.
+            where trade.time >= first && !trade.isLate && !waiting.contains(trade)
+                && !known.contains(Self.number(trade))
+            {
+                #expect(
+                    Self.isMissing(trade.time, gaps),
+                    "seed \(seed): \(symbol) \(trade.number) is in no gap")
+            }
+            checkGaps(gaps, world, seed)
+        }
+        #expect(count > 500, "seed \(seed): hardly anything came")
+    }
+
+    /// A gap begins where a connection was lost, but for what may have been under way then.
+    private func checkGaps(_ gaps: [GapRecord], _ world: World, _ seed: UInt64) {
+        let settings = world.bench.engine.settings
+        // The last seconds are those before the service's clock is known.
+        let doubt = settings.silentAfter + settings.delayMax + 7 * MassiveBench.second
+        let ends = world.losses + [world.bench.now.wall]
+        for gap in gaps {
+            #expect(!gap.to.isDefined || gap.to > gap.from, "seed \(seed): an empty gap")
+            let (lag, second) = (settings.feed.lag, MassiveBench.second)
+            let isTrue = ends.contains {
+                let most = $0.advanced(byNanoseconds: second - lag.lowerBound)
+                let least = $0.advanced(byNanoseconds: -lag.upperBound - doubt)
+                return least <= gap.from && gap.from <= most
+            }
+            #expect(isTrue, "seed \(seed): nothing was lost at \(gap.from)")
+        }
+    }
+
+    private static func number(_ trade: Happened) -> UInt64 {
+        TradeNumber.number(
+            exchange: UInt8(ascii: "D"), day: TradeNumber.day(of: trade.time), id: trade.number)
+    }
+
+    /// Whether the last record about a moment says that it is missing.
+    private static func isMissing(_ time: Timestamp, _ gaps: [GapRecord]) -> Bool {
+        gaps.last { $0.from <= time && (!$0.to.isDefined || time < $0.to) }
+            .map { $0.state != GapState.filled.rawValue } ?? false
+    }
+}

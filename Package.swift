@@ -129,6 +129,7 @@ let package = Package(
         .executable(name: "ibkr-simulator", targets: ["IBKRSimulator"]),
         .executable(name: "binance-simulator", targets: ["BinanceSimulatorProgram"]),
         .executable(name: "alpaca-simulator", targets: ["AlpacaSimulatorProgram"]),
+        .executable(name: "massive-simulator", targets: ["MassiveSimulatorProgram"]),
         .executable(name: "polled-simulator", targets: ["PolledSimulatorProgram"]),
         // For other programs (`Samples/tapeline-sample`): a gateway with a provider of theirs, a
         // worker with an operator of theirs.
@@ -272,6 +273,7 @@ let package = Package(
         library("VenueWeb", in: "Kit", uses: ["Primitives"]),
         library("BinanceSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
         library("AlpacaSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
+        library("MassiveSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
         library("PolledSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
         library("SimulatorPorts", in: "Kit", uses: ["VenueWeb", "ServiceRuntime", "Primitives"]),
 
@@ -321,6 +323,9 @@ let package = Package(
             "AlpacaSimulatorProgram", at: "Sources/Kit/alpaca-simulator",
             uses: ["AlpacaSimulator", "VenueWeb"] + simulatorProgram),
         program(
+            "MassiveSimulatorProgram", at: "Sources/Kit/massive-simulator",
+            uses: ["MassiveSimulator", "VenueWeb"] + simulatorProgram),
+        program(
             "PolledSimulatorProgram", at: "Sources/Kit/polled-simulator",
             uses: ["PolledSimulator", "VenueWeb"] + simulatorProgram),
 
@@ -366,6 +371,10 @@ let package = Package(
             of: "AlpacaSimulator",
             uses: ["AlpacaSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
             beside: ["read_alpaca.py"]),
+        tests(
+            of: "MassiveSimulator",
+            uses: ["MassiveSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
+            beside: ["read_massive.py"]),
         tests(
             of: "PolledSimulator",
             uses: ["PolledSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,

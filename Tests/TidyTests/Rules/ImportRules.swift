@@ -32,7 +32,7 @@ private let pureModules: Set<String> = [
     "OperatorGraph", "GraphLanguage", "SimulationKit", "IBProtocol", "IBEngine", "IBSimulator",
     "ArrowColumns", "EngineKit", "AlpacaEngine", "BinanceEngine", "MassiveEngine",
     "PolledEngine",
-    "BinanceSimulator", "AlpacaSimulator", "PolledSimulator", "VenueWeb",
+    "BinanceSimulator", "AlpacaSimulator", "MassiveSimulator", "PolledSimulator", "VenueWeb",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

@@ -1,0 +1,16 @@
+import MassiveSimulator
+internal import Glibc
+import ServiceRuntime
+import SimulatorPorts
+
+@main
+enum Main {
+    static func main() {
+        let program = SimulatorProgram<MassiveArguments, SimulatedMassive>(
+            "massive-simulator", help: HelpPage.text
+        ) { arguments, start in
+            arguments.venue(start: start)
+        }
+        exit(program.run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    }
+}

@@ -18,6 +18,7 @@ struct ImageTests {
             "deploy/docker/tapeline.Dockerfile", "deploy/docker/ibkr-simulator.Dockerfile",
             "deploy/docker/binance-simulator.Dockerfile",
             "deploy/docker/alpaca-simulator.Dockerfile",
+            "deploy/docker/massive-simulator.Dockerfile",
             "deploy/docker/polled-simulator.Dockerfile",
         ]
 

@@ -39,7 +39,7 @@ wheel: setup ## Make the wheel of the Python package (docs/python.md) in .build/
 demo: servers-meanwhile programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
 	@$(TOOL) demo $(if $(KEEP),--keep)
 
-up: servers-meanwhile programs servers ## Start servers and services and leave them running (PROVIDER=binance or alpaca; SIMULATOR=1)
+up: servers-meanwhile programs servers ## Start servers and services and leave them running (PROVIDER=binance, alpaca or massive; SIMULATOR=1)
 	@$(TOOL) up $(if $(PROVIDER),PROVIDER=$(PROVIDER)) $(if $(SIMULATOR),--simulator)
 
 down: ## Stop what 'make up' started

@@ -189,6 +189,20 @@ struct StackPlanTests {
         #expect(gateway.environment["GATEWAY_INSTRUMENTS"]?.hasSuffix("us-stocks.yaml") == true)
     }
 
+    @Test("a simulated Massive has a gateway with its address, and with the key that it knows")
+    func simulatedMassive() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(
+            folder, settings: ["GATEWAY_PROVIDER=massive"], withSimulator: true)
+        let unit = try #require(plan.units.first { $0.name == "massive-simulator" })
+        let (port, control) = (plan.ports[.massiveSimulator], plan.ports[.massiveSimulatorControl])
+        #expect(unit.check == .line(port: control, question: "status"))
+        let gateway = try #require(plan.units.first { $0.name == "provider-gateway" })
+        #expect(gateway.environment["MASSIVE_URL"] == "ws://127.0.0.1:\(port)")
+        #expect(gateway.environment["MASSIVE_API_KEY"] == "test-key")
+        #expect(gateway.environment["GATEWAY_INSTRUMENTS"]?.hasSuffix("us-stocks.yaml") == true)
+    }
+
     @Test(
         "the source is called like the provider, unless somebody names it",
         arguments: [

@@ -51,8 +51,8 @@ extension HelpPage {
                 set,
                 HelpTopic.Option(
                     "--simulator",
-                    "with a simulated TWS of Interactive Brokers, or with PROVIDER=binance or",
-                    "PROVIDER=alpaca a simulated exchange. Without a list of instruments it",
+                    "with a simulated TWS of Interactive Brokers, or with PROVIDER=binance,",
+                    "alpaca or massive a simulated exchange. Without a list of instruments it",
                     "has those of a shipped list; --set SIMULATOR_SYMBOLS=AAPL,MSFT names",
                     "others"),
                 HelpTopic.Option(

@@ -3,6 +3,7 @@ enum SimulatedVenue: String, CaseIterable, Sendable {
     case ibkr
     case binance
     case alpaca
+    case massive
 
     var program: String { "\(rawValue)-simulator" }
 
@@ -11,6 +12,7 @@ enum SimulatedVenue: String, CaseIterable, Sendable {
         case .ibkr: .simulator
         case .binance: .binanceSimulator
         case .alpaca: .alpacaSimulator
+        case .massive: .massiveSimulator
         }
     }
 
@@ -19,6 +21,7 @@ enum SimulatedVenue: String, CaseIterable, Sendable {
         case .ibkr: .simulatorControl
         case .binance: .binanceSimulatorControl
         case .alpaca: .alpacaSimulatorControl
+        case .massive: .massiveSimulatorControl
         }
     }
 
@@ -27,7 +30,7 @@ enum SimulatedVenue: String, CaseIterable, Sendable {
         switch self {
         case .ibkr: "benchmarks"
         case .binance: "coins"
-        case .alpaca: "us-stocks"
+        case .alpaca, .massive: "us-stocks"
         }
     }
 

@@ -64,6 +64,11 @@ struct SimulatorPlan: Equatable, Sendable {
                 // Those of the simulator, which everybody knows.
                 "ALPACA_API_KEY": "test-key", "ALPACA_API_SECRET": "test-secret",
             ]
+        case .massive:
+            [
+                "MASSIVE_URL": "ws://\(StackPlan.loopback):\(port)",
+                "MASSIVE_API_KEY": "test-key",
+            ]
         }
     }
 

@@ -111,7 +111,7 @@ extension Stack {
     }
 
     /// The services whose answer `up` waits for: without internet nothing would come.
-    private static let askedVenues = [SimulatedVenue.binance, .alpaca]
+    private static let askedVenues = [SimulatedVenue.binance, .alpaca, .massive]
 
     /// Looks whether real services answer.
     private func checkFeeds(of plan: StackPlan) throws(ToolError) {

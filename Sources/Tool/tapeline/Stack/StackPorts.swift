@@ -7,7 +7,7 @@ struct StackPorts: Equatable, Sendable {
     enum Name: String, CaseIterable {
         case nats, natsMonitor, postgres, valkey, gateway, operatorA, operatorB, writer
         case simulator, simulatorControl, binanceSimulator, binanceSimulatorControl
-        case alpacaSimulator, alpacaSimulatorControl
+        case alpacaSimulator, alpacaSimulatorControl, massiveSimulator, massiveSimulatorControl
     }
 
     /// Below the ports that the kernel uses for outgoing connections. One of those could block the
@@ -18,6 +18,7 @@ struct StackPorts: Equatable, Sendable {
     /// The ports that the first releases did not have.
     private static let later: Set<Name> = [
         .binanceSimulator, .binanceSimulatorControl, .alpacaSimulator, .alpacaSimulatorControl,
+        .massiveSimulator, .massiveSimulatorControl,
     ]
 
     private var numbers: [Name: UInt16]

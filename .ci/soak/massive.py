@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Shows that no trade of Massive is lost outside of the gaps on record, whatever fails: `make soak NAME=massive`.
+
+    massive.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--symbols A,B,...] [--keep]
+
+A local stack of its own (.local/stack/massive, namespace `soak`) has the provider `massive` on a simulated
+service. Every 10 s something fails, in an order that follows from the seed. At the end the service's own logs are
+compared with the database, by SQL. docs/TESTING.md describes it.
+
+Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+"""
+
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+
+from changes import Happened, Key, Market, Stored, Verdict, day
+from stack import NAMESPACE, say
+from venue import Storm, VenueStack, carry_out
+
+# The letters of the simulated exchanges, as docs/massive.md has them.
+LETTERS = {4: "D", 11: "P", 12: "T", 15: "V"}
+
+
+class MassiveStack(VenueStack):
+    source = "massive"
+    program = "massive-simulator"
+    flags = ("--late", "100", "--fractions", "2")
+    defaults = "security: stock, exchange: SMART, currency: USD, feeds: quotes"
+    # A key that is not taken is tried again after a minute.
+    stalled_seconds = 100
+
+    def gateway(self) -> dict[str, str]:
+        return {
+            "MASSIVE_URL": f"ws://127.0.0.1:{self.venue.port}", "MASSIVE_API_KEY": "test-key",
+            # Waits that fit faults which come so soon. The others are as shipped.
+            "MASSIVE_SILENT_AFTER": "6s", "MASSIVE_RECONNECT_MAX": "5s",
+        }
+
+
+class MassiveStorm(Storm):
+    def commands(self) -> dict[str, Callable[[], str]]:
+        pick = self.random
+        return {
+            "cut": lambda: "cut",
+            "close": lambda: f"close {pick.choice((1000, 1001, 1008, 1011))}",
+            "truncate": lambda: "truncate",
+            # A shorter silence in which records are left out shows to nobody: nothing is dense.
+            "mute": lambda: "mute 30",
+            "half-open": lambda: "half-open",
+            "garbage": lambda: f"garbage {pick.choice((1, 64, 4096, 1_000_000))}",
+            "wrong JSON": lambda: "bad-json",
+            "oversized": lambda: f"oversized {pick.choice((1_500_000, 8_000_000))}",
+            "down": lambda: f"down {pick.choice((1, 3, 6))}",
+            "shutdown": lambda: f"shutdown {pick.choice((0, 2))}",
+            "another session": lambda: "displace",
+            "slow consumer": lambda: "slow-consumer",
+            "expired key": self.expire,
+        }
+
+    def expire(self) -> str:
+        """The key is refused for a while, in which a new connection is needed."""
+        self.venue.tell("expire")
+        self.venue.tell("cut")
+        time.sleep(4)
+        return "renew"
+
+
+class MassiveMarket(Market):
+    """The trades of the logs. The number on the tape has the sequence of the symbol's day."""
+
+    def read(self, markets: list[pathlib.Path], truths: list[pathlib.Path]) -> None:
+        for entry in self.lines(markets):
+            if entry["kind"] == "trade":
+                message = entry["message"]
+                stamp = message["t"] * 10**6
+                self.trades[self.named(message)] = Happened(
+                    stamp, stamp, Decimal(message["p"]), Decimal(message["ds"]))
+        for entry in self.lines(truths):
+            if entry["kind"] == "trade":
+                self.sent.add(self.named(entry["message"]))
+
+    @staticmethod
+    def named(message: dict[str, Any]) -> Key:
+        return message["sym"], LETTERS[message["x"]], day(message["t"] * 10**6), message["q"]
+
+
+class MassiveVerdict(Verdict):
+    # The service sends none: only requests tell that a trade was cancelled.
+    has_changes = False
+
+
+def judge(stack: MassiveStack, end: float) -> list[str]:
+    """Compares all trades up to a time with what is stored. Returns what is wrong."""
+    market = MassiveMarket(stack.venue.logs("market"), stack.venue.logs("truth"))
+    with psycopg.connect(stack.tool("url").stdout.strip()) as session:
+        session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        verdict = MassiveVerdict(market, Stored(session, NAMESPACE, stack.source), int(end * 1e9))
+    for line in verdict.lines():
+        say(line)
+    return verdict.wrong
+
+
+def main() -> int:
+    return carry_out(__doc__, "AAPL,MSFT,NVDA,SPY,AMD,KO", MassiveStack, MassiveStorm, judge)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -189,8 +189,8 @@ struct AlpacaWorld {
         if !isEnd { madeBars.removeAll { $0.symbol == symbol && $0.start == start } }
         madeBars.append(bar)
         let text =
-            "[{\"T\":\"\(isEnd ? "b" : "u")\",\"S\":\"\(Self.symbols[Int(symbol)])\",\"o\":1,\"h\":1,"
-            + "\"l\":1,\"c\":1,\"v\":\(lastID),\"t\":\"\(start)\"}]"
+            "[{\"T\":\"\(isEnd ? "b" : "u")\",\"S\":\"\(Self.symbols[Int(symbol)])\","
+            + "\"o\":1,\"h\":1,\"l\":1,\"c\":1,\"v\":\(lastID),\"t\":\"\(start)\"}]"
         send(text, of: symbol, on: isEnd ? "bars" : "updatedBars")
     }
 

@@ -9,8 +9,8 @@ import Testing
 
 @testable import TapelineTool
 
-/// A provider makes a bar again, before its window closes, within the lateness, and later: through a
-/// real tape, the shipped worker, a real writer and a database.
+/// A provider makes a bar again, before its window closes, within the lateness, and later: through
+/// a real tape, the shipped worker, a real writer and a database.
 @Suite("A bar that the provider makes again") struct RevisedBarTests {
     private static let second: Int64 = 1_000_000_000
     /// 2023-11-14 22:14:00 UTC.
@@ -20,7 +20,11 @@ import Testing
         name: revised-bars
 
         nodes:
-          bars: {operator: resample, input: provider_bars, from: 1m, series: [{name: own-1m, width: 1m}]}
+          bars:
+            operator: resample
+            input: provider_bars
+            from: 1m
+            series: [{name: own-1m, width: 1m}]
         """
 
     private static func record(close: Int64, isRevised: Bool) -> ProviderBar {

@@ -121,6 +121,8 @@ extension IntegrationTests {
         func otherPartitions() throws {
             let pipeline = try Pipeline(Pipeline.Load(ticks: 100, rate: 1_000))
             try pipeline.start(.gateway, .worker(0))
+            // A process that is told to end before it handles signals ends by the signal.
+            #expect(try pipeline.service(.gateway).becomesReady())
             #expect(try pipeline.service(.worker(0)).becomesReady())
             pipeline.stopAll()
             for role in Pipeline.Role.kinds {

@@ -51,7 +51,7 @@ extension AlpacaEngine {
     @inline(__always)
     private mutating func noteLast(_ time: Timestamp, of feed: Int, _ now: Moment) {
         // A wrong time in the future must not misplace later gaps.
-        let time = min(time, now.wall)
+        let time = min(time, delayed(now).wall)
         if !feeds.list[feed].last.isDefined || time > feeds.list[feed].last {
             feeds.list[feed].last = time
         }

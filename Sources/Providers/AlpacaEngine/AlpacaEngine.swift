@@ -120,7 +120,7 @@ package struct AlpacaEngine: Sendable {
 
     /// The moment of which the market's stream tells now: nothing else says what is due, where
     /// nothing comes.
-    private func delayed(_ now: Moment) -> Moment {
+    func delayed(_ now: Moment) -> Moment {
         var moment = now
         moment.wall = now.wall.advanced(byNanoseconds: -settings.feed.delay)
         return moment

@@ -64,7 +64,12 @@ extension MassiveEngine {
         } else {
             link.isOccupied = false
             link.retry.failed(wasSteady: lasted >= Self.steadyAfter)
-            link.retry.wait(atLeast: loss == .refused ? MassiveLimits.refusedWait : 0, now)
+            if loss == .refused {
+                link.retry.wait(exactly: MassiveLimits.refusedWait, now)
+            } else {
+                link.refusal = ""
+                link.retry.wait(now)
+            }
         }
         if isNews {
             out.note(
@@ -113,6 +118,7 @@ extension MassiveEngine {
             if link.asking.request != nil, now.monotonic >= link.due {
                 return unanswered(now, into: &out)
             }
+            if now.monotonic >= link.asking.againAt { askAgain() }
             ask(now, into: &out)
         }
     }
@@ -154,7 +160,8 @@ extension MassiveEngine {
         case .unsubscribed(let words): unsubscribed(words, now, into: &out)
         case .error(let text):
             if link.state == .ready { return refusedRequest(text, now, into: &out) }
-            refusedAccount(text, now, into: &out)
+            refusedAccount(
+                text.shownOnLine(MassiveLimits.textCharactersMax), now, into: &out)
         case .other(let text):
             counters.skip(.unknown)
             out.note(.said(text))

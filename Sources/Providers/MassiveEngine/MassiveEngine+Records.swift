@@ -71,7 +71,7 @@ extension MassiveEngine {
     @inline(__always)
     private mutating func noteLast(_ time: Timestamp, of feed: Int, _ now: Moment) {
         // A wrong time in the future must not misplace later gaps.
-        let time = min(time, now.wall)
+        let time = min(time, delayed(now).wall)
         let last = feeds.list[feed].last
         if !last.isDefined || time > last { feeds.list[feed].last = time }
     }
@@ -94,7 +94,8 @@ extension MassiveEngine {
     }
 
     /// A bar of a window that has one already replaces it: late trades came. It is flagged, so that
-    /// operators take it in, however late it is.
+    /// operators take it in, however late it is. So is a first bar behind the watermark, whose
+    /// window may be closed.
     private mutating func take(
         _ bar: ProviderBar, of feed: Int, _ now: Moment, into out: inout MassiveOutput
     ) {
@@ -106,7 +107,8 @@ extension MassiveEngine {
         // After a start it is not known what was sent before; then the time tells.
         let sent = bar.closeTime.advanced(
             byNanoseconds: settings.feed.lag.upperBound + MassiveLimits.barsSentWithin)
-        if begin <= marks[feed] || sent < now.wall {
+        let isBehind = floor.isDefined && bar.closeTime < floor
+        if begin <= marks[feed] || isBehind || sent < now.wall {
             counters.revisions &+= 1
             bar.flags.insert(.revised)
         }

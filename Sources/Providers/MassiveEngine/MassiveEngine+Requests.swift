@@ -83,6 +83,8 @@ extension MassiveEngine {
         _ place: Int, _ why: String, _ now: Moment, into out: inout MassiveOutput
     ) {
         feeds.endDelivery(place, .providerLoss, why, now, into: &out.records)
+        link.asking.againAt = min(
+            link.asking.againAt, now.monotonic + MassiveLimits.askAgainAfter)
         guard feeds.refuse(place, why, now, into: &out.records) else { return }
         counters.links.refusedFeeds &+= 1
         let feed = feeds.list[place]
@@ -91,15 +93,26 @@ extension MassiveEngine {
                 instrument: feed.instrument, reason: "\(MassiveChannel.word(feed)): \(why)"))
     }
 
+    /// Asks for refused words once more: the refusal may have been a passing failure.
+    mutating func askAgain() {
+        link.asking.againAt = .never
+        for place in feeds.list.indices
+        where feeds.list[place].isWanted && !feeds.list[place].standing.isConfirmed {
+            feeds.list[place].refusal = ""
+        }
+        link.asking.isBehind = true
+    }
+
     /// The service has not answered all words of a request. It is silent about a channel that it
     /// does not have, so those words are refused if it said anything since.
     mutating func unanswered(_ now: Moment, into out: inout MassiveOutput) {
         guard let request = link.asking.request else { return }
+        // Nothing may have been subscribed to, and then nothing is said.
+        guard request.isSubscribing else { return link.asking.request = nil }
         guard request.isHeard else {
             return giveUp("a request has no answer", .failed, now, into: &out)
         }
         link.asking.request = nil
-        guard request.isSubscribing else { return }
         let why = request.refusal.isEmpty ? "the service does not answer to it" : request.refusal
         // What came shows that it is delivered, without an answer.
         for place in request.feeds where !feeds.list[place].standing.isConfirmed {
@@ -114,7 +127,7 @@ extension MassiveEngine {
     mutating func refusedRequest(
         _ text: String, _ now: Moment, into out: inout MassiveOutput
     ) {
-        let why = "the service says: \(text)"
+        let why = "the service says: \(text.shownOnLine(MassiveLimits.textCharactersMax))"
         counters.links.refusedRequests &+= 1
         out.note(.refusedRequest(reason: why))
         guard let request = link.asking.request, request.isSubscribing else { return }

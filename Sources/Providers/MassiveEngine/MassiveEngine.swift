@@ -33,7 +33,8 @@ package struct MassiveEngine: Sendable {
         reader = MassiveReader(flags: settings.feed == .delayed ? .delayed : [])
         link = MassiveLink(settings)
         times = TradeTimes(count: settings.tradesKept)
-        clock = ServerClock(behind: 5_000_000_000 + settings.feed.lag.upperBound)
+        let lag = settings.feed.lag
+        clock = ServerClock(behind: 5_000_000_000 + lag.upperBound - lag.lowerBound)
     }
 
     /// The promise of `MassiveOutput.floor`.
@@ -63,7 +64,8 @@ package struct MassiveEngine: Sendable {
         _ instrument: Instrument, _ settings: MassiveSettings
     ) -> StreamPlan {
         let own = instrument.contract.providerSymbol
-        let name = (own.isEmpty ? instrument.symbol.text : own).uppercased()
+        // The service tells `BACpA` from `BACPA`.
+        let name = own.isEmpty ? instrument.symbol.text : own
         let channels = MassiveChannel.all(of: instrument.feeds, settings.bars)
         let known: Instrument.Feeds = [.level1, .trades, .allTrades, .quotes, .bars]
         let plan = StreamPlan(
@@ -88,7 +90,8 @@ package struct MassiveEngine: Sendable {
     }
 
     private static func isOfName(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || "./-".utf8.contains(byte)
+        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
+            || (0x61...0x7a).contains(byte) || "./-".utf8.contains(byte)
     }
 
     // MARK: messages
@@ -159,16 +162,25 @@ package struct MassiveEngine: Sendable {
     package mutating func drained(_ now: Moment, into out: inout MassiveOutput) {
         let delay = hasBars ? settings.delayMax + MassiveLimits.barDelay : settings.delayMax
         let oldest = link.heard.endTurn(now.monotonic, delayMax: settings.delayMax)
-        clock.drained(now, oldest: oldest, delayMax: delay)
+        clock.drained(delayed(now), oldest: oldest, delayMax: delay)
         out.floor = clock.floor
     }
 
     /// Notes the time of a trade or a quote.
-    mutating func note(_ time: Timestamp, _ now: Moment) { clock.note(time, now) }
+    mutating func note(_ time: Timestamp, _ now: Moment) { clock.note(time, delayed(now)) }
+
+    /// The moment whose events may come now: no time in a message counts as later.
+    func delayed(_ now: Moment) -> Moment {
+        var moment = now
+        moment.wall = now.wall.advanced(byNanoseconds: -settings.feed.lag.lowerBound)
+        return moment
+    }
 
     /// Returns how far the service's clock is certainly ahead, since the last call; `nil`: nothing
     /// is known. Nothing of a delayed feed tells it.
-    package mutating func takeClockAhead() -> Int64? { clock.take(settings.delayMax) }
+    package mutating func takeClockAhead() -> Int64? {
+        settings.feed == .delayed ? nil : clock.take(settings.delayMax)
+    }
 
     /// The next moment at which `timePassed` has something to do.
     package var nextDue: MonotonicTime {
@@ -179,6 +191,7 @@ package struct MassiveEngine: Sendable {
         case .greeting, .authenticating: return link.due
         case .ready:
             var due = link.isOccupied ? link.readyAt + MassiveLimits.provenAfter : .never
+            due = min(due, link.asking.againAt)
             if link.asking.request != nil {
                 due = min(due, link.due)
             } else if link.asking.isBehind {

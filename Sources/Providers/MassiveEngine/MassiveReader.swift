@@ -188,7 +188,7 @@ struct MassiveReader: Sendable {
     /// Returns the number on the tape: the service's number rises by symbol and day; 0: it has
     /// none.
     private func number(_ bytes: RawSpan, _ time: Timestamp, _ exchange: UInt64) -> UInt64 {
-        guard let number = self[.number].uint64(in: bytes) else { return 0 }
+        guard let number = self[.number].uint64(in: bytes), number != 0 else { return 0 }
         return TradeNumber.number(
             exchange: codes.exchange(exchange), day: TradeNumber.day(of: time), id: number)
     }
@@ -273,7 +273,8 @@ struct MassiveReader: Sendable {
             case .refused: .refusedAccount(shown)
             case .occupied: .occupied(shown)
             case .success: Self.words(said)
-            case .error: .error(shown)
+            // It may name words that were asked for, which must not be cut.
+            case .error: .error(said)
             case nil: .other("\(word.shownOnLine(64)): \(shown)")
             }
         return .control

@@ -128,7 +128,9 @@ struct MassiveSetup: Sendable {
         guard var address = WebSocketURL(own.isEmpty ? "wss://\(feed.host)" : own) else {
             throw SettingsError("MASSIVE_URL: an address like wss://name:port is needed")
         }
-        address.path = (address.path == "/" ? "" : address.path) + "/stocks"
+        // Massive prints its addresses with the market.
+        while address.path.hasSuffix("/") { address.path.removeLast() }
+        if !address.path.hasSuffix("/stocks") { address.path += "/stocks" }
         self.address = address
         key = MassiveKey(configuration)
         client.proxy = configuration.optionalText("MASSIVE_PROXY") ?? ""

@@ -30,7 +30,8 @@ enum SimulatedVenue: String, CaseIterable, Sendable {
         switch self {
         case .ibkr: "benchmarks"
         case .binance: "coins"
-        case .alpaca, .massive: "us-stocks"
+        case .alpaca: "us-stocks"
+        case .massive: "massive-stocks"
         }
     }
 

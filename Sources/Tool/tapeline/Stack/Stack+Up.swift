@@ -110,8 +110,9 @@ extension Stack {
         throw .usage("\(count) in the configuration: nothing was started")
     }
 
-    /// The services whose answer `up` waits for: without internet nothing would come.
-    private static let askedVenues = [SimulatedVenue.binance, .alpaca, .massive]
+    /// The services whose answer `up` waits for: without internet nothing would come. Massive is
+    /// not asked: it would cut another session of the account.
+    private static let askedVenues = [SimulatedVenue.binance, .alpaca]
 
     /// Looks whether real services answer.
     private func checkFeeds(of plan: StackPlan) throws(ToolError) {

@@ -95,6 +95,41 @@ import Testing
         #expect(bench.gaps[0].from <= bench.now.wall.advanced(byNanoseconds: -lag))
     }
 
+    @Test("a dense stream that stops while pings are answered is given up, with a gap from there")
+    func stopped() {
+        var bench = MassiveBench()
+        let number = bench.begin("AAPL")
+        func trade(_ count: UInt64) -> String { "[\(bench.trade("AAPL", count))]" }
+        for count in UInt64(1)...500 {
+            bench.receive(trade(count), on: number)
+            bench.pass(MassiveBench.second / 10)
+        }
+        let last = bench.now.wall
+        #expect(bench.engine.nextDue <= bench.now.monotonic + 10 * MassiveBench.second)
+        for _ in 0..<98 { bench.pass(MassiveBench.second / 10) }
+        #expect(bench.gaps.isEmpty && bench.takeWishes().isEmpty)
+        bench.pass(MassiveBench.second)
+        #expect(bench.takeWishes().contains(.close(number)))
+        #expect(bench.gaps.count == 1 && bench.gaps[0].from < last)
+        bench.pass(MassiveBench.minute)
+        // A market that has closed is not asked again and again.
+        bench.confirm(on: bench.connect())
+        bench.pass(60 * MassiveBench.minute)
+        #expect(bench.engine.status.state == .ready && bench.takeWishes().isEmpty)
+    }
+
+    @Test("a thin stream may be silent for hours")
+    func thin() {
+        var bench = MassiveBench()
+        let number = bench.begin("AAPL")
+        for count in UInt64(1)...100 {
+            bench.receive("[\(bench.trade("AAPL", count))]", on: number)
+            bench.pass(MassiveBench.second)
+        }
+        bench.pass(60 * MassiveBench.minute)
+        #expect(bench.takeWishes().isEmpty && bench.gaps.isEmpty)
+    }
+
     @Test("the number 0 is none: nothing is taken for a double by it")
     func zero() {
         var bench = MassiveBench()

@@ -37,6 +37,8 @@ extension MassiveEngine {
         case refused
         /// Another session is there: that is no failure.
         case occupied
+        /// It answers pings, and its stream has stopped.
+        case stopped
     }
 
     /// Gives the connection up by the engine's own decision.
@@ -75,7 +77,12 @@ extension MassiveEngine {
             out.note(
                 .lost(failures: loss == .occupied ? 0 : link.retry.failures, reason: why))
         }
-        if wasReady { noteAlive() }
+        if loss == .stopped {
+            // Once: a market that has closed must not end one connection after the other.
+            link.pace = MassivePace()
+        } else if wasReady {
+            noteAlive()
+        }
         for place in feeds.list.indices {
             feeds.list[place].standing.isAsked = false
             feeds.endDelivery(place, .disconnected, why, now, into: &out.records)
@@ -117,6 +124,9 @@ extension MassiveEngine {
             }
             if link.asking.request != nil, now.monotonic >= link.due {
                 return unanswered(now, into: &out)
+            }
+            if link.pace.isDense, now.monotonic >= link.heard.at + settings.silentAfter {
+                return giveUp("its stream has stopped", .stopped, now, into: &out)
             }
             if now.monotonic >= link.asking.againAt { askAgain() }
             ask(now, into: &out)

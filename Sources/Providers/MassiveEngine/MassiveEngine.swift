@@ -107,6 +107,8 @@ package struct MassiveEngine: Sendable {
         link.asking.request?.isHeard = true
         guard isText, reader.begin(bytes) else { return broken(now, into: &out) }
         var isBroken = false
+        let before = counters.messages
+        defer { link.pace.note(Int(counters.messages &- before), now.monotonic) }
         while let message = reader.next(
             bytes, received: now.wall, feeds.places, isBroken: &isBroken)
         {
@@ -192,6 +194,7 @@ package struct MassiveEngine: Sendable {
         case .ready:
             var due = link.isOccupied ? link.readyAt + MassiveLimits.provenAfter : .never
             due = min(due, link.asking.againAt)
+            if link.pace.isDense { due = min(due, link.heard.at + settings.silentAfter) }
             if link.asking.request != nil {
                 due = min(due, link.due)
             } else if link.asking.isBehind {

@@ -159,11 +159,12 @@ struct HistoryProviderTests {
         }
     }
 
-    @Test("a plan of bars says how many there are, and asks again after a refusal")
-    func planOfBars() throws {
+    @Test(
+        "a plan of bars says how many there are, and asks again after a refusal",
+        arguments: [("limit 2 1", "too many requests"), ("fail 1 503", "status 503")])
+    func planOfBars(fault: String, reason: String) throws {
         let stage = try Stage(bars: true)
-        _ = try stage.exchange.command("limit 2 1")
-        _ = try stage.exchange.command("fail 1 503")
+        _ = try stage.exchange.command(fault)
         let folder = try TemporaryFolder()
         var environment = stage.environment
         environment["LOG_FORMAT"] = "json"
@@ -176,8 +177,7 @@ struct HistoryProviderTests {
             ["-c", "exec \"$0\" plan 2>&1", try ProductPrograms.path("provider-gateway")],
             environment: environment.merging(profile) { $1 })
         #expect(log.contains(#""count":12000,"requests":16,"#), "\(log)")
-        #expect(log.contains("too many requests: the exchange is asked again in"), "\(log)")
-        #expect(log.contains("status 503: the exchange is asked again in"), "\(log)")
+        #expect(log.contains("\(reason): the exchange is asked again in"), "\(log)")
     }
 
     /// The bars on the tape, in its order.

@@ -66,7 +66,7 @@ package enum HotScripts {
     /// Returns the script. It contains the names of the fields, so that they need not be sent. In
     /// KEYS, the sets of sources follow the hashes, one for each hash whose life is sent. Orders
     /// are compared as text, because Lua's numbers hold 53 bits only. A value of the database makes a
-    /// hash that is missing, and changes none. A key of another type must be ours, because of its
+    /// hash that is missing, or replaces an older one of the database, and changes no other. A key of another type must be ours, because of its
     /// name, and is made again.
     static func text(_ kind: HotKind) -> String {
         let fields = fields(kind).enumerated()
@@ -88,7 +88,11 @@ package enum HotScripts {
                 order = false
                 replaced = replaced + 1
               end
-              if not order or (filled == '' and order <= ARGV[at + 1]) then
+              local isOlder = order and order <= ARGV[at + 1]
+              if isOlder and filled ~= '' then
+                isOlder = call('HGET', key, 'filled') == filled
+              end
+              if not order or isOlder then
                 call('HSET', key, 'order', ARGV[at + 1], \(fields))
                 if life ~= '' or not order then
                   call('HSET', key, 'stale_after', ARGV[3], 'filled', filled)

@@ -164,8 +164,10 @@ extension ValkeyCommands {
         }
     }
 
-    fileprivate mutating func append(whetherDelayed source: SourceName) {
-        append { $0.append(UInt8(ascii: source.isDelayed ? "1" : "0")) }
+    /// A source may be delayed as a whole, by its name, or by the flags of its records.
+    fileprivate mutating func append(whetherDelayed source: SourceName, _ flags: TickFlags = []) {
+        let isDelayed = source.isDelayed || flags.contains(.delayed)
+        append { $0.append(UInt8(ascii: isDelayed ? "1" : "0")) }
     }
 
     fileprivate mutating func append(_ text: ShortText) { append { $0.append(text) } }
@@ -179,7 +181,7 @@ extension ValkeyCommands {
         append(value.record.exchange)
         append(value.record.header.eventTime)
         append(value.record.header.receiveTime)
-        append(whetherDelayed: value.origin.source)
+        append(whetherDelayed: value.origin.source, value.record.header.flags)
         append(value.origin.source)
     }
 
@@ -192,7 +194,7 @@ extension ValkeyCommands {
         append(value.record.askExchange)
         append(value.record.header.eventTime)
         append(value.record.header.receiveTime)
-        append(whetherDelayed: value.origin.source)
+        append(whetherDelayed: value.origin.source, value.record.header.flags)
         append(value.origin.source)
     }
 

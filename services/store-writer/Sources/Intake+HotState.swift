@@ -67,12 +67,12 @@ extension Intake {
             }
         }
         metrics.tails.set(Double(inputs.count { $0.feed.isTail }))
-        for number in slots.indices where isSteady { orderFill(number, now) }
+        for number in slots.indices where isSteady { orderFill(number) }
     }
 
     /// Orders the values of a partition from the database, once for each tenure: this process does
     /// not know them, and Valkey may have lost them.
-    private func orderFill(_ number: Int, _ now: MonotonicTime) {
+    private func orderFill(_ number: Int) {
         let progress = InputNumber.both(of: slots[number].partition).compactMap { input in
             inputs[input].stored.map { stored in
                 HotFillGate.Input(
@@ -81,7 +81,7 @@ extension Intake {
                     stored: stored.position?.sequence ?? 0)
             }
         }
-        guard progress.count == 2, slots[number].fill.follow(progress, now: now) else { return }
+        guard progress.count == 2, slots[number].fill.follow(progress) else { return }
         hotFills?.add(number)
     }
 

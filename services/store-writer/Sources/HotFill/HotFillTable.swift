@@ -68,7 +68,7 @@ enum HotFillTable: CaseIterable {
 
     /// Reads the newest rows. $1: symbols, $2: the time from which on rows count, $3: the number of
     /// rows of a symbol that are looked at, $4: the key of the writer's positions. The columns begin
-    /// with those of `HotFillRow`.
+    /// with those of `HotFillRow`. A time in the future is wrong, and would win for as long.
     var newest: String {
         switch self {
         case .trades:
@@ -120,7 +120,7 @@ enum HotFillTable: CaseIterable {
             "\(table) t", where: condition,
             Choice(
                 source: "coalesce(nullif(n.of_source, ''), n.source)",
-                one: "r.of_source, r.source", last: ["ts", "ordinal"]),
+                one: "coalesce(nullif(r.of_source, ''), r.source)", last: ["ts", "ordinal"]),
             "\(times), \(fields)")
     }
 
@@ -145,7 +145,8 @@ enum HotFillTable: CaseIterable {
         CROSS JOIN LATERAL (
             SELECT DISTINCT ON (\(choice.one)) r.*
             FROM (SELECT * FROM \(table)
-                WHERE t.symbol = w.symbol AND t.ts >= $2 \(condition)
+                WHERE t.symbol = w.symbol AND t.ts >= $2 AND t.ts <= now() + interval '5 minutes'
+                    \(condition)
                 ORDER BY \(choice.order(of: "t")) LIMIT $3) AS r
             ORDER BY \(choice.one), \(choice.order(of: "r"))) AS n
         JOIN sink_positions p ON (p.sink, p.input, p.partition)

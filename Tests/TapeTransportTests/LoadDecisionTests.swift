@@ -6,8 +6,8 @@ import Testing
 
 @Suite("What is done about a wanted load")
 struct LoadDecisionTests {
-    /// A range of hours since 1970 in the words of the tables: `A,B 2-5`, and `running` if it is. With
-    /// `of1d` it has bars.
+    /// A range of hours since 1970 in the words of the tables: `A,B 2-5`, and `running` if it is.
+    /// With `of1d` it has bars.
     private static func range(_ text: String) throws -> LoadRange {
         let words = text.split(separator: " ").map(String.init)
         let hours = words[1].split(separator: "-").compactMap { Int64($0) }

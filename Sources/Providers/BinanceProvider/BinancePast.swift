@@ -3,8 +3,8 @@ internal import HTTPClient
 internal import Primitives
 internal import ServiceRuntime
 
-/// Asks the exchange for past trades and bars, and which symbols it has. Answers come on the client's
-/// thread, and wait there until the loop takes them.
+/// Asks the exchange for past trades and bars, and which symbols it has. Answers come on the
+/// client's thread, and wait there until the loop takes them.
 final class BinancePast {
     private let client: HTTPClient
     private let address: String

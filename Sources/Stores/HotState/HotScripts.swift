@@ -65,9 +65,9 @@ package enum HotScripts {
 
     /// Returns the script. It contains the names of the fields, so that they need not be sent. In
     /// KEYS, the sets of sources follow the hashes, one for each hash whose life is sent. Orders
-    /// are compared as text, because Lua's numbers hold 53 bits only. A value of the database makes a
-    /// hash that is missing, or replaces an older one of the database, and changes no other. A key of another type must be ours, because of its
-    /// name, and is made again.
+    /// are compared as text, because Lua's numbers hold 53 bits only. A value of the database makes
+    /// a hash that is missing, or replaces an older one of the database, and changes no other. A
+    /// key of another type must be ours, because of its name, and is made again.
     static func text(_ kind: HotKind) -> String {
         let fields = fields(kind).enumerated()
             .map { "'\($0.element)', ARGV[at + \($0.offset + 3)]" }.joined(separator: ", ")

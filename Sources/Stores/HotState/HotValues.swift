@@ -38,8 +38,8 @@ package struct HotOrigin {
     var receivedAt: MonotonicTime
     /// When the stream stored the packet; undefined when unknown.
     var stored: Timestamp
-    /// Whether the values were read from the database (`HotFill`). Then `order` is the position that
-    /// the database had, and both times are those of the reading.
+    /// Whether the values were read from the database (`HotFill`). Then `order` is the position
+    /// that the database had, and both times are those of the reading.
     var isFilled = false
 
     package init(source: SourceName, order: HotOrder, receivedAt: MonotonicTime, stored: Timestamp)

@@ -6,8 +6,8 @@ import ServiceRuntime
 struct WriterThreads {
     /// How long they may take to end, all together.
     private static let endTimeout = Duration.seconds(2)
-    /// How long the maintenance, and the hot state's reading of the database, may take: enough for a
-    /// session that is being opened, but not for a statement.
+    /// How long the maintenance, and the hot state's reading of the database, may take: enough for
+    /// a session that is being opened, but not for a statement.
     private static let maintenanceTimeout: Duration = .milliseconds(500)
 
     var intake: ServiceThread?

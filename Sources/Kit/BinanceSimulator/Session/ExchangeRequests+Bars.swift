@@ -3,7 +3,8 @@ internal import VenueWeb
 
 extension ExchangeRequests {
     /// The bars that begin at `startTime` or later, else the latest ones that begin at `endTime` or
-    /// before. The last one may not be over. The first one is that of the first trade, and none is missing.
+    /// before. The last one may not be over. The first one is that of the first trade, and none is
+    /// missing.
     func bars(_ request: HTTPRequest) -> HTTPAnswer {
         let symbol: Int
         switch place(of: request.query["symbol"]) {

@@ -80,7 +80,8 @@ final class HotView {
         return row
     }
 
-    /// Returns the values of the reply. Empty if one of them is missing, or of the first `required`.
+    /// Returns the values of the reply. Empty if one of them is missing, or of the first
+    /// `required`.
     private func texts(_ reply: ValkeyReply, requiring required: Int? = nil) -> [String] {
         guard case .array(let values) = reply else { return [] }
         let texts = values.prefix { $0.text != nil }.compactMap(\.text)

@@ -57,8 +57,8 @@ struct LoadPlan: Equatable, Sendable {
             problem: entry["problem"]?.string ?? "")
     }
 
-    /// Reads a line of the log that says why the provider is asked again. Returns that, and how long
-    /// it waits; `nil`: it is another line.
+    /// Reads a line of the log that says why the provider is asked again. Returns that, and how
+    /// long it waits; `nil`: it is another line.
     static func wait(_ entry: JSONValue) -> (why: String, time: Duration)? {
         guard entry["event"]?.string == "history.plan.waits", let why = entry["message"]?.string
         else { return nil }

@@ -222,8 +222,8 @@ struct LoadRun {
 
     private func interrupted(_ records: UInt64) -> ExitCode {
         terminal.problem(
-            "interrupted at \(records) \(command.what); the same command goes on where it was, with "
-                + command.times)
+            "interrupted at \(records) \(command.what); the same command goes on where it was, "
+                + "with \(command.times)")
         return .temporary
     }
 
@@ -231,8 +231,8 @@ struct LoadRun {
         guard !command.asJSON else { return terminal.line(json(progress, namespace, isResumed)) }
         let count = isResumed ? "the last \(progress.records)" : "\(progress.records)"
         terminal.line(
-            "\(count) \(command.what) of \(command.subject) are on the tape of \(namespace) as source "
-                + "\(command.source)")
+            "\(count) \(command.what) of \(command.subject) are on the tape of \(namespace) "
+                + "as source \(command.source)")
     }
 
     /// Ends the source, because nothing is to wait for its next tick. Returns why it did not; `nil`

@@ -42,8 +42,8 @@ enum HotFillTable: CaseIterable {
         }
     }
 
-    /// Finds the next symbols in their order. $1: the symbol before them, $2: the time from which on
-    /// rows count, the beginning of a day, $3: their number at most. Each step jumps to the next
+    /// Finds the next symbols in their order. $1: the symbol before them, $2: the time from which
+    /// on rows count, the beginning of a day, $3: their number at most. Each step jumps to the next
     /// symbol in the indexes, so that the number of rows does not matter.
     static let symbols = """
         WITH RECURSIVE known AS (
@@ -67,8 +67,8 @@ enum HotFillTable: CaseIterable {
         """
 
     /// Reads the newest rows. $1: symbols, $2: the time from which on rows count, $3: the number of
-    /// rows of a symbol that are looked at, $4: the key of the writer's positions. The columns begin
-    /// with those of `HotFillRow`. A time in the future is wrong, and would win for as long.
+    /// rows of a symbol that are looked at, $4: the key of the writer's positions. The columns
+    /// begin with those of `HotFillRow`. A time in the future is wrong, and would win for as long.
     var newest: String {
         switch self {
         case .trades:

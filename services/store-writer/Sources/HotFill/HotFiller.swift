@@ -6,8 +6,8 @@ import ServiceRuntime
 import StoreSinks
 import TapeCodec
 
-/// The thread that reads from the database what the hot state lacks: the newest values of partitions
-/// that this process did not own before, so that it does not know them.
+/// The thread that reads from the database what the hot state lacks: the newest values of
+/// partitions that this process did not own before, so that it does not know them.
 ///
 /// A *pass* goes over the symbols of the last `WRITER_HOT_TTL`, some at a time, with a session of
 /// its own. A failure disturbs nothing else. What failed is tried again, and given up after
@@ -215,19 +215,20 @@ final class HotFiller {
                 .text(WriterSettings.sink),
             ], timeout: Self.statementTimeout)
         var builders: [Int: HotFillBuilder] = [:]
-        for number in 0..<result.rowCount {
-            let row = HotFillRow(columns: result.columns.indices.map { result[number, $0] })
+        for index in 0..<result.rowCount {
+            let row = HotFillRow(columns: result.columns.indices.map { result[index, $0] })
             guard let place = row.place, let value = Self.value(row, table) else {
                 progress.unreadable += 1
                 continue
             }
             guard readAt.nanoseconds(since: value.time) < life else { continue }
-            builders[
-                place.partition.number,
-                default: HotFillBuilder(
+            let number = place.partition.number
+            if builders[number] == nil {
+                builders[number] = HotFillBuilder(
                     table.kind, place.partition, place.order, readAt: readAt,
                     receivedAt: receivedAt)
-            ].add(value, symbol: place.symbol, source: place.source)
+            }
+            builders[number]?.add(value, symbol: place.symbol, source: place.source)
             progress.values += 1
             metrics.values.add()
         }

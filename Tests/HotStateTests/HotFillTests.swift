@@ -197,6 +197,18 @@ struct HotFillValkeyTests {
         #expect(try shown("B") == "11")
     }
 
+    @Test("of two fills the later one stays, whichever process comes first")
+    func twice() throws {
+        let session = try session()
+        for (value, sequence, shownThen) in [(8, 10, 8), (9, 20, 9), (7, 5, 9)] {
+            var table = HotTable(symbolsMax: 16)
+            let fills = try fill([("B", Int64(value))], at: UInt64(sequence))
+            for fill in fills { table.add(fill) }
+            try write(&table, session)
+            #expect(try shown("B") == "\(shownThen)\ndatabase")
+        }
+    }
+
     @Test("what was filled is written again after a flush, with its mark")
     func flushed() throws {
         let session = try session()

@@ -234,16 +234,20 @@ let package = Package(
             "BinanceProvider", in: "Providers",
             uses: ["BinanceEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"]
                 + ["WebSocketClient"] + model),
+        // Thread, connections and telemetry around an engine that streams.
+        library(
+            "StreamKit", in: "Providers",
+            uses: ["EngineKit", "ProviderKit", "ServiceRuntime", "WebSocketClient"] + model),
         library("AlpacaEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "AlpacaProvider", in: "Providers",
             uses: ["AlpacaEngine", "EngineKit", "ProviderKit", "ServiceRuntime"]
-                + ["WebSocketClient"] + model),
+                + ["StreamKit", "WebSocketClient"] + model),
         library("MassiveEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "MassiveProvider", in: "Providers",
             uses: ["EngineKit", "MassiveEngine", "ProviderKit", "ServiceRuntime"]
-                + ["WebSocketClient"] + model),
+                + ["StreamKit", "WebSocketClient"] + model),
         library("PolledEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "PolledProvider", in: "Providers",

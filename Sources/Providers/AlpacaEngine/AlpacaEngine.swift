@@ -8,7 +8,7 @@ package import Primitives
 /// The service numbers nothing, so what is missing is known by time alone: a lost connection opens
 /// a gap of each feed, from the time up to which all had come until the service has confirmed the
 /// next subscription.
-package struct AlpacaEngine: Sendable {
+package struct AlpacaEngine: StreamEngine {
     let settings: AlpacaSettings
     var feeds: StreamFeeds
     var reader: AlpacaReader
@@ -21,7 +21,7 @@ package struct AlpacaEngine: Sendable {
     /// What is to be computed again because of changes of trades that are not known, by feed.
     var repairs: [Int: AlpacaRepair] = [:]
     private var clock = ServerClock()
-    private var state = AlpacaState.closed
+    private var state = StreamState.closed
     package internal(set) var counters = AlpacaCounters()
     private var isStopped = false
 
@@ -179,7 +179,7 @@ package struct AlpacaEngine: Sendable {
 
     mutating func show(into out: inout AlpacaOutput) {
         let link = shown
-        let present: AlpacaState =
+        let present: StreamState =
             switch link.state {
             case .closed:
                 link.isOccupied ? .occupied : link.refusal.isEmpty ? .closed : .refused

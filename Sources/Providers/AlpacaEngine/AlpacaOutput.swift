@@ -1,24 +1,6 @@
 package import EngineKit
-package import MarketModel
-package import Primitives
 
-/// What the engine leaves for its shell to do, in this order: the wishes, the records with their
-/// floor, the notes.
-package struct AlpacaOutput: Sendable {
-    package var wishes: [AlpacaWish] = []
-    package var records: [ProviderRecord] = []
-    /// No later record has an earlier event time, but for trades that are reported late; undefined:
-    /// not known yet.
-    package var floor = Timestamp.undefined
-    package var notes: [AlpacaNote] = []
-    package var notesLost: UInt64 = 0
-
-    package init() {}
-
-    mutating func note(_ note: AlpacaNote) {
-        if notes.count < AlpacaLimits.notesMax { notes.append(note) } else { notesLost &+= 1 }
-    }
-}
+package typealias AlpacaOutput = StreamOutput<AlpacaWish, AlpacaNote>
 
 /// A connection, by its number.
 package typealias AlpacaConnection = UInt32
@@ -34,7 +16,7 @@ package enum AlpacaWish: Hashable, Sendable {
 
 /// Something for the log.
 package enum AlpacaNote: Hashable, Sendable {
-    case state(AlpacaState)
+    case state(StreamState)
     /// An attempt failed, or a connection ended.
     case lost(AlpacaEndpoint, failures: Int, reason: String)
     /// The service takes neither the key nor the subscription that this needs.
@@ -49,21 +31,8 @@ package enum AlpacaNote: Hashable, Sendable {
     case skipped(AlpacaSkip)
 }
 
-/// The state of the market's connection.
-package enum AlpacaState: String, CaseIterable, Sendable {
-    /// Waiting for the next attempt, or nothing is wanted.
-    case closed
-    case connecting
-    /// Connected and authenticated; subscriptions are under way or confirmed.
-    case ready
-    /// The service does not take the key, or the account lacks what is needed.
-    case refused
-    /// Another session of the account is there, or was cut off just now.
-    case occupied
-}
-
 /// Counts since the engine began.
-package struct AlpacaCounters: Hashable, Sendable {
+package struct AlpacaCounters: StreamCounters, Hashable {
     package var messages: UInt64 = 0
     package var trades: UInt64 = 0
     package var quotes: UInt64 = 0
@@ -112,8 +81,8 @@ package struct AlpacaLinkCounters: Hashable, Sendable {
 }
 
 /// The present state, for metrics and pages.
-package struct AlpacaStatus: Sendable {
-    package var state: AlpacaState
+package struct AlpacaStatus: StreamStatus {
+    package var state: StreamState
     package var failures: Int
     package var reason: String
     /// How many connections are authenticated, and how many are to be.

@@ -93,6 +93,4 @@ package enum AlpacaLimits {
     package static let barsRevisedAfter: Int64 = 30_000_000_000
     /// The symbols of one article that are read.
     package static let symbolsPerArticle = 1_024
-    /// Notes that wait for a report. Beyond it they are only counted.
-    package static let notesMax = 256
 }

@@ -2,6 +2,7 @@ internal import AlpacaEngine
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
+internal import StreamKit
 internal import WebSocketClient
 
 private let group = "Alpaca"
@@ -11,7 +12,7 @@ private let usual = AlpacaSettings(.iex, seed: 0)
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=alpaca`.
     package static let alpaca = ProviderKind(
-        name: AlpacaProvider.providerName,
+        name: AlpacaSetup.name,
         keys: [
             ConfigurationKey(
                 "ALPACA_FEED", .choice(AlpacaFeedName.allCases.map(\.rawValue)),
@@ -58,7 +59,9 @@ extension ProviderKind {
         ],
         rules: AlpacaKeys.rules
     ) { context in
-        try AlpacaProvider(context)
+        // The seed decides only waits, so any number will do.
+        let setup = try AlpacaSetup(context.configuration, seed: UInt64.random(in: 0...UInt64.max))
+        return StreamProvider(setup, context)
     }
 }
 

@@ -1,20 +1,16 @@
-internal import AlpacaEngine
 internal import EngineKit
 internal import MarketModel
-internal import ProviderKit
-internal import ServiceRuntime
+internal import AlpacaEngine
+internal import StreamKit
 
-/// The counters and gauges of one source. A symbol is never a label.
-struct AlpacaMetrics: Sendable {
-    let bytes: Counter
-    /// How often the gateway had no room.
-    let waits: Counter
-    private let gauges: [(Gauge, @Sendable (AlpacaStatus) -> Double)]
-    private let counts: [(Counter, @Sendable (AlpacaCounters) -> UInt64)]
-    private let shown = ShownCounts(AlpacaCounters())
+extension AlpacaSetup {
+    private typealias Names = StreamMetrics<AlpacaStatus>.Names
 
-    /// The names, the helps and the values.
-    private static let counters: [(String, String, @Sendable (AlpacaCounters) -> UInt64)] = [
+    static let metrics = StreamMetrics<AlpacaStatus>.Names(
+        received: ("mds_alpaca_received_bytes_total", "mds_alpaca_channel_full_total"),
+        state: "mds_alpaca_state", skipped: "mds_alpaca_skipped_messages_total", counters, levels)
+
+    private static let counters: [Names.Count] = [
         ("mds_alpaca_messages_total", "Messages of the service.", \.messages),
         ("mds_alpaca_trades_total", "Trades handed over.", \.trades),
         ("mds_alpaca_quotes_total", "Quotes handed over.", \.quotes),
@@ -38,7 +34,7 @@ struct AlpacaMetrics: Sendable {
         ),
     ]
 
-    private static let levels: [(String, String, @Sendable (AlpacaStatus) -> Double)] = [
+    private static let levels: [Names.Level] = [
         (
             "mds_alpaca_live_feeds", "Instruments whose records come.",
             { Double($0.feeds.count { $0.state == .live }) }
@@ -53,44 +49,4 @@ struct AlpacaMetrics: Sendable {
             { Double($0.feeds.count { $0.hasOpenGap }) }
         ),
     ]
-
-    init(_ metrics: MetricRegistry, labels: [(String, String)]) {
-        func counter(_ name: String, _ help: String, _ more: (String, String)...) -> Counter {
-            metrics.counter(name, help, labels: labels + more)
-        }
-        func gauge(_ name: String, _ help: String, _ more: (String, String)...) -> Gauge {
-            metrics.gauge(name, help, labels: labels + more)
-        }
-        bytes = counter("mds_alpaca_received_bytes_total", "Bytes of the service's frames.")
-        waits = counter("mds_alpaca_channel_full_total", "Turns in which nothing was read.")
-        gauges =
-            Self.levels.map { (gauge($0, $1), $2) }
-            + AlpacaState.allCases.map { state in
-                (
-                    gauge(
-                        "mds_alpaca_state", "1 at the present state.", ("state", state.rawValue)),
-                    { $0.state == state ? 1 : 0 }
-                )
-            }
-        counts =
-            Self.counters.map { (counter($0, $1), $2) }
-            + AlpacaSkip.allCases.map { reason in
-                (
-                    counter(
-                        "mds_alpaca_skipped_messages_total", "Messages left out, by reason.",
-                        ("reason", reason.rawValue)), { $0.skipped(reason) }
-                )
-            }
-    }
-
-    func show(_ status: AlpacaStatus) {
-        for (gauge, value) in gauges { gauge.set(value(status)) }
-        shown.add(status.counters, to: counts)
-    }
-
-    /// Removes the gauges: the connections' thread has ended. The next engine counts from 0.
-    func remove() {
-        for (gauge, _) in gauges { gauge.remove() }
-        shown.reset(to: AlpacaCounters())
-    }
 }

@@ -8,7 +8,7 @@ package import Primitives
 /// The service's numbers rise and are not dense, so what is missing is known by time alone: a lost
 /// connection opens a gap of each feed, from the time up to which all had come until the service
 /// has confirmed the next subscription.
-package struct MassiveEngine: Sendable {
+package struct MassiveEngine: StreamEngine {
     let settings: MassiveSettings
     var feeds: StreamFeeds
     var reader: MassiveReader
@@ -19,7 +19,7 @@ package struct MassiveEngine: Sendable {
     /// Whether bars are wanted, which come later than trades of their time.
     private var hasBars = false
     private var clock: ServerClock
-    private var state = MassiveState.closed
+    private var state = StreamState.closed
     package internal(set) var counters = MassiveCounters()
     private var isStopped = false
 
@@ -218,7 +218,7 @@ package struct MassiveEngine: Sendable {
     // MARK: state
 
     mutating func show(into out: inout MassiveOutput) {
-        let present: MassiveState =
+        let present: StreamState =
             switch link.state {
             case .closed:
                 link.isOccupied ? .occupied : link.refusal.isEmpty ? .closed : .refused

@@ -1,24 +1,6 @@
 package import EngineKit
-package import MarketModel
-package import Primitives
 
-/// What the engine leaves for its shell to do, in this order: the wishes, the records with their
-/// floor, the notes.
-package struct MassiveOutput: Sendable {
-    package var wishes: [MassiveWish] = []
-    package var records: [ProviderRecord] = []
-    /// No later record has an earlier event time, but for trades that are reported late and bars
-    /// that are sent again; undefined: not known yet.
-    package var floor = Timestamp.undefined
-    package var notes: [MassiveNote] = []
-    package var notesLost: UInt64 = 0
-
-    package init() {}
-
-    mutating func note(_ note: MassiveNote) {
-        if notes.count < MassiveLimits.notesMax { notes.append(note) } else { notesLost &+= 1 }
-    }
-}
+package typealias MassiveOutput = StreamOutput<MassiveWish, MassiveNote>
 
 /// A connection, by its number.
 package typealias MassiveConnection = UInt32
@@ -34,7 +16,7 @@ package enum MassiveWish: Hashable, Sendable {
 
 /// Something for the log.
 package enum MassiveNote: Hashable, Sendable {
-    case state(MassiveState)
+    case state(StreamState)
     /// An attempt failed, or a connection ended.
     case lost(failures: Int, reason: String)
     /// The service takes neither the key nor the plan that this needs.
@@ -49,21 +31,8 @@ package enum MassiveNote: Hashable, Sendable {
     case skipped(MassiveSkip)
 }
 
-/// The state of the connection.
-package enum MassiveState: String, CaseIterable, Sendable {
-    /// Waiting for the next attempt, or nothing is wanted.
-    case closed
-    case connecting
-    /// Connected and authenticated; subscriptions are under way or confirmed.
-    case ready
-    /// The service does not take the key, or the plan lacks what is needed.
-    case refused
-    /// Another session of the account is there, or was cut off just now.
-    case occupied
-}
-
 /// Counts since the engine began.
-package struct MassiveCounters: Hashable, Sendable {
+package struct MassiveCounters: StreamCounters, Hashable {
     package var messages: UInt64 = 0
     package var trades: UInt64 = 0
     package var quotes: UInt64 = 0
@@ -104,8 +73,8 @@ package struct MassiveLinkCounters: Hashable, Sendable {
 }
 
 /// The present state, for metrics and pages.
-package struct MassiveStatus: Sendable {
-    package var state: MassiveState
+package struct MassiveStatus: StreamStatus {
+    package var state: StreamState
     package var failures: Int
     package var reason: String
     /// Whether a connection is to be ready.

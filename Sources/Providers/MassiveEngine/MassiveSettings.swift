@@ -85,6 +85,4 @@ package enum MassiveLimits {
     package static let minutesRevisedAfter: Int64 = 905_000_000_000
     /// A bar that comes so long after its end was sent before.
     package static let barsSentWithin: Int64 = 30_000_000_000
-    /// Notes that wait for a report. Beyond it they are only counted.
-    package static let notesMax = 256
 }

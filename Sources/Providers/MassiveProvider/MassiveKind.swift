@@ -2,6 +2,7 @@ internal import MassiveEngine
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
+internal import StreamKit
 internal import WebSocketClient
 
 private let group = "Massive"
@@ -11,7 +12,7 @@ private let usual = MassiveSettings(.realTime, seed: 0)
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=massive`.
     package static let massive = ProviderKind(
-        name: MassiveProvider.providerName,
+        name: MassiveSetup.name,
         keys: [
             ConfigurationKey(
                 "MASSIVE_FEED", .choice(MassiveFeedName.allCases.map(\.rawValue)),
@@ -59,7 +60,9 @@ extension ProviderKind {
         ],
         rules: MassiveKey.rules
     ) { context in
-        try MassiveProvider(context)
+        // The seed decides only waits, so any number will do.
+        let setup = try MassiveSetup(context.configuration, seed: UInt64.random(in: 0...UInt64.max))
+        return StreamProvider(setup, context)
     }
 }
 

@@ -1,20 +1,16 @@
 internal import EngineKit
 internal import MarketModel
 internal import MassiveEngine
-internal import ProviderKit
-internal import ServiceRuntime
+internal import StreamKit
 
-/// The counters and gauges of one source. A symbol is never a label.
-struct MassiveMetrics: Sendable {
-    let bytes: Counter
-    /// How often the gateway had no room.
-    let waits: Counter
-    private let gauges: [(Gauge, @Sendable (MassiveStatus) -> Double)]
-    private let counts: [(Counter, @Sendable (MassiveCounters) -> UInt64)]
-    private let shown = ShownCounts(MassiveCounters())
+extension MassiveSetup {
+    private typealias Names = StreamMetrics<MassiveStatus>.Names
 
-    /// The names, the helps and the values.
-    private static let counters: [(String, String, @Sendable (MassiveCounters) -> UInt64)] = [
+    static let metrics = StreamMetrics<MassiveStatus>.Names(
+        received: ("mds_massive_received_bytes_total", "mds_massive_channel_full_total"),
+        state: "mds_massive_state", skipped: "mds_massive_skipped_messages_total", counters, levels)
+
+    private static let counters: [Names.Count] = [
         ("mds_massive_messages_total", "Messages of the service.", \.messages),
         ("mds_massive_trades_total", "Trades handed over.", \.trades),
         ("mds_massive_quotes_total", "Quotes handed over.", \.quotes),
@@ -37,7 +33,7 @@ struct MassiveMetrics: Sendable {
         ),
     ]
 
-    private static let levels: [(String, String, @Sendable (MassiveStatus) -> Double)] = [
+    private static let levels: [Names.Level] = [
         (
             "mds_massive_live_feeds", "Instruments whose records come.",
             { Double($0.feeds.count { $0.state == .live }) }
@@ -55,44 +51,4 @@ struct MassiveMetrics: Sendable {
             { Double($0.feeds.count { $0.hasOpenGap }) }
         ),
     ]
-
-    init(_ metrics: MetricRegistry, labels: [(String, String)]) {
-        func counter(_ name: String, _ help: String, _ more: (String, String)...) -> Counter {
-            metrics.counter(name, help, labels: labels + more)
-        }
-        func gauge(_ name: String, _ help: String, _ more: (String, String)...) -> Gauge {
-            metrics.gauge(name, help, labels: labels + more)
-        }
-        bytes = counter("mds_massive_received_bytes_total", "Bytes of the service's frames.")
-        waits = counter("mds_massive_channel_full_total", "Turns in which nothing was read.")
-        gauges =
-            Self.levels.map { (gauge($0, $1), $2) }
-            + MassiveState.allCases.map { state in
-                (
-                    gauge(
-                        "mds_massive_state", "1 at the present state.", ("state", state.rawValue)),
-                    { $0.state == state ? 1 : 0 }
-                )
-            }
-        counts =
-            Self.counters.map { (counter($0, $1), $2) }
-            + MassiveSkip.allCases.map { reason in
-                (
-                    counter(
-                        "mds_massive_skipped_messages_total", "Messages left out, by reason.",
-                        ("reason", reason.rawValue)), { $0.skipped(reason) }
-                )
-            }
-    }
-
-    func show(_ status: MassiveStatus) {
-        for (gauge, value) in gauges { gauge.set(value(status)) }
-        shown.add(status.counters, to: counts)
-    }
-
-    /// Removes the gauges: the connections' thread has ended. The next engine counts from 0.
-    func remove() {
-        for (gauge, _) in gauges { gauge.remove() }
-        shown.reset(to: MassiveCounters())
-    }
 }

@@ -1,49 +1,43 @@
 internal import EngineKit
 internal import MarketModel
-internal import MassiveEngine
 internal import Primitives
 internal import ProviderKit
 internal import ServiceRuntime
 internal import WebSocketClient
 
-/// The main loop of the thread `massive`, which alone uses the connection and the engine. Each turn
+/// The main loop of a provider's thread, which alone uses the connections and the engine. Each turn
 /// waits for frames, gives them to the engine, and hands the records over to the gateway in one
 /// batch. While the gateway takes nothing, nothing is read, so that the service waits.
-final class MassiveLoop {
+final class StreamLoop<Service: StreamService> {
     /// The longest wait of a turn: so often the floor advances when nothing arrives.
-    private static let idle: Int64 = 50_000_000
-    /// How often a full channel is tried again.
-    private static let full = Duration.milliseconds(2)
+    private let idle: Int64 = 50_000_000
 
     struct Parts: Sendable {
-        let setup: MassiveSetup
+        let service: Service
         let order: ProviderOrder
         let channel: ProviderChannel
         let inbox: ProviderInbox
-        let report: MassiveReport
+        let report: StreamReport<Service>
     }
 
     private let parts: Parts
     private let client: WebSocketClient
     private let beat: ThreadBeat
     private let outlet: ProviderOutlet
-    private var engine: MassiveEngine
-    private var out = MassiveOutput()
+    private var engine: Service.Engine
+    private var out = StreamOutput<Service.Engine.Wish, Service.Engine.Note>()
     private var connections: NumberedConnections
     private var isOver = false
-
-    static func client(_ setup: MassiveSetup) throws(WebSocketError) -> sending WebSocketClient {
-        try WebSocketClient(setup.client)
-    }
 
     init(_ parts: Parts, _ client: WebSocketClient, _ beat: ThreadBeat) {
         self.parts = parts
         self.client = client
         connections = NumberedConnections(client)
         self.beat = beat
-        engine = MassiveEngine(parts.setup.engine)
+        engine = parts.service.makeEngine()
+        // How often a full channel is tried again.
         outlet = ProviderOutlet(
-            parts.channel, pause: Self.full, waits: parts.report.metrics.waits)
+            parts.channel, pause: .milliseconds(2), waits: parts.report.metrics.waits)
     }
 
     /// Runs until the order to stop comes, or the receiver closes the channel.
@@ -76,7 +70,7 @@ final class MassiveLoop {
         followOrders()
         guard handOver(), !isOver else { return }
         let now = moment()
-        let wait = min(Self.idle, max(0, engine.nextDue - now.monotonic))
+        let wait = min(idle, max(0, engine.nextDue - now.monotonic))
         client.work(for: .nanoseconds(wait))
         receive()
         carryOut()
@@ -96,7 +90,8 @@ final class MassiveLoop {
         }
         guard !orders.begun.isEmpty || !orders.ended.isEmpty else { return }
         engine.follow(
-            begun: begun(orders.begun, reached: []), ended: orders.ended, now, into: &out)
+            begun: begun(orders.begun, reached: []), ended: orders.ended, gaps: [], now,
+            into: &out)
     }
 
     /// Gives the engine what had arrived, all with one time, and then the time: so nothing seems
@@ -111,7 +106,7 @@ final class MassiveLoop {
     }
 
     private func handle(
-        _ number: MassiveConnection, _ event: WebSocketEvent, _ bytes: RawSpan, _ now: Moment
+        _ number: UInt32, _ event: WebSocketEvent, _ bytes: RawSpan, _ now: Moment
     ) {
         switch event {
         case .opened: engine.opened(number, now, into: &out)
@@ -126,32 +121,28 @@ final class MassiveLoop {
         while !out.wishes.isEmpty {
             let wishes = out.wishes
             out.wishes.removeAll(keepingCapacity: true)
-            for wish in wishes { carryOut(wish) }
+            for wish in wishes { carryOut(parts.service.step(wish)) }
         }
-        for note in out.notes { parts.report.report(note) }
+        for note in out.notes { Service.report(note, to: parts.report) }
         out.notes.removeAll(keepingCapacity: true)
         if out.notesLost > 0 { parts.report.lost(notes: out.notesLost) }
         out.notesLost = 0
         if let ahead = engine.takeClockAhead() { parts.channel.report(clockAhead: ahead) }
     }
 
-    private func carryOut(_ wish: MassiveWish) {
-        switch wish {
-        case .open(let number):
+    private func carryOut(_ step: StreamStep) {
+        switch step {
+        case .open(let number, let address):
             do throws(WebSocketError) {
-                try connections.open(parts.setup.address, as: number)
+                try connections.open(address, as: number)
             } catch {
                 engine.ended(number, "\(error)", moment(), into: &out)
             }
-        case .authenticate(let number): send(parts.setup.key.request, on: number)
-        case .send(let number, let text): send(text, on: number)
+        case .send(let number, let text):
+            guard !connections.send(text, on: number) else { return }
+            engine.ended(number, "a request could not be sent", moment(), into: &out)
         case .close(let number): connections.close(number)
         }
-    }
-
-    private func send(_ text: String, on number: MassiveConnection) {
-        guard !connections.send(text, on: number) else { return }
-        engine.ended(number, "a request could not be sent", moment(), into: &out)
     }
 
     /// Hands the records and the floor over. Returns false when there was no room: then nothing is

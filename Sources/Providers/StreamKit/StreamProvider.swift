@@ -1,4 +1,3 @@
-internal import AlpacaEngine
 internal import EngineKit
 internal import MarketModel
 package import Primitives
@@ -6,36 +5,40 @@ package import ProviderKit
 internal import ServiceRuntime
 internal import WebSocketClient
 
-/// The provider `alpaca`: US stocks or coins, with an account, on a separate thread (`AlpacaLoop`).
-/// The gateway's threads call this class; it only passes their orders on.
-package final class AlpacaProvider: ProviderSource {
-    package static let providerName = "alpaca"
-
-    package let name = AlpacaProvider.providerName
+/// The provider of a service that streams, on a separate thread (`StreamLoop`). The gateway's
+/// threads call this class; it only passes their orders on.
+package final class StreamProvider<Service: StreamService>: ProviderSource {
+    package let name = Service.name
     package let isUrgent = true
 
-    private let setup: AlpacaSetup
+    private let service: Service
     private let telemetry: TelemetryHub
     private let threads: ThreadWatch
-    private let thread = ProviderThread<AlpacaReport>()
+    private let thread = ProviderThread<StreamReport<Service>>()
 
-    init(_ context: ProviderKind.Context) throws {
-        // The seed decides only waits, so any number will do.
-        setup = try AlpacaSetup(context.configuration, seed: UInt64.random(in: 0...UInt64.max))
+    package init(_ service: Service, _ context: ProviderKind.Context) {
+        self.service = service
         telemetry = context.telemetry
         threads = context.threads
     }
 
     package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
-        let report = AlpacaReport(order, telemetry)
-        let parts = AlpacaLoop.Parts(
-            setup: setup, order: order, channel: channel, inbox: thread.inbox, report: report)
-        let client = try AlpacaLoop.client(setup)
+        let report = StreamReport<Service>(order, telemetry)
+        let parts = StreamLoop<Service>.Parts(
+            service: service, order: order, channel: channel, inbox: thread.inbox,
+            report: report)
+        let client = try Self.client(service)
         let waker = client.waker
         thread.inbox.wakes { waker.wake() }
         try thread.start(name, beat: name, threads, report) { beat in
-            AlpacaLoop(parts, client, beat).run()
+            StreamLoop(parts, client, beat).run()
         }
+    }
+
+    private static func client(
+        _ service: Service
+    ) throws(WebSocketError) -> sending WebSocketClient {
+        try WebSocketClient(service.client)
     }
 
     package func follow(begun: [UInt32], ended: [UInt32]) {
@@ -59,24 +62,17 @@ package final class AlpacaProvider: ProviderSource {
         guard let status = thread.report?.present else {
             return json.member("state", "stopped")
         }
-        let counters = status.counters
         json.member("state", status.state.rawValue)
         json.member("reason", status.reason)
-        json.member("feed", setup.engine.feed.rawValue)
         json.member("failed_attempts", status.failures)
-        json.member("trades", Int(clamping: counters.trades))
-        json.member("quotes", Int(clamping: counters.quotes))
-        json.member("bars", Int(clamping: counters.bars.all))
-        json.member("articles", Int(clamping: counters.articles))
-        json.member("corrections", Int(clamping: counters.corrections))
-        json.member("cancels", Int(clamping: counters.cancels))
-        json.member("unknown_trades", Int(clamping: counters.unknownTrades))
+        service.write(status, into: &json)
         json.member("open_gaps", status.feeds.count { $0.hasOpenGap })
         json.member("instruments_total", status.feeds.count)
         json.member(
             "instruments",
             array: { json in
-                for feed in status.feeds.prefix(Self.shownMax) {
+                // The page says how many there are.
+                for feed in status.feeds.prefix(512) {
                     json.object { json in
                         json.member("symbol", feed.name)
                         json.member("state", "\(feed.state)")
@@ -85,7 +81,4 @@ package final class AlpacaProvider: ProviderSource {
                 }
             })
     }
-
-    /// The most instruments on the status page, which says how many there are.
-    private static let shownMax = 512
 }

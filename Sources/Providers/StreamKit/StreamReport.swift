@@ -1,0 +1,54 @@
+internal import EngineKit
+internal import MarketModel
+internal import Primitives
+internal import ProviderKit
+package import ServiceRuntime
+
+/// The reports of a connections' thread to logs, metrics and the status page. Any thread may read
+/// `present`; the rest is called by the connections' thread.
+package final class StreamReport<Service: StreamService>: Sendable {
+    package let telemetry: TelemetryHub
+    let metrics: StreamMetrics<Service.Engine.Status>
+    private let registry: InstrumentRegistry
+    private let shown = ShownStatus<Service.Engine.Status>()
+
+    init(_ order: ProviderOrder, _ telemetry: TelemetryHub) {
+        registry = order.registry
+        self.telemetry = telemetry
+        metrics = StreamMetrics(
+            Service.metrics, telemetry.metrics, labels: [("source", order.source.text)])
+    }
+
+    /// The last state; `nil` before the thread has begun, and after it has ended.
+    var present: Service.Engine.Status? { shown.present }
+
+    /// Shows the engine's state, if that is due.
+    func show(_ engine: Service.Engine, _ now: Moment) {
+        guard shown.isDue(now.monotonic) else { return }
+        let status = engine.status
+        metrics.show(status)
+        shown.show(status)
+    }
+
+    /// Makes the state due, because whoever learns of a refusal asks for the reason at once.
+    package func showSoon() { shown.showSoon() }
+
+    func ended() {
+        shown.show(nil)
+        metrics.remove()
+    }
+
+    /// Reports how many notes were dropped because more happened than can be kept.
+    func lost(notes count: UInt64) {
+        trouble("\(count) events came too fast and are not in the log")
+    }
+
+    package func trouble(_ message: String, failures: Int = 0) {
+        telemetry.emit(Service.Trouble(message: message, failures: failures))
+    }
+
+    /// Returns the symbol of an instrument.
+    package func symbol(_ number: UInt32) -> String {
+        registry.instrument(number)?.symbol.text ?? "?"
+    }
+}

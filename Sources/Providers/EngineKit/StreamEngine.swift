@@ -1,8 +1,8 @@
 package import MarketModel
 package import Primitives
 
-/// A service's stream as a machine: what happens goes in, and records, wishes and notes come out. It
-/// has no clock, no socket and no key. Connections have the numbers that the engine gives them.
+/// A service's stream as a machine: what happens goes in, and records, wishes and notes come out.
+/// It has no clock, no socket and no key. Connections have the numbers that the engine gives them.
 package protocol StreamEngine: Sendable {
     associatedtype Wish: Sendable
     associatedtype Note: Sendable

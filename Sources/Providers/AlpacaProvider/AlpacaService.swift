@@ -40,8 +40,8 @@ extension AlpacaSetup: StreamService {
             report.trouble("\(report.symbol(instrument)): \(text)")
         case .unknownTrade(let instrument, let id):
             report.trouble(
-                "\(report.symbol(instrument)): trade \(id) was changed, whose time is not known: the "
-                    + "bars of its session are computed again")
+                "\(report.symbol(instrument)): trade \(id) was changed, whose time is not known: "
+                    + "the bars of its session are computed again")
         case .skipped(let reason): report.telemetry.emit(AlpacaSkipped(reason: reason))
         }
     }

@@ -44,14 +44,16 @@ class MassiveStack(VenueStack):
 
 
 class MassiveStorm(Storm):
+    # When the gateway began.
+    known = time.monotonic()
+
     def commands(self) -> dict[str, Callable[[], str]]:
         pick = self.random
         return {
             "cut": lambda: "cut",
             "close": lambda: f"close {pick.choice((1000, 1001, 1008, 1011))}",
             "truncate": lambda: "truncate",
-            # A shorter silence in which records are left out shows to nobody: nothing is dense.
-            "mute": lambda: "mute 30",
+            "mute": self.mute,
             "half-open": lambda: "half-open",
             "garbage": lambda: f"garbage {pick.choice((1, 64, 4096, 1_000_000))}",
             "wrong JSON": lambda: "bad-json",
@@ -62,6 +64,15 @@ class MassiveStorm(Storm):
             "slow consumer": lambda: "slow-consumer",
             "expired key": self.expire,
         }
+
+    def mute(self) -> str:
+        """The stream stops while pings are answered. A gateway knows that from half a minute with messages on."""
+        time.sleep(max(0.0, self.known + 45 - time.monotonic()))
+        return "mute 30"
+
+    def kill_gateway(self) -> str:
+        self.known = time.monotonic()
+        return super().kill_gateway()
 
     def expire(self) -> str:
         """The key is refused for a while, in which a new connection is needed."""

@@ -118,6 +118,30 @@ import Testing
         #expect(bench.engine.status.state == .ready && bench.takeWishes().isEmpty)
     }
 
+    @Test("after an outage a stream that had been dense is expected to be so again")
+    func stoppedFromTheBeginning() {
+        var bench = MassiveBench()
+        var number = bench.begin("AAPL")
+        for count in UInt64(1)...400 {
+            bench.receive("[\(bench.trade("AAPL", count))]", on: number)
+            bench.pass(MassiveBench.second / 10)
+            guard count % 150 == 0 else { continue }
+            bench.ended(number)
+            bench.pass(MassiveBench.minute)
+            number = bench.connect()
+            bench.confirm(on: number)
+        }
+        bench.ended(number)
+        bench.pass(10 * MassiveBench.minute)
+        number = bench.connect()
+        bench.confirm(on: number)
+        #expect(bench.states.last == .live)
+        bench.pass(9 * MassiveBench.second)
+        #expect(bench.takeWishes().isEmpty)
+        bench.pass(MassiveBench.second)
+        #expect(bench.takeWishes().contains(.close(number)))
+    }
+
     @Test("a thin stream may be silent for hours")
     func thin() {
         var bench = MassiveBench()

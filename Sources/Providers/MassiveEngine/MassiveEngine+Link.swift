@@ -54,6 +54,7 @@ extension MassiveEngine {
     ) {
         let wasReady = link.state == .ready
         let lasted = wasReady ? now.monotonic - link.readyAt : 0
+        if wasReady { link.pace.pause(now.monotonic) }
         counters.links.failures &+= 1
         link.reason = why
         link.state = .closed
@@ -156,6 +157,7 @@ extension MassiveEngine {
             guard link.state == .authenticating else { return }
             link.state = .ready
             link.readyAt = now.monotonic
+            link.pace.resume(now.monotonic)
             link.asking = MassiveAsking()
             link.refusal = ""
             if !link.isOccupied { link.reason = "" }

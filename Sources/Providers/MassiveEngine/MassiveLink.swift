@@ -24,7 +24,7 @@ struct MassiveLink: Sendable {
     /// When it became ready.
     var readyAt = MonotonicTime.never
     var heard = LastHeard()
-    /// Of all connections in turn: a new one may stop as well.
+    /// Of all connections in turn: a new one may be stopped from its beginning.
     var pace = MassivePace()
     /// When the engine was called last, by the clock of records: then the connection had not been
     /// given up by its own pings.

@@ -10,11 +10,24 @@ struct MassivePace: Sendable {
     private static let windowsMin = 3
 
     private var begun = MonotonicTime.distantPast
+    /// How much of the present window had passed when the connection was lost; `nil`: it was not.
+    private var passed: Int64?
     private var messages = 0
     private var windows = 0
 
+    /// A connection is lost: until the next one is ready, no silence says anything.
+    mutating func pause(_ now: MonotonicTime) {
+        if begun != .distantPast { passed = now - begun }
+    }
+
+    mutating func resume(_ now: MonotonicTime) {
+        if let passed { begun = now + -passed }
+        passed = nil
+    }
+
     /// Notes messages of the market.
     mutating func note(_ count: Int, _ now: MonotonicTime) {
+        guard passed == nil else { return }
         let since = now - begun
         if since >= Self.window {
             let isDense = messages >= Self.messagesMin && since < 2 * Self.window

@@ -229,11 +229,15 @@ let package = Package(
             uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"] + model),
         // What the engines of providers that stream share.
         library("EngineKit", in: "Providers", uses: model),
+        // Thread and telemetry around a load of a service's past.
+        library(
+            "HistoryKit", in: "Providers",
+            uses: ["EngineKit", "HTTPClient", "ProviderKit", "ServiceRuntime"] + model),
         library("BinanceEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "BinanceProvider", in: "Providers",
-            uses: ["BinanceEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"]
-                + ["WebSocketClient"] + model),
+            uses: ["BinanceEngine", "EngineKit", "HTTPClient", "HistoryKit", "ProviderKit"]
+                + ["ServiceRuntime", "WebSocketClient"] + model),
         // Thread, connections and telemetry around an engine that streams.
         library(
             "StreamKit", in: "Providers",

@@ -1,3 +1,4 @@
+import EngineKit
 import MarketModel
 import Primitives
 import Testing
@@ -51,8 +52,9 @@ struct BinanceBarHistoryTests {
 
         init(from: Timestamp = stamp(0), to: Timestamp = stamp(48)) {
             history = BinanceHistory(
+                BinanceHistoryService(bars: .hour),
                 BinanceHistory.Settings(
-                    provider: "binance-history", from: from, to: to, bars: .hour, seed: 1))
+                    provider: "binance-history", from: from, to: to, seed: 1))
         }
 
         var now: Moment {

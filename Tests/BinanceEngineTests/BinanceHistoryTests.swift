@@ -1,3 +1,4 @@
+import EngineKit
 import MarketModel
 import Primitives
 import Testing
@@ -31,7 +32,7 @@ struct BinanceHistoryTests {
                     "{\"id\":\($0.id),\"price\":\"1.5\",\"qty\":\"\($0.size)\",\"time\":\($0.time)}"
                 }
                 return Array("[\(list.joined(separator: ","))]".utf8)
-            case .bars: return Array("[]".utf8)
+            case .bars, .latest: return Array("[]".utf8)
             }
         }
     }
@@ -45,6 +46,7 @@ struct BinanceHistoryTests {
 
         init(from: Int64 = 0, to: Int64 = 60_000) {
             history = BinanceHistory(
+                BinanceHistoryService(),
                 BinanceHistory.Settings(
                     provider: "binance-history", from: BinanceHistoryTests.stamp(from),
                     to: BinanceHistoryTests.stamp(to), seed: 1))
@@ -172,7 +174,7 @@ struct BinanceHistoryTests {
         try late.begin(["A"])
         #expect(late.history.phase == .failed && late.turn() == nil)
         var most = Bench()
-        try most.begin((0...BinanceHistoryLimits.symbolsMax).map { "S\($0)" })
+        try most.begin((0...HistoryLimits.symbolsMax).map { "S\($0)" })
         #expect(most.history.phase == .failed && most.history.problem?.contains("200") == true)
     }
 
@@ -283,7 +285,7 @@ struct BinanceHistoryTests {
             requests += 1
             bench.history.answered(request.number, .page(Array("[{}]".utf8)), bench.now)
         }
-        #expect(requests == BinanceLimits.uselessAnswersMax && bench.history.phase == .failed)
+        #expect(requests == HistoryLimits.uselessAnswersMax && bench.history.phase == .failed)
     }
 
     /// What killed processes have left on the tape.

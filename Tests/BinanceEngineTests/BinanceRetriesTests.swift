@@ -1,3 +1,4 @@
+import EngineKit
 import MarketModel
 import Primitives
 import Testing
@@ -6,6 +7,8 @@ import Testing
 
 @Suite("Questions about the past that are asked again")
 struct BinanceRetriesTests {
+    private typealias Retries = QuestionRetries<[UInt8]>
+
     private static let second: Int64 = 1_000_000_000
 
     private static func now(_ seconds: Int64 = 0) -> Moment {
@@ -15,8 +18,8 @@ struct BinanceRetriesTests {
     }
 
     private static func take(
-        _ retries: inout BinanceRetries, _ outcome: BinanceFetchOutcome
-    ) -> BinanceRetries.Step {
+        _ retries: inout Retries, _ outcome: BinanceFetchOutcome
+    ) -> Retries.Step {
         retries.take(outcome, interval: 40_000_000, now())
     }
 
@@ -25,7 +28,7 @@ struct BinanceRetriesTests {
         for (after, isBanned, wait) in [
             (nil, false, 30), (nil, true, 300), (7, false, 7), (600, true, 600),
         ] as [(Int64?, Bool, Int64)] {
-            var retries = BinanceRetries(seed: 1)
+            var retries = Retries(BinanceLimits.requests, seed: 1)
             let step = Self.take(
                 &retries, .limited(retryAfter: after.map { $0 * Self.second }, isBanned: isBanned))
             let why = isBanned ? "the exchange has banned this address" : "too many requests"
@@ -36,7 +39,7 @@ struct BinanceRetriesTests {
 
     @Test("a longer wait than a person would wait for is said, and nothing is asked")
     func tooLong() {
-        var retries = BinanceRetries(seed: 1)
+        var retries = Retries(BinanceLimits.requests, seed: 1)
         let step = Self.take(
             &retries, .limited(retryAfter: 3_601 * Self.second, isBanned: true))
         #expect(
@@ -45,9 +48,9 @@ struct BinanceRetriesTests {
 
     @Test("failures are asked again with longer waits, and no more often than five times")
     func bounded() {
-        var retries = BinanceRetries(seed: 1)
+        var retries = Retries(BinanceLimits.requests, seed: 1)
         var last: Int64 = 0
-        for _ in 0..<BinanceHistoryLimits.questionTriesMax - 1 {
+        for _ in 0..<HistoryLimits.questionTriesMax - 1 {
             #expect(Self.take(&retries, .failed("status 503")) == .again("status 503"))
             #expect(retries.at.nanoseconds > 0)
             last = max(last, retries.at.nanoseconds)
@@ -61,14 +64,14 @@ struct BinanceRetriesTests {
 
     @Test("an answer ends the count, and the next question waits for what this one has cost")
     func answered() {
-        var retries = BinanceRetries(seed: 1)
+        var retries = Retries(BinanceLimits.requests, seed: 1)
         for _ in 0..<20 {
             #expect(Self.take(&retries, .failed("x")) == .again("x"))
             #expect(Self.take(&retries, .page([1])) == .answered([1]))
             #expect(retries.at.nanoseconds == 40_000_000)
         }
         #expect(
-            Self.take(&retries, .unknownSymbol) == .failed("the exchange has no such symbol"))
-        #expect(Self.take(&retries, .refused("no")) == .failed("no"))
+            Self.take(&retries, .unknownSymbol) == .refused("the exchange has no such symbol"))
+        #expect(Self.take(&retries, .refused("no")) == .refused("no"))
     }
 }

@@ -67,11 +67,11 @@ extension BinanceEngine {
         case .limited(let retryAfter, let isBanned):
             wait(retryAfter, isBanned: isBanned, now, into: &out)
         case .unknownSymbol:
-            holes.pace.answered(now)
+            holes.pace.answered(now, interval: BinanceLimits.fetchInterval)
             counters.fills.failures &+= 1
             giveUp("the exchange has no such symbol", now, into: &out)
         case .refused(let reason):
-            holes.pace.answered(now)
+            holes.pace.answered(now, interval: BinanceLimits.fetchInterval)
             counters.fills.failures &+= 1
             giveUp("the exchange refused to give them: \(reason)", now, into: &out)
         case .failed(let reason):
@@ -124,7 +124,7 @@ extension BinanceEngine {
             return useless("the exchange does not have them", now, into: &out)
         }
         holes.waiting[0].failures = 0
-        holes.pace.answered(now)
+        holes.pace.answered(now, interval: BinanceLimits.fetchInterval)
         if hole.isComplete { finish(now.wall, into: &out) }
     }
 

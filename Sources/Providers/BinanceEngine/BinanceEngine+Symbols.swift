@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 
@@ -37,17 +38,17 @@ extension BinanceEngine {
             guard let facts = BinanceSymbolList.read(bytes) else {
                 return noAnswer("the answer is no list of symbols", now, into: &out)
             }
-            holes.pace.answered(now)
+            holes.pace.answered(now, interval: BinanceLimits.fetchInterval)
             holes.lookUps.removeFirst()
             for place in group { judge(place, facts[feeds[place].name], now, into: &out) }
         case .unknownSymbol where group.count > 1:
             // One of them is unknown. The exchange does not say which.
-            holes.pace.answered(now)
+            holes.pace.answered(now, interval: BinanceLimits.fetchInterval)
             let half = group.count / 2
             holes.lookUps.replaceSubrange(
                 0..<1, with: [Array(group.prefix(half)), Array(group.dropFirst(half))])
         case .unknownSymbol:
-            holes.pace.answered(now)
+            holes.pace.answered(now, interval: BinanceLimits.fetchInterval)
             holes.lookUps.removeFirst()
             judge(group[0], nil, now, into: &out)
         case .limited(let retryAfter, let isBanned):

@@ -1,16 +1,19 @@
+internal import EngineKit
 package import Primitives
 
 /// A request of a load.
-package enum BinanceHistoryRequest: Hashable, Sendable {
+package enum BinanceHistoryRequest: HistoryRequest, Hashable {
     case lookUp(BinanceTimeLookUp)
     case fetch(BinanceFetch)
     case bars(BinanceBarFetch)
+    case latest(BinanceLatest)
 
     package var number: UInt64 {
         switch self {
         case .lookUp(let question): question.number
         case .fetch(let fetch): fetch.number
         case .bars(let fetch): fetch.number
+        case .latest(let question): question.number
         }
     }
 
@@ -19,7 +22,7 @@ package enum BinanceHistoryRequest: Hashable, Sendable {
         let points =
             switch self {
             case .lookUp: BinanceLimits.lookUpPoints
-            case .fetch: BinanceLimits.fetchPoints
+            case .fetch, .latest: BinanceLimits.fetchPoints
             case .bars: BinanceLimits.barPoints
             }
         return points * BinanceLimits.pointInterval
@@ -103,5 +106,16 @@ package struct BinanceTimeLookUp: Hashable, Sendable {
         guard let list = BinancePage.parsed(bytes)?.array else { return .unreadable }
         guard let first = list.first else { return .none }
         return first["f"]?.uint64.map { .first(id: $0) } ?? .unreadable
+    }
+}
+
+/// A request for the latest trade of a symbol.
+package struct BinanceLatest: Hashable, Sendable {
+    package let number: UInt64
+    package let symbol: String
+
+    package init(number: UInt64, symbol: String) {
+        self.number = number
+        self.symbol = symbol
     }
 }

@@ -1,3 +1,4 @@
+package import EngineKit
 internal import MarketModel
 internal import Primitives
 
@@ -20,24 +21,8 @@ package struct BinanceFetch: Hashable, Sendable {
     }
 }
 
-/// What became of a request for past trades.
-package enum BinanceFetchOutcome: Sendable {
-    /// The exchange's list of trades.
-    case page([UInt8])
-    /// Too many requests were made. The span is what the exchange said, `nil` if it said nothing.
-    case limited(retryAfter: Int64?, isBanned: Bool)
-    /// The exchange does not have a symbol of the request.
-    case unknownSymbol
-    /// The exchange will never answer this request.
-    case refused(String)
-    /// There was no answer, or none that can be used.
-    case failed(String)
-
-    /// Says what `limited` means.
-    static func words(isBanned: Bool) -> String {
-        isBanned ? "the exchange has banned this address" : "too many requests"
-    }
-}
+/// What became of a request for past trades: the exchange's list of them.
+package typealias BinanceFetchOutcome = FetchOutcome<[UInt8]>
 
 /// Trades of a symbol whose ids did not come, and the gap about them.
 struct BinanceHole: Sendable {
@@ -93,9 +78,9 @@ struct BinanceHoles: Sendable {
     /// The number of the request that is under way; `nil`: there is none.
     var asked: UInt64?
     var lastNumber: UInt64 = 0
-    var pace: BinanceRequestPace
+    var pace: RequestPace
 
-    init(seed: UInt64) { pace = BinanceRequestPace(seed: seed) }
+    init(seed: UInt64) { pace = RequestPace(BinanceLimits.requests, seed: seed) }
 }
 
 /// Reads the exchange's list of past trades.

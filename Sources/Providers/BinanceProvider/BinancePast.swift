@@ -1,4 +1,5 @@
 internal import BinanceEngine
+internal import EngineKit
 internal import HTTPClient
 internal import Primitives
 internal import ServiceRuntime
@@ -51,12 +52,11 @@ final class BinancePast {
         case .lookUp(let question): ask(question)
         case .fetch(let fetch): ask(fetch)
         case .bars(let fetch): ask(fetch)
+        case .latest(let question):
+            ask(
+                question.number, "historicalTrades",
+                [("symbol", question.symbol), ("limit", "1")])
         }
-    }
-
-    /// Asks for the latest trade.
-    func askForLast(of symbol: String, _ number: UInt64) -> BinanceFetchOutcome? {
-        ask(number, "historicalTrades", [("symbol", symbol), ("limit", "1")])
     }
 
     func ask(_ question: BinanceLookUp) -> BinanceFetchOutcome? {

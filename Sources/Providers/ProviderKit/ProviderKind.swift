@@ -46,9 +46,12 @@ public struct ProviderKind: Sendable {
     /// Whether a provider with `instruments` delivers those of its order, and people may change
     /// these: for another list it is ended, and one more is made.
     package var isMadeAnew = false
-    /// Whether the ids of its trades follow each other within an instrument, so that it continues
-    /// after the last one on the tape.
+    /// Whether it continues after the last trade of each instrument on the tape, or the last bar
+    /// with an id.
     package var continuesByIDs = false
+    /// Whether the ids of its trades follow each other within an instrument, so that those between
+    /// two show what is missing.
+    package var hasDenseIDs = false
     /// Whether it publishes values that have changed, so that it continues after the last ones on
     /// the tape.
     package var continuesByValues = false
@@ -89,6 +92,15 @@ public struct ProviderKind: Sendable {
 
     /// Returns the same kind with a provider that continues after the last id of each instrument.
     package func continuingByIDs() -> ProviderKind {
+        var kind = self
+        kind.continuesByIDs = true
+        kind.hasDenseIDs = true
+        return kind
+    }
+
+    /// Returns the same kind with a provider that continues after the last trade of each
+    /// instrument. Its ids only name a trade: those between two say nothing.
+    package func continuingAfterLast() -> ProviderKind {
         var kind = self
         kind.continuesByIDs = true
         return kind

@@ -1,5 +1,7 @@
 internal import BinanceEngine
+internal import EngineKit
 internal import HTTPClient
+internal import HistoryKit
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
@@ -7,24 +9,16 @@ internal import ServiceRuntime
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=binance-history`, which loads past trades or bars.
     package static let binanceHistory = ProviderKind(
-        name: BinanceHistoryProvider.providerName,
-        keys: [
-            ConfigurationKey(
-                "HISTORY_FROM", .text, group: "History",
-                "First time (ISO) that a provider of the past loads."),
-            ConfigurationKey(
-                "HISTORY_TO", .text, group: "History",
-                "Time (ISO) before which it loads; at least a minute ago."),
-        ],
+        name: BinanceHistorySetup.name, keys: HistoryKeys.range,
         rules: [
-            .of(reads: ["HISTORY_FROM", "HISTORY_TO"]) { _ = try HistorySettings($0) },
+            HistoryKeys.rule,
             ConfigurationRule { configuration in
                 BinanceSetup.rest(configuration).flatMap { HTTPURL($0) } == nil
                     ? "BINANCE_REST_URL: the address of the exchange's past is needed" : nil
             },
         ], isRecorded: true
     ) { context in
-        try BinanceHistoryProvider(context)
+        HistoryProvider(try BinanceHistorySetup(context.configuration), context)
     }
     .continuingByIDs()
     .loadingPast { context, instruments, shutdown in
@@ -33,13 +27,15 @@ extension ProviderKind {
 }
 
 /// The settings of a load.
-struct BinanceHistorySetup: Sendable {
+struct BinanceHistorySetup: HistorySetup {
+    static let name = "binance-history"
+
     let range: HistorySettings
     /// The length of bars, for instruments with them.
     let bars: BinanceBarLength
     /// Where the past is asked for.
-    let address: String
-    let http: HTTPConfiguration
+    private let address: String
+    private let http: HTTPConfiguration
 
     init(_ configuration: Configuration) throws(SettingsError) {
         range = try HistorySettings(configuration)
@@ -53,4 +49,29 @@ struct BinanceHistorySetup: Sendable {
         http = live.http
         bars = live.engine.bars
     }
+
+    func makeService() -> BinanceHistoryService { BinanceHistoryService(bars: bars) }
+
+    func makeClient(_ waker: ProviderWake) throws -> sending BinanceHistoryClient {
+        try BinanceHistoryClient(address, http, waker)
+    }
+}
+
+/// Asks the exchange for its past.
+final class BinanceHistoryClient: HistoryClient {
+    typealias Service = BinanceHistoryService
+
+    private let past: BinancePast
+    private let waker: ProviderWake
+
+    init(_ address: String, _ http: HTTPConfiguration, _ waker: ProviderWake) throws(HTTPError) {
+        past = try BinancePast(address, http) { waker.wake() }
+        self.waker = waker
+    }
+
+    func ask(_ request: BinanceHistoryRequest) -> FetchOutcome<[UInt8]>? { past.ask(request) }
+
+    func take(_ body: (UInt64, FetchOutcome<[UInt8]>) -> Void) { past.take(body) }
+
+    func wait(_ timeout: Duration) { waker.wait(timeout) }
 }

@@ -39,14 +39,13 @@ private struct PlannedSymbol: TelemetryEvent {
     var level: LogLevel { .info }
     var message: String {
         entry.problem.isEmpty
-            ? "\(entry.symbol) has \(entry.count) \(entry.what) in the range"
+            ? "\(entry.symbol) has \(entry.count.words) \(entry.what) in the range"
             : "\(entry.symbol) cannot be loaded: \(entry.problem)"
     }
     var fields: [(String, LogValue)] {
-        [
-            ("provider", .text(provider)), ("symbol", .text(entry.symbol.text)),
-            ("count", .integer(Int64(clamping: entry.count))), ("problem", .text(entry.problem)),
-        ]
+        [("provider", .text(provider)), ("symbol", .text(entry.symbol.text))]
+            + entry.count.fields
+            + [("problem", .text(entry.problem)), ("counted", .text(entry.count.way))]
     }
 }
 
@@ -58,15 +57,39 @@ private struct PlannedLoad: TelemetryEvent {
     var level: LogLevel { plan.problem.isEmpty ? .info : .error }
     var message: String {
         plan.problem.isEmpty
-            ? "\(plan.count) records in \(plan.requests) requests" : "the range cannot be loaded"
+            ? "\(plan.count.words) records in \(plan.requests) requests"
+            : "the range cannot be loaded"
     }
     var fields: [(String, LogValue)] {
-        [
-            ("provider", .text(provider)), ("count", .integer(Int64(clamping: plan.count))),
+        [("provider", .text(provider))] + plan.count.fields + [
             ("requests", .integer(Int64(clamping: plan.requests))),
             ("seconds", .integer(plan.duration.clampedNanoseconds / 1_000_000_000)),
-            ("symbols", .integer(Int64(plan.entries.count { $0.count > 0 }))),
-            ("problem", .text(plan.problem)),
+            ("symbols", .integer(Int64(plan.entries.count { $0.count != .exactly(0) }))),
+            ("problem", .text(plan.problem)), ("counted", .text(plan.count.way)),
         ]
+    }
+}
+
+extension HistoryPlan.Count {
+    fileprivate var words: String {
+        switch self {
+        case .exactly(let number): "\(number)"
+        case .about(let number): "about \(number)"
+        case .unknown: "an unknown number of"
+        }
+    }
+
+    /// The number, if there is one.
+    fileprivate var fields: [(String, LogValue)] {
+        number.map { [("count", .integer(Int64(clamping: $0)))] } ?? []
+    }
+
+    /// How it was found.
+    fileprivate var way: String {
+        switch self {
+        case .exactly: "exactly"
+        case .about: "about"
+        case .unknown: "unknown"
+        }
     }
 }

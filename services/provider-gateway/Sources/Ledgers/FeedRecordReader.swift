@@ -26,7 +26,9 @@ struct FeedRecordReader {
         guard followed.ids != nil, header.providerID > 0, header.action == 0 else { return }
         let trade = LastTrade(id: header.providerID, time: header.eventTime)
         let place = runs.lastIndex { $0.symbol == header.symbol }
-        if let place, runs[place].run.last.id &+ 1 == trade.id {
+        if let place, !followed.hasDenseIDs {
+            runs[place].run = TradeRunOfIDs(trade)
+        } else if let place, runs[place].run.last.id &+ 1 == trade.id {
             runs[place].run.last = trade
         } else {
             runs.append((header.symbol, TradeRunOfIDs(trade)))

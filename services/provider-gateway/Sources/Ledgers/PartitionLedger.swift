@@ -107,7 +107,7 @@ struct PartitionLedger: Equatable, Sendable {
         // They are stored with the position.
         reader.runs(in: packet) { symbol, run in
             guard let entry = entries[symbol] else { return }
-            if entry.ids == nil {
+            if entry.ids == nil || !followed.hasDenseIDs {
                 entries[symbol]?.ids = TradeIDs(run.last)
             } else {
                 entries[symbol]?.ids?.take(run)

@@ -27,10 +27,11 @@ struct Delivery: Sendable {
         !kinds.contains { $0.isRecorded && !$0.continuesByIDs || $0.instruments != nil }
     }
 
-    /// The providers that continue by ids of trades, or by values.
+    /// The providers that continue after their last trades, or values.
     var followed: FollowedProviders {
         FollowedProviders(
             ids: kinds.first { $0.continuesByIDs }?.name,
+            hasDenseIDs: kinds.first { $0.continuesByIDs }?.hasDenseIDs ?? true,
             values: Set(kinds.filter(\.continuesByValues).map(\.name)))
     }
 

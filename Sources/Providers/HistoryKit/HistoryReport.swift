@@ -1,38 +1,28 @@
-internal import BinanceEngine
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit
 internal import ServiceRuntime
 
-/// The state of a load, for the status page.
-struct BinanceHistoryStatus: Sendable {
-    var state: String
-    var problem: String?
-    var records: UInt64
-    var requests: UInt64
-    var reached: Timestamp
-
-    init(_ history: BinanceHistory) {
-        switch history.phase {
+extension HistoryProgress {
+    /// The state of a load, for the status page.
+    var state: String {
+        switch phase {
         // The last records are on their way.
-        case .loading, .ending: state = BinanceHistory.Phase.loading.rawValue
-        case .finished, .failed: state = history.phase.rawValue
+        case .loading, .ending: HistoryPhase.loading.rawValue
+        case .finished, .failed: phase.rawValue
         }
-        problem = history.problem
-        records = history.records
-        requests = history.requests
-        reached = history.reached
     }
 }
 
 /// The reports of the loading thread to logs, metrics and the status page. Any thread may read
 /// `present`; the rest is called by the loading thread.
-final class BinanceHistoryReport: Sendable {
+final class HistoryReport: Sendable {
     /// How often the gateway had no room.
     let waits: Counter
     private let requests: Counter
     private let telemetry: TelemetryHub
-    private let shown = ShownStatus<BinanceHistoryStatus>()
+    private let shown = ShownStatus<HistoryProgress>()
 
     init(_ order: ProviderOrder, _ telemetry: TelemetryHub) {
         self.telemetry = telemetry
@@ -44,25 +34,24 @@ final class BinanceHistoryReport: Sendable {
     }
 
     /// The last state; `nil` before the thread has begun.
-    var present: BinanceHistoryStatus? { shown.present }
+    var present: HistoryProgress? { shown.present }
 
     /// Shows the present state, and tells a new problem once.
-    func show(_ history: BinanceHistory) {
-        let status = BinanceHistoryStatus(history)
+    func show(_ progress: HistoryProgress) {
         let before = shown.present
-        requests.add(status.requests - (before?.requests ?? 0))
-        if let problem = status.problem, problem != before?.problem {
+        requests.add(progress.requests - (before?.requests ?? 0))
+        if let problem = progress.problem, problem != before?.problem {
             telemetry.emit(
-                BinanceHistoryTrouble(problem: problem, isFinal: history.phase == .failed))
+                HistoryTrouble(problem: problem, isFinal: progress.phase == .failed))
         }
-        if history.phase == .finished, before?.state != status.state {
-            telemetry.emit(BinanceHistoryLoaded(status: status))
+        if progress.phase == .finished, before?.state != progress.state {
+            telemetry.emit(HistoryLoaded(progress: progress))
         }
-        shown.show(status)
+        shown.show(progress)
     }
 }
 
-struct BinanceHistoryTrouble: TelemetryEvent {
+struct HistoryTrouble: TelemetryEvent {
     static let name = "history.trouble"
     let problem: String
     let isFinal: Bool
@@ -76,16 +65,16 @@ struct BinanceHistoryTrouble: TelemetryEvent {
     func count(in metrics: MetricRegistry) {}
 }
 
-struct BinanceHistoryLoaded: TelemetryEvent {
+struct HistoryLoaded: TelemetryEvent {
     static let name = "history.loaded"
-    let status: BinanceHistoryStatus
+    let progress: HistoryProgress
 
     var level: LogLevel { .info }
     var message: String { "the past is handed over" }
     var fields: [(String, LogValue)] {
         [
-            ("records", .integer(Int64(clamping: status.records))),
-            ("requests", .integer(Int64(clamping: status.requests))),
+            ("records", .integer(Int64(clamping: progress.records))),
+            ("requests", .integer(Int64(clamping: progress.requests))),
         ]
     }
 

@@ -241,7 +241,8 @@ let package = Package(
         // Thread, connections and telemetry around an engine that streams.
         library(
             "StreamKit", in: "Providers",
-            uses: ["EngineKit", "ProviderKit", "ServiceRuntime", "WebSocketClient"] + model),
+            uses: ["EngineKit", "HTTPClient", "ProviderKit", "ServiceRuntime", "WebSocketClient"]
+                + model),
         library("AlpacaEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "AlpacaProvider", in: "Providers",
@@ -250,12 +251,13 @@ let package = Package(
         library("MassiveEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "MassiveProvider", in: "Providers",
-            uses: ["EngineKit", "MassiveEngine", "ProviderKit", "ServiceRuntime"]
+            uses: ["EngineKit", "HTTPClient", "MassiveEngine", "ProviderKit", "ServiceRuntime"]
                 + ["StreamKit", "WebSocketClient"] + model),
         library("PolledEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "PolledProvider", in: "Providers",
-            uses: ["PolledEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"] + model),
+            uses: ["EngineKit", "PolledEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"]
+                + model),
         // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",

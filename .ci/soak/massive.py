@@ -19,18 +19,22 @@ from typing import Any
 
 import psycopg
 
-from changes import Happened, Key, Market, Stored, Verdict, day
+from changes import CANCEL, Happened, Key, Market, Stored, Verdict, day
 from stack import NAMESPACE, say
 from venue import Storm, VenueStack, carry_out
 
 # The letters of the simulated exchanges, as docs/massive.md has them.
 LETTERS = {4: "D", 11: "P", 12: "T", 15: "V"}
+# The age at which trades are read for the last time. The simulated service cancels within 20 s.
+LAST_AGE = 25
+# When a cancel has to be there: a span later, and what a fault and a gateway that was killed may take.
+CANCEL_SECONDS = 2 * LAST_AGE + 40
 
 
 class MassiveStack(VenueStack):
     source = "massive"
     program = "massive-simulator"
-    flags = ("--late", "100", "--fractions", "2")
+    flags = ("--late", "100", "--fractions", "2", "--busts", "50")
     defaults = "security: stock, exchange: SMART, currency: USD, feeds: quotes"
     # A key that is not taken is tried again after a minute.
     stalled_seconds = 100
@@ -40,6 +44,8 @@ class MassiveStack(VenueStack):
             "MASSIVE_URL": f"ws://127.0.0.1:{self.venue.port}", "MASSIVE_API_KEY": "test-key",
             # Waits that fit faults which come so soon. The others are as shipped.
             "MASSIVE_SILENT_AFTER": "6s", "MASSIVE_RECONNECT_MAX": "5s",
+            "MASSIVE_REST_URL": f"http://127.0.0.1:{self.venue.port}",
+            "MASSIVE_REREAD_FIRST": "5s", "MASSIVE_REREAD_LAST": f"{LAST_AGE}s",
         }
 
 
@@ -92,6 +98,13 @@ class MassiveMarket(Market):
                 stamp = message["t"] * 10**6
                 self.trades[self.named(message)] = Happened(
                     stamp, stamp, Decimal(message["p"]), Decimal(message["ds"]))
+        numbers = {(key[0], key[1], key[3]): key for key in self.trades}
+        for entry in self.lines(markets):
+            if entry["kind"] == "bust":
+                message = entry["message"]
+                key = numbers.get((message["sym"], LETTERS[message["x"]], message["q"]))
+                if key:
+                    self.changes[key].add(CANCEL)
         for entry in self.lines(truths):
             if entry["kind"] == "trade":
                 self.sent.add(self.named(entry["message"]))
@@ -102,8 +115,14 @@ class MassiveMarket(Market):
 
 
 class MassiveVerdict(Verdict):
-    # The service sends none: only requests tell that a trade was cancelled.
-    has_changes = False
+    """Only requests tell that a trade was cancelled."""
+
+    def explain(self) -> None:
+        super().explain()
+        cancelled = {self.key(row[0], row[1], row[5]) for row in self.stored.rows if row[6] == CANCEL}
+        for key in self.there & self.market.changes.keys() - cancelled:
+            if self.market.trades[key].reported < self.end - CANCEL_SECONDS * 10**9:
+                self.note("missing cancel", f"{key} was cancelled")
 
 
 def judge(stack: MassiveStack, end: float) -> list[str]:

@@ -90,6 +90,16 @@ struct MassiveBench {
         takeWishes().compactMap { if case .send(_, let text) = $0 { text } else { nil } }
     }
 
+    /// Returns the requests for past trades since the last call.
+    mutating func takeFetches() -> [MassiveFetch] {
+        takeWishes().compactMap { if case .fetch(let fetch) = $0 { fetch } else { nil } }
+    }
+
+    mutating func answer(_ number: UInt64, _ answer: StreamAnswer) {
+        engine.answered(number, answer, now, into: &out)
+        collect()
+    }
+
     mutating func opened(_ number: MassiveConnection) {
         engine.opened(number, now, into: &out)
         pass(0)

@@ -73,6 +73,7 @@ import Testing
                     line?.isAuthenticated = true
                     line?.queue.append(MassiveBench.authenticated)
                 case .send(let number, let text): answer(text, on: number)
+                case .fetch: continue
                 }
             }
         }

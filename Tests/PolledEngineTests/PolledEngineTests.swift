@@ -1,3 +1,4 @@
+import EngineKit
 import MarketModel
 import Primitives
 import Testing
@@ -296,7 +297,7 @@ struct PolledEngineTests {
             {"error_code":400,"error_message":"Bad Request. The value for variable api_key is not \
             registered: \(key)"}
             """
-        var bench = PolledBench(.fred) { $0.hidden = PolledHidden([key]) }
+        var bench = PolledBench(.fred) { $0.hidden = HiddenTexts([key]) }
         try bench.begin("DGS2", "DGS10")
         try bench.serve("/fred/series", said, status: 400)
         #expect(bench.states.filter { $0 == .refused }.count == 2)

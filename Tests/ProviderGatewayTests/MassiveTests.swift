@@ -100,6 +100,31 @@ struct MassiveTests {
         #expect(!gateway.service.log.text.contains("test-key"))
     }
 
+    @Test("trades that are cancelled later are found by requests, each once")
+    func cancels() throws {
+        let stage = try Stage(.trades, ["--busts", "8"])
+        let age: Int64 = 3
+        let gateway = try stage.gateway([
+            "MASSIVE_REST_URL": "http://127.0.0.1:\(stage.massive.port)/",
+            "MASSIVE_REREAD_FIRST": "1s", "MASSIVE_REREAD_LAST": "\(age)s",
+        ])
+        let running = try gateway.start()
+        try stage.wait("start")
+        #expect(try eventually { try FoundOfMassive(stage.tape).changes.count > 10 })
+        // A key that expires is told, and nothing is missing when it is there again.
+        #expect(try stage.massive.command("expire") == "ok")
+        #expect(eventually { gateway.service.log.text.contains("nothing is known of cancels") })
+        #expect(try stage.massive.command("renew") == "ok")
+        let page = try "\(gateway.status)"
+        #expect(page.contains("reread_to") && !page.contains("test-key"))
+        #expect(try running.stop() == .success)
+        stage.massive.stop()
+        #expect(!gateway.service.log.text.contains("test-key"))
+        let found = try FoundOfMassive(stage.tape)
+        let problems = try found.wrongCancels(in: stage.market, age: age * 1_000_000_000)
+        #expect(problems.isEmpty, "\(problems.prefix(10).joined(separator: "\n"))")
+    }
+
     @Test("another session of the account is told, and does not count as a failure")
     func displaced() throws {
         let stage = try Stage(.trades)
@@ -127,6 +152,8 @@ struct MassiveTests {
 /// What a source of Massive has on the tape.
 private struct FoundOfMassive {
     private(set) var trades: [(symbol: String, trade: Trade)] = []
+    /// Cancels and corrections.
+    private(set) var changes: [(symbol: String, trade: Trade)] = []
     private(set) var quotes = 0
     private(set) var bars = 0
     private var gaps: [String: [(from: Timestamp, to: Timestamp)]] = [:]
@@ -147,7 +174,13 @@ private struct FoundOfMassive {
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
             switch record {
-            case .trade(let trade): trades.append((names[trade.header.symbol] ?? "?", trade))
+            case .trade(let trade):
+                let symbol = names[trade.header.symbol] ?? "?"
+                if trade.header.action == TradeAction.new.rawValue {
+                    trades.append((symbol, trade))
+                } else {
+                    changes.append((symbol, trade))
+                }
             case .quote: quotes += 1
             case .other(let message):
                 if let (index, definition) = message.symbolDefinition(in: packet) {
@@ -211,6 +244,60 @@ private struct FoundOfMassive {
             if !isNamed { problems.append("\(key) at \(real.time) is lost and in no gap") }
         }
         return problems
+    }
+
+    /// Returns what is wrong with the cancels, in sentences, when trades are read again at an age
+    /// and after a span of the same length.
+    func wrongCancels(in log: String, age: Int64) throws -> [String] {
+        let known = Dictionary(
+            trades.map { ($0.trade.header.providerID, $0.trade) }
+        ) { $1 }
+        var problems: [String] = []
+        var there: Set<Key> = []
+        for (symbol, change) in changes {
+            let number = change.header.providerID
+            let key = Key(symbol: symbol, number: number & (1 << 46 - 1))
+            if !there.insert(key).inserted { problems.append("\(key) is cancelled twice") }
+            guard change.header.action == TradeAction.cancel.rawValue, let trade = known[number],
+                trade.header.providerTime == change.header.providerTime,
+                trade.price == change.price, trade.size == change.size
+            else {
+                problems.append("\(key) is no cancel of a trade")
+                continue
+            }
+        }
+        let last = trades.map(\.trade.header.receiveTime).max() ?? .undefined
+        let happened = try Self.happened(log)
+        let cancelled = try Self.cancelled(log)
+        for key in there where cancelled[key] == nil {
+            problems.append("\(key) was not cancelled")
+        }
+        // A second is for the answer of a slow machine.
+        let end = last.advanced(byNanoseconds: -2 * age - 1_000_000_000)
+        let numbers = Set(
+            trades.map {
+                Key(symbol: $0.symbol, number: $0.trade.header.providerID & (1 << 46 - 1))
+            })
+        for (key, time) in cancelled where numbers.contains(key) && !there.contains(key) {
+            guard let real = happened[key], real.reported < end,
+                time.nanoseconds(since: real.reported) < age
+            else { continue }
+            problems.append("the cancel of \(key) is missing")
+        }
+        return problems
+    }
+
+    /// When trades were cancelled.
+    private static func cancelled(_ log: String) throws -> [Key: Timestamp] {
+        var cancelled: [Key: Timestamp] = [:]
+        for line in try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n") {
+            let entry = try JSONValue.parse(String(line))
+            guard entry["kind"]?.string == "bust", let message = entry["message"] else { continue }
+            let key = Key(
+                symbol: message["sym"]?.string ?? "", number: try #require(message["q"]?.uint64))
+            cancelled[key] = Timestamp(nanoseconds: Int64(entry["time"]?.int ?? 0))
+        }
+        return cancelled
     }
 
     private static func happened(_ log: String) throws -> [Key: Real] {

@@ -22,6 +22,10 @@ package protocol StreamEngine: Sendable {
     /// A connection has ended, or was not made.
     mutating func ended(
         _ number: UInt32, _ why: String, _ now: Moment, into out: inout StreamOutput<Wish, Note>)
+    /// A request has an answer, or will have none.
+    mutating func answered(
+        _ number: UInt64, _ answer: StreamAnswer, _ now: Moment,
+        into out: inout StreamOutput<Wish, Note>)
     /// What had arrived was handed in: the floor moves.
     mutating func drained(_ now: Moment, into out: inout StreamOutput<Wish, Note>)
     /// Does what is due.
@@ -35,6 +39,17 @@ package protocol StreamEngine: Sendable {
     var nextDue: MonotonicTime { get }
     var status: Status { get }
 }
+
+extension StreamEngine {
+    /// Does nothing: most engines make no requests.
+    package mutating func answered(
+        _ number: UInt64, _ answer: StreamAnswer, _ now: Moment,
+        into out: inout StreamOutput<Wish, Note>
+    ) {}
+}
+
+/// What became of a request over HTTP.
+package typealias StreamAnswer = FetchOutcome<[UInt8]>
 
 /// What an engine leaves for its shell to do, in this order: the wishes, the records with their
 /// floor, the notes.

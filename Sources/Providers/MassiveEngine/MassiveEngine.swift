@@ -16,6 +16,7 @@ package struct MassiveEngine: StreamEngine {
     /// By feed: the last number of a trade or a quote, or the latest beginning of a bar.
     var marks: [UInt64] = []
     var times: TradeTimes
+    var reread: MassiveReread
     /// Whether bars are wanted, which come later than trades of their time.
     private var hasBars = false
     private var clock: ServerClock
@@ -34,6 +35,10 @@ package struct MassiveEngine: StreamEngine {
         link = MassiveLink(settings)
         times = TradeTimes(count: settings.tradesKept)
         let lag = settings.feed.lag
+        reread = MassiveReread(
+            MassiveReread.Settings(
+                ages: settings.rereadAges, lag: lag.upperBound,
+                flags: settings.feed == .delayed ? .delayed : [], seed: settings.seed))
         clock = ServerClock(behind: 5_000_000_000 + lag.upperBound - lag.lowerBound)
     }
 
@@ -58,6 +63,7 @@ package struct MassiveEngine: StreamEngine {
         hasBars = feeds.list.contains { $0.isWanted && $0.kind == .providerBar }
         link.isWanted = feeds.isWanted(link: 0)
         link.asking.isBehind = true
+        followReread(begun, now)
     }
 
     private static func plan(
@@ -92,6 +98,26 @@ package struct MassiveEngine: StreamEngine {
     private static func isOfName(_ byte: UInt8) -> Bool {
         (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
             || (0x61...0x7a).contains(byte) || "./-".utf8.contains(byte)
+    }
+
+    /// All trades that are wanted are read again.
+    private mutating func followReread(_ begun: [BegunInstrument], _ now: Moment) {
+        let since = Dictionary(begun.map { ($0.number, $0.reached) }) { $1 }
+        reread.follow(
+            feeds.list.enumerated().compactMap { place, feed in
+                guard feed.isWanted, feed.kind == .trade else { return nil }
+                let symbol = MassiveReread.Symbol(
+                    feed: place, instrument: feed.instrument, name: feed.name)
+                return (symbol, since[feed.instrument] ?? .undefined)
+            }, now.wall)
+    }
+
+    /// A request for past trades has an answer, or will have none.
+    package mutating func answered(
+        _ number: UInt64, _ answer: StreamAnswer, _ now: Moment, into out: inout MassiveOutput
+    ) {
+        guard !isStopped else { return }
+        if let note = reread.answered(number, answer, now, into: &out.records) { out.note(note) }
     }
 
     // MARK: messages
@@ -155,6 +181,7 @@ package struct MassiveEngine: StreamEngine {
     package mutating func timePassed(_ now: Moment, into out: inout MassiveOutput) {
         guard !isStopped else { return }
         serve(now, into: &out)
+        if let fetch = reread.timePassed(now) { out.wishes.append(.fetch(fetch)) }
         link.lastTurn = now.wall
         show(into: &out)
     }
@@ -234,10 +261,12 @@ package struct MassiveEngine: StreamEngine {
 
     package var status: MassiveStatus {
         let refusal = link.refusal
+        var counters = counters
+        counters.past = reread.counters
         return MassiveStatus(
             state: state,
             failures: link.state == .ready || link.isOccupied ? 0 : link.retry.failures,
             reason: refusal.isEmpty ? link.reason : refusal, isWanted: link.isWanted,
-            feeds: feeds.shown { _ in refusal }, counters: counters)
+            reread: reread.status, feeds: feeds.shown { _ in refusal }, counters: counters)
     }
 }

@@ -1,4 +1,5 @@
 package import EngineKit
+package import Primitives
 
 package typealias MassiveOutput = StreamOutput<MassiveWish, MassiveNote>
 
@@ -12,6 +13,19 @@ package enum MassiveWish: Hashable, Sendable {
     case send(MassiveConnection, String)
     /// No event of the connection is wanted any more.
     case close(MassiveConnection)
+    /// Asks for past trades.
+    case fetch(MassiveFetch)
+}
+
+/// A request for past trades of a symbol, by the times of their reports.
+package struct MassiveFetch: Hashable, Sendable {
+    package let number: UInt64
+    package let symbol: String
+    /// The first time, and the one after the last.
+    package let from: Timestamp
+    package let to: Timestamp
+    /// Where a page before ended; empty: it is the first.
+    package let cursor: String
 }
 
 /// Something for the log.
@@ -28,6 +42,10 @@ package enum MassiveNote: Hashable, Sendable {
     case misfit(instrument: UInt32, text: String)
     /// A status of the service that is not known here.
     case said(String)
+    /// Past trades cannot be read for now.
+    case notReread(reason: String)
+    /// Past trades were never read again: whether they were cancelled is not known.
+    case leftOut(instrument: UInt32, from: Timestamp, to: Timestamp, reason: String)
     case skipped(MassiveSkip)
 }
 
@@ -47,6 +65,7 @@ package struct MassiveCounters: StreamCounters, Hashable {
     /// Frames that cannot be read.
     package var broken: UInt64 = 0
     package var links = MassiveLinkCounters()
+    package var past = MassivePastCounters()
     /// By the place of the reason in `MassiveSkip.allCases`.
     private var skipped = [UInt64](repeating: 0, count: MassiveSkip.allCases.count)
 
@@ -59,6 +78,29 @@ package struct MassiveCounters: StreamCounters, Hashable {
     mutating func skip(_ reason: MassiveSkip) {
         if let place = MassiveSkip.allCases.firstIndex(of: reason) { skipped[place] &+= 1 }
     }
+}
+
+/// Counts of the second reading of trades.
+package struct MassivePastCounters: Hashable, Sendable {
+    package var requests: UInt64 = 0
+    /// Requests without an answer that can be used.
+    package var failures: UInt64 = 0
+    /// Trades that were read.
+    package var read: UInt64 = 0
+    package var cancels: UInt64 = 0
+    package var corrections: UInt64 = 0
+    /// Changes that the tape cannot say.
+    package var unreadable: UInt64 = 0
+    /// Spans that were left out.
+    package var leftOut: UInt64 = 0
+}
+
+/// How far the second reading of trades is.
+package struct MassiveRereadStatus: Hashable, Sendable {
+    /// Until which report all trades were read once more; undefined: none is to be read.
+    package var reached = Timestamp.undefined
+    /// How much later than planned it is, in nanoseconds.
+    package var behind: Int64 = 0
 }
 
 /// Counts of connections.
@@ -79,6 +121,7 @@ package struct MassiveStatus: StreamStatus {
     package var reason: String
     /// Whether a connection is to be ready.
     package var isWanted: Bool
+    package var reread: MassiveRereadStatus
     package var feeds: [ShownFeed]
     package var counters: MassiveCounters
 }

@@ -18,6 +18,8 @@ struct MassiveReader: Sendable {
         /// Of a bar it is the close.
         case conditions
         case time, number, symbol, type
+        /// What has become of a past trade.
+        case correction
     }
 
     private static let names = [
@@ -25,7 +27,14 @@ struct MassiveReader: Sendable {
         "x", "z", "p", "s", "ds", "c", "t", "q", "sym", "ev",
     ]
 
-    private var fields = JSONFieldReader(Self.names)
+    /// The names in answers to requests, where they are other ones.
+    private static let pastNames: [Part: String] = [
+        .exchange: "exchange", .tape: "tape", .price: "price", .size: "size",
+        .sizeText: "decimal_size", .conditions: "conditions", .time: "sip_timestamp",
+        .number: "sequence_number",
+    ]
+
+    private var fields: JSONFieldReader
     private let codes = MassiveCodes()
     private let flags: TickFlags
     private(set) var beside = MassiveBeside.none
@@ -34,7 +43,19 @@ struct MassiveReader: Sendable {
     private(set) var time = Timestamp.undefined
 
     /// `flags`: those of all records.
-    init(flags: TickFlags) { self.flags = flags }
+    init(flags: TickFlags) {
+        self.flags = flags
+        fields = JSONFieldReader(Self.names)
+    }
+
+    /// A reader of trades in answers to requests.
+    init(pastWith flags: TickFlags) {
+        self.flags = flags
+        let names = Self.names.enumerated().map { place, name in
+            Part(rawValue: place).flatMap { Self.pastNames[$0] } ?? name
+        }
+        fields = JSONFieldReader(names + ["correction"])
+    }
 
     /// Begins a frame. Returns false if it is no array.
     mutating func begin(_ bytes: RawSpan) -> Bool { fields.begin(bytes) == nil }
@@ -231,6 +252,43 @@ struct MassiveReader: Sendable {
             }
         }
         return ShortText(raw: raw)
+    }
+
+    /// Reads the next trade of an answer's list; `nil`: there is none. Sets `isBroken` if the rest
+    /// cannot be read.
+    mutating func nextPast(
+        _ bytes: RawSpan, received: Timestamp, isBroken: inout Bool
+    ) -> MassivePastTrade? {
+        switch fields.next(bytes) {
+        case .end: return nil
+        case .wrong:
+            isBroken = true
+            return nil
+        case .message: return past(bytes, received)
+        }
+    }
+
+    private func past(_ bytes: RawSpan, _ received: Timestamp) -> MassivePastTrade {
+        guard let fate = MassiveFate(self[.correction].uint64(in: bytes) ?? 0) else {
+            return .standing
+        }
+        guard let count = self[.time].uint64(in: bytes), let exact = Int64(exactly: count) else {
+            return .unreadable
+        }
+        // On the stream times are in milliseconds, and a change has the time of its trade.
+        let time = Timestamp(nanoseconds: exact).floored(toNanoseconds: 1_000_000)
+        var header = TickHeader(
+            symbol: 0, flags: flags, action: fate.action.rawValue,
+            resolution: TimeResolution.millisecond.rawValue, providerTime: time,
+            receiveTime: received)
+        let exchange = self[.exchange].uint64(in: bytes) ?? 0
+        header.providerID = number(bytes, time, exchange)
+        guard header.providerID != 0 else { return .unreadable }
+        do throws(FixedPoint.ParseError) {
+            return .changed(try trade(bytes, header))
+        } catch {
+            return .unreadable
+        }
     }
 
     // MARK: what comes beside them

@@ -1,4 +1,4 @@
-internal import EngineKit
+package import EngineKit
 internal import Primitives
 
 /// The engine's settings. Spans are nanoseconds.
@@ -19,6 +19,8 @@ package struct MassiveSettings: Sendable {
     package var delayMax: Int64 = 2_000_000_000
     /// The last trades that are known again when they come twice.
     package var tradesKept = 524_288
+    /// How long after their report trades are read again. Empty: never.
+    package var rereadAges: [Int64] = []
 
     package init(_ feed: MassiveFeedName, seed: UInt64) {
         self.feed = feed
@@ -85,4 +87,27 @@ package enum MassiveLimits {
     package static let minutesRevisedAfter: Int64 = 905_000_000_000
     /// A bar that comes so long after its end was sent before.
     package static let barsSentWithin: Int64 = 30_000_000_000
+    /// How long a span of trades is that is read again at a time, and how long at most when the
+    /// reading is behind.
+    package static let rereadSpan: Int64 = 600_000_000_000
+    package static let rereadSpanMax: Int64 = 3_600_000_000_000
+    /// After a start no trades are read again that were reported earlier than this.
+    package static let rereadBack: Int64 = 7 * 86_400_000_000_000
+    /// The trades of an answer, and the most answers of one span.
+    package static let tradesPerPage = 10_000
+    package static let pagesMax = 1_000
+    /// The longest link to a next page.
+    package static let cursorBytesMax = 4_096
+    /// Failures in a row after which a span is left out.
+    package static let spanFailuresMax = 12
+    /// The changes that are known when they are read once more.
+    package static let changesKept = 131_072
+    /// The time between two requests.
+    package static let requestsInterval: Int64 = 50_000_000
+    /// What is known of how many requests are taken.
+    package static let requests = RequestLimits(
+        service: "Massive", failedWait: 1_000_000_000, failedWaitMax: 300_000_000_000,
+        limitedWait: 60_000_000_000)
+    /// The wait after a refusal, which only the account's owner can end.
+    package static let refusedRequestWait: Int64 = 600_000_000_000
 }

@@ -1,3 +1,5 @@
+internal import EngineKit
+internal import HTTPClient
 internal import MassiveEngine
 internal import Primitives
 package import ProviderKit
@@ -24,6 +26,16 @@ extension ProviderKind {
             ConfigurationKey(
                 "MASSIVE_URL", .text, group: group,
                 "Address of the service's streams; empty: the host of the feed."),
+            ConfigurationKey(
+                "MASSIVE_REST_URL", .text, default: "https://api.massive.com", group: group,
+                "Address of the service's past, where trades are read again."),
+            ConfigurationKey(
+                "MASSIVE_REREAD_FIRST", .duration(.zero...Duration.seconds(86_400)),
+                default: "20m", group: group,
+                "How long after their report trades are read again, for cancels; 0s: never."),
+            ConfigurationKey(
+                "MASSIVE_REREAD_LAST", .duration(.zero...Duration.seconds(7 * 86_400)),
+                default: "12h", group: group, "The same once more, later; 0s: never."),
             ConfigurationKey(
                 "MASSIVE_BARS", .choice(MassiveBars.allCases.map(\.rawValue)),
                 default: usual.bars.rawValue, group: group,
@@ -82,6 +94,10 @@ struct MassiveKey: Sendable, CustomStringConvertible, CustomReflectable {
         return json.text
     }
 
+    /// The key, for requests; and as what no reason may have.
+    var header: HTTPHeader { HTTPHeader("Authorization", "Bearer \(key)", isSecret: true) }
+    var hidden: HiddenTexts { HiddenTexts([key]) }
+
     var description: String { "<redacted>" }
     var customMirror: Mirror { Mirror(self, children: [:]) }
 
@@ -96,6 +112,14 @@ struct MassiveKey: Sendable, CustomStringConvertible, CustomReflectable {
             let isLocal = ["127.0.0.1", "::1", "localhost"].contains(url.host)
             return url.hasTLS || isLocal
                 ? nil : "MASSIVE_URL: a key is sent over TLS alone, so wss:// is needed"
+        },
+        ConfigurationRule { configuration in
+            guard let url = HTTPURL(MassiveSetup.rest(configuration)) else {
+                return "MASSIVE_REST_URL: an address like https://name:port is needed"
+            }
+            let isLocal = ["127.0.0.1", "::1", "localhost"].contains(url.host)
+            return url.hasTLS || isLocal
+                ? nil : "MASSIVE_REST_URL: a key is sent over TLS alone, so https:// is needed"
         },
         ConfigurationRule { configuration in
             WebSocketConfiguration.proxy(configuration.optionalText("MASSIVE_PROXY") ?? "") == nil
@@ -121,8 +145,12 @@ struct MassiveKey: Sendable, CustomStringConvertible, CustomReflectable {
 struct MassiveSetup: Sendable {
     /// With the path of the market.
     let address: WebSocketURL
+    /// Of the service's past, without a slash at its end.
+    let rest: String
     let key: MassiveKey
     var client = WebSocketConfiguration()
+    /// How requests are made; `nil`: none are.
+    var requests: HTTPConfiguration?
     var engine: MassiveSettings
 
     init(_ configuration: Configuration, seed: UInt64) throws(SettingsError) {
@@ -135,6 +163,7 @@ struct MassiveSetup: Sendable {
         while address.path.hasSuffix("/") { address.path.removeLast() }
         if !address.path.hasSuffix("/stocks") { address.path += "/stocks" }
         self.address = address
+        rest = Self.rest(configuration)
         key = MassiveKey(configuration)
         client.proxy = configuration.optionalText("MASSIVE_PROXY") ?? ""
         client.caPath = configuration.optionalText("MASSIVE_TLS_CA") ?? ""
@@ -149,5 +178,20 @@ struct MassiveSetup: Sendable {
         engine.tradesKept = configuration.integer("MASSIVE_TRADES_KEPT")
         engine.reconnectFirst = span("MASSIVE_RECONNECT_FIRST")
         engine.reconnectMax = span("MASSIVE_RECONNECT_MAX")
+        engine.rereadAges = Set(
+            [span("MASSIVE_REREAD_FIRST"), span("MASSIVE_REREAD_LAST")].filter { $0 > 0 }
+        ).sorted()
+        guard !engine.rereadAges.isEmpty else { return }
+        var requests = HTTPConfiguration()
+        requests.proxy = client.proxy
+        requests.caPath = client.caPath
+        requests.connectTimeout = client.connectTimeout
+        self.requests = requests
+    }
+
+    static func rest(_ configuration: Configuration) -> String {
+        var address = configuration.text("MASSIVE_REST_URL")
+        while address.hasSuffix("/") { address.removeLast() }
+        return address
     }
 }

@@ -23,6 +23,21 @@ extension MassiveSetup {
         ("mds_massive_connections_total", "Connections that opened.", \.links.opened),
         ("mds_massive_failures_total", "Attempts and connections that failed.", \.links.failures),
         ("mds_massive_occupied_total", "Attempts beside another session.", \.links.occupied),
+        ("mds_massive_cancels_total", "Cancelled trades that were found.", \.past.cancels),
+        ("mds_massive_corrections_total", "Corrected trades that were found.", \.past.corrections),
+        (
+            "mds_massive_unreadable_changes_total", "Changes that the tape cannot say.",
+            \.past.unreadable
+        ),
+        ("mds_massive_requests_total", "Requests for past trades.", \.past.requests),
+        (
+            "mds_massive_request_failures_total", "Requests without an answer of use.",
+            \.past.failures
+        ),
+        (
+            "mds_massive_left_out_spans_total", "Spans of trades that were not read again.",
+            \.past.leftOut
+        ),
         (
             "mds_massive_refused_feeds_total", "Channels of symbols that were refused.",
             \.links.refusedFeeds
@@ -45,6 +60,10 @@ extension MassiveSetup {
         (
             "mds_massive_wanted_connections", "1 if it is to be ready.",
             { $0.isWanted ? 1 : 0 }
+        ),
+        (
+            "mds_massive_reread_behind_seconds", "How late the second reading of trades is.",
+            { Double($0.reread.behind) / 1e9 }
         ),
         (
             "mds_massive_open_gaps", "Instruments whose outage lasts.",

@@ -1,4 +1,5 @@
 internal import EngineKit
+internal import HTTPClient
 internal import MassiveEngine
 internal import Primitives
 internal import ServiceRuntime
@@ -18,8 +19,28 @@ extension MassiveSetup: StreamService {
         case .authenticate(let number): .send(number, key.request)
         case .send(let number, let text): .send(number, text)
         case .close(let number): .close(number)
+        case .fetch(let fetch): .ask(fetch.number, request(fetch))
         }
     }
+
+    /// `nil`: the address is too long.
+    private func request(_ fetch: MassiveFetch) -> HTTPRequest? {
+        let path = "\(rest)/v3/trades/\(fetch.symbol.replacing("/", with: "%2F"))"
+        let url =
+            fetch.cursor.isEmpty
+            ? HTTPURL(
+                path,
+                query: [
+                    ("timestamp.gte", "\(fetch.from.nanoseconds)"),
+                    ("timestamp.lt", "\(fetch.to.nanoseconds)"), ("order", "asc"),
+                    ("sort", "timestamp"), ("limit", "\(MassiveLimits.tradesPerPage)"),
+                ])
+            // It is written as an address has it.
+            : HTTPURL("\(path)?cursor=\(fetch.cursor)")
+        return url.map { HTTPRequest($0, headers: [key.header]) }
+    }
+
+    var hidden: HiddenTexts { key.hidden }
 
     static func report(_ note: MassiveNote, to report: StreamReport<Self>) {
         switch note {
@@ -38,6 +59,14 @@ extension MassiveSetup: StreamService {
         case .misfit(let instrument, let text):
             report.trouble("\(report.symbol(instrument)): \(text)")
         case .said(let text): report.trouble("Massive says: \(text)")
+        case .notReread(let reason):
+            report.trouble(
+                "trades cannot be read again, so nothing is known of cancels; tried again by "
+                    + "itself: \(reason)")
+        case .leftOut(let instrument, let from, let to, let reason):
+            report.trouble(
+                "\(report.symbol(instrument)): trades reported from \(from) to \(to) were not "
+                    + "read again, so nothing is known of their cancels: \(reason)")
         case .skipped(let reason): report.telemetry.emit(MassiveSkipped(reason: reason))
         }
     }
@@ -49,5 +78,9 @@ extension MassiveSetup: StreamService {
         json.member("quotes", Int(clamping: counters.quotes))
         json.member("bars", Int(clamping: counters.bars))
         json.member("revised_bars", Int(clamping: counters.revisions))
+        json.member("cancels", Int(clamping: counters.past.cancels))
+        json.member("corrections", Int(clamping: counters.past.corrections))
+        let reached = status.reread.reached
+        json.member("reread_to", reached.isDefined ? "\(reached)" : "")
     }
 }

@@ -86,7 +86,7 @@ extension PolledEngine {
         _ value: PolledValue, of place: Int, _ now: Moment, into out: inout PolledOutput
     ) {
         counters.misfits &+= 1
-        let shown = settings.hidden.line(value.text)
+        let shown = settings.hidden.line(value.text, PolledLimits.reasonCharactersMax)
         let text = "the value '\(shown)' of \(value.start) does not fit the tape"
         out.note(.misfit(instrument: series[place].instrument, text: text))
         let end = now.wall.advanced(byNanoseconds: 1)

@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import Primitives
 
 /// How a request ended.
@@ -57,12 +58,13 @@ enum PolledMeaning: Sendable {
 /// a meaning.
 struct PolledReader: Sendable {
     let table: PolledTable
-    let hidden: PolledHidden
+    let hidden: HiddenTexts
 
     /// Returns what the outcome of a request means.
     func meaning(of outcome: PolledOutcome, to request: PolledRequest) -> PolledMeaning {
         switch outcome {
-        case .failed(let reason): return .failed(hidden.line(reason))
+        case .failed(let reason):
+            return .failed(hidden.line(reason, PolledLimits.reasonCharactersMax))
         case .answer(let status, let body, let retryAfter):
             do throws(JSONError) {
                 let said = try JSONValue.parse(body)
@@ -126,7 +128,8 @@ struct PolledReader: Sendable {
             || table == .fred && (text?.contains("api_key") ?? false)
         return Problem(
             code: code ?? status,
-            text: "\(table.title) says \(hidden.line(text ?? "nothing")) (status \(status))",
+            text:
+                "\(table.title) says \(hidden.line(text ?? "nothing", PolledLimits.reasonCharactersMax)) (status \(status))",
             isOfKey: isOfKey)
     }
 
@@ -136,7 +139,7 @@ struct PolledReader: Sendable {
 
     /// Returns a text of a service as a unit: bounded, and printable.
     private func unit(_ text: String?) -> String {
-        var line = hidden.line(text ?? "")
+        var line = hidden.line(text ?? "", PolledLimits.reasonCharactersMax)
         while line.utf8.count > PolledLimits.nameBytesMax { line.removeLast() }
         return line
     }

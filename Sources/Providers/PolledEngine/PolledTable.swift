@@ -1,3 +1,5 @@
+package import EngineKit
+
 /// A service that is asked for its present values: what one request brings, and how often it may
 /// be asked. The three differ in these facts alone.
 package enum PolledTable: String, CaseIterable, Sendable {
@@ -78,7 +80,7 @@ package struct PolledSettings: Sendable {
     /// on the tape; 1 to `PolledLimits.windowMax`.
     package var history = 1
     /// Texts that no reason may have, as a service can send back what it was asked.
-    package var hidden = PolledHidden()
+    package var hidden = HiddenTexts()
     /// For the random part of waits.
     package var seed: UInt64
 
@@ -98,25 +100,6 @@ package struct PolledSettings: Sendable {
     var silentAfter: Int64 {
         let (product, overflow) = every.multipliedReportingOverflow(by: 3)
         return overflow ? Int64.max : product
-    }
-}
-
-/// Texts that are taken out of what a service says. No description shows them.
-package struct PolledHidden: Sendable, CustomStringConvertible, CustomReflectable {
-    private let texts: [String]
-
-    package init(_ texts: [String] = []) { self.texts = texts.filter { !$0.isEmpty } }
-
-    package var description: String { "…" }
-    package var customMirror: Mirror { Mirror(self, children: []) }
-
-    /// Returns one short printable line without the texts.
-    func line(_ said: String) -> String {
-        var clean = said
-        for text in texts { clean = clean.replacing(text, with: "…") }
-        let line = clean.unicodeScalars.prefix(PolledLimits.reasonCharactersMax)
-            .map { $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) ? " " : "\($0)" }.joined()
-        return line
     }
 }
 

@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import HTTPClient
 internal import PolledEngine
 internal import Primitives
@@ -61,7 +62,7 @@ struct PolledSetup: Sendable, CustomReflectable {
         var engine = PolledSettings(keys.table, seed: seed)
         engine.every = configuration.duration(keys.names.every).clampedNanoseconds
         if let history = keys.names.history { engine.history = configuration.integer(history) }
-        engine.hidden = PolledHidden([key])
+        engine.hidden = HiddenTexts([key])
         self.engine = engine
     }
 

@@ -22,6 +22,7 @@ final class StreamLoop<Service: StreamService> {
 
     private let parts: Parts
     private let client: WebSocketClient
+    private let requests: StreamRequests?
     private let beat: ThreadBeat
     private let outlet: ProviderOutlet
     private var engine: Service.Engine
@@ -29,9 +30,13 @@ final class StreamLoop<Service: StreamService> {
     private var connections: NumberedConnections
     private var isOver = false
 
-    init(_ parts: Parts, _ client: WebSocketClient, _ beat: ThreadBeat) {
+    init(
+        _ parts: Parts, _ client: WebSocketClient, _ requests: StreamRequests?,
+        _ beat: ThreadBeat
+    ) {
         self.parts = parts
         self.client = client
+        self.requests = requests
         connections = NumberedConnections(client)
         self.beat = beat
         engine = parts.service.makeEngine()
@@ -101,6 +106,7 @@ final class StreamLoop<Service: StreamService> {
         let bytes = UInt64(client.waitingBytes)
         connections.take { number, event, bytes in handle(number, event, bytes, now) }
         if bytes > 0 { parts.report.metrics.bytes.add(bytes) }
+        requests?.take { number, answer in engine.answered(number, answer, now, into: &out) }
         engine.drained(now, into: &out)
         engine.timePassed(now, into: &out)
     }
@@ -142,6 +148,9 @@ final class StreamLoop<Service: StreamService> {
             guard !connections.send(text, on: number) else { return }
             engine.ended(number, "a request could not be sent", moment(), into: &out)
         case .close(let number): connections.close(number)
+        case .ask(let number, let request):
+            guard let answer = requests?.ask(number, request) else { return }
+            engine.answered(number, answer, moment(), into: &out)
         }
     }
 

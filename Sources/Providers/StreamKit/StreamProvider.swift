@@ -1,4 +1,5 @@
 internal import EngineKit
+internal import HTTPClient
 internal import MarketModel
 package import Primitives
 package import ProviderKit
@@ -30,8 +31,11 @@ package final class StreamProvider<Service: StreamService>: ProviderSource {
         let client = try Self.client(service)
         let waker = client.waker
         thread.inbox.wakes { waker.wake() }
+        let requests = try service.requests.map { requests throws(HTTPError) in
+            try StreamRequests(requests, hidden: service.hidden) { waker.wake() }
+        }
         try thread.start(name, beat: name, threads, report) { beat in
-            StreamLoop(parts, client, beat).run()
+            StreamLoop(parts, client, requests, beat).run()
         }
     }
 

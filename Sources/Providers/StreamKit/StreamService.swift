@@ -1,4 +1,5 @@
 package import EngineKit
+package import HTTPClient
 package import Primitives
 package import ServiceRuntime
 package import WebSocketClient
@@ -13,6 +14,10 @@ package protocol StreamService: Sendable {
     static var metrics: StreamMetrics<Engine.Status>.Names { get }
 
     var client: WebSocketConfiguration { get }
+    /// How requests are made; `nil`: none are.
+    var requests: HTTPConfiguration? { get }
+    /// What no reason of a refused request may have.
+    var hidden: HiddenTexts { get }
 
     func makeEngine() -> Engine
     /// Returns what a wish means on the connections. It alone knows the key.
@@ -23,12 +28,19 @@ package protocol StreamService: Sendable {
     func write(_ status: Engine.Status, into json: inout JSONWriter)
 }
 
+extension StreamService {
+    package var requests: HTTPConfiguration? { nil }
+    package var hidden: HiddenTexts { HiddenTexts() }
+}
+
 /// What the loop does on the connections, which have the engine's numbers.
 package enum StreamStep: Sendable {
     case open(UInt32, WebSocketURL)
     /// The text may be a key: it is in no log.
     case send(UInt32, String)
     case close(UInt32)
+    /// A request with the engine's number; `nil`: its address cannot be written.
+    case ask(UInt64, HTTPRequest?)
 }
 
 /// Something that a person may have to look at.

@@ -67,6 +67,7 @@ struct SimulatorPlan: Equatable, Sendable {
         case .massive:
             [
                 "MASSIVE_URL": "ws://\(StackPlan.loopback):\(port)",
+                "MASSIVE_REST_URL": "http://\(StackPlan.loopback):\(port)",
                 "MASSIVE_API_KEY": "test-key",
             ]
         }

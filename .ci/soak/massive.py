@@ -117,6 +117,15 @@ class MassiveMarket(Market):
 class MassiveVerdict(Verdict):
     """Only requests tell that a trade was cancelled."""
 
+    def change(self, symbol: str, number: int, time: int, price: Decimal, size: Decimal, exchange: str,
+               action: int) -> None:
+        """After a start trades of before are read again, also of before the first log."""
+        key = self.key(symbol, number, exchange)
+        if action == CANCEL and key not in self.market.trades and key not in self.there:
+            self.count["changes of trades from before the logs"] += 1
+        else:
+            super().change(symbol, number, time, price, size, exchange, action)
+
     def explain(self) -> None:
         super().explain()
         cancelled = {self.key(row[0], row[1], row[5]) for row in self.stored.rows if row[6] == CANCEL}

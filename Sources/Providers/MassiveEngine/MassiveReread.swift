@@ -95,7 +95,7 @@ struct MassiveReread: Sendable {
         // Nothing was recorded before this process: its first trade comes later than now.
         guard since.isDefined else { return now.advanced(byNanoseconds: -settings.lag) }
         let left = since.advanced(
-            byNanoseconds: -age - settings.lag - MassiveLimits.rereadSpan)
+            byNanoseconds: -age - settings.lag - min(age, MassiveLimits.rereadSpan))
         return min(usual, max(left, now.advanced(byNanoseconds: -MassiveLimits.rereadBack)))
     }
 

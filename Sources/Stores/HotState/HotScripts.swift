@@ -52,7 +52,7 @@ package enum HotScripts {
         case .providerBar:
             [
                 "open", "high", "low", "close", "volume", "vwap", "trades", "ts", "close_ts",
-                "receive_ts", "unfinished", "source",
+                "receive_ts", "unfinished", "delayed", "source",
             ]
         }
     }

@@ -232,6 +232,7 @@ extension ValkeyCommands {
         append(bar.closeTime)
         append(bar.header.receiveTime)
         append { $0.append(UInt8(ascii: bar.flags.contains(.inProgress) ? "1" : "0")) }
+        append(whetherDelayed: value.origin.source, bar.header.flags)
         append(value.origin.source)
     }
 }

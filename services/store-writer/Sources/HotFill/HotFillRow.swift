@@ -36,20 +36,22 @@ struct HotFillRow {
         case .trades:
             .trade(
                 Trade(
-                    header: header, price: try price(7), size: try quantity(8), exchange: short(9)))
+                    header: header, price: try price(8), size: try quantity(9), exchange: short(10))
+            )
         case .quotes:
             .quote(
                 Quote(
-                    header: header, bidPrice: try price(7), bidSize: try quantity(8),
-                    askPrice: try price(9), askSize: try quantity(10), bidExchange: short(11),
-                    askExchange: short(12)))
+                    header: header, bidPrice: try price(8), bidSize: try quantity(9),
+                    askPrice: try price(10), askSize: try quantity(11), bidExchange: short(12),
+                    askExchange: short(13)))
         case .shortBars, .longBars: try bar()
-        case .providerBars: try providerBar()
+        case .providerBars, .longProviderBars: try providerBar()
         }
     }
 
     private var header: TickHeader {
-        TickHeader(symbol: 0, providerTime: time(5), receiveTime: time(6))
+        TickHeader(
+            symbol: 0, flags: flags(7), providerTime: time(5), receiveTime: time(6))
     }
 
     private func bar() throws(FixedPoint.ParseError) -> HotFillValue? {
@@ -70,7 +72,8 @@ struct HotFillRow {
     }
 
     private func providerBar() throws(FixedPoint.ParseError) -> HotFillValue? {
-        let header = TickHeader(symbol: 0, providerTime: time(7), receiveTime: time(5))
+        let header = TickHeader(
+            symbol: 0, flags: flags(17), providerTime: time(7), receiveTime: time(5))
         let kind = byte(8).flatMap { ProviderBarKind(rawValue: $0) }
         var bar = ProviderBar(
             header: header, openTime: time(6), closeTime: time(7), kind: kind ?? .unknown)
@@ -90,6 +93,11 @@ struct HotFillRow {
     private func integer(_ column: Int) -> Int64? { columns[column].flatMap { Int64($0) } }
 
     private func byte(_ column: Int) -> UInt8? { integer(column).flatMap { UInt8(exactly: $0) } }
+
+    /// The flags of a tick, which say whether it is delayed.
+    private func flags(_ column: Int) -> TickFlags {
+        TickFlags(rawValue: UInt16(truncatingIfNeeded: integer(column) ?? 0))
+    }
 
     private func time(_ column: Int) -> Timestamp {
         integer(column).map { Timestamp(nanoseconds: $0) } ?? .undefined

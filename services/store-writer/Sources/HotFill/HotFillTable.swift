@@ -14,6 +14,15 @@ enum HotFillTable: CaseIterable {
     case shortBars
     case longBars
     case providerBars
+    /// The bars of a provider that `providerBars` does not find: many shorter ones came since.
+    case longProviderBars
+
+    /// The least length of a bar of `longProviderBars`. `providerBars` finds shorter ones: those of
+    /// the last `HotFiller.rowsOfProviderBars` rows.
+    private static let longSeconds = 300
+    /// For how long each end of 5 minutes is looked at. Before that only those of 15 minutes are:
+    /// longer bars end there, also where a session ends.
+    private static let recentHours = 2
 
     /// The sink that fills it.
     var sink: SinkName {
@@ -21,14 +30,14 @@ enum HotFillTable: CaseIterable {
         case .trades: .trades
         case .quotes: .quotes
         case .shortBars, .longBars: .bars
-        case .providerBars: .providerBars
+        case .providerBars, .longProviderBars: .providerBars
         }
     }
 
     /// The kind of the packets that bring its rows.
     var kind: PacketKind {
         switch self {
-        case .trades, .quotes, .providerBars: .ticks
+        case .trades, .quotes, .providerBars, .longProviderBars: .ticks
         case .shortBars, .longBars: .bars
         }
     }
@@ -36,7 +45,7 @@ enum HotFillTable: CaseIterable {
     /// How long before its end a row's `ts` may be at most: the widest window of the table.
     var windowNanoseconds: Int64 {
         switch self {
-        case .trades, .quotes, .providerBars: 0
+        case .trades, .quotes, .providerBars, .longProviderBars: 0
         case .shortBars: 3_600_000_000_000
         case .longBars: 31 * 86_400_000_000_000
         }
@@ -54,7 +63,9 @@ enum HotFillTable: CaseIterable {
         SELECT symbol FROM known WHERE place > 0 AND symbol IS NOT NULL ORDER BY place
         """
 
-    private static let nextSymbols = ["trade_rows", "quote_rows", "bars_short"].map {
+    private static let nextSymbols = [
+        "trade_rows", "quote_rows", "bars_short", "provider_bars",
+    ].map {
         """
         (SELECT t.symbol FROM \($0) t WHERE t.symbol > known.symbol AND t.ts >= $2
             ORDER BY t.symbol LIMIT 1)
@@ -79,20 +90,34 @@ enum HotFillTable: CaseIterable {
                 "n.bid_price, n.bid_size, n.ask_price, n.ask_size, n.bid_exchange, n.ask_exchange")
         case .shortBars: bars("bars_short", isLong: false)
         case .longBars: bars("bars_long", isLong: true)
-        case .providerBars:
-            select(
-                "provider_bars t", where: "AND t.open_time_ns IS NOT NULL",
-                Choice(
-                    source: "n.source",
-                    one: "r.source, r.made_of, r.event_time_ns - r.open_time_ns",
-                    last: ["ts", "ordinal"]),
+        case .providerBars: providerBars("")
+        case .longProviderBars:
+            providerBars(
                 """
-                n.receive_time_ns, n.open_time_ns, n.event_time_ns,
-                array_position('{trades,midpoint,bid,ask,bid_ask,historical_volatility,\
-                implied_volatility}'::text[], n.made_of), n.open, n.high, n.low, n.close, n.vwap,
-                n.volume, n.trades, n.bar_flags
+                AND t.event_time_ns - t.open_time_ns >= \(Self.longSeconds)::bigint * 1000000000
+                AND t.ts = ANY (ARRAY(
+                    SELECT generate_series(
+                        date_bin('15 minutes', $2, 'epoch'), now(), interval '15 minutes')
+                    UNION SELECT generate_series(
+                        date_bin('5 minutes', now() - interval '\(Self.recentHours) hours', 'epoch'),
+                        now(), interval '5 minutes')))
                 """)
         }
+    }
+
+    private func providerBars(_ condition: String) -> String {
+        select(
+            "provider_bars t", where: "AND t.open_time_ns IS NOT NULL \(condition)",
+            Choice(
+                source: "n.source",
+                one: "r.source, r.made_of, r.event_time_ns - r.open_time_ns",
+                last: ["ts", "ordinal"]),
+            """
+            n.receive_time_ns, n.open_time_ns, n.event_time_ns,
+            array_position('{trades,midpoint,bid,ask,bid_ask,historical_volatility,\
+            implied_volatility}'::text[], n.made_of), n.open, n.high, n.low, n.close, n.vwap,
+            n.volume, n.trades, n.bar_flags, n.flags
+            """)
     }
 
     /// Which rows are chosen.
@@ -121,7 +146,7 @@ enum HotFillTable: CaseIterable {
             Choice(
                 source: "coalesce(nullif(n.of_source, ''), n.source)",
                 one: "coalesce(nullif(r.of_source, ''), r.source)", last: ["ts", "ordinal"]),
-            "\(times), \(fields)")
+            "\(times), n.flags, \(fields)")
     }
 
     private func bars(_ table: String, isLong: Bool) -> String {

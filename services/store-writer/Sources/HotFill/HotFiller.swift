@@ -20,6 +20,10 @@ final class HotFiller {
     /// that a source is found that sends less than others.
     static let rowsOfOneSource: Int64 = 32
     static let rowsOfSources: Int64 = 256
+    /// The rows of a symbol that are looked at for bars of a provider, which may have many lengths.
+    static let rowsOfProviderBars: Int64 = 256
+    /// The same for its long bars, of which only those at round times are looked at.
+    static let rowsOfLongBars: Int64 = 4_096
     /// The most failures in a row.
     static let attemptsMax = 8
     private static let retryFirst = Duration.seconds(1)
@@ -211,7 +215,7 @@ final class HotFiller {
         let result = try database.execute(
             table.newest,
             [
-                .textArray(symbols), .timestamp(from), .integer(progress.rows),
+                .textArray(symbols), .timestamp(from), .integer(Self.rows(table, progress)),
                 .text(WriterSettings.sink),
             ], timeout: Self.statementTimeout)
         var builders: [Int: HotFillBuilder] = [:]
@@ -233,6 +237,15 @@ final class HotFiller {
             metrics.values.add()
         }
         for partition in builders.keys.sorted() { handOver(&builders[partition]) }
+    }
+
+    /// Returns how many rows of a symbol are looked at.
+    private static func rows(_ table: HotFillTable, _ progress: Progress) -> Int64 {
+        switch table {
+        case .trades, .quotes, .shortBars, .longBars: progress.rows
+        case .providerBars: rowsOfProviderBars
+        case .longProviderBars: rowsOfLongBars
+        }
     }
 
     private static func value(_ row: HotFillRow, _ table: HotFillTable) -> HotFillValue? {

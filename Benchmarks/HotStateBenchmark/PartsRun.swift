@@ -18,7 +18,7 @@ struct PartsRun {
 
     /// Returns false if the path of a tick allocates.
     func run() throws -> Bool {
-        let isClean = try table()
+        let isClean = try [table(), books()].allSatisfy { $0 }
         try scripts()
         return isClean
     }
@@ -93,6 +93,87 @@ struct PartsRun {
             \(allocations.adding),"allocations_into_buffer":\(allocations.writing)}
             """)
         return allocations.adding == 0
+    }
+
+    /// Changes of rows of full books: what a change costs, and what a key of a book.
+    private func books() throws -> Bool {
+        let packets = try depthPackets()
+        var table = HotTable(symbolsMax: 65_536)
+        var writing = HotWriting(namespace: "md", digests: [:])
+        var batch = HotBatch()
+        var best = (adding: Int64.max, writing: Int64.max)
+        var allocations: UInt64 = 0
+        for round in 0..<Self.rounds {
+            let counted = allocations_of_this_thread()
+            let start = clock.monotonic()
+            for packet in packets {
+                let origin = HotOrigin(
+                    source: packet.header.source,
+                    // A stream that was made again, so that no packet is a repeated one.
+                    order: HotOrder(
+                        streamCreated: Timestamp(nanoseconds: Int64(round)), sequence: 1),
+                    receivedAt: start, stored: .undefined)
+                packet.withBytes { table.add($0, origin) }
+            }
+            let added = clock.monotonic()
+            let countedThen = allocations_of_this_thread()
+            batch.removeAll()
+            table.take(atMost: 100_000, now: added, heardAfter: .distantPast, into: &batch)
+            writing.write(
+                batch, of: table, now: added,
+                HotAges(life: 300_000_000_000, stale: 300_000_000_000))
+            let written = clock.monotonic()
+            guard round >= Self.rounds / 2 else { continue }
+            allocations += countedThen - counted
+            best = (min(best.adding, added - start), min(best.writing, written - added))
+        }
+        let changes = packets.reduce(0) { $0 + Int($1.header.tickCount) }
+        print(
+            """
+            {"benchmark":"hot_state_books",\
+            "ns_per_change":\(Double(best.adding) / Double(changes)),"ns_per_key":\(Double(best.writing) / Double(batch.count)),\
+            "allocations":\(allocations)}
+            """)
+        return allocations == 0
+    }
+
+    /// A packet in each of 32 partitions, with a book of 20 rows of each side and 200 changes at
+    /// its top.
+    private func depthPackets() throws -> [SealedPacket] {
+        guard let source = SourceName("bench") else { throw TickPublisher.Unusable("no name") }
+        let time = Timestamp(nanoseconds: 1_700_000_000_123_456_789)
+        return (0..<32).map { number in
+            var builder = PacketBuilder(
+                kind: .ticks, partition: Partition(number), source: source)
+            let index = Symbol("S\(number)").map {
+                builder.register(SymbolDefinition(symbol: $0, provider: "bench", since: time))
+            }
+            let header = TickHeader(
+                symbol: index ?? 0, providerTime: .undefined, receiveTime: time)
+            func row(_ side: BookSide, _ operation: DepthOperation, _ position: Int) {
+                let raw = 64_123_450_000_000 + Int64(position) * 10_000_000
+                _ = builder.append(
+                    DepthUpdate(
+                        header: header, position: UInt32(position), side: side,
+                        operation: operation, price: Price(raw: raw),
+                        size: Quantity(raw: 12_345_678)))
+            }
+            _ = builder.append(DepthReset(header: header, reason: .reset))
+            for position in 0..<20 {
+                for side in [BookSide.bid, .ask] { row(side, .insert, position) }
+            }
+            for change in 0..<40 {
+                let side: BookSide = change.isMultiple(of: 2) ? .bid : .ask
+                row(side, .insert, change % 5)
+                row(side, .delete, 20)
+                row(side, .update, change % 7)
+                row(side, .delete, change % 5)
+                row(side, .insert, 19)
+            }
+            return builder.seal(
+                PacketBuilder.Seal(
+                    epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: .undefined))
+        }
     }
 
     // MARK: on the server

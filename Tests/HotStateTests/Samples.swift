@@ -60,6 +60,22 @@ struct SamplePacket {
         #expect(isIn)
     }
 
+    mutating func row(
+        _ symbol: UInt32, _ side: BookSide, _ operation: DepthOperation, at position: UInt32,
+        price: Int64 = 1, size: Int64 = 1, flags: TickFlags = [], marketMaker: String = ""
+    ) {
+        let isIn = builder.append(
+            Sample.row(
+                symbol, side, operation, at: position, price: price, size: size, flags: flags,
+                marketMaker: marketMaker))
+        #expect(isIn)
+    }
+
+    mutating func reset(_ symbol: UInt32, _ reason: DepthResetReason = .reset) {
+        let isIn = builder.append(Sample.reset(symbol, reason))
+        #expect(isIn)
+    }
+
     /// Seals the packet and offers it to the queue, as a consumer delivers it.
     mutating func offer(to queue: HotQueue, sequence: UInt64) throws {
         let packet = builder.seal(
@@ -80,11 +96,12 @@ struct SamplePacket {
     /// Seals the packet and puts it into the table.
     mutating func add(
         to table: inout HotTable, sequence: UInt64, created: Int64 = 5,
-        receivedAt: MonotonicTime = .at(0), stored: Timestamp = .undefined
+        receivedAt: MonotonicTime = .at(0), stored: Timestamp = .undefined,
+        firstOrdinal: UInt64 = 1
     ) {
         let packet = builder.seal(
             PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: .undefined))
+                epoch: 1, firstOrdinal: firstOrdinal, watermark: .undefined, sendTime: .undefined))
         let origin = HotOrigin(
             source: packet.header.source,
             order: HotOrder(
@@ -110,6 +127,26 @@ enum Sample {
                 receiveTime: Timestamp(nanoseconds: 18)),
             bidPrice: .undefined, bidSize: .undefined, askPrice: Price(raw: ask * 1_000_000_000),
             askSize: Quantity(raw: 100_000_000))
+    }
+
+    static func row(
+        _ symbol: UInt32, _ side: BookSide, _ operation: DepthOperation, at position: UInt32,
+        price: Int64 = 1, size: Int64 = 1, flags: TickFlags = [], marketMaker: String = ""
+    ) -> DepthUpdate {
+        DepthUpdate(
+            header: TickHeader(
+                symbol: symbol, flags: flags, providerTime: .undefined,
+                receiveTime: Timestamp(nanoseconds: 18)),
+            position: position, side: side, operation: operation,
+            price: Price(raw: price * 1_000_000_000), size: Quantity(raw: size * 100_000_000),
+            marketMaker: MarketMaker(marketMaker) ?? .none)
+    }
+
+    static func reset(_ symbol: UInt32, _ reason: DepthResetReason = .reset) -> DepthReset {
+        DepthReset(
+            header: TickHeader(
+                symbol: symbol, providerTime: .undefined, receiveTime: Timestamp(nanoseconds: 17)),
+            reason: reason)
     }
 
     /// Text without control characters, of at most 512 bytes. Any such text may be a symbol.

@@ -143,4 +143,113 @@ struct HotFillKindsTests {
         }
         #expect(try second.stop() == .success)
     }
+
+    // MARK: books
+
+    private struct BookFeed {
+        var source: TestSource
+        let symbols: [UInt32]
+        /// The key of the second symbol's book.
+        let quiet: String
+    }
+
+    /// A source with two symbols in one partition.
+    private func bookFeed() throws -> BookFeed {
+        let count = bench.tape.names.partitions
+        let first = try #require(Symbol("BUSY"))
+        let other = try #require(
+            (0..<100).lazy.compactMap { Symbol("QUIET\($0)") }.first {
+                Partition(of: $0, count: count) == Partition(of: first, count: count)
+            })
+        var (source, index) = try self.source("test", first)
+        let second = source.register(
+            SymbolDefinition(symbol: other, provider: "", since: .undefined))
+        return BookFeed(
+            source: source, symbols: [index, second], quiet: "book:\(other.text):test")
+    }
+
+    private func begin(_ feed: inout BookFeed, _ symbol: Int, price: Int64) throws {
+        let header = header(feed.symbols[symbol], 10)
+        feed.source.append {
+            $0.append(DepthReset(header: header, reason: .reset)) == true
+        }
+        for side in [BookSide.bid, .ask] {
+            try row(&feed, symbol, side, .insert, side == .bid ? price : price + 1)
+        }
+    }
+
+    private func row(
+        _ feed: inout BookFeed, _ symbol: Int, _ side: BookSide, _ operation: DepthOperation,
+        _ price: Int64
+    ) throws {
+        let update = DepthUpdate(
+            header: header(feed.symbols[symbol], 10), position: 0, side: side,
+            operation: operation, price: Price(raw: price * Self.second),
+            size: Quantity(raw: 100_000_000))
+        feed.source.append { $0.append(update) == true }
+        try feed.source.publish(watermark: time(0))
+    }
+
+    @Test("books over restarts: what is shown is right, and what is not known is said")
+    func books() throws {
+        var feed = try bookFeed()
+        let valkey = try ValkeyServer()
+        let quiet = feed.quiet
+        let first = try bench.start(valkey: valkey)
+        // The first packets may come before the hot state listens.
+        #expect(
+            try eventually {
+                try begin(&feed, 0, price: 100)
+                return try fields(valkey, "book:BUSY:test", "state") == "complete"
+            })
+        try begin(&feed, 1, price: 50)
+        #expect(
+            try eventually {
+                try fields(valkey, quiet, "state", "bids", "asks")
+                    == "complete [[\"50\",\"1\"]] [[\"51\",\"1\"]]"
+            })
+        try row(&feed, 0, .bid, .update, 99)
+        #expect(
+            try eventually {
+                try fields(valkey, "book:BUSY:test", "state", "bids")
+                    == "complete [[\"99\",\"1\"]]"
+            })
+        #expect(try first.stop() == .success)
+        let before = try valkey.cli("HGETALL", "\(bench.tape.names.namespace):\(quiet)")
+
+        // While no writer runs, one book changes.
+        try row(&feed, 0, .ask, .update, 105)
+        let second = try bench.start(valkey: valkey)
+        #expect(isFilled(second))
+        #expect(
+            try eventually {
+                try fields(valkey, "book:BUSY:test", "state", "reason", "bids", "asks")
+                    == "partial start [] [[\"105\",\"1\"]]"
+            })
+        #expect(
+            try valkey.cli("HGETALL", "\(bench.tape.names.namespace):\(quiet)") == before)
+        try begin(&feed, 0, price: 70)
+        #expect(
+            try eventually {
+                try fields(valkey, "book:BUSY:test", "state", "bids")
+                    == "complete [[\"70\",\"1\"]]"
+            })
+        #expect(try second.stop() == .success)
+
+        // Valkey has lost all: the rows are not known, and the keys say so.
+        let empty = try ValkeyServer()
+        let third = try bench.start(valkey: empty)
+        #expect(isFilled(third))
+        #expect(
+            try eventually {
+                try fields(empty, quiet, "state", "reason", "bids", "filled")
+                    == "unknown start [] database"
+            })
+        try begin(&feed, 1, price: 40)
+        #expect(
+            try eventually {
+                try fields(empty, quiet, "state", "filled", "bids") == "complete  [[\"40\",\"1\"]]"
+            })
+        #expect(try third.stop() == .success)
+    }
 }

@@ -13,6 +13,8 @@ package struct HotFill: Sendable {
     /// When the database was read, by both clocks.
     let readAt: Timestamp
     let receivedAt: MonotonicTime
+    /// The ordinals of the changes of books in it, in their order.
+    var ordinals: [UInt64] = []
 }
 
 /// Makes packets of values that were read from the database.
@@ -23,6 +25,7 @@ package struct HotFillBuilder {
     private let receivedAt: MonotonicTime
     private var fills: [HotFill] = []
     private var series: [SeriesName: UInt16] = [:]
+    private var ordinals: [UInt64] = []
 
     /// `order` is the database's position for `partition`, and both times are those of the reading.
     package init(
@@ -69,6 +72,12 @@ package struct HotFillBuilder {
         case .providerBar(var bar):
             bar.header.symbol = symbol
             return builder.append(bar)
+        case .depth(var header, let ordinal):
+            header.symbol = symbol
+            // Of the change only these are used.
+            guard builder.append(DepthReset(header: header, reason: .unknown)) else { return false }
+            ordinals.append(ordinal)
+            return true
         }
     }
 
@@ -84,7 +93,10 @@ package struct HotFillBuilder {
             PacketBuilder.Seal(
                 epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: readAt))
         fills.append(
-            HotFill(packet: packet, order: order, readAt: readAt, receivedAt: receivedAt))
+            HotFill(
+                packet: packet, order: order, readAt: readAt, receivedAt: receivedAt,
+                ordinals: ordinals))
+        ordinals = []
     }
 }
 
@@ -94,6 +106,8 @@ package enum HotFillValue: Sendable {
     case quote(Quote)
     case bar(Bar, series: SeriesName)
     case providerBar(ProviderBar)
+    /// The last change of a book: its header and its ordinal. The rows are not read.
+    case depth(TickHeader, ordinal: UInt64)
 
     /// The time at which its key's life began; undefined when unknown.
     package var time: Timestamp {
@@ -102,6 +116,7 @@ package enum HotFillValue: Sendable {
         case .quote(let quote): quote.header.receiveTime
         case .bar(let bar, _): bar.closeTime
         case .providerBar(let bar): bar.header.receiveTime
+        case .depth(let header, _): header.receiveTime
         }
     }
 }
@@ -113,6 +128,6 @@ extension HotTable {
             source: fill.packet.header.source, order: fill.order, receivedAt: fill.receivedAt,
             stored: fill.readAt)
         origin.isFilled = true
-        fill.packet.withBytes { add($0, origin) }
+        fill.packet.withBytes { add($0, origin, ordinals: fill.ordinals) }
     }
 }

@@ -7,6 +7,8 @@ package import ValkeyClient
 ///     <namespace>:trade:<symbol>:<source>         price size exchange …
 ///     <namespace>:bar:<symbol>:<series>:<source>  open high low close volume vwap trades …
 ///     <namespace>:providerbar:<symbol>:<data>-<length>:<source>  open high low close volume …
+///     <namespace>:indicator:<symbol>:<name>:<source>  value unit period_start …
+///     <namespace>:book:<symbol>:<source>          state reason bids asks …
 ///     <namespace>:sources:<symbol>                the sources, by the expiry of their last key
 ///
 /// Each hash has `order`, its place on the tape: the server accepts a value only if it is not older
@@ -54,6 +56,16 @@ package enum HotScripts {
                 "open", "high", "low", "close", "volume", "vwap", "trades", "ts", "close_ts",
                 "receive_ts", "unfinished", "delayed", "source",
             ]
+        case .indicator:
+            [
+                "value", "unit", "period_start", "period_end", "revision", "ts", "receive_ts",
+                "delayed", "source",
+            ]
+        case .book:
+            [
+                "state", "reason", "bids", "asks", "bid_rows", "ask_rows", "crossed", "since",
+                "ordinal", "ts", "receive_ts", "delayed", "source",
+            ]
         }
     }
 
@@ -66,8 +78,9 @@ package enum HotScripts {
     /// Returns the script. It contains the names of the fields, so that they need not be sent. In
     /// KEYS, the sets of sources follow the hashes, one for each hash whose life is sent. Orders
     /// are compared as text, because Lua's numbers hold 53 bits only. A value of the database makes
-    /// a hash that is missing, or replaces an older one of the database, and changes no other. A
-    /// key of another type must be ours, because of its name, and is made again.
+    /// a hash that is missing, or replaces an older one of the database, and changes no other. But
+    /// a book of which the database has another last change is not right any more, so that it is
+    /// replaced. A key of another type must be ours, because of its name, and is made again.
     static func text(_ kind: HotKind) -> String {
         let fields = fields(kind).enumerated()
             .map { "'\($0.element)', ARGV[at + \($0.offset + 3)]" }.joined(separator: ", ")
@@ -90,7 +103,7 @@ package enum HotScripts {
               end
               local isOlder = order and order <= ARGV[at + 1]
               if isOlder and filled ~= '' then
-                isOlder = call('HGET', key, 'filled') == filled
+                isOlder = \(replaceable(kind))
               end
               if not order or isOlder then
                 call('HSET', key, 'order', ARGV[at + 1], \(fields))
@@ -121,6 +134,21 @@ package enum HotScripts {
             end
             return written + replaced * \(replacedFactor)
             """
+    }
+
+    /// Returns the condition under which a value of the database replaces an older one.
+    private static func replaceable(_ kind: HotKind) -> String {
+        switch kind {
+        case .trade, .quote, .bar, .providerBar, .indicator:
+            "call('HGET', key, 'filled') == filled"
+        case .book:
+            "call('HGET', key, 'ordinal') ~= ARGV[at + \(2 + ordinalPlace)]"
+        }
+    }
+
+    /// The place of a book's ordinal among its fields, from 1.
+    private static var ordinalPlace: Int {
+        (fields(.book).firstIndex(of: "ordinal") ?? 0) + 1
     }
 
     /// Valkey has refused a command of the connecting session.

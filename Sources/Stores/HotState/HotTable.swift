@@ -2,8 +2,8 @@ internal import MarketModel
 package import Primitives
 internal import TapeCodec
 
-/// The latest trade, quote, bars and provider's bars of each symbol and source since the process
-/// began, and which of them are not in Valkey yet.
+/// The latest trade, quote, bars, provider's bars, book and polled values of each symbol and source
+/// since the process began, and which of them are not in Valkey yet.
 ///
 /// Nothing is allocated per tick: a packet's symbols are found by their bytes, once per packet. A
 /// *place* is a name's number in `HotNames` with the generation in which it is valid; the trade,
@@ -13,29 +13,34 @@ package struct HotTable {
     static let seriesPerSymbol = 4
     /// Separates the parts of a name. A source and a series have none, so the parts are found from
     /// the end.
-    private static let colon = UInt8(ascii: ":")
+    static let colon = UInt8(ascii: ":")
 
     /// The names of trades and quotes: `<symbol>:<source>`.
     private(set) var pairs: HotNames
+    /// The books, with names of their own.
+    var books: HotBooks
     /// The names of bars: `<symbol>:<series>:<source>`. The series of a provider's bars is its data
-    /// and length, as in `trades-5s`.
-    private(set) var barNames: HotNames
+    /// and length, as in `trades-5s`; that of polled values is their name.
+    var barNames: HotNames
     private(set) var trades = HotValues<Trade>()
     private(set) var quotes = HotValues<Quote>()
     private(set) var bars = HotValues<Bar>()
     private(set) var providerBars = HotValues<ProviderBar>()
+    var indicators = HotValues<IndicatorValue>()
 
     /// The symbols that the current packet defines, by index.
-    private var defined = PacketTable<Defined>()
+    var defined = PacketTable<Defined>()
     /// The bytes of the series' names in the current packet, by index.
     private var series = PacketTable<Range<Int>>()
     /// Room for a name that is looked up, reused.
-    private var name: [UInt8] = []
+    var name: [UInt8] = []
     /// Whether the current packet is of the database, and displaces no name.
-    private var isFill = false
+    private(set) var isFill = false
+    /// Of a packet of the database: the ordinals of its changes of books, in their order.
+    private var filledOrdinals: ArraySlice<UInt64> = []
 
     /// A symbol that the current packet defines.
-    private struct Defined {
+    struct Defined {
         /// The bytes of the name in the packet.
         var name: Range<Int>
         /// The definition in the packet.
@@ -44,24 +49,31 @@ package struct HotTable {
         var source: SourceName
         /// The place of the pair. Looked up by the first tick that needs it.
         var place = HotNames.Place.none
+        /// The place of the book, in the same way.
+        var book = HotNames.Place.none
     }
 
     package init(symbolsMax: Int) {
         pairs = HotNames(countMax: symbolsMax)
         barNames = HotNames(countMax: symbolsMax * Self.seriesPerSymbol)
+        books = HotBooks(symbolsMax: symbolsMax)
     }
 
-    var evictions: UInt64 { pairs.evictions &+ barNames.evictions }
+    var evictions: UInt64 {
+        pairs.evictions &+ barNames.evictions &+ books.names.evictions
+    }
     var pendingCount: Int {
-        trades.pendingCount + quotes.pendingCount + bars.pendingCount + providerBars.pendingCount
+        trades.pendingCount + quotes.pendingCount + bars.pendingCount
+            + providerBars.pendingCount + indicators.pendingCount + books.values.pendingCount
     }
 
-    /// Takes all trades, quotes, bars and provider's bars of a packet, in order, up to its first
-    /// damage. `origin` is the packet's place on the tape.
+    /// Takes all that is kept of a packet, in order, up to its first damage. `origin` is the
+    /// packet's place on the tape.
     package mutating func add(_ packet: RawSpan, _ origin: HotOrigin) {
         defined.removeAll()
         series.removeAll()
         isFill = origin.isFilled
+        if !isFill { books.begin(packet, origin) }
         var origin = origin
         let packetSource = origin.source
         var cursor = RecordCursor()
@@ -82,14 +94,40 @@ package struct HotTable {
                 quotes.put(quote, received: received, origin.of(received), at: place)
             case .bar(let bar): add(bar, packet, origin)
             case .other(let message):
-                if let bar = message.providerBar(in: packet) {
-                    add(bar, packet, origin)
-                } else {
-                    define(message, packet, of: packetSource)
-                }
-            case .malformed: return
+                origin.source = packetSource
+                add(message, packet, origin, number: cursor.tickCount &- 1)
+            case .malformed: return books.loseLane(origin)
             }
         }
+    }
+
+    /// Takes a message that is no trade, quote or bar. `number` is that of a record within the
+    /// packet.
+    private mutating func add(
+        _ message: MessageBounds, _ packet: RawSpan, _ origin: HotOrigin, number: UInt32
+    ) {
+        typealias Template = WireFormat.Template
+        let template = message.template
+        if template == Template.symbolDefinition || template == Template.seriesDefinition {
+            define(message, packet, of: origin.source)
+        } else if template == Template.depthUpdate || template == Template.depthReset {
+            addDepth(message, packet, origin, number)
+        } else if template == Template.providerBar {
+            if let bar = message.providerBar(in: packet) { add(bar, packet, origin) }
+        } else if template == Template.gapRecord || template == Template.subscriptionRecord {
+            endBook(message, packet, origin)
+        } else if template == Template.indicatorValue {
+            addIndicator(message, packet, origin)
+        }
+    }
+
+    /// Returns the ordinal of the next change of a book in a packet of the database.
+    mutating func nextFilledOrdinal() -> UInt64? { filledOrdinals.popFirst() }
+
+    /// Takes a packet of the database. `ordinals` are those of its changes of books.
+    mutating func add(_ packet: RawSpan, _ origin: HotOrigin, ordinals: [UInt64]) {
+        filledOrdinals = ordinals[...]
+        add(packet, origin)
     }
 
     /// Takes a bar. Its order has the window first, so that a late revision of an older window does
@@ -194,7 +232,7 @@ package struct HotTable {
     }
 
     /// Makes a name of the bytes of the packet.
-    private mutating func spell(_ known: Defined, _ series: Range<Int>?, _ packet: RawSpan) {
+    mutating func spell(_ known: Defined, _ series: Range<Int>?, _ packet: RawSpan) {
         name.removeAll(keepingCapacity: true)
         for offset in known.name { name.append(packet.uint8(at: offset)) }
         end(known, series, packet)
@@ -202,7 +240,7 @@ package struct HotTable {
 
     /// Makes a new name. Only here the symbol's bytes are read as text: malformed text is repaired
     /// as for the tables. Returns false for text that is no symbol.
-    private mutating func spellAsText(
+    mutating func spellAsText(
         _ known: Defined, _ series: Range<Int>?, _ packet: RawSpan
     ) -> Bool {
         guard let definition = known.message.symbolDefinition(in: packet)?.definition else {
@@ -252,6 +290,11 @@ package struct HotTable {
         providerBars.take(
             atMost: limit - batch.count, of: barNames, now: now, heardAfter: alive,
             into: &batch.providerBars)
+        indicators.take(
+            atMost: limit - batch.count, of: barNames, now: now, heardAfter: alive,
+            into: &batch.indicators)
+        books.take(
+            atMost: limit - batch.count, now: now, heardAfter: alive, into: &batch.books)
         // Newer values may replace these before Valkey has stored them.
         batch.oldest = oldest(of: batch)
     }
@@ -263,6 +306,8 @@ package struct HotTable {
         case .quote: quotes.putBack(places, of: pairs)
         case .bar: bars.putBack(places, of: barNames)
         case .providerBar: providerBars.putBack(places, of: barNames)
+        case .indicator: indicators.putBack(places, of: barNames)
+        case .book: books.putBack(places)
         }
     }
 
@@ -272,6 +317,8 @@ package struct HotTable {
         quotes.repeatAll(of: pairs, heardAfter: alive)
         bars.repeatAll(of: barNames, heardAfter: alive)
         providerBars.repeatAll(of: barNames, heardAfter: alive)
+        indicators.repeatAll(of: barNames, heardAfter: alive)
+        books.repeatAll(heardAfter: alive)
     }
 
     /// Returns the earliest times among the values at a batch's places. Repeated values are left
@@ -289,92 +336,8 @@ package struct HotTable {
         add(quotes, batch.quotes)
         add(bars, batch.bars)
         add(providerBars, batch.providerBars)
+        add(indicators, batch.indicators)
+        add(books.values, batch.books)
         return times
-    }
-}
-
-/// The kinds of keys: one hash in Valkey per symbol, source and kind.
-package enum HotKind: CaseIterable {
-    case trade
-    case quote
-    case bar
-    case providerBar
-
-    /// Whether its keys have a series, and their values a window, by which they are ordered.
-    var isOfWindows: Bool { self == .bar || self == .providerBar }
-}
-
-extension [UInt8] {
-    /// The lengths of the units by which a length of bars is written, in nanoseconds.
-    private static let units: [(nanoseconds: Int64, letters: String)] = [
-        (86_400_000_000_000, "d"), (3_600_000_000_000, "h"), (60_000_000_000, "m"),
-        (1_000_000_000, "s"), (1, "ns"),
-    ]
-
-    /// Appends the series of a provider's bar: its data and its length in the largest unit that
-    /// divides it, as in `trades-5s`.
-    fileprivate mutating func append(seriesOf bar: ProviderBar) {
-        append(contentsOf: (ProviderBarKind(rawValue: bar.kind) ?? .unknown).letters.utf8)
-        append(UInt8(ascii: "-"))
-        let length = bar.closeTime.nanoseconds(since: bar.openTime)
-        for unit in Self.units where length % unit.nanoseconds == 0 {
-            append(decimal: length / unit.nanoseconds, decimals: 0)
-            append(contentsOf: unit.letters.utf8)
-            return
-        }
-    }
-}
-
-extension ProviderBarKind {
-    /// The name in keys.
-    fileprivate var letters: String {
-        switch self {
-        case .unknown: "unknown"
-        case .trades: "trades"
-        case .midpoint: "midpoint"
-        case .bid: "bid"
-        case .ask: "ask"
-        case .bidAsk: "bid_ask"
-        case .historicalVolatility: "historical_volatility"
-        case .impliedVolatility: "implied_volatility"
-        }
-    }
-}
-
-/// The places of the values of one round trip.
-package struct HotBatch {
-    /// Times of values; undefined when there is none.
-    struct Times {
-        /// When a gateway received it.
-        var received = Timestamp.undefined
-        /// When the tape stored it.
-        var stored = Timestamp.undefined
-    }
-
-    var trades: [HotNames.Place] = []
-    var quotes: [HotNames.Place] = []
-    var bars: [HotNames.Place] = []
-    var providerBars: [HotNames.Place] = []
-    /// The earliest times among the values when they were taken. Repeated values are left out.
-    fileprivate(set) var oldest = Times()
-
-    package init() {}
-
-    package var count: Int { trades.count + quotes.count + bars.count + providerBars.count }
-
-    func places(_ kind: HotKind) -> [HotNames.Place] {
-        switch kind {
-        case .trade: trades
-        case .quote: quotes
-        case .bar: bars
-        case .providerBar: providerBars
-        }
-    }
-
-    package mutating func removeAll() {
-        trades.removeAll(keepingCapacity: true)
-        quotes.removeAll(keepingCapacity: true)
-        bars.removeAll(keepingCapacity: true)
-        providerBars.removeAll(keepingCapacity: true)
     }
 }

@@ -11,10 +11,15 @@ struct HotMetrics {
     private let rebuilds: Counter
     private let pending: Gauge
     private let symbols: Gauge
+    private let books: Gauge
+    private let lost: Counter
+    private let leftOut: Counter
     private let fromReceipt: Histogram
     private let fromTape: Histogram
     /// The part of the table's evictions that is already in the counter.
     private var evictionsCounted: UInt64 = 0
+    /// The same of what happened to books.
+    private var booksCounted = HotBooks.Counts()
 
     init(_ metrics: MetricRegistry) {
         self.metrics = metrics
@@ -30,6 +35,14 @@ struct HotMetrics {
             "mds_hot_state_pending", "Keys with news that Valkey has not got yet.")
         symbols = metrics.gauge(
             "mds_hot_state_symbols", "Symbols of sources that are kept in memory.")
+        books = metrics.gauge(
+            "mds_hot_state_books", "Order books of sources that are kept in memory.")
+        lost = metrics.counter(
+            "mds_hot_state_books_lost_total",
+            "Times that a book had rows and none was known any more, but for resets.")
+        leftOut = metrics.counter(
+            "mds_hot_state_book_changes_left_out_total",
+            "Changes of books that were left out, because too many sources send them.")
         func age(_ origin: String, _ help: String) -> Histogram {
             metrics.histogram(
                 "mds_hot_state_age_seconds", help, buckets: Histogram.latencySeconds,
@@ -46,6 +59,11 @@ struct HotMetrics {
         symbols.set(Double(table.pairs.count))
         evictions.add(table.evictions &- evictionsCounted)
         evictionsCounted = table.evictions
+        let counts = table.books.counts
+        books.set(Double(table.books.names.count))
+        lost.add(counts.lost &- booksCounted.lost)
+        leftOut.add(counts.leftOut &- booksCounted.leftOut)
+        booksCounted = counts
     }
 
     /// Counts the keys of a round trip, of calls that Valkey carried out. `count` of them were

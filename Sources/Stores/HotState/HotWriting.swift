@@ -35,6 +35,8 @@ package struct HotWriting {
     private let quote: KeyHead
     private let bar: KeyHead
     private let providerBar: KeyHead
+    private let indicator: KeyHead
+    private let book: KeyHead
     /// The beginning of the keys of the sets of sources.
     private let sources: [UInt8]
 
@@ -60,6 +62,8 @@ package struct HotWriting {
         quote = KeyHead(.quote, "quote", namespace, digests)
         bar = KeyHead(.bar, "bar", namespace, digests)
         providerBar = KeyHead(.providerBar, "providerbar", namespace, digests)
+        indicator = KeyHead(.indicator, "indicator", namespace, digests)
+        book = KeyHead(.book, "book", namespace, digests)
         sources = Array("\(namespace):sources:".utf8)
     }
 
@@ -75,6 +79,12 @@ package struct HotWriting {
         write(bar, batch.bars, table.barNames, table.bars, moment) { $1.append(fieldsOf: $0) }
         write(providerBar, batch.providerBars, table.barNames, table.providerBars, moment) {
             $1.append(fieldsOf: $0)
+        }
+        write(indicator, batch.indicators, table.barNames, table.indicators, moment) {
+            $1.append(fieldsOf: $0)
+        }
+        write(book, batch.books, table.books.names, table.books.values, moment) {
+            $1.append(fieldsOf: $0, table.books.book($0.record.index))
         }
     }
 
@@ -233,6 +243,26 @@ extension ValkeyCommands {
         append(bar.header.receiveTime)
         append { $0.append(UInt8(ascii: bar.flags.contains(.inProgress) ? "1" : "0")) }
         append(whetherDelayed: value.origin.source, bar.header.flags)
+        append(value.origin.source)
+    }
+}
+
+extension ValkeyCommands {
+    fileprivate mutating func append(fieldsOf value: HotValues<IndicatorValue>.Value) {
+        let record = value.record
+        append {
+            guard record.value != IndicatorValue.undefined else { return }
+            $0.append(
+                contentsOf: FixedPoint.text(record.value, decimals: Price.decimals).utf8)
+        }
+        append(Array(record.unit.utf8))
+        for time in [record.periodStart, record.periodEnd] {
+            append { if time.isDefined { $0.append(digitsOf: time.nanoseconds) } }
+        }
+        append(Int64(record.revision))
+        append(record.header.eventTime)
+        append(record.header.receiveTime)
+        append(whetherDelayed: value.origin.source, record.header.flags)
         append(value.origin.source)
     }
 }

@@ -151,7 +151,7 @@ struct WriterSettings: Sendable {
                 "Whether 'store-writer migrate' makes the view bars_daily (Community)."),
             ConfigurationKey(
                 "WRITER_HOT_STATE", .flag, default: "true", group: "Writer",
-                "Keep the latest quote, trade and bars of each symbol in Valkey."),
+                "Keep the latest quote, trade, bars and book of each symbol in Valkey."),
             ConfigurationKey(
                 "WRITER_HOT_SYMBOLS", .integer(16...1_048_576), default: "65536", group: "Writer",
                 "Symbols in memory, one for each source; beyond it those without news give way."),

@@ -46,6 +46,7 @@ struct HotFillRow {
                     askExchange: short(13)))
         case .shortBars, .longBars: try bar()
         case .providerBars, .longProviderBars: try providerBar()
+        case .books: integer(8).flatMap { UInt64(exactly: $0) }.map { .depth(header, ordinal: $0) }
         }
     }
 

@@ -16,6 +16,9 @@ enum HotFillTable: CaseIterable {
     case providerBars
     /// The bars of a provider that `providerBars` does not find: many shorter ones came since.
     case longProviderBars
+    /// The last change of each book. The rows are not read: they follow from all changes since the
+    /// last reset.
+    case books
 
     /// The least length of a bar of `longProviderBars`. `providerBars` finds shorter ones: those of
     /// the last `HotFiller.rowsOfProviderBars` rows.
@@ -31,13 +34,14 @@ enum HotFillTable: CaseIterable {
         case .quotes: .quotes
         case .shortBars, .longBars: .bars
         case .providerBars, .longProviderBars: .providerBars
+        case .books: .depth
         }
     }
 
     /// The kind of the packets that bring its rows.
     var kind: PacketKind {
         switch self {
-        case .trades, .quotes, .providerBars, .longProviderBars: .ticks
+        case .trades, .quotes, .providerBars, .longProviderBars, .books: .ticks
         case .shortBars, .longBars: .bars
         }
     }
@@ -45,7 +49,7 @@ enum HotFillTable: CaseIterable {
     /// How long before its end a row's `ts` may be at most: the widest window of the table.
     var windowNanoseconds: Int64 {
         switch self {
-        case .trades, .quotes, .providerBars, .longProviderBars: 0
+        case .trades, .quotes, .providerBars, .longProviderBars, .books: 0
         case .shortBars: 3_600_000_000_000
         case .longBars: 31 * 86_400_000_000_000
         }
@@ -64,7 +68,7 @@ enum HotFillTable: CaseIterable {
         """
 
     private static let nextSymbols = [
-        "trade_rows", "quote_rows", "bars_short", "provider_bars",
+        "trade_rows", "quote_rows", "bars_short", "provider_bars", "depth",
     ].map {
         """
         (SELECT t.symbol FROM \($0) t WHERE t.symbol > known.symbol AND t.ts >= $2
@@ -90,6 +94,11 @@ enum HotFillTable: CaseIterable {
                 "n.bid_price, n.bid_size, n.ask_price, n.ask_size, n.bid_exchange, n.ask_exchange")
         case .shortBars: bars("bars_short", isLong: false)
         case .longBars: bars("bars_long", isLong: true)
+        case .books:
+            select(
+                "depth t", where: "",
+                Choice(source: "n.source", one: "r.source", last: ["ts", "ordinal"]),
+                "n.event_time_ns, n.receive_time_ns, n.flags, n.ordinal")
         case .providerBars: providerBars("")
         case .longProviderBars:
             providerBars(
@@ -99,7 +108,8 @@ enum HotFillTable: CaseIterable {
                     SELECT generate_series(
                         date_bin('15 minutes', $2, 'epoch'), now(), interval '15 minutes')
                     UNION SELECT generate_series(
-                        date_bin('5 minutes', now() - interval '\(Self.recentHours) hours', 'epoch'),
+                        date_bin(
+                            '5 minutes', now() - interval '\(Self.recentHours) hours', 'epoch'),
                         now(), interval '5 minutes')))
                 """)
         }

@@ -242,7 +242,7 @@ final class HotFiller {
     /// Returns how many rows of a symbol are looked at.
     private static func rows(_ table: HotFillTable, _ progress: Progress) -> Int64 {
         switch table {
-        case .trades, .quotes, .shortBars, .longBars: progress.rows
+        case .trades, .quotes, .shortBars, .longBars, .books: progress.rows
         case .providerBars: rowsOfProviderBars
         case .longProviderBars: rowsOfLongBars
         }

@@ -468,7 +468,7 @@ let package = Package(
             uses: ["ProviderGateway", "OperatorWorker", "StoreWriter", "ServiceRuntime"]
                 + ["TestSupport", "YAMLFile"],
             beside: [
-                "compose_scripts.py", "record_scripts.py", "validate_sbom.py",
+                "compose_scripts.py", "record_scripts.py", "release_scripts.py", "validate_sbom.py",
                 "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
             ]),
         jointTests(

@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import ServiceRuntime
 import TestSupport
 import Testing
 
@@ -30,7 +31,7 @@ extension IntegrationTests {
                 #expect(answers.compactMap { $0["name"]?.string }.sorted() == products)
                 for answer in answers {
                     #expect(answer["type"]?.string == "io.nats.micro.v1.\(type)_response")
-                    #expect(answer["version"]?.string == "0.1.0")
+                    #expect(answer["version"]?.string == ProductVersion.text)
                     #expect(answer.at("metadata", "namespace")?.string == "md")
                     let hasEndpoints = answer["endpoints"]?.array != nil
                     #expect(hasEndpoints == (question != "PING"))

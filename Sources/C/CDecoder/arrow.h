@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The structs of the Arrow C data interface and of its C stream interface, as
 // https://arrow.apache.org/docs/format/CDataInterface.html describes them.
 #ifndef TAPELINE_ARROW_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * tapeline_decoder.h: ticks, bars and gaps of Tapeline as Arrow columns.
  *

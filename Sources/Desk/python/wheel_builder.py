@@ -20,6 +20,7 @@ import tomllib
 import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+LICENCE = HERE.parents[2] / "LICENSE"
 DECODER = "libtapeline_decoder.so"
 TRANSPORT = ("libtapeline_arrow.so", "libtapeline_transport.so")
 DATA = ("py.typed", "demo.tape")
@@ -41,6 +42,7 @@ def _metadata(licences: list[str]) -> str:
     lines = [
         "Metadata-Version: 2.4", f"Name: {project['name']}", f"Version: {_version()}",
         f"Summary: {project['description']}", f"Requires-Python: {project['requires-python']}",
+        f"License-Expression: {project['license']}",
         "Classifier: Typing :: Typed", "Classifier: Operating System :: POSIX :: Linux",
         *(f"License-File: {name}" for name in licences),
     ]
@@ -89,7 +91,8 @@ def build_wheel(wheel_directory: str, config_settings: object = None, metadata_d
         pathlib.Path(os.environ[name]) if os.environ.get(name) else None
         for name in ("TAPELINE_DECODER_LIBRARY", "TAPELINE_TRANSPORT_FOLDER", "TAPELINE_LICENCES")
     )
-    texts = {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if folder else {}
+    texts = {LICENCE.name: LICENCE.read_bytes()}
+    texts |= {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if folder else {}
     files = _files(library, transport, folder)
     is_compiled = bool(library or transport)
     tag = _tag(is_compiled)

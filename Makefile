@@ -2,7 +2,7 @@
 # .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build wheel demo up down status test soak sample bench bench-full coverage format lint clean
-.PHONY: images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder
+.PHONY: images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
@@ -72,6 +72,9 @@ images: ## Pin the images of others to the digests of their versions (asks their
 
 decoder: setup ## Build libtapeline_decoder.so for programs of other languages, into .build/python
 	@deploy/local/decoder.sh
+
+packages: programs ## Make Debian packages of services and tool in .build/packages (docs/release.md)
+	@deploy/debian/packages.py
 
 sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 	@deploy/docker/sbom.py

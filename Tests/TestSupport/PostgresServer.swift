@@ -229,7 +229,7 @@ private enum PostgresTemplate {
         let path = "\(data)/postgresql.conf"
         let text = try String(contentsOfFile: path, encoding: .utf8) + configuration
         try text.write(toFile: path, atomically: false, encoding: .utf8)
-        AtExit.call { folder.remove() }
+        folder.untilExit()
         return folder
     }
 }

@@ -22,7 +22,14 @@ package final class TemporaryFolder: Sendable {
 
     deinit { remove() }
 
-    /// For folders that static values hold, which have no deinit.
+    /// Removes the folder when the test process ends. Static values have no deinit.
+    @discardableResult
+    package func untilExit() -> TemporaryFolder {
+        AtExit.call { [self] in remove() }
+        return self
+    }
+
+    /// For folders that static values hold.
     func remove() {
         guard FileManager.default.fileExists(atPath: path) else { return }
         do {

@@ -1,0 +1,219 @@
+import Foundation
+import ServiceRuntime
+import TestSupport
+import Testing
+
+/// Makes the Debian packages of the programs of this build, and looks into them. What is not tried
+/// here is their installation: `deploy/debian/install-test.py` does that.
+@Suite("Debian packages")
+struct DebianPackageTests {
+    private static let packages = Result { try Packages() }
+    private let made: Packages
+
+    init() throws { made = try Self.packages.get() }
+
+    private static func settings(_ text: String) -> [String: String] {
+        var found: [String: String] = [:]
+        for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+            let parts = line.split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            found[String(parts[0])] = String(parts.last ?? "")
+        }
+        return found
+    }
+
+    @Test("a package needs all that its image installs, and files of its own version")
+    func dependencies() throws {
+        #expect(made.paths.count == Service.all.count + 2)
+        for service in Service.all {
+            let needs = try made.needs(Packages.name(service))
+            let file = try service.text(of: "Dockerfile")
+            let runtime = try #require(file.range(of: "FROM debian:"))
+            let found = try #require(
+                file[runtime.upperBound...].firstMatch(
+                    of: /--no-install-recommends ([^&]+)&& rm/))
+            let image = found.1.split { $0 == " " || $0 == "\\" || $0 == "\n" }.map(String.init)
+            #expect(image.count >= 3)
+            #expect(needs.isSuperset(of: image), "\(service.description.name)")
+            #expect(needs.isSuperset(of: ["libc6", "tapeline-common"]))
+            #expect(
+                try made.field("Depends", of: Packages.name(service))
+                    .contains("tapeline-common (= \(Packages.version))"))
+        }
+        #expect(
+            try made.needs("tapeline").isSuperset(of: ["libpq5", "libnats3.4", "libhiredis0.14"]))
+    }
+
+    @Test("settings are conffiles: every key of the service, with folders of this system")
+    func conffiles() throws {
+        let places = [
+            "GATEWAY_SPOOL": "/var/lib/tapeline/provider-gateway/spool",
+            "GATEWAY_DEAD_LETTERS": "/var/lib/tapeline/provider-gateway/dead-letters",
+            "WRITER_DEAD_LETTERS": "/var/lib/tapeline/store-writer/dead-letters",
+        ]
+        var placed: Set<String> = []
+        for service in Service.all {
+            let path = "etc/tapeline/\(service.description.name).env"
+            #expect(try made.script("conffiles", of: Packages.name(service)) == "/\(path)")
+            let given = Self.settings(try made.text(path))
+            var expected = Self.settings(try service.text(of: "default.env"))
+            for (key, value) in places where expected[key] != nil {
+                expected[key] = value
+                placed.insert(key)
+            }
+            #expect(given == expected)
+            _ = try run(
+                made.files.file("usr/bin/\(service.description.name)"), ["--check-config"],
+                environment: given)
+        }
+        #expect(placed == Set(places.keys))
+        #expect(try made.script("conffiles", of: "tapeline") == "/etc/tapeline/tapeline.env")
+        let catalogue = KeyCatalogue.product
+        for key in Self.settings(try made.text("etc/tapeline/tapeline.env")).keys {
+            #expect(catalogue.names.contains(key), "\(key)")
+        }
+    }
+
+    @Test("systemd accepts each unit, which keeps the service from what it does not need")
+    func units() throws {
+        // Units need those of systemd, and a program that each of them calls.
+        try run(
+            "/bin/cp",
+            ["-a", "/usr/lib/systemd/system/.", made.files.file("usr/lib/systemd/system")])
+        try run("/bin/mkdir", ["-p", made.files.file("bin")])
+        try run("/bin/cp", ["/bin/kill", made.files.file("bin")])
+        let root = "--root=\(made.files.path)"
+        let services = Service.all.map { "tapeline-\($0.description.name)" }
+        let units = services.flatMap { ["\($0).service", "\($0)@b.service"] }
+        try run(
+            "/usr/bin/systemd-analyze",
+            ["verify", "--man=no", root] + units + ["tapeline-migrate.service"])
+        for unit in services + ["tapeline-migrate"] {
+            // A unit that sets nothing has 96.
+            try run(
+                "/usr/bin/systemd-analyze",
+                ["security", "--offline=true", "--threshold=15", root, "\(unit).service"])
+            #expect(
+                try made.text("usr/lib/systemd/system/\(unit).service").contains("User=tapeline\n"))
+        }
+        for unit in services {
+            let one = try made.text("usr/lib/systemd/system/\(unit).service")
+            #expect(one.contains("Restart=always\n") && one.contains("[Install]\n"))
+            let more = try made.text("usr/lib/systemd/system/\(unit)@.service")
+            #expect(more.contains("-%i.env\n"))
+        }
+        let once = try made.text("usr/lib/systemd/system/tapeline-migrate.service")
+        #expect(once.contains("Type=oneshot\n") && once.contains("store-writer migrate\n"))
+        #expect(!once.contains("Restart") && !once.contains("[Install]"))
+    }
+
+    @Test("what settings name is there, where it is in a checkout")
+    func shared() throws {
+        for folder in [
+            "deploy/postgres/migrations", "deploy/postgres/repeatable",
+            "deploy/postgres/audit.sql", "deploy/postgres/audit-bars.sql",
+            "services/operator-worker/graphs", "services/provider-gateway/instruments",
+        ] {
+            try run(
+                "/usr/bin/diff",
+                [
+                    "-r", "\(Packages.root)/\(folder)",
+                    made.files.file("usr/share/tapeline/\(folder)"),
+                ])
+        }
+    }
+
+    @Test("an installation starts nothing, an upgrade restarts nothing, a removal stops")
+    func scripts() throws {
+        for service in Service.all {
+            let name = Packages.name(service)
+            let after = try made.script("postinst", of: name)
+            #expect(!after.contains("deb-systemd"))
+            for line in after.split(separator: "\n") where line.contains("systemctl") {
+                #expect(line.contains(" daemon-reload ") || line.contains(" is-active "))
+            }
+            #expect(
+                try made.script("prerm", of: name).contains(
+                    "deb-systemd-invoke stop '\(name).service'"))
+            // What is in the spool may be on no tape.
+            #expect(try !made.script("postrm", of: name).contains("/var/lib"))
+        }
+    }
+
+    @Test("the same programs and files give the same bytes")
+    func same() throws {
+        let again = try TemporaryFolder("packages")
+        try Packages.make(into: again)
+        for path in made.paths {
+            let name = URL(filePath: path).lastPathComponent
+            #expect(
+                FileManager.default.contentsEqual(atPath: path, andPath: again.file(name)),
+                "\(name)")
+        }
+    }
+
+    @Test("lintian finds nothing")
+    func lintian() throws {
+        // Programs of tests load Swift's libraries from the toolchain.
+        let found = try run(
+            "/usr/bin/lintian",
+            [
+                "--no-cfg", "--allow-root", "--fail-on", "error,warning", "--suppress-tags",
+                "custom-library-search-path",
+            ] + made.paths)
+        #expect(found == "")
+    }
+}
+
+/// The packages of this build, and their files as if they were installed.
+private struct Packages {
+    static let root = ServerPrograms.checkout
+    static let version = "12.0.34-1"
+
+    let paths: [String]
+    let files: TemporaryFolder
+
+    init() throws {
+        let folder = try TemporaryFolder("packages").untilExit()
+        files = try TemporaryFolder("installed").untilExit()
+        try Self.make(into: folder)
+        paths = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+            .map { folder.file($0) }
+        for path in paths { try run("/usr/bin/dpkg-deb", ["-x", path, files.path]) }
+    }
+
+    static func make(into folder: TemporaryFolder) throws {
+        try run(
+            "/usr/bin/env",
+            [
+                "python3", "\(root)/deploy/debian/packages.py", "--debug", "--version", version,
+                "--programs", ProductPrograms.folder, "--output", folder.path,
+            ])
+    }
+
+    static func name(_ service: Service) -> String { "tapeline-\(service.description.name)" }
+
+    private func path(_ package: String) throws -> String {
+        try #require(paths.first { $0.contains("/\(package)_\(Self.version)_") })
+    }
+
+    func field(_ name: String, of package: String) throws -> String {
+        try run("/usr/bin/dpkg-deb", ["-f", try path(package), name])
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    func needs(_ package: String) throws -> Set<String> {
+        Set(
+            try field("Depends", of: package).split(separator: ", ").map {
+                String($0.prefix { $0 != " " })
+            })
+    }
+
+    func script(_ kind: String, of package: String) throws -> String {
+        try run("/usr/bin/dpkg-deb", ["--info", try path(package), kind])
+    }
+
+    func text(_ path: String) throws -> String {
+        try String(contentsOfFile: files.file(path), encoding: .utf8)
+    }
+}

@@ -91,6 +91,29 @@ struct MigrationPlanTests {
         #expect(repeatable == .badFileName("readme.md"))
     }
 
+    @Test("an online file is cut into its statements, each with its line")
+    func statements() {
+        let text = """
+            -- A comment.
+            DROP INDEX a;
+
+              -- Another one; with a semicolon;
+            SELECT format('CREATE INDEX %I', name)
+            -- Inside.
+            FROM tables;
+            ANALYZE t
+            """
+        let file = MigrationFile(name: "0002_a.online.sql", sql: text)
+        #expect(file.isOnline && !MigrationFile(name: "0002_a.sql", sql: text).isOnline)
+        #expect(file.statements.map(\.line) == [2, 5, 8])
+        #expect(
+            file.statements.map(\.sql) == [
+                "DROP INDEX a;\n",
+                "SELECT format('CREATE INDEX %I', name)\n-- Inside.\nFROM tables;\n", "ANALYZE t\n",
+            ])
+        #expect(MigrationFile(name: "0002_a.online.sql", sql: "-- none\n").statements == [])
+    }
+
     @Test("a checksum has 16 digits and changes with the text")
     func checksums() {
         let sums = (0..<200).map { MigrationFile(name: "x", sql: "SELECT \($0)").checksum }
@@ -107,6 +130,9 @@ struct MigrationPlanTests {
             .malformedLedger("line 1"),
             .failed(step: "s", line: 7, .closed(operation: "o", peer: "p")),
             .failed(step: "s", line: nil, .closed(operation: "o", peer: "p")),
+            .anotherIsAtWork,
+            .locked(step: "s", attempts: 2, .closed(operation: "o", peer: "p")),
+            .tooManyStatements(step: "s", max: 1),
         ]
         for error in errors {
             #expect(!"\(error)".contains("\n"))

@@ -39,7 +39,13 @@ struct MigrateCommand {
             return try preview(migrator, folder)
         }
         let telemetry = context.telemetry
-        let report = try migrator.run(folder) { telemetry.emit(MigrationStep(file: $0)) }
+        let report = try migrator.run(folder) { notice in
+            switch notice {
+            case .step(let file): telemetry.emit(MigrationStep(file: file))
+            case .waits(let file, let attempt):
+                telemetry.emit(MigrationWaits(file: file, attempt: attempt))
+            }
+        }
         telemetry.emit(
             SchemaReady(schema: namespace, version: report.version, applied: report.applied.count))
         return .success
@@ -62,6 +68,19 @@ struct MigrationStep: TelemetryEvent {
 
     var level: LogLevel { .info }
     var message: String { "applying \(file)" }
+}
+
+/// Other sessions keep a lock that a file needs.
+struct MigrationWaits: TelemetryEvent {
+    static let name = "migration.waits"
+    let file: String
+    let attempt: Int
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "other sessions keep a lock that \(file) needs: it is tried again after they had a turn"
+    }
+    var fields: [(String, LogValue)] { [("attempt", .integer(Int64(attempt)))] }
 }
 
 /// A migration has ended well, with the number of files that it applied.

@@ -1,7 +1,7 @@
 package import PostgresClient
 
-/// Why a database was not brought to the present schema. No file is applied in part: each is one
-/// transaction with its line in the ledger.
+/// Why a database was not brought to the present schema. No file is applied in part, because each is
+/// one transaction with its line in the ledger. Only an online file may be: it begins again.
 package enum MigrationError: Error, Equatable, Sendable {
     case unreadable(path: String, reason: String)
     /// The name is not `NNNN_name.sql`, or does not end with `.sql`.
@@ -16,6 +16,12 @@ package enum MigrationError: Error, Equatable, Sendable {
     /// The ledger lacks a version below one that it has.
     case ledgerHasGap(version: Int)
     case malformedLedger(String)
+    /// Another migrator is at work for longer than a statement may take.
+    case anotherIsAtWork
+    /// Other sessions kept a lock for all attempts.
+    case locked(step: String, attempts: Int, PostgresError)
+    /// The query of an online file gave more statements than a file may have.
+    case tooManyStatements(step: String, max: Int)
     /// `line` is the line in the file, if the server reported it.
     case failed(step: String, line: Int?, PostgresError)
 }
@@ -41,6 +47,13 @@ extension MigrationError: CustomStringConvertible {
             "schema_migrations has no version \(version) but a later one: restore that line"
         case .malformedLedger(let line):
             "schema_migrations holds a line that this program did not write: \(line)"
+        case .anotherIsAtWork:
+            "another migration of this database is still at work: wait for it, then try again"
+        case .locked(let step, let attempts, let error):
+            "\(step): other sessions kept a lock during \(attempts) attempts: end their "
+                + "transactions (pg_stat_activity), then try again (\(error))"
+        case .tooManyStatements(let step, let max):
+            "\(step): a query gives more than \(max) statements: make them in several files"
         case .failed(let step, let line, let error):
             "\(step)\(line.map { " (line \($0))" } ?? ""): \(error)"
         }

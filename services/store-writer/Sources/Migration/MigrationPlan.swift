@@ -1,7 +1,16 @@
 internal import Primitives
 
 /// A file of a migration: SQL statements without BEGIN and COMMIT.
+///
+/// It is one transaction, unless its name ends with `.online.sql`: then each statement is applied
+/// by itself, so that it may be one that a transaction does not allow.
 package struct MigrationFile: Equatable, Sendable {
+    /// A statement of an online file, and the line on which it begins, counted from 1.
+    struct Statement: Equatable {
+        var line: Int
+        var sql: String
+    }
+
     package let name: String
     package let sql: String
 
@@ -14,6 +23,30 @@ package struct MigrationFile: Equatable, Sendable {
     package var checksum: String {
         let digits = String(Checksum.of(sql), radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    var isOnline: Bool { name.hasSuffix(".online.sql") }
+
+    /// The statements of an online file. Each ends with a `;` at the end of a line.
+    var statements: [Statement] {
+        var found: [Statement] = []
+        var open: Statement?
+        for (index, line) in sql.split(separator: "\n", omittingEmptySubsequences: false)
+            .enumerated()
+        {
+            let text = String(line.drop { $0 == " " })
+            if open == nil, text.isEmpty || text.hasPrefix("--") { continue }
+            var statement = open ?? Statement(line: index + 1, sql: "")
+            statement.sql += line + "\n"
+            if text.hasSuffix(";") {
+                found.append(statement)
+                open = nil
+            } else {
+                open = statement
+            }
+        }
+        if let open { found.append(open) }
+        return found
     }
 
     /// The number before the first `_` in `0001_what_it_does.sql`; `nil` for another shape of name.

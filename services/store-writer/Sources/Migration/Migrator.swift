@@ -6,14 +6,18 @@ internal import Primitives
 /// Any number of migrators may run at the same time. They take turns under an advisory lock, and
 /// the later ones find nothing to do. The *ledger* is the table `schema_migrations`, with a line
 /// per applied version. Each file is one transaction together with its line. So a killed migrator
-/// leaves complete steps, and the next one continues from there.
+/// leaves complete steps, and the next one continues from there. An online file can be cut in its
+/// middle, so it is one that can be applied again.
 package struct Migrator {
     /// The timeout of a statement: a migration may rewrite large tables.
     package static let statementTimeout = Duration.seconds(3_600)
     /// The timeout of a wait for a lock of a table. It is short, because other sessions wait in
-    /// the queue for that lock meanwhile. Only migrators wait for another migrator, so they do it
-    /// for as long as a statement may take.
-    package static let lockTimeout = Duration.seconds(60)
+    /// the queue for that lock meanwhile. Then the step is undone, and tried again after a pause in
+    /// which they have their turn.
+    package static let lockTimeout = Duration.seconds(2)
+    /// The attempts of one step: for about ten minutes.
+    static let lockAttemptsMax = 100
+    static let lockPause = (first: Duration.milliseconds(200), limit: Duration.seconds(5))
 
     /// The result of a run.
     package struct Report: Equatable, Sendable {
@@ -60,7 +64,7 @@ package struct Migrator {
     private let runtimeRole: String?
     private let readerRole: String?
     private let wishes: Wishes
-    private let timeout: Duration
+    let timeout: Duration
 
     /// `runtimeRole` gets the rights of the services, `readerRole` those to read. Both roles must
     /// exist. `timeout` bounds each step, in addition to the session's own timeouts (`configured`).
@@ -86,18 +90,23 @@ package struct Migrator {
         return configuration
     }
 
-    /// Runs the migration. Calls `onStep` with each file's name before it is applied.
+    /// What a run reports while it works.
+    package enum Notice: Equatable, Sendable {
+        /// A file is about to be applied.
+        case step(String)
+        /// Other sessions have kept a lock. The step is tried again.
+        case waits(String, attempt: Int)
+    }
+
+    /// Runs the migration.
     package func run(
-        _ folder: MigrationFolder, onStep: (String) -> Void = { _ in }
+        _ folder: MigrationFolder, report: (Notice) -> Void = { _ in }
     ) throws(MigrationError) -> Report {
-        // The timeout would also end the wait for a migrator that works longer.
-        try execute("lift the timeout of locks", "SET lock_timeout = 0")
-        try execute("wait for other migrations", "SELECT pg_advisory_lock(\(Self.lockKey))")
+        try takeTurn()
         do {
-            try execute("restore the timeout of locks", "RESET lock_timeout")
-            let report = try migrate(folder, onStep)
+            let done = try migrate(folder, report)
             try execute("unlock", "SELECT pg_advisory_unlock(\(Self.lockKey))")
-            return report
+            return done
         } catch {
             // Closing the session also frees the lock. The connection is not used any more.
             connection.close()
@@ -113,18 +122,18 @@ package struct Migrator {
 
 extension Migrator {
     private func migrate(
-        _ folder: MigrationFolder, _ onStep: (String) -> Void
+        _ folder: MigrationFolder, _ notice: (Notice) -> Void
     ) throws(MigrationError) -> Report {
         try prepare()
         let plan = try MigrationPlan(
             versioned: folder.versioned, repeatable: folder.repeatable, applied: try ledger())
         var report = Report()
         for step in plan.steps {
-            onStep(step.file.name)
-            try transaction(step.file, recordedAs: step.version)
+            notice(.step(step.file.name))
+            try apply(step.file, recordedAs: step.version, notice)
             report.applied.append(step.file.name)
         }
-        for file in plan.repeatable { try transaction(file, recordedAs: nil) }
+        for file in plan.repeatable { try apply(file, recordedAs: nil, notice) }
         report.version = folder.versioned.count
         return report
     }
@@ -183,34 +192,6 @@ extension Migrator {
         return applied
     }
 
-    /// Applies a file in one transaction. `version` is its line in the ledger; `nil` for a
-    /// repeatable file, which has none.
-    private func transaction(
-        _ file: MigrationFile, recordedAs version: Int?
-    ) throws(MigrationError) {
-        try execute(file.name, "BEGIN")
-        do {
-            try connection.script(file.sql, timeout: timeout)
-        } catch {
-            throw .failed(step: file.name, line: file.line(of: error), error)
-        }
-        // A file that ends the transaction would leave its line in the ledger outside of it.
-        guard connection.isInTransaction else {
-            throw .failed(
-                step: file.name, line: nil,
-                .unexpected(
-                    operation: file.name, peer: connection.peer,
-                    reason: "the file ends its transaction: no BEGIN or COMMIT in migrations"))
-        }
-        if let version {
-            try execute(
-                file.name,
-                "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
-                [.integer(Int64(version)), .text(file.name), .text(file.checksum)])
-        }
-        try execute(file.name, "COMMIT")
-    }
-
     /// Runs a statement. `step` names it in errors.
     @discardableResult
     func execute(
@@ -221,13 +202,5 @@ extension Migrator {
         } catch {
             throw .failed(step: step, line: nil, error)
         }
-    }
-}
-
-extension MigrationFile {
-    /// Returns the line at which the server found the error, counted from 1.
-    fileprivate func line(of error: PostgresError) -> Int? {
-        guard let position = error.serverError?.position, position > 0 else { return nil }
-        return sql.unicodeScalars.prefix(position - 1).count { $0 == "\n" } + 1
     }
 }

@@ -5,7 +5,7 @@ import Testing
 /// The scripts of a release are written in Python, and so are their tests.
 @Suite("Scripts of a release")
 struct ReleaseScriptTests {
-    @Test("the version is written from one place")
+    @Test("the version has one place, and packets stay readable for every release")
     func scripts() throws {
         let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         // Failed tests show in its exit status and in its output.

@@ -11,6 +11,7 @@ import unittest
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "deploy/release")]
+import schema  # noqa: E402
 import version  # noqa: E402
 
 
@@ -85,6 +86,89 @@ class Version(Folder):
             code, answer = told(version.main, [f"--set={text}"], self.root)
             self.assertEqual(code, 1, answer)
             self.assertEqual((self.root / "VERSION").read_text(), before)
+
+
+class WireSchema(Folder):
+    TEXT = """
+<sbe:messageSchema xmlns:sbe="http://fixprotocol.io/2016/sbe" package="p" id="7" version="3" byteOrder="littleEndian">
+  <types>
+    <type name="Time" primitiveType="int64" nullValue="9"/>
+    <composite name="pair"><type name="low" primitiveType="uint64"/></composite>
+    <enum name="Kind" encodingType="uint8"><validValue name="a">1</validValue></enum>
+    <set name="Flags" encodingType="uint8"><choice name="f">0</choice></set>
+  </types>
+  <sbe:message name="One" id="1" blockLength="16">
+    <field name="x" id="1" type="uint64" offset="0"/>
+    <field name="t" id="2" type="Time" offset="8"/>
+  </sbe:message>
+  <sbe:message name="Two" id="258" blockLength="8">
+    <field name="y" id="1" type="uint64" offset="0"/>
+    <data name="text" id="2" type="varData"/>
+  </sbe:message>
+</sbe:messageSchema>"""
+    TWO = '<sbe:message name="Two" id="258" blockLength="8">'
+    NEW = '<field name="z" id="3" type="uint8" offset="16" sinceVersion="4"/>\n  </sbe:message>\n  ' + TWO
+
+    def problems(self, *changes):
+        text = self.TEXT
+        for old, new in changes:
+            self.assertEqual(text.count(old), 1, old)
+            text = text.replace(old, new)
+        return schema.problems(schema.Schema(self.TEXT), schema.Schema(text))
+
+    def test_the_schema_bears_the_readers_and_tapes_of_every_release(self):
+        self.assertEqual(told(schema.main, []), (0, ""))
+
+    def test_what_is_appended_is_borne(self):
+        version = ('version="3"', 'version="4"')
+        self.assertEqual(self.problems(), [])
+        self.assertEqual(self.problems(
+            version, ('id="1" blockLength="16"', 'id="1" blockLength="24"'),
+            (f"</sbe:message>\n  {self.TWO}", self.NEW)), [])
+        self.assertEqual(self.problems(("<choice", '<choice name="g">1</choice><choice')), [])
+        self.assertEqual(self.problems(
+            version, (self.TWO, f'<sbe:message name="Three" id="3" blockLength="0"/>{self.TWO}')), [])
+
+    def test_each_change_of_what_was_released_is_named(self):
+        shorter = ('id="1" blockLength="16"', 'id="1" blockLength="8"')
+        longer = ('id="1" blockLength="16"', 'id="1" blockLength="24"')
+        new = (f"</sbe:message>\n  {self.TWO}", self.NEW)
+        within = (new[0], self.NEW.replace('offset="16"', 'offset="12"'))
+        for number, (part, *changes) in enumerate([
+                ("the head became", ('id="7"', 'id="8"')),
+                ("the head became", ("littleEndian", "bigEndian")),
+                ("back to 2", ('version="3"', 'version="2"')),
+                ("type Time", ('nullValue="9"', 'nullValue="8"')),
+                ("type pair", ('name="low" primitiveType="uint64"', 'name="low" primitiveType="int64"')),
+                ("type Kind", ('name="Kind" encodingType="uint8"', 'name="Kind" encodingType="uint16"')),
+                ("Kind 1 means b", ('name="a">1', 'name="b">1')),
+                ("Flags 0 means None", ('name="f">0', 'name="f">1')),
+                ("One.x", ('name="x" id="1" type="uint64"', 'name="x" id="1" type="int64"')),
+                ("One.t", ('type="Time" offset="8"', 'type="Time" offset="4"')),
+                ("One.t", ('name="t" id="2"', 'name="t" id="4"')),
+                ("block became shorter", shorter),
+                ("is called Other", ('name="One"', 'name="Other"')),
+                ("Two is not there", ('id="258"', 'id="259"')),
+                ("texts behind the block", ('<data name="text" id="2"', '<data name="text" id="3"')),
+                ("number says that 1 texts", ('    <data name="text" id="2" type="varData"/>\n', "")),
+                ("sinceVersion is 4", longer, new),
+                ("within the block", ('version="3"', 'version="4"'), longer, within),
+                ("the same low byte", (self.TWO, f'<sbe:message name="N" id="32769" blockLength="0"/>{self.TWO}')),
+                ("has the low byte of Two", ('id="258"', 'id="770"')),
+                ("two fields have one number", ('name="t" id="2"', 'name="t" id="1"')),
+                ("is new, and the version", (self.TWO, f'<sbe:message name="N" id="3" blockLength="0"/>{self.TWO}')),
+        ]):
+            found = self.problems(*changes)
+            self.assertTrue(any(part in line for line in found), f"{number}: {part} is not in {found}")
+
+    def test_a_release_keeps_its_schema_and_without_any_it_fails(self):
+        self.copy("VERSION", schema.SCHEMA)
+        self.assertEqual(told(schema.main, ["--keep"], self.root)[0], 1)
+        self.copy(schema.KEPT)
+        (self.root / "VERSION").write_text("12.0.34\n")
+        self.assertEqual(told(schema.main, ["--keep"], self.root), (0, ""))
+        kept = self.root / "deploy/release/tape-12.0.34.sbe.xml"
+        self.assertEqual(kept.read_text(), (ROOT / schema.SCHEMA).read_text())
 
 
 if __name__ == "__main__":

@@ -128,6 +128,46 @@ struct PolledEngineTests {
         #expect(bench.gaps.allSatisfy { $0.kind == DataKind.indicator.rawValue })
     }
 
+    @Test("a value that is late, and comes while no gateway runs, is published")
+    func lateValue() throws {
+        var bench = PolledBench(.fred)
+        func known(_ day: Int64, _ revision: UInt32) throws -> PublishedValue {
+            PublishedValue(
+                instrument: 0, periodStart: try Self.start(of: day),
+                value: Int128(day) * 1_000_000_000,
+                revision: revision)
+        }
+        // The 13th was revised, and may be from before the first start. The 17th had no value.
+        try bench.begin(
+            "DGS10", reached: bench.now.wall, last: [known(13, 1), known(16, 0), known(18, 0)])
+        try bench.serve("/fred/series", Answers.facts())
+        try bench.serve(
+            "/fred/series/observations",
+            Answers.observations(
+                [12, 13, 14, 16, 17, 18].map { (date: "2026-11-\($0)", value: "\($0)") }))
+        #expect(bench.shown == ["2026-11-17T00:00:00 17 % r0"])
+        #expect(bench.shownGaps.last?.hasPrefix("filled") ?? false)
+    }
+
+    @Test("more values than an answer has: what it may lack is on record, without an outage")
+    func tooMany() throws {
+        let days = (1...20).map { (date: "2026-11-" + ($0 < 10 ? "0" : "") + "\($0)", value: "1") }
+        var bench = try polled(Array(days.prefix(2)))
+        let path = "/fred/series/observations"
+        try bench.serve(path, Answers.observations(Array(days.prefix(12).suffix(10))))
+        #expect(bench.values.count == 11 && bench.shownGaps == ["abandoned 0-3600"])
+        #expect(bench.gaps.first?.reason == GapReason.providerLoss.rawValue)
+        // This one reaches back, and one without values says nothing.
+        try bench.serve(path, Answers.observations(Array(days.prefix(15).suffix(10))))
+        try bench.serve(path, Answers.observations([]))
+        #expect(bench.values.count == 14 && bench.gaps.count == 1)
+    }
+
+    private static func start(of day: Int64) throws -> Timestamp {
+        let date = try #require(CivilDate(year: 2026, month: 11, day: day))
+        return Timestamp(nanoseconds: date.daysSinceEpoch * 24 * hour)
+    }
+
     @Test("a price is of the second that CoinGecko names; many coins are one request")
     func coins() throws {
         var bench = PolledBench(.coingecko)
@@ -307,7 +347,30 @@ struct PolledEngineTests {
         var dumped = ""
         dump(bench.engine, to: &dumped)
         #expect(!dumped.contains(key))
-        #expect(bench.next(within: 3_500 * Self.second) == nil)
+        #expect(bench.next(within: 59 * Self.second) == nil)
+    }
+
+    @Test("what is refused is asked for again after a minute, then ever more rarely")
+    func refusedWaits() throws {
+        let key = #"{"status":{"error_code":10002,"error_message":"no"}}"#
+        for (text, status) in [(key, 401), ("{}", 200)] {
+            var bench = PolledBench(.coingecko)
+            try bench.begin("bitcoin")
+            var waits: [Int64] = []
+            for _ in 0..<9 {
+                let before = bench.elapsed
+                let request = try bench.due()
+                waits.append((bench.elapsed - before) / Self.second)
+                bench.answer(request, text, status: status)
+            }
+            #expect(waits == [0, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600])
+            // A good answer makes the next wait a short one again.
+            try bench.serve("/api/v3/simple/price", Answers.coin)
+            #expect(bench.states.last == .live)
+            try bench.serve("/api/v3/simple/price", text, status: status)
+            #expect(bench.next(within: 59 * Self.second) == nil)
+            #expect(bench.next(within: 2 * Self.second) != nil)
+        }
     }
 
     @Test("CoinGecko's codes of keys are known, whatever the status")

@@ -11,9 +11,11 @@ extension PolledEngine {
     ) {
         let isFirst = !series[place].polledTo.isDefined
         let before = series[place].known.last?.start
+        let polledBefore = series[place].polledTo
         let settled = silence(before: values, isFirst: isFirst, series[place])
         series[place].dueAt = nextDue(of: series[place], asked.monotonic)
         series[place].heardAt = now.monotonic
+        series[place].refusals = 0
         series[place].polledTo = asked.wall
         show(place, .live, "", now, into: &out)
         announce(place, now, into: &out)
@@ -22,19 +24,30 @@ extension PolledEngine {
         }
         if isFirst, let first = values.first { series[place].oldest = first.start }
         let reaches = before.map { known in values.contains { $0.start <= known } } ?? false
+        let mayLack = settings.table.hasPeriods && before != nil && !reaches && !values.isEmpty
+        if mayLack, !isFirst, series[place].openGap == nil {
+            let detail = "more values came at once than an answer has"
+            out.records.append(
+                series[place].gap(
+                    (from: polledBefore, to: asked.wall), .providerLoss, .abandoned, at: now.wall,
+                    detail: detail))
+        }
         endOutage(
             of: place, at: asked.wall, hasAll: settings.table.hasPeriods && reaches, now,
             into: &out)
     }
 
     /// The beginning of the first period whose value is news, if it is not known yet. Of the others
-    /// the values are only remembered, so that a later revision shows.
+    /// the values are only remembered, so that a later revision shows. After a restart only what is
+    /// on the tape is known. Its periods without a revision were all news, so one that is missing
+    /// between them had no value yet.
     private func silence(
         before values: [PolledValue], isFirst: Bool, _ one: PolledSeries
     ) -> Timestamp {
         if let newest = one.known.last?.start {
-            guard settings.table.hasPeriods, !isFirst else { return newest }
-            return one.oldest
+            guard settings.table.hasPeriods else { return newest }
+            guard isFirst else { return one.oldest }
+            return one.known.first { $0.revision == 0 }?.start ?? newest
         }
         let first = values.suffix(isFirst ? settings.history : values.count).first
         return first?.start ?? Timestamp(nanoseconds: Int64.min)

@@ -188,7 +188,9 @@ package struct PolledEngine: Sendable {
         if series[place].feed.state != .refused {
             out.note(.refused(instrument: series[place].instrument, reason: reason))
         }
-        series[place].dueAt = now.monotonic + max(PolledLimits.refusedWait, settings.every)
+        series[place].refusals += 1
+        let wait = PolledLimits.wait(afterRefusals: series[place].refusals)
+        series[place].dueAt = now.monotonic + max(wait, settings.every)
         beginOutage(of: place, reason, now, into: &out)
         show(place, .refused, reason, now, into: &out)
     }
@@ -257,6 +259,8 @@ struct PolledRetry: Sendable {
     private(set) var at = MonotonicTime.distantPast
     /// Requests that failed in a row.
     private(set) var failures = 0
+    /// How often the key was refused in a row.
+    private var refusals = 0
 
     init(_ settings: PolledSettings) {
         random = SeededRandom(seed: settings.seed)
@@ -268,6 +272,7 @@ struct PolledRetry: Sendable {
 
     mutating func succeeded() {
         failures = 0
+        refusals = 0
         backoff.reset()
     }
 
@@ -284,6 +289,7 @@ struct PolledRetry: Sendable {
 
     mutating func refused(_ now: MonotonicTime) {
         failures += 1
-        at = max(at, now + PolledLimits.refusedWait)
+        refusals += 1
+        at = max(at, now + PolledLimits.wait(afterRefusals: refusals))
     }
 }

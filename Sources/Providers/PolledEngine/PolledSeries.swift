@@ -18,6 +18,8 @@ struct PolledSeries: RecordedFeed, Sendable {
     var dueAt = MonotonicTime.distantPast
     /// Since when it is asked for; then when it was asked for last with a good answer.
     var heardAt = MonotonicTime.distantPast
+    /// How often the service refused it in a row.
+    var refusals = 0
     /// The time of the last request with a good answer; undefined: there was none.
     var polledTo = Timestamp.undefined
     /// The gap that is open now; `nil`: there is none.

@@ -121,8 +121,17 @@ package enum PolledLimits {
     static let retryFirst: Int64 = 10_000_000_000
     /// The wait after too many requests, when the service does not say how long.
     static let limitedWait: Int64 = 60_000_000_000
-    /// How long a refused series is not asked for.
+    /// How long a refused key or series is not asked for. The wait doubles with each refusal:
+    /// services also refuse by mistake.
+    static let refusedFirst: Int64 = 60_000_000_000
+    /// The longest such wait.
     static let refusedWait: Int64 = 3_600_000_000_000
+
+    /// Returns how long to wait after so many refusals in a row, 1 or more.
+    static func wait(afterRefusals count: Int) -> Int64 {
+        // Six doublings exceed the longest wait.
+        min(refusedWait, refusedFirst << min(6, count - 1))
+    }
     /// Notes that wait for a report. Beyond it they are only counted.
     static let notesMax = 256
 }

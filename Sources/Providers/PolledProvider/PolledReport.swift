@@ -43,7 +43,7 @@ final class PolledReport: Sendable {
             emit("no values, asked again by itself: \(reason)", failures: failures)
         case .refused(let instrument, let reason): emit("\(symbol(instrument)): \(reason)")
         case .refusedKey(let reason):
-            emit("the key is not taken, asked again in an hour: \(reason): check the key's file")
+            emit("the key is not taken, asked again by itself: \(reason): check the key's file")
         case .misfit(let instrument, let text): emit("\(symbol(instrument)): \(text)")
         }
     }

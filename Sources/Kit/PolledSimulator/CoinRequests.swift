@@ -65,7 +65,7 @@ struct CoinRequests {
         }
         let hasTime = query["include_last_updated_at"] == "true"
         let updated = CoinPrices.updated(now)
-        return .json { writer in
+        var answer = HTTPAnswer.json { writer in
             writer.object { json in
                 for (place, coin) in CoinPrices.coins.enumerated() where wanted.contains(coin.id) {
                     json.member(
@@ -83,6 +83,23 @@ struct CoinRequests {
                 }
             }
         }
+        let coins = CoinPrices.coins.indices.filter { wanted.contains(CoinPrices.coins[$0].id) }
+        answer.log { json in
+            let rows = CoinPrices.currencies.enumerated().filter { currencies.contains($1) }
+                .flatMap { number, name in
+                    coins.compactMap { place in
+                        prices.price(place, number, at: updated).map {
+                            [CoinPrices.coins[place].id, name, Self.seconds(updated), $0]
+                        }
+                    }
+                }
+            PolledSite.write(rows, into: &json)
+        }
+        return answer
+    }
+
+    private static func seconds(_ time: Timestamp) -> String {
+        "\(time.nanoseconds / 1_000_000_000)"
     }
 
     private func markets(_ query: [String: String]) -> HTTPAnswer {

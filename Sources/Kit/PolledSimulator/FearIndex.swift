@@ -42,8 +42,13 @@ struct FearIndex: Sendable {
             return .json { document(&$0, days: [], now, error: nil) }
         }
         let count = limit == 0 ? today - Self.firstDay + 1 : min(limit, today - Self.firstDay + 1)
-        let days = (today - count + 1...today).reversed()
-        return .json { document(&$0, days: Array(days), now, error: nil) }
+        let days = Array((today - count + 1...today).reversed())
+        var answer = HTTPAnswer.json { document(&$0, days: days, now, error: nil) }
+        answer.log { json in
+            json.member("series", "fng")
+            PolledSite.write(days.map { ["\($0 * 86_400)", "\(value($0))"] }, into: &json)
+        }
+        return answer
     }
 
     private func document(

@@ -43,7 +43,14 @@ struct FredRequests {
                 case .observations: try observations(of: series, request.query)
                 case .vintages: try vintages(of: series, request.query)
                 }
-            return document.answer(isJSON: isJSON)
+            var answer = document.answer(isJSON: isJSON)
+            guard question == .observations else { return answer }
+            answer.log { json in
+                json.member("series", series.id)
+                let rows = document.entries.map { [$0[2].value, $0[3].value] }
+                PolledSite.write(rows, into: &json)
+            }
+            return answer
         } catch {
             return FredDocument.error(400, error.text, isJSON: isJSON)
         }

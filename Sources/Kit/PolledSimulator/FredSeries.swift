@@ -38,6 +38,7 @@ struct FredSeries: Sendable {
     private static let monthlySeconds: Int64 = 13 * 3_600 + 30 * 60
     private static let monthlyDay: Int64 = 12
     private static let revisionDays: Int64 = 6
+    private static let missingDays: Int64 = 3
 
     private static let all:
         [(
@@ -104,14 +105,15 @@ struct FredSeries: Sendable {
         func text(_ value: Int64) -> String { FixedPoint.text(value, decimals: decimals) }
         switch frequency {
         case .daily:
-            // Some days have no value, and some values are revised some days later.
+            // Some days have no value, at first or for ever, and some values are revised some days
+            // later.
             let known = Self.businessDay(after: date.daysSinceEpoch)
-            guard random % 25 > 0 else {
-                return [FredVintage(date: date, known: known, value: ".")]
-            }
-            let first = FredVintage(date: date, known: known, value: text(value))
-            guard random >> 8 % 20 == 0 else { return [first] }
-            let later = Self.businessDay(after: known.daysSinceEpoch + Self.revisionDays)
+            let isMissing = random % 25 == 0
+            let first = FredVintage(
+                date: date, known: known, value: isMissing ? "." : text(value))
+            guard random >> 8 % (isMissing ? 2 : 20) == 0 else { return [first] }
+            let days = isMissing ? Self.missingDays : Self.revisionDays
+            let later = Self.businessDay(after: known.daysSinceEpoch + days)
             return [first, FredVintage(date: date, known: later, value: text(value + 1))]
         case .monthly:
             // It comes in the next month, and may be revised in the two after.

@@ -16,11 +16,11 @@ package struct PolledSettings: Equatable, Sendable {
     package init() {}
 }
 
-/// The time of the simulated services.
+/// The time of the simulated services. Commands step it and change its speed.
 struct SimulatedClock: Sendable {
-    private let start: Timestamp
-    private let simulatedStart: Timestamp
-    private let speed: Int128
+    private var start: Timestamp
+    private var simulatedStart: Timestamp
+    private var speed: Int128
 
     init(_ settings: PolledSettings, start: Timestamp) {
         self.start = start
@@ -31,5 +31,16 @@ struct SimulatedClock: Sendable {
     func time(_ now: Timestamp) -> Timestamp {
         let passed = Int128(now.nanoseconds(since: start)) * speed
         return simulatedStart.advanced(byNanoseconds: Int64(clamping: passed))
+    }
+
+    /// Goes on from `now` at another speed; 0: it stands still.
+    mutating func go(_ speed: Int, from now: Timestamp) {
+        (start, simulatedStart, self.speed) = (now, time(now), Int128(speed))
+    }
+
+    /// Steps ahead, or back, but not before 1970.
+    mutating func step(seconds: Int64) {
+        let nanoseconds = max(-simulatedStart.nanoseconds, seconds * 1_000_000_000)
+        simulatedStart = simulatedStart.advanced(byNanoseconds: nanoseconds)
     }
 }

@@ -11,12 +11,14 @@ package struct PolledSite: WebSite {
 
     private let polled: PolledSettings
     package let seed: UInt64
-    private let clock: SimulatedClock
+    private var clock: SimulatedClock
     private let series: [FredSeries]
     private let prices: CoinPrices
     private let fear: FearIndex
     private var marketLog: VenueLog
     private var records: Int64 = 0
+    /// The latest simulated time up to which the values are in the log.
+    private var loggedTo = Timestamp(nanoseconds: 0)
     /// The keys are refused.
     private var isExpired = false
 
@@ -29,10 +31,12 @@ package struct PolledSite: WebSite {
         fear = FearIndex(seed: seed)
         marketLog = VenueLog(isWanted: settings.web.keepsMarketLog)
         // What is known from the start on.
-        log(after: Timestamp(nanoseconds: 0), until: clock.time(start), at: start)
+        log(until: clock.time(start), at: start)
     }
 
-    package static var ownCommands: String { "expire | renew" }
+    package static var ownCommands: String {
+        "expire | renew | ahead SECONDS | back SECONDS | speed N"
+    }
     package var settings: WebSettings { polled.web }
     package func newSession() -> Session { Session() }
     package mutating func takeMarketLog() -> [UInt8] { marketLog.takeLines() }
@@ -40,8 +44,15 @@ package struct PolledSite: WebSite {
     package mutating func control(
         _ name: String, _ numbers: [Int], now: Timestamp
     ) -> String? {
-        guard ["expire", "renew"].contains(name), numbers.isEmpty else { return nil }
-        isExpired = name == "expire"
+        switch (name, numbers.count) {
+        case ("expire", 0): isExpired = true
+        case ("renew", 0): isExpired = false
+        case ("ahead", 1): clock.step(seconds: Int64(numbers[0]))
+        case ("back", 1): clock.step(seconds: -Int64(numbers[0]))
+        case ("speed", 1) where numbers[0] <= PolledLimits.speedMax:
+            clock.go(numbers[0], from: now)
+        default: return nil
+        }
         return "ok"
     }
 
@@ -62,6 +73,15 @@ package struct PolledSite: WebSite {
         return fear.answer(request, now: now)
     }
 
+    /// Writes the values of an answer for the truth log: their periods and texts.
+    static func write(_ values: [[String]], into json: inout JSONWriter) {
+        json.member(
+            "values",
+            array: { list in
+                for row in values { list.array { cells in for text in row { cells.value(text) } } }
+            })
+    }
+
     package func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer {
         let texts = [
             429: "Too Many Requests.  Exceeded Rate Limit", 423: "Locked", 403: "Forbidden",
@@ -80,12 +100,15 @@ package struct PolledSite: WebSite {
         after: Timestamp, until: Timestamp, to connections: inout [Connection]
     ) {
         guard marketLog.isWanted else { return }
-        log(after: clock.time(after), until: clock.time(until), at: until)
+        log(until: clock.time(until), at: until)
     }
 
-    /// Logs what became known after one simulated time until another.
-    private mutating func log(after: Timestamp, until: Timestamp, at time: Timestamp) {
-        guard marketLog.isWanted else { return }
+    /// Logs what became known until a simulated time. What the clock goes through again after a
+    /// step back is in the log already.
+    private mutating func log(until: Timestamp, at time: Timestamp) {
+        let after = loggedTo
+        guard marketLog.isWanted, until > after || after.nanoseconds == 0 else { return }
+        loggedTo = until
         for each in series { log(each, after: after, until: until, at: time) }
         logPrices(after: after, until: until, at: time)
         let first = max(FearIndex.firstDay, FearIndex.day(after) + 1)

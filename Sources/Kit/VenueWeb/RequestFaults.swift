@@ -10,7 +10,25 @@ struct RequestFaults: Sendable {
         case halved
         /// The answer comes so much later.
         case late(seconds: Int64)
+        /// The connection is closed instead of an answer.
+        case reset
+        /// The connection is closed in the middle of the answer.
+        case severed
+        /// There is no answer, and the connection stays open.
+        case hung
+        /// Bytes come that are no HTTP.
+        case junk
+        /// The answer is JSON of another form.
+        case wrong
+        /// The answer is so many bytes longer.
+        case swollen(bytes: Int)
     }
+
+    /// JSON that no request is answered by.
+    static let wrongTexts = [
+        "null", "[]", "{}", "0", "\"\"", "{\"data\":null}", "{\"data\":[{}]}",
+        "{\"observations\":{}}", "{\"observations\":[null]}", "[[[[[[[[]]]]]]]]",
+    ]
 
     private var kind: Kind?
     private var left = 0

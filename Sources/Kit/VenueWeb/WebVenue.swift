@@ -86,30 +86,6 @@ package struct WebVenue<Site: WebSite>: Sendable {
         site.began(&connections[place], now: now)
     }
 
-    private mutating func answer(_ request: HTTPRequest, _ place: Int, _ now: Timestamp) {
-        if let seconds = requestFaults.banSeconds(now) {
-            var refusal = site.refusal(request, status: 418)
-            refusal.headers.append(("Retry-After", "\(seconds)"))
-            return connections[place].send(refusal)
-        }
-        switch requestFaults.take() {
-        case .limited(let seconds):
-            var refusal = site.refusal(request, status: 429)
-            if let seconds { refusal.headers.append(("Retry-After", "\(seconds)")) }
-            connections[place].send(refusal)
-        case .refused(let status): connections[place].send(site.refusal(request, status: status))
-        case .halved:
-            var answer = site.answer(request, now: now)
-            answer.body.removeLast((answer.body.count + 1) / 2)
-            connections[place].send(answer)
-        case .late(let seconds):
-            connections[place].send(site.answer(request, now: now))
-            connections[place].faults.heldUntil = now.advanced(
-                byNanoseconds: seconds * 1_000_000_000)
-        case nil: connections[place].send(site.answer(request, now: now))
-        }
-    }
-
     // MARK: bytes out
 
     /// Returns how many bytes may be sent to this client now.

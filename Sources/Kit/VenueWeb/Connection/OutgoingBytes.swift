@@ -12,6 +12,12 @@ package struct QueuedMessage: Sendable {
     /// A message that is no record.
     package init(kind: String) { (self.kind, details, isRecord) = (kind, "", false) }
 
+    /// A message that is no record, with parts of its line.
+    init(kind: String, details: [String]) {
+        (self.kind, isRecord) = (kind, false)
+        self.details = details.filter { !$0.isEmpty }.joined(separator: ",")
+    }
+
     /// A record; `members` are written if the truth log is wanted.
     package init(
         record kind: String, isLogged: Bool, _ members: (inout JSONWriter) -> Void
@@ -21,9 +27,16 @@ package struct QueuedMessage: Sendable {
             details = ""
             return
         }
+        details = JSONWriter.members(members)
+    }
+}
+
+extension JSONWriter {
+    /// Returns the members of an object without its braces.
+    static func members(_ members: (inout JSONWriter) -> Void) -> String {
         var writer = JSONWriter()
         writer.object(members)
-        details = String(decoding: writer.bytes.dropFirst().dropLast(), as: UTF8.self)
+        return String(decoding: writer.bytes.dropFirst().dropLast(), as: UTF8.self)
     }
 }
 

@@ -54,7 +54,9 @@ package struct WebConnection<Session: Sendable>: Sendable {
 
     package mutating func send(_ answer: HTTPAnswer) {
         guard out.waiting <= WebLimits.outgoingBytesMax else { return out.closeNow() }
-        out.append([QueuedMessage(kind: "http")]) { $0 += answer.bytes }
+        let message = QueuedMessage(
+            kind: "http", details: ["\"status\":\(answer.status)", answer.details])
+        out.append([message]) { $0 += answer.bytes }
     }
 
     /// Sends a close with its code and ends the connection.

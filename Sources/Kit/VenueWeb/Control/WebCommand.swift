@@ -21,6 +21,18 @@ package enum WebCommand: Equatable, Sendable {
     case halve(Int)
     /// The next requests are answered later.
     case late(Int, seconds: Int64)
+    /// The connection is closed instead of the next answers.
+    case reset(Int)
+    /// The connection is closed in the middle of the next answers.
+    case sever(Int)
+    /// The next requests are not answered.
+    case hang(Int)
+    /// The next requests are answered by bytes that are no HTTP.
+    case junk(Int)
+    /// The next requests are answered by JSON of another form.
+    case wrong(Int)
+    /// The next answers are so many bytes longer.
+    case swell(Int, bytes: Int)
     case status
     case quit
     case crash
@@ -33,7 +45,9 @@ package enum WebCommand: Equatable, Sendable {
         case .cut, .close, .truncate, .mute, .slow, .halfOpen, .garbage, .badJSON, .oversized,
             .shutdown:
             true
-        case .down, .limit, .ban, .fail, .halve, .late, .status, .quit, .crash, .own: false
+        case .down, .limit, .ban, .fail, .halve, .late, .reset, .sever, .hang, .junk, .wrong,
+            .swell, .status, .quit, .crash, .own:
+            false
         }
     }
 
@@ -41,7 +55,8 @@ package enum WebCommand: Equatable, Sendable {
     static let usage =
         "cut | close [CODE] | truncate | mute [SECONDS] | slow SECONDS | half-open | "
         + "garbage BYTES | bad-json | oversized BYTES | shutdown [SECONDS] | down [SECONDS] | "
-        + "limit N [RETRY-SECONDS] | ban SECONDS | fail N [STATUS] | halve N | late N SECONDS"
+        + "limit N [RETRY-SECONDS] | ban SECONDS | fail N [STATUS] | halve N | late N SECONDS | "
+        + "reset N | sever N | hang N | junk N | wrong N | swell N BYTES"
     static let lastUsage =
         " | status | quit | crash; "
         + "with 'one' before it, what disturbs connections disturbs the oldest alone"
@@ -69,7 +84,8 @@ package enum WebCommand: Equatable, Sendable {
         "down": .down(seconds: 5), "status": .status, "quit": .quit, "crash": .crash,
     ]
     private static let counted: Set<String> = [
-        "slow", "garbage", "oversized", "limit", "ban", "fail", "halve", "late",
+        "slow", "garbage", "oversized", "limit", "ban", "fail", "halve", "late", "reset", "sever",
+        "hang", "junk", "wrong", "swell",
     ]
     private static let names = counted.union(plain.keys)
 
@@ -87,6 +103,9 @@ package enum WebCommand: Equatable, Sendable {
             "oversized": .oversized(bytes: number), "halve": count.map { .halve($0) },
             "limit": count.map { .limit($0, retrySeconds: nil) },
             "fail": count.map { .fail($0, status: 500) },
+            "reset": count.map { .reset($0) }, "sever": count.map { .sever($0) },
+            "hang": count.map { .hang($0) }, "junk": count.map { .junk($0) },
+            "wrong": count.map { .wrong($0) },
             "mute": seconds.map { .mute(seconds: $0) }, "slow": seconds.map { .slow(seconds: $0) },
             "shutdown": seconds.map { .shutdown(seconds: $0) },
             "down": seconds.map { .down(seconds: $0) }, "ban": seconds.map { .ban(seconds: $0) },
@@ -101,6 +120,7 @@ package enum WebCommand: Equatable, Sendable {
             "limit": .limit(number, retrySeconds: seconds),
             "fail": (400...599).contains(other) ? .fail(number, status: other) : nil,
             "late": .late(number, seconds: seconds),
+            "swell": .swell(number, bytes: other),
         ]
         return commands[name] ?? nil
     }

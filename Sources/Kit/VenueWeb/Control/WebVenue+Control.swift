@@ -31,6 +31,13 @@ extension WebVenue {
         case .halve(let count): requestFaults.order(.halved, count: count)
         case .late(let count, let seconds):
             requestFaults.order(.late(seconds: seconds), count: count)
+        case .reset(let count): requestFaults.order(.reset, count: count)
+        case .sever(let count): requestFaults.order(.severed, count: count)
+        case .hang(let count): requestFaults.order(.hung, count: count)
+        case .junk(let count): requestFaults.order(.junk, count: count)
+        case .wrong(let count): requestFaults.order(.wrong, count: count)
+        case .swell(let count, let bytes):
+            requestFaults.order(.swollen(bytes: bytes), count: count)
         case .status:
             let sockets = connections.filter { $0.isDelivering(now) }
             let streams = sockets.reduce(0) { $0 + site.streams(of: $1.session) }
@@ -74,7 +81,9 @@ extension WebVenue {
                     connection.send(frame, QueuedMessage(kind: "shutdown"))
                 }
                 connection.faults.endsAt = now.advanced(byNanoseconds: seconds * 1_000_000_000)
-            case .down, .limit, .ban, .fail, .halve, .late, .status, .quit, .crash, .own: break
+            case .down, .limit, .ban, .fail, .halve, .late, .reset, .sever, .hang, .junk, .wrong,
+                .swell, .status, .quit, .crash, .own:
+                break
             }
         }
     }
@@ -82,7 +91,11 @@ extension WebVenue {
     /// Bytes that no frame of a server begins with: reserved bits are set.
     private mutating func garbage(_ command: WebCommand) -> [UInt8] {
         guard case .garbage(let count) = command else { return [] }
-        return (0..<count).map { _ in 0xf0 | UInt8(truncatingIfNeeded: random.next()) }
+        return garbage(count)
+    }
+
+    mutating func garbage(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in 0xf0 | UInt8(truncatingIfNeeded: random.next()) }
     }
 
     private mutating func eachConnection(_ body: (inout Site.Connection) -> Void) {

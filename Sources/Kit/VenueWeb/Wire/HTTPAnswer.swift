@@ -5,6 +5,9 @@ package struct HTTPAnswer: Sendable {
     package var status: Int
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
+    /// What its line in the truth log says besides the status, as JSON without braces; empty:
+    /// nothing.
+    package var details = ""
 
     package init(
         status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []
@@ -43,6 +46,18 @@ package struct HTTPAnswer: Sendable {
                 ("Upgrade", "websocket"), ("Connection", "Upgrade"),
                 ("Sec-WebSocket-Accept", accept),
             ])
+    }
+
+    /// The same without what the log would say of its values.
+    var spoilt: HTTPAnswer {
+        var answer = self
+        answer.details = ""
+        return answer
+    }
+
+    /// Sets what the log says.
+    package mutating func log(_ members: (inout JSONWriter) -> Void) {
+        details = JSONWriter.members(members)
     }
 
     package var bytes: [UInt8] {

@@ -100,4 +100,34 @@ struct ProviderTableTests {
         #expect(lines.last?.contains("NO/PE") == true)
         #expect(lines.last?.hasSuffix("it is no symbol") == true)
     }
+
+    @Test("a service that is polled has no connection; its last request failed or did not")
+    func polled() throws {
+        func view(_ state: String, _ reason: String) throws -> ProviderView {
+            let said = """
+                {"fred":{"state":"\(state)","reason":"\(reason)","failed_attempts":2,
+                "polled_to":"2026-11-20T07:00:00Z","open_gaps":0,"instruments":[
+                {"series":"DGS10","state":"live","reason":"","polled_to":""},
+                {"series":"DFF","state":"down","reason":"no answer came","polled_to":""}]}}
+                """
+            return try #require(try views(said).first)
+        }
+        let good = try view("good", "")
+        #expect(good.isConnected && good.delivers)
+        #expect(
+            ProviderTable(providers: [good]).lines == [
+                "fred: answers; feeds: 1 live, 1 down", "  delivers: DGS10 (indicators)",
+                "  SYMBOL   FEED          STATE             TRIED AGAIN          WHY",
+                "  DFF      indicators    down              -                    no answer came",
+            ])
+        for (state, words) in [
+            ("failing", "DOES NOT ANSWER"), ("refused", "DOES NOT TAKE the key"),
+            ("asking", "asking"),
+        ] {
+            let bad = try view(state, "said why")
+            #expect(!bad.isConnected && !bad.isWhole)
+            let line = ProviderTable(providers: [bad]).lines[0]
+            #expect(line == "fred: \(words) (said why); feeds: 1 live, 1 down")
+        }
+    }
 }

@@ -43,6 +43,9 @@ struct ProviderTable {
         switch state {
         case "ready": "connected to \(peer)"
         case "renewing": "connected to \(peer), by two connections"
+        case "good": "answers"
+        case "failing": "DOES NOT ANSWER"
+        case "refused": "DOES NOT TAKE the key"
         case "closed": "NOT CONNECTED to \(peer)"
         case "connecting": "connecting to \(peer)"
         case "server-lost": "TWS HAS LOST the broker's servers"

@@ -78,13 +78,15 @@ struct ProviderView: Equatable, Sendable {
     }
 
     private static func feeds(of instrument: JSONValue) -> [Feed] {
-        let symbol = instrument["symbol"]?.string ?? ""
+        // A service that is polled names its series.
+        let series = instrument["series"]?.string
+        let symbol = instrument["symbol"]?.string ?? series ?? ""
         guard let feeds = instrument["feeds"]?.array else {
             // An instrument with a single feed has its state itself.
             guard let state = instrument["state"]?.string else { return [] }
             return [
                 Feed(
-                    symbol: symbol, feed: "trades", state: state,
+                    symbol: symbol, feed: series == nil ? "trades" : "indicators", state: state,
                     reason: instrument["reason"]?.string ?? "", until: nil)
             ]
         }
@@ -110,13 +112,16 @@ struct ProviderView: Equatable, Sendable {
         }
     }
 
+    private static let ready = "ready"
     /// A connection that delivers, and is being replaced by another one.
     private static let renewing = "renewing"
+    /// The last request to a service that is polled succeeded.
+    private static let good = "good"
 
     /// A provider without a connection is always connected.
     var isConnected: Bool {
         guard let state else { return true }
-        return state == "ready" || state == Self.renewing
+        return [Self.ready, Self.renewing, Self.good].contains(state)
     }
 
     /// True if at least one feed delivers, or if there are no feeds.
@@ -125,8 +130,8 @@ struct ProviderView: Equatable, Sendable {
     /// True if it is connected, every feed delivers, and no gap waits to be filled.
     var isWhole: Bool {
         guard let state else { return true }
-        return state == "ready" && openOutages == 0 && waitingBackfills == 0
-            && feeds.allSatisfy(\.isLive)
+        return [Self.ready, Self.good].contains(state) && openOutages == 0
+            && waitingBackfills == 0 && feeds.allSatisfy(\.isLive)
     }
 
     /// The number of feeds in each state, those that deliver first.

@@ -163,6 +163,23 @@ struct PolledEngineTests {
         #expect(bench.values.count == 14 && bench.gaps.count == 1)
     }
 
+    @Test("a service that goes back to values of long ago publishes nothing again")
+    func wentBack() throws {
+        let days = (1...28).map { (date: "2026-10-" + ($0 < 10 ? "0" : "") + "\($0)", value: "1") }
+        var bench = try polled(Array(days.prefix(2)))
+        let path = "/fred/series/observations"
+        for end in stride(from: 4, through: 28, by: 4) {
+            try bench.serve(path, Answers.observations(Array(days.prefix(end).suffix(8))))
+        }
+        #expect(bench.values.count == 27)
+        for _ in 0..<3 {
+            try bench.serve(path, Answers.observations(Array(days.prefix(10).suffix(8))))
+        }
+        try bench.serve(path, Answers.observations(Array(days.suffix(8))))
+        #expect(bench.values.count == 27 && bench.engine.counters.older == 24)
+        #expect(bench.gaps.isEmpty)
+    }
+
     private static func start(of day: Int64) throws -> Timestamp {
         let date = try #require(CivilDate(year: 2026, month: 11, day: day))
         return Timestamp(nanoseconds: date.daysSinceEpoch * 24 * hour)

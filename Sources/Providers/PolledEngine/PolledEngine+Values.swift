@@ -63,6 +63,8 @@ extension PolledEngine {
         _ value: PolledValue, of place: Int, _ novelty: Novelty, _ now: Moment,
         into out: inout PolledOutput
     ) {
+        // What was known of it is forgotten, so nobody can say whether it is news.
+        guard !series[place].hasForgotten(value.start) else { return counters.older &+= 1 }
         let number = value.value ?? IndicatorValue.undefined
         var next = PolledKnown(
             start: value.start, value: number, unit: value.value == nil ? value.text : value.unit,

@@ -39,6 +39,12 @@ struct PolledSeries: RecordedFeed, Sendable {
 
     var kind: DataKind { .indicator }
 
+    /// Whether a period is older than all that are known, where older ones were forgotten.
+    func hasForgotten(_ start: Timestamp) -> Bool {
+        guard known.count == PolledLimits.windowMax, let oldest = known.first else { return false }
+        return start < oldest.start
+    }
+
     /// Keeps a value as the last one of its period.
     mutating func keep(_ value: PolledKnown) {
         if let place = known.firstIndex(where: { $0.start >= value.start }) {

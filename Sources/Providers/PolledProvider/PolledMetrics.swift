@@ -21,7 +21,7 @@ struct PolledMetrics: Sendable {
         ("mds_polled_values_total", "Values handed over.", \.values),
         ("mds_polled_revisions_total", "Periods whose value has changed.", \.revisions),
         ("mds_polled_unchanged_values_total", "Values that were known.", \.unchanged),
-        ("mds_polled_older_values_total", "Prices older than the last one.", \.older),
+        ("mds_polled_older_values_total", "Values older than those that are known.", \.older),
         ("mds_polled_misfit_values_total", "Numbers beyond the tape.", \.misfits),
         ("mds_polled_outages_total", "Outages of a series that began.", \.outages),
     ]

@@ -116,6 +116,8 @@ struct StackPlanTests {
         let migrate = try environment("migrate")
         #expect(migrate["POSTGRES_MIGRATOR_USER"] == "tapeline_migrator")
         #expect(migrate["POSTGRES_READER"] == "tapeline_reader")
+        // A stack may be started from any folder.
+        #expect(migrate["WRITER_MIGRATIONS"] == plan.checkout.deploy("postgres"))
         #expect(try environment("operator-worker-a")["NATS_USER"] == "operator")
         #expect(try environment("setup")["NATS_USER"] == "tool")
     }

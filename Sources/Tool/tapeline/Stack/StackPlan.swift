@@ -265,6 +265,8 @@ struct StackPlan: Equatable, Sendable {
                 "POSTGRES_MIGRATOR_USER": StackPlan.migrator,
                 "POSTGRES_READER": StackPlan.reader,
                 "POSTGRES_MIGRATOR_PASSWORD_FILE": secret,
+                // The default is relative to the checkout; a person may be in another folder.
+                "WRITER_MIGRATIONS": checkout.deploy("postgres"),
             ]) { $1 }.merging(settings.environment(for: .writer)) { $1 },
             startLimit: .seconds(120), logPath: home.log("migrate"))
     }

@@ -82,6 +82,28 @@ struct ProviderTableTests {
         #expect(ProviderView.all(.null).isEmpty)
     }
 
+    @Test("one of several providers that has nothing to do stands by, and is no failure")
+    func standsBy() throws {
+        let idle = """
+            {"alpaca":{"state":"closed","reason":"","since":"","next_attempt":null,
+            "failed_attempts":0,"instruments":[]}}
+            """
+        let view = try views(idle)[0]
+        #expect(view.isConnected && view.delivers && view.isWhole)
+        #expect(
+            ProviderTable(providers: [view]).lines
+                == ["alpaca: stands by; no instrument is requested from it"])
+        // Something was tried, or is wanted: it is away.
+        for (fact, other) in [
+            ("\"failed_attempts\":0", "\"failed_attempts\":1"),
+            ("\"next_attempt\":null", "\"next_attempt\":\"2026-11-21T03:48:34Z\""),
+            ("\"reason\":\"\"", "\"reason\":\"connection refused\""),
+            ("\"instruments\":[]", "\"instruments\":[{\"symbol\":\"AAPL\",\"state\":\"waiting\"}]"),
+        ] {
+            #expect(!(try views(idle.replacing(fact, with: other))[0].isConnected), "\(other)")
+        }
+    }
+
     @Test("a provider whose instruments have one feed each")
     func single() throws {
         let exchange = """

@@ -20,6 +20,9 @@ struct ProviderTable {
             let said = provider.remarks.map { "\($0.name) \($0.value)" }.joined(separator: ", ")
             return "\(provider.name): \(said)"
         }
+        guard !provider.standsBy else {
+            return "\(provider.name): stands by; no instrument is requested from it"
+        }
         let isBroker = provider.name == SimulatedVenue.ibkr.rawValue
         var text = "\(provider.name): \(words(state, isBroker ? "TWS" : "its server"))"
         if !provider.since.isEmpty { text += " since \(time(provider.since))" }

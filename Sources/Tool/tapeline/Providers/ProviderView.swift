@@ -118,9 +118,16 @@ struct ProviderView: Equatable, Sendable {
     /// The last request to a service that is polled succeeded.
     private static let good = "good"
 
-    /// A provider without a connection is always connected.
+    /// True of one of several providers to which no instrument has been given: it connects when it
+    /// has to stand in for another.
+    var standsBy: Bool {
+        state == "closed" && feeds.isEmpty && reason.isEmpty && failedAttempts == 0
+            && nextAttempt == nil
+    }
+
+    /// A provider without a connection, or without a need for one, counts as connected.
     var isConnected: Bool {
-        guard let state else { return true }
+        guard let state, !standsBy else { return true }
         return [Self.ready, Self.renewing, Self.good].contains(state)
     }
 
@@ -129,7 +136,7 @@ struct ProviderView: Equatable, Sendable {
 
     /// True if it is connected, every feed delivers, and no gap waits to be filled.
     var isWhole: Bool {
-        guard let state else { return true }
+        guard let state, !standsBy else { return true }
         return [Self.ready, Self.good].contains(state) && openOutages == 0
             && waitingBackfills == 0 && feeds.allSatisfy(\.isLive)
     }

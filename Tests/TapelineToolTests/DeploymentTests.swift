@@ -1,5 +1,7 @@
 import Foundation
+import GraphLanguage
 import NatsTransport
+import OperatorGraph
 import PostgresClient
 import ServiceRuntime
 import TapeProtocol
@@ -103,6 +105,32 @@ struct DeploymentTests {
         #expect(found.title == "the stack one" && found.names.namespace == "acme")
         #expect(found.nats.user == "tool" && found.postgres?.settings.first?.1 == "acme")
         #expect(found.monitors.first?.host == "127.0.0.1")
+    }
+
+    @Test("bars of a local stack are proven by its own graph, unless the environment names another")
+    func graph() throws {
+        let folder = try TemporaryFolder("deployment")
+        try linkCheckout(at: folder)
+        let home = try testHome(folder.path, name: "one")
+        try home.makeFolders()
+        _ = try StackPorts.open(home)
+        var state = try state(of: "one")
+        state.arguments = ["--set", "OPERATOR_SERIES=7s", "--set", "OPERATOR_SERIES=5s,1m"]
+        try FileSystem.write(state.json, to: home.state)
+        let found = try find(TapeTarget(home: folder.path, stack: "one"), [:])
+        #expect(found.operators == ["OPERATOR_SERIES": "5s,1m"])
+        for (environment, same) in [
+            ([:], ["OPERATOR_SERIES": "5s,1m"]),
+            (["OPERATOR_SERIES": ""], ["OPERATOR_SERIES": "5s,1m"]),
+            (["OPERATOR_SERIES": "2s"], ["OPERATOR_SERIES": "2s"]),
+        ] {
+            let definition = try found.proofGraph(environment).definition
+            #expect(try definition == ProofGraph.find(same).definition)
+        }
+        // The file that the stack has is read.
+        #expect(
+            Deployment.operators(["--simulator", "--set", "OPERATOR_GRAPH=/g.yaml"])
+                == ["OPERATOR_GRAPH": "/g.yaml"])
     }
 
     private func state(of name: String) throws -> StackState {

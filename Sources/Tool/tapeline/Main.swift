@@ -129,9 +129,9 @@ enum Main {
     private static func prove(
         _ command: ProveCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
-        try ProveRun(command: command, terminal: terminal).run(
-            deployment(command.target), ProofGraph.find(environment),
-            shutdown: signals())
+        let deployment = try deployment(command.target)
+        return try ProveRun(command: command, terminal: terminal).run(
+            deployment, deployment.proofGraph(environment), shutdown: signals())
     }
 
     /// Runs a command that shows the market data of any database, or of a local stack.
@@ -181,8 +181,9 @@ enum Main {
             return try ExportRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
         case .explain(let command):
+            let deployment = try deployment(command.target)
             return try ExplainRun(command: command, terminal: terminal).run(
-                deployment(command.target), ProofGraph.find(ConfigurationFiles.environment()),
+                deployment, deployment.proofGraph(ConfigurationFiles.environment()),
                 shutdown: signals())
         case .quality(let command):
             return try command.run(deployment(command.target), terminal)

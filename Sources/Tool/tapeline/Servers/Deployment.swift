@@ -1,5 +1,6 @@
 import MarketModel
 import NatsTransport
+import OperatorGraph
 import PostgresClient
 import ServiceRuntime
 import TapeProtocol
@@ -19,6 +20,8 @@ struct Deployment: Sendable {
     let title: String
     /// The folder of a local stack, with its secrets and logs. `nil` for other deployments.
     let home: StackHome?
+    /// The settings of a local stack's operators that say which bars they make.
+    var operators: [String: String] = [:]
 
     private static let connectTimeout: Duration = .seconds(5)
     /// The time limit of one statement, which reads a position or a few thousand rows.
@@ -72,6 +75,25 @@ struct Deployment: Sendable {
         monitors = [TapeWatch.Monitor(host: StackPlan.loopback, port: access.ports[.natsMonitor])]
         title = "the stack \(stack.home.name)"
         home = stack.home
+        operators = Self.operators(try StackState.read(stack.home)?.arguments ?? [])
+    }
+
+    /// Returns what the arguments of `up` say of the bars.
+    static func operators(_ arguments: [String]) -> [String: String] {
+        var operators: [String: String] = [:]
+        for key in [ProofGraph.graphKey, ProofGraph.seriesKey] {
+            let setting = arguments.last { $0.hasPrefix("\(key)=") }
+            if let setting { operators[key] = String(setting.dropFirst(key.count + 1)) }
+        }
+        return operators
+    }
+
+    /// Returns the graph by which bars are proven: of the environment, else of the local stack.
+    func proofGraph(_ environment: [String: String]) throws(ToolError) -> GraphProgram {
+        let isNamed = [ProofGraph.graphKey, ProofGraph.seriesKey].contains {
+            environment[$0]?.isEmpty == false
+        }
+        return try ProofGraph.find(isNamed ? environment : operators)
     }
 
     /// Returns the stack of this name, or the one that is up: `default` if several are.

@@ -174,6 +174,7 @@ private struct ToolOptions {
         "--home": ["demo", "up", "down", "status", "supervise"],
         "--name": ["demo", "up", "down", "status", "supervise"],
         "--set": ["demo", "up", "supervise"],
+        "--settings": ["up"],
         "PROVIDER": ["up"],
         "--servers-only": ["up", "supervise"],
         "--simulator": ["up", "supervise"],
@@ -202,6 +203,7 @@ private struct ToolOptions {
         case "--home": target.home = try value(option, attached)
         case "--name": target.name = try value(option, attached)
         case "--set": try settings.add(value(option, attached))
+        case "--settings": try addFile(value(option, attached))
         case "PROVIDER": try settings.add("GATEWAY_PROVIDER=\(value(option, attached))")
         case "--servers-only":
             try refuse(option, attached)
@@ -219,6 +221,16 @@ private struct ToolOptions {
         default:
             try refuse(option, attached)
             asJSON = true
+        }
+    }
+
+    private mutating func addFile(_ path: String) throws(ToolError) {
+        for entry in try SettingsFile.read(path) {
+            do throws(ToolError) {
+                try settings.add(entry.text)
+            } catch {
+                throw .usage("\(path.prefix(200)) line \(entry.line): \(error)")
+            }
         }
     }
 

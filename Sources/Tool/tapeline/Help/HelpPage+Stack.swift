@@ -50,6 +50,10 @@ extension HelpPage {
             [
                 set,
                 HelpTopic.Option(
+                    "--settings FILE",
+                    "such keys from a file, a KEY=VALUE per line as in default.env. Its paths",
+                    "are relative to the file. Of two values of a key the later one counts"),
+                HelpTopic.Option(
                     "--simulator",
                     "with a simulated TWS of Interactive Brokers, or with PROVIDER=binance,",
                     "alpaca or massive a simulated exchange. Without a list of instruments it",
@@ -67,6 +71,7 @@ extension HelpPage {
                 "tapeline up PROVIDER=binance",
                 "tapeline up PROVIDER=binance --simulator",
                 "tapeline up --set SYNTHETIC_RATE=5000",
+                "tapeline up --name desk --settings desk.env --set LOG_LEVEL=debug",
                 "tapeline up --name tws --set GATEWAY_PROVIDER=ibkr --set IBKR_HOST=192.0.2.7",
                 "tapeline up --simulator --add-source",
             ]),

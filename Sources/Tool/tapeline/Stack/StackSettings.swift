@@ -1,4 +1,4 @@
-/// The settings from `--set KEY=VALUE`. The prefix of a key determines which services get it; the
+/// The settings from `--set KEY=VALUE` and `--settings FILE`. The prefix of a key determines which services get it; the
 /// services themselves check key and value.
 struct StackSettings: Equatable, Sendable {
     enum Receiver { case all, gateway, operators, writer, simulator }

@@ -1,0 +1,74 @@
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("tapeline up --settings")
+struct SettingsFileTests {
+    private static let text = """
+        # a comment
+        GATEWAY_INSTRUMENTS=a.yaml,/b.yaml,lists/c.yaml
+        OPERATOR_GRAPH=graph.yaml
+
+        ALPACA_API_KEY_FILE=alpaca.key
+        SYNTHETIC_SYMBOLS=AAPL,MSFT
+        REPLAY_FILE=
+        LOG_LEVEL='debug'
+
+        """
+
+    @Test("paths are relative to the file, and all other values are as written")
+    func entries() throws {
+        let entries = try SettingsFile.entries(
+            of: Array(Self.text.utf8), "desk.env", folder: "/etc/desk")
+        #expect(
+            entries.map(\.text) == [
+                "GATEWAY_INSTRUMENTS=/etc/desk/a.yaml,/b.yaml,/etc/desk/lists/c.yaml",
+                "OPERATOR_GRAPH=/etc/desk/graph.yaml",
+                "ALPACA_API_KEY_FILE=/etc/desk/alpaca.key", "SYNTHETIC_SYMBOLS=AAPL,MSFT",
+                "REPLAY_FILE=", "LOG_LEVEL=debug",
+            ])
+        #expect(entries.map(\.line) == [2, 3, 5, 6, 7, 8])
+    }
+
+    @Test("a file counts where it is given: what comes after it wins, what came before it loses")
+    func order() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("LOG_LEVEL=debug\nSYNTHETIC_RATE=5\n", to: "desk.env")
+        var options = Stack.UpOptions()
+        for text in ["LOG_LEVEL=debug", "SYNTHETIC_RATE=7"] { try options.settings.add(text) }
+        #expect(
+            try ToolCommand.parse([
+                "up", "--set", "LOG_LEVEL=error", "--settings", path, "--set", "SYNTHETIC_RATE=7",
+            ]) == .up(.init(), options))
+    }
+
+    @Test(
+        "what is wrong is named with the file and the line",
+        arguments: [
+            ("LOG_LEVEL=debug\nno setting\n", "desk.env line 2: not KEY=value"),
+            (
+                "POSTGRES_HOST=x\n",
+                "desk.env line 1: --set cannot change 'POSTGRES_HOST' of a local stack"
+            ),
+            ("LOG_LEVEL=a b\n", "desk.env line 1: LOG_LEVEL: a value with spaces needs quotes"),
+        ])
+    func wrong(_ text: String, _ problem: String) throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(text, to: "desk.env")
+        let error = #expect(throws: ToolError.self) {
+            try ToolCommand.parse(["up", "--settings", path])
+        }
+        #expect(error?.description == "\(folder.path)/\(problem)")
+        #expect(error?.exitCode == .usage)
+    }
+
+    @Test("a file that is not there is named")
+    func missing() {
+        let error = #expect(throws: ToolError.self) {
+            try ToolCommand.parse(["up", "--settings", "/no/desk.env"])
+        }
+        #expect(error?.description == "--settings: there is no file '/no/desk.env'")
+    }
+}

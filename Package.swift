@@ -493,6 +493,7 @@ let package = Package(
             dependencies: ["OperatorWorker", "OperatorGraph", "StreamCore"] + model,
             path: "Samples/tapeline-sample/Sources/sample-worker", swiftSettings: strict),
         jointTests("SampleTests", uses: ["SampleGateway", "SampleWorker"] + support + tape),
+        jointTests("ExampleTests", uses: ["TestSupport"]),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),

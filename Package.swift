@@ -241,18 +241,18 @@ let package = Package(
         // Thread, connections and telemetry around an engine that streams.
         library(
             "StreamKit", in: "Providers",
-            uses: ["EngineKit", "HTTPClient", "ProviderKit", "ServiceRuntime", "WebSocketClient"]
-                + model),
+            uses: ["EngineKit", "HTTPClient", "HistoryKit", "ProviderKit", "ServiceRuntime"]
+                + ["WebSocketClient"] + model),
         library("AlpacaEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "AlpacaProvider", in: "Providers",
-            uses: ["AlpacaEngine", "EngineKit", "ProviderKit", "ServiceRuntime"]
-                + ["StreamKit", "WebSocketClient"] + model),
+            uses: ["AlpacaEngine", "EngineKit", "HTTPClient", "HistoryKit", "ProviderKit"]
+                + ["ServiceRuntime", "StreamKit", "WebSocketClient"] + model),
         library("MassiveEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "MassiveProvider", in: "Providers",
-            uses: ["EngineKit", "HTTPClient", "MassiveEngine", "ProviderKit", "ServiceRuntime"]
-                + ["StreamKit", "WebSocketClient"] + model),
+            uses: ["EngineKit", "HTTPClient", "HistoryKit", "MassiveEngine", "ProviderKit"]
+                + ["ServiceRuntime", "StreamKit", "WebSocketClient"] + model),
         library("PolledEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "PolledProvider", in: "Providers",

@@ -48,24 +48,24 @@ import Testing
         #expect(bench.takeFetches().isEmpty)
         bench.pass(1)
         let fetch = try #require(bench.takeFetches().first)
-        #expect(fetch.symbol == "AAPL" && fetch.cursor.isEmpty)
-        #expect(fetch.from == MassiveBench.origin)
-        #expect(fetch.to == MassiveBench.origin.advanced(byNanoseconds: Self.span))
+        #expect(fetch.symbol == "AAPL" && fetch.target.contains("timestamp.gte="))
+        #expect(fetch.span.lowerBound == MassiveBench.origin)
+        #expect(fetch.span.upperBound == MassiveBench.origin.advanced(byNanoseconds: Self.span))
         #expect(bench.engine.status.reread.behind == 0)
         bench.pass(MassiveBench.minute)
         #expect(bench.takeFetches().isEmpty, "one request at a time")
         #expect(bench.engine.status.reread.behind == MassiveBench.minute)
         bench.answer(fetch.number, Self.page([]))
-        #expect(bench.engine.status.reread.reached == fetch.to)
+        #expect(bench.engine.status.reread.reached == fetch.span.upperBound)
         bench.pass(Self.span)
         let second = try #require(bench.takeFetches().first)
-        #expect(second.from == fetch.to)
+        #expect(second.span.lowerBound == fetch.span.upperBound)
         bench.answer(second.number, Self.page([]))
         bench.time = Self.last + Self.span
         bench.pass(0)
         var spans: [Int64] = []
         while let next = bench.takeFetches().first {
-            spans.append(next.to.nanoseconds(since: next.from))
+            spans.append(next.span.upperBound.nanoseconds(since: next.span.lowerBound))
             bench.answer(next.number, Self.page([]))
             bench.pass(MassiveLimits.requestsInterval)
         }
@@ -135,9 +135,12 @@ import Testing
             Self.page([Self.row(1, correction: 8)], next: "cursor=YWN0aXZlPTE%3D&x=1"))
         bench.pass(MassiveLimits.requestsInterval)
         let second = try #require(bench.takeFetches().first)
-        #expect(second.cursor == "YWN0aXZlPTE%3D" && second.from == fetch.from)
+        #expect(
+            second.target == "/v3/trades/AAPL?cursor=YWN0aXZlPTE%3D&x=1"
+                && second.span.lowerBound == fetch.span.lowerBound)
         bench.answer(second.number, Self.page([Self.row(2, correction: 1, price: "5")]))
-        #expect(bench.trades.count == 2 && bench.engine.status.reread.reached == fetch.to)
+        #expect(
+            bench.trades.count == 2 && bench.engine.status.reread.reached == fetch.span.upperBound)
         bench.time = Self.last + Self.span
         bench.pass(0)
         var rows = [Self.row(1, correction: 8), Self.row(2, correction: 1, price: "5")]
@@ -156,12 +159,12 @@ import Testing
         let fetch = try #require(bench.takeFetches().first)
         let left = reached.advanced(byNanoseconds: -Self.first - Self.span)
         let late = reached.advanced(byNanoseconds: -Self.last - Self.span)
-        #expect([left, late].contains(fetch.from))
+        #expect([left, late].contains(fetch.span.lowerBound))
         #expect(bench.engine.status.reread.reached == left)
         let old = MassiveBench.origin.advanced(byNanoseconds: -30 * 24 * 60 * MassiveBench.minute)
         bench = Self.bench(ages: [Self.first], reached: old)
         let most = MassiveBench.origin.advanced(byNanoseconds: -MassiveLimits.rereadBack)
-        #expect(try #require(bench.takeFetches().first).from == most)
+        #expect(try #require(bench.takeFetches().first).span.lowerBound == most)
     }
 
     @Test("a delayed account reads later by its delay, and its changes are marked")
@@ -172,7 +175,7 @@ import Testing
         #expect(bench.takeFetches().isEmpty)
         bench.pass(1)
         let fetch = try #require(bench.takeFetches().first)
-        #expect(fetch.from == MassiveBench.origin.advanced(byNanoseconds: -lag))
+        #expect(fetch.span.lowerBound == MassiveBench.origin.advanced(byNanoseconds: -lag))
         bench.answer(fetch.number, Self.page([Self.row(1, correction: 7)]))
         #expect(bench.trades.first?.header.flags == .delayed)
     }
@@ -195,7 +198,9 @@ import Testing
         #expect(bench.takeFetches().isEmpty)
         bench.pass(wait)
         let again = try #require(bench.takeFetches().first)
-        #expect(again.from == fetch.from && again.to == fetch.to)
+        #expect(
+            again.span.lowerBound == fetch.span.lowerBound
+                && again.span.upperBound == fetch.span.upperBound)
         bench.answer(again.number, answer)
         let told = bench.notes.count { if case .notReread = $0 { true } else { false } }
         #expect(told == 1 && bench.engine.status.counters.past.failures == 2)
@@ -207,7 +212,9 @@ import Testing
         bench.pass(Self.first + Self.span)
         var tries = 0
         var first: MassiveFetch?
-        while let fetch = bench.takeFetches().first, first == nil || fetch.from == first?.from {
+        while let fetch = bench.takeFetches().first,
+            first == nil || fetch.span.lowerBound == first?.span.lowerBound
+        {
             if first == nil { first = fetch }
             tries += 1
             bench.answer(fetch.number, .failed("cut"))
@@ -239,42 +246,5 @@ import Testing
         var bench = Self.bench(ages: [])
         bench.pass(Self.last * 3)
         #expect(bench.takeFetches().isEmpty && !bench.engine.status.reread.reached.isDefined)
-    }
-
-    @Test("every cut and every changed byte of an answer is a page or a failure")
-    func damaged() throws {
-        guard
-            case .page(let whole) = Self.page(
-                [Self.row(1, correction: 8), Self.row(2)], next: "cursor=abc")
-        else { return }
-        var reader = MassivePageReader(flags: [])
-        for count in 0..<whole.count {
-            let page = reader.read(Array(whole.prefix(count)), received: MassiveBench.origin)
-            #expect(page == nil)
-        }
-        var random = SeededRandom(seed: 7)
-        var pages = 0
-        for place in whole.indices {
-            var bytes = whole
-            bytes[place] = UInt8.random(in: 0...255, using: &random)
-            let page = reader.read(bytes, received: MassiveBench.origin)
-            if let page { pages += page.trades <= 2 ? 1 : 0 }
-        }
-        #expect(pages > 0)
-    }
-
-    @Test(
-        "a link to elsewhere is followed by its cursor alone",
-        arguments: [
-            ("https://api.massive.com/v3/trades/AAPL?cursor=a-b_c", "a-b_c"),
-            ("https://elsewhere.test/x?limit=1&cursor=abc&sort=z", "abc"),
-            ("https://api.massive.com/v3/trades/AAPL", nil), ("?cursor=", nil),
-            ("?cursor=a b", nil), ("?cursor=a\\nb", nil),
-        ])
-    func links(link: String, cursor: String?) {
-        var reader = MassivePageReader(flags: [])
-        let text = "{\"results\":[],\"next_url\":\"\(link)\"}"
-        let page = reader.read(Array(text.utf8), received: MassiveBench.origin)
-        #expect(page?.cursor == cursor)
     }
 }

@@ -49,6 +49,11 @@ extension AlpacaEngine {
         guard !channels.isEmpty else {
             return "only trades, quotes, bars and news come from here, as feeds: trades"
         }
+        return problem(ofName: name)
+    }
+
+    /// Returns why a name is no symbol of the service; `nil`: it may be one.
+    static func problem(ofName name: String) -> String? {
         guard (1...AlpacaLimits.symbolBytesMax).contains(name.utf8.count),
             name.utf8.allSatisfy(isOfName)
         else { return "'\(name)' is no symbol of Alpaca: write it like AAPL or BTC/USD" }
@@ -68,7 +73,7 @@ extension AlpacaEngine {
 
     /// Returns the service's symbol: the one in the contract, else our own. The contract of a pair
     /// has its halves.
-    private static func name(of instrument: Instrument) -> String {
+    static func name(of instrument: Instrument) -> String {
         let contract = instrument.contract
         let own = contract.providerSymbol
         if own.isEmpty { return instrument.symbol.text.uppercased() }

@@ -7,7 +7,9 @@ internal import Primitives
 struct AlpacaReader: Sendable {
     /// The fields by their numbers. The last ones are looked up first: they are of trades and
     /// quotes.
-    private enum Part: Int {
+    enum Part: Int {
+        /// Of a trade of the past: what became of it.
+        case update
         case newConditions, newID, newPrice, newSize, oldID, statusCode, statusText
         case count, average, volume, open, high, low
         case bidExchange, askExchange, bidSize, bidPrice, askPrice, askSize
@@ -18,11 +20,12 @@ struct AlpacaReader: Sendable {
     }
 
     private static let names = [
-        "cc", "ci", "cp", "cs", "oi", "sc", "sm", "n", "vw", "v", "o", "h", "l", "bx", "ax", "bs",
+        "u", "cc", "ci", "cp", "cs", "oi", "sc", "sm", "n", "vw", "v", "o", "h", "l", "bx", "ax",
+        "bs",
         "bp", "ap", "as", "z", "i", "p", "s", "x", "c", "t", "S", "T",
     ]
 
-    private var fields = JSONFieldReader(Self.names)
+    var fields = JSONFieldReader(Self.names)
     private(set) var beside = AlpacaBeside.none
     private(set) var control = AlpacaControl.connected
     /// The time in the last message; undefined: it had none.
@@ -50,7 +53,7 @@ struct AlpacaReader: Sendable {
         }
     }
 
-    private subscript(part: Part) -> JSONFieldReader.Field { fields[part.rawValue] }
+    subscript(part: Part) -> JSONFieldReader.Field { fields[part.rawValue] }
 
     private mutating func message(
         _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: FeedPlaces
@@ -128,7 +131,7 @@ struct AlpacaReader: Sendable {
 
     // MARK: trades and quotes
 
-    private func trade(
+    func trade(
         _ bytes: RawSpan, _ header: TickHeader
     ) throws(FixedPoint.ParseError) -> Trade {
         guard let id = self[.id].uint64(in: bytes) else { throw .notANumber }
@@ -210,14 +213,14 @@ struct AlpacaReader: Sendable {
 
 // What comes beside trades and quotes.
 extension AlpacaReader {
-    private static let minute: Int64 = 60_000_000_000
-
-    private func bar(
-        _ bytes: RawSpan, _ header: TickHeader, isRevised: Bool
+    /// `length`: that of the bar, which names only its first moment.
+    func bar(
+        _ bytes: RawSpan, _ header: TickHeader, isRevised: Bool = false,
+        length: Int64 = 60_000_000_000
     ) throws(FixedPoint.ParseError) -> ProviderBar {
         var header = header
         let open = header.providerTime
-        header.providerTime = open.advanced(byNanoseconds: Self.minute)
+        header.providerTime = open.advanced(byNanoseconds: length)
         header.resolution = TimeResolution.minute.rawValue
         var bar = ProviderBar(
             header: header, openTime: open, closeTime: header.providerTime, kind: .trades)

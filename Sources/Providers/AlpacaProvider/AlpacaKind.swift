@@ -1,4 +1,6 @@
 internal import AlpacaEngine
+internal import EngineKit
+internal import HTTPClient
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
@@ -85,6 +87,17 @@ struct AlpacaKeys: Sendable, CustomStringConvertible, CustomReflectable {
         }
         return json.text
     }
+
+    /// The headers that authenticate a request.
+    var headers: [HTTPHeader] {
+        [
+            HTTPHeader("apca-api-key-id", key, isSecret: true),
+            HTTPHeader("apca-api-secret-key", secret, isSecret: true),
+        ]
+    }
+
+    /// What no reason may have.
+    var hidden: HiddenTexts { HiddenTexts([key, secret]) }
 
     var description: String { "<redacted>" }
     var customMirror: Mirror { Mirror(self, children: [:]) }

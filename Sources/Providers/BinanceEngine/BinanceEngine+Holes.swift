@@ -70,7 +70,7 @@ extension BinanceEngine {
             holes.pace.answered(now, interval: BinanceLimits.fetchInterval)
             counters.fills.failures &+= 1
             giveUp("the exchange has no such symbol", now, into: &out)
-        case .refused(let reason):
+        case .refused(let reason), .denied(let reason):
             holes.pace.answered(now, interval: BinanceLimits.fetchInterval)
             counters.fills.failures &+= 1
             giveUp("the exchange refused to give them: \(reason)", now, into: &out)

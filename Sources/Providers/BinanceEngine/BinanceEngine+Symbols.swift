@@ -53,7 +53,8 @@ extension BinanceEngine {
             judge(group[0], nil, now, into: &out)
         case .limited(let retryAfter, let isBanned):
             wait(retryAfter, isBanned: isBanned, now, into: &out)
-        case .refused(let reason), .failed(let reason): noAnswer(reason, now, into: &out)
+        case .refused(let reason), .denied(let reason), .failed(let reason):
+            noAnswer(reason, now, into: &out)
         }
     }
 

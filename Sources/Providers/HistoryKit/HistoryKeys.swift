@@ -1,3 +1,4 @@
+internal import HTTPClient
 internal import ProviderKit
 package import ServiceRuntime
 
@@ -14,5 +15,24 @@ package enum HistoryKeys {
 
     package static var rule: ConfigurationRule {
         .of(reads: ["HISTORY_FROM", "HISTORY_TO"]) { _ = try HistorySettings($0) }
+    }
+
+    /// Returns the key of the length of bars, which a provider has with these lengths.
+    package static func bars(_ provider: String, _ lengths: [String], usual: String)
+        -> ConfigurationKey
+    {
+        ConfigurationKey(
+            "\(provider)_HISTORY_BARS", .choice(lengths), default: usual, group: "History",
+            "Length of the bars of a past that is loaded.")
+    }
+
+    /// Returns what is wrong with the address of requests that have a key; `nil`: nothing.
+    package static func problem(ofAddress key: String, _ address: String?) -> String? {
+        guard let address, let url = HTTPURL(address), !address.contains("?") else {
+            return "\(key): an address like https://name:port is needed"
+        }
+        let isLocal = ["127.0.0.1", "::1", "localhost"].contains(url.host)
+        return url.hasTLS || isLocal
+            ? nil : "\(key): a key is sent over TLS alone, so https:// is needed"
     }
 }

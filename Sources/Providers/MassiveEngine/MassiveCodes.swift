@@ -1,3 +1,7 @@
+internal import EngineKit
+internal import MarketModel
+internal import Primitives
+
 /// The service's numbers of exchanges and of sale conditions, as the letters of the tapes. With
 /// these letters tables of conditions and queries are the same for each vendor of US stocks.
 ///
@@ -23,4 +27,46 @@ struct MassiveCodes: Sendable {
         if number == 2, tape != 3 { return UInt8(ascii: "B") }
         return conditions[Int(number)]
     }
+
+    /// Returns the letter of an exchange, or its number if it has none.
+    func text(ofExchange number: UInt64) -> ShortText {
+        let letter = exchange(number)
+        guard letter == 0, number > 0 else { return ShortText(raw: UInt64(letter)) }
+        var (raw, rest) = (UInt64(0), number % 100_000_000)
+        while rest > 0 {
+            raw = raw << 8 | (UInt64(UInt8(ascii: "0")) + rest % 10)
+            rest /= 10
+        }
+        return ShortText(raw: raw)
+    }
+
+    /// Returns the letters of a list of sale conditions. Those beyond the eighth are left out.
+    func conditions(
+        _ field: JSONFieldReader.Field, tape: UInt64, in bytes: RawSpan
+    ) -> ShortText {
+        guard field.kind == .array else { return .empty }
+        var (raw, count, number, hasDigit) = (UInt64(0), UInt64(0), UInt64(0), false)
+        for place in field.start..<field.end where count < UInt64(ShortText.utf8CountMax) {
+            let digit = bytes.uint8(at: place) &- 0x30
+            if digit <= 9 {
+                number = min(number, 1_000) * 10 + UInt64(digit)
+                hasDigit = true
+            } else if hasDigit {
+                raw |= UInt64(condition(number, tape: tape)) << (8 * count)
+                (count, number, hasDigit) = (count + 1, 0, false)
+            }
+        }
+        return ShortText(raw: raw)
+    }
+
+    /// Returns the number on the tape: the service's number rises by symbol and day; 0: it has
+    /// none.
+    func number(_ number: UInt64?, _ time: Timestamp, _ exchange: UInt64) -> UInt64 {
+        guard let number, number != 0 else { return 0 }
+        return TradeNumber.number(
+            exchange: self.exchange(exchange), day: TradeNumber.day(of: time), id: number)
+    }
+
+    /// Returns the day and the service's number, without the exchange.
+    static func place(_ number: UInt64) -> UInt64 { number & (1 << 58 - 1) }
 }

@@ -49,7 +49,9 @@ extension MassiveEngine {
         quote.header.symbol = feeds.list[feed].instrument
         let number = quote.header.providerID
         if number != 0 {
-            guard Self.place(number) != marks[feed] else { return skip(.double, into: &out) }
+            guard MassiveCodes.place(number) != marks[feed] else {
+                return skip(.double, into: &out)
+            }
             order(number, of: feed)
         }
         counters.quotes &+= 1
@@ -58,13 +60,10 @@ extension MassiveEngine {
         out.records.append(.tape(.quote(quote)))
     }
 
-    /// Returns the day and the service's number, without the exchange.
-    private static func place(_ number: UInt64) -> UInt64 { number & (1 << 58 - 1) }
-
     /// Counts a number that does not rise.
     @inline(__always)
     private mutating func order(_ number: UInt64, of feed: Int) {
-        let place = Self.place(number)
+        let place = MassiveCodes.place(number)
         if place > marks[feed] { marks[feed] = place } else { counters.unordered &+= 1 }
     }
 

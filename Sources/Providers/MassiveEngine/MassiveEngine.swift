@@ -69,9 +69,7 @@ package struct MassiveEngine: StreamEngine {
     private static func plan(
         _ instrument: Instrument, _ settings: MassiveSettings
     ) -> StreamPlan {
-        let own = instrument.contract.providerSymbol
-        // The service tells `BACpA` from `BACPA`.
-        let name = own.isEmpty ? instrument.symbol.text : own
+        let name = name(of: instrument)
         let channels = MassiveChannel.all(of: instrument.feeds, settings.bars)
         let known: Instrument.Feeds = [.level1, .trades, .allTrades, .quotes, .bars]
         let plan = StreamPlan(
@@ -89,10 +87,20 @@ package struct MassiveEngine: StreamEngine {
         guard !channels.isEmpty else {
             return refused("only trades, quotes and bars come from here, as feeds: trades")
         }
-        guard (1...MassiveLimits.symbolBytesMax).contains(name.utf8.count),
-            name.utf8.allSatisfy(Self.isOfName)
-        else { return refused("'\(name)' is no symbol of Massive: write it like AAPL or BRK.A") }
-        return plan
+        return problem(ofName: name).map(refused) ?? plan
+    }
+
+    /// The service's symbol of an instrument. It tells `BACpA` from `BACPA`.
+    static func name(of instrument: Instrument) -> String {
+        let own = instrument.contract.providerSymbol
+        return own.isEmpty ? instrument.symbol.text : own
+    }
+
+    /// Returns why a name is no symbol of the service; `nil`: it may be one.
+    static func problem(ofName name: String) -> String? {
+        (1...MassiveLimits.symbolBytesMax).contains(name.utf8.count)
+            && name.utf8.allSatisfy(isOfName)
+            ? nil : "'\(name)' is no symbol of Massive: write it like AAPL or BRK.A"
     }
 
     private static func isOfName(_ byte: UInt8) -> Bool {

@@ -20,12 +20,11 @@ package enum MassiveWish: Hashable, Sendable {
 /// A request for past trades of a symbol, by the times of their reports.
 package struct MassiveFetch: Hashable, Sendable {
     package let number: UInt64
-    package let symbol: String
+    /// The path of its address, and its query, encoded.
+    package let target: String
+    let symbol: String
     /// The first time, and the one after the last.
-    package let from: Timestamp
-    package let to: Timestamp
-    /// Where a page before ended; empty: it is the first.
-    package let cursor: String
+    let span: Range<Timestamp>
 }
 
 /// Something for the log.

@@ -18,8 +18,6 @@ struct MassiveReader: Sendable {
         /// Of a bar it is the close.
         case conditions
         case time, number, symbol, type
-        /// What has become of a past trade.
-        case correction
     }
 
     private static let names = [
@@ -27,14 +25,7 @@ struct MassiveReader: Sendable {
         "x", "z", "p", "s", "ds", "c", "t", "q", "sym", "ev",
     ]
 
-    /// The names in answers to requests, where they are other ones.
-    private static let pastNames: [Part: String] = [
-        .exchange: "exchange", .tape: "tape", .price: "price", .size: "size",
-        .sizeText: "decimal_size", .conditions: "conditions", .time: "sip_timestamp",
-        .number: "sequence_number",
-    ]
-
-    private var fields: JSONFieldReader
+    private var fields = JSONFieldReader(Self.names)
     private let codes = MassiveCodes()
     private let flags: TickFlags
     private(set) var beside = MassiveBeside.none
@@ -43,19 +34,7 @@ struct MassiveReader: Sendable {
     private(set) var time = Timestamp.undefined
 
     /// `flags`: those of all records.
-    init(flags: TickFlags) {
-        self.flags = flags
-        fields = JSONFieldReader(Self.names)
-    }
-
-    /// A reader of trades in answers to requests.
-    init(pastWith flags: TickFlags) {
-        self.flags = flags
-        let names = Self.names.enumerated().map { place, name in
-            Part(rawValue: place).flatMap { Self.pastNames[$0] } ?? name
-        }
-        fields = JSONFieldReader(names + ["correction"])
-    }
+    init(flags: TickFlags) { self.flags = flags }
 
     /// Begins a frame. Returns false if it is no array.
     mutating func begin(_ bytes: RawSpan) -> Bool { fields.begin(bytes) == nil }
@@ -176,7 +155,9 @@ struct MassiveReader: Sendable {
         return Trade(
             header: header, price: try price(.price, bytes),
             size: Quantity(raw: try size.decimal(in: bytes, decimals: Quantity.decimals)),
-            exchange: text(ofExchange: exchange), conditions: conditions(bytes))
+            exchange: codes.text(ofExchange: exchange),
+            conditions: codes.conditions(
+                self[.conditions], tape: self[.tape].uint64(in: bytes) ?? 0, in: bytes))
     }
 
     private func quote(
@@ -187,8 +168,8 @@ struct MassiveReader: Sendable {
         )
         var quote = Quote(
             header: header, bidPrice: .undefined, bidSize: .undefined, askPrice: .undefined,
-            askSize: .undefined, bidExchange: text(ofExchange: bid),
-            askExchange: text(ofExchange: ask))
+            askSize: .undefined, bidExchange: codes.text(ofExchange: bid),
+            askExchange: codes.text(ofExchange: ask))
         quote.header.providerID = number(bytes, header.providerTime, 0)
         // A side without anybody has the price 0, or none.
         if self[.bidPrice].kind != .absent {
@@ -209,9 +190,7 @@ struct MassiveReader: Sendable {
     /// Returns the number on the tape: the service's number rises by symbol and day; 0: it has
     /// none.
     private func number(_ bytes: RawSpan, _ time: Timestamp, _ exchange: UInt64) -> UInt64 {
-        guard let number = self[.number].uint64(in: bytes), number != 0 else { return 0 }
-        return TradeNumber.number(
-            exchange: codes.exchange(exchange), day: TradeNumber.day(of: time), id: number)
+        codes.number(self[.number].uint64(in: bytes), time, exchange)
     }
 
     private func price(_ part: Part, _ bytes: RawSpan) throws(FixedPoint.ParseError) -> Price {
@@ -221,74 +200,6 @@ struct MassiveReader: Sendable {
     private func size(_ part: Part, _ bytes: RawSpan) throws(FixedPoint.ParseError) -> Quantity {
         guard self[part].kind != .absent else { return .undefined }
         return Quantity(raw: try self[part].decimal(in: bytes, decimals: Quantity.decimals))
-    }
-
-    /// Returns the letter of an exchange, or its number if it has none.
-    private func text(ofExchange number: UInt64) -> ShortText {
-        let letter = codes.exchange(number)
-        guard letter == 0, number > 0 else { return ShortText(raw: UInt64(letter)) }
-        var (raw, rest) = (UInt64(0), number % 100_000_000)
-        while rest > 0 {
-            raw = raw << 8 | (UInt64(ascii: "0") + rest % 10)
-            rest /= 10
-        }
-        return ShortText(raw: raw)
-    }
-
-    /// Returns the letters of the sale conditions. Those beyond the eighth are left out.
-    private func conditions(_ bytes: RawSpan) -> ShortText {
-        let field = self[.conditions]
-        guard field.kind == .array else { return .empty }
-        let tape = self[.tape].uint64(in: bytes) ?? 0
-        var (raw, count, number, hasDigit) = (UInt64(0), UInt64(0), UInt64(0), false)
-        for place in field.start..<field.end where count < UInt64(ShortText.utf8CountMax) {
-            let digit = bytes.uint8(at: place) &- 0x30
-            if digit <= 9 {
-                number = min(number, 1_000) * 10 + UInt64(digit)
-                hasDigit = true
-            } else if hasDigit {
-                raw |= UInt64(codes.condition(number, tape: tape)) << (8 * count)
-                (count, number, hasDigit) = (count + 1, 0, false)
-            }
-        }
-        return ShortText(raw: raw)
-    }
-
-    /// Reads the next trade of an answer's list; `nil`: there is none. Sets `isBroken` if the rest
-    /// cannot be read.
-    mutating func nextPast(
-        _ bytes: RawSpan, received: Timestamp, isBroken: inout Bool
-    ) -> MassivePastTrade? {
-        switch fields.next(bytes) {
-        case .end: return nil
-        case .wrong:
-            isBroken = true
-            return nil
-        case .message: return past(bytes, received)
-        }
-    }
-
-    private func past(_ bytes: RawSpan, _ received: Timestamp) -> MassivePastTrade {
-        guard let fate = MassiveFate(self[.correction].uint64(in: bytes) ?? 0) else {
-            return .standing
-        }
-        guard let count = self[.time].uint64(in: bytes), let exact = Int64(exactly: count) else {
-            return .unreadable
-        }
-        // On the stream times are in milliseconds, and a change has the time of its trade.
-        let time = Timestamp(nanoseconds: exact).floored(toNanoseconds: 1_000_000)
-        var header = TickHeader(
-            symbol: 0, flags: flags, action: fate.action.rawValue,
-            resolution: TimeResolution.millisecond.rawValue, providerTime: time,
-            receiveTime: received)
-        let exchange = self[.exchange].uint64(in: bytes) ?? 0
-        header.providerID = number(bytes, time, exchange)
-        guard header.providerID != 0 else { return .unreadable }
-        do throws(FixedPoint.ParseError) {
-            return .changed(try trade(bytes, header))
-        } catch {
-            return .unreadable
-        }
     }
 
     // MARK: what comes beside them
@@ -355,8 +266,4 @@ struct MassiveReader: Sendable {
         if said.hasPrefix(unsubscribed) { return .unsubscribed(list(unsubscribed)) }
         return .other("success: \(said.shownOnLine(MassiveLimits.textCharactersMax))")
     }
-}
-
-extension UInt64 {
-    fileprivate init(ascii scalar: Unicode.Scalar) { self = UInt64(UInt8(ascii: scalar)) }
 }

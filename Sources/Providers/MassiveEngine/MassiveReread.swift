@@ -35,7 +35,8 @@ struct MassiveReread: Sendable {
         var place: Int
         var age: Int
         var end: Timestamp
-        var cursor = ""
+        /// The address of the next page, without its host; empty: it is the first.
+        var next = ""
         var pages = 0
         var failures = 0
         /// The request without an answer; 0: there is none.
@@ -43,7 +44,6 @@ struct MassiveReread: Sendable {
     }
 
     private let settings: Settings
-    private var reader: MassivePageReader
     private var list: [Progress] = []
     private var reading: Reading?
     private var lastNumber: UInt64 = 0
@@ -58,7 +58,6 @@ struct MassiveReread: Sendable {
 
     init(_ settings: Settings) {
         self.settings = settings
-        reader = MassivePageReader(flags: settings.flags)
         pace = RequestPace(MassiveLimits.requests, seed: settings.seed)
     }
 
@@ -128,9 +127,15 @@ struct MassiveReread: Sendable {
         present.number = lastNumber
         reading = present
         let progress = list[present.place]
+        let from = progress.done[present.age]
+        let span = from..<max(from, present.end)
         return MassiveFetch(
-            number: lastNumber, symbol: progress.symbol.name, from: progress.done[present.age],
-            to: present.end, cursor: present.cursor)
+            number: lastNumber,
+            target: present.next.isEmpty
+                ? MassivePastRequest.trades(
+                    of: progress.symbol.name, span, rows: MassivePastLimits.tradesMax)
+                : present.next,
+            symbol: progress.symbol.name, span: span)
     }
 
     /// Returns the span that is due longest.
@@ -163,7 +168,10 @@ struct MassiveReread: Sendable {
         reading = present
         switch answer {
         case .page(let bytes):
-            guard let page = reader.read(bytes, received: now.wall) else {
+            guard
+                let page = MassivePage(
+                    bytes, instrument: list[present.place].symbol.instrument, length: nil, now.wall)
+            else {
                 return failed("an answer is no list of trades", present, now)
             }
             problem = ""
@@ -173,7 +181,7 @@ struct MassiveReread: Sendable {
             counters.failures &+= 1
             pace.limited(retryAfter, isBanned: isBanned, now)
             return said(MassiveLimits.requests.words(isBanned: isBanned))
-        case .refused(let reason):
+        case .refused(let reason), .denied(let reason):
             counters.failures &+= 1
             pace.answered(now, interval: MassiveLimits.refusedRequestWait)
             return said(reason)
@@ -213,24 +221,40 @@ struct MassiveReread: Sendable {
         into records: inout [ProviderRecord]
     ) -> MassiveNote? {
         let symbol = list[present.place].symbol
-        counters.read &+= UInt64(page.trades)
-        counters.unreadable &+= UInt64(page.unreadable)
-        for change in page.changes where tell(change, symbol) {
-            var change = change
-            change.header.symbol = symbol.instrument
-            records.append(.tape(.trade(change)))
+        counters.read &+= UInt64(page.rows.count)
+        for row in page.rows {
+            switch row {
+            case .trade(let trade, let fate):
+                guard let change = fate.map({ change(trade, $0) }), tell(change, symbol) else {
+                    continue
+                }
+                records.append(.tape(.trade(change)))
+            case .misfit: counters.unreadable &+= 1
+            case .bar: continue
+            }
         }
-        guard !page.cursor.isEmpty else {
+        guard !page.next.isEmpty else {
             finish(present)
             return nil
         }
         guard present.pages + 1 < MassiveLimits.pagesMax else {
             return leftOut(present, "it has more than \(MassiveLimits.pagesMax) pages")
         }
-        reading?.cursor = page.cursor
+        reading?.next = page.next
         reading?.pages += 1
         reading?.failures = 0
         return nil
+    }
+
+    /// Returns the record that says what has become of a trade.
+    private func change(_ trade: Trade, _ fate: MassiveFate) -> Trade {
+        var change = trade
+        change.header.flags = settings.flags
+        change.header.action = fate.action.rawValue
+        // On the stream times are in milliseconds, and a change has the time of its trade.
+        change.header.providerTime = trade.header.providerTime.floored(toNanoseconds: 1_000_000)
+        change.header.resolution = TimeResolution.millisecond.rawValue
+        return change
     }
 
     /// Counts a change. Returns false if it is on the tape: later ages find it again.

@@ -93,11 +93,8 @@ package enum MassiveLimits {
     package static let rereadSpanMax: Int64 = 3_600_000_000_000
     /// After a start no trades are read again that were reported earlier than this.
     package static let rereadBack: Int64 = 7 * 86_400_000_000_000
-    /// The trades of an answer, and the most answers of one span.
-    package static let tradesPerPage = 10_000
+    /// The most answers of one span.
     package static let pagesMax = 1_000
-    /// The longest link to a next page.
-    package static let cursorBytesMax = 4_096
     /// Failures in a row after which a span is left out.
     package static let spanFailuresMax = 12
     /// The changes that are known when they are read once more.

@@ -1,5 +1,6 @@
 internal import EngineKit
 internal import HTTPClient
+internal import HistoryKit
 internal import MassiveEngine
 internal import Primitives
 package import ProviderKit
@@ -26,9 +27,7 @@ extension ProviderKind {
             ConfigurationKey(
                 "MASSIVE_URL", .text, group: group,
                 "Address of the service's streams; empty: the host of the feed."),
-            ConfigurationKey(
-                "MASSIVE_REST_URL", .text, default: "https://api.massive.com", group: group,
-                "Address of the service's past, where trades are read again."),
+            MassiveSetup.restKey,
             ConfigurationKey(
                 "MASSIVE_REREAD_FIRST", .duration(.zero...Duration.seconds(86_400)),
                 default: "20m", group: group,
@@ -94,8 +93,9 @@ struct MassiveKey: Sendable, CustomStringConvertible, CustomReflectable {
         return json.text
     }
 
-    /// The key, for requests; and as what no reason may have.
-    var header: HTTPHeader { HTTPHeader("Authorization", "Bearer \(key)", isSecret: true) }
+    /// The header that authenticates a request. An address with the key would be in logs of others.
+    var header: HTTPHeader { HTTPHeader("authorization", "Bearer \(key)", isSecret: true) }
+    /// What no reason may have.
     var hidden: HiddenTexts { HiddenTexts([key]) }
 
     var description: String { "<redacted>" }
@@ -114,12 +114,9 @@ struct MassiveKey: Sendable, CustomStringConvertible, CustomReflectable {
                 ? nil : "MASSIVE_URL: a key is sent over TLS alone, so wss:// is needed"
         },
         ConfigurationRule { configuration in
-            guard let url = HTTPURL(MassiveSetup.rest(configuration)) else {
-                return "MASSIVE_REST_URL: an address like https://name:port is needed"
+            MassiveHistorySetup.rest(configuration).flatMap {
+                HistoryKeys.problem(ofAddress: "MASSIVE_REST_URL", $0)
             }
-            let isLocal = ["127.0.0.1", "::1", "localhost"].contains(url.host)
-            return url.hasTLS || isLocal
-                ? nil : "MASSIVE_REST_URL: a key is sent over TLS alone, so https:// is needed"
         },
         ConfigurationRule { configuration in
             WebSocketConfiguration.proxy(configuration.optionalText("MASSIVE_PROXY") ?? "") == nil
@@ -145,8 +142,8 @@ struct MassiveKey: Sendable, CustomStringConvertible, CustomReflectable {
 struct MassiveSetup: Sendable {
     /// With the path of the market.
     let address: WebSocketURL
-    /// Of the service's past, without a slash at its end.
-    let rest: String
+    /// Of the service's past; `nil`: it is not known.
+    let rest: String?
     let key: MassiveKey
     var client = WebSocketConfiguration()
     /// How requests are made; `nil`: none are.
@@ -163,7 +160,7 @@ struct MassiveSetup: Sendable {
         while address.path.hasSuffix("/") { address.path.removeLast() }
         if !address.path.hasSuffix("/stocks") { address.path += "/stocks" }
         self.address = address
-        rest = Self.rest(configuration)
+        rest = MassiveHistorySetup.rest(configuration)
         key = MassiveKey(configuration)
         client.proxy = configuration.optionalText("MASSIVE_PROXY") ?? ""
         client.caPath = configuration.optionalText("MASSIVE_TLS_CA") ?? ""
@@ -181,6 +178,7 @@ struct MassiveSetup: Sendable {
         engine.rereadAges = Set(
             [span("MASSIVE_REREAD_FIRST"), span("MASSIVE_REREAD_LAST")].filter { $0 > 0 }
         ).sorted()
+        guard rest != nil else { return engine.rereadAges = [] }
         guard !engine.rereadAges.isEmpty else { return }
         var requests = HTTPConfiguration()
         requests.proxy = client.proxy
@@ -189,9 +187,9 @@ struct MassiveSetup: Sendable {
         self.requests = requests
     }
 
-    static func rest(_ configuration: Configuration) -> String {
-        var address = configuration.text("MASSIVE_REST_URL")
-        while address.hasSuffix("/") { address.removeLast() }
-        return address
+    static var restKey: ConfigurationKey {
+        ConfigurationKey(
+            "MASSIVE_REST_URL", .text, group: group,
+            "Address of the past; empty: the public one, if MASSIVE_URL is empty.")
     }
 }

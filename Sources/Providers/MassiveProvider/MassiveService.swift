@@ -1,5 +1,6 @@
 internal import EngineKit
 internal import HTTPClient
+internal import HistoryKit
 internal import MassiveEngine
 internal import Primitives
 internal import ServiceRuntime
@@ -25,22 +26,15 @@ extension MassiveSetup: StreamService {
 
     /// `nil`: the address is too long.
     private func request(_ fetch: MassiveFetch) -> HTTPRequest? {
-        let path = "\(rest)/v3/trades/\(fetch.symbol.replacing("/", with: "%2F"))"
-        let url =
-            fetch.cursor.isEmpty
-            ? HTTPURL(
-                path,
-                query: [
-                    ("timestamp.gte", "\(fetch.from.nanoseconds)"),
-                    ("timestamp.lt", "\(fetch.to.nanoseconds)"), ("order", "asc"),
-                    ("sort", "timestamp"), ("limit", "\(MassiveLimits.tradesPerPage)"),
-                ])
-            // It is written as an address has it.
-            : HTTPURL("\(path)?cursor=\(fetch.cursor)")
-        return url.map { HTTPRequest($0, headers: [key.header]) }
+        rest.flatMap { HTTPURL($0 + fetch.target) }.map { HTTPRequest($0, headers: [key.header]) }
     }
 
-    var hidden: HiddenTexts { key.hidden }
+    var meaning: HTTPMeaning {
+        HTTPMeaning(
+            "Massive",
+            advice: "check whether the plan has trades of the past, or switch the reading off by "
+                + "MASSIVE_REREAD_FIRST=0s and MASSIVE_REREAD_LAST=0s", hidden: key.hidden)
+    }
 
     static func report(_ note: MassiveNote, to report: StreamReport<Self>) {
         switch note {

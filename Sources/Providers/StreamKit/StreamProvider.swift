@@ -32,7 +32,7 @@ package final class StreamProvider<Service: StreamService>: ProviderSource {
         let waker = client.waker
         thread.inbox.wakes { waker.wake() }
         let requests = try service.requests.map { requests throws(HTTPError) in
-            try StreamRequests(requests, hidden: service.hidden) { waker.wake() }
+            try StreamRequests(requests, service.meaning) { waker.wake() }
         }
         try thread.start(name, beat: name, threads, report) { beat in
             StreamLoop(parts, client, requests, beat).run()

@@ -1,26 +1,20 @@
 internal import EngineKit
 internal import HTTPClient
-internal import Primitives
+internal import HistoryKit
 
 /// The requests of an engine over HTTP. Answers come on the client's thread, and wait there until
 /// the loop takes them.
 final class StreamRequests {
-    private static let refused: Set = [400, 401, 403, 404]
-    private static let limited = 429
-    /// The length of a service's reason that is shown.
-    private static let reasonCharactersMax = 160
-    private static let unsaid = "no reason given"
-
     private let client: HTTPClient
-    private let hidden: HiddenTexts
+    private let meaning: HTTPMeaning
     private var asked: [HTTPRequestID: UInt64] = [:]
 
     /// `wake` is called when an answer waits.
     init(
-        _ configuration: HTTPConfiguration, hidden: HiddenTexts,
+        _ configuration: HTTPConfiguration, _ meaning: HTTPMeaning,
         wake: @escaping @Sendable () -> Void
     ) throws(HTTPError) {
-        self.hidden = hidden
+        self.meaning = meaning
         client = try HTTPClient(configuration, onOutcome: wake)
     }
 
@@ -40,33 +34,7 @@ final class StreamRequests {
         guard !asked.isEmpty else { return }
         for outcome in client.take() {
             guard let number = asked.removeValue(forKey: outcome.id) else { continue }
-            body(number, meaning(of: outcome.result))
-        }
-    }
-
-    private func meaning(of result: Result<HTTPResponse, HTTPError>) -> StreamAnswer {
-        let response: HTTPResponse
-        switch result {
-        case .success(let answer): response = answer
-        case .failure(let error): return .failed("\(error)")
-        }
-        if response.status == 200 { return .page(response.body) }
-        if response.status == Self.limited {
-            return .limited(
-                retryAfter: response.retryAfter?.clampedNanoseconds, isBanned: false)
-        }
-        let reason = "\(reason(response.body)) (status \(response.status))"
-        return Self.refused.contains(response.status) ? .refused(reason) : .failed(reason)
-    }
-
-    /// Returns the service's words.
-    private func reason(_ body: [UInt8]) -> String {
-        do throws(JSONError) {
-            let said = try JSONValue.parse(body)
-            let text = said["error"]?.string ?? said["message"]?.string
-            return hidden.line(text ?? Self.unsaid, Self.reasonCharactersMax)
-        } catch {
-            return Self.unsaid
+            body(number, meaning.outcome(of: outcome.result))
         }
     }
 }

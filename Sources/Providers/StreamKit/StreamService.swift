@@ -1,5 +1,6 @@
 package import EngineKit
 package import HTTPClient
+package import HistoryKit
 package import Primitives
 package import ServiceRuntime
 package import WebSocketClient
@@ -16,8 +17,7 @@ package protocol StreamService: Sendable {
     var client: WebSocketConfiguration { get }
     /// How requests are made; `nil`: none are.
     var requests: HTTPConfiguration? { get }
-    /// What no reason of a refused request may have.
-    var hidden: HiddenTexts { get }
+    var meaning: HTTPMeaning { get }
 
     func makeEngine() -> Engine
     /// Returns what a wish means on the connections. It alone knows the key.
@@ -30,7 +30,9 @@ package protocol StreamService: Sendable {
 
 extension StreamService {
     package var requests: HTTPConfiguration? { nil }
-    package var hidden: HiddenTexts { HiddenTexts() }
+    package var meaning: HTTPMeaning {
+        HTTPMeaning(Self.name, advice: "check the key", hidden: HiddenTexts())
+    }
 }
 
 /// What the loop does on the connections, which have the engine's numbers.

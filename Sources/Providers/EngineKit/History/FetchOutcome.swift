@@ -8,6 +8,8 @@ package enum FetchOutcome<Answer: Sendable>: Sendable {
     case unknownSymbol
     /// The service will never answer this request.
     case refused(String)
+    /// The service will answer no request: it does not take the key, or the account lacks a right.
+    case denied(String)
     /// There was no answer, or none that can be used.
     case failed(String)
 }

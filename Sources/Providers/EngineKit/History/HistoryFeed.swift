@@ -10,6 +10,8 @@ package struct HistoryFeed<Place: Sendable>: RecordedFeed, Sendable {
     package let kind: DataKind
     /// The range of the load.
     package let range: Range<Timestamp>
+    /// How many symbols the load has. Each holds a page.
+    package let symbols: Int
     /// What is older is not wanted, or is on the tape.
     package let from: Timestamp
     /// Where the service is with it.
@@ -35,13 +37,14 @@ package struct HistoryFeed<Place: Sendable>: RecordedFeed, Sendable {
     private var held: [HistoryItem] = []
 
     package init(
-        _ begun: HistoryBegun, name: String, range: Range<Timestamp>, place: Place
+        _ begun: HistoryBegun, name: String, range: Range<Timestamp>, symbols: Int, place: Place
     ) {
         instrument = begun.number
         self.name = name
         kind = begun.instrument.isOfPastBars ? .providerBar : .trade
         self.range = range
         from = begun.mark.isDefined ? max(range.lowerBound, begun.mark) : range.lowerBound
+        self.symbols = symbols
         self.place = place
         last = begun.last
         taken = begun.last.map { HistoryOrder(time: $0.time, rank: $0.id, id: $0.id) }
@@ -57,6 +60,11 @@ package struct HistoryFeed<Place: Sendable>: RecordedFeed, Sendable {
 
     /// Nothing follows.
     package mutating func end() { hasEnded = true }
+
+    /// Returns how many rows a page may have, so that those of all symbols fit into memory.
+    package func rows(max: Int) -> Int {
+        Swift.min(max, Swift.max(1, HistoryLimits.rowsMax / Swift.max(1, symbols)))
+    }
 
     /// Whether something of this time is after the range. A bar is of the range if it is over at
     /// its end.

@@ -5,6 +5,10 @@ package enum HistoryLimits {
     package static let leastAge: Int64 = 60_000_000_000
     /// The symbols of one load. Each holds a page of trades or bars.
     package static let symbolsMax = 200
+    /// The rows of the pages of all symbols, where a service lets choose how many a page has.
+    package static let rowsMax = 400_000
+    /// Answers in a row without anything, although more is to follow. Then they cannot be used.
+    package static let emptyAnswersMax = 1_000
     /// Answers in a row that cannot be used. Then the load fails.
     package static let uselessAnswersMax = 8
     /// Trades of one time that wait for those of the next page. With more of them the load fails.

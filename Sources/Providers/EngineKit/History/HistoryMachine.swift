@@ -65,7 +65,7 @@ package struct HistoryMachine<Service: HistoryService>: Sendable {
     package mutating func begin(
         _ begun: [HistoryBegun], promised: Timestamp, _ now: Moment, into out: inout Output
     ) {
-        for item in begun { begin(item, now, into: &out) }
+        for item in begun { begin(item, of: begun.count, now, into: &out) }
         out.floor = promised.isDefined ? max(settings.from, promised) : settings.from
         if settings.to > now.wall.advanced(byNanoseconds: -service.leastAge) {
             let minutes = service.leastAge / 60_000_000_000
@@ -79,11 +79,11 @@ package struct HistoryMachine<Service: HistoryService>: Sendable {
     }
 
     private mutating func begin(
-        _ item: HistoryBegun, _ now: Moment, into out: inout Output
+        _ item: HistoryBegun, of count: Int, _ now: Moment, into out: inout Output
     ) {
         let name = service.name(of: item.instrument)
         var feed = Service.Feed(
-            item, name: name, range: settings.from..<settings.to,
+            item, name: name, range: settings.from..<settings.to, symbols: count,
             place: service.place(of: item.instrument, after: item.last))
         if item.instrument.hasTradesAndBars {
             fail("\(name): a source of the past has trades or bars, and not both")
@@ -139,7 +139,12 @@ package struct HistoryMachine<Service: HistoryService>: Sendable {
             progress.problem = service.limits.words(isBanned: isBanned)
         case .unknownSymbol:
             fail("\(service.limits.service) has no symbol \(feeds[asked.place].name)")
-        case .refused(let reason): fail("\(feeds[asked.place].name): \(reason)")
+        case .refused(let reason):
+            guard !service.asksOtherwise(for: &feeds[asked.place]) else {
+                return pace.answered(now, interval: asked.request.interval)
+            }
+            fail("\(feeds[asked.place].name): \(reason)")
+        case .denied(let reason): fail(reason)
         case .failed(let reason):
             pace.failed(now)
             progress.problem = reason

@@ -39,6 +39,9 @@ package protocol HistoryService: Sendable {
     func missing(
         before item: HistoryItem, after last: LastOfHistory, of feed: Feed
     ) -> (from: Timestamp, detail: String)?
+    /// The last request of a symbol was refused. Returns whether the next one asks in another way,
+    /// as by a time instead of the token of a page. Otherwise the load fails.
+    func asksOtherwise(for feed: inout Feed) -> Bool
 }
 
 extension HistoryService {
@@ -49,4 +52,6 @@ extension HistoryService {
     package func missing(
         before item: HistoryItem, after last: LastOfHistory, of feed: Feed
     ) -> (from: Timestamp, detail: String)? { nil }
+
+    package func asksOtherwise(for feed: inout Feed) -> Bool { false }
 }

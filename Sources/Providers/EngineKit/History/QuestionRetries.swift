@@ -37,6 +37,7 @@ package struct QuestionRetries<Answer: Sendable>: Sendable {
             return .answered(answer)
         case .unknownSymbol: return refused("\(pace.limits.service) has no such symbol")
         case .refused(let reason): return refused(reason)
+        case .denied(let reason): return failed(reason)
         case .limited(let retryAfter, let isBanned):
             why = pace.limits.words(isBanned: isBanned)
             let wait = (retryAfter ?? 0) / 1_000_000_000

@@ -61,6 +61,7 @@ struct SimulatorPlan: Equatable, Sendable {
         case .alpaca:
             [
                 "ALPACA_URL": "ws://\(StackPlan.loopback):\(port)",
+                "ALPACA_REST_URL": "http://\(StackPlan.loopback):\(port)",
                 // Those of the simulator, which everybody knows.
                 "ALPACA_API_KEY": "test-key", "ALPACA_API_SECRET": "test-secret",
             ]

@@ -42,7 +42,10 @@ struct GatewaySettings: Sendable {
     var delayedSource: SourceName? { source.isDelayed ? nil : source.delayed }
 
     static func keys(_ providers: [ProviderKind]) -> [ConfigurationKey] {
-        keys + providers.flatMap(\.keys)
+        var own: [ConfigurationKey] = []
+        // All that load a past have the same range.
+        for key in providers.flatMap(\.keys) where !own.contains(key) { own.append(key) }
+        return keys + own
     }
 
     private static let keys: [ConfigurationKey] =

@@ -1,0 +1,189 @@
+package import EngineKit
+package import MarketModel
+package import Primitives
+
+/// A load of Massive's past.
+package typealias MassiveHistory = HistoryMachine<MassiveHistoryService>
+
+/// How Massive is asked for its past, and what its answers say. A symbol is asked for page by page.
+/// Its numbers rise and have holes, so they prove nothing.
+package struct MassiveHistoryService: HistoryService {
+    /// Where a symbol is.
+    package struct Place: Sendable {
+        /// The address of the next page, without its host; empty: it is asked for by its time.
+        var next = ""
+        /// Pages in a row that had nothing.
+        var emptyPages = 0
+    }
+
+    package typealias Request = MassivePastRequest
+    package typealias Answer = [UInt8]
+
+    /// The length of bars, for instruments with them.
+    private let bars: MassiveBarLength
+    /// The time between two requests, in nanoseconds.
+    private let interval: Int64
+    /// Whether the plan gets what is older than a quarter of an hour alone.
+    private let isDelayed: Bool
+
+    package init(bars: MassiveBarLength, requestsPerMinute: Int, isDelayed: Bool) {
+        self.bars = bars
+        interval = 60_000_000_000 / Int64(max(1, requestsPerMinute))
+        self.isDelayed = isDelayed
+    }
+
+    package var limits: RequestLimits {
+        RequestLimits(
+            service: "Massive", failedWait: 1_000_000_000, limitedWait: 20_000_000_000)
+    }
+
+    package var leastAge: Int64 {
+        isDelayed ? MassivePastLimits.delayedAge : HistoryLimits.leastAge
+    }
+
+    package func name(of instrument: Instrument) -> String { MassiveEngine.name(of: instrument) }
+
+    package func problem(of instrument: Instrument) -> String? {
+        instrument.contract.security == .stock
+            ? MassiveEngine.problem(ofName: name(of: instrument))
+            : "only stocks come from here: security: stock"
+    }
+
+    package func place(of instrument: Instrument, after last: LastOfHistory?) -> Place { Place() }
+
+    package func request(_ number: UInt64, for feed: Feed) -> MassivePastRequest {
+        guard feed.place.next.isEmpty else {
+            return MassivePastRequest(
+                number: number, interval: interval, target: feed.place.next)
+        }
+        let from =
+            feed.isOfBars
+            ? max(
+                feed.range.lowerBound,
+                feed.next.advanced(byNanoseconds: -bars.nanoseconds)) : feed.next
+        let rows = feed.rows(
+            max: feed.isOfBars ? MassivePastLimits.barsMax : MassivePastLimits.tradesMax)
+        return request(
+            number, of: feed.name, feed.isOfBars ? bars : nil, from..<feed.range.upperBound,
+            rows: rows)
+    }
+
+    /// `length`: that of bars; `nil`: trades are asked for.
+    private func request(
+        _ number: UInt64, of symbol: String, _ length: MassiveBarLength?,
+        _ range: Range<Timestamp>, rows: Int
+    ) -> MassivePastRequest {
+        let target: String
+        if let length {
+            let million: Int64 = 1_000_000
+            let from = range.lowerBound.nanoseconds / million
+            // The service includes the last moment that it gets.
+            let to = max(from, (range.upperBound.nanoseconds - 1) / million)
+            let limit = min(MassivePastLimits.barsMax, rows * length.parts)
+            target =
+                "/v2/aggs/ticker/\(MassivePastRequest.encoded(symbol))/range/\(length.words)/\(from)/\(to)"
+                + "?adjusted=false&sort=asc&limit=\(limit)"
+        } else {
+            target = MassivePastRequest.trades(of: symbol, range, rows: rows)
+        }
+        return MassivePastRequest(number: number, interval: interval, target: target)
+    }
+
+    // MARK: answers
+
+    package func take(_ answer: [UInt8], into feed: inout Feed, _ now: Moment) -> String? {
+        let length = feed.isOfBars ? bars.nanoseconds : nil
+        guard
+            let page = MassivePage(
+                answer, instrument: feed.instrument, length: length, now.wall)
+        else { return "the answer is no list of \(feed.isOfBars ? "bars" : "trades")" }
+        guard page.next.isEmpty || page.next != feed.place.next else {
+            return "a page names itself as the next one"
+        }
+        let items = page.rows.compactMap { item($0, of: feed) }
+        let problem = feed.takeInOrder(
+            items, isLast: page.next.isEmpty, rank: MassiveCodes.place)
+        if let problem { return problem }
+        feed.place.emptyPages = page.rows.isEmpty ? feed.place.emptyPages + 1 : 0
+        feed.place.next = page.next
+        return feed.place.emptyPages > HistoryLimits.emptyAnswersMax
+            ? "\(HistoryLimits.emptyAnswersMax) pages in a row are empty" : nil
+    }
+
+    /// The address of a page may be too old: then the page is asked for by its time.
+    package func asksOtherwise(for feed: inout Feed) -> Bool {
+        guard !feed.place.next.isEmpty else { return false }
+        feed.place = Place()
+        return true
+    }
+
+    private func item(_ row: MassivePage.Row, of feed: Feed) -> HistoryItem? {
+        switch row {
+        case .trade(let trade, let fate):
+            let header = trade.header
+            let record = ProviderRecord.tape(.trade(trade))
+            var cancel = trade
+            cancel.header.action = TradeAction.cancel.rawValue
+            return HistoryItem(
+                time: header.providerTime, id: header.providerID,
+                fate == .cancelled
+                    ? .changed(record, .tape(.trade(cancel))) : .record(record))
+        case .bar(var bar):
+            // The service begins with the bar that a time is in.
+            guard bar.openTime >= feed.range.lowerBound else { return nil }
+            // A bar has no id, so it gets the number of its window since 1970.
+            bar.header.providerID = UInt64(clamping: bar.openTime.nanoseconds / bars.nanoseconds)
+            return HistoryItem(
+                time: bar.closeTime, start: bar.openTime, id: bar.header.providerID,
+                .record(.tape(.providerBar(bar))))
+        case .misfit(let time, let text):
+            let end = feed.isOfBars ? time.advanced(byNanoseconds: bars.nanoseconds) : time
+            return HistoryItem(time: end, start: time, id: 0, .misfit(text))
+        }
+    }
+}
+
+extension MassiveHistoryService: CountedHistory {
+    package func page(ofBars: Bool) -> (rows: Int, interval: Int64) {
+        let bars = max(1, MassivePastLimits.barsMax / bars.parts)
+        return (ofBars ? bars : MassivePastLimits.tradesMax, interval)
+    }
+
+    package func question(
+        _ number: UInt64, _ question: HistoryQuestion, of instrument: Instrument,
+        in range: Range<Timestamp>
+    ) -> MassivePastRequest {
+        request(
+            number, of: name(of: instrument), length(of: question), range,
+            rows: question == .firstTrade ? 1 : MassivePastLimits.barsMax)
+    }
+
+    private func length(of question: HistoryQuestion) -> MassiveBarLength? {
+        switch question {
+        case .minutes: .minute
+        case .days: .day
+        case .bars: bars
+        case .firstTrade: nil
+        }
+    }
+
+    package func counts(_ answer: [UInt8], to question: HistoryQuestion) -> HistoryCounts? {
+        let length = length(of: question)?.nanoseconds ?? 0
+        guard
+            let page = MassivePage(
+                answer, instrument: 0, length: length == 0 ? nil : length, .undefined)
+        else { return nil }
+        let rows = page.rows.enumerated().map { place, row in
+            let time =
+                switch row {
+                case .trade(let trade, _): trade.header.providerTime
+                case .bar(let bar): bar.openTime
+                case .misfit(let time, _): time
+                }
+            return HistoryCounts.Row(
+                from: time, to: time.advanced(byNanoseconds: length),
+                trades: length == 0 ? 1 : page.counts[place])
+        }
+        return HistoryCounts(rows: rows, hasMore: !page.next.isEmpty)
+    }
+}

@@ -1,0 +1,189 @@
+internal import EngineKit
+internal import MarketModel
+internal import Primitives
+
+/// A page of the past of one symbol.
+struct MassivePage: Sendable {
+    enum Row: Sendable {
+        /// `nil`: it stands.
+        case trade(Trade, MassiveFate?)
+        case bar(ProviderBar)
+        /// Its time, and its first moment if it is a bar.
+        case misfit(Timestamp, String)
+    }
+
+    private(set) var rows: [Row] = []
+    /// The path and the query of the next page; empty: this is the last one.
+    private(set) var next = ""
+    /// The trades of each bar; `nil`: it does not say.
+    private(set) var counts: [UInt64?] = []
+
+    /// Reads a page; `nil`: it is none. `length`: that of its bars; `nil`: it has trades.
+    init?(_ bytes: [UInt8], instrument: UInt32, length: Int64?, _ now: Timestamp) {
+        var reader = JSONFieldReader(["results", "next_url", "status"])
+        let isRead = bytes.withRawSpan { span -> Bool in
+            guard reader.read(span) == nil else { return false }
+            switch reader[1].kind {
+            case .absent, .null: break
+            case .text:
+                guard
+                    let text = reader[1].text(
+                        in: span, bytesMax: MassivePastLimits.nextBytesMax),
+                    let target = Self.target(text)
+                else { return false }
+                next = target
+            case .number, .bool, .object, .array: return false
+            }
+            switch reader[0].kind {
+            case .array:
+                let list = span.extracting(reader[0].start..<reader[0].end)
+                return take(list, instrument, length, now)
+            // A range without anything has none.
+            case .absent, .null:
+                return reader[2].isText("OK", in: span) || reader[2].isText("DELAYED", in: span)
+            case .text, .number, .bool, .object: return false
+            }
+        }
+        guard isRead else { return nil }
+    }
+
+    /// Returns the path and the query of an address; `nil`: it is none of a past. Its host does not
+    /// count: the next request goes to the same host as this one, because it has the key.
+    private static func target(_ address: String) -> String? {
+        guard let scheme = ["https://", "http://"].first(where: { address.hasPrefix($0) })
+        else { return nil }
+        let target = String(address.dropFirst(scheme.count).drop { $0 != "/" })
+        guard ["/v3/trades/", "/v2/aggs/ticker/"].contains(where: { target.hasPrefix($0) }),
+            target.utf8.allSatisfy({ (0x21...0x7e).contains($0) }), !target.contains("#"),
+            !target.contains("..")
+        else { return nil }
+        return target
+    }
+
+    private mutating func take(
+        _ list: RawSpan, _ instrument: UInt32, _ length: Int64?, _ now: Timestamp
+    ) -> Bool {
+        var reader = MassivePageReader()
+        guard reader.begin(list) else { return false }
+        while true {
+            switch reader.next(list) {
+            case .end: return true
+            case .wrong: return false
+            case .message(let place):
+                guard let row = reader.row(list, place, instrument, length, now) else {
+                    return false
+                }
+                if let row { rows.append(row) }
+                if length != nil { counts.append(reader.count(list)) }
+            }
+        }
+    }
+}
+
+/// Reads the rows of a page.
+private struct MassivePageReader {
+    private enum Part: Int {
+        // Of a bar.
+        case average, volumeText, volume, open, high, low, close, begin, count
+        // Of a trade.
+        case conditions, correction, sizeText, exchange, price, number, time, size, tape
+    }
+
+    private static let names = [
+        "vw", "dv", "v", "o", "h", "l", "c", "t", "n", "conditions", "correction", "decimal_size",
+        "exchange", "price", "sequence_number", "sip_timestamp", "size", "tape",
+    ]
+
+    private var fields = JSONFieldReader(Self.names)
+    private let codes = MassiveCodes()
+
+    private subscript(part: Part) -> JSONFieldReader.Field { fields[part.rawValue] }
+
+    mutating func begin(_ list: RawSpan) -> Bool { fields.begin(list) == nil }
+
+    mutating func next(_ list: RawSpan) -> JSONFieldReader.Element { fields.next(list) }
+
+    /// The trades of a bar.
+    func count(_ list: RawSpan) -> UInt64? { self[.count].uint64(in: list) }
+
+    /// Returns the row that was read; `nil` inside: it is a record about another row. `nil`: it has
+    /// no time.
+    func row(
+        _ list: RawSpan, _ place: Range<Int>, _ instrument: UInt32, _ length: Int64?,
+        _ now: Timestamp
+    ) -> MassivePage.Row?? {
+        guard let time = time(length == nil ? .time : .begin, list, isBar: length != nil) else {
+            return nil
+        }
+        let header = TickHeader(
+            symbol: instrument, resolution: TimeResolution.nanosecond.rawValue,
+            providerTime: time, receiveTime: now)
+        do throws(FixedPoint.ParseError) {
+            if let length { return .some(.bar(try bar(list, header, length))) }
+            return .some(try trade(list, header))
+        } catch {
+            let most = place.lowerBound..<min(place.upperBound, place.lowerBound + 200)
+            let text = list.extracting(most).text
+            return .some(.misfit(time, "a number of it does not fit: \(text)"))
+        }
+    }
+
+    /// Trades have nanoseconds, and bars milliseconds.
+    private func time(_ part: Part, _ list: RawSpan, isBar: Bool) -> Timestamp? {
+        guard let count = self[part].uint64(in: list), count > 0, let exact = Int64(exactly: count)
+        else { return nil }
+        let (time, overflow) = exact.multipliedReportingOverflow(by: isBar ? 1_000_000 : 1)
+        let stamp = Timestamp(nanoseconds: time)
+        return overflow || !stamp.isDefined ? nil : stamp
+    }
+
+    private func trade(
+        _ list: RawSpan, _ given: TickHeader
+    ) throws(FixedPoint.ParseError) -> MassivePage.Row? {
+        let indicator = self[.correction].uint64(in: list) ?? 0
+        if MassiveFate.isOfAnother(indicator) { return nil }
+        let exchange = self[.exchange].uint64(in: list) ?? 0
+        var header = given
+        // Without a number nothing tells it from another one of its time.
+        guard let number = self[.number].uint64(in: list), number > 0 else { throw .notANumber }
+        header.providerID = codes.number(number, header.providerTime, exchange)
+        // The number is cut to whole shares; the text has the fraction.
+        let size = self[.sizeText].kind == .absent ? self[.size] : self[.sizeText]
+        let trade = Trade(
+            header: header,
+            price: Price(raw: try self[.price].decimal(in: list, decimals: Price.decimals)),
+            size: Quantity(raw: try size.decimal(in: list, decimals: Quantity.decimals)),
+            exchange: codes.text(ofExchange: exchange),
+            conditions: codes.conditions(
+                self[.conditions], tape: self[.tape].uint64(in: list) ?? 0, in: list))
+        return .trade(trade, MassiveFate(indicator))
+    }
+
+    private func bar(
+        _ list: RawSpan, _ given: TickHeader, _ length: Int64
+    ) throws(FixedPoint.ParseError) -> ProviderBar {
+        var header = given
+        let open = header.providerTime
+        header.providerTime = open.advanced(byNanoseconds: length)
+        header.resolution = TimeResolution.millisecond.rawValue
+        var bar = ProviderBar(
+            header: header, openTime: open, closeTime: header.providerTime, kind: .trades)
+        bar.open = try price(.open, list)
+        bar.high = try price(.high, list)
+        bar.low = try price(.low, list)
+        bar.close = try price(.close, list)
+        let volume = self[.volumeText].kind == .absent ? self[.volume] : self[.volumeText]
+        guard volume.kind == .number || volume.kind == .text else { throw .notANumber }
+        bar.volume = try FixedPoint.parseWide(
+            list.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
+        if let count = count(list) { bar.trades = Int64(clamping: count) }
+        bar.vwap = self[.average].averagePrice(in: list)
+        return bar
+    }
+
+    private func price(
+        _ part: Part, _ list: RawSpan
+    ) throws(FixedPoint.ParseError) -> Price {
+        Price(raw: try self[part].decimal(in: list, decimals: Price.decimals))
+    }
+}

@@ -354,6 +354,53 @@ import Testing
         #expect(bench.engine.status.state == .closed && bench.gaps.count == 1)
     }
 
+    @Test("limits: connections, symbols and requests, and until when what waits has its turn")
+    func limits() throws {
+        func limits(_ bench: AlpacaBench) -> [ProviderLimit] {
+            bench.engine.limits(bench.now.monotonic)
+        }
+        var bench = AlpacaBench()
+        bench.follow(["AAPL", "SPY"])
+        #expect(
+            limits(bench) == [
+                ProviderLimit(.connections, used: 0, max: 2, waiting: 1),
+                ProviderLimit(.symbols, used: 0, max: nil, waiting: 2),
+                ProviderLimit(
+                    .requests, used: 0, max: 240, waiting: 2, until: bench.now.monotonic),
+            ])
+        let number = bench.connect()
+        bench.confirm(#""trades":["AAPL","SPY"]"#, on: number)
+        #expect(
+            limits(bench) == [
+                ProviderLimit(.connections, used: 1, max: 2),
+                ProviderLimit(.symbols, used: 2, max: nil),
+                ProviderLimit(.requests, used: 1, max: 240),
+            ])
+        // Another session has the place: no failure, and tried again in five seconds.
+        bench.receive(AlpacaBench.error(406, "connection limit exceeded"), on: number)
+        let occupied = try #require(limits(bench).first)
+        #expect(
+            occupied.waiting == 1
+                && occupied.until == bench.now.monotonic + AlpacaLimits.occupiedWait
+                && occupied.reason.contains("(406)"))
+    }
+
+    @Test("the account's symbols are known when the service refuses one more")
+    func symbolLimit() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.follow(["AAPL", "SPY"])
+        _ = bench.takeRequests()
+        bench.pass(AlpacaLimits.requestInterval)
+        bench.receive(AlpacaBench.error(405, "symbol limit exceeded"), on: number)
+        let symbols = bench.engine.limits(bench.now.monotonic).first { $0.name == .symbols }
+        #expect(
+            symbols
+                == ProviderLimit(
+                    .symbols, used: 1, max: 1, waiting: 1,
+                    reason: "the service says: symbol limit exceeded (405)"))
+    }
+
     // MARK: restarts and lists
 
     @Test("since an earlier process, a gap is on record until the subscription is confirmed")

@@ -203,6 +203,26 @@ struct BinanceHistoryTests {
         #expect(bench.history.problem == "the exchange has no symbol A")
     }
 
+    @Test("a load says how long its symbols wait for the exchange, and why")
+    func limits() throws {
+        var bench = Bench()
+        try bench.begin(["A", "B"])
+        let next = bench.turn()
+        let request = try #require(next)
+        #expect(
+            bench.history.limits(bench.now.monotonic) == [
+                ProviderLimit(.weight, used: 0, max: 3_000)
+            ])
+        bench.history.answered(
+            request.number, .limited(retryAfter: 9 * Self.second, isBanned: false), bench.now)
+        #expect(
+            bench.history.limits(bench.now.monotonic) == [
+                ProviderLimit(
+                    .weight, used: 25, max: 3_000, waiting: 2,
+                    until: bench.now.monotonic + 9 * Self.second, reason: "429: too many requests")
+            ])
+    }
+
     @Test("where the last trade is not known, nothing before the watermark comes again")
     func unknownLast() throws {
         var bench = Bench(from: 10, to: 50)

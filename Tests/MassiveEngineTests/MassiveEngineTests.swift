@@ -450,4 +450,35 @@ import Testing
         // What happened in the last quarter of an hour had not come.
         #expect(bench.now.wall.nanoseconds(since: bench.gaps[0].from) >= quarter)
     }
+
+    @Test("limits: the one connection, symbols and requests, and what waits for each")
+    func limits() throws {
+        func limits(_ bench: MassiveBench) -> [ProviderLimit] {
+            bench.engine.limits(bench.now.monotonic)
+        }
+        var bench = MassiveBench()
+        bench.follow((0..<600).map { "S\($0)" })
+        #expect(
+            limits(bench) == [
+                ProviderLimit(.connections, used: 0, max: 1, waiting: 1),
+                ProviderLimit(.symbols, used: 0, max: nil, waiting: 600),
+                // 250 words leave with each request.
+                ProviderLimit(
+                    .requests, used: 0, max: 240, waiting: 600,
+                    until: bench.now.monotonic + 2 * MassiveLimits.requestInterval),
+            ])
+        let number = bench.connect()
+        while !bench.confirm(on: number).isEmpty {}
+        #expect(
+            limits(bench) == [
+                ProviderLimit(.connections, used: 1, max: 1),
+                ProviderLimit(.symbols, used: 600, max: nil),
+                ProviderLimit(.requests, used: 3, max: 240),
+            ])
+        bench.receive(MassiveBench.occupied, on: number)
+        let occupied = try #require(limits(bench).first)
+        #expect(occupied.used == 0 && occupied.waiting == 1)
+        #expect(occupied.until == bench.now.monotonic + MassiveLimits.occupiedWait)
+        #expect(occupied.reason.contains("another session is connected"))
+    }
 }

@@ -304,6 +304,37 @@ struct PolledEngineTests {
         #expect(bench.states.last == .live)
     }
 
+    @Test("how many series wait, until when the last one is asked for, and why")
+    func limits() throws {
+        var bench = PolledBench(.fred)
+        try bench.begin("DGS10", "DGS2", "UNRATE")
+        #expect(
+            bench.engine.limits(bench.now.monotonic) == [
+                ProviderLimit(
+                    .requests, used: 0, max: 100, waiting: 3,
+                    until: bench.now.monotonic + 2 * PolledTable.fred.pace)
+            ])
+        let request = try bench.due()
+        // The one that is under way does not wait.
+        #expect(bench.engine.limits(bench.now.monotonic).first?.waiting == 2)
+        bench.answer(request, "slow down", status: 429, retryAfter: 90 * Self.second)
+        #expect(
+            bench.engine.limits(bench.now.monotonic) == [
+                ProviderLimit(
+                    .requests, used: 1, max: 100, waiting: 3,
+                    until: bench.now.monotonic + 90 * Self.second + 2 * PolledTable.fred.pace,
+                    reason: "FRED answered with status 429 and no JSON")
+            ])
+        // CoinGecko's coins come together.
+        var coins = PolledBench(.coingecko)
+        try coins.begin("bitcoin", "ethereum")
+        #expect(
+            coins.engine.limits(coins.now.monotonic) == [
+                ProviderLimit(
+                    .requests, used: 0, max: 24, waiting: 2, until: coins.now.monotonic)
+            ])
+    }
+
     @Test("the service's wait is kept, and a minute without one")
     func limited() throws {
         for (retryAfter, seconds) in [(Int64(300) * Self.second, 300), (nil, 60)] {

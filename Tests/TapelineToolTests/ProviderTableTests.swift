@@ -72,6 +72,44 @@ struct ProviderTableTests {
         #expect(provider["waiting"]?.array?.first?["request"]?.string == "history SPY")
     }
 
+    private let limited = """
+        {"binance":{"state":"ready","reason":"","instruments":[],"limits":[
+        {"limit":"weight","used":75,"max":3000,"waiting":4,
+        "until":"2026-11-21T12:03:20.5Z","reason":"429: too many requests"},
+        {"limit":"symbols","used":3,"max":null,"waiting":0,"until":null,"reason":""}]},
+        "binance-history":{"state":"loading","limits":[
+        {"limit":"weight","used":25,"max":3000,"waiting":0,"until":null,"reason":""}]}}
+        """
+
+    @Test("each limit of each provider is a row: used, most, what waits, until when, and why")
+    func limits() throws {
+        let head = "  LIMIT          USED    MAX     WAITING  UNTIL                WHY"
+        #expect(
+            ProviderTable(providers: try views(limited)).lines == [
+                "binance: connected to its server; feeds: none", head,
+                "  weight         75      3000    4        2026-11-21T12:03:20Z "
+                    + "429: too many requests",
+                "  symbols        3       -       0        -                    -",
+                "binance-history: state loading", head,
+                "  weight         25      3000    0        -                    -",
+            ])
+    }
+
+    @Test("programs get the limits, also of a provider without a connection")
+    func limitsAsJSON() throws {
+        var json = JSONWriter()
+        let table = ProviderTable(providers: try views(limited))
+        json.object { $0.member("providers", array: { table.write(into: &$0) }) }
+        let providers = try #require(try JSONValue.parse(json.text)["providers"]?.array)
+        let limits = try providers.map { try #require($0["limits"]?.array) }
+        #expect(limits.map(\.count) == [2, 1])
+        #expect(limits[0][0]["limit"]?.string == "weight" && limits[0][0]["used"]?.int == 75)
+        #expect(limits[0][0]["max"]?.int == 3_000 && limits[0][0]["waiting"]?.int == 4)
+        #expect(limits[0][0]["until"]?.string == "2026-11-21T12:03:20.5Z")
+        #expect(limits[0][0]["reason"]?.string == "429: too many requests")
+        #expect(limits[0][1]["max"] == .null && limits[0][1]["until"] == .null)
+    }
+
     @Test("others are told of as they speak of themselves, and of none nothing is said")
     func others() throws {
         let replay = try views(

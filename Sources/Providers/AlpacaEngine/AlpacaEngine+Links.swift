@@ -140,6 +140,7 @@ extension AlpacaEngine {
             links[link].asking.isByChannel = false
             links[link].refusal = ""
             links[link].reason = ""
+            links[link].symbolsRefused = ""
             links[link].isOccupied = false
             show(into: &out)
         case .error(let code, let text): failed(code, text, on: link, now, into: &out)
@@ -150,6 +151,7 @@ extension AlpacaEngine {
     /// The service's codes.
     private enum Code {
         static let requests = [400, 405, 410]
+        static let symbols = 405
         static let channel = 410
         static let authenticated = 403
         static let account = [402, 409, 411]
@@ -162,6 +164,7 @@ extension AlpacaEngine {
         let said = "the service says: \(text) (\(code))"
         if code == Code.authenticated { return }
         if Code.requests.contains(code) {
+            if code == Code.symbols { links[link].symbolsRefused = said }
             return refusedRequest(
                 said, isOfChannel: code == Code.channel, on: link, now, into: &out)
         }
@@ -247,6 +250,7 @@ extension AlpacaEngine {
         links[link].asking.request = AlpacaRequest(kind: kind, feeds: asked)
         links[link].due = now.monotonic + AlpacaLimits.answerAfter
         links[link].asking.sendAt = now.monotonic + AlpacaLimits.requestInterval
+        links[link].sent.add(1, now.monotonic)
     }
 
     /// A request that changes nothing names this channel.

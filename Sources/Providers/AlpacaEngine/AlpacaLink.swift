@@ -41,6 +41,10 @@ struct AlpacaLink: Sendable {
     /// Until when an answer has to come.
     var due = MonotonicTime.never
     var asking = AlpacaAsking()
+    /// The requests of the last minute.
+    var sent = MinuteWindow()
+    /// What the service said when the account had no more symbols; empty: it did not.
+    var symbolsRefused = ""
     /// Why the service takes neither key nor subscription; empty: it does, as far as known.
     var refusal = ""
     /// Whether another session was there at the last attempt.

@@ -212,7 +212,7 @@ extension BinanceEngine {
         if isTaken { return "\(name) is asked for by another instrument" }
         let wanted = feeds.count { $0.isWanted && $0.instrument != item.number }
         guard wanted + kinds.count <= settings.streamsMax else {
-            return "a connection has at most \(settings.streamsMax) streams"
+            return Self.tooMany(settings.streamsMax)
         }
         return nil
     }
@@ -301,6 +301,7 @@ extension BinanceEngine {
             }
         out.wishes.append(.send(leg.number, text))
         leg.sendAt = now.monotonic + BinanceLimits.requestInterval
+        numbers.sent.add(1, now.monotonic)
         leg.requests.append(
             BinanceRequest(
                 id: numbers.request, kind: kind, feeds: asked,

@@ -75,7 +75,7 @@ extension BinanceEngine {
             counters.fills.failures &+= 1
             giveUp("the exchange refused to give them: \(reason)", now, into: &out)
         case .failed(let reason):
-            holes.pace.failed(now)
+            holes.pace.failed(reason, now)
             counters.fills.failures &+= 1
             out.note(.fetchesWait(reason: reason))
         }
@@ -94,7 +94,7 @@ extension BinanceEngine {
 
     /// The exchange answered, and gave no trade of the gap.
     private mutating func useless(_ reason: String, _ now: Moment, into out: inout BinanceOutput) {
-        holes.pace.failed(now)
+        holes.pace.failed(reason, now)
         counters.fills.failures &+= 1
         holes.waiting[0].failures += 1
         guard holes.waiting[0].failures < BinanceLimits.uselessAnswersMax else {

@@ -62,7 +62,7 @@ extension BinanceEngine {
     private mutating func noAnswer(
         _ reason: String, _ now: Moment, into out: inout BinanceOutput
     ) {
-        holes.pace.failed(now)
+        holes.pace.failed(reason, now)
         counters.fills.failures &+= 1
         out.note(.fetchesWait(reason: reason))
         holes.lookUpFailures += 1

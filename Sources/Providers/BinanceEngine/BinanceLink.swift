@@ -21,4 +21,6 @@ struct BinanceLink: Sendable {
 struct BinanceNumbers: Sendable {
     var leg: BinanceLegNumber = 0
     var request: UInt64 = 0
+    /// The requests of the last minute, of all connections.
+    var sent = MinuteWindow()
 }

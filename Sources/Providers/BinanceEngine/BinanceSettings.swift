@@ -84,9 +84,13 @@ package enum BinanceLimits {
     /// The wait after too many requests, when the exchange does not say how long.
     package static let limitedWait: Int64 = 30_000_000_000
     package static let bannedWait: Int64 = 300_000_000_000
-    package static let requests = RequestLimits(
-        service: "the exchange", failedWait: fetchInterval, failedWaitMax: fetchWaitMax,
-        limitedWait: limitedWait, bannedWait: bannedWait, limitedWaitMax: holeAgeMax)
+    package static let requests: RequestLimits = {
+        var limits = RequestLimits(
+            service: "the exchange", failedWait: fetchInterval, failedWaitMax: fetchWaitMax,
+            limitedWait: limitedWait, bannedWait: bannedWait, limitedWaitMax: holeAgeMax)
+        (limits.counted, limits.unit, limits.failedCost) = (.weight, pointInterval, fetchInterval)
+        return limits
+    }()
     /// Parts of one gap that stay and have a record each. Beyond it the last one grows.
     package static let gapPartsMax = 64
     /// Notes that wait for a report. Beyond it they are only counted.

@@ -66,7 +66,7 @@ package final class BinanceProvider: ProviderSource {
     }
 
     package func write(into json: inout JSONWriter) {
-        guard let status = thread.report?.present else {
+        guard let report = thread.report, let status = report.present else {
             return json.member("state", "stopped")
         }
         json.member("state", status.state.rawValue)
@@ -81,6 +81,7 @@ package final class BinanceProvider: ProviderSource {
         json.member("lost_ids", Int(clamping: status.counters.fills.lost))
         json.member("open_gaps", status.feeds.count { $0.hasOpenGap })
         json.member("waiting_gaps", status.holes)
+        report.limits.write(into: &json)
         json.member("instruments_total", status.feeds.count)
         json.member(
             "instruments",

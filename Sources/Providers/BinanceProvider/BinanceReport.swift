@@ -8,6 +8,7 @@ internal import ServiceRuntime
 /// `present`; the rest is called by the connection's thread.
 final class BinanceReport: Sendable {
     let metrics: BinanceMetrics
+    let limits: ShownLimits
     private let registry: InstrumentRegistry
     private let telemetry: TelemetryHub
     private let shown = ShownStatus<BinanceStatus>()
@@ -16,6 +17,8 @@ final class BinanceReport: Sendable {
         registry = order.registry
         self.telemetry = telemetry
         metrics = BinanceMetrics(telemetry.metrics, labels: [("source", order.source.text)])
+        limits = ShownLimits(
+            telemetry.metrics, source: order.source, provider: BinanceProvider.providerName)
     }
 
     /// The last state; `nil` before the thread has begun, and after it has ended.
@@ -27,11 +30,13 @@ final class BinanceReport: Sendable {
         let status = engine.status
         metrics.show(status)
         shown.show(status)
+        limits.show(engine.limits(now.monotonic), now)
     }
 
     func ended() {
         shown.show(nil)
         metrics.remove()
+        limits.remove()
     }
 
     func report(_ note: BinanceNote) {

@@ -38,6 +38,8 @@ package protocol StreamEngine: Sendable {
     /// The next moment at which `timePassed` has something to do.
     var nextDue: MonotonicTime { get }
     var status: Status { get }
+    /// Returns the service's limits, and what waits for each.
+    func limits(_ now: MonotonicTime) -> [ProviderLimit]
 }
 
 extension StreamEngine {

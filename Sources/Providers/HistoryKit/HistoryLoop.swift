@@ -47,7 +47,7 @@ final class HistoryLoop<Client: HistoryClient> {
     func run() {
         history.begin(begun, promised: promised, moment(), into: &out)
         while !isOver { turn() }
-        parts.report.show(history.progress)
+        parts.report.show(history.progress, history.limits(moment().monotonic), moment())
     }
 
     private func moment() -> Moment { parts.channel.moment() }
@@ -106,7 +106,7 @@ final class HistoryLoop<Client: HistoryClient> {
             isOver = true
         case .failed: client.wait(.nanoseconds(idle))
         }
-        parts.report.show(history.progress)
+        parts.report.show(history.progress, history.limits(moment().monotonic), moment())
     }
 
     private func load() {

@@ -39,7 +39,7 @@ package final class HistoryProvider<Setup: HistorySetup>: ProviderSource {
     }
 
     package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
-        let report = HistoryReport(order, telemetry)
+        let report = HistoryReport(order, provider: name, telemetry)
         let parts = HistoryLoop<Setup.Client>.Parts(
             provider: name, range: setup.range, order: order, channel: channel,
             inbox: thread.inbox, report: report)
@@ -65,6 +65,7 @@ package final class HistoryProvider<Setup: HistorySetup>: ProviderSource {
         if let problem = progress?.problem { json.value(problem) } else { json.null() }
         json.member("records", progress?.records ?? 0)
         json.member("requests", progress?.requests ?? 0)
+        thread.report?.limits.write(into: &json)
         json.member("begin", text(setup.range.from))
         json.member("reached", text(progress?.reached ?? .undefined))
         json.member("end", text(setup.range.to))

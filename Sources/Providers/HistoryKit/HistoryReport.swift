@@ -20,24 +20,27 @@ extension HistoryProgress {
 final class HistoryReport: Sendable {
     /// How often the gateway had no room.
     let waits: Counter
+    let limits: ShownLimits
     private let requests: Counter
     private let telemetry: TelemetryHub
     private let shown = ShownStatus<HistoryProgress>()
 
-    init(_ order: ProviderOrder, _ telemetry: TelemetryHub) {
+    init(_ order: ProviderOrder, provider: String, _ telemetry: TelemetryHub) {
         self.telemetry = telemetry
         let labels = [("source", order.source.text)]
         waits = telemetry.metrics.counter(
             "mds_history_channel_full_total", "Turns in which nothing was asked.", labels: labels)
         requests = telemetry.metrics.counter(
             "mds_history_requests_total", "Requests for a provider's past.", labels: labels)
+        limits = ShownLimits(telemetry.metrics, source: order.source, provider: provider)
     }
 
     /// The last state; `nil` before the thread has begun.
     var present: HistoryProgress? { shown.present }
 
     /// Shows the present state, and tells a new problem once.
-    func show(_ progress: HistoryProgress) {
+    func show(_ progress: HistoryProgress, _ present: [ProviderLimit], _ now: Moment) {
+        limits.show(present, now)
         let before = shown.present
         requests.add(progress.requests - (before?.requests ?? 0))
         if let problem = progress.problem, problem != before?.problem {

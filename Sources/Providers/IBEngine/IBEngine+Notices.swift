@@ -1,6 +1,6 @@
 internal import IBProtocol
 package import Primitives
-internal import MarketModel
+package import MarketModel
 
 // Notices, and the state of the connection.
 extension IBEngine {
@@ -157,6 +157,9 @@ extension IBEngine {
     package func instrumentsInSession(at time: Timestamp) -> Int? {
         feeds.instrumentsInSession(at: time)
     }
+
+    /// Returns the broker's limits, and what waits for each.
+    package func limits(_ now: MonotonicTime) -> [ProviderLimit] { turn.pacing.present(now) }
 
     /// The present state, for status pages and metrics.
     package var status: IBStatus {

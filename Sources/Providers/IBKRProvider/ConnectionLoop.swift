@@ -274,7 +274,8 @@ final class ConnectionLoop {
         out.eventsLost = 0
         guard parts.report.isDue(now) else { return }
         parts.report.show(
-            engine.status, inSession: engine.instrumentsInSession(at: now.wall), now: now)
+            engine.status, engine.limits(now.monotonic),
+            inSession: engine.instrumentsInSession(at: now.wall), now: now)
         if now.monotonic >= zonesDue { renewZones(now) }
     }
 

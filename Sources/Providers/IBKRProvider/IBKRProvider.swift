@@ -83,9 +83,10 @@ package final class IBKRProvider: ProviderSource {
     }
 
     package func write(into json: inout JSONWriter) {
-        guard let seen = running.withLock({ $0?.report.present }) ?? nil else {
+        guard let report = running.withLock({ $0?.report }), let seen = report.present else {
             return json.member("state", "stopped")
         }
         IBKRStatusPage(status: seen.status, at: seen.at).write(into: &json)
+        report.limits.write(into: &json)
     }
 }

@@ -46,6 +46,7 @@ extension MassiveEngine {
         link.asking.request = MassiveRequest(isSubscribing: isSubscribing, feeds: asked)
         link.due = now.monotonic + MassiveLimits.answerAfter
         link.asking.sendAt = now.monotonic + MassiveLimits.requestInterval
+        link.sent.add(1, now.monotonic)
     }
 
     /// Returns the feed of a word; `nil`: it was never asked for.

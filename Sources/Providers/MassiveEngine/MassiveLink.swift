@@ -32,6 +32,8 @@ struct MassiveLink: Sendable {
     /// Until when an answer has to come.
     var due = MonotonicTime.never
     var asking = MassiveAsking()
+    /// The requests of the last minute.
+    var sent = MinuteWindow()
     /// Why the service takes neither key nor plan; empty: it does, as far as known.
     var refusal = ""
     /// Whether another session was there at the last attempt, and may still be.

@@ -200,7 +200,7 @@ struct MassiveReread: Sendable {
         _ reason: String, _ present: Reading, _ now: Moment
     ) -> MassiveNote? {
         counters.failures &+= 1
-        pace.failed(now)
+        pace.failed(reason, now)
         reading?.failures += 1
         guard present.failures + 1 >= MassiveLimits.spanFailuresMax else { return said(reason) }
         return leftOut(present, reason)

@@ -14,12 +14,12 @@ package struct PolledEngine: Sendable {
     var series: [PolledSeries] = []
     /// Instruments that can never be delivered.
     var refused: [PolledStatus.Feed] = []
-    private var underWay: PolledUnderWay?
+    private(set) var underWay: PolledUnderWay?
     private var lastNumber: UInt64 = 0
     var retry: PolledRetry
     private var state = PolledState.idle
     /// Why the last request failed; empty: it did not.
-    private var reason = ""
+    private(set) var reason = ""
     private var floorAt = MonotonicTime.distantPast
     package internal(set) var counters = PolledCounters()
     private var isStopped = false
@@ -243,7 +243,7 @@ package struct PolledEngine: Sendable {
 }
 
 /// The request that is under way.
-private struct PolledUnderWay: Sendable {
+struct PolledUnderWay: Sendable {
     let request: PolledRequest
     /// The places of its series.
     let places: [Int]
@@ -261,6 +261,8 @@ struct PolledRetry: Sendable {
     private(set) var failures = 0
     /// How often the key was refused in a row.
     private var refusals = 0
+    /// The requests of the last minute.
+    private(set) var window = MinuteWindow()
 
     init(_ settings: PolledSettings) {
         random = SeededRandom(seed: settings.seed)
@@ -268,7 +270,10 @@ struct PolledRetry: Sendable {
         backoff = Backoff(first: .nanoseconds(first), limit: .nanoseconds(settings.every))
     }
 
-    mutating func sent(_ now: MonotonicTime, pace: Int64) { at = now + pace }
+    mutating func sent(_ now: MonotonicTime, pace: Int64) {
+        at = now + pace
+        window.add(1, now)
+    }
 
     mutating func succeeded() {
         failures = 0

@@ -75,9 +75,9 @@ final class PolledLoop {
         engine.timePassed(moment(), into: &out)
         carryOut()
         guard handOver() else { return }
-        let now = moment().monotonic
-        parts.report.show(engine.status)
-        parts.waker.wait(.nanoseconds(min(Self.idle, max(0, engine.nextDue - now))))
+        let now = moment()
+        parts.report.show(engine.status, engine.limits(now.monotonic), now)
+        parts.waker.wait(.nanoseconds(min(Self.idle, max(0, engine.nextDue - now.monotonic))))
     }
 
     private func followOrders() {

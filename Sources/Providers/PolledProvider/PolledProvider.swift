@@ -57,7 +57,7 @@ package final class PolledProvider: ProviderSource {
     }
 
     package func write(into json: inout JSONWriter) {
-        guard let status = thread.report?.present else {
+        guard let report = thread.report, let status = report.present else {
             return json.member("state", "stopped")
         }
         json.member("state", status.state.rawValue)
@@ -67,6 +67,7 @@ package final class PolledProvider: ProviderSource {
         json.member("values", Int(clamping: status.counters.values))
         json.member("revisions", Int(clamping: status.counters.revisions))
         json.member("open_gaps", status.feeds.count { $0.hasOpenGap })
+        report.limits.write(into: &json)
         json.member("instruments_total", status.feeds.count)
         json.member(
             "instruments",

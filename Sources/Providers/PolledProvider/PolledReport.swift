@@ -8,6 +8,7 @@ internal import ServiceRuntime
 /// `present`; the rest is called by the polling thread.
 final class PolledReport: Sendable {
     let metrics: PolledMetrics
+    let limits: ShownLimits
     private let table: PolledTable
     private let registry: InstrumentRegistry
     private let telemetry: TelemetryHub
@@ -20,20 +21,23 @@ final class PolledReport: Sendable {
         metrics = PolledMetrics(
             telemetry.metrics,
             labels: [("source", order.source.text), ("provider", table.rawValue)])
+        limits = ShownLimits(telemetry.metrics, source: order.source, provider: table.rawValue)
     }
 
     /// The last state; `nil` before the thread has begun, and after it has ended.
     var present: PolledStatus? { shown.present }
 
     /// Shows the engine's state. The thread has a turn a second, and one for each answer.
-    func show(_ status: PolledStatus) {
+    func show(_ status: PolledStatus, _ present: [ProviderLimit], _ now: Moment) {
         metrics.show(status)
+        limits.show(present, now)
         shown.show(status)
     }
 
     func ended() {
         shown.show(nil)
         metrics.remove()
+        limits.remove()
     }
 
     func report(_ note: PolledNote) {

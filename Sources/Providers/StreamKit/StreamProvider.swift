@@ -63,7 +63,7 @@ package final class StreamProvider<Service: StreamService>: ProviderSource {
     }
 
     package func write(into json: inout JSONWriter) {
-        guard let status = thread.report?.present else {
+        guard let report = thread.report, let status = report.present else {
             return json.member("state", "stopped")
         }
         json.member("state", status.state.rawValue)
@@ -71,6 +71,7 @@ package final class StreamProvider<Service: StreamService>: ProviderSource {
         json.member("failed_attempts", status.failures)
         service.write(status, into: &json)
         json.member("open_gaps", status.feeds.count { $0.hasOpenGap })
+        report.limits.write(into: &json)
         json.member("instruments_total", status.feeds.count)
         json.member(
             "instruments",

@@ -9,6 +9,7 @@ package import ServiceRuntime
 package final class StreamReport<Service: StreamService>: Sendable {
     package let telemetry: TelemetryHub
     let metrics: StreamMetrics<Service.Engine.Status>
+    let limits: ShownLimits
     private let registry: InstrumentRegistry
     private let shown = ShownStatus<Service.Engine.Status>()
 
@@ -17,6 +18,7 @@ package final class StreamReport<Service: StreamService>: Sendable {
         self.telemetry = telemetry
         metrics = StreamMetrics(
             Service.metrics, telemetry.metrics, labels: [("source", order.source.text)])
+        limits = ShownLimits(telemetry.metrics, source: order.source, provider: Service.name)
     }
 
     /// The last state; `nil` before the thread has begun, and after it has ended.
@@ -28,6 +30,7 @@ package final class StreamReport<Service: StreamService>: Sendable {
         let status = engine.status
         metrics.show(status)
         shown.show(status)
+        limits.show(engine.limits(now.monotonic), now)
     }
 
     /// Makes the state due, because whoever learns of a refusal asks for the reason at once.
@@ -36,6 +39,7 @@ package final class StreamReport<Service: StreamService>: Sendable {
     func ended() {
         shown.show(nil)
         metrics.remove()
+        limits.remove()
     }
 
     /// Reports how many notes were dropped because more happened than can be kept.

@@ -36,8 +36,10 @@ package struct AlpacaHistoryService: HistoryService {
     }
 
     package var limits: RequestLimits {
-        RequestLimits(
+        var limits = RequestLimits(
             service: "Alpaca", failedWait: 1_000_000_000, limitedWait: 20_000_000_000)
+        limits.unit = interval
+        return limits
     }
 
     package var leastAge: Int64 {

@@ -146,7 +146,7 @@ package struct HistoryMachine<Service: HistoryService>: Sendable {
             fail("\(feeds[asked.place].name): \(reason)")
         case .denied(let reason): fail(reason)
         case .failed(let reason):
-            pace.failed(now)
+            pace.failed(reason, now)
             progress.problem = reason
         }
     }
@@ -167,13 +167,19 @@ package struct HistoryMachine<Service: HistoryService>: Sendable {
             ? pace.at : .never
     }
 
+    /// Returns the service's limit, and the symbols that wait for an answer.
+    package func limits(_ now: MonotonicTime) -> [ProviderLimit] {
+        let isWaiting = phase == .loading && asked == nil
+        return [pace.limit(waiting: isWaiting ? feeds.count(where: \.wantsAnswer) : 0, now)]
+    }
+
     private mutating func unusable(_ what: String, _ now: Moment) {
         useless += 1
         progress.problem = what
         guard useless < HistoryLimits.uselessAnswersMax else {
             return fail("\(what), \(useless) times in a row")
         }
-        pace.failed(now)
+        pace.failed(what, now)
     }
 
     private mutating func fail(_ why: String) {

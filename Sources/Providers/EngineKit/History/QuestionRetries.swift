@@ -47,7 +47,7 @@ package struct QuestionRetries<Answer: Sendable>: Sendable {
             pace.limited(retryAfter, isBanned: isBanned, now)
         case .failed(let reason):
             why = reason
-            pace.failed(now)
+            pace.failed(reason, now)
         }
         failures += 1
         guard failures < HistoryLimits.questionTriesMax else {

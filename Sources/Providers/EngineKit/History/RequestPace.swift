@@ -14,6 +14,12 @@ package struct RequestLimits: Sendable {
     package var bannedWait: Int64
     /// The longest wait that the service may want. Then it is asked again.
     package var limitedWaitMax: Int64
+    /// What the service counts, and which time one of it is to cost; 0: the service states no
+    /// number.
+    package var counted = ProviderLimit.Name.requests
+    package var unit: Int64 = 0
+    /// What a request costs that was not answered, as a time.
+    package var failedCost: Int64 = 0
 
     package init(
         service: String, failedWait: Int64, failedWaitMax: Int64 = 60_000_000_000,
@@ -34,12 +40,15 @@ package struct RequestLimits: Sendable {
     }
 }
 
-/// When the next request may leave.
+/// When the next request may leave, and what was used of the service's limit.
 package struct RequestPace: Sendable {
     package let limits: RequestLimits
     package private(set) var at = MonotonicTime.distantPast
     private var backoff: Backoff
     private var random: SeededRandom
+    private var used = MinuteWindow()
+    /// Why the next one waits longer than usual; empty: it does not.
+    private var reason = ""
 
     package init(_ limits: RequestLimits, seed: UInt64) {
         self.limits = limits
@@ -51,11 +60,15 @@ package struct RequestPace: Sendable {
     /// `interval` is what the request is to cost of the service's limit, as a time.
     package mutating func answered(_ now: Moment, interval: Int64) {
         backoff.reset()
+        reason = ""
         at = now.monotonic + interval
+        note(interval, now)
     }
 
-    package mutating func failed(_ now: Moment) {
+    package mutating func failed(_ reason: String, _ now: Moment) {
+        self.reason = reason
         at = now.monotonic.advanced(by: backoff.next(using: &random))
+        note(limits.failedCost, now)
     }
 
     /// Waits as long as the service says after too many requests.
@@ -63,5 +76,20 @@ package struct RequestPace: Sendable {
         let usual = isBanned ? limits.bannedWait : limits.limitedWait
         let wait = max(limits.failedWait, retryAfter ?? usual)
         at = now.monotonic + min(wait, limits.limitedWaitMax)
+        reason = "\(isBanned ? 418 : 429): \(limits.words(isBanned: isBanned))"
+        note(limits.failedCost, now)
+    }
+
+    /// Returns what was used in the last minute, and what waits for the next request.
+    package func limit(waiting: Int, _ now: MonotonicTime) -> ProviderLimit {
+        let isLater = at > now
+        return ProviderLimit(
+            limits.counted, used: used.sum(now),
+            max: limits.unit > 0 ? Int(60_000_000_000 / limits.unit) : nil, waiting: waiting,
+            until: waiting > 0 && isLater ? at : nil, reason: isLater ? reason : "")
+    }
+
+    private mutating func note(_ interval: Int64, _ now: Moment) {
+        used.add(limits.unit > 0 ? max(1, Int(interval / limits.unit)) : 1, now.monotonic)
     }
 }

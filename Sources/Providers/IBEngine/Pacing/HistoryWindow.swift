@@ -39,6 +39,15 @@ struct HistoryWindow: Sendable {
 
     var openCount: Int { open.count }
 
+    /// Returns the units that are counted now.
+    func used(now: MonotonicTime) -> Int {
+        let window = limits.historyWindow.clampedNanoseconds
+        return sent.reduce(0) { $1.time + window > now ? $0 + $1.use.units : $0 }
+    }
+
+    /// Until when all requests wait because of the server's complaint.
+    var violatedUntil: MonotonicTime { violation.until }
+
     /// Returns when the request may be sent, as far as is known now, and what it waits for.
     func due(_ use: HistoryUse, now: MonotonicTime) -> (MonotonicTime, PacingMachine.Reason) {
         var due = (now, PacingMachine.Reason.turn)
@@ -83,13 +92,13 @@ struct HistoryWindow: Sendable {
     mutating func forgetOpen() { open.removeAll() }
 
     /// Returns how many units of the window the request takes; 0: none.
-    private func units(of use: HistoryUse, now: MonotonicTime) -> Int {
+    func units(of use: HistoryUse, now: MonotonicTime) -> Int {
         let isFree = use.isOfLongBars && limits.longBarsAreFree
         return isFree && !violation.isRemembered(now: now) ? 0 : use.units
     }
 
     /// Returns when the window has room for so many units.
-    private func unitsDue(_ units: Int, now: MonotonicTime) -> MonotonicTime {
+    func unitsDue(_ units: Int, now: MonotonicTime) -> MonotonicTime {
         let window = limits.historyWindow.clampedNanoseconds
         var used = 0
         for entry in sent.reversed() where entry.time + window > now {

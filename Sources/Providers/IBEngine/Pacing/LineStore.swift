@@ -24,6 +24,9 @@ struct LineStore: Sendable {
     /// Returns how many lines of this kind are held.
     func count(_ limit: LineLimit) -> Int { counts[limit] ?? 0 }
 
+    /// Returns how many lines of this kind the server has accepted; `nil`: it has refused none.
+    func accepted(_ limit: LineLimit) -> Int? { bounds[limit]?.most }
+
     /// Returns whether the request has a line already. A replacement has one before it is sent.
     func holds(_ id: Int32) -> Bool { held[id] != nil }
 

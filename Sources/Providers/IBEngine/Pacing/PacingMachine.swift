@@ -65,12 +65,12 @@ package struct PacingMachine: Sendable {
     /// They are removed when they get to the head of their queue, or when there are too many.
     private var withdrawn = 0
     /// When the last requests left, for the limit of messages per second.
-    private var sentTimes: [MonotonicTime] = []
+    private(set) var sentTimes: [MonotonicTime] = []
     /// When tick-by-tick data were last requested, by contract. Entries older than
     /// `PacingLimits.tickByTickWait` are not needed.
     private var tickByTickSent: [Contract: MonotonicTime] = [:]
     /// The wait after the server's complaint about messages.
-    private var messageViolation = ViolationWait()
+    private(set) var messageViolation = ViolationWait()
     /// What the server counts of requests for history.
     var history: HistoryWindow
     /// The vendor has no history at the moment, so requests for it wait.

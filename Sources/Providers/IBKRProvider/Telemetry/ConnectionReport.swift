@@ -19,6 +19,7 @@ final class ConnectionReport: Sendable {
     }
 
     let metrics: IBKRMetrics
+    let limits: ShownLimits
     /// How long the channel was full.
     private let full: FullTime
     private let registry: InstrumentRegistry
@@ -35,6 +36,8 @@ final class ConnectionReport: Sendable {
         self.full = full
         metrics = IBKRMetrics(
             telemetry.metrics, labels: [("source", order.source.text)], full: full)
+        limits = ShownLimits(
+            telemetry.metrics, source: order.source, provider: IBKRProvider.providerName)
     }
 
     /// The state; `nil` before the thread has begun, and after it has ended.
@@ -53,9 +56,10 @@ final class ConnectionReport: Sendable {
 
     /// Shows the state in metrics and on the status page. `inSession`: how many instruments should
     /// deliver now; `nil`: no trading hours are known.
-    func show(_ status: IBStatus, inSession: Int?, now: Moment) {
+    func show(_ status: IBStatus, _ present: [ProviderLimit], inSession: Int?, now: Moment) {
         shownAt.store(now.monotonic.nanoseconds, ordering: .relaxed)
         metrics.show(status, inSession: inSession)
+        limits.show(present, now)
         seen.withLock { $0 = Seen(status: status, at: now) }
     }
 
@@ -63,6 +67,7 @@ final class ConnectionReport: Sendable {
     func ended() {
         seen.withLock { $0 = nil }
         metrics.remove()
+        limits.remove()
     }
 
     /// Reports an event of the engine.

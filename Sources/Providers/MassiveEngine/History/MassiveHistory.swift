@@ -33,8 +33,10 @@ package struct MassiveHistoryService: HistoryService {
     }
 
     package var limits: RequestLimits {
-        RequestLimits(
+        var limits = RequestLimits(
             service: "Massive", failedWait: 1_000_000_000, limitedWait: 20_000_000_000)
+        limits.unit = interval
+        return limits
     }
 
     package var leastAge: Int64 {

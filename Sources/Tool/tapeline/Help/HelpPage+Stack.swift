@@ -85,8 +85,9 @@ extension HelpPage {
                     "status",
                     [
                         "what runs where, whether the servers answer, and how the broker's",
-                        "connection and feeds are. It fails unless everything works and, where",
-                        "there is a broker, at least one feed delivers",
+                        "connection and feeds are, which limits of each provider are used, and",
+                        "what waits for them until when. It fails unless everything works and,",
+                        "where there is a broker, at least one feed delivers",
                     ]
                 )
             ]

@@ -1,7 +1,7 @@
 import Primitives
 
-/// Providers as text: a line for each, then the feeds that do not deliver, and the requests that
-/// wait for the broker's limits.
+/// Providers as text: a line for each, then the feeds that do not deliver, the provider's limits,
+/// and the requests that wait for those of a broker.
 struct ProviderTable {
     /// The maximum number of rows of each table. The number of further ones is printed.
     static let feedsMax = 20
@@ -10,7 +10,7 @@ struct ProviderTable {
     let providers: [ProviderView]
 
     var lines: [String] {
-        providers.flatMap { [Self.sentence($0)] + live($0) + feeds($0) + paced($0) }
+        providers.flatMap { [Self.sentence($0)] + live($0) + feeds($0) + limits($0) + paced($0) }
     }
 
     // MARK: one line
@@ -100,6 +100,21 @@ struct ProviderTable {
         return [head] + shown + Self.rest(rows.count, Self.feedsMax, "feeds")
     }
 
+    private func limits(_ provider: ProviderView) -> [String] {
+        guard !provider.limits.isEmpty else { return [] }
+        let head =
+            "  \("LIMIT".padded(to: 14)) \("USED".padded(to: 7)) \("MAX".padded(to: 7)) "
+            + "\("WAITING".padded(to: 8)) \("UNTIL".padded(to: 20)) WHY"
+        return [head]
+            + provider.limits.map { row in
+                "  \(row.name.padded(to: 14)) \("\(row.used)".padded(to: 7)) "
+                    + "\((row.max.map { "\($0)" } ?? "-").padded(to: 7)) "
+                    + "\("\(row.waiting)".padded(to: 8)) "
+                    + "\((row.until.map(Self.time) ?? "-").padded(to: 20)) "
+                    + (row.reason.isEmpty ? "-" : row.reason)
+            }
+    }
+
     private func paced(_ provider: ProviderView) -> [String] {
         guard !provider.paced.isEmpty else { return [] }
         let width = max(26, provider.paced.map(\.request.count).max() ?? 0)
@@ -127,7 +142,7 @@ struct ProviderTable {
         json.member("name", provider.name)
         guard let state = provider.state else {
             for remark in provider.remarks { json.member(remark.name, remark.value) }
-            return
+            return write(provider.limits, &json)
         }
         json.member("state", state)
         json.member("reason", provider.reason)
@@ -176,6 +191,25 @@ struct ProviderTable {
                         json.member("priority", waiting.priority)
                         json.member("reason", waiting.reason)
                         write("until", waiting.until, &json)
+                    }
+                }
+            })
+        write(provider.limits, &json)
+    }
+
+    private static func write(_ limits: [ProviderView.Limit], _ json: inout JSONWriter) {
+        json.member(
+            "limits",
+            array: { json in
+                for limit in limits {
+                    json.object { json in
+                        json.member("limit", limit.name)
+                        json.member("used", limit.used)
+                        json.key("max")
+                        if let max = limit.max { json.value(max) } else { json.null() }
+                        json.member("waiting", limit.waiting)
+                        write("until", limit.until, &json)
+                        json.member("reason", limit.reason)
                     }
                 }
             })

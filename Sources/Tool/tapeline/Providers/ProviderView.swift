@@ -26,6 +26,26 @@ struct ProviderView: Equatable, Sendable {
         let until: String?
     }
 
+    /// A limit of the provider, and what waits for it.
+    struct Limit: Equatable, Sendable {
+        let name: String
+        let used: UInt64
+        /// `nil` if the provider states none.
+        let max: UInt64?
+        let waiting: UInt64
+        let until: String?
+        let reason: String
+
+        init(_ said: JSONValue) {
+            name = said["limit"]?.string ?? ""
+            used = said["used"]?.uint64 ?? 0
+            max = said["max"]?.uint64
+            waiting = said["waiting"]?.uint64 ?? 0
+            until = said["until"]?.string
+            reason = said["reason"]?.string ?? ""
+        }
+    }
+
     /// A fact about a provider without a connection: name and value, as the provider reports them.
     struct Remark: Equatable, Sendable {
         let name: String
@@ -45,6 +65,7 @@ struct ProviderView: Equatable, Sendable {
     var waitingBackfills: UInt64 = 0
     var feeds: [Feed] = []
     var paced: [Paced] = []
+    var limits: [Limit] = []
     var remarks: [Remark] = []
 
     /// Returns the providers in a gateway's `/status`. Empty for a gateway that makes its own
@@ -56,6 +77,7 @@ struct ProviderView: Equatable, Sendable {
 
     init(_ name: String, _ said: JSONValue) {
         self.name = name
+        limits = (said["limits"]?.array ?? []).map(Limit.init)
         guard let state = said["state"]?.string, said["instruments"]?.array != nil else {
             remarks = Self.remarks(said)
             return

@@ -1,0 +1,65 @@
+package import MarketModel
+package import Primitives
+
+// The limits that services of streams have in common: connections and symbols.
+extension StreamFeeds {
+    /// What is known of one connection.
+    package struct Connection: Sendable {
+        package var isReady: Bool
+        package var isWanted: Bool
+        /// When the next attempt begins.
+        package var retryAt: MonotonicTime
+        /// Why it is not there; empty: there is nothing to say.
+        package var reason: String
+
+        package init(isReady: Bool, isWanted: Bool, retryAt: MonotonicTime, reason: String) {
+            self.isReady = isReady
+            self.isWanted = isWanted
+            self.retryAt = retryAt
+            self.reason = reason
+        }
+    }
+
+    /// Returns the limit of connections. `max` is what the service allows.
+    package static func limit(
+        of connections: [Connection], max: Int, _ now: MonotonicTime
+    ) -> ProviderLimit {
+        let absent = connections.filter { $0.isWanted && !$0.isReady }
+        let until = absent.map(\.retryAt).max().flatMap { $0 > now ? $0 : nil }
+        return ProviderLimit(
+            .connections, used: connections.count(where: \.isReady), max: max,
+            waiting: absent.count, until: until,
+            reason: absent.first { !$0.reason.isEmpty }?.reason ?? "")
+    }
+
+    /// Returns the symbols that a connection delivers, and those that wait for that or are refused.
+    /// `max` is what the account has, `nil` when nothing says so.
+    package func symbols(link: Int, max: Int?, reason: String) -> ProviderLimit {
+        var (delivered, waiting): (Set<String>, Set<String>) = ([], [])
+        for feed in list where feed.isWanted && feed.channel.link == link {
+            if feed.standing.isConfirmed {
+                delivered.insert(feed.name)
+            } else {
+                waiting.insert(feed.name)
+            }
+        }
+        waiting.subtract(delivered)
+        return ProviderLimit(
+            .symbols, used: delivered.count, max: max, waiting: waiting.count,
+            reason: waiting.isEmpty ? "" : reason)
+    }
+
+    /// Returns the requests of the last minute. One leaves in `interval`, each for so many feeds.
+    package func requests(
+        _ used: Int, interval: Int64, perRequest: Int, sendAt: MonotonicTime, link: Int,
+        _ now: MonotonicTime
+    ) -> ProviderLimit {
+        let waiting = list.count {
+            $0.isWanted && $0.channel.link == link && !$0.standing.isAsked && $0.refusal.isEmpty
+        }
+        let rounds = Int64(Swift.max(0, waiting - 1) / Swift.max(1, perRequest))
+        return ProviderLimit(
+            .requests, used: used, max: Int(60_000_000_000 / interval), waiting: waiting,
+            until: waiting > 0 ? Swift.max(now, sendAt) + rounds * interval : nil)
+    }
+}

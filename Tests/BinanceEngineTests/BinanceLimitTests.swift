@@ -1,0 +1,128 @@
+import EngineKit
+import MarketModel
+import Primitives
+import Testing
+
+@testable import BinanceEngine
+
+@Suite("What the exchange's limits say of themselves")
+struct BinanceLimitTests {
+    private static let second: Int64 = 1_000_000_000
+
+    private func limit(
+        _ name: ProviderLimit.Name, _ bench: EngineBench
+    ) -> ProviderLimit? {
+        bench.engine.limits(bench.now.monotonic).first { $0.name == name }
+    }
+
+    @Test("connections, streams and requests of a source that begins")
+    func begins() {
+        var bench = EngineBench { $0.streamsMax = 2 }
+        bench.follow(["BTCUSDT", "ETHUSDT", "SOLUSDT"])
+        #expect(
+            bench.engine.limits(bench.now.monotonic) == [
+                ProviderLimit(.connections, used: 0, max: 2, waiting: 1),
+                ProviderLimit(
+                    .streams, used: 2, max: 2, waiting: 1,
+                    reason: "a connection has at most 2 streams"),
+                ProviderLimit(.requests, used: 0, max: 150),
+                ProviderLimit(.weight, used: 0, max: 3_000),
+            ])
+        bench.connect()
+        #expect(limit(.connections, bench) == ProviderLimit(.connections, used: 1, max: 2))
+        #expect(limit(.requests, bench) == ProviderLimit(.requests, used: 1, max: 150))
+    }
+
+    @Test("streams that wait for the next requests say when the last one leaves")
+    func waits() {
+        var bench = EngineBench()
+        bench.follow((0..<250).map { "S\($0)USDT" })
+        bench.connect()
+        // The first hundred are asked for; the others take two requests.
+        let first = limit(.requests, bench)
+        #expect(first?.used == 1 && first?.waiting == 150)
+        #expect(
+            first?.until == bench.now.monotonic + 2 * BinanceLimits.requestInterval)
+    }
+
+    @Test("a lost connection waits until the next attempt, and says why")
+    func lost() throws {
+        var bench = EngineBench()
+        bench.follow(["BTCUSDT"])
+        bench.connect()
+        bench.ended(1)
+        let shown = self.limit(.connections, bench)
+        let limit = try #require(shown)
+        #expect(limit.used == 0 && limit.waiting == 1 && !limit.reason.isEmpty)
+        let until = try #require(limit.until)
+        #expect(until > bench.now.monotonic && until <= bench.now.monotonic + Self.second)
+    }
+
+    @Test(
+        "too many requests: how many gaps wait, until when, and why",
+        arguments: [
+            (30, false, 30, "429: too many requests"),
+            (nil, false, 30, "429: too many requests"),
+            (200, true, 200, "418: the exchange has banned this address"),
+        ] as [(Int64?, Bool, Int64, String)])
+    func limited(_ retryAfter: Int64?, _ isBanned: Bool, _ wait: Int64, _ reason: String) throws {
+        var bench = EngineBench { $0.fills = true }
+        bench.follow(["BTCUSDT"])
+        bench.connect()
+        bench.trade("BTCUSDT", 2, on: 1, at: 1_000)
+        bench.trade("BTCUSDT", 7, on: 1, at: 2_000)
+        bench.pass(Self.second)
+        let fetches = bench.takeWishes().compactMap { wish -> BinanceFetch? in
+            if case .fetch(let fetch) = wish { fetch } else { nil }
+        }
+        let fetch = try #require(fetches.first)
+        let before = try #require(limit(.weight, bench)?.used)
+        bench.engine.fetched(
+            fetch.number,
+            .limited(retryAfter: retryAfter.map { $0 * Self.second }, isBanned: isBanned),
+            bench.now, into: &bench.out)
+        bench.collect()
+        #expect(
+            limit(.weight, bench)
+                == ProviderLimit(
+                    .weight, used: before + 25, max: 3_000, waiting: 1,
+                    until: bench.now.monotonic + wait * Self.second, reason: reason))
+        bench.pass(201 * Self.second)
+        #expect(limit(.weight, bench)?.reason == "")
+    }
+
+    @Test("what was used in the last minute, to the second")
+    func window() {
+        var window = MinuteWindow()
+        func at(_ seconds: Int64) -> MonotonicTime {
+            MonotonicTime(nanoseconds: seconds * Self.second)
+        }
+        #expect(window.sum(at(-5)) == 0)
+        window.add(1, at(-5))
+        window.add(2, at(0))
+        window.add(4, at(54))
+        #expect(window.sum(at(54)) == 7 && window.sum(at(55)) == 6 && window.sum(at(60)) == 4)
+        window.add(8, at(60))
+        #expect(window.sum(at(60)) == 12 && window.sum(at(113)) == 12 && window.sum(at(114)) == 8)
+        window.add(16, at(1_000))
+        #expect(window.sum(at(1_000)) == 16 && window.sum(at(1_060)) == 0)
+    }
+
+    @Test("the window agrees with a list of all uses", arguments: 1...UInt64(20))
+    func windowOfAll(_ seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var window = MinuteWindow()
+        var all: [(second: Int64, count: Int)] = []
+        var second: Int64 = 0
+        for _ in 0..<500 {
+            let isLong = Int.random(in: 0...20, using: &random) == 0
+            second += Int64.random(in: 0...(isLong ? 90 : 3), using: &random)
+            let count = Int.random(in: 0...9, using: &random)
+            let now = MonotonicTime(nanoseconds: second * Self.second)
+            window.add(count, now)
+            all.append((second, count))
+            let known = all.filter { $0.second > second - 60 }.reduce(0) { $0 + $1.count }
+            #expect(window.sum(now) == known, "seed \(seed)")
+        }
+    }
+}

@@ -169,13 +169,21 @@ final class Pipeline {
         try finish("tapeline", ["setup"], tool)
     }
 
+    /// Writes the source's recording to a file, as the tool `tapeline` does.
+    func record(_ source: String, to path: String) throws {
+        var tool = environment(.gateway)
+        tool["NATS_USER"] = "tool"
+        tool["NATS_PASSWORD"] = Self.natsPasswords["tool"]
+        try finish("tapeline", ["record", "--source", source, "-o", path, "--no-bars"], tool)
+    }
+
     private func finish(
         _ product: String, _ arguments: [String], _ environment: [String: String]
     ) throws {
         starts += 1
         let run = try ServiceProcess(
             product, arguments, environment: environment, folder: folder,
-            label: "\(arguments.joined())-\(starts)")
+            label: "\(arguments.first ?? product)-\(starts)")
         guard run.exitCode() == 0 else {
             throw ServiceProcess.NotStarted(
                 description: "\(product) \(arguments) failed:\n\(run.output)")

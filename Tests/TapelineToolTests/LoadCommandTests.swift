@@ -256,8 +256,23 @@ struct LoadCommandTests {
         #expect(
             progress.line(packetsInAll: nil)
                 == "finished 100 %, 12 records, up to 2026-11-02T00:00:00.000000000Z")
+        #expect(progress.slowed == nil)
         #expect(GatewayProgress(status, of: "binance-history", in: 8) == nil)
         // A gateway without this provider is waiting for its turn.
         #expect(GatewayProgress(status, of: "replay", in: 7)?.state == "active")
+    }
+
+    @Test("progress says that the load waits for the store, and how far that is behind")
+    func slowed() throws {
+        let status = try JSONValue.parse(
+            #"""
+            {"gateway":{"role":"active","finished":false,"waiting":0,"slowed":{"group":"writer",
+                "lag":1234567,"lag_max":1000000,"since":"2026-11-02T00:00:00Z"},"providers":{
+                "binance-history":{"process":7,"state":"loading","problem":null,"records":12}}}}
+            """#)
+        let progress = try #require(GatewayProgress(status, of: "binance-history", in: 7))
+        #expect(
+            progress.line(packetsInAll: nil)
+                == "loading, 12 records; waits for the store: 1.2 million ticks behind")
     }
 }

@@ -95,6 +95,30 @@ struct ProviderTableTests {
             ])
     }
 
+    @Test(
+        "a source that waits for its readers says so, in words and for programs",
+        arguments: [
+            ("writer", 1_250_000, "waits for the store: 1.2 million ticks behind"),
+            ("operator", 999_999, "waits for group operator: 999999 ticks behind"),
+        ])
+    func slowed(_ group: String, _ lag: Int, _ text: String) throws {
+        let status = try JSONValue.parse(
+            """
+            {"gateway":{"slowed":{"group":"\(group)","lag":\(lag),"lag_max":1000000,
+            "since":"2026-11-21T12:03:20.5Z"},"providers":{"replay":{"state":"reading"}}}}
+            """)
+        let table = ProviderTable(providers: ProviderView.all(status))
+        #expect(
+            table.lines == [
+                "replay: state reading", "  \(text) since 2026-11-21T12:03:20Z",
+            ])
+        var json = JSONWriter()
+        json.object { $0.member("providers", array: { table.write(into: &$0) }) }
+        let slowed = try JSONValue.parse(json.text)["providers"]?.array?.first?["slowed"]
+        #expect(slowed?["group"]?.string == group && slowed?["lag"]?.int == lag)
+        #expect(ProviderView.all(try JSONValue.parse(#"{"gateway":{"slowed":null}}"#)).isEmpty)
+    }
+
     @Test("programs get the limits, also of a provider without a connection")
     func limitsAsJSON() throws {
         var json = JSONWriter()

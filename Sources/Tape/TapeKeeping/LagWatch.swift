@@ -1,3 +1,4 @@
+package import MarketModel
 internal import Membership
 internal import NatsTransport
 package import Primitives
@@ -14,8 +15,8 @@ package final class LagWatch: Sendable {
     private static let eventsMax = 16
 
     private final class Shared: Sendable {
-        /// The lags of the last turn; `nil` for a group whose lag cannot be known.
-        let lags = Mutex<[GroupName: LagTable.Lag?]>([:])
+        /// What the last turn found; `nil` before the first one.
+        let seen = Mutex<LagLoop.Seen?>(nil)
     }
 
     private let shared = Shared()
@@ -32,8 +33,8 @@ package final class LagWatch: Sendable {
             var events: [TapeEvent] = []
             while !mailbox.isClosed {
                 beat.beat()
-                let lags = loop.turn()
-                shared.lags.withLock { $0 = lags }
+                let seen = loop.turn()
+                shared.seen.withLock { $0 = seen }
                 _ = mailbox.receive(
                     into: &events, max: Self.eventsMax, timeout: Self.interval)
                 events.removeAll(keepingCapacity: true)
@@ -48,10 +49,18 @@ package final class LagWatch: Sendable {
         _ = thread.join(timeout: Self.callTimeout)
     }
 
+    /// Returns how far the slowest group is behind, as a source sees it that can wait; `nil` before
+    /// the first turn. Any thread may call it.
+    package func backlog(of source: SourceName) -> StoreBacklog? {
+        shared.seen.withLock { $0 }.map {
+            StoreBacklog(slowest: $0.slowest, counted: $0.heads[source])
+        }
+    }
+
     /// Writes the section "lag" of `/status`, and all of `/scale`. A lag that cannot be known is
     /// null.
     package func write(into json: inout JSONWriter) {
-        let lags = shared.lags.withLock { $0 }
+        let lags = shared.seen.withLock { $0 }?.lags ?? [:]
         for (group, lag) in lags.sorted(by: { $0.key.text < $1.key.text }) {
             json.key(group.text)
             guard let lag else {
@@ -76,6 +85,16 @@ package final class LagWatch: Sendable {
 struct LagLoop {
     private static let callTimeout = Duration.seconds(1)
 
+    /// What a turn found.
+    struct Seen: Sendable {
+        /// `nil` for a group whose lag cannot be known.
+        var lags: [GroupName: LagTable.Lag?]
+        /// `nil` when no group is registered.
+        var slowest: StoreBacklog.Slowest?
+        /// By source, the newest ordinals of its ticks, over all partitions.
+        var heads: [SourceName: UInt64]
+    }
+
     private let client: TapeClient
     private let jetStream: JetStream
     private let positions: GroupPositionListener
@@ -98,7 +117,7 @@ struct LagLoop {
     }
 
     /// Returns the lags of all groups, and asks the tape what the next turn needs.
-    mutating func turn() -> [GroupName: LagTable.Lag?] {
+    mutating func turn() -> Seen {
         do {
             try readGroups()
         } catch {
@@ -106,7 +125,8 @@ struct LagLoop {
             client.telemetry.emit(LagUnread(reason: "\(error)"))
         }
         let now = clock.monotonic()
-        let lags = table.lags(groups, told: positions.store, heads: heads.store, now: now)
+        let heads = heads.store
+        let lags = table.lags(groups, told: positions.store, heads: heads, now: now)
         show(lags)
         for question in table.questions {
             do {
@@ -117,7 +137,8 @@ struct LagLoop {
                 break
             }
         }
-        return lags
+        return Seen(
+            lags: lags, slowest: StoreBacklog.slowest(of: lags), heads: heads.ordinals(of: .ticks))
     }
 
     /// Reads the registered groups if they have changed.

@@ -1,4 +1,4 @@
-internal import MarketModel
+package import MarketModel
 package import Primitives
 internal import TapeCodec
 
@@ -20,6 +20,17 @@ extension HeadStore {
     package func isReported(_ inputs: Set<ReaderPosition.Input>, now: MonotonicTime) -> Bool {
         guard let newest = inputs.compactMap({ receivedAt($0) }).max() else { return false }
         return now < newest + Self.silenceNanosecondsMax
+    }
+
+    /// Returns by source the sum of its newest ordinals over all partitions.
+    package func ordinals(of input: ReaderPosition.Input) -> [SourceName: UInt64] {
+        var sums: [SourceName: UInt64] = [:]
+        for (key, entry) in entries where key.input == input {
+            let (sum, overflow) = (sums[key.source] ?? 0)
+                .addingReportingOverflow(entry.head.lastOrdinal)
+            sums[key.source] = overflow ? .max : sum
+        }
+        return sums
     }
 
     /// Returns the lag of a reader at this position; `nil` when no head of its input was received

@@ -90,7 +90,8 @@ public enum Main {
         membership.hasLeft = { member.hasLeft }
         return try Gateway.run(
             settings, client: client, context: context, report: report, membership: membership,
-            live: live, headroom: { watch.headroom(ofStreams: streams) })
+            live: live, headroom: { watch.headroom(ofStreams: streams) },
+            backlog: { duties.backlog(of: $0) })
     }
 
     /// Joins the group of the source, which has one partition.

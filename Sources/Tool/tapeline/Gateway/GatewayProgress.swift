@@ -13,6 +13,8 @@ struct GatewayProgress {
     private(set) var problem: String?
     /// Why the tape does not accept ticks. `nil` if it does.
     private(set) var room: String?
+    /// The group that it waits for. `nil` if it does not wait.
+    private(set) var slowed: SlowedView?
     private(set) var begin = Timestamp.undefined
     private(set) var reached = Timestamp.undefined
     private(set) var end = Timestamp.undefined
@@ -51,6 +53,7 @@ struct GatewayProgress {
         lost = shown["lost"]?.uint64 ?? 0
         problem = shown["problem"]?.string
         if gateway["policies_act"]?.bool == true { room = gateway["room"]?.string }
+        slowed = SlowedView(gateway)
         begin = Self.time(shown["begin"])
         reached = Self.time(shown["reached"])
         end = Self.time(shown["end"])
@@ -71,6 +74,7 @@ struct GatewayProgress {
             ?? ProgressLine.share(reached, from: begin, to: end)
         let place = reached.isDefined ? ", up to \(reached)" : ""
         let problem = problem.map { ": \($0)" } ?? ""
-        return "\(state)\(share), \(records) records\(place)\(problem)"
+        let wait = slowed.map { "; \($0.text)" } ?? ""
+        return "\(state)\(share), \(records) records\(place)\(problem)\(wait)"
     }
 }

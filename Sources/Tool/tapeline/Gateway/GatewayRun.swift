@@ -69,6 +69,7 @@ struct GatewayRun {
         var records: UInt64 = 0
         var told: String?
         var toldProblem: String?
+        var hasToldSlowed = false
         while true {
             if shutdown.wait(timeout: Self.turn) {
                 line.end()
@@ -93,6 +94,14 @@ struct GatewayRun {
                 told = room
                 line.end()
                 terminal.problem("the \(title) waits: \(room); \(adviceWhenFull)")
+            }
+            // A load at the pace of its readers waits every few seconds, so that is told once.
+            if let slowed = progress.slowed, !hasToldSlowed {
+                hasToldSlowed = true
+                line.end()
+                terminal.problem(
+                    "the \(title) \(slowed.text); it goes on at the pace of this group: "
+                        + "'tapeline groups list' shows it")
             }
             if progress.state != "failed", let problem = progress.problem, problem != toldProblem {
                 toldProblem = problem

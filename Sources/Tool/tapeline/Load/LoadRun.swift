@@ -17,8 +17,8 @@ struct LoadRun {
     /// The settings of the deployment's gateways that hold for this one, too: it may have to purge
     /// the tape for all of them.
     private static let sharedKeys: Set = [
-        "GATEWAY_KEEP", "GATEWAY_TICKS_PER_SECOND", "MDS_LEASE", "NATS_MONITOR_URL",
-        "LLVM_PROFILE_FILE",
+        "GATEWAY_KEEP", "GATEWAY_LAG_MAX", "GATEWAY_TICKS_PER_SECOND", "MDS_LEASE",
+        "NATS_MONITOR_URL", "LLVM_PROFILE_FILE",
     ]
     /// Of a deployment that is no local stack: the user that writes ticks, and the gateway's keys
     /// for it. The tool's own user may not write them.

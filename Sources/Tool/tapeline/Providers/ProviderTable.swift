@@ -10,7 +10,9 @@ struct ProviderTable {
     let providers: [ProviderView]
 
     var lines: [String] {
-        providers.flatMap { [Self.sentence($0)] + live($0) + feeds($0) + limits($0) + paced($0) }
+        providers.flatMap {
+            [Self.sentence($0)] + slowed($0) + live($0) + feeds($0) + limits($0) + paced($0)
+        }
     }
 
     // MARK: one line
@@ -100,6 +102,11 @@ struct ProviderTable {
         return [head] + shown + Self.rest(rows.count, Self.feedsMax, "feeds")
     }
 
+    private func slowed(_ provider: ProviderView) -> [String] {
+        guard let slowed = provider.slowed else { return [] }
+        return ["  \(slowed.text) since \(Self.time(slowed.since))"]
+    }
+
     private func limits(_ provider: ProviderView) -> [String] {
         guard !provider.limits.isEmpty else { return [] }
         let head =
@@ -140,6 +147,8 @@ struct ProviderTable {
 
     private static func write(_ provider: ProviderView, _ json: inout JSONWriter) {
         json.member("name", provider.name)
+        json.key("slowed")
+        if let slowed = provider.slowed { slowed.write(into: &json) } else { json.null() }
         guard let state = provider.state else {
             for remark in provider.remarks { json.member(remark.name, remark.value) }
             return write(provider.limits, &json)

@@ -66,13 +66,20 @@ struct ProviderView: Equatable, Sendable {
     var feeds: [Feed] = []
     var paced: [Paced] = []
     var limits: [Limit] = []
+    /// The group that its source waits for. `nil` if it does not wait.
+    var slowed: SlowedView?
     var remarks: [Remark] = []
 
     /// Returns the providers in a gateway's `/status`. Empty for a gateway that makes its own
     /// ticks.
     static func all(_ status: JSONValue) -> [ProviderView] {
         let members = status.at("gateway", "providers")?.members ?? []
-        return members.map { ProviderView($0.key, $0.value) }
+        let slowed = status["gateway"].flatMap { SlowedView($0) }
+        return members.map {
+            var view = ProviderView($0.key, $0.value)
+            view.slowed = slowed
+            return view
+        }
     }
 
     init(_ name: String, _ said: JSONValue) {

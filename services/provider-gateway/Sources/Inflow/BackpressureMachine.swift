@@ -30,6 +30,9 @@ struct BackpressureMachine: Sendable {
         var quotes = BackpressurePolicy.block
         /// The ceiling of the source; 0: there is none.
         var ticksPerSecond = 0
+        /// How many ticks the slowest group may be behind before a source that can wait waits; 0:
+        /// any number (`StorePressure`).
+        var lagMax = 0
     }
 
     /// Why the source is pressed. Empty: it is not.

@@ -13,6 +13,8 @@ struct Inflow {
     var backpressure: BackpressureMachine
     /// How many ticks may be taken now.
     var ceiling: TickCeiling
+    /// Whether the records wait because a group is too far behind the tape.
+    var storePressure: StorePressure
     /// The quotes that wait because their policy is `conflate` and there is little room.
     var held: HeldQuotes
     /// Which order books on the tape are intact.
@@ -41,6 +43,7 @@ struct Inflow {
         let places = source.lanes.places
         backpressure = BackpressureMachine(parts.settings.policies, symbols: places.count)
         ceiling = TickCeiling(perSecond: parts.settings.policies.ticksPerSecond)
+        storePressure = StorePressure(ticksMax: parts.settings.policies.lagMax)
         held = HeldQuotes(
             laneOf: places.map(\.lane), laneCount: source.lanes.tickLanes.count)
     }

@@ -3,6 +3,7 @@ import MarketModel
 import Membership
 import Primitives
 import ServiceRuntime
+import TapeKeeping
 import TapeProtocol
 
 /// The main loop of the gateway's thread. It stands by until the source's group gives the source to
@@ -27,11 +28,13 @@ final class Gateway {
 
     /// Runs until shutdown is requested or the connection is closed for good. Returns the exit code
     /// of the service. `live` publishes ticks to live listeners; `nil` when that is switched off.
-    /// `headroom` returns how much room the tape has.
+    /// `headroom` returns how much room the tape has, and `backlog` how far the slowest group is
+    /// behind it.
     static func run(
         _ settings: GatewaySettings, client: TapeClient, context: ServiceContext,
         report: GatewayReport, membership: SourceMembership, live: LivePublisher? = nil,
-        headroom: @escaping @Sendable () -> HeadroomLevel.Level = { .ample }
+        headroom: @escaping @Sendable () -> HeadroomLevel.Level = { .ample },
+        backlog: @escaping @Sendable (SourceName) -> StoreBacklog? = { _ in nil }
     ) throws -> ExitCode {
         let beat = context.threads.thread("gateway")
         defer { beat.retire() }
@@ -56,7 +59,7 @@ final class Gateway {
                     growth: settings.pace.growth),
                 live: live,
                 spool: try SourceSpool.open(settings, context.telemetry), letters: letters,
-                instruments: instruments, headroom: headroom))
+                instruments: instruments, headroom: headroom, backlog: backlog))
         return try gateway.run()
     }
 

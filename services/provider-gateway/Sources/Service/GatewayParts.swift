@@ -1,5 +1,6 @@
 import MarketModel
 import ServiceRuntime
+import TapeKeeping
 import TapeTransport
 
 /// The parts that all tenures of one gateway share.
@@ -25,6 +26,8 @@ struct GatewayParts {
     let instruments: WantedInstruments?
     /// Returns how much room the tape has left for this source's streams.
     let headroom: @Sendable () -> HeadroomLevel.Level
+    /// Returns how far the slowest group is behind the tape; `nil` when nothing is known.
+    let backlog: @Sendable (SourceName) -> StoreBacklog?
 
     /// Shows why the source is not ready; `nil`: it is.
     func show(trouble: String?) {

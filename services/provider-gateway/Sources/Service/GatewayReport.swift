@@ -1,4 +1,5 @@
 import MarketModel
+import Membership
 import Primitives
 import ProviderKit
 import ServiceRuntime
@@ -40,6 +41,8 @@ final class GatewayReport: Sendable {
         var record = SourceRecorder.Status()
         /// Why policies act; empty when they do not.
         var pressure: BackpressureMachine.Causes = []
+        /// The group that the source waits for; `nil` when it does not wait.
+        var hold: StorePressure.Hold?
         /// `nil` when there is no spool.
         var spooled: (ticks: Int, bytes: Int)?
         /// `nil` when no provider fills this source's gaps.
@@ -134,6 +137,19 @@ final class GatewayReport: Sendable {
         json.member("policy_quotes", settings.policies.quotes.rawValue)
         json.member("policies_act", !present.pressure.isEmpty)
         json.member("room", present.pressure.text)
+        json.key("slowed")
+        if let hold = present.hold {
+            json.object { json in
+                json.member("group", hold.group.text)
+                json.member("lag", hold.ticks)
+                json.member("lag_max", settings.policies.lagMax)
+                let waited = clock.monotonic() - hold.since
+                json.member(
+                    "since", clock.now().advanced(byNanoseconds: -waited).description)
+            }
+        } else {
+            json.null()
+        }
         if let spooled = present.spooled {
             json.member(
                 "spool",

@@ -17,10 +17,10 @@ struct GatewayMetrics {
     let unrouted: Counter
     let booksVoided: Counter
     let booksVoid: Gauge
+    let slowed: SlowedMetrics
     /// By the raw kind of data.
     private let leftOut: [Counter]
-    private let takeOverGaps: Counter
-    private let droppedGaps: Counter
+    private let gaps: (takeOver: Counter, dropped: Counter)
     private let ageAtAcknowledgement: Histogram
     private let tickAge: Histogram
 
@@ -52,13 +52,13 @@ struct GatewayMetrics {
             labels: labels)
         booksVoid = metrics.gauge(
             "mds_gateway_books_void", "Books that are void until they begin anew.", labels: labels)
+        slowed = SlowedMetrics(metrics, source: source)
         func gaps(_ reason: String) -> Counter {
             metrics.counter(
                 "mds_gateway_gap_records_total", "Gap records that were written.",
                 labels: labels + [("reason", reason)])
         }
-        takeOverGaps = gaps("take_over")
-        droppedGaps = gaps("dropped")
+        self.gaps = (gaps("take_over"), gaps("dropped"))
         packetBytes = metrics.gauge(
             "mds_gateway_packet_bytes", "Bytes of the longest packet that waits for its turn.",
             labels: labels)
@@ -111,7 +111,7 @@ extension GatewayMetrics {
 
     /// Counts a gap record.
     func wrote(_ gap: PendingGaps.Gap) {
-        if gap.reason == .dropped { droppedGaps.add() } else { takeOverGaps.add() }
+        if gap.reason == .dropped { gaps.dropped.add() } else { gaps.takeOver.add() }
     }
 }
 

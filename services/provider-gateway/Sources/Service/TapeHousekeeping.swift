@@ -1,3 +1,4 @@
+import MarketModel
 import Membership
 import MembershipTransport
 import Primitives
@@ -33,6 +34,9 @@ struct TapeHousekeeping {
         context.operations.addStatusSection("lag") { lag.write(into: &$0) }
         context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
     }
+
+    /// Returns how far the slowest group is behind the tape; `nil` while nothing is known.
+    func backlog(of source: SourceName) -> StoreBacklog? { lag.backlog(of: source) }
 
     /// Stops the duties. Another gateway, if there is one, takes over immediately: the keeper stops
     /// between two steps, and its record reports that before its thread ends.

@@ -27,7 +27,7 @@ struct GatewaySettings: Sendable {
     /// The folder of the spool; `nil` when there is no spool.
     var spoolFolder: String?
     var spoolBytesMax: Int
-    /// What happens to ticks while there is little room.
+    /// What happens to ticks while there is little room, or a group is too far behind.
     var policies = BackpressureMachine.Policies()
     /// Ticks that are stamped further ahead of the time than this are refused.
     var futureNanosecondsMax: Int64
@@ -104,6 +104,10 @@ struct GatewaySettings: Sendable {
                 group: "Gateway",
                 "Ceiling of the source; for ticks above it the policies act; 0: none."),
             ConfigurationKey(
+                "GATEWAY_LAG_MAX", .integer(0...1_000_000_000_000), default: "1000000",
+                group: "Gateway",
+                "Unread ticks of the slowest group at which what can wait waits; 0: any."),
+            ConfigurationKey(
                 "GATEWAY_FUTURE_MAX", .duration(.zero...Duration.seconds(86_400)), default: "2s",
                 group: "Gateway",
                 "Ticks stamped further ahead of this host's clock become dead letters."),
@@ -175,7 +179,8 @@ struct GatewaySettings: Sendable {
                 ?? .block,
             quotes: BackpressurePolicy(rawValue: configuration.text("GATEWAY_POLICY_QUOTES"))
                 ?? .block,
-            ticksPerSecond: configuration.integer("GATEWAY_TICKS_PER_SECOND"))
+            ticksPerSecond: configuration.integer("GATEWAY_TICKS_PER_SECOND"),
+            lagMax: configuration.integer("GATEWAY_LAG_MAX"))
         spoolBytesMax = configuration.integer("GATEWAY_SPOOL_BYTES")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
         keep = configuration.duration("GATEWAY_KEEP")

@@ -186,7 +186,8 @@ final class DelayedTenure {
                 parts.context.telemetry.metrics, source: settings.source,
                 growth: settings.pace.growth),
             live: parts.live, spool: spool, letters: parts.letters, instruments: nil,
-            headroom: parts.headroom)
+            // Delayed data cannot wait, so no group holds them up.
+            headroom: parts.headroom, backlog: { _ in nil })
         defer { gateway.show(trouble: nil) }
         var opening = try SourceOpening(gateway, parts.claim)
         let end: TenureEnd

@@ -21,11 +21,13 @@ extension SourceTenure {
     private static let ticksPerTurn = 1_024
 
     /// Takes the records that are due, up to the limit of a turn. Returns true when the provider
-    /// has to wait, because there is no room or because the service is to end.
+    /// has to wait, because there is no room, because a group is too far behind the tape, or
+    /// because the service is to end.
     func takeTicks() -> Bool {
         let now = inflow.time.now()
         inflow.agreeOnTime()
         inflow.ceiling.refill(clock.monotonic())
+        guard !inflow.storePressure.isHeld else { return inflow.ticks.peek() != nil }
         for _ in 0..<Self.ticksPerTurn {
             guard let due = inflow.ticks.peek() else { return false }
             switch decide(about: due) {

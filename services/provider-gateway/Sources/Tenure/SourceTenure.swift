@@ -253,6 +253,23 @@ final class SourceTenure {
         }
     }
 
+    /// Lets a source that can wait do so while a group is too far behind the tape.
+    private func checkBacklog(_ heads: [GatewayReport.Head], _ now: MonotonicTime) {
+        let sent = heads.reduce(UInt64(0)) { $0 &+ $1.lastOrdinal }
+        let source = StorePressure.Source(
+            canWait: !inflow.ticks.isUrgent,
+            ordinals: sent &+ UInt64(clamping: outflow.unacknowledged))
+        var waited: Int64 = 0
+        let news = inflow.storePressure.judge(
+            parts.backlog(parts.settings.source), source, now: now, waited: &waited)
+        parts.metrics.slowed.show(isHeld: inflow.storePressure.isHeld, waited: waited)
+        guard let news else { return }
+        parts.context.telemetry.emit(
+            SourceSlowed(
+                source: parts.settings.source, news: news,
+                ticksMax: inflow.storePressure.ticksMax))
+    }
+
     /// Returns whether the lane's next packet has room for a tick. If it is full, it leaves first,
     /// if that is possible.
     func ensureRoom(lane: Int) -> Bool {
@@ -308,6 +325,7 @@ final class SourceTenure {
         // Whether the providers may still have records. They are taken however many they are.
         var isTaking = true
         inflow.ceiling = TickCeiling(perSecond: 0)
+        inflow.storePressure.end()
         delayed?.release()
         ledgers.gaps.close()
         var hasPublishedLast = false
@@ -393,6 +411,8 @@ final class SourceTenure {
         route()
         outflow.enterSpoolIfStuck(now: now)
         checkRoom(now)
+        let heads = outflow.heads
+        checkBacklog(heads, now)
         askForBooks(now: now)
         // A reader may have higher ordinals than this gateway has used. Then the tape was restored
         // from a backup, before this tenure or unnoticed in it.
@@ -410,8 +430,8 @@ final class SourceTenure {
             GatewayReport.Progress(
                 role: .active, generated: inflow.ticks.handedOut,
                 finished: inflow.ticks.isFinished, opened: true, waiting: outflow.waiting,
-                partitions: outflow.heads, record: ledgers.recordStatus,
-                pressure: inflow.backpressure.causes,
+                partitions: heads, record: ledgers.recordStatus,
+                pressure: inflow.backpressure.causes, hold: inflow.storePressure.hold,
                 spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) },
                 gaps: ledgers.tracker?.status))
     }

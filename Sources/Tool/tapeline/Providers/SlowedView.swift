@@ -1,0 +1,41 @@
+import Primitives
+
+/// The group that a source waits for, because it is too far behind the tape, as the gateway reports
+/// it.
+struct SlowedView: Equatable, Sendable {
+    let group: String
+    /// The number of ticks and bars that it has not read.
+    let ticks: UInt64
+    let since: String
+
+    /// `gateway` is the section of its `/status`. `nil` if the source does not wait.
+    init?(_ gateway: JSONValue) {
+        guard let slowed = gateway["slowed"], let group = slowed["group"]?.string else {
+            return nil
+        }
+        self.group = group
+        ticks = slowed["lag"]?.uint64 ?? 0
+        since = slowed["since"]?.string ?? ""
+    }
+
+    /// What a person reads: `waits for the store: 1.2 million ticks behind`.
+    var text: String {
+        let who = group == "writer" ? "the store" : "group \(group)"
+        return "waits for \(who): \(Self.count(ticks)) ticks behind"
+    }
+
+    /// Returns a number in words from a million on, with one digit after the point.
+    private static func count(_ ticks: UInt64) -> String {
+        guard ticks >= 1_000_000 else { return "\(ticks)" }
+        let tenths = ticks / 100_000
+        return "\(tenths / 10).\(tenths % 10) million"
+    }
+
+    func write(into json: inout JSONWriter) {
+        json.object { json in
+            json.member("group", group)
+            json.member("lag", ticks)
+            json.member("since", since)
+        }
+    }
+}

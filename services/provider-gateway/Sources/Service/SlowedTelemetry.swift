@@ -1,0 +1,68 @@
+import MarketModel
+import Membership
+import Primitives
+import ServiceRuntime
+import Synchronization
+
+/// How a source waits for the readers of the tape, as metrics and events.
+struct SlowedMetrics: Sendable {
+    private let slowed: Gauge
+    private let time = WaitedTime()
+
+    private final class WaitedTime: Sendable {
+        let nanoseconds = Atomic<UInt64>(0)
+    }
+
+    init(_ metrics: MetricRegistry, source: SourceName) {
+        let labels = [("source", source.text)]
+        slowed = metrics.gauge(
+            "mds_gateway_slowed",
+            "1 while the source hands out nothing because a group is too far behind, else 0.",
+            labels: labels)
+        let time = time
+        metrics.countReading(
+            "mds_gateway_slowed_seconds_total",
+            "Time in which the source handed out nothing because a group was too far behind.",
+            labels: labels
+        ) { Double(time.nanoseconds.load(ordering: .relaxed)) / 1e9 }
+    }
+
+    func show(isHeld: Bool, waited nanoseconds: Int64) {
+        slowed.set(isHeld ? 1 : 0)
+        time.nanoseconds.wrappingAdd(UInt64(max(0, nanoseconds)), ordering: .relaxed)
+    }
+
+    /// The time that was waited, in seconds.
+    var seconds: Double { Double(time.nanoseconds.load(ordering: .relaxed)) / 1e9 }
+}
+
+/// Reports that the source waits for a group that reads the tape, or does not any more.
+struct SourceSlowed: TelemetryEvent {
+    static let name = "gateway.slowed"
+    let source: SourceName
+    let news: StorePressure.News
+    let ticksMax: UInt64
+
+    var level: LogLevel { .info }
+    var message: String {
+        switch news {
+        case .slowed(let hold):
+            "the source waits: group \(hold.group.text) is \(hold.ticks) ticks behind, and "
+                + "GATEWAY_LAG_MAX is \(ticksMax); it goes on at half of that, at the pace of "
+                + "the slowest group"
+        case .free: "the source does not wait any more: no group is too far behind"
+        }
+    }
+    var fields: [(String, LogValue)] {
+        switch news {
+        case .slowed(let hold):
+            [
+                ("source", .text(source.text)), ("group", .text(hold.group.text)),
+                ("lag.ticks", .unsigned(hold.ticks)),
+            ]
+        case .free: [("source", .text(source.text))]
+        }
+    }
+
+    func count(in metrics: MetricRegistry) {}
+}

@@ -21,7 +21,8 @@ struct HotBooksTests {
         ) throws {
             var packet = try SamplePacket(source: source)
             try fill(&packet)
-            packet.add(to: &table, sequence: sequence, firstOrdinal: next)
+            packet.firstOrdinal = next
+            packet.add(to: &table, sequence: sequence)
             next += records
             sequence += 1
         }
@@ -129,7 +130,8 @@ struct HotBooksTests {
         func send(_ price: Int64, created: Int64, _ ordinal: UInt64) throws {
             var packet = try SamplePacket()
             packet.row(try packet.symbol("A"), .bid, .update, at: 0, price: price)
-            packet.add(to: &table, sequence: 1, created: created, firstOrdinal: ordinal)
+            packet.firstOrdinal = ordinal
+            packet.add(to: &table, sequence: 1, created: created)
         }
         try send(1, created: 5, 10)
         try send(2, created: 6, 11)

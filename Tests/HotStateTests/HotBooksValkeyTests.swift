@@ -54,9 +54,13 @@ struct HotBooksValkeyTests {
         var lane = HotBooksTests.Lane(next: 100)
         try lane.begin("A:x", in: &table)
         try lane.send(to: &table, records: 1) { packet in
-            packet.row(
-                try packet.symbol("A:x"), .ask, .insert, at: 0, price: -8, size: 3,
-                flags: .delayed, marketMaker: "ARCA\"\\EDGE")
+            var row = Sample.row(
+                try packet.symbol("A:x"), .ask, .insert, at: 0, price: -8)
+            row.size = Quantity(raw: 300_000_000)
+            row.header.flags = .delayed
+            row.marketMaker = try #require(MarketMaker("ARCA\"\\EDGE"))
+            let isIn = packet.builder.append(row)
+            #expect(isIn)
         }
         let written = try write(&table)?.written
         #expect(written == 1)
@@ -90,8 +94,8 @@ struct HotBooksValkeyTests {
             packet.reset(symbol)
             for position in 0..<UInt32(30) {
                 for side in [BookSide.bid, .ask] {
-                    var row = Sample.row(
-                        symbol, side, .insert, at: position, marketMaker: "0123456789abcdef")
+                    var row = Sample.row(symbol, side, .insert, at: position)
+                    row.marketMaker = try #require(MarketMaker("0123456789abcdef"))
                     row.price = Price(raw: Int64.min + 1 + Int64(position))
                     row.size = Quantity(raw: Int64.max - 1)
                     let isIn = packet.builder.append(row)

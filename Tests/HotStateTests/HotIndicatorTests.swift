@@ -24,12 +24,12 @@ struct HotIndicatorTests {
     }
 
     private func value(
-        _ symbol: UInt32, _ value: Int64, day: Int64 = 0, days: Int64 = 1, revision: UInt32 = 0,
+        _ value: Int64, day: Int64 = 0, days: Int64 = 1, revision: UInt32 = 0,
         name: String = "value"
     ) -> IndicatorValue {
         IndicatorValue(
             header: TickHeader(
-                symbol: symbol, providerTime: .undefined, receiveTime: Timestamp(nanoseconds: 18)),
+                symbol: 0, providerTime: .undefined, receiveTime: Timestamp(nanoseconds: 18)),
             name: name, unit: "%", value: Int128(value) * 1_000_000_000,
             periodStart: Timestamp(nanoseconds: day * Self.day),
             periodEnd: Timestamp(nanoseconds: (day + days) * Self.day), revision: revision)
@@ -63,15 +63,15 @@ struct HotIndicatorTests {
 
     @Test("the value of the latest period in its last revision is shown, whatever comes later")
     func latest() throws {
-        try write([value(0, 4, day: 1), value(0, 5, day: 2), value(0, 3, day: 1)], at: 1)
+        try write([value(4, day: 1), value(5, day: 2), value(3, day: 1)], at: 1)
         #expect(try shown("value", "unit", "revision", "ts", "receive_ts") == "5 % 0 18 18")
         #expect(
             try shown("period_start", "period_end", "delayed", "source")
                 == "\(2 * Self.day) \(3 * Self.day) 0 fred")
-        try write([value(0, 6, day: 2, revision: 1)], at: 2)
+        try write([value(6, day: 2, revision: 1)], at: 2)
         #expect(try shown("value", "revision") == "6 1")
         // A revision of an older period, by a process that knows nothing of the newer one.
-        try write([value(0, 7, day: 1, revision: 9)], at: 3)
+        try write([value(7, day: 1, revision: 9)], at: 3)
         #expect(try shown("value", "revision") == "6 1")
         #expect(try server.cli("ZRANGE", "x:sources:DGS10", "0", "-1") == "fred")
     }
@@ -80,13 +80,13 @@ struct HotIndicatorTests {
         "a withdrawn value is empty; names that no key has, and computed values, are left out"
     )
     func leftOut() throws {
-        var none = value(0, 1)
+        var none = value(1)
         none.value = IndicatorValue.undefined
         try write([none], at: 1)
         #expect(try shown("value", "unit") == "%")
         try write(
-            [value(0, 1, name: "a:b"), value(0, 1, name: "a b"), value(0, 1, name: "")], at: 2)
-        try write([value(0, 9, day: 9)], kind: .bars, at: 3)
+            [value(1, name: "a:b"), value(1, name: "a b"), value(1, name: "")], at: 2)
+        try write([value(9, day: 9)], kind: .bars, at: 3)
         #expect(
             try server.cli("--scan", "--pattern", "x:indicator:*") == "x:indicator:DGS10:value:fred"
         )
@@ -95,7 +95,7 @@ struct HotIndicatorTests {
 
     @Test("a key stays three periods longer than others", arguments: [1, 31, 100_000] as [Int64])
     func life(days: Int64) throws {
-        try write([value(0, 1, days: days)], at: 1)
+        try write([value(1, days: days)], at: 1)
         let left = Int(try server.cli("PTTL", "x:indicator:DGS10:value:fred")) ?? 0
         let hours = 36 + min(3 * 24 * days, 366 * 24)
         #expect((Int(hours) - 1..<Int(hours) + 1).contains((left + 3_599_999) / 3_600_000 - 1))

@@ -10,6 +10,8 @@ import Testing
 /// One sealed packet of a source, with its position on the tape.
 struct SamplePacket {
     var builder: PacketBuilder
+    /// The ordinal of its first record, in `add`.
+    var firstOrdinal: UInt64 = 1
 
     init(_ kind: PacketKind = .ticks, source: String = "s") throws {
         builder = PacketBuilder(
@@ -62,12 +64,9 @@ struct SamplePacket {
 
     mutating func row(
         _ symbol: UInt32, _ side: BookSide, _ operation: DepthOperation, at position: UInt32,
-        price: Int64 = 1, size: Int64 = 1, flags: TickFlags = [], marketMaker: String = ""
+        price: Int64 = 1
     ) {
-        let isIn = builder.append(
-            Sample.row(
-                symbol, side, operation, at: position, price: price, size: size, flags: flags,
-                marketMaker: marketMaker))
+        let isIn = builder.append(Sample.row(symbol, side, operation, at: position, price: price))
         #expect(isIn)
     }
 
@@ -96,8 +95,7 @@ struct SamplePacket {
     /// Seals the packet and puts it into the table.
     mutating func add(
         to table: inout HotTable, sequence: UInt64, created: Int64 = 5,
-        receivedAt: MonotonicTime = .at(0), stored: Timestamp = .undefined,
-        firstOrdinal: UInt64 = 1
+        receivedAt: MonotonicTime = .at(0), stored: Timestamp = .undefined
     ) {
         let packet = builder.seal(
             PacketBuilder.Seal(
@@ -131,15 +129,13 @@ enum Sample {
 
     static func row(
         _ symbol: UInt32, _ side: BookSide, _ operation: DepthOperation, at position: UInt32,
-        price: Int64 = 1, size: Int64 = 1, flags: TickFlags = [], marketMaker: String = ""
+        price: Int64 = 1
     ) -> DepthUpdate {
         DepthUpdate(
             header: TickHeader(
-                symbol: symbol, flags: flags, providerTime: .undefined,
-                receiveTime: Timestamp(nanoseconds: 18)),
+                symbol: symbol, providerTime: .undefined, receiveTime: Timestamp(nanoseconds: 18)),
             position: position, side: side, operation: operation,
-            price: Price(raw: price * 1_000_000_000), size: Quantity(raw: size * 100_000_000),
-            marketMaker: MarketMaker(marketMaker) ?? .none)
+            price: Price(raw: price * 1_000_000_000), size: Quantity(raw: 100_000_000))
     }
 
     static func reset(_ symbol: UInt32, _ reason: DepthResetReason = .reset) -> DepthReset {

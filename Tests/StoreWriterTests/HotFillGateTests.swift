@@ -86,20 +86,21 @@ struct HotFillRowTests {
 
     @Test("trades and quotes, exact, with what is NULL undefined")
     func ticks() throws {
-        let trade = try HotFillRow(columns: place + ["7", "8", "1.000000001", "-0.5", "ARCA"])
+        let trade = try HotFillRow(columns: place + ["7", "8", "8", "1.000000001", "-0.5", "ARCA"])
             .value(.trades)
         guard case .trade(let trade)? = trade else { throw Unexpected() }
         #expect(trade.price.raw == 1_000_000_001 && trade.size.raw == -50_000_000)
         #expect(trade.header.eventTime == time(7) && trade.header.receiveTime == time(8))
-        #expect(trade.exchange == ShortText("ARCA"))
-        let quote = try HotFillRow(columns: place + [nil, "8", nil, nil, "2", "3", "", "X"])
+        #expect(trade.exchange == ShortText("ARCA") && trade.header.flags == .delayed)
+        let quote = try HotFillRow(columns: place + [nil, "8", "0", nil, nil, "2", "3", "", "X"])
             .value(.quotes)
         guard case .quote(let quote)? = quote else { throw Unexpected() }
         #expect(!quote.bidPrice.isDefined && !quote.bidSize.isDefined)
         #expect(quote.askPrice.raw == 2_000_000_000 && quote.askSize.raw == 300_000_000)
         #expect(quote.header.eventTime == time(8) && quote.askExchange == ShortText("X"))
+        #expect(quote.header.flags == [])
         #expect(throws: FixedPoint.ParseError.tooPrecise) {
-            try HotFillRow(columns: place + ["7", "8", "1.0000000001", "1", ""]).value(.trades)
+            try HotFillRow(columns: place + ["7", "8", "0", "1.0000000001", "1", ""]).value(.trades)
         }
     }
 
@@ -129,7 +130,9 @@ struct HotFillRowTests {
 
     @Test("provider's bars, with and without what a provider may leave out")
     func providerBars() throws {
-        let full: [String?] = ["9", "1", "6", "5", "1", "2", "3", "4", "2.5", "7", "8", "1"]
+        let full: [String?] = [
+            "9", "1", "6", "5", "1", "2", "3", "4", "2.5", "7", "8", "1", "8",
+        ]
         guard
             case .providerBar(let bar)? = try HotFillRow(columns: place + full)
                 .value(.providerBars)
@@ -137,7 +140,8 @@ struct HotFillRowTests {
         #expect(bar.openTime == time(1) && bar.closeTime == time(6))
         #expect(bar.header.receiveTime == time(9) && bar.kind == ProviderBarKind.bidAsk.rawValue)
         #expect(bar.volume == 700_000_000 && bar.trades == 8 && bar.flags == .inProgress)
-        let bare: [String?] = ["9", "1", "6", nil, nil, nil, nil, nil, nil, nil, nil, "0"]
+        #expect(bar.header.flags == .delayed)
+        let bare: [String?] = ["9", "1", "6", nil, nil, nil, nil, nil, nil, nil, nil, "0", nil]
         guard
             case .providerBar(let bar)? = try HotFillRow(columns: place + bare)
                 .value(.providerBars)
@@ -145,6 +149,20 @@ struct HotFillRowTests {
         #expect(bar.kind == 0 && !bar.open.isDefined && bar.flags == [])
         #expect(
             bar.volume == ProviderBar.undefinedVolume && bar.trades == ProviderBar.undefinedCount)
+    }
+
+    @Test("the last change of a book, and a row without its ordinal")
+    func books() throws {
+        guard
+            case .depth(let header, let ordinal)? = try HotFillRow(
+                columns: place + ["7", "8", "8", "99"]
+            ).value(.books)
+        else { throw Unexpected() }
+        #expect(ordinal == 99 && header.flags == .delayed && header.receiveTime == time(8))
+        for text in [nil, "-1", "x"] {
+            let value = try HotFillRow(columns: place + ["7", "8", "8", text]).value(.books)
+            #expect(value == nil)
+        }
     }
 
     private struct Unexpected: Error {}

@@ -81,12 +81,13 @@ class PacketStream:
 
     def _packet(self, head: Head, known: int) -> None:
         self._last = max(self._last, known)
-        for hole in self._losses:
-            self._fed.append((Packet(min(self._last, self._end), hole=hole), self._ends()))
-        self._losses.clear()
         self.is_over = self.is_over or self._last >= self._end
         if self.is_over:
+            # What a later packet tells was not known at the end: which one comes first depends on what else is read.
             return
+        for hole in self._losses:
+            self._fed.append((Packet(self._last, hole=hole), self._ends()))
+        self._losses.clear()
         if one := self._missing(head):
             self._fed.append((Packet(known, hole=TapeHole([one])), self._ends()))
         ends = self._ends()

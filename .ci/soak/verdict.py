@@ -34,25 +34,32 @@ class Gap:
 class StoredGaps:
     """What the gaps of one source say."""
 
+    # The kind of data that may be missing.
+    kind = "trade"
+
     def __init__(self, session: Any, namespace: str, source: str) -> None:
         nanoseconds = "(extract(epoch FROM {}) * 1000000)::bigint * 1000"
         begin, end = nanoseconds.format("from_time"), nanoseconds.format("to_time")
         # The number of gaps by reason and state.
         self.states: collections.Counter[tuple[str, str]] = collections.Counter()
         self.gaps: list[Gap] = []
+        # What was missing for a while only.
+        self.filled: list[Gap] = []
         for symbol, start, stop, state, reason, detail in session.execute(
             f"SELECT symbol, coalesce(from_time_ns, {begin}), coalesce(to_time_ns, {end}), state, reason, detail"
             f" FROM {namespace}.gaps WHERE source = %s AND input = 'ticks' AND ordinal IS NOT NULL"
-            " AND kind IN ('any', 'trade') ORDER BY ordinal", [source]
+            " AND kind IN ('any', %s) ORDER BY ordinal", [source, self.kind]
         ):
             self.states[reason, state] += 1
             # A gap whose time nobody knows explains nothing.
             if state == "abandoned" and None not in (start, stop):
                 self.gaps.append(Gap(symbol, start, stop, reason, detail))
+            elif state == "filled" and None not in (start, stop):
+                self.filled.append(Gap(symbol, start, stop, reason, detail))
         # What a person sees. Its times are microseconds; a stretch that lasts has no end.
         self.shown = [Gap(*row) for row in session.execute(
             f"SELECT symbol, {begin}, coalesce({end}, 9223372036854775807), reason, state"
-            f" FROM {namespace}_market.open_gaps WHERE source = %s AND kind = 'trade'", [source])]
+            f" FROM {namespace}_market.open_gaps WHERE source = %s AND kind = %s", [source, self.kind])]
         self.holes: list[str] = [row[0] for row in session.execute(
             f"SELECT detail FROM {namespace}.gaps WHERE source = %s AND ordinal IS NULL", [source])]
 

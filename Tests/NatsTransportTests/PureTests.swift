@@ -159,7 +159,7 @@ import Testing
         #expect(wanted.differences(from: other) == [])
         let three = StreamConfiguration(name: "S", subjects: ["a", "b"], replicas: 3)
         other = StreamConfiguration(name: "S", subjects: ["a", "b"])
-        #expect(three.differences(from: other) == ["num_replicas is 1, not 3"])
+        #expect(three.differences(from: other).isEmpty, "copies are added at any time")
         other = StreamConfiguration(name: "T", subjects: ["a"], maxMessageBytes: 5)
         other.retention = .workqueue
         other.storage = .memory

@@ -42,9 +42,18 @@ final class TapeRig {
     private var events: [TapeEvent] = []
 
     /// `url` is another way to the server than the direct one.
-    init(
+    convenience init(
         _ server: NatsServer, names: TapeNames, source: String = "sim",
         url: String? = nil, pullBytes: Int = ReaderLane.pullBytes
+    ) throws {
+        try self.init(
+            server, NatsConfiguration(urls: [url ?? server.url], clientName: "test"), names,
+            source: source, pullBytes: pullBytes)
+    }
+
+    init(
+        _ server: NatsServer, _ configuration: NatsConfiguration, _ names: TapeNames,
+        source: String = "sim", pullBytes: Int = ReaderLane.pullBytes
     ) throws {
         self.server = server
         self.source = try #require(SourceName(source))
@@ -56,7 +65,7 @@ final class TapeRig {
                 return true
             })
         client = try TapeClient(
-            NatsConfiguration(urls: [url ?? server.url], clientName: "test"), names: names,
+            configuration, names: names,
             telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
             readiness: readiness)
         client.notify(mailbox)

@@ -112,6 +112,58 @@ struct SetupTests {
         #expect(now["compression"]?.string == "s2" && now["max_bytes"]?.int == 4 << 20)
     }
 
+    @Test("on a cluster it makes three copies, adds those that lack, and takes none away")
+    func copies() throws {
+        let cluster = try NatsCluster()
+        let server = cluster.nodes[0]
+        func setUp(_ copies: Int, _ arguments: [String] = []) throws -> Said {
+            try said(
+                server, ["--stream-bytes", "2MiB"] + arguments,
+                environment: ["MDS_REPLICAS": "\(copies)"])
+        }
+        #expect(try setUp(1).code == .success)
+        let raised = try setUp(3)
+        #expect(raised.code == .success, "\(raised.errors)")
+        let lines = raised.output.split(separator: "\n")
+        #expect(lines.count == 10, "\(raised.output)")
+        #expect(lines.allSatisfy { $0.hasSuffix("1 copies before, 3 now") }, "\(raised.output)")
+        // Each stream elects its first leader.
+        #expect(
+            try eventually {
+                try setUp(3).output.split(separator: "\n").allSatisfy { $0.hasSuffix("; 3 copies") }
+            })
+        let kept = try setUp(1)
+        #expect(kept.code == .success)
+        #expect(kept.output.contains("3 copies, MDS_REPLICAS=1 takes none away"))
+        let bars = try #require(try JSONValue.parse(try setUp(1, ["--json"]).output)["streams"])
+        #expect(bars.array?.allSatisfy { $0["replicas"]?.int == 3 } == true)
+    }
+
+    @Test("one server is no place for three copies: a line each, and nothing is changed")
+    func tooSmall() throws {
+        let server = try NatsServer()
+        let made = #expect(throws: ToolError.self) {
+            try said(
+                server, ["--stream-bytes", "2MiB"], environment: ["MDS_REPLICAS": "3"])
+        }
+        #expect(made?.description.contains("NATS is no cluster of 3 servers") == true)
+        _ = try said(server, ["--stream-bytes", "2MiB"])
+        let raised = try said(
+            server, ["--stream-bytes", "2MiB"], environment: ["MDS_REPLICAS": "3"])
+        #expect(raised.code == .failure)
+        let problems = raised.errors.split(separator: "\n")
+        #expect(problems.count == 10, "\(raised.errors)")
+        #expect(
+            problems.allSatisfy {
+                $0.contains("keeps 1 of the 3 copies that MDS_REPLICAS says")
+            })
+        for wrong in ["2", "0", "5", "three"] {
+            #expect(throws: ToolError.self) {
+                try said(server, [], environment: ["MDS_REPLICAS": wrong])
+            }
+        }
+    }
+
     @Test("a user who may not make streams is told who may")
     func refused() throws {
         var options = NatsServer.Options()

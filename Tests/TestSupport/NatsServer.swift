@@ -24,6 +24,8 @@ package final class NatsServer: Sendable {
         package var jetStream = true
         /// The folder of the streams. `nil` means the server's own folder.
         package var store: String?
+        /// The server's name, which is unique in a cluster.
+        package var name = "test"
         /// Lines that are appended to the server's configuration file.
         package var extra = ""
 
@@ -112,7 +114,7 @@ package final class NatsServer: Sendable {
     private static func configuration(
         _ options: Options, _ port: UInt16, _ folder: TemporaryFolder
     ) -> String {
-        var lines = ["server_name: test", "listen: \"127.0.0.1:\(port)\""]
+        var lines = ["server_name: \(options.name)", "listen: \"127.0.0.1:\(port)\""]
         if options.jetStream {
             lines.append(
                 // Streams reserve their maximum size. By default that is limited to the free space

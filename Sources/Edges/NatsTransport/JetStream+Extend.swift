@@ -49,7 +49,7 @@ extension JetStream {
     /// restarted since then writes the time of its restart in place of it, and reports that after
     /// the next restart (fixed after nats-server 2.12.8). Readers would stop, because such a stream
     /// looks like one that was made again.
-    private func change(
+    func change(
         _ field: String, to value: JSONValue, of stream: String, _ operation: String
     ) throws(JetStreamError) -> StreamInfo {
         let path = "STREAM.INFO.\(stream)"

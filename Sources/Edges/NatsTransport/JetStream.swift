@@ -42,12 +42,15 @@ package struct JetStream: Sendable {
             let answer = try call("STREAM.CREATE.\(name)", body.bytes, operation)
             return try parsed(StreamInfo(answer), operation)
         } catch {
+            if error.lacksServers, configuration.replicas > 1 {
+                throw .fewServers(operation: operation, copies: configuration.replicas)
+            }
             guard case .refused(_, _, JetStreamCode.streamNameInUse, let reason) = error,
                 let existing = try streamInfo(name)
             else { throw error }
             let found = configuration.differences(from: existing.configuration)
             if found.isEmpty,
-                existing.configuration.replicas > configuration.replicas
+                existing.configuration.replicas != configuration.replicas
                     || existing.configuration.consumerInactiveMax
                         != configuration.consumerInactiveMax
             {
@@ -124,9 +127,11 @@ package struct JetStream: Sendable {
     // MARK: consumers
 
     /// Makes a consumer. A consumer of the same name may exist only with the same configuration.
+    /// Returns the name of the server on which it is, and whose copy of the stream it reads.
+    @discardableResult
     package func createConsumer(
         stream: String, _ configuration: ConsumerConfiguration
-    ) throws(JetStreamError) {
+    ) throws(JetStreamError) -> String? {
         let operation = "create consumer \(configuration.name) on stream \(stream)"
         try requireToken(stream, operation)
         try requireToken(configuration.name, operation)
@@ -138,7 +143,7 @@ package struct JetStream: Sendable {
             json.member("action", "create")
         }
         let path = "CONSUMER.CREATE.\(stream).\(configuration.name)"
-        _ = try call(path, body.bytes, operation)
+        return try call(path, body.bytes, operation).at("cluster", "leader")?.string
     }
 
     /// Requests up to `batch` messages within `expires`. They come to `replyTo`, and so do messages

@@ -7,6 +7,8 @@ package enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible
     case unavailable(operation: String, peer: String)
     /// The server refused it.
     case refused(operation: String, code: Int, errorCode: Int, description: String)
+    /// The cluster has fewer servers for the stream than copies are wanted.
+    case fewServers(operation: String, copies: Int)
     /// A stream of this name exists and differs from the requested one.
     case differs(stream: String, differences: [String])
     /// A name or a value that was refused before anything was sent.
@@ -18,6 +20,8 @@ package enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible
         switch self {
         case .transport(let error): return error.isRetryable
         case .unavailable: return true
+        // A server of the cluster may be starting.
+        case .fewServers: return true
         // 503: no quorum, no leader, out of resources for the moment.
         case .refused(_, let code, _, _): return code == 503
         case .differs, .invalid, .malformed: return false
@@ -33,6 +37,9 @@ package enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible
         case .refused(let operation, let code, let errorCode, let description):
             return "\(operation) was refused (\(code), \(errorCode): \(description)): "
                 + "see the JetStream error \(errorCode) and the server's limits"
+        case .fewServers(let operation, let copies):
+            return "\(operation) with \(copies) copies was refused: NATS is no cluster of "
+                + "\(copies) servers with room for it; start the servers, or want fewer copies"
         case .differs(let stream, let differences):
             let list = differences.joined(separator: ", ")
             return "stream \(stream) exists and differs (\(list)): "
@@ -46,8 +53,22 @@ package enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible
     }
 }
 
+extension JetStreamError {
+    /// Whether the server refused because too few servers can hold a copy.
+    var lacksServers: Bool {
+        guard case .refused(_, _, let errorCode, _) = self else { return false }
+        return [
+            JetStreamCode.noSuitablePeers, JetStreamCode.insufficientResources,
+            JetStreamCode.notClustered,
+        ].contains(errorCode)
+    }
+}
+
 /// JetStream's numbers of the errors that callers distinguish.
 enum JetStreamCode {
+    static let noSuitablePeers = 10_005
+    static let insufficientResources = 10_023
+    static let notClustered = 10_074
     static let noMessageFound = 10_037
     static let noMessageAtSequence = 10_043
     static let streamNameInUse = 10_058

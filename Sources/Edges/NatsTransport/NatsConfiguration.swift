@@ -40,6 +40,9 @@ package struct NatsConfiguration: Sendable {
     /// millisecond are combined, and a failure is not reported. Use that only for many messages
     /// that may be lost.
     package var writesAtOnce = true
+    /// The copies that the owner of the connection wants of the streams and buckets of its own.
+    /// Nothing here uses the number: see `NatsConnection.replicas`.
+    package var replicas = 1
 
     package init(urls: [String], clientName: String) {
         self.urls = urls

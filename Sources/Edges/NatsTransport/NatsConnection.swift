@@ -8,6 +8,8 @@ import Synchronization
 @safe
 package final class NatsConnection: Sendable {
     package let peer: String
+    /// The wanted number of copies of streams and buckets, for those who make them.
+    package let replicas: Int
     // Safety: libnats locks the connection in every call; it is destroyed in deinit only.
     nonisolated(unsafe) let handle: OpaquePointer
     let events: ConnectionEvents
@@ -28,6 +30,7 @@ package final class NatsConnection: Sendable {
         onEvent: @escaping @Sendable (NatsConnectionEvent) -> Void
     ) throws(NatsError) {
         peer = configuration.peer
+        replicas = configuration.replicas
         inboxPrefix = configuration.inboxPrefix
         answerPrefix = Self.randomInbox(below: inboxPrefix)
         events = ConnectionEvents(

@@ -76,9 +76,10 @@ package struct StreamConfiguration: Equatable, Sendable {
     }
 
     /// Returns one sentence per field that differs: "discard is old, not new". Metadata that only
-    /// the existing stream has is no difference, because others may keep notes there. More copies
-    /// than wanted are no difference either: the operator of the servers may have added them. Nor
-    /// is the limit of its consumers, which a stream of an older release does not have.
+    /// the existing stream has is no difference, because others may keep notes there. The number of
+    /// copies is no difference either: it does not change what the stream means, and it can be
+    /// raised at any time (`replicateStream`). Nor is the limit of its consumers, which a stream of
+    /// an older release does not have.
     package func differences(from existing: StreamConfiguration) -> [String] {
         var found: [String] = []
         func compare<Value: Equatable>(_ name: String, _ wanted: Value, _ present: Value) {
@@ -91,7 +92,6 @@ package struct StreamConfiguration: Equatable, Sendable {
         compare("discard", discard.rawValue, existing.discard.rawValue)
         compare("max_bytes", max(maxBytes, -1), existing.maxBytes)
         compare("max_msg_size", max(maxMessageBytes, -1), existing.maxMessageBytes)
-        compare("num_replicas", replicas, min(replicas, existing.replicas))
         compare("max_age", maxAge, existing.maxAge)
         compare("duplicate_window", duplicateWindow, existing.duplicateWindow)
         compare("max_msgs", messagesMax.all, existing.messagesMax.all)

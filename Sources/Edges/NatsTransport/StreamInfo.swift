@@ -14,6 +14,8 @@ package struct StreamInfo: Equatable, Sendable {
     package let lastSequence: UInt64
     package let messages: UInt64
     package let bytes: UInt64
+    /// `nil` where the server is not one of a cluster.
+    package let copies: StreamCopies?
 
     /// The member of the metadata that notes when the stream was made.
     static let made = "created"
@@ -32,6 +34,7 @@ package struct StreamInfo: Equatable, Sendable {
         self.lastSequence = lastSequence
         self.messages = messages
         self.bytes = bytes
+        copies = StreamCopies(answer["cluster"])
     }
 }
 

@@ -15,17 +15,27 @@ final class ServerVetting: Sendable {
 
     private let telemetry: TelemetryHub
     private let streams: [String]
-    /// The number of copies of the stream that has most, as last read.
-    private let copies = Atomic<Int>(1)
+    /// The number of copies that are wanted.
+    private let wanted: Int
+    /// The number of copies of the stream that has most, as last read, and at least `wanted`.
+    private let copies: Atomic<Int>
     /// Closed when the client is, which ends the checks' waits.
     private let end = Mailbox<Int>(capacity: 1)
 
-    init(_ names: TapeNames, _ telemetry: TelemetryHub) {
+    init(_ names: TapeNames, _ telemetry: TelemetryHub, copies wanted: Int) {
         self.telemetry = telemetry
+        self.wanted = wanted
+        copies = Atomic(wanted)
         streams = (0..<TapeNames.tickStreams).map { names.tickStream($0) } + [names.barStream]
     }
 
     func close() { end.close() }
+
+    /// Returns why the server must not be used with the wanted number of copies; `nil`: it may.
+    func refusal(of connection: NatsConnection) -> String? {
+        guard wanted > 1, case .refused(let reason)? = verdict(on: connection) else { return nil }
+        return reason
+    }
 
     /// Checks the server after the first connect, when the streams exist. Throws when the server is
     /// too old for their copies.
@@ -103,7 +113,7 @@ final class ServerVetting: Sendable {
     /// Counts the copies. Streams that do not exist yet have none.
     private func count(_ connection: NatsConnection) throws(JetStreamError) {
         let jetStream = JetStream(connection, timeout: Self.callTimeout)
-        var most = 1
+        var most = wanted
         for stream in streams {
             most = max(most, try jetStream.streamInfo(stream)?.configuration.replicas ?? 1)
         }

@@ -24,7 +24,8 @@ package final class TapeClient: Sendable {
         readiness: Readiness
     ) throws(TapeError) {
         let listeners = ConnectionListeners(
-            vetting: ServerVetting(names, telemetry), telemetry: telemetry, readiness: readiness)
+            vetting: ServerVetting(names, telemetry, copies: configuration.replicas),
+            telemetry: telemetry, readiness: readiness)
         do throws(NatsError) {
             connection = try NatsConnection(configuration, vetsServers: true) {
                 listeners.handle($0)
@@ -34,6 +35,11 @@ package final class TapeClient: Sendable {
         } catch {
             listeners.willClose()
             throw .nats(error)
+        }
+        if let reason = listeners.vetting.refusal(of: connection) {
+            listeners.willClose()
+            connection.close()
+            throw .oldServer(reason)
         }
         self.listeners = listeners
         self.names = names
@@ -91,7 +97,7 @@ package final class TapeClient: Sendable {
     // MARK: streams
 
     /// Ensures that the stream exists as wanted. On a server without users it is made, and gets the
-    /// subjects and the room that it lacks. On a server with users only `tapeline setup` may do
+    /// subjects, the room and the copies that it lacks. On a server with users only `tapeline setup` may do
     /// that; a stream that is missing or lacks subjects then throws an error that is retryable. A
     /// size that still differs is used as it is; every difference is reported.
     package func ensureStream(
@@ -104,7 +110,11 @@ package final class TapeClient: Sendable {
         let existing: StreamConfiguration?
         do throws(JetStreamError) {
             existing = try jetStream.streamInfo(wanted.name)?.configuration
-            if let existing, wanted.differences(from: existing).isEmpty { return }
+            if let existing, wanted.differences(from: existing).isEmpty,
+                existing.replicas >= connection.replicas
+            {
+                return
+            }
             guard connection.demandsAuthorization else {
                 report(try jetStream.setUpStream(wanted), before: existing)
                 return
@@ -133,15 +143,31 @@ package final class TapeClient: Sendable {
         guard lacking.isEmpty else {
             throw .olderStream(wanted.name, lacks: lacking.sorted())
         }
-        telemetry.emit(
-            TapeStreamSize(
-                stream: wanted.name, before: existing.maxBytes, wanted: wanted.maxBytes,
-                refusal: "'tapeline setup' does that"))
+        if existing.maxBytes != wanted.maxBytes {
+            telemetry.emit(
+                TapeStreamSize(
+                    stream: wanted.name, before: existing.maxBytes, wanted: wanted.maxBytes,
+                    refusal: "'tapeline setup' does that"))
+        }
+        if existing.replicas < connection.replicas {
+            telemetry.emit(
+                TapeStreamCopies(
+                    stream: wanted.name, before: existing.replicas, wanted: connection.replicas,
+                    refusal: "'tapeline setup' does that"))
+        }
     }
 
-    /// Reports a stream whose size differs from the settings.
+    /// Reports a stream whose size or number of copies differs from the settings.
     private func report(_ setup: StreamSetup, before: StreamConfiguration?) {
-        guard let before, before.maxBytes != setup.wanted else { return }
+        guard let before else { return }
+        if setup.copies.before < setup.copies.wanted {
+            telemetry.emit(
+                TapeStreamCopies(
+                    stream: setup.stream, before: setup.copies.before,
+                    wanted: setup.copies.wanted,
+                    refusal: setup.copies.refusal.map { "\($0)" }))
+        }
+        guard before.maxBytes != setup.wanted else { return }
         var refusal: String?
         if case .refused(let error) = setup.outcome { refusal = "\(error)" }
         telemetry.emit(

@@ -34,6 +34,8 @@ package enum TapeError: Error, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .nats(let error): error.description
+        case .jetStream(.fewServers(let operation, let copies)):
+            "\(JetStreamError.fewServers(operation: operation, copies: copies)) (MDS_REPLICAS)"
         case .jetStream(let error): error.description
         case .otherNamespace(let stream, let differences):
             "stream \(stream) was made with other settings "

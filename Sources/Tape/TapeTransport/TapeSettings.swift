@@ -26,6 +26,7 @@ package struct TapeSettings: Sendable {
         nats.user = configuration.optionalText("NATS_USER")
         nats.password = configuration.secret("NATS_PASSWORD")?.revealed
         nats.keepAnswersPrivate()
+        nats.replicas = Int(configuration.text("MDS_REPLICAS")) ?? 1
         nats.tls = try Self.tls(configuration, nats)
         self.nats = nats
     }

@@ -77,12 +77,16 @@ struct SettingsTests {
             for service in ["provider-gateway", "operator-worker"] {
                 let data = try #require(rendered.configuration(service)?.node["data"])
                 for key in ["NATS_URL", "NATS_TLS_CA", "MDS_NAMESPACE", "MDS_PARTITIONS"] + [
-                    "MDS_STREAM_BYTES"
+                    "MDS_REPLICAS", "MDS_STREAM_BYTES",
                 ] {
                     #expect(setup[key] == data[key]?.text, "\(rendered.overlay): \(key)")
                 }
             }
             #expect(setup["MDS_STREAM_BYTES"] != nil && setup["NATS_USER"] == "tool")
+            let isProduction = rendered.overlay.contains("production")
+            #expect(setup["MDS_REPLICAS"] == (isProduction ? "3" : "1"), "\(rendered.overlay)")
+            let writer = try #require(rendered.configuration("store-writer")?.node["data"])
+            #expect(writer["MDS_REPLICAS"]?.text == setup["MDS_REPLICAS"])
         }
     }
 

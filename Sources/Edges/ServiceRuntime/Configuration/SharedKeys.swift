@@ -8,6 +8,9 @@ extension ConfigurationKey {
         ConfigurationKey(
             "MDS_PARTITIONS", .integer(1...Kind.partitionsMax), default: "32",
             group: "Market data", "Partitions of the tape; fixed for a tape's whole life."),
+        ConfigurationKey(
+            "MDS_REPLICAS", .choice(["1", "3"]), default: "1", group: "Market data",
+            "Copies of streams and buckets: 1, or 3 on a NATS cluster. None is taken away."),
     ]
 
     public static let nats = [

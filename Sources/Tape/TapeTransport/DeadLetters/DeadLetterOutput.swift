@@ -122,8 +122,9 @@ package final class DeadLetterOutput: Sendable {
             guard !client.connection.demandsAuthorization else {
                 return "\(TapeError.missingStream(name))"
             }
-            _ = try client.jetStream.createStream(
-                names.deadLetterStreamConfiguration(bytesMax: bytesMax))
+            var wanted = names.deadLetterStreamConfiguration(bytesMax: bytesMax)
+            wanted.replicas = client.connection.replicas
+            _ = try client.jetStream.createStream(wanted)
             return nil
         } catch .differs {
             // Another process made it first.

@@ -58,7 +58,7 @@ struct NatsLook {
         }
         stream.bytes = info.bytes
         stream.bytesMax = info.configuration.maxBytes
-        stream.copies = info.configuration.replicas
+        stream.copies = info.copies?.servers.count ?? 1
         var same = wanted
         // Its size is a matter of taste.
         same.maxBytes = info.configuration.maxBytes

@@ -174,8 +174,10 @@ extension HelpPage {
                 [
                     "make the streams and buckets of a namespace on NATS, or enlarge them; to run",
                     "it again does no harm, and nothing is made smaller. MDS_NAMESPACE and",
-                    "MDS_PARTITIONS say what is made. 'up' does it. On a server with users the",
-                    "services wait, not ready, until the user 'tool' has run it",
+                    "MDS_PARTITIONS say what is made, and MDS_REPLICAS with how many copies: 1, or",
+                    "3 on a cluster of NATS. It adds copies while the services run, and takes none",
+                    "away. 'up' does it. On a server with users the services wait, not ready, until",
+                    "the user 'tool' has run it",
                 ]
             )
         ]
@@ -195,7 +197,7 @@ extension HelpPage {
             "NATS_URL=nats://nats.example:4222 NATS_USER=tool NATS_PASSWORD_FILE=secret "
                 + "tapeline setup",
             "tapeline setup --stream-bytes 20GiB",
-            "MDS_NAMESPACE=history MDS_PARTITIONS=64 tapeline setup",
+            "MDS_NAMESPACE=history MDS_PARTITIONS=64 tapeline setup", "MDS_REPLICAS=3 tapeline setup",
         ])
 
     private static let tail = HelpTopic(

@@ -56,6 +56,11 @@ struct SetupRun {
         do throws(JetStreamError) {
             let setup = try client.jetStream.setUpStream(stream)
             report.streams.append(setup)
+            if let reason = setup.copies.refusal {
+                report.problems.append(
+                    "stream \(setup.stream) keeps \(setup.copies.now) of the "
+                        + "\(setup.copies.wanted) copies that MDS_REPLICAS says: \(reason)")
+            }
             guard case .refused(let reason) = setup.outcome else { return }
             report.problems.append(
                 "stream \(setup.stream) holds \(Self.size(setup.bytesMax)) and was not made "
@@ -70,6 +75,7 @@ struct SetupRun {
     private func failure(
         _ error: JetStreamError, _ stream: String, _ client: TapeClient
     ) -> ToolError {
+        if case .fewServers = error { return .refused("\(TapeError.jetStream(error))") }
         guard let complaint = client.complaint else {
             return .unreachable("stream \(stream) cannot be made: \(error)")
         }
@@ -117,7 +123,12 @@ extension StreamSetup {
         }
     }
 
+    /// The size, and the copies if their number is not the usual 1.
     fileprivate var sentence: String {
+        copies.sentence.map { "\(sizeSentence); \($0)" } ?? sizeSentence
+    }
+
+    private var sizeSentence: String {
         let size = SetupRun.size(bytesMax)
         switch outcome {
         case .made: return size
@@ -138,10 +149,21 @@ extension StreamSetup {
         json.member("outcome", word)
         json.member("bytes_max", bytesMax)
         json.member("bytes_wanted", wanted)
+        json.member("replicas", copies.now)
+        json.member("replicas_wanted", copies.wanted)
         if case .enlarged(let before, let subjects) = outcome {
             json.member("bytes_before", before)
             json.member("subjects_added", subjects)
         }
+    }
+}
+
+extension StreamSetup.Copies {
+    fileprivate var sentence: String? {
+        if now > wanted { return "\(now) copies, MDS_REPLICAS=\(wanted) takes none away" }
+        if now < wanted { return "\(now) of \(wanted) copies" }
+        if now > before { return "\(before) copies before, \(now) now" }
+        return now > 1 ? "\(now) copies" : nil
     }
 }
 

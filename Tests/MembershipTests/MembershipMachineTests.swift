@@ -306,7 +306,7 @@ struct MembershipMachineTests {
             #expect(rig.machine.held.count == 2)
             let present = rig.bucket
             rig.bucket.putBack()
-            rig.pass(9_000)
+            rig.pass(29_000)
             #expect(rig.machine.held.count == 2 && !rig.notes.contains(.bucketReplaced))
             if !isLasting { rig.bucket = present }
             rig.pass(20_000)

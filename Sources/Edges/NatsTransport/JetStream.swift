@@ -60,7 +60,8 @@ package struct JetStream: Sendable {
         }
     }
 
-    /// Returns `nil` when there is no stream of this name.
+    /// Returns `nil` when there is no stream of this name. Throws `.leaderless` when a copy answers
+    /// because the stream has no leader: it may be older than what was acknowledged.
     package func streamInfo(_ name: String) throws(JetStreamError) -> StreamInfo? {
         let operation = "look up stream \(name)"
         try requireToken(name, operation)
@@ -228,7 +229,10 @@ package struct JetStream: Sendable {
         } catch {
             throw .malformed(operation: operation, detail: "\(error)")
         }
-        guard let problem = APIProblem(answer["error"]) else { return answer }
+        guard let problem = APIProblem(answer["error"]) else {
+            guard !StreamCopies.isLeaderless(answer) else { throw .leaderless(operation) }
+            return answer
+        }
         if problem.errorCode == absentCode, absentCode != 0 { return nil }
         throw .refused(
             operation: operation, code: problem.code, errorCode: problem.errorCode,

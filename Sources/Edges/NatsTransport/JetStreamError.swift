@@ -7,6 +7,8 @@ package enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible
     case unavailable(operation: String, peer: String)
     /// The server refused it.
     case refused(operation: String, code: Int, errorCode: Int, description: String)
+    /// No server leads the stream at the moment. A copy would answer, perhaps with old data.
+    case leaderless(String)
     /// The cluster has fewer servers for the stream than copies are wanted.
     case fewServers(operation: String, copies: Int)
     /// A stream of this name exists and differs from the requested one.
@@ -19,7 +21,7 @@ package enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible
     package var isRetryable: Bool {
         switch self {
         case .transport(let error): return error.isRetryable
-        case .unavailable: return true
+        case .unavailable, .leaderless: return true
         // A server of the cluster may be starting.
         case .fewServers: return true
         // 503: no quorum, no leader, out of resources for the moment.
@@ -37,6 +39,9 @@ package enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible
         case .refused(let operation, let code, let errorCode, let description):
             return "\(operation) was refused (\(code), \(errorCode): \(description)): "
                 + "see the JetStream error \(errorCode) and the server's limits"
+        case .leaderless(let operation):
+            return "\(operation) failed: no server leads the stream; "
+                + "start its servers, or wait for the election"
         case .fewServers(let operation, let copies):
             return "\(operation) with \(copies) copies was refused: NATS is no cluster of "
                 + "\(copies) servers with room for it; start the servers, or want fewer copies"

@@ -36,6 +36,14 @@ package struct StreamCopies: Equatable, Sendable {
                 silentNanoseconds: Int64(replica["active"]?.int ?? 0))
         }
     }
+
+    /// Returns whether a copy answered a question about a stream because the stream has no leader.
+    static func isLeaderless(_ answer: JSONValue) -> Bool {
+        guard answer["type"]?.string == "io.nats.jetstream.api.v1.stream_info_response",
+            let copies = StreamCopies(answer["cluster"])
+        else { return false }
+        return copies.leader == nil && !copies.followers.isEmpty
+    }
 }
 
 extension JetStream {

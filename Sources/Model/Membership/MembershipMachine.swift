@@ -125,7 +125,7 @@ package struct MembershipMachine: Sendable {
     static let wholeIntervalNanoseconds: Int64 = 8_000_000_000
     /// A bucket with several copies that contradicts what is known of it is treated as another one
     /// only after this long. A new leader may answer before it has applied all of its log.
-    static let doubtNanoseconds: Int64 = 10_000_000_000
+    static let doubtNanoseconds: Int64 = 30_000_000_000
     /// The time between two reads in doubt.
     static let doubtSpacingNanoseconds: Int64 = 100_000_000
     /// The most partitions that are handed over at the same time, so that each is interrupted only

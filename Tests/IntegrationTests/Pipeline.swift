@@ -46,7 +46,10 @@ final class Pipeline {
     }
 
     let folder: TemporaryFolder
+    /// The only server of NATS, or the first one of `cluster`.
     let nats: NatsServer
+    /// Three servers, with three copies of everything. `nil` where there is one.
+    let cluster: NatsCluster?
     /// The proxy between the services and NATS. `nil` without one.
     let proxy: NatsProxy?
     let postgres: PostgresServer
@@ -79,13 +82,15 @@ final class Pipeline {
     init(
         _ load: Load = Load(), timescale: Bool = true, postgres: PostgresServer? = nil,
         store: String? = nil, syncInterval: String? = nil, throughProxy: Bool = false,
-        certificates: Certificates? = nil, withStreams: Bool = true
+        certificates: Certificates? = nil, withStreams: Bool = true, isCluster: Bool = false
     ) throws {
         self.load = load
         self.certificates = certificates
         folder = try TemporaryFolder("pipeline")
-        nats = try Self.natsAsShipped(
+        let shipped = try Self.optionsAsShipped(
             store: store, syncInterval: syncInterval, certificates: certificates)
+        cluster = isCluster ? try NatsCluster(shipped) : nil
+        nats = try cluster?.nodes[0] ?? NatsServer(shipped)
         proxy = throughProxy ? try NatsProxy(to: nats.port) : nil
         self.postgres = try postgres ?? Self.postgres(certificates, folder)
         valkey = try ValkeyServer(users: try Self.valkeyUsersAsShipped())
@@ -103,6 +108,14 @@ final class Pipeline {
     static func natsAsShipped(
         store: String? = nil, syncInterval: String? = nil, certificates: Certificates? = nil
     ) throws -> NatsServer {
+        try NatsServer(
+            optionsAsShipped(
+                store: store, syncInterval: syncInterval, certificates: certificates))
+    }
+
+    private static func optionsAsShipped(
+        store: String?, syncInterval: String?, certificates: Certificates?
+    ) throws -> NatsServer.Options {
         let path = "\(ServerPrograms.checkout)/deploy/nats/server.conf"
         let shipped = try String(contentsOfFile: path, encoding: .utf8)
         let start = try #require(shipped.range(of: "\nauthorization {"))
@@ -116,7 +129,7 @@ final class Pipeline {
         let always = try #require(shipped.firstMatch(of: /\n +sync_interval: (\w+)/)).1
         options.syncInterval = syncInterval ?? String(always)
         options.store = store
-        return try NatsServer(options)
+        return options
     }
 
     /// Returns the users of `deploy/valkey/users.conf`. The default user, which that file disables,
@@ -234,6 +247,12 @@ final class Pipeline {
         }
         keys["NATS_USER"] = user
         keys["NATS_PASSWORD"] = Self.natsPasswords[user]
+        if let cluster {
+            keys["NATS_URL"] = cluster.urls.joined(separator: ",")
+            keys["MDS_REPLICAS"] = "\(NatsCluster.size)"
+            // That of the production overlays.
+            keys["MDS_LEASE"] = "2s"
+        }
         guard let authority = certificates?.certificate("authority") else { return keys }
         keys["NATS_URL"] = "tls://localhost:\(nats.port)"
         keys["NATS_TLS_CA"] = authority

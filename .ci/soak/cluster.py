@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""Shows that three copies of the tape survive their servers: `make soak NAME=cluster`.
+
+    cluster.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--every N] [--keep]
+
+Three servers of NATS with deploy/nats/server.conf and cluster.conf are one cluster. A gateway with synthetic ticks, two
+workers and a writer use it, with MDS_REPLICAS=3 and the lease of production; the database and Valkey are those of a
+local stack of its own (.local/stack/cluster). Every 30 s one server is killed, and started again a few seconds later,
+in an order that follows from the seed. At the end the tape of each server and the rows are compared, by a script
+that knows the wire schema and SQL only. docs/TESTING.md describes it.
+
+Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+"""
+
+import argparse
+import asyncio
+import collections
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import Any
+
+import nats
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from stack import ROOT, Failure, Stack, eventually, run, say
+
+sys.path.insert(0, str(ROOT / "Tests/TapeCodecTests"))
+
+import decode_packet  # noqa: E402
+
+# The shipped rights name the streams of this namespace.
+NAMESPACE = "md"
+SERVERS = 3
+PARTITIONS = 32
+USERS = ("gateway", "operator", "writer", "consumer", "tool")
+STREAMS = [f"{NAMESPACE.upper()}_TICKS_{number}" for number in range(4)]
+BACKLOG_SECONDS = 5
+BATCH = 200
+
+
+def free_port() -> int:
+    with socket.socket() as link:
+        link.bind(("127.0.0.1", 0))
+        return int(link.getsockname()[1])
+
+
+class ClusterStack(Stack):
+    """A stack whose services use a cluster of NATS in place of the stack's own server."""
+
+    def __init__(self, programs: pathlib.Path, seed: int, name: str) -> None:
+        super().__init__(programs, seed, name)
+        self.settings["MDS_NAMESPACE"] = self.environment["MDS_NAMESPACE"] = NAMESPACE
+        self.clients = [free_port() for _ in range(SERVERS)]
+        self.routes = [free_port() for _ in range(SERVERS)]
+        self.monitors = [free_port() for _ in range(SERVERS)]
+        self.gateway = free_port()
+
+    def make(self) -> None:
+        self.remove()
+        self.up("--servers-only", settings=self.settings)
+        self.secrets = {path.name: path.read_text() for path in (self.home / "secrets").iterdir() if path.is_file()}
+        folder = os.path.relpath(ROOT / "deploy/nats", self.home)
+        (self.home / "cluster-server.conf").write_text(
+            f"include {folder}/server.conf\ninclude {folder}/cluster.conf\n")
+        for server in range(SERVERS):
+            self.start_server(server)
+        eventually("the cluster is whole", self.is_whole)
+        self.run_program("tapeline", "setup", user="tool")
+        self.run_program("store-writer", "migrate", user="writer")
+
+    def server_environment(self, server: int) -> dict[str, str]:
+        routes = {f"NATS_ROUTE_{number}": f'"nats://route:between@127.0.0.1:{port}"'
+                  for number, port in enumerate(self.routes)}
+        passwords = {f"NATS_{user.upper()}_PASSWORD": self.secrets[f"nats-{user}"] for user in USERS}
+        return {"PATH": os.environ["PATH"], "NATS_SERVER_NAME": f"n{server}", "NATS_HOST": "127.0.0.1",
+                "NATS_PORT": str(self.clients[server]), "NATS_MONITOR_PORT": str(self.monitors[server]),
+                "NATS_STORE_DIR": f'"{self.home}/n{server}"', "NATS_STORE_BYTES_MAX": "20GB",
+                "NATS_CLUSTER_HOST": "127.0.0.1", "NATS_CLUSTER_PORT": str(self.routes[server]),
+                "NATS_CLUSTER_USER": "route", "NATS_CLUSTER_PASSWORD": "between", **routes, **passwords}
+
+    def start_server(self, server: int) -> None:
+        self.start(f"n{server}", [str(ROOT / ".local/servers/bin/nats-server"), "--config",
+                                  str(self.home / "cluster-server.conf")],
+                   self.server_environment(server))
+
+    def page(self, server: int, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitors[server]}{path}", timeout=2) as answer:
+            return json.load(answer)
+
+    def is_whole(self) -> bool:
+        clusters = [self.page(server, "/jsz")["meta_cluster"] for server in range(SERVERS)]
+        leader = [each for each in clusters if "replicas" in each]
+        return (len({each.get("leader") for each in clusters}) == 1 and len(leader) >= 1
+                and all(copy["current"] and not copy.get("offline") for each in leader for copy in each["replicas"]))
+
+    def has_all_copies(self) -> bool:
+        """Whether each stream's leader says that both followers have everything."""
+        led = 0
+        for server in range(SERVERS):
+            for account in self.page(server, "/jsz?streams=true").get("account_details", []):
+                for stream in account["stream_detail"]:
+                    cluster = stream["cluster"]
+                    if cluster.get("leader") != f"n{server}":
+                        continue
+                    led += 1
+                    copies = cluster.get("replicas", [])
+                    if len(copies) != SERVERS - 1 or not all(each["current"] for each in copies):
+                        return False
+        return led >= len(STREAMS) + 1
+
+    # --- the services
+
+    def service_environment(self, user: str) -> dict[str, str]:
+        own = {"writer": {
+            "POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": str(self.ports["postgres"]), "POSTGRES_DB": "tapeline",
+            "POSTGRES_USER": "tapeline_writer", "POSTGRES_PASSWORD": self.secrets["postgres-writer"],
+            "POSTGRES_MIGRATOR_USER": "tapeline_migrator",
+            "POSTGRES_MIGRATOR_PASSWORD": self.secrets["postgres-migrator"], "WRITER_HOT_STATE": "false",
+            "WRITER_DATABASE_DURABLE": "false", "WRITER_MIGRATIONS": str(ROOT / "deploy/postgres")}}.get(user, {})
+        return {"PATH": os.environ["PATH"], "LLVM_PROFILE_FILE": "/dev/null", "LOG_FORMAT": "json", "OPS_PORT": "0",
+                "NATS_URL": ",".join(f"nats://127.0.0.1:{port}" for port in self.clients),
+                "NATS_USER": user, "NATS_PASSWORD": self.secrets[f"nats-{user}"], "MDS_NAMESPACE": NAMESPACE,
+                "MDS_PARTITIONS": str(PARTITIONS), "MDS_REPLICAS": str(SERVERS), "MDS_LEASE": "2s", **own}
+
+    def run_program(self, program: str, *words: str, user: str) -> str:
+        environment = self.service_environment(user)
+        if user == "tool":
+            environment = {key: value for key, value in environment.items() if not key.startswith(("OPS", "LOG"))}
+            del environment["MDS_LEASE"]
+        done = subprocess.run([self.programs / program, *words], env=environment, text=True, capture_output=True,
+                              timeout=300, cwd=ROOT)
+        if done.returncode != 0:
+            raise Failure(f"{program} {' '.join(words)} ended with {done.returncode}: {done.stderr.strip()[-600:]}")
+        return done.stdout
+
+    def start_service(self, program: str, user: str, name: str, **more: str) -> None:
+        keys = {**self.service_environment(user), "MDS_MEMBER": name, **more}
+        self.start(name, [str(self.programs / program)], keys)
+
+    def status(self) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.gateway}/status", timeout=5) as answer:
+            return json.load(answer)
+
+    def losses(self) -> int:
+        """How often a member lost a partition."""
+        return sum((self.home / "logs" / f"{name}.log").read_text(errors="replace").count('"member.partition.lost"')
+                   for name in ("gateway", "worker-a", "worker-b", "writer"))
+
+    def close(self) -> None:
+        for name in ("gateway", "worker-a", "worker-b", "writer"):
+            if name in self.own:
+                self.own[name].send_signal(signal.SIGTERM)
+        for name in ("gateway", "worker-a", "worker-b", "writer"):
+            if name in self.own:
+                try:
+                    self.own[name].wait(30)
+                except subprocess.TimeoutExpired:
+                    pass
+        super().close()
+
+
+# --- the audit
+
+
+class Audit:
+    """What is on the tape, by the wire schema alone."""
+
+    def __init__(self) -> None:
+        self.schema = decode_packet.Schema(ROOT / "Sources/Tape/TapeCodec/tape.sbe.xml")
+        self.header = next(
+            number for number, each in self.schema.messages.items() if each.get("name") == "PacketHeader")
+        # Of each subject, the first and the last ordinal, and the number of ticks.
+        self.subjects: dict[str, tuple[int, int, int]] = {}
+        self.faults: list[str] = []
+
+    def take(self, subject: str, sequence: int, packet: bytes) -> None:
+        first = decode_packet.decode(self.schema, packet)[0]
+        fields = first["fields"]
+        start, count = int(fields["firstOrdinal"]), int(fields["tickCount"])
+        begin, last, ticks = self.subjects.get(subject, (start, start - 1, 0))
+        if count and start != last + 1:
+            self.faults.append(f"{subject} {sequence}: ordinal {start} after {last}")
+        self.subjects[subject] = (begin, max(last, start + count - 1), ticks + count)
+
+
+async def read_tape(stack: ClusterStack, audit: Audit) -> None:
+    client = await nats.connect(
+        [f"nats://127.0.0.1:{port}" for port in stack.clients], user="tool", password=stack.secrets["nats-tool"])
+    try:
+        tape = client.jetstream(timeout=20)
+        for stream in STREAMS:
+            total = (await tape.stream_info(stream)).state.messages
+            if not total:
+                continue
+            reader = await tape.pull_subscribe(
+                f"{NAMESPACE}.ticks.>", stream=stream,
+                config=ConsumerConfig(ack_policy=AckPolicy.NONE, mem_storage=True, num_replicas=1))
+            while True:
+                try:
+                    messages = await reader.fetch(BATCH, timeout=3)
+                except (TimeoutError, asyncio.TimeoutError, nats.errors.TimeoutError):
+                    break
+                for message in messages:
+                    audit.take(message.subject, message.metadata.sequence.stream, message.data)
+    finally:
+        await client.close()
+
+
+def verdict(stack: ClusterStack, generated: int) -> None:
+    audit = Audit()
+    asyncio.run(read_tape(stack, audit))
+    on_tape = sum(each[2] for each in audit.subjects.values())
+    rows = stack.query(
+        "SELECT source, partition, count(*), count(DISTINCT ordinal), min(ordinal), max(ordinal) FROM"
+        f" (SELECT source, partition, ordinal FROM {NAMESPACE}.trades UNION ALL"
+        f" SELECT source, partition, ordinal FROM {NAMESPACE}.quotes) AS ticks GROUP BY 1, 2")
+    stored = {}
+    for row in rows.splitlines():
+        source, partition, *numbers = row.split("|")
+        stored[f"{NAMESPACE}.ticks.{partition}.{source}"] = [int(each) for each in numbers]
+    problems = audit.faults[:10]
+    for subject, (begin, last, ticks) in audit.subjects.items():
+        wanted = [ticks, ticks, begin, last] if ticks else None
+        if wanted != stored.pop(subject, None):
+            problems.append(f"{subject}: on the tape {wanted}, in the database something else")
+    problems += [f"{subject}: rows without packets" for subject in stored]
+    if on_tape != generated:
+        problems.append(f"{generated} ticks were generated, {on_tape} are on the tape")
+    say(f"{generated} generated, {on_tape} on the tape, lost {max(0, generated - on_tape)}, doubled"
+        f" {max(0, on_tape - generated)}; {len(audit.subjects)} subjects")
+    if problems:
+        raise Failure("; ".join(problems[:5]))
+
+
+# --- the soak
+
+
+def soak(stack: Any, options: argparse.Namespace) -> None:
+    assert isinstance(stack, ClusterStack)
+    chance = random.Random(stack.seed)
+    ticks = options.rate * options.seconds
+    stack.start_service("store-writer", "writer", "writer")
+    for name in ("worker-a", "worker-b"):
+        stack.start_service("operator-worker", "operator", name, OPERATOR_SERIES="1s,1m")
+    stack.start_service(
+        "provider-gateway", "gateway", "gateway", OPS_PORT=str(stack.gateway), SYNTHETIC_RATE=str(options.rate),
+        SYNTHETIC_TICKS=str(ticks), SYNTHETIC_SEED=str(stack.seed), SYNTHETIC_PACE="realtime",
+        SYNTHETIC_BACKLOG=f"{BACKLOG_SECONDS}s", GATEWAY_SPOOL=str(stack.home / "spool"),
+        NATS_MONITOR_URL=",".join(f"http://127.0.0.1:{port}" for port in stack.monitors))
+    eventually("ticks are generated", lambda: stack.status()["gateway"]["generated"] > 0)
+    eventually("every partition has its owner", lambda: stack.status()["gateway"].get("waiting") is not None)
+    before = stack.losses()
+    begin, kills = time.monotonic(), 0
+    victims: collections.Counter[str] = collections.Counter()
+    while time.monotonic() - begin < options.seconds - BACKLOG_SECONDS - options.every:
+        time.sleep(options.every * chance.uniform(0.5, 0.7))
+        victim = chance.randrange(SERVERS)
+        stack.end(f"n{victim}")
+        kills += 1
+        victims[f"n{victim}"] += 1
+        time.sleep(options.every * chance.uniform(0.1, 0.25))
+        stack.start_server(victim)
+        eventually("the cluster is whole again", stack.is_whole)
+        eventually("every copy is", stack.has_all_copies, 120)
+    say(f"{kills} kills: {dict(sorted(victims.items()))}")
+    eventually("the source finishes", lambda: stack.status()["gateway"]["finished"]
+               and stack.status()["gateway"]["waiting"] == 0, 180, 1)
+    generated = int(stack.status()["gateway"]["generated"])
+    eventually("every tick is a row", lambda: int(stack.query(
+        f"SELECT (SELECT count(*) FROM {NAMESPACE}.trades) + (SELECT count(*) FROM {NAMESPACE}.quotes)"))
+        >= generated, 300, 1)
+    lost = stack.losses() - before
+    if lost:
+        raise Failure(f"members lost partitions {lost} times, although only servers of NATS were killed")
+    eventually("every copy is whole", stack.has_all_copies, 120)
+    say(stack.run_program("tapeline", "tape", "verify", "--rate", "200", user="tool").strip())
+    verdict(stack, generated)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Kills servers of a cluster of NATS, and audits the tape.")
+    parser.add_argument("--seconds", type=int, default=1_200)
+    parser.add_argument("--rate", type=int, default=2_000)
+    parser.add_argument("--every", type=float, default=30, help="seconds from one kill to the next")
+    sys.exit(run(parser, "cluster", soak, ClusterStack))

@@ -129,8 +129,9 @@ struct SetupTests {
         #expect(lines.allSatisfy { $0.hasSuffix("1 copies before, 3 now") }, "\(raised.output)")
         // Each stream elects its first leader.
         #expect(
-            try eventually {
-                try setUp(3).output.split(separator: "\n").allSatisfy { $0.hasSuffix("; 3 copies") }
+            eventually {
+                let lines = (try? setUp(3))?.output.split(separator: "\n") ?? []
+                return lines.count == 10 && lines.allSatisfy { $0.hasSuffix("; 3 copies") }
             })
         let kept = try setUp(1)
         #expect(kept.code == .success)

@@ -55,6 +55,16 @@ extension JetStream {
         return found
     }
 
+    /// Deletes a consumer that the caller has made.
+    package func deleteConsumer(
+        stream: String, _ consumer: String
+    ) throws(JetStreamError) {
+        let operation = "delete consumer \(consumer) of stream \(stream)"
+        try requireToken(stream, operation)
+        try requireToken(consumer, operation)
+        _ = try call("CONSUMER.DELETE.\(stream).\(consumer)", [], operation, absentCode: 0)
+    }
+
     /// Opens a bucket whatever its limits are, for tools that show buckets of others. Returns `nil`
     /// when there is none of this name.
     package func bucketAsFound(_ name: String) throws(JetStreamError) -> KeyValueBucket? {

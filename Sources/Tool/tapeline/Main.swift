@@ -50,6 +50,11 @@ enum Main {
             return try stack.demo(options, shutdown: signals())
         case .tail(let command): return try tail(command, terminal)
         case .tape(let command):
+            if let verification = command.verification {
+                return try VerifyRun(
+                    command: command, verification: verification, terminal: terminal
+                ).run(deployment(command.target), shutdown: signals())
+            }
             return try TapeRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
         case .position(let command): return try position(command, terminal)

@@ -79,14 +79,29 @@ extension HelpPage {
                         "streams, partitions, rates, readers and their lag, and whether an",
                         "acknowledgement means 'on disk'",
                     ]
-                )
+                ),
+                (
+                    "tape verify",
+                    [
+                        "read each server's own copy of the tape, or that of --node: checksums,",
+                        "ordinals, and each packet against the other copies; exit status 1 when",
+                        "a copy is damaged, different or lacks something",
+                    ]
+                ),
             ]
         ).with(
             [
                 HelpTopic.Option("--no-rate", "one look, not two with a second between"),
+                HelpTopic.Option("--node NAME", "verify: only the copy on this server of NATS"),
+                HelpTopic.Option(
+                    "--rate N", "verify: read so many MiB a second of all copies together; 20"),
+                HelpTopic.Option("--new", "verify: only what was not verified before"),
                 json,
             ] + place,
-            examples: ["tapeline tape", "NATS_URL=nats://nats.example:4222 tapeline tape"]),
+            examples: [
+                "tapeline tape", "NATS_URL=nats://nats.example:4222 tapeline tape",
+                "tapeline tape verify --node nats-1 --rate 5",
+            ]),
         HelpTopic(
             "partition", .tape,
             [
@@ -197,7 +212,8 @@ extension HelpPage {
             "NATS_URL=nats://nats.example:4222 NATS_USER=tool NATS_PASSWORD_FILE=secret "
                 + "tapeline setup",
             "tapeline setup --stream-bytes 20GiB",
-            "MDS_NAMESPACE=history MDS_PARTITIONS=64 tapeline setup", "MDS_REPLICAS=3 tapeline setup",
+            "MDS_NAMESPACE=history MDS_PARTITIONS=64 tapeline setup",
+            "MDS_REPLICAS=3 tapeline setup",
         ])
 
     private static let tail = HelpTopic(

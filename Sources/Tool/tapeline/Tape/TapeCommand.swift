@@ -1,17 +1,49 @@
-/// `tapeline tape`: the state of the tape.
+/// `tapeline tape`: the state of the tape. `tapeline tape verify`: the servers' own copies of it.
 struct TapeCommand: Equatable, Sendable {
+    /// What `verify` reads.
+    struct Verification: Equatable, Sendable {
+        static let mebibytesUsual = 20
+        static let mebibytesMax = 10_000
+
+        /// `nil`: each server that holds a copy.
+        var server: String?
+        /// Of all copies together, a second.
+        var mebibytes = mebibytesUsual
+        /// Only what was not verified on that server before.
+        var onlyNew = false
+    }
+
     var target = TapeTarget()
     var asJSON = false
     /// False to look once, without rates.
     var withRate = true
+    var verification: Verification?
 
     static func parse(_ arguments: [String]) throws(ToolError) -> TapeCommand {
+        guard arguments.first != "verify" else { return try verify(Array(arguments.dropFirst())) }
         let arguments = try CommandArguments(
             "tape", arguments,
             .init(values: TapeTarget.options, flags: ["--json", "--no-rate"]))
-        try arguments.requireWords(0, "options only")
+        try arguments.requireWords(0, "options only, or verify")
         return TapeCommand(
             target: try TapeTarget(arguments), asJSON: arguments.has("--json"),
             withRate: !arguments.has("--no-rate"))
+    }
+
+    private static func verify(_ arguments: [String]) throws(ToolError) -> TapeCommand {
+        let arguments = try CommandArguments(
+            "tape verify", arguments,
+            .init(
+                values: TapeTarget.options.union(["--node", "--rate"]),
+                flags: ["--json", "--new"]))
+        try arguments.requireWords(0, "options only")
+        var verification = Verification(
+            server: try arguments.one("--node"), onlyNew: arguments.has("--new"))
+        if let rate = try arguments.integer("--rate", in: 1...Verification.mebibytesMax) {
+            verification.mebibytes = rate
+        }
+        return TapeCommand(
+            target: try TapeTarget(arguments), asJSON: arguments.has("--json"),
+            verification: verification)
     }
 }

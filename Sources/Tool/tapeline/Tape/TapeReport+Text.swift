@@ -5,7 +5,7 @@ import TapeTransport
 
 extension TapeReport {
     var lines: [String] {
-        streamLines + [""] + partitionLines + [""]
+        streamLines + copyLines + [""] + partitionLines + [""]
             + (writerAbsence.map { ["writer: unknown: \($0)"] } ?? [])
             + ["durability: \(durability.sentence(replicas: replicas))"]
     }
@@ -25,10 +25,26 @@ extension TapeReport {
                     + "\(Self.bytes(info.bytes).leftPadded(to: 9)) "
                     + "\((limit < 0 ? "no limit" : Self.bytes(UInt64(limit))).leftPadded(to: 9)) "
                     + "\(percent.leftPadded(to: 6)) "
-                    + "\("\(info.configuration.replicas)".leftPadded(to: 6)) "
+                    + "\("\(stream.copies)".leftPadded(to: 6)) "
                     + "\(info.firstSequence) to \(info.lastSequence), "
                     + "\(stream.firstTime.age(at: now)) to \(stream.lastTime.age(at: now)) old"
             }
+    }
+
+    /// Where the copies are, if there are several.
+    private var copyLines: [String] {
+        let lines = streams.compactMap { stream -> String? in
+            guard let copies = stream.info.copies, !copies.followers.isEmpty else { return nil }
+            let followers = copies.followers.map { follower in
+                let lack = follower.isOffline ? "away" : "\(follower.lag) behind"
+                return follower.isCurrent && !follower.isOffline
+                    ? follower.server : "\(follower.server) (\(lack))"
+            }
+            return "\(stream.info.configuration.name.padded(to: 16)) "
+                + "\(copies.leader ?? "no server") leads, copies on "
+                + followers.joined(separator: " and ")
+        }
+        return lines.isEmpty ? [] : [""] + lines
     }
 
     private var partitionLines: [String] {
@@ -129,7 +145,7 @@ extension TapeReport {
             writer.member("last_sequence", info.lastSequence)
             Self.write("first_time", stream.firstTime, &writer)
             Self.write("last_time", stream.lastTime, &writer)
-            writer.member("replicas", info.configuration.replicas)
+            writer.member("replicas", stream.copies)
             writer.member("created", info.created.description)
         }
     }

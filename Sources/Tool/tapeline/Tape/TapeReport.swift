@@ -25,6 +25,10 @@ struct TapeReport {
         var firstTime = Timestamp.undefined
         var lastTime = Timestamp.undefined
 
+        /// The servers that hold it. A server without a cluster reports any number that was asked
+        /// for, and holds the only copy.
+        var copies: Int { info.copies?.servers.count ?? 1 }
+
         /// The bytes left before the limit. `nil` if there is no limit.
         var headroomBytes: Int64? {
             let limit = info.configuration.maxBytes
@@ -51,7 +55,7 @@ struct TapeReport {
     var writerAbsence: String?
     var durability = Durability.unknown("not asked")
     /// The number of copies of each packet: the lowest over all streams.
-    var replicas: Int { streams.map(\.info.configuration.replicas).min() ?? 1 }
+    var replicas: Int { streams.map(\.copies).min() ?? 1 }
     var now = Timestamp.undefined
 
     /// Returns how many ordinals of the heads a group has not taken. `nil` if nothing is known of

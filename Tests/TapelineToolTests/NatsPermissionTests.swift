@@ -73,6 +73,12 @@ struct NatsPermissionTests {
         ("gateway", "md.ticks.0", "x", false),
         ("gateway", "$JS.API.STREAM.PURGE.MD_TICKS_0", "{\"seq\":1,\"filter\":\"x\"}", true),
         ("gateway", "$JS.API.STREAM.PURGE.KV_md_owners", "", false),
+        ("gateway", "$JS.API.STREAM.LEADER.STEPDOWN.KV_md_owners", "{}", false),
+        ("gateway", "$JS.API.META.LEADER.STEPDOWN", "{}", false),
+        ("gateway", "$JS.API.STREAM.PEER.REMOVE.MD_BARS", "{}", false),
+        ("operator", "$JS.API.STREAM.LEADER.STEPDOWN.MD_BARS", "{}", false),
+        ("writer", "$JS.API.STREAM.LEADER.STEPDOWN.MD_BARS", "{}", false),
+        ("consumer", "$JS.API.STREAM.LEADER.STEPDOWN.MD_BARS", "{}", false),
         ("operator", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", false),
         ("writer", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", false),
         ("operator", "md.wm.0.synthetic", "x", false),
@@ -214,6 +220,18 @@ struct NatsPermissionTests {
         let stranger = try NatsLineClient(
             port: shipped.plan.ports[.nats], user: "gateway", password: "wrong")
         #expect(try stranger.request("md.ticks.0.a", "x").contains("Authorization Violation"))
+    }
+
+    @Test("the gateway may move the leader of each stream of the tape")
+    func leaders() throws {
+        let folder = try TemporaryFolder()
+        let shipped = try ShippedNats(folder)
+        for stream in (0..<4).map({ "MD_TICKS_\($0)" }) + ["MD_BARS"] {
+            let answer = try shipped.client("gateway")
+                .request("$JS.API.STREAM.LEADER.STEPDOWN.\(stream)", "{}")
+            // A single server has no leaders to move, and says so.
+            #expect(answer.contains("MSG") && answer.contains("clustered mode"), "\(answer)")
+        }
     }
 
     @Test(

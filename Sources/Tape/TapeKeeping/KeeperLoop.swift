@@ -62,6 +62,9 @@ final class KeeperLoop {
     private var finishedWorks: [String: PurgeWork] = [:]
     /// The tenure as the keeper; `nil` while another process is the keeper.
     private var claim: (tenure: UInt64, epoch: UInt64)?
+    /// `nil` while another process is the keeper.
+    private var leaders: LeaderKeeper?
+    private var verification: VerificationWatch?
     private var events: [TapeEvent] = []
     private var orders: [OwnershipOrder] = []
 
@@ -88,6 +91,9 @@ final class KeeperLoop {
                 continue
             }
             checkStreams()
+            leaders?.turn(now: clock.monotonic())
+            verification?.turn(
+                registry?.bucket, now: clock.monotonic(), time: clock.now())
             for stream in client.names.allStreams where isKeeper { advance(stream) }
             let due = client.names.allStreams.map { works[$0]?.readyAt ?? dueAt($0) }.min()
             wait(clock.remaining(until: due ?? .distantPast))
@@ -129,6 +135,10 @@ final class KeeperLoop {
     /// Begins or ends the role of the keeper. All that is known of positions and purges is dropped.
     private func setKeeper(_ isKeeper: Bool) {
         if !isKeeper { claim = nil }
+        verification?.end()
+        let (metrics, streams) = (client.telemetry.metrics, client.names.allStreams)
+        leaders = isKeeper ? LeaderKeeper(client, jetStream, streams) : nil
+        verification = isKeeper ? VerificationWatch(metrics, jetStream, streams) : nil
         // A predecessor may have written since.
         (registry, groups, recorded, recordedAt, heldUntil) = (nil, [], [:], .distantPast, [:])
         (checkAt, works, finishedWorks) = ([:], [:], [:])

@@ -45,7 +45,17 @@ package final class TapeWatch: Sendable {
         let messages: UInt64
         /// -1: no limit.
         let bytesMax: Int64
+        /// The servers that hold it. What the stream is configured to have is no proof: a server
+        /// without a cluster accepts any number.
         let replicas: Int
+
+        init(_ name: String, _ info: StreamInfo) {
+            self.name = name
+            bytes = info.bytes
+            messages = info.messages
+            bytesMax = info.configuration.maxBytes
+            replicas = info.copies.map(\.servers.count) ?? 1
+        }
 
         /// The bytes that it still accepts; `nil` without a limit.
         var headroom: UInt64? {
@@ -112,6 +122,9 @@ package final class TapeWatch: Sendable {
         let jetStream = client.jetStream.within(callTimeout)
         var events: [TapeEvent] = []
         var isAsked = false
+        // Gateways show the copies, as the other gauges of the streams.
+        var copies = metrics ? CopyWatch(monitors, client.telemetry.metrics) : nil
+        copies?.showWanted(client.connection.replicas)
         while !shared.mailbox.isClosed {
             if !monitors.isEmpty {
                 // The monitor's host name has to be resolved first.
@@ -125,8 +138,9 @@ package final class TapeWatch: Sendable {
                     $0.disk = disk
                 }
             }
-            look(names, jetStream, shared)
+            look(names, jetStream, shared, copies)
             let wait = judge(shared, client.telemetry, metrics)
+            copies?.compare(names) { beat.beat(before: ThreadWatch.systemTime) }
             beat.beat()
             _ = shared.mailbox.receive(into: &events, max: eventsMax, timeout: wait)
             // The link may be to another server now, or to the same one with another configuration.
@@ -198,23 +212,27 @@ package final class TapeWatch: Sendable {
             place: .disk, freeBytes: limit - min(limit, used), limitBytes: limit)
     }
 
-    private static func look(_ names: [String], _ jetStream: JetStream, _ shared: Shared) {
+    /// Reads all streams. When one cannot be read, those of the last look stay.
+    private static func look(
+        _ names: [String], _ jetStream: JetStream, _ shared: Shared, _ copies: CopyWatch?
+    ) {
         var streams: [Stream] = []
-        do throws(JetStreamError) {
-            for name in names where !shared.mailbox.isClosed {
+        var problem: String?
+        for name in names where !shared.mailbox.isClosed {
+            do throws(JetStreamError) {
                 guard let info = try jetStream.streamInfo(name) else { continue }
-                streams.append(
-                    Stream(
-                        name: name, bytes: info.bytes, messages: info.messages,
-                        bytesMax: info.configuration.maxBytes,
-                        replicas: info.configuration.replicas))
+                copies?.show(name, info.copies, isLeaderless: false)
+                streams.append(Stream(name, info))
+            } catch {
+                problem = "\(error)"
+                // The others may have a leader.
+                guard case .leaderless = error else { break }
+                copies?.show(name, nil, isLeaderless: true)
             }
-            shared.seen.withLock {
-                $0.streams = streams
-                $0.problem = nil
-            }
-        } catch {
-            shared.seen.withLock { $0.problem = "\(error)" }
+        }
+        shared.seen.withLock {
+            if problem == nil { $0.streams = streams }
+            $0.problem = problem
         }
     }
 

@@ -1,6 +1,7 @@
 import ServiceRuntime
 
-/// A file of settings for `tapeline up --settings FILE`, in the form of the services' `default.env`.
+/// A file of settings for `tapeline up --settings FILE`, in the form of the services'
+/// `default.env`.
 enum SettingsFile {
     /// The keys whose values are paths, or lists of paths between commas. They are relative to the
     /// file, because a stack that is started again may be started from another folder.

@@ -1,5 +1,5 @@
-/// The settings from `--set KEY=VALUE` and `--settings FILE`. The prefix of a key determines which services get it; the
-/// services themselves check key and value.
+/// The settings from `--set KEY=VALUE` and `--settings FILE`. The prefix of a key determines which
+/// services get it; the services themselves check key and value.
 struct StackSettings: Equatable, Sendable {
     enum Receiver { case all, gateway, operators, writer, simulator }
 

@@ -252,7 +252,8 @@ struct MigratorTests {
         let waiting = """
             SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'
-                AND wait_event = 'PgSleep' AND backend_start < clock_timestamp() - interval '1 second'
+                AND wait_event = 'PgSleep'
+                AND backend_start < clock_timestamp() - interval '1 second'
             """
         #expect(try eventually { try second.isFinished || database.psql(waiting) == "1" })
         #expect(!second.isFinished)

@@ -258,7 +258,7 @@ def common(maker):
     package.put("usr/lib/sysusers.d/tapeline.conf", text_of("sysusers.conf"))
     package.put("usr/lib/tmpfiles.d/tapeline.conf", text_of("tmpfiles.conf"))
     package.put(f"usr/share/doc/{COMMON}/README.Debian", text_of("README.Debian"))
-    package.script("postinst", "common")
+    package.script("postinst", "user")
     return package
 
 

@@ -1,7 +1,7 @@
 package import PostgresClient
 
-/// Why a database was not brought to the present schema. No file is applied in part, because each is
-/// one transaction with its line in the ledger. Only an online file may be: it begins again.
+/// Why a database was not brought to the present schema. No file is applied in part, because each
+/// is one transaction with its line in the ledger. Only an online file may be: it begins again.
 package enum MigrationError: Error, Equatable, Sendable {
     case unreadable(path: String, reason: String)
     /// The name is not `NNNN_name.sql`, or does not end with `.sql`.

@@ -345,13 +345,18 @@ def verdict(new, known):
 # --- the way back
 
 
+def back_statements():
+    """The statements of docs/upgrade.md by which the release before gets its tables back."""
+    page = (CHECKOUT / "docs/upgrade.md").read_text()
+    section = page[page.index("### The way back from bars by source"):]
+    return re.search(r"```sql\n(.*?)```", section, re.S).group(1)
+
+
 def way_back(old, new):
     report.step("The way back, by the commands of docs/upgrade.md")
     new.command("down")
     new.command("up", "--servers-only")
-    page = (CHECKOUT / "docs/upgrade.md").read_text()
-    section = page[page.index("### The way back from bars by source"):]
-    query(re.search(r"```sql\n(.*?)```", section, re.S).group(1))
+    query(back_statements())
     new.command("down")
     old.take_over()
     old.command("up", settings={**SETTINGS, **PRESENT, "OPERATOR_GENERATION": "2"})
@@ -392,6 +397,21 @@ def make(old, options):
         {**known, "heads": [[*lane, last] for lane, last in known["heads"].items()]}))
 
 
+def both_releases(programs):
+    """The release before and this one, or nothing when programs of one are not there: then a test has failed."""
+    commit = (CHECKOUT / "deploy/local/previous.release").read_text().split()[-1]
+    kept = pathlib.Path(os.environ.get("TAPELINE_PREVIOUS", CHECKOUT / ".local/previous")) / commit
+    old = Release("the release before", kept, kept / ".build/release")
+    new = Release("this release", CHECKOUT, programs)
+    new.audit_all = ("--all",)
+    for release in (old, new):
+        if not (release.programs / "tapeline").exists():
+            print(f"{release.programs / 'tapeline'} is not there: run deploy/local/"
+                  f"{'previous.sh' if release is old else 'build.sh'}", file=sys.stderr)
+            return None
+    return old, new
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--programs", default=str(CHECKOUT / ".build/release"))
@@ -400,16 +420,10 @@ def main():
     parser.add_argument("--steps", default="make,upgrade,after,verdict,back", help=argparse.SUPPRESS)
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
-    commit = (CHECKOUT / "deploy/local/previous.release").read_text().split()[-1]
-    kept = pathlib.Path(os.environ.get("TAPELINE_PREVIOUS", CHECKOUT / ".local/previous")) / commit
-    old = Release("the release before", kept, kept / ".build/release")
-    new = Release("this release", CHECKOUT, options.programs)
-    new.audit_all = ("--all",)
-    for release in (old, new):
-        if not (release.programs / "tapeline").exists():
-            print(f"upgrade-test: {release.programs / 'tapeline'} is not there: run deploy/local/"
-                  f"{'previous.sh' if release is old else 'build.sh'}", file=sys.stderr)
-            return 1
+    releases = both_releases(options.programs)
+    if not releases:
+        return 1
+    old, new = releases
     steps = {
         "make": lambda: make(old, options), "upgrade": lambda: upgrade(new),
         "after": lambda: after(new, read_known()), "verdict": lambda: verdict(new, read_known()),

@@ -2,7 +2,7 @@
 # .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build wheel demo up down status test soak sample bench bench-full coverage format lint clean
-.PHONY: images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages
+.PHONY: images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
@@ -63,9 +63,10 @@ cluster-test: ## Scale a compose cluster under load, kill and stop its parts, au
 autoscale-test: ## Have a compose cluster scale its workers by the lag under ten times the ticks, audit every row
 	@deploy/compose/autoscale-test.py
 
-upgrade-test: programs servers ## Upgrade a local stack from the release before, and go back; ten minutes
+upgrade-test: programs servers ## Upgrade a local stack from the release before, and go back; all mixes of both; 15 minutes
 	@deploy/local/previous.sh
 	@deploy/local/upgrade-test.py
+	@deploy/local/upgrade-mixes.py
 
 images: ## Pin the images of others to the digests of their versions (asks their registries; deploy/images.env)
 	@deploy/images.py --digests
@@ -75,6 +76,9 @@ decoder: setup ## Build libtapeline_decoder.so for programs of other languages, 
 
 packages: programs ## Make Debian packages of services and tool in .build/packages (docs/release.md)
 	@deploy/debian/packages.py
+
+release: setup servers ## Make a release: make release VERSION=x.y.z [REGISTRY=host:port/prefix] (docs/release.md)
+	@deploy/release/release.py '$(VERSION)' $(if $(REGISTRY),--registry '$(REGISTRY)')
 
 sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 	@deploy/docker/sbom.py

@@ -1,16 +1,21 @@
 """Tests of the scripts in deploy/release; ReleaseScriptTests runs it."""
 
 import contextlib
+import importlib.machinery
+import importlib.util
 import io
 import pathlib
+import re
 import shutil
 import sys
+import tarfile
 import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "deploy/release")]
+import release  # noqa: E402
 import schema  # noqa: E402
 import version  # noqa: E402
 
@@ -45,6 +50,9 @@ class Version(Folder):
     def setUp(self):
         super().setUp()
         self.copy("VERSION", *(place[0] for place in version.PLACES))
+        # A release has left digests there.
+        overlay = self.root / self.OVERLAY
+        overlay.write_text(re.sub(r"\n +digest: .*", "", overlay.read_text()))
 
     def test_every_file_of_the_checkout_has_the_version_of_the_file_version(self):
         self.assertEqual(told(version.main, ["--check"]), (0, ""))
@@ -169,6 +177,97 @@ class WireSchema(Folder):
         self.assertEqual(told(schema.main, ["--keep"], self.root), (0, ""))
         kept = self.root / "deploy/release/tape-12.0.34.sbe.xml"
         self.assertEqual(kept.read_text(), (ROOT / schema.SCHEMA).read_text())
+
+
+class Release(Folder):
+    DIGESTS = {name: "sha256:" + mark * 64 for name, mark in zip(
+        ("provider-gateway", "operator-worker", "store-writer", "tapeline", "ibkr-simulator"), "abcde")}
+
+    def test_the_first_section_of_the_changelog_gets_version_and_date(self):
+        text = "# Changelog\n\n## Unreleased\n\n### Data\n- New.\n\n## 0.1.0 (2026-01-01)\n- Old.\n"
+        self.assertEqual(
+            release.dated(text, "0.2.0", "2026-02-03"), text.replace("## Unreleased", "## 0.2.0 (2026-02-03)"))
+        for bad in (text.replace("- New.", ""), text.replace("Unreleased", "0.0.9")):
+            with self.assertRaises(release.Problem):
+                release.dated(bad, "0.2.0", "2026-02-03")
+        # What stands in the checkout can be released, or was.
+        now = (ROOT / "CHANGELOG.md").read_text()
+        self.assertTrue(f"## {version.read()} (" in now)
+        if release.UNRELEASED in now:
+            release.dated(now, "12.0.34", "2026-02-03")
+
+    def test_a_version_is_written_once_and_never_goes_back(self):
+        self.copy("VERSION", "CHANGELOG.md", *(place[0] for place in version.PLACES))
+        changelog = self.root / "CHANGELOG.md"
+        changelog.write_text("## Unreleased\n\n- New.\n")
+        for bad in (version.read(), "0.0.9"):
+            with self.assertRaises(release.Problem):
+                release.number(self.root, bad)
+        with contextlib.redirect_stdout(io.StringIO()):
+            release.number(self.root, "12.0.34")
+        self.assertEqual(told(version.main, ["--check"], self.root), (0, ""))
+        self.assertEqual(version.read(self.root), "12.0.34")
+        self.assertTrue(changelog.read_text().startswith("## 12.0.34 (20"))
+
+    def test_the_overlay_names_each_image_by_its_digest(self):
+        text = (ROOT / release.OVERLAY).read_text()
+        now = version.read()
+        once = release.pinned(text, now, self.DIGESTS)
+        for name, digest in self.DIGESTS.items():
+            self.assertEqual(once.count(digest), 0 if name == "ibkr-simulator" else 1)
+        self.assertEqual(release.pinned(once, now, self.DIGESTS), once)
+        with self.assertRaises(release.Problem):
+            release.pinned(text, now, {"store-writer": self.DIGESTS["store-writer"]})
+        with self.assertRaises(release.Problem):
+            release.pinned(text.replace("digest:", ""), "9.9.9", self.DIGESTS)
+
+    def test_the_bundle_has_all_that_its_files_name_and_builds_nothing(self):
+        target = self.root / "bundle.tar.gz"
+        release.bundle(ROOT, target, "1.2.3", "127.0.0.1:5000/tapeline", self.DIGESTS)
+        first = target.read_bytes()
+        release.bundle(ROOT, target, "1.2.3", "127.0.0.1:5000/tapeline", self.DIGESTS)
+        self.assertEqual(target.read_bytes(), first)
+        with tarfile.open(target) as archive:
+            archive.extractall(self.root)
+        folder = self.root / "tapeline-compose-1.2.3"
+        files = [folder / "docker-compose.yml", *folder.glob("deploy/compose/*.yml")]
+        self.assertGreater(len(files), 5)
+        named = 0
+        for file in files:
+            text = file.read_text()
+            self.assertNotRegex(text, r"build:|dockerfile|TAPELINE_VERSION", file.name)
+            for place in release.PLACE.findall(text):
+                named += 1
+                self.assertTrue("/secrets" in place or (folder / place).exists(), f"{file.name}: {place}")
+        self.assertGreater(named, 15)
+        compose = files[0].read_text()
+        for name, digest in self.DIGESTS.items():
+            self.assertIn(f"image: 127.0.0.1:5000/tapeline/{name}:1.2.3@{digest}\n", compose)
+        self.assertTrue(folder.joinpath("deploy/compose/secrets.sh").stat().st_mode & 0o100)
+        self.assertFalse(list(folder.rglob("*secrets/*")))
+        with self.assertRaises(release.Problem):
+            release.bundled(compose.replace(" 127.0.0.1:5000/tapeline/tapeline:1.2.3", " ") +
+                            "    image: tapeline/other:${TAPELINE_VERSION:-latest}\n", "r", "1.2.3", self.DIGESTS)
+
+
+class Mixes(unittest.TestCase):
+    def test_the_way_through_two_releases_has_all_mixes_and_changes_one_process_at_a_time(self):
+        path = ROOT / "deploy/local/upgrade-mixes.py"
+        loader = importlib.machinery.SourceFileLoader("upgrade_mixes", str(path))
+        mixes = importlib.util.module_from_spec(importlib.util.spec_from_loader("upgrade_mixes", loader))
+        loader.exec_module(mixes)
+        way = mixes.steps()
+        self.assertEqual(len(set(way)), 8)
+        for before, after in zip(way, way[1:]):
+            self.assertEqual(sum(one != other for one, other in zip(before, after)), 1, f"{before} {after}")
+        # The order of docs/upgrade.md and the opposite one: (gateway, worker, writer).
+        old, new = mixes.OLD, mixes.NEW
+        order = [(old, old, new), (old, new, new), (new, new, new), (old, new, new), (old, old, new), (old, old, old)]
+        self.assertEqual(way[-6:], order)
+        self.assertEqual(way[0], (old, old, old))
+        # A process of before with a writer of now comes only after the migration, one of now before it as well.
+        changes = [(before, after) for before, after in zip(way, way[1:]) if before[2] != after[2]]
+        self.assertEqual(len(changes), 2)
 
 
 if __name__ == "__main__":

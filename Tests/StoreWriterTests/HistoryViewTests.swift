@@ -64,6 +64,40 @@ struct HistoryViewTests {
                     """)
     }
 
+    /// As of Alpaca and Massive: ids only name a trade, live has milliseconds, and the past has
+    /// cancels that live has, too, or never gets.
+    @Test("at the seam a change of a trade is there once, whether live has it or not")
+    func changes() throws {
+        let database = try database("history_changes", .plain)
+        try database.psql(
+            """
+            UPDATE trades SET event_time_ns = event_time_ns + 400000, ts = ts + interval '400 us'
+            WHERE symbol = 'MIXED' AND source = 'x-history';
+            INSERT INTO trades (ts, event_time_ns, symbol, price, size, action, flags, provider,
+                provider_id, receive_time, receive_time_ns, source, partition, epoch, ordinal)
+            SELECT t.ts, t.event_time_ns, t.symbol, t.price, t.size, 2, 0, t.provider, t.provider_id,
+                t.receive_time, 0, v.source, 0, 1, 910000 + v.ordinal
+            FROM (VALUES
+                -- Before the seam, at it by the past alone, at it by both, and by live alone.
+                (100, 'x-history', 1), (1264, 'x-history', 2), (1266, 'x-history', 3),
+                (1266, 'x', 4), (1268, 'x', 5)) AS v (n, source, ordinal)
+            JOIN trades t ON t.symbol = 'MIXED' AND t.action = 0 AND t.flags = 0
+                AND t.source = CASE WHEN v.n < 1262 THEN 'x-history' ELSE 'x' END
+                AND t.provider_id = v.n * 7919 % 10007 + 1
+            """)
+        #expect(
+            try database.psql(
+                """
+                SELECT count(*) FILTER (WHERE action = 'new'),
+                    count(DISTINCT provider_id) FILTER (WHERE action = 'new'),
+                    string_agg(source || ' ' || n, ', ' ORDER BY n, source)
+                        FILTER (WHERE action = 'cancel')
+                FROM md_market.trades_joined
+                LEFT JOIN generate_series(0, 2399) AS n ON provider_id = n * 7919 % 10007 + 1
+                WHERE symbol = 'MIXED'
+                """) == "2400|2400|x-history 100, x-history 1264, x 1266, x 1268")
+    }
+
     @Test("of each window there is one bar, and a whole one at the seam if it was loaded")
     func bars() throws {
         let database = try database("history_bars", .plain)

@@ -1,6 +1,8 @@
+import Foundation
 import MarketModel
 import Primitives
 import ServiceRuntime
+import TestSupport
 import Testing
 
 @testable import TapelineTool
@@ -56,7 +58,7 @@ struct LoadCommandTests {
     @Test(
         "what is wrong is said",
         arguments: [
-            ([], "wants a provider (binance) and symbols"),
+            ([], "wants a provider (binance, alpaca, massive) and symbols"),
             (["fred", "GDP"], "'fred' has no past to load; these have: binance"),
             (["binance"], "no symbol is given"),
             (["binance", "A\"B"], "is no symbol"),
@@ -69,9 +71,13 @@ struct LoadCommandTests {
             (["binance", "A", "--source", "No"], "'No' is no source"),
             (
                 ["binance", "A", "--bars", "7m"],
-                "--bars wants a length (1s, 1m, 3m, 5m, 15m"
+                "--bars of binance wants a length (1s, 1m, 3m, 5m, 15m"
             ),
             (["binance", "A", "--bars", "1M"], "not '1M': months differ, and are made of days"),
+            (
+                ["alpaca", "A", "--bars", "1s"],
+                "--bars of alpaca wants a length (1m, 5m, 15m, 30m, 1h, 4h, 1d), and not '1s'"
+            ),
             (["binance", "A", "--speed", "1"], "does not take '--speed'"),
         ])
     func wrong(arguments: [String], problem: String) {
@@ -146,6 +152,62 @@ struct LoadCommandTests {
                     + "and 142 MiB of rows",
                 "no trades in that time: ETHUSDT",
             ])
+    }
+
+    @Test("each provider has its source, its list and its key of bars")
+    func providers() throws {
+        let alpaca = try Self.parse(["alpaca", "AAPL", "--bars=5m"] + Self.range)
+        #expect(alpaca.source.text == "alpaca-history" && alpaca.kind == "alpaca-history")
+        #expect(alpaca.environment["ALPACA_HISTORY_BARS"] == "5m")
+        #expect(alpaca.list.contains("security: stock") && alpaca.list.contains("feeds: bars}"))
+        let massive = try Self.parse(["massive", "AAPL"] + Self.range)
+        #expect(massive.environment["MASSIVE_HISTORY_BARS"] == nil)
+        #expect(massive.list.contains("feeds: trades}"))
+    }
+
+    @Test("a number that is worked out is said so, and one that is not known is no 0")
+    func rough() throws {
+        let command = try Self.parse(["alpaca", "AAPL"] + Self.range)
+        let about = Self.plan(
+            #"{"event":"gateway.plan","count":1000,"counted":"about","requests":1,"seconds":0,"#
+                + #""problem":""}"#)
+        #expect(about.problem == nil && !about.isEmpty)
+        let lines = about.lines(of: command)
+        #expect(lines[0].hasPrefix("alpaca has about 1000 trades of AAPL from "))
+        #expect(lines[0].hasSuffix(", by alpaca's own bars"))
+        #expect(lines[1].hasPrefix("they take about 1 requests, "))
+        let unknown = Self.plan(
+            #"{"event":"gateway.plan.symbol","symbol":"AAPL","counted":"unknown","problem":""}"#,
+            #"{"event":"gateway.plan","counted":"unknown","requests":1,"seconds":0,"problem":""}"#)
+        #expect(unknown.problem == nil && !unknown.isEmpty)
+        #expect(unknown.lines(of: command).count == 1)
+        #expect(unknown.lines(of: command)[0].contains("how many is not known"))
+    }
+
+    @Test(
+        "a plan with other fields is one of another release, and not one without trades",
+        arguments: [
+            #"{"event":"gateway.plan","trades":5,"requests":1,"seconds":0,"problem":""}"#,
+            #"{"event":"gateway.plan","count":5,"seconds":0,"problem":""}"#,
+            #"{"event":"gateway.plan","count":5,"requests":1,"problem":""}"#,
+        ])
+    func otherRelease(line: String) {
+        #expect(Self.plan(line).problem?.contains("of different releases") == true)
+    }
+
+    @Test("the folder of a killed process is removed by the next one, and no other one is")
+    func leftFolders() throws {
+        let parent = try TemporaryFolder()
+        let environment = ["TMPDIR": parent.path]
+        // No process has the highest number.
+        let names = [
+            "tapeline-load-4194304-abcdef", "tapeline-load-\(getpid())-abcdef",
+            "tapeline-plan-4194304-abcdef", "tapeline-load-4194304-a", "tapeline-load-x-abcdef",
+        ]
+        for name in names { try FileSystem.makeFolder(parent.file(name)) }
+        let folder = try FileSystem.makeTemporaryFolder("load", environment)
+        #expect(names.filter { FileSystem.exists(parent.file($0)) } == Array(names.dropFirst()))
+        #expect(FileSystem.isFolder(folder))
     }
 
     @Test("a plan of bars says so")

@@ -200,16 +200,45 @@ extension FileSystem {
 }
 
 extension FileSystem {
-    /// Makes a folder among the temporary ones, which nobody else can write to.
+    /// The folders of ended processes that one process removes.
+    private static let leftFoldersMax = 100
+
+    /// Makes a folder among the temporary ones, which nobody else can write to. Removes those of
+    /// the same purpose that killed processes have left.
     static func makeTemporaryFolder(
         _ purpose: String, _ environment: [String: String]
     ) throws(ToolError) -> String {
         let parent = environment["TMPDIR"].flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
-        var pattern = Array("\(parent)/tapeline-\(purpose)-XXXXXX".utf8CString)
+        removeLeft(in: parent, "tapeline-\(purpose)-")
+        var pattern = Array("\(parent)/tapeline-\(purpose)-\(getpid())-XXXXXX".utf8CString)
         guard let made = unsafe mkdtemp(&pattern) else {
             throw failure("make a folder in", parent)
         }
         return unsafe String(cString: made)
+    }
+
+    /// Folders that cannot be removed are of others, or are removed next time.
+    private static func removeLeft(in parent: String, _ prefix: String) {
+        let left = names(in: parent).filter { name in
+            let parts = name.dropFirst(prefix.count).split(separator: "-")
+            guard name.hasPrefix(prefix), parts.count == 2, parts[1].count == 6,
+                let process = pid_t(parts[0]), process > 1
+            else { return false }
+            return kill(process, 0) != 0 && errno == ESRCH && isOwn("\(parent)/\(name)")
+        }
+        for name in left.prefix(leftFoldersMax) {
+            do throws(ToolError) {
+                try removeFolder("\(parent)/\(name)")
+            } catch {
+                continue
+            }
+        }
+    }
+
+    private static func isOwn(_ path: String) -> Bool {
+        var found = stat()
+        return unsafe lstat(path, &found) == 0 && found.st_mode & S_IFMT == S_IFDIR
+            && found.st_uid == getuid()
     }
 
     /// Runs the closure with such a folder, and removes it with what is in it.

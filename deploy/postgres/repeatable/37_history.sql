@@ -96,7 +96,8 @@ ORDER BY one.is_history, one.source;
 -- - After the border there are live rows alone, fetched ones (4) too.
 -- - Within it, from a minute before the first subscription up to 10 s after `live_from`, there are all
 --   live rows, and trades of the past whose id no live trade has. Ids are compared for equality, because not
---   every provider's ids ascend. The times of one trade may differ in their resolution.
+--   every provider's ids ascend. The times of one trade may differ in their resolution. The same is true
+--   of cancels and corrections of the past, which live may have missed.
 -- - Without ids, trades of the past count up to the seam, by nanoseconds.
 CREATE OR REPLACE VIEW trades_with_history AS
 SELECT t.ts, t.event_time_ns, t.symbol, t.price, t.size, t.exchange, t.conditions, t.action, t.flags,
@@ -119,5 +120,5 @@ WHERE CASE
     ELSE NOT EXISTS (SELECT FROM trades l
         WHERE l.symbol = t.symbol AND l.source = p.live_source AND l.provider_id = t.provider_id
             AND l.ts BETWEEN t.ts - interval '1 s' AND t.ts + interval '1 s'
-            AND l.action = 0 AND l.flags & 1 = 0)
+            AND (l.action = 0) = (t.action = 0) AND l.flags & 1 = 0)
     END;

@@ -12,6 +12,8 @@ package struct AlpacaHistoryService: HistoryService {
     package struct Place: Sendable {
         /// Of the next page; empty: it is asked for by its time.
         var token = ""
+        /// The first time of the request that the token continues.
+        var from = Timestamp.undefined
         /// The last trade of a page, if it was corrected: the corrected one may begin the next page.
         var wrong: AlpacaPage.PastTrade?
         /// Pages in a row that had nothing.
@@ -69,14 +71,16 @@ package struct AlpacaHistoryService: HistoryService {
     package func request(_ number: UInt64, for feed: Feed) -> AlpacaPastRequest {
         request(
             number, of: feed.name, feed.isOfBars ? .bars(bars) : .trades,
-            from: feed.isOfBars ? max(feed.range.lowerBound, back(feed.next)) : feed.next,
-            to: feed.range.upperBound, rows: feed.rows(max: AlpacaPastLimits.rowsMax),
+            from: from(feed), to: feed.range.upperBound,
+            rows: feed.rows(max: AlpacaPastLimits.rowsMax),
             token: feed.place.token)
     }
 
-    /// The beginning of a bar that ends at a time.
-    private func back(_ time: Timestamp) -> Timestamp {
-        time.advanced(byNanoseconds: -bars.nanoseconds)
+    private func from(_ feed: Feed) -> Timestamp {
+        guard feed.place.token.isEmpty else { return feed.place.from }
+        guard feed.isOfBars else { return feed.next }
+        // A bar is asked for by its beginning.
+        return max(feed.range.lowerBound, feed.next.advanced(byNanoseconds: -bars.nanoseconds))
     }
 
     /// `to`: what begins there is not wanted. The service includes the last moment that it gets.
@@ -102,6 +106,7 @@ package struct AlpacaHistoryService: HistoryService {
         }
         let isLast = page.token.isEmpty
         var place = feed.place
+        place.from = from(feed)
         let items = items(page.rows, isLast: isLast, of: feed, &place)
         if let problem = feed.takeInOrder(items, isLast: isLast) { return problem }
         place.emptyPages = page.rows.isEmpty ? place.emptyPages + 1 : 0

@@ -4,11 +4,12 @@ extension HelpPage {
         "load", .recordings,
         [
             (
-                "load binance SYMBOL... --from TIME --to TIME",
+                "load PROVIDER SYMBOL... --from TIME --to TIME",
                 [
-                    "put the trades or bars of a provider's past onto the tape, in the order of",
-                    "time, as a source of its own; says first what it takes, and asks. After a",
-                    "stop or a kill the same command goes on where it was (docs/history.md).",
+                    "put the trades or bars of the past of binance, alpaca or massive onto the",
+                    "tape, in the order of time, as a source of its own; says first what it",
+                    "takes, and asks. After a stop or a kill the same command goes on where it",
+                    "was (docs/history.md).",
                     "Without a local stack, LOAD_NATS_USER and LOAD_NATS_PASSWORD name the",
                     "gateway's user of NATS",
                 ]
@@ -18,11 +19,11 @@ extension HelpPage {
         [
             HelpTopic.Option(
                 "--bars LENGTH",
-                "the provider's own bars and not its trades: 1s to 1w, as 1m or 1d"
+                "the provider's own bars and not its trades, as 1m or 1d"
             ),
             HelpTopic.Option(
                 "--source NAME",
-                "binance-history if not given. A source is loaded forward in time: an earlier",
+                "PROVIDER-history if not given. A source is loaded forward in time: an earlier",
                 "range needs another one, as binance-history-2"),
             zone, yes,
             HelpTopic.Option("--print", "only say what to run, for a shell; nothing is noted"),

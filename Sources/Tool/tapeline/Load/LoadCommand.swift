@@ -6,10 +6,20 @@ import TapeTransport
 /// onto the tape, as a source of its own.
 struct LoadCommand: Equatable, Sendable {
     /// The providers whose past can be loaded.
-    static let providers = ["binance"]
-    /// The lengths of the bars that can be loaded. A month has none.
+    static let providers = ["binance", "alpaca", "massive"]
+    /// The lengths of the bars that can be loaded of each. A month has none.
     static let lengths = [
-        "1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w",
+        "binance": [
+            "1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d",
+            "1w",
+        ],
+        "alpaca": ["1m", "5m", "15m", "30m", "1h", "4h", "1d"],
+        "massive": ["1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d"],
+    ]
+    /// The keys of the gateway for these lengths.
+    private static let barKeys = [
+        "binance": "BINANCE_BARS", "alpaca": "ALPACA_HISTORY_BARS",
+        "massive": "MASSIVE_HISTORY_BARS",
     ]
     /// What is younger may not be complete at the provider yet.
     private static let settledNanoseconds: Int64 = 60_000_000_000
@@ -52,7 +62,9 @@ struct LoadCommand: Equatable, Sendable {
         let from = take { () throws(ToolError) in try time("--from", given, now: now) }
         let to = take { () throws(ToolError) in try time("--to", given, now: now) }
         if let from, let to { mistakes += problems(from, to, now: now) }
-        let bars = take { () throws(ToolError) in try Self.bars(given) }
+        let bars = take { () throws(ToolError) in
+            try Self.bars(given, of: provider ?? Self.providers[0])
+        }
         let source = take { () throws(ToolError) in
             try Self.source(given, of: provider ?? Self.providers[0])
         }
@@ -105,12 +117,15 @@ struct LoadCommand: Equatable, Sendable {
         return try TailPlace.time(text, option, now: now)
     }
 
-    private static func bars(_ given: CommandArguments) throws(ToolError) -> String {
+    private static func bars(
+        _ given: CommandArguments, of provider: String
+    ) throws(ToolError) -> String {
         guard let length = try given.one("--bars") else { return "" }
+        let lengths = lengths[provider] ?? []
         guard lengths.contains(length) else {
             throw .usage(
-                "--bars wants a length (\(lengths.joined(separator: ", "))), and not "
-                    + "'\(length.prefix(40))'"
+                "--bars of \(provider) wants a length (\(lengths.joined(separator: ", "))), and "
+                    + "not '\(length.prefix(40))'"
                     + (length == "1M" ? ": months differ, and are made of days" : ""))
         }
         return length
@@ -153,14 +168,14 @@ struct LoadCommand: Equatable, Sendable {
             "GATEWAY_PROVIDER": kind, "GATEWAY_SOURCE": source.text, "HISTORY_FROM": "\(from)",
             "HISTORY_TO": "\(to)", "GATEWAY_LIVE": "false", "GATEWAY_LATENCY": "frugal",
         ]
-        return bars.isEmpty
-            ? range : range.merging(["\(provider.uppercased())_BARS": bars]) { $1 }
+        guard !bars.isEmpty, let key = Self.barKeys[provider] else { return range }
+        return range.merging([key: bars]) { $1 }
     }
 
     /// The gateway's list of instruments.
     var list: String {
-        let feeds = bars.isEmpty ? nil : "bars"
-        return FeedProbe.list(provider, symbols.map(\.text), feeds: feeds) ?? ""
+        FeedProbe.list(
+            provider, symbols.map(\.text), feeds: bars.isEmpty ? "trades" : "bars") ?? ""
     }
 
     /// What is loaded: `trades`, or `bars (1d)`.

@@ -5,7 +5,8 @@ struct LoadPlan: Equatable, Sendable {
     /// Of one symbol.
     struct Part: Equatable, Sendable {
         let symbol: String
-        let count: UInt64
+        /// `nil`: it is not known.
+        let count: UInt64?
         /// Why it cannot be loaded; empty: it can.
         let problem: String
     }
@@ -16,8 +17,10 @@ struct LoadPlan: Equatable, Sendable {
     private static let barBytes: (tape: UInt64, row: UInt64) = (150, 290)
     private static let shownMax = 10
 
-    /// The trades or bars of all symbols.
-    private(set) var count: UInt64 = 0
+    /// The trades or bars of all symbols; `nil`: nothing tells how many.
+    private(set) var count: UInt64?
+    /// Whether the provider does not count them: the number was worked out of something else.
+    private(set) var isRough = false
     private(set) var requests: UInt64 = 0
     /// How long the provider takes for these requests.
     private(set) var seconds = 0.0
@@ -53,7 +56,7 @@ struct LoadPlan: Equatable, Sendable {
 
     private static func part(_ entry: JSONValue) -> Part {
         Part(
-            symbol: entry["symbol"]?.string ?? "", count: entry["count"]?.uint64 ?? 0,
+            symbol: entry["symbol"]?.string ?? "", count: entry["count"]?.uint64,
             problem: entry["problem"]?.string ?? "")
     }
 
@@ -69,22 +72,31 @@ struct LoadPlan: Equatable, Sendable {
     private static let waitMax = 3_600
 
     private mutating func read(_ entry: JSONValue) {
-        count = entry["count"]?.uint64 ?? 0
-        requests = entry["requests"]?.uint64 ?? 0
-        seconds = max(0, entry["seconds"]?.double ?? 0)
-        if let said = entry["problem"]?.string, !said.isEmpty { problem = said }
+        count = entry["count"]?.uint64
+        let counted = entry["counted"]?.string ?? "exactly"
+        isRough = counted == "about"
+        if let said = entry["problem"]?.string, !said.isEmpty {
+            problem = said
+            return
+        }
+        guard let requests = entry["requests"]?.uint64, let seconds = entry["seconds"]?.double,
+            count != nil || counted == "unknown"
+        else {
+            problem =
+                "the plan of provider-gateway has other fields: it and tapeline are of different "
+                + "releases, so install both of one"
+            return
+        }
+        self.requests = requests
+        self.seconds = max(0, seconds)
     }
+
+    /// Whether there is nothing, as far as is known.
+    var isEmpty: Bool { count == 0 }
 
     /// What is said before a person consents: what it takes, and what is left out.
     func lines(of command: LoadCommand) -> [String] {
-        let each = command.bars.isEmpty ? Self.tradeBytes : Self.barBytes
-        let onTape = TapeReport.bytes(bytes(each.tape))
-        let ofRows = TapeReport.bytes(bytes(each.row))
-        var lines = [
-            "\(command.provider) has \(count) \(command.what) of \(command.subject)",
-            "they take \(requests) requests, about \(Self.time(seconds)) at \(command.provider), "
-                + "about \(onTape) on the tape and \(ofRows) of rows",
-        ]
+        var lines = amount(of: command)
         let empty = parts.filter { $0.count == 0 && $0.problem.isEmpty }.map(\.symbol)
         if !empty.isEmpty {
             let rest = empty.count - Self.shownMax
@@ -96,9 +108,26 @@ struct LoadPlan: Equatable, Sendable {
         return lines + parts.filter { !$0.problem.isEmpty }.map { "\($0.symbol): \($0.problem)" }
     }
 
-    private func bytes(_ each: UInt64) -> UInt64 {
-        let (bytes, overflow) = count.multipliedReportingOverflow(by: each)
-        return overflow ? .max : bytes
+    private func amount(of command: LoadCommand) -> [String] {
+        guard let count else {
+            return [
+                "\(command.provider) has \(command.what) of \(command.subject); how many is not "
+                    + "known, so neither are time and room"
+            ]
+        }
+        func size(_ each: UInt64) -> String {
+            let (bytes, overflow) = count.multipliedReportingOverflow(by: each)
+            return TapeReport.bytes(overflow ? .max : bytes)
+        }
+        let each = command.bars.isEmpty ? Self.tradeBytes : Self.barBytes
+        let (about, how) =
+            isRough ? ("about ", ", by \(command.provider)'s own bars") : ("", "")
+        return [
+            "\(command.provider) has \(about)\(count) \(command.what) of \(command.subject)\(how)",
+            "they take \(about)\(requests) requests, about \(Self.time(seconds)) at "
+                + "\(command.provider), about \(size(each.tape)) on the tape and "
+                + "\(size(each.row)) of rows",
+        ]
     }
 
     /// Returns "40 seconds", "7 minutes" or "1.5 hours".

@@ -165,7 +165,7 @@ struct LoadRun {
             }
             throw .refused("\(command.subject) cannot be loaded: \(problem)")
         }
-        guard plan.count > 0 else {
+        guard !plan.isEmpty else {
             throw .refused("\(command.provider) has no \(command.what) of \(command.subject)")
         }
         return plan

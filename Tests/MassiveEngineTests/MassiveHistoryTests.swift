@@ -1,0 +1,207 @@
+import EngineKit
+import MarketModel
+import Primitives
+import TestSupport
+import Testing
+
+@testable import MassiveEngine
+
+@Suite("A load of Massive's past")
+struct MassiveHistoryTests {
+    /// A Tuesday at noon, in nanoseconds.
+    private static let start: Int64 = 1_779_796_800_000_000_000
+    private static let minute: Int64 = 60_000_000_000
+
+    private static func stamp(_ nanoseconds: Int64) -> Timestamp {
+        Timestamp(nanoseconds: start + nanoseconds)
+    }
+
+    private static func trade(
+        _ time: Int64, _ sequence: Int, _ more: String = "\"size\":100"
+    ) -> String {
+        "{\"conditions\":[12,37],\"exchange\":4,\"participant_timestamp\":\(start + time - 900),"
+            + "\"price\":114.125,\"sequence_number\":\(sequence),"
+            + "\"sip_timestamp\":\(start + time),\"tape\":3,\(more)}"
+    }
+
+    private static func bar(_ time: Int64) -> String {
+        "{\"v\":300.5,\"vw\":1.25,\"o\":1,\"c\":2,\"h\":2.5,\"l\":0.5,"
+            + "\"t\":\((start + time) / 1_000_000),\"n\":7}"
+    }
+
+    /// A process that loads one symbol. Each answer is the next page of rows.
+    private struct Bench {
+        var history: MassiveHistory
+        var out = MassiveHistory.Output()
+        var records: [ProviderRecord] = []
+        var targets: [String] = []
+        var time: Int64 = 0
+
+        init(
+            _ bars: MassiveBarLength? = nil, to: Int64 = 1_000_000, last: LastOfHistory? = nil
+        ) throws {
+            history = MassiveHistory(
+                MassiveHistoryService(
+                    bars: bars ?? .minute, requestsPerMinute: 300, isDelayed: false),
+                MassiveHistory.Settings(
+                    provider: "massive-history", from: MassiveHistoryTests.stamp(0),
+                    to: MassiveHistoryTests.stamp(to), seed: 1))
+            let instrument = Instrument(
+                symbol: try #require(Symbol("BACpA")), contract: .init(.stock),
+                feeds: bars == nil ? .trades : .bars)
+            history.begin(
+                [
+                    HistoryBegun(
+                        number: 0, instrument: instrument, last: last,
+                        mark: last?.time ?? .undefined)
+                ], promised: .undefined, now, into: &out)
+        }
+
+        var now: Moment {
+            Moment(
+                wall: MassiveHistoryTests.stamp(3_600_000_000_000_000),
+                monotonic: MonotonicTime(nanoseconds: time))
+        }
+
+        mutating func turn() -> MassivePastRequest? {
+            let due = history.nextDue
+            if due != .never { time = max(time, due.nanoseconds) }
+            history.timePassed(now, into: &out)
+            if history.phase == .ending { history.end(now, into: &out) }
+            records += out.records
+            out.records = []
+            defer { out.request = nil }
+            return out.request
+        }
+
+        /// Answers with these pages, whose next pages are at `next`.
+        mutating func run(_ pages: [[String]], next: String = "https://elsewhere.example") {
+            for (place, rows) in pages.enumerated() {
+                // One turn hands out what came, and the next one asks.
+                guard let request = turn() ?? turn() else { return }
+                targets.append(request.target)
+                let address = "\(next)/v3/trades/BACpA?cursor=c\(place)"
+                let more =
+                    place < pages.count - 1 ? ",\"next_url\":\"\(address)\"" : ""
+                let text =
+                    "{\"results\":[\(rows.joined(separator: ","))],\"status\":\"OK\"\(more)}"
+                history.answered(request.number, .page(Array(text.utf8)), now)
+            }
+            _ = turn()
+        }
+
+        var trades: [Trade] {
+            records.compactMap { if case .tape(.trade(let trade)) = $0 { trade } else { nil } }
+        }
+        var bars: [ProviderBar] {
+            records.compactMap { if case .tape(.providerBar(let bar)) = $0 { bar } else { nil } }
+        }
+        var gaps: [GapRecord] {
+            records.compactMap { if case .tape(.gap(let gap)) = $0 { gap } else { nil } }
+        }
+    }
+
+    /// Massive's number in the one on the tape.
+    private static func number(_ trade: Trade) -> UInt64 {
+        trade.header.providerID & (1 << 46 - 1)
+    }
+
+    @Test("trades have the tape's time, exact sizes, letters, and the number that they have live")
+    func content() throws {
+        var bench = try Bench()
+        bench.run([[Self.trade(5, 77, "\"size\":0,\"decimal_size\":\"0.00000001\"")]])
+        #expect(bench.history.phase == .finished && bench.gaps.isEmpty)
+        let trade = try #require(bench.trades.first)
+        #expect(trade.header.providerTime == Self.stamp(5) && trade.size.raw == 1)
+        #expect(trade.price.raw == 114_125_000_000)
+        #expect(trade.exchange.text == "D" && trade.conditions.text == "TI")
+        #expect(trade.header.resolution == TimeResolution.nanosecond.rawValue)
+        #expect(
+            trade.header.providerID
+                == TradeNumber.number(
+                    exchange: UInt8(ascii: "D"), day: TradeNumber.day(of: Self.stamp(5)), id: 77))
+    }
+
+    @Test("the next page is asked of the same host, whatever address the service writes")
+    func pages() throws {
+        var bench = try Bench()
+        bench.run([
+            [Self.trade(1, 1), Self.trade(5, 9)], [], [Self.trade(5, 3), Self.trade(6, 4)],
+        ])
+        #expect(bench.trades.map(Self.number) == [1, 3, 9, 4])
+        #expect(
+            bench.targets[0]
+                == "/v3/trades/BACpA?timestamp.gte=\(Self.start)&timestamp.lt="
+                + "\(Self.start + 1_000_000)&order=asc&sort=timestamp&limit=10000")
+        #expect(
+            bench.targets[1...] == [
+                "/v3/trades/BACpA?cursor=c0", "/v3/trades/BACpA?cursor=c1",
+            ])
+        // What is no address of a past is no page.
+        for next in ["ftp://api.massive.com", "https://a.b/v1/other?x=", "https://a.b/../x"] {
+            var bench = try Bench()
+            bench.run(Array(repeating: [], count: 20), next: next)
+            #expect(bench.history.problem?.contains("no list of trades") == true, "\(next)")
+        }
+    }
+
+    @Test("cancelled trades and errors come with a cancel, and reports about others are no trades")
+    func corrections() throws {
+        var bench = try Bench()
+        let codes = [(1, 0), (2, 1), (3, 7), (4, 8), (5, 10), (6, 11), (7, 12)]
+        bench.run([
+            codes.map { Self.trade(Int64($0), $0, "\"size\":1,\"correction\":\($1)") }
+        ])
+        #expect(bench.trades.map(Self.number) == [1, 2, 3, 3, 4, 4])
+        #expect(bench.trades.map(\.header.action) == [0, 0, 0, 2, 0, 2])
+    }
+
+    @Test("what the tape has of one time does not come again, but a cancel that may be missing")
+    func continued() throws {
+        let id = TradeNumber.number(
+            exchange: UInt8(ascii: "D"), day: TradeNumber.day(of: Self.stamp(5)), id: 9)
+        var bench = try Bench(last: (id: id, time: Self.stamp(5)))
+        bench.run([
+            [
+                Self.trade(5, 3), Self.trade(5, 9, "\"size\":1,\"correction\":8"),
+                Self.trade(5, 12), Self.trade(6, 4),
+            ]
+        ])
+        #expect(bench.targets[0].contains("timestamp.gte=\(Self.start + 5)&"))
+        #expect(bench.trades.map(Self.number) == [9, 12, 4])
+        #expect(bench.trades.map(\.header.action) == [2, 0, 0])
+    }
+
+    @Test("a trade without its number, or with one that does not fit, is a gap")
+    func misfits() throws {
+        var bench = try Bench()
+        bench.run([[Self.trade(1, 0), Self.trade(2, 2, "\"size\":1e30"), Self.trade(3, 3)]])
+        #expect(bench.trades.map(Self.number) == [3])
+        #expect(bench.gaps.map(\.reason) == [GapReason.scale, .scale].map(\.rawValue))
+    }
+
+    @Test("bars within the range have their trade count; a range without any is no failure")
+    func bars() throws {
+        var bench = try Bench(.fiveMinutes, to: 20 * Self.minute + 1)
+        bench.run([[-5, 0, 5, 15, 20].map { Self.bar($0 * Self.minute) }])
+        #expect(bench.bars.map(\.openTime) == [0, 5, 15].map { Self.stamp($0 * Self.minute) })
+        let bar = try #require(bench.bars.first)
+        #expect(bar.trades == 7 && bar.volume == 30_050_000_000 && bar.vwap.raw == 1_250_000_000)
+        let from = Self.start / 1_000_000
+        #expect(
+            bench.targets == [
+                "/v2/aggs/ticker/BACpA/range/5/minute/\(from)/\(from + 1_200_000)"
+                    + "?adjusted=false&sort=asc&limit=50000"
+            ])
+        for (text, isRight) in [
+            ("{\"status\":\"OK\",\"resultsCount\":0}", true), ("{\"status\":\"ERROR\"}", false),
+            ("{\"status\":\"DELAYED\",\"results\":[]}", true), ("{\"results\":[{}]}", false),
+        ] {
+            var bench = try Bench(.minute)
+            while let request = bench.turn() {
+                bench.history.answered(request.number, .page(Array(text.utf8)), bench.now)
+            }
+            #expect((bench.history.phase == .finished) == isRight, "\(text)")
+        }
+    }
+}

@@ -77,12 +77,15 @@ package final class CopyReader {
             peer: jetStream.connection.peer)
     }
 
-    /// Ends the consumer. The server would forget it after half a minute.
-    package func close() {
+    /// Ends the consumer. Returns false when the server does not do it now; it forgets the consumer
+    /// after half a minute.
+    @discardableResult
+    package func close() -> Bool {
         do throws(JetStreamError) {
             try jetStream.deleteConsumer(stream: stream, consumer)
+            return true
         } catch {
-            // It is forgotten then.
+            return false
         }
     }
 

@@ -223,10 +223,11 @@ let package = Package(
         library(
             "IBProtocol", in: "Providers", uses: model,
             settings: [.enableExperimentalFeature("Lifetimes")]),
-        library("IBEngine", in: "Providers", uses: ["IBProtocol", "MarketModel", "Primitives"]),
+        library("IBEngine", in: "Providers", uses: ["EngineKit", "IBProtocol"] + model),
         library(
             "IBKRProvider", in: "Providers",
-            uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"] + model),
+            uses: ["EngineKit", "HistoryKit", "IBEngine", "IBProtocol", "ProviderKit"]
+                + ["ServiceRuntime"] + model),
         // What the engines of providers that stream share.
         library("EngineKit", in: "Providers", uses: model),
         // Thread and telemetry around a load of a service's past.
@@ -407,7 +408,7 @@ let package = Package(
         tests(of: "PolledEngine", uses: model),
         tests(of: "Membership", uses: model),
         tests(of: "IBProtocol", uses: model),
-        tests(of: "IBEngine", uses: ["IBProtocol", "IBSimulator"] + model),
+        tests(of: "IBEngine", uses: ["EngineKit", "IBProtocol", "IBSimulator"] + model),
         tests(of: "ArrowColumns", uses: codec),
         tests(
             of: "DecoderLibrary",
@@ -458,7 +459,7 @@ let package = Package(
             of: "TapelineTool",
             uses: frame + tape + [
                 "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
-                "TickSpool", "OperatorGraph", "StreamCore",
+                "TickSpool", "OperatorGraph", "ProviderKit", "StreamCore", "YAMLFile",
             ], beside: ["live_page.py"]),
         jointTests(
             "ObservabilityTests",

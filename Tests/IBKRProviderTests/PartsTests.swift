@@ -46,6 +46,17 @@ struct PartsTests {
         #expect(tokyo.first == 9 * 3_600 && tokyo.changes.isEmpty)
     }
 
+    @Test("rules of a long past reach to its end")
+    func longPast() throws {
+        let (from, to) = (Int64(1_420_070_400), Int64(1_782_864_000))
+        let rules = try #require(
+            Zones.rules(of: "America/New_York", around: from, until: to))
+        // January and July of 2015 and of 2025.
+        #expect(
+            [0, 180, 3_653, 3_833].map { rules.offset(at: from + $0 * 86_400) / 3_600 }
+                == [-5, -4, -5, -4])
+    }
+
     @Test(
         "a daily bar of a year ago begins at its own midnight, whatever the clocks show now",
         arguments: [

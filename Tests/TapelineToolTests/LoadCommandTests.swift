@@ -58,8 +58,8 @@ struct LoadCommandTests {
     @Test(
         "what is wrong is said",
         arguments: [
-            ([], "wants a provider (binance, alpaca, massive) and symbols"),
-            (["fred", "GDP"], "'fred' has no past to load; these have: binance"),
+            ([], "wants a provider (binance, alpaca, massive, ibkr) and symbols"),
+            (["fred", "GDP"], "'fred' has no past to load; these have: binance, alpaca,"),
             (["binance"], "no symbol is given"),
             (["binance", "A\"B"], "is no symbol"),
             (["binance", "A", "--from", "-1h"], "wants --to TIME"),
@@ -78,6 +78,8 @@ struct LoadCommandTests {
                 ["alpaca", "A", "--bars", "1s"],
                 "--bars of alpaca wants a length (1m, 5m, 15m, 30m, 1h, 4h, 1d), and not '1s'"
             ),
+            (["ibkr", "A", "--bars", "6h"], "--bars of ibkr wants a length (1s, 5s, 10s"),
+            (["binance", "A", "--instruments", "x.yaml"], "--instruments is for ibkr"),
             (["binance", "A", "--speed", "1"], "does not take '--speed'"),
         ])
     func wrong(arguments: [String], problem: String) {
@@ -97,11 +99,11 @@ struct LoadCommandTests {
     @Test("all mistakes are said together")
     func together() throws {
         let error = #expect(throws: ToolError.self) {
-            try Self.parse(["ibkr", "--from", "-1h", "--to", "now", "--source", "ibkr"])
+            try Self.parse(["fred", "--from", "-1h", "--to", "now", "--source", "ibkr"])
         }
         let text = try #require(error).description
         for problem in [
-            "'ibkr' has no past", "no symbol is given", "a minute ago", "--source wants",
+            "'fred' has no past", "no symbol is given", "a minute ago", "--source wants",
         ] {
             #expect(text.contains(problem), "\(text)")
         }

@@ -80,6 +80,9 @@ package struct HistoryFeed<Place: Sendable>: RecordedFeed, Sendable {
         return item
     }
 
+    /// Notes that what is after the last one is missing up to the end of the range.
+    package mutating func lacksEnd(_ missing: String) { after = (range.upperBound, missing) }
+
     /// Returns when the first bar after the range begins, once; `nil`: it is not known.
     mutating func takeNext() -> (start: Timestamp, missing: String)? {
         defer { after = nil }

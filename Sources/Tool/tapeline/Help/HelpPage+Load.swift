@@ -22,6 +22,10 @@ extension HelpPage {
                 "the provider's own bars and not its trades, as 1m or 1d"
             ),
             HelpTopic.Option(
+                "--instruments FILE",
+                "with ibkr: the list that names the contracts; else that of the stack's",
+                "gateways, and a symbol in none is a stock at SMART in USD"),
+            HelpTopic.Option(
                 "--source NAME",
                 "PROVIDER-history if not given. A source is loaded forward in time: an earlier",
                 "range needs another one, as binance-history-2"),
@@ -32,6 +36,7 @@ extension HelpPage {
         examples: [
             "tapeline load binance BTCUSDT --from 2026-11-01 --to 2026-11-08",
             "tapeline load binance BTCUSDT --bars 1d --from 2025-11-01 --to 2026-11-01",
+            "tapeline load ibkr AAPL MSFT --from 2026-11-02 --to 2026-11-07",
             "tapeline load binance BTCUSDT ETHUSDT --from 2026-10-01 --to 2026-11-01 --yes \\",
             "    --source binance-history-2 --json",
         ])

@@ -6,7 +6,9 @@ import TapeTransport
 /// onto the tape, as a source of its own.
 struct LoadCommand: Equatable, Sendable {
     /// The providers whose past can be loaded.
-    static let providers = ["binance", "alpaca", "massive"]
+    static let providers = ["binance", "alpaca", "massive", broker]
+    /// The one of them for which a symbol alone names no contract.
+    static let broker = "ibkr"
     /// The lengths of the bars that can be loaded of each. A month has none.
     static let lengths = [
         "binance": [
@@ -15,11 +17,15 @@ struct LoadCommand: Equatable, Sendable {
         ],
         "alpaca": ["1m", "5m", "15m", "30m", "1h", "4h", "1d"],
         "massive": ["1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d"],
+        broker: [
+            "1s", "5s", "10s", "15s", "30s", "1m", "2m", "3m", "5m", "10m", "15m", "20m", "30m",
+            "1h", "2h", "3h", "4h", "8h", "1d",
+        ],
     ]
     /// The keys of the gateway for these lengths.
     private static let barKeys = [
         "binance": "BINANCE_BARS", "alpaca": "ALPACA_HISTORY_BARS",
-        "massive": "MASSIVE_HISTORY_BARS",
+        "massive": "MASSIVE_HISTORY_BARS", broker: "IBKR_BARS",
     ]
     /// What is younger may not be complete at the provider yet.
     private static let settledNanoseconds: Int64 = 60_000_000_000
@@ -33,6 +39,8 @@ struct LoadCommand: Equatable, Sendable {
     let to: Timestamp
     /// The length of the provider's bars that are loaded; empty: trades are.
     let bars: String
+    /// The list with the contracts of a broker's symbols; empty: that of the deployment.
+    let instruments: String
     let source: SourceName
     /// True to only print the commands.
     let prints: Bool
@@ -44,7 +52,9 @@ struct LoadCommand: Equatable, Sendable {
         let given = try CommandArguments(
             "load", arguments,
             .init(
-                values: TapeTarget.options.union(["--source", "--from", "--to", "--bars"]),
+                values: TapeTarget.options.union([
+                    "--source", "--from", "--to", "--bars", "--instruments",
+                ]),
                 flags: ["--json", "--print", "--yes"]))
         var mistakes: [String] = []
         func take<Value>(_ read: () throws(ToolError) -> Value) -> Value? {
@@ -65,16 +75,21 @@ struct LoadCommand: Equatable, Sendable {
         let bars = take { () throws(ToolError) in
             try Self.bars(given, of: provider ?? Self.providers[0])
         }
+        let instruments = take { () throws(ToolError) in
+            try Self.instruments(given, of: provider ?? Self.broker)
+        }
         let source = take { () throws(ToolError) in
             try Self.source(given, of: provider ?? Self.providers[0])
         }
-        guard mistakes.isEmpty, let provider, let symbols, let from, let to, let bars, let source
+        guard mistakes.isEmpty, let provider, let symbols, let from, let to, let bars, let source,
+            let instruments
         else {
             throw .usage(mistakes.joined(separator: "; "))
         }
         return LoadCommand(
             target: try TapeTarget(given), provider: provider, symbols: symbols, from: from,
-            to: to, bars: bars, source: source, prints: given.has("--print"),
+            to: to, bars: bars, instruments: instruments, source: source,
+            prints: given.has("--print"),
             isConfirmed: given.has("--yes"), asJSON: given.has("--json"))
     }
 
@@ -115,6 +130,16 @@ struct LoadCommand: Equatable, Sendable {
             throw .usage("'tapeline load' wants \(option) TIME")
         }
         return try TailPlace.time(text, option, now: now)
+    }
+
+    private static func instruments(
+        _ given: CommandArguments, of provider: String
+    ) throws(ToolError) -> String {
+        guard let path = try given.one("--instruments") else { return "" }
+        guard provider == broker else {
+            throw .usage("--instruments is for \(broker): \(provider) is asked by symbol alone")
+        }
+        return path
     }
 
     private static func bars(
@@ -172,7 +197,7 @@ struct LoadCommand: Equatable, Sendable {
         return range.merging([key: bars]) { $1 }
     }
 
-    /// The gateway's list of instruments.
+    /// The gateway's list of instruments, of a provider that is asked by symbol alone.
     var list: String {
         FeedProbe.list(
             provider, symbols.map(\.text), feeds: bars.isEmpty ? "trades" : "bars") ?? ""

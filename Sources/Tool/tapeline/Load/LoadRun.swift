@@ -39,7 +39,11 @@ struct LoadRun {
         let gateway = ToolGateway(
             deployment, named: "load-\(command.source)", environment: environment)
         let settings = try settings(deployment, gateway)
-        guard !command.prints else { return printed(settings, deployment) }
+        let usual = try deployment.feedSettings().merging(environment) { own, _ in own }
+        let instruments = try LoadInstruments(
+            command, usual: LoadInstruments.files(usual["GATEWAY_INSTRUMENTS"])
+        ).find()
+        guard !command.prints else { return printed(settings, instruments.list, deployment) }
         guard FileSystem.isExecutable(program) else {
             throw .missing(path: program, verb: "build")
         }
@@ -56,7 +60,8 @@ struct LoadRun {
             isResumed = true
             say("source \(command.source) goes on with \(command.subject)")
         case .begin:
-            let plan = try plan(settings, shutdown)
+            for note in instruments.notes { terminal.problem(note) }
+            let plan = try plan(settings, instruments.list, shutdown)
             guard !shutdown.isRequested else {
                 terminal.problem("interrupted; nothing was loaded")
                 return .temporary
@@ -67,7 +72,7 @@ struct LoadRun {
             }
             try journal.begin()
         }
-        switch try load(gateway, settings, shutdown) {
+        switch try load(gateway, settings, instruments.list, shutdown) {
         case .interrupted(let records): return interrupted(records)
         case .done(let progress):
             // A run that is killed before the note is repeated, and then retires once more.
@@ -125,11 +130,13 @@ struct LoadRun {
         }
     }
 
-    private func printed(_ settings: [String: String], _ deployment: Deployment) -> ExitCode {
+    private func printed(
+        _ settings: [String: String], _ list: String, _ deployment: Deployment
+    ) -> ExitCode {
         var settings = settings
         let path = "\(command.source).yaml"
         settings["GATEWAY_INSTRUMENTS"] = path
-        terminal.line("printf %s \(ToolGateway.quoted(command.list)) > \(path)")
+        terminal.line("printf %s \(ToolGateway.quoted(list)) > \(path)")
         let variables =
             hasWriter(deployment)
             ? Dictionary(Self.writerKeys.map { ($0.value, $0.key) }) { $1 } : [:]
@@ -142,11 +149,11 @@ struct LoadRun {
     // MARK: before
 
     private func plan(
-        _ settings: [String: String], _ shutdown: ShutdownSignal
+        _ settings: [String: String], _ list: String, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> LoadPlan {
         let timeout = Self.planTimeout + Self.planTimeoutEach * command.symbols.count
         let answer = try GatewayQuestion(
-            program: program, word: "plan", environment: settings, list: command.list,
+            program: program, word: "plan", environment: settings, list: list,
             timeout: timeout
         ) { line in
             guard let wait = LoadPlan.wait(line) else { return .zero }
@@ -203,7 +210,8 @@ struct LoadRun {
     // MARK: while it runs
 
     private func load(
-        _ gateway: ToolGateway, _ given: [String: String], _ shutdown: ShutdownSignal
+        _ gateway: ToolGateway, _ given: [String: String], _ list: String,
+        _ shutdown: ShutdownSignal
     ) throws(ToolError) -> GatewayRun.End {
         let run = GatewayRun(
             terminal: terminal, program: program, provider: command.kind, title: "load",
@@ -212,7 +220,7 @@ struct LoadRun {
         return try FileSystem.withTemporaryFolder("load", environment) { folder throws(ToolError) in
             var settings = given
             let path = "\(folder)/instruments.yaml"
-            try FileSystem.write(Array(command.list.utf8), to: path)
+            try FileSystem.write(Array(list.utf8), to: path)
             settings["GATEWAY_INSTRUMENTS"] = path
             return try run.run(gateway, settings, shutdown)
         }

@@ -14,6 +14,7 @@ enum GatewayProviders {
     static let ofThisProgram: [ProviderKind] = [
         .synthetic,
         .interactiveBrokers,
+        .interactiveBrokersHistory,
         .binance,
         .binanceHistory,
         .alpaca,

@@ -131,7 +131,8 @@ struct PartsRun {
         print(
             """
             {"benchmark":"hot_state_books",\
-            "ns_per_change":\(Double(best.adding) / Double(changes)),"ns_per_key":\(Double(best.writing) / Double(batch.count)),\
+            "ns_per_change":\(Double(best.adding) / Double(changes)),\
+            "ns_per_key":\(Double(best.writing) / Double(batch.count)),\
             "allocations":\(allocations)}
             """)
         return allocations == 0

@@ -235,8 +235,11 @@ struct HotFillKindsTests {
                     == "complete [[\"70\",\"1\"]]"
             })
         #expect(try second.stop() == .success)
+        try afterLoss(&feed, quiet)
+    }
 
-        // Valkey has lost all: the rows are not known, and the keys say so.
+    /// Valkey has lost all: the rows are not known, and the keys say so.
+    private func afterLoss(_ feed: inout BookFeed, _ quiet: String) throws {
         let empty = try ValkeyServer()
         let third = try bench.start(valkey: empty)
         #expect(isFilled(third))

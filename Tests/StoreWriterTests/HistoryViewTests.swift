@@ -71,7 +71,7 @@ struct HistoryViewTests {
         let database = try database("history_changes", .plain)
         try database.psql(
             """
-            UPDATE trades SET event_time_ns = event_time_ns + 400000, ts = ts + interval '400 us'
+            UPDATE trade_rows SET ts = ts + interval '400 us'
             WHERE symbol = 'MIXED' AND source = 'x-history';
             INSERT INTO trades (ts, event_time_ns, symbol, price, size, action, flags, provider,
                 provider_id, receive_time, receive_time_ns, source, partition, epoch, ordinal)

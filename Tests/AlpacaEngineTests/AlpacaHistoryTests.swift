@@ -36,8 +36,9 @@ struct AlpacaHistoryTests {
             let page = all.dropFirst(begin).prefix(min(most, request.rows))
             let end = begin + page.count
             let token = end < all.count ? "\"\(end)\"" : "null"
+            let rows = page.map(\.text).joined(separator: ",")
             return Array(
-                ("{\"\(list)\":{\"\(request.symbol)\":[\(page.map(\.text).joined(separator: ","))]},"
+                ("{\"\(list)\":{\"\(request.symbol)\":[\(rows)]},"
                     + "\"next_page_token\":\(token)}").utf8)
         }
 
@@ -82,7 +83,8 @@ struct AlpacaHistoryTests {
 
         var now: Moment {
             Moment(
-                wall: AlpacaHistoryTests.stamp(3_600_000_000_000_000), monotonic: MonotonicTime(nanoseconds: time))
+                wall: AlpacaHistoryTests.stamp(3_600_000_000_000_000),
+                monotonic: MonotonicTime(nanoseconds: time))
         }
 
         mutating func begin(
@@ -210,7 +212,7 @@ struct AlpacaHistoryTests {
             bench.requests.first?.query.contains { $0 == ("timeframe", "5Min") } == true)
     }
 
-    @Test("a number that does not fit is a gap, and what is no page is asked for again, not for ever")
+    @Test("a number that does not fit is a gap; what is no page is asked for again, not for ever")
     func unusable() throws {
         var bench = Bench()
         try bench.begin(["A"])

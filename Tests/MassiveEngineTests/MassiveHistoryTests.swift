@@ -138,7 +138,8 @@ struct MassiveHistoryTests {
                 "/v3/trades/BACpA?cursor=c0", "/v3/trades/BACpA?cursor=c1",
             ])
         // What is no address of a past is no page.
-        for next in ["ftp://api.massive.com", "https://a.b/v1/other?x=", "https://a.b/../x"] {
+        let host = "https://api.massive.com"
+        for next in ["ftp://api.massive.com", "\(host)/v1/other?x=", "\(host)/../x"] {
             var bench = try Bench()
             bench.run(Array(repeating: [], count: 20), next: next)
             #expect(bench.history.problem?.contains("no list of trades") == true, "\(next)")

@@ -70,9 +70,10 @@ struct HistoryLoadTests {
                 try ProductPrograms.path("tapeline"),
                 ["load", provider.rawValue] + provider.symbols + ["--from", "\(times[0])"]
                     + ["--to", "\(times[1])", "--yes"] + options,
-                environment: tape.environment.merging(
-                    provider.environment(port: exchange.port)
-                ) { $1 }.merging(["TMPDIR": bench.folder.path]) { $1 }.merging(ProductPrograms.profile("tapeline")) { $1 },
+                environment: tape.environment
+                    .merging(provider.environment(port: exchange.port)) { $1 }
+                    .merging(["TMPDIR": bench.folder.path]) { $1 }
+                    .merging(ProductPrograms.profile("tapeline")) { $1 },
                 logPath: bench.folder.file("load-\(UUID().uuidString)"))
         }
 

@@ -75,8 +75,8 @@ struct HistoryViewTests {
             WHERE symbol = 'MIXED' AND source = 'x-history';
             INSERT INTO trades (ts, event_time_ns, symbol, price, size, action, flags, provider,
                 provider_id, receive_time, receive_time_ns, source, partition, epoch, ordinal)
-            SELECT t.ts, t.event_time_ns, t.symbol, t.price, t.size, 2, 0, t.provider, t.provider_id,
-                t.receive_time, 0, v.source, 0, 1, 910000 + v.ordinal
+            SELECT t.ts, t.event_time_ns, t.symbol, t.price, t.size, 2, 0, t.provider,
+                t.provider_id, t.receive_time, 0, v.source, 0, 1, 910000 + v.ordinal
             FROM (VALUES
                 -- Before the seam, at it by the past alone, at it by both, and by live alone.
                 (100, 'x-history', 1), (1264, 'x-history', 2), (1266, 'x-history', 3),

@@ -19,6 +19,8 @@ struct KeyUse {
 
     /// A program that reads the services' keys, and is none of the libraries that services share.
     private static let tool = "Sources/Tool/tapeline/"
+    private static let providers = "Sources/Providers/"
+    private static let gateway = "provider-gateway"
 
     private let repository: Repository
     let keys: [Key]
@@ -61,7 +63,13 @@ struct KeyUse {
         return keys.filter { key in
             guard !key.path.hasPrefix(Self.tool) else { return false }
             guard let group = key.group else { return key.path.hasPrefix(home) }
-            let users = own + shared.filter { $0.path != key.path }
+            // Only a gateway has providers: what they share is no key of other services.
+            let others = shared.filter { file in
+                file.path != key.path
+                    && !(key.path.hasPrefix(Self.providers) && file.path.hasPrefix(Self.providers)
+                        && service != Self.gateway)
+            }
+            let users = own + others
             return users.contains { Self.names(group, $0) }
         }
     }

@@ -8,10 +8,10 @@ import Synchronization
 @safe
 package final class NatsConnection: Sendable {
     package let peer: String
-    /// The wanted number of copies of streams and buckets, for those who make them.
-    package let replicas: Int
     // Safety: libnats locks the connection in every call; it is destroyed in deinit only.
     nonisolated(unsafe) let handle: OpaquePointer
+    /// The wanted number of copies of streams and buckets, for those who make them.
+    package let replicas: Int
     let events: ConnectionEvents
     let requests = RequestTable()
     /// The subscription for all answers, made with the first request.

@@ -44,16 +44,31 @@ package struct PolledSite: WebSite {
     package mutating func control(
         _ name: String, _ numbers: [Int], now: Timestamp
     ) -> String? {
-        switch (name, numbers.count) {
-        case ("expire", 0): isExpired = true
-        case ("renew", 0): isExpired = false
-        case ("ahead", 1): clock.step(seconds: Int64(numbers[0]))
-        case ("back", 1): clock.step(seconds: -Int64(numbers[0]))
-        case ("speed", 1) where numbers[0] <= PolledLimits.speedMax:
+        guard let command = Command(rawValue: name), numbers.count == command.count else {
+            return nil
+        }
+        switch command {
+        case .expire: isExpired = true
+        case .renew: isExpired = false
+        case .ahead: clock.step(seconds: Int64(numbers[0]))
+        case .back: clock.step(seconds: -Int64(numbers[0]))
+        case .speed:
+            guard numbers[0] <= PolledLimits.speedMax else { return nil }
             clock.go(numbers[0], from: now)
-        default: return nil
         }
         return "ok"
+    }
+
+    private enum Command: String {
+        case expire, renew, ahead, back, speed
+
+        /// How many numbers it has.
+        var count: Int {
+            switch self {
+            case .expire, .renew: 0
+            case .ahead, .back, .speed: 1
+            }
+        }
     }
 
     // MARK: requests

@@ -18,8 +18,9 @@ extension AlpacaEngine {
         return [
             StreamFeeds.limit(of: connections, max: links.count, now), symbols,
             feeds.requests(
-                market.sent.sum(now), interval: AlpacaLimits.requestInterval,
-                perRequest: market.asking.symbolsMax, sendAt: market.asking.sendAt,
+                StreamRequestRate(
+                    used: market.sent.sum(now), interval: AlpacaLimits.requestInterval,
+                    perRequest: market.asking.symbolsMax, sendAt: market.asking.sendAt),
                 link: market.endpoint.rawValue, now),
         ]
     }

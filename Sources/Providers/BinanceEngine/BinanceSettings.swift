@@ -86,8 +86,9 @@ package enum BinanceLimits {
     package static let bannedWait: Int64 = 300_000_000_000
     package static let requests: RequestLimits = {
         var limits = RequestLimits(
-            service: "the exchange", failedWait: fetchInterval, failedWaitMax: fetchWaitMax,
-            limitedWait: limitedWait, bannedWait: bannedWait, limitedWaitMax: holeAgeMax)
+            service: "the exchange", failedWait: fetchInterval, limitedWait: limitedWait)
+        (limits.failedWaitMax, limits.bannedWait) = (fetchWaitMax, bannedWait)
+        limits.limitedWaitMax = holeAgeMax
         (limits.counted, limits.unit, limits.failedCost) = (.weight, pointInterval, fetchInterval)
         return limits
     }()

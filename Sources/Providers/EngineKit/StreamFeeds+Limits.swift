@@ -49,17 +49,33 @@ extension StreamFeeds {
             reason: waiting.isEmpty ? "" : reason)
     }
 
-    /// Returns the requests of the last minute. One leaves in `interval`, each for so many feeds.
+    /// Returns the requests of the last minute on a connection, and the feeds that wait for one.
     package func requests(
-        _ used: Int, interval: Int64, perRequest: Int, sendAt: MonotonicTime, link: Int,
-        _ now: MonotonicTime
+        _ rate: StreamRequestRate, link: Int, _ now: MonotonicTime
     ) -> ProviderLimit {
         let waiting = list.count {
             $0.isWanted && $0.channel.link == link && !$0.standing.isAsked && $0.refusal.isEmpty
         }
-        let rounds = Int64(Swift.max(0, waiting - 1) / Swift.max(1, perRequest))
+        let rounds = Int64(Swift.max(0, waiting - 1) / Swift.max(1, rate.perRequest))
         return ProviderLimit(
-            .requests, used: used, max: Int(60_000_000_000 / interval), waiting: waiting,
-            until: waiting > 0 ? Swift.max(now, sendAt) + rounds * interval : nil)
+            .requests, used: rate.used, max: Int(60_000_000_000 / rate.interval),
+            waiting: waiting,
+            until: waiting > 0 ? Swift.max(now, rate.sendAt) + rounds * rate.interval : nil)
+    }
+}
+
+/// The requests on one connection: one leaves in `interval`, each for so many feeds.
+package struct StreamRequestRate: Sendable {
+    /// Those of the last minute.
+    package var used: Int
+    package var interval: Int64
+    package var perRequest: Int
+    package var sendAt: MonotonicTime
+
+    package init(used: Int, interval: Int64, perRequest: Int, sendAt: MonotonicTime) {
+        self.used = used
+        self.interval = interval
+        self.perRequest = perRequest
+        self.sendAt = sendAt
     }
 }

@@ -21,9 +21,9 @@ package struct HistoryCounter<Client: HistoryClient> where Client.Service: Count
         _ client: Client, _ instruments: [Instrument], _ shutdown: ShutdownSignal,
         _ telemetry: TelemetryHub
     ) -> HistoryPlan {
-        let entries = Questions.entries(
-            client, service.limits, instruments, shutdown, telemetry
-        ) { instrument, questions throws(Questions.Failure) in
+        var questions = Questions(client, service.limits, shutdown, telemetry)
+        let entries = questions.entries(instruments) {
+            instrument, questions throws(Questions.Failure) in
             if let problem = service.problem(of: instrument) {
                 throw Questions.Failure(problem)
             }

@@ -30,19 +30,17 @@ package struct HistoryQuestions<Client: HistoryClient> {
 
     /// Asks about each instrument until the service answers no question any more. What `count`
     /// returns, or why it cannot, is the instrument's entry.
-    package static func entries(
-        _ client: Client, _ limits: RequestLimits, _ instruments: [Instrument],
-        _ shutdown: ShutdownSignal, _ telemetry: TelemetryHub,
+    package mutating func entries(
+        _ instruments: [Instrument],
         count: (Instrument, inout Self) throws(Failure) -> HistoryPlan.Count
     ) -> [HistoryPlan.Entry] {
-        var questions = Self(client, limits, shutdown, telemetry)
         var entries: [HistoryPlan.Entry] = []
         for instrument in instruments {
             var entry = HistoryPlan.Entry(
                 symbol: instrument.symbol, isOfBars: instrument.isOfPastBars)
             var isOver = false
             do throws(Failure) {
-                entry.count = try count(instrument, &questions)
+                entry.count = try count(instrument, &self)
             } catch {
                 entry.problem = error.reason
                 isOver = error.isOfAll
@@ -53,7 +51,7 @@ package struct HistoryQuestions<Client: HistoryClient> {
         return entries
     }
 
-    private init(
+    package init(
         _ client: Client, _ limits: RequestLimits, _ shutdown: ShutdownSignal,
         _ telemetry: TelemetryHub
     ) {

@@ -13,9 +13,9 @@ enum Zones {
     /// The seconds between two looks at a zone's offset. No zone changes its clocks twice in them.
     private static let step: Int64 = 86_400
 
-    /// Returns the rules of a zone around a second since 1970, or up to a later one; `nil` when the system has no such
-    /// zone, or when the text is no zone's name. The name comes from the broker, so it is checked
-    /// that no file outside the zones' folder is read.
+    /// Returns the rules of a zone around a second since 1970, or up to a later one; `nil` when the
+    /// system has no such zone, or when the text is no zone's name. The name comes from the broker,
+    /// so it is checked that no file outside the zones' folder is read.
     static func rules(
         of name: String, around second: Int64, until last: Int64? = nil
     ) -> ZoneRules? {

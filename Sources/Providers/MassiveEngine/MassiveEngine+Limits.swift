@@ -17,9 +17,10 @@ extension MassiveEngine {
             feeds.symbols(
                 link: 0, max: nil, reason: feeds.list.first { !$0.refusal.isEmpty }?.refusal ?? ""),
             feeds.requests(
-                link.sent.sum(now), interval: MassiveLimits.requestInterval,
-                perRequest: MassiveLimits.symbolsPerRequest, sendAt: link.asking.sendAt, link: 0,
-                now),
+                StreamRequestRate(
+                    used: link.sent.sum(now), interval: MassiveLimits.requestInterval,
+                    perRequest: MassiveLimits.symbolsPerRequest, sendAt: link.asking.sendAt),
+                link: 0, now),
         ]
     }
 }

@@ -41,7 +41,7 @@ package enum MassiveNote: Hashable, Sendable {
     case misfit(instrument: UInt32, text: String)
     /// A status of the service that is not known here.
     case said(String)
-    /// Past trades cannot be read for now.
+    /// Past trades cannot be read; it is tried again.
     case notReread(reason: String)
     /// Past trades were never read again: whether they were cancelled is not known.
     case leftOut(instrument: UInt32, from: Timestamp, to: Timestamp, reason: String)

@@ -102,9 +102,12 @@ package enum MassiveLimits {
     /// The time between two requests.
     package static let requestsInterval: Int64 = 50_000_000
     /// What is known of how many requests are taken.
-    package static let requests = RequestLimits(
-        service: "Massive", failedWait: 1_000_000_000, failedWaitMax: 300_000_000_000,
-        limitedWait: 60_000_000_000)
+    package static let requests: RequestLimits = {
+        var limits = RequestLimits(
+            service: "Massive", failedWait: 1_000_000_000, limitedWait: 60_000_000_000)
+        limits.failedWaitMax = 300_000_000_000
+        return limits
+    }()
     /// The wait after a refusal, which only the account's owner can end.
     package static let refusedRequestWait: Int64 = 600_000_000_000
 }

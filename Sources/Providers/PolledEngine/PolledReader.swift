@@ -60,11 +60,16 @@ struct PolledReader: Sendable {
     let table: PolledTable
     let hidden: HiddenTexts
 
+    /// Returns what a service says, in one short line.
+    private func shown(_ said: String) -> String {
+        hidden.line(said, PolledLimits.reasonCharactersMax)
+    }
+
     /// Returns what the outcome of a request means.
     func meaning(of outcome: PolledOutcome, to request: PolledRequest) -> PolledMeaning {
         switch outcome {
         case .failed(let reason):
-            return .failed(hidden.line(reason, PolledLimits.reasonCharactersMax))
+            return .failed(shown(reason))
         case .answer(let status, let body, let retryAfter):
             do throws(JSONError) {
                 let said = try JSONValue.parse(body)
@@ -129,7 +134,7 @@ struct PolledReader: Sendable {
         return Problem(
             code: code ?? status,
             text:
-                "\(table.title) says \(hidden.line(text ?? "nothing", PolledLimits.reasonCharactersMax)) (status \(status))",
+                "\(table.title) says \(shown(text ?? "nothing")) (status \(status))",
             isOfKey: isOfKey)
     }
 
@@ -139,7 +144,7 @@ struct PolledReader: Sendable {
 
     /// Returns a text of a service as a unit: bounded, and printable.
     private func unit(_ text: String?) -> String {
-        var line = hidden.line(text ?? "", PolledLimits.reasonCharactersMax)
+        var line = shown(text ?? "")
         while line.utf8.count > PolledLimits.nameBytesMax { line.removeLast() }
         return line
     }

@@ -3,8 +3,9 @@ internal import Primitives
 /// Decides which stream's leader moves to which server, so that the leaders of the tape's streams
 /// are spread over the servers that hold copies.
 ///
-/// A cluster does not spread them, and a server that was restarted leads nothing: the others then do
-/// the work of all. A leader moves only when the cluster has been whole for a while, one at a time.
+/// A cluster does not spread them, and a server that was restarted leads nothing: the others then
+/// do the work of all. A leader moves only when the cluster has been whole for a while, one at a
+/// time.
 ///
 /// Pure.
 struct LeaderPlan {

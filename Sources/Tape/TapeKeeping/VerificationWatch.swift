@@ -3,8 +3,8 @@ internal import Primitives
 internal import ServiceRuntime
 internal import TapeTransport
 
-/// Shows how old the oldest message is that `tapeline tape verify` has not read yet on a server. The
-/// keeper's thread uses it.
+/// Shows how old the oldest message is that `tapeline tape verify` has not read yet on a server.
+/// The keeper's thread uses it.
 struct VerificationWatch {
     private static let lookNanoseconds: Int64 = 60_000_000_000
     /// The most servers that are shown.
@@ -22,7 +22,8 @@ struct VerificationWatch {
         self.streams = streams
     }
 
-    /// Looks when it is due; blocks for some requests. What cannot be read now stays as it was shown.
+    /// Looks when it is due; blocks for some requests. What cannot be read now stays as it was
+    /// shown.
     mutating func turn(_ bucket: KeyValueBucket?, now: MonotonicTime, time: Timestamp) {
         guard let bucket, now >= lookAt else { return }
         lookAt = now + Self.lookNanoseconds

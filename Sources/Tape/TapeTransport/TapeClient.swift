@@ -97,9 +97,9 @@ package final class TapeClient: Sendable {
     // MARK: streams
 
     /// Ensures that the stream exists as wanted. On a server without users it is made, and gets the
-    /// subjects, the room and the copies that it lacks. On a server with users only `tapeline setup` may do
-    /// that; a stream that is missing or lacks subjects then throws an error that is retryable. A
-    /// size that still differs is used as it is; every difference is reported.
+    /// subjects, the room and the copies that it lacks. On a server with users only `tapeline
+    /// setup` may do that; a stream that is missing or lacks subjects then throws an error that is
+    /// retryable. A size that still differs is used as it is; every difference is reported.
     package func ensureStream(
         _ name: String, subjects: [String], bytesMax: Int64
     ) throws(TapeError) {

@@ -14,7 +14,8 @@ package struct AlpacaHistoryService: HistoryService {
         var token = ""
         /// The first time of the request that the token continues.
         var from = Timestamp.undefined
-        /// The last trade of a page, if it was corrected: the corrected one may begin the next page.
+        /// The last trade of a page, if it was corrected: the corrected one may begin the next
+        /// page.
         var wrong: AlpacaPage.PastTrade?
         /// Pages in a row that had nothing.
         var emptyPages = 0
@@ -71,9 +72,8 @@ package struct AlpacaHistoryService: HistoryService {
     package func request(_ number: UInt64, for feed: Feed) -> AlpacaPastRequest {
         request(
             number, of: feed.name, feed.isOfBars ? .bars(bars) : .trades,
-            from: from(feed), to: feed.range.upperBound,
-            rows: feed.rows(max: AlpacaPastLimits.rowsMax),
-            token: feed.place.token)
+            (from(feed), feed.range.upperBound),
+            page: (feed.rows(max: AlpacaPastLimits.rowsMax), feed.place.token))
     }
 
     private func from(_ feed: Feed) -> Timestamp {
@@ -85,12 +85,13 @@ package struct AlpacaHistoryService: HistoryService {
 
     /// `to`: what begins there is not wanted. The service includes the last moment that it gets.
     private func request(
-        _ number: UInt64, of symbol: String, _ what: AlpacaPastRequest.What, from: Timestamp,
-        to: Timestamp, rows: Int, token: String = ""
+        _ number: UInt64, of symbol: String, _ what: AlpacaPastRequest.What,
+        _ span: (from: Timestamp, to: Timestamp), page: (rows: Int, token: String)
     ) -> AlpacaPastRequest {
         AlpacaPastRequest(
-            number: number, symbol: symbol, what: what, feed: feed ?? .iex, from: from,
-            to: max(from, to.advanced(byNanoseconds: -1)), rows: rows, token: token)
+            number: number, symbol: symbol, what: what, feed: feed ?? .iex, from: span.from,
+            to: max(span.from, span.to.advanced(byNanoseconds: -1)), rows: page.rows,
+            token: page.token)
     }
 
     // MARK: answers
@@ -200,11 +201,11 @@ extension AlpacaHistoryService: CountedHistory {
         let isCounted = question == .minutes || question == .days
         return request(
             number, of: name(of: instrument), length.map { .bars($0) } ?? .trades,
-            from: isCounted
-                ? range.lowerBound.advanced(byNanoseconds: -(length?.nanoseconds ?? 0))
-                : range.lowerBound,
-            to: range.upperBound,
-            rows: question == .firstTrade ? 1 : AlpacaPastLimits.rowsMax)
+            (
+                isCounted
+                    ? range.lowerBound.advanced(byNanoseconds: -(length?.nanoseconds ?? 0))
+                    : range.lowerBound, range.upperBound
+            ), page: (question == .firstTrade ? 1 : AlpacaPastLimits.rowsMax, ""))
     }
 
     private func length(of question: HistoryQuestion) -> AlpacaBarLength? {

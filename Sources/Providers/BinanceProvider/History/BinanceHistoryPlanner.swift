@@ -21,9 +21,9 @@ struct BinanceHistoryPlanner {
 
     func plan(_ instruments: [Instrument], _ shutdown: ShutdownSignal) throws -> HistoryPlan {
         let client = try setup.makeClient(ProviderWake())
-        let entries = Questions.entries(
-            client, BinanceLimits.requests, instruments, shutdown, telemetry
-        ) { instrument, questions throws(Questions.Failure) in
+        var questions = Questions(client, BinanceLimits.requests, shutdown, telemetry)
+        let entries = questions.entries(instruments) {
+            instrument, questions throws(Questions.Failure) in
             let symbol = BinanceHistoryService.exchangeSymbol(of: instrument)
             let found =
                 instrument.isOfPastBars

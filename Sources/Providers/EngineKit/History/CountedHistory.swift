@@ -52,8 +52,9 @@ package struct HistoryCounts: Sendable {
     /// Beyond so much time the bars of days are asked for: those of minutes would take pages.
     package static let minutesMax: Int64 = 7 * 86_400_000_000_000
 
-    /// Returns how many trades its bars say that a range has, roughly: of a bar that reaches over an
-    /// end of the range, and of what later pages have, a share is counted. `nil`: they do not say.
+    /// Returns how many trades its bars say that a range has, roughly: of a bar that reaches over
+    /// an end of the range, and of what later pages have, a share is counted. `nil`: they do not
+    /// say.
     package func trades(in range: Range<Timestamp>) -> UInt64? {
         var sum = 0.0
         for row in rows {

@@ -7,13 +7,13 @@ package struct RequestLimits: Sendable {
     package var service: String
     /// The wait after a failure, which doubles up to the longest one.
     package var failedWait: Int64
-    package var failedWaitMax: Int64
+    package var failedWaitMax: Int64 = 60_000_000_000
     /// The wait after too many requests, when the service does not say how long; the same after it
     /// has banned the address.
     package var limitedWait: Int64
-    package var bannedWait: Int64
+    package var bannedWait: Int64 = 300_000_000_000
     /// The longest wait that the service may want. Then it is asked again.
-    package var limitedWaitMax: Int64
+    package var limitedWaitMax: Int64 = 3_600_000_000_000
     /// What the service counts, and which time one of it is to cost; 0: the service states no
     /// number.
     package var counted = ProviderLimit.Name.requests
@@ -22,16 +22,11 @@ package struct RequestLimits: Sendable {
     package var failedCost: Int64 = 0
 
     package init(
-        service: String, failedWait: Int64, failedWaitMax: Int64 = 60_000_000_000,
-        limitedWait: Int64 = 30_000_000_000, bannedWait: Int64 = 300_000_000_000,
-        limitedWaitMax: Int64 = 3_600_000_000_000
+        service: String, failedWait: Int64, limitedWait: Int64 = 30_000_000_000
     ) {
         self.service = service
         self.failedWait = failedWait
-        self.failedWaitMax = failedWaitMax
         self.limitedWait = limitedWait
-        self.bannedWait = bannedWait
-        self.limitedWaitMax = limitedWaitMax
     }
 
     /// Says that the service takes no more requests.

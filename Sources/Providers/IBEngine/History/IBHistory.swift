@@ -103,8 +103,8 @@ package struct IBHistoryService: HistoryService {
         var openLoss: (from: Int64, detail: String)?
         var lossesInRow = 0
 
-        /// When the last bar of the calendar begins that has no trades, and the last second of which
-        /// trades came.
+        /// When the last bar of the calendar begins that has no trades, and the last second of
+        /// which trades came.
         var lastLost = Int64.min
         var lastSecond = Int64.min
 
@@ -181,7 +181,8 @@ package struct IBHistoryService: HistoryService {
             return IBHistoryRequest(
                 number: number,
                 question: .bars(
-                    place.contract, length.request(place.next..<until, place.contract.kind.barKind)),
+                    place.contract,
+                    length.request(place.next..<until, place.contract.kind.barKind)),
                 isOptional: false)
         case .data:
             return IBHistoryRequest(

@@ -238,7 +238,7 @@ package struct IBHistoryClient: Sendable {
         do throws(RequestError) {
             out.bytes += try request.encoded(version: version)
         } catch {
-            // Neither has a field that could be wrong.
+            assertionFailure("a request without fields that could be wrong is refused: \(error)")
         }
     }
 

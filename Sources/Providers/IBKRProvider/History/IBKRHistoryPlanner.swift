@@ -30,9 +30,9 @@ struct IBKRHistoryPlanner {
         let estimate = IBHistoryEstimate(
             range: setup.range.from..<setup.range.to, bars: setup.bars,
             requestsPerWindow: setup.client.requests)
-        let entries = Questions.entries(
-            client, service.limits, instruments, shutdown, telemetry
-        ) { instrument, questions throws(Questions.Failure) in
+        var questions = Questions(client, service.limits, shutdown, telemetry)
+        let entries = questions.entries(instruments) {
+            instrument, questions throws(Questions.Failure) in
             if let problem = service.problem(of: instrument) {
                 throw Questions.Failure(problem)
             }

@@ -82,8 +82,9 @@ package struct MassiveHistoryService: HistoryService {
             // The service includes the last moment that it gets.
             let to = max(from, (range.upperBound.nanoseconds - 1) / million)
             let limit = min(MassivePastLimits.barsMax, rows * length.parts)
+            let name = MassivePastRequest.encoded(symbol)
             target =
-                "/v2/aggs/ticker/\(MassivePastRequest.encoded(symbol))/range/\(length.words)/\(from)/\(to)"
+                "/v2/aggs/ticker/\(name)/range/\(length.words)/\(from)/\(to)"
                 + "?adjusted=false&sort=asc&limit=\(limit)"
         } else {
             target = MassivePastRequest.trades(of: symbol, range, rows: rows)

@@ -3,8 +3,8 @@ internal import Primitives
 internal import TapeCodec
 internal import TapeProtocol
 
-/// Compares one server's copy of a stream of the tape with the others, message by message, and checks
-/// its packets: checksums, and the ordinals of each subject.
+/// Compares one server's copy of a stream of the tape with the others, message by message, and
+/// checks its packets: checksums, and the ordinals of each subject.
 ///
 /// Pure: the caller reads the copies.
 package struct CopyCheck {

@@ -45,9 +45,9 @@ package final class CopyReader {
     /// Payload bytes read so far.
     package private(set) var bytes: UInt64 = 0
 
-    /// Begins at the first message with this sequence or a later one. `server`: `nil` where there is
-    /// no cluster. Throws `.unavailable` when no consumer came to be on that server, because it is
-    /// away or holds no copy.
+    /// Begins at the first message with this sequence or a later one. `server`: `nil` where there
+    /// is no cluster. Throws `.unavailable` when no consumer came to be on that server, because it
+    /// is away or holds no copy.
     package init(
         _ jetStream: JetStream, stream: String, server: String?, from sequence: UInt64
     ) throws(JetStreamError) {

@@ -31,8 +31,8 @@ package struct CopyVerification {
         self.wait = wait
     }
 
-    /// Checks the copy of the stream on `server`; `nil` where there is no cluster. Messages that are
-    /// stored from now on are not read. Returns `nil` when the run was ended.
+    /// Checks the copy of the stream on `server`; `nil` where there is no cluster. Messages that
+    /// are stored from now on are not read. Returns `nil` when the run was ended.
     package func check(
         _ stream: StreamInfo, on server: String?
     ) throws(JetStreamError) -> CopyCheck? {

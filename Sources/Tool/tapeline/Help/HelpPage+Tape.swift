@@ -191,8 +191,8 @@ extension HelpPage {
                     "it again does no harm, and nothing is made smaller. MDS_NAMESPACE and",
                     "MDS_PARTITIONS say what is made, and MDS_REPLICAS with how many copies: 1, or",
                     "3 on a cluster of NATS. It adds copies while the services run, and takes none",
-                    "away. 'up' does it. On a server with users the services wait, not ready, until",
-                    "the user 'tool' has run it",
+                    "away. 'up' does it. On a server with users the services wait, not ready,",
+                    "until the user 'tool' has run it",
                 ]
             )
         ]

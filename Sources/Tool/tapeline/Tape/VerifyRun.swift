@@ -5,8 +5,8 @@ import TapeKeeping
 import TapeProtocol
 import TapeTransport
 
-/// Carries out `tapeline tape verify`: reads each server's own copy of each stream beside the others,
-/// and notes how far it came.
+/// Carries out `tapeline tape verify`: reads each server's own copy of each stream beside the
+/// others, and notes how far it came.
 struct VerifyRun {
     /// The most findings of a stream that are listed one by one.
     private static let listedMax = 10

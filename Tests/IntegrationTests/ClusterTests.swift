@@ -37,6 +37,17 @@ extension IntegrationTests {
             return (pipeline, try #require(pipeline.cluster))
         }
 
+        /// The owners, as soon as the leader of their records answers.
+        private func owners(_ pipeline: Pipeline) throws -> [String: TapeInspector.Owner] {
+            var found: [String: TapeInspector.Owner]?
+            #expect(
+                eventually {
+                    found = try? pipeline.owners()
+                    return found != nil
+                })
+            return try #require(found)
+        }
+
         /// The members that lost a partition, by their logs.
         private func losses(_ pipeline: Pipeline) -> [String] {
             pipeline.running.filter { $0.value.output.contains("\"member.partition.lost\"") }
@@ -53,7 +64,7 @@ extension IntegrationTests {
                 try cluster.nodes[node].start()
                 #expect(eventually { cluster.isWhole })
             }
-            #expect(try pipeline.owners() == owners)
+            #expect(try self.owners(pipeline) == owners)
             #expect(losses(pipeline).isEmpty)
             try finish(pipeline)
         }
@@ -70,13 +81,14 @@ extension IntegrationTests {
             let before = try pipeline.owners()
             cluster.nodes[2].pause()
             try pipeline.expectShared(.worker(0), among: 1)
-            let during = try pipeline.owners()
+            let during = try owners(pipeline)
             for (key, owner) in during where key.hasPrefix("operator.") {
                 let isTaken = before[key]?.member != owner.member
                 #expect(owner.epoch == (before[key]?.epoch ?? 0) + (isTaken ? 1 : 0), "\(key)")
             }
             try expectFlow(pipeline)
             cluster.nodes[2].resume()
+            #expect(eventually { cluster.isWhole })
             try pipeline.expectShared(.worker(0), among: 2)
             try finish(pipeline)
         }
@@ -95,7 +107,7 @@ extension IntegrationTests {
             for node in [1, 2] { try cluster.nodes[node].start() }
             #expect(eventually { cluster.isWhole })
             try expectFlow(pipeline)
-            #expect(try pipeline.owners() == owners)
+            #expect(try self.owners(pipeline) == owners)
             #expect(losses(pipeline).isEmpty)
             try finish(pipeline)
         }

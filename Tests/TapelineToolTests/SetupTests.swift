@@ -122,11 +122,20 @@ struct SetupTests {
                 environment: ["MDS_REPLICAS": "\(copies)"])
         }
         #expect(try setUp(1).code == .success)
-        let raised = try setUp(3)
-        #expect(raised.code == .success, "\(raised.errors)")
-        let lines = raised.output.split(separator: "\n")
-        #expect(lines.count == 10, "\(raised.output)")
-        #expect(lines.allSatisfy { $0.hasSuffix("1 copies before, 3 now") }, "\(raised.output)")
+        // A busy cluster may refuse one for the moment: to run it again does no harm.
+        var raised = ""
+        #expect(
+            eventually {
+                guard let said = try? setUp(3) else { return false }
+                raised += said.output
+                return said.code == .success
+            }, "\(raised)")
+        for stream in Self.streams {
+            #expect(
+                raised.split(separator: "\n").contains {
+                    $0.hasPrefix("\(stream) ") && $0.hasSuffix("1 copies before, 3 now")
+                }, "\(stream): \(raised)")
+        }
         // Each stream elects its first leader.
         #expect(
             eventually {

@@ -31,6 +31,7 @@ package final class TapeReaders {
         var silence = ServerSilence()
         /// Whether the stream did not exist when its description was last requested.
         var lacksStream = false
+        var answers = AnswerPatience()
     }
 
     /// Called on the owner's thread with each packet that is proven to be the next one of its
@@ -421,7 +422,8 @@ package final class TapeReaders {
     private func readStream(_ reader: Int) {
         do throws(JetStreamError) {
             let stream = readers[reader].input.stream
-            let info = try client.jetStream.streamInfo(stream)
+            let info = try calls(reader).streamInfo(stream)
+            readers[reader].answers.isReplicated = info?.configuration.replicas ?? 1 > 1
             readers[reader].lacksStream = info == nil
             guard let info else {
                 failed(reader, "stream \(stream) does not exist yet")
@@ -445,7 +447,8 @@ package final class TapeReaders {
             name: consumer(reader, consumerNumber), filterSubjects: input.filters,
             deliver: start.deliver, inactiveThreshold: idleMax)
         do throws(JetStreamError) {
-            try client.jetStream.createConsumer(stream: input.stream, configuration)
+            try calls(reader).createConsumer(stream: input.stream, configuration)
+            readers[reader].answers.answered()
             dropWaiting(reader)
             readers[reader].machine.consumerCreated(
                 consumerNumber: consumerNumber, now: clock.monotonic(), into: &effects)
@@ -454,8 +457,13 @@ package final class TapeReaders {
         }
     }
 
+    private func calls(_ reader: Int) -> JetStream {
+        client.jetStream.within(readers[reader].answers.timeout(max: client.jetStream.timeout))
+    }
+
     /// Reports that the reader could not be opened. Its machine tries again.
     private func failed(_ reader: Int, _ reason: String) {
+        readers[reader].answers.failed()
         client.telemetry.emit(TapeCallFailed(reason: reason))
         readers[reader].machine.openFailed(now: clock.monotonic())
     }

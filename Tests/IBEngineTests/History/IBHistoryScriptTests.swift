@@ -22,9 +22,9 @@ struct IBHistoryScriptTests {
         var endsDays = false
         /// Answers have no more trades than this, even if a second has more.
         var most = Int.max
-        var questions: [HistoryQuestion] = []
+        var questions: [IBHistoryQuestion] = []
 
-        mutating func reply(_ question: HistoryQuestion) -> HistoryReply {
+        mutating func reply(_ question: IBHistoryQuestion) -> HistoryReply {
             questions.append(question)
             switch question {
             case .contracts(let contract):

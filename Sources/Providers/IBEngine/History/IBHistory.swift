@@ -9,11 +9,11 @@ package typealias IBHistory = HistoryMachine<IBHistoryService>
 /// A question of a load.
 package struct IBHistoryRequest: EngineKit.HistoryRequest {
     package let number: UInt64
-    package let question: HistoryQuestion
+    package let question: IBHistoryQuestion
     /// Whether the load goes on without an answer.
     package let isOptional: Bool
 
-    package init(number: UInt64, question: HistoryQuestion, isOptional: Bool) {
+    package init(number: UInt64, question: IBHistoryQuestion, isOptional: Bool) {
         self.number = number
         self.question = question
         self.isOptional = isOptional
@@ -203,7 +203,7 @@ package struct IBHistoryService: HistoryService {
     /// not counted by the vendor.
     package static func calendar(
         _ contract: Contract, _ seconds: Range<Int64>
-    ) -> HistoryQuestion {
+    ) -> IBHistoryQuestion {
         let kind = contract.kind.tradeHistory ?? contract.kind.barKind
         var request = calendarLength(seconds).request(seconds, kind)
         request.regularHoursOnly = false

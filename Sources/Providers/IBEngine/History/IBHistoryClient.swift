@@ -40,7 +40,7 @@ package struct IBHistoryClient: Sendable {
     /// A question without an answer.
     struct Asked: Sendable {
         let number: UInt64
-        let question: HistoryQuestion
+        let question: IBHistoryQuestion
         /// The number of its request; `nil`: the session was not ready yet.
         var request: Int32?
         /// When its answer is due; `never`: it has not left.
@@ -88,7 +88,7 @@ package struct IBHistoryClient: Sendable {
     package mutating func know(_ zone: String, _ rules: ZoneRules) { zones[zone] = rules }
 
     /// Asks a question. Its answer has the returned number.
-    package mutating func ask(_ question: HistoryQuestion) -> UInt64 {
+    package mutating func ask(_ question: IBHistoryQuestion) -> UInt64 {
         lastNumber &+= 1
         asked.append(Asked(number: lastNumber, question: question))
         return lastNumber

@@ -23,7 +23,7 @@ package struct IBHistoryEstimate: Sendable {
 
     // MARK: questions
 
-    package func contract(of instrument: Instrument) -> HistoryQuestion {
+    package func contract(of instrument: Instrument) -> IBHistoryQuestion {
         .contracts(Contract(instrument))
     }
 
@@ -35,7 +35,7 @@ package struct IBHistoryEstimate: Sendable {
 
     package func calendar(
         of instrument: Instrument, _ details: ContractDetails
-    ) -> HistoryQuestion {
+    ) -> IBHistoryQuestion {
         var contract = Contract(instrument)
         contract.id = details.contract.id
         return IBHistoryService.calendar(contract, seconds)
@@ -118,7 +118,7 @@ package struct IBHistoryEstimate: Sendable {
     package func requests(ofTrades count: UInt64?) -> Requests {
         var requests = Requests()
         // A page ends before its last second, and the next one has this second again.
-        requests.counted = (count ?? 0) / UInt64(HistoryQuestion.pageTicks) + 2
+        requests.counted = (count ?? 0) / UInt64(IBHistoryQuestion.pageTicks) + 2
         // The contract, and when it was traded.
         requests.others = 2
         return requests

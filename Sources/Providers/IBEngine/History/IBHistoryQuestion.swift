@@ -1,7 +1,7 @@
 package import IBProtocol
 
 /// What a load wants to know of the broker.
-package enum HistoryQuestion: Hashable, Sendable {
+package enum IBHistoryQuestion: Hashable, Sendable {
     /// The contracts that fit a description.
     case contracts(Contract)
     /// Trades of these seconds since 1970, from the first one on. An answer has a part of them.
@@ -65,7 +65,7 @@ package struct HistoryTrades: Hashable, Sendable {
     package var isEmpty: Bool
 
     init(_ page: HistoryPage, of wanted: Range<Int64>) {
-        let extent = page.extent(of: wanted, asked: HistoryQuestion.pageTicks)
+        let extent = page.extent(of: wanted, asked: IBHistoryQuestion.pageTicks)
         isEmpty = (page.lastSecond ?? Int64.min) < wanted.lowerBound && !extent.isCut
         isCut = extent.isCut
         ticks = page.trades.filter { tick in

@@ -177,6 +177,35 @@ import Testing
         #expect(child.wait(timeout: .seconds(60)) == .exited(0))
     }
 
+    @Test(
+        "A crash writes no memory into a core file, unless the setting allows it",
+        arguments: [false, true])
+    func coreDumps(isAllowed: Bool) throws {
+        let child = try ChildProcess(
+            executable: "/bin/sh",
+            arguments: [
+                "-c", "ulimit -S -c $(ulimit -H -c); exec \"$0\" --ops-core-dumps=\(isAllowed)",
+                try ServiceApplicationTests.fixture(),
+            ],
+            environment: [:], logPath: folder.file("log"))
+        _ = try line("service.started")
+        func file(_ name: String) throws -> String {
+            try textOfFile("/proc/\(child.id)/\(name)")
+        }
+        let limits = try file("limits").split(separator: "\n").first {
+            $0.hasPrefix("Max core file size")
+        }
+        let words = try #require(limits).split(separator: " ").dropFirst(4).prefix(2)
+        let own = try textOfFile("/proc/self/limits").split(separator: "\n").first {
+            $0.hasPrefix("Max core file size")
+        }
+        let hard = try #require(own).split(separator: " ").dropFirst(5).first ?? ""
+        #expect(Array(words) == (isAllowed ? [hard, hard] : ["0", "0"]))
+        #expect(try file("coredump_filter") == (isAllowed ? "00000033\n" : "00000000\n"))
+        #expect(child.signal(SIGTERM))
+        #expect(child.wait(timeout: .seconds(60)) == .exited(0))
+    }
+
     @Test("An error that escapes the body is one log line and an exit code, no trap")
     func failure() throws {
         let child = try start(["--fixture-mode=fail"])

@@ -4,6 +4,8 @@ import ServiceRuntime
 @main
 enum Main {
     static func main() {
+        // It reads passwords and keys. The processes of a local stack inherit this.
+        CoreDumps.forbid()
         let terminal = Terminal()
         do {
             exit(try run(parsed(Array(CommandLine.arguments.dropFirst())), terminal).rawValue)

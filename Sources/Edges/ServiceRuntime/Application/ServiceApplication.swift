@@ -17,6 +17,7 @@ package enum ServiceApplication {
         hungTimeMax: Duration = ThreadWatch.hungTimeMax,
         _ body: (ServiceContext) throws -> ExitCode
     ) -> Never {
+        CoreDumps.forbid()
         let decision = ServiceCommandLine(description).decide(
             arguments: Array(CommandLine.arguments.dropFirst()),
             environment: ConfigurationFiles.environment())
@@ -29,6 +30,7 @@ package enum ServiceApplication {
             let (text, code) = probe.ask()
             exit((write(text, to: 1) ? code : .ioError).rawValue)
         case .run(let configuration):
+            CoreDumps.settle(isAllowed: configuration.flag("OPS_CORE_DUMPS"))
             ServiceRun(
                 description, configuration, stopTimeMax: stopTimeMax, hungTimeMax: hungTimeMax
             ).run(body)

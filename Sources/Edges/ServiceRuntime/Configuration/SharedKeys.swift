@@ -105,6 +105,9 @@ extension ConfigurationKey {
             ConfigurationKey(
                 "OPS_PORT", .integer(0...65_535), default: String(port), group: "Operations",
                 "TCP port of metrics and health; 0: any free one."),
+            ConfigurationKey(
+                "OPS_CORE_DUMPS", .flag, default: "false", group: "Operations",
+                "Whether a crash may write memory, with secrets, into a core file."),
         ]
     }
 

@@ -12,8 +12,6 @@ from typing import Any
 from verdict import Findings, Gap, Span, StoredGaps
 
 SECOND = 10**9
-# A service writes an answer down when the last byte has left it. The client may have read it just before.
-LOG_NS = 50_000_000
 # How long after an answer what it began may take: a poll, and the time that the machine takes.
 AFTER_NS = 5 * SECOND
 # So many of the newest values of a series are compared.
@@ -23,7 +21,7 @@ DIGITS = Decimal("1e-9")
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer: when it was sent, and its values by their periods. Times are in nanoseconds."""
+    """A whole answer: when the service made it, and its values by their periods. Times are in nanoseconds."""
 
     time: int
     values: dict[int, Decimal]
@@ -56,7 +54,7 @@ class Asked:
             if text != ".":
                 own[time_of(period)] = Decimal(text).quantize(DIGITS, ROUND_HALF_EVEN)
         for series, values in found.items():
-            self.answers.setdefault(series, []).append(Answer(entry["time"], values))
+            self.answers.setdefault(series, []).append(Answer(entry["answered"], values))
 
 
 def time_of(period: str) -> int:
@@ -120,7 +118,7 @@ class Verdict(Findings):
         times = [answer.time for answer in answers]
         for row in rows:
             self.count["rows"] += 1
-            before = bisect.bisect_right(times, row.time + LOG_NS)
+            before = bisect.bisect_right(times, row.time)
             if row.time != row.received:
                 self.note("time", f"{series}: {row} has another time than that at which it came")
             if before and answers[before - 1].values.get(row.period) == row.value:
@@ -128,7 +126,7 @@ class Verdict(Findings):
             known = [each for each in answers if each.values.get(row.period) == row.value]
             if not known:
                 self.note("invented", f"{series}: {row} was never answered")
-            elif known[0].time > row.time + LOG_NS:
+            elif known[0].time > row.time:
                 self.note("early", f"{series}: {row} was known before {known[0].time}, when it was answered")
             else:
                 self.note("stale", f"{series}: {row} is not of the answer before it")
@@ -157,7 +155,7 @@ class Verdict(Findings):
                 continue
             present: dict[int, Row] = {}
             for row in rows:
-                if row.time < until - LOG_NS:
+                if row.time < until:
                     present[row.period] = row
             for period, value in answer.values.items():
                 self.count["values"] += 1

@@ -86,6 +86,7 @@ struct FaultTests {
         #expect(lines.map { $0["status"]?.int } == [200, 200, 200, 200, 503])
         #expect(lines.map { $0["values"]?.array?.count } == [2, 1, 2, nil, nil])
         #expect(lines[0]["series"]?.string == "DGS10")
+        #expect(lines[0]["answered"]?.int == Int(bench.now.nanoseconds))
         #expect(lines[1]["values"]?.array?.first?.array?.first?.string == "bitcoin")
         #expect(
             lines[2]["values"]?.array?.map { $0.array?.map(\.string) }

@@ -75,7 +75,15 @@ package struct PolledSite: WebSite {
 
     package func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer {
         guard request.method == "GET" else { return HTTPAnswer(status: 405) }
-        let now = clock.time(now)
+        var answer = values(request, clock.time(now))
+        if !answer.details.isEmpty {
+            answer.details = "\"answered\":\(now.nanoseconds),\(answer.details)"
+        }
+        return answer
+    }
+
+    /// `now` is simulated.
+    private func values(_ request: HTTPRequest, _ now: Timestamp) -> HTTPAnswer {
         if request.path.hasPrefix("/fred/") {
             return FredRequests(
                 series: series, key: isExpired ? nil : polled.fredKey, now: now

@@ -405,7 +405,7 @@ let package = Package(
         tests(of: "BinanceEngine", uses: model),
         tests(of: "AlpacaEngine", uses: ["EngineKit", "TestSupport"] + model),
         tests(of: "MassiveEngine", uses: ["EngineKit", "TestSupport"] + model),
-        tests(of: "PolledEngine", uses: model),
+        tests(of: "PolledEngine", uses: ["EngineKit"] + model),
         tests(of: "Membership", uses: model),
         tests(of: "IBProtocol", uses: model),
         tests(of: "IBEngine", uses: ["EngineKit", "IBProtocol", "IBSimulator"] + model),

@@ -150,6 +150,27 @@ import Testing
         #expect(bench.engine.status.feeds[0].reason.isEmpty)
     }
 
+    @Test(
+        "a key that the service sends back is in no text",
+        arguments: [
+            "a/b+\"c-0123456789", "a%2Fb%2B%22c-0123456789", "a%2fb%2b%22c-0123456789",
+            "eDphL2IrImMtMDEyMzQ1Njc4OQ==", "YS9iKyJjLTAxMjM0NTY3ODk",
+        ])
+    func echo(_ echo: String) {
+        let key = "a/b+\"c-0123456789"
+        var bench = AlpacaBench { $0.hidden = HiddenTexts([key]) }
+        bench.follow(["AAPL"])
+        _ = bench.takeWishes()
+        bench.opened(1)
+        bench.receive(AlpacaBench.connected, on: 1)
+        let quoted = echo.replacing("\"", with: "\\\"")
+        bench.receive(AlpacaBench.error(402, "no: \(quoted)\(quoted)"), on: 1)
+        bench.ended(1, "closed: \(echo)")
+        let all = "\(bench.records) \(bench.notes) \(bench.engine.status)"
+        #expect(all.contains("no: ") && !all.contains(echo.dropFirst(4).prefix(12)))
+        #expect(!"\(bench.engine.settings)".contains("c-01234"))
+    }
+
     @Test("an account without news says so at the instrument, whose trades come")
     func noNews() {
         var bench = AlpacaBench()

@@ -167,6 +167,22 @@ import Testing
         #expect(bench.quotes.count == 2 && bench.quotes.allSatisfy { $0.header.providerID == 0 })
     }
 
+    @Test(
+        "a key that the service sends back is in no text",
+        arguments: ["auth_failed", "error", "max_connections", "success", "typo"])
+    func echo(_ status: String) {
+        let key = "m0123456789abcdef"
+        var bench = MassiveBench { $0.hidden = HiddenTexts([key]) }
+        bench.follow(["AAPL"])
+        _ = bench.takeWishes()
+        bench.opened(1)
+        bench.receive(MassiveBench.connected, on: 1)
+        bench.receive(MassiveBench.status(status, "\(key) is wrong: \(key)"), on: 1)
+        bench.ended(1, "closed: \(key)")
+        let all = "\(bench.records) \(bench.notes) \(bench.engine.status)"
+        #expect(all.contains("…") && !all.contains("m012345"), "\(all)")
+    }
+
     @Test("a failure after a refusal is told as what it is")
     func failureAfterRefusal() {
         var bench = MassiveBench()

@@ -26,7 +26,7 @@ extension AlpacaEngine {
     ) {
         guard let link = links.firstIndex(where: { $0.number == number && $0.state != .closed })
         else { return }
-        lost(link, why, .failed, now, into: &out)
+        lost(link, settings.hidden.taken(outOf: why), .failed, now, into: &out)
     }
 
     /// Why a connection is not there.

@@ -32,7 +32,7 @@ package struct AlpacaEngine: StreamEngine {
                 provider: settings.provider, delayMax: settings.delayMax,
                 silentAfter: settings.silentAfter),
             channels: AlpacaChannel.allCases.count, links: AlpacaEndpoint.allCases.count)
-        reader = AlpacaReader(settings.feed)
+        reader = AlpacaReader(settings.feed, settings.hidden)
         links = AlpacaEndpoint.allCases.map { AlpacaLink($0, settings) }
         // Trades of coins are never changed.
         times = TradeTimes(count: settings.feed.isCrypto ? 1 : settings.tradesKept)

@@ -33,7 +33,12 @@ struct AlpacaReader: Sendable {
     /// The flags of all records of the market.
     private let flags: TickFlags
 
-    init(_ feed: AlpacaFeedName) { flags = feed.delay > 0 ? .delayed : [] }
+    private let hidden: HiddenTexts
+
+    init(_ feed: AlpacaFeedName, _ hidden: HiddenTexts) {
+        flags = feed.delay > 0 ? .delayed : []
+        self.hidden = hidden
+    }
 
     /// Begins a frame. Returns false if it is no array.
     mutating func begin(_ bytes: RawSpan) -> Bool { fields.begin(bytes) == nil }
@@ -319,7 +324,8 @@ extension AlpacaReader {
             guard let success = Success(rawValue: text) else { return .skipped(.unknown) }
             control = success == .connected ? .connected : .authenticated
         case .error:
-            let shown = text.shownOnLine(AlpacaLimits.textCharactersMax)
+            // Before it is cut: a part of a key is one, too.
+            let shown = hidden.taken(outOf: text).shownOnLine(AlpacaLimits.textCharactersMax)
             control = .error(code: value["code"]?.int ?? 0, text: shown)
         case .subscription:
             var lists: [AlpacaChannel: Set<String>] = [:]

@@ -1,3 +1,4 @@
+package import EngineKit
 internal import Primitives
 
 /// The engine's settings. Spans are nanoseconds.
@@ -16,6 +17,9 @@ package struct AlpacaSettings: Sendable {
     package var delayMax: Int64 = 2_000_000_000
     /// The last trades whose times are remembered for later changes.
     package var tradesKept = 524_288
+
+    /// What no reason may show, as the service can send back what it was given.
+    package var hidden = HiddenTexts()
 
     package init(_ feed: AlpacaFeedName, seed: UInt64) {
         self.feed = feed

@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import AlpacaEngine
 internal import EngineKit
 internal import HTTPClient
@@ -154,6 +155,7 @@ struct AlpacaSetup: Sendable {
         client.connectTimeout = configuration.duration("ALPACA_CONNECT_TIMEOUT")
         let feed = AlpacaFeedName(rawValue: configuration.text("ALPACA_FEED"))
         engine = AlpacaSettings(feed ?? usual.feed, seed: seed)
+        engine.hidden = keys.hidden
         func span(_ key: String) -> Int64 { configuration.duration(key).clampedNanoseconds }
         engine.silentAfter = span("ALPACA_SILENT_AFTER")
         engine.delayMax = span("ALPACA_DELAY_MAX")

@@ -1,17 +1,66 @@
-/// Texts that are taken out of what a service says, such as keys: it can send back what it was
-/// asked. No description shows them.
+internal import Primitives
+
+/// Texts that are taken out of what a service says: it may send back the key that it was given, as
+/// it came or in the forms of addresses, headers and JSON. No description shows them.
 package struct HiddenTexts: Sendable, CustomStringConvertible, CustomReflectable {
-    private let texts: [String]
+    private static let mark = "…"
+    /// The longest forms come first, because they may contain shorter ones.
+    private let forms: [String]
 
-    package init(_ texts: [String] = []) { self.texts = texts.filter { !$0.isEmpty } }
+    package init(_ texts: [String] = []) {
+        let forms = texts.filter { !$0.isEmpty }.flatMap(Self.forms)
+        self.forms = Set(forms).sorted { ($1.utf8.count, $0) < ($0.utf8.count, $1) }
+    }
 
-    package var description: String { "…" }
+    package var description: String { Self.mark }
     package var customMirror: Mirror { Mirror(self, children: []) }
 
-    /// Returns one printable line without the texts, cut to so many characters.
+    /// Returns a text without them.
+    package func taken(outOf said: String) -> String {
+        forms.reduce(said) { $0.replacing($1, with: Self.mark) }
+    }
+
+    /// Returns one printable line without them, cut to so many characters. A part of a key is one,
+    /// too, so it is cut afterwards.
     package func line(_ said: String, _ charactersMax: Int) -> String {
-        var clean = said
-        for text in texts { clean = clean.replacing(text, with: "…") }
-        return clean.shownOnLine(charactersMax)
+        taken(outOf: said).shownOnLine(charactersMax)
+    }
+
+    private static func forms(of text: String) -> [String] {
+        var json = JSONWriter()
+        json.value(text)
+        let escaped = String(decoding: json.bytes.dropFirst().dropLast(), as: UTF8.self)
+        return [text, escaped, escaped.replacing("/", with: "\\/")]
+            + [true, false].map { percent(text, isUpper: $0) } + base64(text)
+    }
+
+    /// Every byte but letters, digits and `-._~`, as RFC 3986 has it.
+    private static func percent(_ text: String, isUpper: Bool) -> String {
+        text.utf8.map { byte in
+            let scalar = Unicode.Scalar(byte)
+            let isPlain =
+                scalar.isASCII && (scalar.properties.isAlphabetic || digits.contains(byte))
+            if isPlain || "-._~".utf8.contains(byte) { return String(scalar) }
+            let code = String(byte, radix: 16, uppercase: isUpper)
+            return "%" + (code.count < 2 ? "0" : "") + code
+        }.joined()
+    }
+
+    private static let digits: ClosedRange<UInt8> = 0x30...0x39
+    /// Shorter parts of base64 would hide words that are no secret.
+    private static let partMin = 6
+
+    /// What base64 makes of the text wherever it begins in three bytes: the digits that follow from
+    /// it alone.
+    private static func base64(_ text: String) -> [String] {
+        (0..<3).flatMap { before -> [String] in
+            let bytes = [UInt8](repeating: 0, count: before) + Array(text.utf8)
+            let first = (before * 8 + 5) / 6
+            let digits = Base64.encode(bytes).utf8.prefix(bytes.count * 8 / 6).dropFirst(first)
+            let part = String(decoding: Array(digits), as: UTF8.self)
+            guard part.utf8.count >= partMin else { return [] }
+            let ofAddresses = part.replacing("+", with: "-").replacing("/", with: "_")
+            return [part, ofAddresses]
+        }
     }
 }

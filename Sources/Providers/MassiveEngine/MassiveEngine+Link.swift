@@ -26,7 +26,7 @@ extension MassiveEngine {
         _ number: MassiveConnection, _ why: String, _ now: Moment, into out: inout MassiveOutput
     ) {
         guard link.number == number, link.state != .closed else { return }
-        lost(why, .failed, now, into: &out)
+        lost(settings.hidden.taken(outOf: why), .failed, now, into: &out)
     }
 
     /// Why a connection is not there.

@@ -31,7 +31,8 @@ package struct MassiveEngine: StreamEngine {
                 provider: settings.provider, delayMax: settings.delayMax,
                 silentAfter: settings.silentAfter),
             channels: MassiveChannel.allCases.count)
-        reader = MassiveReader(flags: settings.feed == .delayed ? .delayed : [])
+        reader = MassiveReader(
+            flags: settings.feed == .delayed ? .delayed : [], hidden: settings.hidden)
         link = MassiveLink(settings)
         times = TradeTimes(count: settings.tradesKept)
         let lag = settings.feed.lag

@@ -34,7 +34,9 @@ struct MassiveReader: Sendable {
     private(set) var time = Timestamp.undefined
 
     /// `flags`: those of all records.
-    init(flags: TickFlags) { self.flags = flags }
+    private let hidden: HiddenTexts
+
+    init(flags: TickFlags, hidden: HiddenTexts) { (self.flags, self.hidden) = (flags, hidden) }
 
     /// Begins a frame. Returns false if it is no array.
     mutating func begin(_ bytes: RawSpan) -> Bool { fields.begin(bytes) == nil }
@@ -231,9 +233,11 @@ struct MassiveReader: Sendable {
     private mutating func status(_ bytes: RawSpan) -> MassiveMessage {
         let most = MassiveLimits.statusBytesMax
         guard let word = self[.status].text(in: bytes, bytesMax: 64),
-            let said = self[.message].text(in: bytes, bytesMax: most)
+            let whole = self[.message].text(in: bytes, bytesMax: most)
                 ?? (self[.message].kind == .absent ? "" : nil)
         else { return .skipped(.unknown) }
+        // Before it is cut: a part of a key is one, too.
+        let said = hidden.taken(outOf: whole)
         let shown = said.shownOnLine(MassiveLimits.textCharactersMax)
         control =
             switch Status(rawValue: word) {
@@ -244,7 +248,7 @@ struct MassiveReader: Sendable {
             case .success: Self.words(said)
             // It may name words that were asked for, which must not be cut.
             case .error: .error(said)
-            case nil: .other("\(word.shownOnLine(64)): \(shown)")
+            case nil: .other("\(hidden.taken(outOf: word).shownOnLine(64)): \(shown)")
             }
         return .control
     }

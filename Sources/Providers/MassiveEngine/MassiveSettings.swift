@@ -22,6 +22,9 @@ package struct MassiveSettings: Sendable {
     /// How long after their report trades are read again. Empty: never.
     package var rereadAges: [Int64] = []
 
+    /// What no reason may show, as the service can send back what it was given.
+    package var hidden = HiddenTexts()
+
     package init(_ feed: MassiveFeedName, seed: UInt64) {
         self.feed = feed
         self.seed = seed

@@ -168,6 +168,7 @@ struct MassiveSetup: Sendable {
         let silentAfter = configuration.duration("MASSIVE_SILENT_AFTER")
         (client.pingAfter, client.hangUpAfter) = (silentAfter / 2, silentAfter)
         engine = MassiveSettings(feed, seed: seed)
+        engine.hidden = key.hidden
         engine.bars = MassiveBars(rawValue: configuration.text("MASSIVE_BARS")) ?? usual.bars
         func span(_ key: String) -> Int64 { configuration.duration(key).clampedNanoseconds }
         engine.silentAfter = span("MASSIVE_SILENT_AFTER")

@@ -1,14 +1,14 @@
 internal import Glibc
 
-/// What a crash may write into a core file. The memory of a process has its secrets, and a core file
-/// is often kept, or sent to others.
+/// What a crash may write into a core file. The memory of a process has its secrets, and a core
+/// file is often kept, or sent to others.
 package enum CoreDumps {
     /// What the kernel dumps if nobody says otherwise: anonymous and huge memory, ELF headers.
     private static let usualFilter = "0x33"
     private static let filterPath = "/proc/self/coredump_filter"
 
-    /// Forbids core files, for this process and those that it starts, until `settle`. Call it before
-    /// a secret is read.
+    /// Forbids core files, for this process and those that it starts, until `settle`. Call it
+    /// before a secret is read.
     ///
     /// The limit alone is not enough: the kernel disregards it when it hands a core to a program
     /// (`core_pattern` with a pipe). With the filter, such a core has registers and no memory. Both

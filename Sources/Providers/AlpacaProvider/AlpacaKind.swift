@@ -1,6 +1,5 @@
 internal import EngineKit
 internal import AlpacaEngine
-internal import EngineKit
 internal import HTTPClient
 internal import Primitives
 package import ProviderKit

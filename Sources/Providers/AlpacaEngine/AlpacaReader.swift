@@ -35,7 +35,8 @@ struct AlpacaReader: Sendable {
 
     private let hidden: HiddenTexts
 
-    init(_ feed: AlpacaFeedName, _ hidden: HiddenTexts) {
+    /// `hidden` is for errors, which pages of the past do not have.
+    init(_ feed: AlpacaFeedName, _ hidden: HiddenTexts = HiddenTexts()) {
         flags = feed.delay > 0 ? .delayed : []
         self.hidden = hidden
     }

@@ -1,4 +1,3 @@
-internal import EngineKit
 internal import AlpacaEngine
 internal import HTTPClient
 internal import Primitives

@@ -41,7 +41,7 @@ package struct AlpacaHistoryService: HistoryService {
     package var limits: RequestLimits {
         var limits = RequestLimits(
             service: "Alpaca", failedWait: 1_000_000_000, limitedWait: 20_000_000_000)
-        limits.unit = interval
+        limits.unit = AlpacaPastLimits.requestInterval
         return limits
     }
 

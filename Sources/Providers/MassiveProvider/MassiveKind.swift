@@ -179,7 +179,8 @@ struct MassiveSetup: Sendable {
         engine.rereadAges = Set(
             [span("MASSIVE_REREAD_FIRST"), span("MASSIVE_REREAD_LAST")].filter { $0 > 0 }
         ).sorted()
-        guard rest != nil else { return engine.rereadAges = [] }
+        // Nobody knows where the past of another stream is.
+        if rest == nil { engine.rereadAges = [] }
         guard !engine.rereadAges.isEmpty else { return }
         var requests = HTTPConfiguration()
         requests.proxy = client.proxy

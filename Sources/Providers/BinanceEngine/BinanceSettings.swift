@@ -1,4 +1,5 @@
 package import EngineKit
+internal import MarketModel
 internal import Primitives
 
 /// The engine's settings. Spans are nanoseconds.

@@ -1,4 +1,5 @@
 internal import AlpacaEngine
+internal import EngineKit
 internal import HTTPClient
 internal import Primitives
 package import ProviderKit

@@ -4,7 +4,7 @@ package import ServiceRuntime
 
 /// The settings that all providers of a past have.
 package enum HistoryKeys {
-    package static let range = [
+    package static let loadRange = [
         ConfigurationKey(
             "HISTORY_FROM", .text, group: "History",
             "First time (ISO) that a provider of the past loads."),
@@ -17,14 +17,8 @@ package enum HistoryKeys {
         .of(reads: ["HISTORY_FROM", "HISTORY_TO"]) { _ = try HistorySettings($0) }
     }
 
-    /// Returns the key of the length of bars, which a provider has with these lengths.
-    package static func bars(_ provider: String, _ lengths: [String], usual: String)
-        -> ConfigurationKey
-    {
-        ConfigurationKey(
-            "\(provider)_HISTORY_BARS", .choice(lengths), default: usual, group: "History",
-            "Length of the bars of a past that is loaded.")
-    }
+    /// What the key of the length of bars says, which each provider has with lengths of its own.
+    package static let barsText = "Length of the bars of a past that is loaded."
 
     /// Returns what is wrong with the address of requests that have a key; `nil`: nothing.
     package static func problem(ofAddress key: String, _ address: String?) -> String? {

@@ -51,14 +51,7 @@ enum Main {
             let stack = try stack(target, terminal, default: ToolCommand.Target.demoName)
             return try stack.demo(options, shutdown: signals())
         case .tail(let command): return try tail(command, terminal)
-        case .tape(let command):
-            if let verification = command.verification {
-                return try VerifyRun(
-                    command: command, verification: verification, terminal: terminal
-                ).run(deployment(command.target), shutdown: signals())
-            }
-            return try TapeRun(command: command, terminal: terminal)
-                .run(deployment(command.target), shutdown: signals())
+        case .tape(let command): return try tape(command, terminal)
         case .position(let command): return try position(command, terminal)
         case .groups(let command): return try groups(command, terminal)
         case .partition(.of(let question)): return say(question.answer, terminal)
@@ -100,6 +93,19 @@ enum Main {
     }
 
     private static var environment: [String: String] { ConfigurationFiles.environment() }
+
+    private static func tape(
+        _ command: TapeCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        let deployment = try deployment(command.target)
+        if let verification = command.verification {
+            return try VerifyRun(
+                command: command, verification: verification, terminal: terminal
+            ).run(deployment, shutdown: signals())
+        }
+        return try TapeRun(command: command, terminal: terminal)
+            .run(deployment, shutdown: signals())
+    }
 
     private static func tail(
         _ command: TailCommand, _ terminal: Terminal

@@ -23,8 +23,10 @@ extension ProviderKind {
                 "ALPACA_HISTORY_FEED",
                 .choice([asLive] + AlpacaPastFeed.allCases.map(\.rawValue)), default: asLive,
                 group: group, "Whose past is loaded: that of ALPACA_FEED, or another."),
-            HistoryKeys.bars("ALPACA", AlpacaBarLength.allCases.map(\.rawValue), usual: "1m"),
-        ] + HistoryKeys.range,
+            ConfigurationKey(
+                "ALPACA_HISTORY_BARS", .choice(AlpacaBarLength.allCases.map(\.rawValue)),
+                default: "1m", group: "History", HistoryKeys.barsText),
+        ] + HistoryKeys.loadRange,
         rules: AlpacaKeys.rules + [
             HistoryKeys.rule,
             ConfigurationRule {

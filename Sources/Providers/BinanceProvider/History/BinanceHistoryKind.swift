@@ -9,7 +9,7 @@ internal import ServiceRuntime
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=binance-history`, which loads past trades or bars.
     package static let binanceHistory = ProviderKind(
-        name: BinanceHistorySetup.name, keys: HistoryKeys.range,
+        name: BinanceHistorySetup.name, keys: HistoryKeys.loadRange,
         rules: [
             HistoryKeys.rule,
             ConfigurationRule { configuration in

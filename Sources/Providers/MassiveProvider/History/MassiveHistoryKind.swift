@@ -16,8 +16,10 @@ extension ProviderKind {
             ConfigurationKey(
                 "MASSIVE_HISTORY_REQUESTS", .integer(1...6_000), default: "300", group: "Massive",
                 "Requests for the past in a minute; a free plan has 5."),
-            HistoryKeys.bars("MASSIVE", MassiveBarLength.allCases.map(\.rawValue), usual: "1m"),
-        ] + HistoryKeys.range,
+            ConfigurationKey(
+                "MASSIVE_HISTORY_BARS", .choice(MassiveBarLength.allCases.map(\.rawValue)),
+                default: "1m", group: "History", HistoryKeys.barsText),
+        ] + HistoryKeys.loadRange,
         rules: MassiveKey.rules + [
             HistoryKeys.rule,
             ConfigurationRule {

@@ -81,9 +81,9 @@ def same(tape, file, start, is_whole):
     spans = [(start, end), (start, None), (start, known[len(known) // 2])]
     for span, how, missing in itertools.product(spans, SELECTIONS, ("mark", "raise")):
         beside(tape, file, *span, missing, how)
-    # Ends at which a loss shows just after them, or just before.
-    for place in [place for place, one in enumerate(first) if one[0] == "hole"]:
-        near = {one[1] for one in first[max(0, place - 8):place + 8] if one[0] != "hole"}
+    # Ends at which a loss shows just after them, or just before. Each takes two readings, so a few of them do.
+    for place in [place for place, one in enumerate(first) if one[0] == "hole"][:2]:
+        near = {one[1] for one in first[max(0, place - 3):place + 3] if one[0] != "hole"}
         for at in sorted({moment + delta for moment in near for delta in (0, 1)}):
             beside(tape, file, start, at, "mark", EVERYTHING)
     # Later starts. The rows of the time after them come with packets of the time after them, too.

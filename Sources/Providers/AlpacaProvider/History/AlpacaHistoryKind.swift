@@ -25,7 +25,7 @@ extension ProviderKind {
                 group: group, "Whose past is loaded: that of ALPACA_FEED, or another."),
             ConfigurationKey(
                 "ALPACA_HISTORY_BARS", .choice(AlpacaBarLength.allCases.map(\.rawValue)),
-                default: "1m", group: "History", HistoryKeys.barsText),
+                default: "1m", group: group, HistoryKeys.barsText),
         ] + HistoryKeys.loadRange,
         rules: AlpacaKeys.rules + [
             HistoryKeys.rule,

@@ -18,7 +18,7 @@ extension ProviderKind {
                 "Requests for the past in a minute; a free plan has 5."),
             ConfigurationKey(
                 "MASSIVE_HISTORY_BARS", .choice(MassiveBarLength.allCases.map(\.rawValue)),
-                default: "1m", group: "History", HistoryKeys.barsText),
+                default: "1m", group: "Massive", HistoryKeys.barsText),
         ] + HistoryKeys.loadRange,
         rules: MassiveKey.rules + [
             HistoryKeys.rule,

@@ -13,6 +13,10 @@ struct TapeCommand: Equatable, Sendable {
         var onlyNew = false
     }
 
+    /// The options of `verify` alone.
+    private static let verifyOptions: Set = ["--node", "--rate"]
+    private static let verifyFlag = "--new"
+
     var target = TapeTarget()
     var asJSON = false
     /// False to look once, without rates.
@@ -23,8 +27,14 @@ struct TapeCommand: Equatable, Sendable {
         guard arguments.first != "verify" else { return try verify(Array(arguments.dropFirst())) }
         let arguments = try CommandArguments(
             "tape", arguments,
-            .init(values: TapeTarget.options, flags: ["--json", "--no-rate"]))
+            .init(
+                values: TapeTarget.options.union(verifyOptions),
+                flags: ["--json", "--no-rate", verifyFlag]))
         try arguments.requireWords(0, "options only, or verify")
+        for option in verifyOptions.sorted() + [verifyFlag]
+        where arguments.has(option) || !arguments.all(option).isEmpty {
+            throw .usage("'\(option)' is for 'tapeline tape verify'")
+        }
         return TapeCommand(
             target: try TapeTarget(arguments), asJSON: arguments.has("--json"),
             withRate: !arguments.has("--no-rate"))
@@ -34,11 +44,10 @@ struct TapeCommand: Equatable, Sendable {
         let arguments = try CommandArguments(
             "tape verify", arguments,
             .init(
-                values: TapeTarget.options.union(["--node", "--rate"]),
-                flags: ["--json", "--new"]))
+                values: TapeTarget.options.union(verifyOptions), flags: ["--json", verifyFlag]))
         try arguments.requireWords(0, "options only")
         var verification = Verification(
-            server: try arguments.one("--node"), onlyNew: arguments.has("--new"))
+            server: try arguments.one("--node"), onlyNew: arguments.has(verifyFlag))
         if let rate = try arguments.integer("--rate", in: 1...Verification.mebibytesMax) {
             verification.mebibytes = rate
         }

@@ -62,7 +62,8 @@ struct NatsConsumerTests {
                     Self.consumer(stream, name, more))
                 #expect(made.contains("\"created\"") && !made.contains("\"error\""), "\(made)")
                 let packet = try client.request(
-                    "$JS.API.CONSUMER.MSG.NEXT.\(stream).\(name)", "{\"batch\":1,\"no_wait\":true}")
+                    "$JS.API.CONSUMER.MSG.NEXT.\(stream).\(name)",
+                    "{\"batch\":1,\"no_wait\":true}", answer: "MSG ")
                 #expect(packet.contains("packet"), "\(stream) \(name): \(packet)")
             }
         }

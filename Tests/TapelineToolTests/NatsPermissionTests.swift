@@ -373,11 +373,14 @@ final class NatsLineClient {
             """)
     }
 
-    /// Publishes with a reply subject and returns the answer or the refusal.
-    func request(_ subject: String, _ payload: String) throws -> String {
+    /// Publishes with a reply subject and returns the answer or the refusal. `answer`: what its
+    /// first line has. A packet that a consumer delivers keeps its subject.
+    func request(
+        _ subject: String, _ payload: String, answer: String = "MSG _INBOX"
+    ) throws -> String {
         try send("PUB \(subject) \(replyTo) \(payload.utf8.count)\r\n\(payload)\r\n")
         return read { lines in
-            guard let start = lines.firstIndex(where: { $0.contains("MSG _INBOX") }) else {
+            guard let start = lines.firstIndex(where: { $0.contains(answer) }) else {
                 return false
             }
             return lines.count > start + 2

@@ -348,6 +348,9 @@ let package = Package(
             name: "ServiceTestSupport", dependencies: frame + ["TestSupport"] + tape,
             path: "Tests/ServiceTestSupport", swiftSettings: strict),
         .target(
+            name: "HistoryTestSupport", dependencies: ["EngineKit"] + model,
+            path: "Tests/HistoryTestSupport", swiftSettings: strict),
+        .target(
             name: "VenueTestSupport", dependencies: ["VenueWeb", "Primitives"],
             path: "Tests/VenueTestSupport", swiftSettings: strict),
         .executableTarget(
@@ -402,9 +405,11 @@ let package = Package(
             of: "WebSocketClient", uses: ["Primitives", "TestSupport"],
             beside: ["foreign_server.py"]),
         tests(of: "HTTPClient", uses: ["CCurl", "TestSupport"], beside: ["web_server.py"]),
-        tests(of: "BinanceEngine", uses: model),
-        tests(of: "AlpacaEngine", uses: ["EngineKit", "TestSupport"] + model),
-        tests(of: "MassiveEngine", uses: ["EngineKit", "TestSupport"] + model),
+        tests(of: "BinanceEngine", uses: ["EngineKit", "HistoryTestSupport"] + model),
+        tests(
+            of: "AlpacaEngine", uses: ["EngineKit", "HistoryTestSupport", "TestSupport"] + model),
+        tests(
+            of: "MassiveEngine", uses: ["EngineKit", "HistoryTestSupport", "TestSupport"] + model),
         tests(of: "PolledEngine", uses: ["EngineKit"] + model),
         tests(of: "Membership", uses: model),
         tests(of: "IBProtocol", uses: model),

@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import TestSupport
@@ -11,12 +12,12 @@ struct AlpacaHistoryTests {
     /// A Tuesday at noon, in nanoseconds.
     private static let start: Int64 = 1_779_796_800_000_000_000
 
-    private static func stamp(_ nanoseconds: Int64) -> Timestamp {
+    fileprivate static func stamp(_ nanoseconds: Int64) -> Timestamp {
         Timestamp(nanoseconds: start + nanoseconds)
     }
 
     /// What Alpaca has: by symbol, rows in its order, with their times after `start`.
-    private struct Past {
+    fileprivate struct Past {
         struct Row {
             var time: Int64
             var text: String
@@ -61,87 +62,20 @@ struct AlpacaHistoryTests {
         }
     }
 
-    /// A process that loads, with its clock.
-    private struct Bench {
-        var history: AlpacaHistory
-        var out = AlpacaHistory.Output()
-        var records: [ProviderRecord] = []
-        var requests: [AlpacaPastRequest] = []
-        var time: Int64 = 0
-        private let isOfBars: Bool
-
-        init(
-            _ bars: AlpacaBarLength? = nil, to: Int64 = 1_000_000, feed: AlpacaPastFeed? = .sip
-        ) {
-            isOfBars = bars != nil
-            history = AlpacaHistory(
-                AlpacaHistoryService(feed, bars: bars ?? .minute),
-                AlpacaHistory.Settings(
-                    provider: "alpaca-history", from: AlpacaHistoryTests.stamp(0),
-                    to: AlpacaHistoryTests.stamp(to), seed: 1))
-        }
-
-        var now: Moment {
-            Moment(
-                wall: AlpacaHistoryTests.stamp(3_600_000_000_000_000),
-                monotonic: MonotonicTime(nanoseconds: time))
-        }
-
-        mutating func begin(
-            _ symbols: [String], last: [String: LastOfHistory] = [:],
-            marks: [String: Timestamp] = [:], promised: Timestamp = .undefined
-        ) throws {
-            let begun = try symbols.enumerated().map { number, name in
-                HistoryBegun(
-                    number: UInt32(number),
-                    instrument: Instrument(
-                        symbol: try #require(Symbol(name)), contract: .init(.stock),
-                        feeds: isOfBars ? .bars : .trades),
-                    last: last[name], mark: marks[name] ?? .undefined)
-            }
-            history.begin(begun, promised: promised, now, into: &out)
-            collect()
-        }
-
-        mutating func turn() -> AlpacaPastRequest? {
-            let due = history.nextDue
-            if due != .never { time = max(time, due.nanoseconds) }
-            history.timePassed(now, into: &out)
-            collect()
-            if history.phase == .ending {
-                history.end(now, into: &out)
-                collect()
-            }
-            defer { out.request = nil }
-            return out.request
-        }
-
-        mutating func collect() {
-            records += out.records
-            out.records = []
-        }
-
-        mutating func run(_ past: Past) {
-            for _ in 0..<1_000 where history.phase == .loading {
-                guard let request = turn() else { continue }
-                requests.append(request)
-                history.answered(request.number, .page(past.answer(request)), now)
-            }
-        }
-
-        var trades: [Trade] {
-            records.compactMap { if case .tape(.trade(let trade)) = $0 { trade } else { nil } }
-        }
-        var bars: [ProviderBar] {
-            records.compactMap { if case .tape(.providerBar(let bar)) = $0 { bar } else { nil } }
-        }
-        var gaps: [GapRecord] {
-            records.compactMap { if case .tape(.gap(let gap)) = $0 { gap } else { nil } }
-        }
-    }
+    private typealias Bench = HistoryBench<AlpacaHistoryService>
 
     /// Alpaca's id in the number on the tape.
     private static func id(_ trade: Trade) -> UInt64 { trade.header.providerID & (1 << 46 - 1) }
+
+    @Test("a count that no service can have is bounded")
+    func hugeCounts() {
+        let huge = HistoryCounts.Row(
+            from: Self.stamp(0), to: Self.stamp(1), trades: .max)
+        let counts = HistoryCounts(rows: [huge, huge], hasMore: true)
+        let range = Self.stamp(0)..<Self.stamp(1_000_000_000_000)
+        #expect(counts.trades(in: range) == HistoryLimits.countMax)
+        #expect(counts.bars(in: range).count <= HistoryLimits.countMax)
+    }
 
     @Test("trades of all symbols come in the order of time, those of one time by their numbers")
     func order() throws {
@@ -413,4 +347,20 @@ struct AlpacaHistoryTests {
             }
         }
     }
+}
+
+extension HistoryBench<AlpacaHistoryService> {
+    fileprivate init(
+        _ bars: AlpacaBarLength? = nil, to: Int64 = 1_000_000, feed: AlpacaPastFeed? = .sip
+    ) {
+        self.init(
+            AlpacaHistoryService(feed, bars: bars ?? .minute),
+            AlpacaHistory.Settings(
+                provider: "alpaca-history", from: AlpacaHistoryTests.stamp(0),
+                to: AlpacaHistoryTests.stamp(to), seed: 1),
+            at: AlpacaHistoryTests.stamp(3_600_000_000_000_000),
+            Kind(.stock, bars == nil ? .trades : .bars))
+    }
+
+    fileprivate mutating func run(_ past: AlpacaHistoryTests.Past) { run { past.answer($0) } }
 }

@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Testing
@@ -11,7 +12,7 @@ struct BinanceBarHistoryTests {
     private static let start: Int64 = 1_780_012_800_000
     private static let hour: Int64 = 3_600_000
 
-    private static func stamp(_ hours: Int64, _ milliseconds: Int64 = 0) -> Timestamp {
+    fileprivate static func stamp(_ hours: Int64, _ milliseconds: Int64 = 0) -> Timestamp {
         Timestamp(nanoseconds: (start + hours * hour + milliseconds) * 1_000_000)
     }
 
@@ -42,80 +43,7 @@ struct BinanceBarHistoryTests {
         }
     }
 
-    /// A process that loads, with its clock.
-    private struct Bench {
-        var history: BinanceHistory
-        var out = BinanceHistory.Output()
-        var records: [ProviderRecord] = []
-        var requests: [BinanceHistoryRequest] = []
-        var time: Int64 = 0
-
-        init(from: Timestamp = stamp(0), to: Timestamp = stamp(48)) {
-            history = BinanceHistory(
-                BinanceHistoryService(bars: .hour),
-                BinanceHistory.Settings(
-                    provider: "binance-history", from: from, to: to, seed: 1))
-        }
-
-        var now: Moment {
-            Moment(wall: stamp(100_000), monotonic: MonotonicTime(nanoseconds: time))
-        }
-
-        mutating func begin(
-            _ symbols: [String], last: [String: (id: UInt64, time: Timestamp)] = [:],
-            marks: [String: Timestamp] = [:], promised: Timestamp = .undefined,
-            feeds: Instrument.Feeds = .bars
-        ) throws {
-            let begun = try symbols.enumerated().map { number, name in
-                BinanceHistory.Begun(
-                    number: UInt32(number),
-                    instrument: Instrument(
-                        symbol: try #require(Symbol(name)), contract: .init(.crypto), feeds: feeds),
-                    last: last[name], mark: marks[name] ?? .undefined)
-            }
-            history.begin(begun, promised: promised, now, into: &out)
-            collect()
-        }
-
-        /// Lets the machine do what is due. Returns its request; `nil`: it asks nothing.
-        mutating func turn() -> BinanceHistoryRequest? {
-            let due = history.nextDue
-            if due != .never { time = max(time, due.nanoseconds) }
-            history.timePassed(now, into: &out)
-            collect()
-            if history.phase == .ending {
-                history.end(now, into: &out)
-                collect()
-            }
-            defer { out.request = nil }
-            return out.request
-        }
-
-        mutating func collect() {
-            records += out.records
-            out.records = []
-        }
-
-        mutating func run(_ past: Past) {
-            for _ in 0..<1_000 where history.phase == .loading {
-                guard let request = turn() else { continue }
-                requests.append(request)
-                history.answered(request.number, .page(past.answer(request)), now)
-            }
-        }
-
-        var bars: [ProviderBar] {
-            records.compactMap { if case .tape(.providerBar(let bar)) = $0 { bar } else { nil } }
-        }
-        var gaps: [GapRecord] {
-            records.compactMap { if case .tape(.gap(let gap)) = $0 { gap } else { nil } }
-        }
-        var subscriptions: [SubscriptionRecord] {
-            records.compactMap {
-                if case .tape(.subscription(let record)) = $0 { record } else { nil }
-            }
-        }
-    }
+    private typealias Bench = HistoryBench<BinanceHistoryService>
 
     private static func hours(_ bars: [ProviderBar]) -> [Int64] {
         bars.map { $0.openTime.nanoseconds(since: stamp(0)) / 3_600_000_000_000 }
@@ -365,5 +293,21 @@ struct BinanceBarHistoryTests {
             return Array(from..<span.to.nanoseconds(since: stamp(0)) / 3_600_000_000_000)
         }
         #expect(Set(gaps) == missing, "\(seed) \(symbol)")
+    }
+}
+
+extension HistoryBench<BinanceHistoryService> {
+    fileprivate init(
+        from: Timestamp = BinanceBarHistoryTests.stamp(0),
+        to: Timestamp = BinanceBarHistoryTests.stamp(48)
+    ) {
+        self.init(
+            BinanceHistoryService(bars: .hour),
+            BinanceHistory.Settings(provider: "binance-history", from: from, to: to, seed: 1),
+            at: BinanceBarHistoryTests.stamp(100_000), Kind(.crypto, .bars))
+    }
+
+    fileprivate mutating func run(_ past: BinanceBarHistoryTests.Past) {
+        run { past.answer($0) }
     }
 }

@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Testing
@@ -12,7 +13,7 @@ struct BinanceHistoryTests {
     private static let start: Int64 = 1_780_000_000_000
 
     /// An exchange's past: trades by symbol, in the order of their ids.
-    private struct Past {
+    fileprivate struct Past {
         struct Item {
             var id: UInt64
             var time: Int64
@@ -37,84 +38,9 @@ struct BinanceHistoryTests {
         }
     }
 
-    /// A process that loads, with its clock.
-    private struct Bench {
-        var history: BinanceHistory
-        var out = BinanceHistory.Output()
-        var records: [ProviderRecord] = []
-        var time: Int64 = 0
+    private typealias Bench = HistoryBench<BinanceHistoryService>
 
-        init(from: Int64 = 0, to: Int64 = 60_000) {
-            history = BinanceHistory(
-                BinanceHistoryService(),
-                BinanceHistory.Settings(
-                    provider: "binance-history", from: BinanceHistoryTests.stamp(from),
-                    to: BinanceHistoryTests.stamp(to), seed: 1))
-        }
-
-        var now: Moment {
-            Moment(
-                wall: BinanceHistoryTests.stamp(3_600_000),
-                monotonic: MonotonicTime(nanoseconds: time))
-        }
-
-        mutating func begin(
-            _ symbols: [String], last: [String: (id: UInt64, time: Timestamp)] = [:],
-            marks: [String: Timestamp] = [:], promised: Timestamp = .undefined
-        ) throws {
-            let begun = try symbols.enumerated().map { number, name in
-                BinanceHistory.Begun(
-                    number: UInt32(number),
-                    instrument: Instrument(
-                        symbol: try #require(Symbol(name)), contract: .init(.crypto),
-                        feeds: .trades),
-                    last: last[name], mark: marks[name] ?? .undefined)
-            }
-            history.begin(begun, promised: promised, now, into: &out)
-            collect()
-        }
-
-        /// Lets the machine do what is due. Returns its request; `nil`: it asks nothing.
-        mutating func turn() -> BinanceHistoryRequest? {
-            let due = history.nextDue
-            if due != .never { time = max(time, due.nanoseconds) }
-            history.timePassed(now, into: &out)
-            collect()
-            if history.phase == .ending {
-                history.end(now, into: &out)
-                collect()
-            }
-            defer { out.request = nil }
-            return out.request
-        }
-
-        mutating func collect() {
-            records += out.records
-            out.records = []
-        }
-
-        /// Runs to the end against a past.
-        mutating func run(_ past: Past) {
-            for _ in 0..<1_000 where history.phase == .loading {
-                guard let request = turn() else { continue }
-                history.answered(request.number, .page(past.answer(request)), now)
-            }
-        }
-
-        var trades: [Trade] {
-            records.compactMap { if case .tape(.trade(let trade)) = $0 { trade } else { nil } }
-        }
-        var gaps: [GapRecord] {
-            records.compactMap { if case .tape(.gap(let gap)) = $0 { gap } else { nil } }
-        }
-        var subscriptions: [SubscriptionRecord] {
-            records.compactMap {
-                if case .tape(.subscription(let record)) = $0 { record } else { nil }
-            }
-        }
-    }
-
-    private static func stamp(_ milliseconds: Int64) -> Timestamp {
+    fileprivate static func stamp(_ milliseconds: Int64) -> Timestamp {
         Timestamp(nanoseconds: (start + milliseconds) * 1_000_000)
     }
 
@@ -391,4 +317,17 @@ extension ProviderRecord {
     fileprivate var symbol: UInt32? {
         if case .tape(let record) = self { record.header?.symbol } else { nil }
     }
+}
+
+extension HistoryBench<BinanceHistoryService> {
+    fileprivate init(from: Int64 = 0, to: Int64 = 60_000) {
+        self.init(
+            BinanceHistoryService(),
+            BinanceHistory.Settings(
+                provider: "binance-history", from: BinanceHistoryTests.stamp(from),
+                to: BinanceHistoryTests.stamp(to), seed: 1),
+            at: BinanceHistoryTests.stamp(3_600_000), Kind(.crypto, .trades))
+    }
+
+    fileprivate mutating func run(_ past: BinanceHistoryTests.Past) { run { past.answer($0) } }
 }

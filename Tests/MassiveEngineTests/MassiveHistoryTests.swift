@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import TestSupport
@@ -12,7 +13,7 @@ struct MassiveHistoryTests {
     private static let start: Int64 = 1_779_796_800_000_000_000
     private static let minute: Int64 = 60_000_000_000
 
-    private static func stamp(_ nanoseconds: Int64) -> Timestamp {
+    fileprivate static func stamp(_ nanoseconds: Int64) -> Timestamp {
         Timestamp(nanoseconds: start + nanoseconds)
     }
 
@@ -29,77 +30,7 @@ struct MassiveHistoryTests {
             + "\"t\":\((start + time) / 1_000_000),\"n\":7}"
     }
 
-    /// A process that loads one symbol. Each answer is the next page of rows.
-    private struct Bench {
-        var history: MassiveHistory
-        var out = MassiveHistory.Output()
-        var records: [ProviderRecord] = []
-        var targets: [String] = []
-        var time: Int64 = 0
-
-        init(
-            _ bars: MassiveBarLength? = nil, to: Int64 = 1_000_000, last: LastOfHistory? = nil
-        ) throws {
-            history = MassiveHistory(
-                MassiveHistoryService(
-                    bars: bars ?? .minute, requestsPerMinute: 300, isDelayed: false),
-                MassiveHistory.Settings(
-                    provider: "massive-history", from: MassiveHistoryTests.stamp(0),
-                    to: MassiveHistoryTests.stamp(to), seed: 1))
-            let instrument = Instrument(
-                symbol: try #require(Symbol("BACpA")), contract: .init(.stock),
-                feeds: bars == nil ? .trades : .bars)
-            history.begin(
-                [
-                    HistoryBegun(
-                        number: 0, instrument: instrument, last: last,
-                        mark: last?.time ?? .undefined)
-                ], promised: .undefined, now, into: &out)
-        }
-
-        var now: Moment {
-            Moment(
-                wall: MassiveHistoryTests.stamp(3_600_000_000_000_000),
-                monotonic: MonotonicTime(nanoseconds: time))
-        }
-
-        mutating func turn() -> MassivePastRequest? {
-            let due = history.nextDue
-            if due != .never { time = max(time, due.nanoseconds) }
-            history.timePassed(now, into: &out)
-            if history.phase == .ending { history.end(now, into: &out) }
-            records += out.records
-            out.records = []
-            defer { out.request = nil }
-            return out.request
-        }
-
-        /// Answers with these pages, whose next pages are at `next`.
-        mutating func run(_ pages: [[String]], next: String = "https://elsewhere.example") {
-            for (place, rows) in pages.enumerated() {
-                // One turn hands out what came, and the next one asks.
-                guard let request = turn() ?? turn() else { return }
-                targets.append(request.target)
-                let address = "\(next)/v3/trades/BACpA?cursor=c\(place)"
-                let more =
-                    place < pages.count - 1 ? ",\"next_url\":\"\(address)\"" : ""
-                let text =
-                    "{\"results\":[\(rows.joined(separator: ","))],\"status\":\"OK\"\(more)}"
-                history.answered(request.number, .page(Array(text.utf8)), now)
-            }
-            _ = turn()
-        }
-
-        var trades: [Trade] {
-            records.compactMap { if case .tape(.trade(let trade)) = $0 { trade } else { nil } }
-        }
-        var bars: [ProviderBar] {
-            records.compactMap { if case .tape(.providerBar(let bar)) = $0 { bar } else { nil } }
-        }
-        var gaps: [GapRecord] {
-            records.compactMap { if case .tape(.gap(let gap)) = $0 { gap } else { nil } }
-        }
-    }
+    private typealias Bench = HistoryBench<MassiveHistoryService>
 
     /// Massive's number in the one on the tape.
     private static func number(_ trade: Trade) -> UInt64 {
@@ -204,5 +135,41 @@ struct MassiveHistoryTests {
             }
             #expect((bench.history.phase == .finished) == isRight, "\(text)")
         }
+    }
+}
+
+/// A process that loads one symbol. Each answer is the next page of rows.
+extension HistoryBench<MassiveHistoryService> {
+    fileprivate init(
+        _ bars: MassiveBarLength? = nil, to: Int64 = 1_000_000, last: LastOfHistory? = nil
+    ) throws {
+        self.init(
+            MassiveHistoryService(bars: bars ?? .minute, requestsPerMinute: 300, isDelayed: false),
+            MassiveHistory.Settings(
+                provider: "massive-history", from: MassiveHistoryTests.stamp(0),
+                to: MassiveHistoryTests.stamp(to), seed: 1),
+            at: MassiveHistoryTests.stamp(3_600_000_000_000_000),
+            Kind(.stock, bars == nil ? .trades : .bars))
+        try begin(
+            ["BACpA"], last: last.map { ["BACpA": $0] } ?? [:],
+            marks: last.map { ["BACpA": $0.time] } ?? [:])
+    }
+
+    fileprivate var targets: [String] { requests.map(\.target) }
+
+    /// Answers with these pages, whose next pages are at `next`.
+    fileprivate mutating func run(
+        _ pages: [[String]], next: String = "https://elsewhere.example"
+    ) {
+        for (place, rows) in pages.enumerated() {
+            // One turn hands out what came, and the next one asks.
+            guard let request = turn() ?? turn() else { return }
+            requests.append(request)
+            let address = "\(next)/v3/trades/BACpA?cursor=c\(place)"
+            let more = place < pages.count - 1 ? ",\"next_url\":\"\(address)\"" : ""
+            let text = "{\"results\":[\(rows.joined(separator: ","))],\"status\":\"OK\"\(more)}"
+            history.answered(request.number, .page(Array(text.utf8)), now)
+        }
+        _ = turn()
     }
 }

@@ -181,12 +181,7 @@ struct MassiveSetup: Sendable {
         ).sorted()
         // Nobody knows where the past of another stream is.
         if rest == nil { engine.rereadAges = [] }
-        guard !engine.rereadAges.isEmpty else { return }
-        var requests = HTTPConfiguration()
-        requests.proxy = client.proxy
-        requests.caPath = client.caPath
-        requests.connectTimeout = client.connectTimeout
-        self.requests = requests
+        requests = engine.rereadAges.isEmpty ? nil : client.forRequests
     }
 
     static var restKey: ConfigurationKey {

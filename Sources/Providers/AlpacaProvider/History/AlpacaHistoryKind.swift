@@ -5,7 +5,7 @@ internal import HistoryKit
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
-internal import WebSocketClient
+internal import StreamKit
 
 private let group = "Alpaca"
 /// The choice that the past is that of what is recorded.
@@ -65,11 +65,7 @@ struct AlpacaHistorySetup: HistorySetup {
         // The seed decides nothing here.
         let live = try AlpacaSetup(configuration, seed: 0)
         keys = live.keys
-        var http = HTTPConfiguration()
-        http.proxy = live.client.proxy
-        http.caPath = live.client.caPath
-        http.connectTimeout = live.client.connectTimeout
-        self.http = http
+        http = live.client.forRequests
         let own = AlpacaPastFeed(rawValue: configuration.text("ALPACA_HISTORY_FEED"))
         service = AlpacaHistoryService(
             own ?? AlpacaPastFeed(live.engine.feed),

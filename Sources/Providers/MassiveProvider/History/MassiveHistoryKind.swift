@@ -5,7 +5,7 @@ internal import MassiveEngine
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
-internal import WebSocketClient
+internal import StreamKit
 
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=massive-history`, which loads past trades or bars.
@@ -57,11 +57,7 @@ struct MassiveHistorySetup: HistorySetup {
         // The seed decides nothing here.
         let live = try MassiveSetup(configuration, seed: 0)
         key = live.key
-        var http = HTTPConfiguration()
-        http.proxy = live.client.proxy
-        http.caPath = live.client.caPath
-        http.connectTimeout = live.client.connectTimeout
-        self.http = http
+        http = live.client.forRequests
         let bars = MassiveBarLength(rawValue: configuration.text("MASSIVE_HISTORY_BARS"))
         service = MassiveHistoryService(
             bars: bars ?? .minute,

@@ -239,7 +239,11 @@ package struct IBHistoryService: HistoryService {
         }
         feed.place.zone = zone
         if feed.isOfBars {
-            feed.place.next = WholeSecond.floor(max(feed.from, feed.last?.time ?? feed.from))
+            // The watermark may be just before the end of a bar that was not handed out. It is
+            // whole only in a request that begins before it.
+            let known = WholeSecond.floor(max(feed.from, feed.last?.time ?? feed.from))
+            feed.place.next = max(
+                WholeSecond.floor(feed.range.lowerBound), known - length.seconds)
             feed.place.state = .data
         } else {
             // The last second may be on the tape in part. The ids say in which.

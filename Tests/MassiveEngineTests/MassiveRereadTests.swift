@@ -152,6 +152,36 @@ import Testing
         #expect(bench.trades.count == 3 && bench.trades.last?.price.description == "6")
     }
 
+    @Test("a page that is refused is asked for from the beginning of its span")
+    func refusedPage() throws {
+        var bench = Self.bench()
+        bench.pass(Self.first + Self.span)
+        let fetch = try #require(bench.takeFetches().first)
+        bench.answer(fetch.number, Self.page([Self.row(1, correction: 8)], next: "cursor=abc"))
+        bench.pass(MassiveLimits.requestsInterval)
+        let second = try #require(bench.takeFetches().first)
+        #expect(second.target.contains("cursor=abc"))
+        bench.answer(second.number, .refused("the cursor is too old"))
+        bench.pass(2 * MassiveLimits.requests.failedWait)
+        let again = try #require(bench.takeFetches().first)
+        #expect(again.target == fetch.target)
+        bench.answer(again.number, Self.page([Self.row(1, correction: 8)]))
+        #expect(bench.trades.count == 1 && bench.engine.status.reread.behind == 0)
+    }
+
+    @Test("a trade that does not fit the tape is counted only if it was changed")
+    func unreadable() throws {
+        var bench = Self.bench()
+        bench.pass(Self.first + Self.span)
+        bench.answer(
+            try #require(bench.takeFetches().first).number,
+            Self.page([
+                Self.row(1, price: "1e30"), Self.row(2, correction: 8, price: "1e30"),
+                Self.row(3, correction: 10, price: "1e30"),
+            ]))
+        #expect(bench.engine.status.counters.past.unreadable == 1 && bench.trades.isEmpty)
+    }
+
     @Test("after a start, what an earlier process had not read yet is read")
     func restart() throws {
         let reached = MassiveBench.origin.advanced(byNanoseconds: -MassiveBench.minute)
@@ -187,7 +217,8 @@ import Testing
             (.limited(retryAfter: nil, isBanned: false), MassiveLimits.requests.limitedWait),
             (.limited(retryAfter: 2_000_000_000, isBanned: false), 2_000_000_000),
             (.limited(retryAfter: .max, isBanned: false), MassiveLimits.requests.limitedWaitMax),
-            (.refused("not entitled"), MassiveLimits.refusedRequestWait),
+            (.denied("not entitled"), MassiveLimits.refusedRequestWait),
+            (.refused("bad request"), 1_500_000_000),
             (.page(Array("{\"results\":3}".utf8)), 1_500_000_000),
         ])
     func failures(answer: StreamAnswer, wait: Int64) throws {

@@ -181,10 +181,16 @@ struct MassiveReread: Sendable {
             counters.failures &+= 1
             pace.limited(retryAfter, isBanned: isBanned, now)
             return said(MassiveLimits.requests.words(isBanned: isBanned))
-        case .refused(let reason), .denied(let reason):
+        // Nothing is answered with this key or plan.
+        case .denied(let reason):
             counters.failures &+= 1
             pace.answered(now, interval: MassiveLimits.refusedRequestWait)
             return said(reason)
+        case .refused(let reason):
+            // The address of a page may be too old. Then the span is read from its beginning.
+            reading?.next = ""
+            reading?.pages = 0
+            return failed(reason, present, now)
         case .unknownSymbol: return failed("it has no such symbol", present, now)
         case .failed(let reason): return failed(reason, present, now)
         }
@@ -229,7 +235,7 @@ struct MassiveReread: Sendable {
                     continue
                 }
                 records.append(.tape(.trade(change)))
-            case .misfit: counters.unreadable &+= 1
+            case .misfit(_, _, let fate): counters.unreadable &+= fate == nil ? 0 : 1
             case .bar: continue
             }
         }

@@ -139,7 +139,7 @@ package struct MassiveHistoryService: HistoryService {
             return HistoryItem(
                 time: bar.closeTime, start: bar.openTime, id: bar.header.providerID,
                 .record(.tape(.providerBar(bar))))
-        case .misfit(let time, let text):
+        case .misfit(let time, let text, _):
             let end = feed.isOfBars ? time.advanced(byNanoseconds: bars.nanoseconds) : time
             return HistoryItem(time: end, start: time, id: 0, .misfit(text))
         }
@@ -181,7 +181,7 @@ extension MassiveHistoryService: CountedHistory {
                 switch row {
                 case .trade(let trade, _): trade.header.providerTime
                 case .bar(let bar): bar.openTime
-                case .misfit(let time, _): time
+                case .misfit(let time, _, _): time
                 }
             return HistoryCounts.Row(
                 from: time, to: time.advanced(byNanoseconds: length),

@@ -8,8 +8,9 @@ struct MassivePage: Sendable {
         /// `nil`: it stands.
         case trade(Trade, MassiveFate?)
         case bar(ProviderBar)
-        /// Its time, and its first moment if it is a bar.
-        case misfit(Timestamp, String)
+        /// Its time, which is its first moment if it is a bar, and what became of it if it is a
+        /// trade; `nil`: it stands.
+        case misfit(Timestamp, String, MassiveFate?)
     }
 
     private(set) var rows: [Row] = []
@@ -124,7 +125,8 @@ private struct MassivePageReader {
         } catch {
             let most = place.lowerBound..<min(place.upperBound, place.lowerBound + 200)
             let text = list.extracting(most).text
-            return .some(.misfit(time, "a number of it does not fit: \(text)"))
+            let fate = MassiveFate(self[.correction].uint64(in: list) ?? 0)
+            return .some(.misfit(time, "a number of it does not fit: \(text)", fate))
         }
     }
 

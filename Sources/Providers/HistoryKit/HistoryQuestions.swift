@@ -87,7 +87,10 @@ package struct HistoryQuestions<Client: HistoryClient> {
         }
     }
 
+    /// Says that it waits where that is long: whoever waits for the plan gives it the time.
     private func wait(until time: MonotonicTime) throws(Failure) {
+        let seconds = clock.remaining(until: time).components.seconds
+        if seconds > 0 { telemetry.emit(HistoryQuestionPace(seconds: seconds + 1)) }
         while clock.monotonic() < time {
             try pause(min(.milliseconds(200), clock.remaining(until: time)))
         }
@@ -109,6 +112,18 @@ package struct HistoryQuestions<Client: HistoryClient> {
         guard !shutdown.isRequested else { throw Failure("interrupted", isOfAll: true) }
         client.wait(time)
     }
+}
+
+/// The next question of a plan waits, because the service takes so many in a minute.
+struct HistoryQuestionPace: TelemetryEvent {
+    static let name = "history.plan.paced"
+    let seconds: Int64
+
+    var level: LogLevel { .info }
+    var message: String { "the next question leaves in \(seconds) s" }
+    var fields: [(String, LogValue)] { [("seconds", .integer(seconds))] }
+
+    func count(in metrics: MetricRegistry) {}
 }
 
 /// A question of a plan is asked again. `tapeline load` shows it to people.

@@ -64,13 +64,18 @@ package struct HistoryCounts: Sendable {
             let inside = Double(min(row.to, range.upperBound).nanoseconds(since: begin))
             if span > 0, inside > 0 { sum += Double(trades) * min(1, inside / span) }
         }
-        return rows.isEmpty ? nil : UInt64(sum * more(in: range))
+        return rows.isEmpty ? nil : Self.count(sum * more(in: range))
     }
 
     /// Returns how many of its bars lie in a range, and whether that is exact.
     package func bars(in range: Range<Timestamp>) -> (count: UInt64, isExact: Bool) {
         let own = rows.count { $0.from >= range.lowerBound && $0.to <= range.upperBound }
-        return (UInt64(Double(own) * more(in: range)), !hasMore)
+        return (Self.count(Double(own) * more(in: range)), !hasMore)
+    }
+
+    /// Whatever a service says of its bars, a count is one that a plan can add up.
+    private static func count(_ estimate: Double) -> UInt64 {
+        UInt64(min(estimate, Double(HistoryLimits.countMax)))
     }
 
     /// By how much a range is longer than what the first page has of it.

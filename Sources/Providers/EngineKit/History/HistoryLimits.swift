@@ -13,6 +13,8 @@ package enum HistoryLimits {
     package static let uselessAnswersMax = 8
     /// Trades of one time that wait for those of the next page. With more of them the load fails.
     package static let heldMax = 200_000
+    /// What is counted of a range at most.
+    package static let countMax: UInt64 = 1 << 48
     /// How often a question of a plan is asked. Then it has no answer.
     package static let questionTriesMax = 5
     /// The longest wait that a service may want of a plan, in seconds. Beyond it there is none.

@@ -68,6 +68,13 @@ struct LoadPlan: Equatable, Sendable {
         return (why, .seconds(max(0, min(entry["seconds"]?.int ?? 0, waitMax))))
     }
 
+    /// Reads a line that says how long the next question waits for its turn; `nil`: it is another
+    /// one.
+    static func pace(_ entry: JSONValue) -> Duration? {
+        guard entry["event"]?.string == "history.plan.paced" else { return nil }
+        return .seconds(max(0, min(entry["seconds"]?.int ?? 0, waitMax)))
+    }
+
     /// The longest wait that a plan waits for, in seconds.
     private static let waitMax = 3_600
 

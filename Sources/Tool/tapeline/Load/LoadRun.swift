@@ -156,7 +156,7 @@ struct LoadRun {
             program: program, word: "plan", environment: settings, list: list,
             timeout: timeout
         ) { line in
-            guard let wait = LoadPlan.wait(line) else { return .zero }
+            guard let wait = LoadPlan.wait(line) else { return LoadPlan.pace(line) ?? .zero }
             terminal.problem("\(command.provider) does not answer yet: \(wait.why)")
             return wait.time
         }.ask(shutdown)

@@ -20,6 +20,10 @@ public protocol ProviderSource: AnyObject, Sendable {
     /// not show the present time.
     var isRecorded: Bool { get }
 
+    /// Whether it hands out nothing while readers of the tape are too far behind. A provider of the
+    /// present does not: its watermark would hold up values over several sources.
+    var waitsForReaders: Bool { get }
+
     /// Begins to deliver and returns. Called once. It may open connections: the gateway waits 45 s
     /// for that before its thread is treated as hung. If it throws, the gateway makes another
     /// provider later.
@@ -77,6 +81,8 @@ public protocol DelayedProvider: ProviderSource {
 
 extension ProviderSource {
     public var isRecorded: Bool { false }
+
+    public var waitsForReaders: Bool { isRecorded }
 
     public var standings: [InstrumentStanding] { [] }
 

@@ -392,6 +392,9 @@ struct DeliveredTicks {
     /// time. Only then the spool is used.
     var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
 
+    /// Whether all providers of the source wait for readers that are too far behind.
+    var waitsForReaders: Bool { inlets.allSatisfy { $0.provider.waitsForReaders } }
+
     /// The providers, for `/status` and for `ProviderStop`.
     var providers: [any ProviderSource] { inlets.map(\.provider) }
 

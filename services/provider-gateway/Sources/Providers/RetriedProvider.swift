@@ -61,6 +61,8 @@ final class RetriedProvider: ProviderSource {
 
     var isUrgent: Bool { provider?.isUrgent ?? !isRecorded }
 
+    var waitsForReaders: Bool { provider?.waitsForReaders ?? isRecorded }
+
     var standings: [InstrumentStanding] { provider?.standings ?? [] }
 
     // MARK: as a provider

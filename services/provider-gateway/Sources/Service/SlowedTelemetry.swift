@@ -11,6 +11,7 @@ struct SlowedMetrics: Sendable {
 
     private final class WaitedTime: Sendable {
         let nanoseconds = Atomic<UInt64>(0)
+        let isHeld = Atomic<Bool>(false)
     }
 
     init(_ metrics: MetricRegistry, source: SourceName) {
@@ -27,8 +28,12 @@ struct SlowedMetrics: Sendable {
         ) { Double(time.nanoseconds.load(ordering: .relaxed)) / 1e9 }
     }
 
+    /// What was shown last.
+    var isHeld: Bool { time.isHeld.load(ordering: .relaxed) }
+
     func show(isHeld: Bool, waited nanoseconds: Int64) {
         slowed.set(isHeld ? 1 : 0)
+        time.isHeld.store(isHeld, ordering: .relaxed)
         time.nanoseconds.wrappingAdd(UInt64(max(0, nanoseconds)), ordering: .relaxed)
     }
 

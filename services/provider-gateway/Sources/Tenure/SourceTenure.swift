@@ -102,6 +102,7 @@ final class SourceTenure {
         parts.report.show(inflow.ticks.providers)
         parts.report.show(feeders: inflow.ticks.feeders)
         let end = work()
+        stopWaiting()
         var isReleased = false
         if case .released = end { isReleased = true }
         // It ends while the providers are stopped, which have its data, too.
@@ -253,11 +254,22 @@ final class SourceTenure {
         }
     }
 
+    /// Nobody waits in a source that this gateway does not own: a gauge that stays would silence
+    /// alerts about the next owner.
+    private func stopWaiting() {
+        guard inflow.storePressure.isHeld || parts.metrics.slowed.isHeld else { return }
+        parts.metrics.slowed.show(isHeld: false, waited: 0)
+        parts.context.telemetry.emit(
+            SourceSlowed(
+                source: parts.settings.source, news: .free,
+                ticksMax: inflow.storePressure.ticksMax))
+    }
+
     /// Lets a source that can wait do so while a group is too far behind the tape.
     private func checkBacklog(_ heads: [GatewayReport.Head], _ now: MonotonicTime) {
         let sent = heads.reduce(UInt64(0)) { $0 &+ $1.lastOrdinal }
         let source = StorePressure.Source(
-            canWait: !inflow.ticks.isUrgent,
+            canWait: inflow.ticks.waitsForReaders,
             ordinals: sent &+ UInt64(clamping: outflow.unacknowledged))
         var waited: Int64 = 0
         let news = inflow.storePressure.judge(

@@ -38,6 +38,7 @@ final class SyntheticProvider: ProviderSource {
 
     /// A market in real time cannot wait.
     var isUrgent: Bool { settings.pace == .realtime }
+    var waitsForReaders: Bool { !isUrgent }
 
     var resumption: ProviderResumption? { resumed.withLock { $0 } }
 

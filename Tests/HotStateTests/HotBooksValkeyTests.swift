@@ -196,6 +196,22 @@ struct HotBooksValkeyTests {
                         == "unknown start [] database")
             }
         }
+        // A writer that has only filled the book does not know its rows, and a gap voids them.
+        var heir = HotTable(symbolsMax: 16)
+        for fill in fills { heir.add(fill) }
+        try write(&heir)
+        #expect(try shown("A:s", "state") == "complete")
+        lane = HotBooksTests.Lane(next: 60, sequence: 60)
+        try lane.send(to: &heir, records: 1) { packet in
+            let gap = GapRecord(
+                header: Sample.reset(try packet.symbol("A")).header,
+                from: Timestamp(nanoseconds: 1), to: .undefined, kind: .depth,
+                reason: .disconnected, state: .open)
+            let outcome = packet.builder.append(gap)
+            #expect(outcome == .appended)
+        }
+        try write(&heir)
+        #expect(try shown("A:s", "state", "reason", "bids") == "unknown gap []")
         // The tape's next rows count again, and take the mark away.
         var table = HotTable(symbolsMax: 16)
         for fill in fills { table.add(fill) }

@@ -8,6 +8,7 @@ struct HotBookHead {
     var index: Int32
     /// The lane that brought its last change; -1 when it was read from the database.
     var lane: Int32
+    var isFilled: Bool { lane < 0 }
     /// The last change's ordinal within its lane.
     var ordinal: UInt64
     /// The last change's time, by the provider or of its receipt.
@@ -127,7 +128,9 @@ struct HotBooks {
         for index in books.indices {
             let place = names.place(index)
             guard generations[index] == place.generation, let value = values.value(place),
+                // Which lane a filled one belongs to is not known, but its source is.
                 value.record.lane == lane
+                    || value.record.isFilled && value.origin.source == origin.source
             else { continue }
             lose(index, .lost)
             values.put(value.record, received: value.receiveTime, origin, at: place)
@@ -168,9 +171,11 @@ struct HotBooks {
     }
 
     /// The book is void from here on: a gap begins, or its subscription ends. Nothing is done for a
-    /// book without rows.
+    /// book without rows, unless it was filled: then its key may have the rows of a writer before.
     mutating func lose(_ reason: HotBook.Reason, _ origin: HotOrigin, at place: HotNames.Place) {
-        guard let value = values.value(place), books[Int(place.index)].hasContent else { return }
+        guard let value = values.value(place),
+            books[Int(place.index)].hasContent || value.record.isFilled
+        else { return }
         lose(Int(place.index), reason)
         values.put(value.record, received: value.receiveTime, origin, at: place)
     }

@@ -52,6 +52,11 @@ struct SettingsFileTests {
                 "POSTGRES_HOST=x\n",
                 "desk.env line 1: --set cannot change 'POSTGRES_HOST' of a local stack"
             ),
+            (
+                "ALPACA_API_KEY=abc\n",
+                "desk.env line 1: ALPACA_API_KEY would show in the list of processes: write it "
+                    + "into a file of its own and name that: ALPACA_API_KEY_FILE=…"
+            ),
             ("LOG_LEVEL=a b\n", "desk.env line 1: LOG_LEVEL: a value with spaces needs quotes"),
         ])
     func wrong(_ text: String, _ problem: String) throws {

@@ -25,10 +25,21 @@ enum SettingsFile {
         if let problem = file.problems.first {
             throw .usage("\(path.prefix(200)) line \(problem.line): \(problem.text)")
         }
+        for entry in file.entries where isSecret(entry.name) && !entry.value.isEmpty {
+            throw .usage(
+                "\(path.prefix(200)) line \(entry.line): \(entry.name) would show in the list of "
+                    + "processes: write it into a file of its own and name that: "
+                    + "\(entry.name)_FILE=…")
+        }
         return file.entries.map { entry in
             let value = isPath(entry.name) ? absolute(entry.value, folder) : entry.value
             return (entry.line, "\(entry.name)=\(value)")
         }
+    }
+
+    /// A secret has another key for the path of a file.
+    private static func isSecret(_ key: String) -> Bool {
+        KeyCatalogue.product.names.contains("\(key)_FILE")
     }
 
     private static func isPath(_ key: String) -> Bool {

@@ -146,6 +146,30 @@ import Testing
         #expect(findings(bad, [bad, bad]) == [.damagedEverywhere])
     }
 
+    @Test("what a purge has taken is no finding, also where it cut the ordinals of a subject")
+    func purged() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        #expect(rig.publishPackets(3, lane: 0))
+        var check = CopyCheck(server: "n0")
+        for sequence in [UInt64(2), 4] {
+            let found = try #require(
+                try rig.client.jetStream.message(stream: Self.stream, sequence: sequence))
+            let message = CopyReader.Message(
+                sequence: sequence, subject: found.subject, time: found.time,
+                payload: found.payload)
+            check.take(sequence, own: message, others: [message])
+        }
+        check.take(5, own: nil, others: [nil])
+        #expect(check.places.map(\.sequence) == [4, 5])
+        #expect(check.places.map(\.start) == [2, 5])
+        check.clear(below: 2)
+        #expect(check.places.count == 2)
+        // The packet before the hole is gone: nobody can tell what was between.
+        check.clear(below: 3)
+        #expect(check.places.map(\.sequence) == [5])
+    }
+
     @Test("what was verified is noted, and read back; damage counts as nothing")
     func records() throws {
         let tape = try TapeServer()

@@ -436,6 +436,7 @@ package final class TapeReaders {
             readers[reader].machine.streamRead(
                 bounds, now: clock.monotonic(), into: &effects)
         } catch {
+            noteWait(reader, error)
             failed(reader, "\(error)")
         }
     }
@@ -453,8 +454,15 @@ package final class TapeReaders {
             readers[reader].machine.consumerCreated(
                 consumerNumber: consumerNumber, now: clock.monotonic(), into: &effects)
         } catch {
+            noteWait(reader, error)
             failed(reader, "\(error)")
         }
+    }
+
+    /// Only what was not answered in time is awaited longer. A stream without a leader is refused
+    /// at once.
+    private func noteWait(_ reader: Int, _ error: JetStreamError) {
+        if case .transport(.timedOut) = error { readers[reader].answers.failed() }
     }
 
     private func calls(_ reader: Int) -> JetStream {
@@ -463,7 +471,6 @@ package final class TapeReaders {
 
     /// Reports that the reader could not be opened. Its machine tries again.
     private func failed(_ reader: Int, _ reason: String) {
-        readers[reader].answers.failed()
         client.telemetry.emit(TapeCallFailed(reason: reason))
         readers[reader].machine.openFailed(now: clock.monotonic())
     }

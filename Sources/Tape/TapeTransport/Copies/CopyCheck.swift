@@ -27,11 +27,16 @@ package struct CopyCheck {
     package struct Place: Equatable, Sendable {
         package let sequence: UInt64
         package let finding: Finding
+        /// Of a hole: the sequence of the subject's packet before.
+        package var before: UInt64?
 
         package init(sequence: UInt64, finding: Finding) {
             self.sequence = sequence
             self.finding = finding
         }
+
+        /// The first sequence that has to be read again to find it once more.
+        package var start: UInt64 { before ?? sequence }
     }
 
     /// The most findings that are kept. More than that many are a copy that is wrong as a whole.
@@ -48,8 +53,13 @@ package struct CopyCheck {
     package private(set) var bytes: UInt64 = 0
     /// The sequence up to which the copy was read.
     package private(set) var last: UInt64 = 0
-    /// The next ordinal of each subject.
-    private var nextOrdinals: [String: UInt64] = [:]
+    /// The last packet of each subject.
+    private var lasts: [String: Last] = [:]
+
+    private struct Last {
+        var sequence: UInt64
+        var nextOrdinal: UInt64
+    }
 
     package init(server: String?) { self.server = server }
 
@@ -78,21 +88,34 @@ package struct CopyCheck {
     /// Checks that the ordinals are dense. The packet of a marker may begin later: it names the
     /// ordinals that the tape lost before.
     private mutating func follow(_ subject: String, _ header: PacketHeader, _ sequence: UInt64) {
-        if let expected = nextOrdinals[subject], header.firstOrdinal != expected,
+        if let last = lasts[subject], header.firstOrdinal != last.nextOrdinal,
             header.tickCount > 0, !header.flags.contains(.epochMarker)
         {
-            note(sequence, .hole(expected: expected, found: header.firstOrdinal))
+            note(
+                sequence, .hole(expected: last.nextOrdinal, found: header.firstOrdinal),
+                after: last.sequence)
         }
-        guard nextOrdinals[subject] != nil || nextOrdinals.count < Self.subjectsMax else { return }
-        nextOrdinals[subject] = header.nextOrdinal
+        guard lasts[subject] != nil || lasts.count < Self.subjectsMax else { return }
+        lasts[subject] = Last(sequence: sequence, nextOrdinal: header.nextOrdinal)
     }
 
-    private mutating func note(_ sequence: UInt64, _ finding: Finding) {
+    private mutating func note(
+        _ sequence: UInt64, _ finding: Finding, after before: UInt64? = nil
+    ) {
         guard places.count < Self.placesMax else {
             isFull = true
             return
         }
-        places.append(Place(sequence: sequence, finding: finding))
+        var place = Place(sequence: sequence, finding: finding)
+        place.before = before
+        places.append(place)
+    }
+
+    /// Removes the findings about what a purge has taken: the stream begins at `first` by now. Of a
+    /// hole whose packet before is gone nobody can tell what was between.
+    package mutating func clear(below first: UInt64) {
+        places.removeAll { $0.start < first }
+        isFull = isFull && places.count >= Self.placesMax
     }
 
     /// Removes the findings at a sequence: a later look has shown that there is nothing wrong.

@@ -55,6 +55,7 @@ package struct CopyVerification {
             check.take(
                 sequence, own: found[0],
                 others: Array(found.dropFirst()))
+            if check.isFull { check.clear(below: try firstSequence(name)) }
             guard !check.isFull else { return check }
             turns += 1
             guard turns % CopyReader.batch == 0 else { continue }
@@ -100,30 +101,38 @@ package struct CopyVerification {
     ) throws(JetStreamError) -> Bool {
         guard !wait(Self.againWait) else { return false }
         let name = stream.configuration.name
-        let first = try jetStream.streamInfo(name)?.firstSequence ?? 0
+        found.clear(below: try firstSequence(name))
         for sequence in Set(found.places.map(\.sequence)).sorted().prefix(Self.againMax) {
-            let isLack = found.places.contains { place in
-                switch place.finding {
-                case .missing, .extra: place.sequence == sequence
-                case .differs, .damaged, .damagedEverywhere, .hole: false
-                }
-            }
-            guard sequence >= first else {
-                found.clear(sequence)
+            guard let place = found.places.first(where: { $0.sequence == sequence }) else {
                 continue
             }
-            guard isLack else { continue }
-            var again: [CopyReader.Message?] = []
-            for server in [found.server] + others.map(Optional.some) {
-                let reader = try CopyReader(
-                    jetStream, stream: name, server: server, from: sequence)
-                defer { reader.close() }
-                again.append(try Self.take(reader, sequence))
+            switch place.finding {
+            case .missing, .extra:
+                var again: [Bool] = []
+                for server in [found.server] + others.map(Optional.some) {
+                    again.append(try isThere(sequence, name, server))
+                }
+                if Set(again).count == 1 { found.clear(sequence) }
+            // A purge of the subject alone has taken the packet before.
+            case .hole:
+                if let before = place.before, try !isThere(before, name, found.server) {
+                    found.clear(sequence)
+                }
+            case .differs, .damaged, .damagedEverywhere: continue
             }
-            let isEverywhere = again.allSatisfy { $0 != nil }
-            let isNowhere = again.allSatisfy { $0 == nil }
-            if isEverywhere || isNowhere { found.clear(sequence) }
         }
         return true
+    }
+
+    private func firstSequence(_ name: String) throws(JetStreamError) -> UInt64 {
+        try jetStream.streamInfo(name)?.firstSequence ?? 0
+    }
+
+    private func isThere(
+        _ sequence: UInt64, _ name: String, _ server: String?
+    ) throws(JetStreamError) -> Bool {
+        let reader = try CopyReader(jetStream, stream: name, server: server, from: sequence)
+        defer { reader.close() }
+        return try Self.take(reader, sequence) != nil
     }
 }

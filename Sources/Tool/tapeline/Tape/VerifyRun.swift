@@ -79,8 +79,9 @@ struct VerifyRun {
 
     /// Notes up to where the copy is good. What cannot be noted only leaves the metric as it was.
     private func note(_ result: Result, _ client: TapeClient) {
-        guard let server = result.check.server else { return }
-        let firstBad = result.check.places.map(\.sequence).min()
+        // Where nothing was new, nothing is to be noted.
+        guard let server = result.check.server, result.check.last > 0 else { return }
+        let firstBad = result.check.places.map(\.start).min()
         let record = CopyRecord(
             sequence: firstBad.map { $0 - 1 } ?? result.check.last,
             findings: result.check.places.count, ended: SystemClock().now())

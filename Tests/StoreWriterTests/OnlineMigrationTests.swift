@@ -29,6 +29,17 @@ struct OnlineMigrationTests {
             database.migrator, searchPath: database.schema.searchPath, lockTimeout: patience / 2)
     }
 
+    @Test("where readers follow each other without an end, late attempts wait longer")
+    func longerWaits() {
+        let short = Migrator.shortAttempts
+        #expect(Migrator.lockTimeout(afterAttempts: 1) == nil)
+        #expect(Migrator.lockTimeout(afterAttempts: short - 1) == nil)
+        #expect(Migrator.lockTimeout(afterAttempts: short) == .seconds(4))
+        #expect(Migrator.lockTimeout(afterAttempts: short + 1) == .seconds(8))
+        #expect(Migrator.lockTimeout(afterAttempts: short + 9) == Migrator.lockTimeoutMax)
+        #expect(Migrator.lockTimeout(afterAttempts: .max) == Migrator.lockTimeoutMax)
+    }
+
     /// A migration on a thread of its own, and how often it has waited so far.
     private final class Run: Sendable {
         let waits = Mutex(0)

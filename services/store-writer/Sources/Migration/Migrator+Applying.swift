@@ -46,9 +46,12 @@ extension Migrator {
     ) throws(MigrationError) {
         var backoff = Backoff(first: Self.lockPause.first, limit: Self.lockPause.limit)
         var random = SystemRandomNumberGenerator()
+        var isLonger = false
         while true {
             do {
-                return try step()
+                try step()
+                if isLonger { try execute("restore the timeout of locks", "RESET lock_timeout") }
+                return
             } catch .failed(_, _, let error)
                 where [.lockNotAvailable, .deadlockDetected].contains(error.sqlState)
             {
@@ -59,8 +62,21 @@ extension Migrator {
                 }
                 report(.waits(name, attempt: backoff.attempt))
                 try pause(wait)
+                guard let longer = Self.lockTimeout(afterAttempts: backoff.attempt) else {
+                    continue
+                }
+                isLonger = true
+                try execute(
+                    "wait longer for locks",
+                    "SET lock_timeout = \(longer.components.seconds * 1_000)")
             }
         }
+    }
+
+    /// The timeout of a wait for a lock; `nil`: the session's own.
+    static func lockTimeout(afterAttempts attempts: Int) -> Duration? {
+        guard attempts >= shortAttempts else { return nil }
+        return min(lockTimeoutMax, lockTimeout * (2 << min(attempts - shortAttempts, 8)))
     }
 
     private func transaction(

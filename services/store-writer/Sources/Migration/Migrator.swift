@@ -13,10 +13,13 @@ package struct Migrator {
     package static let statementTimeout = Duration.seconds(3_600)
     /// The timeout of a wait for a lock of a table. It is short, because other sessions wait in
     /// the queue for that lock meanwhile. Then the step is undone, and tried again after a pause in
-    /// which they have their turn.
+    /// which they have their turn. Where readers follow each other without an end, only a longer
+    /// wait gets a turn, so late attempts wait for a minute.
     package static let lockTimeout = Duration.seconds(2)
-    /// The attempts of one step: for about ten minutes.
-    static let lockAttemptsMax = 100
+    static let lockTimeoutMax = Duration.seconds(60)
+    /// The attempts of one step with the short timeout, and all: for about ten minutes.
+    static let shortAttempts = 20
+    static let lockAttemptsMax = 30
     static let lockPause = (first: Duration.milliseconds(200), limit: Duration.seconds(5))
 
     /// The result of a run.

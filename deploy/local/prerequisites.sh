@@ -17,11 +17,9 @@ packages=(
     binutils git libc6-dev libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2
     # For the Makefile, for fetching the servers, for the Python package, and for PostgreSQL's time zones.
     ca-certificates make python3 python3-pip python3-venv tzdata
-    # For packages of this system.
-    chrpath dpkg-dev
 )
-# For a test that sets the clock of a gateway, one that counts instructions, and for judging packages.
-if [ "${1:-}" = --tests ]; then packages+=(libfaketime lintian systemd valgrind); fi
+# For a test that sets the clock of a gateway, one that counts instructions, and for making and judging packages.
+if [ "${1:-}" = --tests ]; then packages+=(chrpath dpkg-dev libfaketime lintian systemd valgrind); fi
 
 missing_packages() {
     local name

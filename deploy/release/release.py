@@ -261,7 +261,8 @@ class Release:
 
     def images(self):
         revision = output("deploy/local/revision.sh")
-        run("docker", "compose", "--profile", "tools", "build", env={**os.environ, "REVISION": revision})
+        run("docker", "compose", "--profile", "tools", "build",
+            env={**os.environ, "REVISION": revision, "TAPELINE_VERSION": "latest"})
         used = OURS.findall((ROOT / "docker-compose.yml").read_text())
         self.push(sorted(set(used)))
 
@@ -286,7 +287,8 @@ class Release:
         bundle(ROOT, self.folder / f"tapeline-compose-{self.version}.tar.gz", self.version, self.registry, digests)
         if output("git", "status", "--porcelain", OVERLAY):
             self.commit(f"Pin the images of {self.version}", OVERLAY)
-        run("git", "tag", "--force", f"v{self.version}")
+        # 'git push --follow-tags' pushes annotated tags alone.
+        run("git", "tag", "--force", "--annotate", "--message", f"Release {self.version}", f"v{self.version}")
 
     def sums(self):
         lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(self.folder)}"

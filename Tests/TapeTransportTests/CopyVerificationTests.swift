@@ -95,7 +95,7 @@ import Testing
         let found = try #require(try run.check(now, on: nil))
         #expect(
             found.places == [
-                .init(sequence: 21, finding: .hole(expected: 37, found: 39)),
+                .init(sequence: 21, finding: .hole(expected: 37, found: 39), before: 19),
                 .init(sequence: 42, finding: .damagedEverywhere),
             ])
         // It ends when it is told to.

@@ -38,6 +38,9 @@ struct VersionsBench {
     private static let first: Int64 = 1_700_000_000_000_000_000 / hour * hour
     /// What `told` is where the database cannot know it.
     static let refused = "TL020"
+    /// What `told` is of a time before the first version. It is not empty, because the answers of a
+    /// query are lines, and an empty line at the beginning is none.
+    private static let noBars = "no bars"
 
     init(_ name: String, timescale: Bool = false) throws {
         bench = try AcceptBench(name, timescale: timescale)
@@ -61,7 +64,7 @@ struct VersionsBench {
                             / CASE b.series WHEN '1h' THEN 3600000000 ELSE 1000000 END,
                         trim_scale(b.close), b.version,
                         CASE WHEN b.is_uncertain THEN '?' ELSE '' END), ', '
-                        ORDER BY b.series, b.ts), '')
+                        ORDER BY b.series, b.ts), '\(Self.noBars)')
                     FROM unnest(ARRAY['1h', '1s']) AS s (name), md_market.bars_as_of(t, '{AAPL}',
                         s.name, '2023-11-14', '2023-11-16') AS b);
             EXCEPTION WHEN SQLSTATE 'TL020' THEN RETURN '\(Self.refused)';
@@ -189,21 +192,24 @@ struct VersionsBench {
 
     func told(_ times: [Int64]) throws -> [String] {
         let list = times.map(String.init).joined(separator: ", ")
-        return try bench.query(
+        let lines = try bench.query(
             """
             SELECT told('epoch'::timestamptz + t * interval '1 us')
             FROM unnest(ARRAY[\(list)]::bigint[]) WITH ORDINALITY AS w (t, n) ORDER BY n
             """
         ).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        try #require(lines.count == times.count)
+        return lines
     }
 
     /// What `told` has to be where the database knows it.
     func truth(_ time: Int64) -> String {
-        ([3, 4, 5, 0, 1, 2] as [Int]).compactMap { key -> String? in
+        let bars = ([3, 4, 5, 0, 1, 2] as [Int]).compactMap { key -> String? in
             let known = versions.filter { $0.key == key && $0.knownAt <= time }
             guard let last = known.last, !last.isWithdrawn else { return nil }
             return "\(key < 3 ? "1s" : "1h")/\(key % 3) \(last.revision) v\(known.count)"
-        }.joined(separator: ", ")
+        }
+        return bars.isEmpty ? Self.noBars : bars.joined(separator: ", ")
     }
 
     /// Moments around those at which versions became known.

@@ -28,11 +28,12 @@ package struct CopyCheck {
         package let sequence: UInt64
         package let finding: Finding
         /// Of a hole: the sequence of the subject's packet before.
-        package var before: UInt64?
+        package let before: UInt64?
 
-        package init(sequence: UInt64, finding: Finding) {
+        package init(sequence: UInt64, finding: Finding, before: UInt64? = nil) {
             self.sequence = sequence
             self.finding = finding
+            self.before = before
         }
 
         /// The first sequence that has to be read again to find it once more.
@@ -106,9 +107,7 @@ package struct CopyCheck {
             isFull = true
             return
         }
-        var place = Place(sequence: sequence, finding: finding)
-        place.before = before
-        places.append(place)
+        places.append(Place(sequence: sequence, finding: finding, before: before))
     }
 
     /// Removes the findings about what a purge has taken: the stream begins at `first` by now. Of a

@@ -93,8 +93,13 @@ struct DebianPackageTests {
             try run(
                 "/usr/bin/systemd-analyze",
                 ["security", "--offline=true", "--threshold=15", root, "\(unit).service"])
+            // A user of its own, which the package of all of them makes, and a folder for passwords.
+            let user = unit == "tapeline-migrate" ? "tapeline-store-writer" : unit
             #expect(
-                try made.text("usr/lib/systemd/system/\(unit).service").contains("User=tapeline\n"))
+                try made.text("usr/lib/systemd/system/\(unit).service").contains("User=\(user)\n"))
+            #expect(try made.text("usr/lib/sysusers.d/tapeline.conf").contains("u \(user) -"))
+            #expect(
+                try made.text("usr/lib/tmpfiles.d/tapeline.conf").contains("0750 root \(user)\n"))
         }
         for unit in services {
             let one = try made.text("usr/lib/systemd/system/\(unit).service")

@@ -23,8 +23,14 @@ NAME = "tapeline-install-test"
 SERVICES = ("store-writer", "operator-worker", "provider-gateway")
 # In the order in which an upgrade restarts them.
 UNITS = [f"tapeline-{service}.service" for service in SERVICES]
-SECRETS = ("nats-gateway", "nats-operator", "nats-writer", "nats-tool", "postgres-writer", "postgres-migrator",
-           "valkey")
+# The passwords of each reader: their names there, and those of the local stack.
+SECRETS = {
+    "provider-gateway": {"nats": "nats-gateway"},
+    "operator-worker": {"nats": "nats-operator"},
+    "store-writer": {"nats": "nats-writer", "postgres": "postgres-writer", "migrator": "postgres-migrator",
+                     "valkey": "valkey"},
+    "tool": {"nats": "nats-tool", "postgres": "postgres-writer"},
+}
 BASE = """
 FROM {image}
 RUN apt-get update && apt-get install --yes --no-install-recommends systemd systemd-sysv
@@ -125,26 +131,31 @@ def install(machine, name, *options):
 
 def configure(machine, stack):
     """Writes the settings as a person does, at the end of the files that came with the packages."""
-    secret = "/etc/tapeline/secrets"
-    machine(f"install -m 0640 -o root -g tapeline -t {secret} /given/secrets/*")
+    secrets = "/etc/tapeline/secrets"
+    for reader, files in SECRETS.items():
+        for name in files:
+            machine(f"cp /given/secrets/{reader}/{name} {secrets}/{reader}/{name}; "
+                    f"chgrp --reference={secrets}/{reader} {secrets}/{reader}/{name}; "
+                    f"chmod 0640 {secrets}/{reader}/{name}")
     nats = {"NATS_URL": f"nats://127.0.0.1:{stack.ports['nats']}"}
     # A machine that does other work as well must not look like one whose processes died.
     lease = {"MDS_LEASE": "5s"}
     monitor = {"NATS_MONITOR_URL": f"http://127.0.0.1:{stack.ports['natsMonitor']}"}
     database = {"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": stack.ports["postgres"], "POSTGRES_DB": "tapeline",
-                "POSTGRES_USER": "tapeline_writer", "POSTGRES_PASSWORD_FILE": f"{secret}/postgres-writer"}
+                "POSTGRES_USER": "tapeline_writer"}
 
-    def user(name):
-        return {"NATS_USER": name, "NATS_PASSWORD_FILE": f"{secret}/nats-{name}"}
+    def user(name, reader, *more):
+        files = {f"{kind.upper()}_PASSWORD_FILE": f"{secrets}/{reader}/{kind}" for kind in ("nats", *more)}
+        return {"NATS_USER": name, **files}
 
-    machine.set("provider-gateway", **nats, **lease, **monitor, **user("gateway"), OPS_PORT=stack.ports["gateway"],
+    machine.set("provider-gateway", **nats, **lease, **monitor, **user("gateway", "provider-gateway"), OPS_PORT=stack.ports["gateway"],
                 SYNTHETIC_RATE=RATE, GATEWAY_TAPE_DURABLE="false")
-    machine.set("operator-worker", **nats, **lease, **user("operator"), OPS_PORT=stack.ports["operatorA"])
-    machine.set("store-writer", **nats, **lease, **user("writer"), **database, OPS_PORT=stack.ports["writer"],
-                POSTGRES_MIGRATOR_USER="tapeline_migrator", VALKEY_PORT=stack.ports["valkey"],
-                POSTGRES_MIGRATOR_PASSWORD_FILE=f"{secret}/postgres-migrator", VALKEY_USER="writer",
-                VALKEY_PASSWORD_FILE=f"{secret}/valkey")
-    machine.set("tapeline", **nats, **monitor, **user("tool"), **database)
+    machine.set("operator-worker", **nats, **lease, **user("operator", "operator-worker"), OPS_PORT=stack.ports["operatorA"])
+    machine.set("store-writer", **nats, **lease, **database, OPS_PORT=stack.ports["writer"],
+                **user("writer", "store-writer", "postgres", "valkey"), POSTGRES_MIGRATOR_USER="tapeline_migrator",
+                POSTGRES_MIGRATOR_PASSWORD_FILE=f"{secrets}/store-writer/migrator",
+                VALKEY_PORT=stack.ports["valkey"], VALKEY_USER="writer")
+    machine.set("tapeline", **nats, **monitor, **user("tool", "tool", "postgres"), **database)
 
 
 def ready(machine):
@@ -167,6 +178,15 @@ def doctor(machine, stack):
     except Failure as failure:
         raise Failure(f"{failure}:\n{found.stdout}") from failure
     print("\n".join(f"    {line}" for line in found.stdout.splitlines()[-12:]))
+
+
+def strangers(machine):
+    """Expects that each service reads its own passwords and none of another one."""
+    for service in SERVICES:
+        found = machine(f"runuser -u tapeline-{service} -- sh -c 'for file in /etc/tapeline/secrets/*/*; do "
+                        "test -r $file && echo $file; done; true'")
+        readers = {pathlib.Path(line).parent.name for line in found.split()}
+        expect(readers == {service}, f"{service} reads passwords of {', '.join(readers) or 'nobody'}")
 
 
 def upgrade(machine):
@@ -233,6 +253,7 @@ def trial(machine, stack):
     machine("systemctl start tapeline-migrate")
     machine(f"systemctl start {' '.join(UNITS)}")
     ready(machine)
+    strangers(machine)
     time.sleep(5)
     doctor(machine, stack)
     step("the upgrade, under load")
@@ -265,9 +286,10 @@ def main():
             expect(len(debs) == 5, f"{source} holds {len(debs)} packages, not five")
             for deb in debs:
                 shutil.copy(deb, folder / "given" / name)
-        (folder / "given/secrets").mkdir()
-        for name in SECRETS:
-            shutil.copy(stack.folder / "secrets" / name, folder / "given/secrets")
+        for reader, files in SECRETS.items():
+            (folder / "given/secrets" / reader).mkdir(parents=True)
+            for name, source in files.items():
+                shutil.copy(stack.folder / "secrets" / source, folder / "given/secrets" / reader / name)
         machine = Machine(options.image, folder / "given")
         trial(machine, stack)
     except (Failure, OSError, subprocess.TimeoutExpired) as failure:

@@ -272,6 +272,33 @@ import Testing
         #expect(bench.trades.map(\.header.symbol) == [fetch.symbol == "AAPL" ? 1 : 0])
     }
 
+    @Test("the limits have the requests of the last minute, and the spans that wait")
+    func limits() throws {
+        var bench = Self.bench(["AAPL", "MSFT"])
+        func limit() -> ProviderLimit? {
+            bench.engine.limits(bench.now.monotonic).first { $0.name == .pages }
+        }
+        #expect(limit() == ProviderLimit(.pages, used: 0, max: nil))
+        bench.pass(Self.first + Self.span)
+        let fetch = try #require(bench.takeFetches().first)
+        #expect(limit() == ProviderLimit(.pages, used: 0, max: nil, waiting: 2))
+        bench.answer(fetch.number, .limited(retryAfter: 7 * MassiveBench.second, isBanned: false))
+        #expect(
+            limit()
+                == ProviderLimit(
+                    .pages, used: 1, max: nil, waiting: 2,
+                    until: bench.now.monotonic + 7 * MassiveBench.second,
+                    reason: "429: too many requests"))
+        bench.pass(7 * MassiveBench.second)
+        while let fetch = bench.takeFetches().first {
+            bench.answer(fetch.number, Self.page([]))
+            bench.pass(MassiveBench.second)
+        }
+        #expect(limit() == ProviderLimit(.pages, used: 3, max: nil))
+        let none = Self.bench(ages: [])
+        #expect(none.engine.limits(none.now.monotonic).allSatisfy { $0.name != .pages })
+    }
+
     @Test("without an age nothing is read")
     func never() {
         var bench = Self.bench(ages: [])

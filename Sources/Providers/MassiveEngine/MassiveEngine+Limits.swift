@@ -21,6 +21,6 @@ extension MassiveEngine {
                     used: link.sent.sum(now), interval: MassiveLimits.requestInterval,
                     perRequest: MassiveLimits.symbolsPerRequest, sendAt: link.asking.sendAt),
                 link: 0, now),
-        ]
+        ] + [reread.limit(now)].compactMap(\.self)
     }
 }

@@ -58,7 +58,9 @@ struct MassiveReread: Sendable {
 
     init(_ settings: Settings) {
         self.settings = settings
-        pace = RequestPace(MassiveLimits.requests, seed: settings.seed)
+        var limits = MassiveLimits.requests
+        limits.counted = .pages
+        pace = RequestPace(limits, seed: settings.seed)
     }
 
     /// The time of the last turn.
@@ -142,18 +144,29 @@ struct MassiveReread: Sendable {
     private func nextReading(_ now: Timestamp) -> Reading? {
         var found: (late: Int64, reading: Reading)?
         for place in list.indices {
-            for (age, span) in settings.ages.enumerated() {
-                let done = list[place].done[age]
-                let old = now.advanced(byNanoseconds: -span - settings.lag)
-                let late = old.nanoseconds(since: done)
-                guard late >= min(span, MassiveLimits.rereadSpan), late > found?.late ?? 0 else {
-                    continue
-                }
-                let end = min(old, done.advanced(byNanoseconds: MassiveLimits.rereadSpanMax))
+            for (age, done) in list[place].done.enumerated() {
+                guard let late = late(age, done, now), late > found?.late ?? 0 else { continue }
+                let end = done.advanced(byNanoseconds: min(late, MassiveLimits.rereadSpanMax))
                 found = (late, Reading(place: place, age: age, end: end))
             }
         }
         return found?.reading
+    }
+
+    /// Returns the length of what is old enough to be read; `nil`: less than a span is.
+    private func late(_ age: Int, _ done: Timestamp, _ now: Timestamp) -> Int64? {
+        let span = settings.ages[age]
+        let late = now.advanced(byNanoseconds: -span - settings.lag).nanoseconds(since: done)
+        return late >= min(span, MassiveLimits.rereadSpan) ? late : nil
+    }
+
+    /// Returns the requests of the last minute, and the spans that wait; `nil`: nothing is read again.
+    func limit(_ now: MonotonicTime) -> ProviderLimit? {
+        guard !settings.ages.isEmpty else { return nil }
+        let waiting = list.reduce(0) { sum, progress in
+            sum + progress.done.enumerated().count { late($0.offset, $0.element, turn) != nil }
+        }
+        return pace.limit(waiting: turn.isDefined ? waiting : 0, now)
     }
 
     // MARK: answers

@@ -26,6 +26,8 @@ public struct ProviderLimit: Hashable, Sendable {
         case weight
         /// Requests for history in ten minutes.
         case history
+        /// Requests in a minute for what was delivered before.
+        case pages
         /// Requests without an answer.
         case openRequests = "open-requests"
     }

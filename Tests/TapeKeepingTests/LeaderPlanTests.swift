@@ -52,16 +52,22 @@ import Testing
         }
     }
 
-    @Test("a refused move is not repeated for ten minutes")
-    func refused() {
+    @Test(
+        "a move that is refused, or has no effect, is not repeated for ten minutes; others are made",
+        arguments: [true, false])
+    func refused(isToldSo: Bool) {
         var plan = LeaderPlan()
         let now = { (seconds: Int64) in MonotonicTime.at(seconds * Self.second) }
-        let all = streams(["n1", "n1", "n2", "n0", "n1"])
+        var all = streams(["n1", "n1", "n1", "n0", "n1"])
         _ = plan.look(all, now: now(0))
         #expect(plan.look(all, now: now(60)) == LeaderPlan.Move(stream: "T0", server: "n0"))
-        plan.refused(now: now(60))
-        #expect(plan.look(all, now: now(659)) == nil)
-        #expect(plan.look(all, now: now(660)) != nil)
+        if isToldSo { plan.refused(now: now(60)) }
+        #expect(plan.look(all, now: now(64)) == nil)
+        #expect(plan.look(all, now: now(65)) == LeaderPlan.Move(stream: "T2", server: "n2"))
+        all = streams(["n1", "n1", "n2", "n0", "n1"])
+        let again: Int64 = isToldSo ? 660 : 665
+        #expect(plan.look(all, now: now(again - 1)) == nil)
+        #expect(plan.look(all, now: now(again)) == LeaderPlan.Move(stream: "T0", server: "n0"))
     }
 
     @Test("one copy has nowhere to go")

@@ -29,12 +29,16 @@ struct LeaderPlan {
     static let steadyNanoseconds: Int64 = 60_000_000_000
     /// The time between two moves.
     static let pauseNanoseconds: Int64 = 5_000_000_000
-    /// The time after which a refused move is tried again.
+    /// The time after which a move is tried again that was refused, or had no effect.
     static let refusedNanoseconds: Int64 = 600_000_000_000
 
     /// Since when all streams are whole; `nil` while they are not.
     private var wholeSince: MonotonicTime?
     private var notBefore = MonotonicTime.distantPast
+    /// The newest move, until it is known to have had no effect.
+    private var last: Move?
+    /// When streams are tried again that did not move.
+    private var waits: [String: MonotonicTime] = [:]
 
     /// Returns the next move. `streams` are all of them, in their order; each look calls this.
     mutating func look(_ streams: [Stream], now: MonotonicTime) -> Move? {
@@ -46,14 +50,22 @@ struct LeaderPlan {
         wholeSince = since
         guard now - since >= Self.steadyNanoseconds, now >= notBefore else { return nil }
         for (index, stream) in streams.enumerated() {
-            let wanted = stream.servers[index % stream.servers.count]
-            guard stream.leader != wanted else { continue }
+            let move = Move(
+                stream: stream.name, server: stream.servers[index % stream.servers.count])
+            guard stream.leader != move.server else { continue }
+            if last == move { refused(now: now) }
+            guard now >= waits[stream.name] ?? .distantPast else { continue }
             notBefore = now + Self.pauseNanoseconds
-            return Move(stream: stream.name, server: wanted)
+            last = move
+            return move
         }
         return nil
     }
 
-    /// The last move was refused, or not answered.
-    mutating func refused(now: MonotonicTime) { notBefore = now + Self.refusedNanoseconds }
+    /// The last move was refused, not answered, or had no effect. Others are tried.
+    mutating func refused(now: MonotonicTime) {
+        guard let move = last else { return }
+        waits[move.stream] = now + Self.refusedNanoseconds
+        last = nil
+    }
 }

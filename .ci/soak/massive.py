@@ -25,10 +25,13 @@ from venue import Storm, VenueStack, carry_out
 
 # The letters of the simulated exchanges, as docs/massive.md has them.
 LETTERS = {4: "D", 11: "P", 12: "T", 15: "V"}
-# The age at which trades are read for the last time. The simulated service cancels within 20 s.
+# The age at which trades are read for the last time.
 LAST_AGE = 25
-# When a cancel has to be there: a span later, and what a fault and a gateway that was killed may take.
-CANCEL_SECONDS = 2 * LAST_AGE + 40
+# The simulated service cancels a trade within this time.
+BUST_SECONDS = 20
+# When a cancel has to be there: a span later, and what a fault and a gateway that was killed may take. A key that is
+# not taken is tried again after a minute.
+CANCEL_SECONDS = 2 * LAST_AGE + 100
 
 
 class MassiveStack(VenueStack):
@@ -92,6 +95,13 @@ class MassiveMarket(Market):
     """The trades of the logs. The number on the tape has the sequence of the symbol's day."""
 
     def read(self, markets: list[pathlib.Path], truths: list[pathlib.Path]) -> None:
+        # When each log ended, and when the next one began.
+        self.pauses: list[tuple[int, int]] = []
+        for path in markets:
+            times = [entry["time"] for entry in self.lines([path])]
+            if self.pauses:
+                self.pauses[-1] = (self.pauses[-1][0], times[0])
+            self.pauses.append((times[-1], times[-1]))
         for entry in self.lines(markets):
             if entry["kind"] == "trade":
                 message = entry["message"]
@@ -109,6 +119,11 @@ class MassiveMarket(Market):
             if entry["kind"] == "trade":
                 self.sent.add(self.named(entry["message"]))
 
+    def may_have_changed_unseen(self, key: Key) -> bool:
+        """Whether the service may have cancelled a trade while it was away, and wrote no log."""
+        reported = self.trades[key].reported
+        return any(end - BUST_SECONDS * 10**9 <= reported <= begin for end, begin in self.pauses[:-1])
+
     @staticmethod
     def named(message: dict[str, Any]) -> Key:
         return message["sym"], LETTERS[message["x"]], day(message["t"] * 10**6), message["q"]
@@ -117,12 +132,17 @@ class MassiveMarket(Market):
 class MassiveVerdict(Verdict):
     """Only requests tell that a trade was cancelled."""
 
+    market: MassiveMarket
+
     def change(self, symbol: str, number: int, time: int, price: Decimal, size: Decimal, exchange: str,
                action: int) -> None:
         """After a start trades of before are read again, also of before the first log."""
         key = self.key(symbol, number, exchange)
         if action == CANCEL and key not in self.market.trades and key not in self.there:
             self.count["changes of trades from before the logs"] += 1
+        elif (action == CANCEL and key in self.market.trades and key not in self.market.changes
+              and self.market.may_have_changed_unseen(key)):
+            self.count["changes from between two logs"] += 1
         else:
             super().change(symbol, number, time, price, size, exchange, action)
 

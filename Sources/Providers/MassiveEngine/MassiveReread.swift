@@ -197,7 +197,7 @@ struct MassiveReread: Sendable {
         // Nothing is answered with this key or plan.
         case .denied(let reason):
             counters.failures &+= 1
-            pace.answered(now, interval: MassiveLimits.refusedRequestWait)
+            pace.answered(now, interval: MassiveLimits.refusedWait)
             return said(reason)
         case .refused(let reason):
             // The address of a page may be too old. Then the span is read from its beginning.

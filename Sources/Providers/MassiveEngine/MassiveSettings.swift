@@ -111,6 +111,4 @@ package enum MassiveLimits {
         limits.failedWaitMax = 300_000_000_000
         return limits
     }()
-    /// The wait after a refusal, which only the account's owner can end.
-    package static let refusedRequestWait: Int64 = 600_000_000_000
 }

@@ -50,7 +50,8 @@ if [ -z "$storm" ]; then
     alpaca | massive)
         options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"})
         ;;
-    cluster) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_EVERY:+--every "$SOAK_EVERY"}) ;;
+    cluster) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_EVERY:+--every "$SOAK_EVERY"}
+        ${SOAK_OUTAGE:+--outage "$SOAK_OUTAGE"}) ;;
     load)
         options=(
             ${SOAK_SEED:+--seed "$SOAK_SEED"} ${SOAK_HOURS:+--hours "$SOAK_HOURS"} ${SOAK_RATE:+--rate "$SOAK_RATE"}

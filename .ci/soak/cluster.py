@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 """Shows that three copies of the tape survive their servers: `make soak NAME=cluster`.
 
-    cluster.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--every N] [--keep]
+    cluster.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--every N] [--outage N] [--keep]
 
 Three servers of NATS with deploy/nats/server.conf and cluster.conf are one cluster. A gateway with synthetic ticks, two
 workers and a writer use it, with MDS_REPLICAS=3 and the lease of production; the database and Valkey are those of a
 local stack of its own (.local/stack/cluster). Every 30 s one server is killed, and started again a few seconds later,
-in an order that follows from the seed. At the end the tape of each server and the rows are compared, by a script
-that knows the wire schema and SQL only. docs/TESTING.md describes it.
+in an order that follows from the seed. Then two of the three are away for five minutes. At the end the tape of each
+server and the rows are compared, by a script that knows the wire schema and SQL only. A bare program of libnats
+publishes to streams of its own meanwhile: how long the tape stood still after a kill is compared with that.
+docs/TESTING.md describes it.
 
 Exit status 0: all held. 1: something did not, and what the stack has stored is left.
 """
 
 import argparse
 import asyncio
+import bisect
 import collections
 import json
 import os
@@ -21,6 +24,7 @@ import pathlib
 import random
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -28,7 +32,7 @@ import urllib.request
 from typing import Any
 
 import nats
-from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig
 
 from stack import ROOT, Failure, Stack, eventually, run, say
 
@@ -42,6 +46,14 @@ SERVERS = 3
 PARTITIONS = 32
 USERS = ("gateway", "operator", "writer", "consumer", "tool")
 STREAMS = [f"{NAMESPACE.upper()}_TICKS_{number}" for number in range(4)]
+# The streams of the bare program, and the time between two packets of it in one stream.
+BARE = "BARE"
+BARE_STREAMS = [f"{BARE}_{number}" for number in range(4)]
+BARE_MILLISECONDS = 20
+# How much longer than a stream of the bare program the tape may stand still after the same kill.
+PAUSE_SECONDS = 1.0
+# How far a group may be behind between two kills, in seconds of ticks.
+LAG_SECONDS = 3
 BACKLOG_SECONDS = 5
 BATCH = 200
 
@@ -62,6 +74,8 @@ class ClusterStack(Stack):
         self.routes = [free_port() for _ in range(SERVERS)]
         self.monitors = [free_port() for _ in range(SERVERS)]
         self.gateway = free_port()
+        # When each server was killed, and the streams that it led.
+        self.kills: list[tuple[float, set[str]]] = []
 
     def make(self) -> None:
         self.remove()
@@ -73,7 +87,8 @@ class ClusterStack(Stack):
         for server in range(SERVERS):
             self.start_server(server)
         eventually("the cluster is whole", self.is_whole)
-        self.run_program("tapeline", "setup", user="tool")
+        # Electing leaders of so many streams at once may take longer than a request on a busy machine.
+        eventually("the tape is set up", lambda: self.run_program("tapeline", "setup", user="tool"), 120)
         self.run_program("store-writer", "migrate", user="writer")
 
     def server_environment(self, server: int) -> dict[str, str]:
@@ -116,6 +131,38 @@ class ClusterStack(Stack):
                         return False
         return led >= len(STREAMS) + 1
 
+    def led(self, server: int) -> set[str]:
+        """The streams of both programs that a server leads."""
+        found = set()
+        for account in self.page(server, "/jsz?streams=true").get("account_details", []):
+            for stream in account["stream_detail"]:
+                if stream["cluster"].get("leader") == f"n{server}":
+                    found.add(stream["name"])
+        return found & {*STREAMS, *BARE_STREAMS}
+
+    # --- the bare program
+
+    async def make_bare_streams(self) -> None:
+        client = await self.client()
+        try:
+            for number, stream in enumerate(BARE_STREAMS):
+                await client.jetstream(timeout=20).add_stream(StreamConfig(
+                    name=stream, subjects=[f"{BARE.lower()}.ticks.{number}.*"], num_replicas=SERVERS,
+                    storage=StorageType.FILE, max_bytes=1 << 30))
+        finally:
+            await client.close()
+
+    def start_bare(self) -> None:
+        asyncio.run(self.make_bare_streams())
+        urls = ",".join(f"nats://127.0.0.1:{port}" for port in self.clients)
+        self.start("bare", [str(self.programs / "CBareTape"), "hold", urls, BARE.lower(), BARE, "gateway",
+                            str(BARE_MILLISECONDS)],
+                   {"PATH": os.environ["PATH"], "BARE_PASSWORD": self.secrets["nats-gateway"]})
+
+    async def client(self) -> Any:
+        return await nats.connect([f"nats://127.0.0.1:{port}" for port in self.clients], user="tool",
+                                  password=self.secrets["nats-tool"])
+
     # --- the services
 
     def service_environment(self, user: str) -> dict[str, str]:
@@ -144,6 +191,17 @@ class ClusterStack(Stack):
     def start_service(self, program: str, user: str, name: str, **more: str) -> None:
         keys = {**self.service_environment(user), "MDS_MEMBER": name, **more}
         self.start(name, [str(self.programs / program)], keys)
+
+    def waiting(self) -> int:
+        """How many ticks the gateway has, and the tape has not."""
+        page = self.status()["gateway"]
+        return int(page["waiting"]) + int(page["spool"]["ticks"])
+
+    def is_caught_up(self, rate: int) -> bool:
+        """Whether nothing waits in the spool, and the groups have read nearly everything."""
+        page = self.status()
+        return bool(self.waiting() < rate
+                    and all(group["lag"] < LAG_SECONDS * rate for group in page["lag"].values()))
 
     def status(self) -> Any:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.gateway}/status", timeout=5) as answer:
@@ -180,6 +238,8 @@ class Audit:
         # Of each subject, the first and the last ordinal, and the number of ticks.
         self.subjects: dict[str, tuple[int, int, int]] = {}
         self.faults: list[str] = []
+        # Of each stream, when its packets were stored.
+        self.times: dict[str, list[float]] = collections.defaultdict(list)
 
     def take(self, subject: str, sequence: int, packet: bytes) -> None:
         first = decode_packet.decode(self.schema, packet)[0]
@@ -191,17 +251,28 @@ class Audit:
         self.subjects[subject] = (begin, max(last, start + count - 1), ticks + count)
 
 
+    def pauses(self, kills: list[tuple[float, set[str]]], streams: list[str], seconds: float) -> list[float]:
+        """Returns how long each stream stood still after a kill of its leader."""
+        found = []
+        for killed, led in kills:
+            for stream in led.intersection(streams):
+                times = self.times[stream]
+                begin = max(0, bisect.bisect(times, killed) - 1)
+                near = times[begin:bisect.bisect(times, killed + seconds) + 1]
+                found.append(max((later - time for time, later in zip(near, near[1:])), default=0.0))
+        return found
+
+
 async def read_tape(stack: ClusterStack, audit: Audit) -> None:
-    client = await nats.connect(
-        [f"nats://127.0.0.1:{port}" for port in stack.clients], user="tool", password=stack.secrets["nats-tool"])
+    client = await stack.client()
     try:
         tape = client.jetstream(timeout=20)
-        for stream in STREAMS:
+        for stream in [*STREAMS, *BARE_STREAMS]:
             total = (await tape.stream_info(stream)).state.messages
             if not total:
                 continue
             reader = await tape.pull_subscribe(
-                f"{NAMESPACE}.ticks.>", stream=stream,
+                f"{NAMESPACE}.ticks.>" if stream in STREAMS else f"{BARE.lower()}.>", stream=stream,
                 config=ConsumerConfig(ack_policy=AckPolicy.NONE, mem_storage=True, num_replicas=1))
             while True:
                 try:
@@ -209,7 +280,9 @@ async def read_tape(stack: ClusterStack, audit: Audit) -> None:
                 except (TimeoutError, asyncio.TimeoutError, nats.errors.TimeoutError):
                     break
                 for message in messages:
-                    audit.take(message.subject, message.metadata.sequence.stream, message.data)
+                    audit.times[stream].append(message.metadata.timestamp.timestamp())
+                    if stream in STREAMS:
+                        audit.take(message.subject, message.metadata.sequence.stream, message.data)
     finally:
         await client.close()
 
@@ -236,6 +309,16 @@ def verdict(stack: ClusterStack, generated: int) -> None:
         problems.append(f"{generated} ticks were generated, {on_tape} are on the tape")
     say(f"{generated} generated, {on_tape} on the tape, lost {max(0, generated - on_tape)}, doubled"
         f" {max(0, on_tape - generated)}; {len(audit.subjects)} subjects")
+    ours, bare = (audit.pauses(stack.kills, streams, stack.options.every) for streams in (STREAMS, BARE_STREAMS))
+    if not ours or not bare:
+        problems.append("no server was killed that led a stream of both programs")
+    else:
+        of_ours, of_bare = ((statistics.median(each), max(each)) for each in (ours, bare))
+        say(f"after a kill of its leader a stream of the tape stood still for {of_ours[0]:.1f} s (median of {len(ours)},"
+            f" at most {of_ours[1]:.1f}), one of a bare program for {of_bare[0]:.1f} s (of {len(bare)}, at most"
+            f" {of_bare[1]:.1f})")
+        if any(mine > other + PAUSE_SECONDS for mine, other in zip(of_ours, of_bare)):
+            problems.append("the tape stood still for longer than the bare program's streams")
     if problems:
         raise Failure("; ".join(problems[:5]))
 
@@ -246,7 +329,8 @@ def verdict(stack: ClusterStack, generated: int) -> None:
 def soak(stack: Any, options: argparse.Namespace) -> None:
     assert isinstance(stack, ClusterStack)
     chance = random.Random(stack.seed)
-    ticks = options.rate * options.seconds
+    ticks = options.rate * (options.seconds + options.outage)
+    stack.start_bare()
     stack.start_service("store-writer", "writer", "writer")
     for name in ("worker-a", "worker-b"):
         stack.start_service("operator-worker", "operator", name, OPERATOR_SERIES="1s,1m")
@@ -263,6 +347,8 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
     while time.monotonic() - begin < options.seconds - BACKLOG_SECONDS - options.every:
         time.sleep(options.every * chance.uniform(0.5, 0.7))
         victim = chance.randrange(SERVERS)
+        led = stack.led(victim)
+        stack.kills.append((time.time(), led))
         stack.end(f"n{victim}")
         kills += 1
         victims[f"n{victim}"] += 1
@@ -270,9 +356,22 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
         stack.start_server(victim)
         eventually("the cluster is whole again", stack.is_whole)
         eventually("every copy is", stack.has_all_copies, 120)
+        eventually("spool and lag are back", lambda: stack.is_caught_up(options.rate), 120)
     say(f"{kills} kills: {dict(sorted(victims.items()))}")
+    if options.outage:
+        away = chance.sample(range(SERVERS), 2)
+        for victim in away:
+            stack.end(f"n{victim}")
+        time.sleep(options.outage)
+        waiting = stack.waiting()
+        for victim in away:
+            stack.start_server(victim)
+        eventually("the cluster is whole after the outage", stack.is_whole)
+        say(f"two of three were away for {options.outage} s; {waiting} ticks waited then")
+        if waiting < options.rate * options.outage / 2:
+            raise Failure("hardly a tick waited while two servers were away")
     eventually("the source finishes", lambda: stack.status()["gateway"]["finished"]
-               and stack.status()["gateway"]["waiting"] == 0, 180, 1)
+               and stack.waiting() == 0, 180, 1)
     generated = int(stack.status()["gateway"]["generated"])
     eventually("every tick is a row", lambda: int(stack.query(
         f"SELECT (SELECT count(*) FROM {NAMESPACE}.trades) + (SELECT count(*) FROM {NAMESPACE}.quotes)"))
@@ -282,6 +381,7 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
         raise Failure(f"members lost partitions {lost} times, although only servers of NATS were killed")
     eventually("every copy is whole", stack.has_all_copies, 120)
     say(stack.run_program("tapeline", "tape", "verify", "--rate", "200", user="tool").strip())
+    stack.end("bare")
     verdict(stack, generated)
 
 
@@ -290,4 +390,5 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=int, default=1_200)
     parser.add_argument("--rate", type=int, default=2_000)
     parser.add_argument("--every", type=float, default=30, help="seconds from one kill to the next")
+    parser.add_argument("--outage", type=int, default=300, help="seconds for which two servers are away")
     sys.exit(run(parser, "cluster", soak, ClusterStack))

@@ -22,6 +22,16 @@ typedef struct {
     const char *decoder; // the library that makes columns of what is read; NULL: it is counted only
 } Run;
 
+// A publisher that goes on whatever its servers do.
+typedef struct {
+    const char *urls; // of all servers, comma-separated
+    const char *prefix;
+    const char *streams;
+    const char *user;
+    const char *password;
+    int every_ms; // between two packets of a stream
+} Hold;
+
 int64_t now_ns(void);
 double processor_us(void); // of this process so far
 _Noreturn void fail(const char *what, natsStatus status);
@@ -34,6 +44,7 @@ int run_read(const Run *run);
 void open_decoder(const char *path);
 void decode(const char *packet, int bytes, const char *subject);
 int64_t decoded_rows(void); // takes what waits
+int run_hold(const Hold *hold);
 int run_replay(const Run *run, const char *path, const char *results);
 
 #endif

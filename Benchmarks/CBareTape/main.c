@@ -37,8 +37,17 @@ natsConnection *connected(const Run *run) {
 }
 
 // CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS BYTES RATE ASAP [LIBRARY]
+// CBareTape hold URLS PREFIX STREAMS USER MILLISECONDS, with the password in BARE_PASSWORD
 // CBareTape replay URL PREFIX SOURCE FILE RESULTS
 int main(int count, char **arguments) {
+    if (count == 7 && strcmp(arguments[1], "hold") == 0) {
+        const char *password = getenv("BARE_PASSWORD");
+        Hold hold = {
+            .urls = arguments[2], .prefix = arguments[3], .streams = arguments[4],
+            .user = arguments[5], .password = password ? password : "",
+            .every_ms = atoi(arguments[6])};
+        return hold.every_ms < 1 ? 64 : run_hold(&hold);
+    }
     if (count == 7 && strcmp(arguments[1], "replay") == 0) {
         Run run = {.url = arguments[2], .prefix = arguments[3], .source = arguments[4], .asap = true};
         return run_replay(&run, arguments[5], arguments[6]);
@@ -46,7 +55,8 @@ int main(int count, char **arguments) {
     if (count != 11 && count != 12) {
         fprintf(stderr, "usage: CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS "
                         "BYTES RATE ASAP [LIBRARY]\n       CBareTape replay URL PREFIX SOURCE FILE RESULTS\n"
-                        "the benchmarks of the tape and of the broker run it\n");
+                        "       CBareTape hold URLS PREFIX STREAMS USER MILLISECONDS\n"
+                        "the benchmarks of the tape and of the broker, and the soak of a cluster, run it\n");
         return 64;
     }
     Run run = {

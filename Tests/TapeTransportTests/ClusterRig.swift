@@ -11,8 +11,10 @@ struct ClusterRig {
     let cluster: NatsCluster
     let names: TapeNames
 
-    init(_ options: NatsServer.Options = NatsServer.Options()) throws {
-        cluster = try NatsCluster(options)
+    init(
+        _ options: NatsServer.Options = NatsServer.Options(), stores: [String]? = nil
+    ) throws {
+        cluster = try NatsCluster(options, stores: stores)
         names = try #require(TapeNames(namespace: "md", partitions: 4))
     }
 

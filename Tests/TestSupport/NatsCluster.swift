@@ -16,12 +16,15 @@ package final class NatsCluster: Sendable {
     private let relays: [[RouteRelay?]]
 
     /// Starts the servers and waits until JetStream has a leader that knows all of them. `options`
-    /// are those of every node. Takes other ports if a chosen one was lost.
-    package init(_ options: NatsServer.Options = NatsServer.Options()) throws {
+    /// are those of every node; `stores` are the folders of their streams, if those are to be
+    /// somewhere else. Takes other ports if a chosen one was lost.
+    package init(
+        _ options: NatsServer.Options = NatsServer.Options(), stores: [String]? = nil
+    ) throws {
         var tries = 0
         while true {
             do {
-                (nodes, monitors, relays) = try Self.start(options)
+                (nodes, monitors, relays) = try Self.start(options, stores)
                 break
             } catch let error as NatsServer.StartFailed {
                 tries += 1
@@ -36,7 +39,7 @@ package final class NatsCluster: Sendable {
     }
 
     private static func start(
-        _ options: NatsServer.Options
+        _ options: NatsServer.Options, _ stores: [String]?
     ) throws -> ([NatsServer], [UInt16], [[RouteRelay?]]) {
         let routes = (0..<size).map { _ in freePort() }
         let monitors = (0..<size).map { _ in freePort() }
@@ -48,6 +51,7 @@ package final class NatsCluster: Sendable {
         let nodes = try routes.indices.map { node in
             var own = options
             own.name = "n\(node)"
+            if let stores { own.store = stores[node] }
             let urls = relays[node].compactMap { $0.map { "\"nats://127.0.0.1:\($0.port)\"" } }
             // What a server says about its own address would lead the others past the relays. It
             // names a port on which nothing listens.

@@ -18,7 +18,7 @@ struct TLSTests {
         _ server: PostgresServer, root: String?, mode: PostgresConfiguration.SSLMode = .verifyFull
     ) throws(PostgresError) -> PostgresConnection {
         var configuration = server.configuration()
-        configuration.host = "localhost"
+        configuration.hosts[0].name = "localhost"
         configuration.sslMode = mode
         configuration.rootCertificate = root
         return try PostgresConnection(configuration, timeout: patience)

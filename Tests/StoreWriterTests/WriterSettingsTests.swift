@@ -64,7 +64,7 @@ struct WriterSettingsTests {
                     breaker: CircuitBreaker.Settings(failuresMax: 3, waitMax: .seconds(120))))
         #expect(settings.hotState?.life == .seconds(3_600))
         #expect(settings.hotState?.staleAfter == .seconds(7))
-        #expect(settings.postgres.host == "db" && settings.postgres.port == 6_000)
+        #expect(settings.postgres.hosts == [PostgresHost("db", port: 6_000)])
         #expect(settings.postgres.password == "secret" && settings.postgres.sslMode == .require)
         #expect(settings.postgres.rootCertificate == authority)
         #expect(

@@ -43,7 +43,9 @@ struct DeploymentTests {
         #expect(found.nats.urls == ["nats://a:4222", "nats://b:4222"])
         #expect(found.nats.user == "tool" && found.nats.password == "s3cret")
         #expect(found.names.namespace == "acme" && found.names.partitions == 8)
-        #expect(found.postgres?.host == "db" && found.postgres?.user == "reader")
+        #expect(
+            found.postgres?.hosts == [PostgresHost("db", port: 5_432)]
+                && found.postgres?.user == "reader")
         #expect(
             found.monitors == [
                 TapeWatch.Monitor(host: "a", port: 8_222),

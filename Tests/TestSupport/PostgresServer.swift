@@ -48,16 +48,27 @@ package final class PostgresServer: Sendable {
 
     /// Starts a server from a copy of the process's one fresh cluster. Further `settings` have the
     /// form `name=value`. `files` are copied into the cluster, readable by the server only: paths
-    /// by names.
+    /// by names. `primary` makes it a standby of that server, of which it has the first state: both
+    /// are copies of the same cluster. Start it before the primary has written much.
     package init(
-        settings: [String] = [], files: [String: String] = [:], edition: Edition = .apache
+        settings: [String] = [], files: [String: String] = [:], edition: Edition = .apache,
+        standbyOf primary: PostgresServer? = nil
     ) throws {
         folder = try TemporaryFolder("postgres")
-        self.settings = settings + edition.settings
+        // A standby allows at least as many connections as the cluster was made for.
+        self.settings =
+            settings + edition.settings
+            + (primary.map { [Self.link(to: $0), "max_connections=100"] } ?? [])
         self.edition = edition
         try run("/bin/cp", ["-a", try PostgresTemplate.path(), folder.file("data")])
         for (name, path) in files {
             try run("/usr/bin/install", ["-m", "600", path, folder.file("data/\(name)")])
+        }
+        // The server's user has to be able to remove it, at the promotion.
+        if primary != nil {
+            try run(
+                "/bin/cp",
+                ["-a", folder.file("data/PG_VERSION"), folder.file("data/standby.signal")])
         }
         var attempt = 1
         while true {
@@ -77,6 +88,11 @@ package final class PostgresServer: Sendable {
     }
 
     deinit { end(signal: SIGQUIT) }
+
+    private static func link(to primary: PostgresServer) -> String {
+        "primary_conninfo=host=127.0.0.1 port=\(primary.port) user=\(user) "
+            + "password='\(password)' application_name=standby"
+    }
 
     /// For the shared server, whose static value has no deinit.
     fileprivate func discard() {
@@ -160,6 +176,9 @@ extension PostgresServer {
         }
     }
 
+    /// Makes a standby the primary.
+    package func promote() throws { try psql("SELECT pg_promote()") }
+
     /// Freezes the server and all its sessions: sockets stay open, but nothing answers.
     package func pause() {
         // The parent first, because it must not start another session meanwhile.
@@ -194,7 +213,8 @@ extension PostgresServer {
     private static func waitUntilReady(_ server: ServerProcess, _ port: UInt16) throws {
         let ready = eventually {
             guard server.isRunning else { return true }
-            return server.log.contains("database system is ready to accept connections")
+            // A standby says that it accepts read-only ones.
+            return server.log.contains("database system is ready to accept ")
         }
         guard ready, server.isRunning else {
             throw TestServerFailure(description: "PostgreSQL did not start:\n\(server.log)")

@@ -13,6 +13,11 @@ struct Deadline: Sendable {
         end = .now + allowed
     }
 
+    /// Returns the deadline of the first of `count` operations that share what is left, equally.
+    func share(among count: Int) -> Deadline {
+        count <= 1 ? self : Deadline(after: ContinuousClock.now.duration(to: end) / count)
+    }
+
     /// The time that is left for `poll`, rounded up so that a wait never becomes a busy loop; `nil`
     /// when the time is over.
     var millisecondsLeft: Int32? {

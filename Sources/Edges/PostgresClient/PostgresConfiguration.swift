@@ -11,8 +11,8 @@ package struct PostgresConfiguration: Sendable {
         case verifyFull = "verify-full"
     }
 
-    package var host: String
-    package var port: UInt16
+    /// The servers, of which one accepts writes. They are tried in this order.
+    package var hosts: [PostgresHost]
     package var database: String
     package var user: String
     package var password: String?
@@ -32,18 +32,37 @@ package struct PostgresConfiguration: Sendable {
     /// Further run-time settings of the session, such as `search_path`.
     package var settings: [(name: String, value: String)] = []
 
+    /// A database of several servers.
     package init(
-        host: String, port: UInt16 = 5_432, database: String, user: String, password: String? = nil
+        hosts: [PostgresHost], database: String, user: String, password: String? = nil
     ) {
-        self.host = host
-        self.port = port
+        precondition(!hosts.isEmpty, "a database has a server")
+        self.hosts = hosts
         self.database = database
         self.user = user
         self.password = password
     }
 
-    /// Host, port, database and user in one short text, for messages.
-    package var peer: String { "\(host):\(port)/\(database) as \(user)" }
+    /// A database of one server.
+    package init(
+        host: String, port: UInt16 = 5_432, database: String, user: String, password: String? = nil
+    ) {
+        self.init(
+            hosts: [PostgresHost(host, port: port)], database: database, user: user,
+            password: password)
+    }
+
+    /// Hosts, ports, database and user in one short text, for messages.
+    package var peer: String {
+        "\(hosts.map(\.description).joined(separator: ","))/\(database) as \(user)"
+    }
+
+    /// Returns the same database on one of its servers.
+    package func on(_ host: PostgresHost) -> PostgresConfiguration {
+        var one = self
+        one.hosts = [host]
+        return one
+    }
 }
 
 /// The settings by which each side notices a dead peer.
@@ -61,10 +80,13 @@ enum Keepalive {
 }
 
 extension PostgresConfiguration {
-    /// libpq's keywords and values. `nil` means libpq's default.
+    /// libpq's keywords and values for the first server. `nil` means libpq's default. libpq could
+    /// try a list of servers, too, but it would end with the first one that accepts writes, which
+    /// may be an earlier primary.
     var parameters: [(keyword: String, value: String?)] {
         [
-            ("host", host), ("port", String(port)), ("dbname", database), ("user", user),
+            ("host", hosts[0].name), ("port", String(hosts[0].port)), ("dbname", database),
+            ("user", user),
             ("password", password), ("sslmode", sslMode.rawValue),
             ("sslrootcert", rootCertificate), ("gssencmode", "disable"),
             ("application_name", applicationName), ("client_encoding", "UTF8"),

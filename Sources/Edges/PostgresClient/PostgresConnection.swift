@@ -9,17 +9,37 @@ internal import CPostgres
 package final class PostgresConnection {
     let session: Session
 
-    /// Connects. Blocks for at most `timeout`; the C library resolves the name first, with its own
-    /// timeouts. `onNotice` is called during calls on this connection, `onWait` before each second
-    /// in which a call waits for the server.
+    /// Connects to the first server of the list that accepts writes and that `accept` does not
+    /// refuse by throwing. Blocks for at most `timeout`, and as long as `accept` takes; the C
+    /// library resolves the names first, with its own timeouts. Each server may take an equal share
+    /// of the time that is left, so that one that does not answer leaves time for the others.
+    /// `onNotice` is called during calls on this connection, `onWait` before each second in which a
+    /// call waits for the server.
     package init(
         _ configuration: PostgresConfiguration, timeout: Duration,
         onNotice: @escaping (String) -> Void = { _ in },
-        onWait: @escaping () -> Void = {}
+        onWait: @escaping () -> Void = {},
+        accept: (PostgresConnection) throws(PostgresError) -> Void = { _ in }
     ) throws(PostgresError) {
-        session = try Session(
-            configuration, onWait: onWait, onNotice: onNotice, deadline: Deadline(after: timeout))
+        let deadline = Deadline(after: timeout)
+        var failures: [PostgresError] = []
+        for (index, host) in configuration.hosts.enumerated() {
+            do throws(PostgresError) {
+                let opened = try Session(
+                    configuration.on(host), onWait: onWait, onNotice: onNotice,
+                    deadline: deadline.share(among: configuration.hosts.count - index))
+                try accept(PostgresConnection(opened))
+                session = opened
+                return
+            } catch {
+                failures.append(error)
+            }
+        }
+        throw failures.count == 1
+            ? failures[0] : .noServer(peer: configuration.peer, failures)
     }
+
+    private init(_ session: Session) { self.session = session }
 
     /// Whether the session is open, as far as it is known here.
     package var isUsable: Bool { session.isOpen }

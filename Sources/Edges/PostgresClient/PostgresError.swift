@@ -47,13 +47,21 @@ public enum PostgresError: Error, Equatable, Sendable {
     case unexpected(operation: String, peer: String, reason: String)
     /// The connection was used after `close`, or after an error that closed it.
     case closed(operation: String, peer: String)
+    /// The server was reached, and must not be used: it is not the one that has the data, or a
+    /// pooler between us and it does not keep sessions. The reason says what to do.
+    case refused(peer: String, reason: String)
+    /// None of several servers can be used; one failure for each, in their order.
+    case noServer(peer: String, [PostgresError])
 }
 
 extension PostgresError {
     /// The way to handle it.
     public var category: PostgresErrorCategory {
         switch self {
-        case .connect, .tlsFailed, .connectionLost, .timeout, .closed: .retryable
+        case .connect, .tlsFailed, .connectionLost, .timeout, .closed, .refused: .retryable
+        // Another one of them may be usable later. What only a person can mend comes first.
+        case .noServer(_, let failures):
+            failures.map(\.category).first { $0 != .retryable } ?? .retryable
         case .server(_, _, let error): error.category
         case .invalidValue: .data
         case .unexpected: .fatal
@@ -110,6 +118,10 @@ extension PostgresError: CustomStringConvertible {
                 + "is no PostgreSQL"
         case .closed(let operation, let peer):
             "\(operation): the connection to PostgreSQL at \(peer) is closed: make a new one"
+        case .refused(let peer, let reason): "PostgreSQL at \(peer) is not used: \(reason)"
+        case .noServer(let peer, let failures):
+            "no server of \(peer) can be used: "
+                + failures.map(\.description).joined(separator: "; ")
         }
     }
 

@@ -26,6 +26,10 @@ package enum ServerPrograms {
     /// shipped with anything. TEST_TIMESCALE_COMMUNITY names it. `nil` if there is none.
     package static let community = ProcessInfo.processInfo.environment["TEST_TIMESCALE_COMMUNITY"]
 
+    /// PgBouncer, which `make servers` does not install. TEST_PGBOUNCER names it. `nil` if there is
+    /// none.
+    package static let pgBouncer = ProcessInfo.processInfo.environment["TEST_PGBOUNCER"]
+
     package struct Missing: Error, CustomStringConvertible {
         package let path: String
         package var description: String { "\(path) is missing: run 'make servers'" }

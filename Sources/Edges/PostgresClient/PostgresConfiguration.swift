@@ -101,6 +101,12 @@ extension PostgresConfiguration {
     /// The settings, which are sent with the start-up message: this needs no round trip, and none
     /// can be forgotten.
     private var options: String {
+        runtimeSettings.map { "-c \(escaped($0.name))=\(escaped($0.value))" }
+            .joined(separator: " ")
+    }
+
+    /// The settings of the session.
+    var runtimeSettings: [(name: String, value: String)] {
         let fixed: [(name: String, value: String)] = [
             ("statement_timeout", milliseconds(statementTimeout)),
             ("lock_timeout", milliseconds(lockTimeout)),
@@ -109,8 +115,7 @@ extension PostgresConfiguration {
             ("standard_conforming_strings", "on"), ("TimeZone", "UTC"), ("DateStyle", "ISO"),
             ("bytea_output", "hex"),
         ]
-        return (fixed + settings).map { "-c \(escaped($0.name))=\(escaped($0.value))" }
-            .joined(separator: " ")
+        return fixed + settings
     }
 
     /// Escapes a text, because the server splits the options at blanks without a preceding

@@ -25,10 +25,12 @@ package final class PostgresConnection {
         var failures: [PostgresError] = []
         for (index, host) in configuration.hosts.enumerated() {
             do throws(PostgresError) {
+                let share = deadline.share(among: configuration.hosts.count - index)
                 let opened = try Session(
-                    configuration.on(host), onWait: onWait, onNotice: onNotice,
-                    deadline: deadline.share(among: configuration.hosts.count - index))
-                try accept(PostgresConnection(opened))
+                    configuration.on(host), onWait: onWait, onNotice: onNotice, deadline: share)
+                let connection = PostgresConnection(opened)
+                try connection.settle(configuration.on(host), share, onWait: onWait)
+                try accept(connection)
                 session = opened
                 return
             } catch {
@@ -39,7 +41,7 @@ package final class PostgresConnection {
             ? failures[0] : .noServer(peer: configuration.peer, failures)
     }
 
-    private init(_ session: Session) { self.session = session }
+    init(_ session: Session) { self.session = session }
 
     /// Whether the session is open, as far as it is known here.
     package var isUsable: Bool { session.isOpen }

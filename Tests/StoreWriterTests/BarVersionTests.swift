@@ -293,7 +293,7 @@ struct BarVersionTests {
             try NatsMessage(
                 subject: "x", replyTo: "$JS.ACK.MD_BARS.writer-1.1.7.7.\(time).0")
         }
-        var input = IntakeInput()
+        var input = IntakeInput(durable: DurableMark(.commit))
         input.open(at: .undefined)
         input.tape(try NatsMessage(subject: "x"))
         #expect(!input.tapeTime.isDefined)
@@ -302,7 +302,7 @@ struct BarVersionTests {
             #expect(input.tapeTime == Timestamp(nanoseconds: known))
         }
         // Another writer goes on where this one has written.
-        var other = IntakeInput()
+        var other = IntakeInput(durable: DurableMark(.commit))
         other.open(at: Timestamp(nanoseconds: 5_000))
         other.tape(try packet(4_500))
         #expect(other.tapeTime == Timestamp(nanoseconds: 5_000))

@@ -109,10 +109,12 @@ struct MaintenanceTests {
             let settings = WriterSettings(service.context.configuration)
             let report = DatabaseReport(retention: settings.retention)
             self.report = report
+            let fence = ServerFence(try bench.tape.connect(service), service.context.telemetry)
             self.service = try service.start { context in
                 Maintenance(
-                    settings, context: context, report: report, checkEvery: .milliseconds(20),
-                    dropRetryFirst: dropRetryFirst
+                    settings, fence, context: context, report: report,
+                    pace: Maintenance.Pace(
+                        check: .milliseconds(20), dropRetryFirst: dropRetryFirst)
                 ).run()
                 return .success
             }

@@ -21,6 +21,7 @@ final class StoreScene {
     let client: TapeClient
     let output: DeadLetterOutput
     let store: Store
+    let fence: ServerFence
     let place: SinkPlace
     let beat: ThreadBeat
     private var stored: SinkPosition
@@ -42,7 +43,9 @@ final class StoreScene {
         output = settings.deadLetterOutput(client, service.context)
         #expect(output.ensureStream() == nil)
         beat = service.context.threads.thread("test")
-        store = Store(settings, owner: Store.newOwner(thread: 0), letters: output, beat: beat)
+        fence = ServerFence(client, service.context.telemetry)
+        store = Store(
+            settings, owner: Store.newOwner(thread: 0), letters: output, fence: fence, beat: beat)
         place = SinkPlace(input: input, partition: Partition(1))
         stored = SinkPosition(input: input, partition: Partition(1), ownerEpoch: 0)
         let source = input == .bars ? SourceName.operator : try #require(SourceName("test"))

@@ -37,11 +37,13 @@ private final class WorkerScene {
         let gate = SteadyGate(port)
         port.steady(until: .never)
         gate.open(until: .never)
+        let client = try bench.tape.connect(service)
         parts = StoreWorker.Parts(
             settings: settings, context: context, port: port, gate: gate,
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
             report: WriterReport(), metrics: WriterMetrics(context.telemetry.metrics),
-            letters: settings.deadLetterOutput(try bench.tape.connect(service), context))
+            letters: settings.deadLetterOutput(client, context),
+            fence: ServerFence(client, context.telemetry))
         beat = context.threads.thread("test")
         queue = try #require(WorkerQueues(settings) { _, _ in }.all.first)
         assignment = StoreWorker.Assignment(

@@ -146,6 +146,21 @@ final class AcceptBench {
 
     /// Runs `tapeline position …` like the program.
     func position(_ arguments: String...) throws -> Outcome {
+        try outcome { terminal, deployment in
+            try PositionRun(command: PositionCommand.parse(arguments), terminal: terminal)
+                .run(deployment)
+        }
+    }
+
+    /// Runs `tapeline database …` like the program.
+    func server(_ arguments: String...) throws -> Outcome {
+        try outcome { terminal, deployment in
+            try ServerRun(command: ServerCommand.parse(arguments), terminal: terminal)
+                .run(deployment)
+        }
+    }
+
+    private func outcome(_ run: (Terminal, Deployment) throws -> ExitCode) throws -> Outcome {
         let name = UUID().uuidString
         let output = unsafe open(folder.file("\(name).out"), O_CREAT | O_WRONLY, 0o600)
         let errors = unsafe open(folder.file("\(name).err"), O_CREAT | O_WRONLY, 0o600)
@@ -153,12 +168,9 @@ final class AcceptBench {
             close(output)
             close(errors)
         }
-        let run = PositionRun(
-            command: try PositionCommand.parse(arguments),
-            terminal: Terminal(output: output, errors: errors))
         let deployment = try Deployment.find(
             TapeTarget(), environment: environment, executable: "/x")
-        let code = try run.run(deployment)
+        let code = try run(Terminal(output: output, errors: errors), deployment)
         return Outcome(
             code: code,
             output: try String(contentsOfFile: folder.file("\(name).out"), encoding: .utf8),

@@ -53,6 +53,9 @@ enum Main {
         case .tail(let command): return try tail(command, terminal)
         case .tape(let command): return try tape(command, terminal)
         case .position(let command): return try position(command, terminal)
+        case .server(let command):
+            return try ServerRun(command: command, terminal: terminal)
+                .run(deployment(command.target))
         case .groups(let command): return try groups(command, terminal)
         case .partition(.of(let question)): return say(question.answer, terminal)
         case .partition(.rebuild(let command)):

@@ -37,6 +37,7 @@ enum ToolCommand: Equatable, Sendable {
     case bundle(BundleCommand)
     case completions(Completions.Shell)
     case database(DatabaseCommand)
+    case server(ServerCommand)
     case logs(LogsCommand)
     case bars(BarsCommand)
     case rewritten(RewrittenCommand)
@@ -108,6 +109,7 @@ enum ToolCommand: Equatable, Sendable {
         case "export": return .export(try ExportCommand.parse(rest, now: now))
         case "gaps": return .gaps(try GapsCommand.parse(rest))
         case "psql", "url", "env": return .database(try DatabaseCommand.parse(word, rest))
+        case "database": return .server(try ServerCommand.parse(rest))
         case "dlq": return .deadLetters(try DlqCommand.parse(rest, now: now))
         default: return try parseStack(word, rest)
         }

@@ -27,8 +27,11 @@ struct FaultBench {
     /// The number of ticks on each partition.
     private(set) var published = 0
 
-    init(_ name: String, settings: [String] = [], timescale: Bool = false) throws {
-        server = try PostgresServer(settings: settings)
+    init(
+        _ name: String, settings: [String] = [], timescale: Bool = false,
+        server own: PostgresServer? = nil
+    ) throws {
+        server = try own ?? PostgresServer(settings: settings)
         // Letters and digits only, because a namespace, a database and a role get this name.
         bench = try WriterBench(
             "writer_\(name.filter(\.isLetter))", server: server, timescale: timescale)

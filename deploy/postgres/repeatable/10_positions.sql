@@ -46,7 +46,9 @@ $$;
 -- p_wanted: [{"input", "partition", "epoch", "known_epoch"}, ...]. With a known epoch it is a
 -- repeated claim, after a lost session. It is refused (`is_claimed` is false, and nothing changes)
 -- if another owner has claimed meanwhile. Without one it is a new owner's claim, which is never
--- refused.
+-- refused. A row of an earlier owner with a lower epoch than the known one has lost the claim:
+-- this server was promoted without it. The claim is made again, because the record in NATS has the
+-- higher epoch.
 CREATE OR REPLACE FUNCTION claim_positions(
     p_sink text, p_wanted jsonb, p_owner text
 ) RETURNS TABLE (
@@ -71,7 +73,7 @@ BEGIN
             SELECT * INTO present FROM sink_positions p
             WHERE (p.sink, p.input, p.partition) = (p_sink, wanted.input, wanted.partition)
             FOR UPDATE;
-            IF FOUND AND present.owner_epoch <> wanted.known_epoch
+            IF FOUND AND present.owner_epoch >= wanted.known_epoch
                 AND present.owner <> p_owner THEN
                 RETURN QUERY SELECT wanted.input, wanted.partition, false, present.owner,
                     present.owner_epoch, NULL::bigint, 0::bigint, NULL::bigint, NULL::bigint,

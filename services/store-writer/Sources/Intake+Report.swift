@@ -49,9 +49,11 @@ extension Intake {
     private func reportedPosition(_ input: Int) -> ReaderPosition? {
         guard let stored = inputs[input].stored else { return nil }
         let place = InputNumber.place(input)
+        let durable = inputs[input].durable.durable(
+            stored.position, isOnStandby: stored.isOnStandby, now: clock.monotonic())
         return ReaderPosition(
             partition: place.partition, input: place.input == .ticks ? .ticks : .bars,
-            sequence: stored.position?.sequence ?? 0, durable: stored.position?.sequence ?? 0,
+            sequence: stored.position?.sequence ?? 0, durable: durable,
             sources: stored.sources.map { account in
                 SourceOrdinal(
                     source: account.source,

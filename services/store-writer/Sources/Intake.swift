@@ -116,7 +116,9 @@ final class Intake {
                 partition: partition, stream: names.barStream, filters: names.derived(partition),
                 sharesConsumer: true))
         precondition([ticks, bars] == InputNumber.both(of: partition), "readers are inputs")
-        inputs += [IntakeInput(), IntakeInput()]
+        inputs += InputNumber.both(of: partition).map { _ in
+            IntakeInput(durable: DurableMark(queues.durability))
+        }
         let worker = partition.number % workers.count
         slots.append(IntakeSlot(partition: partition, worker: worker))
         workers[worker].inputs += [ticks, bars]
@@ -263,6 +265,8 @@ struct IntakeInput {
     /// The position as of its worker's last COMMIT. `nil` when this process does not own the
     /// partition, or its worker has not claimed it since the order.
     var stored: SinkPosition?
+    /// How much of that is durable.
+    var durable: DurableMark
     /// Whether its reader is open at the position of the present reading.
     var isOpen = false
     /// When the tape took the last packet of the present reading: the highest time so far, counted
@@ -271,6 +275,8 @@ struct IntakeInput {
     private(set) var tapeTime = Timestamp.undefined
     /// How the hot state gets its packets.
     var feed = HotFeed.undecided
+
+    init(durable: DurableMark) { self.durable = durable }
 
     /// Begins to read at a position that has this time.
     mutating func open(at time: Timestamp) {

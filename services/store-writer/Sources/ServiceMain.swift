@@ -17,7 +17,8 @@ package enum Main {
         summary: "Writes ticks and bars to the database, and the hot state to Valkey.",
         keys: WriterSettings.keys,
         rules: [
-            .tape, .member, .postgresTLS, .retention, .compression, WriterSettings.sinksRule,
+            .tape, .member, .postgresTLS, WriterSettings.hostsRule, .retention, .compression,
+            WriterSettings.sinksRule,
             WriterSettings.marksRule, WriterSettings.valkeyRule,
         ],
         subcommands: [

@@ -31,6 +31,9 @@ struct SinkPosition: Sendable {
     /// Whether records since the position was last stored may be no rows: set aside, dropped, given
     /// twice, or of tables that are switched off.
     var hasLeftOut = false
+    /// Whether its COMMIT waited for a synchronous standby, where that is asked
+    /// (`DurabilityRule.standby`).
+    var isOnStandby = false
     /// The last owner of the row (`Store.newOwner`).
     var owner = ""
 

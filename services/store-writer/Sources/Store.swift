@@ -26,6 +26,15 @@ final class Store {
     let owner: String
     let letters: DeadLetterOutput
     private let beat: ThreadBeat
+    /// Decides which server is used.
+    private let fence: ServerFence
+    /// The server of the session; `nil` when it does not say what it is.
+    private var server: ServerIdentity?
+    /// Whether the last COMMIT of the session waited for a synchronous standby; false where that is
+    /// not asked.
+    private(set) var isOnStandby = false
+    /// What the server said of that after the COMMIT before.
+    private var wasSynchronous = false
     /// By table, how many rows became dead letters since a row of the table was last stored.
     private var refusedInARow: [SinkName: Int] = [:]
     /// The connection; `nil` when there is none.
@@ -36,9 +45,11 @@ final class Store {
     var series = SeriesTables()
 
     init(
-        _ settings: WriterSettings, owner: String, letters: DeadLetterOutput, beat: ThreadBeat
+        _ settings: WriterSettings, owner: String, letters: DeadLetterOutput, fence: ServerFence,
+        beat: ThreadBeat
     ) {
         self.beat = beat
+        self.fence = fence
         self.settings = settings
         self.owner = owner
         self.letters = letters
@@ -54,14 +65,28 @@ final class Store {
     var catalogue: SinkCatalogue { settings.sinks }
     var isConnected: Bool { session?.isUsable ?? false }
 
-    /// Throws when the server has ended the session. Its end must be noticed soon, because the
-    /// database may have been restored from a backup, with other positions.
-    func checkAlive() throws(PostgresError) { try session?.checkAlive() }
+    /// Throws when the server has ended the session, or was replaced by another one. The end must be
+    /// noticed soon, because the database may have been restored from a backup, with other
+    /// positions.
+    func checkAlive() throws(PostgresError) {
+        guard let session else { return }
+        try session.checkAlive()
+        try fence.check(server, peer: session.peer)
+    }
+
+    /// Host, port, database and user of the session, and which server it is; empty when there is
+    /// none.
+    var serverText: String {
+        guard let session else { return "" }
+        return session.peer + (server.map { " (\($0))" } ?? "")
+    }
 
     /// Ends the session.
     func close() {
         session?.close()
         session = nil
+        isOnStandby = false
+        wasSynchronous = false
         knownDays.removeAll()
         series = SeriesTables()
     }
@@ -72,28 +97,37 @@ final class Store {
         close()
         // The C library looks up the host's name first, without a deadline of ours.
         beat.beat(before: ThreadWatch.systemTime)
+        var found: ServerIdentity?
         let opened = try PostgresConnection(
-            settings.postgres, timeout: Self.connectTimeout, onWait: { [beat] in beat.beat() })
+            settings.postgres, timeout: Self.connectTimeout, onWait: { [beat] in beat.beat() }
+        ) { session throws(PostgresError) in
+            found = try fence.admit(session)
+        }
         try SchemaCheck(opened, timeout: Self.statementTimeout).run(settings.sinks.sinks)
         for case let merge? in settings.sinks.sinks.map(\.merge) {
             try opened.execute(merge.makeStaging, timeout: Self.statementTimeout)
         }
         session = opened
+        server = found
     }
 
-    /// Returns the session, or throws when there is none.
+    /// Returns the session. Throws when there is none, or when its server was replaced.
     func required() throws(PostgresError) -> PostgresConnection {
         guard let session else {
             throw .closed(operation: "write", peer: settings.postgres.peer)
         }
+        try fence.check(server, peer: session.peer)
         return session
     }
 
     /// Claims positions for this worker. Returns a row for each of them, claimed or refused.
     func claim(_ claims: [SinkClaim]) throws(StoreError) -> [SinkRow] {
-        try SinkPosition.claim(
-            claims, owner: owner, on: try StoreError.using(required), timeout: Self.statementTimeout
-        )
+        let database = try StoreError.using(required)
+        try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
+        let rows = try SinkPosition.claim(
+            claims, owner: owner, on: database, timeout: Self.statementTimeout)
+        try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
+        return rows
     }
 
     /// Returns the positions of these inputs and their owners, without claiming them.
@@ -164,6 +198,7 @@ final class Store {
             try finish(work, positions, on: database)
         }
         if !made.isEmpty { letters.committed(made) }
+        try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         refusedInARow = inARow
         return outcome
     }
@@ -246,11 +281,26 @@ final class Store {
         }
     }
 
+    /// Asks the server, after a COMMIT, whether COMMITs wait until a standby has flushed them. Two
+    /// such answers, before and after a COMMIT, say that it did.
+    private func askForStandby(_ database: PostgresConnection) throws(PostgresError) {
+        guard settings.durability == .standby else { return }
+        let answer = try database.execute(
+            """
+            SELECT current_setting('synchronous_standby_names') <> ''
+                AND current_setting('synchronous_commit') IN ('on', 'remote_apply')
+            """, timeout: Self.statementTimeout)
+        let isSynchronous = answer.scalar == "t"
+        isOnStandby = isSynchronous && wasSynchronous
+        wasSynchronous = isSynchronous
+    }
+
     /// Sends the merges of staging tables, the positions and COMMIT in one message, and reads their
     /// answers together. Returns the outcome with the numbers of ignored rows.
     private func finish(
         _ work: BatchWork, _ positions: [SinkPosition], on database: PostgresConnection
     ) throws(PostgresError) -> BatchOutcome {
+        try fence.check(server, peer: database.peer)
         var json = JSONWriter(capacity: 1_024)
         json.array { json in for position in positions { position.write(into: &json) } }
         var last = PostgresPipeline()

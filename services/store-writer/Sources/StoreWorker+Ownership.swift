@@ -149,12 +149,15 @@ extension StoreWorker {
     }
 
     /// Returns the claims of a partition's inputs. Each has the epoch of the worker's last claim,
-    /// if there was one in this tenure.
+    /// if there was one in this tenure, and rises above it: also on a server that was promoted
+    /// without that claim.
     private func claims(of slot: WorkerSlot) -> [SinkClaim] {
         slot.inputs.map { input in
-            SinkClaim(
-                place: InputNumber.place(input), epoch: slot.claim?.epoch ?? 1,
-                knownEpoch: slot.stored(input)?.ownerEpoch)
+            let known = slot.stored(input)?.ownerEpoch
+            let next = known.map { UInt64(clamping: $0) &+ 1 } ?? 1
+            return SinkClaim(
+                place: InputNumber.place(input), epoch: max(slot.claim?.epoch ?? 1, next),
+                knownEpoch: known)
         }
     }
 
@@ -167,7 +170,7 @@ extension StoreWorker {
         }
         guard let claim = assignment.slots[index].claim else { return }
         for row in rows {
-            assignment.slots[index].store(row.position, of: InputNumber.of(row.place))
+            assignment.slots[index].store(noted(row.position), of: InputNumber.of(row.place))
         }
         assignment.reading += 1
         let nanoseconds = assignment.slots[index].opened(

@@ -56,6 +56,7 @@ final class StoreWorker {
         let report: WriterReport
         let metrics: WriterMetrics
         let letters: DeadLetterOutput
+        let fence: ServerFence
     }
 
     /// Why a life ended.
@@ -132,7 +133,8 @@ final class StoreWorker {
             first: StoreWorker.retryFirst,
             limit: max(StoreWorker.retryFirst, parts.settings.attempts.retryMax))
         store = Store(
-            parts.settings, owner: assignment.owner, letters: parts.letters, beat: beat)
+            parts.settings, owner: assignment.owner, letters: parts.letters, fence: parts.fence,
+            beat: beat)
     }
 
     var number: Int { queue.number }
@@ -265,7 +267,7 @@ final class StoreWorker {
             // reported. Connecting alone does not prove that the database works.
             if !isSteady || !hasTaken { succeeded(isWrite: false) }
             if !assignment.isWriteInDoubt { context.readiness.set(Self.readinessPart(number), nil) }
-            context.telemetry.emit(StoreOpened(thread: number))
+            context.telemetry.emit(StoreOpened(thread: number, server: store.serverText))
             enter(.idle)
         } catch {
             failed(.database(error))
@@ -416,12 +418,20 @@ final class StoreWorker {
         }
         let ended = clock.monotonic()
         batchWait.wrote(from: started, to: ended)
-        keepPositions(settled)
+        keepPositions(settled.mapValues(noted))
+        if parts.settings.durability == .standby { metrics.synchronous(store.isOnStandby) }
         metrics.written(
             batch, outcome, seconds: Double(ended - started) / 1e9, now: clock.now())
         batch.removeAll()
         assignment.batchRowsMax = min(
             assignment.batchRowsMax + assignment.batchRowsMax / 8 + 1, WriterSettings.batchRowsMax)
+    }
+
+    /// Returns a position that was just committed, with how it was.
+    func noted(_ position: SinkPosition) -> SinkPosition {
+        var position = position
+        position.isOnStandby = store.isOnStandby
+        return position
     }
 
     /// Returns the position of an input in the database; `nil` when it is not claimed.

@@ -17,6 +17,8 @@ final class WorkerQueues: Sendable {
     }
 
     let settings: Settings
+    /// When the positions that the workers commit count as durable.
+    let durability: DurabilityRule
     /// The tables that are switched on.
     let sinks: SinkCatalogue
     /// The queues by the number of their worker.
@@ -26,6 +28,7 @@ final class WorkerQueues: Sendable {
     init(_ settings: WriterSettings, onMark: @escaping WorkerQueue.OnMark) {
         self.settings = settings.queue
         sinks = settings.sinks
+        durability = settings.durability
         let limits = WorkerQueue.Packets.Limits(
             rows: max(1, settings.queue.rows / settings.threads),
             bytes: max(1, settings.queue.bytes / settings.threads),

@@ -28,6 +28,7 @@ struct Writer: Sendable {
     private let context: ServiceContext
     private let report: WriterReport
     private let letters: DeadLetterOutput
+    private let fence: ServerFence
     private let join: Join
 
     init(
@@ -39,6 +40,7 @@ struct Writer: Sendable {
         self.context = context
         self.report = report
         letters = settings.deadLetterOutput(client, context)
+        fence = ServerFence(client, context.telemetry)
         self.join = join
     }
 
@@ -64,7 +66,8 @@ struct Writer: Sendable {
                 threads.hotFiller = try HotFiller.start(
                     settings, hot, life: hotState.life, context: context)
             }
-            threads.maintenance = try Maintenance.start(settings, context: context)
+            threads.maintenance = try Maintenance.start(settings, fence, context: context)
+            threads.serverWatch = try ServerWatch.start(settings, fence, context: context)
             membership = try join([port])
             // From here on each thread reports its own readiness.
             context.readiness.set(ReadinessPart.tape, nil)
@@ -145,7 +148,7 @@ struct Writer: Sendable {
         let parts = StoreWorker.Parts(
             settings: settings, context: context, port: port, gate: SteadyGate(port),
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
-            report: report, metrics: metrics, letters: letters)
+            report: report, metrics: metrics, letters: letters, fence: fence)
         threads.intake = try startIntake(queues, hot, mailbox, parts, ending)
         for queue in queues.all {
             context.readiness.set(

@@ -39,6 +39,8 @@ struct WriterSettings: Sendable {
     var deadLetterBytes: Int64
     /// How long rows are kept, by table.
     var retention: RetentionPlan
+    /// When committed positions count as durable, so that the tape may be purged before them.
+    var durability = DurabilityRule.commit
     /// The bytes that the database may take on its disk, for alerts; `nil` when not configured.
     var databaseBytes: Int?
     /// The tables that are written (WRITER_SINKS).
@@ -112,7 +114,7 @@ struct WriterSettings: Sendable {
                 "Failures in a row after which nothing is asked of the database for a while."),
             ConfigurationKey(
                 "WRITER_BREAKER_MAX", .duration(.milliseconds(200)...Duration.seconds(3_600)),
-                default: "30s", group: "Writer",
+                default: "5s", group: "Writer",
                 "Longest such while; begins with 200 ms and doubles with each failed probe."),
             ConfigurationKey(
                 "WRITER_DEAD_LETTERS", .text, group: "Writer",
@@ -139,6 +141,10 @@ struct WriterSettings: Sendable {
                 "WRITER_COMPRESS_AFTER", .duration(.zero...Duration.seconds(3_650 * 86_400)),
                 default: "7d", group: "Writer",
                 "Age of rows that 'store-writer migrate' has TimescaleDB (Community) compress."),
+            ConfigurationKey(
+                "WRITER_PURGE_AFTER", .durationOr(["commit", "standby"], DurabilityRule.margins),
+                default: "commit", group: "Writer",
+                "When the tape may be purged of what is stored: commit, standby or after a time."),
             ConfigurationKey(
                 "WRITER_DATABASE_BYTES", .byteCount(0...Int.max), default: "0", group: "Writer",
                 "Bytes that the database may take on its disk: alerts tell before. 0: unknown."),
@@ -193,6 +199,19 @@ struct WriterSettings: Sendable {
         return "WRITER_QUEUE_LOW is \(low), which is not below WRITER_QUEUE_HIGH, \(high)"
     }
 
+    /// Refuses an unusable list of the database's hosts at the start, with the reason.
+    static let hostsRule = ConfigurationRule.of(reads: ["POSTGRES_HOST", "POSTGRES_PORT"]) {
+        _ = try hosts($0)
+    }
+
+    private static func hosts(
+        _ configuration: Configuration
+    ) throws(PostgresHost.Refusal) -> [PostgresHost] {
+        try PostgresHost.list(
+            configuration.text("POSTGRES_HOST"),
+            port: UInt16(clamping: configuration.integer("POSTGRES_PORT")))
+    }
+
     /// Refuses an unusable host of Valkey at the start, with the reason.
     static let valkeyRule = ConfigurationRule.of(reads: ["VALKEY_HOST"]) {
         try ValkeyConfiguration.check(host: $0.text("VALKEY_HOST"), named: "VALKEY_HOST")
@@ -221,6 +240,7 @@ struct WriterSettings: Sendable {
             breaker: CircuitBreaker.Settings(
                 failuresMax: configuration.integer("WRITER_BREAKER_FAILURES"),
                 waitMax: configuration.duration("WRITER_BREAKER_MAX")))
+        durability = Self.durability(configuration)
         namespace = configuration.text("MDS_NAMESPACE")
         deadLettersMax = configuration.integer("WRITER_DEAD_LETTERS_MAX")
         deadLetterFolder = configuration.optionalText("WRITER_DEAD_LETTERS").flatMap {
@@ -253,12 +273,23 @@ struct WriterSettings: Sendable {
         }
     }
 
+    private static func durability(_ configuration: Configuration) -> DurabilityRule {
+        switch configuration.durationOrWord("WRITER_PURGE_AFTER") {
+        case .duration(let margin): .margin(nanoseconds: margin.clampedNanoseconds)
+        case .word(let word): word == "standby" ? .standby : .commit
+        }
+    }
+
     /// Returns the database's settings for the service's own user.
     static func database(_ configuration: Configuration) -> PostgresConfiguration {
+        let hosts: [PostgresHost]
+        do throws(PostgresHost.Refusal) {
+            hosts = try Self.hosts(configuration)
+        } catch {
+            preconditionFailure("the rule has refused this before: \(error)")
+        }
         var postgres = PostgresConfiguration(
-            host: configuration.text("POSTGRES_HOST"),
-            port: UInt16(clamping: configuration.integer("POSTGRES_PORT")),
-            database: configuration.text("POSTGRES_DB"),
+            hosts: hosts, database: configuration.text("POSTGRES_DB"),
             user: configuration.text("POSTGRES_USER"),
             password: configuration.secret("POSTGRES_PASSWORD")?.revealed)
         let mode = configuration.text("POSTGRES_SSLMODE")

@@ -132,6 +132,14 @@ struct WriterMetrics: Sendable {
             .set(Double(workers))
     }
 
+    /// Shows whether COMMITs wait for a standby, where WRITER_PURGE_AFTER is `standby`.
+    func synchronous(_ isSynchronous: Bool) {
+        metrics.gauge(
+            "mds_store_synchronous",
+            "1 when a COMMIT waits until a standby has flushed it, else 0: the tape is not purged."
+        ).set(isSynchronous ? 1 : 0)
+    }
+
     /// Counts a mark that a queue has passed.
     func passed(_ mark: WorkerQueue.Packets.Mark) {
         metrics.counter(
@@ -145,10 +153,13 @@ struct WriterMetrics: Sendable {
 struct StoreOpened: TelemetryEvent {
     static let name = "writer.database.opened"
     let thread: Int
+    let server: String
 
     var level: LogLevel { .info }
     var message: String { "connected to the database; reading goes on from the positions there" }
-    var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
+    var fields: [(String, LogValue)] {
+        [("thread", .integer(Int64(thread))), ("server", .text(server))]
+    }
 
     func count(in metrics: MetricRegistry) {
         metrics.counter("mds_writer_database_connects_total", "Sessions with the database.").add()

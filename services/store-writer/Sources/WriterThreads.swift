@@ -15,6 +15,8 @@ struct WriterThreads {
     /// The courier of dead letters, and the hot state.
     var others: [ServiceThread] = []
     var maintenance: ServiceThread?
+    /// The one that notices promotions.
+    var serverWatch: ServiceThread?
     /// The one that reads the database for the hot state.
     var hotFiller: ServiceThread?
     var queues: WorkerQueues?
@@ -37,7 +39,7 @@ struct WriterThreads {
         }
         for thread in others { join(thread, until: deadline, context) }
         let last = context.clock.deadline(after: Self.maintenanceTimeout)
-        for thread in [maintenance, hotFiller] { join(thread, until: last, context) }
+        for thread in [maintenance, serverWatch, hotFiller] { join(thread, until: last, context) }
     }
 
     /// Returns false, and leaves the thread behind, if it has not ended at the deadline.

@@ -48,10 +48,11 @@ extension ConfigurationKey {
     public static let postgres = [
         ConfigurationKey(
             "POSTGRES_HOST", .text, default: "127.0.0.1", group: "PostgreSQL",
-            "Host name, address or socket folder of the database server."),
+            "Host names, addresses or socket folders of the database, comma-separated, tried in order."
+        ),
         ConfigurationKey(
             "POSTGRES_PORT", .integer(1...65_535), default: "5432", group: "PostgreSQL",
-            "TCP port of the database server."),
+            "TCP port of the database; a host may have its own, as db-b:5433."),
         ConfigurationKey(
             "POSTGRES_DB", .text, default: "market_data", group: "PostgreSQL",
             "Name of the database."),

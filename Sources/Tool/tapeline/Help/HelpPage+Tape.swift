@@ -141,6 +141,21 @@ extension HelpPage {
             ] + place,
             examples: ["tapeline position verify || tapeline position accept"]),
         HelpTopic(
+            "database", .tape,
+            [
+                (
+                    "database show | accept [HOST]",
+                    [
+                        "which server has the rows: writers use the one that was promoted last, and",
+                        "refuse an earlier primary. 'accept' takes a server that was never a copy of",
+                        "it, after a move, an upgrade of PostgreSQL or a restore to a new server",
+                    ]
+                )
+            ]
+        ).with(
+            [yes] + place,
+            examples: ["tapeline database show", "tapeline database accept db-b:5432"]),
+        HelpTopic(
             "groups", .tape,
             [
                 (

@@ -176,17 +176,24 @@ struct Deployment: Sendable {
         }
     }
 
-    /// `changed` adapts the configuration to the command.
-    func openDatabase(
-        _ changed: (PostgresConfiguration) -> PostgresConfiguration = { $0 }
-    ) throws(ToolError) -> PostgresConnection {
+    /// Returns the database, or throws what to set.
+    func requiredPostgres() throws(ToolError) -> PostgresConfiguration {
         guard let postgres else {
             throw .usage(
                 "no database is named: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "
                     + "POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE)")
         }
+        return postgres
+    }
+
+    /// `changed` adapts the configuration to the command.
+    func openDatabase(
+        _ changed: (PostgresConfiguration) -> PostgresConfiguration = { $0 }
+    ) throws(ToolError) -> PostgresConnection {
+        let postgres = try requiredPostgres()
         do throws(PostgresError) {
-            return try PostgresConnection(changed(postgres), timeout: Self.connectTimeout)
+            return try PostgresConnection.newest(
+                of: changed(postgres), timeout: Self.connectTimeout)
         } catch {
             throw .unreachable("\(error)")
         }

@@ -33,7 +33,7 @@ struct ToolConfiguration: Sendable {
         func isNamed(_ prefix: String) -> Bool {
             environment.contains { $0.key.hasPrefix(prefix) && !$0.value.isEmpty }
         }
-        postgres = isNamed("POSTGRES_") ? Self.database(configuration) : nil
+        postgres = try isNamed("POSTGRES_") ? Self.database(configuration) : nil
         valkey =
             isNamed("VALKEY_")
             ? ValkeyConfiguration(
@@ -62,11 +62,19 @@ struct ToolConfiguration: Sendable {
         return configuration
     }
 
-    private static func database(_ configuration: Configuration) -> PostgresConfiguration {
+    private static func database(
+        _ configuration: Configuration
+    ) throws(ToolError) -> PostgresConfiguration {
+        let hosts: [PostgresHost]
+        do throws(PostgresHost.Refusal) {
+            hosts = try PostgresHost.list(
+                configuration.text("POSTGRES_HOST"),
+                port: UInt16(clamping: configuration.integer("POSTGRES_PORT")))
+        } catch {
+            throw .configuration([error.description])
+        }
         var postgres = PostgresConfiguration(
-            host: configuration.text("POSTGRES_HOST"),
-            port: UInt16(clamping: configuration.integer("POSTGRES_PORT")),
-            database: configuration.text("POSTGRES_DB"),
+            hosts: hosts, database: configuration.text("POSTGRES_DB"),
             user: configuration.text("POSTGRES_USER"),
             password: configuration.secret("POSTGRES_PASSWORD")?.revealed)
         let mode = configuration.text("POSTGRES_SSLMODE")

@@ -171,8 +171,8 @@ final class HotFiller {
             ("enable_bitmapscan", "off"), ("jit", "off"), ("max_parallel_workers_per_gather", "0"),
         ]
         beat.beat(before: ThreadWatch.systemTime)
-        let opened = try PostgresConnection(
-            postgres, timeout: Self.connectTimeout, onWait: { [beat] in beat.beat() })
+        let opened = try PostgresConnection.newest(
+            of: postgres, timeout: Self.connectTimeout, onWait: { [beat] in beat.beat() })
         session = opened
         return opened
     }

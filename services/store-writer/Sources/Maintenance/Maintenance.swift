@@ -27,9 +27,10 @@ final class Maintenance {
 
     private let postgres: PostgresConfiguration
     private let retention: RetentionPlan
+    private let fence: ServerFence
     let context: ServiceContext
     let report: DatabaseReport
-    private let checkEvery: Duration
+    private let pace: Pace
     private var backoff: Backoff
     private var random = SystemRandomNumberGenerator()
     /// When partitions are made next, monotonic; `nil` means immediately.
@@ -38,10 +39,14 @@ final class Maintenance {
     private var measureAt: MonotonicTime?
     /// By table with a retention, when its days are dropped next.
     private var drops: [String: DropTurn] = [:]
-    /// As the constant; tests set shorter ones of this and of `checkEvery`.
-    private let dropRetryFirst: Duration
     /// How far the moving of old bars is.
     var moving = Moving()
+
+    /// The waits, which are shorter in tests.
+    struct Pace {
+        var check = Maintenance.checkEvery
+        var dropRetryFirst = Maintenance.dropRetryFirst
+    }
 
     /// The next turn of one table's retention.
     private struct DropTurn {
@@ -52,14 +57,14 @@ final class Maintenance {
     }
 
     init(
-        _ settings: WriterSettings, context: ServiceContext, report: DatabaseReport,
-        checkEvery: Duration = Maintenance.checkEvery,
-        dropRetryFirst: Duration = Maintenance.dropRetryFirst
+        _ settings: WriterSettings, _ fence: ServerFence, context: ServiceContext,
+        report: DatabaseReport, pace: Pace = Pace()
     ) {
         var postgres = settings.postgres
         postgres.applicationName += " maintenance"
         postgres.statementTimeout = StoreKeeping.dropTimeout
         self.postgres = postgres
+        self.fence = fence
         retention = settings.retention
         context.telemetry.metrics.gauge(
             "mds_store_durability_promised",
@@ -72,20 +77,19 @@ final class Maintenance {
         }
         self.context = context
         self.report = report
-        self.checkEvery = checkEvery
-        self.dropRetryFirst = dropRetryFirst
-        backoff = Backoff(first: min(Self.retryFirst, checkEvery), limit: checkEvery)
+        self.pace = pace
+        backoff = Backoff(first: min(Self.retryFirst, pace.check), limit: pace.check)
     }
 
     /// Starts the thread. A stopping process does not wait long for it: dropping a day may take
     /// minutes, and the server rolls it back when the process has ended.
     static func start(
-        _ settings: WriterSettings, context: ServiceContext
+        _ settings: WriterSettings, _ fence: ServerFence, context: ServiceContext
     ) throws(ServiceError) -> ServiceThread {
         let report = DatabaseReport(retention: settings.retention)
         context.operations.addStatusSection("database") { report.write(into: &$0) }
         return try ServiceThread(name: "maintenance") {
-            Maintenance(settings, context: context, report: report).run()
+            Maintenance(settings, fence, context: context, report: report).run()
         }
     }
 
@@ -98,7 +102,7 @@ final class Maintenance {
             do throws(PostgresError) {
                 try turn(beat)
                 backoff.reset()
-                wait = moving.hasMore ? .zero : checkEvery
+                wait = moving.hasMore ? .zero : pace.check
             } catch {
                 report.failed("\(error)")
                 context.telemetry.emit(MaintenanceFailed(reason: "\(error)"))
@@ -112,7 +116,10 @@ final class Maintenance {
     private func turn(_ beat: ThreadBeat) throws(PostgresError) {
         beat.beat(before: ThreadWatch.systemTime)
         let database = try PostgresConnection(
-            postgres, timeout: Self.connectTimeout, onWait: { beat.beat() })
+            postgres, timeout: Self.connectTimeout, onWait: { beat.beat() }
+        ) { session throws(PostgresError) in
+            _ = try fence.admit(session)
+        }
         defer { database.close() }
         note(try DatabaseProfile.read(on: database, timeout: StoreKeeping.timeout))
         let keeping = StoreKeeping(database: database)
@@ -174,7 +181,7 @@ final class Maintenance {
             var turn =
                 drops[rule.table]
                 ?? DropTurn(
-                    at: now, backoff: Backoff(first: dropRetryFirst, limit: Self.keepEvery))
+                    at: now, backoff: Backoff(first: pace.dropRetryFirst, limit: Self.keepEvery))
             turn.problem = nil
             turn.at = context.clock.deadline(after: Self.keepEvery)
             do throws(PostgresError) {

@@ -23,8 +23,8 @@ struct MigrateCommand {
         database.user = configuration.optionalText("POSTGRES_MIGRATOR_USER") ?? database.user
         database.password =
             configuration.secret("POSTGRES_MIGRATOR_PASSWORD")?.revealed ?? database.password
-        let connection = try PostgresConnection(
-            Migrator.configured(database), timeout: Self.connectTimeout)
+        let connection = try PostgresConnection.newest(
+            of: Migrator.configured(database), timeout: Self.connectTimeout)
         defer { connection.close() }
         let migrator = Migrator(
             connection, schema: schema, runtimeRole: runtimeRole,

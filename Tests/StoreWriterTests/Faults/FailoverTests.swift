@@ -1,0 +1,145 @@
+import NatsTransport
+import PostgresClient
+import Primitives
+import ServiceTestSupport
+import TapeKeeping
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+/// A database of two servers: a primary that commits only what its standby has flushed, and that
+/// standby.
+@Suite("A database that fails over", .serialized)
+struct FailoverTests {
+    private static func hosts(_ servers: [PostgresServer]) -> [String: String] {
+        ["POSTGRES_HOST": servers.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")]
+    }
+
+    /// Returns what a server has of the ticks, as `WriterBench.stored` does.
+    private static func stored(_ faults: FaultBench, on server: PostgresServer) throws -> String {
+        try server.psql(
+            "SELECT sum(rows), sum(ordinals), min(first_ordinal), max(last_ordinal) FROM "
+                + "\(faults.bench.database.schema.quoted).stored_ticks",
+            database: faults.bench.database.name)
+    }
+
+    private static func missing(_ faults: FaultBench, on server: PostgresServer) throws -> String {
+        try server.psql(
+            "SELECT sum(abs(missing)) FROM \(faults.bench.database.schema.quoted).sink_audit",
+            database: faults.bench.database.name)
+    }
+
+    @Test("no row is lost, and none goes to the earlier primary, which is listed first")
+    func promotion() throws {
+        let primary = try PostgresServer()
+        let standby = try PostgresServer(standbyOf: primary)
+        try primary.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        try primary.psql("SELECT pg_reload_conf()")
+        var faults = try FaultBench("failover", server: primary)
+        let writer = try WriterProcess(faults.bench, Self.hosts([primary, standby]))
+        try faults.publish()
+        try #require(faults.isComplete(), "\(writer.log)")
+
+        primary.stopImmediately()
+        try standby.promote()
+        try faults.publish()
+        func isComplete() throws -> Bool {
+            let all = 4 * faults.published
+            return try eventually {
+                try Self.stored(faults, on: standby) == "\(all)|\(all)|1|\(faults.published)"
+            }
+        }
+        #expect(try isComplete(), "\(writer.log)")
+        #expect(writer.count("writer.server.promoted") >= 1)
+
+        // The earlier primary is back, and accepts writes. It waits for no standby.
+        try primary.restart()
+        try primary.psql("ALTER SYSTEM SET synchronous_standby_names = ''")
+        try primary.psql("SELECT pg_reload_conf()")
+        let before = try Self.stored(faults, on: primary)
+        try standby.psql(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                + "WHERE usename = '\(faults.bench.database.writer)'")
+        try faults.publish()
+        #expect(try isComplete(), "\(writer.log)")
+        #expect(try Self.stored(faults, on: primary) == before)
+        #expect(eventually { writer.count("writer.server.refused") >= 1 })
+        #expect(writer.stop() == 0, "\(writer.log)")
+        #expect(try Self.missing(faults, on: standby) == "0")
+    }
+
+    // MARK: one session
+
+    private static func note(
+        _ scene: StoreScene, _ change: (inout DatabaseServer) -> Void
+    ) throws {
+        let store = try DatabaseServerStore(scene.client)
+        let stored = try store.read()
+        var server = try #require(stored.server)
+        change(&server)
+        let outcome = try store.write(server, after: stored)
+        guard case .stored = outcome else {
+            Issue.record("the record was not written")
+            return
+        }
+    }
+
+    @Test("a session ends before its next commit when another writer has seen a promotion")
+    func superseded() throws {
+        let scene = try StoreScene("writer_superseded")
+        try scene.write(scene.packets([1]))
+        let packets = scene.packets([2])
+        try Self.note(scene) { $0.timeline += 1 }
+        scene.fence.refresh()
+        let error = scene.failure(try scene.batch(packets))
+        guard case .database(.refused(_, let reason)) = error else {
+            Issue.record("not refused: \(String(describing: error))")
+            return
+        }
+        #expect(reason.contains("timeline 1, but was replaced"), "\(reason)")
+        #expect(error?.category == .retryable)
+        #expect(try scene.psql("SELECT count(*) FROM trades") == "1")
+        #expect(throws: PostgresError.self) { try scene.store.checkAlive() }
+        // Nor is a new session opened with it.
+        scene.store.close()
+        #expect(throws: PostgresError.self) { try scene.store.connect() }
+        #expect(scene.service.metric("mds_store_refused_servers") == 1)
+        #expect(scene.service.metric("mds_store_timeline") == 2)
+    }
+
+    @Test("a server that was never a copy is refused until a person takes it")
+    func foreign() throws {
+        let scene = try StoreScene("writer_foreign")
+        scene.store.close()
+        let own = try #require(try DatabaseServerStore(scene.client).read().server)
+        try Self.note(scene) { $0.system ^= 1 }
+        let error = #expect(throws: PostgresError.self) { try scene.store.connect() }
+        #expect(error.map { "\($0)" }?.contains("tapeline database accept") == true)
+        try Self.note(scene) { $0 = own }
+        try scene.claim()
+        #expect(scene.service.metric("mds_store_refused_servers") == 0)
+    }
+
+    @Test("a claim that a promotion lost is made again; one that another owner has is refused")
+    func claims() throws {
+        let scene = try StoreScene("writer_lostclaims")
+        func claim(known: Int64) throws -> SinkRow {
+            try #require(
+                try scene.store.claim([
+                    SinkClaim(place: scene.place, epoch: UInt64(known) + 1, knownEpoch: known)
+                ]).first)
+        }
+        func set(_ epoch: Int) throws {
+            _ = try scene.psql("UPDATE sink_positions SET owner = 'other', owner_epoch = \(epoch)")
+        }
+        try set(3)
+        let again = try claim(known: 7)
+        #expect(again.isClaimed && again.position.ownerEpoch == 8)
+        for epoch in [8, 9] {
+            try set(epoch)
+            let refused = try claim(known: 8)
+            #expect(!refused.isClaimed && refused.position.owner == "other")
+        }
+    }
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What `make soak NAME=... SEEDS=...` does: runs one of the storms with so many fresh seeds. `make test` runs
-# each of them with one, except versions, live, binance, alpaca, massive, polled, load and cluster. A failure names its seed;
+# each of them with one, except versions, live, binance, alpaca, massive, polled, load, cluster and failover. A failure names its seed;
 # docs/TESTING.md tells how to run that one again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/steps.sh
 
 name=${1:-} seeds=${2:-}
-[ -n "$seeds" ] || case $name in versions | live | binance | alpaca | massive | polled | load | cluster) seeds=1 ;; *) seeds=20 ;; esac
+[ -n "$seeds" ] || case $name in versions | live | binance | alpaca | massive | polled | load | cluster | failover) seeds=1 ;; *) seeds=20 ;; esac
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || die "SEEDS is '$seeds', which is no number of seeds"
 case $name in
 kills) storm='KillTests/(killServices|storm|schedule)\(' key=KILL_TEST_SEEDS ;;
@@ -17,8 +17,8 @@ network) storm='NetworkTests/schedule\(' key=KILL_TEST_SEEDS ;;
 tape) storm='TapeProxyTests/schedule\(' key=FAULT_SEEDS ;;
 # One seed has as many faults as there is time for; a fault every 10 s.
 broker) storm='BrokerRunTests/' key=BROKER_SECONDS seeds=$((60 + 10 * seeds)) ;;
-versions | live | binance | alpaca | massive | polled | load | cluster) storm='' key='' ;;
-*) die "NAME is '$name'; there are kills, churn, network, tape, broker, versions, live, binance, alpaca, massive, polled, load and cluster" ;;
+versions | live | binance | alpaca | massive | polled | load | cluster | failover) storm='' key='' ;;
+*) die "NAME is '$name'; there are kills, churn, network, tape, broker, versions, live, binance, alpaca, massive, polled, load, cluster and failover" ;;
 esac
 
 step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
@@ -50,6 +50,7 @@ if [ -z "$storm" ]; then
     alpaca | massive)
         options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"})
         ;;
+    failover) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"}) ;;
     cluster) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_EVERY:+--every "$SOAK_EVERY"}
         ${SOAK_OUTAGE:+--outage "$SOAK_OUTAGE"}) ;;
     load)

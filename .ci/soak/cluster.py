@@ -16,7 +16,6 @@ Exit status 0: all held. 1: something did not, and what the stack has stored is 
 
 import argparse
 import asyncio
-import bisect
 import collections
 import json
 import os
@@ -24,38 +23,24 @@ import pathlib
 import random
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
 import urllib.request
 from typing import Any
 
-import nats
-from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig
-
+from pauses import Pauses, bare_command, make_bare_streams
 from stack import ROOT, Failure, Stack, eventually, run, say
-
-sys.path.insert(0, str(ROOT / "Tests/TapeCodecTests"))
-
-import decode_packet  # noqa: E402
+from tape_rows import STREAMS_OF_TICKS, tick_streams, verdict
 
 # The shipped rights name the streams of this namespace.
 NAMESPACE = "md"
 SERVERS = 3
 PARTITIONS = 32
 USERS = ("gateway", "operator", "writer", "consumer", "tool")
-STREAMS = [f"{NAMESPACE.upper()}_TICKS_{number}" for number in range(4)]
-# The streams of the bare program, and the time between two packets of it in one stream.
-BARE = "BARE"
-BARE_STREAMS = [f"{BARE}_{number}" for number in range(4)]
-BARE_MILLISECONDS = 20
-# How much longer than a stream of the bare program the tape may stand still after the same kill.
-PAUSE_SECONDS = 1.0
+BACKLOG_SECONDS = 5
 # How far a group may be behind between two kills, in seconds of ticks.
 LAG_SECONDS = 3
-BACKLOG_SECONDS = 5
-BATCH = 200
 
 
 def free_port() -> int:
@@ -74,8 +59,6 @@ class ClusterStack(Stack):
         self.routes = [free_port() for _ in range(SERVERS)]
         self.monitors = [free_port() for _ in range(SERVERS)]
         self.gateway = free_port()
-        # When each server was killed, and the streams that it led.
-        self.kills: list[tuple[float, set[str]]] = []
 
     def make(self) -> None:
         self.remove()
@@ -129,39 +112,25 @@ class ClusterStack(Stack):
                     copies = cluster.get("replicas", [])
                     if len(copies) != SERVERS - 1 or not all(each["current"] for each in copies):
                         return False
-        return led >= len(STREAMS) + 1
+        return led >= STREAMS_OF_TICKS + 1
 
     def led(self, server: int) -> set[str]:
-        """The streams of both programs that a server leads."""
+        """The streams that a server leads."""
         found = set()
         for account in self.page(server, "/jsz?streams=true").get("account_details", []):
             for stream in account["stream_detail"]:
                 if stream["cluster"].get("leader") == f"n{server}":
                     found.add(stream["name"])
-        return found & {*STREAMS, *BARE_STREAMS}
-
-    # --- the bare program
-
-    async def make_bare_streams(self) -> None:
-        client = await self.client()
-        try:
-            for number, stream in enumerate(BARE_STREAMS):
-                await client.jetstream(timeout=20).add_stream(StreamConfig(
-                    name=stream, subjects=[f"{BARE.lower()}.ticks.{number}.*"], num_replicas=SERVERS,
-                    storage=StorageType.FILE, max_bytes=1 << 30))
-        finally:
-            await client.close()
+        return found
 
     def start_bare(self) -> None:
-        asyncio.run(self.make_bare_streams())
-        urls = ",".join(f"nats://127.0.0.1:{port}" for port in self.clients)
-        self.start("bare", [str(self.programs / "CBareTape"), "hold", urls, BARE.lower(), BARE, "gateway",
-                            str(BARE_MILLISECONDS)],
+        asyncio.run(make_bare_streams(self.urls, self.secrets["nats-tool"], SERVERS))
+        self.start("bare", bare_command(str(self.programs / "CBareTape"), self.urls, "gateway"),
                    {"PATH": os.environ["PATH"], "BARE_PASSWORD": self.secrets["nats-gateway"]})
 
-    async def client(self) -> Any:
-        return await nats.connect([f"nats://127.0.0.1:{port}" for port in self.clients], user="tool",
-                                  password=self.secrets["nats-tool"])
+    @property
+    def urls(self) -> list[str]:
+        return [f"nats://127.0.0.1:{port}" for port in self.clients]
 
     # --- the services
 
@@ -173,7 +142,7 @@ class ClusterStack(Stack):
             "POSTGRES_MIGRATOR_PASSWORD": self.secrets["postgres-migrator"], "WRITER_HOT_STATE": "false",
             "WRITER_DATABASE_DURABLE": "false", "WRITER_MIGRATIONS": str(ROOT / "deploy/postgres")}}.get(user, {})
         return {"PATH": os.environ["PATH"], "LLVM_PROFILE_FILE": "/dev/null", "LOG_FORMAT": "json", "OPS_PORT": "0",
-                "NATS_URL": ",".join(f"nats://127.0.0.1:{port}" for port in self.clients),
+                "NATS_URL": ",".join(self.urls),
                 "NATS_USER": user, "NATS_PASSWORD": self.secrets[f"nats-{user}"], "MDS_NAMESPACE": NAMESPACE,
                 "MDS_PARTITIONS": str(PARTITIONS), "MDS_REPLICAS": str(SERVERS), "MDS_LEASE": "2s", **own}
 
@@ -225,104 +194,6 @@ class ClusterStack(Stack):
         super().close()
 
 
-# --- the audit
-
-
-class Audit:
-    """What is on the tape, by the wire schema alone."""
-
-    def __init__(self) -> None:
-        self.schema = decode_packet.Schema(ROOT / "Sources/Tape/TapeCodec/tape.sbe.xml")
-        self.header = next(
-            number for number, each in self.schema.messages.items() if each.get("name") == "PacketHeader")
-        # Of each subject, the first and the last ordinal, and the number of ticks.
-        self.subjects: dict[str, tuple[int, int, int]] = {}
-        self.faults: list[str] = []
-        # Of each stream, when its packets were stored.
-        self.times: dict[str, list[float]] = collections.defaultdict(list)
-
-    def take(self, subject: str, sequence: int, packet: bytes) -> None:
-        first = decode_packet.decode(self.schema, packet)[0]
-        fields = first["fields"]
-        start, count = int(fields["firstOrdinal"]), int(fields["tickCount"])
-        begin, last, ticks = self.subjects.get(subject, (start, start - 1, 0))
-        if count and start != last + 1:
-            self.faults.append(f"{subject} {sequence}: ordinal {start} after {last}")
-        self.subjects[subject] = (begin, max(last, start + count - 1), ticks + count)
-
-
-    def pauses(self, kills: list[tuple[float, set[str]]], streams: list[str], seconds: float) -> list[float]:
-        """Returns how long each stream stood still after a kill of its leader."""
-        found = []
-        for killed, led in kills:
-            for stream in led.intersection(streams):
-                times = self.times[stream]
-                begin = max(0, bisect.bisect(times, killed) - 1)
-                near = times[begin:bisect.bisect(times, killed + seconds) + 1]
-                found.append(max((later - time for time, later in zip(near, near[1:])), default=0.0))
-        return found
-
-
-async def read_tape(stack: ClusterStack, audit: Audit) -> None:
-    client = await stack.client()
-    try:
-        tape = client.jetstream(timeout=20)
-        for stream in [*STREAMS, *BARE_STREAMS]:
-            total = (await tape.stream_info(stream)).state.messages
-            if not total:
-                continue
-            reader = await tape.pull_subscribe(
-                f"{NAMESPACE}.ticks.>" if stream in STREAMS else f"{BARE.lower()}.>", stream=stream,
-                config=ConsumerConfig(ack_policy=AckPolicy.NONE, mem_storage=True, num_replicas=1))
-            while True:
-                try:
-                    messages = await reader.fetch(BATCH, timeout=3)
-                except (TimeoutError, asyncio.TimeoutError, nats.errors.TimeoutError):
-                    break
-                for message in messages:
-                    audit.times[stream].append(message.metadata.timestamp.timestamp())
-                    if stream in STREAMS:
-                        audit.take(message.subject, message.metadata.sequence.stream, message.data)
-    finally:
-        await client.close()
-
-
-def verdict(stack: ClusterStack, generated: int) -> None:
-    audit = Audit()
-    asyncio.run(read_tape(stack, audit))
-    on_tape = sum(each[2] for each in audit.subjects.values())
-    rows = stack.query(
-        "SELECT source, partition, count(*), count(DISTINCT ordinal), min(ordinal), max(ordinal) FROM"
-        f" (SELECT source, partition, ordinal FROM {NAMESPACE}.trades UNION ALL"
-        f" SELECT source, partition, ordinal FROM {NAMESPACE}.quotes) AS ticks GROUP BY 1, 2")
-    stored = {}
-    for row in rows.splitlines():
-        source, partition, *numbers = row.split("|")
-        stored[f"{NAMESPACE}.ticks.{partition}.{source}"] = [int(each) for each in numbers]
-    problems = audit.faults[:10]
-    for subject, (begin, last, ticks) in audit.subjects.items():
-        wanted = [ticks, ticks, begin, last] if ticks else None
-        if wanted != stored.pop(subject, None):
-            problems.append(f"{subject}: on the tape {wanted}, in the database something else")
-    problems += [f"{subject}: rows without packets" for subject in stored]
-    if on_tape != generated:
-        problems.append(f"{generated} ticks were generated, {on_tape} are on the tape")
-    say(f"{generated} generated, {on_tape} on the tape, lost {max(0, generated - on_tape)}, doubled"
-        f" {max(0, on_tape - generated)}; {len(audit.subjects)} subjects")
-    ours, bare = (audit.pauses(stack.kills, streams, stack.options.every) for streams in (STREAMS, BARE_STREAMS))
-    if not ours or not bare:
-        problems.append("no server was killed that led a stream of both programs")
-    else:
-        of_ours, of_bare = ((statistics.median(each), max(each)) for each in (ours, bare))
-        say(f"after a kill of its leader a stream of the tape stood still for {of_ours[0]:.1f} s (median of {len(ours)},"
-            f" at most {of_ours[1]:.1f}), one of a bare program for {of_bare[0]:.1f} s (of {len(bare)}, at most"
-            f" {of_bare[1]:.1f})")
-        if any(mine > other + PAUSE_SECONDS for mine, other in zip(of_ours, of_bare)):
-            problems.append("the tape stood still for longer than the bare program's streams")
-    if problems:
-        raise Failure("; ".join(problems[:5]))
-
-
 # --- the soak
 
 
@@ -330,6 +201,7 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
     assert isinstance(stack, ClusterStack)
     chance = random.Random(stack.seed)
     ticks = options.rate * (options.seconds + options.outage)
+    pauses = Pauses(tick_streams(NAMESPACE), options.every)
     stack.start_bare()
     stack.start_service("store-writer", "writer", "writer")
     for name in ("worker-a", "worker-b"):
@@ -348,7 +220,7 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
         time.sleep(options.every * chance.uniform(0.5, 0.7))
         victim = chance.randrange(SERVERS)
         led = stack.led(victim)
-        stack.kills.append((time.time(), led))
+        pauses.killed(time.time(), led)
         stack.end(f"n{victim}")
         kills += 1
         victims[f"n{victim}"] += 1
@@ -381,8 +253,8 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
         raise Failure(f"members lost partitions {lost} times, although only servers of NATS were killed")
     eventually("every copy is whole", stack.has_all_copies, 120)
     say(stack.run_program("tapeline", "tape", "verify", "--rate", "200", user="tool").strip())
-    stack.end("bare")
-    verdict(stack, generated)
+    verdict([f"nats://127.0.0.1:{port}" for port in stack.clients], stack.secrets["nats-tool"], stack.query,
+            NAMESPACE, generated)
 
 
 if __name__ == "__main__":

@@ -147,8 +147,20 @@ def _of_services(environment: Mapping[str, str]) -> dict[str, str]:
              "sslmode": "SSLMODE", "sslrootcert": "SSLROOTCERT"}
     found = {ours: environment.get(f"POSTGRES_{theirs}", "") for ours, theirs in names.items()}
     found["dbname"] = found["dbname"] or "market_data"
+    found.update(_hosts(found["host"], found["port"]))
     found["password"] = _secret(environment, "POSTGRES_PASSWORD")
     return {name: value for name, value in found.items() if value}
+
+
+def _hosts(hosts: str, port: str) -> dict[str, str]:
+    """Returns libpq's names of a list of hosts, of which each may have a port of its own."""
+    if not re.search("[,:]", hosts) or hosts.startswith("/"):
+        return {}
+    found = [re.fullmatch(r"\[([^]]+)](?::(\d+))?|([^:]+):(\d+)|(.+)", word.strip()) for word in hosts.split(",")]
+    names = [match and (match[1] or match[3] or match[5]) or "" for match in found]
+    ports = [match and (match[2] or match[4]) or port or "5432" for match in found]
+    several = {"target_session_attrs": "primary"} if len(names) > 1 else {}
+    return {"host": ",".join(names), "port": ",".join(ports), **several}
 
 
 def _of_stack(stack: str | None, home: str | os.PathLike[str] | None, namespace: str | None) -> Address:

@@ -74,4 +74,41 @@ struct AssignmentTests {
         }
         #expect(Set(sets).count == 20)
     }
+
+    /// The same by its definition: all pairs, sorted by their scores.
+    private static func definition(_ partitions: Int, _ names: [MemberName]) -> [MemberName?] {
+        let members = names.sorted()
+        var pairs: [(score: UInt64, partition: Int, member: Int)] = []
+        for (member, name) in members.enumerated() {
+            for partition in 0..<partitions {
+                let key = SeededRandom.mixed(UInt64(partition) &+ 0x9e37_79b9_7f4a_7c15)
+                let score = SeededRandom.mixed(Checksum.of(name.text) ^ key)
+                pairs.append((score, partition, member))
+            }
+        }
+        pairs.sort { ($0.score, $1.partition, $1.member) > ($1.score, $0.partition, $0.member) }
+        var extras = partitions % members.count
+        var loads = [Int](repeating: 0, count: members.count)
+        var owners = [MemberName?](repeating: nil, count: partitions)
+        for pair in pairs where owners[pair.partition] == nil {
+            let room = partitions / members.count - loads[pair.member]
+            guard room > 0 || room == 0 && extras > 0 else { continue }
+            if room == 0 { extras -= 1 }
+            loads[pair.member] += 1
+            owners[pair.partition] = members[pair.member]
+        }
+        return owners
+    }
+
+    @Test("it is what all releases compute: pairs in the order of their scores")
+    func definition() {
+        for partitions in [1, 2, 7, 32, 33, 129] {
+            for count in [1, 2, 3, 7, 12, 40] {
+                let members = Self.names(count, seed: partitions)
+                #expect(Self.owners(partitions, members) == Self.definition(partitions, members))
+            }
+        }
+        let members = Self.names(100)
+        #expect(Self.owners(1_024, members) == Self.definition(1_024, members))
+    }
 }

@@ -368,4 +368,52 @@ struct MembershipMachineTests {
         #expect(rig.machine.hasLeft && rig.bucket.entries[0]?.record?.state == .free)
         #expect(rig.machine.nextDeadline == .never)
     }
+
+    @Test("what others have written is read, and not repeated before the next heartbeat")
+    func repeatsNothing() throws {
+        var rig = try Rig()
+        try rig.giveToOther()
+        rig.handle(.connected)
+        rig.handle(.heartbeat(try rig.other(.ready, 1)))
+        rig.pass(400)
+        rig.handle(.heartbeat(try rig.other(.ready, 2)))
+        // A heartbeat has just been sent; the next one is due 125 ms later.
+        let before = rig.said.count
+        while rig.said.count == before { rig.pass(20) }
+        try rig.giveToOther(epoch: 5)
+        rig.handle(.heartbeat(try rig.other(.ready, 3, records: rig.bucket.last)))
+        rig.pass(80)
+        #expect(rig.said.count == before + 1)
+        rig.pass(60)
+        #expect(rig.said.count == before + 2 && rig.said.last?.records == rig.bucket.last)
+    }
+
+    @Test("a full group forgets its dead before it ignores anybody")
+    func fullGroup() throws {
+        var rig = try Rig()
+        rig.begin()
+        let states: [MemberState] = [.gone, .ready]
+        for number in 0..<MembershipMachine.peersMax {
+            rig.handle(.heartbeat(try Self.heartbeat(number, states[number % 2])))
+        }
+        let half = MembershipMachine.peersMax / 2
+        for number in 0..<half {
+            let newcomer = try Self.heartbeat(MembershipMachine.peersMax + number, .ready)
+            rig.handle(.heartbeat(newcomer))
+        }
+        #expect(rig.machine.others.count == MembershipMachine.peersMax)
+        #expect(!rig.notes.contains { if case .tooManyMembers = $0 { true } else { false } })
+        let last = try Self.heartbeat(2 * MembershipMachine.peersMax, .ready)
+        rig.handle(.heartbeat(last))
+        #expect(rig.notes.contains(.tooManyMembers(last.member)))
+    }
+
+    private static func heartbeat(
+        _ number: Int, _ state: MemberState
+    ) throws -> MemberHeartbeat {
+        MemberHeartbeat(
+            member: try #require(MemberName("m\(number)")), instance: UInt64(number) + 100,
+            state: state, rank: 0, since: Timestamp(nanoseconds: 1), sequence: 1, records: 0,
+            held: [], release: "1")
+    }
 }

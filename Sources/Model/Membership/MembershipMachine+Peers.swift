@@ -43,6 +43,7 @@ extension MembershipMachine {
     mutating func lapse(_ now: MonotonicTime, _ effects: inout [Effect]) {
         guard isHearing, isHung || now >= echoSent + lease else { return }
         isHearing = false
+        upkeep.candidates = nil
         guard phase == .active || phase == .resuming else { return }
         phase = .paused
         steady(&effects)
@@ -57,7 +58,7 @@ extension MembershipMachine {
         let key = PeerKey(name: heartbeat.member, instance: heartbeat.instance)
         let known = peers[key]
         if let known, known.heartbeat.sequence >= heartbeat.sequence { return }
-        guard known != nil || peers.count < Self.peersMax else {
+        guard known != nil || peers.count < Self.peersMax || forgetOne() else {
             effects.append(.note(.tooManyMembers(heartbeat.member)))
             return
         }
@@ -76,6 +77,8 @@ extension MembershipMachine {
         mayChangeOwners =
             known == nil || peer.isNotedDead || peer.state != heartbeat.state
             || peer.activeLink != links
+        upkeep.mustLook = upkeep.mustLook || mayChangeOwners
+        if mayChangeOwners { upkeep.candidates = nil }
         peer.isNotedDead = false
         peer.state = heartbeat.state
         peer.heartbeat = heartbeat
@@ -86,6 +89,7 @@ extension MembershipMachine {
             peer.activeLink = links
         }
         peers[key] = peer
+        if known == nil { for index in upkeep.strangers { noteOwner(index) } }
         if heartbeat.records > lastRead { readScope = max(readScope, .changes) }
         // The other member's number is lower, so the bucket went back. It may since have reached
         // the last write that is known here.
@@ -96,9 +100,11 @@ extension MembershipMachine {
     private mutating func echo(_ sequence: UInt64, _ now: MonotonicTime) {
         guard let time = sent.removeValue(forKey: sequence), time > echoSent else { return }
         echoSent = time
+        upkeep.mustLook = true
         mayChangeOwners = false
         guard now < time + lease, !isHearing, !isHung else { return }
         mayChangeOwners = true
+        upkeep.candidates = nil
         isHearing = true
         hearingSince = now
         guard phase == .paused else { return }
@@ -169,21 +175,15 @@ extension MembershipMachine {
         peer.activeAt = now
         if peer.isNotedDead {
             peer.isNotedDead = false
+            upkeep.candidates = nil
             effects.append(.note(.came(key.name, instance: key.instance)))
         }
         peers[key] = peer
     }
 
     /// True when a heartbeat that is sent now would prove another member's silence when it comes
-    /// back.
-    var isSilenceOver: Bool {
-        guard isHearing else { return false }
-        return peers.contains { key, peer in
-            // A heartbeat that was sent before the end proves nothing.
-            let end = silenceEnds(key, peer)
-            return clock >= end && lastHeartbeatAt < end
-        }
-    }
+    /// back. One that was sent before the end of the silence proves nothing.
+    var isSilenceOver: Bool { isHearing && clock >= upkeep.silenceEnds }
 
     /// Stands aside while another process with the same name is alive that started earlier.
     mutating func standAside(_ now: MonotonicTime, _ effects: inout [Effect]) {
@@ -197,16 +197,20 @@ extension MembershipMachine {
         guard (elder != nil) != isAside else { return }
         isAside = elder != nil
         mayChangeOwners = true
+        upkeep.candidates = nil
         if let elder { effects.append(.note(.doubled(instance: elder.key.instance))) }
     }
 
     /// Notes the death of members. After a while it removes them, unless a record still names them.
     mutating func forget(_ now: MonotonicTime, _ effects: inout [Effect]) {
         guard isHearing else { return }
+        var dead = 0
         for (key, peer) in peers where echoSent >= silenceEnds(key, peer) {
+            dead += 1
             if !peer.isNotedDead {
                 peers[key]?.isNotedDead = true
                 mayChangeOwners = true
+                upkeep.candidates = nil
                 effects.append(.note(.went(key.name, instance: key.instance)))
             }
             guard now - peer.heardAt > Self.forgetNanoseconds else { continue }
@@ -215,6 +219,26 @@ extension MembershipMachine {
             }
             if !isOwner { peers[key] = nil }
         }
+        // One that was dead before a pause of this process is so again a lease after it.
+        if dead != upkeep.dead { upkeep.candidates = nil }
+        upkeep.dead = dead
+    }
+
+    /// Removes the member that has been dead for longest, to make room for another one. Returns
+    /// false when there is none that no record names.
+    private mutating func forgetOne() -> Bool {
+        var owners: Set<PeerKey> = []
+        for slot in slots {
+            guard let record = slot.record else { continue }
+            owners.insert(PeerKey(name: record.owner, instance: record.instance))
+        }
+        let dead = peers.filter { isDead($0.key) && !owners.contains($0.key) }
+        let oldest = dead.min {
+            ($0.value.heardAt, $0.key.instance) < ($1.value.heardAt, $1.key.instance)
+        }
+        guard let oldest else { return false }
+        peers[oldest.key] = nil
+        return true
     }
 
     // MARK: speaking
@@ -234,21 +258,13 @@ extension MembershipMachine {
     /// bucket went back, so that the others read it again, too.
     private var recordsToReport: UInt64 { hasToReportReplaced ? 0 : max(lastRead, lastWritten) }
 
-    /// True when the heartbeat would differ from the last one that was sent.
+    /// True when others wait for what the heartbeat would report: a state, what this process owns,
+    /// or that it has written. They read what others have written by themselves. If each member
+    /// repeated that immediately, every write would cost a message from each member to each.
     var isHeartbeatChanged: Bool {
-        guard let lastHeartbeat, lastHeartbeat.state == state,
-            lastHeartbeat.records == recordsToReport
-        else {
-            return true
-        }
-        var place = 0
-        for index in slots.indices where slots[index].hold != nil {
-            guard place < lastHeartbeat.held.count, lastHeartbeat.held[place].number == index else {
-                return true
-            }
-            place += 1
-        }
-        return place != lastHeartbeat.held.count
+        guard let lastHeartbeat else { return true }
+        return lastHeartbeat.state != state || lastHeartbeat.records < lastWritten
+            || hasToReportReplaced || upkeep.holdChanges != upkeep.holdChangesSent
     }
 
     /// Sends a heartbeat if its interval is over or something has to be reported.
@@ -264,6 +280,8 @@ extension MembershipMachine {
         lastHeartbeatAt = now
         wasAsked = false
         hasToReportReplaced = false
+        upkeep.holdChangesSent = upkeep.holdChanges
+        findSilence()
         sent[sequence] = now
         if sequence > Self.echoesMax { sent[sequence - Self.echoesMax] = nil }
         effects.append(.send(next))

@@ -20,13 +20,19 @@ extension MembershipMachine {
         effects.append(.read(number: readsStarted, after: readWasWhole ? 0 : lastRead))
     }
 
+    /// The shortest time between two reads in a group of this size.
+    private var readSpacing: Int64 {
+        let members = Int64(peers.count) * Self.readSpacingPerMember
+        return min(max(Self.readSpacingNanoseconds, members), interval)
+    }
+
     /// Notes that a read has ended without a result that can be used: its scope has to be read
     /// again.
     mutating func readEnded(_ number: UInt64, _ now: MonotonicTime) {
         guard isReading, number == readsStarted else { return }
         isReading = false
         readAt = now
-        readNotBefore = now + min(Self.readSpacingNanoseconds, spacing)
+        readNotBefore = now + readSpacing
         readScope = max(readScope, readWasWhole ? .whole : .changes)
     }
 
@@ -54,6 +60,7 @@ extension MembershipMachine {
             lastRead = 0
             lastWritten = 0
             isFresh = true
+            for index in upkeep.mine.union(upkeep.strangers) { noteOwner(index) }
         }
         for change in read.changes { note(change, now, &effects) }
         lastRead = max(lastRead, read.last)
@@ -61,7 +68,7 @@ extension MembershipMachine {
             hasToReportReplaced = true
             effects.append(.note(.bucketReplaced))
         }
-        for index in slots.indices { reconcile(index, &effects) }
+        for index in upkeep.mine.sorted() { reconcile(index, &effects) }
     }
 
     /// Returns true when the bucket ends before what was read, or when its writes do not continue
@@ -116,6 +123,7 @@ extension MembershipMachine {
             slots[index].record = nil
             effects.append(.note(.refusedRecord(change.partition, refusal)))
         }
+        noteOwner(index)
     }
 
     /// Gives up a partition that the record no longer assigns to this process.
@@ -128,7 +136,7 @@ extension MembershipMachine {
             }
             if record.state == .free, hold.stage == .freeing { return freed(index, &effects) }
         }
-        slots[index].hold = nil
+        setHold(index, nil)
         // A write that was just sent is not known here yet. Its answer will decide.
         guard hold.stage != .freeing else { return }
         effects.append(.order(.drop(Partition(index), tenure: hold.tenure)))
@@ -175,6 +183,7 @@ extension MembershipMachine {
             let wait = Self.writeWaitFirst << Int64(min(6, slots[index].failures))
             slots[index].failures += 1
             slots[index].notBefore = now + min(wait, Self.writeWaitMax)
+            upkeep.writesWaitUntil = max(upkeep.writesWaitUntil, slots[index].notBefore)
             mustRead(index)
             effects.append(.note(.writeFailed(partition, reason: reason)))
         }
@@ -198,6 +207,7 @@ extension MembershipMachine {
         guard revision >= slots[index].revision else { return }
         slots[index].revision = revision
         slots[index].record = pending.record
+        noteOwner(index)
         switch pending.kind {
         case .claim: take(index, pending, &effects)
         case .confirm: slots[index].hold?.confirmed = pending.generation
@@ -213,8 +223,9 @@ extension MembershipMachine {
         tenures += 1
         let origin = slots[index].origin ?? Origin(previous: nil, wasReleased: true)
         slots[index].origin = nil
-        slots[index].hold = Hold(
-            tenure: tenures, epoch: pending.record.epoch, confirmed: pending.generation)
+        setHold(
+            index,
+            Hold(tenure: tenures, epoch: pending.record.epoch, confirmed: pending.generation))
         let claim = Claim(
             tenure: tenures, epoch: pending.record.epoch, previous: origin.previous,
             wasReleased: origin.wasReleased)
@@ -224,7 +235,7 @@ extension MembershipMachine {
 
     /// Ends a tenure whose record shows that the partition is free.
     private mutating func freed(_ index: Int, _ effects: inout [Effect]) {
-        slots[index].hold = nil
+        setHold(index, nil)
         effects.append(
             .note(.released(Partition(index), epoch: slots[index].record?.epoch ?? 0)))
     }

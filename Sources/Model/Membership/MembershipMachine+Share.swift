@@ -13,12 +13,14 @@ extension MembershipMachine {
             guard isFresh, now >= linkedAt + lease / 2 else { return }
             phase = .active
             mayChangeOwners = true
+            upkeep.candidates = nil
         case .resuming:
             resumesLate = now >= resumingSince + Self.resumeNanoseconds
             guard isFresh, readsDone > resumeMark else { return }
             guard slots.allSatisfy({ isConfirmed($0) }) else { return }
             phase = .active
             mayChangeOwners = true
+            upkeep.candidates = nil
             // The others resume at the same time. They get a lease to be heard.
             hearingSince = now
         case .active, .paused: return
@@ -35,7 +37,7 @@ extension MembershipMachine {
     // MARK: sharing out
 
     /// A member that may get partitions.
-    private struct Candidate {
+    struct Candidate: Sendable {
         /// `nil` for an owner that is known only from a record.
         var precedence: MemberPrecedence?
         /// Whether it accepts a partition now. Until then its partitions stay where they are.
@@ -45,7 +47,16 @@ extension MembershipMachine {
     /// Returns the members among which partitions are shared, and which of them are ready to take
     /// one. A member that may return in a moment is one of them, so that nothing moves after NATS
     /// was away.
-    private func candidates() -> [MemberName: Candidate] {
+    private mutating func candidates() -> [MemberName: Candidate] {
+        // An owner that only a record names may be dead at any time.
+        guard upkeep.strangers.isEmpty else { return findCandidates() }
+        if let known = upkeep.candidates { return known }
+        let found = findCandidates()
+        upkeep.candidates = found
+        return found
+    }
+
+    private func findCandidates() -> [MemberName: Candidate] {
         var found: [MemberName: Candidate] = [:]
         if phase == .active || phase == .resuming, !wantsLeave, !isAside {
             found[settings.member] = Candidate(
@@ -62,11 +73,10 @@ extension MembershipMachine {
                 precedence: max(known?.precedence ?? precedence, precedence),
                 isReady: isReady || known?.isReady ?? false)
         }
-        for slot in slots {
-            guard let record = slot.record, record.state == .held, !isMine(record),
-                found[record.owner] == nil, record.owner != settings.member,
-                peers[PeerKey(name: record.owner, instance: record.instance)] == nil,
-                !isDeadOwner(record, of: slot)
+        for index in upkeep.strangers {
+            let slot = slots[index]
+            guard let record = slot.record, found[record.owner] == nil,
+                record.owner != settings.member, !isDeadOwner(record, of: slot)
             else { continue }
             found[record.owner] = Candidate(precedence: nil, isReady: false)
         }
@@ -79,40 +89,49 @@ extension MembershipMachine {
     mutating func share(_ now: Moment, _ effects: inout [Effect]) {
         guard isFresh else { return }
         let candidates = candidates()
-        let names = candidates.keys.sorted()
-        if names != assignment.members {
-            assignment = Assignment(partitions: settings.partitions, members: names)
-        }
-        var handOvers = slots.count { slot in
-            guard let hold = slot.hold, hold.stage != .held else { return false }
-            return now.monotonic < hold.releasedAt + Self.handOverNanoseconds
-        }
-        for index in slots.indices {
-            let partition = Partition(index)
-            let owner = assignment.member(of: partition)
-            if slots[index].hold == nil {
-                claimOrFree(index, isMine: owner == settings.member, now, &effects)
+        assign(candidates, now.monotonic)
+        var handOvers = handOversInProgress(now.monotonic)
+        for index in upkeep.mine.union(upkeep.wanted).sorted() {
+            guard slots[index].hold != nil else {
+                let isWanted = upkeep.wanted.contains(index)
+                claimOrFree(index, isMine: isWanted, now, &effects)
                 continue
             }
-            if slots[index].hold?.stage == .held, handOvers < Self.handOversMax,
-                mustGo(to: owner.flatMap { candidates[$0]?.isReady == true ? $0 : nil })
+            if handOvers < Self.handOversMax, slots[index].hold?.stage == .held,
+                mustGo(to: assignment.member(of: Partition(index)), candidates)
             {
-                slots[index].hold?.stage = .releasing
-                slots[index].hold?.releasedAt = now.monotonic
                 handOvers += 1
-                let tenure = slots[index].hold?.tenure ?? 0
-                effects.append(.order(.release(partition, tenure: tenure)))
+                release(index, now.monotonic, &effects)
             }
             keep(index, now, &effects)
         }
     }
 
-    /// Returns whether a held partition has to be handed over. `ready` is the member that it
-    /// belongs to by the assignment, and `nil` while that member is not ready for it.
-    private func mustGo(to ready: MemberName?) -> Bool {
+    /// The number of hand-overs that delay further ones.
+    private func handOversInProgress(_ now: MonotonicTime) -> Int {
+        upkeep.mine.count { index in
+            guard let hold = slots[index].hold, hold.stage != .held else { return false }
+            return now < hold.releasedAt + Self.handOverNanoseconds
+        }
+    }
+
+    private mutating func release(
+        _ index: Int, _ now: MonotonicTime, _ effects: inout [Effect]
+    ) {
+        slots[index].hold?.stage = .releasing
+        slots[index].hold?.releasedAt = now
+        let tenure = slots[index].hold?.tenure ?? 0
+        effects.append(.order(.release(Partition(index), tenure: tenure)))
+    }
+
+    /// Returns whether a held partition has to be handed over to the member that it belongs to by
+    /// the assignment. That member has to be ready for it.
+    private func mustGo(
+        to owner: MemberName?, _ candidates: [MemberName: Candidate]
+    ) -> Bool {
         if wantsLeave || isAside { return true }
-        guard phase == .active, let ready else { return false }
-        return ready != settings.member
+        guard phase == .active, let owner, owner != settings.member else { return false }
+        return candidates[owner]?.isReady == true
     }
 
     /// Returns whether the record may be written: no write is in progress, the wait after a failure
@@ -203,7 +222,7 @@ extension MembershipMachine {
             slots[index].hold?.stage = .freeing
             if hold.releasedAt == .distantPast { slots[index].hold?.releasedAt = now }
         case .lost(_, _, let reason):
-            slots[index].hold = nil
+            setHold(index, nil)
             lost(index, reason, now, &effects)
         }
     }

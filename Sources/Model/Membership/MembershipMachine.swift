@@ -118,8 +118,12 @@ package struct MembershipMachine: Sendable {
     static let spacingNanoseconds: Int64 = 10_000_000
     /// The longest time between two reads of the bucket.
     static let readIntervalNanoseconds: Int64 = 1_000_000_000
-    /// The shortest time between two reads.
+    /// The shortest time between two reads, and what each other member adds to it: while partitions
+    /// move, every member reads every record that was written.
     static let readSpacingNanoseconds: Int64 = 10_000_000
+    static let readSpacingPerMember: Int64 = 500_000
+    /// The shortest time between two assignments, for each pair of a partition and a member.
+    static let assignNanosecondsPerPair: Int64 = 1_000
     /// When nothing else has to be read, all records are read this often. A bucket that was
     /// restored from a backup and has as many writes again as before looks like the earlier one.
     static let wholeIntervalNanoseconds: Int64 = 8_000_000_000
@@ -144,7 +148,7 @@ package struct MembershipMachine: Sendable {
     static let resumeNanoseconds: Int64 = 10_000_000_000
     /// The most members of a group, including processes that have just gone. Further ones are
     /// ignored.
-    package static let peersMax = 128
+    package static let peersMax = 512
     /// How long a dead member is remembered.
     static let forgetNanoseconds: Int64 = 60_000_000_000
     /// The most heartbeats in flight. An older one that comes back is ignored.
@@ -175,6 +179,7 @@ package struct MembershipMachine: Sendable {
 
     /// Whether the event may change who owns what. A heartbeat that reports nothing new does not.
     var mayChangeOwners = true
+    var upkeep = Upkeep()
     /// The monotonic time of the last event.
     var clock = MonotonicTime.distantPast
     // Links and the process's own heartbeats.
@@ -272,10 +277,16 @@ package struct MembershipMachine: Sendable {
         guard !hasLeft else { return }
         clock = now.monotonic
         mayChangeOwners = true
+        upkeep.mustLook = true
+        let wasHearing = isHearing
         lapse(now.monotonic, &effects)
         switch event {
-        case .connected: connect(now.monotonic, &effects)
-        case .heartbeat(let heartbeat): receive(heartbeat, now.monotonic, &effects)
+        case .connected:
+            upkeep.candidates = nil
+            connect(now.monotonic, &effects)
+        case .heartbeat(let heartbeat):
+            upkeep.mustLook = wasHearing != isHearing
+            receive(heartbeat, now.monotonic, &effects)
         case .asked: wasAsked = true
         case .records(let read): receive(read, now.monotonic, &effects)
         case .readFailed(let number, let reason):
@@ -289,7 +300,9 @@ package struct MembershipMachine: Sendable {
         case .hangs(let isHung):
             self.isHung = isHung
             lapse(now.monotonic, &effects)
-        case .leave: wantsLeave = true
+        case .leave:
+            wantsLeave = true
+            upkeep.candidates = nil
         case .time: break
         }
         decide(now, &effects)
@@ -299,10 +312,12 @@ package struct MembershipMachine: Sendable {
     /// out what it may do, then shares partitions, and reports itself last.
     private mutating func decide(_ now: Moment, _ effects: inout [Effect]) {
         let time = now.monotonic
-        standAside(time, &effects)
+        let looks = mustLook
+        if looks { standAside(time, &effects) }
         goOn(time, &effects)
-        forget(time, &effects)
+        if looks { forget(time, &effects) }
         if mayChangeOwners { share(now, &effects) }
+        if looks { findSilence() }
         leaveWhenEmpty(now, &effects)
         read(time, &effects)
         steady(&effects)
@@ -348,38 +363,4 @@ package struct MembershipMachine: Sendable {
         effects.append(.note(.state(state, before: notedState)))
         notedState = state
     }
-
-    /// When the next action is due by the clock. It is later than the last event: what was due then
-    /// was done, or waits for something else.
-    package var nextDeadline: MonotonicTime {
-        guard links > 0, !hasLeft else { return .never }
-        // Once the spacing has passed, everything that had to be reported was sent.
-        var next =
-            lastHeartbeatAt + (clock < lastHeartbeatAt + spacing && hasToSend ? spacing : interval)
-        func consider(_ time: MonotonicTime) { if time > clock { next = min(next, time) } }
-        if isHearing {
-            consider(echoSent + lease)
-            for (key, peer) in peers where peer.state != .gone {
-                let end = silenceEnds(key, peer)
-                if lastHeartbeatAt < end { consider(max(end, lastHeartbeatAt + spacing)) }
-            }
-        }
-        if phase == .joining { consider(linkedAt + lease / 2) }
-        if !isReading { consider(readDue) }
-        for slot in slots where slot.pending == nil { consider(slot.notBefore) }
-        return max(next, clock + 1)
-    }
-
-    /// Whether a heartbeat is due before its interval is over.
-    var hasToSend: Bool { wasAsked || isSilenceOver || isHeartbeatChanged }
-
-    /// When the next read is due.
-    var readDue: MonotonicTime {
-        readScope == .nothing
-            ? max(readNotBefore, readAt + Self.readIntervalNanoseconds) : readNotBefore
-    }
-
-    /// The longest and the shortest time between two heartbeats.
-    var interval: Int64 { lease / Self.heartbeatsPerLease }
-    var spacing: Int64 { min(Self.spacingNanoseconds, interval) }
 }

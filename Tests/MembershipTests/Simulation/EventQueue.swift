@@ -1,6 +1,6 @@
 /// The future events of a world, by true time. Events at the same time happen in the order in which
 /// they were added.
-struct EventQueue {
+struct EventQueue<Event> {
     /// Small, and without the event itself, because debug builds copy an entry on every step
     /// through the heap.
     private struct Entry {
@@ -10,13 +10,13 @@ struct EventQueue {
     }
 
     private var heap: [Entry] = []
-    private var events: [MembershipWorld.Event?] = []
+    private var events: [Event?] = []
     private var free: [Int] = []
     private var count = 0
 
     var nextTime: Int64 { heap.isEmpty ? Int64.max : heap[0].time }
 
-    mutating func add(_ event: MembershipWorld.Event, at time: Int64) {
+    mutating func add(_ event: Event, at time: Int64) {
         count += 1
         let place = free.popLast() ?? events.count
         if place == events.count { events.append(event) } else { events[place] = event }
@@ -32,7 +32,7 @@ struct EventQueue {
         heap[child] = entry
     }
 
-    mutating func removeFirst() -> (time: Int64, event: MembershipWorld.Event)? {
+    mutating func removeFirst() -> (time: Int64, event: Event)? {
         guard let last = heap.popLast() else { return nil }
         let first = heap.isEmpty ? last : heap[0]
         if !heap.isEmpty { sink(last) }

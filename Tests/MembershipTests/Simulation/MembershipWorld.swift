@@ -34,7 +34,7 @@ struct MembershipWorld {
     /// The leases of the members, in turn.
     let leases: [Int64]
     var now: Int64 = 0
-    var queue = EventQueue()
+    var queue = EventQueue<Event>()
     var bucket = SimulatedBucket()
     var members: [SimulatedMember] = []
     var isServerUp = true

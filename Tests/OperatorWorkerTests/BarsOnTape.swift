@@ -25,7 +25,13 @@ struct BarsOnTape {
     private var nextOrdinal: UInt64 = 1
     private var ledger = OutputLedger(published: nil)
 
-    init(_ tape: TestTape, _ partition: Int) throws {
+    /// `after` is the last ordinal of a former tape.
+    init(_ tape: TestTape, _ partition: Int, after: UInt64 = 0) throws {
+        if after > 0 {
+            let end = OutputLedger.End(ordinal: after, checksum: 0)
+            nextOrdinal = after + 1
+            ledger = OutputLedger(after: end, published: end)
+        }
         for packet in try tape.barPackets(Partition(partition)) { read(packet) }
     }
 

@@ -171,16 +171,16 @@ import Testing
     @Test("a request is fulfilled by the checkpoint that it asked for, and not before")
     func request() throws {
         var store = store()
-        #expect(try !store.isRebuildRequested())
+        #expect(try store.rebuildRequest() == nil)
         _ = server.write(keys.request, [1], expected: 0)
-        #expect(try store.isRebuildRequested())
+        #expect(try store.rebuildRequest() != nil)
         _ = try store.write(image(1), epoch: 1)
-        #expect(try store.isRebuildRequested())
+        #expect(try store.rebuildRequest() != nil)
         var base = try image(2)
         base.isBase = true
         base.endsRequest = true
         _ = try store.write(base, epoch: 1)
-        #expect(try !store.isRebuildRequested())
+        #expect(try store.rebuildRequest() == nil)
     }
 
     @Test("a damaged head is told and written over; a damaged checkpoint is not kept")
@@ -207,12 +207,12 @@ import Testing
     @Test("a request of a newer release is none of this one's")
     func newerRequest() throws {
         let store = store()
-        #expect(try !store.isRebuildRequested())
-        _ = server.write(keys.request, Array(#"{"v":2}"#.utf8), expected: 0)
-        #expect(try !store.isRebuildRequested())
+        #expect(try store.rebuildRequest() == nil)
+        _ = server.write(keys.request, Array(#"{"v":3}"#.utf8), expected: 0)
+        #expect(try store.rebuildRequest() == nil)
         let revision = try #require(server.value(keys.request)).revision
         _ = server.write(keys.request, Array(#"{"v":1}"#.utf8), expected: revision)
-        #expect(try store.isRebuildRequested())
+        #expect(try store.rebuildRequest() != nil)
     }
 
     @Test("keys of requests are told from others")

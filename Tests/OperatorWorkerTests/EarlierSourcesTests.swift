@@ -5,6 +5,7 @@ import ServiceTestSupport
 import StreamCore
 import TapeCodec
 import TapeProtocol
+import TapeTransport
 import Testing
 
 @testable import OperatorWorker
@@ -122,7 +123,7 @@ private struct LostTape {
         situation.published = bars.published
         situation.laneOrdinal = lane.nextOrdinal - 1
         situation.laneEpoch = lane.epoch
-        situation.isRebuildRequested = true
+        situation.request = RebuildRequest(requested: .undefined)
         situation.streamCreated = Timestamp(nanoseconds: created)
         guard case .begin(let beginning) = situation.recovery else {
             Issue.record("\(situation.recovery)")

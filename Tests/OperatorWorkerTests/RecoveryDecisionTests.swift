@@ -3,6 +3,7 @@ import OperatorGraph
 import Primitives
 import StreamCore
 import TapeCodec
+import TapeTransport
 import Testing
 
 @testable import OperatorWorker
@@ -134,7 +135,7 @@ import Testing
             case 1: newer.published?.generation = 3
             default: newer.markerGeneration = 3
             }
-            newer.isRebuildRequested = true
+            newer.request = RebuildRequest(requested: .undefined)
             guard case .standBy(let reason) = newer.recovery else {
                 Issue.record("place \(place): \(newer.recovery)")
                 continue
@@ -219,9 +220,9 @@ import Testing
     @Test("a rebuild goes on behind the highest ordinal that anybody knows")
     func rebuild() throws {
         var here = situation(stands: 8)
-        here.isRebuildRequested = true
+        here.request = RebuildRequest(requested: .undefined)
         here.stored.head = try head(10, definition: 8)
-        guard case .raise(let ordinal, _) = here.recovery else {
+        guard case .raise(let ordinal, _, _) = here.recovery else {
             throw Unexpected(description: "\(here.recovery)")
         }
         #expect(ordinal == 11 && here.refusal == nil)
@@ -235,7 +236,7 @@ import Testing
     @Test("a rebuild without the old input takes all of the tape, for windows nobody published")
     func rebuildWithoutInput() throws {
         var here = situation()
-        here.isRebuildRequested = true
+        here.request = RebuildRequest(requested: .undefined)
         here.isInputThere = false
         let start = TapePosition.before(input.streamCreated)
         let base = Base(end: nil, openingInput: start, endsRequest: true)
@@ -249,11 +250,43 @@ import Testing
         #expect(empty.input.publishFrom == SourceTable.noWatermark)
     }
 
+    @Test("on a tape that was made again, the bars continue after those that a database has")
+    func restored() throws {
+        let source = try #require(SourceName("ibkr"))
+        var here = situation(stands: nil)
+        here.isInputThere = false
+        here.request = RebuildRequest(
+            requested: .undefined,
+            stored: RebuildRequest.Stored(
+                lastOrdinal: 70, epoch: 7,
+                sources: [SourceOrdinal(source: source, epoch: 3, lastOrdinal: 900)]))
+        // The epoch of the lane was used already, then its ordinals were.
+        guard case .raise(let first, let above, let rows) = here.recovery else {
+            throw Unexpected(description: "\(here.recovery)")
+        }
+        #expect(first == 71 && above == 7 && rows == 70)
+        here.laneEpoch = 8
+        guard case .raise(let next, 0, let stored) = here.recovery else {
+            throw Unexpected(description: "\(here.recovery)")
+        }
+        #expect(next == 71 && stored == 70)
+        here.laneOrdinal = 70
+        let found = try begins(here)
+        let start = TapePosition.before(input.streamCreated)
+        #expect(
+            found.way == .base(Base(end: nil, openingInput: start, endsRequest: true)))
+        #expect(found.output == OutputLedger.End(ordinal: 70, checksum: 0))
+        // A window that holds stored ticks is not made of the rest of them.
+        #expect(
+            found.input.earlier
+                == EarlierSources([SourceOrdinal(source: source, epoch: 3, lastOrdinal: 900)]))
+    }
+
     @Test("an epoch below that of the checkpoints is raised first")
     func epoch() throws {
         var here = situation()
         here.stored.head = try head(10, epoch: 8)
-        guard case .raise(let ordinal, let epoch) = here.recovery else {
+        guard case .raise(let ordinal, let epoch, _) = here.recovery else {
             throw Unexpected(description: "\(here.recovery)")
         }
         #expect(ordinal == 11 && epoch == 8)

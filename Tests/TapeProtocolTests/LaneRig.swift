@@ -49,9 +49,13 @@ final class LaneRig {
         return effects
     }
 
-    func raise(_ nextOrdinal: UInt64, aboveEpoch: UInt64 = 0) -> [PublisherLane.Effect] {
+    func raise(
+        _ nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, stored: UInt64 = 0
+    ) -> [PublisherLane.Effect] {
         var effects: [PublisherLane.Effect] = []
-        lane.raise(nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch, into: &effects)
+        lane.raise(
+            nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch, storedOrdinal: stored,
+            into: &effects)
         return effects
     }
 

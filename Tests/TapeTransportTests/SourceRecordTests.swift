@@ -27,7 +27,8 @@ import Testing
         var many = record(4, PublisherLane.floorMax - 1)
         for number in 0..<Partition.countRange.upperBound {
             many.heads[.ticks(Partition(number))] = SourceRecord.Head(
-                epoch: PublisherLane.floorMax - 1, lastOrdinal: PublisherLane.floorMax - 1)
+                epoch: PublisherLane.floorMax - 1, lastOrdinal: PublisherLane.floorMax - 1,
+                storedUntil: Timestamp(nanoseconds: Int64.max - 1))
         }
         for record in [SourceRecord(), record(1, 0), many] {
             #expect(try SourceRecord(json: record.json) == record)

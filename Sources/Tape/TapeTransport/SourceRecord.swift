@@ -20,10 +20,23 @@ package struct SourceRecord: Equatable, Sendable {
         package var epoch: UInt64
         /// The last acknowledged ordinal; for a watermark lane, its counter. 0: none.
         package var lastOrdinal: UInt64
+        /// A database has everything up to `lastOrdinal`, which the former tape took until this
+        /// time: a person restored the source from it (`SourceRestore`). Undefined when the
+        /// gateway itself noted the numbers.
+        package var storedUntil: Timestamp
 
-        package init(epoch: UInt64, lastOrdinal: UInt64) {
+        package init(
+            epoch: UInt64, lastOrdinal: UInt64, storedUntil: Timestamp = .undefined
+        ) {
             self.epoch = epoch
             self.lastOrdinal = lastOrdinal
+            self.storedUntil = storedUntil
+        }
+
+        /// What a database has; `nil` when nobody restored the source from one.
+        package var stored: StoredRows? {
+            storedUntil.isDefined
+                ? StoredRows(lastOrdinal: lastOrdinal, until: storedUntil) : nil
         }
     }
 
@@ -42,7 +55,9 @@ package struct SourceRecord: Equatable, Sendable {
         heads.merge(other.heads) { own, theirs in
             Head(
                 epoch: max(own.epoch, theirs.epoch),
-                lastOrdinal: max(own.lastOrdinal, theirs.lastOrdinal))
+                lastOrdinal: max(own.lastOrdinal, theirs.lastOrdinal),
+                storedUntil: own.lastOrdinal < theirs.lastOrdinal
+                    ? theirs.storedUntil : own.storedUntil)
         }
     }
 
@@ -86,6 +101,9 @@ package struct SourceRecord: Equatable, Sendable {
             json.member(name, number)
             json.member("epoch", head.epoch)
             json.member("last_ordinal", head.lastOrdinal)
+            if head.storedUntil.isDefined {
+                json.member("stored_until_ns", head.storedUntil.nanoseconds)
+            }
         }
     }
 
@@ -111,7 +129,8 @@ package struct SourceRecord: Equatable, Sendable {
         guard let epoch = entry["epoch"]?.uint64, let last = entry["last_ordinal"]?.uint64,
             epoch < PublisherLane.floorMax, last < PublisherLane.floorMax
         else { throw .damaged("an epoch or ordinal is none") }
-        return Head(epoch: epoch, lastOrdinal: last)
+        let until = entry["stored_until_ns"]?.int.map { Timestamp(nanoseconds: Int64($0)) }
+        return Head(epoch: epoch, lastOrdinal: last, storedUntil: until ?? .undefined)
     }
 }
 

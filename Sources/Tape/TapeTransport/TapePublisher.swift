@@ -45,6 +45,8 @@ package final class TapePublisher {
         var trouble: String?
         /// Since when the server reports that a write is in process; `nil` while it does not.
         var inProcessSince: MonotonicTime?
+        /// What a database has of the subject; `nil` when nobody restored the source from one.
+        var stored: StoredRows?
         var silence = ServerSilence()
     }
 
@@ -162,10 +164,14 @@ package final class TapePublisher {
 
     /// Raises the lane's next ordinal to at least `nextOrdinal`, and its epoch above `aboveEpoch`:
     /// a reader or a record remembers more of the subject than the tape holds. The ordinals between
-    /// are reported as lost (`rolledBack`).
-    package func raise(nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, lane: Int) {
+    /// are reported as lost (`rolledBack`), except for those that are stored as rows.
+    package func raise(
+        nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, stored: StoredRows? = nil, lane: Int
+    ) {
+        if let stored { lanes[lane].stored = stored }
         lanes[lane].machine.raise(
-            nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch, into: &effects)
+            nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch,
+            storedOrdinal: stored?.lastOrdinal ?? 0, into: &effects)
         carryOut(lane)
     }
 
@@ -465,8 +471,9 @@ package final class TapePublisher {
             kind: builder.kind, partition: builder.partition, source: builder.source)
         // The gap goes into the marker's own packet: either both are stored, or the next marker
         // names the gap again.
-        if let lost, builder.kind == .ticks {
-            let outcome = markers.append(gap(lost, lane))
+        let isEmpty = marker.previousSequence == 0
+        if builder.kind == .ticks, let gap = gap(lost, lane, isEmpty: isEmpty) {
+            let outcome = markers.append(gap)
             precondition(outcome == .appended, "an empty packet refused a gap record")
         }
         let seal = PacketBuilder.Seal(
@@ -477,17 +484,5 @@ package final class TapePublisher {
         lanes[lane].machine.publishMarker(
             markers.seal(seal, marker: marker, flags: lanes[lane].machine.marking.flags),
             now: monotonic, into: &effects)
-    }
-
-    /// Returns the gap record of ordinals that the tape has lost. The lost ticks are not older than
-    /// the watermark of the subject's last packet, and came before now.
-    private func gap(_ lost: ClosedRange<UInt64>, _ lane: Int) -> GapRecord {
-        let (now, watermark) = (clock.now(), lanes[lane].watermark)
-        return GapRecord(
-            header: TickHeader(
-                symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: now),
-            from: watermark.nanoseconds == Int64.min ? .undefined : watermark, to: now,
-            kind: .any, reason: .tapeLost, state: .open, firstOrdinal: lost.lowerBound,
-            lastOrdinal: lost.upperBound)
     }
 }

@@ -137,7 +137,7 @@ final class SimulatedOwner {
             generation: laneOrdinal == nil ? 0 : settings.generation, program: settings.program)
         found.laneOrdinal = laneOrdinal
         found.laneEpoch = laneOrdinal == nil ? nil : lane.epoch
-        found.isRebuildRequested = try store.isRebuildRequested()
+        found.request = try store.rebuildRequest()
         found.published = tape.bars.published
         found.markerGeneration = tape.bars.markerGeneration
         found.streamCreated = SimulatedTicks.streamCreated
@@ -165,10 +165,10 @@ final class SimulatedOwner {
         do throws(CheckpointFailure) {
             let found = try situation(lane.nextOrdinal - 1)
             tape.damages += found.stored.damage.count
-            isRebuilding = found.isRebuildRequested
+            isRebuilding = found.request != nil
             switch found.recovery {
             case .begin(let beginning): begin(beginning)
-            case .raise(let ordinal, let epoch): lane.open(ordinal: ordinal, above: epoch)
+            case .raise(let ordinal, let epoch, _): lane.open(ordinal: ordinal, above: epoch)
             case .standBy: stage = .looking
             case .stop(let reason): stage = .stopped(reason)
             }

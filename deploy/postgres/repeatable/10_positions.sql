@@ -303,7 +303,8 @@ $$;
 --   ...]}, the position that the person has seen. TL004 if the stored one differs by now.
 -- p_accepted: {"stream_created_ns", "sequence", "packet_epoch", "packet_ordinal", "packet_crc",
 --   "sources": [{"source", "last_ordinal", "epoch", "tape_ordinal"}, ...]}; sequence 0 is the start
---   of the tape. TL005 if the ordinals between a source's last one and the new one are not exactly
+--   of the tape. With "is_restored", the tape was made again after a restore, and what it took after
+--   the position is lost. TL005 if the ordinals between a source's last one and the new one are not exactly
 --   one gap of p_gaps.
 --
 -- The owner stays, but its epoch rises: the ticks it holds belong to the old tape and can no longer
@@ -360,7 +361,8 @@ BEGIN
     END LOOP;
     PERFORM note_gaps(p_sink, p_input, p_partition, p_gaps);
     -- What was lost was on the tape before now.
-    IF p_input = 'bars' AND jsonb_array_length(coalesce(p_gaps, '[]')) > 0 THEN
+    IF p_input = 'bars' AND (jsonb_array_length(coalesce(p_gaps, '[]')) > 0
+        OR coalesce((p_accepted->>'is_restored')::boolean, false)) THEN
         PERFORM note_lost_versions(jsonb_build_array(jsonb_build_object('partition', p_partition,
             'from_ns', present.tape_time_ns, 'reason', 'tape_lost')));
     END IF;

@@ -122,12 +122,21 @@ extension Worker {
             // The epoch must be above those of all writers of checkpoints and of all earlier
             // owners, also after the tape was restored from a backup. It must be at least the
             // claim's, so it must be above the number before that one.
-            let epoch = max(situation.stored.head?.epoch ?? 0, claim.epoch - min(1, claim.epoch))
-            publisher.raise(nextOrdinal: 1, aboveEpoch: epoch, lane: lane)
+            let stored = situation.request?.stored
+            let epoch = max(
+                situation.stored.head?.epoch ?? 0, claim.epoch - min(1, claim.epoch),
+                stored?.epoch ?? 0)
+            raise((stored?.lastOrdinal ?? 0) + 1, above: epoch, stored: stored?.lastOrdinal, lane)
             publisher.open(lane: lane, behind: situation.last)
             // With 0, any ordinal is high enough.
             slots[index].stage = .opening(ordinal: 0)
         }
+    }
+
+    /// Raises a lane. Bars up to `stored` are rows of a database, so the tape has not lost them.
+    private func raise(_ ordinal: UInt64, above epoch: UInt64, stored: UInt64?, _ lane: Int) {
+        let rows = stored.map { StoredRows(lastOrdinal: $0, until: .undefined) }
+        publisher.raise(nextOrdinal: ordinal, aboveEpoch: epoch, stored: rows, lane: lane)
     }
 
     /// Handles the answer to `look` (the lane is not open) or to `find` (it is).
@@ -140,11 +149,11 @@ extension Worker {
             if let claim = slots[index].claim { decide(situation, index, claim) }
             return
         }
-        slots[index].isRebuilding = situation.isRebuildRequested
+        slots[index].isRebuilding = situation.request != nil
         switch situation.recovery {
         case .begin(let beginning): begin(beginning, index)
-        case .raise(let ordinal, let epoch):
-            publisher.raise(nextOrdinal: ordinal, aboveEpoch: epoch, lane: lane)
+        case .raise(let ordinal, let epoch, let stored):
+            raise(ordinal, above: epoch, stored: stored, lane)
             slots[index].stage = .opening(ordinal: ordinal)
         case .standBy(let reason): wait(index, reason)
         case .stop(let reason): stop(index, reason)

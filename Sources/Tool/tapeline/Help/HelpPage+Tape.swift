@@ -131,15 +131,28 @@ extension HelpPage {
                         "still the same; go on after tape data were destroyed, saying exactly what",
                         "is lost",
                     ]
-                )
+                ),
+                (
+                    "position raise",
+                    [
+                        "after NATS lost its disk, before any service starts: gateways and workers",
+                        "continue after the ordinals and epochs that the database has; says what",
+                        "is lost",
+                    ]
+                ),
             ]
         ).with(
             [
                 HelpTopic.Option(
-                    "--input ticks|bars, --group writer|operator, --partition P", "only these"),
+                    "--input ticks|bars, --group writer|operator, --partition P",
+                    "show, verify, accept: only these"),
+                HelpTopic.Option("--dry-run", "raise: say what would be done"),
                 yes, json,
             ] + place,
-            examples: ["tapeline position verify || tapeline position accept"]),
+            examples: [
+                "tapeline position verify || tapeline position accept",
+                "tapeline setup && tapeline position raise",
+            ]),
         HelpTopic(
             "database", .tape,
             [

@@ -41,6 +41,23 @@ struct Acceptance: Equatable, Sendable {
     /// The packet of the new position. `nil` means the start of the tape.
     var packet: GroupPosition.Packet?
     var changes: [SourceChange] = []
+    /// The position goes to the start of a tape that was made again. What the former tape took
+    /// after the position is lost, without ordinals.
+    private(set) var isRestored = false
+
+    /// Returns this for a source that continues above its known epochs (`tapeline position raise`).
+    func restored() -> Acceptance {
+        guard packet == nil else { return self }
+        var acceptance = self
+        acceptance.isRestored = true
+        for source in position.sources {
+            guard let index = changes.firstIndex(where: { $0.source == source.source }) else {
+                continue
+            }
+            acceptance.changes[index].epoch = source.epoch
+        }
+        return acceptance
+    }
 
     /// True if nothing changes: reading continues at the present position.
     var isNothing: Bool {

@@ -39,6 +39,8 @@ struct GroupPosition: Equatable, Sendable {
     var sources: [Source] = []
     /// The time of its last move. Undefined if it is not known.
     var moved = Timestamp.undefined
+    /// When the tape took the packet there. Undefined if it is not known.
+    var tapeTime = Timestamp.undefined
     /// The owner of the partition. Empty if not known.
     var owner = ""
 

@@ -1,9 +1,24 @@
 import MarketModel
 import TapeProtocol
 
-/// `tapeline position show | verify | accept`.
+/// `tapeline position show | verify | accept | raise`.
 struct PositionCommand: Equatable, Sendable {
-    enum Verb: String, CaseIterable, Sendable { case show, verify, accept }
+    enum Verb: String, CaseIterable, Sendable {
+        case show, verify, accept, raise
+
+        fileprivate var flags: Set<String> {
+            switch self {
+            case .show, .verify: ["--json"]
+            case .accept: ["--yes", "--json"]
+            case .raise: ["--yes", "--json", "--dry-run"]
+            }
+        }
+
+        /// `raise` is about everything that the database has.
+        fileprivate var filters: Set<String> {
+            self == .raise ? [] : ["--partition", "--input", "--group"]
+        }
+    }
 
     let verb: Verb
     var target = TapeTarget()
@@ -15,16 +30,17 @@ struct PositionCommand: Equatable, Sendable {
     var group: ReaderGroup?
     var asJSON = false
     var isConfirmed = false
+    /// `raise` reports what it would do, and changes nothing.
+    var isDryRun = false
 
     static func parse(_ arguments: [String]) throws(ToolError) -> PositionCommand {
         guard let word = arguments.first, let verb = Verb(rawValue: word) else {
-            throw .usage("'tapeline position' wants show, verify or accept")
+            throw .usage("'tapeline position' wants show, verify, accept or raise")
         }
         let given = try CommandArguments(
             "position \(word)", Array(arguments.dropFirst()),
             .init(
-                values: TapeTarget.options.union(["--partition", "--input", "--group"]),
-                flags: verb == .accept ? ["--yes", "--json"] : ["--json"]))
+                values: TapeTarget.options.union(verb.filters), flags: verb.flags))
         try given.requireWords(0, "options only")
         var command = PositionCommand(verb: verb, target: try TapeTarget(given))
         let range = 0...(Partition.countRange.upperBound - 1)
@@ -36,14 +52,15 @@ struct PositionCommand: Equatable, Sendable {
         command.group = try choice(given, "--group")
         command.asJSON = given.has("--json")
         command.isConfirmed = given.has("--yes")
-        guard verb == .accept else { return command }
+        command.isDryRun = given.has("--dry-run")
+        guard verb == .accept || verb == .raise else { return command }
         if command.group == .operator {
             throw .usage(
                 "the position of an operator is not accepted, its partition is built anew: "
                     + "'tapeline partition rebuild PARTITION'")
         }
         command.group = .writer
-        if command.asJSON, !command.isConfirmed {
+        if command.asJSON, !command.isConfirmed, !command.isDryRun {
             throw .usage("--json asks nobody: give --yes with it")
         }
         return command

@@ -23,6 +23,8 @@ struct PositionRun {
             switch command.verb {
             case .show, .verify: return try show(deployment, client)
             case .accept: return try accept(deployment, client)
+            case .raise:
+                return try RaiseRun(command: command, terminal: terminal).run(deployment, client)
             }
         } catch let error as ToolError {
             throw error

@@ -19,7 +19,8 @@ struct WriterPositions {
                     s.last_ordinal, 'tape_ordinal', s.tape_ordinal, 'epoch', s.epoch)
                     ORDER BY s.source)
                 FROM sink_source_ordinals s
-                WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)), '[]')
+                WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)), '[]'),
+            p.tape_time_ns
         FROM sink_positions p WHERE p.sink = $1 ORDER BY p.input DESC, p.partition
         """
 
@@ -40,6 +41,9 @@ struct WriterPositions {
             position.moved = Timestamp(nanoseconds: moved.multipliedReportingOverflow(by: 1_000).0)
         }
         position.sources = try sources(rows[row, 9] ?? "[]")
+        if let time = rows.integer(row, 10) {
+            position.tapeTime = Timestamp(nanoseconds: time)
+        }
         if sequence > 0, let created = rows.integer(row, 3), let epoch = rows.integer(row, 5),
             let ordinal = rows.integer(row, 6), let checksum = rows.integer(row, 7)
         {
@@ -114,6 +118,7 @@ struct WriterPositions {
         var json = JSONWriter()
         json.object { json in
             json.member("sequence", acceptance.packet?.sequence ?? 0)
+            if acceptance.isRestored { json.member("is_restored", true) }
             if let packet = acceptance.packet {
                 json.member("stream_created_ns", packet.streamCreated.nanoseconds)
                 json.member("packet_epoch", Int64(bitPattern: packet.identity.epoch))

@@ -55,6 +55,26 @@ final class ManualPublisher {
                     subject: names.ticks(partition, .manual),
                     stream: names.tickStream(of: partition), builder: builder))
         }
+        raise(to: try Self.record(client))
+    }
+
+    /// Returns what was restored of the source from a database. Without a bucket nothing was.
+    private static func record(_ client: TapeClient) throws(TapeError) -> SourceRecord {
+        do throws(TapeError) {
+            return try SourceRestore(client, of: .manual).record
+        } catch {
+            guard case .missingStream = error else { throw error }
+            return SourceRecord()
+        }
+    }
+
+    private func raise(to record: SourceRecord) {
+        for (partition, lane) in lanes {
+            guard let head = record.heads[.ticks(partition)] else { continue }
+            publisher.raise(
+                nextOrdinal: head.lastOrdinal + 1, aboveEpoch: head.epoch, stored: head.stored,
+                lane: lane.lane)
+        }
     }
 
     /// Opens an epoch on each partition.

@@ -124,7 +124,9 @@ struct CheckpointResponder {
         found.stored = try store.load(
             definition: settings.definition, generation: 0, program: settings.program)
         (found.last, found.markerGeneration) = try tape.last(of: partition)
-        if case .stop = found.refusal { found.isRebuildRequested = try store.isRebuildRequested() }
+        // After a restore there is no head, and the request says what a database has.
+        let isStopped = if case .stop = found.refusal { true } else { false }
+        if isStopped || found.stored.head == nil { found.request = try store.rebuildRequest() }
         return found
     }
 
@@ -141,7 +143,7 @@ struct CheckpointResponder {
             program: settings.program, universe: found.universe)
         found.laneOrdinal = lane.ordinal
         found.laneEpoch = lane.epoch
-        found.isRebuildRequested = try store.isRebuildRequested()
+        found.request = try store.rebuildRequest()
         (found.published, found.markerGeneration) = try tape.end(of: partition)
         for sentence in damage + found.stored.damage {
             telemetry.emit(CheckpointDamaged(partition: partition, reason: sentence))
@@ -183,11 +185,12 @@ struct CheckpointResponder {
                     number < settings.shares(of: client.names),
                     let request = try bucket.get(key)
                 else { continue }
-                if let refusal = RebuildRequest.refusal(of: request.value) {
-                    telemetry.emit(RequestsNotRead(reason: "\(key): \(refusal)"))
-                    continue
+                do throws(VersionedJSON.Refusal) {
+                    _ = try RebuildRequest(json: request.value)
+                    found.append(Partition(number))
+                } catch {
+                    telemetry.emit(RequestsNotRead(reason: "\(key): \(error)"))
                 }
-                found.append(Partition(number))
             }
             return found.isEmpty ? nil : .requested(found)
         } catch {

@@ -151,9 +151,16 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         }
     }
 
-    /// Returns whether a person has requested a rebuild of the partition's bars.
-    func isRebuildRequested() throws(CheckpointFailure) -> Bool {
-        try read(keys.request).map { RebuildRequest.refusal(of: $0.value) == nil } ?? false
+    /// Returns a person's request to rebuild the partition's bars; `nil` when there is none, or
+    /// when it cannot be used.
+    func rebuildRequest() throws(CheckpointFailure) -> RebuildRequest? {
+        guard let value = try read(keys.request)?.value else { return nil }
+        do throws(VersionedJSON.Refusal) {
+            return try RebuildRequest(json: value)
+        } catch {
+            // `CheckpointResponder.requests` reports it.
+            return nil
+        }
     }
 
     // MARK: writing

@@ -4,6 +4,7 @@ import Primitives
 import StreamCore
 import TapeCodec
 import TapeProtocol
+import TapeTransport
 
 /// The facts that a partition's owner finds when it begins, and the decision how it begins. The
 /// checkpoint threads find the facts, and the worker's thread decides: first by `refusal`, before
@@ -40,8 +41,8 @@ struct RecoverySituation: Sendable {
     var laneOrdinal: UInt64?
     /// The epoch of that lane.
     var laneEpoch: UInt64?
-    /// Whether a person has requested that the partition's bars are rebuilt.
-    var isRebuildRequested = false
+    /// A person's request that the partition's bars are rebuilt; `nil` when there is none.
+    var request: RebuildRequest?
     /// When the stream of ticks was created; `nil` when that was not read.
     var streamCreated: Timestamp?
     /// Whether the packet of `published.input` was found on the tape. It is looked up only if
@@ -53,8 +54,9 @@ struct RecoverySituation: Sendable {
 enum Recovery: Sendable {
     case begin(Beginning)
     /// The lane first needs at least this next ordinal, and an epoch above this one, because the
-    /// tape holds less than was published. Then the decision is made again.
-    case raise(nextOrdinal: UInt64, aboveEpoch: UInt64)
+    /// tape holds less than was published. Then the decision is made again. Bars up to `stored` are
+    /// rows of a database, and so not lost.
+    case raise(nextOrdinal: UInt64, aboveEpoch: UInt64, stored: UInt64 = 0)
     /// A worker with a higher generation works here, or is about to. This one tries again later.
     /// The text is the reason.
     case standBy(String)
@@ -74,7 +76,7 @@ extension RecoverySituation {
                     + "(OPERATOR_GENERATION)")
         }
         if let head = stored.head, head.generation == generation, head.definition != definition,
-            !isOfEarlierRelease, !isRebuildRequested
+            !isOfEarlierRelease, request == nil
         {
             return .stop(
                 "its bars are made by another definition than this worker's: start with the "
@@ -104,7 +106,7 @@ extension RecoverySituation {
     /// Whether a new line of output will begin. That needs to know whether the tape still holds the
     /// input of the existing output.
     var needsInput: Bool {
-        isRebuildRequested || isOfEarlierRelease
+        request != nil || isOfEarlierRelease
             || max(stored.head?.generation ?? 0, published?.generation ?? 0) < generation
     }
 
@@ -133,12 +135,20 @@ extension RecoverySituation {
         if let head = stored.head, let laneEpoch, laneEpoch < head.epoch {
             return .raise(nextOrdinal: (laneOrdinal ?? 0) + 1, aboveEpoch: head.epoch)
         }
+        let rows = request?.stored
+        if let rows, let laneEpoch, laneEpoch <= rows.epoch {
+            return .raise(
+                nextOrdinal: max(laneOrdinal ?? 0, rows.lastOrdinal) + 1,
+                aboveEpoch: rows.epoch, stored: rows.lastOrdinal)
+        }
         // Three records say how far the output came. If the tape holds less than the bucket or the
         // lane have seen, it lost bars.
         let onTape = published?.ordinal ?? 0
         let acknowledged = stored.head?.output?.ordinal ?? 0
         let reached = max(onTape, acknowledged, laneOrdinal ?? 0)
-        if isRebuildRequested { return rebuilding(behind: reached) }
+        if request != nil {
+            return rebuilding(behind: max(reached, rows?.lastOrdinal ?? 0))
+        }
         if reached > onTape {
             return .stop(
                 "the tape ends at bar \(onTape), but \(reached) were acknowledged: bars were lost "
@@ -204,7 +214,9 @@ extension RecoverySituation {
     /// published yet count. `reached` is the last ordinal of the existing output.
     private func rebuilding(behind reached: UInt64) -> Recovery {
         guard (laneOrdinal ?? 0) >= reached else {
-            return .raise(nextOrdinal: reached + 1, aboveEpoch: 0)
+            return .raise(
+                nextOrdinal: reached + 1, aboveEpoch: 0,
+                stored: request?.stored?.lastOrdinal ?? 0)
         }
         let output =
             reached < OutputLedger.firstOrdinal
@@ -217,7 +229,9 @@ extension RecoverySituation {
                 output: output,
                 Base(end: nil, openingInput: start, endsRequest: true),
                 publishFrom: published?.watermark,
-                earlier: published.map { EarlierSources($0.input.sources) })
+                earlier: (published?.input.sources ?? request?.stored?.sources).map {
+                    EarlierSources($0)
+                })
         }
         return base(output: output, Base(end: end, openingInput: end, endsRequest: true))
     }

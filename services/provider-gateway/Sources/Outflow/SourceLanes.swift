@@ -71,7 +71,8 @@ struct SourceLanes {
         for (name, lane) in named {
             guard let head = record.heads[name] else { continue }
             publisher.raise(
-                nextOrdinal: head.lastOrdinal + 1, aboveEpoch: head.epoch, lane: lane)
+                nextOrdinal: head.lastOrdinal + 1, aboveEpoch: head.epoch, stored: head.stored,
+                lane: lane)
         }
     }
 

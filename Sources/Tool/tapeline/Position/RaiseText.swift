@@ -1,0 +1,77 @@
+import MarketModel
+import Primitives
+
+/// Describes what is raised and what is lost, for a person and for a program.
+struct RaiseText {
+    let plan: RaisePlan
+    let accepted: [Acceptance]
+    /// Records and requests have these numbers already.
+    let isRaised: Bool
+
+    /// What no database has.
+    static let buckets = [
+        "gaps that waited to be filled (their rows in 'gaps' stay open)",
+        "registered groups ('tapeline groups register')",
+        "people's instruments ('tapeline watchlist add') and retired sources",
+        "dead letters that were in no file ('tapeline dlq export')",
+        "ticks and bars that the tape took after the times above",
+    ]
+
+    var lines: [String] {
+        guard !plan.isNothing || !accepted.isEmpty else {
+            return ["nothing to raise: the tape has all that the database has"]
+        }
+        var lines = [
+            "INPUT PART \("SOURCE".padded(to: 20)) \("STORED TO".leftPadded(to: 12)) "
+                + "\("EPOCH".leftPadded(to: 6)) \("ON TAPE".leftPadded(to: 12))  TAKEN UNTIL"
+        ]
+        lines += plan.lines.filter(\.isNeeded).map(line)
+        if isRaised, !plan.isNothing { lines.append("all of this is raised already") }
+        if !accepted.isEmpty { lines += AcceptanceText.lines(accepted) }
+        lines.append("lost, unless it was put back:")
+        lines += Self.buckets.map { "  \($0)" }
+        return lines
+    }
+
+    private func line(_ line: RaisePlan.Line) -> String {
+        "\(line.input.rawValue.padded(to: 5)) \("\(line.partition)".leftPadded(to: 4)) "
+            + "\(line.source.text.padded(to: 20)) \("\(line.lastOrdinal)".leftPadded(to: 12)) "
+            + "\("\(line.epoch)".leftPadded(to: 6)) \("\(line.onTape)".leftPadded(to: 12))  "
+            + "\(line.until.isDefined ? "\(line.until)" : "-")"
+    }
+
+    func json(isDryRun: Bool, isDone: Bool) -> String {
+        var writer = JSONWriter(capacity: 4_096)
+        writer.object { writer in
+            writer.member("dry_run", isDryRun)
+            writer.member("raised", isDone || isRaised)
+            writer.member("changed", isDone)
+            writer.member("destroyed", accepted.reduce(0) { $0 &+ $1.lostCount })
+            writer.member("given_twice", accepted.reduce(0) { $0 &+ $1.givenTwiceCount })
+            writer.member("positions", accepted.count)
+            writer.member(
+                "lines",
+                array: { writer in
+                    for line in plan.lines where line.isNeeded { write(line, &writer) }
+                })
+            writer.member(
+                "lost", array: { writer in for text in Self.buckets { writer.value(text) } })
+        }
+        return writer.text
+    }
+
+    private func write(_ line: RaisePlan.Line, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("input", line.input.rawValue)
+            writer.member("partition", line.partition.number)
+            writer.member("source", line.source.text)
+            writer.member("last_ordinal", line.lastOrdinal)
+            writer.member("epoch", line.epoch)
+            writer.member("on_tape", line.onTape)
+            if line.until.isDefined {
+                writer.member("taken_until", line.until.description)
+                writer.member("taken_until_ns", line.until.nanoseconds)
+            }
+        }
+    }
+}

@@ -41,6 +41,20 @@ struct RepairReachTests {
         #expect(try shortfall([("a", packet(50, 2_000, 1), nil)], firstOfSource: ["a": 50]) == nil)
     }
 
+    @Test("on a tape that was made again, a source is whole since the stream was made")
+    func restored() throws {
+        for (made, isWhole) in [(Int64(1_000), true), (900, true), (1_001, false)] {
+            var first = packet(60, 1_500, 70)
+            first.streamMade = Timestamp(nanoseconds: made)
+            let found = try shortfall([("a", first, nil)], firstOfSource: ["a": 61])
+            #expect((found == nil) == isWhole, "\(made): \(found ?? "")")
+            #expect(found?.contains("an hour") != true)
+        }
+        // The same packet, where retention may have removed those before it.
+        #expect(
+            try shortfall([("a", packet(60, 1_500, 70), nil)], firstOfSource: ["a": 61]) != nil)
+    }
+
     @Test("a source that lacks its old packets is no reason when the partition reaches back")
     func old() throws {
         // Requests of people. The first one still on the tape is of the day itself.

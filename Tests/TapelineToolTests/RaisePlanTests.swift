@@ -98,7 +98,7 @@ struct RaisePlanTests {
         #expect(lines.allSatisfy { $0.count <= 110 }, "\(lines)")
         #expect(
             lines[1].contains("ticks    0 ib") && lines[1].contains("900")
-                && lines[1].contains("2023-11-14T22:13:20Z"), "\(lines[1])")
+                && lines[1].contains("2023-11-14T22:13:20.000000000Z"), "\(lines[1])")
         #expect(lines.contains { $0.contains("registered groups") })
         let json = try JSONValue.parse(text.json(isDryRun: true, isDone: false))
         #expect(json["dry_run"]?.bool == true && json["changed"]?.bool == false)

@@ -14,6 +14,9 @@ struct RepairReach: Hashable, Sendable {
         let sequence: UInt64
         let sendTime: Timestamp
         let firstOrdinal: UInt64
+        /// When the stream was made, if this is the marker with which its subject began there. After
+        /// a restore, the first ordinal of a new tape is not 1. Undefined for other packets.
+        var streamMade = Timestamp.undefined
     }
 
     /// The first stored packets of a source.
@@ -56,8 +59,13 @@ struct RepairReach: Hashable, Sendable {
             guard first.firstOrdinal > 1, !Self.proves(first, before: sequence, reading) else {
                 continue
             }
-            let reach = first.sendTime.advanced(byNanoseconds: reading.margin)
-            let hour = reading.margin > 0 ? "an hour behind that " : ""
+            // Nothing of the subject was removed since it began. A former tape ended before this one
+            // was made.
+            let isFirst = first.streamMade.isDefined
+            if isFirst, first.streamMade <= reading.start { continue }
+            let margin = isFirst ? 0 : reading.margin
+            let reach = isFirst ? first.streamMade : first.sendTime.advanced(byNanoseconds: margin)
+            let hour = margin > 0 ? "an hour behind that " : ""
             return "the tape of \(source) begins at \(first.sendTime), and "
                 + "\(hour)repairs reach back to \(reach)"
         }

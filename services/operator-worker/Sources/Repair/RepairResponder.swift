@@ -39,7 +39,12 @@ struct RepairResponder {
         of source: SourceName, _ partition: Partition
     ) throws -> RepairReach.Start {
         let first = try packet(source, partition, from: 1)
-        var start = RepairReach.Start(source: source, first: first.map { Self.place($0) })
+        var place = first.map { Self.place($0) }
+        if let first, first.marker?.previousSequence == 0 {
+            let stream = try jetStream.streamInfo(names.tickStream(of: partition))
+            place?.streamMade = stream?.created ?? .undefined
+        }
+        var start = RepairReach.Start(source: source, first: place)
         var sequence = first?.last.sequence ?? 0
         for _ in 0..<Self.markersMax where sequence > 0 && start.second == nil {
             guard let next = try packet(source, partition, from: sequence + 1) else { break }

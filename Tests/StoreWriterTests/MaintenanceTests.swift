@@ -198,6 +198,31 @@ struct MaintenanceTests {
         #expect(try database.psql("SELECT sum(rows) FROM retired_rows") == "8")
     }
 
+    @Test("the age of the last backup is shown once one is noted, and never goes back")
+    func backups() throws {
+        let bench = try WriterBench("writer_backups")
+        let name = #"mds_backup_last_success_timestamp_seconds{kind="base"}"#
+        let upkeep = try Upkeep(bench)
+        #expect(eventually { upkeep.metric("mds_store_durable") != nil })
+        #expect(upkeep.metric(name) == nil)
+        func note(_ arguments: String) throws {
+            try bench.database.psql("SELECT note_backup('base', \(arguments))")
+        }
+        try note("to_timestamp(1000), 5, 'somewhere'")
+        #expect(eventually { upkeep.metric(name) == 1_000 }, "\(upkeep.service.log.text)")
+        try note("to_timestamp(900)")
+        try note("to_timestamp(1100)")
+        #expect(eventually { upkeep.metric(name) == 1_100 })
+        // A clock that is ahead would hide for years that later backups fail.
+        try note("to_timestamp(32503680000)")
+        #expect(eventually { (upkeep.metric(name) ?? 0) > 1_100 })
+        #expect((upkeep.metric(name) ?? 0) < 32_503_680_000)
+        #expect(
+            try bench.database.psql("SELECT count(*) FROM backups WHERE finished_at <= now()")
+                == "1")
+        #expect(try upkeep.service.stop() == .success)
+    }
+
     /// The days of a table count, as partitions or as chunks.
     private func expectSizes(_ upkeep: Upkeep, _ database: TestDatabase) throws {
         let alone = try Double(database.psql("SELECT pg_total_relation_size('trade_rows')")) ?? 0

@@ -24,7 +24,10 @@ suite=trixie
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 nats_version=2.12.8
 nats_sha256=a44100c5cff85f2eca9fe6ef18bb54bbe86ef12bf9a0c1cca9419fa41e75752d
-postgres_programs=(initdb pg_ctl pg_dump pg_isready postgres psql)
+postgres_programs=(
+    initdb pg_archivecleanup pg_basebackup pg_ctl pg_dump pg_isready pg_receivewal pg_verifybackup
+    pg_waldump postgres psql
+)
 valkey_programs=(valkey-cli valkey-server)
 megabytes_needed=500
 library_folder=usr/lib/x86_64-linux-gnu
@@ -35,7 +38,7 @@ made_by="made by deploy/local/servers.sh"
 nats_stamp="$made_by: nats-server $nats_version $nats_sha256"
 database_stamp="$made_by: $(
     {
-        printf 'layout 1 %s\n' "$target" "$suite"
+        printf 'layout 2 %s\n' "$target" "$suite"
         cat "$here/servers.packages" "$here/not-root.sh"
     } | sha256sum | cut -c 1-16
 )"

@@ -32,6 +32,7 @@ BEGIN
         advance_positions(text, jsonb),
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
         note_gaps(text, text, integer, jsonb), note_lost_versions(jsonb),
+        note_backup(text, timestamptz, bigint, text),
         tape_time(bigint, boolean), keep_bar_version(), bars_reached(timestamptz),
         move_version_book(integer, bigint, bigint, bigint),
         versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
@@ -70,6 +71,7 @@ BEGIN
     END LOOP;
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION indicator_input(text),
+            note_backup(text, timestamptz, bigint, text),
             tape_time(bigint, boolean), bars_reached(timestamptz),
             move_version_book(integer, bigint, bigint, bigint),
             versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),

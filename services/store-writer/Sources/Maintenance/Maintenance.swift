@@ -126,6 +126,7 @@ final class Maintenance {
         try keep(keeping)
         try applyRetention(keeping)
         try measure(keeping)
+        try noteBackups(keeping)
         try moveBars(database, beat)
         // A successful check does not clear the problem of a table whose retention waits for its
         // next try.
@@ -166,6 +167,18 @@ final class Maintenance {
         }
         report.measured(sizes)
         measureAt = context.clock.deadline(after: Self.measureEvery)
+    }
+
+    /// Shows when the last backups succeeded. Without a note there is no metric: a database may be
+    /// backed up by means that note nothing.
+    private func noteBackups(_ keeping: StoreKeeping) throws(PostgresError) {
+        for (kind, time) in try keeping.backups() {
+            context.telemetry.metrics.gauge(
+                "mds_backup_last_success_timestamp_seconds",
+                "When the last backup of this kind succeeded, in seconds since 1970.",
+                labels: [("kind", kind)]
+            ).set(Double(time))
+        }
     }
 
     /// Applies the retention of every table that is due. A locked table does not delay the others,

@@ -39,6 +39,18 @@ struct StoreKeeping {
         }
     }
 
+    /// Returns when the last backup of each kind succeeded, in seconds since 1970, as the programs
+    /// that make backups have noted it.
+    func backups() throws(PostgresError) -> [(kind: String, time: Int64)] {
+        let found = try database.execute(
+            "SELECT kind, extract(epoch FROM finished_at)::bigint FROM backups",
+            timeout: Self.timeout)
+        return (0..<found.rowCount).compactMap { row in
+            guard let kind = found[row, 0], let time = found.integer(row, 1) else { return nil }
+            return (kind, time)
+        }
+    }
+
     /// Returns whether this session may drop days: at most one session does. It keeps this right
     /// until it ends.
     func takeTurn() throws(PostgresError) -> Bool {

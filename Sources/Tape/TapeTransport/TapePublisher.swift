@@ -157,6 +157,7 @@ package final class TapePublisher {
         lanes[lane].trouble = nil
         lanes[lane].inProcessSince = nil
         lanes[lane].busySince = nil
+        lanes[lane].stored = nil
         become(.none, lane)
         acknowledged.removeAll { $0.lane == lane }
         rolledBack.removeAll { $0.lane == lane }

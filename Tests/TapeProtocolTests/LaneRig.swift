@@ -54,7 +54,8 @@ final class LaneRig {
     ) -> [PublisherLane.Effect] {
         var effects: [PublisherLane.Effect] = []
         lane.raise(
-            nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch, storedOrdinal: stored,
+            nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch,
+            stored: stored == 0 ? nil : StoredRows(lastOrdinal: stored, until: .undefined),
             into: &effects)
         return effects
     }

@@ -55,8 +55,9 @@ package struct PublisherLane: Sendable {
     /// at least `ordinalFloor`. They only rise.
     private var epochFloor: UInt64
     private var ordinalFloor: UInt64 = 1
-    /// The rows of the ordinals up to this one are stored, so a tape without them has lost nothing.
-    private var storedOrdinal: UInt64 = 0
+    /// What a database has of the subject, which the tape has not lost then; `nil` when nobody
+    /// restored the source from one.
+    package private(set) var stored: StoredRows?
     /// What its markers have.
     package let marking: Marking
     /// Increases with every publish, so that an answer to an older attempt can be recognised.
@@ -258,16 +259,16 @@ package struct PublisherLane: Sendable {
     /// lane is fenced. Otherwise the tape has lost packets: the ordinals between are reported as
     /// lost, and a new epoch opens after the subject's last packet. This happens immediately when
     /// the lane is ready, else as soon as the current packet is settled, or with the first epoch.
-    /// Nothing happens when the lane is fenced or a number is above `floorMax`. Ordinals up to
-    /// `storedOrdinal` are rows of a database, and are not reported as lost.
+    /// Nothing happens when the lane is fenced or a number is above `floorMax`. Ordinals that
+    /// are `stored` are not reported as lost.
     package mutating func raise(
-        nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, storedOrdinal: UInt64 = 0,
+        nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, stored: StoredRows? = nil,
         into effects: inout [Effect]
     ) {
         guard !isFenced, nextOrdinal <= Self.floorMax, aboveEpoch <= Self.floorMax,
-            storedOrdinal <= Self.floorMax
+            (stored?.lastOrdinal ?? 0) <= Self.floorMax
         else { return }
-        self.storedOrdinal = max(self.storedOrdinal, storedOrdinal)
+        if let stored { self.stored = stored }
         ordinalFloor = max(ordinalFloor, nextOrdinal)
         epochFloor = max(epochFloor, aboveEpoch)
         if isReady, isRaised { readAgain(carrying: nil, into: &effects) }
@@ -469,7 +470,7 @@ package struct PublisherLane: Sendable {
         let isRestored = !isAsKnown(last) && (last?.sequence ?? 0) <= lastSequence
         let standing = last?.nextOrdinal ?? 1
         let next = max(nextOrdinal, standing, ordinalFloor)
-        let missing = max(standing, storedOrdinal + 1)
+        let missing = max(standing, (stored?.lastOrdinal ?? 0) + 1)
         let lost = missing < next ? missing...(next - 1) : nil
         if isRestored || lost != nil {
             guard endDoubt.isBelieved(isReplicated: read.isReplicated, now: read.now) else {

@@ -1,6 +1,6 @@
 package import MarketModel
 package import Primitives
-internal import TapeProtocol
+package import TapeProtocol
 
 /// The ordinals that the tape acknowledged of one source, as its gateway stores them in a bucket
 /// beside the tape (`SourceRecorder`). A tape that ends below them was restored from a backup: the

@@ -1,22 +1,8 @@
 internal import MarketModel
-package import Primitives
+internal import Primitives
 internal import ServiceRuntime
 internal import TapeCodec
-
-/// What a database has of a subject whose tape is gone, for the first marker of the tape that
-/// takes its place.
-package struct StoredRows: Hashable, Sendable {
-    /// The last ordinal that is accounted for.
-    package var lastOrdinal: UInt64
-    /// When the former tape took the packet of that ordinal. What it took later is lost; how much
-    /// that was, nobody knows.
-    package var until: Timestamp
-
-    package init(lastOrdinal: UInt64, until: Timestamp) {
-        self.lastOrdinal = lastOrdinal
-        self.until = until
-    }
-}
+internal import TapeProtocol
 
 extension TapePublisher {
     /// Returns the gap record of what the tape has lost, for the next marker; `nil` when it has
@@ -26,7 +12,7 @@ extension TapePublisher {
     /// now. On a tape that is new, they came after the last one whose row is stored, and have no
     /// ordinals: those are given out again.
     func gap(_ lost: ClosedRange<UInt64>?, _ lane: Int, isEmpty: Bool) -> GapRecord? {
-        let (now, stored) = (clock.now(), isEmpty ? lanes[lane].stored : nil)
+        let (now, stored) = (clock.now(), isEmpty ? lanes[lane].machine.stored : nil)
         guard lost != nil || stored != nil else { return nil }
         let watermark = lanes[lane].watermark
         let known = watermark.nanoseconds == Int64.min ? .undefined : watermark

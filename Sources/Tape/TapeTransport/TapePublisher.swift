@@ -45,8 +45,6 @@ package final class TapePublisher {
         var trouble: String?
         /// Since when the server reports that a write is in process; `nil` while it does not.
         var inProcessSince: MonotonicTime?
-        /// What a database has of the subject; `nil` when nobody restored the source from one.
-        var stored: StoredRows?
         var silence = ServerSilence()
     }
 
@@ -157,7 +155,6 @@ package final class TapePublisher {
         lanes[lane].trouble = nil
         lanes[lane].inProcessSince = nil
         lanes[lane].busySince = nil
-        lanes[lane].stored = nil
         become(.none, lane)
         acknowledged.removeAll { $0.lane == lane }
         rolledBack.removeAll { $0.lane == lane }
@@ -169,10 +166,9 @@ package final class TapePublisher {
     package func raise(
         nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, stored: StoredRows? = nil, lane: Int
     ) {
-        if let stored { lanes[lane].stored = stored }
         lanes[lane].machine.raise(
             nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch,
-            storedOrdinal: stored?.lastOrdinal ?? 0, into: &effects)
+            stored: stored, into: &effects)
         carryOut(lane)
     }
 

@@ -4,6 +4,7 @@ import Primitives
 import ServiceRuntime
 import StreamCore
 import TapeCodec
+import TapeProtocol
 import TapeTransport
 
 // How partitions begin to work, and how answers of the checkpoint threads are handled.

@@ -14,8 +14,8 @@ struct RepairReach: Hashable, Sendable {
         let sequence: UInt64
         let sendTime: Timestamp
         let firstOrdinal: UInt64
-        /// When the stream was made, if this is the marker with which its subject began there. After
-        /// a restore, the first ordinal of a new tape is not 1. Undefined for other packets.
+        /// When the stream was made, if this is the marker with which its subject began there.
+        /// After a restore, the first ordinal of a new tape is not 1. Undefined for other packets.
         var streamMade = Timestamp.undefined
     }
 
@@ -59,8 +59,8 @@ struct RepairReach: Hashable, Sendable {
             guard first.firstOrdinal > 1, !Self.proves(first, before: sequence, reading) else {
                 continue
             }
-            // Nothing of the subject was removed since it began. A former tape ended before this one
-            // was made.
+            // Nothing of the subject was removed since it began. A former tape ended before this
+            // one was made.
             let isFirst = first.streamMade.isDefined
             if isFirst, first.streamMade <= reading.start { continue }
             let margin = isFirst ? 0 : reading.margin

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # What `make soak NAME=... SEEDS=...` does: runs one of the storms with so many fresh seeds. `make test` runs
-# each of them with one, except versions, live, binance, alpaca, massive, polled, load, cluster and failover. A failure names its seed;
-# docs/TESTING.md tells how to run that one again.
+# each of them with one, except those that are scripts of .ci/soak. A failure names its seed; docs/TESTING.md tells
+# how to run that one again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR
 . .ci/steps.sh
 
 name=${1:-} seeds=${2:-}
-[ -n "$seeds" ] || case $name in versions | live | binance | alpaca | massive | polled | load | cluster | failover) seeds=1 ;; *) seeds=20 ;; esac
+scripts='versions live binance alpaca massive polled load cluster failover restore'
+is_script() { [[ " $scripts " == *" $name "* ]]; }
+[ -n "$seeds" ] || if is_script; then seeds=1; else seeds=20; fi
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || die "SEEDS is '$seeds', which is no number of seeds"
 case $name in
 kills) storm='KillTests/(killServices|storm|schedule)\(' key=KILL_TEST_SEEDS ;;
@@ -17,8 +19,10 @@ network) storm='NetworkTests/schedule\(' key=KILL_TEST_SEEDS ;;
 tape) storm='TapeProxyTests/schedule\(' key=FAULT_SEEDS ;;
 # One seed has as many faults as there is time for; a fault every 10 s.
 broker) storm='BrokerRunTests/' key=BROKER_SECONDS seeds=$((60 + 10 * seeds)) ;;
-versions | live | binance | alpaca | massive | polled | load | cluster | failover) storm='' key='' ;;
-*) die "NAME is '$name'; there are kills, churn, network, tape, broker, versions, live, binance, alpaca, massive, polled, load, cluster and failover" ;;
+*)
+    is_script || die "NAME is '$name'; there are kills, churn, network, tape, broker, ${scripts// /, }"
+    storm='' key=''
+    ;;
 esac
 
 step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
@@ -50,6 +54,7 @@ if [ -z "$storm" ]; then
     alpaca | massive)
         options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"})
         ;;
+    restore) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_AFTER:+--after "$SOAK_AFTER"}) ;;
     failover) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"}) ;;
     cluster) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_EVERY:+--every "$SOAK_EVERY"}
         ${SOAK_OUTAGE:+--outage "$SOAK_OUTAGE"}) ;;

@@ -10,7 +10,7 @@ static inline struct MHD_Daemon *shim_start_daemon(
     MHD_NotifyConnectionCallback onConnection, void *closure,
     unsigned int connectionsMax, size_t connectionBytesMax) {
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, onRequest, closure,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, onRequest, closure,
         MHD_OPTION_NOTIFY_COMPLETED, onCompleted, closure,
         MHD_OPTION_NOTIFY_CONNECTION, onConnection, closure,
         MHD_OPTION_CONNECTION_LIMIT, connectionsMax,

@@ -59,6 +59,14 @@ struct ConnectionTable {
         entries[descriptor] = entry
     }
 
+    /// Notes that a stream has bytes for its reader, who has to take them within the deadline, or
+    /// that it waits for news, which has none.
+    mutating func streams(_ descriptor: Int32, isSending: Bool, at now: MonotonicTime) {
+        guard let entry = entries[descriptor], !entry.isCut else { return }
+        let limit = isSending ? deadline(limits.requestDeadline, at: now) : .never
+        entries[descriptor]?.deadline = limit
+    }
+
     mutating func closed(_ descriptor: Int32) {
         guard let entry = entries.removeValue(forKey: descriptor) else { return }
         release(entry)

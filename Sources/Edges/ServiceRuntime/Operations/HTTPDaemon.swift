@@ -16,29 +16,39 @@ final class HTTPDaemon {
     /// Readable when the library has work to do.
     let readinessDescriptor: Int32
 
+    /// `work` names the server in errors.
     init(
-        router: OperationsRouter, limits: OperationsLimits, counters: OperationsCounters
+        _ exchange: HTTPExchange, limits: OperationsLimits, counters: OperationsCounters,
+        named work: String
     ) throws(ServiceError) {
         self.counters = counters
-        exchange = HTTPExchange(router: router, limits: limits)
+        self.exchange = exchange
         // Safety: this object holds the exchange, and stops the daemon before it releases it. The
         // library removes cut connections only at its next turn, so its own limit has room for
         // those of one batch.
         let started = unsafe shim_start_daemon(
-            { unsafe onRequest($0, $1, $2, $3, $6, $7) },
+            { unsafe onRequest($0, $1, $2, $3, Upload($5, $6), $7) },
             { closure, connection, _, _ in unsafe onCompleted(closure, connection) },
             { unsafe onConnection($0, $1, $3) }, Unmanaged.passUnretained(exchange).toOpaque(),
-            UInt32(clamping: limits.connectionsMax + 2 * OperationsLoop.acceptBatchMax),
+            UInt32(clamping: limits.connectionsMax + 2 * WebLoop.acceptBatchMax),
             limits.headerBytesMax)
         guard let started = unsafe started else {
-            throw .system(operation: "starting the operations port", .current)
+            throw .system(operation: "starting \(work)", .current)
         }
         unsafe daemon = started
         readinessDescriptor = unsafe shim_epoll_descriptor(started)
     }
 
-    /// Closes all connections. The library calls back for each of them.
-    deinit { unsafe MHD_stop_daemon(daemon) }
+    /// Closes all connections. The library calls back for each of them. It may not stop while a
+    /// connection is suspended.
+    deinit {
+        exchange.endStreams()
+        unsafe MHD_run(daemon)
+        unsafe MHD_stop_daemon(daemon)
+    }
+
+    /// Lets all streams send what is new, at the next turn.
+    func resumeStreams() { exchange.resumeStreams() }
 
     /// Takes ownership of the descriptor, even when adding fails.
     func add(_ descriptor: Int32, from address: SocketAddress) {
@@ -46,12 +56,13 @@ final class HTTPDaemon {
         let victim = exchange.table.opened(
             descriptor, by: address.peer, at: SystemClock().monotonic())
         if let victim { cut(victim) }
+        exchange.opened(descriptor, from: address)
         var address = address
         let isAdded = unsafe address.withPointer {
             unsafe MHD_add_connection(daemon, descriptor, $0, $1.pointee)
         }
         // When the library refuses, it has closed the descriptor.
-        if isAdded != .YES { exchange.table.closed(descriptor) }
+        if isAdded != .YES { exchange.closed(descriptor) }
     }
 
     /// Does all work that is possible now. Never blocks.
@@ -90,26 +101,15 @@ final class HTTPDaemon {
     }
 }
 
-/// The state of the callbacks: the connections and their answers.
-private final class HTTPExchange {
-    var table: ConnectionTable
-    private let router: OperationsRouter
-    private let limits: OperationsLimits
+/// A piece of a body, as the library hands it over.
+@unsafe
+private struct Upload {
+    let bytes: UnsafePointer<CChar>?
+    let count: UnsafeMutablePointer<Int>?
 
-    init(router: OperationsRouter, limits: OperationsLimits) {
-        self.router = router
-        self.limits = limits
-        table = ConnectionTable(limits: limits)
-    }
-
-    func now() -> MonotonicTime { SystemClock().monotonic() }
-
-    func response(
-        to path: String, accept: String?, for descriptor: Int32
-    ) -> OperationsResponse {
-        let response = router.response(to: path, accept: accept)
-        if table.reserve(response.body.count, for: descriptor) { return response }
-        return .text("too many answers wait for slow readers", status: 503)
+    init(_ bytes: UnsafePointer<CChar>?, _ count: UnsafeMutablePointer<Int>?) {
+        unsafe self.bytes = unsafe bytes
+        unsafe self.count = unsafe count
     }
 }
 
@@ -117,8 +117,7 @@ private final class HTTPExchange {
 /// a body, and a last one without a piece.
 private func onRequest(
     _ closure: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
-    _ path: UnsafePointer<CChar>?, _ method: UnsafePointer<CChar>?,
-    _ bodyBytes: UnsafeMutablePointer<Int>?,
+    _ path: UnsafePointer<CChar>?, _ method: UnsafePointer<CChar>?, _ upload: Upload,
     _ progress: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> MHD_Result {
     guard let closure = unsafe closure, let connection = unsafe connection,
@@ -127,36 +126,69 @@ private func onRequest(
     // Safety: the daemon's owner holds the object and stops the daemon first.
     let exchange = unsafe Unmanaged<HTTPExchange>.fromOpaque(closure).takeUnretainedValue()
     let descriptor = unsafe shim_connection_descriptor(connection)
+    let name = unsafe String(cString: method)
     if unsafe progress.pointee == nil {
         unsafe progress.pointee = UnsafeMutableRawPointer(bitPattern: 1)
         exchange.table.requestArrived(descriptor, at: exchange.now())
-        let name = unsafe String(cString: method)
-        if name == "GET" || name == "HEAD" {
-            // An answer to this call would end the connection; one to the next call keeps it.
-            return .YES
-        }
-        // Here an immediate answer is useful, because the body need not be read.
-        let refusal = OperationsResponse.text("only GET and HEAD are answered here", status: 405)
-        return unsafe queue(refusal, on: connection, allow: "GET, HEAD")
+        let refusal = unsafe refusal(of: name, on: connection, exchange.admission)
+        // An answer to this call would end the connection; one to the next call keeps it. For a
+        // refusal that is useful, because the body need not be read.
+        guard let refusal else { return .YES }
+        return unsafe queue(refusal, on: connection)
     }
-    if let bodyBytes = unsafe bodyBytes, unsafe bodyBytes.pointee > 0 {
-        // A body is read and ignored. The deadline bounds it.
-        unsafe bodyBytes.pointee = 0
+    if let count = unsafe upload.count, unsafe count.pointee > 0 {
+        // What nobody wants is read and ignored. The deadline bounds it.
+        unsafe exchange.take(
+            UnsafeRawBufferPointer(start: upload.bytes, count: count.pointee), for: descriptor)
+        unsafe count.pointee = 0
         return .YES
     }
-    // The text belongs to the connection and lives as long as the request.
-    let accept = unsafe MHD_lookup_connection_value(connection, .HEADER_KIND, "Accept")
-    let response = unsafe exchange.response(
-        to: String(cString: path), accept: accept.map { unsafe String(cString: $0) },
-        for: descriptor)
-    return unsafe queue(response, on: connection, allow: nil)
+    let headers = unsafe headers(of: connection, exchange.admission.headers)
+    switch exchange.answer(name, unsafe String(cString: path), headers, for: descriptor) {
+    case .whole(let response): return unsafe queue(response, on: connection)
+    case .events(let besides):
+        let stream = unsafe exchange.stream(
+            connection, descriptor, after: headers["last-event-id"])
+        guard let stream, let answer = unsafe stream.response() else { return .NO }
+        let type = WebHeader("Content-Type", "text/event-stream; charset=utf-8")
+        return unsafe queue(answer, 200, [type] + besides, on: connection)
+    }
+}
+
+/// Returns the answer to a request whose body need not be read. `nil`: it is accepted.
+private func refusal(
+    of method: String, on connection: OpaquePointer, _ admission: WebAdmission
+) -> OperationsResponse? {
+    guard admission.accepts(method) else {
+        var refusal = OperationsResponse.text(
+            "only \(admission.methods.replacing(", ", with: " and ")) are answered here",
+            status: 405)
+        refusal.headers = [WebHeader("Allow", admission.methods)]
+        return refusal
+    }
+    let length = unsafe MHD_lookup_connection_value(connection, .HEADER_KIND, "Content-Length")
+    guard admission.bodyBytesMax > 0, let length = unsafe length,
+        UInt64(unsafe String(cString: length)) ?? .max > UInt64(admission.bodyBytesMax)
+    else { return nil }
+    return .text("a body has at most \(admission.bodyBytesMax) bytes here", status: 413)
+}
+
+/// Returns the headers of these names. The texts belong to the connection and live as long as the
+/// request.
+private func headers(of connection: OpaquePointer, _ names: [String]) -> [String: String] {
+    var headers: [String: String] = [:]
+    for name in names {
+        let text = unsafe MHD_lookup_connection_value(connection, .HEADER_KIND, name)
+        headers[name] = unsafe text.map { unsafe String(cString: $0) }
+    }
+    return headers
 }
 
 private func onCompleted(_ closure: UnsafeMutableRawPointer?, _ connection: OpaquePointer?) {
     guard let closure = unsafe closure else { return }
     // Safety: as in `onRequest`.
     let exchange = unsafe Unmanaged<HTTPExchange>.fromOpaque(closure).takeUnretainedValue()
-    exchange.table.answered(unsafe shim_connection_descriptor(connection), at: exchange.now())
+    exchange.completed(unsafe shim_connection_descriptor(connection))
 }
 
 private func onConnection(
@@ -166,27 +198,34 @@ private func onConnection(
     guard let closure = unsafe closure, event == .CONNECTION_NOTIFY_CLOSED else { return }
     // Safety: as in `onRequest`.
     let exchange = unsafe Unmanaged<HTTPExchange>.fromOpaque(closure).takeUnretainedValue()
-    exchange.table.closed(unsafe shim_connection_descriptor(connection))
+    exchange.closed(unsafe shim_connection_descriptor(connection))
 }
 
 /// Queues an answer. The library copies the body and owns the copy.
 private func queue(
-    _ response: OperationsResponse, on connection: OpaquePointer, allow: String?
+    _ response: OperationsResponse, on connection: OpaquePointer
 ) -> MHD_Result {
     let created = unsafe response.body.withUnsafeBytes { bytes in
         unsafe MHD_create_response_from_buffer(
             bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
     }
     guard let answer = unsafe created else { return .NO }
+    let type = WebHeader("Content-Type", response.contentType)
+    return unsafe queue(
+        answer, UInt32(clamping: response.status), [type] + response.headers, on: connection)
+}
+
+private func queue(
+    _ answer: OpaquePointer, _ status: UInt32, _ headers: [WebHeader],
+    on connection: OpaquePointer
+) -> MHD_Result {
     // The connection keeps a reference of its own until the answer is sent.
     defer { unsafe MHD_destroy_response(answer) }
-    var isComplete = unsafe MHD_add_response_header(answer, "Content-Type", response.contentType)
-    if isComplete == .YES {
-        isComplete = unsafe MHD_add_response_header(answer, "Cache-Control", "no-store")
+    let isCached = headers.contains { $0.name == "Cache-Control" }
+    for header in headers + (isCached ? [] : [WebHeader("Cache-Control", "no-store")]) {
+        guard unsafe MHD_add_response_header(answer, header.name, header.value) == .YES else {
+            return .NO
+        }
     }
-    if isComplete == .YES, let allow {
-        isComplete = unsafe MHD_add_response_header(answer, "Allow", allow)
-    }
-    guard isComplete == .YES else { return .NO }
-    return unsafe MHD_queue_response(connection, UInt32(clamping: response.status), answer)
+    return unsafe MHD_queue_response(connection, status, answer)
 }

@@ -1,15 +1,20 @@
 package import Primitives
 
-/// An answer of the operations port.
+/// A complete answer of a server.
 package struct OperationsResponse: Sendable {
     package var status: Int
     package var contentType: String
     package var body: [UInt8]
+    /// Sent besides the type of the content. `Cache-Control` is `no-store` unless it is here.
+    package var headers: [WebHeader]
 
-    package init(status: Int = 200, contentType: String, body: [UInt8]) {
+    package init(
+        status: Int = 200, contentType: String, body: [UInt8], headers: [WebHeader] = []
+    ) {
         self.status = status
         self.contentType = contentType
         self.body = body
+        self.headers = headers
     }
 
     /// Returns plain text with a line end added.

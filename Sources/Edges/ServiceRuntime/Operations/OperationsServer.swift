@@ -32,9 +32,15 @@ package final class OperationsServer: Sendable {
             sectionBytesMax: limits.statusSectionBytesMax)
         router.addStandardPages(status: status, readiness: readiness, metrics: metrics)
         let control = try OperationsControl()
-        let loop = try OperationsLoop(
-            address: address, port: port, router: router, limits: limits, control: control,
-            counters: counters)
+        let router = router
+        let exchange = HTTPExchange(limits: limits, admission: .operations, feed: nil) { request in
+            .whole(router.response(to: request.path, accept: request.headers["accept"]))
+        }
+        let loop = try WebLoop(
+            listener: ListeningSocket(address: address, port: port),
+            daemon: HTTPDaemon(
+                exchange, limits: limits, counters: counters, named: "the operations port"),
+            control: control)
         self.port = loop.port
         running = (control, try ServiceThread(name: "operations") { loop.run() })
     }
@@ -87,92 +93,4 @@ final class OperationsCounters: Sendable {
     let accepted = Atomic<UInt64>(0)
     let cut = Atomic<UInt64>(0)
     let open = Atomic<Int>(0)
-}
-
-/// Tells the server's loop to end.
-final class OperationsControl: Sendable {
-    /// Readable after `stop` was called.
-    let descriptor: Int32
-    private let stopping = Atomic(false)
-
-    init() throws(ServiceError) {
-        descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
-        if descriptor < 0 { throw .system(operation: "eventfd", .current) }
-    }
-
-    deinit { close(descriptor) }
-
-    var isStopping: Bool { stopping.load(ordering: .acquiring) }
-
-    func stop() {
-        stopping.store(true, ordering: .releasing)
-        // It fails only when the counter is full, and then the descriptor is readable anyway.
-        _ = eventfd_write(descriptor, 1)
-    }
-}
-
-/// The main loop of the operations thread.
-final class OperationsLoop {
-    /// The most connections that are accepted between two turns of the library.
-    static let acceptBatchMax = 32
-    /// The pause in accepting when the process has no descriptors left and no connection that could
-    /// be cut. Without it the loop would spin.
-    static let shortagePause = Duration.milliseconds(100)
-    /// The longest sleep. Only a descriptor ends it earlier.
-    static let sleepMax = Duration.seconds(60)
-
-    private let listener: ListeningSocket
-    private let daemon: HTTPDaemon
-    private let control: OperationsControl
-    private let clock = SystemClock()
-    private var acceptsAgain: MonotonicTime
-
-    init(
-        address: String, port: UInt16, router: OperationsRouter, limits: OperationsLimits,
-        control: OperationsControl, counters: OperationsCounters
-    ) throws(ServiceError) {
-        listener = try ListeningSocket(address: address, port: port)
-        daemon = try HTTPDaemon(router: router, limits: limits, counters: counters)
-        self.control = control
-        acceptsAgain = clock.monotonic()
-    }
-
-    var port: UInt16 { listener.port }
-
-    func run() {
-        while !control.isStopping {
-            if waitForWork() { acceptConnections() }
-            daemon.turn()
-        }
-    }
-
-    /// Returns true when a connection waits.
-    private func waitForWork() -> Bool {
-        let now = clock.monotonic()
-        let isPaused = now < acceptsAgain
-        let limit = isPaused ? acceptsAgain.duration(since: now) : OperationsLoop.sleepMax
-        let timeout = daemon.sleepMax(at: now, atMost: limit)
-        // `poll` skips a negative descriptor.
-        let waits = [
-            isPaused ? -1 : listener.descriptor, daemon.readinessDescriptor, control.descriptor,
-        ]
-        var polls = waits.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        let ready = unsafe poll(&polls, nfds_t(polls.count), timeout.pollMilliseconds)
-        return ready > 0 && polls[0].revents != 0
-    }
-
-    private func acceptConnections() {
-        for _ in 0..<OperationsLoop.acceptBatchMax {
-            switch listener.accept() {
-            case .connection(let descriptor, let address): daemon.add(descriptor, from: address)
-            case .nobody: return
-            case .shortage:
-                // The library's next turn frees the descriptor of the cut connection.
-                if !daemon.cutOne() {
-                    acceptsAgain = clock.deadline(after: OperationsLoop.shortagePause)
-                }
-                return
-            }
-        }
-    }
 }

@@ -65,6 +65,25 @@ struct SocketAddress {
 
     var family: Int32 { Int32(storage.ss_family) }
 
+    /// The numeric address. An IPv4 address on a socket of both families is one of IPv4. Empty for
+    /// another family.
+    var host: String {
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let written = unsafe withUnsafeBytes(of: storage) { bytes -> Bool in
+            let place = family == AF_INET ? 4 : 8
+            guard family == AF_INET || family == AF_INET6, let base = bytes.baseAddress
+            else { return false }
+            return unsafe inet_ntop(
+                Int32(family), base + place, &text, socklen_t(text.count)) != nil
+        }
+        guard written else { return "" }
+        let shown = String(
+            decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let mapped = "::ffff:"
+        return shown.hasPrefix(mapped) && shown.contains(".")
+            ? String(shown.dropFirst(mapped.count)) : shown
+    }
+
     var port: UInt16 {
         // The port is at the same place in both families.
         unsafe withUnsafeBytes(of: storage) {

@@ -197,6 +197,10 @@ let package = Package(
         library(
             "MembershipTransport", in: "Tape",
             uses: ["Membership", "TapeTransport", "NatsTransport", "ServiceRuntime"] + tape),
+        // What the tool and the cockpit say of a deployment.
+        library(
+            "DeploymentWatch", in: "Tape",
+            uses: ["Membership", "TapeTransport"] + model),
         library(
             "TapeKeeping", in: "Tape",
             uses: ["Membership", "MembershipTransport", "TapeTransport", "NatsTransport"]
@@ -319,8 +323,9 @@ let package = Package(
         program(
             "TapelineTool", at: "Sources/Tool/tapeline",
             uses: tape + [
-                "TapeTransport", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
-                "TickSpool", "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",
+                "TapeTransport", "DeploymentWatch", "Membership", "MembershipTransport",
+                "StoreSinks", "TapeKeeping", "TickSpool", "NatsTransport", "PostgresClient",
+                "ValkeyClient", "ServiceRuntime",
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
                 "IBSimulator", "ProviderKit", "Recordings",
             ]),
@@ -465,6 +470,7 @@ let package = Package(
             uses: frame + tape + [
                 "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
                 "TickSpool", "OperatorGraph", "ProviderKit", "StreamCore", "YAMLFile",
+                "DeploymentWatch",
             ], beside: ["live_page.py"]),
         jointTests(
             "ObservabilityTests",

@@ -2,6 +2,7 @@ import Primitives
 import TestSupport
 import Testing
 
+@testable import DeploymentWatch
 @testable import TapelineTool
 
 @Suite("What a demo tells of its broker")

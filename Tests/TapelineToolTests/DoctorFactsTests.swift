@@ -4,6 +4,7 @@ import TapeTransport
 import TestSupport
 import Testing
 
+@testable import DeploymentWatch
 @testable import TapelineTool
 
 @Suite("What the doctor makes of what it saw") struct DoctorFactsTests {

@@ -1,6 +1,7 @@
 import Primitives
 import Testing
 
+@testable import DeploymentWatch
 @testable import TapelineTool
 
 @Suite("Providers in tapeline status")

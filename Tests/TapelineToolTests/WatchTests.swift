@@ -10,6 +10,7 @@ import TapeTransport
 import TestSupport
 import Testing
 
+@testable import DeploymentWatch
 @testable import TapelineTool
 
 @Suite("tapeline watch")
@@ -153,7 +154,7 @@ struct WatchTests {
         #expect(view.lines.last == "gaps are unknown: no database is named (POSTGRES_HOST)")
         let first = WatchView(title: "t", try Self.sample(), before: nil)
         #expect(first.sources.allSatisfy { $0.perSecond == nil })
-        #expect(WatchView.rate(3.14159) == "3.1" && WatchView.rate(1234.5) == "1235")
+        #expect(RateText.of(3.14159) == "3.1" && RateText.of(1234.5) == "1235")
     }
 
     @Test("for a program one line with all of it")

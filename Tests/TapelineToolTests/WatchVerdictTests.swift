@@ -3,6 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
+@testable import DeploymentWatch
 @testable import TapelineTool
 
 @Suite("tapeline watch: the verdict") struct WatchVerdictTests {

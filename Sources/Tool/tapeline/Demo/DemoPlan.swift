@@ -1,3 +1,5 @@
+import DeploymentWatch
+
 /// The schedule of a demo: a synthetic market, and a broker that goes away in the middle.
 struct DemoPlan: Equatable, Sendable {
     /// The symbols of the demo. The shipped list `benchmarks.yaml`, which a local stack gives to

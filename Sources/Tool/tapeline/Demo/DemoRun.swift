@@ -1,3 +1,4 @@
+import DeploymentWatch
 import MarketModel
 import Primitives
 import ServiceRuntime

@@ -1,3 +1,5 @@
+import DeploymentWatch
+
 /// Describes in sentences what happens to the connection in a demo. Pure: it compares each sample
 /// with the one before.
 struct DemoStory: Sendable {

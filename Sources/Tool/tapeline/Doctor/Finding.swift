@@ -49,25 +49,3 @@ struct Finding: Equatable, Sendable {
         return one.count <= lineMax ? one : "\(one.prefix(lineMax))…"
     }
 }
-
-/// A span of time for people.
-enum SpanText {
-    /// Returns the span like `of`, but with a tenth of a second below ten.
-    static func short(_ seconds: Double) -> String {
-        seconds < 10 ? "\((max(0, seconds) * 10).rounded() / 10) s" : of(seconds)
-    }
-
-    /// Returns the span with its two largest units: "41 s", "2 h 10 min", "3 d 4 h".
-    static func of(_ seconds: Double) -> String {
-        guard seconds.isFinite, seconds < 1e11 else { return "more than 1000 years" }
-        let whole = Int64(max(0, seconds.rounded()))
-        let parts: [(unit: String, length: Int64)] = [("d", 86_400), ("h", 3_600), ("min", 60)]
-        for (index, part) in parts.enumerated() where whole >= part.length {
-            let count = whole / part.length
-            let lower = index + 1 < parts.count ? parts[index + 1] : (unit: "s", length: 1)
-            let rest = whole % part.length / lower.length
-            return "\(count) \(part.unit)" + (rest > 0 ? " \(rest) \(lower.unit)" : "")
-        }
-        return "\(whole) s"
-    }
-}

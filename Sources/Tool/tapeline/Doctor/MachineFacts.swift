@@ -1,3 +1,5 @@
+import DeploymentWatch
+
 /// What the doctor knows of this machine.
 struct MachineFacts: Equatable, Sendable {
     struct Disk: Equatable, Sendable {

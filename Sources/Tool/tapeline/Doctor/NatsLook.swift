@@ -1,3 +1,4 @@
+import DeploymentWatch
 import Membership
 import MembershipTransport
 import NatsTransport

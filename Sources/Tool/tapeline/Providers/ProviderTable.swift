@@ -1,3 +1,4 @@
+import DeploymentWatch
 import Primitives
 
 /// Providers as text: a line for each, then the feeds that do not deliver, the provider's limits,

@@ -1,3 +1,4 @@
+import DeploymentWatch
 import MarketModel
 import Membership
 import MembershipTransport
@@ -35,15 +36,6 @@ struct SurveyedSource: Equatable, Sendable {
         if retired.isDefined { return .retired }
         guard last.isDefined else { return .silent }
         return now.nanoseconds(since: last) < silentAfter ? .alive : .silent
-    }
-}
-
-extension SourceName {
-    /// The group of the gateways that open the source. Those of the live source also open that of
-    /// its delayed data, under the same epochs.
-    var gatewayGroup: GroupName {
-        let live = isDelayed ? SourceName(String(text.dropLast(Self.delayedSuffix.count))) : nil
-        return .source(live ?? self)
     }
 }
 

@@ -1,3 +1,4 @@
+import DeploymentWatch
 import PostgresClient
 import Primitives
 import ServiceRuntime

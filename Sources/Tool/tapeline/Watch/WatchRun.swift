@@ -1,3 +1,4 @@
+import DeploymentWatch
 import Primitives
 import ServiceRuntime
 import TapeProtocol
@@ -122,6 +123,7 @@ extension WatchVerdict.Level {
 
 extension WatchSight {
     init(_ view: WatchView) {
+        self.init()
         let sample = view.sample
         now = sample.readAt
         if sample.around.isDatabaseAway { databaseProblem = sample.gapsAbsence }

@@ -1,3 +1,4 @@
+import DeploymentWatch
 import MarketModel
 import MembershipTransport
 import Primitives

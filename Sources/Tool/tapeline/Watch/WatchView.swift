@@ -1,3 +1,4 @@
+import DeploymentWatch
 import MarketModel
 import Membership
 import MembershipTransport
@@ -128,7 +129,7 @@ struct WatchView: Sendable {
         return [head]
             + (sources + [bars, universe].compactMap { $0 }).map { source in
                 Self.sourceLine(
-                    source.name, source.perSecond.map { Self.rate($0) } ?? "-",
+                    source.name, source.perSecond.map { RateText.of($0) } ?? "-",
                     "\(source.ordinals)", "\(source.epoch)",
                     source.watermark.age(at: sample.now),
                     source.partitions == 0 ? "all" : "\(source.partitions)",
@@ -144,10 +145,6 @@ struct WatchView: Sendable {
         "\(name.padded(to: 24)) \(rate.leftPadded(to: 11)) \(ordinals.leftPadded(to: 13)) "
             + "\(epoch.leftPadded(to: 6)) \(watermark.leftPadded(to: 9)) "
             + "\(partitions.leftPadded(to: 5)) \(gaps.leftPadded(to: 5))"
-    }
-
-    static func rate(_ perSecond: Double) -> String {
-        perSecond < 10 ? "\((perSecond * 10).rounded() / 10)" : "\(Int(perSecond.rounded()))"
     }
 
     private var groupLines: [String] {

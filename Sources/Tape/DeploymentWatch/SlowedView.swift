@@ -1,15 +1,15 @@
-import Primitives
+package import Primitives
 
 /// The group that a source waits for, because it is too far behind the tape, as the gateway reports
 /// it.
-struct SlowedView: Equatable, Sendable {
-    let group: String
+package struct SlowedView: Equatable, Sendable {
+    package let group: String
     /// The number of ticks and bars that it has not read.
-    let ticks: UInt64
-    let since: String
+    package let ticks: UInt64
+    package let since: String
 
     /// `gateway` is the section of its `/status`. `nil` if the source does not wait.
-    init?(_ gateway: JSONValue) {
+    package init?(_ gateway: JSONValue) {
         guard let slowed = gateway["slowed"], let group = slowed["group"]?.string else {
             return nil
         }
@@ -19,7 +19,7 @@ struct SlowedView: Equatable, Sendable {
     }
 
     /// What a person reads: `waits for the store: 1.2 million ticks behind`.
-    var text: String {
+    package var text: String {
         let who = group == "writer" ? "the store" : "group \(group)"
         return "waits for \(who): \(Self.count(ticks)) ticks behind"
     }
@@ -31,7 +31,7 @@ struct SlowedView: Equatable, Sendable {
         return "\(tenths / 10).\(tenths % 10) million"
     }
 
-    func write(into json: inout JSONWriter) {
+    package func write(into json: inout JSONWriter) {
         json.object { json in
             json.member("group", group)
             json.member("lag", ticks)

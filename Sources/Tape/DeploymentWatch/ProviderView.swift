@@ -1,42 +1,42 @@
-import Primitives
+package import Primitives
 
 /// One provider as its gateway reports it: the connection, the feeds, and the requests that wait.
-struct ProviderView: Equatable, Sendable {
-    struct Feed: Equatable, Sendable {
-        let symbol: String
-        let feed: String
-        let state: String
-        let reason: String
+package struct ProviderView: Equatable, Sendable {
+    package struct Feed: Equatable, Sendable {
+        package let symbol: String
+        package let feed: String
+        package let state: String
+        package let reason: String
         /// The time of the next attempt. `nil` if it is not known or nothing is waited for.
-        let until: String?
+        package let until: String?
         /// Its data come delayed, in a source of their own.
-        var isDelayed = false
+        package var isDelayed = false
 
-        var isLive: Bool { state == "live" || state == "done" }
+        package var isLive: Bool { state == "live" || state == "done" }
 
         /// The state for people.
-        var title: String { isDelayed && state == "live" ? ProviderView.delayed : state }
+        package var title: String { isDelayed && state == "live" ? ProviderView.delayed : state }
     }
 
     /// A request that the broker's limits hold back.
-    struct Paced: Equatable, Sendable {
-        let request: String
-        let priority: String
-        let reason: String
-        let until: String?
+    package struct Paced: Equatable, Sendable {
+        package let request: String
+        package let priority: String
+        package let reason: String
+        package let until: String?
     }
 
     /// A limit of the provider, and what waits for it.
-    struct Limit: Equatable, Sendable {
-        let name: String
-        let used: UInt64
+    package struct Limit: Equatable, Sendable {
+        package let name: String
+        package let used: UInt64
         /// `nil` if the provider states none.
-        let max: UInt64?
-        let waiting: UInt64
-        let until: String?
-        let reason: String
+        package let max: UInt64?
+        package let waiting: UInt64
+        package let until: String?
+        package let reason: String
 
-        init(_ said: JSONValue) {
+        package init(_ said: JSONValue) {
             name = said["limit"]?.string ?? ""
             used = said["used"]?.uint64 ?? 0
             max = said["max"]?.uint64
@@ -47,32 +47,32 @@ struct ProviderView: Equatable, Sendable {
     }
 
     /// A fact about a provider without a connection: name and value, as the provider reports them.
-    struct Remark: Equatable, Sendable {
-        let name: String
-        let value: String
+    package struct Remark: Equatable, Sendable {
+        package let name: String
+        package let value: String
     }
 
-    let name: String
+    package let name: String
     /// The state of the connection. `nil` if the provider has none.
-    var state: String?
-    var reason = ""
-    var since = ""
-    var nextAttempt: String?
-    var failedAttempts: UInt64 = 0
-    var serverVersion: UInt64?
-    var linesUsed: UInt64 = 0
-    var openOutages: UInt64 = 0
-    var waitingBackfills: UInt64 = 0
-    var feeds: [Feed] = []
-    var paced: [Paced] = []
-    var limits: [Limit] = []
+    package var state: String?
+    package var reason = ""
+    package var since = ""
+    package var nextAttempt: String?
+    package var failedAttempts: UInt64 = 0
+    package var serverVersion: UInt64?
+    package var linesUsed: UInt64 = 0
+    package var openOutages: UInt64 = 0
+    package var waitingBackfills: UInt64 = 0
+    package var feeds: [Feed] = []
+    package var paced: [Paced] = []
+    package var limits: [Limit] = []
     /// The group that its source waits for. `nil` if it does not wait.
-    var slowed: SlowedView?
-    var remarks: [Remark] = []
+    package var slowed: SlowedView?
+    package var remarks: [Remark] = []
 
     /// Returns the providers in a gateway's `/status`. Empty for a gateway that makes its own
     /// ticks.
-    static func all(_ status: JSONValue) -> [ProviderView] {
+    package static func all(_ status: JSONValue) -> [ProviderView] {
         let members = status.at("gateway", "providers")?.members ?? []
         let slowed = status["gateway"].flatMap { SlowedView($0) }
         return members.map {
@@ -82,7 +82,7 @@ struct ProviderView: Equatable, Sendable {
         }
     }
 
-    init(_ name: String, _ said: JSONValue) {
+    package init(_ name: String, _ said: JSONValue) {
         self.name = name
         limits = (said["limits"]?.array ?? []).map(Limit.init)
         guard let state = said["state"]?.string, said["instruments"]?.array != nil else {
@@ -128,7 +128,7 @@ struct ProviderView: Equatable, Sendable {
     }
 
     /// The state of a feed that delivers delayed data.
-    static let delayed = "delayed 15 min"
+    package static let delayed = "delayed 15 min"
 
     private static func remarks(_ said: JSONValue) -> [Remark] {
         (said.members ?? []).compactMap { member in
@@ -149,29 +149,29 @@ struct ProviderView: Equatable, Sendable {
 
     /// True of one of several providers to which no instrument has been given: it connects when it
     /// has to stand in for another.
-    var standsBy: Bool {
+    package var standsBy: Bool {
         state == "closed" && feeds.isEmpty && reason.isEmpty && failedAttempts == 0
             && nextAttempt == nil
     }
 
     /// A provider without a connection, or without a need for one, counts as connected.
-    var isConnected: Bool {
+    package var isConnected: Bool {
         guard let state, !standsBy else { return true }
         return [Self.ready, Self.renewing, Self.good].contains(state)
     }
 
     /// True if at least one feed delivers, or if there are no feeds.
-    var delivers: Bool { feeds.isEmpty || feeds.contains(where: \.isLive) }
+    package var delivers: Bool { feeds.isEmpty || feeds.contains(where: \.isLive) }
 
     /// True if it is connected, every feed delivers, and no gap waits to be filled.
-    var isWhole: Bool {
+    package var isWhole: Bool {
         guard let state, !standsBy else { return true }
         return [Self.ready, Self.good].contains(state) && openOutages == 0
             && waitingBackfills == 0 && feeds.allSatisfy(\.isLive)
     }
 
     /// The number of feeds in each state, those that deliver first.
-    var feedCounts: [(state: String, count: Int)] {
+    package var feedCounts: [(state: String, count: Int)] {
         let counts = Dictionary(grouping: feeds, by: \.title).mapValues(\.count)
         return counts.map { (state: $0.key, count: $0.value) }.sorted {
             ($0.state == "live" ? 0 : 1, $0.state) < ($1.state == "live" ? 0 : 1, $1.state)

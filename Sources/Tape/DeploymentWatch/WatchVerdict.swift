@@ -1,22 +1,28 @@
-import Primitives
-import TapeTransport
+internal import Primitives
+internal import TapeTransport
 
 /// Turns looks into one line that says whether all is well. It remembers since when something is
 /// not. Pure.
-struct WatchVerdict: Sendable {
-    enum Level: String, Sendable { case good, warning, bad }
+package struct WatchVerdict: Sendable {
+    package enum Level: String, Sendable { case good, warning, bad }
 
-    struct Line: Equatable, Sendable {
-        let level: Level
-        let text: String
+    package struct Line: Equatable, Sendable {
+        package let level: Level
+        package let text: String
         /// The name of the page in `docs/runbooks`.
-        var runbook: String?
+        package var runbook: String?
+
+        package init(level: Level, text: String, runbook: String? = nil) {
+            self.level = level
+            self.text = text
+            self.runbook = runbook
+        }
 
         /// The line as people see it.
-        var shown: String { text + (runbook.map { " → docs/runbooks/\($0).md" } ?? "") }
+        package var shown: String { text + (runbook.map { " → docs/runbooks/\($0).md" } ?? "") }
 
         /// The same in lines of at most 80 columns, as far as the text allows.
-        var rows: [String] {
+        package var rows: [String] {
             guard shown.count > 80, let runbook else { return [shown] }
             return [text, "  → docs/runbooks/\(runbook).md"]
         }
@@ -24,13 +30,13 @@ struct WatchVerdict: Sendable {
 
     /// A source without a watermark for so long is silent: gateways send one each second, also
     /// while no tick comes.
-    static let silentSeconds = 15.0
+    package static let silentSeconds = 15.0
     /// A lag that grew in so many looks, and fell in none between them, grows.
-    static let growingLooks = 5
+    package static let growingLooks = 5
     /// A smaller lag is what is on its way.
-    static let lagMin: UInt64 = 1_000
+    package static let lagMin: UInt64 = 1_000
     /// Such a lag is told even if it does not grow.
-    static let lagLarge: UInt64 = 100_000
+    package static let lagLarge: UInt64 = 100_000
 
     private enum Trouble: Hashable {
         case nats
@@ -51,8 +57,15 @@ struct WatchVerdict: Sendable {
     private var since: [Trouble: Start] = [:]
     private var lags: [String: Lag] = [:]
 
+    /// A source without a watermark for longer is silent.
+    private let silentAfterSeconds: Double
+
+    package init(silentAfterSeconds: Double = WatchVerdict.silentSeconds) {
+        self.silentAfterSeconds = silentAfterSeconds
+    }
+
     /// Returns what is wrong, the worst first, or one line that says that all is good.
-    mutating func judge(_ sight: WatchSight) -> [Line] {
+    package mutating func judge(_ sight: WatchSight) -> [Line] {
         let nats = note(.nats, sight.natsProblem != nil, sight)
         let database = note(.database, sight.databaseProblem != nil, sight)
         guard sight.natsProblem == nil else {
@@ -66,7 +79,7 @@ struct WatchVerdict: Sendable {
         }
         noteLags(sight)
         var lines = database.map { [Self.away($0, sight)] } ?? []
-        lines += Self.groupLines(sight) + Self.sourceLines(sight) + Self.roomLines(sight)
+        lines += Self.groupLines(sight) + sourceLines(sight) + Self.roomLines(sight)
         lines += lagLines(sight) + Self.dataLines(sight)
         return lines.isEmpty ? [Self.good(sight)] : lines
     }
@@ -151,7 +164,7 @@ struct WatchVerdict: Sendable {
         return lines
     }
 
-    private static func sourceLines(_ sight: WatchSight) -> [Line] {
+    private func sourceLines(_ sight: WatchSight) -> [Line] {
         if sight.sources.isEmpty {
             return [
                 Line(level: .warning, text: "NO SOURCE: no gateway has put ticks on the tape")
@@ -159,7 +172,7 @@ struct WatchVerdict: Sendable {
         }
         let silent = sight.sources.compactMap { source in
             source.watermarkSeconds.flatMap { age in
-                age > silentSeconds
+                age > silentAfterSeconds
                     ? Line(
                         level: .bad,
                         text: "SOURCE \(source.name) SILENT \(SpanText.of(age)): its bars wait",
@@ -223,9 +236,8 @@ struct WatchVerdict: Sendable {
                     runbook: "GapsOpen"))
         }
         if let clock = sight.clock {
-            let finding = clock.finding(.database, of: "PostgreSQL")
-            if finding.level != .fine {
-                lines.append(Line(level: .warning, text: "CLOCK OFF: \(finding.text)"))
+            if let difference = clock.difference(of: "PostgreSQL") {
+                lines.append(Line(level: .warning, text: "CLOCK OFF: \(difference)"))
             }
         }
         return lines
@@ -233,7 +245,7 @@ struct WatchVerdict: Sendable {
 
     private static func good(_ sight: WatchSight) -> Line {
         var parts = ["ALL GOOD"]
-        if let rate = sight.ticksPerSecond { parts.append("\(WatchView.rate(rate)) ticks/s") }
+        if let rate = sight.ticksPerSecond { parts.append("\(RateText.of(rate)) ticks/s") }
         if let age = sight.barSeconds {
             parts.append("bars \(SpanText.short(age)) behind")
         }

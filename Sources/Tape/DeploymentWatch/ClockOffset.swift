@@ -1,21 +1,21 @@
-import Primitives
+package import Primitives
 
 /// How far a server's clock differs from this machine's, as one question and its answer show.
-struct ClockOffset: Equatable, Sendable {
+package struct ClockOffset: Equatable, Sendable {
     /// Positive: the server's clock is ahead.
-    let seconds: Double
+    package let seconds: Double
     /// The answer may have been given at any moment of the call, so the offset is known only this
     /// well.
-    let uncertainty: Double
+    package let uncertainty: Double
 
-    init(asked: Timestamp, answered: Timestamp, theirs: Timestamp) {
+    package init(asked: Timestamp, answered: Timestamp, theirs: Timestamp) {
         let span = Double(max(0, answered.nanoseconds(since: asked))) / 1e9
         seconds = Double(theirs.nanoseconds(since: asked)) / 1e9 - span / 2
         uncertainty = span / 2
     }
 
     /// `microseconds` are the server's time since 1970. Fails if they are no time of ours.
-    init?(asked: Timestamp, answered: Timestamp, microseconds: Int64) {
+    package init?(asked: Timestamp, answered: Timestamp, microseconds: Int64) {
         let (nanoseconds, overflow) = microseconds.multipliedReportingOverflow(by: 1_000)
         guard !overflow else { return nil }
         self.init(
@@ -23,21 +23,17 @@ struct ClockOffset: Equatable, Sendable {
     }
 
     /// From here on, bars of a source whose gateway runs on this machine are visibly late or early.
-    static let warningSeconds = 0.5
-    static let wrongSeconds = 5.0
+    package static let warningSeconds = 0.5
+    package static let wrongSeconds = 5.0
 
     /// What of the difference cannot come from the length of the call.
-    var certain: Double { max(0, abs(seconds) - uncertainty) }
+    package var certain: Double { max(0, abs(seconds) - uncertainty) }
 
-    func finding(_ part: Finding.Part, of server: String) -> Finding {
+    /// Returns how the clock of `server` differs, as a sentence. `nil` if the two agree.
+    package func difference(of server: String) -> String? {
+        guard certain >= Self.warningSeconds else { return nil }
         let size = certain < 120 ? "\((certain * 10).rounded() / 10) s" : SpanText.of(certain)
-        guard certain >= Self.warningSeconds else {
-            return Finding(.fine, part, "the clocks of this machine and of \(server) agree")
-        }
         let direction = seconds > 0 ? "ahead of" : "behind"
-        return Finding(
-            certain >= Self.wrongSeconds ? .wrong : .warning, part,
-            "the clock of \(server) is \(size) \(direction) this machine's",
-            "set both by NTP (chrony, systemd-timesyncd): watermarks and ages follow the clocks")
+        return "the clock of \(server) is \(size) \(direction) this machine's"
     }
 }

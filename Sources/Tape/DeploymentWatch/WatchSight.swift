@@ -1,0 +1,69 @@
+package import Primitives
+
+/// What one look says about the whole deployment.
+package struct WatchSight: Sendable {
+    /// A source and how long ago its last watermark was. `nil` if it has none, or is retired.
+    package struct Source: Equatable, Sendable {
+        package let name: String
+        package let watermarkSeconds: Double?
+
+        package init(name: String, watermarkSeconds: Double?) {
+            self.name = name
+            self.watermarkSeconds = watermarkSeconds
+        }
+    }
+
+    /// A group and how far it is behind.
+    package struct Group: Equatable, Sendable {
+        package let name: String
+        /// Ordinals that it has not taken; `nil` if it reports none.
+        package let behind: UInt64?
+        package let ready: Int
+        /// Partitions without a live owner.
+        package let silent: Int
+        /// Partitions of ticks of which nobody says how far they are read.
+        package var unheard: Int
+
+        package init(
+            name: String, behind: UInt64?, ready: Int, silent: Int, unheard: Int = 0
+        ) {
+            self.name = name
+            self.behind = behind
+            self.ready = ready
+            self.silent = silent
+            self.unheard = unheard
+        }
+    }
+
+    /// What the database says of gaps.
+    package struct Gaps: Equatable, Sendable {
+        /// `nil` if it did not say.
+        package var open: UInt64?
+        /// Why it answers and does not tell them.
+        package var problem: String?
+    }
+
+    package var now = MonotonicTime.distantPast
+    /// Why NATS gave no sample. Then nothing else is known but the database.
+    package var natsProblem: String?
+    /// Why the database does not answer. `nil` if it does, or if none is named.
+    package var databaseProblem: String?
+    package var sources: [Source] = []
+    package var groups: [Group] = []
+    package var ticksPerSecond: Double?
+    /// The age of the lowest watermark of the bars.
+    package var barSeconds: Double?
+    /// Bytes that the fullest stream still takes, and all bytes in the streams.
+    package var freeBytes: UInt64?
+    package var freePercent: UInt64 = 100
+    package var storedBytes: UInt64 = 0
+    package var gaps = Gaps()
+    /// The reports of gateways on this machine. Empty for other deployments.
+    package var silentFeeds: [String] = []
+    package var liveFeeds = 0
+    package var spooledTicks: UInt64 = 0
+    /// The database's clock against this machine's.
+    package var clock: ClockOffset?
+
+    package init() {}
+}

@@ -37,16 +37,31 @@ extension HeadStore {
     /// for too long.
     package func lag(of position: ReaderPosition, now: MonotonicTime) -> Lag? {
         guard isReported([position.input], now: now) else { return nil }
+        return lag(of: [position], now: now)
+    }
+
+    /// Returns the lag of a group at these positions together, by the heads as they were last
+    /// received.
+    package func lag(of positions: [ReaderPosition], now: MonotonicTime) -> Lag {
+        let read = [PositionStore.Place: ReaderPosition](
+            positions.map { (PositionStore.Place($0), $0) }, uniquingKeysWith: { $1 })
         var lag = Lag(ticks: 0, nanoseconds: 0)
-        for (key, entry) in entries
-        where key.input == position.input && key.partition == position.partition {
-            let read = position.sources.first { $0.source == key.source }?.lastOrdinal ?? 0
-            guard entry.head.lastOrdinal > read else { continue }
-            let (sum, overflow) = lag.ticks.addingReportingOverflow(entry.head.lastOrdinal - read)
-            lag.ticks = overflow ? .max : sum
-            let age = entry.passed(read).map { max(0, now - $0) }
-            lag.nanoseconds = lag.nanoseconds.flatMap { known in age.map { max(known, $0) } }
+        for (key, entry) in entries {
+            let place = PositionStore.Place(input: key.input, partition: key.partition)
+            guard let position = read[place] else { continue }
+            let last = position.sources.first { $0.source == key.source }?.lastOrdinal ?? 0
+            lag.add(entry, read: last, now: now)
         }
         return lag
+    }
+}
+
+extension HeadStore.Lag {
+    fileprivate mutating func add(_ entry: HeadStore.Entry, read: UInt64, now: MonotonicTime) {
+        guard entry.head.lastOrdinal > read else { return }
+        let (sum, overflow) = ticks.addingReportingOverflow(entry.head.lastOrdinal - read)
+        ticks = overflow ? .max : sum
+        let age = entry.passed(read).map { max(0, now - $0) }
+        nanoseconds = nanoseconds.flatMap { known in age.map { max(known, $0) } }
     }
 }

@@ -122,7 +122,7 @@ func program(
 
 let package = Package(
     name: "tapeline",
-    products: ["provider-gateway", "operator-worker", "store-writer"].map {
+    products: ["provider-gateway", "operator-worker", "store-writer", "cockpit"].map {
         .executable(name: $0, targets: [$0])
     } + [
         .executable(name: "tapeline", targets: ["TapelineTool"]),
@@ -315,9 +315,16 @@ let package = Package(
                 "TapeTransport", "HotState", "Membership", "MembershipTransport", "PostgresClient",
                 "StoreSinks", "TapeKeeping", "NatsTransport", "ServiceRuntime", "ValkeyClient",
             ]),
+        service(
+            "Cockpit", in: "cockpit",
+            uses: model + [
+                "DeploymentWatch", "Membership", "NatsTransport", "PostgresClient",
+                "ServiceRuntime", "TapeProtocol", "TapeTransport",
+            ]),
         serviceProgram("provider-gateway", runs: "ProviderGateway"),
         serviceProgram("operator-worker", runs: "OperatorWorker"),
         serviceProgram("store-writer", runs: "StoreWriter"),
+        serviceProgram("cockpit", runs: "Cockpit"),
 
         // Tools.
         program(
@@ -466,6 +473,9 @@ let package = Package(
                 "desk_package.py", "desk_tape.py",
             ]),
         tests(
+            of: "Cockpit",
+            uses: frame + tape + support + ["DeploymentWatch", "PostgresClient"]),
+        tests(
             of: "TapelineTool",
             uses: frame + tape + [
                 "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
@@ -477,7 +487,7 @@ let package = Package(
             uses: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"]),
         jointTests(
             "ServicesTests",
-            uses: ["ProviderGateway", "OperatorWorker", "StoreWriter", "ServiceRuntime"]
+            uses: ["ProviderGateway", "OperatorWorker", "StoreWriter", "Cockpit", "ServiceRuntime"]
                 + ["TestSupport", "YAMLFile"],
             beside: [
                 "compose_scripts.py", "record_scripts.py", "release_scripts.py", "validate_sbom.py",

@@ -13,7 +13,7 @@ struct ImageTests {
         "deploy/compose/tws.yml",
     ]
     private static let dockerfiles =
-        Service.all.map { "services/\($0.description.name)/Dockerfile" }
+        Service.deployed.map { "services/\($0.description.name)/Dockerfile" }
         + [
             "deploy/docker/tapeline.Dockerfile", "deploy/docker/ibkr-simulator.Dockerfile",
             "deploy/docker/binance-simulator.Dockerfile",
@@ -37,7 +37,7 @@ struct ImageTests {
         }
     }
 
-    @Test("a service's image asks the service itself how it is", arguments: Service.all)
+    @Test("a service's image asks the service itself how it is", arguments: Service.deployed)
     func service(service: Service) throws {
         let name = service.description.name
         let port = service.description.keys.first { $0.name == "OPS_PORT" }?.defaultValue ?? ""

@@ -3,6 +3,7 @@ import ServiceRuntime
 import TestSupport
 import Testing
 
+@testable import Cockpit
 @testable import OperatorWorker
 @testable import ProviderGateway
 @testable import StoreWriter
@@ -11,7 +12,9 @@ import Testing
 struct Service: Sendable, CustomTestStringConvertible {
     let description: ServiceDescription
 
-    static let all = [
+    static let all = deployed + [Service(description: Cockpit.Main.description)]
+    /// Those with images, packages and manifests.
+    static let deployed = [
         Service(description: ProviderGateway.Main.description),
         Service(description: OperatorWorker.Main.description),
         Service(description: StoreWriter.Main.description),

@@ -156,7 +156,7 @@ struct NetworkTests {
     @Test("Prometheus and KEDA may look at every service's port of operations")
     func operations() throws {
         for rendered in try Rendered.all() {
-            for service in Service.all {
+            for service in Service.deployed {
                 let workload = try #require(
                     rendered.workloads.first { $0.name == service.description.name })
                 let port = try #require(

@@ -11,7 +11,7 @@ struct PodTests {
 
     @Test("no pod has a right that it does not need")
     func rights() throws {
-        let ours = Set(Service.all.map(\.description.name)).union([
+        let ours = Set(Service.deployed.map(\.description.name)).union([
             "store-writer-migrate", "tapeline-setup",
         ])
         for workload in try Rendered.all().flatMap(\.workloads) {
@@ -67,7 +67,7 @@ struct PodTests {
             contentsOfFile: "\(ServerPrograms.checkout)/Sources/Edges/ServiceRuntime/Operations/"
                 + "OperationsRouter.swift", encoding: .utf8)
         for rendered in try Rendered.all() {
-            for service in Service.all {
+            for service in Service.deployed {
                 let name = service.description.name
                 let workload = try #require(
                     rendered.workloads.first { $0.name == name }, "\(rendered.overlay)")
@@ -115,7 +115,7 @@ struct PodTests {
     @Test("nobody is killed before its orderly end is over")
     func grace() throws {
         for rendered in try Rendered.all() {
-            for service in Service.all {
+            for service in Service.deployed {
                 let workload = try #require(
                     rendered.workloads.first { $0.name == service.description.name })
                 let grace = try #require(workload.pod?["terminationGracePeriodSeconds"]?.integer)
@@ -130,7 +130,7 @@ struct PodTests {
     @Test("two of each at least, spread over nodes and zones")
     func replicas() throws {
         for rendered in try Rendered.all() {
-            for service in Service.all {
+            for service in Service.deployed {
                 let workload = try #require(
                     rendered.workloads.first { $0.name == service.description.name })
                 if let replicas = workload.node["spec", "replicas"] {

@@ -53,9 +53,9 @@ extension KeyCatalogue {
         prefixes: [
             "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
             "SYNTHETIC_", "REPLAY_", "IBKR_", "BINANCE_", "HISTORY_", "ALPACA_", "MASSIVE_",
-            "FRED_", "COINGECKO_", "ALTERNATIVE_", "OPS_", "LOG_",
+            "FRED_", "COINGECKO_", "ALTERNATIVE_", "COCKPIT_", "OPS_", "LOG_",
         ],
-        names: Set(shared.flatMap(\.names) + ofLibraries + ofServices),
+        names: Set(shared.flatMap(\.names) + ofLibraries + ofServices + filesOfSecrets),
         foreignNames: [
             "POSTGRES_INITDB_ARGS", "POSTGRES_INITDB_WALDIR", "POSTGRES_HOST_AUTH_METHOD",
             "VALKEY_EXTRA_FLAGS", "NATS_DOCKERIZED", "NATS_SERVER", "NATS_CONTEXT",
@@ -100,6 +100,9 @@ extension KeyCatalogue {
         "ALTERNATIVE_HISTORY",
     ]
 
+    /// The files of the services' own secrets.
+    private static let filesOfSecrets = ["COCKPIT_TOKEN_FILE"]
+
     private static let ofServices = [
         "GATEWAY_SOURCE", "GATEWAY_PROVIDER", "GATEWAY_KEEP", "GATEWAY_LATENCY",
         "GATEWAY_PACKETS_PER_SECOND", "GATEWAY_PACKET_BYTES",
@@ -122,6 +125,8 @@ extension KeyCatalogue {
         "WRITER_DAILY_BARS",
         "WRITER_QUEUE_HIGH", "WRITER_QUEUE_LOW",
         "WRITER_RETRY_MAX", "WRITER_BREAKER_FAILURES", "WRITER_BREAKER_MAX", "WRITER_HOT_TTL",
-        "WRITER_HOT_STALE_AFTER",
+        "WRITER_HOT_STALE_AFTER", "COCKPIT_ADDRESS", "COCKPIT_PORT", "COCKPIT_HOSTS",
+        "COCKPIT_PROXIES", "COCKPIT_TOKEN", "COCKPIT_PATH",
+        "COCKPIT_SERVICES",
     ]
 }

@@ -1,0 +1,160 @@
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TestSupport
+import Testing
+
+@testable import Cockpit
+
+@Suite("Who is let in") struct GateTests {
+    private static func gate(
+        hosts: [String] = [], token: String = "", proxies: [String] = [], path: String = ""
+    ) -> Gate {
+        Gate(
+            settings: Gate.Settings(
+                hosts: Gate.loopbackHosts + hosts, token: token, proxies: proxies, path: path))
+    }
+
+    private static func request(
+        _ method: String = "GET", _ path: String = "/", peer: String = "127.0.0.1",
+        _ headers: [String: String] = [:]
+    ) -> WebRequest {
+        let host = ["host": "127.0.0.1:8510"].merging(headers) { $1 }
+        return WebRequest(method: method, path: path, headers: host, peer: peer)
+    }
+
+    private static func status(_ decision: Gate.Decision) -> Int {
+        switch decision {
+        case .admitted: 200
+        case .unknownPerson: 401
+        case .moved: 308
+        case .refused(let status, _): status
+        }
+    }
+
+    @Test(
+        "only listed hosts, with any port",
+        arguments: [
+            ("127.0.0.1:8510", 200), ("localhost", 200), ("[::1]:8510", 200), ("LOCALHOST:1", 200),
+            ("evil.example", 421), ("127.0.0.1.evil.example", 421), ("localhost:8510@evil", 421),
+            ("", 421), ("[::1", 421), ("localhost:x", 421), ("desk.example", 421),
+        ])
+    func hosts(host: String, status: Int) {
+        let decision = Self.gate().decide(Self.request(["host": host]), isKnown: false)
+        #expect(Self.status(decision) == status)
+        let listed = Self.gate(hosts: ["desk.example"])
+        #expect(
+            Self.status(listed.decide(Self.request(["host": "desk.example:1"]), isKnown: false))
+                == 200)
+    }
+
+    private static func request(_ headers: [String: String]) -> WebRequest {
+        request("GET", "/", headers)
+    }
+
+    @Test("a request without a host is refused")
+    func noHost() {
+        let request = WebRequest(method: "GET", path: "/")
+        #expect(Self.status(Self.gate().decide(request, isKnown: false)) == 421)
+    }
+
+    @Test("what another site asks for is refused; a link from it may be followed")
+    func sites() {
+        func status(_ method: String, _ headers: [String: String]) -> Int {
+            Self.status(Self.gate().decide(Self.request(method, "/", headers), isKnown: false))
+        }
+        #expect(status("GET", ["origin": "http://127.0.0.1:8510"]) == 200)
+        #expect(status("GET", ["origin": "http://evil.example"]) == 403)
+        #expect(status("GET", ["origin": "null"]) == 403)
+        #expect(status("GET", ["origin": "https://127.0.0.1:8510"]) == 403)
+        #expect(status("GET", ["sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"]) == 403)
+        #expect(status("GET", ["sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"]) == 403)
+        #expect(
+            status("GET", ["sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"]) == 200)
+        #expect(
+            status("POST", ["sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"]) == 403)
+        #expect(status("POST", [:]) == 403)
+        #expect(status("POST", ["origin": "http://127.0.0.1:8510"]) == 200)
+    }
+
+    @Test("behind proxies only they are answered, and only what they bring by TLS")
+    func proxies() {
+        let gate = Self.gate(token: "0123456789abcdef", proxies: ["192.0.2.7"])
+        func status(_ peer: String, _ scheme: String?, isKnown: Bool) -> Int {
+            let headers = scheme.map { ["x-forwarded-proto": $0] } ?? [:]
+            return Self.status(
+                gate.decide(Self.request("GET", "/", peer: peer, headers), isKnown: isKnown))
+        }
+        #expect(status("192.0.2.7", "https", isKnown: true) == 200)
+        #expect(status("192.0.2.7", "https", isKnown: false) == 401)
+        #expect(status("192.0.2.7", "http", isKnown: true) == 403)
+        #expect(status("192.0.2.7", nil, isKnown: true) == 403)
+        #expect(status("192.0.2.8", "https", isKnown: true) == 403)
+    }
+
+    @Test("under a path, with and without its slash")
+    func path() {
+        let gate = Self.gate(path: "/desk")
+        func decide(_ path: String) -> Gate.Decision {
+            gate.decide(Self.request("GET", path, [:]), isKnown: false)
+        }
+        #expect(decide("/desk") == .moved(to: "/desk/"))
+        #expect(decide("/desk/") == .admitted(path: "/"))
+        #expect(decide("/desk/gaps") == .admitted(path: "/gaps"))
+        #expect(Self.status(decide("/")) == 404)
+        #expect(Self.status(decide("/deskgaps")) == 404)
+    }
+
+    @Test("an address of others needs a token and proxies, or the program does not start")
+    func configuration() {
+        func problems(_ environment: [String: String]) -> [String] {
+            TestService.problems(Main.description, environment)
+        }
+        let token = ["COCKPIT_TOKEN": "0123456789abcdef"]
+        let open = ["COCKPIT_ADDRESS": "0.0.0.0"]
+        let proxies = ["COCKPIT_PROXIES": "192.0.2.7"]
+        #expect(problems([:]) == [])
+        #expect(problems(["COCKPIT_ADDRESS": "127.8.8.8"]) == [])
+        #expect(
+            problems(open).first?.hasSuffix("COCKPIT_TOKEN or COCKPIT_TOKEN_FILE has to be set")
+                == true)
+        #expect(
+            problems(open.merging(token) { $1 }).first?.contains("COCKPIT_PROXIES has to list")
+                == true)
+        #expect(problems(open.merging(token) { $1 }.merging(proxies) { $1 }) == [])
+        #expect(problems(["COCKPIT_TOKEN": "short"]).first?.contains("fewer than 16") == true)
+        #expect(problems(["COCKPIT_PATH": "desk"]) == ["COCKPIT_PATH: desk is no path"])
+        #expect(
+            problems(["COCKPIT_SERVICES": "a:1,b"]) == ["COCKPIT_SERVICES: b is not host:port"])
+    }
+
+    @Test("a person is known by the cookie, for twelve hours; guesses are limited")
+    func sessions() {
+        var sessions = Sessions()
+        let token = "0123456789abcdef"
+        func at(_ seconds: Double) -> MonotonicTime { MadeSighting.time(seconds) }
+        #expect(sessions.open("wrong", token: token, id: "a", at: at(0)) == .wrong)
+        #expect(sessions.open(token, token: token, id: "b", at: at(0)) == .opened)
+        #expect(sessions.has("b", at: at(1)) && !sessions.has("a", at: at(1)))
+        #expect(!sessions.has("", at: at(1)))
+        #expect(!sessions.has("b", at: at(12 * 3_600)))
+        for _ in 0..<9 { _ = sessions.open("x", token: token, id: "c", at: at(2)) }
+        #expect(sessions.open(token, token: token, id: "d", at: at(3)) == .tooMany)
+        #expect(sessions.open(token, token: token, id: "e", at: at(60)) == .opened)
+        #expect(sessions.open("", token: "", id: "f", at: at(61)) == .wrong)
+        for number in 0..<Sessions.countMax {
+            _ = sessions.open(token, token: token, id: "n\(number)", at: at(62))
+        }
+        #expect(!sessions.has("e", at: at(63)) && sessions.has("n0", at: at(63)))
+    }
+
+    @Test("the token as a form sends it")
+    func form() {
+        #expect(Site.token(in: Array("token=a%2Bb+c%26".utf8)) == "a+b c&")
+        for bad in ["", "tok=a", "token=a%2", "token=a&token=b", "token=%zz"] {
+            #expect(Site.token(in: Array(bad.utf8)) == "")
+        }
+        #expect(Site.session(in: "x=1; tapeline_cockpit=abc; y=2") == "abc")
+        #expect(Site.session(in: "xtapeline_cockpit=abc") == nil)
+    }
+}

@@ -1,0 +1,279 @@
+import DeploymentWatch
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Cockpit
+
+@Suite("The overview") struct OverviewTests {
+    /// Returns the overview of the last of several looks.
+    private static func overview(
+        _ last: Double = 12, _ change: (inout Sighting) -> Void = { _ in }
+    ) -> Overview {
+        var maker = OverviewMaker()
+        for second in stride(from: 8.0, to: last, by: 1) {
+            _ = maker.make(MadeSighting.well(second))
+        }
+        var sighting = MadeSighting.well(last)
+        change(&sighting)
+        return maker.make(sighting)
+    }
+
+    @Test("all is well, in words, and every step of the way flows")
+    func well() {
+        let overview = Self.overview()
+        #expect(
+            overview.verdict
+                == [.init(level: .good, text: "ALL GOOD  60 ticks/s  no gap open", runbook: nil)])
+        #expect(overview.edges.map(\.state) == Array(repeating: .flows, count: 5))
+        #expect(
+            overview.edges.map { "\($0.from) > \($0.to)" } == [
+                "ib > tape: ticks", "tape: ticks > operator", "operator > tape: bars",
+                "tape > writer", "writer > database",
+            ])
+        #expect(overview.edges[0].rate == 60)
+        #expect(overview.figures.count == 9)
+        #expect(overview.figures[0].value == "60")
+    }
+
+    /// A trouble, the sentence that it gives first, and the steps that do not flow.
+    struct Trouble: CustomTestStringConvertible, Sendable {
+        let name: String
+        let level: Overview.Level
+        let text: String
+        let lost: Set<String>
+        let change: @Sendable (inout Sighting) -> Void
+        var testDescription: String { name }
+
+        init(
+            _ name: String, _ level: Overview.Level, _ text: String, lost: Set<String> = [],
+            _ change: @escaping @Sendable (inout Sighting) -> Void
+        ) {
+            self.name = name
+            self.level = level
+            self.text = text
+            self.lost = lost
+            self.change = change
+        }
+    }
+
+    private static let all: Set<String> = [
+        "source:ib", "reader:operator", "bars", "reader:writer", "database",
+    ]
+
+    static let cases: [Trouble] = [
+        Trouble(
+            "NATS is away", .bad, "NATS AWAY: gateways keep ticks in their spools; owners stay",
+            lost: all.subtracting(["database"])
+        ) { $0.natsProblem = "the connection is lost" },
+        Trouble(
+            "the gateway was killed", .bad, "SOURCE ib SILENT 3 s: its bars wait",
+            lost: ["source:ib"]
+        ) { sighting in sighting.members.removeAll { $0.group == "source-ib" } },
+        Trouble(
+            "the gateway's heartbeats stopped a moment ago", .bad,
+            "SOURCE ib SILENT 3 s: its bars wait", lost: ["source:ib"]
+        ) { sighting in
+            sighting.members[1] = MadeSighting.member("source-ib", "gateway", held: [0], at: 10)
+        },
+        Trouble(
+            "the gateway lives, and its thread says nothing", .bad,
+            "SOURCE ib SILENT 4 s: its bars wait", lost: ["source:ib"]
+        ) { $0.sources = [MadeSighting.source(8.5)] },
+        Trouble(
+            "the worker was killed", .bad, "NO OPERATOR IS READY: no bars are made",
+            lost: ["reader:operator", "bars"]
+        ) { sighting in sighting.members.removeAll { $0.group == "operator" } },
+        Trouble(
+            "the writer was killed", .bad, "NO WRITER IS READY: no rows are stored",
+            lost: ["reader:writer", "database"]
+        ) { sighting in sighting.members.removeAll { $0.group == "writer" } },
+        Trouble(
+            "a worker lost a partition", .warning, "1 PARTITIONS OF OPERATOR HAVE NO LIVE OWNER"
+        ) { sighting in
+            sighting.members[0] = MadeSighting.member("operator", "worker", held: [0], at: 11.9)
+        },
+        Trouble(
+            "the database does not answer", .bad,
+            "DATABASE AWAY: the tape keeps the rows", lost: ["database"]
+        ) { sighting in
+            sighting.database.measuredAt = MadeSighting.time(9)
+            sighting.database.askedAt = MadeSighting.time(9.1)
+        },
+        Trouble(
+            "the gaps are old", .warning, "GAPS NOT SEEN: canceled on timeout"
+        ) { sighting in
+            sighting.gaps.measuredAt = MadeSighting.time(9)
+            sighting.gaps.problem = "canceled on timeout"
+        },
+        Trouble(
+            "the room is old", .warning, "ROOM OF THE TAPE NOT KNOWN: the last answer is 3 s old"
+        ) { $0.streams.measuredAt = MadeSighting.time(9) },
+        Trouble(
+            "the pages are old", .warning, "PAGES OF SERVICES NOT SEEN: not asked yet"
+        ) { $0.services = Known() },
+        Trouble(
+            "a service is not ready", .warning, "store-writer IS NOT READY: database: refused"
+        ) { sighting in
+            sighting.services.value = [
+                .init(address: "a:1", name: "store-writer", reasons: ["database: refused"])
+            ]
+        },
+        Trouble(
+            "a service does not answer", .warning, "a:1 DOES NOT ANSWER: connection refused"
+        ) { sighting in
+            sighting.services.value = [.init(address: "a:1", problem: "connection refused")]
+        },
+        Trouble("a gap is open", .warning, "1 GAPS OPEN: 'tapeline gaps' lists them") {
+            $0.gaps.value?.counts = ["open": 1, "abandoned": 7]
+        },
+        Trouble("the tape is nearly full", .warning, "TAPE NEARLY FULL: 5 % free") {
+            $0.streams.value = [.init(name: "MD_BARS", bytes: 95, limit: 100)]
+        },
+        Trouble(
+            "a reader stands still, and is not far behind yet", .warning,
+            "writer is behind: 40 records behind", lost: ["reader:writer"]
+        ) { $0.groups[1].ticks = .init(records: 40, seconds: 6) },
+        Trouble(
+            "nobody says how far a group has read", .warning,
+            "2 PARTITIONS OF WRITER UNHEARD: nobody says how far they are read",
+            lost: ["reader:writer"]
+        ) { $0.groups[1].unheard = 2 },
+        Trouble(
+            "a reader says nothing more", .warning, "tape to writer: no news for 4.0 s",
+            lost: ["reader:writer"]
+        ) { sighting in
+            sighting.groups[1] = .init(
+                name: "writer", reportedAt: MadeSighting.time(8),
+                ticks: .init(records: 0, seconds: 0))
+        },
+        Trouble("no tick comes", .quiet, "QUIET: no tick for 7 s; all parts answer", lost: all) {
+            sighting in
+            sighting.sources[0].changedAt = MadeSighting.time(5)
+            sighting.bars?.changedAt = MadeSighting.time(-100)
+            sighting.database.value?.writtenSeconds = 8
+        },
+        Trouble(
+            "a source has no gateway that was ever heard", .bad,
+            "SOURCE old HAS NO GATEWAY: nobody speaks for it"
+        ) { sighting in
+            sighting.sources.append(
+                Sighting.Head(
+                    name: "old", gateways: "source-old", ordinals: 0, reportedAt: .distantPast))
+        },
+        Trouble("the cockpit has just begun", .unknown, "LOOKING: not all parts have answered yet")
+        {
+            $0.listeningSince = MadeSighting.time(11)
+        },
+    ]
+
+    @Test(
+        "each trouble has its sentence, and what it stops does not look alive", arguments: cases)
+    func trouble(_ trouble: Trouble) {
+        let overview = Self.overview(12, trouble.change)
+        #expect(overview.verdict.first?.text == trouble.text)
+        #expect(overview.verdict.first?.level == trouble.level)
+        #expect(!overview.verdict.contains { $0.level == .good })
+        for edge in overview.edges where Self.all.contains(edge.id) {
+            #expect(
+                (edge.state != .flows) == trouble.lost.contains(edge.id),
+                "\(edge.id): \(edge.state) \(edge.words)")
+        }
+        // The next look at which all is well says so.
+        #expect(Self.overview(13).verdict.map(\.level) == [.good])
+    }
+
+    @Test("what was measured three seconds ago is never well, whatever it said")
+    func stale() {
+        var maker = OverviewMaker()
+        var sighting = MadeSighting.well()
+        #expect(maker.make(sighting).verdict.map(\.level) == [.good])
+        sighting.now = MadeSighting.time(13)
+        let overview = maker.make(sighting)
+        #expect(overview.verdict.allSatisfy { $0.level == .bad || $0.level == .warning })
+        #expect(overview.edges.allSatisfy { $0.state == .dead })
+        #expect(overview.figures.compactMap(\.value) == ["0 of 3"])
+    }
+
+    @Test("the document is JSON with a time of measuring at every part, and on one line")
+    func document() throws {
+        let sighting = MadeSighting.well()
+        var maker = OverviewMaker()
+        let bytes = LookDocument(
+            sighting: sighting, overview: maker.make(sighting),
+            time: Timestamp(nanoseconds: 0), gapsVersion: "v1"
+        ).json
+        #expect(!bytes.contains(UInt8(ascii: "\n")))
+        let json = try JSONValue.parse(bytes)
+        #expect(json["now"]?.double == 1_010)
+        let edges = try #require(json["edges"]?.array)
+        #expect(edges.allSatisfy { $0["at"]?.double == 1_009.5 && $0["limit"]?.double == 2.5 })
+        #expect(json.at("gaps", "at")?.double == 1_009.5)
+        #expect(json["gaps_version"]?.string == "v1")
+        #expect(json["members"]?.array?.first?["limit"]?.double == 1.5)
+    }
+}
+
+@Suite("Gaps and rates") struct GapAndRateTests {
+    private static func gap(_ state: String, to: Double? = 5, detail: String = "") -> GapList.Gap {
+        GapList.Gap(
+            symbol: "AAPL", kind: "trade", source: "ib", state: state, reason: "outage",
+            detail: detail, from: 1, to: to, notedAt: 6)
+    }
+
+    @Test("each gap says what will become of it, and when")
+    func outlook() {
+        let wait = ProviderWait(
+            waiting: 3, until: "2026-11-26T14:30:01.123456789Z",
+            nextAttempt: "2026-11-26T14:31:00Z")
+        func words(_ gap: GapList.Gap, _ wait: ProviderWait? = wait) -> String {
+            GapOutlook(gap).words(gap, wait)
+        }
+        #expect(
+            words(Self.gap("open"))
+                == "will be filled from history, not before 2026-11-26T14:30:01Z: 3 requests wait")
+        #expect(
+            words(Self.gap("open"), nil) == "will be filled when its gateway asks for history")
+        #expect(
+            words(Self.gap("open", to: nil))
+                == "lasts: nothing can be filled before the feed is back; the next try to connect "
+                + "is at 2026-11-26T14:31:00Z")
+        #expect(words(Self.gap("filling")) == "is being filled from history now")
+        #expect(words(Self.gap("abandoned")) == "never: no provider has it")
+        #expect(words(Self.gap("abandoned", detail: "too old")) == "never: too old")
+        #expect(GapOutlook(Self.gap("of a later release")) == .never)
+    }
+
+    @Test("the list of gaps has a version that changes with it")
+    func list() throws {
+        let list = GapList(gaps: [Self.gap("open")], counts: ["open": 1])
+        let document = GapsDocument(list, [])
+        let json = try JSONValue.parse(document.json)
+        #expect(json["version"]?.string == document.version)
+        let item = try #require(json["items"]?.array?.first)
+        #expect(item["symbol"]?.string == "AAPL" && item["outlook"]?.string == "waits")
+        #expect(GapsDocument(list, []).version == document.version)
+        #expect(GapsDocument.none.version != document.version)
+        let filling = GapList(gaps: [Self.gap("filling")])
+        #expect(GapsDocument(filling, []).version != document.version)
+    }
+
+    @Test("a rate is that of the last seconds, and begins anew on another tape")
+    func rate() {
+        var meter = RateMeter()
+        #expect(meter.perSecond == nil)
+        for second in 0..<20 {
+            meter.note(UInt64(second * 10), at: MadeSighting.time(Double(second)))
+        }
+        #expect(meter.perSecond == 10)
+        // The same report again changes nothing.
+        meter.note(1_000, at: MadeSighting.time(19))
+        #expect(meter.perSecond == 10)
+        for second in 20..<30 { meter.note(190, at: MadeSighting.time(Double(second))) }
+        #expect(meter.perSecond == 0)
+        meter.note(3, at: MadeSighting.time(30))
+        #expect(meter.perSecond == nil)
+        meter.note(8, at: MadeSighting.time(31))
+        #expect(meter.perSecond == 5)
+    }
+}

@@ -1,0 +1,178 @@
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Cockpit
+
+/// A cockpit whose NATS and database are not there.
+private final class LoneCockpit: Sendable {
+    let running: RunningService
+    let port: UInt16
+
+    init(_ settings: [String: String] = [:]) throws {
+        let dead = freePort()
+        let environment = [
+            "NATS_URL": "nats://127.0.0.1:\(dead)", "POSTGRES_PORT": "\(dead)", "COCKPIT_PORT": "0",
+        ].merging(settings) { $1 }
+        let opened = Opened()
+        running = try TestService(Main.description, environment).start { context in
+            try Main.run(context) { port in opened.port.withLock { $0 = port } }
+        }
+        let isOpen = eventually { opened.port.withLock { $0 } != nil }
+        #expect(isOpen)
+        port = opened.port.withLock { $0 } ?? 0
+    }
+
+    private final class Opened: Sendable {
+        let port = Mutex<UInt16?>(nil)
+    }
+
+    /// Returns what comes for a request on a connection of its own.
+    func ask(_ request: String, until end: String? = nil) throws -> String {
+        let connection = try PlainConnection(port: port)
+        try connection.send(Array(request.utf8))
+        return String(
+            decoding: try connection.receive { bytes in
+                end.map { String(decoding: bytes, as: UTF8.self).contains($0) } ?? false
+            }, as: UTF8.self)
+    }
+
+    func get(_ path: String, _ headers: String = "") throws -> String {
+        try ask("GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\(headers)\r\n")
+    }
+
+    func post(_ path: String, _ body: String, _ headers: String = "") throws -> String {
+        try ask(
+            "POST \(path) HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+                + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)"
+        )
+    }
+}
+
+private func status(_ answer: String) -> String { String(answer.dropFirst(9).prefix(3)) }
+
+@Suite("The pages on their port") struct SiteTests {
+    @Test("each file is there, with a policy without inline code, and none of it breaks that")
+    func files() throws {
+        let cockpit = try LoneCockpit()
+        for path in ["/", "/gaps", "/style.css", "/live.js", "/overview.js", "/icon.svg"] {
+            let answer = try cockpit.get(path)
+            #expect(status(answer) == "200", "\(path)")
+            #expect(answer.contains("default-src 'none'; script-src 'self'; style-src 'self';"))
+            #expect(answer.contains("frame-ancestors 'none'"))
+            #expect(answer.contains("X-Content-Type-Options: nosniff"))
+            #expect(!answer.contains("unsafe-inline") && !answer.contains(" style=\""))
+            #expect(!answer.contains("innerHTML") && !answer.contains("<script>"))
+            #expect(!answer.contains("http://") || path == "/icon.svg", "\(path)")
+        }
+        #expect(status(try cockpit.get("/nothing")) == "404")
+        let tag = try #require(
+            cockpit.get("/live.js").split(separator: "\r\n").first { $0.hasPrefix("ETag: ") })
+        let again = try cockpit.get(
+            "/live.js", "If-None-Match: \(tag.dropFirst("ETag: ".count))\r\n")
+        #expect(status(again) == "304")
+    }
+
+    @Test("an event says that nothing is known; a client that comes back gets a newer one")
+    func events() throws {
+        let cockpit = try LoneCockpit()
+        func event(_ last: String) throws -> (id: String, data: JSONValue) {
+            let answer = try cockpit.ask(
+                "GET /events HTTP/1.1\r\nHost: localhost\r\n\(last)\r\n", until: "}\n\n")
+            #expect(status(answer) == "200")
+            #expect(answer.contains("Content-Type: text/event-stream"))
+            let lines = answer.split(whereSeparator: \.isNewline)
+            let id = try #require(lines.first { $0.hasPrefix("id: ") })
+            let data = try #require(lines.first { $0.hasPrefix("data: ") })
+            return (
+                String(id.dropFirst(4)), try JSONValue.parse(Array(data.dropFirst(6).utf8))
+            )
+        }
+        let first = try event("")
+        #expect(
+            first.data["verdict"]?.array?.first?["text"]?.string?.hasPrefix("NATS AWAY") == true)
+        let second = try event("Last-Event-ID: \(first.id)\r\n")
+        let number = { (id: String) in Int(id.split(separator: ".")[1]) ?? 0 }
+        #expect(number(second.id) > number(first.id))
+        #expect((second.data["now"]?.double ?? 0) > (first.data["now"]?.double ?? 0))
+    }
+
+    @Test("foreign hosts, foreign sites, other methods and large requests are refused")
+    func refused() throws {
+        let cockpit = try LoneCockpit()
+        let foreign = try cockpit.ask(
+            "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        #expect(status(foreign) == "421")
+        #expect(status(try cockpit.get("/events", "Origin: http://evil.example\r\n")) == "403")
+        #expect(status(try cockpit.get("/", "Sec-Fetch-Site: cross-site\r\n")) == "403")
+        #expect(status(try cockpit.post("/", "x")) == "405")
+        #expect(status(try cockpit.post("/session", String(repeating: "x", count: 1_025))) == "413")
+        let delete = try cockpit.ask("DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        #expect(status(delete) == "405")
+        let large = try cockpit.get("/", "X: \(String(repeating: "x", count: 20_000))\r\n")
+        #expect(["431", "413", "414", "400"].contains(status(large)))
+        #expect(status(try cockpit.get("/")) == "200")
+    }
+
+    @Test("a thousand connections that say nothing, and the page still answers")
+    func crowd() throws {
+        let cockpit = try LoneCockpit()
+        let stream = try PlainConnection(port: cockpit.port)
+        try stream.send(Array("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+        _ = try stream.receive { String(decoding: $0, as: UTF8.self).contains("event: look") }
+        var crowd: [PlainConnection] = []
+        for number in 0..<1_000 {
+            let one = try PlainConnection(port: cockpit.port)
+            if number.isMultiple(of: 2) { try? one.send(Array("GET / HTTP/1.1\r\nHo".utf8)) }
+            crowd.append(one)
+        }
+        #expect(status(try cockpit.get("/")) == "200")
+        #expect(
+            (cockpit.running.service.metric("mds_cockpit_connections_cut_total") ?? 0) >= 700)
+        // The stream that was open before goes on.
+        let more = try stream.receive {
+            String(decoding: $0, as: UTF8.self).contains("event: look")
+        }
+        #expect(!more.isEmpty)
+        withExtendedLifetime(crowd) {}
+    }
+
+    @Test("more streams than there may be are refused")
+    func streams() throws {
+        let cockpit = try LoneCockpit()
+        let request = Array("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
+        let open = try (0..<CockpitLimits.streamsMax).map { _ in
+            let one = try PlainConnection(port: cockpit.port)
+            try one.send(request)
+            _ = try one.receive { String(decoding: $0, as: UTF8.self).contains("retry") }
+            return one
+        }
+        #expect(status(try cockpit.get("/events")) == "503")
+        #expect(cockpit.running.service.metric("mds_cockpit_watchers") == 64)
+        withExtendedLifetime(open) {}
+    }
+
+    @Test("with a token nothing is shown but the page that asks for it")
+    func token() throws {
+        let cockpit = try LoneCockpit(["COCKPIT_TOKEN": "0123456789abcdef"])
+        #expect(status(try cockpit.get("/")) == "401")
+        #expect(try cockpit.get("/gaps").contains("Token of this cockpit"))
+        #expect(status(try cockpit.get("/events")) == "401")
+        #expect(status(try cockpit.get("/overview.js")) == "401")
+        #expect(status(try cockpit.get("/style.css")) == "200")
+        let wrong = try cockpit.post("/session", "token=0123456789abcdeg")
+        #expect(status(wrong) == "401" && !wrong.contains("Set-Cookie"))
+        let right = try cockpit.post("/session", "token=0123456789abcdef")
+        #expect(status(right) == "303")
+        let line = try #require(
+            right.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: ") })
+        #expect(line.contains("HttpOnly; SameSite=Strict; Path=/"))
+        let cookie = try #require(line.dropFirst("Set-Cookie: ".count).split(separator: ";").first)
+        #expect(status(try cockpit.get("/", "Cookie: \(cookie)\r\n")) == "200")
+        #expect(status(try cockpit.get("/", "Cookie: \(cookie)x\r\n")) == "401")
+        #expect(cockpit.running.log.count(of: "cockpit.token.refused") == 1)
+    }
+}

@@ -1,0 +1,6 @@
+import Cockpit
+
+@main
+enum Program {
+    static func main() { Cockpit.Main.run() }
+}

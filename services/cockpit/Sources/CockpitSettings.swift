@@ -1,0 +1,136 @@
+import PostgresClient
+import ServiceRuntime
+
+/// The address of a service's operations page.
+struct ServiceAddress: Equatable, Sendable {
+    let host: String
+    let port: UInt16
+
+    var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// Reads `host:port`; an IPv6 address is in brackets.
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"),
+            let port = UInt16(text[text.index(after: colon)...]), port > 0
+        else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty, !host.contains("/") else { return nil }
+        self.host = String(host)
+        self.port = port
+    }
+}
+
+/// The settings of the cockpit.
+struct CockpitSettings: Sendable {
+    let address: String
+    let port: UInt16
+    let gate: Gate.Settings
+    let services: [ServiceAddress]
+    let postgres: PostgresConfiguration
+    let namespace: String
+    let partitions: Int
+
+    static let keys: [ConfigurationKey] =
+        ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
+        + ConfigurationKey.operations(port: 8_503) + ConfigurationKey.logging
+        + [
+            ConfigurationKey(
+                "COCKPIT_ADDRESS", .text, default: "127.0.0.1", group: "Cockpit",
+                "Address of the pages; any but loopback needs a token and listed proxies."),
+            ConfigurationKey(
+                "COCKPIT_PORT", .integer(0...65_535), default: "8510", group: "Cockpit",
+                "TCP port of the pages; 0: any free one."),
+            ConfigurationKey(
+                "COCKPIT_HOSTS", .list, group: "Cockpit",
+                "Names by which browsers reach the pages, besides localhost and its addresses."),
+            ConfigurationKey(
+                "COCKPIT_PROXIES", .list, group: "Cockpit",
+                "Addresses of the proxies that bring browsers by TLS; no others are answered."),
+            ConfigurationKey(
+                "COCKPIT_TOKEN", .text, secret: true, group: "Cockpit",
+                "What a person types to be let in, 16 characters or more; empty: nothing."),
+            ConfigurationKey(
+                "COCKPIT_PATH", .text, default: "/", group: "Cockpit",
+                "Path of the pages, if a proxy passes it on."),
+            ConfigurationKey(
+                "COCKPIT_SERVICES", .list, group: "Cockpit",
+                "Operations ports of the services (host:port), to ask whether they are ready."),
+        ]
+
+    static let rule = ConfigurationRule.of { _ = try CockpitSettings($0) }
+
+    /// The least length of a token, so that nobody guesses it.
+    static let tokenBytesMin = 16
+
+    init(_ configuration: Configuration) throws(SettingsError) {
+        address = configuration.text("COCKPIT_ADDRESS")
+        port = UInt16(clamping: configuration.integer("COCKPIT_PORT"))
+        namespace = configuration.text("MDS_NAMESPACE")
+        partitions = configuration.integer("MDS_PARTITIONS")
+        gate = try Self.gate(configuration, address)
+        services = try Self.services(configuration.list("COCKPIT_SERVICES"))
+        postgres = Self.database(configuration)
+    }
+
+    private static func gate(
+        _ configuration: Configuration, _ address: String
+    ) throws(SettingsError) -> Gate.Settings {
+        let isLoopback = Gate.isLoopback(address)
+        let token = configuration.secret("COCKPIT_TOKEN")?.revealed ?? ""
+        let proxies = configuration.list("COCKPIT_PROXIES")
+        guard token.isEmpty || token.utf8.count >= tokenBytesMin else {
+            throw SettingsError("COCKPIT_TOKEN: it has fewer than \(tokenBytesMin) characters")
+        }
+        guard isLoopback || !token.isEmpty else {
+            throw SettingsError(
+                "COCKPIT_ADDRESS: \(address) can be reached by others, so COCKPIT_TOKEN or "
+                    + "COCKPIT_TOKEN_FILE has to be set")
+        }
+        guard isLoopback || !proxies.isEmpty else {
+            throw SettingsError(
+                "COCKPIT_ADDRESS: \(address) can be reached by others, and the cockpit has no TLS "
+                    + "of its own: COCKPIT_PROXIES has to list the proxies that have it")
+        }
+        var path = configuration.text("COCKPIT_PATH")
+        guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }),
+            !path.contains("//"), !path.contains(where: { "?#;\"\\".contains($0) })
+        else { throw SettingsError("COCKPIT_PATH: \(path) is no path") }
+        if path.hasSuffix("/") { path.removeLast() }
+        return Gate.Settings(
+            hosts: Gate.loopbackHosts + configuration.list("COCKPIT_HOSTS").map { $0.lowercased() },
+            token: token, proxies: proxies, path: path)
+    }
+
+    private static func services(
+        _ texts: [String]
+    ) throws(SettingsError) -> [ServiceAddress] {
+        guard texts.count <= CockpitLimits.servicesMax else {
+            throw SettingsError(
+                "COCKPIT_SERVICES: \(texts.count) are more than \(CockpitLimits.servicesMax)")
+        }
+        var services: [ServiceAddress] = []
+        for text in texts {
+            guard let service = ServiceAddress(text) else {
+                throw SettingsError("COCKPIT_SERVICES: \(text) is not host:port")
+            }
+            services.append(service)
+        }
+        return services
+    }
+
+    private static func database(_ configuration: Configuration) -> PostgresConfiguration {
+        var postgres = PostgresConfiguration(
+            host: configuration.text("POSTGRES_HOST"),
+            port: UInt16(clamping: configuration.integer("POSTGRES_PORT")),
+            database: configuration.text("POSTGRES_DB"),
+            user: configuration.text("POSTGRES_USER"),
+            password: configuration.secret("POSTGRES_PASSWORD")?.revealed)
+        let mode = configuration.text("POSTGRES_SSLMODE")
+        postgres.sslMode = PostgresConfiguration.SSLMode(rawValue: mode) ?? postgres.sslMode
+        postgres.rootCertificate = configuration.optionalText("POSTGRES_SSLROOTCERT")
+        postgres.applicationName = configuration.service
+        postgres.settings = [("search_path", configuration.text("MDS_NAMESPACE"))]
+        return postgres
+    }
+}

@@ -1,0 +1,201 @@
+import DeploymentWatch
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import Synchronization
+import TapeProtocol
+import TapeTransport
+
+/// The one collector for all who look. Its thread makes an event of what is known, twice a second;
+/// the questions have threads of their own.
+final class Collector: Sendable {
+    /// What is heard over NATS, since the connection is there.
+    private struct Ears {
+        let client: TapeClient
+        let heads: HeadListener
+        let positions: GroupPositionListener
+    }
+
+    private let settings: CockpitSettings
+    private let context: ServiceContext
+    private let feed: EventFeed
+    let audience: Audience
+    private let ears = Mutex<Ears?>(nil)
+    private let members = MemberBook()
+    private let gapsDocument = Mutex(GapsDocument.none)
+    private let tape = Question<TapeFacts>()
+    private let database = Question<Sighting.Database>()
+    private let gaps = Question<GapList>()
+    private let services = Question<[Sighting.Service]>()
+
+    init(_ settings: CockpitSettings, _ context: ServiceContext, _ feed: EventFeed) {
+        self.settings = settings
+        self.context = context
+        self.feed = feed
+        audience = Audience(feed)
+    }
+
+    // MARK: threads
+
+    /// Starts the thread that connects to NATS, and those of the questions.
+    func startThreads(_ tapeSettings: TapeSettings) throws(ServiceError) -> [ServiceThread] {
+        let (context, settings) = (context, settings)
+        let connect = try ServiceThread(name: "connect") { [self] in listen(tapeSettings) }
+        return [
+            connect,
+            try tape.start("tape", context, audience) { [self] beat in
+                { [self] in try askTape(beat) }
+            },
+            try database.start("database", context, audience) { beat in
+                let session = DatabaseSession(settings.postgres, beat)
+                return { try Sighting.Database(session, context.clock) }
+            },
+            try gaps.start("gaps", context, audience) { beat in
+                let session = DatabaseSession(settings.postgres, beat)
+                return { try GapList(session, settings.namespace) }
+            },
+            try services.start("pages", context, audience) { _ in
+                let pages = ServicePages(addresses: settings.services, clock: context.clock)
+                return { pages.ask() }
+            },
+        ]
+    }
+
+    /// Waits for NATS and begins to listen. The pages are there meanwhile.
+    private func listen(_ tapeSettings: TapeSettings) {
+        do {
+            guard
+                let client = try TapeClient.open(tapeSettings, context: context, prepare: { _ in })
+            else { return }
+            let heard = Ears(
+                client: client, heads: try HeadListener(client),
+                positions: try GroupPositionListener(client))
+            ears.withLock { $0 = heard }
+        } catch {
+            context.telemetry.emit(CockpitCannotListen(reason: "\(error)"))
+            context.shutdown.request("NATS cannot be listened to: \(error)")
+        }
+    }
+
+    private func askTape(_ beat: ThreadBeat) throws -> TapeFacts {
+        guard let client = ears.withLock({ $0?.client }) else {
+            throw NotConnected()
+        }
+        let own = client.calling(beat)
+        return try TapeFacts(own, own.jetStream.within(CockpitLimits.natsTimeout))
+    }
+
+    private struct NotConnected: Error, CustomStringConvertible {
+        let description = "NATS is not connected yet"
+    }
+
+    /// The newest list of gaps, as the events name its version.
+    var gapsJSON: [UInt8] { gapsDocument.withLock { $0.json } }
+
+    // MARK: events
+
+    /// Makes events until the shutdown. Returns what the process ends with.
+    func run() -> ExitCode {
+        var maker = OverviewMaker()
+        var listeningSince = MonotonicTime.never
+        let mailbox = TapeMailbox(capacity: 16)
+        var isNotified = false
+        let beat = context.threads.thread("collector")
+        defer { beat.retire() }
+        while !context.shutdown.isRequested {
+            beat.beat()
+            let now = context.clock.monotonic()
+            let heard = ears.withLock { $0 }
+            if let heard, !isNotified {
+                heard.client.notify(mailbox)
+                isNotified = true
+            }
+            if isClosed(mailbox) {
+                context.shutdown.request("the connection to NATS was given up")
+                return .unavailable
+            }
+            if audience.isThere(at: now) {
+                if listeningSince == .never {
+                    listeningSince = now
+                    maker = OverviewMaker()
+                }
+                follow(heard?.client)
+                publish(sighting(at: now, heard, since: listeningSince), &maker)
+            } else if listeningSince != .never {
+                listeningSince = .never
+                members.close()
+            }
+            _ = context.shutdown.wait(timeout: CockpitLimits.eventInterval)
+        }
+        return .success
+    }
+
+    func close() {
+        members.close()
+        ears.withLock { $0 }?.client.close()
+    }
+
+    private func isClosed(_ mailbox: TapeMailbox) -> Bool {
+        var events: [TapeEvent] = []
+        _ = mailbox.receive(into: &events, max: 16, timeout: .zero)
+        return events.contains { event in
+            if case .closed = event { true } else { false }
+        }
+    }
+
+    private func follow(_ client: TapeClient?) {
+        guard let client, client.connection.isConnected else { return }
+        do throws(NatsError) {
+            try members.open(client, context.clock)
+        } catch {
+            // The next event tries again; until then no process is heard, and none looks alive.
+            context.telemetry.emit(MembersNotHeard(reason: "\(error)"))
+        }
+    }
+
+    private func publish(_ sighting: Sighting, _ maker: inout OverviewMaker) {
+        let overview = maker.make(sighting)
+        let gaps = GapsDocument(
+            sighting.gaps.value ?? GapList(), sighting.services.fresh(at: sighting.now) ?? [])
+        gapsDocument.withLock { $0 = gaps }
+        let document = LookDocument(
+            sighting: sighting, overview: overview, time: context.clock.now(),
+            gapsVersion: gaps.version)
+        feed.publish("look", document.json)
+    }
+
+    // MARK: what is known
+
+    private func sighting(
+        at now: MonotonicTime, _ heard: Ears?, since listeningSince: MonotonicTime
+    ) -> Sighting {
+        var sighting = Sighting()
+        sighting.now = now
+        sighting.listeningSince = listeningSince
+        sighting.partitions = settings.partitions
+        sighting.database = database.known
+        sighting.gaps = gaps.known
+        sighting.services = services.known
+        let facts = tape.known
+        sighting.streams = Known(
+            value: facts.value?.streams, measuredAt: facts.measuredAt, problem: facts.problem,
+            askedAt: facts.askedAt)
+        sighting.natsProblem = natsProblem(heard?.client, facts, at: now)
+        guard let heard else { return sighting }
+        sighting.members = members.members(at: now)
+        HeardTape(heads: heard.heads.store, positions: heard.positions.store, facts: facts.value)
+            .write(into: &sighting)
+        return sighting
+    }
+
+    /// Returns why NATS does not answer. A server that is stopped closes no connection.
+    private func natsProblem(
+        _ client: TapeClient?, _ facts: Known<TapeFacts>, at now: MonotonicTime
+    ) -> String? {
+        guard let client else { return "not connected yet" }
+        guard client.connection.isConnected else { return "the connection is lost" }
+        guard let askedAt = facts.askedAt, now - askedAt > Freshness.nanoseconds else { return nil }
+        return "no answer for \(Freshness.seconds(now - askedAt)) s"
+    }
+}

@@ -1,0 +1,89 @@
+import DeploymentWatch
+import PostgresClient
+import Primitives
+import ServiceRuntime
+
+/// A session that asks one of the two questions. It is opened when it is needed, and again after
+/// each failure.
+final class DatabaseSession {
+    static let timeout = Duration.seconds(2)
+
+    private let configuration: PostgresConfiguration
+    private let beat: ThreadBeat
+    private var connection: PostgresConnection?
+
+    init(_ configuration: PostgresConfiguration, _ beat: ThreadBeat) {
+        var configuration = configuration
+        configuration.statementTimeout = Self.timeout
+        configuration.lockTimeout = Self.timeout
+        self.configuration = configuration
+        self.beat = beat
+    }
+
+    private func session() throws(PostgresError) -> PostgresConnection {
+        if let connection { return connection }
+        let opened = try PostgresConnection(configuration, timeout: Self.timeout)
+        connection = opened
+        return opened
+    }
+
+    func rows(_ sql: String) throws(PostgresError) -> PostgresResult {
+        do throws(PostgresError) {
+            beat.beat(before: Self.timeout * 2)
+            return try session().execute(sql, timeout: Self.timeout)
+        } catch {
+            connection?.close()
+            connection = nil
+            throw error
+        }
+    }
+}
+
+extension Sighting.Database {
+    init(_ session: DatabaseSession, _ clock: SystemClock) throws {
+        let asked = clock.now()
+        let rows = try session.rows(
+            """
+            SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+                extract(epoch FROM clock_timestamp() - max(advanced_at))::float8
+            FROM sink_positions
+            """)
+        let answered = clock.now()
+        guard rows.rowCount == 1 else { return }
+        writtenSeconds = rows[0, 1].flatMap { Double($0) }
+        self.clock = rows.integer(0, 0).flatMap {
+            ClockOffset(asked: asked, answered: answered, microseconds: $0)
+        }
+    }
+}
+
+extension GapList {
+    /// Of each state the newest are listed, and all are counted.
+    init(_ session: DatabaseSession, _ namespace: String) throws {
+        let rows = try session.rows(
+            """
+            SELECT symbol, kind, source, state, reason, detail, from_s, to_s, noted_s, of_state
+            FROM (
+                SELECT *, extract(epoch FROM from_time)::float8 AS from_s,
+                    extract(epoch FROM to_time)::float8 AS to_s,
+                    extract(epoch FROM noted_at)::float8 AS noted_s,
+                    count(*) OVER (PARTITION BY state) AS of_state,
+                    row_number() OVER (PARTITION BY state ORDER BY from_time DESC) AS place
+                FROM \(namespace)_market.open_gaps
+            ) AS g
+            WHERE place <= \(Self.rowsMax / 2)
+            ORDER BY from_s DESC LIMIT \(Self.rowsMax)
+            """)
+        for row in 0..<rows.rowCount {
+            let state = rows[row, 3] ?? ""
+            counts[state] = rows.integer(row, 9).map { UInt64(clamping: $0) }
+            gaps.append(
+                Gap(
+                    symbol: rows[row, 0], kind: rows[row, 1] ?? "", source: rows[row, 2] ?? "",
+                    state: state, reason: rows[row, 4] ?? "", detail: rows[row, 5] ?? "",
+                    from: rows[row, 6].flatMap { Double($0) } ?? 0,
+                    to: rows[row, 7].flatMap { Double($0) },
+                    notedAt: rows[row, 8].flatMap { Double($0) }))
+        }
+    }
+}

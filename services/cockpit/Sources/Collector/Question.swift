@@ -1,0 +1,67 @@
+import Primitives
+import ServiceRuntime
+import Synchronization
+
+/// A question to a server, on a thread of its own, so that one that does not answer delays no
+/// other. It is asked once a second while somebody looks, however many they are.
+final class Question<Value: Sendable>: Sendable {
+    private let state = Mutex(Known<Value>())
+
+    /// The last answer and what is wrong since then.
+    var known: Known<Value> { state.withLock { $0 } }
+
+    /// Starts the thread. `makeAsk` is called on it; what it returns may block for two seconds.
+    func start(
+        _ name: String, _ context: ServiceContext, _ audience: Audience,
+        _ makeAsk: @escaping @Sendable (ThreadBeat) -> () throws -> Value
+    ) throws(ServiceError) -> ServiceThread {
+        let metrics = QuestionMetrics(name, context.telemetry.metrics)
+        let beat = context.threads.thread("ask-\(name)", within: ThreadWatch.callLimit)
+        return try ServiceThread(name: "ask-\(name)") { [self] in
+            let ask = makeAsk(beat)
+            while !context.shutdown.isRequested {
+                beat.beat()
+                let begun = context.clock.monotonic()
+                if audience.isThere(at: begun) {
+                    put(context.clock, metrics, ask)
+                }
+                let next = begun.advanced(by: CockpitLimits.questionInterval)
+                _ = context.shutdown.wait(timeout: context.clock.remaining(until: next))
+            }
+            beat.retire()
+        }
+    }
+
+    private func put(_ clock: SystemClock, _ metrics: QuestionMetrics, _ ask: () throws -> Value) {
+        let begun = clock.monotonic()
+        state.withLock { $0.askedAt = begun }
+        do {
+            let value = try ask()
+            state.withLock { $0 = Known(value: value, measuredAt: begun) }
+            metrics.note(isAnswered: true)
+        } catch {
+            state.withLock {
+                $0.problem = "\(error)"
+                $0.askedAt = nil
+            }
+            metrics.note(isAnswered: false)
+        }
+    }
+}
+
+private struct QuestionMetrics: Sendable {
+    private let answered: Counter
+    private let failed: Counter
+
+    init(_ name: String, _ metrics: MetricRegistry) {
+        func counter(_ outcome: String) -> Counter {
+            metrics.counter(
+                "mds_cockpit_questions_total", "Questions to servers, by question and outcome.",
+                labels: [("question", name), ("outcome", outcome)])
+        }
+        answered = counter("answered")
+        failed = counter("failed")
+    }
+
+    func note(isAnswered: Bool) { (isAnswered ? answered : failed).add() }
+}

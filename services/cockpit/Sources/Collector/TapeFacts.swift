@@ -1,0 +1,47 @@
+import DeploymentWatch
+import MarketModel
+import NatsTransport
+import TapeProtocol
+import TapeTransport
+
+/// What the streams themselves say: their room, and which sources they have.
+struct TapeFacts: Sendable {
+    /// The most sources that are looked at.
+    static let sourcesMax = 64
+
+    var streams: [Sighting.Stream] = []
+    /// The sources that are not retired. Each has a gateway, or lacks one.
+    var sources: [SourceName] = []
+    var retired: Set<SourceName> = []
+
+    /// Asks the streams' leaders. Blocks.
+    init(_ client: TapeClient, _ jetStream: JetStream) throws {
+        let names = client.names
+        let ticks = (0..<TapeNames.tickStreams).map { names.tickStream($0) }
+        for name in ticks + [names.barStream] {
+            guard let info = try jetStream.streamInfo(name) else {
+                throw TapeError.missingStream(name)
+            }
+            let limit = info.configuration.maxBytes
+            streams.append(
+                Sighting.Stream(
+                    name: name, bytes: info.bytes, limit: limit < 0 ? nil : UInt64(limit)))
+        }
+        var found: Set<SourceName> = []
+        for stream in 0..<TapeNames.tickStreams {
+            let subjects = try jetStream.subjects(
+                stream: names.tickStream(stream), matching: names.watermarks(stream: stream))
+            found.formUnion(
+                subjects.keys.compactMap { subject in
+                    subject.split(separator: ".").last.flatMap { SourceName(String($0)) }
+                })
+        }
+        for source in found.sorted().prefix(Self.sourcesMax) where source != .manual {
+            if try SourceStanding(client, of: source).isRetired {
+                retired.insert(source)
+            } else {
+                sources.append(source)
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+import DeploymentWatch
+import Primitives
+
+/// Judges each step of a tick's way by itself. Pure.
+struct EdgeLook {
+    private let sighting: Sighting
+    private var now: MonotonicTime { sighting.now }
+
+    init(_ sighting: Sighting) { self.sighting = sighting }
+
+    /// A source's ticks on their way to the tape.
+    func source(_ head: Sighting.Head, _ rate: Double?) -> Overview.Edge {
+        var edge = Overview.Edge(id: "source:\(head.name)", from: head.name, to: "tape: ticks")
+        edge.rate = rate
+        edge.newestAt = head.changedAt
+        edge.measuredAt = head.reportedAt
+        if sighting.isAlive(head.gateways) != true {
+            edge.state = .dead
+            edge.words = "no gateway of \(head.name) answers"
+        } else {
+            judge(&edge, what: "tick")
+        }
+        return withoutNews(edge)
+    }
+
+    /// A group's way from the tape.
+    func reader(_ name: String, _ purpose: String, input: String) -> Overview.Edge {
+        var edge = Overview.Edge(id: "reader:\(name)", from: input, to: name)
+        let group = sighting.groups.first { $0.name == name }
+        note(group, &edge)
+        switch sighting.isAlive(name) {
+        case true?: judgeLag(&edge, group)
+        case false?, nil:
+            edge.state = .dead
+            edge.words = "no \(name) answers, so no \(purpose)"
+        }
+        return withoutNews(edge)
+    }
+
+    /// A reader besides operators and writers. It may have no members.
+    func other(_ group: Sighting.Group) -> Overview.Edge {
+        var edge = Overview.Edge(id: "reader:\(group.name)", from: "tape", to: group.name)
+        note(group, &edge)
+        judgeLag(&edge, group)
+        return withoutNews(edge)
+    }
+
+    func bars(_ head: Sighting.Head?, _ rate: Double?) -> Overview.Edge {
+        var edge = Overview.Edge(id: "bars", from: "operator", to: "tape: bars", unit: "bars/s")
+        guard let head else {
+            // A new tape has no bar before the first window closes.
+            edge.state = sighting.isAlive("operator") == true ? .quiet : .dead
+            edge.words = "no bar yet"
+            edge.measuredAt = now
+            return withoutNews(edge)
+        }
+        edge.rate = rate
+        edge.newestAt = head.changedAt
+        edge.measuredAt = head.reportedAt
+        if sighting.isAlive("operator") == true {
+            judge(&edge, what: "bar", quietNanoseconds: 90_000_000_000)
+        } else {
+            edge.state = .dead
+            edge.words = "no operator answers"
+        }
+        return withoutNews(edge)
+    }
+
+    var database: Overview.Edge {
+        var edge = Overview.Edge(id: "database", from: "writer", to: "database", unit: "rows/s")
+        edge.measuredAt = sighting.database.measuredAt
+        guard let database = sighting.database.fresh(at: now) else {
+            edge.state = .dead
+            edge.words = OverviewMaker.line(sighting.database.absence(at: now) ?? "not asked yet")
+            return edge
+        }
+        guard let age = database.writtenSeconds else {
+            edge.state = .quiet
+            edge.words = "it answers, and nothing was written yet"
+            return edge
+        }
+        edge.newestAt = edge.measuredAt - Int64(min(max(0, age), 1e9) * 1e9)
+        guard sighting.isAlive("writer") == true else {
+            edge.state = .dead
+            edge.words = "no writer answers"
+            return edge
+        }
+        judge(&edge, what: "commit")
+        return edge
+    }
+
+    // MARK: parts
+
+    private func note(_ group: Sighting.Group?, _ edge: inout Overview.Edge) {
+        guard let group else { return }
+        let lags = [group.ticks, group.bars].compactMap { $0 }
+        if !lags.isEmpty {
+            edge.lagRecords = lags.reduce(0) { $0 &+ $1.records }
+            edge.lagSeconds =
+                lags.contains { $0.seconds == nil } ? nil : lags.compactMap(\.seconds).max()
+        }
+        edge.measuredAt = group.reportedAt
+    }
+
+    private func judge(
+        _ edge: inout Overview.Edge, what: String,
+        quietNanoseconds: Int64 = OverviewMaker.quietNanoseconds
+    ) {
+        guard let newest = edge.newestAt else {
+            edge.state = .quiet
+            edge.words = "no \(what) since the cockpit listens"
+            return
+        }
+        let age = now - newest
+        edge.state = age <= quietNanoseconds ? .flows : .quiet
+        edge.words =
+            edge.state == .flows
+            ? "it flows" : "no \(what) for \(SpanText.of(Double(age) / 1e9))"
+    }
+
+    private func judgeLag(_ edge: inout Overview.Edge, _ group: Sighting.Group?) {
+        guard let group, edge.lagRecords != nil else {
+            edge.state = .unknown
+            edge.words = "nobody says how far it has read"
+            return
+        }
+        if group.unheard > 0 {
+            edge.state = .unknown
+            edge.words = "\(group.unheard) partitions say nothing"
+            return
+        }
+        let records = edge.lagRecords ?? 0
+        if records > 0, edge.lagSeconds == nil || edge.lagSeconds ?? 0 > OverviewMaker.behindSeconds
+        {
+            edge.state = .behind
+            edge.words = "\(records) records behind"
+        } else {
+            // A reader that has read all is as quiet as what it reads.
+            let isFed = sighting.sources.contains {
+                $0.changedAt.map { now - $0 <= OverviewMaker.quietNanoseconds } ?? false
+            }
+            edge.state = isFed ? .flows : .quiet
+            edge.words = isFed ? "it keeps up" : "it has read all there is"
+        }
+    }
+
+    /// Takes the life from an edge whose owner has said nothing for too long, whatever it said.
+    private func withoutNews(_ edge: Overview.Edge) -> Overview.Edge {
+        var edge = edge
+        if let problem = sighting.natsProblem {
+            edge.state = .unknown
+            edge.words = "NATS cannot be heard: \(OverviewMaker.line(problem))"
+        } else if edge.state != .dead, now - edge.measuredAt > Freshness.nanoseconds {
+            edge.state = .dead
+            let isNever = edge.measuredAt == .distantPast
+            edge.words =
+                isNever
+                ? "nobody has said anything yet"
+                : "no news for \(SpanText.short(Double(now - edge.measuredAt) / 1e9))"
+        }
+        return edge
+    }
+}
+
+extension Sighting {
+    /// Returns whether a ready member of the group is heard. `nil` if none of its members was ever
+    /// heard.
+    func isAlive(_ group: String) -> Bool? {
+        let own = members.filter { $0.group == group }
+        guard !own.isEmpty else { return nil }
+        return own.contains { $0.isReady && $0.isHeard(at: now) }
+    }
+}

@@ -1,0 +1,156 @@
+import DeploymentWatch
+import Primitives
+
+/// The document of one event: all that the pages show. Every part has the time at which it was
+/// measured, `at`, and the age up to which it speaks of now, `limit`, both in seconds of the
+/// server's monotonic clock.
+struct LookDocument {
+    let sighting: Sighting
+    let overview: Overview
+    /// The wall clock, for people.
+    let time: Timestamp
+    /// Changes with the document of the gaps, which pages fetch by itself.
+    var gapsVersion = ""
+
+    private static let limit = Double(Freshness.nanoseconds) / 1e9
+
+    var json: [UInt8] {
+        var writer = JSONWriter(capacity: 16_384)
+        writer.object { writer in
+            writer.member("now", Self.seconds(sighting.now))
+            writer.member("time", time.description)
+            writer.member("limit", Self.limit)
+            writer.member(
+                "verdict", array: { for line in overview.verdict { Self.write(line, &$0) } })
+            writer.member("edges", array: { for edge in overview.edges { Self.write(edge, &$0) } })
+            writer.member(
+                "figures", array: { for figure in overview.figures { Self.write(figure, &$0) } })
+            writer.member(
+                "members", array: { for member in sighting.members { Self.write(member, &$0) } })
+            write("services", sighting.services, &writer) { services, writer in
+                for service in services { Self.write(service, &writer) }
+            }
+            write("streams", sighting.streams, &writer) { streams, writer in
+                for stream in streams { Self.write(stream, &writer) }
+            }
+            write("gaps", sighting.gaps, &writer) { _, _ in }
+            writer.member("gaps_version", gapsVersion)
+            let counts = sighting.gaps.value?.counts ?? [:]
+            writer.member(
+                "gap_counts",
+                object: { writer in
+                    for (state, count) in counts.sorted(by: { $0.key < $1.key }) {
+                        writer.member(state, count)
+                    }
+                })
+        }
+        return writer.bytes
+    }
+
+    private static func seconds(_ time: MonotonicTime) -> Double {
+        Double(time.nanoseconds) / 1e9
+    }
+
+    private func write<Value>(
+        _ name: String, _ known: Known<Value>, _ writer: inout JSONWriter,
+        _ items: (Value, inout JSONWriter) -> Void
+    ) {
+        writer.member(
+            name,
+            object: { writer in
+                Self.write(known.measuredAt, &writer)
+                writer.member("limit", Self.limit)
+                if let absence = known.absence(at: sighting.now) {
+                    writer.member("absence", OverviewMaker.line(absence))
+                }
+                writer.member(
+                    "items",
+                    array: { writer in
+                        if let value = known.value { items(value, &writer) }
+                    })
+            })
+    }
+
+    /// What was never measured has no time.
+    private static func write(_ at: MonotonicTime, _ writer: inout JSONWriter) {
+        if at != .distantPast { writer.member("at", seconds(at)) }
+    }
+
+    private static func write(_ line: Overview.Line, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("level", line.level.rawValue)
+            writer.member("text", line.text)
+            if let runbook = line.runbook { writer.member("runbook", runbook) }
+        }
+    }
+
+    private static func write(_ edge: Overview.Edge, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("id", edge.id)
+            writer.member("from", edge.from)
+            writer.member("to", edge.to)
+            writer.member("state", edge.state.rawValue)
+            writer.member("words", edge.words)
+            if let rate = edge.rate { writer.member("rate", rate) }
+            writer.member("unit", edge.unit)
+            if let lag = edge.lagRecords { writer.member("lag_records", lag) }
+            if let lag = edge.lagSeconds { writer.member("lag_seconds", lag) }
+            if let newest = edge.newestAt { writer.member("newest", seconds(newest)) }
+            write(edge.measuredAt, &writer)
+            writer.member("limit", limit)
+        }
+    }
+
+    private static func write(_ figure: Overview.Figure, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("name", figure.name)
+            if let value = figure.value { writer.member("value", value) }
+            write(figure.measuredAt, &writer)
+            writer.member("limit", limit)
+        }
+    }
+
+    private static func write(_ member: Sighting.Member, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("group", member.group)
+            writer.member("name", member.name)
+            writer.member("state", member.state)
+            writer.member("held", member.held.count)
+            writer.member("release", member.release)
+            write(member.heardAt, &writer)
+            writer.member("limit", Double(member.limitNanoseconds) / 1e9)
+        }
+    }
+
+    private static func write(_ service: Sighting.Service, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("address", service.address)
+            writer.member("name", service.name)
+            writer.member("ready", service.isReady)
+            writer.member(
+                "words",
+                OverviewMaker.line(service.problem ?? service.reasons.joined(separator: "; ")))
+            writer.member(
+                "providers",
+                array: { writer in
+                    for provider in service.providers {
+                        writer.object { writer in
+                            writer.member("name", provider.name)
+                            writer.member("connected", provider.isConnected)
+                            let feeds = provider.feedCounts.map { "\($0.count) \($0.state)" }
+                            writer.member("feeds", feeds.joined(separator: ", "))
+                        }
+                    }
+                })
+        }
+    }
+
+    private static func write(_ stream: Sighting.Stream, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("name", stream.name)
+            writer.member("bytes", stream.bytes)
+            if let limit = stream.limit { writer.member("max_bytes", limit) }
+            if let percent = stream.freePercent { writer.member("free_percent", percent) }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Primitives
+
+/// What the first page shows: the way of a tick, edge by edge, and one verdict in words. Pure.
+struct Overview: Sendable {
+    /// How an edge is. Only `flows` is shown as alive.
+    enum State: String, Sendable {
+        /// Something new came a moment ago.
+        case flows
+        /// Both ends answer, and nothing new comes: a closed market, for example.
+        case quiet
+        /// It flows, and does not keep up.
+        case behind
+        /// An end of it is dead, or does not answer.
+        case dead
+        /// It was not measured, or too long ago.
+        case unknown
+    }
+
+    /// One step of the way.
+    struct Edge: Equatable, Sendable {
+        let id: String
+        let from: String
+        let to: String
+        var state = State.unknown
+        var words = ""
+        /// Records per second, with what they are.
+        var rate: Double?
+        var unit = "ticks/s"
+        /// Unread records, and the age of the oldest of them.
+        var lagRecords: UInt64?
+        var lagSeconds: Double?
+        /// When the newest record came.
+        var newestAt: MonotonicTime?
+        /// When its owner last said so.
+        var measuredAt = MonotonicTime.distantPast
+    }
+
+    enum Level: String, Sendable, CaseIterable {
+        case good, quiet, unknown, warning, bad
+    }
+
+    struct Line: Equatable, Sendable {
+        let level: Level
+        let text: String
+        /// The name of the page in `docs/runbooks`.
+        var runbook: String?
+    }
+
+    /// One of the nine numbers above the tables.
+    struct Figure: Equatable, Sendable {
+        let name: String
+        /// `nil` when it is not known now.
+        let value: String?
+        let measuredAt: MonotonicTime
+    }
+
+    var edges: [Edge] = []
+    /// What is wrong, the worst first, or one line that says that all is well.
+    var verdict: [Line] = []
+    var figures: [Figure] = []
+}

@@ -1,0 +1,199 @@
+import DeploymentWatch
+import Primitives
+
+/// Makes overviews of sightings. It remembers rates, and since when something is wrong. Pure.
+struct OverviewMaker: Sendable {
+    /// After so long without anything new an edge is quiet.
+    static let quietNanoseconds: Int64 = 5_000_000_000
+    /// A reader whose oldest unread record is older is behind.
+    static let behindSeconds = 5.0
+    /// A source of which nothing was heard for longer is silent.
+    fileprivate static let silentSeconds = Double(Freshness.nanoseconds) / 1e9
+    /// The most sources and groups whose rates are kept.
+    static let metersMax = 512
+
+    private var judge = WatchVerdict(silentAfterSeconds: OverviewMaker.silentSeconds)
+    private var meters: [String: RateMeter] = [:]
+
+    init() {}
+
+    mutating func make(_ sighting: Sighting) -> Overview {
+        var overview = Overview()
+        let look = EdgeLook(sighting)
+        overview.edges = sighting.sources.map { source in
+            look.source(source, rate(source.name, source))
+        }
+        overview.edges.append(look.reader("operator", "bars are made", input: "tape: ticks"))
+        overview.edges.append(look.bars(sighting.bars, sighting.bars.flatMap { rate("=bars", $0) }))
+        overview.edges.append(look.reader("writer", "rows are stored", input: "tape"))
+        overview.edges.append(look.database)
+        let known = Set(["operator", "writer"])
+        for group in sighting.groups where !known.contains(group.name) {
+            overview.edges.append(look.other(group))
+        }
+        overview.verdict = verdict(sighting, overview.edges)
+        overview.figures = Figures(sighting, overview.edges).all
+        return overview
+    }
+
+    /// Returns a rate, which is not known while nobody reports.
+    private mutating func rate(_ name: String, _ head: Sighting.Head) -> Double? {
+        guard meters[name] != nil || meters.count < Self.metersMax else { return nil }
+        meters[name, default: RateMeter()].note(head.ordinals, at: head.reportedAt)
+        return meters[name]?.perSecond
+    }
+
+    // MARK: the verdict
+
+    private mutating func verdict(
+        _ sighting: Sighting, _ edges: [Overview.Edge]
+    ) -> [Overview.Line] {
+        let told = judge.judge(WatchSight(sighting, edges)).map(Overview.Line.init)
+        let troubles = told.filter { $0.level != .good } + Self.absences(sighting)
+        if sighting.natsProblem == nil,
+            sighting.now - sighting.listeningSince < Freshness.nanoseconds
+        {
+            // What is not there yet is no trouble before it had the time to come.
+            return [
+                Overview.Line(level: .unknown, text: "LOOKING: not all parts have answered yet")
+            ]
+        }
+        guard troubles.isEmpty else { return Self.worstFirst(troubles) }
+        // Whatever is not alive here and has no line above keeps the verdict from being good.
+        let doubtful = edges.filter { $0.state == .dead || $0.state == .unknown }
+        guard doubtful.isEmpty else {
+            return doubtful.map {
+                Overview.Line(level: .warning, text: "\($0.from) to \($0.to): \($0.words)")
+            }
+        }
+        let behind = edges.filter { $0.state == .behind }
+        guard behind.isEmpty else {
+            return behind.map {
+                Overview.Line(
+                    level: .warning, text: "\($0.to) is behind: \($0.words)",
+                    runbook: "GroupLagGrowing")
+            }
+        }
+        let sources = edges.filter { $0.id.hasPrefix("source:") }
+        if sources.allSatisfy({ $0.state == .quiet }) { return [Self.quiet(sighting)] }
+        return told
+    }
+
+    private static func quiet(_ sighting: Sighting) -> Overview.Line {
+        let newest = sighting.sources.compactMap(\.changedAt).max()
+        let since = newest.map { "for \(SpanText.of(Double(sighting.now - $0) / 1e9))" }
+        return Overview.Line(
+            level: .quiet,
+            text: "QUIET: no tick \(since ?? "since the cockpit listens"); all parts answer")
+    }
+
+    /// Returns a line for each question without a fresh answer.
+    private static func absences(_ sighting: Sighting) -> [Overview.Line] {
+        guard sighting.natsProblem == nil else { return [] }
+        var lines: [Overview.Line] = []
+        func note(_ what: String, _ absence: String?) {
+            guard let absence else { return }
+            lines.append(
+                Overview.Line(level: .warning, text: "\(what): \(Self.line(absence))"))
+        }
+        let now = sighting.now
+        for source in sighting.sources where source.reportedAt == .distantPast {
+            lines.append(
+                Overview.Line(
+                    level: .bad, text: "SOURCE \(source.name) HAS NO GATEWAY: nobody speaks for it",
+                    runbook: "SourceMissing"))
+        }
+        note("ROOM OF THE TAPE NOT KNOWN", sighting.streams.absence(at: now))
+        // The verdict has a line for a database that is away.
+        if sighting.database.isFresh(at: now) {
+            note("GAPS NOT SEEN", sighting.gaps.absence(at: now))
+        }
+        note("PAGES OF SERVICES NOT SEEN", sighting.services.absence(at: now))
+        for service in sighting.services.fresh(at: now) ?? [] {
+            let name = service.name.isEmpty ? service.address : service.name
+            if let problem = service.problem {
+                note("\(name) DOES NOT ANSWER", problem)
+            } else if !service.isReady {
+                note("\(name) IS NOT READY", service.reasons.first ?? "it does not say why")
+            }
+        }
+        return lines
+    }
+
+    private static func worstFirst(_ lines: [Overview.Line]) -> [Overview.Line] {
+        lines.filter { $0.level == .bad } + lines.filter { $0.level != .bad }
+    }
+
+    static func line(_ text: String) -> String {
+        let one = text.split(whereSeparator: \.isNewline).joined(separator: "; ")
+        return one.count <= 200 ? one : "\(one.prefix(200))…"
+    }
+}
+
+extension Overview.Line {
+    fileprivate init(_ line: WatchVerdict.Line) {
+        let level: Overview.Level =
+            switch line.level {
+            case .good: .good
+            case .warning: .warning
+            case .bad: .bad
+            }
+        self.init(level: level, text: line.text, runbook: line.runbook)
+    }
+}
+
+extension WatchSight {
+    /// What the terminal's verdict would see of the same moment. What is not fresh is not there.
+    fileprivate init(_ sighting: Sighting, _ edges: [Overview.Edge]) {
+        self.init()
+        let now = sighting.now
+        self.now = now
+        natsProblem = sighting.natsProblem
+        databaseProblem = sighting.database.absence(at: now)
+        sources = sighting.sources.map { source in
+            guard source.reportedAt != .distantPast else {
+                return Source(name: source.name, watermarkSeconds: nil)
+            }
+            let isOpen = sighting.isAlive(source.gateways) == true
+            let silence = Double(now - source.reportedAt) / 1e9
+            // Without a gateway the last report says nothing, however new it is.
+            return Source(
+                name: source.name,
+                watermarkSeconds: isOpen ? silence : max(silence, OverviewMaker.silentSeconds + 0.1)
+            )
+        }
+        let names = Set(sighting.groups.map(\.name) + ["operator", "writer"]).sorted()
+        groups = names.map { name in
+            let group = sighting.groups.first { $0.name == name }
+            let members = sighting.members.filter { $0.group == name && $0.isHeard(at: now) }
+            let held = Set(members.flatMap(\.held))
+            let isSharing = ["operator", "writer"].contains(name)
+            return Group(
+                name: name, behind: group?.ticks?.records, ready: members.count(where: \.isReady),
+                silent: isSharing ? Set(0..<sighting.partitions).subtracting(held).count : 0,
+                unheard: group?.unheard ?? 0)
+        }
+        let rates = edges.filter { $0.id.hasPrefix("source:") }.compactMap(\.rate)
+        if !rates.isEmpty { ticksPerSecond = rates.reduce(0, +) }
+        let streams = sighting.streams.fresh(at: now) ?? []
+        freePercent = streams.compactMap(\.freePercent).min() ?? 100
+        freeBytes = streams.compactMap { stream in
+            stream.limit.map { $0 > stream.bytes ? $0 - stream.bytes : 0 }
+        }.min()
+        storedBytes = streams.reduce(0) { $0 &+ $1.bytes }
+        gaps.open = sighting.gaps.fresh(at: now)?.open
+        clock = sighting.database.fresh(at: now)?.clock
+        for service in sighting.services.fresh(at: now) ?? [] { add(service) }
+    }
+
+    private mutating func add(_ service: Sighting.Service) {
+        spooledTicks &+= service.spooledTicks
+        for provider in service.providers {
+            if !provider.isConnected { silentFeeds.append(provider.name) }
+            liveFeeds += provider.feeds.count(where: \.isLive)
+            silentFeeds += provider.feeds.filter { !$0.isLive }.map {
+                "\($0.symbol) \($0.feed) (\($0.state))"
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import DeploymentWatch
+import Primitives
+
+/// What the collector knows at one moment. Each part says when it was measured.
+struct Sighting: Sendable {
+    /// The head of a source's ticks, or that of the bars, over all partitions.
+    struct Head: Equatable, Sendable {
+        let name: String
+        /// The group of the processes that write it.
+        let gateways: String
+        /// The sum of the newest ordinals.
+        let ordinals: UInt64
+        /// When its process last said so.
+        let reportedAt: MonotonicTime
+        /// When an ordinal last rose. `nil` if none has since the cockpit listens.
+        var changedAt: MonotonicTime?
+    }
+
+    /// How far a group has read.
+    struct Group: Equatable, Sendable {
+        let name: String
+        let reportedAt: MonotonicTime
+        /// `nil` if it does not read this input, or if it is not known.
+        var ticks: Lag?
+        var bars: Lag?
+        /// Partitions of ticks of which nobody says how far they are read.
+        var unheard = 0
+    }
+
+    struct Lag: Equatable, Sendable {
+        var records: UInt64
+        /// The age of the oldest unread one. `nil` if it is not known.
+        var seconds: Double?
+    }
+
+    /// A process of a group, by its own heartbeats.
+    struct Member: Equatable, Sendable {
+        let group: String
+        let name: String
+        let state: String
+        let held: [Int]
+        let release: String
+        let heardAt: MonotonicTime
+        /// A silent process acts as an owner for so long. Heartbeats come several times meanwhile.
+        let leaseNanoseconds: Int64
+
+        var isReady: Bool { state == "ready" }
+
+        /// Its own heartbeats say that it is there.
+        func isHeard(at now: MonotonicTime) -> Bool { now - heardAt <= limitNanoseconds }
+
+        /// Heartbeats come four times per lease, but at least two of them have to be missing.
+        var limitNanoseconds: Int64 { max(1_500_000_000, leaseNanoseconds) }
+    }
+
+    struct Stream: Equatable, Sendable {
+        let name: String
+        let bytes: UInt64
+        /// `nil` if there is no limit.
+        let limit: UInt64?
+
+        var freePercent: UInt64? {
+            limit.map { $0 == 0 ? 0 : UInt64(Double($0 - min($0, bytes)) / Double($0) * 100) }
+        }
+    }
+
+    /// What the database says of itself.
+    struct Database: Equatable, Sendable {
+        /// The age of the newest position that a writer has advanced, by the database's clock.
+        /// `nil` if there is none.
+        var writtenSeconds: Double?
+        /// The database's clock against this machine's.
+        var clock: ClockOffset?
+    }
+
+    /// The page of a service.
+    struct Service: Equatable, Sendable {
+        let address: String
+        var name = ""
+        var isReady = false
+        /// Why it is not ready, or what is degraded.
+        var reasons: [String] = []
+        var providers: [ProviderView] = []
+        var source = ""
+        var spooledTicks: UInt64 = 0
+        /// The rows that wait in a writer, and the most.
+        var queueRows: UInt64?
+        var queueRowsMax: UInt64?
+        /// Why it does not answer. `nil` if it does.
+        var problem: String?
+    }
+
+    var now = MonotonicTime.distantPast
+    /// Since when the cockpit has listened without a pause.
+    var listeningSince = MonotonicTime.never
+    /// The number of partitions of the tape.
+    var partitions = 0
+    /// Why NATS cannot be heard. `nil` if it can.
+    var natsProblem: String?
+    var sources: [Head] = []
+    var bars: Head?
+    var groups: [Group] = []
+    var members: [Member] = []
+    var streams = Known<[Stream]>()
+    var database = Known<Database>()
+    var gaps = Known<GapList>()
+    var services = Known<[Service]>()
+}

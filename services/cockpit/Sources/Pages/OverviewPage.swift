@@ -1,0 +1,178 @@
+/// The first page: whether all is well, the way of a tick, nine numbers, processes and services.
+enum OverviewPage {
+    static let html = PageFrame.html(
+        "Overview", current: "Overview", script: "overview.js",
+        """
+        <section aria-labelledby="way">
+        <h2 id="way">The way of a tick</h2>
+        <canvas id="graph" role="img"
+        aria-label="Graph of the way of a tick; the table below has the same in words"></canvas>
+        \(PageFrame.table(
+            "edges", "Each step, with what is known of it now",
+            ["From", "To", "State", "Rate", "Behind", "Newest", "Measured"]))
+        </section>
+        <section aria-labelledby="numbers">
+        <h2 id="numbers">Numbers</h2>
+        <dl id="figures"></dl>
+        </section>
+        <section aria-labelledby="processes">
+        <h2 id="processes">Processes</h2>
+        \(PageFrame.table(
+            "members", "Processes that were heard within a minute",
+            ["Process", "Group", "State", "Partitions", "Release", "Last heard"]))
+        </section>
+        <section aria-labelledby="services">
+        <h2 id="services">Services</h2>
+        <p id="services-words"></p>
+        \(PageFrame.table(
+            "pages", "What the services say of themselves",
+            ["Address", "Service", "State", "What it says", "Feeds"]))
+        </section>
+        <section aria-labelledby="tape">
+        <h2 id="tape">Tape</h2>
+        \(PageFrame.table("streams", "Room of the streams", ["Stream", "Used", "Of", "Free"]))
+        </section>
+        """)
+
+    static let script = #"""
+        import { start, age, isStale, span, put, doubt } from "./live.js";
+        import { fill } from "./table.js";
+        import { drawGraph } from "./graph.js";
+
+        const symbols = { flows: "●", quiet: "◌", behind: "▲", dead: "✕", unknown: "?" };
+
+        function stateOf(edge) {
+          if (edge.state === "dead" || !isStale(edge)) return [edge.state, edge.words];
+          return ["unknown", doubt() || `no news for ${span(age(edge.at))}`];
+        }
+
+        function rate(edge) {
+          if (edge.rate === undefined) return "–";
+          const value = edge.rate < 10 ? edge.rate.toFixed(1) : Math.round(edge.rate);
+          return `${value} ${edge.unit}`;
+        }
+
+        function behind(edge) {
+          if (edge.lag_records === undefined) return "–";
+          const time = edge.lag_seconds === undefined ? "" : `${span(edge.lag_seconds)}, `;
+          return `${time}${edge.lag_records} records`;
+        }
+
+        const ago = (at) => (Number.isFinite(age(at)) ? `${span(age(at))} ago` : "never");
+
+        function showEdges(edges) {
+          const shown = edges.map((edge) => {
+            const [state, words] = stateOf(edge);
+            return { ...edge, state, words };
+          });
+          drawGraph(document.getElementById("graph"), shown, symbols, (edge) => rate(edge));
+          fill(document.getElementById("edges"), shown.map((edge) => {
+            const isGrey = edge.state === "unknown" || edge.state === "dead";
+            return {
+              kind: isGrey ? "stale" : "",
+              cells: [
+                edge.from, edge.to, [`${symbols[edge.state]} ${edge.words}`, edge.state],
+                rate(edge), behind(edge),
+                edge.newest === undefined ? "–" : ago(edge.newest), ago(edge.at),
+              ],
+            };
+          }));
+        }
+
+        function showFigures(figures) {
+          const list = document.getElementById("figures");
+          while (list.children.length > figures.length) list.lastChild.remove();
+          while (list.children.length < figures.length) {
+            const box = document.createElement("div");
+            for (const tag of ["dt", "dd", "dd"]) box.append(document.createElement(tag));
+            list.append(box);
+          }
+          figures.forEach((figure, index) => {
+            const [name, value, measured] = list.children[index].children;
+            const isOld = isStale(figure);
+            const isKnown = figure.value !== undefined;
+            list.children[index].className = isOld || !isKnown ? "stale" : "";
+            put(name, figure.name);
+            put(value, isKnown ? figure.value + (isOld ? " (old)" : "") : "not known", "value");
+            put(measured, `measured ${ago(figure.at)}`);
+          });
+        }
+
+        function showMembers(members) {
+          fill(document.getElementById("members"), members.map((member) => {
+            const isOld = isStale(member);
+            const isReady = member.state === "ready";
+            const state = isOld ? "✕ silent" : `${isReady ? "●" : "◌"} ${member.state}`;
+            const kind = isOld ? "dead" : isReady ? "flows" : "quiet";
+            return {
+              kind: isOld ? "stale" : "",
+              cells: [
+                member.name, member.group, [state, kind], `${member.held}`, member.release,
+                ago(member.at),
+              ],
+            };
+          }));
+        }
+
+        function showServices(services) {
+          const isOld = isStale(services);
+          const words = document.getElementById("services-words");
+          if (isOld) put(words, `Not known: ${services.absence || doubt() || "old"}.`, "unknown");
+          else if (!services.items.length) {
+            put(words, "No service is named (COCKPIT_SERVICES).", "");
+          } else put(words, `Asked ${ago(services.at)}.`, "");
+          fill(document.getElementById("pages"), services.items.map((service) => {
+            const isGood = service.ready && !isOld;
+            const kind = isOld ? "unknown" : service.ready ? "flows" : "bad";
+            const text = isOld ? "? not known" : service.ready ? "● ready" : "✕ not ready";
+            const feeds = service.providers.map((one) =>
+              `${one.name}: ${one.connected ? "connected" : "not connected"}`
+              + (one.feeds ? `, ${one.feeds}` : ""));
+            return {
+              kind: isGood ? "" : isOld ? "stale" : "",
+              cells: [service.address, service.name || "–", [text, kind], service.words || "–",
+                feeds.join("; ") || "–"],
+            };
+          }));
+        }
+
+        function bytes(count) {
+          const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+          let value = count;
+          let unit = 0;
+          while (value >= 1024 && unit < 4) { value /= 1024; unit += 1; }
+          return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+        }
+
+        function showStreams(streams) {
+          const kind = isStale(streams) ? "stale" : "";
+          fill(document.getElementById("streams"), streams.items.map((stream) => ({
+            kind,
+            cells: [
+              stream.name, bytes(stream.bytes),
+              stream.max_bytes === undefined ? "no limit" : bytes(stream.max_bytes),
+              stream.free_percent === undefined ? "–" : `${stream.free_percent} %`,
+            ],
+          })));
+        }
+
+        start((look) => {
+          if (!look) return forget();
+          showEdges(look.edges);
+          showFigures(look.figures);
+          showMembers(look.members);
+          showServices(look.services);
+          showStreams(look.streams);
+        });
+
+        // Nothing that was shown before counts any more.
+        function forget() {
+          for (const id of ["edges", "members", "pages", "streams"]) {
+            fill(document.getElementById(id), []);
+          }
+          document.getElementById("figures").replaceChildren();
+          drawGraph(document.getElementById("graph"), [], symbols, rate);
+        }
+
+        """#
+}

@@ -1,0 +1,35 @@
+/// The page that asks for the token.
+enum TokenPage {
+    static func text(hasFailed: Bool) -> String {
+        let failed =
+            hasFailed
+            ? "<p id=\"failed\" class=\"bad\" role=\"alert\">This is not the token.</p>" : ""
+        let described = hasFailed ? " aria-describedby=\"failed\"" : ""
+        return """
+            <!doctype html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <title>Token – Tapeline cockpit</title>
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            <link rel="stylesheet" href="style.css">
+            <link rel="icon" href="icon.svg" type="image/svg+xml">
+            </head>
+            <body>
+            <main id="main">
+            <h1>Tapeline cockpit</h1>
+            <form method="post" action="session">
+            \(failed)
+            <p><label for="token">Token of this cockpit</label></p>
+            <p><input id="token" name="token" type="password" autocomplete="current-password"
+            required\(described)></p>
+            <p><button type="submit">Come in</button></p>
+            </form>
+            </main>
+            </body>
+            </html>
+
+            """
+    }
+}

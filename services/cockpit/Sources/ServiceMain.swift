@@ -1,0 +1,67 @@
+import Primitives
+import ServiceRuntime
+import TapeTransport
+
+/// The service as a function. The program in `services/cockpit/Program` calls it.
+package enum Main {
+    /// Runs the service until its end.
+    package static func run() -> Never {
+        ServiceApplication.run(description) { try run($0) }
+    }
+
+    static let description = ServiceDescription(
+        name: "cockpit", version: ProductVersion.text,
+        summary: "Shows a deployment in the browser: whether all is well, and what is missing.",
+        keys: CockpitSettings.keys,
+        rules: [.tape, .postgresTLS, CockpitSettings.rule],
+        examples: [
+            ServiceDescription.Example(
+                "cockpit --cockpit-port 8080", "Serves the pages at http://127.0.0.1:8080/.")
+        ])
+
+    /// Runs the collector and the pages. Blocks until its end.
+    static func run(_ context: ServiceContext) throws -> ExitCode {
+        try run(context) { _ in }
+    }
+
+    /// `onOpen` gets the port of the pages when they can be asked for.
+    static func run(_ context: ServiceContext, onOpen: (UInt16) -> Void) throws -> ExitCode {
+        let tape = try TapeSettings(context.configuration)
+        let settings = try CockpitSettings(context.configuration)
+        var random = SystemRandomNumberGenerator()
+        let feed = try EventFeed(instance: String(random.next(), radix: 36))
+        let collector = Collector(settings, context, feed)
+        let site = Site(settings.gate, context, collector.audience) { collector.gapsJSON }
+        let server = try WebServer(
+            address: settings.address, port: settings.port, limits: CockpitLimits.connections,
+            admission: Site.admission, feed: feed
+        ) { site.answer($0) }
+        defer { server.stop() }
+        show(server, feed, in: context.telemetry.metrics)
+        let host = settings.address.contains(":") ? "[\(settings.address)]" : settings.address
+        context.telemetry.emit(
+            PagesServed(address: "http://\(host):\(server.port)\(settings.gate.path)/"))
+        onOpen(server.port)
+        let threads = try collector.startThreads(tape)
+        defer { collector.close() }
+        let code = collector.run()
+        let end = context.clock.deadline(after: CockpitLimits.endTimeout)
+        for thread in threads where !thread.join(timeout: context.clock.remaining(until: end)) {
+            context.leaveThreadBehind()
+        }
+        return code
+    }
+
+    private static func show(_ server: WebServer, _ feed: EventFeed, in metrics: MetricRegistry) {
+        metrics.reading("mds_cockpit_watchers", "Pages that are open in browsers.") {
+            [weak feed] in feed.map { Double($0.watchers) }
+        }
+        metrics.countReading(
+            "mds_cockpit_connections_total", "Connections to the pages."
+        ) { [weak server] in server.map { Double($0.acceptedConnections) } }
+        metrics.countReading(
+            "mds_cockpit_connections_cut_total",
+            "Connections to the pages that a limit or deadline has ended."
+        ) { [weak server] in server.map { Double($0.cutConnections) } }
+    }
+}

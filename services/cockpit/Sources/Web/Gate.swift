@@ -1,0 +1,94 @@
+import ServiceRuntime
+
+/// Decides whether a request may be answered, before anything else of it counts. Pure.
+struct Gate: Sendable {
+    struct Settings: Equatable, Sendable {
+        /// Names and addresses by which browsers may reach the pages, without ports.
+        var hosts: [String]
+        /// Empty: reading is free.
+        var token: String
+        /// The only peers that are answered. Empty: all.
+        var proxies: [String]
+        /// The path under which the pages are, without a slash at its end.
+        var path: String
+    }
+
+    enum Decision: Equatable, Sendable {
+        /// The path below that of the pages.
+        case admitted(path: String)
+        /// The pages ask for the token.
+        case unknownPerson(path: String)
+        case refused(status: Int, reason: String)
+        /// To the pages' path with its slash.
+        case moved(to: String)
+    }
+
+    static let loopbackHosts = ["127.0.0.1", "localhost", "::1"]
+
+    /// What can be reached from this machine alone.
+    static func isLoopback(_ address: String) -> Bool {
+        address == "localhost" || address == "::1"
+            || (address.hasPrefix("127.") && address.split(separator: ".").count == 4)
+    }
+
+    let settings: Settings
+
+    func decide(_ request: WebRequest, isKnown: Bool) -> Decision {
+        guard settings.proxies.isEmpty || settings.proxies.contains(request.peer) else {
+            return .refused(status: 403, reason: "only the listed proxies are answered")
+        }
+        if !settings.proxies.isEmpty, request.headers["x-forwarded-proto"] != "https" {
+            return .refused(status: 403, reason: "the proxy has to bring browsers by TLS")
+        }
+        guard let host = request.headers["host"], let name = Self.name(of: host),
+            settings.hosts.contains(name)
+        else {
+            return .refused(
+                status: 421, reason: "this host is not one of the pages' names (COCKPIT_HOSTS)")
+        }
+        if let refusal = foreign(request, host) { return refusal }
+        guard request.path != settings.path || settings.path.isEmpty else {
+            return .moved(to: settings.path + "/")
+        }
+        guard request.path.hasPrefix(settings.path + "/") else {
+            return .refused(status: 404, reason: "there is no such page")
+        }
+        let path = String(request.path.dropFirst(settings.path.count))
+        return settings.token.isEmpty || isKnown
+            ? .admitted(path: path) : .unknownPerson(path: path)
+    }
+
+    /// Refuses what a page of another site has caused. A person may follow a link to the pages; a
+    /// script may not ask for them.
+    private func foreign(_ request: WebRequest, _ host: String) -> Decision? {
+        let refusal = Decision.refused(status: 403, reason: "another site asks for this")
+        if let origin = request.headers["origin"] {
+            let scheme = settings.proxies.isEmpty ? "http" : "https"
+            guard origin.lowercased() == "\(scheme)://\(host.lowercased())" else { return refusal }
+        } else if request.method == "POST" {
+            return refusal
+        }
+        let site = request.headers["sec-fetch-site"] ?? "none"
+        let isNavigation =
+            request.headers["sec-fetch-mode"] == "navigate" && request.method == "GET"
+        return ["none", "same-origin"].contains(site) || isNavigation ? nil : refusal
+    }
+
+    /// Returns a host's name without its port, in lower case. `nil` if it is none.
+    static func name(of host: String) -> String? {
+        let host = host.lowercased()
+        if host.hasPrefix("[") {
+            guard let end = host.firstIndex(of: "]") else { return nil }
+            let rest = host[host.index(after: end)...]
+            guard rest.isEmpty || isPort(rest) else { return nil }
+            return String(host[host.index(after: host.startIndex)..<end])
+        }
+        guard let colon = host.firstIndex(of: ":") else { return host.isEmpty ? nil : host }
+        guard isPort(host[colon...]) else { return nil }
+        return String(host[..<colon])
+    }
+
+    private static func isPort(_ text: Substring) -> Bool {
+        text.hasPrefix(":") && UInt16(text.dropFirst()) != nil
+    }
+}

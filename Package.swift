@@ -481,7 +481,7 @@ let package = Package(
                 "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
                 "TickSpool", "OperatorGraph", "ProviderKit", "StreamCore", "YAMLFile",
                 "DeploymentWatch",
-            ], beside: ["live_page.py"]),
+            ], beside: ["browse.py", "live_page.py"]),
         jointTests(
             "ObservabilityTests",
             uses: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"]),

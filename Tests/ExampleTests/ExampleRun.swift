@@ -56,7 +56,7 @@ final class ExampleRun {
             atPath: "\(ServerPrograms.checkout)/Samples/\(name)",
             toPath: checkout.file("Samples/\(name)"))
         for program in [
-            "provider-gateway", "operator-worker", "store-writer", "ibkr-simulator",
+            "provider-gateway", "operator-worker", "store-writer", "cockpit", "ibkr-simulator",
             "alpaca-simulator",
         ] {
             try files.createSymbolicLink(

@@ -61,6 +61,16 @@ struct NatsPermissionTests {
         ("writer", "md.hb.operator.a", "{}", false),
         ("writer", "md.ask.members", "", true),
         ("tool", "md.ask.members", "", true),
+        ("cockpit", "md.ask.members", "", true),
+        ("cockpit", "md.ask.positions", "", false),
+        ("cockpit", "md.hb.operator.a", "{}", false),
+        ("cockpit", "md.head.synthetic", "{}", false),
+        ("cockpit", "md.pos.writer", "{}", false),
+        ("cockpit", "md.ticks.0.manual", "x", false),
+        ("cockpit", "md.bars.0", "x", false),
+        ("cockpit", "$JS.API.STREAM.INFO.MD_BARS", "", true),
+        ("cockpit", "$JS.API.STREAM.PURGE.MD_BARS", "", false),
+        ("cockpit", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
         ("tool", "md.hb.operator.a", "{}", false),
         ("tool", "md.ask.positions", "", true),
         ("tool", "md.ticks.0.manual", "x", true),
@@ -237,7 +247,7 @@ struct NatsPermissionTests {
 
     @Test(
         "no service makes or changes a stream, touches another's consumer, or sees its names",
-        arguments: ["gateway", "operator", "writer"])
+        arguments: ["gateway", "operator", "writer", "cockpit"])
     func forbidden(user: String) throws {
         let folder = try TemporaryFolder()
         let shipped = try ShippedNats(folder)

@@ -34,7 +34,7 @@ struct StackPlanTests {
             units.map(\.name) == [
                 "nats-server", "valkey", "postgres-files", "postgres", "setup", "database",
                 "migrate", "provider-gateway", "operator-worker-a", "operator-worker-b",
-                "store-writer",
+                "store-writer", "cockpit",
             ])
         #expect(units.map(\.stage) == units.map(\.stage).sorted())
         #expect(try testPlan(folder, withServices: false).units.count == 6)
@@ -86,9 +86,12 @@ struct StackPlanTests {
         let units = try testPlan(folder).units
         let names = units.compactMap { $0.environment["MDS_MEMBER"] }
         #expect(
-            names == ["provider-gateway", "operator-worker-a", "operator-worker-b", "store-writer"])
+            names == [
+                "provider-gateway", "operator-worker-a", "operator-worker-b", "store-writer",
+                "cockpit",
+            ])
         let ports = units.compactMap { $0.environment["OPS_PORT"] }
-        #expect(Set(ports).count == 4)
+        #expect(Set(ports).count == 5)
     }
 
     @Test("each service gets its own user, its password by file, and the settings meant for it")
@@ -267,7 +270,7 @@ struct StackPlanTests {
         let server = try ServerProcess(
             nats.executable, ["-t"] + nats.arguments, environment: nats.environment, logPath: log)
         #expect(server.waitUntilExit() == 0, "\(server.log)")
-        #expect(plan.valkeyConfiguration(users: "").contains("dir \"") && plan.hints.count == 5)
+        #expect(plan.valkeyConfiguration(users: "").contains("dir \"") && plan.hints.count == 6)
     }
 }
 

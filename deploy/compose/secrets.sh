@@ -14,7 +14,7 @@ group=10001
 umask 077
 mkdir -p "$folder"
 chmod 700 "$folder"
-for name in nats-gateway nats-operator nats-writer nats-consumer nats-tool \
+for name in nats-gateway nats-operator nats-writer nats-cockpit nats-consumer nats-tool \
     postgres-owner postgres-migrator postgres-writer valkey valkey-reader grafana-admin; do
     file=$folder/$name
     if [ ! -s "$file" ]; then

@@ -18,8 +18,8 @@ packages=(
     # For the Makefile, for fetching the servers, for the Python package, and for PostgreSQL's time zones.
     ca-certificates make python3 python3-pip python3-venv tzdata
 )
-# For a test that sets the clock of a gateway, one that counts instructions, and for making and judging packages.
-if [ "${1:-}" = --tests ]; then packages+=(chrpath dpkg-dev libfaketime lintian systemd valgrind); fi
+# For tests: a browser, the clock of a gateway, counting instructions, making and judging packages.
+if [ "${1:-}" = --tests ]; then packages+=(chromium-headless-shell chrpath dpkg-dev libfaketime lintian systemd valgrind); fi
 
 missing_packages() {
     local name

@@ -310,7 +310,7 @@ struct UpProgress {
 extension StackPlan {
     /// The commands that a person may use next.
     var hints: [String] {
-        [
+        (withServices ? ["look:  \(cockpitAddress)"] : []) + [
             "read:  \(reader.url(withPassword: false))",
             "psql:  \(home.command("psql"))",
             "hear:  \(consumer.url(withPassword: false)), password in \(consumer.passwordFile)",

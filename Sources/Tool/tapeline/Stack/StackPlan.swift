@@ -8,7 +8,8 @@ struct StackPlan: Equatable, Sendable {
     ]
     static let gateway = "provider-gateway"
     static let worker = "operator-worker"
-    static let servicePrograms = [gateway, worker, "store-writer"]
+    static let cockpit = "cockpit"
+    static let servicePrograms = [gateway, worker, "store-writer", cockpit]
     static let loopback = "127.0.0.1"
     static let database = "tapeline"
     static let migrator = "tapeline_migrator"
@@ -73,6 +74,7 @@ struct StackPlan: Equatable, Sendable {
                 "NATS_GATEWAY_PASSWORD": secrets[.natsGateway],
                 "NATS_OPERATOR_PASSWORD": secrets[.natsOperator],
                 "NATS_WRITER_PASSWORD": secrets[.natsWriter],
+                "NATS_COCKPIT_PASSWORD": secrets[.natsCockpit],
                 "NATS_CONSUMER_PASSWORD": secrets[.natsConsumer],
                 "NATS_TOOL_PASSWORD": secrets[.natsTool],
             ],
@@ -218,7 +220,30 @@ struct StackPlan: Equatable, Sendable {
             service("\(Self.worker)-a", Self.worker, ports[.operatorA], operators),
             service("\(Self.worker)-b", Self.worker, ports[.operatorB], operators),
             service("store-writer", "store-writer", ports[.writer], writer),
+            service(Self.cockpit, Self.cockpit, ports[.cockpit], cockpitEnvironment),
         ]
+    }
+
+    /// The cockpit reads as people do, and asks the pages of all services.
+    private var cockpitEnvironment: [String: String] {
+        let gateways = sources.enumerated().map {
+            $0 == 0 ? ports[.gateway] : ports[gateway: $1.name]
+        }
+        let services = gateways + [ports[.operatorA], ports[.operatorB], ports[.writer]]
+        return nats("cockpit", .natsCockpit).merging([
+            "POSTGRES_HOST": StackPlan.loopback, "POSTGRES_PORT": "\(ports[.postgres])",
+            "POSTGRES_DB": StackPlan.database, "POSTGRES_USER": StackPlan.reader,
+            "POSTGRES_PASSWORD_FILE": home.secret(StackSecrets.Name.postgresReader.rawValue),
+            "POSTGRES_SSLMODE": "disable", "COCKPIT_PORT": "\(ports[.cockpitPages])",
+            "COCKPIT_SERVICES": services.map { "\(StackPlan.loopback):\($0)" }
+                .joined(separator: ","),
+        ]) { $1 }.merging(settings.environment(for: .cockpit)) { $1 }
+    }
+
+    /// The address of the pages for people.
+    var cockpitAddress: String {
+        let port = settings["COCKPIT_PORT"] ?? "\(ports[.cockpitPages])"
+        return "http://\(StackPlan.loopback):\(port)/"
     }
 
     /// The providers that poll a service. The shipped list of each is called like it.

@@ -6,6 +6,7 @@ import Primitives
 struct StackPorts: Equatable, Sendable {
     enum Name: String, CaseIterable {
         case nats, natsMonitor, postgres, valkey, gateway, operatorA, operatorB, writer
+        case cockpit, cockpitPages
         case simulator, simulatorControl, binanceSimulator, binanceSimulatorControl
         case alpacaSimulator, alpacaSimulatorControl, massiveSimulator, massiveSimulatorControl
     }
@@ -18,7 +19,7 @@ struct StackPorts: Equatable, Sendable {
     /// The ports that the first releases did not have.
     private static let later: Set<Name> = [
         .binanceSimulator, .binanceSimulatorControl, .alpacaSimulator, .alpacaSimulatorControl,
-        .massiveSimulator, .massiveSimulatorControl,
+        .massiveSimulator, .massiveSimulatorControl, .cockpit, .cockpitPages,
     ]
 
     private var numbers: [Name: UInt16]

@@ -7,6 +7,7 @@ struct StackSecrets: Equatable, Sendable {
         case natsGateway = "nats-gateway"
         case natsOperator = "nats-operator"
         case natsWriter = "nats-writer"
+        case natsCockpit = "nats-cockpit"
         case natsConsumer = "nats-consumer"
         case natsTool = "nats-tool"
         case postgresOwner = "postgres-owner"

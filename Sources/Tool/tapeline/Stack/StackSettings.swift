@@ -1,7 +1,7 @@
 /// The settings from `--set KEY=VALUE` and `--settings FILE`. The prefix of a key determines which
 /// services get it; the services themselves check key and value.
 struct StackSettings: Equatable, Sendable {
-    enum Receiver { case all, gateway, operators, writer, simulator }
+    enum Receiver { case all, gateway, operators, writer, cockpit, simulator }
 
     static let countMax = 64
     static let bytesMax = 4_096
@@ -10,12 +10,14 @@ struct StackSettings: Equatable, Sendable {
         ("BINANCE_", .gateway), ("ALPACA_", .gateway), ("MASSIVE_", .gateway),
         ("REPLAY_", .gateway), ("FRED_", .gateway), ("COINGECKO_", .gateway),
         ("ALTERNATIVE_", .gateway),
-        ("OPERATOR_", .operators), ("WRITER_", .writer), ("SIMULATOR_", .simulator),
+        ("OPERATOR_", .operators), ("WRITER_", .writer), ("COCKPIT_", .cockpit),
+        ("SIMULATOR_", .simulator),
         ("LOG_", .all), ("MDS_", .all),
     ]
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
+        "COCKPIT_SERVICES",
     ]
 
     private(set) var values: [(key: String, value: String)] = []

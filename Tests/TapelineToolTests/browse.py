@@ -1,0 +1,223 @@
+"""browse.py URL CHROMIUM STATE: looks at a running cockpit as a person does, in a real browser.
+
+It finds things by role and visible text alone. STATE is the file of a local stack with the ids of its processes, which
+are stopped for a moment one after another: whatever then looks alive for longer than it may is reported. One line of
+JSON per finding; the exit code is 1 if one of them is bad.
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from urllib.parse import urlparse
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+# Well above the 3 s that the pages promise: a busy machine delays this script as well as the pages.
+PATIENCE = 20.0
+PROMISED = 3.0
+# A browser reports these itself when a link is cut on purpose.
+EXPECTED = re.compile(r"net::ERR_")
+
+
+class Link:
+    """A proxy between browser and cockpit that can be held, as a network that swallows everything."""
+
+    def __init__(self, port):
+        self.target = port
+        self.held = threading.Event()
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client, _ = self.server.accept()
+            remote = socket.create_connection(("127.0.0.1", self.target))
+            for one, other in ((client, remote), (remote, client)):
+                threading.Thread(target=self.pump, args=(one, other), daemon=True).start()
+
+    def pump(self, one, other):
+        try:
+            while piece := one.recv(65536):
+                while self.held.is_set():
+                    time.sleep(0.02)
+                other.sendall(piece)
+        except OSError:
+            pass
+        for end in (one, other):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+class Browse:
+    def __init__(self, page):
+        self.page = page
+        self.bad = 0
+
+    def say(self, what, good, **more):
+        self.bad += not good
+        print(json.dumps({"what": what, "good": bool(good), **more}), flush=True)
+
+    def verdict(self):
+        items = self.page.get_by_role("region", name="Is all well?").get_by_role("listitem")
+        return items.all_inner_texts()
+
+    def cells(self, table, row):
+        rows = self.page.get_by_role("table", name=table).get_by_role("row").filter(has_text=row)
+        return rows.first.get_by_role("cell").all_inner_texts() if rows.count() else []
+
+    def wait(self, condition):
+        begun = time.monotonic()
+        while time.monotonic() - begun < PATIENCE:
+            try:
+                if condition():
+                    return time.monotonic() - begun
+            except Exception:  # A row went while it was read.
+                pass
+            time.sleep(0.05)
+        return None
+
+    def is_well(self):
+        lines = self.verdict()
+        return len(lines) == 1 and lines[0].startswith("ALL GOOD")
+
+    def expect_well(self, when):
+        took = self.wait(self.is_well)
+        self.say(f"all is well {when}", took is not None, seconds=took, verdict=self.verdict())
+
+    def fault(self, name, begin, end, is_seen):
+        """Something dies: for how long does the page look alive?"""
+        begin()
+        try:
+            took = self.wait(lambda: not self.is_well() and is_seen())
+            good = took is not None
+            self.say(name, good, seconds=took, promised=PROMISED, verdict=self.verdict())
+        finally:
+            end()
+        self.expect_well(f"after: {name}")
+
+
+def tree(pid):
+    """The process and all below it: a database has one for each session."""
+    found = [pid]
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, ValueError):
+                continue
+            if parent == pid:
+                found += tree(int(entry.name))
+    return found
+
+
+def stopper(pid):
+    stopped = []
+
+    def stop():
+        stopped.extend(tree(pid))
+        for one in stopped:
+            os.kill(one, signal.SIGSTOP)
+
+    def go():
+        for one in reversed(stopped):
+            try:
+                os.kill(one, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+
+    return stop, go
+
+
+def watch(page, log):
+    page.on("console", lambda message: log.append(message.text)
+            if message.type in ("error", "warning") and not EXPECTED.search(message.text) else None)
+    page.on("pageerror", lambda error: log.append(str(error)))
+
+
+def accessible(browser, base, say):
+    for scheme in ("light", "dark"):
+        context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
+        for name in ("Overview", "Gaps"):
+            page = context.new_page()
+            log = []
+            watch(page, log)
+            page.goto(base)
+            page.get_by_role("link", name=name).click()
+            page.get_by_role("heading", name=name, level=1).wait_for()
+            page.get_by_text("ALL GOOD").first.wait_for(timeout=PATIENCE * 1000)
+            found = [v["id"] for v in Axe().run(page).response["violations"]]
+            say(f"axe, {name}, {scheme}", not found, violations=found)
+            say(f"console, {name}, {scheme}", not log, messages=log)
+            page.close()
+        context.close()
+
+
+def keyboard(page, say):
+    page.keyboard.press("Tab")
+    say("Tab reaches the skip link", page.evaluate("document.activeElement.textContent").startswith("Skip"))
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Gaps", level=1).wait_for()
+    page.get_by_text("Nothing is missing.").wait_for()
+    say("the gaps are reached by keyboard, and nothing is missing", True)
+    page.go_back()
+
+
+def faults(browse, link, processes):
+    flows = "Each step, with what is known of it now"
+
+    def step(row):
+        cells = browse.cells(flows, row)
+        return len(cells) > 1 and "●" not in cells[1]
+
+    stops = [
+        ("provider-gateway", lambda: step("synthetic")),
+        ("store-writer", lambda: step("tape writer") or step("writer")),
+        ("nats-server", lambda: step("synthetic") and step("operator")),
+        ("postgres", lambda: step("database")),
+        ("cockpit", lambda: step("synthetic") and step("database")),
+    ]
+    for name, is_seen in stops:
+        browse.fault(f"{name} is stopped", *stopper(processes[name]), is_seen)
+    browse.fault("the link is cut", link.held.set, link.held.clear, lambda: step("synthetic"))
+    browse.fault(
+        "the browser's clock stands",
+        lambda: browse.page.evaluate("{ const now = performance.now();"
+                                     " performance.now = () => now; }"),
+        lambda: browse.page.evaluate("delete performance.now"),
+        lambda: step("synthetic"))
+
+
+def main():
+    url, chromium, state = sys.argv[1:4]
+    units = json.loads(pathlib.Path(state).read_text())["units"]
+    processes = {unit["name"]: unit["process"]["id"] for unit in units if unit.get("process")}
+    link = Link(urlparse(url).port)
+    base = f"http://127.0.0.1:{link.port}/"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        log = []
+        watch(page, log)
+        page.goto(base)
+        browse = Browse(page)
+        browse.expect_well("at the beginning")
+        keyboard(page, browse.say)
+        accessible(browser, base, browse.say)
+        faults(browse, link, processes)
+        browse.say("no error on the console", not log, messages=log)
+        browser.close()
+    sys.exit(1 if browse.bad else 0)
+
+
+main()

@@ -3,7 +3,8 @@ import Membership
 import Primitives
 
 /// A large group on a NATS that works. Times are true time. A message reaches the members of one
-/// place at the same time: one event for each of a hundred members would take most of a test's time.
+/// place at the same time, because an event for each of a hundred members would take most of the
+/// test's time.
 struct ScaleWorld {
     enum Event {
         case timer(Int)

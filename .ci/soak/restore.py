@@ -329,6 +329,8 @@ def standing_bars(stack: RestoreStack, revision: int) -> str:
 
 def drill(stack: Any, options: argparse.Namespace) -> None:
     assert isinstance(stack, RestoreStack)
+    if options.after < 300:
+        raise Failure("--after is at least 300: a repair reads some minutes before its window, of the new tape alone")
     chance = random.Random(stack.seed)
     stack.start_backup()
     eventually("the first base backup is noted", lambda: stack.backups("base") == 1, 120)

@@ -492,14 +492,3 @@ package final class TapeReaders {
         }
     }
 }
-
-extension ReaderLane.Start {
-    fileprivate var deliver: ConsumerConfiguration.Deliver {
-        switch self {
-        case .first: .all
-        case .sequence(let sequence): .fromSequence(sequence)
-        case .time(let time): .fromTime(time)
-        case .end: .new
-        }
-    }
-}

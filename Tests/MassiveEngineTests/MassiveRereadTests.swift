@@ -217,7 +217,7 @@ import Testing
             (.limited(retryAfter: nil, isBanned: false), MassiveLimits.requests.limitedWait),
             (.limited(retryAfter: 2_000_000_000, isBanned: false), 2_000_000_000),
             (.limited(retryAfter: .max, isBanned: false), MassiveLimits.requests.limitedWaitMax),
-            (.denied("not entitled"), MassiveLimits.refusedRequestWait),
+            (.denied("not entitled"), MassiveLimits.refusedWait),
             (.refused("bad request"), 1_500_000_000),
             (.page(Array("{\"results\":3}".utf8)), 1_500_000_000),
         ])

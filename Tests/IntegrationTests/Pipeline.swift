@@ -68,7 +68,8 @@ final class Pipeline {
     /// The passwords of the shipped configuration's users.
     static let natsPasswords = [
         "gateway": "gateway-secret-51c", "operator": "operator-secret-7b2",
-        "writer": "writer-secret-3e8", "consumer": "consumer-secret-9f1", "tool": "tool-secret-a40",
+        "writer": "writer-secret-3e8", "cockpit": "cockpit-secret-6d8",
+        "consumer": "consumer-secret-9f1", "tool": "tool-secret-a40",
     ]
 
     var secrets: [String] {

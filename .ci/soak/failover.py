@@ -141,8 +141,8 @@ class FailoverStack(Stack):
     def kill_primary(self) -> None:
         """Ends the server and its sessions, without a word."""
         parent = self.own.pop(f"pg-{self.primary}")
-        found = subprocess.run(["pgrep", "-P", str(parent.pid)], capture_output=True, text=True).stdout
-        for process in (parent.pid, *map(int, found.split())):
+        children = pathlib.Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text()
+        for process in (parent.pid, *map(int, children.split())):
             try:
                 os.kill(process, signal.SIGKILL)
             except ProcessLookupError:

@@ -93,7 +93,7 @@ struct DebianPackageTests {
             try run(
                 "/usr/bin/systemd-analyze",
                 ["security", "--offline=true", "--threshold=15", root, "\(unit).service"])
-            // A user of its own, which the package of all of them makes, and a folder for passwords.
+            // A user of its own, which tapeline-common makes, and a folder for passwords.
             let user = unit == "tapeline-migrate" ? "tapeline-store-writer" : unit
             #expect(
                 try made.text("usr/lib/systemd/system/\(unit).service").contains("User=\(user)\n"))

@@ -31,7 +31,8 @@ struct DatabaseServerTests {
         let text = String(decoding: one.json, as: UTF8.self)
         #expect(
             text == #"{"v":1,"system":18446744073709551615,"timeline":4,"#
-                + #""peer":"db-b:5432/market_data as tapeline","noted":"2023-11-14T22:13:20.000000000Z","#
+                + #""peer":"db-b:5432/market_data as tapeline","#
+                + #""noted":"2023-11-14T22:13:20.000000000Z","#
                 + #""noted_ns":1700000000000000000}"#)
         #expect(try DatabaseServer(json: one.json) == one)
     }

@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(
-        "a move that is refused, or has no effect, is not repeated for ten minutes; others are made",
+        "a move that is refused or has no effect is not repeated for ten minutes; others are made",
         arguments: [true, false])
     func refused(isToldSo: Bool) {
         var plan = LeaderPlan()

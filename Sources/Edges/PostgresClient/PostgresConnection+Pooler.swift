@@ -1,7 +1,7 @@
-// A pooler such as PgBouncer between us and the server. In session mode it is invisible, except that
-// it may drop the settings of the start-up message. In transaction mode each transaction may run in
-// another session of the server: temporary tables, locks and settings would be lost or another
-// client's.
+// A pooler such as PgBouncer between us and the server. In session mode it is invisible, except
+// that it may drop the settings of the start-up message. In transaction mode each transaction may
+// run in another session of the server: temporary tables, locks and settings would be lost or
+// another client's.
 extension PostgresConnection {
     /// Finds out whether a pooler is in between. Throws when it does not keep sessions, else makes
     /// the settings again that it may have dropped.

@@ -160,7 +160,7 @@ struct MassiveReread: Sendable {
         return late >= min(span, MassiveLimits.rereadSpan) ? late : nil
     }
 
-    /// Returns the requests of the last minute, and the spans that wait; `nil`: nothing is read again.
+    /// Returns the requests of the last minute, and the spans that wait; `nil`: nothing is read.
     func limit(_ now: MonotonicTime) -> ProviderLimit? {
         guard !settings.ages.isEmpty else { return nil }
         let waiting = list.reduce(0) { sum, progress in

@@ -1,6 +1,7 @@
 package import Primitives
 
-/// The server that has the database: the value of the key `writer.database` in the bucket of groups.
+/// The server that has the database: the value of the key `writer.database` in the bucket of
+/// groups.
 ///
 /// Writers store the highest timeline that any of them has seen, so that none of them writes to a
 /// primary that was replaced and accepts writes all the same.

@@ -65,8 +65,8 @@ final class Store {
     var catalogue: SinkCatalogue { settings.sinks }
     var isConnected: Bool { session?.isUsable ?? false }
 
-    /// Throws when the server has ended the session, or was replaced by another one. The end must be
-    /// noticed soon, because the database may have been restored from a backup, with other
+    /// Throws when the server has ended the session, or was replaced by another one. The end must
+    /// be noticed soon, because the database may have been restored from a backup, with other
     /// positions.
     func checkAlive() throws(PostgresError) {
         guard let session else { return }

@@ -48,7 +48,8 @@ extension ConfigurationKey {
     public static let postgres = [
         ConfigurationKey(
             "POSTGRES_HOST", .text, default: "127.0.0.1", group: "PostgreSQL",
-            "Host names, addresses or socket folders of the database, comma-separated, tried in order."
+            "Host names, addresses or socket folders of the database, comma-separated, tried in "
+                + "order."
         ),
         ConfigurationKey(
             "POSTGRES_PORT", .integer(1...65_535), default: "5432", group: "PostgreSQL",

@@ -159,8 +159,8 @@ extension HelpPage {
                 (
                     "database show | accept [HOST]",
                     [
-                        "which server has the rows: writers use the one that was promoted last, and",
-                        "refuse an earlier primary. 'accept' takes a server that was never a copy of",
+                        "which server has the rows: writers use the one promoted last, and",
+                        "refuse an earlier primary. 'accept' takes a server that was no copy of",
                         "it, after a move, an upgrade of PostgreSQL or a restore to a new server",
                     ]
                 )

@@ -11,9 +11,9 @@ import TapeTransport
 ///
 /// The highest (system identifier, timeline) is a record in NATS. A server below it is refused even
 /// where it accepts writes and is listed first. A session with a server that is replaced later ends
-/// within `refreshEvery`, before its next COMMIT. That is not a fence: what makes an earlier primary
-/// harmless is outside of Tapeline (Patroni, CloudNativePG, a person). It bounds for how long and
-/// how much is written there in vain.
+/// within `refreshEvery`, before its next COMMIT. That is not a fence: what makes an earlier
+/// primary harmless is outside of Tapeline (Patroni, CloudNativePG, a person). It bounds for how
+/// long and how much is written there in vain.
 final class ServerFence: Sendable {
     /// How often the record is read.
     static let refreshEvery = Duration.seconds(1)
@@ -190,8 +190,9 @@ final class ServerFence: Sendable {
     /// The sentence for a person.
     static func reason(_ identity: ServerIdentity, _ current: DatabaseServer) -> String {
         identity.system == current.system
-            ? "it accepts writes on timeline \(identity.timeline), but was replaced: the database is "
-                + "at timeline \(current.timeline) since \(current.noted), at \(current.peer); stop "
+            ? "it accepts writes on timeline \(identity.timeline), but was replaced: the database "
+                + "is at timeline \(current.timeline) since \(current.noted), at \(current.peer); "
+                + "stop "
                 + "it, or make it a standby of that one"
             : "it is another server (system \(identity.system)) than the one that has the rows "
                 + "(system \(current.system), at \(current.peer)): after a move or a restore to a "

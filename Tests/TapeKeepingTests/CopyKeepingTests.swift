@@ -46,6 +46,8 @@ import Testing
         var keeper = LeaderKeeper(client, client.jetStream, client.names.allStreams)
         var now: Int64 = 0
         let wanted = ["n0", "n1", "n2", "n0", "n1"]
+        // A cluster may elect just these.
+        let isSpreadAtFirst = try leaders() == wanted
         // Copies catch up in their own time; the minute is that of the keeper's clock.
         let isSpread = eventually {
             now += 10 * Self.second
@@ -53,7 +55,7 @@ import Testing
             return (try? leaders()) == wanted
         }
         #expect(isSpread)
-        #expect(now > LeaderPlan.steadyNanoseconds)
+        #expect(now > LeaderPlan.steadyNanoseconds || isSpreadAtFirst)
         keeper.turn(now: .at(now + 100 * Self.second))
         #expect(try leaders() == wanted)
         #expect(!page.contains("result=\"refused\""))

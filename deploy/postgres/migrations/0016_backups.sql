@@ -1,6 +1,6 @@
 -- The last backups that succeeded, as the programs that made them note it with note_backup. Writers
 -- show their age. A restored database has the row of the backup before its own.
-CREATE TABLE backups (
+CREATE TABLE IF NOT EXISTS backups (
     kind text PRIMARY KEY CHECK (kind IN ('base', 'log', 'dump', 'tape')),
     finished_at timestamptz NOT NULL,
     bytes bigint CHECK (bytes >= 0),

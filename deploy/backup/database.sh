@@ -87,7 +87,12 @@ remove_old() {
         done
     fi
     first=$(start_wal "$(bases | head -n 1)")
-    if [ -n "$first" ] && [ -d "$folder/wal" ]; then pg_archivecleanup "$folder/wal" "$first"; fi
+    [ -n "$first" ] && [ -d "$folder/wal" ] || return 0
+    find "$folder/wal" -type d | while read -r each; do
+        pg_archivecleanup "$each" "$first"
+        rmdir "$each" 2>/dev/null || true
+    done
+    mkdir -p "$folder/wal"
 }
 
 # The age of the newest base backup in seconds; nothing when there is none.
@@ -97,6 +102,7 @@ base_age() {
 }
 
 # Whether the slot is there, and holds what was not received. A lost one is dropped, with a word.
+# A server that does not answer says nothing of it.
 slot_holds() {
     state=$(printf "SELECT wal_status FROM pg_replication_slots WHERE slot_name = :'slot'" |
         sql postgres --set "slot=$slot") || return 0
@@ -110,9 +116,26 @@ slot_holds() {
     return 1
 }
 
+# pg_receivewal goes on behind the last file that it finds. The server does not have what follows
+# it any more, or had another history: then the files are set aside, and recoveries find them there.
+set_aside() {
+    [ -d "$folder/wal" ] || return 0
+    aside=$folder/wal/.until-$(date -u +%Y%m%dT%H%M%SZ)
+    mkdir -p "$aside"
+    find "$folder/wal" -maxdepth 1 -type f ! -name '*.history' -exec mv {} "$aside/" \;
+    rmdir "$aside" 2>/dev/null || true
+}
+
+stop_receiving() {
+    [ -n "$receiver" ] || return 0
+    kill "$receiver" 2>/dev/null || true
+    wait "$receiver" 2>/dev/null || true
+    receiver=
+}
+
 receive() {
     mkdir -p "$folder/wal"
-    # It makes the slot if there is none, and tries again by itself when the server is away.
+    # Without a server there is no slot yet: the next look makes it.
     pg_receivewal --directory "$folder/wal" --slot "$slot" --create-slot --if-not-exists \
         --no-password || true
     pg_receivewal --directory "$folder/wal" --slot "$slot" --synchronous --no-password &
@@ -135,11 +158,13 @@ run() {
     noted=0
     again=0
     while true; do
-        if [ -z "$receiver" ] || ! kill -0 "$receiver" 2>/dev/null; then
+        if ! slot_holds; then
             # A hole in the WAL makes the older base backups useless beyond it.
-            slot_holds || rm -f "$folder/base/.last"
-            receive
+            rm -f "$folder/base/.last"
+            stop_receiving
+            set_aside
         fi
+        if [ -z "$receiver" ] || ! kill -0 "$receiver" 2>/dev/null; then receive; fi
         age=$(base_age)
         now=$(date +%s)
         if [ "$now" -ge "$again" ] &&
@@ -180,7 +205,8 @@ recover() {
     first=$(start_wal "$base")
     # The end of the WAL has another name while it is being filled. The first eight digits are the
     # timeline: a later one may begin with an earlier place. Its file of history always counts.
-    find "$folder/wal" -type f | sort | awk -v first="$first" '{
+    # What was received later replaces what was set aside.
+    find "$folder/wal" -type f | LC_ALL=C sort | awk -v first="$first" '{
         name = $0
         sub(/.*\//, "", name)
         if (name ~ /history$/ || "x" substr(name, 9, 16) >= "x" substr(first, 9, 16)) print
@@ -193,7 +219,8 @@ recover() {
         # Nobody gets in before the replay is over, not even to read.
         printf "hot_standby = off\n"
         printf "recovery_target_action = promote\n"
-        [ -z "$time" ] || printf "recovery_target_time = '%s'\n" "$time"
+        # Always, because a base backup has that of an earlier recovery. Empty: to the end.
+        printf "recovery_target_time = '%s'\n" "$time"
     } >>"$data/postgresql.auto.conf"
     : >"$data/recovery.signal"
     say "$data is $base, with the WAL of $folder/wal: start the server, which replays it"

@@ -116,12 +116,18 @@ import Testing
         #expect(problems([:]) == [])
         #expect(problems(["COCKPIT_ADDRESS": "127.8.8.8"]) == [])
         #expect(
-            problems(open).first?.hasSuffix("COCKPIT_TOKEN or COCKPIT_TOKEN_FILE has to be set")
-                == true)
+            problems(open.merging(proxies) { $1 }).first?.hasSuffix(
+                "COCKPIT_TOKEN or COCKPIT_TOKEN_FILE has to be set") == true)
+        // All that is wrong is told at once.
+        let nothing = problems(
+            open.merging(["COCKPIT_SERVICES": "b", "POSTGRES_HOST": "a,,b"]) { $1 })
+        #expect(nothing.count == 3)
+        #expect(["COCKPIT_TOKEN", "COCKPIT_PROXIES"].allSatisfy { nothing[0].contains($0) })
         #expect(
             problems(open.merging(token) { $1 }).first?.contains("COCKPIT_PROXIES has to list")
                 == true)
         #expect(problems(open.merging(token) { $1 }.merging(proxies) { $1 }) == [])
+        #expect(problems(["POSTGRES_HOST": "db-a,db-b:5433,[::1]:7"]) == [])
         #expect(problems(["COCKPIT_TOKEN": "short"]).first?.contains("fewer than 16") == true)
         #expect(problems(["COCKPIT_PATH": "desk"]) == ["COCKPIT_PATH: desk is no path"])
         #expect(

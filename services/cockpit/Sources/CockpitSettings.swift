@@ -58,39 +58,41 @@ struct CockpitSettings: Sendable {
                 "Operations ports of the services (host:port), to ask whether they are ready."),
         ]
 
-    static let rule = ConfigurationRule.of { _ = try CockpitSettings($0) }
+    /// Each reports its own problem, so that all are reported at once.
+    static let rules: [ConfigurationRule] = [
+        .of { _ = try gate($0) }, .of { _ = try services($0) }, .of { _ = try hosts($0) },
+    ]
 
     /// The least length of a token, so that nobody guesses it.
     static let tokenBytesMin = 16
 
-    init(_ configuration: Configuration) throws(SettingsError) {
+    init(_ configuration: Configuration) throws {
         address = configuration.text("COCKPIT_ADDRESS")
         port = UInt16(clamping: configuration.integer("COCKPIT_PORT"))
         namespace = configuration.text("MDS_NAMESPACE")
         partitions = configuration.integer("MDS_PARTITIONS")
-        gate = try Self.gate(configuration, address)
-        services = try Self.services(configuration.list("COCKPIT_SERVICES"))
-        postgres = Self.database(configuration)
+        gate = try Self.gate(configuration)
+        services = try Self.services(configuration)
+        postgres = try Self.database(configuration)
     }
 
-    private static func gate(
-        _ configuration: Configuration, _ address: String
-    ) throws(SettingsError) -> Gate.Settings {
-        let isLoopback = Gate.isLoopback(address)
+    private static func gate(_ configuration: Configuration) throws(SettingsError) -> Gate.Settings
+    {
+        let address = configuration.text("COCKPIT_ADDRESS")
         let token = configuration.secret("COCKPIT_TOKEN")?.revealed ?? ""
         let proxies = configuration.list("COCKPIT_PROXIES")
         guard token.isEmpty || token.utf8.count >= tokenBytesMin else {
             throw SettingsError("COCKPIT_TOKEN: it has fewer than \(tokenBytesMin) characters")
         }
-        guard isLoopback || !token.isEmpty else {
+        let missing = [
+            token.isEmpty ? "COCKPIT_TOKEN or COCKPIT_TOKEN_FILE has to be set" : nil,
+            proxies.isEmpty
+                ? "COCKPIT_PROXIES has to list the proxies that bring browsers by TLS" : nil,
+        ].compactMap(\.self)
+        guard Gate.isLoopback(address) || missing.isEmpty else {
             throw SettingsError(
-                "COCKPIT_ADDRESS: \(address) can be reached by others, so COCKPIT_TOKEN or "
-                    + "COCKPIT_TOKEN_FILE has to be set")
-        }
-        guard isLoopback || !proxies.isEmpty else {
-            throw SettingsError(
-                "COCKPIT_ADDRESS: \(address) can be reached by others, and the cockpit has no TLS "
-                    + "of its own: COCKPIT_PROXIES has to list the proxies that have it")
+                "COCKPIT_ADDRESS: \(address) can be reached by others, so "
+                    + missing.joined(separator: ", and "))
         }
         var path = configuration.text("COCKPIT_PATH")
         guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }),
@@ -103,8 +105,9 @@ struct CockpitSettings: Sendable {
     }
 
     private static func services(
-        _ texts: [String]
+        _ configuration: Configuration
     ) throws(SettingsError) -> [ServiceAddress] {
+        let texts = configuration.list("COCKPIT_SERVICES")
         guard texts.count <= CockpitLimits.servicesMax else {
             throw SettingsError(
                 "COCKPIT_SERVICES: \(texts.count) are more than \(CockpitLimits.servicesMax)")
@@ -119,11 +122,19 @@ struct CockpitSettings: Sendable {
         return services
     }
 
-    private static func database(_ configuration: Configuration) -> PostgresConfiguration {
+    private static func hosts(
+        _ configuration: Configuration
+    ) throws(PostgresHost.Refusal) -> [PostgresHost] {
+        try PostgresHost.list(
+            configuration.text("POSTGRES_HOST"),
+            port: UInt16(clamping: configuration.integer("POSTGRES_PORT")))
+    }
+
+    private static func database(
+        _ configuration: Configuration
+    ) throws(PostgresHost.Refusal) -> PostgresConfiguration {
         var postgres = PostgresConfiguration(
-            host: configuration.text("POSTGRES_HOST"),
-            port: UInt16(clamping: configuration.integer("POSTGRES_PORT")),
-            database: configuration.text("POSTGRES_DB"),
+            hosts: try hosts(configuration), database: configuration.text("POSTGRES_DB"),
             user: configuration.text("POSTGRES_USER"),
             password: configuration.secret("POSTGRES_PASSWORD")?.revealed)
         let mode = configuration.text("POSTGRES_SSLMODE")

@@ -13,7 +13,7 @@ package enum Main {
         name: "cockpit", version: ProductVersion.text,
         summary: "Shows a deployment in the browser: whether all is well, and what is missing.",
         keys: CockpitSettings.keys,
-        rules: [.tape, .postgresTLS, CockpitSettings.rule],
+        rules: [.tape, .postgresTLS] + CockpitSettings.rules,
         examples: [
             ServiceDescription.Example(
                 "cockpit --cockpit-port 8080", "Serves the pages at http://127.0.0.1:8080/.")

@@ -11,6 +11,7 @@ final class HTTPExchange {
     private var peers: [Int32: String] = [:]
     private var bodies: [Int32: [UInt8]] = [:]
     private var streams: [Int32: EventStream] = [:]
+    private var isEnding = false
 
     init(
         limits: OperationsLimits, admission: WebAdmission, feed: EventFeed?,
@@ -66,7 +67,9 @@ final class HTTPExchange {
             if table.reserve(response.body.count, for: descriptor) { return answer }
             return .whole(.text("too many answers wait for slow readers", status: 503))
         case .events:
-            guard feed != nil, method == "GET", streams.count < admission.streamsMax else {
+            // A stream that begins at the end would be suspended when the library stops.
+            guard feed != nil, !isEnding, method == "GET", streams.count < admission.streamsMax
+            else {
                 return .whole(.text("too many streams are open", status: 503))
             }
             return answer
@@ -86,7 +89,11 @@ final class HTTPExchange {
         return stream
     }
 
-    func endStreams() { for stream in streams.values { stream.end() } }
+    /// Ends all streams, and lets no other one begin.
+    func endStreams() {
+        isEnding = true
+        for stream in streams.values { stream.end() }
+    }
 
     /// Lets all streams send what is new.
     func resumeStreams() { for stream in streams.values { stream.resume() } }

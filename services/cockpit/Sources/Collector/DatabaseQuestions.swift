@@ -22,7 +22,7 @@ final class DatabaseSession {
 
     private func session() throws(PostgresError) -> PostgresConnection {
         if let connection { return connection }
-        let opened = try PostgresConnection(configuration, timeout: Self.timeout)
+        let opened = try PostgresConnection.newest(of: configuration, timeout: Self.timeout)
         connection = opened
         return opened
     }
@@ -71,8 +71,8 @@ extension GapList {
                     row_number() OVER (PARTITION BY state ORDER BY from_time DESC) AS place
                 FROM \(namespace)_market.open_gaps
             ) AS g
-            WHERE place <= \(Self.rowsMax / 2)
-            ORDER BY from_s DESC LIMIT \(Self.rowsMax)
+            WHERE place <= \(Self.rowsOfStateMax)
+            ORDER BY from_s DESC
             """)
         for row in 0..<rows.rowCount {
             let state = rows[row, 3] ?? ""

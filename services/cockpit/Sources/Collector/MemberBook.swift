@@ -99,10 +99,11 @@ final class MemberBook: Sendable {
             }
             guard state.members[key] != nil || state.members.count < membersMax else { return }
             // A process that was started again replaces the one of the same name that was killed.
-            state.members = state.members.filter {
-                $0.key.group != key.group || $0.key.name != key.name || $0.key == key
-                    || $0.value.isHeard(at: now)
+            let replaced = state.members.first {
+                $0.key.name == key.name && $0.key.group == key.group && $0.key != key
+                    && !$0.value.isHeard(at: now)
             }
+            if let replaced { state.members[replaced.key] = nil }
             state.members[key] = member
         }
     }

@@ -2,8 +2,8 @@ import DeploymentWatch
 
 /// The stretches of time of which ticks are missing, as the database has them.
 struct GapList: Equatable, Sendable {
-    /// The most that are read: the newest.
-    static let rowsMax = 500
+    /// The most that are read of each state: the newest.
+    static let rowsOfStateMax = 250
 
     struct Gap: Equatable, Sendable {
         /// `nil`: all symbols of the source in one partition.

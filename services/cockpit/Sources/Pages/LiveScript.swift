@@ -98,7 +98,8 @@ enum LiveScript {
             state.offsets = [];
             state.doubt = "the computer slept, or its clock was set";
           }
-          if (state.look && passed > 6 && state.source) connect();
+          // Also after a sleep, in which the server may have gone without a word.
+          if (passed > 6 && state.source) connect();
           render();
         }
 

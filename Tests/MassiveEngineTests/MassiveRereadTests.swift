@@ -257,6 +257,25 @@ import Testing
         #expect(told)
     }
 
+    @Test("a span whose second page is refused each time is left out in the end, too")
+    func refusedAgain() throws {
+        var bench = Self.bench()
+        bench.pass(Self.first + Self.span)
+        var refusals = 0
+        while bench.engine.status.counters.past.leftOut == 0 {
+            let fetch = try #require(bench.takeFetches().first)
+            if fetch.target.contains("cursor") {
+                refusals += 1
+                bench.answer(fetch.number, .refused("the cursor is too old"))
+            } else {
+                bench.answer(fetch.number, Self.page([], next: "cursor=abc"))
+            }
+            try #require(refusals <= MassiveLimits.spanFailuresMax)
+            bench.pass(MassiveLimits.requests.failedWaitMax * 2)
+        }
+        #expect(refusals == MassiveLimits.spanFailuresMax)
+    }
+
     @Test("an instrument that is not wanted any more is not read, and its answer changes nothing")
     func ended() throws {
         var bench = Self.bench(["AAPL", "SPY"])

@@ -70,6 +70,16 @@ import Testing
         #expect(plan.look(all, now: now(again)) == LeaderPlan.Move(stream: "T0", server: "n0"))
     }
 
+    @Test("a move that worked is made again at once when the server was restarted once more")
+    func restartedAgain() {
+        var plan = LeaderPlan()
+        var leaders = ["n0", "n1", "n1", "n0", "n1"]
+        #expect(play(&plan, &leaders, from: 0, seconds: 300).map(\.move.server) == ["n2"])
+        leaders[2] = "n1"
+        #expect(plan.look([], now: .at(305 * Self.second)) == nil)
+        #expect(play(&plan, &leaders, from: 310, seconds: 65).map(\.move.server) == ["n2"])
+    }
+
     @Test("one copy has nowhere to go")
     func single() {
         var plan = LeaderPlan()

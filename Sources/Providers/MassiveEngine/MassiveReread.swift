@@ -38,6 +38,9 @@ struct MassiveReread: Sendable {
         /// The address of the next page, without its host; empty: it is the first.
         var next = ""
         var pages = 0
+        /// The most pages that were read of it, also before it was begun again.
+        var reached = 0
+        /// Failures since a further page was read.
         var failures = 0
         /// The request without an answer; 0: there is none.
         var number: UInt64 = 0
@@ -261,7 +264,11 @@ struct MassiveReread: Sendable {
         }
         reading?.next = page.next
         reading?.pages += 1
-        reading?.failures = 0
+        // A span that begins again and again, and gets no further, fails.
+        if present.pages + 1 > present.reached {
+            reading?.reached = present.pages + 1
+            reading?.failures = 0
+        }
         return nil
     }
 

@@ -98,7 +98,7 @@ package enum MassiveLimits {
     package static let rereadBack: Int64 = 7 * 86_400_000_000_000
     /// The most answers of one span.
     package static let pagesMax = 1_000
-    /// Failures in a row after which a span is left out.
+    /// Failures without a further page after which a span is left out.
     package static let spanFailuresMax = 12
     /// The changes that are known when they are read once more.
     package static let changesKept = 131_072

@@ -35,7 +35,7 @@ struct LeaderPlan {
     /// Since when all streams are whole; `nil` while they are not.
     private var wholeSince: MonotonicTime?
     private var notBefore = MonotonicTime.distantPast
-    /// The newest move, until it is known to have had no effect.
+    /// The newest move, until its effect is known.
     private var last: Move?
     /// When streams are tried again that did not move.
     private var waits: [String: MonotonicTime] = [:]
@@ -52,7 +52,10 @@ struct LeaderPlan {
         for (index, stream) in streams.enumerated() {
             let move = Move(
                 stream: stream.name, server: stream.servers[index % stream.servers.count])
-            guard stream.leader != move.server else { continue }
+            guard stream.leader != move.server else {
+                if last == move { last = nil }
+                continue
+            }
             if last == move { refused(now: now) }
             guard now >= waits[stream.name] ?? .distantPast else { continue }
             notBefore = now + Self.pauseNanoseconds

@@ -1,7 +1,7 @@
 internal import Primitives
 
 // Most heartbeats of a large group report nothing new. Then neither the partitions nor the other
-// members are gone through.
+// members are gone through, unless the time has gone on as well (`.time`): then the members are.
 extension MembershipMachine {
     /// What was found when they were gone through last.
     struct Upkeep: Sendable {

@@ -313,6 +313,8 @@ package struct MembershipMachine: Sendable {
     private mutating func decide(_ now: Moment, _ effects: inout [Effect]) {
         let time = now.monotonic
         let looks = mustLook
+        // The event may be one that changes no owner.
+        if upkeep.waitsToAssign, time >= upkeep.assignNotBefore { mayChangeOwners = true }
         if looks { standAside(time, &effects) }
         goOn(time, &effects)
         if looks { forget(time, &effects) }

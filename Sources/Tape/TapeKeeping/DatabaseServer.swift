@@ -28,7 +28,8 @@ package struct DatabaseServer: Equatable, Sendable {
 
     /// What another server is, compared with this one.
     package enum Verdict: Equatable, Sendable {
-        /// The same server, or a copy of it with the same history.
+        /// The same server, or a copy of it with the same history, as far as the number tells: two
+        /// copies that are promoted without knowing of each other get the same one.
         case same
         /// It was promoted later.
         case promoted

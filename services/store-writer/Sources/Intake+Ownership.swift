@@ -128,7 +128,11 @@ extension Intake {
         guard view.reading != slots[number].reading else { return }
         slots[number].reading = view.reading
         purge(number)
-        for input in both { close(input) }
+        for input in both {
+            // What counted as durable may be of another server, which had more.
+            inputs[input].durable = DurableMark(queues.durability)
+            close(input)
+        }
         guard view.reading != nil else { return }
         for input in both { open(input) }
     }

@@ -128,6 +128,11 @@ struct ServerRun {
         guard let current else { return true }
         terminal.line(
             "now:   system \(current.system), timeline \(current.timeline), at \(current.peer)")
+        if current.system == found.identity.system, current.timeline > found.identity.timeline {
+            terminal.line(
+                "       its timeline is lower: stop the server at \(current.peer) first, or writers "
+                    + "go back to it when they see it")
+        }
         let isAgreed = try Confirmation.ask(
             "Shall writers use the found one from now on? They continue at the positions that are "
                 + "stored there.", isGiven: command.isConfirmed, terminal)

@@ -97,7 +97,7 @@ final class ServerFence: Sendable {
                     stored.server?.verdict(system: identity.system, timeline: identity.timeline)
                     ?? .promoted
                 guard verdict == .promoted else {
-                    took(stored)
+                    took(stored, isJudged: true)
                     show(verdict, identity, peer)
                     return verdict
                 }
@@ -107,7 +107,8 @@ final class ServerFence: Sendable {
                 // After a conflict, or without an answer, the record is read and judged again.
                 let outcome = try store.write(server, after: stored)
                 guard case .stored(let revision) = outcome else { continue }
-                took(DatabaseServerStore.Stored(server: server, revision: revision))
+                took(
+                    DatabaseServerStore.Stored(server: server, revision: revision), isJudged: true)
                 show(verdict, identity, peer)
                 telemetry.emit(ServerPromoted(server: server, before: stored.server))
                 return verdict
@@ -140,14 +141,15 @@ final class ServerFence: Sendable {
         return store
     }
 
-    private func took(_ stored: DatabaseServerStore.Stored) {
+    /// `isJudged`: sessions are admitted by it, so it counts, whatever was known before.
+    private func took(_ stored: DatabaseServerStore.Stored, isJudged: Bool = false) {
         guard let server = stored.server else { return }
         let isNews = state.withLock { state in
             // A bucket that was made again counts from 1.
             let isPromoted =
                 state.current?.verdict(system: server.system, timeline: server.timeline)
                 == .promoted
-            guard stored.revision > state.revision || isPromoted else { return false }
+            guard isJudged || stored.revision > state.revision || isPromoted else { return false }
             (state.current, state.revision) = (server, stored.revision)
             return true
         }
@@ -192,8 +194,8 @@ final class ServerFence: Sendable {
         identity.system == current.system
             ? "it accepts writes on timeline \(identity.timeline), but was replaced: the database "
                 + "is at timeline \(current.timeline) since \(current.noted), at \(current.peer); "
-                + "stop "
-                + "it, or make it a standby of that one"
+                + "stop it, or make it a standby of that one; after a restore of an older state, "
+                + "'tapeline database accept' takes it"
             : "it is another server (system \(identity.system)) than the one that has the rows "
                 + "(system \(current.system), at \(current.peer)): after a move or a restore to a "
                 + "new server, 'tapeline database accept' takes it"

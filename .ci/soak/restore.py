@@ -22,7 +22,6 @@ import pathlib
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -32,11 +31,9 @@ from typing import Any
 import nats
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from cluster import free_port
 from stack import ROOT, Failure, Stack, eventually, run, say
-
-sys.path.insert(0, str(ROOT / "Tests/TapeCodecTests"))
-
-import decode_packet  # noqa: E402
+from tape_rows import Audit
 
 # The shipped rights name the streams of this namespace.
 NAMESPACE = "md"
@@ -179,38 +176,24 @@ class RestoreStack(Stack):
         super().close()
 
 
-def free_port() -> int:
-    with socket.socket() as link:
-        link.bind(("127.0.0.1", 0))
-        return int(link.getsockname()[1])
-
-
 # --- the audit
 
 
-class Audit:
-    """What is on the new tape, by the wire schema alone."""
+class NewTape(Audit):
+    """What is on the new tape, and how many gap records its ticks begin with."""
 
     def __init__(self) -> None:
-        self.schema = decode_packet.Schema(ROOT / "Sources/Tape/TapeCodec/tape.sbe.xml")
-        # Of each subject, the first and the last ordinal, and the number of records.
-        self.subjects: dict[str, tuple[int, int, int]] = {}
+        super().__init__()
         self.gaps = 0
-        self.faults: list[str] = []
 
-    def take(self, subject: str, sequence: int, packet: bytes) -> None:
-        messages = decode_packet.decode(self.schema, packet)
-        fields = messages[0]["fields"]
-        start, count = int(fields["firstOrdinal"]), int(fields["tickCount"])
-        begin, last, ticks = self.subjects.get(subject, (start, start - 1, 0))
-        if count and start != last + 1:
-            self.faults.append(f"{subject} {sequence}: ordinal {start} after {last}")
-        self.subjects[subject] = (begin, max(last, start + count - 1), ticks + count)
+    def take(self, subject: str, sequence: int, packet: bytes) -> list[Any]:
+        messages = super().take(subject, sequence, packet)
         if subject.endswith(".synthetic"):
             self.gaps += sum(1 for each in messages if each["message"] == "GapRecord")
+        return messages
 
 
-async def read_tape(stack: RestoreStack, audit: Audit) -> None:
+async def read_tape(stack: RestoreStack, audit: NewTape) -> None:
     client = await nats.connect(
         f"nats://127.0.0.1:{stack.ports['nats']}", user="tool", password=stack.secrets["nats-tool"])
     try:
@@ -235,7 +218,7 @@ def lines_of(answer: Any, kind: str) -> dict[tuple[str, str], int]:
 
 
 def verdict(stack: RestoreStack, raised: Any, stored: int, generated: int) -> None:
-    audit = Audit()
+    audit = NewTape()
     asyncio.run(read_tape(stack, audit))
     problems = audit.faults[:10]
     ticks, bars = lines_of(raised, "ticks"), lines_of(raised, "bars")

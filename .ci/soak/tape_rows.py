@@ -27,18 +27,20 @@ class Audit:
         self.subjects: dict[str, tuple[int, int, int]] = {}
         self.faults: list[str] = []
 
-    def take(self, subject: str, sequence: int, packet: bytes) -> None:
-        first = decode_packet.decode(self.schema, packet)[0]
-        fields = first["fields"]
+    def take(self, subject: str, sequence: int, packet: bytes) -> list[Any]:
+        """Takes a packet of a subject, in order. Returns its messages."""
+        messages: list[Any] = decode_packet.decode(self.schema, packet)
+        fields = messages[0]["fields"]
         start, count = int(fields["firstOrdinal"]), int(fields["tickCount"])
         begin, last, ticks = self.subjects.get(subject, (start, start - 1, 0))
         if count and start != last + 1:
             self.faults.append(f"{subject} {sequence}: ordinal {start} after {last}")
         self.subjects[subject] = (begin, max(last, start + count - 1), ticks + count)
+        return messages
 
 
 async def read_streams(
-    urls: list[str], password: str, streams: list[str], subjects: str, take: Callable[[str, Any], None]
+    urls: list[str], password: str, streams: list[str], subjects: str, take: Callable[[str, Any], object]
 ) -> None:
     """Hands over each message of streams to which nobody writes any more, with the stream's name."""
     client = await nats.connect(urls, user="tool", password=password)

@@ -95,6 +95,16 @@ struct MaintenanceTests {
         return try JSONValue.parse(json.text)
     }
 
+    @Test("a problem stands until a check has ended")
+    func problemStands() throws {
+        let report = DatabaseReport(retention: RetentionPlan.parse([]).plan)
+        report.checked(problem: "the days of trades are locked")
+        _ = report.found(profile())
+        #expect(try status(report)["problem"]?.string == "the days of trades are locked")
+        report.checked(problem: nil)
+        #expect(try status(report)["problem"]?.string == nil)
+    }
+
     /// The maintenance alone, as the writer starts it.
     private struct Upkeep {
         let service: RunningService

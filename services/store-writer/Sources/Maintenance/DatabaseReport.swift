@@ -26,7 +26,6 @@ final class DatabaseReport: Sendable {
     /// before it, which are none before the first profile. Returns `nil` when it has not changed.
     func found(_ profile: DatabaseProfile) -> [String]? {
         state.withLock { state in
-            state.problem = nil
             guard state.profile != profile else { return nil }
             let broken = state.profile?.broken ?? []
             state.profile = profile
@@ -44,7 +43,9 @@ final class DatabaseReport: Sendable {
 
     func barsToMove(_ left: Int) { state.withLock { $0.barsToMove = left } }
 
-    func failed(_ reason: String) { state.withLock { $0.problem = reason } }
+    /// Stores why a check failed; `nil` when it did not. Until then the problem of the check before
+    /// stands.
+    func checked(problem: String?) { state.withLock { $0.problem = problem } }
 
     func write(into json: inout JSONWriter) {
         let state = state.withLock { $0 }

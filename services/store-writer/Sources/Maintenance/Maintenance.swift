@@ -104,7 +104,7 @@ final class Maintenance {
                 backoff.reset()
                 wait = moving.hasMore ? .zero : pace.check
             } catch {
-                report.failed("\(error)")
+                report.checked(problem: "\(error)")
                 context.telemetry.emit(MaintenanceFailed(reason: "\(error)"))
                 wait = backoff.next(using: &random)
             }
@@ -128,11 +128,9 @@ final class Maintenance {
         try measure(keeping)
         try noteBackups(keeping)
         try moveBars(database, beat)
-        // A successful check does not clear the problem of a table whose retention waits for its
-        // next try.
-        if let problem = (drops.values.map(\.problem) + [moving.problem]).compactMap(\.self).min() {
-            report.failed(problem)
-        }
+        // The problem of a table whose retention waits for its next try outlives a successful check.
+        let problems = drops.values.map(\.problem) + [moving.problem]
+        report.checked(problem: problems.compactMap(\.self).min())
     }
 
     /// Reports the database's kind and settings when they have changed.

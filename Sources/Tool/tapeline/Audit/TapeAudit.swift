@@ -183,9 +183,11 @@ struct TapeAudit {
         _ wanted: Rows, _ progress: inout ProgressLine, _ tally: inout TapeTally,
         lane: (Int, PostgresRows) -> Lane?, judge: Judge
     ) throws(ToolError) {
-        try run("BEGIN READ ONLY")
-        defer { end() }
-        try run("DECLARE \(wanted.cursor) NO SCROLL CURSOR FOR \(wanted.query)")
+        // The server keeps the rows of a held cursor without a transaction. One that is open while
+        // the tape is read is ended by the server when that takes long, and keeps the server from
+        // clearing away old rows.
+        try run("DECLARE \(wanted.cursor) NO SCROLL CURSOR WITH HOLD FOR \(wanted.query)")
+        defer { close(wanted.cursor) }
         var (present, search, searches): (Lane?, LaneSearch?, Int) = (nil, nil, -1)
         while true {
             let rows = try database.rows("FETCH \(Self.page) FROM \(wanted.cursor)", [])
@@ -248,11 +250,11 @@ struct TapeAudit {
         }
     }
 
-    /// Ends the transaction of a reading. If that fails, the session is gone, and with it the
-    /// transaction; the next statement reports it.
-    private func end() {
+    /// Ends a reading. If that fails, the session is gone, and with it the cursor; the next
+    /// statement reports it.
+    private func close(_ cursor: String) {
         do throws(PostgresError) {
-            try database.connection.execute("ROLLBACK", timeout: Self.settingTimeout)
+            try database.connection.execute("CLOSE \(cursor)", timeout: Self.settingTimeout)
         } catch {
             database.connection.close()
         }

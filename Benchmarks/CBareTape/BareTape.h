@@ -7,7 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LANES_MAX = 128, STREAMS = 4 };
+enum {
+    LANES_MAX = 128,
+    STREAMS = 4,
+    TIMED_MAX = 4000000, // packets of a run that ends by its time
+};
 
 typedef struct {
     const char *url;
@@ -19,6 +23,9 @@ typedef struct {
     int bytes;
     double rate; // packets per second; 0: as many as it can
     bool asap;   // write at once instead of by libnats' flusher thread
+    double seconds; // after which nothing more is sent; 0: when all packets are
+    int window;  // packets in flight of a stream; 0: one for each of its subjects
+    const char *packet; // the file whose bytes each packet has; NULL: zeros
     const char *decoder; // the library that makes columns of what is read; NULL: it is counted only
 } Run;
 

@@ -37,6 +37,7 @@ natsConnection *connected(const Run *run) {
 }
 
 // CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS BYTES RATE ASAP [LIBRARY]
+// CBareTape timed URL PREFIX SOURCE LANES SECONDS RATE WINDOW BYTES PACKET
 // CBareTape hold URLS PREFIX STREAMS USER MILLISECONDS, with the password in BARE_PASSWORD
 // CBareTape replay URL PREFIX SOURCE FILE RESULTS
 int main(int count, char **arguments) {
@@ -52,9 +53,23 @@ int main(int count, char **arguments) {
         Run run = {.url = arguments[2], .prefix = arguments[3], .source = arguments[4], .asap = true};
         return run_replay(&run, arguments[5], arguments[6]);
     }
+    if (count == 11 && strcmp(arguments[1], "timed") == 0) {
+        Run run = {
+            .url = arguments[2], .prefix = arguments[3], .source = arguments[4],
+            .lanes = atoi(arguments[5]), .seconds = atof(arguments[6]), .rate = atof(arguments[7]),
+            .window = atoi(arguments[8]), .bytes = atoi(arguments[9]), .packet = arguments[10],
+            .asap = true};
+        double packets = run.rate > 0 ? run.rate * run.seconds : TIMED_MAX;
+        if (run.lanes < STREAMS || run.lanes > LANES_MAX || run.window < 0 || run.bytes < 1
+            || packets < 1 || packets > TIMED_MAX)
+            return 64;
+        run.packets = (int64_t)packets;
+        return run_publish(&run);
+    }
     if (count != 11 && count != 12) {
         fprintf(stderr, "usage: CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS "
                         "BYTES RATE ASAP [LIBRARY]\n       CBareTape replay URL PREFIX SOURCE FILE RESULTS\n"
+                        "       CBareTape timed URL PREFIX SOURCE LANES SECONDS RATE WINDOW BYTES PACKET\n"
                         "       CBareTape hold URLS PREFIX STREAMS USER MILLISECONDS\n"
                         "the benchmarks of the tape and of the broker, and the soak of a cluster, run it\n");
         return 64;

@@ -1,4 +1,5 @@
-// One packet in flight per subject, each compare-and-set on the one before it.
+// One packet in flight per subject, and `window` per stream, each compare-and-set on the one before it
+// on its subject.
 #include "BareTape.h"
 
 #include <pthread.h>
@@ -21,7 +22,10 @@ typedef struct {
     natsConnection *connection;
     Lane lanes[LANES_MAX];
     char *payload;
+    int next[STREAMS]; // the lane of the stream that is considered first
+    int64_t until; // nothing is sent after it
     int64_t left; // packets that are not sent yet; of the thread that sends
+    int64_t sent;
     int64_t acknowledged;
     int64_t *latencies;
     pthread_mutex_t lock;
@@ -43,6 +47,18 @@ static void publish_next(Publisher *self, Lane *lane) {
     if (status != NATS_OK) fail("publish", status);
 }
 
+// The next free lane of a stream, in turn. There is one: a lane has at most one packet in flight.
+static Lane *free_lane(Publisher *self, int stream) {
+    int lane = self->next[stream];
+    while (atomic_load(&self->lanes[lane].busy)) {
+        lane += STREAMS;
+        if (lane >= self->run->lanes) lane = stream;
+    }
+    self->next[stream] = lane + STREAMS < self->run->lanes ? lane + STREAMS : stream;
+    atomic_store(&self->lanes[lane].busy, true);
+    return &self->lanes[lane];
+}
+
 static void acknowledged(
     natsConnection *connection, natsSubscription *subscription, natsMsg *message, void *closure) {
     (void)connection, (void)subscription;
@@ -57,13 +73,15 @@ static void acknowledged(
     lane->sequence = strtoull(found + 6, NULL, 10);
     self->latencies[self->acknowledged++] = now_ns() - lane->sent_at;
     natsMsg_Destroy(message);
-    if (self->run->rate > 0) {
-        atomic_store(&lane->busy, false);
-    } else if (self->left > 0) {
+    atomic_store(&lane->busy, false);
+    if (now_ns() >= self->until) self->left = 0;
+    // At a fixed rate nothing is left here.
+    if (self->left > 0) {
         self->left--;
-        publish_next(self, lane);
+        self->sent++;
+        publish_next(self, free_lane(self, (int)(lane - self->lanes) % STREAMS));
     }
-    if (self->acknowledged == self->run->packets) {
+    if (self->acknowledged == self->sent) {
         pthread_mutex_lock(&self->lock);
         atomic_store(&self->is_done, true);
         pthread_cond_signal(&self->done);
@@ -89,21 +107,58 @@ static void publish_paced(Publisher *self) {
     }
 }
 
+// Fills the window of each stream.
+static void publish_first(Publisher *self) {
+    const Run *run = self->run;
+    Lane *first[LANES_MAX];
+    int count = 0;
+    for (int index = 0; index < run->lanes && count < run->packets; index++)
+        if (run->window == 0 || index / STREAMS < run->window)
+            first[count++] = free_lane(self, index % STREAMS);
+    // The callback changes these only after the first answer, so all are counted before.
+    self->sent = count;
+    self->left = run->packets - count;
+    for (int index = 0; index < count; index++) publish_next(self, first[index]);
+}
+
+static void read_payload(Publisher *self) {
+    size_t bytes = (size_t)self->run->bytes;
+    self->payload = calloc(1, bytes);
+    if (!self->run->packet) return;
+    FILE *file = fopen(self->run->packet, "rb");
+    if (!file || fread(self->payload, 1, bytes, file) != bytes) {
+        perror(self->run->packet);
+        exit(1);
+    }
+    fclose(file);
+}
+
 static int by_value(const void *left, const void *right) {
     int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
     return (a > b) - (a < b);
+}
+
+static void tell(Publisher *self, double seconds, double used) {
+    int64_t count = self->acknowledged;
+    qsort(self->latencies, (size_t)count, sizeof(int64_t), by_value);
+    printf("{\"packets_per_second\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
+           "\"processor_us\":%.3f}\n",
+        (double)count / seconds, (double)self->latencies[count / 2] / 1e3,
+        (double)self->latencies[count * 99 / 100] / 1e3,
+        (double)self->latencies[count - 1] / 1e3, used / (double)count);
 }
 
 int run_publish(const Run *run) {
     static Publisher self;
     self.run = run;
     self.connection = connected(run);
-    self.payload = calloc(1, (size_t)run->bytes);
+    read_payload(&self);
     self.latencies = calloc((size_t)run->packets, sizeof(int64_t));
     pthread_mutex_init(&self.lock, NULL);
     pthread_cond_init(&self.done, NULL);
     char inbox[64];
     snprintf(inbox, sizeof inbox, "_INBOX.bare%lld", (long long)now_ns());
+    for (int stream = 0; stream < STREAMS; stream++) self.next[stream] = stream;
     for (int index = 0; index < run->lanes; index++) {
         Lane *lane = &self.lanes[index];
         snprintf(lane->subject, sizeof lane->subject, "%s.ticks.%d.%s", run->prefix, index,
@@ -120,25 +175,19 @@ int run_publish(const Run *run) {
 
     double used = processor_us();
     int64_t start = now_ns();
+    self.until = run->seconds > 0 ? start + (int64_t)(run->seconds * 1e9) : INT64_MAX;
     if (run->rate > 0) {
+        self.sent = run->packets;
         publish_paced(&self);
     } else {
-        // The callback changes `left` only after the first answer, so all are counted before.
-        int first = run->packets < run->lanes ? (int)run->packets : run->lanes;
-        self.left = run->packets - first;
-        for (int index = 0; index < first; index++) publish_next(&self, &self.lanes[index]);
+        publish_first(&self);
     }
     pthread_mutex_lock(&self.lock);
     while (!atomic_load(&self.is_done)) pthread_cond_wait(&self.done, &self.lock);
     pthread_mutex_unlock(&self.lock);
     double seconds = (double)(now_ns() - start) / 1e9;
     used = processor_us() - used;
-    qsort(self.latencies, (size_t)run->packets, sizeof(int64_t), by_value);
-    printf("{\"packets_per_second\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
-           "\"processor_us\":%.3f}\n",
-        (double)run->packets / seconds, (double)self.latencies[run->packets / 2] / 1e3,
-        (double)self.latencies[run->packets * 99 / 100] / 1e3,
-        used / (double)run->packets);
+    tell(&self, seconds, used);
     natsConnection_Close(self.connection);
     return 0;
 }

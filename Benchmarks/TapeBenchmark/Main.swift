@@ -7,6 +7,7 @@ import TestSupport
 /// busy machine is busy for both, and the best turn of each is compared. Fails if a mark is missed.
 ///
 ///     TapeBenchmark [publish|read|latency|gateway|purge|always|2m|TICKS]...
+///     TapeBenchmark copies [paced|window|each|full|always|2m|--quick]...
 @main
 struct TapeBenchmark {
     static let ticksPerPacket = [1, 16, 128, 1_024]
@@ -25,7 +26,7 @@ struct TapeBenchmark {
         func chosen(_ all: [String]) -> [String] {
             wanted.isDisjoint(with: all) ? all : all.filter { wanted.contains($0) }
         }
-        let parts = chosen(["publish", "read", "latency", "gateway", "purge"])
+        let parts = chosen(["publish", "read", "latency", "gateway", "purge", "copies"])
         let comparing: Set = ["publish", "read", "latency"]
         var isClean = true
         for sync in chosen(syncIntervals) where !comparing.isDisjoint(with: parts) {
@@ -42,6 +43,13 @@ struct TapeBenchmark {
             for ticks in chosen(["1024", "16"]).compactMap({ Int($0) }) {
                 isClean = try purge(ticks) && isClean
             }
+        }
+        if parts.contains("copies") {
+            let loads = chosen(CopiesRun.Load.allCases.map(\.rawValue))
+            // That of deploy/nats/server.conf, unless the other one alone is named.
+            let sync = chosen(syncIntervals)[0]
+            try CopiesRun(syncInterval: sync, isQuick: wanted.contains(CopiesRun.quickWord))
+                .run(loads.compactMap(CopiesRun.Load.init))
         }
         guard isClean else {
             print("failed: a mark is missed")

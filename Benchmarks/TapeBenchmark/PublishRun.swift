@@ -14,34 +14,41 @@ final class PublishRun {
     private static let secondsMax: Int64 = 120
     private static let pollNanoseconds: Int64 = 50_000
 
-    private let stage: Stage
-    private let client: TapeClient
-    private let publisher: TapePublisher
+    private let ticks: Int
+    private let packets: Int
+    let client: TapeClient
+    let publisher: TapePublisher
     private let mailbox = TapeMailbox(capacity: 4_096)
-    private let clock = SystemClock()
+    let clock = SystemClock()
     private var load = TickLoad()
-    private var lanes: [(lane: Int, symbols: [UInt32])] = []
+    private(set) var lanes: [(lane: Int, symbols: [UInt32])] = []
     private var events: [TapeEvent] = []
-    private var sentAt: [Int64] = []
-    private var latencies: [Int64] = []
-    private var acknowledged = 0
-    private var onAcknowledged: (Int) -> Void = { _ in }
+    private(set) var sentAt: [Int64] = []
+    private(set) var latencies: [Int64] = []
+    private(set) var acknowledged = 0
+    var onAcknowledged: (Int) -> Void = { _ in }
 
-    init(_ stage: Stage) throws {
-        self.stage = stage
-        client = try stage.client()
+    convenience init(_ stage: Stage) throws {
+        try self.init(
+            stage.client(), source: stage.source, ticks: stage.ticks, packets: stage.packets)
+    }
+
+    /// `ticks` are those of a packet, and `packets` the most of a run without another end. The run
+    /// closes the client.
+    init(_ client: TapeClient, source: SourceName, ticks: Int, packets: Int) throws {
+        (self.client, self.ticks, self.packets) = (client, ticks, packets)
         client.notify(mailbox)
         publisher = try TapePublisher(client, mailbox: mailbox)
         for number in 0..<Stage.partitions {
             let partition = Partition(number)
             let lane = publisher.addLane(
-                subject: stage.names.ticks(partition, stage.source),
-                stream: stage.names.tickStream(of: partition),
-                builder: PacketBuilder(kind: .ticks, partition: partition, source: stage.source))
+                subject: client.names.ticks(partition, source),
+                stream: client.names.tickStream(of: partition),
+                builder: PacketBuilder(kind: .ticks, partition: partition, source: source))
             lanes.append((lane, load.symbols.map { publisher.register($0, lane: lane) }))
         }
         sentAt = Array(repeating: 0, count: lanes.count)
-        latencies.reserveCapacity(stage.packets)
+        latencies.reserveCapacity(packets)
         publisher.open()
         try turn { !lanes.allSatisfy { publisher.isReady(lane: $0.lane) } }
         // These were the acknowledgements of the markers.
@@ -54,7 +61,7 @@ final class PublishRun {
         defer { client.close() }
         let used = RunResult.processorMicroseconds
         let start = clock.monotonic().nanoseconds
-        var left = stage.packets
+        var left = packets
         for index in lanes.indices where left > 0 {
             publish(index)
             left -= 1
@@ -64,19 +71,18 @@ final class PublishRun {
             publish(lane)
             left -= 1
         }
-        try turn { acknowledged < stage.packets }
+        try turn { acknowledged < packets }
         let nanoseconds = clock.monotonic().nanoseconds - start
         return RunResult(
-            packetsPerSecond: Double(stage.packets) * 1e9 / Double(nanoseconds),
-            processorMicroseconds: (RunResult.processorMicroseconds - used)
-                / Double(stage.packets))
+            packetsPerSecond: Double(packets) * 1e9 / Double(nanoseconds),
+            processorMicroseconds: (RunResult.processorMicroseconds - used) / Double(packets))
     }
 
     /// Publishes at a fixed rate, on the next free subject. The time runs from a packet's sealing
     /// to its acknowledgement.
-    func paced(rate: Double) throws -> RunResult {
+    func paced(rate: Double, seconds: Double = pacedSeconds) throws -> RunResult {
         defer { client.close() }
-        let count = min(stage.packets, Int(rate * Self.pacedSeconds))
+        let count = min(packets, Int(rate * seconds))
         let start = clock.monotonic().nanoseconds
         var sent = 0
         var next = 0
@@ -101,8 +107,19 @@ final class PublishRun {
                 throw Stage.Unusable("the paced run does not end")
             }
         }
-        latencies.sort()
-        return RunResult(p99Microseconds: Double(latencies[latencies.count * 99 / 100]) / 1e3)
+        return result(since: start)
+    }
+
+    /// Returns what the packets that were acknowledged since then show.
+    func result(since start: Int64) -> RunResult {
+        let sorted = latencies.sorted()
+        func microseconds(_ place: Int) -> Double { Double(sorted[place]) / 1e3 }
+        return RunResult(
+            packetsPerSecond: Double(sorted.count) * 1e9
+                / Double(clock.monotonic().nanoseconds - start),
+            p50Microseconds: microseconds(sorted.count / 2),
+            p99Microseconds: microseconds(sorted.count * 99 / 100),
+            maxMicroseconds: microseconds(sorted.count - 1))
     }
 
     private func freeLane(from first: Int) -> Int? {
@@ -113,16 +130,16 @@ final class PublishRun {
         return nil
     }
 
-    private func publish(_ index: Int) {
+    func publish(_ index: Int) {
         let lane = lanes[index].lane
-        sentAt[index] = clock.monotonic().nanoseconds
-        for _ in 0..<stage.ticks {
+        for _ in 0..<ticks {
             _ = publisher.append(load.next(lanes[index].symbols), lane: lane)
         }
+        sentAt[index] = clock.monotonic().nanoseconds
         publisher.publish(lane: lane, watermark: load.trade.header.providerTime)
     }
 
-    private func turn(
+    func turn(
         timeout: Duration = .milliseconds(20), while isNeeded: () -> Bool
     ) throws {
         let start = clock.monotonic().nanoseconds

@@ -17,7 +17,6 @@ func text(_ path: String) throws -> String {
 final class Stage {
     static let partitions = 32
     private static let streamBytesMax: Int64 = 4 << 30
-    private static let bareTimeout = Duration.seconds(120)
     /// The most bytes that a run writes.
     private static let runBytesMax = 600_000_000
 
@@ -35,7 +34,6 @@ final class Stage {
     let names: TapeNames
     private(set) var server: NatsServer
     let source: SourceName
-    private let executable: String
 
     init(syncInterval: String, ticks: Int) throws {
         guard let names = TapeNames(namespace: "md", partitions: Self.partitions),
@@ -49,16 +47,19 @@ final class Stage {
         let wanted = syncInterval == "always" ? 20_000 : 100_000
         packets = min(wanted, Self.runBytesMax / packetBytes)
         server = try NatsServer(syncInterval: syncInterval)
-        executable = try ProductPrograms.path("CBareTape")
     }
 
     /// About a third of what the server accepts with an fsync per packet on a small machine.
     var pacedRate: Double { ticks == 1_024 ? 500 : 2_000 }
 
-    func client() throws -> TapeClient {
+    func client() throws -> TapeClient { try Self.client(server.url, names) }
+
+    static func client(_ url: String, _ names: TapeNames, copies: Int = 1) throws -> TapeClient {
+        var configuration = NatsConfiguration(urls: [url], clientName: "benchmark")
+        configuration.replicas = copies
         let logger = Logger(service: "benchmark", level: .error, format: .text(color: false))
         return try TapeClient(
-            NatsConfiguration(urls: [server.url], clientName: "benchmark"), names: names,
+            configuration, names: names,
             telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
             readiness: Readiness())
     }
@@ -72,32 +73,46 @@ final class Stage {
     }
 
     func bare(_ what: String, rate: Double = 0) throws -> RunResult {
-        let folder = try TemporaryFolder("bare")
         let count = rate > 0 ? min(packets, Int(rate * PublishRun.pacedSeconds)) : packets
-        let process = try ChildProcess(
-            executable: executable,
-            arguments: [
-                what, server.url, "md", "MD_TICKS", "bare", "\(Self.partitions)", "\(count)",
-                "\(packetBytes)", "\(rate)", "1",
-            ], environment: [:], logPath: folder.file("out"))
-        guard process.wait(timeout: Self.bareTimeout) == .exited(0) else {
-            process.stop(9)
-            throw Unusable("CBareTape \(what): \(try text(folder.file("out")))")
-        }
-        let line = try JSONValue.parse(try text(folder.file("out")))
-        return RunResult(
-            packetsPerSecond: line["packets_per_second"]?.double ?? 0,
-            p99Microseconds: line["p99_us"]?.double ?? 0,
-            processorMicroseconds: line["processor_us"]?.double ?? 0)
+        return try RunResult.ofBare([
+            what, server.url, "md", "MD_TICKS", "bare", "\(Self.partitions)", "\(count)",
+            "\(packetBytes)", "\(rate)", "1",
+        ])
     }
 }
 
 /// The result of one run of either program.
 struct RunResult {
     var packetsPerSecond = 0.0
+    /// From sending a packet to its acknowledgement.
+    var p50Microseconds = 0.0
     var p99Microseconds = 0.0
+    var maxMicroseconds = 0.0
+    /// The packets that were in flight of each stream, where a window limited them; else 0.
+    var window = 0
     /// Microseconds per packet, of the complete process but not of the server.
     var processorMicroseconds = 0.0
+
+    private static let bareTimeout = Duration.seconds(120)
+
+    /// Runs the C program on libnats.
+    static func ofBare(_ arguments: [String]) throws -> RunResult {
+        let folder = try TemporaryFolder("bare")
+        let process = try ChildProcess(
+            executable: try ProductPrograms.path("CBareTape"), arguments: arguments,
+            environment: [:], logPath: folder.file("out"))
+        guard process.wait(timeout: bareTimeout) == .exited(0) else {
+            process.stop(9)
+            throw Stage.Unusable("CBareTape \(arguments[0]): \(try text(folder.file("out")))")
+        }
+        let line = try JSONValue.parse(try text(folder.file("out")))
+        return RunResult(
+            packetsPerSecond: line["packets_per_second"]?.double ?? 0,
+            p50Microseconds: line["p50_us"]?.double ?? 0,
+            p99Microseconds: line["p99_us"]?.double ?? 0,
+            maxMicroseconds: line["max_us"]?.double ?? 0,
+            processorMicroseconds: line["processor_us"]?.double ?? 0)
+    }
 
     /// The processor time of this process so far.
     static var processorMicroseconds: Double {

@@ -31,6 +31,11 @@ struct TickLoad {
 
     /// Returns the length of such a packet.
     static func packetBytes(ticks: Int, source: SourceName) throws -> Int {
+        try packet(ticks: ticks, source: source).byteCount
+    }
+
+    /// Returns such a packet, of partition 0.
+    static func packet(ticks: Int, source: SourceName) throws -> SealedPacket {
         var load = TickLoad()
         var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: source)
         let numbers = load.symbols.map { builder.register($0) }
@@ -42,7 +47,6 @@ struct TickLoad {
         return builder.seal(
             PacketBuilder.Seal(
                 epoch: 1, firstOrdinal: 1, watermark: Timestamp(nanoseconds: 0),
-                sendTime: Timestamp(nanoseconds: 0))
-        ).byteCount
+                sendTime: Timestamp(nanoseconds: 0)))
     }
 }

@@ -5,7 +5,8 @@ import ServiceRuntime
 /// They end with the value.
 ///
 /// The servers reach each other through relays, one for each pair and direction, so that a server
-/// can be cut off from the others while its clients still reach it.
+/// can be cut off from the others while its clients still reach it. A benchmark does without them:
+/// this process would carry every byte between the servers.
 package final class NatsCluster: Sendable {
     package static let size = 3
     private static let triesMax = 5
@@ -17,14 +18,16 @@ package final class NatsCluster: Sendable {
 
     /// Starts the servers and waits until JetStream has a leader that knows all of them. `options`
     /// are those of every node; `stores` are the folders of their streams, if those are to be
-    /// somewhere else. Takes other ports if a chosen one was lost.
+    /// somewhere else. Only with `canBeCut` are there relays. Takes other ports if a chosen one was
+    /// lost.
     package init(
-        _ options: NatsServer.Options = NatsServer.Options(), stores: [String]? = nil
+        _ options: NatsServer.Options = NatsServer.Options(), stores: [String]? = nil,
+        canBeCut: Bool = true
     ) throws {
         var tries = 0
         while true {
             do {
-                (nodes, monitors, relays) = try Self.start(options, stores)
+                (nodes, monitors, relays) = try Self.start(options, stores, canBeCut)
                 break
             } catch let error as NatsServer.StartFailed {
                 tries += 1
@@ -39,20 +42,22 @@ package final class NatsCluster: Sendable {
     }
 
     private static func start(
-        _ options: NatsServer.Options, _ stores: [String]?
+        _ options: NatsServer.Options, _ stores: [String]?, _ canBeCut: Bool
     ) throws -> ([NatsServer], [UInt16], [[RouteRelay?]]) {
         let routes = (0..<size).map { _ in freePort() }
         let monitors = (0..<size).map { _ in freePort() }
         let relays = try routes.indices.map { from in
             try routes.indices.map { to in
-                from == to ? nil : try RouteRelay(to: routes[to])
+                from == to || !canBeCut ? nil : try RouteRelay(to: routes[to])
             }
         }
         let nodes = try routes.indices.map { node in
             var own = options
             own.name = "n\(node)"
             if let stores { own.store = stores[node] }
-            let urls = relays[node].compactMap { $0.map { "\"nats://127.0.0.1:\($0.port)\"" } }
+            let urls = routes.indices.filter { $0 != node }.map {
+                "\"nats://127.0.0.1:\(relays[node][$0]?.port ?? routes[$0])\""
+            }
             // What a server says about its own address would lead the others past the relays. It
             // names a port on which nothing listens.
             own.extra += """
@@ -113,6 +118,7 @@ package final class NatsCluster: Sendable {
     package func join(_ node: Int) { eachRelay(of: node) { $0.join() } }
 
     private func eachRelay(of node: Int, _ body: (RouteRelay) -> Void) {
+        precondition(relays.joined().contains { $0 != nil }, "the cluster was made without relays")
         for from in 0..<Self.size {
             for to in 0..<Self.size where from == node || to == node {
                 if let relay = relays[from][to] { body(relay) }

@@ -39,15 +39,17 @@ struct CopiesReport {
             for program in Program.allCases { print(line(copies, program)) }
         }
         for (figure, name) in ratios {
-            for copies in CopiesGround.copies {
-                let ratio = Spread(
-                    values(figure, copies, .tape), over: values(figure, copies, .bare))
-                print("  \(name), tape beside libnats, \(Self.text(copies)): \(ratio.text)")
+            let ofBare = CopiesGround.copies.map { copies in
+                let bare = values(figure, copies, .bare)
+                let ratio = Spread(values(figure, copies, .tape), over: bare)
+                return "\(Self.text(copies)) \(ratio.text)"
             }
-            for program in Program.allCases {
+            let ofOne = Program.allCases.map { program in
                 let ratio = Spread(values(figure, 3, program), over: values(figure, 1, program))
-                print("  \(name), 3 copies beside 1, \(program.rawValue): \(ratio.text)")
+                return "\(program.rawValue) \(ratio.text)"
             }
+            print("  \(name), tape beside libnats: \(ofBare.joined(separator: ", "))")
+            print("  \(name), 3 copies beside 1: \(ofOne.joined(separator: ", "))")
         }
         if load == .window {
             let windows = CopiesGround.copies.map { copies in

@@ -30,9 +30,9 @@ extension PublishRun {
         }
         for stream in streams.indices { fill(stream) }
         try turn { clock.monotonic() < until || streams.contains { $0.inFlight > 0 } }
+        let processor = (RunResult.processorMicroseconds - used) / Double(acknowledged)
         var result = result(since: start.nanoseconds)
-        result.processorMicroseconds =
-            (RunResult.processorMicroseconds - used) / Double(acknowledged)
+        result.processorMicroseconds = processor
         return (result, StreamFlight.middleSize(of: streams))
     }
 

@@ -112,11 +112,11 @@ final class PublishRun {
 
     /// Returns what the packets that were acknowledged since then show.
     func result(since start: Int64) -> RunResult {
+        let nanoseconds = clock.monotonic().nanoseconds - start
         let sorted = latencies.sorted()
         func microseconds(_ place: Int) -> Double { Double(sorted[place]) / 1e3 }
         return RunResult(
-            packetsPerSecond: Double(sorted.count) * 1e9
-                / Double(clock.monotonic().nanoseconds - start),
+            packetsPerSecond: Double(sorted.count) * 1e9 / Double(nanoseconds),
             p50Microseconds: microseconds(sorted.count / 2),
             p99Microseconds: microseconds(sorted.count * 99 / 100),
             maxMicroseconds: microseconds(sorted.count - 1))

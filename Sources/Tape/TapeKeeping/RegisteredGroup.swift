@@ -56,6 +56,13 @@ package struct RegisteredGroup: Equatable, Sendable {
         }
     }
 
+    /// Returns why a stored registration cannot be read; `nil` if it can.
+    package static func problem(
+        of group: GroupName, json bytes: [UInt8]
+    ) -> VersionedJSON.Refusal? {
+        RegisteredGroup(group, json: bytes, written: .undefined).problem
+    }
+
     private mutating func take(_ json: JSONValue) throws(VersionedJSON.Refusal) {
         guard let entries = json["reads"]?.array, let time = json["registered_ns"]?.int else {
             throw .damaged("it is no registration")

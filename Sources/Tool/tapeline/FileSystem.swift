@@ -7,7 +7,9 @@ enum FileSystem {
     static let bytesMax = 16 << 20
 
     /// Returns the content, or `nil` if there is no such file.
-    static func read(_ path: String) throws(ToolError) -> [UInt8]? {
+    static func read(
+        _ path: String, bytesMax: Int = bytesMax
+    ) throws(ToolError) -> [UInt8]? {
         var bytes: [UInt8] = []
         let isThere = try eachPiece(of: path) { piece throws(ToolError) in
             bytes += piece

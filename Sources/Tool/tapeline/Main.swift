@@ -57,6 +57,9 @@ enum Main {
             return try ServerRun(command: command, terminal: terminal)
                 .run(deployment(command.target))
         case .groups(let command): return try groups(command, terminal)
+        case .buckets(let command):
+            return try BucketsRun(command: command, terminal: terminal)
+                .run(deployment(command.target))
         case .partition(.of(let question)): return say(question.answer, terminal)
         case .partition(.rebuild(let command)):
             return try command.run(

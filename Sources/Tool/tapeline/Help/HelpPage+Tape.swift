@@ -187,6 +187,7 @@ extension HelpPage {
                 yes, json,
             ] + place,
             examples: ["tapeline groups remove old-archive"]),
+        buckets,
         HelpTopic(
             "spool", .tape,
             [
@@ -208,6 +209,39 @@ extension HelpPage {
             ] + place,
             examples: ["tapeline spool list"]),
     ]
+
+    private static let buckets = HelpTopic(
+        "buckets", .tape,
+        [
+            (
+                "buckets export FILE",
+                [
+                    "write into a file what only NATS has, beside running services: people's",
+                    "instruments, registered groups, loads, gaps that wait to be filled, and the",
+                    "database's server. Dead letters: 'dlq export'. With POSTGRES_* the database",
+                    "notes it, and writers show its age. 2: something was left out",
+                ]
+            ),
+            (
+                "buckets import FILE",
+                [
+                    "put back what the buckets do not have, after 'setup' made them again and",
+                    "before services start. What is there stays, so it may be repeated. Gaps need",
+                    "POSTGRES_*: one that was filled since the export is not put back",
+                ]
+            ),
+        ]
+    ).with(
+        [
+            HelpTopic.Option("--force", "export: replace the file if it is there"),
+            HelpTopic.Option("--dry-run", "import: say what would be done"),
+            yes, json,
+        ] + place,
+        examples: [
+            "tapeline buckets export buckets.ndjson",
+            "tapeline buckets export - >buckets.ndjson",
+            "tapeline buckets import buckets.ndjson --dry-run",
+        ])
 
     private static let setup = HelpTopic(
         "setup", .tape,

@@ -154,6 +154,24 @@ struct LedgerTape {
 
 @Suite("What the tape says is missing")
 struct PartitionLedgerTests {
+    /// The text is that of `BucketFileTests` of the tool, which makes it.
+    @Test("a ledger that an import put back says what is missing, from the beginning of the tape")
+    func putBack() throws {
+        let json =
+            #"{"v":1,"time":"1970-01-01T00:00:00.000000007Z","sequence":0,"#
+            + #""last_ordinal":0,"whole":false,"symbols":[{"symbol":"SPY","fed":0,"known":false,"#
+            + #""missing":[{"kind":1,"reason":1,"from":1000,"to":2000}]},{"symbol":"QQQ","fed":0,"#
+            + #""known":false,"missing":[{"kind":1,"reason":2,"from":10,"to":20,"done":12,"#
+            + #""doubtful":13,"bars":false}]}]}"#
+        let ledger = try PartitionLedger(json: Array(json.utf8))
+        #expect(ledger.position == PartitionLedger.Position() && !ledger.isWhole)
+        let missing = ledger.missing.sorted { $0.part.from < $1.part.from }
+        #expect(missing.map(\.symbol.text) == ["QQQ", "SPY"])
+        #expect(missing.map(\.part.to.nanoseconds) == [20, 2_000])
+        #expect(missing[0].part.begun?.doubtful.nanoseconds == 13)
+        #expect(missing.allSatisfy { ledger.isFed($0.symbol) })
+    }
+
     private func missing(_ ledger: PartitionLedger, _ symbol: Int = 0) -> [String] {
         (ledger.entries[LedgerTape.symbols[symbol]]?.missing.parts ?? [])
             .sorted { ($0.from, $0.kind) < ($1.from, $1.kind) }

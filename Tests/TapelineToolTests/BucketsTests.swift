@@ -163,7 +163,7 @@ struct BucketsTests {
         #expect(attributes[.posixPermissions] as? Int == 0o600)
         #expect(FileSystem.names(in: folder.path) == ["buckets.ndjson"])
         let piped = try said(bench, ["export", "-"])
-        #expect(try piped.output.split(separator: "\n").count == 6)
+        #expect(piped.output.split(separator: "\n").count == 6)
         let before = try values(bench)
 
         try destroy(bench)

@@ -10,9 +10,9 @@ struct RaiseText {
 
     /// What no database has.
     static let buckets = [
-        "gaps that waited to be filled (their rows in 'gaps' stay open)",
-        "registered groups ('tapeline groups register')",
-        "people's instruments ('tapeline watchlist add') and retired sources",
+        "gaps that waited to be filled, where 'tapeline buckets import' did not put them back",
+        "registered groups, people's instruments and what was loaded (the same)",
+        "retired sources",
         "dead letters that were in no file ('tapeline dlq export')",
         "ticks and bars that the tape took after the times above",
     ]

@@ -14,7 +14,7 @@ package struct MetricCatalogue {
     /// The labels that Prometheus adds to every series, including those that distinguish several
     /// stacks.
     package static let targetLabels: Set<String> = ["job", "instance", "namespace", "cluster"]
-    /// Metrics of every process, and of Prometheus itself.
+    /// Metrics of every process, of Prometheus itself, and of other programs.
     private static let general = [
         "up": Metric(kind: "gauge", labels: [:]),
         "ALERTS": Metric(
@@ -24,6 +24,11 @@ package struct MetricCatalogue {
         "process_open_fds": Metric(kind: "gauge", labels: [:]),
         "process_max_fds": Metric(kind: "gauge", labels: [:]),
         "process_start_time_seconds": Metric(kind: "gauge", labels: [:]),
+        // Of CloudNativePG and of its plugin for backups, whose documentation names them.
+        "barman_cloud_cloudnative_pg_io_last_available_backup_timestamp": Metric(
+            kind: "gauge", labels: [:]),
+        "cnpg_pg_stat_archiver_last_archived_time": Metric(kind: "gauge", labels: [:]),
+        "cnpg_pg_stat_archiver_last_failed_time": Metric(kind: "gauge", labels: [:]),
     ]
 
     package init() throws {

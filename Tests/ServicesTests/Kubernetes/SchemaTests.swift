@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Kubernetes: schemas of its API, and of KEDA's")
+@Suite("Kubernetes: schemas of its API, of KEDA's and of CloudNativePG's")
 struct SchemaTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
     /// The oldest version whose fields are used (`preStop.sleep`), and the newest with a schema.
@@ -35,7 +35,10 @@ struct SchemaTests {
 
     @Test("every object of every overlay is as the API wants it, and has no field unknown to it")
     func valid() throws {
-        let all = try Rendered.all() + [try Variant.withToken(), try Variant.withSpool()]
+        let all =
+            try Rendered.all() + [
+                try Variant.withToken(), try Variant.withSpool(), try Variant.withDatabase(),
+            ]
         let texts = Dictionary(
             all.map { ($0.overlay, $0.text) }, uniquingKeysWith: { "\($0)\n---\n\($1)" })
         guard let told = try validate(texts) else { return }
@@ -73,6 +76,9 @@ struct SchemaTests {
             overlay: "with a token", from: "parameter: bearerToken", to: "as: token",
             complaint: "('as' was unexpected)"),
         Mistake(
+            overlay: "with a database", from: "dataDurability: required",
+            to: "durability: required", complaint: "'durability' was unexpected"),
+        Mistake(
             overlay: "production-hpa", from: "averageValue: \"1\"", to: "averageValue: []",
             complaint: "[] is not"),
         Mistake(
@@ -85,9 +91,11 @@ struct SchemaTests {
 
     @Test("a mistake is found", arguments: mistakes)
     func mistake(mistake: Mistake) throws {
-        let right =
-            mistake.overlay == "with a token"
-            ? try Variant.withToken().text : try Rendered.named(mistake.overlay).text
+        let variants = [
+            "with a token": Variant.withToken, "with a database": Variant.withDatabase,
+        ]
+        let rendered = try variants[mistake.overlay]?() ?? Rendered.named(mistake.overlay)
+        let right = rendered.text
         let place = try #require(right.range(of: mistake.from))
         let wrong = right.replacingCharacters(in: place, with: mistake.to)
         do {

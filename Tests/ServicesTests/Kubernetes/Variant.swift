@@ -69,4 +69,14 @@ struct Variant {
             in: "\(Rendered.folder)/production-keda-prometheus/kustomization.yaml")
         return try variant.render("production-keda-prometheus")
     }
+
+    /// Renders production with a database by CloudNativePG, as README.md instructs.
+    static func withDatabase() throws -> Rendered {
+        let variant = try Variant()
+        try variant.replace(
+            "  - ../../components/tool\n",
+            by: "  - ../../components/tool\n  - ../../components/cloudnative-pg\n",
+            in: "\(Rendered.folder)/production/kustomization.yaml")
+        return try variant.render("production")
+    }
 }

@@ -1,7 +1,7 @@
 """validate_manifests.py SCHEMAS VERSIONS FILE...: checks rendered manifests.
 
 Objects of Kubernetes against the schemas of its API for each of VERSIONS (by commas), objects of KEDA
-against those in the folder SCHEMAS; both strictly, so that an unknown field is an error. Prints a
+and of CloudNativePG against those in the folder SCHEMAS (of the latter: the fields that are used); all strictly, so that an unknown field is an error. Prints a
 line per problem, and at the end how many objects were checked. Status 1: there are problems.
 """
 
@@ -68,6 +68,21 @@ class Keda:
         return found
 
 
+class CloudNativePG:
+    def __init__(self, folder):
+        schemas = json.loads((folder / "cloudnative-pg.json").read_text())
+        self.kinds = {kind: jsonschema.Draft7Validator(schema) for kind, schema in schemas.items()}
+
+    def problems(self, thing):
+        validator = self.kinds.get(thing["kind"])
+        if validator is None:
+            return [f"no schema of CloudNativePG for {thing['kind']}"]
+        return [
+            f"{'.'.join(map(str, error.path))}: {error.message}"
+            for error in validator.iter_errors(thing)
+        ]
+
+
 def of_kubernetes(thing, versions):
     for version in versions:
         try:
@@ -80,6 +95,7 @@ def of_kubernetes(thing, versions):
 
 def main():
     keda = Keda(pathlib.Path(sys.argv[1]))
+    databases = CloudNativePG(pathlib.Path(sys.argv[1]))
     versions = sys.argv[2].split(",")
     count, problems = 0, []
     for path in sys.argv[3:]:
@@ -89,6 +105,8 @@ def main():
             count += 1
             if thing["apiVersion"].startswith("keda.sh/"):
                 found = keda.problems(thing)
+            elif "cnpg.io/" in thing["apiVersion"]:
+                found = databases.problems(thing)
             else:
                 found = list(of_kubernetes(thing, versions))
             name = f"{pathlib.Path(path).stem}: {thing['kind']}/{thing['metadata']['name']}"

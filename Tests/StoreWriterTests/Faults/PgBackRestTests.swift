@@ -1,0 +1,190 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// deploy/backup/pgbackrest.sh with its configuration, on a server that loses its disk.
+@Suite("Backups on a host, by pgBackRest")
+struct PgBackRestTests {
+    @Test("a lost disk is recovered to its end and to a time, and successes are noted")
+    func recover() throws {
+        let bench = try PgBackRestBench("backup_host")
+        try bench.setUp()
+        try bench.rows(1, to: 100)
+        #expect(try bench.script("full").contains("bytes of the database"))
+        #expect(try bench.noted() == "base t t, log t f")
+        try bench.rows(101, to: 200)
+        let moment = try bench.server.psql("SELECT clock_timestamp()")
+        try bench.rows(201, to: 300)
+        try bench.script("check")
+        try bench.loseDisk()
+        try bench.script("recover", bench.server.dataFolder)
+        try bench.start()
+        #expect(try bench.stored() == "1-300 300")
+        // It continues: rows of the next timeline arrive in the same repository.
+        try bench.rows(301, to: 400)
+        try bench.script("check")
+        try bench.loseDisk()
+        // Nothing is put into the folder of a time that no backup covers.
+        #expect(throws: ProgramFailure.self) {
+            try bench.script("recover", bench.server.dataFolder, "2020-01-01 00:00:00Z")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: bench.server.dataFolder) == [])
+        try bench.script("recover", bench.server.dataFolder, moment)
+        try bench.start()
+        #expect(try bench.stored() == "1-200 200")
+    }
+
+    @Test("WAL that was dropped while the repository was away is noticed, and a backup follows")
+    func dropped() throws {
+        let bench = try PgBackRestBench("backup_hole", queue: "20MiB")
+        try bench.setUp()
+        try bench.script("full")
+        #expect(!(try bench.script("check").contains("was dropped")))
+        try bench.withoutRepository {
+            let isDropped = try eventually { try bench.fillQueue().contains("dropped WAL file") }
+            // Otherwise the check's own piece would be dropped, too.
+            let isEmpty = try eventually { try bench.isQueueEmpty() }
+            #expect(isDropped && isEmpty)
+        }
+        let said = try bench.script("check")
+        #expect(said.contains("no recovery passes it. A backup follows"))
+        #expect(
+            try bench.database.psql("SELECT detail FROM backups WHERE kind = 'base'").hasSuffix("D")
+        )
+        #expect(!(try bench.script("check").contains("was dropped")))
+    }
+
+    @Test("WAL that another program gets already stays its own")
+    func foreign() throws {
+        let bench = try PgBackRestBench(
+            "backup_foreign", settings: ["archive_mode=on", "archive_command=cp %p /dev/null"])
+        let failure = #expect(throws: ProgramFailure.self) { try bench.script("setup") }
+        #expect(failure?.message.contains("the WAL goes elsewhere") == true)
+        #expect(try bench.server.psql("SHOW archive_command") == "cp %p /dev/null")
+    }
+}
+
+/// A server of its own, and the shipped configuration with the paths of a test.
+private final class PgBackRestBench {
+    let server: PostgresServer
+    let database: TestDatabase
+    private let folder: TemporaryFolder
+    private let queue: String
+
+    init(_ name: String, queue: String = "4GiB", settings: [String] = []) throws {
+        folder = try TemporaryFolder("pgbackrest")
+        self.queue = queue
+        for part in ["socket", "spool", "log", "repository", "lock"] {
+            try FileManager.default.createDirectory(
+                atPath: folder.file(part), withIntermediateDirectories: false)
+        }
+        // The server's user has to be able to write there.
+        try run(ServerPrograms.database("not-root"), ["-o", folder.path, "/bin/true"])
+        server = try PostgresServer(
+            settings: ["unix_socket_directories=\(folder.file("socket"))"] + settings)
+        database = try TestDatabase(name, timescale: true, server: server)
+        try database.migrate()
+        try database.psql("CREATE TABLE counted (number integer)")
+        try configure()
+    }
+
+    private func configure() throws {
+        let parts = "\(ServerPrograms.checkout)/deploy/backup/pgbackrest"
+        var text = try String(contentsOfFile: "\(parts)/pgbackrest.conf", encoding: .utf8)
+        text += "pg1-user=postgres\n[global]\nlock-path=\(folder.file("lock"))\n"
+        text += try String(contentsOfFile: "\(parts)/disk.conf", encoding: .utf8)
+        for (shipped, own) in [
+            ("=/var/lib/postgresql/17/main", "=\(server.dataFolder)"), ("=5432", "=\(server.port)"),
+            ("=/var/run/postgresql", "=\(folder.file("socket"))"),
+            ("=/var/spool/pgbackrest", "=\(folder.file("spool"))"),
+            ("=/var/log/pgbackrest", "=\(folder.file("log"))"),
+            ("=/backup/pgbackrest", "=\(folder.file("repository"))"),
+            ("queue-max=4GiB", "queue-max=\(queue)"),
+        ] {
+            try #require(text.contains(shipped))
+            text = text.replacing(shipped, with: own)
+        }
+        try folder.write(text, to: "pgbackrest.conf")
+    }
+
+    /// Runs the script as the server's user. Returns what it says.
+    @discardableResult
+    func script(_ arguments: String...) throws -> String {
+        let programs = (ServerPrograms.database("psql") as NSString).deletingLastPathComponent
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        return try run(
+            ServerPrograms.database("not-root"),
+            ["-o", folder.path, "/bin/sh"]
+                + ["\(ServerPrograms.checkout)/deploy/backup/pgbackrest.sh"] + arguments,
+            environment: [
+                "PATH": "\(programs):\(path)", "PGHOST": "127.0.0.1", "PGPORT": "\(server.port)",
+                "PGUSER": PostgresServer.user, "PGPASSWORD": PostgresServer.password,
+                "BACKUP_DATABASE": database.name,
+                "PGBACKREST_CONFIG": folder.file("pgbackrest.conf"),
+                "PGBACKREST_LOG_PATH": folder.file("log"),
+            ])
+    }
+
+    /// As a person does it: the first run asks for a restart.
+    func setUp() throws {
+        let failure = #expect(throws: ProgramFailure.self) { try script("setup") }
+        #expect(failure?.message.contains("restart the server") == true)
+        try server.restart()
+        #expect(try script("setup").contains("WAL arrives"))
+    }
+
+    func rows(_ first: Int, to last: Int) throws {
+        try database.psql("INSERT INTO counted SELECT generate_series(\(first), \(last))")
+    }
+
+    func stored() throws -> String {
+        try database.psql(
+            "SELECT concat(min(number), '-', max(number), ' ', count(*)) FROM counted")
+    }
+
+    /// Returns per kind whether its time is of this test, and whether its size is known.
+    func noted() throws -> String {
+        try database.psql(
+            """
+            SELECT string_agg(concat(kind, ' ', finished_at > now() - interval '5 min', ' ',
+                bytes > 1e6 IS TRUE), ', ' ORDER BY kind) FROM backups
+            """)
+    }
+
+    func loseDisk() throws {
+        server.stopImmediately()
+        try run("/usr/bin/find", [server.dataFolder, "-mindepth", "1", "-delete"])
+    }
+
+    /// Starts a restored server, and waits until it accepts writes.
+    func start() throws {
+        try server.restart()
+        #expect(try eventually { try server.psql("SELECT pg_is_in_recovery()") == "f" })
+    }
+
+    /// Carries out `body` while a file is in the repository's place.
+    func withoutRepository(_ body: () throws -> Void) throws {
+        let files = FileManager.default
+        let place = folder.file("repository"), away = folder.file("away")
+        try files.moveItem(atPath: place, toPath: away)
+        try folder.write("", to: "repository")
+        try body()
+        try files.removeItem(atPath: place)
+        try files.moveItem(atPath: away, toPath: place)
+    }
+
+    /// Writes WAL that has to wait. Returns what pgBackRest has logged about it.
+    func fillQueue() throws -> String {
+        try rows(1, to: 10)
+        try server.psql("SELECT pg_switch_wal()")
+        let path = folder.file("log/tapeline-archive-push-async.log")
+        return try String(contentsOfFile: path, encoding: .utf8)
+    }
+
+    func isQueueEmpty() throws -> Bool {
+        // The server tries again now, and not a minute after the last failure.
+        try server.psql("SELECT pg_reload_conf()")
+        return try server.psql(
+            "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'") == "0"
+    }
+}

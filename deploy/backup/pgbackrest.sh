@@ -12,7 +12,7 @@
 #   list   what is there
 #   recover DATA [TIME]
 #          puts the newest backup (the newest from before TIME) into the empty folder DATA. The server that
-#          starts there fetches the WAL since, up to TIME or to the end, and then goes on
+#          starts there fetches the WAL since, up to TIME or to the end, and then continues
 #
 #   BACKUP_STANZA      the section of the configuration, tapeline
 #   BACKUP_DATABASE    where the success is noted (note_backup), tapeline; empty: nowhere

@@ -8,11 +8,13 @@ import Testing
 
 @Suite("Who is let in") struct GateTests {
     private static func gate(
-        hosts: [String] = [], token: String = "", proxies: [String] = [], path: String = ""
+        hosts: [String] = [], token: String = "", proxies: [String] = [],
+        hostGateway: String? = nil, path: String = ""
     ) -> Gate {
         Gate(
             settings: Gate.Settings(
-                hosts: Gate.loopbackHosts + hosts, token: token, proxies: proxies, path: path))
+                hosts: Gate.loopbackHosts + hosts, token: token, proxies: proxies,
+                hostGateway: hostGateway, path: path))
     }
 
     private static func request(
@@ -92,6 +94,68 @@ import Testing
         #expect(status("192.0.2.8", "https", isKnown: true) == 403)
     }
 
+    @Test("in a container its host is answered without TLS, and no other peer of that network")
+    func hostLoopback() {
+        let gate = Self.gate(
+            token: "0123456789abcdef", proxies: ["192.0.2.7"], hostGateway: "172.20.0.1")
+        func status(
+            _ peer: String, _ headers: [String: String] = [:], isKnown: Bool = true,
+            _ method: String = "GET"
+        ) -> Int {
+            Self.status(
+                gate.decide(Self.request(method, "/", peer: peer, headers), isKnown: isKnown))
+        }
+        #expect(status("172.20.0.1") == 200)
+        #expect(status("172.20.0.1", isKnown: false) == 401)
+        for foreign in ["172.20.0.2", "172.20.0.10", "203.0.113.9", "127.0.0.1", ""] {
+            #expect(status(foreign) == 403, "\(foreign)")
+            #expect(status(foreign, ["x-forwarded-proto": "https"]) == 403, "\(foreign)")
+        }
+        // The names and the other sites are looked at as everywhere.
+        #expect(status("172.20.0.1", ["host": "172.20.0.5:8510"]) == 421)
+        #expect(status("172.20.0.1", ["host": "evil.example"]) == 421)
+        #expect(status("172.20.0.1", ["origin": "http://127.0.0.1:8510"], "POST") == 200)
+        #expect(status("172.20.0.1", ["origin": "http://evil.example"], "POST") == 403)
+        #expect(status("172.20.0.1", [:], "POST") == 403)
+        // A proxy beside it brings browsers by TLS, as ever.
+        #expect(status("192.0.2.7") == 403)
+        let origin = ["x-forwarded-proto": "https", "origin": "https://127.0.0.1:8510"]
+        #expect(status("192.0.2.7", origin, "POST") == 200)
+        #expect(status("172.20.0.1", origin, "POST") == 403)
+    }
+
+    @Test("the host of a container is the gateway of its default route")
+    func gateway() throws {
+        let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\n"
+        func route(_ destination: String, _ gateway: String, _ flags: String, _ metric: Int)
+            -> String
+        {
+            let mask = destination == "00000000" ? "00000000" : "0000FFFF"
+            return
+                "eth0\t\(destination)\t\(gateway)\t\(flags)\t0\t0\t\(metric)\t\(mask)\t0\t0\t0  \n"
+        }
+        let near = route("000014AC", "00000000", "0001", 0)
+        let far = route("00000000", "010014AC", "0003", 0)
+        #expect(HostGateway.address(in: head + near + far) == "172.20.0.1")
+        #expect(HostGateway.address(in: head + far + near) == "172.20.0.1")
+        let dear = route("00000000", "FE0015AC", "0003", 100)
+        #expect(HostGateway.address(in: head + dear) == "172.21.0.254")
+        #expect(HostGateway.address(in: head + dear + far) == "172.20.0.1")
+        #expect(HostGateway.address(in: head + far + dear) == "172.20.0.1")
+        // No gateway, none to this machine, and what the kernel does not write.
+        for bad in [
+            "", head, head + near, far, head + route("00000000", "010014AC", "0001", 0),
+            head + route("00000000", "00000000", "0003", 0), head + "eth0\t00000000\n",
+            head + route("00000000", "1010014AC", "0003", 0),
+        ] {
+            #expect(HostGateway.address(in: bad) == nil, "\(bad)")
+        }
+        let found = Result { try HostGateway.find { _, _ in .failure(.cannotOpen(code: 2)) } }
+        #expect("\(found)".contains("COCKPIT_ON_HOST_LOOPBACK: /proc/net/route cannot be opened"))
+        let none = Result { try HostGateway.find { _, _ in .success(FileContent(bytes: [])) } }
+        #expect("\(none)".contains("has no default route"))
+    }
+
     @Test("under a path, with and without its slash")
     func path() {
         let gate = Self.gate(path: "/desk")
@@ -127,6 +191,14 @@ import Testing
             problems(open.merging(token) { $1 }).first?.contains("COCKPIT_PROXIES has to list")
                 == true)
         #expect(problems(open.merging(token) { $1 }.merging(proxies) { $1 }) == [])
+        // In a container the host's own loopback is as good as a proxy, and no better than a token.
+        let published = ["COCKPIT_ON_HOST_LOOPBACK": "true"]
+        #expect(problems(open.merging(token) { $1 }.merging(published) { $1 }) == [])
+        #expect(
+            problems(open.merging(published) { $1 }).first?.hasSuffix(
+                "so COCKPIT_TOKEN or COCKPIT_TOKEN_FILE has to be set") == true)
+        #expect(
+            problems(token.merging(published) { $1 }).first?.contains("set it to 0.0.0.0") == true)
         #expect(problems(["POSTGRES_HOST": "db-a,db-b:5433,[::1]:7"]) == [])
         #expect(problems(["COCKPIT_TOKEN": "short"]).first?.contains("fewer than 16") == true)
         #expect(problems(["COCKPIT_PATH": "desk"]) == ["COCKPIT_PATH: desk is no path"])

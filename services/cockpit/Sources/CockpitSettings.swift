@@ -25,7 +25,9 @@ struct ServiceAddress: Equatable, Sendable {
 struct CockpitSettings: Sendable {
     let address: String
     let port: UInt16
+    /// Without the gateway that stands for the host's loopback: `run` looks that one up.
     let gate: Gate.Settings
+    let isOnHostLoopback: Bool
     let services: [ServiceAddress]
     let postgres: PostgresConfiguration
     let namespace: String
@@ -38,6 +40,9 @@ struct CockpitSettings: Sendable {
             ConfigurationKey(
                 "COCKPIT_ADDRESS", .text, default: "127.0.0.1", group: "Cockpit",
                 "Address of the pages; any but loopback needs a token and listed proxies."),
+            ConfigurationKey(
+                "COCKPIT_ON_HOST_LOOPBACK", .flag, default: "false", group: "Cockpit",
+                "true: in a container, published on its host's loopback alone. Needs a token."),
             ConfigurationKey(
                 "COCKPIT_PORT", .integer(0...65_535), default: "8510", group: "Cockpit",
                 "TCP port of the pages; 0: any free one."),
@@ -71,6 +76,7 @@ struct CockpitSettings: Sendable {
         port = UInt16(clamping: configuration.integer("COCKPIT_PORT"))
         namespace = configuration.text("MDS_NAMESPACE")
         partitions = configuration.integer("MDS_PARTITIONS")
+        isOnHostLoopback = configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
         gate = try Self.gate(configuration)
         services = try Self.services(configuration)
         postgres = try Self.database(configuration)
@@ -84,11 +90,19 @@ struct CockpitSettings: Sendable {
         guard token.isEmpty || token.utf8.count >= tokenBytesMin else {
             throw SettingsError("COCKPIT_TOKEN: it has fewer than \(tokenBytesMin) characters")
         }
+        let isOnHostLoopback = configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
+        // The gateway's address proves little: from it come also those who reach a port that was
+        // published on all addresses by mistake. So the token is needed there, too.
         let missing = [
             token.isEmpty ? "COCKPIT_TOKEN or COCKPIT_TOKEN_FILE has to be set" : nil,
-            proxies.isEmpty
+            proxies.isEmpty && !isOnHostLoopback
                 ? "COCKPIT_PROXIES has to list the proxies that bring browsers by TLS" : nil,
         ].compactMap(\.self)
+        guard !isOnHostLoopback || !Gate.isLoopback(address) else {
+            throw SettingsError(
+                "COCKPIT_ON_HOST_LOOPBACK: the host cannot reach COCKPIT_ADDRESS \(address): set it "
+                    + "to 0.0.0.0")
+        }
         guard Gate.isLoopback(address) || missing.isEmpty else {
             throw SettingsError(
                 "COCKPIT_ADDRESS: \(address) can be reached by others, so "

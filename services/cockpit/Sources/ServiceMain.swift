@@ -31,7 +31,11 @@ package enum Main {
         var random = SystemRandomNumberGenerator()
         let feed = try EventFeed(instance: String(random.next(), radix: 36))
         let collector = Collector(settings, context, feed)
-        let site = Site(settings.gate, context, collector.audience) { collector.gapsJSON }
+        var gate = settings.gate
+        if settings.isOnHostLoopback {
+            gate.hostGateway = try HostGateway.find(ConfigurationFiles.read)
+        }
+        let site = Site(gate, context, collector.audience) { collector.gapsJSON }
         let server = try WebServer(
             address: settings.address, port: settings.port, limits: CockpitLimits.connections,
             admission: Site.admission, feed: feed

@@ -7,8 +7,11 @@ struct Gate: Sendable {
         var hosts: [String]
         /// Empty: reading is free.
         var token: String
-        /// The only peers that are answered. Empty: all.
+        /// The peers that bring browsers by TLS.
         var proxies: [String]
+        /// The gateway of a container's network: as that peer the browsers of its host come, by the
+        /// port that the host publishes on its loopback. `nil`: the pages are not in a container.
+        var hostGateway: String?
         /// The path under which the pages are, without a slash at its end.
         var path: String
     }
@@ -34,10 +37,10 @@ struct Gate: Sendable {
     let settings: Settings
 
     func decide(_ request: WebRequest, isKnown: Bool) -> Decision {
-        guard settings.proxies.isEmpty || settings.proxies.contains(request.peer) else {
+        guard isAnswered(request.peer) else {
             return .refused(status: 403, reason: "only the listed proxies are answered")
         }
-        if !settings.proxies.isEmpty, request.headers["x-forwarded-proto"] != "https" {
+        if comesByTLS(request), request.headers["x-forwarded-proto"] != "https" {
             return .refused(status: 403, reason: "the proxy has to bring browsers by TLS")
         }
         guard let host = request.headers["host"], let name = Self.name(of: host),
@@ -58,12 +61,22 @@ struct Gate: Sendable {
             ? .admitted(path: path) : .unknownPerson(path: path)
     }
 
+    /// Whether a proxy brings the request, so that the browser speaks TLS.
+    func comesByTLS(_ request: WebRequest) -> Bool { settings.proxies.contains(request.peer) }
+
+    /// With neither proxies nor a gateway, the pages are on loopback, and all peers are of this
+    /// machine.
+    private func isAnswered(_ peer: String) -> Bool {
+        (settings.proxies.isEmpty && settings.hostGateway == nil)
+            || settings.proxies.contains(peer) || settings.hostGateway == peer
+    }
+
     /// Refuses what a page of another site has caused. A person may follow a link to the pages; a
     /// script may not ask for them.
     private func foreign(_ request: WebRequest, _ host: String) -> Decision? {
         let refusal = Decision.refused(status: 403, reason: "another site asks for this")
         if let origin = request.headers["origin"] {
-            let scheme = settings.proxies.isEmpty ? "http" : "https"
+            let scheme = comesByTLS(request) ? "https" : "http"
             guard origin.lowercased() == "\(scheme)://\(host.lowercased())" else { return refusal }
         } else if request.method == "POST" {
             return refusal

@@ -99,7 +99,7 @@ final class Site: Sendable {
             return Self.page(TokenPage.text(hasFailed: true), status: 401)
         case .opened:
             var answer = Self.text("come in", status: 303)
-            let secure = gate.settings.proxies.isEmpty ? "" : "; Secure"
+            let secure = gate.comesByTLS(request) ? "; Secure" : ""
             let path = gate.settings.path + "/"
             // Relative, as a proxy may have the pages under a path that it does not pass on.
             answer.headers.append(WebHeader("Location", "./"))

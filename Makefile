@@ -53,6 +53,7 @@ cluster-up: ## The same in containers: build the images, start the compose clust
 	@REVISION=$$(deploy/local/revision.sh) docker compose --profile tools build
 	@docker compose up --detach --wait
 	@docker compose ps
+	@echo "look:  http://$$(docker compose port cockpit 8510)/  (token: deploy/compose/secrets/cockpit-token)"
 
 cluster-down: ## Stop the compose cluster; the data stay (docker compose down --volumes removes them)
 	@docker compose --profile '*' down

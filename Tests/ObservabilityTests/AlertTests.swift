@@ -84,7 +84,7 @@ import YAMLFile
 
 /// How Prometheus finds the services.
 @Suite("Scraping") struct ScrapeTests {
-    @Test("promtool accepts every configuration, and each scrapes the three services")
+    @Test("promtool accepts every configuration, and each scrapes the four services")
     func configurations() throws {
         let files = try CheckoutFiles.files(in: RuleFiles.folder, ending: ".yml")
             .filter { !$0.contains(".rules.") }
@@ -119,6 +119,6 @@ import YAMLFile
             let defaults = try CheckoutFiles.text("services/\(service)/default.env")
             #expect(defaults.contains("\nOPS_PORT=\(port)\n"), "\(service)")
         }
-        #expect(jobs.count == 3)
+        #expect(jobs.count == 4)
     }
 }

@@ -24,8 +24,8 @@ struct DebianPackageTests {
 
     @Test("a package needs all that its image installs, and files of its own version")
     func dependencies() throws {
-        #expect(made.paths.count == Service.deployed.count + 2)
-        for service in Service.deployed {
+        #expect(made.paths.count == Service.all.count + 2)
+        for service in Service.all {
             let needs = try made.needs(Packages.name(service))
             let file = try service.text(of: "Dockerfile")
             let runtime = try #require(file.range(of: "FROM debian:"))
@@ -52,7 +52,7 @@ struct DebianPackageTests {
             "WRITER_DEAD_LETTERS": "/var/lib/tapeline/store-writer/dead-letters",
         ]
         var placed: Set<String> = []
-        for service in Service.deployed {
+        for service in Service.all {
             let path = "etc/tapeline/\(service.description.name).env"
             #expect(try made.script("conffiles", of: Packages.name(service)) == "/\(path)")
             let given = Self.settings(try made.text(path))
@@ -83,7 +83,7 @@ struct DebianPackageTests {
         try run("/bin/mkdir", ["-p", made.files.file("bin")])
         try run("/bin/cp", ["/bin/kill", made.files.file("bin")])
         let root = "--root=\(made.files.path)"
-        let services = Service.deployed.map { "tapeline-\($0.description.name)" }
+        let services = Service.all.map { "tapeline-\($0.description.name)" }
         let units = services.flatMap { ["\($0).service", "\($0)@b.service"] }
         try run(
             "/usr/bin/systemd-analyze",
@@ -130,7 +130,7 @@ struct DebianPackageTests {
 
     @Test("an installation starts nothing, an upgrade restarts nothing, a removal stops")
     func scripts() throws {
-        for service in Service.deployed {
+        for service in Service.all {
             let name = Packages.name(service)
             let after = try made.script("postinst", of: name)
             #expect(!after.contains("deb-systemd"))

@@ -13,7 +13,7 @@ struct ImageTests {
         "deploy/compose/tws.yml",
     ]
     private static let dockerfiles =
-        Service.deployed.map { "services/\($0.description.name)/Dockerfile" }
+        Service.all.map { "services/\($0.description.name)/Dockerfile" }
         + [
             "deploy/docker/tapeline.Dockerfile", "deploy/docker/ibkr-simulator.Dockerfile",
             "deploy/docker/binance-simulator.Dockerfile",
@@ -37,7 +37,7 @@ struct ImageTests {
         }
     }
 
-    @Test("a service's image asks the service itself how it is", arguments: Service.deployed)
+    @Test("a service's image asks the service itself how it is", arguments: Service.all)
     func service(service: Service) throws {
         let name = service.description.name
         let port = service.description.keys.first { $0.name == "OPS_PORT" }?.defaultValue ?? ""
@@ -180,9 +180,53 @@ struct ImageTests {
         }
     }
 
+    @Test("the cockpit is published on loopback alone, asks for a token, and asks all services")
+    func cockpit() throws {
+        let lines = try Self.lines(of: "docker-compose.yml")
+        let part = lines.drop { $0 != "  cockpit:" }.dropFirst().prefix { $0.hasPrefix("    ") }
+        for line in [
+            #"    ports: ["127.0.0.1:${COCKPIT_PORT-8510}:8510"]"#,
+            "      COCKPIT_ADDRESS: 0.0.0.0", #"      COCKPIT_ON_HOST_LOOPBACK: "true""#,
+            "      COCKPIT_TOKEN_FILE: /run/secrets/cockpit-token",
+            "      NATS_USER: cockpit", "      NATS_PASSWORD_FILE: /run/secrets/nats-cockpit",
+            "      POSTGRES_USER: tapeline_cockpit",
+            "      POSTGRES_PASSWORD_FILE: /run/secrets/postgres-cockpit",
+            "    secrets: [nats-cockpit, postgres-cockpit, cockpit-token]",
+            "    networks: [tape, store, observe, front]",
+            #"      test: ["CMD", "cockpit", "--probe-ready"]"#,
+        ] {
+            #expect(part.contains(line), "\(line)")
+        }
+        for service in Service.recorders {
+            let port =
+                service.description.keys.first { $0.name == "OPS_PORT" }?.defaultValue ?? ""
+            let asked = "\(service.description.name):\(port)"
+            #expect(part.contains { $0.contains("COCKPIT_SERVICES") && $0.contains(asked) })
+        }
+        // With TLS it checks both servers as the others do.
+        #expect(try Self.lines(of: "deploy/compose/tls.yml").contains("  cockpit: *both"))
+        // Whatever else is published is on loopback, too.
+        let published = lines.filter { $0.contains("    ports:") }
+        #expect(published.count == 3)
+        #expect(published.allSatisfy { $0.contains(#"["127.0.0.1:$"#) }, "\(published)")
+    }
+
+    @Test("each secret that compose names is one that the script makes, and none is left over")
+    func made() throws {
+        let script = try Self.lines(of: "deploy/compose/secrets.sh").joined(separator: " ")
+        let list = try #require(script.firstMatch(of: /for name in ([^;]*);/)).1
+        let made = Set(list.split { !$0.isLetter && $0 != "-" }.map(String.init))
+        let named = try Self.lines(of: "docker-compose.yml").compactMap {
+            $0.wholeMatch(of: /\s+([a-z-]+): \{file: deploy\/compose\/secrets\/([a-z-]+)\}/)
+        }
+        #expect(named.allSatisfy { $0.1 == $0.2 })
+        #expect(Set(named.map { String($0.1) }) == made && made.contains("cockpit-token"))
+    }
+
     @Test("a password is a file in every compose file", arguments: composeFiles)
     func secrets(path: String) throws {
-        for (name, value) in try Self.variables(path) where name.contains("PASSWORD") {
+        for (name, value) in try Self.variables(path)
+        where name.contains("PASSWORD") || name.contains("TOKEN") {
             #expect(name.hasSuffix("_FILE") && value.hasPrefix("/run/secrets/"), "\(name)")
         }
     }

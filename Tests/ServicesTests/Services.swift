@@ -12,9 +12,10 @@ import Testing
 struct Service: Sendable, CustomTestStringConvertible {
     let description: ServiceDescription
 
-    static let all = deployed + [Service(description: Cockpit.Main.description)]
-    /// Those with images, packages and manifests.
-    static let deployed = [
+    /// Each has an image, a package and manifests.
+    static let all = recorders + [Service(description: Cockpit.Main.description)]
+    /// Those on the way of the data, which share it and stand by for each other.
+    static let recorders = [
         Service(description: ProviderGateway.Main.description),
         Service(description: OperatorWorker.Main.description),
         Service(description: StoreWriter.Main.description),

@@ -181,7 +181,7 @@ class WireSchema(Folder):
 
 class Release(Folder):
     DIGESTS = {name: "sha256:" + mark * 64 for name, mark in zip(
-        ("provider-gateway", "operator-worker", "store-writer", "tapeline", "ibkr-simulator"), "abcde")}
+        ("provider-gateway", "operator-worker", "store-writer", "cockpit", "tapeline", "ibkr-simulator"), "abcdef")}
 
     def test_the_first_section_of_the_changelog_gets_version_and_date(self):
         text = "# Changelog\n\n## Unreleased\n\n### Data\n- New.\n\n## 0.1.0 (2026-01-01)\n- Old.\n"

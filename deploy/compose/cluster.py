@@ -15,7 +15,7 @@ import urllib.request
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 SERVICES = ("provider-gateway", "operator-worker", "store-writer")
-IMAGES = (*SERVICES, "tapeline", "ibkr-simulator")
+IMAGES = (*SERVICES, "cockpit", "tapeline", "ibkr-simulator")
 PARTITIONS = 32
 READY_SECONDS = 180
 CATCH_UP_SECONDS = 300
@@ -171,7 +171,7 @@ def from_nothing(cluster, *, build, also=()):
         for service in IMAGES:
             cluster.compose("build", service, timeout=3600)
         report.line(f"images built in {time.monotonic() - begin:.1f} s")
-    services = ["nats", "timescaledb", "valkey", *SERVICES, "prometheus", *also]
+    services = ["nats", "timescaledb", "valkey", *SERVICES, "cockpit", "prometheus", *also]
     report.line(f"all of it works after {cluster.up(*services):.1f} s")
 
 
@@ -230,7 +230,7 @@ def finish(cluster, steps, *, keep, settings):
         print(f"Docker with compose is needed, and is not there: {problem}", file=sys.stderr)
         return 1
     # Any free port, so that another cluster on this machine is not in the way.
-    os.environ.update(settings, PROMETHEUS_PORT="", GRAFANA_PORT="")
+    os.environ.update(settings, PROMETHEUS_PORT="", GRAFANA_PORT="", COCKPIT_PORT="")
     try:
         steps()
     except (Failure, subprocess.TimeoutExpired) as problem:

@@ -13,6 +13,7 @@ export PGPASSFILE=/tmp/passfile
     # database.sql takes a password from its environment only if it is set there.
     printf "\\\\set migrator_password '%s'\n" "$(password postgres-migrator)"
     printf "\\\\set writer_password '%s'\n" "$(password postgres-writer)"
+    printf "\\\\set cockpit_password '%s'\n" "$(password postgres-cockpit)"
     cat /etc/tapeline/database.sql
 } | psql --no-psqlrc --quiet --no-password --host timescaledb --username postgres \
     --set ON_ERROR_STOP=1 --file - postgres

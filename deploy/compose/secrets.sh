@@ -1,5 +1,6 @@
 #!/bin/sh
-# secrets.sh: makes the passwords of the compose cluster, one file each, in deploy/compose/secrets/.
+# secrets.sh: makes the passwords of the compose cluster and the token of its cockpit, one file each,
+# in deploy/compose/secrets/.
 # Existing files are kept, so it is safe to run it again. To change a password, remove its file, run
 # this script, and restart the cluster.
 #
@@ -15,7 +16,8 @@ umask 077
 mkdir -p "$folder"
 chmod 700 "$folder"
 for name in nats-gateway nats-operator nats-writer nats-cockpit nats-consumer nats-tool \
-    postgres-owner postgres-migrator postgres-writer valkey valkey-reader grafana-admin; do
+    postgres-owner postgres-migrator postgres-writer postgres-cockpit cockpit-token \
+    valkey valkey-reader grafana-admin; do
     file=$folder/$name
     if [ ! -s "$file" ]; then
         # 192 bits. A leading letter keeps NATS from reading a number.

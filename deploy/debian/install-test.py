@@ -17,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "tapeline-install-test"
-SERVICES = ("store-writer", "operator-worker", "provider-gateway")
+SERVICES = ("store-writer", "operator-worker", "provider-gateway", "cockpit")
 # In the order in which an upgrade restarts them.
 UNITS = [f"tapeline-{service}.service" for service in SERVICES]
 # The passwords of each reader: their names there, and those of the local stack.
@@ -29,6 +30,7 @@ SECRETS = {
     "operator-worker": {"nats": "nats-operator"},
     "store-writer": {"nats": "nats-writer", "postgres": "postgres-writer", "migrator": "postgres-migrator",
                      "valkey": "valkey"},
+    "cockpit": {"nats": "nats-cockpit", "postgres": "postgres-reader"},
     "tool": {"nats": "nats-tool", "postgres": "postgres-writer"},
 }
 BASE = """
@@ -155,6 +157,9 @@ def configure(machine, stack):
                 **user("writer", "store-writer", "postgres", "valkey"), POSTGRES_MIGRATOR_USER="tapeline_migrator",
                 POSTGRES_MIGRATOR_PASSWORD_FILE=f"{secrets}/store-writer/migrator",
                 VALKEY_PORT=stack.ports["valkey"], VALKEY_USER="writer")
+    pages = ",".join(f"127.0.0.1:{stack.ports[name]}" for name in ("gateway", "operatorA", "writer"))
+    machine.set("cockpit", **nats, **user("cockpit", "cockpit", "postgres"), **database | {"POSTGRES_USER": "tapeline_reader"},
+                OPS_PORT=stack.ports["cockpit"], COCKPIT_PORT=stack.ports["cockpitPages"], COCKPIT_SERVICES=pages)
     machine.set("tapeline", **nats, **monitor, **user("tool", "tool", "postgres"), **database)
 
 
@@ -178,6 +183,21 @@ def doctor(machine, stack):
     except Failure as failure:
         raise Failure(f"{failure}:\n{found.stdout}") from failure
     print("\n".join(f"    {line}" for line in found.stdout.splitlines()[-12:]))
+
+
+def looked(stack):
+    """Looks as a browser does, and expects that all servers and services answer the cockpit."""
+
+    def is_well():
+        url = f"http://127.0.0.1:{stack.ports['cockpitPages']}/events"
+        with urllib.request.urlopen(url, timeout=10) as stream:
+            for line in stream:
+                if line.startswith(b"data: "):
+                    said = json.loads(line[6:])["verdict"][0]["text"]
+                    return said.startswith(("ALL GOOD", "QUIET"))
+        return False
+
+    eventually("the cockpit says that all is well", is_well)
 
 
 def strangers(machine):
@@ -256,6 +276,7 @@ def trial(machine, stack):
     strangers(machine)
     time.sleep(5)
     doctor(machine, stack)
+    looked(stack)
     step("the upgrade, under load")
     upgrade(machine)
     doctor(machine, stack)
@@ -283,7 +304,7 @@ def main():
         for name, source in (("packages", options.packages), ("upgrade", options.upgrade)):
             (folder / "given" / name).mkdir(parents=True)
             debs = sorted(pathlib.Path(source).glob("*.deb"))
-            expect(len(debs) == 5, f"{source} holds {len(debs)} packages, not five")
+            expect(len(debs) == 6, f"{source} holds {len(debs)} packages, not six")
             for deb in debs:
                 shutil.copy(deb, folder / "given" / name)
         for reader, files in SECRETS.items():

@@ -25,6 +25,7 @@ SERVICES = {
     "provider-gateway": "puts a provider's ticks on the tape",
     "operator-worker": "makes bars from the tape",
     "store-writer": "stores ticks and bars, and the latest values",
+    "cockpit": "shows a deployment in the browser",
 }
 # What a program reads and does not link.
 FILES_OF_OTHERS = {"provider-gateway": ["ca-certificates"]}

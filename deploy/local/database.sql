@@ -4,12 +4,14 @@
 -- The reader can log in only where it is given a password, as in a local stack. Elsewhere people
 -- and dashboards become members of it, each with its own password:
 -- CREATE ROLE ada LOGIN PASSWORD '...' IN ROLE tapeline_reader
+-- So is the role of a cockpit, which is made where it is given a password.
 -- The passwords come from the environment, because every user can read a command line.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 \getenv migrator_password TAPELINE_MIGRATOR_PASSWORD
 \getenv writer_password TAPELINE_WRITER_PASSWORD
 \getenv reader_password TAPELINE_READER_PASSWORD
+\getenv cockpit_password TAPELINE_COCKPIT_PASSWORD
 
 SELECT format('CREATE ROLE %I LOGIN', name)
 FROM unnest(ARRAY['tapeline_migrator', 'tapeline_writer']) AS name
@@ -26,6 +28,16 @@ ALTER ROLE tapeline_reader LOGIN PASSWORD :'reader_password';
 -- A forgotten statement or transaction would block the dropping of days, and migrations.
 ALTER ROLE tapeline_reader SET statement_timeout = '5min';
 ALTER ROLE tapeline_reader SET idle_in_transaction_session_timeout = '5min';
+\if :{?cockpit_password}
+SELECT 'CREATE ROLE tapeline_cockpit LOGIN IN ROLE tapeline_reader'
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tapeline_cockpit')
+\gexec
+ALTER ROLE tapeline_cockpit PASSWORD :'cockpit_password';
+-- A role does not inherit the settings of the one that it is a member of.
+ALTER ROLE tapeline_cockpit SET statement_timeout = '5min';
+ALTER ROLE tapeline_cockpit SET idle_in_transaction_session_timeout = '5min';
+ALTER ROLE tapeline_cockpit SET default_transaction_read_only = on;
+\endif
 
 SELECT 'CREATE DATABASE tapeline OWNER tapeline_migrator'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'tapeline')

@@ -16,7 +16,7 @@ enum Discovery {
     /// Returns the job as which a pod is scraped. `nil` if it is not scraped.
     static func job(of labels: [String: String]) -> String? {
         labels[label].flatMap { name in
-            Service.deployed.contains { $0.description.name == name } ? name : nil
+            Service.all.contains { $0.description.name == name } ? name : nil
         }
     }
 
@@ -34,7 +34,7 @@ enum Discovery {
 
 @Suite("Kubernetes: how Prometheus finds the services")
 struct DiscoveryTests {
-    private static let services = Service.deployed.map(\.description.name).sorted()
+    private static let services = Service.all.map(\.description.name).sorted()
 
     @Test("it looks for the services' pods where the overlays put them, and each is a job")
     func configuration() throws {

@@ -11,7 +11,7 @@ struct PodTests {
 
     @Test("no pod has a right that it does not need")
     func rights() throws {
-        let ours = Set(Service.deployed.map(\.description.name)).union([
+        let ours = Set(Service.all.map(\.description.name)).union([
             "store-writer-migrate", "tapeline-setup",
         ])
         for workload in try Rendered.all().flatMap(\.workloads) {
@@ -67,7 +67,7 @@ struct PodTests {
             contentsOfFile: "\(ServerPrograms.checkout)/Sources/Edges/ServiceRuntime/Operations/"
                 + "OperationsRouter.swift", encoding: .utf8)
         for rendered in try Rendered.all() {
-            for service in Service.deployed {
+            for service in Service.all {
                 let name = service.description.name
                 let workload = try #require(
                     rendered.workloads.first { $0.name == name }, "\(rendered.overlay)")
@@ -115,14 +115,16 @@ struct PodTests {
     @Test("nobody is killed before its orderly end is over")
     func grace() throws {
         for rendered in try Rendered.all() {
-            for service in Service.deployed {
+            for service in Service.all {
                 let workload = try #require(
                     rendered.workloads.first { $0.name == service.description.name })
                 let grace = try #require(workload.pod?["terminationGracePeriodSeconds"]?.integer)
-                let pause = try #require(
-                    workload.container?["lifecycle", "preStop", "sleep", "seconds"]?.integer)
-                #expect((2...5).contains(pause))
-                #expect(grace > pause + Self.endSecondsMax, "\(workload)")
+                let pause = workload.container?["lifecycle", "preStop", "sleep", "seconds"]?.integer
+                // Nobody reaches the cockpit by a Service, so it waits for none.
+                #expect(
+                    workload.name == "cockpit" ? pause == nil : (2...5).contains(pause ?? 0),
+                    "\(workload)")
+                #expect(grace > (pause ?? 0) + Self.endSecondsMax, "\(workload)")
             }
         }
     }
@@ -130,7 +132,7 @@ struct PodTests {
     @Test("two of each at least, spread over nodes and zones")
     func replicas() throws {
         for rendered in try Rendered.all() {
-            for service in Service.deployed {
+            for service in Service.recorders {
                 let workload = try #require(
                     rendered.workloads.first { $0.name == service.description.name })
                 if let replicas = workload.node["spec", "replicas"] {
@@ -145,6 +147,36 @@ struct PodTests {
                 }
             }
         }
+    }
+
+    @Test("the cockpit is one, and its pages are on the pod's loopback")
+    func cockpit() throws {
+        for rendered in try Rendered.all() {
+            let cockpit = try #require(rendered.manifest("Deployment", "cockpit"))
+            #expect(cockpit.node["spec", "replicas"]?.integer == 1)
+            let environment = try rendered.environment(of: cockpit)
+            // kubectl port-forward reaches it; no Service, ingress or port of the pod does.
+            #expect(environment["COCKPIT_ADDRESS"] == "127.0.0.1", "\(cockpit)")
+            let pages = try #require(environment["COCKPIT_PORT"])
+            let ports = cockpit.containers.flatMap { $0["ports"]?.sequence ?? [] }
+            #expect(ports.compactMap { $0["containerPort"]?.text } == ["8503"], "\(cockpit)")
+            #expect(rendered.all("Ingress").isEmpty)
+            for service in rendered.all("Service") {
+                let open = service.node["spec", "ports"]?.sequence ?? []
+                #expect(!open.contains { $0["port"]?.text == pages }, "\(service)")
+            }
+            // It asks each service, and reads the database by a role that may only read.
+            for service in Service.recorders {
+                let name = service.description.name
+                let asked = environment["COCKPIT_SERVICES"]?.split(separator: ",") ?? []
+                #expect(asked.contains { $0.contains(name) }, "\(cockpit): \(name)")
+            }
+            #expect(environment["POSTGRES_USER"] == "tapeline_cockpit")
+        }
+        let guide = try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/deploy/kubernetes/README.md",
+            encoding: .utf8)
+        #expect(guide.contains("kubectl -n tapeline port-forward deploy/cockpit 8510\n"))
     }
 
     @Test("images are those of docker-compose.yml, ours in production of this version")

@@ -147,7 +147,7 @@ struct RenderedTests {
                 #expect(rendered.workloads.count { selector.selects($0.podLabels) } == 1)
                 #expect(budget.node["spec", "maxUnavailable"]?.integer == 1)
             }
-            for service in Service.deployed {
+            for service in Service.recorders {
                 #expect(
                     rendered.manifest("PodDisruptionBudget", service.description.name) != nil)
             }

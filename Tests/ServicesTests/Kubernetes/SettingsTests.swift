@@ -26,7 +26,7 @@ struct SettingsTests {
                 let image = workload.container?["image"]?.text ?? ""
                 let product = image.split(separator: "/").last?.split(separator: ":").first
                 guard
-                    let service = Service.deployed.first(where: {
+                    let service = Service.all.first(where: {
                         $0.description.name == product ?? ""
                     })
                 else { return nil }
@@ -60,7 +60,7 @@ struct SettingsTests {
     @Test("a service's ConfigMap has its keys, each of them, and no other")
     func keys() throws {
         for rendered in try Rendered.all() {
-            for service in Service.deployed {
+            for service in Service.all {
                 let map = try #require(rendered.configuration(service.description.name))
                 let given = Set((map.node["data"]?.texts ?? [:]).keys)
                 let own = Set(service.description.keys.map(\.name))

@@ -33,10 +33,10 @@ SELECT 'CREATE ROLE tapeline_cockpit LOGIN IN ROLE tapeline_reader'
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tapeline_cockpit')
 \gexec
 ALTER ROLE tapeline_cockpit PASSWORD :'cockpit_password';
--- A role does not inherit the settings of the one that it is a member of.
+-- A role does not inherit the settings of the one that it is a member of. Not read-only by default: a client
+-- that looks for the primary takes such a session for one of a standby.
 ALTER ROLE tapeline_cockpit SET statement_timeout = '5min';
 ALTER ROLE tapeline_cockpit SET idle_in_transaction_session_timeout = '5min';
-ALTER ROLE tapeline_cockpit SET default_transaction_read_only = on;
 \endif
 
 SELECT 'CREATE DATABASE tapeline OWNER tapeline_migrator'

@@ -47,9 +47,17 @@ enum MadeSighting {
         sighting.database = known(.init(writtenSeconds: 0.4), at: seconds - 0.5)
         sighting.gaps = known(GapList(), at: seconds - 0.5)
         sighting.services = known(
-            [.init(address: "127.0.0.1:8500", name: "provider-gateway", isReady: true)],
-            at: seconds - 0.5)
+            [service(seconds, name: "provider-gateway", isReady: true)], at: seconds - 0.5)
         return sighting
+    }
+
+    /// A service that was asked half a second ago.
+    static func service(
+        _ seconds: Double, _ address: String = "127.0.0.1:8500", name: String = "",
+        isReady: Bool = false
+    ) -> Sighting.Service {
+        Sighting.Service(
+            address: address, measuredAt: time(seconds - 0.5), name: name, isReady: isReady)
     }
 
     static func source(_ seconds: Double, _ name: String = "ib") -> Sighting.Head {

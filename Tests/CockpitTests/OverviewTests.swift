@@ -115,15 +115,28 @@ import Testing
         Trouble(
             "a service is not ready", .warning, "store-writer IS NOT READY: database: refused"
         ) { sighting in
-            sighting.services.value = [
-                .init(address: "a:1", name: "store-writer", reasons: ["database: refused"])
-            ]
+            var service = MadeSighting.service(12, "a:1", name: "store-writer")
+            service.reasons = ["database: refused"]
+            sighting.services.value = [service]
         },
         Trouble(
             "a service does not answer", .warning, "a:1 DOES NOT ANSWER: connection refused"
         ) { sighting in
-            sighting.services.value = [.init(address: "a:1", problem: "connection refused")]
+            var service = MadeSighting.service(12, "a:1")
+            service.problem = "connection refused"
+            sighting.services.value = [service]
         },
+        Trouble(
+            "a service was not asked lately", .warning,
+            "gateway NOT SEEN: the last answer is 3 s old"
+        ) { sighting in
+            sighting.services.value?.append(
+                MadeSighting.service(9, "a:1", name: "gateway", isReady: true))
+        },
+        Trouble(
+            "there are more sources than are looked at", .warning,
+            "3 SOURCES ARE NOT SHOWN: the cockpit looks at 64"
+        ) { $0.sourcesHidden = 3 },
         Trouble("a gap is open", .warning, "1 GAPS OPEN: 'tapeline gaps' lists them") {
             $0.gaps.value?.counts = ["open": 1, "abandoned": 7]
         },

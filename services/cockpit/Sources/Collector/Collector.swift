@@ -27,12 +27,14 @@ final class Collector: Sendable {
     private let tape = Question<TapeFacts>()
     private let database = Question<Sighting.Database>()
     private let gaps = Question<GapList>()
-    private let services = Question<[Sighting.Service]>()
+    private let rounds = Question<Void>()
+    private let pages: ServicePages
 
     init(_ settings: CockpitSettings, _ context: ServiceContext, _ feed: EventFeed) {
         self.settings = settings
         self.context = context
         self.feed = feed
+        pages = ServicePages(addresses: settings.services, clock: context.clock)
         audience = Audience(feed)
     }
 
@@ -55,10 +57,7 @@ final class Collector: Sendable {
                 let session = DatabaseSession(settings.postgres, beat)
                 return { try GapList(session, settings.namespace) }
             },
-            try services.start("pages", context, audience) { _ in
-                let pages = ServicePages(addresses: settings.services, clock: context.clock)
-                return { pages.ask() }
-            },
+            try rounds.start("pages", context, audience) { [pages] _ in { pages.ask() } },
         ]
     }
 
@@ -83,7 +82,11 @@ final class Collector: Sendable {
             throw NotConnected()
         }
         let own = client.calling(beat)
-        return try TapeFacts(own, own.jetStream.within(CockpitLimits.natsTimeout))
+        do {
+            return try TapeFacts(own, own.jetStream.within(CockpitLimits.natsTimeout))
+        } catch {
+            throw NatsSilence.isTimeout(error) ? NatsSilence.NoAnswer() : error
+        }
     }
 
     private struct NotConnected: Error, CustomStringConvertible {
@@ -157,7 +160,7 @@ final class Collector: Sendable {
     private func publish(_ sighting: Sighting, _ maker: inout OverviewMaker) {
         let overview = maker.make(sighting)
         let gaps = GapsDocument(
-            sighting.gaps.value ?? GapList(), sighting.services.fresh(at: sighting.now) ?? [])
+            sighting.gaps.value ?? GapList(), sighting.freshServices)
         gapsDocument.withLock { $0 = gaps }
         let document = LookDocument(
             sighting: sighting, overview: overview, time: context.clock.now(),
@@ -176,26 +179,33 @@ final class Collector: Sendable {
         sighting.partitions = settings.partitions
         sighting.database = database.known
         sighting.gaps = gaps.known
-        sighting.services = services.known
+        sighting.services = knownServices
         let facts = tape.known
         sighting.streams = Known(
             value: facts.value?.streams, measuredAt: facts.measuredAt, problem: facts.problem,
             askedAt: facts.askedAt)
-        sighting.natsProblem = natsProblem(heard?.client, facts, at: now)
-        guard let heard else { return sighting }
+        guard let heard else {
+            sighting.natsProblem = "not connected yet"
+            return sighting
+        }
         sighting.members = members.members(at: now)
-        HeardTape(heads: heard.heads.store, positions: heard.positions.store, facts: facts.value)
-            .write(into: &sighting)
+        let tape = HeardTape(
+            heads: heard.heads.store, positions: heard.positions.store, facts: facts.value)
+        tape.write(into: &sighting)
+        let heardAt = ([tape.heardAt] + sighting.members.map(\.heardAt)).max() ?? .distantPast
+        sighting.natsProblem =
+            heard.client.connection.isConnected
+            ? NatsSilence.problem(facts, heardAt: heardAt, at: now) : "the connection is lost"
         return sighting
     }
 
-    /// Returns why NATS does not answer. A server that is stopped closes no connection.
-    private func natsProblem(
-        _ client: TapeClient?, _ facts: Known<TapeFacts>, at now: MonotonicTime
-    ) -> String? {
-        guard let client else { return "not connected yet" }
-        guard client.connection.isConnected else { return "the connection is lost" }
-        guard let askedAt = facts.askedAt, now - askedAt > Freshness.nanoseconds else { return nil }
-        return "no answer for \(Freshness.seconds(now - askedAt)) s"
+    /// The pages as they came one by one. A round that hangs has an age.
+    private var knownServices: Known<[Sighting.Service]> {
+        let (asked, services) = (rounds.known, pages.services)
+        let newest = services.map(\.measuredAt).max() ?? .distantPast
+        let measuredAt = max(asked.measuredAt, newest)
+        return Known(
+            value: measuredAt == .distantPast ? nil : services, measuredAt: measuredAt,
+            problem: asked.problem, askedAt: asked.askedAt)
     }
 }

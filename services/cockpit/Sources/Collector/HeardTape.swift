@@ -23,12 +23,19 @@ struct HeardTape {
                 name: source.text, gateways: source.gatewayGroup.text, ordinals: 0,
                 reportedAt: .distantPast)
         }
+        sighting.sourcesHidden = facts?.unseen.count { sources[$0] == nil } ?? 0
         sighting.sources = sources.sorted { $0.key < $1.key }.map(\.value)
         let bars = grouped(.bars).values.flatMap { $0 }
         sighting.bars = bars.isEmpty ? nil : head("bars", bars, gatewayOf: nil)
         sighting.groups = positions.groups.sorted { $0.key < $1.key }.map { name, reports in
             group(name, reports, sighting.now)
         }
+    }
+
+    /// When the last of all this was heard.
+    var heardAt: MonotonicTime {
+        let heads = [heads.receivedAt(.ticks), heads.receivedAt(.bars)].compactMap { $0 }
+        return (heads + positions.groups.values.map(\.receivedAt)).max() ?? .distantPast
     }
 
     private func grouped(_ input: ReaderPosition.Input) -> [SourceName: [HeadStore.Entry]] {

@@ -1,42 +1,84 @@
 import DeploymentWatch
 import Primitives
 import ServiceRuntime
+import Synchronization
 
-/// Asks the operations pages of services.
-struct ServicePages: Sendable {
-    /// The time for all pages together, and for one.
-    private static let timeoutAll = Duration.seconds(2)
-    private static let timeoutOne = Duration.milliseconds(500)
+/// Asks the operations pages of services, one after the other. Each answer is there as soon as it
+/// came, with its own time, so that a service that hangs makes no other one look old.
+final class ServicePages: Sendable {
+    struct Limits {
+        var one = Duration.milliseconds(500)
+        /// No further service is asked in a round after this time.
+        var round = Duration.seconds(1)
+    }
 
-    let addresses: [ServiceAddress]
-    let clock: SystemClock
+    private let addresses: [ServiceAddress]
+    private let clock: SystemClock
+    private let limits: Limits
+    private let state: Mutex<[Sighting.Service]>
 
-    func ask() -> [Sighting.Service] {
-        let end = clock.deadline(after: Self.timeoutAll)
-        return addresses.map { address in
-            let left = min(Self.timeoutOne, clock.remaining(until: end))
-            guard left > .zero else {
-                return Sighting.Service(
-                    address: address.text, problem: "it was not asked: others took too long")
-            }
-            return Self.ask(address, left)
+    init(addresses: [ServiceAddress], clock: SystemClock, limits: Limits = Limits()) {
+        self.addresses = addresses
+        self.limits = limits
+        self.clock = clock
+        state = Mutex(addresses.map { Sighting.Service(address: $0.text) })
+    }
+
+    /// What is known of all services, in their order.
+    var services: [Sighting.Service] { state.withLock { $0 } }
+
+    /// Asks all services once, as far as the time suffices. Those that answered before come first.
+    func ask() {
+        let end = clock.deadline(after: limits.round)
+        for index in PageOrder.of(services) {
+            let left = min(limits.one, clock.remaining(until: end))
+            guard left > .zero else { return }
+            let answer = ask(addresses[index], name: services[index].name, left)
+            state.withLock { $0[index] = answer }
         }
     }
 
-    private static func ask(_ address: ServiceAddress, _ timeout: Duration) -> Sighting.Service {
-        var service = Sighting.Service(address: address.text)
+    private func ask(
+        _ address: ServiceAddress, name: String, _ timeout: Duration
+    ) -> Sighting.Service {
+        var service = Sighting.Service(
+            address: address.text, measuredAt: clock.monotonic(), name: name)
+        let end = clock.deadline(after: timeout)
         do {
-            let answer = try HTTPProbe.get(
-                host: address.host, port: address.port, path: "/status", timeout: timeout)
-            guard answer.status == 200 else {
-                service.problem = "its page has status \(answer.status)"
-                return service
-            }
-            service.read(try JSONValue.parse(answer.body))
+            service.read(try JSONValue.parse(try body(address, "/status", until: end)))
         } catch {
             service.problem = "\(error)"
         }
         return service
+    }
+
+    private func body(
+        _ address: ServiceAddress, _ path: String, until end: MonotonicTime
+    ) throws -> [UInt8] {
+        let answer = try HTTPProbe.get(
+            host: address.host, port: address.port, path: path,
+            timeout: max(.milliseconds(1), clock.remaining(until: end)))
+        guard answer.status == 200 else { throw BadStatus(path: path, status: answer.status) }
+        return answer.body
+    }
+
+    private struct BadStatus: Error, CustomStringConvertible {
+        let path: String
+        let status: Int
+        var description: String { "its page \(path) has status \(status)" }
+    }
+}
+
+/// The order in which pages are asked for. Pure.
+enum PageOrder {
+    /// Returns indices: first those that answered, then the others, the one that was asked longest
+    /// ago first. So those that hang cost the others nothing, and each of them has its turn.
+    static func of(_ services: [Sighting.Service]) -> [Int] {
+        let all = services.indices
+        return all.filter { services[$0].problem == nil }
+            + all.filter { services[$0].problem != nil }.sorted {
+                (services[$0].measuredAt, $0) < (services[$1].measuredAt, $1)
+            }
     }
 }
 

@@ -13,6 +13,8 @@ struct TapeFacts: Sendable {
     /// The sources that are not retired. Each has a gateway, or lacks one.
     var sources: [SourceName] = []
     var retired: Set<SourceName> = []
+    /// Sources beyond the most that are looked at. Whether they are retired is not known.
+    var unseen: Set<SourceName> = []
 
     /// Asks the streams' leaders. Blocks.
     init(_ client: TapeClient, _ jetStream: JetStream) throws {
@@ -36,7 +38,9 @@ struct TapeFacts: Sendable {
                     subject.split(separator: ".").last.flatMap { SourceName(String($0)) }
                 })
         }
-        for source in found.sorted().prefix(Self.sourcesMax) where source != .manual {
+        let all = found.filter { $0 != .manual }.sorted()
+        unseen = Set(all.dropFirst(Self.sourcesMax))
+        for source in all.prefix(Self.sourcesMax) {
             if try SourceStanding(client, of: source).isRetired {
                 retired.insert(source)
             } else {

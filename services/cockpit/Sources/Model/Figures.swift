@@ -11,7 +11,7 @@ struct Figures {
         let streams = sighting.streams.fresh(at: now)
         let database = sighting.database.fresh(at: now)
         let gaps = sighting.gaps.fresh(at: now)
-        let services = sighting.services.fresh(at: now) ?? []
+        let services = sighting.freshServices
         func edge(_ id: String) -> Overview.Edge? { edges.first { $0.id == id } }
         func alive(_ edge: Overview.Edge?) -> Overview.Edge? {
             edge.flatMap { [.dead, .unknown].contains($0.state) ? nil : $0 }

@@ -127,6 +127,8 @@ struct LookDocument {
             writer.member("address", service.address)
             writer.member("name", service.name)
             writer.member("ready", service.isReady)
+            write(service.measuredAt, &writer)
+            writer.member("limit", limit)
             writer.member(
                 "words",
                 OverviewMaker.line(service.problem ?? service.reasons.joined(separator: "; ")))

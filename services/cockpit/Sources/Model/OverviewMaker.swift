@@ -109,9 +109,22 @@ struct OverviewMaker: Sendable {
             note("GAPS NOT SEEN", sighting.gaps.absence(at: now))
         }
         note("PAGES OF SERVICES NOT SEEN", sighting.services.absence(at: now))
+        if sighting.sourcesHidden > 0 {
+            lines.append(
+                Overview.Line(
+                    level: .warning,
+                    text: "\(sighting.sourcesHidden) SOURCES ARE NOT SHOWN: "
+                        + "the cockpit looks at \(TapeFacts.sourcesMax)"))
+        }
         for service in sighting.services.fresh(at: now) ?? [] {
-            let name = service.name.isEmpty ? service.address : service.name
-            if let problem = service.problem {
+            let name = service.shownName
+            if !sighting.isFresh(service) {
+                let age = Freshness.seconds(now - service.measuredAt)
+                note(
+                    "\(name) NOT SEEN",
+                    service.measuredAt == .distantPast
+                        ? "not asked yet" : "the last answer is \(age) s old")
+            } else if let problem = service.problem {
                 note("\(name) DOES NOT ANSWER", problem)
             } else if !service.isReady {
                 note("\(name) IS NOT READY", service.reasons.first ?? "it does not say why")
@@ -183,7 +196,7 @@ extension WatchSight {
         storedBytes = streams.reduce(0) { $0 &+ $1.bytes }
         gaps.open = sighting.gaps.fresh(at: now)?.open
         clock = sighting.database.fresh(at: now)?.clock
-        for service in sighting.services.fresh(at: now) ?? [] { add(service) }
+        for service in sighting.freshServices { add(service) }
     }
 
     private mutating func add(_ service: Sighting.Service) {

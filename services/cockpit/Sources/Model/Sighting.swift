@@ -76,6 +76,8 @@ struct Sighting: Sendable {
     /// The page of a service.
     struct Service: Equatable, Sendable {
         let address: String
+        /// When it was last asked.
+        var measuredAt = MonotonicTime.distantPast
         var name = ""
         var isReady = false
         /// Why it is not ready, or what is degraded.
@@ -88,6 +90,9 @@ struct Sighting: Sendable {
         var queueRowsMax: UInt64?
         /// Why it does not answer. `nil` if it does.
         var problem: String?
+
+        /// What the verdict calls it.
+        var shownName: String { name.isEmpty ? address : name }
     }
 
     var now = MonotonicTime.distantPast
@@ -98,6 +103,8 @@ struct Sighting: Sendable {
     /// Why NATS cannot be heard. `nil` if it can.
     var natsProblem: String?
     var sources: [Head] = []
+    /// Sources of the tape that are neither heard nor looked up, because there are too many.
+    var sourcesHidden = 0
     var bars: Head?
     var groups: [Group] = []
     var members: [Member] = []
@@ -105,4 +112,13 @@ struct Sighting: Sendable {
     var database = Known<Database>()
     var gaps = Known<GapList>()
     var services = Known<[Service]>()
+
+    /// The services that were asked a moment ago, whatever they answered.
+    var freshServices: [Service] {
+        (services.value ?? []).filter { isFresh($0) }
+    }
+
+    func isFresh(_ service: Service) -> Bool {
+        now - service.measuredAt <= Freshness.nanoseconds
+    }
 }

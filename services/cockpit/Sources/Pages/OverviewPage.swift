@@ -26,7 +26,7 @@ enum OverviewPage {
         <p id="services-words"></p>
         \(PageFrame.table(
             "pages", "What the services say of themselves",
-            ["Address", "Service", "State", "What it says", "Feeds"]))
+            ["Address", "Service", "State", "What it says", "Feeds", "Asked"]))
         </section>
         <section aria-labelledby="tape">
         <h2 id="tape">Tape</h2>
@@ -115,13 +115,14 @@ enum OverviewPage {
         }
 
         function showServices(services) {
-          const isOld = isStale(services);
+          const isOldRound = isStale(services);
           const words = document.getElementById("services-words");
-          if (isOld) put(words, `Not known: ${services.absence || doubt() || "old"}.`, "unknown");
+          if (isOldRound) put(words, `Not known: ${services.absence || doubt() || "old"}.`, "unknown");
           else if (!services.items.length) {
             put(words, "No service is named (COCKPIT_SERVICES).", "");
           } else put(words, `Asked ${ago(services.at)}.`, "");
           fill(document.getElementById("pages"), services.items.map((service) => {
+            const isOld = isOldRound || isStale(service);
             const isGood = service.ready && !isOld;
             const kind = isOld ? "unknown" : service.ready ? "flows" : "bad";
             const text = isOld ? "? not known" : service.ready ? "● ready" : "✕ not ready";
@@ -131,7 +132,7 @@ enum OverviewPage {
             return {
               kind: isGood ? "" : isOld ? "stale" : "",
               cells: [service.address, service.name || "–", [text, kind], service.words || "–",
-                feeds.join("; ") || "–"],
+                feeds.join("; ") || "–", ago(service.at)],
             };
           }));
         }

@@ -319,7 +319,7 @@ let package = Package(
             "Cockpit", in: "cockpit",
             uses: model + [
                 "DeploymentWatch", "Membership", "NatsTransport", "PostgresClient",
-                "ServiceRuntime", "TapeProtocol", "TapeTransport",
+                "ServiceRuntime", "TapeCodec", "TapeProtocol", "TapeTransport",
             ]),
         serviceProgram("provider-gateway", runs: "ProviderGateway"),
         serviceProgram("operator-worker", runs: "OperatorWorker"),

@@ -58,7 +58,9 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
     @Test("each file is there, with a policy without inline code, and none of it breaks that")
     func files() throws {
         let cockpit = try LoneCockpit()
-        for path in ["/", "/gaps", "/style.css", "/live.js", "/overview.js", "/icon.svg"] {
+        let pages = ["/", "/gaps", "/partitions"]
+        let scripts = ["/live.js", "/overview.js", "/gaps.js", "/partitions.js", "/matrix.js"]
+        for path in pages + scripts + ["/style.css", "/icon.svg"] {
             let answer = try cockpit.get(path)
             #expect(status(answer) == "200", "\(path)")
             #expect(answer.contains("default-src 'none'; script-src 'self'; style-src 'self';"))
@@ -160,6 +162,8 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         let cockpit = try LoneCockpit(["COCKPIT_TOKEN": "0123456789abcdef"])
         #expect(status(try cockpit.get("/")) == "401")
         #expect(try cockpit.get("/gaps").contains("Token of this cockpit"))
+        #expect(try cockpit.get("/partitions").contains("Token of this cockpit"))
+        #expect(status(try cockpit.get("/partitions.json")) == "401")
         #expect(status(try cockpit.get("/events")) == "401")
         #expect(status(try cockpit.get("/overview.js")) == "401")
         #expect(status(try cockpit.get("/style.css")) == "200")

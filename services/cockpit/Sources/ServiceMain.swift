@@ -35,7 +35,9 @@ package enum Main {
         if settings.isOnHostLoopback {
             gate.hostGateway = try HostGateway.find(ConfigurationFiles.read)
         }
-        let site = Site(gate, context, collector.audience) { collector.gapsJSON }
+        let site = Site(gate, context, collector.audience) { path, now in
+            collector.json(path, at: now)
+        }
         let server = try WebServer(
             address: settings.address, port: settings.port, limits: CockpitLimits.connections,
             admission: Site.admission, feed: feed

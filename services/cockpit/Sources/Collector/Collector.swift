@@ -17,12 +17,19 @@ final class Collector: Sendable {
         let positions: GroupPositionListener
     }
 
+    /// What is remembered from one look to the next.
+    private struct Makers {
+        var overview = OverviewMaker()
+        var partitions = PartitionBoard()
+    }
+
     private let settings: CockpitSettings
     private let context: ServiceContext
     private let feed: EventFeed
     let audience: Audience
     private let ears = Mutex<Ears?>(nil)
     private let members = MemberBook()
+    let documents = PageDocuments()
     private let gapsDocument = Mutex(GapsDocument.none)
     private let tape = Question<TapeFacts>()
     private let database = Question<Sighting.Database>()
@@ -93,14 +100,18 @@ final class Collector: Sendable {
         let description = "NATS is not connected yet"
     }
 
-    /// The newest list of gaps, as the events name its version.
-    var gapsJSON: [UInt8] { gapsDocument.withLock { $0.json } }
+    /// Returns the newest document at this path. `nil` if there is none. It does not block.
+    func json(_ path: String, at now: MonotonicTime) -> [UInt8]? {
+        // The events name the version of the gaps.
+        path == "/gaps.json"
+            ? gapsDocument.withLock { $0.json } : documents.answer(path, at: now)
+    }
 
     // MARK: events
 
     /// Makes events until the shutdown. Returns what the process ends with.
     func run() -> ExitCode {
-        var maker = OverviewMaker()
+        var makers = Makers()
         var listeningSince = MonotonicTime.never
         let mailbox = TapeMailbox(capacity: 16)
         var isNotified = false
@@ -121,10 +132,10 @@ final class Collector: Sendable {
             if audience.isThere(at: now) {
                 if listeningSince == .never {
                     listeningSince = now
-                    maker = OverviewMaker()
+                    makers = Makers()
                 }
                 follow(heard?.client)
-                publish(sighting(at: now, heard, since: listeningSince), &maker)
+                publish(sighting(at: now, heard, since: listeningSince), &makers)
             } else if listeningSince != .never {
                 listeningSince = .never
                 members.close()
@@ -157,15 +168,24 @@ final class Collector: Sendable {
         }
     }
 
-    private func publish(_ sighting: Sighting, _ maker: inout OverviewMaker) {
-        let overview = maker.make(sighting)
+    private func publish(_ sighting: Sighting, _ makers: inout Makers) {
+        let overview = makers.overview.make(sighting)
         let gaps = GapsDocument(
             sighting.gaps.value ?? GapList(), sighting.freshServices)
         gapsDocument.withLock { $0 = gaps }
         let document = LookDocument(
             sighting: sighting, overview: overview, time: context.clock.now(),
             gapsVersion: gaps.version)
+        // Pages fetch their own documents when an event comes.
+        makeDocuments(sighting, &makers)
         feed.publish("look", document.json)
+    }
+
+    private func makeDocuments(_ sighting: Sighting, _ makers: inout Makers) {
+        if documents.isWanted(.partitions, at: sighting.now) {
+            let look = makers.partitions.make(sighting)
+            documents.put(.partitions, PartitionsDocument(look: look, now: sighting.now).json)
+        }
     }
 
     // MARK: what is known
@@ -190,8 +210,10 @@ final class Collector: Sendable {
         }
         sighting.members = members.members(at: now)
         let tape = HeardTape(
-            heads: heard.heads.store, positions: heard.positions.store, facts: facts.value)
+            heads: heard.heads.store, positions: heard.positions.store, facts: facts.value,
+            now: now)
         tape.write(into: &sighting)
+        if documents.isWanted(.partitions, at: now) { sighting.shares = tape.shares }
         let heardAt = ([tape.heardAt] + sighting.members.map(\.heardAt)).max() ?? .distantPast
         sighting.natsProblem =
             heard.client.connection.isConnected

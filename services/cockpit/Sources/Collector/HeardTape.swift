@@ -9,6 +9,7 @@ struct HeardTape {
     let heads: HeadStore
     let positions: PositionStore
     let facts: TapeFacts?
+    let now: MonotonicTime
 
     func write(into sighting: inout Sighting) {
         let retired = facts?.retired ?? []
@@ -28,7 +29,7 @@ struct HeardTape {
         let bars = grouped(.bars).values.flatMap { $0 }
         sighting.bars = bars.isEmpty ? nil : head("bars", bars, gatewayOf: nil)
         sighting.groups = positions.groups.sorted { $0.key < $1.key }.map { name, reports in
-            group(name, reports, sighting.now)
+            group(name, reports)
         }
     }
 
@@ -60,11 +61,11 @@ struct HeardTape {
     }
 
     private func group(
-        _ name: String, _ reports: PositionStore.Reports, _ now: MonotonicTime
+        _ name: String, _ reports: PositionStore.Reports
     ) -> Sighting.Group {
         var group = Sighting.Group(name: name, reportedAt: reports.receivedAt)
-        group.ticks = lag(.ticks, reports, now)
-        group.bars = lag(.bars, reports, now)
+        group.ticks = lag(.ticks, reports)
+        group.bars = lag(.bars, reports)
         guard group.ticks != nil else { return group }
         let all = Set(heads.entries.keys.lazy.filter { $0.input == .ticks }.map(\.partition))
         let told = Set(
@@ -74,7 +75,7 @@ struct HeardTape {
     }
 
     private func lag(
-        _ input: ReaderPosition.Input, _ reports: PositionStore.Reports, _ now: MonotonicTime
+        _ input: ReaderPosition.Input, _ reports: PositionStore.Reports
     ) -> Sighting.Lag? {
         let own = reports.positions.values.filter { $0.input == input }
         guard !own.isEmpty else { return nil }

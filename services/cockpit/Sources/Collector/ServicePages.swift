@@ -93,6 +93,8 @@ extension Sighting.Service {
         reasons = said.prefix(Self.reasonsMax).compactMap(\.string)
         source = status.at("gateway", "source")?.string ?? ""
         providers = ProviderView.all(status)
+        ownership = Ownership(status)
+        scalers = ScalerLag.all(status)
         spooledTicks = status.at("gateway", "spool", "ticks")?.uint64 ?? 0
         queueRowsMax = status.at("writer", "queue", "capacity_rows")?.uint64
         let lanes = status.at("writer", "queue", "lanes")?.array

@@ -12,7 +12,7 @@ struct LookDocument {
     /// Changes with the document of the gaps, which pages fetch by itself.
     var gapsVersion = ""
 
-    private static let limit = Double(Freshness.nanoseconds) / 1e9
+    private static let limit = Freshness.limit
 
     var json: [UInt8] {
         var writer = JSONWriter(capacity: 16_384)

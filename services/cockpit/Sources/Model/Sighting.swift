@@ -88,6 +88,9 @@ struct Sighting: Sendable {
         /// The rows that wait in a writer, and the most.
         var queueRows: UInt64?
         var queueRowsMax: UInt64?
+        var ownership: Ownership?
+        /// By group.
+        var scalers: [String: ScalerLag] = [:]
         /// Why it does not answer. `nil` if it does.
         var problem: String?
 
@@ -112,6 +115,8 @@ struct Sighting: Sendable {
     var database = Known<Database>()
     var gaps = Known<GapList>()
     var services = Known<[Service]>()
+    /// Filled only while a page shows it.
+    var shares = PartitionShares()
 
     /// The services that were asked a moment ago, whatever they answered.
     var freshServices: [Service] {

@@ -170,6 +170,30 @@ enum LiveScript {
           if (kind !== undefined && element.className !== kind) element.className = kind;
         }
 
+        // The same for a page with a document of its own, which is as new as each event. A document
+        // that does not come grows old as everything does.
+        export function startWith(path, draw) {
+          const part = { value: {}, busy: false, asked: 0, instance: "" };
+          async function ask(look) {
+            [part.busy, part.asked] = [true, look.now];
+            const instance = state.instance;
+            try {
+              const answer = await fetch(path, { signal: AbortSignal.timeout(2000) });
+              if (answer.ok) [part.value, part.instance] = [await answer.json(), instance];
+            } catch {
+              // The next look asks again.
+            }
+            part.busy = false;
+          }
+          start((look) => {
+            if (look && !part.busy && look.now !== part.asked) ask(look);
+            const isOwn = look && part.instance === state.instance;
+            draw(look, isOwn ? part.value : {});
+          });
+        }
+
+        export const ago = (at) => (Number.isFinite(age(at)) ? `${span(age(at))} ago` : "never");
+
         // Calls the function with the newest look, four times a second and with each event.
         export function start(draw) {
           state.renderers.push(draw);

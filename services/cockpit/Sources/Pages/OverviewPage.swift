@@ -35,7 +35,7 @@ enum OverviewPage {
         """)
 
     static let script = #"""
-        import { start, age, isStale, span, put, doubt } from "./live.js";
+        import { start, age, ago, isStale, span, put, doubt } from "./live.js";
         import { fill } from "./table.js";
         import { drawGraph } from "./graph.js";
 
@@ -57,8 +57,6 @@ enum OverviewPage {
           const time = edge.lag_seconds === undefined ? "" : `${span(edge.lag_seconds)}, `;
           return `${time}${edge.lag_records} records`;
         }
-
-        const ago = (at) => (Number.isFinite(age(at)) ? `${span(age(at))} ago` : "never");
 
         function showEdges(edges) {
           const shown = edges.map((edge) => {

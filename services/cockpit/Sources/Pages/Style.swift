@@ -31,7 +31,7 @@ enum Style {
         }
         header p { margin: 0; }
         .name { font-weight: 700; }
-        nav ul { display: flex; gap: 1rem; margin: 0; padding: 0; list-style: none; }
+        nav ul { display: flex; flex-wrap: wrap; gap: 0 1rem; margin: 0; padding: 0; list-style: none; }
         a { color: var(--accent); padding: 0.25rem; }
         a[aria-current] { color: var(--text); font-weight: 700; }
         a:focus-visible, .scroll:focus-visible, select:focus-visible, input:focus-visible,
@@ -48,7 +48,7 @@ enum Style {
           background: var(--panel); font-weight: 600; overflow-wrap: anywhere;
         }
         .good, .flows { color: var(--good); }
-        .warning, .behind, .waits, .lasts { color: var(--warning); }
+        .warning, .behind, .waits, .lasts, .hot { color: var(--warning); }
         .bad, .never { color: var(--bad); }
         .quiet, .unknown, .dead, .stale, .stale td, .stale dd { color: var(--muted); }
         .unknown, .stale, .dead { font-style: italic; }

@@ -22,6 +22,9 @@ enum WebFiles {
     /// What the page that asks for the token needs.
     static let open: Set<String> = ["/style.css", "/icon.svg"]
 
+    /// What people open, so that it asks for the token.
+    static let pages: Set<String> = ["/", "/gaps", "/partitions"]
+
     static func file(_ path: String) -> WebFile? { all[path] }
 
     private static let all: [String: WebFile] = [
@@ -30,6 +33,8 @@ enum WebFiles {
         "/icon.svg": WebFile("image/svg+xml", Style.icon),
         "/live.js": .script(LiveScript.text), "/table.js": .script(TableScript.text),
         "/overview.js": .script(OverviewPage.script), "/graph.js": .script(GraphScript.text),
+        "/partitions": .html(PartitionsPage.html),
+        "/partitions.js": .script(PartitionsPage.script), "/matrix.js": .script(MatrixScript.text),
         "/gaps.js": .script(GapsPage.script), "/timeline.js": .script(TimelineScript.text),
     ]
 }
@@ -57,7 +62,9 @@ enum PageFrame {
             <a class="skip" href="#main">Skip to the content</a>
             <header>
             <p class="name">Tapeline cockpit</p>
-            <nav aria-label="Pages"><ul>\(link("./", "Overview"))\(link("gaps", "Gaps"))</ul></nav>
+            <nav aria-label="Pages"><ul>
+            \(link("./", "Overview"))\(link("gaps", "Gaps"))\(link("partitions", "Partitions"))
+            </ul></nav>
             <p id="link" class="unknown">waiting for the first news</p>
             </header>
             <main id="main" tabindex="-1">

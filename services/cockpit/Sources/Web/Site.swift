@@ -27,15 +27,15 @@ final class Site: Sendable {
     private let gate: Gate
     private let context: ServiceContext
     private let audience: Audience
-    private let gaps: @Sendable () -> [UInt8]
+    private let document: @Sendable (String, MonotonicTime) -> [UInt8]?
     private let sessions = Mutex(Sessions())
 
-    /// `gaps` returns the list of gaps as JSON; it must not block.
+    /// `document` returns the JSON at a path, `nil` if there is none; it must not block.
     init(
         _ settings: Gate.Settings, _ context: ServiceContext, _ audience: Audience,
-        gaps: @escaping @Sendable () -> [UInt8]
+        document: @escaping @Sendable (String, MonotonicTime) -> [UInt8]?
     ) {
-        self.gaps = gaps
+        self.document = document
         gate = Gate(settings: settings)
         self.context = context
         self.audience = audience
@@ -59,10 +59,11 @@ final class Site: Sendable {
             }
             audience.note(at: now)
             if path == "/events" { return .events(Self.headers) }
-            if path == "/gaps.json" {
+            if let json = document(path, now) {
                 return .whole(
                     OperationsResponse(
-                        contentType: "application/json", body: gaps(), headers: Self.headers))
+                        contentType: "application/json", body: json,
+                        headers: Self.headers + [WebHeader("Cache-Control", "no-store")]))
             }
             return .whole(Self.file(path, request.headers["if-none-match"]))
         }
@@ -76,7 +77,7 @@ final class Site: Sendable {
         if request.method == "POST", path == "/session" { return open(request, at: now) }
         // Style and picture of the page that asks for the token.
         if WebFiles.open.contains(path) { return Self.file(path, request.headers["if-none-match"]) }
-        guard ["/", "/gaps"].contains(path), request.method != "POST" else {
+        guard WebFiles.pages.contains(path), request.method != "POST" else {
             return Self.text("the token is needed: open the first page", status: 401)
         }
         return Self.page(TokenPage.text(hasFailed: false), status: 401)

@@ -1,0 +1,113 @@
+import Primitives
+
+/// Partitions for the page that shows them. Every part has its time, as in `LookDocument`.
+struct PartitionsDocument {
+    let look: PartitionBoard.Look
+    let now: MonotonicTime
+
+    var json: [UInt8] {
+        var writer = JSONWriter(capacity: 32_768)
+        writer.object { writer in
+            writer.member("at", seconds: now)
+            writer.member("limit", Freshness.limit)
+            writer.member("scaler_each", ScalerLag.each)
+            writer.member("groups", array: { for group in look.groups { write(group, &$0) } })
+            writer.member("shares", array: { for share in look.shares { write(share, &$0) } })
+        }
+        return writer.bytes
+    }
+
+    private func write(_ group: PartitionBoard.Group, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("name", group.name)
+            writer.member("partitions", group.partitions)
+            writer.member("members", array: { for each in group.members { write(each, &$0) } })
+            if let scaler = group.scaler {
+                writer.member(
+                    "scaler",
+                    object: { writer in
+                        writer.member("records", scaler.records)
+                        if let seconds = scaler.seconds { writer.member("seconds", seconds) }
+                        if let drain = scaler.drainSeconds { writer.member("drain", drain) }
+                        writer.member("asks", scaler.asked(partitions: group.partitions))
+                        writer.member("at", seconds: group.scalerAt)
+                        writer.member("limit", Freshness.limit)
+                    })
+            }
+            writer.member("rows", array: { for row in group.rows { write(row, &$0) } })
+        }
+    }
+
+    private func write(_ member: Sighting.Member, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("name", member.name)
+            writer.member("state", member.state)
+            writer.member("held", array: { for each in member.held { $0.value(each) } })
+            writer.member("at", seconds: member.heardAt)
+            writer.member("limit", Double(member.limitNanoseconds) / 1e9)
+        }
+    }
+
+    private func write(_ row: PartitionBoard.Row, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("partition", row.partition)
+            writer.member("owners", array: { for owner in row.owners { $0.value(owner) } })
+            writer.member("at", seconds: row.heardAt)
+            writer.member("limit", Double(row.limitNanoseconds) / 1e9)
+            if let record = row.record {
+                writer.member(
+                    "record",
+                    object: { writer in
+                        writer.member("owner", record.owner)
+                        writer.member("epoch", record.epoch)
+                        writer.member("since", record.since)
+                        writer.member("at", seconds: row.recordAt)
+                        writer.member("limit", Freshness.limit)
+                    })
+            }
+            if let previous = row.previous { writer.member("previous", previous) }
+            if let lag = row.lag {
+                writer.member(
+                    "lag",
+                    object: { writer in
+                        writer.member("records", lag.records)
+                        if let seconds = lag.seconds { writer.member("seconds", seconds) }
+                        writer.member("at", seconds: lag.reportedAt)
+                        writer.member("limit", Freshness.limit)
+                    })
+            }
+            if let checkpoint = row.checkpointAt {
+                writer.member(
+                    "checkpoint",
+                    object: { writer in
+                        writer.member("stored", seconds: checkpoint)
+                        writer.member("at", seconds: row.checkpointSaidAt)
+                        writer.member("limit", Freshness.limit)
+                    })
+            }
+        }
+    }
+
+    private func write(_ share: PartitionBoard.Share, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("partition", share.partition)
+            writer.member("rate", share.perSecond)
+            writer.member("part", share.part)
+            writer.member("hot", share.isHot)
+            writer.member("at", seconds: share.measuredAt)
+            writer.member("limit", Freshness.limit)
+        }
+    }
+}
+
+extension JSONWriter {
+    /// Writes seconds of the monotonic clock. What was never measured has no time.
+    mutating func member(_ name: String, seconds time: MonotonicTime) {
+        if time != .distantPast { member(name, Double(time.nanoseconds) / 1e9) }
+    }
+}
+
+extension Freshness {
+    /// The same in seconds, as documents have it.
+    static var limit: Double { Double(nanoseconds) / 1e9 }
+}

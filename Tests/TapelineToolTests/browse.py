@@ -148,6 +148,7 @@ PAGES = {
     "Overview": lambda page: page.get_by_role("cell", name="flows"),
     "Gaps": lambda page: page.get_by_text("Nothing is missing."),
     "Partitions": lambda page: page.get_by_role("cell", name=re.compile("● operator-worker")),
+    "Store": lambda page: page.get_by_role("cell", name="● closed"),
 }
 
 

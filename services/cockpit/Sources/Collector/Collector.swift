@@ -21,6 +21,14 @@ final class Collector: Sendable {
     private struct Makers {
         var overview = OverviewMaker()
         var partitions = PartitionBoard()
+        var store = StoreBoard()
+
+        /// Begins anew, as nobody has looked. The growth of the database stays.
+        mutating func restart() {
+            overview = OverviewMaker()
+            partitions = PartitionBoard()
+            store.restart()
+        }
     }
 
     private let settings: CockpitSettings
@@ -64,7 +72,12 @@ final class Collector: Sendable {
                 let session = DatabaseSession(settings.postgres, beat)
                 return { try GapList(session, settings.namespace) }
             },
-            try rounds.start("pages", context, audience) { [pages] _ in { pages.ask() } },
+            try rounds.start("pages", context, audience) { [pages, documents] _ in
+                {
+                    let isWanted = documents.isWanted(.store, at: context.clock.monotonic())
+                    pages.ask(withMetrics: isWanted)
+                }
+            },
         ]
     }
 
@@ -132,7 +145,7 @@ final class Collector: Sendable {
             if audience.isThere(at: now) {
                 if listeningSince == .never {
                     listeningSince = now
-                    makers = Makers()
+                    makers.restart()
                 }
                 follow(heard?.client)
                 publish(sighting(at: now, heard, since: listeningSince), &makers)
@@ -186,6 +199,12 @@ final class Collector: Sendable {
             let look = makers.partitions.make(sighting)
             documents.put(.partitions, PartitionsDocument(look: look, now: sighting.now).json)
         }
+        makers.store.note(sighting)
+        if documents.isWanted(.store, at: sighting.now) {
+            let time = Double(context.clock.now().nanoseconds) / 1e9
+            let look = makers.store.make(sighting, time: time)
+            documents.put(.store, StoreDocument(look: look, now: sighting.now).json)
+        }
     }
 
     // MARK: what is known
@@ -213,7 +232,9 @@ final class Collector: Sendable {
             heads: heard.heads.store, positions: heard.positions.store, facts: facts.value,
             now: now)
         tape.write(into: &sighting)
-        if documents.isWanted(.partitions, at: now) { sighting.shares = tape.shares }
+        if documents.isWanted(.partitions, at: now) || documents.isWanted(.store, at: now) {
+            sighting.shares = tape.shares
+        }
         let heardAt = ([tape.heardAt] + sighting.members.map(\.heardAt)).max() ?? .distantPast
         sighting.natsProblem =
             heard.client.connection.isConnected

@@ -28,12 +28,16 @@ final class ServicePages: Sendable {
     var services: [Sighting.Service] { state.withLock { $0 } }
 
     /// Asks all services once, as far as the time suffices. Those that answered before come first.
-    func ask() {
+    /// With `metrics`, writers are asked for these as well.
+    func ask(withMetrics: Bool = false) {
         let end = clock.deadline(after: limits.round)
         for index in PageOrder.of(services) {
             let left = min(limits.one, clock.remaining(until: end))
             guard left > .zero else { return }
-            let answer = ask(addresses[index], name: services[index].name, left)
+            var answer = ask(addresses[index], name: services[index].name, left)
+            if withMetrics, answer.writer != nil {
+                answer.writer?.metrics = metrics(addresses[index], answer.measuredAt)
+            }
             state.withLock { $0[index] = answer }
         }
     }
@@ -50,6 +54,19 @@ final class ServicePages: Sendable {
             service.problem = "\(error)"
         }
         return service
+    }
+
+    /// Returns `nil` if they do not come in the time that one service has.
+    private func metrics(
+        _ address: ServiceAddress, _ begun: MonotonicTime
+    ) -> WriterMetrics? {
+        do {
+            let bytes = try body(address, "/metrics", until: begun.advanced(by: limits.one))
+            return WriterMetrics(MetricText(bytes, wanted: WriterMetrics.names))
+        } catch {
+            // The page shows what /status said, and nothing for the numbers.
+            return nil
+        }
     }
 
     private func body(
@@ -94,6 +111,7 @@ extension Sighting.Service {
         source = status.at("gateway", "source")?.string ?? ""
         providers = ProviderView.all(status)
         ownership = Ownership(status)
+        writer = WriterPage(status)
         scalers = ScalerLag.all(status)
         spooledTicks = status.at("gateway", "spool", "ticks")?.uint64 ?? 0
         queueRowsMax = status.at("writer", "queue", "capacity_rows")?.uint64

@@ -89,6 +89,7 @@ struct Sighting: Sendable {
         var queueRows: UInt64?
         var queueRowsMax: UInt64?
         var ownership: Ownership?
+        var writer: WriterPage?
         /// By group.
         var scalers: [String: ScalerLag] = [:]
         /// Why it does not answer. `nil` if it does.

@@ -194,6 +194,14 @@ enum LiveScript {
 
         export const ago = (at) => (Number.isFinite(age(at)) ? `${span(age(at))} ago` : "never");
 
+        export function bytes(count) {
+          const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+          let value = count;
+          let unit = 0;
+          while (value >= 1024 && unit < 4) { value /= 1024; unit += 1; }
+          return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+        }
+
         // Calls the function with the newest look, four times a second and with each event.
         export function start(draw) {
           state.renderers.push(draw);

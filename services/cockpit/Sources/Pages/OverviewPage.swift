@@ -35,7 +35,7 @@ enum OverviewPage {
         """)
 
     static let script = #"""
-        import { start, age, ago, isStale, span, put, doubt } from "./live.js";
+        import { start, age, ago, isStale, span, put, doubt, bytes } from "./live.js";
         import { fill } from "./table.js";
         import { drawGraph } from "./graph.js";
 
@@ -133,14 +133,6 @@ enum OverviewPage {
                 feeds.join("; ") || "–", ago(service.at)],
             };
           }));
-        }
-
-        function bytes(count) {
-          const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-          let value = count;
-          let unit = 0;
-          while (value >= 1024 && unit < 4) { value /= 1024; unit += 1; }
-          return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
         }
 
         function showStreams(streams) {

@@ -23,7 +23,7 @@ enum WebFiles {
     static let open: Set<String> = ["/style.css", "/icon.svg"]
 
     /// What people open, so that it asks for the token.
-    static let pages: Set<String> = ["/", "/gaps", "/partitions"]
+    static let pages: Set<String> = ["/", "/gaps", "/partitions", "/store"]
 
     static func file(_ path: String) -> WebFile? { all[path] }
 
@@ -35,6 +35,8 @@ enum WebFiles {
         "/overview.js": .script(OverviewPage.script), "/graph.js": .script(GraphScript.text),
         "/partitions": .html(PartitionsPage.html),
         "/partitions.js": .script(PartitionsPage.script), "/matrix.js": .script(MatrixScript.text),
+        "/store": .html(StorePage.html), "/store.js": .script(StorePage.script),
+        "/bars.js": .script(BarsScript.text),
         "/gaps.js": .script(GapsPage.script), "/timeline.js": .script(TimelineScript.text),
     ]
 }
@@ -64,6 +66,7 @@ enum PageFrame {
             <p class="name">Tapeline cockpit</p>
             <nav aria-label="Pages"><ul>
             \(link("./", "Overview"))\(link("gaps", "Gaps"))\(link("partitions", "Partitions"))
+            \(link("store", "Store"))
             </ul></nav>
             <p id="link" class="unknown">waiting for the first news</p>
             </header>

@@ -1,0 +1,102 @@
+import Primitives
+
+/// Writers and database for the page that shows them. Every part has its time, as in
+/// `LookDocument`.
+struct StoreDocument {
+    let look: StoreBoard.Look
+    let now: MonotonicTime
+
+    var json: [UInt8] {
+        var writer = JSONWriter(capacity: 8_192)
+        writer.object { writer in
+            writer.member("at", seconds: now)
+            writer.member("limit", Freshness.limit)
+            writer.member("writers", array: { for each in look.writers { write(each, &$0) } })
+            writer.member("room", object: { write(look.room, &$0) })
+            writer.member(
+                "backups",
+                object: { writer in
+                    writer.member("at", seconds: look.backupsAt)
+                    writer.member("limit", Freshness.limit)
+                    writer.member(
+                        "items",
+                        array: { writer in
+                            for backup in look.backups {
+                                writer.object { writer in
+                                    writer.member("kind", backup.kind)
+                                    writer.member("finished", backup.finished)
+                                    writer.member("old", backup.isOld)
+                                }
+                            }
+                        })
+                })
+        }
+        return writer.bytes
+    }
+
+    private func write(_ writer: StoreBoard.Writer, _ json: inout JSONWriter) {
+        let (service, page) = (writer.service, writer.page)
+        json.object { json in
+            json.member("name", page.member.isEmpty ? service.shownName : page.member)
+            json.member("at", seconds: service.measuredAt)
+            json.member("limit", Freshness.limit)
+            if let problem = service.problem { json.member("problem", OverviewMaker.line(problem)) }
+            json.member("ready", service.isReady)
+            if let breaker = page.metrics?.breaker { json.member("breaker", breaker) }
+            let numbers = [
+                ("rows", writer.rowsPerSecond), ("batches", writer.batchesPerSecond),
+                ("rows_per_batch", writer.rowsPerBatch), ("latency", writer.latencySeconds),
+                ("errors", writer.errorsPerSecond),
+            ]
+            for (name, number) in numbers { if let number { json.member(name, number) } }
+            if let rows = service.queueRows { json.member("queue", rows) }
+            if let rows = service.queueRowsMax { json.member("queue_max", rows) }
+            if let lag = writer.unwritten {
+                json.member(
+                    "unwritten",
+                    object: { json in
+                        json.member("records", lag.records)
+                        if let seconds = lag.seconds { json.member("seconds", seconds) }
+                        json.member("at", seconds: lag.reportedAt)
+                        json.member("limit", Freshness.limit)
+                    })
+            }
+            json.member("threads", array: { for worker in page.workers { $0.value(worker.state) } })
+            let error = page.workers.compactMap(\.lastError).first
+            if let error { json.member("error", OverviewMaker.line(error)) }
+            if let durable = page.isDurable { json.member("durable", durable) }
+            json.member(
+                "problems", array: { for each in page.problems { $0.value(each) } })
+            if let problem = page.databaseProblem {
+                json.member("database_problem", OverviewMaker.line(problem))
+            }
+        }
+    }
+
+    private func write(_ room: StoreBoard.Room, _ json: inout JSONWriter) {
+        json.member("at", seconds: room.measuredAt)
+        json.member("limit", Freshness.limit)
+        json.member("used", room.used)
+        if let capacity = room.capacity { json.member("capacity", capacity) }
+        if let free = room.free { json.member("free", free) }
+        if let growth = room.growthPerSecond { json.member("growth", growth) }
+        json.member("growth_seconds", room.growthSeconds)
+        if let full = room.fullSeconds { json.member("full", full) }
+        if let trouble = room.trouble {
+            json.member("trouble", trouble.words)
+            json.member("runbook", trouble.runbook)
+        }
+        json.member(
+            "tables",
+            array: { json in
+                for (table, bytes) in room.tables.sorted(by: {
+                    ($1.value, $0.key) < ($0.value, $1.key)
+                }) {
+                    json.object { json in
+                        json.member("name", table)
+                        json.member("bytes", bytes)
+                    }
+                }
+            })
+    }
+}

@@ -27,6 +27,22 @@ extension IntegrationTests {
             try pipeline.setUp()
         }
 
+        /// Returns how many lanes of ticks the database names.
+        private func raise(_ pipeline: Pipeline, _ lasts: String) throws -> Int {
+            let looked = try tapeline(pipeline, "position", "raise", "--dry-run", "--json")
+            #expect(looked["changed"]?.bool == false)
+            let lines = try #require(looked["lines"]?.array)
+            let stored = lines.filter { $0["input"]?.string == "ticks" }
+                .reduce(0) { $0 + ($1["last_ordinal"]?.int ?? 0) }
+            #expect("\(stored)" == lasts)
+            #expect(lines.allSatisfy { $0["on_tape"]?.int == 0 && $0["taken_until"] != nil })
+            let raised = try tapeline(pipeline, "position", "raise", "--yes", "--json")
+            #expect(raised["changed"]?.bool == true && raised["destroyed"]?.int == 0)
+            let again = try tapeline(pipeline, "position", "raise", "--yes", "--json")
+            #expect(again["changed"]?.bool == false && again["raised"]?.bool == true)
+            return lines.count { $0["input"]?.string == "ticks" }
+        }
+
         private static let bars = "SELECT count(*) FROM bars"
 
         @Test("new ticks all become rows, and no ordinal is given out again")
@@ -45,17 +61,7 @@ extension IntegrationTests {
 
             let emptied = try pipeline.query("SELECT now()")
             try destroyTape(pipeline)
-            let looked = try tapeline(pipeline, "position", "raise", "--dry-run", "--json")
-            #expect(looked["changed"]?.bool == false)
-            let lines = try #require(looked["lines"]?.array)
-            let stored = lines.filter { $0["input"]?.string == "ticks" }
-                .reduce(0) { $0 + ($1["last_ordinal"]?.int ?? 0) }
-            #expect("\(stored)" == lasts)
-            #expect(lines.allSatisfy { $0["on_tape"]?.int == 0 && $0["taken_until"] != nil })
-            let raised = try tapeline(pipeline, "position", "raise", "--yes", "--json")
-            #expect(raised["changed"]?.bool == true && raised["destroyed"]?.int == 0)
-            let again = try tapeline(pipeline, "position", "raise", "--yes", "--json")
-            #expect(again["changed"]?.bool == false && again["raised"]?.bool == true)
+            let lanes = try raise(pipeline, lasts)
 
             // Each of the gateways comes first once: none of them waits for a reader.
             try pipeline.start(.gateway)
@@ -69,12 +75,28 @@ extension IntegrationTests {
                     found = try pipeline.number(rows)
                     return found >= all
                 }, "\(found) of \(all) rows")
-            // Windows that began before the new ticks have no bar; all others are complete.
+            try expectWholeWindows(pipeline, since: emptied)
+            #expect(try pipeline.number(Self.bars) > bars)
+            try expectNothingTwice(pipeline)
+            // The bars of before keep their versions; the new ones are above all of them.
+            #expect(
+                try pipeline.number(
+                    "SELECT count(*) FROM bars WHERE revision > \(revision)") > 0)
+            // What the former tape took after its last row has a time, and no ordinals.
+            #expect(
+                try pipeline.number(
+                    "SELECT count(*) FROM gaps WHERE reason = 'tape_lost' AND ordinal IS NOT NULL"
+                        + " AND from_time <= to_time AND lost_first_ordinal IS NULL") == lanes)
+            pipeline.stopAll()
+        }
+
+        /// Windows that began before the new ticks have no bar; all others are complete.
+        private func expectWholeWindows(_ pipeline: Pipeline, since: String) throws {
             let whole = """
                 ts >= (
                     SELECT max(first) FROM (
                         SELECT date_trunc('second', min(ts)) + interval '1 second' AS first
-                        FROM trades WHERE ts > '\(emptied)' GROUP BY partition) AS lanes)
+                        FROM trades WHERE ts > '\(since)' GROUP BY partition) AS lanes)
                 """
             let expected = try pipeline.number("SELECT count(*) FROM trades WHERE \(whole)")
             #expect(expected > 0)
@@ -86,19 +108,6 @@ extension IntegrationTests {
                             + " WHERE series = '1s' AND \(whole)")
                     return counted == expected
                 }, "\(counted) of \(expected) trades are in bars")
-            #expect(try pipeline.number(Self.bars) > bars)
-            try expectNothingTwice(pipeline)
-            // The bars of before keep their versions; the new ones are above all of them.
-            #expect(
-                try pipeline.number(
-                    "SELECT count(*) FROM bars WHERE revision > \(revision)") > 0)
-            // What the former tape took after its last row has a time, and no ordinals.
-            let lanes = lines.count { $0["input"]?.string == "ticks" }
-            #expect(
-                try pipeline.number(
-                    "SELECT count(*) FROM gaps WHERE reason = 'tape_lost' AND ordinal IS NOT NULL"
-                        + " AND from_time <= to_time AND lost_first_ordinal IS NULL") == lanes)
-            pipeline.stopAll()
         }
 
         private func expectNothingTwice(_ pipeline: Pipeline) throws {

@@ -130,8 +130,8 @@ struct ServerRun {
             "now:   system \(current.system), timeline \(current.timeline), at \(current.peer)")
         if current.system == found.identity.system, current.timeline > found.identity.timeline {
             terminal.line(
-                "       its timeline is lower: stop the server at \(current.peer) first, or writers "
-                    + "go back to it when they see it")
+                "       its timeline is lower: stop the server at \(current.peer) first, "
+                    + "or writers go back to it when they see it")
         }
         let isAgreed = try Confirmation.ask(
             "Shall writers use the found one from now on? They continue at the positions that are "

@@ -128,7 +128,7 @@ final class Maintenance {
         try measure(keeping)
         try noteBackups(keeping)
         try moveBars(database, beat)
-        // The problem of a table whose retention waits for its next try outlives a successful check.
+        // The problem of a table whose retention waits for its next try outlives a good check.
         let problems = drops.values.map(\.problem) + [moving.problem]
         report.checked(problem: problems.compactMap(\.self).min())
     }

@@ -318,7 +318,7 @@ let package = Package(
         service(
             "Cockpit", in: "cockpit",
             uses: model + [
-                "DeploymentWatch", "Membership", "NatsTransport", "PostgresClient",
+                "DeploymentWatch", "HTTPClient", "Membership", "NatsTransport", "PostgresClient",
                 "ServiceRuntime", "TapeCodec", "TapeProtocol", "TapeTransport",
             ]),
         serviceProgram("provider-gateway", runs: "ProviderGateway"),
@@ -474,7 +474,7 @@ let package = Package(
             ]),
         tests(
             of: "Cockpit",
-            uses: frame + tape + support + ["DeploymentWatch", "PostgresClient"]),
+            uses: frame + tape + support + ["DeploymentWatch", "HTTPClient", "PostgresClient"]),
         tests(
             of: "TapelineTool",
             uses: frame + tape + [

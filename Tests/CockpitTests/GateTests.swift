@@ -200,6 +200,14 @@ import Testing
         #expect(
             problems(token.merging(published) { $1 }).first?.contains("set it to 0.0.0.0") == true)
         #expect(problems(["POSTGRES_HOST": "db-a,db-b:5433,[::1]:7"]) == [])
+        for bad in ["host:9090", "ftp://a:1", "http://me:secret@a:1", "http://a:1/?query=up"] {
+            let found = problems(["COCKPIT_PROMETHEUS": bad])
+            #expect(found.first?.hasPrefix("COCKPIT_PROMETHEUS: it is not http://") == true)
+            #expect(!found.contains { $0.contains("secret") })
+        }
+        for good in ["http://a:9090", "https://a/prometheus/", ""] {
+            #expect(problems(["COCKPIT_PROMETHEUS": good]) == [])
+        }
         #expect(problems(["COCKPIT_TOKEN": "short"]).first?.contains("fewer than 16") == true)
         #expect(problems(["COCKPIT_PATH": "desk"]) == ["COCKPIT_PATH: desk is no path"])
         #expect(

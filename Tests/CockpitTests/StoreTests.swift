@@ -106,6 +106,19 @@ import Testing
             board.make(try Self.sighting(60), time: 0).writers.map(\.rowsPerSecond) == [nil])
     }
 
+    @Test("two processes behind one name do not mix their counters")
+    func processes() throws {
+        var board = StoreBoard()
+        for second in 1...8 {
+            let isFirst = second % 2 == 0
+            var sighting = try Self.sighting(
+                Double(second), rows: UInt64(second) * (isFirst ? 100 : 10_000))
+            sighting.services.value?[0].writer?.instance = isFirst ? "a" : "b"
+            let rate = board.make(sighting, time: 0).writers[0].rowsPerSecond
+            if second > 2 { #expect(rate == (isFirst ? 100 : 10_000)) }
+        }
+    }
+
     @Test("the oldest unwritten row is that of the partitions that the writer holds")
     func unwritten() throws {
         var sighting = try Self.sighting(10)

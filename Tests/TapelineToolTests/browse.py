@@ -149,6 +149,7 @@ PAGES = {
     "Gaps": lambda page: page.get_by_text("Nothing is missing."),
     "Partitions": lambda page: page.get_by_role("cell", name=re.compile("● operator-worker")),
     "Store": lambda page: page.get_by_role("cell", name="● closed"),
+    "Alerts": lambda page: page.get_by_text("No Prometheus is named"),
 }
 
 

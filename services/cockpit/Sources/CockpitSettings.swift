@@ -1,3 +1,4 @@
+import HTTPClient
 import PostgresClient
 import ServiceRuntime
 
@@ -29,6 +30,8 @@ struct CockpitSettings: Sendable {
     let gate: Gate.Settings
     let isOnHostLoopback: Bool
     let services: [ServiceAddress]
+    /// Where its alerts are asked for. `nil`: nowhere.
+    let prometheus: HTTPURL?
     let postgres: PostgresConfiguration
     let namespace: String
     let partitions: Int
@@ -61,11 +64,15 @@ struct CockpitSettings: Sendable {
             ConfigurationKey(
                 "COCKPIT_SERVICES", .list, group: "Cockpit",
                 "Operations ports of the services (host:port), to ask whether they are ready."),
+            ConfigurationKey(
+                "COCKPIT_PROMETHEUS", .text, group: "Cockpit",
+                "Prometheus whose alerts are shown (http://host:port or https://); empty: none."),
         ]
 
     /// Each reports its own problem, so that all are reported at once.
     static let rules: [ConfigurationRule] = [
         .of { _ = try gate($0) }, .of { _ = try services($0) }, .of { _ = try hosts($0) },
+        .of { _ = try prometheus($0) },
     ]
 
     /// The least length of a token, so that nobody guesses it.
@@ -79,6 +86,7 @@ struct CockpitSettings: Sendable {
         isOnHostLoopback = configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
         gate = try Self.gate(configuration)
         services = try Self.services(configuration)
+        prometheus = try Self.prometheus(configuration)
         postgres = try Self.database(configuration)
     }
 
@@ -134,6 +142,18 @@ struct CockpitSettings: Sendable {
             services.append(service)
         }
         return services
+    }
+
+    private static func prometheus(
+        _ configuration: Configuration
+    ) throws(SettingsError) -> HTTPURL? {
+        guard let text = configuration.optionalText("COCKPIT_PROMETHEUS") else { return nil }
+        guard let url = PrometheusAlerts.url(text) else {
+            throw SettingsError(
+                "COCKPIT_PROMETHEUS: it is not http://host:port or https://host:port, with a path "
+                    + "if it has one, and without user, password and query")
+        }
+        return url
     }
 
     private static func hosts(

@@ -1,4 +1,5 @@
 import DeploymentWatch
+import HTTPClient
 import MarketModel
 import NatsTransport
 import Primitives
@@ -43,6 +44,7 @@ final class Collector: Sendable {
     private let database = Question<Sighting.Database>()
     private let gaps = Question<GapList>()
     private let rounds = Question<Void>()
+    private let alerts = Question<AlertList>()
     private let pages: ServicePages
 
     init(_ settings: CockpitSettings, _ context: ServiceContext, _ feed: EventFeed) {
@@ -59,7 +61,7 @@ final class Collector: Sendable {
     func startThreads(_ tapeSettings: TapeSettings) throws(ServiceError) -> [ServiceThread] {
         let (context, settings) = (context, settings)
         let connect = try ServiceThread(name: "connect") { [self] in listen(tapeSettings) }
-        return [
+        return try startAlerts() + [
             connect,
             try tape.start("tape", context, audience) { [self] beat in
                 { [self] in try askTape(beat) }
@@ -79,6 +81,24 @@ final class Collector: Sendable {
                 }
             },
         ]
+    }
+
+    /// Starts the thread that asks the Prometheus, if one is configured.
+    private func startAlerts() throws(ServiceError) -> [ServiceThread] {
+        guard let url = settings.prometheus else { return [] }
+        let (documents, clock) = (documents, context.clock)
+        let thread = try alerts.start(
+            "alerts", context, audience, while: { documents.isWanted(.alerts, at: $0) }
+        ) { beat in
+            var asker: PrometheusAlerts?
+            return {
+                beat.beat(before: PrometheusAlerts.timeout * 2)
+                let own = try asker ?? PrometheusAlerts(url, clock)
+                asker = own
+                return try own.ask()
+            }
+        }
+        return [thread]
     }
 
     /// Waits for NATS and begins to listen. The pages are there meanwhile.
@@ -190,11 +210,13 @@ final class Collector: Sendable {
             sighting: sighting, overview: overview, time: context.clock.now(),
             gapsVersion: gaps.version)
         // Pages fetch their own documents when an event comes.
-        makeDocuments(sighting, &makers)
+        makeDocuments(sighting, overview, &makers)
         feed.publish("look", document.json)
     }
 
-    private func makeDocuments(_ sighting: Sighting, _ makers: inout Makers) {
+    private func makeDocuments(
+        _ sighting: Sighting, _ overview: Overview, _ makers: inout Makers
+    ) {
         if documents.isWanted(.partitions, at: sighting.now) {
             let look = makers.partitions.make(sighting)
             documents.put(.partitions, PartitionsDocument(look: look, now: sighting.now).json)
@@ -204,6 +226,12 @@ final class Collector: Sendable {
             let time = Double(context.clock.now().nanoseconds) / 1e9
             let look = makers.store.make(sighting, time: time)
             documents.put(.store, StoreDocument(look: look, now: sighting.now).json)
+        }
+        if documents.isWanted(.alerts, at: sighting.now) {
+            let document = AlertsDocument(
+                prometheus: settings.prometheus?.description, known: alerts.known,
+                verdict: overview.verdict, now: sighting.now)
+            documents.put(.alerts, document.json)
         }
     }
 

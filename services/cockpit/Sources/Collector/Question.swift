@@ -11,8 +11,10 @@ final class Question<Value: Sendable>: Sendable {
     var known: Known<Value> { state.withLock { $0 } }
 
     /// Starts the thread. `makeAsk` is called on it; what it returns may block for two seconds.
+    /// Nothing is asked while `isWanted` returns false.
     func start(
         _ name: String, _ context: ServiceContext, _ audience: Audience,
+        while isWanted: @escaping @Sendable (MonotonicTime) -> Bool = { _ in true },
         _ makeAsk: @escaping @Sendable (ThreadBeat) -> () throws -> Value
     ) throws(ServiceError) -> ServiceThread {
         let metrics = QuestionMetrics(name, context.telemetry.metrics)
@@ -22,7 +24,7 @@ final class Question<Value: Sendable>: Sendable {
             while !context.shutdown.isRequested {
                 beat.beat()
                 let begun = context.clock.monotonic()
-                if audience.isThere(at: begun) {
+                if audience.isThere(at: begun), isWanted(begun) {
                     put(context.clock, metrics, ask)
                 }
                 let next = begun.advanced(by: CockpitLimits.questionInterval)

@@ -10,8 +10,8 @@ enum NatsSilence {
         let description = "NATS does not answer"
     }
 
-    /// Returns since when NATS has been silent, in words. `nil` if it answers. `heardAt` is when the
-    /// last message of a service came: a stream without a leader does not answer either, and
+    /// Returns since when NATS has been silent, in words. `nil` if it answers. `heardAt` is when
+    /// the last message of a service came: a stream without a leader does not answer either, and
     /// messages come all the same.
     static func problem<Value>(
         _ facts: Known<Value>, heardAt: MonotonicTime, at now: MonotonicTime

@@ -7,8 +7,8 @@ struct StoreBoard: Sendable {
     static let fullSecondsMin = 259_200.0
     static let usedMax = 0.9
     static let backupSecondsMax = ["base": 108_000.0, "dump": 108_000.0, "log": 900.0]
-    /// The most writers whose rates are kept.
-    static let writersMax = CockpitLimits.servicesMax
+    /// The most processes whose rates are kept. Further ones have none.
+    static let writersMax = 256
 
     struct Writer: Equatable, Sendable {
         let service: Sighting.Service
@@ -71,9 +71,19 @@ struct StoreBoard: Sendable {
         var batches = RateMeter()
         var errors = RateMeter()
         var microseconds = RateMeter()
+        var notedAt = MonotonicTime.distantPast
     }
 
-    private var meters: [String: Meters] = [:]
+    /// One process. An address may lead to another one each time, with counters of its own.
+    private struct Key: Hashable {
+        let address: String
+        let instance: String
+    }
+
+    /// The rates of a process that was not asked for so long are forgotten.
+    private static let memoryNanoseconds: Int64 = 60_000_000_000
+
+    private var meters: [Key: Meters] = [:]
     private var growth = GrowthMeter()
 
     /// Forgets rates: nobody has looked. Growth stays.
@@ -90,6 +100,7 @@ struct StoreBoard: Sendable {
     /// `time` is the wall clock's in seconds since 1970, for the ages of backups.
     mutating func make(_ sighting: Sighting, time: Double) -> Look {
         var look = Look()
+        meters = meters.filter { sighting.now - $0.value.notedAt < Self.memoryNanoseconds }
         for service in sighting.services.value ?? [] {
             guard let page = service.writer else { continue }
             look.writers.append(writer(service, page, sighting))
@@ -130,15 +141,16 @@ struct StoreBoard: Sendable {
     ) -> Writer {
         var writer = Writer(service: service, page: page)
         writer.unwritten = Self.unwritten(page.member, sighting)
-        guard let metrics = page.metrics,
-            meters[service.address] != nil || meters.count < Self.writersMax
+        let key = Key(address: service.address, instance: page.instance)
+        guard let metrics = page.metrics, meters[key] != nil || meters.count < Self.writersMax
         else { return writer }
-        var own = meters[service.address] ?? Meters()
+        var own = meters[key] ?? Meters()
+        own.notedAt = service.measuredAt
         own.rows.note(metrics.rows, at: service.measuredAt)
         own.batches.note(metrics.batches, at: service.measuredAt)
         own.errors.note(metrics.errors, at: service.measuredAt)
         own.microseconds.note(metrics.microseconds, at: service.measuredAt)
-        meters[service.address] = own
+        meters[key] = own
         writer.rowsPerSecond = own.rows.perSecond
         writer.batchesPerSecond = own.batches.perSecond
         writer.errorsPerSecond = own.errors.perSecond

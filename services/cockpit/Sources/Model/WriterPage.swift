@@ -11,6 +11,8 @@ struct WriterPage: Equatable, Sendable {
     static let itemsMax = 256
 
     var member = ""
+    /// The process: one name may lead to several of them.
+    var instance = ""
     var workers: [Worker] = []
     /// Bytes of the tables with their indexes.
     var bytes: [String: UInt64] = [:]
@@ -27,6 +29,7 @@ struct WriterPage: Equatable, Sendable {
     init?(_ status: JSONValue) {
         guard let writer = status["writer"] else { return nil }
         member = status.at("membership", "member")?.string ?? ""
+        instance = status.at("membership", "instance")?.string ?? ""
         workers = (writer["workers"]?.array ?? []).prefix(Self.itemsMax).map {
             Worker(state: $0["state"]?.string ?? "", lastError: $0["last_error"]?.string)
         }

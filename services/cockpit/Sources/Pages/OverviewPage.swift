@@ -115,8 +115,9 @@ enum OverviewPage {
         function showServices(services) {
           const isOldRound = isStale(services);
           const words = document.getElementById("services-words");
-          if (isOldRound) put(words, `Not known: ${services.absence || doubt() || "old"}.`, "unknown");
-          else if (!services.items.length) {
+          if (isOldRound) {
+            put(words, `Not known: ${services.absence || doubt() || "old"}.`, "unknown");
+          } else if (!services.items.length) {
             put(words, "No service is named (COCKPIT_SERVICES).", "");
           } else put(words, `Asked ${ago(services.at)}.`, "");
           fill(document.getElementById("pages"), services.items.map((service) => {

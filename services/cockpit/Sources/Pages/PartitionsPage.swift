@@ -14,8 +14,7 @@ enum PartitionsPage {
         <section aria-labelledby="owners-head">
         <h2 id="owners-head">Who has what?</h2>
         <canvas id="matrix" role="img"
-        aria-label="Picture of processes and their partitions; the table below has the same in words">
-        </canvas>
+        aria-label="Processes and their partitions; the table below has the same in words"></canvas>
         <div class="tools">
         <p><label for="group">Group</label><br>
         <select id="group"><option value="" selected>all</option></select></p>
@@ -52,8 +51,9 @@ enum PartitionsPage {
           fill(document.getElementById("groups"), groups.map((one) => {
             const alive = one.members.filter((member) => !isStale(member));
             const owned = one.rows.filter((row) => row.owners.length && !isStale(row)).length;
-            const names = one.members.map((member) =>
-              `${isStale(member) ? "✕ silent" : member.state === "ready" ? "●" : "◌"} ${member.name}`);
+            const mark = (member) => (isStale(member) ? "✕ silent"
+              : member.state === "ready" ? "●" : "◌");
+            const names = one.members.map((member) => `${mark(member)} ${member.name}`);
             const scaler = one.scaler;
             const drain = scaler && scaler.drain !== undefined
               ? `, worked off in ${span(scaler.drain)}` : "";

@@ -8,14 +8,14 @@ enum StorePage {
         <p id="words" class="unknown">Not known: waiting for the first news.</p>
         \(PageFrame.table(
             "writers", "Writers",
-            ["Writer", "Breaker", "Oldest unwritten", "Rows", "Rows per transaction", "Commit takes",
-                "Wait in its queue", "Last error", "Asked"]))
+            ["Writer", "Breaker", "Oldest unwritten", "Rows", "Rows per transaction",
+                "Commit takes", "Wait in its queue", "Last error", "Asked"]))
         </section>
         <section aria-labelledby="room-head">
         <h2 id="room-head">Is there room?</h2>
         <p id="room" class="unknown">Not known: waiting for the first news.</p>
         <canvas id="sizes" role="img"
-        aria-label="Picture of the sizes of the tables; the table below has the same in words"></canvas>
+        aria-label="Sizes of the tables; the table below has the same in words"></canvas>
         \(PageFrame.table("tables", "Tables with their indexes", ["Table", "Size", "Part of all"]))
         </section>
         <section aria-labelledby="safe-head">
@@ -108,13 +108,13 @@ enum StorePage {
             : room.growth > 0 ? `, and ${bytes(room.growth * 3600)} more each hour, by ${seen}`
               : `, and it has not grown in ${seen}`;
           if (room.capacity === undefined) {
-            return [`${used}${growth}. Of how many is not known: WRITER_DATABASE_BYTES says it.`, ""];
+            return [`${used}${growth}. WRITER_DATABASE_BYTES would say of how many.`, ""];
           }
           const full = room.full === undefined ? "" : ` It is full in ${span(room.full)}.`;
           const trouble = room.trouble
             ? ` ${room.trouble} (docs/runbooks/${room.runbook}.md).` : "";
-          return [`${used} of ${bytes(room.capacity)}, ${bytes(room.free)} are free${growth}.${full}`
-            + trouble, room.trouble ? "bad" : "good"];
+          const free = `${bytes(room.free)} are free`;
+          return [`${used} of ${bytes(room.capacity)}, ${free}${growth}.${full}${trouble}`, room.trouble ? "bad" : "good"];
         }
 
         function showRoom(room) {
@@ -128,7 +128,8 @@ enum StorePage {
             cells: [table.name, bytes(table.bytes), part(table.bytes)],
           })));
           const bars = tables.map((table) => [table.name, table.bytes, bytes(table.bytes)]);
-          if (room && room.capacity !== undefined && !isOld) {
+          // Much free room would make all else invisible.
+          if (room && room.capacity !== undefined && !isOld && room.free < 4 * room.used) {
             bars.push(["free", room.free, bytes(room.free)]);
           }
           drawBars(document.getElementById("sizes"), bars, isOld);

@@ -31,7 +31,9 @@ enum Style {
         }
         header p { margin: 0; }
         .name { font-weight: 700; }
-        nav ul { display: flex; flex-wrap: wrap; gap: 0 1rem; margin: 0; padding: 0; list-style: none; }
+        nav ul {
+          display: flex; flex-wrap: wrap; gap: 0 1rem; margin: 0; padding: 0; list-style: none;
+        }
         a { color: var(--accent); padding: 0.25rem; }
         a[aria-current] { color: var(--text); font-weight: 700; }
         a:focus-visible, .scroll:focus-visible, select:focus-visible, input:focus-visible,

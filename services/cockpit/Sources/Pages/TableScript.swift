@@ -3,7 +3,8 @@ enum TableScript {
     static let text = #"""
         import { put } from "./live.js";
 
-        // Each row is { cells: [text or [text, class]], kind: class of the row }.
+        // Each row is { cells: [text or [text, class, address]], kind: class of the row }. A text
+        // with an address is a link.
         export function fill(table, rows) {
           const body = table.tBodies[0];
           while (body.rows.length > rows.length) body.deleteRow(-1);
@@ -21,9 +22,24 @@ enum TableScript {
             element.append(head);
           }
           row.cells.forEach((cell, index) => {
-            const [text, kind] = Array.isArray(cell) ? cell : [cell, ""];
+            const [text, kind, address] = Array.isArray(cell) ? cell : [cell, ""];
+            if (address) return link(element.cells[index], text, kind, address);
+            const isLink = element.cells[index].firstElementChild;
+            if (isLink) element.cells[index].replaceChildren();
             put(element.cells[index], text, kind);
           });
+        }
+
+        function link(element, text, kind, address) {
+          let anchor = element.firstElementChild;
+          if (!anchor) {
+            anchor = document.createElement("a");
+            anchor.rel = "noreferrer";
+            element.replaceChildren(anchor);
+          }
+          if (anchor.getAttribute("href") !== address) anchor.setAttribute("href", address);
+          put(anchor, text);
+          if (element.className !== kind) element.className = kind;
         }
 
         """#

@@ -23,7 +23,7 @@ enum WebFiles {
     static let open: Set<String> = ["/style.css", "/icon.svg"]
 
     /// What people open, so that it asks for the token.
-    static let pages: Set<String> = ["/", "/gaps", "/partitions", "/store"]
+    static let pages: Set<String> = ["/", "/gaps", "/partitions", "/store", "/alerts"]
 
     static func file(_ path: String) -> WebFile? { all[path] }
 
@@ -37,6 +37,7 @@ enum WebFiles {
         "/partitions.js": .script(PartitionsPage.script), "/matrix.js": .script(MatrixScript.text),
         "/store": .html(StorePage.html), "/store.js": .script(StorePage.script),
         "/bars.js": .script(BarsScript.text),
+        "/alerts": .html(AlertsPage.html), "/alerts.js": .script(AlertsPage.script),
         "/gaps.js": .script(GapsPage.script), "/timeline.js": .script(TimelineScript.text),
     ]
 }
@@ -66,7 +67,7 @@ enum PageFrame {
             <p class="name">Tapeline cockpit</p>
             <nav aria-label="Pages"><ul>
             \(link("./", "Overview"))\(link("gaps", "Gaps"))\(link("partitions", "Partitions"))
-            \(link("store", "Store"))
+            \(link("store", "Store"))\(link("alerts", "Alerts"))
             </ul></nav>
             <p id="link" class="unknown">waiting for the first news</p>
             </header>

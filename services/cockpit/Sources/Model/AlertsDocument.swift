@@ -1,0 +1,75 @@
+import Primitives
+
+/// Alerts for the page that shows them, and the troubles of the verdict, which are there without a
+/// Prometheus as well.
+struct AlertsDocument {
+    /// The address that is asked. `nil` if none is configured.
+    let prometheus: String?
+    let known: Known<AlertList>
+    let verdict: [Overview.Line]
+    let now: MonotonicTime
+
+    var json: [UInt8] {
+        var writer = JSONWriter(capacity: 8_192)
+        writer.object { writer in
+            writer.member("at", seconds: now)
+            writer.member("limit", Freshness.limit)
+            if let prometheus {
+                writer.member(
+                    "prometheus",
+                    object: { writer in
+                        writer.member("address", prometheus)
+                        write(known, &writer)
+                    })
+            }
+            writer.member(
+                "troubles",
+                array: { writer in
+                    for line in verdict where [.warning, .bad].contains(line.level) {
+                        write(line, &writer)
+                    }
+                })
+        }
+        return writer.bytes
+    }
+
+    private func write(_ known: Known<AlertList>, _ writer: inout JSONWriter) {
+        writer.member("at", seconds: known.measuredAt)
+        writer.member("limit", Freshness.limit)
+        if let absence = known.absence(at: now) {
+            writer.member("absence", OverviewMaker.line(absence))
+        }
+        let list = known.value ?? AlertList()
+        writer.member("total", list.total)
+        writer.member("watchdog", list.hasWatchdog)
+        writer.member("items", array: { for alert in list.alerts { write(alert, &$0) } })
+    }
+
+    private func write(_ alert: AlertList.Alert, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("name", alert.name)
+            writer.member("severity", alert.severity)
+            writer.member("firing", alert.isFiring)
+            writer.member("since", alert.since)
+            writer.member("summary", alert.summary)
+            writer.member("labels", array: { for label in alert.labels { $0.value(label) } })
+            if let url = alert.runbookURL { writer.member("runbook_url", url) }
+            writePage(of: alert.name, &writer)
+        }
+    }
+
+    private func write(_ line: Overview.Line, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("level", line.level.rawValue)
+            writer.member("text", line.text)
+            if let runbook = line.runbook { writePage(of: runbook, &writer) }
+        }
+    }
+
+    /// Runbooks and shipped alerts have the same names.
+    private func writePage(of name: String, _ writer: inout JSONWriter) {
+        guard let page = ShippedAlerts.page(name) else { return }
+        writer.member("runbook", name)
+        writer.member("page", page)
+    }
+}

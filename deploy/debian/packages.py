@@ -28,7 +28,7 @@ SERVICES = {
     "cockpit": "shows a deployment in the browser",
 }
 # What a program reads and does not link.
-FILES_OF_OTHERS = {"provider-gateway": ["ca-certificates"]}
+FILES_OF_OTHERS = {"provider-gateway": ["ca-certificates"], "cockpit": ["ca-certificates"]}
 TOOL = "tapeline"
 COMMON = "tapeline-common"
 # What every one of them reads, where its place in a checkout is.

@@ -124,10 +124,11 @@ recover() {
     mkdir -p "$data"
     chmod 700 "$data"
     if [ -n "$time" ]; then
-        # As pgBackRest reads a time, which takes the newest backup for one that it cannot read.
+        # As pgBackRest reads a time, which takes the newest backup for one that it cannot read, and
+        # wants one that ended in an earlier second.
         seconds=$(date -d "$time" +%s) || die "'$time' is no time"
         first=$(rest info | sed -n 's,.*timestamp start/stop: .* / ,,p' | head -n 1)
-        if [ -z "$first" ] || [ "$seconds" -lt "$(date -d "$first" +%s)" ]; then
+        if [ -z "$first" ] || [ "$seconds" -le "$(date -d "$first" +%s)" ]; then
             die "no backup is from before $time; the oldest ended at ${first:-no time: there is none}"
         fi
         rest --pg1-path="$data" --type=time --target-action=promote \

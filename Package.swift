@@ -496,7 +496,7 @@ let package = Package(
             ]),
         jointTests(
             "IntegrationTests",
-            uses: ["provider-gateway", "operator-worker", "store-writer", "TestSupport"]
+            uses: ["provider-gateway", "operator-worker", "store-writer", "cockpit", "TestSupport"]
                 + ["Primitives", "YAMLFile"]),
         jointTests(
             "SimulationTests", uses: ["SimulationKit", "OperatorGraph", "StreamCore"] + codec),

@@ -53,13 +53,9 @@ enum Main {
         case .tail(let command): return try tail(command, terminal)
         case .tape(let command): return try tape(command, terminal)
         case .position(let command): return try position(command, terminal)
-        case .server(let command):
-            return try ServerRun(command: command, terminal: terminal)
-                .run(deployment(command.target))
+        case .server(let command): return try server(command, terminal)
         case .groups(let command): return try groups(command, terminal)
-        case .buckets(let command):
-            return try BucketsRun(command: command, terminal: terminal)
-                .run(deployment(command.target))
+        case .buckets(let command): return try buckets(command, terminal)
         case .partition(.of(let question)): return say(question.answer, terminal)
         case .partition(.rebuild(let command)):
             return try command.run(
@@ -99,6 +95,18 @@ enum Main {
     }
 
     private static var environment: [String: String] { ConfigurationFiles.environment() }
+
+    private static func server(
+        _ command: ServerCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try ServerRun(command: command, terminal: terminal).run(deployment(command.target))
+    }
+
+    private static func buckets(
+        _ command: BucketsCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try BucketsRun(command: command, terminal: terminal).run(deployment(command.target))
+    }
 
     private static func tape(
         _ command: TapeCommand, _ terminal: Terminal

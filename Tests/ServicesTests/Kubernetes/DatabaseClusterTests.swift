@@ -109,7 +109,8 @@ struct DatabaseClusterTests {
             SELECT setrole::regrole, setconfig FROM pg_db_role_setting ORDER BY 1;
             SELECT datname, datdba::regrole, unnest(datacl)::text FROM pg_database
             WHERE datname = 'tapeline' ORDER BY 3;
-            SELECT nspname, unnest(nspacl)::text FROM pg_namespace WHERE nspname = 'public' ORDER BY 2
+            SELECT nspname, unnest(nspacl)::text FROM pg_namespace
+            WHERE nspname = 'public' ORDER BY 2
             """
         let expected = try ours.psql(rights, database: "tapeline")
         #expect(expected.contains("tapeline_writer"))

@@ -108,8 +108,8 @@ struct CockpitSettings: Sendable {
         ].compactMap(\.self)
         guard !isOnHostLoopback || !Gate.isLoopback(address) else {
             throw SettingsError(
-                "COCKPIT_ON_HOST_LOOPBACK: the host cannot reach COCKPIT_ADDRESS \(address): set it "
-                    + "to 0.0.0.0")
+                "COCKPIT_ON_HOST_LOOPBACK: the host cannot reach COCKPIT_ADDRESS \(address): "
+                    + "set it to 0.0.0.0")
         }
         guard Gate.isLoopback(address) || missing.isEmpty else {
             throw SettingsError(

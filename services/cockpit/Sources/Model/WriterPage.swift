@@ -46,9 +46,11 @@ struct WriterPage: Equatable, Sendable {
 
 /// The numbers of a writer's page of metrics.
 struct WriterMetrics: Equatable, Sendable {
+    /// The sum of the histogram.
+    private static let latencySum = "mds_worker_write_latency_seconds" + "_sum"
     static let names: Set<String> = [
         "sink_writes_total", "mds_worker_batches_written_total", "mds_worker_write_errors_total",
-        "mds_worker_write_latency_seconds_sum", "mds_coord_circuit_state",
+        latencySum, "mds_coord_circuit_state",
         "mds_store_capacity_bytes", "mds_backup_last_success_timestamp_seconds",
     ]
 
@@ -69,7 +71,7 @@ struct WriterMetrics: Equatable, Sendable {
         rows = text.count("sink_writes_total")
         batches = text.count("mds_worker_batches_written_total")
         errors = text.count("mds_worker_write_errors_total")
-        let seconds = text.sum("mds_worker_write_latency_seconds_sum") ?? 0
+        let seconds = text.sum(Self.latencySum) ?? 0
         microseconds = UInt64(exactly: (seconds * 1e6).rounded()) ?? 0
         breaker = text.sum("mds_coord_circuit_state").flatMap { Int(exactly: $0) }
         let capacity = text.all("mds_store_capacity_bytes").first?.value

@@ -114,7 +114,8 @@ enum StorePage {
           const trouble = room.trouble
             ? ` ${room.trouble} (docs/runbooks/${room.runbook}.md).` : "";
           const free = `${bytes(room.free)} are free`;
-          return [`${used} of ${bytes(room.capacity)}, ${free}${growth}.${full}${trouble}`, room.trouble ? "bad" : "good"];
+          const text = `${used} of ${bytes(room.capacity)}, ${free}${growth}.${full}${trouble}`;
+          return [text, room.trouble ? "bad" : "good"];
         }
 
         function showRoom(room) {

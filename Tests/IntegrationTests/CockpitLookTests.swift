@@ -1,0 +1,135 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    /// The cockpit beside the real services: what its events and documents say of them.
+    @Suite struct CockpitLookTests {
+        /// Lasts longer than the test.
+        private static let load = Pipeline.Load(ticks: 1_000_000, rate: 200, seed: 47)
+
+        private func cockpit(_ pipeline: Pipeline) throws -> ServiceProcess {
+            var keys = pipeline.environment(.writer)
+            keys = keys.filter { !$0.key.hasPrefix("WRITER_") && !$0.key.hasPrefix("VALKEY_") }
+            keys["NATS_USER"] = "cockpit"
+            keys["NATS_PASSWORD"] = Pipeline.natsPasswords["cockpit"]
+            keys["MDS_MEMBER"] = nil
+            keys["COCKPIT_PORT"] = "0"
+            keys["COCKPIT_SERVICES"] = try Pipeline.Role.usual
+                .map { "127.0.0.1:\(try pipeline.service($0).port())" }.joined(separator: ",")
+            return try ServiceProcess(
+                "cockpit", environment: keys, folder: pipeline.folder, label: "cockpit")
+        }
+
+        /// Returns where the pages are.
+        private func pages(_ cockpit: ServiceProcess) throws -> UInt16 {
+            var address: String?
+            #expect(
+                eventually {
+                    address = cockpit.event("cockpit.open")?["address"]?.string
+                    return address != nil || !cockpit.isRunning
+                }, "\(cockpit.output)")
+            let port = try #require(address?.split(separator: ":").last?.prefix { $0.isNumber })
+            return try #require(UInt16(port))
+        }
+
+        /// Returns the second event of a new stream, which is half a second younger than the first.
+        /// A stream counts as a watcher until the server notices its end, and there are not many.
+        private func look(_ port: UInt16) throws -> JSONValue {
+            let connection = try PlainConnection(port: port)
+            try connection.send(Array("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+            var last: Substring?
+            let answer = try connection.receive { bytes in
+                let events = String(decoding: bytes, as: UTF8.self)
+                    .matches(of: /data: (\{.*\})\n\n/)
+                last = events.count < 2 ? nil : events.last?.1
+                return last != nil
+            }
+            let text = try #require(last, "\(String(decoding: answer, as: UTF8.self))")
+            return try JSONValue.parse(String(text))
+        }
+
+        private func document(_ path: String, _ port: UInt16) throws -> JSONValue? {
+            let connection = try PlainConnection(port: port)
+            try connection.send(Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+            var found: JSONValue?
+            _ = try connection.receive { bytes in
+                let parts = String(decoding: bytes, as: UTF8.self)
+                    .split(separator: "\r\n\r\n", maxSplits: 1)
+                found = parts.count < 2 ? nil : try? JSONValue.parse(String(parts[1]))
+                return found != nil
+            }
+            return found
+        }
+
+        private func verdict(_ look: JSONValue) -> String {
+            look["verdict"]?.array?.compactMap { $0["text"]?.string }.joined(separator: "; ") ?? ""
+        }
+
+        private func services(_ look: JSONValue) -> [JSONValue] {
+            look.at("services", "items")?.array ?? []
+        }
+
+        @Test("all that works is seen, each partition has its owner, and a killed writer is dead")
+        func look() throws {
+            let pipeline = try Pipeline(Self.load)
+            try pipeline.startAll()
+            let cockpit = try cockpit(pipeline)
+            let port = try pages(cockpit)
+            var said = ""
+            #expect(
+                try eventually {
+                    let look = try look(port)
+                    said = verdict(look)
+                    return said.hasPrefix("ALL GOOD")
+                        && look["members"]?.array?.count { $0["group"]?.string == "operator" } == 2
+                        && look.at("streams", "items")?.array?.isEmpty == false
+                        && services(look).count { $0["ready"]?.bool == true } == 4
+                }, "\(said)")
+            try expectOwners(pipeline, port)
+            try expectWriter(port)
+
+            try pipeline.service(.writer).kill()
+            #expect(
+                try eventually {
+                    let look = try look(port)
+                    said = verdict(look)
+                    let dead = look["edges"]?.array?.contains { $0["state"]?.string == "dead" }
+                    return !said.hasPrefix("ALL GOOD") && dead == true
+                }, "\(said)")
+            #expect(cockpit.stop() == 0, "\(cockpit.output)")
+            try pipeline.start(.writer)
+            pipeline.stopAll()
+        }
+
+        private func expectOwners(_ pipeline: Pipeline, _ port: UInt16) throws {
+            let owners = try pipeline.owners()
+            var shown: [String: String] = [:]
+            #expect(
+                try eventually {
+                    guard let groups = try document("/partitions.json", port)?["groups"]?.array
+                    else { return false }
+                    shown = [:]
+                    for group in groups {
+                        for row in group["rows"]?.array ?? [] {
+                            let key =
+                                "\(group["name"]?.string ?? "").\(row["partition"]?.int ?? -1)"
+                            shown[key] = row["owners"]?.array?.first?.string
+                        }
+                    }
+                    return owners.allSatisfy { $0.value.member == shown[$0.key] }
+                }, "\(owners.mapValues(\.member)) and \(shown)")
+            #expect(!owners.isEmpty)
+        }
+
+        private func expectWriter(_ port: UInt16) throws {
+            var found: JSONValue?
+            #expect(
+                try eventually {
+                    found = try document("/store.json", port)?["writers"]?.array?.first
+                    return (found?["rows"]?.double ?? 0) > 0 && found?["ready"]?.bool == true
+                }, "\(String(describing: found))")
+        }
+    }
+}

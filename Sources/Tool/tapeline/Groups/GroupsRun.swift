@@ -6,28 +6,19 @@ import TapeTransport
 
 /// Carries out `tapeline groups`.
 struct GroupsRun {
+    private static let work = Deployment.TapeWork(
+        failure: "the groups cannot be looked at", right: "see or change groups")
+
     let command: GroupsCommand
     let terminal: Terminal
 
     func run(_ deployment: Deployment) throws(ToolError) -> ExitCode {
-        let client = try deployment.openTape()
-        defer { client.close() }
-        do {
+        try deployment.onTape(Self.work) { client in
             switch command.verb {
-            case .list: return try list(client)
-            case .register(let group, let reads): return try register(group, reads, client)
-            case .remove(let group): return try remove(group, client)
+            case .list: try list(client)
+            case .register(let group, let reads): try register(group, reads, client)
+            case .remove(let group): try remove(group, client)
             }
-        } catch let error as ToolError {
-            throw error
-        } catch {
-            // A request without permission looks like a server that does not answer.
-            guard let complaint = client.complaint else {
-                throw .unreachable("the groups cannot be looked at: \(error)")
-            }
-            throw .refused(
-                "NATS does not let this user see or change groups (\(complaint)): name the user "
-                    + "'tool' by NATS_USER and NATS_PASSWORD or NATS_PASSWORD_FILE")
         }
     }
 

@@ -7,6 +7,9 @@ import TapeTransport
 
 /// Notes, beside the tape, which loads of a source were begun and which are done.
 struct LoadJournal {
+    private static let work = Deployment.TapeWork(
+        failure: "the record of loads cannot be reached", right: "note loads")
+
     /// How often a change is tried when others write at the same time.
     private static let triesMax = 16
 
@@ -110,20 +113,8 @@ struct LoadJournal {
     private func inStore<Outcome>(
         _ body: (LoadStore, TapeClient) throws -> Outcome
     ) throws(ToolError) -> Outcome {
-        let client = try deployment.openTape()
-        defer { client.close() }
-        do {
-            return try body(try LoadStore(client, source), client)
-        } catch let error as ToolError {
-            throw error
-        } catch {
-            // A request without permission looks like a server that does not answer.
-            guard let complaint = client.complaint else {
-                throw .unreachable("the record of loads cannot be reached: \(error)")
-            }
-            throw .refused(
-                "NATS does not let this user note loads (\(complaint)): name the user 'tool' by "
-                    + "NATS_USER and NATS_PASSWORD or NATS_PASSWORD_FILE")
+        try deployment.onTape(Self.work) { client in
+            try body(try LoadStore(client, source), client)
         }
     }
 }

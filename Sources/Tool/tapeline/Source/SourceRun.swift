@@ -10,13 +10,16 @@ import TapeTransport
 
 /// Carries out `tapeline source`.
 struct SourceRun {
+    private static let work = Deployment.TapeWork(
+        failure: "the sources cannot be looked at", right: "see or retire sources")
+
     let command: SourceCommand
     let terminal: Terminal
 
     func run(
         _ deployment: Deployment, shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
-        try onTape(of: deployment) { client in
+        try deployment.onTape(Self.work) { client in
             switch command.verb {
             case .list: return try list(client)
             case .retire(let source):
@@ -31,27 +34,7 @@ struct SourceRun {
     func retire(
         _ source: SourceName, _ deployment: Deployment, shutdown: ShutdownSignal
     ) throws(ToolError) -> String {
-        try onTape(of: deployment) { client in try retire(source, client, shutdown) }
-    }
-
-    private func onTape<Outcome>(
-        of deployment: Deployment, _ body: (TapeClient) throws -> Outcome
-    ) throws(ToolError) -> Outcome {
-        let client = try deployment.openTape()
-        defer { client.close() }
-        do {
-            return try body(client)
-        } catch let error as ToolError {
-            throw error
-        } catch {
-            // A request without permission looks like a server that does not answer.
-            guard let complaint = client.complaint else {
-                throw .unreachable("the sources cannot be looked at: \(error)")
-            }
-            throw .refused(
-                "NATS does not let this user see or retire sources (\(complaint)): name the user "
-                    + "'tool' by NATS_USER and NATS_PASSWORD or NATS_PASSWORD_FILE")
-        }
+        try deployment.onTape(Self.work) { client in try retire(source, client, shutdown) }
     }
 
     private func list(_ client: TapeClient) throws -> ExitCode {

@@ -9,6 +9,9 @@ import YAMLFile
 
 /// Carries out `tapeline watchlist`.
 struct WatchlistRun {
+    private static let work = Deployment.TapeWork(
+        failure: "the watchlist cannot be reached", right: "see or change watchlists")
+
     /// How often a change is tried when others write at the same time.
     private static let triesMax = 16
 
@@ -17,9 +20,7 @@ struct WatchlistRun {
     var clock = SystemClock()
 
     func run(_ deployment: Deployment) throws(ToolError) -> ExitCode {
-        let client = try deployment.openTape()
-        defer { client.close() }
-        do {
+        try deployment.onTape(Self.work) { client in
             switch command.verb {
             case .list: return try list(client)
             case .add(let symbols):
@@ -33,16 +34,6 @@ struct WatchlistRun {
                     try edit.remove(symbols, from: &list)
                 }
             }
-        } catch let error as ToolError {
-            throw error
-        } catch {
-            // A request without permission looks like a server that does not answer.
-            guard let complaint = client.complaint else {
-                throw .unreachable("the watchlist cannot be reached: \(error)")
-            }
-            throw .refused(
-                "NATS does not let this user see or change watchlists (\(complaint)): name the "
-                    + "user 'tool' by NATS_USER and NATS_PASSWORD or NATS_PASSWORD_FILE")
         }
     }
 

@@ -46,6 +46,21 @@ import Testing
         #expect(writer.text == json)
     }
 
+    @Test("names and texts with an escape keep their commas and their neighbours")
+    func escapedMembers() {
+        var json = JSONWriter()
+        json.object {
+            $0.member("plain", "x")
+            $0.member("a\"b", "c\\d")
+            $0.member("after", -1)
+            $0.member("n\n", time: Timestamp(nanoseconds: 1))
+        }
+        #expect(
+            json.text
+                == #"{"plain":"x","a\"b":"c\\d","after":-1,"#
+                + #""n\n":"1970-01-01T00:00:00.000000001Z","n\n_ns":1}"#)
+    }
+
     @Test(
         "a Double that JSON does not know becomes null",
         arguments: [

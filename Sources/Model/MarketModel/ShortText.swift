@@ -21,14 +21,17 @@ public struct ShortText: Hashable, Sendable, BitwiseCopyable {
     /// The characters. A byte that is not printable ASCII becomes `?`, because the word may come
     /// from a damaged peer.
     public var text: String {
-        var characters = ""
-        var rest = raw
-        while rest != 0 {
-            let byte = UInt8(truncatingIfNeeded: rest)
-            let printable = (0x20...0x7e).contains(byte)
-            characters.unicodeScalars.append(Unicode.Scalar(printable ? byte : UInt8(ascii: "?")))
-            rest >>= 8
+        unsafe String(unsafeUninitializedCapacity: Self.utf8CountMax) { characters in
+            var rest = raw
+            var count = 0
+            while rest != 0 {
+                let byte = UInt8(truncatingIfNeeded: rest)
+                let printable = (0x20...0x7e).contains(byte)
+                unsafe characters[count] = printable ? byte : UInt8(ascii: "?")
+                rest >>= 8
+                count += 1
+            }
+            return count
         }
-        return characters
     }
 }

@@ -15,7 +15,7 @@ extension JSONWriter {
     public mutating func member(_ name: String, time: Timestamp) {
         key(name)
         quotes { $0.append(time: time) }
-        key("\(name)_ns")
+        key(name, suffix: "_ns")
         comma()
         bytes.append(digitsOf: time.nanoseconds)
     }

@@ -31,22 +31,30 @@ public struct JSONWriter: Sendable {
         close(UInt8(ascii: "]"))
     }
 
-    public mutating func key(_ name: String) {
-        comma()
-        quoted(name)
+    public mutating func key(_ name: String) { key(name, suffix: "") }
+
+    /// Writes a name that consists of both parts.
+    mutating func key(_ name: String, suffix: String) {
+        quoted(name, suffix)
         bytes.append(UInt8(ascii: ":"))
         needsComma = false
     }
 
     // MARK: values
 
-    public mutating func value(_ text: String) {
-        comma()
-        quoted(text)
-    }
+    public mutating func value(_ text: String) { quoted(text, "") }
 
     public mutating func value(_ number: some BinaryInteger) {
-        literal(String(number))
+        if let number = UInt64(exactly: number) {
+            value(number)
+        } else {
+            literal(String(number))
+        }
+    }
+
+    public mutating func value(_ number: UInt64) {
+        comma()
+        bytes.append(digitsOf: number)
     }
 
     /// Writes a number. JSON has no NaN and no infinities: they become `null`.
@@ -74,6 +82,11 @@ public struct JSONWriter: Sendable {
     }
 
     public mutating func member(_ name: String, _ number: some BinaryInteger) {
+        key(name)
+        value(number)
+    }
+
+    public mutating func member(_ name: String, _ number: UInt64) {
         key(name)
         value(number)
     }
@@ -119,9 +132,26 @@ public struct JSONWriter: Sendable {
         needsComma = true
     }
 
-    private mutating func quoted(_ text: String) {
+    /// Writes both parts as one text, in one append; texts that need an escape are rare.
+    private mutating func quoted(_ text: String, _ suffix: String) {
+        let (text, suffix) = (text.utf8.span, suffix.utf8.span)
+        let start = bytes.count
+        let comma = needsComma
+        var isPlain = true
+        bytes.append(addingCapacity: text.count + suffix.count + 3) { output in
+            if comma { output.append(UInt8(ascii: ",")) }
+            output.append(UInt8(ascii: "\""))
+            isPlain = output.append(plain: text) && output.append(plain: suffix)
+            output.append(UInt8(ascii: "\""))
+        }
+        needsComma = true
+        if isPlain { return }
+        bytes.removeLast(bytes.count - start)
+        needsComma = comma
+        self.comma()
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 { escaped(byte) }
+        for index in text.indices { escaped(text[index]) }
+        for index in suffix.indices { escaped(suffix[index]) }
         bytes.append(UInt8(ascii: "\""))
     }
 
@@ -143,5 +173,19 @@ public struct JSONWriter: Sendable {
 
     private func hexDigit(_ nibble: UInt8) -> UInt8 {
         nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
+    }
+}
+
+extension OutputSpan<UInt8> {
+    /// Appends the text as it is. Returns false when JSON wants an escape in it.
+    fileprivate mutating func append(plain text: Span<UInt8>) -> Bool {
+        var isPlain = true
+        for index in text.indices {
+            let byte = text[index]
+            isPlain =
+                isPlain && byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+            append(byte)
+        }
+        return isPlain
     }
 }

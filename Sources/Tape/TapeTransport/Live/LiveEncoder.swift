@@ -36,11 +36,18 @@ struct LiveEncoder {
         let providerBars: String
     }
 
-    /// A definition of the current packet with its source and its subjects.
-    private struct Entry {
+    /// A definition of the current packet with its source and its subjects. It is shared by the
+    /// packet's records, so that none of them copies its parts.
+    private final class Entry {
         let definition: SymbolDefinition
         let source: SourceName
         let subjects: Subjects
+
+        init(_ definition: SymbolDefinition, _ source: SourceName, _ subjects: Subjects) {
+            self.definition = definition
+            self.source = source
+            self.subjects = subjects
+        }
     }
 
     let names: TapeNames
@@ -109,8 +116,7 @@ struct LiveEncoder {
         guard let (index, definition) = message.symbolDefinition(in: packet) else { return }
         let source = definition.source ?? source
         symbols[index] = Entry(
-            definition: definition, source: source,
-            subjects: subjects(Pair(symbol: definition.symbol, source: source)))
+            definition, source, subjects(Pair(symbol: definition.symbol, source: source)))
     }
 
     /// Returns the pair's subjects, made once.
@@ -266,7 +272,7 @@ struct LiveEncoder {
         _ json: inout JSONWriter, _ packet: PacketHeader, _ ordinal: UInt64
     ) {
         json.member("source", packet.source.text)
-        json.member("partition", packet.partition.number)
+        json.member("partition", UInt64(packet.partition.number))
         json.member("ordinal", ordinal)
         json.member("epoch", packet.epoch)
     }

@@ -133,7 +133,8 @@ final class LiveLoop {
             stopped("there is no link to NATS")
             return
         }
-        var sent: [LiveEncoder.Kind: UInt64] = [:]
+        // The last kind and the number of its messages in a row: a packet usually has one kind.
+        var sent: (kind: LiveEncoder.Kind, count: UInt64) = (.trade, 0)
         var failure: NatsError?
         func publish(_ kind: LiveEncoder.Kind, _ subject: String, _ json: [UInt8]) {
             guard subject.utf8.count <= NatsLimits.subjectBytesMax else {
@@ -144,14 +145,18 @@ final class LiveLoop {
                 try json.withRawSpan { payload throws(NatsError) in
                     try connection.publish(payload, to: subject)
                 }
-                sent[kind, default: 0] += 1
+                if kind != sent.kind {
+                    metrics.sent(sent.count, sent.kind)
+                    sent = (kind, 0)
+                }
+                sent.count += 1
             } catch {
                 metrics.dropped[.noLink]?.add(1)
                 failure = error
             }
         }
         encode(packet, publish)
-        metrics.sent(sent)
+        metrics.sent(sent.count, sent.kind)
         if let failure { stopped("\(failure)") } else { began() }
     }
 

@@ -29,9 +29,7 @@ struct LiveMetrics: Sendable {
         ).set(Double(packetsMax))
     }
 
-    func sent(_ counts: [LiveEncoder.Kind: UInt64]) {
-        for (kind, count) in counts { published[kind]?.add(count) }
-    }
+    func sent(_ count: UInt64, _ kind: LiveEncoder.Kind) { published[kind]?.add(count) }
 }
 
 /// Why a tick was not sent live.

@@ -46,7 +46,8 @@ struct FeedBenchmark {
     /// Returns whether a service's messages keep the marks.
     static func run<Feed: MeasuredFeed>(_: Feed.Type) throws -> Bool {
         let messages = Feed(count: messagesPerRun)
-        let result = try measure(messages)
+        var result = try measure(messages)
+        let isFast = try compare(messages, &result)
         let millions = 1_000 / result.nanoseconds
         print(
             "\(Feed.title): \(rounded(millions)) M messages/s "
@@ -55,14 +56,16 @@ struct FeedBenchmark {
                 + "allocations \(result.allocations) in \(messagesPerRun)")
         BenchmarkRow("\(Feed.name) to records", millions, "M messages/s").atLeast(leastMillions)
             .tell()
-        let isFast = try compare(messages)
         return isFast && result.allocations == 0 && millions >= leastMillions
     }
 
     static func rounded(_ value: Double) -> Double { Double(Int(value * 100)) / 100 }
 
-    /// Returns whether ours is fast enough beside orjson, by the best turn of each.
-    static func compare<Feed: MeasuredFeed>(_ messages: Feed) throws -> Bool {
+    /// Returns whether ours is fast enough beside orjson, by the best turn of each. Adds our turns
+    /// to the result.
+    static func compare<Feed: MeasuredFeed>(
+        _ messages: Feed, _ result: inout Result
+    ) throws -> Bool {
         let folder = try TemporaryFolder("messages")
         try Data(messages.bytes).write(to: URL(fileURLWithPath: folder.file("messages")))
         var theirs = Double.infinity
@@ -72,7 +75,9 @@ struct FeedBenchmark {
                 return true
             }
             theirs = min(theirs, nanoseconds)
-            ours = min(ours, try measure(messages).nanoseconds)
+            let turn = try measure(messages)
+            ours = min(ours, turn.nanoseconds)
+            result.add(turn)
         }
         print(
             "in turns, best of \(turns): ours \(rounded(1_000 / ours)), orjson with exact decimals "
@@ -106,6 +111,12 @@ struct FeedBenchmark {
     struct Result {
         var nanoseconds = Double.infinity
         var allocations: UInt64 = 0
+
+        /// Keeps the better time: other programs of the machine only make a run slower.
+        mutating func add(_ other: Result) {
+            nanoseconds = min(nanoseconds, other.nanoseconds)
+            allocations += other.allocations
+        }
     }
 
     static func measure<Feed: MeasuredFeed>(_ messages: Feed) throws -> Result {

@@ -15,6 +15,8 @@ struct GatewayBenchmark {
     static let quietRate = 200
     static let turns = 3
     static let shareMark = 0.5
+    /// Two connections bring each trade twice.
+    static let hotHotShareMark = 0.75
     static let memoryMark = 64 << 20
     static let latencyMark = 1.5
     /// An array that grows now and then is not an allocation per tick, so some allocations are
@@ -132,13 +134,13 @@ struct GatewayBenchmark {
             bare \(tenths(bareBest)) ms)\(isWhole ? "" : "; TICKS ARE MISSING OR DOUBLED")
             """)
         let name = "gateway with \(side.title), \(rate) ticks/s"
-        BenchmarkRow("\(name): processor", share * 100, "% of a core").atMost(shareMark * 100)
-            .tell()
+        let mark = side == .hotHot ? hotHotShareMark : shareMark
+        BenchmarkRow("\(name): processor", share * 100, "% of a core").atMost(mark * 100).tell()
         BenchmarkRow("\(name): memory", Double(peak) / 1e6, "MB")
             .atMost(Double(memoryMark) / 1e6).tell()
         BenchmarkRow("\(name): socket to acknowledgement, p99", ticks, "ms")
             .beside("libnats in C, the same packets", bare).ratio(atMost: latencyMark).tell()
-        return isWhole && share < shareMark && peak < memoryMark && ratio <= latencyMark
+        return isWhole && share < mark && peak < memoryMark && ratio <= latencyMark
     }
 
     private static func percentile(_ sorted: [Int64], _ number: Int) -> Double {

@@ -22,6 +22,8 @@ import Testing
         7_257_593_675_068_730_531,
         // Owners begin between two days of a repair, six times.
         10_892_832_895_007_866_752,
+        // A new line of output begins between two days of a repair of the previous one.
+        8_013_741_354_109_842_545,
     ]
 
     private static func seeds(_ count: UInt64, fresh: Int, kept: [UInt64] = []) -> [UInt64] {

@@ -13,6 +13,7 @@ extension RecoveryWorld {
         var made: [UInt32: [(input: UInt64, output: NamedOutput)]] = [:]
         var nextOrdinal: UInt64 = 1
         var index = 0
+        var indexGeneration: UInt32?
         var last: [(input: UInt64, output: NamedOutput)] = []
         var withdrawn = WithdrawnBars()
         for packet in tape.bars.packets where packet.output != nil {
@@ -31,9 +32,13 @@ extension RecoveryWorld {
                 }
                 if let base {
                     let first = all.firstIndex { $0.input > base.input } ?? all.count
-                    withdrawn.rebuild(ahead: all[min(first, index)..<index].map(\.output))
+                    // Another generation's index says nothing of this one's list.
+                    let isSame = indexGeneration == packet.generation
+                    let end = isSame ? max(first, index) : first
+                    withdrawn.rebuild(ahead: all[first..<end].map(\.output))
                     index = first
                 }
+                indexGeneration = packet.generation
                 withdrawn.skip(&index, of: all, to: output)
                 guard ordinal == nextOrdinal || base != nil && ordinal > nextOrdinal else {
                     Issue.record("seed \(seed): ordinal \(ordinal) where \(nextOrdinal) was due")

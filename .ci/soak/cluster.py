@@ -253,8 +253,9 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
         raise Failure(f"members lost partitions {lost} times, although only servers of NATS were killed")
     eventually("every copy is whole", stack.has_all_copies, 120)
     say(stack.run_program("tapeline", "tape", "verify", "--rate", "200", user="tool").strip())
-    verdict([f"nats://127.0.0.1:{port}" for port in stack.clients], stack.secrets["nats-tool"], stack.query,
-            NAMESPACE, generated)
+    verdict(stack.urls, stack.secrets["nats-tool"], stack.query, NAMESPACE, generated)
+    pauses.read(stack.urls, stack.secrets["nats-tool"], NAMESPACE)
+    pauses.judge()
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import Testing
 @Suite("Who is let in") struct GateTests {
     private static func gate(
         hosts: [String] = [], token: String = "", proxies: [String] = [],
-        hostGateway: String? = nil, path: String = ""
+        hostGateway: String? = nil, hasTLS: Bool = false, path: String = ""
     ) -> Gate {
         Gate(
             settings: Gate.Settings(
                 hosts: Gate.loopbackHosts + hosts, token: token, proxies: proxies,
-                hostGateway: hostGateway, path: path))
+                hostGateway: hostGateway, hasTLS: hasTLS, path: path))
     }
 
     private static func request(
@@ -92,6 +92,30 @@ import Testing
         #expect(status("192.0.2.7", "http", isKnown: true) == 403)
         #expect(status("192.0.2.7", nil, isKnown: true) == 403)
         #expect(status("192.0.2.8", "https", isKnown: true) == 403)
+    }
+
+    @Test("with TLS of their own the pages answer everybody who has the token")
+    func ownTLS() {
+        let gate = Self.gate(token: "0123456789abcdef", hasTLS: true)
+        func status(_ headers: [String: String], isKnown: Bool = true, _ method: String = "GET")
+            -> Int
+        {
+            let request = Self.request(method, "/", peer: "203.0.113.9", headers)
+            return Self.status(gate.decide(request, isKnown: isKnown))
+        }
+        #expect(status([:]) == 200)
+        #expect(status([:], isKnown: false) == 401)
+        #expect(status(["host": "evil.example"]) == 421)
+        #expect(status(["origin": "https://127.0.0.1:8510"], "POST") == 200)
+        #expect(status(["origin": "http://127.0.0.1:8510"], "POST") == 403)
+        #expect(gate.comesByTLS(Self.request([:])))
+        // Listed proxies are the only peers here, too. They speak TLS with the pages.
+        let listed = Self.gate(proxies: ["192.0.2.7"], hasTLS: true)
+        let peers = ["192.0.2.7", "203.0.113.9"]
+        let answers = peers.map {
+            Self.status(listed.decide(Self.request("GET", "/", peer: $0, [:]), isKnown: true))
+        }
+        #expect(answers == [200, 403])
     }
 
     @Test("in a container its host is answered without TLS, and no other peer of that network")
@@ -188,8 +212,9 @@ import Testing
         #expect(nothing.count == 3)
         #expect(["COCKPIT_TOKEN", "COCKPIT_PROXIES"].allSatisfy { nothing[0].contains($0) })
         #expect(
-            problems(open.merging(token) { $1 }).first?.contains("COCKPIT_PROXIES has to list")
-                == true)
+            problems(open.merging(token) { $1 }).first?.hasSuffix(
+                "so COCKPIT_TLS_CERTIFICATE has to be set, or COCKPIT_PROXIES to list the proxies "
+                    + "that bring browsers by TLS") == true)
         #expect(problems(open.merging(token) { $1 }.merging(proxies) { $1 }) == [])
         // In a container the host's own loopback is as good as a proxy, and no better than a token.
         let published = ["COCKPIT_ON_HOST_LOOPBACK": "true"]
@@ -208,6 +233,12 @@ import Testing
         for good in ["http://a:9090", "https://a/prometheus/", ""] {
             #expect(problems(["COCKPIT_PROMETHEUS": good]) == [])
         }
+        #expect(
+            problems(["COCKPIT_TLS_KEY": "/none"]).first?.contains("set both, or neither") == true)
+        let files = ["COCKPIT_TLS_CERTIFICATE": "/none.crt", "COCKPIT_TLS_KEY": "/none.key"]
+        #expect(
+            problems(files).first?.hasPrefix(
+                "COCKPIT_TLS_CERTIFICATE: /none.crt cannot be opened: ") == true)
         #expect(problems(["COCKPIT_TOKEN": "short"]).first?.contains("fewer than 16") == true)
         #expect(problems(["COCKPIT_PATH": "desk"]) == ["COCKPIT_PATH: desk is no path"])
         #expect(

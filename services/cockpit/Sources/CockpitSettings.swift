@@ -29,6 +29,8 @@ struct CockpitSettings: Sendable {
     /// Without the gateway that stands for the host's loopback: `run` looks that one up.
     let gate: Gate.Settings
     let isOnHostLoopback: Bool
+    /// What the pages speak TLS with. `nil`: they do not.
+    let certificate: WebCertificate?
     let services: [ServiceAddress]
     /// Where its alerts are asked for. `nil`: nowhere.
     let prometheus: HTTPURL?
@@ -42,7 +44,7 @@ struct CockpitSettings: Sendable {
         + [
             ConfigurationKey(
                 "COCKPIT_ADDRESS", .text, default: "127.0.0.1", group: "Cockpit",
-                "Address of the pages; any but loopback needs a token and listed proxies."),
+                "Address of the pages; any but loopback needs a token, and TLS or listed proxies."),
             ConfigurationKey(
                 "COCKPIT_ON_HOST_LOOPBACK", .flag, default: "false", group: "Cockpit",
                 "true: in a container, published on its host's loopback alone. Needs a token."),
@@ -55,6 +57,12 @@ struct CockpitSettings: Sendable {
             ConfigurationKey(
                 "COCKPIT_PROXIES", .list, group: "Cockpit",
                 "Addresses of the proxies that bring browsers by TLS; no others are answered."),
+            ConfigurationKey(
+                "COCKPIT_TLS_CERTIFICATE", .text, group: "Cockpit",
+                "Path of the certificates (PEM), its own first, with which the pages speak TLS."),
+            ConfigurationKey(
+                "COCKPIT_TLS_KEY", .text, group: "Cockpit",
+                "Path of that certificate's key (PEM), without a password."),
             ConfigurationKey(
                 "COCKPIT_TOKEN", .text, secret: true, group: "Cockpit",
                 "What a person types to be let in, 16 characters or more; empty: nothing."),
@@ -72,11 +80,13 @@ struct CockpitSettings: Sendable {
     /// Each reports its own problem, so that all are reported at once.
     static let rules: [ConfigurationRule] = [
         .of { _ = try gate($0) }, .of { _ = try services($0) }, .of { _ = try hosts($0) },
-        .of { _ = try prometheus($0) },
+        .of { _ = try prometheus($0) }, .of { _ = try certificate($0) },
     ]
 
     /// The least length of a token, so that nobody guesses it.
     static let tokenBytesMin = 16
+    /// More than any chain of certificates needs.
+    private static let certificateBytesMax = 1_048_576
 
     init(_ configuration: Configuration) throws {
         address = configuration.text("COCKPIT_ADDRESS")
@@ -84,6 +94,7 @@ struct CockpitSettings: Sendable {
         namespace = configuration.text("MDS_NAMESPACE")
         partitions = configuration.integer("MDS_PARTITIONS")
         isOnHostLoopback = configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
+        certificate = try Self.certificate(configuration)
         gate = try Self.gate(configuration)
         services = try Self.services(configuration)
         prometheus = try Self.prometheus(configuration)
@@ -99,12 +110,14 @@ struct CockpitSettings: Sendable {
             throw SettingsError("COCKPIT_TOKEN: it has fewer than \(tokenBytesMin) characters")
         }
         let isOnHostLoopback = configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
+        let hasTLS = configuration.optionalText("COCKPIT_TLS_CERTIFICATE") != nil
         // The gateway's address proves little: from it come also those who reach a port that was
         // published on all addresses by mistake. So the token is needed there, too.
         let missing = [
             token.isEmpty ? "COCKPIT_TOKEN or COCKPIT_TOKEN_FILE has to be set" : nil,
-            proxies.isEmpty && !isOnHostLoopback
-                ? "COCKPIT_PROXIES has to list the proxies that bring browsers by TLS" : nil,
+            proxies.isEmpty && !isOnHostLoopback && !hasTLS
+                ? "COCKPIT_TLS_CERTIFICATE has to be set, or COCKPIT_PROXIES to list the proxies "
+                    + "that bring browsers by TLS" : nil,
         ].compactMap(\.self)
         guard !isOnHostLoopback || !Gate.isLoopback(address) else {
             throw SettingsError(
@@ -123,7 +136,32 @@ struct CockpitSettings: Sendable {
         if path.hasSuffix("/") { path.removeLast() }
         return Gate.Settings(
             hosts: Gate.loopbackHosts + configuration.list("COCKPIT_HOSTS").map { $0.lowercased() },
-            token: token, proxies: proxies, path: path)
+            token: token, proxies: proxies, hasTLS: hasTLS, path: path)
+    }
+
+    private static func certificate(
+        _ configuration: Configuration
+    ) throws(SettingsError) -> WebCertificate? {
+        let keys = ["COCKPIT_TLS_CERTIFICATE", "COCKPIT_TLS_KEY"]
+        let paths = keys.compactMap { configuration.optionalText($0) }
+        guard !paths.isEmpty else { return nil }
+        guard paths.count == 2 else {
+            throw SettingsError(
+                "COCKPIT_TLS_CERTIFICATE and COCKPIT_TLS_KEY belong together: set both, or neither")
+        }
+        var contents: [[UInt8]] = []
+        for (key, path) in zip(keys, paths) {
+            switch ConfigurationFiles.read(path, certificateBytesMax) {
+            case .success(let content): contents.append(content.bytes)
+            case .failure(let problem): throw SettingsError("\(key): \(path) \(problem)")
+            }
+        }
+        guard let made = WebCertificate(certificate: contents[0], key: contents[1]) else {
+            throw SettingsError(
+                "COCKPIT_TLS_CERTIFICATE, COCKPIT_TLS_KEY: \(paths[0]) and \(paths[1]) cannot be "
+                    + "used: they have to be a certificate and its key in PEM, without a password")
+        }
+        return made
     }
 
     private static func services(

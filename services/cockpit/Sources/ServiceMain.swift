@@ -40,13 +40,14 @@ package enum Main {
         }
         let server = try WebServer(
             address: settings.address, port: settings.port, limits: CockpitLimits.connections,
-            admission: Site.admission, feed: feed
+            admission: Site.admission, feed: feed, certificate: settings.certificate
         ) { site.answer($0) }
         defer { server.stop() }
         show(server, feed, in: context.telemetry.metrics)
         let host = settings.address.contains(":") ? "[\(settings.address)]" : settings.address
+        let scheme = settings.certificate == nil ? "http" : "https"
         context.telemetry.emit(
-            PagesServed(address: "http://\(host):\(server.port)\(settings.gate.path)/"))
+            PagesServed(address: "\(scheme)://\(host):\(server.port)\(settings.gate.path)/"))
         onOpen(server.port)
         let threads = try collector.startThreads(tape)
         defer { collector.close() }

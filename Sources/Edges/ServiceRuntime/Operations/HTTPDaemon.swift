@@ -16,22 +16,24 @@ final class HTTPDaemon {
     /// Readable when the library has work to do.
     let readinessDescriptor: Int32
 
-    /// `work` names the server in errors.
+    /// `work` names the server in errors. With a certificate its connections speak TLS.
     init(
         _ exchange: HTTPExchange, limits: OperationsLimits, counters: OperationsCounters,
-        named work: String
+        named work: String, certificate: WebCertificate? = nil
     ) throws(ServiceError) {
         self.counters = counters
         self.exchange = exchange
         // Safety: this object holds the exchange, and stops the daemon before it releases it. The
         // library removes cut connections only at its next turn, so its own limit has room for
         // those of one batch.
-        let started = unsafe shim_start_daemon(
-            { unsafe onRequest($0, $1, $2, $3, Upload($5, $6), $7) },
-            { closure, connection, _, _ in unsafe onCompleted(closure, connection) },
-            { unsafe onConnection($0, $1, $3) }, Unmanaged.passUnretained(exchange).toOpaque(),
-            UInt32(clamping: limits.connectionsMax + 2 * WebLoop.acceptBatchMax),
-            limits.headerBytesMax)
+        let started = unsafe WebCertificate.with(certificate) { certificate, key in
+            unsafe shim_start_daemon(
+                { unsafe onRequest($0, $1, $2, $3, Upload($5, $6), $7) },
+                { closure, connection, _, _ in unsafe onCompleted(closure, connection) },
+                { unsafe onConnection($0, $1, $3) }, Unmanaged.passUnretained(exchange).toOpaque(),
+                UInt32(clamping: limits.connectionsMax + 2 * WebLoop.acceptBatchMax),
+                limits.headerBytesMax, certificate, key)
+        }
         guard let started = unsafe started else {
             throw .system(operation: "starting \(work)", .current)
         }

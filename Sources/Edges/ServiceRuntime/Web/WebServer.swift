@@ -11,11 +11,12 @@ package final class WebServer: Sendable {
     private let control: OperationsControl
     private let thread: ServiceThread
 
-    /// Opens the port; it listens when this returns. `answer` runs on the server's thread and must
-    /// not block.
+    /// Opens the port; it listens when this returns. With a certificate it speaks TLS only.
+    /// `answer` runs on the server's thread and must not block.
     package init(
         address: String, port: UInt16, limits: OperationsLimits, admission: WebAdmission,
-        feed: EventFeed, answer: @escaping @Sendable (WebRequest) -> WebAnswer
+        feed: EventFeed, certificate: WebCertificate? = nil,
+        answer: @escaping @Sendable (WebRequest) -> WebAnswer
     ) throws(ServiceError) {
         limits.check()
         let control = try OperationsControl()
@@ -23,7 +24,9 @@ package final class WebServer: Sendable {
             limits: limits, admission: admission, feed: feed, answer: answer)
         let loop = try WebLoop(
             listener: ListeningSocket(address: address, port: port),
-            daemon: HTTPDaemon(exchange, limits: limits, counters: counters, named: "the pages"),
+            daemon: HTTPDaemon(
+                exchange, limits: limits, counters: counters, named: "the pages",
+                certificate: certificate),
             control: control, news: feed.wake)
         self.port = loop.port
         self.control = control

@@ -12,6 +12,8 @@ struct Gate: Sendable {
         /// The gateway of a container's network: as that peer the browsers of its host come, by the
         /// port that the host publishes on its loopback. `nil`: the pages are not in a container.
         var hostGateway: String?
+        /// Whether the pages themselves speak TLS.
+        var hasTLS = false
         /// The path under which the pages are, without a slash at its end.
         var path: String
     }
@@ -40,7 +42,7 @@ struct Gate: Sendable {
         guard isAnswered(request.peer) else {
             return .refused(status: 403, reason: "only the listed proxies are answered")
         }
-        if comesByTLS(request), request.headers["x-forwarded-proto"] != "https" {
+        if !settings.hasTLS, comesByTLS(request), request.headers["x-forwarded-proto"] != "https" {
             return .refused(status: 403, reason: "the proxy has to bring browsers by TLS")
         }
         guard let host = request.headers["host"], let name = Self.name(of: host),
@@ -61,11 +63,13 @@ struct Gate: Sendable {
             ? .admitted(path: path) : .unknownPerson(path: path)
     }
 
-    /// Whether a proxy brings the request, so that the browser speaks TLS.
-    func comesByTLS(_ request: WebRequest) -> Bool { settings.proxies.contains(request.peer) }
+    /// Whether the browser speaks TLS: with the pages, or with the proxy that brings the request.
+    func comesByTLS(_ request: WebRequest) -> Bool {
+        settings.hasTLS || settings.proxies.contains(request.peer)
+    }
 
     /// With neither proxies nor a gateway, the pages are on loopback, and all peers are of this
-    /// machine.
+    /// machine; or they speak TLS and ask everybody for the token.
     private func isAnswered(_ peer: String) -> Bool {
         (settings.proxies.isEmpty && settings.hostGateway == nil)
             || settings.proxies.contains(peer) || settings.hostGateway == peer

@@ -1,0 +1,75 @@
+import HTTPClient
+import ServiceTestSupport
+import TestSupport
+import Testing
+
+@testable import Cockpit
+
+@Suite("Pages that speak TLS", .enabled(if: Certificates.obstacle == nil)) struct TLSTests {
+    private static func settings(
+        _ certificates: Certificates, _ certificate: String, _ key: String
+    ) -> [String: String] {
+        [
+            "COCKPIT_TLS_CERTIFICATE": certificates.certificate(certificate),
+            "COCKPIT_TLS_KEY": certificates.key(key),
+        ]
+    }
+
+    @Test("a client that trusts the certificate gets the pages, and one without TLS nothing")
+    func pages() throws {
+        let certificates = try Certificates()
+        try certificates.make("pages", name: "127.0.0.1")
+        let cockpit = try LoneCockpit(Self.settings(certificates, "pages", "pages"))
+        var configuration = HTTPConfiguration()
+        configuration.caPath = certificates.certificate("authority")
+        let client = try HTTPClient(configuration) {}
+        let url = try #require(HTTPURL("https://127.0.0.1:\(cockpit.port)/gaps", query: []))
+        // Two on one connection, so that its end is not what sends the first.
+        for _ in 0..<2 {
+            let answer = try Self.outcome(client, url).get()
+            #expect(answer.status == 200)
+            #expect(String(decoding: answer.body, as: UTF8.self).contains("<h1>Gaps</h1>"))
+        }
+        configuration.caPath = certificates.certificate("otherAuthority")
+        let foreign = try HTTPClient(configuration) {}
+        #expect(throws: HTTPError.self) { try Self.outcome(foreign, url).get() }
+        #expect(try !cockpit.get("/").contains("HTTP/1.1"))
+        #expect(try Self.outcome(client, url).get().status == 200)
+    }
+
+    private static func outcome(
+        _ client: HTTPClient, _ url: HTTPURL
+    ) throws -> Result<HTTPResponse, HTTPError> {
+        _ = try client.request(HTTPRequest(url))
+        var found: [HTTPOutcome] = []
+        let isThere = eventually {
+            found += client.take()
+            return !found.isEmpty
+        }
+        try #require(isThere)
+        return found[0].result
+    }
+
+    @Test("what is no certificate with its key is refused before anything begins")
+    func unusable() throws {
+        let certificates = try Certificates()
+        try certificates.make("pages", name: "127.0.0.1")
+        func problems(_ certificate: String, _ key: String) -> [String] {
+            TestService.problems(
+                Main.description,
+                Self.settings(certificates, certificate, key).merging([
+                    "COCKPIT_ADDRESS": "0.0.0.0", "COCKPIT_TOKEN": "0123456789abcdef",
+                ]) { $1 })
+        }
+        #expect(problems("pages", "pages") == [])
+        let other = problems("pages", "authority")
+        #expect(other.count == 1 && other[0].contains("cannot be used"), "\(other)")
+        let swapped = TestService.problems(
+            Main.description,
+            [
+                "COCKPIT_TLS_CERTIFICATE": certificates.key("pages"),
+                "COCKPIT_TLS_KEY": certificates.certificate("pages"),
+            ])
+        #expect(swapped.count == 1 && swapped[0].contains("cannot be used"), "\(swapped)")
+    }
+}

@@ -2,7 +2,7 @@
 # .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build wheel demo up down status test soak sample bench bench-full coverage format lint clean
-.PHONY: images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release
+.PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
@@ -80,6 +80,9 @@ packages: programs ## Make Debian packages of services and tool in .build/packag
 
 release: setup servers ## Make a release: make release VERSION=x.y.z [REGISTRY=host:port/prefix] (docs/release.md)
 	@deploy/release/release.py '$(VERSION)' $(if $(REGISTRY),--registry '$(REGISTRY)')
+
+pictures: setup ## Draw the pictures of docs/cockpit.md from made data (builds the tests)
+	@TAPELINE_PICTURES=docs/pictures swift test --filter CockpitTests.PictureTests
 
 sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 	@deploy/docker/sbom.py

@@ -474,7 +474,8 @@ let package = Package(
             ]),
         tests(
             of: "Cockpit",
-            uses: frame + tape + support + ["DeploymentWatch", "HTTPClient", "PostgresClient"]),
+            uses: frame + tape + support + ["DeploymentWatch", "HTTPClient", "PostgresClient"],
+            beside: ["pictures.py"]),
         tests(
             of: "TapelineTool",
             uses: frame + tape + [

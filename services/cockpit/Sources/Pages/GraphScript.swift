@@ -9,11 +9,11 @@ enum GraphScript {
           const column = columns.indexOf(name);
           const row = height.box + height.gap;
           const middle = height.top + (Math.max(1, sources.length) - 1) / 2 * row;
-          if (column >= 0) return { x: step * (column + 1), y: middle, w: step * 0.62 };
+          if (column >= 0) return { x: step * (column + 1), y: middle, w: step * 0.5 };
           const source = sources.indexOf(name);
           const number = source >= 0 ? source : sources.length + others.indexOf(name);
           const x = source >= 0 ? 0 : step * 2;
-          return { x, y: height.top + number * row, w: step * 0.62 };
+          return { x, y: height.top + number * row, w: step * 0.5 };
         }
 
         function box(ink, name, at, colors) {
@@ -48,7 +48,9 @@ enum GraphScript {
           ink.lineTo(x2 - 8, y2 + 5);
           ink.fill();
           ink.textAlign = "center";
-          ink.fillText(label, (x1 + x2) / 2, (y1 + y2) / 2 - 8, Math.max(20, x2 - x1));
+          // Beside a slanting line, on the side from which it comes.
+          const y = y1 > y2 ? y1 + 18 : y1 - 8;
+          ink.fillText(label, (x1 + x2) / 2, y, Math.max(20, x2 - x1 - 4));
         }
 
         // The writer reads ticks and bars, so the line from the tape ends at two boxes.

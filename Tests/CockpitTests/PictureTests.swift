@@ -1,0 +1,48 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Cockpit
+
+/// The pictures of docs/cockpit.md are drawn from a deployment that a seed makes: `make pictures`.
+@Suite("Pictures") struct PictureTests {
+    /// Where the pictures go. `nil` when none are wanted.
+    private static let folder = ProcessInfo.processInfo.environment["TAPELINE_PICTURES"]
+    private static let script = "\(ServerPrograms.checkout)/Tests/CockpitTests/pictures.py"
+    private static let engines = "\(ServerPrograms.checkout)/deploy/local/engines.sh"
+    private static let chromium = "/usr/bin/chromium-headless-shell"
+
+    @Test("the same seed makes the same documents, and each page has what it asks for")
+    func documents() throws {
+        for hasFault in [false, true] {
+            let sites = try (0..<2).map { _ in
+                try PictureSite(MadeDeployment(seed: 11, hasFault: hasFault))
+            }
+            #expect(sites[0].look == sites[1].look && sites[0].documents == sites[1].documents)
+            let other = try PictureSite(MadeDeployment(seed: 12, hasFault: hasFault))
+            #expect(other.look != sites[0].look)
+            let verdict = try JSONValue.parse(sites[0].look)["verdict"]?.array ?? []
+            let first = verdict.first?["text"]?.string ?? ""
+            #expect(first.hasPrefix("ALL GOOD") != hasFault, "\(verdict)")
+            for page in PageDocuments.Page.allCases {
+                #expect(sites[0].documents["/\(page.rawValue).json"] != nil, "\(page)")
+            }
+        }
+    }
+
+    @Test("the pictures are drawn", .enabled(if: folder != nil, "only for `make pictures`"))
+    func draw() throws {
+        let sites = try [false, true].map {
+            try PictureSite(MadeDeployment(seed: 11, hasFault: $0))
+        }
+        let folder = try TemporaryFolder()
+        let drawn = try ServerProcess(
+            "/bin/bash",
+            [Self.engines, "--of", "browser", Self.script, Self.chromium]
+                + sites.map(\.address) + [Self.folder ?? ""],
+            environment: ["PYTHONDONTWRITEBYTECODE": "1"],
+            logPath: folder.file("pictures"))
+        #expect(drawn.waitUntilExit() == 0, "\(drawn.log)")
+    }
+}

@@ -1,0 +1,53 @@
+"""pictures.py CHROMIUM WELL FAULTY FOLDER: draws the pages of two made cockpits into PNG files of this folder.
+
+The clock of the browser is frozen, so ages are the same in each picture. A page that does not show its news within 20 s
+ends the script.
+"""
+import datetime
+import pathlib
+import sys
+
+from playwright.sync_api import sync_playwright
+
+# Name of the picture, which cockpit, page, what it shows once it has its news, and the colours.
+PICTURES = [
+    ("overview", "well", "", "ALL GOOD", "light"),
+    ("overview-dark", "well", "", "ALL GOOD", "dark"),
+    ("overview-fault", "faulty", "", "GAPS OPEN", "light"),
+    ("gaps", "faulty", "gaps", "ETHUSDT", "light"),
+    ("partitions", "faulty", "partitions", "worker-a", "light"),
+    ("store", "well", "store", "closed", "light"),
+    ("alerts", "faulty", "alerts", "IBKRNotConnected", "light"),
+]
+PATIENCE = 20
+BEGUN = datetime.datetime(2026, 3, 2, 14, 40, tzinfo=datetime.timezone.utc)
+
+
+def draw(browser, address, page_path, news, colours, target):
+    context = browser.new_context(
+        color_scheme=colours, reduced_motion="reduce", timezone_id="UTC", locale="en-GB",
+        viewport={"width": 1100, "height": 760})
+    page = context.new_page()
+    page.clock.install(time=BEGUN)
+    page.clock.pause_at(BEGUN + datetime.timedelta(seconds=1))
+    page.goto(address + page_path)
+    # The first event draws the page at once, and lets it ask for its document, which a timer draws.
+    page.locator("#link", has_text="live").wait_for(timeout=PATIENCE * 1000)
+    if page_path:
+        page.evaluate("path => fetch(path).then(answer => answer.json())", f"{page_path}.json")
+    page.clock.run_for(250)
+    page.locator("main", has_text=news).wait_for(timeout=PATIENCE * 1000)
+    page.screenshot(path=target, animations="disabled")
+    context.close()
+
+
+def main(chromium, well, faulty, folder):
+    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        for name, which, path, news, colours in PICTURES:
+            draw(browser, well if which == "well" else faulty, path, news, colours, f"{folder}/cockpit-{name}.png")
+        browser.close()
+
+
+main(*sys.argv[1:])

@@ -36,6 +36,20 @@ import Testing
         #expect(overview.figures[0].value == "60")
     }
 
+    @Test("a reader that is behind has its line beside other troubles, and not twice")
+    func behindBesides() {
+        func lines(_ records: UInt64) -> [String] {
+            Self.overview { sighting in
+                sighting.gaps.value?.counts = ["open": 1]
+                sighting.groups[0].ticks = .init(records: records, seconds: 12)
+            }.verdict.map(\.text)
+        }
+        let few = lines(400)
+        #expect(few.count == 2 && few[1] == "operator is behind: 400 records behind", "\(few)")
+        let many = lines(10_000_000)
+        #expect(many.filter { $0.lowercased().contains("operator") }.count == 1, "\(many)")
+    }
+
     /// A trouble, the sentence that it gives first, and the steps that do not flow.
     struct Trouble: CustomTestStringConvertible, Sendable {
         let name: String

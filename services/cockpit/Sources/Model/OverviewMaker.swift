@@ -58,7 +58,8 @@ struct OverviewMaker: Sendable {
                 Overview.Line(level: .unknown, text: "LOOKING: not all parts have answered yet")
             ]
         }
-        guard troubles.isEmpty else { return Self.worstFirst(troubles) }
+        let behind = Self.behind(edges, besides: troubles)
+        guard troubles.isEmpty else { return Self.worstFirst(troubles + behind) }
         // Whatever is not alive here and has no line above keeps the verdict from being good.
         let doubtful = edges.filter { $0.state == .dead || $0.state == .unknown }
         guard doubtful.isEmpty else {
@@ -66,17 +67,24 @@ struct OverviewMaker: Sendable {
                 Overview.Line(level: .warning, text: "\($0.from) to \($0.to): \($0.words)")
             }
         }
-        let behind = edges.filter { $0.state == .behind }
-        guard behind.isEmpty else {
-            return behind.map {
-                Overview.Line(
-                    level: .warning, text: "\($0.to) is behind: \($0.words)",
-                    runbook: "GroupLagGrowing")
-            }
-        }
+        guard behind.isEmpty else { return behind }
         let sources = edges.filter { $0.id.hasPrefix("source:") }
         if sources.allSatisfy({ $0.state == .quiet }) { return [Self.quiet(sighting)] }
         return told
+    }
+
+    /// Returns a line for each reader that is behind and of whose lag no line speaks yet.
+    private static func behind(
+        _ edges: [Overview.Edge], besides lines: [Overview.Line]
+    ) -> [Overview.Line] {
+        let runbook = "GroupLagGrowing"
+        let told = lines.filter { $0.runbook == runbook }.map(\.text)
+        return edges.filter { edge in
+            edge.state == .behind && !told.contains { $0.hasPrefix("\(edge.to.uppercased()) ") }
+        }.map {
+            Overview.Line(
+                level: .warning, text: "\($0.to) is behind: \($0.words)", runbook: runbook)
+        }
     }
 
     private static func quiet(_ sighting: Sighting) -> Overview.Line {

@@ -224,7 +224,8 @@ import Testing
 
     @Test("the document is JSON with a time of measuring at every part, and on one line")
     func document() throws {
-        let sighting = MadeSighting.well()
+        var sighting = MadeSighting.well()
+        sighting.members[0].drain = "by ops@host: a disk"
         var maker = OverviewMaker()
         let bytes = LookDocument(
             sighting: sighting, overview: maker.make(sighting),
@@ -237,7 +238,10 @@ import Testing
         #expect(edges.allSatisfy { $0["at"]?.double == 1_009.5 && $0["limit"]?.double == 2.5 })
         #expect(json.at("gaps", "at")?.double == 1_009.5)
         #expect(json["gaps_version"]?.string == "v1")
-        #expect(json["members"]?.array?.first?["limit"]?.double == 1.5)
+        let members = try #require(json["members"]?.array)
+        #expect(members[0]["limit"]?.double == 1.5)
+        #expect(members[0]["drain"]?.string == "by ops@host: a disk")
+        #expect(members[1]["drain"] == nil)
     }
 }
 

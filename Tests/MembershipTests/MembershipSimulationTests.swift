@@ -40,6 +40,29 @@ import Testing
         #expect(met.allSatisfy { $0 > 0 }, "\(counts)")
     }
 
+    @Test("whoever is drained hands over, takes nothing, and leaves nothing without an owner")
+    func drains() {
+        var counts = WorldCounts()
+        let seeds = Seeds.fixed(Seeds.isShort ? 80 : 160, kept: [], fresh: 120)
+        print("membership: \(seeds.count) worlds, fresh \(seeds.filter { $0 > 999_999 })")
+        var failed: [UInt64] = []
+        for seed in seeds {
+            var world = MembershipWorld(seed: seed, hasDrains: true)
+            let violations = world.run()
+            counts.add(world.counts)
+            guard !violations.isEmpty else { continue }
+            failed.append(seed)
+            if failed.count <= 10 {
+                print("membership: \(violations[0])")
+                Issue.record("\(violations[0])")
+            }
+        }
+        #expect(failed.isEmpty, "keep these: \(failed)")
+        guard !Seeds.isOneAlone else { return }
+        let met = [counts.drainsAsked, counts.drained, counts.drainsEnded, counts.releases]
+        #expect(met.allSatisfy { $0 > 0 }, "\(counts)")
+    }
+
     @Test(
         "members whose leases differ do not take each other for dead",
         arguments: 1...20 as ClosedRange<UInt64>)

@@ -241,6 +241,12 @@ import Testing
         expectOne(other.findings, .wrong, "w2 of writer is aside", "MemberDoubled")
         other = facts
         other.members.append(
+            .init(group: "writer", name: "w2", state: "drained", release: "0.1.0 (a)"))
+        expectOne(other.findings, .warning, "w2 of writer is drained")
+        let asked = other.findings.first { $0.text.contains("drained") }
+        #expect(asked?.advice.contains("tapeline member release w2") == true)
+        other = facts
+        other.members.append(
             .init(group: "writer", name: "w2", state: "ready", release: "0.1.0 (b)"))
         expectOne(other.findings, .warning, "several releases: 0.1.0 (a), 0.1.0 (b)")
         other = facts

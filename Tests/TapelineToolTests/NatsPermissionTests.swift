@@ -39,6 +39,15 @@ struct NatsPermissionTests {
         ("writer", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
         ("consumer", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
         ("tool", "$KV.md_owners.watchlist.synthetic.wanted", "x", true),
+        ("gateway", "$KV.md_owners.drain.member.a", "x", false),
+        ("operator", "$KV.md_owners.drain.member.a", "x", false),
+        ("writer", "$KV.md_owners.drain.member.a", "x", false),
+        ("cockpit", "$KV.md_owners.drain.member.a", "x", false),
+        ("tool", "$KV.md_owners.drain.member.a", "x", true),
+        (
+            "operator", "$JS.API.STREAM.MSG.GET.KV_md_owners",
+            "{\"last_by_subj\":\"$KV.md_owners.drain.member.a\"}", true
+        ),
         ("gateway", "$KV.md_owners.load.binance-history.ranges", "x", false),
         ("operator", "$KV.md_owners.load.binance-history.ranges", "x", false),
         ("writer", "$KV.md_owners.load.binance-history.ranges", "x", false),

@@ -35,6 +35,8 @@ package struct MemberHeartbeat: Equatable, Sendable {
     /// The time for which the member acts as an owner without hearing its own heartbeats. `nil`
     /// from an older version, which does not report it.
     package var leaseNanoseconds: Int64?
+    /// Who asked that the member is drained, and why; `nil` when nobody did.
+    package var drain: DrainCause?
 
     package init(
         member: MemberName, instance: UInt64, state: MemberState, rank: UInt64, since: Timestamp,
@@ -68,6 +70,7 @@ package struct MemberHeartbeat: Equatable, Sendable {
             if !revision.isEmpty { json.member("revision", revision) }
             if let leaseNanoseconds { json.member("lease_ns", leaseNanoseconds) }
             if let semantics { json.member("semantics", semantics) }
+            if let drain { json.member("drain", object: { drain.write(into: &$0) }) }
         }
         return json.bytes
     }
@@ -100,6 +103,14 @@ package struct MemberHeartbeat: Equatable, Sendable {
             revision: revision.utf8.count <= Self.releaseBytesMax ? revision : "",
             leaseNanoseconds: lease)
         semantics = json["semantics"]?.uint64
+        // It is shown only, so a damaged one is left out.
+        drain = json["drain"].flatMap { DrainCause($0) }
+    }
+
+    /// Whether the member may own what the other one owns: partitions never go to a lower rank, or
+    /// to a release that cannot continue the output.
+    package func mayTakeOver(from other: MemberHeartbeat) -> Bool {
+        state == .ready && precedence >= other.precedence
     }
 
     var precedence: MemberPrecedence { MemberPrecedence(rank: rank, semantics: semantics) }

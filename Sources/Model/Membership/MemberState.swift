@@ -18,4 +18,8 @@ package enum MemberState: String, Sendable, CaseIterable {
     case leaving
     /// Its last heartbeat: it holds nothing.
     case gone
+    /// A person asked that it takes nothing. It still holds partitions, and hands them over.
+    case draining
+    /// The same, and it holds nothing any more.
+    case drained
 }

@@ -251,6 +251,7 @@ extension MembershipMachine {
             records: recordsToReport, held: held, release: settings.release,
             revision: settings.revision, leaseNanoseconds: lease)
         heartbeat.semantics = settings.semantics
+        heartbeat.drain = drain
         return heartbeat
     }
 

@@ -63,6 +63,7 @@ extension MembershipMachine {
             for index in upkeep.mine.union(upkeep.strangers) { noteOwner(index) }
         }
         for change in read.changes { note(change, now, &effects) }
+        note(read.drain, &effects)
         lastRead = max(lastRead, read.last)
         if isReplaced {
             hasToReportReplaced = true
@@ -219,7 +220,7 @@ extension MembershipMachine {
     /// Begins a tenure after a claim was stored.
     private mutating func take(_ index: Int, _ pending: Pending, _ effects: inout [Effect]) {
         // A member that is leaving does not need the partition any more, and gives it back.
-        guard !wantsLeave, !isAside else { return }
+        guard !takesNothing else { return }
         tenures += 1
         let origin = slots[index].origin ?? Origin(previous: nil, wasReleased: true)
         slots[index].origin = nil

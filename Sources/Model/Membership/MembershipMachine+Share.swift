@@ -58,11 +58,8 @@ extension MembershipMachine {
 
     private func findCandidates() -> [MemberName: Candidate] {
         var found: [MemberName: Candidate] = [:]
-        if phase == .active || phase == .resuming, !wantsLeave, !isAside {
-            found[settings.member] = Candidate(
-                precedence: MemberPrecedence(
-                    rank: settings.rank, semantics: settings.semantics),
-                isReady: phase == .active)
+        if phase == .active || phase == .resuming, !takesNothing {
+            found[settings.member] = Candidate(precedence: precedence, isReady: phase == .active)
         }
         for (key, peer) in peers where peer.active == .ready || peer.active == .resuming {
             guard peer.state != .gone, !isDead(key) else { continue }
@@ -129,9 +126,16 @@ extension MembershipMachine {
     private func mustGo(
         to owner: MemberName?, _ candidates: [MemberName: Candidate]
     ) -> Bool {
-        if wantsLeave || isAside { return true }
-        guard phase == .active, let owner, owner != settings.member else { return false }
-        return candidates[owner]?.isReady == true
+        if handsOverAll { return true }
+        guard phase == .active, let owner, owner != settings.member,
+            let next = candidates[owner], next.isReady
+        else { return false }
+        // A drained member is no candidate, so the others may all be of a lower rank.
+        return next.precedence.map { $0 >= precedence } ?? false
+    }
+
+    private var precedence: MemberPrecedence {
+        MemberPrecedence(rank: settings.rank, semantics: settings.semantics)
     }
 
     /// Returns whether the record may be written: no write is in progress, the wait after a failure
@@ -151,14 +155,13 @@ extension MembershipMachine {
         guard mayWrite(slot, now.monotonic) else { return }
         let record = slot.record
         let isOrphan = record.map { isMine($0) && $0.state == .held } ?? false
-        if isOrphan, wantsLeave || isAside || !isWanted {
+        if isOrphan, takesNothing || !isWanted {
             // The record remains from a claim whose answer was lost, or from a partition that the
             // data plane has lost.
             guard phase == .active || phase == .resuming || wantsLeave else { return }
             return free(index, now, &effects)
         }
-        guard phase == .active, isWanted, !wantsLeave, !isAside,
-            now.monotonic >= slot.claimNotBefore
+        guard phase == .active, isWanted, !takesNothing, now.monotonic >= slot.claimNotBefore
         else { return }
         if let record, record.state == .held, !isOrphan, !isDeadOwner(record, of: slot) { return }
         let epoch = max(slot.epochFloor, record?.epoch ?? 0)

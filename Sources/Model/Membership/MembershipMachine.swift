@@ -174,6 +174,8 @@ package struct MembershipMachine: Sendable {
     var wantsLeave = false
     /// Whether an older process with the same name is alive, so that this one takes no partition.
     var isAside = false
+    /// Who asked that it takes no partition until it is released, and why; `nil`: nobody did.
+    package internal(set) var drain: DrainCause?
     /// Whether the last effect was given out. No event changes anything any more.
     package internal(set) var hasLeft = false
 
@@ -336,8 +338,9 @@ package struct MembershipMachine: Sendable {
         case .paused: return .paused
         case .joining: return wantsLeave ? .leaving : isAside ? .aside : .joining
         case .resuming where resumesLate: return .paused
-        case .resuming: return wantsLeave ? .leaving : isAside ? .aside : .resuming
-        case .active: return wantsLeave ? .leaving : isAside ? .aside : .ready
+        case .resuming:
+            return wantsLeave ? .leaving : isAside ? .aside : drainState ?? .resuming
+        case .active: return wantsLeave ? .leaving : isAside ? .aside : drainState ?? .ready
         }
     }
 

@@ -28,6 +28,12 @@ package enum MembershipNote: Equatable, Sendable {
     case went(MemberName, instance: UInt64)
     /// This member is ignored, because the group has `peersMax` others.
     case tooManyMembers(MemberName)
+    /// A person asked that this member hands over what it owns, and takes nothing.
+    case drainAsked(DrainCause)
+    /// That was taken back.
+    case drainEnded
+    /// The request about this member cannot be read, so it asks for nothing.
+    case refusedDrain(VersionedJSON.Refusal)
     /// A new member has another lease than this one.
     case leaseDiffers(MemberName, instance: UInt64, nanoseconds: Int64)
 }

@@ -35,15 +35,19 @@ package struct RecordsRead: Equatable, Sendable {
     package var changes: [Change]
     /// The bucket has more than one copy.
     package var isReplicated: Bool
+    /// What a person asked of this member.
+    package var drain: DrainNews
 
     package init(
-        number: UInt64, isWhole: Bool, last: UInt64, changes: [Change], isReplicated: Bool
+        number: UInt64, isWhole: Bool, last: UInt64, changes: [Change], isReplicated: Bool,
+        drain: DrainNews = .unchanged
     ) {
         self.number = number
         self.isWhole = isWhole
         self.last = last
         self.changes = changes
         self.isReplicated = isReplicated
+        self.drain = drain
     }
 }
 

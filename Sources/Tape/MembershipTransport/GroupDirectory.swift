@@ -37,6 +37,8 @@ package struct GroupDirectory: Sendable {
     package let members: [Member]
     /// The owners by group and partition.
     package let owners: [Owner]
+    /// The requests to drain members, by name, and the markers of those that were taken back.
+    package let drains: [DrainBook.Entry]
     /// A line on each member and record that cannot be read.
     package let refused: [String]
 
@@ -57,7 +59,8 @@ package struct GroupDirectory: Sendable {
         let clock = SystemClock()
         let deadline = clock.deadline(after: window)
         var refused = Set<String>()
-        owners = try Self.records(client, &refused)
+        let records = try Self.records(client, &refused)
+        (owners, drains) = (records.owners, records.drains)
         members = Self.members(heard, until: deadline, clock, &refused)
         groups = Set(members.map(\.group) + owners.map(\.group)).sorted { $0.text < $1.text }
         self.refused = refused.sorted()
@@ -137,15 +140,25 @@ package struct GroupDirectory: Sendable {
 
     private static func records(
         _ client: TapeClient, _ refused: inout Set<String>
-    ) throws(TapeError) -> [Owner] {
+    ) throws(TapeError) -> (owners: [Owner], drains: [DrainBook.Entry]) {
         var owners: [Owner] = []
+        var drains: [DrainBook.Entry] = []
         do throws(JetStreamError) {
             guard
                 let bucket = try client.jetStream.bucketAsFound(client.names.ownersBucket)
-            else { return [] }
+            else { return ([], []) }
             var next: UInt64 = 1
-            while owners.count < recordsMax, let change = try bucket.firstChange(from: next) {
+            while owners.count + drains.count < recordsMax,
+                let change = try bucket.firstChange(from: next)
+            {
                 next = change.revision + 1
+                if let drain = DrainBook.entry(change) {
+                    drains.append(drain)
+                    if case .refused(let refusal) = drain.content {
+                        refused.insert("the request to drain member \(drain.member): \(refusal)")
+                    }
+                    continue
+                }
                 guard let key = OwnerKey(change.key), let value = change.value else { continue }
                 var record: OwnershipRecord?
                 do throws(VersionedJSON.Refusal) {
@@ -162,8 +175,9 @@ package struct GroupDirectory: Sendable {
         } catch {
             throw .jetStream(error)
         }
-        return owners.sorted {
+        owners.sort {
             ($0.group.text, $0.partition.number) < ($1.group.text, $1.partition.number)
         }
+        return (owners, drains.sorted { $0.member < $1.member })
     }
 }

@@ -129,6 +129,7 @@ package final class GroupMember: Sendable {
         json.member("member", settings.member.text)
         json.member("instance", InstanceText.of(view.instance))
         json.member("state", view.state.rawValue)
+        if let drain = view.drain { json.member("drain", drain.text) }
         json.member("rank", settings.rank)
         if let semantics = settings.semantics { json.member("semantics", semantics) }
         json.member("leaseSeconds", Double(settings.lease.clampedNanoseconds) / 1e9)

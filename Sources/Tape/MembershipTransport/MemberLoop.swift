@@ -236,7 +236,8 @@ struct MemberLoop {
         shownAt = .distantPast
         switch note {
         case .state(let state, let before):
-            shared.context.readiness.set(part, state.problem(isHung: machine.isHung))
+            let problem = state.problem(isHung: machine.isHung, machine.drain)
+            shared.context.readiness.set(part, problem)
             telemetry.emit(MemberStateChanged(group: group, state: state, before: before))
         case .claimed(let partition, let claim):
             telemetry.emit(OwnershipClaimed(group: group, partition: partition, claim: claim))
@@ -269,6 +270,11 @@ struct MemberLoop {
         case .tooManyMembers(let member):
             telemetry.emit(
                 MemberSeen(group: group, member: member, instance: 0, change: .tooMany))
+        case .drainAsked(let cause):
+            telemetry.emit(MemberDrainAsked(group: group, cause: cause))
+        case .drainEnded: telemetry.emit(MemberDrainEnded(group: group))
+        case .refusedDrain(let refusal):
+            telemetry.emit(DrainRequestRefused(group: group, refusal: refusal))
         case .leaseDiffers(let member, let instance, let nanoseconds):
             telemetry.emit(
                 MemberLeaseDiffers(
@@ -280,7 +286,7 @@ struct MemberLoop {
 
 extension MemberState {
     /// Returns why the service is not ready, in one sentence; `nil` when it is.
-    func problem(isHung: Bool) -> String? {
+    func problem(isHung: Bool, _ drain: DrainCause?) -> String? {
         switch self {
         case .ready: nil
         case .joining: "joining"
@@ -289,6 +295,8 @@ extension MemberState {
         case .resuming: "resuming: it looks which partitions are still its own"
         case .aside: "stands aside: another process has the same MDS_MEMBER"
         case .leaving, .gone: "leaving"
+        case .draining: "hands over what it owns, drained \(drain?.text ?? "")"
+        case .drained: "drained \(drain?.text ?? "")"
         }
     }
 }

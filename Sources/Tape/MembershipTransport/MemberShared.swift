@@ -32,6 +32,7 @@ final class MemberShared: Sendable {
         var held: [Partition]
         var owners: [GroupMember.Owner]
         var others: [MemberHeartbeat]
+        var drain: DrainCause?
 
         init(_ machine: MembershipMachine) {
             instance = machine.settings.instance
@@ -44,6 +45,7 @@ final class MemberShared: Sendable {
                     partition: $0.partition, record: $0.record, isOwn: own.contains($0.partition))
             }
             others = machine.others
+            drain = machine.drain
         }
     }
 

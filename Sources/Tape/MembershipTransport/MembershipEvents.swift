@@ -16,7 +16,7 @@ struct MemberStateChanged: TelemetryEvent {
         switch state {
         case .paused: .warning
         case .aside: .error
-        case .joining, .ready, .resuming, .leaving, .gone: .info
+        case .joining, .ready, .resuming, .leaving, .gone, .draining, .drained: .info
         }
     }
     var message: String { "this member is \(state.rawValue) now" }
@@ -28,7 +28,8 @@ struct MemberStateChanged: TelemetryEvent {
         let labels = [("group", group.text)]
         metrics.gauge(
             "mds_member_state",
-            "0 joining, 1 ready, 2 paused, 3 resuming, 4 aside, 5 leaving, 6 gone.",
+            "0 joining, 1 ready, 2 paused, 3 resuming, 4 aside, 5 leaving, 6 gone, 7 draining, "
+                + "8 drained.",
             labels: labels
         ).set(Double(state.number))
         guard state == .paused else { return }

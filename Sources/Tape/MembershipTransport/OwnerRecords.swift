@@ -17,17 +17,19 @@ struct OwnerRecords {
     private let jetStream: JetStream
     private let names: TapeNames
     private let group: GroupName
+    private let member: MemberName
     private var bucket: KeyValueBucket?
     /// When the bucket that was read was made; `nil` before the first read.
     private var created: Timestamp?
 
     init(
-        _ connection: NatsConnection, _ names: TapeNames, _ group: GroupName,
+        _ connection: NatsConnection, _ names: TapeNames, _ settings: GroupMember.Settings,
         onCall: @escaping @Sendable (Duration) -> Void
     ) {
         jetStream = JetStream(connection, timeout: Self.callTimeout, onCall: onCall)
         self.names = names
-        self.group = group
+        group = settings.group
+        member = settings.member
     }
 
     static func configuration(_ names: TapeNames) -> KeyValueConfiguration {
@@ -58,6 +60,7 @@ struct OwnerRecords {
                 number: number, isWhole: isWhole, last: info.lastSequence, changes: [],
                 isReplicated: info.configuration.replicas > 1)
             guard isWhole || info.lastSequence > after else { return read }
+            read.drain = DrainBook.news(try bucket.get(DrainKey(member).text)?.value, group)
             var next = isWhole ? 1 : after + 1
             while let change = try bucket.firstChange(from: next, matching: "\(group).*") {
                 if let known = Self.change(change) { read.changes.append(known) }

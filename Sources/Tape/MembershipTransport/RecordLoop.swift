@@ -127,7 +127,7 @@ struct RecordLoop {
     /// Carries out calls until the link is gone. Writes go first, in one batch.
     private func serve(_ link: Link) {
         var records = OwnerRecords(
-            link.connection, shared.tape.names, shared.settings.group, onCall: beat.onCall)
+            link.connection, shared.tape.names, shared.settings, onCall: beat.onCall)
         var calls: [MemberShared.Call] = []
         while shared.isOpen, !link.isGone.value.load(ordering: .acquiring) {
             beat.beat()

@@ -62,6 +62,7 @@ enum Main {
                 deployment(command.target), shutdown: signals(), terminal)
         case .members(let command):
             return try command.run(deployment(command.target), terminal)
+        case .member(let command): return try member(command, terminal)
         case .watch(let command):
             return try WatchRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
@@ -167,6 +168,13 @@ enum Main {
     ) throws(ToolError) -> ExitCode {
         try SourceRun(command: command, terminal: terminal)
             .run(deployment(command.target), shutdown: signals())
+    }
+
+    private static func member(
+        _ command: MemberCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try MemberRun(command: command, terminal: terminal, shutdown: signals())
+            .run(deployment(command.target))
     }
 
     private static func position(

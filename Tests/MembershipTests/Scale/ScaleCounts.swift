@@ -44,7 +44,7 @@ struct ScaleCounts {
         case .state(.paused, _): pauses += 1
         case .tooManyMembers: ignored += 1
         case .state, .readFailed, .refusedRecord, .came, .went, .fenced, .doubled, .writeFailed,
-            .bucketReplaced, .leaseDiffers:
+            .bucketReplaced, .leaseDiffers, .drainAsked, .drainEnded, .refusedDrain:
             break
         }
     }

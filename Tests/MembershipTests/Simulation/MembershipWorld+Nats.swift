@@ -153,7 +153,9 @@ extension MembershipWorld {
         switch call {
         case .read(let number, let after):
             answer = .records(
-                bucket.read(number: number, after: after, known: &members[index].knownBucket))
+                bucket.read(
+                    number: number, after: after, known: &members[index].knownBucket,
+                    by: members[index].name))
         case .write(let write):
             let before = bucket.entries[write.partition.number]?.record
             let revision = bucket.write(write)

@@ -10,6 +10,7 @@ extension MembershipWorld {
         }
         guard isStorming else { return }
         strike()
+        if hasDrains { drainOrRelease() }
         queue.add(.storm, at: now + Int64.random(in: 50...900, using: &random) * millisecond)
     }
 
@@ -159,20 +160,23 @@ extension MembershipWorld {
             if known == nil || age(index) < age(known ?? 0) { eldest[members[index].name] = index }
         }
         for index in living {
-            let wanted: MemberState = eldest[members[index].name] == index ? .ready : .aside
+            let isEldest = eldest[members[index].name] == index
+            let wanted = isEldest ? wantedState(index) : .aside
             if members[index].machine.state != wanted {
                 fail("\(index) is \(members[index].machine.state), not \(wanted)")
             }
         }
-        let rank = eldest.values.map { members[$0].machine.settings.rank }.max()
-        let names = eldest.filter { members[$0.value].machine.settings.rank == rank }.keys
+        let able = eldest.filter { bucket.drains[$0.key] == nil }
+        let rank = able.values.map { members[$0].machine.settings.rank }.max()
+        let names = able.filter { members[$0.value].machine.settings.rank == rank }.keys
         let assignment = Assignment(partitions: weather.partitions, members: names)
         for number in 0..<weather.partitions {
             guard let name = assignment.member(of: Partition(number)), let owner = eldest[name]
             else { continue }
-            auditOwner(number, owner)
+            auditOwner(number, keeper(of: number, rank) ?? owner)
         }
-        if weather.kind == .restarts, ownersBefore?.count == weather.partitions,
+        auditDrained(eldest, rank)
+        if weather.kind == .restarts, !hasDrains, ownersBefore?.count == weather.partitions,
             ownersBefore != bucket.entries.compactMapValues({ $0.record?.instance })
         {
             fail("owners changed by restarts of NATS alone")

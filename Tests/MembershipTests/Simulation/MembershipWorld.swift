@@ -33,6 +33,8 @@ struct MembershipWorld {
     let weather: Weather
     /// The leases of the members, in turn.
     let leases: [Int64]
+    /// Whether a person drains members and releases them during the storm.
+    let hasDrains: Bool
     var now: Int64 = 0
     var queue = EventQueue<Event>()
     var bucket = SimulatedBucket()
@@ -47,8 +49,9 @@ struct MembershipWorld {
     /// The owners before the first fault.
     var ownersBefore: [Int: UInt64]?
 
-    init(seed: UInt64) {
+    init(seed: UInt64, hasDrains: Bool = false) {
         self.seed = seed
+        self.hasDrains = hasDrains
         random = SeededRandom(seed: seed)
         weather = Weather(seed: seed / 2, using: &random)
         leases = Self.leases(seed)
@@ -63,6 +66,7 @@ struct MembershipWorld {
     init(seed: UInt64, leases: [Int64]) {
         self.seed = seed
         self.leases = leases
+        hasDrains = false
         random = SeededRandom(seed: seed)
         weather = Weather(seed: 0, using: &random)
         for number in leases.indices {
@@ -86,7 +90,7 @@ struct MembershipWorld {
 
     /// Returns what went wrong, as sentences. Empty if nothing did.
     mutating func run() -> [String] {
-        let end = weather.stormEnd + weather.calmTime
+        let end = weather.stormEnd + weather.calmTime + (hasDrains ? drainTime : 0)
         var lookAt = runsToTheEnd ? end : weather.stormEnd
         var looks = 0
         while violations.isEmpty {
@@ -232,6 +236,7 @@ struct MembershipWorld {
         switch order {
         case .take(let partition, let claim):
             checkOverlap(index)
+            if members[index].machine.drain != nil { fail("\(index) is drained and takes") }
             let above = UInt64(Int.random(in: 0..<8, using: &random) == 0 ? 3 : 0)
             queue.add(
                 .planeAnswers(
@@ -285,6 +290,9 @@ struct WorldCounts {
     var unsettled = 0
     var replaced = 0
     var leaseDifferences = 0
+    var drainsAsked = 0
+    var drained = 0
+    var drainsEnded = 0
 
     mutating func count(_ note: MembershipNote) {
         switch note {
@@ -297,7 +305,12 @@ struct WorldCounts {
         case .writeFailed: unsettled += 1
         case .bucketReplaced: replaced += 1
         case .leaseDiffers: leaseDifferences += 1
-        case .state, .readFailed, .refusedRecord, .came, .went, .tooManyMembers: break
+        case .drainAsked: drainsAsked += 1
+        case .state(.drained, _): drained += 1
+        case .drainEnded: drainsEnded += 1
+        case .state, .readFailed, .refusedRecord, .came, .went, .tooManyMembers,
+            .refusedDrain:
+            break
         }
     }
 
@@ -311,5 +324,8 @@ struct WorldCounts {
         unsettled += other.unsettled
         replaced += other.replaced
         leaseDifferences += other.leaseDifferences
+        drainsAsked += other.drainsAsked
+        drained += other.drained
+        drainsEnded += other.drainsEnded
     }
 }

@@ -1,5 +1,6 @@
 import MarketModel
 import Membership
+import Primitives
 
 /// The bucket of owners, with compare-and-set and reads that wait for a revision.
 struct SimulatedBucket {
@@ -12,7 +13,12 @@ struct SimulatedBucket {
     private(set) var last: UInt64 = 0
     private(set) var made = 1
     var isReplicated = false
-    private var copy: (entries: [Int: Entry], last: UInt64)?
+    /// The requests to drain members.
+    private(set) var drains: [MemberName: DrainCause] = [:]
+    /// No request can be read.
+    var isDrainDamaged = false
+    static let damaged = VersionedJSON.Refusal.damaged("damaged")
+    private var copy: (entries: [Int: Entry], last: UInt64, drains: [MemberName: DrainCause])?
 
     /// Returns `nil` if another revision is stored.
     mutating func write(_ write: RecordWrite) -> UInt64? {
@@ -24,7 +30,9 @@ struct SimulatedBucket {
     }
 
     /// Reads as OwnerRecords does. `known` is the creation time of the bucket that was read last.
-    func read(number: UInt64, after: UInt64, known: inout Int) -> RecordsRead {
+    func read(
+        number: UInt64, after: UInt64, known: inout Int, by member: MemberName
+    ) -> RecordsRead {
         let isWhole = after == 0 || known != made || last < after
         known = made
         let changes = entries.filter { isWhole || $0.value.revision > after }
@@ -36,20 +44,34 @@ struct SimulatedBucket {
             }
         return RecordsRead(
             number: number, isWhole: isWhole, last: last, changes: changes,
-            isReplicated: isReplicated)
+            isReplicated: isReplicated,
+            drain: !isWhole && last == after ? .unchanged : news(member))
     }
 
-    mutating func keepCopy() { copy = (entries, last) }
+    private func news(_ member: MemberName) -> DrainNews {
+        guard let cause = drains[member] else { return .absent }
+        return isDrainDamaged ? .refused(Self.damaged) : .asked(cause)
+    }
+
+    /// Asks that the member is drained, or takes the request back.
+    mutating func drain(_ member: MemberName, _ cause: DrainCause?) {
+        guard drains[member] != cause else { return }
+        last += 1
+        drains[member] = cause
+    }
+
+    mutating func keepCopy() { copy = (entries, last, drains) }
 
     mutating func putBack() {
         guard let copy else { return }
-        (entries, last) = copy
+        (entries, last, drains) = copy
     }
 
     /// With `isSame` the bucket keeps its creation time, like one restored from a backup that was
     /// made when it was empty.
     mutating func remake(isSame: Bool = false) {
         entries = [:]
+        drains = [:]
         last = 0
         made += isSame ? 0 : 1
     }

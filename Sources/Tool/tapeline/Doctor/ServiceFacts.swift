@@ -78,11 +78,15 @@ struct ServiceFacts: Sendable {
         }
         let pages = ["paused": "MemberPaused", "aside": "MemberDoubled"]
         for member in members where member.state != "ready" {
+            let isAsked = ["draining", "drained"].contains(member.state)
             found.append(
                 Finding(
                     member.state == "aside" ? .wrong : .warning, .services,
                     "\(member.name) of \(member.group) is \(member.state)",
-                    "it takes no partitions until it is ready", runbook: pages[member.state]))
+                    isAsked
+                        ? "'tapeline member release \(member.name)' lets it take partitions again"
+                        : "it takes no partitions until it is ready",
+                    runbook: pages[member.state]))
         }
         for group in silent {
             found.append(

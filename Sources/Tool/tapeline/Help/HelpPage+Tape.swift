@@ -45,6 +45,7 @@ extension HelpPage {
             "members", .tape,
             [("members", ["groups, their members, and who owns which partition since when"])]
         ).with([json] + place, examples: ["tapeline members"]),
+        member,
         HelpTopic(
             "source", .tape,
             [

@@ -26,7 +26,8 @@ struct MembersCommand: Equatable, Sendable {
             throw .unreachable("the members cannot be asked: \(error)")
         }
         let table = MembersTable(
-            members: directory.members, owners: directory.owners, universe: client.names.universe)
+            members: directory.members, owners: directory.owners, drains: directory.drains,
+            universe: client.names.universe)
         if asJSON {
             terminal.line(table.json())
         } else {

@@ -14,11 +14,15 @@ struct MembersTable {
     let members: [GroupDirectory.Member]
     /// Sorted by group and partition.
     let owners: [GroupDirectory.Owner]
+    /// Sorted by member.
+    var drains: [DrainBook.Entry] = []
     /// The number of the operators' share over all partitions. `nil` if it is not known.
     var universe: Partition?
 
     var groups: [GroupName] {
-        Set(members.map(\.group) + owners.map(\.group)).sorted { $0.text < $1.text }
+        let drained = drains.flatMap { $0.request?.groups ?? [] }
+        return Set(members.map(\.group) + owners.map(\.group) + drained)
+            .sorted { $0.text < $1.text }
     }
 
     // MARK: text
@@ -46,6 +50,7 @@ struct MembersTable {
             }
             lines += Self.releaseLines(own)
         }
+        lines += drainLines(of: group)
         let shares = shares(of: group)
         guard !shares.isEmpty else { return lines + ["  no partition has an owner on record"] }
         lines.append(Self.ownerLine("OWNER", "EPOCH", "SINCE", "PARTITIONS"))
@@ -80,6 +85,24 @@ struct MembersTable {
                 let line = "  \(release.padded(to: releaseWidth)) "
                 return line + (releases.count == 1 ? "all" : names)
             }
+    }
+
+    /// Returns the requests to drain members of the group.
+    func requests(of group: GroupName) -> [(member: MemberName, cause: DrainCause)] {
+        drains.compactMap { entry in
+            guard let request = entry.request, request.groups.contains(group) else { return nil }
+            return (entry.member, request.cause)
+        }
+    }
+
+    private func drainLines(of group: GroupName) -> [String] {
+        requests(of: group).map { member, cause in
+            let name = Self.cut(member.text)
+            let isHeard = members.contains { $0.group == group && $0.heartbeat.member == member }
+            return "  \(name) is to take nothing, by \(cause.requester) at \(cause.asked.short)"
+                + (cause.reason.isEmpty ? "" : ": \(cause.reason)")
+                + (isHeard ? "" : " (it is not heard)")
+        }
     }
 
     private static func ownerLine(
@@ -170,6 +193,16 @@ struct MembersTable {
                 array: { writer in
                     for member in members where member.group == group {
                         Self.write(member.heartbeat, &writer)
+                    }
+                })
+            writer.member(
+                "drains",
+                array: { writer in
+                    for (member, cause) in requests(of: group) {
+                        writer.object { writer in
+                            writer.member("member", member.text)
+                            cause.report(into: &writer)
+                        }
                     }
                 })
             writer.member(

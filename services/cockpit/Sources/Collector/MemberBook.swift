@@ -91,7 +91,8 @@ final class MemberBook: Sendable {
         let member = Sighting.Member(
             group: group.text, name: heartbeat.member.text, state: heartbeat.state.rawValue,
             held: heartbeat.held.map(\.number), release: heartbeat.release, heardAt: now,
-            leaseNanoseconds: heartbeat.leaseNanoseconds ?? leaseNanosecondsDefault)
+            leaseNanoseconds: heartbeat.leaseNanoseconds ?? leaseNanosecondsDefault,
+            drain: heartbeat.drain?.text ?? "")
         book.state.withLock { state in
             guard heartbeat.state != .gone else {
                 state.members[key] = nil

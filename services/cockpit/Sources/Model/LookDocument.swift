@@ -115,6 +115,7 @@ struct LookDocument {
             writer.member("group", member.group)
             writer.member("name", member.name)
             writer.member("state", member.state)
+            if !member.drain.isEmpty { writer.member("drain", member.drain) }
             writer.member("held", member.held.count)
             writer.member("release", member.release)
             write(member.heardAt, &writer)

@@ -43,6 +43,8 @@ struct Sighting: Sendable {
         let heardAt: MonotonicTime
         /// A silent process acts as an owner for so long. Heartbeats come several times meanwhile.
         let leaseNanoseconds: Int64
+        /// Who asked that it takes nothing, and why; empty when nobody did.
+        var drain = ""
 
         var isReady: Bool { state == "ready" }
 

@@ -100,7 +100,8 @@ enum OverviewPage {
           fill(document.getElementById("members"), members.map((member) => {
             const isOld = isStale(member);
             const isReady = member.state === "ready";
-            const state = isOld ? "✕ silent" : `${isReady ? "●" : "◌"} ${member.state}`;
+            const words = member.drain ? `${member.state} ${member.drain}` : member.state;
+            const state = isOld ? "✕ silent" : `${isReady ? "●" : "◌"} ${words}`;
             const kind = isOld ? "dead" : isReady ? "flows" : "quiet";
             return {
               kind: isOld ? "stale" : "",

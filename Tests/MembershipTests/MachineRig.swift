@@ -1,0 +1,98 @@
+import MarketModel
+import Membership
+import Primitives
+import Testing
+
+/// A machine whose heartbeats come back immediately and whose bucket works, unless the test
+/// says otherwise.
+struct MachineRig {
+    static let lease: Int64 = 500_000_000
+
+    var machine: MembershipMachine
+    var now = MonotonicTime(nanoseconds: 1_000_000_000)
+    var bucket = SimulatedBucket()
+    var made = 0
+    var hearsItself = true
+    /// Own heartbeats that a stalled link has not brought back.
+    var underWay: [MemberHeartbeat] = []
+    var said: [MemberHeartbeat] = []
+    var notes: [MembershipNote] = []
+    var writesArrive = true
+    var held: [RecordWrite] = []
+    var orders: [OwnershipOrder] = []
+    var steadyUntil = MonotonicTime.distantPast
+
+    init(partitions: Int = 1, rank: UInt64 = 0, semantics: UInt64? = nil) throws {
+        var settings = MembershipMachine.Settings(
+            member: try #require(MemberName("a")), instance: 7, leaseNanoseconds: Self.lease,
+            partitions: partitions, rank: rank, since: Timestamp(nanoseconds: 5),
+            release: "1")
+        settings.semantics = semantics
+        machine = MembershipMachine(settings)
+    }
+
+    mutating func handle(_ event: MembershipMachine.Event) {
+        var effects: [MembershipMachine.Effect] = []
+        machine.handle(
+            event, at: .init(monotonic: now, wall: Timestamp(nanoseconds: now.nanoseconds)),
+            into: &effects)
+        for effect in effects { carryOut(effect) }
+    }
+
+    private mutating func carryOut(_ effect: MembershipMachine.Effect) {
+        switch effect {
+        case .send(let heartbeat):
+            said.append(heartbeat)
+            hearsItself ? handle(.heartbeat(heartbeat)) : underWay.append(heartbeat)
+        case .read(let number, let after):
+            handle(
+                .records(
+                    bucket.read(
+                        number: number, after: after, known: &made,
+                        by: machine.settings.member)))
+        case .write(let write): writesArrive ? settle(write) : held.append(write)
+        case .order(let order): orders.append(order)
+        case .steady(let until): steadyUntil = until
+        case .note(let note): notes.append(note)
+        case .ask, .left: break
+        }
+    }
+
+    mutating func settle(_ write: RecordWrite) {
+        let outcome = bucket.write(write).map { WriteOutcome.stored(revision: $0) }
+        handle(.written(write.partition, id: write.id, outcome ?? .conflict))
+    }
+
+    /// Lets time pass in the steps of a clock.
+    mutating func pass(_ milliseconds: Int64) {
+        for _ in 0..<(milliseconds / 20) {
+            now += 20_000_000
+            handle(.time)
+        }
+    }
+
+    mutating func begin() {
+        handle(.connected)
+        pass(400)
+    }
+
+    func other(
+        _ state: MemberState, _ sequence: UInt64, records: UInt64 = 1, lease: Int64? = nil
+    ) throws -> MemberHeartbeat {
+        MemberHeartbeat(
+            member: try #require(MemberName("b")), instance: 9, state: state, rank: 0,
+            since: Timestamp(nanoseconds: 1), sequence: sequence, records: records,
+            held: [Partition(0)], release: "1", leaseNanoseconds: lease)
+    }
+
+    /// Gives the other member a record, as if it had claimed by itself.
+    mutating func giveToOther(epoch: UInt64 = 4) throws {
+        let record = OwnershipRecord(
+            owner: try #require(MemberName("b")), instance: 9, epoch: epoch,
+            since: Timestamp(nanoseconds: 1), state: .held)
+        _ = bucket.write(
+            RecordWrite(
+                id: 0, partition: Partition(0), record: record,
+                expected: bucket.entries[0]?.revision ?? 0))
+    }
+}

@@ -63,6 +63,7 @@ enum Main {
         case .members(let command):
             return try command.run(deployment(command.target), terminal)
         case .member(let command): return try member(command, terminal)
+        case .mayI(let command): return try command.run(deployment(command.target), terminal)
         case .watch(let command):
             return try WatchRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())

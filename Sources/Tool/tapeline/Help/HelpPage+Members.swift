@@ -33,4 +33,24 @@ extension HelpPage {
             "tapeline member drain worker-3 --reason 'new disk' --wait",
             "tapeline member release worker-3",
         ])
+
+    static let mayI = HelpTopic(
+        "may-i", .tape,
+        [
+            (
+                "may-i restart NAME|GROUP",
+                [
+                    "whether the process of that name, or those of a group one after the other, may",
+                    "be started again now: 0 yes, 1 no, with a line on each reason. Others have to",
+                    "be there to take over, all have to be ready, what is not read yet has to be",
+                    "little, and NATS with its copies and the database have to answer",
+                ]
+            )
+        ]
+    ).with(
+        [json] + place,
+        examples: [
+            "tapeline may-i restart operator-worker-b",
+            "tapeline may-i restart writer --json",
+        ])
 }

@@ -46,6 +46,7 @@ extension HelpPage {
             [("members", ["groups, their members, and who owns which partition since when"])]
         ).with([json] + place, examples: ["tapeline members"]),
         member,
+        mayI,
         HelpTopic(
             "source", .tape,
             [

@@ -1,0 +1,190 @@
+import Membership
+import MembershipTransport
+import Primitives
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("tapeline may-i restart")
+struct MayITests {
+    /// A deployment in which any process may be started again.
+    private static func well(_ subject: String) throws -> Preflight {
+        var facts = Preflight(subject: subject)
+        facts.members = [
+            try MadeMembers.member("operator", "w-1", rank: 1, held: [0, 1]),
+            try MadeMembers.member("operator", "w-2", rank: 1, held: [2, 3]),
+            try MadeMembers.member("writer", "s-1", held: [0, 1, 2, 3]),
+            try MadeMembers.member("writer", "s-2"),
+            try MadeMembers.member("source-ib", "g-1", held: [0]),
+            try MadeMembers.member("source-ib", "g-2"),
+            try MadeMembers.member("keeper", "g-1"),
+            try MadeMembers.member("keeper", "g-2", held: [0]),
+        ]
+        facts.lags = ["operator": .init(records: 50_000), "writer": .init(records: 3)]
+        facts.nats = "127.0.0.1:4222"
+        facts.streams = 6
+        facts.database = .answers("127.0.0.1:5432")
+        return facts
+    }
+
+    private static func noes(_ facts: Preflight) -> [String] {
+        facts.reasons.filter { $0.level == .no }.map(\.text)
+    }
+
+    @Test(
+        "a member or a group may be started again where others are there",
+        arguments: ["w-1", "s-1", "s-2", "g-1", "g-2", "operator", "writer", "source-ib", "keeper"])
+    func yes(subject: String) throws {
+        let facts = try Self.well(subject)
+        #expect(facts.isYes && Self.noes(facts).isEmpty, "\(facts.reasons)")
+    }
+
+    @Test("the answer has a line on each reason")
+    func text() throws {
+        #expect(
+            MayIAnswer(try Self.well("g-1")).lines.joined(separator: "\n") == """
+                YES: g-1 may be started again
+                  yes      g-1 owns nothing of keeper
+                  yes      the other members of keeper are ready: 1
+                  yes      others of source-ib can take over from g-1
+                  yes      the other members of source-ib are ready: 1
+                  yes      NATS answers: 127.0.0.1:4222
+                  yes      each of 6 streams has one copy, which answers
+                  yes      the database answers: 127.0.0.1:5432
+                """)
+        var facts = try Self.well("operator")
+        facts.database = .unnamed
+        #expect(
+            MayIAnswer(facts).lines.joined(separator: "\n") == """
+                YES: operator may be started again
+                  yes      others of operator can take over from each of its members
+                  yes      all members of operator are ready: 2
+                  yes      operator is 50000 records behind; up to 50000 are worked off by those \
+                that remain
+                  yes      NATS answers: 127.0.0.1:4222
+                  yes      each of 6 streams has one copy, which answers
+                  skipped  no database is named (POSTGRES_HOST)
+                """)
+        let json = try JSONValue.parse(
+            MayIAnswer(subject: "w-1", problem: "no route").json())
+        #expect(json["answer"]?.string == "no" && json["subject"]?.string == "w-1")
+        let reason = try #require(json["reasons"]?.array?.first)
+        #expect(reason["level"]?.string == "no")
+        #expect(reason["text"]?.string == "NATS does not answer: no route")
+    }
+
+    /// What is different, and the line that says no.
+    struct Case: Sendable {
+        var subject = "w-1"
+        let no: String
+        let change: @Sendable (inout Preflight) throws -> Void
+    }
+
+    @Test(
+        "each reason against it says no",
+        arguments: [
+            Case(
+                subject: "w-3", no: "no member and no group w-3 is heard: did you mean w-1?",
+                change: { _ in }),
+            Case(
+                no: "nobody of operator can take over from w-1: 0,1 would have no owner",
+                change: { $0.members.remove(at: 1) }),
+            Case(
+                no: "nobody of operator can take over from w-1: 0,1 would have no owner",
+                change: {
+                    $0.members[1] = try MadeMembers.member("operator", "w-2", rank: 0)
+                }),
+            Case(
+                subject: "writer",
+                no: "nobody of writer can take over from s-1: 0-3 would have no owner",
+                change: { $0.members.remove(at: 3) }),
+            Case(
+                no: "w-3 of operator is drained",
+                change: {
+                    $0.members.append(
+                        try MadeMembers.member("operator", "w-3", .drained, rank: 1))
+                }),
+            Case(
+                subject: "operator", no: "w-3 of operator is joining",
+                change: {
+                    $0.members.append(
+                        try MadeMembers.member("operator", "w-3", .joining, rank: 1))
+                }),
+            Case(
+                no: "no living owner of partitions 3 of operator",
+                change: { $0.silent = ["operator": [3], "writer": [1]] }),
+            Case(
+                no: "operator is 50001 records behind; up to 50000 are worked off by those that "
+                    + "remain",
+                change: { $0.lags["operator"] = .init(records: 50_001) }),
+            Case(
+                no: "nobody says how far 2 partitions of operator are read",
+                change: { $0.lags["operator"] = .init(records: 0, unheard: 2) }),
+            Case(
+                no: "MD_BARS: its copy on n-2 is away",
+                change: {
+                    $0.behind = [.init(stream: "MD_BARS", problem: "its copy on n-2 is away")]
+                }),
+            Case(
+                no: "the database does not answer: refused",
+                change: { $0.database = .away("refused") }),
+        ])
+    func no(each: Case) throws {
+        var facts = try Self.well(each.subject)
+        try each.change(&facts)
+        #expect(!facts.isYes && Self.noes(facts) == [each.no])
+    }
+
+    @Test("what does not concern the member does not say no")
+    func others() throws {
+        var facts = try Self.well("w-1")
+        facts.members.append(try MadeMembers.member("writer", "s-3", .joining))
+        facts.silent = ["writer": [2]]
+        facts.lags["writer"] = .init(records: .max, unheard: 3)
+        facts.members[0] = try MadeMembers.member("operator", "w-1", .drained, rank: 1)
+        facts.replicated = 6
+        #expect(facts.isYes, "\(facts.reasons)")
+        #expect(facts.reasons.contains(.init(.yes, "all copies of 6 of 6 streams are current")))
+    }
+
+    @Test("its arguments, and those that are wrong")
+    func arguments() throws {
+        #expect(
+            try ToolCommand.parse(["may-i", "restart", "w-1", "--json"])
+                == .mayI(MayICommand(subject: "w-1", asJSON: true)))
+        for wrong in [
+            [], ["stop", "a"], ["restart"], ["restart", "a", "b"], ["restart", "a", "--yes"],
+        ] {
+            let error = #expect(throws: ToolError.self, "\(wrong)") {
+                try MayICommand.parse(wrong)
+            }
+            #expect(error?.exitCode == .usage)
+        }
+    }
+
+    @Test("on a real server: no while one is alone, yes with another, no without NATS")
+    func real() throws {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "may_a")
+        let group = try ToolMembers(bench, .operators, ["a"])
+        defer { group.close() }
+        #expect(eventually { group.held() == [4] })
+        func said(_ subject: String) throws -> (code: ExitCode, output: String) {
+            let folder = try TemporaryFolder("said")
+            let output = try OpenFile(folder.file("out"))
+            let terminal = Terminal(output: output.descriptor, errors: output.descriptor)
+            let code = try MayICommand.parse(["restart", subject]).run(bench.deployment, terminal)
+            return (code, output.text)
+        }
+        let alone = try said("a")
+        #expect(alone.code == .failure && alone.output.hasPrefix("NO: leave a alone"))
+        #expect(alone.output.contains("nobody of operator can take over from a: 0-3"))
+        try group.start("b")
+        #expect(eventually { group.held() == [2, 2] })
+        let both = try said("a")
+        #expect(both.code == .success, "\(both.output)")
+        #expect(both.output.contains("yes      NATS answers: 127.0.0.1:"))
+        #expect(both.output.contains("each of 6 streams has one copy"))
+    }
+}

@@ -146,7 +146,10 @@ private func onRequest(
         return .YES
     }
     let headers = unsafe headers(of: connection, exchange.admission.headers)
-    switch exchange.answer(name, unsafe String(cString: path), headers, for: descriptor) {
+    let parameters = unsafe parameters(of: connection, exchange.admission.parameters)
+    let answer = exchange.answer(
+        name, unsafe String(cString: path), headers, parameters, for: descriptor)
+    switch answer {
     case .whole(let response): return unsafe queue(response, on: connection)
     case .events(let besides):
         let stream = unsafe exchange.stream(
@@ -184,6 +187,23 @@ private func headers(of connection: OpaquePointer, _ names: [String]) -> [String
         headers[name] = unsafe text.map { unsafe String(cString: $0) }
     }
     return headers
+}
+
+/// Returns the parameters of the query of these names. One without a value is empty.
+private func parameters(of connection: OpaquePointer, _ names: [String]) -> [String: String] {
+    var parameters: [String: String] = [:]
+    for name in names {
+        var start: UnsafePointer<CChar>?
+        var count = 0
+        let isThere = unsafe MHD_lookup_connection_value_n(
+            connection, .GET_ARGUMENT_KIND, name, name.utf8.count, &start, &count)
+        guard isThere == .YES else { continue }
+        // Safety: the text belongs to the connection and lives as long as the request. It may hold a
+        // NUL, so that its end is where its length says.
+        let bytes = unsafe UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : count)
+        parameters[name] = unsafe String(decoding: bytes, as: UTF8.self)
+    }
+    return parameters
 }
 
 private func onCompleted(_ closure: UnsafeMutableRawPointer?, _ connection: OpaquePointer?) {

@@ -52,7 +52,8 @@ final class HTTPExchange {
     }
 
     func answer(
-        _ method: String, _ path: String, _ headers: [String: String], for descriptor: Int32
+        _ method: String, _ path: String, _ headers: [String: String],
+        _ parameters: [String: String], for descriptor: Int32
     ) -> WebAnswer {
         let body = bodies[descriptor] ?? []
         guard body.count <= admission.bodyBytesMax || body.isEmpty else {
@@ -60,8 +61,8 @@ final class HTTPExchange {
         }
         let answer = answering(
             WebRequest(
-                method: method, path: path, headers: headers, body: body,
-                peer: peers[descriptor] ?? ""))
+                method: method, path: path, headers: headers, parameters: parameters,
+                body: body, peer: peers[descriptor] ?? ""))
         switch answer {
         case .whole(let response):
             if table.reserve(response.body.count, for: descriptor) { return answer }

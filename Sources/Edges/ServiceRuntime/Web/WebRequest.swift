@@ -7,17 +7,21 @@ package struct WebRequest: Sendable {
     /// The headers that the server was told to read, by their names in lower case. Of a header that
     /// comes twice the first counts.
     package let headers: [String: String]
+    /// The parameters of the query that the server was told to read, decoded. Of a parameter that
+    /// comes twice the first counts.
+    package let parameters: [String: String]
     package let body: [UInt8]
     /// The numeric address of the other side.
     package let peer: String
 
     package init(
-        method: String, path: String, headers: [String: String] = [:], body: [UInt8] = [],
-        peer: String = "127.0.0.1"
+        method: String, path: String, headers: [String: String] = [:],
+        parameters: [String: String] = [:], body: [UInt8] = [], peer: String = "127.0.0.1"
     ) {
         self.method = method
         self.path = path
         self.headers = headers
+        self.parameters = parameters
         self.body = body
         self.peer = peer
     }
@@ -44,13 +48,19 @@ package struct WebHeader: Equatable, Sendable {
 package struct WebAdmission: Sendable {
     /// The headers that are read, in lower case.
     package var headers: [String]
+    /// The parameters of the query that are read. `OperationsLimits.headerBytesMax` bounds them all.
+    package var parameters: [String]
     /// The bytes of the body of a POST. Beyond it the status is 413. 0: no POST is accepted.
     package var bodyBytesMax: Int
     /// The most open streams of events. At one more the status is 503.
     package var streamsMax: Int
 
-    package init(headers: [String], bodyBytesMax: Int = 0, streamsMax: Int = 0) {
+    package init(
+        headers: [String], parameters: [String] = [], bodyBytesMax: Int = 0, streamsMax: Int = 0
+    ) {
         self.headers = headers
+        self.parameters = parameters
+        self.parameters = parameters
         self.bodyBytesMax = bodyBytesMax
         self.streamsMax = streamsMax
     }

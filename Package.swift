@@ -271,6 +271,8 @@ let package = Package(
 
         // Stores: the tape's records as rows, and the latest of each symbol in Valkey.
         library("StoreSinks", in: "Stores", uses: ["PostgresClient"] + codec),
+        // What the tool and the cockpit say of stored bars and their versions.
+        library("StoredBars", in: "Stores", uses: ["PostgresClient"] + model),
         library(
             "HotState", in: "Stores",
             uses: ["NatsTransport", "ServiceRuntime", "ValkeyClient"] + codec),
@@ -335,6 +337,7 @@ let package = Package(
                 "ValkeyClient", "ServiceRuntime",
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
                 "IBSimulator", "ProviderKit", "Recordings",
+                "StoredBars",
             ]),
         program(
             "IBKRSimulator", at: "Sources/Kit/ibkr-simulator",
@@ -467,7 +470,7 @@ let package = Package(
         tests(
             of: "StoreWriter",
             uses: frame + tape + support
-                + ["HotState", "PostgresClient", "StoreSinks", "ValkeyClient"],
+                + ["HotState", "PostgresClient", "StoreSinks", "StoredBars", "ValkeyClient"],
             beside: [
                 "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_notebook.py",
                 "desk_package.py", "desk_tape.py",

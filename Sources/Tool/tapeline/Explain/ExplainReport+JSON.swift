@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import StoredBars
 import StreamCore
 
 // The explanation for programs: one object. Decimals are texts with all their digits.
@@ -67,7 +68,7 @@ extension ExplainReport {
             guard let row else { return }
             json.member("generation", row.generation)
             json.member("is_filled", row.isFilled)
-            json.member("is_withdrawn", row.isWithdrawn)
+            json.member("is_withdrawn", row.standing.isWithdrawn)
             json.member("earlier_versions", row.replaced)
         }
     }
@@ -76,8 +77,8 @@ extension ExplainReport {
         json.object { json in
             json.member("revision", version.revision)
             json.member("reason", version.reason)
-            json.member("trades", version.trades)
-            json.write(version.close, as: "close")
+            json.member("trades", version.values.trades)
+            json.write(version.values.close, as: "close")
             json.member("is_withdrawn", version.isWithdrawn)
             if let epoch = version.epoch { json.member("epoch", epoch) }
             if let sequence = version.sequence { json.member("sequence", sequence) }
@@ -110,7 +111,7 @@ extension ExplainReport {
         }
     }
 
-    private func write(_ gap: ExplainedGap, into json: inout JSONWriter) {
+    private func write(_ gap: WindowGap, into json: inout JSONWriter) {
         json.object { json in
             json.member("kind", gap.kind)
             json.member("state", gap.state)

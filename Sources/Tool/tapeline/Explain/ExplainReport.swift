@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ServiceRuntime
+import StoredBars
 import StreamCore
 
 /// Everything that is known of one bar.
@@ -23,7 +24,7 @@ struct ExplainReport {
 
     let bar: ExplainedBar
     let stored: StoredBar?
-    let row: ExplainedRow?
+    let row: BarRow?
     let partition: Partition
     var tape = Outcome.notAsked
     var tables = Outcome.notAsked
@@ -35,7 +36,7 @@ struct ExplainReport {
     var versions: [BarVersion] = []
     /// Whether the tape of bars has another record under the ordinal of the stored version.
     var isRevisionWrong = false
-    var gaps: [ExplainedGap] = []
+    var gaps: [WindowGap] = []
     /// How the rows of gaps disagree with the records on the tape.
     var gapFaults: [String] = []
     var field = InputField.trade
@@ -94,26 +95,20 @@ struct ExplainReport {
         lines.append(
             "  volume \(FixedPoint.text(stored.volume, decimals: Quantity.decimals))  "
                 + "vwap \(stored.vwap)  trades \(stored.trades)")
-        let excluded = [
-            (stored.excluded.condition, "by condition"), (stored.excluded.oddLot, "odd lots"),
-            (stored.excluded.filter, "by a filter, or no new trade"),
-            (stored.excluded.undefined, "undefined"),
-        ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        let excluded = BarMarks.leftOut(stored.excluded)
         if !excluded.isEmpty { lines.append("  left out: \(excluded.joined(separator: ", "))") }
         if !isMadeOf.isEmpty {
             lines.append("  made of bars: \(isMadeOf.joined(separator: " of "))")
         }
-        var marks: [String] = []
-        if stored.flags.contains(.partial) {
-            marks.append("partial: ticks of its time are missing")
-        }
-        if stored.flags.contains(.mixedProviders) { marks.append("of two providers") }
-        if row.isFilled { marks.append("filled: no trade, the prices are the close before it") }
-        if row.isWithdrawn { marks.append("withdrawn: it is void") }
+        let marks = BarMarks(
+            isPartial: stored.flags.contains(.partial),
+            isMixed: stored.flags.contains(.mixedProviders), isFilled: row.isFilled,
+            isWithdrawn: row.standing.isWithdrawn
+        ).texts
         if !marks.isEmpty { lines.append("  \(marks.joined(separator: "; "))") }
         lines.append(
             "  partition \(partition), generation \(row.generation), output ordinal "
-                + "\(row.revision), \(row.replaced) earlier versions")
+                + "\(row.standing.revision), \(row.replaced) earlier versions")
         return lines
     }
 
@@ -139,22 +134,15 @@ struct ExplainReport {
     }
 
     private func cells(_ version: BarVersion, number: Int64) -> [String] {
-        let price = version.isWithdrawn ? "withdrawn" : "\(version.close)"
-        var cells = ["\(number)", version.reason, "\(version.trades)", price]
-        if let known = version.known {
-            cells += ["\(known)", Self.delay(known, after: bar.closeTime)]
-        } else {
-            cells += ["not known", "-"]
-        }
+        let price = version.isWithdrawn ? "withdrawn" : "\(version.values.close)"
+        var cells = ["\(number)", version.reason, "\(version.values.trades)", price]
+        cells += [
+            version.known.map { "\($0)" } ?? "not known",
+            version.delay(after: Timestamp(nanoseconds: bar.closeTime)) ?? "-",
+        ]
         cells.append(version.epoch.map { "\($0)" } ?? "-")
         cells.append(version.sequence.map { "\($0)" } ?? "-")
         return cells + ["\(version.revision)"]
-    }
-
-    /// Returns the time from the bar's end to its publication, in seconds.
-    static func delay(_ known: Timestamp, after close: Int64) -> String {
-        let milliseconds = known.nanoseconds(since: Timestamp(nanoseconds: close)) / 1_000_000
-        return "\(FixedPoint.text(milliseconds, decimals: 3)) s"
     }
 
     private var tickLines: [String] {

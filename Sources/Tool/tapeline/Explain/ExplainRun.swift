@@ -3,6 +3,7 @@ import OperatorGraph
 import PostgresClient
 import Primitives
 import ServiceRuntime
+import StoredBars
 import StreamCore
 import TapeCodec
 import TapeProtocol
@@ -280,13 +281,8 @@ struct ExplainRun {
         of bar: ExplainedBar, _ tape: ProofTape?, _ database: ProofDatabase,
         into report: inout ExplainReport
     ) throws(ToolError) {
-        var versions = try database.supersededVersions(of: bar.key)
-        if let row = report.row, let stored = report.stored {
-            versions.append(
-                BarVersion(
-                    revision: stored.revision, reason: row.reason, trades: stored.bar.trades,
-                    close: stored.bar.close, isWithdrawn: row.isWithdrawn, known: row.known))
-        }
+        var versions = try database.replacedVersions(of: bar.key)
+        if let row = report.row { versions.append(row.standing) }
         if let tape {
             let reader = BarVersionReader(tape: tape, key: bar.key)
             guard

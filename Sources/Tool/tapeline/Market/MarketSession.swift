@@ -1,4 +1,5 @@
 import PostgresClient
+import StoredBars
 import TapeProtocol
 
 /// A database session that reads the market views (`70_market.sql`).
@@ -70,9 +71,6 @@ struct MarketSession: ~Copyable {
 
     /// Returns SQL that formats a time without a fraction when the fraction is zero.
     static func shown(_ column: String) -> String {
-        """
-        regexp_replace(to_char(\(column) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
-            '\\.?0+$', '', '') || 'Z'
-        """
+        BarReader.shown(column)
     }
 }

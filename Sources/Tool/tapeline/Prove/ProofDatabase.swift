@@ -332,10 +332,20 @@ struct ProofDatabase {
         _ query: String, _ parameters: [PostgresValue]
     ) throws(ToolError) -> PostgresRows {
         do throws(PostgresError) {
-            let statement = try connection.prepare(query, timeout: Self.timeout)
-            return try connection.execute(statement, parameters, timeout: Self.timeout)
+            return try prepared(query, parameters)
         } catch {
-            throw .unreachable("the stored bars and ticks cannot be read: \(error)")
+            throw Self.failure(error)
         }
+    }
+
+    func prepared(
+        _ query: String, _ parameters: [PostgresValue]
+    ) throws(PostgresError) -> PostgresRows {
+        let statement = try connection.prepare(query, timeout: Self.timeout)
+        return try connection.execute(statement, parameters, timeout: Self.timeout)
+    }
+
+    static func failure(_ error: PostgresError) -> ToolError {
+        .unreachable("the stored bars and ticks cannot be read: \(error)")
     }
 }

@@ -2,28 +2,11 @@ import MarketModel
 import NatsTransport
 import Primitives
 import ServiceRuntime
+import StoredBars
 import StreamCore
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-
-/// One published version of a bar.
-struct BarVersion: Equatable, Sendable {
-    /// The output ordinal.
-    let revision: UInt64
-    let reason: String
-    let trades: UInt64
-    let close: Price
-    let isWithdrawn: Bool
-    /// The epoch of the owner that published it; `nil` when only the table has the version.
-    var epoch: UInt64?
-    /// The sequence of its packet in the stream of bars.
-    var sequence: UInt64?
-    /// When the owner sent it, by its clock.
-    var sent: Timestamp?
-    /// When the tape stored it, or what the table says of that.
-    var known: Timestamp?
-}
 
 /// Reads the versions of one bar from the tape of bars.
 struct BarVersionReader {
@@ -89,13 +72,15 @@ struct BarVersionReader {
                 symbol.symbol == key.symbol.symbol, symbol.source == key.symbol.source,
                 walk.series(bar.series, in: packet)?.name == key.series
             else { continue }
-            found.append(
-                BarVersion(
-                    revision: walk.ordinal,
-                    reason: BarReason(rawValue: bar.reason).map { "\($0)" } ?? "\(bar.reason)",
-                    trades: bar.trades, close: bar.close,
-                    isWithdrawn: bar.flags.contains(.withdrawn), epoch: header.epoch,
-                    sequence: sequence, sent: header.sendTime, known: time))
+            var version = BarVersion(
+                revision: walk.ordinal,
+                reason: BarReason(rawValue: bar.reason).map { "\($0)" } ?? "\(bar.reason)",
+                values: BarVersion.Values(bar), isWithdrawn: bar.flags.contains(.withdrawn))
+            version.epoch = header.epoch
+            version.sequence = sequence
+            version.sent = header.sendTime
+            version.known = time
+            found.append(version)
         }
         return found
     }

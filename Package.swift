@@ -322,6 +322,7 @@ let package = Package(
             uses: model + [
                 "DeploymentWatch", "HTTPClient", "Membership", "NatsTransport", "PostgresClient",
                 "ServiceRuntime", "TapeCodec", "TapeProtocol", "TapeTransport",
+                "StoredBars",
             ]),
         serviceProgram("provider-gateway", runs: "ProviderGateway"),
         serviceProgram("operator-worker", runs: "OperatorWorker"),
@@ -477,7 +478,8 @@ let package = Package(
             ]),
         tests(
             of: "Cockpit",
-            uses: frame + tape + support + ["DeploymentWatch", "HTTPClient", "PostgresClient"],
+            uses: frame + tape + support
+                + ["DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars"],
             beside: ["pictures.py"]),
         tests(
             of: "TapelineTool",

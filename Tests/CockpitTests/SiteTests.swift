@@ -1,3 +1,4 @@
+import Foundation
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
@@ -12,10 +13,11 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
     @Test("each file is there, with a policy without inline code, and none of it breaks that")
     func files() throws {
         let cockpit = try LoneCockpit()
-        let pages = ["/", "/gaps", "/partitions", "/store", "/alerts"]
+        let pages = ["/", "/gaps", "/partitions", "/store", "/alerts", "/chart"]
         let scripts = [
             "/live.js", "/overview.js", "/gaps.js", "/partitions.js", "/matrix.js", "/store.js",
             "/bars.js", "/alerts.js",
+            "/chart.js", "/candles.js",
         ]
         for path in pages + scripts + ["/style.css", "/icon.svg"] {
             let answer = try cockpit.get(path)
@@ -57,6 +59,38 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         let number = { (id: String) in Int(id.split(separator: ".")[1]) ?? 0 }
         #expect(number(second.id) > number(first.id))
         #expect((second.data["now"]?.double ?? 0) > (first.data["now"]?.double ?? 0))
+    }
+
+    @Test("a chart is asked for by parameters, and what cannot be asked is refused with a sentence")
+    func parameters() throws {
+        let cockpit = try LoneCockpit()
+        func ask(_ query: String) throws -> (status: String, json: JSONValue) {
+            let answer = try cockpit.get("/chart.json?\(query)")
+            let body = answer.components(separatedBy: "\r\n\r\n")
+            return (status(answer), try JSONValue.parse(body[1]))
+        }
+        let symbol = "symbol=A%2FB+%26%C3%A9&series=1m"
+        let first = try ask("\(symbol)&source=s")
+        #expect(first.status == "200" && first.json["absence"]?.string == "not asked yet")
+        // The database is not there. The page of the same parameters, in whatever order, says so.
+        #expect(
+            try eventually {
+                let reason = try ask("series=1m&source=s&\(symbol)&symbol=C").json["absence"]
+                return reason?.string?.contains("connect") == true
+            })
+        #expect(
+            cockpit.running.service.metric(
+                "mds_cockpit_questions_total{outcome=\"failed\",question=\"chart\"}") != nil)
+        for bad in ["", "symbol=A%00&series=1m&source=s", "\(symbol)&source", "\(symbol)&source="] {
+            let (status, json) = try ask(bad)
+            #expect(status == "400" && json["refused"]?.string?.isEmpty == false, "\(bad)")
+        }
+        // Those that were put back say so.
+        for number in 0..<QuestionBook<ChartQuestion, [UInt8]>.openMax {
+            _ = try ask("symbol=S\(number)&series=1m&source=s")
+        }
+        let refused = try ask("\(symbol)&source=s")
+        #expect(refused.json["refused"]?.string?.contains("different charts are open") == true)
     }
 
     @Test("foreign hosts, foreign sites, other methods and large requests are refused")
@@ -121,6 +155,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         #expect(try cockpit.get("/gaps").contains("Token of this cockpit"))
         #expect(try cockpit.get("/partitions").contains("Token of this cockpit"))
         #expect(status(try cockpit.get("/partitions.json")) == "401")
+        #expect(status(try cockpit.get("/chart.json?symbol=A&source=s&series=1m")) == "401")
         #expect(status(try cockpit.get("/events")) == "401")
         #expect(status(try cockpit.get("/overview.js")) == "401")
         #expect(status(try cockpit.get("/style.css")) == "200")

@@ -89,6 +89,7 @@ extension IntegrationTests {
                 }, "\(said)")
             try expectOwners(pipeline, port)
             try expectWriter(port)
+            try expectChart(port)
 
             try pipeline.service(.writer).kill()
             #expect(
@@ -121,6 +122,39 @@ extension IntegrationTests {
                     return owners.allSatisfy { $0.value.member == shown[$0.key] }
                 }, "\(owners.mapValues(\.member)) and \(shown)")
             #expect(!owners.isEmpty)
+        }
+
+        /// The first bars of what the database offers, and what it knows of one of them.
+        private func expectChart(_ port: UInt16) throws {
+            func value(
+                _ path: String, where isWhole: (JSONValue) -> Bool
+            ) throws -> JSONValue? {
+                var found: JSONValue?
+                #expect(
+                    try eventually {
+                        let answer = try document(path, port)
+                        found = answer?["value"]
+                        return found.map(isWhole) == true && answer?["absence"] == nil
+                    }, "\(path): \(String(describing: found))")
+                return found
+            }
+            let choices = try #require(
+                try value("/chart-choices.json") { $0["offers"]?.array?.isEmpty == false })
+            let symbol = try #require(choices["symbols"]?.array?.first?.string)
+            let offer = try #require(choices["offers"]?.array?.first)
+            let key =
+                "symbol=\(symbol)&series=\(offer["series"]?.string ?? "")"
+                + "&source=\(offer["source"]?.string ?? "")"
+            let page = try #require(
+                try value("/chart.json?\(key)") { $0["bars"]?.array?.isEmpty == false })
+            let bar = try #require(page["bars"]?.array?.first)
+            let place = "open=\(bar["open_ns"]?.string ?? "")&number=\(bar["number"]?.string ?? "")"
+            let known = try value("/chart-bar.json?\(key)&\(place)") { $0["versions"] != nil }
+            let standing = known?["versions"]?.array?.last
+            for name in ["open", "high", "low", "close", "volume"] {
+                #expect(standing?[name]?.string == bar[name]?.string && bar[name] != nil, "\(name)")
+            }
+            #expect(known?["explain"]?.string?.contains(" \(symbol) ") == true)
         }
 
         private func expectWriter(_ port: UInt16) throws {

@@ -150,6 +150,7 @@ PAGES = {
     "Partitions": lambda page: page.get_by_role("cell", name=re.compile("● operator-worker")),
     "Store": lambda page: page.get_by_role("cell", name="● closed"),
     "Alerts": lambda page: page.get_by_text("No Prometheus is named"),
+    "Chart": lambda page: page.get_by_role("table", name=re.compile("Bars with their versions")).get_by_role("link"),
 }
 
 
@@ -189,6 +190,32 @@ def keyboard(page, say):
     page.get_by_text("Nothing is missing.").wait_for()
     say("the gaps are reached by keyboard, and nothing is missing", True)
     page.go_back()
+
+
+def chart(page, base, say):
+    """A bar is chosen by keyboard alone, and the table has the numbers of the server."""
+    page.goto(base + "chart?symbol=AAPL&source=synthetic&series=1s")
+    # The newest one may get another version meanwhile.
+    table = page.get_by_role("table", name=re.compile("Bars with their versions"))
+    link = table.get_by_role("link").nth(1)
+    link.wait_for(timeout=PATIENCE * 1000)
+    time_of_bar = link.inner_text()
+    row = table.get_by_role("row").filter(has_text=time_of_bar).first.get_by_role("cell").all_inner_texts()
+    answer = page.request.get(page.url.replace("/chart?", "/chart.json?")).json()
+    bar = next(bar for bar in answer["value"]["bars"] if bar["time"] == time_of_bar)
+    say("the table has the server's numbers", row[:4] == [bar[n] for n in ("open", "high", "low", "close")],
+        row=row, bar=bar)
+    link.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("table", name="Its versions").get_by_role("rowheader", name="1").wait_for()
+    command = page.get_by_label("Why each tick of it counts or not").input_value()
+    say("Enter on a bar shows what is known of it",
+        command.startswith("tapeline explain --source synthetic AAPL 1s "), command=command)
+    for way in ("Earlier", "Newest"):
+        page.get_by_role("button", name=way).focus()
+        page.keyboard.press("Enter")
+    page.get_by_text(re.compile("the newest; the last one ended")).wait_for(timeout=PATIENCE * 1000)
+    page.goto(base)
 
 
 def faults(browse, link, processes):
@@ -231,6 +258,7 @@ def main():
         browse = Browse(page)
         browse.expect_well("at the beginning")
         keyboard(page, browse.say)
+        chart(page, base, browse.say)
         accessible(browser, base, browse.say)
         faults(browse, link, processes)
         browse.say("no error on the console", not log, messages=log)

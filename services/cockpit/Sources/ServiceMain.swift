@@ -35,8 +35,8 @@ package enum Main {
         if settings.isOnHostLoopback {
             gate.hostGateway = try HostGateway.find(ConfigurationFiles.read)
         }
-        let site = Site(gate, context, collector.audience) { path, now in
-            collector.json(path, at: now)
+        let site = Site(gate, context, collector.audience) { path, parameters, now in
+            collector.answer(path, parameters, at: now)
         }
         let server = try WebServer(
             address: settings.address, port: settings.port, limits: CockpitLimits.connections,

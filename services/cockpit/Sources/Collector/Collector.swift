@@ -39,6 +39,7 @@ final class Collector: Sendable {
     private let ears = Mutex<Ears?>(nil)
     private let members = MemberBook()
     let documents = PageDocuments()
+    private let chart = ChartDesk()
     private let gapsDocument = Mutex(GapsDocument.none)
     private let tape = Question<TapeFacts>()
     private let database = Question<Sighting.Database>()
@@ -63,6 +64,7 @@ final class Collector: Sendable {
         let connect = try ServiceThread(name: "connect") { [self] in listen(tapeSettings) }
         return try startAlerts() + [
             connect,
+            try chart.start(settings.postgres, context),
             try tape.start("tape", context, audience) { [self] beat in
                 { [self] in try askTape(beat) }
             },
@@ -134,10 +136,15 @@ final class Collector: Sendable {
     }
 
     /// Returns the newest document at this path. `nil` if there is none. It does not block.
-    func json(_ path: String, at now: MonotonicTime) -> [UInt8]? {
+    func answer(
+        _ path: String, _ parameters: [String: String], at now: MonotonicTime
+    ) -> PageAnswer? {
+        if let answer = chart.answer(path, parameters, at: now) { return answer }
         // The events name the version of the gaps.
-        path == "/gaps.json"
+        let json =
+            path == "/gaps.json"
             ? gapsDocument.withLock { $0.json } : documents.answer(path, at: now)
+        return json.map { PageAnswer(json: $0) }
     }
 
     // MARK: events

@@ -51,7 +51,7 @@ final class Question<Value: Sendable>: Sendable {
     }
 }
 
-private struct QuestionMetrics: Sendable {
+struct QuestionMetrics: Sendable {
     private let answered: Counter
     private let failed: Counter
 

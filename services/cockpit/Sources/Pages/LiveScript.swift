@@ -170,26 +170,38 @@ enum LiveScript {
           if (kind !== undefined && element.className !== kind) element.className = kind;
         }
 
-        // The same for a page with a document of its own, which is as new as each event. A document
-        // that does not come grows old as everything does.
-        export function startWith(path, draw) {
-          const part = { value: {}, busy: false, asked: 0, instance: "" };
-          async function ask(look) {
-            [part.busy, part.asked] = [true, look.now];
+        // A document of a page, which is as new as each event. One that does not come grows old as
+        // everything does. A function may name the path; nothing is asked while it names none.
+        export function documentAt(path) {
+          let part = { path: "", value: {}, busy: false, asked: 0, instance: "" };
+          async function ask(own, look) {
+            [own.busy, own.asked] = [true, look.now];
             const instance = state.instance;
             try {
-              const answer = await fetch(path, { signal: AbortSignal.timeout(2000) });
-              if (answer.ok) [part.value, part.instance] = [await answer.json(), instance];
+              const answer = await fetch(own.path, { signal: AbortSignal.timeout(2000) });
+              // 400: the answer says what is wrong with the question.
+              if (answer.ok || answer.status === 400) {
+                [own.value, own.instance] = [await answer.json(), instance];
+              }
             } catch {
               // The next look asks again.
             }
-            part.busy = false;
+            own.busy = false;
           }
-          start((look) => {
-            if (look && !part.busy && look.now !== part.asked) ask(look);
-            const isOwn = look && part.instance === state.instance;
-            draw(look, isOwn ? part.value : {});
-          });
+          return (look) => {
+            const named = typeof path === "function" ? path() : path;
+            if (named !== part.path) {
+              part = { path: named, value: {}, busy: false, asked: 0, instance: "" };
+            }
+            if (look && named && !part.busy && look.now !== part.asked) ask(part, look);
+            return look && part.instance === state.instance ? part.value : {};
+          };
+        }
+
+        // The same for a page with one document.
+        export function startWith(path, draw) {
+          const news = documentAt(path);
+          start((look) => draw(look, news(look)));
         }
 
         export const ago = (at) => (Number.isFinite(age(at)) ? `${span(age(at))} ago` : "never");

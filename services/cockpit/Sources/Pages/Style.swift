@@ -77,8 +77,10 @@ enum Style {
           font: inherit; min-height: 2.25rem; padding: 0.25rem 0.5rem; color: var(--text);
           background: var(--ground); border: 1px solid var(--line);
         }
+        button[aria-disabled="true"] { color: var(--muted); }
+        .command { font-family: monospace; width: 40rem; max-width: 100%; }
         .tools { display: flex; flex-wrap: wrap; gap: 1rem; align-items: end; }
-        .tools p { margin: 0.25rem 0; }
+        .tools p { margin: 0.25rem 0; max-width: 100%; }
         footer { color: var(--muted); padding: 0 1rem 1rem; max-width: 76rem; margin: 0 auto; }
         @media (prefers-reduced-motion: reduce) { * { transition: none; animation: none; } }
 

@@ -23,7 +23,10 @@ enum WebFiles {
     static let open: Set<String> = ["/style.css", "/icon.svg"]
 
     /// What people open, so that it asks for the token.
-    static let pages: Set<String> = ["/", "/gaps", "/partitions", "/store", "/alerts"]
+    static let pages: Set<String> = [
+        "/", "/gaps", "/partitions", "/store", "/alerts",
+        "/chart",
+    ]
 
     static func file(_ path: String) -> WebFile? { all[path] }
 
@@ -38,6 +41,8 @@ enum WebFiles {
         "/store": .html(StorePage.html), "/store.js": .script(StorePage.script),
         "/bars.js": .script(BarsScript.text),
         "/alerts": .html(AlertsPage.html), "/alerts.js": .script(AlertsPage.script),
+        "/chart": .html(ChartPage.html), "/chart.js": .script(ChartPage.script),
+        "/candles.js": .script(CandlesScript.text),
         "/gaps.js": .script(GapsPage.script), "/timeline.js": .script(TimelineScript.text),
     ]
 }
@@ -68,6 +73,7 @@ enum PageFrame {
             <nav aria-label="Pages"><ul>
             \(link("./", "Overview"))\(link("gaps", "Gaps"))\(link("partitions", "Partitions"))
             \(link("store", "Store"))\(link("alerts", "Alerts"))
+            \(link("chart", "Chart"))
             </ul></nav>
             <p id="link" class="unknown">waiting for the first news</p>
             </header>

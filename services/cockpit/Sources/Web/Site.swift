@@ -9,7 +9,8 @@ final class Site: Sendable {
         headers: [
             "host", "origin", "cookie", "sec-fetch-site", "sec-fetch-mode", "x-forwarded-proto",
             "last-event-id", "if-none-match",
-        ], bodyBytesMax: CockpitLimits.bodyBytesMax, streamsMax: CockpitLimits.streamsMax)
+        ], parameters: ChartQuestion.parameters, bodyBytesMax: CockpitLimits.bodyBytesMax,
+        streamsMax: CockpitLimits.streamsMax)
 
     /// Sent with every answer. Nothing comes from elsewhere, and no code or style is in the pages.
     static let headers = [
@@ -24,16 +25,19 @@ final class Site: Sendable {
         WebHeader("Cross-Origin-Opener-Policy", "same-origin"),
     ]
 
+    /// Returns the document at a path with these parameters, `nil` if there is none. It must not
+    /// block.
+    typealias Documents = @Sendable (String, [String: String], MonotonicTime) -> PageAnswer?
+
     private let gate: Gate
     private let context: ServiceContext
     private let audience: Audience
-    private let document: @Sendable (String, MonotonicTime) -> [UInt8]?
+    private let document: Documents
     private let sessions = Mutex(Sessions())
 
-    /// `document` returns the JSON at a path, `nil` if there is none; it must not block.
     init(
         _ settings: Gate.Settings, _ context: ServiceContext, _ audience: Audience,
-        document: @escaping @Sendable (String, MonotonicTime) -> [UInt8]?
+        document: @escaping Documents
     ) {
         self.document = document
         gate = Gate(settings: settings)
@@ -59,10 +63,10 @@ final class Site: Sendable {
             }
             audience.note(at: now)
             if path == "/events" { return .events(Self.headers) }
-            if let json = document(path, now) {
+            if let answer = document(path, request.parameters, now) {
                 return .whole(
                     OperationsResponse(
-                        contentType: "application/json", body: json,
+                        status: answer.status, contentType: "application/json", body: answer.json,
                         headers: Self.headers + [WebHeader("Cache-Control", "no-store")]))
             }
             return .whole(Self.file(path, request.headers["if-none-match"]))

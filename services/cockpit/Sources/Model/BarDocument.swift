@@ -1,0 +1,105 @@
+import MarketModel
+import Primitives
+import StoredBars
+
+/// What the database knows of one bar, and the commands for what only the tape knows.
+struct BarDocument {
+    let row: BarRow
+    /// The oldest first.
+    let replaced: [BarVersion]
+    let gaps: [WindowGap]
+
+    var json: [UInt8] {
+        var json = JSONWriter(capacity: 2_048 + replaced.count * 256)
+        json.object { json in
+            json.member("name", name)
+            json.member("words", array: { for text in words { $0.value(text) } })
+            json.member(
+                "versions",
+                array: { json in
+                    for (index, version) in (replaced + [row.standing]).enumerated() {
+                        let above = Int64(replaced.count - index)
+                        write(version, number: max(1, row.replaced + 1 - above), &json)
+                    }
+                })
+            json.member("gaps", array: { for gap in gaps { write(gap, &$0) } })
+            json.member("explain", TapeCommand.explain(row.identity))
+            json.member("prove", TapeCommand.prove(row.identity, until: row.closeTime))
+        }
+        return json.bytes
+    }
+
+    private var name: String {
+        let bar = row.identity
+        let place = bar.number == 0 ? "" : " #\(bar.number)"
+        return "\(bar.symbol) \(bar.series)\(place) of \(bar.source), "
+            + "\(TimeText.of(bar.openTime)) to \(TimeText.of(row.closeTime))"
+    }
+
+    private var words: [String] {
+        var words = BarMarks(row).texts
+        let leftOut = BarMarks.leftOut(row.excluded)
+        if !leftOut.isEmpty { words.append("left out: \(leftOut.joined(separator: ", "))") }
+        words.append(
+            "partition \(row.partition), generation \(row.generation), output ordinal "
+                + "\(row.standing.revision), \(row.replaced) earlier versions")
+        let missing = row.replaced - Int64(replaced.count)
+        if missing > 0 {
+            words.append("\(missing) earlier versions are not in the database any more")
+        }
+        return words
+    }
+
+    private func write(_ version: BarVersion, number: Int64, _ json: inout JSONWriter) {
+        json.object { json in
+            json.member("version", number)
+            json.member("ordinal", "\(version.revision)")
+            if let sent = version.sent { json.member("sent", TimeText.of(sent)) }
+            TradeText.write(version, after: row.closeTime, &json)
+        }
+    }
+
+    private func write(_ gap: WindowGap, _ json: inout JSONWriter) {
+        json.object { json in
+            json.member("kind", gap.kind)
+            json.member("state", gap.state)
+            json.member("reason", OverviewMaker.line(gap.reason))
+            json.member("from", gap.from)
+            json.member("to", gap.to)
+            json.member("source", gap.source)
+            json.member("noted", gap.noted)
+        }
+    }
+}
+
+/// Commands of the tool about one bar, for a person to copy. Pure.
+enum TapeCommand {
+    static func explain(_ bar: BarIdentity) -> String {
+        "tapeline explain --source \(word(bar.source.text)) \(end(bar.symbol))"
+            + "\(word(bar.symbol.text)) \(word(bar.series.text)) \(TimeText.of(bar.openTime))"
+    }
+
+    /// Bars that open in the window.
+    static func prove(_ bar: BarIdentity, until close: Timestamp) -> String {
+        let end = max(close, bar.openTime.advanced(byNanoseconds: 1))
+        return "tapeline prove --series \(word(bar.series.text)) "
+            + "--from \(TimeText.of(bar.openTime)) --to \(TimeText.of(end)) "
+            + "\(self.end(bar.symbol))\(word(bar.symbol.text))"
+    }
+
+    /// What ends the options before a symbol that looks like one.
+    private static func end(_ symbol: Symbol) -> String {
+        symbol.text.hasPrefix("-") ? "-- " : ""
+    }
+
+    /// Returns a text from outside as one word of a shell, in which it does nothing.
+    static func word(_ text: String) -> String {
+        let isPlain =
+            !text.isEmpty
+            && text.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
+                    || (0x61...0x7a).contains(byte) || "._/:-".utf8.contains(byte)
+            }
+        return isPlain ? text : "'\(text.replacing("'", with: "'\\''"))'"
+    }
+}

@@ -1,0 +1,306 @@
+/// The page of the bars: candles of one symbol, source and series, with the versions that were
+/// replaced, and what is known of each bar.
+enum ChartPage {
+    static let html = PageFrame.html(
+        "Chart", current: "Chart", script: "chart.js",
+        """
+        <section aria-labelledby="bars-head">
+        <h2 id="bars-head">Which bars?</h2>
+        <form id="which" action="chart" method="get">
+        <div class="tools">
+        <p><label for="symbol">Symbol</label><br>
+        <input id="symbol" name="symbol" type="text" list="symbols" maxlength="512"
+        autocomplete="off" spellcheck="false"></p>
+        <datalist id="symbols"></datalist>
+        <p><label for="series">Series</label><br><select id="series" name="series"></select></p>
+        <p><label for="source">Source</label><br><select id="source" name="source"></select></p>
+        <p><label for="from">From (UTC), empty for the newest</label><br>
+        <input id="from" name="from" type="datetime-local" step="1"></p>
+        <p><button type="submit">Show</button></p>
+        </div>
+        </form>
+        <div class="tools">
+        <p><button id="earlier" type="button">Earlier</button></p>
+        <p><button id="later" type="button">Later</button></p>
+        <p><button id="newest" type="button">Newest</button></p>
+        </div>
+        <p id="words" class="unknown">Not known: waiting for the first news.</p>
+        <canvas id="candles" role="img"
+        aria-label="Candles and volumes; the table below has the same in words"></canvas>
+        <p>Outline: risen. Full: fallen. Dashed and wider: a version that was replaced.
+        ◆ has earlier versions, ▲ ticks of its time are missing, ✕ is void.</p>
+        \(PageFrame.table(
+            "bars", "Bars with their versions, the newest first: Enter on one shows what is known",
+            ["Bar", "Open", "High", "Low", "Close", "Volume", "Trades", "Version", "Reason",
+                "Known after its end", "Remarks"]))
+        </section>
+        <section aria-labelledby="bar-head">
+        <h2 id="bar-head" tabindex="-1">What is known of one bar?</h2>
+        <p id="bar" class="unknown">No bar is chosen.</p>
+        <ul id="facts"></ul>
+        \(PageFrame.table(
+            "versions", "Its versions, the first one first",
+            ["Version", "Reason", "Open", "High", "Low", "Close", "Volume", "Trades", "Known",
+                "After its end", "Ordinal"]))
+        \(PageFrame.table(
+            "gaps", "Records of gaps about its window",
+            ["Kind", "State", "Reason", "From", "To", "Source", "Noted"]))
+        <p>What only the tape knows, these commands say:</p>
+        \(command("explain", "Why each tick of it counts or not"))
+        \(command("prove", "Whether its ticks make this bar again"))
+        <p id="copied" role="status"></p>
+        </section>
+        """)
+
+    private static func command(_ name: String, _ label: String) -> String {
+        """
+        <div class="tools">
+        <p><label for="\(name)">\(label)</label><br>
+        <input id="\(name)" class="command" type="text" readonly></p>
+        <p><button type="button" data-copies="\(name)">Copy: \(name)</button></p>
+        </div>
+        """
+    }
+
+    static let script = #"""
+        import { start, documentAt, age, isStale, span, put, doubt } from "./live.js";
+        import { fill } from "./table.js";
+        import { drawCandles, barAt } from "./candles.js";
+
+        const element = (id) => document.getElementById(id);
+        const nothing = { bars: [], prices: [], times: [], slots: 1, volume_max: "0" };
+        // What the page shows: parameters of its address.
+        const shown = Object.fromEntries(new URLSearchParams(location.search));
+        // A time of the form's field has no zone.
+        if (shown.from && !/(Z|[+-]\d\d:\d\d)$/.test(shown.from)) shown.from += "Z";
+        const drawn = { chart: nothing, table: {} };
+
+        function query(names) {
+          const pairs = names.filter((name) => shown[name]).map((name) => [name, shown[name]]);
+          return new URLSearchParams(pairs).toString();
+        }
+
+        const series = ["symbol", "source", "series"];
+        const isWhole = () => series.every((name) => shown[name]);
+        const choices = documentAt(() => {
+          const symbol = new URLSearchParams({ symbol: element("symbol").value });
+          return `chart-choices.json?${symbol}&${query(["from"])}`;
+        });
+        const page = documentAt(() => (isWhole()
+          ? `chart.json?${query([...series, "from"])}` : ""));
+        const known = documentAt(() => (isWhole() && shown.open
+          ? `chart-bar.json?${query([...series, "open", "number"])}` : ""));
+
+        const address = (bar) => `chart?${query([...series, "from"])}&open=${bar.open_ns}`
+          + `&number=${bar.number}`;
+
+        function go(change) {
+          Object.assign(shown, change);
+          const own = query([...series, "from", "open", "number"]);
+          history.replaceState(null, "", own ? `chart?${own}` : "chart");
+          const from = Date.parse(shown.from || "");
+          element("from").value = Number.isNaN(from)
+            ? "" : new Date(from).toISOString().slice(0, 19);
+        }
+
+        function fillSelect(select, values, wanted) {
+          const all = [...new Set(wanted ? [...values, wanted] : values)].sort();
+          const own = [...select.options].map((option) => option.value);
+          if (all.join("\n") === own.join("\n")) return;
+          const chosen = select.value;
+          select.replaceChildren(...all.map((value) => new Option(value, value)));
+          select.value = all.includes(chosen) ? chosen : wanted || all[0] || "";
+        }
+
+        function showChoices(news) {
+          const found = news.value;
+          if (!found) return;
+          const list = element("symbols");
+          const names = found.symbols.join("\n");
+          if (list.dataset.names !== names) {
+            list.dataset.names = names;
+            list.replaceChildren(...found.symbols.map((symbol) => new Option(symbol, symbol)));
+          }
+          const isOwn = element("symbol").value === shown.symbol;
+          fillSelect(element("series"), found.offers.map((offer) => offer.series),
+            isOwn ? shown.series : "");
+          const of = found.offers.filter((offer) => offer.series === element("series").value);
+          fillSelect(element("source"), of.map((offer) => offer.source), isOwn ? shown.source : "");
+          if (!isWhole()) choose(found);
+        }
+
+        // Without a choice the first symbol is shown, and its minutes.
+        function choose(found) {
+          const symbol = shown.symbol || found.symbols[0];
+          if (element("symbol").value !== (shown.symbol || "") || !found.offers.length) return;
+          const offer = found.offers.find((each) => each.series === "1m") || found.offers[0];
+          element("symbol").value = symbol;
+          go({ symbol, series: offer.series, source: offer.source });
+        }
+
+        function submit(event) {
+          event.preventDefault();
+          const from = element("from").value;
+          go({
+            symbol: element("symbol").value, series: element("series").value,
+            source: element("source").value, from: from ? `${from}Z` : "", open: "", number: "",
+          });
+        }
+
+        function words(look, news) {
+          if (news.refused) return [`Not answered: ${news.refused}.`, "warning"];
+          if (!isWhole()) return ["Not known: no bar is stored, or none was found yet.", "unknown"];
+          const what = `${shown.symbol} ${shown.series} of ${shown.source}`;
+          if (!news.value || isStale(news)) {
+            const why = doubt() || news.absence || "the answer is old";
+            return [`Not known now: ${what}: ${why}.`, "unknown"];
+          }
+          const { bars, live } = news.value;
+          const asked = `Asked ${span(age(news.at))} ago.`;
+          if (!bars.length) return [`No bar of ${what} is stored there. ${asked}`, ""];
+          const ended = Date.parse(look.time) / 1000 - bars.at(-1).ended;
+          const more = news.value.lacks_versions ? " Not all replaced versions are shown." : "";
+          const which = live ? "the newest" : `from ${bars[0].time} on`;
+          return [`${what}: ${bars.length} bars, ${which}; the last one ended ${span(ended)} ago.`
+            + `${more} ${asked}`, ""];
+        }
+
+        function remarks(bar) {
+          const missing = bar.missing ? [`${bar.missing} versions are not stored any more`] : [];
+          const signs = bar.partial ? "▲ " : bar.withdrawn ? "✕ " : "";
+          return signs + bar.marks.concat(missing).join("; ") || "–";
+        }
+
+        const prices = (bar) => ["open", "high", "low", "close"].map((name) => bar[name] || "–");
+
+        function rows(bar) {
+          const delay = bar.delay || "not known";
+          const own = {
+            kind: "", cells: [
+              [bar.time, "", address(bar)], ...prices(bar), bar.volume, `${bar.trades}`,
+              `${bar.version > 1 ? "◆ " : ""}${bar.version}`, bar.reason, delay, remarks(bar),
+            ],
+          };
+          const ghosts = bar.ghosts.toReversed().map((ghost) => ({
+            kind: "quiet", cells: [
+              `┄ ${bar.time}`, ...prices(ghost), ghost.volume, `${ghost.trades}`,
+              `${ghost.version}`, ghost.reason, ghost.delay || "not known",
+              ghost.withdrawn ? "✕ void; replaced" : "replaced",
+            ],
+          }));
+          return [own, ...ghosts];
+        }
+
+        // A person who is at a bar stays at it when a newer one comes.
+        function showTable(chart, isOld) {
+          const table = element("bars");
+          if (drawn.table.chart === chart && drawn.table.isOld === isOld) return;
+          drawn.table = { chart, isOld };
+          const held = document.activeElement.closest("#bars a");
+          const place = held && held.getAttribute("href");
+          fill(table, chart.bars.toReversed().flatMap(rows).map((row) => (
+            { ...row, kind: isOld ? "stale" : row.kind })));
+          if (!place || held.getAttribute("href") === place) return;
+          const again = [...table.querySelectorAll("a")]
+            .find((link) => link.getAttribute("href") === place);
+          if (again) again.focus();
+        }
+
+        function showPage(look, news) {
+          const chart = (look && news.value) || nothing;
+          drawn.chart = chart;
+          const isOld = !look || isStale(news);
+          put(element("words"), ...(look ? words(look, news) : [`Not known: ${doubt()}.`,
+            "unknown"]));
+          const chosen = chart.bars.find((bar) => bar.open_ns === shown.open
+            && bar.number === shown.number);
+          drawCandles(element("candles"), chart, chosen, isOld);
+          showTable(chart, isOld);
+          for (const way of ["earlier", "later"]) {
+            element(way).setAttribute("aria-disabled", `${!chart[way]}`);
+          }
+        }
+
+        function showBar(look, news) {
+          const bar = (look && news.value) || { words: [], versions: [], gaps: [] };
+          const isOld = !look || isStale(news);
+          const why = doubt() || news.refused || news.absence || "the answer is old";
+          const text = !shown.open
+            ? ["No bar is chosen: click one in the picture, or press Enter in its row.", ""]
+            : isOld ? [`Not known now${bar.name ? `: ${bar.name}` : ""}: ${why}.`, "unknown"]
+              : [bar.name, ""];
+          put(element("bar"), ...text);
+          const list = element("facts");
+          while (list.children.length > bar.words.length) list.lastChild.remove();
+          while (list.children.length < bar.words.length) list.append(document.createElement("li"));
+          bar.words.forEach((word, index) => put(list.children[index], word));
+          const kind = isOld ? "stale" : "";
+          fill(element("versions"), bar.versions.map((version) => ({
+            kind, cells: [
+              `${version.version}`, version.reason + (version.withdrawn ? ", void" : ""),
+              ...prices(version), version.volume, `${version.trades}`,
+              version.known || "not known", version.delay || "–", version.ordinal,
+            ],
+          })));
+          fill(element("gaps"), bar.gaps.map((gap) => ({
+            kind, cells: [gap.kind, gap.state, gap.reason, gap.from, gap.to, gap.source, gap.noted],
+          })));
+          if (bar.name && !bar.gaps.length) {
+            fill(element("gaps"), [{ kind, cells: ["none is recorded", ...Array(6).fill("–")] }]);
+          }
+          for (const name of ["explain", "prove"]) {
+            if (element(name).value !== (bar[name] || "")) element(name).value = bar[name] || "";
+          }
+        }
+
+        function select(bar) {
+          go({ open: bar.open_ns, number: bar.number });
+          element("bar-head").focus();
+        }
+
+        element("bars").addEventListener("click", (event) => {
+          const link = event.target.closest("a");
+          if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+          event.preventDefault();
+          const wanted = new URL(link.href).searchParams;
+          select({ open_ns: wanted.get("open"), number: wanted.get("number") });
+        });
+
+        element("candles").addEventListener("click", (event) => {
+          const bar = barAt(element("candles"), drawn.chart, event.offsetX);
+          if (bar) select(bar);
+        });
+
+        async function copy(event) {
+          const name = event.target.dataset.copies;
+          element(name).select();
+          let text = `${name}: copied.`;
+          try { await navigator.clipboard.writeText(element(name).value); } catch {
+            text = `${name}: the command is selected; copy it with the keys of your system.`;
+          }
+          put(element("copied"), text);
+        }
+
+        for (const button of document.querySelectorAll("[data-copies]")) {
+          button.addEventListener("click", copy);
+        }
+        element("which").addEventListener("submit", submit);
+        element("series").addEventListener("change", () => element("source").replaceChildren());
+        // A disabled button would lose the focus of a person who goes on by keyboard.
+        for (const way of ["earlier", "later"]) {
+          element(way).addEventListener("click", () => {
+            if (drawn.chart[way]) go({ from: drawn.chart[way] });
+          });
+        }
+        element("newest").addEventListener("click", () => go({ from: "" }));
+        element("symbol").value = shown.symbol || "";
+        go({});
+
+        start((look) => {
+          showChoices(choices(look));
+          showPage(look, page(look));
+          showBar(look, known(look));
+        });
+
+        """#
+}

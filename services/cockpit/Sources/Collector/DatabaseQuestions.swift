@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 
-/// A session that asks one of the two questions. It is opened when it is needed, and again after
+/// A session that asks one of the questions. It is opened when it is needed, and again after
 /// each failure.
 final class DatabaseSession {
     static let timeout = Duration.seconds(2)

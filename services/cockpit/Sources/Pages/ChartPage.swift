@@ -73,7 +73,7 @@ enum ChartPage {
         const shown = Object.fromEntries(new URLSearchParams(location.search));
         // A time of the form's field has no zone.
         if (shown.from && !/(Z|[+-]\d\d:\d\d)$/.test(shown.from)) shown.from += "Z";
-        const drawn = { chart: nothing, table: {} };
+        const drawn = { chart: nothing, table: {}, choices: {} };
 
         function query(names) {
           const pairs = names.filter((name) => shown[name]).map((name) => [name, shown[name]]);
@@ -113,6 +113,7 @@ enum ChartPage {
         }
 
         function showChoices(news) {
+          drawn.choices = news;
           const found = news.value;
           if (!found) return;
           const list = element("symbols");
@@ -147,9 +148,17 @@ enum ChartPage {
           });
         }
 
+        function noChoice(found) {
+          if (found.value && !found.value.offers.length) {
+            return [`No bar of ${shown.symbol || "any symbol"} was found yet.`, ""];
+          }
+          const why = doubt() || found.refused || found.absence || "waiting for the first news";
+          return [`Not known: ${why}.`, "unknown"];
+        }
+
         function words(look, news) {
           if (news.refused) return [`Not answered: ${news.refused}.`, "warning"];
-          if (!isWhole()) return ["Not known: no bar is stored, or none was found yet.", "unknown"];
+          if (!isWhole()) return noChoice(drawn.choices);
           const what = `${shown.symbol} ${shown.series} of ${shown.source}`;
           if (!news.value || isStale(news)) {
             const why = doubt() || news.absence || "the answer is old";

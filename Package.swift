@@ -273,6 +273,10 @@ let package = Package(
         library("StoreSinks", in: "Stores", uses: ["PostgresClient"] + codec),
         // What the tool and the cockpit say of stored bars and their versions.
         library("StoredBars", in: "Stores", uses: ["PostgresClient"] + model),
+        // What the tool and the cockpit say of records that were refused.
+        library(
+            "DeadLetters", in: "Stores",
+            uses: ["StoreSinks", "TapeTransport", "NatsTransport", "PostgresClient"] + tape),
         library(
             "HotState", in: "Stores",
             uses: ["NatsTransport", "ServiceRuntime", "ValkeyClient"] + codec),
@@ -323,6 +327,7 @@ let package = Package(
                 "DeploymentWatch", "HTTPClient", "Membership", "NatsTransport", "PostgresClient",
                 "ServiceRuntime", "TapeCodec", "TapeProtocol", "TapeTransport",
                 "StoredBars",
+                "DeadLetters",
             ]),
         serviceProgram("provider-gateway", runs: "ProviderGateway"),
         serviceProgram("operator-worker", runs: "OperatorWorker"),
@@ -334,8 +339,8 @@ let package = Package(
             "TapelineTool", at: "Sources/Tool/tapeline",
             uses: tape + [
                 "TapeTransport", "DeploymentWatch", "Membership", "MembershipTransport",
-                "StoreSinks", "TapeKeeping", "TickSpool", "NatsTransport", "PostgresClient",
-                "ValkeyClient", "ServiceRuntime",
+                "DeadLetters", "StoreSinks", "TapeKeeping", "TickSpool", "NatsTransport",
+                "PostgresClient", "ValkeyClient", "ServiceRuntime",
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
                 "IBSimulator", "ProviderKit", "Recordings",
                 "StoredBars",
@@ -478,15 +483,15 @@ let package = Package(
             ]),
         tests(
             of: "Cockpit",
-            uses: frame + tape + support
-                + ["DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars"],
-            beside: ["pictures.py"]),
+            uses: frame + tape + support + [
+                "DeadLetters", "DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars",
+            ], beside: ["pictures.py"]),
         tests(
             of: "TapelineTool",
             uses: frame + tape + [
                 "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
                 "TickSpool", "OperatorGraph", "ProviderKit", "StreamCore", "YAMLFile",
-                "DeploymentWatch",
+                "DeadLetters", "DeploymentWatch",
             ], beside: ["browse.py", "live_page.py"]),
         jointTests(
             "ObservabilityTests",

@@ -47,6 +47,12 @@ struct ReaderRoleTests {
         #expect(
             try reader.execute("SELECT mode FROM store_mode()", timeout: patience).scalar
                 == mode.name)
+        for question in [
+            "SELECT replay_state('store', 'ticks', 1, 's', 1)",
+            "SELECT is_retired('trade_rows', now(), now())",
+        ] {
+            #expect(try reader.execute(question, timeout: patience).rowCount == 1, "\(question)")
+        }
     }
 
     @Test("it changes nothing, by no statement and no function", arguments: DatabaseMode.here)
@@ -64,6 +70,7 @@ struct ReaderRoleTests {
             "SELECT make_time_partition('trades', now())", "SELECT make_coming_partitions(7)",
             "SELECT apply_retention('trades', interval '1 day', 1)",
             "SELECT note_replayed('store', 'ticks', 1, 's')",
+            "SELECT begin_replay('store', 'ticks', 1, 's', 1)",
         ] {
             let error = #expect(throws: PostgresError.self, "\(forbidden)") {
                 try reader.execute(forbidden, timeout: patience)

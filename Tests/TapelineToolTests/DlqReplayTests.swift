@@ -40,6 +40,7 @@ struct DlqReplayTests {
         let tools = DlqTools(environment: bench.environment)
         let first = try tools.dlq("replay", "ticks/0/test/2/1", "--json")
         #expect(try count("stored", of: first) == 1)
+        #expect(try tools.review() == ["present", "tried"])
         // The books would allow a second one.
         let second = try tools.dlq("replay", "ticks/0/test/2/1", "--json")
         #expect(try count("present", of: second) == 1)
@@ -77,6 +78,7 @@ struct DlqReplayTests {
         #expect(try tools.dlq("list").output.contains("future  trades  -      1        1"))
         let shown = try tools.dlq("show", "provider/0/synthetic/17/0").output
         #expect(shown.contains("on the tape never") && shown.contains("reason      future"))
+        #expect(try tools.review() == ["untaped"])
         let replayed = try tools.dlq("replay", "--reason", "future")
         #expect(replayed.code == .failure)
         #expect(
@@ -178,6 +180,7 @@ struct DlqReplayTests {
             SELECT apply_retention('trades', '30 days')
             """)
         #expect(try bench.query("SELECT count(*) FROM trades") == "0")
+        #expect(try tools.review() == ["retired"])
         for words in [["--dry-run"], []] {
             let again = try tools.dlq(["replay", "--all", "--json"] + words)
             #expect(try count("retired", of: again) == 1)

@@ -1,4 +1,4 @@
-import TapeTransport
+import DeadLetters
 import Foundation
 import MarketModel
 import NatsTransport
@@ -8,6 +8,7 @@ import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
+import TapeTransport
 import TestSupport
 import Testing
 
@@ -73,6 +74,32 @@ struct DlqCommandTests {
 /// Runs `tapeline dlq …` like the program.
 struct DlqTools: Sendable {
     let environment: [String: String]
+
+    /// Returns what the cockpit would say of a replay: by reading alone, in words of `LetterReview`.
+    func review(_ letters: [DeadLetter]) throws -> [String] {
+        let database = try Deployment.find(
+            TapeTarget(), environment: environment, executable: "/x"
+        ).openDatabase()
+        defer { database.close() }
+        try database.execute("SET default_transaction_read_only = on", timeout: patience)
+        let review = LetterReview { sql, values throws(PostgresError) in
+            try database.execute(sql, values, timeout: patience)
+        }
+        return try letters.map { try review.outlook(LetterClaim($0)).word }
+    }
+
+    /// The same of all letters of the stream or of a file.
+    func review(file: String? = nil) throws -> [String] {
+        let lines = try dlq(
+            ["show"] + ids(file) + (file.map { ["--file", $0] } ?? []) + ["--json"])
+        return try review(
+            try lines.output.split(separator: "\n").map { try DeadLetter(json: Array($0.utf8)) })
+    }
+
+    private func ids(_ file: String?) throws -> [String] {
+        let all = try dlq(["list", "--all", "--json"] + (file.map { ["--file", $0] } ?? [])).json()
+        return all["all"]?.array?.compactMap { $0["id"]?.string } ?? []
+    }
 
     func dlq(_ words: String...) throws -> AcceptBench.Outcome { try dlq(words) }
 
@@ -174,6 +201,9 @@ struct DlqTests {
         #expect(early.output.contains("ticks/0/test/6/1  refused again: "), "\(early.output)")
         #expect(early.output.hasSuffix("5 dead letters: 5 refused\n"))
         #expect(try scene.books == "45|5|0|0")
+        // Whether it would be refused again is not known without trying.
+        let tools = DlqTools(environment: scene.bench.environment)
+        #expect(try tools.review() == Array(repeating: "tried", count: 5))
 
         try scene.mend()
         let dry = try scene.dlq("replay", "--all", "--dry-run")
@@ -181,6 +211,7 @@ struct DlqTests {
         #expect(try scene.books == "45|5|0|0")
         let one = try scene.dlq("replay", "ticks/0/test/8/1")
         #expect(one.output == "ticks/0/test/8/1  stored\n1 dead letter: 1 stored\n")
+        #expect(try tools.review() == ["tried", "tried", "present", "tried", "tried"])
         try scene.expectRows("1-5 8-8 11-50")
         let rest = try scene.dlq("replay", "--reason", "data", "--json")
         #expect(rest.code == .success)
@@ -257,7 +288,11 @@ struct DlqTests {
         func fate(_ path: String) throws -> String {
             let outcome = try scene.dlq("replay", "--all", "--file", path, "--json")
             #expect(outcome.code == .failure)
-            return try outcome.json()["letters"]?.array?.first?["fate"]?.string ?? ""
+            let fate = try outcome.json()["letters"]?.array?.first?["fate"]?.string ?? ""
+            // Reading says the same as trying.
+            let read = try DlqTools(environment: scene.bench.environment).review(file: path)
+            #expect(read == [fate == "refused" ? "tried" : fate])
+            return fate
         }
         // Its payload contradicts the letter.
         #expect(try fate(try changed(scene, "a") { $0.place.ordinal = 7 }) == "undecodable")
@@ -316,8 +351,10 @@ struct DlqTests {
         #expect(["2|2|0|0", "3|1|0|0"].contains(before))
         _ = try bench.query("ALTER TABLE bars_short DROP CONSTRAINT no_poison")
         let scene = DlqTools(environment: bench.environment)
+        #expect(try scene.review().filter { $0 == "tried" }.count >= 1)
         let first = try scene.dlq("replay", "--all", "--json").json()
         #expect(first["stored"]?.int == 1)
+        #expect(try scene.review().allSatisfy { $0 == "present" })
         let second = try scene.dlq("replay", "--all", "--json").json()
         #expect(second["stored"] == nil)
         #expect(

@@ -2,29 +2,37 @@
 --   SELECT begin_replay(...);  INSERT of the row, if it is not there;
 --   SELECT note_replayed(...), only if the row was not there
 -- Both functions run with the rights of the schema's owner, because no other role may change the
--- books.
+-- books. replay_state reads them with the rights of its caller.
 
--- Locks the source's row of the books until the transaction ends. So two replays of one letter take
--- turns, and the second one finds the row. Returns the state of the ordinal in the books:
+-- Returns the state of an ordinal in the books:
 --   'settled'  it was read, and the writer will never write it: a row may be made
 --   'ahead'    the writer has not committed it: it will, or sets it aside once more
 --   'unknown'  nothing of this source was ever written here
+CREATE OR REPLACE FUNCTION replay_state(
+    p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint
+) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT coalesce((
+        SELECT CASE WHEN p_ordinal < o.first_ordinal THEN 'unknown'
+            WHEN p_ordinal > o.last_ordinal THEN 'ahead' ELSE 'settled' END
+        FROM sink_source_ordinals o
+        WHERE (o.sink, o.input, o.partition, o.source)
+            = (p_sink, p_input, p_partition, p_source)), 'unknown')
+$$;
+
+-- Locks the source's row of the books until the transaction ends. So two replays of one letter take
+-- turns, and the second one finds the row. Returns the state of the ordinal, as replay_state does.
 CREATE OR REPLACE FUNCTION begin_replay(
     p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint
 ) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
-DECLARE
-    line sink_source_ordinals;
 BEGIN
-    SELECT * INTO line FROM sink_source_ordinals o
+    PERFORM FROM sink_source_ordinals o
     WHERE (o.sink, o.input, o.partition, o.source) = (p_sink, p_input, p_partition, p_source)
     FOR UPDATE;
-    RETURN CASE
-        WHEN NOT FOUND OR p_ordinal < line.first_ordinal THEN 'unknown'
-        WHEN p_ordinal > line.last_ordinal THEN 'ahead'
-        ELSE 'settled'
-    END;
+    RETURN replay_state(p_sink, p_input, p_partition, p_source, p_ordinal);
 END
 $$;
 

@@ -12,7 +12,8 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
         missing_stretches(tstzrange, boolean), tape_time(bigint, boolean),
-        bars_reached(timestamptz),
+        bars_reached(timestamptz), replay_state(text, text, integer, text, bigint),
+        is_retired(text, timestamptz, timestamptz), known_as(text),
         versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
         bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz) TO %I', reader_role);
 END

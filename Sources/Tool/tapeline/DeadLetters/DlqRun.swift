@@ -1,9 +1,10 @@
-import TapeTransport
+import DeadLetters
 import NatsTransport
 import PostgresClient
 import Primitives
 import ServiceRuntime
 import TapeProtocol
+import TapeTransport
 
 /// Carries out `tapeline dlq`.
 struct DlqRun {
@@ -139,7 +140,7 @@ struct DlqRun {
         }
         let database = try deployment.openDatabase()
         defer { database.close() }
-        var fates: [(letter: DeadLetter, fate: LetterReplay.Fate)] = []
+        var fates: [(letter: DeadLetter, fate: LetterFate)] = []
         do throws(PostgresError) {
             var replay = try LetterReplay(database, isDryRun: command.isDryRun)
             for letter in letters {
@@ -160,19 +161,19 @@ struct DlqRun {
     }
 
     private static func counts(
-        _ fates: [(letter: DeadLetter, fate: LetterReplay.Fate)]
+        _ fates: [(letter: DeadLetter, fate: LetterFate)]
     ) -> [(key: String, value: Int)] {
         Dictionary(grouping: fates) { $0.fate.word }.mapValues(\.count)
             .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
     }
 
-    private static func sum(_ fates: [(letter: DeadLetter, fate: LetterReplay.Fate)]) -> String {
+    private static func sum(_ fates: [(letter: DeadLetter, fate: LetterFate)]) -> String {
         guard !fates.isEmpty else { return "no dead letters to replay" }
         return "\(counted(fates.count)): "
             + counts(fates).map { "\($0.value) \($0.key)" }.joined(separator: ", ")
     }
 
-    private static func json(_ fates: [(letter: DeadLetter, fate: LetterReplay.Fate)]) -> String {
+    private static func json(_ fates: [(letter: DeadLetter, fate: LetterFate)]) -> String {
         var writer = JSONWriter(capacity: 128 * fates.count)
         writer.object { writer in
             for (word, count) in counts(fates) { writer.member(word, count) }

@@ -1,9 +1,10 @@
-import TapeTransport
+import DeadLetters
 import MarketModel
 import PostgresClient
 import Primitives
 import StoreSinks
 import TapeCodec
+import TapeTransport
 
 /// Makes rows of dead letters, each in its own transaction together with the books.
 ///
@@ -11,61 +12,6 @@ import TapeCodec
 /// only for a tick that the writer has settled and will never write itself. Bars go through the
 /// merge, as in the writer. Any other row is inserted only if it is not there yet.
 struct LetterReplay {
-    enum Fate: Equatable {
-        case stored
-        /// The outcome of `--dry-run` for a letter that would be stored.
-        case storable
-        /// The row is already stored.
-        case present
-        /// Retention has dropped the rows of that time.
-        case retired
-        /// The writer has not reached the tick, or has not committed it.
-        case ahead
-        case unknown
-        case undecodable
-        /// Refused before the tape, so the books have no position for it.
-        case untaped
-        case refused(String)
-
-        var isFine: Bool {
-            switch self {
-            case .stored, .storable, .present: true
-            case .retired, .ahead, .unknown, .undecodable, .untaped, .refused: false
-            }
-        }
-
-        /// The name for programs and for counting.
-        var word: String {
-            switch self {
-            case .stored: "stored"
-            case .storable: "storable"
-            case .present: "present"
-            case .retired: "retired"
-            case .ahead: "ahead"
-            case .unknown: "unknown"
-            case .undecodable: "undecodable"
-            case .untaped: "untaped"
-            case .refused: "refused"
-            }
-        }
-
-        var sentence: String {
-            switch self {
-            case .stored: "stored"
-            case .storable: "would be stored"
-            case .present: "is there already"
-            case .retired: "is of a time that retention has dropped, and is not stored again"
-            case .ahead: "not yet settled by the writer: try again when it has no lag"
-            case .unknown: "nothing of its source is in the books of this database"
-            case .undecodable: "no row can be made of it"
-            case .untaped:
-                "never was on the tape, so it has no place in the books: set the clock right and "
-                    + "let the provider's history fill its time"
-            case .refused(let reason): "refused again: \(reason)"
-            }
-        }
-    }
-
     private static let timeout = Deployment.statementTimeout
 
     let database: PostgresConnection
@@ -85,12 +31,9 @@ struct LetterReplay {
 
     /// Replays one letter. Throws when the database is unreachable; letters stored before stay
     /// stored.
-    mutating func replay(_ letter: DeadLetter) throws(PostgresError) -> Fate {
+    mutating func replay(_ letter: DeadLetter) throws(PostgresError) -> LetterFate {
         guard letter.place.isOnTape else { return .untaped }
-        guard !letter.isTruncated, let name = SinkName(rawValue: letter.sink),
-            let index = catalogue.sinks.firstIndex(where: { $0.name == name }),
-            catalogue.canRead(letter, sink: index)
-        else { return .undecodable }
+        guard let index = catalogue.sink(of: letter) else { return .undecodable }
         let sink = catalogue.sinks[index]
         var hasMadePartition = false
         while true {
@@ -115,7 +58,7 @@ struct LetterReplay {
 
     private mutating func attempt(
         _ letter: DeadLetter, _ sink: Sink, _ index: Int, makesPartition: Bool
-    ) throws(PostgresError) -> Fate {
+    ) throws(PostgresError) -> LetterFate {
         try database.execute("BEGIN", timeout: Self.timeout)
         try noteSeries(of: letter)
         if makesPartition, let reason = try makePartition(letter, index) {
@@ -148,7 +91,7 @@ struct LetterReplay {
         return .stored
     }
 
-    private func end(_ fate: Fate) throws(PostgresError) -> Fate {
+    private func end(_ fate: LetterFate) throws(PostgresError) -> LetterFate {
         try database.execute("ROLLBACK", timeout: Self.timeout)
         return fate
     }
@@ -267,14 +210,7 @@ extension Sink {
     private var columnList: String { copyColumns.joined(separator: ", ") }
 
     private func isNotThere(_ sameSymbol: String) -> String {
-        "NOT EXISTS (SELECT FROM \(name.rawValue) t WHERE \(sameTick) AND \(sameSymbol))"
-    }
-
-    /// The columns that identify the tick.
-    private var sameTick: String {
-        let plain = ["sink", "input", "source", "partition", "ordinal", "ts"]
-        return plain.filter(copyColumns.contains).map { "t.\($0) = s.\($0)" }
-            .joined(separator: " AND ")
+        "NOT EXISTS (SELECT FROM \(name.rawValue) t WHERE \(sameTick { "s.\($0)" }) AND \(sameSymbol))"
     }
 
     /// The conditions by which an index finds the row: one for rows with a symbol, one for rows
@@ -282,88 +218,5 @@ extension Sink {
     private var sameSymbol: [String] {
         copyColumns.contains("symbol")
             ? ["t.symbol = s.symbol", "t.symbol IS NULL AND s.symbol IS NULL"] : ["true"]
-    }
-}
-
-extension SinkCatalogue {
-    /// Returns whether the payload is a packet with one tick of this sink.
-    fileprivate func canRead(_ letter: DeadLetter, sink: Int) -> Bool {
-        letter.payload.withRawSpan { packet in
-            guard let header = Self.header(of: packet), header.tickCount == 1,
-                header.firstOrdinal == letter.place.ordinal,
-                header.source == letter.place.source, header.partition == letter.place.partition
-            else { return false }
-            var isThere = false
-            var context = PacketContext(header)
-            context.walk(packet) { _, record, _ in
-                isThere = isThere || index(of: record) == sink
-            }
-            return isThere
-        }
-    }
-
-    /// Returns the series of a letter's bar, if its table is not known yet.
-    fileprivate func unknownSeries(
-        _ letter: DeadLetter, _ series: SeriesTables
-    ) -> Set<SeriesTables.Candidate> {
-        letter.payload.withRawSpan { packet in
-            var found: Set<SeriesTables.Candidate> = []
-            guard let header = Self.header(of: packet) else { return found }
-            var context = PacketContext(header)
-            context.walk(packet) { context, record, _ in
-                if let candidate = series.unknown(record, context) { found.insert(candidate) }
-            }
-            return found
-        }
-    }
-
-    /// Returns the table and the time of the letter's row, and the time the tick was received.
-    /// `nil` if the table is not partitioned by time.
-    fileprivate func times(
-        _ letter: DeadLetter, sink: Int, _ series: SeriesTables
-    ) -> (table: String, row: Timestamp, received: Timestamp)? {
-        letter.payload.withRawSpan { packet in
-            guard let header = Self.header(of: packet) else { return nil }
-            var times: (table: String, row: Timestamp, received: Timestamp)?
-            var context = PacketContext(header)
-            context.walk(packet) { context, record, _ in
-                guard index(of: record) == sink else { return }
-                guard let time = sinks[sink].time(record, context, packet) else { return }
-                let received = Self.receiveTime(of: record, packet) ?? header.sendTime
-                let table = tables[table(sink, of: record, context, series)]
-                times = (table, time.storable, received.storable)
-            }
-            return times
-        }
-    }
-
-    private static func receiveTime(of record: Record, _ packet: RawSpan) -> Timestamp? {
-        switch record {
-        case .trade(let trade): trade.header.receiveTime
-        case .quote(let quote): quote.header.receiveTime
-        case .other(let message): message.tickHeader(in: packet)?.receiveTime
-        case .bar, .malformed: nil
-        }
-    }
-
-    fileprivate func write(
-        _ letter: DeadLetter, sink: Int, to row: inout BinaryCopyWriter
-    ) throws(PostgresError) {
-        try letter.payload.withRawSpan { packet throws(PostgresError) in
-            guard let header = Self.header(of: packet) else { return }
-            var context = PacketContext(header)
-            try context.walk(packet) { context, record, ordinal throws(PostgresError) in
-                guard index(of: record) == sink else { return }
-                _ = try sinks[sink].write(record, context, packet, ordinal, &row)
-            }
-        }
-    }
-
-    private static func header(of packet: RawSpan) -> PacketHeader? {
-        do throws(PacketError) {
-            return try PacketReader.validate(packet)
-        } catch {
-            return nil
-        }
     }
 }

@@ -1,0 +1,110 @@
+internal import MarketModel
+package import PostgresClient
+package import Primitives
+package import StoreSinks
+internal import TapeCodec
+package import TapeTransport
+
+// What a letter is as a row.
+extension SinkCatalogue {
+    /// Returns the sink of which a row can be made of the letter; `nil` when none can be made.
+    package func sink(of letter: DeadLetter) -> Int? {
+        guard !letter.isTruncated, let name = SinkName(rawValue: letter.sink),
+            let index = sinks.firstIndex(where: { $0.name == name }),
+            canRead(letter, sink: index)
+        else { return nil }
+        return index
+    }
+
+    /// Returns whether the payload is a packet with one tick of this sink.
+    private func canRead(_ letter: DeadLetter, sink: Int) -> Bool {
+        letter.payload.withRawSpan { packet in
+            guard let header = Self.header(of: packet), header.tickCount == 1,
+                header.firstOrdinal == letter.place.ordinal,
+                header.source == letter.place.source, header.partition == letter.place.partition
+            else { return false }
+            var isThere = false
+            var context = PacketContext(header)
+            context.walk(packet) { _, record, _ in
+                isThere = isThere || index(of: record) == sink
+            }
+            return isThere
+        }
+    }
+
+    /// Returns the series of a letter's bar, if its table is not known yet.
+    package func unknownSeries(
+        _ letter: DeadLetter, _ series: SeriesTables
+    ) -> Set<SeriesTables.Candidate> {
+        letter.payload.withRawSpan { packet in
+            var found: Set<SeriesTables.Candidate> = []
+            guard let header = Self.header(of: packet) else { return found }
+            var context = PacketContext(header)
+            context.walk(packet) { context, record, _ in
+                if let candidate = series.unknown(record, context) { found.insert(candidate) }
+            }
+            return found
+        }
+    }
+
+    /// Returns the table and the time of the letter's row, and the time the tick was received.
+    /// `nil` if the table is not partitioned by time.
+    package func times(
+        _ letter: DeadLetter, sink: Int, _ series: SeriesTables
+    ) -> (table: String, row: Timestamp, received: Timestamp)? {
+        letter.payload.withRawSpan { packet in
+            guard let header = Self.header(of: packet) else { return nil }
+            var times: (table: String, row: Timestamp, received: Timestamp)?
+            var context = PacketContext(header)
+            context.walk(packet) { context, record, _ in
+                guard index(of: record) == sink else { return }
+                guard let time = sinks[sink].time(record, context, packet) else { return }
+                let received = Self.receiveTime(of: record, packet) ?? header.sendTime
+                let table = tables[table(sink, of: record, context, series)]
+                times = (table, time.storable, received.storable)
+            }
+            return times
+        }
+    }
+
+    private static func receiveTime(of record: Record, _ packet: RawSpan) -> Timestamp? {
+        switch record {
+        case .trade(let trade): trade.header.receiveTime
+        case .quote(let quote): quote.header.receiveTime
+        case .other(let message): message.tickHeader(in: packet)?.receiveTime
+        case .bar, .malformed: nil
+        }
+    }
+
+    /// Writes the letter as a row of this sink.
+    package func write(
+        _ letter: DeadLetter, sink: Int, to row: inout BinaryCopyWriter
+    ) throws(PostgresError) {
+        try letter.payload.withRawSpan { packet throws(PostgresError) in
+            guard let header = Self.header(of: packet) else { return }
+            var context = PacketContext(header)
+            try context.walk(packet) { context, record, ordinal throws(PostgresError) in
+                guard index(of: record) == sink else { return }
+                _ = try sinks[sink].write(record, context, packet, ordinal, &row)
+            }
+        }
+    }
+
+    private static func header(of packet: RawSpan) -> PacketHeader? {
+        do throws(PacketError) {
+            return try PacketReader.validate(packet)
+        } catch {
+            return nil
+        }
+    }
+}
+
+extension Sink {
+    /// Returns the condition by which a row `t` is that of a tick, without its symbol. `value`
+    /// returns the value that a column has to have.
+    package func sameTick(_ value: (String) -> String) -> String {
+        let plain = ["sink", "input", "source", "partition", "ordinal", "ts"]
+        return plain.filter(copyColumns.contains).map { "t.\($0) = \(value($0))" }
+            .joined(separator: " AND ")
+    }
+}

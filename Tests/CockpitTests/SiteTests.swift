@@ -13,11 +13,14 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
     @Test("each file is there, with a policy without inline code, and none of it breaks that")
     func files() throws {
         let cockpit = try LoneCockpit()
-        let pages = ["/", "/gaps", "/partitions", "/store", "/alerts", "/chart"]
+        let pages = [
+            "/", "/gaps", "/partitions", "/store", "/alerts", "/chart",
+            "/dead",
+        ]
         let scripts = [
             "/live.js", "/overview.js", "/gaps.js", "/partitions.js", "/matrix.js", "/store.js",
-            "/bars.js", "/alerts.js",
-            "/chart.js", "/candles.js",
+            "/bars.js", "/alerts.js", "/chart.js", "/candles.js",
+            "/dead.js",
         ]
         for path in pages + scripts + ["/style.css", "/icon.svg"] {
             let answer = try cockpit.get(path)

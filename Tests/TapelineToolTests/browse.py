@@ -151,6 +151,7 @@ PAGES = {
     "Store": lambda page: page.get_by_role("cell", name="● closed"),
     "Alerts": lambda page: page.get_by_text("No Prometheus is named"),
     "Chart": lambda page: page.get_by_role("table", name=re.compile("Bars with their versions")).get_by_role("link"),
+    "Dead letters": lambda page: page.get_by_text("Nothing: there are no letters."),
 }
 
 

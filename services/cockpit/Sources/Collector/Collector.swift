@@ -32,8 +32,8 @@ final class Collector: Sendable {
         }
     }
 
-    private let settings: CockpitSettings
-    private let context: ServiceContext
+    let settings: CockpitSettings
+    let context: ServiceContext
     private let feed: EventFeed
     let audience: Audience
     private let ears = Mutex<Ears?>(nil)
@@ -46,6 +46,8 @@ final class Collector: Sendable {
     private let gaps = Question<GapList>()
     private let rounds = Question<Void>()
     private let alerts = Question<AlertList>()
+    let letters = Question<LetterNews>()
+    let replays = Question<ReplayOutlooks>()
     private let pages: ServicePages
 
     init(_ settings: CockpitSettings, _ context: ServiceContext, _ feed: EventFeed) {
@@ -62,7 +64,7 @@ final class Collector: Sendable {
     func startThreads(_ tapeSettings: TapeSettings) throws(ServiceError) -> [ServiceThread] {
         let (context, settings) = (context, settings)
         let connect = try ServiceThread(name: "connect") { [self] in listen(tapeSettings) }
-        return try startAlerts() + [
+        return try startAlerts() + startLetters() + [
             connect,
             try chart.start(settings.postgres, context),
             try tape.start("tape", context, audience) { [self] beat in
@@ -120,12 +122,19 @@ final class Collector: Sendable {
     }
 
     private func askTape(_ beat: ThreadBeat) throws -> TapeFacts {
+        try withTape(beat) { try TapeFacts($0, $1) }
+    }
+
+    /// Calls `ask` with the client of a thread, and with its requests, which have a short timeout.
+    func withTape<Value>(
+        _ beat: ThreadBeat, _ ask: (TapeClient, JetStream) throws -> Value
+    ) throws -> Value {
         guard let client = ears.withLock({ $0?.client }) else {
             throw NotConnected()
         }
         let own = client.calling(beat)
         do {
-            return try TapeFacts(own, own.jetStream.within(CockpitLimits.natsTimeout))
+            return try ask(own, own.jetStream.within(CockpitLimits.natsTimeout))
         } catch {
             throw NatsSilence.isTimeout(error) ? NatsSilence.NoAnswer() : error
         }
@@ -239,6 +248,11 @@ final class Collector: Sendable {
                 prometheus: settings.prometheus?.description, known: alerts.known,
                 verdict: overview.verdict, now: sighting.now)
             documents.put(.alerts, document.json)
+        }
+        if documents.isWanted(.dead, at: sighting.now) {
+            let document = LettersDocument(
+                letters: letters.known, replays: replays.known, now: sighting.now)
+            documents.put(.dead, document.json)
         }
     }
 

@@ -27,10 +27,12 @@ final class DatabaseSession {
         return opened
     }
 
-    func rows(_ sql: String) throws(PostgresError) -> PostgresResult {
+    func rows(
+        _ sql: String, _ parameters: [PostgresValue] = []
+    ) throws(PostgresError) -> PostgresResult {
         do throws(PostgresError) {
             beat.beat(before: Self.timeout * 2)
-            return try session().execute(sql, timeout: Self.timeout)
+            return try session().execute(sql, parameters, timeout: Self.timeout)
         } catch {
             connection?.close()
             connection = nil

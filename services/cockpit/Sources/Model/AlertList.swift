@@ -87,17 +87,19 @@ enum ShippedAlerts {
         if names.partitions.contains(name) { return "partitions" }
         if names.store.contains(name) { return "store" }
         if names.gaps.contains(name) { return "gaps" }
+        if names.letters.contains(name) { return "dead" }
         return names.overview.contains(name) ? "./" : nil
     }
 
     static var all: [String] {
-        [names.partitions, names.store, names.gaps, names.overview].flatMap { $0 }
+        [names.partitions, names.store, names.gaps, names.letters, names.overview].flatMap { $0 }
     }
 
     private struct Names: Sendable {
         let partitions: Set<String>
         let store: Set<String>
         let gaps: Set<String>
+        let letters: Set<String>
         let overview: Set<String>
     }
 
@@ -110,8 +112,7 @@ enum ShippedAlerts {
         ],
         store: [
             "BreakerOpen", "NothingStored", "WorkersDying", "WriterQueueFull", "QueueDropsTicks",
-            "RowsLate", "DeadLetters", "DeadLettersWaiting", "DeadLettersLost",
-            "DatabaseNotDurable", "DatabaseServerRefused", "DatabaseNotSynchronous",
+            "RowsLate", "DatabaseNotDurable", "DatabaseServerRefused", "DatabaseNotSynchronous",
             "DatabaseFilling", "DatabaseNearlyFull", "BackupTooOld", "BackupLogStalled",
             "ClusterBackupTooOld", "ClusterLogStalled",
             "DatabaseUpkeepFailing", "ValkeyAway", "ValkeyFull",
@@ -120,6 +121,7 @@ enum ShippedAlerts {
             "GapsOpen", "GapsGivenUp", "LoadHeldUp", "TicksLeftOut", "BinanceTradesLost",
             "BinanceTradesDiffer", "MassiveNotReread", "IBKROpenOutages", "TapeLostData",
         ],
+        letters: ["DeadLetters", "DeadLettersWaiting", "DeadLettersLost"],
         overview: [
             "WatermarkStalled", "SourceMissing", "WatermarkHeld", "SpoolInUse", "SpoolFilling",
             "SpoolNeedsPerson", "AlpacaNotConnected", "AlpacaRefused", "BinanceNotConnected",

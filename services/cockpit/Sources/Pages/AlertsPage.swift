@@ -23,7 +23,8 @@ enum AlertsPage {
         import { startWith, age, isStale, span, put, doubt } from "./live.js";
         import { fill } from "./table.js";
 
-        const names = { "./": "Overview", gaps: "Gaps", partitions: "Partitions", store: "Store" };
+        const names = { "./": "Overview", gaps: "Gaps", partitions: "Partitions", store: "Store",
+          dead: "Dead letters" };
         const kinds = { critical: "bad", bad: "bad", warning: "warning" };
 
         function since(time, now) {

@@ -26,6 +26,7 @@ enum WebFiles {
     static let pages: Set<String> = [
         "/", "/gaps", "/partitions", "/store", "/alerts",
         "/chart",
+        "/dead",
     ]
 
     static func file(_ path: String) -> WebFile? { all[path] }
@@ -43,6 +44,7 @@ enum WebFiles {
         "/alerts": .html(AlertsPage.html), "/alerts.js": .script(AlertsPage.script),
         "/chart": .html(ChartPage.html), "/chart.js": .script(ChartPage.script),
         "/candles.js": .script(CandlesScript.text),
+        "/dead": .html(LettersPage.html), "/dead.js": .script(LettersPage.script),
         "/gaps.js": .script(GapsPage.script), "/timeline.js": .script(TimelineScript.text),
     ]
 }
@@ -74,6 +76,7 @@ enum PageFrame {
             \(link("./", "Overview"))\(link("gaps", "Gaps"))\(link("partitions", "Partitions"))
             \(link("store", "Store"))\(link("alerts", "Alerts"))
             \(link("chart", "Chart"))
+            \(link("dead", "Dead letters"))
             </ul></nav>
             <p id="link" class="unknown">waiting for the first news</p>
             </header>

@@ -6,6 +6,7 @@ import Synchronization
 final class PageDocuments: Sendable {
     enum Page: String, CaseIterable, Sendable {
         case partitions, store, alerts
+        case dead
     }
 
     /// A page that was not asked for in this time is not open.

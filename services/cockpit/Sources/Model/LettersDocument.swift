@@ -1,0 +1,77 @@
+import DeadLetters
+import Primitives
+import TapeTransport
+
+/// Dead letters for the page that shows them. Every part has its time, as in `LookDocument`.
+struct LettersDocument {
+    let letters: Known<LetterNews>
+    let replays: Known<ReplayOutlooks>
+    let now: MonotonicTime
+
+    var json: [UInt8] {
+        let news = letters.value ?? LetterNews()
+        var writer = JSONWriter(capacity: 16_384)
+        writer.object { writer in
+            writer.member("at", seconds: now)
+            writer.member("limit", Freshness.limit)
+            writer.member("letters", object: { write(letters, news, &$0) })
+            writer.member("replays", object: { writeState(replays, &$0) })
+            writer.member("all", ReplayCommand.all)
+            writer.member("dry", ReplayCommand.dry)
+            writer.member("groups", array: { for each in news.groups { write(each, news, &$0) } })
+            writer.member("items", array: { for each in news.shown { write(each, &$0) } })
+        }
+        return writer.bytes
+    }
+
+    private func writeState<Value>(_ known: Known<Value>, _ writer: inout JSONWriter) {
+        writer.member("at", seconds: known.measuredAt)
+        writer.member("limit", Freshness.limit)
+        if let absence = known.absence(at: now) {
+            writer.member("absence", OverviewMaker.line(absence))
+        }
+    }
+
+    private func write(
+        _ known: Known<LetterNews>, _ news: LetterNews, _ writer: inout JSONWriter
+    ) {
+        writeState(known, &writer)
+        writer.member("count", news.letters)
+        writer.member("ungrouped", news.ungrouped)
+        writer.member("unreadable", news.unreadable)
+        writer.member("unread", news.unread)
+        writer.member("older", news.hasOlder)
+    }
+
+    private func write(_ group: LetterGroup, _ news: LetterNews, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            write(group.kind, &writer)
+            writer.member("letters", group.letters)
+            writer.member("ticks", group.ticks)
+            writer.member("first", group.first.description)
+            writer.member("last", group.last.description)
+            if let command = ReplayCommand.of(group.kind) { writer.member("command", command) }
+        }
+    }
+
+    private func write(_ kind: LetterGroup.Kind, _ writer: inout JSONWriter) {
+        writer.member("reason", kind.reason.rawValue)
+        writer.member("sink", LetterWords.named(OverviewMaker.line(kind.sink)))
+        writer.member("cause", LetterWords.named(OverviewMaker.line(kind.cause)))
+    }
+
+    private func write(_ letter: LetterTally.Shown, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("id", OverviewMaker.line(letter.id))
+            writer.member("noted", letter.notedAt.description)
+            write(letter.kind, &writer)
+            writer.member("symbol", LetterWords.named(OverviewMaker.line(letter.symbol)))
+            writer.member("message", OverviewMaker.line(letter.message))
+            guard let entry = replays.value?.entries[letter.claim.messageID] else { return }
+            writer.member("at", seconds: entry.at)
+            writer.member("limit", Freshness.limit)
+            writer.member("word", entry.outlook.word)
+            writer.member("sentence", OverviewMaker.line(entry.outlook.sentence))
+        }
+    }
+}

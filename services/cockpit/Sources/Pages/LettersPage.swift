@@ -1,0 +1,174 @@
+import DeadLetters
+
+/// The page of the records that were refused, and of what a replay would do with them.
+enum LettersPage {
+    static let html = PageFrame.html(
+        "Dead letters", current: "Dead letters", script: "dead.js",
+        """
+        <section aria-labelledby="refused-head">
+        <h2 id="refused-head">What was refused?</h2>
+        <p id="words" class="unknown">Not known: waiting for the first news.</p>
+        \(PageFrame.table(
+            "groups", "Dead letters by their causes, as tapeline dlq list",
+            LetterWords.groupTitles))
+        \(PageFrame.table(
+            "letters", "The newest letters of each cause",
+            LetterWords.titles + ["Message", "A replay now"]))
+        </section>
+        <section aria-labelledby="replay-head">
+        <h2 id="replay-head">What would a replay do?</h2>
+        <p id="outlook" class="unknown">Not known: waiting for the first news.</p>
+        <p>The cockpit looks and changes nothing. So it cannot say whether the database would refuse a
+        row again: the first command tries that, and takes it back.</p>
+        <div class="tools">
+        <p><label for="what">Letters</label><br>
+        <select id="what"><option value="" selected>all</option></select></p>
+        </div>
+        <p><label for="dry">Says what would happen</label><br>
+        <input id="dry" class="command" type="text" readonly>
+        <button type="button" id="copy-dry">Copy the dry run</button></p>
+        <p><label for="real">Stores what can be stored</label><br>
+        <input id="real" class="command" type="text" readonly>
+        <button type="button" id="copy-real">Copy the replay</button></p>
+        <p id="copied" role="status"></p>
+        </section>
+        """)
+
+    static let script = #"""
+        import { startWith, age, isStale, span, put, doubt } from "./live.js";
+        import { fill } from "./table.js";
+
+        const what = document.getElementById("what");
+        const inputs = { dry: document.getElementById("dry"), real: document.getElementById("real") };
+        const copied = document.getElementById("copied");
+        const kinds = {
+          tried: "warning", present: "good", retired: "", ahead: "warning", unknown: "bad",
+          undecodable: "bad", untaped: "bad",
+        };
+        let commands = { all: "", dry: "" };
+
+        const short = (time) => (time && time.length > 20 ? `${time.slice(0, 19)}Z` : time || "–");
+
+        function why(part) {
+          if (!part) return doubt() || "waiting for the first news";
+          return doubt() || part.absence || "the answer is old";
+        }
+
+        function words(letters) {
+          if (!letters || isStale(letters)) return [`Not known: ${why(letters)}.`, "unknown"];
+          const asked = ` Asked ${span(age(letters.at))} ago.`;
+          const unread = letters.unread ? ` ${letters.unread} messages are not read yet.` : "";
+          const older = letters.older ? " Older messages are not counted." : "";
+          const bad = letters.unreadable
+            ? ` ${letters.unreadable} messages are no letters.` : "";
+          const lost = letters.ungrouped
+            ? ` ${letters.ungrouped} of them are of further causes, which are not listed.` : "";
+          const rest = `${lost}${bad}${unread}${older}${asked}`;
+          if (!letters.count) {
+            const isSure = !letters.unread && !letters.unreadable && !letters.older;
+            return [isSure ? `No dead letters.${rest}` : `No dead letters so far.${rest}`,
+              isSure ? "good" : "warning"];
+          }
+          return [`${letters.count} dead letters.${rest}`, "warning"];
+        }
+
+        function showGroups(groups, isOld) {
+          fill(document.getElementById("groups"), groups.map((group) => ({
+            kind: isOld ? "stale" : "",
+            cells: [
+              group.reason, group.sink, group.cause, `${group.letters}`, `${group.ticks}`,
+              short(group.first), short(group.last),
+            ],
+          })));
+        }
+
+        function fate(item) {
+          if (item.word === undefined) return ["? not looked up yet", "unknown"];
+          if (isStale(item)) return [`${item.sentence} (old)`, "stale"];
+          return [item.sentence, kinds[item.word] || ""];
+        }
+
+        function showLetters(items, isOld) {
+          fill(document.getElementById("letters"), items.map((item) => ({
+            kind: isOld ? "stale" : "",
+            cells: [
+              item.id, short(item.noted), item.reason, item.sink, item.symbol, item.cause,
+              item.message || "–", fate(item),
+            ],
+          })));
+        }
+
+        function outlook(news, letters) {
+          const replays = news.replays;
+          if (!letters || isStale(letters)) return [`Not known: ${why(letters)}.`, "unknown"];
+          if (!news.items.length) {
+            return [letters.unread ? "The letters are still being read." : "Nothing: there are no letters.",
+              ""];
+          }
+          if (isStale(replays)) return [`Not known: ${why(replays)}.`, "unknown"];
+          const counts = new Map();
+          for (const item of news.items) {
+            const word = item.word === undefined || isStale(item) ? "not known" : item.word;
+            counts.set(word, (counts.get(word) || 0) + 1);
+          }
+          const parts = [...counts].sort().map(([word, count]) => `${count} ${word}`);
+          return [`Of the ${news.items.length} newest: ${parts.join(", ")}.`, ""];
+        }
+
+        // What one would choose a command for: all letters, and those of each reason and table.
+        function showCommands(news) {
+          commands = { all: news.all || "", dry: news.dry || "" };
+          const found = new Set((news.groups || []).map((group) => group.command));
+          found.delete(undefined);
+          const names = [...found];
+          const known = [...what.options].slice(1).map((option) => option.value);
+          if (names.join() !== known.join()) {
+            const chosen = what.value;
+            const name = (command) => command.replace("tapeline dlq replay ", "");
+            what.replaceChildren(what.options[0],
+              ...names.map((command) => new Option(name(command), command)));
+            what.value = names.includes(chosen) ? chosen : "";
+          }
+          const command = what.value || commands.all;
+          setValue(inputs.real, command);
+          setValue(inputs.dry, command && `${command} ${commands.dry}`);
+        }
+
+        function setValue(input, text) {
+          if (input.value !== text) input.value = text;
+        }
+
+        async function copy(name) {
+          const text = inputs[name].value;
+          try {
+            await navigator.clipboard.writeText(text);
+            put(copied, `Copied: ${text}`);
+          } catch {
+            // A page without TLS on another host may not: the person copies what is selected.
+            inputs[name].focus();
+            inputs[name].select();
+            put(copied, "The browser does not let this page copy. The command is selected.");
+          }
+        }
+
+        for (const name of ["dry", "real"]) {
+          document.getElementById(`copy-${name}`).addEventListener("click", () => copy(name));
+        }
+        what.addEventListener("change", () => {
+          const command = what.value || commands.all;
+          setValue(inputs.real, command);
+          setValue(inputs.dry, `${command} ${commands.dry}`);
+        });
+
+        startWith("dead.json", (look, news) => {
+          const letters = look ? news.letters : null;
+          const isOld = !letters || isStale(letters);
+          put(document.getElementById("words"), ...words(letters));
+          showGroups((look && news.groups) || [], isOld);
+          showLetters((look && news.items) || [], isOld);
+          put(document.getElementById("outlook"), ...outlook(news, letters));
+          showCommands(look ? news : {});
+        });
+
+        """#
+}

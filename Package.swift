@@ -201,6 +201,8 @@ let package = Package(
         library(
             "DeploymentWatch", in: "Tape",
             uses: ["Membership", "TapeTransport"] + model),
+        // Packets as people see them.
+        library("TapeListing", in: "Tape", uses: ["TapeTransport", "NatsTransport"] + codec),
         library(
             "TapeKeeping", in: "Tape",
             uses: ["Membership", "MembershipTransport", "TapeTransport", "NatsTransport"]
@@ -327,7 +329,7 @@ let package = Package(
                 "DeploymentWatch", "HTTPClient", "Membership", "NatsTransport", "PostgresClient",
                 "ServiceRuntime", "TapeCodec", "TapeProtocol", "TapeTransport",
                 "StoredBars",
-                "DeadLetters",
+                "DeadLetters", "TapeListing",
             ]),
         serviceProgram("provider-gateway", runs: "ProviderGateway"),
         serviceProgram("operator-worker", runs: "OperatorWorker"),
@@ -339,7 +341,8 @@ let package = Package(
             "TapelineTool", at: "Sources/Tool/tapeline",
             uses: tape + [
                 "TapeTransport", "DeploymentWatch", "Membership", "MembershipTransport",
-                "DeadLetters", "StoreSinks", "TapeKeeping", "TickSpool", "NatsTransport",
+                "DeadLetters", "StoreSinks", "TapeKeeping", "TapeListing", "TickSpool",
+                "NatsTransport",
                 "PostgresClient", "ValkeyClient", "ServiceRuntime",
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
                 "IBSimulator", "ProviderKit", "Recordings",
@@ -485,13 +488,14 @@ let package = Package(
             of: "Cockpit",
             uses: frame + tape + support + [
                 "DeadLetters", "DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars",
+                "TapeListing",
             ], beside: ["pictures.py"]),
         tests(
             of: "TapelineTool",
             uses: frame + tape + [
                 "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
                 "TickSpool", "OperatorGraph", "ProviderKit", "StreamCore", "YAMLFile",
-                "DeadLetters", "DeploymentWatch",
+                "DeadLetters", "DeploymentWatch", "TapeListing",
             ], beside: ["browse.py", "live_page.py"]),
         jointTests(
             "ObservabilityTests",

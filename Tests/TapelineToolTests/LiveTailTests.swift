@@ -4,6 +4,7 @@ import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
+import TapeListing
 import TapeProtocol
 @testable import TapeTransport
 import TestSupport
@@ -55,7 +56,7 @@ struct LiveTailTests {
 
     @Test("a message that is none is not taken")
     func messages() {
-        var tick = TailTick()
+        var tick = ListedTick()
         let good = """
             {"kind":"trade","symbol":"A","time":"x","time_ns":5,"price":"1.50","flags":["delayed"],\
             "receive_time":"x","receive_time_ns":7,"provider_id":3,"source":"s","partition":1,\
@@ -112,7 +113,7 @@ struct LiveTailTests {
         }
         let text = try #require(messages.first)
         #expect(text.contains("in_progress"))
-        var tick = TailTick()
+        var tick = ListedTick()
         #expect(LiveMessage.read(text, into: &tick), "\(text)")
         #expect(tick.kind == .record(.bar) && tick.symbol == "AAPL" && !tick.isOnTape)
         #expect(line(of: tick, .table).hasSuffix("  in progress\n"))
@@ -123,7 +124,7 @@ struct LiveTailTests {
         #expect(!LiveMessage.read(text.replacing("true", with: "false"), into: &tick))
     }
 
-    private func line(of tick: TailTick, _ format: TailCommand.Format) -> String {
+    private func line(of tick: ListedTick, _ format: TailCommand.Format) -> String {
         var output = OutputBuffer(descriptor: -1, capacity: 1_024)
         TailPrinter(format: format).line(tick, &output)
         return String(decoding: output.bytes, as: UTF8.self)

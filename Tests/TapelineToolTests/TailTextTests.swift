@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import TapeCodec
+import TapeListing
 import TapeProtocol
 import Testing
 
@@ -149,10 +150,10 @@ struct TailTextTests {
         let command = try TailCommand.parse(arguments, now: now)
         let printer = TailPrinter(format: .json)
         var output = OutputBuffer(descriptor: -1, capacity: 4_096)
-        var (walk, tick) = (TailPacket(), TailTick())
+        var (walk, tick) = (PacketListing(), ListedTick())
         walk.begin(packet.header, sequence: 1)
         packet.withBytes { bytes in
-            walk.walk(bytes, wanted: Set(command.symbols), command, &tick) { tick in
+            walk.walk(bytes, command.selection, &tick) { tick in
                 printer.line(tick, &output)
             }
         }
@@ -227,7 +228,7 @@ struct TailTextTests {
 
     @Test("a bar's line and columns name its source")
     func barSource() throws {
-        var tick = TailTick()
+        var tick = ListedTick()
         tick.kind = .record(.bar)
         tick.symbol = "A"
         tick.fields = []

@@ -1,9 +1,9 @@
-import MarketModel
-import Primitives
-import TapeCodec
+internal import MarketModel
+internal import Primitives
+internal import TapeCodec
 
 // The values of each message.
-extension TailTick {
+extension ListedTick {
     mutating func set(
         _ record: TapeRecord, _ symbol: SymbolDefinition?, _ series: (UInt16) -> SeriesDefinition?
     ) {

@@ -1,10 +1,25 @@
-import MarketModel
-import Primitives
-import TapeCodec
+package import MarketModel
+internal import Primitives
+package import TapeCodec
+
+/// Which messages of a packet are listed.
+package struct ListedSelection: Sendable {
+    /// Empty means all.
+    package var symbols: Set<Symbol> = []
+    /// Empty means all ticks.
+    package var kinds: Set<TickKind> = []
+    /// `nil` means all sources.
+    package var source: SourceName?
+    /// Whether packets without ticks are listed.
+    package var wantsControl = false
+
+    /// Selects all ticks.
+    package init() {}
+}
 
 /// Walks over one packet and turns the selected messages into ticks. Its tables are reused for the
 /// next packet.
-struct TailPacket {
+package struct PacketListing {
     private var header = PacketHeader(
         kind: .ticks, partition: Partition(0), source: .operator, epoch: 0, firstOrdinal: 0,
         watermark: .undefined, sendTime: .undefined)
@@ -13,50 +28,53 @@ struct TailPacket {
     /// For each symbol index, whether the symbol and its source are selected.
     private var isWanted = PacketTable<Bool>()
 
-    mutating func begin(_ header: PacketHeader, sequence: UInt64) {
+    /// Makes one without a packet.
+    package init() {}
+
+    /// Begins with this packet, which is at this sequence of its stream.
+    package mutating func begin(_ header: PacketHeader, sequence: UInt64) {
         self.header = header
         self.sequence = sequence
         walk = PacketWalk(header)
         isWanted.removeAll()
     }
 
-    /// Calls `visit` with each tick that the command selects. An empty `wanted` selects all
-    /// symbols.
-    mutating func walk(
-        _ bytes: RawSpan, wanted: Set<Symbol>, _ command: borrowing TailCommand,
-        _ tick: inout TailTick, _ visit: (borrowing TailTick) -> Void
+    /// Calls `visit` with each tick that is selected.
+    package mutating func walk(
+        _ bytes: RawSpan, _ selection: borrowing ListedSelection,
+        _ tick: inout ListedTick, _ visit: (borrowing ListedTick) -> Void
     ) {
-        if header.tickCount == 0, command.wantsControl {
-            visitControl(bytes, command, &tick, visit)
+        if header.tickCount == 0, selection.wantsControl {
+            visitControl(bytes, selection, &tick, visit)
             return
         }
         while let item = walk.next(in: bytes) {
             switch item {
             case .trade(let trade):
-                guard shows(.record(.trade), trade.header.symbol, wanted, command) else { continue }
+                guard shows(.record(.trade), trade.header.symbol, selection) else { continue }
                 start(&tick, .record(.trade), walk.ordinal)
                 set(&tick, .trade(trade), trade.header.symbol, bytes)
             case .quote(let quote):
-                guard shows(.record(.quote), quote.header.symbol, wanted, command) else { continue }
+                guard shows(.record(.quote), quote.header.symbol, selection) else { continue }
                 start(&tick, .record(.quote), walk.ordinal)
                 set(&tick, .quote(quote), quote.header.symbol, bytes)
             case .bar(let bar):
-                guard shows(.record(.bar), bar.symbol, wanted, command) else { continue }
+                guard shows(.record(.bar), bar.symbol, selection) else { continue }
                 start(&tick, .record(.bar), walk.ordinal)
                 set(&tick, .bar(bar), bar.symbol, bytes)
             case .other(let message):
                 let kind = TickKind(template: message.template)
                 let index = message.tickHeader(in: bytes)?.symbol ?? TickHeader.noSymbol
-                guard shows(kind, index, wanted, command) else { continue }
+                guard shows(kind, index, selection) else { continue }
                 start(&tick, kind, walk.ordinal)
                 set(&tick, message, kind, index, bytes)
             case .control(let message):
-                if !wanted.isEmpty || command.source != nil,
+                if !selection.symbols.isEmpty || selection.source != nil,
                     let (index, symbol) = message.symbolDefinition(in: bytes)
                 {
                     isWanted[index] =
-                        (wanted.isEmpty || wanted.contains(symbol.symbol))
-                        && isOf(command.source, symbol)
+                        (selection.symbols.isEmpty || selection.symbols.contains(symbol.symbol))
+                        && isOf(selection.source, symbol)
                 }
                 continue
             }
@@ -64,7 +82,7 @@ struct TailPacket {
         }
     }
 
-    private func start(_ tick: inout TailTick, _ kind: TickKind, _ ordinal: UInt64?) {
+    private func start(_ tick: inout ListedTick, _ kind: TickKind, _ ordinal: UInt64?) {
         tick.kind = kind
         tick.fields.removeAll(keepingCapacity: true)
         tick.symbol = ""
@@ -77,12 +95,13 @@ struct TailPacket {
     }
 
     private func shows(
-        _ kind: TickKind, _ symbol: UInt32, _ wanted: Set<Symbol>,
-        _ command: borrowing TailCommand
+        _ kind: TickKind, _ symbol: UInt32, _ selection: borrowing ListedSelection
     ) -> Bool {
-        guard command.kinds.isEmpty || command.kinds.contains(kind) else { return false }
-        if wanted.isEmpty, command.source == nil { return true }
-        if symbol == TickHeader.noSymbol { return wanted.isEmpty && isOf(command.source, nil) }
+        guard selection.kinds.isEmpty || selection.kinds.contains(kind) else { return false }
+        if selection.symbols.isEmpty, selection.source == nil { return true }
+        if symbol == TickHeader.noSymbol {
+            return selection.symbols.isEmpty && isOf(selection.source, nil)
+        }
         return isWanted[symbol] ?? false
     }
 
@@ -94,13 +113,13 @@ struct TailPacket {
     }
 
     private mutating func set(
-        _ tick: inout TailTick, _ record: TapeRecord, _ index: UInt32, _ bytes: RawSpan
+        _ tick: inout ListedTick, _ record: TapeRecord, _ index: UInt32, _ bytes: RawSpan
     ) {
         tick.set(record, walk.symbol(index, in: bytes)) { walk.series($0, in: bytes) }
     }
 
     private mutating func set(
-        _ tick: inout TailTick, _ message: MessageBounds, _ kind: TickKind, _ index: UInt32,
+        _ tick: inout ListedTick, _ message: MessageBounds, _ kind: TickKind, _ index: UInt32,
         _ bytes: RawSpan
     ) {
         if let record = TapeRecord(message, in: bytes) {
@@ -114,8 +133,8 @@ struct TailPacket {
     }
 
     private func visitControl(
-        _ bytes: RawSpan, _ command: borrowing TailCommand, _ tick: inout TailTick,
-        _ visit: (borrowing TailTick) -> Void
+        _ bytes: RawSpan, _ selection: borrowing ListedSelection, _ tick: inout ListedTick,
+        _ visit: (borrowing ListedTick) -> Void
     ) {
         start(&tick, .watermark, nil)
         if let marker = PacketReader.epochMarker(of: bytes) {
@@ -123,6 +142,6 @@ struct TailPacket {
         } else {
             tick.setWatermark(header)
         }
-        if command.kinds.isEmpty || command.kinds.contains(tick.kind) { visit(tick) }
+        if selection.kinds.isEmpty || selection.kinds.contains(tick.kind) { visit(tick) }
     }
 }

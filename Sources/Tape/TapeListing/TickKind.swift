@@ -1,7 +1,7 @@
-import TapeCodec
+package import TapeCodec
 
 /// A kind of message of the tape, by its name on the command line.
-enum TickKind: Hashable, Sendable {
+package enum TickKind: Hashable, Sendable {
     case record(RecordKind)
     /// A tick of a kind that this version does not know.
     case unknown
@@ -9,14 +9,18 @@ enum TickKind: Hashable, Sendable {
     case marker
     case watermark
 
-    static let all = RecordKind.allCases.map(Self.record) + [.unknown, .marker, .watermark]
+    /// All of them, in the order in which they are listed.
+    package static let all = RecordKind.allCases.map(Self.record) + [.unknown, .marker, .watermark]
 
     /// True if the packet carries no tick.
-    var isControl: Bool { self == .marker || self == .watermark }
+    package var isControl: Bool { self == .marker || self == .watermark }
     /// True if it is derived and published on `md.bars.*`.
-    var isDerived: Bool { if case .record(let kind) = self { kind.isDerived } else { false } }
+    package var isDerived: Bool {
+        if case .record(let kind) = self { kind.isDerived } else { false }
+    }
 
-    var name: String {
+    /// Its name on a command line and in JSON.
+    package var name: String {
         switch self {
         case .record(let kind): kind.rawValue
         case .unknown: "unknown"
@@ -25,12 +29,14 @@ enum TickKind: Hashable, Sendable {
         }
     }
 
-    init?(name: String) {
+    /// Returns `nil` for a name of no kind.
+    package init?(name: String) {
         guard let kind = Self.all.first(where: { $0.name == name }) else { return nil }
         self = kind
     }
 
-    init(template: UInt16) {
+    /// Returns the kind of a template of the tape.
+    package init(template: UInt16) {
         self = RecordKind(template: template).map(Self.record) ?? .unknown
     }
 }

@@ -5,6 +5,7 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 import TapeCodec
+import TapeListing
 import TapeProtocol
 import TapeTransport
 
@@ -22,7 +23,7 @@ final class LiveTail {
     private let mailbox = Mailbox<NatsMessage>(capacity: LiveTail.messagesMax)
     private let tooMany = Tally()
     private var output: OutputBuffer
-    private var tick = TailTick()
+    private var tick = ListedTick()
     private(set) var ticks = 0
     private(set) var problems = 0
 
@@ -152,7 +153,7 @@ enum LiveMessage {
 
     /// Returns false if the text is not such a message; the tick must then not be used. Any client
     /// may publish there, so a message must be one line of JSON that identifies a tick.
-    static func read(_ text: String, into tick: inout TailTick) -> Bool {
+    static func read(_ text: String, into tick: inout ListedTick) -> Bool {
         guard !text.utf8.contains(where: { $0 < 0x20 }), let json = parsed(text),
             let kind = json["kind"]?.string.flatMap({ TickKind(name: $0) }),
             let symbol = symbol(of: json, kind), readPlace(json, kind, into: &tick)
@@ -169,7 +170,7 @@ enum LiveMessage {
     /// Reads the tick's position on the tape. A bar of an open window has none. Returns false if a
     /// position is required and missing.
     private static func readPlace(
-        _ json: JSONValue, _ kind: TickKind, into tick: inout TailTick
+        _ json: JSONValue, _ kind: TickKind, into tick: inout ListedTick
     ) -> Bool {
         if kind == .record(.bar), json["in_progress"] == .bool(true) {
             tick.isOnTape = false
@@ -208,7 +209,7 @@ enum LiveMessage {
     }
 
     private static func add(
-        _ member: JSONValue.Member, of json: JSONValue, to tick: inout TailTick
+        _ member: JSONValue.Member, of json: JSONValue, to tick: inout ListedTick
     ) {
         let name = member.key
         guard !places.contains(name), !name.hasSuffix(ending) else { return }

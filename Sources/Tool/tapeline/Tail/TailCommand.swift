@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import TapeCodec
+import TapeListing
 import TapeProtocol
 
 /// `tapeline tail`: prints what is on the tape, from a given position on.
@@ -123,6 +124,16 @@ struct TailCommand: Equatable, Sendable {
     }
 
     // MARK: what to read
+
+    /// The messages of a packet that are printed.
+    var selection: ListedSelection {
+        var selection = ListedSelection()
+        selection.symbols = Set(symbols)
+        selection.kinds = kinds
+        selection.source = source
+        selection.wantsControl = wantsControl
+        return selection
+    }
 
     /// One stream and the subjects to read from it.
     struct Selection: Equatable, Sendable {

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import TapeCodec
+import TapeListing
 
 /// Writes ticks as lines of a table, of JSON or of CSV. Decimals are exact in all of them.
 struct TailPrinter {
@@ -31,7 +32,7 @@ struct TailPrinter {
         output.text("\r\n")
     }
 
-    func line(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    func line(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         switch format {
         case .json: json(tick, &output)
         case .csv: csv(tick, &output)
@@ -42,7 +43,7 @@ struct TailPrinter {
 
     // MARK: JSON
 
-    private func json(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func json(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         output.text("{\"kind\":\"")
         output.text(tick.kind.name)
         output.text("\"")
@@ -65,7 +66,7 @@ struct TailPrinter {
         output.text("}\n")
     }
 
-    private func jsonPlace(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func jsonPlace(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         output.text(",\"source\":\"")
         output.text(tick.sourceText)
         output.text("\",\"partition\":")
@@ -128,7 +129,7 @@ struct TailPrinter {
 
     // MARK: CSV
 
-    private func csv(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func csv(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         if tick.time.isDefined { output.time(tick.time) }
         output.text(",")
         if tick.time.isDefined { output.integer(tick.time.nanoseconds) }
@@ -148,7 +149,7 @@ struct TailPrinter {
         output.text("\r\n")
     }
 
-    private func csvPlace(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func csvPlace(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         guard tick.isOnTape else {
             output.text(",,,,,")
             return
@@ -173,7 +174,7 @@ struct TailPrinter {
         }
     }
 
-    private func csvRest(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func csvRest(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         guard tick.fields.contains(where: { !Self.csvColumns.contains($0.name) }) else { return }
         var inner = OutputBuffer(descriptor: -1, capacity: 256)
         for field in tick.fields where !Self.csvColumns.contains(field.name) {
@@ -188,7 +189,7 @@ struct TailPrinter {
 
     // MARK: a table
 
-    private func table(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func table(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         let start = output.bytes.count
         if tick.time.isDefined { output.time(tick.time, separator: 0x20) }
         output.blanks(upTo: 30, from: start)
@@ -210,7 +211,7 @@ struct TailPrinter {
         output.text("\n")
     }
 
-    private func tablePlace(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func tablePlace(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         guard tick.isOnTape else {
             output.text("in progress")
             return
@@ -225,7 +226,8 @@ struct TailPrinter {
     }
 
     private func value(
-        _ name: String, of tick: borrowing TailTick, _ before: String, _ output: inout OutputBuffer
+        _ name: String, of tick: borrowing ListedTick, _ before: String,
+        _ output: inout OutputBuffer
     ) {
         for field in tick.fields where field.name == name {
             output.text(before)
@@ -233,7 +235,7 @@ struct TailPrinter {
         }
     }
 
-    private func tradeValues(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func tradeValues(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         value("price", of: tick, "", &output)
         value("size", of: tick, " x ", &output)
         value("exchange", of: tick, "  ", &output)
@@ -243,7 +245,7 @@ struct TailPrinter {
         value("of_source", of: tick, "  of ", &output)
     }
 
-    private func quoteValues(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func quoteValues(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         value("bid", of: tick, "", &output)
         value("bid_size", of: tick, " x ", &output)
         value("bid_exchange", of: tick, " ", &output)
@@ -255,7 +257,7 @@ struct TailPrinter {
         value("of_source", of: tick, "  of ", &output)
     }
 
-    private func barValues(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func barValues(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         value("series", of: tick, "", &output)
         value("of_source", of: tick, " ", &output)
         value("open", of: tick, "  ", &output)
@@ -267,7 +269,7 @@ struct TailPrinter {
         value("flags", of: tick, "  ", &output)
     }
 
-    private func allValues(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+    private func allValues(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         for (index, field) in tick.fields.enumerated()
         where !["receive_time", "time_resolution", "provider"].contains(field.name) {
             output.text(index == 0 ? "" : " ")

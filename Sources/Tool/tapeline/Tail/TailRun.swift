@@ -4,6 +4,7 @@ import NatsTransport
 import Primitives
 import ServiceRuntime
 import TapeCodec
+import TapeListing
 import TapeProtocol
 import TapeTransport
 
@@ -18,10 +19,10 @@ final class TailRun {
     private let command: TailCommand
     private let terminal: Terminal
     private let printer: TailPrinter
-    private let wanted: Set<Symbol>
+    private let selection: ListedSelection
     private var output: OutputBuffer
-    private var tick = TailTick()
-    private var packet = TailPacket()
+    private var tick = ListedTick()
+    private var packet = PacketListing()
     private var ordinals = TailOrdinals()
     private(set) var ticks = 0
     private(set) var packets = 0
@@ -31,7 +32,7 @@ final class TailRun {
         self.command = command
         self.terminal = terminal
         printer = TailPrinter(format: command.format)
-        wanted = Set(command.symbols)
+        selection = command.selection
         self.output = OutputBuffer(descriptor: output)
     }
 
@@ -137,7 +138,7 @@ final class TailRun {
     private func show(_ bytes: RawSpan, _ header: PacketHeader, _ sequence: UInt64) {
         packet.begin(header, sequence: sequence)
         var shown = 0
-        packet.walk(bytes, wanted: wanted, command, &tick) { tick in
+        packet.walk(bytes, selection, &tick) { tick in
             guard !hasReachedLimit else { return }
             printer.line(tick, &output)
             ticks += 1

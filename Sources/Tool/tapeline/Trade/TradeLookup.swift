@@ -3,6 +3,7 @@ import NatsTransport
 import Primitives
 import ServiceRuntime
 import TapeCodec
+import TapeListing
 import TapeProtocol
 import TapeTransport
 
@@ -34,7 +35,8 @@ struct TradeLookup {
                 "\(address) is not on the tape: the last ordinal of \(address.source) in partition "
                     + "\(address.partition) is \(head.lastOrdinal)")
         }
-        guard let packet = try packet(before: head.sequence),
+        let search = PacketSearch(client.jetStream, stream: stream, subject: subject)
+        guard let packet = try search.first(endingAt: address.ordinal, through: head.sequence),
             packet.header.firstOrdinal <= address.ordinal
         else {
             throw ToolError.refused(
@@ -45,29 +47,6 @@ struct TradeLookup {
             try trade(in: bytes, packet.header)
         }
         found.change = try lastChange(of: found, since: packet.last.sequence)
-        return found
-    }
-
-    /// Returns the first packet that ends at the ordinal or after it. Ordinals rise along a
-    /// subject, so a binary search finds it.
-    private func packet(before last: UInt64) throws -> StoredPacket? {
-        var (low, high) = (1 as UInt64, last)
-        var found: StoredPacket?
-        while low <= high {
-            let middle = low + (high - low) / 2
-            let message = try client.jetStream.firstMessage(
-                stream: stream, from: middle, subject: subject)
-            guard let packet = try message.map({ try StoredPacket($0) }) else {
-                high = middle - 1
-                continue
-            }
-            if packet.header.nextOrdinal <= address.ordinal {
-                low = packet.last.sequence + 1
-            } else {
-                found = packet
-                high = middle - 1
-            }
-        }
         return found
     }
 

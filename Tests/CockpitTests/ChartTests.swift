@@ -238,11 +238,13 @@ import Testing
         #expect(answer?.status == 400)
     }
 
+    private typealias Look = QuestionBook<ChartQuestion, [UInt8]>.Look
+
     @Test("an answer has the time at which it was asked, and a reason when there is none")
     func answers() throws {
         func json(_ known: Known<[UInt8]>, at seconds: Double) throws -> JSONValue {
             try JSONValue.parse(
-                ChartDesk.answer(.known(known), at: MadeSighting.time(seconds)).json)
+                PageAnswer(Look.known(known), at: MadeSighting.time(seconds)).json)
         }
         #expect(try json(Known(), at: 1)["absence"]?.string == "not asked yet")
         #expect(try json(Known(), at: 1)["at"] == nil)
@@ -251,7 +253,7 @@ import Testing
         #expect(fresh["at"]?.double == 1_001 && fresh["absence"] == nil)
         #expect(fresh.at("value", "live")?.bool == true)
         #expect(try json(known, at: 5)["absence"]?.string == "the last answer is 4 s old")
-        let refused = ChartDesk.answer(.refused("no"), at: MadeSighting.time(1))
+        let refused = PageAnswer(Look.refused("no"), at: MadeSighting.time(1))
         #expect(refused.status == 200)
         #expect(try JSONValue.parse(refused.json)["refused"]?.string == "no")
     }

@@ -5,6 +5,7 @@ import Testing
 @testable import Cockpit
 
 private struct Choice: Choosable {
+    static let plural = "charts"
     let name: Int
     var intervalNanoseconds: Int64 = 1_000_000_000
 }

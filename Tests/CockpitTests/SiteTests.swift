@@ -15,12 +15,12 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         let cockpit = try LoneCockpit()
         let pages = [
             "/", "/gaps", "/partitions", "/store", "/alerts", "/chart",
-            "/dead",
+            "/dead", "/tape",
         ]
         let scripts = [
             "/live.js", "/overview.js", "/gaps.js", "/partitions.js", "/matrix.js", "/store.js",
             "/bars.js", "/alerts.js", "/chart.js", "/candles.js",
-            "/dead.js",
+            "/dead.js", "/tape.js", "/copy.js",
         ]
         for path in pages + scripts + ["/style.css", "/icon.svg"] {
             let answer = try cockpit.get(path)
@@ -151,6 +151,24 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         withExtendedLifetime(open) {}
     }
 
+    @Test("a question of the tape is refused in a sentence, or waits for NATS")
+    func questions() throws {
+        let cockpit = try LoneCockpit()
+        let wrong = try cockpit.get("/tape.json?partition=32")
+        #expect(status(wrong) == "400" && wrong.contains("a partition is a number from 0 to 31"))
+        let long = String(repeating: "x", count: 600)
+        #expect(status(try cockpit.get("/tape.json?symbol=\(long)")) == "400")
+        #expect(status(try cockpit.get("/tape.json")) == "400")
+        let open = try cockpit.get("/tape.json?symbol=BTC%2FUSD&seek=newest")
+        #expect(status(open) == "200" && !open.contains("refused"))
+        // At one more than the most the oldest is put back, and told so.
+        for partition in 0..<16 {
+            #expect(status(try cockpit.get("/tape.json?partition=\(partition)")) == "200")
+        }
+        let again = try cockpit.get("/tape.json?symbol=BTC%2FUSD&seek=newest")
+        #expect(again.contains("more than 16 different places"))
+    }
+
     @Test("with a token nothing is shown but the page that asks for it")
     func token() throws {
         let cockpit = try LoneCockpit(["COCKPIT_TOKEN": "0123456789abcdef"])
@@ -159,6 +177,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         #expect(try cockpit.get("/partitions").contains("Token of this cockpit"))
         #expect(status(try cockpit.get("/partitions.json")) == "401")
         #expect(status(try cockpit.get("/chart.json?symbol=A&source=s&series=1m")) == "401")
+        #expect(status(try cockpit.get("/tape.json?partition=1")) == "401")
         #expect(status(try cockpit.get("/events")) == "401")
         #expect(status(try cockpit.get("/overview.js")) == "401")
         #expect(status(try cockpit.get("/style.css")) == "200")

@@ -90,6 +90,7 @@ extension IntegrationTests {
             try expectOwners(pipeline, port)
             try expectWriter(port)
             try expectChart(port)
+            try expectLettersAndPackets(port)
 
             try pipeline.service(.writer).kill()
             #expect(
@@ -155,6 +156,25 @@ extension IntegrationTests {
                 #expect(standing?[name]?.string == bar[name]?.string && bar[name] != nil, "\(name)")
             }
             #expect(known?["explain"]?.string?.contains(" \(symbol) ") == true)
+        }
+
+        /// With the rights that are shipped: no letter is there, and packets are.
+        private func expectLettersAndPackets(_ port: UInt16) throws {
+            var found: JSONValue?
+            #expect(
+                try eventually {
+                    found = try document("/dead.json", port)
+                    return found?.at("letters", "count")?.int == 0
+                        && found?.at("replays", "at") != nil
+                }, "\(String(describing: found))")
+            for input in ["ticks", "bars"] {
+                #expect(
+                    try eventually {
+                        found = try document("/tape.json?input=\(input)&symbol=AAPL", port)
+                        let packet = found?.at("value", "packets")?.array?.first
+                        return packet?["header"]?.array?.isEmpty == false
+                    }, "\(input): \(String(describing: found))")
+            }
         }
 
         private func expectWriter(_ port: UInt16) throws {

@@ -143,6 +143,14 @@ def watch(page, log):
     page.on("pageerror", lambda error: log.append(str(error)))
 
 
+def packets(page):
+    """Asks for packets of a symbol, as a person does. Whatever is asked stays there."""
+    if not page.get_by_role("heading", name=re.compile("^Packet ")).count():
+        page.get_by_label("Symbol", exact=True).fill("META")
+        page.get_by_role("button", name="Show").click()
+    return page.get_by_role("heading", name=re.compile("^Packet "))
+
+
 # What each page shows once it has news, by role.
 PAGES = {
     "Overview": lambda page: page.get_by_role("cell", name="flows"),
@@ -152,6 +160,7 @@ PAGES = {
     "Alerts": lambda page: page.get_by_text("No Prometheus is named"),
     "Chart": lambda page: page.get_by_role("table", name=re.compile("Bars with their versions")).get_by_role("link"),
     "Dead letters": lambda page: page.get_by_text("Nothing: there are no letters."),
+    "Tape": packets,
 }
 
 

@@ -46,10 +46,8 @@ package struct LetterReview {
         let sink = LetterClaim.catalogue.sinks[row.sink]
         let found = try ask(sink.review(symbol: claim.symbol), parameters(claim, row, sink))
         guard found.rowCount == 1 else { return .certain(.unknown) }
-        switch found[0, 0] {
-        case "settled": break
-        case "ahead": return .certain(.ahead)
-        default: return .certain(.unknown)
+        guard found[0, 0] == "settled" else {
+            return .certain(found[0, 0] == "ahead" ? .ahead : .unknown)
         }
         if found[0, 1] == "t" { return .certain(.retired) }
         return found[0, 2] == "t" ? .certain(.present) : .tried

@@ -4,12 +4,6 @@ import Primitives
 import ServiceRuntime
 import StoredBars
 
-/// A document, or why there is none, with the status of its answer.
-struct PageAnswer: Equatable, Sendable {
-    var status = 200
-    let json: [UInt8]
-}
-
 /// Answers what the page Chart asks, with what its thread has read of the database.
 final class ChartDesk: Sendable {
     private let desk = QuestionDesk<ChartQuestion, [UInt8]>()
@@ -20,38 +14,10 @@ final class ChartDesk: Sendable {
     ) -> PageAnswer? {
         do throws(ChartQuestion.Refusal) {
             guard let question = try ChartQuestion.read(path, parameters) else { return nil }
-            return Self.answer(desk.look(question, at: now), at: now)
+            return PageAnswer(desk.look(question, at: now), at: now)
         } catch {
-            return PageAnswer(status: 400, json: Self.refusal(error.description))
+            return PageAnswer(refused: error.description, status: 400)
         }
-    }
-
-    static func answer(
-        _ look: QuestionBook<ChartQuestion, [UInt8]>.Look, at now: MonotonicTime
-    ) -> PageAnswer {
-        switch look {
-        case .refused(let reason): return PageAnswer(json: refusal(reason))
-        case .known(let known):
-            var json = JSONWriter(capacity: 256 + (known.value?.count ?? 0))
-            json.object { json in
-                json.member("at", seconds: known.measuredAt)
-                json.member("limit", Freshness.limit)
-                if let absence = known.absence(at: now) {
-                    json.member("absence", OverviewMaker.line(absence))
-                }
-                if let value = known.value {
-                    json.key("value")
-                    json.literal(String(decoding: value, as: UTF8.self))
-                }
-            }
-            return PageAnswer(json: json.bytes)
-        }
-    }
-
-    private static func refusal(_ reason: String) -> [UInt8] {
-        var json = JSONWriter()
-        json.object { $0.member("refused", reason) }
-        return json.bytes
     }
 
     /// Starts the thread that asks the database.

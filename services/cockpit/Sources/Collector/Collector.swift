@@ -32,6 +32,20 @@ final class Collector: Sendable {
         }
     }
 
+    /// The parts of single pages that have threads of their own.
+    struct Desks: Sendable {
+        let chart = ChartDesk()
+        let letters = LetterDesk()
+        let tape: TapeDesk
+
+        /// Returns the answer to a question with parameters. `nil` if it is none.
+        func answer(
+            _ path: String, _ parameters: [String: String], at now: MonotonicTime
+        ) -> PageAnswer? {
+            chart.answer(path, parameters, at: now) ?? tape.answer(path, parameters, at: now)
+        }
+    }
+
     let settings: CockpitSettings
     let context: ServiceContext
     private let feed: EventFeed
@@ -39,15 +53,13 @@ final class Collector: Sendable {
     private let ears = Mutex<Ears?>(nil)
     private let members = MemberBook()
     let documents = PageDocuments()
-    private let chart = ChartDesk()
+    let desks: Desks
     private let gapsDocument = Mutex(GapsDocument.none)
     private let tape = Question<TapeFacts>()
     private let database = Question<Sighting.Database>()
     private let gaps = Question<GapList>()
     private let rounds = Question<Void>()
     private let alerts = Question<AlertList>()
-    let letters = Question<LetterNews>()
-    let replays = Question<ReplayOutlooks>()
     private let pages: ServicePages
 
     init(_ settings: CockpitSettings, _ context: ServiceContext, _ feed: EventFeed) {
@@ -56,6 +68,7 @@ final class Collector: Sendable {
         self.feed = feed
         pages = ServicePages(addresses: settings.services, clock: context.clock)
         audience = Audience(feed)
+        desks = Desks(tape: TapeDesk(settings))
     }
 
     // MARK: threads
@@ -64,9 +77,10 @@ final class Collector: Sendable {
     func startThreads(_ tapeSettings: TapeSettings) throws(ServiceError) -> [ServiceThread] {
         let (context, settings) = (context, settings)
         let connect = try ServiceThread(name: "connect") { [self] in listen(tapeSettings) }
-        return try startAlerts() + startLetters() + [
+        return try startAlerts() + desks.letters.start(self) + [
             connect,
-            try chart.start(settings.postgres, context),
+            try desks.chart.start(settings.postgres, context),
+            try desks.tape.start(self),
             try tape.start("tape", context, audience) { [self] beat in
                 { [self] in try askTape(beat) }
             },
@@ -148,7 +162,7 @@ final class Collector: Sendable {
     func answer(
         _ path: String, _ parameters: [String: String], at now: MonotonicTime
     ) -> PageAnswer? {
-        if let answer = chart.answer(path, parameters, at: now) { return answer }
+        if let answer = desks.answer(path, parameters, at: now) { return answer }
         // The events name the version of the gaps.
         let json =
             path == "/gaps.json"
@@ -250,9 +264,7 @@ final class Collector: Sendable {
             documents.put(.alerts, document.json)
         }
         if documents.isWanted(.dead, at: sighting.now) {
-            let document = LettersDocument(
-                letters: letters.known, replays: replays.known, now: sighting.now)
-            documents.put(.dead, document.json)
+            documents.put(.dead, desks.letters.document(at: sighting.now).json)
         }
     }
 

@@ -10,6 +10,7 @@ enum ChartQuestion: Choosable {
     case page(symbol: Symbol, source: SourceName, series: SeriesName, from: Timestamp?)
     case bar(BarIdentity)
 
+    static let plural = "charts"
     /// The parameters that requests may have.
     static let parameters = ["symbol", "source", "series", "from", "open", "number"]
 

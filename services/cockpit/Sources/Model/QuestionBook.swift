@@ -2,6 +2,8 @@ import Primitives
 
 /// A question with parameters, which people choose.
 protocol Choosable: Hashable, Sendable {
+    /// What such questions are about, as in "16 different charts".
+    static var plural: String { get }
     /// It is not asked again before this time is over.
     var intervalNanoseconds: Int64 { get }
 }
@@ -15,7 +17,7 @@ struct QuestionBook<Key: Choosable, Value: Sendable>: Sendable {
     static var graceNanoseconds: Int64 { 5_000_000_000 }
 
     static var refusal: String {
-        "more than \(openMax) different charts are open at this cockpit, so the oldest was put "
+        "more than \(openMax) different \(Key.plural) are open at this cockpit, so the oldest was put "
             + "back: close a page, or wait"
     }
 

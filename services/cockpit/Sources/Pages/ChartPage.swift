@@ -65,6 +65,7 @@ enum ChartPage {
     static let script = #"""
         import { start, documentAt, age, isStale, span, put, doubt } from "./live.js";
         import { fill } from "./table.js";
+        import { watchCopies } from "./copy.js";
         import { drawCandles, barAt } from "./candles.js";
 
         const element = (id) => document.getElementById(id);
@@ -280,19 +281,7 @@ enum ChartPage {
           if (bar) select(bar);
         });
 
-        async function copy(event) {
-          const name = event.target.dataset.copies;
-          element(name).select();
-          let text = `${name}: copied.`;
-          try { await navigator.clipboard.writeText(element(name).value); } catch {
-            text = `${name}: the command is selected; copy it with the keys of your system.`;
-          }
-          put(element("copied"), text);
-        }
-
-        for (const button of document.querySelectorAll("[data-copies]")) {
-          button.addEventListener("click", copy);
-        }
+        watchCopies(element("copied"));
         element("which").addEventListener("submit", submit);
         element("series").addEventListener("change", () => element("source").replaceChildren());
         // A disabled button would lose the focus of a person who goes on by keyboard.

@@ -26,10 +26,10 @@ enum LettersPage {
         </div>
         <p><label for="dry">Says what would happen</label><br>
         <input id="dry" class="command" type="text" readonly>
-        <button type="button" id="copy-dry">Copy the dry run</button></p>
+        <button type="button" data-copies="dry">Copy the dry run</button></p>
         <p><label for="real">Stores what can be stored</label><br>
         <input id="real" class="command" type="text" readonly>
-        <button type="button" id="copy-real">Copy the replay</button></p>
+        <button type="button" data-copies="real">Copy the replay</button></p>
         <p id="copied" role="status"></p>
         </section>
         """)
@@ -37,10 +37,10 @@ enum LettersPage {
     static let script = #"""
         import { startWith, age, isStale, span, put, doubt } from "./live.js";
         import { fill } from "./table.js";
+        import { watchCopies } from "./copy.js";
 
         const what = document.getElementById("what");
         const inputs = { dry: document.getElementById("dry"), real: document.getElementById("real") };
-        const copied = document.getElementById("copied");
         const kinds = {
           tried: "warning", present: "good", retired: "", ahead: "warning", unknown: "bad",
           undecodable: "bad", untaped: "bad",
@@ -69,7 +69,7 @@ enum LettersPage {
             return [isSure ? `No dead letters.${rest}` : `No dead letters so far.${rest}`,
               isSure ? "good" : "warning"];
           }
-          return [`${letters.count} dead letters.${rest}`, "warning"];
+          return [`${letters.count} dead letter${letters.count === 1 ? "" : "s"}.${rest}`, "warning"];
         }
 
         function showGroups(groups, isOld) {
@@ -138,22 +138,7 @@ enum LettersPage {
           if (input.value !== text) input.value = text;
         }
 
-        async function copy(name) {
-          const text = inputs[name].value;
-          try {
-            await navigator.clipboard.writeText(text);
-            put(copied, `Copied: ${text}`);
-          } catch {
-            // A page without TLS on another host may not: the person copies what is selected.
-            inputs[name].focus();
-            inputs[name].select();
-            put(copied, "The browser does not let this page copy. The command is selected.");
-          }
-        }
-
-        for (const name of ["dry", "real"]) {
-          document.getElementById(`copy-${name}`).addEventListener("click", () => copy(name));
-        }
+        watchCopies(document.getElementById("copied"));
         what.addEventListener("change", () => {
           const command = what.value || commands.all;
           setValue(inputs.real, command);

@@ -79,6 +79,14 @@ enum Style {
         }
         button[aria-disabled="true"] { color: var(--muted); }
         .command { font-family: monospace; width: 40rem; max-width: 100%; }
+        .beside {
+          display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr));
+        }
+        .beside > * { min-width: 0; }
+        .beside dl { gap: 0.25rem; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); }
+        .beside dl div { padding: 0.125rem 0.5rem; overflow-wrap: anywhere; }
+        pre { margin: 0; overflow-x: auto; font-size: 0.8125rem; }
+        pre:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
         .tools { display: flex; flex-wrap: wrap; gap: 1rem; align-items: end; }
         .tools p { margin: 0.25rem 0; max-width: 100%; }
         footer { color: var(--muted); padding: 0 1rem 1rem; max-width: 76rem; margin: 0 auto; }

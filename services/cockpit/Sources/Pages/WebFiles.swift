@@ -27,6 +27,7 @@ enum WebFiles {
         "/", "/gaps", "/partitions", "/store", "/alerts",
         "/chart",
         "/dead",
+        "/tape",
     ]
 
     static func file(_ path: String) -> WebFile? { all[path] }
@@ -45,6 +46,8 @@ enum WebFiles {
         "/chart": .html(ChartPage.html), "/chart.js": .script(ChartPage.script),
         "/candles.js": .script(CandlesScript.text),
         "/dead": .html(LettersPage.html), "/dead.js": .script(LettersPage.script),
+        "/tape": .html(TapePage.html), "/tape.js": .script(TapePage.script),
+        "/copy.js": .script(CopyScript.text),
         "/gaps.js": .script(GapsPage.script), "/timeline.js": .script(TimelineScript.text),
     ]
 }
@@ -76,7 +79,7 @@ enum PageFrame {
             \(link("./", "Overview"))\(link("gaps", "Gaps"))\(link("partitions", "Partitions"))
             \(link("store", "Store"))\(link("alerts", "Alerts"))
             \(link("chart", "Chart"))
-            \(link("dead", "Dead letters"))
+            \(link("dead", "Dead letters"))\(link("tape", "Tape"))
             </ul></nav>
             <p id="link" class="unknown">waiting for the first news</p>
             </header>

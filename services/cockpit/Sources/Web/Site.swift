@@ -9,7 +9,8 @@ final class Site: Sendable {
         headers: [
             "host", "origin", "cookie", "sec-fetch-site", "sec-fetch-mode", "x-forwarded-proto",
             "last-event-id", "if-none-match",
-        ], parameters: ChartQuestion.parameters, bodyBytesMax: CockpitLimits.bodyBytesMax,
+        ], parameters: ChartQuestion.parameters + TapeQuestion.parameters,
+        bodyBytesMax: CockpitLimits.bodyBytesMax,
         streamsMax: CockpitLimits.streamsMax)
 
     /// Sent with every answer. Nothing comes from elsewhere, and no code or style is in the pages.

@@ -1,0 +1,25 @@
+/// Buttons that copy what is in a field. The cockpit changes nothing: people run its commands.
+enum CopyScript {
+    static let text = #"""
+        import { put } from "./live.js";
+
+        // A button with data-copies copies the field with that id, and the status says so.
+        export function watchCopies(status) {
+          for (const button of document.querySelectorAll("[data-copies]")) {
+            button.addEventListener("click", () => copy(button.dataset.copies, status));
+          }
+        }
+
+        async function copy(id, status) {
+          const field = document.getElementById(id);
+          field.select();
+          let text = `Copied: ${field.value}`;
+          try { await navigator.clipboard.writeText(field.value); } catch {
+            // A page without TLS on another host may not.
+            text = "The command is selected; copy it with the keys of your system.";
+          }
+          put(status, text);
+        }
+
+        """#
+}

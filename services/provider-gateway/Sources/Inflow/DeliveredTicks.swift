@@ -81,6 +81,8 @@ struct DeliveredTicks {
         let symbol: Int
         /// The record's kind; `nil` for a record that is always taken.
         let kind: DataKind?
+        /// Whether it shows that its instrument delivers now.
+        let isOfNow: Bool
     }
 
     /// Returns the properties of the record that is due, which stays due until `take`; `nil` when
@@ -89,10 +91,11 @@ struct DeliveredTicks {
     mutating func peek() -> Due? {
         if position == batch.count, !advance() { return nil }
         switch batch[position] {
-        case .tape(.trade(let tick)): return Due(tick.header.symbol, .trade)
-        case .tape(.quote(let tick)): return Due(tick.header.symbol, .quote)
+        case .tape(.trade(let tick)): return Due(tick.header, .trade)
+        case .tape(.quote(let tick)): return Due(tick.header, .quote)
         case .tape(let other):
-            return Due(other.header?.symbol ?? TickHeader.noSymbol, other.kind)
+            guard let header = other.header else { return Due(TickHeader.noSymbol, other.kind) }
+            return Due(header, other.kind)
         case .feed(let state): return Due(state.instrument, nil)
         case .definition(let definition): return Due(definition.instrument, nil)
         }
@@ -425,8 +428,17 @@ struct DeliveredTicks {
 }
 
 extension DeliveredTicks.Due {
-    fileprivate init(_ number: UInt32, _ kind: DataKind?) {
+    @inline(__always)
+    fileprivate init(_ number: UInt32, _ kind: DataKind?, isOfNow: Bool = false) {
         symbol = number == TickHeader.noSymbol ? DeliveredTicks.noSymbol : Int(number)
         self.kind = kind
+        self.isOfNow = isOfNow
+    }
+
+    @inline(__always)
+    fileprivate init(_ header: TickHeader, _ kind: DataKind?) {
+        self.init(
+            header.symbol, kind,
+            isOfNow: kind != nil && header.flags.isDisjoint(with: NewestTicks.notOfNow))
     }
 }

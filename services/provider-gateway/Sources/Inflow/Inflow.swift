@@ -17,6 +17,8 @@ struct Inflow {
     var storePressure: StorePressure
     /// The quotes that wait because their policy is `conflate` and there is little room.
     var held: HeldQuotes
+    /// When the newest tick of each instrument was taken.
+    var newest = NewestTicks()
     /// Which order books on the tape are intact.
     var depth: DepthBooks
     /// Whether the ticks are a recording, from the provider `replay`. Their times were checked when
@@ -41,6 +43,7 @@ struct Inflow {
         givesWay = parts.settings.source.isHistory
         depth = DepthBooks(isRecorded: ticks.isRecorded)
         let places = source.lanes.places
+        for _ in places { newest.addSymbol() }
         backpressure = BackpressureMachine(parts.settings.policies, symbols: places.count)
         ceiling = TickCeiling(perSecond: parts.settings.policies.ticksPerSecond)
         storePressure = StorePressure(ticksMax: parts.settings.policies.lagMax)
@@ -52,6 +55,7 @@ struct Inflow {
     mutating func addSymbol(lane: Int) {
         backpressure.addSymbol()
         held.addSymbol(lane: lane)
+        newest.addSymbol()
     }
 
     /// Returns the source's watermark: no live tick that is not taken yet is earlier. The caller

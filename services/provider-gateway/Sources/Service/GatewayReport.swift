@@ -65,6 +65,8 @@ final class GatewayReport: Sendable {
     private let providers = Mutex<[any ProviderSource]>([])
     private let feeders = Mutex<[(symbol: Symbol, provider: String)]>([])
     private let heads = Mutex<HeadReporter?>(nil)
+    /// When the newest tick of each instrument was taken, by its number; empty out of a tenure.
+    private let newest = Mutex<[MonotonicTime]>([])
     /// The report of the source of delayed data; `nil` while it is not open.
     private let delayed = Mutex<GatewayReport?>(nil)
     private let clock = SystemClock()
@@ -94,11 +96,21 @@ final class GatewayReport: Sendable {
     /// Takes the state of the gateway's thread, which calls this periodically.
     func update(_ present: Progress) {
         progress.withLock { $0 = present }
+        if present.role != .active { newest.withLock { $0 = [] } }
         guard present.opened, let reporter = heads.withLock({ $0 }) else { return }
         reporter.report(now: clock.monotonic()) {
             present.partitions.map {
                 TapeHead(partition: $0.partition, epoch: $0.epoch, lastOrdinal: $0.lastOrdinal)
             }
+        }
+    }
+
+    /// Takes when the newest tick of each instrument was taken, by its number. It is copied into
+    /// memory that is used again, so that the gateway's own array stays the only one of its memory.
+    func show(newest present: [MonotonicTime]) {
+        newest.withLock { newest in
+            newest.removeAll(keepingCapacity: true)
+            newest.append(contentsOf: present)
         }
     }
 
@@ -133,6 +145,13 @@ final class GatewayReport: Sendable {
                     }
                 }
             })
+        if present.role == .active {
+            let page = NewestTicksPage(
+                times: newest.withLock { $0 }, settings.delivery.registry, now: clock.monotonic(),
+                // Delayed data come of some instruments of the list only.
+                withoutTicks: !settings.source.isDelayed)
+            json.member("newest", object: { page.write(into: &$0) })
+        }
         json.member("policy_trades", settings.policies.trades.rawValue)
         json.member("policy_quotes", settings.policies.quotes.rawValue)
         json.member("policies_act", !present.pressure.isEmpty)

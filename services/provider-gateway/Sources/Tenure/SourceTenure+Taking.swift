@@ -26,7 +26,8 @@ extension SourceTenure {
     func takeTicks() -> Bool {
         let now = inflow.time.now()
         inflow.agreeOnTime()
-        inflow.ceiling.refill(clock.monotonic())
+        let monotonic = clock.monotonic()
+        inflow.ceiling.refill(monotonic)
         guard !inflow.storePressure.isHeld else { return inflow.ticks.peek() != nil }
         for _ in 0..<Self.ticksPerTurn {
             guard let due = inflow.ticks.peek() else { return false }
@@ -34,8 +35,11 @@ extension SourceTenure {
             case .take:
                 if !take(due.symbol, now) { return true }
                 if due.kind != nil { inflow.ceiling.count() }
+                if due.isOfNow { inflow.newest.note(due.symbol, monotonic) }
             case .leaveOut: leaveOut(due.symbol)
-            case .hold: hold(due.symbol, now)
+            case .hold:
+                hold(due.symbol, now)
+                if due.isOfNow { inflow.newest.note(due.symbol, monotonic) }
             case .wait:
                 parts.metrics.blocked.add()
                 return true

@@ -446,6 +446,7 @@ final class SourceTenure {
                 pressure: inflow.backpressure.causes, hold: inflow.storePressure.hold,
                 spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) },
                 gaps: ledgers.tracker?.status))
+        parts.report.show(newest: inflow.newest.times)
     }
 
     /// Has the source's record stored, with the newest acknowledged ordinals, if it has changed.

@@ -13,7 +13,7 @@ import Testing
     private static let engines = "\(ServerPrograms.checkout)/deploy/local/engines.sh"
     private static let chromium = "/usr/bin/chromium-headless-shell"
 
-    @Test("the same seed makes the same documents, and each page has what it asks for")
+    @Test("the same seed makes the same documents, and each drawn page has what it asks for")
     func documents() throws {
         for hasFault in [false, true] {
             let sites = try (0..<2).map { _ in
@@ -25,8 +25,8 @@ import Testing
             let verdict = try JSONValue.parse(sites[0].look)["verdict"]?.array ?? []
             let first = verdict.first?["text"]?.string ?? ""
             #expect(first.hasPrefix("ALL GOOD") != hasFault, "\(verdict)")
-            for page in PageDocuments.Page.allCases {
-                #expect(sites[0].documents["/\(page.rawValue).json"] != nil, "\(page)")
+            for page in ["gaps", "partitions", "store", "alerts"] {
+                #expect(sites[0].documents["/\(page).json"] != nil, "\(page)")
             }
         }
     }

@@ -14,12 +14,11 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
     func files() throws {
         let cockpit = try LoneCockpit()
         let pages = [
-            "/", "/gaps", "/partitions", "/store", "/alerts", "/chart",
-            "/dead", "/tape",
+            "/", "/chart", "/gaps", "/partitions", "/store", "/feeds", "/tape", "/dead", "/alerts",
         ]
         let scripts = [
             "/live.js", "/overview.js", "/gaps.js", "/partitions.js", "/matrix.js", "/store.js",
-            "/bars.js", "/alerts.js", "/chart.js", "/candles.js",
+            "/bars.js", "/feeds.js", "/alerts.js", "/chart.js", "/candles.js",
             "/dead.js", "/tape.js", "/copy.js",
         ]
         for path in pages + scripts + ["/style.css", "/icon.svg"] {
@@ -38,6 +37,22 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         let again = try cockpit.get(
             "/live.js", "If-None-Match: \(tag.dropFirst("ETag: ".count))\r\n")
         #expect(status(again) == "304")
+    }
+
+    @Test("a document that a page has already is not sent again")
+    func sameDocument() throws {
+        let cockpit = try LoneCockpit()
+        // The first answer is from before the first document. Without a service the others are the
+        // same.
+        var known = ""
+        #expect(
+            try eventually {
+                let answer = try cockpit.get("/feeds.json", known)
+                let tag = answer.split(separator: "\r\n").first { $0.hasPrefix("ETag: ") }
+                known = tag.map { "If-None-Match: \($0.dropFirst("ETag: ".count))\r\n" } ?? ""
+                return status(answer) == "304" && answer.hasSuffix("\r\n\r\n")
+            })
+        #expect(status(try cockpit.get("/feeds.json", "If-None-Match: \"other\"\r\n")) == "200")
     }
 
     @Test("an event says that nothing is known; a client that comes back gets a newer one")

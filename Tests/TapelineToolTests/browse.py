@@ -157,6 +157,7 @@ PAGES = {
     "Gaps": lambda page: page.get_by_text("Nothing is missing."),
     "Partitions": lambda page: page.get_by_role("cell", name=re.compile("● operator-worker")),
     "Store": lambda page: page.get_by_role("cell", name="● closed"),
+    "Feeds": lambda page: page.get_by_role("cell", name=re.compile("● .*: ticks come")),
     "Alerts": lambda page: page.get_by_text("No Prometheus is named"),
     "Chart": lambda page: page.get_by_role("table", name=re.compile("Bars with their versions")).get_by_role("link"),
     "Dead letters": lambda page: page.get_by_text("Nothing: there are no letters."),

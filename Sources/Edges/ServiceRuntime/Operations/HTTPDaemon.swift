@@ -198,8 +198,8 @@ private func parameters(of connection: OpaquePointer, _ names: [String]) -> [Str
         let isThere = unsafe MHD_lookup_connection_value_n(
             connection, .GET_ARGUMENT_KIND, name, name.utf8.count, &start, &count)
         guard isThere == .YES else { continue }
-        // Safety: the text belongs to the connection and lives as long as the request. It may hold a
-        // NUL, so that its end is where its length says.
+        // Safety: the text belongs to the connection and lives as long as the request. It may hold
+        // a NUL, so that its end is where its length says.
         let bytes = unsafe UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : count)
         parameters[name] = unsafe String(decoding: bytes, as: UTF8.self)
     }

@@ -48,7 +48,7 @@ package struct WebHeader: Equatable, Sendable {
 package struct WebAdmission: Sendable {
     /// The headers that are read, in lower case.
     package var headers: [String]
-    /// The parameters of the query that are read. `OperationsLimits.headerBytesMax` bounds them all.
+    /// The parameters of the query that are read. `OperationsLimits.headerBytesMax` bounds them.
     package var parameters: [String]
     /// The bytes of the body of a POST. Beyond it the status is 413. 0: no POST is accepted.
     package var bodyBytesMax: Int
@@ -59,7 +59,6 @@ package struct WebAdmission: Sendable {
         headers: [String], parameters: [String] = [], bodyBytesMax: Int = 0, streamsMax: Int = 0
     ) {
         self.headers = headers
-        self.parameters = parameters
         self.parameters = parameters
         self.bodyBytesMax = bodyBytesMax
         self.streamsMax = streamsMax

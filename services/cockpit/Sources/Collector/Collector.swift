@@ -94,8 +94,10 @@ final class Collector: Sendable {
             },
             try rounds.start("pages", context, audience) { [pages, documents] _ in
                 {
-                    let isWanted = documents.isWanted(.store, at: context.clock.monotonic())
-                    pages.ask(withMetrics: isWanted)
+                    let now = context.clock.monotonic()
+                    pages.ask(
+                        withMetrics: documents.isWanted(.store, at: now),
+                        withFeeds: documents.isWanted(.feeds, at: now))
                 }
             },
         ]
@@ -256,6 +258,9 @@ final class Collector: Sendable {
             let time = Double(context.clock.now().nanoseconds) / 1e9
             let look = makers.store.make(sighting, time: time)
             documents.put(.store, StoreDocument(look: look, now: sighting.now).json)
+        }
+        if documents.isWanted(.feeds, at: sighting.now) {
+            documents.put(.feeds, FeedsDocument(look: FeedBoard.make(sighting)).json)
         }
         if documents.isWanted(.alerts, at: sighting.now) {
             let document = AlertsDocument(

@@ -28,13 +28,15 @@ final class ServicePages: Sendable {
     var services: [Sighting.Service] { state.withLock { $0 } }
 
     /// Asks all services once, as far as the time suffices. Those that answered before come first.
-    /// With `metrics`, writers are asked for these as well.
-    func ask(withMetrics: Bool = false) {
+    /// With `metrics`, writers are asked for these as well. With `feeds`, those of gateways are
+    /// read.
+    func ask(withMetrics: Bool = false, withFeeds: Bool = false) {
         let end = clock.deadline(after: limits.round)
         for index in PageOrder.of(services) {
             let left = min(limits.one, clock.remaining(until: end))
             guard left > .zero else { return }
-            var answer = ask(addresses[index], name: services[index].name, left)
+            var answer = ask(
+                addresses[index], name: services[index].name, withFeeds: withFeeds, left)
             if withMetrics, answer.writer != nil {
                 answer.writer?.metrics = metrics(addresses[index], answer.measuredAt)
             }
@@ -43,13 +45,15 @@ final class ServicePages: Sendable {
     }
 
     private func ask(
-        _ address: ServiceAddress, name: String, _ timeout: Duration
+        _ address: ServiceAddress, name: String, withFeeds: Bool, _ timeout: Duration
     ) -> Sighting.Service {
         var service = Sighting.Service(
             address: address.text, measuredAt: clock.monotonic(), name: name)
         let end = clock.deadline(after: timeout)
         do {
-            service.read(try JSONValue.parse(try body(address, "/status", until: end)))
+            let status = try JSONValue.parse(try body(address, "/status", until: end))
+            service.read(status)
+            if withFeeds { service.feeds = FeedPage.all(status) }
         } catch {
             service.problem = "\(error)"
         }

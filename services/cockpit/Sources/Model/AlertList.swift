@@ -88,11 +88,14 @@ enum ShippedAlerts {
         if names.store.contains(name) { return "store" }
         if names.gaps.contains(name) { return "gaps" }
         if names.letters.contains(name) { return "dead" }
+        if names.feeds.contains(name) { return "feeds" }
         return names.overview.contains(name) ? "./" : nil
     }
 
     static var all: [String] {
-        [names.partitions, names.store, names.gaps, names.letters, names.overview].flatMap { $0 }
+        [
+            names.partitions, names.store, names.gaps, names.letters, names.feeds, names.overview,
+        ].flatMap { $0 }
     }
 
     private struct Names: Sendable {
@@ -100,6 +103,7 @@ enum ShippedAlerts {
         let store: Set<String>
         let gaps: Set<String>
         let letters: Set<String>
+        let feeds: Set<String>
         let overview: Set<String>
     }
 
@@ -122,16 +126,19 @@ enum ShippedAlerts {
             "BinanceTradesDiffer", "MassiveNotReread", "IBKROpenOutages", "TapeLostData",
         ],
         letters: ["DeadLetters", "DeadLettersWaiting", "DeadLettersLost"],
+        feeds: [
+            "AlpacaNotConnected", "AlpacaRefused", "BinanceNotConnected", "BinanceOneConnection",
+            "MassiveNotConnected", "MassiveDisplaced", "MassiveRefused", "IBKRNotConnected",
+            "IBKRAwayOutOfHours", "IBKRSilentFeeds", "IBKRCompetingSession",
+            "IBKRRefusedInstruments", "IBKRWaitingForLines", "IBKRChannelFull",
+            "IBKRNoDataInSession", "IBKRSizesInLots", "IBKRClockSkewed", "PolledSeriesDown",
+            "PolledKeyRefused",
+        ],
         overview: [
             "WatermarkStalled", "SourceMissing", "WatermarkHeld", "SpoolInUse", "SpoolFilling",
-            "SpoolNeedsPerson", "AlpacaNotConnected", "AlpacaRefused", "BinanceNotConnected",
-            "BinanceOneConnection", "MassiveNotConnected", "MassiveDisplaced", "MassiveRefused",
-            "IBKRNotConnected", "IBKRAwayOutOfHours", "IBKRSilentFeeds", "IBKRCompetingSession",
-            "IBKRRefusedInstruments", "IBKRWaitingForLines", "IBKRChannelFull",
-            "IBKRNoDataInSession", "IBKRSizesInLots", "IBKRClockSkewed", "Watchdog",
-            "ServiceDown", "ServiceAway", "ServiceMissing", "ServiceRestarting", "ThreadHung",
-            "NatsAway", "NatsUnsteady", "CalendarEnding", "CalendarEnded", "LateTicks",
-            "PolledSeriesDown", "PolledKeyRefused", "TapeHeadroomLow", "TapePurgeHeld",
+            "SpoolNeedsPerson", "Watchdog", "ServiceDown", "ServiceAway", "ServiceMissing",
+            "ServiceRestarting", "ThreadHung", "NatsAway", "NatsUnsteady", "CalendarEnding",
+            "CalendarEnded", "LateTicks", "TapeHeadroomLow", "TapePurgeHeld",
             "TapeNotDurable", "TapeCopiesMissing", "TapeCopyBehind", "TapeCopyDiffers", "TapeSlow",
         ])
 }

@@ -129,13 +129,3 @@ enum TradeText {
         FixedPoint.text(volume, decimals: Quantity.decimals)
     }
 }
-
-/// A time for people, in UTC, with as many decimals as it has.
-enum TimeText {
-    static func of(_ time: Timestamp) -> String {
-        let text = "\(time)".dropLast()
-        guard text.contains(".") else { return "\(time)" }
-        let digits = text.reversed().drop { $0 == "0" }.reversed()
-        return String(digits.last == "." ? digits.dropLast() : digits[...]) + "Z"
-    }
-}

@@ -48,21 +48,16 @@ enum GapOutlook: String, Sendable {
         }
     }
 
-    /// Returns a time to the second.
-    private static func short(_ time: String) -> String {
-        time.utf8.count > 20 && time.hasSuffix("Z") ? "\(time.prefix(19))Z" : time
-    }
-
     /// The sentence for people.
     func words(_ gap: GapList.Gap, _ wait: ProviderWait?) -> String {
         switch self {
         case .lasts:
             return "lasts: nothing can be filled before the feed is back"
-                + (wait?.nextAttempt.map { "; the next try to connect is at \(Self.short($0))" }
+                + (wait?.nextAttempt.map { "; the next try to connect is at \(TimeText.short($0))" }
                     ?? "")
         case .waits:
             guard let wait else { return "will be filled when its gateway asks for history" }
-            let until = wait.until.map { ", not before \(Self.short($0))" } ?? ""
+            let until = wait.until.map { ", not before \(TimeText.short($0))" } ?? ""
             return "will be filled from history\(until): \(wait.waiting) requests wait"
         case .filling: return "is being filled from history now"
         case .never:

@@ -86,6 +86,8 @@ struct Sighting: Sendable {
         var reasons: [String] = []
         var providers: [ProviderView] = []
         var source = ""
+        /// The sources of a gateway. Filled only while a page shows them.
+        var feeds: [FeedPage] = []
         var spooledTicks: UInt64 = 0
         /// The rows that wait in a writer, and the most.
         var queueRows: UInt64?

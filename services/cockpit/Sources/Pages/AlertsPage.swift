@@ -24,7 +24,7 @@ enum AlertsPage {
         import { fill } from "./table.js";
 
         const names = { "./": "Overview", gaps: "Gaps", partitions: "Partitions", store: "Store",
-          dead: "Dead letters" };
+          dead: "Dead letters", feeds: "Feeds" };
         const kinds = { critical: "bad", bad: "bad", warning: "warning" };
 
         function since(time, now) {

@@ -171,18 +171,24 @@ enum LiveScript {
         }
 
         // A document of a page, which is as new as each event. One that does not come grows old as
-        // everything does. A function may name the path; nothing is asked while it names none.
+        // everything does; one that is the same is not sent again. A function may name the path;
+        // nothing is asked while it names none.
         export function documentAt(path) {
-          let part = { path: "", value: {}, busy: false, asked: 0, instance: "" };
+          const empty = (name) =>
+            ({ path: name, value: {}, busy: false, asked: 0, instance: "", tag: "" });
+          let part = empty("");
           async function ask(own, look) {
             [own.busy, own.asked] = [true, look.now];
             const instance = state.instance;
             try {
-              const answer = await fetch(own.path, { signal: AbortSignal.timeout(2000) });
+              const headers = own.tag ? { "If-None-Match": own.tag } : {};
+              const answer =
+                await fetch(own.path, { headers, signal: AbortSignal.timeout(2000) });
               // 400: the answer says what is wrong with the question.
               if (answer.ok || answer.status === 400) {
-                [own.value, own.instance] = [await answer.json(), instance];
+                [own.value, own.tag] = [await answer.json(), answer.headers.get("ETag") || ""];
               }
+              if (answer.ok || [304, 400].includes(answer.status)) own.instance = instance;
             } catch {
               // The next look asks again.
             }
@@ -190,9 +196,7 @@ enum LiveScript {
           }
           return (look) => {
             const named = typeof path === "function" ? path() : path;
-            if (named !== part.path) {
-              part = { path: named, value: {}, busy: false, asked: 0, instance: "" };
-            }
+            if (named !== part.path) part = empty(named);
             if (look && named && !part.busy && look.now !== part.asked) ask(part, look);
             return look && part.instance === state.instance ? part.value : {};
           };

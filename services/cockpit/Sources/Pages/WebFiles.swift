@@ -8,8 +8,11 @@ struct WebFile: Sendable {
     init(_ type: String, _ text: String) {
         self.type = type
         bytes = Array(text.utf8)
-        tag = "\"\(String(fnv1a(bytes), radix: 16))\""
+        tag = Self.tag(of: bytes)
     }
+
+    /// Returns a text that changes with the content.
+    static func tag(of bytes: [UInt8]) -> String { "\"\(String(fnv1a(bytes), radix: 16))\"" }
 
     static func html(_ text: String) -> WebFile { WebFile("text/html; charset=utf-8", text) }
     static func script(_ text: String) -> WebFile {
@@ -24,10 +27,7 @@ enum WebFiles {
 
     /// What people open, so that it asks for the token.
     static let pages: Set<String> = [
-        "/", "/gaps", "/partitions", "/store", "/alerts",
-        "/chart",
-        "/dead",
-        "/tape",
+        "/", "/chart", "/gaps", "/partitions", "/store", "/feeds", "/tape", "/dead", "/alerts",
     ]
 
     static func file(_ path: String) -> WebFile? { all[path] }
@@ -42,6 +42,7 @@ enum WebFiles {
         "/partitions.js": .script(PartitionsPage.script), "/matrix.js": .script(MatrixScript.text),
         "/store": .html(StorePage.html), "/store.js": .script(StorePage.script),
         "/bars.js": .script(BarsScript.text),
+        "/feeds": .html(FeedsPage.html), "/feeds.js": .script(FeedsPage.script),
         "/alerts": .html(AlertsPage.html), "/alerts.js": .script(AlertsPage.script),
         "/chart": .html(ChartPage.html), "/chart.js": .script(ChartPage.script),
         "/candles.js": .script(CandlesScript.text),
@@ -76,10 +77,10 @@ enum PageFrame {
             <header>
             <p class="name">Tapeline cockpit</p>
             <nav aria-label="Pages"><ul>
-            \(link("./", "Overview"))\(link("gaps", "Gaps"))\(link("partitions", "Partitions"))
-            \(link("store", "Store"))\(link("alerts", "Alerts"))
-            \(link("chart", "Chart"))
-            \(link("dead", "Dead letters"))\(link("tape", "Tape"))
+            \(link("./", "Overview"))\(link("chart", "Chart"))\(link("gaps", "Gaps"))
+            \(link("partitions", "Partitions"))
+            \(link("store", "Store"))\(link("feeds", "Feeds"))\(link("tape", "Tape"))
+            \(link("dead", "Dead letters"))\(link("alerts", "Alerts"))
             </ul></nav>
             <p id="link" class="unknown">waiting for the first news</p>
             </header>

@@ -5,8 +5,7 @@ import Synchronization
 /// for it with each event, and is shared by all who look.
 final class PageDocuments: Sendable {
     enum Page: String, CaseIterable, Sendable {
-        case partitions, store, alerts
-        case dead
+        case partitions, store, feeds, alerts, dead
     }
 
     /// A page that was not asked for in this time is not open.

@@ -65,10 +65,7 @@ final class Site: Sendable {
             audience.note(at: now)
             if path == "/events" { return .events(Self.headers) }
             if let answer = document(path, request.parameters, now) {
-                return .whole(
-                    OperationsResponse(
-                        status: answer.status, contentType: "application/json", body: answer.json,
-                        headers: Self.headers + [WebHeader("Cache-Control", "no-store")]))
+                return .whole(Self.json(answer, request.headers["if-none-match"]))
             }
             return .whole(Self.file(path, request.headers["if-none-match"]))
         }
@@ -150,6 +147,18 @@ final class Site: Sendable {
     }
 
     // MARK: answers
+
+    /// A document that the page has already is not sent again.
+    private static func json(_ page: PageAnswer, _ known: String?) -> OperationsResponse {
+        let tag = WebFile.tag(of: page.json)
+        var answer = OperationsResponse(
+            status: page.status, contentType: "application/json", body: page.json,
+            headers: headers + [
+                WebHeader("Cache-Control", "no-store"), WebHeader("ETag", tag),
+            ])
+        if known == tag, page.status == 200 { (answer.status, answer.body) = (304, []) }
+        return answer
+    }
 
     private static func file(_ path: String, _ known: String?) -> OperationsResponse {
         guard let file = WebFiles.file(path) else {

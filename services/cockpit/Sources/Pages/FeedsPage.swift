@@ -1,0 +1,184 @@
+/// The page of the feeds: whether each delivers, how old the newest tick of each instrument is, and
+/// what the providers' limits hold back.
+enum FeedsPage {
+    static let html = PageFrame.html(
+        "Feeds", current: "Feeds", script: "feeds.js",
+        """
+        <section aria-labelledby="feeds-head">
+        <h2 id="feeds-head">Does every feed deliver?</h2>
+        <p id="words" class="unknown">Not known: waiting for the first news.</p>
+        \(PageFrame.table(
+            "feeds", "Feeds: the providers of each source",
+            ["Source", "Feed", "State", "Its instruments", "What to do", "Asked"]))
+        </section>
+        <section aria-labelledby="ages-head">
+        <h2 id="ages-head">How old are the newest ticks?</h2>
+        \(PageFrame.table(
+            "ages", "Instruments by the age of their newest tick",
+            ["Source", "Instruments", "5 s", "1 min", "10 min", "1 h", "Older", "None yet"]))
+        <p id="shown"></p>
+        <canvas id="heat" role="img"
+        aria-label="Age of the newest tick of each instrument, by source; the table below has the
+        same in words"></canvas>
+        <p>The higher a cell is filled, the newer is its tick: full within 5 s, then a minute, ten
+        minutes, an hour, older. A frame: none yet. A cross: not known now.</p>
+        \(PageFrame.table(
+            "pairs", "The oldest first",
+            ["Instrument", "Source", "Newest tick"]))
+        </section>
+        <section aria-labelledby="limits-head">
+        <h2 id="limits-head">What do the providers allow?</h2>
+        \(PageFrame.table(
+            "limits", "Limits of the providers, and what waits for them",
+            ["Source", "Feed", "Limit", "Used", "Of", "Waiting", "Until", "Why"]))
+        </section>
+        """)
+
+    static let script = #"""
+        import { startWith, age, ago, isStale, put, doubt } from "./live.js";
+        import { fill } from "./table.js";
+        import { drawGrid } from "./matrix.js";
+
+        const marks = {
+          delivers: ["●", "flows"], quiet: ["◌", "quiet"], connecting: ["◌", "warning"],
+          waits: ["▲", "warning"], failed: ["✕", "bad"], "stands-by": ["◌", "quiet"],
+          ended: ["◌", "quiet"], unknown: ["?", "unknown"],
+        };
+        const bands = [5, 60, 600, 3600];
+        const short = (time) => (time.length > 20 ? `${time.slice(0, 19)}Z` : time);
+
+        function state(source, feed) {
+          if (feed.state !== "unknown" && isStale(source)) {
+            return [`? not known: ${doubt() || "the answer is old"}`, "unknown"];
+          }
+          const [mark, kind] = marks[feed.state] || marks.unknown;
+          return [`${mark} ${feed.words}`, kind];
+        }
+
+        function advice(feed) {
+          const page = feed.runbook ? ` (docs/runbooks/${feed.runbook}.md)` : "";
+          return feed.advice ? `${feed.advice}${page}` : "–";
+        }
+
+        function showFeeds(sources) {
+          fill(document.getElementById("feeds"), sources.flatMap((source) =>
+            source.feeds.map((feed) => ({
+              kind: isStale(source) ? "stale" : "",
+              cells: [
+                source.name, feed.provider, state(source, feed),
+                [feed.counts, ...feed.troubles].filter((text) => text).join("; ") || "–",
+                advice(feed), ago(source.at),
+              ],
+            }))));
+        }
+
+        function words(look, news, sources) {
+          if (!look || isStale(news)) {
+            const why = doubt() || (look && news.limit !== undefined && news.at === undefined
+              ? "no service is named (COCKPIT_SERVICES)" : "the answer is old");
+            return [`Not known: ${why}.`, "unknown"];
+          }
+          const feeds = sources.flatMap((source) => source.feeds.map((feed) =>
+            (isStale(source) ? "unknown" : feed.state)));
+          const count = (...kinds) => feeds.filter((kind) => kinds.includes(kind)).length;
+          const more = news.hidden ? ` ${news.hidden} more sources are not shown.` : "";
+          const rest = `${count("delivers")} of ${feeds.length} feeds deliver.${more}`;
+          if (count("failed")) return [`${count("failed")} failed. ${rest}`, "bad"];
+          if (count("waits", "connecting")) {
+            return [`${count("waits", "connecting")} are not connected. ${rest}`, "warning"];
+          }
+          if (count("unknown")) return [`${count("unknown")} are not known. ${rest}`, "unknown"];
+          return [rest, feeds.length && count("delivers") === feeds.length ? "good" : "quiet"];
+        }
+
+        function showAges(sources) {
+          const known = sources.filter((source) => source.instruments !== undefined);
+          fill(document.getElementById("ages"), known.map((source) => {
+            const counts = new Map(source.ages);
+            return {
+              kind: isStale(source) ? "stale" : "",
+              cells: [
+                source.name, `${source.instruments}`,
+                ...bands.map((band) => `${counts.get(band) ?? "–"}`), `${source.older}`,
+                `${source.never}`,
+              ],
+            };
+          }));
+        }
+
+        // A tick that is not there has no time.
+        function shape(source, newest) {
+          if (isStale(source)) return { form: "cross", color: "muted" };
+          if (newest === undefined) return { form: "outline", color: "warning" };
+          const place = bands.findIndex((band) => age(newest) <= band);
+          const parts = [1, 0.75, 0.5, 0.25];
+          if (place < 0) return { form: 0.08, color: "warning" };
+          return { form: parts[place], color: place === 0 ? "good" : "accent" };
+        }
+
+        function showHeat(sources, rows) {
+          const lines = rows.map((row) => ({
+            name: row.symbol,
+            cells: row.cells.map(([number, newest]) =>
+              ({ column: number, ...shape(sources[number], newest) })),
+          }));
+          drawGrid(document.getElementById("heat"), lines, sources.length,
+            { heads: sources.map((source) => source.name) });
+        }
+
+        function showPairs(sources, rows) {
+          const pairs = rows.flatMap((row) => row.cells.map(([number, newest]) => {
+            const source = sources[number];
+            const isOld = isStale(source);
+            const text = newest === undefined ? "none yet" : ago(newest);
+            const isNew = newest !== undefined && age(newest) <= bands[0];
+            return {
+              kind: isOld ? "stale" : "",
+              cells: [row.symbol, source.name,
+                [isOld ? `? ${text} (old)` : isNew ? `● ${text}` : `◌ ${text}`,
+                  isOld ? "unknown" : isNew ? "flows" : ""]],
+            };
+          }));
+          fill(document.getElementById("pairs"), pairs);
+          const all = sources.reduce((sum, source) => sum + (source.instruments || 0), 0);
+          put(document.getElementById("shown"), all
+            ? `${pairs.length} of ${all} pairs of an instrument and a source are listed: those `
+              + "whose newest tick is the oldest." : "No gateway has said it yet.");
+        }
+
+        function showLimits(sources) {
+          const rows = sources.flatMap((source) => source.feeds.flatMap((feed) => {
+            const kind = isStale(source) ? "stale" : "";
+            const limits = feed.limits.map((limit) => ({
+              kind,
+              cells: [
+                source.name, feed.provider, limit.name, `${limit.used}`,
+                limit.max === undefined ? "not stated" : `${limit.max}`,
+                [`${limit.waiting}`, limit.waiting && !kind ? "waits" : ""],
+                limit.until ? `the last goes at ${short(limit.until)}` : "–", limit.reason || "–",
+              ],
+            }));
+            if (!feed.waiting) return limits;
+            return [...limits, {
+              kind,
+              cells: [source.name, feed.provider, "requests that are paced", "–", "–",
+                [`${feed.waiting}`, kind ? "" : "waits"],
+                feed.next ? `the next goes at ${short(feed.next)}` : "–", "–"],
+            }];
+          }));
+          fill(document.getElementById("limits"), rows);
+        }
+
+        startWith("feeds.json", (look, news) => {
+          const sources = (look && news.sources) || [];
+          const rows = (look && news.rows) || [];
+          put(document.getElementById("words"), ...words(look, news, sources));
+          showFeeds(sources);
+          showAges(sources);
+          showHeat(sources, rows);
+          showPairs(sources, rows);
+          showLimits(sources);
+        });
+
+        """#
+}

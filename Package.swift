@@ -326,10 +326,9 @@ let package = Package(
         service(
             "Cockpit", in: "cockpit",
             uses: model + [
-                "DeploymentWatch", "HTTPClient", "Membership", "NatsTransport", "PostgresClient",
-                "ServiceRuntime", "TapeCodec", "TapeProtocol", "TapeTransport",
-                "StoredBars",
-                "DeadLetters", "TapeListing",
+                "DeadLetters", "DeploymentWatch", "GraphLanguage", "HTTPClient", "Membership",
+                "NatsTransport", "PostgresClient", "ServiceRuntime", "StoredBars", "StreamCore",
+                "TapeCodec", "TapeListing", "TapeProtocol", "TapeTransport", "YAMLFile",
             ]),
         serviceProgram("provider-gateway", runs: "ProviderGateway"),
         serviceProgram("operator-worker", runs: "OperatorWorker"),
@@ -488,7 +487,7 @@ let package = Package(
             of: "Cockpit",
             uses: frame + tape + support + [
                 "DeadLetters", "DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars",
-                "TapeListing",
+                "StreamCore", "TapeListing",
             ], beside: ["pictures.py"]),
         tests(
             of: "TapelineTool",

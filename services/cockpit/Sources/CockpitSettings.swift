@@ -34,6 +34,7 @@ struct CockpitSettings: Sendable {
     let services: [ServiceAddress]
     /// Where its alerts are asked for. `nil`: nowhere.
     let prometheus: HTTPURL?
+    let calendars: SourceCalendars
     let postgres: PostgresConfiguration
     let namespace: String
     let partitions: Int
@@ -75,12 +76,16 @@ struct CockpitSettings: Sendable {
             ConfigurationKey(
                 "COCKPIT_PROMETHEUS", .text, group: "Cockpit",
                 "Prometheus whose alerts are shown (http://host:port or https://); empty: none."),
+            ConfigurationKey(
+                "COCKPIT_CALENDARS", .list, group: "Cockpit",
+                "Calendars of sources (source=path), which say when their markets are closed."),
         ]
 
     /// Each reports its own problem, so that all are reported at once.
     static let rules: [ConfigurationRule] = [
         .of { _ = try gate($0) }, .of { _ = try services($0) }, .of { _ = try hosts($0) },
         .of { _ = try prometheus($0) }, .of { _ = try certificate($0) },
+        .of { _ = try SourceCalendars($0.list("COCKPIT_CALENDARS")) },
     ]
 
     /// The least length of a token, so that nobody guesses it.
@@ -98,6 +103,7 @@ struct CockpitSettings: Sendable {
         gate = try Self.gate(configuration)
         services = try Self.services(configuration)
         prometheus = try Self.prometheus(configuration)
+        calendars = try SourceCalendars(configuration.list("COCKPIT_CALENDARS"))
         postgres = try Self.database(configuration)
     }
 

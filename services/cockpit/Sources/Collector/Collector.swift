@@ -282,6 +282,7 @@ final class Collector: Sendable {
         sighting.now = now
         sighting.listeningSince = listeningSince
         sighting.partitions = settings.partitions
+        sighting.hours = settings.calendars.hours(at: context.clock.now())
         sighting.database = database.known
         sighting.gaps = gaps.known
         sighting.services = knownServices

@@ -19,6 +19,12 @@ struct EdgeLook {
             edge.words = "no gateway of \(head.name) answers"
         } else {
             judge(&edge, what: "tick")
+            if let closed = sighting.closedWords(head.name) {
+                edge.words = edge.state == .flows ? "\(closed), and ticks come" : closed
+                edge.state = .closed
+            } else if let silence = sighting.silenceInSession(head) {
+                edge.words = "silent in its session for \(SpanText.of(silence))"
+            }
         }
         return withoutNews(edge)
     }
@@ -59,6 +65,10 @@ struct EdgeLook {
         edge.measuredAt = head.reportedAt
         if sighting.isAlive("operator") == true {
             judge(&edge, what: "bar", quietNanoseconds: 90_000_000_000)
+            if edge.state == .quiet, let closed = sighting.allClosedWords {
+                edge.state = .closed
+                edge.words = closed
+            }
         } else {
             edge.state = .dead
             edge.words = "no operator answers"

@@ -14,7 +14,7 @@ enum FeedBoard {
 
     struct Feed: Equatable, Sendable {
         let provider: String
-        let state: FeedState
+        var state: FeedState
         /// Feeds of instruments, by state.
         var counts = ""
         /// Feeds that do not deliver, with the reason.
@@ -32,6 +32,8 @@ enum FeedBoard {
         var feeds: [Feed] = []
         /// `nil` if nobody says.
         var newest: FeedPage.Newest?
+        /// Its market is closed by its calendar.
+        var isClosed = false
     }
 
     /// A cell of the picture.
@@ -78,10 +80,25 @@ enum FeedBoard {
         look.sources = sorted.prefix(sourcesMax).map { source in
             var source = source
             if source.feeds.isEmpty { source.feeds = [unheard] }
-            return source
+            return inHours(source, sighting)
         }
         look.rows = rows(look.sources)
         return look
+    }
+
+    private static func inHours(_ source: Source, _ sighting: Sighting) -> Source {
+        var source = source
+        let closed = sighting.closedWords(source.name)
+        let head = sighting.sources.first { $0.name == source.name }
+        let silence = head.flatMap { sighting.silenceInSession($0) }
+        source.isClosed = closed != nil
+        for index in source.feeds.indices {
+            let state = source.feeds[index].state
+            source.feeds[index].state = state.within(
+                closed: closed, silence: silence,
+                runbook: sighting.runbookOfSilence(source.name))
+        }
+        return source
     }
 
     private static var unheard: Feed {

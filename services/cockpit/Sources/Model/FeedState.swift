@@ -12,6 +12,8 @@ struct FeedState: Equatable, Sendable {
         case waits
         /// A person has to do something, or the vendor has.
         case failed
+        /// It is connected, and its market is closed, whatever comes.
+        case closed
         /// No instrument is requested from it.
         case standsBy = "stands-by"
         /// It has delivered all it has.
@@ -97,6 +99,22 @@ extension FeedState {
         } else {
             self.init(ofTicks: page, state.isEmpty ? "it runs" : state)
         }
+    }
+
+    /// Returns the state of a feed that is connected, as the calendar of its source has it.
+    /// `silence` says for how long no tick has come while its market is open, if that is too long.
+    func within(closed: String?, silence: Double?, runbook: String?) -> FeedState {
+        guard kind == .delivers || kind == .quiet else { return self }
+        if let closed {
+            return FeedState(
+                .closed, kind == .delivers ? "\(closed), and ticks come" : "\(closed): connected")
+        }
+        guard let silence else { return self }
+        var state = FeedState(
+            .failed, "connected, and silent in its session for \(SpanText.of(silence))")
+        state.advice = "does the provider itself get data? If so, start its gateway again"
+        state.runbook = runbook
+        return state
     }
 
     /// Returns the age that no tick is younger than, if one came within these seconds.

@@ -23,6 +23,7 @@ struct FeedsDocument {
             writer.member("name", source.name)
             writer.member("at", seconds: source.measuredAt)
             writer.member("limit", Freshness.limit)
+            if source.isClosed { writer.member("closed", true) }
             if let newest = source.newest {
                 writer.member("instruments", newest.instruments)
                 writer.member("listed", newest.oldest.count)

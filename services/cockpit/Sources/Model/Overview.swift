@@ -8,6 +8,8 @@ struct Overview: Sendable {
         case flows
         /// Both ends answer, and nothing new comes: a closed market, for example.
         case quiet
+        /// Its market is closed by its calendar, whatever comes.
+        case closed
         /// It flows, and does not keep up.
         case behind
         /// An end of it is dead, or does not answer.

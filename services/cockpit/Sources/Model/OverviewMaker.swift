@@ -69,7 +69,9 @@ struct OverviewMaker: Sendable {
         }
         guard behind.isEmpty else { return behind }
         let sources = edges.filter { $0.id.hasPrefix("source:") }
-        if sources.allSatisfy({ $0.state == .quiet }) { return [Self.quiet(sighting)] }
+        if sources.allSatisfy({ [.quiet, .closed].contains($0.state) }) {
+            return [Self.quiet(sighting)]
+        }
         return told
     }
 
@@ -88,6 +90,10 @@ struct OverviewMaker: Sendable {
     }
 
     private static func quiet(_ sighting: Sighting) -> Overview.Line {
+        if let closed = sighting.allClosedWords {
+            return Overview.Line(
+                level: .quiet, text: "MARKETS ARE \(closed); all parts answer")
+        }
         let newest = sighting.sources.compactMap(\.changedAt).max()
         let since = newest.map { "for \(SpanText.of(Double(sighting.now - $0) / 1e9))" }
         return Overview.Line(
@@ -111,6 +117,7 @@ struct OverviewMaker: Sendable {
                     level: .bad, text: "SOURCE \(source.name) HAS NO GATEWAY: nobody speaks for it",
                     runbook: "SourceMissing"))
         }
+        lines += hours(sighting)
         note("ROOM OF THE TAPE NOT KNOWN", sighting.streams.absence(at: now))
         // The verdict has a line for a database that is away.
         if sighting.database.isFresh(at: now) {
@@ -139,6 +146,26 @@ struct OverviewMaker: Sendable {
             }
         }
         return lines
+    }
+
+    /// Returns the troubles of sources that have a calendar. Away gateways have lines of their own.
+    private static func hours(_ sighting: Sighting) -> [Overview.Line] {
+        sighting.sources.compactMap { source in
+            if sighting.hours[source.name]?.state == .ended {
+                return Overview.Line(
+                    level: .warning,
+                    text: "HOURS OF \(source.name) NOT KNOWN: its calendar has ended",
+                    runbook: "CalendarEnded")
+            }
+            guard sighting.isAlive(source.gateways) == true,
+                let silence = sighting.silenceInSession(source)
+            else { return nil }
+            return Overview.Line(
+                level: .bad,
+                text: "SOURCE \(source.name) IS SILENT IN ITS SESSION: "
+                    + "no tick for \(SpanText.of(silence))",
+                runbook: sighting.runbookOfSilence(source.name))
+        }
     }
 
     private static func worstFirst(_ lines: [Overview.Line]) -> [Overview.Line] {

@@ -111,6 +111,8 @@ struct Sighting: Sendable {
     /// Why NATS cannot be heard. `nil` if it can.
     var natsProblem: String?
     var sources: [Head] = []
+    /// By source, of those that have a calendar.
+    var hours: [String: MarketHours] = [:]
     /// Sources of the tape that are neither heard nor looked up, because there are too many.
     var sourcesHidden = 0
     var bars: Head?

@@ -42,7 +42,7 @@ enum FeedsPage {
         const marks = {
           delivers: ["●", "flows"], quiet: ["◌", "quiet"], connecting: ["◌", "warning"],
           waits: ["▲", "warning"], failed: ["✕", "bad"], "stands-by": ["◌", "quiet"],
-          ended: ["◌", "quiet"], unknown: ["?", "unknown"],
+          ended: ["◌", "quiet"], closed: ["◇", "quiet"], unknown: ["?", "unknown"],
         };
         const bands = [5, 60, 600, 3600];
         const short = (time) => (time.length > 20 ? `${time.slice(0, 19)}Z` : time);
@@ -88,7 +88,9 @@ enum FeedsPage {
             return [`${count("waits", "connecting")} are not connected. ${rest}`, "warning"];
           }
           if (count("unknown")) return [`${count("unknown")} are not known. ${rest}`, "unknown"];
-          return [rest, feeds.length && count("delivers") === feeds.length ? "good" : "quiet"];
+          const closed = count("closed") ? ` ${count("closed")} are closed.` : "";
+          return [rest + closed,
+            feeds.length && count("delivers") === feeds.length ? "good" : "quiet"];
         }
 
         function showAges(sources) {
@@ -109,11 +111,18 @@ enum FeedsPage {
         // A tick that is not there has no time.
         function shape(source, newest) {
           if (isStale(source)) return { form: "cross", color: "muted" };
+          // What a market does while it is closed says nothing about its feed.
+          if (source.closed) {
+            return { form: newest === undefined ? "outline" : part(newest), color: "muted" };
+          }
           if (newest === undefined) return { form: "outline", color: "warning" };
+          const form = part(newest);
+          return { form, color: form === 1 ? "good" : form === 0.08 ? "warning" : "accent" };
+        }
+
+        function part(newest) {
           const place = bands.findIndex((band) => age(newest) <= band);
-          const parts = [1, 0.75, 0.5, 0.25];
-          if (place < 0) return { form: 0.08, color: "warning" };
-          return { form: parts[place], color: place === 0 ? "good" : "accent" };
+          return place < 0 ? 0.08 : [1, 0.75, 0.5, 0.25][place];
         }
 
         function showHeat(sources, rows) {
@@ -131,7 +140,7 @@ enum FeedsPage {
             const source = sources[number];
             const isOld = isStale(source);
             const text = newest === undefined ? "none yet" : ago(newest);
-            const isNew = newest !== undefined && age(newest) <= bands[0];
+            const isNew = newest !== undefined && age(newest) <= bands[0] && !source.closed;
             return {
               kind: isOld ? "stale" : "",
               cells: [row.symbol, source.name,

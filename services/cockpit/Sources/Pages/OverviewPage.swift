@@ -39,7 +39,8 @@ enum OverviewPage {
         import { fill } from "./table.js";
         import { drawGraph } from "./graph.js";
 
-        const symbols = { flows: "●", quiet: "◌", behind: "▲", dead: "✕", unknown: "?" };
+        const symbols = { flows: "●", quiet: "◌", behind: "▲", dead: "✕", unknown: "?",
+          closed: "◇" };
 
         function stateOf(edge) {
           if (edge.state === "dead" || !isStale(edge)) return [edge.state, edge.words];

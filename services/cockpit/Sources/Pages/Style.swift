@@ -52,7 +52,7 @@ enum Style {
         .good, .flows { color: var(--good); }
         .warning, .behind, .waits, .lasts, .hot { color: var(--warning); }
         .bad, .never { color: var(--bad); }
-        .quiet, .unknown, .dead, .stale, .stale td, .stale dd { color: var(--muted); }
+        .quiet, .closed, .unknown, .dead, .stale, .stale td, .stale dd { color: var(--muted); }
         .unknown, .stale, .dead { font-style: italic; }
         .unseen {
           position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);

@@ -75,7 +75,7 @@ struct DlqCommandTests {
 struct DlqTools: Sendable {
     let environment: [String: String]
 
-    /// Returns what the cockpit would say of a replay: by reading alone, in words of `LetterReview`.
+    /// Returns what the cockpit would say of a replay, by reading alone.
     func review(_ letters: [DeadLetter]) throws -> [String] {
         let database = try Deployment.find(
             TapeTarget(), environment: environment, executable: "/x"

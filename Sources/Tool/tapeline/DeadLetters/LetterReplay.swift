@@ -210,7 +210,8 @@ extension Sink {
     private var columnList: String { copyColumns.joined(separator: ", ") }
 
     private func isNotThere(_ sameSymbol: String) -> String {
-        "NOT EXISTS (SELECT FROM \(name.rawValue) t WHERE \(sameTick { "s.\($0)" }) AND \(sameSymbol))"
+        let tick = sameTick { "s.\($0)" }
+        return "NOT EXISTS (SELECT FROM \(name.rawValue) t WHERE \(tick) AND \(sameSymbol))"
     }
 
     /// The conditions by which an index finds the row: one for rows with a symbol, one for rows

@@ -15,7 +15,8 @@ final class TapeDesk: Sendable {
         names = TapeNames(namespace: settings.namespace, partitions: settings.partitions)
     }
 
-    /// Returns the newest document at this path. `nil` if it is none of the tape. It does not block.
+    /// Returns the newest document at this path. `nil` if it is none of the tape. It does not
+    /// block.
     func answer(
         _ path: String, _ parameters: [String: String], at now: MonotonicTime
     ) -> PageAnswer? {
@@ -43,7 +44,8 @@ final class TapeDesk: Sendable {
     }
 }
 
-/// Reads packets of one subject by single requests: it has no consumer, and changes nothing. Blocks.
+/// Reads packets of one subject by single requests: it has no consumer, and changes nothing. Every
+/// call blocks.
 struct TapeReading {
     /// One request waits at most so long.
     static let requestMax = Duration.milliseconds(500)

@@ -17,8 +17,8 @@ struct QuestionBook<Key: Choosable, Value: Sendable>: Sendable {
     static var graceNanoseconds: Int64 { 5_000_000_000 }
 
     static var refusal: String {
-        "more than \(openMax) different \(Key.plural) are open at this cockpit, so the oldest was put "
-            + "back: close a page, or wait"
+        "more than \(openMax) different \(Key.plural) are open at this cockpit, so the oldest was "
+            + "put back: close a page, or wait"
     }
 
     enum Look: Sendable {

@@ -3,7 +3,8 @@ import Primitives
 import TapeCodec
 import TapeListing
 
-/// A message of the tape as the page shows it: decoded, as far as it can be, beside its bytes. Pure.
+/// A message of the tape as the page shows it: decoded, as far as it can be, beside its bytes.
+/// Pure.
 struct SeenPacket: Equatable, Sendable {
     /// The most ticks of a packet that are listed. Further ones are counted.
     static let ticksMax = 16

@@ -18,8 +18,8 @@ enum LettersPage {
         <section aria-labelledby="replay-head">
         <h2 id="replay-head">What would a replay do?</h2>
         <p id="outlook" class="unknown">Not known: waiting for the first news.</p>
-        <p>The cockpit looks and changes nothing. So it cannot say whether the database would refuse a
-        row again: the first command tries that, and takes it back.</p>
+        <p>The cockpit looks and changes nothing. So it cannot say whether the database would
+        refuse a row again: the first command tries that, and takes it back.</p>
         <div class="tools">
         <p><label for="what">Letters</label><br>
         <select id="what"><option value="" selected>all</option></select></p>
@@ -40,7 +40,8 @@ enum LettersPage {
         import { watchCopies } from "./copy.js";
 
         const what = document.getElementById("what");
-        const inputs = { dry: document.getElementById("dry"), real: document.getElementById("real") };
+        const [dry, real] = ["dry", "real"].map((id) => document.getElementById(id));
+        const inputs = { dry, real };
         const kinds = {
           tried: "warning", present: "good", retired: "", ahead: "warning", unknown: "bad",
           undecodable: "bad", untaped: "bad",
@@ -69,7 +70,8 @@ enum LettersPage {
             return [isSure ? `No dead letters.${rest}` : `No dead letters so far.${rest}`,
               isSure ? "good" : "warning"];
           }
-          return [`${letters.count} dead letter${letters.count === 1 ? "" : "s"}.${rest}`, "warning"];
+          const plural = letters.count === 1 ? "" : "s";
+          return [`${letters.count} dead letter${plural}.${rest}`, "warning"];
         }
 
         function showGroups(groups, isOld) {
@@ -102,8 +104,8 @@ enum LettersPage {
           const replays = news.replays;
           if (!letters || isStale(letters)) return [`Not known: ${why(letters)}.`, "unknown"];
           if (!news.items.length) {
-            return [letters.unread ? "The letters are still being read." : "Nothing: there are no letters.",
-              ""];
+            return [letters.unread ? "The letters are still being read."
+              : "Nothing: there are no letters.", ""];
           }
           if (isStale(replays)) return [`Not known: ${why(replays)}.`, "unknown"];
           const counts = new Map();

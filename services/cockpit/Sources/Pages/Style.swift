@@ -80,7 +80,8 @@ enum Style {
         button[aria-disabled="true"] { color: var(--muted); }
         .command { font-family: monospace; width: 40rem; max-width: 100%; }
         .beside {
-          display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr));
+          display: grid; gap: 1rem;
+          grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr));
         }
         .beside > * { min-width: 0; }
         .beside dl { gap: 0.25rem; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); }

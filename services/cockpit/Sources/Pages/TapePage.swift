@@ -116,9 +116,12 @@ enum TapePage {
           else find(".bad").remove();
           for (const [name, value] of packet.header || []) pair(find("dl"), name, value);
           if (!packet.header) find("dl").remove();
-          for (const [name, value] of packet.marker || []) pair(find("dl"), `marker: ${name}`, value);
+          for (const [name, value] of packet.marker || []) {
+            pair(find("dl"), `marker: ${name}`, value);
+          }
           const more = packet.more ? `, and ${packet.more} more` : "";
-          find("caption").textContent = `${packet.ticks.length} listed${more}, of ${packet.subject}`;
+          const listed = `${packet.ticks.length} listed${more}`;
+          find("caption").textContent = `${listed}, of ${packet.subject}`;
           find(".scroll").setAttribute("aria-label", `Ticks of packet ${packet.sequence}`);
           fill(find("table"), packet.ticks.map((tick) => ({
             kind: "",

@@ -254,6 +254,7 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
     eventually("every copy is whole", stack.has_all_copies, 120)
     say(stack.run_program("tapeline", "tape", "verify", "--rate", "200", user="tool").strip())
     verdict(stack.urls, stack.secrets["nats-tool"], stack.query, NAMESPACE, generated)
+    stack.end("bare")
     pauses.read(stack.urls, stack.secrets["nats-tool"], NAMESPACE)
     pauses.judge()
 

@@ -36,7 +36,8 @@ import Testing
             .map { #"{"symbol":"\#($0.0)","age_seconds":\#($0.1.map { "\($0)" } ?? "null")}"# }
         return """
             {"instruments":\(all ?? items.count),"never":\(items.count { $0.1 == nil }),"ages":[
-            {"seconds":5,"instruments":\(count(-1, 5))},{"seconds":60,"instruments":\(count(5, 60))},
+            {"seconds":5,"instruments":\(count(-1, 5))},
+            {"seconds":60,"instruments":\(count(5, 60))},
             {"seconds":600,"instruments":\(count(60, 600))},
             {"seconds":3600,"instruments":\(count(600, 3_600))}],
             "oldest":[\(oldest.joined(separator: ","))]}

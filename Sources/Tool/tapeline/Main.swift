@@ -60,8 +60,7 @@ enum Main {
         case .partition(.rebuild(let command)):
             return try command.run(
                 deployment(command.target), shutdown: signals(), terminal)
-        case .members(let command):
-            return try command.run(deployment(command.target), terminal)
+        case .members(let command): return try command.run(deployment(command.target), terminal)
         case .member(let command): return try member(command, terminal)
         case .mayI(let command): return try command.run(deployment(command.target), terminal)
         case .watch(let command):

@@ -33,8 +33,7 @@ extension RecoveryWorld {
                 if let base {
                     let first = all.firstIndex { $0.input > base.input } ?? all.count
                     // Another generation's index says nothing of this one's list.
-                    let isSame = indexGeneration == packet.generation
-                    let end = isSame ? max(first, index) : first
+                    let end = indexGeneration == packet.generation ? max(first, index) : first
                     withdrawn.rebuild(ahead: all[first..<end].map(\.output))
                     index = first
                 }

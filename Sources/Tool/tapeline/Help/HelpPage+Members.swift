@@ -40,7 +40,7 @@ extension HelpPage {
             (
                 "may-i restart NAME|GROUP",
                 [
-                    "whether the process of that name, or those of a group one after the other, may",
+                    "whether the process of that name, or those of a group one after another, may",
                     "be started again now: 0 yes, 1 no, with a line on each reason. Others have to",
                     "be there to take over, all have to be ready, what is not read yet has to be",
                     "little, and NATS with its copies and the database have to answer",

@@ -51,7 +51,7 @@ struct MayIAnswer: Equatable {
     }
 
     var lines: [String] {
-        [isYes ? "YES: \(subject) may be started again" : "NO: leave \(subject) alone for now"]
+        [isYes ? "YES: \(subject) may be started again" : "NO: leave \(subject) alone now"]
             + reasons.map { "  \($0.level.rawValue.padded(to: 8)) \($0.text)" }
     }
 

@@ -30,7 +30,7 @@ final class QuestionDesk<Key: Choosable, Value: Sendable>: Sendable {
                 if let key = book.withLock({ $0.next(at: now) }) {
                     answer(key, now, metrics, ask)
                 } else {
-                    sleep(context.clock)
+                    waitForCall(context.clock)
                 }
             }
             beat.retire()
@@ -52,7 +52,7 @@ final class QuestionDesk<Key: Choosable, Value: Sendable>: Sendable {
     }
 
     /// Waits for the next question, at most the interval after which the shutdown is looked at.
-    private func sleep(_ clock: SystemClock) {
+    private func waitForCall(_ clock: SystemClock) {
         let due = book.withLock { $0.dueAt }.map { clock.remaining(until: $0) }
         let timeout = min(due ?? CockpitLimits.questionInterval, CockpitLimits.questionInterval)
         var taken: [Void] = []

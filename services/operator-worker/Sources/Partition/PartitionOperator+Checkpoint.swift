@@ -32,8 +32,8 @@ extension PartitionOperator {
 
     /// Whether the present state can be stored. If not, the next owner computes its end again. The
     /// state after a packet is complete when the repair that the packet requested is done.
-    /// Between two days of a repair, the remaining days are stored with the state. Those of a hidden
-    /// one are not, because the next owner would publish them: a new line begins after them.
+    /// Between two days of a repair, the remaining days are stored with the state. Those of a
+    /// hidden one are not, because the next owner would publish them: a new line begins after them.
     var isStorable: Bool {
         guard stopped == nil, ledger.isPastPublished else { return false }
         return repair.map { $0.isBetweenDays && !$0.isHidden } ?? true

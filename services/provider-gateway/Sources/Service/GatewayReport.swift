@@ -145,13 +145,7 @@ final class GatewayReport: Sendable {
                     }
                 }
             })
-        if present.role == .active {
-            let page = NewestTicksPage(
-                times: newest.withLock { $0 }, settings.delivery.registry, now: clock.monotonic(),
-                // Delayed data come of some instruments of the list only.
-                withoutTicks: !settings.source.isDelayed)
-            json.member("newest", object: { page.write(into: &$0) })
-        }
+        if present.role == .active { writeNewest(into: &json) }
         json.member("policy_trades", settings.policies.trades.rawValue)
         json.member("policy_quotes", settings.policies.quotes.rawValue)
         json.member("policies_act", !present.pressure.isEmpty)
@@ -189,6 +183,14 @@ final class GatewayReport: Sendable {
         if let delayed = delayed.withLock({ $0 }) {
             json.member("delayed", object: { delayed.write(into: &$0) })
         }
+    }
+
+    private func writeNewest(into json: inout JSONWriter) {
+        let page = NewestTicksPage(
+            times: newest.withLock { $0 }, settings.delivery.registry, now: clock.monotonic(),
+            // Delayed data come of some instruments of the list only.
+            withoutTicks: !settings.source.isDelayed)
+        json.member("newest", object: { page.write(into: &$0) })
     }
 
     private func write(_ record: SourceRecorder.Status, into json: inout JSONWriter) {

@@ -130,7 +130,8 @@ class Mix:
 
     def settled(self):
         """Waits until all processes work. A worker that must not continue the other's bars gets a generation."""
-        for role in self.running:
+        # A worker that begins a generation is started again, which changes the order.
+        for role in list(self.running):
             if role == "worker":
                 self.settle_worker()
             eventually(f"the {role} is ready", lambda role=role: self.is_ready(role))

@@ -68,6 +68,11 @@ import Testing
         Case(
             provider: "alpaca", state: #"{"state":"ready","instruments":[]}"#, kind: .delivers,
             words: "connected: ticks come"),
+        // The ticks may be those of another provider of the source.
+        Case(
+            provider: "alpaca",
+            state: #"{"state":"ready","instruments":[{"symbol":"X","state":"refused"}]}"#,
+            kind: .quiet, words: "connected: none of its feeds delivers"),
         Case(
             provider: "alpaca", state: #"{"state":"ready","instruments":[]}"#, ages: [5.1, nil],
             kind: .quiet, words: "connected: no tick within 5 s"),

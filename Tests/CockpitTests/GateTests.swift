@@ -109,13 +109,14 @@ import Testing
         #expect(status(["origin": "https://127.0.0.1:8510"], "POST") == 200)
         #expect(status(["origin": "http://127.0.0.1:8510"], "POST") == 403)
         #expect(gate.comesByTLS(Self.request([:])))
-        // Listed proxies are the only peers here, too. They speak TLS with the pages.
+        // Listed proxies are the only peers here, too, and bring browsers by TLS as ever.
         let listed = Self.gate(proxies: ["192.0.2.7"], hasTLS: true)
-        let peers = ["192.0.2.7", "203.0.113.9"]
-        let answers = peers.map {
-            Self.status(listed.decide(Self.request("GET", "/", peer: $0, [:]), isKnown: true))
+        let cases = [("192.0.2.7", "https"), ("192.0.2.7", "http"), ("203.0.113.9", "https")]
+        let answers = cases.map { peer, scheme in
+            let request = Self.request("GET", "/", peer: peer, ["x-forwarded-proto": scheme])
+            return Self.status(listed.decide(request, isKnown: true))
         }
-        #expect(answers == [200, 403])
+        #expect(answers == [200, 403, 403])
     }
 
     @Test("in a container its host is answered without TLS, and no other peer of that network")

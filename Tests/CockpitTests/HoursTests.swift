@@ -31,6 +31,7 @@ import Testing
             ("2026-11-27T18:00:00Z", "closed until 2026-11-30 14:30"),
             ("2026-07-06T13:30:00Z", "open"),
             ("2027-12-31T22:00:00Z", "closed"),
+            ("2014-06-03T15:00:00Z", "its calendar nyse.yaml has not begun"),
             ("2028-01-03T15:00:00Z", "its calendar nyse.yaml has ended"),
         ])
     func newYork(time: String, words: String) throws {
@@ -151,6 +152,9 @@ import Testing
         let silent = try look(try Self.calendar(opened: 3_000), "ready", age: 300).feeds[0].state
         #expect(silent.kind == .failed && silent.words.hasPrefix("connected, and silent in its"))
         #expect(silent.runbook == "IBKRNoDataInSession")
+        // Its gateway has ticks, so that only what is heard of it stands still.
+        let heard = try look(try Self.calendar(opened: 3_000), "ready", age: 1).feeds[0].state
+        #expect(heard.kind == .delivers)
     }
 
     @Test("a calendar that cannot be read is a problem of the settings, in one line")

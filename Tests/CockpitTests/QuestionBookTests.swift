@@ -74,7 +74,7 @@ private struct Choice: Choosable {
         #expect(book.look(Choice(name: most), at: time(1)).isNew)
         let (look, isNew) = book.look(Choice(name: 0), at: time(1))
         #expect(known(look) == nil && !isNew)
-        #expect(Book.refusal.contains("more than 16 different charts"))
+        #expect(Book.refusal.contains("more than 48 different charts"))
         var asked: [Int] = []
         while let key = book.next(at: time(1)) { asked.append(key.name) }
         #expect(asked == Array(1...most))
@@ -109,7 +109,8 @@ private struct Choice: Choosable {
             known(book.look(choice, at: time(3)).look)?.absence(at: time(3)) == "no answer for 3 s")
         book.put(choice, Known(value: "a", measuredAt: time(0)))
         #expect(book.next(at: time(3)) == choice)
-        book.fail(choice, "away")
+        book.fail(choice, "away", at: time(3))
+        #expect(book.dueAt == time(8))
         let known = known(book.look(choice, at: time(4)).look)
         #expect(known?.value == "a" && known?.measuredAt == time(0))
         #expect(known?.absence(at: time(4)) == "away")

@@ -19,12 +19,14 @@ package struct PacketSearch {
 
     /// Returns the first packet up to the sequence `last` that ends at the ordinal or after it.
     /// Ordinals rise along a subject, so a binary search finds it, in some 50 requests at most.
+    /// `check` is called before each and may throw, to end a search that takes too long.
     package func first(
-        endingAt ordinal: UInt64, through last: UInt64
+        endingAt ordinal: UInt64, through last: UInt64, check: () throws -> Void = {}
     ) throws -> StoredPacket? {
         var (low, high) = (1 as UInt64, last)
         var found: StoredPacket?
         while low <= high {
+            try check()
             let middle = low + (high - low) / 2
             let message = try jetStream.firstMessage(
                 stream: stream, from: middle, subject: subject)

@@ -28,7 +28,7 @@ final class QuestionDesk<Key: Choosable, Value: Sendable>: Sendable {
                 beat.beat()
                 let now = context.clock.monotonic()
                 if let key = book.withLock({ $0.next(at: now) }) {
-                    answer(key, now, metrics, ask)
+                    answer(key, context.clock, metrics, ask)
                 } else {
                     waitForCall(context.clock)
                 }
@@ -38,15 +38,16 @@ final class QuestionDesk<Key: Choosable, Value: Sendable>: Sendable {
     }
 
     private func answer(
-        _ key: Key, _ begun: MonotonicTime, _ metrics: QuestionMetrics,
+        _ key: Key, _ clock: SystemClock, _ metrics: QuestionMetrics,
         _ ask: (Key) throws -> Value
     ) {
+        let begun = clock.monotonic()
         do {
             let value = try ask(key)
             book.withLock { $0.put(key, Known(value: value, measuredAt: begun)) }
             metrics.note(isAnswered: true)
         } catch {
-            book.withLock { $0.fail(key, "\(error)") }
+            book.withLock { $0.fail(key, "\(error)", at: clock.monotonic()) }
             metrics.note(isAnswered: false)
         }
     }

@@ -90,7 +90,10 @@ struct TapeReading {
             return found
         case .ordinal(let ordinal):
             let search = PacketSearch(jetStream, stream: stream, subject: subject)
-            let found = try search.first(endingAt: ordinal, through: newest.sequence)
+            let end = clock.deadline(after: CockpitLimits.natsTimeout)
+            let found = try search.first(endingAt: ordinal, through: newest.sequence) {
+                guard clock.remaining(until: end) > .zero else { throw NatsSilence.NoAnswer() }
+            }
             return found?.last.sequence ?? newest.sequence &+ 1
         }
     }

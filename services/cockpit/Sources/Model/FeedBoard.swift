@@ -90,7 +90,9 @@ enum FeedBoard {
         var source = source
         let closed = sighting.closedWords(source.name)
         let head = sighting.sources.first { $0.name == source.name }
-        let silence = head.flatMap { sighting.silenceInSession($0) }
+        // Without NATS nothing is heard of the source, so its silence says nothing.
+        let silence =
+            sighting.natsProblem == nil ? head.flatMap { sighting.silenceInSession($0) } : nil
         source.isClosed = closed != nil
         for index in source.feeds.indices {
             let state = source.feeds[index].state

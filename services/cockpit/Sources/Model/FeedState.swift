@@ -48,7 +48,7 @@ extension FeedState {
             return
         }
         guard !provider.isConnected else {
-            self.init(ofTicks: page, "connected")
+            self = Self.connected(provider, page)
             return
         }
         let known = Self.known(state)
@@ -63,6 +63,16 @@ extension FeedState {
             words += "; attempts that failed: \(provider.failedAttempts)"
         }
         self.init(kind, words, Self.advice(provider.name, state))
+    }
+
+    private static func connected(_ provider: ProviderView, _ page: FeedPage) -> FeedState {
+        guard provider.delivers else {
+            return FeedState(.quiet, "connected: none of its feeds delivers")
+        }
+        let state = FeedState(ofTicks: page, "connected")
+        // The ages are those of the source, and another provider may bring its ticks.
+        guard state.kind == .delivers, page.providers.count > 1 else { return state }
+        return FeedState(.quiet, "connected: ticks come, of one of the source's providers")
     }
 
     /// Judges a source of a provider that shows no state, as a synthetic market.
@@ -109,7 +119,8 @@ extension FeedState {
             return FeedState(
                 .closed, kind == .delivers ? "\(closed), and ticks come" : "\(closed): connected")
         }
-        guard let silence else { return self }
+        // Its own gateway has seen ticks a moment ago.
+        guard let silence, kind == .quiet else { return self }
         var state = FeedState(
             .failed, "connected, and silent in its session for \(SpanText.of(silence))")
         state.advice = "does the provider itself get data? If so, start its gateway again"

@@ -9,9 +9,13 @@ struct MarketHours: Equatable, Sendable {
         case open(nanoseconds: Int64)
         /// No session is now. It opens again then; `nil`: the calendar has no later session.
         case closed(until: Timestamp?)
-        /// The days are over for which the calendar is valid, so nothing is known.
+        /// The days are over for which the calendar is valid, or have not begun, so nothing is
+        /// known.
         case ended
     }
+
+    /// A first session that is further away than this is that of a calendar that has not begun.
+    private static let firstNanosecondsMax: Int64 = 4 * 86_400_000_000_000
 
     let state: State
     /// For people: "closed until 14:30", in UTC, with the day if that is not today.
@@ -22,6 +26,11 @@ struct MarketHours: Equatable, Sendable {
         if let end = calendar.validUntil, now.nanoseconds >= end {
             state = .ended
             words = "its calendar \(calendar.name) has ended"
+        } else if index == nil, let first = calendar.sessions.first,
+            first.open - Self.firstNanosecondsMax > now.nanoseconds
+        {
+            state = .ended
+            words = "its calendar \(calendar.name) has not begun"
         } else if let index, now.nanoseconds < calendar.sessions[index].close {
             state = .open(nanoseconds: now.nanoseconds - calendar.sessions[index].open)
             words = "open"

@@ -151,10 +151,10 @@ struct OverviewMaker: Sendable {
     /// Returns the troubles of sources that have a calendar. Away gateways have lines of their own.
     private static func hours(_ sighting: Sighting) -> [Overview.Line] {
         sighting.sources.compactMap { source in
-            if sighting.hours[source.name]?.state == .ended {
+            if let hours = sighting.hours[source.name], hours.state == .ended {
                 return Overview.Line(
                     level: .warning,
-                    text: "HOURS OF \(source.name) NOT KNOWN: its calendar has ended",
+                    text: "HOURS OF \(source.name) NOT KNOWN: \(hours.words)",
                     runbook: "CalendarEnded")
             }
             guard sighting.isAlive(source.gateways) == true,

@@ -12,7 +12,10 @@ protocol Choosable: Hashable, Sendable {
 /// interval, however many look, and no more when nobody looks at its answer. Pure.
 struct QuestionBook<Key: Choosable, Value: Sendable>: Sendable {
     /// The most different questions. At one more the oldest is refused.
-    static var openMax: Int { 16 }
+    static var openMax: Int { 48 }
+    /// A question that failed is not asked again before this time is over, so that one that takes
+    /// its whole limit does not hold up the others.
+    static var retryNanoseconds: Int64 { 5_000_000_000 }
     /// An answer that nobody looked at for so long is forgotten.
     static var graceNanoseconds: Int64 { 5_000_000_000 }
 
@@ -32,7 +35,7 @@ struct QuestionBook<Key: Choosable, Value: Sendable>: Sendable {
         /// The order in which questions came.
         let number: UInt64
         var wantedAt: MonotonicTime
-        var dueAt = MonotonicTime.distantPast
+        var dueAt: MonotonicTime
     }
 
     private var entries: [Key: Entry] = [:]
@@ -61,7 +64,7 @@ struct QuestionBook<Key: Choosable, Value: Sendable>: Sendable {
             refused.append(oldest.key)
         }
         count += 1
-        entries[key] = Entry(number: count, wantedAt: now)
+        entries[key] = Entry(number: count, wantedAt: now, dueAt: now)
         return (.known(Known()), true)
     }
 
@@ -87,9 +90,10 @@ struct QuestionBook<Key: Choosable, Value: Sendable>: Sendable {
     }
 
     /// Notes why a question has no answer. The last answer stays, with its time.
-    mutating func fail(_ key: Key, _ problem: String) {
+    mutating func fail(_ key: Key, _ problem: String, at now: MonotonicTime) {
         entries[key]?.known.problem = problem
         entries[key]?.known.askedAt = nil
+        entries[key]?.dueAt = now + max(key.intervalNanoseconds, Self.retryNanoseconds)
     }
 
     private mutating func forget(at now: MonotonicTime) {

@@ -90,7 +90,8 @@ enum FeedsPage {
           if (count("unknown")) return [`${count("unknown")} are not known. ${rest}`, "unknown"];
           const closed = count("closed") ? ` ${count("closed")} are closed.` : "";
           return [rest + closed,
-            feeds.length && count("delivers") === feeds.length ? "good" : "quiet"];
+            feeds.length && !news.hidden && count("delivers") === feeds.length
+              ? "good" : "quiet"];
         }
 
         function showAges(sources) {

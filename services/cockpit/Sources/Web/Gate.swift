@@ -42,7 +42,9 @@ struct Gate: Sendable {
         guard isAnswered(request.peer) else {
             return .refused(status: 403, reason: "only the listed proxies are answered")
         }
-        if !settings.hasTLS, comesByTLS(request), request.headers["x-forwarded-proto"] != "https" {
+        if settings.proxies.contains(request.peer),
+            request.headers["x-forwarded-proto"] != "https"
+        {
             return .refused(status: 403, reason: "the proxy has to bring browsers by TLS")
         }
         guard let host = request.headers["host"], let name = Self.name(of: host),

@@ -120,6 +120,16 @@ struct MayITests {
                     + "remain",
                 change: { $0.lags["operator"] = .init(records: 50_001) }),
             Case(
+                no: "nobody says how far operator has read",
+                change: { $0.lags["operator"] = nil }),
+            Case(
+                no: "w-3 of operator is to be drained",
+                change: {
+                    let member = try MadeMembers.member("operator", "w-3", rank: 1)
+                    $0.members.append(member)
+                    $0.drains[member.heartbeat.member] = [.operators]
+                }),
+            Case(
                 no: "nobody says how far 2 partitions of operator are read",
                 change: { $0.lags["operator"] = .init(records: 0, unheard: 2) }),
             Case(
@@ -164,7 +174,7 @@ struct MayITests {
         }
     }
 
-    @Test("on a real server: no while one is alone, yes with another, no without NATS")
+    @Test("on a real server: who can take over, and what nobody says")
     func real() throws {
         let bench = try TailBench(try TailPeers.nats.get(), namespace: "may_a")
         let group = try ToolMembers(bench, .operators, ["a"])
@@ -183,7 +193,10 @@ struct MayITests {
         try group.start("b")
         #expect(eventually { group.held() == [2, 2] })
         let both = try said("a")
-        #expect(both.code == .success, "\(both.output)")
+        #expect(both.output.contains("yes      others of operator can take over from a"))
+        // These members read no tape, so nobody says how far it is read.
+        #expect(both.code == .failure, "\(both.output)")
+        #expect(both.output.contains("no       nobody says how far operator has read"))
         #expect(both.output.contains("yes      NATS answers: 127.0.0.1:"))
         #expect(both.output.contains("each of 6 streams has one copy"))
     }

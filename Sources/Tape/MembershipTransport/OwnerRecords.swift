@@ -60,7 +60,6 @@ struct OwnerRecords {
                 number: number, isWhole: isWhole, last: info.lastSequence, changes: [],
                 isReplicated: info.configuration.replicas > 1)
             guard isWhole || info.lastSequence > after else { return read }
-            read.drain = DrainBook.news(try bucket.get(DrainKey(member).text)?.value, group)
             var next = isWhole ? 1 : after + 1
             while let change = try bucket.firstChange(from: next, matching: "\(group).*") {
                 if let known = Self.change(change) { read.changes.append(known) }
@@ -71,6 +70,8 @@ struct OwnerRecords {
                     break
                 }
             }
+            // Behind the changes, so that none that `last` includes was written after it.
+            read.drain = DrainBook.news(try bucket.get(DrainKey(member).text)?.value, group)
             return read
         } catch {
             // The bucket may have been deleted. The next call opens it, or makes it.

@@ -51,6 +51,8 @@ struct Preflight {
     var members: [GroupDirectory.Member] = []
     /// The partitions without a living owner, by group.
     var silent: [String: [Int]] = [:]
+    /// The groups for which a person asked that a member is drained, by its name.
+    var drains: [MemberName: [GroupName]] = [:]
     /// By group, of those that read the tape.
     var lags: [String: Lag] = [:]
     var nats = ""
@@ -106,7 +108,9 @@ extension GroupName {
     fileprivate func reasons(_ facts: Preflight, of member: MemberName?) -> [Preflight.Reason] {
         let all = facts.members.filter { $0.group == self }.map(\.heartbeat)
         let restarted = all.filter { member == nil || $0.member == member }
-        return takeOver(restarted, all) + states(all, besides: member) + owners(facts)
+        let asked = Set(facts.drains.filter { $0.value.contains(self) }.keys)
+        return takeOver(restarted, all.filter { !asked.contains($0.member) })
+            + states(all, besides: member, asked) + owners(facts)
             + lag(facts, remaining: max(1, all.count { $0.state == .ready } - 1))
     }
 
@@ -135,11 +139,16 @@ extension GroupName {
     }
 
     private func states(
-        _ all: [MemberHeartbeat], besides member: MemberName?
+        _ all: [MemberHeartbeat], besides member: MemberName?, _ asked: Set<MemberName>
     ) -> [Preflight.Reason] {
-        let busy = all.filter { $0.member != member && $0.state != .ready }
+        let busy = all.filter {
+            $0.member != member && ($0.state != .ready || asked.contains($0.member))
+        }
         guard busy.isEmpty else {
-            return busy.map { Preflight.Reason(.no, "\($0.member) of \(self) is \($0.state)") }
+            return busy.map { each in
+                let state = each.state == .ready ? "to be drained" : each.state.rawValue
+                return Preflight.Reason(.no, "\(each.member) of \(self) is \(state)")
+            }
         }
         let others = all.count { $0.member != member }
         guard member != nil else {
@@ -157,7 +166,11 @@ extension GroupName {
     }
 
     private func lag(_ facts: Preflight, remaining: Int) -> [Preflight.Reason] {
-        guard let lag = facts.lags[text] else { return [] }
+        guard let lag = facts.lags[text] else {
+            let isReader = [GroupName.operators, .writers].contains(self)
+            return isReader
+                ? [Preflight.Reason(.no, "nobody says how far \(self) has read")] : []
+        }
         guard lag.unheard == 0 else {
             return [
                 Preflight.Reason(

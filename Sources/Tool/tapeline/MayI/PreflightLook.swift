@@ -1,4 +1,5 @@
 import Membership
+import MembershipTransport
 import NatsTransport
 import PostgresClient
 import Primitives
@@ -52,6 +53,15 @@ struct PreflightLook {
         let client = try deployment.openTape()
         defer { client.close() }
         facts.nats = client.connection.peer
+        // A member that was asked a moment ago still says that it is ready.
+        do throws(TapeError) {
+            for drain in try GroupDirectory(client, listeningFor: .milliseconds(1)).drains {
+                guard case .asked(let request) = drain.content else { continue }
+                facts.drains[drain.member] = request.groups
+            }
+        } catch {
+            throw .unreachable("the members cannot be looked at: \(error)")
+        }
         do {
             for name in deployment.allStreams + ["KV_\(client.names.ownersBucket)"] {
                 guard let info = try client.jetStream.streamInfo(name) else { continue }

@@ -34,8 +34,10 @@ struct MemberRun {
                 case .drain(let wish): try drain(wish, plan, book, client)
                 case .release: try release(plan, book)
                 }
+            let code = try finish(asked, client)
+            // Last, so that its failure hides no answer.
             try tidy(directory, book)
-            return try finish(asked, client)
+            return code
         }
     }
 

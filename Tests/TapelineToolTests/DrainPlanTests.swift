@@ -122,7 +122,7 @@ struct DrainPlanTests {
         #expect(
             try Self.refusal(plan, "w-1")
                 == "w-1 is the last member of operator that can own partitions\(why): start "
-                + "another one first, or give --force, and nobody owns them")
+                + "another one first, or give --force, and nobody of its rank owns them")
     }
 
     @Test("a request of another group does not count, and a full book is refused")

@@ -106,7 +106,7 @@ struct DrainPlan {
         throw .refused(
             "\(member) is the last member of \(group) that can own partitions"
                 + (states.isEmpty ? "" : " (\(states.joined(separator: ", ")))")
-                + ": start another one first, or give --force, and nobody owns them")
+                + ": start another one first, or give --force, and nobody of its rank owns them")
     }
 
     private static func sorted(_ own: [GroupDirectory.Member]) -> [GroupName] {

@@ -56,6 +56,17 @@ import Testing
     }
 
     @Test(
+        "a consumer that is not there any more is deleted, one of a stream that is not is an error")
+    func deletedTwice() throws {
+        let fixture = try Fixture()
+        try fixture.consumer(["s.a"], .all)
+        for _ in 0..<2 { try fixture.jetStream.deleteConsumer(stream: "S", "C") }
+        #expect(throws: JetStreamError.self) {
+            try fixture.jetStream.deleteConsumer(stream: "T", "C")
+        }
+    }
+
+    @Test(
         "two filter subjects from a sequence come merged in stream order, and tell where they are")
     func twoFilters() throws {
         let fixture = try Fixture()

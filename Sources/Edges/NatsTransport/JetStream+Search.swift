@@ -55,14 +55,17 @@ extension JetStream {
         return found
     }
 
-    /// Deletes a consumer that the caller has made.
+    /// Deletes a consumer that the caller has made. One that is not there any more is deleted: the
+    /// server has forgotten it, or an earlier request whose answer was lost has done it.
     package func deleteConsumer(
         stream: String, _ consumer: String
     ) throws(JetStreamError) {
         let operation = "delete consumer \(consumer) of stream \(stream)"
         try requireToken(stream, operation)
         try requireToken(consumer, operation)
-        _ = try call("CONSUMER.DELETE.\(stream).\(consumer)", [], operation, absentCode: 0)
+        _ = try call(
+            "CONSUMER.DELETE.\(stream).\(consumer)", [], operation,
+            absentCode: JetStreamCode.consumerNotFound)
     }
 
     /// Opens a bucket whatever its limits are, for tools that show buckets of others. Returns `nil`

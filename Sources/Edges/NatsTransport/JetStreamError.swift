@@ -72,6 +72,7 @@ extension JetStreamError {
 /// JetStream's numbers of the errors that callers distinguish.
 enum JetStreamCode {
     static let noSuitablePeers = 10_005
+    static let consumerNotFound = 10_014
     static let insufficientResources = 10_023
     static let notClustered = 10_074
     static let noMessageFound = 10_037

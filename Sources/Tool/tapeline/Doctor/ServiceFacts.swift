@@ -76,7 +76,10 @@ struct ServiceFacts: Sendable {
                     "start one, or see why it is not on this NATS and namespace",
                     runbook: "ServiceMissing"))
         }
-        let pages = ["paused": "MemberPaused", "aside": "MemberDoubled"]
+        let pages = [
+            "paused": "MemberPaused", "aside": "MemberDoubled", "draining": "MemberDrained",
+            "drained": "MemberDrained",
+        ]
         for member in members where member.state != "ready" {
             let isAsked = ["draining", "drained"].contains(member.state)
             found.append(

@@ -110,7 +110,8 @@ enum ShippedAlerts {
     private static let names = Names(
         partitions: [
             "PartitionsWithoutOwner", "SourceWithoutOwner", "MemberPaused", "MemberDoubled",
-            "TakeOverSlow", "GroupLagGrowing", "GroupLagHigh", "LagUnknown", "BarsBehind",
+            "MemberDrained", "TakeOverSlow", "GroupLagGrowing", "GroupLagHigh", "LagUnknown",
+            "BarsBehind",
             "PartitionStopped", "CheckpointsFailing", "RepairsRefused", "TapeWithoutKeeper",
             "TapeReaderStopped",
         ],

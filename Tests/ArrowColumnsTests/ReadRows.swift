@@ -117,6 +117,7 @@ struct ExpectedRows {
         case .gap(let gap): (.gaps, values(gap), gap.header.symbol)
         case .bar(let bar): (.bars, values(bar), bar.symbol)
         case .news, .bulletin, .fundamental, .indicator, .subscription, .repair, .tradeChange,
+            .action,
             .providerBar, .option, .lateTick:
             nil
         }

@@ -195,6 +195,13 @@ enum ExpectedFields {
                 "note": "typed 10 times too much",
             ]
             return ("TradeChange", apple + fields)
+        case "action":
+            let fields = [
+                "number": "1311768467463790320", "stage": "refused", "person": "alice",
+                "origin": "127.0.0.1", "command": "member drain worker-3", "reason": "new disk",
+                "outcome": "worker-3 is the last member of operator",
+            ]
+            return ("ActionRecord", none + fields)
         default:
             Issue.record("nobody said what the golden packet \(name) holds")
             return ("", [:])

@@ -110,7 +110,16 @@ struct RecordScript {
         change.change = byte()
         change.requester = text(TradeChange.requesterBytesMax)
         change.note = text(TradeChange.noteBytesMax)
-        return [.subscription(subscription), .gap(gap), .repair(repair), .tradeChange(change)]
+        var action = ActionRecord(
+            header: header(mayBeGeneral: true), number: word(), stage: .asked,
+            person: text(ActionRecord.personBytesMax), origin: text(ActionRecord.originBytesMax),
+            command: text(ActionRecord.commandBytesMax), reason: text(ActionRecord.reasonBytesMax),
+            outcome: text(ActionRecord.outcomeBytesMax))
+        action.stage = byte()
+        return [
+            .subscription(subscription), .gap(gap), .repair(repair), .tradeChange(change),
+            .action(action),
+        ]
     }
 
     private mutating func derived() throws -> [TapeRecord] {
@@ -237,7 +246,7 @@ struct RecordScript {
         #expect(
             try script.all().map(\.kind) == [
                 .trade, .quote, .depth, .depth, .providerBar, .optionComputation, .indicator,
-                .news, .news, .fundamental, nil, nil, nil, nil, nil, nil,
+                .news, .news, .fundamental, nil, nil, nil, nil, nil, nil, nil,
             ])
     }
 }

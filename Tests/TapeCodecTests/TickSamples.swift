@@ -103,6 +103,15 @@ enum TickSamples {
         return change
     }
 
+    static func actionRecord() -> ActionRecord {
+        var all = header()
+        all.symbol = TickHeader.noSymbol
+        return ActionRecord(
+            header: all, number: 0x1234_5678_9abc_def0, stage: .refused, person: "alice",
+            origin: "127.0.0.1", command: "member drain worker-3", reason: "new disk",
+            outcome: "worker-3 is the last member of operator")
+    }
+
     static func lateTrade(series: UInt16) throws -> LateTickRecord {
         LateTickRecord(
             try Samples.trade(symbol: apple), source: try Samples.source("synthetic"),
@@ -128,6 +137,7 @@ enum TickSamples {
         ("gap", { try packet { appended($0.append(gapRecord())) } }),
         ("repair", { try packet { appended($0.append(repairRequest())) } }),
         ("trade-change", { try packet { appended($0.append(try tradeChange())) } }),
+        ("action", { try packet { appended($0.append(actionRecord())) } }),
         ("late", { try latePacket() }),
     ]
 

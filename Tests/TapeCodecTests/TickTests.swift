@@ -17,6 +17,7 @@ struct UnpackedTicks: Hashable {
     var gaps: [GapRecord] = []
     var repairs: [RepairRequest] = []
     var changes: [TradeChange] = []
+    var actions: [ActionRecord] = []
     var late: [LateTickRecord] = []
     var headers: [TickHeader] = []
 
@@ -44,6 +45,7 @@ struct UnpackedTicks: Hashable {
         gaps += list(message.gapRecord(in: packet))
         repairs += list(message.repairRequest(in: packet))
         changes += list(message.tradeChange(in: packet))
+        actions += list(message.actionRecord(in: packet))
         late += list(message.lateTick(in: packet))
         headers += list(message.tickHeader(in: packet))
     }
@@ -75,6 +77,7 @@ struct UnpackedTicks: Hashable {
         #expect(try unpacked("gap").gaps == [TickSamples.gapRecord()])
         #expect(try unpacked("repair").repairs == [TickSamples.repairRequest()])
         #expect(try unpacked("trade-change").changes == [TickSamples.tradeChange()])
+        #expect(try unpacked("action").actions == [TickSamples.actionRecord()])
         #expect(
             try unpacked("late").late == [
                 TickSamples.lateTrade(series: 1), TickSamples.lateQuote(series: 1),
@@ -90,7 +93,7 @@ struct UnpackedTicks: Hashable {
                 ticks.depth.count, ticks.resets.count, ticks.bars.count, ticks.options.count,
                 ticks.news.count, ticks.bulletins.count, ticks.documents.count,
                 ticks.indicators.count, ticks.subscriptions.count, ticks.gaps.count,
-                ticks.repairs.count, ticks.changes.count, ticks.late.count,
+                ticks.repairs.count, ticks.changes.count, ticks.actions.count, ticks.late.count,
             ]
             #expect(kinds.reduce(0, +) == ticks.count, "\(name)")
         }
@@ -112,7 +115,7 @@ struct UnpackedTicks: Hashable {
         #expect(builder.byteCount == before && builder.tickCount == 1)
     }
 
-    @Test("a text at each limit is taken, one byte more refused", arguments: 0..<17)
+    @Test("a text at each limit is taken, one byte more refused", arguments: 0..<22)
     func limits(field: Int) throws {
         for surplus in [0, 1] {
             var builder = try TickSamples.builder()
@@ -140,6 +143,7 @@ struct UnpackedTicks: Hashable {
         var (part, indicator) = (TickSamples.fundamentalPart(), TickSamples.indicatorValue())
         var (subscription, gap) = (TickSamples.subscriptionRecord(), TickSamples.gapRecord())
         var (repair, change) = (TickSamples.repairRequest(), try TickSamples.tradeChange())
+        var action = TickSamples.actionRecord()
         switch field {
         case 0: news.provider = text(NewsHeadline.providerBytesMax)
         case 1: news.article = text(NewsHeadline.articleBytesMax)
@@ -157,7 +161,12 @@ struct UnpackedTicks: Hashable {
         case 13: repair.requester = text(RepairRequest.requesterBytesMax)
         case 14: repair.note = text(RepairRequest.noteBytesMax)
         case 15: change.requester = text(TradeChange.requesterBytesMax)
-        default: change.note = text(TradeChange.noteBytesMax)
+        case 16: change.note = text(TradeChange.noteBytesMax)
+        case 17: action.person = text(ActionRecord.personBytesMax)
+        case 18: action.origin = text(ActionRecord.originBytesMax)
+        case 19: action.command = text(ActionRecord.commandBytesMax)
+        case 20: action.reason = text(ActionRecord.reasonBytesMax)
+        default: action.outcome = text(ActionRecord.outcomeBytesMax)
         }
         return switch field {
         case 0...3: builder.append(news)
@@ -167,7 +176,8 @@ struct UnpackedTicks: Hashable {
         case 10, 11: builder.append(subscription)
         case 12: builder.append(gap)
         case 13, 14: builder.append(repair)
-        default: builder.append(change)
+        case 15, 16: builder.append(change)
+        default: builder.append(action)
         }
     }
 

@@ -158,7 +158,7 @@ extension ColumnDecoder {
             write(gap, names, ordinal, at: ends.gaps)
             ends.gaps += 1
         case .trade, .quote, .bar, .lateTick, .news, .bulletin, .fundamental, .indicator,
-            .subscription, .repair, .tradeChange, .providerBar, .option, nil:
+            .subscription, .repair, .tradeChange, .action, .providerBar, .option, nil:
             break
         }
     }

@@ -19,6 +19,7 @@ public enum TapeRecord: Hashable, Sendable {
     case gap(GapRecord)
     case repair(RepairRequest)
     case tradeChange(TradeChange)
+    case action(ActionRecord)
     // Derived records.
     case bar(Bar)
     case lateTick(LateTickRecord)
@@ -42,6 +43,7 @@ extension TapeRecord {
         case .gap(let gap): gap.header
         case .repair(let request): request.header
         case .tradeChange(let change): change.header
+        case .action(let action): action.header
         case .bar: nil
         case .lateTick(let late): late.header
         }
@@ -65,7 +67,7 @@ extension TapeRecord {
         case .indicator: .indicator
         case .news, .bulletin: .news
         case .fundamental: .fundamental
-        case .subscription, .gap, .repair, .tradeChange, .bar, .lateTick: nil
+        case .subscription, .gap, .repair, .tradeChange, .action, .bar, .lateTick: nil
         }
     }
 
@@ -75,7 +77,7 @@ extension TapeRecord {
         case .bar(let bar): bar.series
         case .lateTick(let late): late.series
         case .trade, .quote, .depth, .depthReset, .providerBar, .option, .indicator, .news,
-            .bulletin, .fundamental, .subscription, .gap, .repair, .tradeChange:
+            .bulletin, .fundamental, .subscription, .gap, .repair, .tradeChange, .action:
             nil
         }
     }
@@ -97,6 +99,7 @@ extension TapeRecord {
         case .gap(let gap): .gap(gap.changed(change))
         case .repair(let request): .repair(request.changed(change))
         case .tradeChange(let record): .tradeChange(record.changed(change))
+        case .action(let action): .action(action.changed(change))
         case .bar: self
         case .lateTick(let late): .lateTick(late.changed(change))
         }
@@ -119,6 +122,7 @@ extension TapeRecord {
         case .gap(let gap): gap.list(into: &fields)
         case .repair(let request): request.list(into: &fields)
         case .tradeChange(let change): change.list(into: &fields)
+        case .action(let action): action.list(into: &fields)
         case .bar(let bar): bar.list(into: &fields, context)
         case .lateTick(let late): late.list(into: &fields, context)
         }

@@ -4,6 +4,7 @@ public import MarketModel
 /// the codec decides by kind is in this file.
 public enum RecordKind: String, CaseIterable, Sendable {
     case trade, quote, depth, news, bulletin, fundamental, indicator, subscription, gap, repair
+    case action
     case tradeChange = "trade-change"
     case depthReset = "depth-reset"
     case providerBar = "provider-bar"
@@ -31,6 +32,7 @@ public enum RecordKind: String, CaseIterable, Sendable {
         case WireFormat.Template.gapRecord: self = .gap
         case WireFormat.Template.repairRequest: self = .repair
         case WireFormat.Template.tradeChange: self = .tradeChange
+        case WireFormat.Template.actionRecord: self = .action
         case WireFormat.Template.bar: self = .bar
         case WireFormat.Template.lateTick: self = .lateTick
         default: return nil
@@ -54,6 +56,7 @@ public enum RecordKind: String, CaseIterable, Sendable {
         case .gap: WireFormat.Block.gapRecord
         case .repair: WireFormat.Block.repairRequest
         case .tradeChange: WireFormat.Block.tradeChange
+        case .action: WireFormat.Block.actionRecord
         case .bar: WireFormat.Block.bar
         case .lateTick: WireFormat.Block.lateTick
         }
@@ -65,7 +68,8 @@ public enum RecordKind: String, CaseIterable, Sendable {
         case .bar: 4
         case .lateTick: 128
         case .trade, .quote, .depth, .depthReset, .providerBar, .option, .news, .bulletin,
-            .fundamental, .indicator, .subscription, .gap, .repair, .tradeChange:
+            .fundamental, .indicator, .subscription, .gap, .repair, .tradeChange,
+            .action:
             nil
         }
     }
@@ -90,6 +94,7 @@ extension TapeRecord {
             case .gap: message.gapRecord(in: packet).map(Self.gap)
             case .repair: message.repairRequest(in: packet).map(Self.repair)
             case .tradeChange: message.tradeChange(in: packet).map(Self.tradeChange)
+            case .action: message.actionRecord(in: packet).map(Self.action)
             case .lateTick: message.lateTick(in: packet).map(Self.lateTick)
             case .trade, .quote, .bar, nil: nil
             }
@@ -116,6 +121,7 @@ extension PacketBuilder {
         case .gap(let gap): append(gap)
         case .repair(let request): append(request)
         case .tradeChange(let change): append(change)
+        case .action(let action): append(action)
         case .bar(let bar): append(bar) ? .appended : .full
         case .lateTick(let late): append(late) ? .appended : .full
         }

@@ -26,7 +26,7 @@ enum PacketRecords {
                 case .bar: try visit(.other)
                 case .other(let message):
                     switch TapeRecord(message, in: bytes) {
-                    case .repair, .tradeChange, .bar, .lateTick, nil: try visit(.other)
+                    case .repair, .tradeChange, .action, .bar, .lateTick, nil: try visit(.other)
                     case let record?: try visit(.record(record))
                     }
                 case .control(let message):

@@ -4,13 +4,14 @@ import Primitives
 import TapeCodec
 
 /// The sink of `events`: every record without another table becomes a row. These are a gateway's
-/// records about subscriptions, requests for repairs, and records of kinds that this version does
+/// records about subscriptions, requests for repairs, actions of people, and records of kinds that this version does
 /// not know, whose bytes are stored.
 extension Sink {
     static let events = Sink(
         .events,
         templates: [
             WireFormat.Template.subscriptionRecord, WireFormat.Template.repairRequest,
+            WireFormat.Template.actionRecord,
         ], copy: EventRow.copy, time: EventRow.time, write: EventRow.write)
 }
 
@@ -44,6 +45,10 @@ private enum EventRow {
             guard let request = message.repairRequest(in: packet) else { return false }
             return try known(
                 "repair_request", request.header, detail(request), message, context, ordinal, &row)
+        case WireFormat.Template.actionRecord:
+            guard let action = message.actionRecord(in: packet) else { return false }
+            return try known(
+                "action", action.header, detail(action), message, context, ordinal, &row)
         default:
             try unknown(message, context, packet, ordinal, &row)
             return true
@@ -123,6 +128,21 @@ private enum EventRow {
             json.member("reason", NameTable.name(BarReason.self, request.reason))
             json.member("requester", request.requester)
             if !request.note.isEmpty { json.member("note", request.note) }
+        }
+        return json
+    }
+
+    private static func detail(_ action: ActionRecord) -> JSONWriter {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("stage", NameTable.name(ActionStage.self, action.stage))
+            // As text: a number in JSON keeps no 64 bits.
+            json.member("action", String(action.number))
+            json.member("person", action.person)
+            json.member("origin", action.origin)
+            json.member("command", action.command)
+            if !action.reason.isEmpty { json.member("reason", action.reason) }
+            if !action.outcome.isEmpty { json.member("outcome", action.outcome) }
         }
         return json
     }

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/steps.sh
 
 name=${1:-} seeds=${2:-}
-scripts='versions live binance alpaca massive polled load cluster failover restore'
+scripts='versions live binance alpaca massive polled load cluster failover restore pages'
 is_script() { [[ " $scripts " == *" $name "* ]]; }
 [ -n "$seeds" ] || if is_script; then seeds=1; else seeds=20; fi
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || die "SEEDS is '$seeds', which is no number of seeds"
@@ -40,6 +40,10 @@ if [ -z "$storm" ]; then
         export TAPELINE_ARROW=$libraries/transport/libtapeline_arrow.so
     fi
     export PYTHONPATH=$PWD/.local/desk:$PWD/.local/nats-clients PYTHONDONTWRITEBYTECODE=1 LLVM_PROFILE_FILE=/dev/null
+    if [ "$name" = pages ]; then
+        step 'Browser' browser deploy/local/engines.sh --of browser
+        export PYTHONPATH=$PYTHONPATH:$PWD/.local/browser
+    fi
     options=(${SOAK_SECONDS:+--seconds "$SOAK_SECONDS"} ${SOAK_SEED:+--seed "$SOAK_SEED"})
     case $name in
     versions)
@@ -55,6 +59,7 @@ if [ -z "$storm" ]; then
         options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"})
         ;;
     restore) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_AFTER:+--after "$SOAK_AFTER"}) ;;
+    pages) options+=(${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"} ${SOAK_CLIENTS:+--clients "$SOAK_CLIENTS"}) ;;
     failover) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"}) ;;
     cluster) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_EVERY:+--every "$SOAK_EVERY"}
         ${SOAK_OUTAGE:+--outage "$SOAK_OUTAGE"}) ;;

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Shows what the cockpit costs while many look at it: `make soak NAME=pages`.
+
+    pages.py PROGRAMS [--seed N] [--seconds N] [--clients N] [--symbols N] [--keep]
+
+A local stack of its own (.local/stack/pages, namespace `soak`) has three gateways with so many synthetic symbols
+together. First nobody looks. Then each client has the events of a page open and asks for its document ten times a
+second, as no browser does. Then one client has each page open and asks with each event, as a browser does. At last a
+real browser has each page open. docs/TESTING.md describes what is judged.
+
+Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+"""
+
+import argparse
+import asyncio
+import os
+import pathlib
+import sys
+import time
+
+from stack import Failure, Stack, eventually, run, say
+
+GATEWAYS = ("one", "two", "three")
+PAGES = {"./": "", "gaps": "gaps.json", "partitions": "partitions.json", "store": "store.json",
+         "feeds": "feeds.json", "dead": "dead.json", "alerts": "alerts.json", "actions": "actions.json"}
+CHROMIUM = "/usr/bin/chromium-headless-shell"
+HERTZ = 10
+# A browser's script may not be busy for longer without a pause.
+TASK_MILLISECONDS = 50
+SECONDS_OF_PAGE = 15
+# What is judged.
+CORE_SHARE, IDLE_SHARE, BYTES_A_SECOND, GROWTH = 0.10, 0.02, 16_384, 1.15
+
+
+class PagesStack(Stack):
+    """Gateways with many symbols; the cockpit that `tapeline up` starts."""
+
+    def make(self) -> None:
+        self.remove()
+        count = self.options.symbols
+        for number, name in enumerate(GATEWAYS):
+            own = range(number * count // len(GATEWAYS), (number + 1) * count // len(GATEWAYS))
+            symbols = ",".join(f"S{each:05}" for each in own)
+            self.up(*(["--add-source"] if number else []), wait=False, settings={
+                "GATEWAY_SOURCE": name, "GATEWAY_PROVIDER": "synthetic", "SYNTHETIC_RATE": "700",
+                "SYNTHETIC_SYMBOLS": symbols, "SYNTHETIC_SEED": str(self.seed + number)})
+            self.works()
+            if number + 1 < len(GATEWAYS):
+                self.tool("down")
+
+    @property
+    def port(self) -> int:
+        return int(self.ports["cockpitPages"])
+
+
+def processor_seconds(pid: int) -> float:
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def resident(pid: int) -> int:
+    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Client:
+    """One page that is open: its events, and its document when it is asked for."""
+
+    def __init__(self, port: int, document: str) -> None:
+        self.port, self.document = port, document
+        self.bytes = self.events = self.answers = 0
+        self.tag = ""
+        self.came = asyncio.Event()
+
+    async def hear(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            while piece := await reader.read(65_536):
+                self.bytes += len(piece)
+                if b"data: " in piece:
+                    self.events += 1
+                    self.came.set()
+        finally:
+            writer.close()
+
+    async def ask(self, hertz: float) -> None:
+        """Asks so often; 0: with each event."""
+        if not self.document:
+            return
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            due = time.monotonic()
+            while True:
+                if hertz:
+                    due += 1 / hertz
+                    await asyncio.sleep(max(0.0, due - time.monotonic()))
+                else:
+                    await self.came.wait()
+                    self.came.clear()
+                known = f"If-None-Match: {self.tag}\r\n" if self.tag else ""
+                writer.write(f"GET /{self.document} HTTP/1.1\r\nHost: localhost\r\n{known}\r\n".encode())
+                head = await reader.readuntil(b"\r\n\r\n")
+                lines = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:] if ": " in line)
+                body = int(lines.get("Content-Length", 0)) if b" 304 " not in head[:20] else 0
+                await reader.readexactly(body)
+                if b" 200 " not in head[:20] and b" 304 " not in head[:20]:
+                    raise Failure(f"{self.document}: {head[:40]!r}")
+                self.tag = lines.get("ETag", self.tag)
+                self.bytes += len(head) + body
+                self.answers += 1
+        finally:
+            writer.close()
+
+
+async def look(port: int, documents: list[str], hertz: float, seconds: float) -> list[Client]:
+    clients = [Client(port, document) for document in documents]
+    tasks = [asyncio.create_task(part) for each in clients for part in (each.hear(), each.ask(hertz))]
+    done, open_ones = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    for task in open_ones:
+        task.cancel()
+    await asyncio.gather(*open_ones, return_exceptions=True)
+    for task in done:
+        task.result()
+    return clients
+
+
+def share(stack: PagesStack, what: str, seconds: float, action: "object") -> tuple[float, "object"]:
+    """What of a core the cockpit takes while something goes on."""
+    pid = stack.unit("cockpit")
+    before, begun = processor_seconds(pid), time.monotonic()
+    result = action() if callable(action) else time.sleep(seconds)
+    used = (processor_seconds(pid) - before) / (time.monotonic() - begun)
+    say(f"{what}: {used:.1%} of a core, {resident(pid) / 2**20:.0f} MiB")
+    return used, result
+
+
+def judge(problems: list[str], holds: bool, problem: str) -> None:
+    if not holds:
+        problems.append(problem)
+
+
+def browse(stack: PagesStack, problems: list[str]) -> None:
+    """Opens each page in a real browser, and asks how long its script was busy at a time."""
+    if not pathlib.Path(CHROMIUM).exists():
+        raise Failure(f"{CHROMIUM} is missing: deploy/local/prerequisites.sh --tests installs it")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for path in PAGES:
+            page = browser.new_page()
+            page.add_init_script(
+                "window.busy = []; new PerformanceObserver((list) => {"
+                " for (const entry of list.getEntries()) window.busy.push(entry.duration); })"
+                ".observe({ type: 'longtask', buffered: true });")
+            page.goto(f"http://127.0.0.1:{stack.port}/{path.removeprefix('./')}")
+            page.wait_for_timeout(SECONDS_OF_PAGE * 1_000)
+            busy = page.evaluate("window.busy")
+            longest = max(busy, default=0)
+            say(f"{path}: {len(busy)} tasks of more than {TASK_MILLISECONDS} ms, the longest {longest:.0f} ms")
+            judge(problems, not busy, f"{path}: the script was busy for {longest:.0f} ms")
+            page.close()
+        browser.close()
+
+
+def soak(stack: PagesStack, options: argparse.Namespace) -> None:
+    problems: list[str] = []
+    # What a start costs is no cost of looking.
+    eventually("the cockpit is idle", lambda: share(stack, "after the start", 5, None)[0] < IDLE_SHARE, 120)
+    idle, _ = share(stack, "nobody looks", options.seconds, None)
+    judge(problems, idle < IDLE_SHARE, f"{idle:.1%} of a core while nobody looks")
+
+    documents = [list(PAGES.values())[number % len(PAGES)] for number in range(options.clients)]
+    pid = stack.unit("cockpit")
+    # The first look of each question takes memory that stays.
+    asyncio.run(look(stack.port, documents, HERTZ, 10))
+    room = resident(pid)
+    used, clients = share(
+        stack, f"{options.clients} clients at {HERTZ} Hz", options.seconds,
+        lambda: asyncio.run(look(stack.port, documents, HERTZ, options.seconds)))
+    answers = sum(each.answers for each in clients) / options.seconds
+    events = sum(each.events for each in clients) / options.seconds
+    say(f"{answers:.0f} documents and {events:.0f} events a second")
+    judge(problems, used < CORE_SHARE, f"{used:.1%} of a core with {options.clients} clients")
+    judge(problems, resident(pid) < room * GROWTH,
+          f"the memory grew from {room >> 20} to {resident(pid) >> 20} MiB")
+
+    for path, document in PAGES.items():
+        client = asyncio.run(look(stack.port, [document], 0, SECONDS_OF_PAGE))[0]
+        rate = client.bytes / SECONDS_OF_PAGE
+        say(f"{path}: {rate / 1_000:.1f} kB a second")
+        judge(problems, rate <= BYTES_A_SECOND, f"{path}: {rate:.0f} bytes a second")
+    browse(stack, problems)
+    if problems:
+        raise Failure("; ".join(problems))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--symbols", type=int, default=10_000)
+    return run(parser, "pages", soak, PagesStack)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

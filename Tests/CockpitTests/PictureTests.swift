@@ -25,7 +25,9 @@ import Testing
             let verdict = try JSONValue.parse(sites[0].look)["verdict"]?.array ?? []
             let first = verdict.first?["text"]?.string ?? ""
             #expect(first.hasPrefix("ALL GOOD") != hasFault, "\(verdict)")
-            for page in ["gaps", "partitions", "store", "alerts"] {
+            for page in [
+                "gaps", "partitions", "store", "alerts", "feeds", "dead", "chart", "actions",
+            ] {
                 #expect(sites[0].documents["/\(page).json"] != nil, "\(page)")
             }
         }

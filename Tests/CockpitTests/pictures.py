@@ -18,15 +18,22 @@ PICTURES = [
     ("partitions", "faulty", "partitions", "worker-a", "light"),
     ("store", "well", "store", "closed", "light"),
     ("alerts", "faulty", "alerts", "IBKRNotConnected", "light"),
+    ("feeds", "faulty", "feeds", "lost the broker", "light"),
+    ("chart", "well", "chart?symbol=AAPL&source=ib&series=1m", "repair", "light"),
+    ("dead", "well", "dead", "price_check", "light"),
+    ("actions", "well", "actions?do=drain&member=worker-b", "worker-b", "light"),
 ]
 PATIENCE = 20
+WIDTH, HEIGHT = 1100, 760
+# What people act with is farther down.
+HEIGHTS = {"actions": 1_500}
 BEGUN = datetime.datetime(2026, 3, 2, 14, 40, tzinfo=datetime.timezone.utc)
 
 
-def draw(browser, address, page_path, news, colours, target):
+def draw(browser, address, page_path, news, colours, height, target):
     context = browser.new_context(
         color_scheme=colours, reduced_motion="reduce", timezone_id="UTC", locale="en-GB",
-        viewport={"width": 1100, "height": 760})
+        viewport={"width": WIDTH, "height": height})
     page = context.new_page()
     page.clock.install(time=BEGUN)
     page.clock.pause_at(BEGUN + datetime.timedelta(seconds=1))
@@ -34,7 +41,8 @@ def draw(browser, address, page_path, news, colours, target):
     # The first event draws the page at once, and lets it ask for its document, which a timer draws.
     page.locator("#link", has_text="live").wait_for(timeout=PATIENCE * 1000)
     if page_path:
-        page.evaluate("path => fetch(path).then(answer => answer.json())", f"{page_path}.json")
+        name = page_path.split("?")[0]
+        page.evaluate("path => fetch(path).then(answer => answer.json())", f"{name}.json")
     page.clock.run_for(250)
     page.locator("main", has_text=news).wait_for(timeout=PATIENCE * 1000)
     page.screenshot(path=target, animations="disabled")
@@ -46,7 +54,8 @@ def main(chromium, well, faulty, folder):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
         for name, which, path, news, colours in PICTURES:
-            draw(browser, well if which == "well" else faulty, path, news, colours, f"{folder}/cockpit-{name}.png")
+            address, height = well if which == "well" else faulty, HEIGHTS.get(name, HEIGHT)
+            draw(browser, address, path, news, colours, height, f"{folder}/cockpit-{name}.png")
         browser.close()
 
 

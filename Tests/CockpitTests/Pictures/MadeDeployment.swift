@@ -130,10 +130,12 @@ struct MadeDeployment {
                 return service
             }
             + [
-                page(seconds, "127.0.0.1:8500", gatewayPage("binance", state: "live")),
+                page(
+                    seconds, "127.0.0.1:8500", gatewayPage("binance", of: "binance", state: "ready")
+                ),
                 page(
                     seconds, "127.0.0.1:8501",
-                    gatewayPage("ib", state: hasFault ? "waiting" : "live")),
+                    gatewayPage("ib", of: "ibkr", state: hasFault ? "server-lost" : "ready")),
             ]
         return pages
     }
@@ -142,7 +144,9 @@ struct MadeDeployment {
         _ seconds: Double, _ address: String, _ json: String
     ) throws -> Sighting.Service {
         var service = MadeSighting.service(seconds, address)
-        service.read(try JSONValue.parse(json))
+        let status = try JSONValue.parse(json)
+        service.read(status)
+        service.feeds = FeedPage.all(status)
         return service
     }
 
@@ -168,10 +172,11 @@ struct MadeDeployment {
             """
     }
 
-    private func gatewayPage(_ source: String, state: String) -> String {
+    private func gatewayPage(_ source: String, of provider: String, state: String) -> String {
         """
         {"service":"provider-gateway","ready":true,"gateway":{"source":"\(source)",
-        "spool":{"ticks":0},"providers":{"\(source)":{"connection":{"state":"\(state)"}}}},
+        "role":"active","provider":"\(provider)","finished":false,"newest":\(newest(source)),
+        "spool":{"ticks":0},"providers":{"\(provider)":{"state":"\(state)","instruments":[]}}},
         "lag":{"operator":{"lag":\(hasFault ? 39_412 : 0),"lag_seconds":\(hasFault ? 12.4 : 0)},
         "writer":{"lag":0,"lag_seconds":0}}}
         """

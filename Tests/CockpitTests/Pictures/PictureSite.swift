@@ -34,7 +34,7 @@ final class PictureSite: Sendable {
         let made = overview.make(sighting)
         let gaps = GapsDocument(sighting.gaps.value ?? GapList(), sighting.freshServices)
         store.note(sighting)
-        let documents = [
+        var documents = [
             "/gaps.json": gaps.json,
             "/partitions.json": PartitionsDocument(
                 look: partitions.make(sighting), now: sighting.now
@@ -49,10 +49,12 @@ final class PictureSite: Sendable {
                 verdict: made.verdict, now: sighting.now
             ).json,
         ]
+        documents.merge(try deployment.pages(sighting)) { $1 }
         let look = LookDocument(
             sighting: sighting, overview: made, time: time, gapsVersion: gaps.version
         ).json
-        (self.documents, self.look) = (documents, look)
+        let pages = documents
+        (self.documents, self.look) = (pages, look)
         let feed = try EventFeed(instance: "pictures")
         server = try WebServer(
             address: "127.0.0.1", port: 0, limits: CockpitLimits.connections,
@@ -62,7 +64,7 @@ final class PictureSite: Sendable {
                 feed.publish("look", look)
                 return .events(Site.headers)
             }
-            if let json = documents[request.path] {
+            if let json = pages[request.path] {
                 return .whole(OperationsResponse(contentType: "application/json", body: json))
             }
             guard let file = WebFiles.file(request.path) else {

@@ -157,7 +157,7 @@ let package = Package(
             cSettings: [.define("TAPELINE_REVISION", to: "\"\(revision ?? "unknown")\"")]),
         clibrary("CNats", apt: "libnats-dev"),
         clibrary("CPostgres", apt: "libpq-dev"),
-        // What the two above bring with them. No code calls it: it does its work before `main`.
+        // What the two above bring with them. It works before `main`, and ServiceRuntime calls it.
         .target(
             name: "COpenSSL", path: "Sources/C/COpenSSL", publicHeadersPath: ".",
             linkerSettings: [.linkedLibrary("crypto")]),
@@ -185,7 +185,7 @@ let package = Package(
         // Every service stands on it: logs, metrics, settings, threads, the operations port.
         library(
             "ServiceRuntime", in: "Edges",
-            uses: ["Primitives", "CMicroHTTP", "CLinux", "CRevision"],
+            uses: ["Primitives", "CMicroHTTP", "CLinux", "CRevision", "COpenSSL"],
             beside: ["Telemetry/README.md"]),
 
         // The tape: packets, the machines that write and read them, and both carried out on NATS.

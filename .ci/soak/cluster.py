@@ -37,7 +37,7 @@ from tape_rows import STREAMS_OF_TICKS, tick_streams, verdict
 NAMESPACE = "md"
 SERVERS = 3
 PARTITIONS = 32
-USERS = ("gateway", "operator", "writer", "cockpit", "consumer", "tool")
+USERS = ("gateway", "operator", "writer", "cockpit", "actions", "consumer", "tool")
 BACKLOG_SECONDS = 5
 # How far a group may be behind between two kills, in seconds of ticks.
 LAG_SECONDS = 3

@@ -69,6 +69,7 @@ final class Pipeline {
     static let natsPasswords = [
         "gateway": "gateway-secret-51c", "operator": "operator-secret-7b2",
         "writer": "writer-secret-3e8", "cockpit": "cockpit-secret-6d8",
+        "actions": "actions-secret-7e1",
         "consumer": "consumer-secret-9f1", "tool": "tool-secret-a40",
     ]
 

@@ -86,6 +86,30 @@ struct NatsPermissionTests {
         ("cockpit", "md.dlq.store-writer", "x", false),
         ("cockpit", "$JS.API.STREAM.MSG.GET.KV_md_owners", #"{"seq":1}"#, false),
         ("cockpit", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
+        ("cockpit", "md.act", "{}", true),
+        ("gateway", "md.act", "{}", false),
+        ("operator", "md.act", "{}", false),
+        ("writer", "md.act", "{}", false),
+        ("consumer", "md.act", "{}", false),
+        ("actions", "md.act", "{}", false),
+        ("actions", "_INBOX_cockpit.x.1", "{}", true),
+        ("actions", "_INBOX_gateway.x", "{}", false),
+        ("actions", "md.ticks.0.manual", "x", true),
+        ("actions", "md.ticks.0.synthetic", "x", false),
+        ("actions", "md.wm.0.synthetic", "x", false),
+        ("actions", "md.bars.0", "x", false),
+        ("actions", "$KV.md_owners.watchlist.synthetic.wanted", "x", true),
+        ("actions", "$KV.md_owners.drain.member.b", "x", true),
+        ("actions", "$KV.md_owners.load.binance-history.ranges", "x", false),
+        ("actions", "$KV.md_owners.operator.7", "x", false),
+        ("actions", "$KV.md_owners.gateway.synthetic", "x", false),
+        ("actions", "md.ask.members", "", true),
+        ("actions", "md.ask.positions", "", true),
+        ("actions", "md.hb.operator.a", "{}", false),
+        ("actions", "md.pos.writer", "{}", false),
+        ("actions", "$JS.API.STREAM.PURGE.KV_md_owners", "", false),
+        ("actions", "$JS.API.STREAM.MSG.DELETE.MD_DLQ", #"{"seq":1}"#, false),
+        ("actions", "md.dlq.store-writer", "x", false),
         ("tool", "md.hb.operator.a", "{}", false),
         ("tool", "md.ask.positions", "", true),
         ("tool", "md.ticks.0.manual", "x", true),
@@ -263,7 +287,7 @@ struct NatsPermissionTests {
 
     @Test(
         "no service makes or changes a stream, touches another's consumer, or sees its names",
-        arguments: ["gateway", "operator", "writer", "cockpit"])
+        arguments: ["gateway", "operator", "writer", "cockpit", "actions"])
     func forbidden(user: String) throws {
         let folder = try TemporaryFolder()
         let shipped = try ShippedNats(folder)

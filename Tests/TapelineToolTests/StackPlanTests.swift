@@ -34,7 +34,7 @@ struct StackPlanTests {
             units.map(\.name) == [
                 "nats-server", "valkey", "postgres-files", "postgres", "setup", "database",
                 "migrate", "provider-gateway", "operator-worker-a", "operator-worker-b",
-                "store-writer", "cockpit",
+                "store-writer", "actions", "cockpit",
             ])
         #expect(units.map(\.stage) == units.map(\.stage).sorted())
         #expect(try testPlan(folder, withServices: false).units.count == 6)
@@ -270,7 +270,7 @@ struct StackPlanTests {
         let server = try ServerProcess(
             nats.executable, ["-t"] + nats.arguments, environment: nats.environment, logPath: log)
         #expect(server.waitUntilExit() == 0, "\(server.log)")
-        #expect(plan.valkeyConfiguration(users: "").contains("dir \"") && plan.hints.count == 6)
+        #expect(plan.valkeyConfiguration(users: "").contains("dir \"") && plan.hints.count == 7)
     }
 }
 

@@ -8,7 +8,7 @@ configuration=/tmp/server.conf
 # Compose mounts the secrets there. Kubernetes uses /run/secrets for its own files.
 secrets=${SECRETS_FOLDER:-/run/secrets}
 {
-    for user in gateway operator writer cockpit consumer tool; do
+    for user in gateway operator writer cockpit actions consumer tool; do
         name=NATS_$(echo "$user" | tr a-z A-Z)_PASSWORD
         printf '%s: "%s"\n' "$name" "$(cat "$secrets/nats-$user")"
     done

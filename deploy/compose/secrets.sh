@@ -1,6 +1,7 @@
 #!/bin/sh
-# secrets.sh: makes the passwords of the compose cluster and the token of its cockpit, one file each,
-# in deploy/compose/secrets/.
+# secrets.sh: makes the passwords of the compose cluster and the tokens of its cockpit, one file each,
+# in deploy/compose/secrets/: cockpit-token is for all who read, cockpit-person-token for you, who
+# may act there under your name (cockpit-people has its SHA-256).
 # Existing files are kept, so it is safe to run it again. To change a password, remove its file, run
 # this script, and restart the cluster.
 #
@@ -15,13 +16,17 @@ group=10001
 umask 077
 mkdir -p "$folder"
 chmod 700 "$folder"
-for name in nats-gateway nats-operator nats-writer nats-cockpit nats-consumer nats-tool \
+for name in nats-gateway nats-operator nats-writer nats-cockpit nats-actions nats-consumer nats-tool \
     postgres-owner postgres-migrator postgres-writer postgres-cockpit cockpit-token \
+    cockpit-person-token cockpit-people \
     valkey valkey-reader grafana-admin; do
     file=$folder/$name
     if [ ! -s "$file" ]; then
-        # 192 bits. A leading letter keeps NATS from reading a number.
-        printf 'p%s' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" >"$file.new"
+        case $name in
+            cockpit-people) echo "$(id -un):$(sha256sum <"$folder/cockpit-person-token" | cut -d ' ' -f 1)" ;;
+            # 192 bits. A leading letter keeps NATS from reading a number.
+            *) printf 'p%s' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" ;;
+        esac >"$file.new"
         mv "$file.new" "$file"
         echo "made deploy/compose/secrets/$name"
     fi

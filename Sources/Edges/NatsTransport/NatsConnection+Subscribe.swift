@@ -5,9 +5,10 @@ extension NatsConnection {
     /// Calls `onMessage` on libnats' delivery thread of this subscription, one message at a time,
     /// in order. At most `pendingMessagesMax` messages wait for it; more are dropped and reported
     /// as `.asyncError`. It is also allowed while disconnected: the subscription then starts with
-    /// the link, and the call may wait as long as one try to reconnect takes.
+    /// the link, and the call may wait as long as one try to reconnect takes. Of all subscriptions
+    /// with the same `queue` one gets each message.
     package func subscribe(
-        _ subject: String, pendingMessagesMax: Int,
+        _ subject: String, pendingMessagesMax: Int, queue: String? = nil,
         onMessage: @escaping @Sendable (NatsMessage) -> Void
     ) throws(NatsError) -> NatsSubscription {
         let operation = "subscribe to \(subject)"
@@ -18,8 +19,14 @@ extension NatsConnection {
         // Safety: released in `deliveryEnded`, or here when libnats did not accept it.
         let context = unsafe Unmanaged.passRetained(SubscriptionContext(onMessage))
         var made: OpaquePointer?
-        let status = unsafe natsConnection_Subscribe(
-            &made, handle, subject, deliver, context.toOpaque())
+        let status =
+            if let queue {
+                unsafe natsConnection_QueueSubscribe(
+                    &made, handle, subject, queue, deliver, context.toOpaque())
+            } else {
+                unsafe natsConnection_Subscribe(
+                    &made, handle, subject, deliver, context.toOpaque())
+            }
         guard status == NATS_OK, let subscription = unsafe made else {
             unsafe context.release()
             throw error(status, operation, detail: lastErrorText())

@@ -63,9 +63,8 @@ enum Main {
         case .members(let command): return try command.run(deployment(command.target), terminal)
         case .member(let command): return try member(command, terminal)
         case .mayI(let command): return try command.run(deployment(command.target), terminal)
-        case .watch(let command):
-            return try WatchRun(command: command, terminal: terminal)
-                .run(deployment(command.target), shutdown: signals())
+        case .actions(let command): return try actions(command, terminal)
+        case .watch(let command): return try watch(command, terminal)
         case .spool(let command): return try spool(command, terminal)
         case .repair(let command):
             return try RepairRun(command: command, terminal: terminal)
@@ -175,6 +174,22 @@ enum Main {
     ) throws(ToolError) -> ExitCode {
         try MemberRun(command: command, terminal: terminal, shutdown: signals())
             .run(deployment(command.target))
+    }
+
+    private static func watch(
+        _ command: WatchCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try WatchRun(command: command, terminal: terminal)
+            .run(deployment(command.target), shutdown: signals())
+    }
+
+    private static func actions(
+        _ command: ActionsCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try ActionsRun(
+            command: command, environment: environment, program: Checkout.ownExecutable(),
+            terminal: terminal, shutdown: signals()
+        ).run(deployment(command.target))
     }
 
     private static func position(

@@ -179,6 +179,29 @@ struct PodTests {
         #expect(guide.contains("kubectl -n tapeline port-forward deploy/cockpit 8510\n"))
     }
 
+    @Test("with the component, people act in the cockpit, and a process carries it out")
+    func actions() throws {
+        let rendered = try Variant.withActions("production")
+        let cockpit = try #require(rendered.manifest("Deployment", "cockpit"))
+        let people = try rendered.environment(of: cockpit)
+        #expect(people["COCKPIT_ACTIONS"] == "true")
+        let carrier = try #require(rendered.manifest("Deployment", "actions"))
+        let own = try rendered.environment(of: carrier)
+        #expect(own["NATS_USER"] == "actions" && own["POSTGRES_USER"] == "tapeline_writer")
+        #expect(own["NATS_URL"] == people["NATS_URL"])
+        for (manifest, file) in [
+            (cockpit, try #require(people["COCKPIT_PEOPLE"])),
+            (carrier, try #require(own["NATS_PASSWORD_FILE"])),
+            (carrier, try #require(own["POSTGRES_PASSWORD_FILE"])),
+        ] {
+            let volumes = manifest.pod?["volumes"]?.sequence ?? []
+            let items = volumes.flatMap { $0["secret", "items"]?.sequence ?? [] }
+            let name = file.split(separator: "/").last.map(String.init)
+            #expect(items.contains { $0["path"]?.text == name }, "\(manifest): \(file)")
+        }
+        #expect(carrier.podLabels["app.kubernetes.io/component"] == "tool")
+    }
+
     @Test("images are those of docker-compose.yml, ours in production of this version")
     func images() throws {
         let compose = try String(

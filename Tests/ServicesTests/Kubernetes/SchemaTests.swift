@@ -38,6 +38,7 @@ struct SchemaTests {
         let all =
             try Rendered.all() + [
                 try Variant.withToken(), try Variant.withSpool(), try Variant.withDatabase(),
+                try Variant.withActions("production"),
             ]
         let texts = Dictionary(
             all.map { ($0.overlay, $0.text) }, uniquingKeysWith: { "\($0)\n---\n\($1)" })

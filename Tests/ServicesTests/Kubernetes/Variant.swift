@@ -70,6 +70,16 @@ struct Variant {
         return try variant.render("production-keda-prometheus")
     }
 
+    /// Renders an overlay in which people act in the cockpit.
+    static func withActions(_ overlay: String) throws -> Rendered {
+        let variant = try Variant()
+        try variant.replace(
+            "  - ../../components/tool\n",
+            by: "  - ../../components/tool\n  - ../../components/actions\n",
+            in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
+        return try variant.render(overlay)
+    }
+
     /// Renders production with a database by CloudNativePG, as README.md instructs.
     static func withDatabase() throws -> Rendered {
         let variant = try Variant()

@@ -21,7 +21,7 @@ private let strangers: Set<String> = ["Edges", "services"]
 /// The C libraries, each with the one module that wraps it.
 private let wrappers = [
     "CCurl": "HTTPClient", "CDecoder": "DecoderLibrary", "CHiredis": "ValkeyClient",
-    "CLinux": "ServiceRuntime", "CMicroHTTP": "ServiceRuntime",
+    "CLinux": "ServiceRuntime", "CMicroHTTP": "ServiceRuntime", "COpenSSL": "ServiceRuntime",
     "CNats": "NatsTransport", "CPostgres": "PostgresClient", "CRevision": "ServiceRuntime",
     "CWebSockets": "WebSocketClient", "CXXHash": "Primitives", "CYAML": "YAMLFile",
 ]

@@ -53,4 +53,20 @@ extension HelpPage {
             "tapeline may-i restart operator-worker-b",
             "tapeline may-i restart writer --json",
         ])
+
+    static let actions = HelpTopic(
+        "actions", .tape,
+        [
+            (
+                "actions serve",
+                [
+                    "carry out what people ask for in the cockpit, until it is stopped: add and",
+                    "remove instruments, repair, replay dead letters, drain and release members.",
+                    "Each action is a record on the tape before it is carried out, and another one",
+                    "with its outcome: tapeline tail --kind action",
+                ]
+            )
+        ]
+    ).with(
+        place, examples: ["NATS_USER=actions tapeline actions serve", "tapeline actions serve"])
 }

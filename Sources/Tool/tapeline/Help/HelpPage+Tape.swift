@@ -47,6 +47,7 @@ extension HelpPage {
         ).with([json] + place, examples: ["tapeline members"]),
         member,
         mayI,
+        actions,
         HelpTopic(
             "source", .tape,
             [

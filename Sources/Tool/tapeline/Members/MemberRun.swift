@@ -100,6 +100,8 @@ struct MemberRun {
 
     /// Removes what nobody needs any more, so that the requests stay few.
     private func tidy(_ directory: GroupDirectory, _ book: DrainBook) throws {
+        // Who acts for somebody else may write requests, and purge nothing.
+        guard Requester.isOwn else { return }
         let heard = Set(directory.members.map(\.heartbeat.member))
         let now = SystemClock().now()
         try book.remove(

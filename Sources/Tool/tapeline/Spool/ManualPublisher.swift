@@ -129,6 +129,12 @@ final class ManualPublisher {
         try append(.tradeChange(change), lane)
     }
 
+    /// Appends what a person does to the deployment, which belongs to no symbol.
+    func append(_ action: ActionRecord, _ partition: Partition) throws {
+        guard let lane = lanes[partition] else { return }
+        try append(.action(action), lane)
+    }
+
     private func append(_ record: TapeRecord, _ lane: Lane) throws {
         var mark = (ticks: ticks, deadline: clock.deadline(after: Self.stallTimeout))
         while true {

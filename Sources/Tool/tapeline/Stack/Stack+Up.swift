@@ -96,9 +96,13 @@ extension Stack {
 
     /// Reports what the services would refuse, in their own words, before anything is started.
     private func checkConfigurations(of plan: StackPlan) throws(ToolError) {
+        // The cockpit looks whether it can be read.
+        let people = plan.cockpitPeople(user: Requester.user)
+        try FileSystem.write(Array(people.utf8), to: home.cockpitPeople)
         var problems: [String] = []
         var checked: Set<String> = []
-        for unit in plan.units where unit.kind == .service {
+        // The tool itself takes no settings but those of the servers.
+        for unit in plan.units where unit.kind == .service && unit.operationsPort != nil {
             // The workers have the same configuration. Each gateway has its own.
             let source = unit.environment["GATEWAY_SOURCE"] ?? ""
             guard checked.insert("\(unit.executable) \(source)").inserted else { continue }
@@ -310,14 +314,18 @@ struct UpProgress {
 extension StackPlan {
     /// The commands that a person may use next.
     var hints: [String] {
-        (withServices ? ["look:  \(cockpitAddress)"] : []) + [
-            "read:  \(reader.url(withPassword: false))",
-            "psql:  \(home.command("psql"))",
-            "hear:  \(consumer.url(withPassword: false)), password in \(consumer.passwordFile)",
-            "logs:  \(home.logs)",
-            "stop:  \(stopCommand)",
-        ]
+        (withServices
+            ? ["look:  \(cockpitAddress)", "act:   there, with the token in \(cockpitToken)"] : [])
+            + [
+                "read:  \(reader.url(withPassword: false))",
+                "psql:  \(home.command("psql"))",
+                "hear:  \(consumer.url(withPassword: false)), password in \(consumer.passwordFile)",
+                "logs:  \(home.logs)",
+                "stop:  \(stopCommand)",
+            ]
     }
+
+    private var cockpitToken: String { home.secret(StackSecrets.Name.cockpitToken.rawValue) }
 
     /// The access of people and their programs to the tables.
     var reader: ReaderAccess {

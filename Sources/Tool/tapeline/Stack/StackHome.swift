@@ -53,6 +53,8 @@ struct StackHome: Equatable, Sendable {
     /// The log of what a simulated broker has sent, if it was asked to keep one.
     var truth: String { "\(path)/truth.ndjson" }
     var valkeyConfiguration: String { "\(valkeyFolder)/valkey.conf" }
+    /// Who may act in the cockpit.
+    var cockpitPeople: String { "\(secrets)/cockpit-people" }
     /// libpq's password file, for psql.
     var passwordFile: String { "\(secrets)/pgpass" }
     /// The same with the reader's password alone, for programs of people.

@@ -1,3 +1,4 @@
+import ServiceRuntime
 import TapeProtocol
 
 /// The processes of a local stack, with their order, arguments and environment. Pure: the same
@@ -10,6 +11,8 @@ struct StackPlan: Equatable, Sendable {
     static let worker = "operator-worker"
     static let cockpit = "cockpit"
     static let servicePrograms = [gateway, worker, "store-writer", cockpit]
+    /// The unit that carries out what people ask for in the cockpit.
+    static let actions = "actions"
     static let loopback = "127.0.0.1"
     static let database = "tapeline"
     static let migrator = "tapeline_migrator"
@@ -75,6 +78,7 @@ struct StackPlan: Equatable, Sendable {
                 "NATS_OPERATOR_PASSWORD": secrets[.natsOperator],
                 "NATS_WRITER_PASSWORD": secrets[.natsWriter],
                 "NATS_COCKPIT_PASSWORD": secrets[.natsCockpit],
+                "NATS_ACTIONS_PASSWORD": secrets[.natsActions],
                 "NATS_CONSUMER_PASSWORD": secrets[.natsConsumer],
                 "NATS_TOOL_PASSWORD": secrets[.natsTool],
             ],
@@ -220,8 +224,24 @@ struct StackPlan: Equatable, Sendable {
             service("\(Self.worker)-a", Self.worker, ports[.operatorA], operators),
             service("\(Self.worker)-b", Self.worker, ports[.operatorB], operators),
             service("store-writer", "store-writer", ports[.writer], writer),
+            actionsService,
             service(Self.cockpit, Self.cockpit, ports[.cockpit], cockpitEnvironment),
         ]
+    }
+
+    private var actionsService: UnitPlan {
+        UnitPlan(
+            name: Self.actions, kind: .service, stage: 4, executable: checkout.program("tapeline"),
+            arguments: ["actions", "serve"],
+            environment: writerEnvironment.merging(nats("actions", .natsActions)) { $1 }
+                .merging(settings.environment(for: .writer)) { $1 },
+            // An action that is under way is ended and noted.
+            stopGrace: .seconds(15), logPath: home.log(Self.actions))
+    }
+
+    /// The person who may act in the cockpit: the stack's user, with the stack's token.
+    func cockpitPeople(user: String) -> String {
+        "\(user):\(WebDigest.sha256(secrets[.cockpitToken]))\n"
     }
 
     /// The cockpit reads as people do, and asks the pages of all services.
@@ -235,6 +255,7 @@ struct StackPlan: Equatable, Sendable {
             "POSTGRES_DB": StackPlan.database, "POSTGRES_USER": StackPlan.reader,
             "POSTGRES_PASSWORD_FILE": home.secret(StackSecrets.Name.postgresReader.rawValue),
             "POSTGRES_SSLMODE": "disable", "COCKPIT_PORT": "\(ports[.cockpitPages])",
+            "COCKPIT_ACTIONS": "true", "COCKPIT_PEOPLE": home.cockpitPeople,
             "COCKPIT_SERVICES": services.map { "\(StackPlan.loopback):\($0)" }
                 .joined(separator: ","),
         ]) { $1 }.merging(settings.environment(for: .cockpit)) { $1 }

@@ -8,6 +8,7 @@ struct StackSecrets: Equatable, Sendable {
         case natsOperator = "nats-operator"
         case natsWriter = "nats-writer"
         case natsCockpit = "nats-cockpit"
+        case natsActions = "nats-actions"
         case natsConsumer = "nats-consumer"
         case natsTool = "nats-tool"
         case postgresOwner = "postgres-owner"
@@ -17,6 +18,8 @@ struct StackSecrets: Equatable, Sendable {
         /// The password of the writer's Valkey user.
         case valkey = "valkey"
         case valkeyReader = "valkey-reader"
+        /// What its user types to act in the cockpit.
+        case cockpitToken = "cockpit-token"
     }
 
     /// 24 bytes are 192 bits.

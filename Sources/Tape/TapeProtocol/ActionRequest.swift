@@ -1,0 +1,110 @@
+package import MarketModel
+package import Primitives
+
+/// What a person asks of a deployment from afar: a command of `tapeline`, which the process carries
+/// out that 'tapeline actions serve' runs. It is a request on NATS.
+package struct ActionRequest: Equatable, Sendable {
+    package static let version = 1
+    package static let bytesMax = 8_192
+    package static let wordsMax = 80
+
+    /// Joins what the tape says of the action.
+    package var number: UInt64
+    /// Who asks. The sender has made sure of it.
+    package var person: String
+    /// The address of the person's browser.
+    package var origin: String
+    package var reason: String
+    /// The words after `tapeline`. None: the question whether somebody would carry it out.
+    package var words: [String]
+
+    package init(
+        number: UInt64 = 0, person: String = "", origin: String = "", reason: String = "",
+        words: [String] = []
+    ) {
+        self.number = number
+        self.person = person
+        self.origin = origin
+        self.reason = reason
+        self.words = words
+    }
+
+    package var json: [UInt8] {
+        var json = JSONWriter(capacity: 512)
+        json.object(version: Self.version) { json in
+            // As text: a number in JSON keeps no 64 bits.
+            json.member("number", String(number))
+            json.member("person", person)
+            json.member("origin", origin)
+            json.member("reason", reason)
+            json.member("words", array: { json in for word in words { json.value(word) } })
+        }
+        return json.bytes
+    }
+
+    package init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
+        guard bytes.count <= Self.bytesMax else {
+            throw .damaged("it has more than \(Self.bytesMax) bytes")
+        }
+        let json = try VersionedJSON.read(bytes, upTo: Self.version)
+        guard let number = json["number"]?.string.flatMap({ UInt64($0) }),
+            let person = json["person"]?.string, let origin = json["origin"]?.string,
+            let reason = json["reason"]?.string, let found = json["words"]?.array
+        else { throw .damaged("it is no request for an action") }
+        let words = found.compactMap(\.string)
+        guard words.count == found.count, words.count <= Self.wordsMax else {
+            throw .damaged("its words are no texts, or more than \(Self.wordsMax)")
+        }
+        self.init(number: number, person: person, origin: origin, reason: reason, words: words)
+    }
+
+    /// The command as a person would type it after `tapeline`.
+    package var command: String { Self.command(words) }
+
+    package static func command(_ words: [String]) -> String {
+        words.map { word in
+            let isPlain =
+                !word.isEmpty
+                && word.utf8.allSatisfy { byte in
+                    (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
+                        || (0x61...0x7a).contains(byte) || "_-./:,@+=".utf8.contains(byte)
+                }
+            return isPlain ? word : "'\(word.replacing("'", with: "'\\''"))'"
+        }.joined(separator: " ")
+    }
+}
+
+/// What came of an action.
+package struct ActionAnswer: Equatable, Sendable {
+    package var stage: ActionStage
+    /// One or more lines for the person.
+    package var outcome: String
+
+    package init(_ stage: ActionStage, _ outcome: String) {
+        self.stage = stage
+        self.outcome = outcome
+    }
+
+    package var json: [UInt8] {
+        var json = JSONWriter(capacity: 512)
+        json.object(version: ActionRequest.version) { json in
+            json.member("stage", "\(stage)")
+            json.member("outcome", outcome)
+        }
+        return json.bytes
+    }
+
+    package init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
+        let json = try VersionedJSON.read(bytes, upTo: ActionRequest.version)
+        let word = json["stage"]?.string
+        guard let stage = ActionStage.allCases.first(where: { "\($0)" == word }),
+            let outcome = json["outcome"]?.string
+        else { throw .damaged("it is no answer to an action") }
+        self.init(stage, outcome)
+    }
+}
+
+extension TapeNames {
+    /// The subject of requests for actions. The user `cockpit` may publish there.
+    package var actions: String { "\(namespace).act" }
+}

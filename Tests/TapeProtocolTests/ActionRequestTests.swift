@@ -1,0 +1,60 @@
+import MarketModel
+import Primitives
+import TapeProtocol
+import Testing
+
+@Suite("Requests for actions") struct ActionRequestTests {
+    private static let request = ActionRequest(
+        number: .max, person: "alice", origin: "::1", reason: "a \"b\" é",
+        words: ["watchlist", "add", "A B"])
+
+    @Test("a request comes back as it was sent, and members of later releases are ignored")
+    func roundTrip() throws {
+        #expect(try ActionRequest(json: Self.request.json) == Self.request)
+        let text = String(decoding: Self.request.json, as: UTF8.self)
+        let later = text.dropLast() + ",\"more\":[1]}"
+        #expect(try ActionRequest(json: Array(later.utf8)) == Self.request)
+        #expect(try ActionRequest(json: ActionRequest().json).words.isEmpty)
+    }
+
+    @Test(
+        "what is no request is refused",
+        arguments: [
+            "", "{}", "[]", #"{"number":7,"person":"","origin":"","reason":"","words":[]}"#,
+            #"{"number":"-1","person":"","origin":"","reason":"","words":[]}"#,
+            #"{"number":"1","person":"","origin":"","reason":"","words":[1]}"#,
+            #"{"number":"1","person":"","origin":"","reason":"","words":"down"}"#,
+            #"{"v":2,"number":"1","person":"","origin":"","reason":"","words":[]}"#,
+        ])
+    func refused(text: String) {
+        #expect(throws: VersionedJSON.Refusal.self) { try ActionRequest(json: Array(text.utf8)) }
+    }
+
+    @Test("a request that is too large is refused before it is read")
+    func limits() {
+        var large = Self.request
+        large.words = Array(repeating: "x", count: ActionRequest.wordsMax + 1)
+        #expect(throws: VersionedJSON.Refusal.self) { try ActionRequest(json: large.json) }
+        large.words = [String(repeating: "x", count: ActionRequest.bytesMax)]
+        #expect(throws: VersionedJSON.Refusal.self) { try ActionRequest(json: large.json) }
+    }
+
+    @Test(
+        "the command is as a shell would read it",
+        arguments: [
+            (["member", "drain", "w-1"], "member drain w-1"), (["repair", "A B"], "repair 'A B'"),
+            (["x", "it's", ""], "x 'it'\\''s' ''"), (["x", "$(down)"], "x '$(down)'"),
+        ])
+    func command(words: [String], text: String) {
+        #expect(ActionRequest.command(words) == text)
+    }
+
+    @Test("each answer comes back as it was sent", arguments: ActionStage.allCases)
+    func answers(stage: ActionStage) throws {
+        let answer = ActionAnswer(stage, "one\ntwo")
+        #expect(try ActionAnswer(json: answer.json) == answer)
+        #expect(throws: VersionedJSON.Refusal.self) {
+            try ActionAnswer(json: Array(#"{"stage":"gone","outcome":""}"#.utf8))
+        }
+    }
+}

@@ -206,7 +206,7 @@ import Testing
         #expect(problems(["COCKPIT_ADDRESS": "127.8.8.8"]) == [])
         #expect(
             problems(open.merging(proxies) { $1 }).first?.hasSuffix(
-                "COCKPIT_TOKEN or COCKPIT_TOKEN_FILE has to be set") == true)
+                "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set") == true)
         // All that is wrong is told at once.
         let nothing = problems(
             open.merging(["COCKPIT_SERVICES": "b", "POSTGRES_HOST": "a,,b"]) { $1 })
@@ -222,7 +222,7 @@ import Testing
         #expect(problems(open.merging(token) { $1 }.merging(published) { $1 }) == [])
         #expect(
             problems(open.merging(published) { $1 }).first?.hasSuffix(
-                "so COCKPIT_TOKEN or COCKPIT_TOKEN_FILE has to be set") == true)
+                "so COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set") == true)
         #expect(
             problems(token.merging(published) { $1 }).first?.contains("set it to 0.0.0.0") == true)
         #expect(problems(["POSTGRES_HOST": "db-a,db-b:5433,[::1]:7"]) == [])
@@ -246,16 +246,50 @@ import Testing
             problems(["COCKPIT_SERVICES": "a:1,b"]) == ["COCKPIT_SERVICES: b is not host:port"])
     }
 
+    @Test("nobody acts who is not known, and only a listed proxy names people")
+    func people() throws {
+        func problems(_ environment: [String: String]) -> [String] {
+            TestService.problems(Main.description, environment)
+        }
+        let folder = try TemporaryFolder()
+        let digest = String(repeating: "a", count: 64)
+        let list = ["COCKPIT_PEOPLE": try folder.write("alice:\(digest)\n", to: "people")]
+        let header = ["COCKPIT_PERSON_HEADER": "X-User"]
+        let proxies = ["COCKPIT_PROXIES": "192.0.2.7"]
+        let on = ["COCKPIT_ACTIONS": "true"]
+        #expect(problems(on).first?.hasPrefix("COCKPIT_ACTIONS: nobody can act") == true)
+        #expect(problems(on.merging(list) { $1 }) == [])
+        #expect(problems(on.merging(header) { $1 }.merging(proxies) { $1 }) == [])
+        #expect(problems(header).first?.contains("list it in COCKPIT_PROXIES") == true)
+        #expect(
+            problems(proxies.merging(["COCKPIT_PERSON_HEADER": "a b"]) { $1 }).first?
+                .contains("no name of a header") == true)
+        // A token of one's own, or a proxy that knows people, is as good as the token of all.
+        let open = ["COCKPIT_ADDRESS": "0.0.0.0"].merging(proxies) { $1 }
+        #expect(problems(open.merging(list) { $1 }) == [])
+        #expect(problems(open.merging(header) { $1 }) == [])
+        for (text, problem) in [("alice\n", "line 1"), ("", "names nobody")] {
+            let bad = ["COCKPIT_PEOPLE": try folder.write(text, to: "bad")]
+            #expect(problems(bad).first?.contains(problem) == true, "\(problems(bad))")
+        }
+        #expect(
+            problems(["COCKPIT_PEOPLE": "/none"]).first?
+                .hasPrefix("COCKPIT_PEOPLE: /none cannot be opened: ") == true)
+    }
+
     @Test("a person is known by the cookie, for twelve hours; guesses are limited")
     func sessions() {
         var sessions = Sessions()
         let token = "0123456789abcdef"
         func at(_ seconds: Double) -> MonotonicTime { MadeSighting.time(seconds) }
+        func has(_ id: String, _ time: MonotonicTime) -> Bool {
+            sessions.visitor(id, at: time) != nil
+        }
         #expect(sessions.open("wrong", token: token, id: "a", at: at(0)) == .wrong)
         #expect(sessions.open(token, token: token, id: "b", at: at(0)) == .opened)
-        #expect(sessions.has("b", at: at(1)) && !sessions.has("a", at: at(1)))
-        #expect(!sessions.has("", at: at(1)))
-        #expect(!sessions.has("b", at: at(12 * 3_600)))
+        #expect(has("b", at(1)) && !has("a", at(1)))
+        #expect(!has("", at(1)))
+        #expect(!has("b", at(12 * 3_600)))
         for _ in 0..<9 { _ = sessions.open("x", token: token, id: "c", at: at(2)) }
         #expect(sessions.open(token, token: token, id: "d", at: at(3)) == .tooMany)
         #expect(sessions.open(token, token: token, id: "e", at: at(60)) == .opened)
@@ -263,7 +297,7 @@ import Testing
         for number in 0..<Sessions.countMax {
             _ = sessions.open(token, token: token, id: "n\(number)", at: at(62))
         }
-        #expect(!sessions.has("e", at: at(63)) && sessions.has("n0", at: at(63)))
+        #expect(!has("e", at(63)) && has("n0", at(63)))
     }
 
     @Test("the token as a form sends it")

@@ -15,11 +15,12 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         let cockpit = try LoneCockpit()
         let pages = [
             "/", "/chart", "/gaps", "/partitions", "/store", "/feeds", "/tape", "/dead", "/alerts",
+            "/actions",
         ]
         let scripts = [
             "/live.js", "/overview.js", "/gaps.js", "/partitions.js", "/matrix.js", "/store.js",
             "/bars.js", "/feeds.js", "/alerts.js", "/chart.js", "/candles.js",
-            "/dead.js", "/tape.js", "/copy.js",
+            "/dead.js", "/tape.js", "/copy.js", "/actions.js",
         ]
         for path in pages + scripts + ["/style.css", "/icon.svg"] {
             let answer = try cockpit.get(path)
@@ -120,7 +121,11 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         #expect(status(try cockpit.get("/events", "Origin: http://evil.example\r\n")) == "403")
         #expect(status(try cockpit.get("/", "Sec-Fetch-Site: cross-site\r\n")) == "403")
         #expect(status(try cockpit.post("/", "x")) == "405")
-        #expect(status(try cockpit.post("/session", String(repeating: "x", count: 1_025))) == "413")
+        #expect(
+            status(
+                try cockpit.post(
+                    "/session", String(repeating: "x", count: CockpitLimits.bodyBytesMax + 1)))
+                == "413")
         let delete = try cockpit.ask("DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         #expect(status(delete) == "405")
         let large = try cockpit.get("/", "X: \(String(repeating: "x", count: 20_000))\r\n")

@@ -162,6 +162,7 @@ PAGES = {
     "Chart": lambda page: page.get_by_role("table", name=re.compile("Bars with their versions")).get_by_role("link"),
     "Dead letters": lambda page: page.get_by_text("Nothing: there are no letters."),
     "Tape": packets,
+    "Actions": lambda page: page.get_by_text("A process is there that carries actions out."),
 }
 
 
@@ -229,6 +230,51 @@ def chart(page, base, say):
     page.goto(base)
 
 
+def act(page, base, token, say):
+    """A person signs in, asks, and takes a worker out and back, by keyboard alone."""
+    page.goto(base + "actions?do=drain&member=operator-worker-b")
+
+    def press(name):
+        button = page.get_by_role("button", name=name, exact=True)
+        button.focus()
+        page.keyboard.press("Enter")
+
+    def outcome(pattern):
+        return page.get_by_role("status").filter(has_text=re.compile(pattern)).first
+
+    page.get_by_label("Why").fill("nobody is signed in")
+    press("Carry it out")
+    press("Confirm: carry it out")
+    outcome("Sign in first").wait_for(timeout=PATIENCE * 1000)
+    say("without a token nothing is carried out", True)
+    page.get_by_label("Your token").focus()
+    page.keyboard.type(token)
+    page.keyboard.press("Enter")
+    page.get_by_text(re.compile("^You are ")).wait_for(timeout=PATIENCE * 1000)
+    page.get_by_text("A process is there that carries actions out.").wait_for(timeout=PATIENCE * 1000)
+
+    page.get_by_label("Name of a process or of a group").focus()
+    page.keyboard.type("operator")
+    page.keyboard.press("Enter")
+    outcome("(YES|NO): ").wait_for(timeout=PATIENCE * 1000)
+    say("it says whether a restart is safe", True, answer=outcome("(YES|NO): ").inner_text()[:200])
+
+    for verb, state in (("drain", "is drained in operator"), ("release", "is ready in operator")):
+        page.get_by_label("Action").select_option(verb)
+        page.get_by_label("Name of the member").fill("operator-worker-b")
+        page.get_by_label("Why").fill("a look by keyboard")
+        command = page.get_by_label("The command that does the same").input_value()
+        press("Carry it out")
+        press("Confirm: carry it out")
+        outcome(state).wait_for(timeout=60_000)
+        row = page.get_by_role("table", name="On record").get_by_role("row").filter(
+            has_text=f"member {verb} operator-worker-b").filter(has_text="done")
+        row.first.wait_for(timeout=PATIENCE * 1000)
+        say(f"{verb} is carried out and on record", command.startswith(f"tapeline member {verb} operator-worker-b"),
+            command=command, row=row.first.get_by_role("cell").all_inner_texts())
+    page.goto(base)
+
+
 def faults(browse, link, processes):
     flows = "Each step, with what is known of it now"
 
@@ -270,6 +316,9 @@ def main():
         browse.expect_well("at the beginning")
         keyboard(page, browse.say)
         chart(page, base, browse.say)
+        token = (pathlib.Path(state).parent / "secrets" / "cockpit-token").read_text()
+        act(page, base, token, browse.say)
+        browse.expect_well("after the actions")
         accessible(browser, base, browse.say)
         faults(browse, link, processes)
         browse.say("no error on the console", not log, messages=log)

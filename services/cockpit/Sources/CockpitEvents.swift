@@ -1,4 +1,6 @@
+import MarketModel
 import ServiceRuntime
+import TapeProtocol
 
 struct CockpitCannotListen: TelemetryEvent {
     static let name = "cockpit.deaf"
@@ -37,5 +39,29 @@ struct TokenRefused: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter("mds_cockpit_tokens_refused_total", "Wrong tokens that were given.").add()
+    }
+}
+
+/// Reports what came of an action, whoever asked for it.
+struct ActionAnswered: TelemetryEvent {
+    static let name = "cockpit.action"
+    let request: ActionRequest
+    let answer: ActionAnswer
+
+    var level: LogLevel { answer.stage == .done ? .info : .warning }
+    var message: String { "an action was asked for" }
+    var fields: [(String, LogValue)] {
+        [
+            ("person", .text(request.person)), ("from", .text(request.origin)),
+            ("command", .text(request.command)), ("reason", .text(request.reason)),
+            ("stage", .text("\(answer.stage)")), ("outcome", .text(answer.outcome)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_cockpit_actions_total", "Actions that people asked for here, by their outcome.",
+            labels: [("outcome", "\(answer.stage)")]
+        ).add()
     }
 }

@@ -14,8 +14,8 @@ enum CockpitLimits {
     static let endTimeout = Duration.seconds(6)
     /// The most open streams, one for each page that is open. At one more the status is 503.
     static let streamsMax = 64
-    /// The bytes of a body, which is a token. Beyond it the status is 413.
-    static let bodyBytesMax = 1_024
+    /// The bytes of a body, which is a token or an action. Beyond it the status is 413.
+    static let bodyBytesMax = 8_192
     /// The most services whose pages are asked. More are refused at the start.
     static let servicesMax = 64
 

@@ -35,6 +35,8 @@ struct CockpitSettings: Sendable {
     /// Where its alerts are asked for. `nil`: nowhere.
     let prometheus: HTTPURL?
     let calendars: SourceCalendars
+    /// Whether people can change something.
+    let hasActions: Bool
     let postgres: PostgresConfiguration
     let namespace: String
     let partitions: Int
@@ -68,6 +70,15 @@ struct CockpitSettings: Sendable {
                 "COCKPIT_TOKEN", .text, secret: true, group: "Cockpit",
                 "What a person types to be let in, 16 characters or more; empty: nothing."),
             ConfigurationKey(
+                "COCKPIT_ACTIONS", .flag, default: "false", group: "Cockpit",
+                "true: people can act, by a process that runs 'tapeline actions serve'."),
+            ConfigurationKey(
+                "COCKPIT_PEOPLE", .text, group: "Cockpit",
+                "Path of the people with a token of their own: lines name:sha256 of the token."),
+            ConfigurationKey(
+                "COCKPIT_PERSON_HEADER", .text, group: "Cockpit",
+                "Header by which the listed proxies name the person, like X-Forwarded-User."),
+            ConfigurationKey(
                 "COCKPIT_PATH", .text, default: "/", group: "Cockpit",
                 "Path of the pages, if a proxy passes it on."),
             ConfigurationKey(
@@ -86,6 +97,7 @@ struct CockpitSettings: Sendable {
         .of { _ = try gate($0) }, .of { _ = try services($0) }, .of { _ = try hosts($0) },
         .of { _ = try prometheus($0) }, .of { _ = try certificate($0) },
         .of { _ = try SourceCalendars($0.list("COCKPIT_CALENDARS")) },
+        .of { _ = try actions($0) },
     ]
 
     /// The least length of a token, so that nobody guesses it.
@@ -104,6 +116,7 @@ struct CockpitSettings: Sendable {
         services = try Self.services(configuration)
         prometheus = try Self.prometheus(configuration)
         calendars = try SourceCalendars(configuration.list("COCKPIT_CALENDARS"))
+        hasActions = try Self.actions(configuration)
         postgres = try Self.database(configuration)
     }
 
@@ -119,8 +132,11 @@ struct CockpitSettings: Sendable {
         let hasTLS = configuration.optionalText("COCKPIT_TLS_CERTIFICATE") != nil
         // The gateway's address proves little: from it come also those who reach a port that was
         // published on all addresses by mistake. So the token is needed there, too.
+        let people = try people(configuration)
+        let header = try personHeader(configuration)
+        let isNamed = !token.isEmpty || !people.isEmpty || header != nil
         let missing = [
-            token.isEmpty ? "COCKPIT_TOKEN or COCKPIT_TOKEN_FILE has to be set" : nil,
+            isNamed ? nil : "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set",
             proxies.isEmpty && !isOnHostLoopback && !hasTLS
                 ? "COCKPIT_TLS_CERTIFICATE has to be set, or COCKPIT_PROXIES to list the proxies "
                     + "that bring browsers by TLS" : nil,
@@ -142,7 +158,56 @@ struct CockpitSettings: Sendable {
         if path.hasSuffix("/") { path.removeLast() }
         return Gate.Settings(
             hosts: Gate.loopbackHosts + configuration.list("COCKPIT_HOSTS").map { $0.lowercased() },
-            token: token, proxies: proxies, hasTLS: hasTLS, path: path)
+            token: token, people: people, personHeader: header,
+            asksReaders: !Gate.isLoopback(address), proxies: proxies, hasTLS: hasTLS, path: path)
+    }
+
+    private static func actions(_ configuration: Configuration) throws(SettingsError) -> Bool {
+        let isOn = configuration.flag("COCKPIT_ACTIONS")
+        let isNamed = [
+            configuration.optionalText("COCKPIT_PEOPLE"),
+            configuration.optionalText("COCKPIT_PERSON_HEADER"),
+        ].contains { $0 != nil }
+        guard !isOn || isNamed else {
+            throw SettingsError(
+                "COCKPIT_ACTIONS: nobody can act, so set COCKPIT_PEOPLE, or COCKPIT_PERSON_HEADER "
+                    + "and COCKPIT_PROXIES")
+        }
+        return isOn
+    }
+
+    private static func people(_ configuration: Configuration) throws(SettingsError) -> People {
+        guard let path = configuration.optionalText("COCKPIT_PEOPLE") else { return People() }
+        switch ConfigurationFiles.read(path, People.fileBytesMax) {
+        case .failure(let problem): throw SettingsError("COCKPIT_PEOPLE: \(path) \(problem)")
+        case .success(let content):
+            do throws(People.Refusal) {
+                return try People(file: String(decoding: content.bytes, as: UTF8.self))
+            } catch {
+                throw SettingsError("COCKPIT_PEOPLE: \(path): \(error)")
+            }
+        }
+    }
+
+    /// Returns the header's name as requests have it.
+    private static func personHeader(
+        _ configuration: Configuration
+    ) throws(SettingsError) -> String? {
+        guard let name = configuration.optionalText("COCKPIT_PERSON_HEADER") else { return nil }
+        let isName =
+            name.utf8.count <= 64
+            && name.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x41...0x5a).contains($0)
+                    || (0x61...0x7a).contains($0) || $0 == UInt8(ascii: "-")
+            }
+        guard isName else {
+            throw SettingsError("COCKPIT_PERSON_HEADER: it is no name of a header")
+        }
+        guard !configuration.list("COCKPIT_PROXIES").isEmpty else {
+            throw SettingsError(
+                "COCKPIT_PERSON_HEADER: only a proxy may name people: list it in COCKPIT_PROXIES")
+        }
+        return name.lowercased()
     }
 
     private static func certificate(

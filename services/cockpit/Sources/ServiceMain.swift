@@ -35,12 +35,15 @@ package enum Main {
         if settings.isOnHostLoopback {
             gate.hostGateway = try HostGateway.find(ConfigurationFiles.read)
         }
-        let site = Site(gate, context, collector.audience) { path, parameters, now in
+        let site = Site(
+            gate, context, collector.audience, collector.desks.actions
+        ) { path, parameters, now in
             collector.answer(path, parameters, at: now)
         }
         let server = try WebServer(
             address: settings.address, port: settings.port, limits: CockpitLimits.connections,
-            admission: Site.admission, feed: feed, certificate: settings.certificate
+            admission: Site.admission(personHeader: gate.personHeader), feed: feed,
+            certificate: settings.certificate
         ) { site.answer($0) }
         defer { server.stop() }
         show(server, feed, in: context.telemetry.metrics)

@@ -4,8 +4,8 @@ import Primitives
 import TapeCodec
 
 /// The sink of `events`: every record without another table becomes a row. These are a gateway's
-/// records about subscriptions, requests for repairs, actions of people, and records of kinds that this version does
-/// not know, whose bytes are stored.
+/// records about subscriptions, requests for repairs, actions of people, and records of kinds that
+/// this version does not know, whose bytes are stored.
 extension Sink {
     static let events = Sink(
         .events,

@@ -37,6 +37,7 @@ final class Collector: Sendable {
         let chart = ChartDesk()
         let letters = LetterDesk()
         let tape: TapeDesk
+        let actions: ActionDesk
 
         /// Returns the answer to a question with parameters. `nil` if it is none.
         func answer(
@@ -68,7 +69,8 @@ final class Collector: Sendable {
         self.feed = feed
         pages = ServicePages(addresses: settings.services, clock: context.clock)
         audience = Audience(feed)
-        desks = Desks(tape: TapeDesk(settings))
+        desks = Desks(
+            tape: TapeDesk(settings), actions: ActionDesk(isOn: settings.hasActions))
     }
 
     // MARK: threads
@@ -77,7 +79,7 @@ final class Collector: Sendable {
     func startThreads(_ tapeSettings: TapeSettings) throws(ServiceError) -> [ServiceThread] {
         let (context, settings) = (context, settings)
         let connect = try ServiceThread(name: "connect") { [self] in listen(tapeSettings) }
-        return try startAlerts() + desks.letters.start(self) + [
+        return try startAlerts() + desks.letters.start(self) + desks.actions.start(self) + [
             connect,
             try desks.chart.start(settings.postgres, context),
             try desks.tape.start(self),
@@ -270,6 +272,9 @@ final class Collector: Sendable {
         }
         if documents.isWanted(.dead, at: sighting.now) {
             documents.put(.dead, desks.letters.document(at: sighting.now).json)
+        }
+        if documents.isWanted(.actions, at: sighting.now) {
+            documents.put(.actions, desks.actions.document(at: sighting.now).json)
         }
     }
 

@@ -107,3 +107,25 @@ extension GapList {
         }
     }
 }
+
+extension ActionHistory {
+    init(_ session: DatabaseSession) throws {
+        let rows = try session.rows(
+            """
+            SELECT detail->>'action', extract(epoch FROM receive_time)::float8,
+                detail->>'person', detail->>'origin', detail->>'command', detail->>'reason',
+                detail->>'stage', detail->>'outcome'
+            FROM events
+            WHERE name = 'action' AND ts > now() - make_interval(days => \(Self.daysMax))
+            ORDER BY ts DESC, ordinal DESC LIMIT \(Self.recordsMax)
+            """)
+        self.init(
+            (0..<rows.rowCount).map { row in
+                Action(
+                    number: rows[row, 0] ?? "", time: rows[row, 1].flatMap { Double($0) } ?? 0,
+                    person: rows[row, 2] ?? "", origin: rows[row, 3] ?? "",
+                    command: rows[row, 4] ?? "", reason: rows[row, 5] ?? "",
+                    stage: rows[row, 6] ?? "", outcome: rows[row, 7] ?? "")
+            })
+    }
+}

@@ -1,4 +1,4 @@
-/// Buttons that copy what is in a field. The cockpit changes nothing: people run its commands.
+/// Buttons that copy what is in a field: a command for a person to run.
 enum CopyScript {
     static let text = #"""
         import { put } from "./live.js";

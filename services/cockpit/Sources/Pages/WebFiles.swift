@@ -28,6 +28,7 @@ enum WebFiles {
     /// What people open, so that it asks for the token.
     static let pages: Set<String> = [
         "/", "/chart", "/gaps", "/partitions", "/store", "/feeds", "/tape", "/dead", "/alerts",
+        "/actions",
     ]
 
     static func file(_ path: String) -> WebFile? { all[path] }
@@ -49,6 +50,7 @@ enum WebFiles {
         "/dead": .html(LettersPage.html), "/dead.js": .script(LettersPage.script),
         "/tape": .html(TapePage.html), "/tape.js": .script(TapePage.script),
         "/copy.js": .script(CopyScript.text),
+        "/actions": .html(ActionsPage.html), "/actions.js": .script(ActionsScript.text),
         "/gaps.js": .script(GapsPage.script), "/timeline.js": .script(TimelineScript.text),
     ]
 }
@@ -81,6 +83,7 @@ enum PageFrame {
             \(link("partitions", "Partitions"))
             \(link("store", "Store"))\(link("feeds", "Feeds"))\(link("tape", "Tape"))
             \(link("dead", "Dead letters"))\(link("alerts", "Alerts"))
+            \(link("actions", "Actions"))
             </ul></nav>
             <p id="link" class="unknown">waiting for the first news</p>
             </header>

@@ -5,8 +5,14 @@ struct Gate: Sendable {
     struct Settings: Equatable, Sendable {
         /// Names and addresses by which browsers may reach the pages, without ports.
         var hosts: [String]
-        /// Empty: reading is free.
+        /// Empty: nobody reads by it.
         var token: String
+        /// Those who have a token of their own, and so may change something.
+        var people = People()
+        /// The header by which a listed proxy names the person. `nil`: none does.
+        var personHeader: String?
+        /// Whether somebody has to say who he is before he reads.
+        var asksReaders = false
         /// The peers that bring browsers by TLS.
         var proxies: [String]
         /// The gateway of a container's network: as that peer the browsers of its host come, by the
@@ -61,13 +67,34 @@ struct Gate: Sendable {
             return .refused(status: 404, reason: "there is no such page")
         }
         let path = String(request.path.dropFirst(settings.path.count))
-        return settings.token.isEmpty || isKnown
+        let isFree = settings.token.isEmpty && !settings.asksReaders
+        return isFree || isKnown
             ? .admitted(path: path) : .unknownPerson(path: path)
     }
 
     /// Whether the browser speaks TLS: with the pages, or with the proxy that brings the request.
     func comesByTLS(_ request: WebRequest) -> Bool {
         settings.hasTLS || settings.proxies.contains(request.peer)
+    }
+
+    /// Returns where a request comes from: of one that a listed proxy brings, what the proxy says.
+    func origin(of request: WebRequest) -> String {
+        guard settings.proxies.contains(request.peer),
+            let last = request.headers["x-forwarded-for"]?.split(separator: ",").last
+        else { return request.peer }
+        let address = last.filter { $0 != " " }
+        let isAddress =
+            (1...45).contains(address.utf8.count)
+            && address.allSatisfy { $0.isHexDigit || ".:".contains($0) }
+        return isAddress ? String(address) : request.peer
+    }
+
+    /// Returns the person whom a listed proxy names. `nil` if none does, or no plain name.
+    func person(_ request: WebRequest) -> String? {
+        guard let header = settings.personHeader, settings.proxies.contains(request.peer),
+            let name = request.headers[header], People.isName(name)
+        else { return nil }
+        return name
     }
 
     /// With neither proxies nor a gateway, the pages are on loopback, and all peers are of this

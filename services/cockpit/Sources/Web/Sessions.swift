@@ -1,6 +1,6 @@
 import Primitives
 
-/// The people who gave the token, by the cookie that they got for it. Pure.
+/// The people who gave a token, by the cookie that they got for it. Pure.
 struct Sessions: Sendable {
     /// The most people. At one more the oldest has to give the token again.
     static let countMax = 256
@@ -15,34 +15,48 @@ struct Sessions: Sendable {
         case tooMany
     }
 
-    private var sessions: [(id: String, until: MonotonicTime)] = []
+    private var sessions: [(id: String, person: String?, until: MonotonicTime)] = []
     private var wrong = 0
     private var wrongSince = MonotonicTime.distantPast
 
     init() {}
 
-    /// `id` is a fresh random one, which stands for the person from now on if the token is right.
+    /// Who somebody with a cookie is.
+    enum Visitor: Equatable, Sendable {
+        /// Somebody with the token that all readers share.
+        case reader
+        case person(String)
+    }
+
+    /// `id` is a fresh random one, which stands for the person from now on if the token is right:
+    /// the one that all share, or that of one of the people.
     mutating func open(
-        _ given: String, token: String, id: String, at now: MonotonicTime
+        _ given: String, token: String, people: People = People(), id: String,
+        at now: MonotonicTime
     ) -> Outcome {
         if now - wrongSince >= Self.wrongWindowNanoseconds { (wrong, wrongSince) = (0, now) }
         guard wrong < Self.wrongMax else { return .tooMany }
-        guard !token.isEmpty, Self.isEqual(given, token) else {
+        let person = people.name(of: given)
+        guard person != nil || (!token.isEmpty && Self.isEqual(given, token)) else {
             wrong += 1
             return .wrong
         }
         sessions.removeAll { $0.until <= now }
         if sessions.count >= Self.countMax { sessions.removeFirst() }
-        sessions.append((id, now + Self.lifeNanoseconds))
+        sessions.append((id, person, now + Self.lifeNanoseconds))
         return .opened
     }
 
-    func has(_ id: String, at now: MonotonicTime) -> Bool {
-        sessions.contains { $0.until > now && Self.isEqual($0.id, id) }
+    /// Returns who has this cookie. `nil` if nobody has it now.
+    func visitor(_ id: String, at now: MonotonicTime) -> Visitor? {
+        let session = sessions.first { $0.until > now && Self.isEqual($0.id, id) }
+        return session.map { $0.person.map(Visitor.person) ?? .reader }
     }
 
+    mutating func close(_ id: String) { sessions.removeAll { Self.isEqual($0.id, id) } }
+
     /// Compares in a time that tells nothing of where two texts differ.
-    private static func isEqual(_ one: String, _ other: String) -> Bool {
+    static func isEqual(_ one: String, _ other: String) -> Bool {
         let (one, other) = (Array(one.utf8), Array(other.utf8))
         guard one.count == other.count else { return false }
         return zip(one, other).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0

@@ -5,13 +5,19 @@ import Synchronization
 /// Answers the requests of browsers, on the thread of the server.
 final class Site: Sendable {
     static let cookie = "tapeline_cockpit"
-    static let admission = WebAdmission(
-        headers: [
-            "host", "origin", "cookie", "sec-fetch-site", "sec-fetch-mode", "x-forwarded-proto",
-            "last-event-id", "if-none-match",
-        ], parameters: ChartQuestion.parameters + TapeQuestion.parameters,
-        bodyBytesMax: CockpitLimits.bodyBytesMax,
-        streamsMax: CockpitLimits.streamsMax)
+    static let admission = admission(personHeader: nil)
+
+    /// What the server reads of requests, with the header by which proxies name people.
+    static func admission(personHeader: String?) -> WebAdmission {
+        WebAdmission(
+            headers: [
+                "host", "origin", "cookie", "sec-fetch-site", "sec-fetch-mode",
+                "x-forwarded-proto", "x-forwarded-for", "last-event-id", "if-none-match",
+            ] + [personHeader].compactMap(\.self),
+            parameters: ChartQuestion.parameters + TapeQuestion.parameters,
+            bodyBytesMax: CockpitLimits.bodyBytesMax,
+            streamsMax: CockpitLimits.streamsMax)
+    }
 
     /// Sent with every answer. Nothing comes from elsewhere, and no code or style is in the pages.
     static let headers = [
@@ -34,13 +40,15 @@ final class Site: Sendable {
     private let context: ServiceContext
     private let audience: Audience
     private let document: Documents
+    private let actions: ActionDesk
     private let sessions = Mutex(Sessions())
 
     init(
         _ settings: Gate.Settings, _ context: ServiceContext, _ audience: Audience,
-        document: @escaping Documents
+        _ actions: ActionDesk, document: @escaping Documents
     ) {
         self.document = document
+        self.actions = actions
         gate = Gate(settings: settings)
         self.context = context
         self.audience = audience
@@ -48,27 +56,65 @@ final class Site: Sendable {
 
     func answer(_ request: WebRequest) -> WebAnswer {
         let now = context.clock.monotonic()
-        let id = Self.session(in: request.headers["cookie"])
-        let isKnown = id.map { id in sessions.withLock { $0.has(id, at: now) } } ?? false
-        switch gate.decide(request, isKnown: isKnown) {
+        let visitor = visitor(request, at: now)
+        switch gate.decide(request, isKnown: visitor != nil) {
         case .refused(let status, let reason): return .whole(Self.text(reason, status: status))
         case .moved(let path):
-            var moved = Self.text("the pages are at \(path)", status: 308)
-            moved.headers.append(WebHeader("Location", path))
-            return .whole(moved)
+            return .whole(Self.moved(to: path, status: 308))
         case .unknownPerson(let path):
             return .whole(answerUnknown(request, path, at: now))
         case .admitted(let path):
             guard request.method != "POST" else {
-                return .whole(Self.text("nothing can be changed here", status: 405))
+                return .whole(answerPost(request, path, visitor, at: now))
             }
             audience.note(at: now)
             if path == "/events" { return .events(Self.headers) }
+            if path == "/me.json" {
+                let answer = ActionAnswers.person(visitor, isOn: actions.isOn)
+                return .whole(Self.json(answer, request.headers["if-none-match"]))
+            }
             if let answer = document(path, request.parameters, now) {
                 return .whole(Self.json(answer, request.headers["if-none-match"]))
             }
             return .whole(Self.file(path, request.headers["if-none-match"]))
         }
+    }
+
+    // MARK: people
+
+    /// Returns who asks: by the cookie that somebody got for a token, or by the name that a proxy
+    /// gives.
+    private func visitor(_ request: WebRequest, at now: MonotonicTime) -> Sessions.Visitor? {
+        if let name = gate.person(request) { return .person(name) }
+        return Self.session(in: request.headers["cookie"]).flatMap { id in
+            sessions.withLock { $0.visitor(id, at: now) }
+        }
+    }
+
+    private func answerPost(
+        _ request: WebRequest, _ path: String, _ visitor: Sessions.Visitor?, at now: MonotonicTime
+    ) -> OperationsResponse {
+        switch path {
+        case "/session": return open(request, at: now)
+        case "/leave":
+            if let id = Self.session(in: request.headers["cookie"]) {
+                sessions.withLock { $0.close(id) }
+            }
+            return Self.moved(to: "./actions", status: 303)
+        case "/act":
+            let origin = gate.origin(of: request)
+            return Self.json(
+                ActionAnswers.submit(
+                    request.body, visitor, origin, to: actions, at: context.clock.now()), nil)
+        case _: return Self.text("nothing can be changed here", status: 405)
+        }
+    }
+
+    private static func moved(to place: String, status: Int) -> OperationsResponse {
+        var answer = text("it is at \(place)", status: status)
+        // Relative, as a proxy may have the pages under a path that it does not pass on.
+        answer.headers.append(WebHeader("Location", place))
+        return answer
     }
 
     // MARK: the token
@@ -90,7 +136,8 @@ final class Site: Sendable {
         var random = SystemRandomNumberGenerator()
         let id = (0..<4).map { _ in String(random.next() as UInt64, radix: 36) }.joined()
         let outcome = sessions.withLock {
-            $0.open(given, token: gate.settings.token, id: id, at: now)
+            $0.open(
+                given, token: gate.settings.token, people: gate.settings.people, id: id, at: now)
         }
         switch outcome {
         case .tooMany:
@@ -101,11 +148,10 @@ final class Site: Sendable {
             context.telemetry.emit(TokenRefused(peer: request.peer))
             return Self.page(TokenPage.text(hasFailed: true), status: 401)
         case .opened:
-            var answer = Self.text("come in", status: 303)
+            let isPerson = sessions.withLock { $0.visitor(id, at: now) } != .reader
+            var answer = Self.moved(to: isPerson ? "./actions" : "./", status: 303)
             let secure = gate.comesByTLS(request) ? "; Secure" : ""
             let path = gate.settings.path + "/"
-            // Relative, as a proxy may have the pages under a path that it does not pass on.
-            answer.headers.append(WebHeader("Location", "./"))
             answer.headers.append(
                 WebHeader(
                     "Set-Cookie",

@@ -1,0 +1,190 @@
+import Foundation
+import Primitives
+import ServiceRuntime
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    /// People's actions in the cockpit, beside the real services with the rights of
+    /// `deploy/nats/server.conf`.
+    @Suite struct CockpitActionTests {
+        /// Lasts longer than the test.
+        private static let load = Pipeline.Load(ticks: 1_000_000, rate: 200, seed: 53)
+        private static let token = "alice-has-this-one"
+
+        /// Returns the settings of another user of NATS beside the writer's database.
+        private static func environment(_ pipeline: Pipeline, _ user: String) -> [String: String] {
+            var keys = pipeline.environment(.writer)
+            keys = keys.filter { !$0.key.hasPrefix("WRITER_") && !$0.key.hasPrefix("VALKEY_") }
+            keys["NATS_USER"] = user
+            keys["NATS_PASSWORD"] = Pipeline.natsPasswords[user]
+            keys["MDS_MEMBER"] = nil
+            return keys
+        }
+
+        private static func cockpit(_ pipeline: Pipeline) throws -> ServiceProcess {
+            var keys = environment(pipeline, "cockpit")
+            keys["COCKPIT_PORT"] = "0"
+            keys["COCKPIT_ACTIONS"] = "true"
+            keys["COCKPIT_PEOPLE"] = try pipeline.folder.write(
+                "alice:\(WebDigest.sha256(token))\n", to: "people")
+            return try ServiceProcess(
+                "cockpit", environment: keys, folder: pipeline.folder, label: "cockpit")
+        }
+
+        private static func carrier(_ pipeline: Pipeline) throws -> ServiceProcess {
+            try ServiceProcess(
+                "tapeline", ["actions", "serve"], environment: environment(pipeline, "actions"),
+                folder: pipeline.folder, label: "actions")
+        }
+
+        /// A person's browser.
+        private struct Browser {
+            let port: UInt16
+            var cookie = ""
+
+            init(_ cockpit: ServiceProcess) throws {
+                var address: String?
+                #expect(
+                    eventually {
+                        address = cockpit.event("cockpit.open")?["address"]?.string
+                        return address != nil || !cockpit.isRunning
+                    }, "\(cockpit.output)")
+                let digits = address?.split(separator: ":").last?.prefix { $0.isNumber }
+                port = try #require(digits.flatMap { UInt16($0) })
+            }
+
+            func ask(_ request: String, _ body: String = "") throws -> String {
+                let connection = try PlainConnection(port: port)
+                let head = "Host: localhost\r\nOrigin: http://localhost\r\n\(cookie)"
+                let text =
+                    "\(request) HTTP/1.1\r\n\(head)"
+                    + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                try connection.send(Array(text.utf8))
+                return String(decoding: try connection.receive { _ in false }, as: UTF8.self)
+            }
+
+            mutating func signIn() throws {
+                let answer = try ask("POST /session", "token=\(token)")
+                let line = answer.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: ") }
+                cookie = "Cookie: \(try #require(line).dropFirst(12).prefix { $0 != ";" })\r\n"
+            }
+
+            /// Returns the document of the page.
+            func news() throws -> JSONValue {
+                let parts = try ask("GET /actions.json").components(separatedBy: "\r\n\r\n")
+                return try JSONValue.parse(Array(parts[1].utf8))
+            }
+
+            /// Sends an action, and returns its stage and the lines of its outcome.
+            func act(_ words: [String], why: String = "a test") throws -> (String, String) {
+                var json = JSONWriter()
+                json.object { json in
+                    json.member("words", array: { for word in words { $0.value(word) } })
+                    json.member("reason", why)
+                }
+                let answer = try ask("POST /act", json.text)
+                #expect(answer.hasPrefix("HTTP/1.1 202"), "\(answer)")
+                let body = answer.components(separatedBy: "\r\n\r\n")[1]
+                let number = try #require(JSONValue.parse(Array(body.utf8))["number"]?.string)
+                var own: JSONValue?
+                #expect(
+                    try eventually {
+                        own = try news()["sent"]?.array?.first { $0["number"]?.string == number }
+                        return own.map { $0["stage"]?.string != "asked" } ?? false
+                    }, "\(words)")
+                let lines = own?["lines"]?.array?.compactMap(\.string) ?? []
+                return (own?["stage"]?.string ?? "", lines.joined(separator: "\n"))
+            }
+        }
+
+        @Test(
+            "an action is recorded, carried out under the person's name, and a row"
+        )
+        func actions() throws {
+            let pipeline = try Pipeline(Self.load)
+            try pipeline.startAll()
+            let cockpit = try Self.cockpit(pipeline)
+            var alice = try Browser(cockpit)
+            #expect(try alice.ask("POST /act", "{}").hasPrefix("HTTP/1.1 401"))
+            try alice.signIn()
+            try pipeline.expectShared(.worker(0), among: 2)
+
+            // Nobody carries it out yet, and it says so.
+            let (nobody, why) = try alice.act(["member", "release", "worker-1"])
+            #expect(nobody == "refused" && why.contains("tapeline actions serve"), "\(why)")
+
+            let carrier = try Self.carrier(pipeline)
+            #expect(
+                try eventually {
+                    let state = try alice.news()["carrier"]
+                    return state?["absence"] == nil && (state?["at"]?.double ?? 0) > 0
+                }, "\(carrier.output)")
+            try expectDrain(alice, pipeline)
+            try expectTheOthers(alice, carrier)
+            try expectRows(alice, pipeline)
+            #expect(carrier.stop() == 0, "\(carrier.output)")
+            carrier.expectCleanOutput(secrets: pipeline.secrets)
+            #expect(cockpit.stop() == 0, "\(cockpit.output)")
+            cockpit.expectCleanOutput(secrets: pipeline.secrets + [Self.token])
+            pipeline.stopAll()
+        }
+
+        private func expectDrain(_ alice: Browser, _ pipeline: Pipeline) throws {
+            let member = try #require(pipeline.environment(.worker(1))["MDS_MEMBER"])
+            let (may, reasons) = try alice.act(["may-i", "restart", member], why: "")
+            #expect(["done", "refused"].contains(may) && reasons.contains(member), "\(reasons)")
+            let (stage, text) = try alice.act(["member", "drain", member], why: "new disk")
+            #expect(stage == "done" && text.contains("is drained in operator"), "\(text)")
+            try pipeline.expectShared(.worker(0), among: 1)
+            let (again, refusal) = try alice.act(["member", "drain", member])
+            #expect(again == "refused" && refusal.contains("by alice at"), "\(refusal)")
+            #expect(refusal.contains("new disk"))
+            #expect(try alice.act(["member", "release", member]).0 == "done")
+            try pipeline.expectShared(.worker(0), among: 2)
+        }
+
+        private func expectTheOthers(_ alice: Browser, _ carrier: ServiceProcess) throws {
+            for (verb, outcome) in [("add", "AMD is added"), ("remove", "AMD is removed")] {
+                let (stage, text) = try alice.act(["watchlist", verb, "AMD"])
+                #expect(stage == "done" && text.contains(outcome), "\(text)")
+            }
+            let (repaired, outcome) = try alice.act([
+                "repair", "AAPL", "--from", "-1m", "--to", "now",
+            ])
+            #expect(repaired == "done", "\(outcome)\n\(carrier.output)")
+            let (tried, dry) = try alice.act(["dlq", "replay", "--all", "--dry-run"], why: "")
+            #expect(tried == "done" && dry.contains("no dead letters"), "\(dry)")
+            #expect(try alice.act(["dlq", "replay", "--all"]).0 == "done")
+            for words in [
+                ["down"], ["dlq", "drop", "--all"], ["member", "drain", "x", "--nats", "y"],
+            ] {
+                let (stage, refusal) = try alice.act(words)
+                #expect(stage == "refused", "\(words): \(refusal)")
+            }
+        }
+
+        /// Each action that was carried out has its two records as rows, and the page has them.
+        private func expectRows(_ alice: Browser, _ pipeline: Pipeline) throws {
+            let sql = """
+                SELECT count(*), count(DISTINCT detail->>'action'),
+                    count(*) FILTER (WHERE detail->>'stage' = 'asked'),
+                    bool_and(detail->>'person' = 'alice' AND detail->>'origin' = '127.0.0.1')
+                FROM md.events WHERE name = 'action'
+                """
+            var rows = ""
+            // Drain twice, release, add, remove, repair, replay: seven, with two records each.
+            #expect(
+                try eventually {
+                    rows = try pipeline.postgres.psql(sql, database: pipeline.database)
+                    return rows.contains("14|7|7|t")
+                }, "\(rows)")
+            #expect(
+                try eventually {
+                    let items = try alice.news()["items"]?.array ?? []
+                    let stages = items.compactMap { $0["stage"]?.string }.sorted()
+                    return stages == Array(repeating: "done", count: 6) + ["refused"]
+                })
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import Primitives
+import TapeProtocol
+
+/// Actions for the page that shows them. Every part has its time, as in `LookDocument`.
+struct ActionsDocument {
+    /// Whether actions are switched on.
+    let isOn: Bool
+    /// What the process says that carries them out.
+    let carrier: Known<String>
+    /// Those that were sent from here, the newest last.
+    let sent: [ActionDesk.Sent]
+    let history: Known<ActionHistory>
+    let now: MonotonicTime
+
+    var json: [UInt8] {
+        var writer = JSONWriter(capacity: 16_384)
+        writer.object { writer in
+            writer.member("at", seconds: now)
+            writer.member("limit", Freshness.limit)
+            writer.member("on", isOn)
+            writer.member("carrier", object: { writeState(carrier, &$0) })
+            writer.member("sent", array: { for each in sent.reversed() { write(each, &$0) } })
+            writer.member("history", object: { writeState(history, &$0) })
+            writer.member(
+                "items",
+                array: { writer in
+                    for each in history.value?.actions ?? [] { write(each, &writer) }
+                })
+        }
+        return writer.bytes
+    }
+
+    private func writeState<Value>(_ known: Known<Value>, _ writer: inout JSONWriter) {
+        writer.member("at", seconds: known.measuredAt)
+        writer.member("limit", Freshness.limit)
+        if let absence = known.absence(at: now) {
+            writer.member("absence", OverviewMaker.line(absence))
+        }
+    }
+
+    private func write(_ sent: ActionDesk.Sent, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("number", String(sent.request.number))
+            writer.member("time", sent.time.description)
+            writer.member("person", sent.request.person)
+            writer.member("command", sent.request.command)
+            writer.member("reason", sent.request.reason)
+            writer.member("stage", sent.answer.map { "\($0.stage)" } ?? "asked")
+            writer.member(
+                "lines",
+                array: { writer in
+                    let text = sent.answer?.outcome ?? ""
+                    for line in text.split(separator: "\n") {
+                        writer.value(OverviewMaker.line(String(line)))
+                    }
+                })
+        }
+    }
+
+    private func write(_ action: ActionHistory.Action, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("number", action.number)
+            writer.member(
+                "time", Timestamp(nanoseconds: Int64(action.time * 1e9)).description)
+            writer.member("person", OverviewMaker.line(action.person))
+            writer.member("origin", OverviewMaker.line(action.origin))
+            writer.member("command", OverviewMaker.line(action.command))
+            writer.member("reason", OverviewMaker.line(action.reason))
+            writer.member("stage", action.stage)
+            writer.member("outcome", OverviewMaker.line(action.outcome))
+        }
+    }
+}

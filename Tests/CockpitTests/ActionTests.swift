@@ -87,22 +87,36 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         #expect(sessions.visitor("a", at: now) == .person("alice"))
         #expect(sessions.visitor("r", at: now) == .reader)
         #expect(sessions.visitor("n", at: now) == nil)
+        // Readers make room for others before a person does.
+        for number in 0..<Sessions.countMax { _ = open("for-all-readers!", "r\(number)") }
+        #expect(sessions.visitor("a", at: now) == .person("alice"))
+        // Wrong tokens of one address shut out that address alone.
+        for number in 0..<Sessions.wrongMax {
+            _ = sessions.open("x", token: "", id: "w\(number)", from: "10.0.0.9", at: now)
+        }
+        func alice(from origin: String) -> Sessions.Outcome {
+            sessions.open(
+                "alice-has-this-one", token: "", people: people, id: "z", from: origin, at: now)
+        }
+        #expect(alice(from: "10.0.0.9") == .tooMany)
+        #expect(alice(from: "10.0.0.8") == .opened)
         sessions.close("a")
         #expect(sessions.visitor("a", at: now) == nil)
     }
 
     @Test("both records of an action are one, and an action without the second stays open")
     func history() {
-        func record(_ number: String, _ time: Double, _ stage: String) -> ActionHistory.Action {
+        func record(_ number: String, _ time: Int64, _ stage: String) -> ActionHistory.Action {
             ActionHistory.Action(
-                number: number, time: time, person: "alice", origin: "::1", command: "x",
+                number: number, time: Timestamp(nanoseconds: time), person: "alice", origin: "::1",
+                command: "x",
                 reason: "y", stage: stage, outcome: stage == "asked" ? "" : "ended")
         }
         let history = ActionHistory([
             record("2", 9, "asked"), record("1", 7, "done"), record("1", 5, "asked"),
         ])
         #expect(history.actions.map(\.stage) == ["asked", "done"])
-        #expect(history.actions.map(\.time) == [9, 5])
+        #expect(history.actions.map(\.time.nanoseconds) == [9, 5])
         #expect(history.actions[1].outcome == "ended")
     }
 
@@ -150,16 +164,16 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         let taken = try cockpit.post("/act", Self.action, cookie)
         #expect(status(taken) == "202", "\(taken)")
         let number = try #require(Self.body(taken)["number"]?.string)
-        // NATS is not there, and the page says what came of it.
+        // NATS is not there, so nothing was sent, and the page says so.
         #expect(
             try eventually {
                 let news = try Self.body(cockpit.get("/actions.json"))["sent"]?.array?.first
-                return news?["number"]?.string == number && news?["stage"]?.string == "failed"
+                return news?["number"]?.string == number && news?["stage"]?.string == "refused"
                     && news?["person"]?.string == "alice"
                     && news?["command"]?.string == "member drain w-1"
             })
         #expect(
-            cockpit.running.service.metric("mds_cockpit_actions_total{outcome=\"failed\"}") == 1)
+            cockpit.running.service.metric("mds_cockpit_actions_total{outcome=\"refused\"}") == 1)
         #expect(status(try cockpit.post("/leave", "", cookie)) == "303")
         #expect(status(try cockpit.post("/act", Self.action, cookie)) == "401")
     }

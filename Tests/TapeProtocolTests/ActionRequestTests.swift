@@ -5,7 +5,8 @@ import Testing
 
 @Suite("Requests for actions") struct ActionRequestTests {
     private static let request = ActionRequest(
-        number: .max, person: "alice", origin: "::1", reason: "a \"b\" é",
+        number: .max, asked: Timestamp(nanoseconds: 1_800_000_000_000_000_001), person: "alice",
+        origin: "::1", reason: "a \"b\" é",
         words: ["watchlist", "add", "A B"])
 
     @Test("a request comes back as it was sent, and members of later releases are ignored")
@@ -21,13 +22,27 @@ import Testing
         "what is no request is refused",
         arguments: [
             "", "{}", "[]", #"{"number":7,"person":"","origin":"","reason":"","words":[]}"#,
-            #"{"number":"-1","person":"","origin":"","reason":"","words":[]}"#,
-            #"{"number":"1","person":"","origin":"","reason":"","words":[1]}"#,
-            #"{"number":"1","person":"","origin":"","reason":"","words":"down"}"#,
-            #"{"v":2,"number":"1","person":"","origin":"","reason":"","words":[]}"#,
+            #"{"number":"-1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
+            #"{"number":"1","person":"","origin":"","reason":"","words":[]}"#,
+            #"{"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[1]}"#,
+            #"{"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":"down"}"#,
+            #"{"v":2,"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
         ])
     func refused(text: String) {
         #expect(throws: VersionedJSON.Refusal.self) { try ActionRequest(json: Array(text.utf8)) }
+    }
+
+    @Test(
+        "a request is begun soon or never, whatever the clocks say",
+        arguments: [
+            (0, true), (20, true), (21, false), (-20, true), (-21, false), (Int64.min, false),
+        ] as [(Int64, Bool)])
+    func due(seconds: Int64, isDue: Bool) {
+        let now =
+            seconds == .min
+            ? Timestamp(nanoseconds: .min)
+            : Self.request.asked.advanced(byNanoseconds: seconds * 1_000_000_000)
+        #expect(Self.request.isDue(at: now) == isDue)
     }
 
     @Test("a request that is too large is refused before it is read")

@@ -119,7 +119,7 @@ struct ActionPlanTests {
         let parts = try Self.plan(Self.request(["dlq", "replay", "--all"]))
         let codes: [(ExitCode, ActionStage, ActionStage)] = [
             (.success, .done, .done), (.usage, .refused, .refused), (.failure, .refused, .failed),
-            (.unavailable, .failed, .failed), (.temporary, .failed, .failed),
+            (.unavailable, .failed, .failed), (.temporary, .pending, .pending),
         ]
         for (code, one, other) in codes {
             #expect(whole.stage(.exited(code.rawValue)) == one)
@@ -132,7 +132,7 @@ struct ActionPlanTests {
     @Test("a text for the tape is cut between characters", arguments: [3, 4, 5, 100])
     func cut(bytes: Int) {
         let kept = ActionLog.cut("ab€é", to: bytes)
-        #expect(kept.utf8.count <= bytes && "ab€é".hasPrefix(kept))
-        #expect(bytes != 5 || kept == "ab€")
+        #expect(kept.utf8.count <= bytes && "ab€é".hasSuffix(kept))
+        #expect(bytes != 5 || kept == "€é")
     }
 }

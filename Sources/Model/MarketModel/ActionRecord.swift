@@ -8,6 +8,8 @@ public enum ActionStage: UInt8, CaseIterable, Sendable {
     case refused = 3
     /// It was begun, and what came of it is in the outcome or is not known.
     case failed = 4
+    /// It stands, and was not done when the time was over for which it was waited for.
+    case pending = 5
 }
 
 /// What a person did to a running deployment: one record before it is carried out, and another one

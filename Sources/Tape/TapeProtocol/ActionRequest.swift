@@ -7,9 +7,13 @@ package struct ActionRequest: Equatable, Sendable {
     package static let version = 1
     package static let bytesMax = 8_192
     package static let wordsMax = 80
+    /// It is not begun later than this after it was asked for: the person may have gone on.
+    package static let beginNanosecondsMax: Int64 = 20_000_000_000
 
     /// Joins what the tape says of the action.
     package var number: UInt64
+    /// When it was asked for, by the sender's clock.
+    package var asked: Timestamp
     /// Who asks. The sender has made sure of it.
     package var person: String
     /// The address of the person's browser.
@@ -19,10 +23,12 @@ package struct ActionRequest: Equatable, Sendable {
     package var words: [String]
 
     package init(
-        number: UInt64 = 0, person: String = "", origin: String = "", reason: String = "",
+        number: UInt64 = 0, asked: Timestamp = .undefined, person: String = "", origin: String = "",
+        reason: String = "",
         words: [String] = []
     ) {
         self.number = number
+        self.asked = asked
         self.person = person
         self.origin = origin
         self.reason = reason
@@ -34,6 +40,7 @@ package struct ActionRequest: Equatable, Sendable {
         json.object(version: Self.version) { json in
             // As text: a number in JSON keeps no 64 bits.
             json.member("number", String(number))
+            json.member("asked_ns", asked.nanoseconds)
             json.member("person", person)
             json.member("origin", origin)
             json.member("reason", reason)
@@ -48,6 +55,7 @@ package struct ActionRequest: Equatable, Sendable {
         }
         let json = try VersionedJSON.read(bytes, upTo: Self.version)
         guard let number = json["number"]?.string.flatMap({ UInt64($0) }),
+            let asked = json["asked_ns"]?.int,
             let person = json["person"]?.string, let origin = json["origin"]?.string,
             let reason = json["reason"]?.string, let found = json["words"]?.array
         else { throw .damaged("it is no request for an action") }
@@ -55,7 +63,15 @@ package struct ActionRequest: Equatable, Sendable {
         guard words.count == found.count, words.count <= Self.wordsMax else {
             throw .damaged("its words are no texts, or more than \(Self.wordsMax)")
         }
-        self.init(number: number, person: person, origin: origin, reason: reason, words: words)
+        self.init(
+            number: number, asked: Timestamp(nanoseconds: Int64(asked)), person: person,
+            origin: origin, reason: reason, words: words)
+    }
+
+    /// Whether it may still be begun. Clocks of two machines that differ too much say no.
+    package func isDue(at now: Timestamp) -> Bool {
+        let (age, overflow) = now.nanoseconds.subtractingReportingOverflow(asked.nanoseconds)
+        return !overflow && abs(age) <= Self.beginNanosecondsMax
     }
 
     /// The command as a person would type it after `tapeline`.

@@ -186,7 +186,7 @@ extension MadeDeployment {
             _ stage: String, _ outcome: String
         ) -> ActionHistory.Action {
             ActionHistory.Action(
-                number: "\(number)", time: Double(Self.wall(seconds).nanoseconds) / 1e9,
+                number: "\(number)", time: Self.wall(seconds),
                 person: person, origin: "10.0.4.17", command: command, reason: reason,
                 stage: stage, outcome: outcome)
         }

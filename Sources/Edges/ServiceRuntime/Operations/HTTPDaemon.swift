@@ -178,15 +178,35 @@ private func refusal(
     return .text("a body has at most \(admission.bodyBytesMax) bytes here", status: 413)
 }
 
-/// Returns the headers of these names. The texts belong to the connection and live as long as the
-/// request.
-private func headers(of connection: OpaquePointer, _ names: [String]) -> [String: String] {
-    var headers: [String: String] = [:]
-    for name in names {
-        let text = unsafe MHD_lookup_connection_value(connection, .HEADER_KIND, name)
-        headers[name] = unsafe text.map { unsafe String(cString: $0) }
+/// The headers that are read, as they are found.
+private final class HeaderValues {
+    private let names: Set<String>
+    private(set) var found: [String: String] = [:]
+
+    init(_ names: [String]) { self.names = Set(names) }
+
+    func add(_ name: String, _ value: String) {
+        guard names.contains(name) else { return }
+        found[name] = found[name].map { "\($0), \(value)" } ?? value
     }
-    return headers
+}
+
+/// Returns the headers of these names. One that comes several times is a list, as HTTP has it: so
+/// nobody puts a value before that of a proxy.
+private func headers(of connection: OpaquePointer, _ names: [String]) -> [String: String] {
+    let values = HeaderValues(names)
+    // Safety: it is used during the call alone, and lives longer.
+    let context = unsafe Unmanaged.passUnretained(values).toOpaque()
+    unsafe MHD_get_connection_values(
+        connection, .HEADER_KIND,
+        { context, _, name, value in
+            guard let context = unsafe context, let name = unsafe name, let value = unsafe value
+            else { return .YES }
+            let values = unsafe Unmanaged<HeaderValues>.fromOpaque(context).takeUnretainedValue()
+            unsafe values.add(String(cString: name).lowercased(), String(cString: value))
+            return .YES
+        }, context)
+    return withExtendedLifetime(values) { values.found }
 }
 
 /// Returns the parameters of the query of these names. One without a value is empty.

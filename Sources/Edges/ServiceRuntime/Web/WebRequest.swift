@@ -4,8 +4,8 @@ package struct WebRequest: Sendable {
     package let method: String
     /// Decoded, without the query.
     package let path: String
-    /// The headers that the server was told to read, by their names in lower case. Of a header that
-    /// comes twice the first counts.
+    /// The headers that the server was told to read, by their names in lower case. A header that
+    /// comes twice is a list, with a comma between both values.
     package let headers: [String: String]
     /// The parameters of the query that the server was told to read, decoded. Of a parameter that
     /// comes twice the first counts.

@@ -11,8 +11,27 @@ struct ActionLog {
 
     let deployment: Deployment
 
+    /// How often it is tried while others publish under the same source.
+    private static let triesMax = 3
+
     func note(
         _ request: ActionRequest, _ stage: ActionStage, _ outcome: String = ""
+    ) throws(ToolError) {
+        for _ in 1..<Self.triesMax {
+            do throws(ToolError) {
+                return try put(request, stage, outcome)
+            } catch .refused {
+                // Somebody else has opened the source at the same moment.
+                continue
+            } catch {
+                throw error
+            }
+        }
+        try put(request, stage, outcome)
+    }
+
+    private func put(
+        _ request: ActionRequest, _ stage: ActionStage, _ outcome: String
     ) throws(ToolError) {
         let client = try deployment.openTape()
         defer { client.close() }
@@ -36,10 +55,10 @@ struct ActionLog {
         }
     }
 
-    /// Returns the beginning of a text, cut between characters.
+    /// Returns the end of a text, where a command says what came of it, cut between characters.
     static func cut(_ text: String, to bytesMax: Int) -> String {
-        var kept = text.prefix(bytesMax)
-        while kept.utf8.count > bytesMax { kept.removeLast() }
+        var kept = text.suffix(bytesMax)
+        while kept.utf8.count > bytesMax { kept.removeFirst() }
         return String(kept)
     }
 }

@@ -91,6 +91,8 @@ struct ActionPlan: Equatable {
         case .exited(ExitCode.success.rawValue): .done
         case .exited(ExitCode.usage.rawValue): .refused
         case .exited(ExitCode.failure.rawValue): isWhole ? .refused : .failed
+        // The request stands, and may be done a moment later.
+        case .exited(ExitCode.temporary.rawValue): .pending
         case .exited, .killed, nil: .failed
         }
     }

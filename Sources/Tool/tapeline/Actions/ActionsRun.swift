@@ -10,6 +10,8 @@ struct ActionsRun {
     /// The most requests that wait. Further ones are refused.
     private static let waitingMax = 16
     private static let turn = Duration.milliseconds(500)
+    /// The characters of a line of the log.
+    private static let lineMax = 1_000
     static let work = Deployment.TapeWork(
         failure: "requests for actions cannot be heard", right: "hear requests for actions")
 
@@ -48,6 +50,15 @@ struct ActionsRun {
                     let answer = carryOut(asked.request, deployment)
                     Self.send(answer, to: asked.replyTo, connection, terminal)
                 }
+            }
+            // Nobody else hears of these, so they say themselves that nothing was done.
+            var left: [Asked] = []
+            _ = waiting.receive(into: &left, max: Self.waitingMax, timeout: .zero)
+            for asked in left {
+                Self.send(
+                    ActionAnswer(
+                        .refused, "it was not begun: the process that carries it out ends"),
+                    to: asked.replyTo, connection, terminal)
             }
             return .success
         }
@@ -93,14 +104,32 @@ struct ActionsRun {
 
     private func carryOut(_ request: ActionRequest, _ deployment: Deployment) -> ActionAnswer {
         let answer = outcome(of: request, deployment)
-        let first = answer.outcome.split(separator: "\n").first ?? ""
+        let last = answer.outcome.split(separator: "\n").last ?? ""
+        let person = request.person.isEmpty ? "somebody" : request.person
         terminal.line(
-            "\(SystemClock().now()) \(request.person.isEmpty ? "somebody" : request.person) from "
-                + "\(request.origin): \(request.command): \(answer.stage): \(first)")
+            "\(SystemClock().now()) "
+                + Self.plain(
+                    "\(person) from \(request.origin): \(request.command): \(answer.stage): \(last)"
+                ))
         return answer
     }
 
+    /// What a person has typed may hold anything, and a line of the log is one line.
+    private static func plain(_ text: String) -> String {
+        let kept = text.unicodeScalars.prefix(lineMax).map {
+            $0.properties.generalCategory == .control ? "?" : $0
+        }
+        return String(String.UnicodeScalarView(kept))
+    }
+
     private func outcome(of request: ActionRequest, _ deployment: Deployment) -> ActionAnswer {
+        guard request.isDue(at: SystemClock().now()) else {
+            return ActionAnswer(
+                .refused,
+                "it was not begun: it was asked for more than "
+                    + "\(ActionRequest.beginNanosecondsMax / 1_000_000_000) s ago, or the clocks of "
+                    + "this process and of the cockpit differ; ask again")
+        }
         let plan: ActionPlan
         do throws(ToolError) {
             plan = try ActionPlan(request, on: command.target, now: SystemClock().now())

@@ -13,8 +13,9 @@ final class ActionDesk: Sendable {
     static let waitingMax = 8
     /// The most actions of which the outcome is kept.
     static let keptMax = 32
-    /// Longer than the process may take for one.
-    private static let timeout = Duration.seconds(90)
+    /// Longer than the process may take for one: until it begins, for both records, and for the
+    /// command itself.
+    private static let timeout = Duration.seconds(240)
 
     /// One action that was sent from here.
     struct Sent: Equatable, Sendable {
@@ -97,10 +98,13 @@ final class ActionDesk: Sendable {
         var answer: ActionAnswer
         do {
             answer = try collector.withTape(beat) { client, _ in
-                try Self.ask(asked, client, Self.timeout)
+                guard client.connection.isConnected else { throw NotConnected() }
+                return try Self.ask(asked, client, Self.timeout)
             }
         } catch NatsError.noResponders {
             answer = ActionAnswer(.refused, Self.nobody)
+        } catch let error as NotConnected {
+            answer = ActionAnswer(.refused, "nothing was sent: \(error)")
         } catch {
             answer = ActionAnswer(
                 .failed, "what came of it is not known, so look at the records below: \(error)")

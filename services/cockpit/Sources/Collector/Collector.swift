@@ -158,10 +158,6 @@ final class Collector: Sendable {
         }
     }
 
-    private struct NotConnected: Error, CustomStringConvertible {
-        let description = "NATS is not connected yet"
-    }
-
     /// Returns the newest document at this path. `nil` if there is none. It does not block.
     func answer(
         _ path: String, _ parameters: [String: String], at now: MonotonicTime

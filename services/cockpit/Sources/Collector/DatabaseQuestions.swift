@@ -112,7 +112,7 @@ extension ActionHistory {
     init(_ session: DatabaseSession) throws {
         let rows = try session.rows(
             """
-            SELECT detail->>'action', extract(epoch FROM receive_time)::float8,
+            SELECT detail->>'action', receive_time_ns,
                 detail->>'person', detail->>'origin', detail->>'command', detail->>'reason',
                 detail->>'stage', detail->>'outcome'
             FROM events
@@ -122,7 +122,8 @@ extension ActionHistory {
         self.init(
             (0..<rows.rowCount).map { row in
                 Action(
-                    number: rows[row, 0] ?? "", time: rows[row, 1].flatMap { Double($0) } ?? 0,
+                    number: rows[row, 0] ?? "",
+                    time: Timestamp(nanoseconds: rows.integer(row, 1) ?? 0),
                     person: rows[row, 2] ?? "", origin: rows[row, 3] ?? "",
                     command: rows[row, 4] ?? "", reason: rows[row, 5] ?? "",
                     stage: rows[row, 6] ?? "", outcome: rows[row, 7] ?? "")

@@ -3,14 +3,14 @@ import Primitives
 /// What the database knows of the last actions: of each one both records.
 struct ActionHistory: Equatable, Sendable {
     /// The most records that are read, two for each action.
-    static let recordsMax = 128
+    static let recordsMax = 512
     /// Older ones are in the database alone.
     static let daysMax = 30
 
     struct Action: Equatable, Sendable {
         let number: String
-        /// Seconds since 1970, of its first record that is known.
-        var time: Double
+        /// Of its first record that is known.
+        var time: Timestamp
         let person: String
         let origin: String
         let command: String

@@ -60,8 +60,7 @@ struct ActionsDocument {
     private func write(_ action: ActionHistory.Action, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("number", action.number)
-            writer.member(
-                "time", Timestamp(nanoseconds: Int64(action.time * 1e9)).description)
+            writer.member("time", action.time.description)
             writer.member("person", OverviewMaker.line(action.person))
             writer.member("origin", OverviewMaker.line(action.origin))
             writer.member("command", OverviewMaker.line(action.command))

@@ -2,6 +2,11 @@ import NatsTransport
 import Primitives
 import TapeTransport
 
+/// What a question says that could not be sent.
+struct NotConnected: Error, CustomStringConvertible {
+    let description = "NATS is not connected"
+}
+
 /// Whether NATS answers, for a connection that looks alive: a server that is stopped closes none.
 /// Pure.
 enum NatsSilence {

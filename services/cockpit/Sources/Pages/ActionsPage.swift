@@ -57,7 +57,7 @@ enum ActionsPage {
             "sent", "Asked for at this cockpit since its start",
             ["When", "Who", "Command", "Why", "State", "Outcome"]))
         \(PageFrame.table(
-            "items", "On record in the database, of the last 30 days",
+            "items", "On record in the database",
             ["When", "Who", "From where", "Command", "Why", "State", "Outcome"]))
         </section>
         """)
@@ -91,11 +91,13 @@ enum ActionsPage {
         choice(
             "cause", "repair", "Reason of the new versions",
             ["repair", "bust", "gap", "backfill"].map { ($0, $0) }),
-        text("ids", "replay", "Letters by their ids, comma-separated; empty: those below"),
+        text("ids", "replay", "Letters by their ids, comma-separated"),
         choice(
             "kind", "replay", "Reason of the letters",
             [("", "any"), ("data", "data"), ("out_of_range", "out_of_range")]),
         text("sink", "replay", "Table of the letters; empty: any"),
+        choice(
+            "all", "replay", "All letters", [("", "only those that are chosen"), ("--all", "all")]),
         text("member", "drain release", "Name of the member"),
         text("groups", "drain", "Groups, comma-separated; empty: all of its process"),
         choice(

@@ -6,28 +6,38 @@ enum ActionsScript {
         import { watchCopies } from "./copy.js";
 
         const $ = (id) => document.getElementById(id);
-        const state = { person: "", on: false, armed: "", number: "", known: false };
+        const state = { person: "", on: false, armed: "", number: "", sentAt: 0, known: false,
+          doubt: "" };
+        // Whoever signed out elsewhere, or whose cookie is over, is noticed within this time.
+        const meEvery = 10000;
+        // An action that has no outcome after this time was cut off.
+        const openSeconds = 300;
         const stages = {
           asked: ["◌ under way", "warning"], done: ["✓ done", "good"],
           refused: ["✕ refused", "bad"], failed: ["✕ failed", "bad"],
+          pending: ["◌ not done yet", "warning"],
         };
 
         // MARK: who
 
         async function askWho() {
+          const before = `${state.known} ${state.on} ${state.person}`;
           try {
             const answer = await fetch("me.json", { signal: AbortSignal.timeout(3000) });
-            if (!answer.ok) return;
-            const me = await answer.json();
+            // 401: whoever reads has to say who he is again.
+            const me = answer.ok ? await answer.json() : { on: state.on };
             [state.person, state.on, state.known] = [me.person || "", me.on, true];
           } catch {
-            // The next look asks again.
+            [state.person, state.known] = ["", false];
           }
-          showWho();
+          if (before !== `${state.known} ${state.on} ${state.person}`) showWho();
         }
 
         function showWho() {
-          if (!state.known) return;
+          if (!state.known || state.doubt) {
+            put($("me"), `Not known: ${state.doubt || "the cockpit does not answer"}.`, "unknown");
+            return arm("");
+          }
           $("signin").hidden = !state.on || state.person !== "";
           $("leave").hidden = state.person === "";
           const words = !state.on
@@ -64,7 +74,7 @@ enum ActionsScript {
             const chosen = [
               ...list("ids"), ...option("reason", value("kind")), ...option("sink", value("sink")),
             ];
-            return ["dlq", "replay", ...(chosen.length ? chosen : ["--all"])];
+            return ["dlq", "replay", ...chosen, ...(value("all") ? ["--all"] : [])];
           },
           drain: () => [
             "member", "drain", value("member"),
@@ -102,7 +112,7 @@ enum ActionsScript {
         function arm(text) {
           state.armed = text;
           put($("go"), text ? "Confirm: carry it out" : "Carry it out");
-          const isOff = state.known && (!state.on || !state.person);
+          const isOff = !state.on || !state.person;
           for (const id of ["go", "try"]) {
             if (isOff) $(id).setAttribute("aria-disabled", "true");
             else $(id).removeAttribute("aria-disabled");
@@ -133,7 +143,7 @@ enum ActionsScript {
               put($("said"), `Refused: ${news.refused}.`, "bad");
               return;
             }
-            state.number = news.number;
+            [state.number, state.sentAt] = [news.number, performance.now()];
             put($("said"), "It is under way.", "warning");
           } catch {
             put($("said"), "Nobody knows whether it was sent: look at the records below.", "bad");
@@ -168,15 +178,29 @@ enum ActionsScript {
         // MARK: what came of it
 
         const short = (time) => (time && time.length > 20 ? `${time.slice(0, 19)}Z` : time || "–");
-        const stage = (item, isOld) => (isOld ? ["? not known", "unknown"]
-          : stages[item.stage] || [item.stage, ""]);
+        function stage(item, isOld, now) {
+          if (isOld) return ["? not known", "unknown"];
+          const age = now - Date.parse(item.time) / 1000;
+          if (item.stage === "asked" && now && !(age < openSeconds)) {
+            return ["? no outcome is on record", "bad"];
+          }
+          return stages[item.stage] || [item.stage, ""];
+        }
 
         function showOwn(news) {
-          const own = (news.sent || []).find((item) => item.number === state.number);
-          if (!own || own.stage === "asked") return;
+          if (!state.number || !news.sent) return;
+          const own = news.sent.find((item) => item.number === state.number);
+          if (own && own.stage === "asked") return;
+          if (!own) {
+            // A cockpit that was started again knows nothing of it.
+            if (performance.now() - state.sentAt < 10000) return;
+            state.number = "";
+            put($("said"), "What came of it is not known: the cockpit was started again. Look at "
+              + "the records below.", "bad");
+            return;
+          }
           state.number = "";
-          const kinds = { done: "good", refused: "bad", failed: "bad" };
-          put($("said"), `${stages[own.stage][0]}: ${own.lines.join(" ")}`, kinds[own.stage]);
+          put($("said"), `${stages[own.stage][0]}: ${own.lines.join(" ")}`, stages[own.stage][1]);
         }
 
         function showCarrier(look, news) {
@@ -196,18 +220,21 @@ enum ActionsScript {
           const isOld = !history || isStale(history);
           put($("words"), isOld
             ? `Not known: ${doubt() || (history && history.absence) || "no news"}.`
-            : `${news.items.length} actions are on record. Asked ${span(age(history.at))} ago.`,
+            : `The newest ${news.items.length} actions of the last 30 days. Asked ${span(age(history.at))} ago.`,
           isOld ? "unknown" : "");
           fill($("items"), ((look && news.items) || []).map((item) => ({
             kind: isOld ? "stale" : "",
             cells: [short(item.time), item.person, item.origin, item.command, item.reason,
-              stage(item, isOld), item.outcome || "–"],
+              stage(item, isOld, look ? Date.parse(look.time) / 1000 : 0), item.outcome || "–"],
           })));
         }
 
         // A link may say what is to be done: actions?do=drain&member=worker-3.
         function prefill() {
-          const given = new URLSearchParams(location.search);
+          // Signing in leads back without what the address had said.
+          const kept = sessionStorage.getItem("asked") || "";
+          sessionStorage.removeItem("asked");
+          const given = new URLSearchParams(location.search || kept);
           const verb = given.get("do");
           if (verb && words[verb]) $("verb").value = verb;
           for (const [name, text] of given) {
@@ -220,14 +247,21 @@ enum ActionsScript {
         prefill();
         showForm();
         askWho();
-        setInterval(() => { if (!state.known) askWho(); }, 2000);
+        setInterval(askWho, meEvery);
+        $("signin").addEventListener("submit", () => {
+          sessionStorage.setItem("asked", location.search);
+        });
 
         startWith("actions.json", (look, news) => {
+          if (state.doubt !== doubt()) {
+            state.doubt = doubt();
+            showWho();
+          }
           const isOld = !look || isStale(news);
           fill($("sent"), ((look && news.sent) || []).map((item) => ({
             kind: isOld ? "stale" : "",
             cells: [short(item.time), item.person, item.command, item.reason || "–",
-              stage(item, isOld), item.lines.join(" ") || "–"],
+              stage(item, isOld, 0), item.lines.join(" ") || "–"],
           })));
           if (look) showOwn(news);
           showCarrier(look, news);

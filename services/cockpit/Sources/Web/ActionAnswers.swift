@@ -29,7 +29,8 @@ enum ActionAnswers {
         }
         var random = SystemRandomNumberGenerator()
         let request = ActionRequest(
-            number: random.next(), person: name, origin: origin, reason: reason, words: words)
+            number: random.next(), asked: time, person: name, origin: origin, reason: reason,
+            words: words)
         if let refusal = desk.submit(request, at: time) {
             return PageAnswer(refused: refusal, status: 429)
         }

@@ -5,8 +5,10 @@ struct Sessions: Sendable {
     /// The most people. At one more the oldest has to give the token again.
     static let countMax = 256
     static let lifeNanoseconds: Int64 = 12 * 3_600 * 1_000_000_000
-    /// After so many wrong tokens in a minute no token is looked at for the rest of it.
+    /// After so many wrong tokens of one address in a minute none of it is looked at for the rest of
+    /// it, and none of any address after so many of all.
     static let wrongMax = 10
+    static let wrongOfAllMax = 200
     static let wrongWindowNanoseconds: Int64 = 60_000_000_000
 
     enum Outcome: Equatable, Sendable {
@@ -16,7 +18,8 @@ struct Sessions: Sendable {
     }
 
     private var sessions: [(id: String, person: String?, until: MonotonicTime)] = []
-    private var wrong = 0
+    /// By address. It has an entry for each wrong token at most.
+    private var wrong: [String: Int] = [:]
     private var wrongSince = MonotonicTime.distantPast
 
     init() {}
@@ -32,17 +35,23 @@ struct Sessions: Sendable {
     /// the one that all share, or that of one of the people.
     mutating func open(
         _ given: String, token: String, people: People = People(), id: String,
-        at now: MonotonicTime
+        from origin: String = "", at now: MonotonicTime
     ) -> Outcome {
-        if now - wrongSince >= Self.wrongWindowNanoseconds { (wrong, wrongSince) = (0, now) }
-        guard wrong < Self.wrongMax else { return .tooMany }
+        if now - wrongSince >= Self.wrongWindowNanoseconds { (wrong, wrongSince) = ([:], now) }
+        let ofAll = wrong.values.reduce(0, +)
+        guard wrong[origin, default: 0] < Self.wrongMax, ofAll < Self.wrongOfAllMax else {
+            return .tooMany
+        }
         let person = people.name(of: given)
         guard person != nil || (!token.isEmpty && Self.isEqual(given, token)) else {
-            wrong += 1
+            wrong[origin, default: 0] += 1
             return .wrong
         }
         sessions.removeAll { $0.until <= now }
-        if sessions.count >= Self.countMax { sessions.removeFirst() }
+        if sessions.count >= Self.countMax {
+            // Readers make room first, so that none of them can shut a person out.
+            sessions.remove(at: sessions.firstIndex { $0.person == nil } ?? 0)
+        }
         sessions.append((id, person, now + Self.lifeNanoseconds))
         return .opened
     }

@@ -137,7 +137,8 @@ final class Site: Sendable {
         let id = (0..<4).map { _ in String(random.next() as UInt64, radix: 36) }.joined()
         let outcome = sessions.withLock {
             $0.open(
-                given, token: gate.settings.token, people: gate.settings.people, id: id, at: now)
+                given, token: gate.settings.token, people: gate.settings.people, id: id,
+                from: gate.origin(of: request), at: now)
         }
         switch outcome {
         case .tooMany:

@@ -3,8 +3,8 @@
 
     pages.py PROGRAMS [--seed N] [--seconds N] [--clients N] [--symbols N] [--keep]
 
-A local stack of its own (.local/stack/pages, namespace `soak`) has three gateways with so many synthetic symbols
-together. First nobody looks. Then each client has the events of a page open and asks for its document ten times a
+A local stack of its own (.local/stack/pages, namespace `soak`) has gateways with so many synthetic symbols together, 1,250
+each, and a cockpit that asks them. First nobody looks. Then each client has the events of a page open and asks for its document ten times a
 second, as no browser does. Then one client has each page open and asks with each event, as a browser does. At last a
 real browser has each page open. docs/TESTING.md describes what is judged.
 
@@ -13,14 +13,22 @@ Exit status 0: all held. 1: something did not, and what the stack has stored is 
 
 import argparse
 import asyncio
+import itertools
+import json
 import os
 import pathlib
+import socket
 import sys
 import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
 
 from stack import Failure, Stack, eventually, run, say
 
-GATEWAYS = ("one", "two", "three")
+# The symbols of a gateway, and those of them that its setting has room for. The others are added by a person.
+SYMBOLS_MAX, SYMBOLS_OF_SETTING = 1_250, 256
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 PAGES = {"./": "", "gaps": "gaps.json", "partitions": "partitions.json", "store": "store.json",
          "feeds": "feeds.json", "dead": "dead.json", "alerts": "alerts.json", "actions": "actions.json"}
 CHROMIUM = "/usr/bin/chromium-headless-shell"
@@ -33,24 +41,54 @@ CORE_SHARE, IDLE_SHARE, BYTES_A_SECOND, GROWTH = 0.10, 0.02, 16_384, 1.15
 
 
 class PagesStack(Stack):
-    """Gateways with many symbols; the cockpit that `tapeline up` starts."""
+    """A stack with gateways of many symbols beside its own one, and a cockpit that asks them all."""
 
     def make(self) -> None:
         self.remove()
-        count = self.options.symbols
-        for number, name in enumerate(GATEWAYS):
-            own = range(number * count // len(GATEWAYS), (number + 1) * count // len(GATEWAYS))
-            symbols = ",".join(f"S{each:05}" for each in own)
-            self.up(*(["--add-source"] if number else []), wait=False, settings={
-                "GATEWAY_SOURCE": name, "GATEWAY_PROVIDER": "synthetic", "SYNTHETIC_RATE": "700",
-                "SYNTHETIC_SYMBOLS": symbols, "SYNTHETIC_SEED": str(self.seed + number)})
-            self.works()
-            if number + 1 < len(GATEWAYS):
-                self.tool("down")
+        self.up(settings={"SYNTHETIC_RATE": "100", "SYNTHETIC_SYMBOLS": "SPY"})
+        symbols = ["".join(letters) for letters in itertools.islice(
+            itertools.product(LETTERS, repeat=3), self.options.symbols)]
+        pages = []
+        for begin in range(0, len(symbols), SYMBOLS_MAX):
+            name, port = f"made-{begin // SYMBOLS_MAX}", free_port()
+            pages.append(f"127.0.0.1:{port}")
+            self.beside("provider-gateway", name, OPS_PORT=str(port), GATEWAY_SOURCE=name, SYNTHETIC_RATE="200",
+                        SYNTHETIC_SYMBOLS=",".join(symbols[begin:begin + SYMBOLS_OF_SETTING]))
+            eventually(f"{name} takes ticks", lambda: self.newest(pages[-1]) > 0)
+            more = symbols[begin + SYMBOLS_OF_SETTING:begin + SYMBOLS_MAX]
+            if more:
+                words = ("watchlist", "add", *more, "--source", name, "--note", "for the soak")
+                # Its gateway says a moment later that it has a list.
+                eventually(f"{name} has more", lambda: self.tool(*words, check=False).returncode == 0)
+        self.port = free_port()
+        asked = self.environment_of("cockpit")["COCKPIT_SERVICES"]
+        self.beside("cockpit", "looked-at", OPS_PORT="0", COCKPIT_PORT=str(self.port),
+                    COCKPIT_SERVICES=",".join([asked, *pages]))
+        eventually("all instruments are known", lambda: sum(map(self.newest, pages)) == len(symbols))
+
+    def environment_of(self, unit: str) -> dict[str, str]:
+        text = pathlib.Path(f"/proc/{self.unit(unit)}/environ").read_bytes().decode()
+        return dict(entry.split("=", 1) for entry in text.split("\0") if entry)
+
+    def beside(self, unit: str, name: str, **more: str) -> None:
+        """Starts another process of the kind of a unit."""
+        environment = self.environment_of(unit) | {"MDS_MEMBER": name, **more}
+        # A supervisor that starts again ends what has its stack's mark.
+        environment.pop("TAPELINE_STACK", None)
+        self.start(name, [str(self.programs / unit)], environment)
+
+    def newest(self, page: str) -> int:
+        with urllib.request.urlopen(f"http://{page}/status", timeout=5) as answer:
+            return int(json.load(answer)["gateway"]["newest"]["instruments"])
 
     @property
-    def port(self) -> int:
-        return int(self.ports["cockpitPages"])
+    def cockpit(self) -> int:
+        return self.own["looked-at"].pid
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def processor_seconds(pid: int) -> float:
@@ -124,11 +162,11 @@ async def look(port: int, documents: list[str], hertz: float, seconds: float) ->
     return clients
 
 
-def share(stack: PagesStack, what: str, seconds: float, action: "object") -> tuple[float, "object"]:
-    """What of a core the cockpit takes while something goes on."""
-    pid = stack.unit("cockpit")
+def share(stack: PagesStack, what: str, action: Callable[[], Any]) -> tuple[float, Any]:
+    """What of a core the cockpit takes while something goes on, and what that returns."""
+    pid = stack.cockpit
     before, begun = processor_seconds(pid), time.monotonic()
-    result = action() if callable(action) else time.sleep(seconds)
+    result = action()
     used = (processor_seconds(pid) - before) / (time.monotonic() - begun)
     say(f"{what}: {used:.1%} of a core, {resident(pid) / 2**20:.0f} MiB")
     return used, result
@@ -163,20 +201,21 @@ def browse(stack: PagesStack, problems: list[str]) -> None:
         browser.close()
 
 
-def soak(stack: PagesStack, options: argparse.Namespace) -> None:
+def soak(stack: Any, options: argparse.Namespace) -> None:
+    assert isinstance(stack, PagesStack)
     problems: list[str] = []
     # What a start costs is no cost of looking.
-    eventually("the cockpit is idle", lambda: share(stack, "after the start", 5, None)[0] < IDLE_SHARE, 120)
-    idle, _ = share(stack, "nobody looks", options.seconds, None)
+    eventually("the cockpit is idle", lambda: share(stack, "after the start", lambda: time.sleep(5))[0] < IDLE_SHARE, 120)
+    idle, _ = share(stack, "nobody looks", lambda: time.sleep(options.seconds))
     judge(problems, idle < IDLE_SHARE, f"{idle:.1%} of a core while nobody looks")
 
     documents = [list(PAGES.values())[number % len(PAGES)] for number in range(options.clients)]
-    pid = stack.unit("cockpit")
+    pid = stack.cockpit
     # The first look of each question takes memory that stays.
     asyncio.run(look(stack.port, documents, HERTZ, 10))
     room = resident(pid)
     used, clients = share(
-        stack, f"{options.clients} clients at {HERTZ} Hz", options.seconds,
+        stack, f"{options.clients} clients at {HERTZ} Hz",
         lambda: asyncio.run(look(stack.port, documents, HERTZ, options.seconds)))
     answers = sum(each.answers for each in clients) / options.seconds
     events = sum(each.events for each in clients) / options.seconds

@@ -222,7 +222,6 @@ import Testing
         let json = try JSONValue.parse(FeedsDocument(look: look).json)
         let source = try #require(json["sources"]?.array?.first)
         #expect(json["at"]?.double == 1_009.5 && source["at"]?.double == 1_009.5)
-        #expect(source["limit"]?.double == 2.5)
         let limit = try #require(source["feeds"]?.array?.first?["limits"]?.array?.first)
         #expect(limit["used"]?.int == 100 && limit["max"]?.int == 100)
     }

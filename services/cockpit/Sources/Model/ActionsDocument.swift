@@ -16,7 +16,6 @@ struct ActionsDocument {
         var writer = JSONWriter(capacity: 16_384)
         writer.object { writer in
             writer.member("at", seconds: now)
-            writer.member("limit", Freshness.limit)
             writer.member("on", isOn)
             writer.member("carrier", object: { writeState(carrier, &$0) })
             writer.member("sent", array: { for each in sent.reversed() { write(each, &$0) } })
@@ -32,7 +31,6 @@ struct ActionsDocument {
 
     private func writeState<Value>(_ known: Known<Value>, _ writer: inout JSONWriter) {
         writer.member("at", seconds: known.measuredAt)
-        writer.member("limit", Freshness.limit)
         if let absence = known.absence(at: now) {
             writer.member("absence", OverviewMaker.line(absence))
         }

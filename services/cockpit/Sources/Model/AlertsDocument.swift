@@ -13,7 +13,6 @@ struct AlertsDocument {
         var writer = JSONWriter(capacity: 8_192)
         writer.object { writer in
             writer.member("at", seconds: now)
-            writer.member("limit", Freshness.limit)
             if let prometheus {
                 writer.member(
                     "prometheus",
@@ -35,7 +34,6 @@ struct AlertsDocument {
 
     private func write(_ known: Known<AlertList>, _ writer: inout JSONWriter) {
         writer.member("at", seconds: known.measuredAt)
-        writer.member("limit", Freshness.limit)
         if let absence = known.absence(at: now) {
             writer.member("absence", OverviewMaker.line(absence))
         }

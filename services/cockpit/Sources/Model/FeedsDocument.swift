@@ -10,7 +10,6 @@ struct FeedsDocument {
         var writer = JSONWriter(capacity: 16_384)
         writer.object { writer in
             writer.member("at", seconds: look.measuredAt)
-            writer.member("limit", Freshness.limit)
             writer.member("sources", array: { for each in look.sources { write(each, &$0) } })
             writer.member("hidden", look.hidden)
             writer.member("rows", array: { for row in look.rows { write(row, &$0) } })
@@ -22,7 +21,6 @@ struct FeedsDocument {
         writer.object { writer in
             writer.member("name", source.name)
             writer.member("at", seconds: source.measuredAt)
-            writer.member("limit", Freshness.limit)
             if source.isClosed { writer.member("closed", true) }
             if let newest = source.newest {
                 writer.member("instruments", newest.instruments)

@@ -13,7 +13,6 @@ struct LettersDocument {
         var writer = JSONWriter(capacity: 16_384)
         writer.object { writer in
             writer.member("at", seconds: now)
-            writer.member("limit", Freshness.limit)
             writer.member("letters", object: { write(letters, news, &$0) })
             writer.member("replays", object: { writeState(replays, &$0) })
             writer.member("all", ReplayCommand.all)
@@ -26,7 +25,6 @@ struct LettersDocument {
 
     private func writeState<Value>(_ known: Known<Value>, _ writer: inout JSONWriter) {
         writer.member("at", seconds: known.measuredAt)
-        writer.member("limit", Freshness.limit)
         if let absence = known.absence(at: now) {
             writer.member("absence", OverviewMaker.line(absence))
         }
@@ -69,7 +67,6 @@ struct LettersDocument {
             writer.member("message", OverviewMaker.line(letter.message))
             guard let entry = replays.value?.entries[letter.claim.messageID] else { return }
             writer.member("at", seconds: entry.at)
-            writer.member("limit", Freshness.limit)
             writer.member("word", entry.outlook.word)
             writer.member("sentence", OverviewMaker.line(entry.outlook.sentence))
         }

@@ -12,14 +12,12 @@ struct LookDocument {
     /// Changes with the document of the gaps, which pages fetch by itself.
     var gapsVersion = ""
 
-    private static let limit = Freshness.limit
 
     var json: [UInt8] {
         var writer = JSONWriter(capacity: 16_384)
         writer.object { writer in
             writer.member("now", Self.seconds(sighting.now))
             writer.member("time", time.description)
-            writer.member("limit", Self.limit)
             writer.member(
                 "verdict", array: { for line in overview.verdict { Self.write(line, &$0) } })
             writer.member("edges", array: { for edge in overview.edges { Self.write(edge, &$0) } })
@@ -59,7 +57,6 @@ struct LookDocument {
             name,
             object: { writer in
                 Self.write(known.measuredAt, &writer)
-                writer.member("limit", Self.limit)
                 if let absence = known.absence(at: sighting.now) {
                     writer.member("absence", OverviewMaker.line(absence))
                 }
@@ -91,13 +88,12 @@ struct LookDocument {
             writer.member("to", edge.to)
             writer.member("state", edge.state.rawValue)
             writer.member("words", edge.words)
-            if let rate = edge.rate { writer.member("rate", rate) }
+            if let rate = edge.rate { writer.member("rate", (rate * 10).rounded() / 10) }
             writer.member("unit", edge.unit)
             if let lag = edge.lagRecords { writer.member("lag_records", lag) }
             if let lag = edge.lagSeconds { writer.member("lag_seconds", lag) }
             if let newest = edge.newestAt { writer.member("newest", seconds(newest)) }
             write(edge.measuredAt, &writer)
-            writer.member("limit", limit)
         }
     }
 
@@ -106,7 +102,6 @@ struct LookDocument {
             writer.member("name", figure.name)
             if let value = figure.value { writer.member("value", value) }
             write(figure.measuredAt, &writer)
-            writer.member("limit", limit)
         }
     }
 
@@ -129,7 +124,6 @@ struct LookDocument {
             writer.member("name", service.name)
             writer.member("ready", service.isReady)
             write(service.measuredAt, &writer)
-            writer.member("limit", limit)
             writer.member(
                 "words",
                 OverviewMaker.line(service.problem ?? service.reasons.joined(separator: "; ")))

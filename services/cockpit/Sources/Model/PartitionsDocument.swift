@@ -9,7 +9,6 @@ struct PartitionsDocument {
         var writer = JSONWriter(capacity: 32_768)
         writer.object { writer in
             writer.member("at", seconds: now)
-            writer.member("limit", Freshness.limit)
             writer.member("scaler_each", ScalerLag.each)
             writer.member("groups", array: { for group in look.groups { write(group, &$0) } })
             writer.member("shares", array: { for share in look.shares { write(share, &$0) } })
@@ -31,7 +30,6 @@ struct PartitionsDocument {
                         if let drain = scaler.drainSeconds { writer.member("drain", drain) }
                         writer.member("asks", scaler.asked(partitions: group.partitions))
                         writer.member("at", seconds: group.scalerAt)
-                        writer.member("limit", Freshness.limit)
                     })
             }
             writer.member("rows", array: { for row in group.rows { write(row, &$0) } })
@@ -62,7 +60,6 @@ struct PartitionsDocument {
                         writer.member("epoch", record.epoch)
                         writer.member("since", record.since)
                         writer.member("at", seconds: row.recordAt)
-                        writer.member("limit", Freshness.limit)
                     })
             }
             if let previous = row.previous { writer.member("previous", previous) }
@@ -73,7 +70,6 @@ struct PartitionsDocument {
                         writer.member("records", lag.records)
                         if let seconds = lag.seconds { writer.member("seconds", seconds) }
                         writer.member("at", seconds: lag.reportedAt)
-                        writer.member("limit", Freshness.limit)
                     })
             }
             if let checkpoint = row.checkpointAt {
@@ -82,7 +78,6 @@ struct PartitionsDocument {
                     object: { writer in
                         writer.member("stored", seconds: checkpoint)
                         writer.member("at", seconds: row.checkpointSaidAt)
-                        writer.member("limit", Freshness.limit)
                     })
             }
         }
@@ -95,19 +90,14 @@ struct PartitionsDocument {
             writer.member("part", share.part)
             writer.member("hot", share.isHot)
             writer.member("at", seconds: share.measuredAt)
-            writer.member("limit", Freshness.limit)
         }
     }
 }
 
 extension JSONWriter {
-    /// Writes seconds of the monotonic clock. What was never measured has no time.
+    /// Writes seconds of the monotonic clock, down to milliseconds, as pages are sent often. What was
+    /// never measured has no time. A part is stale after `Freshness`, if it states no other limit.
     mutating func member(_ name: String, seconds time: MonotonicTime) {
-        if time != .distantPast { member(name, Double(time.nanoseconds) / 1e9) }
+        if time != .distantPast { member(name, Double(time.nanoseconds / 1_000_000) / 1e3) }
     }
-}
-
-extension Freshness {
-    /// The same in seconds, as documents have it.
-    static var limit: Double { Double(nanoseconds) / 1e9 }
 }

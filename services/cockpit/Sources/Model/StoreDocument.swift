@@ -10,14 +10,12 @@ struct StoreDocument {
         var writer = JSONWriter(capacity: 8_192)
         writer.object { writer in
             writer.member("at", seconds: now)
-            writer.member("limit", Freshness.limit)
             writer.member("writers", array: { for each in look.writers { write(each, &$0) } })
             writer.member("room", object: { write(look.room, &$0) })
             writer.member(
                 "backups",
                 object: { writer in
                     writer.member("at", seconds: look.backupsAt)
-                    writer.member("limit", Freshness.limit)
                     writer.member(
                         "items",
                         array: { writer in
@@ -39,7 +37,6 @@ struct StoreDocument {
         json.object { json in
             json.member("name", page.member.isEmpty ? service.shownName : page.member)
             json.member("at", seconds: service.measuredAt)
-            json.member("limit", Freshness.limit)
             if let problem = service.problem { json.member("problem", OverviewMaker.line(problem)) }
             json.member("ready", service.isReady)
             if let breaker = page.metrics?.breaker { json.member("breaker", breaker) }
@@ -58,7 +55,6 @@ struct StoreDocument {
                         json.member("records", lag.records)
                         if let seconds = lag.seconds { json.member("seconds", seconds) }
                         json.member("at", seconds: lag.reportedAt)
-                        json.member("limit", Freshness.limit)
                     })
             }
             json.member("threads", array: { for worker in page.workers { $0.value(worker.state) } })
@@ -75,7 +71,6 @@ struct StoreDocument {
 
     private func write(_ room: StoreBoard.Room, _ json: inout JSONWriter) {
         json.member("at", seconds: room.measuredAt)
-        json.member("limit", Freshness.limit)
         json.member("used", room.used)
         if let capacity = room.capacity { json.member("capacity", capacity) }
         if let free = room.free { json.member("free", free) }

@@ -74,7 +74,7 @@ enum FeedsPage {
 
         function words(look, news, sources) {
           if (!look || isStale(news)) {
-            const why = doubt() || (look && news.limit !== undefined && news.at === undefined
+            const why = doubt() || (look && news.sources !== undefined && news.at === undefined
               ? "no service is named (COCKPIT_SERVICES)" : "the answer is old");
             return [`Not known: ${why}.`, "unknown"];
           }

@@ -42,7 +42,7 @@ enum LiveScript {
         }
 
         export function isStale(part) {
-          return doubt() !== "" || !(age(part.at) <= part.limit);
+          return doubt() !== "" || !(age(part.at) <= (part.limit ?? limit));
         }
 
         export function span(value) {

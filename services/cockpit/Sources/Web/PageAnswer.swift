@@ -15,7 +15,6 @@ struct PageAnswer: Equatable, Sendable {
             var json = JSONWriter(capacity: 256 + (known.value?.count ?? 0))
             json.object { json in
                 json.member("at", seconds: known.measuredAt)
-                json.member("limit", Freshness.limit)
                 if let absence = known.absence(at: now) {
                     json.member("absence", OverviewMaker.line(absence))
                 }

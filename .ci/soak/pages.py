@@ -3,10 +3,10 @@
 
     pages.py PROGRAMS [--seed N] [--seconds N] [--clients N] [--symbols N] [--keep]
 
-A local stack of its own (.local/stack/pages, namespace `soak`) has gateways with so many synthetic symbols together, 1,250
-each, and a cockpit that asks them. First nobody looks. Then each client has the events of a page open and asks for its document ten times a
-second, as no browser does. Then one client has each page open and asks with each event, as a browser does. At last a
-real browser has each page open. docs/TESTING.md describes what is judged.
+A local stack of its own (.local/stack/pages, namespace `soak`) has gateways with so many synthetic symbols together,
+1,250 each, and a cockpit that asks them. First nobody looks. Then each client has the events of a page open and asks
+for its document ten times a second, as no browser does. Then one client has each page open and asks with each event,
+as a browser does. At last a real browser has each page open. docs/TESTING.md describes what is judged.
 
 Exit status 0: all held. 1: something did not, and what the stack has stored is left.
 """
@@ -37,7 +37,7 @@ HERTZ = 10
 TASK_MILLISECONDS = 50
 SECONDS_OF_PAGE = 15
 # What is judged.
-CORE_SHARE, IDLE_SHARE, BYTES_A_SECOND, GROWTH = 0.10, 0.02, 16_384, 1.15
+CORE_SHARE, IDLE_SHARE, BYTES_A_SECOND, GROWTH, EVENTS_A_SECOND = 0.10, 0.02, 16_384, 1.15, 1.8
 
 
 class PagesStack(Stack):
@@ -115,8 +115,9 @@ class Client:
             writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             while piece := await reader.read(65_536):
                 self.bytes += len(piece)
-                if b"data: " in piece:
-                    self.events += 1
+                count = piece.count(b"\ndata: ")
+                self.events += count
+                if count:
                     self.came.set()
         finally:
             writer.close()
@@ -205,7 +206,8 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
     assert isinstance(stack, PagesStack)
     problems: list[str] = []
     # What a start costs is no cost of looking.
-    eventually("the cockpit is idle", lambda: share(stack, "after the start", lambda: time.sleep(5))[0] < IDLE_SHARE, 120)
+    eventually("the cockpit is idle",
+               lambda: share(stack, "after the start", lambda: time.sleep(5))[0] < IDLE_SHARE, 120)
     idle, _ = share(stack, "nobody looks", lambda: time.sleep(options.seconds))
     judge(problems, idle < IDLE_SHARE, f"{idle:.1%} of a core while nobody looks")
 
@@ -213,6 +215,8 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
     pid = stack.cockpit
     # The first look of each question takes memory that stays.
     asyncio.run(look(stack.port, documents, HERTZ, 10))
+    # The server notices a moment later that these have left.
+    time.sleep(3)
     room = resident(pid)
     used, clients = share(
         stack, f"{options.clients} clients at {HERTZ} Hz",
@@ -220,6 +224,7 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
     answers = sum(each.answers for each in clients) / options.seconds
     events = sum(each.events for each in clients) / options.seconds
     say(f"{answers:.0f} documents and {events:.0f} events a second")
+    judge(problems, events > EVENTS_A_SECOND * options.clients, f"only {events:.0f} events a second")
     judge(problems, used < CORE_SHARE, f"{used:.1%} of a core with {options.clients} clients")
     judge(problems, resident(pid) < room * GROWTH,
           f"the memory grew from {room >> 20} to {resident(pid) >> 20} MiB")

@@ -79,7 +79,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         let people = try People(file: Self.file)
         let now = MadeSighting.time(0)
         func open(_ given: String, _ id: String) -> Sessions.Outcome {
-            sessions.open(given, token: "for-all-readers!", people: people, id: id, at: now)
+            sessions.open(given, .init(shared: "for-all-readers!", people: people), id: id, at: now)
         }
         #expect(open("alice-has-this-one", "a") == .opened)
         #expect(open("for-all-readers!", "r") == .opened)
@@ -92,11 +92,12 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         #expect(sessions.visitor("a", at: now) == .person("alice"))
         // Wrong tokens of one address shut out that address alone.
         for number in 0..<Sessions.wrongMax {
-            _ = sessions.open("x", token: "", id: "w\(number)", from: "10.0.0.9", at: now)
+            _ = sessions.open("x", .init(shared: ""), id: "w\(number)", from: "10.0.0.9", at: now)
         }
         func alice(from origin: String) -> Sessions.Outcome {
             sessions.open(
-                "alice-has-this-one", token: "", people: people, id: "z", from: origin, at: now)
+                "alice-has-this-one", .init(shared: "", people: people), id: "z", from: origin,
+                at: now)
         }
         #expect(alice(from: "10.0.0.9") == .tooMany)
         #expect(alice(from: "10.0.0.8") == .opened)
@@ -198,6 +199,22 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         let large = String(repeating: "x", count: CockpitLimits.bodyBytesMax + 1)
         #expect(try post("localhost", own, large) == "413")
         #expect(try Self.body(cockpit.get("/actions.json"))["sent"]?.array?.isEmpty != false)
+    }
+
+    @Test("a proxy names the person, and a name before that of the proxy makes it nobody")
+    func proxy() throws {
+        let cockpit = try LoneCockpit([
+            "COCKPIT_ACTIONS": "true", "COCKPIT_PERSON_HEADER": "X-User",
+            "COCKPIT_PROXIES": "127.0.0.1",
+        ])
+        func person(_ headers: String) throws -> String? {
+            let answer = try cockpit.get("/me.json", "X-Forwarded-Proto: https\r\n\(headers)")
+            return try Self.body(answer)["person"]?.string
+        }
+        #expect(try person("X-User: alice\r\n") == "alice")
+        #expect(try person("X-User: mallory\r\nX-User: alice\r\n") == nil)
+        #expect(try person("X-User: alice\r\nx-user: mallory\r\n") == nil)
+        #expect(try person("") == nil)
     }
 
     @Test("actions that are switched off are refused, also for a person")

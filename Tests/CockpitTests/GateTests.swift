@@ -285,17 +285,17 @@ import Testing
         func has(_ id: String, _ time: MonotonicTime) -> Bool {
             sessions.visitor(id, at: time) != nil
         }
-        #expect(sessions.open("wrong", token: token, id: "a", at: at(0)) == .wrong)
-        #expect(sessions.open(token, token: token, id: "b", at: at(0)) == .opened)
+        #expect(sessions.open("wrong", .init(shared: token), id: "a", at: at(0)) == .wrong)
+        #expect(sessions.open(token, .init(shared: token), id: "b", at: at(0)) == .opened)
         #expect(has("b", at(1)) && !has("a", at(1)))
         #expect(!has("", at(1)))
         #expect(!has("b", at(12 * 3_600)))
-        for _ in 0..<9 { _ = sessions.open("x", token: token, id: "c", at: at(2)) }
-        #expect(sessions.open(token, token: token, id: "d", at: at(3)) == .tooMany)
-        #expect(sessions.open(token, token: token, id: "e", at: at(60)) == .opened)
-        #expect(sessions.open("", token: "", id: "f", at: at(61)) == .wrong)
+        for _ in 0..<9 { _ = sessions.open("x", .init(shared: token), id: "c", at: at(2)) }
+        #expect(sessions.open(token, .init(shared: token), id: "d", at: at(3)) == .tooMany)
+        #expect(sessions.open(token, .init(shared: token), id: "e", at: at(60)) == .opened)
+        #expect(sessions.open("", .init(shared: ""), id: "f", at: at(61)) == .wrong)
         for number in 0..<Sessions.countMax {
-            _ = sessions.open(token, token: token, id: "n\(number)", at: at(62))
+            _ = sessions.open(token, .init(shared: token), id: "n\(number)", at: at(62))
         }
         #expect(!has("e", at(63)) && has("n0", at(63)))
     }

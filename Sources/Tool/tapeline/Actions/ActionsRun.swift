@@ -127,8 +127,8 @@ struct ActionsRun {
             return ActionAnswer(
                 .refused,
                 "it was not begun: it was asked for more than "
-                    + "\(ActionRequest.beginNanosecondsMax / 1_000_000_000) s ago, or the clocks of "
-                    + "this process and of the cockpit differ; ask again")
+                    + "\(ActionRequest.beginNanosecondsMax / 1_000_000_000) s ago, or the clocks "
+                    + "of this process and of the cockpit differ; ask again")
         }
         let plan: ActionPlan
         do throws(ToolError) {

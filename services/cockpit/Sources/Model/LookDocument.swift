@@ -12,7 +12,6 @@ struct LookDocument {
     /// Changes with the document of the gaps, which pages fetch by itself.
     var gapsVersion = ""
 
-
     var json: [UInt8] {
         var writer = JSONWriter(capacity: 16_384)
         writer.object { writer in

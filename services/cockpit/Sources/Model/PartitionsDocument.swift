@@ -95,8 +95,8 @@ struct PartitionsDocument {
 }
 
 extension JSONWriter {
-    /// Writes seconds of the monotonic clock, down to milliseconds, as pages are sent often. What was
-    /// never measured has no time. A part is stale after `Freshness`, if it states no other limit.
+    /// Writes seconds of the monotonic clock, down to milliseconds, as pages are sent often. What
+    /// was never measured has no time. A part is stale after `Freshness`, if it has no other limit.
     mutating func member(_ name: String, seconds time: MonotonicTime) {
         if time != .distantPast { member(name, Double(time.nanoseconds / 1_000_000) / 1e3) }
     }

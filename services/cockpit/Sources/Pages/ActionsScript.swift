@@ -220,7 +220,8 @@ enum ActionsScript {
           const isOld = !history || isStale(history);
           put($("words"), isOld
             ? `Not known: ${doubt() || (history && history.absence) || "no news"}.`
-            : `The newest ${news.items.length} actions of the last 30 days. Asked ${span(age(history.at))} ago.`,
+            : `The newest ${news.items.length} actions of the last 30 days. Asked `
+              + `${span(age(history.at))} ago.`,
           isOld ? "unknown" : "");
           fill($("items"), ((look && news.items) || []).map((item) => ({
             kind: isOld ? "stale" : "",

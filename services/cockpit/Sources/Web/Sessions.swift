@@ -5,8 +5,8 @@ struct Sessions: Sendable {
     /// The most people. At one more the oldest has to give the token again.
     static let countMax = 256
     static let lifeNanoseconds: Int64 = 12 * 3_600 * 1_000_000_000
-    /// After so many wrong tokens of one address in a minute none of it is looked at for the rest of
-    /// it, and none of any address after so many of all.
+    /// After so many wrong tokens of one address in a minute no more of its tokens are looked at for
+    /// the rest of it, and nobody's after so many of all.
     static let wrongMax = 10
     static let wrongOfAllMax = 200
     static let wrongWindowNanoseconds: Int64 = 60_000_000_000
@@ -24,6 +24,13 @@ struct Sessions: Sendable {
 
     init() {}
 
+    /// What is taken for a token.
+    struct Tokens: Sendable {
+        /// The one that all readers share; empty: none.
+        var shared: String
+        var people = People()
+    }
+
     /// Who somebody with a cookie is.
     enum Visitor: Equatable, Sendable {
         /// Somebody with the token that all readers share.
@@ -34,16 +41,16 @@ struct Sessions: Sendable {
     /// `id` is a fresh random one, which stands for the person from now on if the token is right:
     /// the one that all share, or that of one of the people.
     mutating func open(
-        _ given: String, token: String, people: People = People(), id: String,
-        from origin: String = "", at now: MonotonicTime
+        _ given: String, _ tokens: Tokens, id: String, from origin: String = "",
+        at now: MonotonicTime
     ) -> Outcome {
         if now - wrongSince >= Self.wrongWindowNanoseconds { (wrong, wrongSince) = ([:], now) }
         let ofAll = wrong.values.reduce(0, +)
         guard wrong[origin, default: 0] < Self.wrongMax, ofAll < Self.wrongOfAllMax else {
             return .tooMany
         }
-        let person = people.name(of: given)
-        guard person != nil || (!token.isEmpty && Self.isEqual(given, token)) else {
+        let person = tokens.people.name(of: given)
+        guard person != nil || (!tokens.shared.isEmpty && Self.isEqual(given, tokens.shared)) else {
             wrong[origin, default: 0] += 1
             return .wrong
         }

@@ -32,6 +32,11 @@ final class Site: Sendable {
         WebHeader("Cross-Origin-Opener-Policy", "same-origin"),
     ]
 
+    /// Sent with documents, which are no pages. They come often, so these are few.
+    private static let dataHeaders = headers.filter {
+        ["X-Content-Type-Options", "Cross-Origin-Resource-Policy"].contains($0.name)
+    }
+
     /// Returns the document at a path with these parameters, `nil` if there is none. It must not
     /// block.
     typealias Documents = @Sendable (String, [String: String], MonotonicTime) -> PageAnswer?
@@ -137,7 +142,8 @@ final class Site: Sendable {
         let id = (0..<4).map { _ in String(random.next() as UInt64, radix: 36) }.joined()
         let outcome = sessions.withLock {
             $0.open(
-                given, token: gate.settings.token, people: gate.settings.people, id: id,
+                given,
+                .init(shared: gate.settings.token, people: gate.settings.people), id: id,
                 from: gate.origin(of: request), at: now)
         }
         switch outcome {
@@ -200,7 +206,7 @@ final class Site: Sendable {
         let tag = WebFile.tag(of: page.json)
         var answer = OperationsResponse(
             status: page.status, contentType: "application/json", body: page.json,
-            headers: headers + [
+            headers: dataHeaders + [
                 WebHeader("Cache-Control", "no-store"), WebHeader("ETag", tag),
             ])
         if known == tag, page.status == 200 { (answer.status, answer.body) = (304, []) }

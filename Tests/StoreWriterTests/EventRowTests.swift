@@ -104,6 +104,35 @@ struct EventRowTests {
         try running.stop()
     }
 
+    @Test("both records of an action, in words")
+    func actions() throws {
+        let rows = try SinkBench("writer_ac")
+        var source = try rows.source()
+        let all = Row.header(TickHeader.noSymbol)
+        for (stage, outcome) in [(ActionStage.asked, ""), (.pending, "it \"waits\"")] {
+            let record = ActionRecord(
+                header: all, number: .max, stage: stage, person: "alice", origin: "::1",
+                command: "member drain w", reason: "new disk", outcome: outcome)
+            source.append { $0.append(record) == .appended }
+        }
+        try source.publish(watermark: watermark)
+        let running = try rows.bench.start()
+        let words = ["18446744073709551615", "alice", "::1", "member drain w", "new disk"]
+        try rows.expect(
+            "events",
+            """
+            \(Row.head), to_hex(template), name, detail->>'stage', detail->>'action',
+            detail->>'person', detail->>'origin', detail->>'command', detail->>'reason',
+            \(Row.optional("detail->>'outcome'")), \(Row.tail)
+            """,
+            [
+                Row.head(all) + ["851e", "action", "asked"] + words + ["NULL"] + Row.tail(all, 1),
+                Row.head(all) + ["851e", "action", "pending"] + words + ["it \"waits\""]
+                    + Row.tail(all, 2),
+            ])
+        try running.stop()
+    }
+
     @Test("what a person did to a trade, with the trade's address")
     func tradeChanges() throws {
         let rows = try SinkBench("writer_tc")

@@ -5,8 +5,8 @@ struct Sessions: Sendable {
     /// The most people. At one more the oldest has to give the token again.
     static let countMax = 256
     static let lifeNanoseconds: Int64 = 12 * 3_600 * 1_000_000_000
-    /// After so many wrong tokens of one address in a minute no more of its tokens are looked at for
-    /// the rest of it, and nobody's after so many of all.
+    /// After so many wrong tokens of one address in a minute none of it are looked at for the rest
+    /// of it, and nobody's after so many of all.
     static let wrongMax = 10
     static let wrongOfAllMax = 200
     static let wrongWindowNanoseconds: Int64 = 60_000_000_000

@@ -242,7 +242,7 @@ import Testing
         other = facts
         other.members.append(
             .init(group: "writer", name: "w2", state: "drained", release: "0.1.0 (a)"))
-        expectOne(other.findings, .warning, "w2 of writer is drained")
+        expectOne(other.findings, .warning, "w2 of writer is drained", "MemberDrained")
         let asked = other.findings.first { $0.text.contains("drained") }
         #expect(asked?.advice.contains("tapeline member release w2") == true)
         other = facts

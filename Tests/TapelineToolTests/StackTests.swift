@@ -110,7 +110,7 @@ struct StackTests {
         try expectBundle(test)
         let state = try test.state()
         #expect(state.phase == .running)
-        #expect(state.alive.count == 8)
+        #expect(state.alive.count == 9)
 
         #expect(try test.stack.up(.init(), shutdown: ShutdownSignal()) == .success)
         #expect(try test.printed().hasPrefix("the stack default is already up\n"))
@@ -132,7 +132,7 @@ struct StackTests {
         #expect(try test.stack.status(asJSON: true) == .success)
         let json = try JSONValue.parse(try test.printed())
         #expect(json["works"]?.bool == true)
-        #expect(json["processes"]?.array?.count == 8)
+        #expect(json["processes"]?.array?.count == 9)
 
         let last = try test.state()
         #expect(try test.stack.down() == .success)

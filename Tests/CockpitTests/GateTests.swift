@@ -272,6 +272,8 @@ import Testing
             let bad = ["COCKPIT_PEOPLE": try folder.write(text, to: "bad")]
             #expect(problems(bad).first?.contains(problem) == true, "\(problems(bad))")
         }
+        // All that is wrong is told at once.
+        #expect(problems(["COCKPIT_PEOPLE": "/none"].merging(header) { $1 }).count == 2)
         #expect(
             problems(["COCKPIT_PEOPLE": "/none"]).first?
                 .hasPrefix("COCKPIT_PEOPLE: /none cannot be opened: ") == true)

@@ -97,7 +97,8 @@ struct CockpitSettings: Sendable {
         .of { _ = try gate($0) }, .of { _ = try services($0) }, .of { _ = try hosts($0) },
         .of { _ = try prometheus($0) }, .of { _ = try certificate($0) },
         .of { _ = try SourceCalendars($0.list("COCKPIT_CALENDARS")) },
-        .of { _ = try actions($0) },
+        .of { _ = try actions($0) }, .of { _ = try people($0) },
+        .of { _ = try personHeader($0) },
     ]
 
     /// The least length of a token, so that nobody guesses it.
@@ -112,7 +113,10 @@ struct CockpitSettings: Sendable {
         partitions = configuration.integer("MDS_PARTITIONS")
         isOnHostLoopback = configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
         certificate = try Self.certificate(configuration)
-        gate = try Self.gate(configuration)
+        var gate = try Self.gate(configuration)
+        gate.people = try Self.people(configuration)
+        gate.personHeader = try Self.personHeader(configuration)
+        self.gate = gate
         services = try Self.services(configuration)
         prometheus = try Self.prometheus(configuration)
         calendars = try SourceCalendars(configuration.list("COCKPIT_CALENDARS"))
@@ -132,9 +136,9 @@ struct CockpitSettings: Sendable {
         let hasTLS = configuration.optionalText("COCKPIT_TLS_CERTIFICATE") != nil
         // The gateway's address proves little: from it come also those who reach a port that was
         // published on all addresses by mistake. So the token is needed there, too.
-        let people = try people(configuration)
-        let header = try personHeader(configuration)
-        let isNamed = !token.isEmpty || !people.isEmpty || header != nil
+        let names = ["COCKPIT_PEOPLE", "COCKPIT_PERSON_HEADER"]
+        let isNamed =
+            !token.isEmpty || names.contains { configuration.optionalText($0) != nil }
         let missing = [
             isNamed ? nil : "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set",
             proxies.isEmpty && !isOnHostLoopback && !hasTLS
@@ -158,8 +162,8 @@ struct CockpitSettings: Sendable {
         if path.hasSuffix("/") { path.removeLast() }
         return Gate.Settings(
             hosts: Gate.loopbackHosts + configuration.list("COCKPIT_HOSTS").map { $0.lowercased() },
-            token: token, people: people, personHeader: header,
-            asksReaders: !Gate.isLoopback(address), proxies: proxies, hasTLS: hasTLS, path: path)
+            token: token, asksReaders: !Gate.isLoopback(address), proxies: proxies,
+            hasTLS: hasTLS, path: path)
     }
 
     private static func actions(_ configuration: Configuration) throws(SettingsError) -> Bool {

@@ -12,18 +12,8 @@ extension IntegrationTests {
         private static let load = Pipeline.Load(ticks: 1_000_000, rate: 200, seed: 53)
         private static let token = "alice-has-this-one"
 
-        /// Returns the settings of another user of NATS beside the writer's database.
-        private static func environment(_ pipeline: Pipeline, _ user: String) -> [String: String] {
-            var keys = pipeline.environment(.writer)
-            keys = keys.filter { !$0.key.hasPrefix("WRITER_") && !$0.key.hasPrefix("VALKEY_") }
-            keys["NATS_USER"] = user
-            keys["NATS_PASSWORD"] = Pipeline.natsPasswords[user]
-            keys["MDS_MEMBER"] = nil
-            return keys
-        }
-
         private static func cockpit(_ pipeline: Pipeline) throws -> ServiceProcess {
-            var keys = environment(pipeline, "cockpit")
+            var keys = pipeline.environment(of: "cockpit")
             keys["COCKPIT_PORT"] = "0"
             keys["COCKPIT_ACTIONS"] = "true"
             keys["COCKPIT_PEOPLE"] = try pipeline.folder.write(
@@ -34,7 +24,7 @@ extension IntegrationTests {
 
         private static func carrier(_ pipeline: Pipeline) throws -> ServiceProcess {
             try ServiceProcess(
-                "tapeline", ["actions", "serve"], environment: environment(pipeline, "actions"),
+                "tapeline", ["actions", "serve"], environment: pipeline.environment(of: "actions"),
                 folder: pipeline.folder, label: "actions")
         }
 
@@ -43,16 +33,7 @@ extension IntegrationTests {
             let port: UInt16
             var cookie = ""
 
-            init(_ cockpit: ServiceProcess) throws {
-                var address: String?
-                #expect(
-                    eventually {
-                        address = cockpit.event("cockpit.open")?["address"]?.string
-                        return address != nil || !cockpit.isRunning
-                    }, "\(cockpit.output)")
-                let digits = address?.split(separator: ":").last?.prefix { $0.isNumber }
-                port = try #require(digits.flatMap { UInt16($0) })
-            }
+            init(_ cockpit: ServiceProcess) throws { port = try cockpit.pages() }
 
             func ask(_ request: String, _ body: String = "") throws -> String {
                 let connection = try PlainConnection(port: port)

@@ -10,28 +10,12 @@ extension IntegrationTests {
         private static let load = Pipeline.Load(ticks: 1_000_000, rate: 200, seed: 47)
 
         private func cockpit(_ pipeline: Pipeline) throws -> ServiceProcess {
-            var keys = pipeline.environment(.writer)
-            keys = keys.filter { !$0.key.hasPrefix("WRITER_") && !$0.key.hasPrefix("VALKEY_") }
-            keys["NATS_USER"] = "cockpit"
-            keys["NATS_PASSWORD"] = Pipeline.natsPasswords["cockpit"]
-            keys["MDS_MEMBER"] = nil
+            var keys = pipeline.environment(of: "cockpit")
             keys["COCKPIT_PORT"] = "0"
             keys["COCKPIT_SERVICES"] = try Pipeline.Role.usual
                 .map { "127.0.0.1:\(try pipeline.service($0).port())" }.joined(separator: ",")
             return try ServiceProcess(
                 "cockpit", environment: keys, folder: pipeline.folder, label: "cockpit")
-        }
-
-        /// Returns where the pages are.
-        private func pages(_ cockpit: ServiceProcess) throws -> UInt16 {
-            var address: String?
-            #expect(
-                eventually {
-                    address = cockpit.event("cockpit.open")?["address"]?.string
-                    return address != nil || !cockpit.isRunning
-                }, "\(cockpit.output)")
-            let port = try #require(address?.split(separator: ":").last?.prefix { $0.isNumber })
-            return try #require(UInt16(port))
         }
 
         /// Returns the second event of a new stream, which is half a second younger than the first.
@@ -76,7 +60,7 @@ extension IntegrationTests {
             let pipeline = try Pipeline(Self.load)
             try pipeline.startAll()
             let cockpit = try cockpit(pipeline)
-            let port = try pages(cockpit)
+            let port = try cockpit.pages()
             var said = ""
             #expect(
                 try eventually {

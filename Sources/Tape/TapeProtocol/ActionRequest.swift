@@ -78,15 +78,7 @@ package struct ActionRequest: Equatable, Sendable {
     package var command: String { Self.command(words) }
 
     package static func command(_ words: [String]) -> String {
-        words.map { word in
-            let isPlain =
-                !word.isEmpty
-                && word.utf8.allSatisfy { byte in
-                    (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
-                        || (0x61...0x7a).contains(byte) || "_-./:,@+=".utf8.contains(byte)
-                }
-            return isPlain ? word : "'\(word.replacing("'", with: "'\\''"))'"
-        }.joined(separator: " ")
+        words.map(ShellWord.of).joined(separator: " ")
     }
 }
 

@@ -75,31 +75,21 @@ struct BarDocument {
 /// Commands of the tool about one bar, for a person to copy. Pure.
 enum TapeCommand {
     static func explain(_ bar: BarIdentity) -> String {
-        "tapeline explain --source \(word(bar.source.text)) \(end(bar.symbol))"
-            + "\(word(bar.symbol.text)) \(word(bar.series.text)) \(TimeText.of(bar.openTime))"
+        "tapeline explain --source \(ShellWord.of(bar.source.text)) \(end(bar.symbol))"
+            + "\(ShellWord.of(bar.symbol.text)) \(ShellWord.of(bar.series.text)) "
+            + TimeText.of(bar.openTime)
     }
 
     /// Bars that open in the window.
     static func prove(_ bar: BarIdentity, until close: Timestamp) -> String {
         let end = max(close, bar.openTime.advanced(byNanoseconds: 1))
-        return "tapeline prove --series \(word(bar.series.text)) "
+        return "tapeline prove --series \(ShellWord.of(bar.series.text)) "
             + "--from \(TimeText.of(bar.openTime)) --to \(TimeText.of(end)) "
-            + "\(self.end(bar.symbol))\(word(bar.symbol.text))"
+            + "\(self.end(bar.symbol))\(ShellWord.of(bar.symbol.text))"
     }
 
     /// What ends the options before a symbol that looks like one.
     private static func end(_ symbol: Symbol) -> String {
         symbol.text.hasPrefix("-") ? "-- " : ""
-    }
-
-    /// Returns a text from outside as one word of a shell, in which it does nothing.
-    static func word(_ text: String) -> String {
-        let isPlain =
-            !text.isEmpty
-            && text.utf8.allSatisfy { byte in
-                (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
-                    || (0x61...0x7a).contains(byte) || "._/:-".utf8.contains(byte)
-            }
-        return isPlain ? text : "'\(text.replacing("'", with: "'\\''"))'"
     }
 }

@@ -164,6 +164,7 @@ let package = Package(
         clibrary("CHiredis", apt: "libhiredis-dev"),
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
         clibrary("CYAML", apt: "libyaml-dev"),
+        clibrary("CZlib", apt: "zlib1g-dev"),
         clibrary("CWebSockets", apt: "libwebsockets-dev"),
         clibrary("CCurl", apt: "libcurl4-openssl-dev"),
         // Headers alone: what a program of another language calls.
@@ -185,7 +186,7 @@ let package = Package(
         // Every service stands on it: logs, metrics, settings, threads, the operations port.
         library(
             "ServiceRuntime", in: "Edges",
-            uses: ["Primitives", "CMicroHTTP", "CLinux", "CRevision", "COpenSSL"],
+            uses: ["Primitives", "CMicroHTTP", "CLinux", "CRevision", "COpenSSL", "CZlib"],
             beside: ["Telemetry/README.md"]),
 
         // The tape: packets, the machines that write and read them, and both carried out on NATS.
@@ -488,7 +489,7 @@ let package = Package(
             uses: frame + tape + support + [
                 "DeadLetters", "DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars",
                 "StreamCore", "TapeListing",
-            ], beside: ["pictures.py"]),
+            ], beside: ["pictures.py", "gzip_client.py"]),
         tests(
             of: "TapelineTool",
             uses: frame + tape + [

@@ -21,6 +21,7 @@ import socket
 import sys
 import time
 import urllib.request
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -112,10 +113,17 @@ class Client:
     async def hear(self) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            while piece := await reader.read(65_536):
-                self.bytes += len(piece)
-                count = piece.count(b"\ndata: ")
+            writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b"Content-Encoding: gzip" not in head:
+                raise Failure(f"the events are not packed: {head!r}")
+            self.bytes += len(head)
+            unpack = zlib.decompressobj(31)
+            # The server sends pieces, each with its length before it.
+            while size := int(await reader.readline() or b"0", 16):
+                piece = await reader.readexactly(size + 2)
+                self.bytes += size + 8
+                count = unpack.decompress(piece[:-2]).count(b"\ndata: ")
                 self.events += count
                 if count:
                     self.came.set()
@@ -137,7 +145,8 @@ class Client:
                     await self.came.wait()
                     self.came.clear()
                 known = f"If-None-Match: {self.tag}\r\n" if self.tag else ""
-                writer.write(f"GET /{self.document} HTTP/1.1\r\nHost: localhost\r\n{known}\r\n".encode())
+                writer.write(f"GET /{self.document} HTTP/1.1\r\nHost: localhost\r\n"
+                             f"Accept-Encoding: gzip\r\n{known}\r\n".encode())
                 head = await reader.readuntil(b"\r\n\r\n")
                 lines = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:] if ": " in line)
                 body = int(lines.get("Content-Length", 0)) if b" 304 " not in head[:20] else 0
@@ -178,8 +187,21 @@ def judge(problems: list[str], holds: bool, problem: str) -> None:
         problems.append(problem)
 
 
+def main_tasks(trace: bytes) -> list[dict[str, Any]]:
+    """The tasks of the page's own thread, with `dur` by the clock and `tdur` of the processor, in microseconds."""
+    events = json.loads(trace)["traceEvents"]
+    own = {(event["pid"], event["tid"]) for event in events
+           if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"}
+    return [event for event in events
+            if event["name"] == "ThreadControllerImpl::RunTask" and (event["pid"], event["tid"]) in own]
+
+
 def browse(stack: PagesStack, problems: list[str]) -> None:
-    """Opens each page in a real browser, and asks how long its script was busy at a time."""
+    """Opens each page in a real browser, and asks how long its script was busy at a time.
+
+    What counts is the time of the processor: many processes share this machine with the browser, and a task that waits
+    for them is not busy.
+    """
     if not pathlib.Path(CHROMIUM).exists():
         raise Failure(f"{CHROMIUM} is missing: deploy/local/prerequisites.sh --tests installs it")
     from playwright.sync_api import sync_playwright
@@ -188,16 +210,14 @@ def browse(stack: PagesStack, problems: list[str]) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for path in PAGES:
             page = browser.new_page()
-            page.add_init_script(
-                "window.busy = []; new PerformanceObserver((list) => {"
-                " for (const entry of list.getEntries()) window.busy.push(entry.duration); })"
-                ".observe({ type: 'longtask', buffered: true });")
+            browser.start_tracing(page=page, categories=["toplevel", "__metadata"])
             page.goto(f"http://127.0.0.1:{stack.port}/{path.removeprefix('./')}")
             page.wait_for_timeout(SECONDS_OF_PAGE * 1_000)
-            busy = page.evaluate("window.busy")
-            longest = max(busy, default=0)
-            say(f"{path}: {len(busy)} tasks of more than {TASK_MILLISECONDS} ms, the longest {longest:.0f} ms")
-            judge(problems, not busy, f"{path}: the script was busy for {longest:.0f} ms")
+            tasks = main_tasks(browser.stop_tracing())
+            busy, passed = (max((task.get(name, 0) for task in tasks), default=0) / 1_000 for name in ("tdur", "dur"))
+            say(f"{path}: the longest of {len(tasks)} tasks took {busy:.0f} ms, by the clock one {passed:.0f} ms")
+            judge(problems, busy > 0, f"{path}: no task was traced")
+            judge(problems, busy <= TASK_MILLISECONDS, f"{path}: the script was busy for {busy:.0f} ms")
             page.close()
         browser.close()
 

@@ -6,7 +6,7 @@ FROM swift:6.3-bookworm AS build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
         libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libnats-dev libpq-dev libssl-dev \
-        libwebsockets-dev libxxhash-dev libyaml-dev rsync \
+        libwebsockets-dev libxxhash-dev libyaml-dev rsync zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 # The number of parallel compilers. Empty means one per core.
 ARG BUILD_JOBS=

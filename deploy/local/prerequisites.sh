@@ -12,7 +12,7 @@ swift_needed=6.2
 packages=(
     # The C libraries that the package links (Package.swift) and one header-only library.
     libnats-dev libpq-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libxxhash-dev
-    libcurl4-openssl-dev libwebsockets-dev
+    libcurl4-openssl-dev libwebsockets-dev zlib1g-dev
     # What the Swift toolchain itself links and calls.
     binutils git libc6-dev libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2
     # For the Makefile, for fetching the servers, for the Python package, and for PostgreSQL's time zones.

@@ -24,6 +24,7 @@ private let wrappers = [
     "CLinux": "ServiceRuntime", "CMicroHTTP": "ServiceRuntime", "COpenSSL": "ServiceRuntime",
     "CNats": "NatsTransport", "CPostgres": "PostgresClient", "CRevision": "ServiceRuntime",
     "CWebSockets": "WebSocketClient", "CXXHash": "Primitives", "CYAML": "YAMLFile",
+    "CZlib": "ServiceRuntime",
 ]
 
 /// Values, codecs and machines: the same input gives the same bytes, on any machine, at any time.

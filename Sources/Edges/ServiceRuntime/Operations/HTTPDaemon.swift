@@ -152,8 +152,7 @@ private func onRequest(
     switch answer {
     case .whole(let response): return unsafe queue(response, on: connection)
     case .events(let besides):
-        let stream = unsafe exchange.stream(
-            connection, descriptor, after: headers["last-event-id"])
+        let stream = unsafe exchange.stream(connection, descriptor, headers)
         guard let stream, let answer = unsafe stream.response() else { return .NO }
         let type = WebHeader("Content-Type", "text/event-stream; charset=utf-8")
         return unsafe queue(answer, 200, [type] + besides, on: connection)

@@ -12,6 +12,8 @@ package final class EventFeed: Sendable {
     private struct State {
         var number: UInt64 = 0
         var bytes: [UInt8] = []
+        /// The same for clients that accept gzip. Empty until the first of them asks.
+        var block: [UInt8] = []
         var until = MonotonicTime.distantPast
     }
 
@@ -38,17 +40,21 @@ package final class EventFeed: Sendable {
             state.until = SystemClock().deadline(after: Self.ageMax)
             let head = "id: \(instance).\(state.number)\nevent: \(name)\ndata: "
             state.bytes = Array(head.utf8) + json + Array("\n\n".utf8)
+            state.block = []
         }
         wake.wake()
     }
 
-    /// Returns the newest event, unless it is the one with this number, or too old.
-    func next(after number: UInt64) -> (number: UInt64, bytes: [UInt8])? {
+    /// Returns the newest event, unless it is the one with this number, or too old. `isPacked`: as
+    /// a block of a stream of gzip.
+    func next(after number: UInt64, isPacked: Bool) -> (number: UInt64, bytes: [UInt8])? {
         state.withLock { state in
             guard state.number != number, SystemClock().monotonic() < state.until else {
                 return nil
             }
-            return (state.number, state.bytes)
+            guard isPacked else { return (state.number, state.bytes) }
+            if state.block.isEmpty { state.block = Deflate.block(state.bytes) }
+            return (state.number, state.block)
         }
     }
 
@@ -63,5 +69,9 @@ package final class EventFeed: Sendable {
     func opened() { streams.add(1, ordering: .relaxed) }
     func closed() { streams.subtract(1, ordering: .relaxed) }
 
-    static var preamble: [UInt8] { Array("retry: \(retryMilliseconds)\n\n".utf8) }
+    /// What a stream begins with.
+    static func preamble(isPacked: Bool) -> [UInt8] { isPacked ? packedPreamble : plainPreamble }
+
+    private static let plainPreamble = Array("retry: \(retryMilliseconds)\n\n".utf8)
+    private static let packedPreamble = Deflate.streamHeader + Deflate.block(plainPreamble)
 }

@@ -11,21 +11,24 @@ final class EventStream {
     let descriptor: Int32
     private let connection: OpaquePointer
     private let feed: EventFeed
+    private let isPacked: Bool
     /// Changes the connection's deadline: `true` while bytes wait for a slow reader.
     private let isSending: (Bool) -> Void
     private var sent: UInt64
-    private var bytes = EventFeed.preamble
+    private var bytes: [UInt8]
     private var offset = 0
     private var isSuspended = false
     private var isOver = false
 
     init(
         _ connection: OpaquePointer, _ descriptor: Int32, _ feed: EventFeed, after id: String?,
-        isSending: @escaping (Bool) -> Void
+        isPacked: Bool, isSending: @escaping (Bool) -> Void
     ) {
         unsafe self.connection = unsafe connection
         self.descriptor = descriptor
         self.feed = feed
+        self.isPacked = isPacked
+        bytes = EventFeed.preamble(isPacked: isPacked)
         self.isSending = isSending
         sent = feed.number(in: id)
         feed.opened()
@@ -38,7 +41,7 @@ final class EventStream {
     fileprivate func read(into buffer: UnsafeMutablePointer<CChar>, _ room: Int) -> Int {
         if isOver { return -1 }
         if offset >= bytes.count {
-            guard let event = feed.next(after: sent) else {
+            guard let event = feed.next(after: sent, isPacked: isPacked) else {
                 isSuspended = true
                 isSending(false)
                 unsafe MHD_suspend_connection(connection)

@@ -8,10 +8,14 @@ final class HTTPExchange {
     let admission: WebAdmission
     private let answering: (WebRequest) -> WebAnswer
     private let feed: EventFeed?
+    private var packed = PackedAnswers()
     private var peers: [Int32: String] = [:]
     private var bodies: [Int32: [UInt8]] = [:]
     private var streams: [Int32: EventStream] = [:]
     private var isEnding = false
+
+    /// The header that says whether a client accepts gzip. Read where it was admitted.
+    private static let encodings = "accept-encoding"
 
     init(
         limits: OperationsLimits, admission: WebAdmission, feed: EventFeed?,
@@ -64,26 +68,32 @@ final class HTTPExchange {
                 method: method, path: path, headers: headers, parameters: parameters,
                 body: body, peer: peers[descriptor] ?? ""))
         switch answer {
-        case .whole(let response):
-            if table.reserve(response.body.count, for: descriptor) { return answer }
+        case .whole(let whole):
+            let response = packed.answer(whole, accepting: headers[Self.encodings])
+            if table.reserve(response.body.count, for: descriptor) {
+                return .whole(response)
+            }
             return .whole(.text("too many answers wait for slow readers", status: 503))
-        case .events:
+        case .events(let besides):
             // A stream that begins at the end would be suspended when the library stops.
             guard feed != nil, !isEnding, method == "GET", streams.count < admission.streamsMax
             else {
                 return .whole(.text("too many streams are open", status: 503))
             }
-            return answer
+            let isPacked = PackedAnswers.acceptsGzip(headers[Self.encodings])
+            return .events(besides + (isPacked ? PackedAnswers.headers : []))
         }
     }
 
     /// Makes the stream of a connection. `nil` without a feed.
     func stream(
-        _ connection: OpaquePointer, _ descriptor: Int32, after id: String?
+        _ connection: OpaquePointer, _ descriptor: Int32, _ headers: [String: String]
     ) -> EventStream? {
         guard let feed else { return nil }
-        let stream = unsafe EventStream(connection, descriptor, feed, after: id) {
-            [unowned self] isSending in
+        let stream = unsafe EventStream(
+            connection, descriptor, feed, after: headers["last-event-id"],
+            isPacked: PackedAnswers.acceptsGzip(headers[Self.encodings])
+        ) { [unowned self] isSending in
             table.streams(descriptor, isSending: isSending, at: now())
         }
         streams[descriptor] = stream

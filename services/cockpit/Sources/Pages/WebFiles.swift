@@ -11,8 +11,8 @@ struct WebFile: Sendable {
         tag = Self.tag(of: bytes)
     }
 
-    /// Returns a text that changes with the content.
-    static func tag(of bytes: [UInt8]) -> String { "\"\(String(fnv1a(bytes), radix: 16))\"" }
+    /// Returns a text that changes with the content. It is weak, because what is packed has it too.
+    static func tag(of bytes: [UInt8]) -> String { "W/\"\(String(fnv1a(bytes), radix: 16))\"" }
 
     static func html(_ text: String) -> WebFile { WebFile("text/html; charset=utf-8", text) }
     static func script(_ text: String) -> WebFile {

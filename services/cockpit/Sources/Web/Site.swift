@@ -13,6 +13,7 @@ final class Site: Sendable {
             headers: [
                 "host", "origin", "cookie", "sec-fetch-site", "sec-fetch-mode",
                 "x-forwarded-proto", "x-forwarded-for", "last-event-id", "if-none-match",
+                "accept-encoding",
             ] + [personHeader].compactMap(\.self),
             parameters: ChartQuestion.parameters + TapeQuestion.parameters,
             bodyBytesMax: CockpitLimits.bodyBytesMax,

@@ -67,10 +67,15 @@ struct DebianPackageTests {
                 environment: given)
         }
         #expect(placed == Set(places.keys))
-        #expect(try made.script("conffiles", of: "tapeline") == "/etc/tapeline/tapeline.env")
+        let own = ["etc/tapeline/actions.env", "etc/tapeline/tapeline.env"]
+        #expect(
+            try made.script("conffiles", of: "tapeline")
+                == own.map { "/\($0)" }.joined(separator: "\n"))
         let catalogue = KeyCatalogue.product
-        for key in Self.settings(try made.text("etc/tapeline/tapeline.env")).keys {
-            #expect(catalogue.names.contains(key), "\(key)")
+        for path in own {
+            for key in Self.settings(try made.text(path)).keys {
+                #expect(catalogue.names.contains(key), "\(path): \(key)")
+            }
         }
     }
 
@@ -84,11 +89,12 @@ struct DebianPackageTests {
         try run("/bin/cp", ["/bin/kill", made.files.file("bin")])
         let root = "--root=\(made.files.path)"
         let services = Service.all.map { "tapeline-\($0.description.name)" }
+        let lone = ["tapeline-actions", "tapeline-migrate"]
         let units = services.flatMap { ["\($0).service", "\($0)@b.service"] }
         try run(
             "/usr/bin/systemd-analyze",
-            ["verify", "--man=no", root] + units + ["tapeline-migrate.service"])
-        for unit in services + ["tapeline-migrate"] {
+            ["verify", "--man=no", root] + units + lone.map { "\($0).service" })
+        for unit in services + lone {
             // A unit that sets nothing has 96.
             try run(
                 "/usr/bin/systemd-analyze",
@@ -107,6 +113,10 @@ struct DebianPackageTests {
             let more = try made.text("usr/lib/systemd/system/\(unit)@.service")
             #expect(more.contains("-%i.env\n"))
         }
+        let actions = try made.text("usr/lib/systemd/system/tapeline-actions.service")
+        #expect(actions.contains("ExecStart=/usr/bin/tapeline actions serve\n"))
+        #expect(actions.contains("EnvironmentFile=/etc/tapeline/actions.env\n"))
+        #expect(actions.contains("Restart=always\n") && actions.contains("[Install]\n"))
         let once = try made.text("usr/lib/systemd/system/tapeline-migrate.service")
         #expect(once.contains("Type=oneshot\n") && once.contains("store-writer migrate\n"))
         #expect(!once.contains("Restart") && !once.contains("[Install]"))
@@ -130,8 +140,8 @@ struct DebianPackageTests {
 
     @Test("an installation starts nothing, an upgrade restarts nothing, a removal stops")
     func scripts() throws {
-        for service in Service.all {
-            let name = Packages.name(service)
+        let names = Service.all.map { Packages.name($0) }
+        for (name, unit) in zip(names + ["tapeline"], names + ["tapeline-actions"]) {
             let after = try made.script("postinst", of: name)
             #expect(!after.contains("deb-systemd"))
             for line in after.split(separator: "\n") where line.contains("systemctl") {
@@ -139,7 +149,7 @@ struct DebianPackageTests {
             }
             #expect(
                 try made.script("prerm", of: name).contains(
-                    "deb-systemd-invoke stop '\(name).service'"))
+                    "deb-systemd-invoke stop '\(unit).service'"))
             // What is in the spool may be on no tape.
             #expect(try !made.script("postrm", of: name).contains("/var/lib"))
         }

@@ -22,15 +22,18 @@ import urllib.request
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "tapeline-install-test"
 SERVICES = ("store-writer", "operator-worker", "provider-gateway", "cockpit")
+# Users of their own: the services, and the tool that carries out what people ask for in the cockpit.
+USERS = (*SERVICES, "actions")
 # In the order in which an upgrade restarts them.
-UNITS = [f"tapeline-{service}.service" for service in SERVICES]
+UNITS = [f"tapeline-{user}.service" for user in USERS]
 # The passwords of each reader: their names there, and those of the local stack.
 SECRETS = {
     "provider-gateway": {"nats": "nats-gateway"},
     "operator-worker": {"nats": "nats-operator"},
     "store-writer": {"nats": "nats-writer", "postgres": "postgres-writer", "migrator": "postgres-migrator",
                      "valkey": "valkey"},
-    "cockpit": {"nats": "nats-cockpit", "postgres": "postgres-reader"},
+    "cockpit": {"nats": "nats-cockpit", "postgres": "postgres-reader", "people": "cockpit-people"},
+    "actions": {"nats": "nats-actions", "postgres": "postgres-writer"},
     "tool": {"nats": "nats-tool", "postgres": "postgres-writer"},
 }
 BASE = """
@@ -159,7 +162,9 @@ def configure(machine, stack):
                 VALKEY_PORT=stack.ports["valkey"], VALKEY_USER="writer")
     pages = ",".join(f"127.0.0.1:{stack.ports[name]}" for name in ("gateway", "operatorA", "writer"))
     machine.set("cockpit", **nats, **user("cockpit", "cockpit", "postgres"), **database | {"POSTGRES_USER": "tapeline_reader"},
-                OPS_PORT=stack.ports["cockpit"], COCKPIT_PORT=stack.ports["cockpitPages"], COCKPIT_SERVICES=pages)
+                OPS_PORT=stack.ports["cockpit"], COCKPIT_PORT=stack.ports["cockpitPages"], COCKPIT_SERVICES=pages,
+                COCKPIT_ACTIONS="true", COCKPIT_PEOPLE=f"{secrets}/cockpit/people")
+    machine.set("actions", **nats, **user("actions", "actions", "postgres"), **database)
     machine.set("tapeline", **nats, **monitor, **user("tool", "tool", "postgres"), **database)
 
 
@@ -200,9 +205,32 @@ def looked(stack):
     eventually("the cockpit says that all is well", is_well)
 
 
+def acted(stack):
+    """Signs in as a person does, asks for an action, and waits until it was carried out."""
+    page = f"http://127.0.0.1:{stack.ports['cockpitPages']}"
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+
+    def post(path, body):
+        return browser.open(urllib.request.Request(page + path, body.encode(), {"Origin": page}), timeout=10).read()
+
+    post("/session", "token=" + (stack.folder / "secrets/cockpit-token").read_text().strip())
+    words = ["watchlist", "add", "AMD", "--source", "synthetic"]
+    number = json.loads(post("/act", json.dumps({"words": words, "reason": "a test"})))["number"]
+    found = None
+
+    def is_done():
+        nonlocal found
+        news = json.load(browser.open(page + "/actions.json", timeout=10))
+        found = next((item for item in news.get("sent", []) if item["number"] == number), None)
+        return found and found["stage"] in ("done", "failed", "refused")
+
+    eventually("an action was carried out", is_done)
+    expect(found["stage"] == "done", f"an action was not carried out: {found}")
+
+
 def strangers(machine):
     """Expects that each service reads its own passwords and none of another one."""
-    for service in SERVICES:
+    for service in USERS:
         found = machine(f"runuser -u tapeline-{service} -- sh -c 'for file in /etc/tapeline/secrets/*/*; do "
                         "test -r $file && echo $file; done; true'")
         readers = {pathlib.Path(line).parent.name for line in found.split()}
@@ -248,14 +276,14 @@ def audited(machine):
 
 
 def removed(machine):
-    names = " ".join(f"tapeline-{service}" for service in SERVICES)
+    names = " ".join(["tapeline", *(f"tapeline-{service}" for service in SERVICES)])
     processes = [machine.process(unit) for unit in UNITS[:2]]
     machine(f"systemctl enable {' '.join(UNITS)}; apt-get remove --yes {names}")
     for process in processes:
         expect(machine(f"ls -d /proc/{process}", check=False).find("No such") > 0, "a removed service runs on")
     expect(machine("ls /etc/tapeline/store-writer.env"), "removal took the settings")
     machine(f"apt-get purge --yes {names}")
-    expect(".env" not in machine(f"ls /etc/tapeline | grep -v '^tapeline.env$' || true"), "purge left settings")
+    expect(".env" not in machine("ls /etc/tapeline"), "purge left settings")
     expect(machine("ls -d /var/lib/tapeline/provider-gateway/spool", check=False).startswith("/var"),
            "purge removed a spool")
     left = machine("find /etc/systemd/system -name 'tapeline-*'")
@@ -277,6 +305,7 @@ def trial(machine, stack):
     time.sleep(5)
     doctor(machine, stack)
     looked(stack)
+    acted(stack)
     step("the upgrade, under load")
     upgrade(machine)
     doctor(machine, stack)

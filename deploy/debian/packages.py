@@ -30,6 +30,8 @@ SERVICES = {
 # What a program reads and does not link.
 FILES_OF_OTHERS = {"provider-gateway": ["ca-certificates"], "cockpit": ["ca-certificates"]}
 TOOL = "tapeline"
+# The service that the tool is besides: its user, its settings and its unit have this name.
+ACTIONS = "actions"
 COMMON = "tapeline-common"
 # What every one of them reads, where its place in a checkout is.
 SHARED = ["deploy/postgres/migrations", "deploy/postgres/repeatable", "deploy/postgres/audit.sql",
@@ -101,6 +103,16 @@ def units(program):
             once = once.replace(this, that)
         found["tapeline-migrate.service"] = once.rstrip() + "\n"
     return found
+
+
+def actions_unit():
+    """Returns the unit of the tool that carries out what people ask for in the cockpit."""
+    text = text_of("service.unit", program=ACTIONS, description="carries out what people ask for in the cockpit",
+                   reload="", of="", instance="")
+    for this, that in ((f"/usr/bin/{ACTIONS}\n", f"/usr/bin/{TOOL} actions serve\n"),
+                       (f"man:{ACTIONS}(1)", f"man:{TOOL}(1)")):
+        text = text.replace(this, that)
+    return text
 
 
 def manual(program, summary, text, date):
@@ -281,7 +293,11 @@ def tool(maker):
     package.depends += [f"{COMMON} (= {maker.version})", "tzdata"]
     # 'replay', 'load' and 'feed try' run a gateway.
     package.recommends = ["tapeline-provider-gateway"]
+    package.conffile(f"etc/tapeline/{ACTIONS}.env", text_of(f"{ACTIONS}.env"))
     package.conffile("etc/tapeline/tapeline.env", text_of("tapeline.env"))
+    package.put(f"usr/lib/systemd/system/tapeline-{ACTIONS}.service", actions_unit())
+    for kind in ("postinst", "prerm", "postrm"):
+        package.script(kind, "service", unit=f"tapeline-{ACTIONS}", program=f"{TOOL} actions serve")
     for shell, path in (("bash", "bash-completion/completions/tapeline"), ("zsh", "zsh/vendor-completions/_tapeline"),
                         ("fish", "fish/vendor_completions.d/tapeline.fish")):
         package.put(f"usr/share/{path}", run(str(maker.programs / TOOL), "completions", shell))

@@ -57,7 +57,10 @@ package struct TestSource {
     /// Publishes what was appended. Returns its position on the tape.
     @discardableResult
     package mutating func publish(watermark: Timestamp) throws -> UInt64 {
-        let packet = seal(watermark: watermark)
+        try put(seal(watermark: watermark))
+    }
+
+    private func put(_ packet: SealedPacket) throws -> UInt64 {
         let subject =
             packet.header.kind == .bars
             ? tape.names.derived(partition, source) : tape.names.ticks(partition, source)
@@ -67,22 +70,28 @@ package struct TestSource {
     /// Opens the next epoch after ordinals that the tape has lost, as a gateway does.
     @discardableResult
     package mutating func publishMarker(lost: ClosedRange<UInt64>) throws -> UInt64 {
-        epoch += 1
         let gap = GapRecord(
             header: TickHeader(
                 symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: sendTime),
             from: .undefined, to: sendTime, kind: .any, reason: .tapeLost, state: .open,
             firstOrdinal: lost.lowerBound, lastOrdinal: lost.upperBound)
         precondition(builder.append(gap) == .appended)
+        return try open(after: 0)
+    }
+
+    /// Opens the next epoch after the packet at this sequence, as an owner does.
+    @discardableResult
+    package mutating func open(after sequence: UInt64) throws -> UInt64 {
+        epoch += 1
         let seal = PacketBuilder.Seal(
             epoch: epoch, firstOrdinal: nextOrdinal,
             watermark: Timestamp(nanoseconds: Int64.min), sendTime: sendTime)
         let packet = builder.seal(
             seal,
             marker: EpochMarker(
-                startOrdinal: nextOrdinal, previousEpoch: epoch - 1, previousSequence: 0))
+                startOrdinal: nextOrdinal, previousEpoch: epoch - 1, previousSequence: sequence))
         nextOrdinal = packet.header.nextOrdinal
-        return try Self.put(packet.bytes, on: tape.names.ticks(partition, source), of: tape)
+        return try put(packet)
     }
 
     /// Publishes any bytes on any subject of the tape.

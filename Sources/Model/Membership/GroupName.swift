@@ -11,7 +11,15 @@ package struct GroupName: Hashable, Sendable, CustomStringConvertible {
 
     /// The group of one source's gateways: one of them is active, the others are standbys.
     package static func source(_ source: SourceName) -> GroupName {
-        GroupName(checked: "source-\(source)")
+        GroupName(checked: "\(sourcePrefix)\(source)")
+    }
+
+    private static let sourcePrefix = "source-"
+
+    /// The source whose gateways these are; `nil` for other groups.
+    package var source: SourceName? {
+        text.hasPrefix(Self.sourcePrefix)
+            ? SourceName(String(text.dropFirst(Self.sourcePrefix.utf8.count))) : nil
     }
 
     package let text: String

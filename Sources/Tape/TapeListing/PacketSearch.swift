@@ -1,5 +1,5 @@
 package import NatsTransport
-internal import TapeCodec
+package import TapeCodec
 internal import TapeProtocol
 package import TapeTransport
 
@@ -18,12 +18,21 @@ package struct PacketSearch {
     }
 
     /// Returns the first packet up to the sequence `last` that ends at the ordinal or after it.
-    /// Ordinals rise along a subject, so a binary search finds it, in some 50 requests at most.
-    /// `check` is called before each and may throw, to end a search that takes too long.
+    /// Ordinals rise along a subject.
     package func first(
         endingAt ordinal: UInt64, through last: UInt64, check: () throws -> Void = {}
     ) throws -> StoredPacket? {
-        var (low, high) = (1 as UInt64, last)
+        try first(through: last, check: check) { $0.nextOrdinal > ordinal }
+    }
+
+    /// Returns the first packet between two sequences for which it is true, as it is for all after
+    /// it. A binary search finds it, in some 50 requests at most. `check` is called before each
+    /// and may throw, to end a search that takes too long.
+    package func first(
+        from first: UInt64 = 1, through last: UInt64, check: () throws -> Void = {},
+        where isThere: (PacketHeader) -> Bool
+    ) throws -> StoredPacket? {
+        var (low, high) = (first, last)
         var found: StoredPacket?
         while low <= high {
             try check()
@@ -34,11 +43,11 @@ package struct PacketSearch {
                 high = middle - 1
                 continue
             }
-            if packet.header.nextOrdinal <= ordinal {
-                low = packet.last.sequence + 1
-            } else {
+            if isThere(packet.header) {
                 found = packet
                 high = middle - 1
+            } else {
+                low = packet.last.sequence + 1
             }
         }
         return found

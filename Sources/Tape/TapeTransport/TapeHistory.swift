@@ -1,6 +1,6 @@
 internal import MarketModel
 package import NatsTransport
-internal import Primitives
+package import Primitives
 package import TapeCodec
 package import TapeProtocol
 
@@ -9,6 +9,8 @@ package struct StoredPacket: Sendable {
     /// What a publisher needs to continue after this packet.
     package let last: LastPacket
     package let header: PacketHeader
+    /// When the server stored it.
+    package let time: Timestamp
     let payload: [UInt8]
 
     package func withBytes<Result, Failure: Error>(
@@ -19,6 +21,7 @@ package struct StoredPacket: Sendable {
 
     package init(_ message: StoredMessage) throws(PacketError) {
         payload = message.payload
+        time = message.time
         header = try payload.withRawSpan { span throws(PacketError) in
             try PacketReader.validate(span)
         }

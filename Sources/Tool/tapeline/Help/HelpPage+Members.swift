@@ -25,7 +25,8 @@ extension HelpPage {
             HelpTopic.Option(
                 "--force", "drain: also if nobody else can own the partitions: nobody does then"),
             HelpTopic.Option(
-                "--wait", "until it is done; 75 if it is not done in time, and the request stays"),
+                "--wait", "until it is done; 75 if it is not done in time, and the request stays.",
+                "A drain then says how long the tape stood still meanwhile"),
             HelpTopic.Option("--timeout N", "with --wait: so many seconds, 120 if not given"),
             json,
         ] + place,

@@ -63,7 +63,7 @@ struct DrainPlan {
         _ member: MemberName, _ own: [GroupDirectory.Member]
     ) throws(ToolError) -> [GroupName] {
         let groups = Self.sorted(own)
-        let others = groups.filter { $0 != .keepers && !$0.text.hasPrefix("source-") }
+        let others = groups.filter { $0 != .keepers && $0.source == nil }
         guard others.isEmpty || groups.count == 1 else {
             throw .refused(
                 "\(member) is the name of several processes, in the groups \(Self.list(groups)): "

@@ -10,6 +10,8 @@ struct MemberRun {
     private static let work = Deployment.TapeWork(
         failure: "the members cannot be asked", right: "drain or release members")
     private static let nanosecondsPerSecond: Int64 = 1_000_000_000
+    /// So long the first packets of new owners are waited for.
+    private static let pausePatience = Duration.seconds(10)
 
     let command: MemberCommand
     let terminal: Terminal
@@ -20,6 +22,8 @@ struct MemberRun {
         let groups: [GroupName]
         let cause: DrainCause?
         let isDrain: Bool
+        /// What the tape says of the hand-over. `nil`: nobody waits for it.
+        var pauses: HandoverPauses?
     }
 
     func run(_ deployment: Deployment) throws(ToolError) -> ExitCode {
@@ -53,9 +57,29 @@ struct MemberRun {
         guard request.json.count <= DrainRequest.bytesMax else {
             throw ToolError.usage("the request is too long: shorten --reason")
         }
+        let pauses = pauses(groups, plan.members, client)
         try settle(try book.ask(request, about: command.member))
         if !wish.isForced { try requireNobodyBefore(groups, plan, book, client) }
-        return Asked(groups: groups, cause: cause, isDrain: true)
+        return Asked(groups: groups, cause: cause, isDrain: true, pauses: pauses)
+    }
+
+    /// Notes where the tape is before the hand-over. What is not known of it stops no hand-over.
+    private func pauses(
+        _ groups: [GroupName], _ members: [GroupDirectory.Member], _ client: TapeClient
+    ) -> HandoverPauses? {
+        guard command.waitSeconds != nil else { return nil }
+        do {
+            return try HandoverPauses(
+                groups,
+                { group in
+                    members.filter {
+                        $0.group == group && $0.heartbeat.member == command.member
+                    }.flatMap(\.heartbeat.held)
+                }, client)
+        } catch {
+            terminal.problem("the pause of the tape is not measured: \(error)")
+            return nil
+        }
     }
 
     /// Takes the request back if somebody drained the other members at the same moment. Of two
@@ -132,7 +156,7 @@ struct MemberRun {
             line.show { progress.text }
             if progress.isDone {
                 line.end()
-                return done(asked, progress)
+                return done(asked, progress, measured(asked.pauses, client))
             }
             guard !shutdown.isRequested, clock.monotonic() < end else {
                 line.end()
@@ -141,11 +165,36 @@ struct MemberRun {
         }
     }
 
-    private func done(_ asked: Asked, _ progress: DrainProgress) -> ExitCode {
+    /// Looks at the tape until each new owner has published, for a while: a quiet market has
+    /// nothing to publish.
+    private func measured(
+        _ noted: HandoverPauses?, _ client: TapeClient
+    ) -> [HandoverPauses.Answer] {
+        guard var pauses = noted else { return [] }
+        let end = SystemClock().deadline(after: Self.pausePatience)
+        do {
+            while true {
+                try pauses.look { shutdown.isRequested }
+                guard !pauses.answers.allSatisfy(\.isWhole), !shutdown.isRequested,
+                    SystemClock().remaining(until: end) > .zero
+                else { return pauses.answers }
+                // It listens for a while, so that this loop needs no pause.
+                _ = try GroupDirectory(client)
+            }
+        } catch {
+            terminal.problem("the pause of the tape is not known: \(error)")
+            return []
+        }
+    }
+
+    private func done(
+        _ asked: Asked, _ progress: DrainProgress, _ pauses: [HandoverPauses.Answer]
+    ) -> ExitCode {
         if command.asJSON {
-            report(asked, asked.isDrain ? "drained" : "ready", progress)
+            report(asked, asked.isDrain ? "drained" : "ready", progress, pauses)
         } else {
             terminal.line(progress.text)
+            for pause in pauses { terminal.line(pause.text) }
         }
         return .success
     }
@@ -174,7 +223,10 @@ struct MemberRun {
             + "'tapeline member release \(name)'"
     }
 
-    private func report(_ asked: Asked, _ outcome: String, _ progress: DrainProgress?) {
+    private func report(
+        _ asked: Asked, _ outcome: String, _ progress: DrainProgress?,
+        _ pauses: [HandoverPauses.Answer] = []
+    ) {
         var json = JSONWriter(capacity: 256)
         json.object { json in
             json.member("member", command.member.text)
@@ -185,6 +237,10 @@ struct MemberRun {
             if let progress {
                 json.member("held", progress.held)
                 json.member("state", progress.text)
+            }
+            if !pauses.isEmpty {
+                json.member(
+                    "pauses", array: { json in for pause in pauses { pause.report(into: &json) } })
             }
         }
         terminal.line(json.text)

@@ -1,0 +1,117 @@
+import MarketModel
+import Membership
+import NatsTransport
+import Primitives
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+/// How long the tape stood still for a change of owners, on a real server.
+@Suite("Pauses of the tape") struct HandoverPausesTests {
+    private static let server = Result { try NatsServer() }
+
+    private func tape(_ namespace: String) throws -> TestTape {
+        try TestTape(Self.server.get(), namespace: namespace, partitions: 4)
+    }
+
+    private func time(_ tape: TestTape, _ stream: String, _ sequence: UInt64) throws -> Timestamp {
+        try #require(try tape.client.jetStream.message(stream: stream, sequence: sequence)).time
+    }
+
+    @Test("from the last packet of an operator to the first one of the next, for each partition")
+    func operators() throws {
+        let tape = try tape("pause_a")
+        var lanes = (0..<4).map {
+            TestSource(tape, Partition($0), source: .operator, kind: .bars)
+        }
+        for index in 0..<3 { try lanes[index].publish(watermark: .undefined) }
+        // Partition 3 has no packet of content, and so nothing that could pause.
+        try lanes[3].open(after: 0)
+        let held = [0, 1, 3].map { Partition($0) }
+        var pauses = try HandoverPauses([.writers, .operators], { _ in held }, tape.client)
+        func look() throws -> HandoverPauses.Answer {
+            try pauses.look { false }
+            #expect(pauses.answers.map(\.group) == [.operators])
+            return try #require(pauses.answers.first)
+        }
+        let silent = try look()
+        #expect(silent.waiting == 2 && silent.nanoseconds == nil && !silent.isWhole)
+        #expect(silent.text.hasPrefix("operator: the pause is not known"))
+
+        // The owner before says two more things, after the epochs were noted.
+        try lanes[0].publish(watermark: .undefined)
+        #expect(try look() == silent)
+        let last = try lanes[0].publish(watermark: .undefined)
+        // An owner that opens and says nothing is no end of the pause.
+        let opening = try lanes[0].open(after: last)
+        #expect(try look() == silent)
+        try lanes[0].open(after: opening)
+        let first = try lanes[0].publish(watermark: .undefined)
+        try lanes[0].publish(watermark: .undefined)
+        // Another partition changes its owner, which was not asked about.
+        try lanes[2].open(after: 0)
+        try lanes[2].publish(watermark: .undefined)
+
+        let half = try look()
+        let stream = tape.names.barStream
+        let pause = try time(tape, stream, first).nanoseconds(since: time(tape, stream, last))
+        #expect(half.nanoseconds == pause && half.partition == Partition(0) && pause > 0)
+        #expect(half.changed == 1 && half.waiting == 1 && !half.isWhole)
+        #expect(half.text.contains("at most (partition 0, of 1)"))
+        #expect(half.text.hasSuffix("; nothing was published yet in 1 others"))
+        try lanes[1].open(after: lanes[1].publish(watermark: .undefined))
+        try lanes[1].publish(watermark: .undefined)
+        let whole = try look()
+        #expect(whole.isWhole && whole.changed == 2 && (whole.nanoseconds ?? 0) >= pause)
+        var json = JSONWriter()
+        whole.report(into: &json)
+        #expect(json.text.hasPrefix(#"{"group":"operator","seconds":"#))
+        // Nothing is read when somebody wants it to end.
+        var ended = try HandoverPauses([.operators], { _ in held }, tape.client)
+        try lanes[0].open(after: 0)
+        try lanes[0].publish(watermark: .undefined)
+        try ended.look { true }
+        #expect(ended.answers.first?.changed == 0)
+    }
+
+    @Test("a source stands still when all of its partitions do; a standby has nothing to hand over")
+    func sources() throws {
+        let tape = try tape("pause_b")
+        let name = try #require(SourceName("feed"))
+        let group = GroupName.source(name)
+        #expect(group.source == name && GroupName.writers.source == nil)
+        var quiet = TestSource(tape, Partition(0), source: name)
+        var busy = TestSource(tape, Partition(1), source: name)
+        let early = try quiet.publish(watermark: .undefined)
+        try busy.publish(watermark: .undefined)
+        #expect(try HandoverPauses([group], { _ in [] }, tape.client).answers.isEmpty)
+        var pauses = try HandoverPauses([group, .keepers], { _ in [Partition(0)] }, tape.client)
+        // The partition that was busy until the end is silent afterwards.
+        let last = try busy.publish(watermark: .undefined)
+        try quiet.open(after: early)
+        let first = try quiet.publish(watermark: .undefined)
+        try pauses.look { false }
+        let answer = try #require(pauses.answers.first)
+        let pause = try time(tape, tape.names.tickStream(of: Partition(0)), first)
+            .nanoseconds(since: time(tape, tape.names.tickStream(of: Partition(1)), last))
+        #expect(answer.nanoseconds == pause && answer.isWhole && answer.partition == nil)
+        #expect(answer.text.hasPrefix("source-feed: the tape stood still for 0.0"))
+    }
+
+    @Test("what the tape has dropped is not known")
+    func dropped() throws {
+        let tape = try tape("pause_c")
+        var lane = TestSource(tape, Partition(0), source: .operator, kind: .bars)
+        try lane.publish(watermark: .undefined)
+        var pauses = try HandoverPauses([.operators], { _ in [Partition(0)] }, tape.client)
+        try lane.open(after: 0)
+        try lane.publish(watermark: .undefined)
+        try pauses.look { false }
+        #expect(pauses.answers.first?.nanoseconds == nil)
+    }
+}

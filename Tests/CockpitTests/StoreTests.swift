@@ -54,6 +54,17 @@ import Testing
         return sighting
     }
 
+    @Test("a page has the name of its member, and without one that of its program")
+    func name() throws {
+        var service = MadeSighting.service(12, "a:1")
+        service.read(try JSONValue.parse(Self.status))
+        #expect(service.shownName == "writer")
+        service.read(try JSONValue.parse(#"{"service":"store-writer"}"#))
+        #expect(service.shownName == "store-writer")
+        service.read(try JSONValue.parse("{}"))
+        #expect(service.shownName == "a:1")
+    }
+
     @Test("metrics are read by name, with their labels, and nothing else is")
     func metricText() {
         let text = Self.text(["sink_writes_total", "mds_store_bytes", "broken"])
@@ -80,7 +91,7 @@ import Testing
         let none = WriterMetrics(MetricText([], wanted: WriterMetrics.names))
         #expect(none.breaker == nil && none.capacityBytes == nil && none.backups.isEmpty)
         let page = try #require(WriterPage(try JSONValue.parse(Self.status)))
-        #expect(page.member == "writer" && page.bytes == ["trades": 600, "other": 300])
+        #expect(page.bytes == ["trades": 600, "other": 300])
         #expect(page.workers.map(\.state) == ["idle", "writing"])
         #expect(page.problems == ["fsync is off"] && page.isDurable == false)
         #expect(WriterPage(try JSONValue.parse("{\"operator\":{}}")) == nil)

@@ -108,7 +108,8 @@ extension Sighting.Service {
     static let reasonsMax = 8
 
     mutating func read(_ status: JSONValue) {
-        name = status["service"]?.string ?? ""
+        // Which of several of one kind it is, where it is a member of a group.
+        name = status.at("membership", "member")?.string ?? status["service"]?.string ?? ""
         isReady = status["ready"]?.bool ?? false
         let said = (status["reasons"]?.array ?? []) + (status["degraded"]?.array ?? [])
         reasons = said.prefix(Self.reasonsMax).compactMap(\.string)

@@ -35,7 +35,7 @@ struct StoreDocument {
     private func write(_ writer: StoreBoard.Writer, _ json: inout JSONWriter) {
         let (service, page) = (writer.service, writer.page)
         json.object { json in
-            json.member("name", page.member.isEmpty ? service.shownName : page.member)
+            json.member("name", service.shownName)
             json.member("at", seconds: service.measuredAt)
             if let problem = service.problem { json.member("problem", OverviewMaker.line(problem)) }
             json.member("ready", service.isReady)

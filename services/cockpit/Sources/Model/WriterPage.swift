@@ -10,7 +10,6 @@ struct WriterPage: Equatable, Sendable {
     /// The most workers, tables and problems of one page that are read.
     static let itemsMax = 256
 
-    var member = ""
     /// The process: one name may lead to several of them.
     var instance = ""
     var workers: [Worker] = []
@@ -28,7 +27,6 @@ struct WriterPage: Equatable, Sendable {
     /// Reads the sections "writer" and "database" of `/status`. `nil` if it is no writer's.
     init?(_ status: JSONValue) {
         guard let writer = status["writer"] else { return nil }
-        member = status.at("membership", "member")?.string ?? ""
         instance = status.at("membership", "instance")?.string ?? ""
         workers = (writer["workers"]?.array ?? []).prefix(Self.itemsMax).map {
             Worker(state: $0["state"]?.string ?? "", lastError: $0["last_error"]?.string)

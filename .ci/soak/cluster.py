@@ -229,6 +229,7 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
         eventually("the cluster is whole again", stack.is_whole)
         eventually("every copy is", stack.has_all_copies, 120)
         eventually("spool and lag are back", lambda: stack.is_caught_up(options.rate), 120)
+    pauses.over = time.time()
     say(f"{kills} kills: {dict(sorted(victims.items()))}")
     if options.outage:
         away = chance.sample(range(SERVERS), 2)

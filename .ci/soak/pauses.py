@@ -45,6 +45,8 @@ class Pauses:
     seconds: float
     # When each server was killed, and the streams that it led.
     kills: list[tuple[float, set[str]]] = field(default_factory=list)
+    # When all servers were there again after the last kill. What comes later is none of a kill.
+    over: float = float("inf")
     # Of each stream, when its packets were stored.
     times: dict[str, list[float]] = field(default_factory=lambda: collections.defaultdict(list))
 
@@ -64,7 +66,9 @@ class Pauses:
             for stream in led.intersection(streams):
                 times = self.times[stream]
                 begin = max(0, bisect.bisect(times, killed) - 1)
-                near = times[begin:bisect.bisect(times, killed + self.seconds) + 1]
+                # The packet after the time has the length of a standstill that goes on at its end.
+                end = bisect.bisect(times, killed + self.seconds) + 1
+                near = times[begin:min(end, bisect.bisect(times, self.over))]
                 found.append(max((later - time for time, later in zip(near, near[1:])), default=0.0))
         return found
 

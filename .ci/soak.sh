@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/steps.sh
 
 name=${1:-} seeds=${2:-}
-scripts='versions live binance alpaca massive polled load cluster failover restore pages'
+scripts='versions live binance alpaca massive polled load cluster failover restore pages questions'
 is_script() { [[ " $scripts " == *" $name "* ]]; }
 [ -n "$seeds" ] || if is_script; then seeds=1; else seeds=20; fi
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || die "SEEDS is '$seeds', which is no number of seeds"
@@ -40,7 +40,7 @@ if [ -z "$storm" ]; then
         export TAPELINE_ARROW=$libraries/transport/libtapeline_arrow.so
     fi
     export PYTHONPATH=$PWD/.local/desk:$PWD/.local/nats-clients PYTHONDONTWRITEBYTECODE=1 LLVM_PROFILE_FILE=/dev/null
-    if [ "$name" = pages ]; then
+    if [ "$name" = pages ] || [ "$name" = questions ]; then
         step 'Browser' browser deploy/local/engines.sh --of browser
         export PYTHONPATH=$PYTHONPATH:$PWD/.local/browser
     fi
@@ -63,6 +63,7 @@ if [ -z "$storm" ]; then
     failover) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"}) ;;
     cluster) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_EVERY:+--every "$SOAK_EVERY"}
         ${SOAK_OUTAGE:+--outage "$SOAK_OUTAGE"}) ;;
+    questions) options=(${SOAK_SEED:+--seed "$SOAK_SEED"}) ;;
     load)
         options=(
             ${SOAK_SEED:+--seed "$SOAK_SEED"} ${SOAK_HOURS:+--hours "$SOAK_HOURS"} ${SOAK_RATE:+--rate "$SOAK_RATE"}

@@ -161,16 +161,18 @@ class Stack:
         own = pathlib.Path(f"/proc/{self.unit('operator-worker-a')}/environ").read_bytes().decode()
         environment = dict(entry.split("=", 1) for entry in own.split("\0") if entry)
         self.clock(0)
-        environment |= {
-            "OPS_PORT": "0", "MDS_MEMBER": "operator-worker-c", "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(self.home / "clock"), "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_FORCE_MONOTONIC_FIX": "0"}
+        environment |= {"OPS_PORT": "0", "MDS_MEMBER": "operator-worker-c", **self.faketime()}
         # A supervisor that starts again ends what has its stack's mark.
         environment.pop("TAPELINE_STACK", None)
         self.start("operator-worker-c", [str(self.programs / "operator-worker")], environment)
 
+    def faketime(self) -> dict[str, str]:
+        """The environment of a process whose clock of the day the file `clock` sets."""
+        return {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self.home / "clock"),
+                "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_FORCE_MONOTONIC_FIX": "0"}
+
     def clock(self, ahead: int) -> None:
-        """Sets the third worker's clock, by a rename: it never reads half of the file."""
+        """Sets that clock, by a rename: the process never reads half of the file."""
         new = self.home / "clock.new"
         new.write_text(f"{ahead:+d}s\n")
         new.rename(self.home / "clock")

@@ -36,7 +36,7 @@ final class ServicePages: Sendable {
             let left = min(limits.one, clock.remaining(until: end))
             guard left > .zero else { return }
             var answer = ask(
-                addresses[index], name: services[index].name, withFeeds: withFeeds, left)
+                addresses[index], before: services[index], withFeeds: withFeeds, left)
             if withMetrics, answer.writer != nil {
                 answer.writer?.metrics = metrics(addresses[index], answer.measuredAt)
             }
@@ -45,10 +45,11 @@ final class ServicePages: Sendable {
     }
 
     private func ask(
-        _ address: ServiceAddress, name: String, withFeeds: Bool, _ timeout: Duration
+        _ address: ServiceAddress, before: Sighting.Service, withFeeds: Bool, _ timeout: Duration
     ) -> Sighting.Service {
         var service = Sighting.Service(
-            address: address.text, measuredAt: clock.monotonic(), name: name)
+            address: address.text, measuredAt: clock.monotonic(), name: before.name,
+            member: before.member)
         let end = clock.deadline(after: timeout)
         do {
             let status = try JSONValue.parse(try body(address, "/status", until: end))
@@ -108,8 +109,8 @@ extension Sighting.Service {
     static let reasonsMax = 8
 
     mutating func read(_ status: JSONValue) {
-        // Which of several of one kind it is, where it is a member of a group.
-        name = status.at("membership", "member")?.string ?? status["service"]?.string ?? ""
+        name = status["service"]?.string ?? ""
+        member = status.at("membership", "member")?.string ?? ""
         isReady = status["ready"]?.bool ?? false
         let said = (status["reasons"]?.array ?? []) + (status["degraded"]?.array ?? [])
         reasons = said.prefix(Self.reasonsMax).compactMap(\.string)

@@ -120,7 +120,7 @@ struct LookDocument {
     private static func write(_ service: Sighting.Service, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("address", service.address)
-            writer.member("name", service.name)
+            writer.member("name", service.name.isEmpty ? "" : service.shownName)
             writer.member("ready", service.isReady)
             write(service.measuredAt, &writer)
             writer.member(

@@ -81,6 +81,8 @@ struct Sighting: Sendable {
         /// When it was last asked.
         var measuredAt = MonotonicTime.distantPast
         var name = ""
+        /// Its name in its group.
+        var member = ""
         var isReady = false
         /// Why it is not ready, or what is degraded.
         var reasons: [String] = []
@@ -99,8 +101,12 @@ struct Sighting: Sendable {
         /// Why it does not answer. `nil` if it does.
         var problem: String?
 
-        /// What the verdict calls it.
-        var shownName: String { name.isEmpty ? address : name }
+        /// What people read: which of several of one kind it is. A member that was not named has
+        /// the name of its machine.
+        var shownName: String {
+            if name.isEmpty { return address }
+            return member.isEmpty ? name : member.hasPrefix(name) ? member : "\(name) \(member)"
+        }
     }
 
     var now = MonotonicTime.distantPast

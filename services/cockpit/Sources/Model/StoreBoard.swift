@@ -140,7 +140,7 @@ struct StoreBoard: Sendable {
         _ service: Sighting.Service, _ page: WriterPage, _ sighting: Sighting
     ) -> Writer {
         var writer = Writer(service: service, page: page)
-        writer.unwritten = Self.unwritten(service.name, sighting)
+        writer.unwritten = Self.unwritten(service.member, sighting)
         let key = Key(address: service.address, instance: page.instance)
         guard let metrics = page.metrics, meters[key] != nil || meters.count < Self.writersMax
         else { return writer }

@@ -115,6 +115,8 @@ struct DebianPackageTests {
         }
         let actions = try made.text("usr/lib/systemd/system/tapeline-actions.service")
         #expect(actions.contains("ExecStart=/usr/bin/tapeline actions serve\n"))
+        // setpriv, which starts its commands, needs it.
+        #expect(actions.contains("SystemCallFilter=capset\n"))
         #expect(actions.contains("EnvironmentFile=/etc/tapeline/actions.env\n"))
         #expect(actions.contains("Restart=always\n") && actions.contains("[Install]\n"))
         let once = try made.text("usr/lib/systemd/system/tapeline-migrate.service")

@@ -158,6 +158,7 @@ def configure(machine, stack):
     machine.set("operator-worker", **nats, **lease, **user("operator", "operator-worker"), OPS_PORT=stack.ports["operatorA"])
     machine.set("store-writer", **nats, **lease, **database, OPS_PORT=stack.ports["writer"],
                 **user("writer", "store-writer", "postgres", "valkey"), POSTGRES_MIGRATOR_USER="tapeline_migrator",
+                POSTGRES_READER="tapeline_reader",
                 POSTGRES_MIGRATOR_PASSWORD_FILE=f"{secrets}/store-writer/migrator",
                 VALKEY_PORT=stack.ports["valkey"], VALKEY_USER="writer")
     pages = ",".join(f"127.0.0.1:{stack.ports[name]}" for name in ("gateway", "operatorA", "writer"))
@@ -192,8 +193,10 @@ def doctor(machine, stack):
 
 def looked(stack):
     """Looks as a browser does, and expects that all servers and services answer the cockpit."""
+    said = "nothing"
 
     def is_well():
+        nonlocal said
         url = f"http://127.0.0.1:{stack.ports['cockpitPages']}/events"
         with urllib.request.urlopen(url, timeout=10) as stream:
             for line in stream:
@@ -202,7 +205,10 @@ def looked(stack):
                     return said.startswith(("ALL GOOD", "QUIET"))
         return False
 
-    eventually("the cockpit says that all is well", is_well)
+    try:
+        eventually("the cockpit says that all is well", is_well)
+    except Failure as failure:
+        raise Failure(f"{failure}: it says {said}") from failure
 
 
 def acted(stack):

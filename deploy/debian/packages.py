@@ -109,8 +109,14 @@ def actions_unit():
     """Returns the unit of the tool that carries out what people ask for in the cockpit."""
     text = text_of("service.unit", program=ACTIONS, description="carries out what people ask for in the cockpit",
                    reload="", of="", instance="")
+    last = "SystemCallFilter=~@privileged @resources\n"
     for this, that in ((f"/usr/bin/{ACTIONS}\n", f"/usr/bin/{TOOL} actions serve\n"),
-                       (f"man:{ACTIONS}(1)", f"man:{TOOL}(1)")):
+                       (f"man:{ACTIONS}(1)", f"man:{TOOL}(1)"),
+                       # setpriv starts its commands, so that they end with it, and sets the capabilities that it has:
+                       # none.
+                       (last, f"{last}SystemCallFilter=capset\n")):
+        if this not in text:
+            raise Problem(f"service.unit has no {this.strip()!r} any more")
         text = text.replace(this, that)
     return text
 

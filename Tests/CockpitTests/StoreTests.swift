@@ -113,7 +113,7 @@ import Testing
         let writer = try #require(look.writers.first)
         #expect(writer.rowsPerSecond == 100 && writer.batchesPerSecond == 5)
         #expect(writer.rowsPerBatch == 20 && writer.latencySeconds == 0.004)
-        #expect(writer.service.queueRows == 7 && writer.errorsPerSecond == 0)
+        #expect(writer.service.queue.rows == 7 && writer.errorsPerSecond == 0)
         board.restart()
         #expect(
             board.make(try Self.sighting(60), time: 0).writers.map(\.rowsPerSecond) == [nil])

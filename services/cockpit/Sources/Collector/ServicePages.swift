@@ -120,8 +120,8 @@ extension Sighting.Service {
         writer = WriterPage(status)
         scalers = ScalerLag.all(status)
         spooledTicks = status.at("gateway", "spool", "ticks")?.uint64 ?? 0
-        queueRowsMax = status.at("writer", "queue", "capacity_rows")?.uint64
+        queue.rowsMax = status.at("writer", "queue", "capacity_rows")?.uint64
         let lanes = status.at("writer", "queue", "lanes")?.array
-        queueRows = lanes?.compactMap { $0["rows"]?.uint64 }.reduce(0, &+)
+        queue.rows = lanes?.compactMap { $0["rows"]?.uint64 }.reduce(0, &+)
     }
 }

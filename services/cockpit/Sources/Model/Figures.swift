@@ -18,8 +18,8 @@ struct Figures {
         }
         let flowing = sources.compactMap { alive($0) }
         let rates = flowing.compactMap(\.rate)
-        let queue = services.compactMap(\.queueRows).reduce(0, &+)
-        let room = services.compactMap(\.queueRowsMax).reduce(0, &+)
+        let queue = services.compactMap(\.queue.rows).reduce(0, &+)
+        let room = services.compactMap(\.queue.rowsMax).reduce(0, &+)
         let heard = sighting.members.filter { $0.isHeard(at: now) }
         let nats = sighting.natsProblem == nil ? now : MonotonicTime.distantPast
         all = [

@@ -75,6 +75,12 @@ struct Sighting: Sendable {
         var clock: ClockOffset?
     }
 
+    /// The rows that wait in a writer, and the most.
+    struct Queue: Equatable, Sendable {
+        var rows: UInt64?
+        var rowsMax: UInt64?
+    }
+
     /// The page of a service.
     struct Service: Equatable, Sendable {
         let address: String
@@ -91,9 +97,7 @@ struct Sighting: Sendable {
         /// The sources of a gateway. Filled only while a page shows them.
         var feeds: [FeedPage] = []
         var spooledTicks: UInt64 = 0
-        /// The rows that wait in a writer, and the most.
-        var queueRows: UInt64?
-        var queueRowsMax: UInt64?
+        var queue = Queue()
         var ownership: Ownership?
         var writer: WriterPage?
         /// By group.

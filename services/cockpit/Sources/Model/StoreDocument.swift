@@ -46,8 +46,8 @@ struct StoreDocument {
                 ("errors", writer.errorsPerSecond),
             ]
             for (name, number) in numbers { if let number { json.member(name, number) } }
-            if let rows = service.queueRows { json.member("queue", rows) }
-            if let rows = service.queueRowsMax { json.member("queue_max", rows) }
+            if let rows = service.queue.rows { json.member("queue", rows) }
+            if let rows = service.queue.rowsMax { json.member("queue_max", rows) }
             if let lag = writer.unwritten {
                 json.member(
                     "unwritten",

@@ -1,10 +1,10 @@
 import Membership
-import MembershipTransport
 import Primitives
 import ServiceRuntime
 import TestSupport
 import Testing
 
+@testable import MembershipTransport
 @testable import TapelineTool
 
 @Suite("tapeline may-i restart")
@@ -159,8 +159,49 @@ struct MayITests {
         #expect(facts.reasons.contains(.init(.yes, "all copies of 6 of 6 streams are current")))
     }
 
+    @Test("an upgrade begins with the writers and ends with the gateways, and two releases run")
+    func upgrade() throws {
+        let (old, new) = ("1.2.3", "2.0.0")
+        func facts(_ subject: String, of release: [String: String]) throws -> Preflight {
+            var facts = try Self.well(subject)
+            facts.upgradeTo = Preflight.Release(new, "abc")
+            facts.members = facts.members.map { member in
+                var own = member.heartbeat
+                own.release = release[own.member.text] ?? old
+                own.revision = own.release == new ? "abc" : ""
+                return GroupDirectory.Member(group: member.group, heartbeat: own)
+            }
+            return facts
+        }
+        func noes(_ subject: String, of release: [String: String] = [:]) throws -> Int {
+            Self.noes(try facts(subject, of: release)).count
+        }
+        #expect(try noes("writer") == 0 && noes("s-1") == 0)
+        let early = try facts("w-1", of: ["s-1": new])
+        #expect(
+            Self.noes(early) == ["s-2 of writer comes before: it is of release 1.2.3"])
+        #expect(try noes("w-1", of: ["s-1": new, "s-2": new]) == 0)
+        #expect(try noes("keeper", of: ["s-1": new, "s-2": new]) == 2)
+        #expect(try noes("keeper") == 4)
+        let all = ["s-1": new, "s-2": new, "w-1": new, "w-2": new]
+        #expect(try noes("source-ib", of: all) == 0 && noes("g-1", of: all) == 0)
+        let third = ["s-1": "1.9.0"]
+        #expect(
+            Self.noes(try facts("writer", of: third))
+                == ["1.2.3 and 1.9.0 run already: finish that upgrade, or take it back"])
+        let done = MayIAnswer(try facts("s-1", of: all))
+        #expect(done.lines.first == "YES: s-1 may be started again as 2.0.0 (abc)")
+        #expect(done.reasons.contains(.init(.yes, "s-1 is of release 2.0.0 (abc) already")))
+        let json = try JSONValue.parse(done.json())
+        #expect(json["release"]?.string == "2.0.0 (abc)")
+        // Who is not heard has no place in the order.
+        #expect(try facts("nobody", of: all).orderReasons.isEmpty)
+    }
+
     @Test("its arguments, and those that are wrong")
     func arguments() throws {
+        let upgrade = MayICommand(subject: "w-1", isUpgrade: true)
+        #expect(try MayICommand.parse(["upgrade", "w-1"]) == upgrade)
         #expect(
             try ToolCommand.parse(["may-i", "restart", "w-1", "--json"])
                 == .mayI(MayICommand(subject: "w-1", asJSON: true)))

@@ -46,13 +46,21 @@ extension HelpPage {
                     "be there to take over, all have to be ready, what is not read yet has to be",
                     "little, and NATS with its copies and the database have to answer",
                 ]
-            )
+            ),
+            (
+                "may-i upgrade NAME|GROUP",
+                [
+                    "the same, and whether it may become one of the release of this tool: all",
+                    "that comes before it in docs/upgrade.md has to be of that release",
+                ]
+            ),
         ]
     ).with(
         [json] + place,
         examples: [
             "tapeline may-i restart operator-worker-b",
             "tapeline may-i restart writer --json",
+            "tapeline may-i upgrade operator",
         ])
 
     static let actions = HelpTopic(

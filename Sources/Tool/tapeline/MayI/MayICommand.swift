@@ -1,27 +1,32 @@
 import Primitives
 import ServiceRuntime
 
-/// `tapeline may-i restart NAME|GROUP`: whether a process may be started again now.
+/// `tapeline may-i restart|upgrade NAME|GROUP`: whether a process may be started again now, as it
+/// is or as one of this tool's release.
 struct MayICommand: Equatable, Sendable {
     let subject: String
+    var isUpgrade = false
     var target = TapeTarget()
     var asJSON = false
 
     static func parse(_ arguments: [String]) throws(ToolError) -> MayICommand {
-        guard arguments.first == "restart" else {
-            throw .usage("'tapeline may-i' wants 'restart NAME' or 'restart GROUP'")
+        guard let verb = arguments.first, ["restart", "upgrade"].contains(verb) else {
+            throw .usage("'tapeline may-i' wants 'restart' or 'upgrade', and a NAME or GROUP")
         }
         let given = try CommandArguments(
-            "may-i restart", Array(arguments.dropFirst()),
+            "may-i \(verb)", Array(arguments.dropFirst()),
             .init(values: TapeTarget.options, flags: ["--json"]))
         try given.requireWords(1, "the name of one member or of one group")
         return MayICommand(
-            subject: String(given.words[0].prefix(64)), target: try TapeTarget(given),
+            subject: String(given.words[0].prefix(64)), isUpgrade: verb == "upgrade",
+            target: try TapeTarget(given),
             asJSON: given.has("--json"))
     }
 
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
-        let answer = try PreflightLook(deployment: deployment).answer(about: subject)
+        let release = Preflight.Release(ProductVersion.text, ProductVersion.revision)
+        let answer = try PreflightLook(deployment: deployment).answer(
+            about: subject, upgradeTo: isUpgrade ? release : nil)
         if asJSON {
             terminal.line(answer.json())
         } else {
@@ -34,24 +39,29 @@ struct MayICommand: Equatable, Sendable {
 /// The answer, for people and for programs.
 struct MayIAnswer: Equatable {
     let subject: String
+    /// The release that it is to become. `nil`: it is to stay as it is.
+    let release: Preflight.Release?
     let isYes: Bool
     let reasons: [Preflight.Reason]
 
     init(_ facts: Preflight) {
         subject = facts.subject
+        release = facts.upgradeTo
         isYes = facts.isYes
         reasons = facts.reasons
     }
 
     /// NATS does not answer, so nothing else is known.
-    init(subject: String, problem: String) {
+    init(subject: String, upgradeTo release: Preflight.Release? = nil, problem: String) {
         self.subject = subject
+        self.release = release
         isYes = false
         reasons = [Preflight.Reason(.no, "NATS does not answer: \(problem)")]
     }
 
     var lines: [String] {
-        [isYes ? "YES: \(subject) may be started again" : "NO: leave \(subject) alone now"]
+        let yes = "YES: \(subject) may be started again" + (release.map { " as \($0)" } ?? "")
+        return [isYes ? yes : "NO: leave \(subject) alone now"]
             + reasons.map { "  \($0.level.rawValue.padded(to: 8)) \($0.text)" }
     }
 
@@ -59,6 +69,7 @@ struct MayIAnswer: Equatable {
         var json = JSONWriter(capacity: 1_024)
         json.object { json in
             json.member("subject", subject)
+            if let release { json.member("release", release.description) }
             json.member("answer", isYes ? "yes" : "no")
             json.member(
                 "reasons",

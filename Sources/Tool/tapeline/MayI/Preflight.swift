@@ -47,6 +47,8 @@ struct Preflight {
 
     /// What was asked about: the name of a group or of a member.
     let subject: String
+    /// The release that it is to become. `nil`: it is to stay as it is.
+    var upgradeTo: Release?
     /// Everybody who was heard.
     var members: [GroupDirectory.Member] = []
     /// The partitions without a living owner, by group.
@@ -67,7 +69,8 @@ struct Preflight {
     var isYes: Bool { !reasons.contains { $0.level == .no } }
 
     var reasons: [Reason] {
-        groupReasons + [Reason(.yes, "NATS answers: \(nats)")] + copyReasons + [databaseReason]
+        groupReasons + orderReasons + [Reason(.yes, "NATS answers: \(nats)")] + copyReasons
+            + [databaseReason]
     }
 
     private var groupReasons: [Reason] {

@@ -12,16 +12,18 @@ struct PreflightLook {
 
     let deployment: Deployment
 
-    func answer(about subject: String) throws(ToolError) -> MayIAnswer {
+    func answer(
+        about subject: String, upgradeTo release: Preflight.Release?
+    ) throws(ToolError) -> MayIAnswer {
         do throws(ToolError) {
-            return MayIAnswer(try facts(about: subject))
+            return MayIAnswer(try facts(Preflight(subject: subject, upgradeTo: release)))
         } catch .unreachable(let problem) {
-            return MayIAnswer(subject: subject, problem: problem)
+            return MayIAnswer(subject: subject, upgradeTo: release, problem: problem)
         }
     }
 
-    private func facts(about subject: String) throws(ToolError) -> Preflight {
-        var facts = Preflight(subject: subject)
+    private func facts(_ asked: Preflight) throws(ToolError) -> Preflight {
+        var facts = asked
         let feed = try WatchFeed(deployment)
         defer { feed.close() }
         // While the first sample is taken, the readers answer how far they are.

@@ -1,0 +1,65 @@
+import MarketModel
+import Membership
+import MembershipTransport
+import ServiceRuntime
+
+/// Who becomes another release when: readers before those whose records they read, as
+/// docs/upgrade.md says. It does no I/O.
+extension Preflight {
+    struct Release: Hashable, CustomStringConvertible {
+        let version: String
+        let revision: String
+
+        init(_ version: String, _ revision: String) {
+            self.version = version
+            self.revision = revision
+        }
+
+        init(of member: MemberHeartbeat) { self.init(member.release, member.revision) }
+
+        var description: String { ProductVersion.shown(version, revision) }
+    }
+
+    /// The groups in the order in which they are upgraded.
+    private static func step(_ group: GroupName) -> Int {
+        switch group {
+        case .writers: 0
+        case .operators: 1
+        // Gateways, and the keepers, which are gateways, too.
+        case _: 2
+        }
+    }
+
+    /// What speaks for and against making it one of another release now.
+    var orderReasons: [Reason] {
+        guard let upgradeTo else { return [] }
+        let own = members.filter {
+            $0.group.text == subject || $0.heartbeat.member.text == subject
+        }
+        guard let step = own.map({ Self.step($0.group) }).min() else { return [] }
+        let late = members.filter {
+            Self.step($0.group) < step && Release(of: $0.heartbeat) != upgradeTo
+        }
+        let others = Set(members.map { Release(of: $0.heartbeat) }).subtracting([upgradeTo])
+        var reasons = late.map {
+            Reason(
+                .no,
+                "\($0.heartbeat.member) of \($0.group) comes before: it is of release "
+                    + "\(Release(of: $0.heartbeat))")
+        }
+        if others.count > 1 {
+            let names = others.map(\.description).sorted().joined(separator: " and ")
+            reasons.append(
+                Reason(.no, "\(names) run already: finish that upgrade, or take it back"))
+        }
+        guard reasons.isEmpty else { return reasons }
+        let isDone = own.allSatisfy { Release(of: $0.heartbeat) == upgradeTo }
+        return [
+            Reason(
+                .yes,
+                isDone
+                    ? "\(subject) is of release \(upgradeTo) already"
+                    : "all that comes before \(subject) is of release \(upgradeTo)")
+        ]
+    }
+}

@@ -87,6 +87,8 @@ import Testing
         #expect(group.source == name && GroupName.writers.source == nil)
         var quiet = TestSource(tape, Partition(0), source: name)
         var busy = TestSource(tape, Partition(1), source: name)
+        let symbol = SymbolDefinition(
+            symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined)
         let early = try quiet.publish(watermark: .undefined)
         try busy.publish(watermark: .undefined)
         #expect(try HandoverPauses([group], { _ in [] }, tape.client).answers.isEmpty)
@@ -94,6 +96,21 @@ import Testing
         // The partition that was busy until the end is silent afterwards.
         let last = try busy.publish(watermark: .undefined)
         try quiet.open(after: early)
+        // The next owner says first what was missed, which is no end of the pause.
+        quiet.append { builder in
+            builder.append(
+                GapRecord(
+                    header: TickHeader(
+                        symbol: TickHeader.noSymbol, providerTime: .undefined,
+                        receiveTime: Timestamp(nanoseconds: 9)),
+                    from: .undefined, to: Timestamp(nanoseconds: 9), kind: .any,
+                    reason: .gatewayLost, state: .open)) == .appended
+        }
+        try quiet.publish(watermark: .undefined)
+        try pauses.look { false }
+        #expect(pauses.answers.first?.isWhole == false)
+        _ = quiet.register(symbol)
+        quiet.append(TailBench.trade(0, 1))
         let first = try quiet.publish(watermark: .undefined)
         try pauses.look { false }
         let answer = try #require(pauses.answers.first)

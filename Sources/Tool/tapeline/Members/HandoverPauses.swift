@@ -8,15 +8,15 @@ import TapeProtocol
 import TapeTransport
 
 /// How long the tape stands still while a member hands over: from the last packet of the owner
-/// before to the first one of the next, by the times at which the server stored them.
+/// before to the first ticks or bars of the next, by the times at which the server stored them.
 ///
 /// Each owner opens an epoch with a marker of its own. So the epochs of before are noted, and
 /// later the first packets behind them are looked for. Every call blocks.
 struct HandoverPauses {
     /// Of more subjects the first ones are measured.
     static let lanesMax = 256
-    /// The openings without a packet of content that are stepped over.
-    static let openingsMax = 32
+    /// The packets without ticks that one look steps over.
+    static let stepsMax = 32
 
     /// A subject on which each owner publishes with an epoch of its own.
     private struct Lane {
@@ -30,7 +30,7 @@ struct HandoverPauses {
         /// When its last packet was stored. `nil`: the tape has dropped it.
         var before: Timestamp?
         var isOpened = false
-        /// When the first packet of the next owner was stored.
+        /// When the first ticks of the next owner were stored.
         var after: Timestamp?
     }
 
@@ -46,14 +46,15 @@ struct HandoverPauses {
             for (partition, stream, subject) in Self.subjects(
                 of: group, held(group), client.names)
             where lanes.count < Self.lanesMax {
-                guard let newest = try client.lastPacket(stream: stream, subject: subject),
-                    let last = try client.lastContent(stream: stream, subject: subject)
-                else { continue }
-                lanes.append(
-                    Lane(
-                        group: group, partition: partition, stream: stream, subject: subject,
-                        epoch: newest.header.epoch, sequence: newest.last.sequence,
-                        before: last.time))
+                guard let newest = try client.lastPacket(stream: stream, subject: subject) else {
+                    continue
+                }
+                var lane = Lane(
+                    group: group, partition: partition, stream: stream, subject: subject,
+                    epoch: newest.header.epoch, sequence: newest.last.sequence)
+                lane.before =
+                    try newest.marker.map { try time(before: $0, lane) } ?? newest.time
+                if lane.before != nil { lanes.append(lane) }
             }
         }
     }
@@ -80,14 +81,14 @@ struct HandoverPauses {
     private func follow(_ lane: inout Lane) throws {
         if !lane.isOpened { try findOpening(&lane) }
         guard lane.isOpened, lane.before != nil else { return }
-        for _ in 0..<Self.openingsMax {
+        for _ in 0..<Self.stepsMax {
             guard
                 let packet = try jetStream.firstMessage(
                     stream: lane.stream, from: lane.sequence + 1, subject: lane.subject
                 ).map({ try StoredPacket($0) })
             else { return }
             lane.sequence = packet.last.sequence
-            if packet.marker == nil {
+            if packet.hasContent {
                 lane.after = packet.time
                 return
             }
@@ -109,15 +110,16 @@ struct HandoverPauses {
             from: lane.sequence + 1, through: newest.last.sequence,
             where: { $0.epoch > lane.epoch })
         guard let opening, let marker = opening.marker else { return }
+        if marker.previousSequence != lane.sequence { lane.before = try time(before: marker, lane) }
         lane.isOpened = true
         lane.sequence = opening.last.sequence
-        lane.before = try lastContent(marker.previousSequence, lane)
     }
 
-    /// Returns when the last packet of content up to a sequence was stored. `nil` if it is gone.
-    private func lastContent(_ sequence: UInt64, _ lane: Lane) throws -> Timestamp? {
-        var sequence = sequence
-        for _ in 0..<Self.openingsMax {
+    /// Returns when the last packet before a marker was stored that is none itself. `nil` if it is
+    /// gone.
+    private func time(before marker: EpochMarker, _ lane: Lane) throws -> Timestamp? {
+        var sequence = marker.previousSequence
+        for _ in 0..<Self.stepsMax {
             guard let message = try jetStream.message(stream: lane.stream, sequence: sequence),
                 message.subject == lane.subject
             else { return nil }
@@ -126,6 +128,28 @@ struct HandoverPauses {
             sequence = marker.previousSequence
         }
         return nil
+    }
+}
+
+extension StoredPacket {
+    /// Whether it has more than a marker and records about feeds. The next owner of a source says
+    /// first what was missed.
+    fileprivate var hasContent: Bool {
+        guard marker == nil else { return false }
+        if header.kind == .bars { return true }
+        return withBytes { bytes in
+            var walk = PacketWalk(header)
+            while let item = walk.next(in: bytes) {
+                switch item {
+                case .trade, .quote, .bar: return true
+                case .other(let message):
+                    let kind = RecordKind(template: message.template)
+                    if kind != .gap && kind != .subscription { return true }
+                case .control: continue
+                }
+            }
+            return false
+        }
     }
 }
 
@@ -147,7 +171,8 @@ extension HandoverPauses {
 
         var text: String {
             guard let nanoseconds else {
-                return "\(group): the pause is not known: no new owner has published yet"
+                return "\(group): the pause is not known: of no partition are the packets of "
+                    + "both owners on the tape"
             }
             let pause = "\(FixedPoint.text(nanoseconds / 1_000_000, decimals: 3)) s"
             guard let partition else { return "\(group): the tape stood still for \(pause)" }
@@ -189,6 +214,6 @@ extension HandoverPauses {
         return Answer(
             group: group, nanoseconds: nanoseconds,
             partition: group.source == nil ? longest?.partition : nil, changed: changed,
-            waiting: lanes.count - changed)
+            waiting: lanes.count { $0.before != nil && $0.after == nil })
     }
 }

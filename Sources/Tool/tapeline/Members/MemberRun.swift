@@ -156,6 +156,7 @@ struct MemberRun {
             line.show { progress.text }
             if progress.isDone {
                 line.end()
+                if !command.asJSON { terminal.line(progress.text) }
                 return done(asked, progress, measured(asked.pauses, client))
             }
             guard !shutdown.isRequested, clock.monotonic() < end else {
@@ -172,19 +173,18 @@ struct MemberRun {
     ) -> [HandoverPauses.Answer] {
         guard var pauses = noted else { return [] }
         let end = SystemClock().deadline(after: Self.pausePatience)
+        let isEnding = { shutdown.isRequested || SystemClock().remaining(until: end) == .zero }
         do {
             while true {
-                try pauses.look { shutdown.isRequested }
-                guard !pauses.answers.allSatisfy(\.isWhole), !shutdown.isRequested,
-                    SystemClock().remaining(until: end) > .zero
-                else { return pauses.answers }
+                try pauses.look(until: isEnding)
+                guard !pauses.answers.allSatisfy(\.isWhole), !isEnding() else { break }
                 // It listens for a while, so that this loop needs no pause.
                 _ = try GroupDirectory(client)
             }
         } catch {
-            terminal.problem("the pause of the tape is not known: \(error)")
-            return []
+            terminal.problem("the pause of the tape is not known of all: \(error)")
         }
+        return pauses.answers
     }
 
     private func done(
@@ -193,7 +193,6 @@ struct MemberRun {
         if command.asJSON {
             report(asked, asked.isDrain ? "drained" : "ready", progress, pauses)
         } else {
-            terminal.line(progress.text)
             for pause in pauses { terminal.line(pause.text) }
         }
         return .success

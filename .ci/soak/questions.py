@@ -46,9 +46,18 @@ class QuestionsStack(Stack):
 
     def hang(self, unit: str) -> Callable[[], None]:
         """Stops a process with all below it, and returns what lets it go on."""
-        stopped = tree(self.unit(unit))
-        for process in stopped:
-            os.kill(process, signal.SIGSTOP)
+        stopped: list[int] = []
+
+        def stop(process: int) -> None:
+            # A process that is stopped begins no other one, so it goes before those below it.
+            try:
+                os.kill(process, signal.SIGSTOP)
+                stopped.append(process)
+                below = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
+            except (ProcessLookupError, FileNotFoundError):
+                return  # A session of the database ended meanwhile.
+            for child in below:
+                stop(int(child))
 
         def go_on() -> None:
             for process in reversed(stopped):
@@ -56,6 +65,7 @@ class QuestionsStack(Stack):
                     os.kill(process, signal.SIGCONT)
                 except ProcessLookupError:
                     pass
+        stop(self.unit(unit))
         return go_on
 
     def start_cockpit(self) -> int:
@@ -81,12 +91,6 @@ class QuestionsStack(Stack):
     def one(self, sql: str) -> str:
         found: str = eventually(f"a row of: {sql}", lambda: self.query(sql))
         return found.splitlines()[0]
-
-
-def tree(process: int) -> list[int]:
-    """The process and all below it: a database has one for each session."""
-    children = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [process, *(each for child in children for each in tree(int(child)))]
 
 
 # --- the person
@@ -285,7 +289,8 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
         log = Log(Person(page, base, token))
         healthy = {
             "is_recorded": "^yes$", "is_missing": "^nothing$", "falls_over": "nothing is late",
-            "changed": "^(none|.* has version)", "may_restart operator-worker-a": "^YES: ", "may_restart store-writer": "^(YES|NO): "}
+            "changed": "^(none|.* has version)", "may_restart operator-worker-a": "^YES: ",
+            "may_restart store-writer": "(?s)^NO: .*nobody of writer can take over"}
         log.ask("nothing is wrong", healthy)
         stories = truths(stack)
         random.Random(options.seed).shuffle(stories)

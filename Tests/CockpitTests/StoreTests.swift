@@ -58,9 +58,11 @@ import Testing
     func name() throws {
         var service = MadeSighting.service(12, "a:1")
         service.read(try JSONValue.parse(Self.status))
-        #expect(service.member == "writer" && service.shownName == "store-writer writer")
+        #expect(service.member == "writer" && service.shownName == "writer (store-writer)")
         service.member = "store-writer-b"
         #expect(service.shownName == "store-writer-b")
+        service.problem = "refused"
+        #expect(service.shownName == "store-writer (last: store-writer-b)")
         service.read(try JSONValue.parse(#"{"service":"store-writer"}"#))
         #expect(service.shownName == "store-writer")
         service.read(try JSONValue.parse("{}"))

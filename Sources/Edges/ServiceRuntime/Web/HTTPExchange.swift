@@ -81,7 +81,7 @@ final class HTTPExchange {
                 return .whole(.text("too many streams are open", status: 503))
             }
             let isPacked = PackedAnswers.acceptsGzip(headers[Self.encodings])
-            return .events(besides + (isPacked ? PackedAnswers.headers : []))
+            return .events(besides + (isPacked ? [PackedAnswers.encoding] : []))
         }
     }
 

@@ -14,22 +14,26 @@ struct PackedAnswers {
     mutating func answer(
         _ answer: OperationsResponse, accepting encodings: String?
     ) -> OperationsResponse {
-        guard Self.acceptsGzip(encodings), answer.body.count >= Self.bytesMin else {
-            return answer
-        }
         var answer = answer
-        answer.body = packed(answer)
-        answer.headers += Self.headers
+        if Self.acceptsGzip(encodings), answer.body.count >= Self.bytesMin {
+            answer.body = packed(answer)
+            answer.headers.append(Self.encoding)
+        }
+        // Whoever keeps it has to know that another client may get another body.
+        if Self.tag(answer) != nil { answer.headers.append(Self.variation) }
         return answer
     }
 
-    static let headers = [
-        WebHeader("Content-Encoding", "gzip"), WebHeader("Vary", "Accept-Encoding"),
-    ]
+    static let encoding = WebHeader("Content-Encoding", "gzip")
+    static let variation = WebHeader("Vary", "Accept-Encoding")
+
+    private static func tag(_ answer: OperationsResponse) -> String? {
+        answer.headers.first { $0.name == "ETag" }?.value
+    }
 
     private mutating func packed(_ answer: OperationsResponse) -> [UInt8] {
         // Only a tag tells that a body is the same.
-        let tag = answer.headers.first { $0.name == "ETag" }?.value
+        let tag = Self.tag(answer)
         if let body = kept.first(where: { $0.tag == tag })?.body { return body }
         let body = Deflate.file(answer.body)
         if let tag, body.count <= Self.keptBytesMax {

@@ -106,10 +106,13 @@ struct Sighting: Sendable {
         var problem: String?
 
         /// What people read: which of several of one kind it is. A member that was not named has
-        /// the name of its machine.
+        /// the name of its machine. Where an address leads to several of them, another one may be
+        /// silent than the one that answered last.
         var shownName: String {
             if name.isEmpty { return address }
-            return member.isEmpty ? name : member.hasPrefix(name) ? member : "\(name) \(member)"
+            if member.isEmpty { return name }
+            if problem != nil { return "\(name) (last: \(member))" }
+            return member.hasPrefix(name) ? member : "\(member) (\(name))"
         }
     }
 

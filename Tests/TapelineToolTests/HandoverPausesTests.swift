@@ -117,7 +117,7 @@ import Testing
         let pause = try time(tape, tape.names.tickStream(of: Partition(0)), first)
             .nanoseconds(since: time(tape, tape.names.tickStream(of: Partition(1)), last))
         #expect(answer.nanoseconds == pause && answer.isWhole && answer.partition == nil)
-        #expect(answer.text.hasPrefix("source-feed: the tape stood still for 0.0"))
+        #expect(answer.text.hasPrefix("source-feed: the tape stood still for 0"))
     }
 
     @Test("what the tape has dropped is not known")

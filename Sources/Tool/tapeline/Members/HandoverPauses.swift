@@ -7,8 +7,8 @@ import TapeListing
 import TapeProtocol
 import TapeTransport
 
-/// How long the tape stands still while a member hands over: from the last packet of the owner
-/// before to the first ticks or bars of the next, by the times at which the server stored them.
+/// How long the tape stands still while a member hands over: from the last ticks or bars of the
+/// owner before to the first ones of the next, by the times at which the server stored them.
 ///
 /// Each owner opens an epoch with a marker of its own. So the epochs of before are noted, and
 /// later the first packets behind them are looked for. Every call blocks.
@@ -27,8 +27,8 @@ struct HandoverPauses {
         /// The epoch of before, and how far it was read.
         let epoch: UInt64
         var sequence: UInt64
-        /// When its last packet was stored. `nil`: the tape has dropped it.
-        var before: Timestamp?
+        /// When its last record was stored.
+        var before: Timestamp
         var isOpened = false
         /// When the first ticks of the next owner were stored.
         var after: Timestamp?
@@ -46,15 +46,16 @@ struct HandoverPauses {
             for (partition, stream, subject) in Self.subjects(
                 of: group, held(group), client.names)
             where lanes.count < Self.lanesMax {
-                guard let newest = try client.lastPacket(stream: stream, subject: subject) else {
-                    continue
-                }
-                var lane = Lane(
-                    group: group, partition: partition, stream: stream, subject: subject,
-                    epoch: newest.header.epoch, sequence: newest.last.sequence)
-                lane.before =
-                    try newest.marker.map { try time(before: $0, lane) } ?? newest.time
-                if lane.before != nil { lanes.append(lane) }
+                // Partitions without a record have nothing that could stand still.
+                let search = PacketSearch(jetStream, stream: stream, subject: subject)
+                guard let newest = try client.lastPacket(stream: stream, subject: subject),
+                    let last = try search.last(before: newest.header.nextOrdinal, from: 1, newest)
+                else { continue }
+                lanes.append(
+                    Lane(
+                        group: group, partition: partition, stream: stream, subject: subject,
+                        epoch: newest.header.epoch, sequence: newest.last.sequence,
+                        before: last.time))
             }
         }
     }
@@ -80,7 +81,7 @@ struct HandoverPauses {
 
     private func follow(_ lane: inout Lane) throws {
         if !lane.isOpened { try findOpening(&lane) }
-        guard lane.isOpened, lane.before != nil else { return }
+        guard lane.isOpened else { return }
         for _ in 0..<Self.stepsMax {
             guard
                 let packet = try jetStream.firstMessage(
@@ -100,34 +101,36 @@ struct HandoverPauses {
             let newest = try jetStream.lastMessage(stream: lane.stream, subject: lane.subject)
                 .map({ try StoredPacket($0) })
         else { return }
-        guard newest.header.epoch > lane.epoch else {
-            lane.sequence = newest.last.sequence
-            if newest.marker == nil { lane.before = newest.time }
-            return
-        }
         let search = PacketSearch(jetStream, stream: lane.stream, subject: lane.subject)
-        let opening = try search.first(
-            from: lane.sequence + 1, through: newest.last.sequence,
-            where: { $0.epoch > lane.epoch })
-        guard let opening, let marker = opening.marker else { return }
-        if marker.previousSequence != lane.sequence { lane.before = try time(before: marker, lane) }
-        lane.isOpened = true
-        lane.sequence = opening.last.sequence
-    }
-
-    /// Returns when the last packet before a marker was stored that is none itself. `nil` if it is
-    /// gone.
-    private func time(before marker: EpochMarker, _ lane: Lane) throws -> Timestamp? {
-        var sequence = marker.previousSequence
-        for _ in 0..<Self.stepsMax {
-            guard let message = try jetStream.message(stream: lane.stream, sequence: sequence),
-                message.subject == lane.subject
-            else { return nil }
-            let packet = try StoredPacket(message)
-            guard let marker = packet.marker else { return packet.time }
-            sequence = marker.previousSequence
+        var opening: StoredPacket?
+        if newest.header.epoch > lane.epoch {
+            opening = try search.first(
+                from: lane.sequence + 1, through: newest.last.sequence,
+                where: { $0.epoch > lane.epoch })
         }
-        return nil
+        // What the owner before said since.
+        let last = try search.last(
+            before: opening?.header.firstOrdinal ?? newest.header.nextOrdinal,
+            from: lane.sequence + 1, opening ?? newest)
+        if let last { lane.before = last.time }
+        lane.isOpened = opening != nil
+        lane.sequence = opening.map { $0.last.sequence - 1 } ?? newest.last.sequence
+    }
+}
+
+extension PacketSearch {
+    /// Returns the packet of the last record before an ordinal, between a sequence and a packet.
+    fileprivate func last(
+        before ordinal: UInt64, from sequence: UInt64, _ newest: StoredPacket
+    ) throws -> StoredPacket? {
+        guard ordinal > 1 else { return nil }
+        let found = try first(from: sequence, through: newest.last.sequence) {
+            $0.nextOrdinal >= ordinal
+        }
+        guard let found, found.marker == nil, found.header.firstOrdinal < ordinal else {
+            return nil
+        }
+        return found
     }
 }
 
@@ -136,7 +139,7 @@ extension StoredPacket {
     /// first what was missed.
     fileprivate var hasContent: Bool {
         guard marker == nil else { return false }
-        if header.kind == .bars { return true }
+        if header.kind == .bars { return header.tickCount > 0 }
         return withBytes { bytes in
             var walk = PacketWalk(header)
             while let item = walk.next(in: bytes) {
@@ -159,6 +162,8 @@ extension HandoverPauses {
         let group: GroupName
         /// `nil`: not known.
         let nanoseconds: Int64?
+        /// Half of the partitions stood still for no longer.
+        let middle: Int64?
         /// The partition that stood still longest. `nil`: a source, which stands still when all of
         /// its partitions do.
         let partition: Partition?
@@ -171,20 +176,24 @@ extension HandoverPauses {
 
         var text: String {
             guard let nanoseconds else {
-                return "\(group): the pause is not known: of no partition are the packets of "
-                    + "both owners on the tape"
+                return "\(group): the pause is not known: no new owner has published yet"
             }
-            let pause = "\(FixedPoint.text(nanoseconds / 1_000_000, decimals: 3)) s"
-            guard let partition else { return "\(group): the tape stood still for \(pause)" }
-            return "\(group): the tape stood still for \(pause) at most (partition \(partition), "
-                + "of \(changed))"
+            let pause = "\(group): the tape stood still for \(Self.seconds(nanoseconds))"
+            guard let partition, let middle else { return pause }
+            return "\(pause) at most (partition \(partition), of \(changed)), "
+                + "for \(Self.seconds(middle)) in the middle"
                 + (waiting > 0 ? "; nothing was published yet in \(waiting) others" : "")
+        }
+
+        private static func seconds(_ nanoseconds: Int64) -> String {
+            "\(FixedPoint.text(nanoseconds / 1_000_000, decimals: 3)) s"
         }
 
         func report(into json: inout JSONWriter) {
             json.object { json in
                 json.member("group", group.text)
                 if let nanoseconds { json.member("seconds", Double(nanoseconds) / 1e9) }
+                if let middle { json.member("median_seconds", Double(middle) / 1e9) }
                 json.member("changed", changed)
                 json.member("waiting", waiting)
             }
@@ -198,22 +207,22 @@ extension HandoverPauses {
     }
 
     private func answer(_ group: GroupName, _ lanes: [Lane]) -> Answer {
-        var longest: (pause: Int64, partition: Partition)?
-        for lane in lanes {
-            guard let before = lane.before, let after = lane.after else { continue }
-            let pause = after.nanoseconds(since: before)
-            if longest.map({ pause > $0.pause }) ?? true { longest = (pause, lane.partition) }
-        }
-        var nanoseconds = longest?.pause
-        if group.source != nil, longest != nil, let before = lanes.compactMap(\.before).max(),
+        let pauses = lanes.compactMap { lane in
+            lane.after.map {
+                (pause: $0.nanoseconds(since: lane.before), partition: lane.partition)
+            }
+        }.sorted { $0.pause < $1.pause }
+        let isSource = group.source != nil
+        var nanoseconds = pauses.last?.pause
+        if isSource, let before = lanes.map(\.before).max(),
             let after = lanes.compactMap(\.after).min()
         {
             nanoseconds = max(0, after.nanoseconds(since: before))
         }
-        let changed = lanes.count { $0.before != nil && $0.after != nil }
         return Answer(
             group: group, nanoseconds: nanoseconds,
-            partition: group.source == nil ? longest?.partition : nil, changed: changed,
-            waiting: lanes.count { $0.before != nil && $0.after == nil })
+            middle: isSource || pauses.isEmpty ? nil : pauses[pauses.count / 2].pause,
+            partition: isSource ? nil : pauses.last?.partition, changed: pauses.count,
+            waiting: lanes.count - pauses.count)
     }
 }

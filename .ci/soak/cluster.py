@@ -22,7 +22,6 @@ import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,7 +29,7 @@ import urllib.request
 from typing import Any
 
 from pauses import Pauses, bare_command, make_bare_streams
-from stack import ROOT, Failure, Stack, eventually, run, say
+from stack import ROOT, Failure, Stack, eventually, free_port, run, say
 from tape_rows import STREAMS_OF_TICKS, tick_streams, verdict
 
 # The shipped rights name the streams of this namespace.
@@ -41,12 +40,6 @@ USERS = ("gateway", "operator", "writer", "cockpit", "actions", "consumer", "too
 BACKLOG_SECONDS = 5
 # How far a group may be behind between two kills, in seconds of ticks.
 LAG_SECONDS = 3
-
-
-def free_port() -> int:
-    with socket.socket() as link:
-        link.bind(("127.0.0.1", 0))
-        return int(link.getsockname()[1])
 
 
 class ClusterStack(Stack):

@@ -33,8 +33,7 @@ import time
 import urllib.request
 from typing import Any
 
-from cluster import free_port
-from stack import ROOT, Failure, Stack, eventually, run, say
+from stack import ROOT, Failure, Stack, eventually, free_port, run, say
 from tape_rows import verdict
 
 # The shipped rights name the streams of this namespace.

@@ -17,7 +17,6 @@ import itertools
 import json
 import os
 import pathlib
-import socket
 import sys
 import time
 import urllib.request
@@ -25,7 +24,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from stack import Failure, Stack, eventually, run, say
+from stack import Failure, Stack, eventually, free_port, run, say
 
 # The symbols of a gateway, and those of them that its setting has room for. The others are added by a person.
 SYMBOLS_MAX, SYMBOLS_OF_SETTING = 1_250, 256
@@ -53,7 +52,7 @@ class PagesStack(Stack):
         for begin in range(0, len(symbols), SYMBOLS_MAX):
             name, port = f"made-{begin // SYMBOLS_MAX}", free_port()
             pages.append(f"127.0.0.1:{port}")
-            self.beside("provider-gateway", name, OPS_PORT=str(port), GATEWAY_SOURCE=name, SYNTHETIC_RATE="200",
+            self.beside("provider-gateway", name, "provider-gateway", OPS_PORT=str(port), GATEWAY_SOURCE=name, SYNTHETIC_RATE="200",
                         SYNTHETIC_SYMBOLS=",".join(symbols[begin:begin + SYMBOLS_OF_SETTING]))
             eventually(f"{name} takes ticks", lambda: self.newest(pages[-1]) > 0)
             more = symbols[begin + SYMBOLS_OF_SETTING:begin + SYMBOLS_MAX]
@@ -63,20 +62,9 @@ class PagesStack(Stack):
                 eventually(f"{name} has more", lambda: self.tool(*words, check=False).returncode == 0)
         self.port = free_port()
         asked = self.environment_of("cockpit")["COCKPIT_SERVICES"]
-        self.beside("cockpit", "looked-at", OPS_PORT="0", COCKPIT_PORT=str(self.port),
+        self.beside("cockpit", "looked-at", "cockpit", OPS_PORT="0", COCKPIT_PORT=str(self.port),
                     COCKPIT_SERVICES=",".join([asked, *pages]))
         eventually("all instruments are known", lambda: sum(map(self.newest, pages)) == len(symbols))
-
-    def environment_of(self, unit: str) -> dict[str, str]:
-        text = pathlib.Path(f"/proc/{self.unit(unit)}/environ").read_bytes().decode()
-        return dict(entry.split("=", 1) for entry in text.split("\0") if entry)
-
-    def beside(self, unit: str, name: str, **more: str) -> None:
-        """Starts another process of the kind of a unit."""
-        environment = self.environment_of(unit) | {"MDS_MEMBER": name, **more}
-        # A supervisor that starts again ends what has its stack's mark.
-        environment.pop("TAPELINE_STACK", None)
-        self.start(name, [str(self.programs / unit)], environment)
 
     def newest(self, page: str) -> int:
         with urllib.request.urlopen(f"http://{page}/status", timeout=5) as answer:
@@ -85,11 +73,6 @@ class PagesStack(Stack):
     @property
     def cockpit(self) -> int:
         return self.own["looked-at"].pid
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def processor_seconds(pid: int) -> float:

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from stack import Failure, Stack, eventually, run, say
+from stack import Failure, Stack, eventually, free_port, run, say
 
 CHROMIUM = "/usr/bin/chromium-headless-shell"
 # An answer that takes a person longer is none.
@@ -70,15 +70,9 @@ class QuestionsStack(Stack):
 
     def start_cockpit(self) -> int:
         """Starts a second cockpit, whose clock the file `clock` sets. Returns the port of its pages."""
-        text = pathlib.Path(f"/proc/{self.unit('cockpit')}/environ").read_bytes().decode()
-        environment = dict(entry.split("=", 1) for entry in text.split("\0") if entry)
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = int(server.getsockname()[1])
+        port = free_port()
         self.clock(0)
-        environment |= {"OPS_PORT": "0", "COCKPIT_PORT": str(port), **self.faketime()}
-        # A supervisor that starts again ends what has its stack's mark.
-        environment.pop("TAPELINE_STACK", None)
-        self.start("cockpit-beside", [str(self.programs / "cockpit")], environment)
+        self.beside("cockpit", "cockpit-beside", "cockpit", OPS_PORT="0", COCKPIT_PORT=str(port), **self.faketime())
         eventually("the second cockpit listens", lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None)
         return port
 

@@ -31,8 +31,7 @@ from typing import Any
 import nats
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from cluster import free_port
-from stack import ROOT, Failure, Stack, eventually, run, say
+from stack import ROOT, Failure, Stack, eventually, free_port, run, say
 from tape_rows import Audit
 
 # The shipped rights name the streams of this namespace.

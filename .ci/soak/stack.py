@@ -62,6 +62,11 @@ def eventually(what: str, condition: Callable[[], Any], seconds: float = 60, ste
         time.sleep(step)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 class Stack:
     """The stack, by the commands that a person uses."""
 
@@ -151,6 +156,17 @@ class Stack:
         with open(self.home / "logs" / f"{name}.log", "ab") as log:
             self.own[name] = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=environment)
 
+    def environment_of(self, unit: str) -> dict[str, str]:
+        text = pathlib.Path(f"/proc/{self.unit(unit)}/environ").read_bytes().decode()
+        return dict(entry.split("=", 1) for entry in text.split("\0") if entry)
+
+    def beside(self, unit: str, name: str, program: str, **more: str) -> None:
+        """Starts another process of a program with the environment of a unit."""
+        environment = self.environment_of(unit) | {"MDS_MEMBER": name, **more}
+        # A supervisor that starts again ends what has its stack's mark.
+        environment.pop("TAPELINE_STACK", None)
+        self.start(name, [str(self.programs / program)], environment)
+
     def end(self, name: str) -> None:
         process = self.own.pop(name)
         process.kill()
@@ -158,13 +174,8 @@ class Stack:
 
     def start_worker(self) -> None:
         """Starts a third worker, whose clock the file `clock` sets."""
-        own = pathlib.Path(f"/proc/{self.unit('operator-worker-a')}/environ").read_bytes().decode()
-        environment = dict(entry.split("=", 1) for entry in own.split("\0") if entry)
         self.clock(0)
-        environment |= {"OPS_PORT": "0", "MDS_MEMBER": "operator-worker-c", **self.faketime()}
-        # A supervisor that starts again ends what has its stack's mark.
-        environment.pop("TAPELINE_STACK", None)
-        self.start("operator-worker-c", [str(self.programs / "operator-worker")], environment)
+        self.beside("operator-worker-a", "operator-worker-c", "operator-worker", OPS_PORT="0", **self.faketime())
 
     def faketime(self) -> dict[str, str]:
         """The environment of a process whose clock of the day the file `clock` sets."""

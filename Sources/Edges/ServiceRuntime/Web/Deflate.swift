@@ -5,7 +5,7 @@ enum Deflate {
     /// Begins a stream of blocks: no name, no time, an unknown system.
     static let streamHeader: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]
 
-    /// As fast as the first level and only a little larger than the ninth, for documents like ours.
+    /// Between zlib's fastest and its smallest.
     private static let level: Int32 = 5
     /// The largest window, and how zlib is told that a header and an end belong to it, or none.
     private static let window = MAX_WBITS

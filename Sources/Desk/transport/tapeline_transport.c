@@ -702,8 +702,8 @@ static bool is_range(const tapeline_range *wanted) {
 }
 
 // Waits for the answer to a question, and holds what else comes meanwhile.
-static natsMsg *answer_to(tapeline_tape *tape, const char *inbox) {
-    int64_t until = now_milliseconds() + answer_milliseconds;
+static natsMsg *answer_to(tapeline_tape *tape, const char *inbox, int64_t milliseconds) {
+    int64_t until = now_milliseconds() + milliseconds;
     for (;;) {
         int64_t left = until - now_milliseconds();
         natsMsg *message = NULL;
@@ -723,6 +723,28 @@ static natsMsg *answer_to(tapeline_tape *tape, const char *inbox) {
             natsMsg_Destroy(message);
         }
     }
+}
+
+// Waits until a new consumer of a cluster answers. The news of its subject and the news that it exists
+// reach this server on two connections. A pull that comes before the first one is dropped without a
+// word, so one that takes no message is repeated.
+static int32_t wait_until_heard(
+    tapeline_tape *tape, const char *stream, int32_t number, tapeline_tape_error *error) {
+    char subject[256], inbox[192];
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.%s.%s-%d-%u", stream, tape->name, number,
+        tape->ranges[number].consumer);
+    int64_t until = now_milliseconds() + answer_milliseconds;
+    for (int64_t wait = 25; now_milliseconds() < until; wait = wait < 400 ? wait * 2 : wait) {
+        snprintf(inbox, sizeof inbox, "%s.a.%u", tape->inbox, ++tape->questions);
+        // No message is so small, so it takes none.
+        natsStatus status = natsConnection_PublishRequestString(
+            tape->connection, subject, inbox, "{\"batch\":1,\"max_bytes\":1,\"no_wait\":true}");
+        natsMsg *answer = status == NATS_OK ? answer_to(tape, inbox, wait) : NULL;
+        natsMsg_Destroy(answer);
+        if (answer) return TAPELINE_TAPE_OK;
+        if (status != NATS_OK || !is_up(tape)) break;
+    }
+    return failed(error, TAPELINE_TAPE_AWAY, "JetStream does not answer for the stream %s", stream);
 }
 
 static int32_t read_answer(
@@ -768,7 +790,7 @@ static int32_t ask(
     if (status != NATS_OK)
         return failed(error, natsConnection_IsClosed(tape->connection) ? TAPELINE_TAPE_CLOSED : TAPELINE_TAPE_AWAY,
             "NATS cannot be asked: %s", natsStatus_GetText(status));
-    natsMsg *answer = answer_to(tape, inbox);
+    natsMsg *answer = answer_to(tape, inbox, answer_milliseconds);
     if (!answer) {
         take_complaint(tape, complaint, sizeof complaint);
         if (strcasestr(complaint, "permission"))
@@ -777,8 +799,12 @@ static int32_t ask(
         return failed(error, TAPELINE_TAPE_AWAY, "NATS did not answer for the stream %s", stream);
     }
     int32_t code = read_answer(answer, stream, pending, error);
+    // A server that is alone has no name of a cluster.
+    static const char cluster[] = "\"cluster\":{\"name\":\"";
+    bool is_clustered = !code && memmem(natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer),
+        cluster, sizeof cluster - 1);
     natsMsg_Destroy(answer);
-    return code;
+    return is_clustered ? wait_until_heard(tape, stream, number, error) : code;
 }
 
 int32_t tapeline_tape_begin(

@@ -127,7 +127,8 @@ package struct JetStream: Sendable {
 
     // MARK: consumers
 
-    /// Makes a consumer. A consumer of the same name may exist only with the same configuration.
+    /// Makes a consumer, which hears pulls of this connection when the call returns. A consumer of
+    /// the same name may exist only with the same configuration.
     /// Returns the name of the server on which it is, and whose copy of the stream it reads.
     @discardableResult
     package func createConsumer(
@@ -144,7 +145,13 @@ package struct JetStream: Sendable {
             json.member("action", "create")
         }
         let path = "CONSUMER.CREATE.\(stream).\(configuration.name)"
-        return try call(path, body.bytes, operation).at("cluster", "leader")?.string
+        let answer = try call(path, body.bytes, operation)
+        let server = answer.at("cluster", "leader")?.string
+        // A server that is alone has no name of a cluster.
+        if answer.at("cluster", "name")?.string?.isEmpty == false {
+            try waitUntilHeard(stream, configuration.name, operation)
+        }
+        return server
     }
 
     /// Requests up to `batch` messages within `expires`. They come to `replyTo`, and so do messages

@@ -1,0 +1,53 @@
+import NatsTransport
+import TestSupport
+import Testing
+
+@Suite("Pulls in a cluster")
+struct ClusterPullTests {
+    private static let consumers = 60
+
+    private struct World {
+        let cluster: NatsCluster
+        let connection: NatsConnection
+        let jetStream: JetStream
+
+        init(messages: Int) throws {
+            cluster = try NatsCluster()
+            connection = try cluster.nodes[0].connect()
+            jetStream = JetStream(connection, timeout: patience)
+            _ = try jetStream.createStream(
+                StreamConfiguration(name: "S", subjects: ["s.>"], replicas: 3))
+            for number in 0..<messages {
+                _ = try connection.request(Array("\(number)".utf8), to: "s.a", timeout: patience)
+            }
+        }
+
+        func make(_ number: Int) throws -> String? {
+            try jetStream.createConsumer(
+                stream: "S",
+                ConsumerConfiguration(
+                    name: "C\(number)", filterSubjects: [], deliver: .fromSequence(1)))
+        }
+    }
+
+    @Test("a consumer on any server hears the first pull", arguments: [0, 3])
+    func heard(messages: Int) throws {
+        let world = try World(messages: messages)
+        let log = MessageLog()
+        let subscription = try world.connection.subscribe("heard.*", pendingMessagesMax: 1_000) {
+            log.add($0)
+        }
+        defer { subscription.unsubscribe() }
+        var servers: Set<String?> = []
+        for number in 0..<Self.consumers {
+            servers.insert(try world.make(number))
+            try world.jetStream.pull(
+                stream: "S", consumer: "C\(number)", batch: 10, bytesMax: nil, expires: .zero,
+                idleHeartbeat: .zero, replyTo: "heard.\(number)")
+        }
+        #expect(servers.count == 3)
+        // Each pull ends by a status, after all messages: those were not taken before.
+        #expect(eventually { log.all.count { $0.status != nil } == Self.consumers })
+        #expect(log.all.count { $0.status == nil } == Self.consumers * messages)
+    }
+}

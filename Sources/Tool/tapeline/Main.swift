@@ -83,7 +83,8 @@ enum Main {
         case .bars, .rewritten, .gaps, .export, .database, .logs, .explain, .reconcile, .quality:
             return try reading(command, terminal)
         case .setup(let command):
-            return try command.run(deployment(command.target), environment, terminal)
+            return try command.run(
+                deployment(command.target), environment, terminal, signals())
         case .doctor(let command):
             return try command.run(deployment(command.target), environment, terminal)
         case .bundle(let command):

@@ -14,8 +14,14 @@ struct SetupRun {
         var problems: [String] = []
     }
 
+    /// So long a cluster that elects its leaders is waited for, and so often it is asked again.
+    private static let patience = Duration.seconds(60)
+    private static let askEvery = Duration.milliseconds(500)
+
     let names: TapeNames
     let sizes: SetupCommand.Sizes
+    /// Ends the waiting. `nil`: nothing is waited for.
+    var shutdown: ShutdownSignal?
 
     /// The streams of the tape come last. Services wait for those, and by then everything else
     /// exists.
@@ -40,7 +46,10 @@ struct SetupRun {
     private func letters(_ client: TapeClient) throws(ToolError) -> StreamConfiguration {
         var wanted = names.deadLetterStreamConfiguration(bytesMax: sizes.deadLetters)
         do throws(JetStreamError) {
-            guard let found = try client.jetStream.streamInfo(wanted.name) else { return wanted }
+            let found = try patiently(client) { () throws(JetStreamError) in
+                try client.jetStream.streamInfo(wanted.name)
+            }
+            guard let found else { return wanted }
             let room = wanted.maxBytes
             wanted = found.configuration
             wanted.maxBytes = room
@@ -54,7 +63,9 @@ struct SetupRun {
         _ stream: StreamConfiguration, _ client: TapeClient, _ report: inout Report
     ) throws(ToolError) {
         do throws(JetStreamError) {
-            let setup = try client.jetStream.setUpStream(stream)
+            let setup = try patiently(client) { () throws(JetStreamError) in
+                try client.jetStream.setUpStream(stream)
+            }
             report.streams.append(setup)
             if let reason = setup.copies.refusal {
                 report.problems.append(
@@ -72,6 +83,22 @@ struct SetupRun {
         }
     }
 
+    /// Asks again while the server has no answer for the moment. Every call may be repeated.
+    private func patiently<Value>(
+        _ client: TapeClient, _ ask: () throws(JetStreamError) -> Value
+    ) throws(JetStreamError) -> Value {
+        let end = ContinuousClock.now + Self.patience
+        while true {
+            do throws(JetStreamError) {
+                return try ask()
+            } catch {
+                guard let shutdown, error.passes, client.complaint == nil,
+                    ContinuousClock.now < end, !shutdown.wait(timeout: Self.askEvery)
+                else { throw error }
+            }
+        }
+    }
+
     private func failure(
         _ error: JetStreamError, _ stream: String, _ client: TapeClient
     ) -> ToolError {
@@ -86,6 +113,18 @@ struct SetupRun {
 
     static func size(_ bytes: Int64) -> String {
         bytes < 0 ? "no limit" : TapeReport.bytes(UInt64(bytes))
+    }
+}
+
+extension JetStreamError {
+    /// Whether a cluster that has just started says so. Too few servers, or no JetStream, is a
+    /// mistake that a person has to know at once.
+    fileprivate var passes: Bool {
+        switch self {
+        case .transport(.timedOut), .leaderless: true
+        case .refused: isRetryable
+        case .transport, .unavailable, .fewServers, .differs, .invalid, .malformed: false
+        }
     }
 }
 
@@ -169,12 +208,14 @@ extension StreamSetup.Copies {
 
 extension SetupCommand {
     func run(
-        _ deployment: Deployment, _ environment: [String: String], _ terminal: Terminal
+        _ deployment: Deployment, _ environment: [String: String], _ terminal: Terminal,
+        _ shutdown: ShutdownSignal? = nil
     ) throws(ToolError) -> ExitCode {
         let sizes = try sizes(environment)
         let client = try deployment.connect()
         defer { client.close() }
-        let report = try SetupRun(names: deployment.names, sizes: sizes).run(client)
+        let report = try SetupRun(names: deployment.names, sizes: sizes, shutdown: shutdown)
+            .run(client)
         if asJSON {
             terminal.line(report.json(deployment.names))
         } else {

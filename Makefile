@@ -58,8 +58,8 @@ cluster-up: ## The same in containers: build the images, start the compose clust
 cluster-down: ## Stop the compose cluster; the data stay (docker compose down --volumes removes them)
 	@docker compose --profile '*' down
 
-cluster-test: ## Scale a compose cluster under load, kill and stop its parts, audit every row
-	@deploy/compose/cluster-test.py
+cluster-test: ## Scale a compose cluster under load, kill and stop its parts, audit every row (THREE=1: three NATS servers)
+	@deploy/compose/cluster-test.py $(if $(THREE),--three)
 
 autoscale-test: ## Have a compose cluster scale its workers by the lag under ten times the ticks, audit every row
 	@deploy/compose/autoscale-test.py

@@ -10,9 +10,10 @@ struct ImageTests {
     private static let composeFiles = [
         "docker-compose.yml", "deploy/compose/load.yml", "deploy/compose/autoscale.yml",
         "deploy/compose/tls.yml", "deploy/compose/tls-load.yml",
+        "deploy/compose/nats-cluster.yml", "deploy/compose/nats-cluster-load.yml",
         "deploy/compose/tws.yml",
     ]
-    private static let dockerfiles =
+    static let dockerfiles =
         Service.all.map { "services/\($0.description.name)/Dockerfile" }
         + [
             "deploy/docker/tapeline.Dockerfile", "deploy/docker/ibkr-simulator.Dockerfile",
@@ -78,10 +79,11 @@ struct ImageTests {
         }
     }
 
-    /// The variables of `deploy/nats/server.conf`, `tls.conf` and `deploy/compose/nats.sh`.
+    /// The variables of the files in `deploy/nats` and of `deploy/compose/nats.sh`.
     private static let serverVariables: Set = [
         "NATS_SERVER_NAME", "NATS_HOST", "NATS_PORT", "NATS_MONITOR_PORT", "NATS_MONITOR_HOST",
         "NATS_STORE_DIR", "NATS_STORE_BYTES_MAX", "NATS_SERVER_CERTIFICATE", "NATS_SERVER_KEY",
+        "NATS_CLUSTER_HOST", "NATS_CLUSTER_PORT", "NATS_CLUSTER_SERVERS",
     ]
 
     @Test("how many members there are is a setting, so that an up does not take back a --scale")
@@ -217,7 +219,8 @@ struct ImageTests {
         let script = try Self.lines(of: "deploy/compose/secrets.sh").joined(separator: " ")
         let list = try #require(script.firstMatch(of: /for name in ([^;]*);/)).1
         let made = Set(list.split { !$0.isLetter && $0 != "-" }.map(String.init))
-        let named = try Self.lines(of: "docker-compose.yml").compactMap {
+        let files = ["docker-compose.yml", "deploy/compose/nats-cluster.yml"]
+        let named = try files.flatMap(Self.lines).compactMap {
             $0.wholeMatch(of: /\s+([a-z-]+): \{file: deploy\/compose\/secrets\/([a-z-]+)\}/)
         }
         #expect(named.allSatisfy { $0.1 == $0.2 })

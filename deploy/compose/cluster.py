@@ -100,6 +100,12 @@ class Cluster:
         return self.up("--no-recreate", "--no-deps", "--scale", f"{service}={count}", service,
                        wait=wait)
 
+    @property
+    def nats(self):
+        """The services that are servers of NATS."""
+        return [name for name in self.compose("config", "--services").stdout.split()
+                if name == "nats" or name.startswith("nats-")]
+
     def containers(self, service=None):
         """Returns identity, service and name of the containers of long-running services."""
         lines = self.compose("ps", "--format", "json").stdout.splitlines()

@@ -38,7 +38,7 @@ if ! grep -qxF "$line" "$people" 2>/dev/null; then
     echo "made deploy/compose/secrets/cockpit-people"
 fi
 
-for name in nats-gateway nats-operator nats-writer nats-cockpit nats-actions nats-consumer nats-tool \
+for name in nats-gateway nats-operator nats-writer nats-cockpit nats-actions nats-consumer nats-tool nats-cluster \
     postgres-owner postgres-migrator postgres-writer postgres-cockpit cockpit-token cockpit-people \
     valkey valkey-reader grafana-admin; do
     file=$folder/$name

@@ -27,7 +27,7 @@ RUN --mount=type=bind,target=/checkout \
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libmicrohttpd12 \
+    && apt-get install --yes --no-install-recommends libmicrohttpd12 libssl3 \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
     && groupadd --system --gid 10001 tapeline \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \

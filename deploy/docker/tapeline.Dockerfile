@@ -27,7 +27,8 @@ RUN --mount=type=bind,target=/checkout \
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libhiredis0.14 libmicrohttpd12 libnats3.4 libpq5 libyaml-0-2 tzdata \
+    && apt-get install --yes --no-install-recommends ca-certificates libcurl4 libhiredis0.14 libmicrohttpd12 \
+        libnats3.4 libpq5 libwebsockets17 libyaml-0-2 tzdata \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
     && groupadd --system --gid 10001 tapeline \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \

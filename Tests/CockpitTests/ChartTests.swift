@@ -94,6 +94,36 @@ import Testing
         #expect(board.prices.map(\.place) == board.prices.map(\.place).sorted())
     }
 
+    @Test("a quote has its place among the bars, and one far away takes none of theirs")
+    func quotes() throws {
+        func quote(_ bid: Double?, _ ask: Double?) -> StandingQuote {
+            let prices = [bid, ask].map { side in
+                side.map { Price(raw: Int64($0 * 1e9)) } ?? .undefined
+            }
+            return StandingQuote(bid: prices[0], ask: prices[1])
+        }
+        var page = Self.page(
+            try (0..<4).map { try Self.item($0, Self.version(1, [100, 110, 90, 105])) })
+        page.items[0].quote = quote(104.5, 115)
+        page.items[1].quote = quote(0.01, 199_999)
+        page.items[2].quote = quote(nil, 111)
+        let candles = ChartBoard(page).candles
+        // 90 to 115, and a twentieth of that more at each end.
+        func height(_ price: Double) -> Double { (price - 88.75) / 27.5 }
+        let (bid, ask) = (try #require(candles[0].bid), try #require(candles[0].ask))
+        #expect(abs(bid - height(104.5)) < 1e-9 && abs(ask - height(115)) < 1e-9)
+        #expect(candles[1].bid == nil && candles[1].ask == nil)
+        #expect(candles[2].bid == nil && candles[2].ask != nil && candles[3].ask == nil)
+        page.quotesProblem = "too late\nfor them"
+        let json = try JSONValue.parse(ChartDocument(page: page, isLive: true).json)
+        let bars = try #require(json["bars"]?.array)
+        #expect(bars.map { $0["bid"]?.string } == ["104.5", "0.01", nil, nil])
+        #expect(bars.map { $0["ask"]?.string } == ["115", "199999", "111", nil])
+        #expect(bars.map { $0["bid_at"] != nil } == [true, false, false, false])
+        #expect(bars.map { $0["ask_at"] != nil } == [true, false, true, false])
+        #expect(json["quotes_problem"]?.string == "too late; for them")
+    }
+
     @Test("versions without prices have no shape, and a page without bars is empty")
     func empty() throws {
         let board = ChartBoard(Self.page([try Self.item(0, Self.version(1, nil))]))

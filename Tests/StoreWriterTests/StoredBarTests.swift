@@ -107,6 +107,8 @@ struct StoredBarTests {
         try expectVersions(bench, mode)
         bench.symbol = try #require(Symbol("M"))
         try expectManyVersions(bench)
+        bench.symbol = try #require(Symbol("Q"))
+        try expectQuotes(bench)
     }
 
     /// Pages lead from the newest bar to the first one and back.
@@ -169,6 +171,43 @@ struct StoredBarTests {
         #expect(page.items.map(\.replaced.count).reduce(0, +) == BarPage.versionsMax)
         #expect(page.items.last?.replaced.map(\.revision) == Array(1...10))
         #expect(page.items.first?.replaced.isEmpty == true)
+    }
+
+    /// Each bar has the quote of its source that stood at its end, also where none came meanwhile.
+    private func expectQuotes(_ bench: Bench) throws {
+        try bench.put(0...5, revision: 1)
+        func put(_ second: Double, _ bid: String, source: String = "s", count: Int = 1) throws {
+            try bench.database.psql(
+                """
+                INSERT INTO quotes (ts, event_time_ns, symbol, bid_price, ask_price, receive_time,
+                    receive_time_ns, source, partition, epoch, ordinal)
+                SELECT to_timestamp(t), (t * 1000000000)::bigint, 'Q', \(bid), 9, to_timestamp(t),
+                    (t * 1000000000)::bigint, '\(source)', 5, 1, (t * 1000)::bigint
+                FROM (SELECT \(Self.start) + \(second)::numeric + n * 0.001 AS t
+                    FROM generate_series(0, \(count - 1)) AS n) AS w
+                """)
+        }
+        try put(-1, "1")
+        try put(60, "2")
+        try put(119.5, "3")
+        try put(119.6, "4", source: "other")
+        try put(180, "NULL")
+        try put(250, "6")
+        // So many of another source come before this end that it is not looked for behind them.
+        try put(299, "7", source: "other", count: 250)
+        var page = try bench.page(from: nil)
+        try bench.reader.addQuotes(to: &page)
+        func price(_ whole: Int64?) -> Price {
+            whole.map { Price(raw: $0 * 1_000_000_000) } ?? .undefined
+        }
+        let expected = [nil, 3, 3, .some(nil), nil, nil] as [Int64??]
+        for (item, bid) in zip(page.items, expected) {
+            #expect(
+                item.quote?.bid == bid.map(price) && item.quote?.ask == bid.map { _ in price(9) })
+        }
+        var empty = BarPage()
+        try bench.reader.addQuotes(to: &empty)
+        #expect(empty == BarPage())
     }
 
     /// The database says which symbols, series and sources it has.

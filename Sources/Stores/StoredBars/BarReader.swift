@@ -142,7 +142,7 @@ package struct BarReader {
             standing: standing)
     }
 
-    private static func price(_ rows: PostgresRows, _ row: Int, _ column: Int) -> Price {
+    static func price(_ rows: PostgresRows, _ row: Int, _ column: Int) -> Price {
         rows.numeric(row, column, scale: Price.decimals).flatMap { Int64(exactly: $0) }
             .map { Price(raw: $0) } ?? .undefined
     }

@@ -78,6 +78,8 @@ package struct BarPage: Equatable, Sendable {
         package let row: BarRow
         /// The replaced versions, the oldest first.
         package var replaced: [BarVersion] = []
+        /// The bid and ask at its end. `nil` if none was found.
+        package var quote: StandingQuote?
 
         package init(row: BarRow, replaced: [BarVersion] = []) {
             self.row = row
@@ -92,6 +94,8 @@ package struct BarPage: Equatable, Sendable {
     package var later: Timestamp?
     /// Whether the bars have more replaced versions than are here.
     package var lacksVersions = false
+    /// Why no quotes are with the bars. `nil`: those that were found are.
+    package var quotesProblem: String?
 
     package init() {}
 }

@@ -139,6 +139,9 @@ extension MadeDeployment {
                 revision, [open, high, low, close], volume, trades, reason, minute,
                 minute == 21 ? 1_260 : minute == 44 ? 3 : 0.2)
             page.items.append(try item(minute, standing, earlier))
+            let bid = close - Int64.random(in: 5...25, using: &random)
+            page.items[page.items.count - 1].quote = StandingQuote(
+                bid: Price(raw: bid * 1_000_000), ask: Price(raw: (bid + 30) * 1_000_000))
         }
         return page
     }

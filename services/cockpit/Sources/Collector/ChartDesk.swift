@@ -42,7 +42,13 @@ final class ChartDesk: Sendable {
             let choices = try reader.choices(text, from: from, now: clock.now())
             return ChoicesDocument(choices: choices).json
         case .page(let symbol, let source, let series, let from):
-            let page = try reader.page(symbol, source, series, from: from)
+            var page = try reader.page(symbol, source, series, from: from)
+            do throws(PostgresError) {
+                try reader.addQuotes(to: &page)
+            } catch {
+                // The bars are worth showing without them.
+                page.quotesProblem = "\(error)"
+            }
             return ChartDocument(page: page, isLive: from == nil).json
         case .bar(let bar):
             guard let row = try reader.row(of: bar) else { throw NoSuchBar() }

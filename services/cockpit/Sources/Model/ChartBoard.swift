@@ -35,6 +35,10 @@ struct ChartBoard: Equatable {
         let volume: Double
         /// The oldest first.
         let ghosts: [Ghost]
+        let quote: StandingQuote?
+        /// The heights of the quote's sides. `nil` without a price, and far away from all bars.
+        let bid: Double?
+        let ask: Double?
     }
 
     struct Mark: Equatable {
@@ -51,7 +55,7 @@ struct ChartBoard: Equatable {
 
     init(_ page: BarPage) {
         let versions = page.items.flatMap { $0.replaced + [$0.row.standing] }
-        let scale = Scale(versions.map(\.values))
+        let scale = Scale(versions.map(\.values), page.items.compactMap(\.quote))
         let most = versions.map(\.values.volume).max() ?? 0
         func volume(_ values: BarVersion.Values) -> Double {
             most > 0 ? Double(max(0, values.volume)) / Double(most) : 0
@@ -66,7 +70,9 @@ struct ChartBoard: Equatable {
                     return Ghost(
                         version: version, number: max(1, item.row.replaced - above),
                         shape: scale?.shape(version.values), volume: volume(version.values))
-                })
+                },
+                quote: item.quote, bid: item.quote.flatMap { scale?.visible($0.bid) },
+                ask: item.quote.flatMap { scale?.visible($0.ask) })
         }
         slots = max(Self.slotsMin, candles.count)
         prices = scale?.marks(about: Self.marks) ?? []
@@ -96,11 +102,19 @@ private struct Scale {
     private let low: Int128
     private let high: Int128
 
-    /// `nil` if there is no price.
-    init?(_ values: [BarVersion.Values]) {
+    /// `nil` if there is no price. A quote that is far away from all bars, as some are before the
+    /// market opens, would leave no room for them: it counts only within the height of all bars.
+    init?(_ values: [BarVersion.Values], _ quotes: [StandingQuote]) {
         let prices = values.flatMap { [$0.low, $0.high, $0.open, $0.close] }.filter(\.isDefined)
         guard let least = prices.min(), let most = prices.max() else { return nil }
-        let (bottom, top) = (Int128(least.raw), Int128(most.raw))
+        var (bottom, top) = (Int128(least.raw), Int128(most.raw))
+        let reach = max(top - bottom, bottom.magnitudeOf / 1_000)
+        let near = (bottom - reach)...(top + reach)
+        for price in quotes.flatMap({ [$0.bid, $0.ask] }) where price.isDefined {
+            guard near.contains(Int128(price.raw)) else { continue }
+            bottom = min(bottom, Int128(price.raw))
+            top = max(top, Int128(price.raw))
+        }
         let room = top > bottom ? max(1, (top - bottom) / 20) : max(1, bottom.magnitudeOf / 1_000)
         low = bottom - room
         high = top + room
@@ -108,6 +122,11 @@ private struct Scale {
 
     private func height(_ price: Price) -> Double {
         Double(Int128(price.raw) - low) / Double(high - low)
+    }
+
+    /// The height of a price within the picture. `nil` for others.
+    func visible(_ price: Price) -> Double? {
+        price.isDefined && (low...high).contains(Int128(price.raw)) ? height(price) : nil
     }
 
     func shape(_ values: BarVersion.Values) -> ChartBoard.Shape? {

@@ -15,6 +15,9 @@ struct ChartDocument {
             json.member("live", isLive)
             json.member("bars_max", BarPage.barsMax)
             json.member("lacks_versions", page.lacksVersions)
+            if let problem = page.quotesProblem {
+                json.member("quotes_problem", OverviewMaker.line(problem))
+            }
             if let earlier = page.earlier { json.member("earlier", TimeText.of(earlier)) }
             if let later = page.later { json.member("later", TimeText.of(later)) }
             json.member("slots", board.slots)
@@ -56,6 +59,10 @@ struct ChartDocument {
             json.member("volume_part", candle.volume)
             TradeText.write(row.standing, after: row.closeTime, &json)
             write(candle.shape, &json)
+            if let bid = candle.quote?.bid, bid.isDefined { json.member("bid", "\(bid)") }
+            if let ask = candle.quote?.ask, ask.isDefined { json.member("ask", "\(ask)") }
+            if let height = candle.bid { json.member("bid_at", height) }
+            if let height = candle.ask { json.member("ask_at", height) }
             json.member(
                 "ghosts",
                 array: { json in

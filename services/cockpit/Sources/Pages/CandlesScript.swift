@@ -1,5 +1,5 @@
 /// The picture of the bars, on a canvas: candles with the versions that were replaced behind them,
-/// and volumes below. The document says where everything is.
+/// volumes below, and what was bid and asked. The document says where everything is.
 enum CandlesScript {
     static let text = #"""
         const axis = 84;
@@ -32,6 +32,7 @@ enum CandlesScript {
             x: (place) => place * wide, y: (height) => head + (1 - height) * prices,
           };
           drawAxes(pen, chart, wide);
+          for (const side of ["bid_at", "ask_at"]) drawQuotes(pen, chart.bars, side);
           for (const bar of chart.bars) drawBar(pen, bar, bar === chosen);
         }
 
@@ -59,6 +60,28 @@ enum CandlesScript {
             ink.fillText(mark.text, x, bottom + 17);
             free = x + ink.measureText(mark.text).width + 12;
           }
+        }
+
+        // One side of the book: a step for each bar, and a hole where nobody knows it.
+        function drawQuotes(pen, bars, side) {
+          const { ink, color } = pen;
+          ink.strokeStyle = color(pen.isOld ? "muted" : "accent");
+          ink.lineWidth = 1.2;
+          ink.setLineDash([1, 2]);
+          ink.beginPath();
+          let isJoined = false;
+          for (const bar of bars) {
+            const isThere = bar[side] !== undefined;
+            if (isThere) {
+              const [x, y] = [pen.x(bar.place), pen.y(bar[side])];
+              if (isJoined) ink.lineTo(x - pen.slot / 2, y);
+              else ink.moveTo(x - pen.slot / 2, y);
+              ink.lineTo(x + pen.slot / 2, y);
+            }
+            isJoined = isThere;
+          }
+          ink.stroke();
+          ink.setLineDash([]);
         }
 
         function drawBar(pen, bar, isChosen) {

@@ -28,11 +28,12 @@ enum ChartPage {
         <canvas id="candles" role="img"
         aria-label="Candles and volumes; the table below has the same in words"></canvas>
         <p>Outline: risen. Full: fallen. Dashed and wider: a version that was replaced.
-        ◆ has earlier versions, ▲ ticks of its time are missing, ✕ is void.</p>
+        ◆ has earlier versions, ▲ ticks of its time are missing, ✕ is void. Dotted lines: the best
+        bid and ask at each bar's end.</p>
         \(PageFrame.table(
             "bars", "Bars with their versions, the newest first: Enter on one shows what is known",
-            ["Bar", "Open", "High", "Low", "Close", "Volume", "Trades", "Version", "Reason",
-                "Known after its end", "Remarks"]))
+            ["Bar", "Open", "High", "Low", "Close", "Bid", "Ask", "Volume", "Trades", "Version",
+                "Reason", "Known after its end", "Remarks"]))
         </section>
         <section aria-labelledby="bar-head">
         <h2 id="bar-head" tabindex="-1">What is known of one bar?</h2>
@@ -169,7 +170,9 @@ enum ChartPage {
           const asked = `Asked ${span(age(news.at))} ago.`;
           if (!bars.length) return [`No bar of ${what} is stored there. ${asked}`, ""];
           const ended = Date.parse(look.time) / 1000 - bars.at(-1).ended;
-          const more = news.value.lacks_versions ? " Not all replaced versions are shown." : "";
+          const more = (news.value.lacks_versions ? " Not all replaced versions are shown." : "")
+            + (news.value.quotes_problem
+              ? ` Bid and ask are not shown: ${news.value.quotes_problem}.` : "");
           const which = live ? "the newest" : `from ${bars[0].time} on`;
           return [`${what}: ${bars.length} bars, ${which}; the last one ended ${span(ended)} ago.`
             + `${more} ${asked}`, ""];
@@ -181,19 +184,21 @@ enum ChartPage {
           return signs + bar.marks.concat(missing).join("; ") || "–";
         }
 
-        const prices = (bar) => ["open", "high", "low", "close"].map((name) => bar[name] || "–");
+        const texts = (bar, names) => names.map((name) => bar[name] || "–");
+        const prices = (bar) => texts(bar, ["open", "high", "low", "close"]);
 
         function rows(bar) {
           const delay = bar.delay || "not known";
           const own = {
             kind: "", cells: [
-              [bar.time, "", address(bar)], ...prices(bar), bar.volume, `${bar.trades}`,
+              [bar.time, "", address(bar)], ...prices(bar), ...texts(bar, ["bid", "ask"]),
+              bar.volume, `${bar.trades}`,
               `${bar.version > 1 ? "◆ " : ""}${bar.version}`, bar.reason, delay, remarks(bar),
             ],
           };
           const ghosts = bar.ghosts.toReversed().map((ghost) => ({
             kind: "quiet", cells: [
-              `┄ ${bar.time}`, ...prices(ghost), ghost.volume, `${ghost.trades}`,
+              `┄ ${bar.time}`, ...prices(ghost), "–", "–", ghost.volume, `${ghost.trades}`,
               `${ghost.version}`, ghost.reason, ghost.delay || "not known",
               ghost.withdrawn ? "✕ void; replaced" : "replaced",
             ],

@@ -47,6 +47,7 @@ struct ActionPlanTests {
         (["dlq", "replay", "--reason", "data", "--sink", "trades"], [], true),
         (["dlq", "replay", "--all", "--dry-run"], [], false),
         (["may-i", "restart", "operator"], [], false),
+        (["may-i", "upgrade", "operator", "--to", "1.4.0"], [], false),
     ]
 
     @Test(
@@ -82,6 +83,7 @@ struct ActionPlanTests {
         (["dlq", "drop", "--all"], "'dlq drop' is no action"),
         (["trade", "cancel", "x"], "'trade cancel' is no action"),
         (["may-i", "stop", "x"], "'may-i stop' is no action"),
+        (["may-i", "upgrade", "x"], "wants --to RELEASE"),
         (["member", "drain", "w", "--nats", "nats://evil"], "an action takes no --nats"),
         (["member", "drain", "w", "--nats=nats://evil"], "an action takes no --nats"),
         (["member", "drain", "w", "--name", "other"], "an action takes no --name"),

@@ -194,19 +194,37 @@ struct MayITests {
         #expect(done.reasons.contains(.init(.yes, "s-1 is of release 2.0.0 (abc) already")))
         let json = try JSONValue.parse(done.json())
         #expect(json["release"]?.string == "2.0.0 (abc)")
+        // A release without a revision is any build of it.
+        var any = try facts("w-1", of: all)
+        any.upgradeTo = Preflight.Release(new, "")
+        #expect(Self.noes(any).isEmpty)
+        any.upgradeTo = Preflight.Release(new, "def")
+        // Two writers come before, and two other releases run.
+        #expect(Self.noes(any).count == 3)
         // Who is not heard has no place in the order.
         #expect(try facts("nobody", of: all).orderReasons.isEmpty)
     }
 
     @Test("its arguments, and those that are wrong")
     func arguments() throws {
-        let upgrade = MayICommand(subject: "w-1", isUpgrade: true)
-        #expect(try MayICommand.parse(["upgrade", "w-1"]) == upgrade)
+        let own = Preflight.Release(ProductVersion.text, ProductVersion.revision)
+        #expect(
+            try MayICommand.parse(["upgrade", "w-1"])
+                == MayICommand(subject: "w-1", upgradeTo: own))
+        for (text, release) in [("1.4.0", ("1.4.0", "")), ("1.4.0 (0a)", ("1.4.0", "0a"))] {
+            let wanted = Preflight.Release(release.0, release.1)
+            #expect(
+                try MayICommand.parse(["upgrade", "w-1", "--to", text])
+                    == MayICommand(subject: "w-1", upgradeTo: wanted))
+            #expect(wanted.description == text)
+        }
         #expect(
             try ToolCommand.parse(["may-i", "restart", "w-1", "--json"])
                 == .mayI(MayICommand(subject: "w-1", asJSON: true)))
         for wrong in [
             [], ["stop", "a"], ["restart"], ["restart", "a", "b"], ["restart", "a", "--yes"],
+            ["restart", "a", "--to", "1.4.0"], ["upgrade", "a", "--to", ""],
+            ["upgrade", "a", "--to", "1.4.0 0a"], ["upgrade", "a", "--to", "1.4.0 (0a"],
         ] {
             let error = #expect(throws: ToolError.self, "\(wrong)") {
                 try MayICommand.parse(wrong)

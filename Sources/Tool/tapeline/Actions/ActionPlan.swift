@@ -41,6 +41,12 @@ struct ActionPlan: Equatable {
             isWhole = false
             isLook = isTried
         case "may-i restart": isLook = true
+        case "may-i upgrade":
+            isLook = true
+            // Without it the release of this process counts, which may be that of before.
+            guard words.contains(where: { $0 == "--to" || $0.hasPrefix("--to=") }) else {
+                throw .usage("the question for an upgrade wants --to RELEASE")
+            }
         case _ where words.first == "repair":
             isLook = isTried
             added = isTried ? [] : ["--note", request.reason, "--yes"] + waits

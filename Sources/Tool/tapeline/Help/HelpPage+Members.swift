@@ -48,10 +48,10 @@ extension HelpPage {
                 ]
             ),
             (
-                "may-i upgrade NAME|GROUP",
+                "may-i upgrade NAME|GROUP [--to RELEASE]",
                 [
-                    "the same, and whether it may become one of the release of this tool: all",
-                    "that comes before it in docs/upgrade.md has to be of that release",
+                    "the same, and whether it may become one of that release (that of this tool):",
+                    "all that comes before it in docs/upgrade.md has to be of that release",
                 ]
             ),
         ]
@@ -60,7 +60,7 @@ extension HelpPage {
         examples: [
             "tapeline may-i restart operator-worker-b",
             "tapeline may-i restart writer --json",
-            "tapeline may-i upgrade operator",
+            "tapeline may-i upgrade operator --to 1.4.0",
         ])
 
     static let actions = HelpTopic(

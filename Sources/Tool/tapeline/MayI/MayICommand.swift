@@ -2,10 +2,10 @@ import Primitives
 import ServiceRuntime
 
 /// `tapeline may-i restart|upgrade NAME|GROUP`: whether a process may be started again now, as it
-/// is or as one of this tool's release.
+/// is or as one of another release.
 struct MayICommand: Equatable, Sendable {
     let subject: String
-    var isUpgrade = false
+    var upgradeTo: Preflight.Release?
     var target = TapeTarget()
     var asJSON = false
 
@@ -13,20 +13,35 @@ struct MayICommand: Equatable, Sendable {
         guard let verb = arguments.first, ["restart", "upgrade"].contains(verb) else {
             throw .usage("'tapeline may-i' wants 'restart' or 'upgrade', and a NAME or GROUP")
         }
+        let isUpgrade = verb == "upgrade"
         let given = try CommandArguments(
             "may-i \(verb)", Array(arguments.dropFirst()),
-            .init(values: TapeTarget.options, flags: ["--json"]))
+            .init(
+                values: TapeTarget.options.union(isUpgrade ? ["--to"] : []), flags: ["--json"]))
         try given.requireWords(1, "the name of one member or of one group")
         return MayICommand(
-            subject: String(given.words[0].prefix(64)), isUpgrade: verb == "upgrade",
+            subject: String(given.words[0].prefix(64)),
+            upgradeTo: isUpgrade ? try release(given.one("--to")) : nil,
             target: try TapeTarget(given),
             asJSON: given.has("--json"))
     }
 
+    /// The release of a text; without one, that of this tool.
+    private static func release(_ text: String?) throws(ToolError) -> Preflight.Release {
+        guard let text else {
+            return Preflight.Release(ProductVersion.text, ProductVersion.revision)
+        }
+        guard let release = Preflight.Release(text) else {
+            throw .usage(
+                "--to wants a release as 'tapeline members' has it, like 1.4.0 or "
+                    + "'1.4.0 (0123abcd)', and not '\(text.prefix(80))'")
+        }
+        return release
+    }
+
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
-        let release = Preflight.Release(ProductVersion.text, ProductVersion.revision)
         let answer = try PreflightLook(deployment: deployment).answer(
-            about: subject, upgradeTo: isUpgrade ? release : nil)
+            about: subject, upgradeTo: upgradeTo)
         if asJSON {
             terminal.line(answer.json())
         } else {

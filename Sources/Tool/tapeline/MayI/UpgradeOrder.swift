@@ -8,6 +8,7 @@ import ServiceRuntime
 extension Preflight {
     struct Release: Hashable, CustomStringConvertible {
         let version: String
+        /// Empty: any, or not known.
         let revision: String
 
         init(_ version: String, _ revision: String) {
@@ -16,6 +17,19 @@ extension Preflight {
         }
 
         init(of member: MemberHeartbeat) { self.init(member.release, member.revision) }
+
+        /// Reads what `description` writes; the revision may be left out. `nil` for other texts.
+        init?(_ text: String) {
+            guard let found = text.wholeMatch(of: /([\w.+~-]{1,64})(?: \((\w{1,64})\))?/) else {
+                return nil
+            }
+            self.init(String(found.1), String(found.2 ?? ""))
+        }
+
+        /// Whether a process of that release is of this one.
+        func includes(_ other: Release) -> Bool {
+            version == other.version && (revision.isEmpty || revision == other.revision)
+        }
 
         var description: String { ProductVersion.shown(version, revision) }
     }
@@ -38,9 +52,11 @@ extension Preflight {
         }
         guard let step = own.map({ Self.step($0.group) }).min() else { return [] }
         let late = members.filter {
-            Self.step($0.group) < step && Release(of: $0.heartbeat) != upgradeTo
+            Self.step($0.group) < step && !upgradeTo.includes(Release(of: $0.heartbeat))
         }
-        let others = Set(members.map { Release(of: $0.heartbeat) }).subtracting([upgradeTo])
+        let others = Set(members.map { Release(of: $0.heartbeat) }).filter {
+            !upgradeTo.includes($0)
+        }
         var reasons = late.map {
             Reason(
                 .no,
@@ -53,7 +69,7 @@ extension Preflight {
                 Reason(.no, "\(names) run already: finish that upgrade, or take it back"))
         }
         guard reasons.isEmpty else { return reasons }
-        let isDone = own.allSatisfy { Release(of: $0.heartbeat) == upgradeTo }
+        let isDone = own.allSatisfy { upgradeTo.includes(Release(of: $0.heartbeat)) }
         return [
             Reason(
                 .yes,

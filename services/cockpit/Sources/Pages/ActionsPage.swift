@@ -19,7 +19,9 @@ enum ActionsPage {
         <h2 id="may-head">May I restart it?</h2>
         <form id="may">
         <p><label for="subject">Name of a process or of a group, like operator</label><br>
-        <input id="subject" type="text" autocomplete="off" spellcheck="false" required>
+        <input id="subject" type="text" autocomplete="off" spellcheck="false" required></p>
+        <p><label for="release-to">For an upgrade the new release, like 1.4.0</label><br>
+        <input id="release-to" type="text" autocomplete="off" spellcheck="false">
         <button type="submit">Ask</button></p>
         </form>
         <p>The answer is YES or NO with its reasons. The restart itself is a command of your

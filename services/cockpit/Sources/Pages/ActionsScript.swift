@@ -152,7 +152,9 @@ enum ActionsScript {
 
         $("may").addEventListener("submit", (event) => {
           event.preventDefault();
-          send(["may-i", "restart", value("subject")], "");
+          const to = value("release-to");
+          send(to ? ["may-i", "upgrade", value("subject"), "--to", to]
+            : ["may-i", "restart", value("subject")], "");
         });
         $("try").addEventListener("click", () => {
           send([...words[$("verb").value](), "--dry-run"], value("reason"));

@@ -70,12 +70,15 @@ extension Preflight {
         }
         guard reasons.isEmpty else { return reasons }
         let isDone = own.allSatisfy { upgradeTo.includes(Release(of: $0.heartbeat)) }
+        let hasBefore = members.contains { Self.step($0.group) < step }
         return [
             Reason(
                 .yes,
                 isDone
                     ? "\(subject) is of release \(upgradeTo) already"
-                    : "all that comes before \(subject) is of release \(upgradeTo)")
+                    : hasBefore
+                        ? "all that comes before \(subject) is of release \(upgradeTo)"
+                        : "nothing comes before \(subject)")
         ]
     }
 }

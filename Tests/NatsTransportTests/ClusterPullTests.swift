@@ -48,6 +48,23 @@ struct ClusterPullTests {
         #expect(servers.count == 3)
         // Each pull ends by a status, after all messages: those were not taken before.
         #expect(eventually { log.all.count { $0.status != nil } == Self.consumers })
-        #expect(log.all.count { $0.status == nil } == Self.consumers * messages)
+        let places = log.all.filter { $0.status == nil }.compactMap {
+            PulledMessage.read($0.replyTo ?? "")
+        }
+        #expect(places.count == Self.consumers * messages)
+        #expect(places.count { $0.consumerSequence == 1 } == (messages > 0 ? Self.consumers : 0))
+    }
+
+    @Test("a consumer that answers nothing ends the wait by a time-out")
+    func unheard() throws {
+        let world = try World(messages: 0)
+        let error = #expect(throws: JetStreamError.self) {
+            try world.jetStream.within(.milliseconds(100))
+                .waitUntilHeard(stream: "S", consumer: "nobody")
+        }
+        guard case .transport(.timedOut) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
     }
 }

@@ -725,26 +725,48 @@ static natsMsg *answer_to(tapeline_tape *tape, const char *inbox, int64_t millis
     }
 }
 
+// Tells why there is no answer: the server's complaint, a closed connection, or silence.
+static int32_t unanswered(tapeline_tape *tape, const char *stream, tapeline_tape_error *error) {
+    char complaint[256];
+    take_complaint(tape, complaint, sizeof complaint);
+    if (strcasestr(complaint, "permission"))
+        return failed(error, TAPELINE_TAPE_REFUSED,
+            "NATS does not let this user read the stream %s (%s)", stream, complaint);
+    return failed(error, natsConnection_IsClosed(tape->connection) ? TAPELINE_TAPE_CLOSED : TAPELINE_TAPE_AWAY,
+        "NATS did not answer for the stream %s", stream);
+}
+
 // Waits until a new consumer of a cluster answers. The news of its subject and the news that it exists
-// reach this server on two connections. A pull that comes before the first one is dropped without a
-// word, so one that takes no message is repeated.
+// reach this server on two connections. A pull that comes before the first one is answered by 503, or
+// dropped without a word. So one that takes no message is repeated; an answer to any of them counts.
 static int32_t wait_until_heard(
-    tapeline_tape *tape, const char *stream, int32_t number, tapeline_tape_error *error) {
+    tapeline_tape *tape, const char *stream, int32_t number, int64_t until, tapeline_tape_error *error) {
     char subject[256], inbox[192];
-    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.%s.%s-%d-%u", stream, tape->name, number,
-        tape->ranges[number].consumer);
-    int64_t until = now_milliseconds() + answer_milliseconds;
-    for (int64_t wait = 25; now_milliseconds() < until; wait = wait < 400 ? wait * 2 : wait) {
-        snprintf(inbox, sizeof inbox, "%s.a.%u", tape->inbox, ++tape->questions);
+    uint32_t consumer = tape->ranges[number].consumer;
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.%s.%s-%d-%u", stream, tape->name, number, consumer);
+    snprintf(inbox, sizeof inbox, "%s.h.%d.%u", tape->inbox, number, consumer);
+    int64_t wait = 10;
+    bool is_over = false;
+    do {
         // No message is so small, so it takes none.
-        natsStatus status = natsConnection_PublishRequestString(
-            tape->connection, subject, inbox, "{\"batch\":1,\"max_bytes\":1,\"no_wait\":true}");
-        natsMsg *answer = status == NATS_OK ? answer_to(tape, inbox, wait) : NULL;
-        natsMsg_Destroy(answer);
-        if (answer) return TAPELINE_TAPE_OK;
-        if (status != NATS_OK || !is_up(tape)) break;
-    }
-    return failed(error, TAPELINE_TAPE_AWAY, "JetStream does not answer for the stream %s", stream);
+        if (natsConnection_PublishRequestString(
+                tape->connection, subject, inbox, "{\"batch\":1,\"max_bytes\":1,\"no_wait\":true}") != NATS_OK)
+            break;
+        int64_t turn = now_milliseconds() + wait, left;
+        while ((left = turn - now_milliseconds()) > 0) {
+            natsMsg *answer = answer_to(tape, inbox, left);
+            if (!answer) {
+                // Before its time: the link is down, or the server complains.
+                is_over = now_milliseconds() < turn;
+                break;
+            }
+            bool is_heard = !natsMsg_IsNoResponders(answer);
+            natsMsg_Destroy(answer);
+            if (is_heard) return TAPELINE_TAPE_OK;
+        }
+        if (wait < 400) wait *= 2;
+    } while (!is_over && is_up(tape) && now_milliseconds() < until);
+    return unanswered(tape, stream, error);
 }
 
 static int32_t read_answer(
@@ -790,21 +812,16 @@ static int32_t ask(
     if (status != NATS_OK)
         return failed(error, natsConnection_IsClosed(tape->connection) ? TAPELINE_TAPE_CLOSED : TAPELINE_TAPE_AWAY,
             "NATS cannot be asked: %s", natsStatus_GetText(status));
+    int64_t until = now_milliseconds() + answer_milliseconds;
     natsMsg *answer = answer_to(tape, inbox, answer_milliseconds);
-    if (!answer) {
-        take_complaint(tape, complaint, sizeof complaint);
-        if (strcasestr(complaint, "permission"))
-            return failed(error, TAPELINE_TAPE_REFUSED,
-                "NATS does not let this user read the stream %s (%s)", stream, complaint);
-        return failed(error, TAPELINE_TAPE_AWAY, "NATS did not answer for the stream %s", stream);
-    }
+    if (!answer) return unanswered(tape, stream, error);
     int32_t code = read_answer(answer, stream, pending, error);
     // A server that is alone has no name of a cluster.
     static const char cluster[] = "\"cluster\":{\"name\":\"";
     bool is_clustered = !code && memmem(natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer),
         cluster, sizeof cluster - 1);
     natsMsg_Destroy(answer);
-    return is_clustered ? wait_until_heard(tape, stream, number, error) : code;
+    return is_clustered ? wait_until_heard(tape, stream, number, until, error) : code;
 }
 
 int32_t tapeline_tape_begin(

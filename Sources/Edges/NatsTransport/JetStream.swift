@@ -1,7 +1,8 @@
 import Primitives
 
 /// JetStream through its JSON API: libnats' own calls lack needed fields (metadata, several filter
-/// subjects). Every call but `pull` blocks the calling thread up to `timeout`.
+/// subjects). Every call but `pull` blocks the calling thread up to `timeout`; to make a
+/// consumer of a cluster takes a question more.
 package struct JetStream: Sendable {
     package let connection: NatsConnection
     package private(set) var timeout: Duration
@@ -127,13 +128,14 @@ package struct JetStream: Sendable {
 
     // MARK: consumers
 
-    /// Makes a consumer, which hears pulls of this connection when the call returns. A consumer of
-    /// the same name may exist only with the same configuration.
+    /// Makes a consumer. A consumer of the same name may exist only with the same configuration.
+    /// When the call returns it hears pulls of this connection, unless `isHeard` is false.
     /// Returns the name of the server on which it is, and whose copy of the stream it reads.
     @discardableResult
     package func createConsumer(
-        stream: String, _ configuration: ConsumerConfiguration
+        stream: String, _ configuration: ConsumerConfiguration, isHeard: Bool = true
     ) throws(JetStreamError) -> String? {
+        let end = ContinuousClock.now + timeout
         let operation = "create consumer \(configuration.name) on stream \(stream)"
         try requireToken(stream, operation)
         try requireToken(configuration.name, operation)
@@ -148,8 +150,8 @@ package struct JetStream: Sendable {
         let answer = try call(path, body.bytes, operation)
         let server = answer.at("cluster", "leader")?.string
         // A server that is alone has no name of a cluster.
-        if answer.at("cluster", "name")?.string?.isEmpty == false {
-            try waitUntilHeard(stream, configuration.name, operation)
+        if isHeard, answer.at("cluster", "name")?.string?.isEmpty == false {
+            try waitUntilHeard(stream, configuration.name, until: end)
         }
         return server
     }

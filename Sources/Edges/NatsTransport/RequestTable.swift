@@ -42,6 +42,21 @@ final class RequestTable: Sendable {
         return outcome
     }
 
+    /// Waits for the outcome of one of these requests, and removes that one. Returns `nil` when the
+    /// time is up.
+    func wait(
+        anyOf numbers: [UInt64], _ timeout: Duration
+    ) -> (number: UInt64, outcome: Outcome)? {
+        let found = state.wait(timeout) { state -> (number: UInt64, outcome: Outcome)? in
+            for number in numbers {
+                if case .done(let outcome) = state.slots[number] { return (number, outcome) }
+            }
+            return nil
+        }
+        if let found { forget(found.number) }
+        return found
+    }
+
     func forget(_ number: UInt64) {
         state.withLock { $0.slots[number] = nil }
     }

@@ -65,8 +65,9 @@ package final class CopyReader {
                 stream: stream,
                 ConsumerConfiguration(
                     name: name, filterSubjects: [], deliver: .fromSequence(sequence),
-                    inactiveThreshold: Self.idleMax))
+                    inactiveThreshold: Self.idleMax), isHeard: false)
             if server == nil || place == server {
+                try jetStream.waitUntilHeard(stream: stream, consumer: name)
                 consumer = name
                 return
             }

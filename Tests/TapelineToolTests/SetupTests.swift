@@ -112,6 +112,23 @@ struct SetupTests {
         #expect(now["compression"]?.string == "s2" && now["max_bytes"]?.int == 4 << 20)
     }
 
+    @Test("a cluster without a leader is waited for, and it says so once")
+    func waits() throws {
+        let cluster = try NatsCluster()
+        for node in cluster.nodes.dropFirst() { node.pause() }
+        let folder = try TemporaryFolder()
+        let tool = "\(FileSystem.folder(of: try Checkout.ownExecutable()))/tapeline"
+        let setup = try ServerProcess(
+            tool, ["setup", "--stream-bytes", "2MiB"],
+            environment: ["NATS_URL": cluster.nodes[0].url, "MDS_REPLICAS": "3"],
+            logPath: folder.file("log"))
+        #expect(eventually { setup.log.contains("waiting: ") }, "\(setup.log)")
+        for node in cluster.nodes.dropFirst() { node.resume() }
+        #expect(setup.waitUntilExit() == 0, "\(setup.log)")
+        #expect(setup.log.split(separator: "\n").count { $0.contains("waiting: ") } == 1)
+        #expect(setup.log.contains("MD_BARS"))
+    }
+
     @Test("on a cluster it makes three copies, adds those that lack, and takes none away")
     func copies() throws {
         let cluster = try NatsCluster()

@@ -83,8 +83,7 @@ enum Main {
         case .bars, .rewritten, .gaps, .export, .database, .logs, .explain, .reconcile, .quality:
             return try reading(command, terminal)
         case .setup(let command):
-            return try command.run(
-                deployment(command.target), environment, terminal, signals())
+            return try setup(command, terminal)
         case .doctor(let command):
             return try command.run(deployment(command.target), environment, terminal)
         case .bundle(let command):
@@ -101,6 +100,13 @@ enum Main {
         _ command: ServerCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
         try ServerRun(command: command, terminal: terminal).run(deployment(command.target))
+    }
+
+    private static func setup(
+        _ command: SetupCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        let patience = try SetupPatience(signals(), terminal)
+        return try command.run(deployment(command.target), environment, terminal, patience)
     }
 
     private static func buckets(

@@ -257,7 +257,8 @@ extension HelpPage {
                     "MDS_PARTITIONS say what is made, and MDS_REPLICAS with how many copies: 1, or",
                     "3 on a cluster of NATS. It adds copies while the services run, and takes none",
                     "away. 'up' does it. On a server with users the services wait, not ready,",
-                    "until the user 'tool' has run it",
+                    "until the user 'tool' has run it. A cluster that elects its leaders is waited",
+                    "for, at most a minute",
                 ]
             )
         ]

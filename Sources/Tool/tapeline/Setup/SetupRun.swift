@@ -14,14 +14,10 @@ struct SetupRun {
         var problems: [String] = []
     }
 
-    /// So long a cluster that elects its leaders is waited for, and so often it is asked again.
-    private static let patience = Duration.seconds(60)
-    private static let askEvery = Duration.milliseconds(500)
-
     let names: TapeNames
     let sizes: SetupCommand.Sizes
-    /// Ends the waiting. `nil`: nothing is waited for.
-    var shutdown: ShutdownSignal?
+    /// `nil`: nothing is waited for.
+    var patience: SetupPatience?
 
     /// The streams of the tape come last. Services wait for those, and by then everything else
     /// exists.
@@ -87,14 +83,13 @@ struct SetupRun {
     private func patiently<Value>(
         _ client: TapeClient, _ ask: () throws(JetStreamError) -> Value
     ) throws(JetStreamError) -> Value {
-        let end = ContinuousClock.now + Self.patience
         while true {
             do throws(JetStreamError) {
                 return try ask()
             } catch {
-                guard let shutdown, error.passes, client.complaint == nil,
-                    ContinuousClock.now < end, !shutdown.wait(timeout: Self.askEvery)
-                else { throw error }
+                guard client.complaint == nil, patience?.waits(for: error) == true else {
+                    throw error
+                }
             }
         }
     }
@@ -113,18 +108,6 @@ struct SetupRun {
 
     static func size(_ bytes: Int64) -> String {
         bytes < 0 ? "no limit" : TapeReport.bytes(UInt64(bytes))
-    }
-}
-
-extension JetStreamError {
-    /// Whether a cluster that has just started says so. Too few servers, or no JetStream, is a
-    /// mistake that a person has to know at once.
-    fileprivate var passes: Bool {
-        switch self {
-        case .transport(.timedOut), .leaderless: true
-        case .refused: isRetryable
-        case .transport, .unavailable, .fewServers, .differs, .invalid, .malformed: false
-        }
     }
 }
 
@@ -209,12 +192,12 @@ extension StreamSetup.Copies {
 extension SetupCommand {
     func run(
         _ deployment: Deployment, _ environment: [String: String], _ terminal: Terminal,
-        _ shutdown: ShutdownSignal? = nil
+        _ patience: SetupPatience? = nil
     ) throws(ToolError) -> ExitCode {
         let sizes = try sizes(environment)
         let client = try deployment.connect()
         defer { client.close() }
-        let report = try SetupRun(names: deployment.names, sizes: sizes, shutdown: shutdown)
+        let report = try SetupRun(names: deployment.names, sizes: sizes, patience: patience)
             .run(client)
         if asJSON {
             terminal.line(report.json(deployment.names))

@@ -22,12 +22,15 @@ extension BarReader {
     /// Adds to each bar of a page the quote of its source that stood at the bar's end. Quotes from
     /// before the first bar are not looked for.
     package func addQuotes(to page: inout BarPage) throws(PostgresError) {
-        guard let first = page.items.first?.row.identity else { return }
+        guard let first = page.items.first?.row.identity,
+            let last = page.items.map(\.row.closeTime).max()
+        else { return }
         func microseconds(_ time: Timestamp) -> Int64 {
             time.floored(toNanoseconds: 1_000).nanoseconds / 1_000
         }
         let ends = page.items.map { microseconds($0.row.closeTime) }
         let begins = [microseconds(first.openTime)] + ends.dropLast()
+        // Of days outside these bounds nothing is opened.
         let rows = try run(
             """
             SELECT bar.place, found.is_own, found.bid_price, found.ask_price, found.seen
@@ -35,7 +38,7 @@ extension BarReader {
             CROSS JOIN LATERAL (
                 SELECT source = $2 AS is_own, bid_price, ask_price, count(*) OVER () AS seen FROM (
                     SELECT source, ts, epoch, ordinal, bid_price, ask_price FROM quotes
-                    WHERE symbol = $1
+                    WHERE symbol = $1 AND ts >= $5 AND ts < $6
                         AND ts >= timestamptz 'epoch' + bar.begins * interval '1 microsecond'
                         AND ts < timestamptz 'epoch' + bar.ends * interval '1 microsecond'
                     ORDER BY ts DESC LIMIT \(Self.seenQuotes)
@@ -46,7 +49,7 @@ extension BarReader {
             """,
             [
                 .text(first.symbol.text), .text(first.source.text), .integerArray(begins),
-                .integerArray(ends),
+                .integerArray(ends), .timestamp(first.openTime), .timestamp(last),
             ])
         var standing: StandingQuote?
         var row = 0

@@ -26,12 +26,14 @@ final class ChartDesk: Sendable {
     ) throws(ServiceError) -> ServiceThread {
         try desk.start("chart", context) { beat in
             let session = DatabaseSession(configuration, beat)
-            return { try Self.ask($0, session, context.clock) }
+            var rest = QuotesRest()
+            return { try Self.ask($0, session, context.clock, &rest) }
         }
     }
 
     private static func ask(
-        _ question: ChartQuestion, _ session: DatabaseSession, _ clock: SystemClock
+        _ question: ChartQuestion, _ session: DatabaseSession, _ clock: SystemClock,
+        _ rest: inout QuotesRest
     ) throws -> [UInt8] {
         let end = clock.deadline(after: DatabaseSession.timeout)
         let reader = BarReader { sql, parameters throws(PostgresError) in
@@ -43,12 +45,7 @@ final class ChartDesk: Sendable {
             return ChoicesDocument(choices: choices).json
         case .page(let symbol, let source, let series, let from):
             var page = try reader.page(symbol, source, series, from: from)
-            do throws(PostgresError) {
-                try reader.addQuotes(to: &page)
-            } catch {
-                // The bars are worth showing without them.
-                page.quotesProblem = "\(error)"
-            }
+            rest.addQuotes(to: &page, reader, until: end, clock)
             return ChartDocument(page: page, isLive: from == nil).json
         case .bar(let bar):
             guard let row = try reader.row(of: bar) else { throw NoSuchBar() }
@@ -56,6 +53,36 @@ final class ChartDesk: Sendable {
                 row: row, replaced: try reader.replaced(of: bar),
                 gaps: try reader.gaps(bar.symbol, bar.openTime, row.closeTime)
             ).json
+        }
+    }
+
+    /// Bars are worth showing without quotes. After a failure these are not asked for during a
+    /// while, so that one that takes the whole limit does not hold up other charts.
+    private struct QuotesRest {
+        private static let restNanoseconds: Int64 = 30_000_000_000
+        /// What is left of the limit has to be more than this.
+        private static let timeMin = Duration.milliseconds(300)
+
+        private var problem = ""
+        private var end = MonotonicTime.distantPast
+
+        mutating func addQuotes(
+            to page: inout BarPage, _ reader: BarReader, until limit: MonotonicTime,
+            _ clock: SystemClock
+        ) {
+            if clock.monotonic() < end {
+                page.quotesProblem = problem
+            } else if clock.remaining(until: limit) < Self.timeMin {
+                page.quotesProblem = "the bars took all of the time"
+            } else {
+                do throws(PostgresError) {
+                    try reader.addQuotes(to: &page)
+                } catch {
+                    problem = "\(error)"
+                    end = clock.monotonic() + Self.restNanoseconds
+                    page.quotesProblem = problem
+                }
+            }
         }
     }
 

@@ -62,23 +62,17 @@ enum CandlesScript {
           }
         }
 
-        // One side of the book: a step for each bar, and a hole where nobody knows it.
+        // One side of the book: a line for each bar where it is known.
         function drawQuotes(pen, bars, side) {
           const { ink, color } = pen;
           ink.strokeStyle = color(pen.isOld ? "muted" : "accent");
           ink.lineWidth = 1.2;
           ink.setLineDash([1, 2]);
           ink.beginPath();
-          let isJoined = false;
-          for (const bar of bars) {
-            const isThere = bar[side] !== undefined;
-            if (isThere) {
-              const [x, y] = [pen.x(bar.place), pen.y(bar[side])];
-              if (isJoined) ink.lineTo(x - pen.slot / 2, y);
-              else ink.moveTo(x - pen.slot / 2, y);
-              ink.lineTo(x + pen.slot / 2, y);
-            }
-            isJoined = isThere;
+          for (const bar of bars.filter((one) => one[side] !== undefined)) {
+            const [x, y] = [pen.x(bar.place), pen.y(bar[side])];
+            ink.moveTo(x - pen.slot / 2, y);
+            ink.lineTo(x + pen.slot / 2, y);
           }
           ink.stroke();
           ink.setLineDash([]);

@@ -26,7 +26,7 @@ enum ChartPage {
         </div>
         <p id="words" class="unknown">Not known: waiting for the first news.</p>
         <canvas id="candles" role="img"
-        aria-label="Candles and volumes; the table below has the same in words"></canvas>
+        aria-label="Candles, volumes, bid and ask; the table below has the same in words"></canvas>
         <p>Outline: risen. Full: fallen. Dashed and wider: a version that was replaced.
         ◆ has earlier versions, ▲ ticks of its time are missing, ✕ is void. Dotted lines: the best
         bid and ask at each bar's end.</p>

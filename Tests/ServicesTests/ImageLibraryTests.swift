@@ -17,7 +17,8 @@ struct ImageLibraryTests {
         ).split(separator: "\n") {
             let parts = line.split(separator: "\t", maxSplits: 1)
             guard parts.count == 2 else { continue }
-            let names = parts[1].split { $0 == "," || $0 == "|" }.map { name in
+            // Of alternatives the first one is installed.
+            let names = parts[1].split(separator: ",").map { name in
                 String(name.drop { $0 == " " }.prefix { $0 != " " && $0 != ":" })
             }
             found[String(parts[0]), default: []].formUnion(names)

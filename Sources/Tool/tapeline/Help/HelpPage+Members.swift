@@ -50,8 +50,9 @@ extension HelpPage {
             (
                 "may-i upgrade NAME|GROUP [--to RELEASE]",
                 [
-                    "the same, and whether it may become one of that release (that of this tool):",
-                    "all that comes before it in docs/upgrade.md has to be of that release",
+                    "the same, and whether it may become one of that release, like 1.4.0 or",
+                    "'1.4.0 (0123abcd)' (else that of this tool): all that comes before it in",
+                    "docs/upgrade.md has to be of that release",
                 ]
             ),
         ]

@@ -489,7 +489,7 @@ let package = Package(
             uses: frame + tape + support + [
                 "DeadLetters", "DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars",
                 "StreamCore", "TapeListing",
-            ], beside: ["pictures.py", "gzip_client.py"]),
+            ], beside: ["pictures.py", "tables.py", "gzip_client.py"]),
         tests(
             of: "TapelineTool",
             uses: frame + tape + [

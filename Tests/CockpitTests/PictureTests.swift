@@ -9,7 +9,7 @@ import Testing
 @Suite("Pictures") struct PictureTests {
     /// Where the pictures go. `nil` when none are wanted.
     private static let folder = ProcessInfo.processInfo.environment["TAPELINE_PICTURES"]
-    private static let script = "\(ServerPrograms.checkout)/Tests/CockpitTests/pictures.py"
+    private static let scripts = "\(ServerPrograms.checkout)/Tests/CockpitTests"
     private static let engines = "\(ServerPrograms.checkout)/deploy/local/engines.sh"
     private static let chromium = "/usr/bin/chromium-headless-shell"
 
@@ -35,16 +35,36 @@ import Testing
 
     @Test("the pictures are drawn", .enabled(if: folder != nil, "only for `make pictures`"))
     func draw() throws {
+        let (status, log) = try Self.run("pictures.py", [Self.folder ?? ""])
+        #expect(status == 0, "\(log)")
+    }
+
+    @Test(
+        "the table behind each picture has the server's numbers",
+        .enabled(if: obstacle == nil, "\(obstacle ?? "")"))
+    func tables() throws {
+        let (status, log) = try Self.run("tables.py", [])
+        #expect(status == 0, "\(log)")
+        #expect(log.split(separator: "\n").count { $0.contains("\"good\": true") } == 6)
+    }
+
+    /// Why there is no browser here; `nil`: there is.
+    private static let obstacle: String? =
+        FileManager.default.isExecutableFile(atPath: chromium)
+        ? PythonServer.obstacle(of: "browser")
+        : "\(chromium) is missing: deploy/local/prerequisites.sh --tests installs it"
+
+    /// Runs a script over two made sites, one of which has a fault.
+    private static func run(_ script: String, _ more: [String]) throws -> (Int32, String) {
         let sites = try [false, true].map {
             try PictureSite(MadeDeployment(seed: 11, hasFault: $0))
         }
         let folder = try TemporaryFolder()
-        let drawn = try ServerProcess(
+        let process = try ServerProcess(
             "/bin/bash",
-            [Self.engines, "--of", "browser", Self.script, Self.chromium]
-                + sites.map(\.address) + [Self.folder ?? ""],
-            environment: ["PYTHONDONTWRITEBYTECODE": "1"],
-            logPath: folder.file("pictures"))
-        #expect(drawn.waitUntilExit() == 0, "\(drawn.log)")
+            [engines, "--of", "browser", "\(scripts)/\(script)", chromium]
+                + sites.map(\.address) + more,
+            environment: ["PYTHONDONTWRITEBYTECODE": "1"], logPath: folder.file("log"))
+        return (process.waitUntilExit(), process.log)
     }
 }

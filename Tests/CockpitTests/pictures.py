@@ -31,7 +31,8 @@ HEIGHTS = {"actions": 1_500}
 BEGUN = datetime.datetime(2026, 3, 2, 14, 40, tzinfo=datetime.timezone.utc)
 
 
-def draw(browser, address, page_path, news, colours, height, target):
+def opened(browser, address, page_path, news, colours, height):
+    """Opens a page of a made cockpit, and waits until it shows its news."""
     context = browser.new_context(
         color_scheme=colours, reduced_motion="reduce", timezone_id="UTC", locale="en-GB",
         viewport={"width": WIDTH, "height": height})
@@ -45,8 +46,7 @@ def draw(browser, address, page_path, news, colours, height, target):
         name = page_path.split("?")[0]
         page.evaluate("path => fetch(path).then(answer => answer.json())", f"{name}.json")
     show(page, page.locator("main", has_text=news))
-    page.screenshot(path=target, animations="disabled")
-    context.close()
+    return page
 
 
 def show(page, news):
@@ -68,8 +68,11 @@ def main(chromium, well, faulty, folder):
         browser = playwright.chromium.launch(executable_path=chromium)
         for name, which, path, news, colours in PICTURES:
             address, height = well if which == "well" else faulty, HEIGHTS.get(name, HEIGHT)
-            draw(browser, address, path, news, colours, height, f"{folder}/cockpit-{name}.png")
+            page = opened(browser, address, path, news, colours, height)
+            page.screenshot(path=f"{folder}/cockpit-{name}.png", animations="disabled")
+            page.context.close()
         browser.close()
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -65,7 +65,8 @@ extension MadeDeployment {
             {"instruments":\(names.count),"never":0,"ages":[
             {"seconds":5,"instruments":\(count(-1, 5))},
             {"seconds":60,"instruments":\(count(5, 60))},
-            {"seconds":600,"instruments":\(count(60, 600))}],
+            {"seconds":600,"instruments":\(count(60, 600))},
+            {"seconds":3600,"instruments":\(count(600, 3_600))}],
             "oldest":[\(oldest.joined(separator: ","))]}
             """
     }

@@ -61,10 +61,12 @@ class Browse:
     def __init__(self, page):
         self.page = page
         self.bad = 0
+        self.lock = threading.Lock()
 
     def say(self, what, good, **more):
-        self.bad += not good
-        print(json.dumps({"what": what, "good": bool(good), **more}), flush=True)
+        with self.lock:
+            self.bad += not good
+            print(json.dumps({"what": what, "good": bool(good), **more}), flush=True)
 
     def verdict(self):
         items = self.page.get_by_role("region", name="Is all well?").get_by_role("listitem")
@@ -166,6 +168,12 @@ PAGES = {
 }
 
 
+# What the colour of each element with a state means, and its text.
+STATES = """() => Object.entries({ good: "good", flows: "good", warning: "warning", behind: "warning", bad: "bad",
+  dead: "bad", unknown: "unknown" }).flatMap(([name, meaning]) => [...document.querySelectorAll(`main .${name}`)]
+  .map(one => [meaning, one.innerText.trim()]).filter(([, text]) => text))"""
+
+
 def accessible(browser, base, say):
     """All of axe's rules in light; in dark only what depends on colours. A narrow screen scrolls in one direction."""
     context = browser.new_context(color_scheme="light", reduced_motion="reduce")
@@ -173,6 +181,7 @@ def accessible(browser, base, say):
     log = []
     watch(page, log)
     page.goto(base)
+    told = {}
     for name, news in PAGES.items():
         page.get_by_role("link", name=name, exact=True).click()
         page.get_by_role("heading", name=name, level=1).wait_for()
@@ -184,12 +193,35 @@ def accessible(browser, base, say):
         colours = Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
         say(f"axe, {name}, dark", not colours, violations=[v["id"] for v in colours])
         page.emulate_media(color_scheme="light")
-        page.set_viewport_size({"width": 320, "height": 640})
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        say(f"{name} on a narrow screen", wide <= 320, width=wide)
+        # As wide as 320 px, and as a window of 1280 px at 200 %.
+        for size, width in (("on a narrow screen", 320), ("at 200 %", 640)):
+            page.set_viewport_size({"width": width, "height": 640})
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            say(f"{name} {size}", wide <= width, width=wide)
+        # Without colours a state is told by its sign: a good one and another never have the same text.
+        for state, text in page.evaluate(STATES):
+            told.setdefault(text, set()).add(state)
         page.set_viewport_size({"width": 1280, "height": 720})
         say(f"console, {name}", not log, messages=log)
+    same = [text for text, states in told.items() if len(states) > 1]
+    say("states have words of their own", not same and len(told) > 10, same=same, texts=len(told))
     context.close()
+
+
+def accessible_beside(chromium, base, say):
+    """Looks at all pages in a browser of its own, on a thread. Returns it."""
+    def work():
+        try:
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+                accessible(browser, base, say)
+                browser.close()
+        except Exception as problem:
+            say("all pages are looked at", False, problem=str(problem))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
 
 
 def keyboard(page, say):
@@ -259,6 +291,32 @@ def act(page, base, token, say):
     outcome("(YES|NO): ").wait_for(timeout=PATIENCE * 1000)
     say("it says whether a restart is safe", True, answer=outcome("(YES|NO): ").inner_text()[:200])
 
+    def write(label, text):
+        page.get_by_label(label, exact=True).focus()
+        page.keyboard.press("Control+A")
+        page.keyboard.type(text)
+
+    for verb, action, fields, button in (
+        ("add", "add instruments", {"Symbols, comma-separated": "KEYBOARD"}, "Carry it out"),
+        ("remove", "remove instruments", {"Symbols, comma-separated": "KEYBOARD"}, "Carry it out"),
+        ("repair", "repair bars", {"Symbol": "AAPL", "From, like 2026-11-27T14:30:00Z or -2h": "-1m",
+                                   "To, like now": "now"}, "Try it, change nothing"),
+        ("replay", "replay dead letters", {"Letters by their ids, comma-separated": "0123456789abcdef"},
+         "Try it, change nothing"),
+    ):
+        page.get_by_label("Action").focus()
+        page.keyboard.type(action)
+        for label, text in fields.items():
+            write(label, text)
+        write("Why", "a look by keyboard")
+        command = page.get_by_label("The command that does the same").input_value()
+        press(button)
+        if button == "Carry it out":
+            press("Confirm: carry it out")
+        outcome("^(✓ done|✕ refused|✕ failed|◌ not done yet)").wait_for(timeout=60_000)
+        said = outcome("^[✓✕◌]").inner_text()
+        say(f"{verb} is asked for by keyboard", verb in command, command=command, outcome=said[:200])
+
     for verb, state in (("drain", "is drained in operator"), ("release", "is ready in operator")):
         page.get_by_label("Action").select_option(verb)
         page.get_by_label("Name of the member").fill("operator-worker-b")
@@ -314,12 +372,13 @@ def main():
         page.goto(base)
         browse = Browse(page)
         browse.expect_well("at the beginning")
+        looking = accessible_beside(chromium, base, browse.say)
         keyboard(page, browse.say)
         chart(page, base, browse.say)
         token = (pathlib.Path(state).parent / "secrets" / "cockpit-token").read_text()
         act(page, base, token, browse.say)
         browse.expect_well("after the actions")
-        accessible(browser, base, browse.say)
+        looking.join()
         faults(browse, link, processes)
         browse.say("no error on the console", not log, messages=log)
         browser.close()

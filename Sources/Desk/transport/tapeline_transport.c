@@ -725,13 +725,17 @@ static natsMsg *answer_to(tapeline_tape *tape, const char *inbox, int64_t millis
     }
 }
 
-// Tells why there is no answer: the server's complaint, a closed connection, or silence.
-static int32_t unanswered(tapeline_tape *tape, const char *stream, tapeline_tape_error *error) {
+// Whether the server complained of a missing right. Other complaints are forgotten.
+static bool is_refused(tapeline_tape *tape, const char *stream, tapeline_tape_error *error) {
     char complaint[256];
     take_complaint(tape, complaint, sizeof complaint);
-    if (strcasestr(complaint, "permission"))
-        return failed(error, TAPELINE_TAPE_REFUSED,
-            "NATS does not let this user read the stream %s (%s)", stream, complaint);
+    if (!strcasestr(complaint, "permission")) return false;
+    failed(error, TAPELINE_TAPE_REFUSED, "NATS does not let this user read the stream %s (%s)", stream, complaint);
+    return true;
+}
+
+static int32_t unanswered(tapeline_tape *tape, const char *stream, tapeline_tape_error *error) {
+    if (is_refused(tape, stream, error)) return TAPELINE_TAPE_REFUSED;
     return failed(error, natsConnection_IsClosed(tape->connection) ? TAPELINE_TAPE_CLOSED : TAPELINE_TAPE_AWAY,
         "NATS did not answer for the stream %s", stream);
 }
@@ -746,26 +750,21 @@ static int32_t wait_until_heard(
     snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.%s.%s-%d-%u", stream, tape->name, number, consumer);
     snprintf(inbox, sizeof inbox, "%s.h.%d.%u", tape->inbox, number, consumer);
     int64_t wait = 10;
-    bool is_over = false;
     do {
         // No message is so small, so it takes none.
         if (natsConnection_PublishRequestString(
                 tape->connection, subject, inbox, "{\"batch\":1,\"max_bytes\":1,\"no_wait\":true}") != NATS_OK)
             break;
         int64_t turn = now_milliseconds() + wait, left;
-        while ((left = turn - now_milliseconds()) > 0) {
+        while (is_up(tape) && (left = turn - now_milliseconds()) > 0) {
             natsMsg *answer = answer_to(tape, inbox, left);
-            if (!answer) {
-                // Before its time: the link is down, or the server complains.
-                is_over = now_milliseconds() < turn;
-                break;
-            }
-            bool is_heard = !natsMsg_IsNoResponders(answer);
+            if (!answer && is_refused(tape, stream, error)) return TAPELINE_TAPE_REFUSED;
+            bool is_heard = answer && !natsMsg_IsNoResponders(answer);
             natsMsg_Destroy(answer);
             if (is_heard) return TAPELINE_TAPE_OK;
         }
-        if (wait < 400) wait *= 2;
-    } while (!is_over && is_up(tape) && now_milliseconds() < until);
+        if (wait < 320) wait *= 2;
+    } while (is_up(tape) && now_milliseconds() < until);
     return unanswered(tape, stream, error);
 }
 

@@ -151,7 +151,7 @@ void tapeline_tape_close(tapeline_tape *tape);
 int32_t tapeline_tape_is_connected(tapeline_tape *tape);
 
 /* Begins the range `number` (from 0), and gives up its consumer of before. `pending`: how many messages
-   it has now. It waits for the server up to 5 s. */
+   it has now. It waits for the server up to about 5 s. */
 int32_t tapeline_tape_begin(
     tapeline_tape *tape, int32_t number, const tapeline_range *range, uint64_t *pending,
     tapeline_tape_error *error);

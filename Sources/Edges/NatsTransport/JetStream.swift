@@ -151,7 +151,8 @@ package struct JetStream: Sendable {
         let server = answer.at("cluster", "leader")?.string
         // A server that is alone has no name of a cluster.
         if isHeard, answer.at("cluster", "name")?.string?.isEmpty == false {
-            try waitUntilHeard(stream, configuration.name, until: end)
+            // What a slow server has left of the time is not enough to hear it.
+            try waitUntilHeard(stream, configuration.name, until: max(end, .now + timeout / 2))
         }
         return server
     }

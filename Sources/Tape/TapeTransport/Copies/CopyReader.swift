@@ -67,7 +67,12 @@ package final class CopyReader {
                     name: name, filterSubjects: [], deliver: .fromSequence(sequence),
                     inactiveThreshold: Self.idleMax), isHeard: false)
             if server == nil || place == server {
-                try jetStream.waitUntilHeard(stream: stream, consumer: name)
+                do throws(JetStreamError) {
+                    try jetStream.waitUntilHeard(stream: stream, consumer: name)
+                } catch {
+                    try jetStream.deleteConsumer(stream: stream, name)
+                    throw error
+                }
                 consumer = name
                 return
             }

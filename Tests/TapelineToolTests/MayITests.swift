@@ -194,6 +194,14 @@ struct MayITests {
         #expect(done.reasons.contains(.init(.yes, "s-1 is of release 2.0.0 (abc) already")))
         let json = try JSONValue.parse(done.json())
         #expect(json["release"]?.string == "2.0.0 (abc)")
+        #expect(
+            try facts("s-1", of: [:]).orderReasons == [.init(.yes, "nothing comes before s-1")])
+        var lone = try facts("w-1", of: [:])
+        lone.members.removeAll { $0.group == .writers }
+        #expect(
+            lone.orderReasons.last
+                == .init(
+                    .skipped, "nobody of writer is heard, who comes before w-1"))
         // A release without a revision is any build of it.
         var any = try facts("w-1", of: all)
         any.upgradeTo = Preflight.Release(new, "")

@@ -70,15 +70,19 @@ extension Preflight {
         }
         guard reasons.isEmpty else { return reasons }
         let isDone = own.allSatisfy { upgradeTo.includes(Release(of: $0.heartbeat)) }
-        let hasBefore = members.contains { Self.step($0.group) < step }
+        let order =
+            step == 0
+            ? "nothing comes before \(subject)"
+            : "all that comes before \(subject) is of release \(upgradeTo)"
+        let heard = Set(members.map { Self.step($0.group) })
+        let unheard = [(0, GroupName.writers), (1, GroupName.operators)].filter {
+            $0.0 < step && !heard.contains($0.0)
+        }
         return [
-            Reason(
-                .yes,
-                isDone
-                    ? "\(subject) is of release \(upgradeTo) already"
-                    : hasBefore
-                        ? "all that comes before \(subject) is of release \(upgradeTo)"
-                        : "nothing comes before \(subject)")
+            Reason(.yes, isDone ? "\(subject) is of release \(upgradeTo) already" : order)
         ]
+            + unheard.map {
+                Reason(.skipped, "nobody of \($0.1) is heard, who comes before \(subject)")
+            }
     }
 }

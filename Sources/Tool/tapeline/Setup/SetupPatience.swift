@@ -4,7 +4,7 @@ import ServiceRuntime
 /// How long `tapeline setup` waits for servers that have just started: a cluster elects a leader
 /// for itself and for each stream, and does not answer meanwhile.
 final class SetupPatience {
-    /// For all streams together.
+    /// For all streams together, from the first one on that is not answered.
     private static let most = Duration.seconds(60)
     /// A server that is missing may come. Mostly there are too few, which a person has to know.
     private static let mostForServers = Duration.seconds(15)
@@ -12,8 +12,9 @@ final class SetupPatience {
 
     private let shutdown: ShutdownSignal
     private let terminal: Terminal
-    private let begun = ContinuousClock.now
-    private var isTold = false
+    private var begun: ContinuousClock.Instant?
+    /// When there were too few servers for the first time.
+    private var lacking: ContinuousClock.Instant?
 
     init(_ shutdown: ShutdownSignal, _ terminal: Terminal) {
         self.shutdown = shutdown
@@ -22,18 +23,21 @@ final class SetupPatience {
 
     /// Waits a moment, and says so the first time. Returns false when it is not worth asking again.
     func waits(for error: JetStreamError) -> Bool {
-        guard ContinuousClock.now - begun < Self.most(for: error) else { return false }
-        if !isTold { terminal.problem("waiting: \(error)") }
-        isTold = true
+        guard let end = end(for: error), ContinuousClock.now < end else { return false }
+        if begun == nil { terminal.problem("waiting: \(error)") }
+        begun = begun ?? .now
         return !shutdown.wait(timeout: Self.askEvery)
     }
 
-    private static func most(for error: JetStreamError) -> Duration {
+    /// `nil`: what does not pass by itself.
+    private func end(for error: JetStreamError) -> ContinuousClock.Instant? {
         switch error {
-        case .transport(.timedOut), .leaderless: most
-        case .refused: error.isRetryable ? most : .zero
-        case .fewServers: mostForServers
-        case .transport, .unavailable, .differs, .invalid, .malformed: .zero
+        case .fewServers:
+            lacking = lacking ?? .now
+            return lacking.map { $0 + Self.mostForServers }
+        case .refused where !error.isRetryable: return nil
+        case .transport(.timedOut), .leaderless, .refused: return (begun ?? .now) + Self.most
+        case .transport, .unavailable, .differs, .invalid, .malformed: return nil
         }
     }
 }

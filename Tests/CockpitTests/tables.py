@@ -52,7 +52,8 @@ def edges(page, address):
         return f"{value:.1f} {edge['unit']}" if value < 10 else f"{int(value + 0.5)} {edge['unit']}"
 
     wanted = [[edge["from"], edge["to"], f"{SYMBOLS[edge['state']]} {edge['words']}", rate(edge),
-               f"{edge['lag_records']} records" if "lag_records" in edge else "–"] for edge in LOOKS[address]["edges"]]
+               f"{edge['lag_records']} records" if "lag_records" in edge else "–"]
+              for edge in LOOKS[address]["edges"]]
     # Before the records is their time, which grows.
     found = [row[:4] + [row[4].split(", ")[-1]] for row in rows(page, "edges")]
     return wanted, found
@@ -74,8 +75,8 @@ def partitions(page, address):
     for group in document(address, "partitions")["groups"]:
         for row in group["rows"]:
             lag = f"{row['lag']['records']} records" if "lag" in row else "–"
-            wanted.append([str(row["partition"]), group["name"], str(row["record"]["epoch"]) if "record" in row else "–",
-                           lag])
+            epoch = str(row["record"]["epoch"]) if "record" in row else "–"
+            wanted.append([str(row["partition"]), group["name"], epoch, lag])
     found = [[row[0], row[1], row[3].removesuffix(" (old)"), row[4].removesuffix(" (old)").split(", ")[-1]]
              for row in rows(page, "rows")]
     return sorted(wanted), sorted(found)

@@ -38,6 +38,8 @@ TASK_MILLISECONDS = 50
 SECONDS_OF_PAGE = 15
 # What is judged.
 CORE_SHARE, IDLE_SHARE, BYTES_A_SECOND, GROWTH, EVENTS_A_SECOND = 0.10, 0.02, 16_384, 1.15, 1.8
+# What of a core all services together may take more while many look.
+SERVICES_SHARE = 0.03
 
 
 class PagesStack(Stack):
@@ -73,6 +75,13 @@ class PagesStack(Stack):
     @property
     def cockpit(self) -> int:
         return self.own["looked-at"].pid
+
+    @property
+    def services(self) -> list[int]:
+        """The processes that ticks go through, without servers."""
+        parts = ("provider-gateway", "operator-worker", "store-writer")
+        return ([each["process"]["id"] for each in self.units() if each["name"].startswith(parts)]
+                + [process.pid for name, process in self.own.items() if name.startswith("made-")])
 
 
 def processor_seconds(pid: int) -> float:
@@ -165,6 +174,27 @@ def share(stack: PagesStack, what: str, action: Callable[[], Any]) -> tuple[floa
     return used, result
 
 
+def services_share(stack: PagesStack, action: Callable[[], Any]) -> float:
+    """What of a core the services take together while something goes on."""
+    pids = stack.services
+    before, begun = sum(map(processor_seconds, pids)), time.monotonic()
+    action()
+    return (sum(map(processor_seconds, pids)) - before) / (time.monotonic() - begun)
+
+
+def services(stack: PagesStack, problems: list[str], documents: list[str], seconds: float) -> None:
+    """Compares what the services take while many look with what they take while nobody does, in turns."""
+    alone, looked = [], []
+    for _ in range(2):
+        time.sleep(3)
+        alone.append(services_share(stack, lambda: time.sleep(seconds)))
+        looked.append(services_share(stack, lambda: asyncio.run(look(stack.port, documents, HERTZ, seconds))))
+    more = (sum(looked) - sum(alone)) / 2
+    say(f"the services take {', '.join(f'{each:.2%}' for each in alone)} of a core while nobody looks, "
+        f"{', '.join(f'{each:.2%}' for each in looked)} with {len(documents)} clients: {more:.2%} more")
+    judge(problems, more < SERVICES_SHARE, f"the services take {more:.1%} of a core more while many look")
+
+
 def judge(problems: list[str], holds: bool, problem: str) -> None:
     if not holds:
         problems.append(problem)
@@ -232,6 +262,7 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
     judge(problems, resident(pid) < room * GROWTH,
           f"the memory grew from {room >> 20} to {resident(pid) >> 20} MiB")
 
+    services(stack, problems, documents, options.seconds)
     for path, document in PAGES.items():
         client = asyncio.run(look(stack.port, [document], 0, SECONDS_OF_PAGE))[0]
         rate = client.bytes / SECONDS_OF_PAGE

@@ -71,7 +71,7 @@ final class ChartDesk: Sendable {
             _ clock: SystemClock
         ) {
             if clock.monotonic() < end {
-                page.quotesProblem = problem
+                page.quotesProblem = "not asked for now, after \(problem)"
             } else if clock.remaining(until: limit) < Self.timeMin {
                 page.quotesProblem = "the bars took all of the time"
             } else {

@@ -24,6 +24,9 @@
 enum {
     connect_milliseconds = 2000,
     answer_milliseconds = 5000,
+    // The waits between the questions to a new consumer: the first one, and the longest.
+    hearing_milliseconds_first = 10,
+    hearing_milliseconds_max = 400,
     ping_milliseconds = 1000,
     pings_max = 2,
     servers_max = 16,
@@ -749,7 +752,7 @@ static int32_t wait_until_heard(
     uint32_t consumer = tape->ranges[number].consumer;
     snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.%s.%s-%d-%u", stream, tape->name, number, consumer);
     snprintf(inbox, sizeof inbox, "%s.h.%d.%u", tape->inbox, number, consumer);
-    int64_t wait = 10;
+    int64_t wait = hearing_milliseconds_first;
     do {
         // No message is so small, so it takes none.
         if (natsConnection_PublishRequestString(
@@ -763,7 +766,7 @@ static int32_t wait_until_heard(
             natsMsg_Destroy(answer);
             if (is_heard) return TAPELINE_TAPE_OK;
         }
-        if (wait < 320) wait *= 2;
+        wait = wait * 2 < hearing_milliseconds_max ? wait * 2 : hearing_milliseconds_max;
     } while (is_up(tape) && now_milliseconds() < until);
     return unanswered(tape, stream, error);
 }

@@ -1,8 +1,8 @@
 import Primitives
 
 /// JetStream through its JSON API: libnats' own calls lack needed fields (metadata, several filter
-/// subjects). Every call but `pull` blocks the calling thread up to `timeout`; to make a
-/// consumer of a cluster takes a question more.
+/// subjects). Every call but `pull` blocks the calling thread up to `timeout`, and making
+/// a consumer of a cluster up to half of it more.
 package struct JetStream: Sendable {
     package let connection: NatsConnection
     package private(set) var timeout: Duration

@@ -71,7 +71,7 @@ final class ChartDesk: Sendable {
             _ clock: SystemClock
         ) {
             if clock.monotonic() < end {
-                page.quotesProblem = "not asked for now, after \(problem)"
+                page.quotesProblem = "they are left alone for 30 s, after \(problem)"
             } else if clock.remaining(until: limit) < Self.timeMin {
                 page.quotesProblem = "the bars took all of the time"
             } else {

@@ -481,8 +481,8 @@ let package = Package(
             uses: frame + tape + support
                 + ["HotState", "PostgresClient", "StoreSinks", "StoredBars", "ValkeyClient"],
             beside: [
-                "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_notebook.py",
-                "desk_package.py", "desk_tape.py",
+                "Faults/object_store.py", "data_page.py", "data_page.sql", "desk",
+                "desk_exports.py", "desk_notebook.py", "desk_package.py", "desk_tape.py",
             ]),
         tests(
             of: "Cockpit",

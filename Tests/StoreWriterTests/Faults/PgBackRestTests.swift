@@ -35,6 +35,26 @@ struct PgBackRestTests {
         #expect(try bench.stored() == "1-200 200")
     }
 
+    @Test(
+        "a repository in an object store: a lost disk is recovered, and what is there is encrypted",
+        .enabled(if: PgBackRestBench.ObjectStore.obstacle == nil))
+    func objectStore() throws {
+        let store = try PgBackRestBench.ObjectStore()
+        let bench = try PgBackRestBench("backup_store", store: store)
+        try bench.setUp()
+        try bench.rows(1, to: 100)
+        try bench.script("full")
+        try bench.rows(101, to: 200)
+        try bench.script("check")
+        try bench.loseDisk()
+        try bench.script("recover", bench.server.dataFolder)
+        try bench.start()
+        #expect(try bench.stored() == "1-200 200")
+        let found = try store.contents()
+        #expect(found["bytes"] ?? 0 > 1_000_000, "\(found)")
+        #expect(found["clear"] == 0, "\(found)")
+    }
+
     @Test("WAL that was dropped while the repository was away is noticed, and a backup follows")
     func dropped() throws {
         let bench = try PgBackRestBench("backup_hole", queue: "20MiB")
@@ -71,10 +91,14 @@ private final class PgBackRestBench {
     let database: TestDatabase
     private let folder: TemporaryFolder
     private let queue: String
+    private let store: ObjectStore?
 
-    init(_ name: String, queue: String = "4GiB", settings: [String] = []) throws {
+    init(
+        _ name: String, queue: String = "4GiB", settings: [String] = [], store: ObjectStore? = nil
+    ) throws {
         folder = try TemporaryFolder("pgbackrest")
         self.queue = queue
+        self.store = store
         for part in ["socket", "spool", "log", "repository", "lock"] {
             try FileManager.default.createDirectory(
                 atPath: folder.file(part), withIntermediateDirectories: false)
@@ -93,13 +117,16 @@ private final class PgBackRestBench {
         let parts = "\(ServerPrograms.checkout)/deploy/backup/pgbackrest"
         var text = try String(contentsOfFile: "\(parts)/pgbackrest.conf", encoding: .utf8)
         text += "pg1-user=postgres\n[global]\nlock-path=\(folder.file("lock"))\n"
-        text += try String(contentsOfFile: "\(parts)/disk.conf", encoding: .utf8)
-        for (shipped, own) in [
+        let repository = store == nil ? "disk.conf" : "s3.conf"
+        text += try String(contentsOfFile: "\(parts)/\(repository)", encoding: .utf8)
+        let place =
+            store?.settings
+            ?? [("=/backup/pgbackrest", "=\(folder.file("repository"))")]
+        for (shipped, own) in place + [
             ("=/var/lib/postgresql/17/main", "=\(server.dataFolder)"), ("=5432", "=\(server.port)"),
             ("=/var/run/postgresql", "=\(folder.file("socket"))"),
             ("=/var/spool/pgbackrest", "=\(folder.file("spool"))"),
             ("=/var/log/pgbackrest", "=\(folder.file("log"))"),
-            ("=/backup/pgbackrest", "=\(folder.file("repository"))"),
             ("queue-max=4GiB", "queue-max=\(queue)"),
         ] {
             try #require(text.contains(shipped))
@@ -197,5 +224,43 @@ private final class PgBackRestBench {
         try server.psql("SELECT pg_reload_conf()")
         return try server.psql(
             "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'") == "0"
+    }
+}
+
+extension PgBackRestBench {
+    /// A bucket of PyPI's moto, which `s3.conf` is filled in for.
+    final class ObjectStore {
+        static let obstacle = PythonServer.obstacle(of: "object-store") ?? Certificates.obstacle
+
+        private let certificates: Certificates
+        private let server: PythonServer
+
+        init() throws {
+            certificates = try Certificates()
+            try certificates.make("store", name: "127.0.0.1")
+            server = try PythonServer(
+                "\(ServerPrograms.checkout)/Tests/StoreWriterTests/Faults/object_store.py",
+                [certificates.certificate("store"), certificates.key("store"), "backups"],
+                of: "object-store")
+        }
+
+        /// What is shipped, and what stands there instead.
+        var settings: [(shipped: String, own: String)] {
+            [
+                ("=s3.eu-central-1.amazonaws.com", "=127.0.0.1:\(server.port())"),
+                ("=eu-central-1", "=us-east-1"), ("=BUCKET", "=backups"), ("=ACCESS-KEY", "=key"),
+                ("=SECRET-KEY", "=secret"), ("uri-style=host", "uri-style=path"),
+                ("=PASSPHRASE", "=of a test"),
+                (
+                    "#repo1-storage-ca-file=/etc/pgbackrest/ca.crt",
+                    "repo1-storage-ca-file=\(certificates.certificate("authority"))"
+                ),
+            ]
+        }
+
+        func contents() throws -> [String: Int] {
+            try JSONDecoder().decode(
+                [String: Int].self, from: Data(try server.command("look").utf8))
+        }
     }
 }

@@ -118,11 +118,37 @@ check() {
     note log "$begun" NULL "pgBackRest: $stanza"
 }
 
+# The processes that still send WAL of the lost server. They write into the spool, which a restore empties.
+senders() {
+    for each in /proc/[0-9]*; do
+        case $(tr '\0' ' ' <"$each/cmdline" 2>/dev/null || true) in
+        *"${PGBACKREST_CONFIG:+--config=$PGBACKREST_CONFIG }"*"--stanza=$stanza "*archive-push*) echo "${each#/proc/}" ;;
+        esac
+    done
+}
+
+await_senders() {
+    until=$(($(date +%s) + 150))
+    while left=$(senders | xargs) && [ -n "$left" ]; do
+        [ "$(date +%s)" -lt "$until" ] || die "pgBackRest still sends WAL of this server (process $left): end it first"
+        sleep 1
+    done
+}
+
+# The command by which a restored server gets its WAL. The server takes a failure for the end of the WAL, and goes on
+# without the rest, unless the status is above 125. So only WAL that is not there (1) may end a recovery.
+get_wal() {
+    echo "$program${PGBACKREST_CONFIG:+ --config=$PGBACKREST_CONFIG} --stanza=$stanza archive-get %f \"%p\";" \
+        'status=$?; [ $status -le 1 ] || exit 255; exit $status'
+}
+
 recover() {
     data=$1 time=${2:-}
     [ -z "$(ls -A "$data" 2>/dev/null)" ] || die "$data is not empty: move it away first"
+    await_senders
     mkdir -p "$data"
     chmod 700 "$data"
+    command=$(get_wal)
     if [ -n "$time" ]; then
         # As pgBackRest reads a time, which takes the newest backup for one that it cannot read, and
         # wants one that ended in an earlier second.
@@ -131,10 +157,10 @@ recover() {
         if [ -z "$first" ] || [ "$seconds" -le "$(date -d "$first" +%s)" ]; then
             die "no backup is from before $time; the oldest ended at ${first:-no time: there is none}"
         fi
-        rest --pg1-path="$data" --type=time --target-action=promote \
-            --target="$(date -u -d "$time" '+%F %T.%6N+00')" restore
+        rest --pg1-path="$data" --recovery-option="restore_command=$command" --type=time \
+            --target-action=promote --target="$(date -u -d "$time" '+%F %T.%6N+00')" restore
     else
-        rest --pg1-path="$data" restore
+        rest --pg1-path="$data" --recovery-option="restore_command=$command" restore
     fi
     say "$data is restored: start the server, which fetches the WAL"
 }

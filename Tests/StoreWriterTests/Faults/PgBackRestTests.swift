@@ -57,7 +57,7 @@ struct PgBackRestTests {
 
     @Test("WAL that was dropped while the repository was away is noticed, and a backup follows")
     func dropped() throws {
-        let bench = try PgBackRestBench("backup_hole", queue: "20MiB")
+        let bench = try PgBackRestBench("backup_hole", queue: "100MiB")
         try bench.setUp()
         try bench.script("full")
         #expect(!(try bench.script("check").contains("was dropped")))
@@ -73,6 +73,25 @@ struct PgBackRestTests {
             try bench.database.psql("SELECT detail FROM backups WHERE kind = 'base'").hasSuffix("D")
         )
         #expect(!(try bench.script("check").contains("was dropped")))
+    }
+
+    @Test("WAL that is there and cannot be read stops a recovery, and does not end it early")
+    func unreadable() throws {
+        let bench = try PgBackRestBench("backup_unreadable")
+        try bench.setUp()
+        try bench.script("full")
+        for last in [100, 200] {
+            try bench.rows(last - 99, to: last)
+            try bench.script("check")
+        }
+        try bench.loseDisk()
+        try bench.script("recover", bench.server.dataFolder)
+        try bench.withoutLastWAL {
+            #expect(throws: (any Error).self) { try bench.start() }
+            #expect(bench.server.log.contains("could not restore file"))
+        }
+        try bench.start()
+        #expect(try bench.stored() == "1-200 200")
     }
 
     @Test("WAL that another program gets already stays its own")
@@ -197,7 +216,9 @@ private final class PgBackRestBench {
     /// Starts a restored server, and waits until it accepts writes.
     func start() throws {
         try server.restart()
-        #expect(try eventually { try server.psql("SELECT pg_is_in_recovery()") == "f" })
+        #expect(
+            try eventually { try server.psql("SELECT pg_is_in_recovery()") == "f" },
+            "\(server.log.suffix(4_000))")
     }
 
     /// Carries out `body` while a file is in the repository's place.
@@ -209,6 +230,18 @@ private final class PgBackRestBench {
         try body()
         try files.removeItem(atPath: place)
         try files.moveItem(atPath: away, toPath: place)
+    }
+
+    /// Carries out `body` while the newest piece of WAL in the repository is damaged.
+    func withoutLastWAL(_ body: () throws -> Void) throws {
+        let folder = self.folder.file("repository/archive/tapeline/17-1/0000000100000000")
+        let newest = try FileManager.default.contentsOfDirectory(atPath: folder)
+            .filter { $0.hasSuffix(".zst") && !$0.contains(".backup") }.max()
+        let path = "\(folder)/\(try #require(newest))"
+        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        try Data("no WAL".utf8).write(to: URL(fileURLWithPath: path))
+        try body()
+        try whole.write(to: URL(fileURLWithPath: path))
     }
 
     /// Writes WAL that has to wait. Returns what pgBackRest has logged about it.

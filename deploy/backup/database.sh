@@ -187,6 +187,17 @@ run() {
     done
 }
 
+# check_wal FOLDER: a replay ends without a word where a piece of WAL is missing or damaged, although newer ones are
+# there. The newest piece of each timeline is not judged, because nobody knows where it ends.
+check_wal() {
+    pieces=$(find "$1" -name '????????????????????????' -exec basename {} \; | grep -x '[0-9A-F]*' | LC_ALL=C sort)
+    for timeline in $(echo "$pieces" | cut -c 1-8 | uniq); do
+        whole=$(echo "$pieces" | grep "^$timeline" | sed '$d')
+        [ -z "$whole" ] || pg_waldump --quiet --path "$1" "$(echo "$whole" | head -n 1)" \
+            "$(echo "$whole" | tail -n 1)" || return 1
+    done
+}
+
 recover() {
     data=$1 time=${2:-}
     [ -z "$(ls -A "$data" 2>/dev/null)" ] || die "$data is not empty: move it away first"
@@ -223,6 +234,10 @@ recover() {
         printf "recovery_target_time = '%s'\n" "$time"
     } >>"$data/postgresql.auto.conf"
     : >"$data/recovery.signal"
+    # Up to a time that it does not reach, a server does not start.
+    [ -n "$time" ] || check_wal "$data/pg_wal" ||
+        die "$data is $base, with the WAL of $folder/wal, of which a piece is missing or damaged: a server that starts" \
+            "there goes on without what comes after it. Find that piece elsewhere, empty $data, and recover again"
     say "$data is $base, with the WAL of $folder/wal: start the server, which replays it"
 }
 

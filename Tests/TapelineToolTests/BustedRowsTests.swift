@@ -31,7 +31,7 @@ import Testing
     struct Scene {
         let bench: AcceptBench
         let worker: ServerProcess
-        let writer: RunningService
+        var writer: RunningService
         let graphPath: String
         private let folder: TemporaryFolder
         private(set) var source: TestSource

@@ -210,15 +210,26 @@ struct SetupTests {
         #expect(error?.exitCode == .failure)
     }
 
-    @Test("what makes no sense is refused, and a wrong size is named by its key")
+    @Test("what makes no sense is refused, and a wrong size is named as it was given")
     func wrong() throws {
         for arguments in [["all"], ["--stream-bytes"], ["--yes"], ["--json=1"]] {
             #expect(throws: ToolError.self) { try SetupCommand.parse(arguments) }
         }
-        let command = try SetupCommand.parse(["--stream-bytes", "1KiB"])
+        let command = try SetupCommand.parse(["--stream-bytes", "1KiB", "--dead-letter-bytes=few"])
         let error = #expect(throws: ToolError.self) { try command.sizes([:]) }
-        #expect(error?.description.contains("MDS_STREAM_BYTES") == true)
+        guard case .configuration(let problems) = try #require(error) else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(
+            problems.map { $0.prefix { $0 != ":" } }.sorted() == [
+                #"--dead-letter-bytes is "few""#, #"--stream-bytes is "1KiB""#,
+            ])
         #expect(error?.exitCode == .usage)
+        let other = #expect(throws: ToolError.self) {
+            try SetupCommand.parse([]).sizes(["MDS_STREAM_BYTES": "1KiB"])
+        }
+        #expect(other?.description.contains("MDS_STREAM_BYTES (environment) is") == true)
         let usual = try SetupCommand.parse([]).sizes([:])
         #expect(usual == SetupCommand.Sizes(stream: 1 << 30, deadLetters: 64 << 20))
     }

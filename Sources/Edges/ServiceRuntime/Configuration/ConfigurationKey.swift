@@ -49,7 +49,7 @@ public struct ConfigurationKey: Equatable, Sendable {
     /// Every name under which this key takes a value.
     var names: [String] { [name] + (fileName.map { [$0] } ?? []) }
 
-    static func flag(of name: String) -> String {
+    public static func flag(of name: String) -> String {
         "--" + name.lowercased().replacing("_", with: "-")
     }
 }

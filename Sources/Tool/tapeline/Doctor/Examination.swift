@@ -151,7 +151,7 @@ struct Examination {
                     "Bytes that the database may take on its disk.")
             ])
         let limit = try ToolConfiguration.read(
-            description, [], environment.filter { $0.key == name }
+            description, environment.filter { $0.key == name }
         ).integer(name)
         if limit > 0 { return UInt64(limit) - min(UInt64(limit), facts.bytes) }
         return deployment.home.flatMap { MachineLook.disk($0.path)?.freeBytes }

@@ -103,8 +103,8 @@ struct ReplayRun {
         let environment = ConfigurationFiles.environment()
         var maker = deployment
         maker.names = names
-        let sizes = try SetupCommand(given: [SetupCommand.streamBytes: target.streamBytes])
-            .sizes(environment)
+        let sizes = try SetupCommand().sizes(
+            environment.merging([SetupCommand.streamBytes: target.streamBytes]) { $1 })
         let client = try maker.connect()
         defer { client.close() }
         let problems = try SetupRun(names: names, sizes: sizes).run(client).problems

@@ -7,8 +7,6 @@ import ValkeyClient
 
 /// The settings by which the tool reaches servers: the services' own keys.
 struct ToolConfiguration: Sendable {
-    private static let natsFlag = "--nats-url"
-
     let tape: TapeSettings
     /// `nil` if the environment names no database.
     let postgres: PostgresConfiguration?
@@ -24,7 +22,8 @@ struct ToolConfiguration: Sendable {
     /// Reads the environment. `natsURL`, from `--nats`, overrides it.
     init(_ environment: [String: String], natsURL: String?) throws(ToolError) {
         let configuration = try Self.read(
-            Self.description, natsURL.map { ["\(Self.natsFlag)=\($0)"] } ?? [], environment)
+            Self.description, environment,
+            given: natsURL.map { [GivenKey(option: "--nats", key: "NATS_URL", value: $0)] } ?? [])
         do throws(SettingsError) {
             tape = try TapeSettings(configuration)
         } catch {
@@ -45,18 +44,21 @@ struct ToolConfiguration: Sendable {
 
     /// Reads the keys of `description` from `environment`. Throws with all errors at the same time.
     static func read(
-        _ description: ServiceDescription, _ arguments: [String], _ environment: [String: String]
+        _ description: ServiceDescription, _ environment: [String: String],
+        given: [GivenKey] = []
     ) throws(ToolError) -> Configuration {
         let decision = ServiceCommandLine(description).decide(
-            arguments: arguments, environment: environment)
+            arguments: given.map { "\($0.flag)=\($0.value)" }, environment: environment)
         guard case .run(let configuration) = decision else {
             guard case .refuse(let text) = decision else { throw .configuration([]) }
             // The last line only counts the problems.
             let problems = text.split(separator: "\n").dropLast()
             throw .configuration(
-                problems.map {
-                    // The tool's flag has another name than the services' one.
-                    String($0.dropFirst("tapeline: ".count)).replacing(natsFlag, with: "--nats")
+                problems.map { problem in
+                    // The tool's option has another name than the services' flag.
+                    given.reduce(String(problem.dropFirst("tapeline: ".count))) {
+                        $0.replacing($1.flag, with: $1.option)
+                    }
                 })
         }
         return configuration
@@ -84,4 +86,14 @@ struct ToolConfiguration: Sendable {
         postgres.settings = [("search_path", configuration.text("MDS_NAMESPACE"))]
         return postgres
     }
+}
+
+/// An option of the tool that overrides a key, with its value.
+struct GivenKey: Equatable, Sendable {
+    let option: String
+    let key: String
+    let value: String
+
+    /// The services' own flag of the key.
+    fileprivate var flag: String { ConfigurationKey.flag(of: key) }
 }

@@ -14,8 +14,7 @@ struct SetupCommand: Equatable, Sendable {
 
     var target = TapeTarget()
     var asJSON = false
-    /// Each option overrides the key that it stands for.
-    var given: [String: String] = [:]
+    var given: [GivenKey] = []
 
     static func parse(_ arguments: [String]) throws(ToolError) -> SetupCommand {
         let sizes = ["--stream-bytes": streamBytes, "--dead-letter-bytes": deadLetterBytes]
@@ -25,7 +24,10 @@ struct SetupCommand: Equatable, Sendable {
         try arguments.requireWords(0, "options only")
         var command = SetupCommand(
             target: try TapeTarget(arguments), asJSON: arguments.has("--json"))
-        for (option, key) in sizes { command.given[key] = try arguments.one(option) }
+        for (option, key) in sizes {
+            guard let value = try arguments.one(option) else { continue }
+            command.given.append(GivenKey(option: option, key: key, value: value))
+        }
         return command
     }
 
@@ -38,9 +40,10 @@ struct SetupCommand: Equatable, Sendable {
         ])
 
     func sizes(_ environment: [String: String]) throws(ToolError) -> Sizes {
-        let settings = environment.merging(given) { $1 }
-            .filter { [Self.streamBytes, Self.deadLetterBytes].contains($0.key) }
-        let configuration = try ToolConfiguration.read(Self.description, [], settings)
+        let settings = environment.filter {
+            [Self.streamBytes, Self.deadLetterBytes].contains($0.key)
+        }
+        let configuration = try ToolConfiguration.read(Self.description, settings, given: given)
         return Sizes(
             stream: Int64(configuration.integer(Self.streamBytes)),
             deadLetters: Int64(configuration.integer(Self.deadLetterBytes)))

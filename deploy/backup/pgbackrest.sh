@@ -35,7 +35,6 @@ die() { echo "backup: $*" >&2; exit 1; }
 
 sql() { psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 --dbname "$@"; }
 
-# Arguments and not variables, because only those get into the settings of a restored server.
 rest() {
     "$program" --cmd="$program" --stanza="$stanza" ${PGBACKREST_CONFIG:+--config="$PGBACKREST_CONFIG"} "$@"
 }
@@ -118,28 +117,32 @@ check() {
     note log "$begun" NULL "pgBackRest: $stanza"
 }
 
-# The processes that still send WAL of the lost server. They write into the spool, which a restore empties.
+# The processes that send WAL. They write into the spool, which a restore empties.
 senders() {
     for each in /proc/[0-9]*; do
         case $(tr '\0' ' ' <"$each/cmdline" 2>/dev/null || true) in
-        *"${PGBACKREST_CONFIG:+--config=$PGBACKREST_CONFIG }"*"--stanza=$stanza "*archive-push*) echo "${each#/proc/}" ;;
+        *"${PGBACKREST_CONFIG:+--config=$PGBACKREST_CONFIG }"*"--stanza=$stanza "*archive-push*)
+            echo "${each#/proc/}"
+            ;;
         esac
     done
 }
 
+# Those of a server that ended need archive-timeout (120 s) at most.
 await_senders() {
     until=$(($(date +%s) + 150))
     while left=$(senders | xargs) && [ -n "$left" ]; do
-        [ "$(date +%s)" -lt "$until" ] || die "pgBackRest still sends WAL of this server (process $left): end it first"
+        [ "$(date +%s)" -lt "$until" ] ||
+            die "pgBackRest sends WAL of the stanza $stanza (process $left): does its server still run? Stop it first"
         sleep 1
     done
 }
 
-# The command by which a restored server gets its WAL. The server takes a failure for the end of the WAL, and goes on
-# without the rest, unless the status is above 125. So only WAL that is not there (1) may end a recovery.
+# get_wal DATA: the command by which a server in DATA gets its WAL. The server takes a failure for the end of the WAL,
+# and continues without the rest, unless the status is above 125. So only WAL that is not there (1) may end a recovery.
 get_wal() {
-    echo "$program${PGBACKREST_CONFIG:+ --config=$PGBACKREST_CONFIG} --stanza=$stanza archive-get %f \"%p\";" \
-        'status=$?; [ $status -le 1 ] || exit 255; exit $status'
+    echo "$program${PGBACKREST_CONFIG:+ --config=$PGBACKREST_CONFIG} --stanza=$stanza --pg1-path=\"$1\"" \
+        'archive-get %f "%p"; status=$?; [ $status -le 1 ] || exit 255; exit $status'
 }
 
 recover() {
@@ -148,7 +151,7 @@ recover() {
     await_senders
     mkdir -p "$data"
     chmod 700 "$data"
-    command=$(get_wal)
+    command=$(get_wal "$data")
     if [ -n "$time" ]; then
         # As pgBackRest reads a time, which takes the newest backup for one that it cannot read, and
         # wants one that ended in an earlier second.

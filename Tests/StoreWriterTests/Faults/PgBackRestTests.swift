@@ -92,6 +92,8 @@ struct PgBackRestTests {
         }
         try bench.start()
         #expect(try bench.stored() == "1-200 200")
+        try bench.loseDisk()
+        #expect(try bench.storedElsewhere() == "1-200 200")
     }
 
     @Test("WAL that another program gets already stays its own")
@@ -184,10 +186,11 @@ private final class PgBackRestBench {
         try database.psql("INSERT INTO counted SELECT generate_series(\(first), \(last))")
     }
 
-    func stored() throws -> String {
-        try database.psql(
-            "SELECT concat(min(number), '-', max(number), ' ', count(*)) FROM counted")
-    }
+    private static let counted = """
+        SELECT concat(min(number), '-', max(number), ' ', count(*)) FROM md.counted
+        """
+
+    func stored() throws -> String { try database.psql(Self.counted) }
 
     /// Returns per kind whether its time is of this test, and whether its size is known.
     func noted() throws -> String {
@@ -230,6 +233,31 @@ private final class PgBackRestBench {
         try body()
         try files.removeItem(atPath: place)
         try files.moveItem(atPath: away, toPath: place)
+    }
+
+    /// Recovers into another folder than the configured one. Returns what a server there has.
+    func storedElsewhere() throws -> String {
+        let place = folder.file("elsewhere")
+        try script("recover", place)
+        let port = freePort()
+        let settings = [
+            "port=\(port)", "unix_socket_directories=\(folder.file("socket"))", "archive_mode=off",
+        ]
+        let other = try ServerProcess(
+            ServerPrograms.database("not-root"),
+            ["-o", place, ServerPrograms.database("postgres"), "-D", place]
+                + settings.flatMap { ["-c", $0] }, logPath: folder.file("elsewhere.log"))
+        let isReady = eventually {
+            other.log.contains("ready to accept connections") || !other.isRunning
+        }
+        #expect(isReady && other.isRunning, "\(other.log.suffix(4_000))")
+        defer { other.stop(SIGINT) }
+        return try run(
+            ServerPrograms.database("psql"),
+            ["-XAtq", "-h", "127.0.0.1", "-p", "\(port)", "-U", PostgresServer.user]
+                + ["-d", database.name, "-c", Self.counted],
+            environment: ["PGPASSWORD": PostgresServer.password]
+        ).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     /// Carries out `body` while the newest piece of WAL in the repository is damaged.

@@ -165,7 +165,8 @@ private struct DayMarket {
             }
         }
         if round % 20 == 3 { try publishGap(now) }
-        // Whatever the seed, each lane promises something: otherwise no watermark is known.
+        // Each lane of the other source promises something: otherwise one seed of 500 has no
+        // watermark.
         guard round == 1 else { return }
         for place in others.indices { others[place] = try published(others[place], now) }
     }

@@ -187,15 +187,36 @@ run() {
     done
 }
 
-# check_wal FOLDER: a replay ends without a word where a piece of WAL is missing or damaged, although newer ones are
-# there. The newest piece of each timeline is not judged, because nobody knows where it ends.
+# A piece of WAL is named by its timeline and its number, each in hexadecimal digits, and the number in two parts.
+name_of() { printf '%s%08X%08X' "$1" $(($2 / pieces)) $(($2 % pieces)); }
+number_of() { echo $((0x$(echo "$1" | cut -c 9-16) * pieces + 0x$(echo "$1" | cut -c 17-24))); }
+
+# read_wal FOLDER TIMELINE FROM TO: reads the pieces of these numbers, without TO.
+read_wal() {
+    [ "$3" -ge "$4" ] || pg_waldump --quiet --path "$1" "$(name_of "$2" "$3")" "$(name_of "$2" $(($4 - 1)))"
+}
+
+# check_wal FOLDER FIRST: a replay ends without a word where a piece of WAL is missing or damaged, although newer ones
+# are there. This reads what a replay from the piece FIRST on reads: each timeline up to the place where the next one
+# branches off, and the last one up to its newest piece. Where that one ends, nobody knows.
 check_wal() {
-    pieces=$(find "$1" -name '????????????????????????' -exec basename {} \; | grep -x '[0-9A-F]*' | LC_ALL=C sort)
-    for timeline in $(echo "$pieces" | cut -c 1-8 | uniq); do
-        whole=$(echo "$pieces" | grep "^$timeline" | sed '$d')
-        [ -z "$whole" ] || pg_waldump --quiet --path "$1" "$(echo "$whole" | head -n 1)" \
-            "$(echo "$whole" | tail -n 1)" || return 1
-    done
+    # So many pieces have the first part of their number in common.
+    pieces=$((0x100000000 / $(stat -c %s "$1/$2")))
+    timeline=$(echo "$2" | cut -c 1-8)
+    from=$(number_of "$2")
+    history=$(find "$1" -name '????????.history' | LC_ALL=C sort | tail -n 1)
+    last=$(basename "${history:-$timeline}" .history)
+    while read -r parent place reason; do
+        case $parent in '' | *[!0-9]*) continue ;; esac
+        [ "$parent" -ge $((0x$timeline)) ] || continue
+        to=$((0x${place%/*} * pieces + 0x${place#*/} / (0x100000000 / pieces)))
+        read_wal "$1" "$(printf %08X "$parent")" "$from" "$to" || return 1
+        from=$to
+    done <<END
+$([ -z "$history" ] || cat "$history")
+END
+    newest=$(find "$1" -name "$last????????????????" | LC_ALL=C sort | tail -n 1)
+    [ -z "$newest" ] || read_wal "$1" "$last" "$from" "$(number_of "$(basename "$newest")")"
 }
 
 recover() {
@@ -221,8 +242,10 @@ recover() {
         name = $0
         sub(/.*\//, "", name)
         if (name ~ /history$/ || "x" substr(name, 9, 16) >= "x" substr(first, 9, 16)) print
-    }' | while read -r piece; do
-        cp -a "$piece" "$data/pg_wal/$(basename "$piece" .partial)"
+    }' | while read -r piece; do cp -a "$piece" "$data/pg_wal/"; done
+    # The base backup, or what was set aside, may have a whole piece in place of half of one.
+    for piece in "$data"/pg_wal/*.partial; do
+        if [ -e "${piece%.partial}" ]; then rm "$piece"; elif [ -e "$piece" ]; then mv "$piece" "${piece%.partial}"; fi
     done
     {
         # All of it is there already.
@@ -234,10 +257,10 @@ recover() {
         printf "recovery_target_time = '%s'\n" "$time"
     } >>"$data/postgresql.auto.conf"
     : >"$data/recovery.signal"
-    # Up to a time that it does not reach, a server does not start.
-    [ -n "$time" ] || check_wal "$data/pg_wal" ||
-        die "$data is $base, with the WAL of $folder/wal, of which a piece is missing or damaged: a server that starts" \
-            "there goes on without what comes after it. Find that piece elsewhere, empty $data, and recover again"
+    # A server does not start that does not reach its time.
+    [ -n "$time" ] || check_wal "$data/pg_wal" "$first" ||
+        die "$data is $base, with the WAL of $folder/wal, of which a piece is missing or damaged (see above). Find it" \
+            "elsewhere, empty $data, and recover again. A server that starts there does without all that comes after it"
     say "$data is $base, with the WAL of $folder/wal: start the server, which replays it"
 }
 

@@ -6,62 +6,142 @@ import Testing
 /// that loses its disk.
 @Suite("Backups of one machine, by PostgreSQL's own programs")
 struct DatabaseBackupTests {
-    @Test("a lost disk comes back with every row; damaged WAL is reported, and not the end")
+    @Test("a lost disk comes back; WAL that a recovery needs and cannot read is reported")
     func recover() throws {
-        let server = try PostgresServer()
-        let folder = try TemporaryFolder("backup")
-        let running = try ServerProcess(
-            ServerPrograms.database("not-root"), arguments(folder, ["run"]),
-            environment: environment(server, folder), logPath: folder.file("log"))
-        #expect(eventually { running.log.contains("verified") }, "\(running.log)")
-        try server.psql("CREATE TABLE counted AS SELECT generate_series(1, 1000) AS number")
-        var pieces: [String] = []
-        for _ in 0..<4 {
-            try server.psql("INSERT INTO counted SELECT generate_series(1, 1000)")
-            pieces.append(try server.psql("SELECT pg_walfile_name(pg_switch_wal())"))
+        let bench = try MachineBench()
+        try bench.backUp {
+            try bench.server.psql("CREATE TABLE counted (number integer)")
+            for _ in 0..<5 { try bench.insert() }
         }
-        let wal = folder.file("backup/wal")
+        // One in the middle, and the last one before the newest.
+        for piece in [bench.pieces[1], bench.pieces[3]] {
+            for bytes in [Data(repeating: 7, count: 4_096), nil] {
+                try bench.damage(piece, bytes) {
+                    let failure = #expect(throws: ProgramFailure.self) { try bench.recover() }
+                    let said = failure?.message ?? ""
+                    let place = bytes == nil ? piece : "error in WAL record at"
+                    #expect(said.contains("missing or damaged") && said.contains(place), "\(said)")
+                }
+            }
+        }
+        #expect(try bench.recover().contains("start the server"))
+        try bench.start()
+        #expect(try bench.server.psql("SELECT count(*) FROM counted") == "5000")
+    }
+
+    @Test("what a recovery does not read may be damaged: after its time, and on an old timeline")
+    func notNeeded() throws {
+        let bench = try MachineBench()
+        var moment = ""
+        try bench.backUp {
+            try bench.server.psql("CREATE TABLE counted (number integer)")
+            for _ in 0..<2 { try bench.insert() }
+            moment = try bench.server.psql("SELECT clock_timestamp()")
+            for _ in 0..<3 { try bench.insert() }
+        }
+        try bench.damage(bench.pieces[3], nil) {
+            try bench.recover(moment)
+            try bench.start()
+            #expect(try bench.server.psql("SELECT count(*) FROM counted") == "2000")
+            let before = bench.pieces
+            try bench.backUp { for _ in 0..<3 { try bench.insert() } }
+            // With the base backup of the first timeline, both timelines are read.
+            try bench.removeNewestBase()
+            try bench.recover()
+            let next = try #require(bench.pieces.dropFirst(before.count).first)
+            #expect(next.hasPrefix("00000002"))
+            try bench.damage(next, nil) {
+                let failure = #expect(throws: ProgramFailure.self) { try bench.recover() }
+                #expect(failure?.message.contains(next) == true, "\(failure?.message ?? "")")
+            }
+            try bench.recover()
+            try bench.start()
+            #expect(try bench.server.psql("SELECT count(*) FROM counted") == "5000")
+        }
+    }
+}
+
+/// A server of its own, and a folder of backups.
+private final class MachineBench {
+    let server: PostgresServer
+    private let folder: TemporaryFolder
+    /// The pieces of WAL that were completed by `insert`.
+    private(set) var pieces: [String] = []
+
+    init() throws {
+        server = try PostgresServer()
+        folder = try TemporaryFolder("backup")
+    }
+
+    private var wal: String { folder.file("backup/wal") }
+
+    private func bases() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.file("backup/base"))
+            .filter { $0.hasSuffix("Z") }.sorted()
+    }
+
+    /// Carries out `body` while the script makes a base backup and receives the WAL. Then it and
+    /// the server end.
+    func backUp(_ body: () throws -> Void) throws {
+        let running = try ServerProcess(
+            ServerPrograms.database("not-root"), arguments(["run"]), environment: environment,
+            logPath: folder.file("log"))
+        #expect(eventually { running.log.contains("verified") }, "\(running.log)")
+        try body()
+        let last = try #require(pieces.last)
         #expect(
-            eventually { FileManager.default.fileExists(atPath: "\(wal)/\(pieces[3])") },
+            eventually { FileManager.default.fileExists(atPath: "\(wal)/\(last)") },
             "\(running.log)")
         #expect(running.stop() == 0)
         server.stopImmediately()
+    }
 
-        let path = "\(wal)/\(pieces[1])"
-        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
-        var damaged = whole
-        damaged.replaceSubrange(4_096..<8_192, with: Data(repeating: 7, count: 4_096))
-        for bytes in [damaged, nil] {
-            try FileManager.default.removeItem(atPath: path)
-            try bytes?.write(to: URL(fileURLWithPath: path))
-            let failure = #expect(throws: ProgramFailure.self) { try recover(server, folder) }
-            #expect(failure?.message.contains("missing or damaged") == true)
+    /// Adds 1,000 rows, and completes a piece of WAL.
+    func insert() throws {
+        try server.psql("INSERT INTO counted SELECT generate_series(1, 1000)")
+        pieces.append(try server.psql("SELECT pg_walfile_name(pg_switch_wal())"))
+    }
+
+    /// Carries out `body` while a piece has these bytes in its midst, or is missing.
+    func damage(_ piece: String, _ bytes: Data?, _ body: () throws -> Void) throws {
+        let place = URL(fileURLWithPath: "\(wal)/\(piece)")
+        let whole = try Data(contentsOf: place)
+        try FileManager.default.removeItem(at: place)
+        if let bytes {
+            var damaged = whole
+            damaged.replaceSubrange(4_096..<4_096 + bytes.count, with: bytes)
+            try damaged.write(to: place)
         }
-        try whole.write(to: URL(fileURLWithPath: path))
-        #expect(try recover(server, folder).contains("start the server"))
+        try body()
+        try whole.write(to: place)
+    }
+
+    func removeNewestBase() throws {
+        let newest = try #require(try bases().last)
+        try FileManager.default.removeItem(atPath: folder.file("backup/base/\(newest)"))
+    }
+
+    func start() throws {
         try server.restart()
         #expect(try eventually { try server.psql("SELECT pg_is_in_recovery()") == "f" })
-        #expect(try server.psql("SELECT count(*) FROM counted") == "5000")
     }
 
     /// Empties the server's folder, and puts the backup there.
-    private func recover(_ server: PostgresServer, _ folder: TemporaryFolder) throws -> String {
+    @discardableResult
+    func recover(_ time: String...) throws -> String {
         try run("/usr/bin/find", [server.dataFolder, "-mindepth", "1", "-delete"])
         return try run(
             ServerPrograms.database("not-root"),
-            arguments(folder, ["recover", server.dataFolder]),
-            environment: environment(server, folder))
+            arguments(["recover", server.dataFolder] + time), environment: environment)
     }
 
     /// The server's user runs it.
-    private func arguments(_ folder: TemporaryFolder, _ words: [String]) -> [String] {
+    private func arguments(_ words: [String]) -> [String] {
         ["-o", folder.path, "/bin/sh", "\(ServerPrograms.checkout)/deploy/backup/database.sh"]
             + words
     }
 
-    private func environment(
-        _ server: PostgresServer, _ folder: TemporaryFolder
-    ) -> [String: String] {
+    private var environment: [String: String] {
         let programs = (ServerPrograms.database("psql") as NSString).deletingLastPathComponent
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
         return [

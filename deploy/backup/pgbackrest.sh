@@ -120,7 +120,7 @@ check() {
 # The processes that send WAL. They write into the spool, which a restore empties.
 senders() {
     for each in /proc/[0-9]*; do
-        case $(tr '\0' ' ' <"$each/cmdline" 2>/dev/null || true) in
+        case $(tr '\0' ' ' 2>/dev/null <"$each/cmdline" || true) in
         *"${PGBACKREST_CONFIG:+--config=$PGBACKREST_CONFIG }"*"--stanza=$stanza "*archive-push*)
             echo "${each#/proc/}"
             ;;

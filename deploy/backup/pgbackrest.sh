@@ -147,6 +147,12 @@ get_wal() {
 
 recover() {
     data=$1 time=${2:-}
+    # It becomes a part of the settings of the server.
+    case $data in
+    *[\'\"\\%\$\`]*) die "$data has a character that the settings of a server cannot have" ;;
+    /*) ;;
+    *) die "$data is no full path" ;;
+    esac
     [ -z "$(ls -A "$data" 2>/dev/null)" ] || die "$data is not empty: move it away first"
     await_senders
     mkdir -p "$data"

@@ -30,6 +30,12 @@ struct PgBackRestTests {
             try bench.script("recover", bench.server.dataFolder, "2020-01-01 00:00:00Z")
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: bench.server.dataFolder) == [])
+        for folder in ["data", "\(bench.server.dataFolder)/it's"] {
+            let failure = #expect(throws: ProgramFailure.self) {
+                try bench.script("recover", folder)
+            }
+            #expect(failure?.message.contains("\(folder)") == true)
+        }
         try bench.script("recover", bench.server.dataFolder, moment)
         try bench.start()
         #expect(try bench.stored() == "1-200 200")
@@ -186,11 +192,10 @@ private final class PgBackRestBench {
         try database.psql("INSERT INTO counted SELECT generate_series(\(first), \(last))")
     }
 
-    private static let counted = """
-        SELECT concat(min(number), '-', max(number), ' ', count(*)) FROM md.counted
-        """
-
-    func stored() throws -> String { try database.psql(Self.counted) }
+    func stored() throws -> String {
+        try database.psql(
+            "SELECT concat(min(number), '-', max(number), ' ', count(*)) FROM counted")
+    }
 
     /// Returns per kind whether its time is of this test, and whether its size is known.
     func noted() throws -> String {
@@ -239,9 +244,10 @@ private final class PgBackRestBench {
     func storedElsewhere() throws -> String {
         let place = folder.file("elsewhere")
         try script("recover", place)
-        let port = freePort()
+        // The port of the server that has ended.
         let settings = [
-            "port=\(port)", "unix_socket_directories=\(folder.file("socket"))", "archive_mode=off",
+            "port=\(server.port)", "unix_socket_directories=\(folder.file("socket"))",
+            "archive_mode=off",
         ]
         let other = try ServerProcess(
             ServerPrograms.database("not-root"),
@@ -252,12 +258,7 @@ private final class PgBackRestBench {
         }
         #expect(isReady && other.isRunning, "\(other.log.suffix(4_000))")
         defer { other.stop(SIGINT) }
-        return try run(
-            ServerPrograms.database("psql"),
-            ["-XAtq", "-h", "127.0.0.1", "-p", "\(port)", "-U", PostgresServer.user]
-                + ["-d", database.name, "-c", Self.counted],
-            environment: ["PGPASSWORD": PostgresServer.password]
-        ).trimmingCharacters(in: .whitespacesAndNewlines)
+        return try stored()
     }
 
     /// Carries out `body` while the newest piece of WAL in the repository is damaged.

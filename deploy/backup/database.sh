@@ -60,7 +60,14 @@ bases() { find "$folder/base" -mindepth 1 -maxdepth 1 -type d -name '2*Z' | sort
 # start_wal BASE: the WAL file with which the recovery of a base backup begins.
 start_wal() { sed -n 's/^START WAL LOCATION: .* (file \([0-9A-F]*\))$/\1/p' "$1/backup_label"; }
 
+# A base backup of a standby does not end with a new piece of WAL: its last one is half of one, and looks whole.
+is_primary() { [ "$(echo 'SELECT pg_is_in_recovery()' | sql postgres)" = f ]; }
+
 make_base() {
+    is_primary || {
+        say "${PGHOST:-the server} is a standby, or does not answer: back the primary up"
+        return 1
+    }
     # Half a backup, or a damaged one, is never taken for one, because it has another name. `run`
     # calls this in a condition, where no failure ends the script by itself.
     rm -rf "$folder/base/new" || return 1
@@ -126,6 +133,20 @@ set_aside() {
     rmdir "$aside" 2>/dev/null || true
 }
 
+# The number of pieces says nothing of whose WAL it is: that of another server would spoil recoveries of this one.
+set_apart() {
+    base=$(bases | tail -n 1)
+    [ -n "$base" ] || return 0
+    made_of=$(sed -n 's/.*"System-Identifier": \([0-9]*\).*/\1/p' "$base/backup_manifest")
+    server=$(echo 'SELECT system_identifier FROM pg_control_system()' | sql postgres) || return 0
+    if [ -n "$made_of" ] && [ "$made_of" != "$server" ]; then
+        mkdir -p "$folder/of-$made_of" "$folder/wal"
+        mv "$folder/base" "$folder/wal" "$folder/of-$made_of/"
+        mkdir -p "$folder/base" "$folder/wal"
+        say "the backups are of another server: they are in $folder/of-$made_of, and stay until you remove them"
+    fi
+}
+
 stop_receiving() {
     [ -n "$receiver" ] || return 0
     kill "$receiver" 2>/dev/null || true
@@ -162,6 +183,7 @@ run() {
             # A hole in the WAL makes the older base backups useless beyond it.
             rm -f "$folder/base/.last"
             stop_receiving
+            set_apart
             set_aside
         fi
         if [ -z "$receiver" ] || ! kill -0 "$receiver" 2>/dev/null; then receive; fi
@@ -202,19 +224,28 @@ read_wal() {
 check_wal() {
     # So many pieces have the first part of their number in common.
     pieces=$((0x100000000 / $(stat -c %s "$1/$2")))
-    timeline=$(echo "$2" | cut -c 1-8)
+    base_timeline=$(echo "$2" | cut -c 1-8)
     from=$(number_of "$2")
-    history=$(find "$1" -name '????????.history' | LC_ALL=C sort | tail -n 1)
-    last=$(basename "${history:-$timeline}" .history)
+    # As a server looks for it: one after the other.
+    last=$((0x$base_timeline))
+    while [ -e "$1/$(printf %08X $((last + 1))).history" ]; do last=$((last + 1)); done
+    last=$(printf %08X "$last")
+    branches=
     while read -r parent place reason; do
         case $parent in '' | *[!0-9]*) continue ;; esac
-        [ "$parent" -ge $((0x$timeline)) ] || continue
+        [ "$parent" -ge $((0x$base_timeline)) ] || continue
+        branches="$branches $parent"
         to=$((0x${place%/*} * pieces + 0x${place#*/} / (0x100000000 / pieces)))
+        [ "$from" -le "$to" ] || { say "the timeline $last branches off before the base backup" >&2; return 1; }
         read_wal "$1" "$(printf %08X "$parent")" "$from" "$to" || return 1
         from=$to
     done <<END
-$([ -z "$history" ] || cat "$history")
+$([ "$last" = "$base_timeline" ] || cat "$1/$last.history")
 END
+    case " $last$branches " in
+    *" $base_timeline "* | *" $((0x$base_timeline)) "*) ;;
+    *) say "the timeline $last does not come from that of the base backup, $base_timeline" >&2; return 1 ;;
+    esac
     newest=$(find "$1" -name "$last????????????????" | LC_ALL=C sort | tail -n 1)
     [ -z "$newest" ] || read_wal "$1" "$last" "$from" "$(number_of "$(basename "$newest")")"
 }
@@ -237,13 +268,15 @@ recover() {
     first=$(start_wal "$base")
     # The end of the WAL has another name while it is being filled. The first eight digits are the
     # timeline: a later one may begin with an earlier place. Its file of history always counts.
-    # What was received later replaces what was set aside.
+    # What was received later replaces what was set aside, and nothing replaces what is verified.
     find "$folder/wal" -type f | LC_ALL=C sort | awk -v first="$first" '{
         name = $0
         sub(/.*\//, "", name)
         if (name ~ /history$/ || "x" substr(name, 9, 16) >= "x" substr(first, 9, 16)) print
-    }' | while read -r piece; do cp -a "$piece" "$data/pg_wal/"; done
-    # The base backup, or what was set aside, may have a whole piece in place of half of one.
+    }' | while read -r piece; do
+        [ -e "$base/pg_wal/$(basename "$piece" .partial)" ] || cp -a "$piece" "$data/pg_wal/"
+    done
+    # Of a piece that was set aside, more may be there than was received of it later.
     for piece in "$data"/pg_wal/*.partial; do
         if [ -e "${piece%.partial}" ]; then rm "$piece"; elif [ -e "$piece" ]; then mv "$piece" "${piece%.partial}"; fi
     done

@@ -12,6 +12,8 @@ struct DatabaseBackupTests {
         try bench.backUp {
             try bench.server.psql("CREATE TABLE counted (number integer)")
             for _ in 0..<5 { try bench.insert() }
+            // In a piece that is not complete.
+            try bench.server.psql("INSERT INTO counted VALUES (1)")
         }
         // One in the middle, and the last one before the newest.
         for piece in [bench.pieces[1], bench.pieces[3]] {
@@ -24,7 +26,30 @@ struct DatabaseBackupTests {
                 }
             }
         }
-        #expect(try bench.recover().contains("start the server"))
+        // The base backup has this one, and verified it.
+        try bench.damage(bench.sharedPiece(), Data(repeating: 7, count: 4_096)) {
+            let said = try bench.recover()
+            #expect(said.contains("start the server"))
+        }
+        try bench.start()
+        #expect(try bench.server.psql("SELECT count(*) FROM counted") == "5001")
+    }
+
+    @Test("the backups of another server are set apart, and spoil no recovery")
+    func otherServer() throws {
+        let bench = try MachineBench()
+        try bench.backUp {
+            try bench.server.psql("CREATE TABLE counted (number integer)")
+            for _ in 0..<4 { try bench.insert() }
+        }
+        try bench.start()
+        try bench.server.psql("SELECT pg_drop_replication_slot('tapeline_backup')")
+        try bench.claimOtherServer()
+        let before = bench.pieces
+        try bench.backUp { try bench.insert() }
+        #expect(try bench.names("of-7").sorted() == ["base", "wal"])
+        #expect(try Set(bench.names("wal")).isDisjoint(with: before))
+        try bench.recover()
         try bench.start()
         #expect(try bench.server.psql("SELECT count(*) FROM counted") == "5000")
     }
@@ -75,9 +100,28 @@ private final class MachineBench {
 
     private var wal: String { folder.file("backup/wal") }
 
-    private func bases() throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: folder.file("backup/base"))
-            .filter { $0.hasSuffix("Z") }.sorted()
+    func names(_ part: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.file("backup/\(part)"))
+    }
+
+    private func newestBase() throws -> String {
+        "base/\(try #require(try names("base").filter { $0.hasSuffix("Z") }.max()))"
+    }
+
+    /// A piece that is in the base backup and was received, too.
+    func sharedPiece() throws -> String {
+        let received = try Set(names("wal"))
+        return try #require(try names("\(newestBase())/pg_wal").filter(received.contains).max())
+    }
+
+    /// Makes the base backup one of another server, by the identifier in its manifest.
+    func claimOtherServer() throws {
+        let path = folder.file("backup/\(try newestBase())/backup_manifest")
+        var text = try String(contentsOfFile: path, encoding: .utf8)
+        let own = try server.psql("SELECT system_identifier FROM pg_control_system()")
+        try #require(text.contains(": \(own),"))
+        text = text.replacing(": \(own),", with: ": 7,")
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
     }
 
     /// Carries out `body` while the script makes a base backup and receives the WAL. Then it and
@@ -88,10 +132,14 @@ private final class MachineBench {
             logPath: folder.file("log"))
         #expect(eventually { running.log.contains("verified") }, "\(running.log)")
         try body()
-        let last = try #require(pieces.last)
-        #expect(
-            eventually { FileManager.default.fileExists(atPath: "\(wal)/\(last)") },
-            "\(running.log)")
+        let isReceived = try eventually {
+            try server.psql(
+                """
+                SELECT count(*) FROM pg_stat_replication
+                WHERE application_name = 'pg_receivewal' AND flush_lsn >= pg_current_wal_lsn()
+                """) == "1"
+        }
+        #expect(isReceived, "\(running.log)")
         #expect(running.stop() == 0)
         server.stopImmediately()
     }
@@ -117,8 +165,7 @@ private final class MachineBench {
     }
 
     func removeNewestBase() throws {
-        let newest = try #require(try bases().last)
-        try FileManager.default.removeItem(atPath: folder.file("backup/base/\(newest)"))
+        try FileManager.default.removeItem(atPath: folder.file("backup/\(try newestBase())"))
     }
 
     func start() throws {

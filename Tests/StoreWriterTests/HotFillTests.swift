@@ -282,7 +282,9 @@ struct HotFillTests {
         let database = bench.database
         let holder = try database.connect(
             database.migrator, searchPath: database.schema.searchPath)
-        try holder.script("BEGIN; LOCK TABLE bar_series", timeout: patience)
+        try holder.script(
+            "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE bar_series",
+            timeout: patience)
         let valkey = try ValkeyServer()
         let second = try bench.start(valkey: valkey)
         #expect(try eventually { try shown(valkey, "trade", "price")[0] == "10 database" })

@@ -133,17 +133,18 @@ set_aside() {
     rmdir "$aside" 2>/dev/null || true
 }
 
-# The number of pieces says nothing of whose WAL it is: that of another server would spoil recoveries of this one.
+# The name of a piece of WAL does not say of which server it is: those of another one would spoil recoveries.
 set_apart() {
     base=$(bases | tail -n 1)
     [ -n "$base" ] || return 0
     made_of=$(sed -n 's/.*"System-Identifier": \([0-9]*\).*/\1/p' "$base/backup_manifest")
     server=$(echo 'SELECT system_identifier FROM pg_control_system()' | sql postgres) || return 0
     if [ -n "$made_of" ] && [ "$made_of" != "$server" ]; then
-        mkdir -p "$folder/of-$made_of" "$folder/wal"
-        mv "$folder/base" "$folder/wal" "$folder/of-$made_of/"
+        apart=$folder/of-$made_of-$(date -u +%Y%m%dT%H%M%SZ)
+        mkdir -p "$apart" "$folder/wal"
+        mv "$folder/base" "$folder/wal" "$apart/"
         mkdir -p "$folder/base" "$folder/wal"
-        say "the backups are of another server: they are in $folder/of-$made_of, and stay until you remove them"
+        say "the backups are of another server: they are in $apart, and stay until you remove them"
     fi
 }
 
@@ -215,7 +216,9 @@ number_of() { echo $((0x$(echo "$1" | cut -c 9-16) * pieces + 0x$(echo "$1" | cu
 
 # read_wal FOLDER TIMELINE FROM TO: reads the pieces of these numbers, without TO.
 read_wal() {
-    [ "$3" -ge "$4" ] || pg_waldump --quiet --path "$1" "$(name_of "$2" "$3")" "$(name_of "$2" $(($4 - 1)))"
+    [ "$3" -lt "$4" ] || return 0
+    say "reading $(($4 - $3)) pieces of WAL from $(name_of "$2" "$3") on"
+    pg_waldump --quiet --path "$1" "$(name_of "$2" "$3")" "$(name_of "$2" $(($4 - 1)))"
 }
 
 # check_wal FOLDER FIRST: a replay ends without a word where a piece of WAL is missing or damaged, although newer ones

@@ -131,6 +131,7 @@ senders() {
 # Those of a server that ended need archive-timeout (120 s) at most.
 await_senders() {
     until=$(($(date +%s) + 150))
+    [ -z "$(senders)" ] || say "waiting until pgBackRest has sent the WAL of the stanza $stanza"
     while left=$(senders | xargs) && [ -n "$left" ]; do
         [ "$(date +%s)" -lt "$until" ] ||
             die "pgBackRest sends WAL of the stanza $stanza (process $left): does its server still run? Stop it first"

@@ -1,7 +1,7 @@
 # The commands of this checkout. They fetch what the machine lacks, and write only under .build/ and
 # .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers build wheel demo up down status test soak sample bench bench-full coverage format lint clean
+.PHONY: help setup servers build wheel demo up down status check test night soak sample bench bench-full coverage format lint clean
 .PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release
 SHELL := /bin/bash
 
@@ -87,8 +87,15 @@ pictures: setup ## Draw the pictures of docs/cockpit.md from made data (builds t
 sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 	@deploy/docker/sbom.py
 
+check: setup ## Prove in a minute or two what a change concerns: pure tests, house rules, layout; no servers
+	@.ci/check.py
+
 test: ## Prove that all of it works: format, house rules, unit and integration tests
 	@.ci/test.sh
+
+night: setup ## All that is too slow for each landing, in parts, within NIGHT_HOURS (6); PARTS="a b" runs those
+	@deploy/local/prerequisites.sh --tests
+	@.ci/night.py $(if $(NIGHT_HOURS),--hours $(NIGHT_HOURS)) $(PARTS)
 
 soak: ## Run a storm of faults with many seeds: make soak NAME=kills|churn|network|tape|broker|versions|live|binance|alpaca|massive|polled|load|cluster|failover|restore|pages|questions SEEDS=20
 	@.ci/soak.sh '$(NAME)' $(SEEDS)

@@ -58,6 +58,10 @@ profiled_tests() {
     LLVM_PROFILE_FILE=$codecov/%m.%p.profraw run_tests tests --skip TidyTests
 }
 
+# Shows how the tree and the steps of this run differ from .ci/budget.json. It fails for no figure: the
+# house rule judges, and of no time.
+budget_difference() { .ci/budget.py --compare; }
+
 # Prints the folder of the toolchain's own programs. Another version of llvm-cov cannot read its
 # profiles.
 toolchain() { dirname "$(readlink -f "$(command -v swift)")"; }

@@ -5,6 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR
 . .ci/steps.sh
 
+begin_steps test
+[ ! -e "$scratch" ] || partial_step=Build
 step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
 step 'Servers' servers deploy/local/servers.sh
 step 'Format' format check_format
@@ -12,8 +14,11 @@ step 'Build' build build_tests
 no_warnings || die "the build has warnings"
 step 'Instructions per packet' instructions packet_instructions
 echo 'Tests …'
-profiled_tests
+measured Tests profiled_tests
 step 'Coverage' coverage export_coverage
+
+echo 'Budget …'
+budget_difference
 
 # The house rules run last, because one of them reads the coverage of the tests above.
 echo 'House rules …'

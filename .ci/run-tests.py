@@ -451,6 +451,8 @@ def main():
     ended = sum(len(shard.seconds) for shard in run.done)
     print(f"{'✔' if passed else '✘'} {ended} of {run.total} tests in {len(run.done)} processes "
           f"{'passed' if passed else 'failed'} after {time.monotonic() - run.began:.0f} s")
+    red = len(failed) if not passed else 0
+    (options.logs / "summary.txt").write_text(f"{ended - red} passed, {red} failed\n")
     sys.exit(0 if passed else 1)
 
 

@@ -37,3 +37,7 @@ run_tests() { # run_tests FOLDER-OF-LOGS ARGUMENT...
     shift
     .ci/run-tests.py "$(binaries)/tapelinePackageTests.xctest" --logs "$folder" "$@"
 }
+
+# Shows how the tree and the steps of this run differ from .ci/budget.json. It fails for no figure: the
+# house rule judges, and of no time.
+budget_difference() { .ci/budget.py --compare; }

@@ -9,11 +9,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Package.swift reads it: the tests of the other tiers are not built.
 export TAPELINE_TESTS=pure,servers,stacks
 
+begin_steps test
+[ ! -e "$scratch" ] || partial_step=Build
 step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
 step 'Servers' servers deploy/local/servers.sh
 step 'Format' format check_format
 step 'Build' build build_tests
 no_warnings || die "the build has warnings"
 echo 'Tests …'
-run_tests tests
+measured Tests run_tests tests
+
+echo 'Budget …'
+budget_difference
 .ci/night.py --age
+cat "$logs/tests/summary.txt"

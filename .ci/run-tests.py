@@ -2,7 +2,10 @@
 """Runs the tests of a built bundle side by side, in many processes: a long suite has one of its own, a few
 short ones share one.
 
-  run-tests.py BUNDLE --logs FOLDER [--only MODULE | --skip MODULE] [--lanes N]
+  run-tests.py BUNDLE --logs FOLDER [--tiers TIER,...] [--only MODULE | --skip MODULE] [--lanes N]
+
+Without --tiers it runs the tests of those that TAPELINE_TESTS names, as Package.swift builds them: a bundle
+also has what they use of other targets of tests.
 
 The testing library runs as many tests at once as the machine has processors, and a test that waits for a
 server keeps its place. So most of the time nothing would run. Here several processes wait at once, and each
@@ -32,9 +35,9 @@ LANES_MAX = 32
 # The short suites of a module share processes, because each process of the bundle takes a fifth of a second to
 # begin, and often starts servers that all its suites use. More of them would make the last one end late.
 SUITES_PER_PROCESS = 4
-# Each test of this module starts a whole stack. So many of them run at once: more of them load two processors
+# Each test of these modules starts a whole stack. So many of them run at once: more of them load two processors
 # so much that tests with time limits fail. Its suites are inside of one that is serial without this program.
-STACKS_MODULE = "IntegrationTests"
+STACKS_MODULES = {"IntegrationTests", "IntegrationNightTests"}
 STACKS_MAX = 2
 # One test, and all of them, on a machine whose load is at most twice its processors.
 TEST_SECONDS_MAX = 600
@@ -53,6 +56,7 @@ COMMAND_CHARACTERS_MAX = 100
 # These last longest, so each has a process of its own, and they begin first. A suite that is missing here only
 # begins later, and with others.
 SLOW_SUITES = pathlib.Path(__file__).with_name("slow-suites")
+MANIFEST = pathlib.Path(__file__).parent.parent / "Package.swift"
 # A test of a trap starts the bundle again and waits for any child of its process. So it must not
 # share a process with tests that start servers.
 TRAP = re.compile(r"/traps[A-Z]")
@@ -187,9 +191,9 @@ class Run:
         """Takes the next shard that may begin now from the queue, or returns None."""
         if self.stopped or len(self.running) >= self.lanes:
             return None
-        stacks = sum(module_of(shard.name) == STACKS_MODULE for shard in self.running.values())
+        stacks = sum(module_of(shard.name) in STACKS_MODULES for shard in self.running.values())
         for place in reversed(range(len(self.queue))):
-            if module_of(self.queue[place].name) != STACKS_MODULE or stacks < STACKS_MAX:
+            if module_of(self.queue[place].name) not in STACKS_MODULES or stacks < STACKS_MAX:
                 return self.queue.pop(place)
         return None
 
@@ -270,6 +274,15 @@ def module_of(name):
     return name.split(".", 1)[0]
 
 
+def tiers_of_modules():
+    """Returns the tier of each target of tests in Package.swift."""
+    calls = re.findall(r'\b(tests|serverTests|jointTests)\(\s*(?:of: )?"(\w+)"(?:,\s*tier: \.(\w+))?',
+                       MANIFEST.read_text())
+    ends = {"tests": "Tests", "serverTests": "ServerTests", "jointTests": ""}
+    return {name + ends[call]: tier or ("servers" if call == "serverTests" else "pure")
+            for call, name, tier in calls}
+
+
 def shards_of(tests):
     """A shard for each long suite with the suites inside of it, shards of a few short ones, and one for each
     module's tests of traps. Of whole stacks, each inner suite is a shard. Those that last longest come first."""
@@ -279,13 +292,13 @@ def shards_of(tests):
             traps.setdefault(module_of(test), []).append(test)
         else:
             names = test.split("/")
-            depth = 2 if module_of(test) == STACKS_MODULE and len(names) > 2 else 1
+            depth = 2 if module_of(test) in STACKS_MODULES and len(names) > 2 else 1
             suites.setdefault("/".join(names[:depth]), []).append(test)
     slow = SLOW_SUITES.read_text().split("\n") if SLOW_SUITES.exists() else []
     ranks = {suite: rank for rank, suite in enumerate(slow)}
     shards, short = [], {}
     for suite, names in suites.items():
-        if suite in ranks or module_of(suite) == STACKS_MODULE:
+        if suite in ranks or module_of(suite) in STACKS_MODULES:
             shards.append(shard([suite], names))
         else:
             short.setdefault(module_of(suite), []).append(suite)
@@ -393,6 +406,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle")
     parser.add_argument("--logs", type=pathlib.Path, required=True, help="a folder for logs and events")
+    parser.add_argument("--tiers", default=os.environ.get("TAPELINE_TESTS"), help="the tiers whose tests run")
     parser.add_argument("--only", help="the module whose tests run")
     parser.add_argument("--skip", help="a module whose tests do not run")
     parser.add_argument("--lanes", type=int, default=min(LANES_MAX, LANES_PER_PROCESSOR * os.cpu_count()))
@@ -405,7 +419,10 @@ def main():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
 
+    tiers, wanted = tiers_of_modules(), options.tiers.split(",") if options.tiers else None
     tests = [test for test in list_tests(options.bundle)
+             if wanted is None or tiers[module_of(test)] in wanted]
+    tests = [test for test in tests
              if options.only in (None, module_of(test)) and module_of(test) != options.skip]
     if not tests:
         sys.exit("error: no test to run")

@@ -277,7 +277,7 @@ let suites: [Tests] = [
         ]),
     tests(
         of: "Cockpit",
-        uses: model + support + ["DeploymentWatch", "ServiceRuntime", "StreamCore"]),
+        uses: model + support + ["DeploymentWatch", "ServiceRuntime", "StoredBars", "StreamCore"]),
     serverTests(
         of: "Cockpit",
         uses: frame + tape + support

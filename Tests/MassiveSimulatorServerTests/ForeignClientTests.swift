@@ -3,6 +3,8 @@ import Primitives
 import TestSupport
 import Testing
 
+@testable import MassiveSimulatorTests
+
 /// The vendor's own client reads the stream and the requests. What it decodes must be exactly what
 /// the simulator's logs have.
 @Suite("The simulated Massive, read by the client massive")

@@ -272,8 +272,8 @@ let suites: [Tests] = [
             "HotState", "PostgresClient", "StoreSinks", "StoredBars", "ValkeyClient",
         ],
         beside: [
-            "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_notebook.py",
-            "desk_package.py", "desk_tape.py",
+            "Faults/object_store.py", "data_page.py", "data_page.sql", "desk", "desk_exports.py",
+            "desk_notebook.py", "desk_package.py", "desk_tape.py",
         ]),
     tests(
         of: "Cockpit",
@@ -316,15 +316,15 @@ let suites: [Tests] = [
         ]),
     jointTests("SimulationTests", uses: codec + ["SimulationKit", "OperatorGraph", "StreamCore"]),
     jointTests(
-        "StoreWriterNightTests", tier: .night, uses: ["StoreWriterServerTests", "TestSupport"],
-        beside: ["object_store.py"]),
+        "TapeTransportNightTests", tier: .night,
+        uses: ["TapeTransportServerTests", "TapeTransportTests", "TestSupport"]),
+    jointTests(
+        "StoreWriterNightTests", tier: .night,
+        uses: ["StoreWriterServerTests"] + codec + support),
     jointTests(
         "TapelineToolNightTests", tier: .night,
         uses: ["TapelineTool", "TapelineToolTests", "Primitives", "TestSupport"],
         beside: ["browse.py"]),
-    jointTests(
-        "IntegrationNightTests", tier: .night,
-        uses: ["IntegrationTests", "Primitives", "TestSupport"]),
     jointTests(
         "ForeignEngineTests", tier: .night,
         uses: codec + ["OperatorGraph", "StreamCore", "TestSupport"], beside: ["compare_bars.py"]),

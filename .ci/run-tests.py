@@ -35,9 +35,9 @@ LANES_MAX = 32
 # The short suites of a module share processes, because each process of the bundle takes a fifth of a second to
 # begin, and often starts servers that all its suites use. More of them would make the last one end late.
 SUITES_PER_PROCESS = 4
-# Each test of these modules starts a whole stack. So many of them run at once: more of them load two processors
+# Each test of this module starts a whole stack. So many of them run at once: more of them load two processors
 # so much that tests with time limits fail. Its suites are inside of one that is serial without this program.
-STACKS_MODULES = {"IntegrationTests", "IntegrationNightTests"}
+STACKS_MODULE = "IntegrationTests"
 STACKS_MAX = 2
 # One test, and all of them, on a machine whose load is at most twice its processors.
 TEST_SECONDS_MAX = 600
@@ -191,9 +191,9 @@ class Run:
         """Takes the next shard that may begin now from the queue, or returns None."""
         if self.stopped or len(self.running) >= self.lanes:
             return None
-        stacks = sum(module_of(shard.name) in STACKS_MODULES for shard in self.running.values())
+        stacks = sum(module_of(shard.name) == STACKS_MODULE for shard in self.running.values())
         for place in reversed(range(len(self.queue))):
-            if module_of(self.queue[place].name) not in STACKS_MODULES or stacks < STACKS_MAX:
+            if module_of(self.queue[place].name) != STACKS_MODULE or stacks < STACKS_MAX:
                 return self.queue.pop(place)
         return None
 
@@ -292,13 +292,13 @@ def shards_of(tests):
             traps.setdefault(module_of(test), []).append(test)
         else:
             names = test.split("/")
-            depth = 2 if module_of(test) in STACKS_MODULES and len(names) > 2 else 1
+            depth = 2 if module_of(test) == STACKS_MODULE and len(names) > 2 else 1
             suites.setdefault("/".join(names[:depth]), []).append(test)
     slow = SLOW_SUITES.read_text().split("\n") if SLOW_SUITES.exists() else []
     ranks = {suite: rank for rank, suite in enumerate(slow)}
     shards, short = [], {}
     for suite, names in suites.items():
-        if suite in ranks or module_of(suite) in STACKS_MODULES:
+        if suite in ranks or module_of(suite) == STACKS_MODULE:
             shards.append(shard([suite], names))
         else:
             short.setdefault(module_of(suite), []).append(suite)

@@ -81,6 +81,13 @@ struct DeskPackageTests {
             + "\(database.name)?options=-csearch_path%3Dmd_market"
     }
 
+    @Test("frames of a database have its values, holes raise, and no password is shown")
+    func database() throws {
+        let url = try Self.database("desk_package", ["data_page.sql", "desk/depth.sql"])
+        guard let told = try check(["database", url]) else { return }
+        #expect(told.hasSuffix("checks passed"), "\(told)")
+    }
+
     @Test("a loaded past and live rows are one frame, and what nobody loaded is missing in it")
     func past() throws {
         let url = try Self.database("desk_past", ["desk/history.sql"])
@@ -91,30 +98,6 @@ struct DeskPackageTests {
     @Test("a reading that fails in its middle raises its exception, and nothing stays of streams")
     func streams() throws {
         guard let told = try check(["streams"]) else { return }
-        #expect(told.hasSuffix("checks passed"), "\(told)")
-    }
-
-    @Test("the same selection of a recording and of the database gives equal frames")
-    func recording() throws {
-        let scene = try StoreScene("writer_desk")
-        let seed = UInt64.random(in: 1..<1_000_000)
-        print("seed \(seed)")
-        var tape = DeskTape(seed: seed)
-        let packets = try tape.packets(40)
-        try scene.write(packets)
-        #expect(try scene.books() == "1|\(tape.ticks)|\(tape.ticks)|0|0|0|0")
-        let folder = try TemporaryFolder("recording")
-        try Data(tape.recording(packets)).write(
-            to: URL(fileURLWithPath: folder.file("day.tape")))
-        var torn = packets
-        torn.remove(at: 20)
-        try Data(tape.recording(torn)).write(
-            to: URL(fileURLWithPath: folder.file("torn.tape")))
-        let decoder = try Self.decoder(in: folder)
-        let told = try check(
-            ["recording", folder.file("day.tape"), folder.file("torn.tape")],
-            scene.bench.environment(), decoder: decoder)
-        guard let told else { return }
         #expect(told.hasSuffix("checks passed"), "\(told)")
     }
 }

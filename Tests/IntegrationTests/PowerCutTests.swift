@@ -2,9 +2,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import IntegrationTests
-
-extension IntegrationNightTests {
+extension IntegrationTests {
     /// The power fails on the tape's machine. The services run elsewhere and continue.
     @Suite(
         .enabled(

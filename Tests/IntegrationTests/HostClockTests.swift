@@ -3,8 +3,6 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import IntegrationTests
-
 /// Changes the wall clock of a gateway's process while its monotonic clock runs on, with
 /// `libfaketime` and the real program.
 struct FakeClock {
@@ -42,7 +40,7 @@ struct FakeClock {
     }
 }
 
-extension IntegrationNightTests {
+extension IntegrationTests {
     @Suite(.enabled(if: FakeClock.obstacle == nil, Comment(rawValue: FakeClock.obstacle ?? "")))
     struct HostClockTests {
         @Test("row 21: the host's clock is set an hour ahead, right, and an hour back")

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import ProviderGateway
+@testable import ProviderGatewayTests
 
 @Suite("Gaps and gateways that are killed")
 struct GapKillTests {

@@ -10,6 +10,7 @@ import TestSupport
 import Testing
 
 @testable import ProviderGateway
+@testable import ProviderGatewayTests
 
 @Suite("Reading a tape for its gaps")
 struct GapRecoveryTests {

@@ -82,7 +82,7 @@ release: setup servers ## Make a release: make release VERSION=x.y.z [REGISTRY=h
 	@deploy/release/release.py '$(VERSION)' $(if $(REGISTRY),--registry '$(REGISTRY)')
 
 pictures: setup ## Draw the pictures of docs/cockpit.md from made data (builds the tests)
-	@TAPELINE_PICTURES=docs/pictures swift test --filter CockpitTests.PictureTests
+	@TAPELINE_PICTURES=docs/pictures swift test --filter CockpitServerTests.PictureTests
 
 sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 	@deploy/docker/sbom.py

@@ -19,6 +19,7 @@ VARIABLES = ("TAPELINE_", "TEST_", "FUZZ_", "BROKER_")
 NO_CHOICE = ("TAPELINE_REVISION", "TAPELINE_WORLDS", "TAPELINE_TESTS")
 
 
+@functools.cache
 def manifest(tests):
     """Returns the package as SwiftPM reads it, with the test targets of some tiers ('' for all). The answer is
     kept, because SwiftPM takes seconds for it."""
@@ -40,9 +41,13 @@ def compiler():
     return subprocess.run(["swift", "--version"], check=True, capture_output=True, text=True).stdout
 
 
+@functools.cache
 def test_targets(tier):
-    """Returns the names of a tier's test targets."""
-    return sorted(each["name"] for each in manifest(tier)["targets"] if each["type"] == "test")
+    """Returns the names of a tier's test targets. The manifest of a tier also has what its targets import, and
+    these may be tests of a lower tier."""
+    lower = {name for each in TIERS[:TIERS.index(tier)] for name in test_targets(each)}
+    listed = {each["name"] for each in manifest(tier)["targets"] if each["type"] == "test"}
+    return sorted(listed - lower)
 
 
 class Package:

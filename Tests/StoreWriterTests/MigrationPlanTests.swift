@@ -1,3 +1,4 @@
+import Foundation
 import PostgresClient
 import Primitives
 import TestSupport
@@ -159,9 +160,14 @@ struct MigrationPlanTests {
 struct MigrationFolderTests {
     private func folder(_ files: [String: String]) throws -> TemporaryFolder {
         let folder = try TemporaryFolder("migrations")
-        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
+        for name in ["migrations", "repeatable"] { try Self.makeFolder(folder.file(name)) }
         for (name, text) in files { try folder.write(text, to: name) }
         return folder
+    }
+
+    private static func makeFolder(_ path: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: false)
     }
 
     private func failure(_ folder: TemporaryFolder) -> String {
@@ -195,16 +201,13 @@ struct MigrationFolderTests {
         let large = String(repeating: "-", count: MigrationFolder.fileBytesMax + 1)
         #expect(failure(try folder(["migrations/0001_a.sql": large])).contains("larger than"))
         let binary = try folder(["migrations/0001_a.sql": "x"])
-        try run(
-            "/bin/sh", ["-c", "printf '\\377' > \(binary.file("migrations/0001_a.sql"))"])
+        try Data([0xff]).write(to: URL(fileURLWithPath: binary.file("migrations/0001_a.sql")))
         #expect(failure(binary).contains("UTF-8"))
         let nested = try folder([:])
-        try run("/bin/mkdir", [nested.file("migrations/0001_a.sql")])
+        try Self.makeFolder(nested.file("migrations/0001_a.sql"))
         #expect(failure(nested).contains("0001_a.sql"))
         let many = try folder([:])
-        try run(
-            "/bin/sh",
-            ["-c", "cd \(many.file("migrations")) && seq 1001 | xargs touch"])
+        for number in 1...1_001 { try many.write("", to: "migrations/\(number)") }
         #expect(failure(many).contains("more than"))
     }
 }

@@ -240,7 +240,7 @@ BROKER_FAULTS = [
 PLANS = {
     "bars": (FAULTS, "SimulationTests", "SimulationTests"),
     "broker": (BROKER_FAULTS, "IBEngineTests", "IBEngineTests"),
-    "worker": (WORKER_FAULTS, "OperatorWorkerTests",
+    "worker": (WORKER_FAULTS, "OperatorWorkerServerTests",
                "RecoverySimulationTests|RecoveryDecisionTests|CheckpointStoreTests"
                "|PartitionRepairTests|RefusedRepairTests"),
 }

@@ -90,7 +90,7 @@ sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 test: ## Prove that all of it works: format, house rules, unit and integration tests
 	@.ci/test.sh
 
-soak: ## Run a storm of faults with many seeds: make soak NAME=kills|churn|network|tape|broker|versions|live|binance|alpaca|massive|polled|load|cluster|failover|restore|pages|questions SEEDS=20
+soak: ## Run a storm of faults with many seeds: make soak NAME=kills SEEDS=20; without NAME it lists them
 	@.ci/soak.sh '$(NAME)' $(SEEDS)
 
 sample: setup servers ## Build Samples/tapeline-sample as its own package, and run its test with what came out

@@ -97,7 +97,7 @@ night: setup ## All that is too slow for each landing, in parts, within NIGHT_HO
 	@deploy/local/prerequisites.sh --tests
 	@.ci/night.py $(if $(NIGHT_HOURS),--hours $(NIGHT_HOURS)) $(PARTS)
 
-soak: ## Run a storm of faults with many seeds: make soak NAME=kills|churn|network|tape|broker|versions|live|binance|alpaca|massive|polled|load|cluster|failover|restore|pages|questions SEEDS=20
+soak: ## Run a storm of faults with many seeds: make soak NAME=kills SEEDS=20; without NAME it lists them
 	@.ci/soak.sh '$(NAME)' $(SEEDS)
 
 sample: setup servers ## Build Samples/tapeline-sample as its own package, and run its test with what came out

@@ -481,7 +481,7 @@ let package = Package(
             uses: frame + tape + support
                 + ["HotState", "PostgresClient", "StoreSinks", "StoredBars", "ValkeyClient"],
             beside: [
-                "Faults/object_store.py", "data_page.py", "data_page.sql", "desk",
+                "Faults/object_store.py", "SecondRelease", "data_page.py", "data_page.sql", "desk",
                 "desk_exports.py", "desk_notebook.py", "desk_package.py", "desk_tape.py",
             ]),
         tests(

@@ -205,7 +205,7 @@ CREATE TABLE indicators (
     period_end_ns   bigint,
     revision        bigint      NOT NULL DEFAULT 0,
     LIKE tick_end INCLUDING DEFAULTS,
-    of_source       text
+    of_source       text        NOT NULL DEFAULT ''
 );
 
 COMMENT ON TABLE indicators IS 'values of economic series, each for one period';
@@ -214,7 +214,7 @@ COMMENT ON COLUMN indicators.period_start IS
     'what the value is about: [period_start, period_end)';
 COMMENT ON COLUMN indicators.revision IS '0 for the first publication, then counting';
 COMMENT ON COLUMN indicators.of_source IS
-    'of an operator''s value: whose ticks it is made of; empty or NULL: of no one source';
+    'of an operator''s value: whose ticks it is made of; empty: of no one source';
 
 CREATE TABLE provider_bars (
     ts                 timestamptz NOT NULL,

@@ -1,4 +1,3 @@
-import MarketModel
 import PostgresClient
 import TestSupport
 import Testing

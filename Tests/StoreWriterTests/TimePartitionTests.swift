@@ -1,6 +1,5 @@
 import Foundation
 import PostgresClient
-import Synchronization
 import TestSupport
 import Testing
 

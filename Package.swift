@@ -272,8 +272,8 @@ let suites: [Tests] = [
             "HotState", "PostgresClient", "StoreSinks", "StoredBars", "ValkeyClient",
         ],
         beside: [
-            "Faults/object_store.py", "data_page.py", "data_page.sql", "desk", "desk_exports.py",
-            "desk_notebook.py", "desk_package.py", "desk_tape.py",
+            "Faults/object_store.py", "SecondRelease", "data_page.py", "data_page.sql", "desk",
+            "desk_exports.py", "desk_notebook.py", "desk_package.py", "desk_tape.py",
         ]),
     tests(
         of: "Cockpit",

@@ -186,7 +186,7 @@ struct AuditRepairTests {
                 byHand(filled, of: "test"),
             ] + other, isRight: false),
         Case(
-            name: "a tick of a person of an earlier release",
+            name: "a tick of a person that names no source",
             rows: [
                 bar(0, [10, 30, 20, 40], ordinal: 3, reason: "backfill"), byHand(filled),
             ], isRight: true),

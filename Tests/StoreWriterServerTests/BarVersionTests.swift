@@ -200,7 +200,6 @@ struct BarVersionTests {
                     "SELECT \(columns) FROM wvers_market.candles ORDER BY 2, 3, 13"),
             "seed \(seed)")
         #expect(try bench.database.psql("TABLE version_losses") == "")
-        #expect(try bench.database.psql("TABLE version_books") == "")
     }
 
     @Test("bars that are lost, set aside or switched off leave a stretch that raises")

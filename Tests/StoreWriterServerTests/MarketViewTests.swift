@@ -116,11 +116,11 @@ struct MarketViewTests {
         let database = try database("views_values")
         func value(
             _ ordinal: Int, _ name: String, _ value: String, revision: Int,
-            of source: String? = "x", minute: Int = 0
+            of source: String = "x", minute: Int = 0
         ) -> String {
             """
             ('2024-03-05 10:0\(minute)Z', 1, 'A', '\(name)', \(value), '2024-03-05 10:0\(minute)Z',
-                1, '2024-03-05 10:09Z', 2, \(revision), \(source.map { "'\($0)'" } ?? "NULL"),
+                1, '2024-03-05 10:09Z', 2, \(revision), '\(source)',
                 now(), 1, 'operator', 0, 1, \(ordinal))
             """
         }
@@ -128,11 +128,7 @@ struct MarketViewTests {
             value(1, "mean", "1", revision: 1), value(2, "mean", "2", revision: 2),
             value(3, "mean", "3", revision: 3, of: "y"), value(4, "gone", "4", revision: 4),
             value(5, "gone", "NULL", revision: 5), value(6, "mean", "6", revision: 6, minute: 5),
-            // Of an earlier release, which did not say of which source it is.
-            value(7, "old", "7", revision: 7, of: nil), value(8, "old", "8", revision: 8),
-            value(9, "kept", "9", revision: 9, of: nil),
-            value(10, "all", "9", revision: 10, of: nil),
-            value(11, "all", "11", revision: 11, of: ""),
+            value(7, "all", "9", revision: 7, of: ""), value(8, "all", "11", revision: 8, of: ""),
         ]
         try database.psql(
             """
@@ -144,7 +140,7 @@ struct MarketViewTests {
         #expect(
             try database.psql(
                 "SELECT name, value, of_source FROM md_market.indicators_latest ORDER BY value")
-                == "mean|2|x\nmean|3|y\nmean|6|x\nold|8|x\nkept|9|\nall|11|")
+                == "mean|2|x\nmean|3|y\nmean|6|x\nall|11|")
         let plan = try database.psql(
             """
             SET enable_seqscan = off;

@@ -89,14 +89,16 @@ struct TestDatabase {
     static let deployed = "\(ServerPrograms.checkout)/deploy/postgres"
     static func shipped() throws -> MigrationFolder { try MigrationFolder(path: deployed) }
 
-    /// Returns what was shipped before the migration of that name, in `folder`.
-    static func shipped(
-        before name: String, in folder: TemporaryFolder
-    ) throws -> MigrationFolder {
-        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
-        for file in try shipped().versioned.prefix(while: { !$0.name.contains(name) }) {
-            try folder.write(file.sql, to: "migrations/\(file.name)")
-        }
+    /// Returns what is shipped with the files of a made-up second release after it.
+    static func secondRelease() throws -> MigrationFolder {
+        let folder = try TemporaryFolder("migrations")
+        try run(
+            "/bin/cp",
+            [
+                "-r", "\(deployed)/.",
+                "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/SecondRelease/.",
+            ]
+                + [folder.path])
         return try MigrationFolder(path: folder.path)
     }
 }
@@ -195,17 +197,78 @@ struct MigratorTests {
     @Test("a file that was changed after it was applied is refused by name")
     func changedFile() throws {
         let database = try TestDatabase("migrate_changed")
-        try database.migrate()
+        let second = try TestDatabase.secondRelease()
+        try database.migrate(second)
         let copy = try TemporaryFolder("migrations")
-        try run("/bin/cp", ["-r", "\(TestDatabase.deployed)/.", copy.path])
-        try run("/bin/sh", ["-c", "echo '-- x' >> \(copy.file("migrations/0001_schema.sql"))"])
+        try run("/bin/mkdir", ["-p", copy.file("migrations"), copy.file("repeatable")])
+        for file in second.versioned {
+            let more = file.name == Self.second[0] ? "-- x\n" : ""
+            try copy.write(file.sql + more, to: "migrations/\(file.name)")
+        }
         let changed = try MigrationFolder(path: copy.path)
         let error = #expect(throws: MigrationError.self) { try database.migrate(changed) }
         guard case .changed(let version, let name, _, _) = error else {
             Issue.record("not refused: \(String(describing: error))")
             return
         }
-        #expect(version == 1 && name == "0001_schema.sql")
+        #expect(version == 2 && name == Self.second[0])
+    }
+
+    @Test("a database of an earlier revision is refused in one line, and nothing is begun")
+    func earlierRevision() throws {
+        let database = try TestDatabase("migrate_earlier", mode: .plain)
+        let folder = try TemporaryFolder("migrations")
+        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
+        try folder.write("CREATE TABLE trades (i int8);", to: "migrations/0001_schema.sql")
+        try folder.write("CREATE TABLE gaps (i int8);", to: "migrations/0002_gaps.sql")
+        try database.migrate(try MigrationFolder(path: folder.path))
+        let objects = """
+            SELECT count(*), max(oid) FROM pg_class; SELECT count(*), max(oid) FROM pg_proc;
+            SELECT nspname FROM pg_namespace ORDER BY 1; TABLE schema_migrations
+            """
+        let before = try database.psql(objects)
+        let shipped = try TestDatabase.shipped()
+        let errors = [
+            #expect(throws: MigrationError.self) { try database.migrate() },
+            #expect(throws: MigrationError.self) { try database.migration().preview(shipped) },
+        ]
+        for error in errors {
+            #expect(error == .earlierRevision(name: files[0], later: 1))
+            #expect(error.map { "\($0)" }?.contains("make a new database") == true)
+        }
+        #expect(try database.psql(objects) == before)
+        // Another namespace of the same database takes the schema.
+        let other = try #require(SchemaName("other"))
+        let migration = Migrator(
+            try database.connect(database.migrator), schema: other, runtimeRole: nil,
+            timeout: patience)
+        #expect(try migration.run(shipped).applied == files)
+    }
+
+    /// The files of the made-up second release.
+    static let second = ["0002_trade_venue.sql", "0003_gap_reasons.online.sql"]
+
+    @Test("a second release brings its files to a database of the first, and not the way back")
+    func secondRelease() throws {
+        let database = try TestDatabase("migrate_second", mode: .plain)
+        try database.migrate()
+        let release = try TestDatabase.secondRelease()
+        #expect(try database.migration().preview(release).pending == Self.second)
+        #expect(
+            try database.migrate(release)
+                == Migrator.Report(applied: Self.second, version: files.count + 2))
+        #expect(try database.migrate(release).applied == [])
+        let error = #expect(throws: MigrationError.self) { try database.migrate() }
+        #expect(error == .databaseIsNewer(applied: files.count + 2, known: files.count))
+        // One that never had the first release has the same columns.
+        let new = try TestDatabase("migrate_second_new", mode: .plain)
+        #expect(try new.migrate(release).applied == files + Self.second)
+        let columns = """
+            SELECT table_name, column_name, ordinal_position, data_type
+            FROM information_schema.columns
+            WHERE table_schema LIKE 'md%' ORDER BY table_schema, 1, 3
+            """
+        #expect(try new.psql(columns) == database.psql(columns))
     }
 
     @Test("four migrators at once apply every file once")
@@ -334,24 +397,17 @@ struct MigratorTests {
                 == Migrator.Preview(pending: files, version: 0, mode: mode.name))
         #expect(
             try database.psql("SELECT count(*) FROM pg_namespace WHERE nspname = 'md'") == "0")
-        let folder = try TemporaryFolder("migrations")
-        try database.migrate(try TestDatabase.shipped(before: "time_partitions", in: folder))
-        let before = try database.psql("SELECT count(*), max(oid) FROM pg_class")
-        let preview = try database.migration().preview(shipped)
-        #expect(preview.pending.first?.contains("time_partitions") == true)
-        #expect(preview.version == files.count - preview.pending.count)
-        #expect(try database.psql("SELECT count(*), max(oid) FROM pg_class") == before)
         try database.migrate()
         #expect(
             try database.migration().preview(shipped)
                 == Migrator.Preview(pending: [], version: files.count, mode: mode.name))
-        // A changed file is refused, as in a run.
-        try folder.write("SELECT 1;", to: "migrations/\(files[0])")
-        let changed = try MigrationFolder(path: folder.path)
-        let error = #expect(throws: MigrationError.self) {
-            try database.migration().preview(changed)
-        }
-        #expect(error.map { "\($0)" }?.contains("was changed after it was applied") == true)
+        let before = try database.psql("SELECT count(*), max(oid) FROM pg_class")
+        let second = try TestDatabase.secondRelease()
+        #expect(
+            try database.migration().preview(second)
+                == Migrator.Preview(
+                    pending: Self.second, version: files.count, mode: mode.name))
+        #expect(try database.psql("SELECT count(*), max(oid) FROM pg_class") == before)
     }
 
     @Test("psql applies the same files", arguments: [false, true])

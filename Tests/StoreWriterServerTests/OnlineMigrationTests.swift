@@ -6,6 +6,27 @@ import Testing
 
 @testable import StoreWriter
 
+/// A migration on a thread of its own, and how often it has waited so far.
+final class MigrationRun: Sendable {
+    let waits = Mutex(0)
+    let outcome = Mutex<Result<Migrator.Report, any Error>?>(nil)
+
+    func start(_ database: TestDatabase, _ files: MigrationFolder) throws -> ServiceThread {
+        try ServiceThread(name: "migration") { [self] in
+            let result = Result {
+                try database.migration().run(files) { notice in
+                    if case .waits = notice { waits.withLock { $0 += 1 } }
+                }
+            }
+            outcome.withLock { $0 = result }
+        }
+    }
+
+    var report: Migrator.Report? {
+        get throws { try outcome.withLock { try $0?.get() } }
+    }
+}
+
 /// Migrations beside sessions that use the tables.
 @Suite("Migrations while the tables are used")
 struct OnlineMigrationTests {
@@ -40,34 +61,13 @@ struct OnlineMigrationTests {
         #expect(Migrator.lockTimeout(afterAttempts: .max) == Migrator.lockTimeoutMax)
     }
 
-    /// A migration on a thread of its own, and how often it has waited so far.
-    private final class Run: Sendable {
-        let waits = Mutex(0)
-        let outcome = Mutex<Result<Migrator.Report, any Error>?>(nil)
-
-        func start(_ database: TestDatabase, _ files: MigrationFolder) throws -> ServiceThread {
-            try ServiceThread(name: "migration") { [self] in
-                let result = Result {
-                    try database.migration().run(files) { notice in
-                        if case .waits = notice { waits.withLock { $0 += 1 } }
-                    }
-                }
-                outcome.withLock { $0 = result }
-            }
-        }
-
-        var report: Migrator.Report? {
-            get throws { try outcome.withLock { try $0?.get() } }
-        }
-    }
-
     @Test("writers do not queue behind a migration that waits for a long transaction")
     func queue() throws {
         try folder.write("ALTER TABLE a ADD COLUMN j int8;", to: "migrations/0002_b.sql")
         let reader = try session()
         try reader.execute("BEGIN", timeout: patience)
         try reader.execute("SELECT i FROM a", timeout: patience)
-        let migration = Run()
+        let migration = MigrationRun()
         let thread = try migration.start(database, try files())
         let writer = try session()
         let blocked = """
@@ -100,7 +100,7 @@ struct OnlineMigrationTests {
         let other = try session()
         try other.execute("BEGIN", timeout: patience)
         try other.execute("INSERT INTO a VALUES (2)", timeout: patience)
-        let migration = Run()
+        let migration = MigrationRun()
         let thread = try migration.start(database, try files())
         let waiting = """
             SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
@@ -113,7 +113,7 @@ struct OnlineMigrationTests {
         try writer.execute("INSERT INTO a VALUES (3)", timeout: patience)
         #expect(try database.psql("SELECT count(*) FROM schema_migrations") == "1")
         // Another migrator waits for its turn, and the index does not wait for it.
-        let second = Run()
+        let second = MigrationRun()
         let secondThread = try second.start(database, try files())
         try other.execute("COMMIT", timeout: patience)
         #expect(thread.join(timeout: patience) && secondThread.join(timeout: patience))

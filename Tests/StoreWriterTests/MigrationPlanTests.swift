@@ -58,15 +58,26 @@ struct MigrationPlanTests {
     func refusals() {
         let first = files[1]
         func file(_ name: String) -> MigrationFile { MigrationFile(name: name, sql: "") }
+        func other(_ version: Int) -> AppliedMigration {
+            AppliedMigration(version: version, checksum: "other")
+        }
         let cases: [([MigrationFile], [AppliedMigration], MigrationError)] = [
             (files, applied(1, 3), .ledgerHasGap(version: 2)),
             (files, applied(2), .ledgerHasGap(version: 1)),
             ([first], applied(1, 2), .databaseIsNewer(applied: 2, known: 1)),
             ([], applied(1), .databaseIsNewer(applied: 1, known: 0)),
             (
-                [first], [AppliedMigration(version: 1, checksum: "other")],
+                [first], [other(1)], .earlierRevision(name: first.name, later: 0)
+            ),
+            // It had more files than this one, too.
+            (
+                [first], [other(1)] + applied(2, 3),
+                .earlierRevision(name: first.name, later: 2)
+            ),
+            (
+                files, applied(1) + [other(2)],
                 .changed(
-                    version: 1, name: first.name, applied: "other", present: first.checksum)
+                    version: 2, name: files[0].name, applied: "other", present: files[0].checksum)
             ),
             ([first, file("0003_x.sql")], [], .missingFile(version: 2)),
             ([file("0000_x.sql")], [], .missingFile(version: 1)),
@@ -126,7 +137,8 @@ struct MigrationPlanTests {
     func descriptions() {
         let errors: [MigrationError] = [
             .unreadable(path: "p", reason: "r"), .badFileName("n"), .duplicateVersion(1, "a", "b"),
-            .missingFile(version: 1), .changed(version: 1, name: "n", applied: "a", present: "b"),
+            .missingFile(version: 1), .earlierRevision(name: "n", later: 1),
+            .changed(version: 1, name: "n", applied: "a", present: "b"),
             .databaseIsNewer(applied: 2, known: 1), .ledgerHasGap(version: 1),
             .malformedLedger("line 1"),
             .failed(step: "s", line: 7, .closed(operation: "o", peer: "p")),
@@ -139,7 +151,7 @@ struct MigrationPlanTests {
             #expect(!"\(error)".contains("\n"))
             #expect("\(error)".contains(":"))
         }
-        #expect("\(errors[8])".contains("line 7"))
+        #expect("\(errors[9])".contains("line 7"))
     }
 
     @Test(

@@ -116,48 +116,6 @@ struct DlqReplayTests {
         return (bench, DlqTools(environment: bench.environment))
     }
 
-    @Test("a bar of which an earlier release has a later version is there already")
-    func barOfBefore() throws {
-        let bench = try AcceptBench("dlq_before")
-        _ = try bench.query("ALTER TABLE bars_short ADD CONSTRAINT no_poison CHECK (close < 600)")
-        var source = TestSource(bench.tape, Partition(0), source: .operator, kind: .bars)
-        let symbol = source.register(
-            SymbolDefinition(
-                symbol: try #require(Symbol("AAPL")), provider: "ib", since: .undefined,
-                source: SourceName("test")))
-        let series = source.register(
-            SeriesDefinition(
-                name: try #require(SeriesName("1s")), widthNanoseconds: 1_000_000_000))
-        let open = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
-        var bar = Bar(
-            symbol: symbol, series: series, openTime: open,
-            closeTime: open.advanced(byNanoseconds: 1_000_000_000))
-        bar.close = Price(raw: 666_000_000_000)
-        source.append(bar)
-        try source.publish(watermark: .undefined)
-        let writer = try bench.startWriter()
-        #expect(
-            try eventually {
-                try bench.query("SELECT dead_lettered FROM sink_audit") == "1"
-            })
-        #expect(try writer.stop() == .success)
-        // What the mover looks for, with the columns of the comparison alone.
-        _ = try bench.query(
-            """
-            ALTER TABLE bars_short DROP CONSTRAINT no_poison;
-            CREATE TABLE bars_before AS SELECT 'AAPL' AS symbol, '1s' AS series,
-                to_timestamp(1700000000) AS ts, 0::bigint AS number, 'test' AS source,
-                9::bigint AS revision;
-            GRANT SELECT ON bars_before TO \(bench.database)
-            """)
-        let tools = DlqTools(environment: bench.environment)
-        #expect(try count("present", of: try tools.dlq("replay", "--all", "--json")) == 1)
-        #expect(try bench.query("SELECT count(*) FROM bars_short") == "0")
-        _ = try bench.query("DROP TABLE bars_before")
-        #expect(try count("stored", of: try tools.dlq("replay", "--all", "--json")) == 1)
-        #expect(try bench.query("SELECT count(*) FROM bars_short") == "1")
-    }
-
     private let days = "SELECT count(*) FROM time_partitions('trades') WHERE name ~ '20231119'"
 
     @Test("a dry run makes no day either")

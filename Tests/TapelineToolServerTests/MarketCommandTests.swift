@@ -240,7 +240,7 @@ import Testing
             try scene.tell("bars", "--rewritten", "--from", "2026-01-01", "--to", "2026-01-02")
                 == "no bar of that time changed after it was published")
         try afterOutage(scene, words)
-        // Those of before have no time at which they were known.
+        // These have no time at which they were known.
         let uncertain = try words(
             "bars", "AAPL", "1m", "--as-of", "2026-03-02T15:00:00Z", "--uncertain", "--last", "1")
         #expect(uncertain[2].last == "late" && uncertain[2].contains("uncertain,"), "\(uncertain)")

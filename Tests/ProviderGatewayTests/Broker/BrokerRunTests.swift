@@ -14,7 +14,9 @@ struct BrokerRunTests {
         ProcessInfo.processInfo.environment[name].flatMap { Int($0) }
     }
 
-    private static let seconds = number("BROKER_SECONDS") ?? 28
+    private static let isNight =
+        ProcessInfo.processInfo.environment["TAPELINE_TIER"] == "night"
+    private static let seconds = number("BROKER_SECONDS") ?? (isNight ? 280 : 14)
     private static let isLong = seconds > 60
     private static let interval = number("BROKER_INTERVAL") ?? (isLong ? 10_000 : 3_500)
     private static let seed =

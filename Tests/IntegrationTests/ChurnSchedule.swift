@@ -82,6 +82,6 @@ struct ChurnSchedule: CustomStringConvertible {
 
     var description: String {
         let told = steps.map { "\($0.milliseconds) ms \($0.action)" }
-        return "KILL_TEST_SEED=\(seed): \(told.joined(separator: "; "))"
+        return "TAPELINE_SEED=\(seed): \(told.joined(separator: "; "))"
     }
 }

@@ -52,7 +52,7 @@ extension IntegrationTests {
 
         @Test(
             "Killed, paused for 5 s and ended at random moments, started again later, and NATS too",
-            arguments: KillSchedule.seeds)
+            arguments: KillSchedule.seeds.all())
         func schedule(seed: UInt64) throws {
             let roles =
                 [Pipeline.Role.gateway(0), .gateway(1)] + (0..<3).map { .worker($0) }

@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import Seeds
 
 /// When each process is killed, paused and restarted, from a seed. Faults may overlap: a process
 /// may be killed while it is paused, and NATS may stop while all others are down.
@@ -59,14 +60,9 @@ struct KillSchedule: CustomStringConvertible {
 
     var description: String {
         let told = steps.map { "\($0.milliseconds) ms \($0.action)" }
-        return "KILL_TEST_SEED=\(seed): \(told.joined(separator: "; "))"
+        return "TAPELINE_SEED=\(seed): \(told.joined(separator: "; "))"
     }
 
-    /// KILL_TEST_SEED=7 runs only that seed, KILL_TEST_SEEDS=20 runs that many fresh ones.
-    static let seeds: [UInt64] = {
-        let environment = ProcessInfo.processInfo.environment
-        if let one = environment["KILL_TEST_SEED"].flatMap({ UInt64($0) }) { return [one] }
-        let wish = environment["KILL_TEST_SEEDS"].flatMap { Int($0) } ?? 1
-        return (0..<wish).map { _ in .random(in: 1_000...999_999) }
-    }()
+    /// The seeds of a storm: a fresh one, and twenty at night.
+    static let seeds = Seeds(weight: 0.004)
 }

@@ -23,9 +23,9 @@ extension IntegrationTests {
 
         @Test(
             "kill -9 of each service at random moments, restarted at once",
-            arguments: KillSchedule.seeds)
+            arguments: KillSchedule.seeds.all())
         func killServices(seed: UInt64) throws {
-            print("kill -9 of services: KILL_TEST_SEED=\(seed)")
+            print("kill -9 of services: TAPELINE_SEED=\(seed)")
             var random = SeededRandom(seed: seed)
             let pipeline = try Pipeline(load(seconds: 8, seed: seed))
             try pipeline.startAll()
@@ -40,9 +40,9 @@ extension IntegrationTests {
 
         @Test(
             "Everything at once, as it comes: crashes, pauses and restarts of all",
-            arguments: KillSchedule.seeds)
+            arguments: KillSchedule.seeds.all())
         func storm(seed: UInt64) throws {
-            print("storm: KILL_TEST_SEED=\(seed)")
+            print("storm: TAPELINE_SEED=\(seed)")
             var random = SeededRandom(seed: seed)
             let isFast = seed % 2 == 1
             let pipeline = try Pipeline(
@@ -59,7 +59,7 @@ extension IntegrationTests {
 
         @Test(
             "Every service paused for 5 s and killed, NATS killed and paused, as a seed says",
-            arguments: KillSchedule.seeds)
+            arguments: KillSchedule.seeds.all())
         func schedule(seed: UInt64) throws {
             let schedule = KillSchedule(seed: seed, milliseconds: 9_000)
             print("faults of the services: \(schedule)")

@@ -65,11 +65,11 @@ extension IntegrationTests {
 
         @Test(
             "Links cut, answers lost, late and untrue, as a seed says",
-            arguments: KillSchedule.seeds)
+            arguments: KillSchedule.seeds.all())
         func schedule(seed: UInt64) throws {
             let steps = steps(12, seed: seed)
             let told = steps.map { "\($0.calm) ms, \($0.fault)" }.joined(separator: "; ")
-            print("faults of the network: KILL_TEST_SEED=\(seed): \(told)")
+            print("faults of the network: TAPELINE_SEED=\(seed): \(told)")
             let load = Pipeline.Load(
                 ticks: 500 * 70, rate: 500, backlogSeconds: 60, seed: seed)
             let pipeline = try Pipeline(load, throughProxy: true)

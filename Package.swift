@@ -14,8 +14,8 @@ let strict: [SwiftSetting] = [
 ]
 
 /// Simulations and whole stacks use the processor for minutes. `make test` sets the variable, which
-/// has libraries and services optimised in debug builds; assertions stay on. Other debug builds
-/// compile in less time and are easier to debug.
+/// has libraries, services and simulated worlds optimised in debug builds; assertions stay on. Other
+/// debug builds compile in less time and are easier to debug.
 let quickTests: [SwiftSetting] =
     Context.environment["TAPELINE_QUICK_TESTS"] == "1"
     ? [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : []
@@ -79,19 +79,23 @@ func serviceProgram(_ product: String, runs service: String) -> Target {
         path: "services/\(product)/Program", swiftSettings: strict)
 }
 
+/// `worlds`: the tests simulate worlds from seeds, which take the processor for long.
 func tests(
-    of name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
+    of name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = [],
+    worlds: Bool = false
 ) -> Target {
-    .testTarget(
-        name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies,
-        exclude: files, swiftSettings: strict)
+    jointTests(
+        "\(name)Tests", uses: [.byName(name: name)] + dependencies, beside: files, worlds: worlds)
 }
 
 /// Tests of several parts together.
 func jointTests(
-    _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
+    _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = [],
+    worlds: Bool = false
 ) -> Target {
-    .testTarget(name: name, dependencies: dependencies, exclude: files, swiftSettings: strict)
+    .testTarget(
+        name: name, dependencies: dependencies + (worlds ? ["Seeds"] : []), exclude: files,
+        swiftSettings: strict + (worlds ? quickTests : []))
 }
 
 func benchmark(
@@ -364,6 +368,8 @@ let package = Package(
             "PolledSimulatorProgram", at: "Sources/Kit/polled-simulator",
             uses: ["PolledSimulator", "VenueWeb"] + simulatorProgram),
 
+        // Which worlds the simulations of a run are.
+        .target(name: "Seeds", path: "Tests/Seeds", swiftSettings: strict),
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(
             name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport",
@@ -385,16 +391,16 @@ let package = Package(
             path: "Tests/SpoolFixture", swiftSettings: strict),
         tests(of: "Primitives"),
         tests(of: "MarketModel"),
-        tests(of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
-        tests(of: "TapeProtocol", uses: codec),
-        tests(of: "StreamCore", uses: model, beside: ["Golden"]),
+        tests(of: "TapeCodec", uses: ["Seeds"] + model, beside: ["Golden", "decode_packet.py"]),
+        tests(of: "TapeProtocol", uses: codec, worlds: true),
+        tests(of: "StreamCore", uses: model, beside: ["Golden"], worlds: true),
         tests(of: "YAMLFile", uses: ["Primitives"]),
         tests(
             of: "GraphLanguage",
             uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"],
             beside: ["nyse_sessions.py"]),
-        tests(of: "OperatorGraph", uses: ["StreamCore"] + codec),
-        tests(of: "ProviderKit", uses: ["ServiceRuntime", "YAMLFile"] + model),
+        tests(of: "OperatorGraph", uses: ["Seeds", "StreamCore"] + codec),
+        tests(of: "ProviderKit", uses: ["ServiceRuntime", "YAMLFile"] + model, worlds: true),
         tests(
             of: "IBKRProvider",
             uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"] + support + model),
@@ -429,21 +435,25 @@ let package = Package(
             of: "WebSocketClient", uses: ["Primitives", "TestSupport"],
             beside: ["foreign_server.py"]),
         tests(of: "HTTPClient", uses: ["CCurl", "TestSupport"], beside: ["web_server.py"]),
-        tests(of: "BinanceEngine", uses: ["EngineKit", "HistoryTestSupport"] + model),
         tests(
-            of: "AlpacaEngine", uses: ["EngineKit", "HistoryTestSupport", "TestSupport"] + model),
+            of: "BinanceEngine", uses: ["EngineKit", "HistoryTestSupport"] + model, worlds: true),
         tests(
-            of: "MassiveEngine", uses: ["EngineKit", "HistoryTestSupport", "TestSupport"] + model),
-        tests(of: "PolledEngine", uses: ["EngineKit"] + model),
-        tests(of: "Membership", uses: model),
+            of: "AlpacaEngine", uses: ["EngineKit", "HistoryTestSupport", "TestSupport"] + model,
+            worlds: true),
+        tests(
+            of: "MassiveEngine", uses: ["EngineKit", "HistoryTestSupport", "TestSupport"] + model,
+            worlds: true),
+        tests(of: "PolledEngine", uses: ["EngineKit"] + model, worlds: true),
+        tests(of: "Membership", uses: model, worlds: true),
         tests(of: "IBProtocol", uses: model),
-        tests(of: "IBEngine", uses: ["EngineKit", "IBProtocol", "IBSimulator"] + model),
+        tests(
+            of: "IBEngine", uses: ["EngineKit", "IBProtocol", "IBSimulator"] + model, worlds: true),
         tests(of: "ArrowColumns", uses: codec),
         tests(
             of: "DecoderLibrary",
             uses: codec + ["ArrowColumns", "CDecoder", "Recordings", "ReplayProvider"]
                 + ["TestSupport"], beside: ["read_columns.py"]),
-        tests(of: "TickSpool", uses: codec + ["TestSupport", "SpoolFixture"]),
+        tests(of: "TickSpool", uses: codec + ["TestSupport", "SpoolFixture"], worlds: true),
         tests(
             of: "ServiceRuntime", uses: ["Primitives", "TestSupport", "ServiceFixture"],
             beside: ["Telemetry/read_openmetrics.py"]),
@@ -453,6 +463,7 @@ let package = Package(
         tests(
             of: "TapeTransport",
             uses: tape + ["Membership", "MembershipTransport", "TapeKeeping", "NatsTransport"]
+                + ["Seeds"]
                 + ["ServiceRuntime"] + ["ServiceTestSupport", "TestSupport"],
             beside: ["DeadLetters/Golden", "Live/live_subscriber.py"]),
         tests(
@@ -462,10 +473,12 @@ let package = Package(
         tests(
             of: "TapeKeeping",
             uses: tape + support + ["Membership", "MembershipTransport", "TapeTransport"]
+                + ["Seeds"]
                 + ["NatsTransport", "ServiceRuntime"]),
         tests(
             of: "ProviderGateway",
             uses: frame + tape + [
+                "Seeds",
                 "AlpacaEngine", "AlpacaProvider", "BinanceProvider", "EngineKit", "IBKRProvider",
                 "IBKRSimulator",
                 "IBSimulator", "MassiveEngine", "MassiveProvider", "OperatorGraph",
@@ -474,11 +487,12 @@ let package = Package(
             ], beside: ["binance_exchange.py", "polled_services.py"]),
         tests(
             of: "OperatorWorker",
-            uses: frame + tape + support + ["OperatorGraph", "StreamCore", "SimulationKit"]),
+            uses: frame + tape + support + ["OperatorGraph", "StreamCore", "SimulationKit"],
+            worlds: true),
         tests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
         tests(
             of: "StoreWriter",
-            uses: frame + tape + support
+            uses: frame + tape + ["Seeds"] + support
                 + ["HotState", "PostgresClient", "StoreSinks", "StoredBars", "ValkeyClient"],
             beside: [
                 "Faults/object_store.py", "data_page.py", "data_page.sql", "desk",
@@ -493,6 +507,7 @@ let package = Package(
         tests(
             of: "TapelineTool",
             uses: frame + tape + [
+                "Seeds",
                 "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
                 "TickSpool", "OperatorGraph", "ProviderKit", "StreamCore", "YAMLFile",
                 "DeadLetters", "DeploymentWatch", "TapeListing",
@@ -512,12 +527,14 @@ let package = Package(
         jointTests(
             "IntegrationTests",
             uses: ["provider-gateway", "operator-worker", "store-writer", "cockpit", "TestSupport"]
+                + ["Seeds"]
                 + ["Primitives", "YAMLFile"]),
         jointTests(
-            "SimulationTests", uses: ["SimulationKit", "OperatorGraph", "StreamCore"] + codec),
+            "SimulationTests", uses: ["SimulationKit", "OperatorGraph", "StreamCore"] + codec,
+            worlds: true),
         jointTests(
             "ForeignEngineTests",
-            uses: ["OperatorGraph", "StreamCore", "TestSupport"] + codec,
+            uses: ["OperatorGraph", "Seeds", "StreamCore", "TestSupport"] + codec,
             beside: ["compare_bars.py"]),
         jointTests("TidyTests"),
 

@@ -13,10 +13,10 @@ is_script() { [[ " $scripts " == *" $name "* ]]; }
 [ -n "$seeds" ] || if is_script; then seeds=1; else seeds=20; fi
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || die "SEEDS is '$seeds', which is no number of seeds"
 case $name in
-kills) storm='KillTests/(killServices|storm|schedule)\(' key=TAPELINE_STORMS ;;
-churn) storm='ChurnTests/schedule\(' key=TAPELINE_STORMS ;;
-network) storm='NetworkTests/schedule\(' key=TAPELINE_STORMS ;;
-tape) storm='TapeProxyTests/schedule\(' key=FAULT_SEEDS ;;
+kills) storm='KillTests/(killServices|storm|schedule)\(' key=TAPELINE_SEEDS ;;
+churn) storm='ChurnTests/schedule\(' key=TAPELINE_SEEDS ;;
+network) storm='NetworkTests/schedule\(' key=TAPELINE_SEEDS ;;
+tape) storm='TapeProxyTests/schedule\(' key=TAPELINE_SEEDS ;;
 # One seed has as many faults as there is time for; a fault every 10 s.
 broker) storm='BrokerRunTests/' key=BROKER_SECONDS seeds=$((60 + 10 * seeds)) ;;
 *)

@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import Seeds
 import TestSupport
 import Testing
 
@@ -61,7 +62,7 @@ extension IntegrationTests {
 
         @Test(
             "Killed, paused and ended at random moments, started again later, and NATS too",
-            arguments: StormSize.seeds)
+            arguments: StormSize.seeds.all())
         func schedule(seed: UInt64) throws {
             let roles = Self.members
             let schedule = ChurnSchedule(seed: seed, roles: roles)

@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import Seeds
 import TestSupport
 import Testing
 
@@ -23,7 +24,7 @@ extension IntegrationTests {
 
         @Test(
             "kill -9 of each service at random moments, restarted at once",
-            arguments: StormSize.seeds)
+            arguments: StormSize.seeds.all())
         func killServices(seed: UInt64) throws {
             print("kill -9 of services: TAPELINE_SEED=\(seed)")
             var random = SeededRandom(seed: seed)
@@ -40,7 +41,7 @@ extension IntegrationTests {
 
         @Test(
             "Everything at once, as it comes: crashes, pauses and restarts of all",
-            arguments: StormSize.seeds)
+            arguments: StormSize.seeds.all())
         func storm(seed: UInt64) throws {
             print("storm: TAPELINE_SEED=\(seed)")
             var random = SeededRandom(seed: seed)
@@ -61,7 +62,7 @@ extension IntegrationTests {
 
         @Test(
             "Every service paused for long and killed, NATS killed and paused, as a seed says",
-            arguments: StormSize.seeds)
+            arguments: StormSize.seeds.all())
         func schedule(seed: UInt64) throws {
             let schedule = KillSchedule(
                 seed: seed, milliseconds: StormSize.size(short: 6_000, long: 15_000))

@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import Seeds
 import TestSupport
 import Testing
 
@@ -65,7 +66,7 @@ extension IntegrationTests {
 
         @Test(
             "Links cut, answers lost, late and untrue, as a seed says",
-            arguments: StormSize.seeds)
+            arguments: StormSize.seeds.all())
         func schedule(seed: UInt64) throws {
             let steps = steps(StormSize.size(short: 6, long: 12), seed: seed)
             let told = steps.map { "\($0.calm) ms, \($0.fault)" }.joined(separator: "; ")

@@ -99,13 +99,15 @@ func serviceProgram(_ product: String, runs service: String) -> Target {
         path: "services/\(product)/Program", swiftSettings: strict)
 }
 
-/// Tests of one library or service.
+/// Tests of one library or service. `worlds`: they simulate worlds from seeds, which take the processor
+/// for long.
 func tests(
     of name: String, tier: Tier = .pure, uses dependencies: [Target.Dependency] = [],
-    beside files: [String] = []
+    beside files: [String] = [], worlds: Bool = false
 ) -> Tests {
     jointTests(
-        "\(name)Tests", tier: tier, uses: [.byName(name: name)] + dependencies, beside: files)
+        "\(name)Tests", tier: tier, uses: [.byName(name: name)] + dependencies, beside: files,
+        worlds: worlds)
 }
 
 /// The tests of that library or service that need servers. They use the helpers of its other tests:
@@ -118,14 +120,15 @@ func serverTests(
         uses: [.byName(name: name), .byName(name: "\(name)Tests")] + dependencies, beside: files)
 }
 
-/// Tests of several parts together.
+/// Tests of several parts together. Any test may ask which seeds this run has.
 func jointTests(
     _ name: String, tier: Tier = .pure, uses dependencies: [Target.Dependency] = [],
-    beside files: [String] = []
+    beside files: [String] = [], worlds: Bool = false
 ) -> Tests {
     Tests(
         target: .testTarget(
-            name: name, dependencies: dependencies, exclude: files, swiftSettings: strict),
+            name: name, dependencies: dependencies + ["Seeds"], exclude: files,
+            swiftSettings: strict + (worlds ? quickTests : [])),
         tier: tier)
 }
 
@@ -160,15 +163,15 @@ let suites: [Tests] = [
     tests(of: "MarketModel"),
     tests(of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
     serverTests(of: "TapeCodec", uses: model),
-    tests(of: "TapeProtocol", uses: codec),
-    tests(of: "StreamCore", uses: model, beside: ["Golden"]),
+    tests(of: "TapeProtocol", uses: codec, worlds: true),
+    tests(of: "StreamCore", uses: model, beside: ["Golden"], worlds: true),
     tests(of: "YAMLFile", uses: ["Primitives"]),
     tests(of: "GraphLanguage", uses: model + ["YAMLFile", "OperatorGraph", "StreamCore"]),
     serverTests(
         of: "GraphLanguage", uses: model + ["StreamCore", "YAMLFile"],
         beside: ["nyse_sessions.py"]),
     tests(of: "OperatorGraph", uses: codec + ["StreamCore"]),
-    tests(of: "ProviderKit", uses: model + ["ServiceRuntime", "YAMLFile"]),
+    tests(of: "ProviderKit", uses: model + ["ServiceRuntime", "YAMLFile"], worlds: true),
     tests(
         of: "IBKRProvider",
         uses: model + ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]),
@@ -206,19 +209,23 @@ let suites: [Tests] = [
     tests(
         of: "HTTPClient", tier: .servers, uses: ["CCurl", "TestSupport"],
         beside: ["web_server.py"]),
-    tests(of: "BinanceEngine", uses: model + ["EngineKit", "HistoryTestSupport"]),
-    tests(of: "AlpacaEngine", uses: model + ["EngineKit", "HistoryTestSupport", "TestSupport"]),
-    tests(of: "MassiveEngine", uses: model + ["EngineKit", "HistoryTestSupport", "TestSupport"]),
-    tests(of: "PolledEngine", uses: model + ["EngineKit"]),
-    tests(of: "Membership", uses: model),
+    tests(of: "BinanceEngine", uses: model + ["EngineKit", "HistoryTestSupport"], worlds: true),
+    tests(
+        of: "AlpacaEngine", uses: model + ["EngineKit", "HistoryTestSupport", "TestSupport"],
+        worlds: true),
+    tests(
+        of: "MassiveEngine", uses: model + ["EngineKit", "HistoryTestSupport", "TestSupport"],
+        worlds: true),
+    tests(of: "PolledEngine", uses: model + ["EngineKit"], worlds: true),
+    tests(of: "Membership", uses: model, worlds: true),
     tests(of: "IBProtocol", uses: model),
-    tests(of: "IBEngine", uses: model + ["EngineKit", "IBProtocol", "IBSimulator"]),
+    tests(of: "IBEngine", uses: model + ["EngineKit", "IBProtocol", "IBSimulator"], worlds: true),
     tests(of: "ArrowColumns", uses: codec),
     tests(
         of: "DecoderLibrary",
         uses: codec + ["ArrowColumns", "CDecoder", "Recordings", "ReplayProvider", "TestSupport"]),
     serverTests(of: "DecoderLibrary", uses: ["TestSupport"], beside: ["read_columns.py"]),
-    tests(of: "TickSpool", uses: codec + ["TestSupport"]),
+    tests(of: "TickSpool", uses: codec + ["TestSupport"], worlds: true),
     serverTests(of: "TickSpool", uses: codec + ["SpoolFixture", "TestSupport"]),
     tests(of: "ServiceRuntime", uses: ["Primitives", "TestSupport"]),
     serverTests(
@@ -257,7 +264,7 @@ let suites: [Tests] = [
         of: "OperatorWorker",
         uses: frame + tape + support + [
             "GraphLanguage", "OperatorGraph", "SimulationKit", "StreamCore",
-        ]),
+        ], worlds: true),
     serverTests(
         of: "OperatorWorker",
         uses: frame + tape + support + ["GraphLanguage", "OperatorGraph", "StreamCore"]),
@@ -314,7 +321,9 @@ let suites: [Tests] = [
             "provider-gateway", "operator-worker", "store-writer", "cockpit", "TestSupport",
             "Primitives", "YAMLFile",
         ]),
-    jointTests("SimulationTests", uses: codec + ["SimulationKit", "OperatorGraph", "StreamCore"]),
+    jointTests(
+        "SimulationTests", uses: codec + ["SimulationKit", "OperatorGraph", "StreamCore"],
+        worlds: true),
     jointTests(
         "TapeTransportNightTests", tier: .night,
         uses: ["TapeTransportServerTests", "TapeTransportTests", "TestSupport"]),
@@ -576,6 +585,8 @@ let package = Package(
             uses: ["PolledSimulator", "VenueWeb"] + simulatorProgram),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
+        // Which worlds the simulations of a run are.
+        .target(name: "Seeds", path: "Tests/Seeds", swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport",
             swiftSettings: strict),

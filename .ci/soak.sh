@@ -39,10 +39,10 @@ fi
 [ -n "$seeds" ] || if is_script; then seeds=1; else seeds=20; fi
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || die "SEEDS is '$seeds', which is no number of seeds"
 case $name in
-kills) storm='KillTests/(killServices|storm|schedule)\(' key=KILL_TEST_SEEDS ;;
-churn) storm='ChurnTests/schedule\(' key=KILL_TEST_SEEDS ;;
-network) storm='NetworkTests/schedule\(' key=KILL_TEST_SEEDS ;;
-tape) storm='TapeProxyTests/schedule\(' key=FAULT_SEEDS ;;
+kills) storm='KillTests/(killServices|storm|schedule)\(' key=TAPELINE_SEEDS ;;
+churn) storm='ChurnTests/schedule\(' key=TAPELINE_SEEDS ;;
+network) storm='NetworkTests/schedule\(' key=TAPELINE_SEEDS ;;
+tape) storm='TapeProxyTests/schedule\(' key=TAPELINE_SEEDS ;;
 # One seed has as many faults as there is time for; a fault every 10 s.
 broker) storm='BrokerRunTests/' key=BROKER_SECONDS seeds=$((60 + 10 * seeds)) ;;
 *)
@@ -84,5 +84,5 @@ if [ -z "$storm" ]; then
     done
     exit
 fi
-env LLVM_PROFILE_FILE=/dev/null "$key=$seeds" "$(binaries)/tapelinePackageTests.xctest" \
+env LLVM_PROFILE_FILE=/dev/null TAPELINE_TIER=night "$key=$seeds" "$(binaries)/tapelinePackageTests.xctest" \
     --testing-library swift-testing --no-parallel --filter "$storm"

@@ -2,6 +2,7 @@ import EngineKit
 import HistoryTestSupport
 import MarketModel
 import Primitives
+import Seeds
 import TestSupport
 import Testing
 
@@ -301,7 +302,7 @@ struct AlpacaHistoryTests {
 
     @Test("through kills each trade comes once, in order, although many have one time")
     func kills() throws {
-        for seed in UInt64(1)...60 {
+        for seed in Seeds(fixed: 1...60).all() {
             var random = SeededRandom(seed: seed)
             var past = Past(most: Int.random(in: 3...40, using: &random))
             for symbol in Tape.symbols {

@@ -1,6 +1,7 @@
 import EngineKit
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import AlpacaEngine
@@ -10,7 +11,7 @@ import Testing
 @Suite struct AlpacaSimulationTests {
     @Test(
         "each trade is there once, or lies in a gap; each change names its trade",
-        arguments: 0..<60 as Range<UInt64>)
+        arguments: Seeds(fixed: 0...59).all())
     func service(seed: UInt64) {
         var world = AlpacaWorld(.trades, .trade, seed: seed)
         for _ in 0..<4_000 { world.step() }
@@ -20,7 +21,7 @@ import Testing
 
     @Test(
         "each bar is there as it was made last, or lies in a gap",
-        arguments: 0..<40 as Range<UInt64>)
+        arguments: Seeds(fixed: 0...39).all())
     func bars(seed: UInt64) throws {
         var world = AlpacaWorld(.bars, .providerBar, seed: seed)
         for _ in 0..<4_000 { world.step() }
@@ -47,10 +48,10 @@ import Testing
                 let end = bar.start.advanced(byNanoseconds: 60_000_000_000)
                 #expect(
                     isThere || missing.contains { $0.from < end && bar.start < $0.to },
-                    "seed \(seed): \(symbol) \(bar.start) is in no gap")
+                    "TAPELINE_SEED=\(seed): \(symbol) \(bar.start) is in no gap")
             }
         }
-        #expect(revised > 10, "seed \(seed): hardly anything came")
+        #expect(revised > 10, "TAPELINE_SEED=\(seed): hardly anything came")
     }
 
     /// The stretches of a symbol's gaps. One without an end reaches up to the next record.
@@ -80,11 +81,11 @@ import Testing
             let trades = all.filter { $0.header.action == 0 }
             count += trades.count
             let there = trades.map(\.header.providerID)
-            #expect(Set(there).count == there.count, "seed \(seed): twice")
+            #expect(Set(there).count == there.count, "TAPELINE_SEED=\(seed): twice")
             let truth = world.happened.filter { $0.symbol == symbol }
             let numbers = Dictionary(
                 uniqueKeysWithValues: truth.map { (Self.number($0), $0) })
-            #expect(there.allSatisfy { numbers[$0] != nil }, "seed \(seed): invented")
+            #expect(there.allSatisfy { numbers[$0] != nil }, "TAPELINE_SEED=\(seed): invented")
             let gaps = records.compactMap { record -> GapRecord? in
                 guard case .gap(let gap) = record, gap.header.symbol == symbol else { return nil }
                 return gap
@@ -98,13 +99,13 @@ import Testing
             {
                 #expect(
                     Self.isMissing(trade.time, gaps),
-                    "seed \(seed): \(symbol) \(trade.id) is in no gap")
+                    "TAPELINE_SEED=\(seed): \(symbol) \(trade.id) is in no gap")
             }
             // A gap in which nothing is missing has a beginning and an end.
-            #expect(!gaps.contains { $0.to.isDefined && $0.to <= $0.from }, "seed \(seed)")
+            #expect(!gaps.contains { $0.to.isDefined && $0.to <= $0.from }, "TAPELINE_SEED=\(seed)")
             checkChanges(all, numbers, known, seed)
         }
-        #expect(count > 500, "seed \(seed): hardly anything came")
+        #expect(count > 500, "TAPELINE_SEED=\(seed): hardly anything came")
     }
 
     private func checkChanges(
@@ -112,14 +113,16 @@ import Testing
     ) {
         for change in all where change.header.action != 0 {
             guard let trade = numbers[change.header.providerID] else {
-                Issue.record("seed \(seed): a change names no trade")
+                Issue.record("TAPELINE_SEED=\(seed): a change names no trade")
                 continue
             }
             // One of an earlier process is not known to this one.
             guard known.contains(change.header.providerID),
                 change.header.providerTime != trade.time
             else { continue }
-            #expect(change.header.providerTime > trade.time, "seed \(seed): another trade's time")
+            #expect(
+                change.header.providerTime > trade.time,
+                "TAPELINE_SEED=\(seed): another trade's time")
         }
     }
 

@@ -2,6 +2,7 @@ import EngineKit
 import HistoryTestSupport
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import BinanceEngine
@@ -278,7 +279,7 @@ struct BinanceHistoryTests {
 
     @Test("through failures and kills each trade comes once, and the floor never lies")
     func kills() throws {
-        for seed in UInt64(1)...60 {
+        for seed in Seeds(fixed: 1...60).all() {
             var random = SeededRandom(seed: seed)
             var past = Past()
             for symbol in Tape.symbols {

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import BinanceEngine
@@ -166,7 +167,9 @@ import Testing
         #expect(bench.gaps.first?.reason == GapReason.providerLoss.rawValue)
     }
 
-    @Test("rows of a book follow the exchange's, from seeds", arguments: 0..<40 as Range<UInt64>)
+    @Test(
+        "rows of a book follow the exchange's, from seeds",
+        arguments: Seeds(fixed: 0...39).all())
     func book(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var bench = connected(.depth)

@@ -1,6 +1,7 @@
 import EngineKit
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import BinanceEngine
@@ -142,7 +143,7 @@ import Testing
 
     @Test(
         "each trade is there once or in a gap, and each lost gap lost a trade",
-        arguments: 0..<60 as Range<UInt64>)
+        arguments: Seeds(fixed: 0...59).all())
     func exchange(seed: UInt64) {
         var world = World(
             bench: EngineBench {
@@ -165,11 +166,12 @@ import Testing
             let trades = bench.trades.filter { $0.header.symbol == symbol }
             let live = trades.filter { !$0.header.flags.contains(.backfilled) }
             let ids = live.map(\.header.providerID)
-            #expect(zip(ids, ids.dropFirst()).allSatisfy { $0 < $1 }, "seed \(seed): order")
+            #expect(
+                zip(ids, ids.dropFirst()).allSatisfy { $0 < $1 }, "TAPELINE_SEED=\(seed): order")
             let there = Set(trades.map(\.header.providerID))
-            #expect(there.count == trades.count, "seed \(seed): twice")
+            #expect(there.count == trades.count, "TAPELINE_SEED=\(seed): twice")
             let truth = world.happened.filter { $0.symbol == symbol }
-            #expect(there.subtracting(truth.map(\.id)).isEmpty, "seed \(seed): invented")
+            #expect(there.subtracting(truth.map(\.id)).isEmpty, "TAPELINE_SEED=\(seed): invented")
             let gaps = bench.gaps.filter {
                 $0.header.symbol == symbol && $0.state != GapState.filling.rawValue
             }
@@ -178,7 +180,7 @@ import Testing
                 let state = Self.state(trade.time, gaps)
                 #expect(
                     state != nil && state != .filled,
-                    "seed \(seed): \(symbol) \(trade.id) is in no gap")
+                    "TAPELINE_SEED=\(seed): \(symbol) \(trade.id) is in no gap")
             }
             let waiting = bench.engine.holes.waiting.filter {
                 bench.engine.feeds[$0.place].instrument == symbol
@@ -190,12 +192,12 @@ import Testing
                     !waiting.contains { $0.from <= end && end < $0.to }
                         && !(lasting.map { $0 <= end } ?? false)
                 }
-                #expect(!ends.map { Self.state($0, gaps) }.contains(.open), "seed \(seed)")
+                #expect(!ends.map { Self.state($0, gaps) }.contains(.open), "TAPELINE_SEED=\(seed)")
             }
             for gap in gaps where gap.state == GapState.abandoned.rawValue && gap.to.isDefined {
                 guard gap.detail.hasPrefix("trade ids") else { continue }
                 let isTrue = lost.contains { $0.time >= gap.from && $0.time < gap.to }
-                #expect(isTrue, "seed \(seed): \(gap.detail) lost nothing")
+                #expect(isTrue, "TAPELINE_SEED=\(seed): \(gap.detail) lost nothing")
             }
             // The ids in the gaps are exactly those that did not come before the last that did.
             let named =
@@ -208,7 +210,7 @@ import Testing
             let difference = Set(named).symmetricDifference(missing).sorted()
             #expect(
                 difference.isEmpty && named.count == missing.count,
-                "seed \(seed): \(symbol): \(difference)")
+                "TAPELINE_SEED=\(seed): \(symbol): \(difference)")
         }
         #expect(bench.engine.counters.links.renewals > 0 && bench.engine.counters.links.opened > 2)
         #expect(bench.engine.counters.fills.filled == 0 || bench.engine.settings.fills)

@@ -1,6 +1,7 @@
 import Foundation
 import MarketModel
 import OperatorGraph
+import Seeds
 import StreamCore
 import TestSupport
 import Testing
@@ -83,8 +84,8 @@ struct ForeignEngineTests {
         _ compared: [Compared], trades: Int = Self.trades, unitSizes: Bool = false,
         calendar: SessionCalendar? = nil
     ) throws {
-        let seed = UInt64.random(in: 1..<1_000_000)
-        print("seed \(seed)")
+        let seed = Seeds.one()
+        print("TAPELINE_SEED=\(seed)")
         let tape = MarketTape(seed: seed, count: trades, unitSizes: unitSizes)
         let rule = BarRule(series: try BarSeriesSet(compared.map(\.series)))
         let graph = GraphDefinition(

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import IBEngine
@@ -81,19 +82,19 @@ private struct UnitMarket {
         "Sizes in lots are told once, after 60 s or 20 trades, whichever is later, and not before",
         arguments: [100, 40, 10], [second / 50, second, 20 * second])
     func lots(_ lot: Int64, _ pause: Int64) {
-        for seed in UInt64(1)...40 {
+        for seed in Seeds(fixed: 1...40).all() {
             var market = UnitMarket(seed: seed)
             (market.lot, market.pause, market.hasFractions) = (lot, pause, seed % 2 == 0)
             market.run(max(300 * second, 180 * pause))
-            #expect(market.reports.count == 1, "seed \(seed)")
+            #expect(market.reports.count == 1, "TAPELINE_SEED=\(seed)")
             guard let report = market.reports.first else { continue }
             #expect(report.0.isLots)
             let after = report.at - MonotonicTime.at(second)
             // The stretch begins with the first volume, one trade after the start.
-            #expect(after >= 60 * second && report.trades > 20, "seed \(seed)")
+            #expect(after >= 60 * second && report.trades > 20, "TAPELINE_SEED=\(seed)")
             // Volumes follow trades, and a part ends after four trades and a second.
             let isSoon = after <= 62 * second + 10 * pause || report.trades <= 26
-            #expect(isSoon, "seed \(seed): \(after / second) s, \(report.trades) trades")
+            #expect(isSoon, "TAPELINE_SEED=\(seed): \(after / second) s, \(report.trades) trades")
         }
     }
 
@@ -105,7 +106,7 @@ private struct UnitMarket {
         #expect(market.reports.map(\.0) == [.lots(Int(lot))])
     }
 
-    @Test("An hour of a clean feed is silent", arguments: EngineSeeds.all)
+    @Test("An hour of a clean feed is silent", arguments: Seeds(fixed: 1...150).all())
     func clean(_ seed: UInt64) {
         var random = SeededRandom(seed: seed)
         func any(_ values: [Int]) -> Int { values.randomElement(using: &random) ?? 0 }
@@ -117,16 +118,16 @@ private struct UnitMarket {
         market.pause = second / 20 * Int64(any([1, 10, 20, 100]))
         market.perVolume = any([1, 1, 3, 10])
         market.run(Self.hour)
-        #expect(market.reports.isEmpty, "SIMULATION_SEED=\(seed): \(market.reports)")
+        #expect(market.reports.isEmpty, "TAPELINE_SEED=\(seed): \(market.reports)")
     }
 
     @Test("Volume with blocks that never come as trades hides no lots for long")
     func blocks() {
-        for seed in UInt64(1)...20 {
+        for seed in Seeds(fixed: 1...20).all() {
             var market = UnitMarket(seed: seed)
             (market.lot, market.blocks, market.early, market.pause) = (100, 1, 50, second / 10)
             market.run(600 * second)
-            #expect(market.reports.count == 1, "seed \(seed)")
+            #expect(market.reports.count == 1, "TAPELINE_SEED=\(seed)")
         }
     }
 

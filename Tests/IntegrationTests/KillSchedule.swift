@@ -32,7 +32,8 @@ struct KillSchedule: CustomStringConvertible {
         let action: Action
     }
 
-    private static let pauseMilliseconds = 5_000
+    /// Far longer than a lease.
+    private static let pauseMilliseconds = StormSize.size(short: 2_500, long: 5_000)
 
     let seed: UInt64
     let steps: [Step]
@@ -59,14 +60,6 @@ struct KillSchedule: CustomStringConvertible {
 
     var description: String {
         let told = steps.map { "\($0.milliseconds) ms \($0.action)" }
-        return "KILL_TEST_SEED=\(seed): \(told.joined(separator: "; "))"
+        return "TAPELINE_SEED=\(seed): \(told.joined(separator: "; "))"
     }
-
-    /// KILL_TEST_SEED=7 runs only that seed, KILL_TEST_SEEDS=20 runs that many fresh ones.
-    static let seeds: [UInt64] = {
-        let environment = ProcessInfo.processInfo.environment
-        if let one = environment["KILL_TEST_SEED"].flatMap({ UInt64($0) }) { return [one] }
-        let wish = environment["KILL_TEST_SEEDS"].flatMap { Int($0) } ?? 1
-        return (0..<wish).map { _ in .random(in: 1_000...999_999) }
-    }()
 }

@@ -1,6 +1,7 @@
 import EngineKit
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import MassiveEngine
@@ -200,12 +201,12 @@ import Testing
 
     @Test(
         "each trade is there once, or lies in a gap; nothing is invented",
-        arguments: 0..<60 as Range<UInt64>)
+        arguments: Seeds(fixed: 0...59).all())
     func service(seed: UInt64) {
         run(seed, .realTime, lag: 0)
     }
 
-    @Test("so it is a quarter of an hour later", arguments: 100..<110 as Range<UInt64>)
+    @Test("so it is a quarter of an hour later", arguments: Seeds(fixed: 100...109).all())
     func delayed(seed: UInt64) {
         run(seed, .delayed, lag: 15 * MassiveBench.minute)
     }
@@ -241,10 +242,10 @@ import Testing
             count += trades.count
             let there = trades.map(\.header.providerID)
             let known = Set(there)
-            #expect(known.count == there.count, "seed \(seed): twice")
+            #expect(known.count == there.count, "TAPELINE_SEED=\(seed): twice")
             let truth = world.happened.filter { $0.symbol == symbol }
             let numbers = Set(truth.map(Self.number))
-            #expect(known.isSubset(of: numbers), "seed \(seed): invented")
+            #expect(known.isSubset(of: numbers), "TAPELINE_SEED=\(seed): invented")
             let gaps = records.compactMap { record -> GapRecord? in
                 guard case .gap(let gap) = record, gap.header.symbol == symbol else { return nil }
                 return gap
@@ -263,11 +264,11 @@ import Testing
             {
                 #expect(
                     Self.isMissing(trade.time, gaps),
-                    "seed \(seed): \(symbol) \(trade.number) is in no gap")
+                    "TAPELINE_SEED=\(seed): \(symbol) \(trade.number) is in no gap")
             }
             checkGaps(gaps, world, seed)
         }
-        #expect(count > 500, "seed \(seed): hardly anything came")
+        #expect(count > 500, "TAPELINE_SEED=\(seed): hardly anything came")
     }
 
     /// A gap begins where a connection was lost, but for what may have been under way then.
@@ -277,14 +278,14 @@ import Testing
         let doubt = settings.silentAfter + settings.delayMax + 7 * MassiveBench.second
         let ends = world.losses + [world.bench.now.wall]
         for gap in gaps {
-            #expect(!gap.to.isDefined || gap.to > gap.from, "seed \(seed): an empty gap")
+            #expect(!gap.to.isDefined || gap.to > gap.from, "TAPELINE_SEED=\(seed): an empty gap")
             let (lag, second) = (settings.feed.lag, MassiveBench.second)
             let isTrue = ends.contains {
                 let most = $0.advanced(byNanoseconds: second - lag.lowerBound)
                 let least = $0.advanced(byNanoseconds: -lag.upperBound - doubt)
                 return least <= gap.from && gap.from <= most
             }
-            #expect(isTrue, "seed \(seed): nothing was lost at \(gap.from)")
+            #expect(isTrue, "TAPELINE_SEED=\(seed): nothing was lost at \(gap.from)")
         }
     }
 

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import PolledEngine
@@ -230,7 +231,7 @@ extension PolledBench {
 struct PolledSimulationTests {
     @Test(
         "each change is there once or in a gap, and nothing is invented",
-        arguments: 1...24 as ClosedRange<UInt64>)
+        arguments: Seeds(fixed: 1...24).all())
     func seeds(_ seed: UInt64) throws {
         for table in [PolledTable.fred, .coingecko] {
             var world = try World(table, seed: seed)

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import TestSupport
 import Testing
 
@@ -68,7 +69,7 @@ struct HeldQuotesTests {
 
     @Test(
         "each quote gives way to a later one or gets through, the last one always",
-        arguments: 0..<60)
+        arguments: Seeds(fixed: 0...59).all())
     func property(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let symbols = 6
@@ -86,19 +87,20 @@ struct HeldQuotesTests {
             }
             for due in held.due(now: now) {
                 guard let quote = held.remove(due) else {
-                    Issue.record("seed \(seed): \(due) is due and does not wait")
+                    Issue.record("TAPELINE_SEED=\(seed): \(due) is due and does not wait")
                     continue
                 }
-                #expect(quote.header.eventTime.nanoseconds > through[due], "seed \(seed)")
+                #expect(quote.header.eventTime.nanoseconds > through[due], "TAPELINE_SEED=\(seed)")
                 through[due] = quote.header.eventTime.nanoseconds
             }
             if step.isMultiple(of: 7) { held.settle() }
             for symbol in 0..<symbols {
                 guard let waiting = held.quote(symbol) else { continue }
                 #expect(
-                    held.watermarkMax(lane: symbol % 2) <= waiting.header.eventTime, "seed \(seed)")
+                    held.watermarkMax(lane: symbol % 2) <= waiting.header.eventTime,
+                    "TAPELINE_SEED=\(seed)")
             }
         }
-        #expect(through == last && held.isEmpty, "seed \(seed)")
+        #expect(through == last && held.isEmpty, "TAPELINE_SEED=\(seed)")
     }
 }

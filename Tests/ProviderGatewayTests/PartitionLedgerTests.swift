@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import TapeCodec
 import Testing
 
@@ -476,7 +477,7 @@ struct PartitionLedgerTests {
 
     @Test(
         "stored at any time, killed at any time: a successor knows what the whole tape says",
-        arguments: 0..<200)
+        arguments: Seeds(fixed: 0...199).all())
     func simulated(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var tape = try LedgerTape()
@@ -516,7 +517,7 @@ struct PartitionLedgerTests {
         }
         tape.seal()
         let recovered = tape.fold(stored)
-        #expect(recovered == tape.fold(), "seed \(seed)")
+        #expect(recovered == tape.fold(), "TAPELINE_SEED=\(seed)")
         for symbol in 0..<2 {
             for kind in 0..<2 {
                 let parts = recovered.missing.filter {
@@ -526,10 +527,12 @@ struct PartitionLedgerTests {
                 let found = parts.filter(\.hasEnded).flatMap {
                     ($0.from.nanoseconds / 1_000_000_000)..<($0.to.nanoseconds / 1_000_000_000)
                 }
-                #expect(found.count == Set(found).count, "seed \(seed): a second is there twice")
-                #expect(Set(found) == truth[symbol][kind].missing, "seed \(seed)")
+                #expect(
+                    found.count == Set(found).count,
+                    "TAPELINE_SEED=\(seed): a second is there twice")
+                #expect(Set(found) == truth[symbol][kind].missing, "TAPELINE_SEED=\(seed)")
                 let open = parts.first { !$0.hasEnded }.map { $0.from.nanoseconds / 1_000_000_000 }
-                #expect(open == truth[symbol][kind].openFrom, "seed \(seed)")
+                #expect(open == truth[symbol][kind].openFrom, "TAPELINE_SEED=\(seed)")
             }
         }
     }

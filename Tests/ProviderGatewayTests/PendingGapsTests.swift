@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import ProviderGateway
@@ -158,7 +159,7 @@ struct PendingGapsTests {
 
     @Test(
         "no tick that was left out is ever outside of a written gap and before the hold",
-        arguments: 0..<60)
+        arguments: Seeds(fixed: 0...59).all())
     func property(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let laneOf = (0..<8).map { $0 % 3 }
@@ -188,13 +189,13 @@ struct PendingGapsTests {
                         && $0.from <= time(tick.time) && time(tick.time) < $0.to
                 }
                 let isHeld = book.watermarkMax(lane: laneOf[tick.symbol]) <= time(tick.time)
-                #expect(isWritten || isHeld, "seed \(seed), tick at \(tick.time)")
+                #expect(isWritten || isHeld, "TAPELINE_SEED=\(seed), tick at \(tick.time)")
             }
         }
         book.close()
         for lane in 0..<3 {
             while book.due(lane: lane) != nil { book.written(lane: lane) }
-            #expect(!book.watermarkMax(lane: lane).isDefined, "seed \(seed)")
+            #expect(!book.watermarkMax(lane: lane).isDefined, "TAPELINE_SEED=\(seed)")
         }
         #expect(book.isEmpty)
     }

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ProviderKit
+import Seeds
 import Testing
 
 @Suite("The router of a source's providers, simulated")
@@ -230,13 +231,13 @@ struct FeedRouterSimulationTests {
 
     @Test(
         "no tick comes twice, what is missing lies in a gap, and none lasts behind its end",
-        arguments: 1...30, [false, true])
-    func simulated(seed: Int, isRelisted: Bool) {
-        var world = World(seed: UInt64(seed), isRelisted: isRelisted)
+        arguments: Seeds(fixed: 1...30).all(), [false, true])
+    func simulated(seed: UInt64, isRelisted: Bool) {
+        var world = World(seed: seed, isRelisted: isRelisted)
         world.run(steps: 20_000)
         let found = Found(world.tape)
         let doubled = found.counts.filter { $0.value > 1 }.keys.sorted()
-        #expect(doubled.isEmpty, "seed \(seed): \(doubled.prefix(5))")
+        #expect(doubled.isEmpty, "TAPELINE_SEED=\(seed): \(doubled.prefix(5))")
         for listing in world.listings {
             let first = found.begins.first { $0 >= Int64(listing.from) * Self.step } ?? Int64.max
             // The last ticks may still be on their way.
@@ -246,13 +247,14 @@ struct FeedRouterSimulationTests {
                 return time >= first && found.counts[UInt64(number)] == nil
                     && !found.gaps.contains { $0.from <= time && time < $0.to }
             }
-            #expect(missing.isEmpty, "seed \(seed): \(missing.prefix(5)) of \(missing.count)")
+            #expect(
+                missing.isEmpty, "TAPELINE_SEED=\(seed): \(missing.prefix(5)) of \(missing.count)")
         }
         // Filling the gap would double later ticks.
         let latest = Int64(found.counts.keys.max() ?? 0) * Self.step
         let lasting = found.gaps.filter { $0.to == Int64.max && $0.from <= latest }
-        #expect(lasting.isEmpty, "seed \(seed): \(lasting)")
+        #expect(lasting.isEmpty, "TAPELINE_SEED=\(seed): \(lasting)")
         #expect(isRelisted == (world.listings.count > 1))
-        #expect(found.counts.count > 10_000, "seed \(seed): \(found.counts.count)")
+        #expect(found.counts.count > 10_000, "TAPELINE_SEED=\(seed): \(found.counts.count)")
     }
 }

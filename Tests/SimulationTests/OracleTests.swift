@@ -1,12 +1,13 @@
 import MarketModel
 import OperatorGraph
 import Primitives
+import Seeds
 import SimulationKit
 import StreamCore
 import Testing
 
 /// Compares the graph with a separate calculation, on markets from seeds. To run one:
-/// `SIMULATION_SEED=7`.
+/// `TAPELINE_SEED=7`.
 @Suite("The graph and the oracle") struct OracleTests {
     enum Kind: CaseIterable {
         case timeBars
@@ -28,7 +29,7 @@ import Testing
         "the last version of every bar, and every late tick, is what the oracle says",
         arguments: Kind.allCases)
     func bars(kind: Kind) throws {
-        for seed in SimulationSeeds.all {
+        for seed in Seeds(fixed: 1...300).all() {
             var random = SeededRandom(seed: seed)
             var weather = MarketWeather(using: &random, withLife: kind == .lives)
             let definition: GraphDefinition
@@ -77,25 +78,26 @@ func expectEqual(
     }
     for (key, bar) in expected.bars where found[key] != bar {
         Issue.record(
-            "seed \(seed): \(key)\nexpected \(bar)\nfound \(String(describing: found[key]))")
+            "TAPELINE_SEED=\(seed): \(key)\nexpected \(bar)\nfound \(String(describing: found[key]))"
+        )
         return
     }
     for (key, bar) in found where expected.bars[key] == nil {
-        Issue.record("seed \(seed): \(key) should not be there: \(bar)")
+        Issue.record("TAPELINE_SEED=\(seed): \(key) should not be there: \(bar)")
         return
     }
     for (key, value) in expected.values where run.values[key] != value {
         let other = String(describing: run.values[key])
-        Issue.record("seed \(seed): \(key)\nexpected \(value), found \(other)")
+        Issue.record("TAPELINE_SEED=\(seed): \(key)\nexpected \(value), found \(other)")
         return
     }
     for (key, value) in run.values where expected.values[key] == nil {
-        Issue.record("seed \(seed): \(key) should not be there: \(value)")
+        Issue.record("TAPELINE_SEED=\(seed): \(key) should not be there: \(value)")
         return
     }
     let late = Dictionary(grouping: run.late, by: \.series).mapValues { $0.map(\.id) }
     for (series, ids) in expected.late where late[series] ?? [] != ids {
-        Issue.record("seed \(seed): \(series) late \(late[series] ?? []), expected \(ids)")
+        Issue.record("TAPELINE_SEED=\(seed): \(series) late \(late[series] ?? []), expected \(ids)")
         return
     }
 }

@@ -1,11 +1,12 @@
 import MarketModel
 import OperatorGraph
 import Primitives
+import Seeds
 import SimulationKit
 import StreamCore
 import Testing
 
-/// Busts, corrections, backfill and requests of people. To run one seed: `SIMULATION_SEED=7`.
+/// Busts, corrections, backfill and requests of people. To run one seed: `TAPELINE_SEED=7`.
 @Suite("Repairs and the oracle") struct RepairTests {
     /// Counts of the situations met.
     private struct Tally {
@@ -20,15 +21,15 @@ import Testing
     func mended() throws {
         let tally = try compare { try SimulatedGraphs.timeBars(using: &$0) }
         // Otherwise it was not tested.
-        guard SimulationSeeds.all.count > 1 else { return }
-        #expect(tally.repairs > 100 && tally.withdrawn > 0 && tally.partial > 100, "\(tally)")
+        #expect(
+            tally.repairs >= Seeds.least(100) && tally.withdrawn >= Seeds.least()
+                && tally.partial >= Seeds.least(100), "\(tally)")
     }
 
     @Test("behind repairs, windows are filled as if the ticks had been mended from the start")
     func filled() throws {
         let tally = try compare(hasMoves: false) { try SimulatedGraphs.filled(using: &$0) }
-        guard SimulationSeeds.all.count > 1 else { return }
-        #expect(tally.repairs > 100 && tally.filled > 100, "\(tally)")
+        #expect(tally.repairs >= Seeds.least(100) && tally.filled >= Seeds.least(100), "\(tally)")
     }
 
     @Test("behind repairs, bars of a provider's bars are those of all bars on the tape")
@@ -36,32 +37,31 @@ import Testing
         let tally = try compare(hasMoves: false, providerBars: 600) {
             try SimulatedGraphs.providerBars(isPlain: true, using: &$0)
         }
-        guard SimulationSeeds.all.count > 1 else { return }
-        #expect(tally.repairs > 100 && tally.partial > 50, "\(tally)")
+        #expect(tally.repairs >= Seeds.least(100) && tally.partial >= Seeds.least(50), "\(tally)")
     }
 
     @Test("behind repairs of sources that are silent, retired or back, the same is true")
     func lives() throws {
         // In this market, a request comes after a gap of all symbols of a source that defines the
         // symbol only after the gap.
-        let tally = try compare(hasLife: true, fixed: [12_233_659_126_666_820_907]) {
+        let tally = try compare(hasLife: true, failed: [12_233_659_126_666_820_907]) {
             try SimulatedGraphs.timeBars(using: &$0)
         }
-        guard SimulationSeeds.all.count > 1 else { return }
-        #expect(tally.repairs > 100 && tally.partial > 100, "\(tally)")
+        #expect(tally.repairs >= Seeds.least(100) && tally.partial >= Seeds.least(100), "\(tally)")
         let life = tally.life
         #expect(
-            life.repairsOfSilent > 20 && life.repairsOfRetired > 30 && life.repairsOfReturned > 100,
+            life.repairsOfSilent >= Seeds.least(20) && life.repairsOfRetired >= Seeds.least(30)
+                && life.repairsOfReturned >= Seeds.least(100),
             "\(life)")
     }
 
     /// `hasMoves`: symbols change their sources and providers.
     private func compare(
         hasMoves: Bool = true, providerBars: Int = 0, hasLife: Bool = false,
-        fixed: [UInt64] = [], _ draw: (inout SeededRandom) throws -> GraphDefinition
+        failed: [UInt64] = [], _ draw: (inout SeededRandom) throws -> GraphDefinition
     ) throws -> Tally {
         var tally = Tally()
-        for seed in SimulationSeeds.all(and: fixed) {
+        for seed in Seeds(fixed: 1...300, failed: failed).all() {
             var random = SeededRandom(seed: seed)
             var weather = MarketWeather(
                 using: &random, withRepairs: true, withLife: hasLife)
@@ -85,12 +85,13 @@ import Testing
                 if bar.flags.contains(.filled) { tally.filled += 1 }
                 guard bar.seen == other?.seen else {
                     Issue.record(
-                        "seed \(seed): \(key)\nexpected \(bar)\nfound \(String(describing: other))")
+                        "TAPELINE_SEED=\(seed): \(key)\nexpected \(bar)\nfound \(String(describing: other))"
+                    )
                     return tally
                 }
             }
             for (key, bar) in found where expected[key] == nil {
-                #expect(bar.flags.contains(.withdrawn), "seed \(seed): \(key) is too many")
+                #expect(bar.flags.contains(.withdrawn), "TAPELINE_SEED=\(seed): \(key) is too many")
             }
         }
         return tally
@@ -98,7 +99,7 @@ import Testing
 
     @Test("a graph that goes on from its bytes repairs to the same versions")
     func restored() throws {
-        for seed in SimulationSeeds.some(100) {
+        for seed in Seeds(fixed: 1...100).all() {
             var random = SeededRandom(seed: seed)
             let market = SimulatedInput(
                 MarketWeather(using: &random, withRepairs: true), using: &random)
@@ -107,7 +108,7 @@ import Testing
             let place = UInt64.random(in: 1...UInt64(market.packets.count), using: &random)
             let parts = try GraphRun(
                 definition, market.packets, restoredBehind: [place], mends: true)
-            #expect(parts.versions == whole.versions, "seed \(seed) behind \(place)")
+            #expect(parts.versions == whole.versions, "TAPELINE_SEED=\(seed) behind \(place)")
         }
     }
 }

@@ -1,6 +1,7 @@
 import MarketModel
 import NatsTransport
 import Primitives
+import Seeds
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
@@ -14,8 +15,8 @@ import Testing
 extension DeskPackageTests {
     @Test("bars of the tape are those of the database, and a simulation is what a live reading was")
     func bars() throws {
-        let seed = UInt64.random(in: 1..<1_000_000)
-        print("seed \(seed)")
+        let seed = Seeds.one()
+        print("TAPELINE_SEED=\(seed)")
         let bench = try WriterBench("writer_desk_bars")
         var market = try DeskMarket(bench.tape, seed: seed)
         for round in 0..<DeskMarket.rounds { try market.publish(round) }
@@ -24,7 +25,7 @@ extension DeskPackageTests {
             try eventually {
                 try bench.database.psql("SELECT sum(last_ordinal) FROM sink_source_ordinals")
                     == "\(market.ordinals)"
-            }, "seed \(seed): \(running.reasons)")
+            }, "TAPELINE_SEED=\(seed): \(running.reasons)")
         try running.stop()
         let server = bench.tape.server
         var torn = try DeskMarket(try TestTape(server, namespace: "tornbars"), seed: seed)

@@ -1,6 +1,7 @@
 import Foundation
 import MarketModel
 import Primitives
+import Seeds
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec

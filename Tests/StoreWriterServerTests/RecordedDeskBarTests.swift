@@ -2,6 +2,7 @@ import Foundation
 import MarketModel
 import NatsTransport
 import Primitives
+import Seeds
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
@@ -92,8 +93,8 @@ extension DeskPackageTests {
     @Test("bars of a recording are those of the database, as they stand and at any time")
     func recordedBars() throws {
         let bench = try WriterBench("writer_desk_recorded")
-        let seed = UInt64.random(in: 1..<1_000_000)
-        print("seed \(seed)")
+        let seed = Seeds.one()
+        print("TAPELINE_SEED=\(seed)")
         var ticks = DeskTape(seed: seed)
         // So many that each symbol is traded.
         let packets = try ticks.packets(40)

@@ -2,6 +2,7 @@ import Foundation
 import MarketModel
 import NatsTransport
 import Primitives
+import Seeds
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
@@ -42,7 +43,7 @@ extension DeskPackageTests {
 
     @Test("a simulation of a recording is that of the tape, or it says what the recording lacks")
     func recordedDays() throws {
-        let seed = UInt64.random(in: 1..<1_000_000)
+        let seed = Seeds.one()
         let server = try NatsServer()
         let start = SystemClock().now()
         let whole = try Self.market(server, "whole", seed: seed, start: start)
@@ -70,8 +71,9 @@ extension DeskPackageTests {
         }
         switch told {
         case .success(nil): return
-        case .success(let text?): #expect(text.hasSuffix("checks passed"), "seed \(seed): \(text)")
-        case .failure(let error): Issue.record("seed \(seed): \(error)")
+        case .success(let text?):
+            #expect(text.hasSuffix("checks passed"), "TAPELINE_SEED=\(seed): \(text)")
+        case .failure(let error): Issue.record("TAPELINE_SEED=\(seed): \(error)")
         }
     }
 

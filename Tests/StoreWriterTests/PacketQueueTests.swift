@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import Seeds
 import Testing
 
 @testable import StoreWriter
@@ -237,23 +238,16 @@ struct PacketQueueTests {
         #expect(!queue.contains { $0.input == 0 })
     }
 
-    private static let seeds: [UInt64] = {
-        if let only = ProcessInfo.processInfo.environment["SIMULATION_SEED"],
-            let seed = UInt64(only)
-        {
-            return [seed]
-        }
-        return Array(1...200) + (0..<50).map { _ in UInt64.random(in: 0 ... .max) }
-    }()
-
     /// One side offers, like a reader that is held when the queue is full; the other side takes. In
     /// any order of events, each number comes out once and in order, and the bounds are kept.
-    @Test("in any order of events: nothing lost, nothing twice, bounds kept", arguments: seeds)
+    @Test(
+        "in any order of events: nothing lost, nothing twice, bounds kept",
+        arguments: Seeds(fixed: 1...200).all())
     func simulation(seed: UInt64) {
         var world = LaneWorld(seed: seed)
         for _ in 0..<2_000 { world.step() }
         world.finish()
-        #expect(world.faults.isEmpty, "SIMULATION_SEED=\(seed): \(world.faults)")
+        #expect(world.faults.isEmpty, "TAPELINE_SEED=\(seed): \(world.faults)")
     }
 }
 

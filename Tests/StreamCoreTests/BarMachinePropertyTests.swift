@@ -1,13 +1,14 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import StreamCore
 
 @Suite struct BarMachinePropertyTests {
-    static let seeds: [UInt64] = Array(1...300)
+    static let seeds = Seeds(fixed: 1...300)
 
-    @Test("bars, late ticks and account are those of sort, group and fold", arguments: seeds)
+    @Test("bars, late ticks and account are those of sort, group and fold", arguments: seeds.all())
     func oracle(seed: UInt64) throws {
         let series = try barSeries(["1m", "1s", "5s"])
         let tape = RandomTape(seed: seed).events
@@ -19,17 +20,17 @@ import Testing
         }
         run.feed(tape)
         naive.run(tape)
-        #expect(difference(run.named, naive.bars) == "", "seed \(seed)")
-        #expect(run.closed.count == naive.bars.count, "seed \(seed)")
+        #expect(difference(run.named, naive.bars) == "", "TAPELINE_SEED=\(seed)")
+        #expect(run.closed.count == naive.bars.count, "TAPELINE_SEED=\(seed)")
         for (index, one) in series.all.enumerated() {
             let late = run.late.filter { Int($0.series) == index }.map(\.ordinal)
             let expected = naive.late[one.name.text] ?? []
-            #expect(late == expected, "seed \(seed), series \(one.name)")
+            #expect(late == expected, "TAPELINE_SEED=\(seed), series \(one.name)")
         }
-        #expect(run.machine.counters.isBalanced, "seed \(seed): \(run.machine.counters)")
+        #expect(run.machine.counters.isBalanced, "TAPELINE_SEED=\(seed): \(run.machine.counters)")
     }
 
-    @Test("every bar comes once, in order of end, series and symbol", arguments: seeds)
+    @Test("every bar comes once, in order of end, series and symbol", arguments: seeds.all())
     func order(seed: UInt64) throws {
         var run = try MachineRun(["1s", "5s", "1m"])
         run.feed(RandomTape(seed: seed).events)
@@ -41,31 +42,31 @@ import Testing
             let isRising = zip(batch, batch.dropFirst()).allSatisfy {
                 $0.lexicographicallyPrecedes($1)
             }
-            #expect(isRising, "seed \(seed)")
+            #expect(isRising, "TAPELINE_SEED=\(seed)")
             start += count
         }
         let keys = Set(
             run.closed.map { [$0.openTime.nanoseconds, Int64($0.series), Int64($0.symbol)] })
-        #expect(keys.count == run.closed.count, "seed \(seed)")
+        #expect(keys.count == run.closed.count, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test("the account balances after every event of a tape", arguments: seeds.prefix(40))
+    @Test("the account balances after every event of a tape", arguments: Seeds(fixed: 1...40).all())
     func balance(seed: UInt64) throws {
         var run = try MachineRun(["1s", "15m"])
         for event in RandomTape(seed: seed).events {
             run.feed(event)
-            #expect(run.machine.counters.isBalanced, "seed \(seed)")
+            #expect(run.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
         }
         let counters = run.machine.counters
         for (index, series) in counters.series.enumerated() {
             let listed = run.late.count { Int($0.series) == index }
-            #expect(UInt64(listed) == series.late, "seed \(seed)")
+            #expect(UInt64(listed) == series.late, "TAPELINE_SEED=\(seed)")
             let inBars = run.closed.filter { Int($0.series) == index }.reduce(0) { $0 + $1.trades }
-            #expect(inBars <= series.counted, "seed \(seed)")
+            #expect(inBars <= series.counted, "TAPELINE_SEED=\(seed)")
         }
     }
 
-    @Test("any order of arrival between two watermarks gives the same bars", arguments: seeds)
+    @Test("any order of arrival between two watermarks gives the same bars", arguments: seeds.all())
     func permutation(seed: UInt64) throws {
         let tape = RandomTape(seed: seed).events
         var random = SeededRandom(seed: seed ^ 0x5eed)
@@ -73,11 +74,11 @@ import Testing
         var second = try MachineRun(["1s", "1m"])
         first.feed(tape)
         second.feed(Self.shuffled(tape, using: &random))
-        #expect(difference(first.named, second.named) == "", "seed \(seed)")
+        #expect(difference(first.named, second.named) == "", "TAPELINE_SEED=\(seed)")
         let isSameOrder = first.closed == second.closed
-        #expect(isSameOrder, "seed \(seed)")
+        #expect(isSameOrder, "TAPELINE_SEED=\(seed)")
         let isSameLate = Set(first.late) == Set(second.late)
-        #expect(isSameLate, "seed \(seed)")
+        #expect(isSameLate, "TAPELINE_SEED=\(seed)")
     }
 
     /// Shuffles each run of trades that no definition or watermark interrupts.
@@ -96,7 +97,7 @@ import Testing
         return result + run.shuffled(using: &random)
     }
 
-    @Test("a minute from ticks is the fold of its seconds", arguments: seeds)
+    @Test("a minute from ticks is the fold of its seconds", arguments: seeds.all())
     func minutes(seed: UInt64) throws {
         // Without late ticks, because a tick that is late for its second may be on time for its
         // minute.
@@ -120,27 +121,28 @@ import Testing
             }.sorted { $0.openTime < $1.openTime }
             let notional = parts.reduce(Int128(0)) { $0 + $1.notional }
             let volume = parts.reduce(Int128(0)) { $0 + $1.volume }
-            #expect(parts.first?.open == minute.open, "seed \(seed)")
-            #expect(parts.last?.close == minute.close, "seed \(seed)")
-            #expect(parts.map(\.high).max() == minute.high, "seed \(seed)")
-            #expect(parts.map(\.low).min() == minute.low, "seed \(seed)")
-            #expect(parts.reduce(0) { $0 + $1.trades } == minute.trades, "seed \(seed)")
-            #expect(volume == minute.volume && notional == minute.notional, "seed \(seed)")
+            #expect(parts.first?.open == minute.open, "TAPELINE_SEED=\(seed)")
+            #expect(parts.last?.close == minute.close, "TAPELINE_SEED=\(seed)")
+            #expect(parts.map(\.high).max() == minute.high, "TAPELINE_SEED=\(seed)")
+            #expect(parts.map(\.low).min() == minute.low, "TAPELINE_SEED=\(seed)")
+            #expect(parts.reduce(0) { $0 + $1.trades } == minute.trades, "TAPELINE_SEED=\(seed)")
+            #expect(volume == minute.volume && notional == minute.notional, "TAPELINE_SEED=\(seed)")
             #expect(
-                Price.vwap(notional: notional, volume: volume) == minute.vwap, "seed \(seed)")
+                Price.vwap(notional: notional, volume: volume) == minute.vwap,
+                "TAPELINE_SEED=\(seed)")
         }
     }
 
     @Test("the same tape in two processes' worth of machines gives the same bytes")
     func repeatable() throws {
-        for seed in Self.seeds.prefix(20) {
+        for seed in Seeds(fixed: 1...20).all() {
             let tape = RandomTape(seed: seed).events
             var first = try MachineRun(["1s", "1m"])
             var second = try MachineRun(["1s", "1m"])
             first.feed(tape)
             second.feed(tape)
             let isSame = first.closed == second.closed
-            #expect(isSame, "seed \(seed)")
+            #expect(isSame, "TAPELINE_SEED=\(seed)")
         }
     }
 }

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import StreamCore
@@ -204,9 +205,9 @@ private struct BreadthRun {
 }
 
 @Suite("Breadth of a universe") struct BreadthMachineTests {
-    static let seeds: [UInt64] = Array(1...10)
+    static let seeds = Seeds(fixed: 1...10)
 
-    @Test("the last values of all windows are those of a naive calculation", arguments: seeds)
+    @Test("the last values of all windows are those of a naive calculation", arguments: seeds.all())
     func naive(seed: UInt64) throws {
         var run = try BreadthRun(seed: seed)
         try run.run(restoring: seed.isMultiple(of: 2))
@@ -216,19 +217,19 @@ private struct BreadthRun {
         let shown = different.prefix(3).map {
             "\($0): \(String(describing: last[$0])), not \(String(describing: naive[$0]))"
         }
-        #expect(shown.isEmpty, "seed \(seed), \(different.count) of \(naive.count)")
+        #expect(shown.isEmpty, "TAPELINE_SEED=\(seed), \(different.count) of \(naive.count)")
         #expect(naive.count > 500)
         #expect(run.machine.counters.late == 0)
     }
 
-    @Test("a restored machine goes on with the same values", arguments: seeds)
+    @Test("a restored machine goes on with the same values", arguments: seeds.all())
     func restored(seed: UInt64) throws {
         var plain = try BreadthRun(seed: seed)
         var restored = try BreadthRun(seed: seed)
         try plain.run(restoring: false)
         try restored.run(restoring: true)
-        #expect(plain.values == restored.values, "seed \(seed)")
-        #expect(plain.snapshot == restored.snapshot, "seed \(seed)")
+        #expect(plain.values == restored.values, "TAPELINE_SEED=\(seed)")
+        #expect(plain.snapshot == restored.snapshot, "TAPELINE_SEED=\(seed)")
     }
 
     @Test("a ratio without decliners is undefined, and the share of none, too")

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import StreamCore
@@ -67,7 +68,7 @@ enum InactivitySamples {
 }
 
 @Suite("Inactivity bars by seed") struct InactivityMachinePropertyTests {
-    static let seeds: [UInt64] = Array(1...60)
+    static let seeds = Seeds(fixed: 1...60)
     /// Longer than any tick of a random tape is late.
     static let longLateness = 400 * RandomTape.second
 
@@ -75,7 +76,9 @@ enum InactivitySamples {
         NaiveIntake(tape, repairedAt: all ? tape.count : 0) { _ in (Int64.min, Int64.max) }
     }
 
-    @Test("with all ticks in time, what stands is what sorting and cutting gives", arguments: seeds)
+    @Test(
+        "with all ticks in time, what stands is what sorting and cutting gives",
+        arguments: seeds.all())
     func naive(seed: UInt64) throws {
         let rule = try InactivitySamples.rule(lateness: Self.longLateness)
         // Backfilled ticks are only for repairs.
@@ -90,12 +93,13 @@ enum InactivitySamples {
         let naive = InactivitySamples.naive(intake(tape, all: true), rule)
         let last = run.last.filter { !naive.open.contains($0.key) }
         #expect(
-            difference(last.map { $0.without(.partial) }, naive.bars) == "", "seed \(seed)")
-        #expect(run.late.isEmpty, "seed \(seed)")
-        #expect(run.machine.counters.isBalanced, "seed \(seed)")
+            difference(last.map { $0.without(.partial) }, naive.bars) == "", "TAPELINE_SEED=\(seed)"
+        )
+        #expect(run.late.isEmpty, "TAPELINE_SEED=\(seed)")
+        #expect(run.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test("the order of arrival between two watermarks does not matter", arguments: seeds)
+    @Test("the order of arrival between two watermarks does not matter", arguments: seeds.all())
     func permuted(seed: UInt64) throws {
         let rule = try InactivitySamples.rule(lateness: Self.longLateness)
         let tape = RandomTape(seed: seed).events
@@ -114,11 +118,13 @@ enum InactivitySamples {
             }
         }
         shuffled.feed(stretch.shuffled(using: &random))
-        #expect(difference(plain.last, shuffled.last) == "", "seed \(seed)")
-        #expect(plain.machine.counters.isBalanced, "seed \(seed)")
+        #expect(difference(plain.last, shuffled.last) == "", "TAPELINE_SEED=\(seed)")
+        #expect(plain.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test("restored at any point, a run goes on with the same output and state", arguments: seeds)
+    @Test(
+        "restored at any point, a run goes on with the same output and state",
+        arguments: seeds.all())
     func cut(seed: UInt64) throws {
         var random = SeededRandom(seed: seed ^ 0xc075)
         let rule = try InactivitySamples.rule(lateness: seed.isMultiple(of: 2) ? 0 : 5_000_000_000)
@@ -134,17 +140,17 @@ enum InactivitySamples {
             cut.machine = try bytes.withRawSpan { span throws(CheckpointError) in
                 try Alone<InactivityMachine>(rule: rule, calendar: nil, restoring: span)
             }
-            #expect(cut.machine.snapshot == bytes, "seed \(seed)")
+            #expect(cut.machine.snapshot == bytes, "TAPELINE_SEED=\(seed)")
             done = end
         }
         cut.feed(tape[done...])
         let isSame = cut.closed == undisturbed.closed
-        #expect(isSame, "seed \(seed): \(difference(cut.named, undisturbed.named))")
-        #expect(cut.machine.snapshot == undisturbed.machine.snapshot, "seed \(seed)")
-        #expect(cut.machine.counters.isBalanced, "seed \(seed)")
+        #expect(isSame, "TAPELINE_SEED=\(seed): \(difference(cut.named, undisturbed.named))")
+        #expect(cut.machine.snapshot == undisturbed.machine.snapshot, "TAPELINE_SEED=\(seed)")
+        #expect(cut.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test("a repair of everything gives the bars of all ticks of the tape", arguments: seeds)
+    @Test("a repair of everything gives the bars of all ticks of the tape", arguments: seeds.all())
     func repair(seed: UInt64) throws {
         let rule = try InactivitySamples.rule(lateness: seed.isMultiple(of: 2) ? 0 : 5_000_000_000)
         let tape = RandomTape(seed: seed).events
@@ -154,12 +160,13 @@ enum InactivitySamples {
         let naive = InactivitySamples.naive(intake(tape, all: true), rule)
         let last = run.last.filter { !naive.open.contains($0.key) }
         #expect(
-            difference(last.map { $0.without(.partial) }, naive.bars) == "", "seed \(seed)")
+            difference(last.map { $0.without(.partial) }, naive.bars) == "", "TAPELINE_SEED=\(seed)"
+        )
         let bytes = run.machine.snapshot
         let restored = try bytes.withRawSpan { span throws(CheckpointError) in
             try Alone<InactivityMachine>(rule: rule, calendar: nil, restoring: span)
         }
-        #expect(restored.snapshot == bytes, "seed \(seed)")
+        #expect(restored.snapshot == bytes, "TAPELINE_SEED=\(seed)")
     }
 }
 

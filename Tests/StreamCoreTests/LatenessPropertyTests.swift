@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import StreamCore
@@ -7,7 +8,7 @@ import Testing
 /// Late ticks and repairs: in every order, the final versions are those of all ticks, sorted and
 /// folded in one pass.
 @Suite struct LatenessPropertyTests {
-    static let seeds: [UInt64] = Array(1...80)
+    static let seeds = Seeds(fixed: 1...80)
     private static let second = RandomTape.second
 
     /// A final bar, whatever the reason of its publication.
@@ -66,7 +67,7 @@ import Testing
 
     @Test(
         "ticks that arrive within the lateness, in any order, end in the same bars",
-        arguments: seeds)
+        arguments: seeds.all())
     func permutation(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let lateness = 7 * Self.second
@@ -95,10 +96,10 @@ import Testing
                 run.feed([.watermark(source, Timestamp(nanoseconds: at)), tick])
             }
             run.feed(Self.end)
-            #expect(run.late.isEmpty, "seed \(seed)")
+            #expect(run.late.isEmpty, "TAPELINE_SEED=\(seed)")
             let isSame = Self.published(run.named) == expected
-            #expect(isSame, "seed \(seed)")
-            #expect(run.machine.counters.isBalanced, "seed \(seed)")
+            #expect(isSame, "TAPELINE_SEED=\(seed)")
+            #expect(run.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
         }
     }
 
@@ -143,7 +144,9 @@ import Testing
         }
     }
 
-    @Test("any tape and a repair of all of it ends in the bars of all its ticks", arguments: seeds)
+    @Test(
+        "any tape and a repair of all of it ends in the bars of all its ticks",
+        arguments: seeds.all())
     func repair(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let rule = try Self.rule(Int64.random(in: 0...4, using: &random) * 5 * Self.second)
@@ -172,23 +175,23 @@ import Testing
             }
             second.feed(.excluded(trade.header, symbol: symbol, source: source))
         }
-        #expect(second.closed.count == run.closed.count, "seed \(seed)")
+        #expect(second.closed.count == run.closed.count, "TAPELINE_SEED=\(seed)")
         var versions: [Bar] = []
         run.machine.absorb(
             second.machine, ranges, published: run.closed.lastVersions, into: &versions)
         let keys = versions.map { [$0.closeTime.nanoseconds, Int64($0.series), Int64($0.symbol)] }
         let isInOrder = zip(keys, keys.dropFirst()).allSatisfy { $0.lexicographicallyPrecedes($1) }
-        #expect(isInOrder, "seed \(seed)")
+        #expect(isInOrder, "TAPELINE_SEED=\(seed)")
         let reasons = Set(versions.map(\.reason))
         #expect(reasons == [BarReason.bust.rawValue, BarReason.backfill.rawValue])
-        #expect(run.machine.counters.isBalanced, "seed \(seed)")
+        #expect(run.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
         // A checkpoint can carry the state.
         let bytes = run.machine.snapshot
         let restored = try Alone<BarMachine>.restored(bytes, rule.series)
-        #expect(restored.snapshot == bytes, "seed \(seed)")
+        #expect(restored.snapshot == bytes, "TAPELINE_SEED=\(seed)")
         run.append(versions)
         run.feed(Self.end)
         let isSame = Self.published(run.named) == Self.folded(broken.corrected, rule)
-        #expect(isSame, "seed \(seed)")
+        #expect(isSame, "TAPELINE_SEED=\(seed)")
     }
 }

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import StreamCore
@@ -50,13 +51,14 @@ enum NumberSamples {
 }
 
 @Suite("Number bars by seed") struct NumberMachinePropertyTests {
-    static let seeds: [UInt64] = Array(1...120)
+    static let seeds = Seeds(fixed: 1...120)
 
     func calendar(_ seed: UInt64) throws -> SessionCalendar? {
         seed.isMultiple(of: 3) ? nil : try NumberSamples.calendar()
     }
 
-    @Test("bars, late ticks and the account are those of a naive calculation", arguments: seeds)
+    @Test(
+        "bars, late ticks and the account are those of a naive calculation", arguments: seeds.all())
     func naive(seed: UInt64) throws {
         let series = try NumberSamples.mixed()
         let calendar = try calendar(seed)
@@ -65,16 +67,16 @@ enum NumberSamples {
         run.feed(tape)
         let intake = NaiveIntake(tape, session: NumberSamples.session(calendar))
         let naive = NaiveNumberBars(intake, series: series)
-        #expect(difference(run.named, naive.bars) == "", "seed \(seed)")
+        #expect(difference(run.named, naive.bars) == "", "TAPELINE_SEED=\(seed)")
         let late = run.late.filter { $0.series == 0 }.map {
             "\(run.machine.sources.entries[$0.source].name) \($0.ordinal)"
         }
-        #expect(Set(late) == intake.late, "seed \(seed)")
-        #expect(run.late.count == intake.late.count * series.all.count, "seed \(seed)")
-        #expect(run.machine.counters.isBalanced, "seed \(seed)")
+        #expect(Set(late) == intake.late, "TAPELINE_SEED=\(seed)")
+        #expect(run.late.count == intake.late.count * series.all.count, "TAPELINE_SEED=\(seed)")
+        #expect(run.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test("the order of arrival between two watermarks does not matter", arguments: seeds)
+    @Test("the order of arrival between two watermarks does not matter", arguments: seeds.all())
     func permuted(seed: UInt64) throws {
         let rule = BarRule(series: try NumberSamples.mixed())
         let tape = RandomTape(seed: seed).events
@@ -94,14 +96,16 @@ enum NumberSamples {
         }
         shuffled.feed(stretch.shuffled(using: &random))
         let isSame = plain.closed == shuffled.closed
-        #expect(isSame, "seed \(seed): \(difference(plain.named, shuffled.named))")
-        #expect(plain.machine.counters == shuffled.machine.counters, "seed \(seed)")
+        #expect(isSame, "TAPELINE_SEED=\(seed): \(difference(plain.named, shuffled.named))")
+        #expect(plain.machine.counters == shuffled.machine.counters, "TAPELINE_SEED=\(seed)")
         plain.late = []
         shuffled.late = []
-        #expect(plain.machine.snapshot == shuffled.machine.snapshot, "seed \(seed)")
+        #expect(plain.machine.snapshot == shuffled.machine.snapshot, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test("restored at any point, a run goes on with the same output and state", arguments: seeds)
+    @Test(
+        "restored at any point, a run goes on with the same output and state",
+        arguments: seeds.all())
     func cut(seed: UInt64) throws {
         var random = SeededRandom(seed: seed ^ 0xc075)
         let rule = BarRule(series: try NumberSamples.mixed())
@@ -118,17 +122,17 @@ enum NumberSamples {
             cut.machine = try bytes.withRawSpan { span throws(CheckpointError) in
                 try Alone<NumberMachine>(rule: rule, calendar: calendar, restoring: span)
             }
-            #expect(cut.machine.snapshot == bytes, "seed \(seed)")
+            #expect(cut.machine.snapshot == bytes, "TAPELINE_SEED=\(seed)")
             done = end
         }
         cut.feed(tape[done...])
         let isSame = cut.closed == undisturbed.closed
-        #expect(isSame, "seed \(seed): \(difference(cut.named, undisturbed.named))")
-        #expect(cut.machine.snapshot == undisturbed.machine.snapshot, "seed \(seed)")
-        #expect(cut.machine.counters == undisturbed.machine.counters, "seed \(seed)")
+        #expect(isSame, "TAPELINE_SEED=\(seed): \(difference(cut.named, undisturbed.named))")
+        #expect(cut.machine.snapshot == undisturbed.machine.snapshot, "TAPELINE_SEED=\(seed)")
+        #expect(cut.machine.counters == undisturbed.machine.counters, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test("a repair of everything gives the bars of all ticks of the tape", arguments: seeds)
+    @Test("a repair of everything gives the bars of all ticks of the tape", arguments: seeds.all())
     func repair(seed: UInt64) throws {
         var random = SeededRandom(seed: seed ^ 0x4e9a)
         let series = try NumberSamples.mixed()
@@ -144,13 +148,15 @@ enum NumberSamples {
         let naive = NaiveNumberBars(intake, series: series)
         // After a subscription began again, a repair knows the gaps only if they are on the tape.
         let found = run.last.map { $0.without(.partial) }
-        #expect(difference(found, naive.bars.map { $0.without(.partial) }) == "", "seed \(seed)")
-        #expect(run.machine.counters.isBalanced, "seed \(seed)")
+        #expect(
+            difference(found, naive.bars.map { $0.without(.partial) }) == "",
+            "TAPELINE_SEED=\(seed)")
+        #expect(run.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
         let bytes = run.machine.snapshot
         let restored = try bytes.withRawSpan { span throws(CheckpointError) in
             try Alone<NumberMachine>(rule: run.machine.rule, calendar: calendar, restoring: span)
         }
-        #expect(restored.snapshot == bytes, "seed \(seed)")
+        #expect(restored.snapshot == bytes, "TAPELINE_SEED=\(seed)")
     }
 }
 

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import StreamCore
@@ -141,19 +142,20 @@ private struct ResampleRun {
 }
 
 @Suite("Bars from bars by seed") struct ResampleMachinePropertyTests {
-    static let seeds: [UInt64] = Array(1...40)
+    static let seeds = Seeds(fixed: 1...40)
 
-    @Test("bars from bars are the bars from ticks", arguments: seeds)
+    @Test("bars from bars are the bars from ticks", arguments: seeds.all())
     func equal(seed: UInt64) throws {
         var run = try ResampleRun.mixed()
         if seed.isMultiple(of: 3) { run.restoresEvery = 37 }
         try run.feed(RandomTape(seed: seed).events)
         #expect(
-            difference(run.last(run.resampled), run.last(run.expected)) == "", "seed \(seed)")
-        #expect(run.coarse.counters.late == 0, "seed \(seed)")
+            difference(run.last(run.resampled), run.last(run.expected)) == "",
+            "TAPELINE_SEED=\(seed)")
+        #expect(run.coarse.counters.late == 0, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test("restored at any point, a run goes on with the same output", arguments: seeds)
+    @Test("restored at any point, a run goes on with the same output", arguments: seeds.all())
     func restored(seed: UInt64) throws {
         let tape = RandomTape(seed: seed).events
         var plain = try ResampleRun.mixed(lateness: 5 * RandomTape.second)
@@ -162,11 +164,11 @@ private struct ResampleRun {
         try plain.feed(tape)
         try restored.feed(tape)
         let isSame = plain.resampled == restored.resampled
-        #expect(isSame, "seed \(seed)")
-        #expect(plain.coarse.snapshot == restored.coarse.snapshot, "seed \(seed)")
+        #expect(isSame, "TAPELINE_SEED=\(seed)")
+        #expect(plain.coarse.snapshot == restored.coarse.snapshot, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test("a repair gives the bars that a repair from ticks gives", arguments: seeds)
+    @Test("a repair gives the bars that a repair from ticks gives", arguments: seeds.all())
     func repaired(seed: UInt64) throws {
         var random = SeededRandom(seed: seed ^ 0x4e9a)
         let tape = RandomTape(seed: seed).events
@@ -193,6 +195,6 @@ private struct ResampleRun {
         try run.feed(tape[at...])
         let resampled = run.last(run.resampled).map { $0.without(.partial) }
         let expected = run.last(run.expected).map { $0.without(.partial) }
-        #expect(difference(resampled, expected) == "", "seed \(seed)")
+        #expect(difference(resampled, expected) == "", "TAPELINE_SEED=\(seed)")
     }
 }

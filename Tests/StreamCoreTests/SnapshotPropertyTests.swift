@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import StreamCore
@@ -7,7 +8,7 @@ import Testing
 /// A machine that was encoded and restored in the middle of a tape must not be distinguishable from
 /// one that was not.
 @Suite struct SnapshotPropertyTests {
-    static let seeds: [UInt64] = Array(1...300)
+    static let seeds = Seeds(fixed: 1...300)
 
     /// A run with an account of its output, as an operator keeps it.
     struct Run {
@@ -53,7 +54,9 @@ import Testing
         }
     }
 
-    @Test("restored at any point, a run goes on with the same output and state", arguments: seeds)
+    @Test(
+        "restored at any point, a run goes on with the same output and state",
+        arguments: seeds.all())
     func cut(seed: UInt64) throws {
         var random = SeededRandom(seed: seed ^ 0xc075)
         let series = try barSeries(seed.isMultiple(of: 2) ? ["1m", "1s", "5s"] : ["1s"])
@@ -75,19 +78,20 @@ import Testing
             done = cut
         }
         crashed.feed(tape[done...])
-        #expect(difference(undisturbed.bars.named, crashed.bars.named) == "", "seed \(seed)")
+        #expect(
+            difference(undisturbed.bars.named, crashed.bars.named) == "", "TAPELINE_SEED=\(seed)")
         let isSame =
             undisturbed.bars.closed == crashed.bars.closed
             && undisturbed.bars.late == crashed.bars.late
             && undisturbed.verdicts == crashed.verdicts
             && undisturbed.ledger.computed == crashed.ledger.computed
             && undisturbed.bars.machine.counters == crashed.bars.machine.counters
-        #expect(isSame, "seed \(seed)")
+        #expect(isSame, "TAPELINE_SEED=\(seed)")
         let isSameState = undisturbed.bars.machine.snapshot == crashed.bars.machine.snapshot
-        #expect(isSameState, "seed \(seed)")
+        #expect(isSameState, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test("a restored machine encodes to the bytes that it came from", arguments: seeds)
+    @Test("a restored machine encodes to the bytes that it came from", arguments: seeds.all())
     func stable(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let tape = RandomTape(seed: seed).events
@@ -96,14 +100,14 @@ import Testing
         run.feed(Array(tape.prefix(Int.random(in: 0...tape.count, using: &random))))
         let bytes = run.machine.snapshot
         var restored = try Alone<BarMachine>.restored(bytes, run.machine.series)
-        #expect(restored.snapshot == bytes, "seed \(seed)")
+        #expect(restored.snapshot == bytes, "TAPELINE_SEED=\(seed)")
         #expect(restored.openWindows == run.machine.openWindows)
         var late: [LateTick] = []
         var expected: [LateTick] = []
         restored.takeLateTicks(into: &late)
         run.machine.takeLateTicks(into: &expected)
         let isSame = late == expected
-        #expect(isSame, "seed \(seed)")
+        #expect(isSame, "TAPELINE_SEED=\(seed)")
     }
 
     @Test("what happened before does not show in the bytes when the state is the same")

@@ -1,6 +1,7 @@
 import Foundation
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @testable import StreamCore
@@ -86,7 +87,7 @@ import Testing
     @Test("no bytes trap the machine, and those that it takes it would write itself")
     func fuzz() throws {
         var accepted = 0
-        for seed in Fuzzing.seeds {
+        for seed in Fuzzing.seeds.all() {
             var random = SeededRandom(seed: seed)
             var run = try MachineRun(["1s", "1m"])
             run.takesLate = false
@@ -100,7 +101,7 @@ import Testing
                     continue
                 }
                 accepted += 1
-                #expect(machine.snapshot == bytes, "seed \(seed)")
+                #expect(machine.snapshot == bytes, "TAPELINE_SEED=\(seed)")
                 // No later operation may trap, either.
                 var after = MachineRun(run.machine.series)
                 after.machine = machine
@@ -109,7 +110,7 @@ import Testing
                 for tick in after.late {
                     _ = after.machine.symbols.pair(at: tick.trade.header.symbol).symbol
                 }
-                #expect(after.machine.counters.isBalanced, "seed \(seed)")
+                #expect(after.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
             }
         }
         #expect(accepted > 0)
@@ -244,7 +245,7 @@ import Testing
 
 /// Makes damage from a seed.
 enum Fuzzing {
-    static let seeds: ClosedRange<UInt64> = 1...60
+    static let seeds = Seeds(fixed: 1...60)
     static let mutationsPerSeed = 60
 
     /// Returns the bytes with a correct byte count and checksum.

@@ -2,6 +2,7 @@ import Foundation
 import MarketModel
 import Membership
 import Primitives
+import Seeds
 import TapeCodec
 import TapeTransport
 import Testing
@@ -12,13 +13,11 @@ import Testing
 @Suite struct PurgeSimulationTests {
     @Test("nothing goes that anybody may need, and what nobody needs goes in the end")
     func worlds() throws {
-        let fresh = (0..<10).map { _ in UInt64.random(in: 1...UInt64.max) }
-        let wanted = ProcessInfo.processInfo.environment["PURGE_SEED"].flatMap { UInt64($0) }
-        for seed in wanted.map({ [$0] }) ?? Array(1...50) + fresh {
+        for seed in Seeds(fixed: 1...50).all() {
             var world = PurgeWorld(seed: seed)
             for _ in 0..<120 where world.problem == nil { world.step() }
             world.settle()
-            #expect(world.problem == nil, "PURGE_SEED=\(seed): \(world.problem ?? "")")
+            #expect(world.problem == nil, "TAPELINE_SEED=\(seed): \(world.problem ?? "")")
             if world.problem != nil { return }
         }
     }

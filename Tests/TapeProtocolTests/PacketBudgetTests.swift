@@ -1,4 +1,5 @@
 import Primitives
+import Seeds
 import TapeProtocol
 import Testing
 
@@ -34,7 +35,7 @@ import Testing
 
     @Test("at whatever moments one asks, no more leaves than the rate and one burst")
     func rate() {
-        for seed in Seeds.fixed(50) {
+        for seed in Seeds(fixed: 1...50).all() {
             var random = SeededRandom(seed: seed)
             let rate = Int.random(in: 1...100_000, using: &random)
             let budget = Spender(packetsPerSecond: rate)
@@ -46,7 +47,7 @@ import Testing
                 now += Int64.random(in: 0...second / 100, using: &random)
             }
             let allowed = Int((Int128(now - start) * Int128(rate)) / Int128(second))
-            #expect(taken <= allowed + max(1, rate / 20) + 1, "seed \(seed)")
+            #expect(taken <= allowed + max(1, rate / 20) + 1, "TAPELINE_SEED=\(seed)")
         }
     }
 

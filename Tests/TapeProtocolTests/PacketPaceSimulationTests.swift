@@ -1,4 +1,5 @@
 import Primitives
+import Seeds
 import TapeProtocol
 import Testing
 
@@ -30,34 +31,34 @@ import Testing
         "quick: few ticks leave immediately, many in cycles of the aim",
         arguments: [(100, 5), (1_000, 8), (10_000, 25), (50_000, 25)])
     func quick(ticks: Int, milliseconds: Int64) {
-        for seed in Seeds.fixed(2, fresh: 1) {
+        for seed in Seeds(fixed: 1...2).all() {
             let outcome = run(.quick, .quick, ticks: ticks, seed: seed)[0]
             #expect(
                 outcome.latency(0.99) <= milliseconds * Self.millisecond,
-                "seed \(seed): \(shown(outcome))")
-            #expect(outcome.packets <= 1_610 * Int(Self.seconds), "seed \(seed)")
+                "TAPELINE_SEED=\(seed): \(shown(outcome))")
+            #expect(outcome.packets <= 1_610 * Int(Self.seconds), "TAPELINE_SEED=\(seed)")
         }
     }
 
     @Test("quick: packets that are frequent leave together, and no tick waits longer than a beat")
     func together() {
         let turn = Self.millisecond
-        for seed in Seeds.fixed(2, fresh: 1) {
+        for seed in Seeds(fixed: 1...2).all() {
             for disk in [SimulatedDisk.immediate, .quick] {
                 let outcome = run(.quick, disk, ticks: 1_000, seed: seed)[0]
-                let text: Comment = "seed \(seed): \(shown(outcome))"
+                let text: Comment = "TAPELINE_SEED=\(seed): \(shown(outcome))"
                 // Some packets of a beat wait for the first answer of their stream.
                 #expect(2 * outcome.packets >= 5 * outcome.departures, text)
                 let longest = outcome.wait(disk.isImmediate ? 1 : 0.98)
                 #expect(longest <= PacketBeat.nanosecondsMax + turn, text)
             }
             let rare = run(.quick, .immediate, ticks: 100, seed: seed)[0]
-            #expect(rare.wait(1) <= turn, "seed \(seed): \(shown(rare))")
+            #expect(rare.wait(1) <= turn, "TAPELINE_SEED=\(seed): \(shown(rare))")
             // With many ticks the steps of the cycles gather the lanes, and add nothing to them.
             let many = run(.quick, .quick, ticks: 10_000, seed: seed)[0]
-            #expect(many.packets >= 6 * many.departures, "seed \(seed): \(shown(many))")
+            #expect(many.packets >= 6 * many.departures, "TAPELINE_SEED=\(seed): \(shown(many))")
             // A turn is a wake-up. Most of them are pauses that have ended.
-            #expect(many.turns <= 650 * Int(Self.seconds), "seed \(seed): \(many.turns)")
+            #expect(many.turns <= 650 * Int(Self.seconds), "TAPELINE_SEED=\(seed): \(many.turns)")
         }
     }
 
@@ -95,15 +96,20 @@ import Testing
         "frugal: each tick within the aim, with few packets",
         arguments: [100, 1_000, 10_000, 50_000])
     func frugal(ticks: Int) {
-        for seed in Seeds.fixed(2, fresh: 1) {
+        for seed in Seeds(fixed: 1...2).all() {
             let outcome = run(.frugal, .quick, ticks: ticks, seed: seed)[0]
             #expect(
-                outcome.latency(0.99) <= 100 * Self.millisecond, "seed \(seed): \(shown(outcome))")
-            #expect(outcome.packets <= 400 * Int(Self.seconds), "seed \(seed): \(shown(outcome))")
+                outcome.latency(0.99) <= 100 * Self.millisecond,
+                "TAPELINE_SEED=\(seed): \(shown(outcome))")
+            #expect(
+                outcome.packets <= 400 * Int(Self.seconds),
+                "TAPELINE_SEED=\(seed): \(shown(outcome))")
             // The lanes leave together, as far as the streams take them.
-            #expect(outcome.departures <= 25 * Int(Self.seconds), "seed \(seed): \(shown(outcome))")
+            #expect(
+                outcome.departures <= 25 * Int(Self.seconds),
+                "TAPELINE_SEED=\(seed): \(shown(outcome))")
             let quick = run(.quick, .quick, ticks: ticks, seed: seed)[0]
-            #expect(outcome.packets < quick.packets, "seed \(seed)")
+            #expect(outcome.packets < quick.packets, "TAPELINE_SEED=\(seed)")
         }
     }
 
@@ -112,10 +118,10 @@ import Testing
         arguments: [SimulatedDisk.slow, SimulatedDisk.threeCopies, Self.slowShared],
         [PacketPace.Aim.quick, .frugal])
     func slow(disk: SimulatedDisk, aim: PacketPace.Aim) {
-        for seed in Seeds.fixed(1, fresh: 1) {
+        for seed in Seeds(fixed: 1...1).all() {
             let paced = run(aim, disk, ticks: 20_000, seed: seed)[0]
             let unpaced = run(nil, disk, ticks: 20_000, seed: seed)[0]
-            let text: Comment = "seed \(seed): \(shown(paced)), unpaced \(shown(unpaced))"
+            let text: Comment = "TAPELINE_SEED=\(seed): \(shown(paced)), unpaced \(shown(unpaced))"
             // An answer after a second begins the spool, and so does a full packet.
             #expect(paced.longestAnswer < 500 * Self.millisecond, text)
             #expect(paced.largestPacket < 1_024, text)
@@ -130,15 +136,17 @@ import Testing
 
     @Test("while a disk stalls ticks wait together, and soon after it they are quick again")
     func stalls() {
-        for seed in Seeds.fixed(2, fresh: 1) {
+        for seed in Seeds(fixed: 1...2).all() {
             let outcome = run(.quick, .stalling, ticks: 10_000, seed: seed)[0]
-            #expect(outcome.longestAnswer < 500 * Self.millisecond, "seed \(seed)")
-            #expect(outcome.largestPacket < 1_024, "seed \(seed)")
+            #expect(outcome.longestAnswer < 500 * Self.millisecond, "TAPELINE_SEED=\(seed)")
+            #expect(outcome.largestPacket < 1_024, "TAPELINE_SEED=\(seed)")
             // A stall of 300 ms in 2 s concerns 15 % of the ticks, and a few after it.
             #expect(
-                outcome.latency(0.80) <= 30 * Self.millisecond, "seed \(seed): \(shown(outcome))")
+                outcome.latency(0.80) <= 30 * Self.millisecond,
+                "TAPELINE_SEED=\(seed): \(shown(outcome))")
             #expect(
-                outcome.latency(1) <= 380 * Self.millisecond, "seed \(seed): \(shown(outcome))")
+                outcome.latency(1) <= 380 * Self.millisecond,
+                "TAPELINE_SEED=\(seed): \(shown(outcome))")
         }
     }
 
@@ -146,13 +154,13 @@ import Testing
         "gateways that share a disk share it fairly, and are not slower than without a pace",
         arguments: [SimulatedDisk.quick, .slow, Self.slowShared])
     func shared(disk: SimulatedDisk) {
-        for seed in Seeds.fixed(1, fresh: 1) {
+        for seed in Seeds(fixed: 1...1).all() {
             let paced = run(.quick, disk, gateways: 4, ticks: 4_000, seed: seed)
             let unpaced = run(nil, disk, gateways: 4, ticks: 4_000, seed: seed)
             let packets = paced.map(\.packets)
-            #expect(2 * packets.min()! > packets.max()!, "seed \(seed): \(packets)")
+            #expect(2 * packets.min()! > packets.max()!, "TAPELINE_SEED=\(seed): \(packets)")
             for (one, other) in zip(paced, unpaced) {
-                let text: Comment = "seed \(seed): \(shown(one)), unpaced \(shown(other))"
+                let text: Comment = "TAPELINE_SEED=\(seed): \(shown(one)), unpaced \(shown(other))"
                 #expect(one.longestAnswer < 800 * Self.millisecond, text)
                 #expect(one.largestPacket < 1_024, text)
                 #expect(

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import TapeCodec
 import TapeProtocol
 import Testing
@@ -8,7 +9,7 @@ import Testing
 @Suite struct PublisherSimulationTests {
     @Test("whatever is lost, late or refused, the tape holds each tick once and in order")
     func faults() throws {
-        for seed in Seeds.fixed(500, fresh: 100) {
+        for seed in Seeds(fixed: 1...500).all() {
             var world = try PublisherWorld(seed: seed)
             try world.run(steps: 400, faults: true)
             try world.run(steps: 4_000, faults: false)
@@ -18,7 +19,7 @@ import Testing
 
     @Test("a successor fences the one before it; together they hold no tick twice")
     func takeOver() throws {
-        for seed in Seeds.fixed(300, fresh: 100) {
+        for seed in Seeds(fixed: 1...300).all() {
             var world = try PublisherWorld(seed: seed)
             try world.run(steps: 150, faults: true)
             try world.takeOver()
@@ -30,7 +31,7 @@ import Testing
 
     @Test("a tape that was put back is noticed, and its lost ordinals are named")
     func rollBack() throws {
-        for seed in Seeds.fixed(200, fresh: 100) {
+        for seed in Seeds(fixed: 1...200).all() {
             var world = try PublisherWorld(seed: seed)
             try world.run(steps: 100, faults: false, offering: true)
             let before = world.publisher.acknowledged.count
@@ -45,7 +46,7 @@ import Testing
 
     @Test("a new leader that has not applied all of its log is no tape that was put back")
     func laggingLeader() throws {
-        for seed in Seeds.fixed(200, fresh: 50) {
+        for seed in Seeds(fixed: 1...200).all() {
             var world = try PublisherWorld(seed: seed)
             world.isReplicated = true
             try world.run(steps: 100, faults: false, offering: true)
@@ -61,7 +62,7 @@ import Testing
 
     @Test("a tape that was put back and written up to the same sequence is not written on blindly")
     func rewritten() throws {
-        for seed in Seeds.fixed(200, fresh: 50) {
+        for seed in Seeds(fixed: 1...200).all() {
             var world = try PublisherWorld(seed: seed)
             try world.run(steps: 60, faults: false, offering: true)
             try world.rewriteBehindThePacketInFlight()
@@ -75,7 +76,7 @@ import Testing
 @Suite struct PublisherRaiseTests {
     @Test("raised at any moment: nothing lost or doubled, every skipped ordinal named")
     func raised() throws {
-        for seed in Seeds.fixed(300, fresh: 100) {
+        for seed in Seeds(fixed: 1...300).all() {
             var world = try PublisherWorld(seed: seed)
             world.rumours = true
             try world.run(steps: 300, faults: true)
@@ -87,7 +88,7 @@ import Testing
 
     @Test("raised by what its successor published, it is fenced and tells of no loss")
     func successor() throws {
-        for seed in Seeds.fixed(100, fresh: 50) {
+        for seed in Seeds(fixed: 1...100).all() {
             var world = try PublisherWorld(seed: seed)
             try world.run(steps: 100, faults: true)
             try world.takeOver()
@@ -95,13 +96,14 @@ import Testing
             try world.run(steps: 200, faults: true)
             try world.run(steps: 4_000, faults: false)
             try world.auditTakeOver()
-            #expect(world.older?.lost == [] && world.publisher.lost.isEmpty, "seed \(seed)")
+            #expect(
+                world.older?.lost == [] && world.publisher.lost.isEmpty, "TAPELINE_SEED=\(seed)")
         }
     }
 
     @Test("restarted over a tape that was put back: with a record, no ordinal is given twice")
     func restarted() throws {
-        for seed in Seeds.fixed(300, fresh: 100) {
+        for seed in Seeds(fixed: 1...300).all() {
             var world = try PublisherWorld(seed: seed)
             try world.run(steps: 100, faults: false, offering: true)
             try world.run(steps: 3_000, faults: false)
@@ -237,7 +239,7 @@ private struct PublisherWorld {
             // After the packets at hand when it was raised, no tick has an ordinal below the floor.
             #expect(
                 packet.header.firstOrdinal >= publisher.floor || packet.header.tickCount == 0
-                    || publisher.isAtHand(packet), "seed \(seed)")
+                    || publisher.isAtHand(packet), "TAPELINE_SEED=\(seed)")
             publisher.wire.append((packet, expected, attempt, step + delay(faults)))
         case .readLast:
             let failed = faults && chance(20, &random)
@@ -246,13 +248,14 @@ private struct PublisherWorld {
             publisher.answers.append((event, step + 1))
         case .makeMarker(let marker, _):
             // Acknowledged ticks keep their ordinals, whatever happens to the tape.
-            #expect(marker.startOrdinal >= publisher.acknowledgedUpTo, "seed \(seed)")
+            #expect(marker.startOrdinal >= publisher.acknowledgedUpTo, "TAPELINE_SEED=\(seed)")
             var markers = PacketBuilder(
                 kind: .ticks, partition: Partition(0), source: publisher.builder.source)
             let packet = markers.seal(publisher.seal(), marker: marker)
             publisher.lane.publishMarker(packet, now: now, into: &publisher.effects)
         case .acknowledged(let packet, _):
-            #expect(packet.header.firstOrdinal >= publisher.acknowledgedUpTo, "seed \(seed)")
+            #expect(
+                packet.header.firstOrdinal >= publisher.acknowledgedUpTo, "TAPELINE_SEED=\(seed)")
             publisher.acknowledgedUpTo = packet.header.nextOrdinal
             publisher.acknowledged += ids(packet.withBytes { $0.array })
         case .fenced(_, let theirs): publisher.fencedBy = theirs
@@ -281,12 +284,12 @@ private struct PublisherWorld {
         var epoch: UInt64 = 0
         for message in subject.messages {
             let header = message.header
-            #expect(header.epoch >= epoch, "seed \(seed)")
+            #expect(header.epoch >= epoch, "TAPELINE_SEED=\(seed)")
             if header.epoch > epoch {
-                #expect(header.flags.contains(.epochMarker), "seed \(seed)")
+                #expect(header.flags.contains(.epochMarker), "TAPELINE_SEED=\(seed)")
             }
             if !(holesAllowed && header.flags.contains(.epochMarker)) {
-                #expect(header.firstOrdinal == next, "seed \(seed)")
+                #expect(header.firstOrdinal == next, "TAPELINE_SEED=\(seed)")
             }
             next = header.nextOrdinal
             epoch = header.epoch
@@ -296,10 +299,10 @@ private struct PublisherWorld {
     func auditComplete() throws {
         auditTape()
         let everything = publisher.offered > 0 ? Array(1...publisher.offered) : []
-        #expect(tapeIDs == everything, "seed \(seed)")
-        #expect(publisher.acknowledged == everything, "seed \(seed)")
-        #expect(publisher.fencedBy == nil, "seed \(seed)")
-        #expect(publisher.lost.isEmpty, "seed \(seed)")
+        #expect(tapeIDs == everything, "TAPELINE_SEED=\(seed)")
+        #expect(publisher.acknowledged == everything, "TAPELINE_SEED=\(seed)")
+        #expect(publisher.fencedBy == nil, "TAPELINE_SEED=\(seed)")
+        #expect(publisher.lost.isEmpty, "TAPELINE_SEED=\(seed)")
     }
 
     /// Starts a second owner with far higher tick numbers, so that its ticks can be distinguished.
@@ -316,14 +319,14 @@ private struct PublisherWorld {
         auditTape()
         let old = try #require(older)
         let ids = tapeIDs
-        #expect(Set(ids).count == ids.count, "seed \(seed)")
+        #expect(Set(ids).count == ids.count, "TAPELINE_SEED=\(seed)")
         let own = publisher.acknowledged
-        #expect(ids.filter { $0 > 1_000_000 } == own, "seed \(seed)")
-        #expect(own.count == Int(publisher.offered - 1_000_000), "seed \(seed)")
+        #expect(ids.filter { $0 > 1_000_000 } == own, "TAPELINE_SEED=\(seed)")
+        #expect(own.count == Int(publisher.offered - 1_000_000), "TAPELINE_SEED=\(seed)")
         let oldOnTape = ids.filter { $0 <= 1_000_000 }
-        #expect(oldOnTape.starts(with: old.acknowledged), "seed \(seed)")
+        #expect(oldOnTape.starts(with: old.acknowledged), "TAPELINE_SEED=\(seed)")
         if old.lane.state.isInFlightOrFenced { return }
-        #expect(old.builder.tickCount == 0, "seed \(seed): the old owner goes on")
+        #expect(old.builder.tickCount == 0, "TAPELINE_SEED=\(seed): the old owner goes on")
     }
 
     /// The packet in flight never arrives. The store is restored to before this owner's epoch.
@@ -345,13 +348,16 @@ private struct PublisherWorld {
     func auditRewritten() {
         let rival = subject.messages.prefix { $0.sequence <= subject.rivalEnd }
         let own = subject.messages.dropFirst(rival.count)
-        #expect(own.first?.header.flags.contains(.epochMarker) == true, "seed \(seed)")
-        #expect(own.allSatisfy { $0.header.epoch > rival.last?.header.epoch ?? 0 }, "seed \(seed)")
-        #expect(tapeIDs.last == publisher.offered, "seed \(seed)")
+        #expect(own.first?.header.flags.contains(.epochMarker) == true, "TAPELINE_SEED=\(seed)")
+        #expect(
+            own.allSatisfy { $0.header.epoch > rival.last?.header.epoch ?? 0 },
+            "TAPELINE_SEED=\(seed)")
+        #expect(tapeIDs.last == publisher.offered, "TAPELINE_SEED=\(seed)")
         // Every acknowledged ordinal that the rival did not write again is named.
         let next = rival.last?.header.nextOrdinal ?? 1
         let before = own.first?.header.firstOrdinal ?? 0
-        #expect(publisher.lost == (next < before ? [next...(before - 1)] : []), "seed \(seed)")
+        #expect(
+            publisher.lost == (next < before ? [next...(before - 1)] : []), "TAPELINE_SEED=\(seed)")
     }
 
     private mutating func hearRumour() {
@@ -374,15 +380,15 @@ private struct PublisherWorld {
     func auditRaised() throws {
         auditTape(holesAllowed: true)
         let everything = publisher.offered > 0 ? Array(1...publisher.offered) : []
-        #expect(tapeIDs == everything, "seed \(seed)")
-        #expect(publisher.acknowledged == everything, "seed \(seed)")
-        #expect(publisher.lane.nextOrdinal >= publisher.floor, "seed \(seed)")
-        #expect(publisher.lane.epoch > 0 && publisher.fencedBy == nil, "seed \(seed)")
+        #expect(tapeIDs == everything, "TAPELINE_SEED=\(seed)")
+        #expect(publisher.acknowledged == everything, "TAPELINE_SEED=\(seed)")
+        #expect(publisher.lane.nextOrdinal >= publisher.floor, "TAPELINE_SEED=\(seed)")
+        #expect(publisher.lane.epoch > 0 && publisher.fencedBy == nil, "TAPELINE_SEED=\(seed)")
         let standing = subject.messages.flatMap { $0.header.firstOrdinal..<$0.header.nextOrdinal }
         let lost = Set(publisher.lost.flatMap { Array($0) })
-        #expect(lost.isDisjoint(with: standing), "seed \(seed)")
+        #expect(lost.isDisjoint(with: standing), "TAPELINE_SEED=\(seed)")
         #expect(
-            lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), "seed \(seed)")
+            lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), "TAPELINE_SEED=\(seed)")
     }
 
     /// The store goes back while there is no owner. Then a new process starts with the old one's
@@ -401,29 +407,29 @@ private struct PublisherWorld {
         for message in subject.messages {
             let isNew = ids(message.bytes).contains { $0 > 1_000_000 }
             if isNew {
-                #expect(message.header.firstOrdinal >= record.nextOrdinal, "seed \(seed)")
-                #expect(message.header.epoch > record.epoch, "seed \(seed)")
+                #expect(message.header.firstOrdinal >= record.nextOrdinal, "TAPELINE_SEED=\(seed)")
+                #expect(message.header.epoch > record.epoch, "TAPELINE_SEED=\(seed)")
             }
         }
         let own = tapeIDs.filter { $0 > 1_000_000 }
-        #expect(own == publisher.acknowledged && own.count > 0, "seed \(seed)")
-        #expect(own.count == Int(publisher.offered - 1_000_000), "seed \(seed)")
+        #expect(own == publisher.acknowledged && own.count > 0, "TAPELINE_SEED=\(seed)")
+        #expect(own.count == Int(publisher.offered - 1_000_000), "TAPELINE_SEED=\(seed)")
         let standing = Set(
             subject.messages.flatMap { $0.header.firstOrdinal..<$0.header.nextOrdinal })
         let lost = Set(publisher.lost.flatMap { Array($0) })
-        #expect(lost.isDisjoint(with: standing), "seed \(seed)")
+        #expect(lost.isDisjoint(with: standing), "TAPELINE_SEED=\(seed)")
         #expect(
-            lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), "seed \(seed)")
+            lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), "TAPELINE_SEED=\(seed)")
     }
 
     func auditRollBack(acknowledgedBefore: Int) throws {
         auditTape(holesAllowed: true)
-        #expect(acknowledgedBefore > 0, "seed \(seed)")
+        #expect(acknowledgedBefore > 0, "TAPELINE_SEED=\(seed)")
         let missing = Set(publisher.acknowledged).subtracting(tapeIDs)
         let named = publisher.lost.reduce(0) { $0 + $1.count }
-        #expect(missing.count == named, "seed \(seed)")
-        #expect(tapeIDs.last == publisher.offered, "seed \(seed)")
-        #expect(Set(tapeIDs).count == tapeIDs.count, "seed \(seed)")
+        #expect(missing.count == named, "TAPELINE_SEED=\(seed)")
+        #expect(tapeIDs.last == publisher.offered, "TAPELINE_SEED=\(seed)")
+        #expect(Set(tapeIDs).count == tapeIDs.count, "TAPELINE_SEED=\(seed)")
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import Seeds
 import TestSupport
 
 /// The faults of the tape, its connection and its processes, in order, from a seed.
@@ -94,24 +95,11 @@ struct FaultSchedule: CustomStringConvertible, Sendable {
 
     var description: String {
         let told = steps.map { "\($0.turns) turns, \($0.fault)" }
-        return "FAULT_SEED=\(seed): \(told.joined(separator: "; "))"
+        return "TAPELINE_SEED=\(seed): \(told.joined(separator: "; "))"
     }
-
-    // MARK: which seeds run
 
     private static func number(_ key: String) -> UInt64? {
         ProcessInfo.processInfo.environment[key].flatMap { UInt64($0) }
-    }
-
-    /// FAULT_SEED=7 runs only that seed. FAULT_SEEDS=200 runs that many fresh ones besides the
-    /// fixed ones.
-    static func seeds(fixed: [UInt64]) -> [UInt64] {
-        if let one = number("FAULT_SEED") { return [one] }
-        var system = SystemRandomNumberGenerator()
-        return fixed
-            + (0..<(number("FAULT_SEEDS") ?? 1)).map { _ in
-                UInt64.random(in: 1_000...999_999_999, using: &system)
-            }
     }
 
     /// The longest wait of a schedule. FAULT_WAIT_MAX=5000 allows all waits in full.

@@ -1,6 +1,7 @@
 import MarketModel
 import NatsTransport
 import Primitives
+import Seeds
 import TapeProtocol
 import TapeTransport
 import TestSupport
@@ -134,7 +135,7 @@ import Testing
 
     @Test(
         "everything at once, in an order that follows from a seed",
-        arguments: FaultSchedule.seeds(fixed: [1, 2, 682_374_472]))
+        arguments: Seeds(kept: [1, 2], failed: [682_374_472], weight: 0.004).all())
     func schedule(seed: UInt64) throws {
         let schedule = FaultSchedule(seed: seed, lanes: 4, steps: 8)
         print("faults of the tape: \(schedule)")

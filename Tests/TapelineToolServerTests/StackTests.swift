@@ -109,6 +109,8 @@ struct StackTests {
         #expect(up.contains("postgresql://tapeline_reader@127.0.0.1:"), "\(up)")
         try expectReader(test)
         try expectBundle(test)
+        try expectSilentDatabase(test)
+        try expectNotReady(test)
         let state = try test.state()
         #expect(state.phase == .running)
         #expect(state.alive.count == 9)
@@ -227,11 +229,8 @@ struct StackTests {
         #expect(try StackState.read(test.home) == nil)
     }
 
-    @Test("a database that does not answer is seen by status, and named in its verdict")
-    func silentDatabase() throws {
-        let test = try StackUnderTest()
-        _ = try test.stack.up(.init(), shutdown: ShutdownSignal())
-        _ = try test.printed()
+    /// A database that does not answer is seen by status, and named in its verdict.
+    private func expectSilentDatabase(_ test: StackUnderTest) throws {
         let postgres = try test.process("postgres")
         #expect(postgres.signal(SIGSTOP))
         #expect(try test.stack.status(asJSON: false) == .failure)
@@ -243,11 +242,8 @@ struct StackTests {
         #expect(try test.printed().hasSuffix("everything works\n"))
     }
 
-    @Test("a service that is not ready shows, with its reason")
-    func notReady() throws {
-        let test = try StackUnderTest()
-        _ = try test.stack.up(.init(), shutdown: ShutdownSignal())
-        _ = try test.printed()
+    /// A service that is not ready shows, with its reason.
+    private func expectNotReady(_ test: StackUnderTest) throws {
         try test.folder.write("", to: "bin/red")
         #expect(try test.stack.status(asJSON: false) == .failure)
         #expect(try test.printed().contains("not ready: no database"))
@@ -256,6 +252,7 @@ struct StackTests {
         #expect(try test.stack.status(asJSON: false) == .failure)
         #expect(try test.printed().contains("provider-gateway is silent"))
         #expect(paused.signal(SIGCONT))
+        try FileManager.default.removeItem(atPath: test.folder.file("bin/red"))
     }
 
     @Test("down and up find what a killed supervisor left running")

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import Seeds
 import TapeCodec
 import TapeProtocol
 import Testing
@@ -240,8 +241,7 @@ struct AcceptanceTests {
     @Test("whatever was destroyed, what is new is read, and what is lost is named", arguments: [0])
     func anyHistory(_: Int) throws {
         let names = try ["a", "b", "c"].map { try source($0) }
-        let fresh = SystemRandomNumberGenerator.seed
-        for seed in Array(1...1_500) + (0..<500).map({ fresh &+ $0 }) {
+        for seed in Seeds(fixed: 1...1_500).all() {
             let history = History(seed: seed, sources: names)
             let position = history.position
             let tape = history.tape.map(\.packet)
@@ -253,7 +253,7 @@ struct AcceptanceTests {
                 let wasRead = !written.isNew && read.contains(written.packet.identity)
                 // Whatever was never read comes after the position, unless it contains no tick.
                 let isEmpty = written.packet.firstOrdinal == written.packet.nextOrdinal
-                #expect(isBehind || wasRead || isEmpty, "seed \(seed): \(written)")
+                #expect(isBehind || wasRead || isEmpty, "TAPELINE_SEED=\(seed): \(written)")
             }
             for source in position.sources {
                 let change = try #require(found.changes.first { $0.source == source.source })
@@ -262,22 +262,15 @@ struct AcceptanceTests {
                     packet.firstOrdinal > source.lastOrdinal + 1
                         ? (source.lastOrdinal + 1)...(packet.firstOrdinal - 1) : nil
                 }
-                #expect(change.lost == lost, "seed \(seed): \(source)")
+                #expect(change.lost == lost, "TAPELINE_SEED=\(seed): \(source)")
                 let again = tape.filter { $0.source == source.source && $0.sequence > start }
                     .flatMap { Array($0.firstOrdinal..<$0.nextOrdinal) }
                     .filter { $0 <= source.lastOrdinal }
-                #expect(change.givenTwice.map(Array.init) ?? [] == again, "seed \(seed)")
+                #expect(change.givenTwice.map(Array.init) ?? [] == again, "TAPELINE_SEED=\(seed)")
                 if let coming {
-                    #expect(change.tapeOrdinal == coming.firstOrdinal - 1, "seed \(seed)")
+                    #expect(change.tapeOrdinal == coming.firstOrdinal - 1, "TAPELINE_SEED=\(seed)")
                 }
             }
         }
-    }
-}
-
-extension SystemRandomNumberGenerator {
-    fileprivate static var seed: UInt64 {
-        var random = SystemRandomNumberGenerator()
-        return random.next() >> 1
     }
 }

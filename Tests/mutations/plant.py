@@ -275,7 +275,7 @@ def copy(folder, target):
 def run(folder, suites):
     """Returns "" if the simulations pass, else the test that failed, or None if the copy does not
     compile."""
-    environment = dict(os.environ, SIMULATION_SEEDS="0")
+    environment = dict(os.environ, TAPELINE_SEEDS="0")
     build = subprocess.run(["swift", "build", "--build-tests", "--disable-xctest"], cwd=folder,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if build.returncode != 0:

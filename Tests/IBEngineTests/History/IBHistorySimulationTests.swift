@@ -3,6 +3,7 @@ import IBEngine
 import IBSimulator
 import MarketModel
 import Primitives
+import Seeds
 import Testing
 
 @Suite("Loads of the past in worlds from a seed")
@@ -16,7 +17,7 @@ struct IBHistorySimulationTests {
 
     @Test(
         "killed and disturbed anywhere, every trade is on the tape once",
-        arguments: EngineSeeds.some)
+        arguments: Seeds(fixed: 1...30).all())
     func trades(_ seed: UInt64) throws {
         var random = SeededRandom(seed: seed &* 31 &+ 5)
         let length = Int64.random(in: 1...240, using: &random)
@@ -24,16 +25,17 @@ struct IBHistorySimulationTests {
             ["AAPL", "MSFT", "JPM"], rate: Int.random(in: 10...400, using: &random), seed: seed,
             seconds: 30..<30 + length)
         try Self.live(&bench, &random)
-        #expect(bench.history.phase == .finished, "SIMULATION_SEED=\(seed) \(bench.problems)")
-        #expect(bench.disorder.isEmpty, "SIMULATION_SEED=\(seed) \(bench.disorder)")
+        #expect(bench.history.phase == .finished, "TAPELINE_SEED=\(seed) \(bench.problems)")
+        #expect(bench.disorder.isEmpty, "TAPELINE_SEED=\(seed) \(bench.disorder)")
         for place in 0..<3 {
-            #expect(bench.loaded(place) == bench.traded(place), "SIMULATION_SEED=\(seed)")
-            #expect(bench.gaps(place).isEmpty, "SIMULATION_SEED=\(seed)")
+            #expect(bench.loaded(place) == bench.traded(place), "TAPELINE_SEED=\(seed)")
+            #expect(bench.gaps(place).isEmpty, "TAPELINE_SEED=\(seed)")
         }
     }
 
     @Test(
-        "killed and disturbed anywhere, every bar is on the tape once", arguments: EngineSeeds.some)
+        "killed and disturbed anywhere, every bar is on the tape once",
+        arguments: Seeds(fixed: 1...30).all())
     func bars(_ seed: UInt64) throws {
         var random = SeededRandom(seed: seed &* 37 &+ 5)
         let start = Int64.random(in: 0...300, using: &random)
@@ -54,14 +56,14 @@ struct IBHistorySimulationTests {
         calm.run()
         var disturbed = bench()
         try Self.live(&disturbed, &random)
-        #expect(disturbed.history.phase == .finished, "SIMULATION_SEED=\(seed)")
-        #expect(disturbed.disorder.isEmpty, "SIMULATION_SEED=\(seed) \(disturbed.disorder)")
+        #expect(disturbed.history.phase == .finished, "TAPELINE_SEED=\(seed)")
+        #expect(disturbed.disorder.isEmpty, "TAPELINE_SEED=\(seed) \(disturbed.disorder)")
         for place in 0..<3 {
             let found = disturbed.bars(place).map(\.openTime)
-            #expect(found == calm.bars(place).map(\.openTime), "SIMULATION_SEED=\(seed)")
+            #expect(found == calm.bars(place).map(\.openTime), "TAPELINE_SEED=\(seed)")
             #expect(
                 disturbed.bars(place).map(\.volume) == calm.bars(place).map(\.volume),
-                "SIMULATION_SEED=\(seed)")
+                "TAPELINE_SEED=\(seed)")
         }
     }
 

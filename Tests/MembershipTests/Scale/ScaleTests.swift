@@ -1,4 +1,5 @@
 import Membership
+import Seeds
 import Testing
 
 /// Runs a hundred workers with a thousand partitions; see `ScaleWorld`. The lease is sixteen times
@@ -16,7 +17,7 @@ struct ScaleTests {
         private var before = ScaleCounts()
 
         init() {
-            let seed = Seeds.fixed(1, kept: [], fresh: 0)[0]
+            let seed = Seeds(kept: [1], weight: 0).all()[0]
             world = ScaleWorld(seed: seed, partitions: partitions, lease: lease)
         }
 

@@ -51,6 +51,6 @@ struct BrokerSchedule: CustomStringConvertible {
     }
 
     var description: String {
-        "BROKER_SEED=\(seed): \(faults.map(\.rawValue).joined(separator: ", "))"
+        "TAPELINE_SEED=\(seed): \(faults.map(\.rawValue).joined(separator: ", "))"
     }
 }

@@ -1,12 +1,13 @@
 import Foundation
 import Primitives
+import Seeds
 import TestSupport
 import Testing
 
 /// Every value that TWS sent is on the tape exactly once, or inside a recorded gap, whatever fault
 /// occurs.
 ///
-/// `BROKER_SECONDS=600` is the complete run, with a fault every 10 s; `BROKER_SEED=7` selects its
+/// `BROKER_SECONDS=600` is the complete run, with a fault every 10 s; `TAPELINE_SEED=7` selects its
 /// schedule.
 @Suite("The broker's values, with a fault every few seconds")
 struct BrokerRunTests {
@@ -14,11 +15,10 @@ struct BrokerRunTests {
         ProcessInfo.processInfo.environment[name].flatMap { Int($0) }
     }
 
-    private static let seconds = number("BROKER_SECONDS") ?? 28
+    private static let seconds = number("BROKER_SECONDS") ?? (Seeds.tier == .night ? 280 : 14)
     private static let isLong = seconds > 60
     private static let interval = number("BROKER_INTERVAL") ?? (isLong ? 10_000 : 3_500)
-    private static let seed =
-        number("BROKER_SEED").map { UInt64(clamping: $0) } ?? UInt64.random(in: 0...999_999)
+    private static let seed = Seeds.one()
 
     @Test("each value is on the tape once, or in a gap")
     func run() throws {

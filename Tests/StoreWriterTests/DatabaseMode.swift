@@ -1,4 +1,7 @@
 import TestSupport
+import Testing
+
+@testable import StoreWriter
 
 /// The three databases on which the schema runs.
 enum DatabaseMode: String, CaseIterable, Sendable {
@@ -23,6 +26,32 @@ enum DatabaseMode: String, CaseIterable, Sendable {
 extension TestDatabase {
     init(_ name: String, schema: String = "md", mode: DatabaseMode) throws {
         try self.init(
+            "\(name)_\(mode)", schema: schema, timescale: mode != .plain, server: mode.server())
+    }
+
+    private init(existing name: String, _ schema: String, _ server: PostgresServer) throws {
+        self.server = server
+        self.name = name
+        self.schema = try #require(SchemaName(schema))
+    }
+
+    /// Makes a database that is as if it had been migrated, in less time: a copy. It is for tests
+    /// whose subject is not the migration.
+    static func migrated(
+        _ name: String, schema: String = "md", timescale: Bool = false,
+        server: PostgresServer? = nil
+    ) throws -> TestDatabase {
+        let server = try server ?? PostgresServer.shared()
+        try server.createMigrated(name, schema: schema, timescale: timescale) { template in
+            try TestDatabase(existing: template, template, server).migrate()
+        }
+        return try TestDatabase(existing: name, schema, server)
+    }
+
+    static func migrated(
+        _ name: String, schema: String = "md", mode: DatabaseMode
+    ) throws -> TestDatabase {
+        try migrated(
             "\(name)_\(mode)", schema: schema, timescale: mode != .plain, server: mode.server())
     }
 

@@ -8,8 +8,7 @@ import Testing
 @Suite("Views of the past and live together")
 struct HistoryViewTests {
     private func database(_ name: String, _ mode: DatabaseMode) throws -> TestDatabase {
-        let database = try TestDatabase(name, mode: mode)
-        try database.migrate()
+        let database = try TestDatabase.migrated(name, mode: mode)
         let path = "\(ServerPrograms.checkout)/Tests/StoreWriterTests/desk/history.sql"
         try database.psql(try String(contentsOfFile: path, encoding: .utf8))
         return database

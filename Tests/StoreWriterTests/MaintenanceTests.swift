@@ -57,8 +57,7 @@ struct MaintenanceTests {
 
     @Test("the tables of the setting are those of the schema")
     func tables() throws {
-        let database = try TestDatabase("keeping_tables", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("keeping_tables", mode: .plain)
         let cut = try database.psql("SELECT known_as(table_name) FROM time_tables() ORDER BY 1")
             .split(separator: "\n").map(String.init)
         #expect(Set(cut).isSubset(of: RetentionPlan.tables), "\(cut)")

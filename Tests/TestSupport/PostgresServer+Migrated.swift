@@ -46,8 +46,7 @@ extension PostgresServer {
         try createDatabase(name, timescale: timescale)
         try createRoles(of: name)
         try migrate(name)
-        // Nothing is copied while somebody is connected. TimescaleDB's scheduler connects to each
-        // database that allows it.
+        // TimescaleDB's scheduler connects to each database that allows it.
         try psql("ALTER DATABASE \(name) ALLOW_CONNECTIONS false")
         try psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '\(name)'")
     }

@@ -108,23 +108,13 @@ package final class PostgresServer: Sendable {
     }
 
     /// Makes a new database, with or without the TimescaleDB extension: empty, or a copy of
-    /// `template`. Its files are copied, because that is cheaper than a record of each page.
+    /// `template`, which nobody may connect to: a session, also of the server's own workers, would
+    /// hold up the copy. Files are copied, because that is cheaper than a record of each page.
     @discardableResult
     package func createDatabase(
-        _ name: String, timescale: Bool = false, template: String = "template1"
+        _ name: String, timescale: Bool = false, template: String = "template0"
     ) throws -> String {
-        var problem: (any Error)?
-        // A background worker that reads the template database blocks its copying.
-        let made = eventually {
-            do {
-                try psql("CREATE DATABASE \(name) TEMPLATE \(template) STRATEGY file_copy")
-                return true
-            } catch {
-                problem = error
-                return !"\(error)".contains("being accessed by other users")
-            }
-        }
-        if let problem, !made || !"\(problem)".contains("being accessed") { throw problem }
+        try psql("CREATE DATABASE \(name) TEMPLATE \(template) STRATEGY file_copy")
         if timescale { try psql("CREATE EXTENSION timescaledb", database: name) }
         return name
     }

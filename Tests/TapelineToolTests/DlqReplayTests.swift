@@ -148,7 +148,7 @@ struct DlqReplayTests {
             CREATE TABLE bars_before AS SELECT 'AAPL' AS symbol, '1s' AS series,
                 to_timestamp(1700000000) AS ts, 0::bigint AS number, 'test' AS source,
                 9::bigint AS revision;
-            GRANT SELECT ON bars_before TO \(bench.database)
+            GRANT SELECT ON bars_before TO \(PostgresServer.writer(of: bench.database))
             """)
         let tools = DlqTools(environment: bench.environment)
         #expect(try count("present", of: try tools.dlq("replay", "--all", "--json")) == 1)

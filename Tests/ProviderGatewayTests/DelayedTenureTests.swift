@@ -14,7 +14,6 @@ import Testing
 @testable import ProviderGateway
 
 @Suite("The source of delayed data in a tenure") struct DelayedTenureTests {
-    private static let shared = Result { try NatsServer() }
     private let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder("delayed-tenure") }
@@ -27,7 +26,7 @@ import Testing
         let gateway: TestGateway
 
         init(_ namespace: String, list: String) throws {
-            tape = try TestTape(shared.get(), namespace: namespace)
+            tape = try TestTape(NatsServer.shared(), namespace: namespace)
             live.delayed.withLock { [delayed] in $0 = delayed }
             gateway = try TestGateway(
                 tape,

@@ -184,7 +184,7 @@ struct DatabaseModeTests {
 
     @Test("the same tape makes the same rows in all of them")
     func sameRows() throws {
-        let tape = try TestTape(Peers.nats.get(), namespace: "wmodes")
+        let tape = try TestTape(NatsServer.shared(), namespace: "wmodes")
         try publish(on: tape)
         var contents: [DatabaseMode: [String]] = [:]
         for mode in DatabaseMode.here {

@@ -166,7 +166,7 @@ struct MaintenanceTests {
     func keeps(mode: DatabaseMode) throws {
         let database = try TestDatabase("writer_keeps", schema: "wkeeps", mode: mode)
         let bench = try WriterBench(
-            try TestTape(Peers.nats.get(), namespace: "wkeeps\(mode)"), database,
+            try TestTape(NatsServer.shared(), namespace: "wkeeps\(mode)"), database,
             retention: ["trades": 30, "quotes": 2])
         for (days, ordinal) in [(40, 1), (35, 11), (1, 21)] {
             let start = "date_trunc('day', now(), 'UTC') - interval '\(days) days'"
@@ -250,7 +250,7 @@ struct MaintenanceTests {
     /// reads the table.
     private func read(_ name: String) throws -> (bench: WriterBench, reader: PostgresConnection) {
         let bench = try WriterBench(
-            try TestTape(Peers.nats.get(), namespace: name),
+            try TestTape(NatsServer.shared(), namespace: name),
             try TestDatabase("writer_\(name)", schema: name, mode: .plain),
             retention: ["trades": 30])
         for days in 38...40 {
@@ -340,7 +340,7 @@ struct MaintenanceTests {
     @Test("the audits hold after days were dropped", arguments: DatabaseMode.here)
     func audited(mode: DatabaseMode) throws {
         let bench = try WriterBench(
-            try TestTape(Peers.nats.get(), namespace: "wret\(mode)"),
+            try TestTape(NatsServer.shared(), namespace: "wret\(mode)"),
             try TestDatabase("writer_retired", schema: "wret\(mode)", mode: mode),
             retention: ["trades": 30, "quotes": 30])
         var source = try bench.source(0)

@@ -215,7 +215,7 @@ struct SinkPositionTests {
 
     @Test("a batch is full by rows, bytes or packets, and forgets inputs that were taken over")
     func batches() throws {
-        let tape = try TestTape(Peers.nats.get(), namespace: "batches")
+        let tape = try TestTape(NatsServer.shared(), namespace: "batches")
         var batch = WriteBatch()
         #expect(batch.isEmpty && !batch.isFull)
         let small = try item(tape, input: 0, ticks: 2)

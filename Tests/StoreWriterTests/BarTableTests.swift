@@ -182,7 +182,7 @@ struct BarTableTests {
         """
     }
 
-    @Test("one series touches one table, and few rows", arguments: DatabaseMode.here)
+    @Test("one series touches one table, and few rows", arguments: DatabaseMode.usual)
     func oneTable(mode: DatabaseMode) throws {
         let database = try TestDatabase.migrated("bars_plan", mode: mode)
         try database.psql("SELECT note_series('{1m,1s,1h,rth1d}', '{f,f,t,t}')")

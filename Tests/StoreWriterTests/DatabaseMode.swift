@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -14,6 +15,11 @@ enum DatabaseMode: String, CaseIterable, Sendable {
     static var here: [DatabaseMode] {
         PostgresServer.Edition.hasCommunity ? allCases : [.plain, .apache]
     }
+
+    /// The databases of a test that says the same of each, with the same statements: at night those
+    /// that are available here, else the one that is shipped.
+    static let usual =
+        ProcessInfo.processInfo.environment["TAPELINE_TIER"] == "night" ? here : [.apache]
 
     /// The name that `store_mode()` returns.
     var name: String { self == .plain ? "plain" : "timescaledb-\(rawValue)" }

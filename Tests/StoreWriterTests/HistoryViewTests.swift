@@ -16,7 +16,7 @@ struct HistoryViewTests {
 
     @Test(
         "each trade is there once and none is missing, by ids or without",
-        arguments: DatabaseMode.here)
+        arguments: DatabaseMode.usual)
     func trades(mode: DatabaseMode) throws {
         let database = try database("history_trades", mode)
         // Symbol, trades, different ones, those of x, x-history and x-history-2, the seam's id.
@@ -172,7 +172,7 @@ struct HistoryViewTests {
 
     @Test(
         "the seam of a symbol costs a look-up, not a scan of its past",
-        arguments: DatabaseMode.here)
+        arguments: DatabaseMode.usual)
     func cost(mode: DatabaseMode) throws {
         let database = try database("history_cost", mode)
         try database.psql(

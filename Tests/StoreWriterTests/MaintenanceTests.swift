@@ -337,7 +337,7 @@ struct MaintenanceTests {
         #expect(try running.stop() == .success)
     }
 
-    @Test("the audits hold after days were dropped", arguments: DatabaseMode.here)
+    @Test("the audits hold after days were dropped", arguments: DatabaseMode.usual)
     func audited(mode: DatabaseMode) throws {
         let bench = try WriterBench(
             try TestTape(NatsServer.shared(), namespace: "wret\(mode)"),

@@ -14,8 +14,8 @@ let strict: [SwiftSetting] = [
 ]
 
 /// Simulations and whole stacks use the processor for minutes. `make test` sets the variable, which
-/// has libraries and services optimised in debug builds; assertions stay on. Other debug builds
-/// compile in less time and are easier to debug.
+/// has libraries, services and simulated worlds optimised in debug builds; assertions stay on. Other
+/// debug builds compile in less time and are easier to debug.
 let quickTests: [SwiftSetting] =
     Context.environment["TAPELINE_QUICK_TESTS"] == "1"
     ? [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : []

@@ -26,6 +26,7 @@ import pathlib
 import re
 import signal
 import sys
+import test_files
 import time
 
 import targets
@@ -420,6 +421,7 @@ def main():
     options.logs.mkdir(parents=True, exist_ok=True)
     for old in options.logs.iterdir():
         old.unlink()
+    test_files.prepare()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
 

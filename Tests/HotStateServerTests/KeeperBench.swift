@@ -12,11 +12,6 @@ import ValkeyClient
 @testable import HotState
 @testable import HotStateTests
 
-/// The tape that all tests of this process share. Each test has its own namespace.
-enum Peers {
-    static let nats = Result { try NatsServer() }
-}
-
 /// A keeper between its own tape and a Valkey.
 struct KeeperBench {
     static let description = ServiceDescription(
@@ -26,7 +21,7 @@ struct KeeperBench {
     let server: ValkeyServer
 
     init(_ namespace: String, _ server: ValkeyServer) throws {
-        tape = try TestTape(Peers.nats.get(), namespace: namespace)
+        tape = try TestTape(NatsServer.shared(), namespace: namespace)
         self.server = server
     }
 

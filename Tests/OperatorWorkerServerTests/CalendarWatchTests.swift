@@ -13,7 +13,6 @@ import Testing
 /// The reports about calendars that end.
 @Suite("Calendars that end")
 struct CalendarWatchTests {
-    private static let shared = Result { try NatsServer() }
     private static let day: Int64 = 86_400_000_000_000
     private static let until = Timestamp(nanoseconds: 1_900_000_000_000_000_000)
 
@@ -73,7 +72,7 @@ struct CalendarWatchTests {
 
     @Test("a worker whose calendar has ended says so, and counts what is in no session")
     func worker() throws {
-        var scene = try RepairScene(try TestTape(Self.shared.get(), namespace: "cal1"))
+        var scene = try RepairScene(try TestTape(NatsServer.shared(), namespace: "cal1"))
         let end = Timestamp(nanoseconds: RepairScene.start)
         let worker = try TestWorker(scene.tape, takes: [0], graph: graph(until: end))
         let running = try worker.start()

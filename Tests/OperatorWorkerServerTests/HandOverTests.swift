@@ -17,7 +17,6 @@ import Testing
 /// Partitions change their owner while ticks arrive.
 @Suite("Workers that exchange partitions")
 struct HandOverTests {
-    private static let shared = Result { try NatsServer() }
     private static let series: [(name: String, seconds: Int64)] = [("1s", 1), ("1m", 60)]
 
     /// A tape with feeds, and workers that start with nothing.
@@ -29,7 +28,7 @@ struct HandOverTests {
 
         init(_ namespace: String, seed: UInt64, partitions: Int = 4, packets: Int = 400) throws {
             tape = try TestTape(
-                HandOverTests.shared.get(), namespace: namespace, partitions: partitions)
+                NatsServer.shared(), namespace: namespace, partitions: partitions)
             for partition in 0..<partitions {
                 let feed = TickFeed(
                     seed: seed * 100 + UInt64(partition),

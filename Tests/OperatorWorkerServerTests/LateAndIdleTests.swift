@@ -18,11 +18,10 @@ import Testing
 /// Ticks that come late or not at all, and what is reported about open windows.
 @Suite("A worker whose ticks are late, or stay away")
 struct LateAndIdleTests {
-    private static let shared = Result { try NatsServer() }
     private static let second: Int64 = 1_000_000_000
 
     private func scene(_ namespace: String) throws -> RepairScene {
-        try RepairScene(try TestTape(Self.shared.get(), namespace: namespace))
+        try RepairScene(try TestTape(NatsServer.shared(), namespace: namespace))
     }
 
     @Test("fault 18: a tick after its bar was final gives a revision, one far behind it is listed")
@@ -177,7 +176,7 @@ struct LateAndIdleTests {
                         operation: .aggregate(
                             AggregateRule(bars: rule, functions: [.max, .count]), calendar: nil)),
                 ]))
-        let tape = try TestTape(Self.shared.get(), namespace: "li4")
+        let tape = try TestTape(NatsServer.shared(), namespace: "li4")
         var second: OperatorBench?
         for round in 0..<2 {
             let bench = try OperatorBench(tape, program: program)

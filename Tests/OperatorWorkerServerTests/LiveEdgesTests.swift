@@ -17,8 +17,6 @@ import Testing
 /// Live ticks at nodes that have subscribers.
 @Suite("Edges of nodes that are told live")
 struct LiveEdgesTests {
-    private static let shared = Result { try NatsServer() }
-
     private func definition(_ overflow: LiveEdge.Overflow, capacity: Int = 4) throws
         -> GraphDefinition
     {
@@ -81,7 +79,7 @@ struct LiveEdgesTests {
 
     @Test("what an edge has no room for holds the next packet, and what was told is not told again")
     func holds() throws {
-        let tape = try TestTape(OperatorBench.server.get(), namespace: "le0")
+        let tape = try TestTape(NatsServer.shared(), namespace: "le0")
         let program = GraphProgram(try definition(.block))
         for round in 0..<2 {
             let bench = try OperatorBench(tape, program: program)
@@ -135,7 +133,7 @@ struct LiveEdgesTests {
 
     @Test("a node's ticks are told under its name, all of them and in order when it blocks")
     func told() throws {
-        var scene = try RepairScene(TestTape(Self.shared.get(), namespace: "le1"))
+        var scene = try RepairScene(TestTape(NatsServer.shared(), namespace: "le1"))
         let heard = Mutex<[String]>([])
         let listener = try scene.tape.client.connection.subscribe(
             "le1.live.node.few.A.test", pendingMessagesMax: 1_024
@@ -170,7 +168,7 @@ struct LiveEdgesTests {
     @Test("an edge whose overflow is an error stops the partition, and one that drops does not")
     func overflows() throws {
         for (number, rule) in [LiveEdge.Overflow.error, .dropNewest].enumerated() {
-            var scene = try RepairScene(TestTape(Self.shared.get(), namespace: "le2\(number)"))
+            var scene = try RepairScene(TestTape(NatsServer.shared(), namespace: "le2\(number)"))
             // No server listens on that port.
             let work = try start(scene, rule, url: "nats://127.0.0.1:1")
             scene.trades(0..<10)

@@ -15,8 +15,6 @@ import Testing
 
 /// One `PartitionOperator` with a lane on a real tape. The test passes packets to it.
 final class OperatorBench {
-    static let server = Result { try NatsServer() }
-
     let tape: TestTape
     let settings: OperatorSettings
     let publisher: TapePublisher
@@ -64,7 +62,7 @@ final class OperatorBench {
 
     convenience init(namespace: String, series: String = "1s,1m") throws {
         try self.init(
-            TestTape(Self.server.get(), namespace: namespace), series: series)
+            TestTape(NatsServer.shared(), namespace: namespace), series: series)
     }
 
     private static func settle(

@@ -16,8 +16,6 @@ import Testing
 /// How a worker uses the checkpoints of its predecessor, on a real server.
 @Suite("A worker that recovers")
 struct RecoveryOnTapeTests {
-    private static let shared = Result { try NatsServer() }
-
     /// Partition 0 of a tape, a feed for it, and workers one after the other.
     private struct Run {
         let tape: TestTape
@@ -27,7 +25,7 @@ struct RecoveryOnTapeTests {
         let keys = CheckpointKeys(partition: 0)
 
         init(_ namespace: String, seed: UInt64) throws {
-            tape = try TestTape(RecoveryOnTapeTests.shared.get(), namespace: namespace)
+            tape = try TestTape(NatsServer.shared(), namespace: namespace)
             feed = TickFeed(
                 seed: seed, symbols: ["A", "B", "C"], packets: 200, stepNanoseconds: 200_000_000)
             source = try feed.source(on: tape, 0)

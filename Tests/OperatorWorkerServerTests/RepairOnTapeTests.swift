@@ -16,11 +16,10 @@ import Testing
 /// A worker that reads parts of its tape again, on a real server.
 @Suite("A worker that repairs")
 struct RepairOnTapeTests {
-    private static let shared = Result { try NatsServer() }
     private static let second: Int64 = 1_000_000_000
 
     private func scene(_ namespace: String) throws -> RepairScene {
-        try RepairScene(try TestTape(Self.shared.get(), namespace: namespace))
+        try RepairScene(try TestTape(NatsServer.shared(), namespace: namespace))
     }
 
     private func start(_ scene: RepairScene) throws -> RunningService {

@@ -3,6 +3,7 @@ import Primitives
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
+import TestSupport
 import Testing
 
 @testable import OperatorWorker
@@ -45,7 +46,7 @@ struct RepairOwnersTests {
     @Test("all of them leave one line of output, which an able owner makes again", arguments: 1...8)
     func owners(seed: Int) throws {
         var random = SeededRandom(seed: UInt64(seed))
-        let tape = try TestTape(OperatorBench.server.get(), namespace: "ro\(seed)")
+        let tape = try TestTape(NatsServer.shared(), namespace: "ro\(seed)")
         let packets = try packets(tape, &random)
         for owner in 1...Self.owners {
             let bench = try OperatorBench(tape, series: "1s")

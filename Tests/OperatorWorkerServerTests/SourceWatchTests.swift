@@ -14,7 +14,6 @@ import Testing
 /// A worker's reports about the sources of its partitions.
 @Suite("A worker's sources")
 struct SourceWatchTests {
-    private static let shared = Result { try NatsServer() }
     private static let second: Int64 = 1_000_000_000
 
     /// Returns a partition whose sources have these watermarks, in seconds. The sources in `silent`
@@ -136,7 +135,7 @@ struct SourceWatchTests {
 
     @Test("values over all partitions say which source they wait for; bars and readiness go on")
     func breadth() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "src1")
+        let tape = try TestTape(NatsServer.shared(), namespace: "src1")
         let worker = try TestWorker(
             tape, takes: [0, 1, 2, 3, 4], graph: UniverseScene.graph(),
             sourcePatience: 400_000_000)

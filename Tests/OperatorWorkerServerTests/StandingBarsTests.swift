@@ -17,7 +17,6 @@ import Testing
 /// stored ones.
 @Suite("Repairs of bars that stand elsewhere")
 struct StandingBarsTests {
-    private static let shared = Result { try NatsServer() }
     /// The tenths of a second from the scene's start past the end of its UTC day.
     private static let nextDay: Int64 = 70_000
 
@@ -67,7 +66,7 @@ struct StandingBarsTests {
         defer { withExtendedLifetime(folder) {} }
         var versions: [[Bar]] = []
         for round in 0..<2 {
-            var scene = try RepairScene(TestTape(Self.shared.get(), namespace: "sb\(round)"))
+            var scene = try RepairScene(TestTape(NatsServer.shared(), namespace: "sb\(round)"))
             func start() throws -> RunningService {
                 try TestWorker(scene.tape, ["OPERATOR_GRAPH": path], takes: [0]).start()
             }
@@ -101,7 +100,7 @@ struct StandingBarsTests {
     func purged() throws {
         let (folder, path) = try graph()
         defer { withExtendedLifetime(folder) {} }
-        var scene = try RepairScene(TestTape(Self.shared.get(), namespace: "sb3"))
+        var scene = try RepairScene(TestTape(NatsServer.shared(), namespace: "sb3"))
         let worker = try TestWorker(scene.tape, ["OPERATOR_GRAPH": path], takes: [0]).start()
         // In at least two packets.
         for steps in [0...0, 1...2] {

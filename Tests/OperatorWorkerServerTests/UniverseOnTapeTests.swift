@@ -17,12 +17,11 @@ import Testing
 /// The share that works over all partitions, on a real server.
 @Suite("A worker of the universe")
 struct UniverseOnTapeTests {
-    private static let shared = Result { try NatsServer() }
     private static let everything = [0, 1, 2, 3, 4]
     private static let seed: UInt64 = 7_041
 
     private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace)
+        try TestTape(NatsServer.shared(), namespace: namespace)
     }
 
     private func worker(_ tape: TestTape, takes: [Int] = everything) throws -> TestWorker {

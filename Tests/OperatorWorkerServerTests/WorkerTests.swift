@@ -15,11 +15,10 @@ import Testing
 
 @Suite("The operator worker on a real tape")
 struct WorkerTests {
-    private static let shared = Result { try NatsServer() }
     private static let series: [(name: String, seconds: Int64)] = [("1s", 1), ("1m", 60)]
 
     private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace)
+        try TestTape(NatsServer.shared(), namespace: namespace)
     }
 
     private func feeds(_ seed: UInt64, packets: Int = 120, step: Int64 = 50_000_000) -> [TickFeed] {

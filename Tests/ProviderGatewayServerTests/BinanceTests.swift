@@ -15,7 +15,6 @@ import Testing
 /// A gateway between an exchange on loopback (PyPI's websockets) and a real nats-server.
 @Suite("Trades of an exchange on the tape", .enabled(if: PythonServer.obstacle == nil))
 struct BinanceTests {
-    private static let shared = Result { try NatsServer() }
     private static let script =
         "\(ServerPrograms.checkout)/Tests/ProviderGatewayServerTests/binance_exchange.py"
 
@@ -63,7 +62,7 @@ struct BinanceTests {
         let exchange = try PythonServer(
             Self.script,
             [folder.file("truth"), "\(rate)", symbols.joined(separator: ",")] + files)
-        let tape = try TestTape(Self.shared.get(), namespace: namespace)
+        let tape = try TestTape(NatsServer.shared(), namespace: namespace)
         let instruments = try symbols.map {
             Instrument(
                 symbol: try #require(Symbol($0)), contract: Instrument.Contract(.crypto),

@@ -17,8 +17,6 @@ import Testing
 /// before.
 @Suite("Books that lose rows")
 struct BookTests {
-    private static let shared = Result { try NatsServer() }
-
     /// A gateway with one instrument and its book.
     private struct Scene {
         let tape: TestTape
@@ -105,7 +103,7 @@ struct BookTests {
     }
 
     private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace)
+        try TestTape(NatsServer.shared(), namespace: namespace)
     }
 
     @Test(

@@ -13,8 +13,6 @@ import Testing
 
 @Suite("The broker's ticks on the tape")
 struct BrokerTests {
-    private static let shared = Result { try NatsServer() }
-
     /// A run of all tests has no time for more: `BROKER_RESTARTS=20`.
     private static let restarts =
         ProcessInfo.processInfo.environment["BROKER_RESTARTS"].flatMap { Int($0) } ?? 2
@@ -75,7 +73,7 @@ struct BrokerTests {
 
     @Test("TWS comes late and goes again: each trade is there once, or in a gap that stayed open")
     func restarts() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "brk1")
+        let tape = try TestTape(NatsServer.shared(), namespace: "brk1")
         let broker = try BrokerSimulator(["SPY", "QQQ"], rate: 20, seed: 7)
         let gateway = try gateway(tape, broker)
         let running = try gateway.start()
@@ -121,7 +119,7 @@ struct BrokerTests {
 
     @Test("connections break in every way: each trade is there once, or in a gap that stayed open")
     func faults() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "brk2")
+        let tape = try TestTape(NatsServer.shared(), namespace: "brk2")
         let broker = try BrokerSimulator(["SPY", "QQQ"], rate: 20, seed: 8)
         try broker.start()
         let gateway = try gateway(tape, broker)
@@ -145,7 +143,7 @@ struct BrokerTests {
 
     @Test("a gateway that is killed is followed by one that says what is missing, and fills it in")
     func kill() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "brk3")
+        let tape = try TestTape(NatsServer.shared(), namespace: "brk3")
         let broker = try BrokerSimulator(["SPY", "QQQ"], rate: 20, seed: 9)
         try broker.start()
         let first = try gateway(tape, broker)
@@ -171,7 +169,7 @@ struct BrokerTests {
 
     @Test("the watchlist adds what the broker delivers, and says in its words what it refuses")
     func watchlist() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "brkw")
+        let tape = try TestTape(NatsServer.shared(), namespace: "brkw")
         let broker = try BrokerSimulator(["SPY", "QQQ"], rate: 20, seed: 3)
         try broker.start()
         let source = try #require(SourceName("broker"))

@@ -15,7 +15,6 @@ import Testing
 @testable import ProviderGatewayTests
 
 @Suite("The source of delayed data in a tenure") struct DelayedTenureTests {
-    private static let shared = Result { try NatsServer() }
     private let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder("delayed-tenure") }
@@ -28,7 +27,7 @@ import Testing
         let gateway: TestGateway
 
         init(_ namespace: String, list: String) throws {
-            tape = try TestTape(shared.get(), namespace: namespace)
+            tape = try TestTape(NatsServer.shared(), namespace: namespace)
             live.delayed.withLock { [delayed] in $0 = delayed }
             gateway = try TestGateway(
                 tape,

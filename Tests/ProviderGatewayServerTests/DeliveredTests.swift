@@ -58,10 +58,8 @@ struct DeliveredReportTests {
 
 @Suite("Ticks that providers deliver")
 struct DeliveredTests {
-    private static let shared = Result { try NatsServer() }
-
     private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace)
+        try TestTape(NatsServer.shared(), namespace: namespace)
     }
 
     private func instruments(_ names: String...) throws -> [Instrument] {

@@ -45,10 +45,8 @@ struct LettersOnTape {
 
 @Suite("A clock that is an hour ahead")
 struct FutureTickTests {
-    private static let shared = Result { try NatsServer() }
-
     private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace)
+        try TestTape(NatsServer.shared(), namespace: namespace)
     }
 
     /// Returns all bars that result from the ticks and watermarks on the tape.

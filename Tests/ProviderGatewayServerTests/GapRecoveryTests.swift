@@ -14,10 +14,8 @@ import Testing
 
 @Suite("Reading a tape for its gaps")
 struct GapRecoveryTests {
-    private static let shared = Result { try NatsServer() }
-
     private func longTape(_ namespace: String) throws -> LongTape {
-        try LongTape(TestTape(Self.shared.get(), namespace: namespace, partitions: 8))
+        try LongTape(TestTape(NatsServer.shared(), namespace: namespace, partitions: 8))
     }
 
     @Test("a long tape of which nothing is noted is read in windows, and each packet is taken once")

@@ -12,10 +12,8 @@ import Testing
 
 @Suite("The gateway on a real tape")
 struct GatewayTests {
-    private static let shared = Result { try NatsServer() }
-
     private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace)
+        try TestTape(NatsServer.shared(), namespace: namespace)
     }
 
     private func source() throws -> SourceName { try #require(SourceName("synthetic")) }

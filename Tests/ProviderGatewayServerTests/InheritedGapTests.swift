@@ -15,10 +15,8 @@ import Testing
 
 @Suite("Gaps that outlive a gateway")
 struct InheritedGapTests {
-    private static let shared = Result { try NatsServer() }
-
     private func script(_ namespace: String) throws -> GapScript {
-        GapScript(tape: try TestTape(Self.shared.get(), namespace: namespace))
+        GapScript(tape: try TestTape(NatsServer.shared(), namespace: namespace))
     }
 
     private func bucket(_ script: GapScript) throws -> KeyValueBucket {

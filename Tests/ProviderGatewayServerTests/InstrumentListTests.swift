@@ -14,7 +14,6 @@ import Testing
 
 @Suite("The gateway's list of instruments")
 struct InstrumentListTests {
-    private static let shared = Result { try NatsServer() }
     private let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder("instruments") }
@@ -86,7 +85,7 @@ struct InstrumentListTests {
 
     @Test("a list that is read again ends and begins what changed, and a wrong one changes nothing")
     func reload() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "reload")
+        let tape = try TestTape(NatsServer.shared(), namespace: "reload")
         let log = ScriptedProvider.Log()
         let path = try folder.write(list("SPY, QQQ"), to: "a.yaml")
         let gateway = try TestGateway(
@@ -138,7 +137,7 @@ struct InstrumentListTests {
 
     @Test("the lot of the list is in the definitions, and another one from the next tick on")
     func lots() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "lots")
+        let tape = try TestTape(NatsServer.shared(), namespace: "lots")
         let log = ScriptedProvider.Log()
         let path = try folder.write(list("{symbol: SPY, lot: 40}"), to: "a.yaml")
         let gateway = try TestGateway(
@@ -187,7 +186,7 @@ struct InstrumentListTests {
 
     @Test("a gateway that stands by takes the new list, too")
     func standby() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "reload2")
+        let tape = try TestTape(NatsServer.shared(), namespace: "reload2")
         let log = ScriptedProvider.Log()
         let path = try folder.write(list("SPY"), to: "a.yaml")
         let gateway = try TestGateway(

@@ -15,10 +15,8 @@ import Testing
 /// on record.
 @Suite("The gateway in a market that does not wait")
 struct MissedTests {
-    private static let shared = Result { try NatsServer() }
-
     private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace)
+        try TestTape(NatsServer.shared(), namespace: namespace)
     }
 
     private func source() throws -> SourceName { try #require(SourceName("synthetic")) }

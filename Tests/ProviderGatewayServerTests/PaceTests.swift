@@ -16,10 +16,8 @@ import Testing
 /// `PacketPaceSimulationTests`.
 @Suite("When packets leave a gateway")
 struct PaceTests {
-    private static let shared = Result { try NatsServer() }
-
     private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace)
+        try TestTape(NatsServer.shared(), namespace: namespace)
     }
 
     /// Returns the numbers of ticks of all packets that have any.

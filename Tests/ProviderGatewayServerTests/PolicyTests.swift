@@ -11,10 +11,8 @@ import Testing
 
 @Suite("The gateway with little room")
 struct PolicyTests {
-    private static let shared = Result { try NatsServer() }
-
     private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace)
+        try TestTape(NatsServer.shared(), namespace: namespace)
     }
 
     private func source() throws -> SourceName { try #require(SourceName("synthetic")) }

@@ -58,8 +58,6 @@ private struct Stage {
 
 @Suite("Polled values on the tape", .enabled(if: PythonServer.obstacle == nil))
 struct PolledTests {
-    private static let shared = Result { try NatsServer() }
-
     private func gateway(
         _ tape: TestTape, _ stage: Stage, _ provider: String, _ symbol: String
     ) throws -> TestGateway {
@@ -81,7 +79,7 @@ struct PolledTests {
     @Test("values of FRED, a revision, an outage; a restart publishes nothing again")
     func fred() throws {
         let stage = try Stage()
-        let tape = try TestTape(Self.shared.get(), namespace: "fred1")
+        let tape = try TestTape(NatsServer.shared(), namespace: "fred1")
         func values() throws -> [String] { try ValuesOnTape(tape, "fred").values }
         let first = try gateway(tape, stage, "fred", "DGS10")
         var running = try first.start()
@@ -115,7 +113,7 @@ struct PolledTests {
     func others(_ provider: String) throws {
         let stage = try Stage()
         let isCoin = provider == "coingecko"
-        let tape = try TestTape(Self.shared.get(), namespace: isCoin ? "polled2" : "polled3")
+        let tape = try TestTape(NatsServer.shared(), namespace: isCoin ? "polled2" : "polled3")
         let gateway = try gateway(tape, stage, provider, isCoin ? "bitcoin" : "fng")
         let running = try gateway.start()
         func values() throws -> [String] { try ValuesOnTape(tape, provider).values }
@@ -134,7 +132,7 @@ struct PolledTests {
     @Test("polls that change nothing cost no packet but the source's sign of life")
     func idle() throws {
         let stage = try Stage()
-        let tape = try TestTape(Self.shared.get(), namespace: "polled4")
+        let tape = try TestTape(NatsServer.shared(), namespace: "polled4")
         let running = try gateway(tape, stage, "fred", "DGS10").start()
         #expect(try eventually { try ValuesOnTape(tape, "fred").values.count == 1 })
         let before = try ValuesOnTape(tape, "fred").packets

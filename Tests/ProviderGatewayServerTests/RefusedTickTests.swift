@@ -14,8 +14,6 @@ import Testing
 
 @Suite("Ticks that are refused for their time")
 struct RefusedTickTests {
-    private static let shared = Result { try NatsServer() }
-
     private func trade(_ time: Timestamp, id: UInt64) -> ProviderRecord {
         .tape(
             .trade(
@@ -47,7 +45,7 @@ struct RefusedTickTests {
 
     @Test("each tick is on the tape or in a gap, and the gap is where the tick came")
     func gap() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "refused")
+        let tape = try TestTape(NatsServer.shared(), namespace: "refused")
         let symbol = try #require(Symbol("SPY"))
         let spy = Instrument(
             symbol: symbol, contract: Instrument.Contract(.stock), feeds: .trades)

@@ -15,7 +15,6 @@ import Testing
 
 @Suite("A source with several providers")
 struct RoutingTests {
-    private static let shared = Result { try NatsServer() }
     private let start = SystemClock().now()
 
     private func at(_ milliseconds: Int64) -> Timestamp {
@@ -109,7 +108,7 @@ struct RoutingTests {
 
     @Test("when one refuses the other delivers: no tick twice, and each under its provider")
     func failover() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "routing")
+        let tape = try TestTape(NatsServer.shared(), namespace: "routing")
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
         let gateway = try gateway(tape, one, other)
         let running = try gateway.start()
@@ -158,7 +157,7 @@ struct RoutingTests {
 
     @Test("the preferred one delivers again once it is back: no tick twice, and none is missing")
     func back() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "routing2")
+        let tape = try TestTape(NatsServer.shared(), namespace: "routing2")
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
         var gateway = try gateway(tape, one, other)
         gateway.settings.delivery.routing.returnNanoseconds = 100_000_000
@@ -200,7 +199,7 @@ struct RoutingTests {
 
     @Test("one that cannot be started leaves the others alone, and delivers when it is there")
     func notStarted() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "routing3")
+        let tape = try TestTape(NatsServer.shared(), namespace: "routing3")
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
         one.isRefusing.withLock { $0 = true }
         var gateway = try gateway(tape, one, other)
@@ -227,7 +226,7 @@ struct RoutingTests {
 
     @Test("an outage ends with its instrument, and is nobody's when the instrument is back")
     func relisted() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "routing4")
+        let tape = try TestTape(NatsServer.shared(), namespace: "routing4")
         let folder = try TemporaryFolder("routing")
         func write(_ symbols: String) throws -> String {
             let defaults = "defaults: {exchange: SMART, currency: USD, feeds: trades}"

@@ -17,8 +17,6 @@ import Testing
 /// A gateway with a spool, and records that are neither on the tape nor in the spool at the end.
 @Suite("What is lost beside a spool")
 struct SpoolLossTests {
-    private static let shared = Result { try NatsServer() }
-
     /// The provider of the tenure after the damage.
     enum Next: CaseIterable { case urgent, waiting, learning }
 
@@ -77,7 +75,7 @@ struct SpoolLossTests {
         "a damaged frame of an earlier tenure is a gap, whatever the next tenure's provider is",
         arguments: Next.allCases)
     func damaged(next: Next) throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "spool_\(next)")
+        let tape = try TestTape(NatsServer.shared(), namespace: "spool_\(next)")
         let folder = try TemporaryFolder()
         let log = ScriptedProvider.Log()
         var first = try gateway(tape, folder, log)
@@ -124,7 +122,7 @@ struct SpoolLossTests {
 
     @Test("records that came after the last turn are given up, counted, and in the exit code")
     func waiting() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "spoolleft")
+        let tape = try TestTape(NatsServer.shared(), namespace: "spoolleft")
         let folder = try TemporaryFolder()
         let log = ScriptedProvider.Log()
         var gateway = try gateway(tape, folder, log)

@@ -16,7 +16,6 @@ import Testing
 /// Gateways on a real nats-server, and changes of the watchlist of their source.
 @Suite("A gateway and the watchlist of its source")
 struct WatchlistTests {
-    private static let shared = Result { try NatsServer() }
     private let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder("watchlist") }
@@ -71,7 +70,7 @@ struct WatchlistTests {
     @Test(
         "changes are followed while it runs, beside its files, and from the start of the next one")
     func followed() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "watch1")
+        let tape = try TestTape(NatsServer.shared(), namespace: "watch1")
         let store = try store(tape, "feed")
         let log = ScriptedProvider.Log()
         let gateway = try scripted(tape, log, "SPY, QQQ")
@@ -148,7 +147,7 @@ struct WatchlistTests {
 
     @Test("a watchlist that cannot be read changes nothing, and the report says so")
     func damaged() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "watch3")
+        let tape = try TestTape(NatsServer.shared(), namespace: "watch3")
         let store = try store(tape, "feed")
         let log = ScriptedProvider.Log()
         let running = try scripted(tape, log, "SPY").start()
@@ -201,7 +200,7 @@ struct WatchlistTests {
     @Test(
         "the synthetic market is made anew with other symbols, in order, and goes on after a start")
     func synthetic() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "watch4")
+        let tape = try TestTape(NatsServer.shared(), namespace: "watch4")
         let store = try store(tape, "synthetic")
         let environment = ["SYNTHETIC_SYMBOLS": "AAPL,MSFT", "SYNTHETIC_RATE": "500"]
         var running = try TestGateway(tape, environment).start()
@@ -235,7 +234,7 @@ struct WatchlistTests {
 
     @Test("a source whose instruments are fixed says why")
     func fixed() throws {
-        let tape = try TestTape(Self.shared.get(), namespace: "watch5")
+        let tape = try TestTape(NatsServer.shared(), namespace: "watch5")
         let full = try TestGateway(
             tape,
             [

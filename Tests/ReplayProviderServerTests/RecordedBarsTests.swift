@@ -14,8 +14,6 @@ import Testing
 
 @Suite("Bars in a recording of a real tape")
 struct RecordedBarsTests {
-    private static let shared = Result { try NatsServer() }
-
     /// A packet of bars with the time at which the tape took it.
     private struct Packet: Equatable {
         let bytes: [UInt8]
@@ -57,7 +55,7 @@ struct RecordedBarsTests {
 
     @Test("it has what the tape took, in the same order each time, and says which are complete")
     func complete() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let tape = try TestTape(bench.server, namespace: "rba", partitions: 4)
         try bench.market(tape, ticks: 3_000)
         let worker = try bench.program("operator-worker", tape)
@@ -84,7 +82,7 @@ struct RecordedBarsTests {
 
     @Test("ordinals that the bars lack are counted, and a tape without bars has none")
     func lost() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let tape = try TestTape(bench.server, namespace: "rbb", partitions: 4)
         try bench.market(tape, ticks: 500)
         let path = bench.folder.file("a.tape")
@@ -134,7 +132,7 @@ struct RecordedBarsTests {
 
     @Test("watermarks of a stream in which the source has no ticks are recorded, too")
     func watermarks() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let tape = try TestTape(bench.server, namespace: "rbc", partitions: 4)
         try bench.market(tape, ticks: 10)
         let path = bench.folder.file("a.tape")

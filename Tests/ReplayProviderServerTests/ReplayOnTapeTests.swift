@@ -10,15 +10,13 @@ import Testing
 
 @Suite("A replay onto a real tape")
 struct ReplayOnTapeTests {
-    private static let shared = Result { try NatsServer() }
-
     private func tape(_ namespace: String, _ partitions: Int) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace, partitions: partitions)
+        try TestTape(NatsServer.shared(), namespace: namespace, partitions: partitions)
     }
 
     @Test("a recording killed into a tape with other partitions: nothing is missing or doubled")
     func killed() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = (try tape("rpa", 4), try tape("rpb", 3))
         let ticks = 30_000
         try bench.market(old, ticks: ticks)
@@ -53,7 +51,7 @@ struct ReplayOnTapeTests {
 
     @Test("the operator makes the same bars of the replay as of the original")
     func bars() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = (try tape("rpc", 4), try tape("rpd", 3))
         try bench.market(old, ticks: 20_000)
         let path = bench.folder.file("market.tape")
@@ -88,7 +86,7 @@ struct ReplayOnTapeTests {
 
     @Test("a range of another namespace's tape goes over, by symbol, and restarts are no doubles")
     func fromTape() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = (try tape("rpe", 4), try tape("rpf", 6))
         try bench.market(old, ticks: 5_000)
         let original = try SymbolsOnTape(old, bench.source)
@@ -117,7 +115,7 @@ struct ReplayOnTapeTests {
 
     @Test("into a tape that holds something else nothing is written")
     func foreign() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = (try tape("rpg", 2), try tape("rph", 2))
         try bench.market(old, ticks: 2_000)
         let path = bench.folder.file("market.tape")
@@ -135,7 +133,7 @@ struct ReplayOnTapeTests {
 
     @Test("tapeline record and tapeline replay do it, and once more is not twice")
     func tool() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = (try tape("rpi", 2), try tape("rpj", 5))
         try bench.market(old, ticks: 3_000)
         let worker = try bench.program("operator-worker", old)

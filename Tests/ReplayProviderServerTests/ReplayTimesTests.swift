@@ -17,10 +17,8 @@ import Testing
 /// The times at which recorded packets are put on a real tape, and what a range of a tape lacks.
 @Suite("Times and ranges of replays")
 struct ReplayTimesTests {
-    private static let shared = Result { try NatsServer() }
-
     private func tape(_ namespace: String, _ partitions: Int) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace, partitions: partitions)
+        try TestTape(NatsServer.shared(), namespace: namespace, partitions: partitions)
     }
 
     /// Returns each record of a tape with the send time of its packet.
@@ -42,7 +40,7 @@ struct ReplayTimesTests {
 
     @Test("moved to now and killed on the way: one shift for all, and nothing ahead of the time")
     func shifted() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = (try tape("rta", 3), try tape("rtb", 5))
         var market = MixedMarket(stepNanoseconds: 250_000_000)
         try market.publish(on: old, source: bench.source, rounds: 12)
@@ -70,7 +68,7 @@ struct ReplayTimesTests {
 
     @Test("at N times the speed no record comes before its time")
     func paced() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = (try tape("rtc", 3), try tape("rtd", 4))
         var market = MixedMarket(stepNanoseconds: 1_000_000_000)
         try market.publish(on: old, source: bench.source, rounds: 13)
@@ -101,7 +99,7 @@ struct ReplayTimesTests {
 
     @Test("what was purged of a range is told, and so is a hole in it")
     func purged() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let old = try tape("rte", 2)
         var source = TestSource(old, Partition(0), source: bench.source)
         let symbol = try #require(
@@ -152,7 +150,7 @@ struct ReplayTimesTests {
 
     @Test("recorded while ticks flow: all that was sent up to the moment, and nothing later")
     func flowing() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let old = try tape("rtf", 3)
         let gateway = try bench.gateway(
             old, ["SYNTHETIC_RATE": "2000", "SYNTHETIC_PACE": "realtime"])

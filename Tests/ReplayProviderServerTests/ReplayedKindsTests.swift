@@ -11,10 +11,8 @@ import Testing
 /// For each kind of record, what was recorded must be on the other tape.
 @Suite("A replay of every kind of record")
 struct ReplayedKindsTests {
-    private static let shared = Result { try NatsServer() }
-
     private func tape(_ namespace: String, _ partitions: Int) throws -> TestTape {
-        try TestTape(Self.shared.get(), namespace: namespace, partitions: partitions)
+        try TestTape(NatsServer.shared(), namespace: namespace, partitions: partitions)
     }
 
     private func name(_ record: TapeRecord) -> String {
@@ -23,7 +21,7 @@ struct ReplayedKindsTests {
 
     @Test("killed in the middle again and again, every record is there once and in order")
     func killed() throws {
-        let bench = try ReplayBench(Self.shared.get())
+        let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = (try tape("rka", 4), try tape("rkb", 7))
         var market = MixedMarket()
         try market.publish(on: old, source: bench.source, rounds: 12)

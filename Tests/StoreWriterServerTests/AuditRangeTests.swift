@@ -8,8 +8,7 @@ struct AuditRangeTests {
     /// Makes three days of trades, an hour apart, whose ordinals continue from day to day, with
     /// their books.
     private func prepared(_ name: String, skipped: Int = 0) throws -> TestDatabase {
-        let database = try TestDatabase("audit_range_\(name)", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("audit_range_\(name)", mode: .plain)
         try database.psql(
             """
             SELECT make_time_partition('trades', '2026-03-01Z'::timestamptz + n * interval '1 day')

@@ -222,8 +222,7 @@ struct AuditRepairTests {
 
     @Test("bars of a group have the ticks of its sources")
     func groups() throws {
-        let database = try TestDatabase("audit_groups", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("audit_groups", mode: .plain)
         try database.takeAllTimes()
         let rows =
             [
@@ -297,8 +296,7 @@ struct AuditRepairTests {
 
     @Test("late ticks, busts, corrections and backfill, and changes of single trades")
     func mended() throws {
-        let database = try TestDatabase("audit_mended", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("audit_mended", mode: .plain)
         try database.takeAllTimes()
         for one in Self.cases + Self.casesByHand + Self.casesByAddress {
             let rows = Self.plain + one.rows

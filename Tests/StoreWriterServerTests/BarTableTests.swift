@@ -182,10 +182,9 @@ struct BarTableTests {
         """
     }
 
-    @Test("one series touches one table, and few rows", arguments: DatabaseMode.here)
+    @Test("one series touches one table, and few rows", arguments: DatabaseMode.usual)
     func oneTable(mode: DatabaseMode) throws {
-        let database = try TestDatabase("bars_plan", mode: mode)
-        try database.migrate()
+        let database = try TestDatabase.migrated("bars_plan", mode: mode)
         try database.psql("SELECT note_series('{1m,1s,1h,rth1d}', '{f,f,t,t}')")
         try database.psql(
             """
@@ -222,8 +221,7 @@ struct BarTableTests {
 
     @Test("a partition has the width of its table, and keeps clear of older ones")
     func spans() throws {
-        let database = try TestDatabase("bars_spans", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("bars_spans", mode: .plain)
         // A day from before the tables had wider partitions.
         try database.psql(
             """

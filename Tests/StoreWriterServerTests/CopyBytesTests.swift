@@ -114,8 +114,7 @@ struct CopyBytesTests {
     @Test("rows of six tables, with values at random", arguments: [1, 2, 3, nil] as [UInt64?])
     func random(seed: UInt64?) throws {
         let seed = seed ?? UInt64.random(in: 0 ... .max)
-        let database = try TestDatabase("writer_bytes_\(seed % 1_000_000)")
-        try database.migrate()
+        let database = try TestDatabase.migrated("writer_bytes_\(seed % 1_000_000)")
         try database.takeAllTimes()
         let session = try database.connectWriter()
         let folder = try TemporaryFolder("copy-bytes")

@@ -1,4 +1,8 @@
+import Foundation
 import TestSupport
+import Testing
+
+@testable import StoreWriter
 
 /// The three databases on which the schema runs.
 enum DatabaseMode: String, CaseIterable, Sendable {
@@ -12,6 +16,11 @@ enum DatabaseMode: String, CaseIterable, Sendable {
         PostgresServer.Edition.hasCommunity ? allCases : [.plain, .apache]
     }
 
+    /// The databases of a test that says the same of each, with the same statements: at night those
+    /// that are available here, else the one that is shipped.
+    static let usual =
+        ProcessInfo.processInfo.environment["TAPELINE_TIER"] == "night" ? here : [.apache]
+
     /// The name that `store_mode()` returns.
     var name: String { self == .plain ? "plain" : "timescaledb-\(rawValue)" }
 
@@ -23,6 +32,32 @@ enum DatabaseMode: String, CaseIterable, Sendable {
 extension TestDatabase {
     init(_ name: String, schema: String = "md", mode: DatabaseMode) throws {
         try self.init(
+            "\(name)_\(mode)", schema: schema, timescale: mode != .plain, server: mode.server())
+    }
+
+    private init(existing name: String, _ schema: String, _ server: PostgresServer) throws {
+        self.server = server
+        self.name = name
+        self.schema = try #require(SchemaName(schema))
+    }
+
+    /// Makes a database that is as if it had been migrated, in less time: a copy. It is for tests
+    /// whose subject is not the migration.
+    static func migrated(
+        _ name: String, schema: String = "md", timescale: Bool = false,
+        server: PostgresServer? = nil
+    ) throws -> TestDatabase {
+        let server = try server ?? PostgresServer.shared()
+        try server.createMigrated(name, schema: schema, timescale: timescale) { template in
+            try TestDatabase(existing: template, template, server).migrate()
+        }
+        return try TestDatabase(existing: name, schema, server)
+    }
+
+    static func migrated(
+        _ name: String, schema: String = "md", mode: DatabaseMode
+    ) throws -> TestDatabase {
+        try migrated(
             "\(name)_\(mode)", schema: schema, timescale: mode != .plain, server: mode.server())
     }
 

@@ -19,16 +19,14 @@ struct DatabaseModeTests {
             "not run: TEST_TIMESCALE_COMMUNITY names no server with TimescaleDB's Community edition"
         ))
     func community() throws {
-        let database = try TestDatabase("mode_present", mode: .community)
-        try database.migrate()
+        let database = try TestDatabase.migrated("mode_present", mode: .community)
         #expect(try database.psql("SELECT mode FROM store_mode()") == "timescaledb-community")
         #expect(DatabaseMode.here == DatabaseMode.allCases)
     }
 
     @Test("each says what it is", arguments: DatabaseMode.here)
     func detected(mode: DatabaseMode) throws {
-        let database = try TestDatabase("mode_detected", mode: mode)
-        try database.migrate()
+        let database = try TestDatabase.migrated("mode_detected", mode: mode)
         let writer = try database.connectWriter()
         let profile = try DatabaseProfile.read(on: writer, timeout: patience)
         #expect(profile.mode == mode.name)
@@ -45,10 +43,30 @@ struct DatabaseModeTests {
         #expect(try database.migration().preview(try TestDatabase.shipped()).mode == "plain")
     }
 
+    @Test("a copy for a test is as a migrated database", arguments: DatabaseMode.here)
+    func copied(mode: DatabaseMode) throws {
+        func dump(_ database: TestDatabase) throws -> String {
+            let text = try run(
+                ServerPrograms.database("pg_dump"),
+                ["-h", "127.0.0.1", "-p", "\(database.server.port)", "-U", PostgresServer.user]
+                    + ["--schema-only", database.name],
+                environment: ["PGPASSWORD": PostgresServer.password])
+            let ledger = try database.psql("SELECT version, name, checksum FROM schema_migrations")
+            // A word at random protects each dump.
+            return text.replacing(/\n\\(un)?restrict \w+/, with: "")
+                .replacing(database.name, with: "DATABASE") + ledger
+        }
+        let copy = try TestDatabase.migrated("mode_copied", schema: "renamed", mode: mode)
+        let migrated = try TestDatabase("mode_migrated", schema: "renamed", mode: mode)
+        try migrated.migrate()
+        let (found, expected) = (try dump(copy), try dump(migrated))
+        #expect(found.count > 100_000)
+        #expect(found == expected)
+    }
+
     @Test("the writer's role has no right to change a table", arguments: DatabaseMode.here)
     func rights(mode: DatabaseMode) throws {
-        let database = try TestDatabase("mode_rights", mode: mode)
-        try database.migrate()
+        let database = try TestDatabase.migrated("mode_rights", mode: mode)
         try database.psql("SELECT make_time_partition('trades', now())")
         try database.insertTrades(3, from: "now()")
         // The tables that hold the rows: partitions or chunks.
@@ -78,8 +96,7 @@ struct DatabaseModeTests {
 
     @Test("a caller's own tables and schemas do not stand in for the functions'")
     func pinned() throws {
-        let database = try TestDatabase("mode_pinned", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("mode_pinned", mode: .plain)
         try database.insertTrades(1, from: "now()")
         let writer = try database.connect(database.writer)
         try writer.script(
@@ -167,7 +184,7 @@ struct DatabaseModeTests {
 
     @Test("the same tape makes the same rows in all of them")
     func sameRows() throws {
-        let tape = try TestTape(Peers.nats.get(), namespace: "wmodes")
+        let tape = try TestTape(NatsServer.shared(), namespace: "wmodes")
         try publish(on: tape)
         var contents: [DatabaseMode: [String]] = [:]
         for mode in DatabaseMode.here {

@@ -215,8 +215,7 @@ struct EventRowTests {
 
     @Test("a NUL in a text is a data error of its row and leaves the session whole")
     func nul() throws {
-        let database = try TestDatabase("writer_snul")
-        try database.migrate()
+        let database = try TestDatabase.migrated("writer_snul")
         try database.takeAllTimes()
         let session = try database.connectWriter()
         for text in ["a\0b", "fine"] {

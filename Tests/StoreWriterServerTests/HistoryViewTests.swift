@@ -8,8 +8,7 @@ import Testing
 @Suite("Views of the past and live together")
 struct HistoryViewTests {
     private func database(_ name: String, _ mode: DatabaseMode) throws -> TestDatabase {
-        let database = try TestDatabase(name, mode: mode)
-        try database.migrate()
+        let database = try TestDatabase.migrated(name, mode: mode)
         let path = "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/desk/history.sql"
         try database.psql(try String(contentsOfFile: path, encoding: .utf8))
         return database
@@ -17,7 +16,7 @@ struct HistoryViewTests {
 
     @Test(
         "each trade is there once and none is missing, by ids or without",
-        arguments: DatabaseMode.here)
+        arguments: DatabaseMode.usual)
     func trades(mode: DatabaseMode) throws {
         let database = try database("history_trades", mode)
         // Symbol, trades, different ones, those of x, x-history and x-history-2, the seam's id.
@@ -173,7 +172,7 @@ struct HistoryViewTests {
 
     @Test(
         "the seam of a symbol costs a look-up, not a scan of its past",
-        arguments: DatabaseMode.here)
+        arguments: DatabaseMode.usual)
     func cost(mode: DatabaseMode) throws {
         let database = try database("history_cost", mode)
         try database.psql(

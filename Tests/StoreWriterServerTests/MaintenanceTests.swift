@@ -57,8 +57,7 @@ struct MaintenanceTests {
 
     @Test("the tables of the setting are those of the schema")
     func tables() throws {
-        let database = try TestDatabase("keeping_tables", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("keeping_tables", mode: .plain)
         let cut = try database.psql("SELECT known_as(table_name) FROM time_tables() ORDER BY 1")
             .split(separator: "\n").map(String.init)
         #expect(Set(cut).isSubset(of: RetentionPlan.tables), "\(cut)")
@@ -167,7 +166,7 @@ struct MaintenanceTests {
     func keeps(mode: DatabaseMode) throws {
         let database = try TestDatabase("writer_keeps", schema: "wkeeps", mode: mode)
         let bench = try WriterBench(
-            try TestTape(Peers.nats.get(), namespace: "wkeeps\(mode)"), database,
+            try TestTape(NatsServer.shared(), namespace: "wkeeps\(mode)"), database,
             retention: ["trades": 30, "quotes": 2])
         for (days, ordinal) in [(40, 1), (35, 11), (1, 21)] {
             let start = "date_trunc('day', now(), 'UTC') - interval '\(days) days'"
@@ -251,7 +250,7 @@ struct MaintenanceTests {
     /// reads the table.
     private func read(_ name: String) throws -> (bench: WriterBench, reader: PostgresConnection) {
         let bench = try WriterBench(
-            try TestTape(Peers.nats.get(), namespace: name),
+            try TestTape(NatsServer.shared(), namespace: name),
             try TestDatabase("writer_\(name)", schema: name, mode: .plain),
             retention: ["trades": 30])
         for days in 38...40 {
@@ -338,10 +337,10 @@ struct MaintenanceTests {
         #expect(try running.stop() == .success)
     }
 
-    @Test("the audits hold after days were dropped", arguments: DatabaseMode.here)
+    @Test("the audits hold after days were dropped", arguments: DatabaseMode.usual)
     func audited(mode: DatabaseMode) throws {
         let bench = try WriterBench(
-            try TestTape(Peers.nats.get(), namespace: "wret\(mode)"),
+            try TestTape(NatsServer.shared(), namespace: "wret\(mode)"),
             try TestDatabase("writer_retired", schema: "wret\(mode)", mode: mode),
             retention: ["trades": 30, "quotes": 30])
         var source = try bench.source(0)

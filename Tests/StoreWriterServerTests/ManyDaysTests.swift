@@ -60,7 +60,7 @@ struct ManyDaysTests {
         arguments: DatabaseMode.here)
     func year(mode: DatabaseMode) throws {
         let bench = try WriterBench(
-            try TestTape(Peers.nats.get(), namespace: "wyear\(mode)"),
+            try TestTape(NatsServer.shared(), namespace: "wyear\(mode)"),
             try TestDatabase("writer_year", schema: "wyear\(mode)", mode: mode))
         try bench.database.psql("CREATE TABLE made_before AS \(days(mode))")
         for partition in [0, 1] { try publishYears(bench, partition) }
@@ -125,7 +125,7 @@ struct ManyDaysTests {
     func compressed() throws {
         guard DatabaseMode.here.contains(.community) else { return }
         let bench = try WriterBench(
-            try TestTape(Peers.nats.get(), namespace: "wcomp"),
+            try TestTape(NatsServer.shared(), namespace: "wcomp"),
             try TestDatabase("writer_comp", schema: "wcomp", mode: .community))
         try bench.database.migrate(wishes: Migrator.Wishes(compressAfter: .seconds(7 * 86_400)))
         try bench.database.psql(

@@ -29,7 +29,7 @@ struct MarketSchemaTests {
             user: "\(database.name)_reader")
     }
 
-    @Test("the reader sees views with a comment each, and no table", arguments: DatabaseMode.here)
+    @Test("the reader sees views with a comment each, and no table", arguments: DatabaseMode.usual)
     func seen(mode: DatabaseMode) throws {
         let database = try database("market_seen", mode)
         // The queries of `\dt` and `\dv`.
@@ -142,7 +142,8 @@ struct MarketSchemaTests {
         }
     }
 
-    @Test("the newest row of each symbol costs a look-up, not a scan", arguments: DatabaseMode.here)
+    @Test(
+        "the newest row of each symbol costs a look-up, not a scan", arguments: DatabaseMode.usual)
     func latest(mode: DatabaseMode) throws {
         let database = try database("market_latest", mode)
         try database.psql(

@@ -6,8 +6,7 @@ import Testing
 @Suite("Views of what counts now: trades, values, bars of a source")
 struct MarketViewTests {
     private func database(_ name: String, _ mode: DatabaseMode = .plain) throws -> TestDatabase {
-        let database = try TestDatabase(name, mode: mode)
-        try database.migrate()
+        let database = try TestDatabase.migrated(name, mode: mode)
         try database.psql(
             """
             SELECT make_time_partition(table_name, '2024-03-05Z') FROM time_tables()

@@ -14,8 +14,8 @@ struct TestDatabase {
     let name: String
     let schema: SchemaName
 
-    var migrator: String { "\(name)_migrator" }
-    var writer: String { "\(name)_writer" }
+    var migrator: String { PostgresServer.migrator(of: name) }
+    var writer: String { PostgresServer.writer(of: name) }
 
     init(
         _ name: String, schema: String = "md", timescale: Bool = false,
@@ -24,10 +24,7 @@ struct TestDatabase {
         self.server = try server ?? PostgresServer.shared()
         self.name = try self.server.createDatabase(name, timescale: timescale)
         self.schema = try #require(SchemaName(schema))
-        for role in [migrator, writer] {
-            try self.server.psql("CREATE ROLE \(role) LOGIN PASSWORD '\(PostgresServer.password)'")
-        }
-        try self.server.psql("GRANT CREATE ON DATABASE \(name) TO \(migrator)")
+        try self.server.createRoles(of: name)
     }
 
     func connect(

@@ -25,7 +25,7 @@ struct ReaderRoleTests {
         return database
     }
 
-    @Test("a member of the reader sees every table and view", arguments: DatabaseMode.here)
+    @Test("a member of the reader sees every table and view", arguments: DatabaseMode.usual)
     func reads(mode: DatabaseMode) throws {
         let database = try database("reader_reads", mode)
         try database.psql("SELECT make_time_partition('trades', now())")
@@ -55,7 +55,7 @@ struct ReaderRoleTests {
         }
     }
 
-    @Test("it changes nothing, by no statement and no function", arguments: DatabaseMode.here)
+    @Test("it changes nothing, by no statement and no function", arguments: DatabaseMode.usual)
     func changesNothing(mode: DatabaseMode) throws {
         let database = try database("reader_bounds", mode)
         let reader = try database.connect(

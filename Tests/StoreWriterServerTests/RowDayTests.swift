@@ -98,8 +98,7 @@ struct RowDayTests {
 
     @Test("days that are there, or may not be there, are none to be made")
     func missing() throws {
-        let database = try TestDatabase("writer_daymissing", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("writer_daymissing", mode: .plain)
         let writer = try database.connectWriter()
         let days = """
             extract(epoch FROM date_trunc('day', now(), 'UTC'))::bigint / 86400

@@ -62,8 +62,7 @@ struct SchemaCheckTests {
         ])
     func differences(change: Change) throws {
         let number = change.sql.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffffff }
-        let database = try TestDatabase("check_\(number)", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("check_\(number)", mode: .plain)
         try database.psql(
             """
             DROP VIEW IF EXISTS stored_ticks, bars, stored_bars CASCADE;
@@ -82,8 +81,7 @@ struct SchemaCheckTests {
 
     @Test("columns of a person's own do no harm when they need no value")
     func additions() throws {
-        let database = try TestDatabase("check_additions", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("check_additions", mode: .plain)
         try database.psql(
             """
             ALTER TABLE trade_rows ADD COLUMN note text;

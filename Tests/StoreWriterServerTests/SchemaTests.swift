@@ -45,8 +45,7 @@ struct SchemaTests {
 
     @Test("a claim raises the epoch, at least to the one asked for, and returns the position")
     func claims() throws {
-        let database = try TestDatabase("schema_claims")
-        try database.migrate()
+        let database = try TestDatabase.migrated("schema_claims")
         let writer = try database.connectWriter()
         let fresh = try claim(writer, 7)
         #expect(
@@ -111,8 +110,7 @@ struct SchemaTests {
 
     @Test("rows and positions are committed together; a fenced writer commits neither")
     func fencing() throws {
-        let database = try TestDatabase("schema_fencing", timescale: true)
-        try database.migrate()
+        let database = try TestDatabase.migrated("schema_fencing", timescale: true)
         let old = try database.connectWriter()
         let new = try database.connectWriter()
         for partition in 0..<3 { _ = try claim(old, partition) }
@@ -156,8 +154,7 @@ struct SchemaTests {
 
     @Test("an advance that waits for a successor's claim sees the claim, and is fenced")
     func waitingAdvance() throws {
-        let database = try TestDatabase("schema_waiting")
-        try database.migrate()
+        let database = try TestDatabase.migrated("schema_waiting")
         let old = try database.connectWriter()
         let new = try database.connectWriter()
         for partition in 0..<3 { _ = try claim(old, partition) }
@@ -193,8 +190,7 @@ struct SchemaTests {
 
     @Test("a position that was never claimed, or would go back, is refused")
     func refusals() throws {
-        let database = try TestDatabase("schema_refusals")
-        try database.migrate()
+        let database = try TestDatabase.migrated("schema_refusals")
         let writer = try database.connectWriter()
         _ = try claim(writer, 1)
         func refusal(_ positions: String) throws -> String? {
@@ -222,8 +218,7 @@ struct SchemaTests {
 
     @Test("a writer that stops in mid-COPY holds nothing that its successor waits for")
     func pausedWriter() throws {
-        let database = try TestDatabase("schema_paused")
-        try database.migrate()
+        let database = try TestDatabase.migrated("schema_paused")
         let old = try database.connectWriter()
         let new = try database.connectWriter()
         _ = try claim(old, 1)
@@ -245,8 +240,7 @@ struct SchemaTests {
 
     @Test("the higher revision of a bar wins, whichever comes first")
     func revisions() throws {
-        let database = try TestDatabase("schema_revisions", timescale: true)
-        try database.migrate()
+        let database = try TestDatabase.migrated("schema_revisions", timescale: true)
         let writer = try database.connectWriter()
         func put(_ revision: Int64, _ close: Int128) throws -> Int {
             try writer.execute(
@@ -276,8 +270,7 @@ struct SchemaTests {
     @Test(
         "the writer's role may write rows and nothing else", arguments: [false, true])
     func rights(timescale: Bool) throws {
-        let database = try TestDatabase("schema_rights_\(timescale)", timescale: timescale)
-        try database.migrate()
+        let database = try TestDatabase.migrated("schema_rights_\(timescale)", timescale: timescale)
         let writer = try database.connectWriter()
         _ = try claim(writer, 1)
         for allowed in [
@@ -313,8 +306,7 @@ struct SchemaTests {
 
     @Test("temporary tables of a caller do not stand in for the functions' own")
     func pinnedSearchPath() throws {
-        let database = try TestDatabase("schema_pinned")
-        try database.migrate()
+        let database = try TestDatabase.migrated("schema_pinned")
         let writer = try database.connect(database.writer)
         try writer.script(
             """

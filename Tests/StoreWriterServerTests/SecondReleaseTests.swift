@@ -15,7 +15,7 @@ struct SecondReleaseTests {
         "it is migrated beside a writer of the first, which goes on", arguments: DatabaseMode.here)
     func besideWriter(mode: DatabaseMode) throws {
         let bench = try WriterBench(
-            try TestTape(Peers.nats.get(), namespace: "wsecond\(mode)"),
+            try TestTape(NatsServer.shared(), namespace: "wsecond\(mode)"),
             try TestDatabase("writer_second", schema: "wsecond\(mode)", mode: mode))
         let running = try bench.start()
         var source = try bench.source(0)

@@ -79,8 +79,7 @@ struct SinkPositionTests {
 
     @Test("what is advanced in the database is what the next claim finds")
     func roundTrip() throws {
-        let database = try TestDatabase("position_round")
-        try database.migrate()
+        let database = try TestDatabase.migrated("position_round")
         let writer = try database.connectWriter()
         let place = SinkPlace(input: .bars, partition: Partition(3))
         func claim(_ owner: String, epoch: UInt64, knownEpoch: Int64? = nil) throws -> SinkRow {
@@ -123,8 +122,7 @@ struct SinkPositionTests {
 
     @Test("a position that was never claimed cannot be read")
     func unreadable() throws {
-        let database = try TestDatabase("position_none")
-        try database.migrate()
+        let database = try TestDatabase.migrated("position_none")
         let writer = try database.connectWriter()
         let error = #expect(throws: StoreError.self) {
             try SinkPosition.read(
@@ -217,7 +215,7 @@ struct SinkPositionTests {
 
     @Test("a batch is full by rows, bytes or packets, and forgets inputs that were taken over")
     func batches() throws {
-        let tape = try TestTape(Peers.nats.get(), namespace: "batches")
+        let tape = try TestTape(NatsServer.shared(), namespace: "batches")
         var batch = WriteBatch()
         #expect(batch.isEmpty && !batch.isFull)
         let small = try item(tape, input: 0, ticks: 2)

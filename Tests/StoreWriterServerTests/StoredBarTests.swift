@@ -95,7 +95,7 @@ struct StoredBarTests {
 
     @Test(
         "pages, replaced versions, choices and gaps are those that the writer stored",
-        arguments: DatabaseMode.here)
+        arguments: DatabaseMode.usual)
     func all(mode: DatabaseMode) throws {
         var bench = try Bench("stored_bars", mode)
         try expectChoices(bench)

@@ -20,8 +20,7 @@ struct TimePartitionTests {
 
     @Test("a row without a partition is told from a bad one, and its day can be made")
     func missing() throws {
-        let database = try TestDatabase("partition_missing", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("partition_missing", mode: .plain)
         let writer = try database.connectWriter()
         let row = """
             INSERT INTO trades (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,
@@ -50,8 +49,7 @@ struct TimePartitionTests {
     @Test(
         "times that get no partition, and tables that have none", arguments: DatabaseMode.here)
     func refused(mode: DatabaseMode) throws {
-        let database = try TestDatabase("partition_refused", mode: mode)
-        try database.migrate()
+        let database = try TestDatabase.migrated("partition_refused", mode: mode)
         let writer = try database.connectWriter()
         for (time, code) in [
             ("'1970-01-01 00:00Z'", nil), ("'1970-01-01 23:59:59.999999Z'", nil),
@@ -73,8 +71,7 @@ struct TimePartitionTests {
 
     @Test("many writers may ask for the same days at once, while others write")
     func race() async throws {
-        let database = try TestDatabase("partition_race", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("partition_race", mode: .plain)
         // An open transaction with rows in the table blocks no other session.
         let busy = try database.connectWriter()
         try busy.script(
@@ -116,8 +113,7 @@ struct TimePartitionTests {
 
     @Test("the coming days are made once; a table that stands in the way is named")
     func coming() throws {
-        let database = try TestDatabase("partition_coming", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("partition_coming", mode: .plain)
         // Trades and quotes, and events, which have a row. Two more days are in the same month.
         try database.psql(
             """
@@ -156,8 +152,7 @@ struct TimePartitionTests {
 
     @Test("a coming partition that is being read is left to the next turn")
     func busyPartition() throws {
-        let database = try TestDatabase("partition_read", mode: .plain)
-        try database.migrate()
+        let database = try TestDatabase.migrated("partition_read", mode: .plain)
         try database.psql(
             """
             SELECT make_time_partition('bars_short', now() + n * interval '1 day')

@@ -13,10 +13,8 @@ import Testing
 
 @testable import StoreWriter
 
-/// The servers that all writers' tests of this process share. Each test has its own namespace,
-/// database and keys.
+/// The server that all writers' tests of this process share. Each test has its own keys.
 enum Peers {
-    static let nats = Result { try NatsServer() }
     static let valkey = Result { try ValkeyServer() }
 }
 
@@ -36,10 +34,15 @@ struct WriterBench {
     ) throws {
         let namespace = name.replacing("writer_", with: "w")
         tape = try TestTape(
-            nats ?? Peers.nats.get(), namespace: namespace, partitions: partitions)
-        database = try TestDatabase(
-            name, schema: namespace, timescale: timescale, server: server)
-        try database.migrate()
+            nats ?? NatsServer.shared(), namespace: namespace, partitions: partitions)
+        if let server {
+            // A copy pays off from the second database of a server on.
+            database = try TestDatabase(
+                name, schema: namespace, timescale: timescale, server: server)
+            try database.migrate()
+        } else {
+            database = try TestDatabase.migrated(name, schema: namespace, timescale: timescale)
+        }
         try makeDays()
     }
 

@@ -31,24 +31,28 @@ final class AcceptBench {
         tape = try TestTape(nats, namespace: "md")
         postgres = try PostgresServer.shared()
         folder = try TemporaryFolder("accept")
-        database = try postgres.createDatabase("accept_\(name)", timescale: timescale)
-        try postgres.psql("CREATE ROLE \(database) LOGIN PASSWORD '\(PostgresServer.password)'")
-        var owner = PostgresConfiguration(
-            host: "127.0.0.1", port: postgres.port, database: database, user: PostgresServer.user,
-            password: PostgresServer.password)
-        owner.sslMode = .disable
-        let migrator = Migrator(
-            try PostgresConnection(Migrator.configured(owner), timeout: .seconds(60)),
-            schema: try #require(SchemaName("md")), runtimeRole: database, timeout: .seconds(60))
-        _ = try migrator.run(
-            try MigrationFolder(path: "\(ServerPrograms.checkout)/deploy/postgres"))
+        database = "accept_\(name)"
+        try postgres.createMigrated(
+            database, schema: "md", timescale: timescale
+        ) { [postgres] template in
+            var owner = PostgresConfiguration(
+                host: "127.0.0.1", port: postgres.port, database: template,
+                user: PostgresServer.user, password: PostgresServer.password)
+            owner.sslMode = .disable
+            let migrator = Migrator(
+                try PostgresConnection(Migrator.configured(owner), timeout: .seconds(60)),
+                schema: try #require(SchemaName(template)),
+                runtimeRole: PostgresServer.writer(of: template), timeout: .seconds(60))
+            _ = try migrator.run(
+                try MigrationFolder(path: "\(ServerPrograms.checkout)/deploy/postgres"))
+        }
         _ = try query("SELECT make_time_partition('trades', '2023-11-14 22:13Z')")
     }
 
     var environment: [String: String] {
         tape.environment.merging([
             "POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": String(postgres.port),
-            "POSTGRES_DB": database, "POSTGRES_USER": database,
+            "POSTGRES_DB": database, "POSTGRES_USER": PostgresServer.writer(of: database),
             "POSTGRES_PASSWORD": PostgresServer.password,
         ]) { $1 }
     }

@@ -78,7 +78,7 @@ struct DeploymentTests {
     @Test("where a namespace is not on the server, those that are there are named")
     func namespaces() throws {
         // Other tests have namespaces there, and the first of all are named.
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "aapresent")
+        let bench = try TailBench(NatsServer.shared(), namespace: "aapresent")
         var deployment = try bench.deployment
         deployment.names = try #require(TapeNames(namespace: "zz", partitions: 8))
         let error = #expect(throws: ToolError.self) { try deployment.openTape().close() }

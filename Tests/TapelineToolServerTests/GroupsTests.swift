@@ -31,7 +31,7 @@ struct GroupsTests {
 
     @Test("registered, listed and removed, for people and for programs")
     func all() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "groups_a")
+        let bench = try TailBench(NatsServer.shared(), namespace: "groups_a")
         #expect(try said(bench, ["list"]).output.hasPrefix("no group is registered"))
         let registered = try said(bench, ["register", "archive", "--reads", "ticks,bars"])
         #expect(registered.output.contains("bars and ticks that it has not read stay"))
@@ -58,7 +58,7 @@ struct GroupsTests {
 
     @Test("a group of a newer release is listed with that, and is not registered over")
     func newer() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "groups_c")
+        let bench = try TailBench(NatsServer.shared(), namespace: "groups_c")
         _ = try said(bench, ["register", "archive"])
         let bucket = try #require(
             try bench.tape.client.jetStream.bucketAsFound("groups_c_groups"))
@@ -78,7 +78,7 @@ struct GroupsTests {
 
     @Test("without consent nothing is removed")
     func consent() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "groups_b")
+        let bench = try TailBench(NatsServer.shared(), namespace: "groups_b")
         _ = try said(bench, ["register", "archive"])
         #expect(throws: ToolError.self) { try said(bench, ["remove", "archive"]) }
         #expect(try said(bench, ["list"]).output.contains("archive"))

@@ -14,10 +14,8 @@ import Testing
 
 /// How long the tape stood still for a change of owners, on a real server.
 @Suite("Pauses of the tape") struct HandoverPausesTests {
-    private static let server = Result { try NatsServer() }
-
     private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(Self.server.get(), namespace: namespace, partitions: 4)
+        try TestTape(NatsServer.shared(), namespace: namespace, partitions: 4)
     }
 
     private func time(_ tape: TestTape, _ stream: String, _ sequence: UInt64) throws -> Timestamp {

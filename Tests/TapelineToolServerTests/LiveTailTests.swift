@@ -133,7 +133,7 @@ struct LiveTailTests {
 
     @Test("what a publisher offers is shown as JSON, CSV and a table, digit by digit")
     func shows() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "tlive")
+        let bench = try TailBench(NatsServer.shared(), namespace: "tlive")
         var source = try bench.source(0, ["BRK.B", "ES=F"])
         source.append(TailBench.trade(0, 1))
         source.append(TailBench.quote(1, 2))
@@ -171,7 +171,7 @@ struct LiveTailTests {
 
     @Test("what somebody else publishes there is told, and an end is an end")
     func strangers() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "tlive2")
+        let bench = try TailBench(NatsServer.shared(), namespace: "tlive2")
         let shutdown = ShutdownSignal()
         let connection = bench.tape.client.connection
         let talking = ShutdownSignal()

@@ -28,7 +28,7 @@ struct LoadJournalTests {
 
     @Test("a load that nobody noted is found by the watermark of its ticks")
     func reached() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "load_reached")
+        let bench = try TailBench(NatsServer.shared(), namespace: "load_reached")
         let source = try #require(SourceName("coins-history"))
         #expect(try decision(bench, source, from: 1) == .begin)
         var ticks = try bench.source(1, ["SPY"], name: source.text)
@@ -44,7 +44,7 @@ struct LoadJournalTests {
 
     @Test("the idle watermarks of a source count too")
     func idle() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "load_idle")
+        let bench = try TailBench(NatsServer.shared(), namespace: "load_idle")
         let source = try #require(SourceName("coins-history"))
         var marks = TestSource(bench.tape, Partition(2), source: source, kind: .watermark)
         marks.epoch = 3

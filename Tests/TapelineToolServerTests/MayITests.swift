@@ -244,7 +244,7 @@ struct MayITests {
 
     @Test("on a real server: who can take over, and what nobody says")
     func real() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "may_a")
+        let bench = try TailBench(NatsServer.shared(), namespace: "may_a")
         let group = try ToolMembers(bench, .operators, ["a"])
         defer { group.close() }
         #expect(eventually { group.held() == [4] })

@@ -71,7 +71,7 @@ struct MemberCommandTests {
 
     @Test("drained and released on a real server, for people and for programs")
     func whole() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "member_a")
+        let bench = try TailBench(NatsServer.shared(), namespace: "member_a")
         #expect(throws: ToolError.refused("no member has ever run on this tape")) {
             try said(bench, ["drain", "a"])
         }
@@ -105,7 +105,7 @@ struct MemberCommandTests {
 
     @Test("waiting ends when it is done, when the time is over, and when a person ends it")
     func waiting() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "member_b")
+        let bench = try TailBench(NatsServer.shared(), namespace: "member_b")
         let group = try ToolMembers(bench, .writers, ["a", "b"])
         defer { group.close() }
         #expect(eventually { group.held() == [2, 2] })
@@ -133,7 +133,7 @@ struct MemberCommandTests {
 
     @Test("one that is not heard any more is released all the same")
     func absent() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "member_c")
+        let bench = try TailBench(NatsServer.shared(), namespace: "member_c")
         let group = try ToolMembers(bench, .operators, ["a", "b"])
         defer { group.close() }
         #expect(eventually { group.held() == [2, 2] })

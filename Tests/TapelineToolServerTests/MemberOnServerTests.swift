@@ -14,7 +14,7 @@ import Testing
 struct MemberOnServerTests {
     @Test("a member on a real server is seen with what it holds")
     func real() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "members_a")
+        let bench = try TailBench(NatsServer.shared(), namespace: "members_a")
         let description = ServiceDescription(
             name: "member", version: "1.2.3", revision: "abc12", summary: "Is a member.",
             keys: ConfigurationKey.tape,

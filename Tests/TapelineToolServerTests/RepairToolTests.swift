@@ -101,7 +101,7 @@ struct RepairToolTests {
         "a request stands under the source of people, on its symbol's partition"
     )
     func request() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "repair_a")
+        let bench = try TailBench(NatsServer.shared(), namespace: "repair_a")
         let times = ["--from", "2026-11-20T14:30:00Z", "--to", "2026-11-20T14:40:00Z"]
         #expect(try run(["AAPL", "--dry-run"] + times, on: bench).code == .success)
         #expect(try requests(bench).isEmpty)
@@ -134,7 +134,7 @@ struct RepairToolTests {
     private func answered(
         _ namespace: String, bars: Int, refused: String?
     ) throws -> (code: ExitCode, json: JSONValue) {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: namespace)
+        let bench = try TailBench(NatsServer.shared(), namespace: namespace)
         let answering = Thread {
             _ = eventually { (try? requests(bench).count) == 1 }
             // Repeated until it is received, because the test does not know when the command begins
@@ -150,7 +150,7 @@ struct RepairToolTests {
 
     @Test("it waits until the output of the request is out, and says how many versions came of it")
     func waits() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "repair_b")
+        let bench = try TailBench(NatsServer.shared(), namespace: "repair_b")
         let nobody = try run(["AAPL", "--yes", "--wait", "--timeout", "1"] + Self.times, on: bench)
         #expect(nobody.code == .temporary && nobody.output.contains("not worked on yet"))
         let done = try answered("repair_c", bars: 1, refused: nil)

@@ -54,7 +54,7 @@ struct SourceTests {
 
     @Test("a source is retired in each stream under an epoch of its own, once, and resumed")
     func retired() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "source_a")
+        let bench = try TailBench(NatsServer.shared(), namespace: "source_a")
         #expect(try said(bench, ["list"]).output.hasPrefix("no source has put anything"))
         try publish(bench, "old")
         try publish(bench, "new-delayed")
@@ -84,7 +84,7 @@ struct SourceTests {
 
     @Test("a retirement that stands in some streams is completed, and taken back there")
     func partly() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "source_b")
+        let bench = try TailBench(NatsServer.shared(), namespace: "source_b")
         try publish(bench, "old", epoch: 1)
         _ = try said(bench, ["retire", "old"])
         // A gateway opened one stream again and died.
@@ -105,7 +105,7 @@ struct SourceTests {
 
     @Test("a source with a living gateway is not retired, nor one that the tape does not know")
     func refused() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "source_c")
+        let bench = try TailBench(NatsServer.shared(), namespace: "source_c")
         try publish(bench, "live")
         try publish(bench, "live-delayed")
         let description = ServiceDescription(

@@ -109,7 +109,7 @@ struct SpoolReplayTests {
         let name: String
 
         init(_ namespace: String) throws {
-            bench = try TailBench(try TailPeers.nats.get(), namespace: namespace)
+            bench = try TailBench(NatsServer.shared(), namespace: namespace)
             folder = try TemporaryFolder("spool")
             let source = try #require(SourceName("ib"))
             var old = try bench.source(1, ["AAPL", "MSFT"], name: "ib")
@@ -322,7 +322,7 @@ struct SpoolReplayTests {
         }
         #expect(unconfirmed.description.contains("--yes"))
         let small = try TailBench(
-            try TailPeers.nats.get(), namespace: "spool_e", partitions: 1)
+            NatsServer.shared(), namespace: "spool_e", partitions: 1)
         let command = try SpoolReplayCommand.parse([scene.name, "--yes"])
         let other = try #require(throws: ToolError.self) {
             _ = try said { terminal in

@@ -13,15 +13,10 @@ import Testing
 @testable import TapelineTool
 @testable import TapelineToolTests
 
-/// The server that the tails of this process share. Each test has its own namespace.
-enum TailPeers {
-    static let nats = Result { try NatsServer() }
-}
-
 @Suite("tapeline tail, on a real tape")
 struct TailTests {
     private func bench(_ namespace: String) throws -> TailBench {
-        try TailBench(try TailPeers.nats.get(), namespace: namespace)
+        try TailBench(NatsServer.shared(), namespace: namespace)
     }
 
     /// Publishes three packets of ten ticks on each of the partitions 0 to 2: two symbols in turn,

@@ -39,7 +39,7 @@ struct TapeTests {
 
     @Test("streams, partitions, sources, rates and what is not known")
     func report() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "tape_a")
+        let bench = try TailBench(NatsServer.shared(), namespace: "tape_a")
         var one = try bench.source(1, ["A"], name: "ib")
         var other = try bench.source(1, ["A"], name: "zz")
         for number in 1...4 {
@@ -75,7 +75,7 @@ struct TapeTests {
 
     @Test("the table fits into 100 columns, and has a rate after two looks")
     func table() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "tape_b")
+        let bench = try TailBench(NatsServer.shared(), namespace: "tape_b")
         var source = try bench.source(3, ["A"], name: "a-source-of-24-character")
         source.append(TailBench.trade(0, 1))
         try source.publish(watermark: Timestamp(nanoseconds: TailBench.start))
@@ -92,7 +92,7 @@ struct TapeTests {
 
     @Test("what is derived over all partitions has a line of its own")
     func universe() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "tape_u")
+        let bench = try TailBench(NatsServer.shared(), namespace: "tape_u")
         var values = TestSource(bench.tape, Partition(0), source: .universe, kind: .bars)
         values.append {
             let time = Timestamp(nanoseconds: TailBench.start)
@@ -178,7 +178,7 @@ struct TapeTests {
 
     @Test("the request is made, waited for, and stays when nobody takes it")
     func rebuilding() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "rebuild")
+        let bench = try TailBench(NatsServer.shared(), namespace: "rebuild")
         #expect(throws: ToolError.self) { try rebuild(bench, ["2", "--yes"]) }
         let bucket = try bench.tape.client.jetStream.createBucket(
             KeyValueConfiguration(bucket: "rebuild_operator", bytesMax: 1 << 20))

@@ -30,7 +30,7 @@ struct WatchOnServerTests {
     @Test("a database that does not answer makes no age older, and the screen says why")
     func silentDatabase() throws {
         let silent = try SilentListener()
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watch_b")
+        let bench = try TailBench(NatsServer.shared(), namespace: "watch_b")
         var environment = bench.tape.environment
         environment["POSTGRES_HOST"] = "127.0.0.1"
         environment["POSTGRES_PORT"] = "\(silent.port)"
@@ -51,7 +51,7 @@ struct WatchOnServerTests {
 
     @Test("a real tape with a reader that tells how far it is")
     func real() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watch_a")
+        let bench = try TailBench(NatsServer.shared(), namespace: "watch_a")
         var source = try bench.source(1, ["A"], name: "ib")
         for number in 1...5 as ClosedRange<Int64> {
             source.append(TailBench.trade(0, number))
@@ -89,7 +89,7 @@ struct WatchOnServerTests {
 
     @Test("a watch that is stopped ends in order; without its server it says so")
     func ends() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watch_b")
+        let bench = try TailBench(NatsServer.shared(), namespace: "watch_b")
         let shutdown = ShutdownSignal()
         shutdown.request()
         #expect(try watch(bench, [], shutdown: shutdown).code == .success)

@@ -204,7 +204,7 @@ struct WatchlistTests {
 
     @Test("added, listed and removed, with who, when and why, for people and for programs")
     func all() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watchlist_a")
+        let bench = try TailBench(NatsServer.shared(), namespace: "watchlist_a")
         #expect(try said(bench, ["list"]).output.hasPrefix("no gateway of this release"))
         let store = try seed(bench, Self.report())
         let added = try said(bench, ["add", "NVDA", "AMD", "--note", "asked by the desk"])
@@ -243,7 +243,7 @@ struct WatchlistTests {
 
     @Test("what is wrong is refused before anything is written, with what there is instead")
     func wrong() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watchlist_b")
+        let bench = try TailBench(NatsServer.shared(), namespace: "watchlist_b")
         #expect(try refusal(bench, ["add", "X", "--note", "x"]).contains("start one"))
         let store = try seed(bench, Self.report())
         try seed(bench, Self.report("rec", fixed: "replay delivers a recording"))
@@ -283,7 +283,7 @@ struct WatchlistTests {
 
     @Test("what two people add at the same time is both there")
     func together() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watchlist_c")
+        let bench = try TailBench(NatsServer.shared(), namespace: "watchlist_c")
         let store = try seed(bench, Self.report())
         let failures = Failures()
         let people = try ["A", "B"].map { name in
@@ -305,7 +305,7 @@ struct WatchlistTests {
 
     @Test("a gateway that has said nothing for long is named, and what is added waits for it")
     func silent() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watchlist_f")
+        let bench = try TailBench(NatsServer.shared(), namespace: "watchlist_f")
         var report = try Self.report()
         report.time = report.time.advanced(byNanoseconds: -3_600_000_000_000)
         try seed(bench, report)
@@ -317,7 +317,7 @@ struct WatchlistTests {
 
     @Test("a watchlist that a newer release wrote, or that is damaged, is not written over")
     func newer() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watchlist_d")
+        let bench = try TailBench(NatsServer.shared(), namespace: "watchlist_d")
         let store = try seed(bench, Self.report())
         let bucket = try #require(
             try bench.tape.client.jetStream.bucketAsFound("watchlist_d_sources"))
@@ -334,7 +334,7 @@ struct WatchlistTests {
 
     @Test("the shipped gateway delivers what the command adds, and ends what it removes")
     func gateway() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watchlist_e")
+        let bench = try TailBench(NatsServer.shared(), namespace: "watchlist_e")
         let folder = try TemporaryFolder("gateway")
         let process = try ServerProcess(
             ProductPrograms.path("provider-gateway"), [],

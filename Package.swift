@@ -24,9 +24,10 @@ let quickTests: [SwiftSetting] =
 /// git is cached, and a wrong revision is worse than none.
 let revision = Context.environment["TAPELINE_REVISION"].flatMap { $0.isEmpty ? nil : $0 }
 
-/// `make demo` and `make up` set the variable. Without benchmarks, tests and samples the package is
-/// what they run, and one build makes all of it, with both processors in use to the end.
-let isProgramsOnly = Context.environment["TAPELINE_PROGRAMS_ONLY"] == "1"
+/// The names of programs, separated by spaces: `make demo` and `make up` set the variable to those
+/// that they run. The package is then these programs and what they import, and one build makes all
+/// of it, with both processors in use to the end.
+let programs = Context.environment["TAPELINE_PROGRAMS"]?.split(separator: " ").map(String.init)
 
 /// What a target needs that reads or writes packets, and what one that reads or writes the tape.
 let codec: [Target.Dependency] = ["TapeCodec", "MarketModel", "Primitives"]
@@ -601,10 +602,18 @@ let package = Package(
     ]
 )
 
-if isProgramsOnly {
-    package.targets.removeAll { target in
-        // Only tests and benchmarks use the simulation.
-        target.type == .test || target.name == "SimulationKit"
-            || !["Sources", "services"].contains(target.path?.split(separator: "/").first)
+if let programs {
+    let products = package.products.compactMap { $0 as? Product.Executable }
+        .filter { programs.contains($0.name) }
+    precondition(products.count == programs.count, "TAPELINE_PROGRAMS names what is no program")
+    var needed: Set<String> = []
+    var waiting = products.flatMap(\.targets)
+    while let name = waiting.popLast() {
+        guard needed.insert(name).inserted,
+            let target = package.targets.first(where: { $0.name == name })
+        else { continue }
+        for case .byNameItem(let name, _) in target.dependencies { waiting.append(name) }
     }
+    package.products = products
+    package.targets.removeAll { !needed.contains($0.name) }
 }

@@ -506,7 +506,8 @@ let package = Package(
             uses: ["ProviderGateway", "OperatorWorker", "StoreWriter", "Cockpit", "ServiceRuntime"]
                 + ["TestSupport", "YAMLFile"],
             beside: [
-                "compose_scripts.py", "record_scripts.py", "release_scripts.py", "scale_scripts.py",
+                "compose_scripts.py", "progress_scripts.py", "record_scripts.py",
+                "release_scripts.py", "scale_scripts.py",
                 "validate_sbom.py",
                 "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
             ]),

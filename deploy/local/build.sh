@@ -24,6 +24,19 @@ done
 TAPELINE_REVISION=$(deploy/local/revision.sh)
 export TAPELINE_REVISION TAPELINE_PROGRAMS=$programs
 
-build() { swift build -c release --static-swift-stdlib; }
+package=$logs/package.json
+mkdir -p "$logs"
+rm -f "$package"
+
+build() {
+    swift package describe --type json >"$package.new"
+    mv "$package.new" "$package"
+    exec swift build -c release --static-swift-stdlib
+}
+
+# In place of the last line of the log: how far the build is, and how long it will take.
+watch_step() { # watch_step PROCESS TITLE LOG START
+    deploy/local/progress.py --process "$1" --title "$2" --log "$3" --package "$package" || true
+}
 
 step 'Programs (release)' build-programs build

@@ -1,7 +1,7 @@
 # The commands of this checkout. They fetch what the machine lacks, and write only under .build/ and
 # .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers build wheel demo up down status check test night soak sample bench bench-full coverage budget format lint clean
+.PHONY: help setup servers build programs wheel demo up down status check test night soak sample bench bench-full coverage budget format lint clean
 .PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release
 SHELL := /bin/bash
 
@@ -14,9 +14,12 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Fast when nothing has changed. The compiler's output goes to a log.
-.PHONY: programs
-programs: setup
-	@deploy/local/build.sh
+.PHONY: stack-programs
+stack-programs: setup
+	@deploy/local/build.sh '$(if $(SIMULATOR),$(PROVIDER))'
+
+programs: setup ## Build the programs: services, tool and all simulators (release)
+	@deploy/local/build.sh --all
 
 # Downloads while the compiler works. The step 'servers' waits for it, and shows what failed.
 .PHONY: servers-meanwhile
@@ -36,10 +39,10 @@ build: setup ## Build everything: services, tool, benchmarks (release)
 wheel: setup ## Make the wheel of the Python package (docs/python.md) in .build/wheel
 	@deploy/local/wheel.sh
 
-demo: servers-meanwhile programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
+demo: servers-meanwhile stack-programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
 	@$(TOOL) demo $(if $(KEEP),--keep)
 
-up: servers-meanwhile programs servers ## Start servers and services and leave them running (PROVIDER=binance, alpaca or massive; SIMULATOR=1)
+up: servers-meanwhile stack-programs servers ## Start servers and services and leave them running (PROVIDER=binance, alpaca or massive; SIMULATOR=1)
 	@$(TOOL) up $(if $(PROVIDER),PROVIDER=$(PROVIDER)) $(if $(SIMULATOR),--simulator)
 
 down: ## Stop what 'make up' started

@@ -24,9 +24,10 @@ let quickTests: [SwiftSetting] =
 /// git is cached, and a wrong revision is worse than none.
 let revision = Context.environment["TAPELINE_REVISION"].flatMap { $0.isEmpty ? nil : $0 }
 
-/// `make demo` and `make up` set the variable. Without benchmarks, tests and samples the package is
-/// what they run, and one build makes all of it, with both processors in use to the end.
-let isProgramsOnly = Context.environment["TAPELINE_PROGRAMS_ONLY"] == "1"
+/// The names of programs, separated by spaces: `make demo` and `make up` set the variable to those
+/// that they run. The package is then these programs and what they import, and one build makes all
+/// of it, with both processors in use to the end.
+let programs = Context.environment["TAPELINE_PROGRAMS"]?.split(separator: " ").map(String.init)
 
 /// What the tests of a target need: nothing, servers and programs, whole stacks, or the time of a
 /// night (docs/TESTING.md).
@@ -312,7 +313,8 @@ let suites: [Tests] = [
             "TapeBenchmark", "TestSupport", "YAMLFile",
         ],
         beside: [
-            "compose_scripts.py", "record_scripts.py", "release_scripts.py", "scale_scripts.py",
+            "compose_scripts.py", "progress_scripts.py", "record_scripts.py", "release_scripts.py",
+            "scale_scripts.py",
             "validate_sbom.py", "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
         ]),
     jointTests(
@@ -685,23 +687,32 @@ let package = Package(
 )
 
 package.targets += suites.map(\.target)
-let products = package.targets.filter { target in
-    ["Sources", "services"].contains(target.path?.split(separator: "/").first)
-}
 
-if isProgramsOnly {
-    // Only tests and benchmarks use the simulation.
-    package.targets = products.filter { $0.name != "SimulationKit" }
-} else if !tiers.isEmpty {
-    var kept = Set(suites.filter { tiers.contains($0.tier) }.map(\.target.name))
-    // Pure tests start no program.
-    if tiers == [.pure] { package.products = [] } else { kept.formUnion(products.map(\.name)) }
-    while true {
-        let uses = package.targets.filter { kept.contains($0.name) }.flatMap(\.dependencies)
-        let more = kept.union(
-            uses.compactMap { if case .byNameItem(let name, _) = $0 { name } else { nil } })
-        if more.count == kept.count { break }
-        kept = more
+/// Removes all targets but these and those that they import.
+func keep(_ names: [String]) {
+    var kept: Set<String> = []
+    var waiting = names
+    while let name = waiting.popLast() {
+        guard kept.insert(name).inserted,
+            let target = package.targets.first(where: { $0.name == name })
+        else { continue }
+        for case .byNameItem(let name, _) in target.dependencies { waiting.append(name) }
     }
     package.targets.removeAll { !kept.contains($0.name) }
+}
+
+if let programs {
+    let products = package.products.compactMap { $0 as? Product.Executable }
+        .filter { programs.contains($0.name) }
+    precondition(products.count == programs.count, "TAPELINE_PROGRAMS names what is no program")
+    package.products = products
+    keep(products.flatMap(\.targets))
+} else if !tiers.isEmpty {
+    let chosen = suites.filter { tiers.contains($0.tier) }.map(\.target.name)
+    // Pure tests start no program.
+    if tiers == [.pure] { package.products = [] }
+    let parts = package.targets.filter { target in
+        ["Sources", "services"].contains(target.path?.split(separator: "/").first)
+    }
+    keep(chosen + (tiers == [.pure] ? [] : parts.map(\.name)))
 }

@@ -364,8 +364,8 @@ struct StackTests {
             try test.stack.up(options, shutdown: ShutdownSignal())
         }
         #expect(
-            missing?.description.contains("bin/ibkr-simulator is missing: run 'make build'") == true
-        )
+            missing?.description.contains("bin/ibkr-simulator is missing: run 'make programs'")
+                == true)
         try test.folder.write(
             "#!/bin/sh\necho 'ibkr-simulator: --rate wants a number' >&2\nexit 64\n",
             to: "bin/ibkr-simulator")

@@ -340,7 +340,7 @@ struct StackFileTests {
         let named = try Checkout.find(home: folder.path, executable: "/usr/bin/tapeline")
         #expect(named.program("store-writer") == "/usr/bin/store-writer")
         let error = #expect(throws: ToolError.self) { try found.requirePrograms(services: true) }
-        #expect(error?.description.hasSuffix("is missing: run 'make build'") == true)
+        #expect(error?.description.hasSuffix("is missing: run 'make programs'") == true)
         try FileManager.default.removeItem(atPath: folder.file(".local/servers"))
         let second = #expect(throws: ToolError.self) { try found.requirePrograms(services: false) }
         #expect(second?.description.hasSuffix("is missing: run 'make servers'") == true)

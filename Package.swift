@@ -385,7 +385,9 @@ let package = Package(
             path: "Tests/SpoolFixture", swiftSettings: strict),
         tests(of: "Primitives"),
         tests(of: "MarketModel"),
-        tests(of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
+        tests(
+            of: "TapeCodec", uses: model,
+            beside: ["Golden", "decode_packet.py", "second_release.py"]),
         tests(of: "TapeProtocol", uses: codec),
         tests(of: "StreamCore", uses: model, beside: ["Golden"]),
         tests(of: "YAMLFile", uses: ["Primitives"]),

@@ -87,6 +87,10 @@ release: setup servers ## Make a release: make release VERSION=x.y.z [REGISTRY=h
 pictures: setup ## Draw the pictures of docs/cockpit.md from made data (builds the tests)
 	@TAPELINE_PICTURES=docs/pictures swift test --filter CockpitServerTests.PictureTests
 
+.PHONY: golden
+golden: setup ## Make the golden files of the formats again, after a change of one (builds the tests)
+	@deploy/local/golden.sh
+
 sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 	@deploy/docker/sbom.py
 

@@ -162,7 +162,8 @@ func program(
 let suites: [Tests] = [
     tests(of: "Primitives"),
     tests(of: "MarketModel"),
-    tests(of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
+    tests(
+        of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py", "second_release.py"]),
     serverTests(of: "TapeCodec", uses: model),
     tests(of: "TapeProtocol", uses: codec, worlds: true),
     tests(of: "StreamCore", uses: model, beside: ["Golden"], worlds: true),
@@ -689,7 +690,7 @@ let package = Package(
 package.targets += suites.map(\.target)
 
 /// Removes all targets but these and those that they import.
-func keep(_ names: [String]) {
+@MainActor func keep(_ names: [String]) {
     var kept: Set<String> = []
     var waiting = names
     while let name = waiting.popLast() {

@@ -155,7 +155,7 @@ struct WatchlistTests {
         try put("+QQQ", store)
         #expect(eventually { log.follows.count == 1 })
         let bucket = try #require(try tape.client.jetStream.bucketAsFound("watch3_sources"))
-        let damaged = Array(#"{"entries":[{"symbol":"X"}]}"#.utf8)
+        let damaged = Array(#"{"v":1,"entries":[{"symbol":"X"}]}"#.utf8)
         _ = try bucket.put(store.key, damaged, expected: try store.read().revision)
         #expect(
             try eventually {

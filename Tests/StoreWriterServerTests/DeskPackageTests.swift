@@ -221,7 +221,7 @@ struct DeskTape {
         func put(_ text: String, _ count: Int) {
             bytes += Array(text.utf8) + Array(repeating: 0, count: count - text.utf8.count)
         }
-        put(1, 2)
+        put(2, 2)
         put(0, 2)
         put(98, 4)
         put(Self.start, 8)
@@ -235,11 +235,18 @@ struct DeskTape {
         put(1, 2)
         var chain = bytes.withRawSpan { Checksum.of($0) }
         put(Int64(bitPattern: chain), 8)
-        for packet in packets {
-            chain = packet.withRawSpan { Checksum.chained($0, after: chain) }
+        for (number, packet) in packets.enumerated() {
+            let place = bytes.count
             put(Int64(packet.count), 4)
-            put(Int64(bitPattern: chain), 8)
+            put(0, 8)
+            put(Self.start + Int64(number), 8)
             bytes += packet
+            chain = Array(bytes[(place + 12)...]).withRawSpan {
+                Checksum.chained($0, after: chain)
+            }
+            for index in 0..<8 {
+                bytes[place + 4 + index] = UInt8(truncatingIfNeeded: chain >> UInt64(index * 8))
+            }
         }
         put(0, 4)
         let end = bytes.count

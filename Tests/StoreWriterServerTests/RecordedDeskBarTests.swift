@@ -113,7 +113,7 @@ extension DeskPackageTests {
         }
         #expect(isStored, "\(running.reasons)")
         let folder = try TemporaryFolder("bars")
-        let files = ["day.tape", "torn.tape", "old.tape"].map { folder.file($0) }
+        let files = ["day.tape", "torn.tape", "bare.tape"].map { folder.file($0) }
         try Self.record(bench.tape, to: files[0])
         try Self.record(torn, to: files[1])
         try Data(ticks.recording(packets)).write(to: URL(fileURLWithPath: files[2]))

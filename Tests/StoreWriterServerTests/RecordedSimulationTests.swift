@@ -62,9 +62,7 @@ extension DeskPackageTests {
         try Self.record(purged, to: files[2], [], upTo: end)
         try Self.record(whole, to: files[3], ["--no-bars"], upTo: end)
         try Self.record(whole, to: files[4], ["--symbols", Self.names[0]], upTo: end)
-        let old = folder.file("old.tape")
-        try Data(Self.golden()).write(to: URL(fileURLWithPath: old))
-        let arguments = ["days", "\(start.nanoseconds)"] + files + [old]
+        let arguments = ["days", "\(start.nanoseconds)"] + files
         let decoder = try Self.decoder(in: folder)
         let told = Result {
             try check(arguments, whole.environment, decoder: decoder, script: "desk_tape.py")
@@ -74,16 +72,6 @@ extension DeskPackageTests {
         case .success(let text?):
             #expect(text.hasSuffix("checks passed"), "TAPELINE_SEED=\(seed): \(text)")
         case .failure(let error): Issue.record("TAPELINE_SEED=\(seed): \(error)")
-        }
-    }
-
-    /// Returns the recording of version 1 that every release has to read.
-    private static func golden() throws -> [UInt8] {
-        let path = "\(root)/Tests/ReplayProviderTests/Golden/recording.v1.hex"
-        let digits = try String(contentsOfFile: path, encoding: .utf8).filter { $0.isHexDigit }
-        return try stride(from: 0, to: digits.count, by: 2).map { place in
-            let begin = digits.index(digits.startIndex, offsetBy: place)
-            return try #require(UInt8(digits[begin...].prefix(2), radix: 16))
         }
     }
 }

@@ -489,7 +489,7 @@ def recording(path, torn):
         file.trades(symbols[1], start, source=["test", "typo"]).to_polars()
     check(file.trades(symbols[1], start, source="typo", missing="mark").to_polars().is_empty())
     equal(file.gaps(symbols[0], source="typo").rows(), [])
-    with raises(tapeline.TapelineError, "version 1 has no bars"):
+    with raises(tapeline.TapelineError, "made without bars"):
         file.bars("AAPL", "1m").to_polars()
     for asked in (lambda: file.trades(history=True), lambda: file.bars(history=True)):
         with raises(tapeline.TapelineError, "a recording or the tape: connect to the database"):

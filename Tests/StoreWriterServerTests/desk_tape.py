@@ -5,11 +5,10 @@
                                                      with more packets, and purged in these
     desk_tape.py bars TORN PURGED                    bars on the tape and in POSTGRES_*, and a simulation; and two
                                                      namespaces: with a lost packet, and purged
-    desk_tape.py recorded FILE TORN OLD START TIMES   bars of a recording and of POSTGRES_*, as they stand and as they
-                                                     were known at TIMES; recordings without a packet, and of version 1
-    desk_tape.py days START WHOLE TORN PURGED NO_BARS ONE OLD   simulations of recordings and of the tapes whole, torn
-                                                     and purged of NATS_URL; recordings without bars, of one symbol,
-                                                     and of version 1
+    desk_tape.py recorded FILE TORN BARE START TIMES   bars of a recording and of POSTGRES_*, as they stand and as they
+                                                     were known at TIMES; recordings without a packet, and without bars
+    desk_tape.py days START WHOLE TORN PURGED NO_BARS ONE   simulations of recordings and of the tapes whole, torn
+                                                     and purged of NATS_URL; recordings without bars, of one symbol
 
 DESK_SITE names an empty folder, into which the wheel is installed."""
 
@@ -166,7 +165,7 @@ def patient(tape):
         reading._PATIENCE = kept
 
 
-def recorded(path, torn, old, start, known):
+def recorded(path, torn, bare, start, known):
     """Bars of a recording are those of the database, and it raises where it cannot know."""
     import tapeline
 
@@ -203,8 +202,8 @@ def recorded(path, torn, old, start, known):
     with raises(tapeline.NotKnown, "ordinals .* are missing"):
         tapeline.open(torn).bars(symbols, "1s", start, end, as_of=known[-1], missing="mark").to_polars()
     for as_of, error in ((None, tapeline.TapelineError), (known[0], tapeline.NotKnown)):
-        with raises(error, "version 1 has no bars"):
-            tapeline.open(old).bars(symbols, "1s", start, end, as_of=as_of).to_polars()
+        with raises(error, "made without bars"):
+            tapeline.open(bare).bars(symbols, "1s", start, end, as_of=as_of).to_polars()
 
 
 def unknown(file, symbols, start, end, known):

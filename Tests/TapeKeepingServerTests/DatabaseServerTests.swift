@@ -41,8 +41,9 @@ struct DatabaseServerTests {
         "what is no record is refused",
         arguments: [
             "", "{}", #"{"v":2,"system":1,"timeline":1,"noted_ns":1}"#,
-            #"{"system":-1,"timeline":1,"noted_ns":1}"#,
-            #"{"system":1,"timeline":4294967296,"noted_ns":1}"#, #"{"system":1,"timeline":1}"#,
+            #"{"v":1,"system":-1,"timeline":1,"noted_ns":1}"#,
+            #"{"v":1,"system":1,"timeline":4294967296,"noted_ns":1}"#,
+            #"{"v":1,"system":1,"timeline":1}"#,
         ])
     func refused(text: String) {
         #expect(throws: VersionedJSON.Refusal.self) {

@@ -134,7 +134,7 @@ import Testing
         #expect(older.isRetryable)
         #expect(
             older.description
-                == "stream MD_BARS was made by an earlier release and lacks md.all.universe: "
+                == "stream MD_BARS was made by another release and lacks md.all.universe: "
                 + "'tapeline setup' adds that")
         let wanted = names.barStreamConfiguration(bytesMax: 2 << 20)
         #expect(

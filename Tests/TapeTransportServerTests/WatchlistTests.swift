@@ -63,19 +63,21 @@ struct WatchlistTests {
     @Test(
         "what is damaged, too long or newer is refused as a whole",
         arguments: [
-            ("", false), ("{}", false), (#"{"entries":5}"#, false),
+            ("", false), ("{}", false), (#"{"v":1,"entries":5}"#, false),
             (#"{"v":2,"entries":[]}"#, true),
-            (#"{"entries":[{"symbol":""}]}"#, false),
-            (#"{"entries":[{"symbol":"A","who":"b","note":"c","time_ns":1}]}"#, false),
+            (#"{"v":1,"entries":[{"symbol":""}]}"#, false),
+            (#"{"v":1,"entries":[{"symbol":"A","who":"b","note":"c","time_ns":1}]}"#, false),
             (
-                #"{"entries":[{"symbol":"A","who":"b","note":"c","time_ns":1,"change":"held"}]}"#,
+                #"{"v":1,"entries":[{"symbol":"A","who":"b","note":"c","time_ns":1,"#
+                    + #""change":"held"}]}"#,
                 true
             ),
             (
-                #"{"entries":[{"symbol":"A","who":"b","note":"c","time_ns":1,"change":"added"}]}"#,
+                #"{"v":1,"entries":[{"symbol":"A","who":"b","note":"c","time_ns":1,"#
+                    + #""change":"added"}]}"#,
                 false
             ),
-            (#"{"entries":[{"symbol":"A","who":"b","note":"c","time_ns":1e30}]}"#, false),
+            (#"{"v":1,"entries":[{"symbol":"A","who":"b","note":"c","time_ns":1e30}]}"#, false),
         ])
     func refused(json: String, isNewer: Bool) {
         let refusal = #expect(throws: VersionedJSON.Refusal.self) {
@@ -128,7 +130,9 @@ struct WatchlistTests {
         #expect(read.instruments.first?.symbol.text == "S3999")
         #expect(read.leftOut + read.instruments.count == 4_000 && read.leftOut > 0)
         #expect(try WatchlistReport(json: large.json(bytesMax: 10)).leftOut == 4_000)
-        #expect(throws: VersionedJSON.Refusal.self) { try WatchlistReport(json: Array("{}".utf8)) }
+        #expect(throws: VersionedJSON.Refusal.self) {
+            try WatchlistReport(json: Array(#"{"v":1}"#.utf8))
+        }
     }
 
     @Test("of two writes that expect the same watchlist, one is stored")

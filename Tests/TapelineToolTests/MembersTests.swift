@@ -25,7 +25,8 @@ enum MadeMembers {
             heartbeat: MemberHeartbeat(
                 member: try #require(MemberName(name)), instance: instance, state: state,
                 rank: rank, since: time(0), sequence: 9, records: 3,
-                held: held.map { Partition($0) }, release: release, revision: "99e8c18e"))
+                held: held.map { Partition($0) }, release: release, revision: "99e8c18e",
+                leaseNanoseconds: 500_000_000))
     }
 
     static func owner(

@@ -24,12 +24,12 @@ struct WatchTests {
     }
 
     private static func told(_ group: String, _ positions: String) -> [UInt8] {
-        Array(#"{"group":"\#(group)","positions":[\#(positions)]}"#.utf8)
+        Array(#"{"v":1,"group":"\#(group)","positions":[\#(positions)]}"#.utf8)
     }
 
     private static func position(_ input: String, _ partition: Int, _ last: Int) -> String {
         let source = input == "ticks" ? "synthetic" : "operator"
-        return #"{"partition":\#(partition),"input":"\#(input)","sequence":9,"#
+        return #"{"partition":\#(partition),"input":"\#(input)","sequence":9,"durable":9,"#
             + #""sources":[{"source":"\#(source)","epoch":3,"last_ordinal":\#(last)}]}"#
     }
 
@@ -178,10 +178,11 @@ struct WatchTests {
         var positions = WatchPositions()
         func hears(_ bytes: [UInt8]) -> Bool { positions.receive(bytes) }
         for wrong in [
-            "", "{}", #"{"group":"a","positions":[{}]}"#, #"{"v":2,"group":"a","positions":[]}"#,
-            #"{"group":"a","positions":[{"partition":-1,"input":"ticks","sources":[]}]}"#,
-            #"{"group":"a","positions":[{"partition":1,"input":"x","sources":[]}]}"#,
-            #"{"group":"a","positions":[{"partition":1,"input":"bars","sources":[{}]}]}"#,
+            "", "{}", #"{"v":1,"group":"a","positions":[{}]}"#,
+            #"{"v":2,"group":"a","positions":[]}"#,
+            #"{"v":1,"group":"a","positions":[{"partition":-1,"input":"ticks","sources":[]}]}"#,
+            #"{"v":1,"group":"a","positions":[{"partition":1,"input":"x","sources":[]}]}"#,
+            #"{"v":1,"group":"a","positions":[{"partition":1,"input":"bars","sources":[{}]}]}"#,
         ] {
             #expect(!hears(Array(wrong.utf8)), "\(wrong)")
         }

@@ -21,9 +21,9 @@ SELECTIONS = (
 )
 
 
-def days(start, whole, torn, purged, no_bars, one, old):
-    """The files are recordings of the tapes `whole`, `torn` and `purged`, without bars, of one symbol, and of
-    version 1. `start`: the event time of the first tick."""
+def days(start, whole, torn, purged, no_bars, one):
+    """The files are recordings of the tapes `whole`, `torn` and `purged`, without bars, and of one symbol.
+    `start`: the event time of the first tick."""
     import tapeline
 
     start, folder = int(start) - SECOND, os.path.dirname(whole)
@@ -36,7 +36,7 @@ def days(start, whole, torn, purged, no_bars, one, old):
     unknown(file, start)
     gone(tapeline.connect(tape=True, namespace="purged"), tapeline.open(purged), start)
     left_out(tape, tapeline.open(no_bars), tapeline.open(one), start)
-    refused(file, tapeline.open(old), start, folder)
+    refused(file, start, folder)
 
 
 def events(desk, start, end, missing="mark", **kinds):
@@ -256,13 +256,10 @@ def left_out(tape, no_bars, one, start):
     equal(coverage(one, start, trades="*"), [(*told[:3], "test", "")])
 
 
-def refused(file, old, start, folder):
-    """Version 1, times outside, and a file that changes while it is read."""
+def refused(file, start, folder):
+    """Times outside, and a file that changes while it is read."""
     import tapeline
 
-    for kinds in ({"trades": "*"}, {"bars": {"*": "1s"}}):
-        with raises(tapeline.TapelineError, r"version 1 does not have the times.*record it again, or simulate"):
-            tapeline.simulate(old, 1, missing="mark", **kinds)
     with raises(tapeline.TapelineError, "the recording ends at .*, before the start"):
         tapeline.simulate(file, file.origin.info["to"], trades="*")
     with raises(tapeline.TapelineError, "nothing is selected"):

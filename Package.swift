@@ -163,8 +163,8 @@ let suites: [Tests] = [
     tests(of: "Primitives"),
     tests(of: "MarketModel"),
     tests(
-        of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py", "second_release.py"]),
-    serverTests(of: "TapeCodec", uses: model),
+        of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
+    serverTests(of: "TapeCodec", uses: model, beside: ["second_release.py"]),
     tests(of: "TapeProtocol", uses: codec, worlds: true),
     tests(of: "StreamCore", uses: model, beside: ["Golden"], worlds: true),
     tests(of: "YAMLFile", uses: ["Primitives"]),

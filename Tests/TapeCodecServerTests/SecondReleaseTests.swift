@@ -4,6 +4,8 @@ import Primitives
 import TapeCodec
 import Testing
 
+@testable import TapeCodecTests
+
 /// Two releases side by side: this one reads what a made-up second one writes (`second_release.py`).
 @Suite struct SecondReleaseTests {
     /// The numbers of its new tick and of its new message.

@@ -257,7 +257,7 @@ struct RecoveryOnTapeTests {
     }
 
     private func request(_ run: Run) throws {
-        _ = try run.bucket.create(run.keys.request, Array("{\"requested_ns\":1}".utf8))
+        _ = try run.bucket.create(run.keys.request, Array("{\"v\":1,\"requested_ns\":1}".utf8))
     }
 
     private func isRebuilt(_ run: Run, _ worker: RunningService) throws -> Bool {

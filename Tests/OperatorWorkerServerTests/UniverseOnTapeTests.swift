@@ -145,7 +145,7 @@ struct UniverseOnTapeTests {
             let bucket = try tape.client.jetStream.createBucket(
                 KeyValueConfiguration(bucket: tape.names.operatorBucket))
             let key = CheckpointKeys(partition: 4).request
-            _ = try bucket.create(key, Array("{\"requested_ns\":1}".utf8))
+            _ = try bucket.create(key, Array("{\"v\":1,\"requested_ns\":1}".utf8))
             #expect(try eventually { try bucket.get(key) == nil })
             #expect(eventually { first.log.count(of: "operator.rebuild.begun") == 1 })
             #expect(try first.stop() == .success)

@@ -17,13 +17,16 @@ the load of the machine. What did not run is named.
 """
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import sys
+import tempfile
 import time
 
 # Tests mostly wait, so there are several processes per processor, up to a maximum.
@@ -55,6 +58,10 @@ COMMAND_CHARACTERS_MAX = 100
 SLOW_SUITES = pathlib.Path(__file__).with_name("slow-suites")
 # A test of a trap starts the bundle again and waits for any child of its process. So it must not
 # share a process with tests that start servers.
+# Tests start hundreds of servers, which sync and remove many files; on a disk they wait for it. All folders of a
+# run are together some gigabytes at most.
+MEMORY = pathlib.Path("/dev/shm")
+MEMORY_BYTES_MIN = 12 << 30
 TRAP = re.compile(r"/traps[A-Z]")
 PLACE = re.compile(r"/[^/]*\.swift:\d+:\d+$")
 PR_SET_CHILD_SUBREAPER = 36
@@ -238,6 +245,30 @@ class Run:
             print(f"\r\033[K{line[:100]}", end="", flush=True)
         else:
             print(f"    … {line}", flush=True)
+
+
+@contextlib.contextmanager
+def folders_in_memory():
+    """Lets tests make their folders in memory, where there is enough of it and programs may run from it."""
+    if "TMPDIR" in os.environ or not MEMORY.is_dir():
+        yield
+        return
+    for old in MEMORY.glob("tapeline-tests-*"):
+        if not pathlib.Path(f"/proc/{old.name.split('-')[2]}").exists():
+            shutil.rmtree(old, ignore_errors=True)
+    room = os.statvfs(MEMORY)
+    available = int(re.search(r"MemAvailable: +(\d+) kB", pathlib.Path("/proc/meminfo").read_text())[1]) << 10
+    if min(room.f_bavail * room.f_frsize, available) < MEMORY_BYTES_MIN or room.f_flag & os.ST_NOEXEC:
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix=f"tapeline-tests-{os.getpid()}-", dir=MEMORY)
+    # Servers that may not run as root run as another user.
+    os.chmod(folder, 0o1777)
+    os.environ["TMPDIR"] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def end_orphans():
@@ -436,4 +467,5 @@ def main():
     sys.exit(0 if passed else 1)
 
 
-main()
+with folders_in_memory():
+    main()

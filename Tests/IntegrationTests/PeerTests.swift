@@ -80,8 +80,7 @@ extension IntegrationTests {
         }
 
         @Test(
-            "A tape that may not grow: the gateway is not ready and says so, and loses nothing",
-            StormSize.night)
+            "A tape that may not grow: the gateway is not ready and says so, and loses nothing")
         func fullTape() throws {
             var load = Pipeline.Load(ticks: 300_000, rate: 1_000, pace: "full", seed: 9)
             load.streamBytes = "1MiB"

@@ -7,8 +7,7 @@ extension IntegrationTests {
     /// From the provider to the last row and the hot state, without faults.
     @Suite struct WholePathTests {
         @Test(
-            "Ticks generated = on the tape = rows, and bars are those of SQL, in PostgreSQL alone",
-            StormSize.night)
+            "Ticks generated = on the tape = rows, and bars are those of SQL, in PostgreSQL alone")
         func native() throws {
             // It ends more than a minute ago, so every window of every series is closed.
             let load = Pipeline.Load(ticks: 30_000, rate: 100, backlogSeconds: 400, seed: 2)

@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
-BUILD := TAPELINE_REVISION=$$(deploy/local/revision.sh) swift build -c release --static-swift-stdlib
+BUILD := TAPELINE_REVISION=$$(deploy/local/revision.sh) swift build -c release --static-swift-stdlib -debug-info-format none
 TOOL  := .build/release/tapeline
 SWIFT_FOLDERS := Package.swift $(wildcard Samples Sources services Tests)
 

@@ -31,7 +31,7 @@ rm -f "$package"
 build() {
     swift package describe --type json >"$package.new"
     mv "$package.new" "$package"
-    exec swift build -c release --static-swift-stdlib
+    exec swift build -c release --static-swift-stdlib -debug-info-format none
 }
 
 # In place of the last line of the log: how far the build is, and how long it will take.

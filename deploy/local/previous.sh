@@ -45,7 +45,7 @@ git archive "$commit" | tar -x -C "$work/source"
 say "building ${programs[*]} of ${name:0:15}; the compiler writes to $log"
 : >"$log"
 for each in "${programs[@]}"; do
-    (cd "$work/source" && swift build -c release --static-swift-stdlib --product "$each") \
+    (cd "$work/source" && swift build -c release --static-swift-stdlib -debug-info-format none --product "$each") \
         >>"$log" 2>&1 </dev/null || die "cannot build $each of ${name:0:15}: $(last_line "$log")"
     install "$work/source/.build/release/$each" "$work/kept/.build/release/$each"
 done

@@ -4,7 +4,7 @@
     Tests/mutations/draw.py --seed 7 [--count 80]     one line of JSON for each fault: file, line, before, after
 
 Those of plant.py were chosen by people who know the tests. These are not: so they say how much a set of tests sees
-that nobody had in mind. Modules take turns, so that a large one does not hide the others. plant.py --drawn plants them.
+that nobody had in mind. Modules take turns, so that a large one does not hide the others. judge.py plants them.
 """
 
 import argparse

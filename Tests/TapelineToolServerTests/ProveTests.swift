@@ -28,7 +28,7 @@ import Testing
 
         _ = try scene.bench.query(
             """
-            CREATE TABLE kept AS SELECT * FROM bars WHERE \(place);
+            CREATE TABLE kept AS SELECT * FROM bars_short WHERE \(place);
             DELETE FROM bars_short WHERE \(place)
             """)
         try expect(scene.prove(), .failure, equal: all - 1, missing: 1)

@@ -16,12 +16,13 @@ private final class StackUnderTest {
     private let output: FileHandle
 
     init() throws {
-        folder = try TemporaryFolder()
+        let built = FileSystem.folder(of: try Checkout.ownExecutable())
+        // Beside the program, because a second name of a file is on the same file system.
+        folder = try TemporaryFolder(in: built)
         try linkCheckout(at: folder)
         let programs = folder.file("bin")
         try FileManager.default.createDirectory(
             atPath: programs, withIntermediateDirectories: true)
-        let built = FileSystem.folder(of: try Checkout.ownExecutable())
         try FileManager.default.linkItem(
             atPath: "\(built)/tapeline", toPath: "\(programs)/tapeline")
         for name in StackPlan.servicePrograms {

@@ -4,9 +4,13 @@ DROP INDEX CONCURRENTLY IF EXISTS gaps_reason;
 CREATE INDEX CONCURRENTLY gaps_reason ON gaps (reason, noted_at);
 
 -- A partitioned table has no concurrent index, but its partitions do.
-SELECT format('DROP INDEX CONCURRENTLY IF EXISTS %I', p.name || '_ordinal')
-FROM time_tables() t, time_partitions(t.table_name) p
-WHERE t.table_name = 'trade_rows' AND t.shape = 'native';
-SELECT format('CREATE INDEX CONCURRENTLY %I ON %I (source, partition, ordinal)', p.name || '_ordinal', p.name)
-FROM time_tables() t, time_partitions(t.table_name) p
-WHERE t.table_name = 'trade_rows' AND t.shape = 'native';
+SELECT format('DROP INDEX CONCURRENTLY IF EXISTS %I', part.relname || '_ordinal')
+FROM pg_inherits
+JOIN pg_partitioned_table ON partrelid = inhparent
+JOIN pg_class AS part ON part.oid = inhrelid
+WHERE inhparent = 'trade_rows'::regclass;
+SELECT format('CREATE INDEX CONCURRENTLY %I ON %I (source, partition, ordinal)', part.relname || '_ordinal', part.relname)
+FROM pg_inherits
+JOIN pg_partitioned_table ON partrelid = inhparent
+JOIN pg_class AS part ON part.oid = inhrelid
+WHERE inhparent = 'trade_rows'::regclass;

@@ -14,8 +14,8 @@ let strict: [SwiftSetting] = [
 ]
 
 /// Simulations and whole stacks use the processor for minutes. `make test` sets the variable, which
-/// has libraries, services and simulated worlds optimised in debug builds; assertions stay on. Other
-/// debug builds compile in less time and are easier to debug.
+/// has libraries, services and long tests optimised in debug builds; assertions stay on. Other debug
+/// builds compile in less time and are easier to debug.
 let quickTests: [SwiftSetting] =
     Context.environment["TAPELINE_QUICK_TESTS"] == "1"
     ? [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : []
@@ -100,15 +100,15 @@ func serviceProgram(_ product: String, runs service: String) -> Target {
         path: "services/\(product)/Program", swiftSettings: strict)
 }
 
-/// Tests of one library or service. `worlds`: they simulate worlds from seeds, which take the processor
-/// for long.
+/// Tests of one library or service. `isLong`: they take the processor for long, as worlds from seeds
+/// do, and are optimised as the libraries are.
 func tests(
     of name: String, tier: Tier = .pure, uses dependencies: [Target.Dependency] = [],
-    beside files: [String] = [], worlds: Bool = false
+    beside files: [String] = [], isLong: Bool = false
 ) -> Tests {
     jointTests(
         "\(name)Tests", tier: tier, uses: [.byName(name: name)] + dependencies, beside: files,
-        worlds: worlds)
+        isLong: isLong)
 }
 
 /// The tests of that library or service that need servers. They use the helpers of its other tests:
@@ -124,12 +124,12 @@ func serverTests(
 /// Tests of several parts together. Any test may ask which seeds this run has.
 func jointTests(
     _ name: String, tier: Tier = .pure, uses dependencies: [Target.Dependency] = [],
-    beside files: [String] = [], worlds: Bool = false
+    beside files: [String] = [], isLong: Bool = false
 ) -> Tests {
     Tests(
         target: .testTarget(
             name: name, dependencies: dependencies + ["Seeds"], exclude: files,
-            swiftSettings: strict + (worlds ? quickTests : [])),
+            swiftSettings: strict + (isLong ? quickTests : [])),
         tier: tier)
 }
 
@@ -165,15 +165,15 @@ let suites: [Tests] = [
     tests(
         of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
     serverTests(of: "TapeCodec", uses: model, beside: ["second_release.py"]),
-    tests(of: "TapeProtocol", uses: codec, worlds: true),
-    tests(of: "StreamCore", uses: model, beside: ["Golden"], worlds: true),
+    tests(of: "TapeProtocol", uses: codec, isLong: true),
+    tests(of: "StreamCore", uses: model, beside: ["Golden"], isLong: true),
     tests(of: "YAMLFile", uses: ["Primitives"]),
     tests(of: "GraphLanguage", uses: model + ["YAMLFile", "OperatorGraph", "StreamCore"]),
     serverTests(
         of: "GraphLanguage", uses: model + ["StreamCore", "YAMLFile"],
         beside: ["nyse_sessions.py"]),
     tests(of: "OperatorGraph", uses: codec + ["StreamCore"]),
-    tests(of: "ProviderKit", uses: model + ["ServiceRuntime", "YAMLFile"], worlds: true),
+    tests(of: "ProviderKit", uses: model + ["ServiceRuntime", "YAMLFile"], isLong: true),
     tests(
         of: "IBKRProvider",
         uses: model + ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]),
@@ -211,23 +211,23 @@ let suites: [Tests] = [
     tests(
         of: "HTTPClient", tier: .servers, uses: ["CCurl", "TestSupport"],
         beside: ["web_server.py"]),
-    tests(of: "BinanceEngine", uses: model + ["EngineKit", "HistoryTestSupport"], worlds: true),
+    tests(of: "BinanceEngine", uses: model + ["EngineKit", "HistoryTestSupport"], isLong: true),
     tests(
         of: "AlpacaEngine", uses: model + ["EngineKit", "HistoryTestSupport", "TestSupport"],
-        worlds: true),
+        isLong: true),
     tests(
         of: "MassiveEngine", uses: model + ["EngineKit", "HistoryTestSupport", "TestSupport"],
-        worlds: true),
-    tests(of: "PolledEngine", uses: model + ["EngineKit"], worlds: true),
-    tests(of: "Membership", uses: model, worlds: true),
+        isLong: true),
+    tests(of: "PolledEngine", uses: model + ["EngineKit"], isLong: true),
+    tests(of: "Membership", uses: model, isLong: true),
     tests(of: "IBProtocol", uses: model),
-    tests(of: "IBEngine", uses: model + ["EngineKit", "IBProtocol", "IBSimulator"], worlds: true),
+    tests(of: "IBEngine", uses: model + ["EngineKit", "IBProtocol", "IBSimulator"], isLong: true),
     tests(of: "ArrowColumns", uses: codec),
     tests(
         of: "DecoderLibrary",
         uses: codec + ["ArrowColumns", "CDecoder", "Recordings", "ReplayProvider", "TestSupport"]),
     serverTests(of: "DecoderLibrary", uses: ["TestSupport"], beside: ["read_columns.py"]),
-    tests(of: "TickSpool", uses: codec + ["TestSupport"], worlds: true),
+    tests(of: "TickSpool", uses: codec + ["TestSupport"], isLong: true),
     serverTests(of: "TickSpool", uses: codec + ["SpoolFixture", "TestSupport"]),
     tests(of: "ServiceRuntime", uses: ["Primitives", "TestSupport"]),
     serverTests(
@@ -266,7 +266,7 @@ let suites: [Tests] = [
         of: "OperatorWorker",
         uses: frame + tape + support + [
             "GraphLanguage", "OperatorGraph", "SimulationKit", "StreamCore",
-        ], worlds: true),
+        ], isLong: true),
     serverTests(
         of: "OperatorWorker",
         uses: frame + tape + support + ["GraphLanguage", "OperatorGraph", "StreamCore"]),
@@ -326,7 +326,7 @@ let suites: [Tests] = [
         ]),
     jointTests(
         "SimulationTests", uses: codec + ["SimulationKit", "OperatorGraph", "StreamCore"],
-        worlds: true),
+        isLong: true),
     jointTests(
         "TapeTransportNightTests", tier: .night,
         uses: ["TapeTransportServerTests", "TapeTransportTests", "TestSupport"]),
@@ -340,7 +340,7 @@ let suites: [Tests] = [
     jointTests(
         "ForeignEngineTests", tier: .night,
         uses: codec + ["OperatorGraph", "StreamCore", "TestSupport"], beside: ["compare_bars.py"]),
-    jointTests("TidyTests"),
+    jointTests("TidyTests", isLong: true),
     jointTests(
         "SampleTests", tier: .servers, uses: tape + support + ["SampleGateway", "SampleWorker"]),
     jointTests("ExampleTests", tier: .servers, uses: ["TestSupport"]),

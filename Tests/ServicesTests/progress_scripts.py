@@ -78,9 +78,9 @@ class Forecasts(unittest.TestCase):
                     made = many(60, seed)
                     events = built(made, processors, pace, seed)
                     forecast = Forecast(made, processors)
-                    for now, name in events:
-                        if now <= 30:
-                            forecast.finish(name, now)
+                    for moment, name in events:
+                        if moment <= 30:
+                            forecast.finish(name, moment)
                     ratio = (30 + forecast.remaining(30)) / events[-1][0]
                     self.assertTrue(2 / 3 < ratio < 4 / 3, (processors, pace, seed, ratio))
 

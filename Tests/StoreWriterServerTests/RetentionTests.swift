@@ -153,33 +153,6 @@ struct RetentionTests {
         for line in try audit(database) { #expect(line.contains("|t|"), "\(line)") }
     }
 
-    @Test("a book that had them under ticks is put right by the migration")
-    func wrongBook() throws {
-        let database = try TestDatabase("retention_wrong_book", mode: .plain)
-        try database.migrate(wishes: Migrator.Wishes(retention: ["indicators": 30]))
-        try insertIndicators(database)
-        _ = try apply(database, "'indicators', '30 days'")
-        // As older versions booked it, and partly as a newer writer does.
-        try database.psql(
-            """
-            UPDATE retired_rows SET rows = 1;
-            INSERT INTO retired_rows (table_name, input, source, partition, rows, last_ordinal,
-                until)
-            SELECT table_name, 'ticks', source, partition, 2, 2, until FROM retired_rows;
-            INSERT INTO retired_rows (table_name, input, source, partition, rows, last_ordinal,
-                until) VALUES ('news', 'ticks', 'desk', 0, 7, 7, now() - interval '40 days');
-            """)
-        #expect(try audit(database).contains { $0.contains("|f|") })
-        let files = try TestDatabase.shipped().versioned
-        let mend = try #require(files.first { $0.name.contains("retired_indicators") })
-        try database.psql(mend.sql)
-        #expect(
-            try database.psql(
-                "SELECT table_name, input, rows, last_ordinal FROM retired_rows "
-                    + "ORDER BY 1") == "indicators|bars|3|3\nnews|ticks|7|7")
-        for line in try audit(database) { #expect(line.contains("|t|"), "\(line)") }
-    }
-
     @Test("a table that is being read is left for later, and holds nobody up for long")
     func locked() throws {
         let database = try prepared("retention_locked", .plain)

@@ -6,7 +6,8 @@ import Testing
 
 @testable import TapeCodecTests
 
-/// Two releases side by side: this one reads what a made-up second one writes (`second_release.py`).
+/// Two releases side by side: this one reads what a made-up second one writes
+/// (`second_release.py`).
 @Suite struct SecondReleaseTests {
     /// The numbers of its new tick and of its new message.
     private static let new: [UInt16] = [0x81fe, 0x00fd]

@@ -60,8 +60,8 @@ struct LiveTailTests {
         var tick = ListedTick()
         let good = """
             {"v":1,"kind":"trade","symbol":"A","time":"x","time_ns":5,"price":"1.50",\
-            "flags":["delayed"],"receive_time":"x","receive_time_ns":7,"provider_id":3,"source":"s",\
-            "partition":1,"ordinal":2,"epoch":3}
+            "flags":["delayed"],"receive_time":"x","receive_time_ns":7,"provider_id":3,\
+            "source":"s","partition":1,"ordinal":2,"epoch":3}
             """
         #expect(LiveMessage.read(good, into: &tick))
         #expect(tick.time.nanoseconds == 5 && tick.symbol == "A" && tick.ordinal == 2)

@@ -2,7 +2,7 @@ private enum Limit {
     static let fileLines = 500
     static let testFileLines = 800
     /// The manifest cannot be split: it is one expression.
-    static let manifestLines = 700
+    static let manifestLines = 750
     /// All tables of the first release are one migration.
     static let schemaLines = 800
     static let schema = "deploy/postgres/migrations/0001_schema.sql"
@@ -32,7 +32,7 @@ let lengthRules: [Rule] = [
         kept: [
             ["Sources/G/A/A.swift": swiftFile(lines: 500), "docs/a.md": swiftFile(lines: 900)],
             ["Tests/ATests/A.swift": swiftFile(lines: 800)],
-            ["Package.swift": swiftFile(lines: 700)],
+            ["Package.swift": swiftFile(lines: 750)],
             [Limit.schema: swiftFile(lines: 800)],
         ],
         check: { repository in

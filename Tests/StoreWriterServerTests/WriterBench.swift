@@ -66,6 +66,7 @@ struct WriterBench {
         // Adds times that only tests of the mapping use, for which no partition is made.
         try database.psql(
             """
+            SET ROLE \(database.migrator);
             DO $$
             DECLARE cut text;
             BEGIN

@@ -13,11 +13,11 @@ import struct
 import sys
 import tempfile
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "Tests/TapeCodecTests"))
 import decode_packet  # noqa: E402
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 SHIPPED = ROOT / "Sources/Tape/TapeCodec/tape.sbe.xml"
 
 # What the second release adds: a field at the end of a block, a tick, and a message that is no tick.

@@ -130,7 +130,7 @@ def page_of(record):
         "<!-- The lines up to the end mark are made by `make night`. -->", "",
         "| part | proves | result | minutes | worlds | began (UTC) | revision | |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |", *rows, "",
-        f"Simulated worlds by week: {weeks or 'none yet'}.", "", "<!-- end -->", ""])
+        f"Worlds of fresh seeds by week: {weeks or 'none yet'}.", "", "<!-- end -->", ""])
 
 
 def revision():
@@ -218,9 +218,11 @@ class Run:
             print(f"  interrupted; its log: {log.relative_to(ROOT)}")
             return
         result = "green" if status == 0 and not note else "red"
-        count = sum(int(line.rsplit(" ", 1)[1]) for line in worlds.read_text().splitlines() if line)
+        # A line for each simulation: its place, its worlds, how many of them are fresh, the first fresh seed.
+        told = [line.split() for line in worlds.read_text().splitlines() if line]
+        count, fresh = (sum(int(words[place]) for words in told) for place in (1, 2))
         row = {"result": result, "key": key, "revision": revision(), "date": date.isoformat(timespec="seconds"),
-               "minutes": round((time.monotonic() - began) / 60, 1), "worlds": count}
+               "minutes": round((time.monotonic() - began) / 60, 1), "worlds": count, "fresh": fresh}
         if result == "red":
             failing = [line.strip() for line in lines if line.lstrip().startswith("✘")] or lines[-1:]
             row["note"] = "; ".join(filter(None, [note, *failing[:2]]))[:300].replace("|", "/")
@@ -228,7 +230,7 @@ class Run:
         self.record["parts"][part.name] = row
         year, week, _ = date.isocalendar()
         weeks = self.record["worlds"]
-        weeks[f"{year}-W{week:02}"] = weeks.get(f"{year}-W{week:02}", 0) + count
+        weeks[f"{year}-W{week:02}"] = weeks.get(f"{year}-W{week:02}", 0) + fresh
         for old in sorted(weeks)[:-WEEKS_KEPT]:
             del weeks[old]
         write_record(self.record)

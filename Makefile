@@ -1,12 +1,12 @@
 # The commands of this checkout. They fetch what the machine lacks, and write only under .build/ and
 # .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers build wheel demo up down status test soak sample bench bench-full coverage format lint clean
+.PHONY: help setup servers build programs wheel demo up down status check test night soak sample bench bench-full coverage budget format lint clean
 .PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
-BUILD := TAPELINE_REVISION=$$(deploy/local/revision.sh) swift build -c release --static-swift-stdlib
+BUILD := TAPELINE_REVISION=$$(deploy/local/revision.sh) swift build -c release --static-swift-stdlib -debug-info-format none
 TOOL  := .build/release/tapeline
 SWIFT_FOLDERS := Package.swift $(wildcard Samples Sources services Tests)
 
@@ -14,9 +14,12 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Fast when nothing has changed. The compiler's output goes to a log.
-.PHONY: programs
-programs: setup
-	@deploy/local/build.sh
+.PHONY: stack-programs
+stack-programs: setup
+	@deploy/local/build.sh '$(if $(SIMULATOR),$(PROVIDER))'
+
+programs: setup ## Build the programs: services, tool and all simulators (release)
+	@deploy/local/build.sh --all
 
 # Downloads while the compiler works. The step 'servers' waits for it, and shows what failed.
 .PHONY: servers-meanwhile
@@ -36,10 +39,10 @@ build: setup ## Build everything: services, tool, benchmarks (release)
 wheel: setup ## Make the wheel of the Python package (docs/python.md) in .build/wheel
 	@deploy/local/wheel.sh
 
-demo: servers-meanwhile programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
+demo: servers-meanwhile stack-programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
 	@$(TOOL) demo $(if $(KEEP),--keep)
 
-up: servers-meanwhile programs servers ## Start servers and services and leave them running (PROVIDER=binance, alpaca or massive; SIMULATOR=1)
+up: servers-meanwhile stack-programs servers ## Start servers and services and leave them running (PROVIDER=binance, alpaca or massive; SIMULATOR=1)
 	@$(TOOL) up $(if $(PROVIDER),PROVIDER=$(PROVIDER)) $(if $(SIMULATOR),--simulator)
 
 down: ## Stop what 'make up' started
@@ -82,15 +85,26 @@ release: setup servers ## Make a release: make release VERSION=x.y.z [REGISTRY=h
 	@deploy/release/release.py '$(VERSION)' $(if $(REGISTRY),--registry '$(REGISTRY)')
 
 pictures: setup ## Draw the pictures of docs/cockpit.md from made data (builds the tests)
-	@TAPELINE_PICTURES=docs/pictures swift test --filter CockpitTests.PictureTests
+	@TAPELINE_PICTURES=docs/pictures swift test --filter CockpitServerTests.PictureTests
+
+.PHONY: golden
+golden: setup ## Make the golden files of the formats again, after a change of one (builds the tests)
+	@deploy/local/golden.sh
 
 sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 	@deploy/docker/sbom.py
 
+check: setup ## Prove in a minute or two what a change concerns: pure tests, house rules, layout; no servers
+	@.ci/check.py
+
 test: ## Prove that all of it works: format, house rules, unit and integration tests
 	@.ci/test.sh
 
-soak: ## Run a storm of faults with many seeds: make soak NAME=kills|churn|network|tape|broker|versions|live|binance|alpaca|massive|polled|load|cluster|failover|restore|pages|questions SEEDS=20
+night: setup ## All that is too slow for each landing, in parts, within NIGHT_HOURS (6); PARTS="a b" runs those
+	@deploy/local/prerequisites.sh --tests
+	@.ci/night.py $(if $(NIGHT_HOURS),--hours $(NIGHT_HOURS)) $(PARTS)
+
+soak: ## Run a storm of faults with many seeds: make soak NAME=kills SEEDS=20; without NAME it lists them
 	@.ci/soak.sh '$(NAME)' $(SEEDS)
 
 sample: setup servers ## Build Samples/tapeline-sample as its own package, and run its test with what came out
@@ -104,6 +118,9 @@ bench-full: build servers ## The same with growth and longer runs
 
 coverage: setup servers ## Line coverage of each target
 	@.ci/coverage.sh
+
+budget: ## Measure the code, the words and the last run of 'make test', and write .ci/budget.json (REASON='…': why it grew)
+	@.ci/budget.py $(if $(REASON),--reason '$(REASON)')
 
 format: ## Lay out the sources
 	@swift format -i --recursive --parallel $(SWIFT_FOLDERS)

@@ -14,8 +14,8 @@ let strict: [SwiftSetting] = [
 ]
 
 /// Simulations and whole stacks use the processor for minutes. `make test` sets the variable, which
-/// has libraries, services and simulated worlds optimised in debug builds; assertions stay on. Other
-/// debug builds compile in less time and are easier to debug.
+/// has libraries, services and long tests optimised in debug builds; assertions stay on. Other debug
+/// builds compile in less time and are easier to debug.
 let quickTests: [SwiftSetting] =
     Context.environment["TAPELINE_QUICK_TESTS"] == "1"
     ? [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : []
@@ -24,9 +24,28 @@ let quickTests: [SwiftSetting] =
 /// git is cached, and a wrong revision is worse than none.
 let revision = Context.environment["TAPELINE_REVISION"].flatMap { $0.isEmpty ? nil : $0 }
 
-/// `make demo` and `make up` set the variable. Without benchmarks, tests and samples the package is
-/// what they run, and one build makes all of it, with both processors in use to the end.
-let isProgramsOnly = Context.environment["TAPELINE_PROGRAMS_ONLY"] == "1"
+/// The names of programs, separated by spaces: `make demo` and `make up` set the variable to those
+/// that they run. The package is then these programs and what they import, and one build makes all
+/// of it, with both processors in use to the end.
+let programs = Context.environment["TAPELINE_PROGRAMS"]?.split(separator: " ").map(String.init)
+
+/// What the tests of a target need: nothing, servers and programs, whole stacks, or the time of a
+/// night (docs/TESTING.md).
+enum Tier: String, CaseIterable { case pure, servers, stacks, night }
+
+/// `TAPELINE_TESTS=pure,servers` names the tiers whose tests are built. Without it all are.
+let tiers = (Context.environment["TAPELINE_TESTS"] ?? "").split(separator: ",").map { word in
+    guard let tier = Tier(rawValue: String(word)) else {
+        preconditionFailure("TAPELINE_TESTS: '\(word)' is none of \(Tier.allCases.map(\.rawValue))")
+    }
+    return tier
+}
+
+/// A target of tests with its tier.
+struct Tests {
+    let target: Target
+    let tier: Tier
+}
 
 /// What a target needs that reads or writes packets, and what one that reads or writes the tape.
 let codec: [Target.Dependency] = ["TapeCodec", "MarketModel", "Primitives"]
@@ -46,7 +65,9 @@ let simulatorProgram: [Target.Dependency] = ["SimulatorPorts", "ServiceRuntime",
 let support: [Target.Dependency] = ["ServiceTestSupport", "TestSupport"]
 
 /// What a test of a simulated venue needs.
-let venueSupport: [Target.Dependency] = ["VenueTestSupport", "TestSupport"]
+let venueSupport: [Target.Dependency] = [
+    "VenueTestSupport", "VenueWeb", "TestSupport", "Primitives",
+]
 
 /// A library in `Sources/<group>/<name>`, with its half-page overview in `README.md` beside it.
 func library(
@@ -79,23 +100,37 @@ func serviceProgram(_ product: String, runs service: String) -> Target {
         path: "services/\(product)/Program", swiftSettings: strict)
 }
 
-/// `worlds`: the tests simulate worlds from seeds, which take the processor for long.
+/// Tests of one library or service. `isLong`: they take the processor for long, as worlds from seeds
+/// do, and are optimised as the libraries are.
 func tests(
-    of name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = [],
-    worlds: Bool = false
-) -> Target {
+    of name: String, tier: Tier = .pure, uses dependencies: [Target.Dependency] = [],
+    beside files: [String] = [], isLong: Bool = false
+) -> Tests {
     jointTests(
-        "\(name)Tests", uses: [.byName(name: name)] + dependencies, beside: files, worlds: worlds)
+        "\(name)Tests", tier: tier, uses: [.byName(name: name)] + dependencies, beside: files,
+        isLong: isLong)
 }
 
-/// Tests of several parts together.
+/// The tests of that library or service that need servers. They use the helpers of its other tests:
+/// a target of tests may depend on another one.
+func serverTests(
+    of name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
+) -> Tests {
+    jointTests(
+        "\(name)ServerTests", tier: .servers,
+        uses: [.byName(name: name), .byName(name: "\(name)Tests")] + dependencies, beside: files)
+}
+
+/// Tests of several parts together. Any test may ask which seeds this run has.
 func jointTests(
-    _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = [],
-    worlds: Bool = false
-) -> Target {
-    .testTarget(
-        name: name, dependencies: dependencies + (worlds ? ["Seeds"] : []), exclude: files,
-        swiftSettings: strict + (worlds ? quickTests : []))
+    _ name: String, tier: Tier = .pure, uses dependencies: [Target.Dependency] = [],
+    beside files: [String] = [], isLong: Bool = false
+) -> Tests {
+    Tests(
+        target: .testTarget(
+            name: name, dependencies: dependencies + ["Seeds"], exclude: files,
+            swiftSettings: strict + (isLong ? quickTests : [])),
+        tier: tier)
 }
 
 func benchmark(
@@ -123,6 +158,193 @@ func program(
         name: name, dependencies: dependencies, path: path, exclude: ["README.md"],
         swiftSettings: strict)
 }
+
+let suites: [Tests] = [
+    tests(of: "Primitives"),
+    tests(of: "MarketModel"),
+    tests(
+        of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
+    serverTests(of: "TapeCodec", uses: model, beside: ["second_release.py"]),
+    tests(of: "TapeProtocol", uses: codec, isLong: true),
+    tests(of: "StreamCore", uses: model, beside: ["Golden"], isLong: true),
+    tests(of: "YAMLFile", uses: ["Primitives"]),
+    tests(of: "GraphLanguage", uses: model + ["YAMLFile", "OperatorGraph", "StreamCore"]),
+    serverTests(
+        of: "GraphLanguage", uses: model + ["StreamCore", "YAMLFile"],
+        beside: ["nyse_sessions.py"]),
+    tests(of: "OperatorGraph", uses: codec + ["StreamCore"]),
+    tests(of: "ProviderKit", uses: model + ["ServiceRuntime", "YAMLFile"], isLong: true),
+    tests(
+        of: "IBKRProvider",
+        uses: model + ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]),
+    serverTests(of: "IBKRProvider", uses: ["Primitives", "ServiceRuntime", "TestSupport"]),
+    tests(of: "IBSimulator", uses: ["Primitives"]),
+    serverTests(
+        of: "IBSimulator", uses: ["IBKRSimulator", "TestSupport"],
+        beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
+    tests(of: "BinanceSimulator", uses: venueSupport),
+    serverTests(
+        of: "BinanceSimulator", uses: venueSupport + ["BinanceSimulatorProgram"],
+        beside: ["read_clients.py"]),
+    tests(of: "AlpacaSimulator", uses: venueSupport),
+    serverTests(
+        of: "AlpacaSimulator", uses: venueSupport + ["AlpacaSimulatorProgram"],
+        beside: ["read_alpaca.py"]),
+    tests(of: "MassiveSimulator", uses: venueSupport),
+    serverTests(
+        of: "MassiveSimulator", uses: venueSupport + ["MassiveSimulatorProgram"],
+        beside: ["read_massive.py"]),
+    tests(of: "PolledSimulator", uses: venueSupport),
+    serverTests(
+        of: "PolledSimulator", uses: venueSupport + ["PolledSimulatorProgram"],
+        beside: ["read_fred.py"]),
+    tests(of: "VenueWeb", uses: ["VenueTestSupport", "TestSupport", "Primitives"]),
+    tests(of: "SimulatorPorts", uses: ["Primitives"]),
+    tests(
+        of: "ReplayProvider",
+        uses: frame + tape + support + ["ProviderGateway", "ProviderKit", "Recordings"],
+        beside: ["Golden"]),
+    serverTests(of: "ReplayProvider", uses: frame + tape + support + ["Recordings"]),
+    tests(
+        of: "WebSocketClient", tier: .servers, uses: ["Primitives", "TestSupport"],
+        beside: ["foreign_server.py"]),
+    tests(
+        of: "HTTPClient", tier: .servers, uses: ["CCurl", "TestSupport"],
+        beside: ["web_server.py"]),
+    tests(of: "BinanceEngine", uses: model + ["EngineKit", "HistoryTestSupport"], isLong: true),
+    tests(
+        of: "AlpacaEngine", uses: model + ["EngineKit", "HistoryTestSupport", "TestSupport"],
+        isLong: true),
+    tests(
+        of: "MassiveEngine", uses: model + ["EngineKit", "HistoryTestSupport", "TestSupport"],
+        isLong: true),
+    tests(of: "PolledEngine", uses: model + ["EngineKit"], isLong: true),
+    tests(of: "Membership", uses: model, isLong: true),
+    tests(of: "IBProtocol", uses: model),
+    tests(of: "IBEngine", uses: model + ["EngineKit", "IBProtocol", "IBSimulator"], isLong: true),
+    tests(of: "ArrowColumns", uses: codec),
+    tests(
+        of: "DecoderLibrary",
+        uses: codec + ["ArrowColumns", "CDecoder", "Recordings", "ReplayProvider", "TestSupport"]),
+    serverTests(of: "DecoderLibrary", uses: ["TestSupport"], beside: ["read_columns.py"]),
+    tests(of: "TickSpool", uses: codec + ["TestSupport"], isLong: true),
+    serverTests(of: "TickSpool", uses: codec + ["SpoolFixture", "TestSupport"]),
+    tests(of: "ServiceRuntime", uses: ["Primitives", "TestSupport"]),
+    serverTests(
+        of: "ServiceRuntime", uses: ["ServiceFixture", "Primitives", "TestSupport"],
+        beside: ["Telemetry/read_openmetrics.py"]),
+    tests(of: "NatsTransport", tier: .servers, uses: ["Primitives", "TestSupport", "COpenSSL"]),
+    tests(
+        of: "PostgresClient", tier: .servers,
+        uses: ["Primitives", "ServiceRuntime", "TestSupport"]),
+    tests(of: "ValkeyClient", tier: .servers, uses: ["TestSupport"]),
+    tests(
+        of: "TapeTransport", uses: tape + ["ServiceRuntime", "TestSupport"],
+        beside: ["DeadLetters/Golden"]),
+    serverTests(
+        of: "TapeTransport", uses: tape + support + ["NatsTransport", "ServiceRuntime"],
+        beside: ["Live/live_subscriber.py"]),
+    tests(
+        of: "MembershipTransport", tier: .servers,
+        uses: tape + support + ["Membership", "NatsTransport", "ServiceRuntime", "TapeTransport"]),
+    tests(of: "TapeKeeping", uses: codec + ["Membership", "TapeTransport"]),
+    serverTests(
+        of: "TapeKeeping",
+        uses: tape + support + [
+            "Membership", "MembershipTransport", "NatsTransport", "ServiceRuntime",
+            "TapeTransport",
+        ]),
+    tests(of: "ProviderGateway", uses: frame + tape + support + ["ProviderKit"]),
+    serverTests(
+        of: "ProviderGateway",
+        uses: frame + tape + support + [
+            "AlpacaEngine", "AlpacaProvider", "BinanceProvider", "EngineKit", "IBKRProvider",
+            "IBKRSimulator", "IBSimulator", "MassiveEngine", "MassiveProvider", "OperatorGraph",
+            "PolledProvider", "ProviderKit", "StreamCore", "TickSpool",
+        ], beside: ["binance_exchange.py", "polled_services.py"]),
+    tests(
+        of: "OperatorWorker",
+        uses: frame + tape + support + [
+            "GraphLanguage", "OperatorGraph", "SimulationKit", "StreamCore",
+        ], isLong: true),
+    serverTests(
+        of: "OperatorWorker",
+        uses: frame + tape + support + ["GraphLanguage", "OperatorGraph", "StreamCore"]),
+    tests(of: "HotState", uses: frame + codec + support + ["ValkeyClient"]),
+    serverTests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
+    tests(
+        of: "StoreWriter",
+        uses: frame + tape + support + ["HotState", "PostgresClient", "StoreSinks"]),
+    serverTests(
+        of: "StoreWriter",
+        uses: frame + tape + support + [
+            "HotState", "PostgresClient", "StoreSinks", "StoredBars", "ValkeyClient",
+        ],
+        beside: [
+            "Faults/object_store.py", "SecondRelease", "data_page.py", "data_page.sql", "desk",
+            "desk_exports.py", "desk_notebook.py", "desk_package.py", "desk_tape.py",
+        ]),
+    tests(
+        of: "Cockpit",
+        uses: model + support + ["DeploymentWatch", "ServiceRuntime", "StoredBars", "StreamCore"]),
+    serverTests(
+        of: "Cockpit",
+        uses: frame + tape + support
+            + ["DeadLetters", "DeploymentWatch", "HTTPClient", "StoredBars"],
+        beside: ["pictures.py", "tables.py", "gzip_client.py"]),
+    tests(
+        of: "TapelineTool",
+        uses: frame + tape + support + [
+            "DeploymentWatch", "OperatorGraph", "ProviderKit", "StoreSinks", "StreamCore",
+            "TapeListing", "YAMLFile",
+        ]),
+    serverTests(
+        of: "TapelineTool",
+        uses: frame + tape + support + [
+            "DeadLetters", "DeploymentWatch", "GraphLanguage", "OperatorGraph", "PostgresClient",
+            "StoreWriter", "StreamCore", "TapeListing", "TickSpool",
+        ], beside: ["live_page.py"]),
+    jointTests(
+        "ObservabilityTests", tier: .servers,
+        uses: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"]),
+    jointTests(
+        "ServicesTests", tier: .servers,
+        uses: [
+            "ProviderGateway", "OperatorWorker", "StoreWriter", "Cockpit", "ServiceRuntime",
+            "TapeBenchmark", "TestSupport", "YAMLFile",
+        ],
+        beside: [
+            "compose_scripts.py", "progress_scripts.py", "record_scripts.py", "release_scripts.py",
+            "scale_scripts.py",
+            "validate_sbom.py", "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
+        ]),
+    jointTests(
+        "IntegrationTests", tier: .stacks,
+        uses: [
+            "provider-gateway", "operator-worker", "store-writer", "cockpit", "TestSupport",
+            "Primitives", "YAMLFile",
+        ]),
+    jointTests(
+        "SimulationTests", uses: codec + ["SimulationKit", "OperatorGraph", "StreamCore"],
+        isLong: true),
+    jointTests(
+        "TapeTransportNightTests", tier: .night,
+        uses: ["TapeTransportServerTests", "TapeTransportTests", "TestSupport"]),
+    jointTests(
+        "StoreWriterNightTests", tier: .night,
+        uses: ["StoreWriterServerTests"] + codec + support),
+    jointTests(
+        "TapelineToolNightTests", tier: .night,
+        uses: ["TapelineTool", "TapelineToolTests", "Primitives", "TestSupport"],
+        beside: ["browse.py"]),
+    jointTests(
+        "ForeignEngineTests", tier: .night,
+        uses: codec + ["OperatorGraph", "StreamCore", "TestSupport"], beside: ["compare_bars.py"]),
+    jointTests("TidyTests", isLong: true),
+    jointTests(
+        "SampleTests", tier: .servers, uses: tape + support + ["SampleGateway", "SampleWorker"]),
+    jointTests("ExampleTests", tier: .servers, uses: ["TestSupport"]),
+]
 
 let package = Package(
     name: "tapeline",
@@ -310,9 +532,8 @@ let package = Package(
             "ProviderGateway", in: "provider-gateway",
             uses: tape + [
                 "TapeTransport", "AlpacaProvider", "BinanceProvider", "IBKRProvider",
-                "MassiveProvider", "PolledProvider", "ProviderKit",
-                "Membership", "MembershipTransport", "NatsTransport", "ReplayProvider",
-                "TapeKeeping",
+                "MassiveProvider", "PolledProvider", "ProviderKit", "Membership",
+                "MembershipTransport", "NatsTransport", "ReplayProvider", "TapeKeeping",
                 "TickSpool", "ServiceRuntime", "YAMLFile",
             ]),
         service(
@@ -346,11 +567,9 @@ let package = Package(
             uses: tape + [
                 "TapeTransport", "DeploymentWatch", "Membership", "MembershipTransport",
                 "DeadLetters", "StoreSinks", "TapeKeeping", "TapeListing", "TickSpool",
-                "NatsTransport",
-                "PostgresClient", "ValkeyClient", "ServiceRuntime",
+                "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
-                "IBSimulator", "ProviderKit", "Recordings",
-                "StoredBars",
+                "IBSimulator", "ProviderKit", "Recordings", "StoredBars",
             ]),
         program(
             "IBKRSimulator", at: "Sources/Kit/ibkr-simulator",
@@ -368,9 +587,9 @@ let package = Package(
             "PolledSimulatorProgram", at: "Sources/Kit/polled-simulator",
             uses: ["PolledSimulator", "VenueWeb"] + simulatorProgram),
 
+        // Tests. Servers in tests are the real ones, found and started by TestSupport.
         // Which worlds the simulations of a run are.
         .target(name: "Seeds", path: "Tests/Seeds", swiftSettings: strict),
-        // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(
             name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport",
             swiftSettings: strict),
@@ -389,154 +608,6 @@ let package = Package(
         .executableTarget(
             name: "SpoolFixture", dependencies: ["TickSpool"] + codec,
             path: "Tests/SpoolFixture", swiftSettings: strict),
-        tests(of: "Primitives"),
-        tests(of: "MarketModel"),
-        tests(of: "TapeCodec", uses: ["Seeds"] + model, beside: ["Golden", "decode_packet.py"]),
-        tests(of: "TapeProtocol", uses: codec, worlds: true),
-        tests(of: "StreamCore", uses: model, beside: ["Golden"], worlds: true),
-        tests(of: "YAMLFile", uses: ["Primitives"]),
-        tests(
-            of: "GraphLanguage",
-            uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"],
-            beside: ["nyse_sessions.py"]),
-        tests(of: "OperatorGraph", uses: ["Seeds", "StreamCore"] + codec),
-        tests(of: "ProviderKit", uses: ["ServiceRuntime", "YAMLFile"] + model, worlds: true),
-        tests(
-            of: "IBKRProvider",
-            uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"] + support + model),
-        tests(
-            of: "IBSimulator", uses: ["IBKRSimulator", "Primitives", "TestSupport"],
-            beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
-        tests(
-            of: "BinanceSimulator",
-            uses: ["BinanceSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
-            beside: ["read_clients.py"]),
-        tests(
-            of: "AlpacaSimulator",
-            uses: ["AlpacaSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
-            beside: ["read_alpaca.py"]),
-        tests(
-            of: "MassiveSimulator",
-            uses: ["MassiveSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
-            beside: ["read_massive.py"]),
-        tests(
-            of: "PolledSimulator",
-            uses: ["PolledSimulatorProgram", "VenueWeb", "Primitives"] + venueSupport,
-            beside: ["read_fred.py"]),
-        tests(of: "VenueWeb", uses: ["Primitives"] + venueSupport),
-        tests(of: "SimulatorPorts", uses: ["Primitives"]),
-        tests(
-            of: "ReplayProvider",
-            uses: frame + tape + [
-                "OperatorWorker", "ProviderGateway", "ProviderKit", "Recordings",
-                "ServiceTestSupport", "TapelineTool", "TestSupport",
-            ], beside: ["Golden"]),
-        tests(
-            of: "WebSocketClient", uses: ["Primitives", "TestSupport"],
-            beside: ["foreign_server.py"]),
-        tests(of: "HTTPClient", uses: ["CCurl", "TestSupport"], beside: ["web_server.py"]),
-        tests(
-            of: "BinanceEngine", uses: ["EngineKit", "HistoryTestSupport"] + model, worlds: true),
-        tests(
-            of: "AlpacaEngine", uses: ["EngineKit", "HistoryTestSupport", "TestSupport"] + model,
-            worlds: true),
-        tests(
-            of: "MassiveEngine", uses: ["EngineKit", "HistoryTestSupport", "TestSupport"] + model,
-            worlds: true),
-        tests(of: "PolledEngine", uses: ["EngineKit"] + model, worlds: true),
-        tests(of: "Membership", uses: model, worlds: true),
-        tests(of: "IBProtocol", uses: model),
-        tests(
-            of: "IBEngine", uses: ["EngineKit", "IBProtocol", "IBSimulator"] + model, worlds: true),
-        tests(of: "ArrowColumns", uses: codec),
-        tests(
-            of: "DecoderLibrary",
-            uses: codec + ["ArrowColumns", "CDecoder", "Recordings", "ReplayProvider"]
-                + ["TestSupport"], beside: ["read_columns.py"]),
-        tests(of: "TickSpool", uses: codec + ["TestSupport", "SpoolFixture"], worlds: true),
-        tests(
-            of: "ServiceRuntime", uses: ["Primitives", "TestSupport", "ServiceFixture"],
-            beside: ["Telemetry/read_openmetrics.py"]),
-        tests(of: "NatsTransport", uses: ["Primitives", "TestSupport", "COpenSSL"]),
-        tests(of: "PostgresClient", uses: ["Primitives", "ServiceRuntime", "TestSupport"]),
-        tests(of: "ValkeyClient", uses: ["TestSupport"]),
-        tests(
-            of: "TapeTransport",
-            uses: tape + ["Membership", "MembershipTransport", "TapeKeeping", "NatsTransport"]
-                + ["Seeds"]
-                + ["ServiceRuntime"] + ["ServiceTestSupport", "TestSupport"],
-            beside: ["DeadLetters/Golden", "Live/live_subscriber.py"]),
-        tests(
-            of: "MembershipTransport",
-            uses: tape + support
-                + ["Membership", "NatsTransport", "ServiceRuntime", "TapeTransport"]),
-        tests(
-            of: "TapeKeeping",
-            uses: tape + support + ["Membership", "MembershipTransport", "TapeTransport"]
-                + ["Seeds"]
-                + ["NatsTransport", "ServiceRuntime"]),
-        tests(
-            of: "ProviderGateway",
-            uses: frame + tape + [
-                "Seeds",
-                "AlpacaEngine", "AlpacaProvider", "BinanceProvider", "EngineKit", "IBKRProvider",
-                "IBKRSimulator",
-                "IBSimulator", "MassiveEngine", "MassiveProvider", "OperatorGraph",
-                "PolledProvider", "ProviderKit", "StreamCore", "TickSpool", "ServiceTestSupport",
-                "TestSupport",
-            ], beside: ["binance_exchange.py", "polled_services.py"]),
-        tests(
-            of: "OperatorWorker",
-            uses: frame + tape + support + ["OperatorGraph", "StreamCore", "SimulationKit"],
-            worlds: true),
-        tests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
-        tests(
-            of: "StoreWriter",
-            uses: frame + tape + ["Seeds"] + support
-                + ["HotState", "PostgresClient", "StoreSinks", "StoredBars", "ValkeyClient"],
-            beside: [
-                "Faults/object_store.py", "data_page.py", "data_page.sql", "desk",
-                "desk_exports.py", "desk_notebook.py", "desk_package.py", "desk_tape.py",
-            ]),
-        tests(
-            of: "Cockpit",
-            uses: frame + tape + support + [
-                "DeadLetters", "DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars",
-                "StreamCore", "TapeListing",
-            ], beside: ["pictures.py", "tables.py", "gzip_client.py"]),
-        tests(
-            of: "TapelineTool",
-            uses: frame + tape + [
-                "Seeds",
-                "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
-                "TickSpool", "OperatorGraph", "ProviderKit", "StreamCore", "YAMLFile",
-                "DeadLetters", "DeploymentWatch", "TapeListing",
-            ], beside: ["browse.py", "live_page.py"]),
-        jointTests(
-            "ObservabilityTests",
-            uses: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"]),
-        jointTests(
-            "ServicesTests",
-            uses: ["ProviderGateway", "OperatorWorker", "StoreWriter", "Cockpit", "ServiceRuntime"]
-                + ["TestSupport", "YAMLFile"],
-            beside: [
-                "compose_scripts.py", "record_scripts.py", "release_scripts.py", "scale_scripts.py",
-                "validate_sbom.py",
-                "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
-            ]),
-        jointTests(
-            "IntegrationTests",
-            uses: ["provider-gateway", "operator-worker", "store-writer", "cockpit", "TestSupport"]
-                + ["Seeds"]
-                + ["Primitives", "YAMLFile"]),
-        jointTests(
-            "SimulationTests", uses: ["SimulationKit", "OperatorGraph", "StreamCore"] + codec,
-            worlds: true),
-        jointTests(
-            "ForeignEngineTests",
-            uses: ["OperatorGraph", "Seeds", "StreamCore", "TestSupport"] + codec,
-            beside: ["compare_bars.py"]),
-        jointTests("TidyTests"),
 
         // The programs of the sample package, built here, too, so that a test runs them.
         .executableTarget(
@@ -547,8 +618,6 @@ let package = Package(
             name: "SampleWorker",
             dependencies: ["OperatorWorker", "OperatorGraph", "StreamCore"] + model,
             path: "Samples/tapeline-sample/Sources/sample-worker", swiftSettings: strict),
-        jointTests("SampleTests", uses: ["SampleGateway", "SampleWorker"] + support + tape),
-        jointTests("ExampleTests", uses: ["TestSupport"]),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
@@ -618,10 +687,33 @@ let package = Package(
     ]
 )
 
-if isProgramsOnly {
-    package.targets.removeAll { target in
-        // Only tests and benchmarks use the simulation.
-        target.type == .test || target.name == "SimulationKit"
-            || !["Sources", "services"].contains(target.path?.split(separator: "/").first)
+package.targets += suites.map(\.target)
+
+/// Removes all targets but these and those that they import.
+@MainActor func keep(_ names: [String]) {
+    var kept: Set<String> = []
+    var waiting = names
+    while let name = waiting.popLast() {
+        guard kept.insert(name).inserted,
+            let target = package.targets.first(where: { $0.name == name })
+        else { continue }
+        for case .byNameItem(let name, _) in target.dependencies { waiting.append(name) }
     }
+    package.targets.removeAll { !kept.contains($0.name) }
+}
+
+if let programs {
+    let products = package.products.compactMap { $0 as? Product.Executable }
+        .filter { programs.contains($0.name) }
+    precondition(products.count == programs.count, "TAPELINE_PROGRAMS names what is no program")
+    package.products = products
+    keep(products.flatMap(\.targets))
+} else if !tiers.isEmpty {
+    let chosen = suites.filter { tiers.contains($0.tier) }.map(\.target.name)
+    // Pure tests start no program.
+    if tiers == [.pure] { package.products = [] }
+    let parts = package.targets.filter { target in
+        ["Sources", "services"].contains(target.path?.split(separator: "/").first)
+    }
+    keep(chosen + (tiers == [.pure] ? [] : parts.map(\.name)))
 }

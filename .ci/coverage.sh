@@ -1,12 +1,58 @@
 #!/usr/bin/env bash
-# The body of `make coverage`: prints line coverage per target, and the files with the most
-# uncovered lines.
+# The body of `make coverage`: builds with counters, in a folder of its own, runs the tests of each landing,
+# prints line coverage per target and the files with the most uncovered lines, and holds each target to its
+# floor.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR
 . .ci/steps.sh
+scratch=.build/coverage
+build_flags=(--scratch-path "$scratch" --enable-code-coverage)
+coverage_json=$scratch/coverage.json
+coverage_lcov=$scratch/coverage.lcov
+export TAPELINE_TESTS=pure,servers,stacks
 floor=85
 files_shown=10
+
+# Profiles of earlier runs are removed, because they would be counted as coverage. Processes share a few of
+# them (%8m): one for each of some thousand processes takes minutes to merge.
+profiled_tests() {
+    local codecov
+    codecov=$(binaries)/codecov
+    mkdir -p "$codecov"
+    rm -f "$codecov"/*.profraw
+    LLVM_PROFILE_FILE=$codecov/%8m.profraw run_tests coverage --skip TidyTests
+}
+
+# Prints the folder of the toolchain's own programs. Another version of llvm-cov cannot read its
+# profiles.
+toolchain() { dirname "$(readlink -f "$(command -v swift)")"; }
+
+# The package manager merges profiles only after a run that it started and that passed, and exports
+# only the test bundle. So both steps are done here. Services that tests start also write profiles
+# (they inherit LLVM_PROFILE_FILE, one file per process) and are included.
+export_coverage() {
+    local tools bin profile program objects=()
+    tools=$(toolchain)
+    bin=$(swift build "${build_flags[@]}" --show-bin-path)
+    profile=$bin/codecov/default.profdata
+    # The damaged profile of a killed program must not make the others useless.
+    "$tools/llvm-profdata" merge -sparse --failure-mode=all "$bin"/codecov/*.profraw -o "$profile"
+    for program in $(executables); do
+        [ ! -x "$bin/$program" ] || objects+=(-object "$bin/$program")
+    done
+    "$tools/llvm-cov" export -summary-only -instr-profile="$profile" \
+        "$bin"/*PackageTests.xctest "${objects[@]}" >"$coverage_json"
+    "$tools/llvm-cov" export -format=lcov -summary-only -instr-profile="$profile" \
+        "$bin"/*PackageTests.xctest "${objects[@]}" >"$coverage_lcov"
+}
+
+# Prints the names of the executable products in Package.swift.
+executables() {
+    swift package --scratch-path "$scratch" describe |
+        awk '/^Products:/ { on = 1 } /^Targets:/ { on = 0 }
+            on && /Name:/ { name = $2 } on && /Executable/ { print name }'
+}
 
 # lines_per_file: prints path, lines and covered lines, for sources and services only.
 lines_per_file() {
@@ -46,6 +92,11 @@ least_covered() {
         "$scratch/debug/codecov/default.profdata" "$scratch/debug/*PackageTests.xctest"
 }
 
+# The house rule that reads the coverage.
+hold_to_floor() {
+    TAPELINE_COVERAGE_JSON=$PWD/$coverage_json LLVM_PROFILE_FILE=/dev/null run_tests house-rules --only TidyTests
+}
+
 step 'Servers' servers deploy/local/servers.sh
 step 'Build' build build_tests
 echo 'Tests …'
@@ -53,3 +104,4 @@ profiled_tests
 step 'Coverage' coverage export_coverage
 table
 least_covered
+hold_to_floor

@@ -2,11 +2,12 @@
 """Runs the tests of a built bundle side by side, in many processes: a long suite has one of its own, a few
 short ones share one.
 
-  run-tests.py BUNDLE --logs FOLDER [--only MODULE | --skip MODULE] [--lanes N]
+  run-tests.py BUNDLE --logs FOLDER [--only MODULE,… | --skip MODULE,…] [--lanes N]
 
 The testing library runs as many tests at once as the machine has processors, and a test that waits for a
 server keeps its place. So most of the time nothing would run. Here several processes wait at once, and each
-runs its tests one after the other, so that the time of each test is its own.
+runs its tests one after the other, so that the time of each test is its own. Suites of pure modules do not wait,
+so no more of them run than there are processors.
 
 A test that fails beside others runs again alone. If it passes then, it is named as unsteady with all that it
 said, and the run goes on. A second failure, more failures than a busy machine explains, a crash, and a test
@@ -18,13 +19,17 @@ the load of the machine. What did not run is named.
 
 import argparse
 import ctypes
+import functools
 import json
 import os
 import pathlib
 import re
 import signal
 import sys
+import test_files
 import time
+
+import targets
 
 # Tests mostly wait, so there are several processes per processor, up to a maximum.
 LANES_PER_PROCESSOR = 3
@@ -32,10 +37,10 @@ LANES_MAX = 32
 # The short suites of a module share processes, because each process of the bundle takes a fifth of a second to
 # begin, and often starts servers that all its suites use. More of them would make the last one end late.
 SUITES_PER_PROCESS = 4
-# Each test of this module starts a whole stack. So many of them run at once: more of them load two processors
-# so much that tests with time limits fail. Its suites are inside of one that is serial without this program.
-STACKS_MODULE = "IntegrationTests"
+# Each test of this tier starts a whole stack. So many of them run at once: more of them load two processors
+# so much that tests with time limits fail. Their suites are inside of one that is serial without this program.
 STACKS_MAX = 2
+PURE_MAX = os.cpu_count()
 # One test, and all of them, on a machine whose load is at most twice its processors.
 TEST_SECONDS_MAX = 600
 RUN_SECONDS_MAX = 3600
@@ -58,6 +63,7 @@ SLOW_SUITES = pathlib.Path(__file__).with_name("slow-suites")
 TRAP = re.compile(r"/traps[A-Z]")
 PLACE = re.compile(r"/[^/]*\.swift:\d+:\d+$")
 PR_SET_CHILD_SUBREAPER = 36
+AGAIN = "again-"
 
 
 class Shard:
@@ -65,6 +71,7 @@ class Shard:
 
     def __init__(self, name, filters, tests, skip=None):
         self.name, self.filters, self.skip = name, filters, skip
+        self.tier = tier_of(module_of(name.removeprefix(AGAIN)))
         self.waiting = set(tests)
         self.seconds = {}
         self.processor_seconds = 0.0
@@ -187,9 +194,12 @@ class Run:
         """Takes the next shard that may begin now from the queue, or returns None."""
         if self.stopped or len(self.running) >= self.lanes:
             return None
-        stacks = sum(module_of(shard.name) == STACKS_MODULE for shard in self.running.values())
+        free = {"stacks": STACKS_MAX, "pure": PURE_MAX}
+        for shard in self.running.values():
+            if shard.tier in free:
+                free[shard.tier] -= 1
         for place in reversed(range(len(self.queue))):
-            if module_of(self.queue[place].name) != STACKS_MODULE or stacks < STACKS_MAX:
+            if free.get(self.queue[place].tier, 1) > 0:
                 return self.queue.pop(place)
         return None
 
@@ -270,6 +280,11 @@ def module_of(name):
     return name.split(".", 1)[0]
 
 
+@functools.cache
+def tier_of(module):
+    return next((tier for tier in targets.TIERS if module in targets.test_targets(tier)), None)
+
+
 def shards_of(tests):
     """A shard for each long suite with the suites inside of it, shards of a few short ones, and one for each
     module's tests of traps. Of whole stacks, each inner suite is a shard. Those that last longest come first."""
@@ -279,13 +294,13 @@ def shards_of(tests):
             traps.setdefault(module_of(test), []).append(test)
         else:
             names = test.split("/")
-            depth = 2 if module_of(test) == STACKS_MODULE and len(names) > 2 else 1
+            depth = 2 if tier_of(module_of(test)) == "stacks" and len(names) > 2 else 1
             suites.setdefault("/".join(names[:depth]), []).append(test)
     slow = SLOW_SUITES.read_text().split("\n") if SLOW_SUITES.exists() else []
     ranks = {suite: rank for rank, suite in enumerate(slow)}
     shards, short = [], {}
     for suite, names in suites.items():
-        if suite in ranks or module_of(suite) == STACKS_MODULE:
+        if suite in ranks or tier_of(module_of(suite)) == "stacks":
             shards.append(shard([suite], names))
         else:
             short.setdefault(module_of(suite), []).append(suite)
@@ -336,6 +351,10 @@ def show_troubles(shards):
                   f"did not end: {listed(sorted(shard.waiting))}. The whole log: {shard.log}")
 
 
+def names(text):
+    return text.split(",")
+
+
 def listed(names):
     more = len(names) - NAMES_SHOWN_MAX
     return ", ".join(names[:NAMES_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
@@ -374,7 +393,7 @@ def write_seconds(path, shards):
 def again(run, failed, folder):
     """Runs failed tests once more, one after the other. Returns True if all pass."""
     print(f"Again, alone: {', '.join(failed)}", flush=True)
-    shards = [Shard(f"again-{test}", [f"^{re.escape(test)}"], [test]) for test in failed]
+    shards = [Shard(AGAIN + test, [f"^{re.escape(test)}"], [test]) for test in failed]
     # The coverage is taken from the first run.
     second = Run(run.bundle, folder, shards, lanes=1)
     second.environment["LLVM_PROFILE_FILE"] = "/dev/null"
@@ -393,8 +412,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle")
     parser.add_argument("--logs", type=pathlib.Path, required=True, help="a folder for logs and events")
-    parser.add_argument("--only", help="the module whose tests run")
-    parser.add_argument("--skip", help="a module whose tests do not run")
+    parser.add_argument("--only", type=names, help="the modules whose tests run, comma-separated")
+    parser.add_argument("--skip", type=names, default=[], help="modules whose tests do not run, comma-separated")
     parser.add_argument("--lanes", type=int, default=min(LANES_MAX, LANES_PER_PROCESSOR * os.cpu_count()))
     options = parser.parse_args()
     if not os.access(options.bundle, os.X_OK):
@@ -402,11 +421,15 @@ def main():
     options.logs.mkdir(parents=True, exist_ok=True)
     for old in options.logs.iterdir():
         old.unlink()
+    test_files.prepare()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
 
+    # The bundle also has tests of lower tiers, where others use their helpers.
+    tiers = os.environ.get("TAPELINE_TESTS", "").split(",")
     tests = [test for test in list_tests(options.bundle)
-             if options.only in (None, module_of(test)) and module_of(test) != options.skip]
+             if (tiers == [""] or tier_of(module_of(test)) in tiers)
+             and (not options.only or module_of(test) in options.only) and module_of(test) not in options.skip]
     if not tests:
         sys.exit("error: no test to run")
     shards = shards_of(tests)
@@ -433,6 +456,8 @@ def main():
     ended = sum(len(shard.seconds) for shard in run.done)
     print(f"{'✔' if passed else '✘'} {ended} of {run.total} tests in {len(run.done)} processes "
           f"{'passed' if passed else 'failed'} after {time.monotonic() - run.began:.0f} s")
+    red = len(failed) if not passed else 0
+    (options.logs / "summary.txt").write_text(f"{ended - red} passed, {red} failed\n")
     sys.exit(0 if passed else 1)
 
 

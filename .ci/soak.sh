@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What `make soak NAME=... SEEDS=...` does: runs one of the storms with so many fresh seeds. `make test` runs
-# each of them with one, except those that are scripts of .ci/soak. A failure names its seed; docs/TESTING.md tells
-# how to run that one again.
+# What `make soak NAME=... SEEDS=...` does: runs a storm with so many fresh seeds, or a script of .ci/soak so often.
+# Without a name it prints the names. `make test` runs each storm with one seed. docs/TESTING.md tells how to run a
+# seed again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR
@@ -10,6 +10,32 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 name=${1:-} seeds=${2:-}
 scripts='versions live binance alpaca massive polled load cluster failover restore pages questions'
 is_script() { [[ " $scripts " == *" $name "* ]]; }
+
+list_soaks() {
+    cat <<'END'
+make soak NAME=... [SEEDS=...]
+
+Storms of the tests, with 20 fresh seeds if SEEDS names no other number. TAPELINE_SEED=N runs one again:
+  kills      services, NATS, PostgreSQL and Valkey are killed, paused and restarted
+  churn      members of groups come and go
+  network    links are cut, answers are lost, late and untrue
+  tape       publishers and readers alone, with faults of the network
+  broker     a gateway on the simulated broker, with a fault every 10 s
+
+Scripts of .ci/soak. Each has a stack of its own, and the text at its beginning says what fails, what is compared and
+which options it has. SOAK_SECONDS=60 is the option --seconds 60, SOAK_SEED=N runs a seed again. A failure leaves the
+folder .local/stack/NAME:
+END
+    local script
+    for script in $scripts; do
+        printf '  %-10s %s\n' "$script" "$(sed -n '2{ s/^"""//; s/: `make soak.*//p; }' ".ci/soak/$script.py")"
+    done
+}
+if [ -z "$name" ]; then
+    list_soaks
+    exit
+fi
+
 [ -n "$seeds" ] || if is_script; then seeds=1; else seeds=20; fi
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || die "SEEDS is '$seeds', which is no number of seeds"
 case $name in
@@ -44,36 +70,19 @@ if [ -z "$storm" ]; then
         step 'Browser' browser deploy/local/engines.sh --of browser
         export PYTHONPATH=$PYTHONPATH:$PWD/.local/browser
     fi
-    options=(${SOAK_SECONDS:+--seconds "$SOAK_SECONDS"} ${SOAK_SEED:+--seed "$SOAK_SEED"})
-    case $name in
-    versions)
-        options+=(
-            ${SOAK_QUESTIONS:+--questions "$SOAK_QUESTIONS"} ${SOAK_EVERY:+--every "$SOAK_EVERY"})
-        ;;
-    binance)
-        options+=(
-            ${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"}
-            ${SOAK_NO_FILL:+--no-fill} ${SOAK_HOT_HOT:+--hot-hot})
-        ;;
-    alpaca | massive)
-        options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"})
-        ;;
-    restore) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_AFTER:+--after "$SOAK_AFTER"}) ;;
-    pages) options+=(${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"} ${SOAK_CLIENTS:+--clients "$SOAK_CLIENTS"}) ;;
-    failover) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"}) ;;
-    cluster) options+=(${SOAK_RATE:+--rate "$SOAK_RATE"} ${SOAK_EVERY:+--every "$SOAK_EVERY"}
-        ${SOAK_OUTAGE:+--outage "$SOAK_OUTAGE"}) ;;
-    questions) options=(${SOAK_SEED:+--seed "$SOAK_SEED"}) ;;
-    load)
-        options=(
-            ${SOAK_SEED:+--seed "$SOAK_SEED"} ${SOAK_HOURS:+--hours "$SOAK_HOURS"} ${SOAK_RATE:+--rate "$SOAK_RATE"}
-            ${SOAK_SYMBOLS:+--symbols "$SOAK_SYMBOLS"})
-        ;;
-    esac
+    options=()
+    for variable in "${!SOAK_@}"; do
+        [ -n "${!variable}" ] || continue
+        option=${variable#SOAK_}
+        option=${option,,}
+        options+=("--${option//_/-}")
+        # These two options have no value.
+        [[ $variable =~ ^SOAK_(NO_FILL|HOT_HOT)$ ]] || options+=("${!variable}")
+    done
     for ((run = 0; run < seeds; run++)); do
         python3 ".ci/soak/$name.py" "$(binaries)" "${options[@]}"
     done
     exit
 fi
-env LLVM_PROFILE_FILE=/dev/null "$key=$seeds" "$(binaries)/tapelinePackageTests.xctest" \
+env LLVM_PROFILE_FILE=/dev/null TAPELINE_TIER=night "$key=$seeds" "$(binaries)/tapelinePackageTests.xctest" \
     --testing-library swift-testing --no-parallel --filter "$storm"

@@ -3,11 +3,18 @@
 
     alpaca.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--symbols A,B,...] [--keep]
 
-A local stack of its own (.local/stack/alpaca, namespace `soak`) has the provider `alpaca` on a simulated
-service. Every 10 s something fails, in an order that follows from the seed. At the end the service's own logs are
-compared with the database, by SQL. docs/TESTING.md describes it.
+A local stack of its own (.local/stack/alpaca, namespace `soak`) has the provider `alpaca` on a simulated service,
+which numbers nothing, cancels and corrects one trade in a hundred, and reports some late. The faults are those of
+binance.py and errors (406, 407, 500) and a key that is refused for a while. The service leaves out no single record:
+a gateway cannot see that. At the end changes.py compares the service's own logs with the tables:
 
-Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+- Each trade that the service reported has one row, with its values, or its time lies within a gap, in `gaps` and in
+  `open_gaps`. Those that were reported late while the gateway was away are counted apart.
+- Each row is a trade that was sent; its number has its id, its day and its exchange.
+- Each change was sent. Those without a row of their trade, and those whose time was not known, are counted.
+- Bars have versions with the reason `bust`.
+- After each fault there are trades again within 100 s: a key that is refused is tried again after a minute.
+- `tapeline audit --all` and `tapeline prove` are clean, and the memory is bounded as in binance.py.
 """
 
 import sys

@@ -3,11 +3,29 @@
 
     binance.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--symbols A,B,...] [--no-fill] [--hot-hot] [--keep]
 
-A local stack of its own (.local/stack/binance, namespace `soak`) has the provider `binance` on a simulated
-exchange. Every 10 s something fails, in an order that follows from the seed. At the end the exchange's own logs
-are compared with the database, by SQL. docs/TESTING.md describes it.
+A local stack of its own (.local/stack/binance, namespace `soak`) has the provider `binance` on a simulated exchange,
+whose ids are dense per symbol. Every 10 s something fails, all kinds in turn, in an order and with numbers that
+follow from the seed; after one fault in four another one comes within 2 s. The exchange cuts, closes and truncates,
+sends bytes that are no frame, wrong JSON and messages that are too large, is silent, half-open or slow, loses trades,
+announces its end, refuses connections, answers by 429 and 418, and is killed. The gateway is killed (`kill -9`) and
+stopped for 3 to 8 s, NATS is killed. Connections are renewed after a minute. With `--no-fill` the gateway requests no
+history, with `--hot-hot` it has two connections.
 
-Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+At the end ids.py compares the exchange's logs, of what happened and of what it sent, with the tables. Of each symbol
+it takes the trades from the first one that has a row to the last one before the end:
+
+- Each trade has one row, with its price, size, time and id, or it lies within a gap that stays open, in `gaps` and in
+  `open_gaps`. A gap that names ids covers those alone. What happened while the exchange was away is in no log: a gap
+  has to cover all of the time between the logged neighbours of its ids.
+- Each row is a trade that the exchange sent, or gave on request, with its values; no id is there twice; the ids of
+  the trades that were sent ascend.
+- Each gap is true: one that names ids lost every one of them, any other lost a trade of its time.
+- After each fault there are trades again within 30 s.
+- `tapeline audit --all` and `tapeline prove` are clean.
+- No life of a gateway of 60 s or more grew by more than 20 % and 8 MiB from the end of its first third to its end.
+
+It prints the schedule, each fault with the age of the newest stored trade after it, the other services' memory, and
+the numbers of trades, of gaps by reason, and of faults by kind.
 """
 
 import sys

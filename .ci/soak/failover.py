@@ -4,20 +4,22 @@
     failover.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--kills N] [--lag N] [--keep]
 
 Two servers of PostgreSQL of its own are a primary and its standby; NATS and Valkey are those of a local stack
-(.local/stack/failover). A gateway with synthetic ticks, a worker and two writers use them.
+(.local/stack/failover). A gateway with synthetic ticks, a worker and two writers with both servers in `POSTGRES_HOST`
+use them. This script does what Patroni, CloudNativePG or a person does: it kills and promotes.
 
-1. The primary commits only what its standby has flushed. It is killed under load, the standby is promoted, and a new
-   standby is made of it. This is done several times.
-2. The standby is asynchronous, and gets nothing for some seconds before the primary is killed. What the promoted
-   server lacks has to come from the tape again. Positions count as durable after a margin.
-3. The killed primary is started again, read-write and listed first, and every session ends. No row may go there.
-4. A standby is promoted while the primary lives and no session ends. Writers have to leave the primary.
+1. The standby is synchronous, `WRITER_PURGE_AFTER=standby`. The primary is killed several times (`--kills`), the
+   standby promoted, and a new standby made by a base backup. Each time a writer has to commit at the promoted server
+   within 10 s of the promotion.
+2. The standby is asynchronous and gets nothing for some seconds (`--lag`) before the primary is killed,
+   `WRITER_PURGE_AFTER=30s`. The durable positions must not be above those of the standby. What it lacks comes from
+   the tape again.
+3. The killed primary is started again, accepts writes and is listed first, and all sessions of the writers are ended
+   three times. Its rows and positions have to stay as they are, and the refused server has to be reported.
+4. A standby is promoted while the primary lives and no session ends. Within 10 s a writer has to commit at the
+   promoted server, and then nothing goes to the earlier primary any more.
 
-This script does what Patroni, CloudNativePG or a person does: it kills and promotes. At the end the tape and the rows
-are compared, by a script that knows the wire schema and SQL only, and the books are audited. docs/TESTING.md describes
-it.
-
-Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+At the end the ticks on the tape, by the wire schema, are compared with the rows, by SQL: dense ordinals, each one
+row. `tapeline audit --all` has to be clean.
 """
 
 import argparse

@@ -3,12 +3,19 @@
 
     live.py PROGRAMS [--seed N] [--seconds N] [--keep]
 
-A local stack of its own (.local/stack/live, namespace `soak`) runs with two sources. Three readings of the
-Python package begin, and then each process of the stack is killed, in an order that follows from the seed.
-What the readings gave is compared with all rows that the database has, by SQL. Then the tape loses what
-nobody has stored. docs/TESTING.md describes it.
+A local stack of its own (.local/stack/live, namespace `soak`) has two sources. Three readings of `desk.live` begin,
+all with history and then the tape. Then each gateway, worker, the writer, NATS, PostgreSQL and Valkey are killed
+(`kill -9`), in an order that follows from the seed, as often as there is time. At the end SQL reads all rows of the
+range, and they are compared with what each reading gave:
 
-Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+- A reading of trades, quotes and bars since before the stack began, with `missing="mark"`: no row and no version of a
+  bar is missing, none came twice, none has other values, and nothing raised.
+- A reading of the same that raises: the same, and it raised for each gap record and each partial bar.
+- A reading that is read only after the kills, when most of the tape was purged: it takes from the database what the
+  tape does not have any more.
+
+Then the writer is stopped while ticks come, and the tape is purged of what the writer does not have. A new reading
+raises for each source and partition that lost something, with `missing="mark"` and without, and continues after it.
 """
 
 import argparse

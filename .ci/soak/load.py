@@ -3,12 +3,29 @@
 
     load.py PROGRAMS [--seed N] [--hours N] [--rate N] [--symbols A,B,...] [--keep]
 
-A local stack of its own (.local/stack/load, namespace `soak`) has the provider `binance` on a simulated exchange.
-Beside its live ticks `tapeline load` loads what happened before, in two ranges, of which the second reaches over
-the first live tick. While the first one is loaded, twenty times something fails, in an order that follows from the
-seed. At the end the exchange's own answers are compared with the database, by SQL. docs/TESTING.md describes it.
+A local stack of its own (.local/stack/load, namespace `soak`) has the provider `binance` on a simulated exchange with
+ten symbols. Beside their live ticks `tapeline load` loads `--hours` of them in two ranges, the second one over the
+first live trade. Twenty times, until three quarters of the first range are there, something fails, in an order that
+follows from the seed: the command is killed (`kill -9`), also when it has just begun, and its gateway, a worker, the
+writer and NATS are; the exchange answers by 429, with and without `Retry-After`, and 418, refuses connections, and
+cuts. After a kill the same command is run again. It may not end for any other reason, and the load's gateway has to
+end with it. The load of the second range is killed once.
 
-Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+With 10 trades per second a day is loaded in ten minutes, because the exchange allows a request of 1,000 trades every
+0.5 s; the audit takes as long again on two cores. An hour takes three minutes in all, and the faults come in bursts.
+
+At the end past.py asks the exchange for all its trades, page by page, and compares them with the tables:
+
+- Each trade of the ranges has one row of `binance-history`, with its values, in the order of the ids. That source has
+  no other rows and no gaps.
+- `trades_joined` has each trade from the ranges' beginning to the end once, and one seam per symbol.
+- Each window of 1 s and 1 min that has trades has one bar, whole, with the prices, volume and number that SQL makes
+  of them: in `candles` of `binance-history`, and in `bars_joined`.
+- The newest live bar of each symbol is never older than 10 s, looked at every second, except within 20 s of a fault
+  that touches live ticks. The oldest is printed.
+- A second load of each range is refused.
+- `tapeline audit --all` is clean, and so is `tapeline prove` over 20 minutes of the past and all of the live ticks.
+- The memory of the load's gateway is bounded as in binance.py.
 """
 
 import argparse

@@ -3,11 +3,12 @@
 
     massive.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--symbols A,B,...] [--keep]
 
-A local stack of its own (.local/stack/massive, namespace `soak`) has the provider `massive` on a simulated
-service. Every 10 s something fails, in an order that follows from the seed. At the end the service's own logs are
-compared with the database, by SQL. docs/TESTING.md describes it.
-
-Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+A local stack of its own (.local/stack/massive, namespace `soak`) has the provider `massive` on a simulated service.
+Faults and verdict are those of alpaca.py, with these differences. The service has parts of shares and trades that are
+reported late, displaces the session, ends it as that of a slow client, and announces its own end. Trades are compared
+by the time of their report. It cancels one trade in fifty and says so in answers to requests alone: each of these
+trades that has a row has its cancel within 150 s. A cancel of the time in which the service was away, and wrote no
+log, is counted apart.
 """
 
 import pathlib

@@ -4,11 +4,17 @@
     pages.py PROGRAMS [--seed N] [--seconds N] [--clients N] [--symbols N] [--keep]
 
 A local stack of its own (.local/stack/pages, namespace `soak`) has gateways with so many synthetic symbols together,
-1,250 each, and a cockpit that asks them. First nobody looks. Then each client has the events of a page open and asks
-for its document ten times a second, as no browser does. Then one client has each page open and asks with each event,
-as a browser does. At last a real browser has each page open. docs/TESTING.md describes what is judged.
+1,250 each, and a cockpit that asks them. It prints, and judges:
 
-Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+- what of a core the cockpit takes while nobody looks (2 %), and with clients that have the events of a page open and
+  ask for its document ten times a second, five times as often as there is anything new (10 %), and whether its memory
+  grows;
+- how much more of a core all services together take while those clients look than while nobody does, in turns (3 %);
+- the bytes a second of one page of each kind, asked with each event and packed by gzip, as a browser does (16 kB);
+- whether a task of a page in a real browser ever took more than 50 ms of the processor. The time by the clock, which
+  includes the waiting for other processes, is printed beside it.
+
+Shares of a core are of the machine it runs on, so they are in no test. Run it on a machine that does nothing else.
 """
 
 import argparse

@@ -3,12 +3,24 @@
 
     polled.py PROGRAMS [--seed N] [--seconds N] [--keep]
 
-A local stack of its own (.local/stack/polled, namespace `soak`) has three gateways: FRED, CoinGecko and
-Alternative.me, each on a simulated service with a time that goes faster. Every 10 s something fails, in an order
-that follows from the seed. At the end the services' own logs are compared with the database, by SQL.
-docs/TESTING.md describes it.
+A local stack of its own (.local/stack/polled, namespace `soak`) has three gateways: `fred`, `coingecko` and
+`alternative-me`, each on a simulated service of its own, polled every 2 or 3 s. The services' time is faster than the
+real one: a day a second, of CoinGecko a minute. Every 10 s something fails at one of the three, in an order that
+follows from the seed: 429 with and without `Retry-After`, 423, 418, 5xx, 403, 404, connections that are reset, cut,
+never answered or down, garbage, JSON that is cut or of another form, answers that are late or too long, a key that is
+refused for a while, a clock that steps ahead or back; the service and its gateway are killed, slow or stopped, and
+NATS is killed. At the end polls.py compares the services' own logs with the tables:
 
-Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+- Each value of a whole answer is what the rows say until the next answer, or the answer lies within a gap, in `gaps`
+  and in `open_gaps`. A gap that was filled has a row of each period.
+- Each row is of the answer that came just before it, and its event time is that at which the answer came. The
+  revisions of a period are counted without holes, and their values differ.
+- In each gap a poll failed. There are values of each service again within 150 s: after a refused key, or 429 without
+  a time, a minute passes.
+- While the services' clocks stop, polls continue and cost no packet of ticks.
+- `tapeline audit --all` is clean, and the memory of the three gateways is bounded as in binance.py.
+
+Values of before the first row, and periods older than the newest 16, are not compared: the product says so, too.
 """
 
 import asyncio

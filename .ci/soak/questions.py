@@ -3,12 +3,13 @@
 
     questions.py PROGRAMS [--seed N] [--keep]
 
-A local stack of its own (.local/stack/questions) has the simulated broker. A person, who is this script, reads the
-pages in a real browser: by role and by visible text, nothing else. The faults come in an order that follows from the
-seed. Each is written down with what is true then, before the person looks; the answers, in words, are compared with
-that. What the person needs for an answer is printed. docs/TESTING.md describes it.
-
-Exit status 0: every answer was right. 1: one was not, and what the stack has stored is left.
+Is everything being recorded, what is missing, what fails next, which bars have changed, may I restart this? A local
+stack of its own (.local/stack/questions) has the simulated broker. A person, who is this script, reads the pages in a
+real browser, by role and by visible text alone, and answers in words. Processes hang one after another, and the
+broker loses its link, in an order that follows from the seed; at last a trade is cancelled, and the clock of a second
+cockpit stops. What is true is written down before the person looks. Each answer has to agree with it within 30 s, and
+the time that it took is printed. Before the first fault all questions are asked of the healthy stack, and after each
+fault whether all is recorded again.
 """
 
 import argparse

@@ -5,13 +5,14 @@
 
 A gateway with synthetic ticks, a worker and a writer use the servers of a local stack (.local/stack/restore), while
 deploy/backup/database.sh backs the database up. At a time that follows from the seed everything is killed, and the
-folders of NATS and of PostgreSQL are removed. Then the commands of docs/backup.md are carried out, and new ticks come
-for `--after` seconds. A trade is cancelled, so that a bar gets another version, and a bar of before is to be repaired.
+folders of NATS and of PostgreSQL are removed. Then the commands of docs/backup.md are carried out, and new ticks, of
+another seed, come for `--after` seconds. A new trade is cancelled, so that a bar gets another version, and the repair
+of an earlier bar is requested.
 
-At the end the new tape and the rows are compared, by a script that knows the wire schema and SQL only: every new tick
-is one row, no ordinal is there twice, nothing was given twice, what is lost is named, and every audit is clean.
-
-Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+At the end the new tape is read by nats-py and the wire schema alone, and compared with the rows by SQL: each subject
+begins with the ordinal after the database's, each record is one row, all restored and all new ticks are there, no
+ordinal was assigned twice, and the lost time is named by each lane and each partition of bars. `tapeline audit` is
+clean.
 """
 
 import argparse

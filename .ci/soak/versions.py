@@ -3,13 +3,30 @@
 
     versions.py PROGRAMS [--seed N] [--seconds N] [--questions N] [--every N] [--keep]
 
-A local stack of its own (.local/stack/versions, namespace `soak`) runs with two sources, while a schedule
-that follows from the seed kills its processes and disturbs what they do. A recorder writes down each packet
-of bars. Then all that tell what was known are asked for random bars at random times, and each answer is
-compared with the recorder's packets, field by field: again after a restart, restores and a purge.
-docs/TESTING.md describes it.
+A local stack of its own (.local/stack/versions, namespace `soak`) has two sources, the simulated broker and synthetic
+ticks. A schedule from the seed kills each process (`kill -9`), sets the clock of a worker back by 30 s
+(`libfaketime`), stops NATS for 20 s, has the broker send ticks late, twice and in another order and lose its
+connection, cancels, corrects and restores trades, repairs, and begins a generation with one more series. A recorder,
+a pull consumer of nats-py that is killed, too, writes down each packet of bars with the tape's time and its own.
 
-Exit status 0: all held. 1: something did not, and what the stack has stored is left.
+- No packet was received before its `known_at`.
+- `bars_as_of`, `as_of=` in Python (of the database and of the tape) and `tapeline bars --as-of` are asked for random
+  bars at random times: a third at the very microsecond from which on a version was known, a third one microsecond
+  earlier. Each answer is compared with the recorder's packets, field by field. truth.py makes what is expected from
+  the wire schema alone. One question of `--every` is asked in Python and by command, too.
+- Questions that were answered during the faults, about times more than a minute before, have the same answers later.
+- `tapeline audit --all` finds every gap and every version of a bar as the tape has it.
+- After a restart, after a restore of a dump that was made in the middle, after a purge: the same answers. Of a purged
+  tape: the same, or the error `NotKnown`.
+- After a restore that the tape cannot fill up, before and after `tapeline position accept`: the same, or the error
+  TL020. With `with_uncertain`, bars without the mark are the recorder's. Of windows that begin after the acceptance
+  no answer raises.
+- `tapeline record` makes a recording of each source in the middle of the faults, at their end, after the purge and
+  after the acceptance. Of the windows and times that a recording has: the same answers. Of others: the same, or
+  `NotKnown`.
+
+It prints for each part how many questions were asked, how many answers were right and with how many bars, how many
+raised and why, and how many were wrong. A wrong answer does not end the run.
 """
 
 import argparse

@@ -246,17 +246,4 @@ import Testing
         let many = Self.look([], sources: (0..<20).map { "source\($0)" })
         #expect(many.sources.count == FeedBoard.sourcesMax && many.hidden == 4)
     }
-
-    @Test("a gateway's instruments are read only while somebody looks at them")
-    func asked() throws {
-        let server = try PageServer([
-            "/status": #"{"gateway":{"source":"s","role":"active","provider":"synthetic"}}"#
-        ])
-        let address = try #require(ServiceAddress("127.0.0.1:\(server.port)"))
-        let pages = ServicePages(addresses: [address], clock: .init())
-        pages.ask()
-        #expect(pages.services[0].source == "s" && pages.services[0].feeds.isEmpty)
-        pages.ask(withFeeds: true)
-        #expect(pages.services[0].feeds.map(\.source) == ["s"])
-    }
 }

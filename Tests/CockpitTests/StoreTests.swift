@@ -6,7 +6,7 @@ import Testing
 @testable import Cockpit
 
 @Suite("The store") struct StoreTests {
-    private static let metrics = """
+    static let metrics = """
         # HELP sink_writes_total Rows.
         # TYPE sink_writes_total counter
         sink_writes_total{sink="trades"} 700
@@ -28,7 +28,7 @@ import Testing
         MetricText(Array(metrics.utf8), wanted: wanted)
     }
 
-    private static let status = """
+    static let status = """
         {"service":"store-writer","ready":true,
         "writer":{"queue":{"capacity_rows":5000,"lanes":[{"rows":3},{"rows":4}]},
         "workers":[{"state":"idle","last_error":null},{"state":"writing","last_error":"refused"}]},
@@ -224,16 +224,5 @@ import Testing
             json.at("room", "tables")?.array?.compactMap { $0["name"]?.string }
                 == ["trades", "other"])
         #expect(json.at("backups", "at")?.double == 1_009.5)
-    }
-
-    @Test("a writer is asked for its metrics only while somebody looks at them")
-    func metrics() throws {
-        let server = try PageServer(["/status": Self.status, "/metrics": Self.metrics])
-        let address = try #require(ServiceAddress("127.0.0.1:\(server.port)"))
-        let pages = ServicePages(addresses: [address], clock: .init())
-        pages.ask()
-        #expect(pages.services[0].writer != nil && pages.services[0].writer?.metrics == nil)
-        pages.ask(withMetrics: true)
-        #expect(pages.services[0].writer?.metrics?.rows == 1_000)
     }
 }

@@ -110,9 +110,6 @@ struct CInterfaceTests {
             """
         #expect(
             try unsafe owned(tapelineRecordingInfo(fixture.path, nil)) == #"{"format":2,"# + said)
-        try fixture.makeVersion1()
-        #expect(
-            try unsafe owned(tapelineRecordingInfo(fixture.path, nil)) == #"{"format":1,"# + said)
         let other = try DecoderFixture()
         try other.recordBars(2)
         let json = try unsafe owned(tapelineRecordingInfo(other.path, nil))
@@ -189,24 +186,13 @@ struct CInterfaceTests {
         }
     }
 
-    @Test("a recording without bars, or of version 1, has none to read")
+    @Test("a recording without bars has none to read")
     func noBars() throws {
         let fixture = try DecoderFixture()
         try fixture.record(packets: 2, trades: 10)
-        for why in ["left out", "version 1"] {
-            var error = tapeline_error()
-            #expect(
-                unsafe tapelineReaderOpen(fixture.path, Int32(TAPELINE_BARS), nil, &error) == nil)
-            #expect(error.code == Int32(TAPELINE_INVALID) && text(error).contains(why))
-            if why == "left out" { try fixture.makeVersion1() }
-        }
-        let reader = try unsafe open(fixture.path)
-        var stream = try unsafe stream(of: reader)
-        let place = try #require(
-            ColumnKind.trades.columns.firstIndex { $0.name == "known_at" })
-        #expect(try unsafe column(place, &stream) == [Int64](repeating: .max, count: 20))
-        unsafe stream.release(&stream)
-        unsafe tapelineReaderClose(reader)
+        var error = tapeline_error()
+        #expect(unsafe tapelineReaderOpen(fixture.path, Int32(TAPELINE_BARS), nil, &error) == nil)
+        #expect(error.code == Int32(TAPELINE_INVALID) && text(error).contains("left out"))
     }
 
     @Test("a hole in a recording is an error with its place, after the rows before it")

@@ -121,31 +121,6 @@ struct DecoderFixture {
         try writer.finish(bars: [bars])
     }
 
-    /// Makes a recording of version 1 of the bytes of one without bars: the same without times.
-    func makeVersion1() throws {
-        try changeBytes { bytes in
-            let header = bytes.withRawSpan { Int($0.uint32(at: 12)) }
-            var old = Array(bytes[..<header])
-            old[8] = 1
-            var chain = old.withRawSpan { Checksum.of($0.extracting(0..<header - 8)) }
-            old.replaceSubrange(header - 8..<header, with: Self.little(chain))
-            var place = header
-            while case let length = bytes.withRawSpan({ Int($0.uint32(at: place)) }), length > 0 {
-                let packet = Array(bytes[place + 20..<place + 20 + length])
-                chain = packet.withRawSpan { Checksum.chained($0, after: chain) }
-                old += bytes[place..<place + 4] + Self.little(chain) + packet
-                place += 20 + length
-            }
-            let end = Array(bytes[place + 4..<place + 20])
-            chain = end.withRawSpan { Checksum.chained($0, after: chain) }
-            bytes = old + [0, 0, 0, 0] + end + Self.little(chain)
-        }
-    }
-
-    private static func little(_ value: UInt64) -> [UInt8] {
-        (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
-    }
-
     func changeBytes(_ change: (inout [UInt8]) -> Void) throws {
         let url = URL(fileURLWithPath: path)
         var bytes = [UInt8](try Data(contentsOf: url))

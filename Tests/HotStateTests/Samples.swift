@@ -161,3 +161,22 @@ func takeAll(
     table.take(atMost: 1_000_000, now: now, heardAfter: heardAfter, into: &batch)
     return batch
 }
+
+/// Returns trades of one source, as the database had them at a position.
+func fill(
+    _ trades: [(symbol: String, price: Int64)], at sequence: UInt64, received: Int64 = 18,
+    readAt: Int64 = 18, now: MonotonicTime = .at(0)
+) throws -> [HotFill] {
+    var builder = HotFillBuilder(
+        .ticks, Partition(0),
+        HotOrder(streamCreated: Timestamp(nanoseconds: 5), sequence: sequence),
+        readAt: Timestamp(nanoseconds: readAt), receivedAt: now)
+    for (symbol, price) in trades {
+        var trade = Sample.trade(0, price)
+        trade.header.receiveTime = Timestamp(nanoseconds: received)
+        builder.add(
+            .trade(trade), symbol: try #require(Symbol(symbol)),
+            source: try #require(SourceName("s")))
+    }
+    return builder.finish()
+}

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.StoredTests {
     /// The audit must find every kind of damage that it checks for.
     @Suite struct AuditTests {
         /// A change to the tables, and the checks that must report it.
@@ -79,11 +79,7 @@ extension IntegrationTests {
 
         @Test("Whatever is wrong with a row is noticed, by the checks that are about it, and shown")
         func damage() throws {
-            let load = Pipeline.Load(ticks: 6_000, rate: 50, backlogSeconds: 240, seed: 5)
-            let pipeline = try Pipeline(load)
-            try pipeline.startAll()
-            try pipeline.drain(series: ["1s", "1m"])
-            pipeline.stopAll()
+            let pipeline = try Pipeline.stored()
             let audit = try Audit()
             for damage in Self.damages {
                 let findings = try audit.run(
@@ -111,9 +107,12 @@ extension IntegrationTests {
 
         @Test("An empty database is in order, and says that nothing was found")
         func empty() throws {
-            let pipeline = try Pipeline()
+            let pipeline = try Pipeline.stored()
+            let empty = try pipeline.postgres.createDatabase(
+                "\(pipeline.database)_empty", timescale: true)
+            try pipeline.migrate(empty)
             let findings = try Audit().run(
-                on: pipeline.postgres, database: pipeline.database, schema: Pipeline.namespace)
+                on: pipeline.postgres, database: empty, schema: Pipeline.namespace)
             #expect(findings.count >= 6)
             #expect(findings.allSatisfy { $0.isRight && $0.found == 0 }, "\(findings)")
         }

@@ -33,9 +33,10 @@ struct ChurnSchedule: CustomStringConvertible {
     }
 
     /// Far longer than a lease, so a paused member has lost everything when it wakes up.
-    private static let pauseMilliseconds = 5_000
-    private static let downMilliseconds = 0...2_500
-    private static let apartMilliseconds = 300...1_500
+    private static let pauseMilliseconds = StormSize.size(short: 2_500, long: 5_000)
+    private static let downMilliseconds = StormSize.size(short: 0...1_000, long: 0...2_500)
+    private static let apartMilliseconds = StormSize.size(short: 300...700, long: 300...1_500)
+    private static let firstMilliseconds = StormSize.size(short: 0...1_500, long: 0...3_000)
 
     let seed: UInt64
     let steps: [Step]
@@ -47,7 +48,7 @@ struct ChurnSchedule: CustomStringConvertible {
         var random = SeededRandom(seed: seed)
         var steps: [Step] = []
         for role in roles {
-            var time = Int.random(in: 0...3_000, using: &random)
+            var time = Int.random(in: Self.firstMilliseconds, using: &random)
             for trouble in [0, 1, 2].shuffled(using: &random) {
                 let down: Int
                 switch trouble {
@@ -77,8 +78,6 @@ struct ChurnSchedule: CustomStringConvertible {
             .sorted { ($0.element.milliseconds, $0.offset) < ($1.element.milliseconds, $1.offset) }
             .map(\.element)
     }
-
-    var milliseconds: Int { steps.last?.milliseconds ?? 0 }
 
     var description: String {
         let told = steps.map { "\($0.milliseconds) ms \($0.action)" }

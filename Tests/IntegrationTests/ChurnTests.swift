@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import Seeds
 import TestSupport
 import Testing
 
@@ -9,22 +10,27 @@ extension IntegrationTests {
         /// Lets a fault last for this time. It does not wait for an event.
         private func pass(milliseconds: Int) { poll(nil, 0, Int32(milliseconds)) }
 
-        private func load(seconds: Int, rate: Int = 500, seed: UInt64) -> Pipeline.Load {
-            Pipeline.Load(
-                ticks: rate * (30 + seconds), rate: rate, backlogSeconds: 30, seed: seed)
+        /// Returns a load that lasts as long as the test.
+        private func load(rate: Int = 300, seed: UInt64) -> Pipeline.Load {
+            Pipeline.Load(ticks: 0, rate: rate, backlogSeconds: 20, seed: seed)
         }
 
         private func finish(_ pipeline: Pipeline) throws {
+            try pipeline.endSource()
             try pipeline.drain()
             try pipeline.expectCleanAudit()
             pipeline.stopAll()
         }
 
-        @Test("Workers 1, 8, 2, 5 and writers 1, 3, 1, 2 while ticks come")
+        /// How many workers and writers there are, one after the other.
+        private static let sizes = StormSize.size(
+            short: [(1, 1), (4, 2), (2, 1)], long: [(1, 1), (8, 3), (2, 1), (5, 2)])
+
+        @Test("Workers and writers become more and fewer while ticks come")
         func scaling() throws {
-            let pipeline = try Pipeline(load(seconds: 20, seed: 81))
+            let pipeline = try Pipeline(load(seed: 81))
             try pipeline.start(.gateway)
-            for (workers, writers) in [(1, 1), (8, 3), (2, 1), (5, 2)] {
+            for (workers, writers) in Self.sizes {
                 try pipeline.scale(Pipeline.Role.worker, to: workers)
                 try pipeline.scale(Pipeline.Role.writer, to: writers)
                 try pipeline.expectShared(.worker(0), among: workers)
@@ -33,12 +39,16 @@ extension IntegrationTests {
             try finish(pipeline)
         }
 
+        private static let workers = StormSize.size(short: 2, long: 3)
+        /// Two or more members of each group.
+        private static let members: [Pipeline.Role] =
+            [.gateway(0), .gateway(1)] + (0..<workers).map { .worker($0) }
+            + [.writer(0), .writer(1)]
+
         @Test("Every service restarted in turn, by the order a cluster does it")
         func rolling() throws {
-            let pipeline = try Pipeline(load(seconds: 15, seed: 82))
-            let roles =
-                [Pipeline.Role.gateway(0), .gateway(1)] + (0..<3).map { .worker($0) }
-                + [.writer(0), .writer(1)]
+            let pipeline = try Pipeline(load(seed: 82))
+            let roles = Self.members
             for role in roles { try pipeline.start(role) }
             for role in roles { #expect(try pipeline.service(role).becomesReady()) }
             for role in roles {
@@ -46,21 +56,18 @@ extension IntegrationTests {
                 try pipeline.start(role)
                 #expect(try pipeline.service(role).becomesReady())
             }
-            try pipeline.expectShared(.worker(0), among: 3)
+            try pipeline.expectShared(.worker(0), among: Self.workers)
             try finish(pipeline)
         }
 
         @Test(
-            "Killed, paused for 5 s and ended at random moments, started again later, and NATS too",
-            arguments: KillSchedule.seeds.all())
+            "Killed, paused and ended at random moments, started again later, and NATS too",
+            arguments: StormSize.seeds.all())
         func schedule(seed: UInt64) throws {
-            let roles =
-                [Pipeline.Role.gateway(0), .gateway(1)] + (0..<3).map { .worker($0) }
-                + [.writer(0), .writer(1)]
+            let roles = Self.members
             let schedule = ChurnSchedule(seed: seed, roles: roles)
             print("members that come and go: \(schedule)")
-            let pipeline = try Pipeline(
-                load(seconds: schedule.milliseconds / 1_000 + 2, rate: 300, seed: seed))
+            let pipeline = try Pipeline(load(seed: seed))
             for role in roles { try pipeline.start(role) }
             let begin = ContinuousClock.now
             for step in schedule.steps {
@@ -70,7 +77,7 @@ extension IntegrationTests {
                 try perform(step.action, on: pipeline)
             }
             do {
-                try pipeline.expectShared(.worker(0), among: 3)
+                try pipeline.expectShared(.worker(0), among: Self.workers)
                 try finish(pipeline)
             } catch {
                 Issue.record("\(schedule): \(error)")
@@ -99,12 +106,9 @@ extension IntegrationTests {
 
         @Test("NATS killed and restarted: nobody changes owner")
         func natsRestarts() throws {
-            let pipeline = try Pipeline(load(seconds: 12, seed: 84))
-            let roles: [Pipeline.Role] =
-                [.gateway(0), .gateway(1), .worker(0), .worker(1), .worker(2)]
-                + [.writer(0), .writer(1)]
-            for role in roles { try pipeline.start(role) }
-            try pipeline.expectShared(.worker(0), among: 3)
+            let pipeline = try Pipeline(load(seed: 84))
+            for role in Self.members { try pipeline.start(role) }
+            try pipeline.expectShared(.worker(0), among: Self.workers)
             try pipeline.expectShared(.writer(0), among: 2)
             let before = try pipeline.owners()
             #expect(before.count == 32 + 32 + 1 + 1, "\(before.keys.sorted())")
@@ -123,7 +127,7 @@ extension IntegrationTests {
 
         @Test("Two processes of one name: the second stands aside, and takes over when it may")
         func twins() throws {
-            let pipeline = try Pipeline(load(seconds: 8, seed: 85))
+            let pipeline = try Pipeline(load(seed: 85))
             try pipeline.startAll()
             for role in Pipeline.Role.kinds {
                 let first = try pipeline.service(role)
@@ -142,23 +146,22 @@ extension IntegrationTests {
 
         @Test("NATS away: ticks go into the spool, memory stays flat, and all of it is stored")
         func natsAway() throws {
-            let seconds =
-                ProcessInfo.processInfo.environment["TEST_OUTAGE_SECONDS"]
-                .flatMap { Int($0) } ?? 10
-            let pipeline = try Pipeline(load(seconds: seconds + 5, rate: 2_000, seed: 86))
+            let wanted = StormSize.size(short: 4_000, long: 300_000)
+            let pipeline = try Pipeline(
+                load(rate: StormSize.size(short: 1_000, long: 2_000), seed: 86))
             try pipeline.startAll()
             try pipeline.expectFlow()
             pipeline.nats.stop()
             let gateway = try pipeline.service(.gateway)
             #expect(try eventually { try spooled(gateway) > 0 })
             let before = try #require(try gateway.metric("process_resident_memory_bytes"))
-            pass(milliseconds: seconds * 1_000)
+            #expect(try eventually(within: 600) { try spooled(gateway) >= Double(wanted) })
             let after = try #require(try gateway.metric("process_resident_memory_bytes"))
-            print("NATS away for \(seconds) s: resident \(before) before, \(after) after")
-            // No tick may be kept in memory, whether of 50,000 ticks in 25 s or of 600,000 in 5
-            // minutes.
+            print("NATS away for \(wanted) ticks: resident \(before) before, \(after) after")
+            // No tick may be kept in memory, however many come.
             #expect(after - before < 16 * 1_048_576)
             try pipeline.nats.start()
+            #expect(try eventually(within: 600) { try spooled(gateway) == 0 })
             try finish(pipeline)
         }
     }

@@ -6,7 +6,7 @@ import Testing
 extension IntegrationTests {
     /// All services on a cluster of three servers of NATS with three copies, and what happens to
     /// them when servers of it fail. Afterwards the audit is clean.
-    @Suite struct ClusterTests {
+    @Suite(StormSize.night) struct ClusterTests {
         private static let load = Pipeline.Load(
             ticks: 16_000, rate: 400, backlogSeconds: 10, seed: 7)
 

@@ -4,12 +4,10 @@ import ServiceRuntime
 import TestSupport
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.LiveTests {
     /// People's actions in the cockpit, beside the real services with the rights of
     /// `deploy/nats/server.conf`.
     @Suite struct CockpitActionTests {
-        /// Lasts longer than the test.
-        private static let load = Pipeline.Load(ticks: 1_000_000, rate: 200, seed: 53)
         private static let token = "alice-has-this-one"
 
         private static func cockpit(_ pipeline: Pipeline) throws -> ServiceProcess {
@@ -83,8 +81,7 @@ extension IntegrationTests {
             "an action is recorded, carried out under the person's name, and a row"
         )
         func actions() throws {
-            let pipeline = try Pipeline(Self.load)
-            try pipeline.startAll()
+            let pipeline = try Pipeline.live()
             let cockpit = try Self.cockpit(pipeline)
             var alice = try Browser(cockpit)
             #expect(try alice.ask("POST /act", "{}").hasPrefix("HTTP/1.1 401"))
@@ -108,7 +105,7 @@ extension IntegrationTests {
             carrier.expectCleanOutput(secrets: pipeline.secrets)
             #expect(cockpit.stop() == 0, "\(cockpit.output)")
             cockpit.expectCleanOutput(secrets: pipeline.secrets + [Self.token])
-            pipeline.stopAll()
+            try pipeline.expectUnharmed()
         }
 
         private func expectDrain(_ alice: Browser, _ pipeline: Pipeline) throws {

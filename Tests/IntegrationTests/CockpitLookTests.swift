@@ -3,12 +3,9 @@ import Primitives
 import TestSupport
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.LiveTests {
     /// The cockpit beside the real services: what its events and documents say of them.
     @Suite struct CockpitLookTests {
-        /// Lasts longer than the test.
-        private static let load = Pipeline.Load(ticks: 1_000_000, rate: 200, seed: 47)
-
         private func cockpit(_ pipeline: Pipeline) throws -> ServiceProcess {
             var keys = pipeline.environment(of: "cockpit")
             keys["COCKPIT_PORT"] = "0"
@@ -57,8 +54,7 @@ extension IntegrationTests {
 
         @Test("all that works is seen, each partition has its owner, and a killed writer is dead")
         func look() throws {
-            let pipeline = try Pipeline(Self.load)
-            try pipeline.startAll()
+            let pipeline = try Pipeline.live()
             let cockpit = try cockpit(pipeline)
             let port = try cockpit.pages()
             var said = ""
@@ -88,7 +84,7 @@ extension IntegrationTests {
             try pipeline.start(.writer)
             #expect(try pipeline.service(.writer).becomesReady())
             #expect(cockpit.stop() == 0, "\(cockpit.output)")
-            pipeline.stopAll()
+            try pipeline.expectUnharmed()
         }
 
         private func expectOwners(_ pipeline: Pipeline, _ port: UInt16) throws {

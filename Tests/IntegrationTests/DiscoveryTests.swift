@@ -4,24 +4,23 @@ import ServiceRuntime
 import TestSupport
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.StoredTests {
     /// The view of the usual tools for NATS services, with the shipped permissions.
     @Suite struct DiscoveryTests {
         @Test("Each service answers $SRV once, says who it is, and where its numbers are")
         func discovery() throws {
-            let pipeline = try Pipeline(Pipeline.Load(ticks: 100))
-            try pipeline.start(.gateway, .worker(0), .writer)
-            for role in Pipeline.Role.kinds {
-                #expect(try pipeline.service(role).becomesReady())
-            }
+            let pipeline = try Pipeline.stored()
+            let roles = Pipeline.Role.usual
+            let before = try roles.map { try questions(pipeline.service($0)) }
             let inspector = try TapeInspector(
                 port: pipeline.nats.port, user: "tool",
                 password: try #require(Pipeline.natsPasswords["tool"]))
-            let products = ["operator-worker", "provider-gateway", "store-writer"]
-            for product in products {
+            let products = roles.map(\.product).sorted()
+            for product in Set(products) {
                 // A service may be ready a moment before it is announced.
                 let isThere = try eventually {
-                    try inspector.answers("$SRV.PING.\(product)", 0).count == 1
+                    try inspector.answers("$SRV.PING.\(product)", 0).count
+                        == products.count { $0 == product }
                 }
                 #expect(isThere, "\(product)")
             }
@@ -41,27 +40,34 @@ extension IntegrationTests {
             }
             #expect(ids.count == products.count)
             try expectAddresses(pipeline, inspector)
-            for role in Pipeline.Role.kinds {
-                // Asked of all instances, and of this one. The count follows the answer.
-                let isCounted = try eventually {
-                    try pipeline.service(role).get("/metrics").body
-                        .contains(#"{question="info",result="answered"} 2"#)
-                }
+            for (role, before) in zip(roles, before) {
+                // Asked of all instances, and of its product. The count follows the answer.
+                let service = try pipeline.service(role)
+                let isCounted = try eventually { try questions(service) == before + 2 }
                 #expect(isCounted, "\(role)")
-                let metrics = try pipeline.service(role).get("/metrics").body
-                #expect(!metrics.contains(#"result="failed""#), "\(role)")
+                #expect(
+                    !(try service.get("/metrics").body.contains(#"result="failed""#)), "\(role)")
             }
-            pipeline.stopAll()
+        }
+
+        /// How many questions for information the service has answered.
+        private func questions(_ service: ServiceProcess) throws -> Int {
+            let metrics = try service.get("/metrics").body
+            let count = metrics.firstMatch(of: /\{question="info",result="answered"\} (\d+)/)?.1
+            return count.flatMap { Int($0) } ?? 0
         }
 
         private func expectAddresses(
             _ pipeline: Pipeline, _ inspector: TapeInspector
         ) throws {
             for role in Pipeline.Role.kinds {
-                let answers = try inspector.answers("$SRV.INFO.\(role.product)", 1)
-                let info = try #require(answers.first)
+                let peers = Pipeline.Role.usual.filter { $0.product == role.product }
+                let answers = try inspector.answers("$SRV.INFO.\(role.product)", peers.count)
                 let port = try pipeline.service(role).port()
-                #expect(info.at("metadata", "operations")?.string == "127.0.0.1:\(port)")
+                let info = try #require(
+                    answers.first {
+                        $0.at("metadata", "operations")?.string == "127.0.0.1:\(port)"
+                    })
                 #expect(info["description"]?.string?.isEmpty == false)
                 let id = try #require(info["id"]?.string)
                 let again = try inspector.answers("$SRV.PING.\(role.product).\(id)", 1)

@@ -41,7 +41,9 @@ struct FakeClock {
 }
 
 extension IntegrationTests {
-    @Suite(.enabled(if: FakeClock.obstacle == nil, Comment(rawValue: FakeClock.obstacle ?? "")))
+    @Suite(
+        StormSize.night,
+        .enabled(if: FakeClock.obstacle == nil, Comment(rawValue: FakeClock.obstacle ?? "")))
     struct HostClockTests {
         @Test("row 21: the host's clock is set an hour ahead, right, and an hour back")
         func steps() throws {

@@ -1,6 +1,5 @@
 import Foundation
 import Primitives
-import Seeds
 
 /// When each process is killed, paused and restarted, from a seed. Faults may overlap: a process
 /// may be killed while it is paused, and NATS may stop while all others are down.
@@ -33,7 +32,8 @@ struct KillSchedule: CustomStringConvertible {
         let action: Action
     }
 
-    private static let pauseMilliseconds = 5_000
+    /// Far longer than a lease.
+    private static let pauseMilliseconds = StormSize.size(short: 2_500, long: 5_000)
 
     let seed: UInt64
     let steps: [Step]
@@ -62,7 +62,4 @@ struct KillSchedule: CustomStringConvertible {
         let told = steps.map { "\($0.milliseconds) ms \($0.action)" }
         return "TAPELINE_SEED=\(seed): \(told.joined(separator: "; "))"
     }
-
-    /// The seeds of a storm: a fresh one, and twenty at night.
-    static let seeds = Seeds(weight: 0.004)
 }

@@ -1,21 +1,22 @@
 import Foundation
 import Primitives
+import Seeds
 import TestSupport
 import Testing
 
 extension IntegrationTests {
     /// Processes are killed, paused or doubled under load. Afterwards the audit is clean.
     @Suite struct KillTests {
-        /// Returns a load: a minute of history at full speed, then `seconds` in real time.
-        private func load(seconds: Int, rate: Int = 500, seed: UInt64) -> Pipeline.Load {
-            Pipeline.Load(
-                ticks: rate * (60 + seconds), rate: rate, backlogSeconds: 60, seed: seed)
+        /// Returns a load: history at full speed, then real time for as long as the test lasts.
+        private func load(rate: Int = 500, seed: UInt64) -> Pipeline.Load {
+            Pipeline.Load(ticks: 0, rate: rate, backlogSeconds: 20, seed: seed)
         }
 
         /// Lets a fault, or a calm, last for this time. It does not wait for an event.
         private func pass(milliseconds: Int) { poll(nil, 0, Int32(milliseconds)) }
 
         private func finish(_ pipeline: Pipeline) throws {
+            if pipeline.load.ticks == 0 { try pipeline.endSource() }
             try pipeline.drain()
             try pipeline.expectCleanAudit()
             pipeline.stopAll()
@@ -23,13 +24,13 @@ extension IntegrationTests {
 
         @Test(
             "kill -9 of each service at random moments, restarted at once",
-            arguments: KillSchedule.seeds.all())
+            arguments: StormSize.seeds.all())
         func killServices(seed: UInt64) throws {
             print("kill -9 of services: TAPELINE_SEED=\(seed)")
             var random = SeededRandom(seed: seed)
-            let pipeline = try Pipeline(load(seconds: 8, seed: seed))
+            let pipeline = try Pipeline(load(seed: seed))
             try pipeline.startAll()
-            for _ in 0..<3 {
+            for _ in 0..<StormSize.size(short: 2, long: 3) {
                 for victim in Pipeline.Role.usual.shuffled(using: &random) {
                     pass(milliseconds: Int.random(in: 1...600, using: &random))
                     try pipeline.killAndRestart(victim)
@@ -40,17 +41,19 @@ extension IntegrationTests {
 
         @Test(
             "Everything at once, as it comes: crashes, pauses and restarts of all",
-            arguments: KillSchedule.seeds.all())
+            arguments: StormSize.seeds.all())
         func storm(seed: UInt64) throws {
             print("storm: TAPELINE_SEED=\(seed)")
             var random = SeededRandom(seed: seed)
             let isFast = seed % 2 == 1
             let pipeline = try Pipeline(
                 isFast
-                    ? Pipeline.Load(ticks: 150_000, rate: 5_000, pace: "full", seed: seed)
-                    : load(seconds: 8, rate: 1_000, seed: seed), postgres: PostgresServer())
+                    ? Pipeline.Load(
+                        ticks: StormSize.size(short: 50_000, long: 150_000), rate: 5_000,
+                        pace: "full", seed: seed)
+                    : load(seed: seed), postgres: PostgresServer())
             try pipeline.startAll()
-            for _ in 0..<10 {
+            for _ in 0..<StormSize.size(short: 6, long: 15) {
                 pass(milliseconds: Int.random(in: 1...500, using: &random))
                 try strike(pipeline, &random)
             }
@@ -58,12 +61,13 @@ extension IntegrationTests {
         }
 
         @Test(
-            "Every service paused for 5 s and killed, NATS killed and paused, as a seed says",
-            arguments: KillSchedule.seeds.all())
+            "Every service paused for long and killed, NATS killed and paused, as a seed says",
+            arguments: StormSize.seeds.all())
         func schedule(seed: UInt64) throws {
-            let schedule = KillSchedule(seed: seed, milliseconds: 9_000)
+            let schedule = KillSchedule(
+                seed: seed, milliseconds: StormSize.size(short: 6_000, long: 15_000))
             print("faults of the services: \(schedule)")
-            let pipeline = try Pipeline(load(seconds: 10, seed: seed))
+            let pipeline = try Pipeline(load(seed: seed))
             try pipeline.startAll()
             let begin = ContinuousClock.now
             for step in schedule.steps {
@@ -124,37 +128,37 @@ extension IntegrationTests {
             }
         }
 
-        @Test("All services killed in the same moment")
-        func killAll() throws {
-            let pipeline = try Pipeline(load(seconds: 4, seed: 21))
+        @Test("All killed in one moment, then each server, then processes that are frozen")
+        func inTurn() throws {
+            let pipeline = try Pipeline(load(seed: 21), postgres: PostgresServer())
             try pipeline.startAll()
             #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 1_000 })
             for role in Pipeline.Role.usual { try pipeline.service(role).kill() }
             try pipeline.startAll()
+            try pipeline.expectFlow()
+            try failNats(pipeline)
+            try failPostgres(pipeline)
+            try failValkey(pipeline)
+            try freeze(pipeline)
             try finish(pipeline)
         }
 
-        @Test("NATS killed, stopped in order and frozen: everybody goes on by itself")
-        func nats() throws {
-            let pipeline = try Pipeline(load(seconds: 10, seed: 31))
-            try pipeline.startAll()
-            #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 1_000 })
+        /// Killed, stopped in order and frozen: everybody goes on by itself.
+        private func failNats(_ pipeline: Pipeline) throws {
             pipeline.nats.kill()
             try pipeline.nats.start()
-            pass(milliseconds: 1_500)
+            try pipeline.expectFlow()
             try pipeline.nats.restart()
-            pass(milliseconds: 500)
+            try pipeline.expectFlow()
             pipeline.nats.pause()
-            pass(milliseconds: 3_000)
+            // Far longer than a lease.
+            pass(milliseconds: 2_500)
             pipeline.nats.resume()
-            try finish(pipeline)
+            try pipeline.expectFlow()
         }
 
-        @Test("PostgreSQL stopped as by a crash, and frozen; the hot state goes on meanwhile")
-        func postgres() throws {
-            let pipeline = try Pipeline(load(seconds: 6, seed: 41), postgres: PostgresServer())
-            try pipeline.startAll()
-            #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 1_000 })
+        /// Stopped as by a crash, and frozen; the hot state goes on meanwhile.
+        private func failPostgres(_ pipeline: Pipeline) throws {
             pipeline.postgres.stopImmediately()
             #expect(try pipeline.service(.writer).waits(because: "PostgreSQL"))
             let writes = try pipeline.service(.writer).metric("mds_hot_state_writes_total") ?? 0
@@ -167,29 +171,21 @@ extension IntegrationTests {
             pipeline.postgres.pause()
             pass(milliseconds: 1_000)
             pipeline.postgres.resume()
-            try finish(pipeline)
+            try pipeline.expectFlow()
         }
 
-        @Test("Valkey killed: rows go on, and the hot state comes back")
-        func valkey() throws {
-            let pipeline = try Pipeline(load(seconds: 5, seed: 51))
-            try pipeline.startAll()
-            #expect(try pipeline.service(.writer).becomesReady())
+        /// Killed: rows go on, and the hot state comes back.
+        private func failValkey(_ pipeline: Pipeline) throws {
             pipeline.valkey.kill()
             #expect(try pipeline.service(.writer).isDegraded(because: "Valkey"))
-            let rows = try pipeline.number("SELECT count(*) FROM trades")
-            #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > rows })
+            try pipeline.expectFlow()
             try pipeline.valkey.restart()
             #expect(try pipeline.service(.writer).becomesReady())
             #expect(try eventually { try pipeline.valkey.cli("DBSIZE") != "0" })
-            try finish(pipeline)
         }
 
-        @Test("A frozen process goes on where it was; one that was replaced meanwhile harms nobody")
-        func frozen() throws {
-            let pipeline = try Pipeline(load(seconds: 12, seed: 71))
-            try pipeline.startAll()
-            #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 1_000 })
+        /// A frozen process goes on where it was; one that was replaced meanwhile harms nobody.
+        private func freeze(_ pipeline: Pipeline) throws {
             for role in Pipeline.Role.usual {
                 try pipeline.service(role).signal(SIGSTOP)
                 pass(milliseconds: 700)
@@ -212,7 +208,6 @@ extension IntegrationTests {
                 #expect(zombie.stop() == 0, "\(zombie.output.suffix(1_000))")
                 zombie.expectCleanOutput(secrets: pipeline.secrets)
             }
-            try finish(pipeline)
         }
     }
 }

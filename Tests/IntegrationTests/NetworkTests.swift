@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import Seeds
 import TestSupport
 import Testing
 
@@ -65,13 +66,13 @@ extension IntegrationTests {
 
         @Test(
             "Links cut, answers lost, late and untrue, as a seed says",
-            arguments: KillSchedule.seeds.all())
+            arguments: StormSize.seeds.all())
         func schedule(seed: UInt64) throws {
-            let steps = steps(12, seed: seed)
+            let steps = steps(StormSize.size(short: 6, long: 12), seed: seed)
             let told = steps.map { "\($0.calm) ms, \($0.fault)" }.joined(separator: "; ")
             print("faults of the network: TAPELINE_SEED=\(seed): \(told)")
             let load = Pipeline.Load(
-                ticks: 500 * 70, rate: 500, backlogSeconds: 60, seed: seed)
+                ticks: 0, rate: 500, backlogSeconds: 20, seed: seed)
             let pipeline = try Pipeline(load, throughProxy: true)
             let proxy = try #require(pipeline.proxy)
             try pipeline.startAll()
@@ -95,6 +96,7 @@ extension IntegrationTests {
                 }
             }
             proxy.calm()
+            try pipeline.endSource()
             try pipeline.drain()
             try pipeline.expectCleanAudit()
             pipeline.stopAll()

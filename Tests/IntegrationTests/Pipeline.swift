@@ -6,7 +6,7 @@ import Testing
 
 /// All services on real servers: a gateway, two operator workers, a store writer. All processes end
 /// with this value.
-final class Pipeline {
+final class Pipeline: Sendable {
     /// A process of a run: its product, and a number among processes of the same kind.
     struct Role: Hashable, Sendable, CustomStringConvertible {
         let product: String
@@ -28,6 +28,8 @@ final class Pipeline {
         /// The default roles: two workers divide the partitions.
         static let usual = [gateway, worker(0), worker(1), writer]
         static let kinds = [gateway, worker(0), writer]
+        /// One more of each kind, beside the usual ones.
+        static let further = [gateway(9), worker(9), writer(9)]
 
         /// The name of the member, which must be the same after a restart.
         var description: String { "\(product)-\(number)" }
@@ -36,6 +38,7 @@ final class Pipeline {
     /// The gateway's ticks. With a `backlog` they begin in the past, so most of their minutes are
     /// closed when the last tick is on the tape.
     struct Load {
+        /// All ticks of the source; 0: it has no end before `endSource()`.
         var ticks = 20_000
         var rate = 250
         var pace = "realtime"
@@ -55,12 +58,23 @@ final class Pipeline {
     let postgres: PostgresServer
     let valkey: ValkeyServer
     let database: String
-    let load: Load
     /// If set, NATS and the database accept only TLS, as `localhost`; see `serverCertificate`.
     private let certificates: Certificates?
-    private(set) var running: [Role: ServiceProcess] = [:]
-    private var starts = 0
+    private let state: Mutex<State>
     private let writerPassword = "writer-secret-9d1"
+
+    private struct State {
+        var load: Load
+        var running: [Role: ServiceProcess] = [:]
+        var starts = 0
+    }
+
+    var load: Load { state.withLock { $0.load } }
+
+    private(set) var running: [Role: ServiceProcess] {
+        get { state.withLock { $0.running } }
+        set { state.withLock { $0.running = newValue } }
+    }
 
     private static let valkeyPassword = "hot-secret-2c7"
 
@@ -80,13 +94,14 @@ final class Pipeline {
 
     /// Starts the servers, migrates a fresh database and makes the streams, but starts no service.
     /// `store` is where the tape is stored, if not in the server's own folder. `syncInterval`
-    /// overrides the shipped one.
+    /// overrides the shipped one. Without a writer no database is needed.
     init(
         _ load: Load = Load(), timescale: Bool = true, postgres: PostgresServer? = nil,
         store: String? = nil, syncInterval: String? = nil, throughProxy: Bool = false,
-        certificates: Certificates? = nil, withStreams: Bool = true, isCluster: Bool = false
+        certificates: Certificates? = nil, withStreams: Bool = true, withDatabase: Bool = true,
+        isCluster: Bool = false
     ) throws {
-        self.load = load
+        state = Mutex(State(load: load))
         self.certificates = certificates
         folder = try TemporaryFolder("pipeline")
         let shipped = try Self.optionsAsShipped(
@@ -97,14 +112,18 @@ final class Pipeline {
         self.postgres = try postgres ?? Self.postgres(certificates, folder)
         valkey = try ValkeyServer(users: try Self.valkeyUsersAsShipped())
         database = "pipeline_\(UUID().uuidString.prefix(8).lowercased())"
-        try self.postgres.createDatabase(database, timescale: timescale)
-        try self.postgres.psql(
-            "CREATE ROLE \(database) LOGIN PASSWORD '\(writerPassword)'", database: database)
-        try migrate()
+        if withDatabase { try makeDatabase(timescale: timescale) }
         if withStreams { try setUp() }
     }
 
     deinit { for service in running.values { service.kill() } }
+
+    private func makeDatabase(timescale: Bool) throws {
+        try postgres.createDatabase(database, timescale: timescale)
+        try postgres.psql(
+            "CREATE ROLE \(database) LOGIN PASSWORD '\(writerPassword)'", database: database)
+        try migrate()
+    }
 
     /// Starts NATS with the users, permissions and disk writes of `deploy/nats/server.conf`.
     static func natsAsShipped(
@@ -171,8 +190,10 @@ final class Pipeline {
             ])
     }
 
-    func migrate() throws {
-        try finish("store-writer", ["migrate"], migratorEnvironment)
+    /// Migrates the pipeline's database, or another one of its server.
+    func migrate(_ other: String? = nil) throws {
+        let environment = migratorEnvironment.merging(["POSTGRES_DB": other ?? database]) { $1 }
+        try finish("store-writer", ["migrate"], environment)
     }
 
     /// Makes the streams as the tool `tapeline` does, or enlarges existing ones.
@@ -195,15 +216,21 @@ final class Pipeline {
     private func finish(
         _ product: String, _ arguments: [String], _ environment: [String: String]
     ) throws {
-        starts += 1
         let run = try ServiceProcess(
             product, arguments, environment: environment, folder: folder,
-            label: "\(arguments.first ?? product)-\(starts)")
+            label: "\(arguments.first ?? product)-\(nextStart())")
         guard run.exitCode() == 0 else {
             throw ServiceProcess.NotStarted(
                 description: "\(product) \(arguments) failed:\n\(run.output)")
         }
         run.expectCleanOutput(secrets: secrets)
+    }
+
+    private func nextStart() -> Int {
+        state.withLock {
+            $0.starts += 1
+            return $0.starts
+        }
     }
 
     // MARK: services
@@ -270,10 +297,9 @@ final class Pipeline {
     func make(
         _ role: Role, _ changes: [String: String] = [:], arguments: [String] = []
     ) throws -> ServiceProcess {
-        starts += 1
-        return try ServiceProcess(
+        try ServiceProcess(
             role.product, arguments, environment: environment(role).merging(changes) { $1 },
-            folder: folder, label: "\(role)-\(starts)")
+            folder: folder, label: "\(role)-\(nextStart())")
     }
 
     func start(_ roles: Role...) throws {
@@ -369,6 +395,23 @@ final class Pipeline {
         }
     }
 
+    /// Ends a source without end. Its gateways are restarted with a number of ticks that it reaches
+    /// soon, so that a load lasts exactly as long as its test.
+    func endSource() throws {
+        let gateways = running.keys.filter { $0.product == Role.gateway.product }
+            .sorted { $0.number < $1.number }
+        for role in gateways { #expect(try service(role).becomesReady()) }
+        let environments = try gateways.map { try service($0).environment }
+        for role in gateways { #expect(try end(role) == 0) }
+        let onTape = try lastOrdinals().reduce(0) { $0 + Int($1.lastOrdinal) }
+        // What is due until they are back is made at once.
+        state.withLock { $0.load.ticks = onTape + 2 * $0.load.rate }
+        let ticks = ["SYNTHETIC_TICKS": "\(load.ticks)"]
+        for (role, environment) in zip(gateways, environments) {
+            running[role] = try make(role, environment.merging(ticks) { $1 })
+        }
+    }
+
     /// Waits until the source has finished, everything is stored, and each trade is in a bar of the
     /// given series.
     func drain(series: [String] = ["1s"], within seconds: Double = 120) throws {
@@ -443,11 +486,12 @@ final class Pipeline {
         return lines.suffix(20).joined(separator: "\n")
     }
 
-    /// Ends all processes with SIGTERM. Expects a clean end, and no forbidden output.
+    /// Ends all processes at once with SIGTERM. Expects a clean end, and no forbidden output.
     func stopAll(_ location: SourceLocation = #_sourceLocation) {
+        for service in running.values { service.signal(SIGTERM) }
         for (role, service) in running {
             #expect(
-                service.stop() == 0,
+                service.exitCode() == 0,
                 "\(role): \(service.output.suffix(2_000))\n\(complaintsOfNats)",
                 sourceLocation: location)
             service.expectCleanOutput(secrets: secrets, location)

@@ -5,6 +5,7 @@ import Testing
 extension IntegrationTests {
     /// The power fails on the tape's machine. The services run elsewhere and continue.
     @Suite(
+        StormSize.night,
         .enabled(
             if: CrashDisk.obstacle == nil, Comment(rawValue: CrashDisk.obstacle ?? "")))
     struct PowerCutTests {

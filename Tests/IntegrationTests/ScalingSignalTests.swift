@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import YAMLFile
 
-extension IntegrationTests {
+extension IntegrationTests.StoredTests {
     /// Runs the queries of `deploy/keda` and of the rules of prometheus-adapter against real
     /// services.
     @Suite struct ScalingSignalTests {
@@ -56,15 +56,12 @@ extension IntegrationTests {
 
         @Test("the services answer what KEDA asks them, and have the series of every query")
         func answered() throws {
-            let pipeline = try Pipeline(Pipeline.Load(ticks: 20_000, rate: 1_000))
-            try pipeline.startAll()
+            let pipeline = try Pipeline.stored()
             let services = [
                 "provider-gateway": try pipeline.service(.gateway),
                 "operator-worker": try pipeline.service(.worker(0)),
                 "store-writer": try pipeline.service(.writer),
             ]
-            for service in services.values { #expect(try service.becomesReady()) }
-
             for trigger in try Self.triggers("metrics-api") {
                 let host = try #require(trigger["url"].flatMap(URL.init(string:))?.host)
                 let name = try #require(host.split(separator: ".").first.map(String.init))
@@ -89,7 +86,6 @@ extension IntegrationTests {
                 }
                 #expect(isThere, "\(series.0)")
             }
-            pipeline.stopAll()
         }
     }
 }

@@ -28,7 +28,7 @@ extension IntegrationTests {
 
         @Test("No secret is in a log of any level, an argument, an environment or a page")
         func nowhere() throws {
-            let pipeline = try Pipeline(Pipeline.Load(ticks: 4_000, rate: 500))
+            let pipeline = try Pipeline(Pipeline.Load(ticks: 1_500, rate: 500))
             var services: [ServiceProcess] = []
             for role in Pipeline.Role.kinds {
                 var keys = try withFiles(pipeline.environment(role), pipeline.folder)

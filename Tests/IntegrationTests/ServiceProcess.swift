@@ -1,12 +1,16 @@
 import Foundation
 import Primitives
+import Synchronization
 import TestSupport
 import Testing
 
 /// One of the three services as a child process: the real program and its output.
 final class ServiceProcess: Sendable {
     let product: String
+    let environment: [String: String]
     private let process: ServerProcess
+    /// Found once, because a log may be long.
+    private let knownPort = Mutex<UInt16?>(nil)
 
     /// `label` names this start among those of one test, in `folder`.
     init(
@@ -14,6 +18,7 @@ final class ServiceProcess: Sendable {
         folder: TemporaryFolder, label: String
     ) throws {
         self.product = product
+        self.environment = environment
         var environment = environment
         environment.merge(ProductPrograms.profile(product)) { $1 }
         process = try ServerProcess(
@@ -48,6 +53,7 @@ final class ServiceProcess: Sendable {
 
     /// Waits for the line that names the port.
     func port() throws -> UInt16 {
+        if let known = knownPort.withLock({ $0 }) { return known }
         var found: UInt16?
         _ = eventually {
             found = event("service.started")?["ops.port"]?.int.map { UInt16($0) }
@@ -56,6 +62,7 @@ final class ServiceProcess: Sendable {
         guard let found else {
             throw NotStarted(description: "\(product) has no port:\n\(output)")
         }
+        knownPort.withLock { $0 = found }
         return found
     }
 

@@ -67,7 +67,7 @@ struct SourceLifeTests {
         let ended = Int(Date().timeIntervalSince1970 * 1e9)
         let retired = try tool(pipeline, ["source", "retire", "other"])
         #expect(retired.0 == 0 && retired.1.contains("is retired"), "\(retired.1)")
-        try expectValues(pipeline, after: ended + 5_000_000_000, "without the retired one")
+        try expectValues(pipeline, after: ended + 2_000_000_000, "without the retired one")
         let list = try tool(pipeline, ["source", "list"]).1
         #expect(list.contains("retired"), "\(list)")
         #expect(
@@ -84,7 +84,7 @@ struct SourceLifeTests {
             try eventually {
                 try worker.metric("mds_operator_source_retired{source=\"other\"}") == nil
             })
-        try expectValues(pipeline, after: try reached(pipeline) + 3_000_000_000, "with it again")
+        try expectValues(pipeline, after: try reached(pipeline) + 1_000_000_000, "with it again")
         #expect(try worker.becomesReady())
 
         // A person takes back what a person did.

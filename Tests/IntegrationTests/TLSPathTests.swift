@@ -9,18 +9,24 @@ extension IntegrationTests {
     @Suite(
         .enabled(if: Certificates.obstacle == nil, Comment(rawValue: Certificates.obstacle ?? "")))
     struct TLSPathTests {
-        private func certificates() throws -> Certificates {
+        @Test("The whole path over TLS; what is not the one to expect is refused, and told")
+        func wholePath() throws {
             let certificates = try Certificates()
             try certificates.make(Pipeline.serverCertificate, name: "localhost")
-            return certificates
-        }
-
-        @Test("The whole path over TLS: each tick is one row, and no session is in the open")
-        func wholePath() throws {
-            let load = Pipeline.Load(ticks: 12_000, rate: 100, backlogSeconds: 180, seed: 21)
-            let pipeline = try Pipeline(load, certificates: try certificates())
+            try certificates.make("old", name: "localhost", days: -1)
+            let load = Pipeline.Load(ticks: 6_000, rate: 50, backlogSeconds: 190, seed: 21)
+            let pipeline = try Pipeline(load, certificates: certificates)
             try pipeline.startAll()
             try pipeline.drain(series: ["1s", "1m"])
+            try expectRows(pipeline)
+            try expectRefusedNats(pipeline, certificates)
+            try expectRefusedDatabase(pipeline, certificates)
+            try expectTurnsBad(pipeline)
+            pipeline.stopAll()
+        }
+
+        /// Each tick is one row, and no session is in the open.
+        private func expectRows(_ pipeline: Pipeline) throws {
             let findings = try Audit().run(
                 on: pipeline.postgres, database: pipeline.database, schema: Pipeline.namespace)
             for finding in findings { #expect(finding.isRight, "\(finding)") }
@@ -40,14 +46,12 @@ extension IntegrationTests {
             let said = try run(
                 try ProductPrograms.path("tapeline"), ["position", "verify"], environment: keys)
             #expect(said.contains("positions hold"), "\(said)")
-            pipeline.stopAll()
         }
 
-        @Test("A NATS that is not the one to expect ends each service with one line that says why")
-        func refusedNats() throws {
-            let certificates = try certificates()
-            try certificates.make("old", name: "localhost", days: -1)
-            let pipeline = try Pipeline(certificates: certificates)
+        /// A NATS that is not the one to expect ends each service with one line that says why.
+        private func expectRefusedNats(
+            _ pipeline: Pipeline, _ certificates: Certificates
+        ) throws {
             let mistakes: [([String: String], String)] = [
                 (
                     ["NATS_TLS_CA": certificates.certificate("otherAuthority")],
@@ -59,51 +63,18 @@ extension IntegrationTests {
                     "check the certificates"
                 ),
             ]
-            for role in Pipeline.Role.kinds {
+            for role in Pipeline.Role.further {
                 for (changes, reason) in mistakes {
                     let service = try pipeline.make(role, changes)
                     service.expectEnd(saying: reason, secrets: pipeline.secrets)
                 }
             }
-            pipeline.nats.stop()
-            try pipeline.nats.rewriteConfiguration("/server.", "/old.")
-            try pipeline.nats.start()
-            for role in Pipeline.Role.kinds {
-                try pipeline.make(role).expectEnd(
-                    saying: "certificate has expired", secrets: pipeline.secrets)
-            }
         }
 
-        @Test("A certificate that turns bad while a service runs is told, and mended without it")
-        func turnsBad() throws {
-            let certificates = try certificates()
-            try certificates.make("stranger", name: "localhost", by: "otherAuthority")
-            let pipeline = try Pipeline(certificates: certificates)
-            try pipeline.start(.gateway)
-            let gateway = try pipeline.service(.gateway)
-            #expect(try gateway.becomesReady())
-            pipeline.nats.stop()
-            try pipeline.nats.rewriteConfiguration("/server.", "/stranger.")
-            try pipeline.nats.start()
-            #expect(try gateway.waits(because: "unable to get local issuer certificate"))
-            let line = gateway.event("nats.connection.refused")
-            #expect(line?["reason"]?.string?.contains("check the certificates") == true)
-            pipeline.nats.stop()
-            try pipeline.nats.rewriteConfiguration("/stranger.", "/server.")
-            try pipeline.nats.start()
-            #expect(try gateway.becomesReady())
-            #expect(
-                gateway.events.count { $0["event"]?.string == "nats.connection.refused" } == 1)
-            pipeline.stopAll()
-        }
-
-        @Test(
-            "A database that is not the one to expect gets nothing; the writer waits and says why")
-        func refusedDatabase() throws {
-            let certificates = try certificates()
-            let pipeline = try Pipeline(certificates: certificates)
-            try pipeline.start(.gateway, .worker(0))
-            #expect(try pipeline.service(.worker(0)).becomesReady())
+        /// A database that is not the one to expect gets nothing; the writer waits and says why.
+        private func expectRefusedDatabase(
+            _ pipeline: Pipeline, _ certificates: Certificates
+        ) throws {
             let mistakes: [([String: String], String)] = [
                 (
                     ["POSTGRES_SSLROOTCERT": certificates.certificate("otherAuthority")],
@@ -113,12 +84,35 @@ extension IntegrationTests {
                 (["POSTGRES_SSLMODE": "disable", "POSTGRES_SSLROOTCERT": ""], "no encryption"),
             ]
             for (changes, reason) in mistakes {
-                let writer = try pipeline.make(.writer, changes)
+                let writer = try pipeline.make(.writer(9), changes)
                 #expect(try writer.waits(because: reason))
                 #expect(writer.stop() == 0, "\(writer.output)")
                 writer.expectCleanOutput(secrets: pipeline.secrets)
             }
-            pipeline.stopAll()
+        }
+
+        /// A certificate that turns bad ends a service that starts. One that runs tells it, and
+        /// goes on when it is mended.
+        private func expectTurnsBad(_ pipeline: Pipeline) throws {
+            let gateway = try pipeline.service(.gateway)
+            pipeline.nats.stop()
+            try pipeline.nats.rewriteConfiguration("/server.", "/old.")
+            try pipeline.nats.start()
+            for role in Pipeline.Role.further {
+                try pipeline.make(role).expectEnd(
+                    saying: "certificate has expired", secrets: pipeline.secrets)
+            }
+            #expect(try gateway.waits(because: "certificate has expired"))
+            let line = gateway.event("nats.connection.refused")
+            #expect(line?["reason"]?.string?.contains("check the certificates") == true)
+            pipeline.nats.stop()
+            try pipeline.nats.rewriteConfiguration("/old.", "/server.")
+            try pipeline.nats.start()
+            for role in Pipeline.Role.usual {
+                #expect(try pipeline.service(role).becomesReady())
+            }
+            #expect(
+                gateway.events.count { $0["event"]?.string == "nats.connection.refused" } == 1)
         }
     }
 }

@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.StoredTests {
     /// The program `tapeline` on a deployment that its environment names, with shipped permissions.
     @Suite struct ToolTests {
         private func environment(_ pipeline: Pipeline) -> [String: String] {
@@ -22,10 +22,7 @@ extension IntegrationTests {
 
         @Test("What a person sees of the tape is what is on it")
         func looks() throws {
-            let load = Pipeline.Load(ticks: 12_000, rate: 100, backlogSeconds: 180, seed: 11)
-            let pipeline = try Pipeline(load)
-            try pipeline.startAll()
-            try pipeline.drain(series: ["1s", "1m"])
+            let pipeline = try Pipeline.stored()
             let all = try tapeline(
                 pipeline, "tail", "--json", "--from", "beginning", "--until", "now")
             var ordinals: [String: Int] = [:]
@@ -36,14 +33,13 @@ extension IntegrationTests {
                 #expect(ordinal == ordinals[place, default: 0] + 1)
                 ordinals[place] = ordinal
             }
-            #expect(ordinals.values.reduce(0, +) == load.ticks)
+            #expect(ordinals.values.reduce(0, +) == pipeline.load.ticks)
             try expectSymbol(pipeline)
             try expectBars(pipeline)
             try expectTape(pipeline, ordinals)
             #expect(try tapeline(pipeline, "position", "verify").contains("positions hold"))
             #expect(
                 try tapeline(pipeline, "position", "accept", "--yes").contains("nothing to accept"))
-            pipeline.stopAll()
         }
 
         private func expectSymbol(_ pipeline: Pipeline) throws {
@@ -106,9 +102,7 @@ extension IntegrationTests {
 
         @Test("A pipe that is closed ends a tail at once; an absent server is said in one line")
         func ends() throws {
-            let pipeline = try Pipeline(Pipeline.Load(ticks: 5_000, rate: 1_000, pace: "full"))
-            try pipeline.start(.gateway, .worker(0))
-            #expect(try eventually { try pipeline.generated >= 5_000 })
+            let pipeline = try Pipeline.stored()
             let environment = environment(pipeline)
             let program = try ProductPrograms.path("tapeline")
             let head = try run(
@@ -129,7 +123,6 @@ extension IntegrationTests {
             }
             #expect(wrong?.status == 69)
             #expect(wrong?.message.contains("wrong\"") == false)
-            pipeline.stopAll()
         }
     }
 }

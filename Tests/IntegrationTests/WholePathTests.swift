@@ -7,27 +7,22 @@ extension IntegrationTests {
     /// From the provider to the last row and the hot state, without faults.
     @Suite struct WholePathTests {
         @Test(
-            "Ticks generated = on the tape = rows, and each bar is the one that SQL computes",
-            arguments: [true, false])
-        func wholePath(timescale: Bool) throws {
-            // 400 s of market that ended a minute ago, so every window of every series is closed.
-            let load = Pipeline.Load(
-                ticks: 30_000, rate: 100, backlogSeconds: 400, seed: timescale ? 1 : 2)
-            let pipeline = try Pipeline(load, timescale: timescale)
+            "Ticks generated = on the tape = rows, and bars are those of SQL, in PostgreSQL alone")
+        func native() throws {
+            // It ends more than a minute ago, so every window of every series is closed.
+            let load = Pipeline.Load(ticks: 30_000, rate: 100, backlogSeconds: 400, seed: 2)
+            let pipeline = try Pipeline(load, timescale: false)
             try pipeline.startAll()
             try pipeline.drain(series: ["1s", "1m"])
             try pipeline.expectCleanAudit()
-            let shape = timescale ? "hypertable" : "native"
-            #expect(
-                try pipeline.number("SELECT count(*) FROM time_tables() WHERE shape <> '\(shape)'")
-                    == 0)
-            try expectMemory(pipeline)
+            try pipeline.expectTables("native")
+            try pipeline.expectMemory()
             pipeline.stopAll()
         }
 
         @Test("As fast as the tape takes them, in sources, symbols and packets of any size")
         func fullPace() throws {
-            let load = Pipeline.Load(ticks: 60_000, rate: 1_000, pace: "full", seed: 3)
+            let load = Pipeline.Load(ticks: 20_000, rate: 1_000, pace: "full", seed: 3)
             let pipeline = try Pipeline(load)
             try pipeline.startAll()
             try pipeline.drain()
@@ -37,10 +32,10 @@ extension IntegrationTests {
 
         @Test("A stopped path goes on where it stopped, and an auditor is told the same again")
         func goesOn() throws {
-            let load = Pipeline.Load(ticks: 8_000, rate: 1_000, seed: 4)
+            let load = Pipeline.Load(ticks: 3_000, rate: 1_000, seed: 4)
             let pipeline = try Pipeline(load)
             try pipeline.startAll()
-            #expect(try eventually { try pipeline.generated >= 2_000 })
+            #expect(try eventually { try pipeline.generated >= 500 })
             pipeline.stopAll()
             try pipeline.startAll()
             try pipeline.drain()
@@ -94,21 +89,39 @@ extension IntegrationTests {
         private static func canonical(_ text: Substring) -> String {
             Decimal(string: String(text)).map { "\($0)" } ?? String(text)
         }
+    }
+}
 
-        /// The bound is for release builds. A debug build only prints the value.
-        private func expectMemory(_ pipeline: Pipeline) throws {
-            for role in Pipeline.Role.usual {
-                let bytes = try #require(
-                    try pipeline.service(role).metric("process_resident_memory_bytes"))
-                let megabytes = bytes / 1_048_576
-                #expect(megabytes > 1)
-                #if DEBUG
-                    print("resident: \(role) \(Int(megabytes)) MiB (debug)")
-                #else
-                    print("resident: \(role) \(Int(megabytes)) MiB")
-                    #expect(megabytes < 64, "\(role)")
-                #endif
-            }
+extension IntegrationTests.StoredTests {
+    @Suite struct WholePathTests {
+        @Test("Ticks generated = on the tape = rows, and each bar is the one that SQL computes")
+        func wholePath() throws {
+            let pipeline = try Pipeline.stored()
+            try pipeline.expectCleanAudit()
+            try pipeline.expectTables("hypertable")
+            try pipeline.expectMemory()
+        }
+    }
+}
+
+extension Pipeline {
+    fileprivate func expectTables(_ shape: String) throws {
+        #expect(
+            try number("SELECT count(*) FROM time_tables() WHERE shape <> '\(shape)'") == 0)
+    }
+
+    /// The bound is for release builds. A debug build only prints the value.
+    fileprivate func expectMemory() throws {
+        for role in Role.usual {
+            let bytes = try #require(try service(role).metric("process_resident_memory_bytes"))
+            let megabytes = bytes / 1_048_576
+            #expect(megabytes > 1)
+            #if DEBUG
+                print("resident: \(role) \(Int(megabytes)) MiB (debug)")
+            #else
+                print("resident: \(role) \(Int(megabytes)) MiB")
+                #expect(megabytes < 64, "\(role)")
+            #endif
         }
     }
 }

@@ -79,13 +79,14 @@ struct DrainRequestTests {
         let cause = try Self.request().cause
         var heartbeat = MemberHeartbeat(
             member: try #require(MemberName("w-1")), instance: 0xab, state: .drained, rank: 7,
-            since: Timestamp(nanoseconds: 1), sequence: 9, records: 3, held: [], release: "0.1.0")
+            since: Timestamp(nanoseconds: 1), sequence: 9, records: 3, held: [], release: "0.1.0",
+            leaseNanoseconds: 500_000_000)
         heartbeat.drain = cause
         let text = String(decoding: heartbeat.json, as: UTF8.self)
         #expect(
             text.hasSuffix(
                 """
-                "version":"0.1.0","drain":{"reason":"new disk","by":"ops@host",\
+                "lease_ns":500000000,"drain":{"reason":"new disk","by":"ops@host",\
                 "asked_ns":1700000000000000001,"forced":true}}
                 """))
         #expect(try MemberHeartbeat(json: heartbeat.json, member: heartbeat.member) == heartbeat)

@@ -77,7 +77,7 @@ struct MachineRig {
     }
 
     func other(
-        _ state: MemberState, _ sequence: UInt64, records: UInt64 = 1, lease: Int64? = nil
+        _ state: MemberState, _ sequence: UInt64, records: UInt64 = 1, lease: Int64 = Self.lease
     ) throws -> MemberHeartbeat {
         MemberHeartbeat(
             member: try #require(MemberName("b")), instance: 9, state: state, rank: 0,

@@ -327,6 +327,6 @@ struct MembershipMachineTests {
         MemberHeartbeat(
             member: try #require(MemberName("m\(number)")), instance: UInt64(number) + 100,
             state: state, rank: 0, since: Timestamp(nanoseconds: 1), sequence: 1, records: 0,
-            held: [], release: "1")
+            held: [], release: "1", leaseNanoseconds: Self.lease)
     }
 }

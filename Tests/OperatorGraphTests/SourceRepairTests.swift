@@ -83,8 +83,8 @@ struct SourceRepairTests {
         for reason in [BarReason.repair, .bust] {
             var machine = try machine(nodes)
             let live = machine.run(packets).bars
-            // An earlier release published the ticks of `synthetic` under the name of `ibkr`. The
-            // bar of second 9 is outside of the range.
+            // As if ticks of `synthetic` had been published under the name of `ibkr`. The bar of
+            // second 9 is outside of the range.
             let wrong = [
                 standing(0, 0, 3..<4), standing(0, 0, 9..<10), standing(0, 1, 5..<10),
             ]

@@ -60,7 +60,7 @@ struct CheckpointInputTests {
         #expect(read(input.bytes) == nil)
     }
 
-    @Test("version 2 has what the previous line took of each source")
+    @Test("it has what the previous line took of each source")
     func earlier() throws {
         var input = try input()
         var earlier = EarlierSources([
@@ -79,7 +79,7 @@ struct CheckpointInputTests {
         let rest = try self.input().bytes.dropFirst(12)
         #expect(
             input.bytes == [
-                2, 0, 7, 0, 255, 255, 255, 255, 255, 255, 255, 255, 2, 0, 0, 0,
+                1, 0, 39, 0, 255, 255, 255, 255, 255, 255, 255, 255, 2, 0, 0, 0,
                 4, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 127, 1, 0x61,
                 6, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 0x62,
             ] + rest)
@@ -92,7 +92,7 @@ struct CheckpointInputTests {
         #expect(read(input.bytes) == input)
     }
 
-    @Test("version 1 has the bytes that it always had")
+    @Test("it has these bytes")
     func golden() throws {
         #expect(
             try input().bytes == [
@@ -110,7 +110,9 @@ struct CheckpointInputTests {
         let good = try input().bytes
         for count in good.indices { #expect(read(Array(good.prefix(count))) == nil) }
         #expect(read(good + [0]) == nil)
-        for (index, value) in [(0, 2), (2, 8), (2, 15), (52, 3), (53, 1), (72, 0), (73, 0x63)] {
+        for (index, value) in [
+            (0, 2), (2, 8), (2, 15), (2, 64), (52, 3), (53, 1), (72, 0), (73, 0x63),
+        ] {
             var other = good
             other[index] = UInt8(value)
             #expect(read(other) == nil, "byte \(index)")

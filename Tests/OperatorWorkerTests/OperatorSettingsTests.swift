@@ -58,7 +58,7 @@ struct OperatorSettingsTests {
         #expect(found.count == 4)
     }
 
-    @Test("a worker's rank is its generation, which workers of earlier releases compare, too")
+    @Test("a worker's rank is its generation")
     func rank() throws {
         let configuration = try TestService.configuration(
             Main.description, ["OPERATOR_GENERATION": "2"])

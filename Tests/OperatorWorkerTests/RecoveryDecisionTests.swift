@@ -15,7 +15,12 @@ import Testing
         streamCreated: Timestamp(nanoseconds: 77), sequence: 40,
         packet: PacketIdentity(epoch: 1, firstOrdinal: 5, checksum: 6), sources: [])
 
-    init() throws { program = GraphProgram(.simple(try BarSeriesSet(["1s"]))) }
+    init() throws {
+        var program = GraphProgram(.simple(try BarSeriesSet(["1s"])))
+        // As if this release were not the first one.
+        program.earlierHashes = [4, 5]
+        self.program = program
+    }
 
     /// Returns a situation in which ours is definition 9, generation 2; the tape is complete, and
     /// its lane is open.

@@ -57,36 +57,6 @@ struct ShippedGraphTradesTests {
         return [seal(Self.time), seal(Self.time.advanced(byNanoseconds: 4 * Self.day))]
     }
 
-    @Test("a graph that this release changed continues the bars of the one before")
-    func replaced() throws {
-        let folder = try TemporaryFolder()
-        try FileManager.default.copyItem(atPath: Self.folder, toPath: folder.file("graphs"))
-        let path = folder.file("graphs/production.yaml")
-        let now = try GraphProgram.read(path, .ofThisProgram, ConfigurationFiles.read)
-        let earlier = try String(contentsOfFile: path, encoding: .utf8)
-            .replacing(
-                "\nnodes:\n",
-                with: """
-                    \nnodes:
-                      unique:
-                        operator: deduplicate
-                        input: trades
-                        key: [id, time, price, size, exchange]
-                        ttl: 2s
-                    \n
-                    """
-            )
-            .replacing(
-                "operator: filter\n    input: trades", with: "operator: filter\n    input: unique")
-        try Data(earlier.utf8).write(to: URL(fileURLWithPath: path))
-        let before = try GraphProgram.read(path, .ofThisProgram, ConfigurationFiles.read)
-        #expect(before.hash != now.hash)
-        // The last one is as the first release wrote it.
-        #expect(
-            try now.earlierHashes.contains(#require(before.earlierHashes.last)),
-            "\(now.hash): \(before.earlierHashes)")
-    }
-
     @Test("each series that trades come to counts all of them, and nothing is listed")
     func counted() throws {
         let names = try Self.names.get()

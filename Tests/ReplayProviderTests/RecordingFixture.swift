@@ -105,30 +105,6 @@ struct RecordingFixture {
         #expect(writer.packets == UInt64(try packets().count) && writer.ticks == 4)
         return path
     }
-
-    /// Its bytes as releases wrote them that knew version 1: no times, no bars.
-    func version1() throws -> [UInt8] {
-        var info = info
-        info.version = 1
-        info.hasBars = false
-        var bytes = RecordingFormat.header(info)
-        var chain = bytes.withRawSpan { $0.uint64(at: bytes.count - 8) }
-        let packets = try packets().filter { $0.header.kind == .ticks }
-        for packet in packets {
-            chain = packet.bytes.withRawSpan { Checksum.chained($0, after: chain) }
-            bytes.append(little: UInt32(packet.bytes.count))
-            bytes.append(little: chain)
-            bytes += packet.bytes
-        }
-        var end: [UInt8] = []
-        end.append(little: UInt64(packets.count))
-        end.append(little: UInt64(4))
-        chain = end.withRawSpan { Checksum.chained($0, after: chain) }
-        bytes.append(little: UInt32(0))
-        bytes += end
-        bytes.append(little: chain)
-        return bytes
-    }
 }
 
 /// Corrects the checksums of a changed recording.

@@ -43,8 +43,8 @@ package struct Seeds: Sendable {
     /// True if only one world runs. It cannot meet all situations that many worlds together do.
     package static var isOneAlone: Bool { only != nil }
 
-    /// Returns how often the worlds of a run have to meet a situation: at night as often as given, in
-    /// other runs once, and one world alone not at all.
+    /// Returns how often the worlds of a run have to meet a situation: at night as often as given,
+    /// in other runs once, and one world alone not at all.
     package static func least(_ atNight: Int = 1) -> Int {
         isOneAlone ? 0 : isNight ? atNight : 1
     }

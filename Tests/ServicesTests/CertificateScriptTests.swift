@@ -49,24 +49,6 @@ struct CertificateScriptTests {
         #expect(try make().isEmpty)
     }
 
-    @Test("a key that an earlier version left among them is taken out, and goes on signing")
-    func earlier() throws {
-        _ = try make()
-        let key = try content("authority/key")
-        try FileManager.default.moveItem(
-            atPath: folder.file("authority/key"), toPath: folder.file("secrets/tls-authority-key"))
-        try FileManager.default.removeItem(atPath: folder.file("secrets/tls-nats-certificate"))
-        #expect(try make() == "made deploy/compose/secrets/tls-nats-certificate, for the name nats")
-        #expect(try names(in: "secrets") == Self.given)
-        #expect(try content("authority/key") == key)
-        try run(
-            "/usr/bin/openssl",
-            [
-                "verify", "-CAfile", folder.file("secrets/tls-authority"),
-                folder.file("secrets/tls-nats-certificate"),
-            ])
-    }
-
     @Test("with the authority's key elsewhere nothing is signed, and one line says so")
     func elsewhere() throws {
         _ = try make()

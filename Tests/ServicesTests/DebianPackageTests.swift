@@ -171,12 +171,13 @@ struct DebianPackageTests {
 
     @Test("lintian finds nothing")
     func lintian() throws {
-        // Programs of tests load Swift's libraries from the toolchain.
+        // Programs of tests load Swift's libraries from the toolchain, and no bug of Debian asks for
+        // these packages.
         let found = try run(
             "/usr/bin/lintian",
             [
                 "--no-cfg", "--allow-root", "--fail-on", "error,warning", "--suppress-tags",
-                "custom-library-search-path",
+                "custom-library-search-path,initial-upload-closes-no-bugs",
             ] + made.paths)
         #expect(found == "")
     }

@@ -28,6 +28,15 @@ def told(run, *arguments):
     return code, output.getvalue()
 
 
+def script(path):
+    """Returns a script whose name is no name of a module."""
+    name = pathlib.Path(path).stem.replace("-", "_")
+    loader = importlib.machinery.SourceFileLoader(name, str(ROOT / path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
 class Folder(unittest.TestCase):
     """Each test has a folder of its own."""
 
@@ -169,14 +178,33 @@ class WireSchema(Folder):
             found = self.problems(*changes)
             self.assertTrue(any(part in line for line in found), f"{number}: {part} is not in {found}")
 
-    def test_a_release_keeps_its_schema_and_without_any_it_fails(self):
+    def test_a_release_keeps_its_schema_and_afterwards_it_fails_without_any(self):
         self.copy("VERSION", schema.SCHEMA)
-        self.assertEqual(told(schema.main, ["--keep"], self.root)[0], 1)
-        self.copy(schema.KEPT)
+        changelog, folder = self.root / "CHANGELOG.md", self.root / "deploy/release"
+        folder.mkdir(parents=True)
+        changelog.write_text("## Unreleased\n\n- New.\n")
+        self.assertEqual(told(schema.main, [], self.root), (0, ""))
+        changelog.write_text("## 12.0.34 (2026-01-01)\n\n- New.\n")
+        self.assertEqual(told(schema.main, [], self.root)[0], 1)
         (self.root / "VERSION").write_text("12.0.34\n")
         self.assertEqual(told(schema.main, ["--keep"], self.root), (0, ""))
-        kept = self.root / "deploy/release/tape-12.0.34.sbe.xml"
+        kept = folder / "tape-12.0.34.sbe.xml"
         self.assertEqual(kept.read_text(), (ROOT / schema.SCHEMA).read_text())
+        self.assertEqual(told(schema.main, [], self.root), (0, ""))
+        # What was released stays.
+        path = self.root / schema.SCHEMA
+        path.write_text(path.read_text().replace('name="price" id="8"', 'name="cost" id="8"'))
+        self.assertEqual(told(schema.main, [], self.root)[0], 1)
+
+    def test_the_made_up_second_release_fits_this_tree_and_the_rules(self):
+        second = script("deploy/local/second-release.py")
+        self.copy(*{change[0] for change in second.CHANGES}, "deploy/postgres/migrations/*.sql")
+        before = len(list(self.root.glob("deploy/postgres/migrations/*.sql")))
+        second.apply(self.root)
+        texts = [(root / schema.SCHEMA).read_text() for root in (ROOT, self.root)]
+        self.assertNotEqual(*texts)
+        self.assertEqual(schema.problems(*map(schema.Schema, texts)), [])
+        self.assertEqual(len(list(self.root.glob("deploy/postgres/migrations/*.sql"))), before + 1)
 
 
 class Release(Folder):
@@ -192,17 +220,24 @@ class Release(Folder):
                 release.dated(bad, "0.2.0", "2026-02-03")
         # What stands in the checkout can be released, or was.
         now = (ROOT / "CHANGELOG.md").read_text()
-        self.assertTrue(f"## {version.read()} (" in now)
+        self.assertTrue(f"## {version.read()} (" in now or release.UNRELEASED in now)
         if release.UNRELEASED in now:
             release.dated(now, "12.0.34", "2026-02-03")
 
     def test_a_version_is_written_once_and_never_goes_back(self):
         self.copy("VERSION", "CHANGELOG.md", *(place[0] for place in version.PLACES))
         changelog = self.root / "CHANGELOG.md"
-        changelog.write_text("## Unreleased\n\n- New.\n")
+        changelog.write_text(f"## Unreleased\n\n- New.\n\n## {version.read()} (2026-01-01)\n- Old.\n")
         for bad in (version.read(), "0.0.9"):
             with self.assertRaises(release.Problem):
                 release.number(self.root, bad)
+        # The first release may have the version that the checkout has.
+        changelog.write_text("## Unreleased\n\n- New.\n")
+        with self.assertRaises(release.Problem):
+            release.number(self.root, "0.0.9")
+        release.number(self.root, version.read())
+        self.assertTrue(changelog.read_text().startswith(f"## {version.read()} (20"))
+        changelog.write_text("## Unreleased\n\n- New.\n")
         with contextlib.redirect_stdout(io.StringIO()):
             release.number(self.root, "12.0.34")
         self.assertEqual(told(version.main, ["--check"], self.root), (0, ""))
@@ -252,10 +287,7 @@ class Release(Folder):
 
 class Mixes(unittest.TestCase):
     def test_the_way_through_two_releases_has_all_mixes_and_changes_one_process_at_a_time(self):
-        path = ROOT / "deploy/local/upgrade-mixes.py"
-        loader = importlib.machinery.SourceFileLoader("upgrade_mixes", str(path))
-        mixes = importlib.util.module_from_spec(importlib.util.spec_from_loader("upgrade_mixes", loader))
-        loader.exec_module(mixes)
+        mixes = script("deploy/local/upgrade-mixes.py")
         way = mixes.steps()
         self.assertEqual(len(set(way)), 8)
         for before, after in zip(way, way[1:]):

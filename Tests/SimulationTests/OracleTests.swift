@@ -78,7 +78,11 @@ func expectEqual(
     }
     for (key, bar) in expected.bars where found[key] != bar {
         Issue.record(
-            "TAPELINE_SEED=\(seed): \(key)\nexpected \(bar)\nfound \(String(describing: found[key]))"
+            """
+            TAPELINE_SEED=\(seed): \(key)
+            expected \(bar)
+            found \(String(describing: found[key]))
+            """
         )
         return
     }

@@ -91,7 +91,11 @@ import Testing
                 if bar.flags.contains(.filled) { tally.filled += 1 }
                 guard bar.seen == other?.seen else {
                     Issue.record(
-                        "TAPELINE_SEED=\(seed): \(key)\nexpected \(bar)\nfound \(String(describing: other))"
+                        """
+                        TAPELINE_SEED=\(seed): \(key)
+                        expected \(bar)
+                        found \(String(describing: other))
+                        """
                     )
                     return tally
                 }

@@ -125,7 +125,10 @@ private struct SourceLifeWorld {
                     whole.watermark == machine.watermark
                 else {
                     Issue.record(
-                        "TAPELINE_SEED=\(seed), step \(step): \(machine.watermark) should be \(reached)"
+                        """
+                        TAPELINE_SEED=\(seed), step \(step): \(machine.watermark) should be \
+                        \(reached)
+                        """
                     )
                     return false
                 }

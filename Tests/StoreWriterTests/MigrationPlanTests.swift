@@ -1,3 +1,4 @@
+import Foundation
 import PostgresClient
 import Primitives
 import TestSupport
@@ -57,15 +58,26 @@ struct MigrationPlanTests {
     func refusals() {
         let first = files[1]
         func file(_ name: String) -> MigrationFile { MigrationFile(name: name, sql: "") }
+        func other(_ version: Int) -> AppliedMigration {
+            AppliedMigration(version: version, checksum: "other")
+        }
         let cases: [([MigrationFile], [AppliedMigration], MigrationError)] = [
             (files, applied(1, 3), .ledgerHasGap(version: 2)),
             (files, applied(2), .ledgerHasGap(version: 1)),
             ([first], applied(1, 2), .databaseIsNewer(applied: 2, known: 1)),
             ([], applied(1), .databaseIsNewer(applied: 1, known: 0)),
             (
-                [first], [AppliedMigration(version: 1, checksum: "other")],
+                [first], [other(1)], .earlierRevision(name: first.name, later: 0)
+            ),
+            // It had more files than this one, too.
+            (
+                [first], [other(1)] + applied(2, 3),
+                .earlierRevision(name: first.name, later: 2)
+            ),
+            (
+                files, applied(1) + [other(2)],
                 .changed(
-                    version: 1, name: first.name, applied: "other", present: first.checksum)
+                    version: 2, name: files[0].name, applied: "other", present: files[0].checksum)
             ),
             ([first, file("0003_x.sql")], [], .missingFile(version: 2)),
             ([file("0000_x.sql")], [], .missingFile(version: 1)),
@@ -125,7 +137,8 @@ struct MigrationPlanTests {
     func descriptions() {
         let errors: [MigrationError] = [
             .unreadable(path: "p", reason: "r"), .badFileName("n"), .duplicateVersion(1, "a", "b"),
-            .missingFile(version: 1), .changed(version: 1, name: "n", applied: "a", present: "b"),
+            .missingFile(version: 1), .earlierRevision(name: "n", later: 1),
+            .changed(version: 1, name: "n", applied: "a", present: "b"),
             .databaseIsNewer(applied: 2, known: 1), .ledgerHasGap(version: 1),
             .malformedLedger("line 1"),
             .failed(step: "s", line: 7, .closed(operation: "o", peer: "p")),
@@ -138,7 +151,7 @@ struct MigrationPlanTests {
             #expect(!"\(error)".contains("\n"))
             #expect("\(error)".contains(":"))
         }
-        #expect("\(errors[8])".contains("line 7"))
+        #expect("\(errors[9])".contains("line 7"))
     }
 
     @Test(
@@ -159,9 +172,14 @@ struct MigrationPlanTests {
 struct MigrationFolderTests {
     private func folder(_ files: [String: String]) throws -> TemporaryFolder {
         let folder = try TemporaryFolder("migrations")
-        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
+        for name in ["migrations", "repeatable"] { try Self.makeFolder(folder.file(name)) }
         for (name, text) in files { try folder.write(text, to: name) }
         return folder
+    }
+
+    private static func makeFolder(_ path: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: false)
     }
 
     private func failure(_ folder: TemporaryFolder) -> String {
@@ -195,16 +213,13 @@ struct MigrationFolderTests {
         let large = String(repeating: "-", count: MigrationFolder.fileBytesMax + 1)
         #expect(failure(try folder(["migrations/0001_a.sql": large])).contains("larger than"))
         let binary = try folder(["migrations/0001_a.sql": "x"])
-        try run(
-            "/bin/sh", ["-c", "printf '\\377' > \(binary.file("migrations/0001_a.sql"))"])
+        try Data([0xff]).write(to: URL(fileURLWithPath: binary.file("migrations/0001_a.sql")))
         #expect(failure(binary).contains("UTF-8"))
         let nested = try folder([:])
-        try run("/bin/mkdir", [nested.file("migrations/0001_a.sql")])
+        try Self.makeFolder(nested.file("migrations/0001_a.sql"))
         #expect(failure(nested).contains("0001_a.sql"))
         let many = try folder([:])
-        try run(
-            "/bin/sh",
-            ["-c", "cd \(many.file("migrations")) && seq 1001 | xargs touch"])
+        for number in 1...1_001 { try many.write("", to: "migrations/\(number)") }
         #expect(failure(many).contains("more than"))
     }
 }

@@ -262,4 +262,11 @@ extension Alone<ResampleMachine> {
     func encode(into bytes: inout [UInt8]) { bytes += snapshot }
 
     var snapshot: [UInt8] { snapshot { maker.encode(into: &$0) } }
+
+    /// The piece of the machine alone.
+    var state: [UInt8] {
+        var bytes: [UInt8] = []
+        maker.encode(into: &bytes)
+        return bytes
+    }
 }

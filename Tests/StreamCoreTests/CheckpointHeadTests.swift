@@ -94,7 +94,7 @@ import Testing
         #expect(throws: CheckpointError.self) { try read(bytes(head)) }
     }
 
-    @Test("a head of version 1 has the bytes that it always had")
+    @Test("a head has these bytes")
     func golden() throws {
         let text = bytes(try head()).map { String(format: "%02x", $0) }.joined()
         #expect(text == Self.golden)

@@ -3,8 +3,8 @@ import Primitives
 import TapeCodec
 import Testing
 
-/// The bytes of released packets. They never change: a packet written today must be readable for
-/// as long as a tape is kept. A new version adds files.
+/// The bytes of packets. After the first release they never change, because a packet must be
+/// readable for as long as a tape is kept; until then `make golden` makes the files again.
 @Suite struct GoldenPacketTests {
     private static let folder = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().appendingPathComponent("Golden")
@@ -16,7 +16,7 @@ import Testing
         ]
         + TickSamples.packets.map(\.name)
 
-    static func file(_ name: String) -> URL { folder.appendingPathComponent("\(name).v1.hex") }
+    static func file(_ name: String) -> URL { folder.appendingPathComponent("\(name).hex") }
 
     static func packet(_ name: String) throws -> SealedPacket {
         switch name {
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test("packets have the bytes that they always had", arguments: names)
+    @Test("packets have the bytes of their files", arguments: names)
     func golden(name: String) throws {
         let packet = try Self.packet(name)
         let file = Self.file(name)

@@ -4,6 +4,17 @@ import Primitives
 import TapeCodec
 import Testing
 
+/// Writes the right length and checksum into a packet that a test has changed.
+func repaired(_ bytes: [UInt8]) -> [UInt8] {
+    var bytes = bytes
+    bytes.replaceLittleEndian(UInt32(bytes.count), at: WireFormat.HeaderOffset.byteCount)
+    let checksum = bytes.withRawSpan {
+        Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
+    }
+    bytes.replaceLittleEndian(checksum, at: WireFormat.HeaderOffset.checksum)
+    return bytes
+}
+
 @Suite struct MalformedPacketTests {
     private func error(of bytes: [UInt8]) -> PacketError? {
         do throws(PacketError) {
@@ -14,17 +25,6 @@ import Testing
         } catch {
             return error
         }
-    }
-
-    /// Writes the right length and checksum into a packet that a test has changed.
-    private func repaired(_ bytes: [UInt8]) -> [UInt8] {
-        var bytes = bytes
-        bytes.replaceLittleEndian(UInt32(bytes.count), at: WireFormat.HeaderOffset.byteCount)
-        let checksum = bytes.withRawSpan {
-            Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
-        }
-        bytes.replaceLittleEndian(checksum, at: WireFormat.HeaderOffset.checksum)
-        return bytes
     }
 
     @Test("every cut of a packet is an error that names its place")
@@ -99,7 +99,7 @@ import Testing
         #expect(records.trades.count == 2)
     }
 
-    @Test("a longer block of a newer version is read by its known part")
+    @Test("a longer block of a newer release is read by its known part")
     func longerBlock() throws {
         let bytes = try Samples.tickPacket().array
         let start = bytes.count - WireFormat.Block.trade - WireFormat.messageHeaderBytes

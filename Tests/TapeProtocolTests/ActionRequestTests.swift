@@ -21,11 +21,12 @@ import Testing
     @Test(
         "what is no request is refused",
         arguments: [
-            "", "{}", "[]", #"{"number":7,"person":"","origin":"","reason":"","words":[]}"#,
-            #"{"number":"-1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
-            #"{"number":"1","person":"","origin":"","reason":"","words":[]}"#,
-            #"{"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[1]}"#,
-            #"{"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":"down"}"#,
+            "", "{}", "[]", #"{"v":1,"number":7,"person":"","origin":"","reason":"","words":[]}"#,
+            #"{"v":1,"number":"-1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
+            #"{"v":1,"number":"1","person":"","origin":"","reason":"","words":[]}"#,
+            #"{"v":1,"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[1]}"#,
+            #"{"v":1,"number":"1","asked_ns":1,"person":"","origin":"","reason":"","#
+                + #""words":"down"}"#,
             #"{"v":2,"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
         ])
     func refused(text: String) {
@@ -69,7 +70,7 @@ import Testing
         let answer = ActionAnswer(stage, "one\ntwo")
         #expect(try ActionAnswer(json: answer.json) == answer)
         #expect(throws: VersionedJSON.Refusal.self) {
-            try ActionAnswer(json: Array(#"{"stage":"gone","outcome":""}"#.utf8))
+            try ActionAnswer(json: Array(#"{"v":1,"stage":"gone","outcome":""}"#.utf8))
         }
     }
 }

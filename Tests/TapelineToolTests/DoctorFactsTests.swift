@@ -172,6 +172,9 @@ import Testing
         expect(.wrong, "migrations 2 are not those") {
             $0.applied = [.init(version: 1, checksum: "a"), .init(version: 2, checksum: "x")]
         }
+        expect(.wrong, "of an earlier revision") {
+            $0.applied = (1...3).map { .init(version: $0, checksum: "x") }
+        }
         expect(.unseen, "2 migrations are applied") { $0.known = nil }
         expect(.unseen, "cannot read which migrations") { $0.applied = nil }
         expect(.wrong, "no tables of ours") {

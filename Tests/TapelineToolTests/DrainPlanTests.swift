@@ -173,7 +173,7 @@ struct DrainPlanTests {
         #expect(try progress(.drained).isDone)
         #expect(try progress(nil).text == "w-1 is not heard in operator")
         #expect(try !progress(nil).isDone)
-        #expect(try progress(.ready, cause: nil).doubt.contains("is its release older"))
+        #expect(try progress(.ready, cause: nil).doubt.contains("does not report the request"))
         #expect(try progress(.ready, cause: nil, isDrain: false).isDone)
         #expect(try !progress(.ready, isDrain: false).isDone)
         #expect(try !progress(.drained, isDrain: false).isDone)

@@ -25,7 +25,8 @@ enum MadeMembers {
             heartbeat: MemberHeartbeat(
                 member: try #require(MemberName(name)), instance: instance, state: state,
                 rank: rank, since: time(0), sequence: 9, records: 3,
-                held: held.map { Partition($0) }, release: release, revision: "99e8c18e"))
+                held: held.map { Partition($0) }, release: release, revision: "99e8c18e",
+                leaseNanoseconds: 500_000_000))
     }
 
     static func owner(
@@ -114,37 +115,5 @@ struct MembersTests {
         #expect(owners.count == 7 && owners[2]["epoch"]?.int == 6)
         #expect(owners[4]["state"]?.string == "free" && owners[6]["state"]?.string == "damaged")
         #expect(owners[0]["since"]?.string == "2026-01-05T14:30:04.000000000Z")
-    }
-
-    @Test("a member on a real server is seen with what it holds")
-    func real() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "members_a")
-        let description = ServiceDescription(
-            name: "member", version: "1.2.3", revision: "abc12", summary: "Is a member.",
-            keys: ConfigurationKey.tape,
-            rules: [.tape])
-        let service = try TestService(description, bench.tape.environment)
-        let port = OwnershipPort(partitions: (0..<4).map { Partition($0) }, wake: {})
-        let member = try GroupMember(
-            GroupMember.Settings(
-                group: .operators, member: try #require(MemberName("a-1")),
-                lease: .milliseconds(200), partitions: 4),
-            tape: try TapeSettings(service.context.configuration), context: service.context,
-            ports: [port])
-        defer { member.close() }
-        #expect(eventually { member.held.count == 4 })
-        let folder = try TemporaryFolder("said")
-        let output = try OpenFile(folder.file("out"))
-        let terminal = Terminal(output: output.descriptor, errors: output.descriptor)
-        let command = try MembersCommand.parse([])
-        #expect(try command.run(bench.deployment, terminal) == .success)
-        #expect(output.text.contains("a-1                      ready"))
-        #expect(output.text.contains("0-3") && output.text.contains("1.2.3 (abc12) "))
-        let json = try OpenFile(folder.file("json"))
-        _ = try MembersCommand.parse(["--json"]).run(
-            bench.deployment, Terminal(output: json.descriptor, errors: output.descriptor))
-        let group = try #require(try JSONValue.parse(json.text)["groups"]?.array?.first)
-        #expect(group["owners"]?.array?.count == 4)
-        #expect(throws: ToolError.self) { try MembersCommand.parse(["x"]) }
     }
 }

@@ -260,18 +260,6 @@ struct StackPlanTests {
         // It keeps its port.
         #expect(try testPlan(folder).ports[gateway: "ibkr"] == plan.ports[gateway: "ibkr"])
     }
-
-    @Test("paths with blanks and quotes reach NATS and Valkey as they are")
-    func blanks() throws {
-        let folder = try TemporaryFolder("blanks and \"quotes\"")
-        let plan = try testPlan(folder)
-        let nats = try #require(plan.units.first { $0.name == "nats-server" })
-        let log = folder.file("nats.log")
-        let server = try ServerProcess(
-            nats.executable, ["-t"] + nats.arguments, environment: nats.environment, logPath: log)
-        #expect(server.waitUntilExit() == 0, "\(server.log)")
-        #expect(plan.valkeyConfiguration(users: "").contains("dir \"") && plan.hints.count == 7)
-    }
 }
 
 @Suite("LogFile")

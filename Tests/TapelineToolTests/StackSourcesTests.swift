@@ -119,7 +119,7 @@ struct StackSourcesTests {
         try sources.write(home)
         #expect(try StackSources.read(home) == sources)
         #expect(sources.of(namespace: "play").map(\.name) == ["ibkr"])
-        for text in ["", "[]", "{\"sources\":[{}]}", "{\"sources\":7}"] {
+        for text in ["", "[]", "{\"v\":1,\"sources\":[{}]}", "{\"v\":1,\"sources\":7}"] {
             try FileSystem.write(Array(text.utf8), to: home.sources)
             let error = #expect(throws: ToolError.self) { try StackSources.read(home) }
             #expect(error?.exitCode == .dataError, "\(text)")

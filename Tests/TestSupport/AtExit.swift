@@ -2,14 +2,14 @@ import Foundation
 import Synchronization
 
 /// Releases what static values hold when the test process ends.
-enum AtExit {
+package enum AtExit {
     private static let actions = Mutex<[@Sendable () -> Void]>([])
     private static let registered: Void = {
         atexit { AtExit.run() }
     }()
 
     /// The action added last runs first.
-    static func call(_ action: @escaping @Sendable () -> Void) {
+    package static func call(_ action: @escaping @Sendable () -> Void) {
         _ = registered
         actions.withLock { $0.append(action) }
     }

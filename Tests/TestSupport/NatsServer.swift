@@ -46,6 +46,10 @@ package final class NatsServer: Sendable {
     package var url: String { "nats://127.0.0.1:\(port)" }
     package var address: String { "127.0.0.1:\(port)" }
 
+    /// Returns the server that all tests of the process share if they do not harm it, and count
+    /// nothing of the whole server. Each has its own namespace.
+    package static func shared() throws -> NatsServer { try sharedServer.get() }
+
     package convenience init(syncInterval: String) throws {
         var options = Options()
         options.syncInterval = syncInterval
@@ -170,4 +174,10 @@ package final class NatsServer: Sendable {
         let count = unsafe recv(descriptor, &bytes, 4, 0)
         return count == 4 && bytes == Array("INFO".utf8)
     }
+}
+
+private let sharedServer = Result { () throws -> NatsServer in
+    let server = try NatsServer()
+    server.folder.untilExit()
+    return server
 }

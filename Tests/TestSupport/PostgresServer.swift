@@ -12,6 +12,8 @@ package final class PostgresServer: Sendable {
     private let process: Mutex<ServerProcess>
     private let settings: [String]
     private let edition: Edition
+    /// The databases that `createMigrated` copies.
+    let templates = Mutex<[String: Result<Void, any Error>]>([:])
 
     /// The edition of TimescaleDB. A database without the extension serves as plain PostgreSQL.
     package enum Edition: Sendable {
@@ -105,21 +107,14 @@ package final class PostgresServer: Sendable {
         process.withLock { _ = $0.stop(number) }
     }
 
-    /// Makes a new, empty database, with or without the TimescaleDB extension.
+    /// Makes a new database, with or without the TimescaleDB extension: empty, or a copy of
+    /// `template`, which nobody may connect to: a session, also of the server's own workers, would
+    /// hold up the copy. Files are copied, because that is cheaper than a record of each page.
     @discardableResult
-    package func createDatabase(_ name: String, timescale: Bool = false) throws -> String {
-        var problem: (any Error)?
-        // A background worker that reads the template database blocks its copying.
-        let made = eventually {
-            do {
-                try psql("CREATE DATABASE \(name)")
-                return true
-            } catch {
-                problem = error
-                return !"\(error)".contains("being accessed by other users")
-            }
-        }
-        if let problem, !made || !"\(problem)".contains("being accessed") { throw problem }
+    package func createDatabase(
+        _ name: String, timescale: Bool = false, template: String = "template0"
+    ) throws -> String {
+        try psql("CREATE DATABASE \(name) TEMPLATE \(template) STRATEGY file_copy")
         if timescale { try psql("CREATE EXTENSION timescaledb", database: name) }
         return name
     }
@@ -222,14 +217,37 @@ extension PostgresServer {
     }
 }
 
-/// The cluster that `initdb` makes once per test process.
+/// The cluster that `initdb` makes once: per run of the tests where TAPELINE_TEST_RUN names the
+/// run's folder, else per process.
 private enum PostgresTemplate {
-    static func path() throws -> String { try made.get().file("data") }
+    static func path() throws -> String { try made.get() }
 
-    private static let made = Result { () throws -> TemporaryFolder in
-        let folder = try TemporaryFolder("postgres-template")
-        let data = folder.file("data")
-        let secret = try folder.write(PostgresServer.password + "\n", to: "password")
+    private static let made = Result { () throws -> String in
+        guard let run = ProcessInfo.processInfo.environment["TAPELINE_TEST_RUN"] else {
+            return try make(in: TemporaryFolder("postgres-template").untilExit().path)
+        }
+        // The first process makes it, and the others wait. One that is killed leaves no half.
+        let lock = unsafe open("\(run)/postgres.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+        guard lock >= 0, flock(lock, LOCK_EX) == 0 else {
+            throw TestServerFailure(description: "\(run) cannot be locked: errno \(errno)")
+        }
+        defer { close(lock) }
+        let (finished, begun) = ("\(run)/postgres", "\(run)/postgres.new")
+        if !FileManager.default.fileExists(atPath: finished) {
+            try TestSupport.run("/bin/rm", ["-rf", begun])
+            try TestSupport.run("/bin/mkdir", [begun])
+            _ = try make(in: begun)
+            try FileManager.default.moveItem(atPath: begun, toPath: finished)
+        }
+        return "\(finished)/data"
+    }
+
+    /// Returns the cluster's folder.
+    private static func make(in folder: String) throws -> String {
+        let data = "\(folder)/data"
+        let secret = "\(folder)/password"
+        try "\(PostgresServer.password)\n".write(
+            toFile: secret, atomically: false, encoding: .utf8)
         try run(
             ServerPrograms.database("not-root"),
             ["-o", data, try ServerPrograms.require(ServerPrograms.database("initdb")), "-D", data]
@@ -249,8 +267,7 @@ private enum PostgresTemplate {
         let path = "\(data)/postgresql.conf"
         let text = try String(contentsOfFile: path, encoding: .utf8) + configuration
         try text.write(toFile: path, atomically: false, encoding: .utf8)
-        folder.untilExit()
-        return folder
+        return data
     }
 }
 

@@ -4,8 +4,9 @@ import Foundation
 package final class TemporaryFolder: Sendable {
     package let path: String
 
-    package init(_ name: String = "tapeline") throws {
-        let base = NSTemporaryDirectory()
+    package init(
+        _ name: String = "tapeline", in base: String = NSTemporaryDirectory()
+    ) throws {
         path = (base as NSString).appendingPathComponent("\(name)-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true,

@@ -62,6 +62,9 @@ package final class ValkeyServer: Sendable {
 
     package var log: String { process.withLock { $0.log } }
 
+    /// Removes its folder when the test process ends. Static values have no deinit.
+    package func untilExit() { folder.untilExit() }
+
     private static func start(
         _ folder: TemporaryFolder, _ port: UInt16, _ arguments: [String]
     ) throws -> ServerProcess {

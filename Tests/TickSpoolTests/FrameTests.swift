@@ -202,23 +202,9 @@ private struct Bytes: SegmentBytes {
         }
     }
 
-    /// The mark of a version that had one number for all queues.
-    static func markOfOne(_ number: UInt64) -> [UInt8] {
-        var bytes = Array("TSPMARK1".utf8)
-        bytes.append(number)
-        bytes.append(bytes.withRawSpan { Checksum.of($0) })
-        return bytes
-    }
-
-    @Test("a mark of one number is that of all queues, and says nothing of what followed")
-    func markOfOne() {
+    @Test("a mark is divided among another number of queues")
+    func divided() {
         let whole = SpoolMark(queues: (1...4).map { SpoolMark.Queue(below: $0) })
-        // The earlier version writes over the beginning of what the file had.
-        for rest in [[], Array(whole.bytes.dropFirst(24))] {
-            let found = SpoolMark.parse(Self.markOfOne(7) + rest)
-            let unsure = SpoolMark.Queue(below: 7, isSure: false)
-            #expect(found?.divided(among: 4) == Array(repeating: unsure, count: 4))
-        }
         #expect(whole.divided(among: 4) == whole.queues)
         #expect(whole.divided(among: 2).allSatisfy { $0.below == 1 && !$0.isSure })
         let one = SpoolMark(queues: [SpoolMark.Queue(below: 5)])

@@ -84,8 +84,9 @@ import Testing
         #expect(try spool?.peek(0) == nil && spool?.peek(1)?.number == 2)
         #expect(spool?.ticks == 3 * 12 && spool?.opening.frames == 12)
         spool = nil
-        // The mark of the version before has one number, and all frames from there on are read.
-        try Data(FrameTests.markOfOne(2)).write(to: URL(fileURLWithPath: "\(rig.active)/mark"))
+        // Of a mark for another number of queues the lowest number counts for all.
+        let mark = SpoolMark(queues: [SpoolMark.Queue(below: 2, isSure: false)])
+        try Data(mark.bytes).write(to: URL(fileURLWithPath: "\(rig.active)/mark"))
         spool = try open(rig)
         #expect(try spool?.peek(0)?.number == 5 && spool?.ticks == 3 * 15)
     }

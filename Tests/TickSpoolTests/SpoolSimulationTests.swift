@@ -42,7 +42,7 @@ private final class SpoolWorld {
         case foundAmongFrames
         case notFound
         case markLost
-        case markOfEarlierVersion
+        case markOfOneQueue
         case raised
     }
 
@@ -311,9 +311,10 @@ private final class SpoolWorld {
             met.insert(.markLost)
             try Data([7]).write(to: URL(fileURLWithPath: path))
         case 1:
-            met.insert(.markOfEarlierVersion)
+            met.insert(.markOfOneQueue)
             let lowest = try SpoolMark.read(in: rig.active).lowest
-            try Data(FrameTests.markOfOne(lowest)).write(to: URL(fileURLWithPath: path))
+            let mark = SpoolMark(queues: [SpoolMark.Queue(below: lowest, isSure: false)])
+            try Data(mark.bytes).write(to: URL(fileURLWithPath: path))
         default: break
         }
     }

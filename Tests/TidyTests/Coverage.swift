@@ -4,8 +4,8 @@ import Foundation
 struct Coverage {
     /// The least percentage of covered lines of each target. Code below it counts as untested.
     static let floor = 85.0
-    /// The variable that `make test` sets after all other tests. Without it there is nothing to
-    /// read.
+    /// The variable that `make coverage` sets after all other tests. Without it there is nothing
+    /// to read.
     static let variable = "TAPELINE_COVERAGE_JSON"
     static var path: String? { ProcessInfo.processInfo.environment[variable] }
 

@@ -2,6 +2,7 @@
 """Plants one fault after another in a copy of the sources and runs the simulations on each.
 
     Tests/mutations/plant.py [--scratch FOLDER] [--only bars|broker|worker] [NAME...]
+    Tests/mutations/plant.py --list [--only ...]      the names of the faults, with their files
 
 Every fault must be found: a test fails. The checkout itself is not touched. Ends with 0 when all
 are found, with 1 when one was not, with 2 when a fault no longer fits its source.
@@ -240,7 +241,7 @@ BROKER_FAULTS = [
 PLANS = {
     "bars": (FAULTS, "SimulationTests", "SimulationTests"),
     "broker": (BROKER_FAULTS, "IBEngineTests", "IBEngineTests"),
-    "worker": (WORKER_FAULTS, "OperatorWorkerTests",
+    "worker": (WORKER_FAULTS, "OperatorWorkerServerTests",
                "RecoverySimulationTests|RecoveryDecisionTests|CheckpointStoreTests"
                "|PartitionRepairTests|RefusedRepairTests"),
 }
@@ -320,8 +321,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--scratch", default="/tmp/planted-faults")
     parser.add_argument("--only", choices=sorted(PLANS))
+    parser.add_argument("--list", action="store_true")
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()
+    if given.list:
+        for plan, (faults, _, _) in PLANS.items():
+            for name, path, _, _ in faults if given.only in (None, plan) else []:
+                print(f"{plan}: {name} ({path})")
+        return
     became = []
     for plan, (faults, target, suites) in PLANS.items():
         chosen = [fault for fault in faults if not given.names or fault[0] in given.names]

@@ -22,8 +22,6 @@ umask 077
 mkdir -p "$folder" "$here/authority"
 chmod 700 "$folder" "$here/authority"
 cd "$folder"
-# The key's former location.
-if [ -e tls-authority-key ]; then mv tls-authority-key "$authority"; fi
 
 # New files are made here, so that no unfinished file is among the others.
 work=$(mktemp -d "$here/authority/new.XXXXXX")

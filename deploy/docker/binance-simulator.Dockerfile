@@ -20,7 +20,7 @@ RUN --mount=type=bind,target=/checkout \
     && cd /build \
     && mkdir -p /out \
     && for program in binance-simulator; do \
-        TAPELINE_REVISION="$REVISION" swift build --configuration release --static-swift-stdlib \
+        TAPELINE_REVISION="$REVISION" swift build --configuration release --static-swift-stdlib -debug-info-format none \
             ${BUILD_JOBS:+--jobs "$BUILD_JOBS"} --product "$program" \
         && strip --strip-debug -o "/out/$program" ".build/release/$program" || exit 1; \
     done

@@ -28,7 +28,7 @@ archive=$built/libtapeline_decoder.a
 link=(-emit-library)
 if [ $kind = release ]; then
     TAPELINE_REVISION=$("$here/revision.sh") \
-        swift build -c release --static-swift-stdlib --product tapeline_decoder >&2
+        swift build -c release --static-swift-stdlib -debug-info-format none --product tapeline_decoder >&2
     link+=(-static-stdlib -Xlinker --gc-sections -Xlinker --strip-all)
 fi
 [ -f "$archive" ] || die "$archive is missing: build the package first"

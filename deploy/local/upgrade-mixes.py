@@ -3,12 +3,12 @@
 
     deploy/local/upgrade-mixes.py [--programs FOLDER] [--seconds N] [--keep]
 
-The servers are those of the release before, with its rights. One process at a time is ended and started as the
-other release; in each such step a process is killed, and all ticks of the tape have to become rows and bars before
-the next one. The way is the order of docs/upgrade.md and back. Mixes with the writer of before come before the
-migration, because an earlier writer need not take a later schema; the other four come after it. audit judges each
-part, prove the last one. The stack is in .local/upgrade-mixes. Exit code 0: every step held. 1: one did not, or the
-programs of the release before are not there.
+The releases are those of upgrade-test.py. The servers are those of the older one, with its rights. One process at a
+time is ended and started as the other release; in each such step a process is killed, and all ticks of the tape have to become rows and bars before
+the next one. The way is the order of docs/upgrade.md and back. Mixes with the older writer come before the
+migration, because it need not take a later schema; the other four come after it. audit judges each part, prove the
+last one. The stack is in .local/upgrade-mixes. Exit code 0: every step held. 1: one did not, or the programs of a
+release are not there.
 """
 
 import argparse
@@ -92,8 +92,7 @@ class Mix:
                        "POSTGRES_MIGRATOR_USER": test.MIGRATOR, "POSTGRES_READER": "tapeline_reader",
                        "POSTGRES_MIGRATOR_PASSWORD_FILE": secrets / "postgres-migrator",
                        "VALKEY_PORT": known["valkey"], "VALKEY_PASSWORD_FILE": secrets / "valkey",
-                       # The release that has a user for readers has one for writers.
-                       "VALKEY_USER": "writer" if (secrets / "valkey-reader").exists() else ""}
+                       "VALKEY_USER": "writer"}
         return {key: str(value) for key, value in values.items()}
 
     def tool(self, kind, *arguments, check=True, **settings):
@@ -176,7 +175,7 @@ def migrate(mix, kind):
     done = subprocess.run([release.programs / "store-writer", "migrate"], env=environment, cwd=test.HOME, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False)
     if kind == OLD and done.returncode != 0 and "this program knows versions up to" in done.stdout:
-        report.line("the database is ahead of the release before: the statements of the way back")
+        report.line("the database is ahead of the older release: the statements of the way back")
         test.query(test.back_statements())
         return migrate(mix, kind)
     expect(done.returncode == 0, f"store-writer migrate of {release.name}:\n{done.stdout}")
@@ -208,7 +207,7 @@ def audited(mix):
     mix.end("gateway")
 
     def is_clean():
-        found = mix.tool(kind, "audit", *mix.releases[kind].audit_all, check=False)
+        found = mix.tool(kind, "audit", "--all", check=False)
         return found.returncode == 0 or found.stdout[-1500:]
 
     eventually(f"the audit of {mix.releases[kind].name} is clean", is_clean, 90, 3)
@@ -279,7 +278,7 @@ def main():
     mix = Mix(releases)
     releases[OLD].take_over()
     try:
-        report.step("The servers of the release before")
+        report.step("The servers of the older release")
         releases[OLD].command("up", "--servers-only")
         trial(mix, options.seconds)
     except (Failure, subprocess.TimeoutExpired) as failure:

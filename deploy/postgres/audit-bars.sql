@@ -3,7 +3,7 @@
 
 -- Bars belong to a source, or to a group of sources: then tapeline.groups names the group of each.
 -- Ticks that a person put onto the tape (source manual) belong to the source that they name. Where
--- they name none, as in earlier releases, they belong to all sources of their symbol. They count as
+-- they name none, they belong to all sources of their symbol. They count as
 -- backfilled. A cancel or correction is one of the trades of its source, or of all members of its
 -- group. A person's is one of the source's trades, too. The last correction to be received counts.
 -- What a person says of a single trade by its address (trade_changes) counts before all of them.

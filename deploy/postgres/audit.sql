@@ -232,9 +232,9 @@ SELECT coalesce(sum(written), 0)::numeric AS expected,
 FROM compared;
 \endif
 
--- `replaced` of a bar counts its earlier versions. Those from before versions were kept (version_books),
--- and those that retention has dropped, are no rows. A partition's versions are taken by the tape in the
--- order of their revisions, so the later one is never known before an earlier one.
+-- `replaced` of a bar counts its earlier versions. Those that retention has dropped are no rows. A
+-- partition's versions are taken by the tape in the order of their revisions, so the later one is never
+-- known before an earlier one.
 \echo versions_stored: every earlier version of a bar is one row, known in the order of the tape
 -- check: versions_stored: every earlier version of a bar is one row, known in the order of the tape
 -- reads: rows
@@ -247,8 +247,7 @@ WITH standing AS MATERIALIZED (
     FROM bar_versions
     WHERE ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
 ), counted AS (
-    SELECT symbol, series, ts, number, source, count(*) AS rows, min(revision) AS lowest,
-        max(revision) AS highest
+    SELECT symbol, series, ts, number, source, count(*) AS rows, max(revision) AS highest
     FROM earlier
     GROUP BY symbol, series, ts, number, source
 ), kept AS (
@@ -258,11 +257,9 @@ WITH standing AS MATERIALIZED (
     WHERE table_name IN ('bar_versions', 'bars_short', 'bars_long')
 ), compared AS (
     SELECT symbol, series, ts, source, coalesce(v.rows, 0) AS rows, b.revision, v.highest,
-        CASE WHEN coalesce(v.rows, 0) < b.replaced AND (ts < kept.versions
-                OR coalesce(v.lowest, b.revision) <= coalesce(k.after_ordinal, 0))
+        CASE WHEN coalesce(v.rows, 0) < b.replaced AND ts < kept.versions
             THEN coalesce(v.rows, 0) ELSE b.replaced END AS expected
     FROM standing b FULL JOIN counted v USING (symbol, series, ts, number, source)
-    LEFT JOIN version_books k ON k.partition = b.partition
     CROSS JOIN kept
     WHERE b.symbol IS NOT NULL OR ts >= kept.bars
 ), ordered AS (

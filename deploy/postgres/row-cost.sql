@@ -1,6 +1,6 @@
 -- What a row of trades and of quotes costs: bytes of the table, of its index and of the transaction
--- log, and microseconds of one session's \copy. `wide` are the rows of before 0014_narrow_ticks.sql,
--- `narrow` those of today. It makes a million rows of each in the schema row_cost, and drops it:
+-- log, and microseconds of one session's \copy. `wide` are rows with the columns of the views,
+-- `narrow` those of trade_rows and quote_rows. It makes a million rows of each in the schema row_cost, and drops it:
 --
 --     psql -X -f deploy/postgres/row-cost.sql postgresql://…/a_database_without_load
 --

@@ -1,5 +1,5 @@
 -- What it costs to keep the versions of bars: microseconds per bar that is stored, and bytes, where 0, 1
--- and 50 % of the bars get a second version. `without` has no trigger, as before 0015_bar_versions.sql.
+-- and 50 % of the bars get a second version. `without` has no trigger.
 --
 --     psql -X -f deploy/postgres/version-cost.sql postgresql://…/a_database_without_load
 --

@@ -94,9 +94,12 @@ def pinned(overlay, version, digests):
 
 def number(root, version):
     """Writes the version and the changelog's date, and keeps the schema of the tape."""
-    if product.parse(version) <= product.parse(product.read(root)):
-        raise Problem(f"{version} is not above {product.read(root)}, the version of the checkout")
     changelog = root / "CHANGELOG.md"
+    now = product.read(root)
+    # The version of the checkout may be that of the first release, which is to be made.
+    is_released = f"\n## {now} (" in changelog.read_text()
+    if product.parse(version) < product.parse(now) or version == now and is_released:
+        raise Problem(f"{version} is not above {now}, the version of the checkout")
     text = dated(changelog.read_text(), version, datetime.date.today().isoformat())
     if product.main(["--set", version], root) != 0:
         raise Problem("the version cannot be written")

@@ -5,11 +5,12 @@
   schema.py --keep     keep the schema as that of the version in VERSION (deploy/release/tape-VERSION.sbe.xml)
 
 Released messages and fields stay where they are and mean the same. New fields come after the old block, new
-messages have numbers that no message had.
+messages have numbers that no message had. Until the first release no schema is kept, and it changes in place.
 """
 
 import argparse
 import pathlib
+import re
 import sys
 import xml.etree.ElementTree as xml
 
@@ -121,10 +122,14 @@ def main(arguments, root=ROOT):
     options = parser.parse_args(arguments)
     text = (root / SCHEMA).read_text()
     kept = sorted(root.glob(KEPT))
-    if not kept:
+    is_released = re.search(r"(?m)^## \d", (root / "CHANGELOG.md").read_text())
+    if not kept and is_released and not options.keep:
         print(f"schema.py: no release's schema is kept ({KEPT})", file=sys.stderr)
         return 1
     failed = False
+    for problem in own_problems(Schema(text)):
+        failed = True
+        print(problem)
     for path in kept:
         for problem in problems(Schema(path.read_text()), Schema(text)):
             failed = True

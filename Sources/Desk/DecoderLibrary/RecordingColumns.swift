@@ -26,8 +26,7 @@ final class RecordingColumns {
             throw DecodeError(error)
         }
         guard kind != .bars || file.about.hasBars else {
-            let why = file.about.version == 1 ? "it is of version 1" : "they were left out"
-            throw DecodeError(.invalid, "\(path) has no bars: \(why)")
+            throw DecodeError(.invalid, "\(path) has no bars: they were left out")
         }
         var selection = selection
         selection.narrow(toPartitionsOf: file.about.partitions)
@@ -96,7 +95,7 @@ extension RecordingFile {
         let bars = try bars()
         var json = JSONWriter()
         json.object { json in
-            json.member("format", Int(about.version))
+            json.member("format", Int(RecordingFormat.version))
             json.member("namespace", about.namespace)
             json.member("source", about.source.text)
             json.member("partitions", about.partitions)

@@ -78,8 +78,8 @@ package struct StreamConfiguration: Equatable, Sendable {
     /// Returns one sentence per field that differs: "discard is old, not new". Metadata that only
     /// the existing stream has is no difference, because others may keep notes there. The number of
     /// copies is no difference either: it does not change what the stream means, and it can be
-    /// raised at any time (`replicateStream`). Nor is the limit of its consumers, which a stream of
-    /// an older release does not have.
+    /// raised at any time (`replicateStream`). Nor is the limit of its consumers
+    /// (`limitConsumers`).
     package func differences(from existing: StreamConfiguration) -> [String] {
         var found: [String] = []
         func compare<Value: Equatable>(_ name: String, _ wanted: Value, _ present: Value) {

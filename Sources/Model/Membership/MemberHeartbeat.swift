@@ -17,8 +17,7 @@ package struct MemberHeartbeat: Equatable, Sendable {
     package var state: MemberState
     /// Only ready members of the highest rank get partitions, as in `MemberPrecedence`.
     package var rank: UInt64
-    /// Which rules the member's release makes output by; `nil` from a member that does not report
-    /// it.
+    /// Which rules the member's release makes output by; `nil` where that decides nothing.
     package var semantics: UInt64?
     /// Wall clock: when this instance started.
     package var since: Timestamp
@@ -30,18 +29,17 @@ package struct MemberHeartbeat: Equatable, Sendable {
     package var held: [Partition]
     /// The release of the service.
     package var release: String
-    /// The commit of its build; empty from an older version, which does not report it.
+    /// The commit of its build; empty when the build does not name one.
     package var revision: String
-    /// The time for which the member acts as an owner without hearing its own heartbeats. `nil`
-    /// from an older version, which does not report it.
-    package var leaseNanoseconds: Int64?
+    /// The time for which the member acts as an owner without hearing its own heartbeats.
+    package var leaseNanoseconds: Int64
     /// Who asked that the member is drained, and why; `nil` when nobody did.
     package var drain: DrainCause?
 
     package init(
         member: MemberName, instance: UInt64, state: MemberState, rank: UInt64, since: Timestamp,
         sequence: UInt64, records: UInt64, held: [Partition], release: String,
-        revision: String = "", leaseNanoseconds: Int64? = nil
+        revision: String = "", leaseNanoseconds: Int64
     ) {
         self.member = member
         self.instance = instance
@@ -68,7 +66,7 @@ package struct MemberHeartbeat: Equatable, Sendable {
             json.member("held", array: { json in for each in held { json.value(each.number) } })
             json.member("version", release)
             if !revision.isEmpty { json.member("revision", revision) }
-            if let leaseNanoseconds { json.member("lease_ns", leaseNanoseconds) }
+            json.member("lease_ns", leaseNanoseconds)
             if let semantics { json.member("semantics", semantics) }
             if let drain { json.member("drain", object: { drain.write(into: &$0) }) }
         }
@@ -82,7 +80,8 @@ package struct MemberHeartbeat: Equatable, Sendable {
         guard let instance = json["instance"]?.string.flatMap(InstanceText.number),
             let state = json["state"]?.string, let rank = json["rank"]?.uint64,
             let since = json["since_ns"]?.int, let sequence = json["seq"]?.uint64,
-            let records = json["records"]?.uint64, let numbers = json["held"]?.array
+            let records = json["records"]?.uint64, let numbers = json["held"]?.array,
+            let lease = json["lease_ns"]?.int, lease > 0
         else { throw Self.nonsense }
         var held: [Partition] = []
         for number in numbers {
@@ -93,15 +92,13 @@ package struct MemberHeartbeat: Equatable, Sendable {
         let release = json["version"]?.string ?? ""
         guard release.utf8.count <= Self.releaseBytesMax else { throw Self.nonsense }
         let revision = json["revision"]?.string ?? ""
-        let lease = json["lease_ns"]?.int.map { min(Int64($0), Self.leaseNanosecondsMax) }
-        guard lease ?? 1 > 0 else { throw Self.nonsense }
         self.init(
             member: member, instance: instance, state: MemberState(rawValue: state) ?? .joining,
             rank: rank, since: Timestamp(nanoseconds: Int64(since)), sequence: sequence,
             records: records, held: held, release: release,
             // Whoever builds the program chooses it, and nothing depends on it.
             revision: revision.utf8.count <= Self.releaseBytesMax ? revision : "",
-            leaseNanoseconds: lease)
+            leaseNanoseconds: min(Int64(lease), Self.leaseNanosecondsMax))
         semantics = json["semantics"]?.uint64
         // It is shown only, so a damaged one is left out.
         drain = json["drain"].flatMap { DrainCause($0) }

@@ -69,7 +69,8 @@ extension MembershipMachine {
                 heartbeat: heartbeat, heardAt: now)
         if known == nil || peer.isNotedDead {
             effects.append(.note(.came(key.name, instance: key.instance)))
-            if let other = heartbeat.leaseNanoseconds, other != lease {
+            let other = heartbeat.leaseNanoseconds
+            if other != lease {
                 effects.append(
                     .note(.leaseDiffers(key.name, instance: key.instance, nanoseconds: other)))
             }
@@ -132,9 +133,7 @@ extension MembershipMachine {
     }
 
     /// The number of other living members that have another lease.
-    package var otherLeases: Int {
-        others.count { $0.leaseNanoseconds.map { $0 != lease } ?? false }
-    }
+    package var otherLeases: Int { others.count { $0.leaseNanoseconds != lease } }
 
     func silenceEnds(_ key: PeerKey, _ peer: Peer?) -> MonotonicTime {
         guard isHearing else { return .never }

@@ -1,9 +1,9 @@
 /// JSON documents that two releases of the product share: one writes them, the other reads them.
 ///
 /// The member `v` is the version. One rule holds for all readers: members that the reader does not
-/// know are ignored; a document without `v` has version 1; a document of a higher version than the
-/// reader knows is refused. So a release may add members, and raises the version only where an
-/// older reader must not use the document.
+/// know are ignored; a document without `v`, or of a higher version than the reader knows, is
+/// refused. So a release may add members, and raises the version only where an older reader must
+/// not use the document.
 public enum VersionedJSON {
     static let member = "v"
 
@@ -37,9 +37,8 @@ public enum VersionedJSON {
         } catch {
             throw .damaged("\(error)")
         }
-        guard let version = document[member] else { return document }
-        guard let found = version.int, found >= 1 else {
-            throw .damaged("its version is no number from 1 on")
+        guard let found = document[member]?.int, found >= 1 else {
+            throw .damaged("it has no version from 1 on (member v)")
         }
         guard found <= known else {
             throw .newer("it has version \(found), this program knows \(known)")

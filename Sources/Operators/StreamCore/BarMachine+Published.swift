@@ -87,9 +87,9 @@ extension BarMachine {
     }
 
     /// Withdraws a key's bars on the tape in requested ranges for whose windows the repair has no
-    /// tick. `known` are its bars. The state of the machine does not know such bars: an earlier
-    /// release made them of another source's ticks. The key's versions in `closed` begin at
-    /// `first`; they may withdraw bars already.
+    /// tick. `known` are its bars. The state of the machine does not know such bars: another
+    /// definition made them, or they are of ticks that do not count any more. The key's versions in
+    /// `closed` begin at `first`; they may withdraw bars already.
     mutating func withdrawUnmade(
         _ known: [Bar], _ repaired: BarMachine, _ requested: RepairRanges, from first: Int,
         into closed: inout [Bar]

@@ -56,13 +56,11 @@ package struct RecordingInfo: Hashable, Sendable {
     package var symbols: [Symbol]
     /// Whether the recording has the bars of the partitions that are present, too.
     package var hasBars: Bool
-    /// The version of the file's format.
-    package var version: UInt16
 
     package init(
         namespace: String, partitions: Int, source: SourceName, from: Timestamp, to: Timestamp,
         created: Timestamp, present: [Partition] = [], symbols: [Symbol] = [],
-        hasBars: Bool = false, version: UInt16 = RecordingFormat.version
+        hasBars: Bool = false
     ) {
         self.namespace = namespace
         self.partitions = partitions
@@ -73,7 +71,6 @@ package struct RecordingInfo: Hashable, Sendable {
         self.present = present
         self.symbols = symbols
         self.hasBars = hasBars
-        self.version = version
     }
 }
 

@@ -21,8 +21,6 @@ package final class RecordingFile: RecordedTape {
     private var isOpen = true
     /// The checksum of everything that was read (`RecordingFormat`).
     private var chain: UInt64 = 0
-    /// The length of a frame before its packet.
-    private var headBytes = 0
     /// When the tape took the last packet of each kind and partition.
     private var latest: [Timestamp] = []
     /// Whether the end was read, and is right.
@@ -95,7 +93,6 @@ package final class RecordingFile: RecordedTape {
         do throws(FormatProblem) {
             let length = try RecordingFormat.headerLength(Array(buffer[try peek(16)]))
             (about, chain) = try RecordingFormat.info(Array(buffer[try peek(length)]))
-            headBytes = RecordingFormat.frameHeadBytes(about.version)
             latest = Array(
                 repeating: Timestamp(nanoseconds: .min),
                 count: Int(PacketKind.watermark.rawValue) * about.partitions)
@@ -118,12 +115,12 @@ package final class RecordingFile: RecordedTape {
         guard length <= PacketLimits.bytesMax else {
             throw FormatProblem(offset, "a packet of \(length) bytes makes no sense")
         }
-        let frame = try peek(headBytes + length)
-        let place = frame.dropFirst(headBytes)
+        let frame = try peek(RecordingFormat.frameHeadBytes + length)
+        let place = frame.dropFirst(RecordingFormat.frameHeadBytes)
         let header = try check(
             frame.dropFirst(RecordingFormat.chainedFrom), place, chained: expected)
         let knownAt = try time(header, at: frame.lowerBound + RecordingFormat.chainedFrom)
-        let packetOffset = offset + headBytes
+        let packetOffset = offset + RecordingFormat.frameHeadBytes
         skip(frame.count)
         count(header)
         return (RecordedFrame(header: header, knownAt: knownAt, place: packetOffset), place)
@@ -154,7 +151,8 @@ package final class RecordingFile: RecordedTape {
                 try PacketReader.validate(bytes.extracting(place))
             }
         } catch {
-            throw FormatProblem(offset + headBytes + error.offset, "no packet: \(error)")
+            throw FormatProblem(
+                offset + RecordingFormat.frameHeadBytes + error.offset, "no packet: \(error)")
         }
         let isOurs =
             header.kind == .bars
@@ -170,7 +168,6 @@ package final class RecordingFile: RecordedTape {
     private func time(
         _ header: PacketHeader, at place: Int
     ) throws(FormatProblem) -> Timestamp {
-        guard about.version > 1 else { return .undefined }
         let time = Timestamp(
             nanoseconds: Int64(bitPattern: buffer.withRawSpan { $0.uint64(at: place) }))
         let index =

@@ -17,19 +17,17 @@ internal import TapeProtocol
 /// and for the first frame from the header's checksum. So no byte, no order and no number of
 /// packets can change unnoticed. The part `bars` is there if the flag says so. Its checksum
 /// continues from the end's chain, so it can be read without the frames.
-///
-/// Version 1 has no flags, no time in its frames, and no bars.
 package enum RecordingFormat {
     static let magic = Array("TAPEREC1".utf8)
-    /// The version that is written.
+    /// The one version that is written and read.
     package static let version: UInt16 = 2
-    /// The versions that are read.
-    static let versions: ClosedRange<UInt16> = 1...version
     static let fixedBytes = 88
     package static let checksumBytes = 8
     /// The length of the packet, and the chain.
     package static let chainedFrom = 12
     package static let timeBytes = 8
+    /// The length of a frame before its packet.
+    package static let frameHeadBytes = chainedFrom + timeBytes
     package static let endBytes = 28
     static let barsEntryBytes = 24
     /// The flag of a recording that has bars.
@@ -49,7 +47,7 @@ package enum RecordingFormat {
         bytes.reserveCapacity(length)
         let flags = info.hasBars ? barsFlag : 0
         bytes.append(
-            little: UInt64(info.version) | UInt64(flags) << 16 | UInt64(length) << 32)
+            little: UInt64(version) | UInt64(flags) << 16 | UInt64(length) << 32)
         bytes.append(little: UInt64(bitPattern: info.created.nanoseconds))
         bytes.append(little: UInt64(bitPattern: info.from.nanoseconds))
         bytes.append(little: UInt64(bitPattern: info.to.nanoseconds))
@@ -77,11 +75,14 @@ package enum RecordingFormat {
         }
         let word = bytes.withRawSpan { $0.uint64(at: 8) }
         let version = UInt16(truncatingIfNeeded: word)
-        guard versions.contains(version) else {
-            throw FormatProblem(8, "a recording of version \(version) is not known here")
+        guard version == Self.version else {
+            throw FormatProblem(
+                8,
+                "it has format version \(version), this program knows \(Self.version): record it "
+                    + "again, or use the release that made it")
         }
         let flags = UInt16(truncatingIfNeeded: word >> 16)
-        guard flags == 0 || version > 1 && flags == barsFlag else {
+        guard flags == 0 || flags == barsFlag else {
             throw FormatProblem(10, "the flags \(flags) are not known here")
         }
         let length = Int(word >> 32)
@@ -89,11 +90,6 @@ package enum RecordingFormat {
             throw FormatProblem(12, "a header of \(length) bytes makes no sense")
         }
         return length
-    }
-
-    /// Returns the length of a frame before its packet.
-    static func frameHeadBytes(_ version: UInt16) -> Int {
-        version == 1 ? chainedFrom : chainedFrom + timeBytes
     }
 
     /// Reads a complete header of the length that it states.
@@ -153,8 +149,7 @@ private struct HeaderScanner {
         return RecordingInfo(
             namespace: text(40, 16), partitions: partitions, source: source, from: time(24),
             to: time(32), created: time(16), present: present, symbols: symbols,
-            hasBars: UInt16(truncatingIfNeeded: word(8) >> 16) == RecordingFormat.barsFlag,
-            version: UInt16(truncatingIfNeeded: word(8)))
+            hasBars: UInt16(truncatingIfNeeded: word(8) >> 16) == RecordingFormat.barsFlag)
     }
 
     private mutating func present(

@@ -4,7 +4,7 @@ internal import Primitives
 // A definition is encoded once, when it is registered, and copied into every packet that needs it.
 // Only its index differs.
 extension PacketBuilder {
-    /// The lot is a part of version 2. Without it the message is one of version 1.
+    /// Without a lot the block ends before it, and the message has version 1.
     static func message(of definition: SymbolDefinition) -> [UInt8] {
         let template = WireFormat.Template.symbolDefinition
         let texts = [definition.symbol.text, definition.provider, definition.source?.text ?? ""]
@@ -18,7 +18,7 @@ extension PacketBuilder {
             values: [since, lot.size.raw, lot.from.nanoseconds, lot.before.raw], texts: texts)
     }
 
-    /// The lateness is a field of version 2. Without it the message is one of version 1.
+    /// Without a lateness the block ends before it, and the message has version 1.
     static func message(of definition: SeriesDefinition) -> [UInt8] {
         let template = WireFormat.Template.seriesDefinition
         guard let lateness = definition.latenessNanoseconds else {

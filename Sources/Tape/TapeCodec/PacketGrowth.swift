@@ -1,7 +1,5 @@
 /// How far a packet grows before the next tick has to wait for the next packet. Each packet is one
-/// write for the tape, so larger ones make a full lane faster. Readers of releases before this
-/// setting ask for fewer bytes at a time than the largest packets have, and would wait for them for
-/// ever.
+/// write for the tape, so larger ones make a full lane faster.
 @frozen
 public struct PacketGrowth: Hashable, Sendable {
     /// The bytes that each tick of `ticksMax` may have on average.
@@ -12,7 +10,7 @@ public struct PacketGrowth: Hashable, Sendable {
     /// A packet with this many ticks takes no more.
     public let ticksMax: Int
 
-    /// As far as every reader of any release takes.
+    /// Without a setting.
     public static let usual = PacketGrowth(bytesMax: PacketLimits.growthBytesMax)
 
     /// `bytesMax` is at most `PacketLimits.growthBytesLargest`.

@@ -55,7 +55,7 @@ public enum PacketReader {
         try check(packet.uint16(at: 2), is: WireFormat.Template.packetHeader, 2, .notAPacket)
         try check(packet.uint16(at: 4), is: WireFormat.schemaID, 4, .foreignSchema)
         // The length of the header's block is fixed, because readers find the first message after
-        // it at a fixed offset. A newer version with a longer header needs another template.
+        // it at a fixed offset. A newer release with a longer header needs another template.
         try check(packet.uint16(at: 0), is: UInt16(WireFormat.Block.packetHeader), 0, .notAPacket)
         let byteCount = packet.uint32(at: offset.byteCount)
         guard Int(byteCount) == packet.byteCount else {

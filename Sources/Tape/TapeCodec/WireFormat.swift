@@ -15,9 +15,9 @@
 public enum WireFormat {
     /// The number of the schema, by which a packet of the tape is recognised.
     public static let schemaID: UInt16 = 0x7a9e
-    /// The version of all messages that hold only fields of the first version. A message with a
-    /// later field has that field's version, so that a reader of the schema knows whether it is
-    /// there.
+    /// The version of a message without the fields that its block may end with (`sinceVersion` in
+    /// the schema). A message with them has their version, so that a reader of the schema knows
+    /// whether they are there. A field of a later release gets the next version.
     public static let version: UInt16 = 1
 
     /// The size of a message header: blockLength, templateId, schemaId, version, 16 bits each,
@@ -68,15 +68,15 @@ public enum WireFormat {
         public static func variableFields(_ template: UInt16) -> Int { Int(template >> 8 & 0xf) }
     }
 
-    /// The lengths of the blocks that this version writes. A reader accepts longer ones, which a
-    /// newer version wrote, and reads the part that it knows.
+    /// The lengths of the blocks that are written. A reader accepts longer ones, which a newer
+    /// release wrote, and reads the part that it knows.
     public enum Block {
         public static let packetHeader = 80
         public static let epochMarker = 40
         public static let outputState = 56
         public static let sourceOrdinal = 40
         public static let symbolDefinition = 16
-        /// The block with the fields of version 2.
+        /// The block with the fields of version 2, which a definition without a lot leaves out.
         public static let symbolDefinitionWithLot = 40
         public static let seriesDefinition = 16
         /// The block with the field of version 2.

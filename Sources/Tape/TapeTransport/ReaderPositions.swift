@@ -150,7 +150,7 @@ extension ReaderPosition {
     package init?(json entry: JSONValue) {
         guard let number = entry["partition"]?.int, Partition.isValid(number),
             let input = entry["input"]?.string.flatMap({ Input(rawValue: $0) }),
-            let sequence = entry["sequence"]?.uint64, let durable = Self.durable(entry),
+            let sequence = entry["sequence"]?.uint64, let durable = entry["durable"]?.uint64,
             durable <= sequence, let sources = entry["sources"]?.array
         else { return nil }
         self.init(
@@ -172,12 +172,5 @@ extension ReaderPosition {
         proof = Proof(
             streamCreated: Timestamp(nanoseconds: Int64(nanoseconds)),
             packet: PacketIdentity(epoch: epoch, firstOrdinal: ordinal, checksum: checksum))
-    }
-
-    /// Reads the durable sequence; `nil` when it is no number. A report without one comes from an
-    /// older version and counts as 0.
-    private static func durable(_ entry: JSONValue) -> UInt64? {
-        guard let value = entry["durable"] else { return 0 }
-        return value.uint64
     }
 }

@@ -6,9 +6,7 @@ internal import TapeProtocol
 /// A person's request that the bars of a partition be made again: a value in the operators' bucket,
 /// which the worker deletes when that is done.
 package struct RebuildRequest: Equatable, Sendable {
-    /// A request with `stored` has the second version, because a worker that does not know it would
-    /// give out ordinals again. Others have the first one.
-    static let version = 2
+    static let version = 1
 
     /// What a database has of the partition, for a tape that is new. The new bars continue after
     /// it.
@@ -42,7 +40,7 @@ package struct RebuildRequest: Equatable, Sendable {
 
     package var json: [UInt8] {
         var json = JSONWriter(capacity: 64)
-        json.object(version: stored == nil ? 1 : Self.version) { json in
+        json.object(version: Self.version) { json in
             json.member("requested_ns", requested.nanoseconds)
             guard let stored else { return }
             json.key("stored")

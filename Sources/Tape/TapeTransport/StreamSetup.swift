@@ -83,8 +83,7 @@ extension JetStream {
         do throws(JetStreamError) {
             var grown = try growStream(extended, to: room)
             present = grown.configuration.maxBytes
-            // Not alone: after any change the release before this one takes the stream for a new
-            // one (`JetStream.change`), and could not be gone back to.
+            // Not alone: each change of a stream is a risk for readers (`JetStream.change`).
             if grown != there { grown = try limitConsumers(grown, as: wanted) }
             if added > 0 || present != before.maxBytes {
                 outcome = .enlarged(from: before.maxBytes, subjects: added)

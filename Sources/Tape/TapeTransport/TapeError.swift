@@ -8,7 +8,7 @@ package enum TapeError: Error, Sendable, CustomStringConvertible {
     case otherNamespace(stream: String, differences: [String])
     /// The stream, or the bucket's, does not exist yet.
     case missingStream(String)
-    /// The stream was made by an earlier release, which knew fewer subjects.
+    /// The stream lacks subjects: another release made it, which knew fewer.
     case olderStream(String, lacks: [String])
     /// The server must not be used. Another server of the cluster may be newer.
     case oldServer(String)
@@ -45,7 +45,7 @@ package enum TapeError: Error, Sendable, CustomStringConvertible {
         case .missingStream(let stream):
             "stream \(stream) does not exist yet: 'tapeline setup' makes it"
         case .olderStream(let stream, let subjects):
-            "stream \(stream) was made by an earlier release and lacks "
+            "stream \(stream) was made by another release and lacks "
                 + "\(subjects.joined(separator: " ")): 'tapeline setup' adds that"
         }
     }

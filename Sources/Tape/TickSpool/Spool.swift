@@ -160,7 +160,6 @@ package final class Spool {
         holder = SpoolHolder(source: settings.source)
         try readHolder()
         try readSegments()
-        try SpoolFiles.remove(folder.reserve)
     }
 
     // MARK: state for the owner

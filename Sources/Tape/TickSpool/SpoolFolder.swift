@@ -19,8 +19,6 @@ struct SpoolFolder {
     /// The file that the process which uses the spool has locked. It is not in the folder that is
     /// renamed, so the lock stays when the spool is set aside.
     var lock: String { "\(path)/lock" }
-    /// A file in which earlier versions reserved room. It is removed when the spool is opened.
-    var reserve: String { "\(path)/reserve" }
     /// Segments, holder and mark. The complete folder is renamed when the spool is set aside.
     var active: String { "\(path)/\(Self.activeName)" }
     /// The folder of all spools that were set aside, of all sources.

@@ -22,8 +22,6 @@ struct SpoolMark: Equatable {
     static let fileName = "mark"
     /// "TSPMARK2", little endian.
     private static let magic: UInt64 = 0x324b_5241_4d50_5354
-    /// "TSPMARK1": one number, which is the lowest of all queues. Earlier versions write it.
-    private static let magicOfOne: UInt64 = 0x314b_5241_4d50_5354
     /// The bit of a queue's word that is set when the queue is not sure.
     private static let unsure: UInt64 = 1 << 63
     /// What is known when the mark was lost or never written: nothing.
@@ -69,29 +67,23 @@ struct SpoolMark: Equatable {
     /// Reads a mark. Returns `nil` when the bytes are no mark. Bytes after the checksum are left of
     /// an earlier, longer mark and are ignored.
     static func parse(_ bytes: [UInt8]?) -> SpoolMark? {
-        guard let bytes, bytes.count >= 24 else { return nil }
+        guard let bytes, bytes.count >= 32 else { return nil }
         return bytes.withRawSpan { span in
-            if span.uint64(at: 0) == magicOfOne {
-                // Nothing is known of what the queues above the lowest number did.
-                return queues(in: span, from: 8, count: 1).map { queues in
-                    SpoolMark(queues: queues.map { Queue(below: $0.below, isSure: false) })
-                }
-            }
             let count = span.uint64(at: 8)
             guard span.uint64(at: 0) == magic, count > 0,
                 count <= UInt64(Partition.countRange.upperBound)
             else { return nil }
-            return queues(in: span, from: 16, count: Int(count)).map(SpoolMark.init)
+            return queues(in: span, count: Int(count)).map(SpoolMark.init)
         }
     }
 
-    private static func queues(in span: RawSpan, from offset: Int, count: Int) -> [Queue]? {
-        let end = offset + 8 * count
+    private static func queues(in span: RawSpan, count: Int) -> [Queue]? {
+        let end = 16 + 8 * count
         guard span.byteCount >= end + 8,
             span.uint64(at: end) == Checksum.of(span.extracting(0..<end))
         else { return nil }
         let queues = (0..<count).map { index in
-            let word = span.uint64(at: offset + 8 * index)
+            let word = span.uint64(at: 16 + 8 * index)
             return Queue(below: max(1, word & ~unsure), isSure: word & unsure == 0)
         }
         return queues.allSatisfy { $0.below <= FrameHeader.numberMax } ? queues : nil

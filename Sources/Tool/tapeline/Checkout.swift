@@ -62,7 +62,7 @@ struct Checkout: Equatable, Sendable {
         let built =
             (services ? StackPlan.servicePrograms : []) + simulators.map(\.program)
         for path in built.map({ program($0) }) where !FileSystem.isExecutable(path) {
-            throw .missing(path: path, verb: "build")
+            throw .missing(path: path, verb: "programs")
         }
     }
 }

@@ -70,9 +70,6 @@ enum Main {
             return try RepairRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
         case .trade(let command): return try trade(command, terminal)
-        case .versions(let command):
-            return try VersionsRun(command: command, terminal: terminal, shutdown: signals())
-                .run(deployment(command.target))
         case .source(let command): return try source(command, terminal)
         case .feed(let command):
             return try command.run(environment, shutdown: signals(), terminal)

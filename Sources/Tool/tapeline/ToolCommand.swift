@@ -45,7 +45,6 @@ enum ToolCommand: Equatable, Sendable {
     case logs(LogsCommand)
     case bars(BarsCommand)
     case rewritten(RewrittenCommand)
-    case versions(VersionsCommand)
     case gaps(GapsCommand)
     case export(ExportCommand)
     /// The supervisor process that `up` starts. People do not call it.
@@ -113,7 +112,6 @@ enum ToolCommand: Equatable, Sendable {
         case "bars" where rest.contains(RewrittenCommand.flag):
             return .rewritten(try RewrittenCommand.parse(rest, now: now))
         case "bars": return .bars(try BarsCommand.parse(rest, now: now))
-        case "versions": return .versions(try VersionsCommand.parse(rest))
         case "export": return .export(try ExportCommand.parse(rest, now: now))
         case "gaps": return .gaps(try GapsCommand.parse(rest))
         case "psql", "url", "env": return .database(try DatabaseCommand.parse(word, rest))

@@ -174,6 +174,26 @@ import Testing
         #expect(histogram.quantile(1) == 30)
     }
 
+    @Test("from 0.5 ms to 1 s a latency's bound is at most 1.15 times the one before it")
+    func fineLatencies() {
+        let bounds = Histogram.latencySeconds
+        let fine = bounds.filter { (0.0005...1).contains($0) }
+        #expect(fine.first == 0.0005 && fine.last == 1)
+        for (low, high) in zip(fine, fine.dropFirst()) { #expect(high <= 1.15 * low) }
+        #expect(bounds.count <= Histogram.bucketsMax)
+    }
+
+    @Test("an observation counts in the first bucket whose bound it does not exceed")
+    func everyBucket() {
+        let bounds = Histogram.latencySeconds
+        let histogram = Histogram(bounds: bounds)
+        for bound in bounds {
+            histogram.observe(bound)
+            histogram.observe(bound.nextUp)
+        }
+        #expect(histogram.snapshot().counts == [1] + bounds.dropFirst().map { _ in 2 } + [1])
+    }
+
     @Test("a first bound below 0 has nothing below itself to interpolate from")
     func negativeBound() {
         let histogram = Histogram(bounds: [-1, 1])

@@ -110,12 +110,17 @@ private let folderRule = Rule(
 
 private let testTargetRule = Rule(
     name: "every folder of tests is a target",
-    fix: "add tests(of: \"<Module>\") to Package.swift, or the tests in it never run",
-    broken: [["Package.swift": "tests(of: \"A\")", "Tests/BTests/B.swift": ""]],
+    fix: "add tests(of: \"<Module>\") or serverTests to Package.swift, or they never run",
+    broken: [
+        ["Package.swift": "tests(of: \"A\")", "Tests/BTests/B.swift": ""],
+        ["Package.swift": "tests(of: \"A\")", "Tests/AServerTests/A.swift": ""],
+    ],
     kept: [
         [
-            "Package.swift": "tests(of: \"A\")\n.testTarget(name: \"CTests\")",
+            "Package.swift":
+                "tests(of: \"A\")\nserverTests(\n of: \"A\")\n.testTarget(name: \"CTests\")",
             "Tests/ATests/A.swift": "", "Tests/CTests/Fixtures/C.swift": "",
+            "Tests/AServerTests/A.swift": "",
             "Tests/TestSupport/D.swift": "",
         ]
     ],
@@ -125,10 +130,13 @@ private let testTargetRule = Rule(
             repository.swift.filter(\.isTest).compactMap {
                 $0.path.split(separator: "/").dropFirst().first
             })
+        let code = package.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            .replacing("( ", with: "(")
         return folders.filter { $0.hasSuffix("Tests") }.sorted().compactMap { folder in
-            let module = folder.dropLast("Tests".count)
-            let isTarget =
-                package.text.contains("of: \"\(module)\"") || package.text.contains("\"\(folder)\"")
+            let suffix = folder.hasSuffix("ServerTests") ? "ServerTests" : "Tests"
+            let call = suffix == "Tests" ? " tests" : "serverTests"
+            let named = "\(call)(of: \"\(folder.dropLast(suffix.count))\""
+            let isTarget = " \(code)".contains(named) || code.contains("\"\(folder)\"")
             return isTarget ? nil : Violation("Package.swift", 1, "Tests/\(folder) is no target.")
         }
     })

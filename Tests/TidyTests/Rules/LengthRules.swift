@@ -2,7 +2,10 @@ private enum Limit {
     static let fileLines = 500
     static let testFileLines = 800
     /// The manifest cannot be split: it is one expression.
-    static let manifestLines = 700
+    static let manifestLines = 750
+    /// All tables of the first release are one migration.
+    static let schemaLines = 800
+    static let schema = "deploy/postgres/migrations/0001_schema.sql"
     static let functionLines = 60
     static let columns = 100
 }
@@ -24,19 +27,24 @@ let lengthRules: [Rule] = [
             ["Tests/ATests/A.swift": swiftFile(lines: 801)],
             ["Package.swift": swiftFile(lines: 701)],
             ["deploy/a.sh": swiftFile(lines: 501)],
+            [Limit.schema: swiftFile(lines: 801)],
         ],
         kept: [
             ["Sources/G/A/A.swift": swiftFile(lines: 500), "docs/a.md": swiftFile(lines: 900)],
             ["Tests/ATests/A.swift": swiftFile(lines: 800)],
-            ["Package.swift": swiftFile(lines: 700)],
+            ["Package.swift": swiftFile(lines: 750)],
+            [Limit.schema: swiftFile(lines: 800)],
         ],
         check: { repository in
             let kinds = [".swift", ".sh", ".sql", ".h", ".py", "Makefile", ".ci/run"]
             return repository.files.compactMap { file in
                 guard kinds.contains(where: file.path.hasSuffix) else { return nil }
                 let limit =
-                    file.path == "Package.swift"
-                    ? Limit.manifestLines : file.isTest ? Limit.testFileLines : Limit.fileLines
+                    switch file.path {
+                    case "Package.swift": Limit.manifestLines
+                    case Limit.schema: Limit.schemaLines
+                    default: file.isTest ? Limit.testFileLines : Limit.fileLines
+                    }
                 let count = file.lines.count - (file.text.hasSuffix("\n") ? 1 : 0)
                 guard count > limit else { return nil }
                 return Violation(file.path, count, "\(count) lines, the limit is \(limit)")

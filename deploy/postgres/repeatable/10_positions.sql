@@ -185,7 +185,6 @@ DECLARE
     unclaimed jsonb;
     backwards jsonb;
     losses    jsonb;
-    is_first  boolean;
     wanted    record;
 BEGIN
     -- All positions are advanced by one statement each for locks, positions and sources: every
@@ -217,17 +216,15 @@ BEGIN
             CASE WHEN w.input = 'bars' AND (w.left_out OR w.gaps IS NOT NULL) THEN
                 jsonb_build_object('partition', w.partition, 'from_ns', p.tape_time_ns,
                     'to_ns', greatest(w.tape_time_ns, p.tape_time_ns),
-                    'reason', coalesce(w.gaps->0->>'reason', 'set_aside')) END AS loss,
-            w.input = 'bars' AND p.tape_time_ns IS NULL AND w.tape_time_ns IS NOT NULL AS is_first
+                    'reason', coalesce(w.gaps->0->>'reason', 'set_aside')) END AS loss
         FROM wanted w LEFT JOIN present p USING (input, partition)
     )
     SELECT
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'fenced'),
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'unclaimed'),
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'backwards'),
-        jsonb_agg(c.loss ORDER BY c.partition) FILTER (WHERE c.loss IS NOT NULL),
-        coalesce(bool_or(c.is_first), false)
-    INTO fenced, unclaimed, backwards, losses, is_first
+        jsonb_agg(c.loss ORDER BY c.partition) FILTER (WHERE c.loss IS NOT NULL)
+    INTO fenced, unclaimed, backwards, losses
     FROM checked c;
 
     IF fenced IS NOT NULL THEN
@@ -246,16 +243,6 @@ BEGIN
     IF losses IS NOT NULL THEN
         PERFORM note_lost_versions(losses);
     END IF;
-    IF is_first THEN
-        -- The bars of before are earlier on the tape than the first packet whose time is known.
-        UPDATE version_books b
-        SET kept_since = greatest(b.kept_since, tape_time(w.tape_time_ns, true))
-        FROM sink_positions p, jsonb_to_recordset(p_positions) AS w(
-            input text, partition integer, tape_time_ns bigint)
-        WHERE (p.sink, p.input, p.partition) = (p_sink, 'bars', b.partition)
-            AND (w.input, w.partition) = ('bars', b.partition) AND p.tape_time_ns IS NULL;
-    END IF;
-
     UPDATE sink_positions p
     SET stream_created_ns = w.stream_created_ns, sequence = w.sequence,
         packet_epoch = w.packet_epoch, packet_ordinal = w.packet_ordinal,

@@ -124,18 +124,8 @@ BEGIN
 END
 $$;
 
--- Returns the shape of a table with rows of an earlier release, as time_tables does.
-CREATE OR REPLACE FUNCTION shape_before(p_table text) RETURNS text
-LANGUAGE sql STABLE SET search_path FROM CURRENT
-AS $$
-    SELECT CASE WHEN c.relkind = 'p' THEN 'native'
-        WHEN EXISTS (SELECT FROM time_chunks(p_table)) THEN 'hypertable' ELSE 'whole' END
-    FROM pg_class c WHERE c.oid = to_regclass(p_table)
-$$;
-
--- Returns the bytes on disk of each time-partitioned table, with its indexes, and of those with rows
--- of an earlier release (bars_before, trades_before, quotes_before). `other` is the rest of the
--- database. If a table is being altered, the function waits for it, but not for long.
+-- Returns the bytes on disk of each time-partitioned table, with its indexes. `other` is the rest of
+-- the database. If a table is being altered, the function waits for it, but not for long.
 CREATE OR REPLACE FUNCTION store_sizes() RETURNS TABLE (table_name text, bytes bigint)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET lock_timeout = '2s'
 AS $$
@@ -144,14 +134,7 @@ DECLARE
     shape text;
     total bigint := 0;
 BEGIN
-    FOR table_name, shape IN
-        SELECT t.table_name, t.shape FROM time_tables() t
-        UNION ALL
-        SELECT b.name, shape_before(b.name)
-        FROM unnest(ARRAY['bars_before', 'trades_before', 'quotes_before']) AS b (name)
-        WHERE to_regclass(b.name) IS NOT NULL
-        ORDER BY 1
-    LOOP
+    FOR table_name, shape IN SELECT t.table_name, t.shape FROM time_tables() t ORDER BY 1 LOOP
         place := to_regclass(format('%I.%I', current_schema(), table_name));
         IF shape = 'hypertable' THEN
             EXECUTE format('SELECT %I.hypertable_size($1)', timescale_schema()) INTO bytes

@@ -65,7 +65,7 @@ DECLARE
     shape_found text;
     kept_least  interval;
     day         record;
-    place       regclass;
+    place CONSTANT text := rows_of(p_table);
     -- The stream of the ordinals, and the number of replaced bars.
     noted CONSTANT text := CASE p_table
         WHEN 'bars_short' THEN '''bars'' AS input, replaced'
@@ -77,7 +77,7 @@ DECLARE
         WHEN 'indicators' THEN 'indicator_input(source) AS input, 0 AS replaced'
         ELSE '''ticks'' AS input, 0 AS replaced' END;
 BEGIN
-    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = rows_of(p_table);
+    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = place;
     IF shape_found IS NULL AND coalesce(p_table NOT LIKE 'bars.%', true) THEN
         RAISE EXCEPTION '% is no table that is cut by time', coalesce(p_table, 'NULL')
             USING ERRCODE = 'TL011';
@@ -103,14 +103,11 @@ BEGIN
         RETURN;
     END IF;
     FOR day IN
-        -- Of trades and quotes also the rows of an earlier release.
-        SELECT p.place, p.shape, d.* FROM (VALUES (rows_of(p_table), shape_found),
-            (p_table || '_before', shape_before(p_table || '_before'))) AS p (place, shape)
-        CROSS JOIN LATERAL retention_days(p.place, p.shape) d
+        SELECT d.* FROM retention_days(place, shape_found) d
         WHERE d.to_ts <= before AND d.from_ts >= '1970-01-02 00:00+00'
         ORDER BY d.from_ts LIMIT p_most
     LOOP
-        PERFORM try_to_drop(CASE day.shape WHEN 'native' THEN day.place::regclass END, day.relation);
+        PERFORM try_to_drop(CASE shape_found WHEN 'native' THEN place::regclass END, day.relation);
         -- Rows that come now would be dropped without being counted.
         EXECUTE format('LOCK TABLE %s IN SHARE MODE', day.relation);
         dropped := day.relation::text;
@@ -119,23 +116,23 @@ BEGIN
         row_count := note_retired(p_table,
             format('SELECT %s, source, partition, ordinal FROM %s', noted, day.relation),
             day.to_ts);
-        IF day.shape = 'native' THEN
+        IF shape_found = 'native' THEN
             EXECUTE format('DROP TABLE %s', day.relation);
         ELSE
             EXECUTE format('SELECT count(*) FROM %I.drop_chunks(%L::regclass, %L::timestamptz,
-                %L::timestamptz)', timescale_schema(), day.place, day.to_ts, day.from_ts);
+                %L::timestamptz)', timescale_schema(), place, day.to_ts, day.from_ts);
         END IF;
         RETURN NEXT;
     END LOOP;
-    FOR place IN SELECT a.attrelid::regclass FROM pg_attribute a
-        WHERE a.attrelid IN (to_regclass(rows_of(p_table)), to_regclass(p_table || '_before'))
-            AND a.attname = 'receive_time' AND NOT a.attisdropped
-    LOOP
+    -- Bars have no time of receipt, and always one of their window.
+    IF EXISTS (SELECT FROM pg_attribute a
+        WHERE a.attrelid = place::regclass AND a.attname = 'receive_time' AND NOT a.attisdropped)
+    THEN
         -- Includes compressed rows, however many.
         PERFORM set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
             WHERE shape_found = 'hypertable';
         row_count := note_retired(p_table,
-            format('DELETE FROM %s WHERE ts < ''1970-01-02 00:00+00'' AND receive_time < %L
+            format('DELETE FROM %I WHERE ts < ''1970-01-02 00:00+00'' AND receive_time < %L
                 RETURNING %s, source, partition, ordinal', place, before, noted),
             '1970-01-01 00:00+00');
         IF row_count > 0 THEN
@@ -146,7 +143,7 @@ BEGIN
             to_ts := '1970-01-02 00:00+00';
             RETURN NEXT;
         END IF;
-    END LOOP;
+    END IF;
 END
 $$;
 

@@ -95,6 +95,3 @@ FROM (
         epoch DESC, ordinal DESC
 ) AS part
 GROUP BY symbol, report, provider, provider_id, source, partition, parts, document_bytes;
-
-COMMENT ON COLUMN provider_bars.bar_flags IS
-    'bits: 1 in progress (it comes again), 2 of regular trading hours only, 4 made again after its end';

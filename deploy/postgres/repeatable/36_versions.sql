@@ -3,16 +3,13 @@
 
 -- Returns the partitions whose bars are not all stored that the tape had taken by p_at, and up to which
 -- time they are. A partition has a packet of bars every ten seconds at least, while its sources work.
--- For the last minute the answer is what is stored: what came just now is on its way. A partition that
--- no writer has advanced since versions are kept has reached no time.
+-- For the last minute the answer is what is stored: what came just now is on its way.
 CREATE OR REPLACE FUNCTION bars_reached(p_at timestamptz)
 RETURNS TABLE (partition integer, reached_at timestamptz)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
-    SELECT p.partition, min(coalesce(tape_time(p.tape_time_ns), '-infinity')) FROM sink_positions p
-    WHERE p.input = 'bars' AND p_at < now() - interval '1 min'
-        AND (tape_time(p.tape_time_ns) <= p_at OR p.tape_time_ns IS NULL AND EXISTS (
-            SELECT FROM version_books k WHERE k.partition = p.partition AND k.kept_since <= p_at))
+    SELECT p.partition, min(tape_time(p.tape_time_ns)) FROM sink_positions p
+    WHERE p.input = 'bars' AND p_at < now() - interval '1 min' AND tape_time(p.tape_time_ns) <= p_at
     GROUP BY p.partition
 $$;
 
@@ -20,11 +17,8 @@ $$;
 -- tape had taken by then. If none was, `is_known` is false, and the row is a later version, whose values
 -- say nothing about t. `why` says why the answer may be wrong; NULL if it is right:
 --
--- - no known_at: of a bar from before versions were kept it is known that it was on the tape before
---   kept_since; of a dead letter that was stored later nothing is known.
--- - too few versions: the earlier ones were not kept yet, or retention has dropped them. Those that are
---   missing are the earliest ones. Only before the ordinal of the book they may lie between two that are
---   stored: two fills (tapeline versions fill), between which the tape was purged, leave that.
+-- - no known_at: of a dead letter that was stored later nothing is known.
+-- - too few versions: retention has dropped the earliest ones.
 -- - the writer: it has stored the tape of the partition up to a time before t, and t is not just now.
 -- - a loss: the tape took bars that are not stored. One of them may be a later version of this bar, if
 --   its window began before the end of the loss, and this version is from before that end, too.
@@ -67,14 +61,9 @@ AS $$
     ), judged AS (
         SELECT c.*, CASE
             WHEN earlier IS NULL THEN 'its last version is not stored any more'
-            WHEN c.known_at IS NULL AND c.is_known AND revision > coalesce(k.after_ordinal, -1)
-                THEN 'it is not known when the tape took it'
-            WHEN c.known_at IS NULL AND t < k.kept_since
-                THEN format('versions are kept since %s', k.kept_since)
+            WHEN c.known_at IS NULL THEN 'it is not known when the tape took it'
             WHEN NOT c.is_known AND count_stored <= earlier
                 THEN format('%s of its earlier versions are not stored', earlier + 1 - count_stored)
-            WHEN c.is_known AND place > 1 AND count_stored <= earlier AND revision < k.after_ordinal
-                THEN 'a later version of it may not be stored'
             WHEN r.reached_at IS NOT NULL
                 THEN format('the database has its tape up to %s only', r.reached_at)
             ELSE (SELECT format('bars that the tape took from %s to %s are not stored: %s', l.from_at,
@@ -84,8 +73,7 @@ AS $$
                     AND NOT (c.is_known AND coalesce(c.known_at > l.to_at, false))
                 ORDER BY l.to_at DESC LIMIT 1)
             END AS why
-        FROM chosen c LEFT JOIN version_books k USING (partition)
-        LEFT JOIN reached r USING (partition)
+        FROM chosen c LEFT JOIN reached r USING (partition)
     )
     -- Of a bar that had a version which is not stored, only the window is known.
     SELECT symbol, series, ts, close_time, CASE WHEN is_known THEN open END,
@@ -146,18 +134,6 @@ BEGIN
     IF doubt IS NOT NULL THEN
         RETURN doubt;
     END IF;
-    IF to_regclass('bars_before') IS NOT NULL THEN
-        -- The view bars hides its row when a later version is stored.
-        EXECUTE $q$SELECT format('an earlier version of %s %s of %s waits in bars_before to be moved',
-                o.symbol, o.series, o.ts)
-            FROM bars_before o JOIN bars b USING (symbol, series, ts, number, source)
-            WHERE o.symbol = ANY ($2) AND o.series = $3 AND o.ts >= $4 AND o.ts < $5
-                AND b.revision > o.revision AND coalesce(b.known_at > $1, true) LIMIT 1$q$
-        INTO doubt USING t, wanted_symbols, wanted_series, from_ts, to_ts;
-        IF doubt IS NOT NULL THEN
-            RETURN doubt;
-        END IF;
-    END IF;
     SELECT format('what was known of %s %s of %s at %s (source %s) is not certain: %s', v.symbol,
             v.series, v.ts, t, v.source, v.why)
     INTO doubt
@@ -165,30 +141,5 @@ BEGIN
     WHERE v.why IS NOT NULL
     ORDER BY v.ts, v.symbol, v.source LIMIT 1;
     RETURN doubt;
-END
-$$;
-
-COMMENT ON COLUMN version_books.after_ordinal IS
-    'every version with a higher ordinal is kept; bars that begin before may lack their first ones';
-
--- Moves the book of a partition back: every version above p_after_ordinal is a row now, and every one
--- without a time was on the tape by p_kept_since_ns. `tapeline versions fill` has proved that on the tape.
--- Returns whether it moved: not if another one moved it meanwhile (p_seen_ordinal), and not before a
--- writer has read on since versions are kept, because that sets kept_since once more.
-CREATE OR REPLACE FUNCTION move_version_book(
-    p_partition integer, p_seen_ordinal bigint, p_after_ordinal bigint, p_kept_since_ns bigint
-) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-AS $$
-BEGIN
-    UPDATE version_books b
-    SET after_ordinal = p_after_ordinal,
-        kept_since = least(b.kept_since, tape_time(p_kept_since_ns, true))
-    WHERE b.partition = p_partition AND b.after_ordinal = p_seen_ordinal
-        AND p_after_ordinal BETWEEN 0 AND b.after_ordinal
-        AND (p_after_ordinal < b.after_ordinal OR tape_time(p_kept_since_ns, true) < b.kept_since)
-        AND NOT EXISTS (SELECT FROM sink_positions p WHERE p.input = 'bars'
-            AND p.partition = p_partition AND p.tape_time_ns IS NULL);
-    RETURN FOUND;
 END
 $$;

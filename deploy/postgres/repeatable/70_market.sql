@@ -124,22 +124,18 @@ SELECT c.ts, c.symbol, format('%%s/%%s/%%s', c.of_source, c.partition, c.of_ordi
 FROM trade_changes c
 WHERE c.source = 'manual'
 $sql$, market);
-    -- The highest revision of each value, unless that says that the value is void. Operators of earlier
-    -- releases did not say of which source a value is (NULL); the first revision that does replaces it.
+    -- The highest revision of each value, unless that says that the value is void.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.indicators_latest AS
 SELECT name, symbol, of_source, period_start, period_end, value, unit, ts, revision, provider, source
 FROM (
-    SELECT DISTINCT ON (name, symbol, coalesce(of_source, ''), source, period_start,
-        period_start_ns, period_end_ns, CASE WHEN period_start IS NULL THEN ts END) *,
-        bool_or(of_source <> '') OVER (PARTITION BY name, symbol, source, period_start,
-            period_start_ns, period_end_ns, CASE WHEN period_start IS NULL THEN ts END) AS is_named
+    SELECT DISTINCT ON (name, symbol, of_source, source, period_start, period_start_ns,
+        period_end_ns, CASE WHEN period_start IS NULL THEN ts END) *
     FROM indicators
-    ORDER BY name, symbol, coalesce(of_source, ''), source, period_start, period_start_ns,
-        period_end_ns, CASE WHEN period_start IS NULL THEN ts END, revision DESC, epoch DESC,
-        ordinal DESC
+    ORDER BY name, symbol, of_source, source, period_start, period_start_ns, period_end_ns,
+        CASE WHEN period_start IS NULL THEN ts END, revision DESC, epoch DESC, ordinal DESC
 ) AS latest
-WHERE value IS NOT NULL AND NOT (of_source IS NULL AND is_named IS TRUE)
+WHERE value IS NOT NULL
 $sql$, market);
 
     -- Of each window the row that came last: a provider makes a bar again when a trade was late, or

@@ -1,8 +1,6 @@
 -- What was known of bars at a time of the past, for people: in the schema of 70_market.sql.
 --
--- A version was known from the time on at which the tape took it (known_at). Of bars from before versions
--- were kept (version_books) only the version that stood then is stored, and it has no known_at, until
--- `tapeline versions fill` adds what the tape has.
+-- A version was known from the time on at which the tape took it (known_at).
 
 DO $market$
 DECLARE
@@ -10,8 +8,7 @@ DECLARE
     comment text[];
 BEGIN
     -- Every stored version of every bar. The versions above one are all stored, so its number is that of
-    -- the bar's last one, less those above it. Where two fills left a gap before the ordinal of the book
-    -- (36_versions.sql), the versions below the gap get too high a number.
+    -- the bar's last one, less those above it.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.bar_versions AS
 SELECT symbol, series, ts, close_time, open, high, low, close, volume, vwap, trades,

@@ -24,7 +24,6 @@ $$;
 DO $$
 DECLARE
     runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');
-    before record;
 BEGIN
     REVOKE ALL ON FUNCTION grant_reading(text),
         claim_position(text, text, integer, bigint, text),
@@ -34,47 +33,32 @@ BEGIN
         note_gaps(text, text, integer, jsonb), note_lost_versions(jsonb),
         note_backup(text, timestamptz, bigint, text),
         tape_time(bigint, boolean), keep_bar_version(), bars_reached(timestamptz),
-        move_version_book(integer, bigint, bigint, bigint),
         versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
         bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz),
         replay_state(text, text, integer, text, bigint),
         begin_replay(text, text, integer, text, bigint),
         note_replayed(text, text, integer, text),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
-        missing_stretches(tstzrange, boolean), make_bars_view(boolean), make_tick_views(),
-        store_trade(), store_quote(),
-        note_series(text[], boolean[]), bars_to_move(),
-        pairs_to_move(timestamptz, timestamptz),
-        move_bars(timestamptz, timestamptz, text[], text[]),
-        drop_moved(timestamptz, timestamptz), end_moving() FROM PUBLIC;
+        missing_stretches(tstzrange, boolean), store_trade(), store_quote(),
+        note_series(text[], boolean[]) FROM PUBLIC;
     IF runtime_role IS NULL THEN
         RETURN;
     END IF;
     PERFORM grant_reading(runtime_role);
     EXECUTE format(
         'GRANT INSERT ON trades, quotes, trade_rows, quote_rows, depth, options, news,
-            fundamentals, indicators, provider_bars, events, late_ticks, trade_changes TO %I', runtime_role);
+            fundamentals, indicators, provider_bars, events, late_ticks, trade_changes, bar_versions
+            TO %I', runtime_role);
     -- Only the columns for the tape's own gap records, not those by which ordinals leave the books.
     EXECUTE format(
         'GRANT INSERT (sink, input, partition, source, reason, detail, symbol, kind, from_time,
             from_time_ns, to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal,
             receive_time, epoch, ordinal) ON gaps TO %I', runtime_role);
     EXECUTE format('GRANT INSERT, UPDATE ON bars_short, bars_long TO %I', runtime_role);
-    -- The time of a version from before versions were kept is filled in from the tape.
-    EXECUTE format('GRANT INSERT, UPDATE (taken_at, sent_at, lateness_ns) ON bar_versions TO %I',
-        runtime_role);
-    -- Only move_bars and retention take rows away from these.
-    FOR before IN SELECT to_regclass(t.name) AS place
-        FROM unnest(ARRAY['bars_before', 'trades_before', 'quotes_before']) AS t (name)
-        WHERE to_regclass(t.name) IS NOT NULL
-    LOOP
-        EXECUTE format('REVOKE INSERT, UPDATE ON %s FROM %I', before.place, runtime_role);
-    END LOOP;
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION indicator_input(text),
             note_backup(text, timestamptz, bigint, text),
             tape_time(bigint, boolean), bars_reached(timestamptz),
-            move_version_book(integer, bigint, bigint, bigint),
             versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
             bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz),
             missing_step(tstzmultirange, tstzrange, boolean),
@@ -85,9 +69,7 @@ BEGIN
             accept_position(text, text, integer, jsonb, jsonb, jsonb),
             replay_state(text, text, integer, text, bigint),
             begin_replay(text, text, integer, text, bigint),
-            note_replayed(text, text, integer, text), note_series(text[], boolean[]),
-            bars_to_move(), pairs_to_move(timestamptz, timestamptz),
-            move_bars(timestamptz, timestamptz, text[], text[]),
-            drop_moved(timestamptz, timestamptz), end_moving() TO %I', runtime_role);
+            note_replayed(text, text, integer, text), note_series(text[], boolean[]) TO %I',
+        runtime_role);
 END
 $$;

@@ -5,7 +5,7 @@ DECLARE
     runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');
 BEGIN
     REVOKE ALL ON FUNCTION time_tables(), timescale_schema(), store_mode(), store_sizes(), rows_of(text), known_as(text),
-        shape_before(text), time_partitions(text), may_have_partition(timestamptz), missing_partitions(text, bigint[]),
+        time_partitions(text), may_have_partition(timestamptz), missing_partitions(text, bigint[]),
         is_retired(text, timestamptz, timestamptz), make_time_partition(text, timestamptz), make_coming_partitions(integer),
         note_retired(text, text, timestamptz), retention_days(text, text),
         try_to_drop(regclass, regclass), time_chunks(text), make_chunk(text, timestamptz),
@@ -17,7 +17,7 @@ BEGIN
     END IF;
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(), store_sizes(), rows_of(text), known_as(text),
-            shape_before(text), time_partitions(text), may_have_partition(timestamptz),
+            time_partitions(text), may_have_partition(timestamptz),
             missing_partitions(text, bigint[]), time_chunks(text), retention_days(text, text),
             is_retired(text, timestamptz, timestamptz), make_time_partition(text, timestamptz),
             make_coming_partitions(integer), apply_retention(text, interval, integer) TO %I',

@@ -73,8 +73,7 @@ public enum Main {
     }
 
     /// Returns the settings of the membership. Only workers of the highest generation get
-    /// partitions, and of these only those whose release makes the newest output. The rank is the
-    /// generation alone, because workers of earlier releases compare it, too. `shares` is the
+    /// partitions, and of these only those whose release makes the newest output. `shares` is the
     /// number of partitions, with the share over all of them.
     static func membership(
         _ configuration: Configuration, shares: Int, operationsPort: UInt16

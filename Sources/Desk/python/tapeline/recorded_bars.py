@@ -45,8 +45,6 @@ class RecordedBars:
         """Why there are no bars; None: there are."""
         if self._info["bars"] is not None:
             return None
-        if self._info["format"] == 1:
-            return "a recording of version 1 has no bars: record it again, or read them from the database"
         return "the recording was made without bars: record it again, or read them from the database"
 
     def partitions(self, wanted: Wanted) -> list[int]:

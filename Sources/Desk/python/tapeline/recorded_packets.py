@@ -40,7 +40,7 @@ class Frame:
 
 
 class Frames(Iterator[Frame]):
-    """The frames of a recording of version 2, from an offset on. `Recording.check` has read the file before, so
+    """The frames of a recording, from an offset on. `Recording.check` has read the file before, so
     what does not fit was changed since."""
 
     def __init__(self, path: str, place: int = 0) -> None:
@@ -168,11 +168,6 @@ class _Survey:
 def recorded_streams(recording: Recording, wanted: LiveWanted, end: int | None) -> Streams:
     """Returns the streams of a recording up to a time; None: as far as it knows them."""
     info, start = recording.info, wanted.kinds[0].start or 0
-    if info["format"] == 1:
-        raise TapelineError(
-            "a recording of version 1 does not have the times at which ticks were known: record it again, or"
-            " simulate tapeline.connect(tape=True)"
-        )
     if wanted.bars and (why := recording.bars.absence):
         raise TapelineError(f"{why[:why.index(':')]}: record it again, or simulate tapeline.connect(tape=True)")
     recording.check()

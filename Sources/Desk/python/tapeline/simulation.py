@@ -178,7 +178,7 @@ def simulate(
     given from then on, as they became known, and up to what was known at `end` (without it: up to now, or to the end
     of the recording).
 
-    The desk is on the tape, or on a recording of it of version 2, which gives the same batches. Each batch has rows
+    The desk is on the tape, or on a recording of it, which gives the same batches. Each batch has rows
     of one kind of one packet. They come in the order in which the tape took the packets, over all partitions:
     `batch.known_at` never falls. At equal times ticks come in the order of their streams, and bars after them.
     Nothing comes before it was known: every version of a bar comes when it was published, and history that a

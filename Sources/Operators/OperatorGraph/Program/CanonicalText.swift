@@ -7,41 +7,18 @@ internal import StreamCore
 struct CanonicalText {
     private(set) var text: String
 
-    /// Raised with every change after which the same definition and tape give other output.
-    static let semantics = 6
-    /// The ways of writing of the releases from which an upgrade is supported.
-    static let earlier = [
-        Writing(waitsForCounting: false),
-        Writing(choosesSources: false, waitsForCounting: false),
-        Writing(semantics: 5, choosesSources: false, waitsForCounting: false),
-        Writing(
-            semantics: 5, namesDeduplicationByID: false, choosesSources: false,
-            waitsForCounting: false),
-    ]
+    /// After the first release, raised with every change after which the same definition and tape
+    /// give other output.
+    static let semantics = 1
 
-    private let writing: Writing
-
-    /// The way in which one release writes the text.
-    struct Writing {
-        var semantics = CanonicalText.semantics
-        /// Whether deduplication by id has a word of its own.
-        var namesDeduplicationByID = true
-        /// Whether a node over several sources chooses them where the graph names none.
-        var choosesSources = true
-        /// Whether a node over several sources waits only for those that count in it.
-        var waitsForCounting = true
-    }
-
-    /// `writing` differs for the text of an earlier release.
-    init(_ definition: GraphDefinition, as writing: Writing = Writing()) {
-        self.writing = writing
-        text = "graph \(writing.semantics)"
+    init(_ definition: GraphDefinition) {
+        text = "graph \(Self.semantics)"
         for node in definition.nodes {
             add("node", node.name)
             add(node.input)
             add(node.operation)
         }
-        if writing.semantics >= 6 { add("silent after \(definition.silentAfter)") }
+        add("silent after \(definition.silentAfter)")
         for group in definition.groups.all {
             add("group", group.name.text)
             for member in group.members { add(member.text) }
@@ -70,11 +47,7 @@ struct CanonicalText {
     private mutating func add(_ operation: GraphOperation) {
         switch operation {
         case .deduplicate(let rule):
-            // Deduplication by id used to treat ticks without an id as duplicates, and made other
-            // bars. So it got another word, which the first texts of semantics 5 do not have.
-            let isNamed = rule.asksForID && writing.namesDeduplicationByID
-            let kind = isNamed ? "deduplicate by id" : "deduplicate"
-            add("\(kind) \(rule.timeToLive) \(rule.entriesMax)")
+            add("deduplicate \(rule.timeToLive) \(rule.entriesMax)")
             for field in rule.key { add(field.rawValue) }
         case .throttle(let rule): add("throttle \(rule.count) \(rule.per) \(rule.scope.rawValue)")
         case .filter(let condition): add(condition)
@@ -175,8 +148,6 @@ struct CanonicalText {
         add("breadth", rule.series.text, calendar ?? "")
         if rule.warmsUp { add("warm up") }
         for symbol in rule.universe { add(symbol.text) }
-        if writing.choosesSources { add("sources that count") }
-        if writing.waitsForCounting { add("waits for these") }
         if !rule.sources.isEmpty { add("sources") }
         for source in rule.sources { add(source.text) }
         for measure in rule.measures {

@@ -10,8 +10,9 @@ package struct GraphProgram: Sendable {
     /// A hash of everything that decides the output. Other definitions have other hashes.
     package let hash: UInt64
     /// The hashes that earlier releases gave this definition, whose output was another. A partition
-    /// with such output begins a new line of output by itself.
-    package let earlierHashes: [UInt64]
+    /// with such output begins a new line of output by itself. There is no earlier release yet: the
+    /// first one that raises `CanonicalText.semantics` sets them.
+    package var earlierHashes: [UInt64] = []
     let plan: GraphPlan
     /// Raised by each release that makes other output of the same graph and tape.
     package static let semantics = CanonicalText.semantics
@@ -52,13 +53,7 @@ package struct GraphProgram: Sendable {
         self.operators = operators
         series = compiler.series
         plan = compiler.plan
-        let hash = Checksum.of(CanonicalText(definition).text)
-        self.hash = hash
-        // The present text of most graphs is also an earlier one.
-        let earlier = CanonicalText.earlier.map {
-            Checksum.of(CanonicalText(definition, as: $0).text)
-        }.filter { $0 != hash }
-        earlierHashes = earlier + [ReplacedDefinitions.shipped[hash]].compactMap(\.self)
+        hash = Checksum.of(CanonicalText(definition).text)
     }
 
     /// The name of the program in messages.

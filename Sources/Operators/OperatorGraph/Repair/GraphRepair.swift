@@ -263,8 +263,8 @@ package struct GraphRepair: Sendable {
     }
 
     /// Returns the symbol to which the ticks after a definition belong; `nil` when that is not
-    /// known. A definition of `manual` may mean several: earlier releases named no source. Then
-    /// the ticks belong to the only one whose provider is the same.
+    /// known. A definition of `manual` that names no source may mean several. Then the ticks belong
+    /// to the only one whose provider is the same.
     private func assigned(_ meant: [UInt32], _ definition: SymbolDefinition) -> UInt32? {
         guard meant.count > 1 else { return meant.first }
         let same = meant.filter { known.provider(of: $0) == definition.provider }

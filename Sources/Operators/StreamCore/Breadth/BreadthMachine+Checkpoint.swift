@@ -2,10 +2,7 @@ internal import MarketModel
 internal import Primitives
 
 extension BreadthMachine {
-    /// Version 3: a symbol belongs to a source. Another layout needs another version with a
-    /// separate golden file, and a new value of `CanonicalText.semantics`, which changes the hash
-    /// of every graph. So older states are never read.
-    static let envelope = StateEnvelope("TLBR", version: 3)
+    static let envelope = StateEnvelope("TLBR", version: 1)
 
     /// Restores the machine whose `encode` wrote these bytes, for the same rule, series, calendar
     /// and number of partitions.

@@ -51,12 +51,7 @@ public struct UniverseState: Sendable {
         var waitingBars: UInt64 = 0
     }
 
-    private static let envelope = StateEnvelope("UNIV", version: 2)
-    /// Version 3: partitions say something of sources. It is written only when one does.
-    private static let envelopeOfStates = StateEnvelope("UNIV", version: 3)
-    /// Version 4: machines count different sources, and so each has its own clocks. It is written
-    /// only when they differ.
-    private static let envelopeOfClocks = StateEnvelope("UNIV", version: 4)
+    private static let envelope = StateEnvelope("UNIV", version: 1)
 
     /// `machines`, of which there is at least one, have one partition each, because their only
     /// clock is the common one.
@@ -192,16 +187,10 @@ public struct UniverseState: Sendable {
 
     // MARK: as bytes
 
-    /// Whether machines are at different times.
-    private var hasClocks: Bool { progress.contains { $0 != progress[0] } }
-
     public func encode(into bytes: inout [UInt8]) {
-        let hasStates = states.contains { !$0.isEmpty }
-        let envelope =
-            hasClocks ? Self.envelopeOfClocks : hasStates ? Self.envelopeOfStates : Self.envelope
-        let start = envelope.begin(&bytes)
-        if hasStates || hasClocks { for said in states { Self.encode(said, into: &bytes) } }
-        for progress in hasClocks ? progress[...] : progress.prefix(1) {
+        let start = Self.envelope.begin(&bytes)
+        for said in states { Self.encode(said, into: &bytes) }
+        for progress in progress {
             progress.clocks.encode(into: &bytes)
             bytes.append(integer: progress.waitingBars)
         }
@@ -213,31 +202,17 @@ public struct UniverseState: Sendable {
             bytes.append(integer: UInt32(state.count))
             bytes.append(contentsOf: state)
         }
-        envelope.seal(&bytes, from: start)
+        Self.envelope.seal(&bytes, from: start)
     }
 
     /// Restores the state whose `encode` wrote these bytes. `blank` is a new state for the same
     /// graph and number of partitions.
     public init(_ blank: UniverseState, restoring bytes: RawSpan) throws(CheckpointError) {
         self = blank
-        let hasClocks = Self.envelopeOfClocks.begins(bytes)
-        let hasStates = hasClocks || Self.envelopeOfStates.begins(bytes)
-        let envelope =
-            hasClocks ? Self.envelopeOfClocks : hasStates ? Self.envelopeOfStates : Self.envelope
-        var reader = try envelope.open(bytes)
-        if hasStates {
-            for index in states.indices { states[index] = try Self.states(&reader, bytes) }
-            guard hasClocks || states.contains(where: { !$0.isEmpty }) else {
-                throw reader.malformed(.source)
-            }
-        }
-        let first = try Self.progress(&reader, bytes, partitions: days.count)
-        progress = Array(repeating: first, count: machines.count)
-        if hasClocks {
-            for machine in progress.indices.dropFirst() {
-                progress[machine] = try Self.progress(&reader, bytes, partitions: days.count)
-            }
-            guard self.hasClocks else { throw reader.malformed(.source) }
+        var reader = try Self.envelope.open(bytes)
+        for index in states.indices { states[index] = try Self.states(&reader, bytes) }
+        for machine in progress.indices {
+            progress[machine] = try Self.progress(&reader, bytes, partitions: days.count)
         }
         for index in days.indices {
             days[index] = try Self.day(&reader, bytes, machines: machines.count)

@@ -2,27 +2,20 @@ internal import MarketModel
 internal import Primitives
 
 extension MissingStretches {
-    /// Version 1, of graphs that take trades and quotes only. Another layout needs another version.
     static let envelope = StateEnvelope("TLMS", version: 1)
-    /// Version 2 has the missing bars of a provider after each symbol's quotes.
-    static let envelopeWithBars = StateEnvelope("TLMS", version: 2)
-
-    private var envelope: StateEnvelope {
-        holdsProviderBars ? Self.envelopeWithBars : Self.envelope
-    }
 
     /// Appends the state. The same state gives the same bytes.
     public func encode(into bytes: inout [UInt8]) {
-        let start = envelope.begin(&bytes)
+        let start = Self.envelope.begin(&bytes)
         bytes.append(integer: UInt32(bySymbol.count))
         for symbol in symbols {
             let all = bySymbol[symbol] ?? OfSymbol()
             bytes.append(integer: symbol)
             all.trades.encode(into: &bytes)
             all.quotes.encode(into: &bytes)
-            if holdsProviderBars { all.providerBars.encode(into: &bytes) }
+            all.providerBars.encode(into: &bytes)
         }
-        envelope.seal(&bytes, from: start)
+        Self.envelope.seal(&bytes, from: start)
     }
 
     /// Restores the gaps of a partition with so many symbols. `holdsProviderBars` is that of the
@@ -32,9 +25,9 @@ extension MissingStretches {
     ) throws(CheckpointError) {
         self.init()
         self.holdsProviderBars = holdsProviderBars
-        var reader = try envelope.open(bytes)
+        var reader = try Self.envelope.open(bytes)
         let count = try reader.count(
-            of: .gap, max: symbolCount, bytesEach: 20, in: bytes)
+            of: .gap, max: symbolCount, bytesEach: 28, in: bytes)
         var last = -1
         for _ in 0..<count {
             let symbol = try reader.uint32(in: bytes)
@@ -42,11 +35,13 @@ extension MissingStretches {
                 throw reader.malformed(.gap)
             }
             last = Int(symbol)
-            var all = OfSymbol(
+            let all = OfSymbol(
                 trades: try Missing(&reader, bytes, max: max),
-                quotes: try Missing(&reader, bytes, max: max))
-            if holdsProviderBars { all.providerBars = try Missing(&reader, bytes, max: max) }
-            guard !all.isEmpty else { throw reader.malformed(.gap) }
+                quotes: try Missing(&reader, bytes, max: max),
+                providerBars: try Missing(&reader, bytes, max: max))
+            guard !all.isEmpty, holdsProviderBars || all.providerBars.isEmpty else {
+                throw reader.malformed(.gap)
+            }
             set(symbol, all)
         }
         try reader.finish()

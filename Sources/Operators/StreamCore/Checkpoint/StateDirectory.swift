@@ -3,7 +3,7 @@ internal import Primitives
 /// The format for the states of all machines of a graph together. A head states the program and the
 /// number of pieces. The pieces follow, each in a separate `StateEnvelope`.
 public enum StateDirectory {
-    static let envelope = StateEnvelope("TLGM", version: 2)
+    static let envelope = StateEnvelope("TLGM", version: 1)
     /// The envelope of `wrap`.
     private static let foreign = StateEnvelope("TLPC", version: 1)
 

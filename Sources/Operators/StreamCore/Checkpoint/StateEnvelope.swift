@@ -1,7 +1,9 @@
 internal import Primitives
 
 /// The layout around every *piece* of encoded state: the state of one machine or table, which has a
-/// separate version. `magic` tells the kinds of pieces apart.
+/// separate version. `magic` tells the kinds of pieces apart. A piece of another version is
+/// refused, and its state is computed from the tape: after the first release, another layout needs
+/// another version.
 ///
 ///     magic UInt32, version UInt16, reserved UInt16 = 0, byte count UInt64, body, XXH3-64
 ///
@@ -42,12 +44,6 @@ struct StateEnvelope {
         let end = bytes.count
         let checksum = bytes.withRawSpan { Checksum.of($0.extracting(start..<end)) }
         bytes.append(integer: checksum)
-    }
-
-    /// Returns whether the bytes begin with a header of this magic and version.
-    func begins(_ bytes: RawSpan) -> Bool {
-        bytes.byteCount >= Self.bytes && bytes.uint32(at: 0) == magic
-            && bytes.uint16(at: 4) == version
     }
 
     /// Checks the piece that begins at `start`, and returns a reader of its body. With `isLast` no

@@ -4,32 +4,11 @@ internal import Primitives
 // The tables of sources and symbols as bytes. They are in the envelope of `PartitionTables`.
 
 extension SourceTable {
-    /// What the bytes have of each source. A table has the least layout that holds it, so that
-    /// earlier releases read it if they can.
-    enum Layout: CaseIterable {
-        case plain
-        /// With the epochs of retirements.
-        case retired
-        /// With these, and with the starts of pasts.
-        case past
-
-        var bytesEach: Int {
-            switch self {
-            case .plain: 34
-            case .retired: 42
-            case .past: 50
-            }
-        }
-    }
-
-    var layout: Layout {
-        if entries.contains(where: \.isHistory) { return .past }
-        return entries.contains { $0.isRetired } ? .retired : .plain
-    }
+    /// The length in bytes of a source without the name.
+    static let encodedBytesMin = 50
 
     /// Appends the table.
     func encode(into bytes: inout [UInt8]) {
-        let layout = layout
         bytes.append(integer: refused)
         bytes.append(integer: UInt32(entries.count))
         for entry in entries {
@@ -38,17 +17,16 @@ extension SourceTable {
             bytes.append(integer: entry.lastHeard)
             bytes.append(integer: entry.watermark.nanoseconds)
             bytes.append(integer: entry.regressions)
-            if layout != .plain { bytes.append(integer: entry.retiredEpoch) }
-            if layout == .past { bytes.append(integer: entry.start.nanoseconds) }
+            bytes.append(integer: entry.retiredEpoch)
+            bytes.append(integer: entry.start.nanoseconds)
         }
     }
 
-    init(
-        _ reader: inout StateReader, _ bytes: RawSpan, _ layout: Layout
-    ) throws(CheckpointError) {
+    init(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
         let refused = try reader.tally(in: bytes)
         let count = try reader.count(
-            of: .source, max: StreamLimits.sourcesKnownMax, bytesEach: layout.bytesEach, in: bytes)
+            of: .source, max: StreamLimits.sourcesKnownMax, bytesEach: Self.encodedBytesMin,
+            in: bytes)
         var entries: [Entry] = []
         for _ in 0..<count {
             let text = try reader.text(of: .source, max: SourceName.utf8CountMax, in: bytes)
@@ -58,10 +36,8 @@ extension SourceTable {
                 lastHeard: try reader.int64(in: bytes))
             entry.watermark = Timestamp(nanoseconds: try reader.int64(in: bytes))
             entry.regressions = try reader.tally(in: bytes)
-            if layout != .plain { entry.retiredEpoch = try reader.uint64(in: bytes) }
-            if layout == .past {
-                entry.start = Timestamp(nanoseconds: try reader.int64(in: bytes))
-            }
+            entry.retiredEpoch = try reader.uint64(in: bytes)
+            entry.start = Timestamp(nanoseconds: try reader.int64(in: bytes))
             guard entry.watermark.isDefined, entry.lastSent.isDefined,
                 (0...Self.clockMax).contains(entry.lastHeard)
             else {
@@ -70,8 +46,7 @@ extension SourceTable {
             entries.append(entry)
         }
         self.init(entries: entries, refused: refused)
-        // Each table has one layout.
-        guard Set(entries.map(\.name)).count == count, layout == self.layout,
+        guard Set(entries.map(\.name)).count == count,
             entries.allSatisfy({ $0.isHistory || !$0.start.isDefined })
         else {
             throw reader.malformed(.source)

@@ -207,46 +207,28 @@ public struct PartitionTables: Sendable {
 }
 
 extension PartitionTables {
-    /// Version 2: a symbol belongs to a source. Another layout needs another version, whose golden
-    /// file is added to the existing ones.
-    static let envelope = StateEnvelope("TLPT", version: 2)
-    /// Version 3: sources may be retired. It is written only while one is, so that the release
-    /// before reads all other checkpoints.
-    static let envelopeOfRetired = StateEnvelope("TLPT", version: 3)
-    /// Version 4: a source may be a past. It is written only while one is.
-    static let envelopeOfPast = StateEnvelope("TLPT", version: 4)
-
-    private static func envelope(_ layout: SourceTable.Layout) -> StateEnvelope {
-        switch layout {
-        case .plain: envelope
-        case .retired: envelopeOfRetired
-        case .past: envelopeOfPast
-        }
-    }
+    static let envelope = StateEnvelope("TLPT", version: 1)
 
     /// Appends the tables without `missing`, which is encoded separately.
     public func encode(into bytes: inout [UInt8]) {
-        let envelope = Self.envelope(sources.layout)
-        let start = envelope.begin(&bytes)
+        let start = Self.envelope.begin(&bytes)
         bytes.append(integer: tapeStart.nanoseconds)
         bytes.append(integer: completeThrough.nanoseconds)
         sources.encode(into: &bytes)
         symbols.encode(into: &bytes)
-        envelope.seal(&bytes, from: start)
+        Self.envelope.seal(&bytes, from: start)
     }
 
     /// Restores the tables whose `encode` wrote these bytes, for the same groups.
     public init(_ groups: SourceGroups, restoring bytes: RawSpan) throws(CheckpointError) {
         self.groups = groups
-        let layout =
-            SourceTable.Layout.allCases.last { Self.envelope($0).begins(bytes) } ?? .plain
-        var reader = try Self.envelope(layout).open(bytes)
+        var reader = try Self.envelope.open(bytes)
         tapeStart = Timestamp(nanoseconds: try reader.int64(in: bytes))
         completeThrough = Timestamp(nanoseconds: try reader.int64(in: bytes))
         guard tapeStart.isDefined, completeThrough.isDefined else {
             throw reader.malformed(.header)
         }
-        sources = try SourceTable(&reader, bytes, layout)
+        sources = try SourceTable(&reader, bytes)
         let owners = sources.entries.map { groups.owner(of: $0.name) }
         symbols = try SymbolTable(&reader, bytes, owners: owners)
         try reader.finish()

@@ -12,7 +12,7 @@ internal import Primitives
 /// The memory of each owner is as large as the most that it ever remembered. In the steady state
 /// nothing is allocated.
 public struct Deduplicator: Sendable {
-    static let envelope = StateEnvelope("TLDD", version: 2)
+    static let envelope = StateEnvelope("TLDD", version: 1)
     /// The length in bytes of an owner in a checkpoint, without its entries.
     private static let ownerBytes = 12
     /// The length in bytes of an entry in a checkpoint.

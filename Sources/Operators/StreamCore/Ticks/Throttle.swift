@@ -14,7 +14,7 @@ internal import Primitives
 /// A value that one thread owns. It allocates when a symbol or an owner has a higher number than
 /// all before.
 public struct Throttle: Sendable {
-    static let envelope = StateEnvelope("TLTH", version: 3)
+    static let envelope = StateEnvelope("TLTH", version: 1)
     private static let clockBytes = 8
     private static let bucketBytes = 16
 

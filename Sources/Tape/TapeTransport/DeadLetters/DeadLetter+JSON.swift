@@ -9,8 +9,6 @@ extension DeadLetter {
     package var json: [UInt8] {
         var json = JSONWriter(capacity: 1_024 + payload.count * 4 / 3)
         json.object(version: Self.version) { json in
-            // Readers from before `v` require it.
-            json.member("version", 1)
             json.member("id", id)
             json.member("service", service)
             json.member("namespace", namespace)

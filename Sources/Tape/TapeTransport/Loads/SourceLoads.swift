@@ -3,9 +3,7 @@ package import Primitives
 /// What was loaded into one source: the value of the key `load.<source>.ranges` in the bucket of
 /// sources. People's tool writes and reads it; services do not.
 package struct SourceLoads: Equatable, Sendable {
-    /// That of records with bars. An older release would take these for trades, so it has to
-    /// refuse them. A record without them has the version 1.
-    static let version = 2
+    static let version = 1
 
     /// The most ranges. Beyond it a further one needs another source.
     package static let rangesMax = 64
@@ -40,8 +38,7 @@ package struct SourceLoads: Equatable, Sendable {
 
     package var json: [UInt8] {
         var json = JSONWriter(capacity: 64 + ranges.count * 256)
-        let version = ranges.contains { !$0.bars.isEmpty } ? Self.version : 1
-        json.object(version: version) { json in
+        json.object(version: Self.version) { json in
             json.member(
                 "ranges", array: { list in for range in ranges { range.write(into: &list) } })
         }

@@ -149,7 +149,7 @@ struct KnownClock {
     mutating func fault(
         of known: Timestamp?, taken: Timestamp, highest: Timestamp
     ) -> String? {
-        // Of bars from before versions were kept, and of replayed letters.
+        // Of replayed letters.
         guard let known else { return nil }
         let own = Self.rounded(taken)
         if known < own { return "known at \(known), the tape took it at \(own)" }

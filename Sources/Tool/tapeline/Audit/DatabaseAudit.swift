@@ -114,8 +114,7 @@ struct DatabaseAudit {
                 """
                 SELECT (extract(epoch FROM from_ts) * 1000000)::bigint,
                     (extract(epoch FROM to_ts) * 1000000)::bigint
-                FROM unnest(ARRAY['trades', 'trades_before', 'bars_short', 'bars_before'])
-                    AS t (table_name)
+                FROM unnest(ARRAY['trades', 'bars_short']) AS t (table_name)
                 CROSS JOIN LATERAL (SELECT from_ts, to_ts FROM time_partitions(t.table_name)
                     UNION ALL SELECT from_ts, to_ts FROM time_chunks(t.table_name)) AS part
                 """, timeout: Self.checkTimeout)

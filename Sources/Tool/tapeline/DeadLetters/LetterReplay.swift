@@ -73,7 +73,6 @@ struct LetterReplay {
         try database.copyIn(sink.replayCopy, timeout: Self.timeout) { row throws(PostgresError) in
             try catalogue.write(letter, sink: index, to: &row)
         }
-        if sink.name == .bars, try isStoredBefore() { return try end(.present) }
         var made = 0
         for statement in sink.replayInserts {
             made += try database.execute(statement, timeout: Self.timeout).affectedRows
@@ -113,22 +112,6 @@ struct LetterReplay {
             "SELECT is_retired($1, $2, $3)",
             [.text(times.table), .timestamp(times.row), .timestamp(times.received)],
             timeout: Self.timeout
-        ).scalar == "t"
-    }
-
-    /// Returns whether the bar in the staging table is stored in the same or a later version among
-    /// those of an earlier release. The view shows a row of today before one of these, whatever its
-    /// version.
-    private func isStoredBefore() throws(PostgresError) -> Bool {
-        let isThere = try database.execute(
-            "SELECT to_regclass('bars_before') IS NOT NULL", timeout: Self.timeout)
-        guard isThere.scalar == "t" else { return false }
-        return try database.execute(
-            """
-            SELECT EXISTS (SELECT FROM bars_staging s
-                JOIN bars_before b USING (symbol, series, ts, number, source)
-                WHERE b.revision >= s.revision)
-            """, timeout: Self.timeout
         ).scalar == "t"
     }
 

@@ -8,6 +8,11 @@ struct DatabaseFacts: Sendable {
     struct Migration: Equatable, Sendable {
         let version: Int
         let checksum: String
+
+        /// Whether this is the same number with another text.
+        func isAnother(_ other: Migration) -> Bool {
+            version == other.version && checksum != other.checksum
+        }
     }
 
     /// The user of this session, and what it may do.
@@ -93,6 +98,16 @@ struct DatabaseFacts: Sendable {
                     "run the doctor in a checkout, or let WRITER_MIGRATIONS name the folder")
             ]
         }
+        let changed = known.filter { file in applied.contains { $0.isAnother(file) } }
+        // The first one changes in place until the first release, and never again.
+        if changed.contains(where: { $0.version == 1 }) {
+            return [
+                Finding(
+                    .wrong, .database,
+                    "the schema is that of an earlier revision, which no release had",
+                    "make a new database, or name another namespace (MDS_NAMESPACE)")
+            ]
+        }
         if last < newest {
             return [
                 Finding(
@@ -106,9 +121,6 @@ struct DatabaseFacts: Sendable {
                     "the schema has \(last) migrations, this release knows \(newest)",
                     "use the newer release here, too (docs/upgrade.md)")
             ]
-        }
-        let changed = known.filter { file in
-            applied.contains { $0.version == file.version && $0.checksum != file.checksum }
         }
         guard changed.isEmpty else {
             let numbers = changed.map { "\($0.version)" }.joined(separator: ", ")

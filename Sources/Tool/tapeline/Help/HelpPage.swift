@@ -4,8 +4,7 @@ import ServiceRuntime
 /// The text that `tapeline help` and `tapeline help COMMAND` print.
 enum HelpPage {
     static let topics =
-        stackTopics + careTopics + tapeTopics + barTopics + versionTopics + recordingTopics
-        + [load] + toolTopics
+        stackTopics + careTopics + tapeTopics + barTopics + recordingTopics + [load] + toolTopics
 
     static let text = """
         tapeline \(ProductVersion.text): runs Tapeline on this machine, and looks at any tape

@@ -51,8 +51,7 @@ struct DrainProgress: Equatable {
         guard isDrain else { return "" }
         let isUnread = states.contains { $0.heartbeat.map { $0.drain == nil } ?? false }
         if isUnread {
-            return "; it does not report the request: is its release older than 'tapeline "
-                + "member drain'? ('tapeline members')"
+            return "; it does not report the request ('tapeline members')"
         }
         return held == 0 ? "" : "; it keeps what no other member is ready to take"
     }

@@ -69,6 +69,8 @@ extension Stack {
         let further = sources.of(namespace: options.settings.namespace).dropFirst().map(\.name)
         let plan = try plan(
             options, sources, ports: StackPorts.open(home, gatewaysOf: further))
+        // Sources of before have simulators, too.
+        try checkout.requirePrograms(services: options.withServices, simulators: plan.simulators)
         try checkConfigurations(of: plan)
         try checkFeeds(of: plan)
         try writeFiles(of: plan)

@@ -16,11 +16,6 @@ struct StackPorts: Equatable, Sendable {
     static let range: ClosedRange<UInt16> = 20_000...29_999
 
     private static let gatewaysName = "gateways"
-    /// The ports that the first releases did not have.
-    private static let later: Set<Name> = [
-        .binanceSimulator, .binanceSimulatorControl, .alpacaSimulator, .alpacaSimulatorControl,
-        .massiveSimulator, .massiveSimulatorControl, .cockpit, .cockpitPages,
-    ]
 
     private var numbers: [Name: UInt16]
     /// The ports of further gateways, by their source.
@@ -74,8 +69,6 @@ struct StackPorts: Equatable, Sendable {
         guard let document = parsedJSON(bytes) else { return nil }
         var numbers: [Name: UInt16] = [:]
         for name in Name.allCases {
-            // A file of a release before them has none.
-            if later.contains(name), document[name.rawValue] == nil { continue }
             guard let number = document[name.rawValue]?.int.flatMap(UInt16.init(exactly:)),
                 range.contains(number)
             else { return nil }

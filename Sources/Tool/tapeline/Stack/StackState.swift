@@ -27,7 +27,7 @@ struct StackState: Equatable, Sendable {
     var problem: String?
     var supervisor: ProcessIdentity
     var started: Timestamp
-    /// The arguments of `up`. Also empty for a stack that an older tool started.
+    /// The arguments of `up`.
     var arguments: [String] = []
     var units: [Unit]
 

@@ -15,8 +15,6 @@ final class MemberBook: Sendable {
     private static let pendingMax = 4_096
     /// A silent process is shown as silent for so long.
     static let memoryNanoseconds: Int64 = 60_000_000_000
-    /// The lease of a process that does not tell it.
-    private static let leaseNanosecondsDefault: Int64 = 500_000_000
 
     private struct Key: Hashable {
         let group: String
@@ -91,7 +89,7 @@ final class MemberBook: Sendable {
         let member = Sighting.Member(
             group: group.text, name: heartbeat.member.text, state: heartbeat.state.rawValue,
             held: heartbeat.held.map(\.number), release: heartbeat.release, heardAt: now,
-            leaseNanoseconds: heartbeat.leaseNanoseconds ?? leaseNanosecondsDefault,
+            leaseNanoseconds: heartbeat.leaseNanoseconds,
             drain: heartbeat.drain?.text ?? "")
         book.state.withLock { state in
             guard heartbeat.state != .gone else {

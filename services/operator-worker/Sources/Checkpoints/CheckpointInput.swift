@@ -6,9 +6,8 @@ import TapeCodec
 /// The end of the input that a checkpoint's state includes. `OperatorCheckpoint` carries it as
 /// bytes.
 struct CheckpointInput: Hashable, Sendable {
-    /// The version of the bytes. Version 2 has `earlier`, and is written only with it.
+    /// The version of the bytes.
     static let version: UInt16 = 1
-    static let versionWithEarlier: UInt16 = 2
 
     /// The last packet that was taken; `nil` when none was.
     var position: TapePosition?
@@ -37,6 +36,7 @@ struct CheckpointInput: Hashable, Sendable {
     private static let positionBytes = 44
     private static let sourceBytesMin = 17
     private static let kindsFlag: UInt16 = 16
+    private static let earlierFlag: UInt16 = 32
     private static let rangeBytes = 21
 
     /// The bytes, little endian: version, flags, `publishFrom`, `earlier`; then the position; then
@@ -51,7 +51,8 @@ struct CheckpointInput: Hashable, Sendable {
             flags |= Self.pendingFlag
             if hasKinds { flags |= Self.kindsFlag }
         }
-        bytes.put(earlier == nil ? Self.version : Self.versionWithEarlier)
+        if earlier != nil { flags |= Self.earlierFlag }
+        bytes.put(Self.version)
         bytes.put(flags)
         bytes.put(publishFrom?.nanoseconds ?? 0)
         earlier?.put(into: &bytes)
@@ -99,22 +100,21 @@ struct CheckpointInput: Hashable, Sendable {
 
     /// Reads what `bytes` wrote; `nil` when it cannot have written these bytes.
     init?(_ bytes: RawSpan) {
-        guard bytes.byteCount >= Self.headBytes,
-            [Self.version, Self.versionWithEarlier].contains(bytes.uint16(at: 0))
+        guard bytes.byteCount >= Self.headBytes, bytes.uint16(at: 0) == Self.version
         else { return nil }
         let flags = bytes.uint16(at: 2)
         let from = bytes.int64(at: 4)
         let hasFrom = flags & Self.publishFlag != 0
         let known =
             Self.positionFlag | Self.publishFlag | Self.begunFlag | Self.pendingFlag
-            | Self.kindsFlag
+            | Self.kindsFlag | Self.earlierFlag
         let hasKinds = flags & Self.kindsFlag != 0
         guard flags <= known, hasFrom || from == 0, !hasKinds || flags & Self.pendingFlag != 0
         else { return nil }
         publishFrom = hasFrom ? Timestamp(nanoseconds: from) : nil
         hasBegun = flags & Self.begunFlag != 0
         var start = Self.headBytes
-        if bytes.uint16(at: 0) == Self.versionWithEarlier {
+        if flags & Self.earlierFlag != 0 {
             guard let found = EarlierSources(bytes, at: &start) else { return nil }
             earlier = found
         }

@@ -73,7 +73,7 @@ struct GatewaySettings: Sendable {
                 "GATEWAY_PACKET_BYTES",
                 .byteCount(PacketLimits.growthBytesMax...PacketLimits.growthBytesLargest),
                 default: "128KiB", group: "Gateway",
-                "How far a packet grows; above 128KiB older releases cannot read it."),
+                "How far a packet grows before the next one begins."),
             ConfigurationKey(
                 "GATEWAY_KEEP", .duration(.zero...Duration.seconds(30 * 86_400)), default: "10m",
                 group: "Gateway",

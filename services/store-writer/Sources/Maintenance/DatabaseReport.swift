@@ -11,8 +11,6 @@ final class DatabaseReport: Sendable {
         /// before.
         var keptAt = Timestamp.undefined
         var sizes: [(table: String, bytes: Int64)] = []
-        /// Partitions of old bars that are not moved yet; `nil` when not known.
-        var barsToMove: Int?
         /// Why the last turn failed; `nil` when it did not.
         var problem: String?
     }
@@ -41,8 +39,6 @@ final class DatabaseReport: Sendable {
         state.withLock { $0.sizes = sizes }
     }
 
-    func barsToMove(_ left: Int) { state.withLock { $0.barsToMove = left } }
-
     /// Stores why a check failed; `nil` when it did not. Until then the problem of the check before
     /// stands.
     func checked(problem: String?) { state.withLock { $0.problem = problem } }
@@ -67,8 +63,6 @@ final class DatabaseReport: Sendable {
             object: { json in
                 for (table, bytes) in state.sizes { json.member(table, bytes) }
             })
-        json.key("bar_partitions_to_move")
-        if let left = state.barsToMove { json.value(left) } else { json.null() }
         if state.keptAt.isDefined {
             json.member("kept_at", time: state.keptAt)
         } else {

@@ -28,8 +28,8 @@ final class Maintenance {
     private let postgres: PostgresConfiguration
     private let retention: RetentionPlan
     private let fence: ServerFence
-    let context: ServiceContext
-    let report: DatabaseReport
+    private let context: ServiceContext
+    private let report: DatabaseReport
     private let pace: Pace
     private var backoff: Backoff
     private var random = SystemRandomNumberGenerator()
@@ -39,8 +39,6 @@ final class Maintenance {
     private var measureAt: MonotonicTime?
     /// By table with a retention, when its days are dropped next.
     private var drops: [String: DropTurn] = [:]
-    /// How far the moving of old bars is.
-    var moving = Moving()
 
     /// The waits, which are shorter in tests.
     struct Pace {
@@ -102,7 +100,7 @@ final class Maintenance {
             do throws(PostgresError) {
                 try turn(beat)
                 backoff.reset()
-                wait = moving.hasMore ? .zero : pace.check
+                wait = pace.check
             } catch {
                 report.checked(problem: "\(error)")
                 context.telemetry.emit(MaintenanceFailed(reason: "\(error)"))
@@ -127,10 +125,8 @@ final class Maintenance {
         try applyRetention(keeping)
         try measure(keeping)
         try noteBackups(keeping)
-        try moveBars(database, beat)
         // The problem of a table whose retention waits for its next try outlives a good check.
-        let problems = drops.values.map(\.problem) + [moving.problem]
-        report.checked(problem: problems.compactMap(\.self).min())
+        report.checked(problem: drops.values.compactMap(\.problem).min())
     }
 
     /// Reports the database's kind and settings when they have changed.

@@ -70,21 +70,6 @@ struct DayDropped: TelemetryEvent {
     }
 }
 
-struct BarsMoved: TelemetryEvent {
-    static let name = "writer.bars.moved"
-    let part: BarMover.Part
-    let rows: Int
-    let left: Int
-
-    var level: LogLevel { .info }
-    var message: String {
-        "moved bars of \(part.from) to the tables by source: \(left) partitions are left"
-    }
-    var fields: [(String, LogValue)] {
-        [("rows", .integer(Int64(rows))), ("left", .integer(Int64(left)))]
-    }
-}
-
 /// A check of the database, or a part of its maintenance, failed and is tried again.
 struct MaintenanceFailed: TelemetryEvent {
     static let name = "writer.maintenance.failed"

@@ -9,6 +9,9 @@ package enum MigrationError: Error, Equatable, Sendable {
     case duplicateVersion(Int, String, String)
     /// Versions must be 1, 2, 3 … without a gap.
     case missingFile(version: Int)
+    /// The first file is not the one that was applied, so the database was made by a revision from
+    /// before the first release. `later` is how many files were applied after it.
+    case earlierRevision(name: String, later: Int)
     /// The file differs from the one that was applied.
     case changed(version: Int, name: String, applied: String, present: String)
     /// A newer release has migrated the database.
@@ -37,6 +40,10 @@ extension MigrationError: CustomStringConvertible {
             "\(first) and \(second) are both version \(version): renumber the newer one"
         case .missingFile(let version):
             "there is no file for version \(version): versions have no gaps"
+        case .earlierRevision(let name, let later):
+            "this database has the schema of an earlier revision (it was made by another \(name)"
+                + "\(later == 0 ? "" : ", and \(later) files after it")), which no release had: "
+                + "make a new database, or name another namespace (MDS_NAMESPACE)"
         case .changed(let version, let name, let applied, let present):
             "\(name) was changed after it was applied (version \(version), checksum \(applied) in "
                 + "the database, \(present) in the file): restore it and add a new migration"

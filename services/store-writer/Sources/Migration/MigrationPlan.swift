@@ -102,6 +102,10 @@ package struct MigrationPlan: Equatable, Sendable {
             }
             let file = known[index].file
             guard file.checksum == line.checksum else {
+                // It changes in place until the first release, and never again.
+                if index == 0 {
+                    throw .earlierRevision(name: file.name, later: ledger.count - 1)
+                }
                 throw .changed(
                     version: line.version, name: file.name, applied: line.checksum,
                     present: file.checksum)

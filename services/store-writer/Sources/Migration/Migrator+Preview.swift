@@ -32,7 +32,7 @@ extension Migrator {
             [.text(schema.searchPath)])
         let found = try execute(
             "look for the ledger",
-            "SELECT to_regclass('schema_migrations') IS NOT NULL, to_regclass('trades') IS NOT NULL"
+            "SELECT to_regclass('schema_migrations') IS NOT NULL, to_regclass('depth') IS NOT NULL"
         )
         let applied = found[0, 0] == "t" ? try ledger() : []
         let plan = try MigrationPlan(

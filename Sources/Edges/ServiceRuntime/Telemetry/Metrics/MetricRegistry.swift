@@ -64,7 +64,7 @@ public final class MetricRegistry: Sendable {
         // A copy, so that the readings run outside the lock and may use the registry.
         let all = families.withLock { $0 }
         var page: [UInt8] = []
-        page.reserveCapacity(16_384)
+        page.reserveCapacity(65_536)
         for family in all { family.append(to: &page, as: format) }
         page.append(contentsOf: format.ending.utf8)
         return page

@@ -1,0 +1,244 @@
+import Foundation
+import MarketModel
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeProtocol
+import TestSupport
+import Testing
+
+@testable import Cockpit
+@testable import CockpitTests
+
+private func status(_ answer: String) -> String { String(answer.dropFirst(9).prefix(3)) }
+
+@Suite("Actions, and who may act") struct ActionTests {
+    private static let tokens = ["alice": "alice-has-this-one", "bob": "bob-has-another-one"]
+
+    private static var file: String {
+        "# who may act\n\n"
+            + tokens.map { "\($0.key): \(WebDigest.sha256($0.value).uppercased())\n" }.joined()
+    }
+
+    @Test("a digest is the one that others compute")
+    func digest() {
+        #expect(
+            WebDigest.sha256("abc")
+                == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        #expect(WebDigest.sha256("").hasPrefix("e3b0c44298fc1c149afbf4c8996fb924"))
+    }
+
+    @Test("a person is known by the own token alone")
+    func people() throws {
+        let people = try People(file: Self.file)
+        for (name, token) in Self.tokens { #expect(people.name(of: token) == name) }
+        for wrong in ["", "alice", "alice-has-this-one ", WebDigest.sha256("alice-has-this-one")] {
+            #expect(people.name(of: wrong) == nil)
+        }
+        #expect(People().name(of: "") == nil)
+    }
+
+    @Test(
+        "a list of people that cannot be read is refused with its line",
+        arguments: [
+            ("", "names nobody"), ("# nobody", "names nobody"), ("alice", "line 1"),
+            ("\nalice:abc", "line 2"), ("-a:\(String(repeating: "a", count: 64))", "line 1"),
+            ("a b:x:\(String(repeating: "a", count: 64))", "line 1"),
+            ("a:\(String(repeating: "g", count: 64))", "line 1"),
+            (String(repeating: "a:\(String(repeating: "a", count: 64))\n", count: 2), "again"),
+        ])
+    func badPeople(text: String, problem: String) {
+        let error = #expect(throws: People.Refusal.self) { try People(file: text) }
+        #expect(error?.description.contains(problem) == true, "\(error?.description ?? "")")
+    }
+
+    @Test("only a listed proxy names people, and says where they are")
+    func proxies() {
+        var settings = Gate.Settings(
+            hosts: ["desk"], token: "", personHeader: "x-user", proxies: ["10.0.0.1"], path: "")
+        func request(_ peer: String, _ user: String, _ from: String = "1.2.3.4") -> WebRequest {
+            WebRequest(
+                method: "GET", path: "/",
+                headers: ["host": "desk", "x-user": user, "x-forwarded-for": from], peer: peer)
+        }
+        let gate = Gate(settings: settings)
+        #expect(gate.person(request("10.0.0.1", "alice")) == "alice")
+        #expect(gate.person(request("10.0.0.2", "alice")) == nil)
+        for bad in ["", "a b", "a,b", "<b>", "-x"] {
+            #expect(gate.person(request("10.0.0.1", bad)) == nil)
+        }
+        #expect(gate.origin(of: request("10.0.0.1", "", "8.8.8.8, ::1")) == "::1")
+        #expect(gate.origin(of: request("10.0.0.1", "", "evil\u{1b}")) == "10.0.0.1")
+        #expect(gate.origin(of: request("10.0.0.2", "")) == "10.0.0.2")
+        settings.personHeader = nil
+        #expect(Gate(settings: settings).person(request("10.0.0.1", "alice")) == nil)
+    }
+
+    @Test("a session is of one person or of a reader, and ends when the person leaves")
+    func sessions() throws {
+        var sessions = Sessions()
+        let people = try People(file: Self.file)
+        let now = MadeSighting.time(0)
+        func open(_ given: String, _ id: String) -> Sessions.Outcome {
+            sessions.open(given, .init(shared: "for-all-readers!", people: people), id: id, at: now)
+        }
+        #expect(open("alice-has-this-one", "a") == .opened)
+        #expect(open("for-all-readers!", "r") == .opened)
+        #expect(open("neither", "n") == .wrong)
+        #expect(sessions.visitor("a", at: now) == .person("alice"))
+        #expect(sessions.visitor("r", at: now) == .reader)
+        #expect(sessions.visitor("n", at: now) == nil)
+        // Readers make room for others before a person does.
+        for number in 0..<Sessions.countMax { _ = open("for-all-readers!", "r\(number)") }
+        #expect(sessions.visitor("a", at: now) == .person("alice"))
+        // Wrong tokens of one address shut out that address alone.
+        for number in 0..<Sessions.wrongMax {
+            _ = sessions.open("x", .init(shared: ""), id: "w\(number)", from: "10.0.0.9", at: now)
+        }
+        func alice(from origin: String) -> Sessions.Outcome {
+            sessions.open(
+                "alice-has-this-one", .init(shared: "", people: people), id: "z", from: origin,
+                at: now)
+        }
+        #expect(alice(from: "10.0.0.9") == .tooMany)
+        #expect(alice(from: "10.0.0.8") == .opened)
+        sessions.close("a")
+        #expect(sessions.visitor("a", at: now) == nil)
+    }
+
+    @Test("both records of an action are one, and an action without the second stays open")
+    func history() {
+        func record(_ number: String, _ time: Int64, _ stage: String) -> ActionHistory.Action {
+            ActionHistory.Action(
+                number: number, time: Timestamp(nanoseconds: time), person: "alice", origin: "::1",
+                command: "x",
+                reason: "y", stage: stage, outcome: stage == "asked" ? "" : "ended")
+        }
+        let history = ActionHistory([
+            record("2", 9, "asked"), record("1", 7, "done"), record("1", 5, "asked"),
+        ])
+        #expect(history.actions.map(\.stage) == ["asked", "done"])
+        #expect(history.actions.map(\.time.nanoseconds) == [9, 5])
+        #expect(history.actions[1].outcome == "ended")
+    }
+
+    // MARK: on the port
+
+    private static func cockpit(_ folder: TemporaryFolder) throws -> LoneCockpit {
+        try LoneCockpit([
+            "COCKPIT_ACTIONS": "true", "COCKPIT_PEOPLE": folder.write(file, to: "people"),
+        ])
+    }
+
+    private static let action = #"{"words":["member","drain","w-1"],"reason":"new disk"}"#
+
+    private static func body(_ answer: String) throws -> JSONValue {
+        let parts = answer.components(separatedBy: "\r\n\r\n")
+        return try JSONValue.parse(Array(parts[1].utf8))
+    }
+
+    private static func cookie(_ cockpit: LoneCockpit, _ token: String) throws -> String {
+        let opened = try cockpit.post("/session", "token=\(token)")
+        #expect(status(opened) == "303" && opened.contains("Location: ./actions"))
+        #expect(opened.contains("HttpOnly; SameSite=Strict"))
+        let line = try #require(
+            opened.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: ") })
+        return "Cookie: \(line.dropFirst(12).prefix { $0 != ";" })\r\n"
+    }
+
+    @Test("without a token nothing is carried out; with one it is, under the person's name")
+    func signedIn() throws {
+        let folder = try TemporaryFolder()
+        let cockpit = try Self.cockpit(folder)
+        // Reading is free on loopback, and acting is not.
+        #expect(status(try cockpit.get("/actions")) == "200")
+        #expect(try Self.body(cockpit.get("/me.json"))["person"] == nil)
+        for cookie in ["", "Cookie: tapeline_cockpit=guessed\r\n"] {
+            let answer = try cockpit.post("/act", Self.action, cookie)
+            #expect(status(answer) == "401", "\(answer)")
+        }
+        #expect(status(try cockpit.post("/session", "token=wrong")) == "401")
+        let cookie = try Self.cookie(cockpit, "alice-has-this-one")
+        #expect(try Self.body(cockpit.get("/me.json", cookie))["person"]?.string == "alice")
+        for bad in ["", "x", "[]", #"{"words":[],"reason":"x"}"#, #"{"words":["a"]}"#] {
+            #expect(status(try cockpit.post("/act", bad, cookie)) == "400", "\(bad)")
+        }
+        let taken = try cockpit.post("/act", Self.action, cookie)
+        #expect(status(taken) == "202", "\(taken)")
+        let number = try #require(Self.body(taken)["number"]?.string)
+        // NATS is not there, so nothing was sent, and the page says so.
+        #expect(
+            try eventually {
+                let news = try Self.body(cockpit.get("/actions.json"))["sent"]?.array?.first
+                return news?["number"]?.string == number && news?["stage"]?.string == "refused"
+                    && news?["person"]?.string == "alice"
+                    && news?["command"]?.string == "member drain w-1"
+            })
+        #expect(
+            cockpit.running.service.metric("mds_cockpit_actions_total{outcome=\"refused\"}") == 1)
+        #expect(status(try cockpit.post("/leave", "", cookie)) == "303")
+        #expect(status(try cockpit.post("/act", Self.action, cookie)) == "401")
+    }
+
+    @Test("another site, another host, and a body that is too large change nothing")
+    func foreign() throws {
+        let folder = try TemporaryFolder()
+        let cockpit = try Self.cockpit(folder)
+        let cookie = try Self.cookie(cockpit, "bob-has-another-one")
+        func post(_ host: String, _ origin: String, _ body: String) throws -> String {
+            status(
+                try cockpit.ask(
+                    "POST /act HTTP/1.1\r\nHost: \(host)\r\n\(origin)\(cookie)"
+                        + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"))
+        }
+        let own = "Origin: http://localhost\r\n"
+        #expect(try post("localhost", "", Self.action) == "403")
+        #expect(try post("localhost", "Origin: http://evil.example\r\n", Self.action) == "403")
+        #expect(
+            try post("localhost", own + "Sec-Fetch-Site: cross-site\r\n", Self.action) == "403")
+        #expect(try post("evil.example", "Origin: http://evil.example\r\n", Self.action) == "421")
+        let large = String(repeating: "x", count: CockpitLimits.bodyBytesMax + 1)
+        #expect(try post("localhost", own, large) == "413")
+        #expect(try Self.body(cockpit.get("/actions.json"))["sent"]?.array?.isEmpty != false)
+    }
+
+    @Test("a proxy names the person, and a name before that of the proxy makes it nobody")
+    func proxy() throws {
+        let cockpit = try LoneCockpit([
+            "COCKPIT_ACTIONS": "true", "COCKPIT_PERSON_HEADER": "X-User",
+            "COCKPIT_PROXIES": "127.0.0.1",
+        ])
+        func person(_ headers: String) throws -> String? {
+            let answer = try cockpit.get("/me.json", "X-Forwarded-Proto: https\r\n\(headers)")
+            return try Self.body(answer)["person"]?.string
+        }
+        #expect(try person("X-User: alice\r\n") == "alice")
+        #expect(try person("X-User: mallory\r\nX-User: alice\r\n") == nil)
+        #expect(try person("X-User: alice\r\nx-user: mallory\r\n") == nil)
+        #expect(try person("") == nil)
+    }
+
+    @Test("actions that are switched off are refused, also for a person")
+    func off() throws {
+        let folder = try TemporaryFolder()
+        let cockpit = try LoneCockpit(["COCKPIT_PEOPLE": folder.write(Self.file, to: "people")])
+        let cookie = try Self.cookie(cockpit, "alice-has-this-one")
+        #expect(status(try cockpit.post("/act", Self.action, cookie)) == "403")
+        #expect(try Self.body(cockpit.get("/me.json", cookie))["on"]?.bool == false)
+    }
+
+    @Test("at most so many actions wait, and the oldest outcomes are forgotten")
+    func limits() throws {
+        let desk = ActionDesk(isOn: true)
+        func submit(_ number: UInt64) -> String? {
+            desk.submit(
+                ActionRequest(number: number, person: "a", words: ["member"]),
+                at: Timestamp(nanoseconds: 0))
+        }
+        for number in 0..<UInt64(ActionDesk.waitingMax) { #expect(submit(number) == nil) }
+        #expect(submit(99)?.contains("wait already") == true)
+        let large = ActionRequest(
+            words: Array(repeating: "x", count: ActionRequest.wordsMax + 1))
+        #expect(desk.submit(large, at: Timestamp(nanoseconds: 0))?.contains("too much") == true)
+    }
+}

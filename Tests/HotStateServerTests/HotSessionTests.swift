@@ -1,0 +1,97 @@
+import TestSupport
+import Testing
+import ValkeyClient
+
+@testable import HotState
+@testable import HotStateTests
+
+@Suite("Outcomes of round trips")
+struct SettledTests {
+    @Test("keys of a refused call are not counted, so none of them is stale")
+    func refused() {
+        var settled = HotSession.Settled()
+        let answers: [(reply: ValkeyReply, keys: Int)] = [
+            (.integer(2), 3), (.error("OOM command not allowed"), 256), (.null, 1),
+            (.integer(HotScripts.replacedFactor * 4 + 5), 5),
+        ]
+        let carriedOut = answers.map { settled.add($0.reply, keys: $0.keys) }
+        #expect(carriedOut == [true, false, false, true])
+        #expect(settled.keys == 8 && settled.written == 7 && settled.replaced == 4)
+        #expect(settled.refusal == "OOM command not allowed")
+    }
+}
+
+@Suite("Round trips with a real Valkey")
+struct HotSessionTests {
+    private let server: ValkeyServer
+    private let session: HotSession
+    private let life: Int64 = 300_000_000_000
+    private var ages: HotAges { HotAges(life: life, stale: 5_000_000_000) }
+
+    init() throws {
+        server = try ValkeyServer()
+        session = try HotSession(
+            ValkeyConfiguration(
+                host: "127.0.0.1", port: server.port, password: ValkeyServer.password),
+            namespace: "x", marker: "x:hot:1")
+    }
+
+    private func tell(_ table: inout HotTable, _ number: Int64) throws {
+        var packet = try SamplePacket()
+        packet.trade(try packet.symbol("A"), number)
+        packet.add(to: &table, sequence: UInt64(number), receivedAt: .at(1))
+    }
+
+    /// Begins a round trip and completes it as the keeper does.
+    private func roundTrip(_ table: inout HotTable) throws -> HotSession.Settled? {
+        try session.begin(&table, keysMax: 16, withMarker: true, now: .at(1), ages)
+        while session.isWaiting {
+            if let settled = try session.advance(waitingAtMost: .milliseconds(20), &table) {
+                return settled
+            }
+        }
+        return nil
+    }
+
+    @Test("a round trip is settled once, even if the answer is there before anybody waits for it")
+    func settled() throws {
+        var table = HotTable(symbolsMax: 16)
+        // The machine decides which answers have already arrived. With this many round trips, some
+        // have.
+        for number: Int64 in 1...500 {
+            try tell(&table, number)
+            let settled = try #require(try roundTrip(&table), "\(number) was never settled")
+            #expect(settled.keys == 1 && settled.written == 1 && !settled.isFlushed)
+            #expect(table.pendingCount == 0 && !session.isWaiting)
+        }
+        #expect(try server.cli("HGET", "x:trade:A:s", "price") == "500")
+    }
+
+    @Test("a flush and a refusal are seen in every round trip that meets them")
+    func trouble() throws {
+        var table = HotTable(symbolsMax: 16)
+        try server.cli("CONFIG", "SET", "maxmemory", "1")
+        for number: Int64 in 1...50 {
+            try tell(&table, number)
+            let refused = try #require(try roundTrip(&table), "\(number) was never settled")
+            #expect(refused.refusal?.hasPrefix("OOM") == true && refused.keys == 0)
+            #expect(table.pendingCount == 1)
+        }
+        try server.cli("CONFIG", "SET", "maxmemory", "0")
+        for number in 1...50 {
+            try server.cli("FLUSHALL")
+            let flushed = try #require(try roundTrip(&table), "\(number) was never settled")
+            #expect(flushed.isFlushed)
+        }
+        #expect(table.pendingCount == 0)
+    }
+
+    @Test("where nothing is left to send nothing is waited for")
+    func nothing() throws {
+        var table = HotTable(symbolsMax: 16)
+        try tell(&table, 1)
+        // The news is older than the life of its key.
+        try session.begin(&table, keysMax: 16, withMarker: false, now: .at(life + 2), ages)
+        #expect(!session.isWaiting && table.pendingCount == 0)
+    }
+}

@@ -1,0 +1,303 @@
+import Foundation
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+import ServiceTestSupport
+import Synchronization
+import TapeCodec
+import TapeProtocol
+import TestSupport
+import Testing
+
+@testable import ProviderGateway
+@testable import ProviderGatewayTests
+
+/// After each row, a book on the tape equals the provider's, regardless of rows that were left out
+/// before.
+@Suite("Books that lose rows")
+struct BookTests {
+    /// A gateway with one instrument and its book.
+    private struct Scene {
+        let tape: TestTape
+        let log = ScriptedProvider.Log()
+        let gateway: TestGateway
+        let running: RunningService
+        var script = BookScript()
+        private let channel: ProviderChannel
+
+        init(_ tape: TestTape, _ environment: [String: String], canRestart: Bool = true) throws {
+            self.tape = tape
+            log.canRestart.withLock { $0 = canRestart }
+            let instrument = Instrument(
+                symbol: try #require(Symbol("AAPL")), contract: Instrument.Contract(.stock),
+                feeds: .depth)
+            gateway = try TestGateway(
+                tape,
+                environment.merging(["GATEWAY_PROVIDER": "scripted", "GATEWAY_SOURCE": "feed"]) {
+                    $1
+                }, providers: [ScriptedProvider.kind("scripted", log)], instruments: [instrument])
+            running = try gateway.start()
+            let log = log
+            #expect(eventually { log.starts.count == 1 })
+            channel = try #require(log.starts.first).channel
+            send(script.beginAnew() + script.rows(40))
+            try #require(try arrives(script.last))
+        }
+
+        func send(_ records: [ProviderRecord]) {
+            var batch = records
+            guard case .sent = channel.send(&batch, floor: script.lastTime) else {
+                Issue.record("the channel takes nothing")
+                return
+            }
+        }
+
+        func arrives(_ number: UInt64) throws -> Bool {
+            try eventually { try BookOnTape(tape).rows.contains { $0.header.providerID == number } }
+        }
+
+        var leftOut: Double {
+            running.service.metric(
+                "mds_gateway_left_out_ticks_total{kind=\"depth\",source=\"feed\"}") ?? 0
+        }
+
+        /// Makes the policies act, and waits until at least `rows` more rows are left out.
+        mutating func press(rows: Int) throws {
+            gateway.isLow.set(true)
+            let gateway = gateway
+            #expect(try eventually { try gateway.status["policies_act"] == .bool(true) })
+            let before = leftOut
+            send(script.rows(rows))
+            let scene = self
+            #expect(eventually { scene.leftOut >= before + Double(rows) })
+        }
+
+        func relieve() throws {
+            gateway.isLow.set(false)
+            let gateway = gateway
+            #expect(try eventually { try gateway.status["policies_act"] == .bool(false) })
+        }
+
+        func hasLeftOut(_ rows: Double) -> Bool { eventually { leftOut >= rows } }
+
+        func isAsked(times: Int) -> Bool {
+            let log = log
+            return eventually { log.restarts.count >= times }
+        }
+
+        /// Expects that all rows are on the tape and correct, except those in gaps, and that there
+        /// are `resets` resets.
+        func audit(resets: Int) throws {
+            #expect(try arrives(script.last))
+            #expect(try running.stop() == .success)
+            let found = try BookOnTape(tape)
+            #expect(found.resets == resets)
+            #expect(found.faults(script, behind: .undefined) == [])
+            let standing = Set(found.rows.map(\.header.providerID))
+            for number in 1...script.last where !standing.contains(number) {
+                let time = script.times[number] ?? .undefined
+                #expect(found.isInGap(time), "row \(number) is missing, and in no gap")
+            }
+        }
+    }
+
+    private func tape(_ namespace: String) throws -> TestTape {
+        try TestTape(NatsServer.shared(), namespace: namespace)
+    }
+
+    @Test(
+        "rows that a policy leaves out make the book void until the provider begins it anew",
+        arguments: ["drop", "conflate"])
+    func pressed(policy: String) throws {
+        var scene = try Scene(tape("book\(policy)"), ["GATEWAY_POLICY_QUOTES": policy])
+        try scene.press(rows: 60)
+        try scene.relieve()
+        #expect(scene.isAsked(times: 1))
+        #expect(scene.log.restarts == [ScriptedProvider.Restarted(instrument: 0, kind: .depth)])
+        // These rows edit a book that the tape does not have.
+        let before = scene.leftOut
+        scene.send(scene.script.rows(20))
+        #expect(scene.hasLeftOut(before + 20))
+        #expect(scene.running.service.metric("mds_gateway_books_void{source=\"feed\"}") == 1)
+        scene.send(scene.script.beginAnew() + scene.script.rows(50))
+        // The first reset, the gateway's own when rows were lost, and the one with which the book
+        // begins again.
+        try scene.audit(resets: 3)
+        #expect(scene.log.restarts.count == 1)
+        #expect(
+            scene.running.service.metric("mds_gateway_books_voided_total{source=\"feed\"}") == 1)
+    }
+
+    @Test("a reset comes within the pressure, and rows behind it are left out")
+    func resetPressed() throws {
+        var scene = try Scene(tape("bookreset"), ["GATEWAY_POLICY_QUOTES": "drop"])
+        try scene.press(rows: 30)
+        scene.send(scene.script.beginAnew())
+        try scene.press(rows: 30)
+        try scene.relieve()
+        #expect(scene.isAsked(times: 1))
+        scene.send(scene.script.beginAnew() + scene.script.rows(50))
+        #expect(try scene.arrives(scene.script.last))
+        let resets = try BookOnTape(scene.tape).resets
+        #expect((3...5).contains(resets))
+        try scene.audit(resets: resets)
+    }
+
+    @Test("a reset that comes last within the pressure makes the book whole without a question")
+    func resetLast() throws {
+        var scene = try Scene(tape("booklast"), ["GATEWAY_POLICY_QUOTES": "drop"])
+        try scene.press(rows: 30)
+        var anew = scene.script.beginAnew()
+        let reset = anew.removeFirst()
+        scene.send([reset])
+        let running = scene.running
+        #expect(
+            eventually {
+                running.service.metric("mds_gateway_books_void{source=\"feed\"}") == 0
+            })
+        try scene.relieve()
+        scene.send(anew + scene.script.rows(50))
+        #expect(try scene.arrives(scene.script.last))
+        #expect(scene.log.restarts.isEmpty)
+        let resets = try BookOnTape(scene.tape).resets
+        #expect((2...3).contains(resets))
+        try scene.audit(resets: resets)
+    }
+
+    @Test("a provider that cannot begin anew: the book stays void until it does so by itself")
+    func cannot() throws {
+        var scene = try Scene(
+            tape("bookcannot"), ["GATEWAY_POLICY_QUOTES": "drop"], canRestart: false)
+        try scene.press(rows: 30)
+        try scene.relieve()
+        #expect(scene.isAsked(times: 1))
+        #expect(eventually { scene.running.log.count(of: "gateway.books_void") == 1 })
+        let before = scene.leftOut
+        scene.send(scene.script.rows(20))
+        #expect(scene.hasLeftOut(before + 20))
+        scene.send(scene.script.beginAnew() + scene.script.rows(20))
+        try scene.audit(resets: 3)
+    }
+
+    @Test("a row that is stamped ahead is for no tape, and the book is void without it")
+    func ahead() throws {
+        var scene = try Scene(tape("bookahead"), [:])
+        scene.send(scene.script.rows(1, ahead: .seconds(3_600)))
+        #expect(scene.isAsked(times: 1))
+        scene.send(scene.script.rows(10))
+        scene.send(scene.script.beginAnew() + scene.script.rows(50))
+        #expect(try scene.arrives(scene.script.last))
+        #expect(try scene.running.stop() == .success)
+        let found = try BookOnTape(scene.tape)
+        #expect(found.resets == 3 && found.faults(scene.script, behind: .undefined) == [])
+    }
+
+    @Test("rows in a spooled packet that a disk has damaged: behind its gap the book is right")
+    func damaged() throws {
+        let folder = try TemporaryFolder()
+        var scene = try Scene(
+            TestTape(try NatsServer(), namespace: "bookspool"),
+            ["GATEWAY_SPOOL": folder.file("spool")])
+        scene.gateway.group.pause()
+        let running = scene.running
+        // A full lane goes into the spool, and from then on all new rows.
+        scene.send(scene.script.rows(2_000))
+        var spooled = 1_000.0
+        for _ in 1...4 {
+            #expect(
+                eventually {
+                    (running.service.metric("mds_gateway_spool_ticks{source=\"feed\"}") ?? 0)
+                        > spooled
+                })
+            spooled = running.service.metric("mds_gateway_spool_ticks{source=\"feed\"}") ?? 0
+            scene.send(scene.script.rows(200))
+        }
+        try damage(folder.file("spool"))
+        scene.gateway.group.goOn()
+        #expect(eventually { running.log.count(of: "gateway.spool.damaged") >= 1 })
+        #expect(scene.isAsked(times: 1))
+        scene.send(scene.script.beginAnew() + scene.script.rows(50))
+        #expect(try scene.arrives(scene.script.last))
+        #expect(try running.stop() == .success)
+        let found = try BookOnTape(scene.tape)
+        let end = try #require(found.gaps.map(\.to).max())
+        #expect(found.resets == 3)
+        #expect(found.faults(scene.script, behind: .undefined) != [], "nothing was damaged")
+        #expect(found.faults(scene.script, behind: end) == [])
+    }
+
+    /// Damages one byte in the middle of the spool.
+    private func damage(_ folder: String) throws {
+        let frames = "\(folder)/feed/spool"
+        let names = try FileManager.default.contentsOfDirectory(atPath: frames)
+        let name = try #require(names.first { $0.hasSuffix(".frames") })
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: "\(frames)/\(name)"))
+        defer { try? file.close() }
+        let middle = try file.seekToEnd() / 2
+        try file.seek(toOffset: middle)
+        let byte = try #require(try file.read(upToCount: 1)?.first)
+        try file.seek(toOffset: middle)
+        try file.write(contentsOf: [byte ^ 1])
+    }
+}
+
+/// The book of the source `feed`, as a reader of the tape gets it.
+private struct BookOnTape {
+    private enum Step {
+        case row(DepthUpdate)
+        case reset
+    }
+
+    private var steps: [Step] = []
+    /// Gap records of all kinds.
+    private(set) var gaps: [GapRecord] = []
+
+    init(_ tape: TestTape) throws {
+        let source = try #require(SourceName("feed"))
+        for number in 0..<tape.names.partitions {
+            for packet in try tape.tickPackets(Partition(number))
+            where packet.subject == tape.names.ticks(Partition(number), source) {
+                packet.payload.withRawSpan { read($0) }
+            }
+        }
+    }
+
+    private mutating func read(_ packet: borrowing RawSpan) {
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            guard case .other(let message) = record else { continue }
+            if let row = message.depthUpdate(in: packet) {
+                steps.append(.row(row))
+            } else if message.depthReset(in: packet) != nil {
+                steps.append(.reset)
+            } else if let gap = message.gapRecord(in: packet) {
+                gaps.append(gap)
+            }
+        }
+    }
+
+    var rows: [DepthUpdate] {
+        steps.compactMap { if case .row(let row) = $0 { row } else { nil } }
+    }
+
+    var resets: Int { steps.count { if case .reset = $0 { true } else { false } } }
+
+    func isInGap(_ time: Timestamp) -> Bool { gaps.contains { $0.from <= time && time < $0.to } }
+
+    /// Returns the rows from `time` on after which the book differs from the provider's.
+    func faults(_ script: BookScript, behind time: Timestamp) -> [UInt64] {
+        var book = RowBook()
+        var faults: [UInt64] = []
+        for step in steps {
+            guard case .row(let row) = step else {
+                book = RowBook()
+                continue
+            }
+            let isRight = book.apply(row) && book == script.after[row.header.providerID]
+            let isMeant = !time.isDefined || row.header.eventTime >= time
+            if !isRight, isMeant { faults.append(row.header.providerID) }
+        }
+        return faults
+    }
+}

@@ -1,0 +1,234 @@
+import Foundation
+import MarketModel
+import NatsTransport
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+@testable import TapelineTool
+
+/// A writer between a tape that can be destroyed and a database.
+final class AcceptBench {
+    let nats: NatsServer
+    let tape: TestTape
+    let database: String
+    let postgres: PostgresServer
+    private let records = HandRecords()
+    private let folder: TemporaryFolder
+
+    private let timescale: Bool
+
+    init(_ name: String, timescale: Bool = false) throws {
+        self.timescale = timescale
+        nats = try NatsServer()
+        tape = try TestTape(nats, namespace: "md")
+        postgres = try PostgresServer.shared()
+        folder = try TemporaryFolder("accept")
+        database = "accept_\(name)"
+        try postgres.createMigrated(
+            database, schema: "md", timescale: timescale
+        ) { [postgres] template in
+            var owner = PostgresConfiguration(
+                host: "127.0.0.1", port: postgres.port, database: template,
+                user: PostgresServer.user, password: PostgresServer.password)
+            owner.sslMode = .disable
+            let migrator = Migrator(
+                try PostgresConnection(Migrator.configured(owner), timeout: .seconds(60)),
+                schema: try #require(SchemaName(template)),
+                runtimeRole: PostgresServer.writer(of: template), timeout: .seconds(60))
+            _ = try migrator.run(
+                try MigrationFolder(path: "\(ServerPrograms.checkout)/deploy/postgres"))
+        }
+        _ = try query("SELECT make_time_partition('trades', '2023-11-14 22:13Z')")
+    }
+
+    var environment: [String: String] {
+        tape.environment.merging([
+            "POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": String(postgres.port),
+            "POSTGRES_DB": database, "POSTGRES_USER": PostgresServer.writer(of: database),
+            "POSTGRES_PASSWORD": PostgresServer.password,
+        ]) { $1 }
+    }
+
+    func startWriter() throws -> RunningService {
+        let service = try TestService(
+            StoreWriter.Main.description,
+            environment.merging([
+                "WRITER_BATCH_WAIT": "20ms", "WRITER_HOT_STATE": "false",
+            ]) { $1 })
+        let settings = WriterSettings(service.context.configuration)
+        let client = try tape.connect(service)
+        let all = HandMembership(records, takes: [0, 1, 2, 3])
+        return try service.start { context in
+            defer { client.close() }
+            return try Writer(
+                settings, client: client, context: context, report: WriterReport()
+            ) { ports in
+                all.join(ports)
+                return all
+            }.run()
+        }
+    }
+
+    func source(_ partition: Int, name: String = "test") throws -> TestSource {
+        var source = TestSource(tape, Partition(partition), source: try #require(SourceName(name)))
+        _ = source.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("S\(partition)")), provider: "test",
+                since: .undefined))
+        return source
+    }
+
+    /// Publishes packets of five trades. Each trade contains its original ordinal, and the number
+    /// of the tape's life.
+    static func publish(_ source: inout TestSource, packets: Int, life: Int64 = 1) throws {
+        for _ in 0..<packets {
+            for offset in 0..<5 {
+                let time = Timestamp(
+                    nanoseconds: 1_700_000_000_000_000_000 + Int64(source.nextOrdinal)
+                        + Int64(offset))
+                source.append(
+                    Trade(
+                        header: TickHeader(symbol: 0, providerTime: time, receiveTime: time),
+                        price: Price(raw: life * 1_000_000_000), size: Quantity(raw: 1)))
+            }
+            try source.publish(watermark: .undefined)
+        }
+    }
+
+    func query(_ sql: String) throws -> String {
+        try postgres.psql("SET search_path TO md; \(sql)", database: database)
+    }
+
+    /// Returns the ordinals with rows, as ranges: "1-50 61-80".
+    func rows(_ partition: Int) throws -> String {
+        try query(
+            """
+            SELECT coalesce(string_agg(format('%s-%s', low, high), ' ' ORDER BY low), '')
+            FROM (SELECT min(ordinal) AS low, max(ordinal) AS high FROM (
+                SELECT ordinal, ordinal - row_number() OVER (ORDER BY ordinal) AS island
+                FROM trades WHERE partition = \(partition)) AS numbered GROUP BY island) AS islands
+            """)
+    }
+
+    var gaps: String {
+        get throws {
+            try query(
+                """
+                SELECT coalesce(string_agg(format('%s/%s %s-%s %s', source, partition,
+                    first_ordinal, last_ordinal, reason), ', ' ORDER BY id), '') FROM gaps
+                """)
+        }
+    }
+
+    /// Expects that the audit of the database passes.
+    func expectCleanAudit(_ location: SourceLocation = #_sourceLocation) throws {
+        #expect(
+            try query("SELECT count(*) FROM sink_audit WHERE missing <> 0") == "0",
+            sourceLocation: location)
+        let text = try postgres.psql(
+            file: "\(ServerPrograms.checkout)/deploy/postgres/audit.sql",
+            variables: ["schema=md"], database: database)
+        for line in text.split(separator: "\n") where line.contains("|") {
+            #expect(line.contains("|t|"), "\(line)", sourceLocation: location)
+        }
+    }
+
+    struct Outcome {
+        let code: ExitCode
+        let output: String
+        let errors: String
+        func json() throws -> JSONValue { try JSONValue.parse(output) }
+    }
+
+    /// Runs `tapeline position …` like the program.
+    func position(_ arguments: String...) throws -> Outcome {
+        try outcome { terminal, deployment in
+            try PositionRun(command: PositionCommand.parse(arguments), terminal: terminal)
+                .run(deployment)
+        }
+    }
+
+    /// Runs `tapeline database …` like the program.
+    func server(_ arguments: String...) throws -> Outcome {
+        try outcome { terminal, deployment in
+            try ServerRun(command: ServerCommand.parse(arguments), terminal: terminal)
+                .run(deployment)
+        }
+    }
+
+    private func outcome(_ run: (Terminal, Deployment) throws -> ExitCode) throws -> Outcome {
+        let name = UUID().uuidString
+        let output = unsafe open(folder.file("\(name).out"), O_CREAT | O_WRONLY, 0o600)
+        let errors = unsafe open(folder.file("\(name).err"), O_CREAT | O_WRONLY, 0o600)
+        defer {
+            close(output)
+            close(errors)
+        }
+        let deployment = try Deployment.find(
+            TapeTarget(), environment: environment, executable: "/x")
+        let code = try run(Terminal(output: output, errors: errors), deployment)
+        return Outcome(
+            code: code,
+            output: try String(contentsOfFile: folder.file("\(name).out"), encoding: .utf8),
+            errors: try String(contentsOfFile: folder.file("\(name).err"), encoding: .utf8))
+    }
+
+    // MARK: disasters
+
+    func api(_ path: String, _ body: String = "") throws {
+        let answer = try tape.client.connection.request(
+            Array(body.utf8), to: "$JS.API.\(path)", timeout: patience)
+        let error = try JSONValue.parse(answer.payload)["error"]
+        try #require(error == nil, "\(path): \(String(describing: error))")
+    }
+
+    func snapshot() throws {
+        nats.stop()
+        try FileManager.default.copyItem(
+            atPath: nats.folder.file("store"), toPath: nats.folder.file("copy"))
+        try nats.start()
+        #expect(eventually { tape.client.connection.isConnected })
+    }
+
+    func putBack() throws {
+        nats.kill()
+        try FileManager.default.removeItem(atPath: nats.folder.file("store"))
+        try FileManager.default.copyItem(
+            atPath: nats.folder.file("copy"), toPath: nats.folder.file("store"))
+        try nats.start()
+        #expect(eventually { tape.client.connection.isConnected })
+    }
+}
+
+// MARK: backups of the database
+
+extension AcceptBench {
+    private var dump: String { folder.file("dump.sql") }
+
+    func dumpDatabase() throws {
+        try run(
+            ServerPrograms.database("pg_dump"),
+            ["-h", "127.0.0.1", "-p", "\(postgres.port)", "-U", PostgresServer.user]
+                + ["-d", database, "-f", dump],
+            environment: ["PGPASSWORD": PostgresServer.password])
+    }
+
+    /// Restores the database as docs/backup.md describes, while sessions are connected.
+    func restoreDatabase() throws {
+        try postgres.psql("DROP DATABASE \(database) WITH (FORCE)")
+        try postgres.createDatabase(database, timescale: timescale)
+        if timescale { try postgres.psql("SELECT timescaledb_pre_restore()", database: database) }
+        try postgres.psql(file: dump, database: database)
+        if timescale { try postgres.psql("SELECT timescaledb_post_restore()", database: database) }
+    }
+}
+
+extension HandMembership: WriterMembership {}

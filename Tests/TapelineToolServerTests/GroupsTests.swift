@@ -1,0 +1,109 @@
+import Membership
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeKeeping
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+@testable import TapelineToolTests
+
+@Suite("tapeline groups")
+struct GroupsTests {
+    private struct Said {
+        let code: ExitCode
+        let output: String
+        let errors: String
+    }
+
+    private func said(_ bench: TailBench, _ arguments: [String]) throws -> Said {
+        let folder = try TemporaryFolder("said")
+        let output = try OpenFile(folder.file("out"))
+        let errors = try OpenFile(folder.file("err"))
+        let terminal = Terminal(output: output.descriptor, errors: errors.descriptor)
+        let code = try GroupsRun(command: try GroupsCommand.parse(arguments), terminal: terminal)
+            .run(bench.deployment)
+        return Said(code: code, output: output.text, errors: errors.text)
+    }
+
+    @Test("registered, listed and removed, for people and for programs")
+    func all() throws {
+        let bench = try TailBench(NatsServer.shared(), namespace: "groups_a")
+        #expect(try said(bench, ["list"]).output.hasPrefix("no group is registered"))
+        let registered = try said(bench, ["register", "archive", "--reads", "ticks,bars"])
+        #expect(registered.output.contains("bars and ticks that it has not read stay"))
+        #expect(
+            try said(bench, ["register", "archive", "--reads", "bars", "--reads", "ticks"])
+                .output.contains("already"))
+        #expect(
+            try said(bench, ["register", "writer", "--json"]).output
+                == "{\"group\":\"writer\",\"outcome\":\"registered\"}\n")
+        let lines = try said(bench, ["list"]).output.split(separator: "\n")
+        #expect(lines.count == 3 && lines[1].hasPrefix("archive          bars,ticks"))
+        #expect(lines.allSatisfy { $0.count <= 100 })
+        let json = try JSONValue.parse(try said(bench, ["list", "--json"]).output)
+        let groups = try #require(json["groups"]?.array)
+        #expect(groups.map { $0["group"]?.string } == ["archive", "writer"])
+        #expect(groups[0]["told"] == .null && groups[1]["positions"]?.array?.count == 0)
+        let removed = try said(bench, ["remove", "archive", "--yes"])
+        #expect(removed.code == .success && removed.output.contains("is removed"))
+        #expect(
+            try said(bench, ["remove", "writer", "--yes", "--json"]).output
+                == "{\"group\":\"writer\",\"outcome\":\"removed\"}\n")
+        #expect(throws: ToolError.self) { try said(bench, ["remove", "archive", "--yes"]) }
+    }
+
+    @Test("a group of a newer release is listed with that, and is not registered over")
+    func newer() throws {
+        let bench = try TailBench(NatsServer.shared(), namespace: "groups_c")
+        _ = try said(bench, ["register", "archive"])
+        let bucket = try #require(
+            try bench.tape.client.jetStream.bucketAsFound("groups_c_groups"))
+        let entry = try #require(try bucket.get("group.archive"))
+        let news = Array(#"{"v":1,"registered_ns":5,"reads":["news"]}"#.utf8)
+        _ = try bucket.put("group.archive", news, expected: entry.revision)
+        let listed = try said(bench, ["list"])
+        #expect(listed.output.contains("archive          bars,ticks"))
+        #expect(
+            listed.errors.contains(
+                "all that group archive may read stays on the tape: a newer release wrote it"))
+        let refused = #expect(throws: ToolError.self) { try said(bench, ["register", "archive"]) }
+        #expect("\(try #require(refused))".contains("the registration of group archive stays"))
+        let json = try JSONValue.parse(try said(bench, ["list", "--json"]).output)
+        #expect(json["groups"]?.array?.first?["problem"]?.string != nil)
+    }
+
+    @Test("without consent nothing is removed")
+    func consent() throws {
+        let bench = try TailBench(NatsServer.shared(), namespace: "groups_b")
+        _ = try said(bench, ["register", "archive"])
+        #expect(throws: ToolError.self) { try said(bench, ["remove", "archive"]) }
+        #expect(try said(bench, ["list"]).output.contains("archive"))
+    }
+
+    @Test(
+        "what makes no sense is refused",
+        arguments: [
+            [], ["show"], ["list", "writer"], ["register"], ["register", "a", "b"],
+            ["register", "Writer"], ["register", "a", "--reads", "news"], ["remove"],
+            ["remove", "a", "--json"], ["list", "--yes"], ["remove", "a", "--reads", "ticks"],
+        ])
+    func refused(arguments: [String]) {
+        #expect(throws: ToolError.self) { try GroupsCommand.parse(arguments) }
+    }
+
+    @Test("the command is known")
+    func parsed() throws {
+        let command = try ToolCommand.parse(["groups", "register", "a", "--nats", "nats://x:1"])
+        guard case .groups(let groups) = command else {
+            Issue.record("\(command)")
+            return
+        }
+        #expect(groups.verb == .register(try #require(GroupName("a")), reads: [.ticks]))
+        #expect(groups.target.natsURL == "nats://x:1")
+        #expect(ToolCommand.words.contains("groups") && HelpPage.text.contains("groups list"))
+    }
+}

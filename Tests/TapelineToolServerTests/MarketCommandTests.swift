@@ -1,0 +1,374 @@
+import Foundation
+import MarketModel
+import Primitives
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("Bars and gaps for a person") struct MarketCommandTests {
+    @Test("words")
+    func words() throws {
+        guard case .bars(let bars) = try ToolCommand.parse(["bars", "AAPL", "1m"]) else {
+            Issue.record("bars is a command")
+            return
+        }
+        #expect((bars.last, bars.asChart, bars.asJSON) == (30, false, false))
+        guard
+            case .bars(let chart) = try ToolCommand.parse(
+                ["bars", "AAPL", "1m", "--last", "7", "--chart"])
+        else {
+            Issue.record("bars is a command")
+            return
+        }
+        #expect((chart.last, chart.asChart) == (7, true))
+        guard
+            case .bars(let known) = try ToolCommand.parse(
+                ["bars", "AAPL", "1m", "--as-of", "1970-01-01T00:00:01Z", "--uncertain"])
+        else {
+            Issue.record("bars is a command")
+            return
+        }
+        #expect(known.asOf == Timestamp(nanoseconds: 1_000_000_000) && known.withUncertain)
+        guard
+            case .rewritten(let rewritten) = try ToolCommand.parse(
+                ["bars", "--rewritten", "AAPL", "--to", "1970-01-02"])
+        else {
+            Issue.record("bars --rewritten is a command")
+            return
+        }
+        #expect(rewritten.from == Timestamp(nanoseconds: 0) && rewritten.symbols.count == 1)
+        guard case .gaps(let gaps) = try ToolCommand.parse(["gaps", "AAPL", "SPY"]) else {
+            Issue.record("gaps is a command")
+            return
+        }
+        #expect(gaps.symbols.map(\.text) == ["AAPL", "SPY"])
+        let long = String(repeating: "A", count: 1_000)
+        for wrong in [
+            ["bars"], ["bars", "AAPL"], ["bars", "AAPL", "1m", "5m"], ["bars", long, "1m"],
+            ["bars", "AAPL", "1m", "--last", "0"], ["bars", "AAPL", "1m", "--chart", "--json"],
+            ["gaps", long], ["gaps", "--last", "many"], ["export", "--from", "-1h"],
+            ["export", "depth", "--from", "-1h"], ["export", "bars"],
+            ["export", "bars", long, "--from", "-1h"], ["export", "bars", "--from", "sometime"],
+            ["export", "bars", "--from", "today", "--to", "yesterday"],
+            ["export", "trades", "--series", "1m", "--from", "-1h"],
+            ["bars", "AAPL", "1m", "--as-of", "then"], ["bars", "AAPL", "1m", "--uncertain"],
+            ["bars", "--rewritten", "--from", "today", "--to", "yesterday"],
+            ["bars", "--rewritten", "--chart"],
+            ["bars", "AAPL", "1m", "--source", "Ibkr"], ["gaps", "--source", ""],
+            ["export", "bars", "--from", "-1h", "--source", "a", "--source", "b"],
+        ] {
+            #expect(throws: ToolError.self, "\(wrong)") { try ToolCommand.parse(wrong) }
+        }
+    }
+
+    private static func candle(_ prices: String, _ minute: Int, isWhole: Bool = true) -> Candle {
+        let words = prices.split(separator: " ").map(String.init)
+        var candle = Candle()
+        candle.time = "2026-03-02T14:\(30 + minute):00Z"
+        if words.count == 4 {
+            (candle.open, candle.high, candle.low, candle.close) =
+                (words[0], words[1], words[2], words[3])
+        }
+        (candle.version, candle.isWhole) = ("1", isWhole)
+        return candle
+    }
+
+    @Test("a chart: wicks, rising and falling bodies, what is partial, and a bar without prices")
+    func chart() {
+        let candles = [
+            Self.candle("2.5 4 1.00 3.5", 0, isWhole: false), Self.candle("3 5.25 2 2", 1),
+            Self.candle("", 2), Self.candle("2 2 2 2", 3),
+        ]
+        let chart = CandleChart(candles, columns: 80, rows: 10, isColored: false)
+        #expect(
+            chart.lines == [
+                "5.25 ┤ │  ",
+                "     ┤││  ",
+                "     ┤░█  ",
+                "     ┤░█ ░",
+                "1.00 ┤│   ",
+                "      ?   ",
+                "      2026-03-02T14:30:00Z … 2026-03-02T14:33:00Z",
+                "?: partial, it overlaps a gap or the start of a subscription",
+            ])
+        let colored = CandleChart([candles[1]], columns: 80, rows: 10, isColored: true).lines
+        #expect(colored[0] == "5.25 ┤\u{1B}[31m│\u{1B}[0m")
+    }
+
+    @Test("a chart shows as many of the newest bars as there is room for")
+    func room() {
+        let candles = (0..<30).map { Self.candle("1 2 1 2", $0) }
+        let lines = CandleChart(candles, columns: 13, rows: 50, isColored: false).lines
+        #expect(lines.count == CandleChart.heightRange.upperBound + 1)
+        #expect(lines[0] == "2 ┤" + String(repeating: "░", count: 10))
+        #expect(lines.last?.hasPrefix("   2026-03-02T14:50:00Z … ") == true)
+        // Neither a terminal without space nor bars without prices end the command.
+        #expect(CandleChart(candles, columns: 0, rows: 0, isColored: false).lines.count == 6)
+        #expect(
+            CandleChart([Self.candle("", 1)], columns: 80, rows: 24, isColored: false).lines
+                == ["none of these bars has a price"])
+        // A single price has no height.
+        #expect(
+            CandleChart([Self.candle("1 1 1 1", 1)], columns: 80, rows: 10, isColored: false)
+                .lines[2] == "  ┤░")
+    }
+
+    /// A migrated database; the tool has the writer's rights.
+    struct Scene {
+        let postgres: PostgresServer
+        let database: String
+        let environment: [String: String]
+
+        init(migrated: Bool = true) throws {
+            postgres = try PostgresServer.shared()
+            database = "market_\(UUID().uuidString.prefix(8).lowercased())"
+            try postgres.createDatabase(database, timescale: true)
+            let writer = "\(database)_writer"
+            try postgres.psql("CREATE ROLE \(writer) LOGIN PASSWORD '\(PostgresServer.password)'")
+            environment = [
+                // No server listens there, because these commands need no NATS.
+                "NATS_URL": "nats://127.0.0.1:1", "POSTGRES_HOST": "127.0.0.1",
+                "POSTGRES_PORT": "\(postgres.port)", "POSTGRES_DB": database,
+                "POSTGRES_USER": writer, "POSTGRES_PASSWORD": PostgresServer.password,
+            ]
+            guard migrated else { return }
+            try run(
+                ProductPrograms.path("store-writer"), ["migrate"],
+                environment: environment.merging([
+                    "POSTGRES_MIGRATOR_USER": PostgresServer.user,
+                    "POSTGRES_MIGRATOR_PASSWORD": PostgresServer.password,
+                    "WRITER_MIGRATIONS": "\(ServerPrograms.checkout)/deploy/postgres",
+                ]) { $1 })
+        }
+
+        func tell(_ words: String...) throws -> String {
+            try run(ProductPrograms.path("tapeline"), words, environment: environment)
+        }
+    }
+
+    @Test("stored bars and gaps are told, and what there is instead of them")
+    func stored() throws {
+        let scene = try Scene()
+        #expect(try scene.tell("gaps") == "nothing is missing")
+        try scene.postgres.psql(
+            """
+            SET search_path = md;
+            SELECT make_time_partition('bars_short', '2026-03-02'),
+                make_time_partition('bars_short', now());
+            INSERT INTO bars_short (symbol, series, ts, open, high, low, close, volume, vwap,
+                notional, trades, open_time_ns, close_time, close_time_ns, revision, reason,
+                partial, source,
+                partition, ordinal, replaced)
+            SELECT 'AAPL', '1m', start + n * interval '1 min', 180, 181.5, 179.25, 180.75, 1200,
+                180.123456789, 1, 31, 0, start, 0, n, 'late', n = 0, 's', 0, n, n
+            FROM generate_series(0, 2) AS n,
+                (SELECT '2026-03-02 14:30+00'::timestamptz) AS day (start)
+            UNION ALL SELECT 'AAPL', '5m', now(), 1, 1, 1, 1, 1, 1, 1, 1, 0, now(), 0, 9, 'closed',
+                false, 's', 0, 9, 0
+            UNION ALL SELECT 'MSFT', '1m', start + n * interval '1 min', n, n, n, n, 1, n, 1, 1, 0,
+                start, 0, 100 + n, 'closed', false, CASE n WHEN 1 THEN 'ibkr' ELSE 's' END, 0,
+                100 + n, 0
+            FROM generate_series(1, 2) AS n,
+                (SELECT '2026-03-02 14:30+00'::timestamptz) AS day (start);
+            INSERT INTO gaps (sink, input, partition, source, reason, symbol, kind, from_time,
+                to_time, state, receive_time, epoch, ordinal)
+            VALUES ('store', 'ticks', 0, 's', 'disconnected', 'AAPL', 'trade',
+                '2026-03-02 14:30:00+00', '2026-03-02 14:30:12.5+00', 'abandoned', now(), 1, 1)
+            """, database: scene.database)
+        let table = try scene.tell("bars", "AAPL", "1m", "--last", "2").split(separator: "\n")
+        #expect(table[0].hasPrefix("AAPL 1m, 2 bars of 127.0.0.1"), "\(table)")
+        let head = "OPEN   HIGH     LOW   CLOSE  VOLUME           VWAP  TRADES"
+        let numbers = "180  181.5  179.25  180.75    1200  180.123456789      31"
+        let wanted: [Substring] = [
+            "TIME                  \(head)  SOURCE  NOTE",
+            "2026-03-02T14:31:00Z   \(numbers)  s       version 2: late",
+            "2026-03-02T14:32:00Z   \(numbers)  s       version 3: late",
+        ]
+        #expect(Array(table.dropFirst()) == wanted)
+        try sources(scene)
+        let all = try scene.tell("bars", "AAPL", "1m", "--chart")
+        #expect(all.contains("181.5 ┤"))
+        #expect(all.contains("?: partial"))
+        let json = try scene.tell("bars", "AAPL", "1m", "--json").split(separator: "\n")
+        #expect(json.count == 3)
+        #expect(json[0].contains(#""vwap":180.123456789"#), "\(json)")
+        #expect(json[0].contains(#""is_whole":false"#), "\(json)")
+
+        let gaps = try scene.tell("gaps", "AAPL").split(separator: "\n").map {
+            $0.split(separator: " ").joined(separator: " ")
+        }
+        let missing =
+            "AAPL trade 2026-03-02T14:30:00Z 2026-03-02T14:30:12.5Z 12.5 abandoned disconnected s"
+        #expect(gaps == ["SYMBOL KIND FROM TO SECONDS STATE REASON SOURCE", missing])
+        #expect(try scene.tell("gaps", "SPY") == "nothing is missing")
+        #expect(try scene.tell("gaps", "--json").contains(#""state":"abandoned""#))
+
+        try export(scene)
+        try known(scene)
+        try absent(scene)
+    }
+
+    /// A bar that was cancelled at three o'clock, as it was known before, and how many changed so.
+    private func known(_ scene: Scene) throws {
+        try scene.postgres.psql(
+            """
+            SET search_path = md;
+            INSERT INTO bars_short (symbol, series, ts, open, close, volume, notional, trades,
+                open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal,
+                taken_at)
+            VALUES ('QQQ', '1m', '2026-03-02 14:30Z', 7, 7, 1, 1, 1, 0, '2026-03-02 14:31Z', 0, 300,
+                's', 0, 300, '2026-03-02 14:32Z');
+            UPDATE bars_short SET revision = 301, ordinal = 301, open = 8, close = 8, replaced = 1,
+                reason = 'bust', taken_at = '2026-03-02 15:00Z' WHERE symbol = 'QQQ'
+            """, database: scene.database)
+        func words(_ words: String...) throws -> [[Substring]] {
+            try run(ProductPrograms.path("tapeline"), words, environment: scene.environment)
+                .split(separator: "\n").map { $0.split(separator: " ") }
+        }
+        let before = try words("bars", "QQQ", "1m", "--as-of", "2026-03-02T14:40:00Z")
+        #expect(before[0].joined(separator: " ").contains("1 bar as known at 2026-03-02T14:40:00"))
+        #expect(before[2] == ["2026-03-02T14:30:00Z", "7", "-", "-", "7", "1", "-", "1", "s"])
+        let after = try words("bars", "QQQ", "1m", "--as-of", "2026-03-02T15:00:00Z")
+        #expect(after[2].suffix(4) == ["s", "version", "2:", "bust"])
+        #expect(
+            try words("bars", "--rewritten", "QQQ", "--from", "2026-03-02", "--to", "2026-03-03")
+                .dropFirst() == [
+                    ["1m", "bust", "1", "of", "1", "1", "0", "0", "1", "0", "0", "0"]
+                ])
+        #expect(
+            try scene.tell("bars", "--rewritten", "--from", "2026-01-01", "--to", "2026-01-02")
+                == "no bar of that time changed after it was published")
+        try afterOutage(scene, words)
+        // These have no time at which they were known.
+        let uncertain = try words(
+            "bars", "AAPL", "1m", "--as-of", "2026-03-02T15:00:00Z", "--uncertain", "--last", "1")
+        #expect(uncertain[2].last == "late" && uncertain[2].contains("uncertain,"), "\(uncertain)")
+    }
+
+    /// While the tape was away, many windows had no bar. A bar that was lost may be of any window.
+    private func afterOutage(
+        _ scene: Scene, _ words: (String...) throws -> [[Substring]]
+    ) throws {
+        try scene.postgres.psql(
+            """
+            SET search_path = md;
+            INSERT INTO bars_short (symbol, series, ts, open, close, volume, notional, trades,
+                open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal,
+                taken_at)
+            SELECT 'DIA', '1s', start + n * interval '1 s', n, n, 1, 1, 1, 0, start, 0, 400 + n,
+                's', 0, 400 + n,
+                start + CASE WHEN n < 20 THEN n + 1 ELSE 90 END * interval '1 s'
+            FROM generate_series(0, 59) AS n,
+                (SELECT '2026-03-02 14:30Z'::timestamptz) AS day (start)
+            """, database: scene.database)
+        let known = try words(
+            "bars", "DIA", "1s", "--as-of", "2026-03-02T14:31:00Z", "--last", "10")
+        #expect(known.dropFirst(2).map { $0[1] } == (10..<20).map { "\($0)" })
+        try scene.postgres.psql(
+            """
+            INSERT INTO md.version_losses (partition, from_at, to_at, reason)
+            VALUES (1, '2026-03-02 13:00Z', '2026-03-02 13:10Z', 'tape_lost')
+            """, database: scene.database)
+        let failure = #expect(throws: ProgramFailure.self) {
+            try words("bars", "GONE", "1s", "--as-of", "2026-03-02T14:31:00Z")
+        }
+        #expect(failure?.message.contains("are not stored: tape_lost") == true)
+    }
+
+    /// Bars of two sources: all of them, those of one, and what cannot be drawn.
+    private func sources(_ scene: Scene) throws {
+        func words(_ text: String) -> [[Substring]] {
+            text.split(separator: "\n").map { $0.split(separator: " ") }
+        }
+        let both = words(try scene.tell("bars", "MSFT", "1m"))
+        #expect(both.dropFirst(2).map(\.last) == ["ibkr", "s"])
+        let one = words(try scene.tell("bars", "MSFT", "1m", "--source", "ibkr"))
+        #expect(one[0].starts(with: ["MSFT", "1m", "from", "ibkr,", "1", "bar"]))
+        #expect(one.count == 3 && one[1].last == "NOTE" && !one[1].contains("SOURCE"))
+        #expect(one[2][1] == "1")
+        #expect(try scene.tell("bars", "MSFT", "1m", "--source", "s", "--chart").contains("┤"))
+        let exported = try scene.tell(
+            "export", "bars", "MSFT", "--source", "ibkr", "--from", "2026-03-02", "--to",
+            "2026-03-03")
+        #expect(exported.split(separator: "\r\n").count == 2, "\(exported)")
+        #expect(try scene.tell("gaps", "--source", "ibkr") == "nothing is missing")
+        #expect(try scene.tell("gaps", "--source", "s").contains("disconnected"))
+    }
+
+    private func absent(_ scene: Scene) throws {
+        for (words, told) in [
+            (["bars", "MSFT", "1m", "--chart"], "several sources (ibkr, s): name one"),
+            (
+                ["bars", "AAPL", "5m", "--source", "ibkr"],
+                "no bar of AAPL 5m from ibkr is stored: its sources are s"
+            ),
+            (["bars", "AAPL", "1h"], "no bar of AAPL 1h is stored: its series are 5m"),
+            (
+                ["bars", "AAPL", "1m", "--as-of", "2026-03-02T15:00:00Z"],
+                "(source s) is not certain: it is not known when the tape took it"
+            ),
+            (
+                ["bars", "QQQ", "1m", "--as-of", "2026-03-02T14:31:00Z"],
+                "no bar of QQQ 1m was known at 2026-03-02T14:31:00"
+            ),
+            (["bars", "QQQ", "1m", "--as-of", "2199-01-01"], "is not known yet"),
+            (["bars", "NONE", "1m"], "no bar of NONE 1m is stored: of that symbol none"),
+        ] {
+            let failure = #expect(throws: ProgramFailure.self) {
+                try run(
+                    ProductPrograms.path("tapeline"), words, environment: scene.environment)
+            }
+            #expect(failure?.message.contains(told) == true, "\(failure as Any)")
+        }
+    }
+
+    /// Exports to standard output and to a file, which is complete or absent.
+    private func export(_ scene: Scene) throws {
+        let rest = ["AAPL", "--series", "1m,5m", "--from", "2026-03-02", "--to", "2026-03-03"]
+        let told = try run(
+            ProductPrograms.path("tapeline"), ["export", "bars"] + rest,
+            environment: scene.environment
+        ).split(separator: "\r\n")
+        #expect(told.count == 4, "\(told)")
+        #expect(told[0].hasPrefix("symbol,series,ts,close_time,open,high,low,close,volume,vwap,"))
+        let first = "AAPL,1m,2026-03-02 14:30:00+00,2026-03-02 14:30:00+00,180,181.5,179.25,"
+        #expect(told[1].hasPrefix(first), "\(told)")
+
+        let folder = try TemporaryFolder("export")
+        let file = folder.file("bars.csv")
+        let words = ["export", "bars", "--from", "2026-03-02", "-o", file]
+        let program = try ProductPrograms.path("tapeline")
+        #expect(
+            try run(program, words, environment: scene.environment) == "\(file): 6 rows")
+        #expect(
+            try String(contentsOfFile: file, encoding: .utf8).split(separator: "\r\n").count == 7)
+        for (words, told) in [
+            (words, "is there already"),
+            (
+                ["export", "trades", "--from", "-1h", "-o", folder.file("none/x")],
+                "No such file or directory"
+            ),
+        ] {
+            let failure = #expect(throws: ProgramFailure.self) {
+                try run(program, words, environment: scene.environment)
+            }
+            #expect(failure?.message.contains(told) == true, "\(failure as Any)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["bars.csv"])
+    }
+
+    @Test("a database that was not migrated says so")
+    func notMigrated() throws {
+        let scene = try Scene(migrated: false)
+        for words in [["bars", "AAPL", "1m"], ["gaps"], ["export", "trades", "--from", "-1h"]] {
+            let failure = #expect(throws: ProgramFailure.self) {
+                try run(
+                    ProductPrograms.path("tapeline"), words, environment: scene.environment)
+            }
+            #expect(
+                failure?.message.contains("'store-writer migrate' makes it") == true,
+                "\(failure as Any)")
+        }
+    }
+}

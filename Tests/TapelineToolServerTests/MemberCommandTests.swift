@@ -1,0 +1,148 @@
+import MarketModel
+import Membership
+import MembershipTransport
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+@testable import TapelineToolTests
+
+@Suite("tapeline member")
+struct MemberCommandTests {
+    @Test("its arguments, and those that are wrong")
+    func arguments() throws {
+        let name = try #require(MemberName("w-1"))
+        #expect(
+            try ToolCommand.parse(["member", "drain", "w-1"])
+                == .member(MemberCommand(verb: .drain(.init()), member: name)))
+        let all = try MemberCommand.parse([
+            "drain", "w-1", "--group", "operator", "--group=operator", "--reason", "a disk",
+            "--force", "--wait", "--timeout", "7", "--json",
+        ])
+        #expect(
+            all.verb == .drain(.init(groups: [.operators], reason: "a disk", isForced: true)))
+        #expect(all.waitSeconds == 7 && all.asJSON)
+        #expect(try MemberCommand.parse(["release", "w-1", "--wait"]).waitSeconds == 120)
+        let long = String(repeating: "x", count: DrainCause.reasonBytesMax + 1)
+        for wrong in [
+            [], ["list"], ["drain"], ["drain", "a", "b"], ["drain", "a b"], ["release"],
+            ["drain", "a", "--timeout", "5"], ["drain", "a", "--wait", "--timeout", "0"],
+            ["drain", "a", "--group", "A"], ["drain", "a", "--reason", long],
+            ["drain", "a", "--reason", "two\nlines"], ["release", "a", "--force"],
+            ["release", "a", "--reason", "x"], ["drain", "a", "--yes"],
+        ] {
+            let error = #expect(throws: ToolError.self, "\(wrong)") {
+                try MemberCommand.parse(wrong)
+            }
+            #expect(error?.exitCode == .usage)
+        }
+    }
+
+    private struct Said {
+        let code: ExitCode
+        let output: String
+        let errors: String
+    }
+
+    private func said(
+        _ bench: TailBench, _ arguments: [String], shutdown: ShutdownSignal = ShutdownSignal()
+    ) throws -> Said {
+        let folder = try TemporaryFolder("said")
+        let output = try OpenFile(folder.file("out"))
+        let errors = try OpenFile(folder.file("err"))
+        let terminal = Terminal(output: output.descriptor, errors: errors.descriptor)
+        let run = MemberRun(
+            command: try MemberCommand.parse(arguments), terminal: terminal, shutdown: shutdown)
+        let code = try run.run(bench.deployment)
+        return Said(code: code, output: output.text, errors: errors.text)
+    }
+
+    private func listed(_ bench: TailBench, _ arguments: [String] = []) throws -> String {
+        let folder = try TemporaryFolder("listed")
+        let output = try OpenFile(folder.file("out"))
+        let terminal = Terminal(output: output.descriptor, errors: output.descriptor)
+        _ = try MembersCommand.parse(arguments).run(bench.deployment, terminal)
+        return output.text
+    }
+
+    @Test("drained and released on a real server, for people and for programs")
+    func whole() throws {
+        let bench = try TailBench(NatsServer.shared(), namespace: "member_a")
+        #expect(throws: ToolError.refused("no member has ever run on this tape")) {
+            try said(bench, ["drain", "a"])
+        }
+        let group = try ToolMembers(bench, .operators, ["a", "b"])
+        defer { group.close() }
+        #expect(eventually { group.held() == [2, 2] })
+
+        let asked = try said(bench, ["drain", "a", "--reason", "a disk"])
+        #expect(asked.code == .success && asked.errors.isEmpty)
+        #expect(asked.output.hasPrefix("a hands over what it owns of operator, and takes nothing"))
+        #expect(eventually { group.held() == [0, 4] })
+        #expect(eventually { group.members[0].state == .drained })
+        let waited = { try said(bench, ["drain", "a"]) }
+        #expect(throws: ToolError.self) { try waited() }
+        let list = try listed(bench)
+        #expect(list.contains("a                        drained"))
+        #expect(list.contains("a is to take nothing, by ") && list.contains(": a disk\n"))
+        let groups = try JSONValue.parse(try listed(bench, ["--json"]))["groups"]?.array
+        let drain = try #require(groups?.first?["drains"]?.array?.first)
+        #expect(drain["member"]?.string == "a" && drain["reason"]?.string == "a disk")
+        #expect(throws: ToolError.self) { try said(bench, ["drain", "b"]) }
+
+        let released = try said(bench, ["release", "a", "--json"])
+        let json = try JSONValue.parse(released.output)
+        #expect(json["outcome"]?.string == "released" && json["reason"]?.string == "a disk")
+        #expect(eventually { group.held() == [2, 2] })
+        #expect(throws: ToolError.refused("a is not drained; no member is")) {
+            try said(bench, ["release", "a"])
+        }
+    }
+
+    @Test("waiting ends when it is done, when the time is over, and when a person ends it")
+    func waiting() throws {
+        let bench = try TailBench(NatsServer.shared(), namespace: "member_b")
+        let group = try ToolMembers(bench, .writers, ["a", "b"])
+        defer { group.close() }
+        #expect(eventually { group.held() == [2, 2] })
+        // Nobody carries the orders out meanwhile.
+        let late = try said(bench, ["drain", "a", "--wait", "--timeout", "1", "--json"])
+        #expect(late.code == .temporary && late.errors.contains("not done after 1 s: a is "))
+        #expect(late.errors.contains("the request stays"))
+        #expect(try JSONValue.parse(late.output)["outcome"]?.string == "waiting")
+        #expect(eventually { group.held() == [0, 4] && group.members[0].state == .drained })
+        let shutdown = ShutdownSignal()
+        shutdown.request("a person")
+        let ended = try said(bench, ["release", "a", "--wait"], shutdown: shutdown)
+        #expect(ended.code == .interrupted || ended.output.contains("a is ready in writer"))
+        #expect(eventually { group.held() == [2, 2] && group.members[0].state == .ready })
+        // A member without partitions has nothing to hand over.
+        try group.start("c")
+        #expect(eventually { group.held().reduce(0, +) == 4 && group.members[2].state == .ready })
+        let names = ["a", "b", "c"]
+        let idle = try #require(group.held().firstIndex { $0 <= 1 })
+        _ = try said(bench, ["drain", names[idle]])
+        #expect(eventually { group.held()[idle] == 0 && group.members[idle].state == .drained })
+        let done = try said(bench, ["release", names[idle], "--wait"])
+        #expect(done.code == .success && done.output.contains("\(names[idle]) is ready in writer"))
+    }
+
+    @Test("one that is not heard any more is released all the same")
+    func absent() throws {
+        let bench = try TailBench(NatsServer.shared(), namespace: "member_c")
+        let group = try ToolMembers(bench, .operators, ["a", "b"])
+        defer { group.close() }
+        #expect(eventually { group.held() == [2, 2] })
+        _ = try said(bench, ["drain", "a"])
+        #expect(eventually { group.held() == [0, 4] })
+        group.members[0].close()
+        #expect(try eventually { try listed(bench).contains("(it is not heard)") })
+        let released = try said(bench, ["release", "a", "--wait"])
+        #expect(released.output.contains("it is not heard now") && released.code == .success)
+        #expect(try !listed(bench).contains("is to take nothing"))
+    }
+}

@@ -1,0 +1,474 @@
+import Foundation
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+@testable import TapelineToolTests
+
+/// The shipped NATS configuration, on a real server.
+@Suite("deploy/nats/server.conf")
+struct NatsPermissionTests {
+    private static func createStream(_ name: String, _ subjects: String) -> String {
+        "{\"name\":\"\(name)\",\"subjects\":[\"\(subjects)\"],\"storage\":\"file\"}"
+    }
+
+    /// User, subject, payload, and whether the user may publish it.
+    private static let attempts: [(String, String, String, Bool)] = [
+        (
+            "tool", "$JS.API.STREAM.CREATE.MD_TICKS_0",
+            createStream("MD_TICKS_0", "md.ticks.0.*"), true
+        ),
+        ("tool", "$JS.API.STREAM.CREATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
+        ("tool", "$JS.API.STREAM.CREATE.MD_DLQ", createStream("MD_DLQ", "md.dlq.>"), true),
+        (
+            "tool", "$JS.API.STREAM.CREATE.KV_md_owners",
+            createStream("KV_md_owners", "$KV.md_owners.>"), true
+        ),
+        ("tool", "$JS.API.STREAM.UPDATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
+        ("gateway", "md.ticks.0.synthetic", "x", true),
+        ("gateway", "acme.ticks.31.ib", "x", true),
+        ("gateway", "md.wm.0.synthetic", "x", true),
+        ("gateway", "md.dlq.provider-gateway", "x", true),
+        ("gateway", "md.dlq.store-writer", "x", false),
+        ("gateway", "$JS.API.STREAM.MSG.GET.MD_TICKS_0", "{\"seq\":1}", true),
+        ("gateway", "$KV.md_owners.gateway.synthetic", "x", true),
+        ("gateway", "$KV.md_owners.operator.7", "x", false),
+        ("gateway", "$KV.md_owners.gateway.synthetic.watchlist", "x", true),
+        ("gateway", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
+        ("operator", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
+        ("writer", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
+        ("consumer", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
+        ("tool", "$KV.md_owners.watchlist.synthetic.wanted", "x", true),
+        ("gateway", "$KV.md_owners.drain.member.a", "x", false),
+        ("operator", "$KV.md_owners.drain.member.a", "x", false),
+        ("writer", "$KV.md_owners.drain.member.a", "x", false),
+        ("cockpit", "$KV.md_owners.drain.member.a", "x", false),
+        ("tool", "$KV.md_owners.drain.member.a", "x", true),
+        (
+            "operator", "$JS.API.STREAM.MSG.GET.KV_md_owners",
+            "{\"last_by_subj\":\"$KV.md_owners.drain.member.a\"}", true
+        ),
+        ("gateway", "$KV.md_owners.load.binance-history.ranges", "x", false),
+        ("operator", "$KV.md_owners.load.binance-history.ranges", "x", false),
+        ("writer", "$KV.md_owners.load.binance-history.ranges", "x", false),
+        ("tool", "$KV.md_owners.load.binance-history.ranges", "x", true),
+        ("gateway", "$KV.md_owners.gateway", "x", false),
+        ("gateway", "$SRV.PING", "", false),
+        ("gateway", "md.ask.positions", "", true),
+        ("gateway", "md.pos.writer", "{}", false),
+        ("gateway", "$KV.md_owners.source-synthetic.0", "x", true),
+        ("gateway", "$KV.md_owners.keeper.0", "x", true),
+        ("gateway", "$KV.md_owners.writer.0", "x", false),
+        ("gateway", "md.hb.source-synthetic.a", "{}", true),
+        ("gateway", "md.hb.keeper.a", "{}", true),
+        ("gateway", "md.hb.writer.a", "{}", false),
+        ("gateway", "md.ask.members", "", true),
+        ("operator", "md.hb.operator.a", "{}", true),
+        ("operator", "md.hb.writer.a", "{}", false),
+        ("operator", "md.ask.members", "", true),
+        ("writer", "md.hb.writer.a", "{}", true),
+        ("writer", "md.hb.operator.a", "{}", false),
+        ("writer", "md.ask.members", "", true),
+        ("tool", "md.ask.members", "", true),
+        ("cockpit", "md.ask.members", "", true),
+        ("cockpit", "md.ask.positions", "", false),
+        ("cockpit", "md.hb.operator.a", "{}", false),
+        ("cockpit", "md.head.synthetic", "{}", false),
+        ("cockpit", "md.pos.writer", "{}", false),
+        ("cockpit", "md.ticks.0.manual", "x", false),
+        ("cockpit", "md.bars.0", "x", false),
+        ("cockpit", "$JS.API.STREAM.INFO.MD_BARS", "", true),
+        ("cockpit", "$JS.API.STREAM.PURGE.MD_BARS", "", false),
+        ("cockpit", "$JS.API.STREAM.MSG.GET.MD_TICKS_0", #"{"seq":1}"#, true),
+        ("cockpit", "$JS.API.STREAM.MSG.GET.MD_DLQ", #"{"seq":1}"#, true),
+        ("cockpit", "$JS.API.STREAM.MSG.DELETE.MD_DLQ", #"{"seq":1}"#, false),
+        ("cockpit", "$JS.API.STREAM.PURGE.MD_DLQ", "", false),
+        ("cockpit", "md.dlq.store-writer", "x", false),
+        ("cockpit", "$JS.API.STREAM.MSG.GET.KV_md_owners", #"{"seq":1}"#, false),
+        ("cockpit", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
+        ("cockpit", "md.act", "{}", true),
+        ("gateway", "md.act", "{}", false),
+        ("operator", "md.act", "{}", false),
+        ("writer", "md.act", "{}", false),
+        ("consumer", "md.act", "{}", false),
+        ("actions", "md.act", "{}", false),
+        ("actions", "_INBOX_cockpit.x.1", "{}", true),
+        ("actions", "_INBOX_gateway.x", "{}", false),
+        ("actions", "md.ticks.0.manual", "x", true),
+        ("actions", "md.ticks.0.synthetic", "x", false),
+        ("actions", "md.wm.0.synthetic", "x", false),
+        ("actions", "md.bars.0", "x", false),
+        ("actions", "$KV.md_owners.watchlist.synthetic.wanted", "x", true),
+        ("actions", "$KV.md_owners.drain.member.b", "x", true),
+        ("actions", "$KV.md_owners.load.binance-history.ranges", "x", false),
+        ("actions", "$KV.md_owners.operator.7", "x", false),
+        ("actions", "$KV.md_owners.gateway.synthetic", "x", false),
+        ("actions", "md.ask.members", "", true),
+        ("actions", "md.ask.positions", "", true),
+        ("actions", "md.hb.operator.a", "{}", false),
+        ("actions", "md.pos.writer", "{}", false),
+        ("actions", "$JS.API.STREAM.PURGE.KV_md_owners", "", false),
+        ("actions", "$JS.API.STREAM.MSG.DELETE.MD_DLQ", #"{"seq":1}"#, false),
+        ("actions", "md.dlq.store-writer", "x", false),
+        ("tool", "md.hb.operator.a", "{}", false),
+        ("tool", "md.ask.positions", "", true),
+        ("tool", "md.ticks.0.manual", "x", true),
+        ("tool", "md.wm.0.synthetic", "x", true),
+        ("operator", "md.pos.operator", "{}", true),
+        ("operator", "md.pos.writer", "{}", false),
+        ("writer", "md.pos.writer", "{}", true),
+        ("writer", "md.pos.operator", "{}", false),
+        ("gateway", "md.bars.0", "x", false),
+        ("gateway", "md.ticks.0", "x", false),
+        ("gateway", "$JS.API.STREAM.PURGE.MD_TICKS_0", "{\"seq\":1,\"filter\":\"x\"}", true),
+        ("gateway", "$JS.API.STREAM.PURGE.KV_md_owners", "", false),
+        ("gateway", "$JS.API.STREAM.LEADER.STEPDOWN.KV_md_owners", "{}", false),
+        ("gateway", "$JS.API.META.LEADER.STEPDOWN", "{}", false),
+        ("gateway", "$JS.API.STREAM.PEER.REMOVE.MD_BARS", "{}", false),
+        ("operator", "$JS.API.STREAM.LEADER.STEPDOWN.MD_BARS", "{}", false),
+        ("writer", "$JS.API.STREAM.LEADER.STEPDOWN.MD_BARS", "{}", false),
+        ("consumer", "$JS.API.STREAM.LEADER.STEPDOWN.MD_BARS", "{}", false),
+        ("operator", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", false),
+        ("writer", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", false),
+        ("operator", "md.wm.0.synthetic", "x", false),
+        ("writer", "md.wm.0.synthetic", "x", false),
+        ("operator", "md.ticks.0.manual", "x", false),
+        ("gateway", "$JS.API.STREAM.DELETE.MD_TICKS_0", "", false),
+        ("operator", "$JS.API.STREAM.DELETE.MD_TICKS_0", "", false),
+        ("writer", "$JS.API.STREAM.DELETE.MD_TICKS_0", "", false),
+        ("gateway", "md.head.synthetic", "{}", true),
+        ("operator", "md.head.synthetic", "{}", false),
+        ("gateway", "$JS.API.STREAM.UPDATE.MD_BARS", "{}", false),
+        ("gateway", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c", "{}", false),
+        ("operator", "md.bars.0", "x", true),
+        ("cockpit", "$JS.API.STREAM.MSG.GET.MD_BARS", #"{"seq":1}"#, true),
+        ("operator", "md.all.universe", "x", true),
+        ("operator", "md.head.universe", "{}", true),
+        ("operator", "md.live.value.market.advance_decline", "{}", true),
+        ("operator", "md.live.node.big.AAPL.ibkr", "{}", true),
+        ("operator", "md.live.bar.1m.AAPL.ibkr", "{}", true),
+        ("operator", "md.live.trade.AAPL.ibkr", "{}", false),
+        ("gateway", "md.live.trade.AAPL.ibkr", "{}", true),
+        ("gateway", "md.live.quote.AAPL.ibkr", "{}", true),
+        ("gateway", "md.live.provider-bar.AAPL.ibkr", "{}", true),
+        ("gateway", "md.live.value.GDP.US.fred", "{}", true),
+        ("gateway", "md.live.bar.1m.AAPL.ibkr", "{}", false),
+        ("operator", "$JS.API.STREAM.UPDATE.MD_TICKS_0", "{}", false),
+        ("gateway", "md.all.universe", "x", false),
+        ("writer", "md.all.universe", "x", false),
+        (
+            "operator", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.operator-0",
+            """
+            {"stream_name":"MD_TICKS_0","config":{"name":"operator-0","ack_policy":"none",\
+            "mem_storage":true,"inactive_threshold":60000000000,\
+            "filter_subjects":["md.ticks.0.*","md.wm.0.*"]}}
+            """, true
+        ),
+        (
+            "operator", "$JS.API.CONSUMER.MSG.NEXT.MD_TICKS_0.operator-0",
+            "{\"batch\":1,\"no_wait\":true}", true
+        ),
+        ("operator", "$KV.md_owners.operator.7", "x", true),
+        ("operator", "$KV.acme_owners.operator.7.part.1", "x", true),
+        ("operator", "$JS.API.STREAM.INFO.KV_md_owners", "", true),
+        (
+            "operator", "$JS.API.STREAM.MSG.GET.KV_md_owners",
+            "{\"last_by_subj\":\"$KV.md_owners.operator.7\"}", true
+        ),
+        ("operator", "$KV.md_owners.writer.7", "x", false),
+        ("operator", "$KV.md_owners.gateway.synthetic", "x", false),
+        ("operator", "$JS.API.STREAM.MSG.DELETE.KV_md_owners", "{\"seq\":1}", false),
+        ("operator", "$JS.API.STREAM.PURGE.KV_md_owners", "", false),
+        ("operator", "_INBOX_gateway.x", "{}", false),
+        ("operator", "md.ticks.0.synthetic", "x", false),
+        ("operator", "$JS.API.STREAM.DELETE.MD_BARS", "", false),
+        ("writer", "$JS.API.STREAM.INFO.MD_BARS", "", true),
+        ("writer", "$KV.md_owners.writer.7", "x", true),
+        ("writer", "$KV.md_owners.operator.7", "x", false),
+        ("writer", "md.dlq.store-writer", "x", true),
+        ("writer", "acme.dlq.store-writer", "x", true),
+        ("writer", "md.dlq.operator-worker", "x", false),
+        ("operator", "md.dlq.store-writer", "x", false),
+        ("writer", "$JS.API.STREAM.UPDATE.MD_DLQ", "{}", false),
+        ("writer", "$JS.API.STREAM.MSG.DELETE.MD_DLQ", "{\"seq\":1}", false),
+        ("writer", "$JS.API.STREAM.PURGE.MD_DLQ", "", false),
+        ("writer", "_INBOX_gateway.x", "{}", false),
+        ("writer", "md.bars.0", "x", false),
+        ("writer", "md.ticks.0.synthetic", "x", false),
+        ("writer", "$JS.API.STREAM.PURGE.MD_BARS", "", false),
+        ("tool", "$JS.API.STREAM.MSG.DELETE.MD_DLQ", "{\"seq\":1}", true),
+        ("tool", "md.ticks.0.synthetic", "x", false),
+        ("tool", "md.bars.0", "x", false),
+        ("tool", "$KV.md_owners.operator.7.rebuild", "x", true),
+        ("tool", "$KV.md_owners.gateway.synthetic", "x", true),
+        ("tool", "$KV.md_owners", "x", false),
+        ("tool", "_INBOX_gateway.x", "{}", false),
+        ("tool", "$SRV.PING", "", true),
+        ("tool", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", true),
+        ("tool", "$JS.API.STREAM.DELETE.MD_BARS", "", true),
+    ]
+
+    /// Returns requests that each service must never be allowed, whatever they name. The server
+    /// carries out `republish` and `sources` with its own rights: a user that may make or change
+    /// one stream may write to all.
+    private static func forbidden(_ user: String) -> [(String, String)] {
+        let stream = createStream("MD_TICKS_0", "md.ticks.0.*").dropLast()
+        let republish = "\(stream),\"republish\":{\"src\":\">\",\"dest\":\"md.bars.1\"}}"
+        let sources = "\(stream),\"sources\":[{\"name\":\"MD_DLQ\"}]}"
+        let shipped = ["MD_TICKS_0", "MD_BARS", "MD_DLQ", "KV_md_owners"]
+        let made = [
+            "EVIL", "MD_DLQ", "MD_BARS", "MD_TICKS_0", "KV_md_groups", "KV_md_sources",
+            "KV_md_operator", "KV_md_owners", "ACME_BARS",
+        ]
+        let push =
+            "{\"stream_name\":\"KV_md_owners\",\"config\":{\"name\":\"p\","
+            + "\"deliver_subject\":\"md.pos.operator\",\"ack_policy\":\"none\"}}"
+        return made.map { ("$JS.API.STREAM.CREATE.\($0)", createStream($0, "zz.\(user).>")) }
+            + shipped.flatMap { name in
+                [
+                    ("$JS.API.STREAM.UPDATE.\(name)", republish),
+                    ("$JS.API.STREAM.UPDATE.\(name)", sources),
+                    ("$JS.API.STREAM.DELETE.\(name)", ""),
+                    ("$JS.API.STREAM.MSG.DELETE.\(name)", "{\"seq\":1}"),
+                    ("$JS.API.CONSUMER.NAMES.\(name)", ""),
+                    ("$JS.API.CONSUMER.LIST.\(name)", ""),
+                    ("$JS.API.CONSUMER.INFO.\(name).operator-0", ""),
+                    ("$JS.API.CONSUMER.DELETE.\(name).operator-0", ""),
+                    ("$JS.API.CONSUMER.DURABLE.CREATE.\(name).operator-0", push),
+                    ("$JS.API.CONSUMER.CREATE.\(name)", push),
+                    ("$JS.API.CONSUMER.CREATE.\(name).p.md", push),
+                ]
+            } + [
+                ("$JS.API.CONSUMER.CREATE.KV_md_owners.p", push),
+                ("$JS.API.CONSUMER.CREATE.MD_DLQ.p", push),
+                ("$JS.API.CONSUMER.MSG.NEXT.MD_DLQ.x", "{\"batch\":1,\"no_wait\":true}"),
+                ("$JS.API.STREAM.NAMES", ""), ("$JS.API.STREAM.LIST", ""),
+                ("$JS.API.SERVER.REMOVE", ""), ("$JS.API.STREAM.SNAPSHOT.MD_BARS", "{}"),
+                ("$JS.API.STREAM.RESTORE.MD_BARS", "{}"), ("$JS.ACK.MD_BARS.c.1.1.1.1.0", ""),
+                ("$JS.API.CONSUMER.PAUSE.MD_TICKS_0.operator-0", "{}"),
+            ]
+    }
+
+    /// Subjects on which others' answers, pulls and consumers' names are visible.
+    static let elsewhere = [
+        ">", "_INBOX", "_INBOX_gateway", "_INBOX_operator", "_INBOX_writer", "_INBOX_tool",
+        "$JS.API.CONSUMER.CREATE", "$JS.API.CONSUMER.MSG.NEXT", "$JS.EVENT.ADVISORY", "$JS.ACK",
+        "$KV", "md.ticks", "md.dlq",
+    ]
+
+    @Test("each user may do what its service does, and nothing more")
+    func permissions() throws {
+        let folder = try TemporaryFolder()
+        let shipped = try ShippedNats(folder)
+        for (user, subject, payload, isAllowed) in NatsPermissionTests.attempts {
+            let answer = try shipped.client(user).request(subject, payload)
+            let isDenied = answer.contains("Permissions Violation")
+            #expect(isDenied != isAllowed, "\(user) at \(subject): \(answer)")
+            #expect(isDenied || answer.contains("MSG"), "\(user) at \(subject): \(answer)")
+            #expect(!answer.contains("\"error\""), "\(user) at \(subject): \(answer)")
+        }
+        let stranger = try NatsLineClient(
+            port: shipped.plan.ports[.nats], user: "gateway", password: "wrong")
+        #expect(try stranger.request("md.ticks.0.a", "x").contains("Authorization Violation"))
+    }
+
+    @Test("the gateway may move the leader of each stream of the tape")
+    func leaders() throws {
+        let folder = try TemporaryFolder()
+        let shipped = try ShippedNats(folder)
+        for stream in (0..<4).map({ "MD_TICKS_\($0)" }) + ["MD_BARS"] {
+            let answer = try shipped.client("gateway")
+                .request("$JS.API.STREAM.LEADER.STEPDOWN.\(stream)", "{}")
+            // A single server has no leaders to move, and says so.
+            #expect(answer.contains("MSG") && answer.contains("\"error\""), "\(answer)")
+            #expect(!answer.contains("Permissions Violation"), "\(answer)")
+        }
+    }
+
+    @Test(
+        "no service makes or changes a stream, touches another's consumer, or sees its names",
+        arguments: ["gateway", "operator", "writer", "cockpit", "actions"])
+    func forbidden(user: String) throws {
+        let folder = try TemporaryFolder()
+        let shipped = try ShippedNats(folder)
+        for name in ["MD_TICKS_0", "MD_BARS", "MD_DLQ", "KV_md_owners"] {
+            let subject = "x.\(name)"
+            let made = try shipped.client("tool").request(
+                "$JS.API.STREAM.CREATE.\(name)", Self.createStream(name, subject))
+            #expect(!made.contains("error"), "\(made)")
+        }
+        for (subject, payload) in Self.forbidden(user) {
+            let answer = try shipped.client(user).request(subject, payload)
+            #expect(answer.contains("Permissions Violation"), "\(user) at \(subject): \(answer)")
+        }
+        if user == "gateway" {
+            let answer = try shipped.client(user).request(
+                "$JS.API.CONSUMER.CREATE.MD_TICKS_0.operator-0", "{}")
+            #expect(answer.contains("Permissions Violation"), "\(answer)")
+        }
+        for place in Self.elsewhere where place != "_INBOX_\(user)" {
+            let client = try shipped.client(user, inbox: place)
+            let answer = try client.request("$JS.API.STREAM.INFO.MD_BARS", "")
+            #expect(
+                answer.contains("Permissions Violation for Subscription"),
+                "\(user) at \(place): \(answer)")
+        }
+        let own = try shipped.client(user).request("$JS.API.STREAM.INFO.MD_BARS", "")
+        #expect(own.contains("\"config\"") && !own.contains("Violation"), "\(own)")
+    }
+
+    @Test("a command that the user may not carry out says so, and whom to name")
+    func toldByTheTool() throws {
+        let folder = try TemporaryFolder()
+        let shipped = try ShippedNats(folder)
+        let errors = try OpenFile(folder.file("errors"))
+        let terminal = Terminal(output: errors.descriptor, errors: errors.descriptor)
+        func settings(_ user: String) throws -> [String: String] {
+            let secret = try #require(StackSecrets.Name(rawValue: "nats-\(user)"))
+            return [
+                "NATS_URL": "nats://127.0.0.1:\(shipped.plan.ports[.nats])", "NATS_USER": user,
+                "NATS_PASSWORD": shipped.plan.secrets[secret],
+            ]
+        }
+        func deployment(_ user: String) throws -> Deployment {
+            try Deployment.find(
+                TapeTarget(), environment: settings(user), executable: "/nowhere/tapeline")
+        }
+        let setup = try SetupCommand.parse([])
+        #expect(try setup.run(deployment("tool"), settings("tool"), terminal) == .success)
+        let groups = GroupsRun(
+            command: try GroupsCommand.parse(["register", "archive"]), terminal: terminal)
+        let error = #expect(throws: ToolError.self) { try groups.run(deployment("operator")) }
+        let text = error?.description ?? ""
+        #expect(text.contains("Permissions Violation") && text.contains("'tool'"), "\(text)")
+    }
+
+    @Test("a stack of another namespace has the same rights there")
+    func otherNamespace() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(folder, settings: ["MDS_NAMESPACE=acme"])
+        let shipped = try String(
+            contentsOfFile: plan.checkout.deploy("nats/server.conf"), encoding: .utf8)
+        #expect(plan.natsConfiguration(shipped: shipped).contains("PURGE.ACME_TICKS_3"))
+        try plan.natsConfiguration(shipped: shipped)
+            .write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
+        let unit = try #require(plan.units.first { $0.name == "nats-server" })
+        #expect(unit.arguments == ["--config", plan.home.natsConfiguration])
+        let server = try ServerProcess(
+            unit.executable, unit.arguments, environment: unit.environment,
+            logPath: folder.file("nats.log"))
+        #expect(eventually { unit.problem == nil }, "\(server.log)")
+        let client = try NatsLineClient(
+            port: plan.ports[.nats], user: "writer", password: plan.secrets[.natsWriter])
+        for (name, isAllowed) in [("ACME_BARS", true), ("MD_BARS", true), ("OTHER_BARS", false)] {
+            let answer = try client.request("$JS.API.CONSUMER.MSG.NEXT.\(name).x", "{}")
+            #expect(answer.contains("Violation") != isAllowed, "\(name): \(answer)")
+        }
+    }
+}
+
+/// The shipped configuration, as the local stack runs it.
+final class ShippedNats {
+    let plan: StackPlan
+    private let server: ServerProcess
+
+    init(_ folder: TemporaryFolder) throws {
+        plan = try testPlan(folder)
+        let unit = try #require(plan.units.first { $0.name == "nats-server" })
+        server = try ServerProcess(
+            unit.executable, unit.arguments, environment: unit.environment,
+            logPath: folder.file("nats.log"))
+        let log = server.log
+        #expect(eventually { unit.problem == nil }, "\(log)")
+    }
+
+    func client(_ user: String, inbox: String? = nil) throws -> NatsLineClient {
+        let secret = try #require(StackSecrets.Name(rawValue: "nats-\(user)"))
+        return try NatsLineClient(
+            port: plan.ports[.nats], user: user, password: plan.secrets[secret], inbox: inbox)
+    }
+}
+
+/// A client of NATS' text protocol, with just enough to see what a user may do.
+final class NatsLineClient {
+    private let input: FileHandle
+    private let replyTo: String
+    private static let answerBytesMax = 1 << 20
+
+    /// `inbox` is the prefix of the subjects on which answers come. `nil` means one on which no
+    /// other user may listen.
+    init(port: UInt16, user: String, password: String, inbox: String? = nil) throws {
+        let inbox = inbox ?? "_INBOX_\(user)"
+        let topic = inbox == ">" ? inbox : "\(inbox).>"
+        replyTo = inbox == ">" ? "_INBOX.t" : "\(inbox).t"
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var patience = timeval(tv_sec: 5, tv_usec: 0)
+        let isConnected = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        try #require(isConnected)
+        unsafe setsockopt(
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        input = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        try send(
+            """
+            CONNECT {"user":"\(user)","pass":"\(password)","verbose":false,"pedantic":false,\
+            "headers":true,"no_responders":true}\r\nSUB \(topic) 1\r\n
+            """)
+    }
+
+    /// Publishes with a reply subject and returns the answer or the refusal. `answer`: what its
+    /// first line has. A packet that a consumer delivers keeps its subject.
+    func request(
+        _ subject: String, _ payload: String, answer: String = "MSG _INBOX"
+    ) throws -> String {
+        try send("PUB \(subject) \(replyTo) \(payload.utf8.count)\r\n\(payload)\r\n")
+        return read { lines in
+            guard let start = lines.firstIndex(where: { $0.contains(answer) }) else {
+                return false
+            }
+            return lines.count > start + 2
+        }
+    }
+
+    /// Publishes, and waits until the server has taken it. Returns a refusal, if there is one.
+    @discardableResult
+    func publish(_ subject: String, _ payload: String) throws -> String {
+        try send("PUB \(subject) \(payload.utf8.count)\r\n\(payload)\r\nPING\r\n")
+        return read { $0.contains("PONG") }
+    }
+
+    /// Waits until the server has taken the subscription.
+    func settle() throws {
+        try send("PING\r\n")
+        _ = read { $0.contains("PONG") }
+    }
+
+    /// Returns what came on the subscription, up to a message of this content.
+    func heard(_ payload: String) -> String { read { $0.contains(payload) } }
+
+    /// Reads until the lines are enough, or until an error comes.
+    private func read(until isEnough: ([String]) -> Bool) -> String {
+        var answer = Data()
+        var chunk = [UInt8](repeating: 0, count: 4_096)
+        while answer.count < NatsLineClient.answerBytesMax {
+            let count = unsafe recv(input.fileDescriptor, &chunk, chunk.count, 0)
+            guard count > 0 else { break }
+            answer.append(contentsOf: chunk[..<count])
+            let text = String(decoding: answer, as: UTF8.self)
+            let lines = text.components(separatedBy: "\r\n")
+            if lines.contains(where: { $0.hasPrefix("-ERR") }), text.hasSuffix("\r\n") { break }
+            if isEnough(lines) { break }
+        }
+        return String(decoding: answer, as: UTF8.self)
+    }
+
+    private func send(_ text: String) throws { try input.write(contentsOf: Data(text.utf8)) }
+}

@@ -1,0 +1,373 @@
+import Foundation
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+import TickSpool
+
+@testable import TapelineTool
+@testable import TapelineToolTests
+
+@Suite("tapeline spool")
+struct SpoolReplayTests {
+    private static let start = TailBench.start
+
+    private static func time(_ number: Int64) -> Timestamp {
+        Timestamp(nanoseconds: start + number)
+    }
+
+    private struct Said {
+        let code: ExitCode
+        let output: String
+        let errors: String
+    }
+
+    private func said(_ body: (Terminal) throws -> ExitCode) throws -> Said {
+        let folder = try TemporaryFolder("said")
+        let output = try OpenFile(folder.file("out"))
+        let errors = try OpenFile(folder.file("err"))
+        let code = try body(Terminal(output: output.descriptor, errors: errors.descriptor))
+        return Said(code: code, output: output.text, errors: errors.text)
+    }
+
+    /// Returns a gap of a symbol, or of all, as a successor writes it.
+    private static func gap(
+        _ symbol: UInt32, _ from: Int64, _ to: Int64, kind: DataKind = .any,
+        reason: GapReason = .gatewayLost, state: GapState = .open
+    ) -> GapRecord {
+        GapRecord(
+            header: TickHeader(symbol: symbol, providerTime: .undefined, receiveTime: time(to)),
+            from: time(from), to: time(to), kind: kind, reason: reason, state: state)
+    }
+
+    // MARK: decisions
+
+    @Test("a gap holds its times but its end, its kind, and its symbol or all of them")
+    func gapMap() throws {
+        let (apple, other) = (try #require(Symbol("AAPL")), try #require(Symbol("MSFT")))
+        var map = GapMap()
+        #expect(map.verdict(apple, .trade, at: Self.time(1)) == .noGapOfSymbol)
+        map.add(Self.gap(0, 10, 20), symbol: apple)
+        map.add(Self.gap(0, 30, 40, kind: .quote), symbol: apple)
+        map.add(Self.gap(0, 0, 100, reason: .tapeLost), symbol: other)
+        #expect(map.count == 2)
+        let verdicts = [9, 10, 19, 20].map { map.verdict(apple, .trade, at: Self.time($0)) }
+        #expect(verdicts == [.outside, .inside, .inside, .outside])
+        #expect(map.verdict(apple, .quote, at: Self.time(35)) == .inside)
+        #expect(map.verdict(apple, .trade, at: Self.time(35)) == .outside)
+        #expect(map.verdict(other, .trade, at: Self.time(15)) == .noGapOfSymbol)
+        map.add(Self.gap(0, 10, 15, state: .filled), symbol: apple)
+        #expect(map.verdict(apple, .trade, at: Self.time(12)) == .filled)
+        #expect(map.verdict(apple, .trade, at: Self.time(17)) == .inside)
+        var general = Self.gap(0, 50, 60)
+        general.to = .undefined
+        map.add(general, symbol: nil)
+        #expect(map.verdict(other, .news, at: Self.time(1_000_000)) == .inside)
+        #expect(map.verdict(nil, .trade, at: Self.time(49)) == .outside)
+        var before = Self.gap(0, 0, 5)
+        before.from = .undefined
+        map.add(before, symbol: other)
+        #expect(map.verdict(other, .trade, at: Self.time(-99)) == .inside)
+    }
+
+    @Test("arguments")
+    func arguments() throws {
+        #expect(
+            try SpoolCommand.parse(["list", "--folder", "/x", "--json"])
+                == .list(SpoolPlace(folder: "/x"), asJSON: true))
+        #expect(
+            try SpoolCommand.parse(["replay", "a-20260105T143000Z", "--yes", "--nats", "nats://h"])
+                == .replay(
+                    SpoolReplayCommand(
+                        name: "a-20260105T143000Z", place: SpoolPlace(),
+                        target: TapeTarget(natsURL: "nats://h"), isConfirmed: true)))
+        for wrong in [[], ["drop"], ["list", "x"], ["replay"], ["replay", "a", "b"]] {
+            #expect(throws: ToolError.self) { try SpoolCommand.parse(wrong) }
+        }
+        #expect(throws: ToolError.self) {
+            try SpoolCommand.parse(["list", "--folder", "/x", "--name", "y"])
+        }
+        let place = SpoolPlace()
+        #expect(try place.path(["GATEWAY_SPOOL": "/spool"], executable: "/x") == "/spool")
+        #expect(throws: ToolError.self) { try place.path([:], executable: "/x") }
+        #expect(try SpoolPlace(folder: "/f").path([:], executable: "/x") == "/f")
+    }
+
+    // MARK: a spool and a tape
+
+    /// Partition 1 of a real tape. Source `ib` has stored ordinals 1 to 4, and its successor wrote
+    /// a gap of AAPL. The spool has ordinals 3 to 10 of the old epoch.
+    private struct Scene {
+        let bench: TailBench
+        let folder: TemporaryFolder
+        let name: String
+
+        init(_ namespace: String) throws {
+            bench = try TailBench(NatsServer.shared(), namespace: namespace)
+            folder = try TemporaryFolder("spool")
+            let source = try #require(SourceName("ib"))
+            var old = try bench.source(1, ["AAPL", "MSFT"], name: "ib")
+            let settings = Spool.Settings(
+                folder: folder.path, source: source, bytesMax: 1 << 20)
+            let spool = try Spool(settings)
+            for first in stride(from: 1, to: 11, by: 2) as StrideTo<Int64> {
+                old.append(TailBench.trade(0, first))
+                if first == 9 {
+                    old.append(TailBench.quote(0, first + 1))
+                } else {
+                    old.append(TailBench.trade(first == 7 ? 1 : 0, first + 1))
+                }
+                let packet = old.seal(watermark: time(first + 1))
+                if first <= 3 {
+                    let subject = bench.tape.names.ticks(Partition(1), source)
+                    try TestSource.put(packet.bytes, on: subject, of: bench.tape)
+                }
+                if first >= 3 { _ = try spool.append(packet) }
+            }
+            name = try #require(
+                try spool.setAside(
+                    reason: "fenced by epoch 2", now: Timestamp(nanoseconds: start))
+            ).name
+            try Self.successor(bench, source)
+        }
+
+        private static func successor(_ bench: TailBench, _ source: SourceName) throws {
+            var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
+            let apple = builder.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined))
+            _ = builder.append(gap(apple, 5, 10))
+            _ = builder.append(gap(apple, 10, 20, kind: .quote))
+            let packet = builder.seal(
+                PacketBuilder.Seal(
+                    epoch: 2, firstOrdinal: 5, watermark: time(20), sendTime: time(20)))
+            try TestSource.put(
+                packet.bytes, on: bench.tape.names.ticks(Partition(1), source), of: bench.tape)
+        }
+
+        func replay(_ terminal: Terminal, _ more: [String] = ["--yes"]) throws -> ExitCode {
+            let command = try SpoolReplayCommand.parse([name, "--folder", folder.path] + more)
+            return try SpoolReplay(command: command, folder: folder.path, terminal: terminal)
+                .run(bench.deployment, shutdown: ShutdownSignal())
+        }
+    }
+
+    @Test("what lies in the successor's gaps is published once, marked, and nothing else is")
+    func replay() throws {
+        let scene = try Scene("spool_a")
+        let first = try said { try scene.replay($0) }
+        #expect(first.code == .success)
+        #expect(
+            first.output == """
+                ib-20250615T150640Z: 8 ticks
+                             5  lie inside a gap
+                             2  stand on the tape already
+                             1  are of a symbol without a gap
+                5 ticks are on the tape, marked as backfilled
+
+                """)
+        let packets = try scene.bench.tape.tickPackets(Partition(1))
+            .filter { $0.header.source == .manual }
+        #expect(packets.first?.header.flags == .epochMarker)
+        var items: [ReplayTick] = []
+        for packet in packets {
+            packet.payload.withRawSpan { bytes in
+                ReplayPacket.walk(bytes, from: packet.header.firstOrdinal) {
+                    if case .tick(let tick) = $0 { items.append(tick) }
+                }
+            }
+        }
+        #expect(items.map(\.ordinal) == [1, 2, 3, 4, 5])
+        #expect(items.map(\.eventTime) == [5, 6, 7, 9, 10].map { Self.time($0) })
+        #expect(items.allSatisfy { $0.isBackfilled && $0.symbol?.symbol.text == "AAPL" })
+        // They belong to the source whose spool it was.
+        #expect(items.allSatisfy { $0.symbol?.source?.text == "ib" })
+        #expect(items.map(\.kind) == [.trade, .trade, .trade, .trade, .quote])
+        // A second replay is safe.
+        let second = try said { try scene.replay($0, ["--json"]) }
+        #expect(second.code == .success)
+        let json = try JSONValue.parse(second.output)
+        #expect(json["published"]?.int == 0 && json["replayed_before"]?.int == 5)
+        #expect(json["inside_gaps"]?.int == 0 && json["standing"]?.int == 2)
+        #expect(
+            try scene.bench.tape.tickPackets(Partition(1)).count { $0.header.source == .manual }
+                == packets.count)
+        let survey = try #require(
+            try SpoolSurvey.aside(scene.name, in: scene.folder.path))
+        #expect(survey.isReplayed)
+    }
+
+    @Test("a replay that was cut short goes on behind what it had published")
+    func interrupted() throws {
+        let scene = try Scene("spool_b")
+        let client = try scene.bench.tape.connect()
+        defer { client.close() }
+        let source = try #require(SourceName("ib"))
+        // Two of the five, and one that is equal but was never marked.
+        let survey = try #require(try SpoolSurvey.aside(scene.name, in: scene.folder.path))
+        let reader = try SpoolReader(survey)
+        let publisher = try ManualPublisher(client, [Partition(1)], ShutdownSignal())
+        try publisher.open()
+        while case .packet(let spooled)? = try reader.next() {
+            guard spooled.packet.header.firstOrdinal == 5 else { continue }
+            var ticks: [ReplayTick] = []
+            spooled.packet.withBytes { bytes in
+                ReplayPacket.walk(bytes, from: 5) {
+                    if case .tick(let tick) = $0 { ticks.append(tick) }
+                }
+            }
+            for tick in ticks { try publisher.append(tick, of: source, Partition(1)) }
+        }
+        try publisher.drain()
+        #expect(publisher.ticks == 2)
+        let rest = try said { try scene.replay($0, ["--yes", "--json"]) }
+        let json = try JSONValue.parse(rest.output)
+        #expect(json["published"]?.int == 3 && json["replayed_before"]?.int == 2)
+    }
+
+    @Test("equal ticks that were replayed for another source are not this spool's")
+    func otherSource() throws {
+        let scene = try Scene("spool_other")
+        let client = try scene.bench.tape.connect()
+        defer { client.close() }
+        let publisher = try ManualPublisher(client, [Partition(1)], ShutdownSignal())
+        try publisher.open()
+        let definition = SymbolDefinition(
+            symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined)
+        for (name, number) in [("other", 5), ("ib", 6)] as [(String, Int64)] {
+            let tick = ReplayTick(
+                ordinal: 1, symbol: definition, content: .trade(TailBench.trade(0, number)))
+            try publisher.append(tick, of: try #require(SourceName(name)), Partition(1))
+        }
+        try publisher.drain()
+        let said = try said { try scene.replay($0, ["--yes", "--json"]) }
+        let json = try JSONValue.parse(said.output)
+        #expect(json["published"]?.int == 4 && json["replayed_before"]?.int == 1)
+    }
+
+    @Test("each tick that is put on the tape states the lot that it came with")
+    func lots() throws {
+        let scene = try Scene("spool_lots")
+        let client = try scene.bench.tape.connect()
+        defer { client.close() }
+        let publisher = try ManualPublisher(client, [Partition(1)], ShutdownSignal())
+        try publisher.open()
+        let source = try #require(SourceName("ib"))
+        var definition = SymbolDefinition(
+            symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined)
+        let (forty, ten) = (Quantity(raw: 4_000_000_000), Quantity(raw: 1_000_000_000))
+        let lots = [nil, RoundLot(forty), RoundLot(ten), RoundLot(ten), RoundLot(forty)]
+        for (number, lot) in lots.enumerated() {
+            definition.lot = lot
+            let tick = ReplayTick(
+                ordinal: 1, symbol: definition,
+                content: .trade(TailBench.trade(0, Int64(number) + 1)))
+            try publisher.append(tick, of: source, Partition(1))
+        }
+        try publisher.drain()
+        var found: [RoundLot?] = []
+        for packet in try scene.bench.tape.tickPackets(Partition(1))
+        where packet.header.source == .manual {
+            packet.payload.withRawSpan { bytes in
+                ReplayPacket.walk(bytes, from: packet.header.firstOrdinal) {
+                    if case .tick(let tick) = $0 { found.append(tick.symbol?.lot) }
+                }
+            }
+        }
+        #expect(found == lots)
+    }
+
+    @Test("an earlier replay cannot go on once another one has begun")
+    func fenced() throws {
+        let scene = try Scene("spool_c")
+        let (one, two) = (try scene.bench.tape.connect(), try scene.bench.tape.connect())
+        defer {
+            one.close()
+            two.close()
+        }
+        let first = try ManualPublisher(one, [Partition(1)], ShutdownSignal())
+        try first.open()
+        let second = try ManualPublisher(two, [Partition(1)], ShutdownSignal())
+        try second.open()
+        let tick = ReplayTick(
+            ordinal: 1,
+            symbol: SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined),
+            content: .trade(TailBench.trade(0, 1)))
+        try first.append(tick, of: try #require(SourceName("ib")), Partition(1))
+        let error = try #require(throws: ToolError.self) { try first.drain() }
+        #expect(error.description.contains("somebody else publishes under the source 'manual'"))
+    }
+
+    @Test("a spool that is not there, of another tape, or without consent changes nothing")
+    func refused() throws {
+        let scene = try Scene("spool_d")
+        let missing = try SpoolReplayCommand.parse(["ib", "--folder", scene.folder.path])
+        let error = try #require(throws: ToolError.self) {
+            _ = try said { terminal in
+                try SpoolReplay(command: missing, folder: scene.folder.path, terminal: terminal)
+                    .run(scene.bench.deployment, shutdown: ShutdownSignal())
+            }
+        }
+        #expect(error.description.contains("'ib' was not set aside"))
+        #expect(error.exitCode == .usage)
+        let unconfirmed = try #require(throws: ToolError.self) {
+            _ = try said { try scene.replay($0, []) }
+        }
+        #expect(unconfirmed.description.contains("--yes"))
+        let small = try TailBench(
+            NatsServer.shared(), namespace: "spool_e", partitions: 1)
+        let command = try SpoolReplayCommand.parse([scene.name, "--yes"])
+        let other = try #require(throws: ToolError.self) {
+            _ = try said { terminal in
+                try SpoolReplay(command: command, folder: scene.folder.path, terminal: terminal)
+                    .run(small.deployment, shutdown: ShutdownSignal())
+            }
+        }
+        #expect(other.description.contains("it is of another tape"))
+    }
+
+    @Test("the list says what each spool holds")
+    func list() throws {
+        let scene = try Scene("spool_f")
+        let folder = scene.folder.path
+        let place = SpoolPlace(folder: folder)
+        let text = try said { try SpoolRun(terminal: $0).list(place, asJSON: false) }
+        let bytes = try SpoolSurvey.all(in: folder)[1].bytes
+        #expect(
+            text.output == """
+                ib  of the gateway of this source
+                  0 ticks in 0 frames, 0 B
+
+                ib-20250615T150640Z  set aside at 2025-06-15T15:06:40Z
+                  why: fenced by epoch 2
+                  8 ticks in 4 frames, \(TapeReport.bytes(UInt64(bytes)))
+                  of 2025-06-15T15:06:40Z to 2025-06-15T15:06:40Z
+                  partitions 1, epochs 1
+
+                """)
+        let json = try JSONValue.parse(
+            try said { try SpoolRun(terminal: $0).list(place, asJSON: true) }.output)
+        let aside = try #require(json["spools"]?.array?.last)
+        #expect(aside["name"]?.string == scene.name && aside["reason"]?.string != nil)
+        #expect(aside["ticks"]?.int == 8 && aside["replayed"]?.bool == false)
+        #expect(aside.at("partitions")?.array?.first?["last_ordinal"]?.int == 10)
+        let empty = try said {
+            try SpoolRun(terminal: $0).list(SpoolPlace(folder: "/no/such"), asJSON: false)
+        }
+        #expect(empty.output == "nothing is spooled in /no/such\n")
+    }
+
+    @Test("numbers on a line are short")
+    func ranges() {
+        #expect(NumberRanges.text([]) == "")
+        #expect(NumberRanges.text([3, 1, 2, 0, 7]) == "0-3,7")
+        #expect(NumberRanges.text([4, 5, 9, 11, 12, 13]) == "4,5,9,11-13")
+    }
+}

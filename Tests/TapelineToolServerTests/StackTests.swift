@@ -1,0 +1,393 @@
+import Foundation
+import Primitives
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+@testable import TapelineToolTests
+
+/// A checkout with the real servers, the real supervisor, and stand-ins for the services that
+/// answer on their operations port.
+private final class StackUnderTest {
+    let folder: TemporaryFolder
+    let checkout: Checkout
+    let home: StackHome
+    private let output: FileHandle
+
+    init() throws {
+        let built = FileSystem.folder(of: try Checkout.ownExecutable())
+        // Beside the program, because a second name of a file is on the same file system.
+        folder = try TemporaryFolder(in: built)
+        try linkCheckout(at: folder)
+        let programs = folder.file("bin")
+        try FileManager.default.createDirectory(
+            atPath: programs, withIntermediateDirectories: true)
+        try FileManager.default.linkItem(
+            atPath: "\(built)/tapeline", toPath: "\(programs)/tapeline")
+        for name in StackPlan.servicePrograms {
+            let path = try folder.write(StackUnderTest.standIn, to: "bin/\(name)")
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o755], ofItemAtPath: path)
+        }
+        checkout = Checkout(root: folder.path, programs: programs)
+        home = try testHome(folder.path)
+        let path = try folder.write("", to: "output")
+        output = try #require(FileHandle(forUpdatingAtPath: path))
+    }
+
+    /// Ready as long as the file `red` does not exist. `migrate` ends immediately.
+    private static let standIn = """
+        #!/usr/bin/python3
+        import http.server, os, signal, sys
+        if sys.argv[1:] == ["--check-config"]:
+            if os.environ.get("SYNTHETIC_RATE") == "wrong":
+                print("provider-gateway: SYNTHETIC_RATE: 'wrong' is no number", file=sys.stderr)
+                print("x: 1 problem: nothing was started, see x --help", file=sys.stderr)
+                sys.exit(64)
+            sys.exit(0)
+        if sys.argv[1:] == ["migrate"]:
+            open(os.environ["POSTGRES_MIGRATOR_PASSWORD_FILE"]).read()
+            sys.exit(0)
+        red = os.path.dirname(os.path.abspath(__file__)) + "/red"
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(503 if os.path.exists(red) else 200)
+                self.end_headers()
+                self.wfile.write(b"no database\\n")
+            def log_message(self, *arguments): pass
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        port = int(os.environ["OPS_PORT"])
+        http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+        """
+
+    var stack: Stack {
+        get throws {
+            try Stack(
+                checkout: checkout, name: "default",
+                terminal: Terminal(output: output.fileDescriptor, errors: output.fileDescriptor))
+        }
+    }
+
+    /// Returns what the commands printed since the last call.
+    func printed() throws -> String {
+        try output.seek(toOffset: 0)
+        let text = String(decoding: try output.readToEnd() ?? Data(), as: UTF8.self)
+        try output.truncate(atOffset: 0)
+        return text
+    }
+
+    func state() throws -> StackState { try #require(try StackState.read(home)) }
+
+    func process(_ name: String) throws -> ProcessIdentity {
+        try #require(try state().units.first { $0.name == name }?.process)
+    }
+
+    deinit {
+        do {
+            _ = try stack.down()
+        } catch {
+            print("the stack of a test did not stop: \(error)")
+        }
+    }
+}
+
+/// Each of these starts three real servers. They run one after the other to spare a small machine.
+@Suite("tapeline up, status, down", .serialized)
+struct StackTests {
+    @Test("the whole stack comes up, is seen, restarts what dies, and leaves nothing behind")
+    func wholeLife() throws {
+        let test = try StackUnderTest()
+        #expect(try test.stack.status(asJSON: false) == .failure)
+        #expect(try test.printed().contains("the stack default is not up"))
+        #expect(try test.stack.down() == .success)
+        #expect(try test.printed() == "the stack default is not up\n")
+
+        #expect(try test.stack.up(.init(), shutdown: ShutdownSignal()) == .success)
+        let up = try test.printed()
+        #expect(up.contains("the stack default is up"), "\(up)")
+        #expect(up.contains("postgresql://tapeline_reader@127.0.0.1:"), "\(up)")
+        try expectReader(test)
+        try expectBundle(test)
+        try expectSilentDatabase(test)
+        try expectNotReady(test)
+        let state = try test.state()
+        #expect(state.phase == .running)
+        #expect(state.alive.count == 9)
+
+        #expect(try test.stack.up(.init(), shutdown: ShutdownSignal()) == .success)
+        #expect(try test.printed().hasPrefix("the stack default is already up\n"))
+        var other = Stack.UpOptions()
+        try other.settings.add("OPERATOR_SERIES=7s")
+        let refusal = #expect(throws: ToolError.self) {
+            try test.stack.up(other, shutdown: ShutdownSignal())
+        }
+        #expect(
+            refusal?.description
+                == "the stack default is already up without OPERATOR_SERIES=7s: nothing was "
+                + "changed; run 'tapeline down' first, then this again")
+        _ = try test.printed()
+        #expect(try test.process("nats-server") == state.units[0].process)
+
+        try kill(test, "store-writer")
+        try kill(test, "nats-server")
+        try kill(test, "postgres")
+        #expect(try test.stack.status(asJSON: true) == .success)
+        let json = try JSONValue.parse(try test.printed())
+        #expect(json["works"]?.bool == true)
+        #expect(json["processes"]?.array?.count == 9)
+
+        let last = try test.state()
+        #expect(try test.stack.down() == .success)
+        #expect(last.alive.isEmpty)
+        #expect(!last.isSupervised)
+        #expect(Leftovers(home: test.home, state: nil).isEmpty)
+        #expect(try test.stack.down() == .success)
+    }
+
+    /// By the program, as a person calls it.
+    private func expectReader(_ test: StackUnderTest) throws {
+        let tool = test.checkout.program("tapeline")
+        let question = "SELECT current_user, current_setting('search_path'), 1 + 1"
+        let answer = "tapeline_reader|md_market|2"
+        let place = ["--home", test.folder.path, "--name", "default"]
+        #expect(try run(tool, ["psql"] + place + ["-Atc", question]) == answer)
+        let psql = test.checkout.databaseProgram("psql")
+        for flags in [[], ["--with-password"]] {
+            let url = try run(tool, ["url"] + place + flags)
+            let secret = try StackSecrets.open(test.home)[.postgresReader]
+            #expect(url.contains(secret) == !flags.isEmpty)
+            #expect(try run(psql, [url, "-Atc", question]) == answer)
+            let exports = try run(tool, ["env"] + place + flags)
+            let script = "\(exports)\n'\(psql)' -Atc \"\(question)\""
+            #expect(try run("/bin/sh", ["-c", script]) == answer)
+        }
+        let service = "PGSERVICEFILE=\(test.home.serviceFile) '\(psql)' service=tapeline"
+        #expect(try run("/bin/sh", ["-c", "\(service) -Atc \"\(question)\""]) == answer)
+        for file in [test.home.serviceFile, test.home.readerPasswordFile] {
+            #expect(try run("/usr/bin/stat", ["-c", "%a", file]) == "600")
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(!text.contains("postgres:") && !text.contains("tapeline_writer"))
+        }
+        for flags in [[], ["--with-password"]] {
+            let url = try run(tool, ["url", "nats"] + place + flags)
+            let secret = try StackSecrets.open(test.home)[.natsConsumer]
+            #expect(url.hasPrefix("nats://consumer") && url.contains(secret) == !flags.isEmpty)
+        }
+        for forbidden in ["CREATE TABLE public.mine (i integer)", "CREATE SCHEMA mine"] {
+            let failure = #expect(throws: ProgramFailure.self) {
+                try run(tool, ["psql"] + place + ["-c", forbidden])
+            }
+            #expect(failure?.message.contains("permission denied") == true, "\(forbidden)")
+        }
+    }
+
+    /// A bundle has the stack's settings and logs, and none of its secrets.
+    private func expectBundle(_ test: StackUnderTest) throws {
+        let secrets = try StackSecrets.open(test.home)
+        let planted = StackSecrets.Name.allCases.map { secrets[$0] }
+        try FileSystem.write(
+            Array("before \(planted.joined(separator: " and ")) after\n".utf8),
+            to: test.home.log("planted"))
+        let output = test.folder.file("bundle.tar.gz")
+        try run(
+            test.checkout.program("tapeline"),
+            ["support-bundle", "-o", output, "--home", test.folder.path, "--name", "default"])
+        try run("/bin/tar", ["-xzf", output, "-C", test.folder.path])
+        let found = try run(
+            "/bin/sh", ["-c", "cat $(find \"$0\" -type f)", test.folder.file("bundle")])
+        for inside in ["# store-writer", "NATS_PASSWORD_FILE=", "before [secret] and", "startTime"]
+        {
+            #expect(found.contains(inside), "\(inside)")
+        }
+        for secret in planted { #expect(!found.contains(secret)) }
+    }
+
+    private func kill(_ test: StackUnderTest, _ name: String) throws {
+        let before = try test.process(name)
+        #expect(before.signal(SIGKILL))
+        let isBack = try eventually {
+            let unit = try test.state().units.first { $0.name == name }
+            return unit?.state == "works" && unit?.process != before
+        }
+        #expect(isBack, "\(name) did not come back")
+    }
+
+    @Test("what a service would refuse is said in its words before anything is started")
+    func wrongConfiguration() throws {
+        let test = try StackUnderTest()
+        var options = Stack.UpOptions()
+        try options.settings.add("SYNTHETIC_RATE=wrong")
+        let error = #expect(throws: ToolError.self) {
+            try test.stack.up(options, shutdown: ShutdownSignal())
+        }
+        #expect(error?.exitCode == .usage)
+        #expect(error?.description == "1 problem in the configuration: nothing was started")
+        #expect(
+            try test.printed()
+                == "tapeline: provider-gateway: SYNTHETIC_RATE: 'wrong' is no number\n")
+        #expect(try StackState.read(test.home) == nil)
+    }
+
+    /// A database that does not answer is seen by status, and named in its verdict.
+    private func expectSilentDatabase(_ test: StackUnderTest) throws {
+        let postgres = try test.process("postgres")
+        #expect(postgres.signal(SIGSTOP))
+        #expect(try test.stack.status(asJSON: false) == .failure)
+        let said = try test.printed()
+        #expect(said.contains("it does not answer"), "\(said)")
+        #expect(said.hasSuffix("not everything works: postgres is silent\n"), "\(said)")
+        #expect(postgres.signal(SIGCONT))
+        #expect(try test.stack.status(asJSON: false) == .success)
+        #expect(try test.printed().hasSuffix("everything works\n"))
+    }
+
+    /// A service that is not ready shows, with its reason.
+    private func expectNotReady(_ test: StackUnderTest) throws {
+        try test.folder.write("", to: "bin/red")
+        #expect(try test.stack.status(asJSON: false) == .failure)
+        #expect(try test.printed().contains("not ready: no database"))
+        let paused = try test.process("provider-gateway")
+        #expect(paused.signal(SIGSTOP))
+        #expect(try test.stack.status(asJSON: false) == .failure)
+        #expect(try test.printed().contains("provider-gateway is silent"))
+        #expect(paused.signal(SIGCONT))
+        try FileManager.default.removeItem(atPath: test.folder.file("bin/red"))
+    }
+
+    @Test("down and up find what a killed supervisor left running")
+    func killedSupervisor() throws {
+        let test = try StackUnderTest()
+        var options = Stack.UpOptions()
+        options.withServices = false
+        _ = try test.stack.up(options, shutdown: ShutdownSignal())
+        let first = try test.state()
+        #expect(first.supervisor.signal(SIGKILL))
+        #expect(first.supervisor.waitUntilGone(timeout: patience))
+        _ = try test.printed()
+        #expect(try test.stack.status(asJSON: false) == .failure)
+        #expect(try test.printed().contains("the supervisor has died"))
+
+        #expect(try test.stack.up(options, shutdown: ShutdownSignal()) == .success)
+        #expect(first.alive.isEmpty)
+        let second = try test.state()
+        #expect(second.supervisor.signal(SIGKILL))
+        // Even without its state file.
+        try FileManager.default.removeItem(atPath: test.home.state)
+        _ = try test.printed()
+        #expect(try test.stack.down() == .success)
+        #expect(try test.printed().contains("more of its processes are stopped"))
+        #expect(second.alive.isEmpty)
+    }
+
+    @Test("a stack that cannot start says why in one line and leaves nothing running")
+    func failedStart() throws {
+        let test = try StackUnderTest()
+        try test.folder.write(
+            """
+            #!/bin/sh
+            [ "$1" = --check-config ] && exit 0
+            echo 'permission denied for schema' >&2
+            exit 1
+
+            """, to: "bin/store-writer")
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o755], ofItemAtPath: test.folder.file("bin/store-writer"))
+        let error = #expect(throws: ToolError.self) {
+            try test.stack.up(.init(), shutdown: ShutdownSignal())
+        }
+        let text = try #require(error?.description)
+        #expect(text.contains("migrate failed: exit code 1: permission denied for schema"))
+        #expect(!text.contains("\n"))
+        #expect(eventually { Leftovers(home: test.home, state: nil).isEmpty })
+    }
+
+    @Test("ticks of another source get into no stack, unless that source is added beside the other")
+    func otherSource() throws {
+        let test = try StackUnderTest()
+        var first = Stack.UpOptions()
+        try first.settings.add("SYNTHETIC_RATE=7")
+        #expect(try test.stack.up(first, shutdown: ShutdownSignal()) == .success)
+        #expect(try test.stack.down() == .success)
+
+        var other = Stack.UpOptions()
+        try other.settings.add("GATEWAY_PROVIDER=replay")
+        let refusal = #expect(throws: ToolError.self) {
+            try test.stack.up(other, shutdown: ShutdownSignal())
+        }
+        #expect(
+            refusal?.description
+                == "the stack default has ticks of synthetic, not of replay: nothing was changed. "
+                + "Go on with 'tapeline up --set SYNTHETIC_RATE=7'; use another stack (--name "
+                + "NAME), or add the source beside it (--add-source)")
+        #expect(try test.state().alive.isEmpty)
+
+        other.addsSource = true
+        #expect(try test.stack.up(other, shutdown: ShutdownSignal()) == .success)
+        let state = try test.state()
+        let gateways = state.alive.filter { $0.name.hasPrefix("provider-gateway") }
+        #expect(gateways.map(\.name) == ["provider-gateway", "provider-gateway-replay"])
+        #expect(Set(gateways.compactMap(\.operationsPort)).count == 2)
+        // The first source has the settings with which it came.
+        let environment = try String(
+            contentsOfFile: "/proc/\(try #require(gateways[0].process).id)/environ",
+            encoding: .utf8)
+        #expect(environment.contains("SYNTHETIC_RATE=7"))
+        _ = try test.printed()
+        // Both belong to the stack that is up.
+        other.addsSource = false
+        for options in [first, other, .init()] {
+            #expect(try test.stack.up(options, shutdown: ShutdownSignal()) == .success)
+            #expect(try test.printed().hasPrefix("the stack default is already up\n"))
+        }
+        var third = Stack.UpOptions()
+        third.withSimulator = true
+        try FileManager.default.copyItem(
+            atPath: "/bin/true", toPath: test.folder.file("bin/ibkr-simulator"))
+        let running = #expect(throws: ToolError.self) {
+            try test.stack.up(third, shutdown: ShutdownSignal())
+        }
+        #expect(running?.description.contains("--add-source") == true, "\(running as Any)")
+        // And both come up again.
+        #expect(try test.stack.down() == .success)
+        #expect(try test.stack.up(first, shutdown: ShutdownSignal()) == .success)
+        #expect(
+            try test.state().alive.count { $0.name.hasPrefix("provider-gateway") } == 2)
+    }
+
+    @Test("a simulated broker that is missing, or cannot start, is named in one line")
+    func failedSimulator() throws {
+        let test = try StackUnderTest()
+        var options = Stack.UpOptions()
+        options.withSimulator = true
+        let missing = #expect(throws: ToolError.self) {
+            try test.stack.up(options, shutdown: ShutdownSignal())
+        }
+        #expect(
+            missing?.description.contains("bin/ibkr-simulator is missing: run 'make programs'")
+                == true)
+        try test.folder.write(
+            "#!/bin/sh\necho 'ibkr-simulator: --rate wants a number' >&2\nexit 64\n",
+            to: "bin/ibkr-simulator")
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o755], ofItemAtPath: test.folder.file("bin/ibkr-simulator"))
+        let error = #expect(throws: ToolError.self) {
+            try test.stack.up(options, shutdown: ShutdownSignal())
+        }
+        let text = try #require(error?.description)
+        #expect(text.contains("ibkr-simulator"), "\(text)")
+        #expect(text.contains("--rate wants a number"), "\(text)")
+        #expect(!text.contains("\n"))
+        #expect(eventually { Leftovers(home: test.home, state: nil).isEmpty })
+    }
+
+    @Test("an interrupted start ends what was started")
+    func interrupted() throws {
+        let test = try StackUnderTest()
+        let shutdown = ShutdownSignal()
+        shutdown.request("test")
+        #expect(try test.stack.up(.init(), shutdown: shutdown) == .interrupted)
+        #expect(eventually { Leftovers(home: test.home, state: nil).isEmpty })
+    }
+}

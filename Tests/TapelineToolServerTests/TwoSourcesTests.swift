@@ -1,0 +1,80 @@
+import Foundation
+import Primitives
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+@testable import TapelineToolTests
+
+/// Two sources of one symbol on one stack, as a person starts them: real servers, real services,
+/// the simulated broker.
+@Suite("tapeline up --add-source")
+struct TwoSourcesTests {
+    private func run(_ arguments: [String], in folder: TemporaryFolder) throws -> (Int32, String) {
+        let built = FileSystem.folder(of: try Checkout.ownExecutable())
+        let process = try ServerProcess(
+            "\(built)/tapeline", arguments + ["--home", folder.path],
+            logPath: folder.file("output-\(UUID().uuidString)"))
+        return (process.waitUntilExit(), process.log)
+    }
+
+    @Test("the made-up market and the simulated broker stay apart, from the tape to the cache")
+    func beside() throws {
+        let folder = try TemporaryFolder()
+        try linkCheckout(at: folder)
+        defer { _ = try? run(["down"], in: folder) }
+        let synthetic = ["--set", "SYNTHETIC_SYMBOLS=SPY", "--set", "SYNTHETIC_RATE=20"]
+        let broker = [
+            "--simulator", "--set", "SIMULATOR_SYMBOLS=SPY,QQQ,IWM,DIA", "--set",
+            "SIMULATOR_RATE=100",
+        ]
+        let first = try run(["up"] + synthetic, in: folder)
+        #expect(first.0 == 0, "\(first.1)")
+        #expect(try run(["down"], in: folder).0 == 0)
+        let refused = try run(["up"] + broker, in: folder)
+        #expect(refused.0 == 64, "\(refused.1)")
+        #expect(refused.1.contains("--name") && refused.1.contains("--add-source"))
+        let both = try run(["up", "--add-source"] + broker, in: folder)
+        #expect(both.0 == 0, "\(both.1)")
+        #expect(both.1.contains("provider-gateway-ibkr"))
+
+        for source in ["synthetic", "ibkr"] {
+            for kind in ["trade", "quote"] {
+                let heard = try run(
+                    [
+                        "tail", "--live", "--symbol", "SPY", "--source", source, "--kind", kind,
+                        "--limit", "1", "--json",
+                    ], in: folder)
+                let message = try JSONValue.parse(heard.1)
+                let named = message["of_source"]?.string ?? message["source"]?.string
+                #expect(heard.0 == 0 && named == source, "\(heard.1)")
+            }
+        }
+        try cache(folder)
+    }
+
+    private func cache(_ folder: TemporaryFolder) throws {
+        let home = try testHome(folder.path)
+        let port = try StackPorts.present(home)[.valkey]
+        let password = try StackSecrets.open(home)[.valkeyReader]
+        func tell(_ words: [String]) throws -> String {
+            let process = try ServerProcess(
+                "\(folder.path)/.local/servers/database/bin/valkey-cli",
+                ["-h", "127.0.0.1", "-p", "\(port)", "--user", "reader"] + words,
+                environment: ["REDISCLI_AUTH": password],
+                logPath: folder.file("cli-\(UUID().uuidString)"))
+            _ = process.waitUntilExit()
+            return process.log
+        }
+        let sources = ["zrange", "md:sources:SPY", "0", "-1"]
+        #expect(
+            try eventually {
+                try tell(sources).split(separator: "\n").sorted() == ["ibkr", "synthetic"]
+            })
+        for source in ["ibkr", "synthetic"] {
+            #expect(
+                try tell(["hget", "md:trade:SPY:\(source)", "source"]) == "\(source)\n")
+        }
+    }
+}

@@ -220,9 +220,13 @@ import Testing
         #expect(world.engine.status.openOutages == 0)
     }
 
+    private static let twoSources = Seeds(
+        fixed: 1...30, kept: [1, 2, 3, 4, 5, 6, 7, 8], failed: [14_168_490_540_340_141_770],
+        weight: 0.02)
+
     @Test(
         "The two sources stay apart whatever happens",
-        arguments: Seeds(fixed: 1...30, failed: [14_168_490_540_340_141_770]).all())
+        arguments: twoSources.all())
     func simulation(_ seed: UInt64) {
         var choice = SeededRandom(seed: seed &* 11 &+ 5)
         let kinds: [Instrument.Feeds] = [.level1, [.level1, .trades], [.trades, .quotes]]

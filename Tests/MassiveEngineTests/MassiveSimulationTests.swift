@@ -206,7 +206,9 @@ import Testing
         run(seed, .realTime, lag: 0)
     }
 
-    @Test("so it is a quarter of an hour later", arguments: Seeds(fixed: 100...109).all())
+    @Test(
+        "so it is a quarter of an hour later", arguments: Seeds(fixed: 100...109, weight: 0.1).all()
+    )
     func delayed(seed: UInt64) {
         run(seed, .delayed, lag: 15 * MassiveBench.minute)
     }

@@ -6,6 +6,10 @@ import Testing
 @Suite struct MembershipSimulationTests {
     private static let seeds = Seeds(
         fixed: 1...300,
+        kept: [
+            1, 3, 5, 6, 9, 10, 13, 14, 15, 16, 17, 22, 26, 27, 29, 31, 34, 67, 103, 106, 142, 215,
+            246, 265,
+        ],
         failed: [
             17_121_026_878_995_185_720, 17_701_068_020_119_601_506, 9_555_593_086_188_855_989,
             14_883_218_808_487_430_083, 3_097_447_028_215_633_889, 1_581_305_566_548_050_422,
@@ -26,7 +30,13 @@ import Testing
 
     @Test("whoever is drained hands over, takes nothing, and leaves nothing without an owner")
     func drains() {
-        let counts = run(Seeds(fixed: 1...160).all(), hasDrains: true)
+        let seeds = Seeds(
+            fixed: 1...160,
+            kept: [
+                1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 70, 84, 89, 96, 106, 156,
+                160,
+            ])
+        let counts = run(seeds.all(), hasDrains: true)
         let met = [counts.drainsAsked, counts.drained, counts.drainsEnded, counts.releases]
         #expect(met.allSatisfy { $0 >= Seeds.least() }, "\(counts)")
     }

@@ -8,17 +8,22 @@ import Testing
 /// Owners of one partition under every possible fault, from seeds. To run one seed:
 /// `TAPELINE_SEED=…`.
 @Suite struct RecoverySimulationTests {
-    /// Each of these failed once.
-    private static let failed: [UInt64] = [
-        4_584_502_643_741_107_250,
-        12_967_508_878_563_453_416, 1_968_628_453_880_737_074, 16_047_284_534_485_081_228,
-        12_772_684_446_743_960_626, 4_131_356_156_494_920_234, 4_334_982_033_528_236_068,
-        7_257_593_675_068_730_531,
-        // Owners begin between two days of a repair, six times.
-        10_892_832_895_007_866_752,
-        // A new line of output begins between two days of a repair of the previous one.
-        8_013_741_354_109_842_545,
-    ]
+    private static let ofGraphs = Seeds(
+        fixed: 1...200,
+        kept: [
+            1, 8, 21, 24, 28, 31, 37, 46, 52, 54, 60, 66, 68, 71, 85, 103, 107, 118, 122, 127, 143,
+            171, 173, 174,
+        ],
+        failed: [
+            4_584_502_643_741_107_250,
+            12_967_508_878_563_453_416, 1_968_628_453_880_737_074, 16_047_284_534_485_081_228,
+            12_772_684_446_743_960_626, 4_131_356_156_494_920_234, 4_334_982_033_528_236_068,
+            7_257_593_675_068_730_531,
+            // Owners begin between two days of a repair, six times.
+            10_892_832_895_007_866_752,
+            // A new line of output begins between two days of a repair of the previous one.
+            8_013_741_354_109_842_545,
+        ])
 
     @Test(
         "whatever fails, the bars are those of one undisturbed owner, each ordinal once",
@@ -50,7 +55,7 @@ import Testing
         var ways: [String: Int] = [:]
         var (repairs, dropped, resumed) = (0, 0, 0)
         var (windows, repaired, listed) = (0, 0, 0)
-        for seed in Seeds(fixed: 1...200, failed: Self.failed).all() {
+        for seed in Self.ofGraphs.all() {
             var world = try RecoveryWorld(seed: seed, kind: kind)
             world.run(steps: 700)
             world.settle()

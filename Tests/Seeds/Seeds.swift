@@ -5,7 +5,7 @@ import Foundation
 /// A kept seed is there for a situation that its world meets, or because it failed once. A fixed
 /// seed that is not kept runs at night. The environment says how many seeds there are:
 /// - `TAPELINE_TIER`: `check`, `test` (if it is not set) or `night`; see `Tier`.
-/// - `TAPELINE_SEEDS=1000`: so many fresh ones, in any tier.
+/// - `TAPELINE_SEEDS=1000`: so many fresh ones, in any tier and with any weight but zero.
 /// - `TAPELINE_SEED=7`: this one alone. Every failure names its seed so.
 /// - `TAPELINE_WORLDS`: a file that gets a line for each simulation that runs: its place in the
 ///   sources, its seeds, how many of them are fresh, and the first fresh one. The others follow it
@@ -62,8 +62,8 @@ package struct Seeds: Sendable {
     ///   - fixed: The same at every night.
     ///   - kept: Those that together meet every situation; without them, the first 24 fixed ones.
     ///   - failed: Those that failed once. They are kept for ever.
-    ///   - weight: The share of a tier's fresh seeds that runs, at least one, unless it is zero.
-    ///     Worlds that take more than some milliseconds have less than one.
+    ///   - weight: The share of a tier's fresh seeds that runs, at least one. Worlds that take more
+    ///     than some milliseconds have less than one. With zero there are no fresh ones.
     package init(
         fixed: ClosedRange<UInt64>? = nil, kept: [UInt64]? = nil, failed: [UInt64] = [],
         weight: Double = 1
@@ -82,7 +82,7 @@ package struct Seeds: Sendable {
             return [only]
         }
         let known = Self.tier == .night ? kept + further : kept
-        let count = Self.wish ?? Int((weight * Self.tier.fresh).rounded(.up))
+        let count = weight > 0 ? Self.wish ?? Int((weight * Self.tier.fresh).rounded(.up)) : 0
         // Some worlds count with their seed as a whole number with a sign.
         let first = UInt64.random(in: 1_000_000...UInt64(Int64.max) - UInt64(count))
         Self.note("\(file):\(line) \(known.count + count) \(count) \(first)")

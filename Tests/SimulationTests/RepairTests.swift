@@ -61,7 +61,13 @@ import Testing
         failed: [UInt64] = [], _ draw: (inout SeededRandom) throws -> GraphDefinition
     ) throws -> Tally {
         var tally = Tally()
-        for seed in Seeds(fixed: 1...300, failed: failed).all() {
+        let seeds = Seeds(
+            fixed: 1...300,
+            kept: [
+                1, 2, 3, 7, 9, 10, 13, 25, 28, 34, 35, 48, 70, 80, 81, 99, 113, 159, 160, 174, 177,
+                256, 259, 287,
+            ], failed: failed)
+        for seed in seeds.all() {
             var random = SeededRandom(seed: seed)
             var weather = MarketWeather(
                 using: &random, withRepairs: true, withLife: hasLife)

@@ -13,7 +13,7 @@ import Testing
 @Suite struct PurgeSimulationTests {
     @Test("nothing goes that anybody may need, and what nobody needs goes in the end")
     func worlds() throws {
-        for seed in Seeds(fixed: 1...50).all() {
+        for seed in Seeds(fixed: 1...50, weight: 0.3).all() {
             var world = PurgeWorld(seed: seed)
             for _ in 0..<120 where world.problem == nil { world.step() }
             world.settle()

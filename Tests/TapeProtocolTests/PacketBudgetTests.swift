@@ -46,7 +46,8 @@ import Testing
                 while budget.take(now: now) { taken += 1 }
                 now += Int64.random(in: 0...second / 100, using: &random)
             }
-            let allowed = Int((Int128(now - start) * Int128(rate)) / Int128(second))
+            // The interval is a whole number of nanoseconds.
+            let allowed = Int((now - start) / (second / Int64(rate)))
             #expect(taken <= allowed + max(1, rate / 20) + 1, "TAPELINE_SEED=\(seed)")
         }
     }

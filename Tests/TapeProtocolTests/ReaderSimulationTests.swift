@@ -10,7 +10,12 @@ import Testing
     @Test("whatever is lost, doubled, late or cut, each packet is taken once and in order")
     func faults() {
         var doubts: [String: Int] = [:]
-        for seed in Seeds(fixed: 1...300).all() {
+        let seeds = Seeds(
+            fixed: 1...300,
+            kept: [
+                1, 2, 3, 5, 8, 9, 10, 11, 21, 23, 27, 29, 33, 40, 50, 55, 91, 118, 120, 266,
+            ])
+        for seed in seeds.all() {
             var world = ReaderWorld(seed: seed)
             world.run(steps: 400, writing: true)
             world.settle()
@@ -30,7 +35,9 @@ import Testing
     @Test("a stream that was destroyed stops the reader with the right reason, or harms nothing")
     func disasters() {
         var problems: Set<String> = []
-        for seed in Seeds(fixed: 1...300).all() {
+        let seeds = Seeds(
+            fixed: 1...300, kept: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 51, 58, 77, 182, 293])
+        for seed in seeds.all() {
             var world = ReaderWorld(seed: seed)
             world.run(steps: Int.random(in: 5...300, using: &world.random), writing: true)
             let disaster = Disaster.allCases[Int(seed % UInt64(Disaster.allCases.count))]

@@ -17,7 +17,7 @@ struct IBHistorySimulationTests {
 
     @Test(
         "killed and disturbed anywhere, every trade is on the tape once",
-        arguments: Seeds(fixed: 1...30).all())
+        arguments: Seeds(fixed: 1...30, weight: 0.5).all())
     func trades(_ seed: UInt64) throws {
         var random = SeededRandom(seed: seed &* 31 &+ 5)
         let length = Int64.random(in: 1...240, using: &random)
@@ -35,7 +35,7 @@ struct IBHistorySimulationTests {
 
     @Test(
         "killed and disturbed anywhere, every bar is on the tape once",
-        arguments: Seeds(fixed: 1...30).all())
+        arguments: Seeds(fixed: 1...30, weight: 0.5).all())
     func bars(_ seed: UInt64) throws {
         var random = SeededRandom(seed: seed &* 37 &+ 5)
         let start = Int64.random(in: 0...300, using: &random)

@@ -111,13 +111,14 @@ func tests(
         isLong: isLong)
 }
 
-/// The tests of that library or service that need servers. They use the helpers of its other tests:
-/// a target of tests may depend on another one.
+/// The tests of that library or service that need servers or programs of other people. They use the
+/// helpers of its other tests: a target of tests may depend on another one.
 func serverTests(
-    of name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
+    of name: String, tier: Tier = .servers, uses dependencies: [Target.Dependency] = [],
+    beside files: [String] = []
 ) -> Tests {
     jointTests(
-        "\(name)ServerTests", tier: .servers,
+        "\(name)ServerTests", tier: tier,
         uses: [.byName(name: name), .byName(name: "\(name)Tests")] + dependencies, beside: files)
 }
 
@@ -170,7 +171,7 @@ let suites: [Tests] = [
     tests(of: "YAMLFile", uses: ["Primitives"]),
     tests(of: "GraphLanguage", uses: model + ["YAMLFile", "OperatorGraph", "StreamCore"]),
     serverTests(
-        of: "GraphLanguage", uses: model + ["StreamCore", "YAMLFile"],
+        of: "GraphLanguage", tier: .night, uses: model + ["StreamCore", "YAMLFile"],
         beside: ["nyse_sessions.py"]),
     tests(of: "OperatorGraph", uses: codec + ["StreamCore"]),
     tests(of: "ProviderKit", uses: model + ["ServiceRuntime", "YAMLFile"], isLong: true),
@@ -180,23 +181,23 @@ let suites: [Tests] = [
     serverTests(of: "IBKRProvider", uses: ["Primitives", "ServiceRuntime", "TestSupport"]),
     tests(of: "IBSimulator", uses: ["Primitives"]),
     serverTests(
-        of: "IBSimulator", uses: ["IBKRSimulator", "TestSupport"],
+        of: "IBSimulator", tier: .night, uses: ["IBKRSimulator", "TestSupport"],
         beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
     tests(of: "BinanceSimulator", uses: venueSupport),
     serverTests(
-        of: "BinanceSimulator", uses: venueSupport + ["BinanceSimulatorProgram"],
+        of: "BinanceSimulator", tier: .night, uses: venueSupport + ["BinanceSimulatorProgram"],
         beside: ["read_clients.py"]),
     tests(of: "AlpacaSimulator", uses: venueSupport),
     serverTests(
-        of: "AlpacaSimulator", uses: venueSupport + ["AlpacaSimulatorProgram"],
+        of: "AlpacaSimulator", tier: .night, uses: venueSupport + ["AlpacaSimulatorProgram"],
         beside: ["read_alpaca.py"]),
     tests(of: "MassiveSimulator", uses: venueSupport),
     serverTests(
-        of: "MassiveSimulator", uses: venueSupport + ["MassiveSimulatorProgram"],
+        of: "MassiveSimulator", tier: .night, uses: venueSupport + ["MassiveSimulatorProgram"],
         beside: ["read_massive.py"]),
     tests(of: "PolledSimulator", uses: venueSupport),
     serverTests(
-        of: "PolledSimulator", uses: venueSupport + ["PolledSimulatorProgram"],
+        of: "PolledSimulator", tier: .night, uses: venueSupport + ["PolledSimulatorProgram"],
         beside: ["read_fred.py"]),
     tests(of: "VenueWeb", uses: ["VenueTestSupport", "TestSupport", "Primitives"]),
     tests(of: "SimulatorPorts", uses: ["Primitives"]),
@@ -226,7 +227,8 @@ let suites: [Tests] = [
     tests(
         of: "DecoderLibrary",
         uses: codec + ["ArrowColumns", "CDecoder", "Recordings", "ReplayProvider", "TestSupport"]),
-    serverTests(of: "DecoderLibrary", uses: ["TestSupport"], beside: ["read_columns.py"]),
+    serverTests(
+        of: "DecoderLibrary", tier: .night, uses: ["TestSupport"], beside: ["read_columns.py"]),
     tests(of: "TickSpool", uses: codec + ["TestSupport"], isLong: true),
     serverTests(of: "TickSpool", uses: codec + ["SpoolFixture", "TestSupport"]),
     tests(of: "ServiceRuntime", uses: ["Primitives", "TestSupport"]),
@@ -311,13 +313,16 @@ let suites: [Tests] = [
         "ServicesTests", tier: .servers,
         uses: [
             "ProviderGateway", "OperatorWorker", "StoreWriter", "Cockpit", "ServiceRuntime",
-            "TapeBenchmark", "TestSupport", "YAMLFile",
+            "TestSupport", "YAMLFile",
         ],
         beside: [
             "compose_scripts.py", "progress_scripts.py", "record_scripts.py", "release_scripts.py",
-            "scale_scripts.py",
-            "validate_sbom.py", "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
+            "scale_scripts.py", "validate_sbom.py", "Kubernetes/validate_manifests.py",
+            "Kubernetes/schemas",
         ]),
+    jointTests(
+        "ServicesNightTests", tier: .night,
+        uses: ["ServicesTests", "TapeBenchmark", "ServiceRuntime", "Primitives", "TestSupport"]),
     jointTests(
         "IntegrationTests", tier: .stacks,
         uses: [

@@ -3,6 +3,8 @@ import ServiceRuntime
 import TestSupport
 import Testing
 
+@testable import ServicesTests
+
 /// Makes the Debian packages of the programs of this build, and looks into them. What is not tried
 /// here is their installation: `deploy/debian/install-test.py` does that.
 @Suite("Debian packages")

@@ -2,6 +2,8 @@ import Primitives
 import TestSupport
 import Testing
 
+@testable import ServicesTests
+
 /// What three copies cost is measured on real servers by two programs. A short run shows that all
 /// of it is measured.
 @Suite("The benchmark of copies")

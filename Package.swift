@@ -14,8 +14,8 @@ let strict: [SwiftSetting] = [
 ]
 
 /// Simulations and whole stacks use the processor for minutes. `make test` sets the variable, which
-/// has libraries, services and long tests optimised in debug builds; assertions stay on. Other debug
-/// builds compile in less time and are easier to debug.
+/// has libraries, services and long tests optimised in debug builds; assertions stay on. Other
+/// debug builds compile in less time and are easier to debug.
 let quickTests: [SwiftSetting] =
     Context.environment["TAPELINE_QUICK_TESTS"] == "1"
     ? [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : []
@@ -100,8 +100,8 @@ func serviceProgram(_ product: String, runs service: String) -> Target {
         path: "services/\(product)/Program", swiftSettings: strict)
 }
 
-/// Tests of one library or service. `isLong`: they take the processor for long, as worlds from seeds
-/// do, and are optimised as the libraries are.
+/// Tests of one library or service. `isLong`: they take the processor for long, as worlds from
+/// seeds do, and are optimised as the libraries are.
 func tests(
     of name: String, tier: Tier = .pure, uses dependencies: [Target.Dependency] = [],
     beside files: [String] = [], isLong: Bool = false
@@ -111,8 +111,8 @@ func tests(
         isLong: isLong)
 }
 
-/// The tests of that library or service that need servers or programs of other people. They use the
-/// helpers of its other tests: a target of tests may depend on another one.
+/// The tests of that library or service that need servers or programs of other people. They use
+/// the helpers of its other tests: a target of tests may depend on another one.
 func serverTests(
     of name: String, tier: Tier = .servers, uses dependencies: [Target.Dependency] = [],
     beside files: [String] = []

@@ -173,8 +173,8 @@ struct DebianPackageTests {
 
     @Test("lintian finds nothing")
     func lintian() throws {
-        // Programs of tests load Swift's libraries from the toolchain, and no bug of Debian asks for
-        // these packages.
+        // Programs of tests load Swift's libraries from the toolchain, and no bug of Debian asks
+        // for these packages.
         let found = try run(
             "/usr/bin/lintian",
             [

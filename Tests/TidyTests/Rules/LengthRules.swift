@@ -25,7 +25,7 @@ let lengthRules: [Rule] = [
         broken: [
             ["Sources/G/A/A.swift": swiftFile(lines: 501)],
             ["Tests/ATests/A.swift": swiftFile(lines: 801)],
-            ["Package.swift": swiftFile(lines: 701)],
+            ["Package.swift": swiftFile(lines: 751)],
             ["deploy/a.sh": swiftFile(lines: 501)],
             [Limit.schema: swiftFile(lines: 801)],
         ],

@@ -3,8 +3,9 @@ import Synchronization
 /// Counts observations in buckets with upper bounds. It takes a separate lock per observation.
 public final class Histogram: Sendable {
     /// The bounds of all waits and round trips here: 100 us to 60 s. A quantile is a guess within
-    /// its bucket, and all aims are between 0.5 ms and 1 s. There the bounds are the preferred numbers
-    /// of ISO 3 (R20), twenty in each power of ten: each is at most 1.15 times the one before it.
+    /// its bucket, and all aims are between 0.5 ms and 1 s. There the bounds are the preferred
+    /// numbers of ISO 3 (R20), twenty in each power of ten: each is at most 1.15 times the one
+    /// before it.
     public static let latencySeconds: [Double] = [
         0.0001, 0.00025,
         0.0005, 0.00056, 0.00063, 0.00071, 0.0008, 0.0009,

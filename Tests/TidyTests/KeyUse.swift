@@ -22,12 +22,16 @@ struct KeyUse {
     private static let providers = "Sources/Providers/"
     private static let gateway = "provider-gateway"
 
-    private let repository: Repository
+    /// The files that use keys. In others `.nats` may be a case of another type.
+    private let files: [SourceFile]
     let keys: [Key]
 
     init(_ repository: Repository) {
-        self.repository = repository
-        keys = repository.swift.filter(\.isProduct).flatMap(Self.keys)
+        let product = repository.swift.filter(\.isProduct)
+        keys = product.flatMap(Self.keys)
+        files = product.filter {
+            $0.text.contains("ConfigurationKey") || $0.path.hasSuffix("/Configuration.swift")
+        }
     }
 
     /// Returns the first text in each `ConfigurationKey(…)`.
@@ -55,8 +59,8 @@ struct KeyUse {
     /// libraries put into every service.
     func keys(ofService service: String) -> [Key] {
         let home = "services/\(service)/"
-        let own = repository.swift.filter { $0.path.hasPrefix(home) }
-        let shared = repository.swift.filter {
+        let own = files.filter { $0.path.hasPrefix(home) }
+        let shared = files.filter {
             $0.path.hasPrefix("Sources/") && !$0.path.hasSuffix("/KeyCatalogue.swift")
                 && !$0.path.hasPrefix(Self.tool)
         }
@@ -74,10 +78,7 @@ struct KeyUse {
         }
     }
 
-    /// Checks only files that use keys, because `.nats` may be a case of another type.
     private static func names(_ group: String, _ file: SourceFile) -> Bool {
-        guard file.text.contains("ConfigurationKey") || file.path.hasSuffix("/Configuration.swift")
-        else { return false }
         let word = BannedWord(text: group, instead: "", alsoAsMember: true)
         return file.codeLines.contains { $0.contains(".\(group)") && word.occurs(in: $0) }
     }

@@ -6,7 +6,7 @@ import Testing
 extension IntegrationTests {
     /// A replay at full speed before a database that takes nothing, with the shipped rights.
     @Suite struct StorePressureTests {
-        private static let ticks = 40_000
+        private static let ticks = 120_000
         private static let lagMax = 5_000
 
         /// Returns a recording of a market.

@@ -50,8 +50,7 @@ import Testing
                 // Some packets of a beat wait for the first answer of their stream.
                 #expect(2 * outcome.packets >= 5 * outcome.departures, text)
                 let longest = outcome.wait(disk.isImmediate ? 1 : 0.98)
-                // A tick may just miss the turns at the begin and at the end of its beat.
-                #expect(longest <= PacketBeat.nanosecondsMax + 2 * turn, text)
+                #expect(longest <= PacketBeat.nanosecondsMax + turn, text)
             }
             let rare = run(.quick, .immediate, ticks: 100, seed: seed)[0]
             #expect(rare.wait(1) <= turn, "TAPELINE_SEED=\(seed): \(shown(rare))")

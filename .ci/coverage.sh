@@ -10,7 +10,7 @@ scratch=.build/coverage
 build_flags=(--scratch-path "$scratch" --enable-code-coverage)
 coverage_json=$scratch/coverage.json
 coverage_lcov=$scratch/coverage.lcov
-export TAPELINE_TESTS=pure,servers,stacks
+export TAPELINE_TESTS=pure,servers,stacks TAPELINE_TIER=test
 floor=85
 files_shown=10
 
@@ -87,7 +87,7 @@ least_covered() {
     printf '\nMost lines without a test:\n'
     lines_per_file | awk -F'\t' '$2 > $3 {
         printf "%5d of %4d lines not run (%3d %% covered)  %s\n", $2 - $3, $2, 100 * $3 / $2, $1 }' |
-        sort -rn | head -n "$files_shown"
+        sort -rn | sed -n "1,${files_shown}p"
     printf '\nLine by line: %s show -instr-profile=%s %s FILE\n' "$(toolchain)/llvm-cov" \
         "$scratch/debug/codecov/default.profdata" "$scratch/debug/*PackageTests.xctest"
 }

@@ -32,8 +32,12 @@ LOGS = ROOT / ".build/night"
 HOURS = 6.0
 WEEKS_KEPT = 26
 LINES_SHOWN = 12
-SOURCES = ["Sources/*", "services/*", "Package.swift"]
-STACK = [*SOURCES, "deploy/local/*", "deploy/nats/*", "deploy/postgres/*", "deploy/valkey/*", ".ci/soak*"]
+# What a night makes does not change what it has proven.
+MADE = (".ci/night.json", "docs/night.md")
+SCRIPTS = [".ci/*.sh", ".ci/run-tests.py", ".ci/test_files.py", ".ci/packet-instructions.py"]
+SOURCES = ["Sources/*", "services/*", "Package.swift", *SCRIPTS]
+STACK = [*SOURCES, "Tests/*", "deploy/*", ".ci/soak*"]
+ALL = [*SOURCES, "Tests/*", "deploy/*", "docs/*", "Samples/*", "Benchmarks/*", "docker-compose.yml", "README.md"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Part:
     command: str
     minutes: int
     # Patterns of the files that the result depends on.
-    files: tuple = tuple(SOURCES + ["Tests/*", "deploy/*", "docs/*"])
+    files: tuple = tuple(ALL)
     # A program without which the part cannot run here.
     needs: str = ""
 
@@ -65,9 +69,10 @@ PARTS = [
     Part("instructions", "the pure parts spend no more instructions on a packet than their bounds",
          ".ci/packet-instructions.sh", 10, tuple(SOURCES + ["Benchmarks/PacketInstructions/*"])),
     Part("faults", "a planted fault is found", "Tests/mutations/plant.py", 120, tuple(SOURCES + ["Tests/*"])),
-    Part("fuzz", "10 million mutated packets", ".ci/fuzz.sh", 30, ("Sources/Tape/*", "Sources/Model/*")),
-    Part("threads", "pure and transport tests under the thread sanitizer", ".ci/sanitize.sh thread", 60),
-    Part("addresses", "the same under the address sanitizer", ".ci/sanitize.sh address", 60),
+    Part("fuzz", "10 million mutated packets", ".ci/fuzz.sh", 30,
+         ("Sources/Tape/*", "Sources/Model/*", "Tests/TapeCodecTests/*", "Package.swift", *SCRIPTS)),
+    Part("threads", "pure and transport tests under the thread sanitizer", ".ci/sanitize.sh thread", 90),
+    Part("addresses", "the same under the address sanitizer", ".ci/sanitize.sh address", 90),
     Part("sample", "a package of a user builds, and its programs work", "make sample", 30),
     soak("kills", "storms of kills of services and servers", 60, "20"),
     soak("churn", "members that come and go", 60, "20"),
@@ -96,10 +101,10 @@ PARTS = [
 
 
 def key_of(part, package):
-    """The hash of the files that a part's result depends on."""
-    digest = hashlib.sha256()
+    """The hash of all that a part's result depends on."""
+    digest = hashlib.sha256((part.command + targets.compiler()).encode())
     for name in package.files:
-        if any(fnmatch.fnmatch(name, pattern) for pattern in part.files):
+        if name not in MADE and any(fnmatch.fnmatch(name, pattern) for pattern in part.files):
             digest.update(name.encode() + b"\0" + targets.hash_of_file(name))
     return digest.hexdigest()[:16]
 
@@ -133,9 +138,13 @@ def page_of(record):
         f"Worlds of fresh seeds by week: {weeks or 'none yet'}.", "", "<!-- end -->", ""])
 
 
+def git(*arguments):
+    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def revision():
-    return subprocess.run([str(ROOT / "deploy/local/revision.sh")], cwd=ROOT, check=True, capture_output=True,
-                          text=True).stdout.strip()
+    changes = git("status", "--porcelain", "--", ".", *(f":!{name}" for name in MADE))
+    return git("rev-parse", "--short=8", "HEAD") + ("-dirty" if changes else "")
 
 
 def show_age(package):
@@ -156,7 +165,7 @@ def show_age(package):
         print("Night: none on record (make night)")
         return
     age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(max(dates))
-    print(f"Night: the last part ended {age.days} d {age.seconds // 3600} h ago; of {len(PARTS)} parts {len(held)} hold")
+    print(f"Night: the last part began {age.days} d {age.seconds // 3600} h ago; of {len(PARTS)} parts {len(held)} hold")
     for title, names in (("changed since", changed), ("red", red), ("never run", never)):
         if names:
             print(f"  {title}: {' '.join(names)}")
@@ -188,24 +197,28 @@ class Run:
                 left.append(part.name)
             elif self.stopped or time.monotonic() + 60 > self.deadline:
                 left.append(part.name)
-            else:
-                self.run(part, key)
+            elif not self.run(part, key):
+                left.append(part.name)
         if left:
             print(f"Not run: {' '.join(left)}. The next make night runs them.")
         return left
 
     def run(self, part, key):
-        """Runs a part within its bound and what is left of the night, and puts the result on record."""
+        """Runs a part within its bound and what is left of the night, and puts the result on record. Returns
+        false if the night ended before it."""
         LOGS.mkdir(parents=True, exist_ok=True)
         log, worlds = LOGS / f"{part.name}.log", LOGS / f"{part.name}.worlds"
         worlds.write_bytes(b"")
         bound = min(part.minutes * 60, self.deadline - time.monotonic())
-        began, date = time.monotonic(), datetime.datetime.now(datetime.UTC)
+        is_short = bound < part.minutes * 60
+        began, date, commit = time.monotonic(), datetime.datetime.now(datetime.UTC), revision()
         print(f"{part.name} … at most {bound / 60:.0f} min: {part.command}", flush=True)
         with open(log, "wb") as file:
             self.process = subprocess.Popen(
                 ["bash", "-c", part.command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
                 env={**os.environ, "TAPELINE_TIER": "night", "TAPELINE_WORLDS": str(worlds)}, start_new_session=True)
+            if self.stopped:
+                self.interrupt()
             note = ""
             try:
                 status = self.process.wait(bound)
@@ -214,14 +227,14 @@ class Run:
                 status = self.end()
         self.process = None
         lines = log.read_text(errors="replace").splitlines()
-        if self.stopped:
-            print(f"  interrupted; its log: {log.relative_to(ROOT)}")
-            return
+        if self.stopped or (note and is_short):
+            print(f"  {note or 'interrupted'}; its log: {log.relative_to(ROOT)}")
+            return False
         result = "green" if status == 0 and not note else "red"
         # A line for each simulation: its place, its worlds, how many of them are fresh, the first fresh seed.
         told = [line.split() for line in worlds.read_text().splitlines() if line]
         count, fresh = (sum(int(words[place]) for words in told) for place in (1, 2))
-        row = {"result": result, "key": key, "revision": revision(), "date": date.isoformat(timespec="seconds"),
+        row = {"result": result, "key": key, "revision": commit, "date": date.isoformat(timespec="seconds"),
                "minutes": round((time.monotonic() - began) / 60, 1), "worlds": count, "fresh": fresh}
         if result == "red":
             failing = [line.strip() for line in lines if line.lstrip().startswith("✘")] or lines[-1:]
@@ -236,6 +249,7 @@ class Run:
         write_record(self.record)
         print(f"{'✔' if result == 'green' else '✘'} {part.name}: {row['minutes']} min"
               + (f", {count:,} worlds" if count else "") + (f", {row['note']}" if "note" in row else ""), flush=True)
+        return True
 
     def end(self):
         """Ends a part that takes too long: politely first, so that it stops its servers."""

@@ -44,6 +44,9 @@ PURE_MAX = os.cpu_count()
 # One test, and all of them, on a machine whose load is at most twice its processors.
 TEST_SECONDS_MAX = 600
 RUN_SECONDS_MAX = 3600
+# At night one test simulates thousands of worlds, and the part of the night has a bound of its own.
+if os.environ.get("TAPELINE_TIER") == "night":
+    TEST_SECONDS_MAX, RUN_SECONDS_MAX = 3600, 4 * 3600
 # After an interrupt, a process has this long to stop its servers.
 ENDING_SECONDS_MAX = 20
 # How many tests may fail beside others and then pass alone.
@@ -64,6 +67,7 @@ TRAP = re.compile(r"/traps[A-Z]")
 PLACE = re.compile(r"/[^/]*\.swift:\d+:\d+$")
 PR_SET_CHILD_SUBREAPER = 36
 AGAIN = "again-"
+SEED = re.compile(r"TAPELINE_SEED=(\d+)")
 
 
 class Shard:
@@ -82,6 +86,8 @@ class Shard:
         self.status = None
         self.ended_for = None
         self.interrupted_at = None
+        # What its process has in its environment beside that of the run.
+        self.more = {}
 
     def start(self, bundle, folder, environment):
         stem = re.sub(r"[^\w.-]+", "-", self.name)
@@ -94,6 +100,7 @@ class Shard:
             arguments += ["--filter", one]
         if self.skip:
             arguments += ["--skip", self.skip]
+        environment = {**environment, **self.more}
         self.pid = os.posix_spawn(bundle, arguments, environment, setpgroup=0, setsigmask=[], file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(self.log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
@@ -391,9 +398,14 @@ def write_seconds(path, shards):
 
 
 def again(run, failed, folder):
-    """Runs failed tests once more, one after the other. Returns True if all pass."""
+    """Runs failed tests once more, one after the other, each with the seed that failed if it named one: a
+    world that is wrong is wrong again, and is no unsteady test. Returns True if all pass."""
     print(f"Again, alone: {', '.join(failed)}", flush=True)
     shards = [Shard(AGAIN + test, [f"^{re.escape(test)}"], [test]) for test in failed]
+    for one in shards:
+        said = "\n".join(text for first in run.done for test, _, _, text in first.issues if test in one.waiting)
+        if named := SEED.search(said):
+            one.more = {"TAPELINE_SEED": named.group(1)}
     # The coverage is taken from the first run.
     second = Run(run.bundle, folder, shards, lanes=1)
     second.environment["LLVM_PROFILE_FILE"] = "/dev/null"

@@ -15,6 +15,9 @@ TIERS = ("pure", "servers", "stacks", "night")
 READS_CHECKOUT = ("#filePath", "Repository")
 # Variables that choose what tests do. They are part of a verdict.
 VARIABLES = ("TAPELINE_", "TEST_", "FUZZ_", "BROKER_")
+# What builds and judges every test.
+TOOLS = ("Package.swift", "deploy/local/servers.packages", "Tests/XCTMain.swift", ".ci/run-tests.py",
+         ".ci/test_files.py", ".ci/steps.sh")
 # Another value of these does not change what a test proves.
 NO_CHOICE = ("TAPELINE_REVISION", "TAPELINE_WORLDS", "TAPELINE_TESTS")
 
@@ -107,7 +110,11 @@ class Package:
         digest = hashlib.sha256(common_key())
         if every:
             for file in self.files:
-                digest.update(file.encode() + b"\0" + hash_of_file(file))
+                is_program = os.access(ROOT / file, os.X_OK)
+                digest.update(file.encode() + b"\0" + hash_of_file(file) + bytes([is_program]))
+            # A rule compares versions of the budget.
+            digest.update(subprocess.run(["git", "log", "-n", "2", "--format=%H", "--", ".ci/budget.json"],
+                                         cwd=ROOT, check=True, capture_output=True).stdout)
             return digest.hexdigest()
         closure = sorted(self.closure(name))
         for each in closure:
@@ -124,12 +131,11 @@ def hash_of_file(name):
 
 @functools.cache
 def common_key():
-    """What concerns every test: the manifest, the compiler, the servers' versions and the variables."""
-    servers = ROOT / "deploy/local/servers.packages"
+    """What concerns every test: the manifest, the compiler, the servers' versions, the variables, and the
+    scripts that build and run tests."""
     chosen = sorted(f"{key}={value}" for key, value in os.environ.items()
                     if key.startswith(VARIABLES) and key not in NO_CHOICE)
     digest = hashlib.sha256()
-    for part in ((ROOT / "Package.swift").read_bytes(), compiler().encode(), servers.read_bytes(),
-                 "\n".join(chosen).encode()):
+    for part in (compiler().encode(), "\n".join(chosen).encode(), *((ROOT / name).read_bytes() for name in TOOLS)):
         digest.update(hashlib.sha256(part).digest())
     return digest.digest()

@@ -35,6 +35,9 @@ def copy(folder):
         if source.is_file() and not (target.exists() and target.read_bytes() == source.read_bytes()):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+    for old in [file for part in ("Sources", "services", "Tests") for file in folder.glob(f"{part}/**/*.swift")]:
+        if not (ROOT / old.relative_to(folder)).exists():
+            old.unlink()
     if not (folder / ".git").exists():
         subprocess.run("git init -q && git add -A && git -c user.name=x -c user.email=x@x commit -qm x",
                        shell=True, cwd=folder, check=True)
@@ -63,10 +66,10 @@ def run(folder, names, environment):
     if not names:
         return []
     command = f". .ci/steps.sh && run_tests judged --only {','.join(names)}"
-    try:
-        tests = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True,
-                               timeout=RUN_SECONDS_MAX)
-    except subprocess.TimeoutExpired:
+    tests = subprocess.run(
+        ["timeout", "--signal=INT", "--kill-after=60", str(RUN_SECONDS_MAX), "bash", "-c", command], cwd=folder,
+        env=environment, capture_output=True, text=True)
+    if tests.returncode in (124, 137):
         return ["it took too long"]
     if tests.returncode == 0 and "⚠ unsteady" not in tests.stdout:
         return []
@@ -81,7 +84,7 @@ def main():
     parser.add_argument("--tiers", default="pure")
     parser.add_argument("--scratch", type=pathlib.Path, default=pathlib.Path("/tmp/drawn-faults"))
     options = parser.parse_args()
-    environment = {**os.environ, "TAPELINE_TESTS": options.tiers, "TAPELINE_SEEDS": "0"}
+    environment = {**os.environ, "TAPELINE_TESTS": options.tiers, "TAPELINE_SEEDS": "0", "TAPELINE_TIER": "test"}
     copy(options.scratch)
     missed = 0
     for number, fault in enumerate(draw.draw(options.seed, options.count)):
@@ -97,7 +100,8 @@ def main():
         path.write_text(text)
         verdict = "invalid" if found is None else "found" if found else "missed"
         missed += verdict == "missed"
-        print(json.dumps({"number": number, "verdict": verdict, "by": found, "targets": len(names), **fault}), flush=True)
+        print(json.dumps({"number": number, "verdict": verdict, "by": found, "targets": len(names), **fault}),
+              flush=True)
     sys.exit(1 if missed else 0)
 
 

@@ -15,6 +15,8 @@ import signal
 import subprocess
 import sys
 
+# A fault may make an endless loop.
+RUN_SECONDS_MAX = 600
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STREAM = "Sources/Operators/StreamCore/"
 GRAPH = "Sources/Operators/OperatorGraph/"
@@ -263,6 +265,8 @@ package.products = []
 
 def copy(folder, target):
     for part in ["Sources", "services", "Tests"]:
+        # A file that is gone must not stay in the copy. Those that did not change keep their times.
+        shutil.rmtree(f"{folder}/{part}", ignore_errors=True)
         shutil.copytree(f"{CHECKOUT}/{part}", f"{folder}/{part}", dirs_exist_ok=True)
     if not os.path.lexists(f"{folder}/.local"):
         os.symlink(f"{CHECKOUT}/.local", f"{folder}/.local")
@@ -275,14 +279,16 @@ def copy(folder, target):
 def run(folder, suites):
     """Returns "" if the simulations pass, else the test that failed, or None if the copy does not
     compile."""
-    environment = dict(os.environ, TAPELINE_SEEDS="0")
-    build = subprocess.run(["swift", "build", "--build-tests", "--disable-xctest"], cwd=folder,
+    environment = dict(os.environ, TAPELINE_TIER="test", TAPELINE_SEEDS="0", TAPELINE_WORLDS="",
+                       TAPELINE_QUICK_TESTS="1")
+    build = subprocess.run(["swift", "build", "--build-tests", "--disable-xctest"], cwd=folder, env=environment,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if build.returncode != 0:
         print("\n".join(line for line in build.stdout.splitlines() if "error:" in line)[:600])
         return None
     # Runs without `swift test`, because ending that would leave its tests running.
-    command = [f"{folder}/.build/debug/tapelinePackageTests.xctest",
+    command = ["timeout", "--signal=KILL", str(RUN_SECONDS_MAX),
+               f"{folder}/.build/debug/tapelinePackageTests.xctest",
                "--testing-library", "swift-testing", "--filter", suites]
     test = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, errors="replace",

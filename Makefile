@@ -67,7 +67,7 @@ cluster-test: ## Scale a compose cluster under load, kill and stop its parts, au
 autoscale-test: ## Have a compose cluster scale its workers by the lag under ten times the ticks, audit every row
 	@deploy/compose/autoscale-test.py
 
-upgrade-test: programs servers ## Upgrade a local stack from the release before, and go back; all mixes of both; 15 minutes
+upgrade-test: programs servers ## Have the next release take over a local stack, and go back; all mixes of both; 15 minutes
 	@deploy/local/previous.sh
 	@deploy/local/upgrade-test.py
 	@deploy/local/upgrade-mixes.py

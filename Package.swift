@@ -33,13 +33,9 @@ let programs = Context.environment["TAPELINE_PROGRAMS"]?.split(separator: " ").m
 /// night (docs/TESTING.md).
 enum Tier: String, CaseIterable { case pure, servers, stacks, night }
 
-/// `TAPELINE_TESTS=pure,servers` names the tiers whose tests are built. Without it all are.
-let tiers = (Context.environment["TAPELINE_TESTS"] ?? "").split(separator: ",").map { word in
-    guard let tier = Tier(rawValue: String(word)) else {
-        preconditionFailure("TAPELINE_TESTS: '\(word)' is none of \(Tier.allCases.map(\.rawValue))")
-    }
-    return tier
-}
+/// `TAPELINE_TESTS=pure,servers` names the tiers whose tests are built, `TAPELINE_TESTS=IBEngineTests`
+/// the targets. Without it all are.
+let wanted = (Context.environment["TAPELINE_TESTS"] ?? "").split(separator: ",").map(String.init)
 
 /// A target of tests with its tier.
 struct Tests {
@@ -713,12 +709,21 @@ if let programs {
     precondition(products.count == programs.count, "TAPELINE_PROGRAMS names what is no program")
     package.products = products
     keep(products.flatMap(\.targets))
-} else if !tiers.isEmpty {
-    let chosen = suites.filter { tiers.contains($0.tier) }.map(\.target.name)
+} else if !wanted.isEmpty {
+    let names = suites.flatMap { [$0.target.name, $0.tier.rawValue] }
+    if let word = wanted.first(where: { !names.contains($0) }) {
+        preconditionFailure(
+            "TAPELINE_TESTS: '\(word)' is neither a target of tests nor one of the tiers "
+                + Tier.allCases.map(\.rawValue).joined(separator: ", "))
+    }
+    let chosen = suites.filter {
+        wanted.contains($0.tier.rawValue) || wanted.contains($0.target.name)
+    }
     // Pure tests start no program.
-    if tiers == [.pure] { package.products = [] }
+    let isPure = chosen.allSatisfy { $0.tier == .pure }
+    if isPure { package.products = [] }
     let parts = package.targets.filter { target in
         ["Sources", "services"].contains(target.path?.split(separator: "/").first)
     }
-    keep(chosen + (tiers == [.pure] ? [] : parts.map(\.name)))
+    keep(chosen.map(\.target.name) + (isPure ? [] : parts.map(\.name)))
 }

@@ -13,12 +13,29 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// Simulations and whole stacks use the processor for minutes. `make test` sets the variable, which
-/// has libraries, services and long tests optimised in debug builds; assertions stay on. Other
-/// debug builds compile in less time and are easier to debug.
+/// Simulations use the processor for minutes. `make test` sets the variable, which has what they
+/// run optimised in debug builds; assertions stay on. Other debug builds compile sooner and are
+/// easier to debug.
 let quickTests: [SwiftSetting] =
     Context.environment["TAPELINE_QUICK_TESTS"] == "1"
     ? [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : []
+
+/// What waits for a person, or reads a file at a start. To optimise would be four times the time to
+/// compile. The tool's loops over ticks and rows are in libraries.
+let neverOptimised: Set = ["GraphLanguage", "YAMLFile"]
+
+/// What no simulation runs, and no test runs for long.
+let optimisedInRelease: Set = [
+    "AlpacaProvider", "BinanceProvider", "Cockpit", "DeadLetters", "DeploymentWatch", "HistoryKit",
+    "IBKRProvider", "MassiveProvider", "PolledProvider", "StoredBars", "StreamKit", "TapeListing",
+]
+
+let unoptimised: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
+func optimisation(of name: String) -> [SwiftSetting] {
+    if neverOptimised.contains(name) { return unoptimised }
+    return optimisedInRelease.contains(name) ? [] : quickTests
+}
 
 /// The commit that the programs name. The build's scripts set it: what a manifest itself reads of
 /// git is cached, and a wrong revision is worse than none.
@@ -33,8 +50,8 @@ let programs = Context.environment["TAPELINE_PROGRAMS"]?.split(separator: " ").m
 /// night (docs/TESTING.md).
 enum Tier: String, CaseIterable { case pure, servers, stacks, night }
 
-/// `TAPELINE_TESTS=pure,servers` names the tiers whose tests are built, `TAPELINE_TESTS=IBEngineTests`
-/// the targets. Without it all are.
+/// `TAPELINE_TESTS=pure,servers` names the tiers whose tests are built, or the targets as
+/// `TAPELINE_TESTS=IBEngineTests` does. Without it all are.
 let wanted = (Context.environment["TAPELINE_TESTS"] ?? "").split(separator: ",").map(String.init)
 
 /// A target of tests with its tier.
@@ -73,7 +90,7 @@ func library(
     .target(
         name: name, dependencies: dependencies, path: "Sources/\(group)/\(name)",
         exclude: ["README.md"] + files,
-        swiftSettings: strict + quickTests + settings)
+        swiftSettings: strict + optimisation(of: name) + settings)
 }
 
 /// A module map for one C library: no code, no `pkgConfig` (none of the libraries needs it).
@@ -86,7 +103,7 @@ func clibrary(_ name: String, apt package: String) -> Target {
 func service(_ name: String, in product: String, uses dependencies: [Target.Dependency]) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "services/\(product)/Sources",
-        swiftSettings: strict + quickTests)
+        swiftSettings: strict + optimisation(of: name))
 }
 
 /// The product: a program that runs the service as it is.
@@ -153,7 +170,7 @@ func program(
 ) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: path, exclude: ["README.md"],
-        swiftSettings: strict)
+        swiftSettings: strict + unoptimised)
 }
 
 let suites: [Tests] = [

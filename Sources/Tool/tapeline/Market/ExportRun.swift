@@ -3,6 +3,7 @@ import MarketModel
 import PostgresClient
 import Primitives
 import ServiceRuntime
+import TapeListing
 
 /// Carries out `tapeline export`: reads one snapshot of the database in pieces. An output file is
 /// complete or absent.
@@ -55,8 +56,8 @@ struct ExportRun {
         var rows = 0
         while true {
             let page = try market.fetch(Self.page)
-            if rows == 0 { line(page.columns, &output) }
-            for row in page.rows { line(row.map { $0 ?? "" }, &output) }
+            if rows == 0 { output.csvLine(page.columns) }
+            for row in page.rows { output.csvLine(row) }
             rows += page.rows.count
             output.flush()
             if let failure = output.failure, failure != EPIPE {
@@ -73,16 +74,6 @@ struct ExportRun {
             let time = page.columns.firstIndex(of: "ts").flatMap { page.rows.last?[$0] }
             progress.show { "\(rows) rows, up to \(time ?? "-")" }
         }
-    }
-
-    /// Writes a line of CSV (RFC 4180).
-    private func line(_ fields: [String], _ output: inout OutputBuffer) {
-        for (place, field) in fields.enumerated() {
-            if place > 0 { output.byte(UInt8(ascii: ",")) }
-            output.csvField(field)
-        }
-        output.text("\r\n")
-        output.flushIfLarge()
     }
 
     private var query: String {

@@ -6,7 +6,7 @@ import TapeProtocol
 
 /// `tapeline tail`: prints what is on the tape, from a given position on.
 struct TailCommand: Equatable, Sendable {
-    enum Format: Equatable, Sendable { case table, json, csv }
+    typealias Format = TailPrinter.Format
 
     var target = TapeTarget()
     var symbols: [Symbol] = []

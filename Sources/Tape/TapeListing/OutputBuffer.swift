@@ -1,32 +1,32 @@
 internal import Glibc
-import MarketModel
-import Primitives
+package import MarketModel
+package import Primitives
 
 /// Collects bytes for standard output and writes them once per batch.
 ///
 /// Numbers and times are written digit by digit, without a `String` in between, because a tail has
 /// to keep up with the tape.
-struct OutputBuffer {
+package struct OutputBuffer {
     /// A larger buffer is written in the middle of a batch.
-    static let bytesMax = 256 * 1_024
+    package static let bytesMax = 256 * 1_024
 
-    private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
     private let descriptor: Int32
     /// The error after which nothing more is written: the reader of the pipe has closed it, or the
     /// disk is full.
-    private(set) var failure: Int32?
+    package private(set) var failure: Int32?
     /// The last day written and its text, because most times share it.
     private var day = Int64.min
     private var dayText: [UInt8] = []
 
-    init(descriptor: Int32 = 1, capacity: Int = bytesMax + 16 * 1_024) {
+    package init(descriptor: Int32 = 1, capacity: Int = bytesMax + 16 * 1_024) {
         self.descriptor = descriptor
         bytes.reserveCapacity(capacity)
     }
 
-    var isGone: Bool { failure != nil }
+    package var isGone: Bool { failure != nil }
 
-    mutating func flush() {
+    package mutating func flush() {
         var done = 0
         while done < bytes.count, failure == nil {
             let count = unsafe bytes.withUnsafeBytes {
@@ -41,10 +41,10 @@ struct OutputBuffer {
         bytes.removeAll(keepingCapacity: true)
     }
 
-    mutating func flushIfLarge() { if bytes.count >= Self.bytesMax { flush() } }
+    package mutating func flushIfLarge() { if bytes.count >= Self.bytesMax { flush() } }
 
     /// Notices a closed pipe while there is nothing to write.
-    mutating func look() {
+    package mutating func look() {
         var poll = pollfd(fd: descriptor, events: 0, revents: 0)
         if unsafe Glibc.poll(&poll, 1, 0) > 0, poll.revents & Int16(POLLERR) != 0 {
             failure = EPIPE
@@ -53,38 +53,38 @@ struct OutputBuffer {
 
     // MARK: text
 
-    mutating func byte(_ byte: UInt8) { bytes.append(byte) }
+    package mutating func byte(_ byte: UInt8) { bytes.append(byte) }
     /// Copies the text in one piece. Appending byte by byte would take half of a tail's time.
-    mutating func text(_ text: String) {
+    package mutating func text(_ text: String) {
         let isDone: Void? = unsafe text.utf8.withContiguousStorageIfAvailable {
             unsafe bytes.append(contentsOf: $0)
         }
         if isDone == nil { bytes.append(contentsOf: text.utf8) }
     }
 
-    mutating func padded(_ text: String, to width: Int) {
+    package mutating func padded(_ text: String, to width: Int) {
         bytes.append(contentsOf: text.utf8)
         for _ in 0..<max(0, width - text.count) { bytes.append(0x20) }
     }
 
-    mutating func blanks(upTo column: Int, from start: Int) {
+    package mutating func blanks(upTo column: Int, from start: Int) {
         let missing = column - (bytes.count - start)
         if missing > 0 { for _ in 0..<missing { bytes.append(0x20) } }
     }
 
     // MARK: numbers
 
-    mutating func integer(_ value: Int64) { bytes.append(digitsOf: value) }
+    package mutating func integer(_ value: Int64) { bytes.append(digitsOf: value) }
 
-    mutating func unsigned(_ value: UInt64) { bytes.append(digitsOf: value) }
+    package mutating func unsigned(_ value: UInt64) { bytes.append(digitsOf: value) }
 
     /// Writes an exact decimal without trailing zeros, with at most 18 decimals.
-    mutating func decimal(_ value: Int64, decimals: Int) {
+    package mutating func decimal(_ value: Int64, decimals: Int) {
         bytes.append(decimal: value, decimals: decimals)
     }
 
     /// Writes the time by RFC 3339 in UTC, with nine decimals.
-    mutating func time(_ time: Timestamp, separator: UInt8 = UInt8(ascii: "T")) {
+    package mutating func time(_ time: Timestamp, separator: UInt8 = UInt8(ascii: "T")) {
         let perDay: Int64 = 86_400_000_000_000
         var (days, rest) = time.nanoseconds.quotientAndRemainder(dividingBy: perDay)
         if rest < 0 {
@@ -109,7 +109,7 @@ struct OutputBuffer {
     }
 
     /// Writes the text as printable ASCII. `escaping` makes it safe inside a JSON string.
-    mutating func short(_ text: ShortText, escaping: Bool) {
+    package mutating func short(_ text: ShortText, escaping: Bool) {
         var rest = text.raw
         while rest != 0 {
             let byte = UInt8(truncatingIfNeeded: rest)
@@ -125,7 +125,7 @@ struct OutputBuffer {
     // MARK: escapes
 
     /// Writes a JSON string with its quotes.
-    mutating func jsonString(_ text: String) {
+    package mutating func jsonString(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         let isPlain = text.utf8.allSatisfy {
             $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
@@ -152,12 +152,9 @@ struct OutputBuffer {
     }
 
     /// Writes a field by RFC 4180, quoted if necessary.
-    mutating func csvField(_ text: String) {
-        let special: [UInt8] = [0x22, 0x2c, 0x0a, 0x0d]
-        guard text.utf8.contains(where: { special.contains($0) }) else {
-            bytes.append(contentsOf: text.utf8)
-            return
-        }
+    package mutating func csvField(_ text: String) {
+        let isPlain = text.utf8.allSatisfy { $0 != 0x22 && $0 != 0x2c && $0 != 0x0a && $0 != 0x0d }
+        guard !isPlain else { return self.text(text) }
         bytes.append(0x22)
         for byte in text.utf8 {
             if byte == 0x22 { bytes.append(0x22) }
@@ -166,8 +163,18 @@ struct OutputBuffer {
         bytes.append(0x22)
     }
 
+    /// Writes a line of CSV. What is NULL is an empty field.
+    package mutating func csvLine(_ fields: [String?]) {
+        for (place, field) in fields.enumerated() {
+            if place > 0 { byte(UInt8(ascii: ",")) }
+            if let field { csvField(field) }
+        }
+        text("\r\n")
+        flushIfLarge()
+    }
+
     /// Writes text for a terminal, without control sequences from outside.
-    mutating func plain(_ text: String) {
+    package mutating func plain(_ text: String) {
         for scalar in text.unicodeScalars {
             if scalar.properties.generalCategory == .control {
                 bytes.append(UInt8(ascii: "?"))

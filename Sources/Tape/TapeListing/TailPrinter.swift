@@ -1,10 +1,11 @@
 import MarketModel
 import Primitives
 import TapeCodec
-import TapeListing
 
 /// Writes ticks as lines of a table, of JSON or of CSV. Decimals are exact in all of them.
-struct TailPrinter {
+package struct TailPrinter {
+    package enum Format: Equatable, Sendable { case table, json, csv }
+
     private static let symbolWidth = 10
     private static let kindWidth = 7
     /// The column at which a tick's values begin in a table.
@@ -12,7 +13,7 @@ struct TailPrinter {
     private static let placeColumn = valueColumn + 48
 
     /// The values with CSV columns of their own. All others are JSON in the column `other`.
-    static let csvColumns = [
+    private static let csvColumns = [
         "price", "size", "exchange", "conditions", "bid", "bid_size", "bid_exchange", "ask",
         "ask_size", "ask_exchange", "series", "of_source", "close_time", "open", "high", "low",
         "close",
@@ -20,10 +21,12 @@ struct TailPrinter {
         "provider", "provider_id",
     ]
 
-    let format: TailCommand.Format
+    private let format: Format
+
+    package init(format: Format) { self.format = format }
 
     /// Writes the header. JSON has none.
-    func begin(_ output: inout OutputBuffer) {
+    package func begin(_ output: inout OutputBuffer) {
         guard format == .csv else { return }
         let columns =
             ["time", "time_ns", "symbol", "kind"] + Self.csvColumns
@@ -32,7 +35,7 @@ struct TailPrinter {
         output.text("\r\n")
     }
 
-    func line(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
+    package func line(_ tick: borrowing ListedTick, _ output: inout OutputBuffer) {
         switch format {
         case .json: json(tick, &output)
         case .csv: csv(tick, &output)

@@ -29,6 +29,7 @@ import sys
 import test_files
 import time
 
+import idle
 import targets
 
 # Tests mostly wait, so there are several processes per processor, up to a maximum.
@@ -167,6 +168,7 @@ class Run:
         self.bundle, self.folder, self.lanes = bundle, folder, lanes
         self.queue, self.running, self.done = list(reversed(shards)), {}, []
         self.processor_seconds = 0.0
+        self.idle = idle.Idle()
         self.total = sum(len(shard.waiting) for shard in shards)
         self.stopped = None
         # Printing a backtrace after a crash would hold up a shard for minutes.
@@ -199,7 +201,8 @@ class Run:
 
     def next(self):
         """Takes the next shard that may begin now from the queue, or returns None."""
-        if self.stopped or len(self.running) >= self.lanes:
+        more = len(self.running) - self.lanes
+        if self.stopped or more >= self.lanes or (more >= 0 and not self.idle.is_free()):
             return None
         free = {"stacks": STACKS_MAX, "pure": PURE_MAX}
         for shard in self.running.values():
@@ -293,22 +296,27 @@ def tier_of(module):
 
 
 def shards_of(tests):
-    """A shard for each long suite with the suites inside of it, shards of a few short ones, and one for each
-    module's tests of traps. Of whole stacks, each inner suite is a shard. Those that last longest come first."""
-    suites, traps = {}, {}
+    """A shard for each long test, for each long suite with the suites inside of it, shards of a few short ones, and one
+    for each module's tests of traps. Of whole stacks, each inner suite is a shard. Those that last longest come
+    first."""
+    slow = SLOW_SUITES.read_text().split("\n") if SLOW_SUITES.exists() else []
+    ranks = {suite: rank for rank, suite in enumerate(slow)}
+    suites, traps, alone = {}, {}, {}
     for test in tests:
+        place = test.split("(")[0]
+        if place in ranks:
+            alone.setdefault(place, []).append(test)
+            continue
         if TRAP.search(test):
             traps.setdefault(module_of(test), []).append(test)
         else:
             names = test.split("/")
             depth = 2 if tier_of(module_of(test)) == "stacks" and len(names) > 2 else 1
             suites.setdefault("/".join(names[:depth]), []).append(test)
-    slow = SLOW_SUITES.read_text().split("\n") if SLOW_SUITES.exists() else []
-    ranks = {suite: rank for rank, suite in enumerate(slow)}
-    shards, short = [], {}
+    shards, short = [Shard(place, [rf"^{re.escape(place)}\("], names) for place, names in alone.items()], {}
     for suite, names in suites.items():
         if suite in ranks or tier_of(module_of(suite)) == "stacks":
-            shards.append(shard([suite], names))
+            shards.append(shard([suite], names, alone))
         else:
             short.setdefault(module_of(suite), []).append(suite)
     for module, names in short.items():
@@ -316,15 +324,16 @@ def shards_of(tests):
         # Suites of similar names cost similarly, so neighbours are spread over the processes.
         for first in range(count):
             share = names[first::count]
-            shards.append(shard(share, [test for name in share for test in suites[name]]))
+            shards.append(shard(share, [test for name in share for test in suites[name]], alone))
     shards += [Shard(f"{module}.traps", [rf"^{module}\..*{TRAP.pattern}"], names)
                for module, names in traps.items()]
     return sorted(shards, key=lambda shard: (ranks.get(shard.name, len(ranks)), -len(shard.waiting)))
 
 
-def shard(suites, tests):
+def shard(suites, tests, alone):
     more = f" and {len(suites) - 1} more" if len(suites) > 1 else ""
-    return Shard(suites[0] + more, [f"^{re.escape(suite)}/" for suite in suites], tests, skip=TRAP.pattern)
+    skip = "|".join([TRAP.pattern, *(rf"^{re.escape(place)}\(" for place in alone)])
+    return Shard(suites[0] + more, [f"^{re.escape(suite)}/" for suite in suites], tests, skip=skip)
 
 
 def list_tests(bundle):

@@ -62,8 +62,12 @@ typedef struct range {
 } range;
 
 struct tapeline_tape {
-    pid_t process;
+    // Under `tapes_lock`: the next open tape, and how many calls are under way.
+    tapeline_tape *following;
+    size_t calls;
     pthread_mutex_t lock;
+    // A close has begun: calls end.
+    atomic_bool is_ending;
     natsConnection *connection;
     natsSubscription *subscription;
     // The prefix of all inboxes, and of the consumers' names.
@@ -89,6 +93,11 @@ struct tapeline_tape {
     bool is_closed;
     pthread_cond_t closing;
 };
+
+// The open tapes of this process. A call looks its tape up here, so one that was closed is not touched.
+static pthread_mutex_t tapes_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t calls_ended = PTHREAD_COND_INITIALIZER;
+static tapeline_tape *tapes;
 
 // The process that has libnats' threads. A child of a fork has none of them, so no call comes there.
 static _Atomic pid_t threads_process;
@@ -268,6 +277,19 @@ static int32_t connect_code(natsStatus status) {
     }
 }
 
+static void before_fork(void) { pthread_mutex_lock(&tapes_lock); }
+static void after_fork(void) { pthread_mutex_unlock(&tapes_lock); }
+
+// In the child. Its tapes are those that it opens itself.
+static void forget_tapes(void) {
+    pthread_mutex_init(&tapes_lock, NULL);
+    pthread_cond_init(&calls_ended, NULL);
+    tapes = NULL;
+}
+
+static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
+static void watch_forks(void) { pthread_atfork(before_fork, after_fork, forget_tapes); }
+
 tapeline_tape *tapeline_tape_open(const tapeline_tape_options *options, tapeline_tape_error *error) {
     if (!options || !options->url || strchr(options->url, '@')) {
         failed(error, TAPELINE_TAPE_INVALID, "a URL without user and password is needed");
@@ -280,7 +302,6 @@ tapeline_tape *tapeline_tape_open(const tapeline_tape_options *options, tapeline
         failed(error, TAPELINE_TAPE_MEMORY, "there is not enough memory");
         return NULL;
     }
-    tape->process = getpid();
     pthread_mutex_init(&tape->lock, NULL);
     pthread_mutex_init(&tape->complaint_lock, NULL);
     pthread_cond_init(&tape->closing, NULL);
@@ -300,29 +321,57 @@ tapeline_tape *tapeline_tape_open(const tapeline_tape_options *options, tapeline
         dispose(tape);
         return NULL;
     }
+    pthread_once(&forks_watched, watch_forks);
+    pthread_mutex_lock(&tapes_lock);
+    tape->following = tapes;
+    tapes = tape;
+    pthread_mutex_unlock(&tapes_lock);
     return tape;
 }
 
+// Returns the place of an open tape in the list, or of the list's end. Under `tapes_lock`.
+static tapeline_tape **place_of(const tapeline_tape *tape) {
+    tapeline_tape **place = &tapes;
+    while (*place && *place != tape) place = &(*place)->following;
+    return place;
+}
+
 void tapeline_tape_close(tapeline_tape *tape) {
-    if (!tape || tape->process != getpid()) return;
-    // The last call of another thread ends first.
-    pthread_mutex_lock(&tape->lock);
+    pthread_mutex_lock(&tapes_lock);
+    tapeline_tape **place = place_of(tape);
+    bool is_open = tape && *place;
+    if (is_open) {
+        *place = tape->following;
+        atomic_store(&tape->is_ending, true);
+        while (tape->calls) pthread_cond_wait(&calls_ended, &tapes_lock);
+    }
+    pthread_mutex_unlock(&tapes_lock);
+    if (is_open) dispose(tape);
+}
+
+static void leave(tapeline_tape *tape) {
     pthread_mutex_unlock(&tape->lock);
-    dispose(tape);
+    pthread_mutex_lock(&tapes_lock);
+    if (!--tape->calls && atomic_load(&tape->is_ending)) pthread_cond_broadcast(&calls_ended);
+    pthread_mutex_unlock(&tapes_lock);
 }
 
-// Locks the tape. Returns false in another process than the one that opened it.
+// Locks the tape. Returns false when it is not open in this process, or a close has begun.
 static bool enter(tapeline_tape *tape) {
-    if (!tape || tape->process != getpid()) return false;
+    pthread_mutex_lock(&tapes_lock);
+    bool is_open = tape && *place_of(tape);
+    if (is_open) tape->calls++;
+    pthread_mutex_unlock(&tapes_lock);
+    if (!is_open) return false;
     pthread_mutex_lock(&tape->lock);
-    return true;
+    if (!atomic_load(&tape->is_ending)) return true;
+    leave(tape);
+    return false;
 }
-
-static void leave(tapeline_tape *tape) { pthread_mutex_unlock(&tape->lock); }
 
 static int32_t not_entered(tapeline_tape_error *error) {
     return failed(error, TAPELINE_TAPE_INVALID,
-        "there is no tape, or it is of the process before the fork: open another one");
+        "there is no tape, it was closed, or it is of the process before the fork: open another one");
 }
 
 static bool is_up(tapeline_tape *tape) {
@@ -396,6 +445,12 @@ static range *reading(tapeline_tape *tape, uint64_t number, uint64_t consumer) {
     return own->state == 1 && own->consumer == consumer ? own : NULL;
 }
 
+// Returns a header's value; empty: the message has none.
+static const char *header(natsMsg *message, const char *name) {
+    const char *value = NULL;
+    return natsMsgHeader_Get(message, name, &value) == NATS_OK && value ? value : "";
+}
+
 // Handles a message of the server about a pull.
 static void status_message(tapeline_tape *tape, natsMsg *message) {
     const char *subject = natsMsg_GetSubject(message);
@@ -407,9 +462,7 @@ static void status_message(tapeline_tape *tape, natsMsg *message) {
     range *own = reading(tape, place[0], place[1]);
     if (!own) return;
     own->heard = now_milliseconds();
-    const char *code = "", *text = "";
-    natsMsgHeader_Get(message, "Status", &code);
-    natsMsgHeader_Get(message, "Description", &text);
+    const char *code = header(message, "Status"), *text = header(message, "Description");
     if (!strcmp(code, "100")) return;
     bool is_end = !strcmp(code, "404") || !strcmp(code, "408") ||
         (!strcmp(code, "409") &&
@@ -585,7 +638,7 @@ int32_t tapeline_tape_fetch(tapeline_tape *tape, int32_t milliseconds, tapeline_
         if (!message) {
             int64_t left = until - now_milliseconds();
             watch(tape);
-            if (tape->count || left <= 0 || any_doubt(tape)) break;
+            if (tape->count || left <= 0 || any_doubt(tape) || atomic_load(&tape->is_ending)) break;
             message = next(tape, left < 250 ? left : 250);
             if (!message) {
                 if (natsConnection_IsClosed(tape->connection)) break;
@@ -595,7 +648,9 @@ int32_t tapeline_tape_fetch(tapeline_tape *tape, int32_t milliseconds, tapeline_
         take(tape, message);
     }
     int32_t code = TAPELINE_TAPE_OK;
-    if (!tape->count && natsConnection_IsClosed(tape->connection)) {
+    if (!tape->count && atomic_load(&tape->is_ending)) {
+        code = failed(error, TAPELINE_TAPE_CLOSED, "the tape was closed");
+    } else if (!tape->count && natsConnection_IsClosed(tape->connection)) {
         char complaint[256];
         take_complaint(tape, complaint, sizeof complaint);
         code = failed(error, TAPELINE_TAPE_CLOSED, "the connection to NATS was ended%s%s",
@@ -715,7 +770,7 @@ static natsMsg *answer_to(tapeline_tape *tape, const char *inbox, int64_t millis
             pthread_mutex_lock(&tape->complaint_lock);
             complains = tape->complaint[0] != 0;
             pthread_mutex_unlock(&tape->complaint_lock);
-            if (left <= 0 || complains || !is_up(tape)) return NULL;
+            if (left <= 0 || complains || !is_up(tape) || atomic_load(&tape->is_ending)) return NULL;
             continue;
         }
         if (!strcmp(natsMsg_GetSubject(message), inbox)) return message;
@@ -767,7 +822,7 @@ static int32_t wait_until_heard(
             if (is_heard) return TAPELINE_TAPE_OK;
         }
         wait = wait * 2 < hearing_milliseconds_max ? wait * 2 : hearing_milliseconds_max;
-    } while (is_up(tape) && now_milliseconds() < until);
+    } while (is_up(tape) && !atomic_load(&tape->is_ending) && now_milliseconds() < until);
     return unanswered(tape, stream, error);
 }
 
@@ -788,15 +843,13 @@ static int32_t read_answer(
         if (error) error->server_code = code ? atoi(code + 11) : 0;
         return TAPELINE_TAPE_REFUSED;
     }
-    const char *status = NULL;
-    natsMsgHeader_Get(answer, "Status", &status);
     char *found = strstr(natsMsg_GetDataLength(answer) ? text : "", "\"num_pending\":");
     if (!found) {
         const char *whole = natsMsg_GetData(answer);
         size_t length = (size_t)natsMsg_GetDataLength(answer);
         found = whole && length ? memmem(whole, length, "\"num_pending\":", 14) : NULL;
     }
-    if (status || !found)
+    if (*header(answer, "Status") || !found)
         return failed(error, TAPELINE_TAPE_AWAY, "JetStream does not answer for the stream %s", stream);
     *pending = strtoull(found + 14, NULL, 10);
     return TAPELINE_TAPE_OK;

@@ -12,8 +12,9 @@
  * ERRORS    A function that can fail returns a code (TAPELINE_TAPE_OK is 0) or NULL, and fills `error`,
  *           which may be NULL. The text is one line for a person, without passwords.
  * MEMORY    Messages of a block belong to the tape, and live until the next fetch, or its close.
- * THREADS   Any thread may call. Calls with one tape wait for each other. No call comes back into the
- *           caller's code, except `feed`, which calls the decoder's function.
+ * THREADS   Any thread may call. Calls with one tape wait for each other; a close ends those that wait.
+ *           A call with a tape that was closed fails with TAPELINE_TAPE_INVALID. No call comes back into
+ *           the caller's code, except `feed`, which calls the decoder's function.
  * FORK      In a child of fork() every call fails, and close does nothing.
  */
 #ifndef TAPELINE_TRANSPORT_H
@@ -36,13 +37,13 @@
 
 enum {
     TAPELINE_TAPE_OK = 0,
-    /* An argument makes no sense, or the process is a child of fork(). */
+    /* An argument makes no sense, the tape was closed, or the process is a child of fork(). */
     TAPELINE_TAPE_INVALID = 1,
     /* There is no server, or it did not answer in time. Trying again may help. */
     TAPELINE_TAPE_AWAY = 2,
     /* The server refused the user, a certificate or a request: `server_code` has its number. */
     TAPELINE_TAPE_REFUSED = 3,
-    /* libnats has given up the connection: open another one. */
+    /* libnats has given up the connection, or a close ended the call: open another one. */
     TAPELINE_TAPE_CLOSED = 4,
     TAPELINE_TAPE_MEMORY = 5
 };
@@ -144,7 +145,8 @@ uint32_t tapeline_transport_interface(void);
 /* Connects; it waits up to 2 s for each server. The link then comes back by itself. */
 tapeline_tape *tapeline_tape_open(const tapeline_tape_options *options, tapeline_tape_error *error);
 
-/* Ends the connection; the consumers end by themselves. NULL is allowed. */
+/* Ends the connection after the calls of other threads; the consumers end by themselves. Does nothing
+   with NULL and with a tape that was closed. */
 void tapeline_tape_close(tapeline_tape *tape);
 
 /* Whether the link is up now. */

@@ -14,7 +14,7 @@ HEADER = struct.Struct("<2xH12xI4xQQq8xHBB4x24s")
 source."""
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 INFO = b'INFO {"server_id":"x","version":"2.10.0","proto":1,"headers":true,"max_payload":1048576}\r\n'
-PROGRAM = """
+CLOSES = """
 #include "tapeline_transport.h"
 #include <stdio.h>
 #include <unistd.h>
@@ -32,11 +32,55 @@ int main(int count, char **words) {
 }
 """
 """Its pauses are as long as the first complaint is on its way."""
+SHARES = """
+#include "tapeline_transport.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void *reads(void *tape) {
+    tapeline_tape_error error = {0};
+    while (!tapeline_tape_fetch(tape, 60000, &error));
+    return error.code == TAPELINE_TAPE_INVALID || error.code == TAPELINE_TAPE_CLOSED ? NULL : tape;
+}
+
+static void *asks(void *tape) {
+    const tapeline_tape_message *block;
+    tapeline_range_state state;
+    while (!tapeline_tape_range(tape, 0, &state))
+        tapeline_tape_is_connected(tape), tapeline_tape_block(tape, &block);
+    return NULL;
+}
+
+int main(int count, char **words) {
+    tapeline_tape_options options = {.url = words[count - 1]};
+    for (int round = 0; round < 8; round++) {
+        tapeline_tape_error error;
+        tapeline_tape *tape = tapeline_tape_open(&options, &error);
+        if (!tape) return puts(error.text), 1;
+        pthread_t threads[6];
+        for (int place = 0; place < 6; place++)
+            pthread_create(&threads[place], NULL, place % 2 ? reads : asks, tape);
+        usleep(round * 1000);
+        tapeline_tape_close(tape);
+        tapeline_tape_close(tape);
+        for (int place = 0; place < 6; place++) {
+            void *failed;
+            pthread_join(threads[place], &failed);
+            if (failed) return puts("a fetch beside the close did not fail as it should"), 1;
+        }
+    }
+    return 0;
+}
+"""
+"""Closes while other threads wait in calls and make new ones; the second close is of a tape that is gone."""
 
 
 def links():
     closed()
+    shared()
     lanes()
+    spoken_to()
     forked()
 
 
@@ -59,22 +103,31 @@ def serve(listener):
         threading.Thread(target=refuse, args=(connection,), daemon=True).start()
 
 
-def closed():
-    """Nothing of libnats writes into a connection that was closed."""
+def run(name, text, url):
+    """Runs a C program with the transport, and expects that it ends well and touches no freed memory."""
     from desk.checks import equal
 
-    source, program = ROOT / "Sources/Desk/transport", pathlib.Path(os.environ["DESK_SITE"]) / "closes"
-    program.with_suffix(".c").write_text(PROGRAM)
+    source, program = ROOT / "Sources/Desk/transport", pathlib.Path(os.environ["DESK_SITE"]) / name
+    program.with_suffix(".c").write_text(text)
     subprocess.run(
         ["clang", "-std=gnu17", "-g", "-fsanitize=address", "-w", f"-I{source}", "-o", program,
          program.with_suffix(".c"), source / "tapeline_transport.c", "-lnats", "-lpthread"],
         check=True, capture_output=True)
+    done = subprocess.run(
+        [program, url], capture_output=True, text=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    equal(done.returncode, 0, done.stdout, done.stderr[:2_000])
+
+
+def closed():
+    """Nothing of libnats writes into a connection that was closed."""
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=serve, args=(listener,), daemon=True).start()
-    done = subprocess.run(
-        [program, f"nats://127.0.0.1:{listener.getsockname()[1]}"], capture_output=True, text=True,
-        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
-    equal(done.returncode, 0, done.stdout, done.stderr[:2_000])
+    run("closes", CLOSES, f"nats://127.0.0.1:{listener.getsockname()[1]}")
+
+
+def shared():
+    """A close ends the calls of other threads, and none of them meets memory that is gone."""
+    run("shares", SHARES, os.environ["NATS_URL"])
 
 
 class Server:
@@ -85,7 +138,7 @@ class Server:
         self._socket = socket.create_connection((host, int(port)))
         self._lines = self._socket.makefile("rb")
         self._lines.readline()
-        self._socket.sendall(b'CONNECT {"verbose":false}\r\nSUB _R.links 1\r\n')
+        self._socket.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB _R.links 1\r\n')
 
     def ask(self, subject, body):
         """Returns the answer to a message."""
@@ -95,6 +148,27 @@ class Server:
             if line.startswith(b"PING"):
                 self._socket.sendall(b"PONG\r\n")
         return self._lines.read(int(line.split()[-1]) + 2)
+
+    def watch_pulls(self):
+        """Gets a copy of each request for messages from now on."""
+        self._socket.sendall(b"SUB $JS.API.CONSUMER.MSG.NEXT.> 2\r\nPING\r\n")
+        while not self._lines.readline().startswith(b"PONG"):
+            pass
+
+    def answer_pull(self, consumer, headers):
+        """Sends a message without a body to the inbox of a pull of this consumer, by its number."""
+        inbox = b""
+        while b".p.0.%d." % consumer not in inbox:
+            line = self._lines.readline()
+            assert line and not line.startswith(b"-ERR"), line
+            if line.startswith(b"PING"):
+                self._socket.sendall(b"PONG\r\n")
+            elif line.startswith(b"MSG"):
+                inbox = line.split()[3]
+                self._lines.read(int(line.split()[-1]) + 2)
+        size = len(headers)
+        told = b"HPUB %s %d %d\r\n" % (inbox, size, size) if headers else b"PUB %s 0\r\n" % inbox
+        self._socket.sendall(told + headers + b"\r\n")
 
 
 def lanes():
@@ -132,6 +206,28 @@ def lanes():
     found.note(lanes[1])
     equal(found.retired, {})
 
+
+def spoken_to():
+    """Messages on a pull's inbox that are no packet and tell nothing end the consumer, not the process."""
+    from desk.checks import check, equal
+    from tapeline import transport
+
+    server = Server(os.environ["NATS_URL"])
+    server.watch_pulls()
+    link = transport.Link(transport.TapeAddress(os.environ["NATS_URL"]))
+    try:
+        messages = ((b"", ""), (b"NATS/1.0\r\nOther: x\r\n\r\n", ""), (b"NATS/1.0 409\r\n\r\n", "409"))
+        for consumer, (headers, told) in enumerate(messages, 1):
+            link.begin(0, "LANES", ["lanes.none"])
+            server.answer_pull(consumer, headers)
+            for _ in range(50):
+                link.fetch(100)
+                if link.state(0).state == 2:
+                    break
+            equal(link.state(0).state, 2)
+            check(f"the server answered {told}".rstrip() in link.state(0).reason.decode(), link.state(0).reason)
+    finally:
+        link.close()
 
 
 def forked():

@@ -3,6 +3,7 @@
     streams.py WAY        a child process: reads a failing selection by a package, and ends with its exception"""
 
 import array
+import ctypes
 import gc
 import os
 import subprocess
@@ -122,6 +123,33 @@ def streams():
     gc.collect()
     equal((arrow.live(), origin.open_readings), (0, 0))
     elsewhere(origin)
+    forgotten()
+
+
+def forgotten():
+    """A stream whose reading is gone, as at the interpreter's end, fails instead of giving memory that nobody
+    filled."""
+    import errno
+
+    from desk.checks import check, equal
+    from tapeline import arrow
+
+    place = arrow.library().tapeline_arrow_place()
+    arrow._made(arrow.library().tapeline_arrow_stream(
+        place, next(arrow._numbers), arrow._GET_SCHEMA, arrow._GET_NEXT, arrow._GET_LAST_ERROR))
+    stream = arrow.ArrowArrayStream.from_address(place)
+    schema, rows = arrow.ArrowSchema(), arrow.ArrowArray()
+    told = []
+    sys.unraisablehook = told.append
+    try:
+        for function, out in ((stream.get_schema, schema), (stream.get_next, rows)):
+            equal(arrow._Fill(function)(place, ctypes.addressof(out)), errno.EINVAL)
+            check(not out.release)
+        equal(arrow._LastError(stream.get_last_error)(place), None)
+    finally:
+        sys.unraisablehook = sys.__unraisablehook__
+    equal(told, [])
+    arrow._Release(stream.release)(place)
 
 
 def elsewhere(origin):

@@ -11,7 +11,7 @@ import errno
 import itertools
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -279,39 +279,50 @@ def _collect_later(_: int | None) -> int:
     return 0
 
 
-def _of(stream: int) -> Stream:
+def _of(stream: int) -> Stream | None:
+    """The reading of a stream. There is none any more when the interpreter ends."""
     private = ArrowArrayStream.from_address(stream).private_data
-    return _streams[ctypes.c_uint64.from_address(private).value]
+    return _streams.get(ctypes.c_uint64.from_address(private).value)
+
+
+def _given(stream: int, give: Callable[[Stream], None]) -> int:
+    """Calls a function with the reading of a stream. Returns a code of errno: no exception may leave through
+    the C frame."""
+    own = None
+    try:
+        own = _of(stream)
+        if own is None:
+            return errno.EINVAL
+        give(own)
+        return 0
+    except BaseException as error:
+        return own.fail(error) if own else errno.EINVAL
 
 
 def _get_schema(stream: int, out: int) -> int:
-    own = _of(stream)
-    try:
+    def give(own: Stream) -> None:
         children = [(field, _format(field, own.tz)) for field in own.fields]
         _fill_schema(ArrowSchema.from_address(out), "", b"+s", children)
-        return 0
-    except BaseException as error:  # It must not leave through the C frame.
-        return own.fail(error)
+
+    return _given(stream, give)
 
 
 def _get_next(stream: int, out: int) -> int:
-    own = _of(stream)
-    target = ArrowArray.from_address(out)
-    try:
+    def give(own: Stream) -> None:
+        target = ArrowArray.from_address(out)
         collect()
         found = next(own.batches, None)
         if found is None:
             target.release = None
         else:
             _fill_array(target, len(found), [None], found.columns)
-        return 0
-    except BaseException as error:  # It must not leave through the C frame.
-        return own.fail(error)
+
+    return _given(stream, give)
 
 
 def _get_last_error(stream: int) -> int | None:
-    text = _of(stream).text
-    return ctypes.addressof(text) if text else None
+    own = _of(stream)
+    return ctypes.addressof(own.text) if own and own.text else None
 
 
 _COLLECT = _address(ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(_collect_later))

@@ -48,6 +48,24 @@ struct RecordingWriterTests {
         #expect(!FileManager.default.fileExists(atPath: "\(path).part"))
     }
 
+    @Test("the longest symbol of a recording is read again, and a longer one is refused")
+    func longSymbols() throws {
+        let folder = try TemporaryFolder("writer")
+        let path = folder.file("a.tape")
+        var info = try info()
+        info.symbols = [try #require(Symbol(String(repeating: "A", count: 255)))]
+        let writer = try RecordingWriter(path, info)
+        try writer.add(packet())
+        try writer.finish()
+        #expect(try RecordingFile.check(path).info.symbols == info.symbols)
+        info.symbols.append(try #require(Symbol(String(repeating: "B", count: 256))))
+        let refusal = #expect(throws: RecordingWriter.Failure.self) {
+            try RecordingWriter(folder.file("b.tape"), info)
+        }
+        #expect(refusal?.description.contains("a symbol has 256 bytes") == true)
+        #expect(!FileManager.default.fileExists(atPath: folder.file("b.tape.part")))
+    }
+
     @Test("a file that came meanwhile stays, and a link leads nowhere")
     func foreign() throws {
         let folder = try TemporaryFolder("writer")

@@ -34,8 +34,11 @@ package enum RecordingFormat {
     static let barsFlag: UInt16 = 1
     /// The most symbols of one recording: as many as a source can have. Writing more is refused.
     package static let symbolsMax = ProviderLimits.instrumentsMax
+    /// The longest symbol that a recording names, in bytes. Writing a longer one is refused.
+    package static let symbolBytesMax = Int(UInt8.max)
     static let headerBytesMax =
-        fixedBytes + 2 * Partition.countRange.upperBound + symbolsMax * 256 + checksumBytes
+        fixedBytes + 2 * Partition.countRange.upperBound + symbolsMax * (1 + symbolBytesMax)
+        + checksumBytes
     static let namespaceBytes = 16
 
     package static func header(_ info: RecordingInfo) -> [UInt8] {

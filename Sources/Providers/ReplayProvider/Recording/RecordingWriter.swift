@@ -1,5 +1,5 @@
 internal import Glibc
-internal import MarketModel
+package import MarketModel
 internal import Primitives
 package import Recordings
 package import ServiceRuntime
@@ -35,6 +35,7 @@ package final class RecordingWriter {
         /// A file of this name was made meanwhile.
         case exists(path: String)
         case tooManySymbols(Int)
+        case tooLong(Symbol)
 
         package var description: String {
             switch self {
@@ -47,6 +48,9 @@ package final class RecordingWriter {
             case .tooManySymbols(let count):
                 "\(count) symbols are too many: a recording names at most "
                     + "\(RecordingFormat.symbolsMax)"
+            case .tooLong(let symbol):
+                "a symbol has \(symbol.text.utf8.count) bytes, a recording names those of at most "
+                    + "\(RecordingFormat.symbolBytesMax): \(symbol)"
             }
         }
     }
@@ -54,6 +58,11 @@ package final class RecordingWriter {
     package init(_ path: String, _ info: RecordingInfo) throws(Failure) {
         guard info.symbols.count <= RecordingFormat.symbolsMax else {
             throw .tooManySymbols(info.symbols.count)
+        }
+        if let long = info.symbols.first(where: {
+            $0.text.utf8.count > RecordingFormat.symbolBytesMax
+        }) {
+            throw .tooLong(long)
         }
         self.path = path
         present = info.hasBars ? info.present : nil

@@ -36,6 +36,11 @@ import Testing
         let none = try scene.quality(["--day", "2023-11-13"])
         #expect(none.code == .incomplete)
         #expect(none.text.contains("no tick and no bar of that day is stored"))
+        #expect(
+            throws: ToolError.refused("nothing of AAPLE is stored, so nothing can be said of it")
+        ) {
+            try scene.quality(["--day", "2023-11-14", "--symbols", "AAPL,AAPLE"])
+        }
 
         // A gap of the whole source counts for its symbol, and time in two gaps counts once.
         _ = try scene.bench.query(

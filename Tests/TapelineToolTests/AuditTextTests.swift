@@ -103,11 +103,14 @@ struct AuditTextTests {
         #expect(all.detail == "wrong; said")
         var report = AuditReport()
         report.add(line("5", true, ""))
-        #expect(report.verdict == "the audit is clean: 1 checks")
+        #expect(report.verdict == "the audit is clean: 1 check")
         report.scope = .books
         report.notChecked = ["rows_as_booked"]
-        #expect(report.verdict.hasPrefix("the audit is clean: 1 checks of the books alone\n"))
-        #expect(report.verdict.contains("not checked: rows_as_booked; --day"))
+        #expect(
+            report.verdict.hasPrefix(
+                "the audit is clean: 1 check of the books: all that the writers took from the tape "
+                    + "is accounted for\nno row was read (not checked: rows_as_booked): --day today"
+            ))
         #expect(report.json().contains(#""scope":"books""#))
         #expect(report.json().contains(#""not_checked":["rows_as_booked"]"#))
     }
@@ -132,6 +135,62 @@ struct AuditTextTests {
             wrong.lines[0].detail
                 == "ib/1: 10 on the tape, 9 taken; ib/3: 0 on the tape, 1 taken")
         #expect(wrong.verdict == "THE AUDIT FAILED: 2 of 2 checks")
+    }
+
+    @Test("where no row is stored, an audit has nothing to judge, and does not succeed")
+    func nothing() throws {
+        func report(_ counted: UInt64) -> AuditReport {
+            var report = AuditReport()
+            report.scope = .range(from: now, to: now)
+            report.rowChecks = ["ticks_of_range", "bars_equal_sql"]
+            report.add("books_balanced", "of the books", expected: 7, found: 7)
+            report.add("ticks_of_range", "of the range", expected: counted, found: counted)
+            report.add("bars_equal_sql", "of the range", expected: 0, found: 0)
+            return report
+        }
+        let terminal = Terminal(output: -1, errors: -1)
+        #expect(report(0).report(to: terminal, asJSON: false) == .incomplete)
+        #expect(
+            report(0).verdict
+                == "there is nothing to judge: no tick and no bar of that time is stored")
+        #expect(try JSONValue.parse(report(0).json())["nothing_to_judge"]?.bool == true)
+        #expect(report(1).report(to: terminal, asJSON: false) == .success)
+        #expect(
+            report(1).verdict
+                == "the audit is clean: 3 checks of the range and the books: tape and "
+                + "database hold the same")
+        var books = report(0)
+        books.scope = .books
+        #expect(books.report(to: terminal, asJSON: false) == .success)
+        var wrong = report(0)
+        wrong.add("gaps_on_tape", "gaps", expected: 1, found: 0)
+        #expect(wrong.report(to: terminal, asJSON: false) == .failure)
+    }
+
+    @Test("a symbol of which nothing is stored is named, with the one that was meant")
+    func unknownSymbols() {
+        #expect(
+            MarketSession.unknown(["APPL"], among: ["AAPL", "SPY"])
+                == "nothing of APPL is stored, so nothing can be said of it; did you mean AAPL?")
+        #expect(
+            MarketSession.unknown(["NOPE", "X.Y"], among: ["AAPL"])
+                == "nothing of NOPE, X.Y is stored, so nothing can be said of it")
+    }
+
+    @Test("a day of which a symbol has nothing is no judgement of that symbol")
+    func absentSymbols() throws {
+        let row = ["AAPL", "ib"] + Array(repeating: "0", count: 11)
+        func report(_ asked: [String], _ rows: [[String?]]) -> QualityReport {
+            QualityReport(
+                day: "2026-11-20", silentSeconds: 5, asked: asked,
+                symbols: rows.map(QualityOfSymbol.init), refused: [], hours: [])
+        }
+        #expect(report(["AAPL"], [row]).exitCode == .success)
+        #expect(report(["AAPL", "SPY"], [row]).exitCode == .incomplete)
+        #expect(
+            report(["AAPL", "SPY"], [row]).lines.contains(
+                "no tick and no bar of SPY of that day is stored"))
+        #expect(report([], []).lines.last == "no tick and no bar of that day is stored")
     }
 
     @Test("the script lies around the program, in a checkout as in an image")
@@ -192,7 +251,7 @@ struct AuditTextTests {
         var report = AuditReport()
         report.add("a", "all is there", expected: 1, found: 1)
         report.leaveOut("gaps_on_tape", "no row", isExpected: true)
-        #expect(report.verdict.hasSuffix("1 checks\nnot checked: gaps_on_tape: no row"))
+        #expect(report.verdict.hasSuffix("1 check\nnot checked: gaps_on_tape: no row"))
         let terminal = Terminal(output: -1, errors: -1)
         #expect(report.report(to: terminal, asJSON: false) == .success)
         report.leaveOut("versions_on_tape", "NATS is gone", isExpected: false)

@@ -25,7 +25,16 @@ struct AuditReport: Equatable, Sendable {
     var scope: AuditScope?
     /// The checks that this scope leaves out.
     var notChecked: [String] = []
+    /// The checks that read rows. What they find is the number of what they looked at.
+    var rowChecks: Set<String> = []
 
+    /// Whether rows were to be read, and there was none.
+    var isOfNothing: Bool {
+        guard let scope, scope != .books else { return false }
+        return lines.allSatisfy {
+            !rowChecks.contains($0.name) || $0.expected == "0" && $0.found == "0"
+        }
+    }
     var isClean: Bool { !lines.isEmpty && lines.allSatisfy(\.isRight) }
     var failures: Int { lines.count { !$0.isRight } }
 
@@ -40,6 +49,7 @@ struct AuditReport: Equatable, Sendable {
         omissions += other.omissions
         scope = other.scope ?? scope
         notChecked += other.notChecked
+        rowChecks.formUnion(other.rowChecks)
     }
 
     mutating func add(
@@ -71,6 +81,7 @@ struct AuditReport: Equatable, Sendable {
         var writer = JSONWriter(capacity: 2_048)
         writer.object { writer in
             writer.member("clean", isClean)
+            writer.member("nothing_to_judge", isOfNothing)
             if let scope {
                 writer.member("scope", scope.name)
                 if case .range(let from, let to) = scope {

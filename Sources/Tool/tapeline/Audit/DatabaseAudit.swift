@@ -66,6 +66,8 @@ struct DatabaseAudit {
             $0.reads != .range && !scope.includes($0.reads)
         }
         .map(\.name)
+        report.rowChecks.formUnion(
+            script.checks.filter { $0.reads != .books }.map(\.name) + TapeAudit.names)
         for setting in graph?.settings ?? [] {
             _ = try connection.execute(setting, timeout: Self.settingTimeout)
         }

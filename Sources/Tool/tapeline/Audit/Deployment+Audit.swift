@@ -101,18 +101,34 @@ extension Deployment {
 }
 
 extension AuditReport {
+    /// What was found, in words, and below it what was not looked at.
     var verdict: String {
-        let verdict =
-            isClean
-            ? "the audit is clean: \(lines.count) checks"
-            : "THE AUDIT FAILED: \(failures) of \(lines.count) checks"
+        let count = lines.count == 1 ? "1 check" : "\(lines.count) checks"
         let omitted = omissions.map { "\nnot checked: \($0.name): \($0.reason)" }.joined()
-        guard !notChecked.isEmpty else { return verdict + omitted }
-        return verdict + " of \(isOfBooks ? "the books alone" : "the range and the books")\n"
-            + "not checked: \(notChecked.joined(separator: ", ")); "
-            + (isOfBooks
-                ? "--day, --from with --to, or --all read the rows" : "--all reads every row")
-            + omitted
+        guard isClean else { return "THE AUDIT FAILED: \(failures) of \(count)" + left + omitted }
+        if isOfNothing {
+            let place = scope == .all ? "" : " of that time"
+            return "there is nothing to judge: no tick and no bar\(place) is stored" + omitted
+        }
+        if isOfBooks {
+            return "the audit is clean: \(count) of the books: all that the writers took from the "
+                + "tape is accounted for" + left + omitted
+        }
+        let what = scope == nil || scope == .all ? "" : " of the range and the books"
+        return "the audit is clean: \(count)\(what)"
+            + (scope == nil || !omissions.allSatisfy(\.isExpected)
+                ? "" : ": tape and database hold the same")
+            + left + omitted
+    }
+
+    /// What the scope leaves out, and which command reads it.
+    private var left: String {
+        guard !notChecked.isEmpty else { return "" }
+        let names = notChecked.joined(separator: ", ")
+        return isOfBooks
+            ? "\nno row was read (not checked: \(names)): --day today reads those of a day and "
+                + "compares them with the tape, --all every row"
+            : "\nnot checked: \(names); --all reads every row"
     }
 
     private var isOfBooks: Bool { scope == .books }
@@ -125,6 +141,6 @@ extension AuditReport {
             terminal.line(verdict)
         }
         guard isClean else { return .failure }
-        return omissions.allSatisfy(\.isExpected) ? .success : .incomplete
+        return !isOfNothing && omissions.allSatisfy(\.isExpected) ? .success : .incomplete
     }
 }

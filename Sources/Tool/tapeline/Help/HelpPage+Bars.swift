@@ -43,7 +43,7 @@ extension HelpPage {
                     "gaps [SYMBOL...]",
                     [
                         "what is missing now, a line per stretch of time: open, being filled from",
-                        "the provider's history, or abandoned",
+                        "the provider's history, or abandoned. 1: nothing of a symbol is stored",
                     ]
                 )
             ]

@@ -102,7 +102,7 @@ extension HelpPage {
                         "books of the writers, in seconds. With a day or a range: each of its",
                         "ticks once, each bar from its trades, and gaps and versions of bars as",
                         "the tape still has them. It says what it did not check; 2: NATS, or a",
-                        "packet, could not be read.",
+                        "packet, could not be read, or no row of that time is stored.",
                         "OPERATOR_GRAPH says what comes before a series, if anything does. Where",
                         "NATS_URL names servers: theirs, after all gateways have stopped",
                     ]
@@ -117,7 +117,7 @@ extension HelpPage {
                 zone,
                 HelpTopic.Option("--all", "every row"),
                 json, name, home,
-            ], examples: ["tapeline audit", "tapeline audit --day yesterday"]),
+            ], examples: ["tapeline audit --day today", "tapeline audit"]),
         HelpTopic(
             "logs", .stack,
             [

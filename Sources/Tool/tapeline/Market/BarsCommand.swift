@@ -152,8 +152,9 @@ struct BarsCommand: Equatable, Sendable {
         let what = "no bar of \(symbol) \(series)\(named) is stored"
         if !own.isEmpty { return .refused("\(what): its series are \(Self.list(own, 0))") }
         if !rows.isEmpty { return .refused("\(what): its sources are \(Self.list(rows, 1))") }
-        let known = try market.rows("SELECT symbol FROM symbols LIMIT 10000").compactMap { $0[0] }
-        let near = NearestName.of(symbol.text, in: known).map { "; did you mean \($0)?" } ?? ""
+        let near =
+            NearestName.of(symbol.text, in: try market.known()).map { "; did you mean \($0)?" }
+            ?? ""
         return .refused(
             "\(what): of that symbol none of the last seven days either; 'tapeline psql -c \"TABLE "
                 + "symbols\"' lists those that came\(near)")

@@ -27,6 +27,7 @@ struct GapsCommand: Equatable, Sendable {
 
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
         let market = try MarketSession(deployment)
+        try market.requireKnown(symbols)
         if asJSON {
             for row in try newest("row_to_json(g)", market) { terminal.line(row[0] ?? "null") }
             return .success

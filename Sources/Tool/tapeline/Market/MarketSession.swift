@@ -1,4 +1,6 @@
+import MarketModel
 import PostgresClient
+import Primitives
 import StoredBars
 import TapeProtocol
 
@@ -67,6 +69,38 @@ struct MarketSession: ~Copyable {
                 "the schema \(namespace)_market is not there, not to be read or of another "
                     + "version: 'store-writer migrate' makes it (\(error))")
         }
+    }
+
+    /// Throws if nothing of a symbol is stored: of a name that does not exist, nothing is missing.
+    func requireKnown(_ symbols: [Symbol]) throws(ToolError) {
+        guard !symbols.isEmpty else { return }
+        // Each is one look into an index: the planner may not join them.
+        let tables = [
+            "gaps WHERE ordinal IS NOT NULL AND", "trade_rows WHERE", "quote_rows WHERE",
+            "bars WHERE", "provider_bars WHERE", "depth WHERE",
+            "events WHERE name = 'subscription' AND",
+        ].map { "SELECT true FROM \"\(namespace)\".\($0) symbol = asked.symbol LIMIT 1" }
+        let unknown = try rows(
+            """
+            SELECT asked.symbol FROM unnest($1::text[]) WITH ORDINALITY AS asked (symbol, place)
+            WHERE coalesce(\(tables.map { "(\($0))" }.joined(separator: ", "))) IS NULL
+            ORDER BY place
+            """, [.textArray(symbols.map(\.text))]
+        ).compactMap { $0[0] }
+        guard !unknown.isEmpty else { return }
+        throw .refused(Self.unknown(unknown, among: try known()))
+    }
+
+    /// Returns the symbols of the last days.
+    func known() throws(ToolError) -> [String] {
+        try rows("SELECT symbol FROM symbols LIMIT 10000").compactMap { $0[0] }
+    }
+
+    /// Returns what is said of symbols that are not stored, with the one that was probably meant.
+    static func unknown(_ names: [String], among known: [String]) -> String {
+        let near = names.compactMap { NearestName.of($0, in: known) }
+        return "nothing of \(names.joined(separator: ", ")) is stored, so nothing can be said of it"
+            + (near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?")
     }
 
     /// Returns SQL that formats a time without a fraction when the fraction is zero.

@@ -47,6 +47,7 @@ struct QualityCommand: Equatable, Sendable {
 
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
         let market = try MarketSession(deployment, timeout: Self.timeout)
+        try market.requireKnown(symbols)
         let query = QualityQuery(namespace: market.namespace)
         let parameters: [PostgresValue] = [
             .timestamp(day), .timestamp(day.advanced(byNanoseconds: AuditScope.day)),
@@ -60,7 +61,7 @@ struct QualityCommand: Equatable, Sendable {
         }
         let report = QualityReport(
             day: "\("\(day)".prefix(10))", silentSeconds: silentSeconds,
-            symbols: rows.map(QualityOfSymbol.init),
+            asked: symbols.map(\.text), symbols: rows.map(QualityOfSymbol.init),
             refused: try market.rows(query.refused).map { ($0[0] ?? "-", $0[1] ?? "0") },
             hours: page == nil
                 ? []

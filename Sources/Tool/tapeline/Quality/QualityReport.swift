@@ -39,6 +39,8 @@ struct QualityOfSymbol: Equatable, Sendable {
 struct QualityReport {
     let day: String
     let silentSeconds: Int
+    /// The symbols that were named; empty: all.
+    let asked: [String]
     let symbols: [QualityOfSymbol]
     /// Rows that were refused, by source, of all days.
     let refused: [(source: String, rows: String)]
@@ -57,7 +59,12 @@ struct QualityReport {
     var exitCode: ExitCode {
         let isMissing = symbols.contains { $0.partial > 0 || $0.missing != "0" }
         if isMissing || !refused.isEmpty { return .failure }
-        return symbols.isEmpty ? .incomplete : .success
+        return symbols.isEmpty || !absent.isEmpty ? .incomplete : .success
+    }
+
+    /// Symbols that were asked for and of which the day has nothing.
+    var absent: [String] {
+        asked.filter { name in !symbols.contains { $0.symbol == name } }
     }
 
     /// The table's head, and its rows, for text and page.
@@ -84,7 +91,10 @@ struct QualityReport {
     /// Sentences beside the table.
     var remarks: [String] {
         var remarks: [String] = []
-        if symbols.isEmpty { remarks.append("no tick and no bar of that day is stored") }
+        if symbols.isEmpty || !absent.isEmpty {
+            let names = absent.isEmpty ? "" : " of \(absent.joined(separator: ", "))"
+            remarks.append("no tick and no bar\(names) of that day is stored")
+        }
         for (source, rows) in refused {
             remarks.append(
                 "\(source): the database refuses \(rows) rows (of all days): 'tapeline dlq list' "
@@ -108,6 +118,8 @@ struct QualityReport {
         json.object { json in
             json.member("day", day)
             json.member("silent_seconds", silentSeconds)
+            json.member(
+                "not_stored", array: { json in for name in absent { json.value(name) } })
             json.member(
                 "symbols", array: { json in for one in symbols { Self.write(one, into: &json) } })
             json.member(

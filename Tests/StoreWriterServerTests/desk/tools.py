@@ -6,10 +6,28 @@ import re
 from desk.checks import check, equal, raises
 
 
+def texts():
+    """What a person sees of an answer: versions by their numbers, and the first bars that differ."""
+    from tapeline import tool
+
+    versions = [{"number": number, "revision": 1126 + number, "reason": "closed", "trades": 3} for number in (1, 2)]
+    told = repr(tool.Explanation({
+        "symbol": "AAPL", "series": "1m", "source": "ib", "open_time": "a", "close_time": "b", "bar": None,
+        "versions": versions, "ticks": [], "ticks_from": "tape", "only_in_tables": [], "gaps": [], "gap_faults": [],
+        "proof": {}}, "proven"))
+    check("  version 1: closed, 3 trades, ordinal 1127\n  version 2: " in told, told)
+    bar = {"kind": "differing", "symbol": "AAPL", "series": "1m", "source": "ib", "open_time": "a", "fields": []}
+    counts = {"equal": 1, "differing": 1_200, "missing": 3, "extra": 0, "not_over": 0}
+    told = repr(tool.Proof({
+        "ticks": 7, "tables": {**counts, "bars": [bar] * 1_000}, "tape": None, "not_on_tape": []}, "differs"))
+    equal((told.count("differing AAPL"), told.count("and 1193 more")), (10, 1))
+
+
 def tools(desk, file, symbol, at):
     """On the database and the tape of the environment. No bars are stored there."""
     import tapeline
 
+    texts()
     kept = dict(os.environ)
     try:
         os.environ["PATH"] = "/usr/bin:/bin"

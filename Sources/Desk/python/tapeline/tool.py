@@ -19,6 +19,9 @@ TIME_LIMIT = 600.0
 LINES_SHOWN = 20
 """How many disagreements of ticks a text shows. The answer itself has all."""
 
+BARS_SHOWN = 10
+"""How many bars that differ a text shows, of the tables and of the tape each. The answer has the first 1,000."""
+
 _OUTCOMES = {0: "proven", 1: "differs", 2: "incomplete"}
 
 
@@ -55,8 +58,8 @@ class Explanation(Answer):
                          + ("" if bar["is_whole"] else ", not whole"))
         for version in self["versions"]:
             known = version.get("known_at")
-            lines.append(f"  version {version['revision']}: {version['reason']}, {version['trades']} trades"
-                         + (f", known at {known}" if known else ""))
+            lines.append(f"  version {version['number']}: {version['reason']}, {version['trades']} trades"
+                         + (f", known at {known}" if known else "") + f", ordinal {version['revision']}")
         verdicts = collections.Counter(tick["verdict"] for tick in self["ticks"])
         told = ", ".join(f"{count} {name}" for name, count in verdicts.most_common())
         lines.append(f"  {len(self['ticks'])} ticks from the {self['ticks_from']}: {told or 'none'}")
@@ -85,10 +88,12 @@ class Proof(Answer):
             lines.append(
                 f"  from the {place}: {found['equal']} bars equal, {found['differing']} differing,"
                 f" {found['missing']} missing, {found['extra']} extra, {found['not_over']} not over yet")
-            for bar in found["bars"]:
+            for bar in found["bars"][:BARS_SHOWN]:
                 lines.append(f"    {bar['kind']} {bar['symbol']} {bar['series']} of {bar['source']},"
                              f" {bar['open_time']}")
                 lines += _fields(bar["fields"])
+            more = found["differing"] + found["missing"] + found["extra"] - BARS_SHOWN
+            lines += [f"    and {more} more"] if more > 0 else []
         lines += [f"  partition {cut['partition']}: the tape has no more {cut['from']} to {cut['to']}"
                   for cut in self["not_on_tape"]]
         return "\n".join(lines)

@@ -22,7 +22,11 @@ extension ExplainReport {
             if let bar = stored?.bar { write(bar, into: &json) } else { json.null() }
             json.member(
                 "versions",
-                array: { json in for version in versions { write(version, into: &json) } })
+                array: { json in
+                    for (number, version) in numberedVersions {
+                        write(version, number, into: &json)
+                    }
+                })
             json.member(
                 "ticks", array: { json in for tick in ticks { write(tick, into: &json) } })
             json.member(
@@ -73,8 +77,9 @@ extension ExplainReport {
         }
     }
 
-    private func write(_ version: BarVersion, into json: inout JSONWriter) {
+    private func write(_ version: BarVersion, _ number: Int64, into json: inout JSONWriter) {
         json.object { json in
+            json.member("number", number)
             json.member("revision", version.revision)
             json.member("reason", version.reason)
             json.member("trades", version.values.trades)

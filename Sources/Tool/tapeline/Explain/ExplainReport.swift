@@ -112,13 +112,22 @@ struct ExplainReport {
         return lines
     }
 
+    /// How many of the bar's first versions are kept nowhere any more.
+    private var missingVersions: Int64 {
+        max(0, (row?.replaced ?? 0) + 1 - Int64(versions.count))
+    }
+
+    /// The versions with their numbers, from 1 for the bar's first one.
+    var numberedVersions: [(number: Int64, version: BarVersion)] {
+        versions.enumerated().map { index, version in
+            (missingVersions + Int64(index) + 1, version)
+        }
+    }
+
     private var versionLines: [String] {
         guard !versions.isEmpty else { return ["", "VERSIONS: none is known"] }
-        let replaced = row?.replaced ?? 0
-        let missing = replaced + 1 - Int64(versions.count)
-        let rows = versions.enumerated().map { index, version in
-            cells(version, number: max(0, missing) + Int64(index) + 1)
-        }
+        let missing = missingVersions
+        let rows = numberedVersions.map { cells($0.version, number: $0.number) }
         let head = [
             "VERSION", "REASON", "TRADES", "CLOSE", "PUBLISHED", "AFTER ITS END", "EPOCH",
             "PACKET", "ORDINAL",

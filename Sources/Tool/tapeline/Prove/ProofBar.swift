@@ -65,7 +65,9 @@ struct ProofComparison: Sendable {
     /// Further differences are only counted.
     static let differencesMax = 1_000
 
-    var isClean: Bool { differing == 0 && missing == 0 && extra == 0 }
+    /// The number of bars that are not as they should be.
+    var wrong: Int { differing + missing + extra }
+    var isClean: Bool { wrong == 0 }
     /// True if there was no bar on either side.
     var isEmpty: Bool { equal == 0 && isClean }
 
@@ -117,19 +119,29 @@ struct ProofComparison: Sendable {
         _ stored: Bar, _ computed: Bar, looksAtFlags: Bool
     ) -> [ProofDifference.Field] {
         var fields: [ProofDifference.Field] = []
-        func look<Value: Equatable>(_ name: String, _ value: (Bar) -> Value) {
+        func look<Value: Equatable>(
+            _ name: String, _ value: (Bar) -> Value, shown: (Value) -> String = { "\($0)" }
+        ) {
             let (left, right) = (value(stored), value(computed))
             guard left != right else { return }
             fields.append(
-                ProofDifference.Field(name: name, stored: "\(left)", computed: "\(right)"))
+                ProofDifference.Field(name: name, stored: shown(left), computed: shown(right)))
         }
         look("open") { $0.open }
         look("high") { $0.high }
         look("low") { $0.low }
         look("close") { $0.close }
-        look("volume") { $0.volume }
+        look("volume") {
+            $0.volume
+        } shown: {
+            FixedPoint.text($0, decimals: Quantity.decimals)
+        }
         look("vwap") { $0.vwap }
-        look("notional") { $0.notional }
+        look("notional") {
+            $0.notional
+        } shown: {
+            FixedPoint.text($0, decimals: Price.decimals + Quantity.decimals)
+        }
         look("trades") { $0.trades }
         look("excluded_condition") { $0.excluded.condition }
         look("excluded_odd_lot") { $0.excluded.oddLot }

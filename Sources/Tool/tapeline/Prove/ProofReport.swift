@@ -17,6 +17,8 @@ struct ProofReport {
     private(set) var cuts: [(partition: Partition, from: Int64, to: Int64)] = []
 
     static let cutsMax = 1_000
+    /// How many bars that differ a person gets to see, of the tables and of the tape each.
+    static let barsShown = 10
 
     init(readsTape: Bool) { self.readsTape = readsTape }
 
@@ -38,36 +40,51 @@ struct ProofReport {
 
     func write(_ terminal: Terminal) {
         if terminal.isInteractive { terminal.raw("\r\u{1B}[K") }
-        for (from, comparison) in [("tables", tables), ("tape", tape)] {
-            for difference in comparison.differences {
-                terminal.line("\(difference.kind.rawValue) \(difference.key) (from the \(from))")
-                for field in difference.fields {
-                    terminal.line(
-                        "  \(field.name): stored \(field.stored), computed \(field.computed)")
-                }
-            }
-        }
-        terminal.line("from the tables: \(Self.summary(tables))")
-        if readsTape { terminal.line("from the tape:   \(Self.summary(tape))") }
+        for line in lines { terminal.line(line) }
+    }
+
+    /// The report for a person: the first differences, and all numbers.
+    var lines: [String] {
+        var lines = Self.differences(tables, from: "tables") + Self.differences(tape, from: "tape")
+        lines.append("from the tables: \(Self.summary(tables))")
+        if readsTape { lines.append("from the tape:   \(Self.summary(tape))") }
         if !onLots.isEmpty {
             let names = onLots.map(\.text).joined(separator: ", ")
-            terminal.line(
-                "not from the tables: \(names): what an odd lot is, only the tape says")
+            lines.append("not from the tables: \(names): what an odd lot is, only the tape says")
         }
-        for cut in cuts {
-            terminal.line(
-                "partition \(cut.partition): the tape does not hold "
-                    + "\(Timestamp(nanoseconds: cut.from)) to \(Timestamp(nanoseconds: cut.to)) "
-                    + "any more; proven from the tables alone")
+        lines += cuts.map { cut in
+            "partition \(cut.partition): the tape does not hold "
+                + "\(Timestamp(nanoseconds: cut.from)) to \(Timestamp(nanoseconds: cut.to)) "
+                + "any more; proven from the tables alone"
         }
         if isEmpty {
-            terminal.line(
+            lines.append(
                 "nothing was compared: no bar that is over opens in that time, neither stored nor "
                     + "made of the ticks that are kept")
         }
-        if isInterrupted { terminal.line("interrupted: the rest was not looked at") }
+        if isInterrupted { lines.append("interrupted: the rest was not looked at") }
         let rate = nanoseconds > 0 ? Double(ticks) / Double(nanoseconds) * 1_000 : 0
-        terminal.line("\(ticks) ticks, \(Double(Int(rate * 100)) / 100) million a second")
+        return lines + ["\(ticks) ticks, \(Double(Int(rate * 100)) / 100) million a second"]
+    }
+
+    /// Returns the first bars that differ with their fields, and the number of the others.
+    private static func differences(
+        _ comparison: ProofComparison, from place: String
+    ) -> [String] {
+        var lines: [String] = []
+        for difference in comparison.differences.prefix(barsShown) {
+            lines.append("\(difference.kind.rawValue) \(difference.key) (from the \(place))")
+            lines += difference.fields.map {
+                "  \($0.name): stored \($0.stored), computed \($0.computed)"
+            }
+        }
+        let more = comparison.wrong - min(comparison.wrong, barsShown)
+        guard more > 0 else { return lines }
+        let rest = more == 1 ? "1 more bar" : "\(more) more bars"
+        let which =
+            comparison.wrong > comparison.differences.count
+            ? "the first \(comparison.differences.count)" : "all"
+        return lines + ["and \(rest) (from the \(place)): --json shows \(which)"]
     }
 
     private static func summary(_ comparison: ProofComparison) -> String {

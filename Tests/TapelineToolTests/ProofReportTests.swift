@@ -1,0 +1,74 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import StoredBars
+import StreamCore
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("What a person sees of a proof and of an explanation") struct ProofReportTests {
+    private func key(_ minute: Int64) throws -> ProofKey {
+        ProofKey(
+            symbol: SourceSymbol(
+                try #require(Symbol("AAPL")), of: try #require(SourceName("ib"))),
+            series: try #require(SeriesName("1m")), openTime: minute * 60_000_000_000, number: 0)
+    }
+
+    private func bar(volume: Int128, notional: Int128) -> Bar {
+        var bar = Bar(
+            symbol: 0, series: 0, openTime: Timestamp(nanoseconds: 0),
+            closeTime: Timestamp(nanoseconds: 60_000_000_000))
+        (bar.open, bar.volume, bar.notional) = (Price(raw: 1_500_000_000), volume, notional)
+        return bar
+    }
+
+    private func report(_ count: Int64) throws -> ProofReport {
+        var report = ProofReport(readsTape: true)
+        let stored = bar(volume: 370_000_000_000, notional: 132_096_800_000_000_000_000_000)
+        let rows = try (0..<count).map { StoredBar(key: try key($0), bar: stored, revision: 1) }
+        let computed = bar(volume: 360_000_000_001, notional: 132_096_800_000_000_000_000_001)
+        let made = Dictionary(uniqueKeysWithValues: rows.map { ($0.key, computed) })
+        report.tables.compare(rows, with: made, .init(looksAtFlags: false)) { _, _ in true }
+        return report
+    }
+
+    @Test("sums are decimals, as prices are")
+    func decimals() throws {
+        let lines = try report(1).lines
+        #expect(lines[0] == "differing \(try key(0)) (from the tables)")
+        #expect(
+            lines[1...2] == [
+                "  volume: stored 3700, computed 3600.00000001",
+                "  notional: stored 1320968, computed 1320968.00000000000000001",
+            ], "\(lines)")
+    }
+
+    @Test("of many bars that differ the first ten are shown, and the others counted")
+    func many() throws {
+        let ten = try report(10).lines
+        #expect(ten.count { $0.hasPrefix("differing AAPL") } == 10)
+        #expect(!ten.contains { $0.contains("more bar") })
+        let eleven = try report(11).lines
+        #expect(eleven.contains("and 1 more bar (from the tables): --json shows all"))
+        let many = try report(1_200).lines
+        #expect(many.count { $0.hasPrefix("differing AAPL") } == 10)
+        #expect(many.contains("and 1190 more bars (from the tables): --json shows the first 1000"))
+        #expect(many.count < 40, "\(many.count) lines")
+    }
+
+    @Test("a version has its number, counted from the bar's first one, beside its ordinal")
+    func versions() throws {
+        var report = ExplainReport(
+            bar: ExplainedBar(key: try key(0), closeTime: 60_000_000_000), stored: nil, row: nil,
+            partition: Partition(1))
+        report.versions = [1_127, 1_130].map {
+            BarVersion(
+                revision: $0, reason: "closed", values: BarVersion.Values(), isWithdrawn: false)
+        }
+        let versions = try JSONValue.parse(report.json())["versions"]?.array
+        #expect(versions?.map { $0["number"]?.int } == [1, 2])
+        #expect(versions?.map { $0["revision"]?.int } == [1_127, 1_130])
+    }
+}

@@ -54,8 +54,9 @@ extension HelpPage {
                 (
                     "source list",
                     [
-                        "the sources of the tape: provider, kind (real, delayed, made up), alive,",
-                        "silent or retired, last packet, partitions and gateways",
+                        "the sources of the tape: provider, kind (real, delayed, simulated by this",
+                        "stack, loaded or made up), alive, silent or retired, last packet,",
+                        "partitions and gateways",
                     ]
                 ),
                 (

@@ -6,6 +6,8 @@ import Primitives
 struct SourceListing {
     let sources: [SurveyedSource]
     let now: Timestamp
+    /// The sources whose venue a local stack simulates.
+    var simulated: Set<String> = []
     /// A source without a packet for so long is listed as silent: what graphs use unless they say
     /// otherwise.
     private static let silentAfter = GraphDefinition.silentAfterUsual
@@ -21,7 +23,8 @@ struct SourceListing {
                     [
                         source.name.text,
                         source.providers.isEmpty ? "-" : source.providers.joined(separator: ","),
-                        source.kind.rawValue, state(source).rawValue, since(source).short,
+                        source.kind(simulated: simulated), state(source).rawValue,
+                        since(source).short,
                         source.last.isDefined ? "\(source.last.age(at: now)) ago" : "-",
                         NumberRanges.text(source.partitions.map(\.number)),
                         source.gateways.isEmpty ? "-" : source.gateways.joined(separator: ", "),
@@ -58,7 +61,7 @@ struct SourceListing {
             json.member(
                 "providers",
                 array: { json in for provider in source.providers { json.value(provider) } })
-            json.member("kind", source.kind.rawValue)
+            json.member("kind", source.kind(simulated: simulated))
             json.member("state", state(source).rawValue)
             Self.write("since", since(source), into: &json)
             Self.write("last_packet", source.last, into: &json)

@@ -21,7 +21,7 @@ struct SourceRun {
     ) throws(ToolError) -> ExitCode {
         try deployment.onTape(Self.work) { client in
             switch command.verb {
-            case .list: return try list(client)
+            case .list: return try list(client, deployment)
             case .retire(let source):
                 terminal.line(try retire(source, client, shutdown))
                 return .success
@@ -37,11 +37,11 @@ struct SourceRun {
         try deployment.onTape(Self.work) { client in try retire(source, client, shutdown) }
     }
 
-    private func list(_ client: TapeClient) throws -> ExitCode {
+    private func list(_ client: TapeClient, _ deployment: Deployment) throws -> ExitCode {
         let directory = try GroupDirectory(client)
         let table = SourceListing(
             sources: try SourceSurvey(client, directory.members).sources,
-            now: SystemClock().now())
+            now: SystemClock().now(), simulated: try simulated(deployment))
         if command.asJSON {
             terminal.line(table.json())
         } else {
@@ -49,6 +49,13 @@ struct SourceRun {
         }
         for line in directory.refused { terminal.problem(line) }
         return .success
+    }
+
+    /// Returns the sources of a local stack whose venue it simulates.
+    private func simulated(_ deployment: Deployment) throws(ToolError) -> Set<String> {
+        guard let home = deployment.home else { return [] }
+        let sources = try StackSources.read(home).of(namespace: deployment.names.namespace)
+        return Set(sources.filter(\.isSimulated).map(\.name))
     }
 
     // MARK: retirement

@@ -27,7 +27,15 @@ struct SurveyedSource: Equatable, Sendable {
     /// Its gateways that were heard, with their states.
     let gateways: [String]
 
-    var kind: SourceKind { SourceKind(of: name, providers: providers) }
+    /// What its ticks are, for a person. Operators need not know more than `SourceKind`: a past
+    /// counts like a made-up market for them, and a simulated venue like the real one. `simulated`:
+    /// the sources whose venue is simulated, which the tape does not know.
+    func kind(simulated: Set<String>) -> String {
+        let kind = SourceKind(of: name, providers: providers)
+        if simulated.contains(name.text), kind != .madeUp { return "simulated" }
+        let isMadeUp = providers.contains { SourceKind.isMadeUp(provider: $0) }
+        return name.isHistory && !isMadeUp ? "loaded" : kind.rawValue
+    }
 
     /// When its last watermark was sent; undefined when it has none.
     var last: Timestamp { lasts.filter(\.isDefined).max() ?? .undefined }

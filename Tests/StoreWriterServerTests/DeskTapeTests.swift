@@ -54,7 +54,9 @@ extension DeskPackageTests {
             to: URL(fileURLWithPath: folder.file("day.tape")))
         let told = try check(
             ["same", folder.file("day.tape"), "torn", "purged", "longer", "cut"],
-            scene.bench.environment(), decoder: try Self.decoder(in: folder),
+            scene.bench.environment().merging([
+                "DESK_TICK_STREAMS": "\(TapeNames.tickStreams)"
+            ]) { $1 }, decoder: try Self.decoder(in: folder),
             script: "desk_tape.py")
         guard let told else { return }
         #expect(told.hasSuffix("checks passed"), "\(told)")

@@ -33,10 +33,12 @@ from desk_package import check, equal, raises
 def same(path, torn, purged, longer, cut):
     """Frames of the tape, of the recording and of the database are equal, and holes raise."""
     import tapeline
+    from tapeline import reading
 
     stored, file = tapeline.connect(), tapeline.open(path)
     tape = tapeline.connect(tape=True)
     equal(tape.origin.partitions, 4)
+    equal(reading.TICK_STREAMS, int(os.environ["DESK_TICK_STREAMS"]))
     check(os.environ["NATS_URL"].partition("//")[2] in repr(tape), repr(tape))
     start, end = file.origin.info["from"] + 10**9, file.origin.info["to"]
     symbols = sorted((row["symbol"] for row in file.symbols().rows()), key=lambda name: int(name[1:]))

@@ -11,10 +11,28 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 KINDS = ("trades", "quotes", "depth")
 
 
+def claiming():
+    """While the first writers claim their partitions, a symbol is looked for where the tape has it."""
+    import types
+
+    from tapeline import history, live as readings
+    from tapeline.coverage import partition_of
+    from tapeline.selection import Wanted
+
+    symbol = next(name for name in ("A", "B", "C", "D", "E", "F") if partition_of(name, 32) > 1)
+    reading = object.__new__(readings.Live)
+    reading._books = history.Books(positions={("ticks", 0): None, ("ticks", 1): None})
+    reading._tape = types.SimpleNamespace(partitions=32)
+    equal(reading._partitions_of(Wanted("trades", symbols=(symbol,))), [partition_of(symbol, 32)])
+    equal(reading._partitions_of(Wanted("trades")), list(range(32)))
+
+
 def live(stored, symbol, since, longer, cut):
     """History and then a longer tape give each row once, in pieces and after the database was away; what neither
     has raises. `make soak NAME=live` kills the services meanwhile."""
     import tapeline
+
+    claiming()
 
     def of(namespace):
         return tapeline.desk.Desk(

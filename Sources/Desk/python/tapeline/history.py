@@ -36,11 +36,6 @@ class Books:
     times: dict[int, int] = field(default_factory=dict)
     """By partition of bars: the highest time at which the tape took a packet."""
 
-    @property
-    def partitions(self) -> int:
-        """The number of partitions: the writers have claimed a position for each."""
-        return 1 + max((partition for stream, partition in self.positions if stream == "ticks"), default=-1)
-
 
 def books(snapshot: Snapshot) -> Books:
     """Reads how far the writer is."""

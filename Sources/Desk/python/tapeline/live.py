@@ -80,7 +80,7 @@ class Live(Batches):
             return (found, *history.bars(snapshot, self._wanted.bars))
 
     def _partitions_of(self, wanted: Wanted) -> list[int]:
-        count = self._books.partitions or self._tape.partitions
+        count = self._tape.partitions
         if not wanted.symbols:
             return list(range(count))
         return sorted({partition_of(symbol, count) for symbol in wanted.symbols})

@@ -137,6 +137,9 @@ def known(tape, stored, first):
     try:
         with raises(tapeline.NotKnown, r"the tape has partition 0 up to .* only"):
             tape.bars("S0", "1s", first, end, as_of=real()).to_polars()
+        # Not even the last minute is answered while the tape is behind.
+        with raises(tapeline.NotKnown, r"the tape has partition 0 up to .* only"):
+            tape.bars("S0", "1s", first, end, as_of=time.time_ns() - 10 * SECOND).to_polars()
         check(len(tape.bars("S0", "1s", first, end, as_of=seen[-10], missing="mark").to_polars()) > 1)
     finally:
         time.time_ns = real

@@ -3,13 +3,13 @@
 
 -- Returns the partitions whose bars are not all stored that the tape had taken by p_at, and up to which
 -- time they are. A partition has a packet of bars every ten seconds at least, while its sources work.
--- For the last minute the answer is what is stored: what came just now is on its way.
+-- What came in the last minute may be on its way: a partition has to be stored up to a minute ago only.
 CREATE OR REPLACE FUNCTION bars_reached(p_at timestamptz)
 RETURNS TABLE (partition integer, reached_at timestamptz)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
     SELECT p.partition, min(tape_time(p.tape_time_ns)) FROM sink_positions p
-    WHERE p.input = 'bars' AND p_at < now() - interval '1 min' AND tape_time(p.tape_time_ns) <= p_at
+    WHERE p.input = 'bars' AND tape_time(p.tape_time_ns) <= least(p_at, now() - interval '1 min')
     GROUP BY p.partition
 $$;
 
@@ -19,7 +19,7 @@ $$;
 --
 -- - no known_at: of a dead letter that was stored later nothing is known.
 -- - too few versions: retention has dropped the earliest ones.
--- - the writer: it has stored the tape of the partition up to a time before t, and t is not just now.
+-- - the writer: it has stored the tape of the partition up to a time before t, and not up to a minute ago.
 -- - a loss: the tape took bars that are not stored. One of them may be a later version of this bar, if
 --   its window began before the end of the loss, and this version is from before that end, too.
 CREATE OR REPLACE FUNCTION versions_as_of(

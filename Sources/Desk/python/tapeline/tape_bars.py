@@ -21,7 +21,8 @@ Pair = tuple[str | None, str | None]
 """A symbol and a series. None: any."""
 _BARS = 2
 _ON_THE_WAY = 60 * times.SECOND
-"""What was known in the last minute is what is there, as in the database."""
+"""What came in the last minute may be on its way: a partition has to be there up to a minute ago only, as in the
+database."""
 
 
 @dataclass
@@ -138,13 +139,14 @@ class TapeBars:
                     f"what was known at {named} cannot be told: the tape lacks ordinals {loss.hole.first} to"
                     f" {loss.hole.last} of partition {loss.hole.partition}, from {times.text(loss.after)} on"
                 )
-        if as_of >= time.time_ns() - _ON_THE_WAY or start is not None and as_of <= start:
+        if start is not None and as_of <= start:
             return
+        due = min(as_of, time.time_ns() - _ON_THE_WAY)
         for partition in self._partitions:
             reached = survey.lasts.get(partition)
             if reached is None and self._has_packets(partition):
                 reached = self._begin
-            if reached is not None and -(-reached // 1_000) * 1_000 <= as_of // 1_000 * 1_000:
+            if reached is not None and -(-reached // 1_000) * 1_000 <= due // 1_000 * 1_000:
                 raise NotKnown(
                     f"what was known at {named} cannot be told: the tape has partition {partition} up to"
                     f" {times.text(reached)} only"

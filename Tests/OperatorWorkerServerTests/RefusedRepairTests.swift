@@ -199,9 +199,9 @@ struct RefusedRepairTests {
         ] {
             var agenda = RepairAgenda(
                 ranges(count), at: .before(.undefined), isHidden: false)
-            #expect(!agenda.isBetweenDays)
+            #expect(agenda.pending == nil)
             agenda.endDay()
-            #expect(agenda.isBetweenDays == isKept)
+            #expect((agenda.pending != nil) == isKept)
         }
     }
 

@@ -43,21 +43,41 @@ struct CheckpointInputTests {
 
     @Test("ranges that are still to be computed again are read as they were written")
     func pending() throws {
-        var input = try input()
-        input.pending = [
-            DirtyRange(symbol: 1, from: -5, to: 6, reason: 4),
-            DirtyRange(symbol: .max, from: .min, to: .max, reason: 255),
-        ]
-        #expect(read(input.bytes) == input)
-        for count in input.bytes.indices { #expect(read(Array(input.bytes.prefix(count))) == nil) }
-        #expect(read(input.bytes + [0]) == nil)
-        let without = input.bytes.count
-        input.pending[1].kind = .quote
-        #expect(read(input.bytes) == input)
-        #expect(input.bytes.count == without + 2)
-        for count in input.bytes.indices { #expect(read(Array(input.bytes.prefix(count))) == nil) }
-        input.pending[0].to = -5
-        #expect(read(input.bytes) == nil)
+        let whole = try input()
+        var counts: [Int] = []
+        for kind in [DataKind.any, .quote] {
+            let input = CheckpointInput(
+                position: whole.position, publishFrom: whole.publishFrom, hasBegun: true,
+                pending: try #require(try agenda(kind, isHidden: false).pending))
+            #expect(input.pending.map(\.kind) == [.any, kind])
+            #expect(read(input.bytes) == input)
+            for count in input.bytes.indices {
+                #expect(read(Array(input.bytes.prefix(count))) == nil)
+            }
+            #expect(read(input.bytes + [0]) == nil)
+            counts.append(input.bytes.count)
+        }
+        #expect(counts[1] == counts[0] + 2)
+    }
+
+    /// A repair after its first day, with two ranges left.
+    private func agenda(_ kind: DataKind, isHidden: Bool) throws -> RepairAgenda {
+        let day = RepairAgenda.dayNanoseconds
+        var last = DirtyRange(symbol: .max, from: day, to: day + 6, reason: 255)
+        last.kind = kind
+        var agenda = RepairAgenda(
+            [
+                DirtyRange(symbol: 1, from: -5, to: 0, reason: 4),
+                DirtyRange(symbol: 1, from: 5, to: 6, reason: 4), last,
+            ], at: try #require(try input().position), isHidden: isHidden)
+        agenda.endDay()
+        return agenda
+    }
+
+    @Test("the days of a hidden repair cannot be in a checkpoint")
+    func hidden() throws {
+        #expect(try agenda(.any, isHidden: true).pending == nil)
+        #expect(try agenda(.any, isHidden: false).pending?.ranges.count == 2)
     }
 
     @Test("it has what the previous line took of each source")

@@ -213,7 +213,11 @@ final class SimulatedOwner {
     private func keep(now: MonotonicTime) {
         guard let held = image else {
             do throws(CheckpointError) {
+                let isNew = core?.waiting == nil
                 image = try core?.checkpoint(now: now, isLast: isStopping)
+                if isNew, image != nil || core?.waiting != nil, core?.repair?.isHidden == true {
+                    Issue.record("a checkpoint within a hidden repair")
+                }
                 expectImageBehindRepair()
             } catch {
                 core?.notStored(now: now)

@@ -19,7 +19,7 @@ struct CheckpointInput: Hashable, Sendable {
     var hasBegun: Bool
     /// The ranges that the packet at `position` made dirty and that are not yet computed again;
     /// mostly empty.
-    var pending: [DirtyRange] = []
+    private(set) var pending: [DirtyRange] = []
     /// In a line that began without the input of the previous one, what that one took of each
     /// source; `nil` in others.
     var earlier: EarlierSources?
@@ -89,12 +89,12 @@ struct CheckpointInput: Hashable, Sendable {
 
     init(
         position: TapePosition?, publishFrom: Timestamp?, hasBegun: Bool,
-        pending: [DirtyRange] = [], earlier: EarlierSources? = nil
+        pending: PendingRanges = .none, earlier: EarlierSources? = nil
     ) {
         self.position = position
         self.publishFrom = publishFrom
         self.hasBegun = hasBegun
-        self.pending = pending
+        self.pending = pending.ranges
         self.earlier = earlier
     }
 

@@ -30,14 +30,14 @@ extension PartitionOperator {
         return phase != .working || !isDue(now: .distantPast, isLast: true)
     }
 
-    /// Whether the present state can be stored. If not, the next owner computes its end again. The
+    /// Whether the present state can be stored. If not, the next owner computes its end again.
+    var isStorable: Bool { stopped == nil && ledger.isPastPublished && pending != nil }
+
+    /// What of a repair is stored with the state; `nil` while the state cannot be stored. The
     /// state after a packet is complete when the repair that the packet requested is done.
-    /// Between two days of a repair, the remaining days are stored with the state. Those of a
-    /// hidden one are not, because the next owner would publish them: a new line begins after them.
-    var isStorable: Bool {
-        guard stopped == nil, ledger.isPastPublished else { return false }
-        return repair.map { $0.isBetweenDays && !$0.isHidden } ?? true
-    }
+    /// Between two days of a repair, the remaining days are stored. A new line of output begins
+    /// after its hidden repair.
+    private var pending: PendingRanges? { repair.map(\.pending) ?? PendingRanges.none }
 
     private func isDue(now: MonotonicTime, isLast: Bool) -> Bool {
         guard isStorable else { return false }
@@ -49,12 +49,13 @@ extension PartitionOperator {
     }
 
     private func image() throws(CheckpointError) -> CheckpointImage {
+        guard let pending else { preconditionFailure("an image needs a state that can be stored") }
         let checkpoint = OperatorCheckpoint(
             definition: settings.definition, generation: settings.generation,
             output: ledger.computed,
             input: CheckpointInput(
                 position: position, publishFrom: publishFrom, hasBegun: hasBegun,
-                pending: repair?.pending ?? [], earlier: earlier
+                pending: pending, earlier: earlier
             ).bytes)
         var image = CheckpointImage(
             definition: settings.definition, generation: settings.generation,

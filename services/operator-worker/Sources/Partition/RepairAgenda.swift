@@ -5,6 +5,16 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
+/// Ranges that the next owner of a checkpoint computes again, and publishes. Those of a hidden
+/// repair cannot be among them: only `RepairAgenda.pending` makes some.
+struct PendingRanges: Hashable, Sendable {
+    static let none = PendingRanges(ranges: [])
+
+    let ranges: [DirtyRange]
+
+    fileprivate init(ranges: [DirtyRange]) { self.ranges = ranges }
+}
+
 /// The ranges that a partition has to compute again before it takes the next packet, day by day (in
 /// UTC). A packet that makes time dirty makes one (`PartitionOperator.take`). All times are event
 /// times in nanoseconds since 1970.
@@ -95,13 +105,13 @@ struct RepairAgenda: Sendable {
         max(sendTime, watermark).advanced(byNanoseconds: aheadNanoseconds).nanoseconds
     }
 
-    /// The ranges of all days that remain.
-    var pending: [DirtyRange] { days.flatMap { $0 } }
-
-    /// Whether the repair is between two days, so that the remaining ranges can be stored with the
-    /// state.
-    var isBetweenDays: Bool {
-        reading == nil && hasEndedDay && days.reduce(0) { $0 + $1.count } <= Self.pendingMax
+    /// The ranges of all days that remain; `nil` while they cannot be stored with the state. They
+    /// can between two days of a repair that publishes its bars: the next owner publishes them.
+    var pending: PendingRanges? {
+        guard !isHidden, reading == nil, hasEndedDay,
+            days.reduce(0, { $0 + $1.count }) <= Self.pendingMax
+        else { return nil }
+        return PendingRanges(ranges: days.flatMap { $0 })
     }
 
     /// Removes the first day, which was done or refused.

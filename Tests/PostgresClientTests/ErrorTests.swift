@@ -17,7 +17,8 @@ struct ErrorTests {
             ("53100", .retryable), ("53300", .retryable), ("54000", .data), ("55P03", .retryable),
             ("57014", .retryable), ("57P01", .retryable), ("57P03", .retryable), ("57P04", .schema),
             ("58030", .retryable), ("P0001", .data), ("P0004", .fatal), ("TL001", .fenced),
-            ("TL002", .fatal), ("TL010", .data), ("XX000", .fatal), ("XX001", .fatal),
+            ("TL002", .retryable), ("TL003", .retryable), ("TL010", .data), ("XX000", .fatal),
+            ("XX001", .fatal),
             ("ZZZZZ", .fatal),
             ("", .fatal),
         ] as [(String, PostgresErrorCategory)])

@@ -199,7 +199,7 @@ struct SchemaTests {
                 try writer.script(advance(positions), timeout: patience)
             }
             if error != nil { try writer.script("ROLLBACK", timeout: patience) }
-            #expect(error == nil || error?.category == .fatal)
+            #expect(error == nil || error?.category == .retryable)
             return error?.sqlState?.rawValue
         }
         #expect(try refusal(position(2, epoch: 1, sequence: 1)) == "TL002")

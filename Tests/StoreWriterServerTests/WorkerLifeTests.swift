@@ -151,6 +151,26 @@ struct WorkerLifeTests {
         #expect(scene.service.metric("mds_writer_fenced_total") == nil)
     }
 
+    @Test("a position that is ahead of its owner is claimed again in the same life")
+    func movedPosition() throws {
+        let scene = try WorkerScene("worker_l4")
+        var isMoved = false
+        try scene.live { worker in
+            if scene.answers.count == 1, !isMoved {
+                isMoved = true
+                try scene.bench.database.psql(
+                    """
+                    UPDATE sink_positions SET stream_created_ns = 77, sequence = 1000,
+                        packet_epoch = 1, packet_ordinal = 1, packet_crc = 1
+                    WHERE input = 'ticks' AND partition = 0
+                    """)
+                try scene.bring(worker)
+            }
+            return scene.answers.count == 2
+        }
+        #expect(scene.answers.count == 2 && !scene.hasLost, "\(scene.answers) \(scene.reasons)")
+    }
+
     @Test("100,000 ticks of a table that is switched off cost no transaction, and are in the books")
     func skippedTicks() throws {
         let scene = try WorkerScene(

@@ -7,6 +7,10 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
 
     /// Functions of our own schema raise it when the position has a higher owner's epoch.
     public static let fenced = SQLState(rawValue: "TL001")
+    /// Functions of our own schema raise these two when the position was not claimed with this
+    /// epoch, and when it would go backwards.
+    public static let unclaimed = SQLState(rawValue: "TL002")
+    public static let backwards = SQLState(rawValue: "TL003")
     /// Functions of our own schema raise it for a time for which no time partition may be made.
     public static let timeOutOfRange = SQLState(rawValue: "TL010")
     public static let uniqueViolation = SQLState(rawValue: "23505")
@@ -58,6 +62,8 @@ extension SQLState {
     func category(constraint: String?, table: String?) -> PostgresErrorCategory {
         switch self {
         case .fenced: .fenced
+        // The row is another than the one that was claimed: a new claim begins with what is stored.
+        case .unclaimed, .backwards: .retryable
         case .checkViolation: constraint == nil && table != nil ? .missingPartition : .data
         case .readOnlyTransaction, .idleInTransaction: .retryable
         case .databaseDropped: .schema

@@ -1,7 +1,6 @@
 """What was known of bars at a time, from the packets of a recorder and the schema of the wire format alone.
 It shares no code with the product."""
 
-import bisect
 import collections
 import json
 import pathlib
@@ -22,9 +21,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Version:
-    """One published state of a bar, and the microsecond from which on it was known."""
+    """One published state of a bar, and the microseconds from which on it was known by one clock, and by all."""
 
     revision: int
+    begin: int
     known: int
     lateness: int
     is_withdrawn: bool
@@ -48,7 +48,7 @@ class Truth:
         self.packets = self.last_taken = self.last_sequence = 0
         self.early: list[str] = []
         self.faults: list[str] = []
-        self._known: dict[str, int] = {}
+        self._taken: dict[str, int] = {}
         self._next: dict[str, int] = {}
         with path.open() as lines:
             for line in lines:
@@ -62,19 +62,19 @@ class Truth:
             self.faults.append(f"the recorder has {packet['sequence']} after {self.last_sequence}")
         self.last_sequence = packet["sequence"]
         self.last_taken = max(self.last_taken, packet["taken"])
-        # Known from the time of the tape on, rounded up, and never falling within a partition.
+        # The time of the tape, rounded up, and never falling within a partition.
         subject = packet["subject"]
-        known = max(self._known.get(subject, 0), -(-packet["taken"] // 1_000))
-        self._known[subject] = known
-        if packet["received"] < known * 1_000:
-            self.early.append(f"{subject} {packet['sequence']}: received {packet['received']}, known {known}")
+        taken = max(self._taken.get(subject, 0), -(-packet["taken"] // 1_000))
+        self._taken[subject] = taken
+        if packet["received"] < taken * 1_000:
+            self.early.append(f"{subject} {packet['sequence']}: received {packet['received']}, taken {taken}")
         symbols: dict[str, Row] = {}
         series: dict[str, Row] = {}
-        ordinal = None
+        ordinal, sent = None, 0
         for message in decode_packet.decode(self.schema, bytes.fromhex(packet["data"])):
             name, fields = message["message"], message["fields"]
             if name == "PacketHeader":
-                ordinal = int(fields["firstOrdinal"])
+                ordinal, sent = int(fields["firstOrdinal"]), -(-int(fields["sendTime"]) // 1_000)
                 if fields["tickCount"] != "0":
                     expected = self._next.get(subject, ordinal)
                     if ordinal != expected:
@@ -86,7 +86,8 @@ class Truth:
                 series[fields["index"]] = fields
             elif self._is_tick(name):
                 if name == "Bar":
-                    self._bar(fields, symbols[fields["symbol"]], series[fields["series"]], ordinal, known)
+                    named = symbols[fields["symbol"]], series[fields["series"]]
+                    self._bar(fields, *named, ordinal, taken, sent)
                 ordinal += 1
 
     def _is_tick(self, name: str) -> bool:
@@ -95,7 +96,7 @@ class Truth:
             return bool(int(name.split()[1]) & 0x8000)
         return name in self._ticks
 
-    def _bar(self, bar: Row, symbol: Row, series: Row, revision: int, known: int) -> None:
+    def _bar(self, bar: Row, symbol: Row, series: Row, revision: int, taken: int, sent: int) -> None:
         flags = bar["flags"].split("|")
         excluded = ("excludedByCondition", "excludedOddLots", "excludedByFilter", "excludedUndefined")
         row = {
@@ -106,8 +107,9 @@ class Truth:
             "volume": scaled(bar["volume"], 8), "notional": scaled(bar["notional"], 17),
             "trades": int(bar["trades"]), "excluded": sum(int(bar[name]) for name in excluded),
             "is_whole": "partial" not in flags, "is_mixed": "mixedProviders" in flags,
-            "is_filled": "filled" in flags, "reason": bar["reason"], "known_at": known,
+            "is_filled": "filled" in flags, "reason": bar["reason"],
         }
+        known = row["known_at"] = max(taken, sent, row["close_time"])
         self.reasons[bar["reason"]] += 1
         bars = self.series.setdefault((row["source"], row["symbol"], row["series"]), {})
         versions = bars.setdefault((row["ts"], row["number"], row["source"]), [])
@@ -115,7 +117,7 @@ class Truth:
             self.faults.append(
                 f"{row['symbol']} {row['ts']}: revision {revision} after {versions[-1].revision}")
         versions.append(Version(
-            revision, known, int(series.get("latenessNanoseconds", 0)), "withdrawn" in flags, row))
+            revision, min(taken, sent), known, int(series.get("latenessNanoseconds", 0)), "withdrawn" in flags, row))
 
     def as_of(self, name: tuple[str, str, str], time: int, start: int, end: int) -> dict[Key, Row]:
         """Returns the bars of [start, end) as they were known at the time, all in microseconds."""
@@ -123,14 +125,19 @@ class Truth:
         for key, versions in self.series[name].items():
             if not start <= key[0] < end:
                 continue
-            # Known times never fall, so the versions that were known are the first ones.
-            count = bisect.bisect_right([each.known for each in versions], time)
+            count = max((place for place, each in enumerate(versions, 1) if each.known <= time), default=0)
             if count == 0 or versions[count - 1].is_withdrawn:
                 continue
             last = versions[count - 1]
             final = max(last.row["close_time"], last.known) + last.lateness // 1_000
             found[key] = {**last.row, "version": count, "is_final": time >= final, "is_uncertain": False}
         return found
+
+    def is_disputed(self, name: tuple[str, str, str], time: int, start: int, end: int) -> bool:
+        """Whether clocks disagree by over a second about what was known of [start, end) at the time."""
+        return any(
+            each.begin <= time < each.known and each.known - each.begin > 1_000_000
+            for key, versions in self.series[name].items() if start <= key[0] < end for each in versions)
 
     def versions(self) -> list[tuple[tuple[str, str, str], Version]]:
         """Returns every version with the series that it belongs to."""

@@ -9,7 +9,7 @@ ticks. A schedule from the seed kills each process (`kill -9`), sets the clock o
 connection, cancels, corrects and restores trades, repairs, and begins a generation with one more series. A recorder,
 a pull consumer of nats-py that is killed, too, writes down each packet of bars with the tape's time and its own.
 
-- No packet was received before its `known_at`.
+- No packet was received before the tape's time of it.
 - `bars_as_of`, `as_of=` in Python (of the database and of the tape) and `tapeline bars --as-of` are asked for random
   bars at random times: a third at the very microsecond from which on a version was known, a third one microsecond
   earlier. Each answer is compared with the recorder's packets, field by field. truth.py makes what is expected from
@@ -76,20 +76,26 @@ class Verdict:
 
     def __init__(self, title: str, may_raise: bool = False) -> None:
         self.title, self.may_raise = title, may_raise
-        self.same = self.raised = self.bars = 0
+        self.same = self.raised = self.bars = self.disputed = 0
         self.wrong: list[str] = []
         self.reasons: collections.Counter[str] = collections.Counter()
 
-    def take(self, question: Question, expected: dict[Key, Row], ask: Callable[[Question], dict[Key, Row]]) -> None:
+    def take(
+        self, question: Question, expected: dict[Key, Row], ask: Callable[[Question], dict[Key, Row]],
+        is_disputed: bool = False,
+    ) -> None:
+        """`is_disputed`: clocks disagree about the answer, so it has to raise."""
         try:
             found = ask(question)
         except Raised as error:
             self.raised += 1
+            if is_disputed:
+                self.disputed += 1
             self.reasons[re.sub(r"[0-9]{4}-\S+( [0-9:.]+\S*)?", "…", str(error))[:90]] += 1
-            if not self.may_raise:
+            if not self.may_raise and not is_disputed:
                 self.wrong.append(f"{question}: raised: {error}")
             return
-        wrong = difference(expected, found)
+        wrong = "clocks disagree, and it answered" if is_disputed else difference(expected, found)
         if wrong:
             self.wrong.append(f"{question}: {wrong}")
         else:
@@ -97,7 +103,7 @@ class Verdict:
             self.bars += len(found)
 
     def __str__(self) -> str:
-        raised = 0 if not self.may_raise else self.raised
+        raised = self.disputed if not self.may_raise else self.raised
         return (f"{self.title}: {self.same} of {self.same + raised + len(self.wrong)} the same ({self.bars} bars),"
                 f" {self.raised} raised, {len(self.wrong)} wrong")
 
@@ -302,6 +308,9 @@ class Audit:
     def expected(self, question: Question) -> dict[Key, Row]:
         return self.truth.as_of(question.name, question.time, question.start, question.end)
 
+    def is_disputed(self, question: Question) -> bool:
+        return self.truth.is_disputed(question.name, question.time, question.start, question.end)
+
     def newest(self, question: Question) -> dict[Key, Row]:
         found = self.truth.as_of(question.name, question.time, 0, question.time + 1)
         return {key: found[key] for key in sorted(found)[-question.count:]}
@@ -312,9 +321,11 @@ class Audit:
             verdict = Verdict(f"{title}, {asked.name}", may_raise)
             for question in self.questions[::1 if kind is Database else self.every]:
                 expected = self.newest(question) if kind is Command else self.expected(question)
-                if kind is Command and not expected:
+                is_disputed = self.is_disputed(question)
+                # How many windows the command looks at is its own matter.
+                if kind is Command and (is_disputed or not expected):
                     continue
-                verdict.take(question, expected, asked.ask)
+                verdict.take(question, expected, asked.ask, is_disputed)
             asked.close()
             self.report.take(verdict)
 
@@ -326,7 +337,7 @@ class Audit:
             outside = Verdict(f"{title}, {asked.name}, outside of it", may_raise=True)
             for question in filter(asked.has, self.questions[::self.every]):
                 verdict = inside if asked.knows(question) else outside
-                verdict.take(question, self.expected(question), asked.ask)
+                verdict.take(question, self.expected(question), asked.ask, self.is_disputed(question))
             if must_know and not (inside.same or inside.wrong):
                 inside.wrong.append("no question is of windows and times that it has")
             for verdict in (inside, outside):
@@ -391,11 +402,12 @@ def soak(stack: Stack, options: argparse.Namespace) -> None:
     truth = read(stack, latest)
     say(f"{len(storm.done)} faults; {truth.packets} packets of bars, {sum(truth.reasons.values())} versions: "
         + ", ".join(f"{number} {reason}" for reason, number in truth.reasons.most_common()))
-    say(f"0 of {truth.packets} packets were received before their known_at")
+    say(f"0 of {truth.packets} packets were received before the tape's time of them")
     verdict = Verdict(f"while the faults went on ({live.raised} raised), bars_as_of")
     for question, found in live.answers:
         expected = truth.as_of(question.name, question.time, question.start, question.end)
-        verdict.take(question, expected, lambda _, found=found: found)
+        disputed = truth.is_disputed(question.name, question.time, question.start, question.end)
+        verdict.take(question, expected, lambda _, found=found: found, disputed)
     report.take(verdict)
     audit = Audit(stack, truth, report, (options.questions, options.every), latest)
     audit.ask("at the end", (Database, Desk, Tape, Command))

@@ -2,6 +2,7 @@ import MarketModel
 import NatsTransport
 import PostgresClient
 import Primitives
+import ServiceRuntime
 import ServiceTestSupport
 import StoreSinks
 import TapeCodec
@@ -28,8 +29,15 @@ struct BarVersionTests {
         let revision: UInt64
         let close: Int64
         let isWithdrawn: Bool
-        /// In microseconds, rounded up.
+        /// From when on it was known by some clock, and by all of them; in microseconds, rounded
+        /// up.
+        var begin: Int64 = 0
         var knownAt: Int64 = 0
+
+        /// Whether clocks disagree by over a second about whether it was known.
+        func isDisputed(at time: Int64) -> Bool {
+            begin <= time && time < knownAt && knownAt - begin > 1_000_000
+        }
     }
 
     /// Publishes bars of six windows and two sources, and holds every version of them.
@@ -76,16 +84,17 @@ struct BarVersionTests {
                     isWithdrawn: isWithdrawn))
         }
 
-        mutating func publish() throws {
-            // What the packet says of its sending has to make no difference.
-            source.sendTime = Timestamp(nanoseconds: Int64(source.nextOrdinal))
+        /// `offset`: how far the operator's clock is ahead of that of NATS.
+        mutating func publish(offset: Int64 = 0) throws {
+            source.sendTime = SystemClock().now().advanced(byNanoseconds: offset)
             let sequence = try source.publish(watermark: .undefined)
             let names = bench.tape.names
             let stored = try bench.tape.client.jetStream.message(
                 stream: names.barStream, sequence: sequence)
             tapeTime = max(tapeTime, try #require(stored).time.nanoseconds)
+            let times = [tapeTime, source.sendTime.nanoseconds].map { ($0 + 999) / 1_000 }
             for var version in unpublished {
-                version.knownAt = (tapeTime + 999) / 1_000
+                (version.begin, version.knownAt) = (times.min() ?? 0, times.max() ?? 0)
                 versions.append(version)
             }
             unpublished = []
@@ -94,10 +103,16 @@ struct BarVersionTests {
         /// Returns what `bars_as_of` has to answer, a line per bar.
         func known(at time: Int64) -> [String] {
             (0..<12).compactMap { key -> String? in
-                let all = versions.filter { $0.key == key && $0.knownAt <= time }
-                guard let last = all.last, !last.isWithdrawn else { return nil }
+                let all = versions.filter { $0.key == key }
+                let isUncertain = all.contains { $0.isDisputed(at: time) }
                 let place = "\(key % 6 >= 3 ? "1h" : "1s")|desk-\(key < 6 ? 1 : 2)|\(key % 3)"
-                return "\(place)|\(last.close)|\(all.count)|\(last.knownAt)|f"
+                guard let index = all.lastIndex(where: { $0.knownAt <= time }) else {
+                    return isUncertain ? "\(place)||||t" : nil
+                }
+                let last = all[index]
+                guard isUncertain || !last.isWithdrawn else { return nil }
+                let values = "\(last.close)|\(index + 1)|\(last.knownAt)"
+                return "\(place)|\(values)|\(isUncertain ? "t" : "f")"
             }.sorted()
         }
     }
@@ -116,8 +131,8 @@ struct BarVersionTests {
                     / CASE b.series WHEN '1h' THEN 3600 ELSE 1 END), b.close, b.version,
                 (extract(epoch FROM b.known_at) * 1000000)::bigint, b.is_uncertain
             FROM unnest(ARRAY['1h', '1s']) AS s (name),
-                wvers_market.bars_as_of(\(time(at)), '{AAPL}', s.name, '2023-11-14', '2023-11-16')
-                    AS b
+                wvers_market.bars_as_of(\(time(at)), '{AAPL}', s.name, '2023-11-14', '2023-11-16',
+                    with_uncertain => true) AS b
             ORDER BY b.series, b.source, b.ts
             """
         }.joined(separator: ";\n")
@@ -150,15 +165,18 @@ struct BarVersionTests {
             previous = running
         }
         try previous?.stop()
-        let known = oracle.versions.map(\.knownAt)
-        let times = (0..<40).map { _ in
+        let isPast = "SELECT bool_and(known_at < now()) FROM wvers_market.bar_versions"
+        #expect(try eventually { try bench.database.psql(isPast) == "t" })
+        let known = oracle.versions.flatMap { [$0.begin, $0.knownAt] }
+        let times = (0..<80).map { _ in
             known[random.below(known.count)] + Int64(random.below(3)) - 1
         }
         let answers = try bench.database.psql(Self.asOf(times))
         let expected = times.flatMap { at in ["at|\(at)"] + oracle.known(at: at) }
         #expect(answers.split(separator: "\n").map(String.init) == expected, "seed \(seed)")
         // Nothing was known before the first packet.
-        #expect(try bench.database.psql(Self.asOf([known[0] - 1])) == "at|\(known[0] - 1)")
+        let first = (known.min() ?? 0) - 1
+        #expect(try bench.database.psql(Self.asOf([first])) == "at|\(first)")
         try expectComplete(bench, oracle, seed)
     }
 
@@ -167,7 +185,8 @@ struct BarVersionTests {
             for _ in 0..<(1 + random.below(9)) {
                 oracle.append(random.below(12), isWithdrawn: random.below(5) == 0)
             }
-            try oracle.publish()
+            try oracle.publish(
+                offset: [-2_500, -500, 0, 0, 400, 1_500][random.below(6)] * 1_000_000)
         }
     }
 
@@ -240,19 +259,22 @@ struct BarVersionTests {
         // One stretch of all that is of one kind and without a break.
         #expect(try bench.database.psql(reasons) == "hole,set_aside")
         let firsts = oracle.versions.map(\.knownAt)
+        let begin = try #require(oracle.versions.first?.begin)
         #expect(
             try bench.database.psql(
                 """
                 SELECT partition,
-                    (extract(epoch FROM from_at) * 1000000)::bigint >= \(firsts[0] - 1),
+                    (extract(epoch FROM from_at) * 1000000)::bigint >= \(begin - 1),
                     (extract(epoch FROM to_at) * 1000000)::bigint
                 FROM version_losses ORDER BY id
                 """) == "1|t|\(firsts[1])\n1|t|\(firsts[4])")
-        try expectRaises(bench, firsts)
+        try expectRaises(bench, firsts, before: begin)
     }
 
     /// Before the loss it is certain what was known. After it nothing is, and bars are marked.
-    private func expectRaises(_ bench: WriterBench, _ known: [Int64]) throws {
+    private func expectRaises(
+        _ bench: WriterBench, _ known: [Int64], before begin: Int64
+    ) throws {
         func ask(_ at: Int64, _ more: String = "") -> String {
             """
             SELECT close, is_uncertain
@@ -261,7 +283,7 @@ struct BarVersionTests {
             """
         }
         let writer = try bench.database.connectWriter()
-        #expect(try writer.execute(ask(known[0] - 2), timeout: patience).rowCount == 0)
+        #expect(try writer.execute(ask(begin - 2), timeout: patience).rowCount == 0)
         for at in [known[1], known[4]] {
             let error = #expect(throws: PostgresError.self) {
                 try writer.execute(ask(at), timeout: patience)
@@ -294,16 +316,18 @@ struct BarVersionTests {
         }
         var input = IntakeInput(durable: DurableMark(.commit))
         input.open(at: .undefined)
-        input.tape(try NatsMessage(subject: "x"))
+        let sent = Timestamp(nanoseconds: 4_900)
+        input.tape(try NatsMessage(subject: "x"), sent: sent)
         #expect(!input.tapeTime.isDefined)
         for (time, known) in [(5_000, 5_000), (4_000, 5_000), (5_001, 5_001)] as [(Int64, Int64)] {
-            input.tape(try packet(time))
+            input.tape(try packet(time), sent: sent)
             #expect(input.tapeTime == Timestamp(nanoseconds: known))
+            #expect(input.delay == time - 4_900)
         }
         // Another writer goes on where this one has written.
         var other = IntakeInput(durable: DurableMark(.commit))
         other.open(at: Timestamp(nanoseconds: 5_000))
-        other.tape(try packet(4_500))
+        other.tape(try packet(4_500), sent: .undefined)
         #expect(other.tapeTime == Timestamp(nanoseconds: 5_000))
     }
 

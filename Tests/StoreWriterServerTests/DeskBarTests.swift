@@ -84,9 +84,12 @@ private struct DeskMarket {
                 _ = lane.register(
                     SeriesDefinition(name: try #require(SeriesName(name)), widthNanoseconds: width))
             }
+            // Only the tape says when bars were known.
+            lane.sendTime = .undefined
             bars.append(lane)
         }
         values = TestSource(tape, TapeNames.universeHome, source: .universe, kind: .bars)
+        values.sendTime = .undefined
     }
 
     /// How many ticks and bars were published.
@@ -109,7 +112,9 @@ private struct DeskMarket {
                         header: header, price: Price(raw: Int64(round + 1) * 1_000_000_000),
                         size: Quantity(raw: 100_000_000)))
             }
-            try ticks[place].publish(watermark: watermark)
+            // No bar has to wait for it.
+            try ticks[place].publish(
+                watermark: watermark.advanced(byNanoseconds: 3_600 * Self.second))
             if round == 0 { appendStanding(to: place) }
             for _ in 0..<(1 + random.next() % 4) { append(to: place) }
             try bars[place].publish(watermark: watermark)

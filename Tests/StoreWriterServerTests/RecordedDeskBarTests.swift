@@ -25,6 +25,8 @@ private struct BarTape {
 
     init(_ tape: TestTape, _ symbols: [Symbol], seed: UInt64) throws {
         source = TestSource(tape, Partition(1), source: .operator, kind: .bars)
+        // Only the tape says when bars were known.
+        source.sendTime = .undefined
         random = SeededRandom(seed: seed)
         for symbol in symbols.prefix(2) {
             for name in ["test", "desk-2"] {

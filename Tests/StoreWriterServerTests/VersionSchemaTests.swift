@@ -23,24 +23,27 @@ struct VersionSchemaTests {
         return database
     }
 
-    /// Stores a version of the bar of a minute as the writer does: `known` is a minute of ten
-    /// o'clock, or `nil` when it is not known.
+    /// Stores a version of the bar of a minute as the writer does: `known` is the minute of ten
+    /// o'clock in which the tape took it, or `nil` when it is not known, and `sent` that in which
+    /// it was sent.
     private func put(
-        _ minute: Int, _ close: Int, _ revision: Int, known: Int?, more: String = "false",
-        series: String = "1m"
+        _ minute: Int, _ close: Int, _ revision: Int, known: Int?, sent: Int? = nil,
+        more: String = "false", series: String = "1m"
     ) -> String {
         let window = "timestamptz '2024-03-05 10:00Z' + \(minute) * interval '1 min'"
-        let at = known.map { "'2024-03-05 10:\($0)Z'" } ?? "NULL"
+        func time(_ minute: Int?) -> String {
+            minute.map { "timestamptz '2024-03-05 10:00Z' + \($0) * interval '1 min'" } ?? "NULL"
+        }
         return """
             INSERT INTO bars_short AS bars (symbol, series, ts, close, volume, notional, trades,
                 open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal,
-                withdrawn, taken_at)
+                withdrawn, taken_at, sent_at)
             VALUES ('A', '\(series)', \(window), \(close), 1, 1, 1, 0, \(window) + interval '1 min',
-                0, \(revision), 's', 0, \(revision), \(more), \(at))
+                0, \(revision), 's', 0, \(revision), \(more), \(time(known)), \(time(sent)))
             ON CONFLICT (symbol, series, ts, number, source) DO UPDATE
             SET close = excluded.close, revision = excluded.revision, ordinal = excluded.ordinal,
                 withdrawn = excluded.withdrawn, taken_at = excluded.taken_at,
-                replaced = bars.replaced + 1
+                sent_at = excluded.sent_at, replaced = bars.replaced + 1
             WHERE excluded.revision > bars.revision;
             """
     }
@@ -118,7 +121,7 @@ struct VersionSchemaTests {
             ("UPDATE bar_versions SET revision = 7", "revision 7 was replaced, but 3 stands"),
             (
                 "UPDATE bars_short SET taken_at = '2024-03-05 10:11Z' WHERE revision = 2",
-                "revision 2 known at 2024-03-05 10:11:00+00, one before it at 2024-03-05 10:12"
+                "revision 2 taken at 2024-03-05 10:11:00+00, one before it at 2024-03-05 10:12"
             ),
             ("DELETE FROM bars_short WHERE revision = 3", "1 earlier versions, not of any bar"),
         ] {
@@ -127,6 +130,56 @@ struct VersionSchemaTests {
             // The check in the same transaction sees the damage, and nobody else does.
             let found = try Audit.check("versions_stored", in: database, after: damage)
             #expect(found.contains("|f|") && found.contains(told), "\(damage): \(found)")
+        }
+    }
+
+    @Test(
+        "a clock that is behind makes nothing known too early, and where clocks disagree it raises")
+    func clocks() throws {
+        let database = try database("versions_clocks")
+        // The window of minute 11 ends at 12. By the clock of NATS it is an hour earlier.
+        try database.psql(
+            put(11, 10, 1, known: -47, sent: 13) + put(11, 11, 2, known: -44, sent: 16)
+                // That of the operator is an hour ahead.
+                + put(20, 20, 3, known: 22, sent: 82)
+                // Both are behind.
+                + put(30, 30, 4, known: 11, sent: 12))
+        for (minute, told) in [
+            (12, "clocks disagree from 2024-03-05 09:16:00+00 to 2024-03-05 10:16:00+00"),
+            (13, "clocks disagree from 2024-03-05 09:16:00+00 to 2024-03-05 10:16:00+00"),
+            (16, "clocks disagree from 2024-03-05 10:11:00+00 to 2024-03-05 10:31:00+00"),
+            (31, "clocks disagree from 2024-03-05 10:22:00+00 to 2024-03-05 11:22:00+00"),
+        ] {
+            let said = try refusal(database, ask(minute))
+            #expect(said.hasSuffix(told), "at \(minute): \(said)")
+        }
+        // Of what they agree about it is known: the windows of the other minutes.
+        func asked(_ minute: Int, _ from: Int, _ more: String = "") -> String {
+            ask(minute, more).replacing("'2024-03-05',", with: "'2024-03-05 10:\(from)Z',")
+                .replacing("'2024-03-06'", with: "'2024-03-05 10:\(from + 1)Z'")
+        }
+        #expect(try database.psql(asked(16, 11)) == "11|11|2|f")
+        #expect(try database.psql(asked(13, 11, ", true")) == "11|10|1|t")
+        #expect(try database.psql(asked(12, 11, ", true")) == "11|||t")
+        #expect(try database.psql(asked(21, 20)) == "")
+        #expect(try database.psql(asked(31, 30)) == "30|30|1|f")
+        #expect(
+            try database.psql(
+                "SELECT to_char(known_at, 'HH24:MI') FROM md_market.bar_versions ORDER BY revision")
+                == "10:13\n10:16\n11:22\n10:31")
+        // The database has the tape up to the time that the earlier clock says.
+        for (taken, sent) in [(20, -47), (-47, 20)] {
+            func nanoseconds(_ minute: Int) -> Int { (1_709_632_800 + minute * 60) * 1_000_000_000 }
+            try database.psql(
+                """
+                INSERT INTO sink_positions (sink, input, partition, owner_epoch, tape_time_ns,
+                    sent_time_ns)
+                VALUES ('store', 'bars', 0, 1, \(nanoseconds(taken)), \(nanoseconds(sent)))
+                ON CONFLICT (sink, input, partition) DO UPDATE
+                SET tape_time_ns = excluded.tape_time_ns, sent_time_ns = excluded.sent_time_ns
+                """)
+            let said = try refusal(database, asked(16, 11))
+            #expect(said.hasSuffix("up to 2024-03-05 09:13:00+00 only"), "\(said)")
         }
     }
 
@@ -241,7 +294,7 @@ struct VersionSchemaTests {
             """)
         // The writer has the tape up to ten o'clock.
         try database.psql(
-            put(-9, 10, 1, known: nil).replacing("NULL)", with: "'2024-03-05 09:52Z')"))
+            put(-9, 10, 1, known: -8))
         let early = ask(11).replacing("10:11Z", with: "09:59Z")
         #expect(try database.psql(early) == "51|10|1|f")
         #expect(

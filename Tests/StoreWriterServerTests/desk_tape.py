@@ -215,6 +215,14 @@ def unknown(file, symbols, start, end, known):
     equal((stretch["partition"], stretch["from"]), (1, None))
     with raises(tapeline.NotKnown, "the recording ends at"):
         file.bars(symbols, "1s", start, end, as_of=stretch["to"] + 1_000).to_polars()
+    from tapeline import versions
+
+    kept, versions.Versions.delays = versions.Versions.delays, property(lambda one: {1: 2 * 10**9})
+    try:
+        with raises(tapeline.NotKnown, "clocks disagree from .*, where the recording ends"):
+            file.bars(symbols, "1s", start, end, as_of=stretch["to"] - 10**9).to_polars()
+    finally:
+        versions.Versions.delays = kept
     every = (symbols[1], ["1s", "1m"], start, end)
     partial = file.bars(*every, source="test", missing="mark")
     equal({"is not whole" in one.cause for one in partial.coverage},

@@ -145,6 +145,7 @@ import Testing
         facts.applied = [.init(version: 1, checksum: "a"), .init(version: 2, checksum: "b")]
         facts.known = facts.applied
         facts.profile = profile()
+        facts.tapeDelay = 0.9
         return facts
     }
 
@@ -197,6 +198,10 @@ import Testing
         expect(.wrong, "full in about 17 min", "DatabaseNearlyFull") {
             ($0.freeBytes, $0.bytesPerSecond) = (1 << 20, 1_024)
         }
+        expect(.warning, "the tape took the last bars 3.2 s before the operator sent them") {
+            $0.tapeDelay = -3.2
+        }
+        expect(.warning, "bars 1.1 s after the operator sent them") { $0.tapeDelay = 1.1 }
         expect(.warning, "90 of 100 sessions") {
             ($0.upkeep.sessions, $0.upkeep.sessionsMax) = (90, 100)
         }

@@ -234,16 +234,16 @@ FROM compared;
 
 -- `replaced` of a bar counts its earlier versions. Those that retention has dropped are no rows. A
 -- partition's versions are taken by the tape in the order of their revisions, so the later one is never
--- known before an earlier one.
-\echo versions_stored: every earlier version of a bar is one row, known in the order of the tape
--- check: versions_stored: every earlier version of a bar is one row, known in the order of the tape
+-- taken before an earlier one.
+\echo versions_stored: every earlier version of a bar is one row, taken in the order of the tape
+-- check: versions_stored: every earlier version of a bar is one row, taken in the order of the tape
 -- reads: rows
 WITH standing AS MATERIALIZED (
-    SELECT symbol, series, ts, number, source, partition, revision, replaced, known_at
+    SELECT symbol, series, ts, number, source, partition, revision, replaced, taken_at
     FROM bars
     WHERE ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
 ), earlier AS MATERIALIZED (
-    SELECT symbol, series, ts, number, source, partition, revision, taken_at AS known_at
+    SELECT symbol, series, ts, number, source, partition, revision, taken_at
     FROM bar_versions
     WHERE ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
 ), counted AS (
@@ -263,12 +263,12 @@ WITH standing AS MATERIALIZED (
     CROSS JOIN kept
     WHERE b.symbol IS NOT NULL OR ts >= kept.bars
 ), ordered AS (
-    SELECT symbol, series, ts, source, known_at, revision,
-        max(known_at) OVER (PARTITION BY partition ORDER BY revision
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS known_before
-    FROM (SELECT symbol, series, ts, source, partition, revision, known_at FROM standing
+    SELECT symbol, series, ts, source, taken_at, revision,
+        max(taken_at) OVER (PARTITION BY partition ORDER BY revision
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS taken_before
+    FROM (SELECT symbol, series, ts, source, partition, revision, taken_at FROM standing
         UNION ALL
-        SELECT symbol, series, ts, source, partition, revision, known_at FROM earlier) AS versions
+        SELECT symbol, series, ts, source, partition, revision, taken_at FROM earlier) AS versions
 ), faults AS (
     SELECT ts, format('%s of %s %s %s: %s earlier versions, not %s', symbol, source, series, ts, rows,
         coalesce(expected::text, 'of any bar')) AS fault
@@ -280,10 +280,10 @@ WITH standing AS MATERIALIZED (
     FROM compared
     WHERE highest >= revision
     UNION ALL
-    SELECT ts, format('%s of %s %s %s: revision %s known at %s, one before it at %s', symbol, source,
-        series, ts, revision, known_at, known_before)
+    SELECT ts, format('%s of %s %s %s: revision %s taken at %s, one before it at %s', symbol, source,
+        series, ts, revision, taken_at, taken_before)
     FROM ordered
-    WHERE known_at < known_before
+    WHERE taken_at < taken_before
 )
 SELECT coalesce(sum(expected), 0)::numeric AS expected, coalesce(sum(rows), 0)::numeric AS found,
     NOT EXISTS (SELECT FROM faults) AS ok,

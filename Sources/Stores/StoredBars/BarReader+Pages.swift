@@ -62,7 +62,7 @@ extension BarReader {
         else { return }
         let rows = try run(
             """
-            SELECT \(Self.versionColumns("taken_at")), ts, number FROM bar_versions
+            SELECT \(Self.versionColumns), ts, number FROM replaced_bars
             WHERE \(Self.isSeries) AND ts >= $4 AND ts <= $5
             ORDER BY ts DESC, number DESC, revision DESC LIMIT \(BarPage.versionsMax + 1)
             """, key + [.timestamp(first), .timestamp(last)])

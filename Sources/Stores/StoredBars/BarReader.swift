@@ -37,7 +37,7 @@ package struct BarReader {
     package func replaced(of bar: BarIdentity) throws(PostgresError) -> [BarVersion] {
         let rows = try run(
             """
-            SELECT \(Self.versionColumns("taken_at")) FROM bar_versions
+            SELECT \(Self.versionColumns) FROM replaced_bars
             WHERE \(Self.isSeries) AND ts = $4 AND number = $5
             ORDER BY revision DESC LIMIT \(Self.versionsOfBarMax)
             """,
@@ -89,15 +89,13 @@ package struct BarReader {
         [.text(symbol.text), .text(series.text), .text(source.text)]
     }
 
-    /// The columns that all versions have. `known` is the one with the time of the tape.
-    static func versionColumns(_ known: String) -> String {
+    /// The columns that all versions have.
+    static let versionColumns = """
+        revision, reason, trades, open, high, low, close, vwap, volume, withdrawn, sent_at, known_at
         """
-        revision, reason, trades, open, high, low, close, vwap, volume, withdrawn, sent_at, \(known)
-        """
-    }
 
     static let rowColumns = """
-        \(versionColumns("known_at")), open_time_ns, close_time_ns, number, partition::bigint,
+        \(versionColumns), open_time_ns, close_time_ns, number, partition::bigint,
         generation, replaced, partial, mixed_providers, filled, excluded_condition,
         excluded_odd_lot, excluded_filter, excluded_undefined
         """

@@ -9,13 +9,14 @@ SYMBOLS, SERIES = ("A", "B"), ("1s", "1m")
 
 
 def decoded(rows):
-    """Returns decoded bars. Each row is (symbol, series, open time, close, flags, known at, partition)."""
+    """Returns decoded bars. Each row is (symbol, series, open time, close, flags, taken at, partition), and when it was
+    sent, if that was not when it was taken."""
     from tapeline import columns, versions
 
     return columns.batch(versions.DECODED, [
         (opened, opened + MINUTE, symbol, "test", series, 0, close, close, close, close, close, 10**8, close,
-         1, 0, 2, 0, 1, flags, "closed", known, partition)
-        for symbol, series, opened, close, flags, known, partition in rows
+         1, 0, 2, 0, 1, flags, "closed", sent[0] if sent else taken, taken, partition)
+        for symbol, series, opened, close, flags, taken, partition, *sent in rows
     ], {})
 
 
@@ -83,6 +84,35 @@ def versions():
         own.KEPT_MAX = kept
     check(whole.rows(lambda symbol: None))
     endless()
+    clocks()
+
+
+def clocks():
+    """A version is known from the latest time on that a clock says, and where they disagree nothing is."""
+    import tapeline
+    from tapeline import selection, versions as own
+
+    end, second = 100 * MINUTE, 10**9
+    opened = end - MINUTE
+    for taken, sent, doubt in [
+        # The three agree; the clock of NATS is three seconds behind, an hour, and an hour ahead.
+        (end + 100, end + 1, False), (end - 3 * second, end + 1, True),
+        (end - 60 * MINUTE, end + 1, True), (end + 60 * MINUTE, end + 1, True),
+        # That of the operator is behind, and ahead. Both are behind: the window's end is left.
+        (end + 1, end - 60 * MINUTE, True), (end + 1, end + 60 * MINUTE, True),
+        (end - second, end - second, False), (end - second - 1_000, end - second, True),
+    ]:
+        known = -(-max(taken, sent, end) // 1_000) * 1_000
+        begin = -(-min(taken, sent) // 1_000) * 1_000
+        for at in (begin - 1, begin, known - 1, known):
+            found = own.Versions(selection.Wanted("bars", as_of=at))
+            found.add(decoded([("A", "1m", opened, 1, 0, taken, 0, sent)]))
+            if doubt and begin <= at // 1_000 * 1_000 < known:
+                with raises(tapeline.NotKnown, "clocks disagree from .* to "):
+                    found.require_known()
+                continue
+            found.require_known()
+            equal([row[20] for row in found.rows()], [known] if at >= known else [], taken, sent, at)
 
 
 def endless():

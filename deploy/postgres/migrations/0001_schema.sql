@@ -442,7 +442,8 @@ CREATE TABLE version_losses (
 );
 
 COMMENT ON TABLE version_losses IS
-    'stretches of the time of the tape whose bars may lack a version; only functions write it';
+    'stretches of time whose bars may lack a version, by the clocks of NATS and of the operator '
+    'together; only functions write it';
 COMMENT ON COLUMN version_losses.reason IS
     'as in gaps, or set_aside: a dead letter, or written without the table of bars';
 
@@ -465,6 +466,7 @@ CREATE TABLE sink_positions (
     claimed_at        timestamptz NOT NULL DEFAULT now(),
     advanced_at       timestamptz,
     tape_time_ns      bigint,
+    sent_time_ns      bigint,
     PRIMARY KEY (sink, input, partition)
 ) WITH (fillfactor = 50);
 
@@ -473,6 +475,8 @@ COMMENT ON COLUMN sink_positions.sequence IS 'of the stream; 0: nothing was read
 COMMENT ON COLUMN sink_positions.packet_crc IS '64 bits, as a signed number';
 COMMENT ON COLUMN sink_positions.tape_time_ns IS
     'the highest time at which the tape took a packet up to the position; NULL: not known';
+COMMENT ON COLUMN sink_positions.sent_time_ns IS
+    'the highest time at which such a packet was sent, by the sender''s clock; NULL: not known';
 
 -- What became of every ordinal of every source: the audit is
 -- written + dead_lettered + skipped + lost = last_ordinal - first_ordinal + 1.

@@ -164,14 +164,14 @@ $$;
 -- while it writes blocks no successor.
 --
 -- p_positions: [{"input", "partition", "owner_epoch", "stream_created_ns", "sequence",
---   "packet_epoch", "packet_ordinal", "packet_crc", "tape_time_ns", "left_out",
+--   "packet_epoch", "packet_ordinal", "packet_crc", "tape_time_ns", "sent_time_ns", "left_out",
 --   "sources": [{"source", "first_ordinal",
 --   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal",
 --   "given_twice"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
 --   "detail"}, ...]}, ...].
 -- Counts are totals and not differences: the owner knows them from its claim. Gaps are those found
 -- since the last advance. A gap that begins where the last one of its kind ended extends that one.
--- `left_out` says that records since the last advance are no rows. tape_time_ns never falls.
+-- `left_out` says that records since the last advance are no rows. The two times never fall.
 --
 -- Raises TL001 if a higher epoch owns one of the positions. The detail is a JSON list of all such
 -- positions, so that the writer can drop them immediately and write the rest. Raises TL002 for a
@@ -193,10 +193,10 @@ BEGIN
     WITH wanted AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(p_positions) AS w(
             input text, partition integer, owner_epoch bigint, stream_created_ns bigint,
-            sequence bigint, tape_time_ns bigint, left_out boolean, gaps jsonb)
+            sequence bigint, tape_time_ns bigint, sent_time_ns bigint, left_out boolean, gaps jsonb)
     ), present AS MATERIALIZED (
         SELECT p.input, p.partition, p.owner, p.owner_epoch, p.stream_created_ns, p.sequence,
-            p.tape_time_ns
+            p.tape_time_ns, p.sent_time_ns
         FROM sink_positions p
         WHERE p.sink = p_sink AND (p.input, p.partition) IN (
             SELECT w.input, w.partition FROM wanted w)
@@ -214,8 +214,10 @@ BEGIN
                     THEN 'backwards'
             END AS fault,
             CASE WHEN w.input = 'bars' AND (w.left_out OR w.gaps IS NOT NULL) THEN
-                jsonb_build_object('partition', w.partition, 'from_ns', p.tape_time_ns,
-                    'to_ns', greatest(w.tape_time_ns, p.tape_time_ns),
+                jsonb_build_object('partition', w.partition,
+                    'from_ns', least(p.tape_time_ns, p.sent_time_ns),
+                    'to_ns', greatest(w.tape_time_ns, p.tape_time_ns, w.sent_time_ns,
+                        p.sent_time_ns),
                     'reason', coalesce(w.gaps->0->>'reason', 'set_aside')) END AS loss
         FROM wanted w LEFT JOIN present p USING (input, partition)
     )
@@ -247,10 +249,12 @@ BEGIN
     SET stream_created_ns = w.stream_created_ns, sequence = w.sequence,
         packet_epoch = w.packet_epoch, packet_ordinal = w.packet_ordinal,
         packet_crc = w.packet_crc, advanced_at = clock_timestamp(),
-        tape_time_ns = greatest(p.tape_time_ns, w.tape_time_ns)
+        tape_time_ns = greatest(p.tape_time_ns, w.tape_time_ns),
+        sent_time_ns = greatest(p.sent_time_ns, w.sent_time_ns)
     FROM jsonb_to_recordset(p_positions) AS w(
         input text, partition integer, stream_created_ns bigint, sequence bigint,
-        packet_epoch bigint, packet_ordinal bigint, packet_crc bigint, tape_time_ns bigint)
+        packet_epoch bigint, packet_ordinal bigint, packet_crc bigint, tape_time_ns bigint,
+        sent_time_ns bigint)
     WHERE (p.sink, p.input, p.partition) = (p_sink, w.input, w.partition);
 
     INSERT INTO sink_source_ordinals AS o (sink, input, partition, source, first_ordinal,
@@ -351,7 +355,7 @@ BEGIN
     IF p_input = 'bars' AND (jsonb_array_length(coalesce(p_gaps, '[]')) > 0
         OR coalesce((p_accepted->>'is_restored')::boolean, false)) THEN
         PERFORM note_lost_versions(jsonb_build_array(jsonb_build_object('partition', p_partition,
-            'from_ns', present.tape_time_ns, 'reason', 'tape_lost')));
+            'from_ns', least(present.tape_time_ns, present.sent_time_ns), 'reason', 'tape_lost')));
     END IF;
     UPDATE sink_positions p
     SET owner_epoch = p.owner_epoch + 1, sequence = place,

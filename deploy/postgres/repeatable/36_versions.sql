@@ -2,14 +2,15 @@
 -- The function for people is bars_as_of (71_versions.sql).
 
 -- Returns the partitions whose bars are not all stored that the tape had taken by p_at, and up to which
--- time they are. A partition has a packet of bars every ten seconds at least, while its sources work.
+-- time they are, by the clock that says the earlier one: that of NATS or that of the operator. A partition has a packet of bars every ten seconds at least, while its sources work.
 -- What came in the last minute may be on its way: a partition has to be stored up to a minute ago only.
 CREATE OR REPLACE FUNCTION bars_reached(p_at timestamptz)
 RETURNS TABLE (partition integer, reached_at timestamptz)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
-    SELECT p.partition, min(tape_time(p.tape_time_ns)) FROM sink_positions p
-    WHERE p.input = 'bars' AND tape_time(p.tape_time_ns) <= least(p_at, now() - interval '1 min')
+    SELECT p.partition, min(tape_time(least(p.tape_time_ns, p.sent_time_ns))) FROM sink_positions p
+    WHERE p.input = 'bars' AND p.tape_time_ns IS NOT NULL
+        AND tape_time(least(p.tape_time_ns, p.sent_time_ns)) <= least(p_at, now() - interval '1 min')
     GROUP BY p.partition
 $$;
 
@@ -22,6 +23,7 @@ $$;
 -- - the writer: it has stored the tape of the partition up to a time before t, and not up to a minute ago.
 -- - a loss: the tape took bars that are not stored. One of them may be a later version of this bar, if
 --   its window began before the end of the loss, and this version is from before that end, too.
+-- - the clocks: by one of them a version was known at t, by another one it was known over a second later.
 CREATE OR REPLACE FUNCTION versions_as_of(
     t timestamptz, wanted_symbols text[], wanted_series text, from_ts timestamptz, to_ts timestamptz)
 RETURNS TABLE (symbol text, series text, ts timestamptz, close_time timestamptz, open numeric,
@@ -34,22 +36,26 @@ AS $$
     WITH stored AS (
         SELECT b.symbol, b.series, b.ts, b.close_time, b.open, b.high, b.low, b.close, b.volume,
             b.vwap, b.trades, b.partial, b.mixed_providers, b.reason, b.notional, b.excluded,
-            b.number, b.source, b.filled, b.withdrawn, b.lateness_ns, b.known_at, b.revision,
-            b.partition, b.replaced
+            b.number, b.source, b.filled, b.withdrawn, b.lateness_ns, b.sent_at, b.taken_at,
+            b.known_at, b.revision, b.partition, b.replaced
         FROM bars b
         WHERE b.symbol = ANY (wanted_symbols) AND b.series = wanted_series AND b.ts >= from_ts
             AND b.ts < to_ts
         UNION ALL
         SELECT v.symbol, v.series, v.ts, v.close_time, v.open, v.high, v.low, v.close, v.volume,
             v.vwap, v.trades, v.partial, v.mixed_providers, v.reason, v.notional, v.excluded,
-            v.number, v.source, v.filled, v.withdrawn, v.lateness_ns, v.taken_at, v.revision,
-            v.partition, NULL
-        FROM bar_versions v
+            v.number, v.source, v.filled, v.withdrawn, v.lateness_ns, v.sent_at, v.taken_at,
+            v.known_at, v.revision, v.partition, NULL
+        FROM replaced_bars v
         WHERE v.symbol = ANY (wanted_symbols) AND v.series = wanted_series AND v.ts >= from_ts
             AND v.ts < to_ts
     ), counted AS (
         SELECT *, coalesce(known_at <= t, true) AS is_known, max(replaced) OVER bar AS earlier,
-            row_number() OVER (bar ORDER BY revision DESC) AS place, count(*) OVER bar AS count_stored
+            row_number() OVER (bar ORDER BY revision DESC) AS place, count(*) OVER bar AS count_stored,
+            max(CASE WHEN least(taken_at, sent_at) <= t AND t < known_at
+                    AND known_at - least(taken_at, sent_at) > interval '1 s'
+                THEN format('clocks disagree from %s to %s', least(taken_at, sent_at), known_at) END)
+                OVER bar AS dispute
         FROM stored
         WINDOW bar AS (PARTITION BY symbol, series, ts, number, source)
     ), chosen AS (
@@ -66,12 +72,12 @@ AS $$
                 THEN format('%s of its earlier versions are not stored', earlier + 1 - count_stored)
             WHEN r.reached_at IS NOT NULL
                 THEN format('the database has its tape up to %s only', r.reached_at)
-            ELSE (SELECT format('bars that the tape took from %s to %s are not stored: %s', l.from_at,
-                    l.to_at, l.reason)
+            ELSE coalesce((SELECT format('bars that the tape took from %s to %s are not stored: %s',
+                    l.from_at, l.to_at, l.reason)
                 FROM version_losses l
                 WHERE l.partition = c.partition AND l.from_at <= t AND c.ts < l.to_at
-                    AND NOT (c.is_known AND coalesce(c.known_at > l.to_at, false))
-                ORDER BY l.to_at DESC LIMIT 1)
+                    AND NOT (c.is_known AND coalesce(c.taken_at > l.to_at, false))
+                ORDER BY l.to_at DESC LIMIT 1), dispute)
             END AS why
         FROM chosen c LEFT JOIN reached r USING (partition)
     )

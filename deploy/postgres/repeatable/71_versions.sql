@@ -1,6 +1,6 @@
 -- What was known of bars at a time of the past, for people: in the schema of 70_market.sql.
 --
--- A version was known from the time on at which the tape took it (known_at).
+-- A version was known from the latest time on that its clocks say (known_at; 35_bars.sql).
 
 DO $market$
 DECLARE
@@ -24,8 +24,8 @@ FROM (
     UNION ALL
     SELECT symbol, series, ts, close_time, open, high, low, close, volume, vwap, trades, partial,
         mixed_providers, NULL, reason, notional, excluded, number, source, filled, withdrawn,
-        taken_at, sent_at, revision
-    FROM bar_versions
+        known_at, sent_at, revision
+    FROM replaced_bars
 ) AS stored
 WINDOW bar AS (PARTITION BY symbol, series, ts, number, source)
 $sql$, market);
@@ -67,7 +67,7 @@ BEGIN
     SELECT v.symbol, v.series, v.ts, v.close_time, v.open, v.high, v.low, v.close, v.volume, v.vwap,
         v.trades, NOT v.partial, v.mixed_providers, v.version, v.reason, v.notional, v.excluded,
         v.number, v.source, v.filled,
-        t >= greatest(v.close_time, v.known_at) + v.lateness_ns / 1000 * interval '1 us',
+        t >= coalesce(v.known_at, v.close_time) + v.lateness_ns / 1000 * interval '1 us',
         v.known_at, v.why IS NOT NULL
     FROM versions_as_of(t, wanted_symbols, wanted_series, from_ts, to_ts) v
     WHERE v.why IS NOT NULL OR (v.is_known AND NOT v.withdrawn)
@@ -119,7 +119,8 @@ SELECT * FROM bars_as_of('2026-11-20 14:40Z', '{AAPL}', '1m', '2026-11-20 14:30Z
             $$how many bars changed after they were published, by reason and delay.
 SELECT * FROM rewritten(current_date, now())$$],
         ['COLUMN bar_versions.version', '1: as it was closed; every later version counts one more'],
-        ['COLUMN bar_versions.known_at', 'when the tape took this version; NULL: not known'],
+        ['COLUMN bar_versions.known_at',
+            'the latest of close_time, sent_at and the time at which the tape took it; NULL: not known'],
         ['COLUMN bar_versions.sent_at', 'when the operator sent it; NULL: not known'],
         ['COLUMN bar_versions.is_standing', 'true: no later version replaced it'],
         ['COLUMN bar_versions.is_withdrawn', 'true: it says that the bar is void']

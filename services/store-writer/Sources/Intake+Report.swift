@@ -40,6 +40,12 @@ extension Intake {
                     positions: InputNumber.both(of: slot.partition).compactMap(reportedPosition))
             }
         }
+        for (place, input) in SinkInput.allCases.enumerated() {
+            let delays = slots.indices.filter { slots[$0].tenure != nil }.map {
+                inputs[2 * $0 + place].delay
+            }
+            metrics.delayed(delays.max { $0.magnitude < $1.magnitude } ?? 0, of: input)
+        }
         metrics.alive(report.alive)
         for index in workers.indices { reportQueue(index, now) }
     }

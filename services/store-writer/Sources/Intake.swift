@@ -193,7 +193,7 @@ final class Intake {
             let position = readers.position(reader)
         else { return }
         let count = message.withPayload { sinks.count($0, header) }
-        inputs[reader].tape(message)
+        inputs[reader].tape(message, sent: header.sendTime)
         offer(
             QueuedPacket(
                 input: reader, reading: reading, position: position, header: header,
@@ -273,6 +273,9 @@ struct IntakeInput {
     /// on from the time at the position. So each writer that reads a packet gets the same time for
     /// it, also after a clock of the server went back. Undefined when it is not known.
     private(set) var tapeTime = Timestamp.undefined
+    /// How long after its sending the tape took that packet, by the clocks of the two, in
+    /// nanoseconds. Below zero, one of them is wrong.
+    private(set) var delay: Int64 = 0
     /// How the hot state gets its packets.
     var feed = HotFeed.undecided
 
@@ -284,11 +287,12 @@ struct IntakeInput {
         tapeTime = time
     }
 
-    /// Notes when the tape took the next packet.
-    mutating func tape(_ message: NatsMessage) {
+    /// Notes when the tape took the next packet, which was sent at this time.
+    mutating func tape(_ message: NatsMessage, sent: Timestamp) {
         guard let time = message.withReplyTo({ PulledMessage(ofReplySubject: $0)?.time }) else {
             return
         }
+        delay = sent.isDefined ? time.nanoseconds(since: sent) : 0
         tapeTime = tapeTime.isDefined ? max(tapeTime, time) : time
     }
 }

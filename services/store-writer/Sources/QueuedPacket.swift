@@ -109,10 +109,13 @@ struct RowlessRun: Hashable, Sendable {
     private(set) var pieces: [Piece]
     /// The number of records by their table, which is switched off.
     private(set) var skipped: [SinkName: UInt64]
+    /// When one of them was sent: the highest time.
+    private(set) var sentTime: Timestamp
 
     init(_ header: PacketHeader, _ cause: Cause, skipped: [SinkName: UInt64] = [:]) {
         self.cause = cause
         self.skipped = skipped
+        sentTime = header.sendTime
         pieces = [
             Piece(
                 source: header.source, epoch: header.epoch, firstOrdinal: header.firstOrdinal,
@@ -148,6 +151,7 @@ struct RowlessRun: Hashable, Sendable {
         }
         guard joined.count <= Self.piecesMax else { return false }
         pieces = joined
+        sentTime = max(sentTime, later.sentTime)
         skipped.merge(later.skipped, uniquingKeysWith: +)
         return true
     }

@@ -6,15 +6,15 @@ extension SinkPosition {
     /// Adds packets without rows to the counts: their records are counted as skipped. The ordinals
     /// of dropped ones are listed in `gaps`.
     mutating func add(_ run: RowlessRun) {
-        for piece in run.pieces { add(piece, run.cause) }
+        for piece in run.pieces { add(piece, run) }
     }
 
     /// Adds a piece as if it were a packet. Only ordinals that were not stored before are skipped.
-    private mutating func add(_ piece: RowlessRun.Piece, _ cause: RowlessRun.Cause) {
+    private mutating func add(_ piece: RowlessRun.Piece, _ run: RowlessRun) {
         var header = PacketHeader(
             kind: input == .ticks ? .ticks : .bars, partition: partition, source: piece.source,
             epoch: piece.epoch, firstOrdinal: piece.firstOrdinal, watermark: .undefined,
-            sendTime: .undefined)
+            sendTime: run.sentTime)
         header.tickCount = piece.tickCount
         let stored = account(piece.source)?.lastOrdinal ?? 0
         let first = max(piece.firstOrdinal, stored == .max ? .max : stored + 1)
@@ -22,7 +22,7 @@ extension SinkPosition {
         add(
             header,
             TickCount(skipped: skipped, givenTwice: UInt64(piece.tickCount) - skipped))
-        guard cause == .dropped, skipped > 0 else { return }
+        guard run.cause == .dropped, skipped > 0 else { return }
         gaps.append(
             SinkGap(
                 source: piece.source, ordinals: first...(first + skipped - 1), reason: .dropped,

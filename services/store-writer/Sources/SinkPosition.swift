@@ -28,6 +28,9 @@ struct SinkPosition: Sendable {
     /// When the tape took the packet of the position, or one before it: the highest time so far.
     /// Undefined when it is not known.
     var tapeTime = Timestamp.undefined
+    /// When a packet since the claim was sent, by the clock of its sender: the highest time.
+    /// Undefined when none came.
+    var sentTime = Timestamp.undefined
     /// Whether records since the position was last stored may be no rows: set aside, dropped, given
     /// twice, or of tables that are switched off.
     var hasLeftOut = false
@@ -67,6 +70,9 @@ struct SinkPosition: Sendable {
     /// ordinals are missing on the tape itself.
     mutating func add(_ header: PacketHeader, _ count: TickCount) {
         let last = header.nextOrdinal &- 1
+        if header.sendTime.isDefined {
+            sentTime = sentTime.isDefined ? max(sentTime, header.sendTime) : header.sendTime
+        }
         if count.deadLettered > 0 || count.givenTwice > 0 { hasLeftOut = true }
         guard let index = sources.firstIndex(where: { $0.source == header.source }) else {
             guard header.tickCount > 0 else { return }
@@ -116,6 +122,7 @@ struct SinkPosition: Sendable {
             json.member("packet_ordinal", position.packet.firstOrdinal)
             json.member("packet_crc", Int64(bitPattern: position.packet.checksum))
             if tapeTime.isDefined { json.member("tape_time_ns", tapeTime.nanoseconds) }
+            if sentTime.isDefined { json.member("sent_time_ns", sentTime.nanoseconds) }
             if hasLeftOut { json.member("left_out", true) }
             json.member(
                 "sources",

@@ -26,6 +26,7 @@ _END_DOUBT = 10.0
 """A server that has just become a stream's leader may not know all of it yet. After so long it does."""
 _PATIENCE = 30.0
 _FETCH_MILLISECONDS = 250
+_UNDEFINED = 2**63 - 1
 HEADER = struct.Struct("<8xQI4xQQqqHBB4x24s")
 """Of a packet (docs/wire-format.md): checksum, byteCount, epoch, firstOrdinal, watermark, sendTime, partition, kind,
 flags, source."""
@@ -43,6 +44,14 @@ class Head:
     watermark: int
     sent: int
     flags: int
+
+    def latest(self, taken: int) -> int:
+        """Returns the later one of two times: that of its sending, and this one, at which the tape took it."""
+        return taken if self.sent == _UNDEFINED else max(taken, self.sent)
+
+    def earliest(self, taken: int) -> int:
+        """Returns the earlier one of the two."""
+        return min(taken, self.sent)
 
     @staticmethod
     def of(message: Message) -> Head | None:
@@ -374,7 +383,7 @@ def first_stored(
     link: Link, stream: str, filters: Sequence[str], *, start: int = 0
 ) -> tuple[int, int, int] | None:
     """Returns the time, the sequence and the first ordinal of the first packet that is stored, or that was stored
-    from a time on; None: none."""
+    from a time on; None: none. The time is that of the tape or of the sender, whichever is later."""
     number = 15
     try:
         if not link.begin(number, stream, filters, time=start, messages_max=1, idle_seconds=1):
@@ -383,9 +392,9 @@ def first_stored(
         while time.monotonic() < until:
             link.fetch(_FETCH_MILLISECONDS)
             for message in link.messages():
-                found = Position.of(message)
-                if message.range == number and found:
-                    return message.time, message.sequence, found.first_ordinal
+                head = Head.of(message)
+                if message.range == number and head:
+                    return head.latest(message.time), message.sequence, head.first_ordinal
             if link.state(number).state != 1:
                 break
     finally:

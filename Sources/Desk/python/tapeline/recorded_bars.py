@@ -11,7 +11,7 @@ from .coverage import Missing, overlaps, partition_of
 from .decoder import Reader
 from .errors import NotKnown, TapelineError
 from .selection import Wanted
-from .versions import DECODED, Row, Versions, partial
+from .versions import CLOCKS_NS, DECODED, Row, Versions, partial
 
 AHEAD_NS = 10 * times.SECOND
 """How much earlier than its end, by the clock of NATS, a window may be closed: gateways refuse what is further
@@ -68,7 +68,7 @@ class RecordedBars:
         return [self._stretches[one]["to"] for one in self.partitions(wanted) if one in self._stretches]
 
     def read(self, wanted: Wanted) -> FoundBars:
-        """Reads all versions of the selected bars."""
+        """Reads all versions of the selected bars. Raises NotKnown where clocks disagree about its `as_of`."""
         if why := self.absence:
             raise TapelineError(why)
         # Times of bars are whole microseconds.
@@ -85,9 +85,21 @@ class RecordedBars:
                     told = f"ordinals {first} to {last} of the bars of partition {lane['partition']}"
                     found.holes.append(Missing(None, None, "hole", None, "", detail=told))
         reader.close()
+        found.versions.require_known()
+        self._check_end(wanted, found.versions)
         found.rows = found.versions.rows(lambda symbol: self.begin(self._partition(symbol)))
         found.unknown = self.unknown(wanted, found.versions.bars)
         return found
+
+    def _check_end(self, wanted: Wanted, versions: Versions) -> None:
+        """Raises NotKnown where what the tape took after the end of the recording may have been sent before `as_of`."""
+        for partition, delay in versions.delays.items() if wanted.as_of is not None else ():
+            end: int = self._stretches[partition]["to"] if partition in self._stretches else times.MAX_NS
+            if delay > CLOCKS_NS and wanted.as_of is not None and wanted.as_of >= end - delay:
+                raise NotKnown(
+                    f"what was known then cannot be told: clocks disagree from {times.text(end - delay)} to"
+                    f" {times.text(end)}, where the recording ends"
+                )
 
     def unknown(self, wanted: Wanted, known: Collection[tuple[str, str]] = ()) -> list[tuple[str, str]]:
         """The symbols and series of the selection of which there is no bar at any time."""

@@ -42,18 +42,19 @@ class _Survey:
     firsts: dict[int, int] = field(default_factory=dict)
     """By partition: the first ordinal that was read."""
     lasts: dict[int, int] = field(default_factory=dict)
-    """By partition: the time at which the tape took the last packet that was read."""
+    """By partition: when the last packet that was read was sent and taken by the tape, by the clock that says the
+    earlier time. It never falls."""
     losses: list[_Loss] = field(default_factory=list)
 
     def packet(self, head: Head, known: int) -> None:
         if head.kind != _BARS:
             return
-        self.lasts[head.partition] = known
+        self.lasts[head.partition] = max(self.lasts.get(head.partition, 0), head.earliest(known))
         if head.source != VALUES:
             self.firsts.setdefault(head.partition, head.first_ordinal)
             for loss in self.losses:
                 if loss.before is None and loss.hole.partition == head.partition:
-                    loss.before = known
+                    loss.before = head.latest(known)
 
     def hole(self, hole: Hole) -> None:
         if hole.source != VALUES:
@@ -139,10 +140,8 @@ class TapeBars:
                     f"what was known at {named} cannot be told: the tape lacks ordinals {loss.hole.first} to"
                     f" {loss.hole.last} of partition {loss.hole.partition}, from {times.text(loss.after)} on"
                 )
-        if start is not None and as_of <= start:
-            return
         due = min(as_of, time.time_ns() - _ON_THE_WAY)
-        for partition in self._partitions:
+        for partition in self._partitions if start is None or as_of > start else ():
             reached = survey.lasts.get(partition)
             if reached is None and self._has_packets(partition):
                 reached = self._begin
@@ -151,6 +150,7 @@ class TapeBars:
                     f"what was known at {named} cannot be told: the tape has partition {partition} up to"
                     f" {times.text(reached)} only"
                 )
+        survey.versions.require_known()
 
     def _has_packets(self, partition: int) -> bool:
         link = self._tape.link()

@@ -182,8 +182,8 @@ enum BarRow {
         } else {
             row.null()
         }
-        row.timestamptz(context.header.sendTime)
-        // Rounded up to microseconds, so that no bar seems to be known before it was.
+        // Both are rounded up to microseconds, so that no bar seems to be known before it was.
+        row.timestamptz(context.header.sendTime.advanced(byNanoseconds: 999))
         row.timestamptz(context.tapeTime.advanced(byNanoseconds: 999))
         return true
     }

@@ -109,7 +109,7 @@ struct TapeAudit {
         let columns = AuditedVersion.columns
         for slice in slices where !shutdown.isRequested {
             let query = """
-                SELECT partition::bigint, 'operator', revision, \(columns), known_at
+                SELECT partition::bigint, 'operator', revision, \(columns), taken_at
                 FROM bars v
                 WHERE ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
                     AND \(Self.isGivenOnce("bars", "'operator'", "revision"))

@@ -79,7 +79,7 @@ struct BarVersionReader {
             version.epoch = header.epoch
             version.sequence = sequence
             version.sent = header.sendTime
-            version.known = time
+            version.known = [time, header.sendTime, bar.closeTime].filter(\.isDefined).max()
             found.append(version)
         }
         return found

@@ -188,7 +188,8 @@ private struct DayMarket {
             }
         }
         lane.sendTime = sent()
-        try lane.publish(watermark: now)
+        // Some bars have to wait for it.
+        try lane.publish(watermark: now.advanced(byNanoseconds: Int64(below(900)) * Self.second))
         return lane
     }
 

@@ -53,6 +53,52 @@ def merges():
         equal(given, expected, f"seed {seed}")
     parts()
     clocks()
+    leaders()
+
+
+def leaders():
+    """The server that leads the bars is 50 ms behind the one that leads the ticks, and no bar comes before the ticks
+    that it is made of. A wait has an end."""
+    from desk.versions import MINUTE, decoded
+    from tapeline import simulation
+    from tapeline.reading import Head
+    from tapeline.watermarks import Watermarks
+
+    begin, second, shift = 100 * MINUTE, 10**9, 50 * 10**6
+
+    def run(ticks, bars, source="test", selected=(), partitions=(0,)):
+        """Returns what comes in which order: ticks are (taken, watermark), bars (taken, open time)."""
+        one = object.__new__(simulation.Simulation)
+        one._watermarks, one._sources = Watermarks(list(partitions), [0]), selected
+        merge, given = simulation.Merge(2, one._is_early), []
+        for taken, promise in ticks:
+            merge.add(0, simulation.Packet(taken, Head(1, 0, source, 1, 1, promise, taken, 0)))
+        for taken, opened in bars:
+            rows = decoded([("A", "1m", opened, 1, 0, taken, 0)])
+            merge.add(1, simulation.Packet(taken, Head(2, 0, "operator", 1, 1, 0, taken, 0), [("bars", rows)]))
+        merge.end(0)
+        merge.end(1)
+        while (packet := merge.next()) is not None:
+            one._watermarks.note(packet.head)
+            given.append((packet.head.kind, packet.known))
+        equal([known for _, known in given], sorted(known for _, known in given))
+        return given
+
+    # A tick each second, and its promise. The minutes close with the promises that end them.
+    ticks = [(begin + n * second, begin + n * second) for n in range(200)]
+    bars = [(begin + n * MINUTE - shift + 1, begin + (n - 1) * MINUTE) for n in (1, 2, 3)]
+    # A member of a group, or a source that was not selected as well.
+    for source, selected in (("test", ()), ("member", ()), ("test", ("test",))):
+        given = run(ticks, bars, source, selected)
+        places = [place for place, (kind, _) in enumerate(given) if kind == 2]
+        # The tick of the full minute comes first, so many ticks and bars are before each bar.
+        equal(places, [61, 122, 183], source)
+        equal([given[place][1] for place in places], [begin + n * MINUTE for n in (1, 2, 3)])
+    # Without ticks of the partition, after their end, and 10 s after it was taken, a bar does not wait.
+    equal([given[0] for given in [run(ticks, bars[:1], partitions=(1,))[60:]]], [(2, bars[0][0])])
+    equal(run(ticks[:3], bars[:1])[-1], (2, bars[0][0]))
+    late = [(begin + n * second, 0) for n in range(30)]
+    equal([kind for kind, _ in run(late, [(begin + 1, begin)])].index(2), 11)
 
 
 def parts():

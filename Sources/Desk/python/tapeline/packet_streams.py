@@ -19,6 +19,7 @@ from .tape_bars import absent, bar_subjects
 from .versions import DECODED
 
 _KINDS = {1: "ticks", 2: "bars"}
+_BARS = 2
 _PATIENCE = 30.0
 """So long NATS is asked for the beginning of a partition."""
 _FLUSH_ROWS = BATCH_ROWS // 2
@@ -34,6 +35,15 @@ class Packet:
     rows: list[tuple[str, Any]] = field(default_factory=list)
     """Kind, and a batch of rows; of gaps a list of rows."""
     hole: TapeHole | None = None
+
+    def closes(self) -> dict[str, int]:
+        """Returns by source when the last one of its windows ends, of bars."""
+        found: dict[str, int] = {}
+        for kind, rows in self.rows:
+            for source, close in zip(rows["source"], rows["close_time"]) if kind == "bars" else ():
+                if source is not None and close is not None:
+                    found[source] = max(close, found.get(source, close))
+        return found
 
 
 class PacketStream:
@@ -91,7 +101,9 @@ class PacketStream:
         if one := self._missing(head):
             self._fed.append((Packet(known, hole=TapeHole([one])), self._ends()))
         ends = self._ends()
-        self._fed.append((Packet(known, head), ends))
+        # Bars are known from when on both clocks say so, as stored ones.
+        told = head.latest(known) if head.kind == _BARS and head.source != VALUES else known
+        self._fed.append((Packet(told, head), ends))
         # All decoders have taken the packet, and the next one has room in each.
         if max(ends) >= _FLUSH_ROWS:
             self._flush()
@@ -111,7 +123,7 @@ class PacketStream:
                         packet.rows.append((kind, found(begin, ends[place])))
                         begin = ends[place]
                 place += 1
-        self._ready += [packet for packet, _ in self._fed]
+        self._ready += [packet for packet, _ in self._fed if packet.known < self._end]
         self._fed.clear()
 
     def _taken(self, decoder: Decoder, kind: str) -> Callable[[int, int], Any] | None:

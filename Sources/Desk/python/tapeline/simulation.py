@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from . import live_bars, times
@@ -28,12 +28,21 @@ _ORDER = ("trades", "quotes", "depth", "bars", "gaps")
 _WAIT_SECONDS = 0.25
 
 
+HELD_NS = 10 * times.SECOND
+"""By how much the clocks of the servers that lead two streams may differ: so long a packet of bars waits for the
+ticks that it is made of."""
+
+
 class Merge:
     """Merges streams of packets by the time at which they were known. In a stream that time does not fall: where
     its clock went back, a packet counts as known with the one before it. At equal times the stream with the lower
-    number comes first. So the order is the same at each run."""
+    number comes first. So the order is the same at each run.
 
-    def __init__(self, streams: int) -> None:
+    A packet that `is_early` lets those of other streams go first that are known up to HELD_NS after it. It then
+    counts as known with the last one of them."""
+
+    def __init__(self, streams: int, is_early: Callable[[Packet], bool] = lambda packet: False) -> None:
+        self._is_early, self._last = is_early, 0
         self._queues: list[deque[Packet]] = [deque() for _ in range(streams)]
         self._lasts = [0] * streams
         self._over: set[int] = set()
@@ -56,8 +65,15 @@ class Merge:
 
     def next(self) -> Packet | None:
         """Returns the next packet; None when all streams are over, or one is wanted."""
-        heads = [(queue[0].known, one) for one, queue in enumerate(self._queues) if queue]
-        return self._queues[min(heads)[1]].popleft() if heads and self.wants is None else None
+        heads = sorted((queue[0].known, one) for one, queue in enumerate(self._queues) if queue)
+        if not heads or self.wants is not None:
+            return None
+        (known, first), others = heads[0], heads[1:]
+        if others and others[0][0] <= known + HELD_NS and self._is_early(self._queues[first][0]):
+            first = others[0][1]
+        packet = self._queues[first].popleft()
+        packet.known = self._last = max(self._last, packet.known)
+        return packet
 
 
 class Simulation(Batches):
@@ -74,7 +90,7 @@ class Simulation(Batches):
         self._missing: list[Missing] = list(streams.missing)
         if streams.missing and not wanted.marks:
             self._holes.append(TapeHole(list(Coverage(streams.missing))))
-        self._merge = Merge(len(self._streams))
+        self._merge = Merge(len(self._streams), self._is_early)
         self._held: Packet | None = None
         self._known_at = 0
         # The first packet with rows: its time on the tape and that of the monotonic clock.
@@ -104,6 +120,16 @@ class Simulation(Batches):
         if one.is_over:
             self._merge.end(stream)
             one.close()
+
+    def _is_early(self, packet: Packet) -> bool:
+        """Whether ticks may be to come of which the bars of a packet are made: each stream of the tape may be led by
+        a server with another clock. Only what is read counts: without ticks nothing waits."""
+        if packet.head is None or packet.head.partition not in self._watermarks.partitions:
+            return False
+        return any(
+            self._watermarks.reached(packet.head.partition, source, self._sources) < close
+            for source, close in packet.closes().items()
+        )
 
     def _is_due(self, packet: Packet, until: float | None) -> bool:
         """Waits for the time of a packet, a while at most. Returns whether it has come."""
@@ -182,7 +208,8 @@ def simulate(
     of one kind of one packet. They come in the order in which the tape took the packets, over all partitions:
     `batch.known_at` never falls. At equal times ticks come in the order of their streams, and bars after them.
     Nothing comes before it was known: every version of a bar comes when it was published, and history that a
-    provider delivered later comes when it came.
+    provider delivered later comes when it came. Bars come after the ticks that they are made of, where both are
+    selected, also where the servers that took them have clocks that differ by up to 10 s.
 
     `speed`: "asap", or how many times faster than it happened. All else is as in `desk.live`. A hole raises
     TapeHole, and the next call continues after it. What a recording cannot know raises before the first batch, or

@@ -45,6 +45,25 @@ class Watermarks:
         own = table.setdefault(lane.source, {})
         own[lane.partition] = max(lane.watermark, own.get(lane.partition, 0))
 
+    def reached(self, partition: int, source: str, selected: Sequence[str]) -> int:
+        """The time up to which a partition's ticks of a source have come. A source that was not heard is a group, whose
+        members nothing here names: then of all sources, or of the selected ones."""
+        heard = {*self.of_ticks, *self.of_streams}
+        if selected:
+            heard.intersection_update(selected)
+        if source in heard:
+            heard = {source}
+        left = [one for one in heard if one not in self.retired]
+        if heard and not left:
+            return _UNDEFINED
+        return min((
+            max(
+                self.of_ticks.get(one, {}).get(partition, 0),
+                self.of_streams.get(one, {}).get(partition % TICK_STREAMS, 0),
+            )
+            for one in left
+        ), default=0)
+
     def present(self, sources: Sequence[str]) -> int | None:
         """The time up to which nothing of what is read is to come any more; None: not known."""
         told = []

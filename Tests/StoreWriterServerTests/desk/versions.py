@@ -85,6 +85,20 @@ def versions():
     check(whole.rows(lambda symbol: None))
     endless()
     clocks()
+    gaps()
+
+
+def gaps():
+    """Of a time before a gap was filled, or before it was found, its records say what was known then."""
+    from tapeline import coverage
+
+    def record(received, state, ordinal):
+        return coverage.GapRecord(
+            "test", 0, "A", "trade", 10 * MINUTE, 20 * MINUTE, received, state, "disconnected", "", 1, ordinal)
+
+    records = [record(20 * MINUTE, "open", 1), record(60 * MINUTE, "filled", 2)]
+    for as_of, count in ((None, 0), (20 * MINUTE - 1, 0), (20 * MINUTE, 1), (60 * MINUTE - 1, 1), (60 * MINUTE, 0)):
+        equal(len(coverage.stretches(records, as_of)), count, as_of)
 
 
 def clocks():

@@ -87,13 +87,16 @@ class GapRecord:
 STATES = ("open", "filling", "abandoned")
 
 
-def stretches(records: Iterable[GapRecord]) -> list[tuple[Missing, int]]:
-    """Returns what is missing after all records, each with its partition.
+def stretches(records: Iterable[GapRecord], as_of: int | None = None) -> list[tuple[Missing, int]]:
+    """Returns what is missing after all records, each with its partition. With `as_of` after those that the source
+    had made by then: what was filled later was missing, and what was found later was not known to be.
 
     The last record about each moment applies, as in the view `open_gaps`. `any` stands for trades, quotes
     and all other kinds."""
     groups: dict[tuple[str, int, str | None, str], list[GapRecord]] = {}
     for record in records:
+        if as_of is not None and record.received > as_of:
+            continue
         kinds = ("trade", "quote", "other") if record.kind == "any" else (record.kind,)
         for kind in kinds:
             groups.setdefault((record.source, record.partition, record.symbol, kind), []).append(record)

@@ -84,7 +84,7 @@ class Recording:
         partitions = {partition_of(symbol, self.info["partitions"]) for symbol in wanted.symbols}
         return [
             one
-            for one, partition in stretches(records)
+            for one, partition in stretches(records, wanted.as_of)
             if one.kind in schema.GAP_KINDS[wanted.kind]
             and (one.symbol or not partitions or partition in partitions)
         ]

@@ -27,7 +27,7 @@ def missing(snapshot: Snapshot, wanted: Wanted) -> list[Missing]:
     kinds = schema.GAP_KINDS[wanted.kind]
     found = [
         one
-        for one, partition in stretches(gap_records(snapshot, wanted))
+        for one, partition in stretches(gap_records(snapshot, wanted), wanted.as_of)
         # A record without a symbol is about all symbols of its partition.
         if one.kind in kinds and (one.symbol or not wanted.symbols or partition in partitions.values())
     ]

@@ -208,7 +208,7 @@ class Tape:
         records = {(one.source, one.partition, *one.place): one for one in [*self.gap_records(wanted), *newer]}
         return [
             one
-            for one, partition in stretches(records.values())
+            for one, partition in stretches(records.values(), wanted.as_of)
             if one.kind in kinds and (one.symbol or partitions is None or partition in partitions)
         ]
 

@@ -271,17 +271,57 @@ struct BarVersionTests {
         try expectRaises(bench, firsts, before: begin)
     }
 
+    @Test("a new database on a tape that was purged knows what it lacks")
+    func purged() throws {
+        let bench = try WriterBench("writer_verp")
+        var oracle = try Oracle(bench)
+        for key in [0, 1, 2] {
+            oracle.append(key, isWithdrawn: false)
+            try oracle.publish()
+        }
+        _ = try bench.tape.client.jetStream.purge(stream: bench.tape.names.barStream, below: 2)
+        let running = try bench.start()
+        #expect(
+            try eventually { try bench.database.psql("SELECT count(*) FROM bars") == "2" },
+            "\(running.reasons)")
+        try running.stop()
+        let known = oracle.versions.map(\.knownAt)
+        #expect(
+            try bench.database.psql(
+                """
+                SELECT partition, reason, from_at, (extract(epoch FROM to_at) * 1000000)::bigint
+                FROM version_losses
+                """) == "1|purged|-infinity|\(known[1])")
+        let writer = try bench.database.connectWriter()
+        for at in [known[0], known[2]] {
+            let error = #expect(throws: PostgresError.self) {
+                try writer.execute(Self.asked("wverp", at), timeout: patience)
+            }
+            #expect(
+                error?.serverError?.message.hasSuffix("are not stored: purged") == true,
+                "\(error as Any)")
+        }
+        // No window that begins later can lack a version.
+        let later = Self.asked("wverp", known[2])
+            .replacing("'2023-11-14'", with: Self.time(known[1]))
+            .replacing("'2023-11-16'", with: "'infinity'")
+        #expect(try bench.database.psql(later) == "")
+    }
+
+    /// A question about bars of seconds.
+    private static func asked(_ schema: String, _ at: Int64, _ more: String = "") -> String {
+        """
+        SELECT close, is_uncertain
+        FROM \(schema)_market.bars_as_of(\(time(at)), '{AAPL}', '1s', '2023-11-14',
+            '2023-11-16'\(more)) ORDER BY close
+        """
+    }
+
     /// Before the loss it is certain what was known. After it nothing is, and bars are marked.
     private func expectRaises(
         _ bench: WriterBench, _ known: [Int64], before begin: Int64
     ) throws {
-        func ask(_ at: Int64, _ more: String = "") -> String {
-            """
-            SELECT close, is_uncertain
-            FROM wverl_market.bars_as_of(\(Self.time(at)), '{AAPL}', '1s', '2023-11-14',
-                '2023-11-16'\(more)) ORDER BY close
-            """
-        }
+        func ask(_ at: Int64, _ more: String = "") -> String { Self.asked("wverl", at, more) }
         let writer = try bench.database.connectWriter()
         #expect(try writer.execute(ask(begin - 2), timeout: patience).rowCount == 0)
         for at in [known[1], known[4]] {

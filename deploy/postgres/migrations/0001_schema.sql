@@ -445,7 +445,8 @@ COMMENT ON TABLE version_losses IS
     'stretches of time whose bars may lack a version, by the clocks of NATS and of the operator '
     'together; only functions write it';
 COMMENT ON COLUMN version_losses.reason IS
-    'as in gaps, or set_aside: a dead letter, or written without the table of bars';
+    'as in gaps; or set_aside: a dead letter, or written without the table of bars; or purged: the '
+    'tape had lost it before this database had any bar of the partition';
 
 -- Books ------------------------------------------------------------------------------------------
 

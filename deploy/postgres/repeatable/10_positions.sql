@@ -166,11 +166,13 @@ $$;
 -- p_positions: [{"input", "partition", "owner_epoch", "stream_created_ns", "sequence",
 --   "packet_epoch", "packet_ordinal", "packet_crc", "tape_time_ns", "sent_time_ns", "left_out",
 --   "sources": [{"source", "first_ordinal",
---   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal",
+--   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal", "begun_ns",
 --   "given_twice"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
 --   "detail"}, ...]}, ...].
 -- Counts are totals and not differences: the owner knows them from its claim. Gaps are those found
 -- since the last advance. A gap that begins where the last one of its kind ended extends that one.
+-- `begun_ns` of a new source is the latest time of its first packet. Where that is not the first one of
+-- the operator's output, the tape was purged before this database had it: what it took up to then is lost.
 -- `left_out` says that records since the last advance are no rows. The two times never fall.
 --
 -- Raises TL001 if a higher epoch owns one of the positions. The detail is a JSON list of all such
@@ -242,6 +244,19 @@ BEGIN
             jsonb_array_length(backwards), p_sink USING ERRCODE = 'TL003', DETAIL = backwards::text;
     END IF;
 
+    SELECT coalesce(losses || b.purged, losses, b.purged)
+    INTO losses
+    FROM (
+        SELECT jsonb_agg(jsonb_build_object('partition', w.partition, 'to_ns', s.begun_ns,
+            'reason', 'purged')) AS purged
+        FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, sources jsonb),
+            jsonb_to_recordset(coalesce(w.sources, '[]')) AS s(
+                source text, first_ordinal bigint, begun_ns bigint)
+        WHERE w.input = 'bars' AND s.source = 'operator' AND s.first_ordinal > 1
+            AND NOT EXISTS (SELECT FROM sink_source_ordinals o
+                WHERE (o.sink, o.input, o.partition, o.source)
+                    = (p_sink, w.input, w.partition, s.source))
+    ) AS b;
     IF losses IS NOT NULL THEN
         PERFORM note_lost_versions(losses);
     END IF;

@@ -56,6 +56,9 @@ struct SinkPosition: Sendable {
         /// Its last ordinal on the tape up to the position. It is below `lastOrdinal` while the
         /// tape gives out ordinals again that were stored before: after a restore from a backup.
         var tapeOrdinal: UInt64
+        /// Until when its first packet was sent and taken by the tape, by the clock that says the
+        /// later time. Undefined when that packet was stored before the claim.
+        var begun = Timestamp.undefined
         /// The number of records whose ordinals were stored before. They are left out.
         var givenTwice: UInt64 = 0
     }
@@ -80,7 +83,8 @@ struct SinkPosition: Sendable {
                 SourceAccount(
                     source: header.source, firstOrdinal: header.firstOrdinal, lastOrdinal: last,
                     written: count.written, skipped: count.skipped,
-                    deadLettered: count.deadLettered, epoch: header.epoch, tapeOrdinal: last))
+                    deadLettered: count.deadLettered, epoch: header.epoch, tapeOrdinal: last,
+                    begun: [tapeTime, sentTime].filter(\.isDefined).max() ?? .undefined))
             return
         }
         let known = sources[index]
@@ -142,6 +146,7 @@ struct SinkPosition: Sendable {
             json.member("skipped", account.skipped)
             json.member("epoch", account.epoch)
             json.member("tape_ordinal", account.tapeOrdinal)
+            if account.begun.isDefined { json.member("begun_ns", account.begun.nanoseconds) }
             json.member("given_twice", account.givenTwice)
         }
     }

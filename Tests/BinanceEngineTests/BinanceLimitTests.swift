@@ -33,6 +33,75 @@ struct BinanceLimitTests {
         #expect(limit(.requests, bench) == ProviderLimit(.requests, used: 1, max: 150))
     }
 
+    @Test("an instrument without room begins when another one is removed, with what it lacks")
+    func room() {
+        var bench = EngineBench { $0.streamsMax = 3 }
+        let reached = EngineBench.origin.advanced(byNanoseconds: -60 * Self.second)
+        bench.follow(
+            ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT"], reached: reached,
+            gaps: [
+                OpenGap(
+                    instrument: 3, kind: .trade, from: reached, to: .undefined,
+                    reason: .disconnected)
+            ])
+        bench.connect()
+        #expect(bench.engine.status.feeds.suffix(2).map(\.state) == [.refused, .refused])
+        // One that changes keeps its place.
+        bench.engine.follow(
+            begun: [
+                BinanceEngine.Begun(
+                    number: 1, instrument: EngineBench.instrument("ETHUSDT", feeds: .trades),
+                    reached: .undefined)
+            ], ended: [1], bench.now, into: &bench.out)
+        #expect(bench.engine.status.feeds.count { $0.state == .refused } == 2)
+        // What waits keeps what it lacks.
+        let waiting = [(UInt32(3), "XRPUSDT"), (4, "ADAUSDT")].map {
+            BinanceEngine.Begun(
+                number: $0.0, instrument: EngineBench.instrument($0.1), reached: .undefined)
+        }
+        bench.engine.follow(begun: waiting, ended: [3, 4], bench.now, into: &bench.out)
+        bench.engine.follow(begun: [], ended: [1], bench.now, into: &bench.out)
+        for _ in 0..<4 {
+            bench.pass(Self.second)
+            bench.answerAll()
+        }
+        let feeds = bench.engine.status.feeds.sorted { $0.instrument < $1.instrument }
+        #expect(feeds.map(\.name) == ["BTCUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT"])
+        #expect(feeds.map(\.state) == [.live, .live, .live, .refused])
+        #expect(limit(.streams, bench)?.waiting == 1)
+        // What it lacks since an earlier process has its reason and an end.
+        let gaps = bench.gaps.filter { $0.header.symbol == 3 }
+        #expect(gaps.last?.from == reached && gaps.last?.to.isDefined == true)
+        #expect(gaps.allSatisfy { $0.reason == GapReason.disconnected.rawValue })
+        // The last one is removed while it waits.
+        bench.engine.follow(begun: [], ended: [4], bench.now, into: &bench.out)
+        bench.engine.follow(begun: [], ended: [0], bench.now, into: &bench.out)
+        #expect(bench.engine.status.feeds.map(\.name) == ["SOLUSDT", "XRPUSDT"])
+    }
+
+    @Test("an instrument whose symbol another one has begins when that one is removed")
+    func taken() {
+        var bench = EngineBench()
+        let begun = [
+            EngineBench.instrument("BTCUSDT"), EngineBench.instrument("B", name: "BTCUSDT"),
+        ]
+        .enumerated().map {
+            BinanceEngine.Begun(
+                number: UInt32($0.offset), instrument: $0.element, reached: .undefined)
+        }
+        bench.engine.follow(begun: begun, ended: [], bench.now, into: &bench.out)
+        bench.pass(0)
+        bench.connect()
+        #expect(bench.engine.status.feeds.map(\.state) == [.live, .refused])
+        bench.engine.follow(begun: [], ended: [0], bench.now, into: &bench.out)
+        for _ in 0..<3 {
+            bench.pass(Self.second)
+            bench.answerAll()
+        }
+        #expect(bench.engine.status.feeds.map(\.state) == [.live])
+        #expect(bench.engine.status.feeds.map(\.instrument) == [1])
+    }
+
     @Test("streams that wait for the next requests say when the last one leaves")
     func waits() {
         var bench = EngineBench()

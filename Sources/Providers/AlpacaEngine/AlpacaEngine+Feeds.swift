@@ -81,11 +81,14 @@ extension AlpacaEngine {
         return (isHalf ? "\(own)/\(contract.currency)" : own).uppercased()
     }
 
-    /// The service refuses a feed. It is asked for again on the next connection.
+    /// The service refuses a feed. It is asked for again after a while, and on the next connection.
     mutating func refuse(
-        _ place: Int, _ why: String, _ now: Moment, into out: inout AlpacaOutput
+        _ place: Int, _ why: String, lacksRoom: Bool = false, _ now: Moment,
+        into out: inout AlpacaOutput
     ) {
-        guard feeds.refuse(place, why, now, into: &out.records) else { return }
+        guard feeds.refuse(place, why, lacksRoom: lacksRoom, now, into: &out.records) else {
+            return
+        }
         let feed = feeds.list[place]
         out.note(
             .refused(

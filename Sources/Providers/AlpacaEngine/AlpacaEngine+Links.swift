@@ -115,6 +115,8 @@ extension AlpacaEngine {
             if now.monotonic >= links[link].heard.at + settings.silentAfter {
                 return giveUp(link, "it is silent", now, into: &out)
             }
+            let again = feeds.askAgain(link: links[link].endpoint.rawValue, now.monotonic)
+            askAgain(again, link)
             ask(link, now, into: &out)
         }
     }
@@ -165,8 +167,7 @@ extension AlpacaEngine {
         if code == Code.authenticated { return }
         if Code.requests.contains(code) {
             if code == Code.symbols { links[link].symbolsRefused = said }
-            return refusedRequest(
-                said, isOfChannel: code == Code.channel, on: link, now, into: &out)
+            return refusedRequest(said, code, on: link, now, into: &out)
         }
         if code == Code.occupied {
             counters.links.occupied &+= 1
@@ -265,17 +266,21 @@ extension AlpacaEngine {
     ) {
         guard let request = links[link].asking.request else { return }
         links[link].asking.request = nil
-        if request.kind == .subscribe {
+        switch request.kind {
+        case .subscribe:
             links[link].asking.symbolsMax = min(
                 links[link].asking.symbolsMax * 2, AlpacaLimits.symbolsPerRequest)
+        case .unsubscribe: askAgain(feeds.madeRoom(link: links[link].endpoint.rawValue), link)
+        case .probe: break
         }
         for place in feeds.list.indices
         where feeds.list[place].ofAlpaca.endpoint == links[link].endpoint {
             let feed = feeds.list[place]
             let isThere = lists[feed.ofAlpaca]?.contains(feed.name) ?? false
-            if isThere, feed.standing.isAsked {
+            if isThere, feed.isWanted {
+                _ = feeds.came(place, now, into: &out.records)
+            } else if isThere, feed.standing.isAsked {
                 feeds.list[place].standing.isConfirmed = true
-                if feed.isWanted { feeds.confirm(place, now, into: &out.records) }
             } else if !isThere, feed.standing.isAsked, feed.isWanted {
                 let why = "the service does not list it"
                 if feed.standing.isConfirmed {
@@ -286,10 +291,20 @@ extension AlpacaEngine {
         }
     }
 
+    /// Asks for what was refused before. Where it lacked room, one symbol goes first: without room
+    /// for it there is none for the others.
+    private mutating func askAgain(_ asking: StreamFeeds.Asking, _ link: Int) {
+        if asking == .nothing { return }
+        links[link].asking.isBehind = true
+        guard asking == .feedsWithoutRoom else { return }
+        links[link].asking.isByChannel = true
+        links[link].asking.symbolsMax = 1
+    }
+
     /// The service takes nothing of a request, and does not say which symbol or channel it refuses.
     /// So the channels are asked for one by one, and then fewer symbols, until it is one.
     private mutating func refusedRequest(
-        _ why: String, isOfChannel: Bool, on link: Int, _ now: Moment, into out: inout AlpacaOutput
+        _ why: String, _ code: Int, on link: Int, _ now: Moment, into out: inout AlpacaOutput
     ) {
         let request = links[link].asking.request
         links[link].asking.request = nil
@@ -300,12 +315,28 @@ extension AlpacaEngine {
         guard let request, request.kind == .subscribe else { return }
         links[link].asking.isBehind = true
         let isOfOneChannel = Set(request.feeds.map { feeds.list[$0].channel }).count == 1
-        if request.feeds.count == 1 || isOfChannel && isOfOneChannel {
+        if request.feeds.count == 1, code == Code.symbols {
+            return noRoom(for: request.feeds[0], why, on: link, now, into: &out)
+        }
+        if request.feeds.count == 1 || code == Code.channel && isOfOneChannel {
             for place in request.feeds { refuse(place, why, now, into: &out) }
             return
         }
         for place in request.feeds { feeds.list[place].standing.isAsked = false }
         if isOfOneChannel { links[link].asking.symbolsMax = max(1, request.feeds.count / 2) }
         links[link].asking.isByChannel = true
+    }
+
+    /// The account has no room for one symbol, so it has none for others of its channel.
+    private mutating func noRoom(
+        for feed: Int, _ why: String, on link: Int, _ now: Moment, into out: inout AlpacaOutput
+    ) {
+        let channel = feeds.list[feed].channel
+        for place in feeds.list.indices
+        where feeds.list[place].isWanted && feeds.list[place].channel == channel {
+            let isAwaited = !feeds.list[place].standing.isAsked && feeds.list[place].refusal.isEmpty
+            guard place == feed || isAwaited else { continue }
+            refuse(place, why, lacksRoom: true, now, into: &out)
+        }
     }
 }

@@ -143,6 +143,7 @@ package struct AlpacaEngine: StreamEngine {
             case .greeting, .authenticating: due = min(due, link.due)
             case .ready:
                 due = min(due, link.heard.at + settings.silentAfter)
+                due = min(due, feeds.againAt(link: link.endpoint.rawValue))
                 if link.asking.request != nil {
                     due = min(due, link.due)
                 } else if link.asking.isBehind {

@@ -32,8 +32,10 @@ extension BinanceEngine {
         // What is in both lists goes on: its ids show what did not come in between.
         let both = Set(begun.map(\.number)).intersection(ended)
         var before: [Int] = []
+        // What waits for room has not taken over what an earlier process left.
+        let left = refused.filter { both.contains($0.item.number) }.flatMap(\.gaps)
         for number in ended {
-            refused.removeAll { $0.instrument == number }
+            refused.removeAll { $0.item.number == number }
             for place in feeds.indices
             where feeds[place].instrument == number && feeds[place].isWanted {
                 feeds[place].isWanted = false
@@ -47,7 +49,7 @@ extension BinanceEngine {
                 }
             }
         }
-        lookUp(begun.compactMap { begin($0, gaps, now, into: &out).first })
+        lookUp(begin(begun, both, gaps + left, now, into: &out))
         for place in before where !feeds[place].isWanted {
             leave(place, now, into: &out)
         }
@@ -56,6 +58,25 @@ extension BinanceEngine {
             legs[leg].isBehind = true
             legs[leg].readyAt = nil
         }
+    }
+
+    /// Begins instruments, and those that had to wait for others until now. What goes on keeps its
+    /// room, then what waits has its turn. Returns the places of the feeds that speak for them.
+    private mutating func begin(
+        _ begun: [Begun], _ both: Set<UInt32>, _ gaps: [OpenGap], _ now: Moment,
+        into out: inout BinanceOutput
+    ) -> [Int] {
+        let goOn = begun.filter { both.contains($0.number) }
+        let fresh = begun.filter { !both.contains($0.number) }
+        var places = goOn.compactMap { begin($0, gaps, now, into: &out).first }
+        let before = refused
+        for refusal in before where refusal.waits {
+            if problem(of: refusal.item)?.waits == true { continue }
+            refused.removeAll { $0.item.number == refusal.item.number }
+            places += begin(refusal.item, refusal.gaps, now, into: &out).prefix(1)
+        }
+        places += fresh.compactMap { begin($0, gaps, now, into: &out).first }
+        return places
     }
 
     /// Ends a feed of an instrument that goes on without it: with another symbol, which takes over
@@ -95,23 +116,21 @@ extension BinanceEngine {
     private mutating func begin(
         _ item: Begun, _ gaps: [OpenGap], _ now: Moment, into out: inout BinanceOutput
     ) -> [Int] {
-        let name = Self.name(of: item.instrument)
-        let kinds = Self.kinds(of: item.instrument)
-        if let problem = problem(item, name, kinds) {
+        let own = gaps.filter { $0.instrument == item.number }
+        if let problem = problem(of: item) {
             refused.append(
-                BinanceStatus.Feed(
-                    instrument: item.number, name: name, state: .refused, reason: problem,
-                    lastID: 0, hasOpenGap: false))
-            out.note(.refused(instrument: item.number, reason: problem))
+                BinanceRefused(
+                    item: item, gaps: problem.waits ? own : [], reason: problem.reason,
+                    waits: problem.waits))
+            out.note(.refused(instrument: item.number, reason: problem.reason))
             out.records.append(
                 .feed(FeedState(instrument: item.number, state: .refused, time: now.wall)))
             return []
         }
-        return kinds.map { kind in
+        let name = Self.name(of: item.instrument)
+        return Self.kinds(of: item.instrument).map { kind in
             let stream = BinanceStreamName(symbol: name, kind: kind)
-            return begin(
-                stream, of: item,
-                gaps.filter { $0.instrument == item.number && $0.kind == kind }, now, into: &out)
+            return begin(stream, of: item, own.filter { $0.kind == kind }, now, into: &out)
         }
     }
 
@@ -195,24 +214,27 @@ extension BinanceEngine {
         }
     }
 
-    /// Returns why an instrument cannot be delivered; `nil`: it can.
-    private func problem(_ item: Begun, _ name: String, _ kinds: [DataKind]) -> String? {
+    /// Returns why an instrument cannot be delivered, and whether it waits for the end of another
+    /// one; `nil`: it can.
+    private func problem(of item: Begun) -> (reason: String, waits: Bool)? {
+        let name = Self.name(of: item.instrument)
+        let kinds = Self.kinds(of: item.instrument)
         guard item.instrument.contract.security == .crypto else {
-            return "only coins come from here: security: crypto"
+            return ("only coins come from here: security: crypto", false)
         }
         guard !kinds.isEmpty else {
-            return "only trades, quotes, bars and books come from here, as feeds: trades"
+            return ("only trades, quotes, bars and books come from here, as feeds: trades", false)
         }
         guard Self.isSymbol(name) else {
-            return "'\(name)' is no symbol of the exchange: write it like BTCUSDT"
+            return ("'\(name)' is no symbol of the exchange: write it like BTCUSDT", false)
         }
         let isTaken = feeds.contains {
             $0.isWanted && $0.name == name && $0.instrument != item.number
         }
-        if isTaken { return "\(name) is asked for by another instrument" }
+        if isTaken { return ("\(name) is asked for by another instrument", true) }
         let wanted = feeds.count { $0.isWanted && $0.instrument != item.number }
         guard wanted + kinds.count <= settings.streamsMax else {
-            return Self.tooMany(settings.streamsMax)
+            return (Self.tooMany(settings.streamsMax), true)
         }
         return nil
     }

@@ -205,7 +205,7 @@ package struct BinanceEngine: Sendable {
             connections: legs.count { $0.state == .open },
             links: isAnythingWanted ? links.count : 0,
             holes: holes.waiting.count,
-            feeds: shown + refused,
+            feeds: shown + refused.map(\.shown),
             counters: counters)
     }
 
@@ -233,5 +233,21 @@ package struct BinanceEngine: Sendable {
     }
 
     /// Instruments that are refused.
-    var refused: [BinanceStatus.Feed] = []
+    var refused: [BinanceRefused] = []
+}
+
+/// An instrument that is refused.
+struct BinanceRefused: Sendable {
+    var item: BinanceEngine.Begun
+    /// The gaps that an earlier process left, where it waits.
+    var gaps: [OpenGap]
+    var reason: String
+    /// Whether it begins when another instrument ends.
+    var waits: Bool
+
+    var shown: BinanceStatus.Feed {
+        BinanceStatus.Feed(
+            instrument: item.number, name: BinanceEngine.name(of: item.instrument),
+            state: .refused, reason: reason, lastID: 0, hasOpenGap: false)
+    }
 }

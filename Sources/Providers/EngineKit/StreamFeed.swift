@@ -15,6 +15,10 @@ package struct StreamFeed: RecordedFeed, Sendable {
     package var reason = ""
     /// Why the service refuses it; empty: it does not.
     package var refusal = ""
+    /// Whether it does because the account has no more room.
+    package var lacksRoom = false
+    /// The refusal that was told last; empty: it was delivered since, or begins.
+    package var toldRefusal = ""
     package var standing = StreamStanding()
     /// The gaps that an earlier process left.
     package var inherited: [OpenGap] = []

@@ -12,6 +12,8 @@ package struct StreamFeeds: Sendable {
     package private(set) var refused: [ShownFeed] = []
     /// When something came last, by connection and by the clock of records.
     package var heard: [Timestamp]
+    /// When what was refused is asked for once more, by connection.
+    var againAt: [MonotonicTime]
     private let settings: Settings
 
     package struct Settings: Sendable {
@@ -33,6 +35,7 @@ package struct StreamFeeds: Sendable {
         self.settings = settings
         places = FeedPlaces(channels: channels)
         heard = [Timestamp](repeating: .undefined, count: links)
+        againAt = [MonotonicTime](repeating: .never, count: links)
     }
 
     // MARK: what is wanted
@@ -178,6 +181,7 @@ package struct StreamFeeds: Sendable {
         list[place].isWanted = true
         list[place].isFollower = !wanted.isFirst
         list[place].refusal = ""
+        list[place].toldRefusal = ""
         list[place].reason = wanted.absent
         list[place].inherited += wanted.left.filter { $0.to.isDefined }
         report(.starting, of: place, now, into: &records)
@@ -228,24 +232,13 @@ package struct StreamFeeds: Sendable {
                 FeedState(instrument: list[place].instrument, state: state, time: now.wall)))
     }
 
-    /// The service refuses a feed. It is asked for again on the next connection. Returns whether
-    /// the feed is wanted.
-    package mutating func refuse(
-        _ place: Int, _ why: String, _ now: Moment, into records: inout [ProviderRecord]
-    ) -> Bool {
-        list[place].standing.isAsked = false
-        guard list[place].isWanted else { return false }
-        list[place].refusal = why
-        report(.refused, of: place, now, into: &records)
-        return true
-    }
-
     /// The service has confirmed a feed.
     package mutating func confirm(
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
     ) {
         list[place].refusal = ""
         if list[place].state != .live {
+            list[place].toldRefusal = ""
             list[place].liveSince = now.wall.advanced(
                 byNanoseconds: -list[place].channel.lag.upperBound)
             report(.live, of: place, now, into: &records)

@@ -129,7 +129,7 @@ extension MassiveEngine {
             if link.pace.isDense, now.monotonic >= link.heard.at + settings.silentAfter {
                 return giveUp("its stream has stopped", .stopped, now, into: &out)
             }
-            if now.monotonic >= link.asking.againAt { askAgain() }
+            if feeds.askAgain(link: 0, now.monotonic) != .nothing { link.asking.isBehind = true }
             ask(now, into: &out)
         }
     }

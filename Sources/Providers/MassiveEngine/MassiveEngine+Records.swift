@@ -10,14 +10,9 @@ extension MassiveEngine {
         _ feed: Int, _ now: Moment, into out: inout MassiveOutput
     ) -> Bool {
         if feeds.list[feed].state == .live, feeds.list[feed].isWanted { return true }
-        guard feeds.list[feed].isWanted, feeds.list[feed].standing.isAsked else {
-            skip(.stray, into: &out)
-            return false
-        }
-        // It comes, whatever was said of it.
-        feeds.list[feed].standing.isConfirmed = true
-        feeds.confirm(feed, now, into: &out.records)
-        return true
+        if feeds.came(feed, now, into: &out.records) { return true }
+        skip(.stray, into: &out)
+        return false
     }
 
     mutating func take(

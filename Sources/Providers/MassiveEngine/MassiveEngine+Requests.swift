@@ -84,24 +84,12 @@ extension MassiveEngine {
         _ place: Int, _ why: String, _ now: Moment, into out: inout MassiveOutput
     ) {
         feeds.endDelivery(place, .providerLoss, why, now, into: &out.records)
-        link.asking.againAt = min(
-            link.asking.againAt, now.monotonic + MassiveLimits.askAgainAfter)
         guard feeds.refuse(place, why, now, into: &out.records) else { return }
         counters.links.refusedFeeds &+= 1
         let feed = feeds.list[place]
         out.note(
             .refused(
                 instrument: feed.instrument, reason: "\(MassiveChannel.word(feed)): \(why)"))
-    }
-
-    /// Asks for refused words once more: the refusal may have been a passing failure.
-    mutating func askAgain() {
-        link.asking.againAt = .never
-        for place in feeds.list.indices
-        where feeds.list[place].isWanted && !feeds.list[place].standing.isConfirmed {
-            feeds.list[place].refusal = ""
-        }
-        link.asking.isBehind = true
     }
 
     /// The service has not answered all words of a request. It is silent about a channel that it

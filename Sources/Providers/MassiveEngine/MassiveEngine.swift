@@ -229,7 +229,7 @@ package struct MassiveEngine: StreamEngine {
         case .greeting, .authenticating: return link.due
         case .ready:
             var due = link.isOccupied ? link.readyAt + MassiveLimits.provenAfter : .never
-            due = min(due, link.asking.againAt)
+            due = min(due, feeds.againAt(link: 0))
             if link.pace.isDense { due = min(due, link.heard.at + settings.silentAfter) }
             if link.asking.request != nil {
                 due = min(due, link.due)

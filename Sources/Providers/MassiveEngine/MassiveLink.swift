@@ -55,8 +55,6 @@ struct MassiveAsking: Sendable {
     var sendAt = MonotonicTime.distantPast
     /// Whether a request may be missing that the service should have been sent.
     var isBehind = true
-    /// When what was refused is asked for once more.
-    var againAt = MonotonicTime.never
 }
 
 /// A request that waits for its answers: one for each word.

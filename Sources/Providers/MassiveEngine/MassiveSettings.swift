@@ -77,8 +77,6 @@ package enum MassiveLimits {
     package static let textCharactersMax = 200
     /// The wait after a refusal that only the account's owner can end.
     package static let refusedWait: Int64 = 60_000_000_000
-    /// After a word was refused, all such words are asked for once more.
-    package static let askAgainAfter: Int64 = 600_000_000_000
     /// The wait after another session took the place. Each attempt takes the place of that one.
     package static let occupiedWait: Int64 = 15_000_000_000
     /// The service says that there are too many connections only after it has confirmed what was

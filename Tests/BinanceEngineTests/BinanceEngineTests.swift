@@ -84,13 +84,34 @@ import Testing
         var bench = connected()
         bench.trade("BTCUSDT", 1_000_000, on: 1)
         bench.pass(Self.second)
-        for id in 1...UInt64(BinanceLimits.lowerIDsMax) + 2 { bench.trade("BTCUSDT", id, on: 1) }
-        let first = UInt64(BinanceLimits.lowerIDsMax)
+        // Every other one is lost, so only their number tells.
+        for id in 1...UInt64(BinanceLimits.lowerIDsMax) { bench.trade("BTCUSDT", 2 * id, on: 1) }
+        let first = UInt64(2 * BinanceLimits.lowerIDsMax)
+        for id in [first + 1, first + 2] { bench.trade("BTCUSDT", id, on: 1) }
         #expect(bench.ids == [1_000_000, first, first + 1, first + 2])
         // What is left out is missing from the first such trade on.
         let states = bench.gaps.map { GapState(rawValue: $0.state) }
         #expect(states == [.open, .open, .abandoned])
         #expect(bench.gaps.map(\.to.isDefined) == [false, true, true])
+    }
+
+    @Test("a quiet symbol that is numbered anew is followed after three trades that count on")
+    func restartOfQuiet() {
+        var bench = connected()
+        bench.trade("BTCUSDT", 1_000_000, on: 1)
+        for id in 1...4 as ClosedRange<UInt64> {
+            bench.pass(Self.second)
+            bench.trade("BTCUSDT", id, on: 1)
+        }
+        #expect(bench.ids == [1_000_000, 3, 4])
+        #expect(bench.engine.status.feeds.first?.hasOpenGap == false)
+        // Single ones that are out of their row are no new count.
+        for id in [1, 3, 1, 2, 1] as [UInt64] {
+            bench.pass(Self.second)
+            bench.trade("BTCUSDT", id, on: 1)
+        }
+        bench.trade("BTCUSDT", 5, on: 1)
+        #expect(bench.ids == [1_000_000, 3, 4, 5])
     }
 
     @Test("one that counts from anew after a cut is followed, too, and what is sent again is not")
@@ -102,10 +123,10 @@ import Testing
             bench.ended(1)
             bench.pass(2 * Self.second)
             bench.connect()
-            for id in 1...UInt64(BinanceLimits.lowerIDsMax) + 1 {
+            for id in 1...UInt64(BinanceLimits.lowerIDsInRow) + 1 {
                 bench.trade("BTCUSDT", id, on: 2, at: isSentAgain ? begun : nil)
             }
-            let first = UInt64(BinanceLimits.lowerIDsMax)
+            let first = UInt64(BinanceLimits.lowerIDsInRow)
             #expect(bench.ids == [1_000_000] + (isSentAgain ? [] : [first, first + 1]))
             #expect(bench.engine.status.feeds.first?.hasOpenGap == isSentAgain)
         }

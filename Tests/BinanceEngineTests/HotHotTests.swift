@@ -144,10 +144,10 @@ import Testing
         var bench = bench()
         bench.trade("BTCUSDT", 1_000_000, on: 1)
         bench.pass(Self.second)
-        for id in 1...UInt64(BinanceLimits.lowerIDsMax) + 2 {
+        for id in 1...UInt64(BinanceLimits.lowerIDsInRow) + 2 {
             for leg in [1, 2] as [BinanceLegNumber] { bench.trade("BTCUSDT", id, on: leg) }
         }
-        let first = UInt64(BinanceLimits.lowerIDsMax)
+        let first = UInt64(BinanceLimits.lowerIDsInRow)
         #expect(bench.ids == [1_000_000, first, first + 1, first + 2])
         #expect(bench.engine.status.feeds.allSatisfy { !$0.hasOpenGap })
     }

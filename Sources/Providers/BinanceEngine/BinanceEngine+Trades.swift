@@ -117,14 +117,19 @@ extension BinanceEngine {
         }
         let follows = trade.id > feeds[place].lower.id && feeds[place].lower.count > 0 && isSameLeg
         feeds[place].lower.leg = leg
+        let isNext = follows && trade.id == feeds[place].lower.id + 1
         feeds[place].lower.count = follows ? feeds[place].lower.count + 1 : 1
+        feeds[place].lower.inRow = isNext ? feeds[place].lower.inRow + 1 : 1
         feeds[place].lower.id = trade.id
         // It is left out, so what it belongs to is missing until one continues the ids.
         if feeds[place].openGap == nil {
             let from = feeds[place].last.time
             beginGap(of: place, from: from, .providerLoss, trade.received, into: &out)
         }
-        guard feeds[place].lower.count >= BinanceLimits.lowerIDsMax else { return }
+        let lower = feeds[place].lower
+        guard
+            lower.count >= BinanceLimits.lowerIDsMax || lower.inRow >= BinanceLimits.lowerIDsInRow
+        else { return }
         dropHoles(of: place, "the exchange began to count anew", at: trade.received, into: &out)
         let feed = feeds[place]
         let from = feed.openGap?.from ?? feed.last.time

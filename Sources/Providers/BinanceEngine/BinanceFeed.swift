@@ -79,6 +79,8 @@ struct BinanceLowerIDs: Sendable {
     /// Whether a trade with the id 0 is on record.
     var isFirstLeftOut = false
     var count = 0
+    /// How many of them, up to the last, follow each other without a hole.
+    var inRow = 0
     var id: UInt64 = 0
     var leg: BinanceLegNumber = 0
 }

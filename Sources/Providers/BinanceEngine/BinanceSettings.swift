@@ -54,6 +54,8 @@ package enum BinanceLimits {
     /// So many ids in a row that are not above the last one, of younger trades, mean that the
     /// exchange began again to count.
     package static let lowerIDsMax = 64
+    /// So many suffice if each is the one after the id before it: a quiet symbol has few trades.
+    package static let lowerIDsInRow = 3
     /// The rows of each side of a book. The exchange sends so many.
     package static let bookRows = 20
     /// The longest symbol in bytes.

@@ -181,6 +181,9 @@ struct MassiveBench {
         return number
     }
 
+    /// What the number on the tape of such a trade has of its id.
+    static let mark = "12345".utf8.reduce(0 as UInt64) { $0 * 10 + UInt64($1) } & 0xff
+
     /// A trade as the service writes it.
     func trade(_ symbol: String, _ number: UInt64, size: String = "100", at time: Int64? = nil)
         -> String

@@ -34,7 +34,7 @@ import Testing
         #expect(trade.exchange.text == "D" && trade.conditions.text == "@T")
         #expect(trade.header.providerTime == ISOTime.parse("2018-09-04T04:53:38.784Z"))
         #expect(trade.header.resolution == TimeResolution.millisecond.rawValue)
-        #expect(trade.header.providerID & (1 << 46 - 1) == 3_681_328)
+        #expect(trade.header.providerID & (1 << 38 - 1) == 3_681_328)
         #expect(trade.header.receiveTime == bench.now.wall && trade.header.flags == [])
     }
 
@@ -219,6 +219,59 @@ import Testing
         #expect(bench.trades.map { $0.header.providerID & 0xff } == [7, 9, 8])
         #expect(bench.engine.counters.skipped(.double) == 1)
         #expect(bench.engine.counters.unordered == 1)
+    }
+
+    /// Messages of Massive as others have reported them (polygon-io/issues 241): two trades with
+    /// one number in one millisecond, twice.
+    private static let twins = [
+        #"{"ev":"T","sym":"VWAGY","x":62,"i":"00220725","z":3,"p":16.7,"s":10,"c":[12],"#
+            + #""t":1679590840534,"q":130924}"#,
+        #"{"ev":"T","sym":"VWAGY","x":62,"i":"00220726","z":3,"p":16.7,"s":10,"c":[12],"#
+            + #""t":1679590840534,"q":130924}"#,
+        #"{"ev":"T","sym":"VWAGY","x":62,"i":"00241707","z":3,"p":16.695,"s":30,"c":[],"#
+            + #""t":1679592040534,"q":143015}"#,
+        #"{"ev":"T","sym":"VWAGY","x":62,"i":"00241708","z":3,"p":16.70,"s":1,"c":[37],"#
+            + #""t":1679592040534,"q":143015}"#,
+    ]
+
+    @Test("trades of one number and one time are others if their own ids are")
+    func twinTrades() throws {
+        var (bench, number) = live("VWAGY", .trades)
+        let frame = "[\(Self.twins.joined(separator: ","))]"
+        bench.receive(frame, on: number)
+        try #require(bench.trades.count == 4)
+        // Each has a number, and what is sent again is none.
+        #expect(Set(bench.trades.map(\.header.providerID)).count == 4)
+        bench.receive(frame, on: number)
+        #expect(bench.trades.count == 4 && bench.engine.counters.skipped(.double) == 4)
+        #expect(
+            bench.trades[0].size.description == "10" && bench.trades[3].price.raw == 16_700_000_000)
+    }
+
+    @Test("without ids, trades of one number and one time are others by price, size or conditions")
+    func twinsWithoutIDs() throws {
+        var (bench, number) = live("VWAGY", .trades)
+        func text(_ price: String, _ size: Int, _ condition: Int) -> String {
+            "{\"ev\":\"T\",\"sym\":\"VWAGY\",\"x\":62,\"z\":3,\"p\":\(price),\"s\":\(size),"
+                + "\"c\":[\(condition)],\"t\":1679590840534,\"q\":130924}"
+        }
+        let all = [
+            text("1.5", 10, 12), text("1.6", 10, 12), text("1.5", 11, 12), text("1.5", 10, 37),
+        ]
+        bench.receive("[\((all + all).joined(separator: ","))]", on: number)
+        #expect(bench.trades.count == 4 && bench.engine.counters.skipped(.double) == 4)
+    }
+
+    @Test("a quote that comes twice is on the tape once, and another one of its number too")
+    func quoteTwins() {
+        var (bench, number) = live("MSFT", .quotes)
+        func quote(_ bid: String) -> String {
+            "{\"ev\":\"Q\",\"sym\":\"MSFT\",\"bx\":4,\"bp\":\(bid),\"bs\":1,\"ax\":7,"
+                + "\"ap\":114.2,\"as\":2,\"t\":1536036818784,\"q\":50385480}"
+        }
+        bench.receive("[\(quote("114.1")),\(quote("114.1")),\(quote("114.15"))]", on: number)
+        #expect(bench.quotes.map(\.bidPrice.description) == ["114.1", "114.15"])
+        #expect(bench.engine.counters.skipped(.double) == 1)
     }
 
     @Test("every frame that is cut somewhere is read up to there, and nothing traps")

@@ -219,7 +219,7 @@ private struct FoundOfMassive {
         var there: Set<Key> = []
         for (symbol, trade) in trades {
             let key = Key(
-                symbol: symbol, number: trade.header.providerID & (1 << 46 - 1))
+                symbol: symbol, number: trade.header.providerID & (1 << 38 - 1))
             if !there.insert(key).inserted { problems.append("\(key) is there twice") }
             guard let real = happened[key] else {
                 problems.append("\(key) never happened")
@@ -256,7 +256,7 @@ private struct FoundOfMassive {
         var there: Set<Key> = []
         for (symbol, change) in changes {
             let number = change.header.providerID
-            let key = Key(symbol: symbol, number: number & (1 << 46 - 1))
+            let key = Key(symbol: symbol, number: number & (1 << 38 - 1))
             if !there.insert(key).inserted { problems.append("\(key) is cancelled twice") }
             guard change.header.action == TradeAction.cancel.rawValue, let trade = known[number],
                 trade.header.providerTime == change.header.providerTime,
@@ -276,7 +276,7 @@ private struct FoundOfMassive {
         let end = last.advanced(byNanoseconds: -2 * age - 1_000_000_000)
         let numbers = Set(
             trades.map {
-                Key(symbol: $0.symbol, number: $0.trade.header.providerID & (1 << 46 - 1))
+                Key(symbol: $0.symbol, number: $0.trade.header.providerID & (1 << 38 - 1))
             })
         for (key, time) in cancelled where numbers.contains(key) && !there.contains(key) {
             guard let real = happened[key], real.reported < end,

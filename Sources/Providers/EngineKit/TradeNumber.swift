@@ -1,3 +1,4 @@
+package import MarketModel
 package import Primitives
 
 /// The number on the tape of a US stock's trade. Services' ids are distinct only for one symbol,
@@ -40,6 +41,13 @@ package enum TradeNumber {
             return parts(mixed, days, mix >> (64 - idBits))
         }
         return max(1, parts(place, days, id))
+    }
+
+    /// Returns a mix of what a trade was, where its number does not tell it from all others.
+    package static func content(_ price: Price, _ size: Quantity) -> UInt32 {
+        var mix = UInt64(bitPattern: price.raw) &* 0x9e37_79b9_7f4a_7c15
+        mix = (mix ^ mix >> 32 ^ UInt64(bitPattern: size.raw)) &* 0xd6e8_feb8_6659_fd93
+        return UInt32(truncatingIfNeeded: mix >> 32)
     }
 
     private static func parts(_ exchange: UInt64, _ day: UInt64, _ id: UInt64) -> UInt64 {

@@ -60,13 +60,40 @@ struct MassiveCodes: Sendable {
     }
 
     /// Returns the number on the tape: the service's number rises by symbol and day; 0: it has
-    /// none.
-    func number(_ number: UInt64?, _ time: Timestamp, _ exchange: UInt64) -> UInt64 {
+    /// none. `mark`: a byte that tells apart trades of one number.
+    func number(
+        _ number: UInt64?, mark: UInt64 = 0, _ time: Timestamp, _ exchange: UInt64
+    ) -> UInt64 {
         guard let number, number != 0 else { return 0 }
+        let isUsual = number >> Self.numberBits == 0
         return TradeNumber.number(
-            exchange: self.exchange(exchange), day: TradeNumber.day(of: time), id: number)
+            exchange: self.exchange(exchange), day: TradeNumber.day(of: time),
+            // One that does not fit is mixed.
+            id: isUsual ? mark << Self.numberBits | number : 1 << 63 | number ^ mark << 50)
     }
 
-    /// Returns the day and the service's number, without the exchange.
-    static func place(_ number: UInt64) -> UInt64 { number & (1 << 58 - 1) }
+    /// The bits of the service's number in an id of `TradeNumber`.
+    private static let numberBits: UInt64 = 38
+    private static let idBits: UInt64 = 46
+    private static let dayBits: UInt64 = 12
+
+    /// Returns the day and the service's number, without the mark and the exchange.
+    static func place(_ number: UInt64) -> UInt64 {
+        let day = number >> idBits & (1 << dayBits - 1)
+        return day << numberBits | number & (1 << numberBits - 1)
+    }
+
+    /// Returns the mark of a trade: two trades of one exchange may have one number in one
+    /// millisecond, and then their own ids differ, by their last digits. Without one, price, size
+    /// and conditions do.
+    func mark(_ id: JSONFieldReader.Field, _ trade: Trade, in bytes: RawSpan) -> UInt64 {
+        var sum: UInt64 = 0
+        if id.kind == .text || id.kind == .number, id.end > id.start {
+            for place in id.start..<id.end { sum = sum &* 10 &+ UInt64(bytes.uint8(at: place)) }
+        } else {
+            let content = UInt64(TradeNumber.content(trade.price, trade.size))
+            sum = ((content ^ trade.conditions.raw) &* 0x9e37_79b9_7f4a_7c15) >> 40
+        }
+        return sum & 0xff
+    }
 }

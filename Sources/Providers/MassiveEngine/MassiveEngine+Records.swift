@@ -44,10 +44,10 @@ extension MassiveEngine {
         quote.header.symbol = feeds.list[feed].instrument
         let number = quote.header.providerID
         if number != 0 {
-            guard MassiveCodes.place(number) != marks[feed] else {
-                return skip(.double, into: &out)
-            }
+            let isSame = MassiveCodes.place(number) == marks[feed] && same(quote, lastQuotes[feed])
+            guard !isSame else { return skip(.double, into: &out) }
             order(number, of: feed)
+            lastQuotes[feed] = quote
         }
         counters.quotes &+= 1
         note(quote.header.providerTime, now)
@@ -55,11 +55,19 @@ extension MassiveEngine {
         out.records.append(.tape(.quote(quote)))
     }
 
-    /// Counts a number that does not rise.
+    /// Whether the service says the same of both.
+    @inline(__always)
+    private func same(_ one: Quote, _ other: Quote) -> Bool {
+        one.header.providerTime == other.header.providerTime && one.bidPrice == other.bidPrice
+            && one.bidSize == other.bidSize && one.askPrice == other.askPrice
+            && one.askSize == other.askSize
+    }
+
+    /// Counts a number that falls.
     @inline(__always)
     private mutating func order(_ number: UInt64, of feed: Int) {
         let place = MassiveCodes.place(number)
-        if place > marks[feed] { marks[feed] = place } else { counters.unordered &+= 1 }
+        if place >= marks[feed] { marks[feed] = place } else { counters.unordered &+= 1 }
     }
 
     @inline(__always)

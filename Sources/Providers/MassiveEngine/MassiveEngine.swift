@@ -15,6 +15,8 @@ package struct MassiveEngine: StreamEngine {
     var link: MassiveLink
     /// By feed: the last number of a trade or a quote, or the latest beginning of a bar.
     var marks: [UInt64] = []
+    /// By feed: the last quote.
+    var lastQuotes: [Quote] = []
     var times: TradeTimes
     var reread: MassiveReread
     /// Whether bars are wanted, which come later than trades of their time.
@@ -60,12 +62,19 @@ package struct MassiveEngine: StreamEngine {
         for refusal in refusals {
             out.note(.refused(instrument: refusal.instrument, reason: refusal.reason))
         }
-        while marks.count < feeds.list.count { marks.append(0) }
+        while marks.count < feeds.list.count {
+            marks.append(0)
+            lastQuotes.append(Self.noQuote)
+        }
         hasBars = feeds.list.contains { $0.isWanted && $0.kind == .providerBar }
         link.isWanted = feeds.isWanted(link: 0)
         link.asking.isBehind = true
         followReread(begun, now)
     }
+
+    private static let noQuote = Quote(
+        header: TickHeader(symbol: 0, providerTime: .undefined, receiveTime: .undefined),
+        bidPrice: .undefined, bidSize: .undefined, askPrice: .undefined, askSize: .undefined)
 
     private static func plan(
         _ instrument: Instrument, _ settings: MassiveSettings

@@ -15,6 +15,7 @@ struct MassiveReader: Sendable {
         /// Of a bar it is the beginning.
         case size
         case sizeText
+        case id
         /// Of a bar it is the close.
         case conditions
         case time, number, symbol, type
@@ -22,7 +23,7 @@ struct MassiveReader: Sendable {
 
     private static let names = [
         "status", "message", "dv", "vw", "v", "o", "h", "l", "bx", "bp", "bs", "ax", "ap", "as",
-        "x", "z", "p", "s", "ds", "c", "t", "q", "sym", "ev",
+        "x", "z", "p", "s", "ds", "i", "c", "t", "q", "sym", "ev",
     ]
 
     private var fields = JSONFieldReader(Self.names)
@@ -150,16 +151,18 @@ struct MassiveReader: Sendable {
         _ bytes: RawSpan, _ header: TickHeader
     ) throws(FixedPoint.ParseError) -> Trade {
         let exchange = self[.exchange].uint64(in: bytes) ?? 0
-        var header = header
-        header.providerID = number(bytes, header.providerTime, exchange)
         // The number is cut to whole shares; the text has the fraction.
         let size = self[.sizeText].kind == .absent ? self[.size] : self[.sizeText]
-        return Trade(
+        var trade = Trade(
             header: header, price: try price(.price, bytes),
             size: Quantity(raw: try size.decimal(in: bytes, decimals: Quantity.decimals)),
             exchange: codes.text(ofExchange: exchange),
             conditions: codes.conditions(
                 self[.conditions], tape: self[.tape].uint64(in: bytes) ?? 0, in: bytes))
+        trade.header.providerID = codes.number(
+            self[.number].uint64(in: bytes), mark: codes.mark(self[.id], trade, in: bytes),
+            header.providerTime, exchange)
+        return trade
     }
 
     private func quote(
@@ -172,7 +175,8 @@ struct MassiveReader: Sendable {
             header: header, bidPrice: .undefined, bidSize: .undefined, askPrice: .undefined,
             askSize: .undefined, bidExchange: codes.text(ofExchange: bid),
             askExchange: codes.text(ofExchange: ask))
-        quote.header.providerID = number(bytes, header.providerTime, 0)
+        quote.header.providerID = codes.number(
+            self[.number].uint64(in: bytes), header.providerTime, 0)
         // A side without anybody has the price 0, or none.
         if self[.bidPrice].kind != .absent {
             let price = try price(.bidPrice, bytes)
@@ -187,12 +191,6 @@ struct MassiveReader: Sendable {
             }
         }
         return quote
-    }
-
-    /// Returns the number on the tape: the service's number rises by symbol and day; 0: it has
-    /// none.
-    private func number(_ bytes: RawSpan, _ time: Timestamp, _ exchange: UInt64) -> UInt64 {
-        codes.number(self[.number].uint64(in: bytes), time, exchange)
     }
 
     private func price(_ part: Part, _ bytes: RawSpan) throws(FixedPoint.ParseError) -> Price {

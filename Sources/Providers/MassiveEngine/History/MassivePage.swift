@@ -87,12 +87,12 @@ private struct MassivePageReader {
         // Of a bar.
         case average, volumeText, volume, open, high, low, close, begin, count
         // Of a trade.
-        case conditions, correction, sizeText, exchange, price, number, time, size, tape
+        case conditions, correction, sizeText, exchange, price, number, time, size, tape, id
     }
 
     private static let names = [
         "vw", "dv", "v", "o", "h", "l", "c", "t", "n", "conditions", "correction", "decimal_size",
-        "exchange", "price", "sequence_number", "sip_timestamp", "size", "tape",
+        "exchange", "price", "sequence_number", "sip_timestamp", "size", "tape", "id",
     ]
 
     private var fields = JSONFieldReader(Self.names)
@@ -145,19 +145,19 @@ private struct MassivePageReader {
         let indicator = self[.correction].uint64(in: list) ?? 0
         if MassiveFate.isOfAnother(indicator) { return nil }
         let exchange = self[.exchange].uint64(in: list) ?? 0
-        var header = given
         // Without a number nothing tells it from another one of its time.
         guard let number = self[.number].uint64(in: list), number > 0 else { throw .notANumber }
-        header.providerID = codes.number(number, header.providerTime, exchange)
         // The number is cut to whole shares; the text has the fraction.
         let size = self[.sizeText].kind == .absent ? self[.size] : self[.sizeText]
-        let trade = Trade(
-            header: header,
+        var trade = Trade(
+            header: given,
             price: Price(raw: try self[.price].decimal(in: list, decimals: Price.decimals)),
             size: Quantity(raw: try size.decimal(in: list, decimals: Quantity.decimals)),
             exchange: codes.text(ofExchange: exchange),
             conditions: codes.conditions(
                 self[.conditions], tape: self[.tape].uint64(in: list) ?? 0, in: list))
+        trade.header.providerID = codes.number(
+            number, mark: codes.mark(self[.id], trade, in: list), given.providerTime, exchange)
         return .trade(trade, MassiveFate(indicator))
     }
 

@@ -245,6 +245,70 @@ import Testing
         #expect(times.time(of: 1, of: 3) == nil && times.time(of: 10_000, of: 4) == nil)
     }
 
+    @Test("of two trades with one id off the exchanges, a change means that of its price and size")
+    func sharedID() throws {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        let first = bench.now.wall
+        func trade(_ price: String, _ size: Int) -> String {
+            "[{\"T\":\"t\",\"S\":\"AAPL\",\"i\":465,\"x\":\"D\",\"p\":\(price),"
+                + "\"s\":\(size),\"z\":\"C\",\"t\":\"\(bench.stamp)\"}]"
+        }
+        func cancel(_ price: String, _ size: Int) -> String {
+            "[{\"T\":\"x\",\"S\":\"AAPL\",\"i\":465,\"x\":\"D\",\"p\":\(price),"
+                + "\"s\":\(size),\"a\":\"C\",\"z\":\"C\",\"t\":\"\(bench.stamp)\"}]"
+        }
+        func correction(_ price: String, _ size: Int, to other: String) -> String {
+            "[{\"T\":\"c\",\"S\":\"AAPL\",\"x\":\"D\",\"oi\":465,\"op\":\(price),"
+                + "\"os\":\(size),\"ci\":466,\"cp\":\(other),\"cs\":\(size),"
+                + "\"z\":\"C\",\"t\":\"\(bench.stamp)\"}]"
+        }
+        bench.receive(trade("126.55", 100), on: number)
+        bench.pass(2 * AlpacaBench.second)
+        let second = bench.now.wall
+        bench.receive(trade("127.01", 40), on: number)
+        bench.pass(2 * AlpacaBench.second)
+        bench.receive(cancel("126.55", 100), on: number)
+        #expect(bench.trades.last?.header.providerTime == first)
+        bench.receive(cancel("127.01", 40), on: number)
+        #expect(bench.trades.last?.header.providerTime == second)
+        bench.receive(correction("127.01", 40, to: "127.5"), on: number)
+        #expect(bench.trades.last?.header.providerTime == second)
+        #expect(bench.engine.counters.unknownTrades == 0)
+        // None has these values: nobody knows which one it was.
+        bench.receive(cancel("126.55", 99), on: number)
+        #expect(bench.trades.last?.header.providerTime == bench.now.wall)
+        #expect(bench.engine.counters.unknownTrades == 1)
+        // Nor does anybody if both have them.
+        bench.receive(trade("126.55", 100), on: number)
+        bench.pass(AlpacaBench.second)
+        bench.receive(cancel("126.55", 100), on: number)
+        #expect(bench.trades.last?.header.providerTime == bench.now.wall)
+        #expect(bench.engine.counters.unknownTrades == 2)
+        bench.pass(0)
+        #expect(bench.repairs.count == 1)
+    }
+
+    @Test("a later change of a corrected trade has its new price and size")
+    func corrected() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        bench.receive("[\(bench.trade("AAPL", 7, exchange: "D"))]", on: number)
+        let time = bench.now.wall
+        bench.pass(2 * AlpacaBench.second)
+        bench.receive(
+            "[{\"T\":\"c\",\"S\":\"AAPL\",\"x\":\"D\",\"oi\":7,\"op\":126.55,"
+                + "\"os\":100,\"ci\":9,\"cp\":130.5,\"cs\":40,\"t\":\"\(bench.stamp)\"}]",
+            on: number)
+        bench.pass(AlpacaBench.second)
+        bench.receive(
+            "[{\"T\":\"x\",\"S\":\"AAPL\",\"i\":9,\"x\":\"D\",\"p\":130.5,"
+                + "\"s\":40,\"a\":\"C\",\"t\":\"\(bench.stamp)\"}]", on: number)
+        #expect(bench.trades.allSatisfy { $0.header.providerTime == time })
+        #expect(Set(bench.trades.map(\.header.providerID)).count == 1)
+        #expect(bench.engine.counters.unknownTrades == 0)
+    }
+
     // MARK: what does not fit
 
     @Test(

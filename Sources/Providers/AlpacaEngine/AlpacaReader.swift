@@ -10,7 +10,8 @@ struct AlpacaReader: Sendable {
     enum Part: Int {
         /// Of a trade of the past: what became of it.
         case update
-        case newConditions, newID, newPrice, newSize, oldID, statusCode, statusText
+        case newConditions, newID, newPrice, newSize, oldID, oldPrice, oldSize
+        case statusCode, statusText
         case count, average, volume, open, high, low
         case bidExchange, askExchange, bidSize, bidPrice, askPrice, askSize
         case tape, id, price, size, exchange
@@ -20,7 +21,8 @@ struct AlpacaReader: Sendable {
     }
 
     private static let names = [
-        "u", "cc", "ci", "cp", "cs", "oi", "sc", "sm", "n", "vw", "v", "o", "h", "l", "bx", "ax",
+        "u", "cc", "ci", "cp", "cs", "oi", "op", "os", "sc", "sm", "n", "vw", "v", "o", "h", "l",
+        "bx", "ax",
         "bs",
         "bp", "ap", "as", "z", "i", "p", "s", "x", "c", "t", "S", "T",
     ]
@@ -258,9 +260,15 @@ extension AlpacaReader {
                 size: try size(isCancel ? .size : .newSize, bytes),
                 exchange: text(self[.exchange], bytes),
                 conditions: conditions(self[isCancel ? .conditions : .newConditions], bytes)))
-        if !isCancel {
+        if isCancel {
+            change.content = TradeNumber.content(change.trade.price, change.trade.size)
+        } else {
             guard let newID = self[.newID].uint64(in: bytes) else { throw .notANumber }
             change.newID = newID
+            if self[.oldPrice].kind != .absent, self[.oldSize].kind != .absent {
+                change.content = TradeNumber.content(
+                    try price(.oldPrice, bytes), try size(.oldSize, bytes))
+            }
         }
         return change
     }

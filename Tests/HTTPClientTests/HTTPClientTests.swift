@@ -22,8 +22,21 @@ struct HTTPClientTests {
         let echo: WebServer.Echo = try response.decoded()
         #expect(echo.query == "symbols=%5B%22A%20B%22%5D&n=%C3%A9%26%3D")
         #expect(echo.headers["x-mbx-apikey"] == "k3y" && echo.version == "1.1")
+        #expect(echo.headers["user-agent"] == "tapeline")
         #expect(echo.headers["cookie"] == nil && echo.headers["authorization"] == nil)
         #expect(echo.headers["accept-encoding"]?.contains("gzip") == true)
+    }
+
+    @Test("a request calls the client as the settings say, over a proxy too")
+    func userAgent() throws {
+        let server = try WebServer()
+        var configuration = HTTPConfiguration()
+        configuration.userAgent = "tapeline/9.9 (me@example.com)"
+        for proxy in ["", server.peer("proxy_port")] {
+            configuration.proxy = proxy
+            let echo: WebServer.Echo = try server.ask("echo", configuration).get().decoded()
+            #expect(echo.headers["user-agent"] == configuration.userAgent)
+        }
     }
 
     @Test("a compressed body and one in chunks come whole")

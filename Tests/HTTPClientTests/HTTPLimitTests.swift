@@ -174,6 +174,11 @@ struct HTTPLimitTests {
                 _ = try HTTPClient(configuration) {}
             }
         }
+        for name in ["", "a\r\nhost: b", "é", " a", "a "] {
+            configuration = HTTPConfiguration()
+            configuration.userAgent = name
+            #expect(throws: HTTPError.self) { _ = try HTTPClient(configuration) {} }
+        }
         let counts: [WritableKeyPath<HTTPConfiguration, Int>] = [
             \.requestsMax, \.requestsPerServerMax, \.connectionsKeptMax, \.bodyBytesMax,
             \.headerBytesMax, \.slowBytesPerSecond,

@@ -411,6 +411,26 @@ struct PolledEngineTests {
                 waits.append((bench.elapsed - before) / Self.second)
                 bench.answer(request, text, status: status)
             }
+    @Test(
+        "a request that is refused for another reason than a key is asked again soon",
+        arguments: [
+            (.coingecko, "bitcoin", 403, false), (.coingecko, "bitcoin", 401, true),
+            (.alternativeMe, "fng", 403, false), (.alternativeMe, "fng", 401, false),
+            (.fred, "DGS10", 403, true),
+        ] as [(PolledTable, String, Int, Bool)])
+    func forbidden(table: PolledTable, series: String, status: Int, isOfKey: Bool) throws {
+        let said = "Please add a descriptive User-Agent to your request. For higher rate limits"
+        var bench = PolledBench(table)
+        try bench.begin(series)
+        bench.answer(
+            try bench.due(),
+            #"{"status":{"error_code":\#(status),"error_message":"\#(said)"}}"#, status: status)
+        #expect(bench.engine.status.state == (isOfKey ? .refused : .failing))
+        #expect(bench.engine.status.reason == "\(table.title) says \(said) (status \(status))")
+        #expect(bench.states == (isOfKey ? [.starting, .refused] : [.starting]))
+        #expect((bench.next(within: 30 * Self.second) == nil) == isOfKey)
+    }
+
             #expect(waits == [0, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600])
             // A good answer makes the next wait a short one again.
             try bench.serve("/api/v3/simple/price", Answers.coin)

@@ -61,6 +61,21 @@ struct ServiceTests {
         #expect(one?.count == 1 && one?.first?["symbol"]?.string == "sol")
     }
 
+    @Test("CoinGecko alone answers nobody who does not name the client")
+    func userAgent() throws {
+        var bench = Bench()
+        let nameless = ["user-agent": ""]
+        for path in ["/api/v3/ping", "/api/v3/simple/price?ids=bitcoin&vs_currencies=usd"] {
+            let refused = try bench.get(path, headers: nameless)
+            #expect(refused.head.hasPrefix("HTTP/1.1 403"))
+            #expect(refused.body.at("status", "error_code")?.int == 403)
+            let text = refused.body.at("status", "error_message")?.string ?? ""
+            #expect(text.hasPrefix("Please add a descriptive User-Agent to your request."))
+            #expect(try bench.get(path).head.hasPrefix("HTTP/1.1 200"))
+        }
+        #expect(try bench.get("/fng/", headers: nameless).head.hasPrefix("HTTP/1.1 200"))
+    }
+
     @Test("where a key is needed, its absence and a wrong one have CoinGecko's code")
     func keys() throws {
         var bench = Bench { $0.coinKey = "k" }

@@ -186,6 +186,25 @@ struct GatewaySettingsTests {
         }
     }
 
+    @Test(
+        "what providers call themselves is the product's name and version, or a text that is sent",
+        arguments: [
+            (nil, "tapeline/\(ProductVersion.text)"), ("", "tapeline/\(ProductVersion.text)"),
+            ("desk 7 (me@example.com)", "desk 7 (me@example.com)"), ("a\nb: c", nil), ("é", nil),
+            (String(repeating: "a", count: 201), nil),
+        ] as [(String?, String?)])
+    func userAgent(given: String?, sent: String?) throws {
+        var environment: [String: String] = [:]
+        environment["GATEWAY_USER_AGENT"] = given
+        let found = problems(environment)
+        guard let sent else {
+            #expect(found.count == 1 && found[0].hasPrefix("GATEWAY_USER_AGENT"), "\(found)")
+            return
+        }
+        let configuration = try TestService.configuration(Main.description, environment)
+        #expect(found.isEmpty && UserAgent.text(configuration) == sent)
+    }
+
     @Test("more symbols than a market holds are refused")
     func tooManySymbols() {
         let names = (0...SyntheticMarket.symbolsMax).map { String($0, radix: 36) }

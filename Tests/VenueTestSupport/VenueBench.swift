@@ -87,11 +87,13 @@ package struct VenueBench<Site: WebSite> {
         return (answer.head, answer.body.isEmpty ? .null : try JSONValue.parse(answer.body))
     }
 
-    /// Returns the answer to a request whose body need not be JSON.
+    /// Returns the answer to a request whose body need not be JSON. It has a user agent, and the
+    /// given headers but those without a value.
     package mutating func text(
         _ path: String, headers: [String: String] = [:]
     ) throws -> (head: String, body: String) {
-        let lines = headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\r\n" }
+        let lines = ["user-agent": "bench"].merging(headers) { $1 }.filter { !$0.value.isEmpty }
+            .sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\r\n" }
         let number = connect("GET \(path) HTTP/1.1\r\nHost: x\r\n\(lines.joined())\r\n")
         let bytes = take(number)
         venue.closed(number)

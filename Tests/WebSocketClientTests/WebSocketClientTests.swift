@@ -93,6 +93,20 @@ struct WebSocketClientTests {
         #expect(extensions.texts == ["[]"])
     }
 
+    @Test("the request to connect calls the client as the settings say")
+    func userAgent() throws {
+        var configuration = WebSocketConfiguration()
+        let usual = try hear("agent") { $0.messages.count == 1 }
+        #expect(usual.texts == ["tapeline"])
+        configuration.userAgent = "tapeline/9.9 (me@example.com)"
+        let own = try hear("agent", configuration) { $0.messages.count == 1 }
+        #expect(own.texts == [configuration.userAgent])
+        for name in ["", "a\r\nhost: b", "é", " a", "a "] {
+            configuration.userAgent = name
+            #expect(throws: WebSocketError.self) { _ = try WebSocketClient(configuration) }
+        }
+    }
+
     @Test("fragments are one message, and bytes are no text")
     func fragments() throws {
         let heard = try hear("fragments") { $0.messages.count == 1 }

@@ -77,6 +77,9 @@ async def answer(connection):
             extensions = [extension.name for extension in connection.protocol.extensions]
             await connection.send(json.dumps(extensions))
             await connection.wait_closed()
+        case "agent":
+            await connection.send(connection.request.headers.get("User-Agent", "none"))
+            await connection.wait_closed()
         case "codes":
             while True:
                 await connection.send(json.dumps(CODES))

@@ -2,6 +2,7 @@
 #include <libwebsockets.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 // The library keeps pointers to its tables, and its structs change with its options: both are built
@@ -111,6 +112,16 @@ static inline struct lws *shim_connect(
     info.opaque_user_data = (void *)token;
     info.retry_and_idle_policy = &service->idle;
     return lws_client_connect_via_info(&info);
+}
+
+// Writes a header at the place in the request to connect, and moves the place after it. Returns -1
+// when there is no room.
+static inline int shim_add_user_agent(const void *place, size_t room, const char *text) {
+    char **end = (char **)place;
+    int count = snprintf(*end, room, "User-Agent: %s\r\n", text);
+    if (count < 0 || (size_t)count >= room) return -1;
+    *end += count;
+    return 0;
 }
 
 static inline uintptr_t shim_token(struct lws *connection) {

@@ -6,6 +6,8 @@ package struct HTTPConfiguration: Sendable {
     /// `name:port` of a proxy that is asked by `CONNECT`; empty: none, whatever the environment
     /// says.
     package var proxy = ""
+    /// What requests call this client (`User-Agent`). Some services refuse requests without it.
+    package var userAgent = "tapeline"
     /// How long it may take to look up a name, to connect, and to agree on TLS.
     package var connectTimeout = Duration.seconds(5)
     /// How long a request may take, from `request` to the end of its answer.
@@ -47,6 +49,9 @@ package struct HTTPConfiguration: Sendable {
         ]
         for (name, time) in times where time <= .zero {
             throw .configuration("\(name) must be above 0")
+        }
+        guard HTTPHeader.isValue(userAgent) else {
+            throw .configuration("the user agent is empty or has bytes that no header has")
         }
         let place = HTTPURL.hostAndPort(proxy[...])
         guard proxy.isEmpty || place?.port != nil else {

@@ -25,7 +25,7 @@ package struct HTTPRequest: Sendable {
     /// Headers that the client itself writes.
     private static let ownNames: Set<String> = [
         "host", "content-length", "transfer-encoding", "connection", "accept-encoding", "expect",
-        "upgrade", "te", "http2-settings",
+        "upgrade", "te", "http2-settings", "user-agent",
     ]
 
     /// Throws when a header cannot be sent as it is.
@@ -36,10 +36,7 @@ package struct HTTPRequest: Sendable {
             guard !header.name.isEmpty, header.name.utf8.allSatisfy(HTTPHeader.isOfName) else {
                 throw .invalid("the name of a header is empty or has bytes that no name has")
             }
-            guard !header.value.isEmpty,
-                header.value.utf8.allSatisfy({ (0x20...0x7e).contains($0) }),
-                header.value.first != " ", header.value.last != " "
-            else {
+            guard HTTPHeader.isValue(header.value) else {
                 throw .invalid("the header \(header.name) has no value, or one that cannot be sent")
             }
             guard !Self.ownNames.contains(header.name.lowercased()) else {
@@ -64,6 +61,12 @@ package struct HTTPHeader: Sendable {
         self.name = name
         self.value = value
         self.isSecret = isSecret
+    }
+
+    /// Whether a text can be the value of a header.
+    package static func isValue(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { (0x20...0x7e).contains($0) }
+            && text.first != " " && text.last != " "
     }
 
     static func isOfName(_ byte: UInt8) -> Bool {

@@ -43,7 +43,8 @@ final class HTTPTransfer {
     }
 
     private func prepare(_ job: HTTPJob) -> CURLcode {
-        for header in job.request.headers {
+        let own = HTTPHeader("User-Agent", configuration.userAgent)
+        for header in [own] + job.request.headers {
             // The library copies the text. It leaves the list alone when it fails.
             guard let longer = unsafe curl_slist_append(list, "\(header.name): \(header.value)")
             else { return CURLE_OUT_OF_MEMORY }

@@ -52,6 +52,9 @@ package final class WebSocketClient {
         guard let proxy = WebSocketConfiguration.proxy(configuration.proxy) else {
             throw .configuration("the proxy is no name:port")
         }
+        guard configuration.hasUserAgent else {
+            throw .configuration("the user agent is empty or has bytes that no header has")
+        }
         let (ping, hangUp) = (configuration.pingAfter, configuration.hangUpAfter)
         guard hangUp.wholeSeconds > ping.wholeSeconds else {
             throw .configuration("hangUpAfter must be at least a second above pingAfter")
@@ -228,6 +231,9 @@ package final class WebSocketClient {
             return unsafe receive(connection, wsi, bytes)
         } else if reason == LWS_CALLBACK_CLIENT_WRITEABLE {
             return unsafe write(connection, wsi)
+        } else if reason == LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER {
+            return unsafe shim_add_user_agent(
+                bytes.baseAddress, bytes.count, configuration.userAgent)
         } else if reason == LWS_CALLBACK_WSI_CREATE {
             unsafe connection.wsi = wsi
         } else if reason == LWS_CALLBACK_CLIENT_ESTABLISHED {

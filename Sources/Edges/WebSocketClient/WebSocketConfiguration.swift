@@ -6,6 +6,8 @@ package struct WebSocketConfiguration: Sendable {
     /// `name:port` of a proxy that is asked by `CONNECT`; empty: none, whatever the environment
     /// says.
     package var proxy = ""
+    /// What the requests to connect call this client (`User-Agent`).
+    package var userAgent = "tapeline"
     /// How long each phase of an attempt may take: to connect to one address of the name, to agree
     /// on TLS, to be upgraded.
     package var connectTimeout = Duration.seconds(5)
@@ -29,6 +31,12 @@ package struct WebSocketConfiguration: Sendable {
 
     /// libwebsockets writes the request to a proxy, with the name in it twice, into 255 bytes.
     static let proxiedNameBytesMax = 90
+
+    /// Whether the user agent can be sent as it is.
+    var hasUserAgent: Bool {
+        !userAgent.isEmpty && userAgent.utf8.allSatisfy { (0x20...0x7e).contains($0) }
+            && userAgent.first != " " && userAgent.last != " "
+    }
 
     static func canAskProxy(for host: String) -> Bool {
         host.utf8.count <= proxiedNameBytesMax && !host.contains(":")

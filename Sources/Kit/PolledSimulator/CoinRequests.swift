@@ -20,7 +20,17 @@ struct CoinRequests {
         case markets = "/api/v3/coins/markets"
     }
 
+    /// What CoinGecko says to clients without a name.
+    private static let nameless =
+        "Please add a descriptive User-Agent to your request. For higher rate limits & stable "
+        + "integration, please subscribe to our API plans: "
+        + "https://www.coingecko.com/en/api/pricing . If you think this is a mistake, please "
+        + "report here: https://forms.gle/3V2z8Mb3k2RMu5S2A"
+
     func answer(_ request: HTTPRequest) -> HTTPAnswer {
+        guard request.headers["user-agent"]?.isEmpty == false else {
+            return Self.error(403, 403, Self.nameless)
+        }
         let given = request.headers["x-cg-demo-api-key"] ?? request.query["x_cg_demo_api_key"]
         if let key {
             guard let given else { return Self.error(401, 10_002, "API Key Missing") }

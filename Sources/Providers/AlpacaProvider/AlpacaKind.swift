@@ -152,6 +152,7 @@ struct AlpacaSetup: Sendable {
         client.proxy = configuration.optionalText("ALPACA_PROXY") ?? ""
         client.caPath = configuration.optionalText("ALPACA_TLS_CA") ?? ""
         client.connectTimeout = configuration.duration("ALPACA_CONNECT_TIMEOUT")
+        client.userAgent = UserAgent.text(configuration)
         let feed = AlpacaFeedName(rawValue: configuration.text("ALPACA_FEED"))
         engine = AlpacaSettings(feed ?? usual.feed, seed: seed)
         engine.hidden = keys.hidden

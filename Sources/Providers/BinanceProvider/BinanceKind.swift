@@ -135,8 +135,10 @@ struct BinanceSetup: Sendable {
         engine.overlap = span("BINANCE_OVERLAP")
         engine.wait = span("BINANCE_HOT_HOT_WAIT")
         engine.silentAfter = span("BINANCE_SILENT_AFTER")
+        client.userAgent = UserAgent.text(configuration)
         engine.delayMax = span("BINANCE_DELAY_MAX")
         engine.reconnectFirst = span("BINANCE_RECONNECT_FIRST")
         engine.reconnectMax = span("BINANCE_RECONNECT_MAX")
     }
 }
+        http.userAgent = client.userAgent

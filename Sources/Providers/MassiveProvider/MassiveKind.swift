@@ -165,6 +165,7 @@ struct MassiveSetup: Sendable {
         client.proxy = configuration.optionalText("MASSIVE_PROXY") ?? ""
         client.caPath = configuration.optionalText("MASSIVE_TLS_CA") ?? ""
         client.connectTimeout = configuration.duration("MASSIVE_CONNECT_TIMEOUT")
+        client.userAgent = UserAgent.text(configuration)
         let silentAfter = configuration.duration("MASSIVE_SILENT_AFTER")
         (client.pingAfter, client.hangUpAfter) = (silentAfter / 2, silentAfter)
         engine = MassiveSettings(feed, seed: seed)

@@ -126,11 +126,15 @@ struct PolledReader: Sendable {
             status != 200 || code != nil || said["error"]?.string != nil
                 || said.at("metadata", "error")?.string != nil
         else { return nil }
-        // FRED gives one code, 400, for a wrong key and for a series that it does not have. Only
-        // its text names the key.
         let isOfKey =
-            status == 401 || status == 403 || code.map(Self.keyCodes.contains) ?? false
-            || table == .fred && (text?.contains("api_key") ?? false)
+            switch table {
+            // FRED gives one code, 400, for a wrong key and for a series that it does not have.
+            // Only its text names the key.
+            case .fred: [401, 403].contains(status) || text?.contains("api_key") ?? false
+            // Its 403 is of the client: CoinGecko blocks who does not name itself.
+            case .coingecko: status == 401 || code.map(Self.keyCodes.contains) ?? false
+            case .alternativeMe: false
+            }
         return Problem(
             code: code ?? status,
             text:

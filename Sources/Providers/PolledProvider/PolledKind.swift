@@ -58,6 +58,7 @@ struct PolledSetup: Sendable, CustomReflectable {
         http.proxy = configuration.optionalText(keys.names.proxy) ?? ""
         http.caPath = configuration.optionalText(keys.names.authority) ?? ""
         http.bodyBytesMax = Self.bodyBytesMax
+        http.userAgent = UserAgent.text(configuration)
         self.http = http
         var engine = PolledSettings(keys.table, seed: seed)
         engine.every = configuration.duration(keys.names.every).clampedNanoseconds

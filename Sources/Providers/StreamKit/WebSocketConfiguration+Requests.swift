@@ -7,6 +7,7 @@ extension WebSocketConfiguration {
         var requests = HTTPConfiguration()
         requests.proxy = proxy
         requests.caPath = caPath
+        requests.userAgent = userAgent
         requests.connectTimeout = connectTimeout
         return requests
     }

@@ -78,8 +78,8 @@ private let knownHosts = [
     "debian.org", "pypi.org", "pythonhosted.org", "swift.org", "github.com", "postgresql.org",
     "nats.io", "valkey.io", "redis.io", "timescale.com", "prometheus.io", "grafana.com",
     "kubernetes.io", "k8s.io", "json-schema.org", "fixprotocol.io", "fixprotocol.org",
-    "fixtrading.org", "w3.org", "binance.vision", "stlouisfed.org",
-    "coingecko.com", "alternative.me", "alpaca.markets", "massive.com",
+    "fixtrading.org", "w3.org", "binance.vision", "binance.com", "stlouisfed.org",
+    "coingecko.com", "forms.gle", "alternative.me", "alpaca.markets", "massive.com",
     "ietf.org", "rfc-editor.org", "interactivebrokers.com", "gnu.org", "wikipedia.org",
     "keepachangelog.com", "docker.io", "ghcr.io", "apache.org",
     // Services in a Kubernetes cluster.

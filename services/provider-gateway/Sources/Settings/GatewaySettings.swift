@@ -129,6 +129,9 @@ struct GatewaySettings: Sendable {
             ConfigurationKey(
                 "GATEWAY_INSTRUMENTS", .list, group: "Gateway",
                 "Files that list what providers are asked for; read again on SIGHUP."),
+            ConfigurationKey(
+                "GATEWAY_USER_AGENT", .text, group: "Gateway",
+                "What providers call themselves to services of the web; empty: tapeline/VERSION."),
         ] + FeedTrial.keys
 
     /// Returns one rule per possible mistake, so that all mistakes are reported in one message.
@@ -143,6 +146,7 @@ struct GatewaySettings: Sendable {
                 try checkHistory($0, providers)
             },
             .of { try checkInstruments($0, providers) },
+            UserAgent.rule,
         ] + providers.flatMap { GatewayProviders.rules(of: $0) }
     }
 

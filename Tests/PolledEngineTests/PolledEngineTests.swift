@@ -216,30 +216,43 @@ struct PolledEngineTests {
         #expect(bench.engine.counters.older == 1 && bench.gaps.isEmpty)
     }
 
-    @Test("more coins than fit one request are asked for in turn, at the pace of the limits")
-    func manyCoins() throws {
+    @Test(
+        "more coins than fit one request are asked for in turn, at the pace of the limits",
+        arguments: [(1_100, 0, [515, 515, 70]), (300, 50, [115, 115, 70])])
+    func manyCoins(count: Int, filler: Int, expected: [Int]) throws {
         var bench = PolledBench(.coingecko)
-        let begun = try (0..<120).map { number in
-            PolledEngine.Begun(
-                number: UInt32(number), instrument: try PolledBench.instrument("coin-\(number)"),
+        let begun = try (0..<count).map { number in
+            let name = String(repeating: "x", count: filler) + "coin-\(1_000 + number)"
+            return PolledEngine.Begun(
+                number: UInt32(number),
+                instrument: try PolledBench.instrument("c\(number)", provider: name),
                 reached: .undefined)
         }
         bench.engine.follow(begun: begun, ended: [], bench.now, into: &bench.out)
         var counts: [Int] = []
-        for _ in 0..<3 {
+        for _ in expected {
             let request = try bench.due(within: 10 * Self.second)
             counts.append(request.series.count)
+            // Commas are written as three bytes.
+            let names = request.series.joined(separator: "%2C").utf8.count
+            #expect(names <= PolledLimits.coinBytesPerRequest)
             #expect(bench.pass(2 * Self.second) == nil)
             let coins = request.series.map { "\"\($0)\":{\"usd\":1,\"last_updated_at\":1}" }
             bench.answer(request, "{\(coins.joined(separator: ","))}")
         }
-        #expect(counts == [50, 50, 20] && bench.values.count == 120)
-        #expect(bench.next(within: 45 * Self.second) == nil)
+        #expect(counts == expected && bench.values.count == count)
+        #expect(bench.next(within: 280 * Self.second) == nil)
+    }
+
+    @Test("a month's requests of a free key of CoinGecko last for a month")
+    func month() {
+        let month: Int64 = 31 * 86_400
+        #expect(month * Self.second / PolledTable.coingecko.usualEvery <= 10_000)
     }
 
     @Test("coins that begin at different times become one request")
     func joined() throws {
-        var bench = PolledBench(.coingecko)
+        var bench = PolledBench(.coingecko) { $0.every = 60 * Self.second }
         try bench.begin("bitcoin")
         try bench.serve("/api/v3/simple/price", Answers.coin)
         bench.pass(40 * Self.second)
@@ -299,7 +312,7 @@ struct PolledEngineTests {
             }
         }
         let since = bench.now.wall.nanoseconds - bench.engine.status.polledTo.nanoseconds
-        #expect(bench.states.last == .down && since / Self.second == 180)
+        #expect(bench.states.last == .down && since / Self.second == 900)
         try bench.serve("/api/v3/simple/price", Answers.coin)
         #expect(bench.states.last == .live)
     }
@@ -398,19 +411,6 @@ struct PolledEngineTests {
         #expect(bench.next(within: 59 * Self.second) == nil)
     }
 
-    @Test("what is refused is asked for again after a minute, then ever more rarely")
-    func refusedWaits() throws {
-        let key = #"{"status":{"error_code":10002,"error_message":"no"}}"#
-        for (text, status) in [(key, 401), ("{}", 200)] {
-            var bench = PolledBench(.coingecko)
-            try bench.begin("bitcoin")
-            var waits: [Int64] = []
-            for _ in 0..<9 {
-                let before = bench.elapsed
-                let request = try bench.due()
-                waits.append((bench.elapsed - before) / Self.second)
-                bench.answer(request, text, status: status)
-            }
     @Test(
         "a request that is refused for another reason than a key is asked again soon",
         arguments: [
@@ -431,6 +431,19 @@ struct PolledEngineTests {
         #expect((bench.next(within: 30 * Self.second) == nil) == isOfKey)
     }
 
+    @Test("what is refused is asked for again after a minute, then ever more rarely")
+    func refusedWaits() throws {
+        let key = #"{"status":{"error_code":10002,"error_message":"no"}}"#
+        for (text, status) in [(key, 401), ("{}", 200)] {
+            var bench = PolledBench(.coingecko) { $0.every = 60 * Self.second }
+            try bench.begin("bitcoin")
+            var waits: [Int64] = []
+            for _ in 0..<9 {
+                let before = bench.elapsed
+                let request = try bench.due()
+                waits.append((bench.elapsed - before) / Self.second)
+                bench.answer(request, text, status: status)
+            }
             #expect(waits == [0, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600])
             // A good answer makes the next wait a short one again.
             try bench.serve("/api/v3/simple/price", Answers.coin)

@@ -3,7 +3,7 @@ package enum PolledLimits {
     /// How much faster than the real time the simulated time may go. A higher speed is refused.
     package static let speedMax = 1_000_000
     /// Series, coins and currencies of one request. What is beyond them has no answer.
-    static let namesMax = 250
+    static let namesMax = 515
     /// Observations of one answer, as FRED has it. A request for more is refused.
     static let observationsMax = 100_000
     /// Vintages that one request may span, as FRED has it. A request for more is refused.

@@ -97,9 +97,22 @@ package struct PolledEngine: Sendable {
         let coins = series.indices.filter {
             series[$0].isWanted && series[$0].currency == currency && series[$0].dueAt <= soon
         }
+        var bytes = 0
         return Array(
             coins.sorted { (series[$0].dueAt, $0) < (series[$1].dueAt, $1) }
-                .prefix(PolledLimits.coinsPerRequest))
+                .prefix(PolledLimits.coinsPerRequest)
+                .prefix { place in
+                    bytes += Self.bytesInAddress(series[place].name)
+                    return bytes <= PolledLimits.coinBytesPerRequest
+                })
+    }
+
+    /// What a name and its comma take in an address, where most bytes are written as three.
+    private static func bytesInAddress(_ name: String) -> Int {
+        name.utf8.reduce(3) { sum, byte in
+            let isPlain = (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte)
+            return sum + (isPlain || byte == UInt8(ascii: "-") ? 1 : 3)
+        }
     }
 
     // MARK: answers

@@ -31,7 +31,8 @@ package enum PolledTable: String, CaseIterable, Sendable {
     package var usualEvery: Int64 {
         switch self {
         case .fred, .alternativeMe: 3_600_000_000_000
-        case .coingecko: 60_000_000_000
+        // A free key has 10,000 requests a month, which last for a month from 268 s on.
+        case .coingecko: 300_000_000_000
         }
     }
 
@@ -109,8 +110,10 @@ package enum PolledLimits {
     package static let windowUsual = 10
     /// The most of them. So many values of a series are known at a time; the oldest is forgotten.
     package static let windowMax = 16
-    /// The coins that one request names. It keeps an address below 8 KiB.
-    package static let coinsPerRequest = 50
+    /// The coins that one request names, as many as CoinGecko's documentation allows for tokens.
+    package static let coinsPerRequest = 515
+    /// The bytes that their names take in an address, which is at most 8 KiB long.
+    package static let coinBytesPerRequest = 7_168
     /// The longest name of a series in bytes.
     package static let nameBytesMax = 64
     /// The values that are read of one answer; more are an error.

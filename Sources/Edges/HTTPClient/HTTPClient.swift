@@ -9,7 +9,7 @@ internal import Glibc
 /// callback that lets the client go.
 package final class HTTPClient: Sendable {
     private let configuration: HTTPConfiguration
-    private let queue: HTTPQueue
+    let queue: HTTPQueue
     private let thread: HTTPThread
 
     package init(

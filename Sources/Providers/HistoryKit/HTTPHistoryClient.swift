@@ -13,17 +13,16 @@ where Service.Answer == [UInt8] {
     package typealias Reading =
         @Sendable (Result<HTTPResponse, HTTPError>) -> FetchOutcome<[UInt8]>
 
-    private let client: HTTPClient
+    private let requests: NumberedRequests
     private let waker: ProviderWake
     private let write: Writing
     private let read: Reading
-    private var asked: [HTTPRequestID: UInt64] = [:]
 
     package init(
         _ configuration: HTTPConfiguration, _ waker: ProviderWake, write: @escaping Writing,
         read: @escaping Reading
     ) throws(HTTPError) {
-        client = try HTTPClient(configuration) { waker.wake() }
+        requests = try NumberedRequests(configuration) { waker.wake() }
         self.waker = waker
         self.write = write
         self.read = read
@@ -34,7 +33,7 @@ where Service.Answer == [UInt8] {
             return .refused("the address of the request cannot be used")
         }
         do throws(HTTPError) {
-            asked[try client.request(written)] = request.number
+            try requests.begin(written, as: request.number)
             return nil
         } catch {
             return .failed("\(error)")
@@ -42,10 +41,7 @@ where Service.Answer == [UInt8] {
     }
 
     package func take(_ body: (UInt64, FetchOutcome<[UInt8]>) -> Void) {
-        for outcome in client.take() {
-            guard let number = asked.removeValue(forKey: outcome.id) else { continue }
-            body(number, read(outcome.result))
-        }
+        requests.take { body($0, read($1)) }
     }
 
     package func wait(_ timeout: Duration) { waker.wait(timeout) }

@@ -69,9 +69,7 @@ final class PolledLoop {
         beat.beat()
         followOrders()
         guard !isOver else { return }
-        if let (number, outcome) = requests.take() {
-            engine.answered(number, outcome, moment(), into: &out)
-        }
+        requests.take { engine.answered($0, $1, moment(), into: &out) }
         engine.timePassed(moment(), into: &out)
         carryOut()
         guard handOver() else { return }

@@ -1,4 +1,3 @@
-internal import HTTPClient
 internal import MarketModel
 internal import PolledEngine
 package import Primitives
@@ -33,9 +32,9 @@ package final class PolledProvider: ProviderSource {
             setup: setup, order: order, channel: channel, inbox: thread.inbox, waker: waker,
             report: report)
         thread.inbox.wakes { [waker] in waker.wake() }
-        let client = try HTTPClient(setup.http) { [waker] in waker.wake() }
-        try thread.start(name, beat: "poll.\(name)", threads, report) { [waker, setup] beat in
-            PolledLoop(parts, PolledRequests(setup, client) { waker.wake() }, beat).run()
+        let requests = try PolledRequests(setup) { [waker] in waker.wake() }
+        try thread.start(name, beat: "poll.\(name)", threads, report) { beat in
+            PolledLoop(parts, requests, beat).run()
         }
     }
 

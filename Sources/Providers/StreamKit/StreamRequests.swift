@@ -5,9 +5,8 @@ internal import HistoryKit
 /// The requests of an engine over HTTP. Answers come on the client's thread, and wait there until
 /// the loop takes them.
 final class StreamRequests {
-    private let client: HTTPClient
+    private let requests: NumberedRequests
     private let meaning: HTTPMeaning
-    private var asked: [HTTPRequestID: UInt64] = [:]
 
     /// `wake` is called when an answer waits.
     init(
@@ -15,14 +14,14 @@ final class StreamRequests {
         wake: @escaping @Sendable () -> Void
     ) throws(HTTPError) {
         self.meaning = meaning
-        client = try HTTPClient(configuration, onOutcome: wake)
+        requests = try NumberedRequests(configuration, onOutcome: wake)
     }
 
     /// Sends a request. Returns its answer if there is one at once.
     func ask(_ number: UInt64, _ request: HTTPRequest?) -> StreamAnswer? {
         guard let request else { return .refused("the address of the request is too long") }
         do throws(HTTPError) {
-            asked[try client.request(request)] = number
+            try requests.begin(request, as: number)
             return nil
         } catch {
             return .failed("\(error)")
@@ -31,10 +30,6 @@ final class StreamRequests {
 
     /// Hands over the answers that have come, by the numbers of their requests.
     func take(_ body: (UInt64, StreamAnswer) -> Void) {
-        guard !asked.isEmpty else { return }
-        for outcome in client.take() {
-            guard let number = asked.removeValue(forKey: outcome.id) else { continue }
-            body(number, meaning.outcome(of: outcome.result))
-        }
+        requests.take { body($0, meaning.outcome(of: $1)) }
     }
 }

@@ -210,12 +210,125 @@ import Testing
         #expect(bench.ids == [3, 4])
     }
 
-    @Test("gaps of too many trades, and too many gaps, stay")
+    @Test("a gap of a weekend is filled, request by request")
+    func weekend() throws {
+        var bench = EngineBench { $0.fills = true }
+        bench.follow(["BTCUSDT"])
+        bench.connect()
+        bench.trade("BTCUSDT", 2, on: 1, at: 1_000)
+        bench.trade("BTCUSDT", 3_000_003, on: 1, at: 2_000)
+        #expect(bench.engine.status.holes == 1)
+        var (requests, last) = (0, GapState?.none)
+        while bench.engine.status.holes > 0 {
+            bench.pass(BinanceLimits.fetchInterval)
+            let fetch = try #require(fetches(&bench).first, "request \(requests)")
+            requests += 1
+            answer(&bench, fetch, .page(list((0..<UInt64(fetch.count)).map { fetch.from + $0 })))
+            for case .tape(.gap(let gap)) in bench.takeRecords() {
+                last = GapState(rawValue: gap.state)
+            }
+        }
+        #expect(requests == 3_000 && last == .filled)
+        #expect(bench.engine.counters.fills.filled == 3_000_000)
+        #expect(bench.engine.counters.fills.lost == 0)
+    }
+
+    @Test("of a gap that lacks too many trades the newest come, and the older end stays")
+    func cut() throws {
+        var bench = EngineBench { $0.fills = true }
+        bench.follow(["BTCUSDT"])
+        bench.connect()
+        bench.trade("BTCUSDT", 2, on: 1, at: 1_000)
+        let last = 2 + BinanceLimits.holeTradesMax + 40
+        bench.trade("BTCUSDT", last + 1, on: 1, at: 2_000)
+        bench.pass(Self.second)
+        let fetch = try #require(fetches(&bench).first)
+        #expect(fetch.from == 43 && fetch.count == 1_000)
+        answer(&bench, fetch, .page(list([43, 44])))
+        // It is on record before the end, for a later process.
+        #expect(states(bench) == [.open, .filling, .abandoned])
+        let (gap, lost) = (try #require(bench.gaps.first), try #require(bench.gaps.last))
+        #expect(lost.from == gap.from && lost.to.nanoseconds == 1_043_000_000)
+        #expect(
+            lost.detail
+                == "trade ids 3 to 42 did not come: more than \(BinanceLimits.holeTradesMax) are "
+                + "missing")
+        bench.pass(Self.second)
+        let next = try #require(fetches(&bench).first)
+        #expect(next.from == 45)
+        answer(&bench, next, .page(list([last + 1])))
+        #expect(states(bench).suffix(2) == [.filled, .abandoned])
+        #expect(bench.gaps.dropLast().last?.from == lost.to)
+        #expect(bench.engine.counters.fills.lost == BinanceLimits.holeTradesMax + 40 - 2)
+    }
+
+    @Test("the shortest gap of all symbols comes first, and those of one symbol in their order")
+    func order() throws {
+        var bench = EngineBench { $0.fills = true }
+        bench.follow(["BTCUSDT", "ETHUSDT"])
+        bench.connect()
+        bench.trade("BTCUSDT", 2, on: 1, at: 1_000)
+        bench.trade("ETHUSDT", 2, on: 1, at: 1_000)
+        bench.trade("BTCUSDT", 2_003, on: 1, at: 2_000)
+        bench.pass(Self.second)
+        bench.trade("BTCUSDT", 2_005, on: 1, at: 3_000)
+        bench.trade("ETHUSDT", 4, on: 1, at: 3_000)
+        var asked: [String] = []
+        while bench.engine.status.holes > 0 {
+            let fetch = try #require(fetches(&bench).first)
+            asked.append("\(fetch.symbol) \(fetch.from)")
+            answer(&bench, fetch, .page(list((0..<UInt64(fetch.count)).map { fetch.from + $0 })))
+            bench.pass(Self.second)
+        }
+        #expect(asked == ["BTCUSDT 3", "ETHUSDT 3", "BTCUSDT 1003", "BTCUSDT 2004"])
+    }
+
+    @Test("a gap gets too old by requests without its trades, and not while it waits")
+    func age() throws {
+        var bench = bench()
+        var fetch = try #require(fetches(&bench).first)
+        bench.trade("BTCUSDT", 2_008, on: 1, at: 3_000)
+        let start = bench.time
+        while fetch.from == 3, bench.time < start + 2 * BinanceLimits.holeAgeMax {
+            answer(&bench, fetch, .failed("no answer"))
+            bench.pass(2 * BinanceLimits.fetchWaitMax)
+            bench.pass(0)
+            fetch = try #require(fetches(&bench).first)
+        }
+        #expect(bench.time - start >= BinanceLimits.holeAgeMax)
+        #expect(bench.gaps.last { $0.state == GapState.abandoned.rawValue } != nil)
+        #expect(fetch.from == 8 && fetch.count == 1_000)
+        // Each answer with trades begins a new hour.
+        for from in [8, 1_008] as [UInt64] {
+            bench.pass(BinanceLimits.holeAgeMax - Self.second)
+            #expect(bench.engine.holes.asked == fetch.number)
+            answer(&bench, fetch, .page(list(Array(from..<from + 1_000))))
+            bench.pass(Self.second)
+            if let next = fetches(&bench).first { fetch = next }
+        }
+        #expect(bench.engine.status.holes == 0 && bench.engine.counters.fills.lost == 4)
+    }
+
+    @Test("a ban of days is waited out, and the gap is filled afterwards")
+    func banned() throws {
+        var bench = bench()
+        let days = 3 * 86_400 * Self.second
+        answer(
+            &bench, try #require(fetches(&bench).first),
+            .limited(retryAfter: days, isBanned: true))
+        #expect(bench.engine.holes.pace.at - bench.now.monotonic == days)
+        bench.pass(days - 1)
+        #expect(fetches(&bench).isEmpty)
+        bench.pass(1)
+        let fetch = try #require(fetches(&bench).first)
+        answer(&bench, fetch, .page(list([3, 4, 5, 6])))
+        #expect(states(bench).last == .filled)
+    }
+
+    @Test("too many gaps stay")
     func limits() {
         var bench = bench()
-        bench.trade("BTCUSDT", 8 + BinanceLimits.holeTradesMax + 1, on: 1, at: 3_000)
-        #expect(states(bench).last == .abandoned && bench.engine.status.holes == 1)
-        var id = 8 + BinanceLimits.holeTradesMax + 1
+        var id: UInt64 = 8
         for _ in 0..<BinanceLimits.holesMax + 5 {
             id += 2
             bench.trade("BTCUSDT", id, on: 1, at: 3_000)

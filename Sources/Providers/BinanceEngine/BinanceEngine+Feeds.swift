@@ -414,7 +414,7 @@ extension BinanceEngine {
         feeds[place].isAnnounced = true
         let feed = feeds[place]
         out.records.append(.tape(.subscription(subscription(feed, .start, now))))
-        for gap in feed.inherited where !takeHole(gap, of: place, now.monotonic) {
+        for gap in feed.inherited where !takeHole(gap, of: place) {
             out.records.append(
                 feed.gap(
                     (from: gap.from, to: gap.to), gap.reason, .abandoned, at: now.wall,

@@ -5,44 +5,44 @@ internal import Primitives
 // Trades whose ids did not come are asked for, one gap after the other. What comes is marked as
 // fetched; in the end the gap is on record as filled, but for the parts that stay.
 extension BinanceEngine {
-    func canFill(_ count: UInt64) -> Bool {
-        settings.fills && count <= BinanceLimits.holeTradesMax
-            && holes.waiting.count < BinanceLimits.holesMax
-    }
+    var canFill: Bool { settings.fills && holes.waiting.count < BinanceLimits.holesMax }
 
     /// Goes on with a gap that an earlier process was filling. Returns false if it stays.
-    mutating func takeHole(_ gap: OpenGap, of place: Int, _ now: MonotonicTime) -> Bool {
-        guard let ids = gap.ids, canFill(ids.upperBound &- ids.lowerBound) else { return false }
+    mutating func takeHole(_ gap: OpenGap, of place: Int) -> Bool {
+        guard let ids = gap.ids, canFill else { return false }
         holes.waiting.append(
             BinanceHole(
                 place: place, first: ids.lowerBound, last: ids.upperBound, next: ids.lowerBound,
-                from: gap.from, to: gap.to, reason: gap.reason, since: now, reached: gap.from))
+                from: gap.from, to: gap.to, reason: gap.reason, reached: gap.from))
         return true
     }
 
-    /// Asks for the next trades of the oldest gap, if its time has come.
+    /// Asks for the next trades of a gap, if the time has come.
     mutating func fetch(_ now: Moment, into out: inout BinanceOutput) {
         guard holes.asked == nil, now.monotonic >= holes.pace.at, !askAboutSymbols(into: &out),
-            var hole = holes.waiting.first
+            !holes.waiting.isEmpty
         else { return }
-        guard now.monotonic < hole.since + BinanceLimits.holeAgeMax else {
+        holes.moveShortestToFront()
+        let since = holes.waiting[0].triedSince ?? now.monotonic
+        guard now.monotonic < since + BinanceLimits.holeAgeMax else {
             return giveUp("they were not given for an hour", now, into: &out)
         }
+        holes.waiting[0].triedSince = since
+        let hole = holes.waiting[0]
         let feed = feeds[hole.place]
         if !hole.hasBegun {
-            hole.hasBegun = true
-            holes.waiting[0] = hole
+            holes.waiting[0].hasBegun = true
             out.records.append(
                 feed.gap((from: hole.from, to: hole.to), hole.reason, .filling, at: now.wall))
         }
         holes.lastNumber &+= 1
         holes.asked = holes.lastNumber
         counters.fills.requests &+= 1
-        let count = min(UInt64(BinanceFetch.countMax), hole.last - hole.next + 1)
+        let count = min(UInt64(BinanceFetch.countMax), hole.last - hole.firstAsked + 1)
         out.wishes.append(
             .fetch(
                 BinanceFetch(
-                    number: holes.lastNumber, symbol: feed.name, from: hole.next,
+                    number: holes.lastNumber, symbol: feed.name, from: hole.firstAsked,
                     count: Int(count))))
     }
 
@@ -81,10 +81,11 @@ extension BinanceEngine {
         }
     }
 
-    /// Waits as long as the exchange says after too many requests.
+    /// Waits as long as the exchange says after too many requests. No gap gets too old by that.
     mutating func wait(
         _ retryAfter: Int64?, isBanned: Bool, _ now: Moment, into out: inout BinanceOutput
     ) {
+        for place in holes.waiting.indices { holes.waiting[place].triedSince = nil }
         holes.pace.limited(retryAfter, isBanned: isBanned, now)
         counters.fills.failures &+= 1
         out.note(
@@ -109,6 +110,9 @@ extension BinanceEngine {
     ) {
         var hole = holes.waiting[0]
         let before = hole.next
+        if let first = trades.first(where: { $0.id >= hole.firstAsked }) {
+            cut(&hole, until: first.time, now, into: &out)
+        }
         for trade in trades where trade.id >= hole.next {
             let end = min(trade.id, hole.last &+ 1)
             if end > hole.next {
@@ -124,8 +128,30 @@ extension BinanceEngine {
             return useless("the exchange does not have them", now, into: &out)
         }
         holes.waiting[0].failures = 0
+        holes.waiting[0].triedSince = nil
         holes.pace.answered(now, interval: BinanceLimits.fetchInterval)
         if hole.isComplete { finish(now.wall, into: &out) }
+    }
+
+    /// Gives up the ids that are too many, which lie before `time`. That is recorded now, so that a
+    /// later process, which fills the rest, says nothing of them.
+    private mutating func cut(
+        _ hole: inout BinanceHole, until time: Timestamp, _ now: Moment,
+        into out: inout BinanceOutput
+    ) {
+        let first = hole.firstAsked
+        guard first > hole.next else { return }
+        let from = hole.from
+        hole.from = max(
+            from.advanced(byNanoseconds: 1), min(time, hole.to.advanced(byNanoseconds: -1)))
+        hole.reached = max(hole.reached, hole.from)
+        counters.fills.lost &+= first - hole.next
+        out.records.append(
+            feeds[hole.place].gap(
+                (from: from, to: hole.from), hole.reason, .abandoned, at: now.wall,
+                detail: "\(Self.missing(hole.next, first - 1)): "
+                    + "more than \(BinanceLimits.holeTradesMax) are missing"))
+        hole.next = first
     }
 
     private mutating func add(

@@ -24,7 +24,7 @@ extension BinanceEngine {
             return release(feed, now, into: &out)
         }
         counters.links.won[legs[leg].link] &+= 1
-        take(trade, now.monotonic, into: &out)
+        take(trade, into: &out)
     }
 
     /// Whether a connection may still bring a trade before this id. Each brings its trades in the
@@ -72,7 +72,7 @@ extension BinanceEngine {
             if !isNext { counters.links.waitsEnded &+= 1 }
             feeds[feed].ahead.removeFirst()
             waiting.trades -= 1
-            if id > last { take(first.trade, now.monotonic, into: &out) }
+            if id > last { take(first.trade, into: &out) }
         }
         waiting.feeds.removeAll { $0 == feed }
     }

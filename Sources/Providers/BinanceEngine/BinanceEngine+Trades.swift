@@ -5,13 +5,11 @@ internal import Primitives
 // Trades become records, and their ids say what is missing.
 extension BinanceEngine {
     /// Takes the next trade of a feed.
-    mutating func take(
-        _ trade: BinanceTrade, _ now: MonotonicTime, into out: inout BinanceOutput
-    ) {
+    mutating func take(_ trade: BinanceTrade, into out: inout BinanceOutput) {
         let place = trade.feed
         let last = feeds[place].last.id
         if last > 0, trade.id > last + 1 || feeds[place].openGap != nil {
-            settle(trade, now, into: &out)
+            settle(trade, into: &out)
         }
         accept(trade, into: &out)
     }
@@ -53,15 +51,13 @@ extension BinanceEngine {
     }
 
     /// Ends the gap before a trade: its id says whether anything is missing.
-    private mutating func settle(
-        _ trade: BinanceTrade, _ now: MonotonicTime, into out: inout BinanceOutput
-    ) {
+    private mutating func settle(_ trade: BinanceTrade, into out: inout BinanceOutput) {
         let feed = feeds[trade.feed]
         let from = feed.openGap?.from ?? feed.last.time
         let to = max(trade.time, from).advanced(byNanoseconds: 1)
         let reason: GapReason = feed.openGap?.reason ?? .providerLoss
         let first = feed.last.id + 1
-        let isFillable = trade.id > first && canFill(trade.id - first)
+        let isFillable = trade.id > first && canFill
         let detail = trade.id > first ? Self.missing(first, trade.id - 1) : ""
         endGap(of: trade.feed, at: to, trade.received, isFillable ? detail : "", into: &out)
         guard trade.id > first else {
@@ -89,7 +85,7 @@ extension BinanceEngine {
             BinanceHole(
                 place: trade.feed, first: first, last: trade.id - 1, next: first, from: from,
                 to: to,
-                reason: reason, since: now, reached: max(from, feed.last.time)))
+                reason: reason, reached: max(from, feed.last.time)))
     }
 
     static func missing(_ first: UInt64, _ last: UInt64) -> String {

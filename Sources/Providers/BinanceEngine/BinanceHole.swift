@@ -36,8 +36,8 @@ struct BinanceHole: Sendable {
     var from: Timestamp
     var to: Timestamp
     let reason: GapReason
-    /// When the ids turned out to be missing.
-    let since: MonotonicTime
+    /// When it was asked for without an answer that has trades of it; `nil`: it was not.
+    var triedSince: MonotonicTime?
     /// Answers in a row that gave no trade of it.
     var failures = 0
     var hasBegun = false
@@ -49,6 +49,12 @@ struct BinanceHole: Sendable {
     var parts: [BinanceGapPart] = []
 
     var isComplete: Bool { next > last }
+    /// How many ids it still lacks.
+    var rest: UInt64 { last &+ 1 &- next }
+    /// The first id that is asked for: those before it are too many.
+    var firstAsked: UInt64 {
+        rest > BinanceLimits.holeTradesMax ? last - (BinanceLimits.holeTradesMax - 1) : next
+    }
 
     /// Notes a part that stays. Beyond the limit the last one grows.
     mutating func keep(_ part: BinanceGapPart) {
@@ -67,8 +73,9 @@ struct BinanceGapPart: Sendable {
 }
 
 /// What is asked of the exchange: first which symbols it has, then the trades of the holes that
-/// wait, oldest first. One request is under way at a time.
+/// wait, the shortest first. One request is under way at a time.
 struct BinanceHoles: Sendable {
+    /// The first one is that of the request that is under way.
     var waiting: [BinanceHole] = []
     /// Groups of feeds whose symbols are asked about.
     var lookUps: [[Int]] = []
@@ -81,6 +88,16 @@ struct BinanceHoles: Sendable {
     var pace: RequestPace
 
     init(seed: UInt64) { pace = RequestPace(BinanceLimits.requests, seed: seed) }
+
+    /// Moves the hole that lacks the fewest trades to the front: what a symbol missed a minute ago
+    /// does not wait for the weekend of another one. Those of one feed keep their order, because
+    /// they share the trade between them, and the last record about a moment counts.
+    mutating func moveShortestToFront() {
+        var feeds: Set<Int> = []
+        let oldest = waiting.indices.filter { feeds.insert(waiting[$0].place).inserted }
+        guard let place = oldest.min(by: { waiting[$0].rest < waiting[$1].rest }) else { return }
+        waiting.insert(waiting.remove(at: place), at: 0)
+    }
 }
 
 /// Reads the exchange's list of past trades.

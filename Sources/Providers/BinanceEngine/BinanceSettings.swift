@@ -66,9 +66,11 @@ package enum BinanceLimits {
     package static let lookUpsMax = 64
     /// Gaps that wait to be filled. Beyond it a gap stays.
     package static let holesMax = 1_024
-    /// The trades that one gap may lack. A gap of more stays.
-    package static let holeTradesMax: UInt64 = 1_000_000
-    /// How long a gap waits to be filled. Then the rest of it stays.
+    /// The trades that are asked for of one gap, the newest: in three hours, if nothing else is
+    /// asked for. Of a gap that lacks more the older end stays.
+    package static let holeTradesMax: UInt64 = 20_000_000
+    /// How long a gap is asked for without an answer that has trades of it. Then the rest of it
+    /// stays.
     package static let holeAgeMax: Int64 = 3_600_000_000_000
     /// Answers in a row that give no trade of a gap. Then the rest of it stays.
     package static let uselessAnswersMax = 8
@@ -87,11 +89,14 @@ package enum BinanceLimits {
     /// The wait after too many requests, when the exchange does not say how long.
     package static let limitedWait: Int64 = 30_000_000_000
     package static let bannedWait: Int64 = 300_000_000_000
+    /// The longest wait that the exchange may want. It bans for at most three days, and longer
+    /// where that repeats.
+    package static let limitedWaitMax: Int64 = 7 * 86_400_000_000_000
     package static let requests: RequestLimits = {
         var limits = RequestLimits(
             service: "the exchange", failedWait: fetchInterval, limitedWait: limitedWait)
         (limits.failedWaitMax, limits.bannedWait) = (fetchWaitMax, bannedWait)
-        limits.limitedWaitMax = holeAgeMax
+        limits.limitedWaitMax = limitedWaitMax
         (limits.counted, limits.unit, limits.failedCost) = (.weight, pointInterval, fetchInterval)
         return limits
     }()

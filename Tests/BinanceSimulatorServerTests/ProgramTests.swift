@@ -46,7 +46,7 @@ struct ProgramTests {
         for (wrong, says) in [
             (["--symbols", "BTC-USDT"], "is no symbol"), (["--lifetime", "0"], "from 1 to 86400"),
             (["--rate", "x"], "from 0 to"), (["--ping", "0"], "from 1 to 3600"),
-            (["--pong", "0"], "is no flag"),
+            (["--market-data", "200"], "403, 404 or 451"), (["--pong", "0"], "is no flag"),
         ] {
             let failure = #expect(throws: ProgramFailure.self) {
                 try run(program, wrong, environment: environment)

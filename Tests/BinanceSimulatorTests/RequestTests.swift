@@ -25,6 +25,27 @@ struct RequestTests {
         }
     }
 
+    @Test("the address of market data has all but the trades of a range of ids")
+    func marketData() throws {
+        var bench = Bench()
+        for path in ["aggTrades", "klines", "exchangeInfo", "trades", "ping", "time"] {
+            let query = path == "klines" ? "symbol=BTCUSDT&interval=1m" : "symbol=BTCUSDT"
+            let own = try bench.get("/api/v3/\(path)?\(query)")
+            let there = try bench.get("/market-data/api/v3/\(path)?\(query)")
+            #expect(own.head == there.head && own.body == there.body, "\(path)")
+        }
+        let path = "/market-data/api/v3/historicalTrades?symbol=BTCUSDT&fromId=1"
+        #expect(try bench.get(path).head.hasPrefix("HTTP/1.1 404"))
+        let now = bench.now
+        let request = HTTPRequest(
+            method: "GET", path: "/market-data/api/v3/historicalTrades", query: [:], headers: [:])
+        let restricted = ExchangeSite(
+            WebSettings(), market: bench.venue.site.market, marketDataStatus: 451)
+        let answer = restricted.answer(request, now: now)
+        #expect(answer.status == 451)
+        #expect(try JSONValue.parse(answer.body)["code"]?.int == 0)
+    }
+
     @Test("without an id the latest trades come, oldest first, and no more than 1,000")
     func latest() throws {
         var bench = Bench()

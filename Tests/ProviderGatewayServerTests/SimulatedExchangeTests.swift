@@ -61,11 +61,13 @@ struct SimulatedExchangeTests {
                 symbol: try #require(Symbol($0)), contract: Instrument.Contract(.crypto),
                 feeds: .trades)
         }
+        // The first address does not have the trades.
+        let rest = "http://127.0.0.1:\(exchange.port)"
         let environment = [
             "GATEWAY_PROVIDER": "binance", "GATEWAY_SOURCE": "exchange",
             "GATEWAY_LIVE": "false",
             "BINANCE_URL": "ws://127.0.0.1:\(exchange.port)/stream",
-            "BINANCE_REST_URL": fills ? "http://127.0.0.1:\(exchange.port)" : "",
+            "BINANCE_REST_URL": fills ? "\(rest)/market-data,\(rest)" : "",
             "BINANCE_HOT_HOT": "\(isHotHot)",
             "BINANCE_RECONNECT_FIRST": "100ms", "BINANCE_RECONNECT_MAX": "1s",
             "BINANCE_OVERLAP": "300ms", "BINANCE_SILENT_AFTER": "2s",

@@ -20,6 +20,8 @@ package enum ExchangeLimits {
     /// Trades that a bar is made of. Of a bar with more, the extremes and the quantity are those of
     /// at most so many, evenly spread.
     package static let tradesPerBarMax: UInt64 = 1_024
+    /// Statuses that tell a client to ask another address. Others are refused at the start.
+    package static let marketDataStatuses = [404, 403, 451]
     /// Trades of the command `lose`. More are refused.
     package static let lostTradesMax = WebLimits.faultCountMax
 }

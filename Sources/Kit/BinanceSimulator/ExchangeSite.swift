@@ -5,8 +5,13 @@ package import VenueWeb
 package typealias SimulatedExchange = WebVenue<ExchangeSite>
 
 extension WebVenue where Site == ExchangeSite {
-    package init(_ settings: WebSettings, market: ExchangeMarket, start: Timestamp) {
-        self.init(ExchangeSite(settings, market: market), start: start)
+    package init(
+        _ settings: WebSettings, market: ExchangeMarket, start: Timestamp,
+        marketDataStatus: Int = ExchangeLimits.marketDataStatuses[0]
+    ) {
+        self.init(
+            ExchangeSite(settings, market: market, marketDataStatus: marketDataStatus),
+            start: start)
     }
 }
 
@@ -16,12 +21,18 @@ package struct ExchangeSite: WebSite {
 
     package let settings: WebSettings
     package let market: ExchangeMarket
+    /// What `historicalTrades` is answered with at the address of market data alone.
+    private let marketDataStatus: Int
     private var marketLog: VenueLog
     /// So many of the next trades are sent to nobody.
     private var tradesToLose = 0
 
-    package init(_ settings: WebSettings, market: ExchangeMarket) {
+    package init(
+        _ settings: WebSettings, market: ExchangeMarket,
+        marketDataStatus: Int = ExchangeLimits.marketDataStatuses[0]
+    ) {
         var settings = settings
+        self.marketDataStatus = marketDataStatus
         settings.framesPerSecondMax = ExchangeLimits.framesPerSecond
         self.settings = settings
         self.market = market
@@ -34,7 +45,8 @@ package struct ExchangeSite: WebSite {
     package func newSession() -> ExchangeSession { ExchangeSession() }
 
     package func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer {
-        ExchangeRequests(market: market, now: now).answer(request)
+        ExchangeRequests(market: market, now: now, marketDataStatus: marketDataStatus)
+            .answer(request)
     }
 
     package func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer {

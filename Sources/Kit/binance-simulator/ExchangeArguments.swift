@@ -9,6 +9,7 @@ struct ExchangeArguments: SimulatorArguments {
     private var rate = 200
     private var symbols = ExchangeSymbol.defaultNames.compactMap { ExchangeSymbol($0) }
     private var settings = WebSettings()
+    private var marketDataStatus = ExchangeLimits.marketDataStatuses[0]
 
     /// It has no flag without a value of its own.
     mutating func take(_ flag: String) -> Bool { false }
@@ -27,6 +28,11 @@ struct ExchangeArguments: SimulatorArguments {
             }
         } else if flag == "--lifetime" {
             settings.lifetimeSeconds = Int64(try SimulatorFlags.number(flag, value, 1...86_400))
+        } else if flag == "--market-data" {
+            marketDataStatus = try SimulatorFlags.number(flag, value, 100...599)
+            guard ExchangeLimits.marketDataStatuses.contains(marketDataStatus) else {
+                throw FlagProblem("--market-data wants 403, 404 or 451")
+            }
         } else if flag == "--ping" {
             settings.pingSeconds = Int64(try SimulatorFlags.number(flag, value, 1...3_600))
         } else {
@@ -42,6 +48,6 @@ struct ExchangeArguments: SimulatorArguments {
         settings.keepsMarketLog = flags.marketLog != nil
         return SimulatedExchange(
             settings, market: ExchangeMarket(symbols: symbols, seed: flags.seed, rate: rate),
-            start: start)
+            start: start, marketDataStatus: marketDataStatus)
     }
 }

@@ -20,6 +20,8 @@ enum HelpPage {
           --symbols A,B,...    \(ExchangeSymbol.defaultNames.joined(separator: ",")) if not given
           --lifetime SECONDS   of a connection, 86400 if not given
           --ping SECONDS       between two pings, 20 if not given
+          --market-data N      status of historicalTrades below /market-data, where the exchange
+                               has market data alone: 403, 404 or 451; 404 if not given
 
         \(SimulatorFlags.help(port: 9_443))
 

@@ -18,8 +18,8 @@ extension ProviderKind {
                 "BINANCE_URL", .text, default: BinanceSetup.streams, group: group,
                 "Address of the exchange's streams; none needs an account."),
             ConfigurationKey(
-                "BINANCE_REST_URL", .text, group: group,
-                "Address for trades that did not come; empty: the public one, by its BINANCE_URL."),
+                "BINANCE_REST_URL", .list, group: group,
+                "Addresses of its past, in order; empty: the public ones, by their BINANCE_URL."),
             ConfigurationKey(
                 "BINANCE_FILL", .flag, default: "true", group: group,
                 "Whether trades that did not come are asked for by their ids."),
@@ -77,8 +77,12 @@ extension ProviderKind {
                     ? "BINANCE_URL: an address like wss://name:port/path is needed" : nil
             },
             ConfigurationRule { configuration in
-                BinanceSetup.rest(configuration).map { HTTPURL($0) == nil } ?? false
-                    ? "BINANCE_REST_URL: an address like https://name:port is needed" : nil
+                BinanceSetup.rest(configuration).allSatisfy { HTTPURL($0, query: []) != nil }
+                    ? nil : "BINANCE_REST_URL: addresses like https://name:port are needed"
+            },
+            ConfigurationRule { configuration in
+                BinanceSetup.rest(configuration).count <= BinanceAddresses.countMax
+                    ? nil : "BINANCE_REST_URL: at most \(BinanceAddresses.countMax) are asked"
             },
             ConfigurationRule { configuration in
                 WebSocketConfiguration.proxy(configuration.optionalText("BINANCE_PROXY") ?? "")
@@ -97,20 +101,31 @@ struct BinanceSetup: Sendable {
     var url: WebSocketURL
     var client = WebSocketConfiguration()
     /// Where past trades are asked for; `nil`: nowhere.
-    var rest: String?
+    var rest: BinanceAddresses?
     var http = HTTPConfiguration()
     var engine: BinanceSettings
 
     static let streams = "wss://data-stream.binance.vision/stream"
-    private static let requests = "https://data-api.binance.vision"
+    /// The exchange documents all that is asked for at the first two. At the last one, which
+    /// answers more countries, it documents all but `historicalTrades`.
+    private static let requests = [
+        "https://api.binance.com", "https://api-gcp.binance.com", "https://data-api.binance.vision",
+    ]
 
-    /// Returns the address of requests. Other streams than the public ones count their trades in
-    /// another way, so they need an address of their own.
-    static func rest(_ configuration: Configuration) -> String? {
-        if let given = configuration.optionalText("BINANCE_REST_URL"), !given.isEmpty {
-            return given.last == "/" ? String(given.dropLast()) : given
+    /// Returns the addresses of requests. Other streams than the public ones count their trades in
+    /// another way, so they need addresses of their own.
+    static func rest(_ configuration: Configuration) -> [String] {
+        let given = configuration.list("BINANCE_REST_URL")
+        guard given.isEmpty else {
+            return given.map { $0.last == "/" ? String($0.dropLast()) : $0 }
         }
-        return configuration.text("BINANCE_URL") == streams ? requests : nil
+        return configuration.text("BINANCE_URL") == streams ? requests : []
+    }
+
+    /// The same; `nil`: there is none.
+    static func addresses(_ configuration: Configuration) -> BinanceAddresses? {
+        let rest = rest(configuration)
+        return rest.isEmpty ? nil : BinanceAddresses(rest)
     }
 
     init(_ configuration: Configuration, seed: UInt64) throws(SettingsError) {
@@ -120,11 +135,13 @@ struct BinanceSetup: Sendable {
         self.url = url
         client.proxy = configuration.optionalText("BINANCE_PROXY") ?? ""
         client.caPath = configuration.optionalText("BINANCE_TLS_CA") ?? ""
+        client.userAgent = UserAgent.text(configuration)
         client.connectTimeout = configuration.duration("BINANCE_CONNECT_TIMEOUT")
-        rest = configuration.flag("BINANCE_FILL") ? Self.rest(configuration) : nil
+        rest = configuration.flag("BINANCE_FILL") ? Self.addresses(configuration) : nil
         http.proxy = client.proxy
         http.caPath = client.caPath
         http.connectTimeout = client.connectTimeout
+        http.userAgent = client.userAgent
         engine = BinanceSettings(seed: seed)
         engine.fills = rest != nil
         engine.streamsMax = configuration.integer("BINANCE_STREAMS")
@@ -135,10 +152,8 @@ struct BinanceSetup: Sendable {
         engine.overlap = span("BINANCE_OVERLAP")
         engine.wait = span("BINANCE_HOT_HOT_WAIT")
         engine.silentAfter = span("BINANCE_SILENT_AFTER")
-        client.userAgent = UserAgent.text(configuration)
         engine.delayMax = span("BINANCE_DELAY_MAX")
         engine.reconnectFirst = span("BINANCE_RECONNECT_FIRST")
         engine.reconnectMax = span("BINANCE_RECONNECT_MAX")
     }
 }
-        http.userAgent = client.userAgent

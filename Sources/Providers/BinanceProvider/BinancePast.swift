@@ -7,22 +7,33 @@ internal import ServiceRuntime
 /// Asks the exchange for past trades and bars, and which symbols it has. Answers come on the
 /// client's thread, and wait there until the loop takes them.
 final class BinancePast {
-    private let client: HTTPClient
-    private let address: String
-    private var asked: [HTTPRequestID: UInt64] = [:]
+    private let requests: NumberedRequests
+    private var addresses: BinanceAddresses
+    /// What is under way, by its number.
+    private var asked: [UInt64: Question] = [:]
 
-    /// `address`: `https://name[:port]`. `wake` is called when an answer waits.
+    private struct Question {
+        let endpoint: BinanceAddresses.Endpoint
+        let query: [(name: String, value: String)]
+        /// How many addresses did not answer it.
+        var attempt = 0
+        /// What the last of them said.
+        var reason = ""
+    }
+
+    /// `wake` is called when an answer waits.
     init(
-        _ address: String, _ configuration: HTTPConfiguration, wake: @escaping @Sendable () -> Void
+        _ addresses: BinanceAddresses, _ configuration: HTTPConfiguration,
+        wake: @escaping @Sendable () -> Void
     ) throws(HTTPError) {
-        self.address = address
-        client = try HTTPClient(configuration, onOutcome: wake)
+        self.addresses = addresses
+        requests = try NumberedRequests(configuration, onOutcome: wake)
     }
 
     /// Sends a request. Returns its outcome if there is one at once.
     func ask(_ fetch: BinanceFetch) -> BinanceFetchOutcome? {
         ask(
-            fetch.number, "historicalTrades",
+            fetch.number, .historicalTrades,
             [
                 ("symbol", fetch.symbol), ("fromId", "\(fetch.from)"), ("limit", "\(fetch.count)"),
             ])
@@ -30,7 +41,7 @@ final class BinancePast {
 
     func ask(_ question: BinanceTimeLookUp) -> BinanceFetchOutcome? {
         ask(
-            question.number, "aggTrades",
+            question.number, .aggTrades,
             [
                 ("symbol", question.symbol), ("startTime", "\(question.milliseconds)"),
                 ("limit", "1"),
@@ -40,7 +51,7 @@ final class BinancePast {
     func ask(_ fetch: BinanceBarFetch) -> BinanceFetchOutcome? {
         let time = fetch.time
         return ask(
-            fetch.number, "klines",
+            fetch.number, .klines,
             [
                 ("symbol", fetch.symbol), ("interval", fetch.length.rawValue),
                 (time.key, "\(time.milliseconds)"), ("limit", "\(fetch.count)"),
@@ -54,40 +65,71 @@ final class BinancePast {
         case .bars(let fetch): ask(fetch)
         case .latest(let question):
             ask(
-                question.number, "historicalTrades",
+                question.number, .historicalTrades,
                 [("symbol", question.symbol), ("limit", "1")])
         }
     }
 
     func ask(_ question: BinanceLookUp) -> BinanceFetchOutcome? {
         let names = question.symbols.map { "\"\($0)\"" }.joined(separator: ",")
-        return ask(question.number, "exchangeInfo", [("symbols", "[\(names)]")])
+        return ask(question.number, .exchangeInfo, [("symbols", "[\(names)]")])
     }
 
     private func ask(
-        _ number: UInt64, _ path: String, _ query: [(String, String)]
+        _ number: UInt64, _ endpoint: BinanceAddresses.Endpoint, _ query: [(String, String)]
     ) -> BinanceFetchOutcome? {
-        guard let url = HTTPURL("\(address)/api/v3/\(path)", query: query) else {
-            return .refused("the address of \(path) is too long")
+        send(Question(endpoint: endpoint, query: query), as: number)
+    }
+
+    /// Sends a question to the address of its attempt.
+    private func send(_ question: Question, as number: UInt64) -> BinanceFetchOutcome? {
+        let endpoint = question.endpoint
+        guard let address = addresses.address(of: endpoint, attempt: question.attempt) else {
+            return .failed(
+                question.attempt > 1
+                    ? "no address of \(question.attempt) answers \(endpoint): \(question.reason)"
+                    : question.reason)
+        }
+        guard let url = HTTPURL("\(address)/api/v3/\(endpoint)", query: question.query) else {
+            return .refused("the address of \(endpoint) is too long")
         }
         do throws(HTTPError) {
-            asked[try client.request(HTTPRequest(url))] = number
+            try requests.begin(HTTPRequest(url), as: number)
+            asked[number] = question
             return nil
         } catch {
             return .failed("\(error)")
         }
     }
 
-    /// Hands over the outcomes that have come, by the numbers of their requests.
+    /// Hands over the outcomes that have come, by the numbers of their requests. What an address
+    /// does not answer is asked of the next one first.
     func take(_ body: (UInt64, BinanceFetchOutcome) -> Void) {
-        for outcome in client.take() {
-            guard let number = asked.removeValue(forKey: outcome.id) else { continue }
-            body(number, Self.meaning(of: outcome.result))
+        requests.take { number, result in
+            guard var question = asked.removeValue(forKey: number) else { return }
+            if let reason = Self.isElsewhere(result) {
+                question.attempt += 1
+                question.reason = reason
+                if let outcome = send(question, as: number) { body(number, outcome) }
+            } else {
+                addresses.answered(question.endpoint, attempt: question.attempt)
+                body(number, Self.meaning(of: result))
+            }
+        }
+    }
+
+    /// Returns why the next address is to be asked; `nil`: this one has answered.
+    private static func isElsewhere(_ result: Result<HTTPResponse, HTTPError>) -> String? {
+        switch result {
+        case .success(let answer):
+            BinanceAddresses.isElsewhere(status: answer.status)
+                ? "the exchange says \(reason(said(in: answer), answer.status))" : nil
+        case .failure(let error): "\(error)"
         }
     }
 
     /// Returns what an answer means for the request.
-    static func meaning(of result: Result<HTTPResponse, HTTPError>) -> BinanceFetchOutcome {
+    private static func meaning(of result: Result<HTTPResponse, HTTPError>) -> BinanceFetchOutcome {
         let response: HTTPResponse
         switch result {
         case .success(let answer): response = answer
@@ -98,7 +140,7 @@ final class BinancePast {
         if [418, 429].contains(response.status) {
             return .limited(retryAfter: wait, isBanned: response.status == 418)
         }
-        if [400, 401, 404].contains(response.status) {
+        if [400, 401].contains(response.status) {
             let said = said(in: response)
             return said?["code"]?.int == unknownSymbol
                 ? .unknownSymbol : .refused(reason(said, response.status))
@@ -121,6 +163,6 @@ final class BinancePast {
     private static func reason(_ said: JSONValue?, _ status: Int) -> String {
         let text = said?["msg"]?.string?.unicodeScalars.prefix(120)
             .map { $0.value < 0x20 ? " " : "\($0)" }.joined()
-        return "\(text ?? "no reason given") (status \(status))"
+        return "\(text ?? "nothing") (status \(status))"
     }
 }

@@ -34,8 +34,8 @@ package final class BinanceProvider: ProviderSource {
         let client = try BinanceLoop.client(setup)
         let waker = client.waker
         thread.inbox.wakes { waker.wake() }
-        let past = try setup.rest.map { address throws(HTTPError) in
-            try BinancePast(address, setup.http) { waker.wake() }
+        let past = try setup.rest.map { addresses throws(HTTPError) in
+            try BinancePast(addresses, setup.http) { waker.wake() }
         }
         try thread.start(name, beat: name, threads, report) { beat in
             BinanceLoop(parts, client, past, beat).run()

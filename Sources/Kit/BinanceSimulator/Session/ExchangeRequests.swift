@@ -5,12 +5,20 @@ internal import VenueWeb
 struct ExchangeRequests {
     let market: ExchangeMarket
     let now: Timestamp
+    /// What `historicalTrades` is answered with at the address of market data alone.
+    var marketDataStatus = ExchangeLimits.marketDataStatuses[0]
 
     static let limitDefault = 500
+    /// Here the exchange's address of market data alone is a path of the one address.
+    private static let marketData = "/market-data"
 
     func answer(_ request: HTTPRequest) -> HTTPAnswer {
         guard request.method == "GET" else { return HTTPAnswer(status: 405) }
-        let path = request.path
+        var path = request.path
+        if path.hasPrefix(Self.marketData + "/") {
+            path.removeFirst(Self.marketData.utf8.count)
+            guard path != "/api/v3/historicalTrades" else { return elsewhere }
+        }
         if path == "/api/v3/ping" { return .json { $0.object { _ in } } }
         if path == "/api/v3/time" {
             return .json { $0.object { $0.member("serverTime", milliseconds) } }
@@ -22,6 +30,17 @@ struct ExchangeRequests {
             return HTTPAnswer(status: 404)
         }
         return trades(request)
+    }
+
+    /// The exchange documents what it says to countries that it does not answer, and nothing of the
+    /// other two.
+    private var elsewhere: HTTPAnswer {
+        guard marketDataStatus == 451 else { return HTTPAnswer(status: marketDataStatus) }
+        return .error(
+            451, code: 0,
+            "Service unavailable from a restricted location according to 'b. Eligibility' in "
+                + "https://www.binance.com/en/terms. Please contact customer service if you "
+                + "believe you received this message in error.")
     }
 
     var milliseconds: Int64 { now.nanoseconds / 1_000_000 }

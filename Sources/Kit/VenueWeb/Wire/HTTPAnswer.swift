@@ -19,7 +19,8 @@ package struct HTTPAnswer: Sendable {
         101: "Switching Protocols", 200: "OK", 400: "Bad Request", 401: "Unauthorized",
         403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 418: "I'm a teapot",
         422: "Unprocessable Entity", 423: "Locked", 429: "Too Many Requests",
-        500: "Internal Server Error", 503: "Service Unavailable",
+        451: "Unavailable For Legal Reasons", 500: "Internal Server Error",
+        503: "Service Unavailable",
     ]
     private static let guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

@@ -13,7 +13,7 @@ extension ProviderKind {
         rules: [
             HistoryKeys.rule,
             ConfigurationRule { configuration in
-                BinanceSetup.rest(configuration).flatMap { HTTPURL($0) } == nil
+                BinanceSetup.rest(configuration).isEmpty
                     ? "BINANCE_REST_URL: the address of the exchange's past is needed" : nil
             },
         ], isRecorded: true
@@ -34,16 +34,16 @@ struct BinanceHistorySetup: HistorySetup {
     /// The length of bars, for instruments with them.
     let bars: BinanceBarLength
     /// Where the past is asked for.
-    private let address: String
+    private let addresses: BinanceAddresses
     private let http: HTTPConfiguration
 
     init(_ configuration: Configuration) throws(SettingsError) {
         range = try HistorySettings(configuration)
-        guard let address = BinanceSetup.rest(configuration) else {
+        guard let addresses = BinanceSetup.addresses(configuration) else {
             throw SettingsError(
                 "BINANCE_REST_URL: the address of the exchange's past is needed")
         }
-        self.address = address
+        self.addresses = addresses
         // The seed decides nothing here.
         let live = try BinanceSetup(configuration, seed: 0)
         http = live.http
@@ -53,7 +53,7 @@ struct BinanceHistorySetup: HistorySetup {
     func makeService() -> BinanceHistoryService { BinanceHistoryService(bars: bars) }
 
     func makeClient(_ waker: ProviderWake) throws -> sending BinanceHistoryClient {
-        try BinanceHistoryClient(address, http, waker)
+        try BinanceHistoryClient(addresses, http, waker)
     }
 }
 
@@ -64,8 +64,10 @@ final class BinanceHistoryClient: HistoryClient {
     private let past: BinancePast
     private let waker: ProviderWake
 
-    init(_ address: String, _ http: HTTPConfiguration, _ waker: ProviderWake) throws(HTTPError) {
-        past = try BinancePast(address, http) { waker.wake() }
+    init(
+        _ addresses: BinanceAddresses, _ http: HTTPConfiguration, _ waker: ProviderWake
+    ) throws(HTTPError) {
+        past = try BinancePast(addresses, http) { waker.wake() }
         self.waker = waker
     }
 

@@ -22,12 +22,18 @@ struct BinanceHistoryPlanner {
     func plan(_ instruments: [Instrument], _ shutdown: ShutdownSignal) throws -> HistoryPlan {
         let client = try setup.makeClient(ProviderWake())
         var questions = Questions(client, BinanceLimits.requests, shutdown, telemetry)
+        var hasTrades = false
         let entries = questions.entries(instruments) {
             instrument, questions throws(Questions.Failure) in
             let symbol = BinanceHistoryService.exchangeSymbol(of: instrument)
             let found =
                 instrument.isOfPastBars
                 ? try countBars(symbol, &questions) : try countTrades(symbol, &questions)
+            if found > 0, !instrument.isOfPastBars, !hasTrades {
+                // Not each address has trades, and a plan that cannot be carried out is none.
+                _ = try questions.last(of: symbol)
+                hasTrades = true
+            }
             return .exactly(min(found, HistoryPlan.Count.countMax))
         }
         // One asks for the beginning, and one page reaches beyond the end.

@@ -226,14 +226,14 @@ struct PartitionLedgerTests {
         tape.gap(0, 20, 30, .open, .trade, .providerLoss)
         tape.trade(0, 30, id: 507)
         tape.seal()
-        func missing() -> [ClosedRange<UInt64>?] {
+        func missing() -> [Range<UInt64>?] {
             tape.fold(idsOf: "p").missing.filter { $0.symbol == LedgerTape.symbols[0] }
                 .map(\.part).sorted { $0.from < $1.from }.map(\.ids)
         }
-        #expect(missing() == [502...504, 506...506])
+        #expect(missing() == [502..<505, 506..<507])
         tape.trade(0, 14, .backfilled, id: 502)
         tape.seal()
-        #expect(missing() == [503...504, 506...506])
+        #expect(missing() == [503..<505, 506..<507])
         let ledger = tape.fold(idsOf: "p")
         #expect(try PartitionLedger(json: ledger.json(time: LedgerTape.at(40))) == ledger)
         // A successor asks for the rest, and is in no doubt about the time of what came.
@@ -242,12 +242,41 @@ struct PartitionLedgerTests {
         #expect(handOver.settlements.isEmpty)
         tape.gap(0, 12, 20, .filled)
         tape.seal()
-        #expect(missing() == [506...506])
+        #expect(missing() == [506..<507])
         // What is not requested any more is forgotten.
         tape.gap(0, 20, 30, .abandoned)
         tape.subscription(0, .stop)
         tape.seal()
         #expect(tape.fold(idsOf: "p").entries[LedgerTape.symbols[0]] == nil)
+    }
+
+    @Test(
+        "trades that all came without the record that tells of them fill their gap",
+        arguments: [([502, 503, 504], true), ([502, 504], false)] as [([UInt64], Bool)])
+    func allCame(ids: [UInt64], isFilled: Bool) throws {
+        var tape = try LedgerTape()
+        tape.subscription(0, .start)
+        tape.trade(0, 12, id: 501)
+        tape.gap(0, 12, 20, .open, .trade, .providerLoss)
+        tape.trade(0, 20, id: 505)
+        tape.seal()
+        for id in ids { tape.trade(0, Int64(id) - 488, .backfilled, id: id) }
+        tape.seal()
+        let ledger = tape.fold(idsOf: "p")
+        #expect(try PartitionLedger(json: ledger.json(time: LedgerTape.at(40))) == ledger)
+        let handOver = GapHandOver(ledger.missing, now: LedgerTape.at(50)) { _ in (0, .trades) }
+        let first = try #require(handOver.settlements.first)
+        #expect(first.state == .filled && first.detail == GapHandOver.cameBefore)
+        #expect(handOver.gaps.isEmpty == isFilled)
+        guard isFilled else { return }
+        #expect(handOver.settlements.count == 1)
+        #expect(first.part.from == LedgerTape.at(12) && first.part.to == LedgerTape.at(20))
+        // A later gap has its own ids again.
+        tape.gap(0, 12, 20, .filled)
+        tape.gap(0, 20, 30, .open, .trade, .providerLoss)
+        tape.trade(0, 30, id: 507)
+        tape.seal()
+        #expect(tape.fold(idsOf: "p").missing.map { $0.part.ids?.count } == [1])
     }
 
     @Test("a provider that counts from anew has nothing missing before it")

@@ -51,7 +51,8 @@ struct GapHandOver: Equatable {
                     symbol,
                     OpenGap(
                         instrument: number, kind: kind, from: rest.from, to: rest.to,
-                        reason: GapReason(rawValue: rest.reason) ?? .unknown, ids: rest.ids)
+                        reason: GapReason(rawValue: rest.reason) ?? .unknown,
+                        ids: rest.ids.map { ClosedRange($0) })
                 ))
         }
         // Gaps that last do not count: there is one per feed at most, and it ends when the feed is
@@ -82,12 +83,17 @@ struct GapHandOver: Equatable {
     /// again, its ticks could be on the tape twice.
     ///
     /// Where the ids are known, there is no doubt: the whole part is handed over, with the ids that
-    /// are not there.
+    /// are not there, or is filled.
     private mutating func settleBegun(_ symbol: Symbol, _ part: MissingPart) -> MissingPart? {
-        guard let begun = part.begun else { return part }
         var rest = part
         rest.begun = nil
-        guard part.ids == nil else { return rest }
+        if let ids = part.ids {
+            guard ids.isEmpty else { return rest }
+            settlements.append(
+                Settlement(symbol: symbol, part: rest, state: .filled, detail: Self.cameBefore))
+            return nil
+        }
+        guard let begun = part.begun else { return part }
         let doubtful = min(begun.doubtful, part.to)
         var done = rest
         done.to = begun.areBars ? doubtful : max(part.from, begun.done)

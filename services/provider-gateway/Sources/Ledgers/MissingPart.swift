@@ -23,8 +23,9 @@ struct MissingPart: Hashable, Sendable {
     var to: Timestamp
     /// `nil` when no such ticks were noted.
     var begun: Begun?
-    /// The ids of the trades that it lacks, as far as they are known when it is handed over.
-    var ids: ClosedRange<UInt64>?
+    /// The ids of the trades that it lacks when it is handed over. Empty: all have come; `nil`:
+    /// they are not known.
+    var ids: Range<UInt64>?
 
     var hasEnded: Bool { to.isDefined }
 

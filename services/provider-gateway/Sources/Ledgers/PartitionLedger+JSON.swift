@@ -62,9 +62,10 @@ extension PartitionLedger {
 
     private static func write(_ hole: TradeIDs.Hole, into json: inout JSONWriter) {
         json.member("first", hole.ids.lowerBound)
-        json.member("last", hole.ids.upperBound)
+        json.member("last", hole.ids.upperBound - 1)
         json.member("from", hole.from.nanoseconds)
         json.member("to", hole.to.nanoseconds)
+        if hole.isSkipped { json.member("skipped", true) }
     }
 
     private static func write(_ part: MissingPart, into json: inout JSONWriter) {
@@ -120,12 +121,12 @@ extension PartitionLedger {
 
     private static func hole(_ value: JSONValue) throws(VersionedJSON.Refusal) -> TradeIDs.Hole {
         guard let first = value["first"]?.uint64, let last = value["last"]?.uint64,
-            (1...last).contains(first), last < UInt64.max, let from = value["from"]?.int,
+            last < UInt64.max, (1...last + 1).contains(first), let from = value["from"]?.int,
             let to = value["to"]?.int
         else { throw .damaged("the missing ids of a symbol cannot be read") }
         return TradeIDs.Hole(
-            ids: first...last, from: Timestamp(nanoseconds: Int64(from)),
-            to: Timestamp(nanoseconds: Int64(to)))
+            ids: first..<last + 1, from: Timestamp(nanoseconds: Int64(from)),
+            to: Timestamp(nanoseconds: Int64(to)), isSkipped: value["skipped"]?.bool ?? false)
     }
 
     private static func part(_ value: JSONValue) throws(VersionedJSON.Refusal) -> MissingPart {

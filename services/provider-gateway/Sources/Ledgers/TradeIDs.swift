@@ -11,9 +11,12 @@ struct LastTrade: Equatable, Sendable {
 struct TradeIDs: Equatable, Sendable {
     /// Ids that are not on the tape, and the times of the trades around them.
     struct Hole: Equatable, Sendable {
-        var ids: ClosedRange<UInt64>
+        /// Empty: all have come on request, and the record that tells of that is to come.
+        var ids: Range<UInt64>
         var from: Timestamp
         var to: Timestamp
+        /// Whether some were left out by what came on request.
+        var isSkipped = false
 
         /// Whether the ids belong to a gap. It reaches from the trade before them to just behind
         /// the one after them, so it shares these trades with its neighbours.
@@ -41,7 +44,7 @@ struct TradeIDs: Equatable, Sendable {
         } else if run.first.id > last.id + 1 {
             holes.append(
                 Hole(
-                    ids: last.id + 1...run.first.id - 1, from: last.time, to: run.first.time))
+                    ids: last.id + 1..<run.first.id, from: last.time, to: run.first.time))
             if holes.count > Self.holesMax { holes.removeFirst() }
         }
         last = run.last
@@ -51,20 +54,25 @@ struct TradeIDs: Equatable, Sendable {
     mutating func fetched(_ id: UInt64) {
         guard let place = holes.firstIndex(where: { $0.ids.contains(id) }) else { return }
         let ids = holes[place].ids
-        if id < ids.upperBound {
-            holes[place].ids = id + 1...ids.upperBound
-        } else {
-            holes.remove(at: place)
-        }
+        if id > ids.lowerBound { holes[place].isSkipped = true }
+        holes[place].ids = id + 1..<ids.upperBound
+        if holes[place].ids.isEmpty, holes[place].isSkipped { holes.remove(at: place) }
     }
 
     /// Forgets the ids of a gap that was filled or given up.
     mutating func settle(_ from: Timestamp, _ to: Timestamp) {
-        holes.removeAll { $0.from >= from && $0.to <= to }
+        holes.removeAll {
+            $0.to <= to && ($0.from >= from || $0.ids.isEmpty && $0.to > from)
+        }
+        // The beginning of one may be given up alone.
+        for place in holes.indices
+        where from <= holes[place].from && holes[place].from < to && to < holes[place].to {
+            holes[place].from = to
+        }
     }
 
-    /// Returns the ids that a gap lacks; `nil`: they are not known.
-    func missing(in part: MissingPart) -> ClosedRange<UInt64>? {
+    /// Returns the ids that a gap lacks; empty: all have come; `nil`: they are not known.
+    func missing(in part: MissingPart) -> Range<UInt64>? {
         guard part.hasEnded else { return nil }
         let own = holes.filter { $0.belongs(to: part) }
         return own.count == 1 ? own.first?.ids : nil

@@ -521,6 +521,33 @@ COMMENT ON COLUMN sink_source_ordinals.given_twice IS
 COMMENT ON COLUMN sink_source_ordinals.replayed IS
     'of dead_lettered: stored later from their dead letters; only note_replayed changes it';
 
+-- When the tape took the packets of a source, by its clock or the sender's, whichever is later:
+-- `taken_at` (12_stretches.sql) finds it by source, partition and ordinal of a row. A column of its own
+-- would cost each tick 8 bytes. A row here has up to 128 points, one for each second with a packet of
+-- the source: the first ordinal of that second, and the time of its last packet. So within a second
+-- a time may be too late. A row grows while the writer goes on, and ends after half an hour.
+CREATE TABLE stored_stretches (
+    input         text        NOT NULL,
+    partition     integer     NOT NULL,
+    source        text        NOT NULL,
+    first_ordinal bigint      NOT NULL,
+    last_ordinal  bigint      NOT NULL,
+    taken_from    timestamptz NOT NULL,
+    starts        integer[]   NOT NULL,
+    delays_us     integer[]   NOT NULL,
+    PRIMARY KEY (input, partition, source, first_ordinal),
+    CHECK (first_ordinal <= last_ordinal AND cardinality(starts) = cardinality(delays_us))
+) WITH (fillfactor = 80);
+
+CREATE INDEX stored_stretches_taken_from ON stored_stretches (taken_from);
+
+COMMENT ON TABLE stored_stretches IS 'when the tape took the ordinals of a source; only functions write it';
+COMMENT ON COLUMN stored_stretches.taken_from IS 'the time of the first packet, rounded up';
+COMMENT ON COLUMN stored_stretches.starts IS
+    'of each point: its first ordinal, counted from first_ordinal';
+COMMENT ON COLUMN stored_stretches.delays_us IS
+    'of each point: the time of its last packet, in microseconds after taken_from';
+
 -- A row is one of two: a range of ordinals that is not accounted for by rows, and why (of the books),
 -- or what the tape says of missing data (its gap records: an outage of the provider, what a gateway
 -- could not publish). A record of the tape has an ordinal of its own, like any tick, and is in the

@@ -167,13 +167,16 @@ $$;
 --   "packet_epoch", "packet_ordinal", "packet_crc", "tape_time_ns", "sent_time_ns", "left_out",
 --   "sources": [{"source", "first_ordinal",
 --   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal", "begun_ns",
---   "given_twice"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
+--   "given_twice"}, ...], "stretches": [{"source", "first_ordinal", "last_ordinal", "from_us",
+--   "starts", "delays_us"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
 --   "detail"}, ...]}, ...].
 -- Counts are totals and not differences: the owner knows them from its claim. Gaps are those found
 -- since the last advance. A gap that begins where the last one of its kind ended extends that one.
 -- `begun_ns` of a new source is the latest time of its first packet. Where that is not the first one of
 -- the operator's output, the tape was purged before this database had it: what it took up to then is lost.
 -- `left_out` says that records since the last advance are no rows. The two times never fall.
+-- A stretch that is stored already is given with its changed points only: they take the place of
+-- those from the first one of them on.
 --
 -- Raises TL001 if a higher epoch owns one of the positions. The detail is a JSON list of all such
 -- positions, so that the writer can drop them immediately and write the rest. Raises TL002 for a
@@ -288,6 +291,19 @@ BEGIN
         written = excluded.written, dead_lettered = excluded.dead_lettered,
         skipped = excluded.skipped, epoch = excluded.epoch,
         tape_ordinal = excluded.tape_ordinal, given_twice = excluded.given_twice;
+
+    INSERT INTO stored_stretches AS k (input, partition, source, first_ordinal, last_ordinal,
+        taken_from, starts, delays_us)
+    SELECT w.input, w.partition, s.source, s.first_ordinal, s.last_ordinal,
+        timestamptz 'epoch' + s.from_us * interval '1 us', s.starts, s.delays_us
+    FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, stretches jsonb),
+        jsonb_to_recordset(w.stretches) AS s(source text, first_ordinal bigint,
+            last_ordinal bigint, from_us bigint, starts integer[], delays_us integer[])
+    ON CONFLICT (input, partition, source, first_ordinal) DO UPDATE
+    SET last_ordinal = excluded.last_ordinal,
+        starts = k.starts[:width_bucket(excluded.starts[1] - 1, k.starts)] || excluded.starts,
+        delays_us = k.delays_us[:width_bucket(excluded.starts[1] - 1, k.starts)]
+            || excluded.delays_us;
 
     FOR wanted IN
         SELECT * FROM jsonb_to_recordset(p_positions) AS w(

@@ -32,7 +32,7 @@ BEGIN
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
         note_gaps(text, text, integer, jsonb), note_lost_versions(jsonb),
         note_backup(text, timestamptz, bigint, text),
-        tape_time(bigint, boolean), keep_bar_version(), bars_reached(timestamptz),
+        tape_time(bigint, boolean), taken_at(text, integer, text, bigint), keep_bar_version(), bars_reached(timestamptz),
         versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
         bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz),
         replay_state(text, text, integer, text, bigint),
@@ -58,7 +58,7 @@ BEGIN
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION indicator_input(text),
             note_backup(text, timestamptz, bigint, text),
-            tape_time(bigint, boolean), bars_reached(timestamptz),
+            tape_time(bigint, boolean), taken_at(text, integer, text, bigint), bars_reached(timestamptz),
             versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
             bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz),
             missing_step(tstzmultirange, tstzrange, boolean),

@@ -12,6 +12,7 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
         missing_stretches(tstzrange, boolean), tape_time(bigint, boolean),
+        taken_at(text, integer, text, bigint),
         bars_reached(timestamptz), replay_state(text, text, integer, text, bigint),
         is_retired(text, timestamptz, timestamptz), known_as(text),
         versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),

@@ -25,6 +25,9 @@ struct SinkPosition: Sendable {
     var sources: [SourceAccount] = []
     /// The gaps since the position was last stored.
     var gaps: [SinkGap] = []
+    /// The complete stretches since the position was last stored: at most one for each packet of a
+    /// batch. Those that go on are in `sources`.
+    var stretches: [StoredStretch] = []
     /// When the tape took the packet of the position, or one before it: the highest time so far.
     /// Undefined when it is not known.
     var tapeTime = Timestamp.undefined
@@ -61,6 +64,8 @@ struct SinkPosition: Sendable {
         var begun = Timestamp.undefined
         /// The number of records whose ordinals were stored before. They are left out.
         var givenTwice: UInt64 = 0
+        /// When the tape took its last packets. `nil` after a claim, and where that is not known.
+        var stretch: StoredStretch?
     }
 
     /// Returns a source's counts; `nil` when it had no record so far.
@@ -70,8 +75,11 @@ struct SinkPosition: Sendable {
 
     /// Adds a packet to the counts of its source, with the gaps that it reveals: ordinals that are
     /// missing before it, and ordinals that were stored before. The reader has proven that missing
-    /// ordinals are missing on the tape itself.
-    mutating func add(_ header: PacketHeader, _ count: TickCount) {
+    /// ordinals are missing on the tape itself. `takenAt` is that of its item; undefined for a packet
+    /// without rows.
+    mutating func add(
+        _ header: PacketHeader, _ count: TickCount, takenAt: Timestamp = .undefined
+    ) {
         let last = header.nextOrdinal &- 1
         if header.sendTime.isDefined {
             sentTime = sentTime.isDefined ? max(sentTime, header.sendTime) : header.sendTime
@@ -85,6 +93,7 @@ struct SinkPosition: Sendable {
                     written: count.written, skipped: count.skipped,
                     deadLettered: count.deadLettered, epoch: header.epoch, tapeOrdinal: last,
                     begun: [tapeTime, sentTime].filter(\.isDefined).max() ?? .undefined))
+            note(sources.count - 1, header.firstOrdinal, last, takenAt)
             return
         }
         let known = sources[index]
@@ -99,6 +108,34 @@ struct SinkPosition: Sendable {
         sources[index].skipped += count.skipped
         sources[index].deadLettered += count.deadLettered
         sources[index].givenTwice += count.givenTwice
+        // A dead letter may become a row later.
+        guard count.written > 0 || count.deadLettered > 0 else { return }
+        note(index, max(header.firstOrdinal, known.lastOrdinal &+ 1), last, takenAt)
+    }
+
+    /// Notes when the tape took the ordinals `first` ... `last` of a source.
+    private mutating func note(
+        _ index: Int, _ first: UInt64, _ last: UInt64, _ takenAt: Timestamp
+    ) {
+        guard first <= last else { return }
+        let ordinals = first...last
+        if takenAt.isDefined,
+            sources[index].stretch?.extend(ordinals, takenAt: takenAt) == true
+        {
+            return
+        }
+        if let ended = sources[index].stretch, ended.isChanged { stretches.append(ended) }
+        sources[index].stretch =
+            takenAt.isDefined
+            ? StoredStretch(sources[index].source, ordinals, takenAt: takenAt) : nil
+    }
+
+    /// Forgets what was said of the last batch, which is stored.
+    mutating func forgetBatch() {
+        gaps = []
+        stretches = []
+        hasLeftOut = false
+        for index in sources.indices { sources[index].stretch?.stored() }
     }
 
     /// Adds a gap of the ordinals `first` ..< `end`, if the range is not empty.
@@ -131,6 +168,12 @@ struct SinkPosition: Sendable {
             json.member(
                 "sources",
                 array: { json in for source in sources { write(source, into: &json) } })
+            let changed = stretches + sources.compactMap(\.stretch).filter(\.isChanged)
+            if !changed.isEmpty {
+                json.member(
+                    "stretches",
+                    array: { json in for stretch in changed { stretch.write(into: &json) } })
+            }
             guard !gaps.isEmpty else { return }
             json.member("gaps", array: { json in for gap in gaps { gap.write(into: &json) } })
         }

@@ -47,8 +47,7 @@ struct WorkerSlot {
     mutating func store(_ position: SinkPosition, of input: Int) {
         guard let index = inputs.firstIndex(of: input) else { return }
         stored[index] = position
-        stored[index]?.gaps = []
-        stored[index]?.hasLeftOut = false
+        stored[index]?.forgetBatch()
     }
 
     /// Notes the order to own the partition.

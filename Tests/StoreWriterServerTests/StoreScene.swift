@@ -25,6 +25,8 @@ final class StoreScene {
     let place: SinkPlace
     let beat: ThreadBeat
     private var stored: SinkPosition
+    /// When the tape takes the packets of the next batches.
+    var tapeTime = Timestamp.undefined
     private var sequence: UInt64 = 0
     private var builder: PacketBuilder
     private var nextOrdinal: UInt64 = 1
@@ -85,6 +87,7 @@ final class StoreScene {
     func add(_ bar: ProviderBar) { precondition(builder.append(bar)) }
     func add(_ late: LateTickRecord) { precondition(builder.append(late)) }
     func add(_ bar: Bar) { precondition(builder.append(bar)) }
+    func add(_ value: IndicatorValue) { precondition(builder.append(value) == .appended) }
 
     func seal(sendTime: Timestamp = Timestamp(nanoseconds: 0)) -> [UInt8] {
         let packet = builder.seal(
@@ -137,7 +140,8 @@ final class StoreScene {
                     position: TapePosition(
                         streamCreated: Timestamp(nanoseconds: 77), sequence: sequence,
                         packet: header.identity, sources: []),
-                    storedOrdinal: stored.account(header.source)?.lastOrdinal ?? 0))
+                    storedOrdinal: stored.account(header.source)?.lastOrdinal ?? 0,
+                    tapeTime: tapeTime))
         }
         return batch
     }
@@ -149,15 +153,11 @@ final class StoreScene {
     func write(_ batch: WriteBatch) throws(StoreError) -> BatchOutcome {
         var settled = stored
         let outcome = try store.write(batch) { outcome in
-            settled = stored
-            for (item, count) in zip(batch.items, outcome.counts) {
-                settled.position = item.position
-                settled.add(item.header, count)
-            }
+            settled = batch.advanced(by: outcome) { _ in stored }[0] ?? stored
             return [settled]
         }
         stored = settled
-        stored.gaps = []
+        stored.forgetBatch()
         return outcome
     }
 

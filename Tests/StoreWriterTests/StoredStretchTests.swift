@@ -12,6 +12,12 @@ struct StoredStretchTests {
     private static let second: Int64 = 1_000_000_000
     private let start: Int64 = 1_700_000_000 * Self.second
 
+    /// The times of a packet, as they have to be found.
+    private struct Times {
+        let latest: Int64
+        let apart: Int64
+    }
+
     /// What a database has of the stretches, and what it answers.
     private struct Stored {
         struct Row {
@@ -32,13 +38,13 @@ struct StoredStretchTests {
             }
         }
 
-        /// As `taken_at` does, in microseconds.
-        func takenAt(_ ordinal: UInt64) -> Int64? {
+        /// As `taken_at` does.
+        func takenAt(_ ordinal: UInt64) -> Times? {
             guard let first = rows.keys.filter({ $0 <= ordinal }).max(), let row = rows[first],
                 row.last >= ordinal
             else { return nil }
             return row.points.last { UInt64($0.start) <= ordinal - first }.map {
-                row.from + Int64($0.delay)
+                Times(latest: row.from + Int64($0.delay), apart: Int64($0.apart))
             }
         }
     }
@@ -47,12 +53,12 @@ struct StoredStretchTests {
         SinkPosition(input: .ticks, partition: Partition(3), ownerEpoch: 1)
     }
 
-    private func header(_ first: UInt64, _ count: Int, _ source: String = "a") throws
-        -> PacketHeader
-    {
+    private func header(
+        _ first: UInt64, _ count: Int, _ source: String = "a", sent: Timestamp = .undefined
+    ) throws -> PacketHeader {
         var header = PacketHeader(
             kind: .ticks, partition: Partition(3), source: try #require(SourceName(source)),
-            epoch: 9, firstOrdinal: first, watermark: .undefined, sendTime: .undefined)
+            epoch: 9, firstOrdinal: first, watermark: .undefined, sendTime: sent)
         header.tickCount = UInt32(count)
         return header
     }
@@ -65,7 +71,7 @@ struct StoredStretchTests {
     func random() throws {
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededRandom(seed: seed)
-        var (position, stored, taken) = (position(), Stored(), [UInt64: Int64?]())
+        var (position, stored, taken) = (position(), Stored(), [UInt64: Times?]())
         var (next, time) = (UInt64(1), start)
         for _ in 0..<3_000 {
             // Mostly within a second, sometimes after hours; and a sender's clock that goes back.
@@ -77,7 +83,12 @@ struct StoredStretchTests {
             let count = Int.random(in: 1..<20, using: &random)
             let isKnown = Int.random(in: 0..<100, using: &random) > 0
             let isRowless = Int.random(in: 0..<10, using: &random) == 0
-            let header = try header(next, count)
+            // Now and then it waited, or one of the clocks is wrong.
+            let wait =
+                Int.random(in: 0..<20, using: &random) == 0
+                ? Int64.random(in: -2_000...5_000, using: &random) : 1
+            let header = try header(
+                next, count, sent: Timestamp(nanoseconds: time - wait * 1_000_000))
             if isRowless {
                 position.add(RowlessRun(header, .switchedOff))
             } else {
@@ -85,7 +96,9 @@ struct StoredStretchTests {
                     header, TickCount(written: UInt64(count), skipped: 0),
                     takenAt: isKnown ? Timestamp(nanoseconds: time) : .undefined)
                 for ordinal in next..<header.nextOrdinal {
-                    taken[ordinal] = .some(isKnown ? (time + 999) / 1_000 : nil)
+                    let latest = (max(time, time - wait * 1_000_000) + 999) / 1_000
+                    taken[ordinal] = .some(
+                        isKnown ? Times(latest: latest, apart: Int64(wait.magnitude)) : nil)
                 }
             }
             next = header.nextOrdinal
@@ -102,11 +115,13 @@ struct StoredStretchTests {
         for (ordinal, time) in taken {
             let found = stored.takenAt(ordinal)
             guard let time else {
-                #expect(found == nil, "seed \(seed): \(ordinal)")
+                #expect(found?.latest == nil, "seed \(seed): \(ordinal)")
                 continue
             }
-            let late = try #require(found, "seed \(seed): \(ordinal)") - time
+            let times = try #require(found, "seed \(seed): \(ordinal)")
+            let late = times.latest - time.latest
             #expect(late >= 0 && late < 1_000_000, "seed \(seed): \(ordinal) \(late) us late")
+            #expect(times.apart >= time.apart, "seed \(seed): \(ordinal)")
         }
         #expect(stored.rows.values.allSatisfy { $0.points.count <= StoredStretch.pointsMax })
     }

@@ -30,6 +30,19 @@ def bars(torn, purged):
     page(tape)
 
 
+def ticks_known(stored, given, first):
+    """The database has each trade with the time of its packet, or up to a second later."""
+    names = ("source", "partition", "ordinal")
+    taken = {key: at for kind, at, batch in given if kind == "trades" for key in zip(*(batch[n] for n in names))}
+    known = {
+        tuple(key): at
+        for batch in stored.trades(WHO, first, missing="mark").knowing().batches()
+        for *key, at in zip(*(batch[n] for n in (*names, "known_at")))}
+    equal(set(taken), set(known))
+    late = [known[key] - at for key, at in taken.items()]
+    check(0 <= min(late) and max(late) <= SECOND, min(late), max(late))
+
+
 def exported(tape, first):
     """What is read of the tape can be exported."""
     import tapeline
@@ -259,6 +272,14 @@ def simulated(tape, stored, first):
     # Nothing before it was known, and all of it in one order of time.
     seen = [one[1] for one in given]
     equal(seen, sorted(seen))
+    ticks_known(stored, given, first)
+    for pattern, wrong in (
+        ("as_of of ticks reads a database", lambda: tape.quotes("S0", as_of=first)),
+        ("as_of of gaps needs a database", lambda: tape.gaps("S0", as_of=first)),
+        ("are in a database", lambda: tape.values("mean")),
+    ):
+        with raises(tapeline.TapelineError, pattern):
+            wrong()
     watermark = 0
     for kind, at, batch in given:
         if kind == "bars":

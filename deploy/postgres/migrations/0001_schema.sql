@@ -433,6 +433,7 @@ COMMENT ON COLUMN bar_series.is_long IS
 
 CREATE TABLE version_losses (
     id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    input     text        NOT NULL DEFAULT 'bars',
     partition integer     NOT NULL,
     from_at   timestamptz NOT NULL,
     to_at     timestamptz NOT NULL,
@@ -442,8 +443,8 @@ CREATE TABLE version_losses (
 );
 
 COMMENT ON TABLE version_losses IS
-    'stretches of time whose bars may lack a version, by the clocks of NATS and of the operator '
-    'together; only functions write it';
+    'stretches of time whose bars may lack a version, or whose ticks may lack rows, by the clocks of NATS '
+    'and of the sender together; only functions write it';
 COMMENT ON COLUMN version_losses.reason IS
     'as in gaps; or set_aside: a dead letter, or written without the table of bars; or purged: the '
     'tape had lost it before this database had any bar of the partition';
@@ -524,8 +525,9 @@ COMMENT ON COLUMN sink_source_ordinals.replayed IS
 -- When the tape took the packets of a source, by its clock or the sender's, whichever is later:
 -- `taken_at` (12_stretches.sql) finds it by source, partition and ordinal of a row. A column of its own
 -- would cost each tick 8 bytes. A row here has up to 128 points, one for each second with a packet of
--- the source: the first ordinal of that second, and the time of its last packet. So within a second
--- a time may be too late. A row grows while the writer goes on, and ends after half an hour.
+-- the source: the first ordinal of that second, the time of its last packet, and how far apart the two
+-- times of a packet were. So within a second a time may be too late. A row grows while the writer goes
+-- on, and ends after half an hour.
 CREATE TABLE stored_stretches (
     input         text        NOT NULL,
     partition     integer     NOT NULL,
@@ -535,8 +537,10 @@ CREATE TABLE stored_stretches (
     taken_from    timestamptz NOT NULL,
     starts        integer[]   NOT NULL,
     delays_us     integer[]   NOT NULL,
+    apart_ms      integer[]   NOT NULL,
     PRIMARY KEY (input, partition, source, first_ordinal),
-    CHECK (first_ordinal <= last_ordinal AND cardinality(starts) = cardinality(delays_us))
+    CHECK (first_ordinal <= last_ordinal AND cardinality(starts) = cardinality(delays_us)
+        AND cardinality(starts) = cardinality(apart_ms))
 ) WITH (fillfactor = 80);
 
 CREATE INDEX stored_stretches_taken_from ON stored_stretches (taken_from);
@@ -547,6 +551,8 @@ COMMENT ON COLUMN stored_stretches.starts IS
     'of each point: its first ordinal, counted from first_ordinal';
 COMMENT ON COLUMN stored_stretches.delays_us IS
     'of each point: the time of its last packet, in microseconds after taken_from';
+COMMENT ON COLUMN stored_stretches.apart_ms IS
+    'of each point: from the earlier to the later time of a packet, the most, in milliseconds';
 
 -- A row is one of two: a range of ordinals that is not accounted for by rows, and why (of the books),
 -- or what the tape says of missing data (its gap records: an outage of the provider, what a gateway

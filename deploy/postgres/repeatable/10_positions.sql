@@ -132,8 +132,9 @@ AS $$
         + (p_time_ns / 1000 + (p_is_up AND p_time_ns % 1000 > 0)::integer) * interval '1 us'
 $$;
 
--- Notes from when to when the tape took bars that are not stored: [{"partition", "from_ns", "to_ns",
--- "reason"}, ...]. A stretch that begins where the last one of its kind ended extends that one. Only
+-- Notes from when to when the tape took bars or ticks that are not stored: [{"input", "partition",
+-- "from_ns", "to_ns", "reason"}, ...]. A stretch that begins where the last one of its kind ended extends
+-- that one. Only
 -- the functions below may call this.
 CREATE OR REPLACE FUNCTION note_lost_versions(p_losses jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
@@ -142,18 +143,20 @@ DECLARE
     loss record;
 BEGIN
     FOR loss IN
-        SELECT partition, reason, coalesce(tape_time(from_ns), '-infinity') AS from_at,
+        SELECT input, partition, reason, coalesce(tape_time(from_ns), '-infinity') AS from_at,
             coalesce(tape_time(to_ns, true), clock_timestamp()) AS to_at
         FROM jsonb_to_recordset(p_losses) AS w(
-            partition integer, from_ns bigint, to_ns bigint, reason text)
+            input text, partition integer, from_ns bigint, to_ns bigint, reason text)
     LOOP
         UPDATE version_losses l SET to_at = greatest(l.to_at, loss.to_at)
         WHERE l.id = (SELECT max(known.id) FROM version_losses known
-                WHERE (known.partition, known.reason) = (loss.partition, loss.reason))
+                WHERE (known.input, known.partition, known.reason)
+                    = (loss.input, loss.partition, loss.reason))
             AND l.to_at >= loss.from_at;
         IF NOT FOUND THEN
-            INSERT INTO version_losses (partition, from_at, to_at, reason)
-            VALUES (loss.partition, loss.from_at, greatest(loss.from_at, loss.to_at), loss.reason);
+            INSERT INTO version_losses (input, partition, from_at, to_at, reason)
+            VALUES (loss.input, loss.partition, loss.from_at, greatest(loss.from_at, loss.to_at),
+                loss.reason);
         END IF;
     END LOOP;
 END
@@ -168,12 +171,13 @@ $$;
 --   "sources": [{"source", "first_ordinal",
 --   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal", "begun_ns",
 --   "given_twice"}, ...], "stretches": [{"source", "first_ordinal", "last_ordinal", "from_us",
---   "starts", "delays_us"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
+--   "starts", "delays_us", "apart_ms"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
 --   "detail"}, ...]}, ...].
 -- Counts are totals and not differences: the owner knows them from its claim. Gaps are those found
 -- since the last advance. A gap that begins where the last one of its kind ended extends that one.
--- `begun_ns` of a new source is the latest time of its first packet. Where that is not the first one of
--- the operator's output, the tape was purged before this database had it: what it took up to then is lost.
+-- `begun_ns` of a new source is the latest time of its first packet. Where that is not the first one of a
+-- source of ticks, or of the operator's output, the tape was purged before this database had it: what it
+-- took up to then is lost.
 -- `left_out` says that records since the last advance are no rows. The two times never fall.
 -- A stretch that is stored already is given with its changed points only: they take the place of
 -- those from the first one of them on.
@@ -218,8 +222,8 @@ BEGIN
                     AND w.stream_created_ns IS NOT DISTINCT FROM p.stream_created_ns
                     THEN 'backwards'
             END AS fault,
-            CASE WHEN w.input = 'bars' AND (w.left_out OR w.gaps IS NOT NULL) THEN
-                jsonb_build_object('partition', w.partition,
+            CASE WHEN w.left_out OR w.gaps IS NOT NULL THEN
+                jsonb_build_object('input', w.input, 'partition', w.partition,
                     'from_ns', least(p.tape_time_ns, p.sent_time_ns),
                     'to_ns', greatest(w.tape_time_ns, p.tape_time_ns, w.sent_time_ns,
                         p.sent_time_ns),
@@ -230,7 +234,7 @@ BEGIN
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'fenced'),
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'unclaimed'),
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'backwards'),
-        jsonb_agg(c.loss ORDER BY c.partition) FILTER (WHERE c.loss IS NOT NULL)
+        jsonb_agg(c.loss ORDER BY c.input, c.partition) FILTER (WHERE c.loss IS NOT NULL)
     INTO fenced, unclaimed, backwards, losses
     FROM checked c;
 
@@ -250,12 +254,12 @@ BEGIN
     SELECT coalesce(losses || b.purged, losses, b.purged)
     INTO losses
     FROM (
-        SELECT jsonb_agg(jsonb_build_object('partition', w.partition, 'to_ns', s.begun_ns,
-            'reason', 'purged')) AS purged
+        SELECT jsonb_agg(jsonb_build_object('input', w.input, 'partition', w.partition,
+            'to_ns', s.begun_ns, 'reason', 'purged')) AS purged
         FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, sources jsonb),
             jsonb_to_recordset(coalesce(w.sources, '[]')) AS s(
                 source text, first_ordinal bigint, begun_ns bigint)
-        WHERE w.input = 'bars' AND s.source = 'operator' AND s.first_ordinal > 1
+        WHERE (w.input = 'ticks' OR s.source = 'operator') AND s.first_ordinal > 1
             AND NOT EXISTS (SELECT FROM sink_source_ordinals o
                 WHERE (o.sink, o.input, o.partition, o.source)
                     = (p_sink, w.input, w.partition, s.source))
@@ -293,17 +297,21 @@ BEGIN
         tape_ordinal = excluded.tape_ordinal, given_twice = excluded.given_twice;
 
     INSERT INTO stored_stretches AS k (input, partition, source, first_ordinal, last_ordinal,
-        taken_from, starts, delays_us)
+        taken_from, starts, delays_us, apart_ms)
     SELECT w.input, w.partition, s.source, s.first_ordinal, s.last_ordinal,
-        timestamptz 'epoch' + s.from_us * interval '1 us', s.starts, s.delays_us
+        timestamptz 'epoch' + s.from_us * interval '1 us', s.starts, s.delays_us,
+        s.apart_ms
     FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, stretches jsonb),
         jsonb_to_recordset(w.stretches) AS s(source text, first_ordinal bigint,
-            last_ordinal bigint, from_us bigint, starts integer[], delays_us integer[])
+            last_ordinal bigint, from_us bigint, starts integer[], delays_us integer[],
+            apart_ms integer[])
     ON CONFLICT (input, partition, source, first_ordinal) DO UPDATE
     SET last_ordinal = excluded.last_ordinal,
         starts = k.starts[:width_bucket(excluded.starts[1] - 1, k.starts)] || excluded.starts,
         delays_us = k.delays_us[:width_bucket(excluded.starts[1] - 1, k.starts)]
-            || excluded.delays_us;
+            || excluded.delays_us,
+        apart_ms = k.apart_ms[:width_bucket(excluded.starts[1] - 1, k.starts)]
+            || excluded.apart_ms;
 
     FOR wanted IN
         SELECT * FROM jsonb_to_recordset(p_positions) AS w(
@@ -383,10 +391,11 @@ BEGIN
     END LOOP;
     PERFORM note_gaps(p_sink, p_input, p_partition, p_gaps);
     -- What was lost was on the tape before now.
-    IF p_input = 'bars' AND (jsonb_array_length(coalesce(p_gaps, '[]')) > 0
-        OR coalesce((p_accepted->>'is_restored')::boolean, false)) THEN
-        PERFORM note_lost_versions(jsonb_build_array(jsonb_build_object('partition', p_partition,
-            'from_ns', least(present.tape_time_ns, present.sent_time_ns), 'reason', 'tape_lost')));
+    IF jsonb_array_length(coalesce(p_gaps, '[]')) > 0
+        OR coalesce((p_accepted->>'is_restored')::boolean, false) THEN
+        PERFORM note_lost_versions(jsonb_build_array(jsonb_build_object('input', p_input, 'partition',
+            p_partition, 'from_ns', least(present.tape_time_ns, present.sent_time_ns),
+            'reason', 'tape_lost')));
     END IF;
     UPDATE sink_positions p
     SET owner_epoch = p.owner_epoch + 1, sequence = place,

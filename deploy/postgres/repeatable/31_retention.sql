@@ -144,6 +144,43 @@ BEGIN
             RETURN NEXT;
         END IF;
     END IF;
+    PERFORM drop_stretches();
+END
+$$;
+
+-- Deletes when the tape took what no table has any more: of an input, what is older than the longest
+-- time for which one of its tables keeps rows. A table without rows does not count, and with one that
+-- keeps them for ever nothing is deleted. One caller at a time: another one leaves it.
+CREATE OR REPLACE FUNCTION drop_stretches() RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    place   record;
+    is_used boolean;
+    ticks   interval := '0';
+    bars    interval := '0';
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended(
+        format('tapeline.stretches.%s', current_schema()), 0)) THEN
+        RETURN;
+    END IF;
+    FOR place IN
+        -- A day more, for clocks that differ.
+        SELECT t.table_name, coalesce(r.least_kept, interval '1000 years') + interval '1 day' AS kept
+        FROM time_tables() t LEFT JOIN retention_least r ON r.table_name = known_as(t.table_name)
+        WHERE t.table_name NOT IN ('bars_short', 'bars_long', 'bar_versions')
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', place.table_name) INTO is_used;
+        IF is_used AND place.table_name <> 'late_ticks' THEN
+            ticks := greatest(ticks, place.kept);
+        END IF;
+        IF is_used AND place.table_name IN ('late_ticks', 'indicators', 'events') THEN
+            bars := greatest(bars, place.kept);
+        END IF;
+    END LOOP;
+    DELETE FROM stored_stretches s
+    WHERE s.taken_from < now() - CASE s.input WHEN 'bars' THEN bars ELSE ticks END
+        AND s.taken_from < now() - least(ticks, bars);
 END
 $$;
 

@@ -1,15 +1,16 @@
 -- What is stored of the versions of bars, and where that is not enough to say what was known at a time.
 -- The function for people is bars_as_of (71_versions.sql).
 
--- Returns the partitions whose bars are not all stored that the tape had taken by p_at, and up to which
--- time they are, by the clock that says the earlier one: that of NATS or that of the operator. A partition has a packet of bars every ten seconds at least, while its sources work.
--- What came in the last minute may be on its way: a partition has to be stored up to a minute ago only.
-CREATE OR REPLACE FUNCTION bars_reached(p_at timestamptz)
+-- Returns the partitions of an input (ticks or bars) that are not all stored that the tape had taken by
+-- p_at, and up to which time they are, by the clock that says the earlier one: that of NATS or that of
+-- the sender. A partition has a packet of bars every ten seconds at least, while its sources work. What
+-- came in the last minute may be on its way: a partition has to be stored up to a minute ago only.
+CREATE OR REPLACE FUNCTION tape_reached(p_input text, p_at timestamptz)
 RETURNS TABLE (partition integer, reached_at timestamptz)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
     SELECT p.partition, min(tape_time(least(p.tape_time_ns, p.sent_time_ns))) FROM sink_positions p
-    WHERE p.input = 'bars' AND p.tape_time_ns IS NOT NULL
+    WHERE p.input = p_input AND p.tape_time_ns IS NOT NULL
         AND tape_time(least(p.tape_time_ns, p.sent_time_ns)) <= least(p_at, now() - interval '1 min')
     GROUP BY p.partition
 $$;
@@ -63,7 +64,7 @@ AS $$
         FROM counted
         ORDER BY symbol, series, ts, number, source, is_known DESC, revision DESC
     ), reached AS (
-        SELECT partition, reached_at FROM bars_reached(t)
+        SELECT partition, reached_at FROM tape_reached('bars', t)
     ), judged AS (
         SELECT c.*, CASE
             WHEN earlier IS NULL THEN 'its last version is not stored any more'
@@ -75,7 +76,8 @@ AS $$
             ELSE coalesce((SELECT format('bars that the tape took from %s to %s are not stored: %s',
                     l.from_at, l.to_at, l.reason)
                 FROM version_losses l
-                WHERE l.partition = c.partition AND l.from_at <= t AND c.ts < l.to_at
+                WHERE l.input = 'bars' AND l.partition = c.partition AND l.from_at <= t
+                    AND c.ts < l.to_at
                     AND NOT (c.is_known AND coalesce(c.taken_at > l.to_at, false))
                 ORDER BY l.to_at DESC LIMIT 1), dispute)
             END AS why
@@ -123,12 +125,12 @@ BEGIN
             format('bars of partition %s that the tape took from %s to %s are not stored: %s',
                 l.partition, l.from_at, l.to_at, l.reason) AS why
         FROM version_losses l
-        WHERE l.from_at <= t AND l.to_at > from_ts
+        WHERE l.input = 'bars' AND l.from_at <= t AND l.to_at > from_ts
         UNION ALL
         SELECT r.partition, r.reached_at,
             format('the database has the tape of partition %s up to %s only', r.partition,
                 r.reached_at)
-        FROM bars_reached(t) r
+        FROM tape_reached('bars', t) r
         WHERE t > from_ts
     ) AS d
     WHERE from_ts < to_ts AND EXISTS (

@@ -25,6 +25,42 @@ DO $market$
 DECLARE
     market  name := current_schema() || '_market';
     comment text[];
+    -- The log of gaps has a row for each state of a stretch. A record without an end reaches up to
+    -- its own time. `any` means trades, quotes and all `other` kinds.
+    missing_now CONSTANT text := $sql$
+SELECT said.source, said.symbol, said.kind, lower(piece.stretch) AS from_time,
+    CASE WHEN NOT last.lasts THEN upper(piece.stretch) END AS to_time,
+    upper(piece.stretch) - lower(piece.stretch) AS missing, now_is.state, last.reason, last.detail, last.noted_at
+FROM (
+    SELECT g.source, g.partition, g.symbol, about.kind,
+        missing_stretches(g.stretch, g.state = 'open' ORDER BY g.epoch, g.ordinal) AS open,
+        missing_stretches(g.stretch, g.state = 'filling' ORDER BY g.epoch, g.ordinal) AS filling,
+        missing_stretches(g.stretch, g.state = 'abandoned' ORDER BY g.epoch, g.ordinal) AS abandoned,
+        array_agg(g.stretch ORDER BY g.epoch, g.ordinal) AS stretches,
+        array_agg(g.reason ORDER BY g.epoch, g.ordinal) AS reasons,
+        array_agg(g.detail ORDER BY g.epoch, g.ordinal) AS details,
+        array_agg(g.receive_time ORDER BY g.epoch, g.ordinal) AS times,
+        array_agg(g.to_time IS NULL ORDER BY g.epoch, g.ordinal) AS lasting
+    FROM (
+        SELECT *, tstzrange(from_time,
+            greatest(from_time, coalesce(to_time, receive_time))) AS stretch
+        FROM gaps m WHERE ordinal IS NOT NULL AND from_time IS NOT NULL%2$s
+    ) AS g
+    CROSS JOIN LATERAL unnest(CASE g.kind WHEN 'any' THEN ARRAY['trade', 'quote', 'other']
+        ELSE ARRAY[g.kind] END) AS about (kind)
+    GROUP BY g.source, g.partition, g.symbol, about.kind
+) AS said
+CROSS JOIN LATERAL (VALUES ('open', said.open), ('filling', said.filling),
+    ('abandoned', said.abandoned)) AS now_is (state, stretches)
+CROSS JOIN LATERAL unnest(now_is.stretches) AS piece (stretch)
+CROSS JOIN LATERAL (
+    SELECT r.reason, r.detail, r.noted_at, r.lasts
+    FROM unnest(said.stretches, said.reasons, said.details, said.times, said.lasting)
+        WITH ORDINALITY AS r (stretch, reason, detail, noted_at, lasts, place)
+    WHERE r.stretch && piece.stretch
+    ORDER BY r.place DESC LIMIT 1
+) AS last
+$sql$;
 BEGIN
     IF to_regnamespace(quote_ident(market)) IS NULL THEN
         IF NOT has_database_privilege(current_database(), 'CREATE') THEN
@@ -63,14 +99,18 @@ SELECT ts, symbol, price, size, exchange, conditions,
     CASE action WHEN 0 THEN 'new' WHEN 1 THEN 'correction' ELSE 'cancel' END AS action,
     flags & 64 = 0 AS is_reported, flags & 4 <> 0 AS is_backfilled, flags & 8 <> 0 AS is_delayed,
     flags & 16 <> 0 AS is_out_of_session, provider, provider_id, source, receive_time, event_time_ns,
-    of_source, format('%%s/%%s/%%s', source, partition, ordinal) AS tick_id
+    of_source, format('%%s/%%s/%%s', source, partition, ordinal) AS tick_id,
+    (SELECT greatest(k.taken_at, receive_time) FROM taken_at('ticks', partition, source, ordinal) k)
+        AS known_at
 FROM trades
 $sql$, market);
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.quotes AS
 SELECT ts, symbol, bid_price, bid_size, ask_price, ask_size, bid_exchange, ask_exchange,
     flags & 4 <> 0 AS is_backfilled, flags & 8 <> 0 AS is_delayed, provider, source, receive_time,
-    event_time_ns, of_source
+    event_time_ns, of_source,
+    (SELECT greatest(k.taken_at, receive_time) FROM taken_at('ticks', partition, source, ordinal) k)
+        AS known_at
 FROM quotes
 $sql$, market);
 
@@ -120,14 +160,18 @@ SELECT c.ts, c.symbol, format('%%s/%%s/%%s', c.of_source, c.partition, c.of_ordi
         WHERE (s.of_source, s.partition, s.of_ordinal, s.symbol, s.event_time_ns, s.ordinal)
             = (c.of_source, c.partition, c.of_ordinal, c.symbol, c.event_time_ns, c.ordinal))
         AS is_in_force,
-    c.of_source, c.event_time_ns
+    c.of_source, c.event_time_ns,
+    (SELECT greatest(k.taken_at, c.receive_time)
+        FROM taken_at('ticks', c.partition, c.source, c.ordinal) k) AS known_at
 FROM trade_changes c
 WHERE c.source = 'manual'
 $sql$, market);
     -- The highest revision of each value, unless that says that the value is void.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.indicators_latest AS
-SELECT name, symbol, of_source, period_start, period_end, value, unit, ts, revision, provider, source
+SELECT name, symbol, of_source, period_start, period_end, value, unit, ts, revision, provider, source,
+    (SELECT greatest(k.taken_at, latest.receive_time, latest.period_end)
+        FROM taken_at(indicator_input(source), partition, source, ordinal) k) AS known_at
 FROM (
     SELECT DISTINCT ON (name, symbol, of_source, source, period_start, period_start_ns,
         period_end_ns, CASE WHEN period_start IS NULL THEN ts END) *
@@ -201,43 +245,25 @@ SELECT coalesce(t.symbol, q.symbol) AS symbol, coalesce(t.source, q.source) AS s
 FROM %1$I.latest_trades t FULL JOIN %1$I.latest_quotes q USING (symbol)
 $sql$, market);
 
-    -- The log of gaps has a row for each state of a stretch. A record without an end reaches up to
-    -- its own time. `any` means trades, quotes and all `other` kinds.
+    EXECUTE format('CREATE OR REPLACE VIEW %I.open_gaps AS ' || missing_now, market, '');
+    -- The same from the records that were known at t.
     EXECUTE format($sql$
-CREATE OR REPLACE VIEW %I.open_gaps AS
-SELECT said.source, said.symbol, said.kind, lower(piece.stretch) AS from_time,
-    CASE WHEN NOT last.lasts THEN upper(piece.stretch) END AS to_time,
-    upper(piece.stretch) - lower(piece.stretch) AS missing, now_is.state, last.reason, last.detail, last.noted_at
-FROM (
-    SELECT g.source, g.partition, g.symbol, about.kind,
-        missing_stretches(g.stretch, g.state = 'open' ORDER BY g.epoch, g.ordinal) AS open,
-        missing_stretches(g.stretch, g.state = 'filling' ORDER BY g.epoch, g.ordinal) AS filling,
-        missing_stretches(g.stretch, g.state = 'abandoned' ORDER BY g.epoch, g.ordinal) AS abandoned,
-        array_agg(g.stretch ORDER BY g.epoch, g.ordinal) AS stretches,
-        array_agg(g.reason ORDER BY g.epoch, g.ordinal) AS reasons,
-        array_agg(g.detail ORDER BY g.epoch, g.ordinal) AS details,
-        array_agg(g.receive_time ORDER BY g.epoch, g.ordinal) AS times,
-        array_agg(g.to_time IS NULL ORDER BY g.epoch, g.ordinal) AS lasting
-    FROM (
-        SELECT *, tstzrange(from_time,
-            greatest(from_time, coalesce(to_time, receive_time))) AS stretch
-        FROM gaps WHERE ordinal IS NOT NULL AND from_time IS NOT NULL
-    ) AS g
-    CROSS JOIN LATERAL unnest(CASE g.kind WHEN 'any' THEN ARRAY['trade', 'quote', 'other']
-        ELSE ARRAY[g.kind] END) AS about (kind)
-    GROUP BY g.source, g.partition, g.symbol, about.kind
-) AS said
-CROSS JOIN LATERAL (VALUES ('open', said.open), ('filling', said.filling),
-    ('abandoned', said.abandoned)) AS now_is (state, stretches)
-CROSS JOIN LATERAL unnest(now_is.stretches) AS piece (stretch)
-CROSS JOIN LATERAL (
-    SELECT r.reason, r.detail, r.noted_at, r.lasts
-    FROM unnest(said.stretches, said.reasons, said.details, said.times, said.lasting)
-        WITH ORDINALITY AS r (stretch, reason, detail, noted_at, lasts, place)
-    WHERE r.stretch && piece.stretch
-    ORDER BY r.place DESC LIMIT 1
-) AS last
-$sql$, market);
+CREATE OR REPLACE FUNCTION %1$I.gaps_as_of(
+    t timestamptz, wanted_symbols text[], from_ts timestamptz, to_ts timestamptz,
+    with_uncertain boolean DEFAULT false)
+RETURNS SETOF %1$I.open_gaps
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM check_as_of('gaps_as_of', t, 'gaps', wanted_symbols, NULL, from_ts, to_ts, with_uncertain);
+    RETURN QUERY SELECT * FROM (%2$s) AS g
+    WHERE (wanted_symbols IS NULL OR g.symbol IS NULL OR g.symbol = ANY (wanted_symbols))
+        AND g.from_time < to_ts AND (g.to_time IS NULL OR g.to_time > from_ts);
+END
+$function$
+$sql$, market, format(missing_now, '', ' AND coalesce((SELECT greatest(k.taken_at, m.receive_time)
+            FROM taken_at(''ticks'', m.partition, m.source, m.ordinal) k), ''-infinity'') <= t'));
 
     -- Gaps are looked up only for incomplete bars: those of the bar's source, or of all sources if its
     -- source is a group of them.

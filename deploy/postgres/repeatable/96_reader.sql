@@ -13,7 +13,10 @@ BEGIN
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
         missing_stretches(tstzrange, boolean), tape_time(bigint, boolean),
         taken_at(text, integer, text, bigint),
-        bars_reached(timestamptz), replay_state(text, text, integer, text, bigint),
+        tape_reached(text, timestamptz),
+        rows_as_of_doubt(timestamptz, text, text[], text[], timestamptz, timestamptz),
+        check_as_of(text, timestamptz, text, text[], text[], timestamptz, timestamptz, boolean),
+        replay_state(text, text, integer, text, bigint),
         is_retired(text, timestamptz, timestamptz), known_as(text),
         versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
         bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz) TO %I', reader_role);

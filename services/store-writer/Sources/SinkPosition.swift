@@ -75,8 +75,8 @@ struct SinkPosition: Sendable {
 
     /// Adds a packet to the counts of its source, with the gaps that it reveals: ordinals that are
     /// missing before it, and ordinals that were stored before. The reader has proven that missing
-    /// ordinals are missing on the tape itself. `takenAt` is that of its item; undefined for a packet
-    /// without rows.
+    /// ordinals are missing on the tape itself. `takenAt` is when the tape took it; undefined when
+    /// that is not known, and for a packet without rows.
     mutating func add(
         _ header: PacketHeader, _ count: TickCount, takenAt: Timestamp = .undefined
     ) {
@@ -93,7 +93,7 @@ struct SinkPosition: Sendable {
                     written: count.written, skipped: count.skipped,
                     deadLettered: count.deadLettered, epoch: header.epoch, tapeOrdinal: last,
                     begun: [tapeTime, sentTime].filter(\.isDefined).max() ?? .undefined))
-            note(sources.count - 1, header.firstOrdinal, last, takenAt)
+            note(sources.count - 1, header, from: header.firstOrdinal, takenAt)
             return
         }
         let known = sources[index]
@@ -110,24 +110,21 @@ struct SinkPosition: Sendable {
         sources[index].givenTwice += count.givenTwice
         // A dead letter may become a row later.
         guard count.written > 0 || count.deadLettered > 0 else { return }
-        note(index, max(header.firstOrdinal, known.lastOrdinal &+ 1), last, takenAt)
+        note(index, header, from: max(header.firstOrdinal, known.lastOrdinal &+ 1), takenAt)
     }
 
-    /// Notes when the tape took the ordinals `first` ... `last` of a source.
+    /// Notes when the tape took the ordinals of a packet from `first` on.
     private mutating func note(
-        _ index: Int, _ first: UInt64, _ last: UInt64, _ takenAt: Timestamp
+        _ index: Int, _ header: PacketHeader, from first: UInt64, _ takenAt: Timestamp
     ) {
-        guard first <= last else { return }
-        let ordinals = first...last
-        if takenAt.isDefined,
-            sources[index].stretch?.extend(ordinals, takenAt: takenAt) == true
-        {
-            return
-        }
+        guard first < header.nextOrdinal else { return }
+        let ordinals = first...(header.nextOrdinal - 1)
+        let moment = StoredStretch.Moment(taken: takenAt, sent: header.sendTime)
+        if let moment, sources[index].stretch?.extend(ordinals, at: moment) == true { return }
         if let ended = sources[index].stretch, ended.isChanged { stretches.append(ended) }
-        sources[index].stretch =
-            takenAt.isDefined
-            ? StoredStretch(sources[index].source, ordinals, takenAt: takenAt) : nil
+        sources[index].stretch = moment.map {
+            StoredStretch(header.source, ordinals, at: $0)
+        }
     }
 
     /// Forgets what was said of the last batch, which is stored.

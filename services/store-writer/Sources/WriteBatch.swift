@@ -24,13 +24,6 @@ struct WriteBatch {
         /// As in `QueuedPacket`.
         var tapeTime = Timestamp.undefined
 
-        /// When the tape took it, or when it was sent, if that is later. Undefined when the first is
-        /// not known.
-        var takenAt: Timestamp {
-            tapeTime.isDefined && header.sendTime.isDefined
-                ? max(tapeTime, header.sendTime) : tapeTime
-        }
-
         /// The number of its records whose ordinals are stored already.
         var givenTwice: UInt64 {
             guard storedOrdinal >= header.firstOrdinal else { return 0 }
@@ -143,7 +136,7 @@ struct WriteBatch {
             guard var position = positions[input] ?? stored(input) else { return }
             position.position = place
             if time.isDefined { position.tapeTime = time }
-            position.hasLeftOut = position.hasLeftOut || !keepsBars
+            if position.input == .bars, !keepsBars { position.hasLeftOut = true }
             add(&position)
             positions[input] = position
         }
@@ -156,7 +149,7 @@ struct WriteBatch {
             guard index < items.count else { break }
             let item = items[index]
             advance(item.input, to: item.position, item.tapeTime) {
-                $0.add(item.header, outcome.counts[index], takenAt: item.takenAt)
+                $0.add(item.header, outcome.counts[index], takenAt: item.tapeTime)
             }
         }
         return positions

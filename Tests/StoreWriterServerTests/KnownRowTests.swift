@@ -1,0 +1,187 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import ServiceTestSupport
+import StoreSinks
+import TapeCodec
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+@Suite("What was known of ticks, values and gaps at a time")
+struct KnownRowTests {
+    private static let minute: Int64 = 60_000_000_000
+    /// 2023-11-14 22:13:20.
+    private let start = StoreScene.time
+
+    private func at(_ minutes: Int64) -> Timestamp {
+        Timestamp(nanoseconds: start + minutes * Self.minute)
+    }
+
+    private func sql(_ minutes: Int64) -> String {
+        "timestamptz '2023-11-14 22:13:20Z' + \(minutes) * interval '1 min'"
+    }
+
+    /// Writes what was added as one packet, which the tape takes at this minute.
+    private func write(
+        _ scene: StoreScene, at minutes: Int64, sent: Int64? = nil
+    ) throws {
+        scene.tapeTime = at(minutes)
+        try scene.write([scene.seal(sendTime: at(sent ?? minutes))])
+    }
+
+    private func refusal(_ scene: StoreScene, _ sql: String) throws -> String {
+        let writer = try scene.bench.database.connectWriter()
+        let error = #expect(throws: PostgresError.self) {
+            try writer.execute(sql, timeout: patience)
+        }
+        #expect(error?.serverError?.sqlState.rawValue == "TL020")
+        return error?.serverError?.message ?? ""
+    }
+
+    private func value(_ number: Int128, revision: UInt64) -> IndicatorValue {
+        // As an operator gives it: the end of the period is all its times.
+        IndicatorValue(
+            header: TickHeader(symbol: 0, providerTime: at(1), receiveTime: at(1)), name: "mean",
+            value: number == 0 ? IndicatorValue.undefined : number * 1_000_000_000,
+            periodStart: at(0), periodEnd: at(1), revision: revision)
+    }
+
+    @Test("a value is known with its packet, and a revision with the packet of the cancel")
+    func values() throws {
+        let scene = try StoreScene("writer_kv", input: .bars)
+        scene.add(value(5, revision: 1))
+        try write(scene, at: 2)
+        // A cancel changes it three days later, and another one takes it back.
+        scene.add(value(6, revision: 2))
+        try write(scene, at: 4_320)
+        scene.add(value(0, revision: 3))
+        try write(scene, at: 4_400)
+        scene.tapeTime = at(5_000)
+        try write(scene, at: 5_000)
+        func known(_ minutes: Int64) throws -> String {
+            try scene.psql(
+                """
+                SELECT round(value), known_at = \(sql(minutes < 4_320 ? 2 : 4_320))
+                FROM wkv_market.indicators_as_of(\(sql(minutes)), '{mean}', '{AAPL}', '2023-11-14',
+                    '2023-11-15')
+                """)
+        }
+        for (minutes, rows) in [
+            (1, ""), (2, "5|t"), (4_319, "5|t"), (4_320, "6|t"), (4_399, "6|t"), (4_400, ""),
+        ] as [(Int64, String)] {
+            #expect(try known(minutes) == rows, "at \(minutes)")
+        }
+        #expect(
+            try refusal(
+                scene,
+                "SELECT * FROM wkv_market.indicators_as_of(\(sql(5_001)), '{mean}', NULL, "
+                    + "'2023-11-14', '2023-11-15')"
+            ).contains("the database has the tape of partition 1 up to 2023-11-18 09:33:20+00"))
+        #expect(
+            try scene.psql("SELECT count(*), sum(cardinality(starts)) FROM stored_stretches")
+                == "3|3")
+    }
+
+    @Test("ticks that waited in a spool are known when the tape took them")
+    func spooled() throws {
+        let scene = try StoreScene("writer_kt")
+        for number in 0..<3 { scene.add(price: Int64(number + 1), at: at(0).nanoseconds) }
+        try write(scene, at: 0)
+        // An hour later the spool is sent, with the times of the first sending.
+        for number in 3..<5 {
+            scene.add(price: Int64(number + 1), at: at(Int64(number)).nanoseconds)
+        }
+        try write(scene, at: 60, sent: 5)
+        try write(scene, at: 90)
+        let range = "'{AAPL}', '2023-11-14', '2023-11-15'"
+        func known(_ minutes: Int64) throws -> String {
+            try scene.psql(
+                """
+                SELECT count(*), max(known_at) - \(sql(0))
+                FROM wkt_market.trades_as_of(\(sql(minutes)), \(range))
+                """)
+        }
+        #expect(
+            try scene.psql(
+                """
+                SELECT ordinal, greatest(receive_time, k.taken_at) - (\(sql(0))) FROM trades,
+                    taken_at('ticks', partition, source, ordinal) k ORDER BY 1
+                """)
+                == "1|00:00:00\n2|00:00:00\n3|00:00:00\n4|01:00:00\n5|01:00:00")
+        #expect(try known(4) == "3|00:00:00")
+        #expect(try known(60) == "5|01:00:00" && known(89) == "5|01:00:00")
+        let uncertain = "SELECT * FROM wkt_market.trades_as_of(\(sql(30)), \(range)"
+        #expect(
+            try refusal(scene, uncertain + ")")
+                == "what was known of the trades of AAPL at 2023-11-14 22:43:20+00 (source test) "
+                + "is not certain: clocks disagree from 2023-11-14 22:18:20+00 to "
+                + "2023-11-14 23:13:20+00")
+        #expect(try scene.psql("SELECT count(*) FROM (\(uncertain), true)) AS a") == "3")
+        // What was never stored may be of any time before.
+        _ = try scene.psql(
+            """
+            SELECT advance_positions('store', (SELECT jsonb_agg(jsonb_build_object('input', input,
+                'partition', partition, 'owner_epoch', owner_epoch, 'stream_created_ns',
+                stream_created_ns, 'sequence', sequence, 'packet_epoch', packet_epoch,
+                'packet_ordinal', packet_ordinal, 'packet_crc', packet_crc, 'left_out', true,
+                'tape_time_ns', tape_time_ns + 60000000000)) FROM sink_positions))
+            """)
+        #expect(try known(89) == "5|01:00:00")
+        #expect(
+            try refusal(scene, "SELECT * FROM wkt_market.trades_as_of(\(sql(90)), \(range))")
+                .contains("of partition 1 is not all stored: set_aside"))
+        // Bars have losses of their own.
+        #expect(
+            try scene.psql(
+                "SELECT count(*) FROM wkt_market.bars_as_of(\(sql(90)), '{AAPL}', '1s', "
+                    + "'2023-11-14', '2023-11-15')") == "0")
+    }
+
+    @Test("what was missing is answered from the records that were known")
+    func gaps() throws {
+        let scene = try StoreScene("writer_kg")
+        func add(_ state: GapState, _ minutes: Int64, to end: Timestamp) {
+            scene.add(
+                GapRecord(
+                    header: TickHeader(
+                        symbol: 0, providerTime: .undefined, receiveTime: at(minutes)),
+                    from: at(0), to: end, kind: .trade, reason: .disconnected, state: state))
+        }
+        add(.open, 1, to: .undefined)
+        try write(scene, at: 3)
+        add(.filled, 5, to: at(4))
+        try write(scene, at: 6)
+        try write(scene, at: 20)
+        func known(_ minutes: Int64, symbol: String = "{AAPL}") throws -> String {
+            try scene.psql(
+                """
+                SELECT symbol, state, from_time = \(sql(0)), to_time
+                FROM wkg_market.gaps_as_of(\(sql(minutes)), '\(symbol)', '2023-11-14', '2023-11-15')
+                """)
+        }
+        #expect(try known(2) == "")
+        #expect(try known(3) == "AAPL|open|t|" && known(5) == "AAPL|open|t|")
+        #expect(try known(6) == "" && known(5, symbol: "{SPY}") == "")
+        #expect(try scene.psql("SELECT count(*) FROM wkg_market.open_gaps") == "0")
+    }
+
+    @Test("when the tape took rows is deleted with the last rows of that time")
+    func retention() throws {
+        let scene = try StoreScene("writer_kr")
+        scene.add(price: 1)
+        try write(scene, at: 0)
+        let owner = "SET ROLE \(scene.bench.database.migrator); SELECT drop_stretches()"
+        let count = "SELECT count(*) FROM stored_stretches"
+        _ = try scene.psql(owner)
+        #expect(try scene.psql(count) == "1")
+        // Quotes have no rows.
+        _ = try scene.psql(
+            """
+            INSERT INTO retention_least VALUES ('trades', '30 days'), ('quotes', '99999 days')
+            """)
+        _ = try scene.psql(owner)
+        #expect(try scene.psql(count) == "0")
+    }
+}

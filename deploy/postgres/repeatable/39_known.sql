@@ -1,0 +1,105 @@
+-- Where it cannot be said what was known at a time of ticks, values and gaps. The functions for people
+-- are in 73_known.sql.
+
+-- Returns why it cannot be said which rows of a table (trades, quotes, indicators or gaps) were known at
+-- t, of these symbols and names of values (NULL: all), and from from_ts up to to_ts; NULL if it can:
+--
+-- - retention has dropped rows of that time.
+-- - a loss: the tape took records that are not stored, and one of them may be of that time.
+-- - the writer has stored the tape up to a time before t only.
+-- - it is not known when the tape took one of the rows.
+-- - the clocks: by one of them a row was known at t, by the other one over a second later.
+CREATE OR REPLACE FUNCTION rows_as_of_doubt(
+    t timestamptz, p_table text, p_symbols text[], p_names text[], from_ts timestamptz, to_ts timestamptz)
+RETURNS text
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $$
+DECLARE
+    -- Which rows are of that time.
+    range_of CONSTANT text := CASE p_table
+        WHEN 'gaps' THEN 'r.ordinal IS NOT NULL AND r.from_time < $5
+            AND coalesce(r.to_time, ''infinity'') > $4'
+        WHEN 'indicators' THEN '($3 IS NULL OR r.name = ANY ($3)) AND r.ts >= $4
+            AND coalesce(r.period_end, r.ts) >= $4 AND coalesce(r.period_end, r.ts) < $5'
+        ELSE 'r.ts >= $4 AND r.ts < $5' END;
+    input_of CONSTANT text := CASE p_table WHEN 'indicators' THEN 'indicator_input(r.source)'
+        ELSE '''ticks''' END;
+    doubt    text;
+BEGIN
+    SELECT format('%s before %s are not stored any more: ask for later ones', p_table, max(r.until))
+    INTO doubt FROM retired_rows r WHERE r.table_name = p_table
+    HAVING max(r.until) > from_ts;
+    IF doubt IS NOT NULL THEN
+        RETURN doubt;
+    END IF;
+    -- A symbol without a row in the range may be of any partition.
+    EXECUTE format($sql$
+        SELECT d.why
+        FROM (
+            SELECT l.input, l.partition, l.to_at AS at, format('what the tape took from %%s to %%s of '
+                    'partition %%s is not all stored: %%s', l.from_at, l.to_at, l.partition, l.reason) AS why
+            FROM version_losses l
+            WHERE l.from_at <= $1 AND l.to_at > $4
+            UNION ALL
+            SELECT i.input, r.partition, r.reached_at,
+                format('the database has the tape of partition %%s up to %%s only', r.partition,
+                    r.reached_at)
+            FROM (VALUES ('ticks'), ('bars')) AS i (input), tape_reached(i.input, $1) r
+            WHERE $1 > $4
+        ) AS d
+        WHERE d.input IN ('ticks', %3$L) AND $4 < $5 AND ($2 IS NULL OR EXISTS (
+            SELECT FROM unnest($2) AS w (symbol)
+            WHERE d.partition = coalesce((SELECT r.partition FROM %1$I r
+                WHERE r.symbol = w.symbol AND %2$s LIMIT 1), d.partition)))
+        ORDER BY d.at DESC LIMIT 1 $sql$,
+        p_table, range_of, CASE p_table WHEN 'indicators' THEN 'bars' ELSE 'ticks' END)
+    INTO doubt USING t, p_symbols, p_names, from_ts, to_ts;
+    IF doubt IS NOT NULL THEN
+        RETURN doubt;
+    END IF;
+    EXECUTE format($sql$
+        SELECT format('what was known of the %1$s of %%s at %%s (source %%s) is not certain: %%s',
+            coalesce(r.symbol, 'all symbols'), $1, r.source,
+            CASE WHEN k.taken_at IS NULL
+                THEN format('it is not known when the tape took ordinal %%s', r.ordinal)
+                ELSE format('clocks disagree from %%s to %%s', k.sooner_at, k.taken_at) END)
+        FROM %1$I r
+        LEFT JOIN LATERAL taken_at(%3$s, r.partition, r.source, r.ordinal) k ON true
+        WHERE %2$s AND ($2 IS NULL OR r.symbol IS NULL OR r.symbol = ANY ($2))
+            AND (k.taken_at IS NULL AND r.receive_time <= $1
+                OR k.sooner_at <= $1 AND $1 < k.taken_at AND k.taken_at - k.sooner_at > interval '1 s')
+        LIMIT 1 $sql$, p_table, range_of, input_of)
+    INTO doubt USING t, p_symbols, p_names, from_ts, to_ts;
+    RETURN doubt;
+END
+$$;
+
+-- Raises for a question of `p_asked` (trades_as_of and its like) that cannot be answered.
+CREATE OR REPLACE FUNCTION check_as_of(
+    p_asked text, t timestamptz, p_table text, p_symbols text[], p_names text[], from_ts timestamptz,
+    to_ts timestamptz, with_uncertain boolean)
+RETURNS void
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $$
+DECLARE
+    doubt text;
+BEGIN
+    IF t IS NULL OR from_ts IS NULL OR to_ts IS NULL
+        OR p_symbols IS NULL AND p_table IN ('trades', 'quotes')
+        OR p_names IS NULL AND p_table = 'indicators' THEN
+        RAISE EXCEPTION '% needs a time, a range of times, and symbols of ticks or names of values', p_asked
+            USING ERRCODE = '22004';
+    END IF;
+    IF t > now() THEN
+        RAISE EXCEPTION 'what will be known at % is not known yet', t USING ERRCODE = 'TL020';
+    END IF;
+    IF coalesce(with_uncertain, false) THEN
+        RETURN;
+    END IF;
+    doubt := rows_as_of_doubt(t, p_table, p_symbols, p_names, from_ts, to_ts);
+    IF doubt IS NOT NULL THEN
+        RAISE EXCEPTION '%', doubt USING ERRCODE = 'TL020',
+            HINT = 'Ask for uncertain rows, too: with_uncertain => true.';
+    END IF;
+END
+$$;

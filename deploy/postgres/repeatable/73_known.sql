@@ -1,0 +1,115 @@
+-- What was known of ticks, values and gaps at a time of the past, for people: in the schema of
+-- 70_market.sql.
+--
+-- A row was known from the time on at which the tape took it (known_at), and never before it was
+-- received, nor a value before the end of its period. Values of operators have that end as their time
+-- of receipt.
+
+DO $market$
+DECLARE
+    market  name := current_schema() || '_market';
+    comment text[];
+BEGIN
+    EXECUTE format($sql$
+CREATE OR REPLACE FUNCTION %1$I.trades_as_of(
+    t timestamptz, wanted_symbols text[], from_ts timestamptz, to_ts timestamptz,
+    with_uncertain boolean DEFAULT false)
+RETURNS SETOF %1$I.trades
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $function$
+BEGIN
+    PERFORM check_as_of('trades_as_of', t, 'trades', wanted_symbols, NULL, from_ts, to_ts,
+        with_uncertain);
+    RETURN QUERY
+    SELECT * FROM (
+        -- Its own plan: known_at is looked up once.
+        SELECT * FROM %1$I.trades r
+        WHERE r.symbol = ANY (wanted_symbols) AND r.ts >= from_ts AND r.ts < to_ts OFFSET 0
+    ) AS r
+    WHERE r.known_at <= t OR r.known_at IS NULL
+    ORDER BY r.symbol, r.ts, r.event_time_ns, r.source, r.tick_id;
+END
+$function$
+$sql$, market);
+    EXECUTE format($sql$
+CREATE OR REPLACE FUNCTION %1$I.quotes_as_of(
+    t timestamptz, wanted_symbols text[], from_ts timestamptz, to_ts timestamptz,
+    with_uncertain boolean DEFAULT false)
+RETURNS SETOF %1$I.quotes
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $function$
+BEGIN
+    PERFORM check_as_of('quotes_as_of', t, 'quotes', wanted_symbols, NULL, from_ts, to_ts,
+        with_uncertain);
+    RETURN QUERY
+    SELECT * FROM (
+        SELECT * FROM %1$I.quotes r
+        WHERE r.symbol = ANY (wanted_symbols) AND r.ts >= from_ts AND r.ts < to_ts OFFSET 0
+    ) AS r
+    WHERE r.known_at <= t OR r.known_at IS NULL
+    ORDER BY r.symbol, r.ts, r.event_time_ns, r.source;
+END
+$function$
+$sql$, market);
+
+    -- Values of periods that end in [from_ts, to_ts). A later revision may have a later `ts`, of what
+    -- a provider publishes, but none has an earlier one than the end of its period.
+    EXECUTE format($sql$
+CREATE OR REPLACE FUNCTION %1$I.indicators_as_of(
+    t timestamptz, wanted_names text[], wanted_symbols text[], from_ts timestamptz, to_ts timestamptz,
+    with_uncertain boolean DEFAULT false)
+RETURNS SETOF %1$I.indicators_latest
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM check_as_of('indicators_as_of', t, 'indicators', wanted_symbols, wanted_names, from_ts, to_ts,
+        with_uncertain);
+    RETURN QUERY
+    SELECT name, symbol, of_source, period_start, period_end, value, unit, ts, revision, provider, source,
+        known_at
+    FROM (
+        SELECT DISTINCT ON (name, symbol, of_source, source, period_start, period_start_ns,
+            period_end_ns, CASE WHEN period_start IS NULL THEN ts END) *
+        FROM (
+            SELECT i.*, (SELECT greatest(k.taken_at, i.receive_time, i.period_end)
+                FROM taken_at(indicator_input(i.source), i.partition, i.source, i.ordinal) k) AS known_at
+            FROM indicators i
+            WHERE i.name = ANY (wanted_names)
+                AND (wanted_symbols IS NULL OR i.symbol = ANY (wanted_symbols))
+                AND i.ts >= from_ts AND coalesce(i.period_end, i.ts) >= from_ts
+                AND coalesce(i.period_end, i.ts) < to_ts OFFSET 0
+        ) AS stored
+        WHERE known_at <= t OR known_at IS NULL
+        ORDER BY name, symbol, of_source, source, period_start, period_start_ns, period_end_ns,
+            CASE WHEN period_start IS NULL THEN ts END, revision DESC, epoch DESC, ordinal DESC
+    ) AS latest
+    WHERE value IS NOT NULL;
+END
+$function$
+$sql$, market);
+
+    FOREACH comment SLICE 1 IN ARRAY ARRAY[
+        ['FUNCTION trades_as_of(timestamptz, text[], timestamptz, timestamptz, boolean)',
+            $$trades, corrections and cancels that were known at a time; it raises where that is not known.
+SELECT * FROM trades_as_of('2026-11-20 14:40Z', '{AAPL}', '2026-11-20 14:30Z', '2026-11-20 14:40Z')$$],
+        ['FUNCTION quotes_as_of(timestamptz, text[], timestamptz, timestamptz, boolean)',
+            $$quotes that were known at a time; it raises where that is not known.
+SELECT * FROM quotes_as_of('2026-11-20 14:40Z', '{AAPL}', '2026-11-20 14:30Z', '2026-11-20 14:40Z')$$],
+        ['FUNCTION indicators_as_of(timestamptz, text[], text[], timestamptz, timestamptz, boolean)',
+            $$values in the revision that was known at a time; without symbols, those of all.
+SELECT * FROM indicators_as_of('2026-11-20 14:40Z', '{stats.q10s.mean}', '{AAPL}', '2026-11-20', '2026-11-21')$$],
+        ['FUNCTION gaps_as_of(timestamptz, text[], timestamptz, timestamptz, boolean)',
+            $$what was missing as it was known at a time, a row per stretch; without symbols, of all.
+SELECT * FROM gaps_as_of('2026-11-20 14:40Z', '{AAPL}', '2026-11-20', '2026-11-21')$$],
+        ['COLUMN trades.known_at', 'when the tape took it, up to a second too late; NULL: not known'],
+        ['COLUMN quotes.known_at', 'when the tape took it, up to a second too late; NULL: not known'],
+        ['COLUMN trade_changes.known_at', 'when the tape took it, up to a second too late; NULL: not known'],
+        ['COLUMN indicators_latest.known_at',
+            'when the tape took this revision, up to a second too late; NULL: not known']
+    ] LOOP
+        EXECUTE format('COMMENT ON %s %I.%s IS %L', split_part(comment[1], ' ', 1), market,
+            substr(comment[1], strpos(comment[1], ' ') + 1), comment[2]);
+    END LOOP;
+END
+$market$;

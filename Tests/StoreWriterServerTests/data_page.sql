@@ -88,3 +88,24 @@ INSERT INTO quotes (ts, event_time_ns, symbol, bid_price, bid_size, ask_price, a
 SELECT now() - interval '2 s', 0, symbol, base - 0.02, 100, base, 100, 'test', now(), 0, 'test',
     partition, 1, 60000
 FROM (VALUES ('AAPL', 190.0, 1), ('MSFT', 420.0, 2), ('SPY', 515.0, 3)) AS s (symbol, base, partition);
+
+-- A value of an operator, and its revision half an hour later.
+SELECT make_time_partition('indicators', '2026-03-02 12:00+00');
+INSERT INTO indicators (ts, event_time_ns, symbol, name, value, period_start, period_start_ns, period_end,
+    period_end_ns, revision, receive_time, receive_time_ns, source, partition, epoch, ordinal, of_source)
+SELECT '2026-03-02 14:39+00', 0, 'AAPL', 'mean', 4.5 + n, '2026-03-02 14:38+00', 0, '2026-03-02 14:39+00',
+    0, n, '2026-03-02 14:39+00', 0, 'operator', 1, 1, 50000 + n, 'test'
+FROM generate_series(1, 2) AS n;
+INSERT INTO stored_stretches (input, partition, source, first_ordinal, last_ordinal, taken_from, starts,
+    delays_us, apart_ms)
+VALUES ('bars', 1, 'operator', 50001, 50001, '2026-03-02 14:40+00', '{0}', '{0}', '{0}'),
+    ('bars', 1, 'operator', 50002, 50002, '2026-03-02 15:10+00', '{0}', '{0}', '{0}');
+
+-- The tape took each tick, and each record of a gap, a second after its receipt.
+INSERT INTO stored_stretches (input, partition, source, first_ordinal, last_ordinal, taken_from, starts,
+    delays_us, apart_ms)
+SELECT 'ticks', partition, source, ordinal, ordinal, receive_time + interval '1 s', '{0}', '{0}', '{0}'
+FROM (SELECT partition, source, ordinal, receive_time FROM trades
+    UNION ALL SELECT partition, source, ordinal, receive_time FROM quotes
+    UNION ALL SELECT partition, source, ordinal, receive_time FROM gaps WHERE ordinal IS NOT NULL) AS ticks
+ON CONFLICT DO NOTHING;

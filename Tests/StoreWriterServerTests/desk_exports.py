@@ -492,15 +492,17 @@ def catalog(desk, session):
                      str(one.price_increment), str(one.quote_currency)) for one in defined),
           [(f"{name}.TEST", "Equity", 2, 0, "0.01", "USD") for name in ("AAPL", "SPY")])
     ticks = found.trade_ticks()
-    expected = stored("symbol, price, size, event_time_ns, receive_time_ns, partition, ordinal", "md.trades",
+    # The tape took each tick a second after its receipt.
+    expected = stored("symbol, price, size, event_time_ns, receive_time_ns + 1000000000, partition, ordinal",
+                      "md.trades",
                       "action = 0", "receive_time_ns, event_time_ns, ordinal")
     equal(by_symbol((tick.instrument_id.symbol.value, tick.price.as_decimal(), tick.size.as_decimal(),
                      tick.ts_event, tick.ts_init, *map(int, tick.trade_id.value.split("-")))
                     for tick in ticks),
           [tuple(row) for row in expected])
     equal({(tick.price.precision, tick.size.precision) for tick in ticks}, {(2, 0)})
-    expected = stored("symbol, bid_price, ask_price, bid_size, ask_size, event_time_ns, receive_time_ns",
-                      "md.quotes", "true", "receive_time_ns, event_time_ns, ordinal")
+    expected = stored("symbol, bid_price, ask_price, bid_size, ask_size, event_time_ns,"
+                      " receive_time_ns + 1000000000", "md.quotes", "true", "receive_time_ns, event_time_ns, ordinal")
     equal(by_symbol((tick.instrument_id.symbol.value, tick.bid_price.as_decimal(),
                      tick.ask_price.as_decimal(), tick.bid_size.as_decimal(), tick.ask_size.as_decimal(),
                      tick.ts_event, tick.ts_init) for tick in found.quote_ticks()),

@@ -20,6 +20,7 @@ import threading
 from desk import checks
 from desk.books import books as order_books
 from desk.checks import DAY, UTC, check, equal, raises
+from desk.known import known
 from desk.past import past
 from desk.proofs import agree, proofs
 from desk.streams import streams
@@ -403,6 +404,7 @@ def database(url):
         others(desk, url, SITE)
         stacks(url, SITE)
         proofs(desk)
+        known(desk)
         order_books(desk)
         page(desk)
         desk_exports.tree(desk, session)

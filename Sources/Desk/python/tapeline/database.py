@@ -32,6 +32,8 @@ def _scaled(name: str, scale: int, kind: str) -> str:
 
 
 def _tick_expression(field: Field) -> str:
+    if field.name == "known_at":
+        return _MICROSECONDS.format("known_at")
     if field.kind == "ts":
         return f"nullif({field.name}_ns, {_UNDEFINED})"
     if field.name == "action":
@@ -206,11 +208,16 @@ class Rows(Iterator[Batch]):
             self.close()
 
 
+VALUES_MAX = BATCH_ROWS
+"""The most values of one table."""
+
+
 class Database:
     """A database of Tapeline. `parameters` are libpq's; `stack`: the local one that it belongs to."""
 
     # The server sorts.
     sorts = True
+    knows_ticks = True
 
     def __init__(
         self, parameters: dict[str, str], namespace: str, stack: LocalStack | None = None
@@ -248,6 +255,8 @@ class Database:
         try:
             if check:
                 check(self.coverage(wanted, snapshot))
+            if wanted.as_of is not None and wanted.kind != "bars":
+                check_as_of(snapshot, wanted)
             return Rows(snapshot, wanted.fields, *query(snapshot, wanted))
         except BaseException:
             snapshot.close()
@@ -274,7 +283,40 @@ class Database:
         from .stored import gap_records
 
         with self.snapshot() as own:
+            if wanted.as_of is not None:
+                check_as_of(own, wanted, "gaps")
             return gap_records(own, wanted)
+
+    def values(self, wanted: Wanted, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Values of operators and providers, in the columns of schema.VALUES: of periods that end in the time
+        of the selection, in their last revision or that of `as_of`."""
+        start, end = wanted.start or 0, times.MAX_NS if wanted.end is None else wanted.end
+        limits = [_moment(start), _moment(end, up=True)]
+        symbols = list(wanted.symbols) or None
+        with self.snapshot() as own:
+            place, values = own.market("indicators_latest"), list[Any]()
+            if wanted.as_of is not None:
+                place = f"{own.market('indicators_as_of')}(%s, %s, %s, %s, %s)"
+                values = [_moment(wanted.as_of), list(names), symbols, *limits]
+            columns = ", ".join((
+                "name, coalesce(symbol, ''), coalesce(nullif(of_source, ''), source)",
+                _MICROSECONDS.format("period_start"), _MICROSECONDS.format("period_end"),
+                "(value * 1000000000)::numeric(50, 0)", "unit, revision", _MICROSECONDS.format("known_at"),
+            ))
+            sql = (
+                f"SELECT {columns} FROM {place} AS v WHERE name = ANY (%s) AND ts >= %s"
+                " AND coalesce(period_end, ts) >= %s AND coalesce(period_end, ts) < %s"
+            )
+            values += [list(names), limits[0], *limits]
+            for name, texts in (("symbol", symbols), ("coalesce(nullif(of_source, ''), source)", wanted.sources)):
+                if texts:
+                    sql += f" AND {name} = ANY (%s)"
+                    values.append(list(texts))
+            found = own.rows(
+                f"{sql} ORDER BY coalesce(period_end, ts), name, symbol, of_source LIMIT {VALUES_MAX + 1}", values)
+        if len(found) > VALUES_MAX:
+            raise TapelineError(f"there are more than {VALUES_MAX} values: select less time, or fewer of them")
+        return found
 
     def symbols(self, start: int | None, end: int | None) -> list[tuple[Any, ...]]:
         """Symbol, source, first and last event time of a trade, number of trades. Without a start only
@@ -304,7 +346,16 @@ def query(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
         place, values = bars_place(snapshot, wanted)
     elif wanted.history:
         place = past_place(snapshot, snapshot.table("trades_with_history"))
+    if not is_bars and (wanted.with_known or wanted.as_of is not None):
+        place = (
+            "(SELECT r.*, CASE WHEN k.taken_at IS NOT NULL THEN greatest(k.taken_at, r.receive_time) END"
+            f" AS known_at FROM {place} r LEFT JOIN LATERAL {snapshot.table('taken_at')}("
+            "'ticks', r.partition, r.source, r.ordinal) k ON true) AS r"
+        )
     conditions, more = criteria(wanted)
+    if not is_bars and wanted.as_of is not None:
+        conditions += " AND known_at <= %s"
+        more = [*more, _moment(wanted.as_of)]
     sql = f"SELECT {columns} FROM {place}{conditions}"
     if wanted.whole_only:
         sql += " AND is_whole"
@@ -338,6 +389,18 @@ def bars_place(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
         _moment(wanted.end, up=True),
     ]
     return f"{snapshot.market('bars_as_of')}(%s, %s, %s, %s, %s) AS b", values
+
+
+def check_as_of(snapshot: Snapshot, wanted: Wanted, kind: str = "") -> None:
+    """Raises NotKnown where the database cannot say which ticks, or records of gaps, were known."""
+    assert wanted.as_of is not None
+    if not wanted.symbols or wanted.start is None or wanted.end is None:
+        raise TapelineError("as_of needs symbols, a start and an end")
+    snapshot.rows(
+        f"SELECT {snapshot.table('check_as_of')}(%s, %s, %s, %s, NULL, %s, %s, false)",
+        ["as_of", _moment(wanted.as_of), kind or wanted.kind, list(wanted.symbols), _moment(wanted.start),
+         _moment(wanted.end, up=True)],
+    )
 
 
 def past_place(snapshot: Snapshot, name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from . import schema, stack as places, times
 from .batches import LiveWanted, SlowPolicy
 from .book import Book, book as made_book
-from .columns import PriceType, batch
+from .columns import PriceType, batch, checked_price
 from .coverage import overlaps, stretches
 from .database import Database
 from .errors import TapelineError
@@ -110,7 +110,7 @@ class Desk:
 
     def trades(
         self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
-        source: Names = None, tz: str = "UTC", price: PriceType = "float",
+        as_of: Time | None = None, source: Names = None, tz: str = "UTC", price: PriceType = "float",
         missing: MissingPolicy = "raise", order: str = "time", history: bool = False,
     ) -> Selection:
         """Selects trades, corrections and cancels as they came, with an event time in [start, end).
@@ -134,7 +134,11 @@ class Desk:
         `time_resolution` of the provider's time (0 unknown, 1 ns, 2 us, 3 ms, 4 s, 5 min, 6 day), `epoch` (of the run
         of its gateway) and `ordinal`:
         (source, partition, ordinal) is unique. Ordinals count trades, quotes and depth of all symbols of a partition
-        together, so those of one symbol have holes. Ticks have no `as_of`: `tapeline.simulate` gives what was known.
+        together, so those of one symbol have holes.
+
+        `as_of`: those that were known at this time, with `known_at`: when the tape had taken them, up to a second too
+        late. It needs a database, symbols, a start and an end, and raises NotKnown where that cannot be told. Of a
+        recording or the tape `tapeline.simulate` gives what was known.
 
         `history=True`: with the past that `tapeline load` stored, before the live rows of its source. `source` names
         live ones then, and the column `source` says where a row is from. Each trade is there once, snapshots are left
@@ -142,25 +146,25 @@ class Desk:
 
             desk.trades(["AAPL", "MSFT"], "2026-11-20 09:30", "16:00", tz="America/New_York").to_polars()
         """
-        return self._ticks("trades", symbols, start, end, source, tz, price, missing, order, history)
+        return self._ticks("trades", symbols, start, end, source, tz, price, missing, order, history, as_of)
 
     def quotes(
         self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
-        source: Names = None, tz: str = "UTC", price: PriceType = "float",
+        as_of: Time | None = None, source: Names = None, tz: str = "UTC", price: PriceType = "float",
         missing: MissingPolicy = "raise", order: str = "time",
     ) -> Selection:
         """Selects changes of the best bid and offer: `bid_price`, `bid_size`, `bid_exchange`, and those of `ask`.
         Otherwise as `trades`."""
-        return self._ticks("quotes", symbols, start, end, source, tz, price, missing, order)
+        return self._ticks("quotes", symbols, start, end, source, tz, price, missing, order, as_of=as_of)
 
     def depth(
         self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
-        source: Names = None, tz: str = "UTC", price: PriceType = "float",
+        as_of: Time | None = None, source: Names = None, tz: str = "UTC", price: PriceType = "float",
         missing: MissingPolicy = "raise", order: str = "time",
     ) -> Selection:
         """Selects changes and resets of order books: `operation` (insert, update, delete, reset) of the row `position`
         of a `side`, and the `reason` of a reset. Otherwise as `trades`. `book` makes books of them."""
-        return self._ticks("depth", symbols, start, end, source, tz, price, missing, order)
+        return self._ticks("depth", symbols, start, end, source, tz, price, missing, order, as_of=as_of)
 
     def book(
         self, symbol: str, at: Time, *, source: str | None = None, since: Time | None = None,
@@ -226,11 +230,17 @@ class Desk:
 
     def _ticks(
         self, kind: str, symbols: Names, start: Time | None, end: Time | None, source: Names, tz: str,
-        price: PriceType, missing: MissingPolicy, order: str, history: bool = False,
+        price: PriceType, missing: MissingPolicy, order: str, history: bool = False, as_of: Time | None = None,
     ) -> Selection:
         if order not in ("time", "any"):
             raise TapelineError(f"order={order!r}: it is 'time' or 'any'")
-        wanted = self._wanted(kind, symbols, start, end, source, tz, is_ordered=order == "time", history=history)
+        if as_of is not None and (history or not isinstance(self.origin, Database)):
+            raise TapelineError(
+                "as_of of ticks reads a database, without history=True: tapeline.simulate gives what was known of"
+                " a recording or the tape")
+        wanted = self._wanted(
+            kind, symbols, start, end, source, tz, as_of, is_ordered=order == "time", history=history,
+            with_known=as_of is not None)
         return Selection(self.origin, wanted, tz, price, missing)
 
     def bars(
@@ -303,16 +313,40 @@ class Desk:
         kinds = self._each_kind(trades, quotes, depth, bars, start, source, tz)
         return Live(self.origin, self._tape(), LiveWanted(kinds, tz, price, missing == "mark", on_slow))
 
+    def values(
+        self, names: Names, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
+        as_of: Time | None = None, source: Names = None, tz: str = "UTC", price: PriceType = "float",
+    ) -> Table:
+        """Returns values of operators and providers, such as "stats.q10s.mean", of periods that end in [start, end):
+        in their last revision, or in the one that was known at the time `as_of`. It needs a database.
+
+        `known_at`: when the tape had taken this revision, up to a second too late, and not before the period ended.
+        `source`: whose ticks it is made of, or who published it. With `as_of` it raises NotKnown where that cannot be
+        told, and needs a start and an end. At most 65,536 values.
+
+            desk.values("stats.q10s.mean", "AAPL", "2026-11-20", "2026-11-21", as_of="2026-11-20 14:31")
+        """
+        if not isinstance(self.origin, Database):
+            raise TapelineError("values are in a database, and this desk is on a recording or the tape")
+        wanted = self._wanted("values", symbols, start, end, source, tz, as_of)
+        named = _names(names, "values")
+        if not named or as_of is not None and (wanted.start is None or wanted.end is None):
+            raise TapelineError("values need names, and with as_of a start and an end")
+        return Table(batch(schema.VALUES, self.origin.values(wanted, named), {}).priced(checked_price(price)), tz)
+
     def gaps(
         self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
-        source: Names = None, tz: str = "UTC",
+        as_of: Time | None = None, source: Names = None, tz: str = "UTC",
     ) -> Table:
         """Returns the stretches of [start, end) for which gap records say that data are missing now: one row
         per stretch and kind of data, with its state (open, filling, abandoned) and its reason. Without
-        `to_time` it lasts. `kind`: trade, quote, depth or other.
+        `to_time` it lasts. `kind`: trade, quote, depth or other. With `as_of` (of a database, with symbols, a start
+        and an end) as it was known at that time; it raises NotKnown where that cannot be told.
 
         `coverage` of a selection has these, and what no gap record says."""
-        wanted = self._wanted("trades", symbols, start, end, source, tz)
+        wanted = self._wanted("trades", symbols, start, end, source, tz, as_of)
+        if as_of is not None and not isinstance(self.origin, Database):
+            raise TapelineError("as_of of gaps needs a database")
         rows = [
             (one.symbol, one.source, one.kind, one.start, one.end, one.state, one.cause, one.detail)
             for one in sorted(

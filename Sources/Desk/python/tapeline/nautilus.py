@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import times
+from . import schema, times
 from .columns import Batch, Field, batch
 from .errors import TapelineError
 from .export import FILES_MAX, Export, Folder, Reading, checked
@@ -49,8 +49,9 @@ def export_nautilus(
     Trades become TradeTick, quotes QuoteTick, bars Bar (`AAPL.IB-1-MINUTE-LAST-EXTERNAL`). An instrument is
     `SYMBOL.VENUE`; the venue is the name of the source in capital letters, or `venue` for rows of one source.
     `ts_event` is the event time, of a bar its close. `ts_init` is when the row was known: `known_at` of a
-    bar, or its close if that is not stored; the receive time of a tick. A backtest replays in the order of
-    `ts_init`. The id of a trade is its partition and ordinal.
+    bar, or its close if that is not stored; of a tick of a database the time at which the tape had taken it, which
+    is up to a second too late, and of a recording or the tape the receive time. A backtest replays in the order
+    of `ts_init`. The id of a trade is its partition and ordinal.
 
     Instruments have the decimals that the data have. One whose sizes are whole is an Equity, any other a Cfd
     (of the class ALTERNATIVE), in `currency`; `instruments` gives other ones by their symbols.
@@ -73,6 +74,7 @@ def export_nautilus(
         for selection in checked(selections):
             if selection.wanted.kind == "depth":
                 raise TapelineError("the catalog has no books by position: leave depth out")
+            selection = selection.knowing()
             reading, left_out = Reading(selection, target), LeftOut("NautilusTrader's catalog", unfit)
             sorter = _Sorter(library, book, selection.wanted, target, left_out)
             for one in reading:
@@ -254,7 +256,7 @@ class _Sorter:
         sizes = _SIZES[self._kind]
         for reason, row in read(rows):
             symbol, source, series, known, event, _, number, *values = row
-            reason = reason or _time(event, known) or self._library.limit(values[:-sizes], values[-sizes:])
+            reason = reason or _time(event, known, rows) or self._library.limit(values[:-sizes], values[-sizes:])
             found = reason or self._book.instrument(symbol, source, min(event, known))
             if isinstance(found, str):
                 self._left_out.add(found, symbol, event, number, series or None)
@@ -265,8 +267,7 @@ class _Sorter:
             self._spool.add(batch(self._fields, kept, self._texts))
 
     def _trades(self, rows: Batch) -> Iterator[tuple[str | None, tuple[Any, ...]]]:
-        names = ("symbol", "source", "receive_time", "event_time", "partition", "ordinal", "price", "size",
-                 "action")
+        names = ("symbol", "source", _known(rows), "event_time", "partition", "ordinal", "price", "size", "action")
         found = zip(*(rows[name] for name in names))
         for symbol, source, known, event, partition, ordinal, price, size, action in found:
             reason = (
@@ -277,8 +278,8 @@ class _Sorter:
             yield reason, (symbol, source, "", known, event, partition, ordinal, price, size)
 
     def _quotes(self, rows: Batch) -> Iterator[tuple[str | None, tuple[Any, ...]]]:
-        names = ("symbol", "source", "receive_time", "event_time", "partition", "ordinal", "bid_price",
-                 "ask_price", "bid_size", "ask_size")
+        names = ("symbol", "source", _known(rows), "event_time", "partition", "ordinal", "bid_price", "ask_price",
+                 "bid_size", "ask_size")
         for symbol, source, known, event, partition, ordinal, *values in zip(*(rows[n] for n in names)):
             reason = "a side without a price or a size" if None in values else None
             if reason is None and min(values[2:]) < 0:
@@ -357,11 +358,16 @@ _ACTIONS = {"new": None, "correction": "a correction (the trade as it first came
             "cancel": "a cancel (the trade as it first came is in the export)"}
 
 
-def _time(event: int | None, known: int | None) -> str | None:
+def _known(rows: Batch) -> str:
+    """Returns the name of the column that says when ticks were known."""
+    return "known_at" if schema.KNOWN in rows.fields else "receive_time"
+
+
+def _time(event: int | None, known: int | None, rows: Batch) -> str | None:
     if event is None:
         return "no event time"
     if known is None:
-        return "no receive time"
+        return "no receive time" if _known(rows) == "receive_time" else "no time at which it was known"
     return "a time before 1970" if min(event, known) < 0 else None
 
 

@@ -40,6 +40,13 @@ GAPS = (Field("symbol", "dict"), Field("source", "dict"), Field("kind", "dict"),
 SYMBOLS = (Field("symbol", "dict"), Field("source", "dict"), Field("first", "ts"), Field("last", "ts"),
            Field("trades", "l"))
 
+KNOWN = Field("known_at", "ts")
+"""When a tick of a database was known: where it is asked for, the last column."""
+
+VALUES = (Field("name", "dict"), Field("symbol", "dict"), Field("source", "dict"), Field("period_start", "ts"),
+          Field("period_end", "ts"), Field("value", "wide", scale=9), Field("unit", "dict"),
+          Field("revision", "l"), Field("known_at", "ts"))
+
 ORDER = ("event_time", "source", "partition", "ordinal")
 """The order of ticks: no two have the same."""
 

@@ -31,12 +31,16 @@ class Wanted:
     as_of: int | None = None
     is_ordered: bool = True
     whole_only: bool = False
+    with_known: bool = False
+    """With the column `known_at`, of ticks of a database. Bars always have it."""
     history: bool = False
     """With the loaded past of each source before its live rows. `sources` are live ones then."""
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        return schema.BARS if self.kind == "bars" else schema.TICKS[self.kind]
+        if self.kind == "bars":
+            return schema.BARS
+        return schema.TICKS[self.kind] + ((schema.KNOWN,) if self.with_known else ())
 
 
 class Origin(Protocol):
@@ -84,6 +88,13 @@ class Selection(Readable):
                 "history=True reads the past that was loaded into a database, and this desk is on a recording or"
                 " the tape: connect to the database"
             )
+
+    def knowing(self) -> Selection:
+        """Returns the same with the column `known_at`, if its origin knows when ticks were known."""
+        if self._wanted.kind == "bars" or not getattr(self._origin, "knows_ticks", False):
+            return self
+        return Selection(
+            self._origin, replace(self._wanted, with_known=True), self.tz, self.price, self._missing)
 
     def __repr__(self) -> str:
         wanted = self._wanted

@@ -70,8 +70,9 @@ def seams(snapshot: Snapshot, wanted: Wanted) -> list[past.Seam]:
 
 
 def gap_records(snapshot: Snapshot, wanted: Wanted) -> list[GapRecord]:
-    """Returns the gap records of the tape that may say something of the selection. One that ends before
-    it may be what closes an earlier one without an end, so the start is no condition."""
+    """Returns the gap records of the tape that may say something of the selection, with `as_of` those that were
+    known then. One that ends before it may be what closes an earlier one without an end, so the start is no
+    condition."""
     sql = f"""
         SELECT source, partition, symbol, kind,
             coalesce(from_time_ns, {_MICROSECONDS.format("from_time")}),
@@ -90,6 +91,10 @@ def gap_records(snapshot: Snapshot, wanted: Wanted) -> list[GapRecord]:
     if wanted.end is not None:
         sql += " AND from_time < %s"
         values.append(_moment(wanted.end, up=True))
+    if wanted.as_of is not None:
+        sql += f""" AND coalesce((SELECT greatest(k.taken_at, receive_time)
+            FROM {snapshot.table("taken_at")}('ticks', partition, source, ordinal) k), '-infinity') <= %s"""
+        values.append(_moment(wanted.as_of))
     return [GapRecord(*row) for row in snapshot.rows(sql, values)]
 
 

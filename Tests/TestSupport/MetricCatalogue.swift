@@ -27,6 +27,7 @@ package struct MetricCatalogue {
         // Of CloudNativePG and of its plugin for backups, whose documentation names them.
         "barman_cloud_cloudnative_pg_io_last_available_backup_timestamp": Metric(
             kind: "gauge", labels: [:]),
+        "cnpg_collector_up": Metric(kind: "gauge", labels: [:]),
         "cnpg_pg_stat_archiver_last_archived_time": Metric(kind: "gauge", labels: [:]),
         "cnpg_pg_stat_archiver_last_failed_time": Metric(kind: "gauge", labels: [:]),
     ]

@@ -119,11 +119,13 @@ enum ShippedAlerts {
             "BreakerOpen", "NothingStored", "WorkersDying", "WriterQueueFull", "QueueDropsTicks",
             "RowsLate", "DatabaseNotDurable", "DatabaseServerRefused", "DatabaseNotSynchronous",
             "DatabaseFilling", "DatabaseNearlyFull", "BackupTooOld", "BackupLogStalled",
-            "ClusterBackupTooOld", "ClusterLogStalled",
-            "DatabaseUpkeepFailing", "ValkeyAway", "ValkeyFull",
+            "ClusterBackupTooOld", "ClusterBackupUnknown", "ClusterLogStalled",
+            "DatabaseRoomUnknown",
+            "DatabaseUpkeepFailing", "ExportTooOld", "ValkeyAway", "ValkeyFull",
         ],
         gaps: [
-            "GapsOpen", "GapsGivenUp", "LoadHeldUp", "TicksLeftOut", "BinanceTradesLost",
+            "GapsOpen", "GapsGivenUp", "GapsNotStored", "LoadHeldUp", "TicksLeftOut",
+            "BinanceTradesLost",
             "BinanceTradesDiffer", "MassiveNotReread", "IBKROpenOutages", "TapeLostData",
         ],
         letters: ["DeadLetters", "DeadLettersWaiting", "DeadLettersLost"],
@@ -137,9 +139,13 @@ enum ShippedAlerts {
         ],
         overview: [
             "WatermarkStalled", "SourceMissing", "WatermarkHeld", "SpoolInUse", "SpoolFilling",
-            "SpoolNeedsPerson", "Watchdog", "ServiceDown", "ServiceAway", "ServiceMissing",
-            "ServiceRestarting", "ThreadHung", "NatsAway", "NatsUnsteady", "CalendarEnding",
+            "SpoolNeedsPerson", "SpoolFailing", "Watchdog", "ServiceDown", "ServiceAway",
+            "ServiceMissing",
+            "ServiceRestarting", "ThreadHung", "NatsAway", "NatsUnsteady", "NatsErrors",
+            "NatsRefused",
+            "CockpitWithoutNats", "KeeperFailing", "LogLinesLost", "CalendarEnding",
             "CalendarEnded", "LateTicks", "TapeHeadroomLow", "TapePurgeHeld",
-            "TapeNotDurable", "TapeCopiesMissing", "TapeCopyBehind", "TapeCopyDiffers", "TapeSlow",
+            "TapeNotDurable", "TapeDurabilityUnknown", "TapeCopiesMissing", "TapeCopyBehind",
+            "TapeCopyDiffers", "TapeSlow",
         ])
 }

@@ -1,5 +1,6 @@
 import Foundation
 import GraphLanguage
+import MarketModel
 import OperatorGraph
 import StreamCore
 import Testing
@@ -29,6 +30,15 @@ struct ShippedGraphTests {
     @Test("the simple one is what series in the settings give")
     func simple() throws {
         #expect(try read("simple") == GraphDefinition.simple(try BarSeriesSet(["1s", "1m"])))
+    }
+
+    @Test("the one of a broker's bars takes those of trades and, of currencies, of the midpoint")
+    func brokerBars() throws {
+        let kinds = try read("broker-bars").nodes.compactMap { node -> ProviderBarKind? in
+            guard case .resample(let rule) = node.operation else { return nil }
+            return rule.provider?.data
+        }
+        #expect(kinds == [.trades, .midpoint])
     }
 
     @Test("the advanced one holds every operator and every window")

@@ -39,8 +39,11 @@ extension HelpPage {
                     [
                         "check the configuration of all services; start NATS, PostgreSQL with",
                         "TimescaleDB, Valkey and the services; wait until all of them work, and",
-                        "leave them running. A stack whose ticks are of another provider or",
-                        "source is not started: made-up ticks never get among real ones.",
+                        "leave them running. It fails (1) if a service does not work in time, or",
+                        "no feed of a broker delivers: then they are left running, too, so that",
+                        "it can be mended ('tapeline status'). A stack whose ticks are of another",
+                        "provider or source is not started: made-up ticks never get among real",
+                        "ones.",
                         "PROVIDER=binance needs no account; PROVIDER=NAME is short for --set",
                         "GATEWAY_PROVIDER=NAME",
                     ]

@@ -46,6 +46,32 @@ import Testing
         #expect(world.verdict.values[seen] == 1 && world.verdict.unreported.isEmpty)
     }
 
+    @Test("The state at a request is one by the clock of TWS, which may be fast")
+    func state() throws {
+        var (world, _) = try Self.world()
+        world.isTrading = false
+        world.server.ahead = 90 * second
+        // It sends no state of its own.
+        world.server.trades = []
+        for _ in 0..<2 {
+            world.drop("reset")
+            while world.server.subscriptions.isEmpty { world.step(100_000_000) }
+            // The answer to the question for its time comes.
+            for _ in 0..<10 { world.step(100_000_000) }
+        }
+        let request = try #require(world.server.subscriptions.keys.first)
+        // The first one was made five seconds before the request, the second one after it.
+        for (number, age) in [(9_000, 5 * second), (9_001, 0)] {
+            let print = WorldTrade(
+                instrument: 0, number: number, time: world.now + 90 * second - age)
+            world.garbage.append(world.server.words.volumes(request, print))
+        }
+        world.step(100_000_000)
+        let trades = [9_000, 9_001].map { Verdict.Seen(instrument: 0, track: .trade, number: $0) }
+        #expect(world.verdict.states.contains(trades[0]) && world.verdict.values[trades[0]] == nil)
+        #expect(world.verdict.values[trades[1]] == 1)
+    }
+
     @Test("A moment of delayed data is an outage, and a refusal when it lasts", arguments: [5, 70])
     func delayedMoment(_ seconds: Int) throws {
         var (world, request) = try Self.world()

@@ -118,6 +118,28 @@ struct MarketDataAssemblerTests {
         #expect(assembler.counters.incomplete == 1)
     }
 
+    @Test("only the first print of a request is the state before it, however slow its clock is")
+    func state() throws {
+        // The market's clock is two seconds slower than ours: all prints seem to be older.
+        let old = try Self.events(
+            ["58|1|7|1"] + [-2_000, -1_900, -1_800].map { Self.print(48, $0, 3) },
+            trades: .realTimeVolume)
+        #expect(
+            Self.trades(old.events).map { $0.header.flags.contains(.snapshot) } == [
+                true, false, false,
+            ])
+        // The report about the mode may come after the state. A state without a price is one too.
+        for first in [Self.print(48, -2_000, 3), "46|6|7|48|;0;1767623398000;0;0;true"] {
+            let new = try Self.events(
+                [first, "58|1|7|1"] + [-1_900, -1_800].map { Self.print(48, $0, 3) },
+                trades: .realTimeVolume)
+            #expect(
+                Self.trades(new.events).suffix(2).allSatisfy {
+                    !$0.header.flags.contains(.snapshot)
+                })
+        }
+    }
+
     /// Returns a print as both messages report it. The second argument is its thousandths of a
     /// second.
     private static func print(_ type: Int, _ milliseconds: Int, _ size: Int) -> String {

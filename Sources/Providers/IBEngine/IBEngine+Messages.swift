@@ -247,7 +247,7 @@ extension IBEngine {
             for request in requests {
                 sendMode(for: request)
                 guard send(request) else { continue }
-                feeds.sent(request, turn.now)
+                feeds.sent(request, turn.clock, turn.now)
                 if let id = request.number { turn.backfill.sent(id, now: turn.now.monotonic) }
             }
         }

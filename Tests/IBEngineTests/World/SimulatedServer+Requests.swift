@@ -19,7 +19,7 @@ extension SimulatedServer {
         requestsSeen.append(fields[0])
         switch fields[0] {
         case "71": introduce(now)
-        case "49": send(ServerMessages.frame(["49", "1", "\(now / second)"]), now)
+        case "49": send(ServerMessages.frame(["49", "1", "\((now + ahead) / second)"]), now)
         case "59": wantsDelayed = fields[2] == "3"
         case "9":
             let id = Self.id(fields[2])

@@ -92,6 +92,8 @@ struct SimulatedServer {
     /// The further values that were requested with level 1, per request.
     var genericTicksSeen: [String] = []
     var latencyMax: Int64 = 120_000_000
+    /// Its clock minus that of the world, in nanoseconds.
+    var ahead: Int64 = 0
     /// So many of the next tick-by-tick trades are overtaken by everything that comes in the time
     /// `lateness`.
     var lateTrades = 0

@@ -39,7 +39,7 @@ extension FeedMachine {
     }
 
     /// Notes that a request has left. Its answers may come from now on.
-    mutating func sent(_ request: IBRequest, _ now: Moment) {
+    mutating func sent(_ request: IBRequest, _ clock: ProviderClock, _ now: Moment) {
         guard let id = request.number else { return }
         guard let route = routes[id] else { return lookSent(id, now) }
         let entry = entries[route.place]
@@ -55,7 +55,7 @@ extension FeedMachine {
         let hasVolume = wanted.genericTicks.contains(GenericTicks.realTimeVolume)
         let source: MarketDataAssembler.TradeSource = hasVolume ? .realTimeVolume : .last
         self[route].assembler = MarketDataAssembler(
-            symbol: entry.number, trades: source, since: now.wall,
+            symbol: entry.number, trades: source, since: clock.aligned(now.wall),
             isIndex: entry.contract.kind == .index)
     }
 

@@ -82,7 +82,8 @@ package struct MarketDataAssembler: Sendable {
     package let trades: TradeSource
     /// True for an index: it is computed, may be 0 or -1, and has no sizes.
     package let isIndex: Bool
-    /// When the request was made. Older values are the state at that time, not events.
+    /// When the request was made, by the provider's clock. A first print that is older is the state
+    /// at that time, not an event.
     package let since: Timestamp
     /// Whether the data are live or delayed, as the provider reports it.
     package private(set) var mode = FeedMode.unknown
@@ -101,6 +102,8 @@ package struct MarketDataAssembler: Sendable {
     /// The held trades.
     private var prints = PrintQueue()
     private var timeOrder = TimeOrder.unknown
+    /// A message of `RTVolume` has come.
+    private var hasPrint = false
     /// `RTVolume` comes, although the data are delayed.
     private var hasVolume = false
     /// The delayed trade that was last made from last price and size; `nil`: none, or `RTVolume`
@@ -308,6 +311,7 @@ extension MarketDataAssembler {
             prints.received(tick)
             return .none
         }
+        defer { hasPrint = true }
         guard tick.price.isDefined, tick.size.isDefined else {
             counters.incomplete &+= 1
             hasVolume = true
@@ -326,10 +330,11 @@ extension MarketDataAssembler {
         return prints.letsPass(trade) ? .trade(trade) : .none
     }
 
-    /// Returns whether the trade is the last one before the request, because it is older. All
-    /// delayed trades are older; of these, the first one is the state.
+    /// Returns whether the trade is the last one before the request. That is sent once, before all
+    /// others, and is older than the request. Later trades may seem to be older too, where the
+    /// clock of the market is slow. All delayed trades are older.
     private func isState(_ tick: RealTimeVolume) -> Bool {
-        guard isDelayed else { return tick.time < since }
+        guard isDelayed else { return !hasPrint && tick.time < since }
         return !hasVolume && lastMadeFromPrice?.header.flags.contains(.snapshot) ?? true
     }
 

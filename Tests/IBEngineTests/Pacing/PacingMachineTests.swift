@@ -31,7 +31,7 @@ extension PacingMachine {
 
 @Suite("Pacing of requests")
 struct PacingMachineTests {
-    @Test("45 messages leave in a second, urgent ones first, then live ones, then backfill")
+    @Test("45 messages leave in 1.2 seconds, urgent ones first, then live ones, then backfill")
     func messages() {
         var machine = PacingMachine(PacingLimits())
         machine.ask([ticks(500, "A")], .backfill)
@@ -39,10 +39,33 @@ struct PacingMachineTests {
         machine.ask([.currentTime], .urgent)
         let first = machine.taken(0)
         #expect(first.count == 45 && first[0] == .currentTime && first[1] == line(1))
-        #expect(machine.taken(0.9).isEmpty && machine.nextDue == at(1))
-        let second = machine.taken(1)
+        #expect(machine.taken(1.1).isEmpty && machine.nextDue == at(1.2))
+        let second = machine.taken(1.2)
         #expect(second.count == 17 && second[15] == line(60) && second[16] == ticks(500, "A"))
         #expect(machine.waiting == 0 && machine.nextDue == .never)
+    }
+
+    @Test("a server that reads late counts no more than 50 messages in a second")
+    func lateReader() {
+        var random = SeededRandom(seed: 7)
+        for _ in 0..<100 {
+            var machine = PacingMachine(PacingLimits())
+            machine.ask((1...100).map(line), .live)
+            machine.ask((101...150).map { ticks($0, "T\($0)") }, .backfill)
+            var (now, read) = (at(0), [MonotonicTime]())
+            while machine.waiting > 0, now < at(60) {
+                var requests: [IBRequest] = []
+                machine.take(now: now, into: &requests)
+                let late = Int64.random(in: 0...100_000_000, using: &random)
+                read += requests.map { _ in max(read.last ?? at(0), now + late) }
+                now = max(now + 1_000_000, machine.nextDue)
+            }
+            #expect(read.count == 150)
+            let most = read.indices.map { last in
+                read[...last].count { $0 + 1_000_000_000 > read[last] }
+            }.max()
+            #expect(most ?? 0 <= 50)
+        }
     }
 
     @Test("what must not be too soon for one contract lets the others pass, by turns")
@@ -311,7 +334,7 @@ struct PacingMachineTests {
         for (isFree, count) in [(false, 58), (true, 70)] {
             var limits = PacingLimits()
             limits.longBarsAreFree = isFree
-            limits.messagesPerSecond = 100
+            limits.messagesMax = 100
             limits.historyOpenMax = 100
             var machine = PacingMachine(limits)
             machine.ask(days, .live)
@@ -328,7 +351,7 @@ struct PacingMachineTests {
         }
         var limits = PacingLimits()
         limits.historyOpenMax = 1_000
-        limits.messagesPerSecond = 100
+        limits.messagesMax = 100
         var machine = PacingMachine(limits)
         machine.ask(Array(days[..<90]), .backfill)
         #expect(machine.taken(0).count == 90)
@@ -346,7 +369,7 @@ struct PacingMachineTests {
             .realTimeBars(id: id, Contract(.stock, "S\(id)"), .trades, regularHoursOnly: false)
         }
         var limits = PacingLimits()
-        limits.messagesPerSecond = 100
+        limits.messagesMax = 100
         limits.lines = 61
         var machine = PacingMachine(limits)
         machine.ask((1...62).map(bars) + [line(100), ticks(101, "A")], .live)

@@ -1,8 +1,10 @@
 /// The limits that keep requests below what the broker's server punishes, and the limits of
 /// requests that wait. Each leaves some room for clocks and lines that do not agree with ours.
 package struct PacingLimits: Hashable, Sendable {
-    /// Messages in any second. The server counts 50.
-    package var messagesPerSecond = 45
+    /// Messages in any `messageWindow`. The server counts 50 in a second, from the moments at which
+    /// it reads them: a burst that it reads late comes nearer to the next one.
+    package var messagesMax = 45
+    package var messageWindow = Duration.milliseconds(1_200)
     /// Requests for history in `historyWindow`; quotes count twice. The server counts 60 in 600 s.
     package var historyUnits = 58
     package var historyWindow = Duration.seconds(605)

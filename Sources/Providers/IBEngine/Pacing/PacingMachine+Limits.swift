@@ -54,13 +54,13 @@ extension PacingMachine {
     }
 
     private func messages(_ waits: Waits, _ now: MonotonicTime) -> ProviderLimit {
-        let second: Int64 = 1_000_000_000
-        let used = sentTimes.count { $0 + second > now }
+        let window = limits.messageWindow.clampedNanoseconds
+        let used = sentTimes.count { $0 + window > now }
         let isPunished = messageViolation.until > now
-        let rounds = Int64(waits.messages / max(1, limits.messagesPerSecond))
+        let rounds = Int64(waits.messages / max(1, limits.messagesMax))
         return ProviderLimit(
-            .messages, used: used, max: limits.messagesPerSecond, waiting: waits.messages,
-            until: waits.messages > 0 ? messageDue(now: now) + rounds * second : nil,
+            .messages, used: used, max: limits.messagesMax, waiting: waits.messages,
+            until: waits.messages > 0 ? messageDue(now: now) + rounds * window : nil,
             reason: isPunished ? "TWS complained of too many messages" : "")
     }
 

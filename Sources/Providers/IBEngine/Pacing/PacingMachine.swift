@@ -233,10 +233,10 @@ package struct PacingMachine: Sendable {
 
     /// Returns when the next message may leave.
     func messageDue(now: MonotonicTime) -> MonotonicTime {
-        let second: Int64 = 1_000_000_000
         var due = max(now, messageViolation.until)
-        if sentTimes.count >= limits.messagesPerSecond {
-            due = max(due, sentTimes[sentTimes.count - limits.messagesPerSecond] + second)
+        if sentTimes.count >= limits.messagesMax {
+            let last = sentTimes[sentTimes.count - limits.messagesMax]
+            due = max(due, last.advanced(by: limits.messageWindow))
         }
         return due
     }
@@ -263,8 +263,8 @@ package struct PacingMachine: Sendable {
 
     private mutating func noteMessage(now: MonotonicTime) {
         sentTimes.append(now)
-        if sentTimes.count > 2 * limits.messagesPerSecond {
-            sentTimes.removeFirst(sentTimes.count - limits.messagesPerSecond)
+        if sentTimes.count > 2 * limits.messagesMax {
+            sentTimes.removeFirst(sentTimes.count - limits.messagesMax)
         }
     }
 

@@ -277,6 +277,21 @@ struct MarketDataAssemblerTests {
         #expect(trades.map(\.header.resolution) == resolutions)
     }
 
+    @Test("the order of a delayed trade and its time is learned again and again")
+    func delayedOrder() throws {
+        let trade = ["1|6|7|68|150.1|1|0", "2|6|7|71|1"]
+        func time(_ number: Int) -> String { "46|6|7|88|\(1_767_622_500 + number)" }
+        // The first ones come in another order than all others.
+        let before = trade + [time(0)] + (2...4).flatMap { ["wait 190", time($0)] + trade }
+        let after = [time(0)] + trade + (2...4).flatMap { ["wait 190"] + trade + [time($0)] }
+        for (texts, times) in [(before, [0, 2, 3, 4]), (after, [0, 2, 3, 4])] {
+            let (events, _) = try Self.events(["58|1|7|3"] + texts + ["wait 250"])
+            #expect(
+                Self.trades(events).map(\.header.providerTime)
+                    == times.map { seconds(1_767_622_500 + Int64($0)) })
+        }
+    }
+
     @Test("delayed trades come of RTVolume where it comes, each once")
     func delayedVolume() throws {
         let (events, _) = try Self.events(

@@ -31,12 +31,43 @@ package struct MarketDataAssembler: Sendable {
     }
 
     /// The order of a delayed trade and its time. The provider sends the time when it has changed.
-    private enum TimeOrder {
-        case unknown
-        /// The time comes before its trade.
-        case beforeTrade
-        /// The time comes after its trade, which is held until then.
-        case afterTrade
+    /// The trade to which a time came nearer is the one that it belongs to. The state at the
+    /// request may come in another order than all that follows, so it shows nothing.
+    private struct TimeOrder {
+        /// A time that came between two trades.
+        private struct Between {
+            let arrival: Timestamp
+            /// The time since the trade before, in nanoseconds.
+            let sinceTrade: Int64
+            /// The trade before was held, and has this time.
+            let isGiven: Bool
+        }
+
+        /// The time comes before its trade; false: after its trade, which is held until then;
+        /// `nil`: it is not known yet, and the trade is held.
+        private(set) var isBefore: Bool?
+        private var lastTrade = Timestamp.undefined
+        private var between: Between?
+
+        /// Notes a time, which was given to a held trade or not.
+        mutating func timeCame(at arrival: Timestamp, isGiven: Bool) {
+            guard lastTrade.isDefined else { return }
+            between = Between(
+                arrival: arrival, sinceTrade: arrival.nanoseconds(since: lastTrade),
+                isGiven: isGiven)
+        }
+
+        /// Notes a trade. It shows to which trade the last time belongs.
+        mutating func tradeCame(at arrival: Timestamp) {
+            defer { (lastTrade, between) = (arrival, nil) }
+            guard let between else { return }
+            let untilTrade = arrival.nanoseconds(since: between.arrival)
+            if untilTrade != between.sinceTrade {
+                isBefore = untilTrade < between.sinceTrade
+            } else if isBefore == nil {
+                isBefore = !between.isGiven
+            }
+        }
     }
 
     package struct Counters: Hashable, Sendable {
@@ -101,7 +132,7 @@ package struct MarketDataAssembler: Sendable {
     private var lastExchange = ShortText.empty
     /// The held trades.
     private var prints = PrintQueue()
-    private var timeOrder = TimeOrder.unknown
+    private var timeOrder = TimeOrder()
     /// A message of `RTVolume` has come.
     private var hasPrint = false
     /// `RTVolume` comes, although the data are delayed.
@@ -131,7 +162,7 @@ package struct MarketDataAssembler: Sendable {
         case .tickGeneric(let tick): return generic(tick, time)
         case .tickOption(let tick): return .option(option(tick, time))
         case .tickExchange(let tick): return exchange(tick, time)
-        case .tickTime(let tick): took(tick)
+        case .tickTime(let tick): took(tick, time)
         case .marketDataType(_, let mode): took(mode)
         default: break
         }
@@ -158,10 +189,10 @@ package struct MarketDataAssembler: Sendable {
 
     private var isDelayed: Bool { mode == .delayed || mode == .delayedFrozen }
 
-    /// Takes the time of the last trade. A held trade shows that times come after their trades.
-    private mutating func took(_ tick: TickTime) {
+    /// Takes the time of the last trade, and gives it to a trade that waits for it.
+    private mutating func took(_ tick: TickTime, _ time: Timestamp) {
         lastTradeTime = tick.time
-        if prints.received(time: tick.time) { timeOrder = .afterTrade }
+        timeOrder.timeCame(at: time, isGiven: prints.received(time: tick.time))
     }
 
     private mutating func took(_ mode: FeedMode) {
@@ -174,7 +205,7 @@ package struct MarketDataAssembler: Sendable {
             (bidExchange, askExchange, lastExchange) = (.empty, .empty, .empty)
         }
         (timeOrder, lastTradeTime, hasVolume, lastMadeFromPrice) = (
-            .unknown, .undefined, false, nil
+            TimeOrder(), .undefined, false, nil
         )
     }
 }
@@ -288,8 +319,10 @@ extension MarketDataAssembler {
     /// Handles a delayed trade. The provider sends the trade's second before it, or after it.
     private mutating func delayed(_ trade: Trade) -> MarketDataEvent {
         lastMadeFromPrice = trade
-        if timeOrder == .unknown, lastTradeTime.isDefined { timeOrder = .beforeTrade }
-        guard timeOrder == .beforeTrade, !holdsTrades else {
+        timeOrder.tradeCame(at: trade.header.receiveTime)
+        // The state at the request has the time that came just before it.
+        let isState = trade.header.flags.contains(.snapshot) && lastTradeTime.isDefined
+        guard timeOrder.isBefore == true || isState, !holdsTrades else {
             prints.awaitTime(trade, known: lastTradeTime)
             return .none
         }

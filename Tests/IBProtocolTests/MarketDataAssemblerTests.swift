@@ -193,6 +193,17 @@ struct MarketDataAssemblerTests {
         #expect(trades.count { $0.header.flags.contains(.unreported) } == 1)
     }
 
+    @Test("of equal prints the reported one is the one with the time of the report")
+    func equalPrintsApart() throws {
+        let (events, _) = try Self.events(
+            [
+                Self.print(77, 0, 1), Self.print(48, 5, 100), Self.print(48, 147, 100),
+                Self.print(77, 147, 100), "wait 250",
+            ], trades: .realTimeVolume)
+        #expect(
+            Self.trades(events).map { $0.header.flags.contains(.unreported) } == [true, false])
+    }
+
     @Test("a print waits for its word for a quarter of a second, and no longer at the end")
     func waiting() throws {
         let texts = [Self.print(77, 0, 1), Self.print(48, 7, 3)]

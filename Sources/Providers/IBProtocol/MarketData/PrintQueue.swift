@@ -85,11 +85,21 @@ struct PrintQueue: Sendable {
         hasReports = true
         guard tick.price.isDefined, tick.size.isDefined else { return }
         let report = Report(price: tick.price, size: tick.size, time: tick.time)
-        if let place = held.firstIndex(where: { $0.wait == .report && report.isNear($0.trade) }) {
-            return judge(place + 1, isLastReported: true)
-        }
+        if let place = place(of: report) { return judge(place + 1, isLastReported: true) }
         if reports.count >= Self.heldMax { reports.removeFirst() }
         reports.append(report)
+    }
+
+    /// Returns the print that the report is about. Of equal ones it is the one with the time of the
+    /// report, or else the first one.
+    private func place(of report: Report) -> Int? {
+        var near: Int?
+        for place in held.indices where held[place].wait == .report {
+            guard report.isNear(held[place].trade) else { continue }
+            if report.time == held[place].trade.header.providerTime { return place }
+            near = near ?? place
+        }
+        return near
     }
 
     /// Ends the wait of the first `count` trades, which 77 has passed. They are unreported, except

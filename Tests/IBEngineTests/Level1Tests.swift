@@ -93,6 +93,27 @@ import Testing
         #expect(world.server.requestsSeen.count { $0 == "1" } == 1)
     }
 
+    @Test("After a moment of delayed data no quote has a side of before it")
+    func sidesAfterDelayed() throws {
+        var (world, request) = try Self.world()
+        world.isTrading = false
+        world.step(second)
+        let words = world.server.words
+        func tell(_ messages: [UInt8]...) {
+            world.garbage += messages
+            world.step(3 * second)
+        }
+        tell(
+            ServerMessages.frame(["1", "6", "\(request)", "2", "990", "100", "0"]),
+            words.bid(request, WorldTrade(instrument: 0, number: 900, time: 0)))
+        #expect(world.verdict.quote?.askPrice == Price(raw: 990 * second))
+        tell(words.mode(request, isDelayed: true))
+        tell(words.mode(request, isDelayed: false))
+        tell(words.bid(request, WorldTrade(instrument: 0, number: 901, time: 0)))
+        #expect(world.verdict.quote?.bidPrice == Price(raw: 902 * second))
+        #expect(world.verdict.quote?.askPrice == .undefined)
+    }
+
     @Test("Live ticks that come where delayed ones are asked for are not marked")
     func entitled() throws {
         let (world, _) = try Self.world(isDelayed: true, isEntitled: true)

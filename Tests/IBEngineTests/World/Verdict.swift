@@ -72,6 +72,8 @@ struct Verdict {
     var unreported: [Int] = []
     /// The numbers of the latest quotes by instrument, as far as level 1 delivered them.
     var lastOfLevel1: [UInt32: Int] = [:]
+    /// The latest quote that came live.
+    var quote: Quote?
     /// The header of the latest trade.
     var latest: TickHeader?
     /// The reports about numbers that the scale cannot hold: instrument and count.
@@ -150,6 +152,7 @@ struct Verdict {
             note(.trade, number, trade.header)
         case .quote(let quote):
             live(quote.header)
+            self.quote = quote
             guard quote.bidPrice.isDefined else { return }
             take(quote, Int(quote.bidPrice.raw / 1_000_000_000) - 1)
         case .gap(let gap): take(gap)

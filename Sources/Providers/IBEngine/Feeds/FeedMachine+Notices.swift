@@ -188,12 +188,13 @@ extension FeedMachine {
 
     /// Handles the provider's report whether a subscription's data are live or delayed.
     mutating func took(_ mode: FeedMode, _ route: FeedRoute, in turn: inout Turn) {
+        let slot = self[route]
+        // The assembler forgets the prices of before, even if what comes now is left out.
+        _ = self[route].assembler?.take(
+            .marketDataType(request: slot.phase.request ?? 0, mode), at: turn.now.wall)
         if mode.isDelayed, turn.settings.delayed == .never {
             return awaitLive(route, mode, in: &turn)
         }
-        let slot = self[route]
-        _ = self[route].assembler?.take(
-            .marketDataType(request: slot.phase.request ?? 0, mode), at: turn.now.wall)
         guard slot.mode != mode else { return }
         if slot.isDelayed, !mode.isDelayed {
             self[route].look.delayedFrom = turn.later(by: EngineLimits.straggling)

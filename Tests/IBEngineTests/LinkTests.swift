@@ -35,6 +35,22 @@ import Testing
         #expect(world.engine.status.counters.connections == 1)
     }
 
+    @Test("A request that TWS leaves out for too many messages is repeated when it may be again")
+    func leftOut() {
+        var world = World(seed: 5, feeds: [.level1, .level1, .trades], canBackfill: false)
+        world.server.leavesOut = 1
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(world.server.subscriptions.count == 2)
+        for _ in 0..<80 { world.step(100_000_000) }
+        #expect(world.server.subscriptions.count == 3)
+        #expect(
+            world.engine.status.instruments.allSatisfy { $0.feeds.allSatisfy { $0.state == .live } }
+        )
+        // What was answered, or ticks, is not requested again.
+        #expect(world.server.requestsSeen.count { $0 == "1" || $0 == "97" } == 4)
+    }
+
     @Test("A TWS that is away for half a minute leaves gaps of half a minute", arguments: 1...5)
     func shortAbsence(_ seed: UInt64) throws {
         var world = World(seed: seed, feeds: [.level1, .level1], canBackfill: false)

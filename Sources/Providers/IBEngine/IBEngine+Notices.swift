@@ -37,9 +37,9 @@ extension IBEngine {
         case .farm(.history, let state): historyFarm(notice.text, state, reason)
         case .farm(.definitions, let state): definitionsFarm(notice.text, state, reason)
         case .pacingViolation:
-            turn.pacing.violated(
-                notice.code == NoticeCode.tooManyMessages.rawValue ? .messages : .history,
-                now: turn.now.monotonic)
+            let isOfMessages = notice.code == NoticeCode.tooManyMessages.rawValue
+            turn.pacing.violated(isOfMessages ? .messages : .history, now: turn.now.monotonic)
+            if isOfMessages { feeds.requestsMayBeLost(in: &turn) }
         case .noSuchContract, .invalidRequest, .duplicateRequest, .nothingToCancel,
             .notSubscribed, .partlyNotSubscribed, .subscriptionMissing, .delayedDataFollow,
             .tooManyLines, .competingSession, .depthReset, .depthHalted, .depthUnsupported,

@@ -93,6 +93,10 @@ extension SimulatedServer {
         let symbol = fields[contract + 1]
         if fields[0] == "1" { genericTicksSeen.append(fields[16]) }
         guard !isWithoutContracts else { return refuseContract(id, now) }
+        guard leavesOut == 0 else {
+            leavesOut -= 1
+            return send(words.notice(-1, 100, "Max rate of messages exceeded"), now)
+        }
         if !refusals.isEmpty {
             let (code, text) = refusals.removeFirst()
             return send(words.notice(id, code, text), now)

@@ -81,6 +81,8 @@ struct SimulatedServer {
     var refusals: [(Int, String)] = []
     /// Refusals for the next requests for history: code and text.
     var historyRefusals: [(Int, String)] = []
+    /// The next requests for data that it leaves out, because messages come too fast.
+    var leavesOut = 0
     /// The server finds no contract, as during maintenance.
     var isWithoutContracts = false
     /// Requests for the list of news providers that get no answer.

@@ -59,6 +59,21 @@ extension FeedMachine {
             isIndex: entry.contract.kind == .index)
     }
 
+    /// TWS has left out a request of the last moments, because messages came too fast, and does not
+    /// say which one. Those that nothing answers now are repeated (`scan`).
+    mutating func requestsMayBeLost(in turn: inout Turn) {
+        for place in entries.indices where entries[place].isActive {
+            for slot in entries[place].slots.indices {
+                let route = FeedRoute(place: place, slot: slot)
+                guard case .asked(let asked) = self[route].phase, asked.isSent,
+                    asked.until == .never,
+                    turn.now.monotonic < asked.since + EngineLimits.straggling
+                else { continue }
+                apply(.postponed(until: turn.later(by: EngineLimits.settling)), route, turn.now)
+            }
+        }
+    }
+
     /// Returns the request for a feed; `nil`: headlines, whose request `headlineRequest` makes.
     private static func request(
         _ id: Int32, _ entry: InstrumentEntry, _ slot: FeedSlot, depthRows: Int32

@@ -204,9 +204,10 @@ extension InstrumentEntry {
 }
 
 extension FeedPhase.Asked {
-    /// Returns whether a refusal would have come by now, and no notice demands a tick as proof.
+    /// Returns whether a refusal would have come by now, no notice demands a tick as proof, and the
+    /// request was not left out (`requestsMayBeLost`).
     func canSettle(_ now: Moment) -> Bool {
-        isSent && !needsTick && now.monotonic >= since + EngineLimits.settling
+        isSent && !needsTick && until == .never && now.monotonic >= since + EngineLimits.settling
     }
 }
 

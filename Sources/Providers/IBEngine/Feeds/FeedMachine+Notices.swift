@@ -195,6 +195,8 @@ extension FeedMachine {
         if mode.isDelayed, turn.settings.delayed == .never {
             return awaitLive(route, mode, in: &turn)
         }
+        // The request was not left out.
+        if case .asked = slot.phase { apply(.postponed(until: .never), route, turn.now) }
         guard slot.mode != mode else { return }
         if slot.isDelayed, !mode.isDelayed {
             self[route].look.delayedFrom = turn.later(by: EngineLimits.straggling)

@@ -243,6 +243,8 @@ struct FeedMachine: Sendable {
             } else if self[route].awaitsLive(in: turn) {
                 // Delayed data come in place of live ones, and are left out until the deadline.
                 if turn.now.monotonic >= asked.until { refuseDelayed(route, in: &turn) }
+            } else if turn.now.monotonic >= asked.until {
+                restart(route, "TWS may have left the request out", in: &turn)
             } else if turn.now.monotonic >= self[route].look.priceDue {
                 turnToDelayed(route, in: &turn)
             } else if turn.isHealthy, isSettled(route, asked, in: turn) {

@@ -176,7 +176,7 @@ struct RepairToolTests {
         let refused = RefusedRepair(
             .other("new"), sequence: 1, from: Timestamp(nanoseconds: 0),
             to: Timestamp(nanoseconds: 1))
-        let outcome = RepairOutcome(of: 1, isOver: true, bars: 0, refusals: [refused])
+        let outcome = RepairOutcome(of: 1, .published, bars: 0, refusals: [refused])
         #expect(outcome.lines.first?.contains("(new)") == true)
     }
 

@@ -176,6 +176,9 @@ extension TradeToolTests {
         let cancel = try run(
             ["cancel", named, "--note", "busted", "--yes", "--wait"], on: scene.bench)
         #expect(cancel.code == .success, "\(cancel.output)")
+        // With `--wait` the tables have it when the command ends.
+        #expect(try self.revision(scene) > revision)
+        #expect(try effective(scene) == "\(places[0]) \(places[2])")
         #expect(cancel.output.contains("trade \(named): AAPL"))
         try scene.expect("1s", second: 0, "3 100 200 200 3 bust 1 1 0")
         try scene.expect("1s", second: 1, "1 104 104 104 1 closed 0 0 0")

@@ -194,8 +194,10 @@ extension HelpPage {
                     "--reason repair|bust|gap|backfill, --note TEXT",
                     "what the new versions say about why"),
                 HelpTopic.Option(
-                    "--wait", "until the new versions are stored, --timeout seconds at most:",
-                    "0 done, 1 refused with the reason, 2 in part, 75 not yet"),
+                    "--wait",
+                    "until the new versions are stored (without a database: are on the tape),",
+                    "--timeout seconds at most: 0 done, 1 refused with the reason, 2 in part,",
+                    "75 not yet"),
                 HelpTopic.Option("--dry-run", "say what would be asked for"),
                 zone, yes, json,
             ] + place,
@@ -219,8 +221,10 @@ extension HelpPage {
             [
                 HelpTopic.Option("--price P, --size S", "of a correction; one not given stays"),
                 HelpTopic.Option(
-                    "--wait", "until the new versions are stored, --timeout seconds at most:",
-                    "0 done, 1 refused with the reason, 75 not yet"),
+                    "--wait",
+                    "until the change and its new versions are stored (without a database: are",
+                    "on the tape), --timeout seconds at most: 0 done, 1 refused with the reason,",
+                    "75 not yet"),
                 HelpTopic.Option("--dry-run", "show the trade and its bars"),
                 yes, json,
             ] + place,

@@ -9,6 +9,8 @@ struct RepairOutcome: Equatable, Sendable {
         case notRequested = "not_requested"
         case requested
         case waiting
+        /// The new versions are on the tape, and the writer has not stored them in time.
+        case notStored = "not_stored"
         case repaired
         case unchanged = "nothing_changed"
         case refused
@@ -16,7 +18,21 @@ struct RepairOutcome: Equatable, Sendable {
         case refusedInPart = "refused_in_part"
     }
 
+    /// How far the request has come when the wait ends.
+    enum Reach: Sendable {
+        /// It is not worked on.
+        case waiting
+        /// All its output is on the tape. No database is named.
+        case published
+        /// All its output is on the tape, and not in the database.
+        case unstored
+        /// All its output is in the database.
+        case stored
+    }
+
     let state: State
+    /// Whether it is known that the output is in the database.
+    var isStored = false
     /// The request's sequence on the tape of ticks.
     var sequence: UInt64?
     var bars = 0
@@ -27,14 +43,16 @@ struct RepairOutcome: Equatable, Sendable {
         self.sequence = sequence
     }
 
-    /// `isOver` is true if all output of the request is published.
-    init(of sequence: UInt64, isOver: Bool, bars: Int, refusals: [RefusedRepair]) {
+    init(of sequence: UInt64, _ reach: Reach, bars: Int, refusals: [RefusedRepair]) {
         self.sequence = sequence
         self.bars = bars
         self.refusals = refusals
+        isStored = reach == .stored
         state =
-            if !isOver {
+            if reach == .waiting {
                 .waiting
+            } else if reach == .unstored {
+                .notStored
             } else if refusals.isEmpty {
                 bars > 0 ? .repaired : .unchanged
             } else {
@@ -47,12 +65,12 @@ struct RepairOutcome: Equatable, Sendable {
         case .notRequested, .requested, .repaired, .unchanged: .success
         case .refused: .failure
         case .refusedInPart: .incomplete
-        case .waiting: .temporary
+        case .waiting, .notStored: .temporary
         }
     }
 
     var lines: [String] {
-        let made = "\(bars) new versions of bars are on the tape"
+        let made = "\(bars) new versions of bars are \(isStored ? "stored" : "on the tape")"
         let told = refusals.map {
             "refused: \($0.from) to \($0.to): \($0.reason.sentence) (\($0.reason.name))"
         }
@@ -64,6 +82,10 @@ struct RepairOutcome: Equatable, Sendable {
             return ["the request was worked on and changed nothing: no bar of that time is there"]
         case .refused: return told + ["no bar was changed: the older versions stand"]
         case .refusedInPart: return told + [made]
+        case .notStored:
+            return told + [
+                "\(made), and not stored yet: is the store-writer running? ('tapeline members')"
+            ]
         case .waiting:
             return told + [
                 "the request is on the tape and not worked on yet: is its operator-worker running? "

@@ -6,8 +6,6 @@ import TapeTransport
 
 /// Carries out `tapeline repair`: puts the request on the tape and waits for its outcome.
 struct RepairRun {
-    private static let turn: Duration = .milliseconds(100)
-
     let command: RepairCommand
     let terminal: Terminal
 
@@ -26,7 +24,7 @@ struct RepairRun {
         defer { client.close() }
         var sequence: UInt64?
         do {
-            return try run(partition, client, shutdown, asked: &sequence)
+            return try run(deployment, partition, client, shutdown, asked: &sequence)
         } catch let error as ToolError {
             throw error
         } catch {
@@ -51,14 +49,16 @@ struct RepairRun {
 
     /// `asked` is given the request's sequence as soon as it is known.
     private func run(
-        _ partition: Partition, _ client: TapeClient, _ shutdown: ShutdownSignal,
-        asked: inout UInt64?
+        _ deployment: Deployment, _ partition: Partition, _ client: TapeClient,
+        _ shutdown: ShutdownSignal, asked: inout UInt64?
     ) throws -> ExitCode {
         let subject = RepairWatch.Subject(
             symbol: command.symbol, source: command.source, from: command.from, to: command.to,
             reason: command.reason)
         let watch = try command.waitSeconds.map { _ in try RepairWatch(subject, partition, client) }
         defer { watch?.close() }
+        // Before anything is published, so that nothing is if the database cannot be asked.
+        let stored = try watch == nil ? nil : deployment.storedPositions(partition)
         let publisher = try ManualPublisher(client, [partition], shutdown)
         try publisher.open()
         try publisher.append(request(), of: command.symbol, command.source, partition)
@@ -69,9 +69,7 @@ struct RepairRun {
             finish(partition, RepairOutcome(state: .requested, sequence: sequence))
             return .success
         }
-        let isOver = try watch.wait(behind: sequence, seconds: seconds, turn: Self.turn, shutdown)
-        let outcome = RepairOutcome(
-            of: sequence, isOver: isOver, bars: watch.bars, refusals: watch.refusals)
+        let outcome = try watch.wait(behind: sequence, seconds: seconds, stored, shutdown)
         finish(partition, outcome)
         return outcome.exitCode
     }

@@ -6,12 +6,15 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Follows the bars of the partition until the output of the request is published.
+/// Follows the bars of the partition until the output of the request is published, and waits until
+/// it is stored.
 final class RepairWatch {
     /// A request has at most one refusal per day.
     private static let refusalsMax = 64
     /// The versions that are kept; further ones are only counted.
     private static let versionsMax = 64
+    /// The longest wait between two looks at what stops the command.
+    private static let turn: Duration = .milliseconds(100)
 
     /// The bars whose new versions are counted.
     struct Subject {
@@ -43,8 +46,10 @@ final class RepairWatch {
     /// The refusals of the request. Packets are read only once the request's sequence is known.
     private(set) var refusals: [RefusedRepair] = []
     private var sequence: UInt64 = 0
-    /// The input sequence up to which all output is published.
+    /// The input sequence up to which all output is published, and the sequence of the packet of
+    /// bars that says so.
     private var reached: UInt64 = 0
+    private var barSequence: UInt64 = 0
 
     init(_ subject: Subject, _ partition: Partition, _ client: TapeClient) throws {
         self.subject = subject
@@ -57,18 +62,37 @@ final class RepairWatch {
 
     func close() { reader.close() }
 
-    /// Returns false if the output is not published in time.
+    /// Waits until the output of the request is published, and, where a database is named, until
+    /// it is stored.
     func wait(
-        behind sequence: UInt64, seconds: Int, turn: Duration, _ shutdown: ShutdownSignal
-    ) throws -> Bool {
+        behind sequence: UInt64, seconds: Int, _ stored: StoredPositions?,
+        _ shutdown: ShutdownSignal
+    ) throws -> RepairOutcome {
         self.sequence = sequence
         let deadline = clock.deadline(after: .seconds(seconds))
+        guard try isPublished(until: deadline, shutdown) else { return outcome(.waiting) }
+        guard let stored else { return outcome(.published) }
+        let isStored = try stored.wait(
+            for: StoredPositions.Goal(ticks: sequence, bars: barSequence), until: deadline,
+            turn: Self.turn, shutdown)
+        return outcome(isStored ? .stored : .unstored)
+    }
+
+    private func outcome(_ reach: RepairOutcome.Reach) -> RepairOutcome {
+        RepairOutcome(of: sequence, reach, bars: bars, refusals: refusals)
+    }
+
+    /// Returns false if the output is not published in time.
+    private func isPublished(
+        until deadline: MonotonicTime, _ shutdown: ShutdownSignal
+    ) throws -> Bool {
         while reached < sequence {
             guard clock.remaining(until: deadline) > .zero else { return false }
             if shutdown.isRequested { throw ToolError.refused("interrupted; the request stays") }
-            try reader.receive(timeout: turn) { packet in
+            try reader.receive(timeout: Self.turn) { packet in
                 let header = try packet.header.get()
                 packet.message.withPayload { take(header, $0) }
+                barSequence = packet.sequence
             }
         }
         return true

@@ -6,8 +6,6 @@ import TapeTransport
 /// Carries out `tapeline trade`: shows the trade and its bars, puts the change on the tape and
 /// waits for the new versions.
 struct TradeRun {
-    private static let turn: Duration = .milliseconds(100)
-
     let command: TradeCommand
     let terminal: Terminal
 
@@ -55,6 +53,7 @@ struct TradeRun {
             try RepairWatch(report.subject, partition, client)
         }
         defer { watch?.close() }
+        let stored = try watch == nil ? nil : deployment.storedPositions(partition)
         let publisher = try ManualPublisher(client, [partition], shutdown)
         try publisher.open()
         try publisher.append(record, of: found.symbol, found.owner, partition)
@@ -64,9 +63,7 @@ struct TradeRun {
         guard let watch, let seconds = command.waitSeconds else {
             return finish(report, RepairOutcome(state: .requested, sequence: sequence), [])
         }
-        let isOver = try watch.wait(behind: sequence, seconds: seconds, turn: Self.turn, shutdown)
-        let outcome = RepairOutcome(
-            of: sequence, isOver: isOver, bars: watch.bars, refusals: watch.refusals)
+        let outcome = try watch.wait(behind: sequence, seconds: seconds, stored, shutdown)
         return finish(report, outcome, watch.versions)
     }
 

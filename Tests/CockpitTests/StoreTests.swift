@@ -33,6 +33,7 @@ import Testing
         "writer":{"queue":{"capacity_rows":5000,"lanes":[{"rows":3},{"rows":4}]},
         "workers":[{"state":"idle","last_error":null},{"state":"writing","last_error":"refused"}]},
         "database":{"problem":null,"bytes":{"trades":600,"other":300},
+        "bytes_at":"2026-11-28T05:20:00.000000000Z",
         "profile":{"durable":false,"problems":["fsync is off"]}},
         "membership":{"group":"writer","member":"writer","owners":[]}}
         """
@@ -96,6 +97,7 @@ import Testing
         #expect(none.breaker == nil && none.capacityBytes == nil && none.backups.isEmpty)
         let page = try #require(WriterPage(try JSONValue.parse(Self.status)))
         #expect(page.bytes == ["trades": 600, "other": 300])
+        #expect(page.bytesAt == ISOTime.parse("2026-11-28T05:20:00Z"))
         #expect(page.workers.map(\.state) == ["idle", "writing"])
         #expect(page.problems == ["fsync is off"] && page.isDurable == false)
         #expect(WriterPage(try JSONValue.parse("{\"operator\":{}}")) == nil)
@@ -180,6 +182,27 @@ import Testing
         #expect(look.room.fullSeconds == nil && look.room.trouble == nil)
         look.room.capacity = nil
         #expect(look.room.free == nil)
+    }
+
+    @Test("sizes are those that were measured last, and have the time of that")
+    func sized() throws {
+        var sighting = try Self.sighting(10)
+        let first = try #require(sighting.services.value?.first)
+        let time = try #require(first.writer?.bytesAt)
+        var (newer, unmeasured) = (first, first)
+        newer.writer?.bytes = ["trades": 500]
+        newer.writer?.bytesAt = time.advanced(byNanoseconds: 1)
+        unmeasured.writer?.bytes = ["trades": 9_000]
+        unmeasured.writer?.bytesAt = .undefined
+        for order in [[first, newer, unmeasured], [unmeasured, newer, first]] {
+            sighting.services.value = order
+            var board = StoreBoard()
+            let look = board.make(sighting, time: 0)
+            #expect(look.room.used == 500 && look.room.sizedAt == newer.writer?.bytesAt)
+            let room = try JSONValue.parse(
+                StoreDocument(look: look, now: MadeSighting.time(10)).json)["room"]
+            #expect(room?["sized_at"]?.double == Double(time.nanoseconds + 1) / 1e9)
+        }
     }
 
     @Test("growth is the line through six hours, and forgets what is older")

@@ -35,7 +35,11 @@ struct StoreBoard: Sendable {
         var capacity: UInt64?
         var growthPerSecond: Double?
         var growthSeconds = 0.0
+        /// When a writer answered.
         var measuredAt = MonotonicTime.distantPast
+        /// When the sizes were measured, by the wall clock of the writer that did it: minutes ago,
+        /// because that reads every part of every table. Undefined: not known.
+        var sizedAt = Timestamp.undefined
 
         var used: UInt64 { tables.values.reduce(0, &+) }
         var free: UInt64? { capacity.map { $0 > used ? $0 - used : 0 } }
@@ -122,13 +126,18 @@ struct StoreBoard: Sendable {
         return look
     }
 
-    /// Every writer has the same sizes; the greatest are the newest.
+    /// Each writer measures the sizes of the same tables; those that were measured last count.
     private static func room(_ sighting: Sighting) -> Room {
         var room = Room()
         for service in sighting.freshServices {
             guard let page = service.writer, !page.bytes.isEmpty else { continue }
             room.measuredAt = max(room.measuredAt, service.measuredAt)
-            room.tables.merge(page.bytes) { max($0, $1) }
+            let isNewer =
+                page.bytesAt.isDefined
+                && (!room.sizedAt.isDefined || page.bytesAt > room.sizedAt)
+            if room.tables.isEmpty || isNewer {
+                (room.tables, room.sizedAt) = (page.bytes, page.bytesAt)
+            }
             if let capacity = page.metrics?.capacityBytes {
                 room.capacity = max(room.capacity ?? 0, capacity)
             }

@@ -71,6 +71,9 @@ struct StoreDocument {
 
     private func write(_ room: StoreBoard.Room, _ json: inout JSONWriter) {
         json.member("at", seconds: room.measuredAt)
+        if room.sizedAt.isDefined {
+            json.member("sized_at", Double(room.sizedAt.nanoseconds) / 1e9)
+        }
         json.member("used", room.used)
         if let capacity = room.capacity { json.member("capacity", capacity) }
         if let free = room.free { json.member("free", free) }

@@ -15,6 +15,8 @@ struct WriterPage: Equatable, Sendable {
     var workers: [Worker] = []
     /// Bytes of the tables with their indexes.
     var bytes: [String: UInt64] = [:]
+    /// When the writer measured them, by its wall clock; undefined if it has not.
+    var bytesAt = Timestamp.undefined
     /// The promises of durability that are broken.
     var problems: [String] = []
     /// Why the last check of the database failed. `nil` if it did not.
@@ -35,6 +37,7 @@ struct WriterPage: Equatable, Sendable {
         for table in (database?["bytes"]?.members ?? []).prefix(Self.itemsMax) {
             bytes[table.key] = table.value.uint64
         }
+        bytesAt = database?["bytes_at"]?.string.flatMap { ISOTime.parse($0) } ?? .undefined
         let profile = database?["profile"]
         problems = (profile?["problems"]?.array ?? []).prefix(Self.itemsMax).compactMap(\.string)
         databaseProblem = database?["problem"]?.string

@@ -99,27 +99,36 @@ enum StorePage {
             alive.length === writers.length ? "good" : "warning");
         }
 
-        function roomWords(room) {
+        // Writers measure every few minutes.
+        function sized(room, look) {
+          const seconds = Date.parse(look.time) / 1000 - room.sized_at;
+          return Number.isFinite(seconds) ? `, measured ${span(Math.max(0, seconds))} ago`
+            : ", measured at a time that is not known";
+        }
+
+        function roomWords(room, look) {
           if (!room || isStale(room)) return [`Not known: ${missing(room)}.`, "unknown"];
           const used = `${bytes(room.used)} are used`;
+          const when = sized(room, look);
           const seen = span(room.growth_seconds);
           const growth = room.growth === undefined
             ? `. Growth is known after 15 min of looking (so far ${seen})`
             : room.growth > 0 ? `, and ${bytes(room.growth * 3600)} more each hour, by ${seen}`
               : `, and it has not grown in ${seen}`;
           if (room.capacity === undefined) {
-            return [`${used}${growth}. WRITER_DATABASE_BYTES would say of how many.`, ""];
+            return [`${used}${when}${growth}. WRITER_DATABASE_BYTES would say of how many.`, ""];
           }
           const full = room.full === undefined ? "" : ` It is full in ${span(room.full)}.`;
           const trouble = room.trouble
             ? ` ${room.trouble} (docs/runbooks/${room.runbook}.md).` : "";
           const free = `${bytes(room.free)} are free`;
-          const text = `${used} of ${bytes(room.capacity)}, ${free}${growth}.${full}${trouble}`;
+          const text = `${used} of ${bytes(room.capacity)}, ${free}${when}${growth}.`
+            + `${full}${trouble}`;
           return [text, room.trouble ? "bad" : "good"];
         }
 
-        function showRoom(room) {
-          const [text, kind] = roomWords(room);
+        function showRoom(room, look) {
+          const [text, kind] = roomWords(room, look);
           put(document.getElementById("room"), text, kind);
           const tables = (room && room.tables) || [];
           const isOld = !room || isStale(room);
@@ -176,7 +185,7 @@ enum StorePage {
           const writers = (look && news.writers) || [];
           showWords(news, writers);
           showWriters(writers);
-          showRoom(look ? news.room : null);
+          showRoom(look ? news.room : null, look);
           showSafety(look, look ? news : {}, writers);
         });
 

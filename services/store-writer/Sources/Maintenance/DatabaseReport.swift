@@ -11,6 +11,8 @@ final class DatabaseReport: Sendable {
         /// before.
         var keptAt = Timestamp.undefined
         var sizes: [(table: String, bytes: Int64)] = []
+        /// When the sizes were measured, by the wall clock; undefined before.
+        var sizedAt = Timestamp.undefined
         /// Why the last turn failed; `nil` when it did not.
         var problem: String?
     }
@@ -35,8 +37,11 @@ final class DatabaseReport: Sendable {
     func kept(at time: Timestamp) { state.withLock { $0.keptAt = time } }
 
     /// Stores the sizes of tables.
-    func measured(_ sizes: [(table: String, bytes: Int64)]) {
-        state.withLock { $0.sizes = sizes }
+    func measured(_ sizes: [(table: String, bytes: Int64)], at time: Timestamp) {
+        state.withLock { state in
+            state.sizes = sizes
+            state.sizedAt = time
+        }
     }
 
     /// Stores why a check failed; `nil` when it did not. Until then the problem of the check before
@@ -63,11 +68,13 @@ final class DatabaseReport: Sendable {
             object: { json in
                 for (table, bytes) in state.sizes { json.member(table, bytes) }
             })
-        if state.keptAt.isDefined {
-            json.member("kept_at", time: state.keptAt)
-        } else {
-            json.key("kept_at")
-            json.null()
+        for (name, time) in [("bytes_at", state.sizedAt), ("kept_at", state.keptAt)] {
+            if time.isDefined {
+                json.member(name, time: time)
+            } else {
+                json.key(name)
+                json.null()
+            }
         }
     }
 }

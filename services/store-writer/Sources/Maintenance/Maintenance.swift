@@ -159,7 +159,7 @@ final class Maintenance {
                 labels: [("table", table)]
             ).set(Double(bytes))
         }
-        report.measured(sizes)
+        report.measured(sizes, at: context.clock.now())
         measureAt = context.clock.deadline(after: Self.measureEvery)
     }
 

@@ -36,6 +36,45 @@ import Testing
         #expect(overview.figures[0].value == "60")
     }
 
+    private static func gap(
+        _ symbol: String?, _ from: Double, _ to: Double?, state: String = "abandoned"
+    ) -> GapList.Gap {
+        GapList.Gap(
+            symbol: symbol, kind: "trade", source: "ib", state: state, reason: "disconnected",
+            detail: "", from: from, to: to, notedAt: to)
+    }
+
+    @Test("what is lost for ever of today has its line, also when all is well now")
+    func lostToday() {
+        func lines(_ gaps: GapList.Gap...) -> [Overview.Line] {
+            Self.overview { sighting in
+                sighting.gaps.value = GapList(
+                    gaps: gaps, counts: ["abandoned": UInt64(gaps.count)], dayStart: 1_000)
+            }.verdict
+        }
+        let lost = lines(
+            Self.gap("AAPL", 2_000, 2_026), Self.gap("MSFT", 2_000, 2_026),
+            Self.gap("SPY", 2_010, 2_020), Self.gap("QQQ", 900, 1_000), Self.gap("IBM", 500, 600))
+        #expect(
+            lost == [
+                .init(level: .good, text: "ALL GOOD now  60 ticks/s  no gap open"),
+                .init(
+                    level: .warning,
+                    text: "LOST TODAY: 26 s of 3 symbols, which nothing will fill",
+                    runbook: "GapsGivenUp"),
+            ])
+        // What began yesterday counts from midnight on.
+        #expect(
+            lines(Self.gap("AAPL", 900, 1_004)).last?.text.contains("4.0 s of 1 symbol,") == true)
+        #expect(
+            lines(Self.gap(nil, 2_000, 2_002)).last?.text.contains("2.0 s of whole partitions")
+                == true)
+        #expect(
+            lines(Self.gap("AAPL", 500, 600)) == [
+                .init(level: .good, text: "ALL GOOD  60 ticks/s  no gap open")
+            ])
+    }
+
     @Test("a reader that is behind has its line beside other troubles, and not twice")
     func behindBesides() {
         func lines(_ records: UInt64) -> [String] {

@@ -82,7 +82,8 @@ extension GapList {
     init(_ session: DatabaseSession, _ namespace: String) throws {
         let rows = try session.rows(
             """
-            SELECT symbol, kind, source, state, reason, detail, from_s, to_s, noted_s, of_state
+            SELECT symbol, kind, source, state, reason, detail, from_s, to_s, noted_s, of_state,
+                extract(epoch FROM date_trunc('day', now(), 'UTC'))::float8
             FROM (
                 SELECT *, extract(epoch FROM from_time)::float8 AS from_s,
                     extract(epoch FROM to_time)::float8 AS to_s,
@@ -96,6 +97,7 @@ extension GapList {
             """)
         for row in 0..<rows.rowCount {
             let state = rows[row, 3] ?? ""
+            dayStart = rows[row, 10].flatMap { Double($0) } ?? 0
             counts[state] = rows.integer(row, 9).map { UInt64(clamping: $0) }
             gaps.append(
                 Gap(

@@ -24,9 +24,33 @@ struct GapList: Equatable, Sendable {
     var gaps: [Gap] = []
     /// The number of all, by state. More than are listed may be there.
     var counts: [String: UInt64] = [:]
+    /// The beginning of the database's day in UTC, in seconds since 1970.
+    var dayStart = 0.0
 
     /// The gaps of which something may still come.
     var open: UInt64 { (counts["open"] ?? 0) &+ (counts["filling"] ?? 0) }
+
+    /// What of today nothing will fill any more, in words: "26 s of 4 symbols". `nil`: nothing.
+    var lostToday: String? {
+        let lost = gaps.filter {
+            GapOutlook($0) == .never && ($0.to ?? .infinity) > max(dayStart, $0.from)
+        }
+        guard !lost.isEmpty else { return nil }
+        // Time that several gaps have counts once. They come with the newest first.
+        var (seconds, end) = (0.0, dayStart)
+        for gap in lost.sorted(by: { $0.from < $1.from }) {
+            let to = gap.to ?? gap.notedAt ?? gap.from
+            seconds += max(0, to - max(end, gap.from))
+            end = max(end, to)
+        }
+        let symbols = Set(lost.compactMap(\.symbol)).count
+        let isWhole = lost.contains { $0.symbol == nil }
+        let names = symbols == 1 ? "1 symbol" : "\(symbols) symbols"
+        let what = symbols == 0 ? "whole partitions" : names + (isWhole ? " and more" : "")
+        // Older ones of today may not be listed.
+        let isCut = (counts["abandoned"] ?? 0) > UInt64(Self.rowsOfStateMax)
+        return "\(isCut ? "at least " : "")\(SpanText.short(seconds)) of \(what)"
+    }
 }
 
 /// What will become of a gap.

@@ -31,7 +31,9 @@ struct OverviewMaker: Sendable {
         for group in sighting.groups where !known.contains(group.name) {
             overview.edges.append(look.other(group))
         }
-        overview.verdict = verdict(sighting, overview.edges)
+        overview.verdict = Self.besides(
+            lost: sighting.gaps.fresh(at: sighting.now)?.lostToday,
+            verdict(sighting, overview.edges))
         overview.figures = Figures(sighting, overview.edges).all
         return overview
     }
@@ -167,6 +169,24 @@ struct OverviewMaker: Sendable {
                 runbook: sighting.runbookOfSilence(source.name))
         }
     }
+
+    /// Adds what is lost for ever of today: that all is well now does not bring it back.
+    private static func besides(lost: String?, _ lines: [Overview.Line]) -> [Overview.Line] {
+        guard let lost else { return lines }
+        let now = lines.map { line in
+            guard line.level == .good, line.text.hasPrefix(allGood) else { return line }
+            return Overview.Line(
+                level: .good, text: "\(allGood) now\(line.text.dropFirst(allGood.count))",
+                runbook: line.runbook)
+        }
+        return now + [
+            Overview.Line(
+                level: .warning, text: "LOST TODAY: \(lost), which nothing will fill",
+                runbook: "GapsGivenUp")
+        ]
+    }
+
+    private static let allGood = "ALL GOOD"
 
     private static func worstFirst(_ lines: [Overview.Line]) -> [Overview.Line] {
         lines.filter { $0.level == .bad } + lines.filter { $0.level != .bad }

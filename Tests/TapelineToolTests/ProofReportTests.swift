@@ -3,6 +3,7 @@ import Primitives
 import ServiceRuntime
 import StoredBars
 import StreamCore
+import TapeCodec
 import TestSupport
 import Testing
 
@@ -56,6 +57,45 @@ import Testing
         #expect(many.count { $0.hasPrefix("differing AAPL") } == 10)
         #expect(many.contains("and 1190 more bars (from the tables): --json shows the first 1000"))
         #expect(many.count < 40, "\(many.count) lines")
+    }
+
+    @Test("a feed that began within a bar is the reason why it is partial")
+    func feedStarts() throws {
+        let (aapl, spy) = (try #require(Symbol("AAPL")), try #require(Symbol("SPY")))
+        let source = try #require(SourceName("ib"))
+        func time(_ seconds: Int64) -> Timestamp { Timestamp(nanoseconds: seconds * 1_000_000_000) }
+        let bar = ExplainedBar(key: try key(0), closeTime: 60_000_000_000)
+        func starts(_ symbol: Symbol, since: Timestamp) -> [FeedStart] {
+            var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
+            for name in [spy, symbol] {
+                let number = builder.register(
+                    SymbolDefinition(symbol: name, provider: "x", since: since))
+                _ = builder.append(
+                    Trade(
+                        header: TickHeader(
+                            symbol: number, providerTime: time(30), receiveTime: time(30)),
+                        price: Price(raw: 1), size: Quantity(raw: 1)))
+            }
+            let packet = builder.seal(
+                PacketBuilder.Seal(
+                    epoch: 1, firstOrdinal: 1, watermark: time(30), sendTime: time(30)))
+            return packet.withBytes {
+                FeedStart.all(packet.header, $0, of: aapl, within: bar)
+            }
+        }
+        let start = FeedStart(source: source, provider: "x", time: time(27))
+        #expect(starts(aapl, since: time(27)) == [start])
+        // A bar that begins with the subscription misses nothing.
+        for other in [Timestamp.undefined, time(0), time(60), time(-5)] {
+            #expect(starts(aapl, since: other).isEmpty)
+        }
+        #expect(starts(spy, since: time(27)).isEmpty)
+        var report = ExplainReport(
+            bar: bar, stored: nil, row: nil, partition: Partition(1))
+        report.tapeSays.feedStarts = [start]
+        #expect(report.lines.contains("  \(start.sentence)"))
+        let json = try JSONValue.parse(report.json())["feed_starts"]?.array?.first
+        #expect(json?["provider"]?.string == "x" && json?["source"]?.string == "ib")
     }
 
     @Test("a version has its number, counted from the bar's first one, beside its ordinal")

@@ -39,7 +39,7 @@ package struct BarMarks: Sendable {
 
     package var texts: [String] {
         [
-            (isPartial, "partial: ticks of its time are missing"),
+            (isPartial, "partial: a gap touches its time, or its feed began again within it"),
             (isMixed, "of two providers"),
             (isFilled, "filled: no trade, the prices are the close before it"),
             (isWithdrawn, "withdrawn: it is void"),

@@ -14,7 +14,8 @@ def texts():
     told = repr(tool.Explanation({
         "symbol": "AAPL", "series": "1m", "source": "ib", "open_time": "a", "close_time": "b", "bar": None,
         "versions": versions, "ticks": [], "ticks_from": "tape", "only_in_tables": [], "gaps": [], "gap_faults": [],
-        "proof": {}}, "proven"))
+        "feed_starts": [{"source": "ib", "provider": "x", "time": "05:17:27.5"}], "proof": {}}, "proven"))
+    check("ib began to get it from x, or asked for it again, at 05:17:27.5: ticks" in told, told)
     check("  version 1: closed, 3 trades, ordinal 1127\n  version 2: " in told, told)
     bar = {"kind": "differing", "symbol": "AAPL", "series": "1m", "source": "ib", "open_time": "a", "fields": []}
     counts = {"equal": 1, "differing": 1_200, "missing": 3, "extra": 0, "not_over": 0}

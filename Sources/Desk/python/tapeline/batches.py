@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import schema
 from .arrow import Stream
 from .columns import Batch, PriceType, batch, checked_price
-from .coverage import Missing
+from .coverage import Missing, partial_bar
 from .errors import TapeHole, TapelineError
 from .frames import Table
 from .reading import INTERRUPTED
@@ -146,7 +146,7 @@ class Batches(Iterator[LiveBatch]):
             return
         columns = ("symbol", "source", "series", "open_time", "close_time", "is_whole", "is_withdrawn")
         missing = [
-            Missing(start, end, f"the bar of {series} is not whole", symbol, source)
+            Missing(start, end, partial_bar(series), symbol, source)
             for symbol, source, series, start, end, is_whole, is_void in zip(*(rows[name] for name in columns))
             if not is_whole and not is_void
         ]

@@ -155,6 +155,11 @@ def overlaps(missing: Missing, start: int | None, end: int | None) -> bool:
     return begins_before and (missing.end is None or start is None or missing.end > start)
 
 
+def partial_bar(series: str) -> str:
+    """The cause of a bar that is not whole. `Desk.explain` says which it was, and when."""
+    return f"the bar of {series} is not whole: a gap touches it, or its feed began again within it"
+
+
 def not_whole(
     bars: Iterable[tuple[str, str, str, int, int | None]], known: Sequence[Missing], sources: Collection[str]
 ) -> Iterator[Missing]:
@@ -168,7 +173,7 @@ def not_whole(
             for one in known
         )
         if not is_known:
-            yield Missing(start, end, f"the bar of {series} is not whole", symbol, source)
+            yield Missing(start, end, partial_bar(series), symbol, source)
 
 
 def not_come(end: int | None) -> Iterator[Missing]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import times
-from .coverage import Missing, overlaps, partition_of
+from .coverage import Missing, overlaps, partial_bar, partition_of
 from .decoder import Reader
 from .errors import NotKnown, TapelineError
 from .selection import Wanted
@@ -170,5 +170,5 @@ class RecordedBars:
                 one.symbol in (None, symbol) and one.source in ("", source) and overlaps(one, start, end)
                 for one in known
             ):
-                whole.append(Missing(start, end, f"the bar of {series} is not whole", symbol, source))
+                whole.append(Missing(start, end, partial_bar(series), symbol, source))
         return whole

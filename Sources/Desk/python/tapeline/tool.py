@@ -69,6 +69,8 @@ class Explanation(Answer):
         ])
         lines += [f"  gap of {gap['kind']} from {gap['from_time']} to {gap['to_time']}: {gap['reason']},"
                   f" {gap['state']}" for gap in self["gaps"]]
+        lines += [f"  {one['source']} began to get it from {one['provider']}, or asked for it again, at"
+                  f" {one['time']}: ticks from before may be missing" for one in self["feed_starts"]]
         lines += [f"  {fault}" for fault in self["gap_faults"]]
         for place, proof in self["proof"].items():
             lines.append(f"  from the {place}: {proof['outcome']}")

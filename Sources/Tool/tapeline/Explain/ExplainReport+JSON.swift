@@ -37,7 +37,11 @@ extension ExplainReport {
             json.member(
                 "gaps", array: { json in for gap in gaps { write(gap, into: &json) } })
             json.member(
-                "gap_faults", array: { json in for fault in gapFaults { json.value(fault) } })
+                "feed_starts",
+                array: { json in for start in tapeSays.feedStarts { write(start, into: &json) } })
+            json.member(
+                "gap_faults",
+                array: { json in for fault in tapeSays.gapFaults { json.value(fault) } })
             json.member(
                 "proof",
                 object: { json in
@@ -125,6 +129,14 @@ extension ExplainReport {
             json.member("to_time", gap.to)
             json.member("source", gap.source)
             json.member("noted_at", gap.noted)
+        }
+    }
+
+    private func write(_ start: FeedStart, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("source", start.source.text)
+            json.member("provider", start.provider)
+            json.member("time", time: start.time)
         }
     }
 

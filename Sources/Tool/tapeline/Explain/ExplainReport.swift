@@ -22,6 +22,14 @@ struct ExplainReport {
         }
     }
 
+    /// What the tape says beside the ticks.
+    struct TapeSays {
+        /// The beginnings of the feed within the bar, in order of time.
+        var feedStarts: [FeedStart] = []
+        /// How the rows of gaps disagree with the records on the tape.
+        var gapFaults: [String] = []
+    }
+
     let bar: ExplainedBar
     let stored: StoredBar?
     let row: BarRow?
@@ -37,8 +45,7 @@ struct ExplainReport {
     /// Whether the tape of bars has another record under the ordinal of the stored version.
     var isRevisionWrong = false
     var gaps: [WindowGap] = []
-    /// How the rows of gaps disagree with the records on the tape.
-    var gapFaults: [String] = []
+    var tapeSays = TapeSays()
     var field = InputField.trade
     /// For a bar of bars: the series of which it is made, the finest one last.
     var isMadeOf: [String] = []
@@ -61,7 +68,7 @@ struct ExplainReport {
     /// was proven.
     var exitCode: ExitCode {
         let isWrong =
-            tape.isWrong || tables.isWrong || isRevisionWrong || !gapFaults.isEmpty
+            tape.isWrong || tables.isWrong || isRevisionWrong || !tapeSays.gapFaults.isEmpty
             || !onlyInTables.isEmpty
             || ticks.contains { $0.disagreement != nil }
         if isWrong { return .failure }
@@ -185,7 +192,7 @@ struct ExplainReport {
     func address(_ tick: ProofTick) -> String { "\(tick.source)/\(partition)/\(tick.ordinal)" }
 
     private var gapLines: [String] {
-        let faults = gapFaults.map { "  \($0)" }
+        let faults = (tapeSays.feedStarts.map(\.sentence) + tapeSays.gapFaults).map { "  \($0)" }
         guard !gaps.isEmpty else {
             return ["", "GAPS: none is recorded about its window"] + faults
         }

@@ -48,9 +48,13 @@ struct ExplainRun {
             partition: partition)
         try prove(&slice, tape, database, program.definition, into: &report)
         guard !shutdown.isRequested else { throw .refused("interrupted; nothing was explained") }
-        let (ticks, gaps) = try ticks(of: slice, bar, tape, database, isOnTape: report.isOnTape)
+        let (ticks, gaps, starts) = try ticks(
+            of: slice, bar, tape, database, isOnTape: report.isOnTape)
+        report.tapeSays.feedStarts = starts.sorted { $0.time < $1.time }
         for gap in gaps where gap.noted < slice.storedBy {
-            if let fault = try database.fault(of: gap, partition) { report.gapFaults.append(fault) }
+            if let fault = try database.fault(of: gap, partition) {
+                report.tapeSays.gapFaults.append(fault)
+            }
         }
         try judge(ticks, slice, bar, database, into: &report)
         try addVersions(of: bar, tape, database, into: &report)
@@ -156,11 +160,12 @@ struct ExplainRun {
     private func ticks(
         of slice: ProofSlice, _ bar: ExplainedBar, _ tape: ProofTape?,
         _ database: ProofDatabase, isOnTape: Bool
-    ) throws(ToolError) -> (ticks: [Reading], gaps: [GapOnTape]) {
+    ) throws(ToolError) -> (ticks: [Reading], gaps: [GapOnTape], starts: Set<FeedStart>) {
         let definition = slice.program.definition
         let kind = definition.kind(of: command.series)
         var found: [Reading] = []
         var gaps: [GapOnTape] = []
+        var starts: Set<FeedStart> = []
         func add(_ tick: ProofTick, _ packet: ExplainedTick.TapePlace?) throws(ToolError) {
             guard found.count < Self.ticksMax else {
                 throw .refused(
@@ -173,7 +178,7 @@ struct ExplainRun {
             try database.ticks(
                 command.symbol, definition.groups, kind, slice.since, slice.until
             ) { tick throws(ToolError) in try add(tick, nil) }
-            return (found, [])
+            return (found, [], [])
         }
         // Ticks that came late, or change others, may be anywhere after the bar.
         let readsToTheEnd = slice.records.count > 0
@@ -192,13 +197,16 @@ struct ExplainRun {
                     ExplainedTick.TapePlace(sequence: sequence, epoch: header.epoch))
             }
             gaps += GapOnTape.all(header, bytes, of: symbol, touching: bar)
+            if members.contains(definition.groups.owner(of: header.source)) {
+                starts.formUnion(FeedStart.all(header, bytes, of: symbol, within: bar))
+            }
             let isPast =
                 header.watermark.isDefined && header.watermark >= end
                 && members.contains(definition.groups.owner(of: header.source))
             return readsToTheEnd || !isPast
         }
         guard ending != .interrupted else { throw .refused("interrupted; nothing was explained") }
-        return (found, gaps)
+        return (found, gaps, starts)
     }
 
     private func judge(

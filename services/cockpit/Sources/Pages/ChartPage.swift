@@ -28,8 +28,8 @@ enum ChartPage {
         <canvas id="candles" role="img"
         aria-label="Candles, volumes, bid and ask; the table below has the same in words"></canvas>
         <p>Outline: risen. Full: fallen. Dashed and wider: a version that was replaced.
-        ◆ has earlier versions, ▲ ticks of its time are missing, ✕ is void. Dotted lines: the best
-        bid and ask at each bar's end.</p>
+        ◆ has earlier versions, ▲ a gap touches its time or its feed began in it, ✕ is void.
+        Dotted lines: the best bid and ask at each bar's end.</p>
         \(PageFrame.table(
             "bars", "Bars with their versions, the newest first: Enter on one shows what is known",
             ["Bar", "Open", "High", "Low", "Close", "Bid", "Ask", "Volume", "Trades", "Version",

@@ -177,6 +177,14 @@ struct AuditTextTests {
                 == "nothing of NOPE, X.Y is stored, so nothing can be said of it")
     }
 
+    @Test("where no bar has ended yet, it is said when one will")
+    func next() throws {
+        let now = try #require(ISOTime.parse("2026-11-28T05:49:12.5Z"))
+        let end = try #require(ISOTime.parse("2026-11-28T05:50:00Z"))
+        #expect(
+            BarsCommand.next(width: 60_000_000_000, after: now) == "one ends at \(end), in 48 s")
+    }
+
     @Test("a day of which a symbol has nothing is no judgement of that symbol")
     func absentSymbols() throws {
         let row = ["AAPL", "ib"] + Array(repeating: "0", count: 11)

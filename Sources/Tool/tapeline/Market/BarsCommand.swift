@@ -1,7 +1,10 @@
+import DeploymentWatch
 import MarketModel
+import OperatorGraph
 import PostgresClient
 import Primitives
 import ServiceRuntime
+import StreamCore
 
 /// `tapeline bars SYMBOL SERIES`: the newest stored bars as a table or as a chart, as they stand or
 /// as they were known at a time.
@@ -67,7 +70,7 @@ struct BarsCommand: Equatable, Sendable {
             asOf == nil ? "false" : "is_uncertain",
         ]
         let candles = try newest(columns.joined(separator: ", "), market).map(Candle.init)
-        guard !candles.isEmpty else { throw try nothing(market) }
+        guard !candles.isEmpty else { throw try nothing(market, deployment) }
         let sources = Set(candles.map(\.source)).sorted()
         if asChart, sources.count > 1 {
             throw .usage(
@@ -138,7 +141,9 @@ struct BarsCommand: Equatable, Sendable {
         """
 
     /// Returns an error that says what bars there are instead.
-    private func nothing(_ market: borrowing MarketSession) throws(ToolError) -> ToolError {
+    private func nothing(
+        _ market: borrowing MarketSession, _ deployment: Deployment
+    ) throws(ToolError) -> ToolError {
         if let asOf {
             return .refused("no bar of \(symbol) \(series) was known at \(asOf)")
         }
@@ -150,6 +155,10 @@ struct BarsCommand: Equatable, Sendable {
         let own = rows.filter { source == nil || $0[1] == source?.text }
         let named = source.map { " from \($0)" } ?? ""
         let what = "no bar of \(symbol) \(series)\(named) is stored"
+        if !own.isEmpty, let width = Self.width(of: series, deployment) {
+            let now = SystemClock().now()
+            return .refused("\(what) yet: \(Self.next(width: width, after: now))")
+        }
         if !own.isEmpty { return .refused("\(what): its series are \(Self.list(own, 0))") }
         if !rows.isEmpty { return .refused("\(what): its sources are \(Self.list(rows, 1))") }
         let near =
@@ -158,6 +167,26 @@ struct BarsCommand: Equatable, Sendable {
         return .refused(
             "\(what): of that symbol none of the last seven days either; 'tapeline psql -c \"TABLE "
                 + "symbols\"' lists those that came\(near)")
+    }
+
+    /// Returns the width of a series that the operators of a local stack make; `nil` if they do not
+    /// make it, or its bars have no fixed width.
+    private static func width(of series: SeriesName, _ deployment: Deployment) -> Int64? {
+        guard deployment.home != nil else { return nil }
+        do throws(ToolError) {
+            let made = try ProofGraph.find(deployment.operators).definition.allSeries
+            return made.first { $0.name == series && $0.widthNanoseconds > 0 }?.widthNanoseconds
+        } catch {
+            // The graph's file may be gone; what is stored is said then.
+            return nil
+        }
+    }
+
+    /// Returns when the next bar of a width ends.
+    static func next(width: Int64, after now: Timestamp) -> String {
+        let end = now.floored(toNanoseconds: width).advanced(byNanoseconds: width)
+        let left = Double(end.nanoseconds(since: now)) / 1e9
+        return "one ends at \(end), in \(SpanText.of(left.rounded(.up)))"
     }
 
     /// Returns the different texts of a column.

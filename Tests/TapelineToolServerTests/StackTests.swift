@@ -107,6 +107,10 @@ struct StackTests {
         #expect(try test.stack.up(.init(), shutdown: ShutdownSignal()) == .success)
         let up = try test.printed()
         #expect(up.contains("the stack default is up"), "\(up)")
+        // The page's address comes again with each look.
+        let look = try #require(up.split(separator: "\n").first { $0.hasPrefix("look:  http://") })
+        #expect(try test.stack.status(asJSON: false) == .success)
+        #expect(try test.printed().contains(look))
         #expect(up.contains("postgresql://tapeline_reader@127.0.0.1:"), "\(up)")
         try expectReader(test)
         try expectBundle(test)

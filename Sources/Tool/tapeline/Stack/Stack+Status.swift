@@ -26,9 +26,19 @@ extension Stack {
                     "the supervisor has died: nothing is restarted; run '\(home.command("up"))'")
             }
             terminal.line()
+            for line in try lookHints(state) { terminal.line(line) }
             terminal.line(table.verdict)
         }
         return table.works ? .success : .failure
+    }
+
+    /// Where its pages are; empty for a stack without them.
+    private func lookHints(_ state: StackState) throws(ToolError) -> [String] {
+        guard state.units.contains(where: { $0.name == StackPlan.cockpit }) else { return [] }
+        let settings = try StackSettings().following(state.arguments)
+        let address = StackPlan.cockpitAddress(
+            try StackPorts.present(home), settings["COCKPIT_PORT"])
+        return StackPlan.lookHints(address, home)
     }
 
     func show(_ table: StatusTable) {

@@ -65,6 +65,7 @@ extension Stack {
             throw .diskNearlyFull(
                 path: home.path, freeMegabytes: free, neededMegabytes: Stack.freeMegabytesMin)
         }
+        let options = try following(known, options)
         let sources = try sources(with: options)
         let further = sources.of(namespace: options.settings.namespace).dropFirst().map(\.name)
         let plan = try plan(
@@ -83,10 +84,11 @@ extension Stack {
             try end(supervisor.identity)
             return .interrupted
         }
-        let passed = SystemClock().monotonic().duration(since: begin)
-        terminal.line("the stack \(home.name) is up (\(passed.shown))")
-        terminal.line()
         let table = try settled(state, shutdown)
+        let passed = SystemClock().monotonic().duration(since: begin)
+        let outcome = table.works ? "is up" : "runs, and not everything in it works"
+        terminal.line("the stack \(home.name) \(outcome) (\(passed.shown))")
+        terminal.line()
         show(table)
         terminal.line()
         for line in plan.hints { terminal.line(line) }
@@ -94,6 +96,19 @@ extension Stack {
             terminal.problem("\(table.verdict); everything runs, so that it can be mended")
         }
         return table.works ? .success : .failure
+    }
+
+    /// Returns the options with the settings that the stack's data were made with.
+    private func following(
+        _ known: StackState?, _ options: UpOptions
+    ) throws(ToolError) -> UpOptions {
+        guard home.hasData, let known else { return options }
+        var all = options
+        all.settings = try options.settings.following(known.arguments)
+        for (key, value) in all.settings.values where options.settings[key] == nil {
+            terminal.line("as before: \(key)=\(value) (--set \(key)= takes it back)")
+        }
+        return all
     }
 
     /// Reports what the services would refuse, in their own words, before anything is started.
@@ -306,9 +321,12 @@ struct UpProgress {
             let isNew = ["works", "done", "restarting", "gave up"].contains(unit.state)
             guard isNew, told[unit.name] != unit.state else { return nil }
             told[unit.name] = unit.state
+            // Whether it can go on shows at its first read of the tape, after its first answer.
+            let isService = unit.kind == .service && unit.state == "works"
+            let shown = isService ? "runs" : unit.state
             let time = unit.startNanoseconds.map { Duration.nanoseconds($0).shown } ?? ""
             let what = unit.detail.isEmpty ? time : unit.detail
-            return "  \(unit.name.padded(to: 18)) \(unit.state.padded(to: 11)) \(what)"
+            return "  \(unit.name.padded(to: 18)) \(shown.padded(to: 11)) \(what)"
         }
     }
 }
@@ -316,8 +334,7 @@ struct UpProgress {
 extension StackPlan {
     /// The commands that a person may use next.
     var hints: [String] {
-        (withServices
-            ? ["look:  \(cockpitAddress)", "act:   there, with the token in \(cockpitToken)"] : [])
+        (withServices ? Self.lookHints(cockpitAddress, home) : [])
             + [
                 "read:  \(reader.url(withPassword: false))",
                 "psql:  \(home.command("psql"))",
@@ -327,7 +344,11 @@ extension StackPlan {
             ]
     }
 
-    private var cockpitToken: String { home.secret(StackSecrets.Name.cockpitToken.rawValue) }
+    /// Where to look at the stack and to act on it, in a browser.
+    static func lookHints(_ address: String, _ home: StackHome) -> [String] {
+        let token = home.secret(StackSecrets.Name.cockpitToken.rawValue)
+        return ["look:  \(address)", "act:   there, with the token in \(token)"]
+    }
 
     /// The access of people and their programs to the tables.
     var reader: ReaderAccess {

@@ -262,9 +262,11 @@ struct StackPlan: Equatable, Sendable {
     }
 
     /// The address of the pages for people.
-    var cockpitAddress: String {
-        let port = settings["COCKPIT_PORT"] ?? "\(ports[.cockpitPages])"
-        return "http://\(StackPlan.loopback):\(port)/"
+    var cockpitAddress: String { Self.cockpitAddress(ports, settings["COCKPIT_PORT"]) }
+
+    /// Returns that address of a stack with these ports, and with this setting if it is not `nil`.
+    static func cockpitAddress(_ ports: StackPorts, _ setting: String?) -> String {
+        "http://\(loopback):\(setting ?? "\(ports[.cockpitPages])")/"
     }
 
     /// The providers that poll a service. The shipped list of each is called like it.

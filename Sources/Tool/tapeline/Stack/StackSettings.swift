@@ -73,6 +73,23 @@ struct StackSettings: Equatable, Sendable {
         return merged
     }
 
+    /// Their settings stay with a stack until others are given: its data are made with them. Those
+    /// of a gateway stay with its source.
+    private static let remembering: Set<Receiver> = [.operators, .writer, .cockpit]
+
+    /// Returns these settings with what a stack had at its start before, by the arguments of that.
+    /// An empty value takes a setting of before back.
+    func following(_ arguments: [String]) throws(ToolError) -> StackSettings {
+        var before = StackSettings()
+        for (option, text) in zip(arguments, arguments.dropFirst()) where option == "--set" {
+            try before.add(text)
+        }
+        before = before.limited(to: Self.remembering)
+        var all = before.merging(self)
+        all.values.removeAll { before[$0.key] != nil && $0.value.isEmpty }
+        return all
+    }
+
     /// Returns the settings that these receivers get.
     func limited(to receivers: Set<Receiver>) -> StackSettings {
         var limited = StackSettings()

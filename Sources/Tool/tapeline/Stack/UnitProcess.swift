@@ -68,11 +68,32 @@ extension UnitPlan {
             if answer.status == 200 { return nil }
             // The first line of our services only says that they are not ready.
             let lines = String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
-            let reasons = lines.filter { $0 != notReady }.prefix(3).joined(separator: "; ")
+            let reasons = reasons(lines.filter { $0 != notReady }.map(String.init))
             return "\(notReady): \(reasons.prefix(reasonBytesMax))"
         } catch {
             return noAnswer
         }
+    }
+
+    /// Returns the first reasons in one line. What is said of many partitions comes once.
+    static func reasons(_ lines: [String]) -> String {
+        var order: [String] = []
+        var partitions: [String: [Int]] = [:]
+        for line in lines {
+            let words = line.split(separator: " ", maxSplits: 2)
+            let number =
+                words.count == 3 && words[0] == "partition"
+                ? Int(words[1].prefix { $0.isNumber }) : nil
+            let reason = number == nil ? line : String(words[2])
+            if partitions[reason] == nil { order.append(reason) }
+            partitions[reason, default: []] += number.map { [$0] } ?? []
+        }
+        return order.prefix(3).map { reason in
+            let numbers = partitions[reason] ?? []
+            guard !numbers.isEmpty else { return reason }
+            let noun = numbers.count == 1 ? "partition" : "partitions"
+            return "\(noun) \(NumberRanges.text(numbers)): \(reason)"
+        }.joined(separator: "; ")
     }
 
     private static func problem(at port: UInt16, asked question: String) -> String? {

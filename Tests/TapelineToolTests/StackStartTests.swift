@@ -1,0 +1,64 @@
+import Primitives
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("What the start of a stack remembers and says") struct StackStartTests {
+    private func settings(_ texts: String...) throws -> StackSettings {
+        var settings = StackSettings()
+        for text in texts { try settings.add(text) }
+        return settings
+    }
+
+    @Test("a stack keeps the settings that its data were made with, until others are given")
+    func remembered() throws {
+        let before = [
+            "--simulator", "--set", "OPERATOR_GRAPH=my.yaml", "--set", "OPERATOR_GENERATION=2",
+            "--set", "GATEWAY_PROVIDER=binance", "--set", "MDS_NAMESPACE=x",
+        ]
+        // What a gateway has stays with its source, and a namespace is named each time.
+        #expect(
+            try settings().following(before)
+                == settings("OPERATOR_GRAPH=my.yaml", "OPERATOR_GENERATION=2"))
+        #expect(
+            try settings("OPERATOR_GENERATION=3", "LOG_LEVEL=debug").following(before)
+                == settings("OPERATOR_GRAPH=my.yaml", "OPERATOR_GENERATION=3", "LOG_LEVEL=debug"))
+        #expect(
+            try settings("OPERATOR_GRAPH=").following(before) == settings("OPERATOR_GENERATION=2"))
+        #expect(try settings("OPERATOR_GRAPH=a").following([]) == settings("OPERATOR_GRAPH=a"))
+    }
+
+    @Test("a reason that many partitions have comes once")
+    func reasons() {
+        let reason = "its bars are made by another definition than this worker's"
+        let lines = (0..<32).map { "partition \($0): \(reason)" }
+        #expect(UnitPlan.reasons(lines) == "partitions 0-31: \(reason)")
+        #expect(
+            UnitPlan.reasons(["NATS is away"] + lines.suffix(1) + ["partition 4: it is locked"])
+                == "NATS is away; partition 31: \(reason); partition 4: it is locked")
+        #expect(UnitPlan.reasons([]) == "")
+        #expect(UnitPlan.reasons(["partition table is full"]) == "partition table is full")
+    }
+
+    @Test("a service that answers runs; that it works shows later")
+    func progress() throws {
+        func unit(_ name: String, _ kind: UnitPlan.Kind, _ state: String) -> StackState.Unit {
+            StackState.Unit(name: name, kind: kind, stage: 0, state: state)
+        }
+        var progress = UpProgress()
+        let lines = progress.lines(
+            for: StackState(
+                phase: .starting, supervisor: try #require(ProcessIdentity.current),
+                started: .undefined,
+                units: [
+                    unit("nats-server", .server, "works"),
+                    unit("operator-worker-a", .service, "works"),
+                    unit("store-writer", .service, "gave up"),
+                ]))
+        #expect(
+            lines.map { $0.split(separator: " ").dropFirst().joined(separator: " ") }
+                == ["works", "runs", "gave up"])
+    }
+}

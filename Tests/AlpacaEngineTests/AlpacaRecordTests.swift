@@ -44,6 +44,35 @@ import Testing
         #expect(trade.header.providerID & (1 << 46 - 1) == 448_031)
     }
 
+    @Test(
+        "sizes of coins with more decimals than the tape has are rounded, those of stocks are not")
+    func finerSizes() throws {
+        let lists = #""trades":["BTC/USD"],"quotes":["BTC/USD"],"bars":["BTC/USD"]"#
+        var (bench, number) = live("BTC/USD", [.level1, .bars], lists, .crypto)
+        let sizes = [
+            ("29.205707815", 2_920_570_782), ("0.000000025", 2), ("0.000000035", 4),
+            ("1.0000000049999", 100_000_000), ("1e-9", 0), ("2.5", 250_000_000),
+        ]
+        for place in 0..<100 {
+            let (size, _) = sizes[place % sizes.count]
+            bench.receive(
+                "[{\"T\":\"t\",\"S\":\"BTC/USD\",\"p\":66050.1,\"s\":\(size),"
+                    + "\"t\":\"\(bench.stamp)\",\"i\":\(place),\"tks\":\"B\"}]", on: number)
+        }
+        #expect(bench.trades.count == 100 && bench.gaps.isEmpty)
+        #expect(zip(bench.trades, sizes).allSatisfy { $0.size.raw == Int64($1.1) })
+        bench.receive(
+            #"[{"T":"q","S":"BTC/USD","bp":1,"bs":0.123456785,"ap":2,"as":0.123456795,"#
+                + #""t":"2026-02-22T15:51:45Z"},{"T":"b","S":"BTC/USD","o":1,"h":1,"l":1,"c":1,"#
+                + #""v":0.123456785,"n":1,"vw":1,"t":"2026-02-22T19:15:00Z"}]"#, on: number)
+        let quote = try #require(bench.quotes.first)
+        #expect(quote.bidSize.raw == 12_345_678 && quote.askSize.raw == 12_345_680)
+        #expect(bench.bars.first?.volume == 12_345_678 && bench.gaps.isEmpty)
+        var (stocks, other) = live("AAPL", .trades, #""trades":["AAPL"]"#)
+        stocks.receive("[\(stocks.trade("AAPL", 1, size: "29.205707815"))]", on: other)
+        #expect(stocks.trades.isEmpty && stocks.gaps.count == 1)
+    }
+
     @Test("a quote, and one without a side")
     func quote() throws {
         var (bench, number) = live("AMD", .quotes, #""quotes":["AMD"]"#)

@@ -34,13 +34,22 @@ struct AlpacaReader: Sendable {
     private(set) var time = Timestamp.undefined
     /// The flags of all records of the market.
     private let flags: TickFlags
+    /// Whether sizes are of coins: they have more digits than the tape.
+    private let isOfCoins: Bool
 
     private let hidden: HiddenTexts
 
-    /// `hidden` is for errors, which pages of the past do not have.
-    init(_ feed: AlpacaFeedName, _ hidden: HiddenTexts = HiddenTexts()) {
+    init(_ feed: AlpacaFeedName, _ hidden: HiddenTexts) {
         flags = feed.delay > 0 ? .delayed : []
+        isOfCoins = feed.isCrypto
         self.hidden = hidden
+    }
+
+    /// A reader of pages of the past, which have no errors and no flags.
+    init(isOfCoins: Bool) {
+        flags = []
+        self.isOfCoins = isOfCoins
+        hidden = HiddenTexts()
     }
 
     /// Begins a frame. Returns false if it is no array.
@@ -178,7 +187,14 @@ struct AlpacaReader: Sendable {
     private func size(
         _ part: Part, _ bytes: RawSpan
     ) throws(FixedPoint.ParseError) -> Quantity {
-        Quantity(raw: try self[part].decimal(in: bytes, decimals: Quantity.decimals))
+        do throws(FixedPoint.ParseError) {
+            return Quantity(raw: try self[part].decimal(in: bytes, decimals: Quantity.decimals))
+        } catch {
+            guard isOfCoins, error == .tooPrecise else { throw error }
+            let wide = try self[part].rounded(in: bytes, decimals: Quantity.decimals)
+            guard let raw = Int64(exactly: wide) else { throw .outOfRange }
+            return Quantity(raw: raw)
+        }
     }
 
     /// Returns the letter of an exchange; 0: there is none.
@@ -238,8 +254,11 @@ extension AlpacaReader {
         bar.close = try price(.conditions, bytes)
         let volume = self[.volume]
         guard volume.kind == .number else { throw .notANumber }
-        bar.volume = try FixedPoint.parseWide(
-            bytes.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
+        bar.volume =
+            isOfCoins
+            ? try volume.rounded(in: bytes, decimals: Quantity.decimals)
+            : try FixedPoint.parseWide(
+                bytes.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
         if let count = self[.count].uint64(in: bytes) { bar.trades = Int64(clamping: count) }
         bar.vwap = self[.average].averagePrice(in: bytes)
         if isRevised { bar.flags.insert(.revised) }

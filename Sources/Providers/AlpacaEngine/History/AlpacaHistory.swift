@@ -100,7 +100,8 @@ package struct AlpacaHistoryService: HistoryService {
         let length = feed.isOfBars ? bars.nanoseconds : nil
         guard
             let page = AlpacaPage(
-                answer, instrument: feed.instrument, length: length, now.wall)
+                answer, instrument: feed.instrument, length: length,
+                isOfCoins: self.feed == .crypto, now.wall)
         else { return feed.isOfBars ? "the answer is no list of bars" : Self.noTrades }
         guard page.token.isEmpty || page.token != feed.place.token else {
             return "a page names itself as the next one"
@@ -219,9 +220,10 @@ extension AlpacaHistoryService: CountedHistory {
 
     package func counts(_ answer: [UInt8], to question: HistoryQuestion) -> HistoryCounts? {
         let length = length(of: question)?.nanoseconds
-        guard let page = AlpacaPage(answer, instrument: 0, length: length, .undefined) else {
-            return nil
-        }
+        guard
+            let page = AlpacaPage(
+                answer, instrument: 0, length: length, isOfCoins: feed == .crypto, .undefined)
+        else { return nil }
         let rows = page.rows.map { row in
             switch row {
             case .trade(let past):

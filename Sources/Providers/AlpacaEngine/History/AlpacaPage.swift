@@ -31,7 +31,9 @@ struct AlpacaPage: Sendable {
     private(set) var token = ""
 
     /// Reads a page; `nil`: it is none. `length`: that of its bars; `nil`: it has trades.
-    init?(_ bytes: [UInt8], instrument: UInt32, length: Int64?, _ now: Timestamp) {
+    init?(
+        _ bytes: [UInt8], instrument: UInt32, length: Int64?, isOfCoins: Bool, _ now: Timestamp
+    ) {
         let list = length == nil ? "trades" : "bars"
         var reader = JSONFieldReader([list, "next_page_token"])
         let isRead = bytes.withRawSpan { span -> Bool in
@@ -53,7 +55,8 @@ struct AlpacaPage: Sendable {
             }
             let object = span.extracting(reader[0].start..<reader[0].end)
             guard let list = Self.list(in: object) else { return true }
-            return take(object.extracting(list), instrument, length, now)
+            var reader = AlpacaReader(isOfCoins: isOfCoins)
+            return take(object.extracting(list), instrument, length, now, &reader)
         }
         guard isRead else { return nil }
     }
@@ -79,9 +82,9 @@ struct AlpacaPage: Sendable {
 
     /// Reads the rows. Returns false if they cannot be read.
     private mutating func take(
-        _ bytes: RawSpan, _ instrument: UInt32, _ length: Int64?, _ now: Timestamp
+        _ bytes: RawSpan, _ instrument: UInt32, _ length: Int64?, _ now: Timestamp,
+        _ reader: inout AlpacaReader
     ) -> Bool {
-        var reader = AlpacaReader(.iex)
         guard reader.begin(bytes) else { return false }
         while true {
             switch reader.fields.next(bytes) {

@@ -293,7 +293,8 @@ let suites: [Tests] = [
     serverTests(
         of: "StoreWriter",
         uses: frame + tape + support + [
-            "HotState", "PostgresClient", "StoreSinks", "StoredBars", "ValkeyClient",
+            "HotState", "OperatorGraph", "PostgresClient", "StoreSinks", "StoredBars",
+            "StreamCore", "ValkeyClient",
         ],
         beside: [
             "Faults/object_store.py", "SecondRelease", "data_page.py", "data_page.sql", "desk",

@@ -114,7 +114,7 @@ struct Tally {
             message.symbolDefinition(in: packet) != nil,
             message.seriesDefinition(in: packet) != nil,
             message.epochMarker(in: packet) != nil, message.outputState(in: packet) != nil,
-            message.sourceOrdinal(in: packet) != nil,
+            message.sourceOrdinal(in: packet) != nil, message.groupMember(in: packet) != nil,
         ]
         _ = message.tickHeader(in: packet)
         return TapeRecord(message, in: packet) != nil || messages.contains(true)

@@ -18,14 +18,12 @@ struct AuditRepairTests {
         """
     }
 
-    /// Returns the same row as one that a person put onto the tape for a source, at `received`.
-    private static func byHand(
-        _ trade: String, of source: String? = nil, received: Int = 9
-    ) -> String {
+    /// Returns the same row as one that a person put onto the tape for a source.
+    private static func byHand(_ trade: String, of source: String? = nil) -> String {
         let row =
             trade
             .replacing("partition, epoch, ordinal)", with: "partition, epoch, ordinal, of_source)")
-            .replacing("5, 'test'", with: "\(received), 'manual'")
+            .replacing("5, 'test'", with: "9, 'manual'")
         return "\(row.dropLast(2)), \(source.map { "'\($0)'" } ?? "NULL"));"
     }
 
@@ -214,9 +212,14 @@ struct AuditRepairTests {
         Case(
             name: "a person's correction before the source's",
             rows: [
-                bar(0, [10, 30, 25], ordinal: 3, reason: "bust"), correction,
-                byHand(
-                    trade(1, second: 3, price: 26, id: 3, action: 1), of: "test", received: 1),
+                bar(0, [10, 30, 25], ordinal: 3, reason: "bust"),
+                byHand(trade(1, second: 3, price: 26, id: 3, action: 1), of: "test"), correction,
+            ], isRight: true),
+        Case(
+            name: "a correction after the cancel of the same trade",
+            rows: [
+                bar(0, [10, 31, 20], ordinal: 3, reason: "bust"), bust,
+                trade(6, second: 2, price: 31, id: 2, action: 1),
             ], isRight: true),
     ]
 
@@ -238,14 +241,13 @@ struct AuditRepairTests {
                 Self.trade(4, second: 70, price: 5, id: 4),
             ]
         try database.psql(rows.joined(separator: "\n"))
-        let groups = #"{"test":"group","other":"group"}"#
-        try database.server.psql(
-            "ALTER DATABASE \(database.name) SET tapeline.groups = '\(groups)'")
+        try database.psql(
+            "INSERT INTO source_groups VALUES (0, 'test', 'group'), (0, 'other', 'group')")
         for name in ["bars_equal_sql", "trades_counted_once"] {
             let found = try Audit.check(name, in: database)
             #expect(found.contains("|t|"), "\(name): \(found)")
         }
-        try database.server.psql("ALTER DATABASE \(database.name) RESET tapeline.groups")
+        try database.psql("DELETE FROM source_groups")
         for name in ["bars_equal_sql", "trades_counted_once"] {
             let found = try Audit.check(name, in: database)
             #expect(found.contains("|f|"), "\(name): \(found)")
@@ -301,7 +303,7 @@ struct AuditRepairTests {
         for one in Self.cases + Self.casesByHand + Self.casesByAddress {
             let rows = Self.plain + one.rows
             try database.psql(
-                "TRUNCATE trade_rows, bars_short, late_ticks, trade_changes; "
+                "TRUNCATE trade_rows, changes_by_id, bars_short, late_ticks, trade_changes; "
                     + rows.joined(separator: "\n"))
             for name in ["bars_equal_sql", "trades_counted_once"] {
                 let found = try Audit.check(name, in: database)

@@ -35,9 +35,10 @@ final class StoreScene {
 
     init(
         _ name: String, input: SinkInput = .ticks, nats: NatsServer? = nil,
-        _ changes: [String: String] = [:]
+        on bench: WriterBench? = nil, _ changes: [String: String] = [:]
     ) throws {
-        bench = try WriterBench(name, nats: nats)
+        self.bench = try bench ?? WriterBench(name, nats: nats)
+        let bench = self.bench
         service = try TestService(
             Main.description, bench.environment().merging(changes) { $1 })
         client = try bench.tape.connect(service)

@@ -72,6 +72,7 @@ import Testing
             (WireFormat.Template.sourceOrdinal, WireFormat.Block.sourceOrdinal),
             (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinitionWithLot),
             (WireFormat.Template.sourceState, WireFormat.Block.sourceStateWithWatermark),
+            (WireFormat.Template.groupMember, WireFormat.Block.groupMember),
             (
                 WireFormat.Template.seriesDefinition,
                 WireFormat.Block.seriesDefinitionWithLateness
@@ -124,6 +125,15 @@ import Testing
         return messages
     }
 
+    private func members() throws -> [Message] {
+        let state = try Samples.outputState()
+        return [message("OutputState", ExpectedFields.output(state))]
+            + state.input.sources.map { message("SourceOrdinal", ExpectedFields.source($0)) }
+            + (try Samples.members().map {
+                message("GroupMember", ["source": $0.source.text, "group": $0.group.text])
+            })
+    }
+
     private func expected(_ name: String) throws -> [Message] {
         let packet = try GoldenPacketTests.packet(name)
         var messages = [message("PacketHeader", ExpectedFields.header(packet.header))]
@@ -162,6 +172,7 @@ import Testing
             messages += state.input.sources.map {
                 message("SourceOrdinal", ExpectedFields.source($0))
             }
+        case "members": messages += try members()
         case "marker": messages.append(marker(definition: 99, generation: 2))
         case "states": messages += try states()
         case "states-watermark": messages += try states(watermark: "24")

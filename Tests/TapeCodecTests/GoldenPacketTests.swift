@@ -12,7 +12,7 @@ import Testing
     static let names =
         [
             "ticks", "ticks-lot", "bars", "bars-lateness", "marker", "watermark", "retirement",
-            "states", "states-watermark",
+            "states", "states-watermark", "members",
         ]
         + TickSamples.packets.map(\.name)
 
@@ -29,6 +29,7 @@ import Testing
         case "states": try Samples.statesPacket()
         case "states-watermark":
             try Samples.statesPacket(watermark: Timestamp(nanoseconds: 24))
+        case "members": try Samples.membersPacket()
         case "retirement": try Samples.retirementPacket()
         default: try #require(TickSamples.packets.first { $0.name == name }).make()
         }

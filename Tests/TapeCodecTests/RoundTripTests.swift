@@ -54,6 +54,14 @@ import Testing
         #expect(state?.input == (try Samples.outputState()).input)
     }
 
+    @Test("a bar packet says who is a member of which group")
+    func members() throws {
+        let packet = try Samples.membersPacket()
+        let state = packet.array.withRawSpan { PacketReader.outputState(of: $0) }
+        #expect(state?.members == (try Samples.members()))
+        #expect(state?.input == (try Samples.outputState()).input)
+    }
+
     @Test("an epoch marker says where the epoch starts and uses up no ordinal")
     func marker() throws {
         let packet = try Samples.markerPacket()

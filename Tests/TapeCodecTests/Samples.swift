@@ -132,6 +132,21 @@ enum Samples {
         return builder.seal(seal, output: output)
     }
 
+    static func members() throws -> [GroupMember] {
+        let group = try source("ibkr")
+        return [
+            GroupMember(source: try source("ibkr-a"), group: group),
+            GroupMember(source: try source("ibkr-b"), group: group),
+        ]
+    }
+
+    static func membersPacket() throws -> SealedPacket {
+        var builder = PacketBuilder(kind: .bars, partition: Partition(7), source: .operator)
+        var output = try outputState()
+        output.members = try members()
+        return builder.seal(seal, output: output)
+    }
+
     static func markerPacket() throws -> SealedPacket {
         var builder = PacketBuilder(
             kind: .ticks, partition: Partition(31), source: try source("synthetic"))

@@ -42,18 +42,12 @@ import Testing
         #expect(program.definition.memory == 0)
     }
 
-    @Test("the audit is told the group of each source of the graph, and its nodes")
+    @Test("the audit is told the nodes of the graph that remove duplicates")
     func audit() throws {
-        let names = try ["ibkr", "ibkr-a", "ibkr-b"].map { try #require(SourceName($0)) }
-        var definition = GraphDefinition.simple(try BarSeriesSet(["1m"]))
-        definition.groups = SourceGroups([
-            SourceGroups.Group(name: names[0], members: Array(names[1...]))
-        ])
+        let definition = GraphDefinition.simple(try BarSeriesSet(["1m"]))
         #expect(
-            DatabaseAudit.Graph(definition).settings == [
-                #"SET tapeline.graph = '{"1m":[]}'"#,
-                #"SET tapeline.groups = '{"ibkr-a":"ibkr","ibkr-b":"ibkr"}'"#,
-            ])
+            DatabaseAudit.Graph(definition).statement
+                == #"SET tapeline.graph = '{"1m":[]}'"#)
     }
 
     @Test("a graph that cannot be read is refused with its key")

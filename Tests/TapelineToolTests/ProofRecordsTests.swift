@@ -6,51 +6,54 @@ import Testing
 @testable import TapelineTool
 
 @Suite("Cancels, as the proof of bars applies them") struct ProofRecordsTests {
-    private func tick(
-        _ owner: String, from source: SourceName, _ action: TradeAction = .new, at received: Int64
-    ) throws -> ProofTick {
-        let pair = SourceSymbol(
-            try #require(Symbol("AAPL")), of: try #require(SourceName(owner)))
-        var tick = ProofTick(symbol: pair, provider: "test", source: source, ordinal: 1)
+    private let lists = ProofRecords.Lists(series: [], deduplicates: [])
+
+    private func tick(ordinal: UInt64 = 1) throws -> ProofTick {
+        let source = try #require(SourceName("ibkr"))
+        var tick = ProofTick(
+            symbol: SourceSymbol(try #require(Symbol("AAPL")), of: source), provider: "test",
+            source: source, ordinal: ordinal)
         tick.trade = Trade(
             header: TickHeader(
-                symbol: 0, action: action.rawValue, providerTime: Timestamp(nanoseconds: 5),
-                receiveTime: Timestamp(nanoseconds: received), providerID: 7),
-            price: Price(raw: 1), size: Quantity(raw: 1))
+                symbol: 0, providerTime: Timestamp(nanoseconds: 5),
+                receiveTime: Timestamp(nanoseconds: 6), providerID: 7),
+            price: Price(raw: 1), size: Quantity(raw: 1), exchange: try #require(ShortText("N")))
         return tick
     }
 
-    private func isCancelled(_ tick: ProofTick, by change: ProofTick) -> Bool {
+    private func mended(
+        _ tick: ProofTick, by change: ProofRecords.Change?, at time: Int64 = 5
+    ) -> Trade? {
         var records = ProofRecords()
-        records.note(change)
-        let lists = ProofRecords.Lists(series: [], deduplicates: [])
-        let mended = records.mended(tick, lists, [:])
-        return mended.header?.action == TradeAction.cancel.rawValue
+        records.note(
+            change, of: ProofRecords.Place(source: tick.source, ordinal: 1), tick.symbol, time)
+        return records.mended(tick, lists, [:]).trade
     }
 
-    @Test("members of a group share the ids of trades, and other sources do not")
-    func members() throws {
-        let (one, other) = (try #require(SourceName("ibkr-a")), try #require(SourceName("ibkr-b")))
-        let trade = try tick("ibkr", from: one, at: 6)
-        #expect(isCancelled(trade, by: try tick("ibkr", from: other, .cancel, at: 9)))
-        #expect(!isCancelled(trade, by: try tick("synthetic", from: other, .cancel, at: 9)))
+    @Test("a trade counts as its changes left it, and its window is to be computed again")
+    func changes() throws {
+        let trade = try tick()
+        #expect(mended(trade, by: .cancel)?.header.action == TradeAction.cancel.rawValue)
+        let values = ProofRecords.Change.Values(
+            price: Price(raw: 2), size: Quantity(raw: 3), exchange: try #require(ShortText("Q")),
+            conditions: try #require(ShortText("T")))
+        let corrected = try #require(mended(trade, by: .correct(values)))
+        #expect(corrected.header.action == TradeAction.new.rawValue)
+        #expect((corrected.price, corrected.size) == (values.price, values.size))
+        #expect((corrected.exchange, corrected.conditions) == (values.exchange, values.conditions))
+        #expect(mended(trade, by: nil)?.price == Price(raw: 1))
+        // Another trade, and one that a restored tape has under the same ordinal.
+        #expect(mended(try tick(ordinal: 2), by: .correct(values))?.price == Price(raw: 1))
+        #expect(mended(trade, by: .correct(values), at: 6)?.price == Price(raw: 1))
+        var records = ProofRecords()
+        records.note(
+            nil, of: ProofRecords.Place(source: trade.source, ordinal: 1), trade.symbol, 5)
+        #expect(records.dirty[trade.symbol] == [5])
     }
 
-    @Test("a person's cancel concerns the source that it names, or every source")
-    func people() throws {
-        let one = try #require(SourceName("ibkr"))
-        let trade = try tick("ibkr", from: one, at: 6)
-        for (named, isMeant) in [("ibkr", true), ("synthetic", false), ("manual", true)] {
-            let cancel = try tick(named, from: .manual, .cancel, at: 9)
-            #expect(isCancelled(trade, by: cancel) == isMeant, "\(named)")
-        }
-    }
-
-    @Test("the duplicate of a trade that a person cancelled stays left out")
+    @Test("the duplicate of a trade that was cancelled stays left out")
     func duplicates() throws {
-        let one = try #require(SourceName("ibkr"))
-        var duplicate = try tick("ibkr", from: one, at: 7)
-        duplicate.ordinal = 2
+        let duplicate = try tick(ordinal: 2)
         let once = try #require(SeriesName("once"))
         let lists = ProofRecords.Lists(
             series: [try #require(SeriesName("1s"))], deduplicates: [once])
@@ -58,27 +61,15 @@ import Testing
             var records = ProofRecords()
             records.add(
                 ProofRecords.Late(openTime: 5, output: 1),
-                of: ProofRecords.Place(source: one, ordinal: 2), duplicate.symbol, series: once)
+                of: ProofRecords.Place(source: duplicate.source, ordinal: 2), duplicate.symbol,
+                series: once)
             if isCancelled {
                 records.note(
-                    .cancel, of: ProofRecords.Place(source: one, ordinal: 1), duplicate.symbol, 5)
+                    .cancel, of: ProofRecords.Place(source: duplicate.source, ordinal: 1),
+                    duplicate.symbol, 5)
             }
             let mended = records.mended(duplicate, lists, [:])
             #expect(mended.header?.flags.contains(.backfilled) == isCancelled)
-        }
-    }
-
-    @Test("of the changes by a source and by people the later one counts")
-    func later() throws {
-        let one = try #require(SourceName("ibkr"))
-        let trade = try tick("ibkr", from: one, at: 6)
-        for (byPeople, isCancelled) in [(Int64(8), false), (10, true)] {
-            var records = ProofRecords()
-            records.note(try tick("ibkr", from: one, .correction, at: 9))
-            records.note(try tick("manual", from: .manual, .cancel, at: byPeople))
-            let lists = ProofRecords.Lists(series: [], deduplicates: [])
-            let mended = records.mended(trade, lists, [:])
-            #expect((mended.header?.action == TradeAction.cancel.rawValue) == isCancelled)
         }
     }
 }

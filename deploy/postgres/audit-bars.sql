@@ -1,12 +1,10 @@
 -- The checks of audit.sql about bars. audit.sql includes this file and describes how checks are
 -- written.
 
--- Bars belong to a source, or to a group of sources: then tapeline.groups names the group of each.
--- Ticks that a person put onto the tape (source manual) belong to the source that they name. Where
--- they name none, they belong to all sources of their symbol. They count as
--- backfilled. A cancel or correction is one of the trades of its source, or of all members of its
--- group. A person's is one of the source's trades, too. The last correction to be received counts.
--- What a person says of a single trade by its address (trade_changes) counts before all of them.
+-- Bars belong to a source, or to a group of sources (source_groups). Ticks that a person put onto the
+-- tape (source manual) belong to the source that they name. Where they name none, they belong to all
+-- sources of their symbol. They count as backfilled. What a trade counts as now, after cancels and
+-- corrections, is what the view trades_standing says.
 -- The order within a window is (event time, source, ordinal). A trade counts if it is new, has a
 -- price and a size, and is not a snapshot (1). In integers of 1e-9 and 1e-8, price times size is
 -- exact. div() cuts towards zero, so twice the dividend plus the divisor, divided by twice the
@@ -40,29 +38,8 @@ WITH bounds AS (
     SELECT b.* FROM bars b, bounds
     WHERE number = 0 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
         AND close_time_ns <= to_ns
-), groups AS (
-    -- The bars of these sources name their group.
-    SELECT key AS source, value AS group_name
-    FROM jsonb_each_text(nullif(current_setting('tapeline.groups', true), '')::jsonb)
 ), pairs AS (
     SELECT DISTINCT symbol, source AS bar_source FROM bar_rows
-), corrections AS MATERIALIZED (
-    SELECT c.symbol, coalesce(p.bar_source, g.group_name, c.of_source, c.source) AS bar_source,
-        c.source = 'manual' AS is_by_hand, c.provider_id, c.action, c.price, c.size, c.partition, c.ordinal,
-        c.receive_time_ns
-    FROM (
-        -- A record more than a day after the range matters only if a bar was repaired.
-        SELECT * FROM trades
-        WHERE ts >= :'from'::timestamptz AND ts < :'after'::timestamptz
-            AND action <> 0 AND provider_id IS NOT NULL
-        UNION ALL
-        SELECT * FROM trades
-        WHERE NOT (ts >= :'from'::timestamptz AND ts < :'after'::timestamptz)
-            AND action <> 0 AND provider_id IS NOT NULL
-            AND EXISTS (SELECT FROM bar_rows WHERE reason NOT IN ('closed', 'late'))
-    ) AS c
-    LEFT JOIN groups g ON g.source = coalesce(c.of_source, c.source)
-    LEFT JOIN pairs p ON p.symbol = c.symbol AND c.source = 'manual' AND c.of_source IS NULL
 ), graph AS (
     SELECT key AS series, value AS nodes
     FROM jsonb_each(nullif(current_setting('tapeline.graph', true), '')::jsonb)
@@ -92,15 +69,6 @@ WITH bounds AS (
 ), series AS (
     SELECT DISTINCT series, close_time_ns - open_time_ns AS width
     FROM bar_rows JOIN plain_series USING (series)
-), taken_back AS (
-    SELECT DISTINCT symbol, bar_source, is_by_hand, provider_id FROM corrections WHERE action = 2
-), corrected AS (
-    SELECT DISTINCT ON (symbol, bar_source, is_by_hand, provider_id) symbol, bar_source,
-        is_by_hand, provider_id, price, size, receive_time_ns
-    FROM corrections
-    WHERE action = 1
-    ORDER BY symbol, bar_source, is_by_hand, provider_id, receive_time_ns DESC, partition,
-        ordinal DESC
 ), late AS (
     SELECT source, partition, ordinal, series, min(listed) AS listed
     FROM late_rows
@@ -114,35 +82,17 @@ WITH bounds AS (
         row_number() OVER (ORDER BY event_time_ns, source COLLATE "C", ordinal) AS place
     FROM (
         SELECT t.symbol, t.event_time_ns, t.source, t.partition, t.ordinal, t.price, t.size,
-            t.bar_source,
-            coalesce(h.price, CASE WHEN m.receive_time_ns > c.receive_time_ns THEN m.price
-                ELSE c.price END, m.price, t.price) AS mended_price,
-            coalesce(h.size, CASE WHEN m.receive_time_ns > c.receive_time_ns THEN m.size
-                ELSE c.size END, m.size, t.size) AS mended_size,
-            t.flags & 4 = 0 AND NOT t.is_by_hand AS is_live,
-            coalesce(h.change = 'correct', x.provider_id IS NULL AND y.provider_id IS NULL)
-                AS is_mended
-        FROM (
-            SELECT t.*, coalesce(p.bar_source, g.group_name, t.of_source, t.source) AS bar_source,
-                t.source = 'manual' AS is_by_hand
-            FROM trades t
-            LEFT JOIN groups g ON g.source = coalesce(t.of_source, t.source)
-            LEFT JOIN pairs p ON p.symbol = t.symbol AND t.source = 'manual'
-                AND t.of_source IS NULL
-            WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
-                AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
-        ) AS t
-        LEFT JOIN trade_changes_standing h
-            ON (h.of_source, h.partition, h.of_ordinal) = (t.source, t.partition, t.ordinal)
-                AND (h.symbol, h.event_time_ns) = (t.symbol, t.event_time_ns)
-        LEFT JOIN taken_back x ON (x.symbol, x.bar_source, x.is_by_hand, x.provider_id)
-            = (t.symbol, t.bar_source, t.is_by_hand, t.provider_id)
-        LEFT JOIN taken_back y ON y.is_by_hand
-            AND (y.symbol, y.bar_source, y.provider_id) = (t.symbol, t.bar_source, t.provider_id)
-        LEFT JOIN corrected c ON (c.symbol, c.bar_source, c.is_by_hand, c.provider_id)
-            = (t.symbol, t.bar_source, t.is_by_hand, t.provider_id)
-        LEFT JOIN corrected m ON m.is_by_hand
-            AND (m.symbol, m.bar_source, m.provider_id) = (t.symbol, t.bar_source, t.provider_id)
+            coalesce(p.bar_source, t.owner) AS bar_source, t.now_price AS mended_price,
+            t.now_size AS mended_size,
+            t.flags & 4 = 0 AND t.source <> 'manual' AND t.price IS NOT NULL
+                AND coalesce(t.size >= 0, false) AS is_live,
+            t.change IS DISTINCT FROM 'cancel' AND t.now_price IS NOT NULL
+                AND coalesce(t.now_size >= 0, false) AS is_mended
+        FROM trades_standing t
+        LEFT JOIN pairs p ON p.symbol = t.symbol AND t.source = 'manual' AND t.of_source IS NULL
+        WHERE t.flags & 1 = 0 AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
+            -- As it came, or as it was corrected.
+            AND (t.price IS NOT NULL AND t.size >= 0 OR t.change = 'correct')
     ) AS t
 ), judged AS (
     SELECT t.symbol, t.bar_source, t.place, s.series, s.width,
@@ -163,8 +113,8 @@ WITH bounds AS (
     FROM judged j LEFT JOIN bar_rows b
         ON (b.symbol, b.source, b.series, b.open_time_ns)
             = (j.symbol, j.bar_source, j.series, j.open_time_ns)
-    WHERE NOT j.is_plain OR NOT j.is_mended OR j.mended_price <> j.price
-        OR j.mended_size <> j.size
+    WHERE NOT j.is_plain OR NOT j.is_mended OR j.mended_price IS DISTINCT FROM j.price
+        OR j.mended_size IS DISTINCT FROM j.size
 ), counted AS (
     SELECT false AS is_repaired, series, width, symbol, bar_source, open_time_ns, place, price, size,
         notional
@@ -281,29 +231,8 @@ WITH bounds AS (
     SELECT b.* FROM bars b, bounds
     WHERE number = 0 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
         AND close_time_ns <= to_ns
-), groups AS (
-    -- The bars of these sources name their group.
-    SELECT key AS source, value AS group_name
-    FROM jsonb_each_text(nullif(current_setting('tapeline.groups', true), '')::jsonb)
 ), pairs AS (
     SELECT DISTINCT symbol, source AS bar_source FROM bar_rows
-), corrections AS MATERIALIZED (
-    SELECT c.symbol, coalesce(p.bar_source, g.group_name, c.of_source, c.source) AS bar_source,
-        c.source = 'manual' AS is_by_hand, c.provider_id, c.action, c.price, c.size, c.partition, c.ordinal,
-        c.receive_time_ns
-    FROM (
-        -- A record more than a day after the range matters only if a bar was repaired.
-        SELECT * FROM trades
-        WHERE ts >= :'from'::timestamptz AND ts < :'after'::timestamptz
-            AND action <> 0 AND provider_id IS NOT NULL
-        UNION ALL
-        SELECT * FROM trades
-        WHERE NOT (ts >= :'from'::timestamptz AND ts < :'after'::timestamptz)
-            AND action <> 0 AND provider_id IS NOT NULL
-            AND EXISTS (SELECT FROM bar_rows WHERE reason NOT IN ('closed', 'late'))
-    ) AS c
-    LEFT JOIN groups g ON g.source = coalesce(c.of_source, c.source)
-    LEFT JOIN pairs p ON p.symbol = c.symbol AND c.source = 'manual' AND c.of_source IS NULL
 ), kept AS (
     -- Before this time retention has dropped trades or bars.
     SELECT coalesce(max(extract(epoch FROM until) * 1000000000)::bigint, -9223372036854775808) AS ns
@@ -358,8 +287,6 @@ WITH bounds AS (
             ELSE max(last_ns) OVER whole END AS until_ns
     FROM made LEFT JOIN kept_series USING (series)
     WINDOW whole AS (PARTITION BY source, partition)
-), taken_back AS (
-    SELECT DISTINCT symbol, bar_source, is_by_hand, provider_id FROM corrections WHERE action = 2
 ), late AS (
     SELECT source, partition, ordinal, series, min(listed) AS listed
     FROM late_rows
@@ -378,33 +305,27 @@ WITH bounds AS (
     FROM (
         SELECT closed.series, t.symbol, t.bar_source,
             t.event_time_ns - (t.event_time_ns % width + width) % width AS open_time_ns,
-            l.listed, t.flags & 4 = 0 AND NOT t.is_by_hand AND l.listed IS NULL AS is_plain,
-            coalesce(h.change = 'correct', x.provider_id IS NULL AND y.provider_id IS NULL)
-                AS is_mended
+            l.listed, t.is_live AND l.listed IS NULL AS is_plain, t.is_mended
         FROM (
-            SELECT t.*, coalesce(p.bar_source, g.group_name, t.of_source, t.source) AS bar_source,
-                t.source = 'manual' AS is_by_hand
-            FROM trades t
-            LEFT JOIN groups g ON g.source = coalesce(t.of_source, t.source)
+            SELECT t.symbol, t.event_time_ns, t.source, t.partition, t.ordinal,
+                coalesce(p.bar_source, t.owner) AS bar_source,
+                t.flags & 4 = 0 AND t.source <> 'manual' AND t.price IS NOT NULL
+                    AND coalesce(t.size >= 0, false) AS is_live,
+                t.change IS DISTINCT FROM 'cancel' AND t.now_price IS NOT NULL
+                    AND coalesce(t.now_size >= 0, false) AS is_mended
+            FROM trades_standing t
             LEFT JOIN pairs p ON p.symbol = t.symbol AND t.source = 'manual'
                 AND t.of_source IS NULL
+            WHERE t.flags & 1 = 0 AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
+                AND (t.price IS NOT NULL AND t.size >= 0 OR t.change = 'correct')
         ) AS t
         JOIN closed ON (closed.bar_source, closed.partition) = (t.bar_source, t.partition)
         CROSS JOIN bounds
-        LEFT JOIN trade_changes_standing h
-            ON (h.of_source, h.partition, h.of_ordinal) = (t.source, t.partition, t.ordinal)
-                AND (h.symbol, h.event_time_ns) = (t.symbol, t.event_time_ns)
-        LEFT JOIN taken_back x ON (x.symbol, x.bar_source, x.is_by_hand, x.provider_id)
-            = (t.symbol, t.bar_source, t.is_by_hand, t.provider_id)
-        LEFT JOIN taken_back y ON y.is_by_hand
-            AND (y.symbol, y.bar_source, y.provider_id) = (t.symbol, t.bar_source, t.provider_id)
         LEFT JOIN late l ON (l.source, l.partition, l.ordinal, l.series)
             = (t.source, t.partition, t.ordinal, closed.series)
         LEFT JOIN left_out d ON (d.source, d.partition, d.ordinal, d.series)
             = (t.source, t.partition, t.ordinal, closed.series)
-        WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
-            AND d.ordinal IS NULL
-            AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
+        WHERE d.ordinal IS NULL
             AND t.event_time_ns - (t.event_time_ns % width + width) % width >= from_ns
             AND t.event_time_ns - (t.event_time_ns % width + width) % width + width
                 <= least(until_ns, to_ns)

@@ -5,8 +5,7 @@
 --
 -- If a graph has nodes before its series, name them with -v graph='{"1m": ["unique"]}'. For each
 -- series these are the nodes that remove duplicates, or null if other nodes also keep ticks back.
--- `tapeline audit` takes them from OPERATOR_GRAPH. If the graph groups sources, name the group of each
--- source with -v groups='{"ibkr-a": "ibkr", "ibkr-b": "ibkr"}'. If duplicates were left out and nothing is known
+-- `tapeline audit` takes them from OPERATOR_GRAPH. If duplicates were left out and nothing is known
 -- about a series, it is not computed here; `bars_equal_sql` names it.
 --
 -- To audit a part: -v from=2026-11-20 -v to=2026-11-21 (UTC if no zone is given). Then the checks
@@ -25,7 +24,7 @@
 -- programs. :'from' and :'to' stand for the bounds, :'before' and :'after' for a day before and
 -- after them; without a range they are '-infinity' and 'infinity'. A statement needs nothing of
 -- what precedes the first check, except the namespace in search_path, and the graph in
--- tapeline.graph and tapeline.groups if it has such nodes or sources. Without the planner settings below it may take hours.
+-- tapeline.graph if it has such nodes. Without the planner settings below it may take hours.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -39,11 +38,6 @@ SET search_path TO :"schema", pg_temp;
 \set graph ''
 \endif
 SET tapeline.graph = :'graph';
-\if :{?groups}
-\else
-\set groups ''
-\endif
-SET tapeline.groups = :'groups';
 SET timezone = 'UTC';
 -- Each table is read once. The planner does not know the number of rows of a CTE. By default it
 -- would look up tens of thousands of rows one by one, or sort millions of texts. Hash plans are

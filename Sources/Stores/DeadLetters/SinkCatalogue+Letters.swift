@@ -90,6 +90,23 @@ extension SinkCatalogue {
         }
     }
 
+    /// Returns the letter's cancel or correction by id; `nil` when it is none.
+    package func changeByID(_ letter: DeadLetter) -> ChangeByID? {
+        letter.payload.withRawSpan { packet in
+            guard let header = Self.header(of: packet) else { return nil }
+            var change: ChangeByID?
+            var context = PacketContext(header)
+            context.walk(packet) { context, record, ordinal in
+                change =
+                    ChangeByID(
+                        record, context, ordinal: ordinal,
+                        streamCreated: letter.place.streamCreated,
+                        sequence: letter.place.sequence) ?? change
+            }
+            return change
+        }
+    }
+
     private static func header(of packet: RawSpan) -> PacketHeader? {
         do throws(PacketError) {
             return try PacketReader.validate(packet)

@@ -1,4 +1,4 @@
-internal import MarketModel
+package import MarketModel
 internal import PostgresClient
 package import Primitives
 public import TapeCodec
@@ -15,6 +15,9 @@ public struct PacketContext {
     /// When the tape took the packet, never before a packet that was read before it; undefined
     /// when it is not known. Set it after `begin`.
     package var tapeTime = Timestamp.undefined
+    /// The group of each source that is a member of one, as a packet of bars states it: complete
+    /// after `walk`. `nil` where the packet says nothing.
+    package private(set) var groups: [SourceName: SourceName]?
 
     /// The encoded values to which all places below refer.
     var fields = CopyFields()
@@ -67,6 +70,7 @@ public struct PacketContext {
     public mutating func begin(_ header: PacketHeader) {
         self.header = header
         tapeTime = .undefined
+        groups = nil
         fields.removeAll()
         symbols.removeAll()
         names.removeAll()
@@ -132,7 +136,8 @@ public struct PacketContext {
 
     // MARK: definitions
 
-    /// Notes a definition of the packet. An invalid one, and any other message, has no effect.
+    /// Notes a definition of the packet, or what it says of groups. An invalid one, and any other
+    /// message, has no effect.
     @usableFromInline
     mutating func define(_ message: MessageBounds, in packet: RawSpan) {
         if let parts = message.symbolParts(in: packet) {
@@ -144,6 +149,10 @@ public struct PacketContext {
                 name: fields.text(name.text), widthNanoseconds: parts.widthNanoseconds,
                 latenessNanoseconds: parts.latenessNanoseconds,
                 hash: Checksum.of(packet.extracting(parts.name)))
+        } else if message.template == WireFormat.Template.outputState {
+            groups = groups ?? [:]
+        } else if let member = message.groupMember(in: packet) {
+            groups?[member.source] = member.group
         }
     }
 

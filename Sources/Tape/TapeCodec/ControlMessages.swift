@@ -64,6 +64,19 @@ public struct SourceOrdinal: Hashable, Sendable {
     }
 }
 
+/// A source whose ticks are those of a group to bars. The members of a group share the ids of
+/// trades.
+public struct GroupMember: Hashable, Sendable {
+    public var source: SourceName
+    /// The name that bars of its ticks have.
+    public var group: SourceName
+
+    public init(source: SourceName, group: SourceName) {
+        self.source = source
+        self.group = group
+    }
+}
+
 /// The state of an operator in a packet of bars. The next owner reads it to continue.
 public struct OutputState: Hashable, Sendable {
     /// The input whose output is published completely with this packet.
@@ -75,14 +88,18 @@ public struct OutputState: Hashable, Sendable {
     /// What the partition knows of its sources and groups. It is for nodes over all partitions, and
     /// no part of the output. A source that is not here counts everywhere.
     public var states: [SourceState]
+    /// All members of the graph's groups. A source that is not here belongs to itself.
+    public var members: [GroupMember]
 
     public init(
-        input: TapePosition, checksum: UInt64, generation: UInt32, states: [SourceState] = []
+        input: TapePosition, checksum: UInt64, generation: UInt32, states: [SourceState] = [],
+        members: [GroupMember] = []
     ) {
         self.input = input
         self.checksum = checksum
         self.generation = generation
         self.states = states
+        self.members = members
     }
 }
 

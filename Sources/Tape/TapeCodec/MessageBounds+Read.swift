@@ -132,6 +132,15 @@ extension MessageBounds {
                 ? Timestamp(nanoseconds: packet.int64(at: body + 40)) : .undefined)
     }
 
+    /// Returns a member of a group of sources.
+    public func groupMember(in packet: RawSpan) -> GroupMember? {
+        guard isA(WireFormat.Template.groupMember, WireFormat.Block.groupMember),
+            let source = packet.sourceName(at: body),
+            let group = packet.sourceName(at: body + 24)
+        else { return nil }
+        return GroupMember(source: source, group: group)
+    }
+
     private func isA(_ wanted: UInt16, _ block: Int) -> Bool {
         template == wanted && blockLength >= block
     }
@@ -169,21 +178,24 @@ extension PacketReader {
         return nil
     }
 
-    /// Returns the output state of a packet of bars, with the ordinals and states of its sources;
+    /// Returns the output state of a packet of bars, with what it says of sources and groups;
     /// `nil` when the packet has none.
     public static func outputState(of packet: RawSpan) -> OutputState? {
         var found: OutputState?
         var sources: [SourceOrdinal] = []
         var states: [SourceState] = []
+        var members: [GroupMember] = []
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
             guard case .other(let message) = record else { continue }
             if let state = message.outputState(in: packet) { found = state }
             if let source = message.sourceOrdinal(in: packet) { sources.append(source) }
             if let state = message.sourceState(in: packet) { states.append(state) }
+            if let member = message.groupMember(in: packet) { members.append(member) }
         }
         found?.input.sources = sources
         found?.states = states
+        found?.members = members
         return found
     }
 }

@@ -65,6 +65,8 @@ extension PacketBuilder {
             + WireFormat.messageHeaderBytes + WireFormat.Block.outputState
             + output.states.count
             * (WireFormat.messageHeaderBytes + WireFormat.Block.sourceStateWithWatermark)
+            + output.members.count
+            * (WireFormat.messageHeaderBytes + WireFormat.Block.groupMember)
         // The buffer's room is for ticks, and the number of sources has no limit here.
         if used + needed > bytes.count {
             bytes.append(contentsOf: repeatElement(0, count: used + needed - bytes.count))
@@ -86,6 +88,13 @@ extension PacketBuilder {
                 unsafe buffer.put(source.source, at: body)
                 unsafe buffer.put(source.epoch, at: body + 24)
                 unsafe buffer.put(source.lastOrdinal, at: body + 32)
+            }
+        }
+        for member in output.members {
+            let body = begin(WireFormat.Template.groupMember, block: WireFormat.Block.groupMember)
+            unsafe bytes.withUnsafeMutableBytes { buffer in
+                unsafe buffer.put(member.source, at: body)
+                unsafe buffer.put(member.group, at: body + 24)
             }
         }
         for state in output.states {

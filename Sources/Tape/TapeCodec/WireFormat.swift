@@ -47,6 +47,7 @@ public enum WireFormat {
         public static let symbolDefinition: UInt16 = 0x0305
         public static let seriesDefinition: UInt16 = 0x0106
         public static let sourceState: UInt16 = 0x0007
+        public static let groupMember: UInt16 = 0x0008
 
         // The hot records. The template of each other kind is in the folder `Records`, with its
         // reader and writer.
@@ -84,6 +85,7 @@ public enum WireFormat {
         public static let sourceState = 40
         /// The block with the field of version 2.
         public static let sourceStateWithWatermark = 48
+        public static let groupMember = 48
         public static let trade = 64
         public static let quote = 80
         public static let bar = 136
@@ -98,6 +100,7 @@ public enum WireFormat {
             case Template.symbolDefinition: symbolDefinition
             case Template.seriesDefinition: seriesDefinition
             case Template.sourceState: sourceState
+            case Template.groupMember: groupMember
             default: RecordKind(template: template)?.block ?? 0
             }
         }

@@ -4,7 +4,7 @@ private enum Limit {
     /// The manifest cannot be split: it is one expression.
     static let manifestLines = 750
     /// All tables of the first release are one migration.
-    static let schemaLines = 800
+    static let schemaLines = 850
     static let schema = "deploy/postgres/migrations/0001_schema.sql"
     static let functionLines = 60
     static let columns = 100
@@ -27,13 +27,13 @@ let lengthRules: [Rule] = [
             ["Tests/ATests/A.swift": swiftFile(lines: 801)],
             ["Package.swift": swiftFile(lines: 751)],
             ["deploy/a.sh": swiftFile(lines: 501)],
-            [Limit.schema: swiftFile(lines: 801)],
+            [Limit.schema: swiftFile(lines: 851)],
         ],
         kept: [
             ["Sources/G/A/A.swift": swiftFile(lines: 500), "docs/a.md": swiftFile(lines: 900)],
             ["Tests/ATests/A.swift": swiftFile(lines: 800)],
             ["Package.swift": swiftFile(lines: 750)],
-            [Limit.schema: swiftFile(lines: 800)],
+            [Limit.schema: swiftFile(lines: 850)],
         ],
         check: { repository in
             let kinds = [".swift", ".sh", ".sql", ".h", ".py", "Makefile", ".ci/run"]

@@ -329,6 +329,50 @@ COMMENT ON COLUMN trade_changes.price IS 'with size the new values of a correcti
 COMMENT ON COLUMN trade_changes.requester IS 'who asked for it: user@host';
 COMMENT ON COLUMN trade_changes.receive_time IS 'when it was asked for';
 
+-- Which of a provider's records cancel or correct a trade by its id, in the order of the tape: the last
+-- one counts. Each is a row of trade_rows, too. There it could be found only by reading all days,
+-- because a record may be of any time after its trade, and rows of several sources have no common
+-- order. Not partitioned, and retention drops none, as of trade_changes.
+CREATE TABLE changes_by_id (
+    symbol            text     NOT NULL,
+    provider_id       numeric  NOT NULL,
+    action            smallint NOT NULL,
+    price             numeric,
+    size              numeric,
+    exchange          text     NOT NULL DEFAULT '',
+    conditions        text     NOT NULL DEFAULT '',
+    source            text     NOT NULL,
+    of_source         text     NOT NULL DEFAULT '',
+    partition         integer  NOT NULL,
+    epoch             bigint   NOT NULL,
+    ordinal           bigint   NOT NULL,
+    stream_created_ns bigint   NOT NULL,
+    sequence          bigint   NOT NULL,
+    PRIMARY KEY (source, partition, ordinal)
+);
+
+CREATE INDEX changes_by_id_of ON changes_by_id (symbol, provider_id);
+
+COMMENT ON TABLE changes_by_id IS
+    'cancels and corrections that name a trade by its id, in the order of the tape';
+COMMENT ON COLUMN changes_by_id.action IS '1 correction, 2 cancel';
+COMMENT ON COLUMN changes_by_id.source IS 'who published it; manual: a person';
+COMMENT ON COLUMN changes_by_id.of_source IS
+    'of a person''s: whose trade it is about; empty: those of all sources of the symbol';
+COMMENT ON COLUMN changes_by_id.sequence IS
+    'of its packet in its stream: with stream_created_ns and ordinal the order of the tape';
+
+-- The sources that are one to bars, as the operators of each partition state it with their bars. The
+-- members of a group share the ids of trades.
+CREATE TABLE source_groups (
+    partition  integer NOT NULL,
+    source     text    NOT NULL,
+    group_name text    NOT NULL,
+    PRIMARY KEY (partition, source)
+);
+
+COMMENT ON TABLE source_groups IS 'the members of groups of sources now; only functions change it';
+
 DROP TABLE tick_end;
 
 -- Bars -------------------------------------------------------------------------------------------

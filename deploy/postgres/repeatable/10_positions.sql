@@ -132,10 +132,19 @@ AS $$
         + (p_time_ns / 1000 + (p_is_up AND p_time_ns % 1000 > 0)::integer) * interval '1 us'
 $$;
 
+-- Notes cancels and corrections of trades by id: [{"source", "partition", "epoch", "ordinal",
+-- "stream_created_ns", "sequence", "symbol", "of_source", "provider_id", "action", "price", "size",
+-- "exchange", "conditions"}, ...]. The transaction that stores their rows calls it.
+CREATE OR REPLACE FUNCTION note_changes_by_id(p_changes jsonb) RETURNS void
+LANGUAGE sql SET search_path FROM CURRENT
+AS $$
+    INSERT INTO changes_by_id SELECT * FROM jsonb_populate_recordset(NULL::changes_by_id, p_changes)
+    ON CONFLICT DO NOTHING
+$$;
+
 -- Notes from when to when the tape took bars or ticks that are not stored: [{"input", "partition",
 -- "from_ns", "to_ns", "reason"}, ...]. A stretch that begins where the last one of its kind ended extends
--- that one. Only
--- the functions below may call this.
+-- that one. Only the functions below may call this.
 CREATE OR REPLACE FUNCTION note_lost_versions(p_losses jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -172,7 +181,8 @@ $$;
 --   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal", "begun_ns",
 --   "given_twice"}, ...], "stretches": [{"source", "first_ordinal", "last_ordinal", "from_us",
 --   "starts", "delays_us", "apart_ms"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
---   "detail"}, ...]}, ...].
+--   "detail"}, ...], "changes": as note_changes_by_id takes them, "groups": {source: group, ...}},
+--   ...].
 -- Counts are totals and not differences: the owner knows them from its claim. Gaps are those found
 -- since the last advance. A gap that begins where the last one of its kind ended extends that one.
 -- `begun_ns` of a new source is the latest time of its first packet. Where that is not the first one of a
@@ -181,6 +191,7 @@ $$;
 -- `left_out` says that records since the last advance are no rows. The two times never fall.
 -- A stretch that is stored already is given with its changed points only: they take the place of
 -- those from the first one of them on.
+-- `groups` are those of all members in the partition, given when they may differ from the stored ones.
 --
 -- Raises TL001 if a higher epoch owns one of the positions. The detail is a JSON list of all such
 -- positions, so that the writer can drop them immediately and write the rest. Raises TL002 for a
@@ -312,6 +323,19 @@ BEGIN
             || excluded.delays_us,
         apart_ms = k.apart_ms[:width_bucket(excluded.starts[1] - 1, k.starts)]
             || excluded.apart_ms;
+    PERFORM note_changes_by_id(w.changes)
+    FROM jsonb_to_recordset(p_positions) AS w(changes jsonb)
+    WHERE w.changes IS NOT NULL;
+    -- All members of a partition's groups, wherever they differ from those that were last seen.
+    DELETE FROM source_groups s
+    USING jsonb_to_recordset(p_positions) AS w(partition integer, groups jsonb)
+    WHERE s.partition = w.partition AND w.groups IS NOT NULL AND NOT w.groups ? s.source;
+    INSERT INTO source_groups AS s (partition, source, group_name)
+    SELECT w.partition, g.key, g.value
+    FROM jsonb_to_recordset(p_positions) AS w(partition integer, groups jsonb),
+        jsonb_each_text(coalesce(w.groups, '{}')) AS g
+    ON CONFLICT (partition, source) DO UPDATE SET group_name = excluded.group_name
+    WHERE s.group_name <> excluded.group_name;
 
     FOR wanted IN
         SELECT * FROM jsonb_to_recordset(p_positions) AS w(

@@ -90,6 +90,16 @@ BEGIN
         new.symbol, new.source, coalesce(new.provider, ''), coalesce(new.exchange, ''),
         coalesce(new.conditions, ''), coalesce(new.of_source, ''), coalesce(new.provider_id, 0),
         new.price, new.size);
+    -- It comes after all that is stored of its partition.
+    IF new.action <> 0 AND new.provider_id <> 0 THEN
+        INSERT INTO changes_by_id (symbol, provider_id, action, price, size, exchange, conditions,
+            source, of_source, partition, epoch, ordinal, stream_created_ns, sequence)
+        SELECT new.symbol, new.provider_id, new.action, new.price, new.size,
+            coalesce(new.exchange, ''), coalesce(new.conditions, ''), new.source,
+            coalesce(new.of_source, ''), new.partition, new.epoch, new.ordinal,
+            coalesce(max(c.stream_created_ns), 0), coalesce(max(c.sequence), 0) + 1
+        FROM changes_by_id c WHERE c.partition = new.partition;
+    END IF;
     RETURN new;
 END
 $$;

@@ -80,6 +80,59 @@ FROM (
 ) AS last
 WHERE change <> 'restore';
 
+-- The cancels and corrections by id, with the owner of the trades that each is about: a source, or the
+-- group that it is a member of. Empty: a person named no source, so those of all owners.
+CREATE OR REPLACE VIEW changes_by_id_owned AS
+SELECT c.symbol, c.provider_id, c.action, c.price, c.size, c.exchange, c.conditions,
+    c.source = 'manual' AS is_by_hand, c.stream_created_ns, c.sequence, c.ordinal,
+    CASE WHEN c.source = 'manual' AND c.of_source = '' THEN ''
+        ELSE coalesce(g.group_name, nullif(c.of_source, ''), c.source) END AS owner
+FROM changes_by_id c
+LEFT JOIN source_groups g
+    ON (g.partition, g.source) = (c.partition, coalesce(nullif(c.of_source, ''), c.source));
+
+-- Every trade as it came, and what it counts as now: the one place with the rule of cancels and
+-- corrections, which is that of the operators (`TradeChanges`). What a person says of this very trade
+-- by its address counts before all others. Else the last change by id on the tape counts, of the
+-- trade's owner or of a person; and of a person's own trade that of a person alone. The event time of
+-- a change by id is not compared: it says which windows are computed again.
+--
+-- `change` is cancel, correct, or NULL. A trade without `now_price` or `now_size` counts for nothing.
+-- All changes of an id are joined as one list: most trades have none, and cost one look into a hash.
+CREATE OR REPLACE VIEW trades_standing AS
+SELECT ts, event_time_ns, symbol, price, size, exchange, conditions, flags, provider, provider_id,
+    receive_time, source, partition, epoch, ordinal, of_source, owner,
+    CASE WHEN by_address IS NOT NULL THEN by_address WHEN (by_id).action = 1 THEN 'correct'
+        WHEN (by_id).action = 2 THEN 'cancel' END AS change,
+    CASE WHEN by_address = 'correct' THEN address_price WHEN (by_id).action = 1 THEN (by_id).price
+        ELSE price END AS now_price,
+    CASE WHEN by_address = 'correct' THEN address_size WHEN (by_id).action = 1 THEN (by_id).size
+        ELSE size END AS now_size,
+    CASE WHEN (by_id).action = 1 THEN (by_id).exchange ELSE exchange END AS now_exchange,
+    CASE WHEN (by_id).action = 1 THEN (by_id).conditions ELSE conditions END AS now_conditions
+FROM (
+    SELECT t.*, coalesce(g.group_name, t.of_source, t.source) AS owner, h.change AS by_address,
+        h.price AS address_price, h.size AS address_size,
+        CASE WHEN c.changes IS NOT NULL AND h.change IS NULL THEN (
+            SELECT u FROM unnest(c.changes) AS u
+            WHERE (u.is_by_hand OR t.source <> 'manual')
+                AND u.owner IN (coalesce(g.group_name, t.of_source, t.source), '')
+            ORDER BY u.stream_created_ns DESC, u.sequence DESC, u.ordinal DESC LIMIT 1
+        ) END AS by_id
+    FROM trades t
+    LEFT JOIN source_groups g
+        ON (g.partition, g.source) = (t.partition, coalesce(t.of_source, t.source))
+    LEFT JOIN trade_changes_standing h
+        ON (h.of_source, h.partition, h.of_ordinal) = (t.source, t.partition, t.ordinal)
+            AND (h.symbol, h.event_time_ns) = (t.symbol, t.event_time_ns)
+    LEFT JOIN (
+        SELECT symbol, provider_id, array_agg(o) AS changes
+        FROM changes_by_id_owned o
+        GROUP BY symbol, provider_id
+    ) AS c ON (c.symbol, c.provider_id) = (t.symbol, t.provider_id)
+    WHERE t.action = 0
+) AS told;
+
 -- Documents assembled from their parts. `complete` is true if all parts are there and have the
 -- right length. If a part came twice, the later one is used.
 CREATE OR REPLACE VIEW fundamental_documents AS

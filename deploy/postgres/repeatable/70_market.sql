@@ -114,41 +114,17 @@ SELECT ts, symbol, bid_price, bid_size, ask_price, ask_size, bid_exchange, ask_e
 FROM quotes
 $sql$, market);
 
-    -- A cancel or correction has the symbol, time, source and id of its trade, or comes from a person
-    -- (manual): for all sources of the symbol, or for the one that it names. A name that is no source
-    -- of ticks is that of a group. Of a person and the source, the later one counts. Before all of them
-    -- counts what a person says of this very trade by its address (h). Snapshots (1) and trades without
-    -- price or size do not count.
+    -- trades_standing (32_views.sql) has the rule. Snapshots (1) and trades without price or size do not
+    -- count.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.trades_effective AS
-SELECT t.ts, t.symbol, coalesce(h.price, c.price, t.price) AS price,
-    coalesce(h.size, c.size, t.size) AS size, t.exchange, t.conditions,
-    coalesce(h.ordinal, c.ordinal) IS NOT NULL AS is_corrected,
-    t.flags & 64 = 0 AS is_reported, t.flags & 4 <> 0 AS is_backfilled,
-    t.flags & 8 <> 0 AS is_delayed, t.flags & 16 <> 0 AS is_out_of_session, t.provider,
-    t.provider_id, t.source, t.receive_time, t.event_time_ns, t.of_source,
-    format('%%s/%%s/%%s', t.source, t.partition, t.ordinal) AS tick_id
-FROM trades t
-LEFT JOIN trade_changes_standing h
-    ON (h.of_source, h.partition, h.of_ordinal) = (t.source, t.partition, t.ordinal)
-        AND (h.symbol, h.event_time_ns) = (t.symbol, t.event_time_ns)
-LEFT JOIN LATERAL (
-    SELECT c.price, c.size, c.ordinal FROM trades c
-    WHERE h.change IS NULL AND c.symbol = t.symbol AND c.ts = t.ts AND c.action = 1
-        AND c.event_time_ns = t.event_time_ns AND c.provider_id = t.provider_id
-        AND c.source IN (t.source, 'manual') AND (c.of_source IS NULL
-            OR c.of_source = coalesce(t.of_source, t.source) OR c.of_source NOT IN
-                (SELECT o.source FROM sink_source_ordinals o WHERE o.input = 'ticks'))
-    ORDER BY c.receive_time_ns DESC, c.epoch DESC, c.ordinal DESC LIMIT 1
-) AS c ON true
-WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
-    AND h.change IS DISTINCT FROM 'cancel' AND NOT EXISTS (
-    SELECT FROM trades x
-    WHERE h.change IS NULL AND x.symbol = t.symbol AND x.ts = t.ts AND x.action = 2
-        AND x.event_time_ns = t.event_time_ns AND x.provider_id = t.provider_id
-        AND x.source IN (t.source, 'manual') AND (x.of_source IS NULL
-            OR x.of_source = coalesce(t.of_source, t.source) OR x.of_source NOT IN
-                (SELECT o.source FROM sink_source_ordinals o WHERE o.input = 'ticks')))
+SELECT ts, symbol, now_price AS price, now_size AS size, now_exchange AS exchange,
+    now_conditions AS conditions, change IS NOT NULL AS is_corrected, flags & 64 = 0 AS is_reported,
+    flags & 4 <> 0 AS is_backfilled, flags & 8 <> 0 AS is_delayed,
+    flags & 16 <> 0 AS is_out_of_session, provider, provider_id, source, receive_time, event_time_ns,
+    of_source, format('%%s/%%s/%%s', source, partition, ordinal) AS tick_id, owner
+FROM trades_standing
+WHERE flags & 1 = 0 AND change IS DISTINCT FROM 'cancel' AND now_price IS NOT NULL AND now_size >= 0
 $sql$, market);
     -- Every record of a person about a trade. One is in force if it is the last about its trade and
     -- takes nothing back.

@@ -30,7 +30,7 @@ BEGIN
         claim_positions(text, jsonb, text),
         advance_positions(text, jsonb),
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
-        note_gaps(text, text, integer, jsonb), note_lost_versions(jsonb),
+        note_gaps(text, text, integer, jsonb), note_lost_versions(jsonb), note_changes_by_id(jsonb),
         note_backup(text, timestamptz, bigint, text),
         tape_time(bigint, boolean), taken_at(text, integer, text, bigint),
         tape_reached(text, timestamptz),
@@ -51,8 +51,8 @@ BEGIN
     PERFORM grant_reading(runtime_role);
     EXECUTE format(
         'GRANT INSERT ON trades, quotes, trade_rows, quote_rows, depth, options, news,
-            fundamentals, indicators, provider_bars, events, late_ticks, trade_changes, bar_versions
-            TO %I', runtime_role);
+            fundamentals, indicators, provider_bars, events, late_ticks, trade_changes,
+            changes_by_id, bar_versions TO %I', runtime_role);
     -- Only the columns for the tape's own gap records, not those by which ordinals leave the books.
     EXECUTE format(
         'GRANT INSERT (sink, input, partition, source, reason, detail, symbol, kind, from_time,
@@ -76,7 +76,8 @@ BEGIN
             accept_position(text, text, integer, jsonb, jsonb, jsonb),
             replay_state(text, text, integer, text, bigint),
             begin_replay(text, text, integer, text, bigint),
-            note_replayed(text, text, integer, text), note_series(text[], boolean[]) TO %I',
+            note_replayed(text, text, integer, text), note_changes_by_id(jsonb),
+            note_series(text[], boolean[]) TO %I',
         runtime_role);
 END
 $$;

@@ -1,3 +1,4 @@
+import MarketModel
 import Primitives
 import StoreSinks
 
@@ -35,4 +36,8 @@ struct BatchOutcome: Sendable {
     var counts: [TickCount] = []
     /// The earliest receive time among trades and quotes; undefined when there are none.
     var oldestReceiveTime = Timestamp.undefined
+    /// By item: its cancels and corrections by id that became rows, in order.
+    var changes: [Int: [ChangeByID]] = [:]
+    /// By item: what a packet of bars says of groups.
+    var groups: [Int: [SourceName: SourceName]] = [:]
 }

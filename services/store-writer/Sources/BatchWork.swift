@@ -46,10 +46,15 @@ struct BatchWork: Sendable {
         outcome.counts = [TickCount](repeating: TickCount(), count: batch.items.count)
         met = [UInt64](repeating: 0, count: batch.items.count)
         present = [Bool](repeating: false, count: catalogue.sinks.count)
-        batch.walk { item, _, record, _, _ in
+        batch.walk(
+            itemEnd: { item, context in
+                if let groups = context.groups { outcome.groups[item] = groups }
+            }
+        ) { item, context, record, ordinal, _ in
             met[item] += 1
             if let sink = catalogue.index(of: record) {
                 present[sink] = true
+                noteChange(record, context, ordinal, of: item, batch.items[item].position)
             } else {
                 outcome.counts[item].skipped += 1
                 if let sink = catalogue.switchedOff(record) {
@@ -62,6 +67,20 @@ struct BatchWork: Sendable {
         for packets in batch.rowless {
             outcome.skipped.merge(packets.run.skipped, uniquingKeysWith: +)
         }
+    }
+
+    /// Notes a cancel or a correction by id.
+    @inline(__always)
+    private mutating func noteChange(
+        _ record: Record, _ context: borrowing PacketContext, _ ordinal: UInt64, of item: Int,
+        _ position: TapePosition
+    ) {
+        guard case .trade(let trade) = record, trade.header.action != 0,
+            let change = ChangeByID(
+                record, context, ordinal: ordinal, streamCreated: position.streamCreated,
+                sequence: position.sequence)
+        else { return }
+        outcome.changes[item, default: []].append(change)
     }
 
     /// Notes a record whose sink takes its kind, but can make no row of it.
@@ -82,7 +101,10 @@ struct BatchWork: Sendable {
             let expected = UInt64(item.header.tickCount) - item.givenTwice
             if met[index] < expected { refuseRest(index, item, expected - met[index]) }
         }
-        for tick in refused { outcome.counts[tick.item].deadLettered += tick.count }
+        for tick in refused {
+            outcome.counts[tick.item].deadLettered += tick.count
+            outcome.changes[tick.item]?.removeAll { $0.ordinal == tick.ordinal }
+        }
     }
 
     /// Notes the last `count` records of a damaged packet, which cannot be read.
@@ -132,8 +154,10 @@ extension Character {
 
 extension WriteBatch {
     /// Calls `visit` with each record that is not stored yet, in the order of the batch, with the
-    /// index of its item, its packet's context and its packet's bytes.
+    /// index of its item, its packet's context and its packet's bytes. Calls `itemEnd` after each
+    /// item.
     func walk<Failure: Error>(
+        itemEnd: (_ item: Int, borrowing PacketContext) -> Void = { _, _ in },
         _ visit: (
             _ item: Int, borrowing PacketContext, Record, _ ordinal: UInt64, RawSpan
         ) throws(Failure) -> Void
@@ -145,6 +169,7 @@ extension WriteBatch {
             try items[index].walk(&context) { context, record, ordinal, packet throws(Failure) in
                 try visit(index, context, record, ordinal, packet)
             }
+            itemEnd(index, context)
         }
     }
 

@@ -1,6 +1,7 @@
 import MarketModel
 import PostgresClient
 import Primitives
+import StoreSinks
 import TapeCodec
 import TapeProtocol
 
@@ -28,6 +29,13 @@ struct SinkPosition: Sendable {
     /// The complete stretches since the position was last stored: at most one for each packet of a
     /// batch. Those that go on are in `sources`.
     var stretches: [StoredStretch] = []
+    /// The cancels and corrections by id since the position was last stored, in order.
+    var changes: [ChangeByID] = []
+    /// The group of each source that is a member of one, as the last packet of bars stated it;
+    /// `nil` when none was read since the claim.
+    private(set) var groups: [SourceName: SourceName]?
+    /// Whether `groups` was not stored yet.
+    var hasNewGroups = false
     /// When the tape took the packet of the position, or one before it: the highest time so far.
     /// Undefined when it is not known.
     var tapeTime = Timestamp.undefined
@@ -131,8 +139,18 @@ struct SinkPosition: Sendable {
     mutating func forgetBatch() {
         gaps = []
         stretches = []
+        changes = []
+        hasNewGroups = false
         hasLeftOut = false
         for index in sources.indices { sources[index].stretch?.stored() }
+    }
+
+    /// Adds what the writing of an item said beside its counts.
+    mutating func add(_ outcome: BatchOutcome, ofItem item: Int) {
+        changes += outcome.changes[item] ?? []
+        guard let found = outcome.groups[item], found != groups else { return }
+        groups = found
+        hasNewGroups = true
     }
 
     /// Adds a gap of the ordinals `first` ..< `end`, if the range is not empty.
@@ -170,6 +188,20 @@ struct SinkPosition: Sendable {
                 json.member(
                     "stretches",
                     array: { json in for stretch in changed { stretch.write(into: &json) } })
+            }
+            if !changes.isEmpty {
+                json.member(
+                    "changes",
+                    array: { json in for change in changes { change.write(into: &json) } })
+            }
+            if hasNewGroups, let groups {
+                json.member(
+                    "groups",
+                    object: { json in
+                        for (source, group) in groups.sorted(by: { $0.key < $1.key }) {
+                            json.member(source.text, group.text)
+                        }
+                    })
             }
             guard !gaps.isEmpty else { return }
             json.member("gaps", array: { json in for gap in gaps { gap.write(into: &json) } })

@@ -150,6 +150,7 @@ struct WriteBatch {
             let item = items[index]
             advance(item.input, to: item.position, item.tapeTime) {
                 $0.add(item.header, outcome.counts[index], takenAt: item.tapeTime)
+                $0.add(outcome, ofItem: index)
             }
         }
         return positions

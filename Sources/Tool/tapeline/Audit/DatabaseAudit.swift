@@ -13,23 +13,16 @@ struct DatabaseAudit {
     private let terminal: Terminal
     private let asJSON: Bool
 
-    /// What the checks have to know of the graph, as JSON.
+    /// What the checks have to know of the graph: the nodes before each series that remove
+    /// duplicates, as JSON.
     struct Graph: Equatable {
-        /// The nodes before each series that remove duplicates.
         let nodes: String
-        /// The group of each source that is a member of one.
-        let groups: String
 
-        init(_ definition: GraphDefinition) {
-            nodes = definition.auditSetting
-            groups = definition.auditGroups
-        }
+        init(_ definition: GraphDefinition) { nodes = definition.auditSetting }
 
-        /// The statements that tell the session. `SET` takes no parameters.
-        var settings: [String] {
-            [("tapeline.graph", nodes), ("tapeline.groups", groups)].map { name, value in
-                "SET \(name) = '\(value.replacing("'", with: "''"))'"
-            }
+        /// The statement that tells the session. `SET` takes no parameters.
+        var statement: String {
+            "SET tapeline.graph = '\(nodes.replacing("'", with: "''"))'"
         }
     }
 
@@ -68,8 +61,8 @@ struct DatabaseAudit {
         .map(\.name)
         report.rowChecks.formUnion(
             script.checks.filter { $0.reads != .books }.map(\.name) + TapeAudit.names)
-        for setting in graph?.settings ?? [] {
-            _ = try connection.execute(setting, timeout: Self.settingTimeout)
+        if let graph {
+            _ = try connection.execute(graph.statement, timeout: Self.settingTimeout)
         }
         let checks = script.checks.filter { scope.includes($0.reads) }
         let slices = try slices(scope)

@@ -85,6 +85,13 @@ struct LetterReplay {
         try database.execute(
             "SELECT note_replayed($1, $2, $3::integer, $4)", Self.place(letter),
             timeout: Self.timeout)
+        if let change = catalogue.changeByID(letter) {
+            var json = JSONWriter()
+            json.array { json in change.write(into: &json) }
+            try database.execute(
+                "SELECT note_changes_by_id($1::jsonb)", [.text(json.text)],
+                timeout: Self.timeout)
+        }
         if isDryRun { return try end(.storable) }
         try database.execute("COMMIT", timeout: Self.timeout)
         return .stored

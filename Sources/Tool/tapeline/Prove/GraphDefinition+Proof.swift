@@ -108,17 +108,6 @@ extension GraphDefinition {
         return json.text
     }
 
-    /// The audit's setting in SQL: the group of each source that is a member of one.
-    var auditGroups: String {
-        var json = JSONWriter()
-        json.object { json in
-            for group in groups.all {
-                for member in group.members { json.member(member.text, group.name.text) }
-            }
-        }
-        return json.text
-    }
-
     /// The kinds of records of which bars are made, or may be.
     var kinds: [DataKind] {
         [.trade]

@@ -162,34 +162,47 @@ struct ProofDatabase {
         }
     }
 
-    /// Reads what people did to single trades with event time in [from, to).
+    /// Reads what changed trades with event time in [from, to) count as now. Those whose changes
+    /// were taken back come, too.
     func tradeChanges(
         _ symbol: Symbol, _ groups: SourceGroups, _ from: Int64, _ to: Int64,
         into records: inout ProofRecords
     ) throws(ToolError) {
+        let range = """
+            symbol = $5 AND ts >= $1 AND ts <= $2 AND event_time_ns >= $3 AND event_time_ns < $4
+            """
         let query = """
-            SELECT c.of_source, c.of_ordinal, c.event_time_ns, s.change, s.price, s.size
-            FROM (SELECT DISTINCT of_source, partition, of_ordinal, symbol, event_time_ns
-                FROM trade_changes WHERE source = 'manual' AND symbol = $5 AND ts >= $1
-                    AND ts <= $2 AND event_time_ns >= $3 AND event_time_ns < $4) AS c
-            LEFT JOIN trade_changes_standing s
-                USING (of_source, partition, of_ordinal, symbol, event_time_ns)
+            SELECT coalesce(of_source, source), ordinal, event_time_ns, change, now_price,
+                now_size, now_exchange, now_conditions, source
+            FROM trades_standing WHERE change IS NOT NULL AND \(range)
+            UNION ALL
+            SELECT of_source, of_ordinal, event_time_ns, NULL, NULL, NULL, NULL, NULL, of_source
+            FROM trade_changes WHERE source = 'manual' AND change = 'restore' AND \(range)
             LIMIT \(ProofRecords.max)
             """
         let rows = try rows(query, Self.bounds(from, to) + [.text(symbol.text)])
         for row in 0..<rows.rowCount {
-            guard let source = rows.text(row, 0).flatMap({ SourceName($0) }),
-                let ordinal = rows.integer(row, 1), let time = rows.integer(row, 2)
+            guard let owner = rows.text(row, 0).flatMap({ SourceName($0) }),
+                let ordinal = rows.integer(row, 1), let time = rows.integer(row, 2),
+                let source = rows.text(row, 8).flatMap({ SourceName($0) })
             else { continue }
             let place = ProofRecords.Place(source: source, ordinal: UInt64(bitPattern: ordinal))
-            let change: ProofRecords.PersonalChange =
-                switch rows.text(row, 3) {
-                case "cancel": .cancel
-                case "correct": .correct(Self.price(rows, row, 4), Self.size(rows, row, 5))
-                case nil, _?: .none
-                }
             records.note(
-                change, of: place, SourceSymbol(symbol, of: groups.owner(of: source)), time)
+                Self.change(rows, row), of: place,
+                SourceSymbol(symbol, of: groups.owner(of: owner)), time)
+        }
+    }
+
+    private static func change(_ rows: PostgresRows, _ row: Int) -> ProofRecords.Change? {
+        switch rows.text(row, 3) {
+        case "cancel": .cancel
+        case "correct":
+            .correct(
+                ProofRecords.Change.Values(
+                    price: price(rows, row, 4), size: size(rows, row, 5),
+                    exchange: ShortText(rows.text(row, 6) ?? "") ?? .empty,
+                    conditions: ShortText(rows.text(row, 7) ?? "") ?? .empty))
+        case nil, _?: nil
         }
     }
 

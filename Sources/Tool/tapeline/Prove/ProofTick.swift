@@ -38,36 +38,18 @@ struct ProofRecords: Sendable {
         var output: UInt64
     }
 
-    /// What a person's records say of one trade now.
-    enum PersonalChange: Sendable {
-        /// All of it was taken back.
-        case none
+    /// What a trade counts as now.
+    enum Change: Sendable {
         case cancel
-        case correct(Price, Quantity)
-    }
+        case correct(Values)
 
-    private struct Subject: Hashable {
-        /// Of a source or group. The members of a group share the ids of trades.
-        let symbol: SourceSymbol
-        /// Whether the change came from `manual`.
-        let isOfPeople: Bool
-        let id: UInt64
-    }
-
-    /// Returns the latest change of a trade.
-    private func change(of tick: ProofTick, id: UInt64) -> Trade? {
-        guard !changes.isEmpty else { return nil }
-        var last =
-            tick.source == .manual
-            ? nil : changes[Subject(symbol: tick.symbol, isOfPeople: false, id: id)]
-        // A person may cancel a trade of one source, or of any.
-        for symbol in [tick.symbol, tick.symbol.ofAnySource] {
-            let change = changes[Subject(symbol: symbol, isOfPeople: true, id: id)]
-            guard let change else { continue }
-            if let own = last, change.header.receiveTime <= own.header.receiveTime { continue }
-            last = change
+        /// The values of a corrected trade.
+        struct Values: Sendable {
+            var price: Price
+            var size: Quantity
+            var exchange: ShortText
+            var conditions: ShortText
         }
-        return last
     }
 
     /// The names under which a tick may be listed that a series did not count.
@@ -86,9 +68,9 @@ struct ProofRecords: Sendable {
     private var late: [SeriesName: [Place: Late]] = [:]
     /// Symbols and names that have late ticks at all, including duplicates.
     private var listings: Set<Listing> = []
-    private var changes: [Subject: Trade] = [:]
-    /// By people, who name a trade by its place.
-    private var personal: [Place: (change: PersonalChange, time: Int64)] = [:]
+    /// By trade. After a restore from a backup an ordinal may be given twice: then the time tells
+    /// the two apart.
+    private var changes: [Place: (change: Change, time: Int64)] = [:]
     /// Event times of ticks that caused their windows to be computed again.
     private(set) var dirty: [SourceSymbol: [Int64]] = [:]
 
@@ -108,20 +90,16 @@ struct ProofRecords: Sendable {
         guard isChange || header.flags.contains(.backfilled) else { return }
         count += 1
         dirty[tick.symbol, default: []].append(tick.time)
-        guard isChange, header.providerID != 0, let trade = tick.trade else { return }
-        let subject = Subject(
-            symbol: tick.symbol, isOfPeople: tick.source == .manual, id: header.providerID)
-        changes[subject] = trade
     }
 
-    /// Records what a person's records say of the trade with this place and time.
+    /// Records what the trade with this place and time counts as now; `nil`: as it came, because
+    /// all changes of it were taken back.
     mutating func note(
-        _ change: PersonalChange, of place: Place, _ symbol: SourceSymbol, _ time: Int64
+        _ change: Change?, of place: Place, _ symbol: SourceSymbol, _ time: Int64
     ) {
         count += 1
         dirty[symbol, default: []].append(time)
-        if case .none = change { return }
-        personal[place] = (change, time)
+        if let change { changes[place] = (change, time) }
     }
 
     /// Returns whether the window was, or should have been, computed again.
@@ -153,24 +131,9 @@ struct ProofRecords: Sendable {
         mended.trade?.header.flags.remove(.backfilled)
         mended.quote?.header.flags.remove(.backfilled)
         mended.providerBar?.header.flags.remove(.backfilled)
-        guard let header = tick.header, header.action == TradeAction.new.rawValue else {
-            return mended
-        }
         let place = Place(source: tick.source, ordinal: tick.ordinal)
-        if let person = personal[place], person.time == tick.time {
-            mended.trade?.take(person.change)
-            return mended
-        }
-        guard header.providerID != 0, let change = change(of: tick, id: header.providerID)
-        else { return mended }
-        if change.header.action == TradeAction.cancel.rawValue {
-            mended.trade?.header.action = change.header.action
-        } else {
-            mended.trade?.price = change.price
-            mended.trade?.size = change.size
-            mended.trade?.exchange = change.exchange
-            mended.trade?.conditions = change.conditions
-        }
+        guard let known = changes[place], known.time == tick.time else { return mended }
+        mended.trade?.take(known.change)
         return mended
     }
 
@@ -185,9 +148,9 @@ struct ProofRecords: Sendable {
         }
         // A new computation finds duplicates again. It may miss the duplicate of a tick that came
         // late and was set aside, if the time is a part of what makes two ticks equal.
-        // It also misses the duplicate of a trade that a person cancelled or corrected.
+        // It also misses the duplicate of a trade that was cancelled or corrected.
         guard
-            !personal.isEmpty || lists.series.contains(where: { isListed(tick.symbol, $0) })
+            !changes.isEmpty || lists.series.contains(where: { isListed(tick.symbol, $0) })
         else { return nil }
         for name in lists.deduplicates {
             if let found = late[name]?[place] { return (name, found, true) }
@@ -201,11 +164,14 @@ struct ProofRecords: Sendable {
 }
 
 extension Trade {
-    fileprivate mutating func take(_ change: ProofRecords.PersonalChange) {
+    fileprivate mutating func take(_ change: ProofRecords.Change) {
         switch change {
-        case .none: break
         case .cancel: header.action = TradeAction.cancel.rawValue
-        case .correct(let price, let size): (self.price, self.size) = (price, size)
+        case .correct(let values):
+            price = values.price
+            size = values.size
+            exchange = values.exchange
+            conditions = values.conditions
         }
     }
 }

@@ -178,7 +178,7 @@ extension PartitionOperator {
             watermark: packedWatermark,
             output: OutputState(
                 input: input, checksum: packedChecksum, generation: settings.generation,
-                states: publishedStates))
+                states: publishedStates, members: members))
         windowEnds.sent()
     }
 

@@ -27,6 +27,8 @@ final class PartitionOperator {
 
     let partition: Partition
     let settings: OperatorSettings
+    /// The members of the graph's groups, which each packet states.
+    let members: [GroupMember]
     /// See `OperatorSettings`, which computes it from the graph.
     let watermarkNanosecondsMax: Int64
     var machine: GraphMachine
@@ -146,6 +148,9 @@ final class PartitionOperator {
     ) {
         self.partition = partition
         self.settings = settings
+        members = settings.program.definition.groups.all.flatMap { group in
+            group.members.map { GroupMember(source: $0, group: group.name) }
+        }
         watermarkNanosecondsMax = settings.watermarkNanosecondsMax
         machine = beginning.machine
         countedBefore = MachineTally(machine)

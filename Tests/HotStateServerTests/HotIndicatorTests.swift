@@ -25,7 +25,7 @@ struct HotIndicatorTests {
     }
 
     private func value(
-        _ value: Int64, day: Int64 = 0, days: Int64 = 1, revision: UInt32 = 0,
+        _ value: Int64, day: Int64 = 0, days: Int64 = 1, revision: UInt64 = 0,
         name: String = "value"
     ) -> IndicatorValue {
         IndicatorValue(

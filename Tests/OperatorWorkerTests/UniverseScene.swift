@@ -106,7 +106,7 @@ struct ValuesOnTape {
         var name: String
         var start: Int64
         var value: Int128
-        var revision: UInt32
+        var revision: UInt64
 
         var description: String { "\(name) \(start) \(value) \(revision)" }
     }

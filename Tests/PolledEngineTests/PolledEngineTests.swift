@@ -102,7 +102,7 @@ struct PolledEngineTests {
     @Test("after a restart only what the tape does not have is published, and the outage is filled")
     func restart() throws {
         var bench = PolledBench(.fred)
-        func known(_ day: Int64, _ value: Int128, _ revision: UInt32) throws -> PublishedValue {
+        func known(_ day: Int64, _ value: Int128, _ revision: UInt64) throws -> PublishedValue {
             let date = try #require(CivilDate(year: 2026, month: 11, day: day))
             return PublishedValue(
                 instrument: 0,
@@ -131,7 +131,7 @@ struct PolledEngineTests {
     @Test("a value that is late, and comes while no gateway runs, is published")
     func lateValue() throws {
         var bench = PolledBench(.fred)
-        func known(_ day: Int64, _ revision: UInt32) throws -> PublishedValue {
+        func known(_ day: Int64, _ revision: UInt64) throws -> PublishedValue {
             PublishedValue(
                 instrument: 0, periodStart: try Self.start(of: day),
                 value: Int128(day) * 1_000_000_000,

@@ -92,7 +92,7 @@ struct LedgerTape {
     }
 
     /// Adds a value of a polled series, whose period begins at a second.
-    mutating func value(_ symbol: Int, period: Int64, _ value: Int128, revision: UInt32 = 0) {
+    mutating func value(_ symbol: Int, period: Int64, _ value: Int128, revision: UInt64 = 0) {
         let outcome = builder.append(
             IndicatorValue(
                 header: header(symbol, 1_000), name: "value", value: value,

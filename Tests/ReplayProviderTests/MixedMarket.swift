@@ -126,7 +126,7 @@ struct MixedMarket {
         let value = IndicatorValue(
             header: header, name: "GDP", unit: "USD", value: Int128(Int64.max) * 4 + Int128(round),
             periodStart: Timestamp(nanoseconds: 1_600_000_000_000_000_000),
-            periodEnd: Timestamp(nanoseconds: 1_607_000_000_000_000_000), revision: UInt32(round))
+            periodEnd: Timestamp(nanoseconds: 1_607_000_000_000_000_000), revision: UInt64(round))
         // One long document in each round, because two may be more than a packet holds.
         let isLong = Int(header.providerID % 100) == round % symbols.count
         let document = [UInt8](

@@ -178,7 +178,7 @@ struct SinkRowTests {
         let to = Timestamp(nanoseconds: Row.time)
         var value = IndicatorValue(
             header: full, name: "GDP", unit: "USD", value: Int128.min, periodStart: from,
-            periodEnd: to, revision: UInt32.max)
+            periodEnd: to, revision: 1 << 32)
         source.append { $0.append(value) == .appended }
         value.value = IndicatorValue.undefined
         value.periodStart = .undefined
@@ -196,7 +196,7 @@ struct SinkRowTests {
             "\(Row.head), name, unit, \(Row.raw("value", 9)), \(times), revision, \(Row.tail)",
             [
                 Row.head(full) + ["GDP", "USD", "\(Int128.min)", "-1", "-1", Row.micro(to)]
-                    + ["\(Row.time)", "4294967295"] + Row.tail(full, 1),
+                    + ["\(Row.time)", "4294967296"] + Row.tail(full, 1),
                 Row.head(full) + ["GDP", "", "NULL", "NULL", "NULL", "NULL", "NULL", "0"]
                     + Row.tail(full, 2),
             ])

@@ -69,7 +69,7 @@ struct RecordScript {
         let value = IndicatorValue(
             header: header(mayBeGeneral: true), name: text(IndicatorValue.nameBytesMax),
             unit: text(IndicatorValue.unitBytesMax), value: wide(), periodStart: time(),
-            periodEnd: time(), revision: UInt32(truncatingIfNeeded: word()))
+            periodEnd: time(), revision: word())
         let news = NewsHeadline(
             header: header(mayBeGeneral: true), provider: text(NewsHeadline.providerBytesMax),
             article: text(NewsHeadline.articleBytesMax),

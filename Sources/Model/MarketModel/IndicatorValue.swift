@@ -16,11 +16,11 @@ public struct IndicatorValue: Hashable, Sendable, HeadedRecord {
     public var periodStart: Timestamp
     public var periodEnd: Timestamp
     /// 0 for the first publication, then counting up.
-    public var revision: UInt32
+    public var revision: UInt64
 
     public init(
         header: TickHeader, name: String, unit: String = "", value: Int128,
-        periodStart: Timestamp, periodEnd: Timestamp, revision: UInt32 = 0
+        periodStart: Timestamp, periodEnd: Timestamp, revision: UInt64 = 0
     ) {
         self.header = header
         self.name = name
@@ -37,6 +37,6 @@ public struct IndicatorValue: Hashable, Sendable, HeadedRecord {
         fields.add("unit", unit)
         fields.add("period_start", periodStart)
         fields.add("period_end", periodEnd)
-        fields.add("revision", .unsigned(UInt64(revision)))
+        fields.add("revision", .unsigned(revision))
     }
 }

@@ -75,7 +75,7 @@ extension PolledEngine {
                 counters.unchanged &+= 1
                 return series[place].keep(next)
             }
-            next.revision = known.revision == UInt32.max ? known.revision : known.revision + 1
+            next.revision = known.revision &+ 1
             counters.revisions &+= 1
         } else if value.start < novelty.from {
             // An older price comes from a cache that is behind; it is no news.

@@ -75,5 +75,5 @@ struct PolledKnown: Hashable, Sendable {
     var value: Int128
     /// The unit or label, or the text of a value that did not fit; `nil`: it is not known.
     var unit: String?
-    var revision: UInt32
+    var revision: UInt64
 }

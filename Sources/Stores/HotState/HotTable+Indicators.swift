@@ -22,7 +22,7 @@ extension HotTable {
         var origin = origin.of(value.header.receiveTime)
         origin.source = known.source
         if value.periodStart.isDefined { origin.order.window = value.periodStart.nanoseconds }
-        origin.order.number = Int64(value.revision)
+        origin.order.number = Int64(clamping: value.revision)
         origin.receivedAt = origin.receivedAt + value.staysLongerNanoseconds
         indicators.put(value, received: value.header.receiveTime, origin, at: place)
     }

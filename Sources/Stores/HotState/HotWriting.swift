@@ -259,7 +259,7 @@ extension ValkeyCommands {
         for time in [record.periodStart, record.periodEnd] {
             append { if time.isDefined { $0.append(digitsOf: time.nanoseconds) } }
         }
-        append(Int64(record.revision))
+        append(Int64(clamping: record.revision))
         append(record.header.eventTime)
         append(record.header.receiveTime)
         append(whetherDelayed: value.origin.source, record.header.flags)

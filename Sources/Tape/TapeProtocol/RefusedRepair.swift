@@ -74,7 +74,7 @@ package struct RefusedRepair: Hashable, Sendable {
 
     /// Returns the refusal as an indicator value of the symbol with this number. Its times are the
     /// end of its range, so no clock is read.
-    package func value(symbol: UInt32, revision: UInt32) -> IndicatorValue {
+    package func value(symbol: UInt32, revision: UInt64) -> IndicatorValue {
         IndicatorValue(
             header: TickHeader(symbol: symbol, providerTime: to, receiveTime: to),
             name: Self.namePrefix + reason.name, value: Int128(sequence) * Self.unit,

@@ -8,10 +8,10 @@ public struct PublishedValue: Hashable, Sendable {
     /// In 1e-9.
     public var value: Int128
     /// The highest revision of the period.
-    public var revision: UInt32
+    public var revision: UInt64
 
     public init(
-        instrument: UInt32, periodStart: Timestamp, value: Int128, revision: UInt32
+        instrument: UInt32, periodStart: Timestamp, value: Int128, revision: UInt64
     ) {
         self.instrument = instrument
         self.periodStart = periodStart

@@ -88,7 +88,7 @@ package struct UniverseMachine: Sendable {
                 symbol: TickHeader.noSymbol, flags: state.awaitsAll(machine: node) ? [] : .partial,
                 providerTime: value.closeTime, receiveTime: value.closeTime),
             name: names[node][value.measure], value: value.value, periodStart: value.openTime,
-            periodEnd: value.closeTime, revision: version.revision)
+            periodEnd: value.closeTime, revision: UInt64(version.revision))
         output.append(published)
         var count = published
         count.name += ".symbols"

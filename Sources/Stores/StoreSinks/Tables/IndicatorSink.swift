@@ -37,7 +37,7 @@ private enum IndicatorRow {
             ? row.null() : row.numeric(indicator.value, scale: decimals)
         row.exactTime(indicator.periodStart)
         row.exactTime(indicator.periodEnd)
-        row.int64(Int64(indicator.revision))
+        row.int64(Int64(bitPattern: indicator.revision))
         // Of a computed value: whose ticks it is made of.
         row.shared(symbol.source, of: context.fields)
         row.tickTail(indicator.header, symbol, context, ordinal: ordinal)

@@ -18,7 +18,7 @@ extension MessageBounds {
         return IndicatorValue(
             header: header(in: packet), name: name, unit: unit,
             value: packet.int128(at: body + 32), periodStart: time(48, packet),
-            periodEnd: time(56, packet), revision: packet.uint32(at: body + 64))
+            periodEnd: time(56, packet), revision: packet.uint64(at: body + 64))
     }
 }
 
@@ -35,7 +35,7 @@ extension PacketBuilder {
             unsafe buffer.put(indicator.value, at: body + 32)
             unsafe buffer.put(indicator.periodStart.nanoseconds, at: body + 48)
             unsafe buffer.put(indicator.periodEnd.nanoseconds, at: body + 56)
-            unsafe buffer.put(UInt64(indicator.revision), at: body + 64)
+            unsafe buffer.put(indicator.revision, at: body + 64)
         }
     }
 }

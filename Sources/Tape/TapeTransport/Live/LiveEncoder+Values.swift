@@ -26,7 +26,7 @@ extension LiveEncoder {
                 json.member("period_start", time: value.periodStart)
             }
             if value.periodEnd.isDefined { json.member("period_end", time: value.periodEnd) }
-            json.member("revision", UInt64(value.revision))
+            json.member("revision", value.revision)
             Self.origin(value.header, into: &json)
             if let symbol {
                 if !symbol.provider.isEmpty { json.member("provider", symbol.provider) }

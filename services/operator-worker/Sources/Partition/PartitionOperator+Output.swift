@@ -95,7 +95,7 @@ extension PartitionOperator {
                 receiveTime: computed.periodEnd),
             name: computed.name, value: computed.value, periodStart: computed.periodStart,
             periodEnd: computed.periodEnd,
-            revision: isFirst ? 0 : UInt32(clamping: ledger.nextOrdinal))
+            revision: isFirst ? 0 : ledger.nextOrdinal)
         let symbol =
             computed.symbol == TickHeader.noSymbol
             ? nil : machine.symbols.pair(at: computed.symbol)
@@ -109,7 +109,7 @@ extension PartitionOperator {
         let symbol =
             ranges.areOfOneSymbol(machine.symbols) ? ranges.symbol : TickHeader.noSymbol
         let value = RefusedRepair(ranges, sequence: sequence).value(
-            symbol: symbol, revision: UInt32(clamping: ledger.nextOrdinal))
+            symbol: symbol, revision: ledger.nextOrdinal)
         let known = symbol == TickHeader.noSymbol ? nil : machine.symbols.pair(at: symbol)
         keep(.value(value), ledger.record(value, of: known))
     }

@@ -8,7 +8,7 @@ struct LastValues: Equatable, Sendable {
         var periodStart: Timestamp
         /// In 1e-9.
         var value: Int128
-        var revision: UInt32
+        var revision: UInt64
     }
 
     /// Beyond it the oldest period is forgotten: then its value may be published again.

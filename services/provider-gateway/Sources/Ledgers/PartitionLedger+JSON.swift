@@ -113,7 +113,7 @@ extension PartitionLedger {
     ) throws(VersionedJSON.Refusal) -> LastValues.Value {
         guard let period = value["period"]?.int,
             let number = value["value"]?.string.flatMap({ Int128($0) }),
-            let revision = value["revision"]?.int.flatMap({ UInt32(exactly: $0) })
+            let revision = value["revision"]?.uint64
         else { throw .damaged("the last values of a symbol cannot be read") }
         return LastValues.Value(
             periodStart: Timestamp(nanoseconds: Int64(period)), value: number, revision: revision)

@@ -77,14 +77,16 @@ BEGIN
         SELECT symbol, source, %1$I.time_bucket(interval '1 day', ts) AS ts,
             %1$I.first(open, ts) FILTER (WHERE open IS NOT NULL) AS open, max(high) AS high,
             min(low) AS low, %1$I.last(close, ts) FILTER (WHERE close IS NOT NULL) AS close,
-            sum(volume) AS volume, sum(notional) AS notional, sum(trades) AS trades
+            sum(volume) AS volume, sum(notional) AS notional, sum(trades) AS trades, count(*) AS bars,
+            count(*) FILTER (WHERE partial) AS partial_bars
         FROM bars_short WHERE series = '1m' AND number = 0
         GROUP BY 1, 2, 3 WITH NO DATA $sql$, hyper);
     EXECUTE format('SELECT %I.add_continuous_aggregate_policy(''bars_daily'',
         start_offset => interval ''3 days'', end_offset => interval ''1 hour'',
         schedule_interval => interval ''1 hour'')', hyper);
     COMMENT ON VIEW bars_daily IS
-        'days of UTC from the 1m bars of each source: a convenience, never a source of truth';
+        'days of UTC from the 1m bars of each source: a convenience, never a source of truth. A day with '
+        'partial_bars lacks data; revisions older than three days are not in it';
     IF nullif(current_setting('tapeline.runtime_role', true), '') IS NOT NULL THEN
         EXECUTE format('GRANT SELECT ON bars_daily TO %I',
             current_setting('tapeline.runtime_role'));

@@ -779,8 +779,15 @@ CREATE INDEX options_symbol_ts ON options (symbol, ts DESC);
 CREATE INDEX news_symbol_ts ON news (symbol, ts DESC);
 CREATE INDEX fundamentals_symbol_ts ON fundamentals (symbol, ts DESC);
 CREATE INDEX indicators_name_symbol_ts ON indicators (name, symbol, ts DESC);
+-- Values of periods that their provider may revise at any later time: few among those of operators.
+CREATE INDEX indicators_revised ON indicators (name, symbol)
+    WHERE period_start IS NOT NULL AND source NOT IN ('operator', 'universe');
 CREATE INDEX provider_bars_symbol_ts ON provider_bars (symbol, ts DESC);
 CREATE INDEX events_name_ts ON events (name, ts DESC);
+-- When a symbol's subscription began, and the few records of loads among them all.
+CREATE INDEX events_subscription ON events (symbol, source, ts) WHERE name = 'subscription';
+CREATE INDEX events_load ON events (symbol, source)
+    WHERE name = 'subscription' AND detail->>'mode' = 'historical';
 CREATE INDEX late_ticks_symbol_ts ON late_ticks (symbol, ts DESC);
 
 -- Moves the version that stood to bar_versions. The schema and the columns are written out: SET

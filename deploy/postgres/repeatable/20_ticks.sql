@@ -1,10 +1,14 @@
 -- The views `trades` and `quotes` on the narrow rows of trade_rows and quote_rows. INSERT and COPY into
 -- them store rows, too, more slowly, because a trigger takes each row.
 
--- Exact times beyond 64 bits of nanoseconds do not come: the sum is cast, not its parts.
+-- Exact times are computed with floating point, which takes a quarter of the time of extract()'s numbers,
+-- and is exact up to 2100: both roundings together stay below half a microsecond. Times beyond 64 bits
+-- do not come: the sum is cast, not its parts.
 CREATE OR REPLACE VIEW trades AS
 SELECT ts,
     CASE WHEN ts_rest_ns < 0 THEN 9223372036854775807
+        WHEN ts >= '1970-01-01 00:00+00' AND ts < '2100-01-01 00:00+00'
+            THEN round(date_part('epoch', ts) * 1e6)::bigint * 1000 + ts_rest_ns
         ELSE (extract(epoch FROM ts) * 1000000000 + ts_rest_ns)::bigint END AS event_time_ns,
     symbol, price, size, exchange, conditions, action, flags::integer & 65535 AS flags, provider,
     nullif(provider_id, 0) AS provider_id,
@@ -13,8 +17,9 @@ SELECT ts,
         ELSE time_resolution END AS time_resolution,
     receive_time,
     CASE WHEN receive_rest_ns < 0 THEN 9223372036854775807
-        ELSE (extract(epoch FROM receive_time) * 1000000000 + receive_rest_ns)::bigint
-        END AS receive_time_ns,
+        WHEN receive_time >= '1970-01-01 00:00+00' AND receive_time < '2100-01-01 00:00+00'
+            THEN round(date_part('epoch', receive_time) * 1e6)::bigint * 1000 + receive_rest_ns
+        ELSE (extract(epoch FROM receive_time) * 1000000000 + receive_rest_ns)::bigint END AS receive_time_ns,
     source, partition::integer AS partition, epoch, ordinal, nullif(of_source, '') AS of_source
 FROM trade_rows;
 
@@ -37,6 +42,8 @@ COMMENT ON COLUMN trades.of_source IS
 CREATE OR REPLACE VIEW quotes AS
 SELECT ts,
     CASE WHEN ts_rest_ns < 0 THEN 9223372036854775807
+        WHEN ts >= '1970-01-01 00:00+00' AND ts < '2100-01-01 00:00+00'
+            THEN round(date_part('epoch', ts) * 1e6)::bigint * 1000 + ts_rest_ns
         ELSE (extract(epoch FROM ts) * 1000000000 + ts_rest_ns)::bigint END AS event_time_ns,
     symbol, bid_price, bid_size, ask_price, ask_size, bid_exchange, ask_exchange,
     flags::integer & 65535 AS flags, provider, nullif(provider_id, 0) AS provider_id,
@@ -45,8 +52,9 @@ SELECT ts,
         ELSE time_resolution END AS time_resolution,
     receive_time,
     CASE WHEN receive_rest_ns < 0 THEN 9223372036854775807
-        ELSE (extract(epoch FROM receive_time) * 1000000000 + receive_rest_ns)::bigint
-        END AS receive_time_ns,
+        WHEN receive_time >= '1970-01-01 00:00+00' AND receive_time < '2100-01-01 00:00+00'
+            THEN round(date_part('epoch', receive_time) * 1e6)::bigint * 1000 + receive_rest_ns
+        ELSE (extract(epoch FROM receive_time) * 1000000000 + receive_rest_ns)::bigint END AS receive_time_ns,
     source, partition::integer AS partition, epoch, ordinal, nullif(of_source, '') AS of_source
 FROM quote_rows;
 

@@ -45,12 +45,12 @@ CREATE OR REPLACE VIEW history_borders AS
 SELECT l.symbol, l.source, l.live_source, l.number, l.loaded, l.loaded_from, n.subscribed_at, n.since,
     f.ts, f.event_time_ns, f.provider_id, f.partition, f.ordinal
 FROM history_loads l
-LEFT JOIN (
-    SELECT symbol, source, min(ts) AS ts FROM events
-    WHERE name = 'subscription' AND detail->>'action' = 'start'
-        AND coalesce(detail->>'kind', 'any') IN ('trade', 'any')
-    GROUP BY symbol, source ORDER BY ts
-) AS s ON s.symbol = l.symbol AND s.source = l.live_source
+LEFT JOIN LATERAL (
+    SELECT e.ts FROM events e
+    WHERE e.name = 'subscription' AND e.symbol = l.symbol AND e.source = l.live_source
+        AND e.detail->>'action' = 'start' AND coalesce(e.detail->>'kind', 'any') IN ('trade', 'any')
+    ORDER BY e.ts LIMIT 1
+) AS s ON true
 CROSS JOIN LATERAL (
     SELECT max(r.until) FILTER (WHERE r.table_name = 'events') IS NULL AS is_known,
         max(r.until) FILTER (WHERE r.table_name = 'trades') AS trades_until

@@ -142,32 +142,48 @@ SELECT c.ts, c.symbol, format('%%s/%%s/%%s', c.of_source, c.partition, c.of_ordi
 FROM trade_changes c
 WHERE c.source = 'manual'
 $sql$, market);
-    -- The highest revision of each value, unless that says that the value is void.
+    -- The highest revision of each value, unless that says that the value is void. All revisions of an
+    -- operator's value have its end as their time, and a provider's value without a period has no
+    -- revisions: there the time is a part of the key, so a condition on it reaches the table. A
+    -- provider's revised values of periods, which are few, come at any later time.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.indicators_latest AS
 SELECT name, symbol, of_source, period_start, period_end, value, unit, ts, revision, provider, source,
     (SELECT greatest(k.taken_at, latest.receive_time, latest.period_end)
         FROM taken_at(indicator_input(source), partition, source, ordinal) k) AS known_at
 FROM (
-    SELECT DISTINCT ON (name, symbol, of_source, source, period_start, period_start_ns,
-        period_end_ns, CASE WHEN period_start IS NULL THEN ts END) *
+    SELECT DISTINCT ON (name, symbol, of_source, source, ts, period_start, period_start_ns,
+        period_end_ns) *
     FROM indicators
-    ORDER BY name, symbol, of_source, source, period_start, period_start_ns, period_end_ns,
-        CASE WHEN period_start IS NULL THEN ts END, revision DESC, epoch DESC, ordinal DESC
+    WHERE period_start IS NULL OR source IN ('operator', 'universe')
+    ORDER BY name, symbol, of_source, source, ts, period_start, period_start_ns, period_end_ns,
+        revision DESC, epoch DESC, ordinal DESC
 ) AS latest
+WHERE value IS NOT NULL
+UNION ALL
+SELECT name, symbol, of_source, period_start, period_end, value, unit, ts, revision, provider, source
+FROM (
+    SELECT DISTINCT ON (name, symbol, of_source, source, period_start, period_start_ns,
+        period_end_ns) *
+    FROM indicators
+    WHERE period_start IS NOT NULL AND source NOT IN ('operator', 'universe')
+    ORDER BY name, symbol, of_source, source, period_start, period_start_ns, period_end_ns,
+        revision DESC, epoch DESC, ordinal DESC
+) AS revised
 WHERE value IS NOT NULL
 $sql$, market);
 
     -- Of each window the row that came last: a provider makes a bar again when a trade was late, or
-    -- sends an unfinished one first. The earlier rows stay in the table.
+    -- sends an unfinished one first. The earlier rows stay in the table. It is cut by the end of bars, so
+    -- a condition on close_time saves reading all of it, and one on ts alone does not.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.provider_bars AS
-SELECT symbol, made_of, open_time AS ts, close_time, open, high, low, close, volume, vwap, trades,
-    bar_flags & 1 = 0 AS is_finished, bar_flags & 4 <> 0 AS is_revised,
+SELECT symbol, made_of, open_time AS ts, newest.ts AS close_time, open, high, low, close, volume, vwap,
+    trades, bar_flags & 1 = 0 AS is_finished, bar_flags & 4 <> 0 AS is_revised,
     bar_flags & 2 <> 0 AS is_regular_hours, flags & 4 <> 0 AS is_backfilled,
     flags & 8 <> 0 AS is_delayed, provider, source, receive_time
 FROM (
-    SELECT DISTINCT ON (symbol, source, made_of, open_time, ts) *, ts AS close_time
+    SELECT DISTINCT ON (symbol, source, made_of, open_time, ts) *
     FROM provider_bars
     ORDER BY symbol, source, made_of, open_time, ts, epoch DESC, ordinal DESC
 ) AS newest

@@ -149,6 +149,56 @@ struct MarketViewTests {
         #expect(plan.contains("name_symbol_ts"), "\(plan)")
     }
 
+    @Test("the last price is that of a trade that stands, and says whose it is")
+    func lastTrades() throws {
+        let database = try database("views_last")
+        func trade(
+            _ ordinal: Int, _ symbol: String, _ price: Int, minutesAgo: Int, id: Int = 0,
+            action: Int = 0, flags: Int = 0
+        ) -> String {
+            """
+            (now() - interval '\(minutesAgo) min', 5, '\(symbol)', \(price), 1, \(action), \(id),
+                now(), 1, 's', 0, 1, \(ordinal), \(flags))
+            """
+        }
+        let rows = [
+            // A bad print that was cancelled.
+            trade(1, "A", 10, minutesAgo: 3), trade(2, "A", 99, minutesAgo: 2, id: 7),
+            trade(3, "A", 99, minutesAgo: 2, id: 7, action: 2),
+            // One that was corrected.
+            trade(4, "B", 99, minutesAgo: 2, id: 8),
+            trade(5, "B", 20, minutesAgo: 2, id: 8, action: 1),
+            // A snapshot is of another time than it says.
+            trade(6, "C", 30, minutesAgo: 9), trade(7, "C", 98, minutesAgo: 1, flags: 1),
+            // A delayed trade is the last one where none is later.
+            trade(8, "D", 40, minutesAgo: 15, flags: 8),
+            trade(9, "E", 51, minutesAgo: 15, flags: 8),
+            trade(10, "E", 50, minutesAgo: 1),
+        ]
+        try database.psql(
+            """
+            SELECT make_time_partition(name, time) FROM unnest(ARRAY['trades', 'quotes']) AS name,
+                unnest(ARRAY[now() - interval '1 day', now()]) AS time;
+            INSERT INTO trades (ts, event_time_ns, symbol, price, size, action, provider_id,
+                receive_time, receive_time_ns, source, partition, epoch, ordinal, flags)
+            VALUES \(rows.joined(separator: ", "));
+            INSERT INTO quotes (ts, event_time_ns, symbol, bid_price, receive_time,
+                receive_time_ns, source, partition, epoch, ordinal)
+            VALUES (now(), 5, 'A', 1, now(), 1, 'other', 0, 1, 1),
+                (now(), 5, 'F', 1, now(), 1, 't', 0, 1, 1)
+            """)
+        #expect(
+            try database.psql(
+                "SELECT symbol, price, is_delayed FROM md_market.latest_trades ORDER BY symbol")
+                == "A|10|f\nB|20|f\nC|30|f\nD|40|t\nE|50|f")
+        #expect(
+            try database.psql(
+                """
+                SELECT symbol, source, quote_source, last_price FROM md_market.symbols
+                WHERE last_quote IS NOT NULL ORDER BY symbol
+                """) == "A|s|other|10\nF|t|t|")
+    }
+
     @Test("the gaps of another source do not count against a bar; those of a group's sources do")
     func trust() throws {
         let database = try database("views_trust")

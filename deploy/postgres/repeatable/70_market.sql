@@ -161,7 +161,9 @@ FROM (
 ) AS latest
 WHERE value IS NOT NULL
 UNION ALL
-SELECT name, symbol, of_source, period_start, period_end, value, unit, ts, revision, provider, source
+SELECT name, symbol, of_source, period_start, period_end, value, unit, ts, revision, provider, source,
+    (SELECT greatest(k.taken_at, revised.receive_time, revised.period_end)
+        FROM taken_at(indicator_input(source), partition, source, ordinal) k)
 FROM (
     SELECT DISTINCT ON (name, symbol, of_source, source, period_start, period_start_ns,
         period_end_ns) *
@@ -189,8 +191,10 @@ FROM (
 ) AS newest
 $sql$, market);
 
-    -- One symbol after the other by the index, then the newest row of each. A scan would read a
-    -- week.
+    -- One symbol after the other by the index, then the newest row of each that counts, as it was
+    -- corrected: a trade that was cancelled is no last price, and a snapshot (1) is none of now. A
+    -- delayed trade has the time at which it was made, so it is the last one only where no source has a
+    -- later one. A scan would read a week.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %1$I.latest_trades AS
 WITH RECURSIVE known AS (
@@ -201,13 +205,14 @@ WITH RECURSIVE known AS (
         ORDER BY t.symbol LIMIT 1)
     FROM known WHERE known.symbol IS NOT NULL
 )
-SELECT known.symbol, t.ts, t.price, t.size, t.exchange, t.conditions, t.provider, t.source,
-    format('%%s/%%s/%%s', t.source, t.partition, t.ordinal) AS tick_id
+SELECT known.symbol, t.ts, t.now_price AS price, t.now_size AS size, t.now_exchange AS exchange,
+    t.now_conditions AS conditions, t.provider, t.source,
+    format('%%s/%%s/%%s', t.source, t.partition, t.ordinal) AS tick_id, t.flags & 8 <> 0 AS is_delayed
 FROM known
 CROSS JOIN LATERAL (
-    SELECT * FROM trades t
-    WHERE t.symbol = known.symbol AND t.ts >= now() - interval '7 days' AND t.action = 0
-        AND t.price IS NOT NULL
+    SELECT * FROM trades_standing t
+    WHERE t.symbol = known.symbol AND t.ts >= now() - interval '7 days' AND t.flags & 1 = 0
+        AND t.change IS DISTINCT FROM 'cancel' AND t.now_price IS NOT NULL
     ORDER BY t.ts DESC LIMIT 1
 ) AS t
 $sql$, market);
@@ -233,7 +238,7 @@ $sql$, market);
 CREATE OR REPLACE VIEW %1$I.symbols AS
 SELECT coalesce(t.symbol, q.symbol) AS symbol, coalesce(t.source, q.source) AS source,
     coalesce(t.provider, q.provider) AS provider, t.ts AS last_trade, t.price AS last_price,
-    q.ts AS last_quote
+    q.ts AS last_quote, q.source AS quote_source
 FROM %1$I.latest_trades t FULL JOIN %1$I.latest_quotes q USING (symbol)
 $sql$, market);
 
@@ -345,7 +350,7 @@ SELECT period_start, value FROM indicators_latest WHERE name = 'stats.q10s.mean'
 SELECT * FROM quotes WHERE symbol = 'AAPL' AND ts >= now() - interval '1 minute' ORDER BY ts$$],
         ['VIEW provider_bars', $$bars that a provider made itself: of each window the one that came last.
 SELECT * FROM provider_bars WHERE symbol = 'AAPL' AND close_time >= now() - interval '1 hour' ORDER BY ts$$],
-        ['VIEW latest_trades', $$the last trade of each symbol of the last seven days.
+        ['VIEW latest_trades', $$the last trade of each symbol of the last seven days, of whichever source.
 SELECT symbol, price, now() - ts AS age FROM latest_trades$$],
         ['VIEW latest_quotes', $$the last quote of each symbol of the last seven days.
 SELECT symbol, ask_price - bid_price AS spread FROM latest_quotes$$],
@@ -371,6 +376,8 @@ SELECT * FROM quality(current_date)$$],
             'the latest of the ends of the window, of sending, and of when the tape took it; NULL: not known'],
         ['COLUMN candles.number', '0 for time bars; counts for the others'],
         ['COLUMN trades.action', 'new, correction or cancel; these two name a trade by event time and provider_id'],
+        ['COLUMN symbols.source', 'of the last trade; without one, of the last quote'],
+        ['COLUMN symbols.quote_source', 'of the last quote, which may be another one than that of the trade'],
         ['COLUMN trades.of_source', 'of a tick of the source manual: to which source it belongs, where it is said'],
         ['COLUMN quotes.of_source', 'of a tick of the source manual: to which source it belongs, where it is said'],
         ['COLUMN trades.tick_id', 'its address on the tape, for tapeline trade: source/partition/ordinal'],

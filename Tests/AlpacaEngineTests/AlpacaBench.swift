@@ -17,6 +17,8 @@ struct AlpacaBench {
     var notes: [AlpacaNote] = []
     /// Since `origin`, in nanoseconds.
     var time: Int64 = 0
+    /// How far the host's clock is ahead of it.
+    var hostAhead: Int64 = 0
 
     init(
         _ feed: AlpacaFeedName = .sip, at time: Int64 = 0,
@@ -31,12 +33,12 @@ struct AlpacaBench {
 
     var now: Moment {
         Moment(
-            wall: Self.origin.advanced(byNanoseconds: time),
+            wall: Self.origin.advanced(byNanoseconds: time + hostAhead),
             monotonic: MonotonicTime(nanoseconds: 1_000_000 + time))
     }
 
     /// The present time as the service writes it.
-    var stamp: String { now.wall.description }
+    var stamp: String { Self.origin.advanced(byNanoseconds: time).description }
 
     static func instrument(
         _ symbol: String, _ feeds: Instrument.Feeds = .trades, name: String = "",

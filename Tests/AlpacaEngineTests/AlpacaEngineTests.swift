@@ -62,26 +62,70 @@ import Testing
         #expect(bench.engine.status.reason == "a request has no answer")
     }
 
-    @Test("a silent connection is asked, and given up without an answer: a gap begins")
-    func silence() {
+    @Test("hours without a message are no gap, and ask nothing: the connection answers pings")
+    func quiet() {
         var bench = AlpacaBench()
         let number = bench.begin("AAPL")
-        bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
+        for id in 1...3 as ClosedRange<UInt64> {
+            bench.receive("[\(bench.trade("AAPL", id))]", on: number)
+        }
         _ = bench.takeWishes()
-        bench.pass(5 * AlpacaBench.second)
-        #expect(bench.takeRequests() == [#"{"action":"subscribe","trades":[]}"#])
-        bench.confirm(#""trades":["AAPL"]"#, on: number)
-        let heard = bench.now.wall.advanced(byNanoseconds: -AlpacaLimits.requestInterval)
-        bench.pass(4 * AlpacaBench.second)
+        for _ in 0..<7_200 { bench.pass(AlpacaBench.second) }
         #expect(bench.takeWishes().isEmpty && bench.gaps.isEmpty)
-        bench.pass(AlpacaBench.second)
-        #expect(bench.takeRequests().count == 1)
-        bench.pass(5 * AlpacaBench.second)
-        #expect(bench.takeWishes().contains(.close(number)))
+        let alive = bench.now.wall
+        bench.ended(number, "no pong")
         #expect(bench.gaps.map(\.state) == [GapState.open.rawValue])
-        // All that was reported before the last answer has come.
-        let complete = heard.advanced(byNanoseconds: -2 * AlpacaBench.second)
-        #expect(bench.gaps[0].from == complete && !bench.gaps[0].to.isDefined)
+        // All that was reported before the last ping was answered has come.
+        #expect(
+            bench.gaps[0].from
+                == alive.advanced(byNanoseconds: -(10 + 1 + 2) * AlpacaBench.second))
+    }
+
+    @Test("a dense stream that stops is given up, whatever the service answers, with a gap")
+    func stopped() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        for id in 1...500 as ClosedRange<UInt64> {
+            bench.receive("[\(bench.trade("AAPL", id))]", on: number)
+            bench.pass(AlpacaBench.second / 10)
+        }
+        let last = bench.now.wall.advanced(byNanoseconds: -AlpacaBench.second / 10)
+        _ = bench.takeWishes()
+        for _ in 0..<9 {
+            bench.pass(AlpacaBench.second)
+            bench.receive(#"[{"T":"subscription","trades":["AAPL"]}]"#, on: number)
+        }
+        #expect(bench.gaps.isEmpty && bench.takeWishes().isEmpty)
+        #expect(bench.engine.nextDue <= bench.now.monotonic + AlpacaBench.second)
+        bench.pass(AlpacaBench.second)
+        #expect(bench.takeWishes().contains(.close(number)))
+        #expect(bench.engine.status.reason == "its stream has stopped")
+        #expect(bench.gaps.count == 1 && bench.gaps[0].from <= last)
+        // A market that has closed is not asked again and again.
+        bench.pass(60 * AlpacaBench.second)
+        bench.confirm(#""trades":["AAPL"]"#, on: bench.connect())
+        _ = bench.takeWishes()
+        for _ in 0..<3_600 { bench.pass(AlpacaBench.second) }
+        #expect(bench.engine.status.state == .ready && bench.takeWishes().isEmpty)
+    }
+
+    @Test(
+        "the thinner a stream is, the longer may it be silent",
+        arguments: [(1, 100), (10, 1_000)] as [(Int64, Int64)])
+    func thin(interval: Int64, silence: Int64) {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL")
+        for id in 1...450 as ClosedRange<UInt64> {
+            bench.receive("[\(bench.trade("AAPL", id))]", on: number)
+            for _ in 0..<interval { bench.pass(AlpacaBench.second) }
+        }
+        _ = bench.takeWishes()
+        let last = bench.now.wall.advanced(byNanoseconds: -interval * AlpacaBench.second)
+        for _ in 0..<(silence - interval - 1) { bench.pass(AlpacaBench.second) }
+        #expect(bench.gaps.isEmpty && bench.takeWishes().isEmpty)
+        bench.pass(AlpacaBench.second)
+        #expect(bench.takeWishes().contains(.close(number)))
+        #expect(bench.gaps.count == 1 && bench.gaps[0].from <= last)
     }
 
     @Test("a lost connection is one gap of each feed, until the next one is confirmed")
@@ -325,11 +369,9 @@ import Testing
         let number = bench.connect()
         let lists = #""bars":["AAPL"],"updatedBars":["AAPL"]"#
         bench.confirm(lists, on: number)
-        for _ in 0..<40 {
-            bench.pass(2 * AlpacaBench.second)
-            bench.receive("[{\"T\":\"subscription\",\(lists)}]", on: number)
-        }
-        let heard = bench.now.wall
+        for _ in 0..<80 { bench.pass(AlpacaBench.second) }
+        // The last answer to a ping, by a clock that nothing has shown to be right.
+        let heard = bench.now.wall.advanced(byNanoseconds: -(10 + 1 + 5) * AlpacaBench.second)
         bench.ended(number)
         bench.pass(AlpacaBench.second)
         bench.confirm(lists, on: bench.connect())
@@ -345,23 +387,10 @@ import Testing
     func unlisted() {
         var bench = AlpacaBench()
         let number = bench.begin("AAPL", "SPY")
-        bench.pass(5 * AlpacaBench.second)
-        bench.confirm(#""trades":["AAPL"]"#, on: number)
+        bench.follow(["AAPL", "SPY", "TSLA"])
+        bench.pass(AlpacaLimits.requestInterval)
+        bench.confirm(#""trades":["AAPL","TSLA"]"#, on: number)
         #expect(bench.gaps.count == 1 && bench.engine.status.feeds[1].state == .refused)
-    }
-
-    @Test("a service that refuses the question whether it is there, is there")
-    func refusedProbe() {
-        var bench = AlpacaBench()
-        let number = bench.begin("AAPL")
-        _ = bench.takeWishes()
-        for _ in 0..<5 {
-            bench.pass(5 * AlpacaBench.second)
-            #expect(bench.takeRequests().count == 1)
-            bench.receive(AlpacaBench.error(400, "invalid syntax"), on: number)
-        }
-        #expect(bench.gaps.isEmpty && bench.engine.counters.links.refusedRequests == 0)
-        #expect(bench.engine.status.state == .ready && bench.states.last == .live)
     }
 
     @Test("an error without a request, and one that is none, change nothing")
@@ -571,10 +600,7 @@ import Testing
         #expect(bench.engine.counters.late == 0 && bench.gaps.isEmpty)
         #expect(bench.engine.takeClockAhead() == nil && bench.engine.status.state == .ready)
         // The market is closed for the night: the floor stays behind by as much.
-        for _ in 0..<40 {
-            bench.pass(4 * AlpacaBench.second)
-            bench.confirm(#""trades":["AAPL"]"#, on: number)
-        }
+        for _ in 0..<160 { bench.pass(AlpacaBench.second) }
         #expect(bench.out.floor <= bench.now.wall.advanced(byNanoseconds: -delay))
         // A gap has the times of what was reported meanwhile.
         let heard = bench.now.wall
@@ -584,7 +610,7 @@ import Testing
         let last = try #require(bench.gaps.last)
         #expect(last.from <= heard.advanced(byNanoseconds: -delay) && last.to.isDefined)
         #expect(last.to <= bench.now.wall.advanced(byNanoseconds: -delay))
-        #expect(last.to.nanoseconds(since: last.from) < 30 * AlpacaBench.second)
+        #expect(last.to.nanoseconds(since: last.from) < 40 * AlpacaBench.second)
     }
 
     // MARK: the floor

@@ -18,6 +18,8 @@ struct AlpacaLine {
     var number: AlpacaConnection
     var isAuthenticated = false
     var isDead = false
+    /// When it went dead.
+    var deadAt: Int64 = 0
     /// By channel.
     var names: [String: Set<String>] = [:]
     var queue: [String] = []
@@ -205,6 +207,15 @@ struct AlpacaWorld {
         }
     }
 
+    /// The connection's own pings find a dead one.
+    mutating func ping() {
+        guard let line = lines.last, line.isDead,
+            bench.time - line.deadAt >= bench.engine.settings.silentAfter
+        else { return }
+        lines.removeAll()
+        bench.ended(line.number, "no pong")
+    }
+
     mutating func step() {
         // Nothing is under way for long.
         let isIdle = kind == .providerBar && lines.allSatisfy(\.queue.isEmpty)
@@ -218,11 +229,13 @@ struct AlpacaWorld {
             if chance(30) { change() }
         }
         if chance(700) { deliver() }
+        ping()
         guard let line = lines.last else { return }
         if chance(4) {
             lines.removeAll()
             bench.ended(line.number)
         } else if chance(4) {
+            if !line.isDead { lines[lines.count - 1].deadAt = bench.time }
             lines[lines.count - 1].isDead = true
             lines[lines.count - 1].queue = []
         } else if chance(3), !line.isDead {

@@ -44,6 +44,21 @@ struct SessionTests {
     }
 
     @Test(
+        "a request that names no symbol has no answer",
+        arguments: [
+            #"{"action":"subscribe"}"#, #"{"action":"subscribe","trades":[]}"#,
+            #"{"action":"unsubscribe","trades":[],"bars":[]}"#,
+        ])
+    func empty(_ request: String) throws {
+        var bench = Bench()
+        let number = try bench.client()
+        #expect(bench.ask(request, of: number).isEmpty)
+        #expect(
+            bench.ask(#"{"action":"subscribe","trades":["KO"],"bars":[]}"#, of: number)
+                .contains(#""trades":["KO"]"#))
+    }
+
+    @Test(
         "what is wrong has its code",
         arguments: [
             ("{", 400), ("{}", 400), (#"{"action":"dance"}"#, 400),
@@ -60,7 +75,7 @@ struct SessionTests {
         #expect(answer?["T"]?.string == "error" && answer?["code"]?.int == code)
         #expect(!bench.venue.isOver(number))
         // Nothing has changed.
-        let list = bench.ask(#"{"action":"subscribe"}"#, of: number)
+        let list = bench.ask(#"{"action":"unsubscribe","trades":["KO"]}"#, of: number)
         #expect(list.hasPrefix(#"[{"T":"subscription","trades":[],"#))
     }
 

@@ -17,6 +17,8 @@ struct EngineBench {
     var unknown: Set<String>? = []
     /// Since `origin`, in nanoseconds.
     var time: Int64 = 0
+    /// How far the host's clock is ahead of it.
+    var hostAhead: Int64 = 0
 
     init(_ change: (inout BinanceSettings) -> Void = { _ in }) {
         var settings = BinanceSettings(seed: 1)
@@ -26,9 +28,12 @@ struct EngineBench {
 
     var now: Moment {
         Moment(
-            wall: Self.origin.advanced(byNanoseconds: time),
+            wall: Self.origin.advanced(byNanoseconds: time + hostAhead),
             monotonic: MonotonicTime(nanoseconds: 1_000_000 + time))
     }
+
+    /// The present time as the exchange writes it, in milliseconds.
+    var stamp: Int64 { Self.origin.advanced(byNanoseconds: time).nanoseconds / 1_000_000 }
 
     static func instrument(
         _ symbol: String, feeds: Instrument.Feeds = .trades, name: String = "",
@@ -161,7 +166,7 @@ struct EngineBench {
         _ symbol: String, _ id: UInt64, on leg: BinanceLegNumber, size: String = "2.5",
         at milliseconds: Int64? = nil
     ) {
-        let stamp = milliseconds ?? now.wall.nanoseconds / 1_000_000
+        let stamp = milliseconds ?? self.stamp
         receive(Self.text(symbol, id, stamp, size: size), on: leg)
     }
 

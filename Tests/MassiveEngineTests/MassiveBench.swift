@@ -18,6 +18,8 @@ struct MassiveBench {
     var notes: [MassiveNote] = []
     /// Since `origin`, in nanoseconds.
     var time: Int64 = 0
+    /// How far the host's clock is ahead of it.
+    var hostAhead: Int64 = 0
 
     init(
         _ feed: MassiveFeedName = .realTime, at time: Int64 = 0,
@@ -32,12 +34,12 @@ struct MassiveBench {
 
     var now: Moment {
         Moment(
-            wall: Self.origin.advanced(byNanoseconds: time),
+            wall: Self.origin.advanced(byNanoseconds: time + hostAhead),
             monotonic: MonotonicTime(nanoseconds: 1_000_000 + time))
     }
 
     /// The present time as the service writes it, in milliseconds.
-    var stamp: Int64 { now.wall.nanoseconds / 1_000_000 }
+    var stamp: Int64 { Self.origin.advanced(byNanoseconds: time).nanoseconds / 1_000_000 }
 
     static func instrument(
         _ symbol: String, _ feeds: Instrument.Feeds = .trades, name: String = "",

@@ -72,7 +72,10 @@ import Testing
     func quiet() {
         var bench = MassiveBench()
         let number = bench.begin("AAPL")
-        for _ in 0..<100 { bench.pass(MassiveBench.minute) }
+        for id in 1...3 as ClosedRange<UInt64> {
+            bench.receive("[\(bench.trade("AAPL", id))]", on: number)
+        }
+        for _ in 0..<7_200 { bench.pass(MassiveBench.second) }
         #expect(bench.gaps.isEmpty && bench.takeWishes().isEmpty)
         let alive = bench.now.wall
         bench.pass(0)

@@ -115,6 +115,8 @@ package struct AlpacaSite: WebSite {
         case .subscribe, .unsubscribe:
             guard connection.session.isAuthenticated, let endpoint = connection.session.endpoint
             else { return connection.answer(.notAuthenticated) }
+            // The documentation demands at least one symbol, and does not say what happens else.
+            guard !AlpacaSession.isEmpty(request) else { return }
             let problem = connection.session.subscribe(
                 request, isMore: action == .subscribe, limit: alpaca.symbolLimit)
             if let problem { return connection.answer(problem) }

@@ -15,7 +15,6 @@ extension AlpacaEngine {
         else { return }
         links[link].state = .greeting
         links[link].due = now.monotonic + AlpacaLimits.answerAfter
-        links[link].heard.at = now.monotonic
         counters.links.opened &+= 1
         show(into: &out)
     }
@@ -37,6 +36,8 @@ extension AlpacaEngine {
         case refused
         /// Another session is there: that is no failure.
         case occupied
+        /// It answers pings, and its stream has stopped.
+        case stopped
     }
 
     /// Gives a connection up by the engine's own decision.
@@ -56,7 +57,14 @@ extension AlpacaEngine {
     private mutating func lost(
         _ link: Int, _ why: String, _ loss: Loss, _ now: Moment, into out: inout AlpacaOutput
     ) {
-        let lasted = links[link].state == .ready ? now.monotonic - links[link].readyAt : 0
+        let wasReady = links[link].state == .ready
+        let lasted = wasReady ? now.monotonic - links[link].readyAt : 0
+        if loss == .stopped {
+            // Once: a market that has closed must not end one connection after the other.
+            links[link].heard.pace = StreamPace()
+        } else if wasReady {
+            links[link].heard.pace.pause(now.monotonic)
+        }
         counters.links.failures &+= 1
         links[link].reason = why
         links[link].state = .closed
@@ -112,8 +120,8 @@ extension AlpacaEngine {
             if links[link].asking.request != nil, now.monotonic >= links[link].due {
                 return giveUp(link, "a request has no answer", now, into: &out)
             }
-            if now.monotonic >= links[link].heard.at + settings.silentAfter {
-                return giveUp(link, "it is silent", now, into: &out)
+            if now.monotonic >= links[link].heard.pace.stopsAt(silentAfter: settings.silentAfter) {
+                return giveUp(link, "its stream has stopped", .stopped, now, into: &out)
             }
             let again = feeds.askAgain(link: links[link].endpoint.rawValue, now.monotonic)
             askAgain(again, link)
@@ -136,8 +144,8 @@ extension AlpacaEngine {
             guard links[link].state == .authenticating else { return }
             links[link].state = .ready
             links[link].readyAt = now.monotonic
+            links[link].heard.pace.resume(now.monotonic)
             links[link].asking.isBehind = true
-            links[link].asking.isProbing = false
             links[link].asking.symbolsMax = AlpacaLimits.symbolsPerRequest
             links[link].asking.isByChannel = false
             links[link].refusal = ""
@@ -194,40 +202,34 @@ extension AlpacaEngine {
     /// Sends the next request of a connection, if its time has come. There is one at a time, since
     /// no answer names its request.
     private mutating func ask(_ link: Int, _ now: Moment, into out: inout AlpacaOutput) {
-        let isQuiet = now.monotonic >= links[link].heard.at + settings.silentAfter / 2
-        guard links[link].asking.request == nil, now.monotonic >= links[link].asking.sendAt,
-            links[link].asking.isBehind || isQuiet && !links[link].asking.isProbing
+        guard links[link].asking.request == nil, links[link].asking.isBehind,
+            now.monotonic >= links[link].asking.sendAt
         else { return }
-        if links[link].asking.isBehind {
-            let endpoint = links[link].endpoint
-            let own = feeds.list.indices.filter { feeds.list[$0].ofAlpaca.endpoint == endpoint }
-            // What ended goes first: an account has only so many symbols.
-            let ended = own.filter { !feeds.list[$0].isWanted && feeds.list[$0].standing.isAsked }
-                .prefix(AlpacaLimits.symbolsPerRequest)
-            guard ended.isEmpty else {
-                for place in ended {
-                    feeds.list[place].standing.isAsked = false
-                    feeds.list[place].standing.isConfirmed = false
-                }
-                return request(link, .unsubscribe, Array(ended), now, into: &out)
+        let endpoint = links[link].endpoint
+        let own = feeds.list.indices.filter { feeds.list[$0].ofAlpaca.endpoint == endpoint }
+        // What ended goes first: an account has only so many symbols.
+        let ended = own.filter { !feeds.list[$0].isWanted && feeds.list[$0].standing.isAsked }
+            .prefix(AlpacaLimits.symbolsPerRequest)
+        guard ended.isEmpty else {
+            for place in ended {
+                feeds.list[place].standing.isAsked = false
+                feeds.list[place].standing.isConfirmed = false
             }
-            let wanted = own.filter {
-                feeds.list[$0].isWanted && !feeds.list[$0].standing.isAsked
-                    && feeds.list[$0].refusal.isEmpty
-            }
-            let isByChannel = links[link].asking.isByChannel
-            let begun = wanted.filter {
-                !isByChannel || feeds.list[$0].channel == feeds.list[wanted[0]].channel
-            }.prefix(links[link].asking.symbolsMax)
-            guard begun.isEmpty else {
-                for place in begun { feeds.list[place].standing.isAsked = true }
-                return request(link, .subscribe, Array(begun), now, into: &out)
-            }
-            links[link].asking.isBehind = false
+            return request(link, .unsubscribe, Array(ended), now, into: &out)
         }
-        guard isQuiet, !links[link].asking.isProbing else { return }
-        links[link].asking.isProbing = true
-        request(link, .probe, [], now, into: &out)
+        let wanted = own.filter {
+            feeds.list[$0].isWanted && !feeds.list[$0].standing.isAsked
+                && feeds.list[$0].refusal.isEmpty
+        }
+        let isByChannel = links[link].asking.isByChannel
+        let begun = wanted.filter {
+            !isByChannel || feeds.list[$0].channel == feeds.list[wanted[0]].channel
+        }.prefix(links[link].asking.symbolsMax)
+        guard begun.isEmpty else {
+            for place in begun { feeds.list[place].standing.isAsked = true }
+            return request(link, .subscribe, Array(begun), now, into: &out)
+        }
+        links[link].asking.isBehind = false
     }
 
     private mutating func request(
@@ -241,8 +243,7 @@ extension AlpacaEngine {
                 let names = asked.filter { feeds.list[$0].ofAlpaca == channel }.map {
                     feeds.list[$0].name
                 }
-                guard !names.isEmpty || kind == .probe && isFirst(channel, links[link].endpoint)
-                else { continue }
+                guard !names.isEmpty else { continue }
                 json.member(
                     channel.name, array: { list in for name in names { list.value(name) } })
             }
@@ -252,11 +253,6 @@ extension AlpacaEngine {
         links[link].due = now.monotonic + AlpacaLimits.answerAfter
         links[link].asking.sendAt = now.monotonic + AlpacaLimits.requestInterval
         links[link].sent.add(1, now.monotonic)
-    }
-
-    /// A request that changes nothing names this channel.
-    private func isFirst(_ channel: AlpacaChannel, _ endpoint: AlpacaEndpoint) -> Bool {
-        channel == (endpoint == .market ? .trades : .news)
     }
 
     /// The whole list of what is subscribed to came: the answer to a request.
@@ -271,7 +267,6 @@ extension AlpacaEngine {
             links[link].asking.symbolsMax = min(
                 links[link].asking.symbolsMax * 2, AlpacaLimits.symbolsPerRequest)
         case .unsubscribe: askAgain(feeds.madeRoom(link: links[link].endpoint.rawValue), link)
-        case .probe: break
         }
         for place in feeds.list.indices
         where feeds.list[place].ofAlpaca.endpoint == links[link].endpoint {
@@ -308,8 +303,6 @@ extension AlpacaEngine {
     ) {
         let request = links[link].asking.request
         links[link].asking.request = nil
-        // Whatever the service says to a request that changes nothing, it is there.
-        if let request, request.kind == .probe { return }
         counters.links.refusedRequests &+= 1
         out.note(.refusedRequest(reason: why))
         guard let request, request.kind == .subscribe else { return }

@@ -20,7 +20,6 @@ package struct AlpacaEngine: StreamEngine {
     var renamed: [AlpacaTradeKey: UInt64] = [:]
     /// What is to be computed again because of changes of trades that are not known, by feed.
     var repairs: [Int: AlpacaRepair] = [:]
-    private var clock = ServerClock()
     private var state = StreamState.closed
     package internal(set) var counters = AlpacaCounters()
     private var isStopped = false
@@ -39,7 +38,7 @@ package struct AlpacaEngine: StreamEngine {
     }
 
     /// The promise of `AlpacaOutput.floor`.
-    var floor: Timestamp { clock.floor }
+    var floor: Timestamp { feeds.clock.floor }
 
     // MARK: messages
 
@@ -50,20 +49,26 @@ package struct AlpacaEngine: StreamEngine {
     ) {
         guard let link = links.firstIndex(where: { $0.number == number && $0.state != .closed })
         else { return }
-        links[link].heard.at = now.monotonic
-        feeds.heard[links[link].endpoint.rawValue] = now.wall
-        links[link].asking.isProbing = false
         guard isText, reader.begin(bytes) else { return broken(link, now, into: &out) }
         var isBroken = false
+        var events = 0
+        defer { links[link].heard.pace.note(events, now.monotonic) }
         while let message = reader.next(
             bytes, received: now.wall, feeds.places, isBroken: &isBroken)
         {
             counters.messages &+= 1
-            if reader.time.isDefined { links[link].heard.noteLatest(reader.time) }
+            if reader.time.isDefined {
+                events += 1
+                links[link].heard.noteLatest(reader.time)
+            }
             take(message, on: link, now, into: &out)
             // An answer may have ended the connection.
             guard links[link].number == number, links[link].state != .closed else { return }
         }
+        let endpoint = links[link].endpoint
+        feeds.showed(
+            links[link].heard.time, lag: endpoint == .market ? settings.feed.delay : 0,
+            on: endpoint.rawValue, now)
         if isBroken { broken(link, now, into: &out) }
     }
 
@@ -107,16 +112,21 @@ package struct AlpacaEngine: StreamEngine {
         var oldest: Timestamp?
         for link in links.indices {
             let heard = links[link].heard.endTurn(now.monotonic, delayMax: settings.delayMax)
+            if links[link].state == .ready {
+                feeds.isAlive(
+                    links[link].endpoint.rawValue, quiet: links[link].heard.quiet(now.monotonic),
+                    links[link].heard.pace, now)
+            }
             // News have the time of their publication.
             guard links[link].endpoint == .market, let heard else { continue }
             oldest = min(oldest ?? heard, heard)
         }
-        clock.drained(delayed(now), oldest: oldest, delayMax: settings.delayMax)
-        out.floor = clock.floor
+        feeds.clock.drained(delayed(now), oldest: oldest, delayMax: settings.delayMax)
+        out.floor = floor
     }
 
     /// Notes the time of a record of the market.
-    mutating func note(_ time: Timestamp, _ now: Moment) { clock.note(time, delayed(now)) }
+    mutating func note(_ time: Timestamp, _ now: Moment) { feeds.clock.note(time, delayed(now)) }
 
     /// The moment of which the market's stream tells now: nothing else says what is due, where
     /// nothing comes.
@@ -129,7 +139,7 @@ package struct AlpacaEngine: StreamEngine {
     /// Returns how far the service's clock is certainly ahead, since the last call; `nil`: nothing
     /// is known, as behind a delay whose length is not exact.
     package mutating func takeClockAhead() -> Int64? {
-        settings.feed.delay == 0 ? clock.take(settings.delayMax) : nil
+        settings.feed.delay == 0 ? feeds.clock.take(settings.delayMax) : nil
     }
 
     /// The next moment at which `timePassed` has something to do.
@@ -142,15 +152,12 @@ package struct AlpacaEngine: StreamEngine {
             case .opening: break
             case .greeting, .authenticating: due = min(due, link.due)
             case .ready:
-                due = min(due, link.heard.at + settings.silentAfter)
+                due = min(due, link.heard.pace.stopsAt(silentAfter: settings.silentAfter))
                 due = min(due, feeds.againAt(link: link.endpoint.rawValue))
                 if link.asking.request != nil {
                     due = min(due, link.due)
                 } else if link.asking.isBehind {
                     due = min(due, link.asking.sendAt)
-                } else if !link.asking.isProbing {
-                    due = min(
-                        due, max(link.heard.at + settings.silentAfter / 2, link.asking.sendAt))
                 }
             }
         }

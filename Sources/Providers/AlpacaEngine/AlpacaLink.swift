@@ -37,6 +37,7 @@ struct AlpacaLink: Sendable {
     var retry: ReconnectWait
     /// When it became ready.
     var readyAt = MonotonicTime.never
+    /// Of all connections in turn: a new one may be stopped from its beginning.
     var heard = LastHeard()
     /// Until when an answer has to come.
     var due = MonotonicTime.never
@@ -72,13 +73,12 @@ struct AlpacaAsking: Sendable {
     var isByChannel = false
     /// Whether a request may be missing that the service should have been sent.
     var isBehind = true
-    var isProbing = false
 }
 
 /// A request that waits for its answer.
 struct AlpacaRequest: Sendable {
     enum Kind: Sendable {
-        case subscribe, unsubscribe, probe
+        case subscribe, unsubscribe
     }
 
     var kind: Kind

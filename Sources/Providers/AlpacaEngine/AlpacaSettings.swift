@@ -11,7 +11,7 @@ package struct AlpacaSettings: Sendable {
     /// The first wait after a failure, which doubles up to the longest one.
     package var reconnectFirst: Int64 = 1_000_000_000
     package var reconnectMax: Int64 = 60_000_000_000
-    /// A connection that is silent for so long is given up. It is asked after half of it.
+    /// The connection's own pings give it up when it answers none for so long.
     package var silentAfter: Int64 = 10_000_000_000
     /// How long a record may be under way. The watermark stays so much before the present.
     package var delayMax: Int64 = 2_000_000_000

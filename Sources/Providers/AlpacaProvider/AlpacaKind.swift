@@ -40,9 +40,9 @@ extension ProviderKind {
                 default: "5s", group: group,
                 "How long each phase of an attempt to connect may take."),
             ConfigurationKey(
-                "ALPACA_SILENT_AFTER", .duration(.seconds(1)...Duration.seconds(3_600)),
+                "ALPACA_SILENT_AFTER", .duration(.seconds(2)...Duration.seconds(3_600)),
                 default: "\(usual.silentAfter / 1_000_000_000)s", group: group,
-                "A connection that is silent for so long is given up; asked after half of it."),
+                "A connection that answers no ping for so long is given up."),
             ConfigurationKey(
                 "ALPACA_DELAY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
                 default: "\(usual.delayMax / 1_000_000_000)s", group: group,
@@ -153,6 +153,8 @@ struct AlpacaSetup: Sendable {
         client.caPath = configuration.optionalText("ALPACA_TLS_CA") ?? ""
         client.connectTimeout = configuration.duration("ALPACA_CONNECT_TIMEOUT")
         client.userAgent = UserAgent.text(configuration)
+        let silentAfter = configuration.duration("ALPACA_SILENT_AFTER")
+        (client.pingAfter, client.hangUpAfter) = (silentAfter / 2, silentAfter)
         let feed = AlpacaFeedName(rawValue: configuration.text("ALPACA_FEED"))
         engine = AlpacaSettings(feed ?? usual.feed, seed: seed)
         engine.hidden = keys.hidden

@@ -31,6 +31,7 @@ extension BinanceEngine {
         legs[place].state = .open
         legs[place].openedAt = now.monotonic
         legs[place].heard.at = now.monotonic
+        legs[place].heard.pace.resume(now.monotonic)
         legs[place].age = links[link].isEarly ? settings.renewAfter / 2 : settings.renewAfter
         legs[place].renewAt = now.monotonic + legs[place].age
         links[link].isEarly = false
@@ -56,6 +57,8 @@ extension BinanceEngine {
             counters.links.renewals &+= 1
         } else {
             reason = why
+            links[leg.link].pace = leg.heard.pace
+            links[leg.link].pace.pause(now.monotonic)
             let lasted = leg.state == .open ? now.monotonic - leg.openedAt : 0
             links[leg.link].retry.failed(wasSteady: lasted >= Self.steadyAfter)
             links[leg.link].retry.wait(now)
@@ -89,7 +92,8 @@ extension BinanceEngine {
         _ link: Int, isSuccessor: Bool, into out: inout BinanceOutput
     ) {
         numbers.leg &+= 1
-        var leg = BinanceLeg(number: numbers.leg, link: link, isSuccessor: isSuccessor)
+        let pace = present(of: link).map { legs[$0].heard.pace } ?? links[link].pace
+        var leg = BinanceLeg(number: numbers.leg, link: link, isSuccessor: isSuccessor, pace)
         leg.grow(to: feeds.count)
         legs.append(leg)
         out.wishes.append(.open(numbers.leg))
@@ -120,6 +124,11 @@ extension BinanceEngine {
         }
         if now.monotonic >= leg.heard.at + settings.silentAfter {
             return giveUp(leg.number, "it is silent", now, into: &out)
+        }
+        if now.monotonic >= leg.heard.pace.stopsAt(silentAfter: settings.silentAfter) {
+            // Once: a market that is quiet must not end one connection after the other.
+            legs[place].heard.pace = StreamPace()
+            return giveUp(leg.number, "its stream has stopped", now, into: &out)
         }
         ask(place, now, into: &out)
     }

@@ -57,6 +57,8 @@ extension BinanceEngine {
             legs[leg].grow(to: feeds.count)
             legs[leg].isBehind = true
             legs[leg].readyAt = nil
+            // What ended may have been most of what came.
+            if !ended.isEmpty { legs[leg].heard.pace = StreamPace() }
         }
     }
 
@@ -203,7 +205,7 @@ extension BinanceEngine {
         if let gap = former?.openGap {
             feeds[place].openGap = gap
         } else if let former, former.last.id > 0 || former.side.last.isDefined {
-            beginGap(of: place, from: former.end, .gatewayLost, now.wall, into: &out)
+            beginGap(of: place, from: end(of: former), .gatewayLost, now.wall, into: &out)
         } else if feeds[place].last.id > 0 {
             let from = feeds[place].last.time
             beginGap(of: place, from: from, .gatewayLost, now.wall, into: &out)
@@ -399,7 +401,11 @@ extension BinanceEngine {
         if !feeds[place].isAnnounced { announce(place, now, into: &out) }
         // Without an id from before, no later id can say what the gap lost.
         if let gap = feeds[place].openGap, feeds[place].last.id == 0, !isBarAwaited(place) {
-            let end = max(now.wall, gap.from.advanced(byNanoseconds: 1))
+            // What is missing has the exchange's times, where the stream has any.
+            let known = feeds[place].hasTimes ? clock.ahead ?? 0 : 0
+            let ahead = known > 0 ? known + settings.delayMax : 0
+            let end = max(
+                now.wall.advanced(byNanoseconds: ahead), gap.from.advanced(byNanoseconds: 1))
             endGap(of: place, at: end, now.wall, into: &out)
             out.records.append(
                 feeds[place].gap(

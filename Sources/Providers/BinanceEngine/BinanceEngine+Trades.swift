@@ -141,6 +141,16 @@ extension BinanceEngine {
         accept(trade, into: &out)
     }
 
+    /// Returns the time after which data of a feed may be missing when nothing comes any more.
+    func end(of feed: BinanceFeed) -> Timestamp {
+        // Since when it is subscribed, this host says, whose clock may be wrong.
+        let isOfHost = feed.last.id == 0 && !feed.side.last.isDefined
+        guard isOfHost, feed.hasTimes, feed.end.isDefined, clock.floor.isDefined else {
+            return feed.end
+        }
+        return min(feed.end, clock.floor)
+    }
+
     /// Opens a gap for each feed that no connection delivers any more.
     mutating func beginOutage(_ now: Moment, into out: inout BinanceOutput) {
         for place in feeds.indices
@@ -148,7 +158,7 @@ extension BinanceEngine {
             report(.down, of: place, now, into: &out)
             endSide(place, now, into: &out)
             guard feeds[place].openGap == nil else { continue }
-            beginGap(of: place, from: feeds[place].end, .disconnected, now.wall, into: &out)
+            beginGap(of: place, from: end(of: feeds[place]), .disconnected, now.wall, into: &out)
         }
     }
 

@@ -24,7 +24,7 @@ package struct BinanceEngine: Sendable {
     var waiting = BinanceWaiting()
     var holes: BinanceHoles
     package internal(set) var counters = BinanceCounters()
-    private var clock = ServerClock()
+    var clock = ServerClock()
     private var isStopped = false
 
     package init(_ settings: BinanceSettings) {
@@ -57,8 +57,12 @@ package struct BinanceEngine: Sendable {
             clock.note(reader.serverTime, now)
         }
         switch message {
-        case .trade(let trade): arrived(trade, on: leg, now, into: &out)
-        case .side: arrived(reader.side, on: leg, now, into: &out)
+        case .trade(let trade):
+            legs[leg].heard.pace.note(1, now.monotonic)
+            arrived(trade, on: leg, now, into: &out)
+        case .side:
+            legs[leg].heard.pace.note(1, now.monotonic)
+            arrived(reader.side, on: leg, now, into: &out)
         case .answer(let id, let refusal): answered(id, refusal, on: leg, now, into: &out)
         case .shutdown:
             counters.links.shutdowns &+= 1
@@ -152,6 +156,7 @@ package struct BinanceEngine: Sendable {
         for leg in legs where leg.state == .open {
             let quiet = leg.isProbing ? settings.silentAfter : settings.silentAfter / 2
             due = min(due, leg.heard.at + quiet)
+            due = min(due, leg.heard.pace.stopsAt(silentAfter: settings.silentAfter))
             if let answer = leg.requests.first?.due { due = min(due, answer) }
             if leg.isBehind { due = min(due, leg.sendAt) }
         }
@@ -174,7 +179,7 @@ package struct BinanceEngine: Sendable {
             if feed.openGap == nil {
                 out.records.append(
                     feed.gap(
-                        (from: feed.end, to: .undefined), .gatewayLost, .open, at: now.wall))
+                        (from: end(of: feed), to: .undefined), .gatewayLost, .open, at: now.wall))
             }
             out.records.append(.tape(.subscription(subscription(feed, .stop, now))))
             feeds[place].isAnnounced = false

@@ -41,6 +41,9 @@ struct BinanceFeed: RecordedFeed, Sendable {
 
     var kind: DataKind { stream.kind }
 
+    /// Whether its events have times of the exchange. Quotes and books have those of this host.
+    var hasTimes: Bool { kind == .trade || kind == .providerBar }
+
     /// The time after which data may be missing when nothing comes any more.
     var end: Timestamp {
         if last.id > 0 { return last.time }
@@ -191,10 +194,11 @@ struct BinanceLeg: Sendable {
     /// When the exchange had answered for all that is wanted; `nil`: not yet.
     var readyAt: MonotonicTime?
 
-    init(number: BinanceLegNumber, link: Int, isSuccessor: Bool) {
+    init(number: BinanceLegNumber, link: Int, isSuccessor: Bool, _ pace: StreamPace) {
         self.number = number
         self.link = link
         self.isSuccessor = isSuccessor
+        heard.pace = pace
     }
 
     mutating func grow(to count: Int) {

@@ -5,6 +5,9 @@ internal import Primitives
 /// `isHotHot` there are two links, which deliver the same trades.
 struct BinanceLink: Sendable {
     var retry: ReconnectWait
+    /// How densely messages came on the last connection: the next one may be stopped from its
+    /// beginning.
+    var pace = StreamPace()
     /// Whether its first connection gets its successor earlier, so that both links are not renewed
     /// at the same time.
     var isEarly: Bool

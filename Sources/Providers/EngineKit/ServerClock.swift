@@ -1,18 +1,27 @@
 package import MarketModel
 package import Primitives
 
-/// How far a server's clock seems to be from ours. A message is as old as it was under way, so
-/// the freshest one counts.
+/// How far a server's clock seems to be from ours. A message is as old as it was under way, so the
+/// freshest one counts.
 package struct ServerClock: Sendable {
     /// How long an estimate counts.
     private static let window: Int64 = 60_000_000_000
     private static let dayNanoseconds: Int64 = 86_400_000_000_000
+    /// How far the server's clock is believed to be ahead, and how many messages have to say so.
+    private static let aheadMax: Int64 = 60_000_000_000
+    private static let aheadMessages = 3
+    /// The messages that have a say in how far it is ahead.
+    private static let leadsMax = 63
     /// What is assumed of the server's clock before it is known.
     private let unknownBehind: Int64
 
     private var best = Int64.min
     private var before = Int64.min
     private var since = MonotonicTime.distantPast
+    /// How far each of the last messages was ahead, in a ring.
+    private var leads = [Int64](repeating: 0, count: ServerClock.leadsMax)
+    private var leadsCount = 0
+    private var leadPlace = 0
     /// The freshest since it was last reported.
     private var fresh = Int64.min
     /// No later record has an earlier event time; undefined: not known yet.
@@ -31,6 +40,9 @@ package struct ServerClock: Sendable {
             since = now.monotonic
         }
         best = max(best, ahead)
+        leads[leadPlace] = ahead
+        leadPlace = leadPlace + 1 == Self.leadsMax ? 0 : leadPlace + 1
+        leadsCount = min(leadsCount + 1, Self.leadsMax)
         fresh = max(fresh, ahead)
     }
 
@@ -40,10 +52,21 @@ package struct ServerClock: Sendable {
         return ahead == Int64.min ? unknownBehind : min(0, max(ahead, -Self.dayNanoseconds))
     }
 
+    /// How far the server's clock is ahead of ours by the freshest messages, in nanoseconds, 0 when
+    /// it is behind; `nil`: it is not known. One or two wrong stamps change nothing.
+    package var ahead: Int64? {
+        guard leadsCount > 0 else { return nil }
+        let sorted = leads[..<leadsCount].sorted()
+        return max(0, min(sorted[max(0, leadsCount - Self.aheadMessages)], Self.aheadMax))
+    }
+
+    /// Returns the present by the slower of both clocks.
+    package func present(_ now: Moment) -> Timestamp { now.wall.advanced(byNanoseconds: behind) }
+
     /// What had arrived was handed in. `oldest`: the earliest time of what may still come, or waits
     /// in the engine; `nil`: nothing does.
     package mutating func drained(_ now: Moment, oldest: Timestamp?, delayMax: Int64) {
-        var present = now.wall.advanced(byNanoseconds: behind)
+        var present = present(now)
         if let oldest { present = min(present, oldest) }
         present = present.advanced(byNanoseconds: -delayMax)
         floor = floor.isDefined ? max(floor, present) : present

@@ -36,8 +36,8 @@ package struct StreamFeed: RecordedFeed, Sendable {
 
     package var kind: DataKind { channel.kind }
 
-    /// The time up to which it is complete when its connection was heard last at `heard`;
-    /// undefined: it never came.
+    /// The time up to which it is complete when its connection has shown what was reported until
+    /// `heard`; undefined: it never came.
     package func complete(heard: Timestamp, delayMax: Int64) -> Timestamp {
         guard liveSince.isDefined || last.isDefined else { return .undefined }
         var time = liveSince

@@ -10,11 +10,17 @@ package struct StreamFeeds: Sendable {
     package private(set) var places: FeedPlaces
     /// Instruments that can never be delivered.
     package private(set) var refused: [ShownFeed] = []
-    /// When something came last, by connection and by the clock of records.
-    package var heard: [Timestamp]
+    /// The service's clock.
+    package var clock: ServerClock
+    /// All that was reported until then has come, by connection and by the clock of records.
+    private var heard: [Timestamp]
     /// When what was refused is asked for once more, by connection.
     var againAt: [MonotonicTime]
     private let settings: Settings
+    /// How far the service's clock may be ahead before it is known.
+    private static let unknownAhead: Int64 = 5_000_000_000
+    /// Pings are as exact as a timer of a second.
+    private static let silenceExactness: Int64 = 1_000_000_000
 
     package struct Settings: Sendable {
         /// The provider's name, for records about subscriptions.
@@ -31,8 +37,11 @@ package struct StreamFeeds: Sendable {
         }
     }
 
-    package init(_ settings: Settings, channels: Int, links: Int = 1) {
+    package init(
+        _ settings: Settings, channels: Int, links: Int = 1, clock: ServerClock = ServerClock()
+    ) {
         self.settings = settings
+        self.clock = clock
         places = FeedPlaces(channels: channels)
         heard = [Timestamp](repeating: .undefined, count: links)
         againAt = [MonotonicTime](repeating: .never, count: links)
@@ -288,11 +297,39 @@ package struct StreamFeeds: Sendable {
 
     // MARK: gaps
 
+    /// A connection has shown an event of this time, which was reported `lag` later (undefined: a
+    /// frame had none). What was read may have waited for long, so it vouches for no later time
+    /// than its own, whatever time it is.
+    package mutating func showed(
+        _ time: Timestamp, lag: Int64 = 0, on link: Int, _ now: Moment
+    ) {
+        guard time.isDefined else { return }
+        vouch(min(now.wall, time.advanced(byNanoseconds: lag + settings.delayMax)), for: link)
+    }
+
+    /// A connection has shown nothing for `quiet` nanoseconds, and has not been given up: it has
+    /// answered a ping. Nothing that was sent before waits in it. After messages that came densely
+    /// that vouches for nothing.
+    package mutating func isAlive(
+        _ link: Int, quiet: Int64, _ pace: StreamPace, _ now: Moment
+    ) {
+        let doubt = settings.silentAfter + Self.silenceExactness
+        guard quiet >= doubt, !pace.isDense else { return }
+        vouch(clock.present(now).advanced(byNanoseconds: -doubt), for: link)
+    }
+
+    private mutating func vouch(_ time: Timestamp, for link: Int) {
+        heard[link] = heard[link].isDefined ? max(heard[link], time) : time
+    }
+
     /// The time up to which a feed is complete; undefined: it never came.
     package func complete(_ place: Int) -> Timestamp {
         let feed = list[place]
         let heard = feed.standing.isConfirmed ? heard[feed.channel.link] : .undefined
-        return feed.complete(heard: heard, delayMax: settings.delayMax)
+        let time = feed.complete(heard: heard, delayMax: settings.delayMax)
+        guard time.isDefined, clock.floor.isDefined else { return time }
+        // What is not below the floor may still have been under way.
+        return min(time, clock.floor.advanced(byNanoseconds: -feed.channel.revisedAfter))
     }
 
     /// A feed is not delivered any more: what it lacks from now on is a gap.
@@ -331,8 +368,11 @@ package struct StreamFeeds: Sendable {
         guard let gap = list[place].openGap else { return }
         list[place].openGap = nil
         let feed = list[place]
-        let begin = now.wall.advanced(byNanoseconds: -list[place].channel.lag.lowerBound)
-        let end = max(begin, gap.from.advanced(byNanoseconds: 1))
+        // What is missing has the service's times. The freshest message was under way, too.
+        let ahead = clock.ahead.map { $0 > 0 ? $0 + settings.delayMax : 0 } ?? Self.unknownAhead
+        let present = now.wall.advanced(
+            byNanoseconds: ahead - list[place].channel.lag.lowerBound)
+        let end = max(present, gap.from.advanced(byNanoseconds: 1))
         records.append(feed.gap((from: gap.from, to: end), gap.reason, .open, at: now.wall))
         records.append(
             feed.gap(

@@ -6,8 +6,6 @@ internal import Primitives
 extension MassiveEngine {
     /// A connection that lasted so long ends a row of failures.
     private static let steadyAfter: Int64 = 30_000_000_000
-    /// The connection's own pings are as exact as a timer of a second.
-    private static let pingExactness: Int64 = 1_000_000_000
 
     /// A connection is open.
     package mutating func opened(
@@ -16,7 +14,6 @@ extension MassiveEngine {
         guard link.number == number, link.state == .opening else { return }
         link.state = .greeting
         link.due = now.monotonic + MassiveLimits.answerAfter
-        link.heard.at = now.monotonic
         counters.links.opened &+= 1
         show(into: &out)
     }
@@ -54,7 +51,7 @@ extension MassiveEngine {
     ) {
         let wasReady = link.state == .ready
         let lasted = wasReady ? now.monotonic - link.readyAt : 0
-        if wasReady { link.pace.pause(now.monotonic) }
+        if wasReady { link.heard.pace.pause(now.monotonic) }
         counters.links.failures &+= 1
         link.reason = why
         link.state = .closed
@@ -80,24 +77,13 @@ extension MassiveEngine {
         }
         if loss == .stopped {
             // Once: a market that has closed must not end one connection after the other.
-            link.pace = MassivePace()
-        } else if wasReady {
-            noteAlive()
+            link.heard.pace = StreamPace()
         }
         for place in feeds.list.indices {
             feeds.list[place].standing.isAsked = false
             feeds.endDelivery(place, .disconnected, why, now, into: &out.records)
         }
         show(into: &out)
-    }
-
-    /// Notes that the connection was alive without a message, too: it answered pings, or it would
-    /// have been given up.
-    mutating func noteAlive() {
-        guard link.lastTurn.isDefined, feeds.heard[0].isDefined else { return }
-        let alive = link.lastTurn.advanced(
-            byNanoseconds: -settings.silentAfter - Self.pingExactness)
-        feeds.heard[0] = max(feeds.heard[0], alive)
     }
 
     mutating func serve(_ now: Moment, into out: inout MassiveOutput) {
@@ -126,7 +112,7 @@ extension MassiveEngine {
             if link.asking.request != nil, now.monotonic >= link.due {
                 return unanswered(now, into: &out)
             }
-            if link.pace.isDense, now.monotonic >= link.heard.at + settings.silentAfter {
+            if now.monotonic >= link.heard.pace.stopsAt(silentAfter: settings.silentAfter) {
                 return giveUp("its stream has stopped", .stopped, now, into: &out)
             }
             if feeds.askAgain(link: 0, now.monotonic) != .nothing { link.asking.isBehind = true }
@@ -157,7 +143,7 @@ extension MassiveEngine {
             guard link.state == .authenticating else { return }
             link.state = .ready
             link.readyAt = now.monotonic
-            link.pace.resume(now.monotonic)
+            link.heard.pace.resume(now.monotonic)
             link.asking = MassiveAsking()
             link.refusal = ""
             if !link.isOccupied { link.reason = "" }

@@ -21,32 +21,31 @@ package struct MassiveEngine: StreamEngine {
     var reread: MassiveReread
     /// Whether bars are wanted, which come later than trades of their time.
     private var hasBars = false
-    private var clock: ServerClock
     private var state = StreamState.closed
     package internal(set) var counters = MassiveCounters()
     private var isStopped = false
 
     package init(_ settings: MassiveSettings) {
         self.settings = settings
+        let lag = settings.feed.lag
         feeds = StreamFeeds(
             StreamFeeds.Settings(
                 provider: settings.provider, delayMax: settings.delayMax,
                 silentAfter: settings.silentAfter),
-            channels: MassiveChannel.allCases.count)
+            channels: MassiveChannel.allCases.count,
+            clock: ServerClock(behind: 5_000_000_000 + lag.upperBound - lag.lowerBound))
         reader = MassiveReader(
             flags: settings.feed == .delayed ? .delayed : [], hidden: settings.hidden)
         link = MassiveLink(settings)
         times = TradeTimes(count: settings.tradesKept)
-        let lag = settings.feed.lag
         reread = MassiveReread(
             MassiveReread.Settings(
                 ages: settings.rereadAges, lag: lag.upperBound,
                 flags: settings.feed == .delayed ? .delayed : [], seed: settings.seed))
-        clock = ServerClock(behind: 5_000_000_000 + lag.upperBound - lag.lowerBound)
     }
 
     /// The promise of `MassiveOutput.floor`.
-    var floor: Timestamp { clock.floor }
+    var floor: Timestamp { feeds.clock.floor }
 
     // MARK: what is wanted
 
@@ -66,6 +65,8 @@ package struct MassiveEngine: StreamEngine {
             marks.append(0)
             lastQuotes.append(Self.noQuote)
         }
+        // What ended may have been most of what came.
+        if !ended.isEmpty { link.heard.pace = StreamPace() }
         hasBars = feeds.list.contains { $0.isWanted && $0.kind == .providerBar }
         link.isWanted = feeds.isWanted(link: 0)
         link.asking.isBehind = true
@@ -146,22 +147,24 @@ package struct MassiveEngine: StreamEngine {
         into out: inout MassiveOutput
     ) {
         guard isPresent(number) else { return }
-        link.heard.at = now.monotonic
-        feeds.heard[0] = now.wall
         link.asking.request?.isHeard = true
         guard isText, reader.begin(bytes) else { return broken(now, into: &out) }
         var isBroken = false
-        let before = counters.messages
-        defer { link.pace.note(Int(counters.messages &- before), now.monotonic) }
+        var events = 0
+        defer { link.heard.pace.note(events, now.monotonic) }
         while let message = reader.next(
             bytes, received: now.wall, feeds.places, isBroken: &isBroken)
         {
             counters.messages &+= 1
-            if reader.time.isDefined { link.heard.noteLatest(reader.time) }
+            if reader.time.isDefined {
+                events += 1
+                link.heard.noteLatest(reader.time)
+            }
             take(message, now, into: &out)
             // A status may have ended the connection.
             guard isPresent(number) else { return }
         }
+        feeds.showed(link.heard.time, lag: settings.feed.lag.upperBound, on: 0, now)
         if isBroken { broken(now, into: &out) }
     }
 
@@ -200,7 +203,6 @@ package struct MassiveEngine: StreamEngine {
         guard !isStopped else { return }
         serve(now, into: &out)
         if let fetch = reread.timePassed(now) { out.wishes.append(.fetch(fetch)) }
-        link.lastTurn = now.wall
         show(into: &out)
     }
 
@@ -209,12 +211,15 @@ package struct MassiveEngine: StreamEngine {
     package mutating func drained(_ now: Moment, into out: inout MassiveOutput) {
         let delay = hasBars ? settings.delayMax + MassiveLimits.barDelay : settings.delayMax
         let oldest = link.heard.endTurn(now.monotonic, delayMax: settings.delayMax)
-        clock.drained(delayed(now), oldest: oldest, delayMax: delay)
-        out.floor = clock.floor
+        if link.state == .ready {
+            feeds.isAlive(0, quiet: link.heard.quiet(now.monotonic), link.heard.pace, now)
+        }
+        feeds.clock.drained(delayed(now), oldest: oldest, delayMax: delay)
+        out.floor = floor
     }
 
     /// Notes the time of a trade or a quote.
-    mutating func note(_ time: Timestamp, _ now: Moment) { clock.note(time, delayed(now)) }
+    mutating func note(_ time: Timestamp, _ now: Moment) { feeds.clock.note(time, delayed(now)) }
 
     /// The moment whose events may come now: no time in a message counts as later.
     func delayed(_ now: Moment) -> Moment {
@@ -226,7 +231,7 @@ package struct MassiveEngine: StreamEngine {
     /// Returns how far the service's clock is certainly ahead, since the last call; `nil`: nothing
     /// is known. Nothing of a delayed feed tells it.
     package mutating func takeClockAhead() -> Int64? {
-        settings.feed == .delayed ? nil : clock.take(settings.delayMax)
+        settings.feed == .delayed ? nil : feeds.clock.take(settings.delayMax)
     }
 
     /// The next moment at which `timePassed` has something to do.
@@ -239,7 +244,7 @@ package struct MassiveEngine: StreamEngine {
         case .ready:
             var due = link.isOccupied ? link.readyAt + MassiveLimits.provenAfter : .never
             due = min(due, feeds.againAt(link: 0))
-            if link.pace.isDense { due = min(due, link.heard.at + settings.silentAfter) }
+            due = min(due, link.heard.pace.stopsAt(silentAfter: settings.silentAfter))
             if link.asking.request != nil {
                 due = min(due, link.due)
             } else if link.asking.isBehind {
@@ -253,7 +258,6 @@ package struct MassiveEngine: StreamEngine {
     package mutating func stop(_ now: Moment, into out: inout MassiveOutput) {
         guard !isStopped else { return }
         isStopped = true
-        if link.state == .ready { noteAlive() }
         feeds.stop(now, into: &out.records)
         guard link.state != .closed else { return }
         out.wishes.append(.close(link.number))

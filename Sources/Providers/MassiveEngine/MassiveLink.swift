@@ -23,12 +23,8 @@ struct MassiveLink: Sendable {
     var retry: ReconnectWait
     /// When it became ready.
     var readyAt = MonotonicTime.never
-    var heard = LastHeard()
     /// Of all connections in turn: a new one may be stopped from its beginning.
-    var pace = MassivePace()
-    /// When the engine was called last, by the clock of records: then the connection had not been
-    /// given up by its own pings.
-    var lastTurn = Timestamp.undefined
+    var heard = LastHeard()
     /// Until when an answer has to come.
     var due = MonotonicTime.never
     var asking = MassiveAsking()

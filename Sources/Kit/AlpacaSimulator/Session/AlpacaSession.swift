@@ -51,6 +51,12 @@ package struct AlpacaSession: Sendable {
         return .binary(bytes)
     }
 
+    /// Whether a request about subscriptions names no symbol.
+    static func isEmpty(_ request: JSONValue) -> Bool {
+        request.members?.allSatisfy { $0.key == "action" || $0.value.array?.isEmpty == true }
+            ?? false
+    }
+
     /// Changes what is subscribed to. Returns what is wrong, and then nothing is changed.
     mutating func subscribe(
         _ request: JSONValue, isMore: Bool, limit: Int?

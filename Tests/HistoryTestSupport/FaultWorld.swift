@@ -1,0 +1,219 @@
+package import MarketModel
+package import Primitives
+
+/// What an engine wants of its connection.
+package enum FaultWish {
+    case open(UInt32)
+    case authenticate(UInt32)
+    case send(UInt32, String)
+    case close(UInt32)
+}
+
+/// An engine of a service, with a clock that the test moves, as `FaultWorld` needs it.
+package protocol FaultBench {
+    /// True time since `origin`, in nanoseconds.
+    var time: Int64 { get set }
+    /// How far the host's clock is ahead of it.
+    var hostAhead: Int64 { get set }
+    var records: [ProviderRecord] { get }
+    static var origin: Timestamp { get }
+
+    mutating func takeFaultWishes() -> [FaultWish]
+    mutating func opened(_ number: UInt32)
+    mutating func ended(_ number: UInt32, _ why: String)
+    mutating func receive(_ text: String, on number: UInt32, isText: Bool)
+    /// A turn of the engine's thread.
+    mutating func turn()
+    mutating func stop()
+    /// What the service says first, and when it is authenticated.
+    static var greetings: (first: [String], authenticated: [String]) { get }
+    /// Returns what the service answers to a request, and whether its stream begins with it.
+    func answers(to request: String) -> (texts: [String], isBegin: Bool)
+    /// Returns the message of event `id` of the one symbol, which happens now.
+    func event(_ id: UInt64) -> String
+    /// Returns the number and the time of an event on the tape.
+    static func event(of record: TapeRecord) -> (id: UInt64, time: Timestamp)?
+    /// Another process, which begins with what this one has left.
+    func next(gaps: [OpenGap]) -> Self
+}
+
+/// A service with one symbol and ten events a second, whose connection is slow, mute or cut.
+package struct FaultWorld<Bench: FaultBench> {
+    private static var step: Int64 { 100_000_000 }
+    private static var latency: Int64 { 30_000_000 }
+
+    package var bench: Bench
+    /// Whether the process reads; the service's buffer waits otherwise.
+    package var isReading = true
+    /// Whether the service sends no events, and answers all else.
+    package var isMute = false
+    /// When each event happened, by its number less 1.
+    package private(set) var happened: [Timestamp] = []
+    package private(set) var opened = 0
+    /// What has come onto the tape.
+    package private(set) var tape: [TapeRecord] = []
+    private var taken = 0
+    private var line: UInt32?
+    private var isSubscribed = false
+    private var queue: [(at: Int64, text: String)] = []
+
+    package init(_ bench: Bench) { self.bench = bench }
+
+    /// Lets time pass.
+    package mutating func run(seconds: Int64) {
+        for _ in 0..<(seconds * 1_000_000_000 / Self.step) { step() }
+    }
+
+    package mutating func step() {
+        bench.time += Self.step
+        happened.append(Bench.origin.advanced(byNanoseconds: bench.time))
+        if line != nil, isSubscribed, !isMute {
+            queue.append((bench.time + Self.latency, bench.event(UInt64(happened.count))))
+        }
+        if isReading { read(.max) }
+    }
+
+    /// A turn of the process, which reads so many messages.
+    package mutating func read(_ most: Int) {
+        var count = 0
+        while count < most, let first = queue.first, first.at <= bench.time, let line {
+            queue.removeFirst()
+            count += 1
+            bench.receive(first.text, on: line, isText: true)
+        }
+        bench.turn()
+        obey()
+    }
+
+    /// The connection ends; what waited in it is lost.
+    package mutating func cut() {
+        guard let number = line else { return }
+        line = nil
+        queue = []
+        bench.ended(number, "cut")
+        obey()
+    }
+
+    /// The process ends in good order, and three seconds later another one begins.
+    package mutating func restart() {
+        bench.stop()
+        obey()
+        let open = openGaps
+        bench = bench.next(gaps: open)
+        taken = 0
+        line = nil
+        queue = []
+        for _ in 0..<30 {
+            bench.time += Self.step
+            happened.append(Bench.origin.advanced(byNanoseconds: bench.time))
+        }
+        obey()
+    }
+
+    private mutating func obey() {
+        for wish in bench.takeFaultWishes() {
+            switch wish {
+            case .open(let number):
+                opened += 1
+                (line, isSubscribed, queue) = (number, false, [])
+                bench.opened(number)
+                say(Bench.greetings.first)
+            case .close(let number): if line == number { (line, queue) = (nil, []) }
+            case .authenticate: say(Bench.greetings.authenticated)
+            case .send(_, let text):
+                let (texts, isBegin) = bench.answers(to: text)
+                say(texts)
+                if isBegin { isSubscribed = true }
+            }
+        }
+        for case .tape(let record) in bench.records.dropFirst(taken) { tape.append(record) }
+        taken = bench.records.count
+    }
+
+    private mutating func say(_ texts: [String]) {
+        for text in texts { queue.append((bench.time + Self.latency, text)) }
+    }
+
+    private var gaps: [GapRecord] {
+        tape.compactMap { if case .gap(let gap) = $0 { gap } else { nil } }
+    }
+
+    private var openGaps: [OpenGap] {
+        guard let last = gaps.last, !last.to.isDefined else { return [] }
+        return [
+            OpenGap(
+                instrument: 0, kind: DataKind(rawValue: last.kind) ?? .trade, from: last.from,
+                to: .undefined, reason: GapReason(rawValue: last.reason) ?? .unknown)
+        ]
+    }
+
+    /// What became of the events.
+    package struct Outcome {
+        /// Those that did not come, after the first one that did.
+        package var missing: [Timestamp] = []
+        /// Those of them that lie in no gap.
+        package var unrecorded: [Timestamp] = []
+        /// Those that came and lie in a gap.
+        package var doubted = 0
+    }
+
+    package var outcome: Outcome {
+        let there = Dictionary(tape.compactMap { Bench.event(of: $0) }) { first, _ in first }
+        var outcome = Outcome()
+        guard let first = there.keys.min() else { return outcome }
+        // The last record about a gap counts: it has the end of one that had none.
+        let last = Dictionary(gaps.map { ($0.from, $0) }) { $1 }.values.filter {
+            $0.state != GapState.filled.rawValue
+        }
+        for (place, time) in happened.enumerated().dropFirst(Int(first)) {
+            let isMissing = last.contains {
+                $0.from <= time && (!$0.to.isDefined || time < $0.to)
+            }
+            if there[UInt64(place + 1)] != nil {
+                outcome.doubted += isMissing ? 1 : 0
+            } else {
+                outcome.missing.append(time)
+                if !isMissing { outcome.unrecorded.append(time) }
+            }
+        }
+        return outcome
+    }
+}
+
+extension FaultWorld {
+    /// What happens to a connection.
+    package enum Fault: CaseIterable, Sendable {
+        /// It is cut.
+        case cut
+        /// Nothing is read for half a minute, then four seconds of it, and then it is cut.
+        case slow
+        /// The same, but the process ends in good order.
+        case slowAtStop
+        /// For an hour nothing comes on it but answers.
+        case mute
+    }
+
+    /// Runs a minute, then the fault, then half a minute, and ends.
+    package mutating func run(_ fault: Fault) {
+        bench.turn()
+        obey()
+        run(seconds: 60)
+        switch fault {
+        case .cut: cut()
+        case .slow, .slowAtStop:
+            isReading = false
+            run(seconds: 30)
+            isReading = true
+            read(40)
+            if fault == .slow { cut() } else { restart() }
+        case .mute:
+            let before = opened
+            isMute = true
+            for _ in 0..<36_000 where opened == before { step() }
+            isMute = false
+        }
+        run(seconds: 30)
+        bench.stop()
+        obey()
+    }
+}

@@ -269,7 +269,7 @@ let suites: [Tests] = [
             "Membership", "MembershipTransport", "NatsTransport", "ServiceRuntime",
             "TapeTransport",
         ]),
-    tests(of: "ProviderGateway", uses: frame + tape + support + ["ProviderKit"]),
+    tests(of: "ProviderGateway", uses: frame + tape + support + ["EngineKit", "ProviderKit"]),
     serverTests(
         of: "ProviderGateway",
         uses: frame + tape + support + [

@@ -1,3 +1,4 @@
+import EngineKit
 import MarketModel
 import Primitives
 import ProviderKit
@@ -186,6 +187,26 @@ struct SourceTimeTests {
         #expect(!time.stamped(stamp, of: 1))
         time.heard(ahead: 0, of: 1)
         #expect(time.stamped(stamp, of: 1))
+    }
+
+    @Test(
+        "of a thousand stamps the one that is ahead is refused, also of a provider's fast clock",
+        arguments: [0, 10] as [Int64], [0, 50, 500] as [Int])
+    func oneAhead(lead: Int64, at place: Int) throws {
+        let time = try TimeUnderTest()
+        var clock = ServerClock()
+        var refused = 0
+        for number in 0..<1_002 {
+            if number > 1 { time.go(Self.second / 100) }
+            let ahead = lead + (number == place + 2 ? 40 : 0)
+            let stamp = time.now.advanced(byNanoseconds: ahead * Self.second)
+            let monotonic = MonotonicTime.at(Self.second + Int64(number) * Self.second / 100)
+            clock.note(stamp, Moment(wall: time.now, monotonic: monotonic))
+            // The engine reports to the gateway before it hands the trade over.
+            if let ahead = clock.take(2 * Self.second) { time.heard(ahead: ahead) }
+            if time.stamped(stamp) { refused += 1 }
+        }
+        #expect(refused == 1)
     }
 
     @Test("a tick that is refused is missing when it came, or at its stamp while that may be right")

@@ -10,8 +10,9 @@ package struct ServerClock: Sendable {
     /// How far the server's clock is believed to be ahead, and how many messages have to say so.
     private static let aheadMax: Int64 = 60_000_000_000
     private static let aheadMessages = 3
-    /// The messages that have a say in how far it is ahead.
+    /// The messages that have a say in how far it is ahead, and how often that is reported.
     private static let leadsMax = 63
+    private static let reportAfter: Int64 = 1_000_000_000
     /// What is assumed of the server's clock before it is known.
     private let unknownBehind: Int64
 
@@ -22,8 +23,8 @@ package struct ServerClock: Sendable {
     private var leads = [Int64](repeating: 0, count: ServerClock.leadsMax)
     private var leadsCount = 0
     private var leadPlace = 0
-    /// The freshest since it was last reported.
-    private var fresh = Int64.min
+    private var notedAt = MonotonicTime.distantPast
+    private var reportedAt = MonotonicTime.distantPast
     /// No later record has an earlier event time; undefined: not known yet.
     package private(set) var floor = Timestamp.undefined
 
@@ -43,7 +44,7 @@ package struct ServerClock: Sendable {
         leads[leadPlace] = ahead
         leadPlace = leadPlace + 1 == Self.leadsMax ? 0 : leadPlace + 1
         leadsCount = min(leadsCount + 1, Self.leadsMax)
-        fresh = max(fresh, ahead)
+        notedAt = now.monotonic
     }
 
     /// The server's clock less ours, if it is behind or unknown, else 0.
@@ -72,11 +73,13 @@ package struct ServerClock: Sendable {
         floor = floor.isDefined ? max(floor, present) : present
     }
 
-    /// Returns how far it is certainly ahead: 0 when both may agree, `nil` when nothing came, or
-    /// when messages are older than they may be under way.
+    /// Returns how far it is certainly ahead, at most once a second: 0 when both may agree, `nil`
+    /// when nothing came, or when messages are older than they may be under way. Half of the last
+    /// messages have to agree: what admits stamps of the future must not follow one of them.
     package mutating func take(_ delayMax: Int64) -> Int64? {
-        defer { fresh = Int64.min }
-        guard fresh >= -delayMax else { return nil }
-        return max(0, fresh)
+        guard leadsCount > 0, notedAt - reportedAt >= Self.reportAfter else { return nil }
+        reportedAt = notedAt
+        let middle = leads[..<leadsCount].sorted()[(leadsCount - 1) / 2]
+        return middle >= -delayMax ? max(0, middle) : nil
     }
 }

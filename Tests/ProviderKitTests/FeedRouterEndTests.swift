@@ -120,4 +120,30 @@ struct FeedRouterEndTests {
         bench.tick(0, at: 1_011, flags: .backfilled)
         #expect(bench.gaps.last == "1010-1020" && bench.trades == [1_000, 1_006, 1_011])
     }
+
+    @Test("an outage at a return ends, also if the feed is back before its time")
+    func backBeforeReturn() {
+        var bench = Bench()
+        bench.returns()
+        bench.gap(0, from: 1_031, to: nil)
+        bench.gap(0, from: 1_031, to: 1_032)
+        bench.gap(0, from: 1_031, to: 1_032, .filled)
+        #expect(bench.gaps == ["1033-", "1033-1033", "1033-1033"])
+        bench.pass(seconds: 8)
+        bench.tick(0, at: 1_034)
+        #expect(bench.trades.last == 1_034 && bench.gaps.count == 3)
+    }
+
+    @Test("an outage at a return ends, also if its instrument begins anew before its time")
+    func relistedAtReturn() {
+        var bench = Bench()
+        bench.returns()
+        bench.gap(0, from: 1_030, to: nil)
+        bench.restart()
+        // From now on it is the feed of this provider alone, so it lacks more.
+        bench.gap(0, from: 1_030, to: 1_036)
+        bench.gap(0, from: 1_030, to: 1_036, .filled)
+        #expect(
+            bench.gaps == ["1033-", "1033-1033", "1033-1033", "1031-", "1031-1036", "1031-1036"])
+    }
 }

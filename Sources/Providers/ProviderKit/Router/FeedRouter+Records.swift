@@ -62,7 +62,7 @@ extension FeedRouter {
     ) -> ProviderRecord? {
         switch record {
         case .tape(.gap(let gap)):
-            return clipped(gap, rank, &route).map { .tape(.gap($0)) }
+            return clipped(gap, rank, &route, into: &kept).map { .tape(.gap($0)) }
         case .tape(.subscription(let subscription)):
             let isStart = subscription.action == SubscriptionAction.start.rawValue
             if isStart { route.feeds[rank].mode = subscription.mode }
@@ -109,12 +109,15 @@ extension FeedRouter {
         let to = providers[route.providers[route.active]]
         let header = TickHeader(
             symbol: number, providerTime: .undefined, receiveTime: pending.at, providerID: 0)
-        let left =
-            (pending.wasLost ? route.unreportedOutages(of: pending.previous) : [])
-            + route.outages.filter { $0.rank == pending.previous }
-        for outage in left where outage.from < pending.at {
+        let unreported = pending.wasLost ? route.unreportedOutages(of: pending.previous) : []
+        let recorded = route.outages.filter { $0.rank == pending.previous }
+        for outage in unreported + recorded where outage.from < pending.at {
             let gap = outage.gap(to: pending.at, header, detail: Self.delivers(to))
             records.append(.gap(gap))
+        }
+        // One that would begin now or later has no time of the previous provider.
+        for outage in recorded where outage.from >= pending.at {
+            records += nothing(of: outage, header)
         }
         route.deliveredKinds = 0
         route.outages.removeAll { $0.rank == pending.previous }
@@ -172,29 +175,56 @@ extension FeedRouter {
         let to = route.providers[0]
         let header = TickHeader(
             symbol: number, providerTime: .undefined, receiveTime: now, providerID: 0)
-        for outage in former.unfinished where former.providers[outage.rank] != to {
+        // Only the provider of the last span goes on.
+        let goesOn = former.spans.last.flatMap { former.providers[$0.rank] == to ? $0.rank : nil }
+        for outage in former.unfinished where outage.rank != goesOn {
             let end = max(now, outage.from.advanced(byNanoseconds: 1))
             let gap = outage.gap(to: end, header, detail: Self.delivers(providers[to]))
             records.append(.gap(gap))
         }
         route.carryOver(former, now)
+        // An outage may begin in the near future, at the time of a return. From now on nobody else
+        // delivers the time before, so it begins earlier.
+        for place in route.outages.indices {
+            let from = max(route.outages[place].reported, now)
+            guard from < route.outages[place].from else { continue }
+            records += nothing(of: route.outages[place], header)
+            route.outages[place].from = from
+            records.append(.gap(route.outages[place].gap(to: .undefined, header)))
+        }
+    }
+
+    /// Returns the records by which an outage ends of whose time on the tape nothing is missing, or
+    /// of which another outage says that.
+    private func nothing(
+        of outage: InstrumentRoute.Outage, _ header: TickHeader
+    ) -> [ProviderRecord] {
+        var gap = outage.gap(to: outage.from.advanced(byNanoseconds: 1), header)
+        let end = gap
+        gap.state = GapState.filled.rawValue
+        return [.tape(.gap(end)), .tape(.gap(gap))]
     }
 
     /// Cuts a provider's gap record to the provider's span, and notes whether the gap has an end;
-    /// `nil` when no part of the gap is in its span.
+    /// `nil` when no part of the gap is in its span. An outage that was over before the span began
+    /// ends in `kept`.
     private func clipped(
-        _ gap: GapRecord, _ rank: Int, _ route: inout InstrumentRoute
+        _ gap: GapRecord, _ rank: Int, _ route: inout InstrumentRoute,
+        into kept: inout [ProviderRecord]
     ) -> GapRecord? {
-        guard let part = route.part(of: gap.from, gap.to, by: rank) else { return nil }
-        var gap = gap
-        (gap.from, gap.to) = part
-        let outage = InstrumentRoute.Outage(
-            rank: rank, kind: gap.kind, from: gap.from, reason: gap.reason)
-        if gap.to.isDefined {
-            route.outages.removeAll { $0.isSame(as: outage) }
-        } else {
-            route.note(outage)
+        let part = route.part(of: gap.from, gap.to, by: rank)
+        var outage = InstrumentRoute.Outage(
+            rank: rank, kind: gap.kind, reported: gap.from, from: part?.from ?? gap.from,
+            reason: gap.reason)
+        if gap.to.isDefined, let known = route.outages.firstIndex(where: { $0.isSame(as: outage) })
+        {
+            outage = route.outages.remove(at: known)
+            if part == nil { kept += nothing(of: outage, gap.header) }
         }
+        guard let part else { return nil }
+        var gap = gap
+        (gap.from, gap.to) = (outage.from, max(part.to, outage.from.advanced(byNanoseconds: 1)))
+        if !gap.to.isDefined { route.note(outage) }
         return gap
     }
 }

@@ -163,7 +163,8 @@ package struct FeedRouter: Sendable {
         guard !gap.to.isDefined, gap.instrument < routes.count else { return }
         routes[Int(gap.instrument)]?.note(
             InstrumentRoute.Outage(
-                rank: 0, kind: gap.kind.rawValue, from: gap.from, reason: gap.reason.rawValue))
+                rank: 0, kind: gap.kind.rawValue, reported: gap.from, from: gap.from,
+                reason: gap.reason.rawValue))
     }
 
     /// Adds a route. Returns the first of its providers; `nil` when the number is too large.

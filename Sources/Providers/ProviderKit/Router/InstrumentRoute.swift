@@ -44,13 +44,16 @@ struct InstrumentRoute: Sendable {
         let rank: Int
         /// A raw `DataKind`.
         let kind: UInt8
-        let from: Timestamp
+        /// When it begins in the provider's reports.
+        let reported: Timestamp
+        /// When it begins on the tape: not before the provider's span.
+        var from: Timestamp
         /// A raw `GapReason`.
         let reason: UInt8
 
         /// Returns whether both are the same gap; a later report may have another reason.
         func isSame(as other: Outage) -> Bool {
-            (rank, kind, from) == (other.rank, other.kind, other.from)
+            (rank, kind, reported) == (other.rank, other.kind, other.reported)
         }
 
         /// Returns the record that ends the gap at `to`. It is still open: not filled.
@@ -150,8 +153,9 @@ struct InstrumentRoute: Sendable {
                         && (outage.kind == kind || outage.kind == DataKind.any.rawValue)
                 }
         }.map { kind in
-            Outage(
-                rank: rank, kind: kind, from: reached.advanced(byNanoseconds: 1),
+            let from = reached.advanced(byNanoseconds: 1)
+            return Outage(
+                rank: rank, kind: kind, reported: from, from: from,
                 reason: GapReason.disconnected.rawValue)
         }
     }
@@ -176,7 +180,9 @@ struct InstrumentRoute: Sendable {
         spans = [Span(from: min(last.from, now), rank: 0)]
         (reached, deliveredKinds) = (former.reached, former.deliveredKinds)
         outages = former.outages.filter { $0.rank == last.rank }.map { outage in
-            Outage(rank: 0, kind: outage.kind, from: outage.from, reason: outage.reason)
+            Outage(
+                rank: 0, kind: outage.kind, reported: outage.reported, from: outage.from,
+                reason: outage.reason)
         }
     }
 

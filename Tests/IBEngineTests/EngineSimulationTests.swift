@@ -9,9 +9,14 @@ import Testing
         fixed: 1...150,
         // Level 1 goes silent, and a competing session stops the trades that come tick by tick.
         failed: [11_479_750_924_462_383_245])
-    /// Worlds with all kinds of data are the longest.
     private static let ofAllKinds = Seeds(
-        fixed: 1...150, failed: [11_479_750_924_462_383_245], weight: 0.05)
+        fixed: 1...150,
+        failed: [
+            11_479_750_924_462_383_245,
+            // The vendor is lost for half a second, while a farm is down that does not say that it
+            // is back.
+            1_387_975_927_798_564_395,
+        ])
 
     @Test(
         "Every tick is there once or inside an outage that has an end", arguments: seeds.all())

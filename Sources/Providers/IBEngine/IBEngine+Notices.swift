@@ -120,10 +120,12 @@ extension IBEngine {
     mutating func resumeIfHealthy() {
         guard turn.isReady, link.vendorLostSince == nil else { return }
         turn.isHealthy = true
+        turn.isFarmDown = link.farms.isAnyDown
+        // The farm may be back without a notice. Then data came until the vendor was lost.
+        let isOfVendor = feeds.suspicion?.cause.kind == .server
+        if !turn.isFarmDown || isOfVendor { feeds.settleSuspects(in: &turn) }
         // While a farm is down, the vendor's return alone brings no data back.
         if let farm = link.farms.down.last { feeds.deferAll(to: farm.cause, in: turn) }
-        turn.isFarmDown = link.farms.isAnyDown
-        if !turn.isFarmDown { feeds.settleSuspects(in: &turn) }
         feeds.resumeAll(.server, in: &turn)
         if !turn.isFarmDown { feeds.resumeAll(.farm, in: &turn) }
     }

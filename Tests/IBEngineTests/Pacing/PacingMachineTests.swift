@@ -88,8 +88,8 @@ struct PacingMachineTests {
         machine.ask(
             [.historyTicks(id: 900, Contract(.stock, "Q"), quotes), ticks(901, "R")], .backfill)
         var sent = machine.taken(0)
-        for id in 0..<Int32(50) { machine.answered(id: id, now: at(1)) }
-        sent += machine.taken(1)
+        for id in 0..<Int32(50) { machine.answered(id: id, now: at(1.2)) }
+        sent += machine.taken(1.2)
         // The quotes would be the 59th unit, and the request after them is the 58th.
         #expect(sent.count == 58 && sent.last == ticks(901, "R"))
         let plan = machine.plan

@@ -249,8 +249,11 @@ private struct FoundOfMassive {
     /// Returns what is wrong with the cancels, in sentences, when trades are read again at an age
     /// and after a span of the same length.
     func wrongCancels(in log: String, age: Int64) throws -> [String] {
+        // Two symbols may have one number.
         let known = Dictionary(
-            trades.map { ($0.trade.header.providerID, $0.trade) }
+            trades.map {
+                (Key(symbol: $0.symbol, number: $0.trade.header.providerID), $0.trade)
+            }
         ) { $1 }
         var problems: [String] = []
         var there: Set<Key> = []
@@ -258,11 +261,12 @@ private struct FoundOfMassive {
             let number = change.header.providerID
             let key = Key(symbol: symbol, number: number & (1 << 38 - 1))
             if !there.insert(key).inserted { problems.append("\(key) is cancelled twice") }
-            guard change.header.action == TradeAction.cancel.rawValue, let trade = known[number],
+            let trade = known[Key(symbol: symbol, number: number)]
+            guard change.header.action == TradeAction.cancel.rawValue, let trade,
                 trade.header.providerTime == change.header.providerTime,
                 trade.price == change.price, trade.size == change.size
             else {
-                problems.append("\(key) is no cancel of a trade")
+                problems.append("\(key) is no cancel of a trade: \(change), not of \(trade as Any)")
                 continue
             }
         }

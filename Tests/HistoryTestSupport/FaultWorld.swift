@@ -42,29 +42,29 @@ package struct FaultWorld<Bench: FaultBench> {
     private static var step: Int64 { 100_000_000 }
     private static var latency: Int64 { 30_000_000 }
 
-    package var bench: Bench
+    private var bench: Bench
     /// Whether the process reads; the service's buffer waits otherwise.
-    package var isReading = true
+    private var isReading = true
     /// Whether the service sends no events, and answers all else.
-    package var isMute = false
+    private var isMute = false
     /// When each event happened, by its number less 1.
-    package private(set) var happened: [Timestamp] = []
-    package private(set) var opened = 0
+    private var happened: [Timestamp] = []
+    private var opened = 0
     /// What has come onto the tape.
-    package private(set) var tape: [TapeRecord] = []
+    private var tape: [TapeRecord] = []
     private var taken = 0
     private var line: UInt32?
     private var isSubscribed = false
     private var queue: [(at: Int64, text: String)] = []
 
-    package init(_ bench: Bench) { self.bench = bench }
+    private init(_ bench: Bench) { self.bench = bench }
 
     /// Lets time pass.
-    package mutating func run(seconds: Int64) {
+    private mutating func run(seconds: Int64) {
         for _ in 0..<(seconds * 1_000_000_000 / Self.step) { step() }
     }
 
-    package mutating func step() {
+    private mutating func step() {
         bench.time += Self.step
         happened.append(Bench.origin.advanced(byNanoseconds: bench.time))
         if line != nil, isSubscribed, !isMute {
@@ -74,7 +74,7 @@ package struct FaultWorld<Bench: FaultBench> {
     }
 
     /// A turn of the process, which reads so many messages.
-    package mutating func read(_ most: Int) {
+    private mutating func read(_ most: Int) {
         var count = 0
         while count < most, let first = queue.first, first.at <= bench.time, let line {
             queue.removeFirst()
@@ -86,7 +86,7 @@ package struct FaultWorld<Bench: FaultBench> {
     }
 
     /// The connection ends; what waited in it is lost.
-    package mutating func cut() {
+    private mutating func cut() {
         guard let number = line else { return }
         line = nil
         queue = []
@@ -95,7 +95,7 @@ package struct FaultWorld<Bench: FaultBench> {
     }
 
     /// The process ends in good order, and three seconds later another one begins.
-    package mutating func restart() {
+    private mutating func restart() {
         bench.stop()
         obey()
         let open = openGaps
@@ -148,16 +148,16 @@ package struct FaultWorld<Bench: FaultBench> {
     }
 
     /// What became of the events.
-    package struct Outcome {
+    private struct Outcome {
         /// Those that did not come, after the first one that did.
-        package var missing: [Timestamp] = []
+        var missing: [Timestamp] = []
         /// Those of them that lie in no gap.
-        package var unrecorded: [Timestamp] = []
+        var unrecorded: [Timestamp] = []
         /// Those that came and lie in a gap.
-        package var doubted = 0
+        var doubted = 0
     }
 
-    package var outcome: Outcome {
+    private var outcome: Outcome {
         let there = Dictionary(tape.compactMap { Bench.event(of: $0) }) { first, _ in first }
         var outcome = Outcome()
         guard let first = there.keys.min() else { return outcome }
@@ -193,8 +193,26 @@ extension FaultWorld {
         case mute
     }
 
+    /// Lets the fault happen. Returns what is wrong, in sentences: each event that did not come
+    /// lies in a gap, and few others do.
+    package static func problems(of fault: Fault, _ bench: Bench) -> [String] {
+        var world = FaultWorld(bench)
+        world.run(fault)
+        let outcome = world.outcome
+        var problems: [String] = []
+        if outcome.missing.count <= 5 { problems.append("nothing was lost") }
+        if !outcome.unrecorded.isEmpty {
+            problems.append(
+                "\(outcome.unrecorded.count) of \(outcome.missing.count) events lie in no gap")
+        }
+        // Half a minute before and after is not in doubt for that.
+        if outcome.doubted >= 200 { problems.append("\(outcome.doubted) came and lie in a gap") }
+        if world.opened != 2 { problems.append("\(world.opened) connections were opened") }
+        return problems
+    }
+
     /// Runs a minute, then the fault, then half a minute, and ends.
-    package mutating func run(_ fault: Fault) {
+    private mutating func run(_ fault: Fault) {
         bench.turn()
         obey()
         run(seconds: 60)

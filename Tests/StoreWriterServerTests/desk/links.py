@@ -35,11 +35,15 @@ int main(int count, char **words) {
 SHARES = """
 #include "tapeline_transport.h"
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <unistd.h>
+
+static atomic_int begun;
 
 static void *reads(void *tape) {
     tapeline_tape_error error = {0};
+    begun++;
     while (!tapeline_tape_fetch(tape, 60000, &error));
     return error.code == TAPELINE_TAPE_INVALID || error.code == TAPELINE_TAPE_CLOSED ? NULL : tape;
 }
@@ -47,6 +51,7 @@ static void *reads(void *tape) {
 static void *asks(void *tape) {
     const tapeline_tape_message *block;
     tapeline_range_state state;
+    begun++;
     while (!tapeline_tape_range(tape, 0, &state))
         tapeline_tape_is_connected(tape), tapeline_tape_block(tape, &block);
     return NULL;
@@ -54,14 +59,15 @@ static void *asks(void *tape) {
 
 int main(int count, char **words) {
     tapeline_tape_options options = {.url = words[count - 1]};
-    for (int round = 0; round < 8; round++) {
+    for (int round = 0; round < 14; round++) {
         tapeline_tape_error error;
         tapeline_tape *tape = tapeline_tape_open(&options, &error);
         if (!tape) return puts(error.text), 1;
         pthread_t threads[6];
+        begun = 0;
         for (int place = 0; place < 6; place++)
             pthread_create(&threads[place], NULL, place % 2 ? reads : asks, tape);
-        usleep(round * 1000);
+        while (begun < round % 7) sched_yield();
         tapeline_tape_close(tape);
         tapeline_tape_close(tape);
         for (int place = 0; place < 6; place++) {

@@ -109,6 +109,25 @@ import Testing
         #expect(bench.engine.status.state == .ready && bench.takeWishes().isEmpty)
     }
 
+    @Test("a change of what is wanted does not hide that the stream has stopped")
+    func stoppedAtChange() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL", "MSFT")
+        for id in 1...500 as ClosedRange<UInt64> {
+            bench.receive("[\(bench.trade("AAPL", id))]", on: number)
+            bench.pass(AlpacaBench.second / 10)
+        }
+        let last = bench.now.wall.advanced(byNanoseconds: -AlpacaBench.second / 10)
+        bench.pass(5 * AlpacaBench.second)
+        bench.follow([], ended: [1])
+        bench.pass(0)
+        bench.receive(#"[{"T":"subscription","trades":["AAPL"]}]"#, on: number)
+        _ = bench.takeWishes()
+        bench.pass(5 * AlpacaBench.second)
+        #expect(bench.takeWishes().contains(.close(number)))
+        #expect(bench.gaps.contains { $0.from <= last })
+    }
+
     @Test(
         "the thinner a stream is, the longer may it be silent",
         arguments: [(1, 100), (10, 1_000)] as [(Int64, Int64)])

@@ -309,6 +309,24 @@ import Testing
         #expect(bench.engine.status.holes == 0 && bench.engine.counters.fills.lost == 4)
     }
 
+    @Test("the hour of a gap does not run while others are asked for")
+    func waits() {
+        func hole(_ place: Int, _ last: UInt64) -> BinanceHole {
+            BinanceHole(
+                place: place, first: 1, last: last, next: 1, from: .undefined, to: .undefined,
+                reason: .disconnected, reached: .undefined)
+        }
+        var holes = BinanceHoles(seed: 1)
+        holes.waiting = [hole(0, 5_000)]
+        holes.waiting[0].triedSince = MonotonicTime.distantPast
+        holes.moveShortestToFront()
+        #expect(holes.waiting[0].triedSince != nil)
+        holes.waiting.append(hole(1, 10))
+        holes.moveShortestToFront()
+        #expect(holes.waiting.map(\.place) == [1, 0])
+        #expect(holes.waiting[1].triedSince == nil)
+    }
+
     @Test("a ban of days is waited out, and the gap is filled afterwards")
     func banned() throws {
         var bench = bench()

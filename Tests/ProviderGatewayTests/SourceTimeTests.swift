@@ -209,6 +209,20 @@ struct SourceTimeTests {
         #expect(refused == 1)
     }
 
+    @Test("of a thin feed, too, a wrong stamp says nothing, and a clock that was set is known soon")
+    func thinFeed() {
+        var clock = ServerClock()
+        var told: [Int64] = []
+        for (number, ahead) in [0, 0, 0, 40, 0, 0, 5, 5, 5].enumerated() {
+            let now = Moment(
+                wall: Timestamp(nanoseconds: Int64(number) * 60 * Self.second),
+                monotonic: .at(Int64(number + 1) * 60 * Self.second))
+            clock.note(now.wall.advanced(byNanoseconds: Int64(ahead) * Self.second), now)
+            told.append((clock.take(2 * Self.second) ?? -Self.second) / Self.second)
+        }
+        #expect(told == [0, 0, 0, 0, 0, 0, 0, 5, 5])
+    }
+
     @Test("a tick that is refused is missing when it came, or at its stamp while that may be right")
     func likelyTime() throws {
         let time = try TimeUnderTest()

@@ -17,8 +17,6 @@ extension AlpacaEngine {
             out.note(.refused(instrument: refusal.instrument, reason: refusal.reason))
         }
         for link in links.indices {
-            // What ended may have been most of what came.
-            if !ended.isEmpty { links[link].heard.pace = StreamPace() }
             links[link].isWanted = feeds.isWanted(link: links[link].endpoint.rawValue)
             links[link].asking.isBehind = true
         }

@@ -57,8 +57,6 @@ extension BinanceEngine {
             legs[leg].grow(to: feeds.count)
             legs[leg].isBehind = true
             legs[leg].readyAt = nil
-            // What ended may have been most of what came.
-            if !ended.isEmpty { legs[leg].heard.pace = StreamPace() }
         }
     }
 

@@ -96,6 +96,9 @@ struct BinanceHoles: Sendable {
         var feeds: Set<Int> = []
         let oldest = waiting.indices.filter { feeds.insert(waiting[$0].place).inserted }
         guard let place = oldest.min(by: { waiting[$0].rest < waiting[$1].rest }) else { return }
+        guard place > 0 else { return }
+        // Nobody asks for the one that waits, so its hour begins again.
+        waiting[0].triedSince = nil
         waiting.insert(waiting.remove(at: place), at: 0)
     }
 }

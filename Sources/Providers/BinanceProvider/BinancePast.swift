@@ -112,8 +112,11 @@ final class BinancePast {
                 question.reason = reason
                 if let outcome = send(question, as: number) { body(number, outcome) }
             } else {
-                addresses.answered(question.endpoint, attempt: question.attempt)
-                body(number, Self.meaning(of: result))
+                let outcome = Self.meaning(of: result)
+                if case .page = outcome {
+                    addresses.answered(question.endpoint, attempt: question.attempt)
+                }
+                body(number, outcome)
             }
         }
     }

@@ -19,8 +19,9 @@ package struct ServerClock: Sendable {
     private var best = Int64.min
     private var before = Int64.min
     private var since = MonotonicTime.distantPast
-    /// How far each of the last messages was ahead, in a ring.
-    private var leads = [Int64](repeating: 0, count: ServerClock.leadsMax)
+    /// How far each of the last messages was ahead, and when it came, in a ring.
+    private var leads = [(ahead: Int64, at: MonotonicTime)](
+        repeating: (0, .distantPast), count: ServerClock.leadsMax)
     private var leadsCount = 0
     private var leadPlace = 0
     private var notedAt = MonotonicTime.distantPast
@@ -41,7 +42,7 @@ package struct ServerClock: Sendable {
             since = now.monotonic
         }
         best = max(best, ahead)
-        leads[leadPlace] = ahead
+        leads[leadPlace] = (ahead, now.monotonic)
         leadPlace = leadPlace + 1 == Self.leadsMax ? 0 : leadPlace + 1
         leadsCount = min(leadsCount + 1, Self.leadsMax)
         notedAt = now.monotonic
@@ -56,9 +57,14 @@ package struct ServerClock: Sendable {
     /// How far the server's clock is ahead of ours by the freshest messages, in nanoseconds, 0 when
     /// it is behind; `nil`: it is not known. One or two wrong stamps change nothing.
     package var ahead: Int64? {
-        guard leadsCount > 0 else { return nil }
-        let sorted = leads[..<leadsCount].sorted()
-        return max(0, min(sorted[max(0, leadsCount - Self.aheadMessages)], Self.aheadMax))
+        let leads = sortedLeads
+        guard !leads.isEmpty else { return nil }
+        return max(0, min(leads[max(0, leads.count - Self.aheadMessages)], Self.aheadMax))
+    }
+
+    /// Those of the last two windows before the last message: a clock may have been set earlier.
+    private var sortedLeads: [Int64] {
+        leads[..<leadsCount].filter { notedAt - $0.at < 2 * Self.window }.map(\.ahead).sorted()
     }
 
     /// Returns the present by the slower of both clocks.
@@ -79,7 +85,8 @@ package struct ServerClock: Sendable {
     package mutating func take(_ delayMax: Int64) -> Int64? {
         guard leadsCount > 0, notedAt - reportedAt >= Self.reportAfter else { return nil }
         reportedAt = notedAt
-        let middle = leads[..<leadsCount].sorted()[(leadsCount - 1) / 2]
+        let leads = sortedLeads
+        let middle = leads[(leads.count - 1) / 2]
         return middle >= -delayMax ? max(0, middle) : nil
     }
 }

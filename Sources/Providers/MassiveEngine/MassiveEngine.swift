@@ -65,8 +65,6 @@ package struct MassiveEngine: StreamEngine {
             marks.append(0)
             lastQuotes.append(Self.noQuote)
         }
-        // What ended may have been most of what came.
-        if !ended.isEmpty { link.heard.pace = StreamPace() }
         hasBars = feeds.list.contains { $0.isWanted && $0.kind == .providerBar }
         link.isWanted = feeds.isWanted(link: 0)
         link.asking.isBehind = true

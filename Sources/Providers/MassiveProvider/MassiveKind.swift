@@ -60,7 +60,7 @@ extension ProviderKind {
             ConfigurationKey(
                 "MASSIVE_TRADES_KEPT", .integer(1_024...16_777_216),
                 default: "\(usual.tradesKept)", group: group,
-                "Last trades that are known when they come twice (a power of two); 17 bytes each."),
+                "Last trades that are known when they come twice (a power of two); 21 bytes each."),
             ConfigurationKey(
                 "MASSIVE_RECONNECT_FIRST", .duration(.milliseconds(100)...Duration.seconds(600)),
                 default: "1s", group: group, "Wait after a first failure; then it doubles."),

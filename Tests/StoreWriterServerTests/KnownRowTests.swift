@@ -139,6 +139,22 @@ struct KnownRowTests {
                     + "'2023-11-14', '2023-11-15')") == "0")
     }
 
+    @Test("a row whose time on the tape is not known is in no answer before its receipt")
+    func unknown() throws {
+        let scene = try StoreScene("writer_ku")
+        scene.add(price: 1, at: at(10).nanoseconds)
+        try write(scene, at: 10)
+        try write(scene, at: 20)
+        _ = try scene.psql("DELETE FROM stored_stretches")
+        let range = "'{AAPL}', '2023-11-14', '2023-11-15'"
+        let asked = "SELECT count(*) FROM wku_market.trades_as_of"
+        #expect(try scene.psql("\(asked)(\(sql(5)), \(range))") == "0")
+        #expect(
+            try refusal(scene, "\(asked)(\(sql(15)), \(range))")
+                .contains("it is not known when the tape took ordinal"))
+        #expect(try scene.psql("\(asked)(\(sql(15)), \(range), true)") == "1")
+    }
+
     @Test("what was missing is answered from the records that were known")
     func gaps() throws {
         let scene = try StoreScene("writer_kg")
@@ -165,6 +181,9 @@ struct KnownRowTests {
         #expect(try known(3) == "AAPL|open|t|" && known(5) == "AAPL|open|t|")
         #expect(try known(6) == "" && known(5, symbol: "{SPY}") == "")
         #expect(try scene.psql("SELECT count(*) FROM wkg_market.open_gaps") == "0")
+        // The records outlive the times of the tape, and then count with their receipt.
+        _ = try scene.psql("DELETE FROM stored_stretches")
+        #expect(try known(0) == "" && known(2) == "AAPL|open|t|" && known(7) == "")
     }
 
     @Test("when the tape took rows is deleted with the last rows of that time")

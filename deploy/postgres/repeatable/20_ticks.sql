@@ -105,8 +105,11 @@ BEGIN
         SELECT new.symbol, new.provider_id, new.action, new.price, new.size,
             coalesce(new.exchange, ''), coalesce(new.conditions, ''), new.source,
             coalesce(new.of_source, ''), new.partition, new.epoch, new.ordinal,
-            coalesce(max(c.stream_created_ns), 0), coalesce(max(c.sequence), 0) + 1
-        FROM changes_by_id c WHERE c.partition = new.partition;
+            coalesce(c.stream_created_ns, 0), coalesce(c.sequence, 0) + 1
+        FROM (SELECT) AS one LEFT JOIN (
+            SELECT stream_created_ns, sequence FROM changes_by_id WHERE partition = new.partition
+            ORDER BY stream_created_ns DESC, sequence DESC LIMIT 1
+        ) AS c ON true;
     END IF;
     RETURN new;
 END

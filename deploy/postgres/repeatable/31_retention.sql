@@ -168,13 +168,13 @@ BEGIN
         -- A day more, for clocks that differ.
         SELECT t.table_name, coalesce(r.least_kept, interval '1000 years') + interval '1 day' AS kept
         FROM time_tables() t LEFT JOIN retention_least r ON r.table_name = known_as(t.table_name)
-        WHERE t.table_name NOT IN ('bars_short', 'bars_long', 'bar_versions')
+        WHERE t.table_name IN ('trade_rows', 'quote_rows', 'depth', 'indicators', 'late_ticks')
     LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %I)', place.table_name) INTO is_used;
         IF is_used AND place.table_name <> 'late_ticks' THEN
             ticks := greatest(ticks, place.kept);
         END IF;
-        IF is_used AND place.table_name IN ('late_ticks', 'indicators', 'events') THEN
+        IF is_used AND place.table_name IN ('late_ticks', 'indicators') THEN
             bars := greatest(bars, place.kept);
         END IF;
     END LOOP;

@@ -7,7 +7,8 @@
 -- - retention has dropped rows of that time.
 -- - a loss: the tape took records that are not stored, and one of them may be of that time.
 -- - the writer has stored the tape up to a time before t only.
--- - it is not known when the tape took one of the rows.
+-- - it is not known when the tape took one of the rows. Records of gaps outlive these times, so those that
+--   were received before the oldest one that is kept count with their receipt.
 -- - the clocks: by one of them a row was known at t, by the other one over a second later.
 CREATE OR REPLACE FUNCTION rows_as_of_doubt(
     t timestamptz, p_table text, p_symbols text[], p_names text[], from_ts timestamptz, to_ts timestamptz)
@@ -66,7 +67,9 @@ BEGIN
         FROM %1$I r
         LEFT JOIN LATERAL taken_at(%3$s, r.partition, r.source, r.ordinal) k ON true
         WHERE %2$s AND ($2 IS NULL OR r.symbol IS NULL OR r.symbol = ANY ($2))
-            AND (k.taken_at IS NULL AND r.receive_time <= $1
+            AND (k.taken_at IS NULL AND r.receive_time <= $1 AND (%1$L <> 'gaps' OR r.receive_time >= (
+                    SELECT min(s.taken_from) FROM stored_stretches s
+                    WHERE s.input = 'ticks' AND s.partition = r.partition AND s.source = r.source))
                 OR k.sooner_at <= $1 AND $1 < k.taken_at AND k.taken_at - k.sooner_at > interval '1 s')
         LIMIT 1 $sql$, p_table, range_of, input_of)
     INTO doubt USING t, p_symbols, p_names, from_ts, to_ts;
@@ -74,7 +77,8 @@ BEGIN
 END
 $$;
 
--- Raises for a question of `p_asked` (trades_as_of and its like) that cannot be answered.
+-- Raises for a question of `p_asked` (bars_as_of and its like) that cannot be answered. The name of bars is
+-- their series.
 CREATE OR REPLACE FUNCTION check_as_of(
     p_asked text, t timestamptz, p_table text, p_symbols text[], p_names text[], from_ts timestamptz,
     to_ts timestamptz, with_uncertain boolean)
@@ -85,10 +89,10 @@ DECLARE
     doubt text;
 BEGIN
     IF t IS NULL OR from_ts IS NULL OR to_ts IS NULL
-        OR p_symbols IS NULL AND p_table IN ('trades', 'quotes')
-        OR p_names IS NULL AND p_table = 'indicators' THEN
-        RAISE EXCEPTION '% needs a time, a range of times, and symbols of ticks or names of values', p_asked
-            USING ERRCODE = '22004';
+        OR p_symbols IS NULL AND p_table IN ('bars', 'trades', 'quotes')
+        OR p_names[1] IS NULL AND p_table IN ('bars', 'indicators') THEN
+        RAISE EXCEPTION '% needs a time, symbols of bars and ticks, the series of bars or names of values, '
+            'and a range of times', p_asked USING ERRCODE = '22004';
     END IF;
     IF t > now() THEN
         RAISE EXCEPTION 'what will be known at % is not known yet', t USING ERRCODE = 'TL020';
@@ -96,10 +100,12 @@ BEGIN
     IF coalesce(with_uncertain, false) THEN
         RETURN;
     END IF;
-    doubt := rows_as_of_doubt(t, p_table, p_symbols, p_names, from_ts, to_ts);
+    doubt := CASE p_table
+        WHEN 'bars' THEN bars_as_of_doubt(t, p_symbols, p_names[1], from_ts, to_ts)
+        ELSE rows_as_of_doubt(t, p_table, p_symbols, p_names, from_ts, to_ts) END;
     IF doubt IS NOT NULL THEN
         RAISE EXCEPTION '%', doubt USING ERRCODE = 'TL020',
-            HINT = 'Ask for uncertain rows, too: with_uncertain => true.';
+            HINT = 'Ask for uncertain rows, too: with_uncertain => true. Of bars it marks them.';
     END IF;
 END
 $$;

@@ -260,7 +260,7 @@ BEGIN
 END
 $function$
 $sql$, market, format(missing_now, '', ' AND coalesce((SELECT greatest(k.taken_at, m.receive_time)
-            FROM taken_at(''ticks'', m.partition, m.source, m.ordinal) k), ''-infinity'') <= t'));
+            FROM taken_at(''ticks'', m.partition, m.source, m.ordinal) k), m.receive_time) <= t'));
 
     -- Gaps are looked up only for incomplete bars: those of the bar's source, or of all sources if its
     -- source is a group of them.

@@ -44,25 +44,9 @@ RETURNS TABLE (symbol text, series text, ts timestamptz, close_time timestamptz,
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
 AS $function$
 #variable_conflict use_column
-DECLARE
-    doubt text;
 BEGIN
-    IF t IS NULL OR wanted_symbols IS NULL OR wanted_series IS NULL OR from_ts IS NULL
-        OR to_ts IS NULL THEN
-        RAISE EXCEPTION 'bars_as_of needs a time, symbols, a series and a range of times'
-            USING ERRCODE = '22004',
-                HINT = 'bars_as_of(''2026-11-20 10:31'', ''{AAPL}'', ''1m'', ''2026-11-20'', ''2026-11-21'')';
-    END IF;
-    IF t > now() THEN
-        RAISE EXCEPTION 'what will be known at %% is not known yet', t USING ERRCODE = 'TL020';
-    END IF;
-    IF NOT coalesce(with_uncertain, false) THEN
-        doubt := bars_as_of_doubt(t, wanted_symbols, wanted_series, from_ts, to_ts);
-        IF doubt IS NOT NULL THEN
-            RAISE EXCEPTION '%%', doubt USING ERRCODE = 'TL020',
-                HINT = 'Ask for uncertain bars, too: with_uncertain => true marks them.';
-        END IF;
-    END IF;
+    PERFORM check_as_of('bars_as_of', t, 'bars', wanted_symbols, ARRAY[wanted_series], from_ts, to_ts,
+        with_uncertain);
     RETURN QUERY
     SELECT v.symbol, v.series, v.ts, v.close_time, v.open, v.high, v.low, v.close, v.volume, v.vwap,
         v.trades, NOT v.partial, v.mixed_providers, v.version, v.reason, v.notional, v.excluded,

@@ -9,48 +9,30 @@ DO $market$
 DECLARE
     market  name := current_schema() || '_market';
     comment text[];
+    ticks   text;
 BEGIN
-    EXECUTE format($sql$
-CREATE OR REPLACE FUNCTION %1$I.trades_as_of(
+    FOREACH ticks IN ARRAY ARRAY['trades', 'quotes'] LOOP
+        EXECUTE format($sql$
+CREATE OR REPLACE FUNCTION %1$I.%2$I(
     t timestamptz, wanted_symbols text[], from_ts timestamptz, to_ts timestamptz,
     with_uncertain boolean DEFAULT false)
-RETURNS SETOF %1$I.trades
+RETURNS SETOF %1$I.%3$I
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
 AS $function$
 BEGIN
-    PERFORM check_as_of('trades_as_of', t, 'trades', wanted_symbols, NULL, from_ts, to_ts,
-        with_uncertain);
+    PERFORM check_as_of(%2$L, t, %3$L, wanted_symbols, NULL, from_ts, to_ts, with_uncertain);
     RETURN QUERY
     SELECT * FROM (
         -- Its own plan: known_at is looked up once.
-        SELECT * FROM %1$I.trades r
+        SELECT * FROM %1$I.%3$I r
         WHERE r.symbol = ANY (wanted_symbols) AND r.ts >= from_ts AND r.ts < to_ts OFFSET 0
     ) AS r
-    WHERE r.known_at <= t OR r.known_at IS NULL
-    ORDER BY r.symbol, r.ts, r.event_time_ns, r.source, r.tick_id;
+    WHERE coalesce(r.known_at, r.receive_time) <= t
+    ORDER BY r.symbol, r.ts, r.event_time_ns, r.source%4$s;
 END
 $function$
-$sql$, market);
-    EXECUTE format($sql$
-CREATE OR REPLACE FUNCTION %1$I.quotes_as_of(
-    t timestamptz, wanted_symbols text[], from_ts timestamptz, to_ts timestamptz,
-    with_uncertain boolean DEFAULT false)
-RETURNS SETOF %1$I.quotes
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
-AS $function$
-BEGIN
-    PERFORM check_as_of('quotes_as_of', t, 'quotes', wanted_symbols, NULL, from_ts, to_ts,
-        with_uncertain);
-    RETURN QUERY
-    SELECT * FROM (
-        SELECT * FROM %1$I.quotes r
-        WHERE r.symbol = ANY (wanted_symbols) AND r.ts >= from_ts AND r.ts < to_ts OFFSET 0
-    ) AS r
-    WHERE r.known_at <= t OR r.known_at IS NULL
-    ORDER BY r.symbol, r.ts, r.event_time_ns, r.source;
-END
-$function$
-$sql$, market);
+$sql$, market, ticks || '_as_of', ticks, CASE ticks WHEN 'trades' THEN ', r.tick_id' ELSE '' END);
+    END LOOP;
 
     -- Values of periods that end in [from_ts, to_ts). A later revision may have a later `ts`, of what
     -- a provider publishes, but none has an earlier one than the end of its period.
@@ -80,7 +62,7 @@ BEGIN
                 AND i.ts >= from_ts AND coalesce(i.period_end, i.ts) >= from_ts
                 AND coalesce(i.period_end, i.ts) < to_ts OFFSET 0
         ) AS stored
-        WHERE known_at <= t OR known_at IS NULL
+        WHERE coalesce(known_at, greatest(receive_time, period_end)) <= t
         ORDER BY name, symbol, of_source, source, period_start, period_start_ns, period_end_ns,
             CASE WHEN period_start IS NULL THEN ts END, revision DESC, epoch DESC, ordinal DESC
     ) AS latest

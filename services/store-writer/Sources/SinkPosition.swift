@@ -43,7 +43,7 @@ struct SinkPosition: Sendable {
     /// Undefined when none came.
     var sentTime = Timestamp.undefined
     /// Whether records since the position was last stored may be no rows: set aside, dropped, given
-    /// twice, or of tables that are switched off.
+    /// twice, or bars of a table that is switched off.
     var hasLeftOut = false
     /// Whether its COMMIT waited for a synchronous standby, where that is asked
     /// (`DurabilityRule.standby`).

@@ -30,6 +30,11 @@ let optimisedInRelease: Set = [
     "IBKRProvider", "MassiveProvider", "PolledProvider", "StoredBars", "StreamKit", "TapeListing",
 ]
 
+/// To optimise a module of tests takes three times what it takes to compile it. A night's worlds win
+/// that back, and so do these two.
+let optimisedTests: Set = ["TapeProtocolTests", "TidyTests"]
+let isNight = Context.environment["TAPELINE_TIER"] == "night"
+
 let unoptimised: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
 func optimisation(of name: String) -> [SwiftSetting] {
@@ -77,6 +82,9 @@ let simulatorProgram: [Target.Dependency] = ["SimulatorPorts", "ServiceRuntime",
 /// What a test of a service needs beside it.
 let support: [Target.Dependency] = ["ServiceTestSupport", "TestSupport"]
 
+/// What tests of a vendor's engine need.
+let engineSupport: [Target.Dependency] = ["EngineKit", "HistoryTestSupport", "TestSupport"]
+
 /// What a test of a simulated venue needs.
 let venueSupport: [Target.Dependency] = [
     "VenueTestSupport", "VenueWeb", "TestSupport", "Primitives",
@@ -113,8 +121,8 @@ func serviceProgram(_ product: String, runs service: String) -> Target {
         path: "services/\(product)/Program", swiftSettings: strict)
 }
 
-/// Tests of one library or service. `isLong`: they take the processor for long, as worlds from
-/// seeds do, and are optimised as the libraries are.
+/// Tests of one library or service. `isLong`: they have worlds from seeds, and a night optimises
+/// them as it does the libraries.
 func tests(
     of name: String, tier: Tier = .pure, uses dependencies: [Target.Dependency] = [],
     beside files: [String] = [], isLong: Bool = false
@@ -143,7 +151,8 @@ func jointTests(
     Tests(
         target: .testTarget(
             name: name, dependencies: dependencies + ["Seeds"], exclude: files,
-            swiftSettings: strict + (isLong ? quickTests : [])),
+            swiftSettings: strict
+                + (isLong && isNight || optimisedTests.contains(name) ? quickTests : [])),
         tier: tier)
 }
 
@@ -179,7 +188,7 @@ let suites: [Tests] = [
     tests(
         of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
     serverTests(of: "TapeCodec", uses: model, beside: ["second_release.py"]),
-    tests(of: "TapeProtocol", uses: codec, isLong: true),
+    tests(of: "TapeProtocol", uses: codec),
     tests(of: "StreamCore", uses: model, beside: ["Golden"], isLong: true),
     tests(of: "YAMLFile", uses: ["Primitives"]),
     tests(of: "GraphLanguage", uses: model + ["YAMLFile", "OperatorGraph", "StreamCore"]),
@@ -225,13 +234,9 @@ let suites: [Tests] = [
     tests(
         of: "HTTPClient", tier: .servers, uses: ["CCurl", "TestSupport"],
         beside: ["web_server.py"]),
-    tests(of: "BinanceEngine", uses: model + ["EngineKit", "HistoryTestSupport"], isLong: true),
-    tests(
-        of: "AlpacaEngine", uses: model + ["EngineKit", "HistoryTestSupport", "TestSupport"],
-        isLong: true),
-    tests(
-        of: "MassiveEngine", uses: model + ["EngineKit", "HistoryTestSupport", "TestSupport"],
-        isLong: true),
+    tests(of: "BinanceEngine", uses: model + engineSupport, isLong: true),
+    tests(of: "AlpacaEngine", uses: model + engineSupport, isLong: true),
+    tests(of: "MassiveEngine", uses: model + engineSupport, isLong: true),
     tests(of: "PolledEngine", uses: model + ["EngineKit"], isLong: true),
     tests(of: "Membership", uses: model, isLong: true),
     tests(of: "IBProtocol", uses: model),
@@ -281,7 +286,7 @@ let suites: [Tests] = [
         of: "OperatorWorker",
         uses: frame + tape + support + [
             "GraphLanguage", "OperatorGraph", "SimulationKit", "StreamCore",
-        ], isLong: true),
+        ]),
     serverTests(
         of: "OperatorWorker",
         uses: frame + tape + support + ["GraphLanguage", "OperatorGraph", "StreamCore"]),
@@ -343,9 +348,7 @@ let suites: [Tests] = [
             "provider-gateway", "operator-worker", "store-writer", "cockpit", "TestSupport",
             "Primitives", "YAMLFile",
         ]),
-    jointTests(
-        "SimulationTests", uses: codec + ["SimulationKit", "OperatorGraph", "StreamCore"],
-        isLong: true),
+    jointTests("SimulationTests", uses: codec + ["SimulationKit", "OperatorGraph", "StreamCore"]),
     jointTests(
         "TapeTransportNightTests", tier: .night,
         uses: ["TapeTransportServerTests", "TapeTransportTests", "TestSupport"]),
@@ -359,7 +362,7 @@ let suites: [Tests] = [
     jointTests(
         "ForeignEngineTests", tier: .night,
         uses: codec + ["OperatorGraph", "StreamCore", "TestSupport"], beside: ["compare_bars.py"]),
-    jointTests("TidyTests", isLong: true),
+    jointTests("TidyTests"),
     jointTests(
         "SampleTests", tier: .servers, uses: tape + support + ["SampleGateway", "SampleWorker"]),
     jointTests("ExampleTests", tier: .servers, uses: ["TestSupport"]),

@@ -30,13 +30,13 @@ struct KeyUse {
         let product = repository.swift.filter(\.isProduct)
         keys = product.flatMap(Self.keys)
         files = product.filter {
-            $0.text.contains("ConfigurationKey") || $0.path.hasSuffix("/Configuration.swift")
+            $0.bytes.contains("ConfigurationKey") || $0.path.hasSuffix("/Configuration.swift")
         }
     }
 
     /// Returns the first text in each `ConfigurationKey(…)`.
     private static func keys(in file: SourceFile) -> [Key] {
-        guard let swift = file.swift else { return [] }
+        guard let swift = file.swift, file.bytes.contains("ConfigurationKey") else { return [] }
         let code = String(decoding: swift.code, as: UTF8.self)
         let groups = code.matches(of: /\bstatic\s+(?:let|var|func)\s+(\w+)/)
         return code.matches(of: /\bConfigurationKey\s*\(/).compactMap { call in

@@ -243,7 +243,7 @@ private let killByNameRule = Rule(
     check: { repository in
         repository.files.filter { !isAboutRules($0) }
             .filter { file in
-                ["kill", "pgrep", "pidof"].contains { file.bytes.contains($0) }
+                ["pkill", "killall", "pgrep", "pidof"].contains { file.bytes.contains($0) }
             }
             .flatMap { file in
                 file.lines.enumerated().compactMap { index, line in

@@ -19,7 +19,7 @@ private let trapNameRule = Rule(
     ],
     check: { repository in
         repository.swift.filter { $0.path.hasPrefix("Tests/") && $0.path.hasSuffix(".swift") }
-            .filter { !$0.path.hasPrefix("Tests/TidyTests/Rules/") }
+            .filter { !$0.path.hasPrefix("Tests/TidyTests/Rules/") && $0.bytes.contains(mark) }
             .flatMap { file -> [Violation] in
                 var isTrap = true
                 var violations: [Violation] = []

@@ -105,7 +105,7 @@ private let knownHostRule = Rule(
         repository.files.filter { !$0.path.hasPrefix("Tests/TidyTests/") }.flatMap {
             file -> [Violation] in
             guard file.bytes.contains("://") else { return [] }
-            return file.lines.enumerated().flatMap { index, line in
+            return file.lines.enumerated().filter { $1.contains("://") }.flatMap { index, line in
                 line.matches(of: #/[a-z]://(?:[^/@\s"]*@)?([A-Za-z0-9.\-]+)/#).compactMap { match in
                     let host = match.output.1.lowercased()
                     // 192.0.2.x is reserved for documentation, and 10.0.0.x is a common example.

@@ -261,7 +261,7 @@ enum Fuzzing {
         }
         let one = Int.random(in: pieces.indices, using: &random)
         pieces[one] = change(pieces[one], &random)
-        return Array(pieces.joined())
+        return pieces.reduce(into: []) { $0 += $1 }
     }
 
     static func mutated(_ good: [UInt8], using random: inout SeededRandom) -> [UInt8] {

@@ -64,6 +64,8 @@ struct SpoolTests {
         #expect(running.service.metric("mds_gateway_spool_failures_total") == nil)
         let capacity = "mds_gateway_spool_capacity_bytes{source=\"synthetic\"}"
         #expect(running.service.metric(capacity) == 1_073_741_824)
+        let free = try #require(running.service.metric("mds_disk_free_bytes{folder=\"spool\"}"))
+        #expect(free > 0)
     }
 
     @Test("stopped while the tape takes nothing, it keeps the spool; the next start publishes it")

@@ -29,6 +29,7 @@ struct DeadLetterDeskTests {
         try scene.write(scene.packets([1, 666, 3, 666]))
         #expect(try scene.books() == "1|4|2|2|0|0|0")
         #expect(scene.service.metric("mds_dead_letters_pending_files") == 1)
+        #expect(scene.service.metric("mds_disk_free_bytes{folder=\"dead-letters\"}") ?? 0 > 0)
         #expect(scene.service.log.text.contains("dead_letters.filed"))
         #expect(scene.output.deliverFiles(scene.beat) != nil, "NATS is still away")
         let (kept, problems) = try DeadLetterFolder.read(folder.file("kept/letters-1.ndjson"))

@@ -162,9 +162,8 @@ enum FileSystem {
     }
 
     static func freeMegabytes(at path: String) throws(ToolError) -> Int {
-        var found = statvfs()
-        guard unsafe statvfs(path, &found) == 0 else { throw failure("look at the disk of", path) }
-        return Int(found.f_bavail) / 1_024 * Int(found.f_frsize) / 1_024
+        guard let room = DiskRoom(at: path) else { throw failure("look at the disk of", path) }
+        return Int(room.freeBytes >> 20)
     }
 
     static func failure(_ operation: String, _ path: String) -> ToolError {

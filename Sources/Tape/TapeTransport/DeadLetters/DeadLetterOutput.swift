@@ -41,6 +41,7 @@ package final class DeadLetterOutput: Sendable {
         pending = context.telemetry.metrics.gauge(
             "mds_dead_letters_pending_files", "Files of dead letters that wait for NATS.")
         pending.set(0)
+        if let folder { context.telemetry.metrics.addDisk(of: folder, purpose: "dead-letters") }
     }
 
     package var names: TapeNames { client.names }

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import ServiceRuntime
 
 /// Reads from the kernel how this machine is.
 enum MachineLook {
@@ -68,12 +68,8 @@ enum MachineLook {
     }
 
     static func disk(_ folder: String) -> MachineFacts.Disk? {
-        var found = statvfs()
-        guard unsafe statvfs(folder, &found) == 0 else { return nil }
-        let size = UInt64(found.f_frsize)
-        return MachineFacts.Disk(
-            path: folder,
-            freeBytes: UInt64(found.f_bavail).multipliedReportingOverflow(by: size).partialValue,
-            totalBytes: UInt64(found.f_blocks).multipliedReportingOverflow(by: size).partialValue)
+        DiskRoom(at: folder).map {
+            MachineFacts.Disk(path: folder, freeBytes: $0.freeBytes, totalBytes: $0.totalBytes)
+        }
     }
 }

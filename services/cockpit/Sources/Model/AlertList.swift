@@ -139,7 +139,8 @@ enum ShippedAlerts {
         ],
         overview: [
             "WatermarkStalled", "SourceMissing", "WatermarkHeld", "SpoolInUse", "SpoolFilling",
-            "SpoolNeedsPerson", "SpoolFailing", "Watchdog", "ServiceDown", "ServiceAway",
+            "SpoolNeedsPerson", "SpoolFailing", "DiskFilling", "DiskNearlyFull", "Watchdog",
+            "ServiceDown", "ServiceAway",
             "ServiceMissing",
             "ServiceRestarting", "ThreadHung", "NatsAway", "NatsUnsteady", "NatsErrors",
             "NatsRefused",

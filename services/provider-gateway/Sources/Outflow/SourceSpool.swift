@@ -28,16 +28,18 @@ final class SourceSpool {
                 // One queue for the partitions of each stream, because streams fail separately.
                 queues: TapeNames.tickStreams))
         return SourceSpool(
-            spool, source: settings.source, bytesMax: settings.spoolBytesMax, telemetry)
+            spool, in: folder, source: settings.source, bytesMax: settings.spoolBytesMax, telemetry)
     }
 
     private init(
-        _ spool: Spool, source: SourceName, bytesMax: Int, _ telemetry: TelemetryHub
+        _ spool: Spool, in folder: String, source: SourceName, bytesMax: Int,
+        _ telemetry: TelemetryHub
     ) {
         self.spool = spool
         self.source = source
         self.telemetry = telemetry
         metrics = SpoolMetrics(telemetry.metrics, source: source, bytesMax: bytesMax)
+        telemetry.metrics.addDisk(of: folder, purpose: "spool")
         telemetry.emit(SpoolOpened(source: source, opening: spool.opening))
         show()
     }

@@ -1,6 +1,8 @@
 import Foundation
 import Primitives
 import ServiceRuntime
+import ServiceTestSupport
+import TapeProtocol
 import TapeTransport
 import TestSupport
 import Testing
@@ -75,6 +77,28 @@ import Testing
         let json = try JSONValue.parse(report.json())
         #expect(json["wrong"]?.int == found.count)
         #expect(json["findings"]?.array?.count == report.findings.count)
+    }
+
+    @Test("the clocks of senders go by the last packet of a partition, not by the highest times")
+    func senders() throws {
+        let tape = try TestTape(try NatsServer.shared(), namespace: "doctor_clocks")
+        let partition = Partition(0)
+        let place = (stream: tape.names.barStream, subject: tape.names.output(partition))
+        func look() throws -> NatsFacts.Packet? {
+            try NatsLook.lastPackets(of: [place], in: [place.stream], tape.client).first
+        }
+        #expect(try look() == nil)
+        var lane = TestSource(tape, partition, source: .operator, kind: .bars)
+        let now = SystemClock().now()
+        // The clock of the operator was an hour ahead, and was set right.
+        for ahead in [3_600, 0] as [Int64] {
+            lane.sendTime = Timestamp(nanoseconds: now.nanoseconds + ahead * 1_000_000_000)
+            try lane.publish(watermark: .undefined)
+        }
+        #expect(try look()?.sent == now)
+        try TestSource.put([1, 2, 3], on: place.subject, of: tape)
+        #expect(try look() == nil, "a damaged packet is left out")
+        #expect(try NatsLook.lastPackets(of: [("NONE", "x")], in: [], tape.client).isEmpty)
     }
 
     @Test(

@@ -145,7 +145,6 @@ import Testing
         facts.applied = [.init(version: 1, checksum: "a"), .init(version: 2, checksum: "b")]
         facts.known = facts.applied
         facts.profile = profile()
-        facts.tapeDelay = 0.9
         return facts
     }
 
@@ -198,16 +197,43 @@ import Testing
         expect(.wrong, "full in about 17 min", "DatabaseNearlyFull") {
             ($0.freeBytes, $0.bytesPerSecond) = (1 << 20, 1_024)
         }
-        expect(.warning, "the tape took the last bars 3.2 s before the operator sent them") {
-            $0.tapeDelay = -3.2
-        }
-        expect(.warning, "bars 1.1 s after the operator sent them") { $0.tapeDelay = 1.1 }
         expect(.warning, "90 of 100 sessions") {
             ($0.upkeep.sessions, $0.upkeep.sessionsMax) = (90, 100)
         }
         expect(.warning, "autovacuum is off") { $0.upkeep.autovacuum = false }
         expect(.wrong, "1000000001 transactions") { $0.upkeep.transactionAge = 1_000_000_001 }
         expect(.warning, "old_standby") { $0.upkeep.idleSlots = ["old_standby"] }
+    }
+
+    @Test("clocks of senders: of the last packets, those of the last hour count, each by itself")
+    func senders() {
+        func found(_ packets: [(sent: Int64, taken: Int64)]) -> [String] {
+            var facts = Self.nats
+            facts.lastBars = packets.map {
+                NatsFacts.Packet(
+                    sent: Timestamp(nanoseconds: $0.sent * 100_000_000),
+                    taken: Timestamp(nanoseconds: $0.taken * 100_000_000))
+            }
+            return bad(facts.findings)
+        }
+        let now: Int64 = 17_000_000_000
+        #expect(found([(now, now + 9), (now, now - 10)]).isEmpty)
+        #expect(
+            found([(now, now + 11), (now, now - 32)]).first?
+                .contains("the tape took the last bars of a partition 3.2 s before the operator ")
+                == true)
+        #expect(found([(now, now + 11)]).first?.contains("1.1 s after the operator") == true)
+        // A clock that was an hour ahead, and was set right before the last packet of any partition
+        // but the first one.
+        #expect(found([(now - 100, now - 36_001), (now, now)]).isEmpty)
+        #expect(found([(now - 100, now - 36_000), (now, now)]).count == 1)
+        var facts = Self.nats
+        facts.lastTicks = [.init(sent: .undefined, taken: Timestamp(nanoseconds: now))]
+        #expect(bad(facts.findings).isEmpty)
+        facts.lastTicks = [.init(sent: .init(nanoseconds: 0), taken: .init(nanoseconds: now))]
+        expectOne(
+            facts.findings, .warning, "the last ticks of a partition 17.0 s after the gateway",
+            "ClocksDisagree", #_sourceLocation)
     }
 
     @Test("clocks: what the length of a call explains is no difference")

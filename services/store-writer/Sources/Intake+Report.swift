@@ -41,10 +41,7 @@ extension Intake {
             }
         }
         for (place, input) in SinkInput.allCases.enumerated() {
-            let delays = slots.indices.filter { slots[$0].tenure != nil }.map {
-                inputs[2 * $0 + place].delay
-            }
-            metrics.delayed(delays.max { $0.magnitude < $1.magnitude } ?? 0, of: input)
+            metrics.delayed(delays[place].farthest(now: now), of: input)
         }
         metrics.alive(report.alive)
         for index in workers.indices { reportQueue(index, now) }

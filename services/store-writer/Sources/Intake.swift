@@ -52,6 +52,8 @@ final class Intake {
     let clock = SystemClock()
     /// By the number of an input, which is also that of its reader (`InputNumber`).
     var inputs: [IntakeInput] = []
+    /// Of ticks and of bars (`SinkInput.allCases`).
+    var delays = SinkInput.allCases.map { _ in TapeDelay() }
     /// By the number of a partition.
     var slots: [IntakeSlot] = []
     /// By the number of a worker.
@@ -193,7 +195,9 @@ final class Intake {
             let position = readers.position(reader)
         else { return }
         let count = message.withPayload { sinks.count($0, header) }
-        inputs[reader].tape(message, sent: header.sendTime)
+        if let taken = inputs[reader].tape(message) {
+            delays[reader % 2].note(taken: taken, sent: header.sendTime)
+        }
         offer(
             QueuedPacket(
                 input: reader, reading: reading, position: position, header: header,
@@ -273,9 +277,6 @@ struct IntakeInput {
     /// on from the time at the position. So each writer that reads a packet gets the same time for
     /// it, also after a clock of the server went back. Undefined when it is not known.
     private(set) var tapeTime = Timestamp.undefined
-    /// How long after its sending the tape took that packet, by the clocks of the two, in
-    /// nanoseconds. Below zero, one of them is wrong.
-    private(set) var delay: Int64 = 0
     /// How the hot state gets its packets.
     var feed = HotFeed.undecided
 
@@ -287,13 +288,13 @@ struct IntakeInput {
         tapeTime = time
     }
 
-    /// Notes when the tape took the next packet, which was sent at this time.
-    mutating func tape(_ message: NatsMessage, sent: Timestamp) {
+    /// Notes when the tape took the next packet. Returns the time that the tape itself gave it.
+    mutating func tape(_ message: NatsMessage) -> Timestamp? {
         guard let time = message.withReplyTo({ PulledMessage(ofReplySubject: $0)?.time }) else {
-            return
+            return nil
         }
-        delay = sent.isDefined ? time.nanoseconds(since: sent) : 0
         tapeTime = tapeTime.isDefined ? max(tapeTime, time) : time
+        return time
     }
 }
 

@@ -126,14 +126,14 @@ struct WriterMetrics: Sendable {
         show("mds_coord_queue_capacity_bytes", "Bytes that may wait in the queue.", limits.bytes)
     }
 
-    /// Shows how long after their sending the tape took the packets that were read last.
-    func delayed(_ nanoseconds: Int64, of input: SinkInput) {
-        metrics.gauge(
+    /// Shows how long after their sending the tape took packets; `nil`: nothing was read of late.
+    func delayed(_ nanoseconds: Int64?, of input: SinkInput) {
+        let gauge = metrics.gauge(
             "mds_writer_tape_delay_seconds",
             "From the sending of a packet to the tape's time of it, by two clocks: of the packets "
-                + "that were read last, the one farthest from zero.",
-            labels: [("input", input.rawValue)]
-        ).set(Double(nanoseconds) / 1e9)
+                + "of the last minute or two, the one farthest from zero.",
+            labels: [("input", input.rawValue)])
+        if let nanoseconds { gauge.set(Double(nanoseconds) / 1e9) } else { gauge.remove() }
     }
 
     /// Shows the number of workers that write or try to, and are not dead.

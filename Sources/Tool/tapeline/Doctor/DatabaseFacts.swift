@@ -55,9 +55,6 @@ struct DatabaseFacts: Sendable {
     /// `nil` if the schema has no function that tells it.
     var profile: DatabaseProfile?
     var clock: ClockOffset?
-    /// How long after its sending the tape took the last packet of bars that is stored, in seconds,
-    /// by the clocks of NATS and of the operator: of all partitions, the one farthest from zero.
-    var tapeDelay: Double?
 
     static let versionMin = 150_000
     /// The server stops taking writes at 2 billion.
@@ -66,22 +63,6 @@ struct DatabaseFacts: Sendable {
     var findings: [Finding] {
         [versionFinding] + migrationFindings + durabilityFindings + rightFindings + roomFindings
             + upkeepFindings + (clock.map { [$0.finding(.database, of: "PostgreSQL")] } ?? [])
-            + tapeDelayFindings
-    }
-
-    /// From here on, answers about what was known raise (`bars_as_of`).
-    private static let tapeDelayMax = 1.0
-
-    private var tapeDelayFindings: [Finding] {
-        guard let tapeDelay, abs(tapeDelay) > Self.tapeDelayMax else { return [] }
-        let size = "\((abs(tapeDelay) * 10).rounded() / 10) s"
-        return [
-            Finding(
-                .warning, .database,
-                "the tape took the last bars \(size) \(tapeDelay < 0 ? "before" : "after") the "
-                    + "operator sent them, by their clocks: nobody can say what was known then",
-                "set the clocks of NATS and of the operators by NTP (chrony, systemd-timesyncd)")
-        ]
     }
 
     private var versionFinding: Finding {

@@ -20,13 +20,6 @@ struct DatabaseLook {
         try readRights(&facts)
         do throws(PostgresError) {
             facts.profile = try DatabaseProfile.read(on: database, timeout: Self.timeout)
-            let delay = try ask(
-                """
-                SELECT tape_time_ns - sent_time_ns FROM sink_positions
-                WHERE input = 'bars' AND tape_time_ns IS NOT NULL AND sent_time_ns IS NOT NULL
-                ORDER BY abs(tape_time_ns - sent_time_ns) DESC LIMIT 1
-                """)
-            if delay.rowCount > 0 { facts.tapeDelay = delay.integer(0, 0).map { Double($0) / 1e9 } }
         } catch {
             // Without the right to call the function, a finding says that durability was not seen.
             guard error.category == .schema else { throw error }

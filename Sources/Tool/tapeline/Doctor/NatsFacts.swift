@@ -35,6 +35,14 @@ struct NatsFacts: Sendable {
         var slowConsumers: UInt64 = 0
     }
 
+    /// The two times of a packet of the tape: when it was sent, and when the tape took it.
+    struct Packet: Equatable, Sendable {
+        let sent: Timestamp
+        let taken: Timestamp
+
+        var nanoseconds: Int64 { taken.nanoseconds(since: sent) }
+    }
+
     var peer = ""
     /// Empty if the server hides it, `nil` if it did not answer.
     var version: String?
@@ -42,12 +50,17 @@ struct NatsFacts: Sendable {
     var monitor: Monitor?
     var clock: ClockOffset?
     var streams: [Stream] = []
+    /// The last packet of each partition.
+    var lastTicks: [Packet] = []
+    var lastBars: [Packet] = []
 
     private var copies: Int { streams.filter(\.exists).map(\.copies).max() ?? 1 }
 
     var findings: [Finding] {
         [versionFinding, durabilityFinding] + monitorFindings
             + (clock.map { [$0.finding(.nats, of: "NATS")] } ?? []) + streamFindings
+            + Self.clockFinding(of: "ticks", from: "gateway", lastTicks)
+            + Self.clockFinding(of: "bars", from: "operator", lastBars)
     }
 
     private var versionFinding: Finding {
@@ -115,6 +128,37 @@ struct NatsFacts: Sendable {
                         + "slowly", "see which ones in the server's log", runbook: "NatsUnsteady"))
         }
         return found
+    }
+
+    // MARK: clocks
+
+    /// From here on, answers about what was known raise (`bars_as_of`).
+    private static let delayMaxNanoseconds: UInt64 = 1_000_000_000
+    /// A packet that is older than the newest one by more says nothing about the clocks of now.
+    private static let ageMaxNanoseconds: Int64 = 3_600_000_000_000
+
+    /// Compares the clocks of NATS and of those who send, by the packet farthest from zero.
+    private static func clockFinding(
+        of records: String, from sender: String, _ packets: [Packet]
+    ) -> [Finding] {
+        let newest = packets.map(\.taken).max() ?? .undefined
+        let counted = packets.filter {
+            $0.sent.isDefined && newest.nanoseconds(since: $0.taken) <= ageMaxNanoseconds
+        }
+        guard
+            let delay = counted.map(\.nanoseconds).max(by: { $0.magnitude < $1.magnitude }),
+            delay.magnitude > delayMaxNanoseconds
+        else { return [] }
+        let seconds = (Double(delay.magnitude) / 1e8).rounded() / 10
+        return [
+            Finding(
+                .warning, .tape,
+                "the tape took the last \(records) of a partition \(seconds) s "
+                    + "\(delay < 0 ? "before" : "after") the \(sender) sent them, by their clocks: "
+                    + "nobody can say what was known then",
+                "set the clocks of NATS and of each \(sender) by NTP (chrony, systemd-timesyncd)",
+                runbook: "ClocksDisagree")
+        ]
     }
 
     // MARK: streams

@@ -1,9 +1,11 @@
 import DeploymentWatch
+import MarketModel
 import Membership
 import MembershipTransport
 import NatsTransport
 import Primitives
 import ServiceRuntime
+import TapeCodec
 import TapeProtocol
 import TapeTransport
 
@@ -26,7 +28,30 @@ struct NatsLook {
         var letters = NatsFacts.Stream(name: names.deadLetterStream)
         letters.exists = try client.jetStream.streamInfo(letters.name) != nil
         facts.streams.append(letters)
+        let there = Set(facts.streams.filter(\.exists).map(\.name))
+        let partitions = (0..<names.partitions).map { Partition($0) }
+        facts.lastTicks = try Self.lastPackets(
+            of: partitions.map { (names.tickStream(of: $0), names.ticks($0)) }, in: there, client)
+        facts.lastBars = try Self.lastPackets(
+            of: (partitions + [names.universe]).map { (names.barStream, names.output($0)) },
+            in: there, client)
         return facts
+    }
+
+    /// Returns the times of the last packet at each place. One that is damaged is left out.
+    static func lastPackets(
+        of places: [(stream: String, subject: String)], in streams: Set<String>,
+        _ client: TapeClient
+    ) throws -> [NatsFacts.Packet] {
+        try places.filter { streams.contains($0.stream) }.compactMap { stream, subject in
+            do {
+                return try client.lastPacket(stream: stream, subject: subject).map {
+                    NatsFacts.Packet(sent: $0.header.sendTime, taken: $0.time)
+                }
+            } catch is PacketError {
+                return nil
+            }
+        }
     }
 
     private func askMonitor(_ facts: inout NatsFacts) {

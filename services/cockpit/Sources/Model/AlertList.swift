@@ -147,6 +147,6 @@ enum ShippedAlerts {
             "CockpitWithoutNats", "KeeperFailing", "LogLinesLost", "CalendarEnding",
             "CalendarEnded", "LateTicks", "TapeHeadroomLow", "TapePurgeHeld",
             "TapeNotDurable", "TapeDurabilityUnknown", "TapeCopiesMissing", "TapeCopyBehind",
-            "TapeCopyDiffers", "TapeSlow",
+            "TapeCopyDiffers", "TapeSlow", "ClocksDisagree",
         ])
 }

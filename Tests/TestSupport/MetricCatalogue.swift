@@ -7,6 +7,8 @@ package struct MetricCatalogue {
         package let kind: String
         /// The values of each label. `nil` if there are too many to list.
         package let labels: [String: Set<String>?]
+        /// What to do when it moves; "-" for nothing.
+        package var action = "-"
     }
 
     package let metrics: [String: Metric]
@@ -44,7 +46,8 @@ package struct MetricCatalogue {
             else { continue }
             let kind = cells[2].prefix { $0.isLetter }
             found[String(name.output.1)] = Metric(
-                kind: String(kind), labels: Self.labels(String(cells[3])))
+                kind: String(kind), labels: Self.labels(String(cells[3])),
+                action: cells[5].trimmingCharacters(in: .whitespaces))
         }
         metrics = found
     }

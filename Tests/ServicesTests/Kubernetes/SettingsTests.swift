@@ -71,6 +71,22 @@ struct SettingsTests {
         }
     }
 
+    @Test("an overlay says how large the database may become, or that nobody knows")
+    func databaseRoom() throws {
+        let key = "WRITER_DATABASE_BYTES"
+        for rendered in try Rendered.all() + [Variant.withDatabase()] {
+            let data = rendered.configuration("store-writer")?.node["data"]
+            guard try #require(data?[key]?.text) == "0" else { continue }
+            let path = "\(Rendered.folder)/production/kustomization.yaml"
+            let text = try String(
+                contentsOfFile: "\(ServerPrograms.checkout)/\(path)", encoding: .utf8)
+            let lines = text.split(separator: "\n")
+            let place = try #require(lines.firstIndex { $0.hasSuffix("- \(key)=0") })
+            #expect(
+                lines[place - 1].contains("DatabaseRoomUnknown fires"), "\(rendered.overlay)")
+        }
+    }
+
     @Test("streams are made for the namespace and of the size that gateways and workers expect")
     func streams() throws {
         for rendered in try Rendered.all() {

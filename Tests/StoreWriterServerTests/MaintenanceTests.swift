@@ -136,10 +136,11 @@ struct MaintenanceTests {
     func durability() throws {
         let server = try PostgresServer(settings: ["fsync=on"])
         let bench = try WriterBench("writer_durable", server: server)
-        let upkeep = try Upkeep(bench)
+        let upkeep = try Upkeep(bench, ["WRITER_BACKUPS": "noted"])
         #expect(
             eventually { upkeep.metric("mds_store_durable") == 1 }, "\(upkeep.service.log.text)")
         #expect(upkeep.metric("mds_store_durability_promised") == 1)
+        #expect(upkeep.metric("mds_store_backups_expected{by=\"noted\"}") == 1)
         let role = "ALTER ROLE \(bench.database.writer) SET synchronous_commit"
         try bench.database.psql("\(role) = off")
         #expect(eventually { upkeep.metric("mds_store_durable") == 0 })

@@ -153,6 +153,11 @@ struct WriterSettings: Sendable {
                 "Whether commits are promised to survive a crash; an alert watches that."
             ),
             ConfigurationKey(
+                "WRITER_BACKUPS", .choice(["unknown", "noted", "cloudnative-pg"]),
+                default: "unknown", group: "Writer",
+                "Whose backups an alert waits for: cloudnative-pg, noted ones; unknown: none."
+            ),
+            ConfigurationKey(
                 "WRITER_DAILY_BARS", .flag, default: "false", group: "Writer",
                 "Whether 'store-writer migrate' makes the view bars_daily (Community)."),
             ConfigurationKey(

@@ -68,6 +68,13 @@ final class Maintenance {
             "mds_store_durability_promised",
             "1 when a COMMIT of the database is promised to outlive a crash, else 0."
         ).set(context.configuration.flag("WRITER_DATABASE_DURABLE") ? 1 : 0)
+        let backups = context.configuration.text("WRITER_BACKUPS")
+        if backups != "unknown" {
+            context.telemetry.metrics.gauge(
+                "mds_store_backups_expected", "1: somebody is said to make backups.",
+                labels: [("by", backups)]
+            ).set(1)
+        }
         if let room = settings.databaseBytes {
             context.telemetry.metrics.gauge(
                 "mds_store_capacity_bytes", "Bytes that the database may take, as configured."

@@ -206,7 +206,8 @@ import Testing
         #expect(problems(["COCKPIT_ADDRESS": "127.8.8.8"]) == [])
         #expect(
             problems(open.merging(proxies) { $1 }).first?.hasSuffix(
-                "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set") == true)
+                "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set, or "
+                    + "COCKPIT_READERS to all") == true)
         // All that is wrong is told at once.
         let nothing = problems(
             open.merging(["COCKPIT_SERVICES": "b", "POSTGRES_HOST": "a,,b"]) { $1 })
@@ -222,7 +223,8 @@ import Testing
         #expect(problems(open.merging(token) { $1 }.merging(published) { $1 }) == [])
         #expect(
             problems(open.merging(published) { $1 }).first?.hasSuffix(
-                "so COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set") == true)
+                "so COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set, or "
+                    + "COCKPIT_READERS to all") == true)
         #expect(
             problems(token.merging(published) { $1 }).first?.contains("set it to 0.0.0.0") == true)
         #expect(problems(["POSTGRES_HOST": "db-a,db-b:5433,[::1]:7"]) == [])
@@ -244,6 +246,43 @@ import Testing
         #expect(problems(["COCKPIT_PATH": "desk"]) == ["COCKPIT_PATH: desk is no path"])
         #expect(
             problems(["COCKPIT_SERVICES": "a:1,b"]) == ["COCKPIT_SERVICES: b is not host:port"])
+    }
+
+    @Test(
+        "a proxy, or a name that is not of loopback, means that others reach the pages",
+        arguments: [
+            ["COCKPIT_PROXIES": "127.0.0.1"],
+            ["COCKPIT_PROXIES": "127.0.0.1", "COCKPIT_HOSTS": "localhost,desk.example"],
+        ])
+    func reachable(_ environment: [String: String]) throws {
+        func problems(_ more: [String: String]) -> [String] {
+            TestService.problems(Main.description, environment.merging(more) { $1 })
+        }
+        func asks(_ more: [String: String]) throws -> Bool {
+            let all = environment.merging(more) { $1 }
+            let settings = try CockpitSettings(TestService.configuration(Main.description, all))
+            return settings.gate.asksReaders
+        }
+        let token = ["COCKPIT_TOKEN": "0123456789abcdef"]
+        let all = ["COCKPIT_READERS": "all"]
+        #expect(
+            problems([:]).first?.hasSuffix(
+                "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set, or "
+                    + "COCKPIT_READERS to all") == true)
+        #expect(try asks(token))
+        #expect(try asks(["COCKPIT_PERSON_HEADER": "X-User"]))
+        #expect(try !asks(all))
+        #expect(problems(token.merging(all) { $1 }).first?.hasPrefix("COCKPIT_READERS: ") == true)
+    }
+
+    @Test("a name of others needs TLS, as another address does; names of loopback need nothing")
+    func names() {
+        let token = ["COCKPIT_TOKEN": "0123456789abcdef"]
+        func problems(_ hosts: String) -> [String] {
+            TestService.problems(Main.description, token.merging(["COCKPIT_HOSTS": hosts]) { $1 })
+        }
+        #expect(problems("LocalHost,127.0.0.2") == [])
+        #expect(problems("desk.example").first?.contains("COCKPIT_PROXIES to list") == true)
     }
 
     @Test("nobody acts who is not known, and only a listed proxy names people")

@@ -70,6 +70,9 @@ struct CockpitSettings: Sendable {
                 "COCKPIT_TOKEN", .text, secret: true, group: "Cockpit",
                 "What a person types to be let in, 16 characters or more; empty: nothing."),
             ConfigurationKey(
+                "COCKPIT_READERS", .choice(["known", "all"]), default: "known", group: "Cockpit",
+                "all: whoever reaches the pages may read; known: on loopback, else who is known."),
+            ConfigurationKey(
                 "COCKPIT_ACTIONS", .flag, default: "false", group: "Cockpit",
                 "true: people can act, by a process that runs 'tapeline actions serve'."),
             ConfigurationKey(
@@ -128,32 +131,23 @@ struct CockpitSettings: Sendable {
     {
         let address = configuration.text("COCKPIT_ADDRESS")
         let token = configuration.secret("COCKPIT_TOKEN")?.revealed ?? ""
-        let proxies = configuration.list("COCKPIT_PROXIES")
         guard token.isEmpty || token.utf8.count >= tokenBytesMin else {
             throw SettingsError("COCKPIT_TOKEN: it has fewer than \(tokenBytesMin) characters")
         }
-        let isOnHostLoopback = configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
-        let hasTLS = configuration.optionalText("COCKPIT_TLS_CERTIFICATE") != nil
-        // The gateway's address proves little: from it come also those who reach a port that was
-        // published on all addresses by mistake. So the token is needed there, too.
-        let names = ["COCKPIT_PEOPLE", "COCKPIT_PERSON_HEADER"]
-        let isNamed =
-            !token.isEmpty || names.contains { configuration.optionalText($0) != nil }
-        let missing = [
-            isNamed ? nil : "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set",
-            proxies.isEmpty && !isOnHostLoopback && !hasTLS
-                ? "COCKPIT_TLS_CERTIFICATE has to be set, or COCKPIT_PROXIES to list the proxies "
-                    + "that bring browsers by TLS" : nil,
-        ].compactMap(\.self)
-        guard !isOnHostLoopback || !Gate.isLoopback(address) else {
+        let isOpen = configuration.text("COCKPIT_READERS") == "all"
+        guard !isOpen || token.isEmpty else {
+            throw SettingsError("COCKPIT_READERS: all may read, so nobody needs COCKPIT_TOKEN")
+        }
+        guard !configuration.flag("COCKPIT_ON_HOST_LOOPBACK") || !Gate.isLoopback(address) else {
             throw SettingsError(
                 "COCKPIT_ON_HOST_LOOPBACK: the host cannot reach COCKPIT_ADDRESS \(address): "
                     + "set it to 0.0.0.0")
         }
-        guard Gate.isLoopback(address) || missing.isEmpty else {
+        let reach = reach(configuration)
+        let missing = missing(configuration, isNamed: isOpen || !token.isEmpty)
+        if let reach, !missing.isEmpty {
             throw SettingsError(
-                "COCKPIT_ADDRESS: \(address) can be reached by others, so "
-                    + missing.joined(separator: ", and "))
+                "\(reach) can be reached by others, so " + missing.joined(separator: ", and "))
         }
         var path = configuration.text("COCKPIT_PATH")
         guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }),
@@ -162,8 +156,45 @@ struct CockpitSettings: Sendable {
         if path.hasSuffix("/") { path.removeLast() }
         return Gate.Settings(
             hosts: Gate.loopbackHosts + configuration.list("COCKPIT_HOSTS").map { $0.lowercased() },
-            token: token, asksReaders: !Gate.isLoopback(address), proxies: proxies,
-            hasTLS: hasTLS, path: path)
+            token: token, asksReaders: reach != nil && !isOpen,
+            proxies: configuration.list("COCKPIT_PROXIES"), hasTLS: hasTLS(configuration),
+            path: path)
+    }
+
+    private static func hasTLS(_ configuration: Configuration) -> Bool {
+        configuration.optionalText("COCKPIT_TLS_CERTIFICATE") != nil
+    }
+
+    /// Returns the setting by which others than this machine's own people reach the pages. `nil`:
+    /// none says so.
+    private static func reach(_ configuration: Configuration) -> String? {
+        let address = configuration.text("COCKPIT_ADDRESS")
+        if !Gate.isLoopback(address) { return "COCKPIT_ADDRESS: \(address)" }
+        // A proxy of this machine brings those of others.
+        if !configuration.list("COCKPIT_PROXIES").isEmpty { return "COCKPIT_PROXIES: the pages" }
+        let name = configuration.list("COCKPIT_HOSTS").first { !Gate.isLoopback($0.lowercased()) }
+        return name.map { "COCKPIT_HOSTS: \($0)" }
+    }
+
+    /// Returns what pages need that others can reach, and do not have.
+    private static func missing(_ configuration: Configuration, isNamed: Bool) -> [String] {
+        // The gateway's address proves little: from it come also those who reach a port that was
+        // published on all addresses by mistake. So somebody has to be known there, too.
+        let names = ["COCKPIT_PEOPLE", "COCKPIT_PERSON_HEADER"]
+        let isNamed = isNamed || names.contains { configuration.optionalText($0) != nil }
+        let hasCarrier =
+            !configuration.list("COCKPIT_PROXIES").isEmpty || hasTLS(configuration)
+            || configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
+        return [
+            isNamed
+                ? nil
+                : "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set, or "
+                    + "COCKPIT_READERS to all",
+            hasCarrier
+                ? nil
+                : "COCKPIT_TLS_CERTIFICATE has to be set, or COCKPIT_PROXIES to list the proxies "
+                    + "that bring browsers by TLS",
+        ].compactMap(\.self)
     }
 
     private static func actions(_ configuration: Configuration) throws(SettingsError) -> Bool {

@@ -18,7 +18,8 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
             "/actions",
         ]
         let scripts = [
-            "/live.js", "/overview.js", "/gaps.js", "/partitions.js", "/matrix.js", "/store.js",
+            "/live.js", "/stream.js", "/shared.js", "/overview.js", "/gaps.js", "/partitions.js",
+            "/matrix.js", "/store.js",
             "/bars.js", "/feeds.js", "/alerts.js", "/chart.js", "/candles.js",
             "/dead.js", "/tape.js", "/copy.js", "/actions.js",
         ]
@@ -26,6 +27,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
             let answer = try cockpit.get(path)
             #expect(status(answer) == "200", "\(path)")
             #expect(answer.contains("default-src 'none'; script-src 'self'; style-src 'self';"))
+            #expect(answer.contains("worker-src 'self'; "))
             #expect(answer.contains("frame-ancestors 'none'"))
             #expect(answer.contains("X-Content-Type-Options: nosniff"))
             #expect(!answer.contains("unsafe-inline") && !answer.contains(" style=\""))

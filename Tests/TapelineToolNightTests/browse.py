@@ -344,6 +344,64 @@ def act(page, base, token, say):
             outcome=said[:200])
 
 
+# What a browser has that knows no shared workers. The pages of such a one are seen one at a time.
+WITHOUT_WORKERS = """delete window.SharedWorker; window.isSeen = true;
+  Object.defineProperty(document, "hidden", { get: () => !window.isSeen });"""
+SEEN = "seen => { window.isSeen = seen; document.dispatchEvent(new Event('visibilitychange')); }"
+
+
+def is_live(tab):
+    return tab.get_by_text(re.compile("^live, "))
+
+
+def eight_tabs(page, base, say, expected="(YES|NO): "):
+    """A browser has six connections to a host: each of its pages lives all the same, and the last one acts."""
+    tabs = []
+    try:
+        for name in [*list(PAGES)[:7], "Actions"]:
+            tab = page.context.new_page()
+            tabs.append(tab)
+            tab.set_default_timeout(PATIENCE * 1000)
+            tab.goto(base)
+            tab.get_by_role("link", name=name, exact=True).click()
+            tab.get_by_role("heading", name=name, level=1).wait_for()
+        for tab in tabs:
+            is_live(tab).wait_for()
+        hands = Hands(tabs[-1])
+        tabs[-1].get_by_text(re.compile("^You are ")).wait_for()
+        hands.write("Name of a process or of a group, like operator", "operator")
+        hands.press("Ask")
+        hands.outcome(expected).wait_for()
+        say("eight pages of one browser are live, and the eighth acts", True, answer=hands.outcome(expected).inner_text())
+    except Error as problem:
+        say("eight pages of one browser are live, and the eighth acts", False, open=len(tabs), problem=str(problem))
+    for tab in tabs:
+        tab.close()
+
+
+def tabs_without_workers(browser, base, say):
+    """Pages that nobody sees let their streams go."""
+    context = browser.new_context()
+    context.add_init_script(WITHOUT_WORKERS)
+    tabs = []
+    try:
+        for _ in range(8):
+            if tabs:
+                tabs[-1].evaluate(SEEN, False)
+            tabs.append(context.new_page())
+            tabs[-1].set_default_timeout(PATIENCE * 1000)
+            tabs[-1].goto(base)
+            is_live(tabs[-1]).wait_for()
+        tabs[-1].evaluate(SEEN, False)
+        tabs[0].evaluate(SEEN, True)
+        is_live(tabs[0]).wait_for()
+        say("eight pages of a browser without shared workers are live when they are seen", True)
+    except Error as problem:
+        say("eight pages of a browser without shared workers are live when they are seen", False, open=len(tabs),
+            problem=str(problem))
+    context.close()
+
+
 def drain(page, base, say):
     """A person takes a worker out and back, by keyboard alone."""
     hands = Hands(page)
@@ -407,6 +465,8 @@ def main():
         chart(page, base, browse.say)
         token = (pathlib.Path(state).parent / "secrets" / "cockpit-token").read_text()
         act(page, base, token, browse.say)
+        eight_tabs(page, base, browse.say)
+        tabs_without_workers(browser, base, browse.say)
         # Partitions without an owner for a moment are no news for the other browser.
         looking.join()
         drain(page, base, browse.say)

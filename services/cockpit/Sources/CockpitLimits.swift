@@ -12,7 +12,7 @@ enum CockpitLimits {
     /// A stopping cockpit waits so long for the questions that are open. It is below the 10 s that
     /// `ServiceApplication` gives a service to stop.
     static let endTimeout = Duration.seconds(6)
-    /// The most open streams, one for each page that is open. At one more the status is 503.
+    /// The most open streams, one for each browser that looks. At one more the status is 503.
     static let streamsMax = 64
     /// The bytes of a body, which is a token or an action. Beyond it the status is 413.
     static let bodyBytesMax = 8_192

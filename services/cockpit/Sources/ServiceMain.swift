@@ -63,7 +63,7 @@ package enum Main {
     }
 
     private static func show(_ server: WebServer, _ feed: EventFeed, in metrics: MetricRegistry) {
-        metrics.reading("mds_cockpit_watchers", "Pages that are open in browsers.") {
+        metrics.reading("mds_cockpit_watchers", "Streams of events: one for each browser that looks.") {
             [weak feed] in feed.map { Double($0.watchers) }
         }
         metrics.countReading(

@@ -2,6 +2,8 @@
 /// everything here errs on the side of "not known".
 enum LiveScript {
     static let text = #"""
+        import { Stream, SharedStream } from "./stream.js";
+
         // Ages are those of the server's monotonic clock. The browser's own one goes on while
         // nothing comes. The least delay that an event ever had tells how the two belong together,
         // so an event that was held up on its way is as old as it is.
@@ -9,7 +11,8 @@ enum LiveScript {
         const tick = 250;
         const windowLength = 300;
         const state = {
-          source: null, look: null, instance: "", offsets: [], heard: 0, stood: 0, checked: -1,
+          stream: null, id: "",
+          look: null, instance: "", offsets: [], heard: 0, stood: 0, checked: -1,
           wall: 0, doubt: "waiting for the first news", past: [], renderers: [], said: "",
         };
 
@@ -55,10 +58,13 @@ enum LiveScript {
           return `${Math.round(whole / 86400)} d`;
         }
 
-        function take(event) {
+        function take(data, id) {
+          // A stream that was opened again begins with what the page has already.
+          if (id === state.id) return;
+          state.id = id;
           let look;
-          try { look = JSON.parse(event.data); } catch { return; }
-          const instance = event.lastEventId.split(".")[0];
+          try { look = JSON.parse(data); } catch { return; }
+          const instance = id.split(".")[0];
           const now = seconds();
           if (instance !== state.instance) {
             state.instance = instance;
@@ -98,24 +104,31 @@ enum LiveScript {
             state.offsets = [];
             state.doubt = "the computer slept, or its clock was set";
           }
-          // Also after a sleep, in which the server may have gone without a word.
-          if (passed > 6 && state.source) connect();
+          keepStream();
           render();
         }
 
-        function connect() {
-          if (state.source) state.source.close();
-          state.heard = seconds();
-          state.wall = Date.now();
-          const source = new EventSource("events");
-          source.addEventListener("look", take);
-          source.addEventListener("error", () => {
-            if (source.readyState === EventSource.CLOSED && source === state.source) {
-              if (!state.look) state.doubt = "the cockpit refuses: load the page again";
-              setTimeout(connect, 2000);
-            }
-          });
-          state.source = source;
+        function refuse() {
+          if (!state.look) state.doubt = "the cockpit refuses: load the page again";
+        }
+
+        // Where pages cannot share a stream, each has its own while somebody sees it.
+        function makeStream() {
+          const own = () => {
+            if (!(state.stream instanceof Stream)) state.stream = new Stream(take, refuse);
+          };
+          if (typeof SharedWorker === "undefined") return own();
+          try { state.stream = new SharedStream(take, refuse, own); } catch { own(); }
+        }
+
+        function keepStream() {
+          if (!document.hidden) state.stream.keep();
+        }
+
+        // What nobody sees needs no news.
+        function turnStream() {
+          if (document.hidden) state.stream.close();
+          else keepStream();
         }
 
         function render() {
@@ -221,7 +234,10 @@ enum LiveScript {
         // Calls the function with the newest look, four times a second and with each event.
         export function start(draw) {
           state.renderers.push(draw);
-          connect();
+          [state.heard, state.wall] = [seconds(), Date.now()];
+          makeStream();
+          turnStream();
+          document.addEventListener("visibilitychange", turnStream);
           setInterval(watchClock, tick);
           render();
         }

@@ -37,6 +37,7 @@ enum WebFiles {
         "/": .html(OverviewPage.html), "/gaps": .html(GapsPage.html),
         "/style.css": WebFile("text/css; charset=utf-8", Style.css),
         "/icon.svg": WebFile("image/svg+xml", Style.icon),
+        "/stream.js": .script(StreamScript.text), "/shared.js": .script(StreamScript.worker),
         "/live.js": .script(LiveScript.text), "/table.js": .script(TableScript.text),
         "/overview.js": .script(OverviewPage.script), "/graph.js": .script(GraphScript.text),
         "/partitions": .html(PartitionsPage.html),

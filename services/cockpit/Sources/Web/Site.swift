@@ -25,7 +25,8 @@ final class Site: Sendable {
         WebHeader(
             "Content-Security-Policy",
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                + "img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+                + "worker-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
+                + "frame-ancestors 'none'"),
         WebHeader("X-Content-Type-Options", "nosniff"),
         WebHeader("X-Frame-Options", "DENY"),
         WebHeader("Referrer-Policy", "same-origin"),

@@ -1,3 +1,5 @@
+import ServiceRuntime
+
 /// A file of the pages. All of them are in the program.
 struct WebFile: Sendable {
     let type: String
@@ -12,7 +14,8 @@ struct WebFile: Sendable {
     }
 
     /// Returns a text that changes with the content. It is weak, because what is packed has it too.
-    static func tag(of bytes: [UInt8]) -> String { "W/\"\(String(fnv1a(bytes), radix: 16))\"" }
+    /// Nobody finds two contents with one tag.
+    static func tag(of bytes: [UInt8]) -> String { "W/\"\(WebDigest.sha256(bytes).prefix(32))\"" }
 
     static func html(_ text: String) -> WebFile { WebFile("text/html; charset=utf-8", text) }
     static func script(_ text: String) -> WebFile {

@@ -1,4 +1,6 @@
 import HTTPClient
+import Primitives
+import ServiceRuntime
 import ServiceTestSupport
 import TestSupport
 import Testing
@@ -71,5 +73,31 @@ import Testing
                 "COCKPIT_TLS_KEY": certificates.certificate("pages"),
             ])
         #expect(swapped.count == 1 && swapped[0].contains("cannot be used"), "\(swapped)")
+    }
+
+    @Test("the end of the certificate is shown; a host is strict only if the pages own its port")
+    func certificate() throws {
+        let certificates = try Certificates()
+        try certificates.make("pages", name: "127.0.0.1", days: 9)
+        let files = Self.settings(certificates, "pages", "pages")
+        let cockpit = try LoneCockpit(files)
+        let end = try #require(
+            cockpit.running.service.metric("mds_cockpit_certificate_valid_until_timestamp_seconds"))
+        let days = (end - Double(SystemClock().now().nanoseconds) / 1e9) / 86_400
+        #expect((8.9...9.0).contains(days), "\(days)")
+        func isStrict(_ more: [String: String]) throws -> Bool {
+            let service = try TestService(Main.description, files.merging(more) { $1 })
+            let settings = try CockpitSettings(service.context.configuration)
+            let feed = try EventFeed(instance: "a")
+            let site = Site(settings.gate, service.context, Audience(feed), ActionDesk(isOn: false))
+            {
+                _, _, _ in nil
+            }
+            let request = WebRequest(method: "GET", path: "/", headers: ["host": "localhost"])
+            guard case .whole(let answer) = site.answer(request) else { return false }
+            return answer.headers.contains { $0.name == "Strict-Transport-Security" }
+        }
+        #expect(try isStrict(["COCKPIT_PORT": "443"]))
+        #expect(try !isStrict([:]))
     }
 }

@@ -158,6 +158,7 @@ struct CockpitSettings: Sendable {
             hosts: Gate.loopbackHosts + configuration.list("COCKPIT_HOSTS").map { $0.lowercased() },
             token: token, asksReaders: reach != nil && !isOpen,
             proxies: configuration.list("COCKPIT_PROXIES"), hasTLS: hasTLS(configuration),
+            isStrict: hasTLS(configuration) && configuration.integer("COCKPIT_PORT") == 443,
             path: path)
     }
 

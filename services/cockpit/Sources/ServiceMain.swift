@@ -46,7 +46,7 @@ package enum Main {
             certificate: settings.certificate
         ) { site.answer($0) }
         defer { server.stop() }
-        show(server, feed, in: context.telemetry.metrics)
+        show(server, feed, settings.certificate, in: context.telemetry.metrics)
         let host = settings.address.contains(":") ? "[\(settings.address)]" : settings.address
         let scheme = settings.certificate == nil ? "http" : "https"
         context.telemetry.emit(
@@ -62,8 +62,19 @@ package enum Main {
         return code
     }
 
-    private static func show(_ server: WebServer, _ feed: EventFeed, in metrics: MetricRegistry) {
-        metrics.reading("mds_cockpit_watchers", "Streams of events: one for each browser that looks.") {
+    private static func show(
+        _ server: WebServer, _ feed: EventFeed, _ certificate: WebCertificate?,
+        in metrics: MetricRegistry
+    ) {
+        if let end = certificate?.validUntil {
+            metrics.reading(
+                "mds_cockpit_certificate_valid_until_timestamp_seconds",
+                "When the certificate of the pages ends, in seconds since 1970."
+            ) { Double(end) }
+        }
+        metrics.reading(
+            "mds_cockpit_watchers", "Streams of events: one for each browser that looks."
+        ) {
             [weak feed] in feed.map { Double($0.watchers) }
         }
         metrics.countReading(

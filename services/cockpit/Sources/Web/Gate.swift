@@ -20,6 +20,8 @@ struct Gate: Sendable {
         var hostGateway: String?
         /// Whether the pages themselves speak TLS.
         var hasTLS = false
+        /// Whether browsers are to ask this host by TLS alone from now on.
+        var isStrict = false
         /// The path under which the pages are, without a slash at its end.
         var path: String
     }

@@ -34,6 +34,10 @@ final class Site: Sendable {
         WebHeader("Cross-Origin-Opener-Policy", "same-origin"),
     ]
 
+    /// Sent where the pages own the name of their host. A browser then asks all ports of that name
+    /// by TLS, so it is not sent from a port beside which others may be without TLS.
+    static let strict = WebHeader("Strict-Transport-Security", "max-age=31536000")
+
     /// Sent with documents, which are no pages. They come often, so these are few.
     private static let dataHeaders = headers.filter {
         ["X-Content-Type-Options", "Cross-Origin-Resource-Policy"].contains($0.name)
@@ -62,6 +66,13 @@ final class Site: Sendable {
     }
 
     func answer(_ request: WebRequest) -> WebAnswer {
+        let answer = answerAsAsked(request)
+        guard gate.settings.isStrict, case .whole(var whole) = answer else { return answer }
+        whole.headers.append(Self.strict)
+        return .whole(whole)
+    }
+
+    private func answerAsAsked(_ request: WebRequest) -> WebAnswer {
         let now = context.clock.monotonic()
         let visitor = visitor(request, at: now)
         switch gate.decide(request, isKnown: visitor != nil) {

@@ -74,36 +74,60 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         #expect(Gate(settings: settings).person(request("10.0.0.1", "alice")) == nil)
     }
 
+    private static let key = String(repeating: "0f", count: 24)
+
     @Test("a session is of one person or of a reader, and ends when the person leaves")
     func sessions() throws {
         var sessions = Sessions()
         let people = try People(file: Self.file)
         let now = MadeSighting.time(0)
         func open(_ given: String, _ id: String) -> Sessions.Outcome {
-            sessions.open(given, .init(shared: "for-all-readers!", people: people), id: id, at: now)
-        }
-        #expect(open("alice-has-this-one", "a") == .opened)
-        #expect(open("for-all-readers!", "r") == .opened)
-        #expect(open("neither", "n") == .wrong)
-        #expect(sessions.visitor("a", at: now) == .person("alice"))
-        #expect(sessions.visitor("r", at: now) == .reader)
-        #expect(sessions.visitor("n", at: now) == nil)
-        // Readers make room for others before a person does.
-        for number in 0..<Sessions.countMax { _ = open("for-all-readers!", "r\(number)") }
-        #expect(sessions.visitor("a", at: now) == .person("alice"))
-        // Wrong tokens of one address shut out that address alone.
-        for number in 0..<Sessions.wrongMax {
-            _ = sessions.open("x", .init(shared: ""), id: "w\(number)", from: "10.0.0.9", at: now)
-        }
-        func alice(from origin: String) -> Sessions.Outcome {
             sessions.open(
-                "alice-has-this-one", .init(shared: "", people: people), id: "z", from: origin,
+                given, .init(shared: "for-all-readers!", people: people), id: id, key: Self.key,
                 at: now)
         }
-        #expect(alice(from: "10.0.0.9") == .tooMany)
-        #expect(alice(from: "10.0.0.8") == .opened)
-        sessions.close("a")
-        #expect(sessions.visitor("a", at: now) == nil)
+        func visitor(_ ids: String..., key: String = Self.key) -> Sessions.Visitor? {
+            sessions.visitor(.init(ids: ids, key: key), at: now)
+        }
+        #expect(open("alice-has-this-one", "a") == .opened(.person("alice")))
+        #expect(open("for-all-readers!", "r") == .opened(.reader))
+        #expect(open("neither", "n") == .wrong)
+        #expect(visitor("a") == .person("alice"))
+        #expect(visitor("r") == .reader)
+        #expect(visitor("n") == nil)
+        // A cookie reaches other ports of the host, and the browser's secret does not.
+        #expect(visitor("a", key: "") == .reader)
+        #expect(visitor("a", key: String(repeating: "f0", count: 24)) == .reader)
+        // Another page of the host may have put a cookie before the right one.
+        #expect(visitor("n", "r", "a") == .person("alice"))
+        sessions.close(.init(ids: ["x", "a"]))
+        #expect(visitor("a") == nil)
+        _ = sessions.open(
+            "alice-has-this-one", .init(shared: "", people: people), id: "k", at: now)
+        #expect(visitor("k", key: "") == .reader)
+    }
+
+    @Test("readers make room for others, and never does a person for a reader")
+    func room() throws {
+        var sessions = Sessions()
+        let people = try People(file: Self.file)
+        let now = MadeSighting.time(0)
+        func open(_ given: String, _ id: String) -> Sessions.Outcome {
+            sessions.open(
+                given, .init(shared: "for-all-readers!", people: people), id: id, key: Self.key,
+                at: now)
+        }
+        func visitor(_ id: String) -> Sessions.Visitor? {
+            sessions.visitor(.init(ids: [id], key: Self.key), at: now)
+        }
+        _ = open("alice-has-this-one", "a")
+        for number in 0..<Sessions.countMax { _ = open("for-all-readers!", "r\(number)") }
+        #expect(visitor("a") == .person("alice"))
+        for number in 1..<Sessions.countMax { _ = open("bob-has-another-one", "b\(number)") }
+        #expect(open("for-all-readers!", "late") == .full)
+        #expect(visitor("a") == .person("alice"))
+        #expect(open("bob-has-another-one", "last") == .opened(.person("bob")))
+        #expect(visitor("a") == nil && visitor("last") == .person("bob"))
     }
 
     @Test("both records of an action are one, and an action without the second stays open")
@@ -138,12 +162,38 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
     }
 
     private static func cookie(_ cockpit: LoneCockpit, _ token: String) throws -> String {
-        let opened = try cockpit.post("/session", "token=\(token)")
+        let opened = try cockpit.post("/session", "token=\(token)&key=\(key)")
         #expect(status(opened) == "303" && opened.contains("Location: ./actions"))
         #expect(opened.contains("HttpOnly; SameSite=Strict"))
         let line = try #require(
             opened.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: ") })
-        return "Cookie: \(line.dropFirst(12).prefix { $0 != ";" })\r\n"
+        return "Cookie: \(line.dropFirst(12).prefix { $0 != ";" })\r\nX-Cockpit-Key: \(key)\r\n"
+    }
+
+    @Test("a cookie that another port of the host got reads, and does not act")
+    func cookieAlone() throws {
+        let folder = try TemporaryFolder()
+        let cockpit = try Self.cockpit(folder)
+        let whole = try Self.cookie(cockpit, "alice-has-this-one")
+        let cookie = "\(whole.components(separatedBy: "\r\n")[0])\r\n"
+        let forged = "X-Cockpit-Key: \(String(repeating: "f0", count: 24))\r\n"
+        for headers in [cookie, cookie + forged] {
+            #expect(status(try cockpit.post("/act", Self.action, headers)) == "401")
+            #expect(try Self.body(cockpit.get("/me.json", headers))["person"] == nil)
+        }
+        #expect(status(try cockpit.post("/act", Self.action, whole)) == "202")
+    }
+
+    @Test("ten wrong tokens, and the right one is taken")
+    func wrongOnes() throws {
+        let folder = try TemporaryFolder()
+        let cockpit = try Self.cockpit(folder)
+        let answers = try (0...Sessions.wrongMax).map { _ in
+            status(try cockpit.post("/session", "token=wrong"))
+        }
+        #expect(answers == Array(repeating: "401", count: Sessions.wrongMax) + ["429"])
+        _ = try Self.cookie(cockpit, "alice-has-this-one")
+        #expect(status(try cockpit.post("/session", "token=")) == "429")
     }
 
     @Test("without a token nothing is carried out; with one it is, under the person's name")

@@ -21,7 +21,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
             "/live.js", "/stream.js", "/shared.js", "/overview.js", "/gaps.js", "/partitions.js",
             "/matrix.js", "/store.js",
             "/bars.js", "/feeds.js", "/alerts.js", "/chart.js", "/candles.js",
-            "/dead.js", "/tape.js", "/copy.js", "/actions.js",
+            "/dead.js", "/tape.js", "/copy.js", "/actions.js", "/signin.js",
         ]
         for path in pages + scripts + ["/style.css", "/icon.svg"] {
             let answer = try cockpit.get(path)
@@ -206,6 +206,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         #expect(status(try cockpit.get("/events")) == "401")
         #expect(status(try cockpit.get("/overview.js")) == "401")
         #expect(status(try cockpit.get("/style.css")) == "200")
+        #expect(status(try cockpit.get("/signin.js")) == "200")
         let wrong = try cockpit.post("/session", "token=0123456789abcdeg")
         #expect(status(wrong) == "401" && !wrong.contains("Set-Cookie"))
         let right = try cockpit.post("/session", "token=0123456789abcdef")

@@ -318,36 +318,76 @@ import Testing
                 .hasPrefix("COCKPIT_PEOPLE: /none cannot be opened: ") == true)
     }
 
-    @Test("a person is known by the cookie, for twelve hours; guesses are limited")
-    func sessions() {
-        var sessions = Sessions()
-        let token = "0123456789abcdef"
-        func at(_ seconds: Double) -> MonotonicTime { MadeSighting.time(seconds) }
-        func has(_ id: String, _ time: MonotonicTime) -> Bool {
-            sessions.visitor(id, at: time) != nil
-        }
-        #expect(sessions.open("wrong", .init(shared: token), id: "a", at: at(0)) == .wrong)
-        #expect(sessions.open(token, .init(shared: token), id: "b", at: at(0)) == .opened)
-        #expect(has("b", at(1)) && !has("a", at(1)))
-        #expect(!has("", at(1)))
-        #expect(!has("b", at(12 * 3_600)))
-        for _ in 0..<9 { _ = sessions.open("x", .init(shared: token), id: "c", at: at(2)) }
-        #expect(sessions.open(token, .init(shared: token), id: "d", at: at(3)) == .tooMany)
-        #expect(sessions.open(token, .init(shared: token), id: "e", at: at(60)) == .opened)
-        #expect(sessions.open("", .init(shared: ""), id: "f", at: at(61)) == .wrong)
-        for number in 0..<Sessions.countMax {
-            _ = sessions.open(token, .init(shared: token), id: "n\(number)", at: at(62))
-        }
-        #expect(!has("e", at(63)) && has("n0", at(63)))
+    private static let token = "0123456789abcdef"
+
+    /// Asks at a second, with the token that all share.
+    private static func open(
+        _ sessions: inout Sessions, _ given: String, _ id: String, from origin: String = "",
+        at seconds: Double
+    ) -> Sessions.Outcome {
+        sessions.open(
+            given, .init(shared: token), id: id, from: origin, at: MadeSighting.time(seconds))
     }
 
-    @Test("the token as a form sends it")
-    func form() {
-        #expect(Site.token(in: Array("token=a%2Bb+c%26".utf8)) == "a+b c&")
-        for bad in ["", "tok=a", "token=a%2", "token=a&token=b", "token=%zz"] {
-            #expect(Site.token(in: Array(bad.utf8)) == "")
+    @Test("somebody is known by the cookie, for twelve hours")
+    func sessions() {
+        var sessions = Sessions()
+        func has(_ id: String, _ seconds: Double) -> Bool {
+            sessions.visitor(.init(ids: [id]), at: MadeSighting.time(seconds)) != nil
         }
-        #expect(Site.session(in: "x=1; tapeline_cockpit=abc; y=2") == "abc")
-        #expect(Site.session(in: "xtapeline_cockpit=abc") == nil)
+        #expect(Self.open(&sessions, "wrong", "a", at: 0) == .wrong)
+        #expect(Self.open(&sessions, Self.token, "b", at: 0) == .opened(.reader))
+        #expect(has("b", 1) && !has("a", 1) && !has("", 1))
+        #expect(!has("b", 12 * 3_600))
+        let empty = sessions.open("", .init(shared: ""), id: "f", at: MadeSighting.time(61))
+        #expect(empty == .wrong)
+        for number in 0..<Sessions.countMax {
+            _ = Self.open(&sessions, Self.token, "n\(number)", at: 62)
+        }
+        #expect(!has("b", 63) && has("n0", 63))
+    }
+
+    @Test("wrong tokens are limited, and a right one never is")
+    func guesses() {
+        var sessions = Sessions()
+        func wrong(from origin: String, _ seconds: Double = 2) -> Sessions.Outcome {
+            Self.open(&sessions, "x", "w", from: origin, at: seconds)
+        }
+        // One that comes by IPv6 has any number of addresses of one network.
+        for number in 1...Sessions.wrongMax {
+            #expect(wrong(from: "2001:db8:0:1::\(number)") == .wrong)
+        }
+        #expect(wrong(from: "2001:db8:0:1:ffff::1") == .tooMany)
+        #expect(wrong(from: "2001:db8:0:2::1") == .wrong)
+        #expect(wrong(from: "192.0.2.1") == .wrong)
+        let right = Self.open(&sessions, Self.token, "r", from: "2001:db8:0:1::1", at: 3)
+        #expect(right == .opened(.reader))
+        #expect(wrong(from: "2001:db8:0:1::1", 62) == .wrong)
+        for number in 0..<Sessions.wrongOfAllMax { _ = wrong(from: "10.0.0.\(number)", 63) }
+        #expect(wrong(from: "10.1.0.1", 64) == .tooMany)
+        #expect(Self.open(&sessions, Self.token, "s", at: 64) == .opened(.reader))
+    }
+
+    @Test("what a form sends")
+    func form() {
+        let form = SignIn.form(Array("token=a%2Bb+c%26&key=k%3D".utf8))
+        #expect(form == ["token": "a+b c&", "key": "k="])
+        for bad in ["", "tok", "token=a%2", "token=a&token=b", "token=%zz", "token=a&"] {
+            #expect(SignIn.form(Array(bad.utf8)) == [:], "\(bad)")
+        }
+        #expect(SignIn.key(in: ["key": "short"]) == "" && SignIn.key(in: [:]) == "")
+    }
+
+    @Test("all cookies of the name are looked at; by TLS it has a beginning that guards it")
+    func cookies() {
+        let name = SignIn.cookie(byTLS: false, path: "")
+        #expect(name == "tapeline_cockpit")
+        #expect(
+            SignIn.ids(in: "tapeline_cockpit=other; x=1; tapeline_cockpit=own", named: name)
+                == ["other", "own"])
+        #expect(SignIn.ids(in: "xtapeline_cockpit=abc; tapeline_cockpit", named: name) == [])
+        #expect(SignIn.cookie(byTLS: true, path: "") == "__Host-tapeline_cockpit")
+        // A browser takes the other one for the path "/" alone.
+        #expect(SignIn.cookie(byTLS: true, path: "/desk") == "__Secure-tapeline_cockpit")
     }
 }

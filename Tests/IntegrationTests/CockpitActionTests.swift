@@ -44,9 +44,11 @@ extension IntegrationTests.LiveTests {
             }
 
             mutating func signIn() throws {
-                let answer = try ask("POST /session", "token=\(token)")
+                let key = String(repeating: "ab", count: 24)
+                let answer = try ask("POST /session", "token=\(token)&key=\(key)")
                 let line = answer.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: ") }
-                cookie = "Cookie: \(try #require(line).dropFirst(12).prefix { $0 != ";" })\r\n"
+                let pair = try #require(line).dropFirst(12).prefix { $0 != ";" }
+                cookie = "Cookie: \(pair)\r\nX-Cockpit-Key: \(key)\r\n"
             }
 
             /// Returns the document of the page.

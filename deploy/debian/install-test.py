@@ -11,12 +11,14 @@ higher one (deploy/debian/packages.py --version). It takes three minutes. Exit c
 
 import argparse
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -216,10 +218,14 @@ def acted(stack):
     page = f"http://127.0.0.1:{stack.ports['cockpitPages']}"
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
 
-    def post(path, body):
-        return browser.open(urllib.request.Request(page + path, body.encode(), {"Origin": page}), timeout=10).read()
+    key = os.urandom(24).hex()
 
-    post("/session", "token=" + (stack.folder / "secrets/cockpit-token").read_text().strip())
+    def post(path, body):
+        headers = {"Origin": page, "X-Cockpit-Key": key}
+        return browser.open(urllib.request.Request(page + path, body.encode(), headers), timeout=10).read()
+
+    token = (stack.folder / "secrets/cockpit-token").read_text().strip()
+    post("/session", urllib.parse.urlencode({"token": token, "key": key}))
     words = ["watchlist", "add", "AMD", "--source", "synthetic"]
     number = json.loads(post("/act", json.dumps({"words": words, "reason": "a test"})))["number"]
     found = None

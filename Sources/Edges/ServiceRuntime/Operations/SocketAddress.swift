@@ -117,7 +117,15 @@ struct SocketAddress {
     }
 }
 
-/// The connections from one such peer share a limit.
-struct PeerAddress: Hashable {
+/// What comes from one such peer shares a limit.
+package struct PeerAddress: Hashable, Sendable {
     let network: UInt64
+
+    init(network: UInt64) { self.network = network }
+
+    /// Reads a numeric address. `nil`: it is none.
+    package init?(_ address: String) {
+        guard let found = SocketAddress(host: address, port: 0) else { return nil }
+        self = found.peer
+    }
 }

@@ -9,6 +9,7 @@ enum ActionsPage {
         <form id="signin" method="post" action="session" hidden>
         <p><label for="token">Your token</label><br>
         <input id="token" name="token" type="password" autocomplete="current-password" required>
+        <input name="key" type="hidden">
         <button type="submit">Sign in</button></p>
         </form>
         <form id="leave" method="post" action="leave" hidden>

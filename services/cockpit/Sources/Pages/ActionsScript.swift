@@ -4,6 +4,7 @@ enum ActionsScript {
         import { startWith, age, isStale, span, put, doubt } from "./live.js";
         import { fill } from "./table.js";
         import { watchCopies } from "./copy.js";
+        import { keyHeader } from "./signin.js";
 
         const $ = (id) => document.getElementById(id);
         const state = { person: "", on: false, armed: "", number: "", sentAt: 0, known: false,
@@ -23,7 +24,8 @@ enum ActionsScript {
         async function askWho() {
           const before = `${state.known} ${state.on} ${state.person}`;
           try {
-            const answer = await fetch("me.json", { signal: AbortSignal.timeout(3000) });
+            const answer = await fetch("me.json",
+              { headers: keyHeader(), signal: AbortSignal.timeout(3000) });
             // 401: whoever reads has to say who he is again.
             const me = answer.ok ? await answer.json() : { on: state.on };
             [state.person, state.on, state.known] = [me.person || "", me.on, true];
@@ -129,7 +131,7 @@ enum ActionsScript {
           put($("said"), "It is sent.", "warning");
           try {
             const answer = await fetch("act", {
-              method: "POST", headers: { "Content-Type": "application/json" },
+              method: "POST", headers: { "Content-Type": "application/json", ...keyHeader() },
               body: JSON.stringify({ words: list, reason }), signal: AbortSignal.timeout(5000),
             });
             if (answer.status === 401) {

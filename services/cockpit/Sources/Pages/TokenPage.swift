@@ -15,6 +15,7 @@ enum TokenPage {
             <meta name="color-scheme" content="light dark">
             <link rel="stylesheet" href="style.css">
             <link rel="icon" href="icon.svg" type="image/svg+xml">
+            <script type="module" src="signin.js"></script>
             </head>
             <body>
             <main id="main">
@@ -23,7 +24,7 @@ enum TokenPage {
             \(failed)
             <p><label for="token">Token of this cockpit</label></p>
             <p><input id="token" name="token" type="password" autocomplete="current-password"
-            required\(described)></p>
+            required\(described)><input name="key" type="hidden"></p>
             <p><button type="submit">Come in</button></p>
             </form>
             </main>

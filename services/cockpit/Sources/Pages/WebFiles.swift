@@ -26,7 +26,7 @@ struct WebFile: Sendable {
 /// The files by their paths.
 enum WebFiles {
     /// What the page that asks for the token needs.
-    static let open: Set<String> = ["/style.css", "/icon.svg"]
+    static let open: Set<String> = ["/style.css", "/icon.svg", "/signin.js"]
 
     /// What people open, so that it asks for the token.
     static let pages: Set<String> = [
@@ -53,7 +53,7 @@ enum WebFiles {
         "/candles.js": .script(CandlesScript.text),
         "/dead": .html(LettersPage.html), "/dead.js": .script(LettersPage.script),
         "/tape": .html(TapePage.html), "/tape.js": .script(TapePage.script),
-        "/copy.js": .script(CopyScript.text),
+        "/copy.js": .script(CopyScript.text), "/signin.js": .script(SignInScript.text),
         "/actions": .html(ActionsPage.html), "/actions.js": .script(ActionsScript.text),
         "/gaps.js": .script(GapsPage.script), "/timeline.js": .script(TimelineScript.text),
     ]

@@ -69,10 +69,12 @@ struct Gate: Sendable {
             return .refused(status: 404, reason: "there is no such page")
         }
         let path = String(request.path.dropFirst(settings.path.count))
-        let isFree = settings.token.isEmpty && !settings.asksReaders
         return isFree || isKnown
             ? .admitted(path: path) : .unknownPerson(path: path)
     }
+
+    /// Whether nobody has to be known before he reads.
+    var isFree: Bool { settings.token.isEmpty && !settings.asksReaders }
 
     /// Whether the browser speaks TLS: with the pages, or with the proxy that brings the request.
     func comesByTLS(_ request: WebRequest) -> Bool {

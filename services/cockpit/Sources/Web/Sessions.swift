@@ -1,25 +1,38 @@
 import Primitives
+import ServiceRuntime
 
 /// The people who gave a token, by the cookie that they got for it. Pure.
 struct Sessions: Sendable {
-    /// The most people. At one more the oldest has to give the token again.
+    /// The most people. At one more the oldest has to give the token again; a reader makes no room
+    /// of a person.
     static let countMax = 256
     static let lifeNanoseconds: Int64 = 12 * 3_600 * 1_000_000_000
-    /// After so many wrong tokens of one address in a minute none of it are looked at for the rest
-    /// of it, and nobody's after so many of all.
+    /// After so many wrong tokens of one peer in a minute, or of all, further ones are not counted
+    /// or written down. A right one is always taken.
     static let wrongMax = 10
     static let wrongOfAllMax = 200
     static let wrongWindowNanoseconds: Int64 = 60_000_000_000
 
     enum Outcome: Equatable, Sendable {
-        case opened
+        case opened(Visitor)
         case wrong
+        /// It was wrong, after many others.
         case tooMany
+        /// All who are signed in are people, and a reader asks.
+        case full
     }
 
-    private var sessions: [(id: String, person: String?, until: MonotonicTime)] = []
-    /// By address. It has an entry for each wrong token at most.
-    private var wrong: [String: Int] = [:]
+    private struct Session {
+        let id: String
+        /// The browser's secret. Empty: it gave none.
+        let key: String
+        let person: String?
+        let until: MonotonicTime
+    }
+
+    private var sessions: [Session] = []
+    /// It has an entry for each wrong token at most.
+    private var wrong: [PeerAddress?: Int] = [:]
     private var wrongSince = MonotonicTime.distantPast
 
     init() {}
@@ -33,48 +46,83 @@ struct Sessions: Sendable {
 
     /// Who somebody with a cookie is.
     enum Visitor: Equatable, Sendable {
-        /// Somebody with the token that all readers share.
+        /// Somebody who may read.
         case reader
         case person(String)
     }
 
+    /// What a browser has of its session.
+    struct Ticket: Sendable {
+        /// A page of another origin may have put a cookie of the same name beside the right one, so
+        /// there may be several.
+        var ids: [String]
+        /// Unlike a cookie it goes to no other port of the host.
+        var key = ""
+    }
+
     /// `id` is a fresh random one, which stands for the person from now on if the token is right:
-    /// the one that all share, or that of one of the people.
+    /// the one that all share, or that of one of the people. `key` is the browser's own secret.
     mutating func open(
-        _ given: String, _ tokens: Tokens, id: String, from origin: String = "",
+        _ given: String, _ tokens: Tokens, id: String, key: String = "", from origin: String = "",
         at now: MonotonicTime
     ) -> Outcome {
-        if now - wrongSince >= Self.wrongWindowNanoseconds { (wrong, wrongSince) = ([:], now) }
-        let ofAll = wrong.values.reduce(0, +)
-        guard wrong[origin, default: 0] < Self.wrongMax, ofAll < Self.wrongOfAllMax else {
-            return .tooMany
-        }
         let person = tokens.people.name(of: given)
         guard person != nil || (!tokens.shared.isEmpty && Self.isEqual(given, tokens.shared)) else {
-            wrong[origin, default: 0] += 1
-            return .wrong
+            return refuse(PeerAddress(origin), at: now)
         }
         sessions.removeAll { $0.until <= now }
         if sessions.count >= Self.countMax {
-            // Readers make room first, so that none of them can shut a person out.
-            sessions.remove(at: sessions.firstIndex { $0.person == nil } ?? 0)
+            let reader = sessions.firstIndex { $0.person == nil }
+            guard let oldest = reader ?? (person == nil ? nil : 0) else { return .full }
+            sessions.remove(at: oldest)
         }
-        sessions.append((id, person, now + Self.lifeNanoseconds))
-        return .opened
+        sessions.append(
+            Session(id: id, key: key, person: person, until: now + Self.lifeNanoseconds))
+        return .opened(person.map(Visitor.person) ?? .reader)
     }
 
-    /// Returns who has this cookie. `nil` if nobody has it now.
-    func visitor(_ id: String, at now: MonotonicTime) -> Visitor? {
-        let session = sessions.first { $0.until > now && Self.isEqual($0.id, id) }
-        return session.map { $0.person.map(Visitor.person) ?? .reader }
+    private mutating func refuse(_ peer: PeerAddress?, at now: MonotonicTime) -> Outcome {
+        if now - wrongSince >= Self.wrongWindowNanoseconds { (wrong, wrongSince) = ([:], now) }
+        let ofAll = wrong.values.reduce(0, +)
+        guard wrong[peer, default: 0] < Self.wrongMax, ofAll < Self.wrongOfAllMax else {
+            return .tooMany
+        }
+        wrong[peer, default: 0] += 1
+        return .wrong
     }
 
-    mutating func close(_ id: String) { sessions.removeAll { Self.isEqual($0.id, id) } }
+    /// Returns who has this ticket. `nil`: nobody has it now. A person's cookie without the secret
+    /// of its browser is good for reading alone.
+    func visitor(_ ticket: Ticket, at now: MonotonicTime) -> Visitor? {
+        var found: Visitor?
+        for session in sessions where session.until > now && Self.has(ticket, session) {
+            if let person = session.person, !session.key.isEmpty,
+                Self.isEqual(session.key, ticket.key)
+            {
+                return .person(person)
+            }
+            found = .reader
+        }
+        return found
+    }
+
+    mutating func close(_ ticket: Ticket) { sessions.removeAll { Self.has(ticket, $0) } }
+
+    private static func has(_ ticket: Ticket, _ session: Session) -> Bool {
+        ticket.ids.contains { isEqual($0, session.id) }
+    }
+
+    /// Returns 192 random bits, as hexadecimal digits.
+    static func secret(from random: inout some RandomNumberGenerator) -> String {
+        (0..<24).map { _ in
+            let digits = String(random.next() as UInt8, radix: 16)
+            return digits.utf8.count == 1 ? "0\(digits)" : digits
+        }.joined()
+    }
 
     /// Compares in a time that tells nothing of where two texts differ.
     static func isEqual(_ one: String, _ other: String) -> Bool {
-        let (one, other) = (Array(one.utf8), Array(other.utf8))
-        guard one.count == other.count else { return false }
-        return zip(one, other).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+        guard one.utf8.count == other.utf8.count else { return false }
+        return zip(one.utf8, other.utf8).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
     }
 }

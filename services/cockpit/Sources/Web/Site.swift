@@ -4,7 +4,6 @@ import Synchronization
 
 /// Answers the requests of browsers, on the thread of the server.
 final class Site: Sendable {
-    static let cookie = "tapeline_cockpit"
     static let admission = admission(personHeader: nil)
 
     /// What the server reads of requests, with the header by which proxies name people.
@@ -13,7 +12,7 @@ final class Site: Sendable {
             headers: [
                 "host", "origin", "cookie", "sec-fetch-site", "sec-fetch-mode",
                 "x-forwarded-proto", "x-forwarded-for", "last-event-id", "if-none-match",
-                "accept-encoding",
+                "accept-encoding", SignIn.keyHeader,
             ] + [personHeader].compactMap(\.self),
             parameters: ChartQuestion.parameters + TapeQuestion.parameters,
             bodyBytesMax: CockpitLimits.bodyBytesMax,
@@ -104,8 +103,26 @@ final class Site: Sendable {
     /// gives.
     private func visitor(_ request: WebRequest, at now: MonotonicTime) -> Sessions.Visitor? {
         if let name = gate.person(request) { return .person(name) }
-        return Self.session(in: request.headers["cookie"]).flatMap { id in
-            sessions.withLock { $0.visitor(id, at: now) }
+        let ticket = ticket(request)
+        return sessions.withLock { $0.visitor(ticket, at: now) }
+    }
+
+    private func ticket(_ request: WebRequest) -> Sessions.Ticket {
+        Sessions.Ticket(
+            ids: SignIn.ids(in: request.headers["cookie"], named: cookie(of: request)),
+            key: request.headers[SignIn.keyHeader] ?? "")
+    }
+
+    private func cookie(of request: WebRequest) -> String {
+        SignIn.cookie(byTLS: gate.comesByTLS(request), path: gate.settings.path)
+    }
+
+    /// Returns whether whoever asks may still read: a stream ends with its session.
+    private func watch(_ request: WebRequest) -> @Sendable () -> Bool {
+        { [weak self] in
+            guard let self else { return false }
+            let visitor = visitor(request, at: context.clock.monotonic())
+            return visitor != nil || gate.isFree
         }
     }
 
@@ -115,9 +132,8 @@ final class Site: Sendable {
         switch path {
         case "/session": return open(request, at: now)
         case "/leave":
-            if let id = Self.session(in: request.headers["cookie"]) {
-                sessions.withLock { $0.close(id) }
-            }
+            let ticket = ticket(request)
+            sessions.withLock { $0.close(ticket) }
             return Self.moved(to: "./actions", status: 303)
         case "/act":
             let origin = gate.origin(of: request)
@@ -150,66 +166,34 @@ final class Site: Sendable {
     }
 
     private func open(_ request: WebRequest, at now: MonotonicTime) -> OperationsResponse {
-        let given = Self.token(in: request.body)
+        let form = SignIn.form(request.body)
         var random = SystemRandomNumberGenerator()
-        let id = (0..<4).map { _ in String(random.next() as UInt64, radix: 36) }.joined()
+        let id = Sessions.secret(from: &random)
         let outcome = sessions.withLock {
             $0.open(
-                given,
+                form["token"] ?? "",
                 .init(shared: gate.settings.token, people: gate.settings.people), id: id,
-                from: gate.origin(of: request), at: now)
+                key: SignIn.key(in: form), from: gate.origin(of: request), at: now)
         }
         switch outcome {
         case .tooMany:
             var answer = Self.text("too many wrong tokens: wait a minute", status: 429)
             answer.headers.append(WebHeader("Retry-After", "60"))
             return answer
+        case .full: return Self.text("too many people are signed in", status: 503)
         case .wrong:
             context.telemetry.emit(TokenRefused(peer: request.peer))
             return Self.page(TokenPage.text(hasFailed: true), status: 401)
-        case .opened:
-            let isPerson = sessions.withLock { $0.visitor(id, at: now) } != .reader
-            var answer = Self.moved(to: isPerson ? "./actions" : "./", status: 303)
+        case .opened(let visitor):
+            var answer = Self.moved(to: visitor == .reader ? "./" : "./actions", status: 303)
             let secure = gate.comesByTLS(request) ? "; Secure" : ""
-            let path = gate.settings.path + "/"
             answer.headers.append(
                 WebHeader(
                     "Set-Cookie",
-                    "\(Self.cookie)=\(id); HttpOnly; SameSite=Strict; Path=\(path)\(secure)"))
+                    "\(cookie(of: request))=\(id); HttpOnly; SameSite=Strict; "
+                        + "Path=\(gate.settings.path)/\(secure)"))
             return answer
         }
-    }
-
-    /// Reads `token=...` as a form sends it.
-    static func token(in body: [UInt8]) -> String {
-        let text = String(decoding: body, as: UTF8.self)
-        guard text.hasPrefix("token=") else { return "" }
-        var bytes: [UInt8] = []
-        var rest = Array(text.dropFirst("token=".count).utf8)[...]
-        while let byte = rest.popFirst() {
-            switch byte {
-            case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
-            case UInt8(ascii: "%"):
-                let digits = String(decoding: rest.prefix(2), as: UTF8.self)
-                guard digits.utf8.count == 2, let value = UInt8(digits, radix: 16) else {
-                    return ""
-                }
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            case UInt8(ascii: "&"): return ""
-            case _: bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    static func session(in cookies: String?) -> String? {
-        for pair in (cookies ?? "").split(separator: ";") {
-            let parts = pair.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2, parts[0].filter({ $0 != " " }) == cookie else { continue }
-            return String(parts[1].filter { $0 != " " })
-        }
-        return nil
     }
 
     // MARK: answers

@@ -36,6 +36,8 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
             #expect(people.name(of: wrong) == nil)
         }
         #expect(People().name(of: "") == nil)
+        let short = try People(file: "carol:\(WebDigest.sha256("carols-token-15"))")
+        #expect(short.name(of: "carols-token-15") == nil)
     }
 
     @Test(
@@ -46,6 +48,9 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
             ("a b:x:\(String(repeating: "a", count: 64))", "line 1"),
             ("a:\(String(repeating: "g", count: 64))", "line 1"),
             (String(repeating: "a:\(String(repeating: "a", count: 64))\n", count: 2), "again"),
+            // What `sha256sum` prints when the program before it is missing.
+            ("a:\(WebDigest.sha256(""))", "no token at all"),
+            ("a:\(WebDigest.sha256("x"))\nb:\(WebDigest.sha256("x"))", "the token of a"),
         ])
     func badPeople(text: String, problem: String) {
         let error = #expect(throws: People.Refusal.self) { try People(file: text) }
@@ -72,6 +77,27 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         #expect(gate.origin(of: request("10.0.0.2", "")) == "10.0.0.2")
         settings.personHeader = nil
         #expect(Gate(settings: settings).person(request("10.0.0.1", "alice")) == nil)
+    }
+
+    @Test("a token for somebody new comes with the line that names its owner")
+    func newPerson() throws {
+        func answer(_ name: String) -> CommandLineDecision {
+            ServiceCommandLine(Main.description).decide(
+                arguments: ["--new-person", name], environment: [:])
+        }
+        guard case .print(let text) = answer("carol") else {
+            Issue.record("nothing is printed")
+            return
+        }
+        let lines = text.split(separator: "\n")
+        #expect(lines.count == 2 && lines[0].hasPrefix("token: ") && lines[1].hasPrefix("line: "))
+        let people = try People(file: String(lines[1].dropFirst(6)))
+        #expect(people.name(of: String(lines[0].dropFirst(7))) == "carol")
+        guard case .refuse(let problem) = answer("a b") else {
+            Issue.record("a name with a space is taken")
+            return
+        }
+        #expect(problem.contains("--new-person"))
     }
 
     private static let key = String(repeating: "0f", count: 24)

@@ -14,9 +14,13 @@ package enum Main {
         summary: "Shows a deployment in the browser: whether all is well, and what is missing.",
         keys: CockpitSettings.keys,
         rules: [.tape, .postgresTLS] + CockpitSettings.rules,
+        questions: [People.question],
         examples: [
             ServiceDescription.Example(
-                "cockpit --cockpit-port 8080", "Serves the pages at http://127.0.0.1:8080/.")
+                "cockpit --cockpit-port 8080", "Serves the pages at http://127.0.0.1:8080/."),
+            ServiceDescription.Example(
+                "cockpit --new-person alice",
+                "Prints a token for alice, and the line that lets her act."),
         ])
 
     /// Runs the collector and the pages. Blocks until its end.

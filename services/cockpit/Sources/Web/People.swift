@@ -33,10 +33,17 @@ struct People: Equatable, Sendable {
             guard !names.contains(where: { $0.name == name }) else {
                 throw Refusal("line \(index + 1) has \(name) again")
             }
+            let digest = parts[1].lowercased()
+            guard digest != WebDigest.sha256("") else {
+                throw Refusal("line \(index + 1) has the SHA-256 of no token at all")
+            }
+            if let other = names.first(where: { $0.digest == digest }) {
+                throw Refusal("line \(index + 1) has the token of \(other.name)")
+            }
             guard names.count < Self.countMax else {
                 throw Refusal("it has more than \(Self.countMax) people")
             }
-            names.append((name, parts[1].lowercased()))
+            names.append((name, digest))
         }
         guard !names.isEmpty else { throw Refusal("it names nobody") }
     }
@@ -47,8 +54,10 @@ struct People: Equatable, Sendable {
         init(_ description: String) { self.description = description }
     }
 
-    /// Returns whose token it is. It looks at all people, whoever it is.
+    /// Returns whose token it is. It looks at all people, whoever it is. What is shorter than a
+    /// token may be is nobody's.
     func name(of token: String) -> String? {
+        guard token.utf8.count >= CockpitSettings.tokenBytesMin else { return nil }
         let digest = WebDigest.sha256(token)
         var found: String?
         for person in names where Sessions.isEqual(person.digest, digest) { found = person.name }
@@ -63,6 +72,20 @@ struct People: Equatable, Sendable {
                 (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
                     || (0x61...0x7a).contains(byte) || "._@-".utf8.contains(byte)
             }
+    }
+
+    /// Makes a token for somebody new, and the line that names its owner.
+    static let question = ServiceDescription.Question(
+        "--new-person", "NAME", "Print a token for this person, and the line of COCKPIT_PEOPLE."
+    ) { name, _ in
+        guard isName(name) else {
+            return .failure(
+                .init(["cockpit: --new-person: a name has letters, digits and . _ @ - alone"]))
+        }
+        var random = SystemRandomNumberGenerator()
+        let token = Sessions.secret(from: &random)
+        return .success(
+            "token: \(token)\nline: \(name):\(WebDigest.sha256(token))\n")
     }
 
     private static func isDigest(_ text: some StringProtocol) -> Bool {

@@ -220,6 +220,35 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         #expect(cockpit.running.log.count(of: "cockpit.token.refused") == 1)
     }
 
+    @Test("a stream ends with its session, and where all may read it does not")
+    func streamOfSession() throws {
+        let closed = try LoneCockpit(["COCKPIT_TOKEN": "0123456789abcdef"])
+        let opened = try closed.post("/session", "token=0123456789abcdef")
+        let line = try #require(
+            opened.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: ") })
+        let cookie = "Cookie: \(line.dropFirst("Set-Cookie: ".count).prefix { $0 != ";" })\r\n"
+        func stream(_ cockpit: LoneCockpit) throws -> PlainConnection {
+            let stream = try PlainConnection(port: cockpit.port)
+            let request = "GET /events HTTP/1.1\r\nHost: localhost\r\n\(cookie)\r\n"
+            try stream.send(Array(request.utf8))
+            _ = try stream.receive { String(decoding: $0, as: UTF8.self).contains("event: look") }
+            return stream
+        }
+        let own = try stream(closed)
+        let isFree = try LoneCockpit()
+        let other = try stream(isFree)
+        for cockpit in [closed, isFree] {
+            #expect(status(try cockpit.post("/leave", "", cookie)) == "303")
+        }
+        #expect(eventually { closed.running.service.metric("mds_cockpit_watchers") == 0 })
+        // The last piece of the answer.
+        _ = try own.receive { String(decoding: $0, as: UTF8.self).hasSuffix("\r\n0\r\n\r\n") }
+        let more = try other.receive {
+            String(decoding: $0, as: UTF8.self).contains("event: look")
+        }
+        #expect(!more.isEmpty)
+    }
+
     @Test("contents of one FNV-1a have tags of their own")
     func tags() {
         // This one's FNV-1a of 64 bits is 0, which another byte 0 leaves as it is.

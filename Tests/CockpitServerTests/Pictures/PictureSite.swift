@@ -63,7 +63,7 @@ final class PictureSite: Sendable {
         ) { request in
             if request.path == "/events" {
                 feed.publish("look", look)
-                return .events(Site.headers)
+                return .events(Site.headers, isOpen: { true })
             }
             if let json = pages[request.path] {
                 return .whole(OperationsResponse(contentType: "application/json", body: json))

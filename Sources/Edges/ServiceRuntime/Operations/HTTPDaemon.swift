@@ -151,8 +151,8 @@ private func onRequest(
         name, unsafe String(cString: path), headers, parameters, for: descriptor)
     switch answer {
     case .whole(let response): return unsafe queue(response, on: connection)
-    case .events(let besides):
-        let stream = unsafe exchange.stream(connection, descriptor, headers)
+    case .events(let besides, let isOpen):
+        let stream = unsafe exchange.stream(connection, descriptor, headers, isOpen: isOpen)
         guard let stream, let answer = unsafe stream.response() else { return .NO }
         let type = WebHeader("Content-Type", "text/event-stream; charset=utf-8")
         return unsafe queue(answer, 200, [type] + besides, on: connection)

@@ -12,6 +12,8 @@ final class EventStream {
     private let connection: OpaquePointer
     private let feed: EventFeed
     private let isPacked: Bool
+    /// Whether the client may still have events. Asked before each.
+    private let isOpen: () -> Bool
     /// Changes the connection's deadline: `true` while bytes wait for a slow reader.
     private let isSending: (Bool) -> Void
     private var sent: UInt64
@@ -22,12 +24,13 @@ final class EventStream {
 
     init(
         _ connection: OpaquePointer, _ descriptor: Int32, _ feed: EventFeed, after id: String?,
-        isPacked: Bool, isSending: @escaping (Bool) -> Void
+        isPacked: Bool, isOpen: @escaping () -> Bool, isSending: @escaping (Bool) -> Void
     ) {
         unsafe self.connection = unsafe connection
         self.descriptor = descriptor
         self.feed = feed
         self.isPacked = isPacked
+        self.isOpen = isOpen
         bytes = EventFeed.preamble(isPacked: isPacked)
         self.isSending = isSending
         sent = feed.number(in: id)
@@ -47,6 +50,7 @@ final class EventStream {
                 unsafe MHD_suspend_connection(connection)
                 return 0
             }
+            guard isOpen() else { return -1 }
             (sent, bytes, offset) = (event.number, event.bytes, 0)
             isSending(true)
         }

@@ -74,25 +74,26 @@ final class HTTPExchange {
                 return .whole(response)
             }
             return .whole(.text("too many answers wait for slow readers", status: 503))
-        case .events(let besides):
+        case .events(let besides, let isOpen):
             // A stream that begins at the end would be suspended when the library stops.
             guard feed != nil, !isEnding, method == "GET", streams.count < admission.streamsMax
             else {
                 return .whole(.text("too many streams are open", status: 503))
             }
             let isPacked = PackedAnswers.acceptsGzip(headers[Self.encodings])
-            return .events(besides + (isPacked ? [PackedAnswers.encoding] : []))
+            return .events(besides + (isPacked ? [PackedAnswers.encoding] : []), isOpen: isOpen)
         }
     }
 
     /// Makes the stream of a connection. `nil` without a feed.
     func stream(
-        _ connection: OpaquePointer, _ descriptor: Int32, _ headers: [String: String]
+        _ connection: OpaquePointer, _ descriptor: Int32, _ headers: [String: String],
+        isOpen: @escaping () -> Bool
     ) -> EventStream? {
         guard let feed else { return nil }
         let stream = unsafe EventStream(
             connection, descriptor, feed, after: headers["last-event-id"],
-            isPacked: PackedAnswers.acceptsGzip(headers[Self.encodings])
+            isPacked: PackedAnswers.acceptsGzip(headers[Self.encodings]), isOpen: isOpen
         ) { [unowned self] isSending in
             table.streams(descriptor, isSending: isSending, at: now())
         }

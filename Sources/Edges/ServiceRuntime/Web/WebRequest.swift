@@ -30,8 +30,9 @@ package struct WebRequest: Sendable {
 /// What is sent for a request.
 package enum WebAnswer: Sendable {
     case whole(OperationsResponse)
-    /// The events of the server's feed, until the client leaves. The headers come besides.
-    case events([WebHeader])
+    /// The events of the server's feed, until the client leaves or `isOpen` returns false. It is
+    /// asked before each event. The headers come besides.
+    case events([WebHeader], isOpen: @Sendable () -> Bool)
 }
 
 package struct WebHeader: Equatable, Sendable {

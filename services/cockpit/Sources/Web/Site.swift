@@ -85,7 +85,7 @@ final class Site: Sendable {
                 return .whole(answerPost(request, path, visitor, at: now))
             }
             audience.note(at: now)
-            if path == "/events" { return .events(Self.headers) }
+            if path == "/events" { return .events(Self.headers, isOpen: watch(request)) }
             if path == "/me.json" {
                 let answer = ActionAnswers.person(visitor, isOn: actions.isOn)
                 return .whole(Self.json(answer, request.headers["if-none-match"]))

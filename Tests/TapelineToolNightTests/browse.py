@@ -454,7 +454,7 @@ def main():
     base = f"http://127.0.0.1:{link.port}/"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
+        page = browser.new_context().new_page()
         log = []
         watch(page, log)
         page.goto(base)

@@ -274,6 +274,7 @@ struct TailTextTests {
         #expect(written { $0.csvField("a,b") } == "\"a,b\"")
         #expect(written { $0.csvField("a\"b") } == "\"a\"\"b\"")
         #expect(written { $0.csvField("a\nb\rc") } == "\"a\nb\rc\"")
+        #expect(written { $0.csvLine(["a", nil, "", "b"]) } == "a,,\"\",b\r\n")
         #expect(written { $0.plain("a\u{1b}[31mb\u{9b}c") } == "a?[31mb?c")
     }
 }

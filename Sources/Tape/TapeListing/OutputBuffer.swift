@@ -163,11 +163,13 @@ package struct OutputBuffer {
         bytes.append(0x22)
     }
 
-    /// Writes a line of CSV. What is NULL is an empty field.
+    /// Writes a line of CSV. What is NULL is an empty field, and an empty text is one in quotes, as
+    /// PostgreSQL writes them.
     package mutating func csvLine(_ fields: [String?]) {
         for (place, field) in fields.enumerated() {
             if place > 0 { byte(UInt8(ascii: ",")) }
-            if let field { csvField(field) }
+            guard let field else { continue }
+            if field.isEmpty { text("\"\"") } else { csvField(field) }
         }
         text("\r\n")
         flushIfLarge()

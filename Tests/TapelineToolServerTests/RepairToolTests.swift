@@ -1,10 +1,12 @@
 import Foundation
 import MarketModel
+import NatsTransport
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
+import TapeTransport
 import TestSupport
 import Testing
 
@@ -211,15 +213,26 @@ struct RepairToolTests {
             let outcome = builder.append(value)
             #expect(outcome == .appended)
         }
-        let state = OutputState(
-            input: TapePosition(
-                streamCreated: from, sequence: end?.sequence ?? 0,
-                packet: end?.header.identity
-                    ?? PacketIdentity(epoch: 0, firstOrdinal: 0, checksum: 0), sources: []),
-            checksum: 1, generation: 1)
-        let packet = builder.seal(
-            PacketBuilder.Seal(epoch: 1, firstOrdinal: ordinal, watermark: from, sendTime: from),
-            output: state)
+        let created = try #require(
+            try bench.tape.client.jetStream.streamInfo(
+                bench.tape.names.tickStream(of: partition))
+        ).created
+        func state(_ created: Timestamp, _ sequence: UInt64) -> OutputState {
+            OutputState(
+                input: TapePosition(
+                    streamCreated: created, sequence: sequence,
+                    packet: end?.header.identity
+                        ?? PacketIdentity(epoch: 0, firstOrdinal: 0, checksum: 0), sources: []),
+                checksum: 1, generation: 1)
+        }
+        let seal = PacketBuilder.Seal(
+            epoch: 1, firstOrdinal: ordinal, watermark: from, sendTime: from)
+        // The operator is still at a stream that was there before, which had more packets.
+        var earlier = PacketBuilder(kind: .bars, partition: partition, source: .operator)
+        try TestSource.put(
+            earlier.seal(seal, output: state(from, 1_000_000)).bytes,
+            on: bench.tape.names.bars(partition), of: bench.tape)
+        let packet = builder.seal(seal, output: state(created, end?.sequence ?? 0))
         try TestSource.put(packet.bytes, on: bench.tape.names.bars(partition), of: bench.tape)
     }
 }

@@ -46,6 +46,8 @@ final class RepairWatch {
     /// The refusals of the request. Packets are read only once the request's sequence is known.
     private(set) var refusals: [RefusedRepair] = []
     private var sequence: UInt64 = 0
+    /// When the streams of the partition's ticks and of the bars were made.
+    private let created: (ticks: Timestamp, bars: Timestamp)
     /// The input sequence up to which all output is published, and the sequence of the packet of
     /// bars that says so.
     private var reached: UInt64 = 0
@@ -55,6 +57,15 @@ final class RepairWatch {
         self.subject = subject
         reader = try RangeReader(client, group: "repair")
         let names = client.names
+        func created(_ stream: String) throws -> Timestamp {
+            guard let info = try client.jetStream.streamInfo(stream) else {
+                throw ToolError.refused("there is no stream \(stream)")
+            }
+            return info.created
+        }
+        self.created = (
+            try created(names.tickStream(of: partition)), try created(names.barStream)
+        )
         let bars = TapeReaders.Input(
             partition: partition, stream: names.barStream, filters: [names.bars(partition)])
         try reader.open(bars, from: .end, to: .never)
@@ -73,8 +84,10 @@ final class RepairWatch {
         guard try isPublished(until: deadline, shutdown) else { return outcome(.waiting) }
         guard let stored else { return outcome(.published) }
         let isStored = try stored.wait(
-            for: StoredPositions.Goal(ticks: sequence, bars: barSequence), until: deadline,
-            turn: Self.turn, shutdown)
+            for: StoredPositions.Goal(
+                ticks: .init(streamCreated: created.ticks, sequence: sequence),
+                bars: .init(streamCreated: created.bars, sequence: barSequence)),
+            until: deadline, turn: Self.turn, shutdown)
         return outcome(isStored ? .stored : .unstored)
     }
 
@@ -126,7 +139,9 @@ final class RepairWatch {
             case .trade, .quote, .control: continue
             }
         }
-        if let state = PacketReader.outputState(of: packet) {
+        if let state = PacketReader.outputState(of: packet),
+            state.input.streamCreated == created.ticks
+        {
             reached = max(reached, state.input.sequence)
         }
     }

@@ -5,17 +5,27 @@ import ServiceRuntime
 
 /// How far the writer has stored the tape of one partition.
 final class StoredPositions {
-    /// What has to be stored: the sequences of the last packets.
+    /// What has to be stored: the last packets. A stream that was made again counts from 1 again, so
+    /// a sequence alone says nothing.
     struct Goal: Equatable, Sendable {
-        var ticks: UInt64
-        var bars: UInt64
+        /// A packet of the stream that was made at this time.
+        struct Packet: Equatable, Sendable {
+            let streamCreated: Timestamp
+            let sequence: UInt64
+        }
 
-        /// Returns whether rows of inputs and sequences reach it.
+        var ticks: Packet
+        var bars: Packet
+
+        /// Returns whether rows of inputs, streams and sequences reach it.
         func isReached(by rows: [[String?]]) -> Bool {
-            func reached(_ input: String) -> UInt64 {
-                rows.first { $0.first == input }?.last?.flatMap { UInt64($0) } ?? 0
+            func isReached(_ input: String, _ packet: Packet) -> Bool {
+                rows.contains {
+                    $0[0] == input && $0[1] == String(packet.streamCreated.nanoseconds)
+                        && $0[2].flatMap { UInt64($0) } ?? 0 >= packet.sequence
+                }
             }
-            return reached("ticks") >= ticks && reached("bars") >= bars
+            return isReached("ticks", ticks) && isReached("bars", bars)
         }
     }
 
@@ -35,7 +45,7 @@ final class StoredPositions {
         while true {
             let rows = try session.rows(
                 """
-                SELECT input, sequence FROM "\(session.namespace)".sink_positions
+                SELECT input, stream_created_ns, sequence FROM "\(session.namespace)".sink_positions
                 WHERE sink = $1 AND partition = $2
                 """,
                 [.text(WriterPositions.sink), .integer(Int64(partition.number))])

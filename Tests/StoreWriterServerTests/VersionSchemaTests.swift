@@ -274,6 +274,21 @@ struct VersionSchemaTests {
         }
     }
 
+    @Test("a partition of which no bar was on the tape any more is no partition without bars")
+    func nothingStored() throws {
+        let database = try database("versions_nothing")
+        try database.psql(
+            """
+            INSERT INTO sink_positions (sink, input, partition, owner_epoch) VALUES
+                ('store', 'bars', 0, 1), ('store', 'ticks', 0, 1)
+            """)
+        #expect(try database.psql(ask(11)) == "")
+        try database.psql("UPDATE sink_positions SET tape_time_ns = 1 WHERE input = 'ticks'")
+        #expect(
+            try refusal(database, ask(11))
+                == "of the tape of partition 0 ticks are stored, and no bars")
+    }
+
     @Test("nobody is told of the future, and a question without a bound is refused")
     func bounds() throws {
         let database = try database("versions_bounds")

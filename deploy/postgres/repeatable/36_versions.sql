@@ -132,6 +132,13 @@ BEGIN
                 r.reached_at)
         FROM tape_reached('bars', t) r
         WHERE t > from_ts
+        UNION ALL
+        -- All of its bars were purged before this database read the tape, or there is no operator.
+        SELECT p.partition, 'infinity', format('of the tape of partition %s ticks are stored, and no bars',
+            p.partition)
+        FROM sink_positions p JOIN sink_positions k USING (sink, partition)
+        WHERE p.input = 'bars' AND p.tape_time_ns IS NULL AND k.input = 'ticks'
+            AND k.tape_time_ns IS NOT NULL
     ) AS d
     WHERE from_ts < to_ts AND EXISTS (
         SELECT FROM unnest(wanted_symbols) AS w (symbol)

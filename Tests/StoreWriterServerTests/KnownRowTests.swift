@@ -131,7 +131,7 @@ struct KnownRowTests {
         #expect(try known(89) == "5|01:00:00")
         #expect(
             try refusal(scene, "SELECT * FROM wkt_market.trades_as_of(\(sql(90)), \(range))")
-                .contains("of partition 1 is not all stored: set_aside"))
+                .contains("of partition 1 is not all stored: not_written"))
         // Bars have losses of their own.
         #expect(
             try scene.psql(
@@ -184,6 +184,48 @@ struct KnownRowTests {
         // The records outlive the times of the tape, and then count with their receipt.
         _ = try scene.psql("DELETE FROM stored_stretches")
         #expect(try known(0) == "" && known(2) == "AAPL|open|t|" && known(7) == "")
+    }
+
+    @Test("stretches that are older than all rows become one, and changes go with their trades")
+    func beside() throws {
+        let scene = try StoreScene("writer_kb")
+        scene.add(price: 1)
+        try write(scene, at: 0)
+        _ = try scene.psql(
+            """
+            INSERT INTO retention_least VALUES ('trades', '30 days');
+            INSERT INTO version_losses (input, partition, from_at, to_at, reason)
+            SELECT input, n % 2, now() - n * interval '1 day' - interval '1 h',
+                now() - n * interval '1 day', 'hole'
+            FROM generate_series(1, 100) AS n, (VALUES ('ticks'), ('bars')) AS i (input);
+            INSERT INTO changes_by_id (symbol, provider_id, action, source, partition, epoch, ordinal,
+                stream_created_ns, sequence, receive_time, noted_at)
+            SELECT 'AAPL', n, 2, 't', 1, 1, n, 0, n, now(), now() - n * interval '1 day'
+            FROM generate_series(1, 100) AS n;
+            INSERT INTO bars_short (symbol, series, ts, volume, notional, trades, open_time_ns,
+                close_time, close_time_ns, revision, source, partition, ordinal)
+            SELECT 'AAPL', '1m', now(), 1, 1, 1, 0, now(), 0, 1, 's', 0, 1
+            """)
+        let owner = "SET ROLE \(scene.bench.database.migrator); SELECT drop_stretches()"
+        _ = try scene.psql(owner)
+        _ = try scene.psql(owner)
+        #expect(
+            try scene.psql(
+                """
+                SELECT input, count(*), count(*) FILTER (WHERE reason = 'earlier'),
+                    min(from_at) < now() - interval '99 days' FROM version_losses
+                GROUP BY input ORDER BY input
+                """) == "bars|100|0|t\nticks|33|2|t")
+        // No day of trades was dropped yet.
+        let changes = "SELECT count(*), max(now() - noted_at) < interval '21 d' FROM changes_by_id"
+        #expect(try scene.psql(changes) == "100|f")
+        _ = try scene.psql(
+            """
+            INSERT INTO retired_rows (table_name, input, source, partition, rows, last_ordinal, until)
+            VALUES ('trades', 'ticks', 't', 1, 1, 1, now() - interval '19 days');
+            \(owner)
+            """)
+        #expect(try scene.psql(changes) == "20|t")
     }
 
     @Test("when the tape took rows is deleted with the last rows of that time")

@@ -69,7 +69,7 @@ struct ReaderRoleTests {
             "SELECT claim_position('store', 'ticks', 1, 1)",
             "SELECT make_time_partition('trades', now())", "SELECT make_coming_partitions(7)",
             "SELECT apply_retention('trades', interval '1 day', 1)",
-            "SELECT note_replayed('store', 'ticks', 1, 's')",
+            "SELECT note_replayed('store', 'ticks', 1, 's', 1)",
             "SELECT begin_replay('store', 'ticks', 1, 's', 1)",
         ] {
             let error = #expect(throws: PostgresError.self, "\(forbidden)") {

@@ -118,6 +118,35 @@ struct DlqReplayTests {
 
     private let days = "SELECT count(*) FROM time_partitions('trades') WHERE name ~ '20231119'"
 
+    @Test("a row of a letter is known from its replay on, and then questions are answered again")
+    func known() throws {
+        let (bench, tools) = try setAside("dlq_known")
+        let range = "'{S0}', '2023-11-14', '2023-11-21'"
+        func asked(_ what: String, _ more: String = "") -> String {
+            "SELECT count(*) FROM md_market.\(what)_as_of(now(), \(range)\(more))"
+        }
+        for what in ["trades", "trades_effective", "gaps"] {
+            let error = #expect(throws: (any Error).self) { try bench.query(asked(what)) }
+            #expect("\(error as Any)".contains("is not all stored: set_aside"), "\(what)")
+        }
+        #expect(
+            try bench.query(
+                "SELECT source, first_ordinal, last_ordinal, letters FROM version_losses")
+                == "test|1|2|1")
+        let before = try bench.query("SELECT clock_timestamp()")
+        #expect(try count("stored", of: try tools.dlq("replay", "--all", "--json")) == 1)
+        #expect(
+            try ["trades", "trades_effective", "gaps"].map { try bench.query(asked($0)) }
+                == ["2", "2", "0"])
+        #expect(try bench.query("SELECT count(*) FROM version_losses") == "0")
+        #expect(
+            try bench.query(
+                "SELECT price, known_at > '\(before)' FROM md_market.trades ORDER BY price")
+                == "1|f\n666|t")
+        let then = asked("trades", ", true").replacing("now()", with: "'\(before)'")
+        #expect(try bench.query(then) == "1")
+    }
+
     @Test("a dry run makes no day either")
     func dryRun() throws {
         let (bench, tools) = try setAside("dlq_dryday")

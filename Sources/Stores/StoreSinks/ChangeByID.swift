@@ -59,6 +59,7 @@ package struct ChangeByID: Sendable {
             json.member("ordinal", Int64(bitPattern: ordinal))
             json.member("stream_created_ns", streamCreated.nanoseconds)
             json.member("sequence", sequence)
+            json.member("received_ns", trade.header.receiveTime.storable.nanoseconds)
         }
     }
 }

@@ -332,7 +332,7 @@ COMMENT ON COLUMN trade_changes.receive_time IS 'when it was asked for';
 -- Which of a provider's records cancel or correct a trade by its id, in the order of the tape: the last
 -- one counts. Each is a row of trade_rows, too. There it could be found only by reading all days,
 -- because a record may be of any time after its trade, and rows of several sources have no common
--- order. Not partitioned, and retention drops none, as of trade_changes.
+-- order. Not partitioned; they go with the trades that they can be about (drop_changes).
 CREATE TABLE changes_by_id (
     symbol            text     NOT NULL,
     provider_id       numeric  NOT NULL,
@@ -348,6 +348,8 @@ CREATE TABLE changes_by_id (
     ordinal           bigint   NOT NULL,
     stream_created_ns bigint   NOT NULL,
     sequence          bigint   NOT NULL,
+    receive_time      timestamptz NOT NULL,
+    noted_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source, partition, ordinal)
 );
 
@@ -361,6 +363,7 @@ COMMENT ON COLUMN changes_by_id.of_source IS
     'of a person''s: whose trade it is about; empty: those of all sources of the symbol';
 COMMENT ON COLUMN changes_by_id.sequence IS
     'of its packet in its stream: with stream_created_ns and ordinal the order of the tape';
+COMMENT ON COLUMN changes_by_id.noted_at IS 'when it was stored here: its trade was made before';
 
 -- The sources that are one to bars, as the operators of each partition state it with their bars. The
 -- members of a group share the ids of trades.
@@ -483,6 +486,10 @@ CREATE TABLE version_losses (
     to_at     timestamptz NOT NULL,
     reason    text        NOT NULL,
     noted_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    source    text,
+    first_ordinal bigint,
+    last_ordinal  bigint,
+    letters   bigint CHECK (letters > 0),
     CHECK (from_at <= to_at)
 );
 
@@ -490,8 +497,13 @@ COMMENT ON TABLE version_losses IS
     'stretches of time whose bars may lack a version, or whose ticks may lack rows, by the clocks of NATS '
     'and of the sender together; only functions write it';
 COMMENT ON COLUMN version_losses.reason IS
-    'as in gaps; or set_aside: a dead letter, or written without the table of bars; or purged: the '
-    'tape had lost it before this database had any bar of the partition';
+    'as in gaps; or set_aside: dead letters; or not_written: without the table of bars, or given twice; or '
+    'purged: the tape had lost it before this database had any record of the partition; or earlier: '
+    'several, which are older than all that retention keeps';
+COMMENT ON COLUMN version_losses.source IS
+    'with the ordinals: where the dead letters of a set_aside are; NULL of others';
+COMMENT ON COLUMN version_losses.letters IS
+    'dead letters that are no rows yet: with the last one that is stored the stretch goes';
 
 -- Books ------------------------------------------------------------------------------------------
 
@@ -582,6 +594,7 @@ CREATE TABLE stored_stretches (
     starts        integer[]   NOT NULL,
     delays_us     integer[]   NOT NULL,
     apart_ms      integer[]   NOT NULL,
+    has_replayed  boolean     NOT NULL DEFAULT false,
     PRIMARY KEY (input, partition, source, first_ordinal),
     CHECK (first_ordinal <= last_ordinal AND cardinality(starts) = cardinality(delays_us)
         AND cardinality(starts) = cardinality(apart_ms))
@@ -597,6 +610,19 @@ COMMENT ON COLUMN stored_stretches.delays_us IS
     'of each point: the time of its last packet, in microseconds after taken_from';
 COMMENT ON COLUMN stored_stretches.apart_ms IS
     'of each point: from the earlier to the later time of a packet, the most, in milliseconds';
+COMMENT ON COLUMN stored_stretches.has_replayed IS 'true: replayed_rows has ordinals of it';
+
+-- Records that were set aside as dead letters and stored later. They count as known from then on.
+CREATE TABLE replayed_rows (
+    input       text        NOT NULL,
+    partition   integer     NOT NULL,
+    source      text        NOT NULL,
+    ordinal     bigint      NOT NULL,
+    replayed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (input, partition, source, ordinal)
+);
+
+COMMENT ON TABLE replayed_rows IS 'rows that were made of dead letters; only note_replayed writes it';
 
 -- A row is one of two: a range of ordinals that is not accounted for by rows, and why (of the books),
 -- or what the tape says of missing data (its gap records: an outage of the provider, what a gateway

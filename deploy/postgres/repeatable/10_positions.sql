@@ -133,18 +133,26 @@ AS $$
 $$;
 
 -- Notes cancels and corrections of trades by id: [{"source", "partition", "epoch", "ordinal",
--- "stream_created_ns", "sequence", "symbol", "of_source", "provider_id", "action", "price", "size",
--- "exchange", "conditions"}, ...]. The transaction that stores their rows calls it.
+-- "stream_created_ns", "sequence", "received_ns", "symbol", "of_source", "provider_id", "action", "price",
+-- "size", "exchange", "conditions"}, ...]. The transaction that stores their rows calls it.
 CREATE OR REPLACE FUNCTION note_changes_by_id(p_changes jsonb) RETURNS void
 LANGUAGE sql SET search_path FROM CURRENT
 AS $$
-    INSERT INTO changes_by_id SELECT * FROM jsonb_populate_recordset(NULL::changes_by_id, p_changes)
+    INSERT INTO changes_by_id (symbol, provider_id, action, price, size, exchange, conditions, source,
+        of_source, partition, epoch, ordinal, stream_created_ns, sequence, receive_time)
+    SELECT symbol, provider_id, action, price, size, exchange, conditions, source, of_source, partition,
+        epoch, ordinal, stream_created_ns, sequence, tape_time(received_ns)
+    FROM jsonb_to_recordset(p_changes) AS w(symbol text, provider_id numeric, action smallint,
+        price numeric, size numeric, exchange text, conditions text, source text, of_source text,
+        partition integer, epoch bigint, ordinal bigint, stream_created_ns bigint, sequence bigint,
+        received_ns bigint)
     ON CONFLICT DO NOTHING
 $$;
 
 -- Notes from when to when the tape took bars or ticks that are not stored: [{"input", "partition",
--- "from_ns", "to_ns", "reason"}, ...]. A stretch that begins where the last one of its kind ended extends
--- that one. Only the functions below may call this.
+-- "from_ns", "to_ns", "reason"}, ...], and of dead letters "source", "first_ordinal", "last_ordinal" and
+-- "letters". A stretch that begins where the last one of its kind ended extends that one. Only the
+-- functions below may call this.
 CREATE OR REPLACE FUNCTION note_lost_versions(p_losses jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -153,19 +161,25 @@ DECLARE
 BEGIN
     FOR loss IN
         SELECT input, partition, reason, coalesce(tape_time(from_ns), '-infinity') AS from_at,
-            coalesce(tape_time(to_ns, true), clock_timestamp()) AS to_at
+            coalesce(tape_time(to_ns, true), clock_timestamp()) AS to_at, source, first_ordinal,
+            last_ordinal, letters
         FROM jsonb_to_recordset(p_losses) AS w(
-            input text, partition integer, from_ns bigint, to_ns bigint, reason text)
+            input text, partition integer, from_ns bigint, to_ns bigint, reason text, source text,
+            first_ordinal bigint, last_ordinal bigint, letters bigint)
     LOOP
-        UPDATE version_losses l SET to_at = greatest(l.to_at, loss.to_at)
+        UPDATE version_losses l
+        SET to_at = greatest(l.to_at, loss.to_at), last_ordinal = loss.last_ordinal,
+            letters = l.letters + loss.letters
         WHERE l.id = (SELECT max(known.id) FROM version_losses known
                 WHERE (known.input, known.partition, known.reason)
-                    = (loss.input, loss.partition, loss.reason))
+                    = (loss.input, loss.partition, loss.reason)
+                    AND known.source IS NOT DISTINCT FROM loss.source)
             AND l.to_at >= loss.from_at;
         IF NOT FOUND THEN
-            INSERT INTO version_losses (input, partition, from_at, to_at, reason)
+            INSERT INTO version_losses (input, partition, from_at, to_at, reason, source, first_ordinal,
+                last_ordinal, letters)
             VALUES (loss.input, loss.partition, loss.from_at, greatest(loss.from_at, loss.to_at),
-                loss.reason);
+                loss.reason, loss.source, loss.first_ordinal, loss.last_ordinal, loss.letters);
         END IF;
     END LOOP;
 END
@@ -188,7 +202,8 @@ $$;
 -- `begun_ns` of a new source is the latest time of its first packet. Where that is not the first one of a
 -- source of ticks, or of the operator's output, the tape was purged before this database had it: what it
 -- took up to then is lost.
--- `left_out` says that records since the last advance are no rows. The two times never fall.
+-- `left_out` says that records since the last advance are no rows, beside dead letters, which the counts
+-- say. The two times never fall.
 -- A stretch that is stored already is given with its changed points only: they take the place of
 -- those from the first one of them on.
 -- `groups` are those of all members in the partition, given when they may differ from the stored ones.
@@ -238,7 +253,7 @@ BEGIN
                     'from_ns', least(p.tape_time_ns, p.sent_time_ns),
                     'to_ns', greatest(w.tape_time_ns, p.tape_time_ns, w.sent_time_ns,
                         p.sent_time_ns),
-                    'reason', coalesce(w.gaps->0->>'reason', 'set_aside')) END AS loss
+                    'reason', coalesce(w.gaps->0->>'reason', 'not_written')) END AS loss
         FROM wanted w LEFT JOIN present p USING (input, partition)
     )
     SELECT
@@ -262,20 +277,30 @@ BEGIN
             jsonb_array_length(backwards), p_sink USING ERRCODE = 'TL003', DETAIL = backwards::text;
     END IF;
 
-    SELECT coalesce(losses || b.purged, losses, b.purged)
+    SELECT coalesce(losses, '[]') || coalesce(b.purged, '[]') || coalesce(b.letters, '[]')
     INTO losses
     FROM (
         SELECT jsonb_agg(jsonb_build_object('input', w.input, 'partition', w.partition,
-            'to_ns', s.begun_ns, 'reason', 'purged')) AS purged
-        FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, sources jsonb),
-            jsonb_to_recordset(coalesce(w.sources, '[]')) AS s(
-                source text, first_ordinal bigint, begun_ns bigint)
-        WHERE (w.input = 'ticks' OR s.source = 'operator') AND s.first_ordinal > 1
-            AND NOT EXISTS (SELECT FROM sink_source_ordinals o
-                WHERE (o.sink, o.input, o.partition, o.source)
-                    = (p_sink, w.input, w.partition, s.source))
+                'to_ns', s.begun_ns, 'reason', 'purged'))
+                FILTER (WHERE (w.input = 'ticks' OR s.source = 'operator') AND s.first_ordinal > 1
+                    AND o.source IS NULL) AS purged,
+            jsonb_agg(jsonb_build_object('input', w.input, 'partition', w.partition,
+                'from_ns', least(p.tape_time_ns, p.sent_time_ns),
+                'to_ns', greatest(w.tape_time_ns, p.tape_time_ns, w.sent_time_ns, p.sent_time_ns),
+                'reason', 'set_aside', 'source', s.source,
+                'first_ordinal', coalesce(o.last_ordinal + 1, s.first_ordinal),
+                'last_ordinal', s.last_ordinal,
+                'letters', s.dead_lettered - coalesce(o.dead_lettered, 0)))
+                FILTER (WHERE s.dead_lettered > coalesce(o.dead_lettered, 0)) AS letters
+        FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, tape_time_ns bigint,
+                sent_time_ns bigint, sources jsonb)
+            JOIN sink_positions p ON (p.sink, p.input, p.partition) = (p_sink, w.input, w.partition)
+            CROSS JOIN jsonb_to_recordset(coalesce(w.sources, '[]')) AS s(source text,
+                first_ordinal bigint, last_ordinal bigint, begun_ns bigint, dead_lettered bigint)
+            LEFT JOIN sink_source_ordinals o ON (o.sink, o.input, o.partition, o.source)
+                = (p_sink, w.input, w.partition, s.source)
     ) AS b;
-    IF losses IS NOT NULL THEN
+    IF losses <> '[]' THEN
         PERFORM note_lost_versions(losses);
     END IF;
     UPDATE sink_positions p

@@ -36,10 +36,11 @@ BEGIN
 END
 $$;
 
--- Records that one row was made of a dead letter. A constraint of the table refuses more replays
--- than dead letters.
+-- Records that a row was made of the dead letter of this ordinal. A constraint of the table refuses more
+-- replays than dead letters. The row is known from now on, and the stretch of its loss goes with the last
+-- of its letters.
 CREATE OR REPLACE FUNCTION note_replayed(
-    p_sink text, p_input text, p_partition integer, p_source text
+    p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -50,5 +51,21 @@ BEGIN
         RAISE EXCEPTION 'the books of sink % know no source % in partition % of %', p_sink, p_source,
             p_partition, p_input USING ERRCODE = 'TL011';
     END IF;
+    DELETE FROM version_losses l
+    WHERE (l.input, l.partition, l.source) = (p_input, p_partition, p_source)
+        AND p_ordinal BETWEEN l.first_ordinal AND l.last_ordinal AND l.letters = 1;
+    IF NOT FOUND THEN
+        UPDATE version_losses l SET letters = l.letters - 1
+        WHERE (l.input, l.partition, l.source) = (p_input, p_partition, p_source)
+            AND p_ordinal BETWEEN l.first_ordinal AND l.last_ordinal;
+    END IF;
+    INSERT INTO replayed_rows (input, partition, source, ordinal)
+    VALUES (p_input, p_partition, p_source, p_ordinal) ON CONFLICT DO NOTHING;
+    UPDATE stored_stretches k SET has_replayed = true
+    WHERE (k.input, k.partition, k.source) = (p_input, p_partition, p_source)
+        AND k.first_ordinal = (SELECT max(s.first_ordinal) FROM stored_stretches s
+            WHERE (s.input, s.partition, s.source) = (p_input, p_partition, p_source)
+                AND s.first_ordinal <= p_ordinal)
+        AND k.last_ordinal >= p_ordinal AND NOT k.has_replayed;
 END
 $$;

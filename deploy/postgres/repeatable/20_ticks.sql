@@ -101,11 +101,11 @@ BEGIN
     -- It comes after all that is stored of its partition.
     IF new.action <> 0 AND new.provider_id <> 0 THEN
         INSERT INTO changes_by_id (symbol, provider_id, action, price, size, exchange, conditions,
-            source, of_source, partition, epoch, ordinal, stream_created_ns, sequence)
+            source, of_source, partition, epoch, ordinal, stream_created_ns, sequence, receive_time)
         SELECT new.symbol, new.provider_id, new.action, new.price, new.size,
             coalesce(new.exchange, ''), coalesce(new.conditions, ''), new.source,
             coalesce(new.of_source, ''), new.partition, new.epoch, new.ordinal,
-            coalesce(c.stream_created_ns, 0), coalesce(c.sequence, 0) + 1
+            coalesce(c.stream_created_ns, 0), coalesce(c.sequence, 0) + 1, new.receive_time
         FROM (SELECT) AS one LEFT JOIN (
             SELECT stream_created_ns, sequence FROM changes_by_id WHERE partition = new.partition
             ORDER BY stream_created_ns DESC, sequence DESC LIMIT 1

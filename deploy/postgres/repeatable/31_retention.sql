@@ -148,40 +148,75 @@ BEGIN
 END
 $$;
 
--- Deletes when the tape took what no table has any more: of an input, what is older than the longest
--- time for which one of its tables keeps rows. A table without rows does not count, and with one that
--- keeps them for ever nothing is deleted. One caller at a time: another one leaves it.
-CREATE OR REPLACE FUNCTION drop_stretches() RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT
+-- Returns the longest time for which one of these tables keeps rows, and a day more, for clocks that
+-- differ. A table without rows does not count. At least a day.
+CREATE OR REPLACE FUNCTION kept_for(p_tables text[]) RETURNS interval
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
 AS $$
 DECLARE
     place   record;
     is_used boolean;
-    ticks   interval := '0';
-    bars    interval := '0';
+    longest interval := '1 day';
+BEGIN
+    FOR place IN
+        SELECT t.table_name, coalesce(r.least_kept, interval '1000 years') + interval '1 day' AS kept
+        FROM time_tables() t LEFT JOIN retention_least r ON r.table_name = known_as(t.table_name)
+        WHERE t.table_name = ANY (p_tables)
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', place.table_name) INTO is_used;
+        IF is_used THEN
+            longest := greatest(longest, place.kept);
+        END IF;
+    END LOOP;
+    RETURN longest;
+END
+$$;
+
+-- Deletes what is kept beside the rows, and is about none any more: when the tape took them, cancels and
+-- corrections by id, and stretches that are not stored. With a table that keeps its rows for ever nothing
+-- is deleted. One caller at a time: another one leaves it.
+CREATE OR REPLACE FUNCTION drop_stretches() RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    ticks  CONSTANT text[] := '{trade_rows,quote_rows,depth,indicators}';
+    place  record;
+    before timestamptz;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended(
         format('tapeline.stretches.%s', current_schema()), 0)) THEN
         RETURN;
     END IF;
     FOR place IN
-        -- A day more, for clocks that differ.
-        SELECT t.table_name, coalesce(r.least_kept, interval '1000 years') + interval '1 day' AS kept
-        FROM time_tables() t LEFT JOIN retention_least r ON r.table_name = known_as(t.table_name)
-        WHERE t.table_name IN ('trade_rows', 'quote_rows', 'depth', 'indicators', 'late_ticks')
+        SELECT 'ticks' AS input, kept_for(ticks) AS kept, kept_for(ticks) AS kept_losses
+        UNION ALL
+        SELECT 'bars', kept_for('{late_ticks,indicators}'),
+            kept_for('{late_ticks,indicators,bars_short,bars_long,bar_versions}')
     LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', place.table_name) INTO is_used;
-        IF is_used AND place.table_name <> 'late_ticks' THEN
-            ticks := greatest(ticks, place.kept);
-        END IF;
-        IF is_used AND place.table_name IN ('late_ticks', 'indicators') THEN
-            bars := greatest(bars, place.kept);
-        END IF;
+        before := now() - place.kept;
+        DELETE FROM stored_stretches s WHERE s.input = place.input AND s.taken_from < before;
+        DELETE FROM replayed_rows r WHERE r.input = place.input AND r.replayed_at < before;
+        PERFORM drop_losses(place.input, now() - place.kept_losses);
     END LOOP;
-    DELETE FROM stored_stretches s
-    WHERE s.taken_from < now() - CASE s.input WHEN 'bars' THEN bars ELSE ticks END
-        AND s.taken_from < now() - least(ticks, bars);
+    -- A change may come at any time after its trade, and not before it.
+    DELETE FROM changes_by_id c WHERE c.noted_at < (
+        SELECT max(r.until) FROM retired_rows r WHERE r.table_name = 'trades') - interval '1 day';
 END
+$$;
+
+-- Makes the losses of a partition that ended before p_before one: questions about that time raise because
+-- its rows are gone, but not those about gaps, which no retention drops.
+CREATE OR REPLACE FUNCTION drop_losses(p_input text, p_before timestamptz) RETURNS void
+LANGUAGE sql SET search_path FROM CURRENT
+AS $$
+    WITH gone AS (
+        DELETE FROM version_losses l
+        WHERE l.input = p_input AND l.to_at < p_before AND 1 < (SELECT count(*) FROM version_losses o
+            WHERE (o.input, o.partition) = (l.input, l.partition) AND o.to_at < p_before)
+        RETURNING l.partition, l.from_at, l.to_at
+    )
+    INSERT INTO version_losses (input, partition, from_at, to_at, reason)
+    SELECT p_input, partition, min(from_at), max(to_at), 'earlier' FROM gone GROUP BY partition
 $$;
 
 -- Deletes the bars of a series that are older than p_before, a day of UTC at a time and at most p_most

@@ -41,7 +41,7 @@ BEGIN
         bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz),
         replay_state(text, text, integer, text, bigint),
         begin_replay(text, text, integer, text, bigint),
-        note_replayed(text, text, integer, text),
+        note_replayed(text, text, integer, text, bigint),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
         missing_stretches(tstzrange, boolean), store_trade(), store_quote(),
         note_series(text[], boolean[]) FROM PUBLIC;
@@ -76,7 +76,7 @@ BEGIN
             accept_position(text, text, integer, jsonb, jsonb, jsonb),
             replay_state(text, text, integer, text, bigint),
             begin_replay(text, text, integer, text, bigint),
-            note_replayed(text, text, integer, text), note_changes_by_id(jsonb),
+            note_replayed(text, text, integer, text, bigint), note_changes_by_id(jsonb),
             note_series(text[], boolean[]) TO %I',
         runtime_role);
 END

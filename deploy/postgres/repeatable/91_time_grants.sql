@@ -7,7 +7,7 @@ BEGIN
     REVOKE ALL ON FUNCTION time_tables(), timescale_schema(), store_mode(), store_sizes(), rows_of(text), known_as(text),
         time_partitions(text), may_have_partition(timestamptz), missing_partitions(text, bigint[]),
         is_retired(text, timestamptz, timestamptz), make_time_partition(text, timestamptz), make_coming_partitions(integer),
-        note_retired(text, text, timestamptz), drop_stretches(), retention_days(text, text),
+        note_retired(text, text, timestamptz), drop_stretches(), drop_losses(text, timestamptz), kept_for(text[]), retention_days(text, text),
         try_to_drop(regclass, regclass), time_chunks(text), make_chunk(text, timestamptz),
         partition_span(text, timestamptz),
         drop_days_of_series(text, timestamptz, integer), tell_series_apart(text, regclass),

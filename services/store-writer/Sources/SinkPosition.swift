@@ -42,8 +42,8 @@ struct SinkPosition: Sendable {
     /// When a packet since the claim was sent, by the clock of its sender: the highest time.
     /// Undefined when none came.
     var sentTime = Timestamp.undefined
-    /// Whether records since the position was last stored may be no rows: set aside, dropped, given
-    /// twice, or bars of a table that is switched off.
+    /// Whether records since the position was last stored may be no rows: dropped, given twice, or
+    /// bars of a table that is switched off. Dead letters are in the counts.
     var hasLeftOut = false
     /// Whether its COMMIT waited for a synchronous standby, where that is asked
     /// (`DurabilityRule.standby`).
@@ -92,7 +92,7 @@ struct SinkPosition: Sendable {
         if header.sendTime.isDefined {
             sentTime = sentTime.isDefined ? max(sentTime, header.sendTime) : header.sendTime
         }
-        if count.deadLettered > 0 || count.givenTwice > 0 { hasLeftOut = true }
+        if count.givenTwice > 0 { hasLeftOut = true }
         guard let index = sources.firstIndex(where: { $0.source == header.source }) else {
             guard header.tickCount > 0 else { return }
             sources.append(

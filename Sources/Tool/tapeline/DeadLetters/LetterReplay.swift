@@ -83,7 +83,7 @@ struct LetterReplay {
         }
         guard made > 0 else { return try end(.present) }
         try database.execute(
-            "SELECT note_replayed($1, $2, $3::integer, $4)", Self.place(letter),
+            "SELECT note_replayed($1, $2, $3::integer, $4, $5)", Self.tick(letter),
             timeout: Self.timeout)
         if let change = catalogue.changeByID(letter) {
             var json = JSONWriter()
@@ -104,8 +104,7 @@ struct LetterReplay {
 
     private func books(of letter: DeadLetter) throws(PostgresError) -> String {
         let result = try database.execute(
-            "SELECT begin_replay($1, $2, $3::integer, $4, $5)",
-            Self.place(letter) + [.integer(Int64(bitPattern: letter.place.ordinal))],
+            "SELECT begin_replay($1, $2, $3::integer, $4, $5)", Self.tick(letter),
             timeout: Self.timeout)
         return result.scalar ?? ""
     }
@@ -122,10 +121,11 @@ struct LetterReplay {
         ).scalar == "t"
     }
 
-    private static func place(_ letter: DeadLetter) -> [PostgresValue] {
+    private static func tick(_ letter: DeadLetter) -> [PostgresValue] {
         [
             .text(letter.owner), .text(letter.place.input),
             .text(String(letter.place.partition.number)), .text(letter.place.source.text),
+            .integer(Int64(bitPattern: letter.place.ordinal)),
         ]
     }
 

@@ -68,6 +68,8 @@ PARTS = [
     Part("coverage", "85 % of the lines of every target", "make coverage", 90),
     Part("instructions", "the pure parts spend no more instructions on a packet than their bounds",
          ".ci/packet-instructions.sh", 10, tuple(SOURCES + ["Benchmarks/PacketInstructions/*"])),
+    Part("plans", "no question of people reads a whole table of 100 million rows",
+         "deploy/local/servers.sh && .ci/plans.py", 90, ("deploy/postgres/*", "docs/data.md", ".ci/plans.py")),
     Part("faults", "a planted fault is found", "Tests/mutations/plant.py", 120, tuple(SOURCES + ["Tests/*"])),
     Part("fuzz", "10 million mutated packets", ".ci/fuzz.sh", 30,
          ("Sources/Tape/*", "Sources/Model/*", "Tests/TapeCodecTests/*", "Package.swift", *SCRIPTS)),

@@ -49,8 +49,8 @@ def export_nautilus(
     Trades become TradeTick, quotes QuoteTick, bars Bar (`AAPL.IB-1-MINUTE-LAST-EXTERNAL`). An instrument is
     `SYMBOL.VENUE`; the venue is the name of the source in capital letters, or `venue` for rows of one source.
     `ts_event` is the event time, of a bar its close. `ts_init` is when the row was known: `known_at` of a
-    bar, or its close if that is not stored; of a tick of a database the time at which the tape had taken it, which
-    is up to a second too late, and of a recording or the tape the receive time. A backtest replays in the order
+    bar, or its close if that is not stored; of a tick the latest of the times at which the tape took it, at which it
+    was sent and at which it was received (of a database up to a second too late). A backtest replays in the order
     of `ts_init`. The id of a trade is its partition and ordinal.
 
     Instruments have the decimals that the data have. One whose sizes are whole is an Equity, any other a Cfd

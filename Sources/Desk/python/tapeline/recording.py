@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import schema
-from .columns import Batch, Column, Field, in_order
+from .columns import Batch, Column, Field, column, in_order
 from .coverage import NO_DEPTH, Coverage, GapRecord, Missing, partition_of, stretches, within
 from .decoder import Reader, recording_info
 from .errors import NotKnown
@@ -27,6 +27,7 @@ class Recording:
 
     # Packets come in the order of ordinals, so rows in the order of time are in memory once.
     sorts = False
+    knows_ticks = True
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
@@ -195,9 +196,13 @@ def traded(batches: Iterable[Batch]) -> list[tuple[Any, ...]]:
     return [(*name, *entry) for name, entry in sorted(found.items())]
 
 
+_SENT = Field("sent_at", "ts")
+
+
 def tick_fields(wanted: Wanted) -> tuple[Field, ...]:
     """Returns the columns of ticks as the decoder has them."""
-    return tuple(replace(field, kind="C") if field.name == "action" else field for field in wanted.fields)
+    fields = tuple(replace(field, kind="C") if field.name == "action" else field for field in wanted.fields)
+    return (*fields, _SENT) if wanted.with_known else fields
 
 
 def named_actions(wanted: Wanted, batch: Batch, actions: list[str]) -> Batch:
@@ -207,7 +212,16 @@ def named_actions(wanted: Wanted, batch: Batch, actions: list[str]) -> Batch:
         _named(column, actions) if field.name == "action" else column
         for field, column in zip(batch.fields, batch.columns)
     )
+    if wanted.with_known:
+        columns = (*columns[:-2], _known(batch))
     return Batch(wanted.fields, columns)
+
+
+def _known(batch: Batch) -> Column:
+    """Returns when each tick was known, as the database has it: the latest of the times at which the tape took its
+    packet, at which that was sent, and at which the tick was received."""
+    times = zip(*(batch[name] for name in (schema.KNOWN.name, _SENT.name, "receive_time")))
+    return column("ts", [max((one for one in row if one is not None), default=None) for row in times])
 
 
 def gap_record(row: tuple[Any, ...]) -> GapRecord | None:

@@ -47,6 +47,7 @@ class Tape:
 
     # Packets come in the order of the tape, so rows in the order of time are in memory once.
     sorts = False
+    knows_ticks = True
 
     def __init__(self, address: TapeAddress, namespace: str, partitions: int) -> None:
         self.address, self.namespace = address, checked_name(namespace)

@@ -10,11 +10,12 @@ import Testing
 /// make of it. `us-a` and `us-b` are the group `us` and share its ids; `solo` has the same symbols
 /// and, by chance, the same ids. The provider's changes come through any member. People name trades
 /// by id, of a member, of the group, or of all sources, and by their place; they take changes back;
-/// they add trades.
+/// they add trades, also without a source: those of AAPL are of the group, whose provider they name,
+/// and those of MSFT name a provider that no source has.
 struct CancelWorld {
     enum Event: CaseIterable {
         case cancel, correction, changeOfChange, throughOther, byPerson, ofAll, ofGroup, byPlace
-        case restored, filled
+        case restored, filled, filledSourceless
     }
 
     private struct Told {
@@ -110,7 +111,11 @@ struct CancelWorld {
         guard let like = told.randomElement(using: &random), like.source != .manual else { return }
         let id = nextID
         nextID += 1
-        let named = Self.members.contains(like.source) ? Self.group : like.source
+        var named: SourceName? = Self.members.contains(like.source) ? Self.group : like.source
+        if Int.random(in: 0..<3, using: &random) == 0 {
+            named = nil
+            events.insert(.filledSourceless)
+        }
         // No two at one time: of those, the order depends on who fed the symbol.
         let time = like.trade.header.providerTime.nanoseconds + Int64(id)
         tell(trade(id, at: time), like.symbol, by: .manual, of: named)
@@ -191,7 +196,9 @@ struct CancelWorld {
         told[index].isChangedByPlace = true
         let change = TradeChange(
             header: TickHeader(
-                symbol: number(victim.symbol, by: .manual, of: victim.named ?? victim.source),
+                symbol: number(
+                    victim.symbol, by: .manual,
+                    of: victim.source == .manual ? victim.named : victim.source),
                 providerTime: victim.trade.header.providerTime,
                 receiveTime: Timestamp(nanoseconds: now)),
             source: victim.source, ordinal: victim.ordinal, change: action,
@@ -229,10 +236,18 @@ struct CancelWorld {
         let number =
             lanes[source]?.builder.register(
                 SymbolDefinition(
-                    symbol: symbol, provider: "p", since: Timestamp(nanoseconds: 0),
+                    symbol: symbol, provider: provider(symbol, source, named),
+                    since: Timestamp(nanoseconds: 0),
                     source: source == .manual ? named : nil)) ?? 0
         lanes[source]?.symbols[key] = number
         return number
+    }
+
+    private func provider(
+        _ symbol: Symbol, _ source: SourceName, _ named: SourceName?
+    ) -> String {
+        if source == Self.solo || named == Self.solo { return "q" }
+        return source == .manual && named == nil && symbol != Self.symbols[0] ? "x" : "p"
     }
 
     private mutating func seal(_ source: SourceName) {

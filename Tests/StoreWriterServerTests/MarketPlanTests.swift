@@ -37,6 +37,9 @@ struct MarketPlanTests {
         SELECT t, 0, 'A', 1, 1, CASE n % 100 WHEN 0 THEN 2 ELSE 0 END, n - n % 2, t, 0, 's', 0, 1, n
         FROM (SELECT '2024-01-01Z'::timestamptz + n * interval '10 min' AS t, n
             FROM generate_series(1, 17000) AS n) AS made;
+        INSERT INTO changes_by_id (symbol, provider_id, action, source, partition, epoch, ordinal,
+            stream_created_ns, sequence, receive_time)
+        SELECT 'B', n, 2, 't', 0, 1, n, 0, n, now() FROM generate_series(1, 20000) AS n;
         ANALYZE;
         """
 
@@ -53,7 +56,8 @@ struct MarketPlanTests {
 
     private static func rowsRead(_ table: String, _ node: JSONValue) -> Int {
         let below = (node["Plans"]?.array ?? []).reduce(0) { $0 + rowsRead(table, $1) }
-        guard node["Relation Name"]?.string?.hasPrefix("\(table)_p") == true else { return below }
+        let name = node["Relation Name"]?.string
+        guard name == table || name?.hasPrefix("\(table)_p") == true else { return below }
         let rows = ["Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck"]
             .reduce(0) { $0 + Int(node[$1]?.int ?? 0) }
         return below + rows * Int(node["Actual Loops"]?.int ?? 1)
@@ -80,6 +84,21 @@ struct MarketPlanTests {
             let read = try rowsRead(table, "SELECT * FROM md_market.\(view)", in: database)
             // A small partition is read whole: a day of trades, a week of values.
             #expect((1...250).contains(read), "\(view): \(read) rows")
+        }
+    }
+
+    @Test("cancels and corrections are looked up for each trade, without a symbol, too")
+    func changes() throws {
+        let database = try TestDatabase.migrated("plans_changes", mode: .plain)
+        try database.psql(Self.rows)
+        let hours = "ts >= '2024-04-20 10:00Z' AND ts < '2024-04-21Z'"
+        for query in [
+            "SELECT * FROM md_market.trades_effective WHERE symbol = 'A' AND \(hours)",
+            "SELECT * FROM md_market.trades_effective WHERE \(hours)",
+            "SELECT * FROM trades_at(now()) WHERE \(hours)",
+        ] {
+            let read = try rowsRead("changes_by_id", query, in: database)
+            #expect((1...4).contains(read), "\(query): \(read) rows")
         }
     }
 

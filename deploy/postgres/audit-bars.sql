@@ -2,8 +2,7 @@
 -- written.
 
 -- Bars belong to a source, or to a group of sources (source_groups). Ticks that a person put onto the
--- tape (source manual) belong to the source that they name. Where they name none, they belong to all
--- sources of their symbol. They count as backfilled. What a trade counts as now, after cancels and
+-- tape (source manual) count as backfilled. Whose a trade is, and what it counts as now, after cancels and
 -- corrections, is what the view trades_standing says.
 -- The order within a window is (event time, source, ordinal). A trade counts if it is new, has a
 -- price and a size, and is not a snapshot (1). In integers of 1e-9 and 1e-8, price times size is
@@ -38,8 +37,6 @@ WITH bounds AS (
     SELECT b.* FROM bars b, bounds
     WHERE number = 0 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
         AND close_time_ns <= to_ns
-), pairs AS (
-    SELECT DISTINCT symbol, source AS bar_source FROM bar_rows
 ), graph AS (
     SELECT key AS series, value AS nodes
     FROM jsonb_each(nullif(current_setting('tapeline.graph', true), '')::jsonb)
@@ -82,14 +79,13 @@ WITH bounds AS (
         row_number() OVER (ORDER BY event_time_ns, source COLLATE "C", ordinal) AS place
     FROM (
         SELECT t.symbol, t.event_time_ns, t.source, t.partition, t.ordinal, t.price, t.size,
-            coalesce(p.bar_source, t.owner) AS bar_source, t.now_price AS mended_price,
+            t.owner AS bar_source, t.now_price AS mended_price,
             t.now_size AS mended_size,
             t.flags & 4 = 0 AND t.source <> 'manual' AND t.price IS NOT NULL
                 AND coalesce(t.size >= 0, false) AS is_live,
             t.change IS DISTINCT FROM 'cancel' AND t.now_price IS NOT NULL
                 AND coalesce(t.now_size >= 0, false) AS is_mended
         FROM trades_standing t
-        LEFT JOIN pairs p ON p.symbol = t.symbol AND t.source = 'manual' AND t.of_source IS NULL
         WHERE t.flags & 1 = 0 AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
             -- As it came, or as it was corrected.
             AND (t.price IS NOT NULL AND t.size >= 0 OR t.change = 'correct')
@@ -231,8 +227,6 @@ WITH bounds AS (
     SELECT b.* FROM bars b, bounds
     WHERE number = 0 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
         AND close_time_ns <= to_ns
-), pairs AS (
-    SELECT DISTINCT symbol, source AS bar_source FROM bar_rows
 ), kept AS (
     -- Before this time retention has dropped trades or bars.
     SELECT coalesce(max(extract(epoch FROM until) * 1000000000)::bigint, -9223372036854775808) AS ns
@@ -308,14 +302,12 @@ WITH bounds AS (
             l.listed, t.is_live AND l.listed IS NULL AS is_plain, t.is_mended
         FROM (
             SELECT t.symbol, t.event_time_ns, t.source, t.partition, t.ordinal,
-                coalesce(p.bar_source, t.owner) AS bar_source,
+                t.owner AS bar_source,
                 t.flags & 4 = 0 AND t.source <> 'manual' AND t.price IS NOT NULL
                     AND coalesce(t.size >= 0, false) AS is_live,
                 t.change IS DISTINCT FROM 'cancel' AND t.now_price IS NOT NULL
                     AND coalesce(t.now_size >= 0, false) AS is_mended
             FROM trades_standing t
-            LEFT JOIN pairs p ON p.symbol = t.symbol AND t.source = 'manual'
-                AND t.of_source IS NULL
             WHERE t.flags & 1 = 0 AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
                 AND (t.price IS NOT NULL AND t.size >= 0 OR t.change = 'correct')
         ) AS t

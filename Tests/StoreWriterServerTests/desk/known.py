@@ -27,6 +27,13 @@ def known(desk):
         sum(batch["action"].count("cancel") for batch in desk.trades("AAPL", *DAY, as_of=at).batches())
         for at in ("14:40:49", "14:40:51")]
     equal(changes, [0, 1])
+    counted = [len(desk.trades("AAPL", *DAY, as_of=at, effective=True, missing="mark").to_polars())
+               for at in ("14:40:49", "14:40:51")]
+    came = [sum(batch["action"].count("new") for batch in desk.trades("AAPL", *DAY, as_of=at).batches())
+            for at in ("14:40:49", "14:40:51")]
+    equal([one - other for one, other in zip(came, counted)], [0, 1])
+    everything = desk.trades("AAPL", *DAY, effective=True)
+    check(set(everything.to_polars()["action"]) <= {"new", "correction"})
 
     def values(**how):
         found = desk.values("mean", "AAPL", *DAY, **how)
@@ -45,6 +52,7 @@ def known(desk):
     for pattern, wrong in (
         ("known yet", lambda: list(desk.trades("AAPL", *DAY, as_of="2199-01-01"))),
         ("symbols, a start and an end", lambda: list(desk.trades("AAPL", DAY[0], as_of=AT, missing="mark"))),
+        ("without history=True", lambda: desk.trades("AAPL", *DAY, effective=True, history=True)),
         ("without history=True", lambda: desk.trades("AAPL", *DAY, as_of=AT, history=True)),
         ("need names", lambda: desk.values("mean", as_of=AT)),
     ):

@@ -66,19 +66,30 @@ FROM stored_ordinals
 WHERE input = 'ticks'
 GROUP BY source, partition;
 
--- What people's records say of each trade now: the last one counts, and after a restore none does.
--- As in the operators, a record that does not say what can be done counts as none. A trade with
--- another symbol or time at the address is another one.
-CREATE OR REPLACE VIEW trade_changes_standing AS
-SELECT of_source, partition, of_ordinal, symbol, event_time_ns, ts, change, price, size, ordinal
-FROM (
-    SELECT DISTINCT ON (of_source, partition, of_ordinal, symbol, event_time_ns) *
-    FROM trade_changes
-    WHERE source = 'manual' AND (change IN ('cancel', 'restore')
-        OR change = 'correct' AND price IS NOT NULL AND size >= 0)
-    ORDER BY of_source, partition, of_ordinal, symbol, event_time_ns, epoch DESC, ordinal DESC
-) AS last
-WHERE change <> 'restore';
+-- What people's records say of each trade, of those that were known at p_at (NULL: of all): the last one
+-- counts, and after a restore none does. As in the operators, a record that does not say what can be done
+-- counts as none. A trade with another symbol or time at the address is another one.
+CREATE OR REPLACE FUNCTION trade_changes_at(p_at timestamptz)
+RETURNS TABLE (of_source text, partition integer, of_ordinal bigint, symbol text, event_time_ns bigint,
+    ts timestamptz, change text, price numeric, size numeric, ordinal bigint)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT last.of_source, last.partition, last.of_ordinal, last.symbol, last.event_time_ns, last.ts,
+        last.change, last.price, last.size, last.ordinal
+    FROM (
+        SELECT DISTINCT ON (c.of_source, c.partition, c.of_ordinal, c.symbol, c.event_time_ns) c.*
+        FROM trade_changes c
+        WHERE c.source = 'manual' AND (c.change IN ('cancel', 'restore')
+            OR c.change = 'correct' AND c.price IS NOT NULL AND c.size >= 0)
+            AND (p_at IS NULL OR greatest(c.receive_time, (SELECT k.taken_at
+                FROM taken_at('ticks', c.partition, c.source, c.ordinal) k)) <= p_at)
+        ORDER BY c.of_source, c.partition, c.of_ordinal, c.symbol, c.event_time_ns, c.epoch DESC,
+            c.ordinal DESC
+    ) AS last
+    WHERE last.change <> 'restore';
+END;
+
+CREATE OR REPLACE VIEW trade_changes_standing AS SELECT * FROM trade_changes_at(NULL);
 
 -- The cancels and corrections by id, with the owner of the trades that each is about: a source, or the
 -- group that it is a member of. Empty: a person named no source, so those of all owners.
@@ -86,52 +97,87 @@ CREATE OR REPLACE VIEW changes_by_id_owned AS
 SELECT c.symbol, c.provider_id, c.action, c.price, c.size, c.exchange, c.conditions,
     c.source = 'manual' AS is_by_hand, c.stream_created_ns, c.sequence, c.ordinal,
     CASE WHEN c.source = 'manual' AND c.of_source = '' THEN ''
-        ELSE coalesce(g.group_name, nullif(c.of_source, ''), c.source) END AS owner
+        ELSE coalesce(g.group_name, nullif(c.of_source, ''), c.source) END AS owner,
+    c.source, c.partition, c.receive_time
 FROM changes_by_id c
 LEFT JOIN source_groups g
     ON (g.partition, g.source) = (c.partition, coalesce(nullif(c.of_source, ''), c.source));
 
--- Every trade as it came, and what it counts as now: the one place with the rule of cancels and
--- corrections, which is that of the operators (`TradeChanges`). What a person says of this very trade
--- by its address counts before all others. Else the last change by id on the tape counts, of the
--- trade's owner or of a person; and of a person's own trade that of a person alone. The event time of
--- a change by id is not compared: it says which windows are computed again.
+-- Returns whose a person's trade is that names no source, as in the operators: of the only owner that has
+-- bars of its symbol, else of the only one of them whose provider is the same. NULL: of none. No command
+-- makes such trades, so this may cost a look at the bars of two days.
+CREATE OR REPLACE FUNCTION owner_by_hand(p_symbol text, p_ts timestamptz, p_provider text) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT CASE WHEN count(*) = 1 THEN min(o.owner)
+        WHEN count(*) FILTER (WHERE o.provider = p_provider) = 1
+            THEN min(o.owner) FILTER (WHERE o.provider = p_provider) END
+    FROM (
+        SELECT b.owner, (
+            SELECT t.provider
+            FROM (SELECT ts, source, partition, provider FROM trade_rows WHERE symbol = p_symbol
+                UNION ALL
+                SELECT ts, source, partition, provider FROM quote_rows WHERE symbol = p_symbol) AS t
+            LEFT JOIN source_groups g ON (g.partition, g.source) = (t.partition, t.source)
+            WHERE t.ts >= p_ts - interval '1 day' AND t.ts < p_ts + interval '1 day'
+                AND t.source <> 'manual' AND coalesce(g.group_name, t.source) = b.owner
+            ORDER BY t.ts DESC LIMIT 1) AS provider
+        FROM (SELECT source AS owner FROM bars_short WHERE symbol = p_symbol
+                AND ts >= p_ts - interval '1 day' AND ts < p_ts + interval '1 day'
+            UNION
+            SELECT source FROM bars_long WHERE symbol = p_symbol
+                AND ts >= p_ts - interval '1 day' AND ts < p_ts + interval '1 day') AS b
+    ) AS o
+$$;
+
+-- Every trade as it came, and what it counts as by the changes that were known at p_at (NULL: by all): the
+-- one place with the rule of cancels and corrections, which is that of the operators (`TradeChanges`). What
+-- a person says of this very trade by its address counts before all others. Else the last change by id on
+-- the tape counts, of the trade's owner or of a person; and of a person's own trade that of a person alone.
+-- The event time of a change by id is not compared: it says which windows are computed again.
 --
 -- `change` is cancel, correct, or NULL. A trade without `now_price` or `now_size` counts for nothing.
--- All changes of an id are joined as one list: most trades have none, and cost one look into a hash.
-CREATE OR REPLACE VIEW trades_standing AS
-SELECT ts, event_time_ns, symbol, price, size, exchange, conditions, flags, provider, provider_id,
-    receive_time, source, partition, epoch, ordinal, of_source, owner,
-    CASE WHEN by_address IS NOT NULL THEN by_address WHEN (by_id).action = 1 THEN 'correct'
-        WHEN (by_id).action = 2 THEN 'cancel' END AS change,
-    CASE WHEN by_address = 'correct' THEN address_price WHEN (by_id).action = 1 THEN (by_id).price
-        ELSE price END AS now_price,
-    CASE WHEN by_address = 'correct' THEN address_size WHEN (by_id).action = 1 THEN (by_id).size
-        ELSE size END AS now_size,
-    CASE WHEN (by_id).action = 1 THEN (by_id).exchange ELSE exchange END AS now_exchange,
-    CASE WHEN (by_id).action = 1 THEN (by_id).conditions ELSE conditions END AS now_conditions
-FROM (
-    SELECT t.*, coalesce(g.group_name, t.of_source, t.source) AS owner, h.change AS by_address,
-        h.price AS address_price, h.size AS address_size,
-        CASE WHEN c.changes IS NOT NULL AND h.change IS NULL THEN (
-            SELECT u FROM unnest(c.changes) AS u
-            WHERE (u.is_by_hand OR t.source <> 'manual')
-                AND u.owner IN (coalesce(g.group_name, t.of_source, t.source), '')
-            ORDER BY u.stream_created_ns DESC, u.sequence DESC, u.ordinal DESC LIMIT 1
-        ) END AS by_id
+-- Changes by id are looked up for each trade by their index. A query has this text in its own plan.
+CREATE OR REPLACE FUNCTION trades_at(p_at timestamptz)
+RETURNS TABLE (ts timestamptz, event_time_ns bigint, symbol text, price numeric, size numeric,
+    exchange text, conditions text, flags integer, provider text, provider_id numeric,
+    receive_time timestamptz, source text, partition integer, epoch bigint, ordinal bigint,
+    of_source text, owner text, change text, now_price numeric, now_size numeric, now_exchange text,
+    now_conditions text, time_resolution smallint, receive_time_ns bigint)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT t.ts, t.event_time_ns, t.symbol, t.price, t.size, t.exchange, t.conditions, t.flags,
+        t.provider, t.provider_id, t.receive_time, t.source, t.partition, t.epoch, t.ordinal,
+        t.of_source, coalesce(g.group_name, t.of_source, CASE WHEN t.source = 'manual'
+            THEN owner_by_hand(t.symbol, t.ts, t.provider) ELSE t.source END),
+        CASE WHEN h.change IS NOT NULL THEN h.change WHEN c.action = 1 THEN 'correct'
+            WHEN c.action = 2 THEN 'cancel' END,
+        CASE WHEN h.change = 'correct' THEN h.price WHEN c.action = 1 THEN c.price ELSE t.price END,
+        CASE WHEN h.change = 'correct' THEN h.size WHEN c.action = 1 THEN c.size ELSE t.size END,
+        CASE WHEN c.action = 1 THEN c.exchange ELSE t.exchange END,
+        CASE WHEN c.action = 1 THEN c.conditions ELSE t.conditions END,
+        t.time_resolution, t.receive_time_ns
     FROM trades t
     LEFT JOIN source_groups g
         ON (g.partition, g.source) = (t.partition, coalesce(t.of_source, t.source))
-    LEFT JOIN trade_changes_standing h
+    LEFT JOIN trade_changes_at(p_at) h
         ON (h.of_source, h.partition, h.of_ordinal) = (t.source, t.partition, t.ordinal)
             AND (h.symbol, h.event_time_ns) = (t.symbol, t.event_time_ns)
-    LEFT JOIN (
-        SELECT symbol, provider_id, array_agg(o) AS changes
-        FROM changes_by_id_owned o
-        GROUP BY symbol, provider_id
-    ) AS c ON (c.symbol, c.provider_id) = (t.symbol, t.provider_id)
-    WHERE t.action = 0
-) AS told;
+    LEFT JOIN LATERAL (
+        SELECT u.action, u.price, u.size, u.exchange, u.conditions
+        FROM changes_by_id_owned u
+        WHERE (u.symbol, u.provider_id) = (t.symbol, t.provider_id) AND h.change IS NULL
+            AND (u.is_by_hand OR t.source <> 'manual')
+            AND u.owner IN (coalesce(g.group_name, t.of_source, CASE WHEN t.source = 'manual'
+                THEN owner_by_hand(t.symbol, t.ts, t.provider) ELSE t.source END), '')
+            AND (p_at IS NULL OR greatest(u.receive_time, (SELECT k.taken_at
+                FROM taken_at('ticks', u.partition, u.source, u.ordinal) k)) <= p_at)
+        ORDER BY u.stream_created_ns DESC, u.sequence DESC, u.ordinal DESC LIMIT 1
+    ) AS c ON true
+    WHERE t.action = 0;
+END;
+
+CREATE OR REPLACE VIEW trades_standing AS SELECT * FROM trades_at(NULL);
 
 -- Documents assembled from their parts. `complete` is true if all parts are there and have the
 -- right length. If a part came twice, the later one is used.

@@ -1,6 +1,20 @@
 -- Where it cannot be said what was known at a time of ticks, values and gaps. The functions for people
 -- are in 73_known.sql.
 
+-- Returns why it cannot be said whether a record was known at some time.
+CREATE OR REPLACE FUNCTION why_uncertain(p_input text, p_partition integer, p_source text, p_ordinal bigint)
+RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT coalesce((
+        SELECT format(CASE WHEN EXISTS (SELECT FROM replayed_rows r WHERE (r.input, r.partition, r.source,
+                r.ordinal) = (p_input, p_partition, p_source, p_ordinal))
+            THEN 'it was a dead letter from %s to %s' ELSE 'clocks disagree from %s to %s' END,
+            k.sooner_at, k.taken_at)
+        FROM taken_at(p_input, p_partition, p_source, p_ordinal) k
+    ), format('it is not known when the tape took ordinal %s', p_ordinal))
+$$;
+
 -- Returns why it cannot be said which rows of a table (trades, quotes, indicators or gaps) were known at
 -- t, of these symbols and names of values (NULL: all), and from from_ts up to to_ts; NULL if it can:
 --
@@ -61,9 +75,7 @@ BEGIN
     EXECUTE format($sql$
         SELECT format('what was known of the %1$s of %%s at %%s (source %%s) is not certain: %%s',
             coalesce(r.symbol, 'all symbols'), $1, r.source,
-            CASE WHEN k.taken_at IS NULL
-                THEN format('it is not known when the tape took ordinal %%s', r.ordinal)
-                ELSE format('clocks disagree from %%s to %%s', k.sooner_at, k.taken_at) END)
+            why_uncertain(%3$s, r.partition, r.source, r.ordinal))
         FROM %1$I r
         LEFT JOIN LATERAL taken_at(%3$s, r.partition, r.source, r.ordinal) k ON true
         WHERE %2$s AND ($2 IS NULL OR r.symbol IS NULL OR r.symbol = ANY ($2))
@@ -75,6 +87,35 @@ BEGIN
     INTO doubt USING t, p_symbols, p_names, from_ts, to_ts;
     RETURN doubt;
 END
+$$;
+
+-- Returns why it cannot be said which changes of trades were known at t, of trades of these symbols from
+-- from_ts up to to_ts; NULL if it can. A change has the time of its trade, or any other one.
+CREATE OR REPLACE FUNCTION changes_as_of_doubt(
+    t timestamptz, p_symbols text[], from_ts timestamptz, to_ts timestamptz)
+RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT format('what was known of a change of %s/%s/%s (%s) at %s is not certain: %s', d.of_source,
+        d.partition, d.of_ordinal, d.symbol, t,
+        why_uncertain('ticks', d.partition, d.source, d.ordinal))
+    FROM (
+        SELECT r.symbol, r.source AS of_source, r.ordinal AS of_ordinal, c.source, c.partition, c.ordinal,
+            c.receive_time
+        FROM trades r CROSS JOIN LATERAL (
+            -- Its own plan: looked up by the index, however many there are.
+            SELECT c.source, c.partition, c.ordinal, c.receive_time FROM changes_by_id c
+            WHERE (c.symbol, c.provider_id) = (r.symbol, r.provider_id) OFFSET 0) AS c
+        WHERE r.symbol = ANY (p_symbols) AND r.ts >= from_ts AND r.ts < to_ts AND r.action = 0
+        UNION ALL
+        SELECT c.symbol, c.of_source, c.of_ordinal, c.source, c.partition, c.ordinal, c.receive_time
+        FROM trade_changes c
+        WHERE c.symbol = ANY (p_symbols) AND c.ts >= from_ts AND c.ts < to_ts
+    ) AS d
+    LEFT JOIN LATERAL taken_at('ticks', d.partition, d.source, d.ordinal) k ON true
+    WHERE k.taken_at IS NULL AND d.receive_time <= t
+        OR k.sooner_at <= t AND t < k.taken_at AND k.taken_at - k.sooner_at > interval '1 s'
+    LIMIT 1
 $$;
 
 -- Raises for a question of `p_asked` (bars_as_of and its like) that cannot be answered. The name of bars is
@@ -89,7 +130,7 @@ DECLARE
     doubt text;
 BEGIN
     IF t IS NULL OR from_ts IS NULL OR to_ts IS NULL
-        OR p_symbols IS NULL AND p_table IN ('bars', 'trades', 'quotes')
+        OR p_symbols IS NULL AND p_table IN ('bars', 'trades', 'quotes', 'trades_effective')
         OR p_names[1] IS NULL AND p_table IN ('bars', 'indicators') THEN
         RAISE EXCEPTION '% needs a time, symbols of bars and ticks, the series of bars or names of values, '
             'and a range of times', p_asked USING ERRCODE = '22004';
@@ -102,6 +143,9 @@ BEGIN
     END IF;
     doubt := CASE p_table
         WHEN 'bars' THEN bars_as_of_doubt(t, p_symbols, p_names[1], from_ts, to_ts)
+        WHEN 'trades_effective' THEN coalesce(
+            rows_as_of_doubt(t, 'trades', p_symbols, NULL, from_ts, to_ts),
+            changes_as_of_doubt(t, p_symbols, from_ts, to_ts))
         ELSE rows_as_of_doubt(t, p_table, p_symbols, p_names, from_ts, to_ts) END;
     IF doubt IS NOT NULL THEN
         RAISE EXCEPTION '%', doubt USING ERRCODE = 'TL020',

@@ -61,6 +61,16 @@ CROSS JOIN LATERAL (
     ORDER BY r.place DESC LIMIT 1
 ) AS last
 $sql$;
+    -- trades_at (32_views.sql) has the rule. Snapshots (1) and trades without price or size do not count.
+    effective CONSTANT text := $sql$
+SELECT ts, symbol, now_price AS price, now_size AS size, now_exchange AS exchange,
+    now_conditions AS conditions, change IS NOT NULL AS is_corrected, flags & 64 = 0 AS is_reported,
+    flags & 4 <> 0 AS is_backfilled, flags & 8 <> 0 AS is_delayed,
+    flags & 16 <> 0 AS is_out_of_session, provider, provider_id, source, receive_time, event_time_ns,
+    of_source, format('%%s/%%s/%%s', source, partition, ordinal) AS tick_id, owner
+FROM %1$s AS s
+WHERE flags & 1 = 0 AND change IS DISTINCT FROM 'cancel' AND now_price IS NOT NULL AND now_size >= 0%2$s
+$sql$;
 BEGIN
     IF to_regnamespace(quote_ident(market)) IS NULL THEN
         IF NOT has_database_privilege(current_database(), 'CREATE') THEN
@@ -114,18 +124,26 @@ SELECT ts, symbol, bid_price, bid_size, ask_price, ask_size, bid_exchange, ask_e
 FROM quotes
 $sql$, market);
 
-    -- trades_standing (32_views.sql) has the rule. Snapshots (1) and trades without price or size do not
-    -- count.
+    EXECUTE format('CREATE OR REPLACE VIEW %I.trades_effective AS ', market)
+        || format(effective, 'trades_standing', '');
+    -- The same from the trades and changes that were known at t.
     EXECUTE format($sql$
-CREATE OR REPLACE VIEW %I.trades_effective AS
-SELECT ts, symbol, now_price AS price, now_size AS size, now_exchange AS exchange,
-    now_conditions AS conditions, change IS NOT NULL AS is_corrected, flags & 64 = 0 AS is_reported,
-    flags & 4 <> 0 AS is_backfilled, flags & 8 <> 0 AS is_delayed,
-    flags & 16 <> 0 AS is_out_of_session, provider, provider_id, source, receive_time, event_time_ns,
-    of_source, format('%%s/%%s/%%s', source, partition, ordinal) AS tick_id, owner
-FROM trades_standing
-WHERE flags & 1 = 0 AND change IS DISTINCT FROM 'cancel' AND now_price IS NOT NULL AND now_size >= 0
-$sql$, market);
+CREATE OR REPLACE FUNCTION %1$I.trades_effective_as_of(
+    t timestamptz, wanted_symbols text[], from_ts timestamptz, to_ts timestamptz,
+    with_uncertain boolean DEFAULT false)
+RETURNS SETOF %1$I.trades_effective
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM check_as_of('trades_effective_as_of', t, 'trades_effective', wanted_symbols, NULL, from_ts,
+        to_ts, with_uncertain);
+    RETURN QUERY %2$s ORDER BY symbol, ts, event_time_ns, source, tick_id;
+END
+$function$
+$sql$, market, format(effective, 'trades_at(t)', ' AND symbol = ANY (wanted_symbols) AND ts >= from_ts
+    AND ts < to_ts AND coalesce((SELECT greatest(k.taken_at, s.receive_time)
+        FROM taken_at(''ticks'', s.partition, s.source, s.ordinal) k), s.receive_time) <= t'));
     -- Every record of a person about a trade. One is in force if it is the last about its trade and
     -- takes nothing back.
     EXECUTE format($sql$

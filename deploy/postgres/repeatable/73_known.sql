@@ -75,6 +75,9 @@ $sql$, market);
         ['FUNCTION trades_as_of(timestamptz, text[], timestamptz, timestamptz, boolean)',
             $$trades, corrections and cancels that were known at a time; it raises where that is not known.
 SELECT * FROM trades_as_of('2026-11-20 14:40Z', '{AAPL}', '2026-11-20 14:30Z', '2026-11-20 14:40Z')$$],
+        ['FUNCTION trades_effective_as_of(timestamptz, text[], timestamptz, timestamptz, boolean)',
+            $$trades as they counted by what was known at a time; it raises where that is not known.
+SELECT * FROM trades_effective_as_of('2026-11-20 14:40Z', '{AAPL}', '2026-11-20 14:30Z', '2026-11-20 14:40Z')$$],
         ['FUNCTION quotes_as_of(timestamptz, text[], timestamptz, timestamptz, boolean)',
             $$quotes that were known at a time; it raises where that is not known.
 SELECT * FROM quotes_as_of('2026-11-20 14:40Z', '{AAPL}', '2026-11-20 14:30Z', '2026-11-20 14:40Z')$$],

@@ -336,6 +336,13 @@ class Database:
             )
 
 
+_EFFECTIVE = """(SELECT ts, event_time_ns, receive_time, receive_time_ns, symbol, source, provider, now_price AS price,
+    now_size AS size, now_exchange AS exchange, now_conditions AS conditions, (change IS NOT NULL)::integer AS action,
+    flags, time_resolution, provider_id, partition, epoch, ordinal
+    FROM {}(%s) WHERE flags & 1 = 0 AND change IS DISTINCT FROM 'cancel' AND now_price IS NOT NULL AND now_size >= 0)"""
+"""Trades as they count, as in the view trades_effective."""
+
+
 def query(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
     """Returns the SQL of a selection, and its values."""
     is_bars = wanted.kind == "bars"
@@ -346,10 +353,13 @@ def query(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
         place, values = bars_place(snapshot, wanted)
     elif wanted.history:
         place = past_place(snapshot, snapshot.table("trades_with_history"))
+    elif wanted.effective:
+        place = f"{_EFFECTIVE.format(snapshot.table('trades_at'))} AS e"
+        values = [None if wanted.as_of is None else _moment(wanted.as_of)]
     if not is_bars and (wanted.with_known or wanted.as_of is not None):
         place = (
             "(SELECT r.*, CASE WHEN k.taken_at IS NOT NULL THEN greatest(k.taken_at, r.receive_time) END"
-            f" AS known_at FROM {place} r LEFT JOIN LATERAL {snapshot.table('taken_at')}("
+            f" AS known_at FROM (SELECT * FROM {place}) AS r LEFT JOIN LATERAL {snapshot.table('taken_at')}("
             "'ticks', r.partition, r.source, r.ordinal) k ON true) AS r"
         )
     conditions, more = criteria(wanted)
@@ -398,8 +408,8 @@ def check_as_of(snapshot: Snapshot, wanted: Wanted, kind: str = "") -> None:
         raise TapelineError("as_of needs symbols, a start and an end")
     snapshot.rows(
         f"SELECT {snapshot.table('check_as_of')}(%s, %s, %s, %s, NULL, %s, %s, false)",
-        ["as_of", _moment(wanted.as_of), kind or wanted.kind, list(wanted.symbols), _moment(wanted.start),
-         _moment(wanted.end, up=True)],
+        ["as_of", _moment(wanted.as_of), kind or ("trades_effective" if wanted.effective else wanted.kind),
+         list(wanted.symbols), _moment(wanted.start), _moment(wanted.end, up=True)],
     )
 
 

@@ -111,7 +111,7 @@ class Desk:
     def trades(
         self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
         as_of: Time | None = None, source: Names = None, tz: str = "UTC", price: PriceType = "float",
-        missing: MissingPolicy = "raise", order: str = "time", history: bool = False,
+        missing: MissingPolicy = "raise", order: str = "time", history: bool = False, effective: bool = False,
     ) -> Selection:
         """Selects trades, corrections and cancels as they came, with an event time in [start, end).
 
@@ -144,9 +144,14 @@ class Desk:
         live ones then, and the column `source` says where a row is from. Each trade is there once, snapshots are left
         out, and `.seams` says where live begins. Only a database has it.
 
+        `effective=True`: as trades count after cancels and corrections, with `as_of` by those that were known then:
+        without cancelled ones, snapshots and those without price or size; `action` says whether one was corrected.
+        Only a database has it.
+
             desk.trades(["AAPL", "MSFT"], "2026-11-20 09:30", "16:00", tz="America/New_York").to_polars()
         """
-        return self._ticks("trades", symbols, start, end, source, tz, price, missing, order, history, as_of)
+        return self._ticks(
+            "trades", symbols, start, end, source, tz, price, missing, order, history, as_of, effective)
 
     def quotes(
         self, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
@@ -231,6 +236,7 @@ class Desk:
     def _ticks(
         self, kind: str, symbols: Names, start: Time | None, end: Time | None, source: Names, tz: str,
         price: PriceType, missing: MissingPolicy, order: str, history: bool = False, as_of: Time | None = None,
+        effective: bool = False,
     ) -> Selection:
         if order not in ("time", "any"):
             raise TapelineError(f"order={order!r}: it is 'time' or 'any'")
@@ -238,9 +244,11 @@ class Desk:
             raise TapelineError(
                 "as_of of ticks reads a database, without history=True: tapeline.simulate gives what was known of"
                 " a recording or the tape")
+        if effective and (history or not isinstance(self.origin, Database)):
+            raise TapelineError("effective=True reads a database, without history=True")
         wanted = self._wanted(
             kind, symbols, start, end, source, tz, as_of, is_ordered=order == "time", history=history,
-            with_known=as_of is not None)
+            with_known=as_of is not None, effective=effective)
         return Selection(self.origin, wanted, tz, price, missing)
 
     def bars(

@@ -35,6 +35,8 @@ class Wanted:
     """With the column `known_at`, of ticks of a database. Bars always have it."""
     history: bool = False
     """With the loaded past of each source before its live rows. `sources` are live ones then."""
+    effective: bool = False
+    """Trades as they count after cancels and corrections, of a database."""
 
     @property
     def fields(self) -> tuple[Field, ...]:

@@ -237,6 +237,25 @@ struct MarketViewTests {
                     is_beginning
                 FROM md_market.bar_trust WHERE symbol = 'A' ORDER BY source
                 """) == "both|20|t|f\nx|20|f|f\ny|0|t|t\nz|0|f|t")
+        try database.psql(
+            """
+            INSERT INTO bars_short (symbol, series, ts, open, volume, notional, trades,
+                open_time_ns, close_time, close_time_ns, revision, partial, source, partition,
+                ordinal, lateness_ns)
+            VALUES ('A', '1s', '2024-03-05 10:05Z', 1, 1, 1, 1, 1, '2024-03-05 10:05:01Z', 1, 5,
+                true, 'x', 0, 5, 0)
+            """)
+        #expect(
+            try database.psql(
+                "SELECT source, series, why FROM md_market.bar_trust ORDER BY source, series")
+                    == """
+                    both|1m|trade open: disconnected
+                    x|1m|trade open: disconnected
+                    x|1s|the tape says: tapeline explain
+                    y|1m|its feed began, or was asked for again, at 2024-03-05 10:00:20+00
+                    z|1m|nothing of before it is stored
+                    """)
+        try database.psql("DELETE FROM bars_short WHERE series = '1s'")
         #expect(
             try database.psql(
                 """

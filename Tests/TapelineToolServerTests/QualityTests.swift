@@ -28,6 +28,7 @@ import Testing
         let html = try String(contentsOfFile: page, encoding: .utf8)
         #expect(html.contains("<title>22:00: 402</title>"), "\(html)")
         #expect(html.contains("<td>AAPL</td>") && !html.contains("<script"))
+        #expect(html.contains("partial without a gap: a feed began within the bar"))
 
         _ = try scene.bench.query("UPDATE bars_short SET partial = false")
         let table = try scene.quality(["--day", "2023-11-14", "--symbols", "AAPL"])

@@ -284,6 +284,11 @@ $sql$, market, format(missing_now, '', ' AND coalesce((SELECT greatest(k.taken_a
     -- source is a group of them.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %1$I.bar_trust AS
+SELECT t.*, CASE WHEN NOT is_whole THEN coalesce(array_to_string(gaps, '; '),
+    'its feed began, or was asked for again, at ' || subscribed_at,
+    CASE WHEN is_beginning THEN 'nothing of before it is stored' END,
+    'the tape says: tapeline explain') END AS why
+FROM (
 SELECT b.symbol, b.series, b.ts, b.number, b.close_time, NOT b.partial AS is_whole,
     b.mixed_providers AS is_mixed, b.replaced + 1 AS version, b.reason, b.missing, b.gaps,
     (SELECT min(e.ts) FROM events e WHERE b.partial AND e.name = 'subscription'
@@ -314,6 +319,7 @@ FROM (
                 (SELECT o.source FROM sink_source_ordinals o WHERE o.input = 'ticks'))
     ) AS g
 ) AS b
+) AS t
 $sql$, market);
 
     -- A function and not a view, because a view would count all days before one is selected.
@@ -377,7 +383,7 @@ SELECT * FROM symbols ORDER BY symbol$$],
         ['VIEW open_gaps', $$what is missing now, one row per stretch; without to_time it lasts.
 SELECT * FROM open_gaps WHERE symbol = 'AAPL'$$],
         ['VIEW bar_trust', $$why a bar is not whole, and what else is to be known of it.
-SELECT * FROM bar_trust WHERE symbol = 'AAPL' AND series = '1m' AND NOT is_whole$$],
+SELECT ts, why FROM bar_trust WHERE symbol = 'AAPL' AND series = '1m' AND NOT is_whole$$],
         ['FUNCTION quality(date, text)', $$a day (of UTC) of one series, a row per symbol and source.
 SELECT * FROM quality(current_date)$$],
         ['COLUMN candles.ts', 'open time: the window is [ts, close_time)'],
@@ -411,6 +417,7 @@ SELECT * FROM quality(current_date)$$],
         ['COLUMN open_gaps.state', 'open, filling (history is being fetched) or abandoned (nobody will fill it)'],
         ['COLUMN bar_trust.missing', 'how much of its time lies in gaps of trades'],
         ['COLUMN bar_trust.gaps', 'kind, state and reason of these'],
+        ['COLUMN bar_trust.why', 'the reason of a bar that is not whole'],
         ['COLUMN bar_trust.subscribed_at', 'a subscription began within the bar'],
         ['COLUMN bar_trust.is_beginning', 'no tick of the symbol and source from before it is stored'],
         ['COLUMN bar_trust.late_ticks', 'came after the lateness: listed, and not in the bar']

@@ -100,6 +100,11 @@ struct QualityReport {
                 "\(source): the database refuses \(rows) rows (of all days): 'tapeline dlq list' "
                     + "shows them")
         }
+        if symbols.contains(where: { $0.partial > 0 && $0.missing == "0" }) {
+            remarks.append(
+                "partial without a gap: a feed began within the bar, or was asked for again; "
+                    + "'tapeline explain' and the view bar_trust (column why) say when")
+        }
         if !symbols.isEmpty {
             remarks.append(
                 "ppm: of a million ticks; of partial and rewritten, of a million bars of all "

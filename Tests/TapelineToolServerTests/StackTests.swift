@@ -133,6 +133,7 @@ struct StackTests {
                 + "changed; run 'tapeline down' first, then this again")
         _ = try test.printed()
         #expect(try test.process("nats-server") == state.units[0].process)
+        try expectGraph(test)
 
         try kill(test, "store-writer")
         try kill(test, "nats-server")
@@ -216,6 +217,39 @@ struct StackTests {
             return unit?.state == "works" && unit?.process != before
         }
         #expect(isBack, "\(name) did not come back")
+    }
+
+    /// Workers start again with another graph, and nothing else does.
+    private func expectGraph(_ test: StackUnderTest) throws {
+        let text = """
+            version: 1
+            name: desk
+            nodes:
+              bars: {operator: bars, input: trades, series: [1s, 5m]}
+
+            """
+        let path = try test.folder.write(text, to: "g.yaml")
+        let before = try test.state()
+        let command = GraphCommand(path: path, isConfirmed: true)
+        #expect(try test.stack.apply(command, shutdown: ShutdownSignal()) == .success)
+        let told = try test.printed()
+        #expect(told.contains("\n  new        5m\n  gone       1m\n  as before  1s\n"), "\(told)")
+        #expect(told.contains("the workers are ready with it ("), "\(told)")
+        let after = try test.state()
+        let restarted = zip(before.units, after.units).filter { $0.process != $1.process }
+        #expect(restarted.map(\.0.name) == ["operator-worker-a", "operator-worker-b"])
+        for (_, unit) in restarted {
+            let id = try #require(unit.process?.id)
+            let environment = try FileSystem.read("/proc/\(id)/environ") ?? []
+            let values = Set(
+                environment.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
+            #expect(values.isSuperset(of: ["OPERATOR_GRAPH=\(path)", "OPERATOR_GENERATION=2"]))
+        }
+        // A later start has them, too.
+        #expect(
+            try StackSettings().following(after.arguments)["OPERATOR_GENERATION"] == "2")
+        #expect(try test.stack.apply(command, shutdown: ShutdownSignal()) == .success)
+        #expect(try test.printed().contains("nothing was changed"))
     }
 
     @Test("what a service would refuse is said in its words before anything is started")

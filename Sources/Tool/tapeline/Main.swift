@@ -48,6 +48,8 @@ enum Main {
             return try stackThatIsUp(target, terminal).status(asJSON: asJSON)
         case .audit(let command): return try audit(command, terminal)
         case .demo(let target, let options):
+        case .graph(let command):
+            return try stackThatIsUp(command.target, terminal).apply(command, shutdown: signals())
             let stack = try stack(target, terminal, default: ToolCommand.Target.demoName)
             return try stack.demo(options, shutdown: signals())
         case .tail(let command): return try tail(command, terminal)

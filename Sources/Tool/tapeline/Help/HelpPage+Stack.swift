@@ -98,6 +98,21 @@ extension HelpPage {
             ]
         ).with([json, name, home], examples: ["tapeline status --json"]),
         HelpTopic(
+            "graph", .stack,
+            [
+                (
+                    "graph apply FILE",
+                    [
+                        "give the workers of a stack another graph: say which series change,",
+                        "ask, raise OPERATOR_GENERATION by one, start the workers again, and end",
+                        "when they are ready. 1: they are not, or nobody agreed",
+                    ]
+                )
+            ]
+        ).with(
+            [HelpTopic.Option("--yes", "do not ask"), name, home],
+            examples: ["tapeline graph apply my.yaml --name mine"]),
+        HelpTopic(
             "audit", .stack,
             [
                 (

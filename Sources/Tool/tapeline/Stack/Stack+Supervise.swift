@@ -21,6 +21,16 @@ extension Stack {
             plan.units, home: home,
             arguments: options.arguments + plan.sources.flatMap(\.arguments),
             identity: identity, logger: logger, shutdown: shutdown)
+        supervisor.onStart = { () throws(ToolError) in
+            guard let change = try StackChange.read(home), change.supervisor == identity else {
+                return nil
+            }
+            var changed = options
+            changed.settings = options.settings.merging(change.settings)
+            let plan = try self.plan(
+                changed, StackSources.read(home), ports: StackPorts.present(home))
+            return (plan.units, changed.arguments + plan.sources.flatMap(\.arguments))
+        }
         return supervisor.run() == nil ? .success : .failure
     }
 }

@@ -35,6 +35,8 @@ struct StackHome: Equatable, Sendable {
     var logs: String { "\(path)/logs" }
     var ports: String { "\(path)/ports.json" }
     var state: String { "\(path)/state.json" }
+    /// Settings for what the supervisor starts from now on.
+    var change: String { "\(path)/change.json" }
     /// The sources whose ticks the stack has, if it has data.
     var sources: String { "\(path)/sources.json" }
     /// The lock that a command holds while it changes the stack.

@@ -12,9 +12,12 @@ final class Supervisor {
     private static let stateTryEveryNanoseconds: Int64 = 1_000_000_000
     private static let logsEveryNanoseconds: Int64 = 5_000_000_000
 
-    private let plans: [UnitPlan]
+    private var plans: [UnitPlan]
     private let home: StackHome
-    private let arguments: [String]
+    private var arguments: [String]
+    /// Returns the plans by which a process starts from now on, and the arguments that they follow
+    /// from; `nil`: they are as before.
+    var onStart: () throws(ToolError) -> (plans: [UnitPlan], arguments: [String])? = { nil }
     private let identity: ProcessIdentity
     private let started: Timestamp
     private let logger: Logger
@@ -104,6 +107,9 @@ final class Supervisor {
 
     private func start(_ index: Int) {
         do {
+            if let changed = try onStart(), changed.plans.count == plans.count {
+                (plans, arguments) = changed
+            }
             try LogFile(path: plans[index].logPath).keepBounded()
             processes[index] = try UnitProcess(plans[index])
         } catch let error as ServiceError {

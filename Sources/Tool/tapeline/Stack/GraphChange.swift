@@ -1,0 +1,102 @@
+import MarketModel
+import OperatorGraph
+import StreamCore
+
+/// What another graph changes of the bars and values that a graph makes.
+struct GraphChange: Equatable {
+    /// The names of series, and of nodes that make values. Sorted.
+    private(set) var added: [String] = []
+    private(set) var changed: [String] = []
+    private(set) var gone: [String] = []
+    private(set) var same: [String] = []
+
+    init(from before: GraphDefinition, to after: GraphDefinition) {
+        let (old, new) = (Self.products(of: before), Self.products(of: after))
+        // Groups of sources and their silence concern all bars.
+        let isShared = (before.groups, before.silentAfter) == (after.groups, after.silentAfter)
+        for name in Set(old.keys).union(new.keys).sorted() {
+            switch (old[name], new[name]) {
+            case (nil, _): added.append(name)
+            case (_, nil): gone.append(name)
+            case (let was, let now):
+                isShared && was == now ? same.append(name) : changed.append(name)
+            }
+        }
+    }
+
+    var isEmpty: Bool { added.isEmpty && changed.isEmpty && gone.isEmpty }
+
+    /// One line for each kind of change.
+    var lines: [String] {
+        [("new", added), ("changed", changed), ("gone", gone), ("as before", same)]
+            .filter { !$0.1.isEmpty }
+            .map { "  \($0.0.padded(to: 10)) \($0.1.joined(separator: ", "))" }
+    }
+
+    /// One node on the way from the tape.
+    private struct Step: Hashable {
+        let operation: GraphOperation
+        let branch: Int?
+        let calendar: SessionCalendar?
+    }
+
+    /// Returns how each series and each value is made, from its node back to the tape.
+    private static func products(of graph: GraphDefinition) -> [String: [Step]] {
+        var made: [String: [Step]] = [:]
+        for (index, node) in graph.nodes.enumerated() {
+            let way = way(to: index, in: graph)
+            switch node.operation {
+            case .bars(let rule, let calendar):
+                for (name, one) in single(rule.series) {
+                    var rule = rule
+                    rule.series = one
+                    made[name] = step(.bars(rule, calendar: calendar), graph) + way.dropFirst()
+                }
+            case .resample(let rule):
+                for (name, one) in single(rule.series) {
+                    var rule = rule
+                    rule.series = one
+                    made[name] = step(.resample(rule), graph) + way.dropFirst()
+                }
+            case .aggregate, .breadth: made[node.name] = way
+            case .deduplicate, .throttle, .filter, .route, .custom: continue
+            }
+        }
+        return made
+    }
+
+    /// Returns each series as a set of its own.
+    private static func single(_ series: BarSeriesSet) -> [(String, BarSeriesSet)] {
+        series.all.compactMap { one in
+            do throws(StreamCoreError) {
+                return (one.name.text, try BarSeriesSet([one]))
+            } catch {
+                return nil
+            }
+        }
+    }
+
+    private static func step(
+        _ operation: GraphOperation, _ graph: GraphDefinition, branch: Int? = nil
+    ) -> [Step] {
+        let name: String? =
+            switch operation {
+            case .bars(_, let calendar), .aggregate(_, let calendar), .breadth(_, let calendar):
+                calendar
+            default: nil
+            }
+        let calendar = graph.calendars.first { $0.name == name }
+        return [Step(operation: operation, branch: branch, calendar: calendar)]
+    }
+
+    /// Returns the steps from a node back to the tape. Inputs come before their users, so it ends.
+    private static func way(to index: Int, in graph: GraphDefinition) -> [Step] {
+        let node = graph.nodes[index]
+        switch node.input {
+        case .ticks: return step(node.operation, graph)
+        case .node(let input): return step(node.operation, graph) + way(to: input, in: graph)
+        case .branch(let input, let branch):
+            return step(node.operation, graph, branch: branch) + way(to: input, in: graph)
+        }
+    }
+}

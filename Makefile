@@ -8,6 +8,9 @@ SHELL := /bin/bash
 # All commands use the same flags, because other flags would rebuild everything.
 BUILD := TAPELINE_REVISION=$$(deploy/local/revision.sh) swift build -c release --static-swift-stdlib -debug-info-format none
 TOOL  := .build/release/tapeline
+# Ticks of another provider are in a stack of their own: binance, or binance-sim of its simulator.
+STACK := $(or $(NAME),$(if $(PROVIDER)$(SIMULATOR),$(or $(PROVIDER),ibkr)$(if $(SIMULATOR),-sim)))
+NAMED := $(if $(STACK),--name $(STACK))
 SWIFT_FOLDERS := Package.swift $(wildcard Samples Sources services Tests)
 
 help: ## This list
@@ -42,14 +45,14 @@ wheel: setup ## Make the wheel of the Python package (docs/python.md) in .build/
 demo: servers-meanwhile stack-programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
 	@$(TOOL) demo $(if $(KEEP),--keep)
 
-up: servers-meanwhile stack-programs servers ## Start servers and services and leave them running (PROVIDER=binance, alpaca or massive; SIMULATOR=1)
-	@$(TOOL) up $(if $(PROVIDER),PROVIDER=$(PROVIDER)) $(if $(SIMULATOR),--simulator)
+up: servers-meanwhile stack-programs servers ## Start servers and services and leave them running (PROVIDER=binance, alpaca or massive; SIMULATOR=1; NAME=mine)
+	@$(TOOL) up $(NAMED) $(if $(PROVIDER),PROVIDER=$(PROVIDER)) $(if $(SIMULATOR),--simulator)
 
-down: ## Stop what 'make up' started
-	@if [ -x $(TOOL) ]; then $(TOOL) down; else echo "nothing is built, so nothing runs"; fi
+down: ## Stop what 'make up' with the same variables started
+	@if [ -x $(TOOL) ]; then $(TOOL) down $(NAMED); else echo "nothing is built, so nothing runs"; fi
 
 status: ## What runs where
-	@if [ -x $(TOOL) ]; then $(TOOL) status; else echo "nothing is built, so nothing runs"; fi
+	@if [ -x $(TOOL) ]; then $(TOOL) status $(NAMED); else echo "nothing is built, so nothing runs"; fi
 
 cluster-up: ## The same in containers: build the images, start the compose cluster, wait until it works
 	@deploy/compose/secrets.sh

@@ -266,6 +266,8 @@ struct StackTests {
             try test.printed()
                 == "tapeline: provider-gateway: SYNTHETIC_RATE: 'wrong' is no number\n")
         #expect(try StackState.read(test.home) == nil)
+        // A refusal leaves no folder of a stack behind.
+        #expect(!FileSystem.exists(test.home.path))
     }
 
     /// A database that does not answer is seen by status, and named in its verdict.
@@ -360,6 +362,13 @@ struct StackTests {
                 + "Go on with 'tapeline up --set SYNTHETIC_RATE=7'; use another stack (--name "
                 + "NAME), or add the source beside it (--add-source)")
         #expect(try test.state().alive.isEmpty)
+        // What is wrong with the other source itself is the nearer reason.
+        var wrong = other
+        try wrong.settings.add("SYNTHETIC_RATE=wrong")
+        let nearer = #expect(throws: ToolError.self) {
+            try test.stack.up(wrong, shutdown: ShutdownSignal())
+        }
+        #expect(nearer?.description == "1 problem in the configuration: nothing was started")
 
         other.addsSource = true
         #expect(try test.stack.up(other, shutdown: ShutdownSignal()) == .success)

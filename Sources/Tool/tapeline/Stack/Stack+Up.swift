@@ -28,8 +28,23 @@ extension Stack {
         try checkout.requirePrograms(
             services: options.withServices, simulators: options.simulators)
         try options.check()
+        let isNew = !FileSystem.exists(home.path)
         try home.makeFolders()
-        return try locked { () throws(ToolError) in
+        do {
+            return try upLocked(options, shutdown)
+        } catch {
+            // What was refused leaves nothing behind.
+            if isNew, try StackState.read(home) == nil {
+                try FileSystem.removeFolder(home.path)
+            }
+            throw error
+        }
+    }
+
+    private func upLocked(
+        _ options: UpOptions, _ shutdown: ShutdownSignal
+    ) throws(ToolError) -> ExitCode {
+        try locked { () throws(ToolError) in
             let known = try StackState.read(home)
             guard let known, known.isSupervised else {
                 return try start(options, after: known, shutdown)
@@ -192,7 +207,14 @@ extension Stack {
         if home.hasData, sources.all.isEmpty, !options.addsSource {
             try StackSources.refuse(wanted, besideThoseOf: home)
         }
-        try sources.take(wanted, adding: options.addsSource, to: home)
+        do {
+            try sources.take(wanted, adding: options.addsSource, to: home)
+        } catch {
+            // A provider that does not exist, or lacks a setting, is the nearer reason.
+            try checkConfigurations(
+                of: plan(options, StackSources([wanted]), ports: StackPorts.open(home)))
+            throw error
+        }
         return sources
     }
 

@@ -65,26 +65,15 @@ final class SampleBench {
         self.symbols = symbols
         folder = try TemporaryFolder("sample")
         tape = try TestTape(try NatsServer(), namespace: "sample")
-        let instruments = symbols.map { "  - \($0)\n" }.joined()
-        try folder.write(
-            "version: 1\ndefaults: {exchange: SMART, currency: USD, feeds: trades}\n"
-                + "instruments:\n\(instruments)", to: "instruments.yaml")
-        try folder.write(
-            """
-            version: 1
-            name: sample
-            nodes:
-              up: {operator: custom, input: trades, code: upticks}
-              bars: {operator: bars, input: up, series: [1s]}
-            """, to: "graph.yaml")
+        let sample = "\(ServerPrograms.checkout)/Samples/tapeline-sample"
         gateway = try Self.start(
             "gateway", tape, folder,
             [
                 "GATEWAY_PROVIDER": "json-file", "JSON_FILE": folder.file("trades.json"),
-                "GATEWAY_INSTRUMENTS": folder.file("instruments.yaml"),
+                "GATEWAY_INSTRUMENTS": "\(sample)/instruments.yaml",
             ])
         worker = try Self.start(
-            "worker", tape, folder, ["OPERATOR_GRAPH": folder.file("graph.yaml")])
+            "worker", tape, folder, ["OPERATOR_GRAPH": "\(sample)/graph.yaml"])
     }
 
     deinit {

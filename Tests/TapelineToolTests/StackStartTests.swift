@@ -1,3 +1,4 @@
+import Foundation
 import Primitives
 import ServiceRuntime
 import TestSupport
@@ -40,6 +41,31 @@ import Testing
                 == "NATS is away; partition 31: \(reason); partition 4: it is locked")
         #expect(UnitPlan.reasons([]) == "")
         #expect(UnitPlan.reasons(["partition table is full"]) == "partition table is full")
+    }
+
+    @Test("a command that a person is shown names the stack that the person named")
+    func commands() throws {
+        #expect(NamedCommands.name(in: ["gaps", "--name", "a"]) == "a")
+        #expect(NamedCommands.name(in: ["gaps", "--name=a", "X"]) == "a")
+        #expect(NamedCommands.name(in: ["gaps", "--json"]) == nil)
+        func named(_ text: String) -> String { NamedCommands.named(text, "a") }
+        #expect(
+            named("see 'tapeline dlq list' and 'tapeline logs actions'; 'make up'")
+                == "see 'tapeline dlq list --name a' and 'tapeline logs actions --name a'; 'make up'"
+        )
+        #expect(
+            named("'tapeline psql -c \"TABLE x\"'") == "'tapeline psql --name a -c \"TABLE x\"'")
+        for text in [
+            "'tapeline down --name b'", "'tapeline completions bash'", "it's", "'tapeline ",
+        ] {
+            #expect(named(text) == text)
+        }
+        let checkout = Checkout(root: "/x", programs: "/x/bin")
+        #expect(checkout.pathHint("/nowhere:/y") == "tool:  export PATH=\"$PATH:/x/bin\"")
+        let folder = try TemporaryFolder("path")
+        let tool = try folder.write("", to: "tapeline")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: tool)
+        #expect(checkout.pathHint("/nowhere:\(folder.path)") == nil)
     }
 
     @Test("a service that answers runs; that it works shows later")

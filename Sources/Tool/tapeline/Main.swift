@@ -6,9 +6,11 @@ enum Main {
     static func main() {
         // It reads passwords and keys. The processes of a local stack inherit this.
         CoreDumps.forbid()
-        let terminal = Terminal()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        var terminal = Terminal()
+        terminal.stack = NamedCommands.name(in: arguments)
         do {
-            exit(try run(parsed(Array(CommandLine.arguments.dropFirst())), terminal).rawValue)
+            exit(try run(parsed(arguments), terminal).rawValue)
         } catch {
             terminal.problem("\(error)")
             exit(error.exitCode.rawValue)
@@ -46,10 +48,10 @@ enum Main {
         case .down(let target): return try stack(target, terminal).down()
         case .status(let target, let asJSON):
             return try stackThatIsUp(target, terminal).status(asJSON: asJSON)
-        case .audit(let command): return try audit(command, terminal)
-        case .demo(let target, let options):
         case .graph(let command):
             return try stackThatIsUp(command.target, terminal).apply(command, shutdown: signals())
+        case .audit(let command): return try audit(command, terminal)
+        case .demo(let target, let options):
             let stack = try stack(target, terminal, default: ToolCommand.Target.demoName)
             return try stack.demo(options, shutdown: signals())
         case .tail(let command): return try tail(command, terminal)

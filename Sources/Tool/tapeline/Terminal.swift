@@ -5,13 +5,15 @@ internal import Glibc
 struct Terminal: Sendable {
     private let output: Int32
     private let errors: Int32
+    /// The stack that a person named. Commands in lines and problems have it, too.
+    var stack: String?
 
     init(output: Int32 = 1, errors: Int32 = 2) {
         self.output = output
         self.errors = errors
     }
 
-    func line(_ text: String = "") { write(text + "\n", to: output) }
+    func line(_ text: String = "") { write(named(text) + "\n", to: output) }
 
     /// Writes text with control sequences. Use it on a terminal only.
     func raw(_ text: String) { write(text, to: output) }
@@ -39,7 +41,11 @@ struct Terminal: Sendable {
         return size
     }
 
-    func problem(_ text: String) { write("tapeline: \(text)\n", to: errors) }
+    func problem(_ text: String) { write("tapeline: \(named(text))\n", to: errors) }
+
+    private func named(_ text: String) -> String {
+        stack.map { NamedCommands.named(text, $0) } ?? text
+    }
 
     /// A reader that has closed the pipe (`| head`) is not a failure of the command.
     private func write(_ text: String, to descriptor: Int32) {

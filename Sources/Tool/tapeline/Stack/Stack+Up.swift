@@ -107,6 +107,8 @@ extension Stack {
         show(table)
         terminal.line()
         for line in plan.hints { terminal.line(line) }
+        let path = try FileSystem.ownEnvironment()["PATH"] ?? ""
+        if let hint = checkout.pathHint(path) { terminal.line(hint) }
         if !table.works {
             terminal.problem("\(table.verdict); everything runs, so that it can be mended")
         }
@@ -389,6 +391,17 @@ extension StackPlan {
     private var stopCommand: String {
         home.name == StackHome.defaultName
             ? "make down" : "\(checkout.program("tapeline")) down --name \(home.name)"
+    }
+}
+
+extension Checkout {
+    /// How to call the tool by its name; `nil` if this PATH has a tool.
+    func pathHint(_ path: String) -> String? {
+        let isKnown = path.split(separator: ":").contains {
+            FileSystem.isExecutable("\($0)/tapeline")
+        }
+        let folder = FileSystem.folder(of: program("tapeline"))
+        return isKnown ? nil : "tool:  export PATH=\"$PATH:\(folder)\""
     }
 }
 

@@ -247,7 +247,7 @@ package struct WatchVerdict: Sendable {
         var parts = ["ALL GOOD"]
         if let rate = sight.ticksPerSecond { parts.append("\(RateText.of(rate)) ticks/s") }
         if let age = sight.barSeconds {
-            parts.append("bars \(SpanText.short(age)) behind")
+            parts.append("last bar \(SpanText.short(age)) ago")
         }
         if sight.liveFeeds > 0 { parts.append("\(sight.liveFeeds) feeds live") }
         if sight.gaps.open == 0 { parts.append("no gap open") }

@@ -6,8 +6,8 @@ extension HelpPage {
             (
                 "load PROVIDER SYMBOL... --from TIME --to TIME",
                 [
-                    "put the trades or bars of the past of binance, alpaca or massive onto the",
-                    "tape, in the order of time, as a source of its own; says first what it",
+                    "put the trades or bars of the past of binance, alpaca, massive or ibkr onto",
+                    "the tape, in the order of time, as a source of its own; says first what it",
                     "takes, and asks. After a stop or a kill the same command goes on where it",
                     "was (docs/history.md).",
                     "Without a local stack, LOAD_NATS_USER and LOAD_NATS_PASSWORD name the",

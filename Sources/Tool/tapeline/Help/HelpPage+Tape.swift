@@ -285,10 +285,10 @@ extension HelpPage {
 
     private static let tail = HelpTopic(
         "tail", .tape,
-        [("tail", ["what is on the tape: from now on, or from a time or sequence"])]
+        [("tail [SYMBOL]...", ["what is on the tape: from now on, or from a time or sequence"])]
     ).with(
         [
-            HelpTopic.Option("--symbol S", "only this symbol; may be repeated"),
+            HelpTopic.Option("--symbol S", "the same as SYMBOL"),
             HelpTopic.Option(
                 "--partition P", "only this partition; may be repeated. 'all' is what is derived",
                 "over all partitions"),

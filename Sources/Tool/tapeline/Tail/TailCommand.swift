@@ -42,8 +42,8 @@ struct TailCommand: Equatable, Sendable {
 
     static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> TailCommand {
         let arguments = try CommandArguments("tail", arguments, taken)
-        try arguments.requireWords(0, "options only")
         var command = TailCommand(target: try TapeTarget(arguments))
+        command.symbols = try arguments.symbols()
         for text in arguments.all("--symbol") {
             guard let symbol = Symbol(text) else {
                 throw .usage("'\(text.prefix(40))' is no symbol")

@@ -183,7 +183,12 @@ struct WatchlistRun {
 
     private func say(_ results: [WatchlistEdit.Result], _ report: WatchlistReport) -> ExitCode {
         guard command.asJSON else {
-            for result in results { terminal.line(sentence(result, report)) }
+            for result in results {
+                terminal.line(sentence(result, report))
+                if result.outcome == .added, let other = report.sameLetters(as: result.symbol) {
+                    terminal.line("  (\(other) is another one: capitals count)")
+                }
+            }
             if results.contains(where: { $0.outcome != .unchanged }) {
                 terminal.line(
                     WatchlistTable.silence(report, at: clock.now())
@@ -223,5 +228,13 @@ struct WatchlistRun {
                 "\(symbol) is removed from source \(source) already"
             }
         }
+    }
+}
+
+extension WatchlistReport {
+    /// Returns a symbol of the source that differs from this one in capitals alone.
+    func sameLetters(as symbol: Symbol) -> Symbol? {
+        let letters = symbol.text.lowercased()
+        return instruments.map(\.symbol).first { $0 != symbol && $0.text.lowercased() == letters }
     }
 }

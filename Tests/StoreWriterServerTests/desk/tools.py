@@ -2,14 +2,27 @@
 
 import os
 import re
+import time
 
 from desk.checks import check, equal, raises
 
 
 def texts():
-    """What a person sees of an answer: versions by their numbers, and the first bars that differ."""
-    from tapeline import tool
+    """What a person sees of an answer: versions by their numbers, and the first bars that differ. And what a person
+    writes: the same words of time as for the tool."""
+    import tapeline
+    from tapeline import times, tool
 
+    hour, now = 3_600 * 10**9, time.time_ns()
+    check(0 <= times.nanoseconds("-1h") - (now - hour) < 60 * 10**9)
+    check(0 <= times.nanoseconds(" -2d") - (now - 48 * hour) < 60 * 10**9)
+    zone = "Asia/Tokyo"
+    days = [times.local_date(times.nanoseconds(word, zone), zone) for word in ("yesterday 09:30", "today 09:30")]
+    equal((days[1] - days[0]).days, 1)
+    check(not times.is_of_day("yesterday") and not times.is_of_day("-1h") and times.is_of_day("09:30"))
+    for word in ("-1", "-1w", "1h", "yesterdays", "now"):
+        with raises(tapeline.TapelineError, "is no time: write .* today, yesterday, 09:30, -1h, or "):
+            times.nanoseconds(word)
     versions = [{"number": number, "revision": 1126 + number, "reason": "closed", "trades": 3} for number in (1, 2)]
     told = repr(tool.Explanation({
         "symbol": "AAPL", "series": "1m", "source": "ib", "open_time": "a", "close_time": "b", "bar": None,
@@ -29,6 +42,8 @@ def tools(desk, file, symbol, at):
     import tapeline
 
     texts()
+    with raises(tapeline.TapelineError, "the start 2200.* is in the future"):
+        desk.trades(symbol, "2200-01-01")
     kept = dict(os.environ)
     try:
         os.environ["PATH"] = "/usr/bin:/bin"

@@ -120,7 +120,7 @@ class Desk:
         TapeHole; `missing="mark"` reads it, and `.coverage` lists what is missing.
 
         `symbols`, `source`: a name or several; none, or "*": all. `start`, `end`: text ("2026-11-20 09:30", "today",
-        "today 09:30", or "09:30", which is of the day of the start, and as a start of today), a `date`, a `datetime`
+        "yesterday 09:30", "-1h", or "09:30", of the day of the start, and as a start of today), a `date`, a `datetime`
         (without a zone in `tz`), a `numpy.datetime64` (UTC), or nanoseconds. There is no "now": without an end it
         goes up to now, and an end in the future is a hole. `tz`: the zone of these texts and of the times in the
         frame. `price`: "float", "decimal" (exact), or "fixed" (whole numbers: prices in 1e-9, sizes in 1e-8).
@@ -413,6 +413,8 @@ class Desk:
         finish = None if end is None else times.nanoseconds(end, tz, day=day)
         if begin is not None and finish is not None and finish <= begin:
             raise TapelineError(f"the end {times.text(finish)} is not after the start {times.text(begin)}")
+        if begin is not None and finish is None and begin > time.time_ns():
+            raise TapelineError(f"the start {times.text(begin)} is in the future: nothing of it is there yet")
         if begin is None and times.is_of_day(as_of):
             raise TapelineError(f"as_of={as_of!r} is of the day of the start, and there is none: write its day, too")
         known = None if as_of is None else times.nanoseconds(as_of, tz, day=day)

@@ -14,18 +14,21 @@ if TYPE_CHECKING:
     import numpy
 
 Time = Union[str, int, datetime.datetime, datetime.date, "numpy.datetime64"]
-"""A time: text such as "2026-11-20 09:30:00.5", "2026-11-20" (its beginning), "today", "today 09:30", "09:30" (of the
-day of the start, or of today if there is none) or "2026-11-20T14:30:00Z"; a `datetime` or a `date`; nanoseconds
-since 1970 UTC; or a `numpy.datetime64`, which is in UTC. What else has no zone is in the zone `tz`. There is no
+"""A time: text such as "2026-11-20 09:30:00.5", "2026-11-20" (its beginning), "today", "yesterday 09:30", "09:30" (of
+the day of the start, or of today if there is none), "-90s", "-10m", "-1h", "-2d" (before now) or
+"2026-11-20T14:30:00Z"; a `datetime` or a `date`; nanoseconds since 1970 UTC; or a `numpy.datetime64`, which is in UTC. What else has no zone is in the zone `tz`. There is no
 "now": an end that is left out goes up to now."""
 
 MIN_NS, MAX_NS = -(2**63), 2**63 - 1
 SECOND = 1_000_000_000
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _TEXT = re.compile(
-    r"(?:(\d{4})-(\d\d)-(\d\d)|today)?(?:(?:^|[T ])(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*"
+    r"(?:(\d{4})-(\d\d)-(\d\d)|today|yesterday)?(?:(?:^|[T ])(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*"
     r"(Z|[+-]\d\d(?::?\d\d)?)?"
 )
+_BEFORE_NOW = re.compile(r"-(\d{1,9})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_WORDS = ("today", "yesterday")
 
 
 def zone(name: str) -> datetime.tzinfo:
@@ -66,7 +69,7 @@ def nanoseconds(time: Time, tz: str = "UTC", *, day: datetime.date | None = None
 def is_of_day(time: Time | None) -> bool:
     """Whether it is a text that has only a time of day."""
     found = _TEXT.fullmatch(time.strip()) if isinstance(time, str) else None
-    return bool(found and not found.group(1) and not str(time).strip().startswith("today"))
+    return bool(found and not found.group(1) and not str(time).strip().startswith(_WORDS))
 
 
 def _of_numpy(time: Any) -> int:
@@ -83,17 +86,26 @@ def _checked(value: int, time: object) -> int:
 
 
 def _parsed(text: str, tz: str, day: datetime.date | None) -> tuple[datetime.datetime, int]:
+    before = _BEFORE_NOW.fullmatch(text.strip())
+    if before:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        seconds = min(int(before.group(1)) * _SECONDS[before.group(2)], 10**10)
+        return now - datetime.timedelta(seconds=seconds), 0
     found = _TEXT.fullmatch(text.strip())
     if not found or not text.strip():
         raise TapelineError(
-            f"{text!r} is no time: write 2026-11-20, '2026-11-20 09:30', 09:30, or 2026-11-20T14:30:00Z"
+            f"{text!r} is no time: write 2026-11-20, '2026-11-20 09:30', today, yesterday, 09:30, -1h, or"
+            " 2026-11-20T14:30:00Z"
         )
     year, month, dom, hour, minute, second, part, offset = found.groups()
     place = zone(tz) if offset is None else _offset(offset)
     if year:
         date = (int(year), int(month), int(dom))
     else:
-        known = day if day and not text.strip().startswith("today") else datetime.datetime.now(place).date()
+        is_named = text.strip().startswith(_WORDS)
+        known = day if day and not is_named else datetime.datetime.now(place).date()
+        if text.strip().startswith("yesterday"):
+            known -= datetime.timedelta(days=1)
         date = (known.year, known.month, known.day)
     rest = int((part or "").ljust(9, "0"))
     try:

@@ -169,42 +169,66 @@ struct WatchlistTests {
         #expect(try running.stop() == .success)
     }
 
-    /// A quote on the tape: its symbol, and the provider's id.
-    private struct Quoted: Hashable {
+    /// A tick on the tape: its symbol, and the provider's id.
+    private struct Found: Hashable {
         let symbol: String
         let id: UInt64
     }
 
-    private func quotes(_ tape: TestTape) throws -> [Quoted] {
-        var found: [Quoted] = []
+    /// What the packets of ticks say.
+    private struct Told {
+        var ticks: [Found] = []
+        /// Per symbol, since when it is delivered, as its definitions say.
+        var since: [String: Set<Timestamp>] = [:]
+        /// Beginnings and ends of subscriptions, without their kind of data.
+        var subscriptions: Set<String> = []
+
+        var symbols: Set<String> { Set(ticks.map(\.symbol)) }
+
+        func count(_ symbol: String) -> Int { ticks.count { $0.symbol == symbol } }
+    }
+
+    private func ticks(_ tape: TestTape) throws -> Told {
+        var told = Told()
         for number in 0..<tape.names.partitions {
             for packet in try tape.tickPackets(Partition(number)) {
-                packet.payload.withRawSpan { bytes in
-                    var walk = PacketWalk(packet.header)
-                    while let item = walk.next(in: bytes) {
-                        guard case .quote(let quote) = item else { continue }
-                        let symbol = walk.symbol(quote.header.symbol, in: bytes)?.symbol.text
-                        found.append(
-                            Quoted(symbol: symbol ?? "", id: quote.header.providerID))
-                    }
-                }
+                packet.payload.withRawSpan { add($0, packet.header, &told) }
             }
         }
-        return found
+        return told
     }
 
-    private func quoted(_ tape: TestTape) throws -> Set<String> {
-        Set(try quotes(tape).map(\.symbol))
+    private func add(_ bytes: RawSpan, _ header: PacketHeader, _ told: inout Told) {
+        var walk = PacketWalk(header)
+        func name(_ number: UInt32) -> String {
+            walk.symbol(number, in: bytes)?.symbol.text ?? ""
+        }
+        while let item = walk.next(in: bytes) {
+            switch item {
+            case .quote(let quote):
+                told.ticks.append(
+                    Found(symbol: name(quote.header.symbol), id: quote.header.providerID))
+            case .trade(let trade):
+                told.ticks.append(
+                    Found(symbol: name(trade.header.symbol), id: trade.header.providerID))
+            case .other(let message):
+                guard let record = message.subscriptionRecord(in: bytes) else { continue }
+                told.subscriptions.insert("\(name(record.header.symbol)) \(record.action)")
+            case .control(let message):
+                guard let (_, definition) = message.symbolDefinition(in: bytes) else { continue }
+                told.since[definition.symbol.text, default: []].insert(definition.since)
+            case .bar: continue
+            }
+        }
     }
 
-    @Test(
-        "the synthetic market is made anew with other symbols, in order, and goes on after a start")
+    @Test("the synthetic market goes on with other symbols, and through a start, tick by tick")
     func synthetic() throws {
         let tape = try TestTape(NatsServer.shared(), namespace: "watch4")
         let store = try store(tape, "synthetic")
         let environment = ["SYNTHETIC_SYMBOLS": "AAPL,MSFT", "SYNTHETIC_RATE": "500"]
         var running = try TestGateway(tape, environment).start()
-        #expect(try eventually { try quoted(tape) == ["AAPL", "MSFT"] })
+        #expect(try eventually { try ticks(tape).symbols == ["AAPL", "MSFT"] })
         try put("+NVDA -AAPL", store)
         #expect(
             try eventually {
@@ -212,24 +236,35 @@ struct WatchlistTests {
                     "AAPL listed removed", "MSFT listed subscribed", "NVDA added subscribed",
                 ]
             })
-        #expect(try eventually { try quoted(tape).contains("NVDA") })
+        #expect(try eventually { try ticks(tape).symbols.contains("NVDA") })
         #expect(try running.stop() == .success)
-        let found = try quotes(tape)
+        let found = try ticks(tape)
+        // Nothing happened to MSFT, so no bar of it is partial.
+        let begun = try #require(found.since["MSFT"])
+        #expect(begun.count == 1)
+        let added = try #require(found.since["NVDA"]?.max())
+        #expect(added > (begun.first ?? added))
+        #expect(found.subscriptions == ["NVDA 1", "AAPL 2"])
 
-        // The next process goes on in the same market: no new one begins, and nothing comes twice.
+        // The next process goes on in the same market, and nothing comes twice.
         running = try TestGateway(tape, environment).start()
-        #expect(try eventually { try quotes(tape).count > found.count + 100 })
+        #expect(try eventually { try ticks(tape).ticks.count > found.ticks.count + 100 })
         #expect(try running.stop() == .success)
-        let all = try quotes(tape)
-        let count = { (quotes: [Quoted], symbol: String) in
-            quotes.count { $0.symbol == symbol }
-        }
-        #expect(count(all, "AAPL") == count(found, "AAPL"))
-        #expect(count(all, "NVDA") > count(found, "NVDA"))
-        #expect(Set(all).count == all.count)
-        #expect(Set(all.map { $0.id >> 48 }).count == 2)
+        let all = try ticks(tape)
+        #expect(all.count("AAPL") == found.count("AAPL"))
+        #expect(all.count("NVDA") > found.count("NVDA"))
+        let numbers = all.ticks.map(\.id).sorted()
+        #expect(zip(numbers, numbers.dropFirst()).allSatisfy { $0 + 1 == $1 })
         let audit = try SourceOnTape(tape)
         #expect(audit.problems.isEmpty, "\(audit.problems.prefix(5))")
+
+        // Another market behind it says that it begins.
+        running = try TestGateway(tape, environment.merging(["SYNTHETIC_SEED": "2"]) { $1 }).start()
+        #expect(
+            try eventually {
+                try ticks(tape).subscriptions == ["NVDA 1", "AAPL 2", "MSFT 1"]
+            })
+        #expect(try running.stop() == .success)
     }
 
     @Test("a source whose instruments are fixed says why")
@@ -255,6 +290,6 @@ struct WatchlistTests {
         #expect(try eventually { try report(tape, "full")?.fixed == full.settings.fixedList })
         #expect(try report(tape, "full")?.instruments.isEmpty == true)
         #expect(try running.stop() == .success)
-        #expect(try !quoted(tape).contains("ZZZ"))
+        #expect(try !ticks(tape).symbols.contains("ZZZ"))
     }
 }

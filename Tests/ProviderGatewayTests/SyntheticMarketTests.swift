@@ -32,21 +32,29 @@ struct SyntheticMarketTests {
         #expect(forwards == backwards.reversed())
     }
 
-    @Test("other seeds, rates and symbols give other ticks and fingerprints")
+    @Test("other seeds and rates give other ticks and fingerprints, other symbols other ticks")
     func different() {
         let one = market()
-        for other in [
-            market(seed: 8), market(rate: 999), market(symbols: ["AAPL", "MSFT"]),
-            market(symbols: ["MSFT", "AAPL", "SPY"]),
-        ] {
+        for other in [market(seed: 8), market(rate: 999)] {
             let same = (0..<1_000).count { line(one, $0) == line(other, $0) }
             #expect(same == 0)
             #expect(one.fingerprint != other.fingerprint)
         }
-        #expect(one.fingerprint == market().fingerprint)
+        // The same ticks in time, of other symbols, with the prices of each name.
+        let other = market(symbols: ["MSFT", "AAPL", "SPY"])
+        #expect(one.fingerprint == other.fingerprint)
+        let times = { (market: SyntheticMarket) in
+            (0..<1_000).map { market.time(ofTick: $0, origin: origin) }
+        }
+        #expect(times(one) == times(other))
+        #expect((0..<1_000).allSatisfy { (line(one, $0) == line(other, $0)) == isSPY(one, $0) })
         let fingerprints = (0..<2_000).map { market(seed: $0).fingerprint }
         #expect(fingerprints.allSatisfy { (1...0xffff).contains($0) })
         #expect(Set(fingerprints).count > 1_900)
+    }
+
+    private func isSPY(_ market: SyntheticMarket, _ index: UInt64) -> Bool {
+        market.symbol(ofTick: index) == 2
     }
 
     @Test(

@@ -213,6 +213,47 @@ struct SyntheticProviderTests {
         #expect((perSymbol[1] ?? 0) > 40 && (perSymbol[0] ?? 99) < 40)
     }
 
+    @Test("other symbols come from the next tick on; nothing changes for those that stay")
+    func followed() throws {
+        let settings = settings(pace: .realtime, total: nil)
+        var provider = fresh(settings)
+        for _ in 0..<300 { _ = provider.take(received: now) }
+        let other = settings.of([1, 2, 7].compactMap { Symbol((names + ["IBM"])[$0]) })
+        provider.follow(other, numbers: [1, 2, 7])
+        #expect(provider.next == 300 && provider.origin == now && provider.numbers == [1, 2, 7])
+        var records: [ProviderRecord] = []
+        provider.take(
+            dueAt: now.advanced(byNanoseconds: 10_000_000_000), ticksMax: 300, into: &records)
+        #expect(records.count == 300 && provider.next == 600)
+        #expect(Set(records.compactMap { $0.header?.symbol }) == [1, 2, 7])
+        // Without a symbol time passes, and no tick is made.
+        provider.follow(settings.of([]), numbers: [])
+        records.removeAll()
+        provider.take(
+            dueAt: now.advanced(byNanoseconds: 10_000_000_000), ticksMax: 100, into: &records)
+        #expect(records.isEmpty && provider.next == 700)
+    }
+
+    @Test("a symbol that was added later has no ticks from before its partition's watermark")
+    func addedLater() throws {
+        let settings = settings(pace: .realtime, total: nil)
+        let market = SyntheticMarket(settings.market)
+        let mark = SyntheticTicks.Mark(index: 900, time: market.time(ofTick: 900, origin: now))
+        var standing = SyntheticTicks.Standing()
+        // Nothing of symbol 0 is on the tape, whose partition has no tick.
+        standing.marks = names.indices.map { $0 == 0 ? nil : mark }
+        standing.watermarks = names.indices.map { _ in
+            market.time(ofTick: 890, origin: now)
+        }
+        var provider = SyntheticTicks(settings, behind: standing, now: now)
+        #expect(provider.next == 890)
+        while provider.next < 1_000 {
+            let symbol = market.symbol(ofTick: provider.next)
+            guard let index = tickIndex(provider.take(received: now)) else { continue }
+            #expect(symbol == 0 ? index >= 890 : index > 900)
+        }
+    }
+
     @Test("what the tape lost is not made again in real time, and all else is")
     func lostTicks() throws {
         let settings = settings(pace: .realtime, total: nil)

@@ -43,9 +43,9 @@ public struct ProviderKind: Sendable {
     /// is the only one of its source, its instruments do not change while it runs, and its gaps are
     /// not filled. `nil`: the provider gets a list, or learns its instruments from the data.
     public var instruments: Instruments?
-    /// Whether a provider with `instruments` delivers those of its order, and people may change
-    /// these: for another list it is ended, and one more is made.
-    package var isMadeAnew = false
+    /// Whether a provider with `instruments` delivers those of its order, and follows when people
+    /// change these.
+    package var hasOpenList = false
     /// Whether it continues after the last trade of each instrument on the tape, or the last bar
     /// with an id.
     package var continuesByIDs = false
@@ -83,10 +83,10 @@ public struct ProviderKind: Sendable {
         self.make = make
     }
 
-    /// Returns the same kind with a provider that is made anew for another list of instruments.
-    package func madeAnewForOtherInstruments() -> ProviderKind {
+    /// Returns the same kind with a provider whose list of instruments people may change.
+    package func withOpenList() -> ProviderKind {
         var kind = self
-        kind.isMadeAnew = true
+        kind.hasOpenList = true
         return kind
     }
 

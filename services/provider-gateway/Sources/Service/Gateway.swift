@@ -99,25 +99,19 @@ final class Gateway {
         }
     }
 
-    /// Opens the source and works on it. When other instruments are wanted of providers that have
-    /// to be made anew for that, it does so again.
+    /// Opens the source and works on it.
     private func work(_ claim: Claim) throws -> TenureEnd {
-        while true {
-            var opening = try SourceOpening(parts, claim)
-            let end: TenureEnd
-            switch try opening.run() {
-            case .opened(let source): end = SourceTenure(parts, source).run()
-            case .ended(let early): end = early
-            }
-            guard case .renewed(let left) = end else { return end }
-            unpublished += left
+        var opening = try SourceOpening(parts, claim)
+        switch try opening.run() {
+        case .opened(let source): return SourceTenure(parts, source).run()
+        case .ended(let early): return early
         }
     }
 
     /// Runs one tenure. Returns an exit code when the service has to end, else `nil`.
     private func tenure(_ claim: Claim) throws -> ExitCode? {
         switch try work(claim) {
-        case .released(let left), .renewed(let left):
+        case .released(let left):
             unpublished += left
             ownership.end(.released)
         case .dropped:

@@ -47,7 +47,7 @@ struct Delivery: Sendable {
     /// Returns the partitions in which the source can have ticks. With lists these are all, as
     /// lists may add any symbol at any time.
     func partitions(_ names: TapeNames) -> [Partition] {
-        guard kinds.contains(where: { $0.instruments != nil }) else {
+        guard kinds.contains(where: { $0.instruments != nil && !$0.hasOpenList }) else {
             return (0..<names.partitions).map { Partition($0) }
         }
         let symbols = registry.wanted.compactMap { registry.instrument($0)?.symbol }

@@ -64,7 +64,7 @@ final class WantedInstruments: Sendable {
         let delivery = settings.delivery
         reading = InstrumentJoin.Reading(
             providers: delivery.kinds.map(\.name),
-            isBySymbol: delivery.kinds.contains(where: \.isMadeAnew))
+            isBySymbol: delivery.kinds.contains(where: \.hasOpenList))
         let listed = delivery.registry.wanted.compactMap { delivery.registry.instrument($0) }
         inputs = Mutex(
             Inputs(listed: listed, join: InstrumentJoin(listed, Watchlist(), reading)))
@@ -308,7 +308,7 @@ extension GatewaySettings {
         if synthetic?.pace == .full {
             return "with SYNTHETIC_PACE=full the market is made once, of SYNTHETIC_SYMBOLS"
         }
-        guard instrumentLists == nil, !kinds.contains(where: \.isMadeAnew) else { return nil }
+        guard instrumentLists == nil, !kinds.contains(where: \.hasOpenList) else { return nil }
         let names = kinds.map(\.name).joined(separator: ", ")
         return kinds.contains { $0.instruments != nil }
             ? "\(names) delivers the instruments of its settings alone"

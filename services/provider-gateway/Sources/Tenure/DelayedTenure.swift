@@ -86,7 +86,7 @@ final class DelayedTenure {
         case .connectionGone(let reason): .connectionGone(reason)
         case .endedByPolicy: .endedByPolicy
         case .failed(let error): .failed(error)
-        case .released, .renewed, .dropped, nil: nil
+        case .released, .dropped, nil: nil
         }
     }
 
@@ -199,7 +199,7 @@ final class DelayedTenure {
         switch end {
         case .dropped: spool?.lose(reason: "the tenure of the live source has ended")
         case .fenced(let epoch): spool?.lose(reason: "another gateway followed epoch \(epoch)")
-        case .released, .renewed, .connectionGone, .endedByPolicy, .failed: break
+        case .released, .connectionGone, .endedByPolicy, .failed: break
         }
         return end
     }

@@ -8,13 +8,7 @@ extension SourceTenure {
     /// providers, and reports both. It is part of the periodic work.
     func route() {
         let change = parts.newInstruments()
-        if let change {
-            if !change.isEmpty, parts.settings.delivery.kinds.contains(where: \.isMadeAnew) {
-                isRenewing = true
-                return
-            }
-            inflow.ticks.follow(change)
-        }
+        if let change { inflow.ticks.follow(change) }
         for number in (change?.redefined ?? []) + (change?.begun ?? [])
         where number < outflow.lanes.places.count {
             outflow.lanes.setLot(inflow.ticks.lot(Int(number)), Int(number))

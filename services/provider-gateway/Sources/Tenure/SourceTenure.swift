@@ -10,8 +10,6 @@ import TickSpool
 enum TenureEnd: Sendable {
     /// The source was given back in order. `left` records are neither on the tape nor in the spool.
     case released(left: Int)
-    /// The source was closed in order, to be opened again with providers for other instruments.
-    case renewed(left: Int)
     /// The group reported that this tenure does not own the source any more: the group has given
     /// the source to another gateway, or to this one again.
     case dropped
@@ -72,9 +70,6 @@ final class SourceTenure {
     private let pause = Mailbox<Never>(capacity: 1)
     /// The source of the delayed data of a provider; `nil`: it would have no name.
     private let delayed: DelayedTenure?
-    /// Whether other instruments are wanted of a provider that is made anew for them. Then the
-    /// tenure ends in order, and the next one begins with them.
-    var isRenewing = false
     /// The orderly end of the providers; `nil` until it has begun.
     private var providerStop: ProviderStop?
     /// When the draining is given up; `distantPast` until it has begun.
@@ -118,8 +113,7 @@ final class SourceTenure {
         _ = keepInSpool()
         joinDelayed(isReleased: isReleased)
         guard case .released(let own) = end else { return end }
-        let left = own + (delayed?.left ?? 0)
-        return isRenewing ? .renewed(left: left) : .released(left: left)
+        return .released(left: own + (delayed?.left ?? 0))
     }
 
     /// Waits for the end of the source of delayed data: after an orderly end for what is left of
@@ -155,8 +149,6 @@ final class SourceTenure {
             }
             publish(isSteady: isSteady())
             reportState()
-            // A source that is opened anew takes nothing while the tape accepts nothing.
-            if isRenewing, isSteady(), !outflow.isSpooling { return drain() }
             wait(blocked: blocked)
             if let ending = handle() { return ending }
         }

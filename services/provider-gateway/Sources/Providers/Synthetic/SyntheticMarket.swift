@@ -5,6 +5,8 @@ import Primitives
 ///
 /// There is no state to restore: after a restart tick 1,000,000 is computed as it was before. Each
 /// tick's provider id contains its number, so the last tick on the tape shows where to continue.
+/// The seed and the number give a tick its time. The list of symbols only decides whose tick it is,
+/// so the same market continues with other symbols.
 struct SyntheticMarket: Sendable {
     struct Settings: Hashable, Sendable {
         var seed: UInt64
@@ -21,26 +23,25 @@ struct SyntheticMarket: Sendable {
     let settings: Settings
     /// The time between two ticks.
     let intervalNanoseconds: Int64
-    /// Distinguishes ticks of other settings: the upper 16 bits of the provider id.
+    /// Distinguishes ticks of another seed or rate: the upper 16 bits of the provider id.
     let fingerprint: UInt64
+    /// Per symbol, the number from which its prices follow. It depends on the name alone.
+    private let lanes: [UInt64]
 
     init(_ settings: Settings) {
-        precondition(Self.rateRange.contains(settings.rate) && !settings.symbols.isEmpty)
+        precondition(Self.rateRange.contains(settings.rate))
         self.settings = settings
         intervalNanoseconds = 1_000_000_000 / Int64(settings.rate)
-        // A symbol may contain a comma, and no control character.
-        let names = settings.symbols.map { String($0.text.map { $0 == "," ? "\u{1f}" : $0 }) }
-            .joined(separator: ",")
-        let text = "\(settings.seed) \(settings.rate) \(names)"
         // Never 0, as that means a provider without ids.
-        fingerprint = Checksum.of(text) % 0xffff + 1
+        fingerprint = Checksum.of("\(settings.seed) \(settings.rate)") % 0xffff + 1
+        lanes = settings.symbols.map { Checksum.of($0.text) << 8 }
     }
 
-    /// Returns the symbol of a tick. It decides the tick's partition, so it is computed before all
-    /// else.
+    /// Returns the symbol of a tick, which exists only while there is a symbol. It decides the
+    /// tick's partition, so it is computed before all else.
     @inline(__always)
     func symbol(ofTick index: UInt64) -> Int {
-        Int(bits(index, 0) % UInt64(settings.symbols.count))
+        Int(bits(index, 0) % UInt64(max(1, settings.symbols.count)))
     }
 
     /// Returns a time before which no tick from `index` on lies.
@@ -143,13 +144,13 @@ struct SyntheticMarket: Sendable {
     /// path to it: it is smooth noise of several periods, in integers, so that every machine
     /// computes the same cents.
     private func cents(ofSymbol symbol: Int, at time: Timestamp) -> Int64 {
-        let base = 1_000 + Int64(mixed(UInt64(symbol), 77) % 49_000)
+        let base = 1_000 + Int64(mixed(lanes[symbol], 77) % 49_000)
         var ppm: Int64 = 1_000_000
         for (number, swing) in Self.swings.enumerated() {
             let period = swing.seconds * 1_000_000_000
             let step = time.floored(toNanoseconds: period).nanoseconds / period
             let within = time.nanoseconds - step * period
-            let lane = UInt64(symbol) << 8 | UInt64(number)
+            let lane = lanes[symbol] | UInt64(number)
             let from = level(lane, step)
             let to = level(lane, step + 1)
             ppm += swing.ppm * (from + (to - from) * (within >> 20) / (period >> 20)) / 1_000

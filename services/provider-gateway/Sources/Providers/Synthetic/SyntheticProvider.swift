@@ -6,6 +6,15 @@ import Synchronization
 
 /// Delivers a synthetic market on a separate thread, beginning exactly after the tape's last ticks.
 final class SyntheticProvider: ProviderSource {
+    /// A market that runs, and where its ticks go.
+    private struct Running {
+        var ticks: SyntheticTicks
+        let registry: InstrumentRegistry
+        let channel: ProviderChannel
+        /// Beginnings and ends of subscriptions that come before the next tick.
+        var changes: [ProviderRecord] = []
+    }
+
     static let providerName = "synthetic"
 
     /// The maximum of ticks that are computed in one batch. It bounds how long other threads wait
@@ -21,12 +30,10 @@ final class SyntheticProvider: ProviderSource {
     let name = providerName
     /// As configured; the symbols of the market are those of the order.
     private let settings: SyntheticTicks.Settings
-    /// The number of each symbol of the market in the registry; empty before `start`.
-    private let numbers = Mutex<[UInt32]>([])
     private let threads: ThreadWatch
     /// Ticks are computed and sent under its lock. So ticks that are passed over are either in the
-    /// channel or never computed.
-    private let market = Mutex<SyntheticTicks?>(nil)
+    /// channel or never computed. `nil` before `start`.
+    private let market = Mutex<Running?>(nil)
     private let resumed = Mutex<ProviderResumption?>(nil)
     private let shutdown = ShutdownSignal()
     private let thread = Mutex<ServiceThread?>(nil)
@@ -43,10 +50,9 @@ final class SyntheticProvider: ProviderSource {
     var resumption: ProviderResumption? { resumed.withLock { $0 } }
 
     func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
-        let wanted = inOrder(order)
-        guard !wanted.isEmpty else { throw SettingsError("a market needs a symbol") }
-        let settings = settings.of(wanted.map(\.symbol))
-        let numbers = wanted.map(\.number)
+        let numbers = inOrder(order.instruments, order.registry)
+        guard !numbers.isEmpty else { throw SettingsError("a market needs a symbol") }
+        let settings = settings(numbers, order.registry)
         let standing = SyntheticStanding(order, SyntheticMarket(settings.market))
         let ticks = SyntheticTicks(
             settings, behind: standing.ticks, now: channel.moment().wall, numbers: numbers)
@@ -60,24 +66,38 @@ final class SyntheticProvider: ProviderSource {
                 passed: ticks.passed, since: ticks.origin, floor: ticks.floor, missing: missing,
                 done: Self.byNumber(ticks.done, numbers))
         }
-        self.numbers.withLock { $0 = numbers }
-        market.withLock { $0 = ticks }
+        // A market behind another one begins within bars, which are partial by that.
+        let follows = ticks.next == 0 && standing.ticks.latest != nil
+        let changes = follows ? numbers.flatMap { Self.records(.start, $0, ticks.origin) } : []
+        market.withLock {
+            $0 = Running(
+                ticks: ticks, registry: order.registry, channel: channel, changes: changes)
+        }
         let started = try ServiceThread(name: Self.providerName) { self.run(channel) }
         thread.withLock { $0 = started }
     }
 
     /// Returns the instruments of an order: first those of the settings, in their order, then the
-    /// others. The market follows from the order of its symbols, and a standby may have numbered
+    /// others. Which symbol has a tick follows from their order, and a standby may have numbered
     /// them in another one.
-    private func inOrder(_ order: ProviderOrder) -> [(number: UInt32, symbol: Symbol)] {
+    private func inOrder(
+        _ instruments: some Sequence<UInt32>, _ registry: InstrumentRegistry
+    ) -> [UInt32] {
         let own = settings.market.symbols
         let places = Dictionary(uniqueKeysWithValues: zip(own, own.indices))
-        return order.instruments.compactMap { number in
-            order.registry.instrument(number).map { (number: number, symbol: $0.symbol) }
+        return instruments.compactMap { number in
+            registry.instrument(number).map { (number: number, symbol: $0.symbol) }
         }.sorted {
             (places[$0.symbol] ?? Int.max, $0.symbol.text)
                 < (places[$1.symbol] ?? Int.max, $1.symbol.text)
-        }
+        }.map(\.number)
+    }
+
+    /// Returns the settings of a market of these instruments.
+    private func settings(
+        _ numbers: [UInt32], _ registry: InstrumentRegistry
+    ) -> SyntheticTicks.Settings {
+        settings.of(numbers.compactMap { registry.instrument($0)?.symbol })
     }
 
     /// Returns ids by the number of the instrument, of ids by symbol.
@@ -87,21 +107,49 @@ final class SyntheticProvider: ProviderSource {
         return all
     }
 
-    /// For other instruments the provider is made anew, because another market follows from them.
-    func follow(begun: [UInt32], ended: [UInt32]) {}
+    func follow(begun: [UInt32], ended: [UInt32]) {
+        market.withLock { running in
+            guard var changed = running, !changed.ticks.isFinished else { return }
+            let before = Set(changed.ticks.numbers)
+            let after = before.subtracting(ended).union(begun)
+            let numbers = inOrder(after, changed.registry)
+            let time = min(changed.channel.moment().wall, changed.ticks.floor)
+            changed.changes +=
+                before.subtracting(after).sorted().flatMap { Self.records(.stop, $0, time) }
+                + after.subtracting(before).sorted().flatMap { Self.records(.start, $0, time) }
+            changed.ticks.follow(settings(numbers, changed.registry), numbers: numbers)
+            let done = Self.byNumber(changed.ticks.done, numbers)
+            resumed.withLock { $0?.done = done }
+            running = changed
+        }
+    }
+
+    private static func records(
+        _ action: SubscriptionAction, _ number: UInt32, _ time: Timestamp
+    ) -> [ProviderRecord] {
+        [DataKind.trade, .quote].map { kind in
+            .tape(
+                .subscription(
+                    SubscriptionRecord(
+                        header: TickHeader(
+                            symbol: number, providerTime: .undefined, receiveTime: time),
+                        action: action, kind: kind, mode: .live, provider: providerName)))
+        }
+    }
 
     var standings: [InstrumentStanding] {
-        numbers.withLock { $0 }.map { InstrumentStanding(instrument: $0, state: .subscribed) }
+        market.withLock { $0?.ticks.numbers ?? [] }
+            .map { InstrumentStanding(instrument: $0, state: .subscribed) }
     }
 
     func passOver(_ instruments: [UInt32]) -> Timestamp? {
-        let numbers = numbers.withLock { $0 }
         let lost = Set(instruments)
-        let isLost = numbers.map { lost.contains($0) }
-        return market.withLock { ticks in
-            let until = ticks?.passOver(isLost)
-            resumed.withLock { $0?.done = Self.byNumber(ticks?.done ?? [], numbers) }
-            return until
+        return market.withLock { running in
+            let numbers = running?.ticks.numbers ?? []
+            let until = running?.ticks.passOver(numbers.map { lost.contains($0) })
+            let done = Self.byNumber(running?.ticks.done ?? [], numbers)
+            resumed.withLock { $0?.done = done }
+            return until ?? nil
         }
     }
 
@@ -121,9 +169,9 @@ final class SyntheticProvider: ProviderSource {
         var batch: [ProviderRecord] = []
         while true {
             beat.beat()
-            let wait = market.withLock { ticks in
-                let wait = Self.deliver(&ticks, &batch, channel)
-                if wait == nil, let passed = ticks?.passed {
+            let wait = market.withLock { running in
+                let wait = Self.deliver(&running, &batch, channel)
+                if wait == nil, let passed = running?.ticks.passed {
                     resumed.withLock { $0?.end = passed }
                 }
                 return wait
@@ -135,17 +183,21 @@ final class SyntheticProvider: ProviderSource {
     /// Sends the ticks that are due. Returns when the next tick is due, or `nil` when no more will
     /// come.
     private static func deliver(
-        _ ticks: inout SyntheticTicks?, _ batch: inout [ProviderRecord], _ channel: ProviderChannel
+        _ running: inout Running?, _ batch: inout [ProviderRecord], _ channel: ProviderChannel
     ) -> Duration? {
         guard channel.count < waitingMax else { return waitMin }
         let now = channel.moment().wall
-        ticks?.take(dueAt: now, ticksMax: batchTicks, into: &batch)
-        switch channel.send(&batch, floor: ticks?.floor ?? .undefined) {
+        if let changes = running?.changes, !changes.isEmpty {
+            batch += changes
+            running?.changes = []
+        }
+        running?.ticks.take(dueAt: now, ticksMax: batchTicks, into: &batch)
+        switch channel.send(&batch, floor: running?.ticks.floor ?? .undefined) {
         case .sent: break
         case .full: return waitMin
         case .closed: return nil
         }
-        guard let due = ticks?.nextDue else {
+        guard let due = running?.ticks.nextDue else {
             channel.finish()
             return nil
         }

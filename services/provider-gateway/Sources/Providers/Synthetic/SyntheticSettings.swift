@@ -14,7 +14,7 @@ extension ProviderKind {
         }
     ) { context in
         try SyntheticProvider(context)
-    }.madeAnewForOtherInstruments()
+    }.withOpenList()
 }
 
 extension SyntheticTicks.Settings {

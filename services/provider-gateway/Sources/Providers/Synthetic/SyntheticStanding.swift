@@ -40,6 +40,7 @@ struct SyntheticStanding {
         }
         ticks.marks = ends.map { $0?.mark }
         ticks.isLost = ends.map { $0?.isLost ?? false }
+        ticks.watermarks = ends.map { $0?.watermark ?? .undefined }
     }
 
     /// Returns the gaps that neither a predecessor nor this provider fills: per partition, the time

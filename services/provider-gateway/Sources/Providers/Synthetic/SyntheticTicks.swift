@@ -73,6 +73,8 @@ struct SyntheticTicks: Sendable {
         /// Per symbol, whether its partition lost ticks after the mark that readers may have;
         /// empty: none did.
         var isLost: [Bool] = []
+        /// Per symbol, the time before which its partition has all ticks; undefined: not known.
+        var watermarks: [Timestamp] = []
         /// The time of the latest last tick that comes from other settings.
         var foreign = Timestamp(nanoseconds: Int64.min)
         /// The latest time or watermark on the tape: no new tick may be earlier.
@@ -86,12 +88,12 @@ struct SyntheticTicks: Sendable {
         }
     }
 
-    let market: SyntheticMarket
+    private(set) var market: SyntheticMarket
     /// The number of each symbol in the source's list.
-    private let numbers: [UInt32]
+    private(set) var numbers: [UInt32]
     /// When this process started the provider, by the wall clock.
     private let opened: Timestamp
-    private let settings: Settings
+    private var settings: Settings
     /// The time of tick 0.
     private(set) var origin: Timestamp
     /// The number of the next tick.
@@ -123,6 +125,7 @@ struct SyntheticTicks: Sendable {
                 mark.flatMap { market.origin(ofTick: $0.index, at: $0.time) == origin ? $0 : nil }
                     .map(\.index)
             }
+            begin(behind: standing)
             if settings.pace == .realtime { passOver(standing.isLost, now) }
             // If every partition has a mark, everything below the lowest one is on the tape.
             next = Self.first(onTape, settings.ahead)
@@ -145,6 +148,29 @@ struct SyntheticTicks: Sendable {
     private static func first(_ onTape: [UInt64?], _ ahead: Ahead?) -> UInt64 {
         onTape.enumerated().filter { ahead?.isMeant[$0.offset] != true || $0.element != nil }
             .map { $0.element.map { $0 + 1 } ?? 0 }.min() ?? 0
+    }
+
+    /// Begins symbols without a mark, which were added later, at their partition's watermark. What
+    /// the tape lost is another matter.
+    private mutating func begin(behind standing: Standing) {
+        for (symbol, watermark) in standing.watermarks.enumerated()
+        where onTape[symbol] == nil && watermark.isDefined && watermark.nanoseconds != Int64.min {
+            guard !standing.isLost.indices.contains(symbol) || !standing.isLost[symbol] else {
+                continue
+            }
+            let before = watermark.advanced(byNanoseconds: -1)
+            onTape[symbol] = market.lastTick(dueAt: before, origin: origin)
+        }
+    }
+
+    /// Continues with other symbols from the next tick on. Their ticks before it belonged to others,
+    /// and nothing changes for those that stay.
+    mutating func follow(_ settings: Settings, numbers: [UInt32]) {
+        let known = Dictionary(uniqueKeysWithValues: zip(self.numbers, onTape))
+        onTape = numbers.map { known[$0] ?? nil }
+        market = SyntheticMarket(settings.market)
+        self.settings = settings
+        self.numbers = numbers
     }
 
     /// Continues with the first tick that is not before `now`.
@@ -223,13 +249,13 @@ struct SyntheticTicks: Sendable {
     ) {
         for _ in 0..<ticksMax {
             guard isDue(now: now) else { return }
-            let symbol = numbers[market.symbol(ofTick: next)]
+            let symbol = market.symbol(ofTick: next)
             switch take(received: now) {
             case .trade(var trade)?:
-                trade.header.symbol = symbol
+                trade.header.symbol = numbers[symbol]
                 batch.append(.trade(trade))
             case .quote(var quote)?:
-                quote.header.symbol = symbol
+                quote.header.symbol = numbers[symbol]
                 batch.append(.quote(quote))
             case nil: continue
             }
@@ -240,6 +266,7 @@ struct SyntheticTicks: Sendable {
     mutating func take(received: Timestamp) -> SyntheticMarket.Tick? {
         let (index, symbol) = (next, market.symbol(ofTick: next))
         next += 1
+        guard !numbers.isEmpty else { return nil }
         if let last = onTape[symbol], index <= last {
             skipped += 1
             return nil

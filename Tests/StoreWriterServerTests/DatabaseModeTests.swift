@@ -83,6 +83,8 @@ struct DatabaseModeTests {
             "INSERT INTO retired_rows VALUES ('trades', 'ticks', 's', 0, 1, 0, 1, now())",
             "DELETE FROM retired_rows", "SELECT note_retired('trades', 'SELECT 1', now())",
             "DROP FUNCTION store_mode()", "DROP SCHEMA md CASCADE",
+            // A writer makes no backup up.
+            "SELECT note_backup('base')", "INSERT INTO backups VALUES ('log', now())",
             "ALTER FUNCTION make_time_partition(text, timestamptz) OWNER TO \(database.writer)",
         ] {
             let error = #expect(throws: PostgresError.self, "\(forbidden)") {
@@ -92,6 +94,8 @@ struct DatabaseModeTests {
             #expect(error?.category == .schema, "\(forbidden)")
         }
         #expect(try database.psql("SELECT count(*), sum(price) FROM trades") == "3|3")
+        try writer.execute("SELECT note_export(now(), 5, 'x')", timeout: patience)
+        #expect(try database.psql("SELECT kind, bytes FROM backups") == "tape|5")
     }
 
     @Test("a caller's own tables and schemas do not stand in for the functions'")

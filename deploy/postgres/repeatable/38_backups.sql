@@ -12,3 +12,13 @@ AS $$
     SET finished_at = excluded.finished_at, bytes = excluded.bytes, detail = excluded.detail
     WHERE excluded.finished_at > b.finished_at
 $$;
+
+-- Notes an export of what only NATS has. It is all that a writer's role may note, which the tool has:
+-- so the table has no backup of the database that a writer made up.
+CREATE OR REPLACE FUNCTION note_export(
+    p_finished_at timestamptz, p_bytes bigint, p_detail text
+) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+    SELECT note_backup('tape', p_finished_at, p_bytes, p_detail)
+$$;

@@ -31,7 +31,7 @@ BEGIN
         advance_positions(text, jsonb),
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
         note_gaps(text, text, integer, jsonb), note_lost_versions(jsonb), note_changes_by_id(jsonb),
-        note_backup(text, timestamptz, bigint, text),
+        note_backup(text, timestamptz, bigint, text), note_export(timestamptz, bigint, text),
         tape_time(bigint, boolean), taken_at(text, integer, text, bigint),
         tape_reached(text, timestamptz),
         owner_by_hand(text, timestamptz, text), trade_changes_at(timestamptz),
@@ -64,7 +64,7 @@ BEGIN
     EXECUTE format('GRANT INSERT, UPDATE ON bars_short, bars_long TO %I', runtime_role);
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION indicator_input(text),
-            note_backup(text, timestamptz, bigint, text),
+            note_export(timestamptz, bigint, text),
             tape_time(bigint, boolean), taken_at(text, integer, text, bigint),
             tape_reached(text, timestamptz),
             owner_by_hand(text, timestamptz, text), trade_changes_at(timestamptz),

@@ -117,7 +117,7 @@ struct BucketExport {
             let database = try deployment.openDatabase()
             defer { database.close() }
             try database.execute(
-                "SELECT note_backup('tape', $1, $2, $3)",
+                "SELECT note_export($1, $2, $3)",
                 [.timestamp(time), .integer(Int64(bytes)), .text(path ?? "-")],
                 timeout: Deployment.statementTimeout)
         } catch {

@@ -4,6 +4,7 @@ import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import TapeProtocol
+import TapeTransport
 import TestSupport
 import Testing
 
@@ -14,6 +15,8 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
 
 @Suite("Actions, and who may act") struct ActionTests {
     private static let tokens = ["alice": "alice-has-this-one", "bob": "bob-has-another-one"]
+
+    private static let secret = String(repeating: "k", count: ActionKey.bytesMin)
 
     private static var file: String {
         "# who may act\n\n"
@@ -177,6 +180,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
     private static func cockpit(_ folder: TemporaryFolder) throws -> LoneCockpit {
         try LoneCockpit([
             "COCKPIT_ACTIONS": "true", "COCKPIT_PEOPLE": folder.write(file, to: "people"),
+            "COCKPIT_ACTIONS_KEY": secret,
         ])
     }
 
@@ -282,7 +286,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
     func proxy() throws {
         let cockpit = try LoneCockpit([
             "COCKPIT_ACTIONS": "true", "COCKPIT_PERSON_HEADER": "X-User",
-            "COCKPIT_PROXIES": "127.0.0.1",
+            "COCKPIT_PROXIES": "127.0.0.1", "COCKPIT_ACTIONS_KEY": Self.secret,
         ])
         func person(_ headers: String) throws -> String? {
             let answer = try cockpit.get("/me.json", "X-Forwarded-Proto: https\r\n\(headers)")
@@ -307,7 +311,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
 
     @Test("at most so many actions wait, and the oldest outcomes are forgotten")
     func limits() throws {
-        let desk = ActionDesk(isOn: true)
+        let desk = ActionDesk(key: ActionKey(Self.secret))
         func submit(_ number: UInt64) -> String? {
             desk.submit(
                 ActionRequest(number: number, person: "a", words: ["member"]),

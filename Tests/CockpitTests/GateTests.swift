@@ -296,9 +296,14 @@ import Testing
         let header = ["COCKPIT_PERSON_HEADER": "X-User"]
         let proxies = ["COCKPIT_PROXIES": "192.0.2.7"]
         let on = ["COCKPIT_ACTIONS": "true"]
+        let key = ["COCKPIT_ACTIONS_KEY": String(repeating: "k", count: 32)]
         #expect(problems(on).first?.hasPrefix("COCKPIT_ACTIONS: nobody can act") == true)
-        #expect(problems(on.merging(list) { $1 }) == [])
-        #expect(problems(on.merging(header) { $1 }.merging(proxies) { $1 }) == [])
+        #expect(problems(on).count == 2 && problems(on)[1].hasPrefix("COCKPIT_ACTIONS_KEY or "))
+        let short = on.merging(list) { $1 }.merging(["COCKPIT_ACTIONS_KEY": "k"]) { $1 }
+        #expect(problems(short) == ["COCKPIT_ACTIONS_KEY: it has fewer than 32 characters"])
+        let keyed = on.merging(key) { $1 }
+        #expect(problems(keyed.merging(list) { $1 }) == [])
+        #expect(problems(keyed.merging(header) { $1 }.merging(proxies) { $1 }) == [])
         #expect(problems(header).first?.contains("list it in COCKPIT_PROXIES") == true)
         #expect(
             problems(proxies.merging(["COCKPIT_PERSON_HEADER": "a b"]) { $1 }).first?

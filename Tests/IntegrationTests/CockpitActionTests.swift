@@ -9,11 +9,13 @@ extension IntegrationTests.LiveTests {
     /// `deploy/nats/server.conf`.
     @Suite struct CockpitActionTests {
         private static let token = "alice-has-this-one"
+        private static let key = String(repeating: "k", count: 32)
 
         private static func cockpit(_ pipeline: Pipeline) throws -> ServiceProcess {
             var keys = pipeline.environment(of: "cockpit")
             keys["COCKPIT_PORT"] = "0"
             keys["COCKPIT_ACTIONS"] = "true"
+            keys["COCKPIT_ACTIONS_KEY"] = key
             keys["COCKPIT_PEOPLE"] = try pipeline.folder.write(
                 "alice:\(WebDigest.sha256(token))\n", to: "people")
             return try ServiceProcess(
@@ -21,8 +23,10 @@ extension IntegrationTests.LiveTests {
         }
 
         private static func carrier(_ pipeline: Pipeline) throws -> ServiceProcess {
-            try ServiceProcess(
-                "tapeline", ["actions", "serve"], environment: pipeline.environment(of: "actions"),
+            let keys = ["COCKPIT_ACTIONS_KEY": key]
+            return try ServiceProcess(
+                "tapeline", ["actions", "serve"],
+                environment: pipeline.environment(of: "actions").merging(keys) { $1 },
                 folder: pipeline.folder, label: "actions")
         }
 
@@ -104,9 +108,9 @@ extension IntegrationTests.LiveTests {
             try expectTheOthers(alice, carrier)
             try expectRows(alice, pipeline)
             #expect(carrier.stop() == 0, "\(carrier.output)")
-            carrier.expectCleanOutput(secrets: pipeline.secrets)
+            carrier.expectCleanOutput(secrets: pipeline.secrets + [Self.key])
             #expect(cockpit.stop() == 0, "\(cockpit.output)")
-            cockpit.expectCleanOutput(secrets: pipeline.secrets + [Self.token])
+            cockpit.expectCleanOutput(secrets: pipeline.secrets + [Self.token, Self.key])
             try pipeline.expectUnharmed()
         }
 

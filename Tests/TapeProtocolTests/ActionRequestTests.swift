@@ -5,7 +5,8 @@ import Testing
 
 @Suite("Requests for actions") struct ActionRequestTests {
     private static let request = ActionRequest(
-        number: .max, asked: Timestamp(nanoseconds: 1_800_000_000_000_000_001), person: "alice",
+        number: .max, carrier: .max, asked: Timestamp(nanoseconds: 1_800_000_000_000_000_001),
+        person: "alice",
         origin: "::1", reason: "a \"b\" é",
         words: ["watchlist", "add", "A B"])
 
@@ -21,13 +22,15 @@ import Testing
     @Test(
         "what is no request is refused",
         arguments: [
-            "", "{}", "[]", #"{"v":1,"number":7,"person":"","origin":"","reason":"","words":[]}"#,
-            #"{"v":1,"number":"-1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
-            #"{"v":1,"number":"1","person":"","origin":"","reason":"","words":[]}"#,
-            #"{"v":1,"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[1]}"#,
-            #"{"v":1,"number":"1","asked_ns":1,"person":"","origin":"","reason":"","#
+            "", "{}", "[]",
+            #"{"v":1,"number":7,"carrier":"1","person":"","origin":"","reason":"","words":[]}"#,
+            #"{"v":1,"number":"-1","carrier":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
+            #"{"v":1,"number":"1","carrier":"1","person":"","origin":"","reason":"","words":[]}"#,
+            #"{"v":1,"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
+            #"{"v":1,"number":"1","carrier":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[1]}"#,
+            #"{"v":1,"number":"1","carrier":"1","asked_ns":1,"person":"","origin":"","reason":"","#
                 + #""words":"down"}"#,
-            #"{"v":2,"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
+            #"{"v":2,"number":"1","carrier":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
         ])
     func refused(text: String) {
         #expect(throws: VersionedJSON.Refusal.self) { try ActionRequest(json: Array(text.utf8)) }
@@ -67,10 +70,11 @@ import Testing
 
     @Test("each answer comes back as it was sent", arguments: ActionStage.allCases)
     func answers(stage: ActionStage) throws {
-        let answer = ActionAnswer(stage, "one\ntwo")
+        let answer = ActionAnswer(stage, "one\ntwo", carrier: .max)
         #expect(try ActionAnswer(json: answer.json) == answer)
         #expect(throws: VersionedJSON.Refusal.self) {
-            try ActionAnswer(json: Array(#"{"v":1,"stage":"gone","outcome":""}"#.utf8))
+            try ActionAnswer(
+                json: Array(#"{"v":1,"stage":"gone","outcome":"","carrier":"1"}"#.utf8))
         }
     }
 }

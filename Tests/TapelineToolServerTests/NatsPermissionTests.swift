@@ -440,8 +440,10 @@ final class NatsLineClient {
 
     /// Publishes, and waits until the server has taken it. Returns a refusal, if there is one.
     @discardableResult
-    func publish(_ subject: String, _ payload: String) throws -> String {
-        try send("PUB \(subject) \(payload.utf8.count)\r\n\(payload)\r\nPING\r\n")
+    func publish(
+        _ subject: String, _ payload: String, replyTo: String = ""
+    ) throws -> String {
+        try send("PUB \(subject) \(replyTo) \(payload.utf8.count)\r\n\(payload)\r\nPING\r\n")
         return read { $0.contains("PONG") }
     }
 

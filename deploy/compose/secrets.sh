@@ -40,7 +40,7 @@ fi
 
 for name in nats-gateway nats-operator nats-writer nats-cockpit nats-actions nats-consumer nats-tool nats-cluster \
     postgres-owner postgres-migrator postgres-writer postgres-cockpit cockpit-token cockpit-people \
-    valkey valkey-reader grafana-admin; do
+    actions-key valkey valkey-reader grafana-admin; do
     file=$folder/$name
     if [ ! -s "$file" ]; then
         token >"$file.new"

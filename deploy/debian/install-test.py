@@ -34,8 +34,9 @@ SECRETS = {
     "operator-worker": {"nats": "nats-operator"},
     "store-writer": {"nats": "nats-writer", "postgres": "postgres-writer", "migrator": "postgres-migrator",
                      "valkey": "valkey"},
-    "cockpit": {"nats": "nats-cockpit", "postgres": "postgres-reader", "people": "cockpit-people"},
-    "actions": {"nats": "nats-actions", "postgres": "postgres-writer"},
+    "cockpit": {"nats": "nats-cockpit", "postgres": "postgres-reader", "people": "cockpit-people",
+                "key": "actions-key"},
+    "actions": {"nats": "nats-actions", "postgres": "postgres-writer", "key": "actions-key"},
     "tool": {"nats": "nats-tool", "postgres": "postgres-writer"},
 }
 BASE = """
@@ -166,8 +167,10 @@ def configure(machine, stack):
     pages = ",".join(f"127.0.0.1:{stack.ports[name]}" for name in ("gateway", "operatorA", "writer"))
     machine.set("cockpit", **nats, **user("cockpit", "cockpit", "postgres"), **database | {"POSTGRES_USER": "tapeline_reader"},
                 OPS_PORT=stack.ports["cockpit"], COCKPIT_PORT=stack.ports["cockpitPages"], COCKPIT_SERVICES=pages,
-                COCKPIT_ACTIONS="true", COCKPIT_PEOPLE=f"{secrets}/cockpit/people")
-    machine.set("actions", **nats, **user("actions", "actions", "postgres"), **database)
+                COCKPIT_ACTIONS="true", COCKPIT_PEOPLE=f"{secrets}/cockpit/people",
+                COCKPIT_ACTIONS_KEY_FILE=f"{secrets}/cockpit/key")
+    machine.set("actions", **nats, **user("actions", "actions", "postgres"), **database,
+                COCKPIT_ACTIONS_KEY_FILE=f"{secrets}/actions/key")
     machine.set("tapeline", **nats, **monitor, **user("tool", "tool", "postgres"), **database)
 
 

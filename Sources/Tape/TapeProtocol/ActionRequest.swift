@@ -12,6 +12,8 @@ package struct ActionRequest: Equatable, Sendable {
 
     /// Joins what the tape says of the action.
     package var number: UInt64
+    /// The process that is to carry it out, by the number that it has given itself.
+    package var carrier: UInt64
     /// When it was asked for, by the sender's clock.
     package var asked: Timestamp
     /// Who asks. The sender has made sure of it.
@@ -23,11 +25,11 @@ package struct ActionRequest: Equatable, Sendable {
     package var words: [String]
 
     package init(
-        number: UInt64 = 0, asked: Timestamp = .undefined, person: String = "", origin: String = "",
-        reason: String = "",
-        words: [String] = []
+        number: UInt64 = 0, carrier: UInt64 = 0, asked: Timestamp = .undefined,
+        person: String = "", origin: String = "", reason: String = "", words: [String] = []
     ) {
         self.number = number
+        self.carrier = carrier
         self.asked = asked
         self.person = person
         self.origin = origin
@@ -40,6 +42,7 @@ package struct ActionRequest: Equatable, Sendable {
         json.object(version: Self.version) { json in
             // As text: a number in JSON keeps no 64 bits.
             json.member("number", String(number))
+            json.member("carrier", String(carrier))
             json.member("asked_ns", asked.nanoseconds)
             json.member("person", person)
             json.member("origin", origin)
@@ -55,6 +58,7 @@ package struct ActionRequest: Equatable, Sendable {
         }
         let json = try VersionedJSON.read(bytes, upTo: Self.version)
         guard let number = json["number"]?.string.flatMap({ UInt64($0) }),
+            let carrier = json["carrier"]?.string.flatMap({ UInt64($0) }),
             let asked = json["asked_ns"]?.int,
             let person = json["person"]?.string, let origin = json["origin"]?.string,
             let reason = json["reason"]?.string, let found = json["words"]?.array
@@ -64,8 +68,8 @@ package struct ActionRequest: Equatable, Sendable {
             throw .damaged("its words are no texts, or more than \(Self.wordsMax)")
         }
         self.init(
-            number: number, asked: Timestamp(nanoseconds: Int64(asked)), person: person,
-            origin: origin, reason: reason, words: words)
+            number: number, carrier: carrier, asked: Timestamp(nanoseconds: Int64(asked)),
+            person: person, origin: origin, reason: reason, words: words)
     }
 
     /// Whether it may still be begun. Clocks of two machines that differ too much say no.
@@ -87,10 +91,13 @@ package struct ActionAnswer: Equatable, Sendable {
     package var stage: ActionStage
     /// One or more lines for the person.
     package var outcome: String
+    /// The number of the process that answers: a request has to name it.
+    package var carrier: UInt64
 
-    package init(_ stage: ActionStage, _ outcome: String) {
+    package init(_ stage: ActionStage, _ outcome: String, carrier: UInt64 = 0) {
         self.stage = stage
         self.outcome = outcome
+        self.carrier = carrier
     }
 
     package var json: [UInt8] {
@@ -98,6 +105,7 @@ package struct ActionAnswer: Equatable, Sendable {
         json.object(version: ActionRequest.version) { json in
             json.member("stage", "\(stage)")
             json.member("outcome", outcome)
+            json.member("carrier", String(carrier))
         }
         return json.bytes
     }
@@ -106,9 +114,10 @@ package struct ActionAnswer: Equatable, Sendable {
         let json = try VersionedJSON.read(bytes, upTo: ActionRequest.version)
         let word = json["stage"]?.string
         guard let stage = ActionStage.allCases.first(where: { "\($0)" == word }),
-            let outcome = json["outcome"]?.string
+            let outcome = json["outcome"]?.string,
+            let carrier = json["carrier"]?.string.flatMap({ UInt64($0) })
         else { throw .damaged("it is no answer to an action") }
-        self.init(stage, outcome)
+        self.init(stage, outcome, carrier: carrier)
     }
 }
 

@@ -194,10 +194,12 @@ enum Main {
     private static func actions(
         _ command: ActionsCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
-        try ActionsRun(
-            command: command, environment: environment, program: Checkout.ownExecutable(),
+        let program = try Checkout.ownExecutable()
+        let (deployment, key) = try command.servers(environment, executable: program)
+        return try ActionsRun(
+            command: command, key: key, environment: environment, program: program,
             terminal: terminal, shutdown: signals()
-        ).run(deployment(command.target))
+        ).run(deployment)
     }
 
     private static func position(

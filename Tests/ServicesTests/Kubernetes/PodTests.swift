@@ -191,6 +191,8 @@ struct PodTests {
         #expect(own["NATS_URL"] == people["NATS_URL"])
         for (manifest, file) in [
             (cockpit, try #require(people["COCKPIT_PEOPLE"])),
+            (cockpit, try #require(people["COCKPIT_ACTIONS_KEY_FILE"])),
+            (carrier, try #require(own["COCKPIT_ACTIONS_KEY_FILE"])),
             (carrier, try #require(own["NATS_PASSWORD_FILE"])),
             (carrier, try #require(own["POSTGRES_PASSWORD_FILE"])),
         ] {

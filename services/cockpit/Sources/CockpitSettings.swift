@@ -1,6 +1,7 @@
 import HTTPClient
 import PostgresClient
 import ServiceRuntime
+import TapeTransport
 
 /// The address of a service's operations page.
 struct ServiceAddress: Equatable, Sendable {
@@ -35,8 +36,8 @@ struct CockpitSettings: Sendable {
     /// Where its alerts are asked for. `nil`: nowhere.
     let prometheus: HTTPURL?
     let calendars: SourceCalendars
-    /// Whether people can change something.
-    let hasActions: Bool
+    /// By which requests for actions are proven. `nil`: people can change nothing.
+    let actions: ActionKey?
     let postgres: PostgresConfiguration
     let namespace: String
     let partitions: Int
@@ -75,6 +76,7 @@ struct CockpitSettings: Sendable {
             ConfigurationKey(
                 "COCKPIT_ACTIONS", .flag, default: "false", group: "Cockpit",
                 "true: people can act, by a process that runs 'tapeline actions serve'."),
+            ActionKey.key,
             ConfigurationKey(
                 "COCKPIT_PEOPLE", .text, group: "Cockpit",
                 "Path of the people with a token of their own: lines name:sha256 of the token."),
@@ -100,7 +102,7 @@ struct CockpitSettings: Sendable {
         .of { _ = try gate($0) }, .of { _ = try services($0) }, .of { _ = try hosts($0) },
         .of { _ = try prometheus($0) }, .of { _ = try certificate($0) },
         .of { _ = try SourceCalendars($0.list("COCKPIT_CALENDARS")) },
-        .of { _ = try actions($0) }, .of { _ = try people($0) },
+        .of { try actors($0) }, .of { _ = try actions($0) }, .of { _ = try people($0) },
         .of { _ = try personHeader($0) },
     ]
 
@@ -123,7 +125,8 @@ struct CockpitSettings: Sendable {
         services = try Self.services(configuration)
         prometheus = try Self.prometheus(configuration)
         calendars = try SourceCalendars(configuration.list("COCKPIT_CALENDARS"))
-        hasActions = try Self.actions(configuration)
+        try Self.actors(configuration)
+        actions = try Self.actions(configuration)
         postgres = try Self.database(configuration)
     }
 
@@ -198,7 +201,14 @@ struct CockpitSettings: Sendable {
         ].compactMap(\.self)
     }
 
-    private static func actions(_ configuration: Configuration) throws(SettingsError) -> Bool {
+    private static func actions(
+        _ configuration: Configuration
+    ) throws(SettingsError) -> ActionKey? {
+        configuration.flag("COCKPIT_ACTIONS") ? try ActionKey(configuration) : nil
+    }
+
+    /// Somebody has to be able to act where actions are switched on.
+    private static func actors(_ configuration: Configuration) throws(SettingsError) {
         let isOn = configuration.flag("COCKPIT_ACTIONS")
         let isNamed = [
             configuration.optionalText("COCKPIT_PEOPLE"),
@@ -209,7 +219,6 @@ struct CockpitSettings: Sendable {
                 "COCKPIT_ACTIONS: nobody can act, so set COCKPIT_PEOPLE, or COCKPIT_PERSON_HEADER "
                     + "and COCKPIT_PROXIES")
         }
-        return isOn
     }
 
     private static func people(_ configuration: Configuration) throws(SettingsError) -> People {

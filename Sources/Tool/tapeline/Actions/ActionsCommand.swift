@@ -1,5 +1,6 @@
 import Primitives
 import ServiceRuntime
+import TapeTransport
 
 /// `tapeline actions serve`: carries out what people ask for in the cockpit.
 struct ActionsCommand: Equatable, Sendable {
@@ -13,6 +14,46 @@ struct ActionsCommand: Equatable, Sendable {
             "actions serve", Array(arguments.dropFirst()), .init(values: TapeTarget.options))
         try given.requireWords(0, "options only")
         return ActionsCommand(target: try TapeTarget(given))
+    }
+
+    private static let description = ServiceDescription(
+        name: "tapeline", version: ProductVersion.text, summary: "Carries actions out.",
+        keys: [ActionKey.key], rules: [.of { _ = try ActionKey($0) }])
+
+    /// Returns the servers, and the key by which requests are proven. Throws what is wrong with
+    /// either at the same time.
+    func servers(
+        _ environment: [String: String], executable: String
+    ) throws(ToolError) -> (Deployment, ActionKey) {
+        var problems: [String] = []
+        var key: ActionKey?
+        do throws(ToolError) {
+            key = try Self.key(environment)
+        } catch .configuration(let found) {
+            problems = found
+        } catch {
+            throw error
+        }
+        let deployment: Deployment
+        do throws(ToolError) {
+            deployment = try Deployment.find(
+                target, environment: environment, executable: executable)
+        } catch .configuration(let found) {
+            throw .configuration(found + problems)
+        } catch {
+            throw error
+        }
+        guard let key else { throw .configuration(problems) }
+        return (deployment, key)
+    }
+
+    private static func key(_ environment: [String: String]) throws(ToolError) -> ActionKey {
+        let configuration = try ToolConfiguration.read(description, environment)
+        do throws(SettingsError) {
+            return try ActionKey(configuration)
+        } catch {
+            throw .configuration([error.description])
+        }
     }
 }
 

@@ -2,6 +2,7 @@ import MarketModel
 import NatsTransport
 import Primitives
 import ServiceRuntime
+import Synchronization
 import TapeProtocol
 import TapeTransport
 
@@ -16,6 +17,8 @@ struct ActionsRun {
         failure: "requests for actions cannot be heard", right: "hear requests for actions")
 
     let command: ActionsCommand
+    /// By which requests are proven.
+    let key: ActionKey
     let environment: [String: String]
     /// The path of this program.
     let program: String
@@ -32,12 +35,8 @@ struct ActionsRun {
             let waiting = Mailbox<Asked>(capacity: Self.waitingMax)
             let connection = client.connection
             let subscription = try connection.subscribe(
-                client.names.actions, pendingMessagesMax: Self.waitingMax, queue: "actions"
-            ) { [weak connection] message in
-                guard let connection, let replyTo = message.replyTo else { return }
-                guard let answer = Self.take(message, replyTo, waiting) else { return }
-                Self.send(answer, to: replyTo, connection, terminal)
-            }
+                client.names.actions, pendingMessagesMax: Self.waitingMax, queue: "actions",
+                onMessage: taking(into: waiting, for: deployment, client))
             defer { subscription.unsubscribe() }
             let mailbox = TapeMailbox(capacity: 16)
             client.notify(mailbox)
@@ -70,20 +69,40 @@ struct ActionsRun {
         for case .closed(let reason) in events { throw .unreachable("NATS is gone: \(reason)") }
     }
 
-    /// Takes a message. Returns what can be answered now; `nil`: the answer comes later.
-    private static func take(
-        _ message: NatsMessage, _ replyTo: String, _ waiting: Mailbox<Asked>
-    ) -> ActionAnswer? {
-        do throws(VersionedJSON.Refusal) {
-            let request = try ActionRequest(json: message.payload)
-            guard !request.words.isEmpty else {
-                return ActionAnswer(.done, "actions are carried out here")
+    /// What is done with each message: a request waits, and what is none is told.
+    private func taking(
+        into waiting: Mailbox<Asked>, for deployment: Deployment, _ client: TapeClient
+    ) -> @Sendable (NatsMessage) -> Void {
+        // Without a user the answers of nobody are private.
+        let inbox = deployment.nats.user == nil ? "_INBOX." : "_INBOX_cockpit."
+        let carrier = UInt64.random(in: 1 ... .max)
+        let door = Mutex(
+            ActionDoor(
+                subject: client.names.actions, inbox: inbox, key: key, carrier: carrier))
+        let strangers = Atomic<UInt64>(0)
+        let telemetry = client.telemetry
+        return { [weak connection = client.connection, terminal] message in
+            let (subject, replyTo, payload) = (message.subject, message.replyTo, message.payload)
+            let verdict = door.withLock {
+                $0.judge(on: subject, replyTo: replyTo, payload, at: SystemClock().now())
             }
-            let isTaken = waiting.send(Asked(request: request, replyTo: replyTo))
-            return isTaken
-                ? nil : ActionAnswer(.refused, "\(waitingMax) actions wait already: try it later")
-        } catch {
-            return ActionAnswer(.refused, "the request cannot be read: \(error)")
+            var answer: ActionAnswer?
+            switch verdict {
+            case .look:
+                answer = ActionAnswer(.done, "actions are carried out here", carrier: carrier)
+            case .take(let request):
+                guard !waiting.send(Asked(request: request, replyTo: replyTo ?? "")) else { break }
+                answer = ActionAnswer(
+                    .refused, "\(Self.waitingMax) actions wait already: try it later")
+            case .refuse(let reason, let isAnswered):
+                let count = strangers.add(1, ordering: .relaxed).newValue
+                telemetry.emit(
+                    ActionNotTaken(
+                        subject: subject, replyTo: replyTo, reason: reason, count: count))
+                if isAnswered { answer = ActionAnswer(.refused, reason) }
+            }
+            guard let answer, let replyTo, let connection else { return }
+            Self.send(answer, to: replyTo, connection, terminal)
         }
     }
 
@@ -124,11 +143,7 @@ struct ActionsRun {
 
     private func outcome(of request: ActionRequest, _ deployment: Deployment) -> ActionAnswer {
         guard request.isDue(at: SystemClock().now()) else {
-            return ActionAnswer(
-                .refused,
-                "it was not begun: it was asked for more than "
-                    + "\(ActionRequest.beginNanosecondsMax / 1_000_000_000) s ago, or the clocks "
-                    + "of this process and of the cockpit differ; ask again")
+            return ActionAnswer(.refused, ActionDoor.late)
         }
         let plan: ActionPlan
         do throws(ToolError) {

@@ -234,9 +234,14 @@ struct StackPlan: Equatable, Sendable {
             name: Self.actions, kind: .service, stage: 4, executable: checkout.program("tapeline"),
             arguments: ["actions", "serve"],
             environment: writerEnvironment.merging(nats("actions", .natsActions)) { $1 }
+                .merging(actionsKey) { $1 }
                 .merging(settings.environment(for: .writer)) { $1 },
             // An action that is under way is ended and noted.
             stopGrace: .seconds(15), logPath: home.log(Self.actions))
+    }
+
+    private var actionsKey: [String: String] {
+        ["COCKPIT_ACTIONS_KEY_FILE": home.secret(StackSecrets.Name.actionsKey.rawValue)]
     }
 
     /// The person who may act in the cockpit: the stack's user, with the stack's token.
@@ -250,7 +255,7 @@ struct StackPlan: Equatable, Sendable {
             $0 == 0 ? ports[.gateway] : ports[gateway: $1.name]
         }
         let services = gateways + [ports[.operatorA], ports[.operatorB], ports[.writer]]
-        return nats("cockpit", .natsCockpit).merging([
+        return nats("cockpit", .natsCockpit).merging(actionsKey) { $1 }.merging([
             "POSTGRES_HOST": StackPlan.loopback, "POSTGRES_PORT": "\(ports[.postgres])",
             "POSTGRES_DB": StackPlan.database, "POSTGRES_USER": StackPlan.reader,
             "POSTGRES_PASSWORD_FILE": home.secret(StackSecrets.Name.postgresReader.rawValue),

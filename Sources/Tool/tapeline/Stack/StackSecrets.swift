@@ -20,6 +20,8 @@ struct StackSecrets: Equatable, Sendable {
         case valkeyReader = "valkey-reader"
         /// What its user types to act in the cockpit.
         case cockpitToken = "cockpit-token"
+        /// By which the cockpit proves its requests for actions.
+        case actionsKey = "actions-key"
     }
 
     /// 24 bytes are 192 bits.

@@ -25,14 +25,15 @@ final class ActionDesk: Sendable {
         var answer: ActionAnswer?
     }
 
-    /// Whether actions are switched on.
-    let isOn: Bool
+    /// By which requests are proven. `nil`: actions are switched off.
+    private let key: ActionKey?
+    var isOn: Bool { key != nil }
     private let sent = Mutex<[Sent]>([])
     private let calls = Mailbox<UInt64>(capacity: waitingMax)
     private let carrier = Question<String>()
     private let history = Question<ActionHistory>()
 
-    init(isOn: Bool) { self.isOn = isOn }
+    init(key: ActionKey?) { self.key = key }
 
     /// Takes an action. Returns why it is refused; `nil`: it is under way.
     func submit(_ request: ActionRequest, at time: Timestamp) -> String? {
@@ -69,14 +70,16 @@ final class ActionDesk: Sendable {
             let session = DatabaseSession(settings.postgres, beat)
             return { try ActionHistory(session) }
         }
-        guard isOn else { return [asked] }
+        guard let key else { return [asked] }
         let beat = context.threads.thread("actions", within: Self.timeout * 2)
         return [
             asked,
             try carrier.start("carrier", context, audience, while: isWanted) { beat in
                 {
                     try collector.withTape(beat) { client, _ in
-                        try Self.ask(ActionRequest(), client, CockpitLimits.natsTimeout).outcome
+                        let answer = try Self.look(client, key)
+                        guard answer.stage == .done else { throw NotTaken(answer.outcome) }
+                        return answer.outcome
                     }
                 }
             },
@@ -85,26 +88,30 @@ final class ActionDesk: Sendable {
                     beat.beat()
                     var taken: [UInt64] = []
                     _ = calls.receive(into: &taken, max: 1, timeout: CockpitLimits.questionInterval)
-                    for number in taken { carryOut(number, collector, beat) }
+                    for number in taken { carryOut(number, key, collector, beat) }
                 }
                 beat.retire()
             },
         ]
     }
 
-    private func carryOut(_ number: UInt64, _ collector: Collector, _ beat: ThreadBeat) {
+    private func carryOut(
+        _ number: UInt64, _ key: ActionKey, _ collector: Collector, _ beat: ThreadBeat
+    ) {
         let asked = sent.withLock { $0.first { $0.request.number == number }?.request }
         guard let asked else { return }
         var answer: ActionAnswer
         do {
             answer = try collector.withTape(beat) { client, _ in
                 guard client.connection.isConnected else { throw NotConnected() }
-                return try Self.ask(asked, client, Self.timeout)
+                return try Self.act(asked, client, key)
             }
         } catch NatsError.noResponders {
             answer = ActionAnswer(.refused, Self.nobody)
         } catch let error as NotConnected {
             answer = ActionAnswer(.refused, "nothing was sent: \(error)")
+        } catch let error as NotTaken {
+            answer = ActionAnswer(.refused, error.description)
         } catch {
             answer = ActionAnswer(
                 .failed, "what came of it is not known, so look at the records below: \(error)")
@@ -120,11 +127,41 @@ final class ActionDesk: Sendable {
 
     static let nobody = "nobody carries out actions: start 'tapeline actions serve'"
 
-    private static func ask(
-        _ request: ActionRequest, _ client: TapeClient, _ timeout: Duration
+    /// Nothing was carried out, and why.
+    private struct NotTaken: Error, CustomStringConvertible {
+        let description: String
+
+        init(_ description: String) { self.description = description }
+    }
+
+    /// Asks who carries actions out, and sends the action to that process alone.
+    private static func act(
+        _ request: ActionRequest, _ client: TapeClient, _ key: ActionKey
     ) throws -> ActionAnswer {
+        let carrier: ActionAnswer
+        do {
+            carrier = try look(client, key)
+        } catch NatsError.noResponders {
+            throw NotTaken(nobody)
+        } catch {
+            throw NotTaken("nothing was sent, because nobody said who carries it out: \(error)")
+        }
+        guard carrier.stage == .done else { return carrier }
+        var request = request
+        request.carrier = carrier.carrier
+        return try ask(request, client, key, timeout)
+    }
+
+    private static func look(_ client: TapeClient, _ key: ActionKey) throws -> ActionAnswer {
+        try ask(ActionRequest(), client, key, CockpitLimits.natsTimeout)
+    }
+
+    private static func ask(
+        _ request: ActionRequest, _ client: TapeClient, _ key: ActionKey, _ timeout: Duration
+    ) throws -> ActionAnswer {
+        let subject = client.names.actions
         let answer = try client.connection.request(
-            request.json, to: client.names.actions, timeout: timeout)
+            key.seal(request, for: subject), to: subject, timeout: timeout)
         return try ActionAnswer(json: answer.withPayload { $0.array })
     }
 }

@@ -70,7 +70,7 @@ final class Collector: Sendable {
         pages = ServicePages(addresses: settings.services, clock: context.clock)
         audience = Audience(feed)
         desks = Desks(
-            tape: TapeDesk(settings), actions: ActionDesk(isOn: settings.hasActions))
+            tape: TapeDesk(settings), actions: ActionDesk(key: settings.actions))
     }
 
     // MARK: threads

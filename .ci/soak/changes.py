@@ -90,8 +90,7 @@ class Stored(StoredGaps):
         # There may be many of both, so a trade is compared with those of its symbol alone.
         self.log, self.seen = by_symbol(self.gaps), by_symbol(self.shown)
         self.busts = int(session.execute(
-            f"SELECT count(*) FROM {namespace}.bars WHERE source = %s AND reason = 'bust'",
-            [source]).fetchone()[0])
+            f"SELECT count(*) FROM {namespace}.bars WHERE reason = 'bust'").fetchone()[0])
 
 
 def by_symbol(gaps: list[Gap]) -> dict[str | None, list[Gap]]:

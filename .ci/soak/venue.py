@@ -90,6 +90,8 @@ class VenueStack(Stack):
     seconds = 600
     # Whether there are bars to prove.
     has_bars = True
+    # What makes the bars, if not the simple graph.
+    graph = ""
 
     def market(self, venue: Venue) -> list[str]:
         """The flags that say what a venue has."""
@@ -101,8 +103,13 @@ class VenueStack(Stack):
         (self.home / "logs").mkdir(parents=True)
         (self.home / "instruments.yaml").write_text(
             f"version: 1\ndefaults: {{{self.defaults}}}\ninstruments: [{self.options.symbols}]\n")
+        if self.graph:
+            (self.home / "graph.yaml").write_text(self.graph)
+            del self.settings["OPERATOR_SERIES"]
+            self.settings["OPERATOR_GRAPH"] = str(self.home / "graph.yaml")
         # `prove` does not learn them from the stack.
-        self.environment["OPERATOR_SERIES"] = self.settings["OPERATOR_SERIES"]
+        self.environment |= {
+            key: self.settings[key] for key in ("OPERATOR_SERIES", "OPERATOR_GRAPH") if key in self.settings}
         self.venue = Venue(self)
         self.venue.start()
         self.up(settings={

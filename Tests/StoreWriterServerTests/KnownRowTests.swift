@@ -155,6 +155,30 @@ struct KnownRowTests {
         #expect(try scene.psql("\(asked)(\(sql(15)), \(range), true)") == "1")
     }
 
+    @Test("the clock of a receipt, and the end of a gap that ends before the range, are asked, too")
+    func otherWitnesses() throws {
+        let scene = try StoreScene("writer_kc")
+        scene.add(price: 1, at: at(10).nanoseconds)
+        try write(scene, at: 1)
+        for (state, end) in [(GapState.open, Timestamp.undefined), (.filled, at(2))] {
+            scene.add(
+                GapRecord(
+                    header: TickHeader(symbol: 0, providerTime: .undefined, receiveTime: at(3)),
+                    from: at(0), to: end, kind: .trade, reason: .disconnected, state: state))
+            try write(scene, at: state == .open ? 3 : 30, sent: 3)
+        }
+        try write(scene, at: 60)
+        let trades = "SELECT * FROM wkc_market.trades_as_of"
+        #expect(
+            try refusal(scene, "\(trades)(\(sql(5)), '{AAPL}', '2023-11-14', '2023-11-15')")
+                .hasSuffix("from 2023-11-14 22:14:20+00 to 2023-11-14 22:23:20+00"))
+        // By the sender's clock the gap had ended.
+        let gaps = "SELECT * FROM wkc_market.gaps_as_of"
+        #expect(
+            try refusal(scene, "\(gaps)(\(sql(15)), '{AAPL}', \(sql(4)), \(sql(5)))")
+                .hasSuffix("from 2023-11-14 22:16:20+00 to 2023-11-14 22:43:20+00"))
+    }
+
     @Test("what was missing is answered from the records that were known")
     func gaps() throws {
         let scene = try StoreScene("writer_kg")

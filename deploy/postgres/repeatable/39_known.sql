@@ -1,8 +1,10 @@
 -- Where it cannot be said what was known at a time of ticks, values and gaps. The functions for people
 -- are in 73_known.sql.
 
--- Returns why it cannot be said whether a record was known at some time.
-CREATE OR REPLACE FUNCTION why_uncertain(p_input text, p_partition integer, p_source text, p_ordinal bigint)
+-- Returns why it cannot be said whether a record was known at some time: from p_from on by one clock, and
+-- since p_known by another one, where these are further apart than the tape and its sender.
+CREATE OR REPLACE FUNCTION why_uncertain(p_input text, p_partition integer, p_source text, p_ordinal bigint,
+    p_from timestamptz DEFAULT NULL, p_known timestamptz DEFAULT NULL)
 RETURNS text
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
@@ -10,20 +12,23 @@ AS $$
         SELECT format(CASE WHEN EXISTS (SELECT FROM replayed_rows r WHERE (r.input, r.partition, r.source,
                 r.ordinal) = (p_input, p_partition, p_source, p_ordinal))
             THEN 'it was a dead letter from %s to %s' ELSE 'clocks disagree from %s to %s' END,
-            k.sooner_at, k.taken_at)
+            least(k.sooner_at, p_from), greatest(k.taken_at, p_known))
         FROM taken_at(p_input, p_partition, p_source, p_ordinal) k
     ), format('it is not known when the tape took ordinal %s', p_ordinal))
 $$;
 
--- Returns why it cannot be said which rows of a table (trades, quotes, indicators or gaps) were known at
--- t, of these symbols and names of values (NULL: all), and from from_ts up to to_ts; NULL if it can:
+-- Returns why it cannot be said which rows of a table (trades, quotes, trade_changes, indicators or gaps)
+-- were known at t, of these symbols and names of values (NULL: all), and from from_ts up to to_ts; NULL if
+-- it can:
 --
 -- - retention has dropped rows of that time.
 -- - a loss: the tape took records that are not stored, and one of them may be of that time.
 -- - the writer has stored the tape up to a time before t only.
 -- - it is not known when the tape took one of the rows. Records of gaps outlive these times, so those that
 --   were received before the oldest one that is kept count with their receipt.
--- - the clocks: by one of them a row was known at t, by the other one over a second later.
+-- - the clocks: by one of them a row was known at t, by another one over a second later. The times of the
+--   tape and of the sender are those of a second, so each row may have had them a second before. The third
+--   one is its receipt, or the end of its period.
 CREATE OR REPLACE FUNCTION rows_as_of_doubt(
     t timestamptz, p_table text, p_symbols text[], p_names text[], from_ts timestamptz, to_ts timestamptz)
 RETURNS text
@@ -32,11 +37,15 @@ AS $$
 DECLARE
     -- Which rows are of that time.
     range_of CONSTANT text := CASE p_table
-        WHEN 'gaps' THEN 'r.ordinal IS NOT NULL AND r.from_time < $5
-            AND coalesce(r.to_time, ''infinity'') > $4'
+        -- What ends before may be what closes a gap without an end.
+        WHEN 'gaps' THEN 'r.ordinal IS NOT NULL AND r.from_time < $5'
         WHEN 'indicators' THEN '($3 IS NULL OR r.name = ANY ($3)) AND r.ts >= $4
             AND coalesce(r.period_end, r.ts) >= $4 AND coalesce(r.period_end, r.ts) < $5'
         ELSE 'r.ts >= $4 AND r.ts < $5' END;
+    -- When a row was known by all clocks.
+    known_of CONSTANT text := CASE p_table
+        WHEN 'indicators' THEN 'greatest(k.taken_at, r.receive_time, r.period_end)'
+        ELSE 'greatest(k.taken_at, r.receive_time)' END;
     input_of CONSTANT text := CASE p_table WHEN 'indicators' THEN 'indicator_input(r.source)'
         ELSE '''ticks''' END;
     doubt    text;
@@ -75,15 +84,16 @@ BEGIN
     EXECUTE format($sql$
         SELECT format('what was known of the %1$s of %%s at %%s (source %%s) is not certain: %%s',
             coalesce(r.symbol, 'all symbols'), $1, r.source,
-            why_uncertain(%3$s, r.partition, r.source, r.ordinal))
+            why_uncertain(%3$s, r.partition, r.source, r.ordinal, $1, %4$s))
         FROM %1$I r
         LEFT JOIN LATERAL taken_at(%3$s, r.partition, r.source, r.ordinal) k ON true
         WHERE %2$s AND ($2 IS NULL OR r.symbol IS NULL OR r.symbol = ANY ($2))
             AND (k.taken_at IS NULL AND r.receive_time <= $1 AND (%1$L <> 'gaps' OR r.receive_time >= (
                     SELECT min(s.taken_from) FROM stored_stretches s
                     WHERE s.input = 'ticks' AND s.partition = r.partition AND s.source = r.source))
-                OR k.sooner_at <= $1 AND $1 < k.taken_at AND k.taken_at - k.sooner_at > interval '1 s')
-        LIMIT 1 $sql$, p_table, range_of, input_of)
+                OR k.sooner_at - interval '1 s' <= $1 AND $1 < %4$s
+                    AND %4$s - k.sooner_at > interval '1 s')
+        LIMIT 1 $sql$, p_table, range_of, input_of, known_of)
     INTO doubt USING t, p_symbols, p_names, from_ts, to_ts;
     RETURN doubt;
 END
@@ -130,7 +140,7 @@ DECLARE
     doubt text;
 BEGIN
     IF t IS NULL OR from_ts IS NULL OR to_ts IS NULL
-        OR p_symbols IS NULL AND p_table IN ('bars', 'trades', 'quotes', 'trades_effective')
+        OR p_symbols IS NULL AND p_table IN ('bars', 'trades', 'quotes', 'trade_changes', 'trades_effective')
         OR p_names[1] IS NULL AND p_table IN ('bars', 'indicators') THEN
         RAISE EXCEPTION '% needs a time, symbols of bars and ticks, the series of bars or names of values, '
             'and a range of times', p_asked USING ERRCODE = '22004';

@@ -71,6 +71,40 @@ END
 $function$
 $sql$, market);
 
+    -- A change is in force at t if it is the last about its trade that was known, as in
+    -- trade_changes_standing (32_views.sql).
+    EXECUTE format($sql$
+CREATE OR REPLACE FUNCTION %1$I.trade_changes_as_of(
+    t timestamptz, wanted_symbols text[], from_ts timestamptz, to_ts timestamptz,
+    with_uncertain boolean DEFAULT false)
+RETURNS SETOF %1$I.trade_changes
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $function$
+BEGIN
+    PERFORM check_as_of('trade_changes_as_of', t, 'trade_changes', wanted_symbols, NULL, from_ts, to_ts,
+        with_uncertain);
+    RETURN QUERY
+    SELECT c.ts, c.symbol, format('%%s/%%s/%%s', c.of_source, c.partition, c.of_ordinal), c.change, c.price,
+        c.size, c.requester, c.note, c.receive_time, c.change <> 'restore' AND c.is_valid
+            AND row_number() OVER (
+                PARTITION BY c.of_source, c.partition, c.of_ordinal, c.symbol, c.event_time_ns, c.is_valid
+                ORDER BY c.epoch DESC, c.ordinal DESC) = 1,
+        c.of_source, c.event_time_ns, c.known
+    FROM (
+        SELECT r.*, r.change IN ('cancel', 'restore')
+                OR r.change = 'correct' AND r.price IS NOT NULL AND r.size >= 0 AS is_valid,
+            (SELECT greatest(k.taken_at, r.receive_time)
+                FROM taken_at('ticks', r.partition, r.source, r.ordinal) k) AS known
+        FROM trade_changes r
+        WHERE r.source = 'manual' AND r.symbol = ANY (wanted_symbols) AND r.ts >= from_ts AND r.ts < to_ts
+        OFFSET 0
+    ) AS c
+    WHERE coalesce(c.known, c.receive_time) <= t
+    ORDER BY c.symbol, c.ts, c.ordinal;
+END
+$function$
+$sql$, market);
+
     FOREACH comment SLICE 1 IN ARRAY ARRAY[
         ['FUNCTION trades_as_of(timestamptz, text[], timestamptz, timestamptz, boolean)',
             $$trades, corrections and cancels that were known at a time; it raises where that is not known.
@@ -81,6 +115,9 @@ SELECT * FROM trades_effective_as_of('2026-11-20 14:40Z', '{AAPL}', '2026-11-20 
         ['FUNCTION quotes_as_of(timestamptz, text[], timestamptz, timestamptz, boolean)',
             $$quotes that were known at a time; it raises where that is not known.
 SELECT * FROM quotes_as_of('2026-11-20 14:40Z', '{AAPL}', '2026-11-20 14:30Z', '2026-11-20 14:40Z')$$],
+        ['FUNCTION trade_changes_as_of(timestamptz, text[], timestamptz, timestamptz, boolean)',
+            $$changes of trades by people that were known at a time; it raises where that is not known.
+SELECT * FROM trade_changes_as_of('2026-11-20 14:40Z', '{AAPL}', '2026-11-20 14:30Z', '2026-11-20 14:40Z')$$],
         ['FUNCTION indicators_as_of(timestamptz, text[], text[], timestamptz, timestamptz, boolean)',
             $$values in the revision that was known at a time; without symbols, those of all.
 SELECT * FROM indicators_as_of('2026-11-20 14:40Z', '{stats.q10s.mean}', '{AAPL}', '2026-11-20', '2026-11-21')$$],

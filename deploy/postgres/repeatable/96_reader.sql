@@ -15,7 +15,7 @@ BEGIN
         taken_at(text, integer, text, bigint),
         tape_reached(text, timestamptz),
         owner_by_hand(text, timestamptz, text), trade_changes_at(timestamptz),
-        trades_at(timestamptz), why_uncertain(text, integer, text, bigint),
+        trades_at(timestamptz), why_uncertain(text, integer, text, bigint, timestamptz, timestamptz),
         changes_as_of_doubt(timestamptz, text[], timestamptz, timestamptz),
         rows_as_of_doubt(timestamptz, text, text[], text[], timestamptz, timestamptz),
         check_as_of(text, timestamptz, text, text[], text[], timestamptz, timestamptz, boolean),

@@ -112,7 +112,11 @@ struct CancelWorld {
         let id = nextID
         nextID += 1
         var named: SourceName? = Self.members.contains(like.source) ? Self.group : like.source
-        if Int.random(in: 0..<3, using: &random) == 0 {
+        // Whose it is depends on who has the symbol by then.
+        let owners = Set(
+            told.filter { $0.symbol == like.symbol && $0.source != .manual }
+                .map { $0.source == Self.solo })
+        if owners.count == 2, Int.random(in: 0..<3, using: &random) == 0 {
             named = nil
             events.insert(.filledSourceless)
         }

@@ -10,8 +10,8 @@ import Testing
 /// make of it. `us-a` and `us-b` are the group `us` and share its ids; `solo` has the same symbols
 /// and, by chance, the same ids. The provider's changes come through any member. People name trades
 /// by id, of a member, of the group, or of all sources, and by their place; they take changes back;
-/// they add trades, also without a source: those of AAPL are of the group, whose provider they name,
-/// and those of MSFT name a provider that no source has.
+/// they add trades, also without a source: those of AAPL are of the group, whose provider they
+/// name, and those of MSFT name a provider that no source has.
 struct CancelWorld {
     enum Event: CaseIterable {
         case cancel, correction, changeOfChange, throughOther, byPerson, ofAll, ofGroup, byPlace

@@ -222,8 +222,8 @@ struct KnownRowTests {
             SELECT input, n % 2, now() - n * interval '1 day' - interval '1 h',
                 now() - n * interval '1 day', 'hole'
             FROM generate_series(1, 100) AS n, (VALUES ('ticks'), ('bars')) AS i (input);
-            INSERT INTO changes_by_id (symbol, provider_id, action, source, partition, epoch, ordinal,
-                stream_created_ns, sequence, receive_time, noted_at)
+            INSERT INTO changes_by_id (symbol, provider_id, action, source, partition, epoch,
+                ordinal, stream_created_ns, sequence, receive_time, noted_at)
             SELECT 'AAPL', n, 2, 't', 1, 1, n, 0, n, now(), now() - n * interval '1 day'
             FROM generate_series(1, 100) AS n;
             INSERT INTO bars_short (symbol, series, ts, volume, notional, trades, open_time_ns,
@@ -245,7 +245,8 @@ struct KnownRowTests {
         #expect(try scene.psql(changes) == "100|f")
         _ = try scene.psql(
             """
-            INSERT INTO retired_rows (table_name, input, source, partition, rows, last_ordinal, until)
+            INSERT INTO retired_rows (table_name, input, source, partition, rows, last_ordinal,
+                until)
             VALUES ('trades', 'ticks', 't', 1, 1, 1, now() - interval '19 days');
             \(owner)
             """)

@@ -2,8 +2,8 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// What the trades of a `CancelWorld` count as by the records that were known at a time: the packets
-/// are read again one after the other, and the last change of each trade is kept.
+/// What the trades of a `CancelWorld` count as by the records that were known at a time: the
+/// packets are read again one after the other, and the last change of each trade is kept.
 struct StandingOracle {
     private struct Known {
         let source: SourceName

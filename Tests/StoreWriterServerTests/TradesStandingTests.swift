@@ -116,7 +116,8 @@ struct TradesStandingTests {
             SELECT make_time_partition('bars_short', '2024-03-05');
             INSERT INTO bars_short (symbol, series, ts, volume, notional, trades, open_time_ns,
                 close_time, close_time_ns, revision, source, partition, ordinal)
-            SELECT 'A', '1m', '2024-03-05 10:00Z', 1, 1, 1, 0, '2024-03-05 10:01Z', 0, 1, source, 0, 1
+            SELECT 'A', '1m', '2024-03-05 10:00Z', 1, 1, 1, 0, '2024-03-05 10:01Z', 0, 1, source,
+                0, 1
             FROM unnest('{us}'::text[]) AS source;
             """
         #expect(try standing("sourceless", rows, bars) == "manual/0/1 62, manual/0/2 61")

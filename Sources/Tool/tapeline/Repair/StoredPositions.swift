@@ -5,8 +5,8 @@ import ServiceRuntime
 
 /// How far the writer has stored the tape of one partition.
 final class StoredPositions {
-    /// What has to be stored: the last packets. A stream that was made again counts from 1 again, so
-    /// a sequence alone says nothing.
+    /// What has to be stored: the last packets. A stream that was made again counts from 1 again,
+    /// so a sequence alone says nothing.
     struct Goal: Equatable, Sendable {
         /// A packet of the stream that was made at this time.
         struct Packet: Equatable, Sendable {

@@ -159,3 +159,45 @@ def endless():
             past.rows(decoded([("A", "1s", number * MINUTE, 1, 0, 5, 0) for number in range(9)]))
     finally:
         own.COUNTED_MAX = kept
+    behind()
+
+
+def behind():
+    """A reading of the tape begins with a packet from before its window by both clocks, also where the tape's was
+    behind, and what it took after a time seems to be from before it."""
+    from tapeline import selection, tape_bars
+
+    class Tape:
+        namespace, bar_stream, partitions = "md", "MD_BARS", 1
+
+        def partitions_for(self, wanted):
+            return [0]
+
+        def link(self):
+            return self
+
+        def close(self):
+            pass
+
+    second, count = 10**9, 3_000
+    for moves in ({}, {900: -40}, {900: -400, 1_000: 0}, {300: 500, 400: 0, 1_000: -15}):
+        offset, packets = 0, []
+        for at in range(1, count):
+            offset = moves.get(at, offset)
+            packets.append(((at + offset) * second, at * second))
+
+        def first(link, stream, filters, *, start):
+            found = (number for number, (taken, _) in enumerate(packets, 1) if taken >= start)
+            number = next(found, None)
+            return number and (max(packets[number - 1]), number, number)
+
+        kept, tape_bars.first_stored = tape_bars.first_stored, first
+        try:
+            for start in (5, 900, 950, 1_010, 1_200, 2_980):
+                begin = tape_bars.TapeBars(Tape(), selection.Wanted("bars", start=start * second))._first()
+                # A window is closed ten seconds before its end at most, by a clock that is ahead.
+                left_out = [sent for _, sent in packets[: max(0, begin - 1)] if sent > (start - 10) * second]
+                equal(left_out, [], f"{moves} {start}")
+                check(begin >= 1 and (begin > 1 or start < 1_300), moves, start)
+        finally:
+            tape_bars.first_stored = kept

@@ -23,6 +23,8 @@ _BARS = 2
 _ON_THE_WAY = 60 * times.SECOND
 """What came in the last minute may be on its way: a partition has to be there up to a minute ago only, as in the
 database."""
+_BACK = 20 * times.SECOND
+"""How long before its beginning a reading looks for a packet first."""
 
 
 @dataclass
@@ -115,13 +117,36 @@ class TapeBars:
             if found:
                 survey.versions.add(found)
 
-        part = Part(self._tape.bar_stream, bar_subjects(self._tape, self._partitions), time=self._begin)
+        part = Part(
+            self._tape.bar_stream, bar_subjects(self._tape, self._partitions), sequence=self._first(), time=self._begin
+        )
         reading = Reading(
             self._tape.address, [decoder], [part], full=take, hole=survey.hole, packet=survey.packet
         )
         for _ in steps(reading):
             take()
         return survey
+
+    def _first(self) -> int:
+        """Returns the sequence of a packet from before the beginning; 0: there is none. The tape finds packets by its
+        own clock. Where that was behind, packets are in time that it seems to have taken before, so the packet is one
+        that was sent before the beginning, too."""
+        if not self._begin:
+            return 0
+        link, back = self._tape.link(), _BACK
+        try:
+            while True:
+                start = max(1, self._begin - back)
+                first = first_stored(link, self._tape.bar_stream, [f"{self._tape.namespace}.>"], start=start)
+                if first and (start == 1 or first[0] <= self._begin):
+                    return first[1]
+                if start == 1:
+                    return 0
+                back *= 8
+        except TransportError as error:
+            raise NotReachable(str(error)) from None
+        finally:
+            link.close()
 
     # ---- what is missing
 

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/steps.sh
 
 name=${1:-} seeds=${2:-}
-scripts='versions live binance alpaca massive polled load cluster failover restore pages questions'
+scripts='versions clocks live binance alpaca massive polled load cluster failover restore pages questions'
 is_script() { [[ " $scripts " == *" $name "* ]]; }
 
 list_soaks() {
@@ -57,7 +57,7 @@ step 'Build' build build_tests
 if [ -z "$storm" ]; then
     step 'Packages of Python' desk deploy/local/engines.sh --of desk
     step 'Client of NATS' nats-clients deploy/local/engines.sh --of nats-clients
-    if [ "$name" = versions ] || [ "$name" = live ]; then
+    if [[ $name =~ ^(versions|clocks|live)$ ]]; then
         libraries=$PWD/.local/soak
         step 'Decoder' decoder deploy/local/decoder.sh --debug "$(binaries)" "$libraries/libtapeline_decoder.so"
         step 'Transport' transport deploy/local/transport.sh "$libraries/transport"

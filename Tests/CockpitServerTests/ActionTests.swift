@@ -112,8 +112,8 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         let now = MadeSighting.time(0)
         func open(_ given: String, _ id: String) -> Sessions.Outcome {
             sessions.open(
-                given, .init(shared: "for-all-readers!", people: people), id: id, key: Self.key,
-                at: now)
+                .init(token: given, id: id, key: Self.key),
+                .init(shared: "for-all-readers!", people: people), at: now)
         }
         func visitor(_ ids: String..., key: String = Self.key) -> Sessions.Visitor? {
             sessions.visitor(.init(ids: ids, key: key), at: now)
@@ -132,7 +132,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         sessions.close(.init(ids: ["x", "a"]))
         #expect(visitor("a") == nil)
         _ = sessions.open(
-            "alice-has-this-one", .init(shared: "", people: people), id: "k", at: now)
+            .init(token: "alice-has-this-one", id: "k"), .init(shared: "", people: people), at: now)
         #expect(visitor("k", key: "") == .reader)
     }
 
@@ -143,8 +143,8 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         let now = MadeSighting.time(0)
         func open(_ given: String, _ id: String) -> Sessions.Outcome {
             sessions.open(
-                given, .init(shared: "for-all-readers!", people: people), id: id, key: Self.key,
-                at: now)
+                .init(token: given, id: id, key: Self.key),
+                .init(shared: "for-all-readers!", people: people), at: now)
         }
         func visitor(_ id: String) -> Sessions.Visitor? {
             sessions.visitor(.init(ids: [id], key: Self.key), at: now)

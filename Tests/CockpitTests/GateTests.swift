@@ -331,7 +331,8 @@ import Testing
         at seconds: Double
     ) -> Sessions.Outcome {
         sessions.open(
-            given, .init(shared: token), id: id, from: origin, at: MadeSighting.time(seconds))
+            .init(token: given, id: id, origin: origin), .init(shared: token),
+            at: MadeSighting.time(seconds))
     }
 
     @Test("somebody is known by the cookie, for twelve hours")
@@ -344,7 +345,8 @@ import Testing
         #expect(Self.open(&sessions, Self.token, "b", at: 0) == .opened(.reader))
         #expect(has("b", 1) && !has("a", 1) && !has("", 1))
         #expect(!has("b", 12 * 3_600))
-        let empty = sessions.open("", .init(shared: ""), id: "f", at: MadeSighting.time(61))
+        let empty = sessions.open(
+            .init(token: "", id: "f"), .init(shared: ""), at: MadeSighting.time(61))
         #expect(empty == .wrong)
         for number in 0..<Sessions.countMax {
             _ = Self.open(&sessions, Self.token, "n\(number)", at: 62)

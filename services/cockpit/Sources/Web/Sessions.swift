@@ -60,15 +60,24 @@ struct Sessions: Sendable {
         var key = ""
     }
 
-    /// `id` is a fresh random one, which stands for the person from now on if the token is right:
-    /// the one that all share, or that of one of the people. `key` is the browser's own secret.
+    /// What somebody gives to be let in.
+    struct Attempt: Sendable {
+        var token: String
+        /// A fresh random one, which stands for the person from now on if the token is right.
+        var id: String
+        /// The browser's own secret.
+        var key = ""
+        var origin = ""
+    }
+
+    /// A token is right that is the one that all share, or that of one of the people.
     mutating func open(
-        _ given: String, _ tokens: Tokens, id: String, key: String = "", from origin: String = "",
-        at now: MonotonicTime
+        _ attempt: Attempt, _ tokens: Tokens, at now: MonotonicTime
     ) -> Outcome {
-        let person = tokens.people.name(of: given)
-        guard person != nil || (!tokens.shared.isEmpty && Self.isEqual(given, tokens.shared)) else {
-            return refuse(PeerAddress(origin), at: now)
+        let person = tokens.people.name(of: attempt.token)
+        let isShared = !tokens.shared.isEmpty && Self.isEqual(attempt.token, tokens.shared)
+        guard person != nil || isShared else {
+            return refuse(PeerAddress(attempt.origin), at: now)
         }
         sessions.removeAll { $0.until <= now }
         if sessions.count >= Self.countMax {
@@ -77,7 +86,9 @@ struct Sessions: Sendable {
             sessions.remove(at: oldest)
         }
         sessions.append(
-            Session(id: id, key: key, person: person, until: now + Self.lifeNanoseconds))
+            Session(
+                id: attempt.id, key: attempt.key, person: person, until: now + Self.lifeNanoseconds)
+        )
         return .opened(person.map(Visitor.person) ?? .reader)
     }
 

@@ -171,9 +171,10 @@ final class Site: Sendable {
         let id = Sessions.secret(from: &random)
         let outcome = sessions.withLock {
             $0.open(
-                form["token"] ?? "",
-                .init(shared: gate.settings.token, people: gate.settings.people), id: id,
-                key: SignIn.key(in: form), from: gate.origin(of: request), at: now)
+                .init(
+                    token: form["token"] ?? "", id: id, key: SignIn.key(in: form),
+                    origin: gate.origin(of: request)),
+                .init(shared: gate.settings.token, people: gate.settings.people), at: now)
         }
         switch outcome {
         case .tooMany:

@@ -89,7 +89,7 @@ import Testing
             let service = try TestService(Main.description, files.merging(more) { $1 })
             let settings = try CockpitSettings(service.context.configuration)
             let feed = try EventFeed(instance: "a")
-            let site = Site(settings.gate, service.context, Audience(feed), ActionDesk(isOn: false))
+            let site = Site(settings.gate, service.context, Audience(feed), ActionDesk(key: nil))
             {
                 _, _, _ in nil
             }

@@ -237,10 +237,11 @@ struct CancelWorld {
     ) -> UInt32 {
         let key = SourceSymbol(symbol, of: named ?? .manual)
         if let known = lanes[source]?.symbols[key] { return known }
+        let provider = provider(symbol, source, named)
         let number =
             lanes[source]?.builder.register(
                 SymbolDefinition(
-                    symbol: symbol, provider: provider(symbol, source, named),
+                    symbol: symbol, provider: provider,
                     since: Timestamp(nanoseconds: 0),
                     source: source == .manual ? named : nil)) ?? 0
         lanes[source]?.symbols[key] = number

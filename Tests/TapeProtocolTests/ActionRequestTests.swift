@@ -19,18 +19,24 @@ import Testing
         #expect(try ActionRequest(json: ActionRequest().json).words.isEmpty)
     }
 
+    private static func text(
+        version: Int = 1, number: String = #""1""#, carrier: String = #""1""#,
+        asked: String = "1", words: String = "[]"
+    ) -> String {
+        #"{"v":\#(version),"number":\#(number),"carrier":\#(carrier),"asked_ns":\#(asked),"#
+            + #""person":"","origin":"","reason":"","words":\#(words)}"#
+    }
+
+    @Test("the same text with nothing wrong is a request")
+    func right() throws { #expect(try ActionRequest(json: Array(Self.text().utf8)).number == 1) }
+
     @Test(
         "what is no request is refused",
         arguments: [
-            "", "{}", "[]",
-            #"{"v":1,"number":7,"carrier":"1","person":"","origin":"","reason":"","words":[]}"#,
-            #"{"v":1,"number":"-1","carrier":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
-            #"{"v":1,"number":"1","carrier":"1","person":"","origin":"","reason":"","words":[]}"#,
+            "", "{}", "[]", text(number: "7"), text(number: #""-1""#), text(carrier: "1"),
+            text(carrier: #""""#), text(asked: #""1""#), text(words: "[1]"),
+            text(words: #""down""#), text(version: 2),
             #"{"v":1,"number":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
-            #"{"v":1,"number":"1","carrier":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[1]}"#,
-            #"{"v":1,"number":"1","carrier":"1","asked_ns":1,"person":"","origin":"","reason":"","#
-                + #""words":"down"}"#,
-            #"{"v":2,"number":"1","carrier":"1","asked_ns":1,"person":"","origin":"","reason":"","words":[]}"#,
         ])
     func refused(text: String) {
         #expect(throws: VersionedJSON.Refusal.self) { try ActionRequest(json: Array(text.utf8)) }

@@ -9,9 +9,6 @@ package import TapeProtocol
 package struct ActionKey: Sendable {
     /// As long as a password that `tapeline up` makes, at least.
     package static let bytesMin = 32
-    package static let key = ConfigurationKey(
-        "COCKPIT_ACTIONS_KEY", .text, secret: true, group: "Cockpit",
-        "Key by which requests prove that the cockpit made them; 'tapeline actions serve' has it.")
 
     /// Why bytes are no request of the cockpit.
     package enum Refusal: Error, Equatable, CustomStringConvertible {
@@ -41,7 +38,7 @@ package struct ActionKey: Sendable {
 
     /// Reads the key. Throws if it is missing.
     package init(_ configuration: Configuration) throws(SettingsError) {
-        let name = Self.key.name
+        let name = "COCKPIT_ACTIONS_KEY"
         guard let secret = configuration.secret(name)?.revealed, !secret.isEmpty else {
             throw SettingsError(
                 "\(name) or \(name)_FILE has to be set: requests for actions are proven by it, so "

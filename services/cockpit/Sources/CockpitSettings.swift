@@ -45,6 +45,7 @@ struct CockpitSettings: Sendable {
     static let keys: [ConfigurationKey] =
         ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
         + ConfigurationKey.operations(port: 8_503) + ConfigurationKey.logging
+        + ConfigurationKey.actions
         + [
             ConfigurationKey(
                 "COCKPIT_ADDRESS", .text, default: "127.0.0.1", group: "Cockpit",
@@ -76,7 +77,6 @@ struct CockpitSettings: Sendable {
             ConfigurationKey(
                 "COCKPIT_ACTIONS", .flag, default: "false", group: "Cockpit",
                 "true: people can act, by a process that runs 'tapeline actions serve'."),
-            ActionKey.key,
             ConfigurationKey(
                 "COCKPIT_PEOPLE", .text, group: "Cockpit",
                 "Path of the people with a token of their own: lines name:sha256 of the token."),

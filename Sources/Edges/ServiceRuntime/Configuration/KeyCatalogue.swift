@@ -66,7 +66,7 @@ extension KeyCatalogue {
     private static let shared: [ConfigurationKey] =
         ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.membership
         + ConfigurationKey.postgres + ConfigurationKey.postgresMigrator + ConfigurationKey.valkey
-        + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging
+        + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging + ConfigurationKey.actions
 
     /// Keys that libraries above this module declare.
     private static let ofLibraries = [
@@ -101,7 +101,7 @@ extension KeyCatalogue {
     ]
 
     /// The files of the services' own secrets.
-    private static let filesOfSecrets = ["COCKPIT_TOKEN_FILE", "COCKPIT_ACTIONS_KEY_FILE"]
+    private static let filesOfSecrets = ["COCKPIT_TOKEN_FILE"]
 
     private static let ofServices = [
         "GATEWAY_SOURCE", "GATEWAY_PROVIDER", "GATEWAY_KEEP", "GATEWAY_LATENCY",
@@ -130,8 +130,7 @@ extension KeyCatalogue {
         "COCKPIT_PORT", "COCKPIT_HOSTS",
         "COCKPIT_PROXIES", "COCKPIT_TLS_CERTIFICATE", "COCKPIT_TLS_KEY", "COCKPIT_TOKEN",
         "COCKPIT_READERS",
-        "COCKPIT_ACTIONS", "COCKPIT_ACTIONS_KEY", "COCKPIT_PEOPLE", "COCKPIT_PERSON_HEADER",
-        "COCKPIT_PATH",
+        "COCKPIT_ACTIONS", "COCKPIT_PEOPLE", "COCKPIT_PERSON_HEADER", "COCKPIT_PATH",
         "COCKPIT_SERVICES", "COCKPIT_PROMETHEUS", "COCKPIT_CALENDARS",
     ]
 }

@@ -98,6 +98,14 @@ extension ConfigurationKey {
             "VALKEY_PASSWORD", .text, secret: true, group: "Valkey", "Password of that user."),
     ]
 
+    /// What the cockpit and `tapeline actions serve` share.
+    public static let actions = [
+        ConfigurationKey(
+            "COCKPIT_ACTIONS_KEY", .text, secret: true, group: "Cockpit",
+            "Key by which requests prove that the cockpit made them; 'tapeline actions serve' has "
+                + "it.")
+    ]
+
     /// `port` is the service's own default.
     public static func operations(port: UInt16) -> [ConfigurationKey] {
         [

@@ -18,7 +18,7 @@ struct ActionsCommand: Equatable, Sendable {
 
     private static let description = ServiceDescription(
         name: "tapeline", version: ProductVersion.text, summary: "Carries actions out.",
-        keys: [ActionKey.key], rules: [.of { _ = try ActionKey($0) }])
+        keys: ConfigurationKey.actions, rules: [.of { _ = try ActionKey($0) }])
 
     /// Returns the servers, and the key by which requests are proven. Throws what is wrong with
     /// either at the same time.

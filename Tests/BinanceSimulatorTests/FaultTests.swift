@@ -150,7 +150,7 @@ struct FaultTests {
         #expect(bench.venue.control("status", now: bench.now) == "ok: 1 connections, 1 streams")
         for wrong in [
             "", "cute", "cut 1", "one", "one lose 1", "one one cut", "lose", "lose 0", "mute x",
-            "close 99", "limit 1 2 3", "fail 1 200", "late 1", "slow",
+            "close 99", "limit 1 2 3", "fail 1 200", "late 1", "slow", "refuse 1",
             "garbage 99999999999",
         ] {
             let answer = bench.venue.control(wrong, now: bench.now)
@@ -188,6 +188,21 @@ struct FaultTests {
         bench.pass(milliseconds: 2_000)
         #expect(!bench.take(late).isEmpty)
         #expect(try bench.get("/api/v3/time").head.hasPrefix("HTTP/1.1 200"))
+    }
+
+    @Test("WebSockets are refused by a status, and requests are not")
+    func refuse() throws {
+        var bench = try stage().0
+        tell(&bench, "refuse 1 451")
+        let head = "GET /ws/btcusdt@trade HTTP/1.1\r\nHost: x\r\n"
+        let upgrade =
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        for status in ["451", "101"] {
+            let number = bench.connect(head + upgrade)
+            let answer = String(decoding: bench.take(number), as: UTF8.self)
+            #expect(answer.hasPrefix("HTTP/1.1 \(status)"), "\(answer)")
+        }
     }
 
     @Test("requests are limited and banned as the exchange does")

@@ -20,6 +20,14 @@ struct CoinRequests {
         case markets = "/api/v3/coins/markets"
     }
 
+    /// What CoinGecko says of keys and plans, by its codes.
+    static let keyErrors: [Int: (status: Int, text: String)] = [
+        10_002: (401, "API Key Missing"),
+        10_005: (401, "This request is limited to PRO API subscribers."),
+        10_010: (400, "If you are using Pro API key, please change your root URL to pro-api."),
+        10_011: (400, "If you are using Demo API key, please change your root URL to api."),
+    ]
+
     /// What CoinGecko says to clients without a name.
     private static let nameless =
         "Please add a descriptive User-Agent to your request. For higher rate limits & stable "

@@ -21,6 +21,8 @@ package struct PolledSite: WebSite {
     private var loggedTo = Timestamp(nanoseconds: 0)
     /// The keys are refused.
     private var isExpired = false
+    /// The code by which CoinGecko refuses everything; 0: it does not.
+    private var coinError = 0
 
     package init(_ settings: PolledSettings, seed: UInt64, start: Timestamp) {
         polled = settings
@@ -35,7 +37,7 @@ package struct PolledSite: WebSite {
     }
 
     package static var ownCommands: String {
-        "expire | renew | ahead SECONDS | back SECONDS | speed N"
+        "expire | renew | coin-error CODE | ahead SECONDS | back SECONDS | speed N"
     }
     package var settings: WebSettings { polled.web }
     package func newSession() -> Session { Session() }
@@ -50,6 +52,9 @@ package struct PolledSite: WebSite {
         switch command {
         case .expire: isExpired = true
         case .renew: isExpired = false
+        case .coinError:
+            guard CoinRequests.keyErrors[numbers[0]] != nil || numbers[0] == 0 else { return nil }
+            coinError = numbers[0]
         case .ahead: clock.step(seconds: Int64(numbers[0]))
         case .back: clock.step(seconds: -Int64(numbers[0]))
         case .speed:
@@ -61,12 +66,13 @@ package struct PolledSite: WebSite {
 
     private enum Command: String {
         case expire, renew, ahead, back, speed
+        case coinError = "coin-error"
 
         /// How many numbers it has.
         var count: Int {
             switch self {
             case .expire, .renew: 0
-            case .ahead, .back, .speed: 1
+            case .coinError, .ahead, .back, .speed: 1
             }
         }
     }
@@ -90,6 +96,9 @@ package struct PolledSite: WebSite {
             ).answer(request)
         }
         if request.path.hasPrefix("/api/v3/") {
+            if let (status, text) = CoinRequests.keyErrors[coinError] {
+                return CoinRequests.error(status, coinError, text)
+            }
             let key = polled.coinKey.map { isExpired ? .expired : CoinRequests.CoinKey.right($0) }
             return CoinRequests(prices: prices, key: key, now: now).answer(request)
         }

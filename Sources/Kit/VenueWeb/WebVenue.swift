@@ -14,6 +14,8 @@ package struct WebVenue<Site: WebSite>: Sendable {
     /// New connections are refused before this time.
     var refusesUntil: Timestamp?
     var requestFaults = RequestFaults()
+    /// So many of the next WebSockets are refused by a status.
+    var refusedSockets = (left: 0, status: 0)
     /// Random numbers for the bytes of `garbage`.
     var random: SeededRandom
 
@@ -79,7 +81,12 @@ package struct WebVenue<Site: WebSite>: Sendable {
     }
 
     private mutating func upgrade(_ request: HTTPRequest, _ place: Int, _ now: Timestamp) {
-        let answer = site.upgrade(request, of: &connections[place].session)
+        let isRefused = refusedSockets.left > 0
+        if isRefused { refusedSockets.left -= 1 }
+        let answer =
+            isRefused
+            ? site.refusal(request, status: refusedSockets.status)
+            : site.upgrade(request, of: &connections[place].session)
         connections[place].send(answer)
         guard answer.status == 101 else { return connections[place].out.closeWhenSent() }
         connections[place].isWebSocket = true

@@ -8,6 +8,7 @@ enum AlpacaError: Int, Sendable {
     case symbolLimit = 405
     case connectionLimit = 406
     case slowClient = 407
+    case version = 408
     case subscription = 409
     case wrongChannel = 410
     case scope = 411
@@ -23,6 +24,7 @@ enum AlpacaError: Int, Sendable {
         case .symbolLimit: "symbol limit exceeded"
         case .connectionLimit: "connection limit exceeded"
         case .slowClient: "slow client"
+        case .version: "v2 not enabled"
         case .subscription: "insufficient subscription"
         case .wrongChannel: "invalid subscribe action for this feed"
         case .scope: "insufficient scope"

@@ -17,6 +17,8 @@ package enum WebCommand: Equatable, Sendable {
     case ban(seconds: Int64)
     /// The next requests are answered by this status.
     case fail(Int, status: Int)
+    /// The next WebSockets are refused by this status.
+    case refuse(Int, status: Int)
     /// The answers to the next requests end in the middle.
     case halve(Int)
     /// The next requests are answered later.
@@ -45,7 +47,8 @@ package enum WebCommand: Equatable, Sendable {
         case .cut, .close, .truncate, .mute, .slow, .halfOpen, .garbage, .badJSON, .oversized,
             .shutdown:
             true
-        case .down, .limit, .ban, .fail, .halve, .late, .reset, .sever, .hang, .junk, .wrong,
+        case .down, .limit, .ban, .fail, .refuse, .halve, .late, .reset, .sever, .hang, .junk,
+            .wrong,
             .swell, .status, .quit, .crash, .own:
             false
         }
@@ -55,7 +58,8 @@ package enum WebCommand: Equatable, Sendable {
     static let usage =
         "cut | close [CODE] | truncate | mute [SECONDS] | slow SECONDS | half-open | "
         + "garbage BYTES | bad-json | oversized BYTES | shutdown [SECONDS] | down [SECONDS] | "
-        + "limit N [RETRY-SECONDS] | ban SECONDS | fail N [STATUS] | halve N | late N SECONDS | "
+        + "limit N [RETRY-SECONDS] | ban SECONDS | fail N [STATUS] | refuse N STATUS | halve N | "
+        + "late N SECONDS | "
         + "reset N | sever N | hang N | junk N | wrong N | swell N BYTES"
     static let lastUsage =
         " | status | quit | crash; "
@@ -84,7 +88,8 @@ package enum WebCommand: Equatable, Sendable {
         "down": .down(seconds: 5), "status": .status, "quit": .quit, "crash": .crash,
     ]
     private static let counted: Set<String> = [
-        "slow", "garbage", "oversized", "limit", "ban", "fail", "halve", "late", "reset", "sever",
+        "slow", "garbage", "oversized", "limit", "ban", "fail", "refuse", "halve", "late", "reset",
+        "sever",
         "hang", "junk", "wrong", "swell",
     ]
     private static let names = counted.union(plain.keys)
@@ -119,6 +124,7 @@ package enum WebCommand: Equatable, Sendable {
         let commands: [String: WebCommand?] = [
             "limit": .limit(number, retrySeconds: seconds),
             "fail": (400...599).contains(other) ? .fail(number, status: other) : nil,
+            "refuse": (400...599).contains(other) ? .refuse(number, status: other) : nil,
             "late": .late(number, seconds: seconds),
             "swell": .swell(number, bytes: other),
         ]

@@ -28,6 +28,7 @@ extension WebVenue {
             requestFaults.ban(until: now.advanced(byNanoseconds: seconds * 1_000_000_000))
         case .fail(let count, let status):
             requestFaults.order(.refused(status: status), count: count)
+        case .refuse(let count, let status): refusedSockets = (count, status)
         case .halve(let count): requestFaults.order(.halved, count: count)
         case .late(let count, let seconds):
             requestFaults.order(.late(seconds: seconds), count: count)
@@ -81,7 +82,8 @@ extension WebVenue {
                     connection.send(frame, QueuedMessage(kind: "shutdown"))
                 }
                 connection.faults.endsAt = now.advanced(byNanoseconds: seconds * 1_000_000_000)
-            case .down, .limit, .ban, .fail, .halve, .late, .reset, .sever, .hang, .junk, .wrong,
+            case .down, .limit, .ban, .fail, .refuse, .halve, .late, .reset, .sever, .hang, .junk,
+                .wrong,
                 .swell, .status, .quit, .crash, .own:
                 break
             }

@@ -430,7 +430,7 @@ let package = Package(
         library("ValkeyClient", in: "Edges", uses: ["Primitives", "CHiredis"]),
         library("YAMLFile", in: "Edges", uses: ["Primitives", "CYAML"]),
         library("WebSocketClient", in: "Edges", uses: ["Primitives", "CWebSockets", "COpenSSL"]),
-        library("HTTPClient", in: "Edges", uses: ["CCurl", "COpenSSL"]),
+        library("HTTPClient", in: "Edges", uses: ["Primitives", "CCurl", "COpenSSL"]),
         // Every service stands on it: logs, metrics, settings, threads, the operations port.
         library(
             "ServiceRuntime", in: "Edges",

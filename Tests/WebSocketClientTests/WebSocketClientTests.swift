@@ -271,7 +271,7 @@ struct WebSocketClientTests {
         let server = try Self.plain.get()
         var configuration = WebSocketConfiguration()
         configuration.connectTimeout = .seconds(1)
-        for port in [freePort(), server.port("silent_port"), server.port("refusing_port")] {
+        for port in [freePort(), server.port("silent_port")] {
             let client = try WebSocketClient(configuration)
             _ = try client.open(url(port, ""))
             var heard = Heard()
@@ -282,6 +282,13 @@ struct WebSocketClientTests {
             }
             #expect(peer == "127.0.0.1:\(port)" && !heard.isOpened)
         }
+        let client = try WebSocketClient(configuration)
+        _ = try client.open(url(server.port("refusing_port"), ""))
+        var heard = Heard()
+        #expect(work(client, &heard) { $0.end != nil })
+        let peer = "127.0.0.1:\(server.port("refusing_port"))"
+        #expect(heard.end == .refused(peer: peer, status: 403))
+        #expect(heard.end?.description.contains("status 403: check the key's rights") == true)
     }
 
     @Test(

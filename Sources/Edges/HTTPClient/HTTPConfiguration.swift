@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// The settings of a client.
 package struct HTTPConfiguration: Sendable {
     /// A file of certificates (PEM) that servers may also be checked against; empty: those of the
@@ -50,7 +52,7 @@ package struct HTTPConfiguration: Sendable {
         for (name, time) in times where time <= .zero {
             throw .configuration("\(name) must be above 0")
         }
-        guard HTTPHeader.isValue(userAgent) else {
+        guard userAgent.isHeaderValue else {
             throw .configuration("the user agent is empty or has bytes that no header has")
         }
         let place = HTTPURL.hostAndPort(proxy[...])

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// A request by GET.
 package struct HTTPRequest: Sendable {
     /// Together, names and values of headers take at most so many bytes.
@@ -36,7 +38,7 @@ package struct HTTPRequest: Sendable {
             guard !header.name.isEmpty, header.name.utf8.allSatisfy(HTTPHeader.isOfName) else {
                 throw .invalid("the name of a header is empty or has bytes that no name has")
             }
-            guard HTTPHeader.isValue(header.value) else {
+            guard header.value.isHeaderValue else {
                 throw .invalid("the header \(header.name) has no value, or one that cannot be sent")
             }
             guard !Self.ownNames.contains(header.name.lowercased()) else {
@@ -61,12 +63,6 @@ package struct HTTPHeader: Sendable {
         self.name = name
         self.value = value
         self.isSecret = isSecret
-    }
-
-    /// Whether a text can be the value of a header.
-    package static func isValue(_ text: String) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy { (0x20...0x7e).contains($0) }
-            && text.first != " " && text.last != " "
     }
 
     static func isOfName(_ byte: UInt8) -> Bool {

@@ -52,7 +52,7 @@ package final class WebSocketClient {
         guard let proxy = WebSocketConfiguration.proxy(configuration.proxy) else {
             throw .configuration("the proxy is no name:port")
         }
-        guard configuration.hasUserAgent else {
+        guard configuration.userAgent.isHeaderValue else {
             throw .configuration("the user agent is empty or has bytes that no header has")
         }
         let (ping, hangUp) = (configuration.pingAfter, configuration.hangUpAfter)
@@ -248,10 +248,13 @@ package final class WebSocketClient {
             unsafe connection.noteClose(bytes)
         } else if reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR {
             let text = unsafe String(decoding: bytes, as: UTF8.self)
+            let status = unsafe Int(lws_http_client_http_response(wsi))
             unsafe connection.wsi = nil
             end(
                 connection,
-                .connect(peer: connection.peer, reason: text.isEmpty ? "no answer" : text))
+                status >= 400
+                    ? .refused(peer: connection.peer, status: status)
+                    : .connect(peer: connection.peer, reason: text.isEmpty ? "no answer" : text))
         } else if reason == LWS_CALLBACK_CLIENT_CLOSED || reason == LWS_CALLBACK_WSI_DESTROY {
             unsafe connection.wsi = nil
             // An attempt that takes too long ends without another word.

@@ -32,12 +32,6 @@ package struct WebSocketConfiguration: Sendable {
     /// libwebsockets writes the request to a proxy, with the name in it twice, into 255 bytes.
     static let proxiedNameBytesMax = 90
 
-    /// Whether the user agent can be sent as it is.
-    var hasUserAgent: Bool {
-        !userAgent.isEmpty && userAgent.utf8.allSatisfy { (0x20...0x7e).contains($0) }
-            && userAgent.first != " " && userAgent.last != " "
-    }
-
     static func canAskProxy(for host: String) -> Bool {
         host.utf8.count <= proxiedNameBytesMax && !host.contains(":")
     }

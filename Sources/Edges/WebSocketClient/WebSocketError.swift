@@ -1,9 +1,13 @@
+internal import Primitives
+
 /// Why a connection has ended, or there is none.
 package enum WebSocketError: Error, Equatable, Sendable {
     /// The settings cannot work; the text names them.
     case configuration(String)
     /// The connection was not made, or the server did not agree to it.
     case connect(peer: String, reason: String)
+    /// The server has answered with another status than that of an upgrade.
+    case refused(peer: String, status: Int)
     /// The server closed it, with a code of RFC 6455.
     case closed(peer: String, code: WebSocketCloseCode, reason: String)
     /// It ended without a word, or what came is no WebSocket.
@@ -34,7 +38,7 @@ extension WebSocketError {
     /// Whether the same attempt can succeed later.
     package var isRetryable: Bool {
         switch self {
-        case .connect, .closed, .lost, .tooLarge, .invalidText, .tooMany: true
+        case .connect, .refused, .closed, .lost, .tooLarge, .invalidText, .tooMany: true
         case .configuration: false
         }
     }
@@ -46,9 +50,14 @@ extension WebSocketError: CustomStringConvertible {
         case .configuration(let problem): problem
         case .connect(let peer, let reason):
             "cannot connect to \(peer): \(Self.oneLine(reason)): is it up and reachable?"
+        case .refused(let peer, let status):
+            "\(peer) answers with status \(status): \(HTTPAdvice.text(status))"
         case .closed(let peer, let code, let reason):
             "\(peer) closed the connection with \(code.rawValue)"
-                + (reason.isEmpty ? "" : ": \(Self.oneLine(reason))") + ": connect again"
+                + (reason.isEmpty ? "" : ": \(Self.oneLine(reason))")
+                + (code == .policy
+                    ? ": wait, and ask for less: it takes this client for slow or for too busy"
+                    : ": connect again")
         case .lost(let peer): "the connection to \(peer) broke: connect again"
         case .tooLarge(let peer, let bytesMax):
             "\(peer) sent a message above \(bytesMax) bytes: is it the right server?"

@@ -1,3 +1,4 @@
+internal import Primitives
 package import ServiceRuntime
 
 /// What providers call themselves in requests and connections to services of the web. Some services
@@ -12,10 +13,7 @@ package enum UserAgent {
     /// Says what is wrong with the setting.
     package static let rule = ConfigurationRule(reads: [key]) { configuration in
         let text = text(configuration)
-        let isSendable =
-            text.utf8.count <= bytesMax && text.utf8.allSatisfy { (0x20...0x7e).contains($0) }
-            && text.first != " " && text.last != " "
-        return isSendable
+        return text.utf8.count <= bytesMax && text.isHeaderValue
             ? nil
             : "\(key): at most \(bytesMax) bytes of ASCII are sent, without spaces around them"
     }

@@ -123,8 +123,8 @@ struct EngineBench {
         pass(0)
     }
 
-    mutating func ended(_ leg: BinanceLegNumber) {
-        engine.ended(leg, "cut", now, into: &out)
+    mutating func ended(_ leg: BinanceLegNumber, _ why: String = "cut") {
+        engine.ended(leg, why, now, into: &out)
         collect()
     }
 

@@ -82,6 +82,9 @@ struct FeedTests {
             (#""ticks":0,"live_after":-1,"state":"connecting","reason":"no"#, .failed, 1),
             (#""ticks":0,"live_after":-1,"state":"closed","reason":"no""#, .unreachable, 69),
             (#""ticks":0,"live_after":-1,"state":"occupied","reason":"no""#, .occupied, 69),
+            (#""ticks":0,"live_after":9,"state":"competing","reason":"no""#, .occupied, 69),
+            (#""ticks":0,"live_after":-1,"state":"server-lost","reason":"no""#, .unreachable, 69),
+            (#""ticks":0,"live_after":-1,"state":"silent""#, .quiet, 2),
         ])
     func verdicts(_ end: String, _ verdict: FeedOutcome.Verdict, _ code: Int32) {
         let outcome = outcome(#"{"event":"gateway.trial",\#(end)}"#)
@@ -156,7 +159,8 @@ struct FeedTests {
             "BINANCE_REST_URL=http://127.0.0.1:\(exchange.port)",
         ])
         #expect(unknown.status == 1)
-        #expect(unknown.output.hasSuffix(": the exchange has no symbol NONEUSDT\n"))
+        #expect(unknown.output.hasSuffix(": write it as the exchange does, like BTCUSDT\n"))
+        #expect(unknown.output.contains(": the exchange has no symbol NONEUSDT: "))
     }
 
     @Test(

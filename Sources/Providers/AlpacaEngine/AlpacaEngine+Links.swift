@@ -158,32 +158,21 @@ extension AlpacaEngine {
         }
     }
 
-    /// The service's codes.
-    private enum Code {
-        static let requests = [400, 405, 410]
-        static let symbols = 405
-        static let channel = 410
-        static let authenticated = 403
-        static let account = [402, 409, 411]
-        static let occupied = 406
-    }
-
     private mutating func failed(
         _ code: Int, _ text: String, on link: Int, _ now: Moment, into out: inout AlpacaOutput
     ) {
-        let said = "the service says: \(text) (\(code))"
-        if code == Code.authenticated { return }
-        if Code.requests.contains(code) {
-            if code == Code.symbols { links[link].symbolsRefused = said }
-            return refusedRequest(said, code, on: link, now, into: &out)
+        let known = AlpacaCode(rawValue: code)
+        let said = "the service says: \(text) (\(code)): \(AlpacaCode.advice(known))"
+        if known == .authenticated { return }
+        if let known, known.isOfRequest {
+            if known == .symbols { links[link].symbolsRefused = said }
+            return refusedRequest(said, known, on: link, now, into: &out)
         }
-        if code == Code.occupied {
+        if known == .occupied {
             counters.links.occupied &+= 1
-            return giveUp(
-                link, "\(said): another session is connected, or was cut off just now",
-                .occupied, now, into: &out)
+            return giveUp(link, said, .occupied, now, into: &out)
         }
-        guard Code.account.contains(code) else { return giveUp(link, said, now, into: &out) }
+        guard known?.isOfAccount == true else { return giveUp(link, said, now, into: &out) }
         if links[link].refusal.isEmpty { out.note(.refusedAccount(reason: said)) }
         links[link].refusal = said
         giveUp(link, said, .refused, now, into: &out)
@@ -277,7 +266,7 @@ extension AlpacaEngine {
             } else if isThere, feed.standing.isAsked {
                 feeds.list[place].standing.isConfirmed = true
             } else if !isThere, feed.standing.isAsked, feed.isWanted {
-                let why = "the service does not list it"
+                let why = "the service does not list it: check the symbol"
                 if feed.standing.isConfirmed {
                     feeds.endDelivery(place, .providerLoss, why, now, into: &out.records)
                 }
@@ -299,7 +288,7 @@ extension AlpacaEngine {
     /// The service takes nothing of a request, and does not say which symbol or channel it refuses.
     /// So the channels are asked for one by one, and then fewer symbols, until it is one.
     private mutating func refusedRequest(
-        _ why: String, _ code: Int, on link: Int, _ now: Moment, into out: inout AlpacaOutput
+        _ why: String, _ code: AlpacaCode, on link: Int, _ now: Moment, into out: inout AlpacaOutput
     ) {
         let request = links[link].asking.request
         links[link].asking.request = nil
@@ -308,10 +297,10 @@ extension AlpacaEngine {
         guard let request, request.kind == .subscribe else { return }
         links[link].asking.isBehind = true
         let isOfOneChannel = Set(request.feeds.map { feeds.list[$0].channel }).count == 1
-        if request.feeds.count == 1, code == Code.symbols {
+        if request.feeds.count == 1, code == .symbols {
             return noRoom(for: request.feeds[0], why, on: link, now, into: &out)
         }
-        if request.feeds.count == 1 || code == Code.channel && isOfOneChannel {
+        if request.feeds.count == 1 || code == .channel && isOfOneChannel {
             for place in request.feeds { refuse(place, why, now, into: &out) }
             return
         }

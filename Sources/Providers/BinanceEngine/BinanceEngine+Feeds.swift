@@ -372,7 +372,7 @@ extension BinanceEngine {
         }
         guard feeds[feed].isWanted else { return }
         let shown = refusal.prefix(BinanceLimits.refusalCharactersMax)
-        let reason = "the exchange refuses its stream: \(shown)"
+        let reason = "the exchange refuses its stream: \(shown): \(Self.symbolAdvice)"
         out.note(.refused(instrument: feeds[feed].instrument, reason: reason))
         // While another connection delivers it, it is not refused.
         guard feeds[feed].state != .live else { return }

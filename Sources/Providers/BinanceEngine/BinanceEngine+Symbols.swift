@@ -58,6 +58,9 @@ extension BinanceEngine {
         }
     }
 
+    /// What a person can do about a refused symbol.
+    static let symbolAdvice = "write it as the exchange does, like BTCUSDT"
+
     /// Asks again later. Trades come without an answer, too, so after a while nobody asks any more.
     private mutating func noAnswer(
         _ reason: String, _ now: Moment, into out: inout BinanceOutput
@@ -79,13 +82,14 @@ extension BinanceEngine {
         let instrument = feeds[place].instrument
         if let facts {
             if facts.status != "TRADING" {
-                feeds[place].reason = "the exchange does not trade it now: \(facts.status)"
+                feeds[place].reason =
+                    "the exchange does not trade it now: \(facts.status): wait, or choose another"
             }
             if !facts.misfit.isEmpty {
                 out.note(.mayNotFit(instrument: instrument, text: facts.misfit))
             }
         } else if feeds[place].last.id == 0, !feeds[place].side.last.isDefined {
-            let reason = "the exchange has no symbol \(feeds[place].name)"
+            let reason = "the exchange has no symbol \(feeds[place].name): \(Self.symbolAdvice)"
             for feed in feeds.indices
             where feeds[feed].isWanted && feeds[feed].instrument == instrument {
                 feeds[feed].refusal = BinanceRefusal(reason: reason, isUnknown: true)

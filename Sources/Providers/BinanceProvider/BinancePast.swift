@@ -148,7 +148,8 @@ final class BinancePast {
             return said?["code"]?.int == unknownSymbol
                 ? .unknownSymbol : .refused(reason(said, response.status))
         }
-        return .failed("the exchange answered with status \(response.status)")
+        let status = response.status
+        return .failed("the exchange answers with status \(status): \(HTTPAdvice.text(status))")
     }
 
     /// The exchange's code for a symbol that it does not have.
@@ -166,6 +167,6 @@ final class BinancePast {
     private static func reason(_ said: JSONValue?, _ status: Int) -> String {
         let text = said?["msg"]?.string?.unicodeScalars.prefix(120)
             .map { $0.value < 0x20 ? " " : "\($0)" }.joined()
-        return "\(text ?? "nothing") (status \(status))"
+        return "\(text ?? "nothing") (status \(status)): \(HTTPAdvice.text(status))"
     }
 }

@@ -32,7 +32,8 @@ package struct HTTPMeaning: Sendable {
         let said = "\(service) says: \(reason(in: response)) (status \(response.status))"
         if [401, 403].contains(response.status) { return .denied("\(said): \(advice)") }
         if [400, 404, 422].contains(response.status) { return .refused(said) }
-        return .failed("\(service) answered with status \(response.status)")
+        let status = response.status
+        return .failed("\(service) answers with status \(status): \(HTTPAdvice.text(status))")
     }
 
     /// Returns the service's reason, in one line.

@@ -25,7 +25,7 @@ package enum EngineLimits {
     /// The most time zones whose rules are known. Instruments in other zones have no trading hours.
     package static let zonesMax = 64
     /// The most bytes of a reason in a record or in the status. Longer reasons are cut.
-    package static let reasonBytesMax = 200
+    package static let reasonBytesMax = 256
 
     /// The time in which the server has to answer each step of opening.
     static let openingWait = 10 * second

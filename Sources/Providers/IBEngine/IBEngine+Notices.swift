@@ -28,7 +28,9 @@ extension IBEngine {
         let reason = notice.reason
         switch meaning {
         case .clientIDInUse:
-            close("client id \(settings.clientID) is in use by another program")
+            close(
+                "client id \(settings.clientID) is in use by another program (\(notice.code)): "
+                    + meaning.advice)
         case .connectionLost, .platformDisconnected: vendorLost(reason)
         case .connectionRestored(let subscriptionsLost):
             restored(subscriptionsLost: subscriptionsLost, notice)
@@ -145,13 +147,26 @@ extension IBEngine {
         }
     }
 
+    /// Why the state is as it is, for people; empty: there is nothing to say.
+    private var reason: String {
+        switch state {
+        case .serverLost:
+            "TWS has lost Interactive Brokers: \(NoticeMeaning.connectionLost.advice)"
+        case .farmDown: link.farms.down.last?.cause.text ?? ""
+        case .competing:
+            "another session of this user has the market data: "
+                + NoticeMeaning.competingSession.advice
+        case .closed, .connecting, .ready, .silent: session.reason
+        }
+    }
+
     /// Reports the state of the connection if it has changed.
     mutating func reportState() {
         let state = state
         guard state != reportedState else { return }
         reportedState = state
         stateSince = turn.now.monotonic
-        turn.report(.state(state, reason: session.reason))
+        turn.report(.state(state, reason: reason))
     }
 
     /// Returns how many instruments should deliver at this time, by their known hours; `nil` when
@@ -170,7 +185,7 @@ extension IBEngine {
         counters.outagesBegun = turn.outages.begun &+ turn.delayedOutages.begun
         counters.outagesEnded = turn.outages.ended &+ turn.delayedOutages.ended
         return IBStatus(
-            state: state, reason: session.reason, since: stateSince,
+            state: state, reason: reason, since: stateSince,
             nextAttempt: session.phase == .waiting ? session.nextAttempt : nil,
             failures: session.failures, serverVersion: wire.decoder?.version,
             instruments: feeds.status(in: turn), linesUsed: turn.pacing.linesInUse(.marketData),

@@ -23,7 +23,10 @@ extension MassiveEngine {
         _ number: MassiveConnection, _ why: String, _ now: Moment, into out: inout MassiveOutput
     ) {
         guard link.number == number, link.state != .closed else { return }
-        lost(settings.hidden.taken(outOf: why), .failed, now, into: &out)
+        // What the service has said of the end tells more than the end.
+        let said = link.lastSaid
+        lost(
+            said.isEmpty ? settings.hidden.taken(outOf: why) : said, .failed, now, into: &out)
     }
 
     /// Why a connection is not there.
@@ -54,6 +57,7 @@ extension MassiveEngine {
         if wasReady { link.heard.pace.pause(now.monotonic) }
         counters.links.failures &+= 1
         link.reason = why
+        link.lastSaid = ""
         link.state = .closed
         link.asking.request = nil
         // Each attempt that finds the other session still there is no news.
@@ -152,16 +156,20 @@ extension MassiveEngine {
         case .occupied(let text):
             counters.links.occupied &+= 1
             giveUp(
-                "the service says: \(text): another session is connected, or was cut off just now",
-                .occupied, now, into: &out)
+                "the service says: \(text): \(MassiveAdvice.ofOccupied)", .occupied, now, into: &out
+            )
         case .subscribed(let words): subscribed(words, now, into: &out)
         case .unsubscribed(let words): unsubscribed(words, now, into: &out)
         case .error(let text):
             if link.state == .ready { return refusedRequest(text, now, into: &out) }
             refusedAccount(
                 text.shownOnLine(MassiveLimits.textCharactersMax), now, into: &out)
-        case .other(let text):
+        case .other(let word, let text):
             counters.skip(.unknown)
+            let text = "\(word): \(text)"
+            if let advice = MassiveAdvice.ofEnd[word] {
+                link.lastSaid = "the service says: \(text): \(advice)"
+            }
             out.note(.said(text))
         }
     }
@@ -169,7 +177,7 @@ extension MassiveEngine {
     private mutating func refusedAccount(
         _ text: String, _ now: Moment, into out: inout MassiveOutput
     ) {
-        let said = "the service says: \(text)"
+        let said = "the service says: \(text): \(MassiveAdvice.ofAccount)"
         if link.refusal.isEmpty { out.note(.refusedAccount(reason: said)) }
         link.refusal = said
         giveUp(said, .refused, now, into: &out)

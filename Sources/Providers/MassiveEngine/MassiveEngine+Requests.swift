@@ -102,7 +102,9 @@ extension MassiveEngine {
             return giveUp("a request has no answer", .failed, now, into: &out)
         }
         link.asking.request = nil
-        let why = request.refusal.isEmpty ? "the service does not answer to it" : request.refusal
+        let why =
+            request.refusal.isEmpty
+            ? "the service does not answer to it: \(MassiveAdvice.ofRequest)" : request.refusal
         // What came shows that it is delivered, without an answer.
         for place in request.feeds where !feeds.list[place].standing.isConfirmed {
             refuse(place, why, now, into: &out)
@@ -116,7 +118,8 @@ extension MassiveEngine {
     mutating func refusedRequest(
         _ text: String, _ now: Moment, into out: inout MassiveOutput
     ) {
-        let why = "the service says: \(text.shownOnLine(MassiveLimits.textCharactersMax))"
+        let shown = text.shownOnLine(MassiveLimits.textCharactersMax)
+        let why = "the service says: \(shown): \(MassiveAdvice.ofRequest)"
         counters.links.refusedRequests &+= 1
         out.note(.refusedRequest(reason: why))
         guard let request = link.asking.request, request.isSubscribing else { return }

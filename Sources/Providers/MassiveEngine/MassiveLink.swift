@@ -34,6 +34,8 @@ struct MassiveLink: Sendable {
     var refusal = ""
     /// Whether another session was there at the last attempt, and may still be.
     var isOccupied = false
+    /// What the service has said of the connection's end; empty: nothing.
+    var lastSaid = ""
     /// What ended the last connection or attempt; empty: nothing did since one was ready.
     var reason = ""
 

@@ -32,8 +32,8 @@ enum MassiveControl: Hashable, Sendable {
     case unsubscribed([String])
     /// Something that was asked for is refused.
     case error(String)
-    /// A status that is not known here.
-    case other(String)
+    /// Another status, and its text.
+    case other(String, String)
 }
 
 /// Why a message was left out.

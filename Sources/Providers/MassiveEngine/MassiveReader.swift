@@ -246,7 +246,7 @@ struct MassiveReader: Sendable {
             case .success: Self.words(said)
             // It may name words that were asked for, which must not be cut.
             case .error: .error(said)
-            case nil: .other("\(hidden.taken(outOf: word).shownOnLine(64)): \(shown)")
+            case nil: .other(hidden.taken(outOf: word).shownOnLine(64), shown)
             }
         return .control
     }
@@ -266,6 +266,6 @@ struct MassiveReader: Sendable {
         }
         if said.hasPrefix(subscribed) { return .subscribed(list(subscribed)) }
         if said.hasPrefix(unsubscribed) { return .unsubscribed(list(unsubscribed)) }
-        return .other("success: \(said.shownOnLine(MassiveLimits.textCharactersMax))")
+        return .other("success", said.shownOnLine(MassiveLimits.textCharactersMax))
     }
 }

@@ -75,9 +75,11 @@ struct PolledReader: Sendable {
                 let said = try JSONValue.parse(body)
                 return meaning(of: said, status, retryAfter, request)
             } catch {
-                let reason = "\(table.title) answered with status \(status) and no JSON"
-                if Self.areTooMany(status) { return .limited(reason, retryAfter: retryAfter) }
-                return .failed(reason)
+                let reason = "\(table.title) answers with status \(status) and no JSON"
+                if Self.areTooMany(status) {
+                    return .limited("\(reason): \(table.limitAdvice)", retryAfter: retryAfter)
+                }
+                return .failed("\(reason): \(HTTPAdvice.text(status))")
             }
         }
     }
@@ -88,12 +90,17 @@ struct PolledReader: Sendable {
         of said: JSONValue, _ status: Int, _ retryAfter: Int64?, _ request: PolledRequest
     ) -> PolledMeaning {
         if let problem = problem(said, status) {
+            let said = problem.text
             if Self.areTooMany(status) || problem.code == 429 {
-                return .limited(problem.text, retryAfter: retryAfter)
+                return .limited("\(said): \(table.limitAdvice)", retryAfter: retryAfter)
             }
-            if problem.isOfKey { return .refusedKey(problem.text) }
-            if table == .fred, [400, 404].contains(status) { return .refusedSeries(problem.text) }
-            return .failed(problem.text)
+            if problem.isOfKey {
+                return .refusedKey("\(said): \(table.keyAdvice(code: problem.code))")
+            }
+            if table == .fred, [400, 404].contains(status) {
+                return .refusedSeries("\(said): look its name up at fred.stlouisfed.org")
+            }
+            return .failed("\(said): \(HTTPAdvice.text(status))")
         }
         switch (table, request.subject) {
         case (.fred, .facts): return fredFacts(said)
@@ -115,7 +122,9 @@ struct PolledReader: Sendable {
     private static let keyCodes = [10_002, 10_005, 10_010, 10_011]
 
     /// Returns what the service reports instead of values; `nil`: it reports nothing.
-    private func problem(_ said: JSONValue, _ status: Int) -> Problem? {
+    private func problem(_ whole: JSONValue, _ status: Int) -> Problem? {
+        // CoinGecko wraps some of its errors.
+        let said = whole.at("error", "status") == nil ? whole : whole["error"] ?? whole
         let code =
             said["error_code"]?.int ?? said.at("status", "error_code")?.int ?? said["code"]?.int
         let text =

@@ -62,6 +62,27 @@ package enum PolledTable: String, CaseIterable, Sendable {
         }
     }
 
+    /// What a person can do about too many requests.
+    var limitAdvice: String {
+        switch self {
+        case .fred: "wait, or raise FRED_EVERY"
+        case .coingecko: "wait, raise COINGECKO_EVERY, or give a key by COINGECKO_API_KEY_FILE"
+        case .alternativeMe: "wait, or raise ALTERNATIVE_EVERY"
+        }
+    }
+
+    /// What a person can do about a key that is not taken. `code`: the service's own.
+    func keyAdvice(code: Int) -> String {
+        switch (self, code) {
+        case (.coingecko, 10_005): "choose a plan that has it"
+        case (.coingecko, 10_010): "a Pro key wants COINGECKO_URL=https://pro-api.coingecko.com"
+        case (.coingecko, 10_011): "a Demo key wants COINGECKO_URL=https://api.coingecko.com"
+        case (.coingecko, _): "check COINGECKO_API_KEY_FILE"
+        case (.fred, _): "check FRED_API_KEY_FILE"
+        case (.alternativeMe, _): "it takes none"
+        }
+    }
+
     /// A series that there is, for texts.
     var example: String {
         switch self {

@@ -24,6 +24,10 @@ struct SessionMachine: Sendable {
         case closing
     }
 
+    /// What a person can do where the platform ends a connection that has just begun.
+    private static let refusedAdvice =
+        "is its API enabled, and this address trusted (Global Configuration, API, Settings)?"
+
     /// Failed attempts raise the alarm only after they have lasted for this time, in nanoseconds.
     static let alarmAfter = 60 * EngineLimits.second
 
@@ -125,7 +129,11 @@ struct SessionMachine: Sendable {
     mutating func lost(_ reason: String, isReset: Bool, _ now: MonotonicTime) -> Bool {
         guard phase != .idle else { return false }
         // After our own close, its reason says more than how the socket ended.
-        if phase != .closing || self.reason.isEmpty { self.reason = reason.cutToReason }
+        if phase != .closing || self.reason.isEmpty {
+            // TWS says nothing to a client that it does not trust.
+            let isRefused = phase == .greeting || phase == .starting
+            self.reason = (isRefused ? "\(reason): \(Self.refusedAdvice)" : reason).cutToReason
+        }
         let wait =
             wasAnswered(now) ? prompt.next(using: &random) : backoff.next(using: &random)
         nextAttempt = now.advanced(by: wait)

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// An error, a warning or information, about one request or the complete connection.
 package struct IBNotice: Hashable, Sendable {
     /// The request number of notices about the complete connection.
@@ -22,8 +24,13 @@ package struct IBNotice: Hashable, Sendable {
     /// It informs about the whole platform, whatever request it carries: no request fails by it.
     package var isWarning: Bool { (2_100..<2_200).contains(code) }
 
-    /// For people.
-    package var reason: String { "\(text) (\(code))" }
+    /// For people: the vendor's words, and what they can do.
+    package var reason: String {
+        let advice = meaning.advice
+        guard !advice.isEmpty else { return "\(text) (\(code))" }
+        // So that a reason has room for both.
+        return "\(text.cut(toUTF8: 160)) (\(code)): \(advice)"
+    }
 
     package var meaning: NoticeMeaning { NoticeMeaning(code: code, text: text) }
 

@@ -85,14 +85,15 @@ struct FeedOutcome: Equatable, Sendable {
         tickAfter = after("tick_after")
         let said = [entry["instrument_reason"]?.string, entry["reason"]?.string].compactMap { $0 }
         reason = said.first { !$0.isEmpty } ?? ""
-        let isConnected = liveAfter != nil || tickCount > 0 || entry["state"]?.string == "ready"
+        let state = entry["state"]?.string ?? ""
+        let isConnected = liveAfter != nil || tickCount > 0 || ["ready", "silent"].contains(state)
         let isEnough = wanted == 0 ? liveAfter != nil : tickCount >= wanted
         // Of a series one value is enough, which only the gateway knows.
         if isEnough || entry["works"]?.bool == true {
             verdict = .works
         } else if entry["refused"]?.bool == true {
             verdict = .refused
-        } else if entry["state"]?.string == "occupied" {
+        } else if ["occupied", "competing"].contains(state) {
             verdict = .occupied
         } else {
             verdict = isConnected ? .quiet : .unreachable
@@ -110,7 +111,8 @@ struct FeedOutcome: Equatable, Sendable {
             return "\(provider) works: \(count) of \(subject), the first after \(time)"
         case .quiet:
             return "\(provider) is connected, and \(tickCount) of \(wanted) ticks of \(subject) "
-                + "came\(why): is its market open?"
+                + "came"
+                + (why.isEmpty ? ": is its market open?" : "\(why); or is its market closed?")
         case .refused: return "\(provider) does not deliver \(subject)\(why)"
         case .occupied: return "\(provider) has another session of this account\(why)"
         case .unreachable: return "\(provider) is not reachable\(why)"

@@ -1,0 +1,69 @@
+import IBEngine
+import IBProtocol
+import MarketModel
+import Testing
+
+/// What the vendor's documentation says that TWS refuses, and what a person is told of it.
+@Suite("Refusals, and what a person can do") struct RefusalTests {
+    @Test(
+        "Each documented refusal of a request is one line with its words and what to do",
+        arguments: [
+            (100, "Max rate of messages per second has been exceeded", .down, "asked again"),
+            (101, "Max number of tickers has been reached", .waitingForLines, "more market data"),
+            (162, "Historical Market Data Service error message: no permissions", .refused, ""),
+            (162, "HMDS query failed", .down, "asked again by itself"),
+            (200, "No security definition has been found", .down, "check symbol"),
+            (321, "Error validating request", .live, "check the feeds"),
+            (322, "Duplicate ticker id", .live, ""),
+            (354, "Requested market data is not subscribed", .refused, "IBKR_DELAYED=auto"),
+            (420, "Invalid real-time query", .down, "asked again by itself"),
+            (10_089, "Requires additional subscription", .asked, "Client Portal"),
+            (10_090, "Part of requested market data is not subscribed", .asked, "Client Portal"),
+            (10_168, "Requested market data is not subscribed", .refused, "Client Portal"),
+            (10_186, "Not subscribed, delayed data is not enabled", .refused, "Client Portal"),
+            (10_189, "Failed to request tick-by-tick data", .down, "asked again by itself"),
+            (10_190, "Max number of tick-by-tick requests", .waitingForLines, "remove instruments"),
+            (10_197, "No market data during competing live session", .down, "log the other"),
+        ] as [(Int, String, FeedStatus.State, String)])
+    func request(code: Int, text: String, state: FeedStatus.State, advice: String) throws {
+        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
+        world.server.refusals.append((code, text))
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        let feed = try #require(world.engine.status.instruments.first?.feeds.first)
+        #expect(feed.state == state, "\(feed)")
+        guard ![.live, .asked].contains(state) || !feed.reason.isEmpty else { return }
+        #expect(feed.reason.contains("\(text) (\(code))"), "\(feed)")
+        #expect(feed.reason.contains(advice) && !feed.reason.contains("\n"), "\(feed)")
+    }
+
+    @Test(
+        "What is told of the whole connection is the reason of its state",
+        arguments: [
+            (1_100, "Connectivity between IBKR and TWS has been lost", .serverLost, "nightly"),
+            (2_110, "Connectivity between TWS and server is broken", .serverLost, "logged in"),
+            (2_103, "Market data farm connection is broken:usfarm", .farmDown, "connects to it"),
+        ] as [(Int, String, SessionState, String)])
+    func connection(code: Int, text: String, state: SessionState, advice: String) {
+        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
+        world.isTrading = false
+        world.start()
+        for _ in 0..<50 { world.step(100_000_000) }
+        world.server.send(world.server.words.notice(-1, code, text), world.now)
+        for _ in 0..<5 { world.step(100_000_000) }
+        let status = world.engine.status
+        #expect(status.state == state && status.reason.contains(advice), "\(status.reason)")
+    }
+
+    @Test("A client id in use is told, with what to do")
+    func clientID() {
+        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
+        world.server.refusedConnections = 100
+        world.start()
+        for _ in 0..<300 { world.step(100_000_000) }
+        let status = world.engine.status
+        #expect(status.failures >= 3)
+        #expect(
+            status.reason.contains("in use by another program (326): set another IBKR_CLIENT_ID"))
+    }
+}

@@ -1,0 +1,135 @@
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+/// `tapeline feed try` against what simulated services refuse. Each refusal that the services'
+/// documentation names is in the tests of its engine.
+@Suite("tapeline feed try, refused") struct FeedRefusalTests {
+    /// A refusal, and the one line that is wanted.
+    private struct Refusal {
+        /// What the simulator is told before.
+        var commands: [String] = []
+        var settings: [String] = []
+        var seconds = 20
+        let status: Int32
+        let words: [String]
+    }
+
+    private func expect(
+        _ refusals: [Refusal], of feed: [String], _ settings: [String],
+        _ simulator: SimulatorProcess
+    ) throws {
+        let built = FileSystem.folder(of: try Checkout.ownExecutable())
+        for refusal in refusals {
+            for command in refusal.commands { _ = try simulator.command(command) }
+            let folder = try TemporaryFolder("refusal")
+            let given = (settings + refusal.settings).flatMap { ["--set", $0] }
+            let process = try ServerProcess(
+                "\(built)/tapeline",
+                ["feed", "try"] + feed + given + ["--seconds", "\(refusal.seconds)"],
+                logPath: folder.file("output"))
+            let status = process.waitUntilExit()
+            let output = process.log
+            #expect(status == refusal.status, "\(output)")
+            #expect(output.hasPrefix("\(feed[0]) "), "\(output)")
+            #expect(output.split(separator: "\n").count == 1, "\(output)")
+            for word in refusal.words { #expect(output.contains(word), "\(word): \(output)") }
+        }
+    }
+
+    @Test("Alpaca's key, plan and address")
+    func alpaca() throws {
+        let alpaca = try SimulatorProcess(["--no-sip"], program: "alpaca-simulator")
+        let settings = [
+            "ALPACA_URL=ws://127.0.0.1:\(alpaca.port)", "ALPACA_API_KEY=test-key",
+            "ALPACA_RECONNECT_FIRST=100ms", "ALPACA_RECONNECT_MAX=1s",
+        ]
+        let right = "ALPACA_API_SECRET=test-secret"
+        try expect(
+            [
+                Refusal(
+                    settings: ["ALPACA_API_SECRET=other"], status: 1,
+                    words: ["does not deliver AAPL", "auth failed (402)", "check ALPACA_API_KEY"]),
+                Refusal(
+                    settings: [right, "ALPACA_FEED=sip"], status: 1,
+                    words: ["insufficient subscription (409)", "set ALPACA_FEED"]),
+                Refusal(
+                    commands: ["refuse 9 429"], settings: [right], status: 69,
+                    words: ["is not reachable", "status 429", "too many requests: wait"]),
+            ], of: ["alpaca", "AAPL"], settings, alpaca)
+    }
+
+    @Test("Massive's key, and a plan without quotes")
+    func massive() throws {
+        let massive = try SimulatorProcess(["--no-quotes"], program: "massive-simulator")
+        let settings = ["MASSIVE_URL=ws://127.0.0.1:\(massive.port)/stocks"]
+        try expect(
+            [
+                Refusal(
+                    settings: ["MASSIVE_API_KEY=other"], status: 1,
+                    words: ["authentication failed", "check MASSIVE_API_KEY"]),
+                Refusal(
+                    settings: ["MASSIVE_API_KEY=test-key"], status: 1,
+                    words: ["not authorized", "choose a plan that has it"]),
+            ], of: ["massive", "AAPL"], settings, massive)
+    }
+
+    @Test("Binance from a place that it does not serve")
+    func binance() throws {
+        let exchange = try SimulatorProcess([], program: "binance-simulator")
+        try expect(
+            [
+                Refusal(
+                    commands: ["refuse 9 451"], status: 69,
+                    words: ["is not reachable", "status 451", "does not serve this country"])
+            ], of: ["binance", "BTCUSDT"],
+            [
+                "BINANCE_URL=ws://127.0.0.1:\(exchange.port)/stream",
+                "BINANCE_RECONNECT_FIRST=100ms", "BINANCE_RECONNECT_MAX=1s",
+            ], exchange)
+    }
+
+    @Test("polled services: keys, limits and a series that is not there")
+    func polled() throws {
+        let services = try SimulatorProcess([], program: "polled-simulator")
+        let address = "http://127.0.0.1:\(services.port)"
+        try expect(
+            [
+                Refusal(
+                    commands: ["coin-error 10010"], status: 1,
+                    words: ["(status 400)", "COINGECKO_URL=https://pro-api.coingecko.com"]),
+                Refusal(
+                    commands: ["coin-error 0", "limit 9"], seconds: 2, status: 69,
+                    words: ["(status 429)", "raise COINGECKO_EVERY"]),
+            ], of: ["coingecko", "bitcoin"], ["COINGECKO_URL=\(address)"], services)
+        try expect(
+            [
+                Refusal(
+                    commands: ["limit 1", "fail 1 429"], seconds: 2, status: 69,
+                    words: ["(status 429)", "raise FRED_EVERY"]),
+                Refusal(
+                    commands: ["expire"], status: 1,
+                    words: ["api_key", "(status 400)", "check FRED_API_KEY_FILE"]),
+            ], of: ["fred", "DGS10"],
+            ["FRED_URL=\(address)", "FRED_API_KEY=abcdefghijklmnopqrstuvwxyz012345"], services)
+    }
+
+    @Test("TWS: a client id in use, data without a subscription, and another session")
+    func broker() throws {
+        let broker = try SimulatorProcess(["--symbols", "SPY"])
+        try expect(
+            [
+                Refusal(
+                    commands: ["permission SPY none"], status: 1,
+                    words: ["(354)", "subscribe to its market data"]),
+                Refusal(
+                    commands: ["permission SPY live", "competing SPY on"], seconds: 4, status: 69,
+                    words: ["(10197)", "log the other session"]),
+                Refusal(
+                    commands: ["competing SPY off", "refuse-client-id on"], status: 69,
+                    words: ["is not reachable", "(326)", "set another IBKR_CLIENT_ID"]),
+            ], of: ["ibkr", "SPY"],
+            ["IBKR_PORT=\(broker.port)", "IBKR_HOST=127.0.0.1", "IBKR_RECONNECT_FIRST=1s"], broker)
+    }
+}

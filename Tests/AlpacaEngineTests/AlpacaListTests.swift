@@ -79,6 +79,28 @@ import Testing
         #expect(bench.takeRequests() == [#"{"action":"unsubscribe","trades":["AAPL"]}"#])
     }
 
+    @Test("what comes of a refused feed before it is asked for again is taken")
+    func beforeTheRequest() {
+        var bench = AlpacaBench()
+        let number = bench.begin("AAPL", "SPY")
+        bench.follow(["AAPL", "SPY", "TSLA"])
+        _ = bench.takeRequests()
+        bench.confirm(#""trades":["AAPL","TSLA"]"#, on: number)
+        #expect(bench.engine.status.feeds.map(\.state) == [.live, .refused, .live])
+        wait(598, "AAPL", &bench, on: number)
+        // Another request waits for its answer while the time to ask comes.
+        let other = BegunInstrument(
+            number: 3, instrument: AlpacaBench.instrument("QQQ"), reached: .undefined)
+        bench.engine.follow(begun: [other], ended: [], bench.now, into: &bench.out)
+        bench.pass(0)
+        #expect(bench.takeRequests().count == 1)
+        wait(4, "AAPL", &bench, on: number)
+        #expect(bench.takeRequests().isEmpty)
+        bench.receive("[\(bench.trade("SPY", 1))]", on: number)
+        #expect(bench.trades.last?.header.symbol == 1)
+        #expect(bench.engine.status.feeds[1].state == .live)
+    }
+
     @Test("a symbol without room begins when another one is removed")
     func room() throws {
         var bench = AlpacaBench()

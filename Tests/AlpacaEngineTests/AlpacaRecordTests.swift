@@ -264,7 +264,7 @@ import Testing
 
     @Test("the times of trades need no more memory than is set, and the last ones are known")
     func times() {
-        var times = TradeTimes(count: 1_024)
+        var times = TradeTimes(count: 1_024, hasContents: true)
         for number in 1...10_000 as ClosedRange<UInt64> {
             times.keep(number, of: 3, Timestamp(nanoseconds: Int64(number)))
         }

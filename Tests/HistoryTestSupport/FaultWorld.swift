@@ -64,8 +64,8 @@ package struct FaultWorld<Bench: FaultBench> {
         for _ in 0..<(seconds * 1_000_000_000 / Self.step) { step() }
     }
 
-    private mutating func step() {
-        bench.time += Self.step
+    private mutating func step(_ length: Int64 = step) {
+        bench.time += length
         happened.append(Bench.origin.advanced(byNanoseconds: bench.time))
         if line != nil, isSubscribed, !isMute {
             queue.append((bench.time + Self.latency, bench.event(UInt64(happened.count))))
@@ -161,14 +161,9 @@ package struct FaultWorld<Bench: FaultBench> {
         let there = Dictionary(tape.compactMap { Bench.event(of: $0) }) { first, _ in first }
         var outcome = Outcome()
         guard let first = there.keys.min() else { return outcome }
-        // The last record about a gap counts: it has the end of one that had none.
-        let last = Dictionary(gaps.map { ($0.from, $0) }) { $1 }.values.filter {
-            $0.state != GapState.filled.rawValue
-        }
+        let last = gaps.ofMissing
         for (place, time) in happened.enumerated().dropFirst(Int(first)) {
-            let isMissing = last.contains {
-                $0.from <= time && (!$0.to.isDefined || time < $0.to)
-            }
+            let isMissing = last.haveMissing(time)
             if there[UInt64(place + 1)] != nil {
                 outcome.doubted += isMissing ? 1 : 0
             } else {
@@ -189,7 +184,7 @@ extension FaultWorld {
         case slow
         /// The same, but the process ends in good order.
         case slowAtStop
-        /// For an hour nothing comes on it but answers.
+        /// For an hour nothing comes but answers, on whatever connection.
         case mute
     }
 
@@ -197,9 +192,8 @@ extension FaultWorld {
     /// lies in a gap, and few others do.
     package static func problems(of fault: Fault, _ bench: Bench) -> [String] {
         var world = FaultWorld(bench)
-        world.run(fault)
+        var problems = world.run(fault)
         let outcome = world.outcome
-        var problems: [String] = []
         if outcome.missing.count <= 5 { problems.append("nothing was lost") }
         if !outcome.unrecorded.isEmpty {
             problems.append(
@@ -211,8 +205,10 @@ extension FaultWorld {
         return problems
     }
 
-    /// Runs a minute, then the fault, then half a minute, and ends.
-    private mutating func run(_ fault: Fault) {
+    /// Runs a minute, then the fault, then half a minute, and ends. Returns what was wrong while
+    /// the fault lasted.
+    private mutating func run(_ fault: Fault) -> [String] {
+        var problems: [String] = []
         bench.turn()
         obey()
         run(seconds: 60)
@@ -225,13 +221,32 @@ extension FaultWorld {
             read(40)
             if fault == .slow { cut() } else { restart() }
         case .mute:
-            let before = opened
             isMute = true
-            for _ in 0..<36_000 where opened == before { step() }
+            for _ in 0..<3_600 { step(1_000_000_000) }
+            // It stands out within half a minute.
+            let old = happened[happened.count - 60]
+            let hidden = outcome.unrecorded.count { $0 <= old }
+            if hidden > 0 { problems.append("\(hidden) events lie in no gap while it lasts") }
             isMute = false
         }
         run(seconds: 30)
         bench.stop()
         obey()
+        return problems
+    }
+}
+
+extension [GapRecord] {
+    /// What is missing at last. The last record about a gap counts: it has the end of one that had
+    /// none.
+    package var ofMissing: [GapRecord] {
+        Dictionary(map { ($0.from, $0) }) { $1 }.values.filter {
+            $0.state != GapState.filled.rawValue
+        }
+    }
+
+    /// Whether one of them says that what happened at a moment is missing.
+    package func haveMissing(_ time: Timestamp) -> Bool {
+        contains { $0.from <= time && (!$0.to.isDefined || time < $0.to) }
     }
 }

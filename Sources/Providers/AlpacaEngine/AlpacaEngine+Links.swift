@@ -62,6 +62,7 @@ extension AlpacaEngine {
         if loss == .stopped {
             // Once: a market that has closed must not end one connection after the other.
             links[link].heard.pace = StreamPace()
+            feeds.doubt(link: links[link].endpoint.rawValue)
         } else if wasReady {
             links[link].heard.pace.pause(now.monotonic)
         }
@@ -99,6 +100,7 @@ extension AlpacaEngine {
             out.wishes.append(.close(links[link].number))
             links[link].state = .closed
             links[link].asking.request = nil
+            feeds.forgetDoubt(link: links[link].endpoint.rawValue)
             for place in feeds.list.indices
             where feeds.list[place].ofAlpaca.endpoint == links[link].endpoint {
                 feeds.list[place].standing = StreamStanding()

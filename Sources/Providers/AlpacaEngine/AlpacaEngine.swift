@@ -34,7 +34,8 @@ package struct AlpacaEngine: StreamEngine {
         reader = AlpacaReader(settings.feed, settings.hidden)
         links = AlpacaEndpoint.allCases.map { AlpacaLink($0, settings) }
         // Trades of coins are never changed.
-        times = TradeTimes(count: settings.feed.isCrypto ? 1 : settings.tradesKept)
+        times = TradeTimes(
+            count: settings.feed.isCrypto ? 1 : settings.tradesKept, hasContents: true)
     }
 
     /// The promise of `AlpacaOutput.floor`.
@@ -68,7 +69,7 @@ package struct AlpacaEngine: StreamEngine {
         let endpoint = links[link].endpoint
         feeds.showed(
             links[link].heard.time, lag: endpoint == .market ? settings.feed.delay : 0,
-            on: endpoint.rawValue, now)
+            on: endpoint.rawValue, now, into: &out.records)
         if isBroken { broken(link, now, into: &out) }
     }
 

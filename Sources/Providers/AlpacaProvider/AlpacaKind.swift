@@ -42,7 +42,8 @@ extension ProviderKind {
             ConfigurationKey(
                 "ALPACA_SILENT_AFTER", .duration(.seconds(2)...Duration.seconds(3_600)),
                 default: "\(usual.silentAfter / 1_000_000_000)s", group: group,
-                "A connection that answers no ping for so long is given up."),
+                "A connection is given up that answers no ping for so long, or is silent "
+                    + "after dense messages."),
             ConfigurationKey(
                 "ALPACA_DELAY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
                 default: "\(usual.delayMax / 1_000_000_000)s", group: group,

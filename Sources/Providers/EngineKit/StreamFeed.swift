@@ -17,6 +17,8 @@ package struct StreamFeed: RecordedFeed, Sendable {
     package var refusal = ""
     /// Whether it does because the account has no more room.
     package var lacksRoom = false
+    /// Whether it was refused, and the request for it again may not have left yet.
+    package var isAskedAgain = false
     /// The refusal that was told last; empty: it was delivered since, or begins.
     package var toldRefusal = ""
     package var standing = StreamStanding()

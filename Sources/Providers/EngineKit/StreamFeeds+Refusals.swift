@@ -14,6 +14,7 @@ extension StreamFeeds {
         into records: inout [ProviderRecord]
     ) -> Bool {
         list[place].standing.isAsked = false
+        list[place].isAskedAgain = false
         guard list[place].isWanted else { return false }
         let link = list[place].channel.link
         againAt[link] = min(againAt[link], now.monotonic + Self.askAgainAfter)
@@ -30,7 +31,9 @@ extension StreamFeeds {
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
     ) -> Bool {
         let feed = list[place]
-        guard feed.isWanted, feed.standing.isAsked || !feed.refusal.isEmpty else { return false }
+        guard feed.isWanted,
+            feed.standing.isAsked || feed.isAskedAgain || !feed.refusal.isEmpty
+        else { return false }
         list[place].standing.isAsked = true
         list[place].standing.isConfirmed = true
         confirm(place, now, into: &records)
@@ -66,6 +69,7 @@ extension StreamFeeds {
                 !feed.refusal.isEmpty, isMeant(feed)
             else { continue }
             list[place].refusal = ""
+            list[place].isAskedAgain = true
             list[place].standing.isAsked = false
             if feed.lacksRoom {
                 asking = .feedsWithoutRoom

@@ -14,6 +14,8 @@ package struct StreamFeeds: Sendable {
     package var clock: ServerClock
     /// All that was reported until then has come, by connection and by the clock of records.
     private var heard: [Timestamp]
+    /// Whether a connection's stream has stopped, and nothing has come since.
+    private var isDoubted: [Bool]
     /// When what was refused is asked for once more, by connection.
     var againAt: [MonotonicTime]
     private let settings: Settings
@@ -44,6 +46,7 @@ package struct StreamFeeds: Sendable {
         self.clock = clock
         places = FeedPlaces(channels: channels)
         heard = [Timestamp](repeating: .undefined, count: links)
+        isDoubted = [Bool](repeating: false, count: links)
         againAt = [MonotonicTime](repeating: .never, count: links)
     }
 
@@ -246,6 +249,7 @@ package struct StreamFeeds: Sendable {
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
     ) {
         list[place].refusal = ""
+        list[place].isAskedAgain = false
         if list[place].state != .live {
             list[place].toldRefusal = ""
             list[place].liveSince = now.wall.advanced(
@@ -255,8 +259,15 @@ package struct StreamFeeds: Sendable {
         if !list[place].standing.isAnnounced, !list[place].channel.isPart {
             announce(place, now, into: &records)
         }
-        endGap(of: place, "nothing tells what was left out", now, into: &records)
+        guard isDoubted[list[place].channel.link] else {
+            return endGap(of: place, Self.unknown, now, into: &records)
+        }
+        guard list[place].openGap == nil, !list[place].channel.isPart else { return }
+        let gap = UnendedGap(from: list[place].liveSince, reason: .providerLoss)
+        begin(gap, of: place, "its stream has stopped", now, into: &records)
     }
+
+    private static let unknown = "nothing tells what was left out"
 
     private mutating func announce(
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
@@ -301,11 +312,25 @@ package struct StreamFeeds: Sendable {
     /// frame had none). What was read may have waited for long, so it vouches for no later time
     /// than its own, whatever time it is.
     package mutating func showed(
-        _ time: Timestamp, lag: Int64 = 0, on link: Int, _ now: Moment
+        _ time: Timestamp, lag: Int64 = 0, on link: Int, _ now: Moment,
+        into records: inout [ProviderRecord]
     ) {
         guard time.isDefined else { return }
         vouch(min(now.wall, time.advanced(byNanoseconds: lag + settings.delayMax)), for: link)
+        guard isDoubted[link] else { return }
+        isDoubted[link] = false
+        for place in list.indices
+        where list[place].channel.link == link && list[place].standing.isConfirmed {
+            endGap(of: place, Self.unknown, now, into: &records)
+        }
     }
+
+    /// The stream of a connection has stopped, though it answers. Until something comes, on it or
+    /// on the next one, all is missing, whatever else it answers.
+    package mutating func doubt(link: Int) { isDoubted[link] = true }
+
+    /// Nothing of a connection is wanted any more, so nothing is missing.
+    package mutating func forgetDoubt(link: Int) { isDoubted[link] = false }
 
     /// A connection has shown nothing for `quiet` nanoseconds, and has not been given up: it has
     /// answered a ping. Nothing that was sent before waits in it. After messages that came densely
@@ -314,7 +339,7 @@ package struct StreamFeeds: Sendable {
         _ link: Int, quiet: Int64, _ pace: StreamPace, _ now: Moment
     ) {
         let doubt = settings.silentAfter + Self.silenceExactness
-        guard quiet >= doubt, !pace.isDense else { return }
+        guard quiet >= doubt, !pace.isDense, !isDoubted[link] else { return }
         vouch(clock.present(now).advanced(byNanoseconds: -doubt), for: link)
     }
 
@@ -341,6 +366,7 @@ package struct StreamFeeds: Sendable {
         list[place].standing.isConfirmed = false
         // The next connection is asked for it again.
         list[place].refusal = ""
+        list[place].isAskedAgain = false
         guard list[place].isWanted, list[place].state == .live else { return }
         report(.down, of: place, now, into: &records)
         guard list[place].openGap == nil, from.isDefined, !list[place].channel.isPart else {

@@ -7,7 +7,7 @@ package import Primitives
 /// stand out that is as long for its windows as `silentAfter` for the shortest.
 package struct StreamPace: Sendable {
     private static let shortest: Int64 = 10_000_000_000
-    private static let factors: [Int64] = [1, 10, 100]
+    private static let factors: InlineArray<3, Int64> = [1, 10, 100]
     /// A window with fewer messages is not dense.
     private static let messagesMin = 50
     /// So many dense windows in a row make a stop stand out.
@@ -32,7 +32,7 @@ package struct StreamPace: Sendable {
         }
     }
 
-    private var windows = StreamPace.factors.map { _ in Window() }
+    private var windows = InlineArray<3, Window>(repeating: Window())
     /// The last message, or the beginning of the connection.
     private var last = MonotonicTime.distantPast
     /// Since when there is no connection; `nil`: there is one.
@@ -65,13 +65,16 @@ package struct StreamPace: Sendable {
     }
 
     /// Whether messages came so densely that their end stands out.
-    package var isDense: Bool { windows.contains { $0.dense >= Self.windowsMin } }
+    package var isDense: Bool { densest != nil }
+
+    /// The shortest of the windows in which messages came densely; `nil`: there is none.
+    private var densest: Int? {
+        windows.indices.first { windows[$0].dense >= Self.windowsMin }
+    }
 
     /// Returns when it stands out that nothing comes any more.
     package func stopsAt(silentAfter: Int64) -> MonotonicTime {
-        guard pausedAt == nil,
-            let place = windows.firstIndex(where: { $0.dense >= Self.windowsMin })
-        else { return .never }
+        guard pausedAt == nil, let place = densest else { return .never }
         return last + Self.factors[place] * silentAfter
     }
 }

@@ -8,18 +8,19 @@ package struct TradeTimes: Sendable {
 
     private var keys: [UInt64]
     private var times: [Int64]
-    /// What the trades were, as `TradeNumber.content` has it.
+    /// What the trades were, as `TradeNumber.content` has it; empty: their numbers suffice.
     private var contents: [UInt32]
     /// The next way of each bucket.
     private var next: [UInt8]
     private let mask: Int
 
-    package init(count: Int) {
+    /// `hasContents`: several trades may have one number, and what they were tells them apart.
+    package init(count: Int, hasContents: Bool) {
         var buckets = 1
         while buckets * Self.ways < count { buckets *= 2 }
         keys = [UInt64](repeating: 0, count: buckets * Self.ways)
         times = [Int64](repeating: 0, count: buckets * Self.ways)
-        contents = [UInt32](repeating: 0, count: buckets * Self.ways)
+        contents = hasContents ? [UInt32](repeating: 0, count: buckets * Self.ways) : []
         next = [UInt8](repeating: 0, count: buckets)
         mask = buckets - 1
     }
@@ -34,7 +35,7 @@ package struct TradeTimes: Sendable {
         next[bucket] = UInt8((way + 1) % Self.ways)
         keys[bucket * Self.ways + way] = key
         times[bucket * Self.ways + way] = time.nanoseconds
-        contents[bucket * Self.ways + way] = content
+        if !contents.isEmpty { contents[bucket * Self.ways + way] = content }
     }
 
     /// Returns the time of a trade; `nil`: it is not known.

@@ -82,6 +82,7 @@ extension MassiveEngine {
         if loss == .stopped {
             // Once: a market that has closed must not end one connection after the other.
             link.heard.pace = StreamPace()
+            feeds.doubt(link: 0)
         }
         for place in feeds.list.indices {
             feeds.list[place].standing.isAsked = false
@@ -96,6 +97,7 @@ extension MassiveEngine {
             out.wishes.append(.close(link.number))
             link.state = .closed
             link.asking.request = nil
+            feeds.forgetDoubt(link: 0)
             for place in feeds.list.indices { feeds.list[place].standing = StreamStanding() }
             return
         }

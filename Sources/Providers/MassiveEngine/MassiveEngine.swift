@@ -37,7 +37,7 @@ package struct MassiveEngine: StreamEngine {
         reader = MassiveReader(
             flags: settings.feed == .delayed ? .delayed : [], hidden: settings.hidden)
         link = MassiveLink(settings)
-        times = TradeTimes(count: settings.tradesKept)
+        times = TradeTimes(count: settings.tradesKept, hasContents: false)
         reread = MassiveReread(
             MassiveReread.Settings(
                 ages: settings.rereadAges, lag: lag.upperBound,
@@ -162,7 +162,8 @@ package struct MassiveEngine: StreamEngine {
             // A status may have ended the connection.
             guard isPresent(number) else { return }
         }
-        feeds.showed(link.heard.time, lag: settings.feed.lag.upperBound, on: 0, now)
+        feeds.showed(
+            link.heard.time, lag: settings.feed.lag.upperBound, on: 0, now, into: &out.records)
         if isBroken { broken(now, into: &out) }
     }
 

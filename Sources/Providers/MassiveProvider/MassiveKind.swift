@@ -52,7 +52,8 @@ extension ProviderKind {
             ConfigurationKey(
                 "MASSIVE_SILENT_AFTER", .duration(.seconds(2)...Duration.seconds(3_600)),
                 default: "\(usual.silentAfter / 1_000_000_000)s", group: group,
-                "A connection that answers no ping for so long is given up."),
+                "A connection is given up that answers no ping for so long, or is silent "
+                    + "after dense messages."),
             ConfigurationKey(
                 "MASSIVE_DELAY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
                 default: "\(usual.delayMax / 1_000_000_000)s", group: group,
@@ -60,7 +61,7 @@ extension ProviderKind {
             ConfigurationKey(
                 "MASSIVE_TRADES_KEPT", .integer(1_024...16_777_216),
                 default: "\(usual.tradesKept)", group: group,
-                "Last trades that are known when they come twice (a power of two); 21 bytes each."),
+                "Last trades that are known when they come twice (a power of two); 17 bytes each."),
             ConfigurationKey(
                 "MASSIVE_RECONNECT_FIRST", .duration(.milliseconds(100)...Duration.seconds(600)),
                 default: "1s", group: group, "Wait after a first failure; then it doubles."),

@@ -160,13 +160,19 @@ struct AlpacaBench {
             + "\"s\":\(size),\"c\":[\"@\",\"I\"],\"z\":\"C\",\"t\":\"\(time ?? stamp)\"}"
     }
 
-    func cancel(_ symbol: String, _ id: UInt64, exchange: String = "V") -> String {
+    func cancel(
+        _ symbol: String, _ id: UInt64, exchange: String = "V", size: String = "100"
+    ) -> String {
         "{\"T\":\"x\",\"S\":\"\(symbol)\",\"i\":\(id),\"x\":\"\(exchange)\",\"p\":126.55,"
-            + "\"s\":100,\"a\":\"C\",\"z\":\"C\",\"t\":\"\(stamp)\"}"
+            + "\"s\":\(size),\"a\":\"C\",\"z\":\"C\",\"t\":\"\(stamp)\"}"
     }
 
-    func correction(_ symbol: String, _ id: UInt64, to next: UInt64, price: String) -> String {
-        "{\"T\":\"c\",\"S\":\"\(symbol)\",\"x\":\"V\",\"oi\":\(id),\"op\":126.55,\"os\":100,"
+    func correction(
+        _ symbol: String, _ id: UInt64, to next: UInt64, price: String, exchange: String = "V",
+        size: String = "100"
+    ) -> String {
+        "{\"T\":\"c\",\"S\":\"\(symbol)\",\"x\":\"\(exchange)\",\"oi\":\(id),\"op\":126.55,"
+            + "\"os\":\(size),"
             + "\"oc\":[\"@\"],\"ci\":\(next),\"cp\":\(price),\"cs\":40,\"cc\":[\"@\"],"
             + "\"z\":\"C\",\"t\":\"\(stamp)\"}"
     }

@@ -34,7 +34,10 @@ extension AlpacaBench: FaultBench {
         return ([#"[{"T":"subscription","trades":["AAPL"]}]"#], true)
     }
 
-    func event(_ id: UInt64) -> String { "[\(trade("AAPL", id, size: "\(id)"))]" }
+    /// Two trades have one id, as they may off the exchanges.
+    func event(_ id: UInt64) -> String {
+        "[\(trade("AAPL", id / 2, exchange: "D", size: "\(id)"))]"
+    }
 
     static func event(of record: TapeRecord) -> (id: UInt64, time: Timestamp)? {
         guard case .trade(let trade) = record else { return nil }

@@ -9,6 +9,10 @@ import Testing
 struct AlpacaHappened: Hashable {
     var symbol: UInt32
     var id: UInt64
+    /// Those off the exchanges, `D`, may share an id.
+    var exchange = "V"
+    /// No other trade has it.
+    var size: UInt64
     var time: Timestamp
     var reported: Timestamp
 }
@@ -148,12 +152,19 @@ struct AlpacaWorld {
         // Some trades are reported late.
         let late = chance(20) ? Int64.random(in: 0...5_000_000_000, using: &random) : 0
         let now = bench.now.wall
-        let trade = AlpacaHappened(
-            symbol: symbol, id: lastID, time: now.advanced(byNanoseconds: -late),
+        var trade = AlpacaHappened(
+            symbol: symbol, id: lastID, size: lastID, time: now.advanced(byNanoseconds: -late),
             reported: now)
+        if chance(300) {
+            trade.exchange = "D"
+            let others = happened.suffix(100).filter { $0.symbol == symbol && $0.exchange == "D" }
+            if let other = others.randomElement(using: &random), chance(200) { trade.id = other.id }
+        }
         happened.append(trade)
         let name = Self.symbols[Int(symbol)]
-        send("[\(bench.trade(name, trade.id, at: "\(trade.time)"))]", of: symbol)
+        let text = bench.trade(
+            name, trade.id, exchange: trade.exchange, size: "\(trade.size)", at: "\(trade.time)")
+        send("[\(text)]", of: symbol)
     }
 
     mutating func change() {
@@ -165,8 +176,10 @@ struct AlpacaWorld {
         lastID += 1
         let text =
             isCancel
-            ? bench.cancel(name, trade.id)
-            : bench.correction(name, trade.id, to: lastID, price: "1.25")
+            ? bench.cancel(name, trade.id, exchange: trade.exchange, size: "\(trade.size)")
+            : bench.correction(
+                name, trade.id, to: lastID, price: "1.25", exchange: trade.exchange,
+                size: "\(trade.size)")
         send("[\(text)]", of: trade.symbol)
     }
 

@@ -184,13 +184,19 @@ struct MassiveBench {
     }
 
     /// What the number on the tape of such a trade has of its id.
-    static let mark = "12345".utf8.reduce(0 as UInt64) { $0 * 10 + UInt64($1) } & 0xff
+    static let mark = mark(of: "12345")
+
+    /// Returns what tells a trade with this id from another one of its number.
+    static func mark(of id: String) -> UInt64 {
+        id.utf8.reduce(0 as UInt64) { $0 * 10 + UInt64($1) } & 0xff
+    }
 
     /// A trade as the service writes it.
-    func trade(_ symbol: String, _ number: UInt64, size: String = "100", at time: Int64? = nil)
-        -> String
-    {
-        "{\"ev\":\"T\",\"sym\":\"\(symbol)\",\"x\":4,\"i\":\"12345\",\"z\":3,\"p\":114.125,"
+    func trade(
+        _ symbol: String, _ number: UInt64, id: String = "12345", size: String = "100",
+        at time: Int64? = nil
+    ) -> String {
+        "{\"ev\":\"T\",\"sym\":\"\(symbol)\",\"x\":4,\"i\":\"\(id)\",\"z\":3,\"p\":114.125,"
             + "\"s\":\(size),\"c\":[0,12],\"t\":\(time ?? stamp),\"q\":\(number)}"
     }
 

@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Seeds
@@ -15,10 +16,11 @@ import Testing
     private struct Happened: Hashable {
         var symbol: UInt32
         var number: UInt64
+        /// Its own, in which a twin differs.
+        var id: String
         /// In milliseconds, as the service writes it.
         var stamp: Int64
         var isLate: Bool
-        var text: String
 
         var time: Timestamp { Timestamp(nanoseconds: stamp * 1_000_000) }
     }
@@ -104,17 +106,33 @@ import Testing
         }
 
         mutating func trade() {
+            if let one = happened.last, chance(30) { return twin(of: one) }
             let symbol = UInt32.random(in: 0..<3, using: &random)
             last += UInt64.random(in: 1...5, using: &random)
             let isLate = chance(20)
             let late = isLate ? Int64.random(in: 0...5_000, using: &random) : 0
             let stamp = bench.stamp - late
-            let name = MassiveSimulationTests.symbols[Int(symbol)]
-            let trade = Happened(
-                symbol: symbol, number: last, stamp: stamp, isLate: isLate,
-                text: "[\(bench.trade(name, last, at: stamp))]")
+            happen(
+                Happened(
+                    symbol: symbol, number: last, id: "\(last * 8)", stamp: stamp, isLate: isLate))
+        }
+
+        /// Another trade has the number and the millisecond of one.
+        mutating func twin(of one: Happened) {
+            var twin = one
+            twin.id = "\((UInt64(one.id) ?? 0) + 1)"
+            happen(twin)
+        }
+
+        mutating func happen(_ trade: Happened) {
             happened.append(trade)
             waiting.append((bench.time + lag, trade))
+        }
+
+        /// The trade as the service writes it.
+        func text(_ trade: Happened) -> String {
+            let name = MassiveSimulationTests.symbols[Int(trade.symbol)]
+            return "[\(bench.trade(name, trade.number, id: trade.id, at: trade.stamp))]"
         }
 
         /// The service sends what is due.
@@ -123,8 +141,9 @@ import Testing
                 waiting.removeFirst()
                 let name = MassiveSimulationTests.symbols[Int(next.trade.symbol)]
                 guard line?.names.contains(name) == true, line?.isDead == false else { continue }
-                line?.queue.append(next.trade.text)
-                if chance(20) { line?.queue.append(next.trade.text) }
+                let text = text(next.trade)
+                line?.queue.append(text)
+                if chance(20) { line?.queue.append(text) }
             }
         }
 
@@ -252,6 +271,7 @@ import Testing
                 guard case .gap(let gap) = record, gap.header.symbol == symbol else { return nil }
                 return gap
             }
+            let missing = gaps.ofMissing
             let begin = records.lazy.compactMap { record -> Timestamp? in
                 guard case .subscription(let record) = record, record.header.symbol == symbol
                 else { return nil }
@@ -265,7 +285,7 @@ import Testing
                 && !known.contains(Self.number(trade))
             {
                 #expect(
-                    Self.isMissing(trade.time, gaps),
+                    missing.haveMissing(trade.time),
                     "TAPELINE_SEED=\(seed): \(symbol) \(trade.number) is in no gap")
             }
             checkGaps(gaps, world, seed)
@@ -294,12 +314,6 @@ import Testing
     private static func number(_ trade: Happened) -> UInt64 {
         TradeNumber.number(
             exchange: UInt8(ascii: "D"), day: TradeNumber.day(of: trade.time),
-            id: MassiveBench.mark << 38 | trade.number)
-    }
-
-    /// Whether the last record about a moment says that it is missing.
-    private static func isMissing(_ time: Timestamp, _ gaps: [GapRecord]) -> Bool {
-        gaps.last { $0.from <= time && (!$0.to.isDefined || time < $0.to) }
-            .map { $0.state != GapState.filled.rawValue } ?? false
+            id: MassiveBench.mark(of: trade.id) << 38 | trade.number)
     }
 }

@@ -186,6 +186,8 @@ extension FaultWorld {
         case slowAtStop
         /// For an hour nothing comes but answers, on whatever connection.
         case mute
+        /// The same a few seconds after the process has begun, for a minute.
+        case muteSoon
     }
 
     /// Lets the fault happen. Returns what is wrong, in sentences: each event that did not come
@@ -211,7 +213,7 @@ extension FaultWorld {
         var problems: [String] = []
         bench.turn()
         obey()
-        run(seconds: 60)
+        run(seconds: fault == .muteSoon ? 6 : 60)
         switch fault {
         case .cut: cut()
         case .slow, .slowAtStop:
@@ -220,9 +222,9 @@ extension FaultWorld {
             isReading = true
             read(40)
             if fault == .slow { cut() } else { restart() }
-        case .mute:
+        case .mute, .muteSoon:
             isMute = true
-            for _ in 0..<3_600 { step(1_000_000_000) }
+            for _ in 0..<(fault == .mute ? 3_600 : 60) { step(1_000_000_000) }
             // It stands out within half a minute.
             let old = happened[happened.count - 60]
             let hidden = outcome.unrecorded.count { $0 <= old }

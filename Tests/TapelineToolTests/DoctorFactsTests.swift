@@ -1,4 +1,5 @@
 import Primitives
+import ServiceRuntime
 import StoreSinks
 import TapeTransport
 import TestSupport
@@ -39,6 +40,7 @@ import Testing
         (facts.memoryBytes, facts.memoryFreeBytes) = (8 << 30, 4 << 30)
         facts.disks = [.init(path: "/data", freeBytes: 50 << 30, totalBytes: 100 << 30)]
         facts.libraries = ["libnats.so.3.10", "libpq.so.5.15"]
+        facts.clock = KernelClock(isKept: true, errorMicroseconds: 11_500)
         return facts
     }
 
@@ -59,7 +61,13 @@ import Testing
             ]
             expectOne(facts.findings, level, "\(free) % of the disk of /data", "DatabaseFilling")
         }
-        #expect(MachineFacts().findings.map(\.level) == [.unseen, .unseen, .unseen])
+        facts = Self.machine
+        facts.clock = KernelClock(isKept: false, errorMicroseconds: 16_000_000)
+        expectOne(facts.findings, .warning, "no time service keeps the clock")
+        facts.clock = KernelClock(isKept: true, errorMicroseconds: 1_000_001)
+        expectOne(facts.findings, .warning, "may be wrong by 1001 ms")
+        #expect(Self.machine.findings.contains { $0.text.hasSuffix("machine, within 12 ms") })
+        #expect(MachineFacts().findings.map(\.level) == [.unseen, .unseen, .unseen, .unseen])
     }
 
     @Test("what the kernel writes") func kernel() {
@@ -80,6 +88,7 @@ import Testing
             MachineLook.libraries("1-2 r /usr/lib/libpq.so.5.15\n3 r /lib/libc.so.6\n4 r\n")
                 == ["libpq.so.5.15"])
         let facts = MachineLook.facts(processes: [], folders: ["/", "/not/there"])
+        #expect(facts.clock?.errorMicroseconds ?? 0 >= 0)
         #expect(facts.disks.count == 1 && facts.memoryBytes > 0 && facts.openFiles.count == 1)
         #expect(facts.libraries.contains { $0.hasPrefix("libnats.so") }, "\(facts.libraries)")
     }

@@ -1,4 +1,5 @@
 import DeploymentWatch
+import ServiceRuntime
 
 /// What the doctor knows of this machine.
 struct MachineFacts: Equatable, Sendable {
@@ -20,6 +21,8 @@ struct MachineFacts: Equatable, Sendable {
     var memoryBytes: UInt64 = 0
     var memoryFreeBytes: UInt64 = 0
     var disks: [Disk] = []
+    /// How its clock is kept. `nil` if nobody says it.
+    var clock: KernelClock?
     /// The files of the libraries that this program has loaded.
     var libraries: [String] = []
 
@@ -27,9 +30,11 @@ struct MachineFacts: Equatable, Sendable {
     static let memoryFreeMin: UInt64 = 256 << 20
     static let diskWarningPercent: UInt64 = 15
     static let diskWrongPercent: UInt64 = 5
+    /// From here on, answers about what was known raise (`bars_as_of`).
+    static let clockErrorMax: Int64 = 1_000_000
 
     var findings: [Finding] {
-        openFileFindings + memoryFindings + disks.map(Self.finding)
+        openFileFindings + memoryFindings + [clockFinding] + disks.map(Self.finding)
             + [
                 libraries.isEmpty
                     ? Finding(.unseen, .machine, "the libraries of this program cannot be listed")
@@ -69,6 +74,27 @@ struct MachineFacts: Equatable, Sendable {
                 .warning, .machine, text,
                 "end other programs or add memory, before the kernel kills a process")
         ]
+    }
+
+    private var clockFinding: Finding {
+        guard let clock else {
+            return Finding(
+                .unseen, .machine, "the kernel does not say how the clock of this machine is kept")
+        }
+        let advice =
+            "run chrony or systemd-timesyncd: clocks that are all behind show nowhere else, and "
+            + "answers about what was known at a time follow them"
+        guard clock.isKept else {
+            return Finding(
+                .warning, .machine, "no time service keeps the clock of this machine", advice)
+        }
+        let error = "\((clock.errorMicroseconds + 999) / 1_000) ms"
+        guard clock.errorMicroseconds <= Self.clockErrorMax else {
+            return Finding(
+                .warning, .machine, "the clock of this machine may be wrong by \(error)", advice)
+        }
+        return Finding(
+            .fine, .machine, "a time service keeps the clock of this machine, within \(error)")
     }
 
     private static func finding(_ disk: Disk) -> Finding {

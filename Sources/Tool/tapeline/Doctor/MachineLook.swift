@@ -26,6 +26,7 @@ enum MachineLook {
             facts.memoryFreeBytes = memory.available
         }
         facts.disks = folders.compactMap(disk)
+        facts.clock = KernelClock.read()
         facts.libraries = text("/proc/self/maps").map(libraries) ?? []
         return facts
     }

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""Plants the faults that draw.py draws, one after the other, and says which tests find them.
+"""Plants the faults that draw.py draws, and says which suites find them.
 
-    Tests/mutations/judge.py --seed 7 [--count 80] [--tiers pure|pure,servers,stacks] [--first N]
+    Tests/mutations/judge.py --seed 7 [--count 80] [--tiers pure|pure,servers,stacks|night] [--scratch FOLDER]
 
-Each fault is planted in a copy of the checkout, the tests are built, and those targets run whose sources import the
-changed module. One line of JSON for each fault comes on standard output: what was changed, and `found` (the tests that
-failed), `missed`, or `invalid` (it does not compile). The copy keeps its build folder, so that a second call with the
-same --scratch goes on quickly. Ends with 0 when all valid ones are found, else with 1.
+All faults are built into one copy of the checkout, each behind a switch that the environment sets
+(DRAWN_FAULT=number), so one build is enough. Faults that do not compile are drawn anew. Then each suite runs once
+without a fault, and notes which places it reaches; after that each fault runs against the suites that reach its
+place: those of its own module first, then the quickest, until one fails. What fails is done again, with and without
+the fault. One line of JSON for each fault comes on standard output: what was changed, and `found` with the suite, or
+`missed`. The copy keeps what was built and found, so that a second call goes on. Ends with 0 when all are found.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -17,12 +20,22 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 
 import draw
 
 ROOT = draw.ROOT
-FINDERS_MAX = 3
-RUN_SECONDS_MAX = 1800
+STEPS = "build", "draw", "plant", "reach", "judge"
+SUITE_SECONDS_MAX = 900
+# A fault may make an endless loop.
+SLOWER_MAX, SECONDS_MIN = 5, 60
+# House rules read texts, and would find the switches.
+NOT_RUN = "TidyTests"
+TRAP = r"/traps[A-Z]"
+FAILURE = re.compile(rb"^\S+ Test (?:case passing [^\n]*|\S+|\"[^\n]*\") (?:recorded an issue|failed)", re.M)
+FAILED = re.compile(r"^\S+ Test (\S+?|\".*\") (?:with .*? )?recorded an issue .*? at (\S+?):", re.M)
 
 
 def copy(folder):
@@ -45,63 +58,212 @@ def copy(folder):
         (folder / ".local").symlink_to(ROOT / ".local")
 
 
-def concerned(folder, file, tiers):
-    """Returns the test targets that import the module of a file. Asked in the copy, whose manifest it is."""
-    script = (
-        "import sys; sys.path.insert(0, '.ci'); import targets; package = targets.Package()\n"
-        f"module = [n for n in package.targets if {file!r}.startswith(package.folder(n) + '/')]\n"
-        f"print(*(t for tier in {tiers!r}.split(',') for t in targets.test_targets(tier)\n"
-        "       if package.closure(t) & set(module)))")
-    return subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True,
-                          text=True).stdout.split()
+class Copy:
+    """The copy with its build folder, and what is known of it."""
+
+    def __init__(self, folder, tiers):
+        self.folder, self.tiers = folder, tiers
+        self.kept = folder / ".build/drawn"
+        self.kept.mkdir(parents=True, exist_ok=True)
+        self.environment = {**os.environ, "TAPELINE_TESTS": tiers, "SWIFT_BACKTRACE": "enable=no"}
+        self.environment.setdefault("TAPELINE_SEEDS", "0")
+
+    def build(self):
+        """Returns the errors of the build, and none when it succeeds."""
+        done = subprocess.run(
+            ["bash", "-c", '. .ci/steps.sh && swift build --build-tests "${build_flags[@]}"'], cwd=self.folder,
+            env=self.environment, capture_output=True, text=True)
+        (self.kept / "build.log").write_text(done.stdout + done.stderr)
+        errors = set(re.findall(r"^(/\S+?\.swift):(\d+):\d+: error", done.stdout + done.stderr, re.M))
+        return errors or ({("", 0)} if done.returncode else set())
+
+    def compilers(self):
+        """Returns the compiler's arguments for each module, and its files, of the last build."""
+        found = {}
+        for line in (self.folder / ".build/checked/debug.yaml").read_text().splitlines():
+            if '"-module-name","' in line and '"-c","@' in line:
+                arguments = json.loads(line.partition("args: ")[2])
+                sources = next(each[1:] for each in arguments if each.startswith("@"))
+                files = re.findall(r"'?(/.+?\.swift)'?$", pathlib.Path(sources).read_text(), re.M)
+                found.update({file: (arguments, files) for file in files})
+        return found
+
+    def compiles(self, fault, compilers):
+        """Returns whether a fault compiles alone behind its switch."""
+        path = str(self.folder / fault["file"])
+        if path not in compilers:
+            return False
+        arguments, files = compilers[path]
+        kept = [each for place, each in enumerate(arguments[1:], 1) if each in ALONE or arguments[place - 1] in WITH
+                or each in WITH or each.startswith(("-D", "-I"))]
+        with tempfile.TemporaryDirectory() as folder:
+            changed = pathlib.Path(folder) / pathlib.Path(path).name
+            changed.write_text(draw.with_switches((ROOT / fault["file"]).read_text(), [{**fault, "number": 1}]))
+            others = [file for file in files if file != path]
+            done = subprocess.run(
+                [arguments[0], "-frontend", "-emit-sil", "-o", "/dev/null", *kept, "-primary-file", str(changed),
+                 *others], capture_output=True, text=True)
+        return done.returncode == 0
+
+    def draw(self, seed, count):
+        """Draws faults that compile, and keeps their list."""
+        compilers = self.compilers()
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as several:
+            faults = draw.draw(seed, count, lambda fault: self.compiles(fault, compilers), several.map)
+        (self.kept / "faults.json").write_text(json.dumps(faults, indent=1))
+
+    def faults(self):
+        return json.loads((self.kept / "faults.json").read_text())
+
+    def plant(self):
+        """Builds all faults."""
+        faults = self.faults()
+        for name in {fault["file"] for fault in faults}:
+            inside = [fault for fault in faults if fault["file"] == name]
+            (self.folder / name).write_text(draw.with_switches((ROOT / name).read_text(), inside))
+        if errors := self.build():
+            sys.exit(f"error: {errors}; look at {self.kept}/build.log")
+
+    def suites(self):
+        """Returns the runs of the bundle: for each suite its target and its arguments. Traps have one of their own."""
+        script = ("import sys; sys.path.insert(0, '.ci'); import targets\n"
+                  f"print(*(t for tier in {self.tiers!r}.split(',') for t in targets.test_targets(tier)))")
+        targets = subprocess.run([sys.executable, "-c", script], cwd=self.folder, check=True, capture_output=True,
+                                 text=True).stdout.split()
+        tests = subprocess.run([self.bundle(), "--testing-library", "swift-testing", "--list-tests"], check=True,
+                               capture_output=True, text=True, cwd=self.folder).stdout.split("\n")
+        found = {}
+        for test in filter(lambda line: "/" in line, map(str.strip, tests)):
+            target = test.partition(".")[0]
+            if target not in targets or target == NOT_RUN:
+                continue
+            parts = test.split("/")
+            suite = "/".join(parts[:2 if target == "IntegrationTests" and len(parts) > 2 else 1])
+            if re.search(TRAP, test):
+                found[f"{target}.traps"] = (target, ["--filter", rf"^{target}\..*{TRAP}"])
+            else:
+                found[suite] = (target, ["--filter", f"^{re.escape(suite)}/", "--skip", TRAP])
+        return found
+
+    def bundle(self):
+        return str(self.folder / ".build/checked/debug/tapelinePackageTests.xctest")
+
+    def run(self, arguments, seconds, more):
+        """Runs tests until one fails. Returns what failed, or None, and the seconds."""
+        run = tempfile.mkdtemp(prefix="drawn-")
+        os.chmod(run, 0o755)
+        log = pathlib.Path(run) / "log"
+        command = [self.bundle(), "--testing-library", "swift-testing", "--no-parallel", *arguments]
+        if os.geteuid() == 0:
+            # Whatever a test starts ends with it, and what it left in memory, too.
+            command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c",
+                       'mount -t tmpfs shm /dev/shm; "$@"; exit $?', "drawn", *command]
+        began = time.monotonic()
+        with open(log, "wb") as output:
+            process = subprocess.Popen(command, cwd=self.folder, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                                       env={**self.environment, "TMPDIR": run, **more})
+        failed = None
+        while process.poll() is None and failed is None:
+            try:
+                process.wait(0.3)
+            except subprocess.TimeoutExpired:
+                pass
+            if FAILURE.search(log.read_bytes()):
+                failed = "a test failed"
+            elif time.monotonic() - began > seconds:
+                failed = "it took too long"
+        process.kill()
+        process.wait()
+        if process.returncode > 0 or (failed is None and process.returncode != 0):
+            failed = f"ended with status {process.returncode}"
+        text = log.read_text(errors="replace")
+        shutil.copy(log, self.kept / f"{more.get('DRAWN_FAULT', 'reach')}.log")
+        shutil.rmtree(run, ignore_errors=True)
+        named = FAILED.search(text)
+        return failed and (f"{named.group(1)} ({named.group(2)})" if named else failed), time.monotonic() - began
+
+    def reach(self, lanes):
+        """Runs each suite once without a fault, and keeps which places it reaches, with its seconds."""
+        path = self.kept / "reach.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        lock = threading.Lock()
+
+        def one(item):
+            suite, (_, arguments) = item
+            with tempfile.TemporaryDirectory() as folder:
+                os.chmod(folder, 0o777)
+                failed, seconds = self.run(arguments, SUITE_SECONDS_MAX, {"DRAWN_REACH": folder})
+                reached = sorted(int(name) for name in os.listdir(folder))
+            with lock:
+                known[suite] = {"failed": failed, "seconds": round(seconds, 1), "reached": reached}
+                path.write_text(json.dumps(known, indent=0))
+            print(f"{suite}: {len(reached)} places in {seconds:.0f} s {failed or ''}", file=sys.stderr, flush=True)
+
+        with concurrent.futures.ThreadPoolExecutor(lanes) as several:
+            list(several.map(one, [item for item in self.suites().items() if item[0] not in known]))
+        return known
+
+    def judge(self, fault, suites, known):
+        """Returns the first suite that a fault fails, with the test, or None."""
+        module = pathlib.Path(fault["file"]).parts
+        module = module[1].replace("-", "").lower() if module[0] == "services" else module[2].lower()
+
+        def rank(suite):
+            return not suites[suite][0].lower().startswith(module), known[suite]["seconds"]
+
+        reaching = [suite for suite in suites if suite in known and fault["number"] in known[suite]["reached"]
+                    and not known[suite]["failed"]]
+        planted = {"DRAWN_FAULT": str(fault["number"])}
+        for suite in sorted(reaching, key=rank):
+            arguments, seconds = suites[suite][1], known[suite]["seconds"] * SLOWER_MAX + SECONDS_MIN
+            failed, _ = self.run(arguments, seconds, planted)
+            if failed and not self.run(arguments, seconds, {})[0] and self.run(arguments, seconds, planted)[0]:
+                return {"suite": suite, "test": failed}, len(reaching)
+        return None, len(reaching)
 
 
-def run(folder, names, environment):
-    """Builds and runs test targets. Returns None if the copy does not compile, else the tests that failed."""
-    build = subprocess.run(
-        ["bash", "-c", '. .ci/steps.sh && swift build --build-tests "${build_flags[@]}"'], cwd=folder,
-        env=environment, capture_output=True, text=True)
-    if build.returncode != 0:
-        return None
-    if not names:
-        return []
-    command = f". .ci/steps.sh && run_tests judged --only {','.join(names)}"
-    tests = subprocess.run(
-        ["timeout", "--signal=INT", "--kill-after=60", str(RUN_SECONDS_MAX), "bash", "-c", command], cwd=folder,
-        env=environment, capture_output=True, text=True)
-    if tests.returncode in (124, 137):
-        return ["it took too long"]
-    if tests.returncode == 0 and "⚠ unsteady" not in tests.stdout:
-        return []
-    return re.findall(r"^✘ (.+?)(?: at |: )", tests.stdout, re.M)[:FINDERS_MAX] or ["the run failed"]
+ALONE = {"-enable-testing", "-parse-as-library", "-strict-memory-safety", "-warnings-as-errors"}
+WITH = {"-module-name", "-I", "-target", "-Xcc", "-module-cache-path", "-swift-version", "-enable-upcoming-feature",
+        "-enable-experimental-feature", "-package-name"}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--count", type=int, default=80)
-    parser.add_argument("--first", type=int, default=0, help="begin with the fault of this number")
+    parser.add_argument("--only", type=lambda text: [int(each) for each in text.split(",")], help="numbers of faults")
     parser.add_argument("--tiers", default="pure")
+    parser.add_argument("--lanes", type=int, default=os.cpu_count(), help="suites at a time")
+    parser.add_argument("--steps", default=",".join(STEPS), help="some of " + ", ".join(STEPS))
     parser.add_argument("--scratch", type=pathlib.Path, default=pathlib.Path("/tmp/drawn-faults"))
     options = parser.parse_args()
-    environment = {**os.environ, "TAPELINE_TESTS": options.tiers, "TAPELINE_SEEDS": "0", "TAPELINE_TIER": "test"}
-    copy(options.scratch)
-    missed = 0
-    for number, fault in enumerate(draw.draw(options.seed, options.count)):
-        if number < options.first:
-            continue
-        path = options.scratch / fault["file"]
-        text = path.read_text()
-        lines = text.splitlines(keepends=True)
-        lines[fault["line"] - 1] = fault["after"] + "\n"
-        names = concerned(options.scratch, fault["file"], options.tiers)
-        path.write_text("".join(lines))
-        found = run(options.scratch, names, environment)
-        path.write_text(text)
-        verdict = "invalid" if found is None else "found" if found else "missed"
-        missed += verdict == "missed"
-        print(json.dumps({"number": number, "verdict": verdict, "by": found, "targets": len(names), **fault}),
-              flush=True)
+    steps = options.steps.split(",")
+    work = Copy(options.scratch, options.tiers)
+    if "build" in steps:
+        copy(options.scratch)
+        if errors := work.build():
+            sys.exit(f"error: the copy does not compile: {errors}")
+    if "draw" in steps:
+        work.draw(options.seed, options.count)
+    if "plant" in steps:
+        work.plant()
+    known = work.reach(options.lanes) if "reach" in steps else {}
+    if "judge" not in steps:
+        return
+    known = known or json.loads((work.kept / "reach.json").read_text())
+    suites, missed, lock = work.suites(), [], threading.Lock()
+
+    def one(fault):
+        found, count = work.judge(fault, suites, known)
+        with lock:
+            if not found:
+                missed.append(fault["number"])
+            print(json.dumps({"number": fault["number"], "found": found, "suites": count, "file": fault["file"],
+                              "line": fault["line"], "before": fault["before"], "after": fault["after"]}), flush=True)
+
+    chosen = [fault for fault in work.faults() if not options.only or fault["number"] in options.only]
+    with concurrent.futures.ThreadPoolExecutor(options.lanes) as several:
+        list(several.map(one, chosen))
     sys.exit(1 if missed else 0)
 
 

@@ -4,15 +4,17 @@
     Tests/mutations/judge.py --seed 7 [--count 80] [--tiers pure|pure,servers,stacks|night] [--scratch FOLDER]
 
 All faults are built into one copy of the checkout, each behind a switch that the environment sets
-(DRAWN_FAULT=number), so one build is enough. Faults that do not compile are drawn anew. Then each suite runs once
-without a fault, and notes which places it reaches; after that each fault runs against the suites that reach its
-place: those of its own module first, then the quickest, until one fails. What fails is done again, with and without
-the fault. One line of JSON for each fault comes on standard output: what was changed, and `found` with the suite, or
-`missed`. The copy keeps what was built and found, so that a second call goes on. Ends with 0 when all are found.
+(DRAWN_FAULT=number), so one build is enough. Faults that do not compile are drawn anew. Then each fault runs against
+the suites of its closure until one fails: pure targets first, and those of its own module first among these. A suite
+runs once without a fault before that, and notes which places it reaches; a fault whose place it does not reach is not
+run. What fails beside servers is done again, with and without the fault. One line of JSON for each fault comes on
+standard output: what was changed, and `found` with the suite and the test, or null. The copy keeps what was built and
+what suites reach, for a further call with some of the --steps. Ends with 0 when all are found.
 """
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -27,13 +29,14 @@ import time
 import draw
 
 ROOT = draw.ROOT
-STEPS = "build", "draw", "plant", "reach", "judge"
+STEPS = "build", "draw", "plant", "judge"
 SUITE_SECONDS_MAX = 900
 # A fault may make an endless loop.
 SLOWER_MAX, SECONDS_MIN = 5, 60
 # House rules read texts, and would find the switches.
 NOT_RUN = "TidyTests"
 TRAP = r"/traps[A-Z]"
+TIERS = "pure", "servers", "stacks", "night"
 FAILURE = re.compile(rb"^\S+ Test (?:case passing [^\n]*|\S+|\"[^\n]*\") (?:recorded an issue|failed)", re.M)
 FAILED = re.compile(r"^\S+ Test (\S+?|\".*\") (?:with .*? )?recorded an issue .*? at (\S+?):", re.M)
 
@@ -67,6 +70,9 @@ class Copy:
         self.kept.mkdir(parents=True, exist_ok=True)
         self.environment = {**os.environ, "TAPELINE_TESTS": tiers, "SWIFT_BACKTRACE": "enable=no"}
         self.environment.setdefault("TAPELINE_SEEDS", "0")
+        self.lock, self.locks = threading.Lock(), {}
+        # Suites with servers run one at a time.
+        self.servers = threading.Lock()
 
     def build(self):
         """Returns the errors of the build, and none when it succeeds."""
@@ -125,11 +131,14 @@ class Copy:
             sys.exit(f"error: {errors}; look at {self.kept}/build.log")
 
     def suites(self):
-        """Returns the runs of the bundle: for each suite its target and its arguments. Traps have one of their own."""
-        script = ("import sys; sys.path.insert(0, '.ci'); import targets\n"
-                  f"print(*(t for tier in {self.tiers!r}.split(',') for t in targets.test_targets(tier)))")
-        targets = subprocess.run([sys.executable, "-c", script], cwd=self.folder, check=True, capture_output=True,
-                                 text=True).stdout.split()
+        """Returns the runs of the bundle, each with tier, folders of the closure, and arguments: one for each pure
+        target and for each other suite. Traps of a target have one of their own, because they wait for any child of
+        their process."""
+        script = ("import sys, json; sys.path.insert(0, '.ci'); import targets; package = targets.Package()\n"
+                  f"print(json.dumps({{name: (tier, [package.folder(each) for each in package.closure(name)])\n"
+                  f"    for tier in {self.tiers!r}.split(',') for name in targets.test_targets(tier)}}))")
+        targets = json.loads(subprocess.run([sys.executable, "-c", script], cwd=self.folder, check=True,
+                                            capture_output=True, text=True).stdout)
         tests = subprocess.run([self.bundle(), "--testing-library", "swift-testing", "--list-tests"], check=True,
                                capture_output=True, text=True, cwd=self.folder).stdout.split("\n")
         found = {}
@@ -137,12 +146,14 @@ class Copy:
             target = test.partition(".")[0]
             if target not in targets or target == NOT_RUN:
                 continue
+            tier, folders = targets[target]
             parts = test.split("/")
-            suite = "/".join(parts[:2 if target == "IntegrationTests" and len(parts) > 2 else 1])
+            suite = "/".join(parts[:2 if tier == "stacks" and len(parts) > 2 else 1]) + "/"
             if re.search(TRAP, test):
-                found[f"{target}.traps"] = (target, ["--filter", rf"^{target}\..*{TRAP}"])
+                found[f"{target}.traps"] = (tier, folders, ["--filter", rf"^{target}\..*{TRAP}"])
             else:
-                found[suite] = (target, ["--filter", f"^{re.escape(suite)}/", "--skip", TRAP])
+                name = f"{target}." if tier == "pure" else suite
+                found[name] = (tier, folders, ["--filter", f"^{re.escape(name)}", "--skip", TRAP])
         return found
 
     def bundle(self):
@@ -182,44 +193,47 @@ class Copy:
         named = FAILED.search(text)
         return failed and (f"{named.group(1)} ({named.group(2)})" if named else failed), time.monotonic() - began
 
-    def reach(self, lanes):
-        """Runs each suite once without a fault, and keeps which places it reaches, with its seconds."""
-        path = self.kept / "reach.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
-        lock = threading.Lock()
-
-        def one(item):
-            suite, (_, arguments) = item
+    def reach(self, suite, arguments):
+        """Runs a suite once without a fault, and keeps which places it reaches, with its seconds."""
+        path = self.kept / "reach" / re.sub(r"\W+", "-", suite)
+        with self.lock:
+            lock = self.locks.setdefault(suite, threading.Lock())
+        with lock:
+            if path.exists():
+                return json.loads(path.read_text())
             with tempfile.TemporaryDirectory() as folder:
                 os.chmod(folder, 0o777)
                 failed, seconds = self.run(arguments, SUITE_SECONDS_MAX, {"DRAWN_REACH": folder})
                 reached = sorted(int(name) for name in os.listdir(folder))
-            with lock:
-                known[suite] = {"failed": failed, "seconds": round(seconds, 1), "reached": reached}
-                path.write_text(json.dumps(known, indent=0))
-            print(f"{suite}: {len(reached)} places in {seconds:.0f} s {failed or ''}", file=sys.stderr, flush=True)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps({"failed": failed, "seconds": round(seconds, 1), "reached": reached}))
+            print(f"{suite} reaches {len(reached)} in {seconds:.0f} s {failed or ''}", file=sys.stderr, flush=True)
+            return json.loads(path.read_text())
 
-        with concurrent.futures.ThreadPoolExecutor(lanes) as several:
-            list(several.map(one, [item for item in self.suites().items() if item[0] not in known]))
-        return known
-
-    def judge(self, fault, suites, known):
-        """Returns the first suite that a fault fails, with the test, or None."""
-        module = pathlib.Path(fault["file"]).parts
-        module = module[1].replace("-", "").lower() if module[0] == "services" else module[2].lower()
+    def judge(self, fault, suites):
+        """Returns the first suite that a fault fails, with the test, or None, and the number of suites that ran."""
+        parts = pathlib.Path(fault["file"]).parts
+        module = (parts[1] if parts[0] == "services" else parts[2]).replace("-", "").lower()
 
         def rank(suite):
-            return not suites[suite][0].lower().startswith(module), known[suite]["seconds"]
+            return TIERS.index(suites[suite][0]), not suite.lower().startswith(module)
 
-        reaching = [suite for suite in suites if suite in known and fault["number"] in known[suite]["reached"]
-                    and not known[suite]["failed"]]
-        planted = {"DRAWN_FAULT": str(fault["number"])}
-        for suite in sorted(reaching, key=rank):
-            arguments, seconds = suites[suite][1], known[suite]["seconds"] * SLOWER_MAX + SECONDS_MIN
-            failed, _ = self.run(arguments, seconds, planted)
-            if failed and not self.run(arguments, seconds, {})[0] and self.run(arguments, seconds, planted)[0]:
-                return {"suite": suite, "test": failed}, len(reaching)
-        return None, len(reaching)
+        planted, count = {"DRAWN_FAULT": str(fault["number"])}, 0
+        for suite in sorted(suites, key=rank):
+            tier, folders, arguments = suites[suite]
+            if not any(fault["file"].startswith(folder + "/") for folder in folders):
+                continue
+            with self.servers if tier != "pure" else contextlib.nullcontext():
+                known = self.reach(suite, arguments)
+                if known["failed"] or fault["number"] not in known["reached"]:
+                    continue
+                count += 1
+                seconds = known["seconds"] * SLOWER_MAX + SECONDS_MIN
+                failed, _ = self.run(arguments, seconds, planted)
+                if failed and (tier == "pure" or not self.run(arguments, seconds, {})[0]
+                               and self.run(arguments, seconds, planted)[0]):
+                    return {"suite": suite, "test": failed}, count
+        return None, count
 
 
 ALONE = {"-enable-testing", "-parse-as-library", "-strict-memory-safety", "-warnings-as-errors"}
@@ -247,14 +261,12 @@ def main():
         work.draw(options.seed, options.count)
     if "plant" in steps:
         work.plant()
-    known = work.reach(options.lanes) if "reach" in steps else {}
     if "judge" not in steps:
         return
-    known = known or json.loads((work.kept / "reach.json").read_text())
     suites, missed, lock = work.suites(), [], threading.Lock()
 
     def one(fault):
-        found, count = work.judge(fault, suites, known)
+        found, count = work.judge(fault, suites)
         with lock:
             if not found:
                 missed.append(fault["number"])

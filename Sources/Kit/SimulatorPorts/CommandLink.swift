@@ -29,8 +29,7 @@ struct CommandLink {
         while answer.count <= PortLimits.controlAnswerBytesMax {
             let left = SystemClock().remaining(until: deadline)
             var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            let milliseconds = Int32(left.components.seconds * 1_000) + 1
-            guard left > .zero, unsafe poll(&wanted, 1, milliseconds) > 0,
+            guard left > .zero, unsafe poll(&wanted, 1, left.pollMilliseconds) > 0,
                 case .bytes(let bytes) = Sockets.read(descriptor, into: &buffer)
             else { break }
             answer += bytes

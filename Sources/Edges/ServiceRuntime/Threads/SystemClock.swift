@@ -32,7 +32,7 @@ package struct SystemClock: Sendable {
 
 extension Duration {
     /// For `poll`: rounded up, so that a wait never ends before its deadline and never spins at it.
-    var pollMilliseconds: Int32 {
+    package var pollMilliseconds: Int32 {
         let nanoseconds = clampedNanoseconds
         guard nanoseconds > 0 else { return 0 }
         let milliseconds = (nanoseconds - 1) / 1_000_000 + 1

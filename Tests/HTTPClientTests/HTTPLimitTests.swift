@@ -197,6 +197,18 @@ struct HTTPLimitTests {
         }
     }
 
+    @Test("who makes a client takes the same signals as before")
+    func signals() throws {
+        func blocked() -> [Int32] {
+            var mask = sigset_t()
+            unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
+            return (1...31).filter { unsafe sigismember(&mask, $0) == 1 }
+        }
+        let before = blocked()
+        _ = try HTTPClient(HTTPConfiguration()) {}
+        #expect(blocked() == before)
+    }
+
     @Test("times are cut to what the library counts")
     func times() {
         #expect(Duration.nanoseconds(1).timeoutMilliseconds == 1)

@@ -105,6 +105,11 @@ struct HotBooksTests {
         #expect(table.books.names.count == 2 && table.books.counts.leftOut == 4)
     }
 
+    @Test("as shipped, 16,384 books are kept at most")
+    func countAsShipped() {
+        #expect(HotTable(symbolsMax: 1 << 20).books.names.countMax == 16_384)
+    }
+
     @Test("packets that another reader brings once more change nothing")
     func repeated() throws {
         var table = HotTable(symbolsMax: 16)

@@ -30,6 +30,15 @@ struct RowDayTests {
             """)
     }
 
+    @Test("a store that knows 65,536 days forgets them before it takes one more")
+    func knownDays() throws {
+        let scene = try StoreScene("writer_daykn")
+        scene.store.knownDays = Set((1...65_536).map { TableDay(table: 0, number: -$0) })
+        scene.add(price: 1_000_000_000)
+        #expect(try scene.store.missingDays(of: scene.batch([scene.seal()])).count <= 1)
+        #expect(scene.store.knownDays.count <= 1)
+    }
+
     @Test("a provider's bar of 40 days ago that is asked for now stands at its close")
     func providerBar() throws {
         let scene = try StoreScene("writer_daypb")

@@ -170,6 +170,14 @@ import Testing
         #expect(run.machine.counters.isBalanced)
     }
 
+    @Test("as shipped, a key has 4,096 windows at most")
+    func windowsAsShipped() throws {
+        var run = try SmallRun()
+        for second in 1...4_097 as ClosedRange<Int64> { run.trade(at: second * 10) }
+        #expect(run.machine.openWindows == 4_096)
+        #expect(run.machine.counters.series[0].refused == 1)
+    }
+
     @Test("a partition opens no more windows than it may have")
     func windowsOfPartition() throws {
         var run = try SmallRun(limits: MachineLimits(openWindows: 2, openWindowsPerKey: 10))

@@ -79,6 +79,7 @@ struct ProgramTests {
             (["--port", "70000"], "from 0 to 65535"), (["--prot", "1"], "is no flag"),
             (["now"], "is no flag"), (["--seed"], "wants a value"),
             (["--symbols", "A,A"], "each once"), (["--server-version", "201"], "from 157 to 187"),
+            (["--instruments", "4901"], "from 0 to 4900"),
         ] {
             let failure = #expect(throws: ProgramFailure.self) {
                 try run(program, wrong, environment: environment)

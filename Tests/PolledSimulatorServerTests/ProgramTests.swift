@@ -30,7 +30,7 @@ struct ProgramTests {
         )
         for (wrong, says) in [
             (["--speed", "0"], "from 1 to 1000000"), (["--start", "today"], "wants a time"),
-            (["--rate", "1"], "is no flag"),
+            (["--start", "1970-01-01T00:00:00Z", "--rate", "1"], "is no flag"),
         ] {
             let failure = #expect(throws: ProgramFailure.self) {
                 try run(program, wrong, environment: environment)

@@ -38,7 +38,7 @@ NOT_RUN = "TidyTests"
 TRAP = r"/traps[A-Z]"
 TIERS = "pure", "servers", "stacks", "night"
 FAILURE = re.compile(rb"^\S+ Test (?:case passing [^\n]*|\S+|\"[^\n]*\") (?:recorded an issue|failed)", re.M)
-FAILED = re.compile(r"^\S+ Test (\S+?|\".*\") (?:with .*? )?recorded an issue .*? at (\S+?):", re.M)
+FAILED = re.compile(r"^\S+ Test (\S+?|\".*\") (?:with .*? )?recorded an issue(?: .*?)? at (\S+?):", re.M)
 
 
 def copy(folder):

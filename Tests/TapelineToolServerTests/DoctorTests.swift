@@ -3,6 +3,7 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport

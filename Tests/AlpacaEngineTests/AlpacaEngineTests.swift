@@ -115,6 +115,23 @@ import Testing
         #expect(bench.engine.status.feeds.allSatisfy { $0.state == .live && !$0.hasOpenGap })
     }
 
+    @Test(
+        "a stream that stops as the market closes leaves no gap over night",
+        arguments: [(9, true), (8, false)] as [(Int64, Bool)])
+    func closed(hours: Int64, isEnded: Bool) {
+        var bench = AlpacaBench(at: (hours * 3_600 - 50) * AlpacaBench.second)
+        let number = bench.begin("AAPL")
+        for id in 1...500 as ClosedRange<UInt64> {
+            bench.receive("[\(bench.trade("AAPL", id))]", on: number)
+            bench.pass(AlpacaBench.second / 10)
+        }
+        for _ in 0..<10 { bench.pass(AlpacaBench.second) }
+        #expect(bench.engine.status.reason == "its stream has stopped")
+        bench.pass(60 * AlpacaBench.second)
+        bench.confirm(#""trades":["AAPL"]"#, on: bench.connect())
+        #expect(bench.gaps.last?.to.isDefined == isEnded)
+    }
+
     @Test("a change of what is wanted does not hide that the stream has stopped")
     func stoppedAtChange() {
         var bench = AlpacaBench()

@@ -62,7 +62,7 @@ extension AlpacaEngine {
         if loss == .stopped {
             // Once: a market that has closed must not end one connection after the other.
             links[link].heard.pace = StreamPace()
-            feeds.doubt(link: links[link].endpoint.rawValue)
+            feeds.doubt(link: links[link].endpoint.rawValue, now)
         } else if wasReady {
             links[link].heard.pace.pause(now.monotonic)
         }

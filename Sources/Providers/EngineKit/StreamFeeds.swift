@@ -326,8 +326,11 @@ package struct StreamFeeds: Sendable {
     }
 
     /// The stream of a connection has stopped, though it answers. Until something comes, on it or
-    /// on the next one, all is missing, whatever else it answers.
-    package mutating func doubt(link: Int) { isDoubted[link] = true }
+    /// on the next one, all is missing, whatever else it answers. Outside of the market's hours
+    /// nothing is: a market that closes stops its stream, too.
+    package mutating func doubt(link: Int, _ now: Moment) {
+        isDoubted[link] = USMarketHours.contain(now.wall)
+    }
 
     /// Nothing of a connection is wanted any more, so nothing is missing.
     package mutating func forgetDoubt(link: Int) { isDoubted[link] = false }

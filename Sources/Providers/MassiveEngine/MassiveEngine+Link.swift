@@ -82,7 +82,7 @@ extension MassiveEngine {
         if loss == .stopped {
             // Once: a market that has closed must not end one connection after the other.
             link.heard.pace = StreamPace()
-            feeds.doubt(link: 0)
+            feeds.doubt(link: 0, now)
         }
         for place in feeds.list.indices {
             feeds.list[place].standing.isAsked = false

@@ -462,9 +462,11 @@ final class Pipeline: Sendable {
                 last_ordinal), ' ' ORDER BY format('%s.%s', partition, source))
             FROM stored_ticks
             """)
+        // A partition in which a symbol may still begin has a lane without ticks.
         #expect(
             Set(rows.split(separator: " ").map(String.init))
-                == Set(heads.map { "\($0.subject)=\($0.lastOrdinal)" }),
+                == Set(
+                    heads.filter { $0.lastOrdinal > 0 }.map { "\($0.subject)=\($0.lastOrdinal)" }),
             "last ordinals of rows and tape", sourceLocation: location)
         let findings = try Audit().run(
             on: postgres, database: database, schema: Self.namespace)

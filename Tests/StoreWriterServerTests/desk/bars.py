@@ -333,7 +333,7 @@ def pieces(tape, first, given):
         ("speed=", lambda: tapeline.simulate(tape, first, trades="*", speed="fast")),
         ("missing=", lambda: tapeline.simulate(tape, first, trades="*", missing="drop")),
         ("nothing is selected", lambda: tapeline.simulate(tape, first)),
-        ("not after the start", lambda: tapeline.simulate(tape, "2200-01-01", trades="*")),
+        ("is in the future", lambda: tapeline.simulate(tape, "2200-01-01", trades="*")),
         ("not after the start", lambda: tapeline.simulate(tape, first, first, trades="*")),
     ]:
         with raises(tapeline.TapelineError, pattern):

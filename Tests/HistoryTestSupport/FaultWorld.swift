@@ -213,7 +213,7 @@ extension FaultWorld {
         var problems: [String] = []
         bench.turn()
         obey()
-        run(seconds: fault == .muteSoon ? 6 : 60)
+        run(seconds: fault == .muteSoon ? 8 : 60)
         switch fault {
         case .cut: cut()
         case .slow, .slowAtStop:
@@ -224,6 +224,8 @@ extension FaultWorld {
             if fault == .slow { cut() } else { restart() }
         case .mute, .muteSoon:
             isMute = true
+            // What is under way arrives.
+            step()
             for _ in 0..<(fault == .mute ? 3_600 : 60) { step(1_000_000_000) }
             // It stands out within half a minute.
             let old = happened[happened.count - 60]

@@ -6,9 +6,9 @@ import Testing
 
 @testable import StoreWriter
 
-/// Packets of one partition whose witnesses of time have clocks of their own, each of which is moved:
-/// the tape, the host of the gateway, that of the operators, and the venue. The world knows the true
-/// times. Of each row it says which answers to a question may be given.
+/// Packets of one partition whose witnesses of time have clocks of their own, each of which is
+/// moved: the tape, the host of the gateway, that of the operators, and the venue. The world knows
+/// the true times. Of each row it says which answers to a question may be given.
 struct AsOfWorld {
     enum Clock: Int, CaseIterable { case tape, gateway, worker, venue }
     enum Kind: String, CaseIterable { case bars, values, trades, quotes, changes, gaps }
@@ -17,6 +17,8 @@ struct AsOfWorld {
     struct Version {
         /// 0: the bar, value or gap is not there.
         let id: Int64
+        /// The place of its packet.
+        let packet: Int
         /// When it could be read, in true microseconds as all times here.
         let read: Int64
         /// When the tape took it and when it was sent, by their clocks.
@@ -31,8 +33,8 @@ struct AsOfWorld {
         var begin: Int64 { min(taken, sent) }
         var known: Int64 { max(taken, sent, stamp) }
 
-        /// Whether witnesses disagree about a time by over a second, so that an answer has to raise.
-        /// A receipt is compared with the times of a whole second.
+        /// Whether witnesses disagree about a time by over a second, so that an answer has to
+        /// raise. A receipt is compared with the times of a whole second.
         func isDisputed(at time: Int64, slack: Int64) -> Bool {
             begin <= time && time < known
                 && (abs(taken - sent) > AsOfWorld.second + 1_000
@@ -218,8 +220,8 @@ struct AsOfWorld {
             if let made = draft.made, draft.stamp >= made { witnessed.append(made) }
             items[draft.item].versions.append(
                 Version(
-                    id: draft.id, read: now, taken: taken, sent: sent, stamp: draft.stamp,
-                    witnessed: witnessed.max()))
+                    id: draft.id, packet: packets.count - 1, read: now, taken: taken, sent: sent,
+                    stamp: draft.stamp, witnessed: witnessed.max()))
         }
     }
 
@@ -321,8 +323,8 @@ struct AsOfWorld {
 
     // MARK: bars and values
 
-    /// A window that the venue's stamps have just ended, or another version of one of before. Only the
-    /// first one is no later than its window.
+    /// A window that the venue's stamps have just ended, or another version of one of before. Only
+    /// the first one is no later than its window.
     private mutating func window(_ kind: Kind) -> (item: Int, isNew: Bool) {
         let known = items.indices.filter { items[$0].kind == kind }
         let place = time(.venue, at: now) / Self.second * Self.second - Self.second
@@ -379,8 +381,26 @@ struct AsOfWorld {
 
     // MARK: questions
 
-    /// Returns a question about what happened up to now: mostly about a moment at which a clock says
-    /// something.
+    /// Returns up to when both clocks say that the tape is stored with so many packets; `nil` if
+    /// none of the input is.
+    func reached(_ input: SinkInput, written: Int) -> Int64? {
+        let stored = packets[..<written].filter { $0.input == input }
+        guard let taken = stored.map(\.taken).max(), let sent = stored.map(\.sent).max() else {
+            return nil
+        }
+        return min(taken, sent)
+    }
+
+    /// Whether the database can know that clocks disagree about a version. Of one that is not
+    /// stored yet it cannot, while both clocks say that the tape of that time is: the sender's was
+    /// put back.
+    func mayBeSeen(_ version: Version, at time: Int64, written: Int) -> Bool {
+        guard version.packet >= written else { return true }
+        return reached(packets[version.packet].input, written: written).map { $0 <= time } ?? false
+    }
+
+    /// Returns a question about what happened up to now: mostly about a moment at which a clock
+    /// says something.
     mutating func question(among written: Int) -> AsOfQuestion {
         let kind = Kind.allCases[Int(below(Int64(Kind.allCases.count)))]
         let begun = items.filter { $0.kind == kind && !$0.versions.isEmpty }

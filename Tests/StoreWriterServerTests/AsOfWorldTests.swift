@@ -32,9 +32,10 @@ struct AsOfQuestion {
             return "SELECT round(volume)::bigint FROM \(market).bars_as_of("
                 + "\(moment), '{\(symbol)}', '1s', \(range))"
         case .values:
+            let (from, to) = (self.range.lowerBound, self.range.upperBound)
             return "SELECT round(value)::bigint FROM \(market).indicators_as_of("
-                + "\(moment), '{mean}', '{\(symbol)}', \(Self.moment(self.range.lowerBound + 1_000_000)),"
-                + " \(Self.moment(self.range.upperBound + 1_000_000)))"
+                + "\(moment), '{mean}', '{\(symbol)}', \(Self.moment(from + 1_000_000)),"
+                + " \(Self.moment(to + 1_000_000)))"
         case .trades:
             return "SELECT round(price)::bigint FROM \(market).trades_as_of\(given) "
                 + "WHERE action = 'new'"
@@ -54,8 +55,8 @@ private struct AsOfCount: CustomStringConvertible {
     var rows = 0
     var raised = 0
     var disputed = 0
-    /// Rows that were answered over a second before they could be read: they had waited for the tape,
-    /// whose clock was behind, or all clocks were.
+    /// Rows that were answered over a second before they could be read: they had waited for the
+    /// tape, whose clock was behind, or all clocks were.
     var waited = 0
     var allBehind = 0
     var faults: [String] = []
@@ -63,8 +64,9 @@ private struct AsOfCount: CustomStringConvertible {
     var description: String {
         let kinds = AsOfWorld.Kind.allCases.map { "\(asked[$0] ?? 0) of \($0)" }
         return "\(asked.values.reduce(0, +)) questions (\(kinds.joined(separator: ", "))): "
-            + "\(rows) rows, \(raised) raised, \(disputed) of them because clocks disagree; answered "
-            + "too early: \(allBehind) rows of which all clocks were behind, \(waited) that had waited "
+            + "\(rows) rows, \(raised) raised, \(disputed) of them because clocks disagree; "
+            + "answered too early: \(allBehind) rows of which all clocks were behind, "
+            + "\(waited) that had waited "
             + "while the tape's was; \(faults.count) faults"
     }
 }
@@ -94,7 +96,7 @@ struct AsOfWorldTests {
     }
 
     private func judge(
-        _ question: AsOfQuestion, _ found: Set<Int64>, _ world: AsOfWorld,
+        _ question: AsOfQuestion, _ found: Set<Int64>, _ world: AsOfWorld, written: Int,
         _ count: inout AsOfCount
     ) {
         func fault(_ text: String) { count.faults.append("\(question): \(text)") }
@@ -102,6 +104,7 @@ struct AsOfWorldTests {
         for item in world.items(of: question) {
             if let version = item.versions.first(where: {
                 $0.isDisputed(at: question.time, slack: item.slack)
+                    && world.mayBeSeen($0, at: question.time, written: written)
             }) {
                 fault("clocks disagree, and it answered: \(version)")
             }
@@ -132,7 +135,7 @@ struct AsOfWorldTests {
         do throws(PostgresError) {
             let result = try session.execute(question.sql(market), timeout: patience)
             let found = Set((0..<result.rowCount).compactMap { result.integer($0, 0) })
-            judge(question, found, world, &count)
+            judge(question, found, world, written: written, &count)
         } catch {
             guard error.serverError?.sqlState.rawValue == "TL020",
                 let said = error.serverError?.message

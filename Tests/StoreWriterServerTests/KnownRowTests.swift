@@ -219,13 +219,15 @@ struct KnownRowTests {
             """
             INSERT INTO retention_least VALUES ('trades', '30 days');
             INSERT INTO version_losses (input, partition, from_at, to_at, reason)
-            SELECT input, n % 2, now() - n * interval '1 day' - interval '1 h',
-                now() - n * interval '1 day', 'hole'
+            SELECT input, n % 2, now() - n * interval '1 day',
+                now() - n * interval '1 day' + interval '1 h', 'hole'
             FROM generate_series(1, 100) AS n, (VALUES ('ticks'), ('bars')) AS i (input);
             INSERT INTO changes_by_id (symbol, provider_id, action, source, partition, epoch,
                 ordinal, stream_created_ns, sequence, receive_time, noted_at)
-            SELECT 'AAPL', n, 2, 't', 1, 1, n, 0, n, now(), now() - n * interval '1 day'
+            SELECT 'AAPL', n, 2, 't', 1, 1, n, 0, n, now(),
+                now() - n * interval '1 day' + interval '1 h'
             FROM generate_series(1, 100) AS n;
+            SELECT make_time_partition('bars_short', now());
             INSERT INTO bars_short (symbol, series, ts, volume, notional, trades, open_time_ns,
                 close_time, close_time_ns, revision, source, partition, ordinal)
             SELECT 'AAPL', '1m', now(), 1, 1, 1, 0, now(), 0, 1, 's', 0, 1

@@ -256,6 +256,10 @@ struct MarketViewTests {
                     z|1m|nothing of before it is stored
                     """)
         try database.psql("DELETE FROM bars_short WHERE series = '1s'")
+        try expectQuality(database)
+    }
+
+    private func expectQuality(_ database: TestDatabase) throws {
         #expect(
             try database.psql(
                 """

@@ -163,10 +163,12 @@ struct TradesStandingTests {
     private func write(_ world: CancelWorld, to scene: StoreScene) throws -> [Timestamp] {
         var taken: [Timestamp] = []
         for part in world.packets.chunked(17) {
-            // A time of its own for each batch, in a second of its own.
+            // A time of its own for each batch, in a second of its own. In whole microseconds, as
+            // SQL has times: there it would be known up to a microsecond later.
             let sent = part.map(\.header.sendTime).max() ?? .undefined
+            let whole = Timestamp(nanoseconds: (sent.nanoseconds + 999) / 1_000 * 1_000)
             scene.tapeTime = max(
-                sent, (taken.last ?? sent).advanced(byNanoseconds: 2_000_000_000))
+                whole, (taken.last ?? whole).advanced(byNanoseconds: 2_000_000_000))
             taken += part.map { _ in scene.tapeTime }
             try scene.write(part.map(\.sent))
         }

@@ -93,6 +93,8 @@ struct DlqReplayTests {
         let bench = try AcceptBench(name)
         _ = try bench.query("ALTER TABLE trade_rows ADD CONSTRAINT no_poison CHECK (price < 600)")
         var source = try bench.source(0)
+        // As the tape's time, so that the database has the tape up to now.
+        source.sendTime = SystemClock().now()
         for (price, day) in [(1, 0), (666, 5)] as [(Int64, Int64)] {
             let time = Timestamp(
                 nanoseconds: 1_700_000_000_000_000_000 + day * 86_400_000_000_000)

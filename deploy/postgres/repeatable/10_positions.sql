@@ -300,9 +300,6 @@ BEGIN
             LEFT JOIN sink_source_ordinals o ON (o.sink, o.input, o.partition, o.source)
                 = (p_sink, w.input, w.partition, s.source)
     ) AS b;
-    IF losses <> '[]' THEN
-        PERFORM note_lost_versions(losses);
-    END IF;
     UPDATE sink_positions p
     SET stream_created_ns = w.stream_created_ns, sequence = w.sequence,
         packet_epoch = w.packet_epoch, packet_ordinal = w.packet_ordinal,
@@ -331,6 +328,10 @@ BEGIN
         written = excluded.written, dead_lettered = excluded.dead_lettered,
         skipped = excluded.skipped, epoch = excluded.epoch,
         tape_ordinal = excluded.tape_ordinal, given_twice = excluded.given_twice;
+    -- A replay locks in this order, too.
+    IF losses <> '[]' THEN
+        PERFORM note_lost_versions(losses);
+    END IF;
 
     INSERT INTO stored_stretches AS k (input, partition, source, first_ordinal, last_ordinal,
         taken_from, starts, delays_us, apart_ms)

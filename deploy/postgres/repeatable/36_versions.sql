@@ -131,7 +131,6 @@ BEGIN
             format('the database has the tape of partition %s up to %s only', r.partition,
                 r.reached_at)
         FROM tape_reached('bars', t) r
-        WHERE t > from_ts
         UNION ALL
         -- All of its bars were purged before this database read the tape, or there is no operator.
         SELECT p.partition, 'infinity', format('of the tape of partition %s ticks are stored, and no bars',

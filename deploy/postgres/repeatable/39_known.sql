@@ -23,7 +23,8 @@ $$;
 --
 -- - retention has dropped rows of that time.
 -- - a loss: the tape took records that are not stored, and one of them may be of that time.
--- - the writer has stored the tape up to a time before t only.
+-- - the writer has stored the tape up to a time before t only. That matters also where the range begins
+--   after t: a gap without an end reaches into it, and a venue's clock may be ahead.
 -- - it is not known when the tape took one of the rows. Records of gaps outlive these times, so those that
 --   were received before the oldest one that is kept count with their receipt.
 -- - the clocks: by one of them a row was known at t, by another one over a second later. The times of the
@@ -69,7 +70,6 @@ BEGIN
                 format('the database has the tape of partition %%s up to %%s only', r.partition,
                     r.reached_at)
             FROM (VALUES ('ticks'), ('bars')) AS i (input), tape_reached(i.input, $1) r
-            WHERE $1 > $4
         ) AS d
         WHERE d.input IN ('ticks', %3$L) AND $4 < $5 AND ($2 IS NULL OR EXISTS (
             SELECT FROM unnest($2) AS w (symbol)
@@ -89,8 +89,9 @@ BEGIN
         LEFT JOIN LATERAL taken_at(%3$s, r.partition, r.source, r.ordinal) k ON true
         WHERE %2$s AND ($2 IS NULL OR r.symbol IS NULL OR r.symbol = ANY ($2))
             AND (k.taken_at IS NULL AND r.receive_time <= $1 AND (%1$L <> 'gaps' OR r.receive_time >= (
-                    SELECT min(s.taken_from) FROM stored_stretches s
-                    WHERE s.input = 'ticks' AND s.partition = r.partition AND s.source = r.source))
+                    SELECT s.taken_from FROM stored_stretches s
+                    WHERE s.input = 'ticks' AND s.partition = r.partition AND s.source = r.source
+                    ORDER BY s.first_ordinal LIMIT 1))
                 OR k.sooner_at - interval '1 s' <= $1 AND $1 < %4$s
                     AND %4$s - k.sooner_at > interval '1 s')
         LIMIT 1 $sql$, p_table, range_of, input_of, known_of)
@@ -108,7 +109,8 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
     SELECT format('what was known of a change of %s/%s/%s (%s) at %s is not certain: %s', d.of_source,
         d.partition, d.of_ordinal, d.symbol, t,
-        why_uncertain('ticks', d.partition, d.source, d.ordinal))
+        why_uncertain('ticks', d.partition, d.source, d.ordinal, t,
+            greatest(k.taken_at, d.receive_time)))
     FROM (
         SELECT r.symbol, r.source AS of_source, r.ordinal AS of_ordinal, c.source, c.partition, c.ordinal,
             c.receive_time
@@ -124,7 +126,8 @@ AS $$
     ) AS d
     LEFT JOIN LATERAL taken_at('ticks', d.partition, d.source, d.ordinal) k ON true
     WHERE k.taken_at IS NULL AND d.receive_time <= t
-        OR k.sooner_at <= t AND t < k.taken_at AND k.taken_at - k.sooner_at > interval '1 s'
+        OR k.sooner_at - interval '1 s' <= t AND t < greatest(k.taken_at, d.receive_time)
+            AND greatest(k.taken_at, d.receive_time) - k.sooner_at > interval '1 s'
     LIMIT 1
 $$;
 

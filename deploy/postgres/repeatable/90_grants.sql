@@ -62,6 +62,9 @@ BEGIN
             from_time_ns, to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal,
             receive_time, epoch, ordinal) ON gaps TO %I', runtime_role);
     EXECUTE format('GRANT INSERT, UPDATE ON bars_short, bars_long TO %I', runtime_role);
+    -- Who had it before has it no more.
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION note_backup(text, timestamptz, bigint, text) FROM %I',
+        runtime_role);
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION indicator_input(text),
             note_export(timestamptz, bigint, text),

@@ -93,7 +93,7 @@ def gap_records(snapshot: Snapshot, wanted: Wanted) -> list[GapRecord]:
         values.append(_moment(wanted.end, up=True))
     if wanted.as_of is not None:
         sql += f""" AND coalesce((SELECT greatest(k.taken_at, receive_time)
-            FROM {snapshot.table("taken_at")}('ticks', partition, source, ordinal) k), '-infinity') <= %s"""
+            FROM {snapshot.table("taken_at")}('ticks', partition, source, ordinal) k), receive_time) <= %s"""
         values.append(_moment(wanted.as_of))
     return [GapRecord(*row) for row in snapshot.rows(sql, values)]
 

@@ -117,9 +117,10 @@ import Testing
 
     @Test(
         "a stream that stops as the market closes leaves no gap over night",
-        arguments: [(9, true), (8, false)] as [(Int64, Bool)])
-    func closed(hours: Int64, isEnded: Bool) {
-        var bench = AlpacaBench(at: (hours * 3_600 - 50) * AlpacaBench.second)
+        arguments: [(.sip, 9, true), (.sip, 8, false), (.iex, 6, true), (.iex, 5, false)]
+            as [(AlpacaFeedName, Int64, Bool)])
+    func closed(feed: AlpacaFeedName, hours: Int64, isEnded: Bool) {
+        var bench = AlpacaBench(feed, at: (hours * 3_600 - 50) * AlpacaBench.second)
         let number = bench.begin("AAPL")
         for id in 1...500 as ClosedRange<UInt64> {
             bench.receive("[\(bench.trade("AAPL", id))]", on: number)
@@ -130,6 +131,29 @@ import Testing
         bench.pass(60 * AlpacaBench.second)
         bench.confirm(#""trades":["AAPL"]"#, on: bench.connect())
         #expect(bench.gaps.last?.to.isDefined == isEnded)
+        // It ends with the hours, if nothing comes.
+        for _ in 0..<60 { bench.pass(60 * AlpacaBench.second) }
+        #expect(bench.gaps.last?.to.isDefined == true)
+    }
+
+    @Test("bursts of some seconds are no pace, but at the beginning")
+    func bursts() {
+        var bench = AlpacaBench()
+        var number = bench.begin("AAPL")
+        var stops = 0
+        for burst in 0..<20 as Range<UInt64> {
+            for id in 0..<40 as Range<UInt64> {
+                bench.receive("[\(bench.trade("AAPL", burst * 40 + id + 1))]", on: number)
+                bench.pass(AlpacaBench.second / 10)
+            }
+            for _ in 0..<56 { bench.pass(AlpacaBench.second) }
+            guard bench.takeWishes().contains(.close(number)) else { continue }
+            stops += 1
+            bench.pass(60 * AlpacaBench.second)
+            number = bench.connect()
+            bench.confirm(#""trades":["AAPL"]"#, on: number)
+        }
+        #expect(stops <= 1)
     }
 
     @Test("a change of what is wanted does not hide that the stream has stopped")

@@ -122,6 +122,35 @@ import Testing
         #expect(bench.engine.status.feeds.allSatisfy { $0.state == .live && !$0.hasOpenGap })
     }
 
+    @Test("a gap of a stopped stream lasts while it is not known whether another session is there")
+    func stoppedWhileOccupied() {
+        var bench = MassiveBench()
+        var number = bench.begin("AAPL", "SPY")
+        for count in UInt64(1)...400 {
+            bench.receive("[\(bench.trade("AAPL", count))]", on: number)
+            bench.pass(MassiveBench.second / 10)
+        }
+        bench.pass(10 * MassiveBench.second)
+        bench.pass(MassiveBench.minute)
+        number = bench.connect()
+        bench.receive(MassiveBench.occupied, on: number)
+        bench.pass(MassiveLimits.occupiedWait)
+        number = bench.connect()
+        bench.confirm(on: number)
+        // One symbol's trade shows that the stream goes on, not that the other one is delivered.
+        bench.receive("[\(bench.trade("AAPL", 401))]", on: number)
+        #expect(bench.engine.status.feeds.map(\.hasOpenGap) == [false, true])
+        bench.ended(number)
+        bench.pass(MassiveBench.minute)
+        number = bench.connect()
+        bench.confirm(on: number)
+        #expect(bench.engine.status.feeds.allSatisfy { $0.state == .live && !$0.hasOpenGap })
+        let gaps = bench.gaps.filter {
+            $0.header.symbol == 1 && $0.state == GapState.abandoned.rawValue
+        }
+        #expect(gaps.count == 1)
+    }
+
     @Test("after an outage a stream that had been dense is expected to be so again")
     func stoppedFromTheBeginning() {
         var bench = MassiveBench()

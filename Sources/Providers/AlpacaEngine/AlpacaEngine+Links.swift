@@ -61,7 +61,7 @@ extension AlpacaEngine {
         let lasted = wasReady ? now.monotonic - links[link].readyAt : 0
         if loss == .stopped {
             // Once: a market that has closed must not end one connection after the other.
-            links[link].heard.pace = StreamPace()
+            links[link].heard.pace.forget()
             feeds.doubt(link: links[link].endpoint.rawValue, now)
         } else if wasReady {
             links[link].heard.pace.pause(now.monotonic)
@@ -96,11 +96,11 @@ extension AlpacaEngine {
 
     mutating func serve(_ link: Int, _ now: Moment, into out: inout AlpacaOutput) {
         guard links[link].isWanted else {
+            feeds.forgetDoubt(link: links[link].endpoint.rawValue)
             guard links[link].state != .closed else { return }
             out.wishes.append(.close(links[link].number))
             links[link].state = .closed
             links[link].asking.request = nil
-            feeds.forgetDoubt(link: links[link].endpoint.rawValue)
             for place in feeds.list.indices
             where feeds.list[place].ofAlpaca.endpoint == links[link].endpoint {
                 feeds.list[place].standing = StreamStanding()

@@ -29,7 +29,7 @@ package struct AlpacaEngine: StreamEngine {
         feeds = StreamFeeds(
             StreamFeeds.Settings(
                 provider: settings.provider, delayMax: settings.delayMax,
-                silentAfter: settings.silentAfter),
+                silentAfter: settings.silentAfter, hours: settings.feed.hours),
             channels: AlpacaChannel.allCases.count, links: AlpacaEndpoint.allCases.count)
         reader = AlpacaReader(settings.feed, settings.hidden)
         links = AlpacaEndpoint.allCases.map { AlpacaLink($0, settings) }
@@ -117,6 +117,7 @@ package struct AlpacaEngine: StreamEngine {
                 feeds.isAlive(
                     links[link].endpoint.rawValue, quiet: links[link].heard.quiet(now.monotonic),
                     links[link].heard.pace, now)
+                feeds.timePassed(on: links[link].endpoint.rawValue, now, into: &out.records)
             }
             // News have the time of their publication.
             guard links[link].endpoint == .market, let heard else { continue }

@@ -45,6 +45,14 @@ package enum AlpacaFeedName: String, CaseIterable, Sendable {
     /// How much later than it happened the market's stream reports what is not late.
     package var delay: Int64 { self == .delayedSip ? 900_000_000_000 : 0 }
 
+    var hours: MarketHours {
+        switch self {
+        case .iex: .iex
+        case .sip, .delayedSip: .stocks
+        case .test, .crypto: .always
+        }
+    }
+
     var path: String {
         switch self {
         case .iex: "/v2/iex"

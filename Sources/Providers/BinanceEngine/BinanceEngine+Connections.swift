@@ -127,7 +127,7 @@ extension BinanceEngine {
         }
         if now.monotonic >= leg.heard.pace.stopsAt(silentAfter: settings.silentAfter) {
             // Once: a market that is quiet must not end one connection after the other.
-            legs[place].heard.pace = StreamPace()
+            legs[place].heard.pace.forget()
             return giveUp(leg.number, "its stream has stopped", now, into: &out)
         }
         ask(place, now, into: &out)

@@ -17,8 +17,6 @@ package struct StreamFeed: RecordedFeed, Sendable {
     package var refusal = ""
     /// Whether it does because the account has no more room.
     package var lacksRoom = false
-    /// Whether it was refused, and the request for it again may not have left yet.
-    package var isAskedAgain = false
     /// The refusal that was told last; empty: it was delivered since, or begins.
     package var toldRefusal = ""
     package var standing = StreamStanding()
@@ -79,6 +77,8 @@ package struct StreamStanding: Sendable {
     /// Whether the service has been asked for it, and whether it has confirmed that.
     package var isAsked = false
     package var isConfirmed = false
+    /// Whether it was refused, and the request for it again may not have left yet.
+    package var isAskedAgain = false
     /// Whether the beginning of the subscription is on the tape.
     package var isAnnounced = false
 

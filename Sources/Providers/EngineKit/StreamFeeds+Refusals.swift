@@ -14,7 +14,7 @@ extension StreamFeeds {
         into records: inout [ProviderRecord]
     ) -> Bool {
         list[place].standing.isAsked = false
-        list[place].isAskedAgain = false
+        list[place].standing.isAskedAgain = false
         guard list[place].isWanted else { return false }
         let link = list[place].channel.link
         againAt[link] = min(againAt[link], now.monotonic + Self.askAgainAfter)
@@ -32,7 +32,7 @@ extension StreamFeeds {
     ) -> Bool {
         let feed = list[place]
         guard feed.isWanted,
-            feed.standing.isAsked || feed.isAskedAgain || !feed.refusal.isEmpty
+            feed.standing.isAsked || feed.standing.isAskedAgain || !feed.refusal.isEmpty
         else { return false }
         list[place].standing.isAsked = true
         list[place].standing.isConfirmed = true
@@ -69,7 +69,7 @@ extension StreamFeeds {
                 !feed.refusal.isEmpty, isMeant(feed)
             else { continue }
             list[place].refusal = ""
-            list[place].isAskedAgain = true
+            list[place].standing.isAskedAgain = true
             list[place].standing.isAsked = false
             if feed.lacksRoom {
                 asking = .feedsWithoutRoom

@@ -31,11 +31,15 @@ package struct StreamFeeds: Sendable {
         package var delayMax: Int64
         /// How long a connection may be silent, in nanoseconds.
         package var silentAfter: Int64
+        package var hours: MarketHours
 
-        package init(provider: String, delayMax: Int64, silentAfter: Int64) {
+        package init(
+            provider: String, delayMax: Int64, silentAfter: Int64, hours: MarketHours
+        ) {
             self.provider = provider
             self.delayMax = delayMax
             self.silentAfter = silentAfter
+            self.hours = hours
         }
     }
 
@@ -249,7 +253,7 @@ package struct StreamFeeds: Sendable {
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
     ) {
         list[place].refusal = ""
-        list[place].isAskedAgain = false
+        list[place].standing.isAskedAgain = false
         if list[place].state != .live {
             list[place].toldRefusal = ""
             list[place].liveSince = now.wall.advanced(
@@ -317,10 +321,18 @@ package struct StreamFeeds: Sendable {
     ) {
         guard time.isDefined else { return }
         vouch(min(now.wall, time.advanced(byNanoseconds: lag + settings.delayMax)), for: link)
-        guard isDoubted[link] else { return }
+        if isDoubted[link] { endDoubt(link, now, into: &records) }
+    }
+
+    private mutating func endDoubt(
+        _ link: Int, _ now: Moment, into records: inout [ProviderRecord]
+    ) {
         isDoubted[link] = false
+        // What is confirmed and not live yet may not be delivered: its gap ends later.
         for place in list.indices
-        where list[place].channel.link == link && list[place].standing.isConfirmed {
+        where list[place].channel.link == link && list[place].standing.isConfirmed
+            && list[place].state == .live
+        {
             endGap(of: place, Self.unknown, now, into: &records)
         }
     }
@@ -329,7 +341,15 @@ package struct StreamFeeds: Sendable {
     /// on the next one, all is missing, whatever else it answers. Outside of the market's hours
     /// nothing is: a market that closes stops its stream, too.
     package mutating func doubt(link: Int, _ now: Moment) {
-        isDoubted[link] = USMarketHours.contain(now.wall)
+        isDoubted[link] = settings.hours.contain(now.wall)
+    }
+
+    /// Ends the doubt when the market's hours do, so that no night is missing.
+    package mutating func timePassed(
+        on link: Int, _ now: Moment, into records: inout [ProviderRecord]
+    ) {
+        guard isDoubted[link], !settings.hours.contain(now.wall) else { return }
+        endDoubt(link, now, into: &records)
     }
 
     /// Nothing of a connection is wanted any more, so nothing is missing.
@@ -369,7 +389,7 @@ package struct StreamFeeds: Sendable {
         list[place].standing.isConfirmed = false
         // The next connection is asked for it again.
         list[place].refusal = ""
-        list[place].isAskedAgain = false
+        list[place].standing.isAskedAgain = false
         guard list[place].isWanted, list[place].state == .live else { return }
         report(.down, of: place, now, into: &records)
         guard list[place].openGap == nil, from.isDefined, !list[place].channel.isPart else {

@@ -3,10 +3,10 @@ package import Primitives
 /// How densely messages come on a connection. It can answer pings while the service has stopped its
 /// stream, which looks like a quiet market. After messages that came densely it is none.
 ///
-/// Messages are counted in windows of several lengths. So many dense windows in a row make a silence
-/// stand out that is as long for its windows as `silentAfter` for those of ten seconds. Those of a
-/// second count at the beginning alone, while longer ones are not known yet: a burst of a few
-/// seconds is no pace.
+/// Messages are counted in windows of several lengths. So many dense windows in a row make a
+/// silence stand out that is as long for its windows as `silentAfter` for those of ten seconds.
+/// Those of a second count at the beginning alone, while longer ones are not known yet: a burst of
+/// a few seconds is no pace.
 package struct StreamPace: Sendable {
     private static let second: Int64 = 1_000_000_000
     private static let seconds: InlineArray<4, Int64> = [1, 10, 100, 1000]
@@ -55,6 +55,13 @@ package struct StreamPace: Sendable {
     /// A connection is lost: until the next one is ready, no silence says anything.
     package mutating func pause(_ now: MonotonicTime) {
         if pausedAt == nil { pausedAt = now }
+    }
+
+    /// The stream has stopped: how densely it came says nothing any more. Windows of a second do
+    /// not count once more.
+    package mutating func forget() {
+        self = StreamPace()
+        windows[Self.plain].over = Self.windowsMin
     }
 
     package mutating func resume(_ now: MonotonicTime) {

@@ -81,7 +81,7 @@ extension MassiveEngine {
         }
         if loss == .stopped {
             // Once: a market that has closed must not end one connection after the other.
-            link.heard.pace = StreamPace()
+            link.heard.pace.forget()
             feeds.doubt(link: 0, now)
         }
         for place in feeds.list.indices {
@@ -93,11 +93,11 @@ extension MassiveEngine {
 
     mutating func serve(_ now: Moment, into out: inout MassiveOutput) {
         guard link.isWanted else {
+            feeds.forgetDoubt(link: 0)
             guard link.state != .closed else { return }
             out.wishes.append(.close(link.number))
             link.state = .closed
             link.asking.request = nil
-            feeds.forgetDoubt(link: 0)
             for place in feeds.list.indices { feeds.list[place].standing = StreamStanding() }
             return
         }

@@ -31,7 +31,7 @@ package struct MassiveEngine: StreamEngine {
         feeds = StreamFeeds(
             StreamFeeds.Settings(
                 provider: settings.provider, delayMax: settings.delayMax,
-                silentAfter: settings.silentAfter),
+                silentAfter: settings.silentAfter, hours: .stocks),
             channels: MassiveChannel.allCases.count,
             clock: ServerClock(behind: 5_000_000_000 + lag.upperBound - lag.lowerBound))
         reader = MassiveReader(
@@ -212,6 +212,7 @@ package struct MassiveEngine: StreamEngine {
         let oldest = link.heard.endTurn(now.monotonic, delayMax: settings.delayMax)
         if link.state == .ready {
             feeds.isAlive(0, quiet: link.heard.quiet(now.monotonic), link.heard.pace, now)
+            feeds.timePassed(on: 0, now, into: &out.records)
         }
         feeds.clock.drained(delayed(now), oldest: oldest, delayMax: delay)
         out.floor = floor

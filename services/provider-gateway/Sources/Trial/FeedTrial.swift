@@ -22,6 +22,8 @@ struct FeedTrial {
     private static let turn = Duration.milliseconds(5)
     /// How often the provider's page is looked at, in turns.
     private static let turnsPerLook = 50
+    /// How long a refused instrument's reason is waited for at most.
+    private static let reasonMax = Duration.seconds(3)
     /// A provider that failed to connect so often in a row is not there.
     private static let failuresMax = 3
 
@@ -88,10 +90,21 @@ struct FeedTrial {
         for tick in result.ticks {
             context.telemetry.emit(TrialTick(provider: result.provider, tick: tick))
         }
-        let reasons = provider.standings.map(\.reason).filter { !$0.isEmpty }
+        let reason = reason(of: provider, isRefused: result.isRefused)
         context.telemetry.emit(
-            TrialEnded(
-                result: result, status: words(of: provider), reason: reasons.first ?? ""))
+            TrialEnded(result: result, status: words(of: provider), reason: reason))
+    }
+
+    /// What a provider says of its instruments is shown a moment after the record of a refusal.
+    private func reason(of provider: any ProviderSource, isRefused: Bool) -> String {
+        let clock = SystemClock()
+        let deadline = clock.deadline(after: Self.reasonMax)
+        while true {
+            let reason = provider.standings.map(\.reason).first { !$0.isEmpty } ?? ""
+            guard isRefused, reason.isEmpty, clock.monotonic() < deadline,
+                !context.shutdown.wait(timeout: Self.turn)
+            else { return reason }
+        }
     }
 }
 

@@ -9,7 +9,8 @@ SHELL := /bin/bash
 BUILD := TAPELINE_REVISION=$$(deploy/local/revision.sh) swift build -c release --static-swift-stdlib -debug-info-format none
 TOOL  := .build/release/tapeline
 # Ticks of another provider are in a stack of their own: binance, or binance-sim of its simulator.
-STACK := $(or $(NAME),$(if $(PROVIDER)$(SIMULATOR),$(or $(PROVIDER),ibkr)$(if $(SIMULATOR),-sim)))
+# A NAME of the environment is somebody else's.
+STACK := $(or $(if $(filter command line,$(origin NAME)),$(NAME)),$(if $(PROVIDER)$(SIMULATOR),$(or $(PROVIDER),ibkr)$(if $(SIMULATOR),-sim)))
 NAMED := $(if $(STACK),--name $(STACK))
 SWIFT_FOLDERS := Package.swift $(wildcard Samples Sources services Tests)
 

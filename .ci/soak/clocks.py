@@ -37,10 +37,10 @@ from typing import Any
 import psycopg
 
 import tape_clock
-from answers import MARKET, SECOND, Database, Desk, Question, Raised, Recording, Tape, iso, micros, moment, tapeline
+from answers import MARKET, SECOND, Database, Desk, Raised, Recording, Tape, iso, micros, moment, tapeline
 from stack import BROKER, FAKETIME, LIST, NAMES, NAMESPACE, ROOT, Failure, Stack, eventually, free_port, run, say
 from truth import Truth
-from witnesses import Record, Witnesses, last, missing
+from witnesses import Asked, Record, Witnesses, last, missing
 
 STREAMS = [f"{NAMESPACE.upper()}_BARS", *(f"{NAMESPACE.upper()}_TICKS_{number}" for number in range(4))]
 HOSTS = {"provider-gateway": "gateway", "operator-worker": "worker", "store-writer": "writer",
@@ -231,21 +231,6 @@ class Storm:
 
 
 # --- the questions
-
-
-class Asked:
-    """A question of one kind about a symbol, with a window and a time in microseconds."""
-
-    def __init__(self, kind: str, symbol: str, time_of: int, start: int, end: int, source: str) -> None:
-        self.kind, self.symbol, self.time, self.start, self.end, self.source = (
-            kind, symbol, time_of, start, end, source)
-
-    def __str__(self) -> str:
-        return f"{self.kind} of {self.symbol} in [{iso(self.start)}, {iso(self.end)}) as of {iso(self.time)}"
-
-    @property
-    def bars(self) -> Question:
-        return Question((self.source, self.symbol, "1s"), self.time, self.start, self.end, 0)
 
 
 class Sql(Database):

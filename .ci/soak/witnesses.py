@@ -7,10 +7,26 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from answers import Question, iso
 from truth import ROOT, decode_packet
 
 SECOND = 1_000_000
 NONE_WIDE = str(2**127 - 1)
+
+
+class Asked:
+    """A question of one kind about a symbol, with a window and a time in microseconds."""
+
+    def __init__(self, kind: str, symbol: str, time_of: int, start: int, end: int, source: str) -> None:
+        self.kind, self.symbol, self.time, self.start, self.end, self.source = (
+            kind, symbol, time_of, start, end, source)
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.symbol} in [{iso(self.start)}, {iso(self.end)}) as of {iso(self.time)}"
+
+    @property
+    def bars(self) -> Question:
+        return Question((self.source, self.symbol, "1s"), self.time, self.start, self.end, 0)
 
 
 @dataclass(frozen=True)

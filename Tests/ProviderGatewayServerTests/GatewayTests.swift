@@ -145,13 +145,14 @@ struct GatewayTests {
     @Test("other settings begin a new market behind the old one, with ordinals that go on")
     func changedSettings() throws {
         let tape = try tape("gw5")
-        let first = try TestGateway(tape, full(1_000)).start()
+        let environment = full(1_000).merging(["SYNTHETIC_SYMBOLS": "AAPL,MSFT,SPY,XLE"]) { $1 }
+        let first = try TestGateway(tape, environment).start()
         #expect(try isOnTape(tape, 1_000))
         try first.stop()
-        let second = try TestGateway(
-            tape, full(1_000).merging(["SYNTHETIC_SEED": "2"]) { $1 }
-        ).start()
-        #expect(try isOnTape(tape, 2_000))
+        let second = try TestGateway(tape, environment.merging(["SYNTHETIC_SEED": "2"]) { $1 })
+            .start()
+        // It begins with two records of each symbol: trades and quotes are delivered now.
+        #expect(try isOnTape(tape, 2_000 + 2 * 4))
         try second.stop()
         let found = try SourceOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")

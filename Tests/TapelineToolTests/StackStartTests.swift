@@ -50,9 +50,8 @@ import Testing
         #expect(NamedCommands.name(in: ["gaps", "--json"]) == nil)
         func named(_ text: String) -> String { NamedCommands.named(text, "a") }
         #expect(
-            named("see 'tapeline dlq list' and 'tapeline logs actions'; 'make up'")
-                == "see 'tapeline dlq list --name a' and 'tapeline logs actions --name a'; 'make up'"
-        )
+            named("'tapeline dlq list', 'tapeline logs actions', 'make up'")
+                == "'tapeline dlq list --name a', 'tapeline logs actions --name a', 'make up'")
         #expect(
             named("'tapeline psql -c \"TABLE x\"'") == "'tapeline psql --name a -c \"TABLE x\"'")
         for text in [

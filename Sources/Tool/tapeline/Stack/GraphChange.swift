@@ -83,7 +83,7 @@ struct GraphChange: Equatable {
             switch operation {
             case .bars(_, let calendar), .aggregate(_, let calendar), .breadth(_, let calendar):
                 calendar
-            default: nil
+            case .deduplicate, .throttle, .filter, .route, .custom, .resample: nil
             }
         let calendar = graph.calendars.first { $0.name == name }
         return [Step(operation: operation, branch: branch, calendar: calendar)]

@@ -50,6 +50,11 @@ extension Stack {
                 to: try ProofGraph.find([ProofGraph.graphKey: path]).definition)
             if change.isEmpty {
                 terminal.line("the graph makes the same as the one that runs: nothing was changed")
+                if before[ProofGraph.graphKey].flatMap(FileSystem.resolved) == path {
+                    terminal.line(
+                        "It is the file that the workers were started with: if you have edited it "
+                            + "since, give it another name, and apply that.")
+                }
                 return .success
             }
             let generation = (before[Self.generationKey].flatMap { UInt32($0) } ?? 1) &+ 1

@@ -18,7 +18,8 @@ enum SignInScript {
 
         for (const form of document.querySelectorAll("form[action=session]")) {
           form.addEventListener("submit", () => {
-            form.elements.key.value = fresh();
+            // One that is stored may be that of an open session.
+            form.elements.key.value = localStorage.getItem(place) || fresh();
             localStorage.setItem(place, form.elements.key.value);
           });
         }

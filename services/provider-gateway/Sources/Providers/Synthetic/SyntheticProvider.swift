@@ -67,7 +67,7 @@ final class SyntheticProvider: ProviderSource {
                 done: Self.byNumber(ticks.done, numbers))
         }
         // A market behind another one begins within bars, which are partial by that.
-        let follows = ticks.next == 0 && standing.ticks.latest != nil
+        let follows = standing.ticks.latest.map { ticks.origin > $0 } ?? false
         let changes = follows ? numbers.flatMap { Self.records(.start, $0, ticks.origin) } : []
         market.withLock {
             $0 = Running(

@@ -163,8 +163,8 @@ struct SyntheticTicks: Sendable {
         }
     }
 
-    /// Continues with other symbols from the next tick on. Their ticks before it belonged to others,
-    /// and nothing changes for those that stay.
+    /// Continues with other symbols from the next tick on. Their ticks before it belonged to
+    /// others, and nothing changes for those that stay.
     mutating func follow(_ settings: Settings, numbers: [UInt32]) {
         let known = Dictionary(uniqueKeysWithValues: zip(self.numbers, onTape))
         onTape = numbers.map { known[$0] ?? nil }

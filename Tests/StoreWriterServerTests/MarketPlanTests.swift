@@ -98,7 +98,8 @@ struct MarketPlanTests {
             "SELECT * FROM trades_at(now()) WHERE \(hours)",
         ] {
             let read = try rowsRead("changes_by_id", query, in: database)
-            #expect((1...4).contains(read), "\(query): \(read) rows")
+            // The plan has rows of a look, rounded, and most looks find none.
+            #expect(read <= 4, "\(query): \(read) rows")
         }
     }
 

@@ -120,7 +120,7 @@ import Testing
             [
                 Refusal(
                     commands: ["permission SPY none"], status: 1,
-                    words: ["(354)", "subscribe to its market data"]),
+                    words: ["(10168)", "subscribe to its market data"]),
                 Refusal(
                     commands: ["permission SPY live", "competing SPY on"], seconds: 4, status: 69,
                     words: ["(10197)", "log the other session"]),

@@ -87,7 +87,7 @@ struct TailTextTests {
     @Test(
         "wrong arguments",
         arguments: [
-            ["A B"], ["--symbol"], ["--symbol", ""], ["--partition", "-1"], ["--partition", "x"],
+            ["--symbol"], ["--symbol", ""], ["--partition", "-1"], ["--partition", "x"],
             ["--kind", "tick"], ["--source", "A B"], ["--limit", "0"], ["--limit", "x"],
             ["--json", "--csv"], ["--until", "beginning"], ["--follow=1"], ["--jsn"],
             ["--name", "a", "--nats", "nats://b:1"], ["--from", "now", "--from", "now"],

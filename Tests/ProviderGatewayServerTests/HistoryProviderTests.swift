@@ -162,7 +162,10 @@ struct HistoryProviderTests {
 
     @Test(
         "a plan of bars says how many there are, and asks again after a refusal",
-        arguments: [("limit 2 1", "too many requests"), ("fail 1 503", "status 503")])
+        arguments: [
+            ("limit 2 1", "too many requests"),
+            ("fail 1 503", "status 503: it has trouble of its own: wait"),
+        ])
     func planOfBars(fault: String, reason: String) throws {
         let stage = try Stage(bars: true)
         _ = try stage.exchange.command(fault)

@@ -240,8 +240,9 @@ class Run:
         row = {"result": result, "key": key, "revision": commit, "date": date.isoformat(timespec="seconds"),
                "minutes": round((time.monotonic() - began) / 60, 1), "worlds": count, "fresh": fresh}
         if result == "red":
-            failing = [line.strip() for line in lines if line.lstrip().startswith("✘")] or lines[-1:]
-            row["note"] = "; ".join(filter(None, [note, *failing[:2]]))[:300].replace("|", "/")
+            failing = [line.strip() for line in lines if "✘" in line] or lines[-1:]
+            why = "; ".join(filter(None, [note, *failing[-2:]]))[:300]
+            row["note"] = why.replace("|", "/").replace(f"{ROOT}/", "")
             print("\n".join(f"  {line}" for line in lines[-LINES_SHOWN:]))
         self.record["parts"][part.name] = row
         year, week, _ = date.isocalendar()

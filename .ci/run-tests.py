@@ -35,9 +35,11 @@ import targets
 # Tests mostly wait, so there are several processes per processor, up to a maximum.
 LANES_PER_PROCESSOR = 3
 LANES_MAX = 32
-# The short suites of a module share processes, because each process of the bundle takes a fifth of a second to
-# begin, and often starts servers that all its suites use. More of them would make the last one end late.
-SUITES_PER_PROCESS = 4
+# The short suites of a module share processes, because each process of the bundle takes 0.6 s of a processor to
+# begin, and often starts servers that all its suites use. More of them would make the last one end late; pure
+# suites take less than a second each.
+SUITES_PER_PROCESS = {"pure": 12}
+SUITES_PER_PROCESS_ELSE = 4
 # Each test of this tier starts a whole stack. So many of them run at once: more of them load two processors
 # so much that tests with time limits fail. Their suites are inside of one that is serial without this program.
 STACKS_MAX = 2
@@ -298,7 +300,7 @@ def tier_of(module):
 def shards_of(tests):
     """A shard for each long test, for each long suite with the suites inside of it, shards of a few short ones, and one
     for each module's tests of traps. Of whole stacks, each inner suite is a shard. Those that last longest come
-    first."""
+    first, and pure ones last: they keep the processors busy until the end, where one that waits would not."""
     slow = SLOW_SUITES.read_text().split("\n") if SLOW_SUITES.exists() else []
     ranks = {suite: rank for rank, suite in enumerate(slow)}
     suites, traps, alone = {}, {}, {}
@@ -320,14 +322,15 @@ def shards_of(tests):
         else:
             short.setdefault(module_of(suite), []).append(suite)
     for module, names in short.items():
-        count = -(-len(names) // SUITES_PER_PROCESS)
+        count = -(-len(names) // SUITES_PER_PROCESS.get(tier_of(module), SUITES_PER_PROCESS_ELSE))
         # Suites of similar names cost similarly, so neighbours are spread over the processes.
         for first in range(count):
             share = names[first::count]
             shards.append(shard(share, [test for name in share for test in suites[name]], alone))
     shards += [Shard(f"{module}.traps", [rf"^{module}\..*{TRAP.pattern}"], names)
                for module, names in traps.items()]
-    return sorted(shards, key=lambda shard: (ranks.get(shard.name, len(ranks)), -len(shard.waiting)))
+    return sorted(shards, key=lambda shard: (
+        shard.tier == "pure", ranks.get(shard.name, len(ranks)), -len(shard.waiting)))
 
 
 def shard(suites, tests, alone):

@@ -352,7 +352,7 @@ def drill(stack: Any, options: argparse.Namespace) -> None:
     eventually("every bar is a row", lambda: stack.tapeline("position", "verify")["holds"], 120, 1)
     eventually("the recovered database is backed up", lambda: len(
         list((stack.home / "backup/base").glob("2*Z"))) == 2, 120)
-    say(stack.run_program("tapeline", "audit", user="tool").strip().splitlines()[-1])
+    say(stack.run_program("tapeline", "audit", "--all", user="tool").strip().splitlines()[-1])
     changed = sorted(before - standing_bars(stack))
     if changed:
         raise Failure(f"{len(changed)} bars of before the restore were changed: {changed[0]}")

@@ -51,6 +51,8 @@ broker) storm='BrokerRunTests/' key=BROKER_SECONDS seeds=$((60 + 10 * seeds)) ;;
     ;;
 esac
 
+# The build of `make test`, which holds all that the storms and scripts need.
+export TAPELINE_TESTS=pure,servers,stacks
 step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
 step 'Servers' servers deploy/local/servers.sh
 step 'Build' build build_tests
@@ -66,6 +68,13 @@ if [ -z "$storm" ]; then
         export TAPELINE_ARROW=$libraries/transport/libtapeline_arrow.so
     fi
     export PYTHONPATH=$PWD/.local/desk:$PWD/.local/nats-clients PYTHONDONTWRITEBYTECODE=1 LLVM_PROFILE_FILE=/dev/null
+    if [ "$name" = cluster ]; then
+        # The manifest of the tiers of tests has no benchmark.
+        bare=(--scratch-path .build/bare --disable-index-store --product CBareTape)
+        step 'Bare program' bare env -u TAPELINE_TESTS swift build "${bare[@]}"
+        TAPELINE_BARE=$(env -u TAPELINE_TESTS swift build "${bare[@]}" --show-bin-path)/CBareTape
+        export TAPELINE_BARE
+    fi
     if [ "$name" = pages ] || [ "$name" = questions ]; then
         step 'Browser' browser deploy/local/engines.sh --of browser
         export PYTHONPATH=$PYTHONPATH:$PWD/.local/browser

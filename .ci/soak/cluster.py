@@ -124,7 +124,7 @@ class ClusterStack(Stack):
 
     def start_bare(self) -> None:
         asyncio.run(make_bare_streams(self.urls, self.secrets["nats-tool"], SERVERS))
-        self.start("bare", bare_command(str(self.programs / "CBareTape"), self.urls, "gateway"),
+        self.start("bare", bare_command(os.environ["TAPELINE_BARE"], self.urls, "gateway"),
                    {"PATH": os.environ["PATH"], "BARE_PASSWORD": self.secrets["nats-gateway"]})
 
     @property

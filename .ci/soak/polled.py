@@ -15,8 +15,8 @@ NATS is killed. At the end polls.py compares the services' own logs with the tab
   and in `open_gaps`. A gap that was filled has a row of each period.
 - Each row is of the answer that came just before it, and its event time is that at which the answer came. The
   revisions of a period are counted without holes, and their values differ.
-- In each gap a poll failed. There are values of each service again within 150 s: after a refused key, or 429 without
-  a time, a minute passes.
+- In each gap a poll failed. There are values of each service again within 120 s of its last fault: after a refused
+  key, or 429 without a time, a minute passes.
 - While the services' clocks stop, polls continue and cost no packet of ticks.
 - `tapeline audit --all` is clean, and the memory of the three gateways is bounded as in binance.py.
 
@@ -79,8 +79,8 @@ SERVICES = (
 class PolledStack(VenueStack):
     source = "polled"
     program = "polled-simulator"
-    # After 429 without a time, and after a refused key, a minute passes; and two such faults may meet.
-    stalled_seconds = 150
+    # After 429 without a time, and after a refused key, a minute passes.
+    stalled_seconds = 120
     seconds = 180
     has_bars = False
 
@@ -124,6 +124,12 @@ class PolledStack(VenueStack):
         if int(count) < len(SERVICES):
             raise Failure(f"there are values of {count} sources only")
         return float(age)
+
+    def waited(self) -> float:
+        """Counted from the last fault of each service: some services get several in turn, and wait after each."""
+        rows = self.query(f"SELECT source, extract(epoch FROM max(ts)) FROM {NAMESPACE}.indicators GROUP BY source")
+        newest = {source: float(at) for source, at in (line.split("|") for line in rows.splitlines())}
+        return time.time() - min(max(newest.get(source, 0), spans[-1][0] / 1e9) for source, spans in self.spans.items())
 
     def settle(self) -> None:
         """While the services have nothing new, polls cost no packets."""

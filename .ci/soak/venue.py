@@ -120,6 +120,10 @@ class VenueStack(Stack):
         """The settings of the gateway for the venue."""
         return {}
 
+    def waited(self) -> float:
+        """How long a value has been due, in seconds."""
+        return self.newest()
+
     def newest(self) -> float:
         """How old the newest trade of the symbol is that has not got any for longest, in seconds."""
         found = self.query(
@@ -200,7 +204,7 @@ class Storm:
                 self.done[title] += 1
                 say(f"{place + 1}/{len(slots)} {title}: {said}")
             time.sleep(max(0.0, begin + (place + 1) * FAULT_SECONDS - time.monotonic()))
-            age = self.stack.newest()
+            age = self.stack.waited()
             say(f"  the newest trade is {age:.1f} s old")
             if age > self.stack.stalled_seconds:
                 self.stalls.append(f"{age:.0f} s without trades, after fault {place + 1}: {' + '.join(slot)}")

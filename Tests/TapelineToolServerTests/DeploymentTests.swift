@@ -1,3 +1,5 @@
+import StreamCore
+import MarketModel
 import Foundation
 import GraphLanguage
 import NatsTransport
@@ -118,9 +120,9 @@ struct DeploymentTests {
         let home = try testHome(folder.path, name: "one")
         try home.makeFolders()
         _ = try StackPorts.open(home)
-        var state = try state(of: "one")
-        state.arguments = ["--set", "OPERATOR_SERIES=7s", "--set", "OPERATOR_SERIES=5s,1m"]
-        try FileSystem.write(state.json, to: home.state)
+        try FileSystem.write(try state(of: "one").json, to: home.state)
+        let arguments = ["--set", "OPERATOR_SERIES=7s", "--set", "OPERATOR_SERIES=5s,1m"]
+        try KeptGraph(of: StackSettings(of: arguments)).write(home, "md")
         let found = try find(TapeTarget(home: folder.path, stack: "one"), [:])
         #expect(found.operators == ["OPERATOR_SERIES": "5s,1m"])
         for (environment, same) in [
@@ -131,10 +133,21 @@ struct DeploymentTests {
             let definition = try found.proofGraph(environment).definition
             #expect(try definition == ProofGraph.find(same).definition)
         }
-        // The file that the stack has is read.
-        #expect(
-            Deployment.operators(["--simulator", "--set", "OPERATOR_GRAPH=/g.yaml"])
-                == ["OPERATOR_GRAPH": "/g.yaml"])
+        // Bars are those of the text with which the workers began.
+        let text = { (series: String) in
+            """
+            version: 1
+            name: desk
+            nodes: {bars: {operator: bars, input: trades, series: [\(series)]}}
+
+            """
+        }
+        let path = try folder.write(text("5s"), to: "g.yaml")
+        try KeptGraph(of: StackSettings(of: ["--set", "OPERATOR_GRAPH=\(path)"])).write(home, "md")
+        try folder.write(text("7s"), to: "g.yaml")
+        let stack = TapeTarget(home: folder.path, stack: "one")
+        let series = try find(stack, [:]).proofGraph([:]).definition.allSeries
+        #expect(series.map(\.name.text) == ["5s"])
     }
 
     private func state(of name: String) throws -> StackState {

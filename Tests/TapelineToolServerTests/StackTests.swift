@@ -254,6 +254,14 @@ struct StackTests {
 
     @Test("what a service would refuse is said in its words before anything is started")
     func wrongConfiguration() throws {
+
+        // The same file, edited in place, is another graph than the one that runs.
+        try test.folder.write(text.replacing("5m", with: "10m"), to: "g.yaml")
+        #expect(try test.stack.apply(command, shutdown: ShutdownSignal()) == .success)
+        let edited = try test.printed()
+        #expect(edited.contains("\n  new        10m\n  gone       5m\n"), "\(edited)")
+        #expect(
+            try StackSettings().following(test.state().arguments)["OPERATOR_GENERATION"] == "3")
         let test = try StackUnderTest()
         var options = Stack.UpOptions()
         try options.settings.add("SYNTHETIC_RATE=wrong")

@@ -41,6 +41,52 @@ import Testing
         #expect(GraphChange(from: before, to: silent).changed.count == 3)
     }
 
+    @Test("what a stack keeps of its graph is the text of all its files")
+    func kept() throws {
+        let folder = try TemporaryFolder("kept-graph")
+        let home = try testHome(folder.path)
+        try home.makeFolders()
+        func calendar(_ open: String) -> String {
+            """
+            version: 1
+            zone: America/New_York
+            valid: {from: 2024-01-01, to: 2027-12-31}
+            sessions:
+              - {days: [mon, tue, wed, thu, fri], open: "\(open)", close: "16:00"}
+
+            """
+        }
+        try FileSystem.makeFolder(folder.file("calendars"))
+        try folder.write(calendar("09:30"), to: "calendars/nyse.yaml")
+        let path = try folder.write(
+            """
+            version: 1
+            name: desk
+            nodes:
+              bars:
+                operator: bars
+                input: trades
+                series: [{name: day, session: nyse}]
+
+            """, to: "g.yaml")
+        let settings = try StackSettings(
+            of: ["--set", "OPERATOR_GRAPH=\(path)", "--set", "OPERATOR_GENERATION=4"])
+        let graph = try KeptGraph(of: settings)
+        try graph.write(home, "md")
+        #expect(try KeptGraph.read(home, "md") == graph && graph.generation == 4)
+        #expect(try KeptGraph.read(home, "other") == nil)
+        let before = try graph.program()
+        #expect(try before.hash == KeptGraph(of: settings).program().hash)
+
+        try folder.write(calendar("10:00"), to: "calendars/nyse.yaml")
+        let now = try KeptGraph(of: settings).program()
+        let kept = try #require(try KeptGraph.read(home, "md")).program()
+        #expect(kept.hash == before.hash && now.hash != before.hash)
+        #expect(GraphChange(from: kept.definition, to: now.definition).changed == ["day"])
+        try FileSystem.write(Array("{}".utf8), to: home.graph("md"))
+        #expect(throws: ToolError.self) { try KeptGraph.read(home, "md") }
+    }
+
     @Test("the command wants a file")
     func command() throws {
         #expect(

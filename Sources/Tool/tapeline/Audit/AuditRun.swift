@@ -1,3 +1,4 @@
+import OperatorGraph
 import PostgresClient
 import ServiceRuntime
 import TapeTransport
@@ -43,7 +44,7 @@ struct AuditRun {
             if let client { try deployment.compareHeads(client, database, &report) }
             let audit = DatabaseAudit(database, terminal, asJSON: command.asJSON)
             try audit.add(
-                script, graph: try DatabaseAudit.graph(environment), command.scope, to: &report)
+                script, graph: try graph(of: deployment), command.scope, to: &report)
             guard command.scope != .books else {
                 report.notChecked += TapeAudit.names
                 return report
@@ -55,6 +56,13 @@ struct AuditRun {
             throw .audit("the database cannot be audited: \(error)")
         }
         return report
+    }
+
+    /// Returns what the checks have to know of the graph: of the environment, else of the stack.
+    private func graph(of deployment: Deployment) throws(ToolError) -> DatabaseAudit.Graph? {
+        if let graph = try DatabaseAudit.graph(environment) { return graph }
+        guard deployment.operators[ProofGraph.graphKey]?.isEmpty == false else { return nil }
+        return DatabaseAudit.Graph(try deployment.proofGraph([:]).definition)
     }
 
     /// Without the tape, the report has what the rows alone tell.

@@ -123,8 +123,9 @@ extension HelpPage {
                         "ticks once, each bar from its trades, and gaps and versions of bars as",
                         "the tape still has them. It says what it did not check; 2: NATS, or a",
                         "packet, could not be read, or no row of that time is stored.",
-                        "OPERATOR_GRAPH says what comes before a series, if anything does. Where",
-                        "NATS_URL names servers: theirs, after all gateways have stopped",
+                        "OPERATOR_GRAPH says what comes before a series, if anything does; a local",
+                        "stack knows it. Where NATS_URL names servers: theirs, after all gateways",
+                        "have stopped",
                     ]
                 )
             ]

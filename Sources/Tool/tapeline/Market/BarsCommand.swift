@@ -174,7 +174,7 @@ struct BarsCommand: Equatable, Sendable {
     private static func width(of series: SeriesName, _ deployment: Deployment) -> Int64? {
         guard deployment.home != nil else { return nil }
         do throws(ToolError) {
-            let made = try ProofGraph.find(deployment.operators).definition.allSeries
+            let made = try deployment.proofGraph([:]).definition.allSeries
             return made.first { $0.name == series && $0.widthNanoseconds > 0 }?.widthNanoseconds
         } catch {
             // The graph's file may be gone; what is stored is said then.

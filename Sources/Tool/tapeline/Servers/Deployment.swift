@@ -22,6 +22,8 @@ struct Deployment: Sendable {
     let home: StackHome?
     /// The settings of a local stack's operators that say which bars they make.
     var operators: [String: String] = [:]
+    /// Reads the files of their graph, as they were when the operators began with it.
+    private var graphFiles = ConfigurationFiles.read
 
     private static let connectTimeout: Duration = .seconds(5)
     /// The time limit of one statement, which reads a position or a few thousand rows.
@@ -75,17 +77,13 @@ struct Deployment: Sendable {
         monitors = [TapeWatch.Monitor(host: StackPlan.loopback, port: access.ports[.natsMonitor])]
         title = "the stack \(stack.home.name)"
         home = stack.home
-        operators = Self.operators(try StackState.read(stack.home)?.arguments ?? [])
-    }
-
-    /// Returns what the arguments of `up` say of the bars.
-    static func operators(_ arguments: [String]) -> [String: String] {
-        var operators: [String: String] = [:]
-        for key in [ProofGraph.graphKey, ProofGraph.seriesKey] {
-            let setting = arguments.last { $0.hasPrefix("\(key)=") }
-            if let setting { operators[key] = String(setting.dropFirst(key.count + 1)) }
+        if let kept = try KeptGraph.read(stack.home, names.namespace) {
+            operators = kept.operators
+            graphFiles = kept.reading
+        } else if let state = try StackState.read(stack.home) {
+            // Workers that a person starts by hand.
+            operators = try StackSettings(of: state.arguments).environment(for: .operators)
         }
-        return operators
     }
 
     /// Returns the graph by which bars are proven: of the environment, else of the local stack.
@@ -93,7 +91,8 @@ struct Deployment: Sendable {
         let isNamed = [ProofGraph.graphKey, ProofGraph.seriesKey].contains {
             environment[$0]?.isEmpty == false
         }
-        return try ProofGraph.find(isNamed ? environment : operators)
+        return try isNamed
+            ? ProofGraph.find(environment) : ProofGraph.find(operators, read: graphFiles)
     }
 
     /// Returns the stack of this name, or the one that is up: `default` if several are.

@@ -26,7 +26,6 @@ struct GraphCommand: Equatable, Sendable {
 }
 
 extension Stack {
-    static let generationKey = "OPERATOR_GENERATION"
     /// How long workers may take to end, and how long until they are ready again.
     private static let workersTimeout: Duration = .seconds(60)
     private static let workersEvery: Duration = .milliseconds(200)
@@ -36,33 +35,30 @@ extension Stack {
         guard let path = FileSystem.resolved(command.path) else {
             throw .usage("there is no file '\(command.path.prefix(200))'")
         }
+        _ = try working(path)
         return try locked { () throws(ToolError) in
-            guard let state = try StackState.read(home), state.isSupervised,
-                state.phase == .running, !workers(state).isEmpty
-            else {
-                throw .refused(
-                    "the stack \(home.name) has no workers that run: start it with "
-                        + "'\(home.command("up")) --set \(ProofGraph.graphKey)=\(path)'")
-            }
-            let before = try StackSettings().following(state.arguments)
-            let change = GraphChange(
-                from: try ProofGraph.find(Deployment.operators(state.arguments)).definition,
-                to: try ProofGraph.find([ProofGraph.graphKey: path]).definition)
-            if change.isEmpty {
+            let state = try working(path)
+            let settings = try StackSettings(of: state.arguments)
+            let kept = try keptGraph(of: settings)
+            let present = max(kept.generation, KeptGraph.generation(of: settings))
+            let generation = present.addingReportingOverflow(1).partialValue
+            var changed = StackSettings()
+            try changed.add("\(ProofGraph.graphKey)=\(path)")
+            try changed.add("\(KeptGraph.generationKey)=\(generation)")
+            let graph = try KeptGraph(of: settings.merging(changed))
+            let (before, after) = (try kept.program(), try graph.program())
+            guard before.hash != after.hash else {
                 terminal.line("the graph makes the same as the one that runs: nothing was changed")
-                if before[ProofGraph.graphKey].flatMap(FileSystem.resolved) == path {
-                    terminal.line(
-                        "It is the file that the workers were started with: if you have edited it "
-                            + "since, give it another name, and apply that.")
-                }
                 return .success
             }
-            let generation = (before[Self.generationKey].flatMap { UInt32($0) } ?? 1) &+ 1
-            var settings = StackSettings()
-            try settings.add("\(ProofGraph.graphKey)=\(path)")
-            try settings.add("\(Self.generationKey)=\(generation)")
+            let change = GraphChange(from: before.definition, to: after.definition)
             terminal.line("bars and values of \(path):")
             for line in change.lines { terminal.line(line) }
+            if change.isEmpty {
+                terminal.line(
+                    "None of them changes, but nodes have other names or another order, and so it "
+                        + "is another definition to the workers.")
+            }
             terminal.line(
                 "The workers of the stack \(home.name) start again, as generation \(generation): "
                     + "what is stored stays, and what they make begins after it.")
@@ -70,20 +66,48 @@ extension Stack {
                 terminal.line("nothing was changed")
                 return .failure
             }
-            return try restartWorkers(state, with: settings, shutdown)
+            try StackChange(supervisor: state.supervisor, settings: changed).write(home)
+            try graph.write(home, settings.namespace)
+            return try restartWorkers(state, shutdown)
         }
+    }
+
+    /// Returns the graph that workers with these settings were started with.
+    private func keptGraph(of settings: StackSettings) throws(ToolError) -> KeptGraph {
+        if let kept = try KeptGraph.read(home, settings.namespace) { return kept }
+        return try KeptGraph(of: settings)
+    }
+
+    /// Returns the state of the stack, or throws if no workers of it run.
+    private func working(_ path: String) throws(ToolError) -> StackState {
+        guard let state = try StackState.read(home), state.isSupervised, state.phase == .running,
+            !workers(state).isEmpty
+        else {
+            throw .refused(
+                "the stack \(home.name) has no workers that run: start it with "
+                    + "'\(home.command("up")) --set \(ProofGraph.graphKey)=\(path)'")
+        }
+        return state
+    }
+
+    /// Keeps the graph that workers are started with. Bars of one generation are of one graph, so
+    /// another one of the same generation, which the workers refuse, is not kept.
+    func keepGraph(of settings: StackSettings, hasBars: Bool) throws(ToolError) {
+        let graph = try KeptGraph(of: settings)
+        let kept = hasBars ? try KeptGraph.read(home, settings.namespace) : nil
+        if let kept, graph.generation <= kept.generation { return }
+        try graph.write(home, settings.namespace)
     }
 
     private func workers(_ state: StackState) -> [StackState.Unit] {
         state.alive.filter { $0.name.hasPrefix(StackPlan.worker) }
     }
 
-    /// Notes the settings for the supervisor, which starts with them what ends from now on.
+    /// Ends the workers, which the supervisor starts again with the settings that were noted.
     private func restartWorkers(
-        _ state: StackState, with settings: StackSettings, _ shutdown: ShutdownSignal
+        _ state: StackState, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
         let begin = SystemClock().monotonic()
-        try StackChange(supervisor: state.supervisor, settings: settings).write(home)
         let old = workers(state)
         for worker in old { _ = worker.process?.signal(worker.stopSignal) }
         let deadline = SystemClock().deadline(after: Self.workersTimeout)

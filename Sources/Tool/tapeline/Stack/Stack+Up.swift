@@ -91,6 +91,7 @@ extension Stack {
         try checkFeeds(of: plan)
         try writeFiles(of: plan)
         try sources.write(home)
+        if options.withServices { try keepGraph(of: options.settings, hasBars: home.hasData) }
         terminal.line("starting the stack \(home.name)")
         let begin = SystemClock().monotonic()
         let supervisor = try startSupervisor(options)

@@ -37,6 +37,8 @@ struct StackHome: Equatable, Sendable {
     var state: String { "\(path)/state.json" }
     /// Settings for what the supervisor starts from now on.
     var change: String { "\(path)/change.json" }
+    /// The graph by which the bars of a namespace are made.
+    func graph(_ namespace: String) -> String { "\(path)/graph-\(namespace).json" }
     /// The sources whose ticks the stack has, if it has data.
     var sources: String { "\(path)/sources.json" }
     /// The lock that a command holds while it changes the stack.

@@ -29,6 +29,15 @@ struct StackSettings: Equatable, Sendable {
     /// Adds "KEY=VALUE". The last value of a repeated key applies.
     mutating func add(_ text: String) throws(ToolError) {
         guard let equals = text.firstIndex(of: "="), text.utf8.count <= StackSettings.bytesMax
+    init() {}
+
+    /// What the arguments of `up` set.
+    init(of arguments: [String]) throws(ToolError) {
+        for (option, text) in zip(arguments, arguments.dropFirst()) where option == "--set" {
+            try add(text)
+        }
+    }
+
         else { throw .usage("--set wants KEY=VALUE, not '\(text.prefix(80))'") }
         let key = String(text[..<equals])
         guard StackSettings.receiver(of: key) != nil, !StackSettings.fixed.contains(key) else {
@@ -80,11 +89,7 @@ struct StackSettings: Equatable, Sendable {
     /// Returns these settings with what a stack had at its start before, by the arguments of that.
     /// An empty value takes a setting of before back.
     func following(_ arguments: [String]) throws(ToolError) -> StackSettings {
-        var before = StackSettings()
-        for (option, text) in zip(arguments, arguments.dropFirst()) where option == "--set" {
-            try before.add(text)
-        }
-        before = before.limited(to: Self.remembering)
+        let before = try StackSettings(of: arguments).limited(to: Self.remembering)
         var all = before.merging(self)
         all.values.removeAll { before[$0.key] != nil && $0.value.isEmpty }
         return all

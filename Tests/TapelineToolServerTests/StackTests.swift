@@ -1,6 +1,7 @@
 import Foundation
 import Primitives
 import ServiceRuntime
+import Synchronization
 import TestSupport
 import Testing
 
@@ -41,6 +42,9 @@ private final class StackUnderTest {
         #!/usr/bin/python3
         import http.server, os, signal, sys
         if sys.argv[1:] == ["--check-config"]:
+            hold = os.path.dirname(os.path.abspath(__file__)) + "/hold"
+            # A pipe: the test says when the answer comes.
+            if os.path.exists(hold): open(hold).read()
             if os.environ.get("SYNTHETIC_RATE") == "wrong":
                 print("provider-gateway: SYNTHETIC_RATE: 'wrong' is no number", file=sys.stderr)
                 print("x: 1 problem: nothing was started, see x --help", file=sys.stderr)
@@ -250,10 +254,6 @@ struct StackTests {
             try StackSettings().following(after.arguments)["OPERATOR_GENERATION"] == "2")
         #expect(try test.stack.apply(command, shutdown: ShutdownSignal()) == .success)
         #expect(try test.printed().contains("nothing was changed"))
-    }
-
-    @Test("what a service would refuse is said in its words before anything is started")
-    func wrongConfiguration() throws {
 
         // The same file, edited in place, is another graph than the one that runs.
         try test.folder.write(text.replacing("5m", with: "10m"), to: "g.yaml")
@@ -262,6 +262,10 @@ struct StackTests {
         #expect(edited.contains("\n  new        10m\n  gone       5m\n"), "\(edited)")
         #expect(
             try StackSettings().following(test.state().arguments)["OPERATOR_GENERATION"] == "3")
+    }
+
+    @Test("what a service would refuse is said in its words before anything is started")
+    func wrongConfiguration() throws {
         let test = try StackUnderTest()
         var options = Stack.UpOptions()
         try options.settings.add("SYNTHETIC_RATE=wrong")
@@ -276,6 +280,45 @@ struct StackTests {
         #expect(try StackState.read(test.home) == nil)
         // A refusal leaves no folder of a stack behind.
         #expect(!FileSystem.exists(test.home.path))
+    }
+
+    @Test("what is refused takes nothing away from the start that waited for it")
+    func refusedBeside() throws {
+        let test = try StackUnderTest()
+        let hold = test.folder.file("bin/hold")
+        try #require(unsafe mkfifo(hold, 0o600) == 0)
+        let stack = try test.stack
+        var wrong = Stack.UpOptions()
+        try wrong.settings.add("SYNTHETIC_RATE=wrong")
+        let options = wrong
+        let refused = Mutex<String?>(nil)
+        let first = try ServiceThread(name: "refused") {
+            do {
+                _ = try stack.up(options, shutdown: ShutdownSignal())
+            } catch {
+                refused.withLock { $0 = "\(error)" }
+            }
+        }
+        let second = Mutex<ExitCode?>(nil)
+        // Opens when the first one reads it: then that has the lock.
+        let pipe = try #require(FileHandle(forWritingAtPath: hold))
+        let waiting = try ServiceThread(name: "waiting") {
+            var servers = Stack.UpOptions()
+            servers.withServices = false
+            do {
+                let code = try stack.up(servers, shutdown: ShutdownSignal())
+                second.withLock { $0 = code }
+            } catch {
+                print("the second start: \(error)")
+            }
+        }
+        #expect(try eventually { try test.printed().contains("waiting for another command") })
+        try FileManager.default.removeItem(atPath: hold)
+        try pipe.close()
+        #expect(first.join(timeout: patience) && waiting.join(timeout: patience))
+        #expect(refused.withLock { $0 } == "1 problem in the configuration: nothing was started")
+        #expect(second.withLock { $0 } == .success)
+        #expect(try test.state().phase == .running)
     }
 
     /// A database that does not answer is seen by status, and named in its verdict.

@@ -28,43 +28,43 @@ extension Stack {
         try checkout.requirePrograms(
             services: options.withServices, simulators: options.simulators)
         try options.check()
-        let isNew = !FileSystem.exists(home.path)
-        try home.makeFolders()
-        do {
-            return try upLocked(options, shutdown)
-        } catch {
-            // What was refused leaves nothing behind.
-            if isNew, try StackState.read(home) == nil {
-                try FileSystem.removeFolder(home.path)
+        return try locked { () throws(ToolError) in
+            let isNew = !FileSystem.exists(home.path)
+            try home.makeFolders()
+            do throws(ToolError) {
+                return try upLocked(options, shutdown)
+            } catch {
+                // What was refused leaves nothing behind.
+                if isNew, try StackState.read(home) == nil {
+                    try FileSystem.removeFolder(home.path)
+                }
+                throw error
             }
-            throw error
         }
     }
 
     private func upLocked(
         _ options: UpOptions, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
-        try locked { () throws(ToolError) in
-            let known = try StackState.read(home)
-            guard let known, known.isSupervised else {
-                return try start(options, after: known, shutdown)
-            }
-            var missing = options.arguments(missingFrom: known.arguments)
-            if options.addsSource || !missing.isEmpty {
-                let isNew = try sources(with: options).all.count > StackSources.read(home).all.count
-                if isNew, options.addsSource { missing.append("--add-source") }
-            }
-            guard missing.isEmpty else {
-                throw .refused(
-                    "the stack \(home.name) is already up without "
-                        + "\(missing.joined(separator: " ")): nothing was changed; run "
-                        + "'\(home.command("down"))' first, then this again"
-                )
-            }
-            terminal.line("the stack \(home.name) is already up")
-            terminal.line()
-            return try status(asJSON: false)
+        let known = try StackState.read(home)
+        guard let known, known.isSupervised else {
+            return try start(options, after: known, shutdown)
         }
+        var missing = options.arguments(missingFrom: known.arguments)
+        if options.addsSource || !missing.isEmpty {
+            let isNew = try sources(with: options).all.count > StackSources.read(home).all.count
+            if isNew, options.addsSource { missing.append("--add-source") }
+        }
+        guard missing.isEmpty else {
+            throw .refused(
+                "the stack \(home.name) is already up without "
+                    + "\(missing.joined(separator: " ")): nothing was changed; run "
+                    + "'\(home.command("down"))' first, then this again"
+            )
+        }
+        terminal.line("the stack \(home.name) is already up")
+        terminal.line()
+        return try status(asJSON: false)
     }
 
     private func start(

@@ -41,8 +41,9 @@ struct StackHome: Equatable, Sendable {
     func graph(_ namespace: String) -> String { "\(path)/graph-\(namespace).json" }
     /// The sources whose ticks the stack has, if it has data.
     var sources: String { "\(path)/sources.json" }
-    /// The lock that a command holds while it changes the stack.
-    var commandLock: String { "\(path)/command.lock" }
+    /// The lock that a command holds while it changes the stack. It is beside the folder, so that
+    /// who has the lock may remove the folder.
+    var commandLock: String { "\(path).lock" }
     /// The lock that the supervisor holds as long as it lives.
     var supervisorLock: String { "\(path)/supervisor.lock" }
     var postgresData: String { "\(path)/postgres" }

@@ -1,6 +1,7 @@
 import Foundation
 import Primitives
 import ServiceRuntime
+import Synchronization
 import TestSupport
 import Testing
 
@@ -14,7 +15,10 @@ final class SupervisorUnderTest: Sendable {
     private let folder: TemporaryFolder
     private let thread: ServiceThread
 
-    init(_ units: (StackHome) -> [UnitPlan]) throws {
+    init(
+        onStart: @escaping @Sendable () throws(ToolError) -> Void = {},
+        _ units: (StackHome) -> [UnitPlan]
+    ) throws {
         folder = try TemporaryFolder()
         home = try testHome(folder.path)
         try home.makeFolders()
@@ -27,6 +31,10 @@ final class SupervisorUnderTest: Sendable {
                 service: "tapeline", level: .info, format: .text(color: false), sink: log.sink)
             let supervisor = Supervisor(
                 plans, home: home, identity: me, logger: logger, shutdown: shutdown)
+            supervisor.onStart = { unit throws(ToolError) in
+                if unit.kind == .service { try onStart() }
+                return nil
+            }
             _ = supervisor.run()
         }
     }
@@ -101,6 +109,40 @@ struct SupervisorTests {
         let second = try #require(test.unit("service")?.process)
         #expect(test.stop())
         #expect(!second.isAlive)
+    }
+
+    @Test("a change that cannot be read keeps workers away until it can be, and nothing else")
+    func unreadableChange() throws {
+        let isDamaged = Mutex(false)
+        let test = try SupervisorUnderTest(
+            onStart: { () throws(ToolError) in
+                if isDamaged.withLock({ $0 }) {
+                    throw .damaged(path: "change.json", problem: "not JSON")
+                }
+            },
+            { home in
+                [
+                    shell("server", "exec sleep 600", kind: .server, home: home),
+                    shell("operator-worker-a", "exec sleep 600", home: home),
+                ]
+            })
+        #expect(eventually { test.isRunning() })
+        isDamaged.withLock { $0 = true }
+        for name in ["server", "operator-worker-a"] {
+            let process = try #require(test.unit(name)?.process)
+            #expect(process.signal(SIGKILL))
+        }
+        #expect(eventually { (test.unit("server")?.restarts ?? 0) > 0 })
+        #expect(
+            eventually {
+                test.unit("operator-worker-a")?.detail.contains("change.json") == true
+            })
+        #expect(test.unit("operator-worker-a")?.state == "restarting")
+        isDamaged.withLock { $0 = false }
+        for name in ["server", "operator-worker-a"] {
+            #expect(eventually { test.unit(name)?.state == "works" }, "\(name)")
+        }
+        #expect(test.stop())
     }
 
     @Test("a service that ignores SIGTERM is killed")

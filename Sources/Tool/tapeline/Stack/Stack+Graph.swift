@@ -149,9 +149,12 @@ struct StackChange: Equatable {
     let supervisor: ProcessIdentity
     let settings: StackSettings
 
-    static func read(_ home: StackHome) throws(ToolError) -> StackChange? {
+    /// Returns the change for this supervisor, if there is one.
+    static func read(
+        _ home: StackHome, of supervisor: ProcessIdentity
+    ) throws(ToolError) -> StackChange? {
         guard let bytes = try FileSystem.read(home.change), let json = parsedJSON(bytes),
-            let supervisor = json["supervisor"].flatMap(StackState.process)
+            json["supervisor"].flatMap(StackState.process) == supervisor
         else { return nil }
         var settings = StackSettings()
         for text in json["settings"]?.array ?? [] { try settings.add(text.string ?? "") }

@@ -21,10 +21,11 @@ extension Stack {
             plan.units, home: home,
             arguments: options.arguments + plan.sources.flatMap(\.arguments),
             identity: identity, logger: logger, shutdown: shutdown)
-        supervisor.onStart = { () throws(ToolError) in
-            guard let change = try StackChange.read(home), change.supervisor == identity else {
-                return nil
-            }
+        supervisor.onStart = { unit throws(ToolError) in
+            // A change is of the graph alone.
+            guard unit.name.hasPrefix(StackPlan.worker),
+                let change = try StackChange.read(home, of: identity)
+            else { return nil }
             var changed = options
             changed.settings = options.settings.merging(change.settings)
             let plan = try self.plan(

@@ -15,9 +15,11 @@ final class Supervisor {
     private var plans: [UnitPlan]
     private let home: StackHome
     private var arguments: [String]
-    /// Returns the plans by which a process starts from now on, and the arguments that they follow
-    /// from; `nil`: they are as before.
-    var onStart: () throws(ToolError) -> (plans: [UnitPlan], arguments: [String])? = { nil }
+    /// Returns the plans by which this unit and others start from now on, and the arguments that
+    /// they follow from; `nil`: they are as before. After an error the unit is tried again later.
+    var onStart: (UnitPlan) throws(ToolError) -> (plans: [UnitPlan], arguments: [String])? = {
+        _ in nil
+    }
     private let identity: ProcessIdentity
     private let started: Timestamp
     private let logger: Logger
@@ -106,10 +108,15 @@ final class Supervisor {
     }
 
     private func start(_ index: Int) {
-        do {
-            if let changed = try onStart(), changed.plans.count == plans.count {
+        do throws(ToolError) {
+            if let changed = try onStart(plans[index]), changed.plans.count == plans.count {
                 (plans, arguments) = changed
             }
+        } catch {
+            handle(.ended(index, .badly("\(error)")))
+            return writeState()
+        }
+        do {
             try LogFile(path: plans[index].logPath).keepBounded()
             processes[index] = try UnitProcess(plans[index])
         } catch let error as ServiceError {

@@ -32,6 +32,19 @@ struct SettingsFileTests {
         #expect(entries.map(\.line) == [2, 3, 5, 6, 7, 8])
     }
 
+    @Test("paths after --set are relative to the folder of the command, and stay that")
+    func single() throws {
+        let command = try ToolCommand.parse(
+            ["up", "--set", "OPERATOR_GRAPH=my.yaml", "--set", "SYNTHETIC_SYMBOLS=A,B"])
+        guard case .up(_, let options) = command else {
+            Issue.record("up is a command")
+            return
+        }
+        let folder = try #require(FileSystem.resolved("."))
+        #expect(options.settings["OPERATOR_GRAPH"] == "\(folder)/my.yaml")
+        #expect(options.settings["SYNTHETIC_SYMBOLS"] == "A,B")
+    }
+
     @Test("a file counts where it is given: what comes after it wins, what came before it loses")
     func order() throws {
         let folder = try TemporaryFolder()

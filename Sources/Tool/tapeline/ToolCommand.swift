@@ -212,7 +212,9 @@ private struct ToolOptions {
         switch option {
         case "--home": target.home = try value(option, attached)
         case "--name": target.name = try value(option, attached)
-        case "--set": try settings.add(value(option, attached))
+        case "--set":
+            let folder = FileSystem.resolved(".") ?? "."
+            try settings.add(SettingsFile.absolute(value(option, attached), folder))
         case "--settings": try addFile(value(option, attached))
         case "PROVIDER": try settings.add("GATEWAY_PROVIDER=\(value(option, attached))")
         case "--servers-only":

@@ -31,10 +31,20 @@ enum SettingsFile {
                     + "processes: write it into a file of its own and name that: "
                     + "\(entry.name)_FILE=…")
         }
-        return file.entries.map { entry in
-            let value = isPath(entry.name) ? absolute(entry.value, folder) : entry.value
-            return (entry.line, "\(entry.name)=\(value)")
+        return file.entries.map { ($0.line, absolute("\($0.name)=\($0.value)", folder)) }
+    }
+
+    /// Returns "KEY=VALUE" with absolute paths, if its value has paths. `folder` is that in which
+    /// it was written.
+    static func absolute(_ setting: String, _ folder: String) -> String {
+        guard let equals = setting.firstIndex(of: "="), isPath(String(setting[..<equals])) else {
+            return setting
         }
+        let paths = setting[setting.index(after: equals)...]
+            .split(separator: ",", omittingEmptySubsequences: false).map { path in
+                path.isEmpty || path.hasPrefix("/") ? String(path) : "\(folder)/\(path)"
+            }
+        return "\(setting[...equals])\(paths.joined(separator: ","))"
     }
 
     /// A secret has another key for the path of a file.
@@ -44,11 +54,5 @@ enum SettingsFile {
 
     private static func isPath(_ key: String) -> Bool {
         paths.contains(key) || pathEndings.contains { key.hasSuffix($0) }
-    }
-
-    private static func absolute(_ list: String, _ folder: String) -> String {
-        list.split(separator: ",", omittingEmptySubsequences: false).map { path in
-            path.isEmpty || path.hasPrefix("/") ? String(path) : "\(folder)/\(path)"
-        }.joined(separator: ",")
     }
 }

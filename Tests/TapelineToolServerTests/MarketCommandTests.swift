@@ -150,7 +150,7 @@ import Testing
     @Test("stored bars and gaps are told, and what there is instead of them")
     func stored() throws {
         let scene = try Scene()
-        #expect(try scene.tell("gaps") == "nothing is missing")
+        #expect(try scene.tell("gaps") == "no gap is on record")
         try scene.postgres.psql(
             """
             SET search_path = md;
@@ -201,8 +201,9 @@ import Testing
         let missing =
             "AAPL trade 2026-03-02T14:30:00Z 2026-03-02T14:30:12.5Z 12.5 abandoned disconnected s"
         #expect(gaps == ["SYMBOL KIND FROM TO SECONDS STATE REASON SOURCE", missing])
-        #expect(try scene.tell("gaps", "MSFT") == "nothing is missing")
+        #expect(try scene.tell("gaps", "MSFT") == "no gap is on record")
         #expect(try scene.tell("gaps", "--json").contains(#""state":"abandoned""#))
+        try begun(scene)
 
         try export(scene)
         try known(scene)
@@ -292,8 +293,32 @@ import Testing
             "export", "bars", "MSFT", "--source", "ibkr", "--from", "2026-03-02", "--to",
             "2026-03-03")
         #expect(exported.split(separator: "\r\n").count == 2, "\(exported)")
-        #expect(try scene.tell("gaps", "--source", "ibkr") == "nothing is missing")
+        #expect(try scene.tell("gaps", "--source", "ibkr") == "no gap is on record")
         #expect(try scene.tell("gaps", "--source", "s").contains("disconnected"))
+    }
+
+    /// A feed that began makes bars partial without a gap.
+    private func begun(_ scene: Scene) throws {
+        try scene.postgres.psql(
+            """
+            SET search_path = md;
+            INSERT INTO events (ts, event_time_ns, symbol, input, template, name, receive_time,
+                receive_time_ns, source, partition, epoch, ordinal)
+            SELECT date_trunc('second', now()) - age, 1, symbol, 'ticks', 1, 'subscription', now(),
+                1, 's', 0, 1, row_number() OVER ()
+            FROM (VALUES ('MSFT', interval '1 min'), ('AAPL', '2 min'), ('AAPL', '3 min'),
+                ('AAPL', '2 days')) AS begun (symbol, age)
+            """, database: scene.database)
+        let told = try scene.tell("gaps", "MSFT").split(separator: "\n")
+        #expect(told.count == 2 && told[0] == "no gap is on record", "\(told)")
+        #expect(
+            told.last?.hasPrefix("feeds of s began for 1 symbol in the last day, the last at 20")
+                == true, "\(told)")
+        #expect(told.last?.contains("bars of such a moment are partial without a gap") == true)
+        #expect(
+            try scene.tell("gaps").contains("\nfeeds of s began for 2 symbols in the last day"))
+        #expect(try !scene.tell("gaps", "--json").contains("began"))
+        #expect(try scene.tell("gaps", "--source", "ibkr") == "no gap is on record")
     }
 
     private func absent(_ scene: Scene) throws {

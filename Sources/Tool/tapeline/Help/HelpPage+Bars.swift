@@ -43,7 +43,8 @@ extension HelpPage {
                     "gaps [SYMBOL...]",
                     [
                         "what is missing now, a line per stretch of time: open, being filled from",
-                        "the provider's history, or abandoned. 1: nothing of a symbol is stored",
+                        "the provider's history, or abandoned; and when feeds began, as bars of",
+                        "that moment are partial without a gap. 1: nothing of a symbol is stored",
                     ]
                 )
             ]

@@ -38,15 +38,41 @@ struct GapsCommand: Equatable, Sendable {
             "round(extract(epoch FROM missing), 1)", "state", "reason", "source",
         ]
         let rows = try newest(columns.joined(separator: ", "), market)
-        guard !rows.isEmpty else {
-            terminal.line("nothing is missing")
-            return .success
+        if rows.isEmpty {
+            terminal.line("no gap is on record")
+        } else {
+            let head = ["SYMBOL", "KIND", "FROM", "TO", "SECONDS", "STATE", "REASON", "SOURCE"]
+            let shown = rows.map { $0.map { $0 ?? "-" } }
+            for line in TextTable.lines([head] + shown, numbers: [4]) { terminal.line(line) }
+            if rows.count == last { terminal.line("the newest \(last): --last shows more") }
         }
-        let head = ["SYMBOL", "KIND", "FROM", "TO", "SECONDS", "STATE", "REASON", "SOURCE"]
-        let shown = rows.map { $0.map { $0 ?? "-" } }
-        for line in TextTable.lines([head] + shown, numbers: [4]) { terminal.line(line) }
-        if rows.count == last { terminal.line("the newest \(last): --last shows more") }
+        for line in try beginnings(market) { terminal.line(line) }
         return .success
+    }
+
+    /// Returns a line for each source whose feeds began lately. Of what was before, nobody knows
+    /// that it is missing, so there is no gap, and bars of that moment are partial.
+    private func beginnings(_ market: borrowing MarketSession) throws(ToolError) -> [String] {
+        try market.rows(
+            """
+            SELECT source, count(DISTINCT symbol), \(MarketSession.shown("max(ts)"))
+            FROM "\(market.namespace)".events
+            WHERE name = 'subscription' AND ts >= now() - interval '1 day'
+                AND detail->>'mode' IS DISTINCT FROM 'historical'
+                AND (cardinality($1::text[]) = 0 OR symbol = ANY ($1::text[]))
+                AND ($2::text IS NULL OR source = $2)
+            GROUP BY source ORDER BY source
+            """, filters
+        ).map { row in
+            let symbols = row[1] == "1" ? "1 symbol" : "\(row[1] ?? "-") symbols"
+            return "feeds of \(row[0] ?? "-") began for \(symbols) in the last day, the last at "
+                + "\(row[2] ?? "-"): bars of such a moment are partial without a gap "
+                + "('tapeline explain' says it of a bar)"
+        }
+    }
+
+    private var filters: [PostgresValue] {
+        [.textArray(symbols.map(\.text)), source.map { PostgresValue.text($0.text) } ?? .null]
     }
 
     /// Returns the newest gaps, oldest first.
@@ -58,13 +84,10 @@ struct GapsCommand: Equatable, Sendable {
             SELECT \(columns) FROM (
                 SELECT * FROM open_gaps
                 WHERE (cardinality($1::text[]) = 0 OR symbol = ANY ($1::text[]) OR symbol IS NULL)
-                    AND ($3::text IS NULL OR source = $3)
-                ORDER BY from_time DESC, symbol, kind LIMIT $2
+                    AND ($2::text IS NULL OR source = $2)
+                ORDER BY from_time DESC, symbol, kind LIMIT $3
             ) AS g ORDER BY from_time, symbol, kind
             """,
-            [
-                .textArray(symbols.map(\.text)), .integer(Int64(last)),
-                source.map { PostgresValue.text($0.text) } ?? .null,
-            ])
+            filters + [.integer(Int64(last))])
     }
 }

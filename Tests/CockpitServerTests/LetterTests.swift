@@ -159,6 +159,12 @@ import Testing
         #expect(item["id"]?.string == "ticks/3/manual/7/2" && item["at"]?.double == 1_008)
         #expect(item["message"]?.string == "no; price" && item["word"]?.string == "retired")
         #expect(item["sentence"]?.string == LetterFate.retired.sentence)
+        var named = document
+        named.stack = "tws"
+        let commands = try JSONValue.parse(named.json)
+        #expect(commands["all"]?.string == "tapeline dlq replay --all --name tws")
+        #expect(
+            commands["groups"]?.array?.first?["command"]?.string?.hasSuffix(" --name tws") == true)
         // Nothing is known before the first answers.
         let none = LettersDocument(
             letters: Known(problem: "away"), replays: Known(), now: MadeSighting.time(10))

@@ -210,6 +210,11 @@ import Testing
         let bar = try Self.item(0, Self.version(1, nil), symbol: symbol).row.identity
         #expect(TapeCommand.explain(bar).contains("--source ib \(word) 1m 2026"))
         #expect(TapeCommand.prove(bar, until: .undefined).hasSuffix(" \(word)"))
+        #expect(
+            TapeCommand.explain(bar, in: "tws").hasPrefix("tapeline explain --name tws --source"))
+        #expect(
+            TapeCommand.prove(bar, until: .undefined, in: "tws")
+                .hasPrefix("tapeline prove --name tws --series"))
     }
 
     private static let asked = ["symbol": "AAPL", "source": "ib", "series": "1m"]

@@ -8,10 +8,10 @@ import Testing
 /// Returns a plan in its own folder, with free ports and fresh secrets.
 func testPlan(
     _ folder: TemporaryFolder, settings: [String] = [], withServices: Bool = true,
-    withSimulator: Bool = false, further: [StackSource] = []
+    withSimulator: Bool = false, further: [StackSource] = [], name: String = "default"
 ) throws -> StackPlan {
     let checkout = Checkout(root: ServerPrograms.checkout, programs: folder.file("bin"))
-    let home = try testHome(folder.path)
+    let home = try testHome(folder.path, name: name)
     try home.makeFolders()
     var chosen = StackSettings()
     for text in settings { try chosen.add(text) }
@@ -92,6 +92,16 @@ struct StackPlanTests {
             ])
         let ports = units.compactMap { $0.environment["OPS_PORT"] }
         #expect(Set(ports).count == 5)
+    }
+
+    @Test(
+        "the cockpit's commands name the stack, unless it is the one that is meant without a name")
+    func cockpitCommands() throws {
+        for (name, shown) in [("default", ""), ("tws", "tws")] {
+            let plan = try testPlan(TemporaryFolder(), name: name)
+            let cockpit = try #require(plan.units.first { $0.name == StackPlan.cockpit })
+            #expect(cockpit.environment["COCKPIT_STACK"] == shown)
+        }
     }
 
     @Test("each service gets its own user, its password by file, and the settings meant for it")

@@ -40,6 +40,8 @@ struct CockpitSettings: Sendable {
     let actions: ActionKey?
     let postgres: PostgresConfiguration
     let namespace: String
+    /// The local stack that commands on pages name; empty: none.
+    let stack: String
     let partitions: Int
 
     static let keys: [ConfigurationKey] =
@@ -90,6 +92,9 @@ struct CockpitSettings: Sendable {
                 "COCKPIT_SERVICES", .list, group: "Cockpit",
                 "Operations ports of the services (host:port), to ask whether they are ready."),
             ConfigurationKey(
+                "COCKPIT_STACK", .text, group: "Cockpit",
+                "Name of the local stack in the commands that pages show; empty: they have none."),
+            ConfigurationKey(
                 "COCKPIT_PROMETHEUS", .text, group: "Cockpit",
                 "Prometheus whose alerts are shown (http://host:port or https://); empty: none."),
             ConfigurationKey(
@@ -116,6 +121,7 @@ struct CockpitSettings: Sendable {
         port = UInt16(clamping: configuration.integer("COCKPIT_PORT"))
         namespace = configuration.text("MDS_NAMESPACE")
         partitions = configuration.integer("MDS_PARTITIONS")
+        stack = configuration.text("COCKPIT_STACK")
         isOnHostLoopback = configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
         certificate = try Self.certificate(configuration)
         var gate = try Self.gate(configuration)

@@ -17,7 +17,7 @@ struct StackSettings: Equatable, Sendable {
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
-        "COCKPIT_SERVICES",
+        "COCKPIT_SERVICES", "COCKPIT_STACK",
     ]
 
     private(set) var values: [(key: String, value: String)] = []

@@ -33,7 +33,13 @@ final class ActionDesk: Sendable {
     private let carrier = Question<String>()
     private let history = Question<ActionHistory>()
 
-    init(key: ActionKey?) { self.key = key }
+    /// The local stack that commands name; empty: none.
+    let stack: String
+
+    init(key: ActionKey?, stack: String = "") {
+        self.key = key
+        self.stack = stack
+    }
 
     /// Takes an action. Returns why it is refused; `nil`: it is under way.
     func submit(_ request: ActionRequest, at time: Timestamp) -> String? {

@@ -22,18 +22,18 @@ final class ChartDesk: Sendable {
 
     /// Starts the thread that asks the database.
     func start(
-        _ configuration: PostgresConfiguration, _ context: ServiceContext
+        _ settings: CockpitSettings, _ context: ServiceContext
     ) throws(ServiceError) -> ServiceThread {
         try desk.start("chart", context) { beat in
-            let session = DatabaseSession(configuration, beat)
+            let session = DatabaseSession(settings.postgres, beat)
             var rest = QuotesRest()
-            return { try Self.ask($0, session, context.clock, &rest) }
+            return { try Self.ask($0, session, context.clock, &rest, settings.stack) }
         }
     }
 
     private static func ask(
         _ question: ChartQuestion, _ session: DatabaseSession, _ clock: SystemClock,
-        _ rest: inout QuotesRest
+        _ rest: inout QuotesRest, _ stack: String
     ) throws -> [UInt8] {
         let end = clock.deadline(after: DatabaseSession.timeout)
         let reader = BarReader { sql, parameters throws(PostgresError) in
@@ -51,7 +51,7 @@ final class ChartDesk: Sendable {
             guard let row = try reader.row(of: bar) else { throw NoSuchBar() }
             return BarDocument(
                 row: row, replaced: try reader.replaced(of: bar),
-                gaps: try reader.gaps(bar.symbol, bar.openTime, row.closeTime)
+                gaps: try reader.gaps(bar.symbol, bar.openTime, row.closeTime), stack: stack
             ).json
         }
     }

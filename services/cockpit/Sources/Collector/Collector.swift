@@ -70,7 +70,8 @@ final class Collector: Sendable {
         pages = ServicePages(addresses: settings.services, clock: context.clock)
         audience = Audience(feed)
         desks = Desks(
-            tape: TapeDesk(settings), actions: ActionDesk(key: settings.actions))
+            tape: TapeDesk(settings),
+            actions: ActionDesk(key: settings.actions, stack: settings.stack))
     }
 
     // MARK: threads
@@ -81,7 +82,7 @@ final class Collector: Sendable {
         let connect = try ServiceThread(name: "connect") { [self] in listen(tapeSettings) }
         return try startAlerts() + desks.letters.start(self) + desks.actions.start(self) + [
             connect,
-            try desks.chart.start(settings.postgres, context),
+            try desks.chart.start(settings, context),
             try desks.tape.start(self),
             try tape.start("tape", context, audience) { [self] beat in
                 { [self] in try askTape(beat) }
@@ -267,7 +268,7 @@ final class Collector: Sendable {
             documents.put(.alerts, document.json)
         }
         if documents.isWanted(.dead, at: sighting.now) {
-            documents.put(.dead, desks.letters.document(at: sighting.now).json)
+            documents.put(.dead, desks.letters.document(at: sighting.now, of: settings.stack).json)
         }
         if documents.isWanted(.actions, at: sighting.now) {
             documents.put(.actions, desks.actions.document(at: sighting.now).json)

@@ -8,8 +8,8 @@ final class LetterDesk: Sendable {
     private let replays = Question<ReplayOutlooks>()
 
     /// Returns what is known now. It does not block.
-    func document(at now: MonotonicTime) -> LettersDocument {
-        LettersDocument(letters: letters.known, replays: replays.known, now: now)
+    func document(at now: MonotonicTime, of stack: String) -> LettersDocument {
+        LettersDocument(letters: letters.known, replays: replays.known, now: now, stack: stack)
     }
 
     /// Starts a thread for each of both questions.

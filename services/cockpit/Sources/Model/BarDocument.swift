@@ -8,6 +8,8 @@ struct BarDocument {
     /// The oldest first.
     let replaced: [BarVersion]
     let gaps: [WindowGap]
+    /// The local stack that commands name; empty: none.
+    var stack = ""
 
     var json: [UInt8] {
         var json = JSONWriter(capacity: 2_048 + replaced.count * 256)
@@ -23,8 +25,9 @@ struct BarDocument {
                     }
                 })
             json.member("gaps", array: { for gap in gaps { write(gap, &$0) } })
-            json.member("explain", TapeCommand.explain(row.identity))
-            json.member("prove", TapeCommand.prove(row.identity, until: row.closeTime))
+            json.member("explain", TapeCommand.explain(row.identity, in: stack))
+            json.member(
+                "prove", TapeCommand.prove(row.identity, until: row.closeTime, in: stack))
         }
         return json.bytes
     }
@@ -74,16 +77,23 @@ struct BarDocument {
 
 /// Commands of the tool about one bar, for a person to copy. Pure.
 enum TapeCommand {
-    static func explain(_ bar: BarIdentity) -> String {
-        "tapeline explain --source \(ShellWord.of(bar.source.text)) \(end(bar.symbol))"
-            + "\(ShellWord.of(bar.symbol.text)) \(ShellWord.of(bar.series.text)) "
+    /// Returns the option that names a local stack; nothing for no stack.
+    static func option(of stack: String) -> String {
+        stack.isEmpty ? "" : " --name \(ShellWord.of(stack))"
+    }
+
+    static func explain(_ bar: BarIdentity, in stack: String = "") -> String {
+        "tapeline explain\(option(of: stack)) --source \(ShellWord.of(bar.source.text)) "
+            + "\(end(bar.symbol))\(ShellWord.of(bar.symbol.text)) \(ShellWord.of(bar.series.text)) "
             + TimeText.of(bar.openTime)
     }
 
     /// Bars that open in the window.
-    static func prove(_ bar: BarIdentity, until close: Timestamp) -> String {
+    static func prove(
+        _ bar: BarIdentity, until close: Timestamp, in stack: String = ""
+    ) -> String {
         let end = max(close, bar.openTime.advanced(byNanoseconds: 1))
-        return "tapeline prove --series \(ShellWord.of(bar.series.text)) "
+        return "tapeline prove\(option(of: stack)) --series \(ShellWord.of(bar.series.text)) "
             + "--from \(TimeText.of(bar.openTime)) --to \(TimeText.of(end)) "
             + "\(self.end(bar.symbol))\(ShellWord.of(bar.symbol.text))"
     }

@@ -7,6 +7,8 @@ struct LettersDocument {
     let letters: Known<LetterNews>
     let replays: Known<ReplayOutlooks>
     let now: MonotonicTime
+    /// The local stack that commands name; empty: none.
+    var stack = ""
 
     var json: [UInt8] {
         let news = letters.value ?? LetterNews()
@@ -15,7 +17,7 @@ struct LettersDocument {
             writer.member("at", seconds: now)
             writer.member("letters", object: { write(letters, news, &$0) })
             writer.member("replays", object: { writeState(replays, &$0) })
-            writer.member("all", ReplayCommand.all)
+            writer.member("all", ReplayCommand.all(in: stack))
             writer.member("dry", ReplayCommand.dry)
             writer.member("groups", array: { for each in news.groups { write(each, news, &$0) } })
             writer.member("items", array: { for each in news.shown { write(each, &$0) } })
@@ -48,7 +50,9 @@ struct LettersDocument {
             writer.member("ticks", group.ticks)
             writer.member("first", group.first.description)
             writer.member("last", group.last.description)
-            if let command = ReplayCommand.of(group.kind) { writer.member("command", command) }
+            if let command = ReplayCommand.of(group.kind, in: stack) {
+                writer.member("command", command)
+            }
         }
     }
 

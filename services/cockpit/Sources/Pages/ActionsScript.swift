@@ -8,7 +8,7 @@ enum ActionsScript {
 
         const $ = (id) => document.getElementById(id);
         const state = { person: "", on: false, armed: "", number: "", sentAt: 0, known: false,
-          doubt: "" };
+          doubt: "", stack: "" };
         // Whoever signed out elsewhere, or whose cookie is over, is noticed within this time.
         const meEvery = 10000;
         // An action that has no outcome after this time was cut off.
@@ -29,6 +29,7 @@ enum ActionsScript {
             // 401: whoever reads has to say who he is again.
             const me = answer.ok ? await answer.json() : { on: state.on };
             [state.person, state.on, state.known] = [me.person || "", me.on, true];
+            state.stack = me.stack || "";
           } catch {
             [state.person, state.known] = ["", false];
           }
@@ -97,7 +98,8 @@ enum ActionsScript {
           const extra = { add: ["--note"], remove: ["--note"], repair: ["--note"],
             drain: ["--reason"] }[verb];
           const why = extra ? [...extra, value("reason")] : [];
-          return ["tapeline", ...words[verb](), ...why].map(quoted).join(" ");
+          const stack = option("name", state.stack);
+          return ["tapeline", ...words[verb](), ...why, ...stack].map(quoted).join(" ");
         }
 
         function showForm() {

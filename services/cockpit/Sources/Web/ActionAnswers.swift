@@ -3,11 +3,14 @@ import TapeProtocol
 
 /// What a browser is told about actions.
 enum ActionAnswers {
-    /// Returns who asks, and whether actions are switched on.
-    static func person(_ visitor: Sessions.Visitor?, isOn: Bool) -> PageAnswer {
+    /// Returns who asks, whether actions are switched on, and the stack that commands name.
+    static func person(
+        _ visitor: Sessions.Visitor?, isOn: Bool, stack: String = ""
+    ) -> PageAnswer {
         var json = JSONWriter()
         json.object { json in
             json.member("on", isOn)
+            if !stack.isEmpty { json.member("stack", stack) }
             if case .person(let name) = visitor { json.member("person", name) }
         }
         return PageAnswer(json: json.bytes)

@@ -87,7 +87,8 @@ final class Site: Sendable {
             audience.note(at: now)
             if path == "/events" { return .events(Self.headers, isOpen: watch(request)) }
             if path == "/me.json" {
-                let answer = ActionAnswers.person(visitor, isOn: actions.isOn)
+                let answer = ActionAnswers.person(
+                    visitor, isOn: actions.isOn, stack: actions.stack)
                 return .whole(Self.json(answer, request.headers["if-none-match"]))
             }
             if let answer = document(path, request.parameters, now) {

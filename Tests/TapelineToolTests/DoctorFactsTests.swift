@@ -40,7 +40,7 @@ import Testing
         (facts.memoryBytes, facts.memoryFreeBytes) = (8 << 30, 4 << 30)
         facts.disks = [.init(path: "/data", freeBytes: 50 << 30, totalBytes: 100 << 30)]
         facts.libraries = ["libnats.so.3.10", "libpq.so.5.15"]
-        facts.clock = KernelClock(isKept: true, errorMicroseconds: 11_500)
+        facts.clock = KernelClock(errorMicroseconds: 11_500)
         return facts
     }
 
@@ -62,9 +62,9 @@ import Testing
             expectOne(facts.findings, level, "\(free) % of the disk of /data", "DatabaseFilling")
         }
         facts = Self.machine
-        facts.clock = KernelClock(isKept: false, errorMicroseconds: 16_000_000)
+        facts.clock = KernelClock(errorMicroseconds: 16_000_000)
         expectOne(facts.findings, .warning, "no time service keeps the clock")
-        facts.clock = KernelClock(isKept: true, errorMicroseconds: 1_000_001)
+        facts.clock = KernelClock(errorMicroseconds: 1_000_001)
         expectOne(facts.findings, .warning, "may be wrong by 1001 ms")
         #expect(Self.machine.findings.contains { $0.text.hasSuffix("machine, within 12 ms") })
         #expect(MachineFacts().findings.map(\.level) == [.unseen, .unseen, .unseen, .unseen])

@@ -51,12 +51,11 @@ static inline int shim_spawn_closing_from(void *actions, int descriptor) {
     return posix_spawn_file_actions_addclosefrom_np(actions, descriptor);
 }
 
-// How the kernel's clock is kept: -1, or its state. <sys/timex.h> brings sys/select.h, so the fields
-// are taken by their places: of its words the fourth is maxerror, and the sixth begins with status.
-static inline int shim_clock_state(long *error_microseconds, int *status) {
+// How wrong the kernel's clock may be: -1 if it may not be asked. <sys/timex.h> brings sys/select.h,
+// so the field is taken by its place: of its words the fourth is maxerror.
+static inline int shim_clock_error(long *microseconds) {
     long words[32] = {0};
     int state = (int)syscall(SYS_adjtimex, words);
-    *error_microseconds = words[3];
-    *status = (int)words[5];
+    *microseconds = words[3];
     return state;
 }

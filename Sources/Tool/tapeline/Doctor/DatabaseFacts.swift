@@ -194,7 +194,9 @@ struct DatabaseFacts: Sendable {
         let percent = Room.percent(free: freeBytes, of: bytes &+ freeBytes)
         let room =
             "\(text), \(percent) % of its room are free"
-            + Room.time(free: freeBytes, bytesPerSecond: bytesPerSecond)
+            + Room.time(
+                free: freeBytes, bytesPerSecond: bytesPerSecond,
+                then: "writers wait and the tape keeps all")
         let advice = "keep rows for a shorter time (WRITER_RETENTION), or give it a larger disk"
         if percent < MachineFacts.diskWrongPercent {
             return [Finding(.wrong, .database, room, advice, runbook: "DatabaseNearlyFull")]

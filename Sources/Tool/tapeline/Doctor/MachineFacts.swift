@@ -101,7 +101,9 @@ struct MachineFacts: Equatable, Sendable {
         let percent = Room.percent(free: disk.freeBytes, of: disk.totalBytes)
         var text = "\(percent) % of the disk of \(disk.path) are free"
         text += ", \(TapeReport.bytes(disk.freeBytes))"
-        text += Room.time(free: disk.freeBytes, bytesPerSecond: disk.bytesPerSecond)
+        text += Room.time(
+            free: disk.freeBytes, bytesPerSecond: disk.bytesPerSecond,
+            then: "nothing more is stored there")
         guard percent < diskWarningPercent else { return Finding(.fine, .machine, text) }
         return Finding(
             percent < diskWrongPercent ? .wrong : .warning, .machine, text,
@@ -117,9 +119,10 @@ enum Room {
         return UInt64(min(100, Double(free) / Double(total) * 100))
     }
 
-    /// Returns ", full in about …" if the growth is known.
-    static func time(free: UInt64, bytesPerSecond: Double?) -> String {
+    /// Returns ", full in about …, after which …" if the growth is known.
+    static func time(free: UInt64, bytesPerSecond: Double?, then: String) -> String {
         guard let rate = bytesPerSecond, rate > 0 else { return "" }
-        return ", full in about \(SpanText.of(Double(free) / rate)) at the average rate so far"
+        let span = SpanText.of(Double(free) / rate)
+        return ", full in about \(span) at the average rate so far, after which \(then)"
     }
 }

@@ -19,9 +19,12 @@ struct NatsFacts: Sendable {
         var bytesPerSecond: Double?
 
         var freePercent: UInt64? {
-            guard bytesMax > 0 else { return nil }
-            let limit = UInt64(bytesMax)
-            return Room.percent(free: limit - min(limit, bytes), of: limit)
+            bytesMax > 0 ? Room.percent(free: freeBytes, of: UInt64(bytesMax)) : nil
+        }
+
+        var freeBytes: UInt64 {
+            let limit = UInt64(max(0, bytesMax))
+            return limit - min(limit, bytes)
         }
     }
 
@@ -195,20 +198,23 @@ struct NatsFacts: Sendable {
         if !low.isEmpty {
             return low.map { stream in
                 Finding(
-                    .warning, .tape, Self.roomText(stream),
+                    .warning, .tape,
+                    Self.roomText(stream)
+                        + Room.time(
+                            free: stream.freeBytes, bytesPerSecond: stream.bytesPerSecond,
+                            then: "gateways keep ticks in their spools"),
                     "see which group holds the purge back ('tapeline groups list'), or enlarge it: "
                         + "'tapeline setup --stream-bytes'", runbook: "TapeHeadroomLow")
             }
         }
         guard let fullest = limited.min(by: { ($0.freePercent ?? 0) < ($1.freePercent ?? 0) })
         else { return [] }
-        return [Finding(.fine, .tape, "the fullest: \(Self.roomText(fullest))")]
+        let text = "the fullest: \(Self.roomText(fullest)): what all groups have read is purged"
+        return [Finding(.fine, .tape, text)]
     }
 
     private static func roomText(_ stream: Stream) -> String {
-        let limit = UInt64(max(0, stream.bytesMax))
-        let free = limit - min(limit, stream.bytes)
-        return "\(stream.name) has \(stream.freePercent ?? 0) % free, \(TapeReport.bytes(free))"
-            + Room.time(free: free, bytesPerSecond: stream.bytesPerSecond)
+        "\(stream.name) has \(stream.freePercent ?? 0) % free, "
+            + TapeReport.bytes(stream.freeBytes)
     }
 }

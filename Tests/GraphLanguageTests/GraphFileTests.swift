@@ -409,6 +409,19 @@ struct GraphFileTests {
         #expect(found.first?.contains("(a <- c <- b <- a): break the circle") == true, "\(found)")
     }
 
+    @Test("nodes after a wrong one are checked by the ticks that it would pass")
+    func afterWrong() {
+        let found = Self.problems(
+            "a: {operator: filter, input: quotes, where: bid_price >}",
+            "b: {operator: throttle, input: a, rate: often}",
+            "c: {operator: filter, input: b, where: size >> 100}",
+            "d: {operator: bars, input: c, series: [1s]}")
+        #expect(found.count == 4, "\(found)")
+        for name in ["a", "b", "c", "d"] {
+            #expect(found.contains { $0.contains("node \(name): ") }, "\(found)")
+        }
+    }
+
     @Test("all mistakes of a file are told at once, in order of their lines")
     func all() {
         let found = GraphFolder.problems(

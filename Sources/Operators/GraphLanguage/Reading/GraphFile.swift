@@ -32,6 +32,8 @@ struct GraphReader {
     var groups: [SourceGroups.Group] = []
     /// The nodes that are built so far, and the series by name with the node that makes them.
     var nodes: [BuiltNode] = []
+    /// What nodes that are wrong would pass, by name.
+    var flowsOfWrong: [String: Flow] = [:]
     var series: [String: (node: Int, series: BarSeries)] = [:]
     /// The names of series and of other lists of late ticks, with their places.
     var seriesNames: [String: YAMLPosition] = [:]

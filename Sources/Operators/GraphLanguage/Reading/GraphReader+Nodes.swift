@@ -10,9 +10,11 @@ extension GraphReader {
         let source = resolve(draft)
         // Without a source the rest is checked all the same, so that all mistakes are reported
         // together.
-        let (operation, flow, branches) = operation(draft, source?.flow)
+        let taken = source?.flow ?? draft.source?.node.flatMap { flowsOfWrong[$0] }
+        let (operation, flow, branches) = operation(draft, taken)
         let live = live(draft)
         guard let source, let operation else {
+            if taken != nil, draft.operation.passesTicks { flowsOfWrong[draft.name] = flow }
             if draft.operation == .bars || draft.operation == .resample { isSeriesMissing = true }
             return
         }

@@ -63,7 +63,8 @@ struct SettingsFileTests {
             ("LOG_LEVEL=debug\nno setting\n", "desk.env line 2: not KEY=value"),
             (
                 "POSTGRES_HOST=x\n",
-                "desk.env line 1: --set cannot change 'POSTGRES_HOST' of a local stack"
+                "desk.env line 1: --set cannot change 'POSTGRES_HOST' of a local stack: it sets "
+                    + "that itself"
             ),
             (
                 "ALPACA_API_KEY=abc\n",

@@ -173,7 +173,15 @@ struct StackArgumentTests {
             (["up", "--name="], "--name wants a value"),
             (["up", "--servers-only=yes"], "--servers-only takes no value"),
             (["status", "--json=1"], "--json takes no value"),
-            (["up", "--set", "A=1"], "--set cannot change 'A' of a local stack"),
+            (["up", "--set", "A=1"], "--set: 'A' is no setting of a service"),
+            (
+                ["up", "--set", "OPERTOR_SERIES=1s"],
+                "--set: 'OPERTOR_SERIES' is no setting of a service: did you mean OPERATOR_SERIES?"
+            ),
+            (
+                ["up", "--set", "NATS_URL=x"],
+                "--set cannot change 'NATS_URL' of a local stack: it sets that itself"
+            ),
         ])
     func wrong(_ arguments: [String], _ problem: String) {
         let error = #expect(throws: ToolError.self) { try ToolCommand.parse(arguments) }

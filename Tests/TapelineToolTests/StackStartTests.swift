@@ -43,6 +43,20 @@ import Testing
         #expect(UnitPlan.reasons(["partition table is full"]) == "partition table is full")
     }
 
+    @Test("a problem that several services have comes once, with the names of all")
+    func problems() {
+        let level = "LOG_LEVEL is \"loud\""
+        #expect(
+            ConfigurationCheck.joined([
+                "provider-gateway: \(level)", "operator-worker: OPERATOR_SERIES: 7m",
+                "operator-worker: \(level)", "cockpit: \(level)", "provider-gateway: \(level)",
+            ]) == [
+                "provider-gateway, operator-worker, cockpit: \(level)",
+                "operator-worker: OPERATOR_SERIES: 7m",
+            ])
+        #expect(ConfigurationCheck.joined(["all is lost"]) == ["all is lost"])
+    }
+
     @Test("a command that a person is shown names the stack that the person named")
     func commands() throws {
         #expect(NamedCommands.name(in: ["gaps", "--name", "a"]) == "a")
@@ -55,7 +69,8 @@ import Testing
         #expect(
             named("'tapeline psql -c \"TABLE x\"'") == "'tapeline psql --name a -c \"TABLE x\"'")
         for text in [
-            "'tapeline down --name b'", "'tapeline completions bash'", "it's", "'tapeline ",
+            "'tapeline down --name b'", "'tapeline up --help'", "'tapeline completions bash'",
+            "it's", "'tapeline ",
         ] {
             #expect(named(text) == text)
         }

@@ -22,7 +22,9 @@ enum Main {
         do {
             return try ToolCommand.parse(arguments)
         } catch .usage(let problem) {
-            let word = arguments.first.flatMap { HelpPage.text(of: $0) == nil ? nil : $0 }
+            let word = arguments.first.flatMap {
+                $0 == "help" || HelpPage.text(of: $0) == nil ? nil : $0
+            }
             let help = word.map { "tapeline \($0) --help" } ?? "tapeline help"
             // A question mark already ends the sentence.
             throw .usage(problem + (problem.hasSuffix("?") ? " See '\(help)'" : ": see '\(help)'"))

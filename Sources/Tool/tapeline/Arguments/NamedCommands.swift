@@ -19,7 +19,7 @@ enum NamedCommands {
             guard let end = parts[index].firstIndex(of: "'") else { continue }
             let command = String(parts[index][..<end])
             guard let word = command.split(separator: " ").first.map(String.init),
-                !command.contains("--name"), takesName(word)
+                !command.contains("--name"), !command.hasSuffix(" --help"), takesName(word)
             else { continue }
             // What follows 'psql' is for psql.
             let named =

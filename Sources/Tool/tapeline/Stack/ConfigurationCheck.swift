@@ -38,6 +38,24 @@ struct ConfigurationCheck {
             ?? ["\(unit.name): --check-config ended with \(status)"]
     }
 
+    /// Returns the lines of several services, each problem once, with the names of all that have
+    /// it.
+    static func joined(_ lines: [String]) -> [String] {
+        var order: [String] = []
+        var owners: [String: [String]] = [:]
+        for line in lines {
+            let parts = line.split(separator: ": ", maxSplits: 1).map(String.init)
+            let problem = parts.last ?? line
+            if !order.contains(problem) { order.append(problem) }
+            // Gateways of several sources are one program.
+            guard parts.count > 1, owners[problem]?.contains(parts[0]) != true else { continue }
+            owners[problem, default: []].append(parts[0])
+        }
+        return order.map { problem in
+            (owners[problem].map { "\($0.joined(separator: ", ")): " } ?? "") + problem
+        }
+    }
+
     /// Returns the lines about single problems, or `nil` if there are none.
     static func problems(in said: String) -> [String]? {
         let lines = said.split(whereSeparator: \.isNewline).map(String.init)

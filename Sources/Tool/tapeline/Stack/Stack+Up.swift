@@ -143,6 +143,7 @@ extension Stack {
             guard checked.insert("\(unit.executable) \(source)").inserted else { continue }
             problems += try ConfigurationCheck(unit, logPath: home.log("configuration")).problems()
         }
+        problems = ConfigurationCheck.joined(problems)
         guard !problems.isEmpty else { return }
         for problem in problems { terminal.problem(problem) }
         let count = "\(problems.count) problem\(problems.count == 1 ? "" : "s")"

@@ -1,3 +1,6 @@
+import Primitives
+import ServiceRuntime
+
 /// The settings from `--set KEY=VALUE` and `--settings FILE`. The prefix of a key determines which
 /// services get it; the services themselves check key and value.
 struct StackSettings: Equatable, Sendable {
@@ -26,9 +29,6 @@ struct StackSettings: Equatable, Sendable {
         left.arguments == right.arguments
     }
 
-    /// Adds "KEY=VALUE". The last value of a repeated key applies.
-    mutating func add(_ text: String) throws(ToolError) {
-        guard let equals = text.firstIndex(of: "="), text.utf8.count <= StackSettings.bytesMax
     init() {}
 
     /// What the arguments of `up` set.
@@ -38,10 +38,13 @@ struct StackSettings: Equatable, Sendable {
         }
     }
 
+    /// Adds "KEY=VALUE". The last value of a repeated key applies.
+    mutating func add(_ text: String) throws(ToolError) {
+        guard let equals = text.firstIndex(of: "="), text.utf8.count <= StackSettings.bytesMax
         else { throw .usage("--set wants KEY=VALUE, not '\(text.prefix(80))'") }
         let key = String(text[..<equals])
         guard StackSettings.receiver(of: key) != nil, !StackSettings.fixed.contains(key) else {
-            throw .usage("--set cannot change '\(key.prefix(80))' of a local stack")
+            throw Self.refused(key)
         }
         if key.hasPrefix("SIMULATOR_"), SimulatorPlan.flags[key] == nil {
             let known = SimulatorPlan.flags.keys.sorted().joined(separator: ", ")
@@ -52,6 +55,15 @@ struct StackSettings: Equatable, Sendable {
         }
         values.removeAll { $0.key == key }
         values.append((key, String(text[text.index(after: equals)...])))
+    }
+
+    private static func refused(_ key: String) -> ToolError {
+        let names = KeyCatalogue.product.names
+        if names.contains(key) {
+            return .usage("--set cannot change '\(key)' of a local stack: it sets that itself")
+        }
+        let near = NearestName.of(key, in: names).map { ": did you mean \($0)?" } ?? ""
+        return .usage("--set: '\(key.prefix(80))' is no setting of a service\(near)")
     }
 
     func environment(for receiver: Receiver) -> [String: String] {

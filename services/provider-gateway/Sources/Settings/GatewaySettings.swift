@@ -272,8 +272,9 @@ struct GatewaySettings: Sendable {
         var found: [ProviderKind] = []
         for name in names {
             guard let kind = kinds.first(where: { $0.name == name }) else {
+                let near = NearestName.of(name, in: known).map { "; did you mean \($0)?" } ?? ""
                 throw SettingsError(
-                    "GATEWAY_PROVIDER: \(name) is none of \(known.joined(separator: ", "))")
+                    "GATEWAY_PROVIDER: \(name) is none of \(known.joined(separator: ", "))\(near)")
             }
             if found.contains(where: { $0.name == name }) {
                 throw SettingsError("GATEWAY_PROVIDER: \(name) is there twice")

@@ -270,6 +270,17 @@ struct LoadCommandTests {
         #expect(Self.plan(log).problem?.contains(problem) == true)
     }
 
+    @Test("the cause of a refusal is said once")
+    func once() {
+        let plan = Self.plan(
+            #"{"event":"gateway.plan.symbol","symbol":"X","count":0,"problem":"away"}"#,
+            #"{"event":"gateway.plan.symbol","symbol":"Y","count":0,"problem":"unknown"}"#,
+            #"{"event":"gateway.plan","count":0,"problem":"X: away"}"#)
+        #expect(plan.problem == "X: away")
+        #expect(plan.problems(besides: "X: away") == ["Y: unknown"])
+        #expect(plan.problems() == ["X: away", "Y: unknown"])
+    }
+
     @Test("a symbol's own problem is said with its name")
     func problems() throws {
         let plan = Self.plan(

@@ -112,7 +112,13 @@ struct LoadPlan: Equatable, Sendable {
                     + empty.prefix(Self.shownMax).joined(separator: ", ")
                     + (rest > 0 ? " and \(rest) more" : ""))
         }
-        return lines + parts.filter { !$0.problem.isEmpty }.map { "\($0.symbol): \($0.problem)" }
+        return lines + problems()
+    }
+
+    /// Returns the problems of symbols, but those that another text has already.
+    func problems(besides told: String = "") -> [String] {
+        parts.filter { !$0.problem.isEmpty && !told.contains($0.problem) }
+            .map { "\($0.symbol): \($0.problem)" }
     }
 
     private func amount(of command: LoadCommand) -> [String] {

@@ -167,9 +167,7 @@ struct LoadRun {
                 "\(command.provider) did not say in \(timeout.shown) what a load takes: try again")
         }
         if let problem = plan.problem ?? (ended.isSuccess ? nil : "the gateway ended (\(ended))") {
-            for line in plan.parts where !line.problem.isEmpty {
-                terminal.problem("\(line.symbol): \(line.problem)")
-            }
+            for line in plan.problems(besides: problem) { terminal.problem(line) }
             throw .refused("\(command.subject) cannot be loaded: \(problem)")
         }
         guard !plan.isEmpty else {

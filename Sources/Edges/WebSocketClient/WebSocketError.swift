@@ -27,7 +27,6 @@ package struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable {
     package init(rawValue: UInt16) { self.rawValue = rawValue }
 
     package static let normal = WebSocketCloseCode(rawValue: 1_000)
-    package static let goingAway = WebSocketCloseCode(rawValue: 1_001)
     /// The server gave none.
     package static let none = WebSocketCloseCode(rawValue: 1_005)
     package static let policy = WebSocketCloseCode(rawValue: 1_008)

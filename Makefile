@@ -132,5 +132,7 @@ format: ## Lay out the sources
 lint: ## Check the layout of the sources
 	@swift format lint --strict --recursive --parallel $(SWIFT_FOLDERS)
 
-clean: down ## Remove what was built, the servers and the local stacks
+clean: ## Stop all local stacks, and remove them, the servers and what was built
+	@if [ -x $(TOOL) ]; then for home in .local/stack/*/; do \
+		[ ! -d "$$home" ] || $(TOOL) down --name "$$(basename "$$home")" || exit; done; fi
 	@rm -rf .build .local

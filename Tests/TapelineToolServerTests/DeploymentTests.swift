@@ -1,11 +1,11 @@
-import StreamCore
-import MarketModel
 import Foundation
 import GraphLanguage
+import MarketModel
 import NatsTransport
 import OperatorGraph
 import PostgresClient
 import ServiceRuntime
+import StreamCore
 import TapeProtocol
 import TapeTransport
 import TestSupport

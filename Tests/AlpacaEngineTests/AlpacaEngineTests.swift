@@ -120,7 +120,30 @@ import Testing
         arguments: [(.sip, 9, true), (.sip, 8, false), (.iex, 6, true), (.iex, 5, false)]
             as [(AlpacaFeedName, Int64, Bool)])
     func closed(feed: AlpacaFeedName, hours: Int64, isEnded: Bool) {
-        var bench = AlpacaBench(feed, at: (hours * 3_600 - 50) * AlpacaBench.second)
+        var bench = stopped(feed, at: 60 * hours)
+        #expect(bench.gaps.last?.to.isDefined == isEnded)
+        // It ends with the hours, if nothing comes.
+        for _ in 0..<60 { bench.pass(60 * AlpacaBench.second) }
+        #expect(bench.gaps.last?.to.isDefined == true)
+    }
+
+    @Test(
+        "a stream that stops in the first hour of a summer's day leaves a gap until it goes on",
+        arguments: [(.sip, -390), (.iex, -150)] as [(AlpacaFeedName, Int64)])
+    func early(feed: AlpacaFeedName, minutes: Int64) {
+        var bench = stopped(feed, at: minutes)
+        #expect(bench.gaps.last?.to.isDefined == false)
+        for _ in 0..<60 { bench.pass(60 * AlpacaBench.second) }
+        #expect(bench.gaps.last?.to.isDefined == false)
+        bench.receive("[\(bench.trade("AAPL", 501))]", on: 2)
+        let gap = bench.gaps.last
+        #expect(gap?.to.isDefined == true && gap?.to ?? .undefined >= bench.now.wall)
+    }
+
+    /// Returns an engine whose dense stream stopped at some minute after the bench's origin, with
+    /// the next connection, on which nothing comes.
+    private func stopped(_ feed: AlpacaFeedName, at minutes: Int64) -> AlpacaBench {
+        var bench = AlpacaBench(feed, at: (minutes * 60 - 50) * AlpacaBench.second)
         let number = bench.begin("AAPL")
         for id in 1...500 as ClosedRange<UInt64> {
             bench.receive("[\(bench.trade("AAPL", id))]", on: number)
@@ -130,10 +153,7 @@ import Testing
         #expect(bench.engine.status.reason == "its stream has stopped")
         bench.pass(60 * AlpacaBench.second)
         bench.confirm(#""trades":["AAPL"]"#, on: bench.connect())
-        #expect(bench.gaps.last?.to.isDefined == isEnded)
-        // It ends with the hours, if nothing comes.
-        for _ in 0..<60 { bench.pass(60 * AlpacaBench.second) }
-        #expect(bench.gaps.last?.to.isDefined == true)
+        return bench
     }
 
     @Test("bursts of some seconds are no pace, but at the beginning")

@@ -1,7 +1,8 @@
 internal import Primitives
 
-/// The hours in which a market is open in summer as in winter. A stream that is silent then has
-/// stopped; later the market may have closed. Holidays count as other days.
+/// The hours in which a dense stream that falls silent has stopped: those of the market in summer.
+/// In winter it opens an hour later, and no stream is dense before. After them it may have closed.
+/// Holidays count as other days.
 package enum MarketHours: Sendable {
     /// That of coins.
     case always
@@ -21,8 +22,8 @@ package enum MarketHours: Sendable {
         let hour = (time.nanoseconds - midnight.nanoseconds) / Self.hour
         return switch self {
         case .always: true
-        case .stocks: (1...5).contains(weekday) && hour >= 9
-        case .iex: (1...5).contains(weekday) && (13..<21).contains(hour)
+        case .stocks: (1...5).contains(weekday) && hour >= 8
+        case .iex: (1...5).contains(weekday) && (12..<21).contains(hour)
         }
     }
 }

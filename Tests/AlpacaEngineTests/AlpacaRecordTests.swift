@@ -29,7 +29,7 @@ import Testing
         #expect(trade.price.description == "126.55" && trade.size.description == "1")
         #expect(trade.exchange.text == "D" && trade.conditions.text == "@I")
         #expect(trade.header.providerTime.description == "2026-02-22T15:51:44.208123456Z")
-        #expect(trade.header.providerID & (1 << 46 - 1) == 96_921)
+        #expect(trade.header.providerID & (1 << 30 - 1) == 96_921)
         #expect(trade.header.receiveTime == bench.now.wall && trade.header.action == 0)
     }
 
@@ -264,7 +264,7 @@ import Testing
 
     @Test("the times of trades need no more memory than is set, and the last ones are known")
     func times() {
-        var times = TradeTimes(count: 1_024, hasContents: true)
+        var times = TradeTimes(count: 1_024)
         for number in 1...10_000 as ClosedRange<UInt64> {
             times.keep(number, of: 3, Timestamp(nanoseconds: Int64(number)))
         }
@@ -303,6 +303,14 @@ import Testing
         #expect(bench.trades.last?.header.providerTime == second)
         bench.receive(correction("127.01", 40, to: "127.5"), on: number)
         #expect(bench.trades.last?.header.providerTime == second)
+        let numbers = bench.trades.map(\.header.providerID)
+        #expect(numbers[0] != numbers[1], "operators find a trade by its number")
+        #expect(numbers[2] == numbers[0] && numbers[3] == numbers[1] && numbers[4] == numbers[1])
+        // A process that has not seen the trades names the same one.
+        var other = AlpacaBench()
+        let later = other.begin("AAPL")
+        other.receive(cancel("127.01", 40), on: later)
+        #expect(other.trades.map(\.header.providerID) == [numbers[1]])
         #expect(bench.engine.counters.unknownTrades == 0)
         // None has these values: nobody knows which one it was.
         bench.receive(cancel("126.55", 99), on: number)

@@ -150,8 +150,10 @@ import Testing
     }
 
     private static func number(_ trade: AlpacaHappened) -> UInt64 {
-        TradeNumber.number(
+        AlpacaNumber.number(
             exchange: trade.exchange.utf8.first ?? 0, day: TradeNumber.day(of: trade.time),
-            id: trade.id)
+            id: trade.id,
+            content: TradeNumber.content(
+                Price(raw: 126_550_000_000), Quantity(raw: Int64(trade.size) * 100_000_000)))
     }
 }

@@ -180,9 +180,12 @@ private struct FoundOfAlpaca {
                 entry["endpoints"]?.array?.contains(where: { $0.string == "/v2/sip" }) ?? false
             else { continue }
             let time = try #require(ISOTime.parse(message["t"]?.string ?? ""))
-            let number = TradeNumber.number(
+            let price = try Price("\(message["p"]?.double ?? 0)")
+            let size = try Quantity("\(message["s"]?.double ?? 0)")
+            let number = AlpacaNumber.number(
                 exchange: try #require(message["x"]?.string?.utf8.first),
-                day: TradeNumber.day(of: time), id: try #require(message["i"]?.uint64))
+                day: TradeNumber.day(of: time), id: try #require(message["i"]?.uint64),
+                content: TradeNumber.content(price, size))
             happened[Key(symbol: message["S"]?.string ?? "", number: number)] = (
                 time, Timestamp(nanoseconds: Int64(entry["time"]?.int ?? 0)),
                 message["p"]?.double

@@ -28,7 +28,7 @@ extension AlpacaEngine {
         noteLast(time, of: feed, now)
         out.records.append(.tape(.trade(trade)))
         // The copy of the record waits for all writes before it, and this one is not cached.
-        if !settings.feed.isCrypto { keep(trade, of: feed, time) }
+        if !settings.feed.isCrypto { times.keep(trade.header.providerID, of: feed, time) }
     }
 
     mutating func take(
@@ -92,16 +92,8 @@ extension AlpacaEngine {
 
     // MARK: changes of trades
 
-    /// Keeps what a change must agree with.
-    @inline(__always)
-    private mutating func keep(_ trade: Trade, of feed: Int, _ time: Timestamp) {
-        times.keep(
-            trade.header.providerID, of: feed, time,
-            content: TradeNumber.content(trade.price, trade.size))
-    }
-
-    /// A change names its trade by id, exchange and day, and says what it was: trades off the
-    /// exchanges may have one id. Operators want its event time, too.
+    /// A change names its trade by id, exchange and day, and says what it was. Operators want its
+    /// event time, too.
     private mutating func take(
         _ change: AlpacaChange, _ now: Moment, into out: inout AlpacaOutput
     ) {
@@ -111,12 +103,13 @@ extension AlpacaEngine {
         let day = TradeNumber.day(of: change.time)
         // A trade of the evening may be changed on the next day.
         let numbers = [day, day - 1].map {
-            TradeNumber.number(exchange: change.exchange, day: $0, id: change.id)
+            AlpacaNumber.number(
+                exchange: change.exchange, day: $0, id: change.id, content: change.content)
         }
         let originals = numbers.map { renamed[AlpacaTradeKey(feed: feed, number: $0)] ?? $0 }
         var (number, time) = (originals[0], Timestamp?.none)
         for original in originals where time == nil {
-            time = times.time(ofOnly: original, of: feed, content: change.content)
+            time = times.time(ofOnly: original, of: feed)
             if time != nil { number = original }
         }
         var trade = change.trade
@@ -126,8 +119,9 @@ extension AlpacaEngine {
         out.records.append(.tape(.trade(trade)))
         if time == nil { unknown(change, now, into: &out) }
         guard change.action == .correction else { return }
-        if let time { keep(trade, of: feed, time) }
-        let next = TradeNumber.number(exchange: change.exchange, day: day, id: change.newID)
+        let next = AlpacaNumber.number(
+            exchange: change.exchange, day: day, id: change.newID,
+            content: TradeNumber.content(trade.price, trade.size))
         if renamed.count >= AlpacaLimits.renamedMax { renamed.removeAll(keepingCapacity: true) }
         if next != number { renamed[AlpacaTradeKey(feed: feed, number: next)] = number }
     }

@@ -35,7 +35,7 @@ package struct AlpacaEngine: StreamEngine {
         links = AlpacaEndpoint.allCases.map { AlpacaLink($0, settings) }
         // Trades of coins are never changed.
         times = TradeTimes(
-            count: settings.feed.isCrypto ? 1 : settings.tradesKept, hasContents: true)
+            count: settings.feed.isCrypto ? 1 : settings.tradesKept)
     }
 
     /// The promise of `AlpacaOutput.floor`.

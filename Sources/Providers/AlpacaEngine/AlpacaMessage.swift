@@ -31,8 +31,8 @@ struct AlpacaChange: Sendable {
     var id: UInt64
     /// Its id from now on, if it is corrected.
     var newID: UInt64 = 0
-    /// What it was until now, as `TradeNumber.content` has it; `nil`: the service does not say it.
-    var content: UInt32?
+    /// What it was until now, as `TradeNumber.content` has it; 0: the service does not say it.
+    var content: UInt32 = 0
     /// When it was changed.
     var time: Timestamp
     /// The values that count now, or that no longer count.

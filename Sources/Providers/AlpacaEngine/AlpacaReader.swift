@@ -152,13 +152,14 @@ struct AlpacaReader: Sendable {
         _ bytes: RawSpan, _ header: TickHeader
     ) throws(FixedPoint.ParseError) -> Trade {
         guard let id = self[.id].uint64(in: bytes) else { throw .notANumber }
+        let (price, size) = (try price(.price, bytes), try size(.size, bytes))
         var header = header
-        header.providerID = TradeNumber.number(
+        header.providerID = AlpacaNumber.number(
             exchange: letter(self[.exchange], bytes),
-            day: TradeNumber.day(of: header.providerTime),
-            id: id)
+            day: TradeNumber.day(of: header.providerTime), id: id,
+            content: TradeNumber.content(price, size))
         return Trade(
-            header: header, price: try price(.price, bytes), size: try size(.size, bytes),
+            header: header, price: price, size: size,
             exchange: text(self[.exchange], bytes), conditions: conditions(self[.conditions], bytes)
         )
     }

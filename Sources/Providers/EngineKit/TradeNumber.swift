@@ -43,7 +43,15 @@ package enum TradeNumber {
         return max(1, parts(place, days, id))
     }
 
-    /// Returns a mix of what a trade was, where its number does not tell it from all others.
+    /// Returns an id that tells apart trades of one id, by a mark of so many bits. One for which no
+    /// room is left is mixed.
+    package static func id(_ id: UInt64, mark: UInt64, bits: UInt64) -> UInt64 {
+        let room = idBits - bits
+        let part = mark & (1 << bits - 1)
+        return id >> room == 0 ? part << room | id : 1 << 63 | id ^ part << (63 - bits)
+    }
+
+    /// Returns a mix of what a trade was, where its id does not tell it from all others.
     package static func content(_ price: Price, _ size: Quantity) -> UInt32 {
         var mix = UInt64(bitPattern: price.raw) &* 0x9e37_79b9_7f4a_7c15
         mix = (mix ^ mix >> 32 ^ UInt64(bitPattern: size.raw)) &* 0xd6e8_feb8_6659_fd93

@@ -1,41 +1,32 @@
 package import Primitives
 
 /// The times of the last trades, by feed and number: what a service says of a trade later names
-/// only its id. Where several trades may have one id, what they were tells them apart. The memory
-/// is fixed; where it is full, the oldest of eight is forgotten.
+/// only its id. The memory is fixed; where it is full, the oldest of eight is forgotten.
 package struct TradeTimes: Sendable {
     private static let ways = 8
 
     private var keys: [UInt64]
     private var times: [Int64]
-    /// What the trades were, as `TradeNumber.content` has it; empty: their numbers suffice.
-    private var contents: [UInt32]
     /// The next way of each bucket.
     private var next: [UInt8]
     private let mask: Int
 
-    /// `hasContents`: several trades may have one number, and what they were tells them apart.
-    package init(count: Int, hasContents: Bool) {
+    package init(count: Int) {
         var buckets = 1
         while buckets * Self.ways < count { buckets *= 2 }
         keys = [UInt64](repeating: 0, count: buckets * Self.ways)
         times = [Int64](repeating: 0, count: buckets * Self.ways)
-        contents = hasContents ? [UInt32](repeating: 0, count: buckets * Self.ways) : []
         next = [UInt8](repeating: 0, count: buckets)
         mask = buckets - 1
     }
 
-    /// What became of a trade is kept, too: then a number has several contents of one time.
-    package mutating func keep(
-        _ number: UInt64, of feed: Int, _ time: Timestamp, content: UInt32 = 0
-    ) {
+    package mutating func keep(_ number: UInt64, of feed: Int, _ time: Timestamp) {
         let key = Self.key(number, feed)
         let bucket = Int(truncatingIfNeeded: key >> 16) & mask
         let way = Int(next[bucket])
         next[bucket] = UInt8((way + 1) % Self.ways)
         keys[bucket * Self.ways + way] = key
         times[bucket * Self.ways + way] = time.nanoseconds
-        if !contents.isEmpty { contents[bucket * Self.ways + way] = content }
     }
 
     /// Returns the time of a trade; `nil`: it is not known.
@@ -48,14 +39,14 @@ package struct TradeTimes: Sendable {
         return nil
     }
 
-    /// Returns the time of the only trade with a number that was this; `nil`: none is known, or
-    /// several of other times. `content` `nil`: it is not known what it was.
-    package func time(ofOnly number: UInt64, of feed: Int, content: UInt32?) -> Timestamp? {
+    /// Returns the time of the only trade with a number; `nil`: none is known, or several of other
+    /// times.
+    package func time(ofOnly number: UInt64, of feed: Int) -> Timestamp? {
         let key = Self.key(number, feed)
         let first = (Int(truncatingIfNeeded: key >> 16) & mask) * Self.ways
         var found: Int64?
         for place in first..<first + Self.ways
-        where keys[place] == key && (content == nil || contents[place] == content) {
+        where keys[place] == key {
             if let found, found != times[place] { return nil }
             found = times[place]
         }

@@ -65,11 +65,9 @@ struct MassiveCodes: Sendable {
         _ number: UInt64?, mark: UInt64 = 0, _ time: Timestamp, _ exchange: UInt64
     ) -> UInt64 {
         guard let number, number != 0 else { return 0 }
-        let isUsual = number >> Self.numberBits == 0
         return TradeNumber.number(
             exchange: self.exchange(exchange), day: TradeNumber.day(of: time),
-            // One that does not fit is mixed.
-            id: isUsual ? mark << Self.numberBits | number : 1 << 63 | number ^ mark << 50)
+            id: TradeNumber.id(number, mark: mark, bits: Self.idBits - Self.numberBits))
     }
 
     /// The bits of the service's number in an id of `TradeNumber`.

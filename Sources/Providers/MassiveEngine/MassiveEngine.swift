@@ -37,7 +37,7 @@ package struct MassiveEngine: StreamEngine {
         reader = MassiveReader(
             flags: settings.feed == .delayed ? .delayed : [], hidden: settings.hidden)
         link = MassiveLink(settings)
-        times = TradeTimes(count: settings.tradesKept, hasContents: false)
+        times = TradeTimes(count: settings.tradesKept)
         reread = MassiveReread(
             MassiveReread.Settings(
                 ages: settings.rereadAges, lag: lag.upperBound,

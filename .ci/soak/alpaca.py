@@ -4,10 +4,10 @@
     alpaca.py PROGRAMS [--seed N] [--seconds N] [--rate N] [--symbols A,B,...] [--keep]
 
 A local stack of its own (.local/stack/alpaca, namespace `soak`) has the provider `alpaca` on a simulated service,
-which numbers nothing, cancels and corrects one trade in a hundred, and reports some late. The faults are those of
-binance.py, kills of a worker and the writer, errors (406, 407, 500) and a key that is refused for a while. The
-service leaves out no single record: a gateway cannot see that. At the end changes.py compares the service's own logs
-with the tables:
+which numbers nothing, cancels and corrects one trade in a hundred, reports some late, and has trades of one id. The
+faults are those of binance.py, kills of a worker and the writer, errors (406, 407, 500) and a key that is refused for a
+while. The service leaves out no single record: a gateway cannot see that. At the end changes.py compares the service's
+own logs with the tables:
 
 - Each trade that the service reported has one row, with its values, or its time lies within a gap, in `gaps` and in
   `open_gaps`. Those that were reported late while the gateway was away are counted apart.
@@ -37,7 +37,8 @@ class AlpacaStack(VenueStack):
     source = "alpaca"
     program = "alpaca-simulator"
     # A session that was cut counts for so many seconds; the real service says 90.
-    flags = ("--hold", "5", "--cancels", "200", "--corrections", "200", "--late", "300")
+    flags = ("--hold", "5", "--cancels", "200", "--corrections", "200", "--late", "300",
+             "--facilities", "2")
     defaults = "security: stock, exchange: SMART, currency: USD, feeds: quotes"
     graph = """version: 1
 name: alpaca

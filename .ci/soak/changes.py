@@ -13,11 +13,15 @@ from verdict import Findings, Gap, StoredGaps
 
 # The parts of `provider_id`, as docs/alpaca.md describes them.
 ID_BITS, DAY_BITS = 46, 12
+# The exchange whose trades may share an id, and the bits of the id itself.
+SHARED, SHARED_ID_BITS = "D", 30
 DAY = 86_400 * 10**9
 DAY_BEGIN = 5 * 3_600 * 10**9
 NEW, CORRECTION, CANCEL = 0, 1, 2
-# A trade of one symbol: its exchange, its day, and the service's id.
+# Trades of one symbol: their exchange, their day, and the service's id, which two of them may have.
 Key = tuple[str, str, int, int]
+# One of them: also its time, its price and its size.
+One = tuple[Key, int, Decimal, Decimal]
 
 
 def nanoseconds(text: str) -> int:
@@ -39,32 +43,45 @@ class Happened:
     price: Decimal
     size: Decimal
 
+    def of(self, key: Key) -> One:
+        return key, self.time, self.price, self.size
+
 
 class Market:
     """All trades that the service wrote down, sent or not, and those that it has sent; and their changes."""
 
     def __init__(self, markets: list[pathlib.Path], truths: list[pathlib.Path]) -> None:
-        self.trades: dict[Key, Happened] = {}
-        self.sent: set[Key] = set()
-        # The actions that were sent, by the trade that they name.
+        self.trades: dict[One, Happened] = {}
+        self.sent: set[One] = set()
+        # The actions that were sent, by the id that they name.
         self.changes: dict[Key, set[int]] = collections.defaultdict(set)
         self.read(markets, truths)
+        # The times of the trades of each key.
+        self.times: dict[Key, set[int]] = collections.defaultdict(set)
+        for key, time, _, _ in self.trades:
+            self.times[key].add(time)
 
     def read(self, markets: list[pathlib.Path], truths: list[pathlib.Path]) -> None:
         for entry in self.lines(markets):
             if entry["kind"] == "trade" and "/v2/sip" in entry["endpoints"]:
-                message = entry["message"]
-                time = nanoseconds(message["t"])
-                self.trades[self.key(message, message["i"], time)] = Happened(
-                    time, entry["time"], Decimal(message["p"]), Decimal(message["s"]))
+                self.note(entry["message"], entry["time"])
         for entry in self.lines(truths):
             message = entry.get("message")
             if entry["kind"] == "trade":
-                self.sent.add(self.key(message, message["i"], nanoseconds(message["t"])))
+                self.sent.add(self.happened(message, 0)[0])
             elif entry["kind"] in ("correction", "cancel"):
                 is_cancel = entry["kind"] == "cancel"
                 key = self.key(message, message["i" if is_cancel else "oi"], nanoseconds(message["t"]))
                 self.changes[key].add(CANCEL if is_cancel else CORRECTION)
+
+    def note(self, message: dict[str, Any], reported: int) -> None:
+        one, trade = self.happened(message, reported)
+        self.trades[one] = trade
+
+    def happened(self, message: dict[str, Any], reported: int) -> tuple[One, Happened]:
+        time = nanoseconds(message["t"])
+        trade = Happened(time, reported, Decimal(message["p"]), Decimal(message["s"]))
+        return trade.of(self.key(message, message["i"], time)), trade
 
     @staticmethod
     def key(message: dict[str, Any], number: int, time: int) -> Key:
@@ -109,7 +126,8 @@ class Verdict(Findings):
     def __init__(self, market: Market, stored: Stored, end: int) -> None:
         super().__init__(stored)
         self.market, self.stored, self.end = market, stored, end
-        self.there: set[Key] = set()
+        self.there: set[One] = set()
+        self.keys: set[Key] = set()
         # The reports that are compared of each symbol: from its first trade with a row on.
         self.first: dict[str, int] = {}
         for row in stored.rows:
@@ -127,7 +145,7 @@ class Verdict(Findings):
     @staticmethod
     def key(symbol: str, number: int, exchange: str) -> Key:
         days = number >> ID_BITS & (1 << DAY_BITS) - 1
-        return symbol, exchange, days, number & (1 << ID_BITS) - 1
+        return symbol, exchange, days, number & (1 << (SHARED_ID_BITS if exchange == SHARED else ID_BITS)) - 1
 
     def compare(self, symbol: str, number: int, time: int, price: Decimal, size: Decimal, exchange: str,
                 action: int) -> None:
@@ -136,16 +154,18 @@ class Verdict(Findings):
         key = self.key(symbol, number, exchange)
         if number >> (ID_BITS + DAY_BITS) != ord(exchange) - ord("A"):
             self.note("number", f"{key}: the number {number} names another exchange")
-        known = self.market.trades.get(key)
-        if key in self.there:
-            self.note("twice", f"{key} has two rows")
-        self.there.add(key)
-        if known is None or key not in self.market.sent:
-            self.note("invented", f"{key} was not sent")
-        elif (known.time, known.price, known.size) != (time, price, size):
-            self.note("changed", f"{key} at {time} is {price} x {size}, not {known}")
+        one = (key, time, price, size)
+        if one in self.there:
+            self.note("twice", f"{one} has two rows")
+        self.there.add(one)
+        self.keys.add(key)
+        if one in self.market.sent and one in self.market.trades:
+            reported = self.market.trades[one].reported
+            self.first[symbol] = min(self.first.get(symbol, reported), reported)
+        elif key in self.market.times:
+            self.note("changed", f"{key} at {time} is {price} x {size}, which was not sent")
         else:
-            self.first[symbol] = min(self.first.get(symbol, known.reported), known.reported)
+            self.note("invented", f"{key} was not sent")
 
     def change(self, symbol: str, number: int, time: int, price: Decimal, size: Decimal, exchange: str,
                action: int) -> None:
@@ -155,17 +175,18 @@ class Verdict(Findings):
         key = self.key(symbol, number, exchange)
         if action not in self.market.changes.get(key, set()):
             self.note("invented change", f"{key}: {action} was not sent")
-        if key not in self.there:
+        if key not in self.keys:
             self.count["changes of trades that are not there"] += 1
-        elif time != self.market.trades[key].time:
+        elif time not in self.market.times[key]:
             self.count["changes without the time of their trade"] += 1
 
     def explain(self) -> None:
         """Each missing trade lies within a gap: in the log, and as a person sees it. One that was reported
         late may be from before."""
-        for key, trade in self.market.trades.items():
+        for one, trade in self.market.trades.items():
+            key = one[0]
             symbol = key[0]
-            if not self.first.get(symbol, self.end) <= trade.reported <= self.end or key in self.there:
+            if not self.first.get(symbol, self.end) <= trade.reported <= self.end or one in self.there:
                 continue
             self.count["missing"] += 1
             for gaps, what in ((self.stored.log, "gap"), (self.stored.seen, "row of open_gaps")):

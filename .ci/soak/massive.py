@@ -8,7 +8,7 @@ Faults and verdict are those of alpaca.py, with these differences. The service h
 reported late, displaces the session, ends it as that of a slow client, and announces its own end. Trades are compared
 by the time of their report. It cancels one trade in fifty and says so in answers to requests alone: each of these
 trades that has a row has its cancel within 150 s. A cancel of the time in which the service was away, and wrote no
-log, is counted apart.
+log, is counted apart. One trade in thirty comes with another one of its number, in the same moment.
 """
 
 import pathlib
@@ -20,12 +20,14 @@ from typing import Any
 
 import psycopg
 
-from changes import CANCEL, Happened, Key, Market, Stored, Verdict, day
+from changes import CANCEL, DAY_BITS, ID_BITS, Happened, Key, Market, One, Stored, Verdict, day
 from stack import NAMESPACE, say
 from venue import Storm, VenueStack, carry_out
 
 # The letters of the simulated exchanges, as docs/massive.md has them.
 LETTERS = {4: "D", 11: "P", 12: "T", 15: "V"}
+# The bits of the service's number in `provider_id`, as docs/massive.md describes them.
+NUMBER_BITS = 38
 # The age at which trades are read for the last time.
 LAST_AGE = 25
 # The simulated service cancels a trade within this time.
@@ -38,7 +40,7 @@ CANCEL_SECONDS = 2 * LAST_AGE + 100
 class MassiveStack(VenueStack):
     source = "massive"
     program = "massive-simulator"
-    flags = ("--late", "100", "--fractions", "2", "--busts", "50")
+    flags = ("--late", "100", "--fractions", "2", "--busts", "50", "--twins", "30")
     defaults = "security: stock, exchange: SMART, currency: USD, feeds: quotes"
     # A key that is not taken is tried again after a minute.
     stalled_seconds = 100
@@ -105,11 +107,8 @@ class MassiveMarket(Market):
             self.pauses.append((times[-1], times[-1]))
         for entry in self.lines(markets):
             if entry["kind"] == "trade":
-                message = entry["message"]
-                stamp = message["t"] * 10**6
-                self.trades[self.named(message)] = Happened(
-                    stamp, stamp, Decimal(message["p"]), Decimal(message["ds"]))
-        numbers = {(key[0], key[1], key[3]): key for key in self.trades}
+                self.note(entry["message"], 0)
+        numbers = {(one[0][0], one[0][1], one[0][3]): one[0] for one in self.trades}
         for entry in self.lines(markets):
             if entry["kind"] == "bust":
                 message = entry["message"]
@@ -118,16 +117,18 @@ class MassiveMarket(Market):
                     self.changes[key].add(CANCEL)
         for entry in self.lines(truths):
             if entry["kind"] == "trade":
-                self.sent.add(self.named(entry["message"]))
+                self.sent.add(self.happened(entry["message"], 0)[0])
 
     def may_have_changed_unseen(self, key: Key) -> bool:
         """Whether the service may have cancelled a trade while it was away, and wrote no log."""
-        reported = self.trades[key].reported
-        return any(end - BUST_SECONDS * 10**9 <= reported <= begin for end, begin in self.pauses[:-1])
+        return any(end - BUST_SECONDS * 10**9 <= time <= begin
+                   for end, begin in self.pauses[:-1] for time in self.times[key])
 
-    @staticmethod
-    def named(message: dict[str, Any]) -> Key:
-        return message["sym"], LETTERS[message["x"]], day(message["t"] * 10**6), message["q"]
+    def happened(self, message: dict[str, Any], reported: int) -> tuple[One, Happened]:
+        """Its time is that of its report. Twins have one key."""
+        stamp = message["t"] * 10**6
+        trade = Happened(stamp, stamp, Decimal(message["p"]), Decimal(message["ds"]))
+        return trade.of((message["sym"], LETTERS[message["x"]], day(stamp), message["q"])), trade
 
 
 class MassiveVerdict(Verdict):
@@ -135,13 +136,18 @@ class MassiveVerdict(Verdict):
 
     market: MassiveMarket
 
+    @staticmethod
+    def key(symbol: str, number: int, exchange: str) -> Key:
+        days = number >> ID_BITS & (1 << DAY_BITS) - 1
+        return symbol, exchange, days, number & (1 << NUMBER_BITS) - 1
+
     def change(self, symbol: str, number: int, time: int, price: Decimal, size: Decimal, exchange: str,
                action: int) -> None:
         """After a start trades of before are read again, also of before the first log."""
         key = self.key(symbol, number, exchange)
-        if action == CANCEL and key not in self.market.trades and key not in self.there:
+        if action == CANCEL and key not in self.market.times and key not in self.keys:
             self.count["changes of trades from before the logs"] += 1
-        elif (action == CANCEL and key in self.market.trades and key not in self.market.changes
+        elif (action == CANCEL and key in self.market.times and key not in self.market.changes
               and self.market.may_have_changed_unseen(key)):
             self.count["changes from between two logs"] += 1
         else:
@@ -150,8 +156,8 @@ class MassiveVerdict(Verdict):
     def explain(self) -> None:
         super().explain()
         cancelled = {self.key(row[0], row[1], row[5]) for row in self.stored.rows if row[6] == CANCEL}
-        for key in self.there & self.market.changes.keys() - cancelled:
-            if self.market.trades[key].reported < self.end - CANCEL_SECONDS * 10**9:
+        for key in self.keys & self.market.changes.keys() - cancelled:
+            if max(self.market.times[key]) < self.end - CANCEL_SECONDS * 10**9:
                 self.note("missing cancel", f"{key} was cancelled")
 
 

@@ -78,6 +78,26 @@ struct StreamTests {
         #expect(trades.allSatisfy { ($0["i"]?.int ?? 0) < 4_000_000 })
     }
 
+    @Test("facilities outside of exchanges have ids of their own, which no message tells apart")
+    func sharedIDs() throws {
+        var bench = Bench(
+            symbols: ["AAPL"],
+            rarities: {
+                $0.late = 0
+                $0.facilities = 2
+            })
+        let number = try bench.client()
+        _ = bench.ask(#"{"action":"subscribe","trades":["AAPL"]}"#, of: number)
+        let trades = try run(&bench, number, seconds: 30).filter { $0["T"]?.string == "t" }
+        for exchange in ["V", "K", "Q", "D"] {
+            let own = trades.filter { $0["x"]?.string == exchange }.compactMap { $0["i"]?.int }
+            let counts = Dictionary(grouping: own) { $0 }.values.map(\.count)
+            // The first and the last one may be alone.
+            let other = counts.filter { $0 != (exchange == "D" ? 2 : 1) }
+            #expect(other.count <= 2 && own.count > 250)
+        }
+    }
+
     @Test("a correction and a cancellation name a trade that came before")
     func changes() throws {
         var bench = Bench(

@@ -76,6 +76,37 @@ struct StreamTests {
         #expect(Set(keys).count == keys.count)
     }
 
+    @Test("twins have one sequence and one time, on the stream, in pages and in bars")
+    func twins() throws {
+        var bench = Bench(
+            symbols: ["AAPL"],
+            rarities: {
+                $0.twin = 10
+                $0.bust = 20
+            })
+        let trades = try bench.run("T.*,A.*", seconds: 60)
+        let rows = trades.of("T")
+        let numbers = Dictionary(grouping: rows) { $0["q"]?.int ?? 0 }
+        let pairs = numbers.values.filter { $0.count == 2 }
+        #expect(pairs.count > 100 && pairs.count + numbers.count == rows.count)
+        for pair in pairs {
+            #expect(pair[0]["t"] == pair[1]["t"])
+            #expect(pair[0]["i"] != pair[1]["i"] && pair[0]["ds"] != pair[1]["ds"])
+        }
+        for order in ["asc", "desc"] {
+            let path = "/v3/trades/AAPL?timestamp.gte=\(Bench.start.nanoseconds)&limit=7"
+            let pages = try bench.pages("\(path)&order=\(order)")
+            let ids = pages.map { row -> String in
+                "\(row["exchange"]?.int ?? 0) \(row["id"]?.string ?? "")"
+            }
+            #expect(Set(ids).count == ids.count && ids.count == rows.count)
+        }
+        let start = 1_700_000_020_000
+        let own = bar(of: rows, start: start)
+        let second = try #require(trades.of("A").first { $0["s"]?.int == start })
+        #expect(second["h"]?.double == own.high && second["v"]?.int == own.volume)
+    }
+
     /// The bar of a second that the trades of the stream make.
     private func bar(of trades: [JSONValue], start: Int) -> (high: Double?, volume: Int) {
         let own = trades.filter {

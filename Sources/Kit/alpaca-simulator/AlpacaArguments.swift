@@ -46,6 +46,7 @@ struct AlpacaArguments: SimulatorArguments {
         case late = "--late"
         case halts = "--halts"
         case news = "--news"
+        case facilities = "--facilities"
     }
 
     private mutating func setNumber(
@@ -71,6 +72,7 @@ struct AlpacaArguments: SimulatorArguments {
                 throw FlagProblem("--halts wants 0 or a number from 60 to 86400, not '\(seconds)'")
             }
             rarities.haltSeconds = seconds
+        case .facilities: rarities.facilities = UInt64(try number(1...16))
         case .news: rarities.newsSeconds = Int64(try number(0...86_400))
         }
         return true

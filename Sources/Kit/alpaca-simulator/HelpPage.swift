@@ -22,6 +22,8 @@ enum HelpPage {
           --corrections N      one trade in N is corrected, 400 if not given; 0: none
           --cancels N          one trade in N is cancelled, 500 if not given; 0: none
           --late N             one trade in N is reported late, 200 if not given; 0: none
+          --facilities N       with ids of their own report trades outside of exchanges, 1 if not
+                               given: of each, one trade has the same id
           --halts SECONDS      between two halts of a symbol, 1800 if not given; 0: none
           --news SECONDS       between two articles, 10 if not given; 0: none
 

@@ -20,6 +20,8 @@ enum HelpPage {
           --symbols A,B,...    \(MassiveSymbol.stocks.joined(separator: ",")) if not given
           --late N             one late trade for N others, 200 if not given; 0: none
           --busts N            one trade in N is cancelled, 500 if not given; 0: none
+          --twins N            one trade in N comes with another one of its sequence, 0 if not
+                               given: none
           --fractions N        one trade in N outside of exchanges has a part of a share: 4;
                                0: none
 

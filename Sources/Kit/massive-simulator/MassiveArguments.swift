@@ -46,6 +46,7 @@ struct MassiveArguments: SimulatorArguments {
         case busts = "--busts"
         case late = "--late"
         case fractions = "--fractions"
+        case twins = "--twins"
     }
 
     private mutating func setNumber(
@@ -63,6 +64,7 @@ struct MassiveArguments: SimulatorArguments {
         case .requests: settings.requestsPerMinute = try number(1...1_000_000)
         case .busts: rarities.bust = UInt64(try number(0...65_536))
         case .late: rarities.late = UInt64(try number(0...65_536))
+        case .twins: rarities.twin = UInt64(try number(0...65_536))
         case .fractions: rarities.fraction = UInt64(try number(0...65_536))
         }
         return true

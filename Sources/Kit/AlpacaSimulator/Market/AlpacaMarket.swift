@@ -11,6 +11,9 @@ package struct AlpacaRarities: Equatable, Sendable {
     package var haltSeconds: Int64 = 1_800
     /// Seconds between two articles of news; 0: none.
     package var newsSeconds: Int64 = 10
+    /// So many facilities report trades outside of exchanges, each with ids of its own, and no
+    /// message names them.
+    package var facilities: UInt64 = 1
 
     package init() {}
 }
@@ -20,6 +23,8 @@ struct AlpacaMarket: Sendable {
     static let iex = "V"
     /// The exchanges by turns, so that each has every fourth trade.
     private static let exchanges = [iex, "K", "Q", "D"]
+    /// The place of trades outside of exchanges among them.
+    private static let outside: UInt64 = 3
     private static let haltNanoseconds: Int64 = 15_000_000_000
     /// The days of bars and ids begin at 05:00 UTC, midnight of New York in winter.
     private static let dayOffset: Int64 = 5 * 3_600 * 1_000_000_000
@@ -88,11 +93,12 @@ struct AlpacaMarket: Sendable {
         return random >> 40 & 31 == 0 ? units : units / 10 * 10 + 10
     }
 
-    /// An exchange counts its own trades of a day.
+    /// An exchange counts its own trades of a day, and so does a facility.
     private func id(_ symbol: Int, _ number: UInt64, _ time: Timestamp) -> UInt64 {
         guard !isCrypto else { return number }
         let before = events.last(of: symbol, at: Self.day(of: time)) & ~3
-        return (number - before) / 4 + 1
+        let counters = number % 4 == Self.outside ? max(1, rarities.facilities) : 1
+        return (number - before) / 4 / counters + 1
     }
 
     /// Returns what later becomes of a trade; `nil`: it stays.

@@ -9,6 +9,9 @@ package struct MassiveRarities: Equatable, Sendable {
     package var bust: UInt64 = 500
     /// One trade in so many of those outside of exchanges has a part of a share; 0: none.
     package var fraction: UInt64 = 4
+    /// One trade in so many is reported with another one of its sequence, which is not cancelled;
+    /// 0: none.
+    package var twin: UInt64 = 0
 
     package init() {}
 }
@@ -27,6 +30,8 @@ struct MassiveMarket: Sendable {
     private static let lateFacility = 201
     static let oddLot = 37
     static let averagePrice = 2
+    /// The ids of twins are beyond those of other trades of a day.
+    private static let twinIDs: UInt64 = 5_000_000
     private static let sweep = [14, 41]
 
     let symbols: [MassiveSymbol]
@@ -94,6 +99,21 @@ struct MassiveMarket: Sendable {
             size: size, conditions: Self.conditions(random, size, isOutside: isOutside))
     }
 
+    /// Returns the trade that is reported with another one, in the same moment and with the same
+    /// sequence; `nil`: there is none. It has an id of its own.
+    func twin(of trade: MassiveTrade) -> MassiveTrade? {
+        guard !trade.isLate, !trade.isTwin, rarities.twin > 0 else { return nil }
+        let random = events.mixed(trade.symbol, trade.number, salt: 35)
+        guard (random & 0xffff) % rarities.twin == 0 else { return nil }
+        let size = trade.size + MassiveSymbol.share
+        return MassiveTrade(
+            symbol: trade.symbol, isLate: false, isTwin: true, number: trade.number,
+            reported: trade.reported, happened: trade.happened, exchange: trade.exchange,
+            facility: trade.facility, id: trade.id + Self.twinIDs,
+            price: trade.price + MassiveSymbol.cent, size: size,
+            conditions: Self.conditions(random, size, isOutside: trade.facility != nil))
+    }
+
     /// Most late trades come within a minute, some after up to 20 minutes.
     private static func lateness(_ random: UInt64) -> Int64 {
         let limit = random >> 30 & 3 == 0 ? MassiveLimits.latenessSeconds * 1_000 : 60_000
@@ -140,7 +160,8 @@ struct MassiveMarket: Sendable {
     func bust(of trade: MassiveTrade) -> MassiveBust? {
         let random = (trade.isLate ? lateEvents : events).mixed(
             trade.symbol, trade.number, salt: 33)
-        guard rarities.bust > 0, (random & 0xffff) % rarities.bust == 0 else { return nil }
+        guard !trade.isTwin, rarities.bust > 0, (random & 0xffff) % rarities.bust == 0
+        else { return nil }
         let wait = 1 + Int64(random >> 40 & 0xff) % MassiveLimits.bustSeconds
         return MassiveBust(
             trade: trade, correction: random >> 48 & 1 == 1 ? 7 : 8,
@@ -176,7 +197,8 @@ struct MassiveMarket: Sendable {
     /// How many trades a bar from one time until another is made of, at most.
     func tradeCount(_ symbol: Int, from start: Timestamp, until end: Timestamp) -> Int64 {
         [false, true].reduce(0) {
-            $0 + Int64(clamping: candidates(symbol, isLate: $1, start, end).count)
+            let count = Int64(clamping: candidates(symbol, isLate: $1, start, end).count)
+            return $0 + (rarities.twin > 0 ? 2 : 1) * count
         }
     }
 
@@ -210,6 +232,7 @@ struct MassiveMarket: Sendable {
                 guard trade.happened >= start, trade.happened < end, trade.reported <= now,
                     isFinal || isDay || Self.isInTime(trade)
                 else { continue }
+                if let twin = twin(of: trade) { bar.add(twin) }
                 if isFinal, let bust = bust(of: trade), bust.time <= now { continue }
                 bar.add(trade)
             }
@@ -233,6 +256,8 @@ struct MassiveReports: Sequence, IteratorProtocol {
     /// Of the trades that are not late, and of the late ones.
     private var ranges: [Range<UInt64>]
     private var heads: [MassiveTrade?] = [nil, nil]
+    /// The second one of two that are reported together.
+    private var second: MassiveTrade?
 
     /// Those whose report came after one time until another.
     init(
@@ -254,6 +279,17 @@ struct MassiveReports: Sequence, IteratorProtocol {
     }
 
     mutating func next() -> MassiveTrade? {
+        if let trade = second {
+            second = nil
+            return trade
+        }
+        guard let trade = nextNumber() else { return nil }
+        guard let twin = market.twin(of: trade) else { return trade }
+        second = isDescending ? trade : twin
+        return isDescending ? twin : trade
+    }
+
+    private mutating func nextNumber() -> MassiveTrade? {
         let place: Int
         switch (heads[0], heads[1]) {
         case (nil, nil): return nil

@@ -6,6 +6,8 @@ struct MassiveTrade: Equatable, Sendable {
     let symbol: Int
     /// It was reported long after it happened.
     let isLate: Bool
+    /// It was reported with another one, in the same moment and with the same sequence.
+    var isTwin = false
     /// Dense within its symbol, among the late ones or the others. No message has it.
     let number: UInt64
     /// When the venue reports it (`t`), in whole microseconds.
@@ -22,6 +24,7 @@ struct MassiveTrade: Equatable, Sendable {
     let conditions: [Int]
 
     /// Rises in the order of the reports of a symbol, and is not dense. It begins anew each day.
+    /// Twins have one.
     var sequence: Int64 { MassiveMarket.sequence(at: reported) * 2 + (isLate ? 1 : 0) }
     /// It counts for the volume of a bar only.
     var isVolumeOnly: Bool {
@@ -74,10 +77,11 @@ struct MassiveBar: Equatable, Sendable {
         let happened: Timestamp
         let reported: Timestamp
         let isLate: Bool
+        var isTwin = false
 
         static func < (left: Place, right: Place) -> Bool {
-            (left.happened, left.reported, left.isLate ? 1 : 0)
-                < (right.happened, right.reported, right.isLate ? 1 : 0)
+            (left.happened, left.reported, left.isLate ? 1 : 0, left.isTwin ? 1 : 0)
+                < (right.happened, right.reported, right.isLate ? 1 : 0, right.isTwin ? 1 : 0)
         }
     }
 
@@ -92,7 +96,8 @@ struct MassiveBar: Equatable, Sendable {
         turnover += Int128(trade.price) * Int128(trade.size)
         guard !trade.isVolumeOnly else { return }
         let place = Place(
-            happened: trade.happened, reported: trade.reported, isLate: trade.isLate)
+            happened: trade.happened, reported: trade.reported, isLate: trade.isLate,
+            isTwin: trade.isTwin)
         (high, low) =
             isEmpty
             ? (trade.price, trade.price) : (max(high, trade.price), min(low, trade.price))

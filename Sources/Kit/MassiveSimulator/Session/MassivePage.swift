@@ -108,10 +108,14 @@ struct MassivePage {
         _ symbol: Int, _ market: MassiveMarket, to list: inout JSONWriter
     ) -> (reported: Timestamp, sequence: Int64)? {
         var count = 0
+        var last: (reported: Timestamp, sequence: Int64)?
         let reports = MassiveReports(
             market, symbol, after: after, until: until, isDescending: isDescending)
         for trade in reports where isIn(trade.reported, trade.sequence) {
-            guard count < limit else { return (trade.reported, trade.sequence) }
+            let place = (trade.reported, trade.sequence)
+            // No page ends between twins, as the next one begins with a sequence.
+            guard count < limit || last.map({ $0 == place }) == true else { return place }
+            last = place
             count += 1
             let bust = market.bust(of: trade).flatMap { $0.time <= now ? $0 : nil }
             list.object { MassiveRows.write(trade, bust, market.symbols[symbol], to: &$0) }

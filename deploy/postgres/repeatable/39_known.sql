@@ -22,7 +22,8 @@ $$;
 -- it can:
 --
 -- - retention has dropped rows of that time.
--- - a loss: the tape took records that are not stored, and one of them may be of that time.
+-- - a loss: the tape took records that are not stored, and one of them may be of that time. A gap that
+--   began before the end of the loss may reach into a later range: its end, which came after t, tells of it.
 -- - the writer has stored the tape up to a time before t only. That matters also where the range begins
 --   after t: a gap without an end reaches into it, and a venue's clock may be ahead.
 -- - it is not known when the tape took one of the rows. Records of gaps outlive these times, so those that
@@ -66,6 +67,20 @@ BEGIN
             FROM version_losses l
             WHERE l.from_at <= $1 AND l.to_at > $4
             UNION ALL
+            SELECT l.input, l.partition, l.to_at, format('a gap of %%s from %%s may have been known, as not '
+                    'all is stored that the tape took from %%s to %%s of partition %%s: %%s', g.symbol,
+                    g.from_time, l.from_at, l.to_at, l.partition, l.reason)
+            FROM version_losses l JOIN gaps g ON g.partition = l.partition AND g.from_time < l.to_at
+            CROSS JOIN LATERAL taken_at('ticks', g.partition, g.source, g.ordinal) k
+            WHERE %4$L AND l.input = 'ticks' AND l.from_at <= $1 AND g.ordinal IS NOT NULL
+                AND g.from_time < $5 AND (g.to_time IS NULL OR g.to_time > $4)
+                AND ($2 IS NULL OR g.symbol = ANY ($2)) AND greatest(k.taken_at, g.receive_time) > $1
+                AND NOT EXISTS (
+                    SELECT FROM gaps e
+                    CROSS JOIN LATERAL taken_at('ticks', e.partition, e.source, e.ordinal) o
+                    WHERE (e.symbol, e.source, e.kind, e.from_time) = (g.symbol, g.source, g.kind, g.from_time)
+                        AND e.ordinal IS NOT NULL AND greatest(o.taken_at, e.receive_time) <= $1)
+            UNION ALL
             SELECT i.input, r.partition, r.reached_at,
                 format('the database has the tape of partition %%s up to %%s only', r.partition,
                     r.reached_at)
@@ -76,7 +91,7 @@ BEGIN
             WHERE d.partition = coalesce((SELECT r.partition FROM %1$I r
                 WHERE r.symbol = w.symbol AND %2$s LIMIT 1), d.partition)))
         ORDER BY d.at DESC LIMIT 1 $sql$,
-        p_table, range_of, CASE p_table WHEN 'indicators' THEN 'bars' ELSE 'ticks' END)
+        p_table, range_of, CASE p_table WHEN 'indicators' THEN 'bars' ELSE 'ticks' END, p_table = 'gaps')
     INTO doubt USING t, p_symbols, p_names, from_ts, to_ts;
     IF doubt IS NOT NULL THEN
         RETURN doubt;

@@ -219,7 +219,9 @@ struct SyntheticProviderTests {
         var provider = fresh(settings)
         for _ in 0..<300 { _ = provider.take(received: now) }
         let other = settings.of([1, 2, 7].compactMap { Symbol((names + ["IBM"])[$0]) })
-        provider.follow(other, numbers: [1, 2, 7])
+        var standing = SyntheticTicks.Standing()
+        standing.marks = [nil, nil, nil]
+        provider.follow(other, numbers: [1, 2, 7], behind: standing)
         #expect(provider.next == 300 && provider.origin == now && provider.numbers == [1, 2, 7])
         var records: [ProviderRecord] = []
         provider.take(
@@ -227,7 +229,8 @@ struct SyntheticProviderTests {
         #expect(records.count == 300 && provider.next == 600)
         #expect(Set(records.compactMap { $0.header?.symbol }) == [1, 2, 7])
         // Without a symbol time passes, and no tick is made.
-        provider.follow(settings.of([]), numbers: [])
+        standing.marks = []
+        provider.follow(settings.of([]), numbers: [], behind: standing)
         records.removeAll()
         provider.take(
             dueAt: now.advanced(byNanoseconds: 10_000_000_000), ticksMax: 100, into: &records)
@@ -252,6 +255,33 @@ struct SyntheticProviderTests {
             guard let index = tickIndex(provider.take(received: now)) else { continue }
             #expect(symbol == 0 ? index >= 890 : index > 900)
         }
+    }
+
+    @Test("a symbol that comes back after a start has no tick again that is on the tape")
+    func cameBack() throws {
+        let settings = settings(pace: .realtime, total: nil)
+        let market = SyntheticMarket(settings.market)
+        func mark(_ index: UInt64) -> SyntheticTicks.Mark {
+            .init(index: index, time: market.time(ofTick: index, origin: now))
+        }
+        // Symbol 0 has got further than the others, and is not in the list at the start.
+        var standing = SyntheticTicks.Standing()
+        standing.marks = names.dropFirst().map { _ in mark(400) }
+        let later = now.advanced(byNanoseconds: 20_000_000_000)
+        var provider = SyntheticTicks(
+            settings.of(names.dropFirst().compactMap { Symbol($0) }), behind: standing, now: later,
+            numbers: [1, 2, 3, 4, 5, 6])
+        #expect(provider.next == 401)
+        standing.marks = [mark(900)] + standing.marks
+        provider.follow(settings, numbers: [0, 1, 2, 3, 4, 5, 6], behind: standing)
+        var perSymbol: [Int: UInt64] = [:]
+        while provider.next < 1_000 {
+            let symbol = market.symbol(ofTick: provider.next)
+            guard let index = tickIndex(provider.take(received: later)) else { continue }
+            if perSymbol[symbol] == nil { perSymbol[symbol] = index }
+        }
+        #expect(perSymbol[0] ?? 0 > 900)
+        #expect((1..<7).allSatisfy { perSymbol[$0] ?? 999 < 450 })
     }
 
     @Test("what the tape lost is not made again in real time, and all else is")

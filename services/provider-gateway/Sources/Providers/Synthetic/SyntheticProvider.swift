@@ -9,6 +9,8 @@ final class SyntheticProvider: ProviderSource {
     /// A market that runs, and where its ticks go.
     private struct Running {
         var ticks: SyntheticTicks
+        /// Where an earlier process left off, also with symbols that come later.
+        var standing: SyntheticStanding
         let registry: InstrumentRegistry
         let channel: ProviderChannel
         /// Beginnings and ends of subscriptions that come before the next tick.
@@ -68,10 +70,14 @@ final class SyntheticProvider: ProviderSource {
         }
         // A market behind another one begins within bars, which are partial by that.
         let follows = standing.ticks.latest.map { ticks.origin > $0 } ?? false
-        let changes = follows ? numbers.flatMap { Self.records(.start, $0, ticks.origin) } : []
+        let changes =
+            follows
+            ? numbers.flatMap { Self.records(.start, $0, at: ticks.origin, after: ticks.passed) }
+            : []
         market.withLock {
             $0 = Running(
-                ticks: ticks, registry: order.registry, channel: channel, changes: changes)
+                ticks: ticks, standing: standing, registry: order.registry, channel: channel,
+                changes: changes)
         }
         let started = try ServiceThread(name: Self.providerName) { self.run(channel) }
         thread.withLock { $0 = started }
@@ -114,25 +120,35 @@ final class SyntheticProvider: ProviderSource {
             let after = before.subtracting(ended).union(begun)
             let numbers = inOrder(after, changed.registry)
             let time = min(changed.channel.moment().wall, changed.ticks.floor)
+            let passed = changed.ticks.passed
+            func records(_ action: SubscriptionAction, _ of: Set<UInt32>) -> [ProviderRecord] {
+                of.sorted().flatMap { Self.records(action, $0, at: time, after: passed) }
+            }
             changed.changes +=
-                before.subtracting(after).sorted().flatMap { Self.records(.stop, $0, time) }
-                + after.subtracting(before).sorted().flatMap { Self.records(.start, $0, time) }
-            changed.ticks.follow(settings(numbers, changed.registry), numbers: numbers)
+                records(.stop, before.subtracting(after))
+                + records(.start, after.subtracting(before))
+            let settings = settings(numbers, changed.registry)
+            changed.standing.follow(settings.market.symbols)
+            changed.ticks.follow(settings, numbers: numbers, behind: changed.standing.ticks)
             let done = Self.byNumber(changed.ticks.done, numbers)
             resumed.withLock { $0?.done = done }
             running = changed
         }
     }
 
+    /// The records name the market's last tick, as a partition may have no later one: a successor
+    /// continues after it.
     private static func records(
-        _ action: SubscriptionAction, _ number: UInt32, _ time: Timestamp
+        _ action: SubscriptionAction, _ number: UInt32, at time: Timestamp, after passed: PassedTick
     ) -> [ProviderRecord] {
-        [DataKind.trade, .quote].map { kind in
+        let last = passed.stamp()
+        return [DataKind.trade, .quote].map { kind in
             .tape(
                 .subscription(
                     SubscriptionRecord(
                         header: TickHeader(
-                            symbol: number, providerTime: .undefined, receiveTime: time),
+                            symbol: number, providerTime: last.time, receiveTime: time,
+                            providerID: last.id),
                         action: action, kind: kind, mode: .live, provider: providerName)))
         }
     }

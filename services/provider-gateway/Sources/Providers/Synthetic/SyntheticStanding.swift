@@ -18,8 +18,10 @@ struct SyntheticStanding {
 
     /// The point after which the ticks continue.
     private(set) var ticks = SyntheticTicks.Standing()
+    private let partitions: [Partition: PartitionEnd]
+    private let count: Int
     /// The state of each symbol's partition, by symbol.
-    private var ends: [PartitionEnd?]
+    private var ends: [PartitionEnd?] = []
 
     init(_ order: ProviderOrder, _ market: SyntheticMarket) {
         var partitions: [Partition: PartitionEnd] = [:]
@@ -33,11 +35,17 @@ struct SyntheticStanding {
                 isLost: standing.lastOrdinal >= Self.nextOrdinal(of: standing.packet))
             guard let found else { continue }
             ticks.reached(found.time)
+            if let mark = found.mark { ticks.reached(mark) }
             if found.mark == nil { ticks.foreign = max(ticks.foreign, found.time) }
         }
-        ends = market.settings.symbols.map {
-            partitions[Partition(of: $0, count: order.partitions)]
-        }
+        self.partitions = partitions
+        count = order.partitions
+        follow(market.settings.symbols)
+    }
+
+    /// Takes the state of these symbols' partitions, for a market of them.
+    mutating func follow(_ symbols: [Symbol]) {
+        ends = symbols.map { partitions[Partition(of: $0, count: count)] }
         ticks.marks = ends.map { $0?.mark }
         ticks.isLost = ends.map { $0?.isLost ?? false }
         ticks.watermarks = ends.map { $0?.watermark ?? .undefined }
@@ -81,10 +89,11 @@ struct SyntheticStanding {
             case .trade(let trade): found = trade.header
             case .quote(let quote): found = quote.header
             case .other(let message):
-                // The gap record comes after all ticks that were handed out or left out before it.
-                if let gap = message.gapRecord(in: packet), gap.header.providerID != 0 {
-                    found = gap.header
-                }
+                // These records come after all ticks that were handed out or left out before.
+                let header =
+                    message.gapRecord(in: packet)?.header
+                    ?? message.subscriptionRecord(in: packet)?.header
+                if let header, header.providerID != 0 { found = header }
             case .bar, .control: continue
             }
         }

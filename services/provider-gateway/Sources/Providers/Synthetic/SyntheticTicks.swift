@@ -79,6 +79,13 @@ struct SyntheticTicks: Sendable {
         var foreign = Timestamp(nanoseconds: Int64.min)
         /// The latest time or watermark on the tape: no new tick may be earlier.
         private(set) var latest: Timestamp?
+        /// The latest last tick of any partition that comes from these settings.
+        private(set) var newest: Mark?
+
+        /// Notes the last tick of a partition.
+        mutating func reached(_ mark: Mark) {
+            if newest.map({ $0.time < mark.time }) ?? true { newest = mark }
+        }
 
         /// Notes a time or watermark on the tape.
         mutating func reached(_ time: Timestamp) {
@@ -116,17 +123,12 @@ struct SyntheticTicks: Sendable {
         self.numbers = numbers ?? (0..<UInt32(settings.market.symbols.count)).map { $0 }
         self.settings = settings
         opened = now
-        let newest = standing.marks.compactMap { $0 }.max { $0.time < $1.time }
+        let newest = (standing.marks + [standing.newest]).compactMap { $0 }
+            .max { $0.time < $1.time }
         if let newest, newest.time > standing.foreign {
-            let origin = market.origin(ofTick: newest.index, at: newest.time)
-            self.origin = origin
-            // The origin distinguishes two markets with the same settings.
-            onTape = standing.marks.map { mark in
-                mark.flatMap { market.origin(ofTick: $0.index, at: $0.time) == origin ? $0 : nil }
-                    .map(\.index)
-            }
-            begin(behind: standing)
-            if settings.pace == .realtime { passOver(standing.isLost, now) }
+            origin = market.origin(ofTick: newest.index, at: newest.time)
+            onTape = []
+            takePlaces(behind: standing)
             // If every partition has a mark, everything below the lowest one is on the tape.
             next = Self.first(onTape, settings.ahead)
             if settings.missed == .lost { subscribe(now) }
@@ -150,27 +152,43 @@ struct SyntheticTicks: Sendable {
             .map { $0.element.map { $0 + 1 } ?? 0 }.min() ?? 0
     }
 
-    /// Begins symbols without a mark, which were added later, at their partition's watermark. What
-    /// the tape lost is another matter.
+    /// Places all symbols behind what their partitions have.
+    private mutating func takePlaces(behind standing: Standing) {
+        // The origin distinguishes two markets with the same settings.
+        onTape = standing.marks.map { mark in
+            mark.flatMap { market.origin(ofTick: $0.index, at: $0.time) == origin ? $0 : nil }
+                .map(\.index)
+        }
+        begin(behind: standing)
+        if settings.pace == .realtime { passOver(standing.isLost, opened) }
+    }
+
+    /// Begins symbols that were added later at their partition's watermark, below which all is on
+    /// the tape. What the tape lost is another matter.
     private mutating func begin(behind standing: Standing) {
         for (symbol, watermark) in standing.watermarks.enumerated()
-        where onTape[symbol] == nil && watermark.isDefined && watermark.nanoseconds != Int64.min {
+        where watermark.isDefined && watermark.nanoseconds != Int64.min {
             guard !standing.isLost.indices.contains(symbol) || !standing.isLost[symbol] else {
                 continue
             }
             let before = watermark.advanced(byNanoseconds: -1)
-            onTape[symbol] = market.lastTick(dueAt: before, origin: origin)
+            guard let last = market.lastTick(dueAt: before, origin: origin) else { continue }
+            onTape[symbol] = max(onTape[symbol] ?? last, last)
         }
     }
 
     /// Continues with other symbols from the next tick on. Their ticks before it belonged to
-    /// others, and nothing changes for those that stay.
-    mutating func follow(_ settings: Settings, numbers: [UInt32]) {
+    /// others, and nothing changes for those that stay. Those that come continue behind what an
+    /// earlier process left of them: `standing` is that of the new symbols.
+    mutating func follow(_ settings: Settings, numbers: [UInt32], behind standing: Standing) {
         let known = Dictionary(uniqueKeysWithValues: zip(self.numbers, onTape))
-        onTape = numbers.map { known[$0] ?? nil }
         market = SyntheticMarket(settings.market)
         self.settings = settings
         self.numbers = numbers
+        takePlaces(behind: standing)
+        for (place, number) in numbers.enumerated() {
+            if let last = known[number] { onTape[place] = last }
+        }
     }
 
     /// Continues with the first tick that is not before `now`.

@@ -127,7 +127,7 @@ struct BinanceHistoryTests {
         let request = try #require(next)
         bench.history.answered(request.number, .unknownSymbol, bench.now)
         #expect(bench.history.phase == .failed)
-        #expect(bench.history.problem == "the exchange has no symbol A")
+        #expect(bench.history.problem == "the exchange has no symbol A: check how it is written")
     }
 
     @Test("a load says how long its symbols wait for the exchange, and why")

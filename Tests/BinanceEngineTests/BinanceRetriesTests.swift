@@ -71,7 +71,8 @@ struct BinanceRetriesTests {
             #expect(retries.at.nanoseconds == 40_000_000)
         }
         #expect(
-            Self.take(&retries, .unknownSymbol) == .refused("the exchange has no such symbol"))
+            Self.take(&retries, .unknownSymbol)
+                == .refused("the exchange has no symbol of this name: check how it is written"))
         #expect(Self.take(&retries, .refused("no")) == .refused("no"))
     }
 }

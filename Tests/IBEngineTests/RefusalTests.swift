@@ -55,6 +55,35 @@ import Testing
         #expect(status.state == state && status.reason.contains(advice), "\(status.reason)")
     }
 
+    @Test("Bars that a cancelled trade has ended are asked for again by itself")
+    func bust() throws {
+        var world = World(seed: 3, feeds: [.bars], canBackfill: false)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(world.engine.status.instruments.first?.feeds.first?.state == .live)
+        let ended = world.server.subscriptions.filter { $0.value.kind == .bars }.map(\.key)
+        for id in ended {
+            world.server.subscriptions[id] = nil
+            world.server.send(
+                world.server.words.notice(id, 10_225, "Bust event occurred"), world.now)
+        }
+        for _ in 0..<100 { world.step(100_000_000) }
+        let feed = try #require(world.engine.status.instruments.first?.feeds.first)
+        #expect(!ended.isEmpty && feed.state == .live && feed.reason.isEmpty, "\(feed)")
+        let again = world.server.subscriptions.filter { $0.value.kind == .bars }.map(\.key)
+        #expect(again.count == ended.count && Set(again).isDisjoint(with: ended))
+    }
+
+    @Test("A port that says nothing is told, with what to do")
+    func silentPort() {
+        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
+        world.server.muteConnections = 100
+        world.start()
+        for _ in 0..<150 { world.step(100_000_000) }
+        let status = world.engine.status
+        #expect(status.failures > 0 && status.reason.contains("check that this is the API port"))
+    }
+
     @Test("A client id in use is told, with what to do")
     func clientID() {
         var world = World(seed: 3, feeds: [.level1], canBackfill: false)

@@ -39,6 +39,84 @@ import Testing
         }
     }
 
+    /// What is said of a load of trades whose requests are refused.
+    private func expectPlan(
+        _ provider: String, _ symbol: String, _ settings: [String: String],
+        _ refusals: [(commands: [String], symbol: String?, words: [String])],
+        _ simulator: SimulatorProcess
+    ) throws {
+        let built = FileSystem.folder(of: try Checkout.ownExecutable())
+        let range = [
+            "HISTORY_FROM": "2023-11-14T15:00:00Z", "HISTORY_TO": "2023-11-14T15:01:00Z",
+            "GATEWAY_PROVIDER": "\(provider)-history",
+        ]
+        for refusal in refusals {
+            for command in refusal.commands { _ = try simulator.command(command) }
+            let question = GatewayQuestion(
+                program: "\(built)/\(StackPlan.gateway)", word: "plan",
+                environment: settings.merging(range) { $1 },
+                list: FeedProbe.list(provider, [refusal.symbol ?? symbol], feeds: "trades"),
+                timeout: .seconds(30))
+            let answer = try question.ask(nil)
+            let plan = LoadPlan(log: answer.log)
+            let said = plan.parts.map(\.problem).first { !$0.isEmpty } ?? plan.problem ?? ""
+            #expect(!said.contains("\n"))
+            for word in refusal.words {
+                #expect(
+                    said.contains(word),
+                    "\(word): \(said)\n\(String(decoding: answer.log, as: UTF8.self))")
+            }
+        }
+    }
+
+    @Test("requests for the past of Massive: a key, a plan, too many of them")
+    func massivePast() throws {
+        let massive = try SimulatorProcess([], program: "massive-simulator")
+        try expectPlan(
+            "massive", "AAPL",
+            [
+                "MASSIVE_REST_URL": "http://127.0.0.1:\(massive.port)",
+                "MASSIVE_API_KEY": "test-key",
+            ],
+            [
+                (["fail 1 403"], nil, ["(status 403)", "whether the plan has trades"]),
+                (["limit 1 7200"], nil, ["too many requests", "try again in 7200 seconds"]),
+                (["fail 1 404"], nil, ["(status 404)", "check the address"]),
+                (["expire"], nil, ["(status 401)", "check MASSIVE_API_KEY_FILE"]),
+            ], massive)
+    }
+
+    @Test("requests for the past of Alpaca: a key, a plan, too many of them")
+    func alpacaPast() throws {
+        let alpaca = try SimulatorProcess([], program: "alpaca-simulator")
+        try expectPlan(
+            "alpaca", "AAPL",
+            [
+                "ALPACA_REST_URL": "http://127.0.0.1:\(alpaca.port)", "ALPACA_API_KEY": "test-key",
+                "ALPACA_API_SECRET": "test-secret",
+            ],
+            [
+                (["limit 1 7200"], nil, ["too many requests", "try again in 7200 seconds"]),
+                (["fail 1 422"], nil, ["(status 422)", "check the symbol"]),
+                (["expire"], nil, ["(status 403)", "check ALPACA_API_KEY_FILE"]),
+            ], alpaca)
+    }
+
+    @Test("requests for the past of Binance: symbols, limits, bans, and addresses without it")
+    func binancePast() throws {
+        let exchange = try SimulatorProcess([], program: "binance-simulator")
+        try expectPlan(
+            "binance", "BTCUSDT", ["BINANCE_REST_URL": "http://127.0.0.1:\(exchange.port)"],
+            [
+                // It has no such symbol: -1121.
+                ([], "NOSUCHUSDT", ["has no symbol of this name: check how it is written"]),
+                // The exchange's code with both is -1003.
+                (["limit 1 7200"], nil, ["too many requests", "try again in 7200 seconds"]),
+                (["fail 9 403"], nil, ["(status 403)", "a proxy between"]),
+                (["fail 0", "ban 7200"], nil, ["has banned this address", "try again in 7"]),
+            ], exchange)
+    }
+
     @Test("Alpaca's key, plan and address")
     func alpaca() throws {
         let alpaca = try SimulatorProcess(["--no-sip"], program: "alpaca-simulator")
@@ -80,7 +158,10 @@ import Testing
             [
                 Refusal(
                     commands: ["refuse 9 451"], status: 69,
-                    words: ["is not reachable", "status 451", "does not serve this country"])
+                    words: ["is not reachable", "status 451", "does not serve this country"]),
+                Refusal(
+                    commands: ["refuse 9 429"], status: 69,
+                    words: ["status 429", "too many requests: wait"]),
             ], of: ["binance", "BTCUSDT"],
             [
                 "BINANCE_URL=ws://127.0.0.1:\(exchange.port)/stream",
@@ -124,6 +205,9 @@ import Testing
                 Refusal(
                     commands: ["permission SPY live", "competing SPY on"], seconds: 4, status: 69,
                     words: ["(10197)", "log the other session"]),
+                Refusal(
+                    settings: ["IBKR_PORT=1"], seconds: 2, status: 69,
+                    words: ["is not reachable", "is TWS or IB Gateway running there?"]),
                 Refusal(
                     commands: ["competing SPY off", "refuse-client-id on"], status: 69,
                     words: ["is not reachable", "(326)", "set another IBKR_CLIENT_ID"]),

@@ -1,3 +1,5 @@
+internal import EngineKit
+
 /// The service's codes of errors that mean something to this engine. All others are trouble of the
 /// service.
 enum AlpacaCode: Int, CaseIterable, Sendable {
@@ -27,11 +29,10 @@ enum AlpacaCode: Int, CaseIterable, Sendable {
         case .notAuthenticated, .wrongKey:
             "check ALPACA_API_KEY and ALPACA_API_SECRET, and that both are of one key"
         case .authenticated: "nothing is to be done"
-        case .late: "check the network, and a proxy between: the key was sent too late"
+        case .late: StreamAdvice.late
         case .symbols: "remove instruments or kinds of data, or choose a larger plan"
-        case .occupied:
-            "another session is connected, or was cut off just now: end it, or wait two minutes"
-        case .slow: "remove instruments, or give this machine more processor or network"
+        case .occupied: StreamAdvice.occupied
+        case .slow: StreamAdvice.slow
         case .version: "ask Alpaca to allow this account the streams v2"
         case .subscription: "set ALPACA_FEED to what the plan has, as iex, or choose a larger plan"
         case .channel: "remove this kind of data, or set another ALPACA_FEED"

@@ -31,8 +31,10 @@ package struct HTTPMeaning: Sendable {
         }
         let said = "\(service) says: \(reason(in: response)) (status \(response.status))"
         if [401, 403].contains(response.status) { return .denied("\(said): \(advice)") }
-        if [400, 404, 422].contains(response.status) { return .refused(said) }
         let status = response.status
+        if [400, 404, 422].contains(status) {
+            return .refused("\(said): \(HTTPAdvice.text(status))")
+        }
         return .failed("\(service) answers with status \(status): \(HTTPAdvice.text(status))")
     }
 

@@ -158,7 +158,7 @@ extension MassiveEngine {
         case .occupied(let text):
             counters.links.occupied &+= 1
             giveUp(
-                "the service says: \(text): \(MassiveAdvice.ofOccupied)", .occupied, now, into: &out
+                "the service says: \(text): \(StreamAdvice.occupied)", .occupied, now, into: &out
             )
         case .subscribed(let words): subscribed(words, now, into: &out)
         case .unsubscribed(let words): unsubscribed(words, now, into: &out)

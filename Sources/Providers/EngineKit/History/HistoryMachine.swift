@@ -138,7 +138,7 @@ package struct HistoryMachine<Service: HistoryService>: Sendable {
             pace.limited(retryAfter, isBanned: isBanned, now)
             progress.problem = service.limits.words(isBanned: isBanned)
         case .unknownSymbol:
-            fail("\(service.limits.service) has no symbol \(feeds[asked.place].name)")
+            fail(service.limits.noSymbol(feeds[asked.place].name))
         case .refused(let reason):
             guard !service.asksOtherwise(for: &feeds[asked.place]) else {
                 return pace.answered(now, interval: asked.request.interval)

@@ -35,7 +35,7 @@ package struct QuestionRetries<Answer: Sendable>: Sendable {
             failures = 0
             pace.answered(now, interval: interval)
             return .answered(answer)
-        case .unknownSymbol: return refused("\(pace.limits.service) has no such symbol")
+        case .unknownSymbol: return refused(pace.limits.noSymbol("of this name"))
         case .refused(let reason): return refused(reason)
         case .denied(let reason): return failed(reason)
         case .limited(let retryAfter, let isBanned):

@@ -29,6 +29,11 @@ package struct RequestLimits: Sendable {
         self.limitedWait = limitedWait
     }
 
+    /// Says that the service does not have a symbol.
+    package func noSymbol(_ name: String) -> String {
+        "\(service) has no symbol \(name): check how it is written"
+    }
+
     /// Says that the service takes no more requests.
     package func words(isBanned: Bool) -> String {
         isBanned ? "\(service) has banned this address" : "too many requests"

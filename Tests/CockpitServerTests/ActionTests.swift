@@ -131,9 +131,22 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         #expect(visitor("n", "r", "a") == .person("alice"))
         sessions.close(.init(ids: ["x", "a"]))
         #expect(visitor("a") == nil)
-        _ = sessions.open(
-            .init(token: "alice-has-this-one", id: "k"), .init(shared: "", people: people), at: now)
-        #expect(visitor("k", key: "") == .reader)
+    }
+
+    @Test("a person's token without the secret of a browser opens nothing, a reader's does")
+    func keyless() throws {
+        var sessions = Sessions()
+        let people = try People(file: Self.file)
+        let now = MadeSighting.time(0)
+        func open(_ given: String, _ id: String) -> Sessions.Outcome {
+            sessions.open(
+                .init(token: given, id: id), .init(shared: "for-all-readers!", people: people),
+                at: now)
+        }
+        #expect(open("alice-has-this-one", "a") == .keyless)
+        #expect(sessions.visitor(.init(ids: ["a"]), at: now) == nil)
+        #expect(open("for-all-readers!", "r") == .opened(.reader))
+        #expect(open("neither", "n") == .wrong)
     }
 
     @Test("readers make room for others, and never does a person for a reader")
@@ -212,6 +225,19 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
             #expect(try Self.body(cockpit.get("/me.json", headers))["person"] == nil)
         }
         #expect(status(try cockpit.post("/act", Self.action, whole)) == "202")
+    }
+
+    @Test("a form that comes without scripts says what is missing, and signs nobody in")
+    func withoutScripts() throws {
+        let folder = try TemporaryFolder()
+        let cockpit = try Self.cockpit(folder)
+        // The hidden field is empty, or what is no secret.
+        for key in ["", "&key=", "&key=short"] {
+            let answer = try cockpit.post("/session", "token=alice-has-this-one\(key)")
+            #expect(status(answer) == "400", "\(answer)")
+            #expect(answer.contains("Nobody was signed in") && answer.contains("JavaScript"))
+            #expect(!answer.contains("Set-Cookie"))
+        }
     }
 
     @Test("ten wrong tokens, and the right one is taken")

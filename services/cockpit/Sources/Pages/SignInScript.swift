@@ -11,20 +11,32 @@ enum SignInScript {
           return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
         }
 
+        // A browser that stores nothing throws.
+        function stored() {
+          try { return localStorage.getItem(place) || ""; } catch { return ""; }
+        }
+
         // What says to the server that the cookie comes from this cockpit's pages.
         export function keyHeader() {
-          return { "X-Cockpit-Key": localStorage.getItem(place) || "" };
+          return { "X-Cockpit-Key": stored() };
         }
 
         for (const form of document.querySelectorAll("form[action=session]")) {
           form.addEventListener("submit", () => {
             // One that is stored may be that of an open session.
-            form.elements.key.value = localStorage.getItem(place) || fresh();
-            localStorage.setItem(place, form.elements.key.value);
+            const key = stored() || fresh();
+            try {
+              localStorage.setItem(place, key);
+              form.elements.key.value = key;
+            } catch {
+              // Without one the server says what is missing.
+            }
           });
         }
         for (const form of document.querySelectorAll("form[action=leave]")) {
-          form.addEventListener("submit", () => localStorage.removeItem(place));
+          form.addEventListener("submit", () => {
+            if (stored()) localStorage.removeItem(place);
+          });
         }
 
         """#

@@ -1,10 +1,14 @@
 /// The page that asks for the token.
 enum TokenPage {
-    static func text(hasFailed: Bool) -> String {
-        let failed =
-            hasFailed
-            ? "<p id=\"failed\" class=\"bad\" role=\"alert\">This is not the token.</p>" : ""
-        let described = hasFailed ? " aria-describedby=\"failed\"" : ""
+    /// What a person reads whose browser gave no secret of its own.
+    static let keyless =
+        "Nobody was signed in: this browser gave no secret of its own. Allow JavaScript and stored "
+        + "data for this site."
+
+    /// `problem`: why nobody was let in. `nil`: nobody has tried.
+    static func text(_ problem: String? = nil) -> String {
+        let failed = problem.map { "<p id=\"failed\" class=\"bad\" role=\"alert\">\($0)</p>" } ?? ""
+        let described = problem == nil ? "" : " aria-describedby=\"failed\""
         return """
             <!doctype html>
             <html lang="en">
@@ -20,6 +24,7 @@ enum TokenPage {
             <body>
             <main id="main">
             <h1>Tapeline cockpit</h1>
+            <noscript><p>The pages need JavaScript, and so does signing in to act.</p></noscript>
             <form method="post" action="session">
             \(failed)
             <p><label for="token">Token of this cockpit</label></p>

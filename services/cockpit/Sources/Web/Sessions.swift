@@ -16,6 +16,8 @@ struct Sessions: Sendable {
     enum Outcome: Equatable, Sendable {
         case opened(Visitor)
         case wrong
+        /// It is a person's, and came without the browser's secret, without which nobody acts.
+        case keyless
         /// It was wrong, after many others.
         case tooMany
         /// All who are signed in are people, and a reader asks.
@@ -24,8 +26,9 @@ struct Sessions: Sendable {
 
     private struct Session {
         let id: String
-        /// The browser's secret. Empty: it gave none.
+        /// The browser's secret. Empty: a reader gave none.
         let key: String
+        /// `nil`: a reader. A person has a key.
         let person: String?
         let until: MonotonicTime
     }
@@ -79,6 +82,7 @@ struct Sessions: Sendable {
         guard person != nil || isShared else {
             return refuse(PeerAddress(attempt.origin), at: now)
         }
+        guard person == nil || !attempt.key.isEmpty else { return .keyless }
         sessions.removeAll { $0.until <= now }
         if sessions.count >= Self.countMax {
             let reader = sessions.firstIndex { $0.person == nil }
@@ -107,9 +111,7 @@ struct Sessions: Sendable {
     func visitor(_ ticket: Ticket, at now: MonotonicTime) -> Visitor? {
         var found: Visitor?
         for session in sessions where session.until > now && Self.has(ticket, session) {
-            if let person = session.person, !session.key.isEmpty,
-                Self.isEqual(session.key, ticket.key)
-            {
+            if let person = session.person, Self.isEqual(session.key, ticket.key) {
                 return .person(person)
             }
             found = .reader

@@ -163,7 +163,7 @@ final class Site: Sendable {
         guard WebFiles.pages.contains(path), request.method != "POST" else {
             return Self.text("the token is needed: open the first page", status: 401)
         }
-        return Self.page(TokenPage.text(hasFailed: false), status: 401)
+        return Self.page(TokenPage.text(), status: 401)
     }
 
     private func open(_ request: WebRequest, at now: MonotonicTime) -> OperationsResponse {
@@ -185,7 +185,8 @@ final class Site: Sendable {
         case .full: return Self.text("too many people are signed in", status: 503)
         case .wrong:
             context.telemetry.emit(TokenRefused(peer: request.peer))
-            return Self.page(TokenPage.text(hasFailed: true), status: 401)
+            return Self.page(TokenPage.text("This is not the token."), status: 401)
+        case .keyless: return Self.page(TokenPage.text(TokenPage.keyless), status: 400)
         case .opened(let visitor):
             var answer = Self.moved(to: visitor == .reader ? "./" : "./actions", status: 303)
             let secure = gate.comesByTLS(request) ? "; Secure" : ""

@@ -326,6 +326,19 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         }
     }
 
+    @Test("who carries actions out is asked what came there also while nobody looks")
+    func unwatched() throws {
+        let folder = try TemporaryFolder()
+        let cockpit = try Self.cockpit(folder)
+        let failed = "mds_cockpit_questions_total{outcome=\"failed\",question=\"%\"}"
+        func count(_ question: String) -> Double? {
+            cockpit.running.service.metric(failed.replacing("%", with: question))
+        }
+        #expect(eventually { count("carrier") ?? 0 >= 1 })
+        #expect(count("actions") == 0 && count("tape") == 0)
+        #expect(cockpit.running.service.metric("mds_cockpit_actions_not_taken_total") == 0)
+    }
+
     @Test("actions that are switched off are refused, also for a person")
     func off() throws {
         let folder = try TemporaryFolder()

@@ -107,11 +107,33 @@ extension IntegrationTests.LiveTests {
             try expectDrain(alice, pipeline)
             try expectTheOthers(alice, carrier)
             try expectRows(alice, pipeline)
+            try expectForgeryNoticed(alice, pipeline, cockpit)
             #expect(carrier.stop() == 0, "\(carrier.output)")
             carrier.expectCleanOutput(secrets: pipeline.secrets + [Self.key])
             #expect(cockpit.stop() == 0, "\(cockpit.output)")
             cockpit.expectCleanOutput(secrets: pipeline.secrets + [Self.token, Self.key])
             try pipeline.expectUnharmed()
+        }
+
+        /// Sends lines to NATS, and returns the connection when the server has taken them.
+        @discardableResult
+        private static func nats(
+            _ user: String, _ lines: String, _ pipeline: Pipeline
+        ) throws -> PlainConnection {
+            let password = try #require(Pipeline.natsPasswords[user])
+            let connection = try PlainConnection(port: pipeline.nats.port)
+            let login = #"CONNECT {"user":"\#(user)","pass":"\#(password)","verbose":false}"#
+            try connection.send(Array("\(login)\r\n\(lines)\r\nPING\r\n".utf8))
+            _ = try connection.receive { String(decoding: $0, as: UTF8.self).contains("PONG") }
+            return connection
+        }
+
+        /// A process that hears requests and does not take the cockpit's is not NATS that is away.
+        private func expectSilenceTold(_ alice: Browser, _ pipeline: Pipeline) throws {
+            let silent = try Self.nats("actions", "SUB md.act 1", pipeline)
+            let (stage, why) = try alice.act(["member", "release", "worker-1"])
+            #expect(stage == "refused" && why.contains("actions.not_taken"), "\(why)")
+            withExtendedLifetime(silent) {}
         }
 
         private func expectDrain(_ alice: Browser, _ pipeline: Pipeline) throws {
@@ -146,6 +168,20 @@ extension IntegrationTests.LiveTests {
                 let (stage, refusal) = try alice.act(words)
                 #expect(stage == "refused", "\(words): \(refusal)")
             }
+        }
+
+        /// What the cockpit has not made shows at the cockpit.
+        private func expectForgeryNoticed(
+            _ alice: Browser, _ pipeline: Pipeline, _ cockpit: ServiceProcess
+        ) throws {
+            let name = "mds_cockpit_actions_not_taken_total"
+            #expect(try cockpit.metric(name) == 0)
+            try Self.nats("cockpit", "PUB md.act _INBOX_cockpit.x 2\r\n{}", pipeline)
+            #expect(
+                try eventually {
+                    let seen = try alice.news()["carrier"]?["not_taken"]?.int
+                    return try seen == 1 && cockpit.metric(name) == 1
+                })
         }
 
         /// Each action that was carried out has its two records as rows, and the page has them.

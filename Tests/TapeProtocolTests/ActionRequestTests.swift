@@ -76,11 +76,11 @@ import Testing
 
     @Test("each answer comes back as it was sent", arguments: ActionStage.allCases)
     func answers(stage: ActionStage) throws {
-        let answer = ActionAnswer(stage, "one\ntwo", carrier: .max)
+        let answer = ActionAnswer(stage, "one\ntwo", carrier: .max, notTaken: 1 << 63)
         #expect(try ActionAnswer(json: answer.json) == answer)
         #expect(throws: VersionedJSON.Refusal.self) {
-            try ActionAnswer(
-                json: Array(#"{"v":1,"stage":"gone","outcome":"","carrier":"1"}"#.utf8))
+            let text = #"{"v":1,"stage":"gone","outcome":"","carrier":"1","not_taken":"1"}"#
+            return try ActionAnswer(json: Array(text.utf8))
         }
     }
 }

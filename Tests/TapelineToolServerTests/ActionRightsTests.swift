@@ -136,6 +136,24 @@ struct ActionRightsTests {
         #expect(try scene.messages() == messages)
     }
 
+    @Test("a flood of messages is counted whole, and makes a hundred lines and then one a second")
+    func flood() throws {
+        let scene = try Scene()
+        let cockpit = try scene.shipped.client("cockpit")
+        for _ in 0..<300 {
+            let answer = try cockpit.request("md.act", "{}")
+            #expect(answer.contains("proof"), "\(answer)")
+        }
+        #expect(try scene.ask(scene.sealed(ActionRequest())).notTaken == 300)
+        #expect(scene.carrier.stop() == 0)
+        let lines = scene.carrier.log.split(separator: "\n").filter { $0.contains("not_taken") }
+        let told = lines.count { $0.contains("was not carried out") }
+        let leftOut = lines.compactMap {
+            $0.firstMatch(of: /(\d+) more lines/).flatMap { Int($0.1) }
+        }
+        #expect(told < 250 && told + leftOut.reduce(0, +) == 300, "\(scene.carrier.log)")
+    }
+
     @Test("the cockpit's user is believed by its proof alone, and answered on its inbox alone")
     func unproven() throws {
         let scene = try Scene()

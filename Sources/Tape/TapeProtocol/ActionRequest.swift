@@ -93,11 +93,17 @@ package struct ActionAnswer: Equatable, Sendable {
     package var outcome: String
     /// The number of the process that answers: a request has to name it.
     package var carrier: UInt64
+    /// How many messages the process has not taken since its start. It says so to who asks whether
+    /// actions are carried out.
+    package var notTaken: UInt64
 
-    package init(_ stage: ActionStage, _ outcome: String, carrier: UInt64 = 0) {
+    package init(
+        _ stage: ActionStage, _ outcome: String, carrier: UInt64 = 0, notTaken: UInt64 = 0
+    ) {
         self.stage = stage
         self.outcome = outcome
         self.carrier = carrier
+        self.notTaken = notTaken
     }
 
     package var json: [UInt8] {
@@ -106,6 +112,7 @@ package struct ActionAnswer: Equatable, Sendable {
             json.member("stage", "\(stage)")
             json.member("outcome", outcome)
             json.member("carrier", String(carrier))
+            json.member("not_taken", String(notTaken))
         }
         return json.bytes
     }
@@ -115,9 +122,10 @@ package struct ActionAnswer: Equatable, Sendable {
         let word = json["stage"]?.string
         guard let stage = ActionStage.allCases.first(where: { "\($0)" == word }),
             let outcome = json["outcome"]?.string,
-            let carrier = json["carrier"]?.string.flatMap({ UInt64($0) })
+            let carrier = json["carrier"]?.string.flatMap({ UInt64($0) }),
+            let notTaken = json["not_taken"]?.string.flatMap({ UInt64($0) })
         else { throw .damaged("it is no answer to an action") }
-        self.init(stage, outcome, carrier: carrier)
+        self.init(stage, outcome, carrier: carrier, notTaken: notTaken)
     }
 }
 

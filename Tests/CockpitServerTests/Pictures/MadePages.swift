@@ -21,7 +21,7 @@ extension MadeDeployment {
     /// Returns the documents of the pages that do not follow from the sighting alone, by path.
     func pages(_ sighting: Sighting) throws -> [String: [UInt8]] {
         let actions = ActionsDocument(
-            isOn: true, carrier: Self.known("actions are carried out here", sighting.now),
+            isOn: true, carrier: Self.known(0, sighting.now),
             sent: [], history: Self.known(history, sighting.now), now: sighting.now)
         return [
             "/feeds.json": FeedsDocument(look: FeedBoard.make(sighting)).json,

@@ -7,6 +7,9 @@ enum CockpitLimits {
     /// An event is made so often. Values that are measured once a second are then at most 1.6 s old
     /// when the next one comes, which is well below the age at which pages take them as dead.
     static let eventInterval = Duration.milliseconds(500)
+    /// The process that carries actions out is asked once in this time also while nobody looks, how
+    /// many messages it has not taken.
+    static let carrierInterval = Duration.seconds(15)
     /// NATS answers within this time, or the question has no answer.
     static let natsTimeout = Duration.seconds(2)
     /// A stopping cockpit waits so long for the questions that are open. It is below the 10 s that

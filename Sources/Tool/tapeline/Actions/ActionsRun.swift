@@ -89,7 +89,9 @@ struct ActionsRun {
             var answer: ActionAnswer?
             switch verdict {
             case .look:
-                answer = ActionAnswer(.done, "actions are carried out here", carrier: carrier)
+                answer = ActionAnswer(
+                    .done, "actions are carried out here", carrier: carrier,
+                    notTaken: strangers.load(ordering: .relaxed))
             case .take(let request):
                 guard !waiting.send(Asked(request: request, replyTo: replyTo ?? "")) else { break }
                 answer = ActionAnswer(

@@ -1,3 +1,4 @@
+import ServiceRuntime
 import TapeTransport
 
 extension Deployment {
@@ -14,7 +15,11 @@ extension Deployment {
         _ work: TapeWork, _ body: (TapeClient) throws -> Outcome
     ) throws(ToolError) -> Outcome {
         let client = try openTape()
-        defer { client.close() }
+        defer {
+            client.close()
+            // Of an event that came too often the log says at the end how often.
+            client.telemetry.logger.flush()
+        }
         do {
             return try body(client)
         } catch let error as ToolError {

@@ -30,7 +30,9 @@ final class ActionDesk: Sendable {
     var isOn: Bool { key != nil }
     private let sent = Mutex<[Sent]>([])
     private let calls = Mailbox<UInt64>(capacity: waitingMax)
-    private let carrier = Question<String>()
+    /// How many messages the process has not taken that carries actions out.
+    private let carrier = Question<UInt64>()
+    private let notTaken = Mutex(NotTakenCount())
     private let history = Question<ActionHistory>()
 
     /// The local stack that commands name; empty: none.
@@ -78,14 +80,22 @@ final class ActionDesk: Sendable {
         }
         guard let key else { return [asked] }
         let beat = context.threads.thread("actions", within: Self.timeout * 2)
+        let counter = context.telemetry.metrics.counter(
+            "mds_cockpit_actions_not_taken_total",
+            "Messages that were no requests of a cockpit, by the process that carries actions out.")
         return [
             asked,
-            try carrier.start("carrier", context, audience, while: isWanted) { beat in
-                {
+            try carrier.start(
+                "carrier", context, audience, while: isWanted,
+                rarely: CockpitLimits.carrierInterval
+            ) { beat in
+                { [self] in
                     try collector.withTape(beat) { client, _ in
                         let answer = try Self.look(client, key)
                         guard answer.stage == .done else { throw NotTaken(answer.outcome) }
-                        return answer.outcome
+                        let (count, process) = (answer.notTaken, answer.carrier)
+                        counter.add(notTaken.withLock { $0.new(count, of: process) })
+                        return count
                     }
                 }
             },

@@ -2,7 +2,7 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// Whether somebody looks. Nothing is asked while nobody does.
+/// Whether somebody looks. Hardly anything is asked while nobody does.
 final class Audience: Sendable {
     /// A browser that lost its stream comes back within this time.
     static let graceNanoseconds: Int64 = 5_000_000_000

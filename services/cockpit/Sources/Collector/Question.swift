@@ -11,20 +11,24 @@ final class Question<Value: Sendable>: Sendable {
     var known: Known<Value> { state.withLock { $0 } }
 
     /// Starts the thread. `makeAsk` is called on it; what it returns may block for two seconds.
-    /// Nothing is asked while `isWanted` returns false.
+    /// While `isWanted` returns false, or nobody looks, it is asked once in `rarely`. `nil`: it is
+    /// not asked then.
     func start(
         _ name: String, _ context: ServiceContext, _ audience: Audience,
         while isWanted: @escaping @Sendable (MonotonicTime) -> Bool = { _ in true },
+        rarely: Duration? = nil,
         _ makeAsk: @escaping @Sendable (ThreadBeat) -> () throws -> Value
     ) throws(ServiceError) -> ServiceThread {
         let metrics = QuestionMetrics(name, context.telemetry.metrics)
         let beat = context.threads.thread("ask-\(name)", within: ThreadWatch.callLimit)
         return try ServiceThread(name: "ask-\(name)") { [self] in
             let ask = makeAsk(beat)
+            var due = rarely == nil ? MonotonicTime.never : .distantPast
             while !context.shutdown.isRequested {
                 beat.beat()
                 let begun = context.clock.monotonic()
-                if audience.isThere(at: begun), isWanted(begun) {
+                if begun >= due || (audience.isThere(at: begun) && isWanted(begun)) {
+                    if let rarely { due = begun.advanced(by: rarely) }
                     put(context.clock, metrics, ask)
                 }
                 let next = begun.advanced(by: CockpitLimits.questionInterval)

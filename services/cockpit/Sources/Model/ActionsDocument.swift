@@ -5,8 +5,8 @@ import TapeProtocol
 struct ActionsDocument {
     /// Whether actions are switched on.
     let isOn: Bool
-    /// What the process says that carries them out.
-    let carrier: Known<String>
+    /// How many messages the process has not taken that carries them out.
+    let carrier: Known<UInt64>
     /// Those that were sent from here, the newest last.
     let sent: [ActionDesk.Sent]
     let history: Known<ActionHistory>
@@ -17,7 +17,12 @@ struct ActionsDocument {
         writer.object { writer in
             writer.member("at", seconds: now)
             writer.member("on", isOn)
-            writer.member("carrier", object: { writeState(carrier, &$0) })
+            writer.member(
+                "carrier",
+                object: { writer in
+                    writeState(carrier, &writer)
+                    if let count = carrier.value { writer.member("not_taken", count) }
+                })
             writer.member("sent", array: { for each in sent.reversed() { write(each, &$0) } })
             writer.member("history", object: { writeState(history, &$0) })
             writer.member(

@@ -89,12 +89,14 @@ enum ShippedAlerts {
         if names.gaps.contains(name) { return "gaps" }
         if names.letters.contains(name) { return "dead" }
         if names.feeds.contains(name) { return "feeds" }
+        if names.actions.contains(name) { return "actions" }
         return names.overview.contains(name) ? "./" : nil
     }
 
     static var all: [String] {
         [
-            names.partitions, names.store, names.gaps, names.letters, names.feeds, names.overview,
+            names.partitions, names.store, names.gaps, names.letters, names.feeds, names.actions,
+            names.overview,
         ].flatMap { $0 }
     }
 
@@ -104,6 +106,7 @@ enum ShippedAlerts {
         let gaps: Set<String>
         let letters: Set<String>
         let feeds: Set<String>
+        let actions: Set<String>
         let overview: Set<String>
     }
 
@@ -137,6 +140,7 @@ enum ShippedAlerts {
             "IBKRNoDataInSession", "IBKRSizesInLots", "IBKRClockSkewed", "PolledSeriesDown",
             "PolledKeyRefused",
         ],
+        actions: ["ActionsNotTaken"],
         overview: [
             "WatermarkStalled", "SourceMissing", "WatermarkHeld", "SpoolInUse", "SpoolFilling",
             "SpoolNeedsPerson", "SpoolFailing", "DiskFilling", "DiskNearlyFull", "Watchdog",

@@ -214,7 +214,10 @@ enum ActionsScript {
           if (!carrier) return put($("carrier"), `Not known: ${doubt() || "no news"}.`, "unknown");
           if (!news.on) return put($("carrier"), "Actions are switched off.", "");
           if (!isStale(carrier)) {
-            return put($("carrier"), "A process is there that carries actions out.", "good");
+            const count = carrier.not_taken;
+            return put($("carrier"), "A process is there that carries actions out."
+              + (count ? ` Since its start ${count} messages came there that no cockpit had made: `
+                + "look at its log." : ""), count ? "warning" : "good");
           }
           const why = doubt() || carrier.absence || "the answer is old";
           put($("carrier"), `Nobody carries actions out now: ${why}. Is 'tapeline actions serve' `

@@ -304,6 +304,15 @@ import Testing
         let keyed = on.merging(key) { $1 }
         #expect(problems(keyed.merging(list) { $1 }) == [])
         #expect(problems(keyed.merging(header) { $1 }.merging(proxies) { $1 }) == [])
+        // Requests of another user are not taken, and nobody would say so.
+        let named = keyed.merging(list) { $1 }
+        #expect(problems(named.merging(["NATS_USER": "cockpit"]) { $1 }) == [])
+        #expect(
+            problems(named.merging(["NATS_USER": "desk"]) { $1 }) == [
+                "COCKPIT_ACTIONS: 'tapeline actions serve' takes requests of the user cockpit of "
+                    + "NATS alone, and NATS_USER is desk"
+            ])
+        #expect(problems(["NATS_USER": "desk"]) == [])
         #expect(problems(header).first?.contains("list it in COCKPIT_PROXIES") == true)
         #expect(
             problems(proxies.merging(["COCKPIT_PERSON_HEADER": "a b"]) { $1 }).first?

@@ -98,6 +98,8 @@ extension IntegrationTests.LiveTests {
             let (nobody, why) = try alice.act(["member", "release", "worker-1"])
             #expect(nobody == "refused" && why.contains("tapeline actions serve"), "\(why)")
 
+            try expectSilenceTold(alice, pipeline)
+
             let carrier = try Self.carrier(pipeline)
             #expect(
                 try eventually {

@@ -5,6 +5,8 @@ package import Primitives
 /// out that 'tapeline actions serve' runs. It is a request on NATS.
 package struct ActionRequest: Equatable, Sendable {
     package static let version = 1
+    /// The user of NATS whose requests are taken, by the shipped rights.
+    package static let user = "cockpit"
     package static let bytesMax = 8_192
     package static let wordsMax = 80
     /// It is not begun later than this after it was asked for: the person may have gone on.

@@ -1,6 +1,7 @@
 import HTTPClient
 import PostgresClient
 import ServiceRuntime
+import TapeProtocol
 import TapeTransport
 
 /// The address of a service's operations page.
@@ -213,7 +214,7 @@ struct CockpitSettings: Sendable {
         configuration.flag("COCKPIT_ACTIONS") ? try ActionKey(configuration) : nil
     }
 
-    /// Somebody has to be able to act where actions are switched on.
+    /// Somebody has to be able to act where actions are switched on, and be heard.
     private static func actors(_ configuration: Configuration) throws(SettingsError) {
         let isOn = configuration.flag("COCKPIT_ACTIONS")
         let isNamed = [
@@ -224,6 +225,12 @@ struct CockpitSettings: Sendable {
             throw SettingsError(
                 "COCKPIT_ACTIONS: nobody can act, so set COCKPIT_PEOPLE, or COCKPIT_PERSON_HEADER "
                     + "and COCKPIT_PROXIES")
+        }
+        let user = configuration.optionalText("NATS_USER") ?? ActionRequest.user
+        guard !isOn || user == ActionRequest.user else {
+            throw SettingsError(
+                "COCKPIT_ACTIONS: 'tapeline actions serve' takes requests of the user "
+                    + "\(ActionRequest.user) of NATS alone, and NATS_USER is \(user)")
         }
     }
 

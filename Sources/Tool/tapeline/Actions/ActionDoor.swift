@@ -46,7 +46,9 @@ struct ActionDoor {
             return .refuse("its subject is another one", isAnswered: false)
         }
         guard let replyTo, replyTo.hasPrefix(inbox) else {
-            return .refuse("no cockpit waits for its answer", isAnswered: false)
+            return .refuse(
+                "no cockpit waits for its answer, whose subject would begin with \(inbox)",
+                isAnswered: false)
         }
         let request: ActionRequest
         do throws(ActionKey.Refusal) {

@@ -74,7 +74,7 @@ struct ActionsRun {
         into waiting: Mailbox<Asked>, for deployment: Deployment, _ client: TapeClient
     ) -> @Sendable (NatsMessage) -> Void {
         // Without a user the answers of nobody are private.
-        let inbox = deployment.nats.user == nil ? "_INBOX." : "_INBOX_cockpit."
+        let inbox = deployment.nats.user == nil ? "_INBOX." : "_INBOX_\(ActionRequest.user)."
         let carrier = UInt64.random(in: 1 ... .max)
         let door = Mutex(
             ActionDoor(

@@ -143,6 +143,11 @@ final class ActionDesk: Sendable {
 
     static let nobody = "nobody carries out actions: start 'tapeline actions serve'"
 
+    /// Somebody hears requests, or NATS is away: without both the server says that nobody does.
+    static let silent =
+        "no answer: if NATS is there, the log of 'tapeline actions serve' says why "
+        + "(actions.not_taken)"
+
     /// Nothing was carried out, and why.
     private struct NotTaken: Error, CustomStringConvertible {
         let description: String
@@ -169,7 +174,11 @@ final class ActionDesk: Sendable {
     }
 
     private static func look(_ client: TapeClient, _ key: ActionKey) throws -> ActionAnswer {
-        try ask(ActionRequest(), client, key, CockpitLimits.natsTimeout)
+        do {
+            return try ask(ActionRequest(), client, key, CockpitLimits.natsTimeout)
+        } catch {
+            throw NatsSilence.isTimeout(error) ? NotTaken(silent) : error
+        }
     }
 
     private static func ask(

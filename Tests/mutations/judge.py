@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Plants the faults that draw.py draws, and says which suites find them.
 
-    Tests/mutations/judge.py --seed 7 [--count 80] [--tiers pure|pure,servers,stacks|night] [--scratch FOLDER]
+    Tests/mutations/judge.py --seed 7 [--count 80] [--tiers pure|pure,servers,stacks|night] [--suites REGEX]
+                             [--own] [--scratch FOLDER]
 
 All faults are built into one copy of the checkout, each behind a switch that the environment sets
 (DRAWN_FAULT=number), so one build is enough. Faults that do not compile are drawn anew. Then each fault runs against
 the suites of its closure until one fails: pure targets first, and those of its own module first among these. A suite
 runs once without a fault before that, and notes which places it reaches; a fault whose place it does not reach is not
-run. What fails beside servers is done again, with and without the fault. One line of JSON for each fault comes on
-standard output: what was changed, and `found` with the suite and the test, or null. The copy keeps what was built and
-what suites reach, for a further call with some of the --steps. Ends with 0 when all are found.
+run. What fails beside servers is done again, with and without the fault, and so is what takes too long. One line of
+JSON for each fault comes on standard output: what was changed, and `found` with the suite and the test, or null. The
+copy keeps what was built, what suites reach and what was judged (judged.jsonl), for a further call with some of the
+--steps: it goes on with the suites that a fault has not met. Ends with 0 when all are found.
 """
 
 import argparse
@@ -33,12 +35,14 @@ STEPS = "build", "draw", "plant", "judge"
 SUITE_SECONDS_MAX = 900
 # A fault may make an endless loop.
 SLOWER_MAX, SECONDS_MIN = 5, 60
+LATE = "it took too long"
 # House rules read texts, and would find the switches.
 NOT_RUN = "TidyTests"
 TRAP = r"/traps[A-Z]"
 TIERS = "pure", "servers", "stacks", "night"
-FAILURE = re.compile(rb"^\S+ Test (?:case passing [^\n]*|\S+|\"[^\n]*\") (?:recorded an issue|failed)", re.M)
-FAILED = re.compile(r"^\S+ Test (\S+?|\".*\") (?:with .*? )?recorded an issue(?: .*?)? at (\S+?):", re.M)
+# The names of tests and their arguments may hold such words, too.
+FAILURE = re.compile("^✘ Test .* (?:recorded an issue|failed)".encode(), re.M)
+FAILED = re.compile(r"^✘ Test (\S+?|\".*\") (?:with .*? )?recorded an issue(?: .*?)? at (\S+?):", re.M)
 
 
 def copy(folder):
@@ -182,13 +186,14 @@ class Copy:
             if FAILURE.search(log.read_bytes()):
                 failed = "a test failed"
             elif time.monotonic() - began > seconds:
-                failed = "it took too long"
+                failed = LATE
         process.kill()
         process.wait()
         if process.returncode > 0 or (failed is None and process.returncode != 0):
             failed = f"ended with status {process.returncode}"
         text = log.read_text(errors="replace")
-        shutil.copy(log, self.kept / f"{more.get('DRAWN_FAULT', 'reach')}.log")
+        suite = re.sub(r"\W+", "-", arguments[1])
+        shutil.copy(log, self.kept / f"{more.get('DRAWN_FAULT', suite)}.log")
         shutil.rmtree(run, ignore_errors=True)
         named = FAILED.search(text)
         return failed and (f"{named.group(1)} ({named.group(2)})" if named else failed), time.monotonic() - began
@@ -203,37 +208,53 @@ class Copy:
                 return json.loads(path.read_text())
             with tempfile.TemporaryDirectory() as folder:
                 os.chmod(folder, 0o777)
-                failed, seconds = self.run(arguments, SUITE_SECONDS_MAX, {"DRAWN_REACH": folder})
+                for _ in range(2):
+                    failed, seconds = self.run(arguments, SUITE_SECONDS_MAX, {"DRAWN_REACH": folder})
+                    if not failed:
+                        break
                 reached = sorted(int(name) for name in os.listdir(folder))
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps({"failed": failed, "seconds": round(seconds, 1), "reached": reached}))
             print(f"{suite} reaches {len(reached)} in {seconds:.0f} s {failed or ''}", file=sys.stderr, flush=True)
             return json.loads(path.read_text())
 
-    def judge(self, fault, suites):
-        """Returns the first suite that a fault fails, with the test, or None, and the number of suites that ran."""
+    def judged(self):
+        """Returns what earlier calls have said of faults: the last line of each."""
+        path = self.kept / "judged.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return {line["number"]: line for line in map(json.loads, lines)}
+
+    def is_failure(self, arguments, seconds, planted, tier, failed):
+        """Returns whether a run failed by the fault. The machine may be slow, and servers fail by themselves."""
+        if failed == LATE:
+            return not self.run(arguments, seconds / 3, {})[0]
+        return tier == "pure" or (not self.run(arguments, seconds, {})[0]
+                                  and bool(self.run(arguments, seconds, planted)[0]))
+
+    def judge(self, fault, suites, passed, own):
+        """Returns the first suite that a fault fails, with the test, or None. `passed` are the suites that it met
+        before, and gets those that it meets now. With `own`, suites of its module alone judge it."""
         parts = pathlib.Path(fault["file"]).parts
         module = (parts[1] if parts[0] == "services" else parts[2]).replace("-", "").lower()
 
         def rank(suite):
             return TIERS.index(suites[suite][0]), not suite.lower().startswith(module)
 
-        planted, count = {"DRAWN_FAULT": str(fault["number"])}, 0
-        for suite in sorted(suites, key=rank):
+        planted = {"DRAWN_FAULT": str(fault["number"])}
+        for suite in sorted(set(suites) - set(passed), key=rank):
             tier, folders, arguments = suites[suite]
-            if not any(fault["file"].startswith(folder + "/") for folder in folders):
+            if own and rank(suite)[1] or not any(fault["file"].startswith(folder + "/") for folder in folders):
                 continue
             with self.servers if tier != "pure" else contextlib.nullcontext():
                 known = self.reach(suite, arguments)
                 if known["failed"] or fault["number"] not in known["reached"]:
                     continue
-                count += 1
                 seconds = known["seconds"] * SLOWER_MAX + SECONDS_MIN
                 failed, _ = self.run(arguments, seconds, planted)
-                if failed and (tier == "pure" or not self.run(arguments, seconds, {})[0]
-                               and self.run(arguments, seconds, planted)[0]):
-                    return {"suite": suite, "test": failed}, count
-        return None, count
+                if failed and self.is_failure(arguments, seconds, planted, tier, failed):
+                    return {"suite": suite, "test": failed}
+                passed.append(suite)
+        return None
 
 
 ALONE = {"-enable-testing", "-parse-as-library", "-strict-memory-safety", "-warnings-as-errors"}
@@ -247,6 +268,8 @@ def main():
     parser.add_argument("--count", type=int, default=80)
     parser.add_argument("--only", type=lambda text: [int(each) for each in text.split(",")], help="numbers of faults")
     parser.add_argument("--tiers", default="pure")
+    parser.add_argument("--suites", default="", help="judge by suites alone whose names match")
+    parser.add_argument("--own", action="store_true", help="judge by suites of the fault's module alone")
     parser.add_argument("--lanes", type=int, default=os.cpu_count(), help="suites at a time")
     parser.add_argument("--steps", default=",".join(STEPS), help="some of " + ", ".join(STEPS))
     parser.add_argument("--scratch", type=pathlib.Path, default=pathlib.Path("/tmp/drawn-faults"))
@@ -263,15 +286,19 @@ def main():
         work.plant()
     if "judge" not in steps:
         return
-    suites, missed, lock = work.suites(), [], threading.Lock()
+    suites = {name: each for name, each in work.suites().items() if re.search(options.suites, name)}
+    before, missed, lock = work.judged(), [], threading.Lock()
 
     def one(fault):
-        found, count = work.judge(fault, suites)
-        with lock:
+        passed = before.get(fault["number"], {}).get("passed", [])
+        found = before.get(fault["number"], {}).get("found") or work.judge(fault, suites, passed, options.own)
+        line = json.dumps({"number": fault["number"], "found": found, "passed": passed, "file": fault["file"],
+                           "line": fault["line"], "before": fault["before"], "after": fault["after"]})
+        with lock, open(work.kept / "judged.jsonl", "a") as kept:
             if not found:
                 missed.append(fault["number"])
-            print(json.dumps({"number": fault["number"], "found": found, "suites": count, "file": fault["file"],
-                              "line": fault["line"], "before": fault["before"], "after": fault["after"]}), flush=True)
+            print(line, flush=True)
+            print(line, file=kept)
 
     chosen = [fault for fault in work.faults() if not options.only or fault["number"] in options.only]
     with concurrent.futures.ThreadPoolExecutor(options.lanes) as several:

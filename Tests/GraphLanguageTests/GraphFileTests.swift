@@ -398,6 +398,22 @@ struct GraphFileTests {
         #expect(found.last?.contains("r has no branch \"small\": there are big, rest") == true)
     }
 
+    @Test("a drawing has what a branch feeds one step below the route, with the branch's name")
+    func drawnBranches() throws {
+        let text = try GraphDrawing(
+            GraphFolder.read(
+                Self.head
+                    + "  r: {operator: route, input: trades, branches: {big: size > 9, rest: else}}\n"
+                    + "  f: {operator: filter, input: r.big, where: price > 1}\n"
+                    + "  b: {operator: bars, input: f, series: [1m]}\n")
+        ).text
+        let starts = text.split(separator: "\n").compactMap { line in
+            line.firstIndex(of: ":").map { String(line[..<$0]) }
+        }
+        #expect(starts.contains("  r") && starts.contains("    [big] f"), "\(text)")
+        #expect(starts.contains("      b"), "\(text)")
+    }
+
     @Test("a circle is told for each node in it, and for no other")
     func circle() {
         let found = Self.problems(

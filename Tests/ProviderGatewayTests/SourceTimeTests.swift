@@ -76,6 +76,11 @@ private final class TimeUnderTest {
         time.received(aheadNanoseconds: ahead, of: provider)
     }
 
+    /// How often a person was told of ticks that are ahead.
+    var told: Int { service.log.count(of: "gateway.future_ticks") }
+
+    func report() { time.report() }
+
     func likelyTime(_ stamp: Timestamp) -> Timestamp {
         time.likelyTime(
             of: TickHeader(symbol: 0, providerTime: stamp, receiveTime: now))
@@ -221,6 +226,20 @@ struct SourceTimeTests {
             told.append((clock.take(2 * Self.second) ?? -Self.second) / Self.second)
         }
         #expect(told == [0, 0, 0, 0, 0, 0, 0, 5, 5])
+    }
+
+    @Test("however many ticks are ahead, a person is told once, and once more when it is over")
+    func toldOnce() throws {
+        let time = try TimeUnderTest()
+        for burst in 0...1 {
+            for _ in 0..<3 {
+                #expect(time.stamped(time.wall.advanced(byNanoseconds: Self.hour)))
+                #expect(time.told == 2 * burst + 1)
+            }
+            time.go(FutureGate.quietNanoseconds)
+            time.report()
+            #expect(time.told == 2 * burst + 2)
+        }
     }
 
     @Test("a tick that is refused is missing when it came, or at its stamp while that may be right")

@@ -403,7 +403,8 @@ struct GraphFileTests {
         let text = try GraphDrawing(
             GraphFolder.read(
                 Self.head
-                    + "  r: {operator: route, input: trades, branches: {big: size > 9, rest: else}}\n"
+                    + "  r: {operator: route, input: trades, "
+                    + "branches: {big: size > 9, rest: else}}\n"
                     + "  f: {operator: filter, input: r.big, where: price > 1}\n"
                     + "  b: {operator: bars, input: f, series: [1m]}\n")
         ).text

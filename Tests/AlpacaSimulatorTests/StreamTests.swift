@@ -92,9 +92,10 @@ struct StreamTests {
         for exchange in ["V", "K", "Q", "D"] {
             let own = trades.filter { $0["x"]?.string == exchange }.compactMap { $0["i"]?.int }
             let counts = Dictionary(grouping: own) { $0 }.values.map(\.count)
-            // The first and the last one may be alone.
-            let other = counts.filter { $0 != (exchange == "D" ? 2 : 1) }
-            #expect(other.count <= 2 && own.count > 250)
+            let isOutside = exchange == "D"
+            let shared = counts.count { $0 == 2 }
+            #expect((shared > 50) == isOutside && counts.allSatisfy { $0 <= 2 })
+            #expect(counts.contains(1) && own.count > 250)
         }
     }
 

@@ -25,6 +25,8 @@ struct AlpacaMarket: Sendable {
     private static let exchanges = [iex, "K", "Q", "D"]
     /// The place of trades outside of exchanges among them.
     private static let outside: UInt64 = 3
+    /// By how many ids a facility is ahead of the one before it.
+    private static let facilityLead: UInt64 = 25
     private static let haltNanoseconds: Int64 = 15_000_000_000
     /// The days of bars and ids begin at 05:00 UTC, midnight of New York in winter.
     private static let dayOffset: Int64 = 5 * 3_600 * 1_000_000_000
@@ -97,8 +99,11 @@ struct AlpacaMarket: Sendable {
     private func id(_ symbol: Int, _ number: UInt64, _ time: Timestamp) -> UInt64 {
         guard !isCrypto else { return number }
         let before = events.last(of: symbol, at: Self.day(of: time)) & ~3
-        let counters = number % 4 == Self.outside ? max(1, rarities.facilities) : 1
-        return (number - before) / 4 / counters + 1
+        let count = (number - before) / 4
+        guard number % 4 == Self.outside else { return count + 1 }
+        // So that trades of one id are some time apart.
+        let (round, facility) = count.quotientAndRemainder(dividingBy: max(1, rarities.facilities))
+        return round + 1 + facility * Self.facilityLead
     }
 
     /// Returns what later becomes of a trade; `nil`: it stays.

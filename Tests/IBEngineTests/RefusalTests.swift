@@ -55,6 +55,16 @@ import Testing
         #expect(status.state == state && status.reason.contains(advice), "\(status.reason)")
     }
 
+    @Test("No refusal that lasts until a person acts lacks what to do")
+    func lasting() {
+        for code in NoticeCode.allCases {
+            let notice = IBNotice(request: 1, code: code.rawValue, text: "no permissions")
+            let advice = notice.meaning.advice
+            #expect(notice.meaning.outlook != .permanent || !advice.isEmpty, "\(code)")
+            #expect(notice.reason.hasSuffix(advice.isEmpty ? "(\(code.rawValue))" : advice))
+        }
+    }
+
     @Test("Bars that a cancelled trade has ended are asked for again by itself")
     func bust() throws {
         var world = World(seed: 3, feeds: [.bars], canBackfill: false)

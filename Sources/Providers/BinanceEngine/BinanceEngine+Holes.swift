@@ -88,9 +88,7 @@ extension BinanceEngine {
         for place in holes.waiting.indices { holes.waiting[place].triedSince = nil }
         holes.pace.limited(retryAfter, isBanned: isBanned, now)
         counters.fills.failures &+= 1
-        out.note(
-            .fetchesWait(
-                reason: isBanned ? "the exchange has banned this address" : "too many requests"))
+        out.note(.fetchesWait(reason: holes.pace.limits.words(isBanned: isBanned)))
     }
 
     /// The exchange answered, and gave no trade of the gap.

@@ -267,6 +267,28 @@ struct WatchlistTests {
         #expect(try running.stop() == .success)
     }
 
+    @Test("the synthetic market goes on after a start with other symbols, and repeats no tick")
+    func syntheticWithOthers() throws {
+        let tape = try TestTape(NatsServer.shared(), namespace: "watch6")
+        func partition(_ name: String) throws -> Partition {
+            tape.names.partition(of: try #require(Symbol(name)))
+        }
+        let own = try partition("AAPL")
+        let other = try #require(try ["MSFT", "NVDA", "SPY"].first { try partition($0) != own })
+        var environment = ["SYNTHETIC_SYMBOLS": "AAPL", "SYNTHETIC_RATE": "500"]
+        var running = try TestGateway(tape, environment).start()
+        #expect(try eventually { try ticks(tape).ticks.count > 100 })
+        #expect(try running.stop() == .success)
+        let before = Set(try ticks(tape).ticks.map(\.id))
+        environment["SYNTHETIC_SYMBOLS"] = other
+        running = try TestGateway(tape, environment).start()
+        #expect(try eventually { try ticks(tape).count(other) > 100 })
+        #expect(try running.stop() == .success)
+        let after = try ticks(tape).ticks.map(\.id).filter { !before.contains($0) }
+        #expect(try #require(after.min()) > (try #require(before.max())))
+        #expect(try ticks(tape).ticks.count == before.count + after.count)
+    }
+
     @Test("a source whose instruments are fixed says why")
     func fixed() throws {
         let tape = try TestTape(NatsServer.shared(), namespace: "watch5")

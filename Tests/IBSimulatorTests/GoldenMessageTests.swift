@@ -82,9 +82,13 @@ struct GoldenMessageTests {
     func pastQuotes() {
         var past = MessageWriter.PastQuote(
             second: 60, quote: QuoteTexts(bid: "1", ask: "2", bidSize: "3", askSize: "4"))
-        past.isPastLow = true
-        #expect(
-            text(writer.historicalQuotes(3, [past], isLast: true)) == "97|3|1|60|2|1|2|3|4|1|")
+        for (isPastHigh, isPastLow, mask) in [
+            (false, false, 0), (true, false, 1), (false, true, 2), (true, true, 3),
+        ] {
+            (past.isPastHigh, past.isPastLow) = (isPastHigh, isPastLow)
+            let found = text(writer.historicalQuotes(3, [past], isLast: true))
+            #expect(found == "97|3|1|60|\(mask)|1|2|3|4|1|")
+        }
     }
 
     @Test("the three kinds of bars have three orders of fields")
@@ -106,7 +110,7 @@ struct GoldenMessageTests {
     @Test("depth with and without market makers")
     func depth() {
         var change = DepthChange(
-            row: 2, operation: .update, isBid: true, price: "1.5", size: "10")
+            row: 2, operation: .update, isBid: true, price: "1.5", size: "10", isSmart: false)
         #expect(text(writer.depth(3, change)) == "12|1|3|2|1|1|1.5|10|")
         change.maker = "ARCA"
         change.isSmart = true

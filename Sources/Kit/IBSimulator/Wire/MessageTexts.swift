@@ -87,7 +87,7 @@ package struct DepthChange: Equatable, Sendable {
 
     package init(
         row: Int, operation: Operation, isBid: Bool, price: String = "0", size: String = "0",
-        maker: String? = nil, isSmart: Bool = false
+        maker: String? = nil, isSmart: Bool
     ) {
         self.row = row
         self.operation = operation

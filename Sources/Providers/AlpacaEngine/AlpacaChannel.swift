@@ -40,8 +40,8 @@ enum AlpacaChannel: Int, CaseIterable, Sendable {
 
     /// As the feeds know it. News are not delayed.
     func stream(_ feed: AlpacaFeedName) -> StreamChannel {
-        var stream = StreamChannel(rawValue, kind, link: endpoint.rawValue)
-        stream.revisedAfter = revisedAfter
+        var stream = StreamChannel(
+            rawValue, kind, link: endpoint.rawValue, revisedAfter: revisedAfter)
         stream.isPart = isPart
         if endpoint == .market { stream.lag = feed.delay...feed.delay }
         return stream

@@ -59,16 +59,17 @@ package struct StreamChannel: Hashable, Sendable {
     /// The engine's number of the connection on which it comes, from 0.
     package let link: Int
     /// How long after its record one of the same time may come, which replaces it, in nanoseconds.
-    package var revisedAfter: Int64 = 0
+    package let revisedAfter: Int64
     /// By how much a delayed service reports later than things happen, in nanoseconds.
     package var lag: ClosedRange<Int64> = 0...0
     /// Whether another channel's records say what is subscribed to and what is missing.
     package var isPart = false
 
-    package init(_ number: Int, _ kind: DataKind, link: Int = 0) {
+    package init(_ number: Int, _ kind: DataKind, link: Int = 0, revisedAfter: Int64) {
         self.number = number
         self.kind = kind
         self.link = link
+        self.revisedAfter = revisedAfter
     }
 }
 

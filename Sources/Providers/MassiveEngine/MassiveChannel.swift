@@ -20,8 +20,7 @@ enum MassiveChannel: String, CaseIterable, Sendable {
 
     /// As the feeds know it.
     func stream(_ feed: MassiveFeedName) -> StreamChannel {
-        var stream = StreamChannel(number, kind)
-        stream.revisedAfter = revisedAfter
+        var stream = StreamChannel(number, kind, revisedAfter: revisedAfter)
         stream.lag = feed.lag
         return stream
     }

@@ -50,6 +50,15 @@ struct StreamTests {
             ])
     }
 
+    @Test("logs that nobody asked for are not kept")
+    func noLogs() throws {
+        var bench = Bench(settings: { $0.web = WebSettings() })
+        let number = try bench.client()
+        _ = bench.ask(Self.all, of: number)
+        #expect(try !run(&bench, number, seconds: 2).isEmpty)
+        #expect(bench.venue.takeMarketLog().isEmpty && bench.venue.takeTruth().isEmpty)
+    }
+
     @Test("IEX has the trades and quotes of one exchange, and bars of its own")
     func iex() throws {
         var bench = Bench()

@@ -107,6 +107,25 @@ struct StreamTests {
         #expect(second["h"]?.double == own.high && second["v"]?.int == own.volume)
     }
 
+    @Test("each exchange counts its trades of a day, from the first or the second number on")
+    func ids() {
+        let market = MassiveMarket(
+            symbols: ["AAPL"].compactMap { MassiveSymbol($0) }, seed: 1, rate: 40,
+            rarities: MassiveRarities())
+        let day = MassiveMarket.day(of: Bench.start)
+        let until = day.advanced(byNanoseconds: 5_000_000_000)
+        var ids: [Int: [UInt64]] = [:]
+        for number in market.tradeNumbers(0, isLate: false, after: day, until: until) {
+            let trade = market.trade(0, isLate: false, number)
+            ids[trade.exchange, default: []].append(trade.id)
+        }
+        #expect(ids.count == 4)
+        for own in ids.values {
+            let first = own[0]
+            #expect(1...2 ~= first && own == (0..<UInt64(own.count)).map { first + $0 })
+        }
+    }
+
     /// The bar of a second that the trades of the stream make.
     private func bar(of trades: [JSONValue], start: Int) -> (high: Double?, volume: Int) {
         let own = trades.filter {

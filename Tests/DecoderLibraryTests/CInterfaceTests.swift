@@ -100,6 +100,22 @@ struct CInterfaceTests {
         unsafe price.release(&price)
     }
 
+    @Test("a column of texts has a dictionary of strings, which has nothing below it")
+    func dictionaries() throws {
+        var schema = unsafe ArrowSchema()
+        #expect(unsafe tapelineSchema(Int32(TAPELINE_TRADES), &schema, nil) == 0)
+        var count = 0
+        for index in 0..<Int(unsafe schema.n_children) {
+            let column = try unsafe #require(schema.children[index]).pointee
+            guard let texts = unsafe column.dictionary?.pointee else { continue }
+            count += 1
+            #expect(unsafe String(cString: texts.format) == "u")
+            #expect(unsafe texts.dictionary == nil && texts.n_children == 0)
+        }
+        unsafe schema.release(&schema)
+        #expect(count > 0)
+    }
+
     @Test("what a recording says of itself is JSON")
     func info() throws {
         let fixture = try DecoderFixture()

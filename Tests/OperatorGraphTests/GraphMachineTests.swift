@@ -48,6 +48,8 @@ struct GraphMachineTests {
         #expect(output.late.map(\.reason) == [.duplicate])
         #expect(output.late.map(\.ordinal) == [3])
         #expect(machine.program.series.map(\.name.text) == ["once", "1s", "5s"])
+        let widths = machine.program.series.map(\.widthNanoseconds)
+        #expect(widths == [0, 1_000_000_000, 5_000_000_000])
         #expect(output.late.map(\.series) == [0])
         #expect(output.bars.map(\.trades) == [2, 2])
         #expect(output.bars.map(\.excluded.total) == [0, 0])

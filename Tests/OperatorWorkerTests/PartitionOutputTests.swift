@@ -21,22 +21,23 @@ private struct LineBench {
     private var sequence: UInt64 = 0
 
     /// `publishFrom`: in a new line of output, that of `CheckpointInput`; `nil` for the first line.
-    init(publishFrom: Timestamp? = nil, firstOrdinal: UInt64 = 1) throws {
-        lane = SimulatedLane(bars, generation: 1, barsMax: 1_000)
+    init(
+        publishFrom: Timestamp? = nil, firstOrdinal: UInt64 = 1, barsMax: Int = 1_000,
+        hasValues: Bool = true
+    ) throws {
+        lane = SimulatedLane(bars, generation: 1, barsMax: barsMax)
         lane.open()
         let rule = BarRule(series: try BarSeriesSet(["1s"]))
+        let nodes = [
+            GraphNode(
+                name: "bars", input: .ticks(.trade), operation: .bars(rule, calendar: nil)),
+            GraphNode(
+                name: "stats", input: .ticks(.trade),
+                operation: .aggregate(
+                    AggregateRule(bars: rule, functions: [.count]), calendar: nil)),
+        ]
         let program = GraphProgram(
-            GraphDefinition(
-                name: "values",
-                nodes: [
-                    GraphNode(
-                        name: "bars", input: .ticks(.trade),
-                        operation: .bars(rule, calendar: nil)),
-                    GraphNode(
-                        name: "stats", input: .ticks(.trade),
-                        operation: .aggregate(
-                            AggregateRule(bars: rule, functions: [.count]), calendar: nil)),
-                ]))
+            GraphDefinition(name: "values", nodes: hasValues ? nodes : [nodes[0]]))
         var settings = try OperatorSettings(TestService.configuration(Main.description, [:]))
         settings.program = program
         let base = Base(end: nil, openingInput: nil, endsRequest: true)
@@ -129,6 +130,16 @@ struct PartitionOutputTests {
         later.take([0, 5, 12], watermark: 100)
         later.publish()
         #expect(later.published == ["bar 10", "value 10"] && later.core.unpublished == 2)
+    }
+
+    @Test("The first output alone fills a packet, which states the input that it ends")
+    func onePerPacket() throws {
+        var bench = try LineBench(barsMax: 1, hasValues: false)
+        bench.take([0], watermark: 100)
+        bench.take([110], watermark: 300)
+        bench.publish()
+        #expect(bench.published.count == 2, "\(bench.published)")
+        #expect(bench.bars.packets.compactMap { $0.output?.input.sequence } == [1, 2])
     }
 
     @Test("A new line leaves out earlier values as it does bars, but not days and repairs")

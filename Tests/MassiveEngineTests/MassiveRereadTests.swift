@@ -152,6 +152,11 @@ import Testing
         #expect(bench.trades.count == 3 && bench.trades.last?.price.description == "6")
     }
 
+    @Test("as shipped, 131,072 changes are known again at most")
+    func changesAsShipped() {
+        #expect(MassiveLimits.changesKept == 131_072)
+    }
+
     @Test("a page that is refused is asked for from the beginning of its span")
     func refusedPage() throws {
         var bench = Self.bench()

@@ -173,11 +173,12 @@ struct WebSocketClientTests {
         for (code, said) in codes {
             let heard = try hear("close/\(code)") { $0.end != nil }
             #expect(heard.texts == ["last"])
-            guard case .closed(_, let found, "enough for today") = heard.end else {
+            guard let end = heard.end, case .closed(_, let found, "enough for today") = end else {
                 Issue.record("\(heard.end as Any)")
                 continue
             }
             #expect(found.rawValue == said)
+            #expect(end.description.contains("ask for less") == (code == 1_008))
         }
     }
 

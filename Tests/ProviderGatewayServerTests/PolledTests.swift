@@ -129,6 +129,20 @@ struct PolledTests {
         #expect(try running.stop() == .success)
     }
 
+    @Test("the page lists the first 512 series, and says how many there are")
+    func manySeries() throws {
+        let stage = try Stage()
+        let tape = try TestTape(NatsServer.shared(), namespace: "polled5")
+        let many = try TestGateway(
+            tape, stage.environment("fred"), providers: Stage.kinds,
+            instruments: (1...513).map { try Stage.instrument("S\($0)") })
+        let running = try many.start()
+        func page() throws -> JSONValue? { try many.status.at("providers", "fred") }
+        #expect(try eventually { try page()?["instruments_total"]?.int == 513 })
+        #expect(try page()?["instruments"]?.array?.count == 512)
+        #expect(try running.stop() == .success)
+    }
+
     @Test("polls that change nothing cost no packet but the source's sign of life")
     func idle() throws {
         let stage = try Stage()

@@ -222,7 +222,7 @@ let suites: [Tests] = [
         of: "PolledSimulator", tier: .night, uses: venueSupport + ["PolledSimulatorProgram"],
         beside: ["read_fred.py"]),
     tests(of: "VenueWeb", uses: ["VenueTestSupport", "TestSupport", "Primitives"]),
-    tests(of: "SimulatorPorts", uses: ["Primitives"]),
+    tests(of: "SimulatorPorts", uses: ["IBKRSimulator", "PolledSimulatorProgram", "Primitives"]),
     tests(
         of: "ReplayProvider",
         uses: frame + tape + support + ["ProviderGateway", "ProviderKit", "Recordings"],

@@ -185,8 +185,7 @@ func program(
 let suites: [Tests] = [
     tests(of: "Primitives"),
     tests(of: "MarketModel"),
-    tests(
-        of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
+    tests(of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
     serverTests(of: "TapeCodec", uses: model, beside: ["second_release.py"]),
     tests(of: "TapeProtocol", uses: codec),
     tests(of: "StreamCore", uses: model, beside: ["Golden"], isLong: true),
@@ -274,7 +273,11 @@ let suites: [Tests] = [
             "Membership", "MembershipTransport", "NatsTransport", "ServiceRuntime",
             "TapeTransport",
         ]),
-    tests(of: "ProviderGateway", uses: frame + tape + support + ["EngineKit", "ProviderKit"]),
+    tests(
+        of: "ProviderGateway",
+        uses: frame + tape + support + [
+            "AlpacaEngine", "AlpacaProvider", "EngineKit", "HistoryKit", "ProviderKit", "StreamKit",
+        ]),
     serverTests(
         of: "ProviderGateway",
         uses: frame + tape + support + [
@@ -353,8 +356,7 @@ let suites: [Tests] = [
         "TapeTransportNightTests", tier: .night,
         uses: ["TapeTransportServerTests", "TapeTransportTests", "TestSupport"]),
     jointTests(
-        "StoreWriterNightTests", tier: .night,
-        uses: ["StoreWriterServerTests"] + codec + support),
+        "StoreWriterNightTests", tier: .night, uses: ["StoreWriterServerTests"] + codec + support),
     jointTests(
         "TapelineToolNightTests", tier: .night,
         uses: ["TapelineTool", "TapelineToolTests", "Primitives", "TestSupport"],
@@ -447,9 +449,7 @@ let package = Package(
             "MembershipTransport", in: "Tape",
             uses: ["Membership", "TapeTransport", "NatsTransport", "ServiceRuntime"] + tape),
         // What the tool and the cockpit say of a deployment.
-        library(
-            "DeploymentWatch", in: "Tape",
-            uses: ["Membership", "TapeTransport"] + model),
+        library("DeploymentWatch", in: "Tape", uses: ["Membership", "TapeTransport"] + model),
         // Packets as people see them.
         library("TapeListing", in: "Tape", uses: ["TapeTransport", "NatsTransport"] + codec),
         library(

@@ -284,9 +284,27 @@ struct VersionSchemaTests {
             """)
         #expect(try database.psql(ask(11)) == "")
         try database.psql("UPDATE sink_positions SET tape_time_ns = 1 WHERE input = 'ticks'")
-        #expect(
-            try refusal(database, ask(11))
-                == "of the tape of partition 0 ticks are stored, and no bars")
+        let doubt = "of the tape of partition 0 ticks are stored, and no bars"
+        #expect(try refusal(database, ask(11)) == doubt)
+        // Before its first tick it had no bar, where it has not lost any tick.
+        let stretch = """
+            INSERT INTO stored_stretches (input, partition, source, first_ordinal, last_ordinal,
+                taken_from, starts, delays_us, apart_ms)
+            VALUES ('ticks', 0, 's', 1, 9, '2024-03-05 10:11:01Z', '{0}', '{0}', '{500}')
+            """
+        try database.psql(stretch)
+        #expect(try database.psql(ask(11)) == "")
+        try database.psql("UPDATE stored_stretches SET apart_ms = '{1500}'")
+        #expect(try refusal(database, ask(11)) == doubt)
+        try database.psql("UPDATE stored_stretches SET apart_ms = '{500}', first_ordinal = 2")
+        #expect(try refusal(database, ask(11)) == doubt)
+        try database.psql("TRUNCATE stored_stretches; \(stretch)")
+        try database.psql(
+            """
+            INSERT INTO version_losses (input, partition, from_at, to_at, reason)
+            VALUES ('ticks', 0, '-infinity', '2024-03-05 10:11:01Z', 'purged')
+            """)
+        #expect(try refusal(database, ask(11)) == doubt)
     }
 
     @Test("nobody is told of the future, and a question without a bound is refused")

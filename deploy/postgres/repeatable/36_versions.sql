@@ -132,12 +132,20 @@ BEGIN
                 r.reached_at)
         FROM tape_reached('bars', t) r
         UNION ALL
-        -- All of its bars were purged before this database read the tape, or there is no operator.
+        -- All of its bars were purged before this database read the tape, or there is no operator. Up
+        -- to its first tick it had no bar, if all of its ticks are known.
         SELECT p.partition, 'infinity', format('of the tape of partition %s ticks are stored, and no bars',
             p.partition)
         FROM sink_positions p JOIN sink_positions k USING (sink, partition)
         WHERE p.input = 'bars' AND p.tape_time_ns IS NULL AND k.input = 'ticks'
             AND k.tape_time_ns IS NOT NULL
+            AND (EXISTS (SELECT FROM version_losses l
+                    WHERE l.input = 'ticks' AND l.partition = p.partition AND l.from_at <= t)
+                OR (SELECT coalesce(bool_or(f.first_ordinal > 1
+                        OR f.taken_from - f.apart_ms[1] * interval '1 ms' <= t), true)
+                    FROM (SELECT DISTINCT ON (s.source) s.* FROM stored_stretches s
+                        WHERE s.input = 'ticks' AND s.partition = p.partition
+                        ORDER BY s.source, s.first_ordinal) AS f))
     ) AS d
     WHERE from_ts < to_ts AND EXISTS (
         SELECT FROM unnest(wanted_symbols) AS w (symbol)

@@ -21,6 +21,7 @@ Storms of the tests, with 20 fresh seeds if SEEDS names no other number. TAPELIN
   network    links are cut, answers are lost, late and untrue
   tape       publishers and readers alone, with faults of the network
   broker     a gateway on the simulated broker, with a fault every 10 s
+  asof       40 questions about past times in each world of moved clocks, 50 worlds if SEEDS names no other number
 
 Scripts of .ci/soak. Each has a stack of its own, and the text at its beginning says what fails, what is compared and
 which options it has. SOAK_SECONDS=60 is the option --seconds 60, SOAK_SEED=N runs a seed again. A failure leaves the
@@ -36,17 +37,18 @@ if [ -z "$name" ]; then
     exit
 fi
 
-[ -n "$seeds" ] || if is_script; then seeds=1; else seeds=20; fi
+[ -n "$seeds" ] || if is_script; then seeds=1; elif [ "$name" = asof ]; then seeds=50; else seeds=20; fi
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || die "SEEDS is '$seeds', which is no number of seeds"
 case $name in
 kills) storm='KillTests/(killServices|storm|schedule)\(' key=TAPELINE_SEEDS ;;
 churn) storm='ChurnTests/schedule\(' key=TAPELINE_SEEDS ;;
 network) storm='NetworkTests/schedule\(' key=TAPELINE_SEEDS ;;
 tape) storm='TapeProxyTests/schedule\(' key=TAPELINE_SEEDS ;;
+asof) storm='AsOfWorldTests/' key=TAPELINE_SEEDS ;;
 # One seed has as many faults as there is time for; a fault every 10 s.
 broker) storm='BrokerRunTests/' key=BROKER_SECONDS seeds=$((60 + 10 * seeds)) ;;
 *)
-    is_script || die "NAME is '$name'; there are kills, churn, network, tape, broker, ${scripts// /, }"
+    is_script || die "NAME is '$name'; there are kills, churn, network, tape, broker, asof, ${scripts// /, }"
     storm='' key=''
     ;;
 esac

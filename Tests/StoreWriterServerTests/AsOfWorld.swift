@@ -11,7 +11,14 @@ import Testing
 /// the true times. Of each row it says which answers to a question may be given.
 struct AsOfWorld {
     enum Clock: Int, CaseIterable { case tape, gateway, worker, venue }
-    enum Kind: String, CaseIterable { case bars, values, trades, quotes, changes, gaps }
+    /// Of what is asked. `changes` are the provider's, `orders` a person's; `effective` are trades
+    /// as they count after both, and there are no items of it.
+    enum Kind: String, CaseIterable {
+        case bars, values, trades, quotes, changes, orders, effective, gaps
+
+        /// The kinds of the items that decide the answer.
+        var items: Set<Kind> { self == .effective ? [.trades, .changes, .orders] : [self] }
+    }
 
     /// A row, or a version of one.
     struct Version {
@@ -54,7 +61,15 @@ struct AsOfWorld {
         let symbol: String
         /// By which it is asked for.
         let place: Int64
+        /// Of a trade.
+        var ordinal: UInt64 = 0
+        /// Of a change, which has one version: the trade that it is about, and what it does.
+        var trade: Int?
+        var action = TradeChangeAction.correct
         var versions: [Version] = []
+
+        /// Of what has one version.
+        var id: Int64 { versions[0].id }
 
         /// Within a second a row that is no bar may be known up to a second too late.
         var slack: Int64 { kind == .bars ? 0 : AsOfWorld.second }
@@ -194,6 +209,20 @@ struct AsOfWorld {
         return items.count - 1
     }
 
+    /// A change of any trade, most often of one that was changed before.
+    private mutating func change(_ kind: Kind, _ actions: [TradeChangeAction]) -> Int? {
+        let changed = items.compactMap(\.trade).suffix(4)
+        let trades = items.indices.filter { items[$0].kind == .trades }
+        guard
+            let trade = (below(2) == 0 ? Array(changed) : trades).randomElement(using: &random),
+            let action = actions.randomElement(using: &random)
+        else { return nil }
+        let number = item(kind, items[trade].place)
+        items[number].trade = trade
+        items[number].action = action
+        return number
+    }
+
     /// Publishes what was appended. Sometimes the tape is away, and it waits.
     private mutating func publish(_ source: SourceName, by clock: Clock, _ drafts: [Draft]) {
         guard var lane = lanes[source] else { return }
@@ -238,9 +267,9 @@ struct AsOfWorld {
         for _ in 0...below(3) {
             let (place, received) = (time(.venue, at: now - 5_000), time(.gateway, at: now - 1_000))
             let isTrade = below(3) > 0
-            let draft = draft(
-                item(isTrade ? .trades : .quotes, place), stamp: received,
-                made: now - 1_000)
+            let number = item(isTrade ? .trades : .quotes, place)
+            items[number].ordinal = (lanes[Self.test]?.next ?? 0) + UInt64(drafts.count)
+            let draft = draft(number, stamp: received, made: now - 1_000)
             let header = header(place, received, id: draft.id)
             let price = Price(raw: draft.id * 1_000_000_000)
             let isIn =
@@ -259,34 +288,35 @@ struct AsOfWorld {
 
     /// The provider cancels or corrects a trade.
     private mutating func changes() {
-        guard let victim = items.filter({ $0.kind == .trades }).randomElement(using: &random) else {
-            return
-        }
+        guard let number = change(.changes, [.cancel, .correct]), let of = items[number].trade
+        else { return }
         let received = time(.gateway, at: now - 1_000)
-        let draft = draft(
-            item(.changes, victim.place), stamp: received, made: now - 1_000)
+        let draft = draft(number, stamp: received, made: now - 1_000)
         var trade = Trade(
-            header: header(victim.place, received, id: victim.versions[0].id),
+            header: header(items[of].place, received, id: items[of].versions[0].id),
             price: Price(raw: draft.id * 1_000_000_000), size: Quantity(raw: 100_000_000))
-        trade.header.action =
-            (below(2) == 0 ? TradeAction.cancel : TradeAction.correction).rawValue
+        let isCancel = items[number].action == .cancel
+        trade.header.action = (isCancel ? TradeAction.cancel : TradeAction.correction).rawValue
         let isIn = lanes[Self.test]?.builder.append(trade)
         #expect(isIn == true)
         publish(Self.test, by: .gateway, [draft])
     }
 
-    /// A person corrects a trade, with the clock of the operators' host.
+    /// A person changes a trade, with the clock of the operators' host.
     private mutating func personsChange() {
-        guard let victim = items.filter({ $0.kind == .trades }).randomElement(using: &random) else {
-            return
-        }
+        guard let number = change(.orders, TradeChangeAction.allCases),
+            let of = items[number].trade
+        else { return }
         let asked = time(.worker, at: now - 1_000)
-        let draft = draft(
-            item(.changes, victim.place), stamp: asked, made: now - 1_000)
-        let change = TradeChange(
-            header: header(victim.place, asked, id: 0), source: Self.test, ordinal: 1,
-            change: .correct,
-            values: (Price(raw: draft.id * 1_000_000_000), Quantity(raw: 100_000_000)))
+        let draft = draft(number, stamp: asked, made: now - 1_000)
+        var change = TradeChange(
+            header: header(items[of].place, asked, id: 0), source: Self.test,
+            ordinal: items[of].ordinal, change: items[number].action)
+        if items[number].action == .correct {
+            change.price = Price(raw: draft.id * 1_000_000_000)
+            change.size = Quantity(raw: 100_000_000)
+        }
+        change.note = String(draft.id)
         let outcome = lanes[.manual]?.builder.append(change)
         #expect(outcome == .appended)
         publish(.manual, by: .worker, [draft])
@@ -403,7 +433,7 @@ struct AsOfWorld {
     /// says something.
     mutating func question(among written: Int) -> AsOfQuestion {
         let kind = Kind.allCases[Int(below(Int64(Kind.allCases.count)))]
-        let begun = items.filter { $0.kind == kind && !$0.versions.isEmpty }
+        let begun = items.filter { kind.items.contains($0.kind) && !$0.versions.isEmpty }
         guard let item = begun.randomElement(using: &random),
             let version = item.versions.randomElement(using: &random)
         else { return question(among: written) }
@@ -427,12 +457,53 @@ struct AsOfWorld {
         return AsOfQuestion(kind: kind, symbol: item.symbol, time: asked, range: range)
     }
 
-    /// The items that may be in an answer.
-    func items(of question: AsOfQuestion) -> [Item] {
-        items.filter {
-            $0.kind == question.kind && $0.symbol == question.symbol
-                && (question.range.contains($0.place)
-                    || question.kind == .gaps && $0.place < question.range.lowerBound)
+    /// The items that decide an answer, by index.
+    func items(of question: AsOfQuestion) -> [Int] {
+        items.indices.filter {
+            let item = items[$0]
+            return question.kind.items.contains(item.kind) && item.symbol == question.symbol
+                && (question.range.contains(item.place)
+                    || question.kind == .gaps && item.place < question.range.lowerBound)
         }
+    }
+
+    // MARK: trades as they count
+
+    /// Returns the changes of a trade of which each may be the last one that was known at the time;
+    /// `nil` stands for none.
+    func last(_ kind: Kind, of trade: Int, at time: Int64) -> [Item?] {
+        var found: [Item?] = []
+        for item in items.reversed() where item.kind == kind && item.trade == trade {
+            guard item.versions[0].known <= time else { continue }
+            found.append(item)
+            if item.versions[0].known + item.slack <= time { return found }
+        }
+        return found + [nil]
+    }
+
+    /// Returns the ids of a trade and its corrections of which each is a right answer. A person's
+    /// change counts before all of the provider's.
+    func effective(_ trade: Int, at time: Int64) -> Set<Int64> {
+        let shown = items[trade].right(at: time)
+        guard shown.contains(items[trade].id) else { return shown }
+        var found = shown.subtracting([items[trade].id])
+        for order in last(.orders, of: trade, at: time) {
+            if let order, order.action != .restore {
+                found.insert(order.action == .cancel ? 0 : order.id)
+                continue
+            }
+            for change in last(.changes, of: trade, at: time) {
+                found.insert(change?.action == .cancel ? 0 : change?.id ?? items[trade].id)
+            }
+        }
+        return found
+    }
+
+    /// Returns the ids of a person's changes of which each may be in force.
+    func inForce(_ trade: Int, at time: Int64) -> Set<Int64> {
+        Set(
+            last(.orders, of: trade, at: time).map {
+                $0?.action == .restore ? 0 : $0?.id ?? 0
+            })
     }
 }

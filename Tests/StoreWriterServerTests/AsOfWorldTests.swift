@@ -23,7 +23,7 @@ struct AsOfQuestion {
 
     var moment: String { Self.moment(time) }
 
-    /// Selects the id of each row.
+    /// Selects the id of each row; of a person's change that is not in force, less than zero.
     func sql(_ market: String) -> String {
         let range = "\(Self.moment(range.lowerBound)), \(Self.moment(range.upperBound))"
         let given = "(\(moment), '{\(symbol)}', \(range))"
@@ -42,8 +42,12 @@ struct AsOfQuestion {
         case .quotes: return "SELECT round(bid_price)::bigint FROM \(market).quotes_as_of\(given)"
         case .changes:
             return "SELECT round(price)::bigint FROM \(market).trades_as_of\(given) "
-                + "WHERE action <> 'new' UNION ALL "
-                + "SELECT round(price)::bigint FROM \(market).trade_changes_as_of\(given)"
+                + "WHERE action <> 'new'"
+        case .orders:
+            return "SELECT CASE WHEN is_in_force THEN 1 ELSE -1 END * note::bigint "
+                + "FROM \(market).trade_changes_as_of\(given)"
+        case .effective:
+            return "SELECT round(price)::bigint FROM \(market).trades_effective_as_of\(given)"
         case .gaps: return "SELECT 1 FROM \(market).gaps_as_of\(given)"
         }
     }
@@ -52,6 +56,7 @@ struct AsOfQuestion {
 /// What became of questions.
 private struct AsOfCount: CustomStringConvertible {
     var asked: [AsOfWorld.Kind: Int] = [:]
+    var answered: [AsOfWorld.Kind: Int] = [:]
     var rows = 0
     var raised = 0
     var disputed = 0
@@ -62,8 +67,10 @@ private struct AsOfCount: CustomStringConvertible {
     var faults: [String] = []
 
     var description: String {
-        let kinds = AsOfWorld.Kind.allCases.map { "\(asked[$0] ?? 0) of \($0)" }
-        return "\(asked.values.reduce(0, +)) questions (\(kinds.joined(separator: ", "))): "
+        let kinds = AsOfWorld.Kind.allCases.map {
+            "\(asked[$0] ?? 0) of \($0), \(answered[$0] ?? 0) answered"
+        }
+        return "\(asked.values.reduce(0, +)) questions (\(kinds.joined(separator: "; "))): "
             + "\(rows) rows, \(raised) raised, \(disputed) of them because clocks disagree; "
             + "answered too early: \(allBehind) rows of which all clocks were behind, "
             + "\(waited) that had waited "
@@ -95,36 +102,69 @@ struct AsOfWorldTests {
             }
     }
 
+    /// Judges the ids of an answer.
     private func judge(
-        _ question: AsOfQuestion, _ found: Set<Int64>, _ world: AsOfWorld, written: Int,
+        _ question: AsOfQuestion, _ answer: [Int64], _ world: AsOfWorld, written: Int,
         _ count: inout AsOfCount
     ) {
-        func fault(_ text: String) { count.faults.append("\(question): \(text)") }
+        let found = Set(answer.map(abs))
+        var faults: [String] = []
+        if found.count < answer.count { faults.append("it has a row twice") }
         var rest = found
-        for item in world.items(of: question) {
+        for place in world.items(of: question) {
+            let item = world.items[place]
             if let version = item.versions.first(where: {
                 $0.isDisputed(at: question.time, slack: item.slack)
                     && world.mayBeSeen($0, at: question.time, written: written)
             }) {
-                fault("clocks disagree, and it answered: \(version)")
+                faults.append("clocks disagree, and it answered: \(version)")
             }
-            let ids = found.intersection(item.versions.map(\.id))
-            rest.subtract(ids)
-            let right = item.right(at: question.time)
+            rest.subtract(item.versions.map(\.id))
+            let (ids, right) = judged(question, answer, place, world)
             if ids.count > 1 || !right.contains(ids.first ?? 0) {
-                fault("it has \(ids), right are \(right): \(item)")
+                faults.append("it has \(ids), right are \(right): \(item)")
             }
-            for version in item.versions where version.id != 0 && ids.contains(version.id) {
+            for version in item.versions where version.id != 0 && found.contains(version.id) {
                 count.rows += 1
                 if let witnessed = version.witnessed, question.time < witnessed {
-                    fault("it could be read at \(version.read) only: \(version)")
+                    faults.append("it could be read at \(version.read) only: \(version)")
                 }
                 if version.read - question.time > AsOfWorld.second {
                     if version.witnessed == nil { count.allBehind += 1 } else { count.waited += 1 }
                 }
             }
         }
-        if !rest.isEmpty { fault("it has \(rest) besides") }
+        if !rest.isEmpty { faults.append("it has \(rest) besides") }
+        count.faults += faults.map { "\(question): \($0)" }
+    }
+
+    /// Returns what an answer says of an item, and the ids of which each would be right.
+    private func judged(
+        _ question: AsOfQuestion, _ answer: [Int64], _ place: Int, _ world: AsOfWorld
+    ) -> (ids: Set<Int64>, right: Set<Int64>) {
+        let item = world.items[place]
+        let ids = Set(answer.map(abs)).intersection(item.versions.map(\.id))
+        guard question.kind == .effective else { return (ids, item.right(at: question.time)) }
+        guard item.kind == .trades else { return ([], [0]) }
+        let changes = world.items.filter { $0.trade == place }.map(\.id)
+        return (
+            ids.union(answer.filter(changes.contains)),
+            world.effective(place, at: question.time)
+        )
+    }
+
+    /// Judges which of a person's changes are in force.
+    private func judgeOrders(
+        _ question: AsOfQuestion, _ answer: [Int64], _ world: AsOfWorld, _ count: inout AsOfCount
+    ) {
+        for trade in Set(world.items(of: question).compactMap { world.items[$0].trade }) {
+            let orders = world.items.filter { $0.kind == .orders && $0.trade == trade }.map(\.id)
+            let inForce = answer.filter { orders.contains($0) }
+            let right = world.inForce(trade, at: question.time)
+            if inForce.count > 1 || !right.contains(inForce.first ?? 0) {
+                count.faults.append("\(question): \(inForce) are in force, right are \(right)")
+            }
+        }
     }
 
     private func ask(
@@ -134,8 +174,10 @@ struct AsOfWorldTests {
         count.asked[question.kind, default: 0] += 1
         do throws(PostgresError) {
             let result = try session.execute(question.sql(market), timeout: patience)
-            let found = Set((0..<result.rowCount).compactMap { result.integer($0, 0) })
-            judge(question, found, world, written: written, &count)
+            let answer = (0..<result.rowCount).compactMap { result.integer($0, 0) }
+            count.answered[question.kind, default: 0] += 1
+            judge(question, answer, world, written: written, &count)
+            if question.kind == .orders { judgeOrders(question, answer, world, &count) }
         } catch {
             guard error.serverError?.sqlState.rawValue == "TL020",
                 let said = error.serverError?.message
@@ -192,7 +234,11 @@ struct AsOfWorldTests {
         }
         print(count, "each clock was moved: \(moves)")
         #expect(moves.allSatisfy { $0 >= Seeds.least(100) })
-        #expect(AsOfWorld.Kind.allCases.allSatisfy { (count.asked[$0] ?? 0) >= Seeds.least(100) })
+        #expect(
+            AsOfWorld.Kind.allCases.allSatisfy {
+                (count.asked[$0] ?? 0) >= Seeds.least(100)
+                    && (count.answered[$0] ?? 0) >= Seeds.least(30)
+            })
         #expect(count.disputed >= Seeds.least(50) && count.rows >= Seeds.least(500))
     }
 }

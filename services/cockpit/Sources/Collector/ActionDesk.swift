@@ -31,7 +31,7 @@ final class ActionDesk: Sendable {
     private let sent = Mutex<[Sent]>([])
     private let calls = Mailbox<UInt64>(capacity: waitingMax)
     /// How many messages the process has not taken that carries actions out.
-    private let carrier = Question<UInt64>()
+    private let carrier = Question<UInt64>(rarely: CockpitLimits.carrierInterval)
     private let notTaken = Mutex(NotTakenCount())
     private let history = Question<ActionHistory>()
 
@@ -85,10 +85,7 @@ final class ActionDesk: Sendable {
             "Messages that were no requests of a cockpit, by the process that carries actions out.")
         return [
             asked,
-            try carrier.start(
-                "carrier", context, audience, while: isWanted,
-                rarely: CockpitLimits.carrierInterval
-            ) { beat in
+            try carrier.start("carrier", context, audience, while: isWanted) { beat in
                 { [self] in
                     try collector.withTape(beat) { client, _ in
                         let answer = try Self.look(client, key)

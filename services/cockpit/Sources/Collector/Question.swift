@@ -6,17 +6,19 @@ import Synchronization
 /// other. It is asked once a second while somebody looks, however many they are.
 final class Question<Value: Sendable>: Sendable {
     private let state = Mutex(Known<Value>())
+    private let rarely: Duration?
+
+    /// `rarely`: it is asked once in this time also while nobody wants the answer. `nil`: it is not.
+    init(rarely: Duration? = nil) { self.rarely = rarely }
 
     /// The last answer and what is wrong since then.
     var known: Known<Value> { state.withLock { $0 } }
 
     /// Starts the thread. `makeAsk` is called on it; what it returns may block for two seconds.
-    /// While `isWanted` returns false, or nobody looks, it is asked once in `rarely`. `nil`: it is
-    /// not asked then.
+    /// Nothing is asked while `isWanted` returns false, or nobody looks, but `rarely`.
     func start(
         _ name: String, _ context: ServiceContext, _ audience: Audience,
         while isWanted: @escaping @Sendable (MonotonicTime) -> Bool = { _ in true },
-        rarely: Duration? = nil,
         _ makeAsk: @escaping @Sendable (ThreadBeat) -> () throws -> Value
     ) throws(ServiceError) -> ServiceThread {
         let metrics = QuestionMetrics(name, context.telemetry.metrics)

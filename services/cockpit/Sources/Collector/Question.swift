@@ -8,7 +8,7 @@ final class Question<Value: Sendable>: Sendable {
     private let state = Mutex(Known<Value>())
     private let rarely: Duration?
 
-    /// `rarely`: it is asked once in this time also while nobody wants the answer. `nil`: it is not.
+    /// `rarely`: it is asked once in this time also while nobody wants it. `nil`: it is not.
     init(rarely: Duration? = nil) { self.rarely = rarely }
 
     /// The last answer and what is wrong since then.
